@@ -1,0 +1,85 @@
+"""The events that a person in the chat can see, and what else a frame can be read as."""
+
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import msgspec
+
+
+class EventKind(StrEnum):
+    """The five promised kinds, and the two other ways in which a run may end."""
+
+    STARTED = "agent_started"
+    THINKING = "agent_thinking"
+    TOOL_EXECUTING = "tool_executing"
+    TOOL_COMPLETED = "tool_completed"
+    COMPLETED = "agent_completed"
+    FAILED = "agent_failed"
+    STOPPED = "agent_stopped"
+
+
+FIVE = (
+    EventKind.STARTED,
+    EventKind.THINKING,
+    EventKind.TOOL_EXECUTING,
+    EventKind.TOOL_COMPLETED,
+    EventKind.COMPLETED,
+)
+ENDS = frozenset({EventKind.COMPLETED, EventKind.FAILED, EventKind.STOPPED})
+
+
+class Problem(NamedTuple):
+    """What a profile found wrong with one frame while it read it; a finding once a person is known."""
+
+    rule: str
+    expected: str
+    actual: str
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One event of one run, as a profile read it from a frame.
+
+    Ids are as the wire has them (None: absent or null). `stamp` is the server's timestamp as sent, `server_s` the
+    same as seconds since the epoch. `shape` is equal for frames of one kind that are built alike. `text` is what a
+    person reads: the message, the reasoning, the tool's result or error, the answer or the error's text.
+    """
+
+    kind: EventKind
+    run: str | None = None
+    thread: str | None = None
+    user: str | None = None
+    request: str | None = None
+    parent: str | None = None
+    seq: int | None = None
+    event_id: str | None = None
+    stamp: str | float | None = None
+    server_s: float | None = None
+    stamp_format: str | None = None
+    shape: int = 0
+    agent: str | None = None
+    tool: str | None = None
+    call: str | None = None
+    tool_failed: bool = False
+    text: str | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+class Control(msgspec.Struct, frozen=True):
+    """A frame of the protocol that is not part of a run: ready, error, pong, restored, heartbeat.
+
+    `values` holds what the profile captures from it by name, for instance user, connection, nonce, code or request.
+    """
+
+    name: str
+    values: dict[str, Any] = {}
+    problems: tuple[Problem, ...] = ()
+
+
+class Unmapped(msgspec.Struct, frozen=True):
+    """A frame that the profile cannot read. It is kept and shown, never dropped."""
+
+    reason: str
+    problems: tuple[Problem, ...] = ()
+
+
+Reading = Event | Control | Unmapped

@@ -1,0 +1,34 @@
+"""A finding: one broken promise, with what was expected, what came, and the records that prove it."""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Severity(StrEnum):
+    """How bad it is for a person: critical findings are never offset by anything."""
+
+    CRITICAL = "critical"
+    NORMAL = "normal"
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One broken rule.
+
+    `rule` is an id of the registry (`support.rules.registry`), `requirement` its sentence. `evidence` holds the
+    numbers of the trace records that prove it; `person` is who noticed it, `run` the run concerned, if any.
+    """
+
+    rule: str
+    severity: Severity
+    requirement: str
+    expected: str
+    actual: str
+    person: str = ""
+    connection: str = ""
+    run: str | None = None
+    evidence: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        where = f" [{self.person}, records {', '.join(map(str, self.evidence))}]" if self.evidence else ""
+        return f"{self.rule}: expected {self.expected}, got {self.actual}{where}"

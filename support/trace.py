@@ -1,0 +1,127 @@
+"""The trace: everything that was sent and received in one scenario, append-only, as JSON lines.
+
+Times (`at`) are seconds on one monotonic clock, stamped when the bytes were read; `Header` ties it to the wall clock.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from support.events import EventKind
+
+
+class Expect(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a person who asks may expect of the run.
+
+    `contains` is a conjunction of alternatives: the answer must hold, whatever the case, one text of each group.
+    `tools` is the least number of tools; `parallel` asks that two of them are open at once; `failing_tool` that one
+    is shown as failed; `paced` that events come as they happen (TIMELINESS-3).
+    """
+
+    prompt: str = ""
+    thinking: bool = False
+    tools: int = 0
+    parallel: bool = False
+    failing_tool: bool = False
+    paced: bool = False
+    contains: tuple[tuple[str, ...], ...] = ()
+    end: EventKind = EventKind.COMPLETED
+
+
+class Record(msgspec.Struct, frozen=True, tag_field="record", tag=str.lower, omit_defaults=True, kw_only=True):
+    """One entry of a trace: its number from 1, its time, and the connection it belongs to."""
+
+    n: int
+    at: float
+    connection: str
+
+
+class Opened(Record, frozen=True):
+    """A connection attempt succeeded at the WebSocket level."""
+
+    person: str
+    user: str | None = None
+    attempt: int = 1
+    handshake_ms: float = 0.0
+    subprotocol: str | None = None
+
+
+class Sent(Record, frozen=True):
+    """A frame that the person's client sent.
+
+    `what` is one of start, stop, ping, restore, hello (a step of the handshake) or invalid (sent to be refused).
+    `intended_at` is when it was due, which is when latency begins.
+    """
+
+    what: str
+    text: str
+    request: str | None = None
+    run: str | None = None
+    thread: str | None = None
+    nonce: str | None = None
+    expect: Expect | None = None
+    intended_at: float | None = None
+
+
+class Received(Record, frozen=True):
+    """A message as it came. `binary` frames and broken UTF-8 are kept as bytes (base64 in JSON)."""
+
+    text: str | None = None
+    data: bytes | None = None
+    binary: bool = False
+
+
+class Closed(Record, frozen=True):
+    """The end of a connection, or the refusal of one (`status`: the HTTP status that the upgrade was answered with)."""
+
+    by: str
+    code: int | None = None
+    reason: str = ""
+    status: int | None = None
+    person: str = ""
+
+
+class TimedOut(Record, frozen=True):
+    """A wait that ended without what was waited for: ready, start, end, pong, refusal or close."""
+
+    waiting_for: str
+    after_s: float
+    request: str | None = None
+    run: str | None = None
+
+
+AnyRecord = Opened | Sent | Received | Closed | TimedOut
+
+
+class Header(msgspec.Struct, frozen=True):
+    """The first line of a trace file: which scenario it is, and the wall time (epoch seconds) of monotonic zero."""
+
+    scenario: str
+    epoch_s: float
+
+
+_encoder = msgspec.json.Encoder()
+_record_decoder = msgspec.json.Decoder(AnyRecord)
+_header_decoder = msgspec.json.Decoder(Header)
+
+
+def encode_header(header: Header) -> bytes:
+    """One JSON line, newline included."""
+    return _encoder.encode(header) + b"\n"
+
+
+def encode_record(record: AnyRecord) -> bytes:
+    """One JSON line, newline included."""
+    return _encoder.encode(record) + b"\n"
+
+
+def read_trace(lines: Iterable[bytes]) -> tuple[Header, Iterator[AnyRecord]]:
+    """The header and a stream of the records of a trace file's lines.
+
+    Raises msgspec.ValidationError or msgspec.DecodeError for a line that is not whole; StopIteration is never raised.
+    """
+    iterator = iter(lines)
+    first = next(iterator, None)
+    if first is None:
+        raise msgspec.ValidationError("an empty file is no trace: its header is missing")
+    return _header_decoder.decode(first), (_record_decoder.decode(line) for line in iterator)
