@@ -72,9 +72,13 @@ class Received(Record, frozen=True):
 
 
 class Closed(Record, frozen=True):
-    """The end of a connection, or the refusal of one (`status`: the HTTP status that the upgrade was answered with)."""
+    """The end of a connection by the client, the server or nobody (the line broke).
+
+    `during` is "handshake" when the connection never came about; `status` is what the upgrade was answered with.
+    """
 
     by: str
+    during: str = "session"
     code: int | None = None
     reason: str = ""
     status: int | None = None

@@ -1,0 +1,102 @@
+"""The command line of the backend."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+EXIT_OK = 0
+EXIT_MISCONFIGURED = 3
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what was wrong in one line, with the exit code for a mistake of the user."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_MISCONFIGURED, f"{self.prog}: {message}\n")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the backend until it is told to end, and return the exit code.
+
+    Standard output gets exactly one line, the JSON with the addresses, once the backend is ready. A port in use, an
+    unknown defect or an unusable variable give one line on standard error and exit code 3.
+    """
+    arguments = _parser().parse_args(argv)
+    # Only now: a mistyped option is reported without loading the server.
+    from support.backend.defects import UnknownDefectError, activate  # noqa: PLC0415
+    from support.backend.settings import SettingsError, settings_from  # noqa: PLC0415
+
+    if arguments.list_defects:
+        _list_defects()
+        return EXIT_OK
+    try:
+        chain = activate(arguments.defect)
+        settings = settings_from(os.environ)
+    except (UnknownDefectError, SettingsError) as error:
+        return _misconfigured(str(error))
+    from support.backend.server import listen, serve  # noqa: PLC0415
+
+    try:
+        if arguments.data is not None:
+            arguments.data.mkdir(parents=True, exist_ok=True)
+        listener = listen(arguments.host, arguments.port)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        return _misconfigured(f"cannot serve on {arguments.host}:{arguments.port}: {reason}")
+    host, port = _shown(arguments.host), listener.getsockname()[1]
+    with listener:
+        serve(
+            listener,
+            settings,
+            chain,
+            data=arguments.data,
+            on_ready=lambda: _announce(host, port, arguments.defect),
+            die_with_parent=arguments.die_with_parent,
+        )
+    return EXIT_OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="support.backend", description="Serve the reference chat backend.", allow_abbrev=False)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="keep the data here (default: nowhere)")
+    parser.add_argument(
+        "--defect", action="append", default=[], metavar="NAME[=VALUE]", help="break it on purpose; may be repeated"
+    )
+    parser.add_argument("--die-with-parent", action="store_true", help="end when standard input ends")
+    parser.add_argument("--list-defects", action="store_true", help="show all defects and end")
+    return parser
+
+
+def _list_defects() -> None:
+    from support.backend.defects import REGISTRY  # noqa: PLC0415
+
+    width = max(len(name) for name in REGISTRY)
+    for found in REGISTRY.values():
+        value = "" if found.default is None else f" (default: {found.default:g} {found.unit})".replace(" )", ")")
+        sys.stdout.write(f"{found.family:12} {found.name:{width}}  {found.notice}{value} [{', '.join(found.rules)}]\n")
+
+
+def _announce(host: str, port: int, defects: Sequence[str]) -> None:
+    addresses = {"url": f"ws://{host}:{port}/ws", "http": f"http://{host}:{port}"}
+    sys.stdout.write(json.dumps({"ready": True, **addresses, "pid": os.getpid()}) + "\n")
+    sys.stdout.flush()
+    if sys.stderr.isatty():
+        broken = f" with {', '.join(defects)}" if defects else ""
+        sys.stderr.write(f"Serving on {addresses['url']}{broken}, Ctrl-C stops\n")
+
+
+def _shown(host: str) -> str:
+    # Nobody can connect to "all addresses"; this machine's own is one of them.
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
+    return f"[{shown}]" if ":" in shown else shown
+
+
+def _misconfigured(message: str) -> int:
+    sys.stderr.write(f"support.backend: {message}\n")
+    return EXIT_MISCONFIGURED

@@ -1,0 +1,177 @@
+"""What a client says, and what is done about it."""
+
+import asyncio
+import json
+import math
+from typing import Any
+
+from support.backend.bus import run_topic, thread_topic
+from support.backend.clock import iso, now_us
+from support.backend.connection import Connection
+from support.backend.frames import Body, Outgoing
+from support.backend.store import StoredEvent
+
+_REPLAY_BATCH = 100
+_MAX_ID_CHARACTERS = 256
+_NOT_YOURS = "there is no such conversation or run of yours"
+
+
+class _BadRequestError(Exception):
+    """A message that is JSON but not one of ours; the text says what was required."""
+
+
+class Inbox:
+    """Reads the messages of one connection, one after the other."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._hub = connection.hub
+        self._handlers = {
+            "start_agent": self._start,
+            "stop_agent": self._stop,
+            "ping": self._ping,
+            "session_restore": self._restore,
+        }
+
+    async def take(self, text: str) -> None:
+        """Act on one message; whatever is wrong with it is answered with an error."""
+        try:
+            message = parse(text)
+        except ValueError as error:
+            self._connection.refuse("BAD_JSON", f"this is not JSON: {error}")
+            return
+        request_id = message.get("request_id") if isinstance(message, dict) else None
+        if not _is_id(request_id):
+            request_id = None
+        try:
+            kind = _kind(message)
+            handler = self._handlers.get(kind)
+            if handler is None:
+                known = ", ".join(self._handlers)
+                self._connection.refuse("UNKNOWN_TYPE", f"{kind[:100]!r} is none of {known}", request_id)
+                return
+            kept = self._hub.chain.incoming(self._connection, message)
+            if kept is not None:
+                await handler(kept, request_id)
+        except _BadRequestError as error:
+            self._connection.refuse("BAD_REQUEST", str(error), request_id)
+
+    async def _start(self, message: Body, request_id: Any) -> None:
+        if not _is_id(message.get("request_id")):
+            raise _BadRequestError("request_id must be a text of at most 256 characters, a whole number or null")
+        payload = message.get("payload")
+        if not isinstance(payload, dict):
+            raise _BadRequestError("start_agent needs a payload object")
+        question, thread_id = payload.get("user_request"), payload.get("thread_id")
+        if not isinstance(question, str) or not question.strip():
+            raise _BadRequestError("payload.user_request must be a text that is not empty")
+        if thread_id is not None and not isinstance(thread_id, str):
+            raise _BadRequestError("payload.thread_id must be a text or null")
+        if thread_id is not None and not self._may("start", self._hub.store.owner_of(thread_id)):
+            self._connection.refuse("FORBIDDEN_THREAD", _NOT_YOURS, request_id)
+        elif len(self._connection.open_runs) >= self._hub.settings.max_open_runs:
+            limit = self._hub.settings.max_open_runs
+            self._connection.refuse("RATE_LIMITED", f"{limit} runs are under way: wait until one ends", request_id)
+        else:
+            thread_id = thread_id or self._hub.store.create_thread(self._connection.user_id)
+            self._hub.runs.start(self._connection, question, request_id, thread_id)
+
+    async def _stop(self, message: Body, request_id: Any) -> None:
+        run = self._hub.runs.find(_text(message, "run_id"))
+        if run is None or run.ended or not self._may("stop", run.user_id):
+            self._connection.refuse("FORBIDDEN_THREAD", _NOT_YOURS, request_id)
+        else:
+            await self._hub.runs.stop(run, "stopped by the user")
+
+    async def _ping(self, message: Body, request_id: Any) -> None:
+        del request_id
+        nonce = message.get("nonce")
+        if not isinstance(nonce, str | int | float | None) or (isinstance(nonce, float) and not math.isfinite(nonce)):
+            raise _BadRequestError("nonce must be a text or a number")
+        self._connection.send({"type": "pong", "nonce": nonce, "server_time": iso(now_us())})
+
+    async def _restore(self, message: Body, request_id: Any) -> None:
+        thread_id, last_seq = _text(message, "thread_id"), message.get("last_seq")
+        if not isinstance(last_seq, int) or isinstance(last_seq, bool) or last_seq < 0:
+            raise _BadRequestError("last_seq must be a whole number, 0 or more")
+        if not self._may("restore", self._hub.store.owner_of(thread_id)):
+            self._connection.refuse("FORBIDDEN_THREAD", _NOT_YOURS, request_id)
+            return
+        self._leave(thread_id)
+        replayed = 0
+        while batch := self._hub.store.events_after(thread_id, last_seq, _REPLAY_BATCH):
+            last_seq = batch[-1].seq
+            events = [_outgoing(thread_id, self._connection.user_id, stored) for stored in batch]
+            for event in self._hub.chain.replay(self._connection, events):
+                self._connection.send_event(event)
+                replayed += 1
+            await asyncio.sleep(0)
+        # Nothing can have happened since the last, empty batch was read: there is no wait in between.
+        self._hub.bus.subscribe(thread_topic(thread_id), self._connection)
+        self._connection.send({"type": "session_restored", "thread_id": thread_id, "replayed": replayed})
+
+    def _leave(self, thread_id: str) -> None:
+        # Live events must not overtake the replay; they are in the store, and so come with it.
+        self._hub.bus.unsubscribe(thread_topic(thread_id), self._connection)
+        for run in self._hub.runs.in_thread(thread_id):
+            self._hub.bus.unsubscribe(run_topic(run.run_id), self._connection)
+
+    def _may(self, action: str, owner: str | None) -> bool:
+        user_id = self._connection.user_id
+        return self._hub.chain.access(owner == user_id, action, user_id, owner) and owner is not None
+
+
+def parse(text: str) -> Any:
+    """Read JSON strictly: no NaN, no lone surrogates; raises ValueError."""
+    try:
+        value = json.loads(text, parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if "\\u" in text:
+        _require_whole_characters(text, value)
+    return value
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _require_whole_characters(text: str, value: Any) -> None:
+    if "\\ud" in text.lower():
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("it holds half of a surrogate pair") from None
+
+
+def _kind(message: Any) -> str:
+    if not isinstance(message, dict):
+        raise _BadRequestError("a message must be an object")
+    return _text(message, "type")
+
+
+def _text(message: Body, name: str) -> str:
+    value = message.get(name)
+    if not isinstance(value, str):
+        raise _BadRequestError(f"{name} must be a text")
+    return value
+
+
+def _is_id(value: object) -> bool:
+    if isinstance(value, str):
+        return len(value) <= _MAX_ID_CHARACTERS
+    return value is None or (isinstance(value, int) and not isinstance(value, bool))
+
+
+def _outgoing(thread_id: str, user_id: str, stored: StoredEvent) -> Outgoing:
+    return Outgoing(
+        stored.kind,
+        stored.nth,
+        stored.run_id,
+        stored.run_id,
+        thread_id,
+        user_id,
+        json.loads(stored.text),
+        stored.seq,
+        stored.text,
+    )

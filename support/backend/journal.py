@@ -1,0 +1,68 @@
+"""Where a run's events are stamped, numbered, stored and handed out."""
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from support.backend.bus import Bus
+from support.backend.clock import iso, now_us
+from support.backend.defects.chain import Chain
+from support.backend.frames import ENDS, Outgoing, encode
+from support.backend.store import Store, StoredEvent
+
+if TYPE_CHECKING:
+    from support.backend.runs import Run
+
+
+class Journal:
+    """The one place where an event comes into being."""
+
+    def __init__(self, store: Store, bus: Bus, chain: Chain) -> None:
+        self._store = store
+        self._bus = bus
+        self._chain = chain
+
+    async def emit(self, run: "Run", kind: str, payload: dict[str, Any]) -> None:
+        """Send an event of this run to whoever follows it."""
+        run.counts[kind] += 1
+        # A clock that is set back must not make a run's events run backwards.
+        run.last_stamp_us = max(now_us(), run.last_stamp_us)
+        event = self._event(run, kind, payload)
+        if kind in ENDS:
+            run.ended = True
+        await self._chain.wait(run, event)
+        for draft in self._chain.draft(run, event):
+            self._publish(draft)
+
+    def _publish(self, draft: Outgoing) -> None:
+        seq = self._store.next_seq(draft.thread_id)
+        body = {**draft.body, "seq": seq, "event_id": f"event-{uuid.uuid4().hex}"}
+        text = encode(body)
+        event = Outgoing(
+            draft.kind,
+            draft.nth,
+            draft.run_id,
+            draft.root_run_id,
+            draft.thread_id,
+            draft.user_id,
+            body,
+            seq,
+            text,
+        )
+        self._store.append(event.thread_id, StoredEvent(seq, event.kind, event.nth, event.run_id, text))
+        self._bus.publish(event)
+
+    @staticmethod
+    def _event(run: "Run", kind: str, payload: dict[str, Any]) -> Outgoing:
+        body: dict[str, Any] = {
+            "type": kind,
+            "request_id": run.request_id,
+            "run_id": run.run_id,
+            "thread_id": run.thread_id,
+            "user_id": run.user_id,
+            "agent_name": run.agent_name,
+        }
+        if run.parent is not None:
+            body["parent_run_id"] = run.parent.run_id
+        body["timestamp"] = iso(run.last_stamp_us)
+        body["payload"] = payload
+        return Outgoing(kind, run.counts[kind], run.run_id, run.root.run_id, run.thread_id, run.user_id, body)

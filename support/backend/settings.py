@@ -1,0 +1,71 @@
+"""What the backend reads from its environment, checked once at the start."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+API_VERSION = "2.1.0"
+SERVICE_NAME = "reference-chat"
+AUDIENCE = "chat"
+
+
+class SettingsError(Exception):
+    """The environment or the command line holds something that cannot be used; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The knobs of one backend process.
+
+    Units stand last in each name. `users` maps a name, which is also the user id, to its password.
+    `max_open_runs` bounds what one connection may have under way before it is answered RATE_LIMITED.
+    """
+
+    jwt_secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
+    users: Mapping[str, str] = field(default_factory=dict, repr=False)
+    pace_s: float = 0.002
+    slow_tool_s: float = 0.7
+    heartbeat_s: float = 20.0
+    max_message_bytes: int = 65_536
+    token_ttl_s: int = 3_600
+    max_open_runs: int = 100
+
+
+def settings_from(environment: Mapping[str, str]) -> Settings:
+    """Read the `CHAT_*` variables.
+
+    Raises SettingsError when a number is not one or `CHAT_USERS` is not `name:password,name:password`.
+    """
+    secret = environment.get("CHAT_JWT_SECRET", "")
+    defaults = Settings(jwt_secret=secret) if secret else Settings()
+    return Settings(
+        jwt_secret=defaults.jwt_secret,
+        users=_users(environment.get("CHAT_USERS", "")),
+        pace_s=_number(environment, "CHAT_PACE_MS", defaults.pace_s * 1e3) / 1e3,
+        slow_tool_s=_number(environment, "CHAT_SLOW_TOOL_MS", defaults.slow_tool_s * 1e3) / 1e3,
+        heartbeat_s=_number(environment, "CHAT_HEARTBEAT_S", defaults.heartbeat_s),
+    )
+
+
+def _users(text: str) -> dict[str, str]:
+    users: dict[str, str] = {}
+    for position, entry in enumerate(filter(None, (part.strip() for part in text.split(","))), start=1):
+        name, colon, password = entry.partition(":")
+        if not (name and colon and password):
+            # The entry itself is not shown: it may be a password whose name was forgotten.
+            raise SettingsError(f"CHAT_USERS must be name:password,name:password; entry {position} is not")
+        users[name] = password
+    return users
+
+
+def _number(environment: Mapping[str, str], name: str, default: float) -> float:
+    text = environment.get(name, "")
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        raise SettingsError(f"{name} must be a number, not {text!r}") from None
+    if not 0 <= value < 1e7:
+        raise SettingsError(f"{name} must lie between 0 and 10,000,000, not {text!r}")
+    return value

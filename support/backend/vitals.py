@@ -1,0 +1,26 @@
+"""What the process weighs."""
+
+import os
+import resource
+import sys
+from pathlib import Path
+
+_STATM = Path("/proc/self/statm")
+_DESCRIPTORS = next((path for path in (Path("/proc/self/fd"), Path("/dev/fd")) if path.is_dir()), None)
+
+
+def process_vitals() -> dict[str, float]:
+    """Return resident memory in bytes and the number of open file descriptors, under their Prometheus names."""
+    return {
+        "process_resident_memory_bytes": float(_resident_bytes()),
+        # The listing itself has one descriptor open.
+        "process_open_fds": float(len(os.listdir(_DESCRIPTORS)) - 1 if _DESCRIPTORS else 0),  # noqa: PTH208
+    }
+
+
+def _resident_bytes() -> int:
+    if _STATM.exists():
+        return int(_STATM.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    # Without /proc the peak is all that the standard library knows; macOS counts it in bytes, others in KiB.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,128 @@
+"""The patient reader: reads one JSON value path by path and says what is wrong with it.
+
+It is the reference for the compiled reader, which hands over every frame that is not plainly right.
+"""
+
+from typing import Any
+
+from support.events import Control, Event, EventKind, Problem, Reading, Unmapped
+from support.wire.spec import EventSpec, Field, Spec
+from support.wire.text import WELL_FORMED, preview
+from support.wire.values import MISSING, read_stamp, text_of, walk
+
+_FIELD_RULE = "CONTENT-1"
+_OWN_RULE = {"run", "tool"}  # IDENTITY-1 and PAIRING-3 object to these themselves
+_TYPES: dict[str, tuple[type, ...]] = {
+    "id": (str, int),
+    "text": (str,),
+    "int": (int,),
+    "number": (int, float),
+    "stamp": (str, int, float),
+    "object": (dict,),
+    "any": (object,),
+}
+
+
+def read_value(spec: Spec, value: Any, problems: tuple[Problem, ...]) -> Reading:
+    """The event, control or unmapped frame that a JSON value is, `problems` included."""
+    if not isinstance(value, dict):
+        wrong = Problem(WELL_FORMED, "a JSON object", preview(text_of(value)))
+        return Unmapped("not a JSON object", (*problems, wrong))
+    for index, path in enumerate(spec.frame.kind):
+        name = walk(value, path)
+        for event in spec.events.values():
+            if isinstance(name, str) and name in event.kinds:
+                return _event(event, value, index, problems)
+    for control_name, control in spec.controls.items():
+        if all(walk(value, path) == wanted for path, wanted in control.when.items()):
+            captured = {name: walk(value, path) for name, path in control.capture.items()}
+            return Control(control_name, {k: v for k, v in captured.items() if v is not MISSING}, problems)
+    kind = walk(value, spec.frame.kind[0])
+    return Unmapped(f"unknown kind {preview(text_of(kind))}" if kind is not MISSING else "no kind", problems)
+
+
+def _event(event: EventSpec, value: dict[str, Any], shape: int, problems: tuple[Problem, ...]) -> Event:
+    found: dict[str, Any] = {}
+    wrong = list(problems)
+    weight = 16
+    tool_failed = False
+    for name, (field, paths) in event.fields.items():
+        index, item = _first(value, paths)
+        if item is MISSING and (inner := _wrapped_twice(value, paths)) is not None:
+            wrong.append(Problem(WELL_FORMED, f"{paths[0]} directly", f"the payload wrapped once more ({inner})"))
+            item = walk(value, inner)
+        if not field.varies:
+            shape += index * weight
+            weight *= len(paths) + 1
+        item, problem = _checked(event.kind, name, field, item)
+        if problem is not None:
+            wrong.append(problem)
+        if item is not None:
+            found[name] = item
+            tool_failed = tool_failed or item in field.failed
+    stamp = found.get("stamp")
+    server_s, stamp_format = read_stamp(stamp) if stamp is not None else (None, None)
+    if stamp is not None and server_s is None:
+        wrong.append(Problem(_FIELD_RULE, "a timestamp (ISO 8601 or epoch)", preview(str(stamp))))
+    return Event(
+        kind=event.kind,
+        run=found.get("run"),
+        thread=found.get("thread"),
+        user=found.get("user"),
+        request=found.get("request"),
+        parent=found.get("parent"),
+        seq=found.get("seq"),
+        event_id=found.get("event_id"),
+        stamp=stamp,
+        server_s=server_s,
+        stamp_format=stamp_format,
+        shape=shape,
+        agent=found.get("agent"),
+        tool=found.get("tool"),
+        call=found.get("call"),
+        tool_failed=tool_failed,
+        text=found.get("text"),
+        problems=tuple(wrong),
+    )
+
+
+def _first(value: dict[str, Any], paths: tuple[str, ...]) -> tuple[int, Any]:
+    for index, path in enumerate(paths):
+        item = walk(value, path)
+        if item is not MISSING:
+            return index, item
+    return len(paths), MISSING
+
+
+def _wrapped_twice(value: dict[str, Any], paths: tuple[str, ...]) -> str | None:
+    """The path of a field that stands one wrapper deeper than it should: `payload.payload.reasoning`."""
+    for path in paths:
+        place, _, name = path.rpartition(".")
+        if not place:
+            continue
+        deeper = f"{place}.{place.rpartition('.')[2]}.{name}"
+        if walk(value, deeper) is not MISSING:
+            return deeper
+    return None
+
+
+def _checked(kind: EventKind, name: str, field: Field, item: Any) -> tuple[Any, Problem | None]:
+    if item is MISSING or item is None:
+        if field.optional or name in _OWN_RULE:
+            return None, None
+        came = "nothing" if item is MISSING else "null"
+        return None, Problem(_FIELD_RULE, f"{kind} with its {' or '.join(field.at)}", came)
+    right = isinstance(item, _TYPES[field.is_]) and not (isinstance(item, bool) and field.is_ != "any")
+    if not right:
+        rule = WELL_FORMED if field.is_ == "object" and isinstance(item, str) else _FIELD_RULE
+        expected = f"{kind} with {' or '.join(field.at)} as {field.is_}"
+        shown = text_of(item) if field.is_ != "stamp" else None
+        return (shown if name in ("text", "tool") else None), Problem(rule, expected, preview(repr(item)))
+    if field.is_ == "id":
+        return str(item), None
+    if name == "text":
+        item = text_of(item)
+        # An empty answer is CONTENT-4's to judge; any other empty text is a field that is not filled.
+        if not item.strip() and kind is not EventKind.COMPLETED and not field.optional:
+            return item, Problem(_FIELD_RULE, f"{kind} with a {' or '.join(field.at)} that is not empty", repr(item))
+    return item, None

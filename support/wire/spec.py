@@ -1,0 +1,185 @@
+"""The profile file as data: what a TOML profile may say, and clear errors for what it may not.
+
+A profile maps frames to events by declaration only: paths, names and kinds. See `profiles/agent-events.toml`.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import msgspec
+
+from support.events import EventKind
+
+FieldType = Literal["id", "text", "int", "number", "stamp", "any", "object"]
+
+EVERY_FIELDS = ("run", "thread", "user", "request", "parent", "seq", "event_id", "stamp", "agent")
+OWN_FIELDS = ("text", "tool", "call", "status")
+
+
+class ProfileError(Exception):
+    """A profile that cannot be used: one line with the key path, what was expected and what came."""
+
+
+class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where one field of an event stands.
+
+    `at` are names (or dotted paths), tried in order at each place. `optional` fields may be absent or null;
+    `varies` fields may stand elsewhere from event to event without that being a change of shape (CONTENT-6).
+    `failed` lists the values that mean failure (of a tool).
+    """
+
+    at: tuple[str, ...]
+    is_: FieldType = msgspec.field(name="is")
+    optional: bool = False
+    varies: bool = False
+    failed: tuple[str, ...] = ()
+
+
+class Frame(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a frame becomes a JSON value, and which paths may name its kind."""
+
+    kind: tuple[str, ...]
+    codecs: tuple[Literal["json"], ...] = ("json",)
+
+
+class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A frame that belongs to no run: all of `when` (path = value) must hold; `capture` keeps values by name."""
+
+    when: dict[str, str | int | bool]
+    capture: dict[str, str] = {}
+
+
+class Promises(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the wire promises beyond the events: a ready frame first, and gap-free sequence numbers per thread."""
+
+    ready: bool = False
+    gap_free_seq: bool = False
+
+
+class EventSpec(msgspec.Struct, frozen=True):
+    """One kind of event: the wire's names for it, and all its fields with their candidate paths, in order."""
+
+    kind: EventKind
+    kinds: tuple[str, ...]
+    fields: dict[str, tuple[Field, tuple[str, ...]]]
+
+
+class Spec(msgspec.Struct, frozen=True):
+    """A whole profile, checked."""
+
+    name: str
+    frame: Frame
+    events: dict[EventKind, EventSpec]
+    controls: dict[str, Control]
+    send: dict[str, dict[str, Any]]
+    promises: Promises
+
+
+_TOP = ("name", "about", "frame", "every", "events", "controls", "send", "promises")
+_SENDS = ("start", "stop", "ping", "restore")
+_CONTROLS = ("ready", "error", "pong", "restored", "heartbeat")
+_PATH = re.compile(r"[^.\s]+(\.[^.\s]+)*")
+
+
+def read_spec(text: str) -> Spec:
+    """The profile that a TOML text declares.
+
+    Raises ProfileError, one line, for broken TOML, unknown keys (with the nearest valid one), wrong types, missing
+    parts and paths that are no paths.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ProfileError(f"not TOML: {error}") from error
+    _known(data, _TOP, "")
+    every = _section(data, "every")
+    events = {}
+    for name, section in _section(data, "events").items():
+        kind = EventKind(_one_of(name, tuple(EventKind), f"events.{name}"))
+        events[kind] = _event(kind, section, every)
+    missing = [kind for kind in (EventKind.STARTED, EventKind.COMPLETED) if kind not in events]
+    if missing:
+        raise ProfileError(f"events.{missing[0]}: expected a section, since no run can be judged without it")
+    controls = {
+        _one_of(name, _CONTROLS, f"controls.{name}"): _convert(section, Control, f"controls.{name}")
+        for name, section in _section(data, "controls").items()
+    }
+    send = _section(data, "send")
+    for name, template in send.items():
+        _one_of(name, _SENDS, f"send.{name}")
+        if not isinstance(template, dict):
+            raise ProfileError(f"send.{name}: expected a table (the frame to send), got {template!r}")
+    if "start" not in send:
+        raise ProfileError("send.start: expected the frame that asks a question, got nothing")
+    return Spec(
+        name=_convert(data.get("name"), str, "name"),
+        frame=_convert(data.get("frame"), Frame, "frame"),
+        events=events,
+        controls=controls,
+        send=send,
+        promises=_convert(data.get("promises", {}), Promises, "promises"),
+    )
+
+
+def _event(kind: EventKind, section: Any, every: dict[str, Any]) -> EventSpec:
+    where = f"events.{kind}"
+    if not isinstance(section, dict):
+        raise ProfileError(f"{where}: expected a table, got {section!r}")
+    kinds = _convert(section.get("kinds"), tuple[str, ...], f"{where}.kinds")
+    fields = dict(_fields(every, "every", EVERY_FIELDS))
+    own = {name: value for name, value in section.items() if name != "kinds"}
+    fields.update(_fields(own, where, None))
+    return EventSpec(kind, kinds, fields)
+
+
+def _fields(
+    section: dict[str, Any], where: str, allowed: tuple[str, ...] | None
+) -> Iterator[tuple[str, tuple[Field, tuple[str, ...]]]]:
+    places = _convert(section.get("places", [""]), tuple[str, ...], f"{where}.places")
+    for name, value in section.items():
+        if name == "places":
+            continue
+        if allowed is not None:
+            _one_of(name, allowed, f"{where}.{name}")
+        field = _convert(value, Field, f"{where}.{name}")
+        if not field.at:
+            raise ProfileError(f"{where}.{name}.at: expected at least one name, got none")
+        paths = tuple(f"{place}.{at}" if place else at for place in places for at in field.at)
+        for path in paths:
+            if not _PATH.fullmatch(path):
+                raise ProfileError(f"{where}.{name}: expected names joined by dots, got {path!r}")
+        yield name, (field, paths)
+
+
+def _section(data: dict[str, Any], name: str) -> dict[str, Any]:
+    section = data.get(name, {})
+    if not isinstance(section, dict):
+        raise ProfileError(f"{name}: expected a table, got {section!r}")
+    return section
+
+
+def _convert(value: Any, to: Any, where: str) -> Any:
+    if value is None:
+        raise ProfileError(f"{where}: expected a value, got nothing")
+    if isinstance(value, dict) and isinstance(to, type) and issubclass(to, msgspec.Struct):
+        _known(value, to.__struct_encode_fields__, where)
+    try:
+        return msgspec.convert(value, to)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        raise ProfileError(f"{where}{path.rstrip('`')}: {message[:1].lower()}{message[1:]}") from error
+
+
+def _known(section: dict[str, Any], names: tuple[str, ...], where: str) -> None:
+    for key in section:
+        _one_of(key, names, f"{where}.{key}" if where else key)
+
+
+def _one_of(name: str, names: tuple[str, ...], where: str) -> str:
+    if name in names:
+        return name
+    ordered = sorted(names, key=lambda known: -difflib.SequenceMatcher(None, known, name).ratio())
+    raise ProfileError(f"{where}: unknown name {name!r}, expected one of {', '.join(ordered)}")

@@ -1,0 +1,67 @@
+"""Values of frames: walking a path, and reading ids, texts and timestamps."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+_encoder = msgspec.json.Encoder()
+_MILLISECONDS_FROM = 1e11
+_MICROSECONDS_FROM = 1e14
+_MOST_MINUTES = 4096
+
+
+class Missing:
+    """The type of MISSING: a path that leads nowhere, which is not the same as null."""
+
+
+MISSING = Missing()
+
+
+def walk(value: Any, path: str) -> Any:
+    """What stands at a dotted path of a decoded JSON value, or MISSING."""
+    for name in path.split("."):
+        if not isinstance(value, dict) or name not in value:
+            return MISSING
+        value = value[name]
+    return value
+
+
+def text_of(value: Any) -> str:
+    """What a person would read: a text as it is, anything else as compact JSON."""
+    return value if isinstance(value, str) else _encoder.encode(value).decode(errors="replace")
+
+
+def read_stamp(value: str | float) -> tuple[float | None, str | None]:
+    """Seconds since the epoch, and the format's name (`ISO Z`, `ISO +00:00`, `ISO`, `epoch s`, `epoch ms`, `epoch us`).
+
+    Numbers are told apart by size: seconds below 1e11, milliseconds below 1e14, then microseconds. A text that is no
+    ISO 8601 time gives (None, None). An ISO time without a zone is read as UTC.
+    """
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            return None, None
+        if moment.tzinfo is None:
+            return moment.replace(tzinfo=UTC).timestamp(), "ISO"
+        return moment.timestamp(), f"ISO {'Z' if value[-1] in 'Zz' else value[-6:]}"
+    if value < _MILLISECONDS_FROM:
+        return float(value), "epoch s"
+    if value < _MICROSECONDS_FROM:
+        return value / 1e3, "epoch ms"
+    return value / 1e6, "epoch us"
+
+
+class _Minutes(dict[str, float]):
+    """Seconds since the epoch of each minute that was asked for, such as "2026-01-01T00:00:"."""
+
+    def __missing__(self, text: str) -> float:
+        seconds = datetime.fromisoformat(f"{text}00Z").timestamp()
+        if len(self) >= _MOST_MINUTES:
+            self.clear()
+        self[text] = seconds
+        return seconds
+
+
+MINUTES = _Minutes()
