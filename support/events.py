@@ -36,10 +36,10 @@ class Problem(NamedTuple):
     actual: str
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One event of one run, as a profile read it from a frame.
 
-    Ids are as the wire has them (None: absent or null). `stamp` is the server's timestamp as sent, `server_s` the
+    Ids are as the wire has them, whole numbers as texts (None: absent or null). `stamp` is the server's timestamp as sent, `server_s` the
     same as seconds since the epoch. `shape` is equal for frames of one kind that are built alike. `text` is what a
     person reads: the message, the reasoning, the tool's result or error, the answer or the error's text.
     """
@@ -64,7 +64,7 @@ class Event(msgspec.Struct, frozen=True):
     problems: tuple[Problem, ...] = ()
 
 
-class Control(msgspec.Struct, frozen=True):
+class Control(msgspec.Struct, frozen=True, gc=False):
     """A frame of the protocol that is not part of a run: ready, error, pong, restored, heartbeat.
 
     `values` holds what the profile captures from it by name, for instance user, connection, nonce, code or request.
@@ -75,7 +75,7 @@ class Control(msgspec.Struct, frozen=True):
     problems: tuple[Problem, ...] = ()
 
 
-class Unmapped(msgspec.Struct, frozen=True):
+class Unmapped(msgspec.Struct, frozen=True, gc=False):
     """A frame that the profile cannot read. It is kept and shown, never dropped."""
 
     reason: str

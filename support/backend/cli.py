@@ -1,12 +1,15 @@
 """The command line of the backend."""
 
 import argparse
+import errno
+import fcntl
+import io
 import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 EXIT_OK = 0
 EXIT_MISCONFIGURED = 3
@@ -41,14 +44,16 @@ def main(argv: Sequence[str]) -> int:
     from support.backend.server import listen, serve  # noqa: PLC0415
 
     try:
-        if arguments.data is not None:
-            arguments.data.mkdir(parents=True, exist_ok=True)
+        claim = _claim(arguments.data)
+    except OSError as error:
+        return _misconfigured(f"cannot keep data in {arguments.data}: {error.strerror or error}")
+    try:
         listener = listen(arguments.host, arguments.port)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        return _misconfigured(f"cannot serve on {arguments.host}:{arguments.port}: {reason}")
+    except OSError as error:
+        claim.close()
+        return _misconfigured(f"cannot serve on {arguments.host}:{arguments.port}: {error.strerror or error}")
     host, port = _shown(arguments.host), listener.getsockname()[1]
-    with listener:
+    with claim, listener:
         serve(
             listener,
             settings,
@@ -63,7 +68,7 @@ def main(argv: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="support.backend", description="Serve the reference chat backend.", allow_abbrev=False)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
+    parser.add_argument("--port", type=_port, default=0, help="port to listen on (default: a free one)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="keep the data here (default: nowhere)")
     parser.add_argument(
         "--defect", action="append", default=[], metavar="NAME[=VALUE]", help="break it on purpose; may be repeated"
@@ -73,13 +78,38 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _port(text: str) -> int:
+    # Checked here, because the resolver would quietly take 65536 off a larger number.
+    if not (text.isascii() and text.isdigit() and int(text) <= 65_535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 65535")
+    return int(text)
+
+
+def _claim(data: Path | None) -> IO[str]:
+    if data is None:
+        return io.StringIO()
+    data.mkdir(parents=True, exist_ok=True)
+    lock = (data / "lock").open("w", encoding="ascii")
+    try:
+        # Two backends on one file would give the same numbers to different events.
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise OSError(errno.EBUSY, "another backend uses it") from None
+    return lock
+
+
 def _list_defects() -> None:
     from support.backend.defects import REGISTRY  # noqa: PLC0415
 
     width = max(len(name) for name in REGISTRY)
     for found in REGISTRY.values():
-        value = "" if found.default is None else f" (default: {found.default:g} {found.unit})".replace(" )", ")")
+        value = "" if found.default is None else f" (default: {_with_unit(found.default, found.unit)})"
         sys.stdout.write(f"{found.family:12} {found.name:{width}}  {found.notice}{value} [{', '.join(found.rules)}]\n")
+
+
+def _with_unit(value: float | str, unit: str) -> str:
+    return value if isinstance(value, str) else f"{value:g} {unit}".strip()
 
 
 def _announce(host: str, port: int, defects: Sequence[str]) -> None:

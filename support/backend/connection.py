@@ -28,8 +28,8 @@ class Refusal:
 
     @property
     def code(self) -> str:
-        """The error's code, such as `BAD_JSON`."""
-        return str(self.message["error_code"])
+        """The error's code, such as `BAD_JSON`; empty when a defect has made something else of it."""
+        return str(self.message.get("error_code", ""))
 
 
 class Connection:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import selectors
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -47,6 +48,7 @@ class BackendProcess:
         port: int = 0,
         host: str = "127.0.0.1",
         timeout_s: float = 10,
+        *,
         data: Path | None = None,
     ) -> "BackendProcess":
         """Start a backend and wait until it is ready.
@@ -152,6 +154,9 @@ def _end(process: "subprocess.Popen[bytes]", timeout_s: float) -> None:
         if process.poll() is None:
             process.kill()
             process.wait()
+            # A killed process could not tidy up.
+            for left in Path(tempfile.gettempdir()).glob(f"reference-chat-{process.pid}-*"):
+                shutil.rmtree(left, ignore_errors=True)
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
             with contextlib.suppress(BrokenPipeError):

@@ -38,7 +38,7 @@ def told(call: "Call", outcome: "Outcome") -> str:
     """Put what a tool found, or why it failed, into one sentence."""
     subject = list(call.parameters.values())[-1]
     if not outcome.ok:
-        return f"I could not finish the {call.tool} part ({subject}): {outcome.text}."
+        return f"I could not get an answer from the {call.tool} for {subject}: {outcome.text}."
     if call.tool == "calculator":
         return f"{subject} = {outcome.text}."
     if call.tool == "weather":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from support.backend import phrases
 
 # Questions may be long; what they ask for is looked for at their beginning, so that no pattern takes long.
-_READ_CHARACTERS = 2_000
+_READ_CHARACTERS = 1_000
 
 # A sum stands for itself: digits inside a word, a date or a code such as AB-12-34 are none.
 _ARITHMETIC = re.compile(
@@ -74,7 +74,7 @@ def make_plan(question: str) -> Plan:
     """Return what to do about a question; the first of these that fits decides."""
     text = question[:_READ_CHARACTERS].strip()
     if note := _REMEMBER.search(text):
-        call = Call("notes", {"action": "add", "text": note["note"].strip()[:1_000]})
+        call = Call("notes", {"action": "add", "text": note["note"].strip()})
         return Plan(("This is worth a note.",), ((call,),))
     if helper := _HELPER.search(text):
         return Plan(("My helper can do this.",), errand=helper["errand"].strip() or "introduce yourself")
@@ -123,7 +123,7 @@ def _search(match: re.Match[str]) -> Call:
 
 
 def _sum(match: re.Match[str]) -> Call:
-    expression = match[0].strip(" .\t\n")
+    expression = " ".join(match[0].split()).strip(" .")
     while expression.endswith(")") and expression.count(")") > expression.count("("):
         expression = expression[:-1].rstrip()
     while expression.startswith("(") and expression.count("(") > expression.count(")"):

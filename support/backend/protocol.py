@@ -5,7 +5,9 @@ from typing import Any, Protocol
 from uvicorn.protocols.websockets.wsproto_impl import FrameTooLargeError, WSProtocol
 from wsproto import events
 from wsproto.connection import ConnectionState
+from wsproto.frame_protocol import CloseReason
 
+from support.backend.deflate import BoundedConnection
 from support.backend.frames import Close, Frame, Raw
 
 # How long a client has to answer a close frame before the connection is cut.
@@ -27,6 +29,7 @@ class ChatProtocol(WSProtocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.conn = BoundedConnection(self.config.ws_max_size)
         self.listener: Listener | None = None
         self._skipping = False
         self._deaf = False
@@ -108,6 +111,8 @@ class ChatProtocol(WSProtocol):
     def handle_close(self, event: events.CloseConnection) -> None:
         """Answer a close frame, or close with the code that says what was wrong with the input."""
         if not self.close_sent and self.conn.state is ConnectionState.OPEN:
+            if event.code == CloseReason.MESSAGE_TOO_BIG and self.listener is not None:
+                self.listener.too_large()
             self.fail(event.code, event.reason or "", deaf=True)
         else:
             super().handle_close(event)

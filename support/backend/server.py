@@ -103,7 +103,7 @@ def serve(
 ) -> None:
     """Serve until SIGTERM, SIGINT or, with `die_with_parent`, the end of standard input."""
     with contextlib.ExitStack() as stack:
-        folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reference-chat-")))
+        folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f"reference-chat-{os.getpid()}-")))
         server: _Server
 
         def ready() -> None:

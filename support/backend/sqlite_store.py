@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS events (
 CREATE TABLE IF NOT EXISTS revoked (token_id TEXT PRIMARY KEY, expires_at REAL NOT NULL) WITHOUT ROWID;
 CREATE VIRTUAL TABLE IF NOT EXISTS notes USING fts5 (body, owner, tokenize = 'porter unicode61');
 """
-_HEADS_KEPT = 10_000
+_HEADS_KEPT = 1_000
 _CHECKPOINT_EVERY_S = 1.0
 
 _T = TypeVar("_T")

@@ -115,13 +115,17 @@ class _Web:
 async def _converse(websocket: WebSocket, connection: Connection) -> None:
     hub, inbox = connection.hub, Inbox(connection)
     hub.connections[connection.connection_id] = connection
+    in_order = False
     try:
         connection.open()
         await hub.chain.accepted(connection)
         # Always receiving: uvicorn reads nothing more, pings and closes included, until a message is taken.
         while (message := await websocket.receive())["type"] == "websocket.receive":
             await inbox.take(message["text"])
+        in_order = True
     finally:
+        if not in_order:
+            connection.protocol.fail(1011, "something went wrong on the server")
         del hub.connections[connection.connection_id]
         connection.detach()
 

@@ -1,12 +1,20 @@
 """Who owns what: the runs, threads and users that were seen, with the person they were first seen at.
 
-One book serves all connections that are judged together. Of ended runs a few words are kept for a bounded time, so
+One book serves all connections that are judged together. Ended and abandoned runs are kept for a bounded time, so
 that what arrives late is still known.
 """
 
-from support.rules.state import Ended, Run, Stage, Thread
+from collections import deque
+from typing import TypeVar
 
-_MOST_ENDED = 65_536
+from support.rules.state import Run, Stage, Thread, Windows
+
+_MOST_ENDED = 16_384
+_MOST_THREADS = 262_144
+_MOST_USERS = 262_144
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class Book:
@@ -14,46 +22,48 @@ class Book:
 
     def __init__(self) -> None:
         self.runs: dict[str, Run] = {}
-        self.ended: dict[str, Ended] = {}
-        self.threads: dict[str | None, Thread] = {}
+        self.ended: dict[str, Run] = {}
+        self.threads: dict[str, Thread] = {}
         self.users: dict[str, str] = {}
-        self.windows: dict[str, set[str]] = {}
+        self.people: dict[str, Windows] = {}
+        self._abandoned: deque[str] = deque()
 
     def thread(self, thread_id: str, person: str) -> Thread:
         """The thread, claimed for the person if nobody had it before."""
         thread = self.threads.get(thread_id)
         if thread is None:
             thread = self.threads[thread_id] = Thread(person)
+            _forget_oldest(self.threads, _MOST_THREADS)
         return thread
 
-    def owner(self, run_id: str) -> str | None:
-        """The person whose run it is or was, if that is known."""
-        run = self.runs.get(run_id) or self.ended.get(run_id)
-        return run.person if run is not None else None
+    def user(self, user: str, person: str) -> None:
+        """Notes whose user id it is, if it was not known."""
+        self.users.setdefault(user, person)
+        _forget_oldest(self.users, _MOST_USERS)
 
-    def end(self, run: Run, event_id: str | None) -> None:
-        """Turns an open run into a few words; the oldest words are forgotten."""
+    def windows(self, person: str) -> Windows:
+        """The connections of a person."""
+        return self.people.setdefault(person, Windows())
+
+    def find(self, run_id: str) -> Run | None:
+        """The run, open or ended, if it is known."""
+        return self.runs.get(run_id) or self.ended.get(run_id)
+
+    def end(self, run: Run, event_id: str | int | None) -> None:
+        """An open run is over: little of it is kept, and not for ever."""
         self.runs.pop(run.id, None)
-        if run.ended_by is not None and run.ended_at is not None:
-            self.ended[run.id] = Ended(
-                run.person, run.connection, run.request, run.thread, run.user, run.first_n, run.last_n,
-                run.ended_at, run.ended_by, event_id,
-            )  # fmt: skip
-        if len(self.ended) > _MOST_ENDED:
-            del self.ended[next(iter(self.ended))]
+        run.stage = Stage.ENDED
+        run.event_ids = {event_id} if event_id is not None else set()
+        self.ended[run.id] = run
+        _forget_oldest(self.ended, _MOST_ENDED)
 
-    def revive(self, run_id: str) -> Run | None:
-        """An ended run in its last stage, for judging what arrives after its end."""
-        words = self.ended.get(run_id)
-        if words is None:
-            return None
-        run = Run(run_id, words.person, words.connection, words.last_n, words.at, None)
-        run.request, run.thread, run.user = words.request, words.thread, words.user
-        run.first_n, run.stage, run.ended_by, run.ended_at = words.first_n, Stage.ENDED, words.by, words.at
-        if words.event_id is not None:
-            run.event_ids.add(words.event_id)
-        return run
+    def abandon(self, run: Run) -> None:
+        """Nobody waits for this run's end any more; the oldest such runs are forgotten."""
+        self._abandoned.append(run.id)
+        if len(self._abandoned) > _MOST_ENDED:
+            self.runs.pop(self._abandoned.popleft(), None)
 
-    def alone(self, person: str) -> bool:
-        """Whether the person has at most one connection open."""
-        return len(self.windows.get(person, ())) <= 1
+
+def _forget_oldest(book: dict[K, V], most: int) -> None:
+    if len(book) > most:
+        del book[next(iter(book))]

@@ -18,7 +18,7 @@ _THINKING = EventKind.THINKING
 _TOOL_EXECUTING = EventKind.TOOL_EXECUTING
 _TOOL_COMPLETED = EventKind.TOOL_COMPLETED
 _STOP_GRACE_S = 0.25
-_REFUSING_CODES = frozenset({1002, 1003, 1007, 1008, 1009})
+REFUSING_CODES = frozenset({1002, 1003, 1007, 1008, 1009})
 
 
 class ConnectionChecker:
@@ -310,7 +310,7 @@ class ConnectionChecker:
             door.on_close_code(code, n, self.report)
         else:
             self.report("CONNECTION-3", "a close frame before the line ends", "none", n)
-        if self._invalid and code is not None and (code in _REFUSING_CODES or code >= 4000):
+        if self._invalid and code is not None and (code in REFUSING_CODES or code >= 4000):
             self._invalid.clear()
         if not self.ready and self.profile.promises.ready:
             self.report("CONNECTION-1", "the backend says that it is ready", f"a close ({code})", n)

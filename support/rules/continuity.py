@@ -1,48 +1,75 @@
 """CONTINUITY: nothing twice, nothing missing, in order.
 
-Numbers are followed per thread and connection. A person with two windows sees one thread's numbers spread over both:
-then a gap is a finding only if no window filled it in the end.
+Numbers are followed per thread and connection. What a person's several windows do not show can have gone to another
+one: then a gap is a finding only if no window filled it in the end, and none was closed in the middle of an answer.
 """
 
 from support.events import Event
-from support.rules.state import Report, Run, Thread
+from support.rules.state import Line, Report, Run, Thread
 
 _MOST_IDS = 4096
+_MOST_NUMBERS = 16_384
 _MOST_MISSING = 1024
 
 
-def on_repeat(run: Run, event: Event, n: int, report: Report) -> None:
-    """CONTINUITY-2: an event whose id was delivered before."""
-    report("CONTINUITY-2", "each event once", f"{event.kind} {event.event_id} again", n, run=run)
+def on_repeat(event: Event, n: int, report: Report, run: Run | None) -> None:
+    """CONTINUITY-2: an event that was delivered before."""
+    what = f"{event.kind} {event.event_id}" if event.event_id is not None else f"{event.kind} with seq {event.seq}"
+    report("CONTINUITY-2", "each event once", f"{what} again", n, run=run)
 
 
-def remember(run: Run, event: Event) -> None:
-    """Keeps the ids of this run's events, within a bound."""
-    if event.event_id is not None and len(run.event_ids) < _MOST_IDS:
-        run.event_ids.add(event.event_id)
+def remember(keys: set[str | int], key: str | int) -> None:
+    """Keeps the key of an event, within a bound."""
+    if len(keys) < _MOST_IDS:
+        keys.add(key)
 
 
-def on_seq(thread: Thread, connection: str, run: Run, event: Event, n: int, report: Report, *, alone: bool) -> None:
-    """CONTINUITY-3 for a number that is not simply the next one. `alone`: no other window of this person is open."""
-    seq = event.seq
-    if seq is None:
+def on_seq(line: Line, event: Event, n: int, report: Report, run: Run | None, *, only: bool, unread: int) -> None:
+    """CONTINUITY-3 (CONTINUITY-1 and -2 after a restore) for a number that may not be the next one.
+
+    `only`: nowhere else can this person's events have gone. `unread`: how many frames between this event and the one
+    before could not be read, and so may hold what seems missing.
+    """
+    seq, due = event.seq, line.due
+    if seq is None or line.thread is None:
         return
-    due = thread.next_seq.get(connection)
-    if due is not None and seq > due:
-        if alone:
-            report("CONTINUITY-3", f"seq {due}", f"seq {seq}", run.last_n, n, run=run)
+    if not only:
+        _share(line.thread, seq)
+    before = () if run is None else (run.last_n,)
+    if due is not None and seq < due:
+        rule = "CONTINUITY-2" if line.resumed else "CONTINUITY-3"
+        report(rule, f"seq {due}", f"seq {seq} again or late", *before, n, run=run)
+        return
+    if due is not None and seq - due > unread:
+        if line.resumed:
+            report("CONTINUITY-1", f"seq {due} after the restore", f"seq {seq}", *before, n, run=run)
+        elif only:
+            report("CONTINUITY-3", f"seq {due}", f"seq {seq}", *before, n, run=run)
         else:
-            for number in range(due, min(seq, due + _MOST_MISSING)):
-                if number not in thread.seen and len(thread.missing) < _MOST_MISSING:
-                    thread.missing[number] = (connection, n)
-    elif due is not None and seq < due:
-        report("CONTINUITY-3", f"seq {due}", f"seq {seq} again or late", run.last_n, n, run=run)
-        return
-    thread.missing.pop(seq, None)
-    thread.next_seq[connection] = seq + 1
+            _miss(line.thread, due, seq, n)
+    line.due = seq + 1
+    line.resumed = line.replaying
 
 
 def on_finish(thread: Thread, report: Report) -> None:
     """What no window of the person has shown in the end is missing."""
-    for number, (_, n) in thread.missing.items():
+    for number, n in (thread.missing or {}).items():
         report("CONTINUITY-3", f"seq {number} in one of the person's windows", "nowhere", n)
+
+
+def _share(thread: Thread, seq: int) -> None:
+    if thread.seen is None or thread.missing is None:
+        thread.seen, thread.missing = set(), {}
+    if len(thread.seen) < _MOST_NUMBERS:
+        thread.seen.add(seq)
+    thread.missing.pop(seq, None)
+
+
+def _miss(thread: Thread, due: int, seq: int, n: int) -> None:
+    assert thread.seen is not None
+    assert thread.missing is not None
+    if len(thread.seen) >= _MOST_NUMBERS:
+        return  # what was seen is no longer known for sure
+    for number in range(due, min(seq, due + _MOST_MISSING)):
+        if number not in thread.seen and len(thread.missing) < _MOST_MISSING:
+            thread.missing[number] = n

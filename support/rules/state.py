@@ -1,14 +1,17 @@
-"""What the rules remember: of a run, of a thread, of a connection. Bounded for each open run."""
+"""What the rules remember: of a question, a run, a thread, a person. Bounded for each open run."""
 
 from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from support.events import EventKind
 from support.trace import Expect
+
+if TYPE_CHECKING:
+    from support.rules.identity import Desk
 
 
 class Budgets(msgspec.Struct, frozen=True):
@@ -33,18 +36,27 @@ class Stage(StrEnum):
     ENDED = "ended"
 
 
-class Ask:
-    """A question that was sent: what binds its answer to it, and what may be expected."""
+NOTHING_EXPECTED = Expect()
+_WINDOW = 512
 
-    __slots__ = ("at", "expect", "n", "request", "run", "thread")
+
+class Ask:
+    """A question that was sent: what binds its answer to it, and what may be expected.
+
+    `given_up`: the person no longer waits, but what still comes belongs here. `over`: nothing more is owed.
+    """
+
+    __slots__ = ("at", "expect", "given_up", "n", "over", "request", "run", "thread")
 
     def __init__(self, n: int, at: float, request: str | None, thread: str | None, expect: Expect | None) -> None:
         self.n = n
         self.at = at
         self.request = request
         self.thread = thread
-        self.expect = expect or _NOTHING
+        self.expect = expect or NOTHING_EXPECTED
         self.run: Run | None = None
+        self.given_up = False
+        self.over = False
 
 
 class OpenTool:
@@ -59,97 +71,95 @@ class OpenTool:
         self.at = at
 
 
-class Run:
-    """One answer in the making. Its memory does not grow with the number of events, but for bounded windows."""
+class Run(msgspec.Struct, eq=False):
+    """One answer in the making. Its memory does not grow with the number of events, but for bounded windows.
 
-    __slots__ = (
-        "ask",
-        "asked_at",
-        "connection",
-        "ended_at",
-        "ended_by",
-        "event_ids",
-        "events",
-        "expect",
-        "failed_tools",
-        "first_n",
-        "id",
-        "kinds",
-        "last_at",
-        "last_n",
-        "last_stamp_s",
-        "most_open",
-        "parent",
-        "person",
-        "recent",
-        "request",
-        "stage",
-        "started_at",
-        "stop_at",
-        "thread",
-        "tools",
-        "tools_done",
-        "user",
-    )
+    `id` begins with "?" where the backend gave none. `expect` is None where it is not known which question this
+    answers. A helper's run has a `parent`; what it shows counts for the run that the person asked for. `shown` are
+    the keys of the events that each of the person's windows was shown, once there is more than one.
+    """
 
-    def __init__(self, run_id: str, person: str, connection: str, n: int, at: float, ask: Ask | None) -> None:
-        self.id = run_id
-        self.person = person
-        self.connection = connection
-        self.ask = ask
-        self.expect = ask.expect if ask else _NOTHING
-        self.request = ask.request if ask else None
-        self.asked_at = ask.at if ask else at
-        self.first_n = ask.n if ask else n
-        self.stage = Stage.ASKED
-        self.parent: Run | None = None
-        self.thread: str | None = None
-        self.user: str | None = None
-        self.started_at: float | None = None
-        self.stop_at: float | None = None
-        self.ended_at: float | None = None
-        self.ended_by: EventKind | None = None
-        self.last_at = at
-        self.last_n = n
-        self.last_stamp_s = 0.0
-        self.events = 0
-        self.kinds = 0
-        self.tools: list[OpenTool] = []
-        self.tools_done = 0
-        self.failed_tools = 0
-        self.most_open = 0
-        self.event_ids: set[str] = set()
-        self.recent: deque[float] | None = deque(maxlen=_WINDOW) if self.expect.paced else None
-
-
-class Ended(NamedTuple):
-    """What is still known of a run that has ended: enough to name it when something of it arrives late."""
-
+    id: str
     person: str
-    connection: str
-    request: str | None
-    thread: str | None
-    user: str | None
+    desk: "Desk"
+    line: "Line"
     first_n: int
     last_n: int
-    at: float
-    by: EventKind
-    event_id: str | None
+    asked_at: float
+    last_at: float
+    ask: Ask | None = None
+    expect: Expect | None = None
+    parent: "Run | None" = None
+    request: str | None = None
+    thread: str | None = None
+    user: str | None = None
+    stage: Stage = Stage.ASKED
+    started_at: float | None = None
+    stop_at: float | None = None
+    ended_by: EventKind | None = None
+    last_stamp_s: float = 0.0
+    first_stamp_s: float | None = None
+    events: int = 0
+    thoughts: int = 0
+    tools_begun: int = 0
+    tools_done: int = 0
+    tools_failed: int = 0
+    most_open: int = 0
+    tools: list[OpenTool] = []
+    event_ids: set[str | int] = set()
+    shown: dict[str, set[str | int]] | None = None
+    recent: deque[float] | None = None
+
+    @property
+    def root(self) -> "Run":
+        """The run that the person asked for, of which this is part."""
+        run = self
+        while run.parent is not None:
+            run = run.parent
+        return run
+
+
+def window_of(expect: Expect) -> deque[float] | None:
+    """Room for the times of the latest events, where TIMELINESS-3 is judged."""
+    return deque(maxlen=_WINDOW) if expect.paced else None
 
 
 class Thread:
-    """A conversation: who owns it, and how far its numbering has come on each connection."""
+    """A conversation: whose it is, and which numbers were seen or missed while its person had several windows."""
 
-    __slots__ = ("missing", "next_seq", "person", "seen")
+    __slots__ = ("missing", "person", "seen")
 
     def __init__(self, person: str) -> None:
         self.person = person
-        self.next_seq: dict[str, int] = {}
-        self.missing: dict[int, tuple[str, int]] = {}
-        self.seen: set[int] = set()
+        self.seen: set[int] | None = None
+        self.missing: dict[int, int] | None = None
 
 
-BIT = {kind: 1 << index for index, kind in enumerate(EventKind)}
+class Line:
+    """One thread as one connection is shown it: the number that is due next (None: any).
+
+    `resumed` from the request to restore it until what was missed and the first event after it have come.
+    """
+
+    __slots__ = ("due", "replaying", "resumed", "thread")
+
+    def __init__(self, thread: Thread | None) -> None:
+        self.thread = thread
+        self.due: int | None = None
+        self.replaying = False
+        self.resumed = False
+
+
+class Windows:
+    """The connections of one person: those open now, how many there ever were, and what was left without an end."""
+
+    __slots__ = ("ever", "left", "open", "torn")
+
+    def __init__(self) -> None:
+        self.open: set[str] = set()
+        self.ever = 0
+        self.torn = False
+        self.left: deque[Ask] = deque(maxlen=_WINDOW)
+
+
 Report = Callable[..., None]
-_NOTHING = Expect()
-_WINDOW = 512

@@ -1,4 +1,4 @@
-"""Plain data into structs, and what stands in the way as one line: key path, what was expected, what came, what is near."""
+"""Plain data into structs, and what stands in the way as one line: where, what was expected, what came instead."""
 
 import difflib
 import re
@@ -27,31 +27,41 @@ class Misconfigured(Exception):  # noqa: N818 -- exit code 3 is called misconfig
         super().__init__(" ".join(text.split()))
 
 
+class TargetFault(Exception):  # noqa: N818 -- it says whose fault it is
+    """The target answered, and wrongly: unhealthy, another version, no JSON. Its text is one line."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(" ".join(text.split()))
+
+
 def convert(data: object, kind: type[T], file: str) -> T:
-    """`data` (of a TOML file) as `kind`. Raises Misconfigured with the file, the key path, and what to write instead."""
+    """`data` (of a TOML file) as `kind`. Raises Misconfigured with the file, the key path and what was expected."""
     try:
         return msgspec.convert(data, kind, strict=True)
     except msgspec.ValidationError as error:
         raise Misconfigured(f"{file}: {_explain(error, data, kind)}") from None
     except RecursionError:
-        raise Misconfigured(f"{file}: expected a few levels of tables, but it is nested too deeply to be read") from None
+        raise Misconfigured(
+            f"{file}: expected a few levels of tables, but it is nested too deeply to be read"
+        ) from None
 
 
 def _explain(error: msgspec.ValidationError, data: object, kind: type[Any]) -> str:
     text = str(error)
     found = _AT.search(text)
+    said = text[: found.start()] if found else text
     segments = _segments(found["path"] if found else "", data)
     where = _path(segments)
     if isinstance(error.__cause__, Invalid):
         cause = error.__cause__
         key = ".".join(part for part in (where, cause.key) if part)
         return f"{key}: expected {cause.expected}, but {cause.came}"
-    unknown = _UNKNOWN.search(text)
+    unknown = _UNKNOWN.search(said)
     if unknown:
         fields = [field.encode_name for field in _fields(_shape_at(kind, segments))]
         key = ".".join(part for part in (where, unknown[1]) if part)
         return f"{key}: expected one of the known keys, but there is no {unknown[1]!r}{nearest(unknown[1], fields)}"
-    missing = _MISSING.search(text)
+    missing = _MISSING.search(said)
     if missing:
         key = ".".join(part for part in (where, missing[1]) if part)
         return f"{key}: expected {_describe(_shape_at(kind, [*segments, missing[1]]))}, but it is missing"
@@ -61,7 +71,7 @@ def _explain(error: msgspec.ValidationError, data: object, kind: type[Any]) -> s
 
 
 def _segments(path: str, data: object) -> Segments:
-    """The key path of an error. msgspec writes [...] for a key of a dictionary: the first value that is no text is meant."""
+    """The key path of an error. msgspec writes [...] for any key of a dictionary: its first value that is no text."""
     segments: Segments = []
     for name, index, _any in _SEGMENT.findall(path):
         if name:
@@ -70,7 +80,9 @@ def _segments(path: str, data: object) -> Segments:
             segments.append(int(index))
         else:
             table = _value_at(data, segments)
-            guilty = [key for key, value in table.items() if not isinstance(value, str)] if isinstance(table, dict) else []
+            guilty = (
+                [key for key, value in table.items() if not isinstance(value, str)] if isinstance(table, dict) else []
+            )
             segments.extend(guilty[:1])
     return segments
 
@@ -105,7 +117,7 @@ def _shape_at(kind: type[Any], segments: Segments) -> shapes.Type:
     for segment in segments:
         for option in _options(shape):
             if isinstance(option, shapes.StructType):
-                shape = next(field.type for field in option.fields if field.encode_name == segment)
+                shape = next((field.type for field in option.fields if field.encode_name == segment), shape)
             elif isinstance(option, shapes.DictType):
                 shape = option.value_type
             elif isinstance(option, shapes.VarTupleType):
@@ -124,7 +136,9 @@ def _describe(shape: shapes.Type) -> str:
     if isinstance(shape, shapes.IntType | shapes.FloatType):
         noun = "a whole number" if isinstance(shape, shapes.IntType) else "a number"
         bounds = ((shape.gt, "above"), (shape.ge, "of at least"), (shape.le, "and at most"))
-        limits = [f"{word} {bound:g}" if bound < 1e6 else f"{word} {bound}" for bound, word in bounds if bound is not None]
+        limits = [
+            f"{word} {bound:g}" if bound < 1e6 else f"{word} {bound}" for bound, word in bounds if bound is not None
+        ]
         return " ".join([noun, *limits])
     if isinstance(shape, shapes.VarTupleType):
         return ("a list" if not shape.min_length else "a list that is not empty") + f" of {_describe(shape.item_type)}"
@@ -147,6 +161,8 @@ def _came(value: object, segments: Segments) -> str:
 
 
 def _near_value(value: object, shape: shapes.Type) -> str:
-    words = [str(word) for option in _options(shape) if isinstance(option, shapes.LiteralType) for word in option.values]
+    words = [
+        str(word) for option in _options(shape) if isinstance(option, shapes.LiteralType) for word in option.values
+    ]
     close = difflib.get_close_matches(value, words, n=1) if isinstance(value, str) else []
     return f"; the nearest is {close[0]!r}" if close else ""

@@ -47,7 +47,9 @@ def check_url(url: str, key: str = "url") -> None:
     if not host or any(character.isspace() or not character.isprintable() for character in url):
         raise Invalid(key, expected, "it names no host" if not host else "it holds white space")
     if "@" in parts.netloc or parts.fragment:
-        raise Invalid(key, expected, "it holds a fragment (#...)" if parts.fragment else "it holds a user or a password")
+        raise Invalid(
+            key, expected, "it holds a fragment (#...)" if parts.fragment else "it holds a user or a password"
+        )
 
 
 class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -101,7 +103,9 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             if missing:
                 attribute, expected = missing
                 came = f"{persona.name} has none"
-                raise Invalid(f"personas[{index}].{attribute}", f"{expected} (auth.obtain = {self.auth.obtain!r})", came)
+                raise Invalid(
+                    f"personas[{index}].{attribute}", f"{expected} (auth.obtain = {self.auth.obtain!r})", came
+                )
 
     def _check_gaps(self) -> None:
         for need, reason in self.accepted_gaps.items():
@@ -160,11 +164,11 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def expectation(self, prompt_name: str, canary: str = "") -> Expect:
         """What may be expected of the run that follows. Raises ValueError like `question`, or without its canary."""
         prompt = self._prompt(prompt_name)
-        if not canary and any(CANARY in str(entry) for entry in prompt.contains):
-            raise ValueError(f"the answer to {prompt_name} must hold the person's canary, and none was given")
+        if not canary and CANARY in f"{prompt.ask} {prompt.contains}":
+            raise ValueError(f"{prompt_name} is about the person's canary, and none was given")
         groups = ((entry,) if isinstance(entry, str) else entry for entry in prompt.contains)
         return Expect(
-            prompt=prompt_name,
+            prompt=prompt.ask.replace(CANARY, canary),
             thinking=prompt.thinking,
             tools=len(prompt.tools),
             parallel=prompt_name == "parallel_tools",
@@ -186,19 +190,19 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return f"{absence}; accepted: {reason}" if absence and reason else absence
 
     def _absence(self, need: str) -> str | None:
-        if need == "authentication":
-            return f'{self.name} asks nobody who they are (auth.obtain = "none")' if self.auth.obtain == "none" else None
-        if need == "isolation":
-            return f"{self.name} has a single persona" if len(self.personas) < 2 else None
-        if need in PROMPTS:
-            if getattr(self.prompts, need) is None:
-                return f"{self.name} has no [prompts.{need}]"
-            return self._absence("sub_agents") if need == "helper" else None
-        if not getattr(self.capabilities, need):
+        if need in PROMPTS and getattr(self.prompts, need) is None:
+            return f"{self.name} has no [prompts.{need}]"
+        if need in CAPABILITIES and not getattr(self.capabilities, need):
             return f"{self.name} declares capabilities.{need} = false"
-        if need == "server_clock" and self.clock == "unknown":
-            return f'{self.name} declares clock = "unknown"'
-        return None
+        if need == "helper":
+            return self._absence("sub_agents")
+        absences = {
+            "authentication": (self.auth.obtain == "none", 'asks nobody who they are (auth.obtain = "none")'),
+            "isolation": (len(self.personas) < 2, "has a single persona"),
+            "server_clock": (self.clock == "unknown", 'declares clock = "unknown"'),
+        }
+        absent, how = absences.get(need, (False, ""))
+        return f"{self.name} {how}" if absent else None
 
     def _prompt(self, name: str) -> Prompt:
         if name not in PROMPTS:

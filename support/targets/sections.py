@@ -1,8 +1,10 @@
-"""The tables of a target file as frozen structs. Pure: `support.settings` reads the file, these say what may stand in it."""
+"""The tables of a target file as frozen structs: what may stand in it. `support.settings` reads the file."""
 
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
+
+from support.rules import state
 
 CANARY = "{canary}"
 
@@ -16,7 +18,7 @@ Seconds = Annotated[float, Meta(gt=0, le=3600)]
 Milliseconds = Annotated[float, Meta(gt=0, le=600_000)]
 
 
-class Invalid(ValueError):
+class Invalid(ValueError):  # noqa: N818 -- it reads as what the value is
     """A value that contradicts another one: `key` is its path below the struct that objects."""
 
     def __init__(self, key: str, expected: str, came: str) -> None:
@@ -51,15 +53,21 @@ class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         """Refuse combinations that could never let anybody in."""
         if (self.obtain == "none") != (self.send == "none"):
-            raise Invalid("send", 'obtain and send to be "none" together', f"obtain is {self.obtain!r}, send {self.send!r}")
+            raise Invalid(
+                "send",
+                '"none" for both or neither of obtain and send',
+                f"obtain is {self.obtain!r}, send {self.send!r}",
+            )
         if self.obtain == "mint" and not self.secret_env:
-            raise Invalid("secret_env", "the variable that holds the signing secret (obtain is 'mint')", "none is named")
+            raise Invalid(
+                "secret_env", "the variable that holds the signing secret (obtain is 'mint')", "none is named"
+            )
         if self.send == "first_message" and "{token}" not in str(self.first_message):
             raise Invalid("first_message", "a table with {token} in one of its values", "there is none")
 
 
 class Persona(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[[personas]]: one person who chats. `user` is the JWT's sub or the login name; "" when nobody knows it beforehand."""
+    """[[personas]]: one person who chats. `user` is the JWT's sub or the login name; "" when it is not known."""
 
     name: Label
     user: str = ""
@@ -148,11 +156,12 @@ class Thresholds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     memory_mb_growth: Annotated[float, Meta(gt=0, le=1_000_000)] = 500.0
 
 
-class Budgets(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Budgets(state.Budgets, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[budgets]: how long each thing may take, in seconds.
 
     `start_s`: until agent_started; `silence_s`: the longest pause inside a run; `grace_s`: what may still arrive after
     a run's end; `refusal_s`: until bad input or a bad token is refused; `clock_skew_s`: of the server's timestamps.
+    The rules' own budgets, bounded.
     """
 
     handshake_s: Seconds = 5.0
@@ -175,6 +184,6 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Tls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[tls]: a private authority's certificate, trusted instead of the system's. Verification cannot be switched off."""
+    """[tls]: a private authority, trusted instead of the system's. Verification cannot be switched off."""
 
     ca_file: str = ""

@@ -3,6 +3,7 @@
 It is the reference for the compiled reader, which hands over every frame that is not plainly right.
 """
 
+import json
 from typing import Any
 
 from support.events import Control, Event, EventKind, Problem, Reading, Unmapped
@@ -36,7 +37,7 @@ def read_value(spec: Spec, value: Any, problems: tuple[Problem, ...]) -> Reading
     for control_name, control in spec.controls.items():
         if all(walk(value, path) == wanted for path, wanted in control.when.items()):
             captured = {name: walk(value, path) for name, path in control.capture.items()}
-            return Control(control_name, {k: v for k, v in captured.items() if v is not MISSING}, problems)
+            return Control(control_name, {k: v for k, v in captured.items() if v not in (MISSING, None)}, problems)
     kind = walk(value, spec.frame.kind[0])
     return Unmapped(f"unknown kind {preview(text_of(kind))}" if kind is not MISSING else "no kind", problems)
 
@@ -46,20 +47,23 @@ def _event(event: EventSpec, value: dict[str, Any], shape: int, problems: tuple[
     wrong = list(problems)
     weight = 16
     tool_failed = False
+    wrapped = False
     for name, (field, paths) in event.fields.items():
         index, item = _first(value, paths)
-        if item is MISSING and (inner := _wrapped_twice(value, paths)) is not None:
-            wrong.append(Problem(WELL_FORMED, f"{paths[0]} directly", f"the payload wrapped once more ({inner})"))
-            item = walk(value, inner)
+        if index is None and (wrapped or not field.optional) and (inner := _wrapped(value, paths)) is not None:
+            wrapped = True
+            item, came = inner
+            wrong.append(Problem(WELL_FORMED, f"{paths[0]} directly", came))
         if not field.varies:
-            shape += index * weight
-            weight *= len(paths) + 1
+            shape += (index or 0) * weight
+            weight *= len(paths)
         item, problem = _checked(event.kind, name, field, item)
         if problem is not None:
             wrong.append(problem)
         if item is not None:
             found[name] = item
-            tool_failed = tool_failed or item in field.failed
+            failing = index is not None and field.means_failure(paths[index])
+            tool_failed = tool_failed or failing or item in field.failed
     stamp = found.get("stamp")
     server_s, stamp_format = read_stamp(stamp) if stamp is not None else (None, None)
     if stamp is not None and server_s is None:
@@ -86,24 +90,37 @@ def _event(event: EventSpec, value: dict[str, Any], shape: int, problems: tuple[
     )
 
 
-def _first(value: dict[str, Any], paths: tuple[str, ...]) -> tuple[int, Any]:
+def _first(value: dict[str, Any], paths: tuple[str, ...]) -> tuple[int | None, Any]:
+    """Where the first value that is not null stands, and the value; else None, and null or MISSING."""
+    nothing: Any = MISSING
     for index, path in enumerate(paths):
         item = walk(value, path)
-        if item is not MISSING:
+        if item is None:
+            nothing = None
+        elif item is not MISSING:
             return index, item
-    return len(paths), MISSING
+    return None, nothing
 
 
-def _wrapped_twice(value: dict[str, Any], paths: tuple[str, ...]) -> str | None:
-    """The path of a field that stands one wrapper deeper than it should: `payload.payload.reasoning`."""
+def _wrapped(value: dict[str, Any], paths: tuple[str, ...]) -> tuple[Any, str] | None:
+    """A field that stands one wrapper too deep, and how: in `payload.payload`, or in a payload that is a JSON text."""
     for path in paths:
         place, _, name = path.rpartition(".")
         if not place:
             continue
-        deeper = f"{place}.{place.rpartition('.')[2]}.{name}"
-        if walk(value, deeper) is not MISSING:
-            return deeper
+        deeper = f"{place}.{place.rpartition('.')[2]}"
+        if (item := walk(value, f"{deeper}.{name}")) not in (MISSING, None):
+            return item, f"the payload wrapped once more ({deeper})"
+        if isinstance(text := walk(value, place), str) and (item := walk(_object(text), name)) not in (MISSING, None):
+            return item, f"{place} as a text that holds JSON"
     return None
+
+
+def _object(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _checked(kind: EventKind, name: str, field: Field, item: Any) -> tuple[Any, Problem | None]:
@@ -112,7 +129,7 @@ def _checked(kind: EventKind, name: str, field: Field, item: Any) -> tuple[Any, 
             return None, None
         came = "nothing" if item is MISSING else "null"
         return None, Problem(_FIELD_RULE, f"{kind} with its {' or '.join(field.at)}", came)
-    right = isinstance(item, _TYPES[field.is_]) and not (isinstance(item, bool) and field.is_ != "any")
+    right = isinstance(item, _TYPES[field.is_]) and (field.is_ == "any" or not isinstance(item, bool))
     if not right:
         rule = WELL_FORMED if field.is_ == "object" and isinstance(item, str) else _FIELD_RULE
         expected = f"{kind} with {' or '.join(field.at)} as {field.is_}"

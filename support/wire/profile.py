@@ -9,7 +9,7 @@ from support.events import Problem, Reading, Unmapped
 from support.wire.compiled import compile_reader
 from support.wire.explain import read_value
 from support.wire.spec import Promises, Spec, read_spec
-from support.wire.text import WELL_FORMED, Unreadable, lenient_value
+from support.wire.text import WELL_FORMED, UnreadableError, lenient_value
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -32,10 +32,12 @@ class Profile:
 
     @property
     def name(self) -> str:
+        """What the profile calls itself."""
         return self.spec.name
 
     @property
     def promises(self) -> Promises:
+        """What the wire promises beyond the events."""
         return self.spec.promises
 
     def read(self, data: bytes, *, binary: bool = False) -> Reading:
@@ -54,7 +56,7 @@ class Profile:
         problems = (Problem(WELL_FORMED, "a text frame", "a binary frame"),) if binary else ()
         try:
             value, more = lenient_value(data)
-        except Unreadable as error:
+        except UnreadableError as error:
             return Unmapped(str(error), (*problems, *error.problems))
         return read_value(self.spec, value, (*problems, *more))
 

@@ -7,7 +7,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -16,7 +16,7 @@ from support.events import EventKind
 FieldType = Literal["id", "text", "int", "number", "stamp", "any", "object"]
 
 EVERY_FIELDS = ("run", "thread", "user", "request", "parent", "seq", "event_id", "stamp", "agent")
-OWN_FIELDS = ("text", "tool", "call", "status")
+OWN_FIELDS = ("text", "tool", "call", "status", "arguments", "duration")
 
 
 class ProfileError(Exception):
@@ -26,9 +26,10 @@ class ProfileError(Exception):
 class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where one field of an event stands.
 
-    `at` are names (or dotted paths), tried in order at each place. `optional` fields may be absent or null;
-    `varies` fields may stand elsewhere from event to event without that being a change of shape (CONTENT-6).
-    `failed` lists the values that mean failure (of a tool).
+    `at` are names (or dotted paths), tried in order at each place; the first value that is not null counts.
+    `optional` fields may be absent or null; `varies` fields may stand elsewhere from event to event without that
+    being a change of shape (CONTENT-6). `failed` lists the values that mean failure (of a tool), `failing_at` the
+    names of `at` under which any value does.
     """
 
     at: tuple[str, ...]
@@ -36,6 +37,11 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     optional: bool = False
     varies: bool = False
     failed: tuple[str, ...] = ()
+    failing_at: tuple[str, ...] = ()
+
+    def means_failure(self, path: str) -> bool:
+        """Whether a value found at this path says that something failed."""
+        return any(path == name or path.endswith(f".{name}") for name in self.failing_at)
 
 
 class Frame(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,44 +85,47 @@ class Spec(msgspec.Struct, frozen=True):
 
 
 _TOP = ("name", "about", "frame", "every", "events", "controls", "send", "promises")
-_SENDS = ("start", "stop", "ping", "restore")
 _CONTROLS = ("ready", "error", "pong", "restored", "heartbeat")
+_TYPES = get_args(FieldType)
 _PATH = re.compile(r"[^.\s]+(\.[^.\s]+)*")
+# What each frame to send may be filled with.
+_SENDS = {
+    "start": ("request", "prompt", "thread"),
+    "stop": ("run",),
+    "ping": ("nonce",),
+    "restore": ("thread", "last_seq"),
+}
+_PLACEHOLDER = re.compile(r"\{(.*)\}", re.DOTALL)
 
 
 def read_spec(text: str) -> Spec:
     """The profile that a TOML text declares.
 
     Raises ProfileError, one line, for broken TOML, unknown keys (with the nearest valid one), wrong types, missing
-    parts and paths that are no paths.
+    parts, names that would make a frame ambiguous, and paths that are no paths.
     """
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ProfileError(f"not TOML: {error}") from error
     _known(data, _TOP, "")
+    frame = _convert(data.get("frame"), Frame, "frame")
+    _paths(frame.kind, "frame.kind")
     every = _section(data, "every")
     events = {}
     for name, section in _section(data, "events").items():
-        kind = EventKind(_one_of(name, tuple(EventKind), f"events.{name}"))
+        kind = EventKind(one_of(name, tuple(EventKind), f"events.{name}"))
         events[kind] = _event(kind, section, every)
-    missing = [kind for kind in (EventKind.STARTED, EventKind.COMPLETED) if kind not in events]
-    if missing:
-        raise ProfileError(f"events.{missing[0]}: expected a section, since no run can be judged without it")
-    controls = {
-        _one_of(name, _CONTROLS, f"controls.{name}"): _convert(section, Control, f"controls.{name}")
-        for name, section in _section(data, "controls").items()
-    }
+    _unambiguous(events)
+    controls = {name: _control(name, section) for name, section in _section(data, "controls").items()}
     send = _section(data, "send")
     for name, template in send.items():
-        _one_of(name, _SENDS, f"send.{name}")
-        if not isinstance(template, dict):
-            raise ProfileError(f"send.{name}: expected a table (the frame to send), got {template!r}")
+        _template(name, template)
     if "start" not in send:
         raise ProfileError("send.start: expected the frame that asks a question, got nothing")
     return Spec(
         name=_convert(data.get("name"), str, "name"),
-        frame=_convert(data.get("frame"), Frame, "frame"),
+        frame=frame,
         events=events,
         controls=controls,
         send=send,
@@ -124,34 +133,86 @@ def read_spec(text: str) -> Spec:
     )
 
 
+def _unambiguous(events: dict[EventKind, EventSpec]) -> None:
+    for kind in (EventKind.STARTED, EventKind.COMPLETED):
+        if kind not in events:
+            raise ProfileError(f"events.{kind}: expected a section, since no run can be judged without it")
+    claimed: dict[str, EventKind] = {}
+    for event in events.values():
+        for name in event.kinds:
+            if claimed.setdefault(name, event.kind) is not event.kind:
+                where = f"events.{event.kind}.kinds"
+                raise ProfileError(f"{where}: {name!r} is already the name of {claimed[name]}, expected another one")
+
+
+def _control(name: str, section: Any) -> Control:
+    where = f"controls.{one_of(name, _CONTROLS, f'controls.{name}')}"
+    control: Control = _convert(section, Control, where)
+    _paths(tuple(control.when), f"{where}.when")
+    _paths(tuple(control.capture.values()), f"{where}.capture", least=0)
+    return control
+
+
+def _template(name: str, template: Any) -> None:
+    where = f"send.{one_of(name, tuple(_SENDS), f'send.{name}')}"
+    if not isinstance(template, dict):
+        raise ProfileError(f"{where}: expected a table (the frame to send), got {template!r}")
+    filled = set(_placeholders(template, where, _SENDS[name]))
+    if name == "start" and "prompt" not in filled:
+        raise ProfileError(f'{where}: expected "{{prompt}}" where the question belongs, got none')
+
+
+def _placeholders(template: Any, where: str, names: tuple[str, ...]) -> Iterator[str]:
+    if isinstance(template, dict):
+        for key, item in template.items():
+            yield from _placeholders(item, f"{where}.{key}", names)
+    elif isinstance(template, list):
+        for item in template:
+            yield from _placeholders(item, where, names)
+    elif isinstance(template, str) and (found := _PLACEHOLDER.fullmatch(template)):
+        yield one_of(found[1], names, where)
+
+
 def _event(kind: EventKind, section: Any, every: dict[str, Any]) -> EventSpec:
     where = f"events.{kind}"
     if not isinstance(section, dict):
         raise ProfileError(f"{where}: expected a table, got {section!r}")
     kinds = _convert(section.get("kinds"), tuple[str, ...], f"{where}.kinds")
+    if not kinds:
+        raise ProfileError(f"{where}.kinds: expected at least one name, got none")
     fields = dict(_fields(every, "every", EVERY_FIELDS))
     own = {name: value for name, value in section.items() if name != "kinds"}
-    fields.update(_fields(own, where, None))
+    fields.update(_fields(own, where, EVERY_FIELDS + OWN_FIELDS))
     return EventSpec(kind, kinds, fields)
 
 
 def _fields(
-    section: dict[str, Any], where: str, allowed: tuple[str, ...] | None
+    section: dict[str, Any], where: str, allowed: tuple[str, ...]
 ) -> Iterator[tuple[str, tuple[Field, tuple[str, ...]]]]:
     places = _convert(section.get("places", [""]), tuple[str, ...], f"{where}.places")
+    if not places:
+        raise ProfileError(f'{where}.places: expected at least one place ("" is the root), got none')
     for name, value in section.items():
         if name == "places":
             continue
-        if allowed is not None:
-            _one_of(name, allowed, f"{where}.{name}")
-        field = _convert(value, Field, f"{where}.{name}")
-        if not field.at:
-            raise ProfileError(f"{where}.{name}.at: expected at least one name, got none")
+        key = f"{where}.{name}"
+        one_of(name, (*allowed, "places"), key)
+        if isinstance(value, dict) and isinstance(value.get("is"), str):
+            one_of(value["is"], _TYPES, f"{key}.is")
+        field: Field = _convert(value, Field, key)
+        for failing in field.failing_at:
+            one_of(failing, field.at, f"{key}.failing_at")
         paths = tuple(f"{place}.{at}" if place else at for place in places for at in field.at)
-        for path in paths:
-            if not _PATH.fullmatch(path):
-                raise ProfileError(f"{where}.{name}: expected names joined by dots, got {path!r}")
+        _paths(paths, f"{key}.at")
         yield name, (field, paths)
+
+
+def _paths(paths: tuple[str, ...], where: str, least: int = 1) -> None:
+    if len(paths) < least:
+        raise ProfileError(f"{where}: expected at least one name, got none")
+    for path in paths:
+        if not _PATH.fullmatch(path):
+            raise ProfileError(f"{where}: expected names joined by dots, got {path!r}")
 
 
 def _section(data: dict[str, Any], name: str) -> dict[str, Any]:
@@ -175,10 +236,11 @@ def _convert(value: Any, to: Any, where: str) -> Any:
 
 def _known(section: dict[str, Any], names: tuple[str, ...], where: str) -> None:
     for key in section:
-        _one_of(key, names, f"{where}.{key}" if where else key)
+        one_of(key, names, f"{where}.{key}" if where else key)
 
 
-def _one_of(name: str, names: tuple[str, ...], where: str) -> str:
+def one_of(name: str, names: tuple[str, ...], where: str) -> str:
+    """The name, if it is known; else ProfileError with the known ones, the nearest first."""
     if name in names:
         return name
     ordered = sorted(names, key=lambda known: -difflib.SequenceMatcher(None, known, name).ratio())

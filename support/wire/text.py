@@ -10,7 +10,7 @@ from support.events import Problem
 WELL_FORMED = "CONTENT-2"
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """No JSON value can be made of the frame; `problems` says why."""
 
     def __init__(self, reason: str, problems: tuple[Problem, ...]) -> None:
@@ -22,7 +22,7 @@ def lenient_value(data: bytes) -> tuple[Any, tuple[Problem, ...]]:
     """The JSON value of a text frame and all that is wrong with its form (CONTENT-2).
 
     Broken UTF-8, byte order marks, lone surrogates, NaN, text after the value and double encoding are reported and
-    read around. Raises Unreadable when no value is left, for instance for half a JSON text.
+    read around. Raises UnreadableError when no value is left, for instance for half a JSON text.
     """
     problems: list[Problem] = []
 
@@ -58,10 +58,10 @@ def _parse(text: str, wrong: Callable[[str, str], None], problems: list[Problem]
         value, end = decoder.raw_decode(stripped)
     except RecursionError:
         wrong("JSON of sensible depth", "nesting too deep to read")
-        raise Unreadable("nested too deeply", tuple(problems)) from None
+        raise UnreadableError("nested too deeply", tuple(problems)) from None
     except ValueError as error:
         wrong("a whole JSON value", f"{error} in {preview(text)}")
-        raise Unreadable("not JSON", tuple(problems)) from None
+        raise UnreadableError("not JSON", tuple(problems)) from None
     if end != len(stripped):
         wrong("nothing after the JSON value", preview(stripped[end:]))
     return value

@@ -8,7 +8,8 @@ import msgspec
 _encoder = msgspec.json.Encoder()
 _MILLISECONDS_FROM = 1e11
 _MICROSECONDS_FROM = 1e14
-_MOST_MINUTES = 4096
+_NO_TIME_FROM = 1e18
+_MOST_SECONDS = 4096
 
 
 class Missing:
@@ -33,10 +34,10 @@ def text_of(value: Any) -> str:
 
 
 def read_stamp(value: str | float) -> tuple[float | None, str | None]:
-    """Seconds since the epoch, and the format's name (`ISO Z`, `ISO +00:00`, `ISO`, `epoch s`, `epoch ms`, `epoch us`).
+    """Seconds since the epoch, and the format's name (`ISO Z`, `ISO offset`, `ISO`, `epoch s`, `epoch ms`, `epoch us`).
 
-    Numbers are told apart by size: seconds below 1e11, milliseconds below 1e14, then microseconds. A text that is no
-    ISO 8601 time gives (None, None). An ISO time without a zone is read as UTC.
+    Numbers are told apart by size: seconds below 1e11, milliseconds below 1e14, then microseconds. What is no time
+    gives (None, None). An ISO time without a zone is read as UTC.
     """
     if isinstance(value, str):
         try:
@@ -45,7 +46,9 @@ def read_stamp(value: str | float) -> tuple[float | None, str | None]:
             return None, None
         if moment.tzinfo is None:
             return moment.replace(tzinfo=UTC).timestamp(), "ISO"
-        return moment.timestamp(), f"ISO {'Z' if value[-1] in 'Zz' else value[-6:]}"
+        return moment.timestamp(), "ISO Z" if value[-1] in "Zz" else "ISO offset"
+    if not abs(value) < _NO_TIME_FROM:
+        return None, None
     if value < _MILLISECONDS_FROM:
         return float(value), "epoch s"
     if value < _MICROSECONDS_FROM:
@@ -53,15 +56,20 @@ def read_stamp(value: str | float) -> tuple[float | None, str | None]:
     return value / 1e6, "epoch us"
 
 
-class _Minutes(dict[str, float]):
-    """Seconds since the epoch of each minute that was asked for, such as "2026-01-01T00:00:"."""
+class _Seconds(dict[str, float]):
+    """Seconds since the epoch of each second that was asked for, such as "2026-01-01T00:00:00".
+
+    A second is parsed once and then looked up: thousands of events share it. Raises ValueError for what is no time.
+    """
 
     def __missing__(self, text: str) -> float:
-        seconds = datetime.fromisoformat(f"{text}00Z").timestamp()
-        if len(self) >= _MOST_MINUTES:
+        if "." in text or "," in text:
+            raise ValueError("a fraction of a second where a whole one is due")
+        seconds = datetime.fromisoformat(f"{text}Z").timestamp()
+        if len(self) >= _MOST_SECONDS:
             self.clear()
         self[text] = seconds
         return seconds
 
 
-MINUTES = _Minutes()
+SECONDS = _Seconds()

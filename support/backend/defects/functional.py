@@ -73,7 +73,7 @@ def tool_name_differs(run: Run, event: Outgoing) -> Events:
     """One tool begins, and another one finishes."""
     if event.kind != TOOL_COMPLETED:
         return [event]
-    return [event.payload_changed(tool_name=f"{event.body['payload']['tool_name']}_tool_v2")]
+    return [event.payload_changed(tool_name=f"{event.body['payload'].get('tool_name', 'unknown')}_tool_v2")]
 
 
 @defect("draft", "IDENTITY-1")

@@ -23,7 +23,7 @@ def result_missing(run: Run, event: Outgoing) -> Events:
 @defect("draft", "CONTENT-1", default="outcome")
 def result_renamed(run: Run, event: Outgoing, *, value: str) -> Events:
     """The answer's text stands in a field that no client looks at."""
-    if event.kind != COMPLETED:
+    if event.kind != COMPLETED or "result" not in event.body["payload"]:
         return [event]
     return [event.payload_without("result").payload_changed(**{value: event.body["payload"]["result"]})]
 

@@ -7,8 +7,9 @@ A defect is one decorated function::
         \"\"\"The assistant never shows what it is thinking.\"\"\"
         return [] if event.kind == THINKING else [event]
 
-Its name is the defect's name, its module (up to the first underscore) the family, its docstring what a person notices. With a `default` the
-function takes a keyword `value`. A second function for the same defect, at another hook, is added with `also`.
+Its name is the defect's name, its module (up to the first underscore) the family, its docstring what a person
+notices. With a `default` the function takes a keyword `value`. A second function for the same defect, at another
+hook, is added with `also`.
 """
 
 import difflib

@@ -1,0 +1,99 @@
+"""What people see on the way to an answer."""
+
+from behave import then
+from behave.runner import Context
+from hamcrest import assert_that, greater_than_or_equal_to, less_than_or_equal_to
+
+from support.bdd import moment_in, world_of
+from support.bdd.matchers import (
+    Pattern,
+    begins_with,
+    completed,
+    has_results_of_each_tool,
+    in_order,
+    shows,
+    shows_once,
+    started,
+    thinking,
+    tool_completed,
+    tool_executing,
+    tools_are_named,
+)
+
+
+@then("{person:Person} sees once that work began")
+def work_began(context: Context, person: str) -> None:
+    assert_that(world_of(context).last(person), shows_once(started()))
+
+
+@then("{person:Person} sees nothing of the answer before that")
+def nothing_before(context: Context, person: str) -> None:
+    question = world_of(context).last(person)
+    assert_that(question, begins_with(started()))
+
+
+@then("{person:Person} waits no longer for the first sign than promised")
+def first_sign(context: Context, person: str) -> None:
+    world = world_of(context)
+    question = world.last(person)
+    assert_that(question, shows_once(started()))
+    assert_that(question.seen_at[0] - question.asked_at, less_than_or_equal_to(world.budgets.start_s))
+
+
+@then("{person:Person} can read the reasoning before the answer")
+def reasoning(context: Context, person: str) -> None:
+    assert_that(world_of(context).last(person), in_order(started(), thinking(), completed()))
+
+
+@then("{person:Person} can read the reasoning {times:Number} times or more")
+def reasoning_often(context: Context, person: str, times: int) -> None:
+    assert_that(world_of(context).last(person), shows(thinking(), least=times))
+
+
+@then("the news came while the work went on")
+def while_it_went_on(context: Context) -> None:
+    question = world_of(context).last()
+    took = question.seen_at[-1] - question.seen_at[0]
+    early = sum(at < question.seen_at[-1] - took / 10 for at in question.seen_at)
+    assert_that(early, greater_than_or_equal_to(len(question.events) / 2), "events before the last tenth")
+
+
+@then("{person:Person} sees which tool is at work before it has a result")
+def tool_at_work(context: Context, person: str) -> None:
+    question = world_of(context).last(person)
+    assert_that(question, in_order(tool_executing(), tool_completed(), completed()))
+    assert_that(question, tools_are_named())
+
+
+@then("{person:Person} sees {times:Number} tools begin and finish")
+def tools_begin_and_finish(context: Context, person: str, times: int) -> None:
+    question = world_of(context).last(person)
+    assert_that(question, shows(tool_executing(), least=times))
+    assert_that(question, shows(tool_completed(), least=times))
+
+
+@then("each tool has a name")
+def each_has_a_name(context: Context) -> None:
+    assert_that(world_of(context).last(), tools_are_named())
+
+
+@then("both tools were at work at the same time")
+def at_the_same_time(context: Context) -> None:
+    assert_that(world_of(context).last(), in_order(tool_executing(), tool_executing(), tool_completed()))
+
+
+@then("{person:Person} sees what the tool found")
+@then("{person:Person} sees what each tool found")
+def what_tools_found(context: Context, person: str) -> None:
+    assert_that(world_of(context).last(person), has_results_of_each_tool())
+
+
+@then("{person:Person} sees that the tool failed")
+def tool_failed(context: Context, person: str) -> None:
+    assert_that(world_of(context).last(person), in_order(tool_executing(), tool_completed(failed=True), completed()))
+
+
+@then("{person:Person} sees, in this order")
+def in_this_order(context: Context, person: str) -> None:
+    moments = [Pattern(moment_in(row["moment"])) for row in context.table]
+    assert_that(world_of(context).last(person), in_order(*moments))

@@ -1,0 +1,260 @@
+"""How one gets in: credentials, tokens, TLS and health of a target. Shared by `client` and `load`."""
+
+import asyncio
+import base64
+import secrets
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import jwt
+
+from support.targets.exchange import NotReady, Reply, Unreachable, exchange, ssl_context
+from support.targets.health import HealthReport, check_health, wait_healthy
+from support.targets.mistakes import Misconfigured, TargetFault
+from support.targets.model import Target
+from support.targets.redactor import Redactor
+from support.targets.sections import Persona
+
+__all__ = [
+    "Access",
+    "HealthReport",
+    "LoginRefused",
+    "NotReady",
+    "Pass",
+    "TargetFault",
+    "Unreachable",
+    "check_health",
+    "ssl_context",
+    "wait_healthy",
+]
+
+_EVERYBODY = "everybody"
+_SHARE_LEFT_TO_RENEW = 0.1
+_LONGEST_LIFETIME_S = 1e9
+
+
+class LoginRefused(Misconfigured):
+    """The target does not know this name and password."""
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Pass:
+    """What one person shows at the upgrade and right after it. Only one of the ways is filled; none for no token."""
+
+    person: str
+    way: str
+    token: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    subprotocols: list[str] = field(default_factory=list)
+    query: dict[str, str] = field(default_factory=dict)
+    first_message: dict[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        return f"Pass({self.person}, {self.way})"
+
+    def url(self, url: str) -> str:
+        """The url to open, with the query that belongs to this pass."""
+        if not self.query:
+            return url
+        return f"{url}{'&' if '?' in url else '?'}{urlencode(self.query)}"
+
+
+class Access:
+    """The credentials of a target's people, and the only one who knows what must not be shown.
+
+    Takes from `environ` only the variables that the target names. A target that the suite starts itself gets a random
+    secret when its variable is unset: `backend_environ` hands it over. Raises Misconfigured for what is missing.
+    """
+
+    def __init__(self, target: Target, environ: Mapping[str, str]) -> None:
+        self.target = target
+        self._redactor = Redactor()
+        self._passes: dict[Persona, tuple[Pass, float]] = {}
+        self._locks: dict[Persona, asyncio.Lock] = {}
+        self._secret = self._signing_secret(environ) if target.auth.obtain == "mint" else ""
+        self._tokens: dict[str, str] = {}
+        self._logins: dict[str, tuple[str, str]] = {}
+        for index, persona in enumerate(target.personas):
+            self._collect(persona, f"personas[{index}]", environ)
+
+    @property
+    def can_mint(self) -> bool:
+        """Whether tokens can be made that expired or are somebody else's."""
+        return self.target.auth.obtain == "mint"
+
+    def backend_environ(self) -> dict[str, str]:
+        """The variables with which a backend (or another process of the suite) shares the signing secret."""
+        return {self.target.auth.secret_env: self._secret} if self.can_mint else {}
+
+    async def pass_for(self, persona: Persona) -> Pass:
+        """The pass of this person, the same one until it is about to expire.
+
+        Raises LoginRefused or another Misconfigured, or TargetFault, where a login fails.
+        """
+        async with self._locks.setdefault(persona, asyncio.Lock()):
+            known, renew_at = self._passes.get(persona, (None, 0.0))
+            if known is not None and time.time() < renew_at:
+                return known
+            fresh, lifetime_s = await self._obtain(persona)
+            self._passes[persona] = (fresh, time.time() + lifetime_s * (1 - _SHARE_LEFT_TO_RENEW))
+            return fresh
+
+    def mint(self, persona: Persona, *, key: str | None = None, algorithm: str | None = None, **claims: Any) -> Pass:
+        """A new token for this person; `claims` replace the usual ones (sub, aud, iat, exp, jti), None removes one.
+
+        `key` and `algorithm` (also "none") replace the target's own, to make forgeries. Times are epoch seconds.
+        Raises Misconfigured where the target's tokens are not minted: `can_mint` says so beforehand.
+        """
+        auth = self.target.auth
+        if not self.can_mint:
+            raise Misconfigured(
+                f"{self.target.name}: auth.obtain: expected 'mint' to make a token for {persona.name}, "
+                f"but {auth.obtain!r} came"
+            )
+        now = int(time.time())
+        usual = {
+            "sub": persona.user,
+            "aud": auth.audience or None,
+            "iat": now,
+            "exp": now + auth.lifetime_s,
+            "jti": uuid.uuid4().hex,
+        }
+        payload = {name: value for name, value in {**usual, **claims}.items() if value is not None}
+        algorithm = algorithm or auth.algorithm
+        signed_with = "" if algorithm == "none" else self._secret if key is None else key
+        return self.present(persona, jwt.encode(payload, signed_with, algorithm=algorithm))
+
+    def present(self, persona: Persona, token: str | None) -> Pass:
+        """Any token, in the way in which this target wants to see it; without one, nothing is shown."""
+        auth = self.target.auth
+        if token is None or auth.send == "none":
+            return Pass(persona.name, "none")
+        self._redactor.learn(token, persona.name)
+        ways: dict[str, dict[str, Any]] = {
+            "bearer": {"headers": {"Authorization": f"Bearer {token}"}},
+            "subprotocol": {"subprotocols": ["jwt-auth", f"jwt.{_base64url(token)}"]},
+            "query": {"query": {auth.query_name: token}},
+            "first_message": {"first_message": _filled(auth.first_message, token)},
+        }
+        return Pass(persona.name, auth.send, token, **ways[auth.send])
+
+    def redact(self, text: str) -> str:
+        """The text with `[token of Ada]` for every token, password and secret that this Access has ever known."""
+        return self._redactor.redact(text)
+
+    def redact_bytes(self, data: bytes) -> bytes:
+        """The same for bytes."""
+        return self._redactor.redact_bytes(data)
+
+    def _signing_secret(self, environ: Mapping[str, str]) -> str:
+        variable = self.target.auth.secret_env
+        if self.target.start == "embedded" and not environ.get(variable):
+            secret = secrets.token_urlsafe(48)
+        else:
+            secret = self._credential(environ, variable, "auth.secret_env", "the secret that signs everybody's tokens")
+        self._redactor.learn(secret, _EVERYBODY)
+        return secret
+
+    def _collect(self, persona: Persona, key: str, environ: Mapping[str, str]) -> None:
+        obtain = self.target.auth.obtain
+        if obtain == "token":
+            token = self._credential(
+                environ, persona.token_env, f"{key}.token_env", f"the token of {persona.name}"
+            ).strip()
+            if not _can_travel(token):
+                raise Misconfigured(
+                    f"{self.target.name}: {persona.token_env} ({key}.token_env): expected the token of {persona.name} "
+                    f"in printable ASCII without spaces, but something else came (it is not shown)"
+                )
+            self._tokens[persona.name] = token
+            self._redactor.learn(token, persona.name)
+        elif obtain == "login":
+            name = persona.user
+            if persona.username_env:
+                key_of_name = f"{key}.username_env"
+                name = self._credential(environ, persona.username_env, key_of_name, f"the login name of {persona.name}")
+            what = f"the password of {persona.name}"
+            password = self._credential(environ, persona.password_env, f"{key}.password_env", what)
+            self._logins[persona.name] = (name, password)
+            self._redactor.learn(password, persona.name)
+
+    def _credential(self, environ: Mapping[str, str], variable: str, key: str, what: str) -> str:
+        value = environ.get(variable, "")
+        if not value.strip():
+            came = "it is empty" if variable in environ else "it is not set"
+            raise Misconfigured(f"{self.target.name}: {variable} ({key}): expected {what} in this variable, but {came}")
+        return value
+
+    async def _obtain(self, persona: Persona) -> tuple[Pass, float]:
+        obtain = self.target.auth.obtain
+        if obtain == "mint":
+            return self.mint(persona), float(self.target.auth.lifetime_s)
+        if obtain == "none":
+            return self.present(persona, None), float("inf")
+        known = self._tokens if obtain == "token" else self._logins
+        if persona.name not in known:
+            raise Misconfigured(
+                f"{self.target.name}: personas: expected {persona.name} among those with an account "
+                f"(auth.obtain is {obtain!r}), but only {', '.join(known)} came"
+            )
+        if obtain == "token":
+            return self.present(persona, self._tokens[persona.name]), float("inf")
+        token, lifetime_s = await self._log_in(persona)
+        return self.present(persona, token), lifetime_s
+
+    async def _log_in(self, persona: Persona) -> tuple[str, float]:
+        auth = self.target.auth
+        name, password = self._logins[persona.name]
+        fields = {"username": name, "password": password}
+        url = self.target.resolve(auth.login_url)
+        body = {"form": fields} if auth.login_form == "form" else {"json_body": fields}
+        reply = await exchange(self.target, "POST", url, **body)
+        self._refuse_unless_let_in(persona, reply)
+        said = reply.json()
+        token = said.get("access_token") if said is not None else None
+        if said is None or not isinstance(token, str) or not _can_travel(token):
+            came = reply.described() if said is None else "it has none that can be sent"
+            raise TargetFault(
+                f'{self.target.name}: {reply.url}: expected a JSON object with "access_token" for the login of '
+                f"{persona.name}, but {came}"
+            )
+        return token, _lifetime_s(said.get("expires_in"))
+
+    def _refuse_unless_let_in(self, persona: Persona, reply: Reply) -> None:
+        where = f"{self.target.name}: {reply.url}"
+        if reply.status in (400, 401, 403, 422):
+            variables = ", ".join(filter(None, (persona.username_env, persona.password_env)))
+            raise LoginRefused(
+                f"{where}: expected {persona.name} to be let in, but HTTP {reply.status} came; "
+                f"check {variables} and auth.login_form ({self.target.auth.login_form!r})"
+            )
+        if reply.status not in (200, 201):
+            raise TargetFault(f"{where}: expected HTTP 200 for the login of {persona.name}, but {reply.described()}")
+
+
+def _base64url(token: str) -> str:
+    return base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
+
+
+def _can_travel(token: str) -> bool:
+    """A token goes into a header: a line break in it would be a header of its own."""
+    return bool(token) and token.isascii() and token.isprintable() and " " not in token
+
+
+def _lifetime_s(expires_in: object) -> float:
+    """Seconds until a login has to be repeated; for good where the target does not say."""
+    if isinstance(expires_in, bool) or not isinstance(expires_in, int | float) or not expires_in > 0:
+        return float("inf")
+    return float(min(expires_in, _LONGEST_LIFETIME_S))
+
+
+def _filled(template: Any, token: str) -> Any:
+    if isinstance(template, dict):
+        return {name: _filled(value, token) for name, value in template.items()}
+    if isinstance(template, list):
+        return [_filled(value, token) for value in template]
+    return template.replace("{token}", token) if isinstance(template, str) else template

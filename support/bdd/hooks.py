@@ -1,0 +1,141 @@
+"""What happens around each scenario: its World begins, is attached to Allure, lingers, and goes into the ledger."""
+
+import concurrent.futures
+import logging
+import time
+from typing import Any, Protocol
+
+import allure
+import msgspec
+from behave.model import Scenario
+
+from support.bdd.allure_formatter import scenario_key
+from support.bdd.suite import Suite
+from support.bdd.world import World
+from support.report.evidence import Finished
+from support.trace import encode_record
+from support.verdict import Outcome
+
+_LINGER_S = 30.0
+_OUTCOMES = {"passed": Outcome.PASSED, "failed": Outcome.FAILED, "skipped": Outcome.NOT_EXERCISED}
+log = logging.getLogger("greenlight")
+
+
+class Results(Protocol):
+    """Where finished results wait for what comes late (AllureResults)."""
+
+    def fail(self, key: str, message: str) -> bool: ...
+
+    def release(self, key: str) -> bool: ...
+
+
+class Watcher(Protocol):
+    """Somebody who wants to see scenarios begin and end while it happens."""
+
+    def began(self, scenario: Scenario, world: World) -> None: ...
+
+    def ended(self, finished: Finished, name: str, events: int) -> None: ...
+
+
+class Hooks:
+    """The hooks of one session, and the scenarios that have ended but still listen for what may come late."""
+
+    def __init__(self, suite: Suite, results: Results, watcher: Watcher) -> None:
+        self.suite = suite
+        self.results = results
+        self.watcher = watcher
+        self.count = 0
+        self.failed = False
+        self._waiting: list[_Waiting] = []
+
+    def before_scenario(self, context: Any, scenario: Scenario) -> None:
+        """Begins a World, after settling whatever has waited long enough."""
+        self.settle()
+        self.count += 1
+        context.world = None
+        context.began = time.monotonic()
+        context.world = World(self.suite, scenario_key(scenario), self.count)
+        self.watcher.began(scenario, context.world)
+
+    def after_scenario(self, context: Any, scenario: Scenario) -> None:
+        """Shows the conversation to Allure, and lets the World listen on in the background."""
+        world: World | None = context.world
+        future = self.suite.loop.post(world.linger()) if world is not None else None
+        self._waiting.append(_Waiting(scenario, world, future, time.monotonic() - context.began))
+        if world is not None:
+            _attach(world)
+
+    def settle(self, *, wait: bool = False) -> None:
+        """Enters into the ledger what can no longer change; with `wait`, everything."""
+        still: list[_Waiting] = []
+        for waiting in self._waiting:
+            if wait or waiting.future is None or waiting.future.done():
+                self._settle(waiting)
+            else:
+                still.append(waiting)
+        self._waiting = still
+
+    def _settle(self, waiting: "_Waiting") -> None:
+        scenario, world = waiting.scenario, waiting.world
+        key = scenario_key(scenario)
+        outcome = _OUTCOMES.get(scenario.status.name, Outcome.BROKEN)
+        reason = _reason(scenario, outcome)
+        if waiting.future is not None:
+            try:
+                waiting.future.result(_LINGER_S)
+            except (Exception, concurrent.futures.CancelledError) as error:  # noqa: BLE001 -- whatever it is, it is told
+                outcome, reason = Outcome.BROKEN, f"Suite fault: listening on failed: {error!r}"
+                self.results.fail(key, reason)
+        findings = world.findings if world is not None else []
+        if world is not None and findings and outcome is not Outcome.FAILED:
+            self.results.fail(key, world.complaint())
+            if outcome is not Outcome.BROKEN:
+                outcome, reason = Outcome.FAILED, str(findings[0])
+        self.results.release(key)
+        trace = world.trace if world is not None else ""
+        finished = Finished(key, outcome, reason, len(findings), trace, round(waiting.took_s, 3))
+        self.suite.evidence.append(finished)
+        self.failed = self.failed or outcome in (Outcome.FAILED, Outcome.BROKEN)
+        log.info("%s %s: %s%s", outcome, key, scenario.name, f" ({reason})" if reason else "")
+        self.watcher.ended(finished, scenario.name, _events(world))
+
+
+class _Waiting:
+    def __init__(
+        self, scenario: Scenario, world: World | None, future: "concurrent.futures.Future[None] | None", took_s: float
+    ) -> None:
+        self.scenario = scenario
+        self.world = world
+        self.future = future
+        self.took_s = took_s
+
+
+def _reason(scenario: Scenario, outcome: Outcome) -> str:
+    if outcome is Outcome.PASSED:
+        return ""
+    if outcome is Outcome.NOT_EXERCISED:
+        return str(scenario.skip_reason or "skipped")
+    for step in scenario.all_steps:
+        if step.exception is not None:
+            text = str(step.exception) or type(step.exception).__name__
+            return text if outcome is Outcome.FAILED else f"{type(step.exception).__name__}: {text}"
+        if step.status.name in ("undefined", "pending"):
+            return f"Suite fault: the step '{step.name}' is {step.status.name}"
+    return str(scenario.error_message or scenario.status.name)
+
+
+def _events(world: World | None) -> int:
+    return sum(len(question.events) for question in world.questions) if world is not None else 0
+
+
+def _attach(world: World) -> None:
+    entries = list(world.recorder.entries)
+    if not entries:
+        return
+    text, json, kinds = allure.attach, allure.attach, allure.attachment_type
+    text(world.table(), name="The conversation", attachment_type=kinds.TEXT)
+    frames = b"[\n" + b",\n".join(encode_record(entry.record).rstrip() for entry in entries) + b"\n]\n"
+    json(frames.decode(), name="Frames", attachment_type=kinds.JSON)
+    if world.findings:
+        found = msgspec.json.format(msgspec.json.encode(world.findings), indent=2)
+        json(found.decode(), name="Findings", attachment_type=kinds.JSON)

@@ -1,0 +1,83 @@
+"""The loop thread: one event loop that runs from the beginning to the end of the session.
+
+behave stops its own loop between steps, which stamps events late and kills keepalive. Steps hand coroutines to this one
+and wait, with a deadline, so that nothing can hang.
+"""
+
+import asyncio
+import concurrent.futures
+import contextlib
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_STOP_S = 5.0
+
+
+class SuiteFault(Exception):  # noqa: N818 -- the word that reports use
+    """The suite's own fault, never the target's. Reports and Allure show it as such."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"Suite fault: {text}")
+
+
+class LoopThread:
+    """Runs coroutines for a thread that may block. `start` before use; `stop` ends it and what still runs on it."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="greenlight-loop", daemon=True)
+
+    def start(self) -> None:
+        """Returns when the loop runs."""
+        self._thread.start()
+        self._ready.wait()
+
+    def call(self, coroutine: Coroutine[Any, Any, T], deadline_s: float) -> T:
+        """The coroutine's result. Raises what it raises; SuiteFault past the deadline, when it is cancelled.
+
+        An interruption of the waiting thread cancels it as well.
+        """
+        future = self.post(coroutine)
+        try:
+            return future.result(deadline_s)
+        except concurrent.futures.TimeoutError:
+            if future.done():
+                raise
+            future.cancel()
+            raise SuiteFault(f"a wait of the suite did not come back within {deadline_s:g} s") from None
+        except BaseException:
+            future.cancel()
+            raise
+
+    def post(self, coroutine: Coroutine[Any, Any, T]) -> "concurrent.futures.Future[T]":
+        """Starts the coroutine and does not wait for it."""
+        if self._loop is None:
+            coroutine.close()
+            raise SuiteFault("the loop thread is not running")
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def stop(self) -> None:
+        """Cancels what is left and ends the thread. Calling it again does nothing."""
+        if self._loop is not None and self._thread.is_alive():
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(_STOP_S)
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            self._loop = runner.get_loop()
+            asyncio.set_event_loop(self._loop)
+            self._loop.call_soon(self._ready.set)
+            self._loop.run_forever()
+
+
+def _loop_factory() -> Any:
+    try:
+        import uvloop  # noqa: PLC0415 -- absent on Windows
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop

@@ -1,0 +1,274 @@
+"""PyHamcrest matchers over an answer as a person saw it.
+
+    assert_that(question, shows(tool_executing(named="calculator")))
+    assert_that(question, in_order(started(), thinking(), completed()))
+
+A mismatch prints the events with the offending row marked.
+"""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+from hamcrest.core.base_matcher import BaseMatcher
+from hamcrest.core.description import Description
+from hamcrest.core.matcher import Matcher
+
+from support.client.question import Question
+from support.events import Control, Event, EventKind
+from support.rules.connection import is_clear_error
+
+
+class Pattern(msgspec.Struct, frozen=True):
+    """What an event has to be like; None: does not matter. `helper`: of a helper's run, not of the answer's own."""
+
+    kind: EventKind
+    named: str | None = None
+    holding: str | None = None
+    failed: bool | None = None
+    helper: bool | None = False
+
+    def fits(self, event: Event) -> bool:
+        """Whether the event is like that."""
+        return (
+            event.kind is self.kind
+            and (self.named is None or event.tool == self.named)
+            and (self.holding is None or self.holding.casefold() in (event.text or "").casefold())
+            and (self.failed is None or event.tool_failed == self.failed)
+            and (self.helper is None or (event.parent is not None) == self.helper)
+        )
+
+    def __str__(self) -> str:
+        parts = [str(self.kind)]
+        parts += [f"named {self.named!r}"] if self.named is not None else []
+        parts += [f"holding {self.holding!r}"] if self.holding is not None else []
+        parts += ["shown as failed" if self.failed else "shown as fine"] if self.failed is not None else []
+        parts += ["of a helper"] if self.helper else []
+        return " ".join(parts)
+
+
+def started() -> Pattern:
+    """Work began."""
+    return Pattern(EventKind.STARTED)
+
+
+def thinking() -> Pattern:
+    """Reasoning was shown."""
+    return Pattern(EventKind.THINKING)
+
+
+def tool_executing(named: str | None = None) -> Pattern:
+    """A tool is at work."""
+    return Pattern(EventKind.TOOL_EXECUTING, named)
+
+
+def tool_completed(named: str | None = None, *, failed: bool | None = None, holding: str | None = None) -> Pattern:
+    """A tool has finished."""
+    return Pattern(EventKind.TOOL_COMPLETED, named, holding, failed)
+
+
+def completed(holding: str | None = None, *, helper: bool = False) -> Pattern:
+    """The answer is ready (or the helper's)."""
+    return Pattern(EventKind.COMPLETED, holding=holding, helper=helper)
+
+
+def agent_failed() -> Pattern:
+    """The agent said that it failed."""
+    return Pattern(EventKind.FAILED)
+
+
+def stopped() -> Pattern:
+    """The work was stopped."""
+    return Pattern(EventKind.STOPPED)
+
+
+class _Shows(BaseMatcher[Question]):
+    def __init__(self, pattern: Pattern, least: int, most: int | None) -> None:
+        self.pattern = pattern
+        self.least = least
+        self.most = most
+
+    def _matches(self, item: Question) -> bool:
+        count = sum(self.pattern.fits(event) for event in item.events)
+        return count >= self.least and (self.most is None or count <= self.most)
+
+    def describe_to(self, description: Description) -> None:
+        times = "once" if self.most == 1 == self.least else f"{self.least} times or more"
+        times = "never" if self.most == 0 else times
+        description.append_text(f"an answer that shows {self.pattern} {times}")
+
+    def describe_mismatch(self, item: Question, mismatch_description: Description) -> None:
+        marked = [index for index, event in enumerate(item.events) if self.pattern.fits(event)]
+        times = f"{len(marked)} times" if marked else "never"
+        mismatch_description.append_text(f"shown {times}:\n{table(item, marked)}")
+
+
+class _InOrder(BaseMatcher[Question]):
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
+        self.patterns = patterns
+
+    def _matches(self, item: Question) -> bool:
+        return self._first_missing(item) is None
+
+    def _first_missing(self, item: Question) -> tuple[int, int] | None:
+        """(pattern that was not found, event index from where it was looked for), or None."""
+        at = 0
+        for number, pattern in enumerate(self.patterns):
+            found = next((i for i in range(at, len(item.events)) if pattern.fits(item.events[i])), None)
+            if found is None:
+                return number, at
+            at = found + 1
+        return None
+
+    def describe_to(self, description: Description) -> None:
+        description.append_text("an answer that shows, in this order, " + ", ".join(map(str, self.patterns)))
+
+    def describe_mismatch(self, item: Question, mismatch_description: Description) -> None:
+        missing = self._first_missing(item)
+        if missing is not None:
+            number, at = missing
+            where = "from the marked row on" if at < len(item.events) else "in what was left"
+            mismatch_description.append_text(f"no {self.patterns[number]} {where}:\n{table(item, [at])}")
+
+
+class _EndsWith(BaseMatcher[Question]):
+    def __init__(self, pattern: Pattern) -> None:
+        self.pattern = pattern
+
+    def _matches(self, item: Question) -> bool:
+        return bool(item.events) and self.pattern.fits(item.events[-1])
+
+    def describe_to(self, description: Description) -> None:
+        description.append_text(f"an answer whose last event is {self.pattern}")
+
+    def describe_mismatch(self, item: Question, mismatch_description: Description) -> None:
+        mismatch_description.append_text(f"it was not:\n{table(item, [len(item.events) - 1])}")
+
+
+class _Answers(BaseMatcher[Question]):
+    def _matches(self, item: Question) -> bool:
+        answer = (item.answer or "").casefold()
+        groups = item.expect.contains
+        return bool(answer.strip()) and all(any(text.casefold() in answer for text in group) for group in groups)
+
+    def describe_to(self, description: Description) -> None:
+        description.append_text("an answer that answers the question")
+
+    def describe_mismatch(self, item: Question, mismatch_description: Description) -> None:
+        wanted = " and ".join(" or ".join(map(repr, group)) for group in item.expect.contains) or "any answer"
+        mismatch_description.append_text(f"{wanted} was wanted, {item.answer!r} came:\n{table(item, [])}")
+
+
+class _Never(_Shows):
+    def __init__(self, pattern: Pattern) -> None:
+        super().__init__(pattern, 0, 0)
+
+    def _matches(self, item: Question) -> bool:
+        return bool(item.events) and super()._matches(item)
+
+
+class _BeginsWith(_EndsWith):
+    def _matches(self, item: Question) -> bool:
+        return bool(item.events) and self.pattern.fits(item.events[0])
+
+    def describe_to(self, description: Description) -> None:
+        description.append_text(f"an answer whose first event is {self.pattern}")
+
+    def describe_mismatch(self, item: Question, mismatch_description: Description) -> None:
+        mismatch_description.append_text(f"it was not:\n{table(item, [0])}")
+
+
+class _Tools(BaseMatcher[Question]):
+    """A judgement over all tool events of an answer; there has to be one."""
+
+    def __init__(self, kind: EventKind, what: str, right: Callable[[Event], bool]) -> None:
+        self.kind = kind
+        self.what = what
+        self.right = right
+
+    def _wrong(self, item: Question) -> list[int] | None:
+        tools = [index for index, event in enumerate(item.events) if event.kind is self.kind]
+        return [index for index in tools if not self.right(item.events[index])] if tools else None
+
+    def _matches(self, item: Question) -> bool:
+        return self._wrong(item) == []
+
+    def describe_to(self, description: Description) -> None:
+        description.append_text(f"an answer in which {self.what}")
+
+    def describe_mismatch(self, item: Question, mismatch_description: Description) -> None:
+        wrong = self._wrong(item)
+        said = "there was no tool" if wrong is None else "the marked rows are not like that"
+        mismatch_description.append_text(f"{said}:\n{table(item, wrong or [])}")
+
+
+class _Clear(BaseMatcher[Control | None]):
+    def _matches(self, item: Control | None) -> bool:
+        return item is not None and is_clear_error(item)
+
+    def describe_to(self, description: Description) -> None:
+        description.append_text("an error that says what is wrong")
+
+
+def shows(pattern: Pattern, least: int = 1) -> Matcher[Question]:
+    """At least so many events like this."""
+    return _Shows(pattern, least, None)
+
+
+def shows_once(pattern: Pattern) -> Matcher[Question]:
+    """Exactly one event like this."""
+    return _Shows(pattern, 1, 1)
+
+
+def never_shows(pattern: Pattern) -> Matcher[Question]:
+    """No event like this, in an answer that showed something."""
+    return _Never(pattern)
+
+
+def in_order(*patterns: Pattern) -> Matcher[Question]:
+    """Events like these one after the other; others may come in between."""
+    return _InOrder(patterns)
+
+
+def ends_with(pattern: Pattern) -> Matcher[Question]:
+    """The last event of all is like this."""
+    return _EndsWith(pattern)
+
+
+def begins_with(pattern: Pattern) -> Matcher[Question]:
+    """The first event of all is like this."""
+    return _BeginsWith(pattern)
+
+
+def tools_are_named() -> Matcher[Question]:
+    """Every tool that began has a name."""
+    return _Tools(EventKind.TOOL_EXECUTING, "every tool has a name", lambda event: bool((event.tool or "").strip()))
+
+
+def has_results_of_each_tool() -> Matcher[Question]:
+    """Every tool that finished shows what it found, and as fine."""
+    return _Tools(
+        EventKind.TOOL_COMPLETED, "every tool shows what it found",
+        lambda event: not event.tool_failed and bool((event.text or "").strip()),
+    )  # fmt: skip
+
+
+def is_clear() -> Matcher[Control | None]:
+    """An error that says, by a code or in words, what is wrong."""
+    return _Clear()
+
+
+def answers() -> Matcher[Question]:
+    """There is an answer, and it holds what the question's expectation names."""
+    return _Answers()
+
+
+def table(question: Question, marked: Sequence[int]) -> str:
+    """The events of an answer as an aligned text table; `marked` are indices of rows to point at."""
+    rows = []
+    for index, (event, at) in enumerate(zip(question.events, question.seen_at, strict=True)):
+        arrow = ">>" if index in marked else "  "
+        helper = " (helper)" if event.parent is not None else ""
+        tool = f"{event.tool}: " if event.tool else ""
+        text = " ".join(f"{tool}{event.text or ''}".split())[:80]
+        rows.append(f"{arrow} {at - question.asked_at:8.4f}  {event.kind + helper:<24}  {text}".rstrip())
+    return "\n".join(rows) or "   (nothing was shown)"

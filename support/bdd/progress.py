@@ -1,0 +1,95 @@
+"""What a person sees while the run goes on: a live line on a terminal, plain lines elsewhere."""
+
+import time
+from collections import Counter
+from typing import Any
+
+from behave.model import Scenario
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.spinner import Spinner
+from rich.text import Text
+
+from support.bdd.world import World
+from support.report.evidence import Finished
+
+_MARKS = {"passed": "[green]ok[/]", "failed": "[red]FAILED[/]", "broken": "[magenta]BROKEN[/]",
+          "not_exercised": "[yellow]not exercised[/]"}  # fmt: skip
+
+
+class Progress:
+    """Prints a line for each scenario once it is settled; on a terminal also what is going on right now.
+
+    `quiet` prints nothing. The console decides where lines go, and whether it is a terminal.
+    """
+
+    def __init__(self, console: Console, *, quiet: bool = False) -> None:
+        self.console = console
+        self.quiet = quiet
+        self._began = time.monotonic()
+        self._counts: Counter[str] = Counter()
+        self._events = 0
+        self._total = 0
+        self._now = ""
+        self._world: World | None = None
+        self._live: Live | None = None
+
+    @classmethod
+    def silent(cls) -> "Progress":
+        """Says nothing: bare behave prints for itself."""
+        return cls(Console(stderr=True), quiet=True)
+
+    def starting(self, environment: str) -> None:
+        """The target is being read and its backend started."""
+        self._say(f"Greenlight is getting ready to judge [bold]{escape(environment)}[/] ...")
+
+    def running(self, name: str, url: str, scenarios: int) -> None:
+        """The target is healthy; the scenarios begin."""
+        self._total = scenarios
+        self._say(f"Judging [bold]{escape(name)}[/] at {escape(url)}: {scenarios} scenarios")
+        if self.console.is_terminal and not self.quiet:
+            self._live = Live(get_renderable=self._line, console=self.console, transient=True, refresh_per_second=8)
+            self._live.start()
+
+    def failed(self, reason: str) -> None:
+        """The run cannot go on."""
+        self._say(f"[red]{escape(reason)}[/]")
+
+    def began(self, scenario: Scenario, world: World) -> None:
+        """A scenario begins."""
+        category = world.key.partition("/")[0]
+        self._now = f"{category}: {scenario.name}"
+        self._world = world
+
+    def ended(self, finished: Finished, name: str, events: int) -> None:
+        """A scenario is settled."""
+        self._counts[finished.outcome] += 1
+        self._events += events
+        category = finished.key.partition("/")[0]
+        mark = _MARKS[finished.outcome]
+        self._say(f"  {mark}  {category}: {escape(name)} [dim]({events} events, {finished.duration_s:.2f} s)[/]")
+        if finished.reason and finished.outcome != "passed":
+            self._say(f"      {escape(_first_line(finished.reason))}")
+
+    def close(self) -> None:
+        """Leaves the terminal as it was."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _say(self, markup: str) -> None:
+        if not self.quiet:
+            self.console.print(markup, highlight=False, soft_wrap=not self.console.is_terminal)
+
+    def _line(self) -> Any:
+        done = sum(self._counts.values())
+        world = self._world
+        events = self._events + (sum(len(q.events) for q in world.questions) if world is not None else 0)
+        elapsed = time.monotonic() - self._began
+        text = f" {done}/{self._total}  {self._now}  {events} events  {elapsed:.0f} s"
+        return Spinner("dots", Text(text[: self.console.width - 4]))
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0] if text.strip() else ""

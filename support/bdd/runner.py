@@ -1,0 +1,152 @@
+"""The behave runner of the suite: `behave` from the root and `greenlight run` both come through here."""
+
+import json
+import logging
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from behave.configuration import Configuration
+from behave.formatter.base import StreamOpener
+from behave.model import Scenario
+from behave.runner import Runner
+from behave.step_registry import registry as the_step_registry
+
+from support.access import TargetFault
+from support.bdd import parameters
+from support.bdd.allure_formatter import AllureFormatter, clear_results, scenario_key
+from support.bdd.concluding import ConcludingRegistry
+from support.bdd.hooks import Hooks
+from support.bdd.interruption import interruptible
+from support.bdd.progress import Progress
+from support.bdd.suite import Plan, Suite, selected_categories
+from support.report.allure import write_categories, write_environment, write_executor
+from support.report.evidence import Ended, Selected
+from support.settings import Misconfigured
+
+ALLURE_RESULTS = Path("allure-results")
+log = logging.getLogger("greenlight")
+
+
+class SuiteRunner(Runner):
+    """Runs the selected scenarios against one target and leaves a session folder that can be judged.
+
+    `plan` and `progress` come from `greenlight run`; bare behave takes them from its own options: `-D environment=...`,
+    `-D output_dir=...`, `-D defect=...`. After `run`, `suite` is the session (None if it never began), `misconfigured`
+    the user's mistake if there was one, and `interrupted` why the run ended early, if it did.
+    """
+
+    def __init__(self, config: Configuration, plan: Plan | None = None, progress: Progress | None = None) -> None:
+        super().__init__(config)
+        self.plan = plan
+        self.progress = progress
+        self.suite: Suite | None = None
+        self.misconfigured = ""
+        self.interrupted = ""
+
+    def load_hooks(self, filename: str | None = None) -> None:
+        """The hooks belong to a session, and are set when it begins; what steps need to be parsed is set here."""
+        parameters.register()
+
+    def run_model(self, features: Any = None) -> bool:
+        """Runs the session; True if it failed, and that is also when nothing was selected."""
+        selected = [s for f in self.features for s in f.walk_scenarios() if s.should_run(self.config)]
+        keys = [scenario_key(scenario) for scenario in selected]
+        plan = self.plan or _plan_of(self.config, keys)
+        suite = Suite(plan)
+        try:
+            _assert_unique(selected)
+            with interruptible(plan.timeout_s) as interruption:
+                try:
+                    return self._session(suite, selected)
+                except KeyboardInterrupt:
+                    return True
+                finally:
+                    self.interrupted = interruption.reason
+                    self._ended(suite)
+        except Misconfigured as error:
+            self.misconfigured = str(error)
+            if self.plan is None:
+                print(f"greenlight: {error}", file=sys.stderr)
+            return True
+        finally:
+            suite.stop()
+
+    _fault = ""
+    _hooks: Hooks | None = None
+    _allure: AllureFormatter | None = None
+
+    def _session(self, suite: Suite, selected: list[Scenario]) -> bool:
+        progress = self.progress or Progress.silent()
+        progress.starting(suite.plan.environment)
+        try:
+            suite.start()
+        except TargetFault as error:
+            self.suite = suite
+            self._fault = f"the target cannot be judged: {error}"
+            progress.failed(self._fault)
+            return True
+        self.suite = suite
+        for scenario in selected:
+            suite.evidence.append(_selected(scenario))
+        if not selected:
+            progress.failed("no scenario was selected: nothing can be judged")
+            return True
+        progress.running(suite.target.name, suite.target.url, len(selected))
+        clear_results(ALLURE_RESULTS)
+        self._allure = AllureFormatter(StreamOpener(filename=str(ALLURE_RESULTS)), self.config)
+        self._allure.results.hold()
+        self.formatters.append(self._allure)
+        hooks = self._hooks = Hooks(suite, self._allure.results, progress)
+        self.hooks = {
+            "before_scenario": hooks.before_scenario,
+            "after_scenario": hooks.after_scenario,
+            # behave closes the formatters after this hook, and what they hold back has to be settled before.
+            "after_all": lambda _: hooks.settle(wait=True),
+        }
+        self.step_registry = ConcludingRegistry(self.step_registry or the_step_registry)
+        failed = super().run_model(self.features)
+        return failed or hooks.failed
+
+    def _ended(self, suite: Suite) -> None:
+        """Writes the last line of the ledger, and what Allure wants to know of the session."""
+        if self.suite is None:
+            return
+        keys: tuple[str, ...] = ()
+        if self._allure is not None:
+            files = [ALLURE_RESULTS / name for name in self._allure.files_written]
+            keys = tuple(str(json.loads(file.read_bytes())["fullName"]) for file in files)
+            facts = suite.evidence.session()
+            write_environment(ALLURE_RESULTS, {"environment": facts.environment, "url": facts.url, **facts.versions})
+            write_categories(ALLURE_RESULTS)
+            write_executor(ALLURE_RESULTS, suite.plan.environ)
+        suite.evidence.append(Ended(time.time(), self.interrupted, self._fault, keys))
+
+
+def _selected(scenario: Scenario) -> Selected:
+    key = scenario_key(scenario)
+    feature: Any = scenario.feature
+    rule = scenario.parent if scenario.parent is not feature else None
+    return Selected(key, scenario.name, key.partition("/")[0], feature.name, rule.name if rule is not None else "")
+
+
+def _assert_unique(scenarios: list[Scenario]) -> None:
+    """Two scenarios of one name cannot be told apart in a report. Raises Misconfigured naming them."""
+    names = Counter((scenario.filename, scenario.name) for scenario in scenarios)
+    for (filename, name), count in names.items():
+        if count > 1:
+            raise Misconfigured(f"{filename}: {count} scenarios are named {name!r}; give each a name of its own")
+
+
+def _plan_of(config: Configuration, keys: list[str]) -> Plan:
+    data = config.userdata
+    defects = tuple(name for name in str(data.get("defect", "")).split(",") if name)
+    return Plan(
+        environment=str(data.get("environment", "embedded")),
+        wanted=selected_categories(keys),
+        tags=str(config.tag_expression or "") if config.tags else "",
+        output_dir=Path(str(data.get("output_dir", "websocket_validation_reports"))),
+        defects=defects,
+    )

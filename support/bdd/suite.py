@@ -1,0 +1,146 @@
+"""One validation session: the target, its backend where the suite starts it, the loop thread and the evidence."""
+
+import logging
+import os
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from support import __version__
+from support.access import Access, check_health, ssl_context, wait_healthy
+from support.backend.launch import BackendFailed, BackendProcess
+from support.bdd.loop import LoopThread
+from support.client.persona import canary_of
+from support.report.evidence import Evidence, Session
+from support.settings import Misconfigured, load_target, profile_text
+from support.targets.model import NEEDS, Target
+from support.wire.profile import Profile
+from support.wire.spec import ProfileError
+
+_START_S = 15.0
+_SECRET = "CHAT_JWT_SECRET"
+log = logging.getLogger("greenlight")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is wanted of a session. `wanted` are categories; `tags` a behave tag expression within them, or ""."""
+
+    environment: str = "embedded"
+    wanted: tuple[str, ...] = ()
+    tags: str = ""
+    output_dir: Path = Path("websocket_validation_reports")
+    defects: tuple[str, ...] = ()
+    performance_threshold_ms: float | None = None
+    timeout_s: float | None = None
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+
+class Suite:
+    """Holds what lives as long as the session does.
+
+    `start` raises Misconfigured for the user's mistakes and TargetFault for a target that answers wrongly. `stop`
+    leaves no process and no thread behind, however far `start` came.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.loop = LoopThread()
+        self.backend: BackendProcess | None = None
+        self.folder = new_session_folder(plan.output_dir)
+        self.evidence = Evidence(self.folder)
+        self.canaries: dict[str, str] = {}
+        self.target: Target
+        self.profile: Profile
+        self.access: Access
+
+    def start(self) -> None:
+        """Reads the target, starts its backend where it is ours, and waits until it is healthy."""
+        plan = self.plan
+        environ = dict(plan.environ)
+        target = load_target(plan.environment, environ)
+        if plan.performance_threshold_ms is not None:
+            thresholds = msgspec.structs.replace(target.thresholds, latency_ms_avg=plan.performance_threshold_ms)
+            target = msgspec.structs.replace(target, thresholds=thresholds)
+        if plan.defects and target.start == "none":
+            raise Misconfigured(
+                f"--defect {plan.defects[0]}: works only where the suite starts the backend itself (--environment "
+                f"embedded); start the other one with `greenlight serve --defect {plan.defects[0]}`"
+            )
+        name, text = profile_text(target.profile, Path(plan.environment).parent)
+        try:
+            self.profile = Profile.from_toml(text)
+        except ProfileError as error:
+            raise Misconfigured(f"profile {name}: {error}") from error
+        self.loop.start()
+        if target.start == "embedded":
+            target = self._start_backend(target, environ)
+        self.target = target
+        self.access = Access(target, environ)
+        self.tls = ssl_context(target)
+        self.canaries = {person.name: canary_of(person.name) for person in target.personas}
+        absent = {need: reason for need in NEEDS if (reason := target.lacks(need)) is not None}
+        self.evidence.begin(
+            Session(
+                session_id=self.folder.name, started_epoch_s=time.time(), environment=target.name,
+                url=_without_query(target.url), profile_toml=text, budgets=target.budgets, clock=target.clock,
+                wanted=plan.wanted, tags=plan.tags, absent=absent, accepted=dict(target.accepted_gaps),
+                success_percent=target.thresholds.success_percent, latency_ms_avg=target.thresholds.latency_ms_avg,
+                versions=versions(),
+            )
+        )  # fmt: skip
+        if target.health:
+            self.loop.call(wait_healthy(target, _START_S), _START_S * 2)
+            self.loop.call(check_health(target), _START_S)
+
+    def _start_backend(self, target: Target, environ: dict[str, str]) -> Target:
+        secret = environ.setdefault(target.auth.secret_env or _SECRET, os.urandom(32).hex())
+        try:
+            self.backend = BackendProcess.start(
+                self.plan.defects, env={**environ, _SECRET: secret}, timeout_s=_START_S
+            )
+        except BackendFailed as error:
+            raise Misconfigured(str(error)) from error
+        log.info("backend started: %s (pid %s)", self.backend.url, self.backend.pid)
+        return target.at(self.backend.url)
+
+    def stop(self) -> None:
+        """Ends what was started."""
+        self.loop.stop()
+        if self.backend is not None:
+            self.backend.stop()
+
+
+def new_session_folder(output_dir: Path) -> Path:
+    """Makes `validation_session_<epoch seconds>[-n]` in the output folder. Raises Misconfigured if that fails."""
+    base = f"validation_session_{int(time.time())}"
+    for number in range(1000):
+        folder = output_dir / (f"{base}-{number}" if number else base)
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            if output_dir.exists() and not output_dir.is_dir():
+                break
+            continue
+        except OSError as error:
+            raise Misconfigured(f"--output-dir {output_dir}: cannot be written ({error.strerror})") from error
+        return folder
+    raise Misconfigured(f"--output-dir {output_dir}: expected a folder, or a name for a new one")
+
+
+def versions() -> dict[str, str]:
+    """What judged: for the report and for Allure's environment."""
+    return {"greenlight": __version__, "python": platform.python_version(), "platform": platform.system().lower()}
+
+
+def selected_categories(keys: Sequence[str]) -> tuple[str, ...]:
+    """The categories of scenario keys ("functional/answers.feature:12"), each once, in order."""
+    return tuple(dict.fromkeys(key.partition("/")[0] for key in keys))
+
+
+def _without_query(url: str) -> str:
+    return url.partition("?")[0]

@@ -1,0 +1,290 @@
+"""The World: the state of one scenario, typed. Steps speak through it; it hands the work to the loop thread."""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from support.bdd.loop import SuiteFault
+from support.bdd.suite import Suite
+from support.client.question import Question
+from support.client.recorder import Recorder
+from support.client.session import NotConnected, Session
+from support.events import ENDS, Control, Event, EventKind
+from support.findings import Finding
+from support.report.conversation import as_table
+from support.rules.checker import REFUSING_CODES
+from support.rules.state import Budgets
+from support.trace import Closed, Received
+
+T = TypeVar("T")
+
+_HOP_S = 600.0
+_MEGABYTE = 1_048_576
+
+
+class NotExercised(Exception):  # noqa: N818 -- the word of the report
+    """The target does not claim to do this; the scenario is reported as not exercised, with the reason."""
+
+
+class World:
+    """One scenario's people, their connections, and what they asked.
+
+    `sessions`: person -> their windows, in the order of opening. `questions`: all that was asked, in order.
+    """
+
+    REFUSING_CODES = REFUSING_CODES
+
+    def __init__(self, suite: Suite, key: str, number: int) -> None:
+        self.suite = suite
+        self.key = key
+        self.trace = f"traces/{number:04d}-{_slug(key)}.jsonl"
+        path: Path = suite.evidence.folder / self.trace
+        budgets = suite.target.budgets
+        self.recorder = Recorder(key, path, suite.profile, budgets, suite.access.redact_bytes)
+        self.sessions: dict[str, list[Session]] = {}
+        self.questions: list[Question] = []
+        self.refusals: list[Control | None] = []
+        self.pinged: list[bool] = []
+
+    # Who is here ---------------------------------------------------------------------------------------------
+
+    def connect(self, person: str) -> None:
+        """Opens a (further) window for a person."""
+        self.call(self._connect(person))
+
+    def connect_all(self, people: Sequence[str]) -> None:
+        """Opens a window for each person, all at the same moment."""
+        self.call(_all([self._connect(person) for person in people]))
+
+    async def _connect(self, person: str) -> None:
+        persona = self.suite.target.persona(person)
+        entry = await self.suite.access.pass_for(persona)
+        session = Session(person, persona.user or None, self.suite.target, self.suite.profile, self.recorder)
+        self.sessions.setdefault(person, []).append(session)
+        await session.connect(entry, self.suite.tls)
+
+    def people(self, count: int) -> list[str]:
+        """The names of the first `count` people of the target."""
+        known = [persona.name for persona in self.suite.target.personas[:count]]
+        if len(known) < count:
+            raise NotExercised(f"{self.suite.target.name} has {len(known)} people, {count} are needed")
+        return known
+
+    def need(self, *needs: str) -> None:
+        """Raises NotExercised for a capability or a prompt that the target lacks."""
+        for need in needs:
+            reason = self.suite.target.lacks(need)
+            if reason is not None:
+                raise NotExercised(reason)
+
+    def window(self, person: str, number: int = 1) -> Session:
+        """A person's window, counted from 1."""
+        windows = self.sessions.get(person, [])
+        if number > len(windows):
+            raise SuiteFault(f"{person} has {len(windows)} windows in this scenario, not {number}")
+        return windows[number - 1]
+
+    # What they do --------------------------------------------------------------------------------------------
+
+    def ask(
+        self, person: str, prompt: str, *, window: int = 1, follow: Question | None = None, to_stop: bool = False
+    ) -> Question:
+        """Asks and does not wait. `follow` continues that question's thread; `to_stop`: it is going to be stopped."""
+        self.need(prompt)
+        return self.call(self._ask(person, prompt, window, follow, to_stop))
+
+    async def _ask(
+        self, person: str, prompt: str, window: int = 1, follow: Question | None = None, to_stop: bool = False
+    ) -> Question:
+        target, canary = self.suite.target, self.suite.canaries[person]
+        expect = target.expectation(prompt, canary)
+        if to_stop:
+            expect = msgspec.structs.replace(expect, end=EventKind.STOPPED, contains=())
+        text = target.question(prompt, canary)
+        thread = follow.thread if follow is not None else None
+        question = await self.window(person, window).ask(prompt, text, expect, thread)
+        self.questions.append(question)
+        return question
+
+    def ask_together(self, asked: Sequence[tuple[str, str]]) -> list[Question]:
+        """(person, prompt) each, all asked at the same moment, and waits for all the answers."""
+        self.need(*{prompt for _, prompt in asked})
+        questions = self.call(_all([self._ask(person, prompt) for person, prompt in asked]))
+        self.wait(*questions)
+        return questions
+
+    def wait(self, *questions: Question) -> None:
+        """Waits for answers to end. Waiting in vain is a finding, and no error here."""
+        self.call(_all([self._session(question).wait_end(question) for question in questions]))
+
+    def ping(self, person: str) -> None:
+        """Sends an application ping and remembers whether it was answered."""
+        self.need("ping")
+        self.pinged.append(self.call(self.window(person).ping()))
+
+    def send_invalid(self, person: str, data: str | bytes) -> None:
+        """Sends what must be refused and remembers the refusal (None: there was none)."""
+        self.need("errors")
+        self.refusals.append(self.call(self.window(person).send_invalid(data)))
+
+    def restore(self, person: str, question: Question, window: int) -> bool:
+        """Asks, on a window, for all of the thread of an answer; whether the backend said that it was restored."""
+        self.need("resume")
+        if question.thread is None:
+            raise AssertionError(f"the answer to {question.text!r} names no conversation that could be restored")
+        first = min((event.seq for event in question.events if event.seq is not None), default=1)
+        return self.call(self.window(person, window).restore(question.thread, first - 1))
+
+    def stop_once(self, question: Question, kind: EventKind) -> None:
+        """Says stop once an event of the kind was shown, and waits for the end."""
+        self.need("stop")
+        session = self._session(question)
+        if self.call(session.wait_until(question, lambda: question.has(kind))):
+            self.call(session.stop(question))
+        self.wait(question)
+
+    def close(self, person: str) -> None:
+        """Closes all of a person's windows politely."""
+        self.call(_all([session.close() for session in self.sessions.get(person, [])]))
+
+    # What can be told ----------------------------------------------------------------------------------------
+
+    def last(self, person: str | None = None) -> Question:
+        """What was asked last, by anybody or by this person."""
+        for question in reversed(self.questions):
+            if person in (None, question.person):
+                return question
+        raise SuiteFault(f"{person or 'nobody'} has not asked anything in this scenario")
+
+    def asked_by(self, person: str) -> list[Question]:
+        """All that a person asked, in order."""
+        return [question for question in self.questions if question.person == person]
+
+    def answered(self, person: str) -> bool:
+        """Whether the person was shown anything of an answer: without that, nothing can be said of what they saw."""
+        return any(question.events for question in self.asked_by(person))
+
+    def who_saw_whom(self) -> list[str]:
+        """The people who heard somebody else's secret, as "Ada saw something of Bashir"."""
+        heard = {person: self._heard(person) for person in self.sessions}
+        return [
+            f"{person} saw something of {other}"
+            for person, text in heard.items()
+            for other in self.sessions
+            if other != person and self.suite.canaries[other] in text
+        ]
+
+    def _heard(self, person: str) -> str:
+        mine = {session.connection for session in self.sessions.get(person, [])}
+        return "\n".join(
+            entry.record.text or ""
+            for entry in self.recorder.entries
+            if isinstance(entry.record, Received) and entry.record.connection in mine
+        )
+
+    def window_of(self, question: Question) -> int:
+        """The number of the window in which a question was asked."""
+        return self.sessions[question.person].index(self._session(question)) + 1
+
+    def windows_that_showed(self, question: Question) -> list[int]:
+        """The numbers of the person's windows in which the end of an answer was shown."""
+        runs = {event.run for event in question.events if event.parent is None}
+        shown = {
+            entry.record.connection
+            for entry in self.recorder.entries
+            if isinstance(entry.reading, Event) and entry.reading.kind in ENDS and entry.reading.run in runs
+        }
+        windows = self.sessions[question.person]
+        return [number for number, session in enumerate(windows, 1) if session.connection in shown]
+
+    def frame(self, what: str, **values: object) -> str:
+        """The text of a frame as the person's app would send it."""
+        return self.suite.profile.frame(what, **values)
+
+    def too_many_bytes(self, person: str) -> int:
+        """More than the backend takes in one message, as far as it has said; a megabyte otherwise."""
+        return self.window(person).announced("max_message_bytes", _MEGABYTE) + 1
+
+    def close_code(self, person: str) -> int | None:
+        """With which code the backend closed the person's connection; None while it is open."""
+        codes = [
+            entry.record.code
+            for entry in self.recorder.entries
+            if isinstance(entry.record, Closed) and entry.record.connection == self.window(person).connection
+        ]
+        return codes[-1] if codes else None
+
+    @property
+    def budgets(self) -> Budgets:
+        """How long a person may have to wait for what."""
+        return self.suite.target.budgets
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What the rules have objected to so far."""
+        return self.recorder.findings
+
+    def table(self) -> str:
+        """The whole conversation, with the records that prove findings pointed at."""
+        marked = {number for finding in self.findings for number in finding.evidence}
+        return as_table([(entry.record, entry.reading) for entry in self.recorder.entries], marked)
+
+    def complaint(self) -> str:
+        """All findings, one to a line, and the conversation; "" when there are none."""
+        if not self.findings:
+            return ""
+        return "\n".join([*(str(finding) for finding in self.findings), "", self.table()])
+
+    # How it ends ---------------------------------------------------------------------------------------------
+
+    def conclude(self) -> None:
+        """The last step is done: every answer comes to its end, and whatever the rules found fails the scenario.
+
+        Raises AssertionError with the findings, or SuiteFault for a scenario that saw nothing at all.
+        """
+        self.wait(*[question for question in self.questions if not question.over])
+        self.call(_all([session.flush() for windows in self.sessions.values() for session in windows]))
+        if self.findings:
+            raise AssertionError(self.complaint())
+        if not any(isinstance(entry.record, Received) for entry in self.recorder.entries):
+            raise SuiteFault("the scenario passed without having observed anything")
+
+    async def linger(self) -> None:
+        """Listens through the grace after the end, then closes all connections and the trace."""
+        sessions = [session for windows in self.sessions.values() for session in windows]
+        if any(session.open for session in sessions):
+            await asyncio.sleep(self.suite.target.budgets.grace_s)
+        try:
+            await _all([session.close() for session in sessions])
+        finally:
+            self.recorder.finish()
+
+    def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Runs a coroutine on the loop thread. A connection that failed is an AssertionError: the target's doing."""
+        try:
+            return self.suite.loop.call(coroutine, _HOP_S)
+        except NotConnected as error:
+            raise AssertionError(str(error)) from error
+
+    def _session(self, question: Question) -> Session:
+        for session in self.sessions[question.person]:
+            if question in session.questions:
+                return session
+        raise SuiteFault(f"no window of {question.person} asked {question.text!r}")
+
+
+async def _all(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Runs coroutines at the same time and returns all results; the first exception is raised once all are done."""
+    results = await asyncio.gather(*coroutines, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]
+
+
+def _slug(key: str) -> str:
+    """A scenario's key as a file name: letters, digits and dashes only, whatever a feature is called."""
+    return "".join(char if char.isascii() and char.isalnum() else "-" for char in key)[:80].strip("-")

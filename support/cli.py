@@ -1,0 +1,196 @@
+"""greenlight: decides whether a streaming AI-chat backend may be released.
+
+Exit codes: 0 approved, 1 blocked, 2 inconclusive, 3 misconfigured, 130 interrupted.
+"""
+
+import argparse
+import difflib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+MISCONFIGURED = 3
+INTERRUPTED = 130
+CATEGORIES = ("functional", "integration", "performance", "resilience", "security", "stress")
+
+_EPILOG = "exit codes: 0 approved, 1 blocked, 2 inconclusive, 3 misconfigured, 130 interrupted"
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse whose errors are one line, name what is nearest, and end with the exit code for a user's mistake."""
+
+    def error(self, message: str) -> NoReturn:
+        sys.stderr.write(f"greenlight: {message}{self._hint(message)} (see `{self.prog} --help`)\n")
+        raise SystemExit(MISCONFIGURED)
+
+    def _hint(self, message: str) -> str:
+        unknown = message.partition("unrecognized arguments: ")[2].split(" ")[0].partition("=")[0]
+        options = [option for action in self._actions for option in action.option_strings if option.startswith("--")]
+        if not unknown.startswith("-"):
+            return ""
+        ordered = sorted(options, key=lambda option: -difflib.SequenceMatcher(None, option, unknown).ratio())
+        return f"; expected one of {', '.join(ordered)}"
+
+
+def _category(text: str) -> str:
+    if text in CATEGORIES:
+        return text
+    ordered = sorted(CATEGORIES, key=lambda name: -difflib.SequenceMatcher(None, name, text).ratio())
+    raise argparse.ArgumentTypeError(f"unknown category {text!r}, expected one of {', '.join(ordered)}")
+
+
+def _positive(kind: Callable[[str], float]) -> Callable[[str], Any]:
+    def convert(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"expected a number greater than 0, got {text!r}") from None
+        if not 0 < value < 1e9:
+            raise argparse.ArgumentTypeError(f"expected a number greater than 0, got {text!r}")
+        return value
+
+    return convert
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = _Parser(prog="greenlight", description=__doc__.split("\n")[0], epilog=_EPILOG, allow_abbrev=False)
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    _run(commands)
+    _verdict(commands)
+    _serve(commands)
+    _doctor(commands)
+    return top
+
+
+def _command(commands: Any, name: str, help_: str, example: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(
+        name, help=help_, description=help_, epilog=f"example: {example}\n\n{_EPILOG}", allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    return command
+
+
+def _target(group: Any) -> None:
+    group.add_argument(
+        "--environment", default="embedded", metavar="NAME|FILE.toml",
+        help="what is judged: embedded (starts and stops its own backend), local, staging, or a target file "
+        "(default: embedded; example: --environment staging)",
+    )  # fmt: skip
+
+
+def _output(group: Any) -> None:
+    group.add_argument(
+        "--output-dir", type=Path, default=Path("websocket_validation_reports"), metavar="DIR",
+        help="where session folders are kept (default: %(default)s; example: --output-dir reports)",
+    )  # fmt: skip
+
+
+def _run(commands: Any) -> None:
+    run = _command(
+        commands, "run", "judge a backend: run the scenarios, keep the evidence, give the verdict",
+        "greenlight run --categories functional integration",
+    )  # fmt: skip
+    what = run.add_argument_group("what is judged")
+    _target(what)
+    what.add_argument(
+        "--categories", nargs="+", action="extend", type=_category, metavar="CATEGORY",
+        help=f"any of {', '.join(CATEGORIES)} (default: all that have features; example: --categories functional)",
+    )  # fmt: skip
+    what.add_argument(
+        "--tags", default="", metavar="EXPR",
+        help="behave tag expression within the categories (example: --tags '@functional and not @slow')",
+    )  # fmt: skip
+    what.add_argument(
+        "--defect", action="append", default=[], metavar="NAME[=VALUE]",
+        help="start the embedded backend with a seeded defect, to see it caught (example: --defect thinking_missing)",
+    )  # fmt: skip
+    how = run.add_argument_group("how it is judged")
+    how.add_argument(
+        "--performance-threshold", type=_positive(float), metavar="MS",
+        help="largest average event latency in milliseconds (default: the target's, 100; "
+        "example: --performance-threshold 50)",
+    )  # fmt: skip
+    how.add_argument(
+        "--timeout", type=_positive(float), default=900, metavar="SECONDS",
+        help="for the whole run; past it the verdict is INCONCLUSIVE (default: 900; example: --timeout 300)",
+    )  # fmt: skip
+    how.add_argument("--fail-fast", action="store_true", help="stop at the first scenario that fails")
+    out = run.add_argument_group("what comes out")
+    _output(out)
+    out.add_argument("--allure", action="store_true", help="make allure-report.html, even if npx has to fetch Allure")
+    out.add_argument("--ci-mode", action="store_true", help="print three machine-readable lines on stdout, no more")
+    out.add_argument("--verbose", action="store_true", help="show each finding with its conversation")
+
+
+def _verdict(commands: Any) -> None:
+    verdict = _command(
+        commands, "verdict", "judge an evidence folder again, offline",
+        "greenlight verdict websocket_validation_reports/validation_session_1694123456",
+    )  # fmt: skip
+    verdict.add_argument(
+        "session", nargs="?", type=Path, metavar="SESSION", help="a session folder (default: the newest one)"
+    )
+    _output(verdict)
+    verdict.add_argument("--ci-mode", action="store_true", help="print three machine-readable lines on stdout, no more")
+    verdict.add_argument("--verbose", action="store_true", help="show each finding with its conversation")
+
+
+def _serve(commands: Any) -> None:
+    serve = _command(
+        commands, "serve", "run the embedded backend in the foreground, as another team's would run",
+        "greenlight serve --port 8000 --defect started_twice",
+    )  # fmt: skip
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    serve.add_argument("--port", type=int, default=8000, help="port to listen on, 0 for any (default: %(default)s)")
+    serve.add_argument(
+        "--defect", action="append", default=[], metavar="NAME[=VALUE]",
+        help="seed a defect; may be repeated (example: --defect tool_name_missing)",
+    )  # fmt: skip
+    serve.add_argument("--list-defects", action="store_true", help="print the known defects and exit")
+
+
+def _doctor(commands: Any) -> None:
+    doctor = _command(
+        commands, "doctor", "try a target step by step: health, TLS, auth, handshake, one run, each frame as read",
+        "greenlight doctor --environment mine.toml",
+    )  # fmt: skip
+    _target(doctor)
+    doctor.add_argument(
+        "--record", type=Path, metavar="FILE.jsonl", help="keep the frames (example: --record capture.jsonl)"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command; returns its exit code. The user's mistakes are one line on stderr and exit code 3."""
+    options = parser().parse_args(argv)
+    # Imported when needed: whoever asks for help, or waits for the first sign of life, does not wait for behave.
+    if options.command == "serve":
+        from support.commands.serve import serve  # noqa: PLC0415
+
+        return serve(options)
+    from support.settings import Misconfigured  # noqa: PLC0415
+
+    try:
+        if options.command == "run":
+            from support.commands.run import run  # noqa: PLC0415
+
+            return run(options)
+        if options.command == "doctor":
+            from support.commands.doctor import doctor  # noqa: PLC0415
+
+            return doctor(options)
+        from support.commands.verdict import verdict  # noqa: PLC0415
+
+        return verdict(options)
+    except Misconfigured as error:
+        sys.stderr.write(f"greenlight: {error}\n")
+        return MISCONFIGURED
+    except KeyboardInterrupt:
+        sys.stderr.write("greenlight: interrupted\n")
+        return INTERRUPTED
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

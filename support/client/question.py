@@ -1,0 +1,79 @@
+"""A question that a person asked, and what has been shown of its answer so far."""
+
+import asyncio
+
+from support.events import ENDS, Control, Event, EventKind
+from support.trace import Expect
+
+
+class Question:
+    """Follows one answer on the side of the person who asked.
+
+    `events` are those of the answer and of its helpers, in order of receipt; `seen_at` their times (monotonic
+    seconds); `ended` is set when the answer has ended, was refused, or can no longer come.
+    """
+
+    def __init__(self, person: str, name: str, text: str, request: str, expect: Expect, at: float) -> None:
+        self.person = person
+        self.name = name
+        self.text = text
+        self.request = request
+        self.expect = expect
+        self.asked_at = at
+        self.last_at = at
+        self.run: str | None = None
+        self.thread: str | None = None
+        self.events: list[Event] = []
+        self.seen_at: list[float] = []
+        self.refusal: Control | None = None
+        self.gave_up = False
+        self.changed = asyncio.Event()
+        self.over = False
+
+    def take(self, event: Event, at: float) -> None:
+        """One more event of this answer."""
+        self.events.append(event)
+        self.seen_at.append(at)
+        self.last_at = at
+        if event.parent is None:
+            if self.run is None:
+                self.run = event.run
+            if self.thread is None:
+                self.thread = event.thread
+            if event.kind in ENDS:
+                self.over = True
+        self.changed.set()
+
+    def refused(self, control: Control) -> None:
+        """The backend answered with an error instead."""
+        self.refusal = control
+        self.give_up()
+
+    def give_up(self) -> None:
+        """Nothing more is waited for."""
+        self.over = True
+        self.changed.set()
+
+    def knows(self, event: Event) -> bool:
+        """Whether the event is of this answer: by its request, else by its run or its parent."""
+        if event.request is not None:
+            return event.request == self.request
+        return self.run is not None and self.run in (event.run, event.parent)
+
+    def has(self, kind: EventKind) -> bool:
+        """Whether an event of this kind was shown by the answering agent itself."""
+        return any(event.kind is kind and event.parent is None for event in self.events)
+
+    @property
+    def tool_is_open(self) -> bool:
+        """Whether more tools have begun than have finished."""
+        begun = sum(event.kind is EventKind.TOOL_EXECUTING for event in self.events)
+        return begun > sum(event.kind is EventKind.TOOL_COMPLETED for event in self.events)
+
+    @property
+    def answer(self) -> str | None:
+        """The text of the final answer, if there is one."""
+        for event in reversed(self.events):
+            if event.kind is EventKind.COMPLETED and event.parent is None:
+                return event.text
+        return None

@@ -1,0 +1,102 @@
+"""The recorder of one scenario: every record goes to the trace, to its file and to the rules, in this order.
+
+It lives on the loop thread; nothing else writes to the trace.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from support.findings import Finding
+from support.rules.state import Budgets
+from support.rules.trace_checker import TraceChecker
+from support.trace import AnyRecord, Header, Received, encode_header, encode_record
+from support.events import Reading
+from support.wire.profile import Profile
+
+R = TypeVar("R", bound=AnyRecord)
+
+# One anchor ties the monotonic clock to the wall clock for the whole process.
+_EPOCH_OF_MONOTONIC = time.time() - time.monotonic()
+
+
+class Entry:
+    """A record, and how it was read if it was a message."""
+
+    __slots__ = ("reading", "record")
+
+    def __init__(self, record: AnyRecord, reading: Reading | None) -> None:
+        self.record = record
+        self.reading = reading
+
+
+class Recorder:
+    """Records one scenario. Times in the trace are seconds since the recorder began.
+
+    `redact` replaces secrets before anything is kept. Raises OSError if the trace cannot be written.
+    """
+
+    def __init__(
+        self, scenario: str, path: Path | None, profile: Profile, budgets: Budgets, redact: Callable[[bytes], bytes]
+    ) -> None:
+        self.began = time.monotonic()
+        epoch_s = _EPOCH_OF_MONOTONIC + self.began
+        self.scenario = scenario
+        self.path = path
+        self.entries: list[Entry] = []
+        self.checker = TraceChecker(profile, budgets, epoch_s)
+        self.connections = 0
+        self._redact = redact
+        self._file = path.open("wb") if path is not None else None
+        if self._file is not None:
+            self._file.write(encode_header(Header(scenario, epoch_s)))
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What the rules have objected to so far."""
+        return self.checker.findings
+
+    @property
+    def closed(self) -> bool:
+        """Whether the trace is complete."""
+        return self._file is None and self.path is not None
+
+    def next_connection(self) -> str:
+        """A name for a new connection: c1, c2, ..."""
+        self.connections += 1
+        return f"c{self.connections}"
+
+    def clean(self, text: str) -> str:
+        """The text without secrets."""
+        return self._redact(text.encode(errors="surrogatepass")).decode(errors="surrogatepass")
+
+    def add(self, kind: type[R], connection: str, at: float | None = None, **values: Any) -> R:
+        """Appends a record. `at`: when it happened, on the monotonic clock; now, if it is not given."""
+        moment = (time.monotonic() if at is None else at) - self.began
+        record = kind(n=len(self.entries) + 1, at=round(moment, 6), connection=connection, **values)
+        if self._file is not None:
+            self._file.write(encode_record(record))
+            self._file.flush()
+        self.entries.append(Entry(record, self.checker.feed(record)))
+        return record
+
+    def received(self, data: bytes, binary: bool, at: float, connection: str) -> Reading:
+        """Appends a message as it came, secrets aside, and returns how it was read."""
+        data = self._redact(data)
+        try:
+            kept: dict[str, Any] = {"data": data} if binary else {"text": data.decode()}
+        except UnicodeDecodeError:
+            kept = {"data": data}
+        self.add(Received, connection, at, binary=binary, **kept)
+        reading = self.entries[-1].reading
+        assert reading is not None
+        return reading
+
+    def finish(self) -> None:
+        """Nothing more will come: judges what is still open, and closes the file. Calling it again does nothing."""
+        if not self.closed:
+            self.checker.finish()
+            if self._file is not None:
+                self._file.close()
+                self._file = None

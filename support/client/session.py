@@ -1,0 +1,308 @@
+"""One connection of one person: what they send, what they see, and how long they wait.
+
+All methods run on the loop thread. Whatever happens becomes a record; waiting in vain does as well.
+"""
+
+import asyncio
+import ssl
+import time
+import uuid
+from collections.abc import Callable
+
+import msgspec
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
+
+from support.access import Pass
+from support.client.question import Question
+from support.client.recorder import Recorder
+from support.client.stamped import StampedConnection
+from support.events import Control, Event, Reading
+from support.rules.state import Budgets
+from support.targets.model import Target
+from support.trace import Closed, Expect, Opened, Sent, TimedOut
+from support.wire.profile import Profile
+
+_MARGIN_S = 1.5  # what comes a little too late is still seen, and judged as late instead of lost
+_CLOSE_S = 2.0
+_FLUSH_S = 0.25
+
+
+class NotConnected(Exception):  # noqa: N818 -- reads as what a step reports
+    """The backend did not let this person in, or the connection has ended; the trace says how."""
+
+
+class Session:
+    """One WebSocket of `person`. `label` names it where the person has more than one window."""
+
+    def __init__(self, person: str, user: str | None, target: Target, profile: Profile, recorder: Recorder) -> None:
+        self.person = person
+        self.user = user
+        self.target = target
+        self.profile = profile
+        self.recorder = recorder
+        self.connection = recorder.next_connection()
+        self.budgets: Budgets = target.budgets
+        self.questions: list[Question] = []
+        self.controls: list[Control] = []
+        self.open = False
+        self._changed = asyncio.Event()
+        self._socket: StampedConnection | None = None
+        self._lost = asyncio.Event()
+        self._closing = False
+
+    # Coming and going ----------------------------------------------------------------------------------------
+
+    async def connect(self, entry: Pass, tls: ssl.SSLContext | None, attempt: int = 1) -> None:
+        """Opens the connection and waits until the backend says that it is ready.
+
+        Raises NotConnected after the trace has its record of the refusal, the failure or the silence.
+        """
+        began = time.monotonic()
+        try:
+            connection = await connect(
+                entry.url(self.target.url),
+                additional_headers=entry.headers,
+                subprotocols=entry.subprotocols or None,  # type: ignore[arg-type]
+                create_connection=StampedConnection,
+                ssl=tls,
+                proxy=None,
+                open_timeout=self.budgets.handshake_s + _MARGIN_S,
+                ping_interval=None,
+                close_timeout=_CLOSE_S,
+                max_size=self.target.limits.max_frame_bytes,
+                max_queue=None,
+                user_agent_header="greenlight",
+            )
+        except (OSError, InvalidHandshake, TimeoutError, ConnectionClosed) as error:
+            raise self._refused(error) from error
+        assert isinstance(connection, StampedConnection)
+        self._socket = connection
+        self.open = True
+        handshake_ms = (time.monotonic() - began) * 1e3
+        self.recorder.add(
+            Opened, self.connection, person=self.person, user=self.user, attempt=attempt,
+            handshake_ms=round(handshake_ms, 3), subprotocol=connection.subprotocol,
+        )  # fmt: skip
+        connection.listen(self._on_message, self._on_lost)
+        if entry.first_message is not None:
+            await self._send(Sent, what="hello", text=msgspec.json.encode(entry.first_message).decode())
+        if self.profile.promises.ready:
+            wait_s = self.budgets.handshake_s
+            if not await self._until(lambda: self._control("ready") is not None or not self.open, wait_s):
+                self.recorder.add(TimedOut, self.connection, waiting_for="ready", after_s=wait_s)
+                raise NotConnected(f"{self.person} was let in, but not told that the backend is ready")
+            if not self.open:
+                raise NotConnected(f"{self.person}'s connection was closed before it was ready")
+
+    def _refused(self, error: Exception) -> NotConnected:
+        status = error.response.status_code if isinstance(error, InvalidStatus) else None
+        reason = self.recorder.clean(_said(error))
+        self.recorder.add(
+            Closed, self.connection, by="server" if status else "nobody", during="handshake", status=status,
+            reason=reason, person=self.person,
+        )  # fmt: skip
+        return NotConnected(f"{self.person} was not let in: {reason}")
+
+    async def close(self) -> None:
+        """Says goodbye and waits for the answer, for a moment."""
+        if self._socket is None or not self.open:
+            return
+        self._closing = True
+        await self._socket.close()
+        await self._socket.wait_closed()
+
+    def _on_lost(self, at: float) -> None:
+        protocol = self._socket.protocol if self._socket is not None else None
+        if protocol is None or not self.open:
+            return
+        self.open = False
+        theirs, ours = protocol.close_rcvd, protocol.close_sent
+        if theirs is not None and (ours is None or protocol.close_rcvd_then_sent):
+            by, code, reason = "server", theirs.code, theirs.reason
+        elif ours is not None:
+            by, code, reason = "client", ours.code, ours.reason
+        else:
+            by, code, reason = "nobody", None, ""
+        self.recorder.add(Closed, self.connection, at, by=by, code=code, reason=self.recorder.clean(reason))
+        for question in self.questions:
+            if not question.over:
+                question.give_up()
+        self._lost.set()
+        self._changed.set()
+
+    # Speaking ------------------------------------------------------------------------------------------------
+
+    async def ask(
+        self, name: str, text: str, expect: Expect, thread: str | None = None, request: str | None = None
+    ) -> Question:
+        """Asks a question; `thread` continues a conversation. Raises NotConnected if the line is gone."""
+        request = request or uuid.uuid4().hex
+        expect = msgspec.structs.replace(expect, prompt=text)
+        question = Question(self.person, name, text, request, expect, time.monotonic())
+        self.questions.append(question)
+        frame = self.profile.frame("start", request=request, prompt=text, thread=thread)
+        await self._send(Sent, what="start", text=frame, request=request, thread=thread, expect=expect)
+        return question
+
+    async def stop(self, question: Question) -> None:
+        """Tells the backend to stop a run."""
+        frame = self.profile.frame("stop", run=question.run)
+        await self._send(Sent, what="stop", text=frame, run=question.run)
+
+    async def ping(self) -> bool:
+        """Whether an application ping was answered within its budget."""
+        nonce = uuid.uuid4().hex[:12]
+        await self._send(Sent, what="ping", text=self.profile.frame("ping", nonce=nonce), nonce=nonce)
+        budget = self.budgets.ping_s
+        answered = await self._until(lambda: self._pong(nonce), budget)
+        if not answered:
+            self.recorder.add(TimedOut, self.connection, waiting_for="pong", after_s=budget)
+        return answered
+
+    async def restore(self, thread: str, last_seq: int) -> bool:
+        """Asks for the rest of a thread; whether the backend said that it was restored."""
+        before = len(self.controls)
+        frame = self.profile.frame("restore", thread=thread, last_seq=last_seq)
+        await self._send(Sent, what="restore", text=frame, thread=thread)
+        done = lambda: any(c.name in ("restored", "error") for c in self.controls[before:])  # noqa: E731
+        await self._until(done, self.budgets.start_s)
+        return any(c.name == "restored" for c in self.controls[before:])
+
+    async def send_invalid(self, data: str | bytes) -> Control | None:
+        """Sends what must be refused, and waits for the clear error: returns it, or None for silence or a close."""
+        before = len(self.controls)
+        shown = data if isinstance(data, str) else f"{len(data)} bytes"
+        budget = self.budgets.refusal_s
+        await self._send(Sent, what="invalid", text=shown[:2000], raw=data)
+        refused = lambda: any(c.name == "error" for c in self.controls[before:])  # noqa: E731
+        if not await self._until(lambda: refused() or not self.open, budget):
+            self.recorder.add(TimedOut, self.connection, waiting_for="refusal", after_s=budget)
+        return next((c for c in self.controls[before:] if c.name == "error"), None)
+
+    async def _send(self, kind: type[Sent], *, text: str, raw: str | bytes | None = None, **values: object) -> None:
+        if self._socket is None or not self.open:
+            raise NotConnected(f"{self.person}'s connection has ended")
+        self.recorder.add(kind, self.connection, text=self.recorder.clean(text), **values)
+        try:
+            await self._socket.send(text if raw is None else raw)
+        except ConnectionClosed as error:
+            raise NotConnected(f"{self.person}'s connection has ended") from error
+
+    # Listening -----------------------------------------------------------------------------------------------
+
+    def _on_message(self, data: bytes, binary: bool, at: float) -> None:
+        reading = self.recorder.received(data, binary, at, self.connection)
+        self._distribute(reading, at)
+        self._changed.set()
+
+    def _distribute(self, reading: Reading, at: float) -> None:
+        if isinstance(reading, Control):
+            self.controls.append(reading)
+            if reading.name == "error":
+                request = reading.values.get("request")
+                for question in self.questions:
+                    if question.request == request and not question.over:
+                        question.refused(reading)
+        elif isinstance(reading, Event):
+            question = self._question_of(reading)
+            if question is not None:
+                question.take(reading, at)
+
+    def _question_of(self, event: Event) -> Question | None:
+        for question in self.questions:
+            if question.knows(event):
+                return question
+        waiting = [question for question in self.questions if not question.over]
+        if event.request is None:
+            unbound = [question for question in waiting if question.run is None]
+            return unbound[0] if unbound else (waiting[0] if len(waiting) == 1 else None)
+        return None
+
+    def announced(self, name: str, otherwise: int) -> int:
+        """A number that the backend announced when it said that it is ready."""
+        ready = self._control("ready")
+        value = ready.values.get(name) if ready is not None else None
+        return value if isinstance(value, int) and not isinstance(value, bool) else otherwise
+
+    def _control(self, name: str) -> Control | None:
+        return next((control for control in self.controls if control.name == name), None)
+
+    def _pong(self, nonce: str) -> bool:
+        return any(c.name == "pong" and c.values.get("nonce") == nonce for c in self.controls)
+
+    # Waiting -------------------------------------------------------------------------------------------------
+
+    async def wait_end(self, question: Question) -> bool:
+        """Waits until the answer has ended; False, with a record of it, when a person's patience would be at its end."""
+        if await self.wait_until(question, lambda: question.over):
+            return True
+        return False
+
+    async def wait_until(self, question: Question, condition: Callable[[], bool]) -> bool:
+        """Waits for a condition on an answer, as long as the answer goes on within its budgets."""
+        while not condition():
+            if question.over:
+                return False
+            patience = self._patience_ends(question) - time.monotonic()
+            if patience <= 0:
+                waited = time.monotonic() - question.last_at
+                self.recorder.add(
+                    TimedOut, self.connection, waiting_for="end" if question.events else "start",
+                    after_s=round(waited, 3), request=question.request, run=question.run,
+                )  # fmt: skip
+                question.gave_up = True
+                question.give_up()
+                return condition()
+            question.changed.clear()
+            try:
+                await asyncio.wait_for(question.changed.wait(), patience)
+            except TimeoutError:
+                continue
+        return True
+
+    def _patience_ends(self, question: Question) -> float:
+        budgets = self.budgets
+        if not question.events:
+            return question.asked_at + budgets.start_s + _MARGIN_S
+        silence = budgets.tool_s if question.tool_is_open else budgets.silence_s
+        return min(question.last_at + silence, question.asked_at + budgets.run_s) + _MARGIN_S
+
+    async def flush(self) -> None:
+        """Lets what the backend has already sent arrive: what was sent before a pong is here before it."""
+        if self.open and self.target.capabilities.ping and self.profile.can_send("ping"):
+            nonce = uuid.uuid4().hex[:12]
+            try:
+                await self._send(Sent, what="ping", text=self.profile.frame("ping", nonce=nonce), nonce=nonce)
+            except NotConnected:
+                return
+            await self._until(lambda: self._pong(nonce) or not self.open, _FLUSH_S)
+
+    async def wait_closed(self, timeout_s: float) -> bool:
+        """Whether the connection ended within the time."""
+        return await self._until(lambda: not self.open, timeout_s)
+
+    async def _until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            self._changed.clear()
+            try:
+                await asyncio.wait_for(self._changed.wait(), left)
+            except TimeoutError:
+                continue
+        return True
+
+
+def _said(error: Exception) -> str:
+    """What a failed connection attempt says, in one line."""
+    if isinstance(error, InvalidStatus):
+        body = (error.response.body or b"")[:200].decode(errors="replace").strip()
+        return f"HTTP {error.response.status_code}{f': {body}' if body else ''}"
+    if isinstance(error, InvalidMessage):
+        return f"no HTTP answer to the upgrade ({error})"
+    if isinstance(error, TimeoutError):
+        return "no answer to the upgrade in time"
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,1 @@
+"""The commands of `greenlight`, one to a file; each returns its exit code."""

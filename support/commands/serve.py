@@ -1,0 +1,15 @@
+"""greenlight serve: the embedded backend in the foreground."""
+
+import argparse
+
+from support.backend.__main__ import main
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Serves until it is told to stop; the backend says for itself what is wrong with its arguments."""
+    arguments = ["--host", options.host, "--port", str(options.port)]
+    for defect in options.defect:
+        arguments += ["--defect", defect]
+    if options.list_defects:
+        arguments.append("--list-defects")
+    return main(arguments)

@@ -1,0 +1,75 @@
+"""What the commands show of a judgement: on the terminal, or as three lines for CI."""
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from support.report.conversation import as_table
+from support.report.judge import Attributed, Judgement, NoEvidence, judge
+from support.report.run_report import write_report
+from support.settings import Misconfigured
+from support.verdict import Status, Verdict
+
+_COLOURS = {Verdict.APPROVED: "green", Verdict.BLOCKED: "red", Verdict.INCONCLUSIVE: "yellow"}
+_MARKS = {Status.PASSED: "[green]met[/]", Status.FAILED: "[red]broken[/]", Status.INCONCLUSIVE: "[yellow]unknown[/]"}
+_MOST_FINDINGS = 12
+
+
+def conclude(folder: Path, console: Console, options: argparse.Namespace, *, may_download: bool = False) -> int:
+    """Judges a session folder, writes its report and shows the verdict; returns the exit code."""
+    try:
+        judgement = judge(folder)
+        report = write_report(judgement, folder)
+    except NoEvidence as error:
+        raise Misconfigured(str(error)) from error
+    except OSError as error:
+        raise Misconfigured(f"{folder}: the report cannot be written ({error.strerror})") from error
+    _show(judgement, folder, report, console, verbose=options.verbose)
+    del may_download
+    if options.ci_mode:
+        decision = judgement.decision
+        reason = "" if decision.verdict is Verdict.APPROVED else " ".join(decision.reason.split())
+        print(f"VALIDATION_RESULT={decision.verdict}\nFAILURE_REASON={reason}\nREPORT={report}")
+    return judgement.decision.verdict.exit_code
+
+
+def _show(judgement: Judgement, folder: Path, report: Path, console: Console, *, verbose: bool) -> None:
+    decision = judgement.decision
+    table = Table(box=None, pad_edge=False, show_edge=False)
+    for column in ("criterion", "", "required", "measured"):
+        table.add_column(column, overflow="fold")
+    for criterion in decision.criteria:
+        table.add_row(criterion.id, _MARKS[criterion.status], escape(criterion.threshold), escape(criterion.measured))
+    console.print()
+    console.print(table, highlight=False)
+    for item in _first_of_each_rule(judgement.findings):
+        finding = item.finding
+        records = ", ".join(map(str, finding.evidence))
+        console.print(f"\n[red]{finding.rule}[/] {escape(finding.requirement)}", highlight=False)
+        console.print(f"  expected {escape(finding.expected)}\n  got      {escape(finding.actual)}", highlight=False)
+        where = f"{finding.person}, '{item.scenario}', records {records} of {item.trace}"
+        console.print(f"  [dim]{escape(where)}[/]", highlight=False)
+    colour = _COLOURS[decision.verdict]
+    console.print(f"\n[bold {colour}]{decision.verdict}[/]  {escape(decision.reason)}", highlight=False)
+    console.print(f"[dim]{escape(str(report))}[/]", highlight=False, soft_wrap=True)
+    if verbose:
+        _conversations(judgement, folder, console)
+
+
+def _first_of_each_rule(findings: tuple[Attributed, ...]) -> list[Attributed]:
+    first: dict[str, Attributed] = {}
+    for item in findings:
+        first.setdefault(item.finding.rule, item)
+    return list(first.values())[:_MOST_FINDINGS]
+
+
+def _conversations(judgement: Judgement, folder: Path, console: Console) -> None:
+    from support.report.replay import read_conversation  # noqa: PLC0415
+
+    for item in _first_of_each_rule(judgement.findings):
+        entries = read_conversation(folder / "evidence" / item.trace, judgement.session.profile_toml)
+        console.print(f"\n{escape(str(item.finding))}", highlight=False, soft_wrap=True)
+        console.print(escape(as_table(entries, item.finding.evidence)), highlight=False, soft_wrap=True)

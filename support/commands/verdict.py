@@ -1,0 +1,26 @@
+"""greenlight verdict: judges an evidence folder again, offline."""
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+
+from support.commands.show import conclude
+from support.settings import Misconfigured
+
+
+def verdict(options: argparse.Namespace) -> int:
+    """Judges the given session, or the newest one. Raises Misconfigured if there is none."""
+    return conclude(options.session or newest(options.output_dir), Console(stderr=options.ci_mode), options)
+
+
+def newest(output_dir: Path) -> Path:
+    """The session folder that was begun last. Raises Misconfigured if there is none."""
+    sessions = [path for path in output_dir.glob("validation_session_*") if path.is_dir()]
+    if not sessions:
+        raise Misconfigured(f"{output_dir}: holds no validation session; run `behave` or `greenlight run` first")
+    return max(sessions, key=_order)
+
+
+def _order(path: Path) -> tuple[int, ...]:
+    return tuple(int(part) for part in path.name.removeprefix("validation_session_").split("-") if part.isdecimal())

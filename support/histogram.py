@@ -1,0 +1,50 @@
+"""Latencies as mergeable HDR histograms (3 significant digits), in microseconds inside and milliseconds outside."""
+
+import msgspec
+from hdrh.histogram import HdrHistogram
+
+_LOWEST_US = 1
+_HIGHEST_US = 3_600_000_000
+_DIGITS = 3
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """What is always shown of a latency: milliseconds, and from how many samples."""
+
+    samples: int
+    avg_ms: float
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    max_ms: float
+
+
+class Histogram:
+    """Latencies from 1 us to 1 h. What lies outside is recorded at the nearest bound."""
+
+    def __init__(self) -> None:
+        self._hdr = HdrHistogram(_LOWEST_US, _HIGHEST_US, _DIGITS)
+        self._sum_us = 0.0
+
+    def record(self, seconds: float) -> None:
+        """Adds one sample; negative ones (clocks that disagree by a little) count as the least."""
+        us = max(seconds * 1e6, 0.0)
+        self._sum_us += us
+        self._hdr.record_value(int(min(max(us, _LOWEST_US), _HIGHEST_US)))
+
+    def merge(self, other: "Histogram") -> None:
+        """Adds all samples of another one."""
+        self._hdr.add(other._hdr)  # noqa: SLF001 -- of its own kind
+        self._sum_us += other._sum_us  # noqa: SLF001
+
+    @property
+    def samples(self) -> int:
+        return int(self._hdr.get_total_count())
+
+    def summary(self) -> Summary | None:
+        """The figures, or None without a sample."""
+        if not self.samples:
+            return None
+        p50, p95, p99 = (self._hdr.get_value_at_percentile(p) / 1e3 for p in (50, 95, 99))
+        top = self._hdr.get_max_value() / 1e3
+        return Summary(self.samples, round(self._sum_us / self.samples / 1e3, 3), p50, p95, p99, top)

@@ -1,0 +1,64 @@
+"""A conversation as a person reads it: time, who, what, text; one line for each record."""
+
+from collections.abc import Collection, Iterable
+
+from support.events import Control, Event, Reading, Unmapped
+from support.trace import AnyRecord, Closed, Opened, Received, Sent, TimedOut
+
+_TEXT_WIDTH = 72
+
+
+def as_table(entries: Iterable[tuple[AnyRecord, Reading | None]], marked: Collection[int] = ()) -> str:
+    """The records as an aligned text table. `marked` are record numbers to point at."""
+    entries = list(entries)
+    people = {record.connection: record.person for record, _ in entries if isinstance(record, Opened)}
+    several = len(people) > 1
+    rows = [("", "#", "seconds", "who", "what", "text")]
+    for record, reading in entries:
+        who = people.get(record.connection, "?")
+        if several:
+            who = f"{who} {record.connection}"
+        what, text = describe(record, reading)
+        arrow = ">>" if record.n in marked else ""
+        rows.append((arrow, str(record.n), f"{record.at:.4f}", who, what, _short(text)))
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    lines = []
+    for row in rows:
+        cells = [cell.rjust(width) if i in (1, 2) else cell.ljust(width) for i, (cell, width) in enumerate(zip(row, widths, strict=False))]
+        lines.append("  ".join([*cells, row[5]]).rstrip())
+    return "\n".join(lines)
+
+
+def describe(record: AnyRecord, reading: Reading | None) -> tuple[str, str]:
+    """What one record is, and its text."""
+    if isinstance(record, Opened):
+        return "connected", f"in {record.handshake_ms:.1f} ms"
+    if isinstance(record, Closed):
+        code = record.status if record.status is not None else record.code
+        return "refused" if record.during == "handshake" else "closed", f"by {record.by} ({code}) {record.reason}"
+    if isinstance(record, TimedOut):
+        return "waited in vain", f"for {record.waiting_for}, {record.after_s:.2f} s"
+    if isinstance(record, Sent):
+        text = record.expect.prompt if record.expect is not None and record.expect.prompt else record.text
+        return f"-> {record.what}", text
+    return _received(record, reading)
+
+
+def _received(record: Received, reading: Reading | None) -> tuple[str, str]:
+    raw = record.text if record.text is not None else repr(record.data)
+    if isinstance(reading, Event):
+        tool = f"{reading.tool}{' FAILED' if reading.tool_failed else ''}: " if reading.tool is not None else ""
+        helper = " (helper)" if reading.parent is not None else ""
+        return f"{reading.kind}{helper}", f"{tool}{reading.text or ''}"
+    if isinstance(reading, Control):
+        return reading.name, ", ".join(f"{name} {value}" for name, value in reading.values.items())
+    if isinstance(reading, Unmapped):
+        return "unmapped", f"{reading.reason}: {raw}"
+    return "received", raw
+
+
+def _short(text: str) -> str:
+    """One printable line, as text: whatever a target sends, a report shows it and does not act on it."""
+    line = " ".join(text.split())
+    line = line if len(line) <= _TEXT_WIDTH else f"{line[: _TEXT_WIDTH - 3]}..."
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)

@@ -1,0 +1,126 @@
+"""The evidence folder: all that a verdict reads, written as it happens, readable after a crash.
+
+    evidence/session.json       what was judged, and by which thresholds
+    evidence/ledger.jsonl       what was selected, and what became of it
+    evidence/traces/*.jsonl     every frame of every scenario
+    evidence/measurements.json  what the traces cannot show
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from support.rules.state import Budgets
+
+
+class Session(msgspec.Struct, frozen=True):
+    """What was judged: the target without its secrets, and what was wanted of it."""
+
+    session_id: str
+    started_epoch_s: float
+    environment: str
+    url: str
+    profile_toml: str
+    budgets: Budgets
+    clock: str
+    wanted: tuple[str, ...]
+    tags: str
+    absent: dict[str, str]
+    accepted: dict[str, str]
+    success_percent: float
+    latency_ms_avg: float
+    versions: dict[str, str] = {}
+
+
+class Selected(msgspec.Struct, frozen=True, tag_field="entry", tag="selected"):
+    """A scenario that is going to run."""
+
+    key: str
+    name: str
+    category: str
+    feature: str
+    rule: str = ""
+
+
+class Finished(msgspec.Struct, frozen=True, tag_field="entry", tag="finished"):
+    """What became of a scenario, once nothing more of it can arrive. `findings` counts what the rules said live."""
+
+    key: str
+    outcome: str
+    reason: str
+    findings: int
+    trace: str
+    duration_s: float
+
+
+class Ended(msgspec.Struct, frozen=True, tag_field="entry", tag="ended"):
+    """The run is over. `allure` holds the keys of the scenarios that Allure has a result of."""
+
+    epoch_s: float
+    interrupted: str
+    fault: str
+    allure: tuple[str, ...]
+
+
+Entry = Selected | Finished | Ended
+
+_encoder = msgspec.json.Encoder()
+_entry_decoder = msgspec.json.Decoder(Entry)
+
+
+class Evidence:
+    """The evidence folder of one validation session. Raises OSError when the disk says no."""
+
+    def __init__(self, session_folder: Path) -> None:
+        self.folder = session_folder / "evidence"
+        self.traces = self.folder / "traces"
+        self.ledger = self.folder / "ledger.jsonl"
+
+    def begin(self, session: Session) -> None:
+        """Creates the folder and says what is going to be judged."""
+        self.traces.mkdir(parents=True, exist_ok=True)
+        write_whole(self.folder / "session.json", msgspec.json.format(_encoder.encode(session)))
+
+    def append(self, entry: Entry) -> None:
+        """One more line of the ledger, on the disk before this returns."""
+        with self.ledger.open("ab") as file:
+            file.write(_encoder.encode(entry) + b"\n")
+
+    def session(self) -> Session:
+        """Raises OSError or msgspec.MsgspecError for a folder that is no evidence."""
+        return msgspec.json.decode((self.folder / "session.json").read_bytes(), type=Session)
+
+    def entries(self) -> Iterator[Entry | None]:
+        """The ledger's lines; None for one that is torn, as the last may be after a crash."""
+        if not self.ledger.exists():
+            return
+        with self.ledger.open("rb") as file:
+            for line in file:
+                try:
+                    yield _entry_decoder.decode(line)
+                except msgspec.MsgspecError:
+                    yield None
+
+
+def write_whole(path: Path, data: bytes | str) -> None:
+    """Writes a file whole or not at all, also when the disk fills or the process is killed in between."""
+    content = data.encode() if isinstance(data, str) else data
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def plain(value: Any) -> Any:
+    """A struct as plain dicts and lists, for JSON that is merged with other things."""
+    return msgspec.to_builtins(value)

@@ -1,0 +1,138 @@
+"""From an evidence folder to a verdict: the same on any machine, as often as one likes."""
+
+from pathlib import Path
+
+import msgspec
+
+from support.findings import Finding
+from support.report.evidence import Ended, Evidence, Finished, Selected, Session
+from support.report.replay import Meter, Torn, replay
+from support.verdict import Decision, Facts, Observed, Outcome, ScenarioResult, decide
+from support.wire.profile import Profile
+from support.wire.spec import ProfileError
+
+_MOST_UNMAPPED = 0.05
+
+
+class NoEvidence(Exception):  # noqa: N818 -- reads as what the folder holds
+    """A folder that is not a validation session: one line says what is missing."""
+
+
+class Attributed(msgspec.Struct, frozen=True):
+    """A finding, and the scenario and trace file that it comes from."""
+
+    finding: Finding
+    scenario: str
+    trace: str
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """All that a report says: what was judged, what was found and what follows."""
+
+    session: Session
+    decision: Decision
+    scenarios: tuple[ScenarioResult, ...]
+    findings: tuple[Attributed, ...]
+    observed: Observed
+    ended: Ended | None
+
+
+class _Ledger:
+    def __init__(self, evidence: Evidence) -> None:
+        self.selected: dict[str, Selected] = {}
+        self.finished: dict[str, Finished] = {}
+        self.ended: Ended | None = None
+        self.torn = 0
+        for entry in evidence.entries():
+            if isinstance(entry, Selected):
+                self.selected[entry.key] = entry
+            elif isinstance(entry, Finished):
+                self.finished[entry.key] = entry
+            elif isinstance(entry, Ended):
+                self.ended = entry
+            else:
+                self.torn += 1
+
+
+def judge(folder: Path) -> Judgement:
+    """Judges a session folder. Raises NoEvidence for one that holds none."""
+    evidence = Evidence(folder)
+    try:
+        session = evidence.session()
+    except (OSError, msgspec.MsgspecError) as error:
+        raise NoEvidence(f"{folder} is no session that can be judged: evidence/session.json: {error}") from error
+    try:
+        profile = Profile.from_toml(session.profile_toml)
+    except ProfileError as error:
+        raise NoEvidence(f"{folder} cannot be judged: the profile in its evidence: {error}") from error
+    ledger = _Ledger(evidence)
+    meter = Meter(session.clock)
+    gaps = _gaps(ledger)
+    findings: list[Attributed] = []
+    for entry in ledger.finished.values():
+        name = ledger.selected[entry.key].name if entry.key in ledger.selected else entry.key
+        if not entry.trace:
+            continue
+        try:
+            found = replay(evidence.folder / entry.trace, profile, session.budgets, meter)
+        except Torn as error:
+            gaps.append(str(error))
+            continue
+        if len(found) != entry.findings:
+            gaps.append(f"'{name}' had {entry.findings} findings live and {len(found)} in the replay of its trace")
+        findings += [Attributed(finding, name, entry.trace) for finding in found]
+    gaps += _unfinished(evidence, ledger, profile, session, meter)
+    observed = meter.observed()
+    if observed.messages and observed.unmapped > _MOST_UNMAPPED * observed.messages:
+        gaps.append(f"{observed.unmapped} of {observed.messages} messages could not be read with the profile")
+    scenarios = tuple(_result(selected, ledger.finished.get(key)) for key, selected in ledger.selected.items())
+    facts = Facts(
+        wanted=session.wanted, tags=session.tags, scenarios=scenarios,
+        findings=tuple(attributed.finding for attributed in findings), observed=observed, gaps=tuple(gaps),
+        absent=session.absent, accepted=session.accepted, success_percent=session.success_percent,
+        latency_ms_avg=session.latency_ms_avg,
+    )  # fmt: skip
+    return Judgement(session, decide(facts), scenarios, tuple(findings), observed, ledger.ended)
+
+
+def _gaps(ledger: _Ledger) -> list[str]:
+    gaps = []
+    if ledger.torn:
+        gaps.append(f"{ledger.torn} line(s) of the ledger are not whole")
+    if not ledger.selected:
+        gaps.append("no scenario was selected")
+    ended = ledger.ended
+    if ended is None:
+        gaps.append("the run did not come to its end")
+        return gaps
+    if ended.interrupted:
+        gaps.append(f"the run was interrupted ({ended.interrupted})")
+    if ended.fault:
+        gaps.append(f"the suite itself failed: {ended.fault}")
+    ours, theirs = set(ledger.finished), set(ended.allure)
+    if ours != theirs or len(ended.allure) != len(theirs):
+        gaps.append(f"Allure has {len(ended.allure)} results, the ledger {len(ours)} scenarios")
+    return gaps
+
+
+def _unfinished(
+    evidence: Evidence, ledger: _Ledger, profile: Profile, session: Session, meter: Meter
+) -> list[str]:
+    """What a scenario that never finished has shown counts all the same, as far as its trace can be read."""
+    known = {entry.trace for entry in ledger.finished.values()}
+    for path in sorted(evidence.traces.glob("*.jsonl")):
+        name = f"traces/{path.name}"
+        if name in known:
+            continue
+        try:
+            replay(path, profile, session.budgets, meter)
+        except Torn as error:
+            return [f"a scenario did not finish: {error}"]
+        return [f"the scenario of {path.name} did not finish"]
+    return []
+
+
+def _result(selected: Selected, finished: Finished | None) -> ScenarioResult:
+    outcome = Outcome(finished.outcome) if finished is not None else Outcome.NOT_RUN
+    reason = finished.reason if finished is not None else "the run ended before it"
+    return ScenarioResult(selected.key, selected.name, selected.category, outcome, reason)

@@ -1,0 +1,156 @@
+"""Evidence, judged again: every trace is read once more with its profile, and every rule applied to it."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from support.events import FIVE, Control, Event, EventKind, Unmapped
+from support.findings import Finding
+from support.histogram import Histogram
+from support.rules.state import Budgets
+from support.rules.trace_checker import TraceChecker
+from support.trace import AnyRecord, Closed, Opened, Received, Sent, read_trace
+from support.verdict import Observed
+from support.wire.profile import Profile
+from support.wire.values import read_stamp
+
+
+class Torn(Exception):  # noqa: N818 -- reads as what happened to the trace
+    """A trace that is not whole."""
+
+
+class _Answer:
+    """What one question asked for, and how much of it was shown."""
+
+    def __init__(self, sent: Sent) -> None:
+        self.asked_at = sent.at if sent.intended_at is None else sent.intended_at
+        self.expect = sent.expect
+        self.counts: dict[EventKind, int] = {}
+
+    def expected(self) -> dict[EventKind, int]:
+        if self.expect is None:
+            return {}
+        due = {EventKind.STARTED: 1, self.expect.end: 1}
+        if self.expect.thinking:
+            due[EventKind.THINKING] = 1
+        if self.expect.tools and self.expect.end is EventKind.COMPLETED:
+            due[EventKind.TOOL_EXECUTING] = due[EventKind.TOOL_COMPLETED] = self.expect.tools
+        return due
+
+
+class Meter:
+    """Counts and measures over any number of traces. Memory does not grow with their length."""
+
+    def __init__(self, clock: str) -> None:
+        self.clock = clock
+        self.events = self.messages = self.unmapped = 0
+        self.kinds: set[EventKind] = set()
+        self.expected = self.arrived = 0
+        self.five_expected = self.five_shown = 0
+        self.tried = self.made = 0
+        self.latency = Histogram()
+        self.acknowledgement = Histogram()
+        self._answers: dict[str, _Answer] = {}
+        self._pings: dict[str, float] = {}
+        self._offset_s: float | None = 0.0 if clock == "same-host" else None
+        self._best_rtt_s = float("inf")
+
+    def take(self, record: AnyRecord, reading: Event | Control | Unmapped | None, epoch_s: float) -> None:
+        """One record, with how it was read."""
+        if isinstance(record, Sent):
+            if record.what == "start" and record.request is not None:
+                self._answers[record.request] = _Answer(record)
+            elif record.what == "ping" and record.nonce is not None:
+                self._pings[record.nonce] = record.at
+        elif isinstance(record, Opened):
+            self.tried += 1
+            self.made += 1
+        elif isinstance(record, Closed) and record.during == "handshake":
+            self.tried += 1
+        elif isinstance(record, Received):
+            self.messages += 1
+            if isinstance(reading, Unmapped):
+                self.unmapped += 1
+            elif isinstance(reading, Control):
+                self._control(reading, record.at, epoch_s)
+            elif isinstance(reading, Event):
+                self._event(reading, record.at, epoch_s)
+
+    def _event(self, event: Event, at: float, epoch_s: float) -> None:
+        self.events += 1
+        self.kinds.add(event.kind)
+        if event.server_s is not None and self._offset_s is not None:
+            self.latency.record(at + epoch_s - (event.server_s - self._offset_s))
+        answer = self._answers.get(event.request) if event.request is not None else None
+        if answer is None or event.parent is not None:
+            return
+        answer.counts[event.kind] = answer.counts.get(event.kind, 0) + 1
+        if event.kind is EventKind.STARTED and answer.counts[event.kind] == 1:
+            self.acknowledgement.record(at - answer.asked_at)
+
+    def _control(self, control: Control, at: float, epoch_s: float) -> None:
+        sent_at = self._pings.pop(str(control.values.get("nonce")), None) if control.name == "pong" else None
+        stamp = control.values.get("server_time")
+        if self.clock != "ping" or sent_at is None or not isinstance(stamp, str | int | float):
+            return
+        server_s, _ = read_stamp(stamp)
+        # Cristian: the server read its clock somewhere in the round trip; the shortest one says it best.
+        if server_s is not None and at - sent_at < self._best_rtt_s:
+            self._best_rtt_s = at - sent_at
+            self._offset_s = server_s - (epoch_s + (sent_at + at) / 2)
+
+    def end_of_trace(self) -> None:
+        """Settles what the questions of one trace asked for."""
+        for answer in self._answers.values():
+            due = answer.expected()
+            self.expected += sum(due.values())
+            self.arrived += sum(min(count, answer.counts.get(kind, 0)) for kind, count in due.items())
+            expect = answer.expect
+            if expect is not None and expect.tools and expect.end is EventKind.COMPLETED:
+                self.five_expected += 1
+                self.five_shown += all(answer.counts.get(kind) for kind in FIVE)
+        self._answers.clear()
+        self._pings.clear()
+
+    def observed(self) -> Observed:
+        """The figures so far."""
+        return Observed(
+            events=self.events, kinds=tuple(sorted(self.kinds)), expected_events=self.expected,
+            arrived_events=self.arrived, connections_tried=self.tried, connections_made=self.made,
+            five_expected=self.five_expected, five_shown=self.five_shown, messages=self.messages,
+            unmapped=self.unmapped, latency=self.latency.summary(), acknowledgement=self.acknowledgement.summary(),
+        )  # fmt: skip
+
+
+def replay(path: Path, profile: Profile, budgets: Budgets, meter: Meter) -> list[Finding]:
+    """The findings of one trace file. Raises Torn for a file that is missing or not whole."""
+    try:
+        with path.open("rb") as lines:
+            return _replay(lines, profile, budgets, meter)
+    except OSError as error:
+        raise Torn(f"{path.name} cannot be read ({error.strerror})") from error
+    except msgspec.MsgspecError as error:
+        raise Torn(f"{path.name} is not whole ({error})") from error
+
+
+def _replay(lines: Iterable[bytes], profile: Profile, budgets: Budgets, meter: Meter) -> list[Finding]:
+    header, records = read_trace(lines)
+    checker = TraceChecker(profile, budgets, header.epoch_s)
+    for record in records:
+        meter.take(record, checker.feed(record), header.epoch_s)
+    checker.finish()
+    meter.end_of_trace()
+    return checker.findings
+
+
+def read_conversation(path: Path, profile_toml: str) -> list[tuple[AnyRecord, Event | Control | Unmapped | None]]:
+    """The records of one trace file, each with how the profile reads it. Raises OSError, msgspec.MsgspecError."""
+    profile = Profile.from_toml(profile_toml)
+    with path.open("rb") as lines:
+        _, records = read_trace(lines)
+        return [(record, _reading(profile, record)) for record in records]
+
+
+def _reading(profile: Profile, record: AnyRecord) -> Event | Control | Unmapped | None:
+    return profile.read(raw_bytes(record), binary=record.binary) if isinstance(record, Received) else None

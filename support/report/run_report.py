@@ -1,0 +1,100 @@
+"""comprehensive_validation_report.json: the names that its consumers know, and what we add to them."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from support.report.evidence import plain, write_whole
+from support.report.judge import Judgement
+from support.verdict import Outcome, Status, Verdict, success_percent
+
+REPORT = "comprehensive_validation_report.json"
+
+
+def as_document(judgement: Judgement) -> dict[str, Any]:
+    """The report as plain JSON values; a pure function of the judgement."""
+    session, decision, observed = judgement.session, judgement.decision, judgement.observed
+    passed = [scenario for scenario in judgement.scenarios if scenario.outcome is Outcome.PASSED]
+    unexercised = [scenario for scenario in judgement.scenarios if scenario.outcome is Outcome.NOT_EXERCISED]
+    failed = [scenario for scenario in judgement.scenarios if scenario not in passed and scenario not in unexercised]
+    ended = judgement.ended
+    approved = decision.verdict is Verdict.APPROVED
+    return {
+        "validation_session": {
+            "session_id": session.session_id,
+            "timestamp": datetime.fromtimestamp(session.started_epoch_s, UTC).isoformat(timespec="seconds"),
+            "duration_seconds": round(ended.epoch_s - session.started_epoch_s, 3) if ended is not None else None,
+            "target_environment": session.environment,
+            "url": session.url,
+            "categories": list(session.wanted),
+            "tags": session.tags,
+            "interrupted": ended.interrupted if ended is not None else "the run did not come to its end",
+            "versions": session.versions,
+        },
+        "execution_results": {
+            "passed": not failed and bool(passed),
+            "pytest_metrics": {
+                "tests_passed": len(passed),
+                "tests_failed": len(failed),
+                "tests_not_exercised": len(unexercised),
+                "total_tests": len(judgement.scenarios),
+            },
+            "monitoring_metrics": {
+                "total_events": observed.events,
+                "success_rate_percent": round(success_percent(observed), 2),
+                "avg_latency_ms": observed.latency.avg_ms if observed.latency is not None else None,
+                "latency": plain(observed.latency),
+                "acknowledgement": plain(observed.acknowledgement),
+                "event_kinds": list(observed.kinds),
+                "messages": observed.messages,
+                "unmapped_messages": observed.unmapped,
+                "connections_tried": observed.connections_tried,
+                "connections_made": observed.connections_made,
+            },
+            "categories": _by_category(judgement),
+            "scenarios": plain(judgement.scenarios),
+        },
+        "compliance_check": {
+            "overall_passed": approved,
+            "violations": [f"{c.id}: {c.measured}" for c in decision.criteria if c.status is not Status.PASSED],
+            "criteria": plain(decision.criteria),
+        },
+        "findings": [
+            {
+                **{name: getattr(item.finding, name) for name in ("rule", "requirement", "expected", "actual")},
+                "severity": str(item.finding.severity),
+                "scenario": item.scenario,
+                "person": item.finding.person,
+                "connection": item.finding.connection,
+                "run": item.finding.run,
+                "evidence": {"trace": item.trace, "records": list(item.finding.evidence)},
+            }
+            for item in judgement.findings
+        ],
+        "not_exercised": [{"scenario": s.name, "reason": s.reason} for s in unexercised],
+        "deployment_decision": {
+            "approved": approved,
+            "verdict": str(decision.verdict),
+            "reason": decision.reason,
+        },
+    }
+
+
+def write_report(judgement: Judgement, folder: Path) -> Path:
+    """Writes the report into the session folder, whole or not at all. Raises OSError."""
+    path = folder / REPORT
+    write_whole(path, msgspec.json.format(msgspec.json.encode(as_document(judgement)), indent=2) + b"\n")
+    return path
+
+
+def _by_category(judgement: Judgement) -> dict[str, dict[str, int]]:
+    rows = {category: {"passed": 0, "failed": 0, "not_exercised": 0} for category in judgement.session.wanted}
+    for scenario in judgement.scenarios:
+        row = rows.setdefault(scenario.category, {"passed": 0, "failed": 0, "not_exercised": 0})
+        if scenario.outcome in (Outcome.PASSED, Outcome.NOT_EXERCISED):
+            row[scenario.outcome.value] += 1
+        else:
+            row["failed"] += 1
+    return rows

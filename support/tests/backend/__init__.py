@@ -1,0 +1,1 @@
+"""Tests of the embedded backend: a real process, spoken to by a real client."""

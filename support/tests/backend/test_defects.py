@@ -1,0 +1,97 @@
+"""Each defect is visible on the wire, and the healthy backend shows nothing of the kind."""
+
+import functools
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from support.backend.defects import REGISTRY, UnknownDefectError, activate
+from support.backend.launch import BackendProcess
+from support.tests.backend.broken_conversations import QUIET_S, SHOWN, SUM, Scenario, Seen
+from support.tests.backend.people import ENVIRONMENT, kinds, window
+
+
+def test_every_defect_of_these_families_has_a_check() -> None:
+    families = {"functional", "integration"}
+    assert set(SHOWN) == {name for name, found in REGISTRY.items() if found.family in families}
+
+
+def observe(name: str) -> Seen:
+    with BackendProcess.start([name], env=ENVIRONMENT) as broken:
+        seen = SHOWN[name][0](broken.url)
+        assert broken.alive, broken.stderr_tail()
+        assert broken.stderr_tail() == ""
+        return seen
+
+
+@pytest.fixture(scope="module")
+def observations(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Seen]]]:
+    """What each broken backend shows. Several run at a time: each one mostly waits for what does not come."""
+    wanted = {item.callspec.params.get("shown_defect") for item in request.session.items if hasattr(item, "callspec")}
+    with ThreadPoolExecutor(4) as pool:
+        yield {name: pool.submit(observe, name) for name in SHOWN if name in wanted}
+
+
+@pytest.fixture(scope="module")
+def healthy(backend: BackendProcess) -> Callable[[Scenario], Seen]:
+    return functools.cache(lambda scenario: scenario(backend.url))
+
+
+@pytest.mark.parametrize("shown_defect", SHOWN)
+def test_a_defect_shows_and_the_healthy_backend_does_not(
+    observations: dict[str, Future[Seen]], healthy: Callable[[Scenario], Seen], shown_defect: str
+) -> None:
+    scenario, shown = SHOWN[shown_defect]
+    seen = observations[shown_defect].result()
+    assert shown(seen), seen.frames
+    assert not shown(healthy(scenario)), healthy(scenario).frames
+
+
+@pytest.mark.parametrize("name", sorted(set(REGISTRY) - set(SHOWN)))
+def test_a_defect_of_a_later_family_lets_the_backend_start(name: str) -> None:
+    with BackendProcess.start([name], env=ENVIRONMENT) as broken:
+        assert broken.alive
+
+
+def test_defects_act_on_every_run_and_together() -> None:
+    defects = ["thinking_missing", "result_renamed=words"]
+    with BackendProcess.start(defects, env=ENVIRONMENT) as broken, window(broken.url) as ada:
+        for _ in range(2):
+            events = ada.run(SUM)
+            assert kinds(events) == ["agent_started", "tool_executing", "tool_completed", "agent_completed"]
+            assert "391" in events[-1]["payload"]["words"]
+
+
+def test_all_at_once_break_the_conversation_but_not_the_process() -> None:
+    with BackendProcess.start(list(REGISTRY), env=ENVIRONMENT) as broken:
+        with window(broken.url) as ada:
+            ada.ask(SUM)
+            ada.socket.send("{")
+            ada.send({"type": "dance"})
+            ada.raw_frames(quiet_s=QUIET_S)
+        assert broken.alive
+        assert broken.stderr_tail() == ""
+
+
+def test_every_entry_is_complete() -> None:
+    for name, found in REGISTRY.items():
+        assert found.name == name
+        assert found.notice.endswith(".")
+        assert found.rules
+        assert found.hooks
+
+
+def test_values_and_their_units() -> None:
+    for text in ("50", "50ms", "+50 ms", "50.0"):
+        activate([f"events_after_completed={text}"])
+    for text in ("", "-1", "5 s", "soon"):
+        with pytest.raises(UnknownDefectError, match="takes a number of ms"):
+            activate([f"events_after_completed={text}"])
+
+
+def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UnknownDefectError, match=r"did you mean .*duplicate_delivery"):
+        activate(["duplicated_delivery"])
+    with pytest.raises(UnknownDefectError, match="--list-defects shows them all"):
+        activate(["qqqqqqq"])

@@ -1,0 +1,130 @@
+"""HTTP and the upgrade: who gets in."""
+
+import base64
+import re
+from typing import Any
+
+import httpx
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from support.backend.launch import BackendProcess
+from support.tests.backend.people import DEADLINE_S, Person, eventually, token_of, window
+
+
+def test_health(backend: BackendProcess) -> None:
+    answer = httpx.get(f"{backend.http_url}/health")
+    body = answer.json()
+    assert answer.status_code == 200
+    assert isinstance(body.pop("timestamp"), float)
+    assert body == {"status": "healthy", "service": "reference-chat", "version": "2.1.0"}
+
+
+@pytest.mark.parametrize("way", ["data", "json"])
+def test_a_name_and_password_give_a_token_that_opens_the_chat(backend: BackendProcess, way: str) -> None:
+    credentials: dict[str, Any] = {way: {"username": "ada", "password": "ada-pass"}}
+    answer = httpx.post(f"{backend.http_url}/auth/token", **credentials)
+    body = answer.json()
+    assert (answer.status_code, body["token_type"], body["expires_in"]) == (200, "bearer", 3600)
+    with window(backend.url, token=body["access_token"]) as ada:
+        assert ada.greeting["user_id"] == "ada"
+
+
+@pytest.mark.parametrize(
+    ("request_of", "status"),
+    [
+        ({"json": {"username": "ada", "password": "wrong"}}, 401),
+        ({"json": {"username": "nobody", "password": "ada-pass"}}, 401),
+        ({"data": {"username": "ada"}}, 400),
+        ({"json": ["ada"]}, 400),
+        ({"content": b"{", "headers": {"content-type": "application/json"}}, 400),
+        ({"content": b"ada", "headers": {"content-type": "text/plain"}}, 415),
+        ({"content": b"x" * 70_000, "headers": {"content-type": "application/json"}}, 413),
+    ],
+)
+def test_other_credentials_give_none(backend: BackendProcess, request_of: dict[str, Any], status: int) -> None:
+    assert httpx.post(f"{backend.http_url}/auth/token", **request_of).status_code == status
+
+
+def test_after_a_logout_the_token_is_refused_and_its_connection_ends(backend: BackendProcess) -> None:
+    token = token_of("ada")
+    headers = {"Authorization": f"Bearer {token}"}
+    with window(backend.url, token=token) as ada, window(backend.url) as other:
+        assert httpx.post(f"{backend.http_url}/auth/logout", headers=headers).status_code == 204
+        assert ada.read()["error_code"] == "UNAUTHENTICATED"
+        assert ada.close_code() == 4401
+        assert other.run("What is 17*23?")
+    assert httpx.post(f"{backend.http_url}/auth/logout", headers=headers).status_code == 401
+    assert refusal(backend.url, additional_headers=headers) == 401
+
+
+def test_metrics(backend: BackendProcess) -> None:
+    def metrics() -> dict[str, int]:
+        text = httpx.get(f"{backend.http_url}/metrics").text
+        return {name: int(value) for name, value in re.findall(r"^(\w+) (\d+)$", text, re.MULTILINE)}
+
+    assert eventually(lambda: metrics()["chat_connections_open"] == metrics()["chat_runs_open"] == 0)
+    with window(backend.url) as ada:
+        ada.ask("Please research the tides thoroughly.")
+        ada.read()
+        values = metrics()
+        assert values["chat_connections_open"] == 1
+        assert values["chat_runs_open"] == 1
+        assert values["process_resident_memory_bytes"] > 10_000_000
+        assert values["process_open_fds"] > 5
+        ada.read_run()
+
+
+def refusal(url: str, **options: Any) -> int:
+    with pytest.raises(InvalidStatus) as refused, connect(url, open_timeout=DEADLINE_S, **options):
+        pass
+    return int(refused.value.response.status_code)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "nonsense",
+        token_of("ada", lifetime_s=-3),
+        token_of("ada", secret="x" * 32),
+        token_of("ada", aud="mail"),
+        token_of("ada", sub=7),
+        token_of("ada", exp=1e999),
+    ],
+    ids=["none", "nonsense", "expired", "foreign-signature", "foreign-audience", "no-text-sub", "endless"],
+)
+def test_a_bad_token_is_refused_with_401(backend: BackendProcess, token: str) -> None:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    assert refusal(backend.url, additional_headers=headers) == 401
+
+
+def test_an_unsigned_token_is_refused(backend: BackendProcess) -> None:
+    head = base64.urlsafe_b64encode(b'{"alg":"none","typ":"JWT"}').decode().rstrip("=")
+    body = token_of("ada").split(".")[1]
+    assert refusal(backend.url, additional_headers={"Authorization": f"Bearer {head}.{body}."}) == 401
+
+
+@pytest.mark.parametrize("name", ["token", "access_token", "jwt"])
+def test_a_token_in_the_address_is_refused_even_beside_a_good_one(backend: BackendProcess, name: str) -> None:
+    headers = {"Authorization": f"Bearer {token_of('ada')}"}
+    assert refusal(f"{backend.url}?{name}={token_of('ada')}") == 401
+    assert refusal(f"{backend.url}?{name}={token_of('ada')}", additional_headers=headers) == 401
+
+
+def test_the_token_may_come_as_a_subprotocol(backend: BackendProcess) -> None:
+    encoded = base64.urlsafe_b64encode(token_of("bashir").encode()).decode().rstrip("=")
+    with connect(backend.url, subprotocols=["jwt-auth", f"jwt.{encoded}"]) as socket:  # type: ignore[list-item]
+        assert socket.subprotocol == "jwt-auth"
+        assert Person(socket).greeting["user_id"] == "bashir"
+    assert refusal(backend.url, subprotocols=[f"jwt.{encoded}"]) == 401
+    assert refusal(backend.url, subprotocols=["jwt-auth", "jwt.bm9uc2Vuc2U"]) == 401
+    assert refusal(backend.url, subprotocols=["jwt-auth"]) == 401
+
+
+def test_a_connection_ends_with_its_token(backend: BackendProcess) -> None:
+    with window(backend.url, token=token_of("ada", lifetime_s=2)) as ada:
+        last = ada.read()
+        assert (last["type"], last["error_code"]) == ("error_message", "UNAUTHENTICATED")
+        assert ada.close_code() == 4401

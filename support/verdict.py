@@ -1,0 +1,242 @@
+"""Criteria to verdict: a pure function of what was observed. It never guesses.
+
+A criterion that lacks evidence is inconclusive, and inconclusive never approves. BLOCKED before INCONCLUSIVE before
+APPROVED.
+"""
+
+from collections import Counter
+from enum import StrEnum
+
+import msgspec
+
+from support.events import FIVE
+from support.findings import Finding
+from support.histogram import Summary
+
+CATEGORIES = ("functional", "integration", "performance", "resilience", "security", "stress")
+
+
+class Verdict(StrEnum):
+    """The three values. `exit_code` is what commands end with."""
+
+    APPROVED = "APPROVED"
+    BLOCKED = "BLOCKED"
+    INCONCLUSIVE = "INCONCLUSIVE"
+
+    @property
+    def exit_code(self) -> int:
+        return {"APPROVED": 0, "BLOCKED": 1, "INCONCLUSIVE": 2}[self.value]
+
+
+class Status(StrEnum):
+    """Of a criterion: met, broken, or not to be told."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Criterion(msgspec.Struct, frozen=True):
+    """One requirement with its threshold, what was measured and from how many samples."""
+
+    id: str
+    requirement: str
+    threshold: str
+    measured: str
+    samples: int
+    status: Status
+
+
+class Outcome(StrEnum):
+    """Of a scenario. Broken: the suite's own fault. Not exercised: the target does not claim to do this."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    BROKEN = "broken"
+    NOT_EXERCISED = "not_exercised"
+    NOT_RUN = "not_run"
+
+
+class ScenarioResult(msgspec.Struct, frozen=True):
+    """One scenario of the ledger. `category` is the folder below features/."""
+
+    key: str
+    name: str
+    category: str
+    outcome: Outcome
+    reason: str = ""
+
+
+class Observed(msgspec.Struct, frozen=True):
+    """What the traces show, counted.
+
+    `expected_events` and `arrived_events` count what the questions asked for; `five_expected` and `five_shown` the
+    answers that had to show, and showed, all five kinds. `latency` is from the server's stamp to the receipt.
+    """
+
+    events: int = 0
+    kinds: tuple[str, ...] = ()
+    expected_events: int = 0
+    arrived_events: int = 0
+    connections_tried: int = 0
+    connections_made: int = 0
+    five_expected: int = 0
+    five_shown: int = 0
+    messages: int = 0
+    unmapped: int = 0
+    latency: Summary | None = None
+    acknowledgement: Summary | None = None
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """All that a verdict is made of.
+
+    `gaps` are the reasons why evidence is incomplete; `absent` what the target declares that it cannot do, with the
+    reason; `accepted` those of them that somebody answers for.
+    """
+
+    wanted: tuple[str, ...]
+    tags: str
+    scenarios: tuple[ScenarioResult, ...]
+    findings: tuple[Finding, ...]
+    observed: Observed
+    gaps: tuple[str, ...]
+    absent: dict[str, str]
+    accepted: dict[str, str]
+    success_percent: float = 95.0
+    latency_ms_avg: float = 100.0
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """The verdict, why, and each criterion."""
+
+    verdict: Verdict
+    reason: str
+    criteria: tuple[Criterion, ...]
+
+
+MUST_NOT_BE_ABSENT = ("with_tool", "isolation", "authentication")
+
+
+def decide(facts: Facts) -> Decision:
+    """Judges the criteria that the wanted categories feed; the worst of them is the verdict."""
+    criteria = [_scenarios(facts), _completeness(facts), _success(facts)]
+    if "performance" in facts.wanted:
+        criteria.append(_latency(facts))
+    criteria.append(_evidence(facts))
+    statuses = {criterion.status for criterion in criteria}
+    if Status.FAILED in statuses:
+        verdict = Verdict.BLOCKED
+    elif Status.INCONCLUSIVE in statuses:
+        verdict = Verdict.INCONCLUSIVE
+    else:
+        verdict = Verdict.APPROVED
+    return Decision(verdict, _reason(verdict, criteria, facts), tuple(criteria))
+
+
+def _scenarios(facts: Facts) -> Criterion:
+    count = Counter(scenario.outcome for scenario in facts.scenarios)
+    ran = count[Outcome.PASSED] + count[Outcome.FAILED] + count[Outcome.BROKEN]
+    parts = [f"{count[outcome]} {outcome.replace('_', ' ')}" for outcome in Outcome if count[outcome]]
+    measured = ", ".join(parts) or "no scenario"
+    if facts.findings:
+        measured += f"; {len(facts.findings)} findings"
+    if count[Outcome.FAILED] or facts.findings:
+        status = Status.FAILED
+    elif count[Outcome.BROKEN] or count[Outcome.NOT_RUN] or not count[Outcome.PASSED]:
+        status = Status.INCONCLUSIVE
+    else:
+        status = Status.PASSED
+    requirement = "Every scenario of the wanted categories ran and passed, and no rule objected."
+    return Criterion("SCENARIOS", requirement, "100 %", measured, ran, status)
+
+
+def _completeness(facts: Facts) -> Criterion:
+    seen = facts.observed
+    unseen = [kind for kind in FIVE if kind not in seen.kinds]
+    measured = f"{seen.five_shown} of {seen.five_expected} answers"
+    if unseen:
+        measured += f"; never seen: {', '.join(unseen)}"
+    if not seen.five_expected:
+        status = Status.PASSED if "with_tool" in facts.accepted else Status.INCONCLUSIVE
+    else:
+        status = Status.PASSED if seen.five_shown == seen.five_expected else Status.FAILED
+    requirement = "All five events were observed where the question requires them."
+    return Criterion("COMPLETENESS", requirement, "100 %", measured, seen.five_expected, status)
+
+
+def _success(facts: Facts) -> Criterion:
+    seen = facts.observed
+    wanted = seen.expected_events + seen.connections_tried
+    requirement = "Expected events arrived and were valid, and connections came about."
+    threshold = f">= {facts.success_percent:g} %"
+    if not wanted:
+        return Criterion("SUCCESS", requirement, threshold, "nothing was asked", 0, Status.INCONCLUSIVE)
+    percent = success_percent(seen)
+    status = Status.PASSED if percent >= facts.success_percent else Status.FAILED
+    return Criterion("SUCCESS", requirement, threshold, f"{percent:.2f} %", wanted, status)
+
+
+def success_percent(seen: Observed) -> float:
+    """Of the events that were expected and the connections that were tried; 0 when there was neither."""
+    wanted = seen.expected_events + seen.connections_tried
+    return 100.0 * (seen.arrived_events + seen.connections_made) / wanted if wanted else 0.0
+
+
+def _latency(facts: Facts) -> Criterion:
+    latency = facts.observed.latency or facts.observed.acknowledgement
+    requirement = "Events arrive while they are news: average latency."
+    threshold = f"<= {facts.latency_ms_avg:g} ms"
+    if latency is None:
+        return Criterion("LATENCY", requirement, threshold, "no sample", 0, Status.INCONCLUSIVE)
+    of = "delivery" if facts.observed.latency is not None else "acknowledgement (no known server clock)"
+    measured = (
+        f"{latency.avg_ms:.1f} ms {of}; p50 {latency.p50_ms:.1f}, p95 {latency.p95_ms:.1f}, "
+        f"p99 {latency.p99_ms:.1f}, max {latency.max_ms:.1f} ms"
+    )
+    status = Status.PASSED if latency.avg_ms <= facts.latency_ms_avg else Status.FAILED
+    return Criterion("LATENCY", requirement, threshold, measured, latency.samples, status)
+
+
+def _evidence(facts: Facts) -> Criterion:
+    gaps = list(facts.gaps)
+    for need in MUST_NOT_BE_ABSENT:
+        if need in facts.absent and need not in facts.accepted:
+            gaps.append(f"{need} is declared absent and not accepted: {facts.absent[need]}")
+    measured = "; ".join(gaps) if gaps else "nothing is missing"
+    status = Status.INCONCLUSIVE if gaps else Status.PASSED
+    requirement = "Nothing is missing: run finished, traces whole, counts agree with Allure."
+    return Criterion("EVIDENCE", requirement, "all", measured, len(facts.scenarios), status)
+
+
+def _reason(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
+    accepted = "".join(f"Accepted gap: {need} ({reason}). " for need, reason in sorted(facts.accepted.items()))
+    unexamined = [category for category in CATEGORIES if category not in facts.wanted]
+    beyond = f" Not examined: {', '.join(unexamined)}." if unexamined else ""
+    if facts.tags:
+        beyond += f" Only scenarios with {facts.tags}."
+    if verdict is Verdict.APPROVED:
+        passed = sum(scenario.outcome is Outcome.PASSED for scenario in facts.scenarios)
+        shown = "all five events were observed" if facts.observed.five_expected else "no question needed a tool"
+        return f"{accepted}{passed} scenarios passed, {shown}, no rule objected.{beyond}"
+    wanted = Status.FAILED if verdict is Verdict.BLOCKED else Status.INCONCLUSIVE
+    parts = [f"{c.id}: {c.measured} (required: {c.threshold})" for c in criteria if c.status is wanted]
+    if verdict is Verdict.BLOCKED and facts.findings:
+        parts.insert(0, _first_findings(facts.findings))
+    elif verdict is Verdict.BLOCKED:
+        failed = [scenario for scenario in facts.scenarios if scenario.outcome is Outcome.FAILED]
+        parts[:0] = [f"'{scenario.name}' failed: {_first_line(scenario.reason)}" for scenario in failed[:1]]
+    return f"{accepted}{'; '.join(parts)}.{beyond}"
+
+
+def _first_findings(findings: tuple[Finding, ...]) -> str:
+    count = Counter(finding.rule for finding in findings)
+    first = {finding.rule: finding for finding in reversed(findings)}
+    (rule, times), *others = count.most_common()
+    example = first[rule]
+    more = f", and {', '.join(f'{other} ({n})' for other, n in others)}" if others else ""
+    return f"{rule} ({times}): expected {example.expected}, got {example.actual}{more}"
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0] if text.strip() else "no reason given"
