@@ -4,11 +4,12 @@ from behave import then, when
 from behave.runner import Context
 from hamcrest import assert_that, equal_to, greater_than, has_length, is_, not_none, only_contains
 
-from support.bdd import question_in, world_of
+from support.bdd import question_in, rows_of, world_of
 from support.bdd.matchers import (
     agent_failed,
     answers,
     completed,
+    each,
     ends_with,
     in_order,
     never_shows,
@@ -39,9 +40,9 @@ def goes_on(context: Context, person: str, prompt: str) -> None:
     world.wait(world.ask(person, prompt, follow=world.last(person)))
 
 
-@when("{person:Person} asks at the same moment")
+@when("{person:Person} asks at the same moment:")
 def asks_at_once(context: Context, person: str) -> None:
-    world_of(context).ask_together([(person, question_in(row["question"])) for row in context.table])
+    world_of(context).ask_together([(person, question_in(row["question"])) for row in rows_of(context)])
 
 
 @when("both ask {prompt:Question}")
@@ -73,7 +74,7 @@ def catches_up(context: Context, person: str) -> None:
 @when("{person:Person} says stop once a tool is at work")
 def says_stop(context: Context, person: str) -> None:
     world = world_of(context)
-    world.stop_once(world.last(person), EventKind.TOOL_EXECUTING)
+    world.stop_once(world.asking(person), EventKind.TOOL_EXECUTING)
 
 
 @then("{person:Person} gets the right answer")
@@ -86,15 +87,15 @@ def right_answer(context: Context, person: str) -> None:
 def each_gets_the_right_answer(context: Context) -> None:
     world = world_of(context)
     asked = [world.last(person) for person in world.sessions]
-    assert_that(asked, only_contains(answers()))
+    assert_that(asked, each(answers()))
 
 
 @then("each of {person:Person}'s questions was answered in full")
 def all_answered(context: Context, person: str) -> None:
     asked = world_of(context).asked_by(person)
     assert_that(asked, has_length(greater_than(1)))
-    assert_that(asked, only_contains(answers()))
-    assert_that(asked, only_contains(in_order(started(), thinking(), completed())))
+    assert_that(asked, each(answers()))
+    assert_that(asked, each(in_order(started(), thinking(), completed())))
 
 
 @then("all of it happened in one conversation")

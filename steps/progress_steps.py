@@ -4,7 +4,7 @@ from behave import then
 from behave.runner import Context
 from hamcrest import assert_that, greater_than_or_equal_to, less_than_or_equal_to
 
-from support.bdd import moment_in, world_of
+from support.bdd import moment_in, rows_of, world_of
 from support.bdd.matchers import (
     Pattern,
     begins_with,
@@ -93,7 +93,7 @@ def tool_failed(context: Context, person: str) -> None:
     assert_that(world_of(context).last(person), in_order(tool_executing(), tool_completed(failed=True), completed()))
 
 
-@then("{person:Person} sees, in this order")
+@then("{person:Person} sees, in this order:")
 def in_this_order(context: Context, person: str) -> None:
-    moments = [Pattern(moment_in(row["moment"])) for row in context.table]
+    moments = [Pattern(moment_in(row["moment"])) for row in rows_of(context)]
     assert_that(world_of(context).last(person), in_order(*moments))

@@ -25,6 +25,7 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(MISCONFIGURED)
 
     def _hint(self, message: str) -> str:
+        """The options that exist, the nearest first, where an unknown one was given."""
         unknown = message.partition("unrecognized arguments: ")[2].split(" ")[0].partition("=")[0]
         options = [option for action in self._actions for option in action.option_strings if option.startswith("--")]
         if not unknown.startswith("-"):
@@ -69,6 +70,7 @@ def _command(commands: Any, name: str, help_: str, example: str) -> argparse.Arg
         name, help=help_, description=help_, epilog=f"example: {example}\n\n{_EPILOG}", allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
+    command.set_defaults(parser=command)
     return command
 
 
@@ -164,7 +166,10 @@ def _doctor(commands: Any) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; returns its exit code. The user's mistakes are one line on stderr and exit code 3."""
-    options = parser().parse_args(argv)
+    options, unknown = parser().parse_known_args(argv)
+    if unknown:
+        # Said by the command's own parser, which knows what is nearest.
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     # Imported when needed: whoever asks for help, or waits for the first sign of life, does not wait for behave.
     if options.command == "serve":
         from support.commands.serve import serve  # noqa: PLC0415

@@ -1,4 +1,6 @@
 """Latencies as mergeable HDR histograms (3 significant digits), in microseconds inside and milliseconds outside."""
+# mypy: allow-untyped-calls
+# hdrhistogram ships no types.
 
 import msgspec
 from hdrh.histogram import HdrHistogram
@@ -39,6 +41,7 @@ class Histogram:
 
     @property
     def samples(self) -> int:
+        """How many there are."""
         return int(self._hdr.get_total_count())
 
     def summary(self) -> Summary | None:

@@ -4,6 +4,7 @@ Times (`at`) are seconds on one monotonic clock, stamped when the bytes were rea
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import msgspec
 
@@ -50,7 +51,7 @@ class Sent(Record, frozen=True):
     """A frame that the person's client sent.
 
     `what` is one of start, stop, ping, restore, hello (a step of the handshake) or invalid (sent to be refused).
-    `intended_at` is when it was due, which is when latency begins.
+    `last_seq` is what a restore says was seen last; `intended_at` is when it was due, which is when latency begins.
     """
 
     what: str
@@ -59,6 +60,7 @@ class Sent(Record, frozen=True):
     run: str | None = None
     thread: str | None = None
     nonce: str | None = None
+    last_seq: int | None = None
     expect: Expect | None = None
     intended_at: float | None = None
 
@@ -70,11 +72,16 @@ class Received(Record, frozen=True):
     data: bytes | None = None
     binary: bool = False
 
+    def raw(self) -> bytes:
+        """The bytes of the message."""
+        return self.data if self.data is not None else (self.text or "").encode(errors="surrogatepass")
+
 
 class Closed(Record, frozen=True):
     """The end of a connection by the client, the server or nobody (the line broke).
 
     `during` is "handshake" when the connection never came about; `status` is what the upgrade was answered with.
+    `expected`: the person came to be turned away, so that it is no fault of the backend's.
     """
 
     by: str
@@ -83,6 +90,7 @@ class Closed(Record, frozen=True):
     reason: str = ""
     status: int | None = None
     person: str = ""
+    expected: bool = False
 
 
 class TimedOut(Record, frozen=True):
@@ -115,8 +123,21 @@ def encode_header(header: Header) -> bytes:
 
 
 def encode_record(record: AnyRecord) -> bytes:
-    """One JSON line, newline included."""
-    return _encoder.encode(record) + b"\n"
+    """One JSON line, newline included. Halves of surrogate pairs, which JSON in UTF-8 cannot hold, are replaced."""
+    try:
+        return _encoder.encode(record) + b"\n"
+    except UnicodeEncodeError:
+        return _encoder.encode(_without_surrogates(msgspec.to_builtins(record))) + b"\n"
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, dict):
+        return {key: _without_surrogates(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_surrogates(item) for item in value]
+    return value
 
 
 def read_trace(lines: Iterable[bytes]) -> tuple[Header, Iterator[AnyRecord]]:

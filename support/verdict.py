@@ -25,6 +25,7 @@ class Verdict(StrEnum):
 
     @property
     def exit_code(self) -> int:
+        """What a command that gave this verdict ends with."""
         return {"APPROVED": 0, "BLOCKED": 1, "INCONCLUSIVE": 2}[self.value]
 
 
@@ -200,9 +201,11 @@ def _latency(facts: Facts) -> Criterion:
 
 def _evidence(facts: Facts) -> Criterion:
     gaps = list(facts.gaps)
-    for need in MUST_NOT_BE_ABSENT:
-        if need in facts.absent and need not in facts.accepted:
-            gaps.append(f"{need} is declared absent and not accepted: {facts.absent[need]}")
+    gaps += [
+        f"{need} is declared absent and not accepted: {facts.absent[need]}"
+        for need in MUST_NOT_BE_ABSENT
+        if need in facts.absent and need not in facts.accepted
+    ]
     measured = "; ".join(gaps) if gaps else "nothing is missing"
     status = Status.INCONCLUSIVE if gaps else Status.PASSED
     requirement = "Nothing is missing: run finished, traces whole, counts agree with Allure."

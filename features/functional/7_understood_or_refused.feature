@@ -4,17 +4,17 @@ Feature: The backend understands or says that it does not
 
   Rule: What cannot be understood is refused clearly, and the conversation goes on
 
-    Example Outline: <Something> is sent
+    Scenario Outline: <what> is refused
       Given Ada is in a conversation
-      When Ada's app sends <something>
+      When Ada's app sends <what>
       Then Ada's app is told clearly what is wrong
       And Ada can go on asking
 
       Examples:
-        | Something                | something                |
-        | Half a message           | half a message           |
-        | A message of no known kind | a message of no known kind |
-        | A question without words | a question without words |
+        | what                       |
+        | half a message             |
+        | a message of no known kind |
+        | a question without words   |
 
   Rule: What is too large is refused, not swallowed
 

@@ -1,15 +1,26 @@
 """What steps may know of the suite: the World, and the words of parameters."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from behave.runner import Context
 
 from support.bdd.parameters import moment as moment_in
 from support.bdd.parameters import question as question_in
 from support.bdd.world import World
 
-__all__ = ["moment_in", "question_in", "world_of"]
+__all__ = ["moment_in", "question_in", "rows_of", "world_of"]
 
 
 def world_of(context: Context) -> World:
     """The World of the scenario that is running."""
     world: World = context.world
     return world
+
+
+def rows_of(context: Context) -> Iterable[Any]:
+    """The rows of the step's table. Raises ValueError for a step without one."""
+    if context.table is None:
+        raise ValueError("this step needs a table")
+    rows: Iterable[Any] = iter(context.table)
+    return rows

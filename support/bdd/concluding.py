@@ -21,7 +21,7 @@ class ConcludingRegistry:
         return getattr(self._registry, name)
 
     def find_match(self, step: Step) -> Any:
-        """behave's match for the step, concluding; None for an undefined one."""
+        """The match of behave for the step, concluding; None for an undefined one."""
         match: Any = self._registry.find_match(step)
         if match is None:
             return None

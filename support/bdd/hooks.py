@@ -24,17 +24,21 @@ log = logging.getLogger("greenlight")
 class Results(Protocol):
     """Where finished results wait for what comes late (AllureResults)."""
 
-    def fail(self, key: str, message: str) -> bool: ...
+    def fail(self, key: str, message: str) -> bool:
+        """Turns a waiting result into a failed one."""
 
-    def release(self, key: str) -> bool: ...
+    def release(self, key: str) -> bool:
+        """Lets a result go: nothing more can change it."""
 
 
 class Watcher(Protocol):
     """Somebody who wants to see scenarios begin and end while it happens."""
 
-    def began(self, scenario: Scenario, world: World) -> None: ...
+    def began(self, scenario: Scenario, world: World) -> None:
+        """A scenario has begun."""
 
-    def ended(self, finished: Finished, name: str, events: int) -> None: ...
+    def ended(self, finished: Finished, name: str, events: int) -> None:
+        """A scenario has been settled."""
 
 
 class Hooks:

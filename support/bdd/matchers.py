@@ -201,6 +201,26 @@ class _Tools(BaseMatcher[Question]):
         mismatch_description.append_text(f"{said}:\n{table(item, wrong or [])}")
 
 
+class _Each(BaseMatcher[Sequence[Question]]):
+    def __init__(self, matcher: Matcher[Question]) -> None:
+        self.matcher = matcher
+
+    def _matches(self, item: Sequence[Question]) -> bool:
+        return bool(item) and all(self.matcher.matches(question) for question in item)
+
+    def describe_to(self, description: Description) -> None:
+        description.append_text("each of several answers: ").append_description_of(self.matcher)
+
+    def describe_mismatch(self, item: Sequence[Question], mismatch_description: Description) -> None:
+        if not item:
+            mismatch_description.append_text("there was no answer at all")
+        for question in item:
+            if not self.matcher.matches(question):
+                mismatch_description.append_text(f"{question.person}, {question.text!r}: ")
+                self.matcher.describe_mismatch(question, mismatch_description)
+                return
+
+
 class _Clear(BaseMatcher[Control | None]):
     def _matches(self, item: Control | None) -> bool:
         return item is not None and is_clear_error(item)
@@ -232,6 +252,11 @@ def in_order(*patterns: Pattern) -> Matcher[Question]:
 def ends_with(pattern: Pattern) -> Matcher[Question]:
     """The last event of all is like this."""
     return _EndsWith(pattern)
+
+
+def each(matcher: Matcher[Question]) -> Matcher[Sequence[Question]]:
+    """Every one of several answers is like this, and there is at least one."""
+    return _Each(matcher)
 
 
 def begins_with(pattern: Pattern) -> Matcher[Question]:

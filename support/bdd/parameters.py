@@ -1,7 +1,10 @@
 """The words that steps understand: people, questions and moments."""
+# mypy: allow-untyped-calls
+# behave ships no types for its parameter types.
 
-import parse
-from behave import register_type
+from collections.abc import Callable
+
+from behave import matchers
 
 from support.events import EventKind
 
@@ -33,22 +36,20 @@ _PHRASES = {f"a question that {words}": prompt for words, prompt in QUESTIONS.it
 _QUESTION_PATTERN = "|".join(sorted(_PHRASES, key=len, reverse=True))
 
 
-@parse.with_pattern(_QUESTION_PATTERN)
+class _Words:
+    """A kind of word in a step: what it looks like, and what it stands for."""
+
+    def __init__(self, pattern: str, convert: Callable[[str], object]) -> None:
+        self.pattern = pattern
+        self.convert = convert
+
+    def __call__(self, text: str) -> object:
+        return self.convert(text)
+
+
 def question(text: str) -> str:
-    """The name of the prompt that a phrase stands for."""
+    """The name of the prompt that a phrase stands for. Raises KeyError for a phrase that is none."""
     return _PHRASES[text]
-
-
-@parse.with_pattern(r"[A-Z][a-z]+")
-def person(text: str) -> str:
-    """A person's name, as the target knows it."""
-    return text
-
-
-@parse.with_pattern(r"\d+")
-def number(text: str) -> int:
-    """A whole number."""
-    return int(text)
 
 
 def moment(text: str) -> EventKind:
@@ -58,4 +59,8 @@ def moment(text: str) -> EventKind:
 
 def register() -> None:
     """Makes the words known to behave; to be called before steps are loaded."""
-    register_type(Question=question, Person=person, Number=number)
+    matchers.register_type(
+        Question=_Words(_QUESTION_PATTERN, question),
+        Person=_Words(r"[A-Z][a-z]+", str),
+        Number=_Words(r"\d+", int),
+    )

@@ -42,7 +42,7 @@ class Progress:
 
     def starting(self, environment: str) -> None:
         """The target is being read and its backend started."""
-        self._say(f"Greenlight is getting ready to judge [bold]{escape(environment)}[/] ...")
+        self._say(f"Getting {escape(environment)} ready ...")
 
     def running(self, name: str, url: str, scenarios: int) -> None:
         """The target is healthy; the scenarios begin."""

@@ -3,6 +3,7 @@
 import logging
 import os
 import platform
+import ssl
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from support import __version__
-from support.access import Access, check_health, ssl_context, wait_healthy
+from support.access import Access, ssl_context, wait_healthy
 from support.backend.launch import BackendFailed, BackendProcess
 from support.bdd.loop import LoopThread
 from support.client.persona import canary_of
@@ -22,7 +23,7 @@ from support.wire.profile import Profile
 from support.wire.spec import ProfileError
 
 _START_S = 15.0
-_SECRET = "CHAT_JWT_SECRET"
+_FOREIGN_START_S = 5.0
 log = logging.getLogger("greenlight")
 
 
@@ -51,15 +52,18 @@ class Suite:
         self.plan = plan
         self.loop = LoopThread()
         self.backend: BackendProcess | None = None
-        self.folder = new_session_folder(plan.output_dir)
-        self.evidence = Evidence(self.folder)
+        self.folder: Path
+        self.evidence: Evidence
         self.canaries: dict[str, str] = {}
+        self._log: logging.Handler | None = None
+        self.tls: ssl.SSLContext | None = None
         self.target: Target
         self.profile: Profile
+        self.profile_toml = ""
         self.access: Access
 
-    def start(self) -> None:
-        """Reads the target, starts its backend where it is ours, and waits until it is healthy."""
+    def prepare(self) -> None:
+        """Reads the target and its profile, and starts the loop thread and, where it is ours, the backend."""
         plan = self.plan
         environ = dict(plan.environ)
         target = load_target(plan.environment, environ)
@@ -71,38 +75,42 @@ class Suite:
                 f"--defect {plan.defects[0]}: works only where the suite starts the backend itself (--environment "
                 f"embedded); start the other one with `greenlight serve --defect {plan.defects[0]}`"
             )
-        name, text = profile_text(target.profile, Path(plan.environment).parent)
+        name, self.profile_toml = profile_text(target.profile, Path(plan.environment).parent)
         try:
-            self.profile = Profile.from_toml(text)
+            self.profile = Profile.from_toml(self.profile_toml)
         except ProfileError as error:
             raise Misconfigured(f"profile {name}: {error}") from error
-        self.loop.start()
-        if target.start == "embedded":
-            target = self._start_backend(target, environ)
-        self.target = target
-        self.access = Access(target, environ)
         self.tls = ssl_context(target)
+        self.access = Access(target, environ)
         self.canaries = {person.name: canary_of(person.name) for person in target.personas}
+        self.loop.start()
+        self.target = self._start_backend(target, environ) if target.start == "embedded" else target
+
+    def start(self) -> None:
+        """Prepares, begins the session folder, and waits until the target is healthy."""
+        self.prepare()
+        plan, target = self.plan, self.target
+        self.folder = new_session_folder(plan.output_dir)
+        self.evidence = Evidence(self.folder)
+        self._log = log_to(self.folder / "validation_execution.log")
         absent = {need: reason for need in NEEDS if (reason := target.lacks(need)) is not None}
         self.evidence.begin(
             Session(
                 session_id=self.folder.name, started_epoch_s=time.time(), environment=target.name,
-                url=_without_query(target.url), profile_toml=text, budgets=target.budgets, clock=target.clock,
-                wanted=plan.wanted, tags=plan.tags, absent=absent, accepted=dict(target.accepted_gaps),
-                success_percent=target.thresholds.success_percent, latency_ms_avg=target.thresholds.latency_ms_avg,
-                versions=versions(),
+                url=_without_query(target.url), profile_toml=self.profile_toml, budgets=target.budgets,
+                clock=target.clock, wanted=plan.wanted, tags=plan.tags, absent=absent,
+                accepted=dict(target.accepted_gaps), success_percent=target.thresholds.success_percent,
+                latency_ms_avg=target.thresholds.latency_ms_avg, versions=versions(),
             )
         )  # fmt: skip
         if target.health:
-            self.loop.call(wait_healthy(target, _START_S), _START_S * 2)
-            self.loop.call(check_health(target), _START_S)
+            patience_s = _START_S if target.start == "embedded" else _FOREIGN_START_S
+            self.loop.call(wait_healthy(target, patience_s), _START_S * 2)
 
-    def _start_backend(self, target: Target, environ: dict[str, str]) -> Target:
-        secret = environ.setdefault(target.auth.secret_env or _SECRET, os.urandom(32).hex())
+    def _start_backend(self, target: Target, environ: Mapping[str, str]) -> Target:
         try:
-            self.backend = BackendProcess.start(
-                self.plan.defects, env={**environ, _SECRET: secret}, timeout_s=_START_S
-            )
+            env = {**environ, **self.access.backend_environ()}
+            self.backend = BackendProcess.start(self.plan.defects, env=env, timeout_s=_START_S)
         except BackendFailed as error:
             raise Misconfigured(str(error)) from error
         log.info("backend started: %s (pid %s)", self.backend.url, self.backend.pid)
@@ -113,6 +121,9 @@ class Suite:
         self.loop.stop()
         if self.backend is not None:
             self.backend.stop()
+        if self._log is not None:
+            log.removeHandler(self._log)
+            self._log.close()
 
 
 def new_session_folder(output_dir: Path) -> Path:
@@ -130,6 +141,16 @@ def new_session_folder(output_dir: Path) -> Path:
             raise Misconfigured(f"--output-dir {output_dir}: cannot be written ({error.strerror})") from error
         return folder
     raise Misconfigured(f"--output-dir {output_dir}: expected a folder, or a name for a new one")
+
+
+def log_to(path: Path) -> logging.Handler:
+    """The execution log of a session: what happened and when, without secrets."""
+    handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    return handler
 
 
 def versions() -> dict[str, str]:

@@ -5,8 +5,6 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
-
 from support.bdd.loop import SuiteFault
 from support.bdd.suite import Suite
 from support.client.question import Question
@@ -23,6 +21,7 @@ T = TypeVar("T")
 
 _HOP_S = 600.0
 _MEGABYTE = 1_048_576
+FIRST_PRIVATE_CODE = 4000
 
 
 class NotExercised(Exception):  # noqa: N818 -- the word of the report
@@ -34,8 +33,6 @@ class World:
 
     `sessions`: person -> their windows, in the order of opening. `questions`: all that was asked, in order.
     """
-
-    REFUSING_CODES = REFUSING_CODES
 
     def __init__(self, suite: Suite, key: str, number: int) -> None:
         self.suite = suite
@@ -89,23 +86,17 @@ class World:
 
     # What they do --------------------------------------------------------------------------------------------
 
-    def ask(
-        self, person: str, prompt: str, *, window: int = 1, follow: Question | None = None, to_stop: bool = False
-    ) -> Question:
-        """Asks and does not wait. `follow` continues that question's thread; `to_stop`: it is going to be stopped."""
+    def ask(self, person: str, prompt: str, *, window: int = 1, follow: Question | None = None) -> Question:
+        """Asks and does not wait. `follow` continues that question's thread."""
         self.need(prompt)
-        return self.call(self._ask(person, prompt, window, follow, to_stop))
+        return self.call(self._ask(person, prompt, window, follow))
 
-    async def _ask(
-        self, person: str, prompt: str, window: int = 1, follow: Question | None = None, to_stop: bool = False
-    ) -> Question:
+    async def _ask(self, person: str, prompt: str, window: int = 1, follow: Question | None = None) -> Question:
         target, canary = self.suite.target, self.suite.canaries[person]
         expect = target.expectation(prompt, canary)
-        if to_stop:
-            expect = msgspec.structs.replace(expect, end=EventKind.STOPPED, contains=())
         text = target.question(prompt, canary)
         thread = follow.thread if follow is not None else None
-        question = await self.window(person, window).ask(prompt, text, expect, thread)
+        question = await self.window(person, window).ask(text, expect, thread)
         self.questions.append(question)
         return question
 
@@ -152,12 +143,19 @@ class World:
 
     # What can be told ----------------------------------------------------------------------------------------
 
-    def last(self, person: str | None = None) -> Question:
-        """What was asked last, by anybody or by this person."""
+    def asking(self, person: str | None = None) -> Question:
+        """What was asked last, by anybody or by this person; its answer may still be under way."""
         for question in reversed(self.questions):
             if person in (None, question.person):
                 return question
         raise SuiteFault(f"{person or 'nobody'} has not asked anything in this scenario")
+
+    def last(self, person: str | None = None) -> Question:
+        """What was asked last, once its answer has ended (or was waited for in vain)."""
+        question = self.asking(person)
+        if not question.over:
+            self.wait(question)
+        return question
 
     def asked_by(self, person: str) -> list[Question]:
         """All that a person asked, in order."""
@@ -208,14 +206,12 @@ class World:
         """More than the backend takes in one message, as far as it has said; a megabyte otherwise."""
         return self.window(person).announced("max_message_bytes", _MEGABYTE) + 1
 
-    def close_code(self, person: str) -> int | None:
-        """With which code the backend closed the person's connection; None while it is open."""
-        codes = [
-            entry.record.code
-            for entry in self.recorder.entries
-            if isinstance(entry.record, Closed) and entry.record.connection == self.window(person).connection
-        ]
-        return codes[-1] if codes else None
+    def was_closed_for_a_reason(self, person: str) -> bool:
+        """Whether the backend closed the person's connection with a code that refuses what was sent."""
+        connection = self.window(person).connection
+        ends = [entry.record for entry in self.recorder.entries if isinstance(entry.record, Closed)]
+        codes = [end.code for end in ends if end.connection == connection and end.by == "server"]
+        return any(code in REFUSING_CODES or (code is not None and code >= FIRST_PRIVATE_CODE) for code in codes)
 
     @property
     def budgets(self) -> Budgets:

@@ -13,9 +13,8 @@ class Question:
     seconds); `ended` is set when the answer has ended, was refused, or can no longer come.
     """
 
-    def __init__(self, person: str, name: str, text: str, request: str, expect: Expect, at: float) -> None:
+    def __init__(self, person: str, text: str, *, request: str, expect: Expect, at: float) -> None:
         self.person = person
-        self.name = name
         self.text = text
         self.request = request
         self.expect = expect

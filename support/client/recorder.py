@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from support.events import Reading
 from support.findings import Finding
 from support.rules.state import Budgets
 from support.rules.trace_checker import TraceChecker
 from support.trace import AnyRecord, Header, Received, encode_header, encode_record
-from support.events import Reading
 from support.wire.profile import Profile
 
 R = TypeVar("R", bound=AnyRecord)

@@ -8,6 +8,7 @@ import ssl
 import time
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 from websockets.asyncio.client import connect
@@ -133,13 +134,11 @@ class Session:
 
     # Speaking ------------------------------------------------------------------------------------------------
 
-    async def ask(
-        self, name: str, text: str, expect: Expect, thread: str | None = None, request: str | None = None
-    ) -> Question:
+    async def ask(self, text: str, expect: Expect, thread: str | None = None, request: str | None = None) -> Question:
         """Asks a question; `thread` continues a conversation. Raises NotConnected if the line is gone."""
         request = request or uuid.uuid4().hex
         expect = msgspec.structs.replace(expect, prompt=text)
-        question = Question(self.person, name, text, request, expect, time.monotonic())
+        question = Question(self.person, text, request=request, expect=expect, at=time.monotonic())
         self.questions.append(question)
         frame = self.profile.frame("start", request=request, prompt=text, thread=thread)
         await self._send(Sent, what="start", text=frame, request=request, thread=thread, expect=expect)
@@ -165,9 +164,8 @@ class Session:
         before = len(self.controls)
         frame = self.profile.frame("restore", thread=thread, last_seq=last_seq)
         await self._send(Sent, what="restore", text=frame, thread=thread)
-        done = lambda: any(c.name in ("restored", "error") for c in self.controls[before:])  # noqa: E731
-        await self._until(done, self.budgets.start_s)
-        return any(c.name == "restored" for c in self.controls[before:])
+        await self._until(lambda: self._since(before, "restored", "error") is not None, self.budgets.start_s)
+        return self._since(before, "restored") is not None
 
     async def send_invalid(self, data: str | bytes) -> Control | None:
         """Sends what must be refused, and waits for the clear error: returns it, or None for silence or a close."""
@@ -175,15 +173,14 @@ class Session:
         shown = data if isinstance(data, str) else f"{len(data)} bytes"
         budget = self.budgets.refusal_s
         await self._send(Sent, what="invalid", text=shown[:2000], raw=data)
-        refused = lambda: any(c.name == "error" for c in self.controls[before:])  # noqa: E731
-        if not await self._until(lambda: refused() or not self.open, budget):
+        if not await self._until(lambda: self._since(before, "error") is not None or not self.open, budget):
             self.recorder.add(TimedOut, self.connection, waiting_for="refusal", after_s=budget)
-        return next((c for c in self.controls[before:] if c.name == "error"), None)
+        return self._since(before, "error")
 
-    async def _send(self, kind: type[Sent], *, text: str, raw: str | bytes | None = None, **values: object) -> None:
+    async def _send(self, kind: type[Sent], *, text: str, raw: str | bytes | None = None, **values: Any) -> None:
         if self._socket is None or not self.open:
             raise NotConnected(f"{self.person}'s connection has ended")
-        self.recorder.add(kind, self.connection, text=self.recorder.clean(text), **values)
+        self.recorder.add(kind, self.connection, None, text=self.recorder.clean(text), **values)
         try:
             await self._socket.send(text if raw is None else raw)
         except ConnectionClosed as error:
@@ -205,9 +202,9 @@ class Session:
                     if question.request == request and not question.over:
                         question.refused(reading)
         elif isinstance(reading, Event):
-            question = self._question_of(reading)
-            if question is not None:
-                question.take(reading, at)
+            asked = self._question_of(reading)
+            if asked is not None:
+                asked.take(reading, at)
 
     def _question_of(self, event: Event) -> Question | None:
         for question in self.questions:
@@ -226,7 +223,10 @@ class Session:
         return value if isinstance(value, int) and not isinstance(value, bool) else otherwise
 
     def _control(self, name: str) -> Control | None:
-        return next((control for control in self.controls if control.name == name), None)
+        return self._since(0, name)
+
+    def _since(self, index: int, *names: str) -> Control | None:
+        return next((control for control in self.controls[index:] if control.name in names), None)
 
     def _pong(self, nonce: str) -> bool:
         return any(c.name == "pong" and c.values.get("nonce") == nonce for c in self.controls)
@@ -234,10 +234,8 @@ class Session:
     # Waiting -------------------------------------------------------------------------------------------------
 
     async def wait_end(self, question: Question) -> bool:
-        """Waits until the answer has ended; False, with a record of it, when a person's patience would be at its end."""
-        if await self.wait_until(question, lambda: question.over):
-            return True
-        return False
+        """Waits until the answer has ended; False, with a record of it, when a person would wait no longer."""
+        return await self.wait_until(question, lambda: question.over)
 
     async def wait_until(self, question: Question, condition: Callable[[], bool]) -> bool:
         """Waits for a condition on an answer, as long as the answer goes on within its budgets."""
@@ -305,4 +303,5 @@ def _said(error: Exception) -> str:
         return f"no HTTP answer to the upgrade ({error})"
     if isinstance(error, TimeoutError):
         return "no answer to the upgrade in time"
-    return " ".join(str(error).split()) or type(error).__name__
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(said.split()) or type(error).__name__

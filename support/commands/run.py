@@ -1,12 +1,16 @@
 """greenlight run: from the wish to the verdict."""
+# mypy: allow-untyped-calls
+# behave ships no types of its configuration.
 
 import argparse
 import contextlib
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from support.cli import CATEGORIES, INTERRUPTED
 from support.settings import Misconfigured, suite_root
@@ -14,7 +18,8 @@ from support.settings import Misconfigured, suite_root
 
 def run(options: argparse.Namespace) -> int:
     """Runs the scenarios, writes the session folder and prints the verdict. Raises Misconfigured."""
-    console = Console(stderr=options.ci_mode)
+    # The stream is named, since behave captures whatever sys.stdout is while a step runs.
+    console = Console(file=sys.stderr if options.ci_mode else sys.stdout)
     console.print(f"Greenlight judges [bold]{options.environment}[/] ...", highlight=False)
     features = suite_root() / "features"
     wanted = _wanted(options.categories, features)
@@ -37,8 +42,20 @@ def run(options: argparse.Namespace) -> int:
         raise Misconfigured(runner.misconfigured)
     if runner.suite is None:
         return INTERRUPTED
-    code = conclude(runner.suite.folder, console, options, may_download=options.allure)
+    code = conclude(runner.suite.folder, console, options)
+    _allure_page(runner.suite.folder, console, options)
     return INTERRUPTED if runner.interrupted in ("SIGINT", "SIGTERM") else code
+
+
+def _allure_page(folder: Path, console: Console, options: argparse.Namespace) -> None:
+    """The HTML report beside the verdict, where Allure is installed or may be fetched; else one line says how."""
+    from support.bdd.runner import ALLURE_RESULTS  # noqa: PLC0415
+    from support.report.allure import Rendered, render_html  # noqa: PLC0415
+
+    history = options.output_dir / "allure-history.jsonl"
+    made = render_html(ALLURE_RESULTS, folder / "allure-report.html", history, may_download=options.allure)
+    said = str(made.html) if isinstance(made, Rendered) else f"no HTML report: {made.reason}"
+    console.print(f"[dim]{escape(said)}[/]", highlight=False, soft_wrap=True)
 
 
 def _wanted(categories: list[str] | None, features: Path) -> tuple[str, ...]:
@@ -50,9 +67,9 @@ def _wanted(categories: list[str] | None, features: Path) -> tuple[str, ...]:
     return wanted
 
 
-def _configuration(options: argparse.Namespace, paths: list[Path]) -> "Configuration":  # noqa: F821
+def _configuration(options: argparse.Namespace, paths: list[Path]) -> Any:
     from behave.configuration import Configuration  # noqa: PLC0415
-    from behave.tag_expression import TagExpressionError  # noqa: PLC0415
+    from cucumber_tag_expressions.parser import TagExpressionError  # noqa: PLC0415
 
     arguments = ["-f", "null", "--no-summary", "--no-color"]
     if options.tags:
@@ -62,4 +79,7 @@ def _configuration(options: argparse.Namespace, paths: list[Path]) -> "Configura
     try:
         return Configuration([*arguments, *map(str, paths)], load_config=False)
     except TagExpressionError as error:
-        raise Misconfigured(f"--tags {options.tags!r}: not a tag expression ({error})") from error
+        complaint = str(error).splitlines()[0]
+        raise Misconfigured(
+            f"--tags {options.tags!r}: expected an expression like '@a and not @b': {complaint}"
+        ) from error

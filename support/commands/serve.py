@@ -2,7 +2,7 @@
 
 import argparse
 
-from support.backend.__main__ import main
+from support.backend.cli import main
 
 
 def serve(options: argparse.Namespace) -> int:

@@ -16,9 +16,10 @@ from support.verdict import Status, Verdict
 _COLOURS = {Verdict.APPROVED: "green", Verdict.BLOCKED: "red", Verdict.INCONCLUSIVE: "yellow"}
 _MARKS = {Status.PASSED: "[green]met[/]", Status.FAILED: "[red]broken[/]", Status.INCONCLUSIVE: "[yellow]unknown[/]"}
 _MOST_FINDINGS = 12
+_LOG_WIDTH = 160
 
 
-def conclude(folder: Path, console: Console, options: argparse.Namespace, *, may_download: bool = False) -> int:
+def conclude(folder: Path, console: Console, options: argparse.Namespace) -> int:
     """Judges a session folder, writes its report and shows the verdict; returns the exit code."""
     try:
         judgement = judge(folder)
@@ -28,7 +29,6 @@ def conclude(folder: Path, console: Console, options: argparse.Namespace, *, may
     except OSError as error:
         raise Misconfigured(f"{folder}: the report cannot be written ({error.strerror})") from error
     _show(judgement, folder, report, console, verbose=options.verbose)
-    del may_download
     if options.ci_mode:
         decision = judgement.decision
         reason = "" if decision.verdict is Verdict.APPROVED else " ".join(decision.reason.split())
@@ -38,22 +38,24 @@ def conclude(folder: Path, console: Console, options: argparse.Namespace, *, may
 
 def _show(judgement: Judgement, folder: Path, report: Path, console: Console, *, verbose: bool) -> None:
     decision = judgement.decision
+    wrap = not console.is_terminal
     table = Table(box=None, pad_edge=False, show_edge=False)
     for column in ("criterion", "", "required", "measured"):
         table.add_column(column, overflow="fold")
     for criterion in decision.criteria:
         table.add_row(criterion.id, _MARKS[criterion.status], escape(criterion.threshold), escape(criterion.measured))
     console.print()
-    console.print(table, highlight=False)
+    console.print(table, highlight=False, width=None if console.is_terminal else _LOG_WIDTH)
     for item in _first_of_each_rule(judgement.findings):
         finding = item.finding
         records = ", ".join(map(str, finding.evidence))
-        console.print(f"\n[red]{finding.rule}[/] {escape(finding.requirement)}", highlight=False)
-        console.print(f"  expected {escape(finding.expected)}\n  got      {escape(finding.actual)}", highlight=False)
+        console.print(f"\n[red]{finding.rule}[/] {escape(finding.requirement)}", highlight=False, soft_wrap=wrap)
+        came = f"  expected {escape(finding.expected)}\n  got      {escape(finding.actual)}"
+        console.print(came, highlight=False, soft_wrap=wrap)
         where = f"{finding.person}, '{item.scenario}', records {records} of {item.trace}"
-        console.print(f"  [dim]{escape(where)}[/]", highlight=False)
+        console.print(f"  [dim]{escape(where)}[/]", highlight=False, soft_wrap=wrap)
     colour = _COLOURS[decision.verdict]
-    console.print(f"\n[bold {colour}]{decision.verdict}[/]  {escape(decision.reason)}", highlight=False)
+    console.print(f"\n[bold {colour}]{decision.verdict}[/]  {escape(decision.reason)}", highlight=False, soft_wrap=wrap)
     console.print(f"[dim]{escape(str(report))}[/]", highlight=False, soft_wrap=True)
     if verbose:
         _conversations(judgement, folder, console)

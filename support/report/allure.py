@@ -28,7 +28,7 @@ ALLURE = "allure@3.18.0"
 _OURS = re.compile(
     r".+-(result|container|globals)\.json(\.tmp)?|.+-attachment\..+|environment\.properties|(categories|executor)\.json"
 )
-_GET_NODE = f"install Node.js 20 or newer and run `npm install --global {ALLURE}`, or allow the download with npx"
+_GET_NODE = f"install Node.js 20 or newer and run `npm install --global {ALLURE}`, or run `greenlight run --allure`"
 _TIMED_OUT = -1
 _TAG_MANAGER = [
     re.compile(r"""<script\b[^>]*\bsrc\s*=\s*["']?(?:https?:)?//[^>]*>\s*</script>""", re.IGNORECASE),
@@ -220,7 +220,7 @@ def render_html(
 ) -> Rendered | NotRendered:
     """Make one HTML file of a results folder with Allure 3, which needs Node.js 20 or newer.
 
-    Uses an installed Allure 3 (`allure`, else `npx --no-install`); only with `may_download` may npx fetch it.
+    Uses an installed Allure 3 (on the PATH or in ./node_modules); only with `may_download` is npx asked, which fetches it.
     `history_path` is Allure's JSON-lines history: read for trends, and this run is appended. `timeout_s` bounds the
     whole call. A missing, failing or hanging tool and a full disk are a NotRendered, never an exception.
     """
@@ -275,11 +275,11 @@ def _foreign(_folder: str, names: list[str]) -> list[str]:
 
 
 def _command(may_download: bool, work: Path, deadline: float) -> list[str] | NotRendered:
-    allure, npx = shutil.which("allure"), shutil.which("npx")
-    candidates = [[allure]] if allure else []
-    if npx:
-        candidates += [[npx, "--no-install", "allure"], [npx, "--no-install", ALLURE]]
-        candidates += [[npx, "--yes", ALLURE]] if may_download else []
+    installed = shutil.which("allure") or shutil.which("allure", path="node_modules/.bin")
+    npx = shutil.which("npx")
+    candidates = [[installed]] if installed else []
+    # npx takes a second to say no, which nobody should wait for who has not asked for the page.
+    candidates += [[npx, "--yes", ALLURE]] if npx and may_download else []
     told = "Node.js is not there" if npx is None else "Allure 3 is not installed"
     for candidate in candidates:
         code, answer = _run([*candidate, "--version"], work, deadline)

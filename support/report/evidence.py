@@ -1,9 +1,9 @@
 """The evidence folder: all that a verdict reads, written as it happens, readable after a crash.
 
-    evidence/session.json       what was judged, and by which thresholds
-    evidence/ledger.jsonl       what was selected, and what became of it
-    evidence/traces/*.jsonl     every frame of every scenario
-    evidence/measurements.json  what the traces cannot show
+- evidence/session.json: what was judged, and by which thresholds
+- evidence/ledger.jsonl: what was selected, and what became of it
+- evidence/traces/*.jsonl: every frame of every scenario
+- evidence/measurements.json: what the traces cannot show
 """
 
 import os

@@ -59,8 +59,11 @@ def judge(folder: Path) -> Judgement:
     evidence = Evidence(folder)
     try:
         session = evidence.session()
-    except (OSError, msgspec.MsgspecError) as error:
-        raise NoEvidence(f"{folder} is no session that can be judged: evidence/session.json: {error}") from error
+    except OSError as error:
+        came = error.strerror or str(error)
+        raise NoEvidence(f"{folder}: expected a session folder with evidence/session.json: {came}") from error
+    except msgspec.MsgspecError as error:
+        raise NoEvidence(f"{folder}: evidence/session.json is not whole: {error}") from error
     try:
         profile = Profile.from_toml(session.profile_toml)
     except ProfileError as error:
@@ -115,9 +118,7 @@ def _gaps(ledger: _Ledger) -> list[str]:
     return gaps
 
 
-def _unfinished(
-    evidence: Evidence, ledger: _Ledger, profile: Profile, session: Session, meter: Meter
-) -> list[str]:
+def _unfinished(evidence: Evidence, ledger: _Ledger, profile: Profile, session: Session, meter: Meter) -> list[str]:
     """What a scenario that never finished has shown counts all the same, as far as its trace can be read."""
     known = {entry.trace for entry in ledger.finished.values()}
     for path in sorted(evidence.traces.glob("*.jsonl")):

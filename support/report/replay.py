@@ -1,16 +1,16 @@
 """Evidence, judged again: every trace is read once more with its profile, and every rule applied to it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
 
-from support.events import FIVE, Control, Event, EventKind, Unmapped
+from support.events import ENDS, FIVE, Control, Event, EventKind, Reading, Unmapped
 from support.findings import Finding
 from support.histogram import Histogram
 from support.rules.state import Budgets
 from support.rules.trace_checker import TraceChecker
-from support.trace import AnyRecord, Closed, Opened, Received, Sent, read_trace
+from support.trace import AnyRecord, Closed, Opened, Received, Sent, TimedOut, read_trace
 from support.verdict import Observed
 from support.wire.profile import Profile
 from support.wire.values import read_stamp
@@ -24,12 +24,16 @@ class _Answer:
     """What one question asked for, and how much of it was shown."""
 
     def __init__(self, sent: Sent) -> None:
+        self.connection = sent.connection
         self.asked_at = sent.at if sent.intended_at is None else sent.intended_at
         self.expect = sent.expect
+        self.run: str | None = None
+        self.was_stopped = False
+        self.settled = False
         self.counts: dict[EventKind, int] = {}
 
     def expected(self) -> dict[EventKind, int]:
-        if self.expect is None:
+        if self.expect is None or self.was_stopped or not self.settled:
             return {}
         due = {EventKind.STARTED: 1, self.expect.end: 1}
         if self.expect.thinking:
@@ -56,26 +60,44 @@ class Meter:
         self._offset_s: float | None = 0.0 if clock == "same-host" else None
         self._best_rtt_s = float("inf")
 
-    def take(self, record: AnyRecord, reading: Event | Control | Unmapped | None, epoch_s: float) -> None:
+    def take(self, record: AnyRecord, reading: Reading | None, epoch_s: float) -> None:
         """One record, with how it was read."""
-        if isinstance(record, Sent):
-            if record.what == "start" and record.request is not None:
-                self._answers[record.request] = _Answer(record)
-            elif record.what == "ping" and record.nonce is not None:
-                self._pings[record.nonce] = record.at
+        if isinstance(record, Received):
+            self._received(reading, record.at, epoch_s)
+        elif isinstance(record, Sent):
+            self._sent(record)
         elif isinstance(record, Opened):
             self.tried += 1
             self.made += 1
-        elif isinstance(record, Closed) and record.during == "handshake":
-            self.tried += 1
-        elif isinstance(record, Received):
-            self.messages += 1
-            if isinstance(reading, Unmapped):
-                self.unmapped += 1
-            elif isinstance(reading, Control):
-                self._control(reading, record.at, epoch_s)
-            elif isinstance(reading, Event):
-                self._event(reading, record.at, epoch_s)
+        elif isinstance(record, TimedOut):
+            self._settle(lambda answer, request: request == record.request)
+        elif isinstance(record, Closed):
+            self.tried += record.during == "handshake"
+            if record.by != "client":
+                self._settle(lambda answer, _: answer.connection == record.connection)
+
+    def _settle(self, concerned: Callable[["_Answer", str], bool]) -> None:
+        """More of these answers will not come. One that nothing settles was cut short by ourselves and does not count."""
+        for request, answer in self._answers.items():
+            answer.settled = answer.settled or concerned(answer, request)
+
+    def _sent(self, sent: Sent) -> None:
+        if sent.what == "start" and sent.request is not None:
+            self._answers[sent.request] = _Answer(sent)
+        elif sent.what == "ping" and sent.nonce is not None:
+            self._pings[sent.nonce] = sent.at
+        elif sent.what == "stop" and sent.run is not None:
+            for answer in self._answers.values():
+                answer.was_stopped = answer.was_stopped or answer.run == sent.run
+
+    def _received(self, reading: Reading | None, at: float, epoch_s: float) -> None:
+        self.messages += 1
+        if isinstance(reading, Unmapped):
+            self.unmapped += 1
+        elif isinstance(reading, Control):
+            self._control(reading, at, epoch_s)
+        elif isinstance(reading, Event):
+            self._event(reading, at, epoch_s)
 
     def _event(self, event: Event, at: float, epoch_s: float) -> None:
         self.events += 1
@@ -85,6 +107,8 @@ class Meter:
         answer = self._answers.get(event.request) if event.request is not None else None
         if answer is None or event.parent is not None:
             return
+        answer.run = event.run
+        answer.settled = answer.settled or event.kind in ENDS
         answer.counts[event.kind] = answer.counts.get(event.kind, 0) + 1
         if event.kind is EventKind.STARTED and answer.counts[event.kind] == 1:
             self.acknowledgement.record(at - answer.asked_at)
@@ -107,7 +131,7 @@ class Meter:
             self.expected += sum(due.values())
             self.arrived += sum(min(count, answer.counts.get(kind, 0)) for kind, count in due.items())
             expect = answer.expect
-            if expect is not None and expect.tools and expect.end is EventKind.COMPLETED:
+            if due and expect is not None and expect.tools and expect.end is EventKind.COMPLETED:
                 self.five_expected += 1
                 self.five_shown += all(answer.counts.get(kind) for kind in FIVE)
         self._answers.clear()
@@ -144,7 +168,7 @@ def _replay(lines: Iterable[bytes], profile: Profile, budgets: Budgets, meter: M
     return checker.findings
 
 
-def read_conversation(path: Path, profile_toml: str) -> list[tuple[AnyRecord, Event | Control | Unmapped | None]]:
+def read_conversation(path: Path, profile_toml: str) -> list[tuple[AnyRecord, Reading | None]]:
     """The records of one trace file, each with how the profile reads it. Raises OSError, msgspec.MsgspecError."""
     profile = Profile.from_toml(profile_toml)
     with path.open("rb") as lines:
@@ -152,5 +176,5 @@ def read_conversation(path: Path, profile_toml: str) -> list[tuple[AnyRecord, Ev
         return [(record, _reading(profile, record)) for record in records]
 
 
-def _reading(profile: Profile, record: AnyRecord) -> Event | Control | Unmapped | None:
-    return profile.read(raw_bytes(record), binary=record.binary) if isinstance(record, Received) else None
+def _reading(profile: Profile, record: AnyRecord) -> Reading | None:
+    return profile.read(record.raw(), binary=record.binary) if isinstance(record, Received) else None

@@ -3,33 +3,35 @@
 Scenarios and the load engine use the same one. All state is bounded for each open run.
 """
 
-from support.events import Control, Event, EventKind, Unmapped
+from support.events import Control, Event, EventKind, Problem, Unmapped
 from support.findings import Finding
-from support.rules import connection as door
-from support.rules import content, continuity, leaks, lifecycle, pairing, timeliness
+from support.rules import content, continuity, leaks, lifecycle, pairing, timeliness, waiting
 from support.rules.book import Book
+from support.rules.connection import Door
 from support.rules.identity import Desk
 from support.rules.registry import RULES
-from support.rules.state import BIT, Ask, Budgets, Run, Stage, Thread
+from support.rules.state import Ask, Budgets, Run, Stage
 from support.wire.profile import Profile
 
 _STARTED = EventKind.STARTED
 _THINKING = EventKind.THINKING
 _TOOL_EXECUTING = EventKind.TOOL_EXECUTING
 _TOOL_COMPLETED = EventKind.TOOL_COMPLETED
-_STOP_GRACE_S = 0.25
-REFUSING_CODES = frozenset({1002, 1003, 1007, 1008, 1009})
+_OPEN = Stage.OPEN
+_STEPS = lifecycle.TRANSITIONS
+_MOST_FINDINGS = 10_000
+_MOST_UNREAD = 64
 
 
 class ConnectionChecker:
     """Judges one connection of one person.
 
-    `epoch_s` is the wall time of the monotonic clock's zero. Findings are handed to `findings` once for each rule
-    and run; `counts` says how often each rule was broken.
+    `epoch_s` is the wall time of the monotonic clock's zero. Findings are handed to `findings`, the first of each rule
+    and run and 10,000 at most; `counts` says how often each rule was broken.
     """
 
     def __init__(
-        self, profile: Profile, budgets: Budgets, book: Book, person: str, connection: str, epoch_s: float,
+        self, profile: Profile, budgets: Budgets, book: Book, person: str, connection: str, *, epoch_s: float,
         findings: list[Finding],
     ) -> None:  # fmt: skip
         self.profile = profile
@@ -41,17 +43,15 @@ class ConnectionChecker:
         self.findings = findings
         self.counts: dict[str, int] = {}
         self.desk = Desk(book, person, connection, self.report)
-        self.ready = False
+        self.door = Door(self.report, promised=profile.promises.ready)
+        self.windows = book.windows(person)
         self.last_error: Control | None = None
-        self._shapes: dict[EventKind, int] = {}
-        self._formats: dict[EventKind, str | None] = {}
-        self._pings: dict[str | None, int] = {}
-        self._invalid: list[int] = []
-        self._instead: str | None = None
+        self.heard = False
+        self._forms: dict[EventKind, tuple[int, str | None]] = {}
+        self._unread: list[int] = []
         self._reported: set[tuple[str, str]] = set()
         self._gap_free = profile.promises.gap_free_seq
         self._runs = self.desk.runs
-        self._threads: dict[str | None, Thread] = book.threads
         self._skew_s = budgets.clock_skew_s
         self._silence_s = budgets.silence_s
 
@@ -59,7 +59,7 @@ class ConnectionChecker:
         """Notes a breach; the first of each rule and run becomes a finding."""
         self.counts[rule] = self.counts.get(rule, 0) + 1
         key = (rule, run.id if run is not None else "")
-        if key in self._reported:
+        if key in self._reported or len(self.findings) >= _MOST_FINDINGS:
             return
         self._reported.add(key)
         known = RULES[rule]
@@ -70,38 +70,44 @@ class ConnectionChecker:
             )
         )  # fmt: skip
 
-    # What the person's side did -------------------------------------------------------------------------------
+    # What the person's side did -----------------------------------------------------------------------------------
 
     def opened(self, user: str | None, handshake_ms: float, n: int) -> None:
         """The upgrade succeeded, as the person with this user id (None: not known yet)."""
         self._is_user(user)
-        self.book.windows.setdefault(self.person, set()).add(self.connection)
-        door.on_opened(handshake_ms, n, self.budgets, self.report)
+        self.windows.ever += 1
+        self.windows.open.add(self.connection)
+        self.windows.careful = self.windows.careful or self.windows.ever > 1
+        self.door.opened(handshake_ms, n, self.budgets.handshake_s)
 
     def asked(self, ask: Ask) -> None:
         """A question was sent."""
+        self.door.spoken = True
         self.desk.asked(ask)
 
     def stop_sent(self, run_id: str | None, at: float) -> None:
         """The person asked for a run to be stopped."""
-        run = self._runs.get(run_id)
-        if run is not None:
+        self.door.spoken = True
+        run = self.book.runs.get(run_id) if run_id is not None else None
+        if run is not None and run.person == self.person:
             run.stop_at = at
 
     def pinged(self, nonce: str | None, n: int) -> None:
         """An application ping was sent."""
-        self._pings[nonce] = n
+        self.door.spoken = True
+        self.door.pinged(nonce, n)
 
     def sent_invalid(self, n: int) -> None:
         """Something was sent that must be refused."""
-        self._invalid.append(n)
-        self._instead = None
+        self.door.spoken = True
+        self.door.sent_invalid(n)
 
-    def restoring(self, thread: str) -> None:
-        """A thread was asked to be restored on this connection."""
-        self.desk.restored.add(thread)
+    def restoring(self, thread: str, last_seq: int | None = None) -> None:
+        """A thread was asked to be restored on this connection, from the number after `last_seq`."""
+        self.door.spoken = True
+        self.desk.restoring(thread, last_seq)
 
-    # What came ------------------------------------------------------------------------------------------------
+    # What came ----------------------------------------------------------------------------------------------------
 
     def received(self, data: bytes, at: float, n: int, *, binary: bool = False) -> Event | Control | Unmapped:
         """Reads and judges one message; returns how it was read."""
@@ -113,215 +119,182 @@ class ConnectionChecker:
 
     def leaked(self, data: bytes, n: int) -> None:
         """Looks closely at bytes that the filter let through."""
-        for problem in leaks.search(data):
-            self.report(problem.rule, problem.expected, problem.actual, n)
+        self._wrong(leaks.search(data), n, None)
 
     def take(self, reading: Event | Control | Unmapped, at: float, n: int) -> None:
         """Judges one reading."""
         if type(reading) is Event:
             self.event(reading, at, n)
             return
-        for problem in reading.problems:
-            self.report(problem.rule, problem.expected, problem.actual, n)
+        self._wrong(reading.problems, n, None)
         if type(reading) is Control:
             self._control(reading, n)
         elif type(reading) is Unmapped:
-            self._instead = reading.reason
+            self.door.strange(reading.reason)
+            self._unread.append(n)
+            del self._unread[:-_MOST_UNREAD]
 
     def event(self, event: Event, at: float, n: int) -> None:
         """Judges one event of a run. `at`: seconds on the monotonic clock."""
         run = self._runs.get(event.run)
-        if (
-            run is None
-            or event.request != run.request
-            or event.thread != run.thread
-            or event.user != run.user
-            or run.connection != self.connection
-        ):
+        if run is None or event.request != run.request or event.thread != run.thread or event.user != run.user:
+            self.heard = True
             run = self.desk.attribute(event, at, n)
-        for problem in event.problems:
-            self.report(problem.rule, problem.expected, problem.actual, n, run=run)
+        if event.problems:
+            self._wrong(event.problems, n, run)
         if run is None:
+            self._number(event, n, None)
             return
         seq = event.seq
         if seq is not None and self._gap_free:
-            thread = self._threads.get(event.thread)
-            if thread is None or thread.missing or thread.next_seq.get(self.connection) != seq:
-                self._number(run, event, n)
+            line = run.line
+            if line.due == seq and not self.windows.careful:
+                line.due = seq + 1
             else:
-                thread.next_seq[self.connection] = seq + 1
-        if event.event_id in run.event_ids:
-            continuity.on_repeat(run, event, n, self.report)
+                self._number(event, n, run)
+        key: str | int | None = event.event_id
+        if key is None and self._gap_free:
+            key = seq
+        if key in run.event_ids:
+            continuity.on_repeat(event, n, self.report, run)
             return
-        continuity.remember(run, event)
+        if key is not None:
+            continuity.remember(run.event_ids, key)
+        self._judge(run, event, at, n)
+
+    def _judge(self, run: Run, event: Event, at: float, n: int) -> None:
         kind = event.kind
-        if self._shapes.get(kind) != event.shape or self._formats.get(kind) != event.stamp_format:
-            self._shape(run, event, n)
+        form = self._forms.get(kind)
+        if form is None or form[0] != event.shape or form[1] != event.stamp_format:
+            self._form(run, event, n)
         stamp = event.server_s
         if stamp is not None and stamp >= run.last_stamp_s and -self._skew_s < stamp - self.epoch_s - at < self._skew_s:
             run.last_stamp_s = stamp
         else:
-            content.on_stamp(run, event, self.epoch_s + at, n, self.budgets, self.report)
-        if at - run.last_at > self._silence_s and run.stage is Stage.OPEN:
-            timeliness.on_silence(run, at, n, self.budgets, self.report)
-        self._live(run, event, at, n)
-        run.last_at = at
-        run.last_n = n
+            content.on_stamp(run, event, self.epoch_s + at, n, skew_s=self._skew_s, report=self.report)
         if run.parent is not None:
-            run.parent.last_at = at
-
-    def _live(self, run: Run, event: Event, at: float, n: int) -> None:
-        kind = event.kind
+            self._helps(run.root, event, at, n)
+        elif at - run.last_at > self._silence_s and run.stage is _OPEN:
+            timeliness.on_silence(run, at, n, self._silence_s, self.report)
         before = run.stage
-        run.stage, rule = lifecycle.TRANSITIONS[before][kind]
+        run.stage, rule = _STEPS[before][kind]
         if rule is not None:
             lifecycle.on_objection(rule, before, run, event, n, self.report)
         run.events += 1
-        run.kinds |= BIT[kind]
+        run.last_at = at
         if run.recent is not None:
             run.recent.append(at)
-        if kind is _THINKING or before is Stage.ENDED:
-            return
-        if kind is _TOOL_EXECUTING:
+        if before is not Stage.ENDED:
+            self._step(run, event, at, n)
+        run.last_n = n
+
+    def _step(self, run: Run, event: Event, at: float, n: int) -> None:
+        kind = event.kind
+        if kind is _THINKING:
+            run.thoughts += 1
+        elif kind is _TOOL_EXECUTING:
             pairing.on_executing(run, event, at, n, self.report)
         elif kind is _TOOL_COMPLETED:
-            tool = pairing.on_completed(run, event, at, n, self.report)
+            tool = pairing.on_completed(run, event, n, self.report)
             if tool is not None:
-                timeliness.on_tool_done(run, tool, at, n, self.budgets, self.report)
+                timeliness.on_tool(run, tool, at, n, tool_s=self.budgets.tool_s, report=self.report)
         elif kind is _STARTED:
             if run.started_at is None:
                 run.started_at = at
-                timeliness.on_start(run, at, n, self.budgets, self.report)
+                run.first_stamp_s = event.server_s
+                timeliness.on_start(run, at, n, self.budgets.start_s, self.report)
         else:
             self._end(run, event, at, n)
 
+    def _helps(self, root: Run, event: Event, at: float, n: int) -> None:
+        """A helper's event is a sign of life of the run that the person asked for, and shows its thinking."""
+        if at - root.last_at > self._silence_s and root.stage is _OPEN:
+            timeliness.on_silence(root, at, n, self._silence_s, self.report)
+        root.last_at = at
+        root.last_n = n
+        root.thoughts += event.kind is _THINKING
+
     def _end(self, run: Run, event: Event, at: float, n: int) -> None:
-        run.ended_at = at
         run.ended_by = event.kind
         lifecycle.on_end(run, event, n, self.report)
         pairing.on_end(run, event, n, self.report)
         content.on_end(run, event, n, self.report)
-        timeliness.on_end(run, event, at, n, self.budgets, self.report)
-        if run.stop_at is not None and event.kind is EventKind.COMPLETED and at - run.stop_at > _STOP_GRACE_S:
-            later = f"agent_completed {at - run.stop_at:.2f} s later"
-            self.report("LIFECYCLE-2", "agent_stopped once the person said stop", later, n, run=run)
-        self.desk.settle(run, event.event_id)
+        timeliness.on_end(run, event, at, n, self.budgets, report=self.report)
+        if run.stop_at is not None and event.kind is EventKind.COMPLETED:
+            waiting.on_ignored_stop(run, at, n, self.budgets, self.report)
+        self.desk.settle(run, event.event_id if event.event_id is not None else event.seq)
 
-    def _shape(self, run: Run, event: Event, n: int) -> None:
+    def _form(self, run: Run, event: Event, n: int) -> None:
         kind = event.kind
-        if kind not in self._shapes:
-            self._shapes[kind] = event.shape
-            self._formats[kind] = event.stamp_format
-            return
-        if self._shapes[kind] != event.shape:
+        shape, stamp_format = self._forms.setdefault(kind, (event.shape, event.stamp_format))
+        if shape != event.shape:
             self.report("CONTENT-6", f"{kind} built as before on this connection", "built in another way", n, run=run)
-        if self._formats[kind] != event.stamp_format:
+        if stamp_format != event.stamp_format:
             came = f"{event.stamp_format} ({event.stamp})"
-            self.report("CONTENT-6", f"timestamps as {self._formats[kind]} in {kind}", came, n, run=run)
+            self.report("CONTENT-6", f"timestamps as {stamp_format} in {kind}", came, n, run=run)
 
-    def _number(self, run: Run, event: Event, n: int) -> None:
-        if event.thread is not None:
-            thread = self.book.thread(event.thread, self.person)
-            alone = self.book.alone(self.person)
-            continuity.on_seq(thread, self.connection, run, event, n, self.report, alone=alone)
+    def _number(self, event: Event, n: int, run: Run | None) -> None:
+        if not self._gap_free or event.seq is None:
+            return
+        thread = event.thread if event.thread is not None or run is None else run.thread
+        line = self.desk.line(thread)
+        windows = self.windows
+        only = windows.ever <= 1 or (thread in self.desk.replays and windows.open == {self.connection})
+        unread = sum(number > run.last_n for number in self._unread) if run is not None else len(self._unread)
+        continuity.on_seq(line, event, n, self.report, run, only=only, unread=unread)
+
+    def _wrong(self, problems: tuple[Problem, ...], n: int, run: Run | None) -> None:
+        for problem in problems:
+            self.report(problem.rule, problem.expected, problem.actual, n, run=run)
 
     def _control(self, control: Control, n: int) -> None:
+        values = control.values
         if control.name == "ready":
-            self.ready = True
-            user = control.values.get("user")
-            if isinstance(user, str):
-                if self.desk.user is not None and user != self.desk.user:
-                    owner = self.book.users.get(user)
-                    rule = "ISOLATION-2" if owner not in (None, self.person) else "IDENTITY-2"
-                    self.report(rule, f"user {self.desk.user}", f"user {user} in the greeting", n)
-                else:
-                    self._is_user(user)
+            self.door.ready = True
+            self._greeted(values.get("user"), n)
         elif control.name == "pong":
-            self._pings.pop(control.values.get("nonce"), None)
+            self.door.ponged(values.get("nonce"))
+        elif control.name == "restored":
+            self.desk.restored(values.get("thread"))
         elif control.name == "error":
-            self._error(control, n)
+            self.last_error = control
+            waiting.on_error(self.desk, self.door, control, n, self.report)
 
-    def _error(self, control: Control, n: int) -> None:
-        self.last_error = control
-        code, text = control.values.get("code"), control.values.get("text")
-        ask = self.desk.by_request.get(str(control.values.get("request")))
-        if self._invalid and (ask is None or ask.run is not None):
-            invalid = self._invalid.pop(0)
-            if not door.is_clear_error(control):
-                self.report("REFUSAL-4", "an error that says what is wrong", "an error without words", invalid, n)
+    def _greeted(self, user: object, n: int) -> None:
+        if not isinstance(user, str | int):
             return
-        if ask is not None and ask in self.desk.asks:
-            self.report("LIFECYCLE-1", "agent_started", f"error {code}: {content.shown(str(text))}", ask.n, n)
-            self.desk.drop(ask)
+        if self.desk.user is None or str(user) == self.desk.user:
+            self._is_user(str(user))
+            return
+        rule = "IDENTITY-2" if self.book.users.get(str(user), self.person) == self.person else "ISOLATION-2"
+        self.report(rule, f"user {self.desk.user}", f"user {user} in the greeting", n)
 
     def _is_user(self, user: str | None) -> None:
         if user is not None:
             self.desk.user = user
-            self.book.users.setdefault(user, self.person)
+            self.book.user(user, self.person)
 
-    # How it ended ---------------------------------------------------------------------------------------------
+    # How it ended -------------------------------------------------------------------------------------------------
 
-    def timed_out(self, waiting_for: str, after_s: float, request: str | None, at: float, n: int) -> None:
+    def timed_out(
+        self, waiting_for: str, after_s: float, request: str | None, at: float, n: int, *, run: str | None = None
+    ) -> None:
         """A person waited in vain: ready, start, end, pong, refusal or close."""
-        ask = self.desk.by_request.get(request) if request is not None else None
-        waited = f"nothing within {after_s:.1f} s"
-        if waiting_for == "ready":
-            self.report("CONNECTION-1", "the backend says that it is ready", waited, n)
-        elif waiting_for == "pong":
-            self.report("CONNECTION-2", "an answer to the ping", waited, n)
-        elif waiting_for == "refusal":
-            came = f"{self._instead} instead" if self._instead else waited
-            self.report("REFUSAL-4", "a clear error", came, *self._invalid[:1], n)
-            self._invalid.clear()
-        elif waiting_for == "close":
-            self.report("CONNECTION-3", "a close that is answered", waited, n)
-        elif ask is not None:
-            self._never_ended(ask, at, n)
-
-    def _never_ended(self, ask: Ask, at: float, n: int) -> None:
-        self.desk.drop(ask)
-        run = ask.run
-        if run is None:
-            if at - ask.at > self.budgets.start_s:
-                self.report("TIMELINESS-1", f"a start within {self.budgets.start_s:g} s", "none", ask.n, n)
-            self.report("LIFECYCLE-2", "an answer that ends", "not one event of it", ask.n, n)
-            return
-        silent = at - run.last_at
-        if silent > self.budgets.silence_s:
-            timeliness.on_silence(run, at, n, self.budgets, self.report)
-        for tool in run.tools:
-            if at - tool.at > self.budgets.tool_s:
-                timeliness.on_tool_done(run, tool, at, n, self.budgets, self.report)
-        came = f"nothing for {silent:.1f} s after {run.events} events"
-        self.report("LIFECYCLE-2", "one end", came, run.first_n, run.last_n, n, run=run)
+        if waiting_for in ("start", "end"):
+            waiting.on_no_answer(self, waiting.ask_of(self.desk, request, run), at, n)
+        else:
+            self.door.timed_out(waiting_for, after_s, n)
 
     def refused(self, status: int | None, reason: str, n: int) -> None:
         """The connection did not come about."""
-        came = f"HTTP {status}" if status is not None else reason
-        self.report("CONNECTION-1", "a connection", came, n)
+        self.door.not_opened(status, reason, n)
 
     def closed(self, by: str, code: int | None, n: int) -> None:
         """The connection ended. `by`: client, server (with a close frame) or nobody (the line just broke)."""
-        self.book.windows.get(self.person, set()).discard(self.connection)
-        if by == "client":
-            self.desk.asks.clear()
-            return
-        if by == "server":
-            door.on_close_code(code, n, self.report)
-        else:
-            self.report("CONNECTION-3", "a close frame before the line ends", "none", n)
-        if self._invalid and code is not None and (code in REFUSING_CODES or code >= 4000):
-            self._invalid.clear()
-        if not self.ready and self.profile.promises.ready:
-            self.report("CONNECTION-1", "the backend says that it is ready", f"a close ({code})", n)
+        waiting.on_closed(self.desk, self.windows, by)
+        if by != "client":
+            self.door.closed(by, code, n)
 
     def finish(self, n: int) -> None:
         """Nothing more will come: what is still open has no end."""
-        for ask in self.desk.asks:
-            run = ask.run
-            if run is None:
-                self.report("LIFECYCLE-2", "an answer that ends", "not one event of it", ask.n, n)
-            elif run.stage is not Stage.ENDED:
-                last = f"{run.events} events and no end"
-                self.report("LIFECYCLE-2", "one end", last, run.first_n, run.last_n, n, run=run)
-        self.desk.asks.clear()
+        waiting.on_finish(self, n)

@@ -1,9 +1,11 @@
 """CONTENT: what a person is shown is whole, of one form, and an answer."""
 
 import re
+from collections.abc import Iterator
 
 from support.events import Event, EventKind
-from support.rules.state import Budgets, Report, Run
+from support.rules.state import Report, Run
+from support.trace import Expect
 
 _FALLBACKS = (
     "something went wrong",
@@ -21,55 +23,69 @@ _FALLBACKS = (
 _WORD = re.compile(r"\w+")
 _LONGEST_FALLBACK = 300
 _MOST_AROUND_AN_ECHO = 16
+_CLOCK_STEP_S = 1e-6
 
 
-def on_stamp(run: Run, event: Event, at_s: float, n: int, budgets: Budgets, report: Report) -> None:
+def on_stamp(run: Run, event: Event, at_s: float, n: int, *, skew_s: float, report: Report) -> None:
     """CONTENT-3. `at_s`: wall time of the receipt, seconds since the epoch."""
     server_s = event.server_s
     if server_s is None:
         return
-    # Written so that a stamp which is not a number does not pass.
-    if not abs(server_s - at_s) <= budgets.clock_skew_s:
+    if not abs(server_s - at_s) <= skew_s:
         off = f"{event.stamp!r}, which is {server_s - at_s:+.0f} s off"
-        report("CONTENT-3", f"a time within {budgets.clock_skew_s:g} s of now", off, n, run=run)
-    elif server_s < run.last_stamp_s:
+        report("CONTENT-3", f"a time within {skew_s:g} s of now", off, n, run=run)
+    elif server_s < run.last_stamp_s - _CLOCK_STEP_S:
         back = f"{(run.last_stamp_s - server_s) * 1e3:.3f} ms earlier"
         report("CONTENT-3", "a time not before the event before", back, run.last_n, n, run=run)
     else:
-        run.last_stamp_s = server_s
+        run.last_stamp_s = max(server_s, run.last_stamp_s)
 
 
 def on_end(run: Run, event: Event, n: int, report: Report) -> None:
     """CONTENT-4: a run that was to answer has answered the question."""
-    expect = run.expect
-    if run.ask is None or expect.end is not EventKind.COMPLETED:
+    expect, ask = run.expect, run.ask
+    if ask is None or expect is None or expect.end is not EventKind.COMPLETED:
         return
     if event.kind is EventKind.FAILED:
-        report("CONTENT-4", "an answer", f"agent_failed: {shown(event.text)}", n, run=run)
-        return
-    if event.kind is not EventKind.COMPLETED:
-        return
-    answer = (event.text or "").casefold()
+        # Where a tool is meant to fail, the run may fail with it.
+        if not expect.failing_tool:
+            report("CONTENT-4", "an answer", f"agent_failed: {shown(event.text)}", ask.n, n, run=run)
+    elif event.kind is EventKind.STOPPED:
+        if run.stop_at is None:
+            report("CONTENT-4", "an answer", "agent_stopped, which nobody asked for", ask.n, n, run=run)
+    else:
+        text = event.text or ""
+        for expected, actual in _misses(text, expect):
+            report("CONTENT-4", expected, actual, ask.n, n, run=run)
+        if expect.failing_tool and run.tools_done and not run.tools_failed:
+            report("CONTENT-4", "the failing tool shown as failed", "every tool shown as fine", ask.n, n, run=run)
+
+
+def _misses(text: str, expect: Expect) -> Iterator[tuple[str, str]]:
+    """In what an answer's text falls short: (expected, actual)."""
+    answer = text.casefold()
     if not answer or answer.isspace():
-        report("CONTENT-4", "an answer", "an empty one", n, run.ask.n, run=run)
+        yield "an answer", "an empty one"
         return
-    if len(answer) < 2 * len(expect.prompt) and _echoes(answer, expect.prompt):
-        report("CONTENT-4", "an answer", f"the question again: {shown(event.text)}", n, run.ask.n, run=run)
+    if len(answer) < 2 * len(expect.prompt) + _MOST_AROUND_AN_ECHO and _echoes(answer, expect):
+        yield "an answer", f"the question again: {shown(text)}"
         return
-    if not expect.failing_tool and len(answer) < _LONGEST_FALLBACK:
+    unmet = [group for group in expect.contains if not _holds(answer, group)]
+    # An answer that holds all that was asked for may speak of errors.
+    if len(answer) < _LONGEST_FALLBACK and not expect.failing_tool and (unmet or not expect.contains):
         for fallback in _FALLBACKS:
             if fallback in answer:
-                report("CONTENT-4", "an answer", f"a canned fallback: {shown(event.text)}", n, run.ask.n, run=run)
+                yield "an answer", f"a canned fallback: {shown(text)}"
                 return
-    for alternatives in expect.contains:
-        for text in alternatives:
-            if text.casefold() in answer:
-                break
-        else:
-            wanted = f"an answer with {' or '.join(map(repr, alternatives))}"
-            report("CONTENT-4", wanted, shown(event.text), n, run.ask.n, run=run)
-    if expect.failing_tool and run.tools_done and not run.failed_tools:
-        report("CONTENT-4", "the failing tool shown as failed", "every tool shown as fine", n, run=run)
+    for group in unmet:
+        yield f"an answer with {' or '.join(map(repr, group))}", shown(text)
+
+
+def _holds(answer: str, alternatives: tuple[str, ...]) -> bool:
+    for text in alternatives:
+        if text.casefold() in answer:
+            return True
+    return not alternatives
 
 
 def shown(text: str | None, most: int = 120) -> str:
@@ -79,7 +95,13 @@ def shown(text: str | None, most: int = 120) -> str:
     return repr(text if len(text) <= most else f"{text[:most]}...")
 
 
-def _echoes(answer: str, prompt: str) -> bool:
-    """Whether a short answer says little more than the question (both compared without case and punctuation)."""
-    said, asked = " ".join(_WORD.findall(answer)), " ".join(_WORD.findall(prompt.casefold()))
-    return bool(asked) and asked in said and len(said) < len(asked) + _MOST_AROUND_AN_ECHO
+def _echoes(answer: str, expect: Expect) -> bool:
+    """Whether a short answer says little more than the question, and nothing that was expected.
+
+    Compared without case and punctuation.
+    """
+    said, asked = " ".join(_WORD.findall(answer)), " ".join(_WORD.findall(expect.prompt.casefold()))
+    if not asked or asked not in said or len(said) >= len(asked) + _MOST_AROUND_AN_ECHO:
+        return False
+    rest = answer.replace(expect.prompt.casefold(), " ")
+    return not any(_holds(rest, group) for group in expect.contains)

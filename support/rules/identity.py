@@ -1,19 +1,24 @@
 """IDENTITY: to which question an event belongs, and whether it says so itself."""
 
 from support.events import Event, EventKind
+from support.rules import continuity, lifecycle
 from support.rules.book import Book
 from support.rules.isolation import stranger
-from support.rules.state import Ask, Report, Run
+from support.rules.state import Ask, Line, Report, Run, Stage, window_of
 
 _PLACEHOLDERS = frozenset(
     {"", "registry", "null", "none", "nil", "undefined", "unknown", "placeholder", "default", "run", "run_id", "run-id",
-     "id", "test", "todo", "tbd", "n/a", "na", "temp", "0", "-1", "string", "uuid", "nan", "false", "true",
+     "id", "test", "todo", "tbd", "n/a", "na", "temp", "-1", "string", "uuid", "nan", "false", "true",
      "00000000-0000-0000-0000-000000000000"}
 )  # fmt: skip
 
 
 class Desk:
-    """The open questions of one connection, and the runs that answer them."""
+    """The open questions of one connection, and the runs that answer them.
+
+    `runs` are those whose events come to this connection alone; all others are found in the book. `replays` holds,
+    for each thread that was restored here, the keys of the events that were shown since.
+    """
 
     def __init__(self, book: Book, person: str, connection: str, report: Report) -> None:
         self.book = book
@@ -24,32 +29,41 @@ class Desk:
         self.asks: list[Ask] = []
         self.by_request: dict[str, Ask] = {}
         self.runs: dict[str | None, Run] = {}
-        self.restored: set[str] = set()
+        self.lines: dict[str | None, Line] = {}
+        self.replays: dict[str, set[str | int]] = {}
 
     def asked(self, ask: Ask) -> None:
         """Remembers a question until its run has ended."""
         self.asks.append(ask)
-        if ask.request is not None:
+        if ask.request:
             self.by_request[ask.request] = ask
 
-    def settle(self, run: Run, event_id: str | None) -> None:
-        """Forgets the question of a run that has ended; a few words of the run stay known for a while."""
-        ask = run.ask
-        if ask is not None:
-            ask.run = None
-            self.drop(ask)
+    def settle(self, run: Run, event_id: str | int | None) -> None:
+        """A run has ended: its question is answered, and only a few words of the run are kept."""
+        if run.ask is not None:
+            self.drop(run.ask)
         self.runs.pop(run.id, None)
         self.book.end(run, event_id)
 
     def drop(self, ask: Ask) -> None:
         """Expects nothing more for a question."""
+        ask.over = True
         if ask in self.asks:
             self.asks.remove(ask)
-        if ask.request is not None:
+        if ask.request:
             self.by_request.pop(ask.request, None)
 
+    def line(self, thread_id: str | None) -> Line:
+        """The thread as this connection is shown it."""
+        line = self.lines.get(thread_id)
+        if line is None:
+            thread = self.book.thread(thread_id, self.person) if thread_id is not None else None
+            own = thread is not None and thread.person == self.person
+            line = self.lines[thread_id] = Line(thread if own else None)
+        return line
+
     def attribute(self, event: Event, at: float, n: int) -> Run | None:
-        """The run that the event belongs to; None for what is not this connection's.
+        """The run that the event belongs to; None for what is not this connection's, or was judged before.
 
         Takes the run id at its word only where it agrees with the request id, the thread and the owner; reports
         IDENTITY-1, IDENTITY-2 and ISOLATION-2 where it does not.
@@ -60,50 +74,53 @@ class Desk:
             came = f"{event.kind} that belongs to {what} of {whose}"
             self.report("ISOLATION-2", f"only what belongs to {self.person}", came, n)
         run = self._find(event, at, n, foreign=other is not None)
-        if run is not None:
-            if other is None:
-                self._same_thread_and_user(run, event, n)
-            self._remember(run, event)
+        if run is not None and other is None:
+            self._same_thread_and_user(run, event, n)
+            run.request = event.request
+            run.user = run.user or event.user
+            if run.thread is None and event.thread is not None:
+                run.thread, run.line = event.thread, self.line(event.thread)
         return run
 
     def _find(self, event: Event, at: float, n: int, *, foreign: bool) -> Run | None:
-        ask = self.by_request.get(event.request) if event.request is not None else None
+        ask = self.by_request.get(event.request) if event.request else None
         if event.run is None or event.run.strip().casefold() in _PLACEHOLDERS:
             self._wrong("a run id", f"{event.run!r} in {event.kind}", n)
             return self._guess(event, ask, at, n)
-        known = self.book.runs.get(event.run)
+        known = self.book.find(event.run)
         if known is None:
-            return self._ended(event, ask, n) or self._unknown(event, ask, at, n, foreign=foreign)
+            return self._unknown(event, ask, at, n, foreign=foreign)
         if known.person != self.person:
             return self._guess(event, ask, at, n) if ask is not None else None
-        if known.connection != self.connection:
-            return self._moved(known, event, n)
+        if known.shown is not None or known.desk is not self or self._is_replayed(known):
+            return self._in_windows(known, event, n)
+        if known.stage is Stage.ENDED:
+            return self._again(known, event, ask, at, n)
         if ask is not None and known.ask is not ask and known.parent is None:
             self._wrong(f"the run of request {event.request}", f"run {event.run} of request {known.request}", n)
             return self._guess(event, ask, at, n)
         return known
 
-    def _ended(self, event: Event, ask: Ask | None, n: int) -> Run | None:
-        run = self.book.revive(event.run or "")
-        if run is None or run.person != self.person:
-            return None
-        again = ask or (self._waiting(event) if event.request is None and event.kind is EventKind.STARTED else None)
-        if again is None:
+    def _again(self, run: Run, event: Event, ask: Ask | None, at: float, n: int) -> Run | None:
+        """What names a run that has ended: a late event of it, or another question's under the same id."""
+        if ask is None and not event.request and event.kind is EventKind.STARTED:
+            ask = self._waiting(event)
+        if ask is None or ask is run.ask:
             return run
         self._wrong("a run id of its own for each question", f"run {event.run}, which has ended before", n)
-        return again.run or self._begin(f"?{again.n}", again, event, n=n, at=run.last_at)
+        return self._guess(event, ask, at, n)
 
     def _unknown(self, event: Event, ask: Ask | None, at: float, n: int, *, foreign: bool) -> Run | None:
-        parent = self.runs.get(event.parent) if event.parent is not None else None
-        if parent is not None:
-            return self._begin(event.run, None, event, at, n, parent)
-        if ask is None and event.request is None:
+        parent = self.book.find(event.parent) if event.parent else None
+        if parent is not None and parent.person == self.person:
+            return self._helper(parent, event, n, at)
+        if ask is None and not event.request and not foreign:
             ask = self._waiting(event)
         if ask is not None and ask.run is None:
             return self._begin(event.run, ask, event, at, n)
-        if foreign or (event.thread is not None and event.thread in self.restored):
+        if foreign or self._was_shown(event, n):
             return None
-        run = ask.run if ask is not None else self._only_open()
+        run = ask.run if ask is not None else self._only_open(event)
         if run is not None:
             self._wrong(f"run id {run.id} throughout", f"{event.run} in {event.kind}", n, run)
             return run
@@ -111,58 +128,116 @@ class Desk:
         return None
 
     def _guess(self, event: Event, ask: Ask | None, at: float, n: int) -> Run | None:
-        ask = ask or self._waiting(event)
+        ask = ask or (self._waiting(event) if not event.request else None)
         if ask is None:
-            return self._only_open()
-        return ask.run or self._begin(f"?{ask.n}", ask, event, at, n)
+            return self._only_open(event)
+        return ask.run or self._begin(None, ask, event, at, n)
 
     def _waiting(self, event: Event) -> Ask | None:
-        """The oldest question without an answer that the event may belong to."""
-        for ask in self.asks:
-            if ask.run is None and (ask.thread is None or event.thread in (None, ask.thread)):
-                return ask
-        return None
+        """The oldest question without an answer that the event may belong to; one still waited for, if there is."""
+        fitting = self._fitting(event)
+        return next((ask for ask in fitting if not ask.given_up), fitting[0] if fitting else None)
 
-    def _only_open(self) -> Run | None:
-        runs = [run for run in self.runs.values() if run.parent is None]
+    def _fitting(self, event: Event) -> list[Ask]:
+        threads = (None, event.thread)
+        return [a for a in self.asks if a.run is None and (a.thread in threads or event.thread is None)]
+
+    def _only_open(self, event: Event) -> Run | None:
+        runs = [run for run in self.runs.values() if run.parent is None and event.request in (None, "", run.request)]
         return runs[0] if len(runs) == 1 else None
 
-    def _moved(self, run: Run, event: Event, n: int) -> Run | None:
-        if run.thread in self.restored:
-            run.connection = self.connection
-            self.runs[run.id] = run
-            return run
-        self._wrong("events on the connection that asked", f"{event.kind} of run {run.id} on another window", n)
-        return None
-
-    def _begin(
-        self, run_id: str | None, ask: Ask | None, event: Event, at: float, n: int, parent: Run | None = None
-    ) -> Run:
-        run = Run(run_id or f"?{n}", self.person, self.connection, n, at, ask)
-        run.parent = parent
-        run.thread, run.user = event.thread, event.user
-        if ask is not None:
-            ask.run = run
+    def _begin(self, run_id: str | None, ask: Ask, event: Event, at: float, n: int) -> Run:
+        # Without a request id, two questions that wait side by side cannot be told apart.
+        rivals = [] if event.request else [other for other in self._fitting(event) if not other.given_up]
+        for rival in rivals if len(rivals) > 1 else ():
+            rival.mixed_up = True
+        run = Run(
+            run_id or f"?{self.connection}:{ask.n}", self.person, self, self.line(event.thread), ask.n, ask.n, ask.at,
+            at, ask, None if ask.mixed_up else ask.expect, None, event.request, event.thread, event.user,
+        )  # fmt: skip
+        run.recent = window_of(ask.expect)
+        ask.run = run
         self.runs[run.id] = self.book.runs[run.id] = run
         return run
 
+    def _helper(self, parent: Run, event: Event, n: int, at: float) -> Run:
+        if parent.stage is Stage.ENDED:
+            lifecycle.on_objection("LIFECYCLE-3", Stage.ENDED, parent, event, n, self.report)
+        run = Run(
+            event.run or "", self.person, self, self.line(event.thread), n, n, at, at, None, None, parent,
+            event.request, event.thread, event.user,
+        )  # fmt: skip
+        self.runs[run.id] = self.book.runs[run.id] = run
+        return run
+
+    # Several windows, and what is shown again ---------------------------------------------------------------------
+
+    def restoring(self, thread_id: str, last_seq: int | None) -> None:
+        """The person asked for a thread here: what they saw of it up to `last_seq` may be left out, the rest comes."""
+        line = self.line(thread_id)
+        line.due = None if last_seq is None else last_seq + 1
+        line.replaying = line.resumed = True
+        self.replays[thread_id] = set()
+        for run in [run for run in self.runs.values() if run.thread == thread_id]:
+            del self.runs[run.id]
+            run.shown = set()
+        windows = self.book.windows(self.person)
+        windows.careful = True
+        for ask in [ask for ask in windows.left if ask.run is not None and ask.run.thread == thread_id]:
+            windows.left.remove(ask)
+            if not ask.over:
+                self.asked(ask)
+
+    def restored(self, thread_id: object) -> None:
+        """The backend says that everything missed was shown; None: of every thread."""
+        for name, line in self.lines.items():
+            if thread_id in (None, name):
+                line.replaying = False
+
+    def _is_replayed(self, run: Run) -> bool:
+        return run.stage is Stage.ENDED and run.thread in self.replays and self.line(run.thread).replaying
+
+    def _in_windows(self, run: Run, event: Event, n: int) -> Run | None:
+        """An event of a run that more than one window may be shown: it is judged where it is seen first."""
+        if run.shown is None:
+            if run.desk is not self and (event.thread or run.thread) not in self.replays:
+                came = f"{event.kind} of run {run.id} on another window"
+                self._wrong("events on the connection that asked", came, n, run)
+                return None
+            run.shown = set(run.event_ids)
+            run.desk.runs.pop(run.id, None)
+        key = event.event_id if event.event_id is not None else event.seq
+        if self._repeats(self.replays.get(event.thread or run.thread or "", run.shown), key, event, n, run):
+            return None
+        if run.stage is Stage.ENDED or key in run.event_ids:
+            return None
+        return run if key is not None or run.desk is self else None
+
+    def _was_shown(self, event: Event, n: int) -> bool:
+        """Whether the event is of a run that began elsewhere, in a thread that was restored here."""
+        shown = self.replays.get(event.thread) if event.thread is not None else None
+        if shown is None:
+            return False
+        key = event.event_id if event.event_id is not None else event.seq
+        self._repeats(shown, key, event, n, None)
+        return True
+
+    def _repeats(self, shown: set[str | int], key: str | int | None, event: Event, n: int, run: Run | None) -> bool:
+        if key is None:
+            return False
+        if key in shown:
+            continuity.on_repeat(event, n, self.report, run)
+            return True
+        continuity.remember(shown, key)
+        return False
+
     def _same_thread_and_user(self, run: Run, event: Event, n: int) -> None:
-        asked = run.ask.thread if run.ask is not None else None
-        due = asked or run.thread
+        due = (run.ask.thread if run.ask is not None else None) or run.thread
         if event.thread is not None and due is not None and event.thread != due:
             self.report("IDENTITY-2", f"thread {due}", f"thread {event.thread} in {event.kind}", n, run=run)
-        if run.thread is not None and event.thread is None:
-            self.report("IDENTITY-2", f"thread {due}", f"no thread id in {event.kind}", n, run=run)
         user = self.user or run.user
         if event.user is not None and user is not None and event.user != user:
             self.report("IDENTITY-2", f"user {user}", f"user {event.user} in {event.kind}", n, run=run)
-
-    def _remember(self, run: Run, event: Event) -> None:
-        run.request = event.request
-        run.user = event.user if run.user is None else run.user
-        run.thread = event.thread if run.thread is None else run.thread
-        if event.thread is not None:
-            self.book.thread(event.thread, self.person)
 
     def _wrong(self, expected: str, actual: str, n: int, run: Run | None = None) -> None:
         self.report("IDENTITY-1", expected, actual, n, run=run)

@@ -3,28 +3,29 @@
 The whole life of a run is the table below; `diagram()` draws it.
 """
 
-from support.events import ENDS, FIVE, Event, EventKind
-from support.rules.state import BIT, Report, Run, Stage
+from support.events import Event, EventKind
+from support.rules.state import Report, Run, Stage
 
 _K = EventKind
 _MIDDLE = (_K.THINKING, _K.TOOL_EXECUTING, _K.TOOL_COMPLETED)
+_ENDS = (_K.COMPLETED, _K.FAILED, _K.STOPPED)
 
 # (stage, kind) -> (next stage, the rule that objects to this step)
 TRANSITIONS: dict[Stage, dict[EventKind, tuple[Stage, str | None]]] = {
     Stage.ASKED: {
         _K.STARTED: (Stage.OPEN, None),
-        **{kind: (Stage.OPEN, "LIFECYCLE-1") for kind in _MIDDLE},
-        **{kind: (Stage.ENDED, "LIFECYCLE-1") for kind in ENDS},
+        **dict.fromkeys(_MIDDLE, (Stage.OPEN, "LIFECYCLE-1")),
+        **dict.fromkeys(_ENDS, (Stage.ENDED, "LIFECYCLE-1")),
     },
     Stage.OPEN: {
         _K.STARTED: (Stage.OPEN, "LIFECYCLE-1"),
-        **{kind: (Stage.OPEN, None) for kind in _MIDDLE},
-        **{kind: (Stage.ENDED, None) for kind in ENDS},
+        **dict.fromkeys(_MIDDLE, (Stage.OPEN, None)),
+        **dict.fromkeys(_ENDS, (Stage.ENDED, None)),
     },
     Stage.ENDED: {
         _K.STARTED: (Stage.ENDED, "LIFECYCLE-3"),
-        **{kind: (Stage.ENDED, "LIFECYCLE-3") for kind in _MIDDLE},
-        **{kind: (Stage.ENDED, "LIFECYCLE-2") for kind in ENDS},
+        **dict.fromkeys(_MIDDLE, (Stage.ENDED, "LIFECYCLE-3")),
+        **dict.fromkeys(_ENDS, (Stage.ENDED, "LIFECYCLE-2")),
     },
 }
 
@@ -42,23 +43,26 @@ def on_objection(rule: str, before: Stage, run: Run, event: Event, n: int, repor
         Stage.OPEN: f"{event.kind} again",
         Stage.ENDED: f"{event.kind} after {run.ended_by}",
     }[before]
-    report(rule, _EXPECTED[rule], came, n, run=run)
+    report(rule, _EXPECTED[rule], came, run.last_n, n, run=run)
 
 
 def on_end(run: Run, event: Event, n: int, report: Report) -> None:
     """Judges, when a run ends, whether a person saw all that the question promised."""
-    if event.kind is not EventKind.COMPLETED:
-        return
     expect = run.expect
-    if expect.thinking and not run.kinds & BIT[EventKind.THINKING]:
-        report("LIFECYCLE-4", "agent_thinking before the end", "none", n, run=run)
-    if expect.tools and expect.end is EventKind.COMPLETED:
-        unseen = [kind for kind in FIVE if not run.kinds & BIT[kind]]
-        begun = run.tools_done + len(run.tools)
-        if not unseen and begun < expect.tools:
-            report("LIFECYCLE-5", f"{expect.tools} tools at work", f"{begun}", n, run=run)
-        if unseen:
-            report("LIFECYCLE-5", "all five kinds", f"no {' and no '.join(unseen)}", n, run=run)
+    if expect is None or event.kind not in (EventKind.COMPLETED, expect.end) or event.kind is EventKind.STOPPED:
+        return
+    if expect.thinking and not run.thoughts:
+        report("LIFECYCLE-4", "agent_thinking before the end", "none", run.first_n, n, run=run)
+    if not expect.tools or event.kind is not EventKind.COMPLETED or expect.end is not EventKind.COMPLETED:
+        return
+    seen = (run.started_at is not None, run.thoughts, run.tools_begun, run.tools_done)
+    unseen = [kind for kind, times in zip((EventKind.STARTED, *_MIDDLE), seen, strict=True) if not times]
+    if unseen:
+        report("LIFECYCLE-5", "all five kinds", f"no {' and no '.join(unseen)}", run.first_n, n, run=run)
+    elif run.tools_begun < expect.tools:
+        report("LIFECYCLE-5", f"{expect.tools} tools at work", f"{run.tools_begun}", run.first_n, n, run=run)
+    elif expect.parallel and run.most_open < 2:
+        report("LIFECYCLE-5", "two tools at work at once", "one after the other", run.first_n, n, run=run)
 
 
 def diagram() -> str:

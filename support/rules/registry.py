@@ -30,7 +30,7 @@ _ALL = (
     Rule("PAIRING-3", _NORMAL, "Tools are named, and the same in both events."),
     Rule("IDENTITY-1", _CRITICAL, "Every event carries the run id of the run that was asked for."),
     Rule("IDENTITY-2", _CRITICAL, "Thread and user ids are the asker's."),
-    Rule("ISOLATION-2", _CRITICAL, "No frame on a person's connection belongs to another person's run, thread or user."),
+    Rule("ISOLATION-2", _CRITICAL, "No frame on a person's connection belongs to another's run, thread or user."),
     Rule("CONTENT-1", _NORMAL, "The fields that the profile requires are there, with their types, not empty."),
     Rule("CONTENT-2", _NORMAL, "Frames are well-formed: UTF-8, JSON, and no serialiser debris."),
     Rule("CONTENT-3", _NORMAL, "Timestamps lie within the allowed skew and do not run backwards inside a run."),
@@ -41,6 +41,7 @@ _ALL = (
     Rule("TIMELINESS-2", _NORMAL, "The longest silence inside a run stays within budget."),
     Rule("TIMELINESS-3", _NORMAL, "Events arrive as they happen, not all at the end."),
     Rule("TIMELINESS-4", _NORMAL, "A tool and a run finish within their budgets."),
+    Rule("CONTINUITY-1", _CRITICAL, "Over a lost connection no event is lost."),
     Rule("CONTINUITY-2", _NORMAL, "No event is delivered twice, and order holds."),
     Rule("CONTINUITY-3", _NORMAL, "Sequence numbers have no gap and no repeat."),
     Rule("CONNECTION-1", _CRITICAL, "The handshake finishes in time and the backend says that it is ready."),
@@ -56,3 +57,7 @@ def as_markdown() -> str:
     """The rules as a Markdown table."""
     rows = [f"| {rule.id} | {rule.severity} | {rule.requirement} |" for rule in RULES.values()]
     return "\n".join(["| rule | severity | what is promised |", "|---|---|---|", *rows])
+
+
+if __name__ == "__main__":
+    print(as_markdown())

@@ -43,10 +43,11 @@ _WINDOW = 512
 class Ask:
     """A question that was sent: what binds its answer to it, and what may be expected.
 
-    `given_up`: the person no longer waits, but what still comes belongs here. `over`: nothing more is owed.
+    `given_up`: the person no longer waits, but what still comes belongs here. `over`: nothing more is owed. `mixed_up`:
+    which run answers it, and which another question, cannot be known.
     """
 
-    __slots__ = ("at", "expect", "given_up", "n", "over", "request", "run", "thread")
+    __slots__ = ("at", "expect", "given_up", "mixed_up", "n", "over", "request", "run", "thread")
 
     def __init__(self, n: int, at: float, request: str | None, thread: str | None, expect: Expect | None) -> None:
         self.n = n
@@ -57,6 +58,7 @@ class Ask:
         self.run: Run | None = None
         self.given_up = False
         self.over = False
+        self.mixed_up = False
 
 
 class OpenTool:
@@ -76,7 +78,7 @@ class Run(msgspec.Struct, eq=False):
 
     `id` begins with "?" where the backend gave none. `expect` is None where it is not known which question this
     answers. A helper's run has a `parent`; what it shows counts for the run that the person asked for. `shown` are
-    the keys of the events that each of the person's windows was shown, once there is more than one.
+    the keys of the events that the window which asked was shown, once another window may be shown them too.
     """
 
     id: str
@@ -107,7 +109,7 @@ class Run(msgspec.Struct, eq=False):
     most_open: int = 0
     tools: list[OpenTool] = []
     event_ids: set[str | int] = set()
-    shown: dict[str, set[str | int]] | None = None
+    shown: set[str | int] | None = None
     recent: deque[float] | None = None
 
     @property
@@ -151,14 +153,19 @@ class Line:
 
 
 class Windows:
-    """The connections of one person: those open now, how many there ever were, and what was left without an end."""
+    """The connections of one person: those open now, how many there ever were, and what was left without an end.
 
-    __slots__ = ("ever", "left", "open", "torn")
+    `torn`: one was closed in the middle of an answer, so that some events may have gone to nobody. `careful`: events
+    may have gone to another window, or may come again after a restore.
+    """
+
+    __slots__ = ("careful", "ever", "left", "open", "torn")
 
     def __init__(self) -> None:
         self.open: set[str] = set()
         self.ever = 0
         self.torn = False
+        self.careful = False
         self.left: deque[Ask] = deque(maxlen=_WINDOW)
 
 

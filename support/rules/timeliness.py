@@ -1,48 +1,59 @@
 """TIMELINESS: what happens is shown while it happens."""
 
-from collections import deque
-
 from support.events import Event
-from support.rules.state import Budgets, OpenTool, Report, Run
+from support.rules.state import Ask, Budgets, OpenTool, Report, Run
 
 _LEAST_RUN_S = 0.5
 _LAST_PART = 0.1
 _MOST_AT_THE_END = 0.5
 
 
-def on_start(run: Run, at: float, n: int, budgets: Budgets, report: Report) -> None:
-    """TIMELINESS-1: the wait from the (intended) question to the first event."""
+def on_start(run: Run, at: float, n: int, start_s: float, report: Report) -> None:
+    """TIMELINESS-1: the wait from the (intended) question to agent_started."""
     waited = at - run.asked_at
-    if waited > budgets.start_s:
-        report("TIMELINESS-1", f"a start within {budgets.start_s:g} s", f"{waited:.2f} s", run.first_n, n, run=run)
+    if waited > start_s and run.parent is None:
+        report("TIMELINESS-1", f"a start within {start_s:g} s", f"{waited:.2f} s", run.first_n, n, run=run)
 
 
-def on_silence(run: Run, at: float, n: int, budgets: Budgets, report: Report) -> None:
-    """TIMELINESS-2: the gap to the event before was too long."""
-    expected = f"at most {budgets.silence_s:g} s of silence"
-    report("TIMELINESS-2", expected, f"{at - run.last_at:.2f} s", run.last_n, n, run=run)
+def on_no_start(ask: Ask, at: float, n: int, start_s: float, report: Report) -> None:
+    """TIMELINESS-1 for a start that was waited for in vain."""
+    if at - ask.at > start_s:
+        report("TIMELINESS-1", f"a start within {start_s:g} s", "none", ask.n, n)
 
 
-def on_tool_done(run: Run, tool: OpenTool, at: float, n: int, budgets: Budgets, report: Report) -> None:
-    """TIMELINESS-4 for a tool."""
-    if at - tool.at > budgets.tool_s:
+def on_silence(run: Run, at: float, n: int, silence_s: float, report: Report) -> None:
+    """TIMELINESS-2: the gap since the run, or one of its helpers, last showed something."""
+    silent = at - run.last_at
+    if silent > silence_s:
+        report("TIMELINESS-2", f"at most {silence_s:g} s of silence", f"{silent:.2f} s", run.last_n, n, run=run)
+
+
+def on_tool(run: Run, tool: OpenTool, at: float, n: int, *, tool_s: float, report: Report) -> None:
+    """TIMELINESS-4 for a tool that is done, or still at work, at `at`."""
+    if at - tool.at > tool_s:
         took = f"{at - tool.at:.2f} s"
-        report("TIMELINESS-4", f"{tool.name!r} done within {budgets.tool_s:g} s", took, tool.n, n, run=run)
+        report("TIMELINESS-4", f"{tool.name!r} done within {tool_s:g} s", took, tool.n, n, run=run)
 
 
-def on_end(run: Run, event: Event, at: float, n: int, budgets: Budgets, report: Report) -> None:
-    """TIMELINESS-3, for a run whose question has a long tool, and TIMELINESS-4 for the run."""
-    if run.started_at is None:
+def on_length(run: Run, at: float, n: int, run_s: float, report: Report) -> None:
+    """TIMELINESS-4 for a run, whether it ends at `at` or is still under way."""
+    if run.started_at is not None and at - run.started_at > run_s:
+        took = f"{at - run.started_at:.2f} s"
+        report("TIMELINESS-4", f"a run within {run_s:g} s", took, run.first_n, n, run=run)
+
+
+def on_end(run: Run, event: Event, at: float, n: int, budgets: Budgets, *, report: Report) -> None:
+    """TIMELINESS-3, for a run whose question has a long tool, and TIMELINESS-4 for the run and what it leaves open."""
+    on_length(run, at, n, budgets.run_s, report)
+    for tool in run.tools:
+        on_tool(run, tool, at, n, tool_s=budgets.tool_s, report=report)
+    if run.recent is None or run.started_at is None:
         return
     took = at - run.started_at
-    if took > budgets.run_s:
-        report("TIMELINESS-4", f"a run within {budgets.run_s:g} s", f"{took:.2f} s", run.first_n, n, run=run)
-    if run.recent is not None and took >= _LEAST_RUN_S:
-        late = _late(run.recent, at - took * _LAST_PART)
-        if late > run.events * _MOST_AT_THE_END:
-            came = f"{late} of {run.events} events in the last tenth of {took * 1e3:.0f} ms"
-            report("TIMELINESS-3", "events while they happen", came, run.first_n, n, run=run)
-
-
-def _late(times: deque[float], since: float) -> int:
-    return sum(1 for time in times if time >= since)
+    if event.server_s is not None and run.first_stamp_s is not None:
+        # If even agent_started was held back, only the server's own stamps say how long the run took.
+        took = max(took, event.server_s - run.first_stamp_s)
+    late = sum(1 for time in run.recent if time >= at - took * _LAST_PART)
+    if took >= _LEAST_RUN_S and late > run.events * _MOST_AT_THE_END:
+        came = f"{late} of {run.events} events in the last tenth of {took * 1e3:.0f} ms"
+        report("TIMELINESS-3", "events while they happen", came, run.first_n, n, run=run)

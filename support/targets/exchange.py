@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
@@ -140,7 +141,9 @@ def _no_connection(target: Target, where: str, error: httpx.TransportError) -> M
         return Unreachable(f"{where}: {expected} no host has this name; {step}")
     if isinstance(error, httpx.ConnectTimeout):
         return Unreachable(f"{where}: {expected} none answered within {target.budgets.handshake_s:g} s; {step}")
-    said = next((cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror), str(error))
+    said = next(
+        (os.strerror(cause.errno) for cause in causes if isinstance(cause, OSError) and cause.errno), str(error)
+    )
     return Unreachable(f"{where}: {expected} {said.lower() or 'there is none'}; {step}")
 
 

@@ -55,7 +55,7 @@ class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if (self.obtain == "none") != (self.send == "none"):
             raise Invalid(
                 "send",
-                '"none" for both or neither of obtain and send',
+                'both or neither of obtain and send to be "none"',
                 f"obtain is {self.obtain!r}, send {self.send!r}",
             )
         if self.obtain == "mint" and not self.secret_env:

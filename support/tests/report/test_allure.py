@@ -210,7 +210,7 @@ def test_without_node_the_reason_says_how_to_get_it(tool: Path) -> None:
 
     assert made == NotRendered(
         "Node.js is not there: install Node.js 20 or newer and run `npm install --global allure@3.18.0`, "
-        "or allow the download with npx"
+        "or run `greenlight run --allure`"
     )
     assert list((tool / "tmp").iterdir()) == []
 
@@ -223,7 +223,8 @@ def test_npx_fetches_only_when_it_may(may_download: bool, asked: bool, tool: Pat
 
     assert isinstance(made, NotRendered)
     assert made.reason.startswith("Allure 3 is not installed: ")
-    assert ("--yes allure@3.18.0 --version" in (tool / "asked").read_text("utf-8").splitlines()) is asked
+    calls = (tool / "asked").read_text("utf-8").splitlines() if (tool / "asked").exists() else []
+    assert calls == (["--yes allure@3.18.0 --version"] if asked else [])
 
 
 def test_allure_2_is_passed_over(tool: Path) -> None:

@@ -1,0 +1,303 @@
+"""What a healthy backend may do: none of it is ever accused."""
+
+import json
+from typing import Any
+
+import pytest
+from support.events import EventKind
+from support.rules.state import Budgets
+from support.tests.rules.talk import EPOCH_S, STEP_S, TOOL_QUESTION, Body, Talk, asked
+from support.trace import Expect
+
+PLAIN = Expect(prompt="Hello?", thinking=True)
+
+
+def test_a_whole_answer() -> None:
+    assert asked().answer().close().whole() == []
+
+
+def test_two_questions_one_after_the_other() -> None:
+    assert asked().answer().ask("q2").answer("r2", request="q2").whole() == []
+
+
+def nested(body: Body) -> Body:
+    kind = body.pop("type")
+    return {"type": "system_message", "data": {"event": kind, **body}}
+
+
+def nested_in_data(body: Body) -> Body:
+    return {"type": "system_message", "data": {"event": body.pop("type"), **body.pop("payload"), **body}}
+
+
+def moved(body: Body, name: str, to: str) -> Body:
+    payload = body["payload"]
+    if name in payload:
+        payload[to] = payload.pop(name)
+    return body
+
+
+SHAPES = {
+    "payload under data": lambda b: {**{k: v for k, v in b.items() if k != "payload"}, "data": b["payload"]},
+    "payload at the root": lambda b: {**b.pop("payload"), **b},
+    "epoch seconds": lambda b: {**b, "timestamp": EPOCH_S + 3},
+    "whole epoch seconds": lambda b: {**b, "timestamp": int(EPOCH_S) + 3},
+    "epoch milliseconds": lambda b: {**b, "timestamp": (EPOCH_S + 3) * 1e3},
+    "an offset": lambda b: {**b, "timestamp": b["timestamp"].replace("Z", "+00:00")},
+    "a basic offset": lambda b: {**b, "timestamp": b["timestamp"].replace("Z", "+0000")},
+    "no zone": lambda b: {**b, "timestamp": b["timestamp"][:-1]},
+    "tool": lambda b: moved(b, "tool_name", "tool"),
+    "thought": lambda b: moved(b, "reasoning", "thought"),
+    "results": lambda b: moved(b, "result", "results"),
+    "run id inside": lambda b: {**b, "payload": {**b["payload"], "run_id": b.pop("run_id")}},
+    "run id inside, null at the root": lambda b: {**b, "payload": {**b["payload"], "run_id": b["run_id"]},
+                                                  "run_id": None},
+    "system message": nested,
+    "system message, flat": nested_in_data,
+    "more members": lambda b: {**b, "trace": {"span": [1, None]}, "payload": {**b["payload"], "more": {"a": []}}},
+    "null members": lambda b: {**b, "data": None, "parent_run_id": None, "error": None, "result": None},
+    "data of another kind": lambda b: {**b, "data": "text"},
+    "empty ids": lambda b: {**b, "parent_run_id": "", "request_id": ""},
+    "no request id": lambda b: {k: v for k, v in b.items() if k != "request_id"},
+    "null request id": lambda b: {**b, "request_id": None},
+    "no user id": lambda b: {k: v for k, v in b.items() if k != "user_id"},
+    "no ids but the run's": lambda b: {k: v for k, v in b.items() if k not in ("user_id", "thread_id", "request_id")},
+    "no numbers": lambda b: {k: v for k, v in b.items() if k != "seq"},
+    "no event ids": lambda b: {k: v for k, v in b.items() if k != "event_id"},
+    "whole numbers as ids": lambda b: {**b, "run_id": int(b["run_id"][1:]), "event_id": b["seq"]},
+    "run 0": lambda b: {**b, "run_id": int(b["run_id"][1:]) - 1},
+    "escapes": lambda b: json.dumps(b, ensure_ascii=True, indent=1),
+    "no agent name": lambda b: {k: v for k, v in b.items() if k != "agent_name"},
+    "unicode": lambda b: {**b, "agent_name": "ассистент 🤖"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_all_shapes_of_the_wire(shape: str) -> None:
+    talk = Talk().open()
+    talk.change = SHAPES[shape]
+    assert talk.ask().answer().ask("q2").answer("r2", request="q2").whole() == []
+
+
+@pytest.mark.parametrize("result", [[], {}, 0, False, [None], {"a": {"b": 1}}, 1e30, 10**30, "∅"])
+def test_any_result_of_a_tool(result: Any) -> None:
+    assert asked().started().thinking().executing().tool_done(result=result).completed().whole() == []
+
+
+def test_an_error_beside_a_null_result() -> None:
+    expect = Expect(prompt="Try it", thinking=True, tools=1, failing_tool=True)
+    payload = {"tool_name": "weather", "tool_call_id": "k1", "result": None, "error": "no such city"}
+    talk = asked(expect).started().thinking().executing().event("tool_completed", payload)
+    assert talk.completed(result="The tool failed, I am afraid.").whole() == []
+
+
+@pytest.mark.parametrize("end", ["failed", "completed"])
+def test_a_failing_tool_fails_the_run_or_is_told(end: str) -> None:
+    expect = Expect(prompt="Try it", thinking=True, tools=1, failing_tool=True)
+    payload = {"tool_name": "weather", "tool_call_id": "k1", "status": "error", "error_message": "no such city"}
+    talk = asked(expect).started().thinking().executing().event("tool_completed", payload)
+    assert getattr(talk, end)().whole() == []
+
+
+def test_parallel_tools_in_any_order() -> None:
+    expect = Expect(prompt="Compare Oslo and Rome", thinking=True, tools=2, parallel=True)
+    talk = asked(expect).started().thinking().executing(call="a").executing(call="b")
+    assert talk.tool_done(call="b").tool_done(call="a").completed().whole() == []
+
+
+def test_parallel_tools_without_call_ids() -> None:
+    talk = asked().started().thinking().executing(call=None).executing(call=None, tool="news")
+    assert talk.tool_done(call=None).tool_done(call=None, tool="news").completed().whole() == []
+
+
+def test_sub_agents_whose_end_is_not_the_runs() -> None:
+    talk = asked().started().thinking()
+    inner = {"parent_run_id": "r1"}
+    talk.started("h1", **inner).thinking("h1", **inner).executing("h1", **inner).tool_done("h1", **inner)
+    assert talk.completed("h1", result="done", **inner).thinking().completed().whole() == []
+
+
+def test_a_helper_of_a_helper_that_keeps_the_run_alive() -> None:
+    talk = asked().started().thinking().started("h1", parent_run_id="r1").executing("h1", parent_run_id="r1")
+    talk.started("h2", parent_run_id="h1")
+    for _ in range(4):
+        talk.wait(4).thinking("h2", parent_run_id="h1")
+    talk.completed("h2", parent_run_id="h1").tool_done("h1", parent_run_id="r1").completed("h1", parent_run_id="r1")
+    assert talk.wait(4).completed().whole() == []
+
+
+def test_runs_side_by_side_on_one_connection() -> None:
+    talk = Talk().open().ask("q1", PLAIN).ask("q2", PLAIN).ask("q3", PLAIN, thread="t2")
+    for step in ("started", "thinking", "completed"):
+        getattr(talk, step)("r2", request="q2")
+        getattr(talk, step)("r1", request="q1")
+        getattr(talk, step)("r3", request="q3", thread="t2")
+    assert talk.whole() == []
+
+
+def test_runs_side_by_side_without_request_ids_answered_in_another_order() -> None:
+    sun, rain = Expect(prompt="Sun?", contains=(("sun",),)), Expect(prompt="Rain?", contains=(("rain",),))
+    talk = Talk().open().ask(None, sun).ask(None, rain)
+    talk.started("r2", request=None).started("r1", request=None)
+    assert talk.completed("r2", request=None).completed("r1", request=None, result="the sun").whole() == []
+
+
+def test_two_windows_of_one_person_in_one_thread() -> None:
+    talk = Talk().open().open("Ada", "c2")
+    talk.ask("q1", thread="t1").answer()
+    talk.ask("q2", connection="c2", thread="t1").answer("r2", connection="c2", request="q2")
+    talk.ask("q3", thread="t1").ask("q4", connection="c2", thread="t1")
+    for step in ("started", "thinking", "executing", "tool_done", "completed"):
+        getattr(talk, step)("r3", request="q3")
+        getattr(talk, step)("r4", request="q4", connection="c2")
+    assert talk.whole() == []
+
+
+def test_a_window_closed_in_the_middle_of_an_answer_leaves_numbers_that_nobody_saw() -> None:
+    talk = Talk().open().open("Ada", "c2").ask("q1", connection="c2").started(connection="c2").close(connection="c2")
+    talk.ask("q2").started("r2", request="q2", seq=5).thinking("r2", request="q2", seq=9)
+    talk.executing("r2", request="q2").tool_done("r2", request="q2").completed("r2", request="q2")
+    assert talk.whole() == []
+
+
+def test_two_people_at_once() -> None:
+    talk = Talk().open().open("Bashir", "c2").ask("q1").ask("q2", connection="c2")
+    bashir = {"request": "q2", "connection": "c2", "thread": "t2", "user": "user-bashir"}
+    for step in ("started", "thinking", "executing", "tool_done", "completed"):
+        getattr(talk, step)("r1")
+        getattr(talk, step)("r2", **bashir)
+    assert talk.whole() == []
+
+
+def test_a_thread_is_restored_in_a_second_window() -> None:
+    talk = asked().started().thinking()
+    seen = [record.text for record in talk.records[3:]]
+    talk.open("Ada", "c2").send("restore", "c2", thread="t1", last_seq=0)
+    for text in seen:
+        talk.frame(text, "c2")
+    talk.frame({"type": "session_restored", "thread_id": "t1", "replayed": 2}, "c2")
+    for step in ("executing", "tool_done", "completed"):
+        body = talk.body(
+            {"executing": "tool_executing", "tool_done": "tool_completed", "completed": "agent_completed"}[step],
+            {"tool_name": "weather", "tool_call_id": "k1", "result": "there is rain"},
+        )
+        talk.frame(body, "c2").frame(body, "c1")
+    assert talk.whole() == []
+
+
+def test_an_ended_answer_is_shown_again_twice_in_the_same_window() -> None:
+    talk = asked().answer()
+    seen = [record.text for record in talk.records[3:]]
+    for _ in range(2):
+        talk.send("restore", thread="t1", last_seq=0)
+        for text in seen:
+            talk.frame(text)
+        talk.frame({"type": "session_restored", "thread_id": "t1"})
+    assert talk.ask("q2").answer("r2", request="q2").whole() == []
+
+
+def test_a_run_under_way_is_shown_again_in_its_own_window() -> None:
+    talk = asked().started().thinking().executing()
+    seen = [record.text for record in talk.records[3:]]
+    talk.send("restore", thread="t1", last_seq=0)
+    for text in seen:
+        talk.frame(text)
+    talk.frame({"type": "session_restored", "thread_id": "t1"})
+    assert talk.tool_done().completed().whole() == []
+
+
+@pytest.mark.parametrize("by", ["client", "nobody"])
+def test_a_run_goes_on_after_a_lost_connection(by: str) -> None:
+    talk = asked().started().thinking().close(by, 1000 if by == "client" else None)
+    talk.open("Ada", "c2", attempt=2).send("restore", "c2", thread="t1", last_seq=2)
+    talk.executing(connection="c2").frame({"type": "session_restored", "thread_id": "t1"}, "c2")
+    talk.tool_done(connection="c2").completed(connection="c2")
+    assert talk.rules() <= {"CONNECTION-3"}  # the broken line itself
+
+
+def test_a_thread_of_an_earlier_day_is_restored() -> None:
+    talk = Talk().open().send("restore", thread="t1", last_seq=40)
+    talk.started("old", seq=41).completed("old").frame({"type": "session_restored", "thread_id": "t1"})
+    assert talk.ask(thread="t1").answer().whole() == []
+
+
+def test_the_client_walks_away_in_the_middle() -> None:
+    assert asked().started().thinking().executing().close().whole() == []
+
+
+def test_a_stop_that_wins_the_race() -> None:
+    talk = asked(Expect(end=EventKind.STOPPED)).started().thinking().executing().send("stop", run="r1")
+    assert talk.stopped().whole() == []
+
+
+def test_a_stop_that_loses_the_race() -> None:
+    talk = asked(Expect(end=EventKind.STOPPED)).started().thinking().send("stop", run="r1").completed()
+    talk.frame({"type": "error_message", "error_code": "FORBIDDEN_THREAD", "error_message": "no", "request_id": None})
+    assert talk.whole() == []
+
+
+def test_a_stop_sent_from_another_window() -> None:
+    talk = asked().open("Ada", "c2").started().send("stop", "c2", run="r1")
+    assert talk.stopped().whole() == []
+
+
+def test_a_run_that_is_meant_to_fail() -> None:
+    assert asked(Expect(thinking=True, end=EventKind.FAILED)).started().thinking().failed().whole() == []
+
+
+def test_refusals_of_what_must_be_refused() -> None:
+    talk = Talk().open().send("invalid")
+    talk.frame({"type": "error_message", "error_code": "BAD_JSON", "error_message": "this is not JSON"})
+    assert talk.send("invalid").close("server", 1009).whole() == []
+
+
+def test_a_person_who_came_to_be_turned_away() -> None:
+    talk = Talk().close("server", None, during="handshake", status=401, person="Ada", expected=True)
+    assert talk.whole() == []
+
+
+def test_ping_and_pong() -> None:
+    talk = asked().started().send("ping", nonce="7").frame({"type": "pong", "nonce": 7}).thinking().executing()
+    assert talk.tool_done().completed().whole() == []
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1008, 1011, 4401, 3000])
+def test_legal_closes(code: int) -> None:
+    assert asked().answer().close("server", code).whole() == []
+
+
+def test_unknown_frames_that_carry_numbers() -> None:
+    talk = asked().started().thinking()
+    talk.frame(talk.body("agent_progress", {"percent": 40}))
+    assert talk.executing().tool_done().completed().whole() == []
+
+
+def test_answers_that_only_look_wrong() -> None:
+    times = Expect(prompt="What is 17 times 23?", contains=(("391",),))
+    assert asked(times).started().completed(result="What is 17 times 23? 391.").whole() == []
+    errors = Expect(prompt="What does HTTP 500 mean?", contains=(("500",),))
+    assert asked(errors).started().completed(result="500 is an Internal Server Error.").whole() == []
+
+
+def test_a_paced_answer_and_one_that_started_late() -> None:
+    paced = Expect(prompt="Research it", paced=True)
+    assert asked(paced).started().thinking().executing().tool_done().thinking().completed().whole() == []
+    assert asked(paced).wait(4.5).started().wait(0.5).thinking().executing().tool_done().completed().whole() == []
+
+
+def test_an_answer_after_patience_has_ended_is_still_the_questions() -> None:
+    talk = asked().timeout("start", 6.5, request="q1")
+    before = talk.whole()
+    assert [finding[:1] for finding in before] == [("TIMELINESS-1",), ("LIFECYCLE-2",), ("CONNECTION-1",)]
+    talk.answer()
+    assert [f.rule for f in talk.findings() if f.run == "r1"] == ["TIMELINESS-1"]
+
+
+def test_any_pace_within_the_budgets() -> None:
+    talk = Talk(Budgets(silence_s=30)).open().ask().started()
+    assert talk.wait(29).thinking().wait(29).executing().wait(29).tool_done().wait(29).completed().whole() == []
+
+
+def test_time_between_records_is_what_the_other_tests_assume() -> None:
+    talk = asked()
+    assert [round(record.at, 6) for record in talk.records] == [STEP_S, 2 * STEP_S, round(3 * STEP_S, 6)]
+    assert talk.records[2].expect == TOOL_QUESTION  # type: ignore[union-attr]
