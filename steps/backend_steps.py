@@ -43,9 +43,7 @@ def told_clearly(context: Context, person: str) -> None:
 def told_or_shown_the_door(context: Context, person: str) -> None:
     world = world_of(context)
     if world.refusals[-1] is None:
-        assert_that(
-            world.was_closed_for_a_reason(person), is_(True), "the connection was closed with a code that says why"
-        )
+        assert_that(world.was_shown_the_door(person), is_(True), "the backend closed the connection")
     else:
         assert_that(world.refusals[-1], is_clear())
 

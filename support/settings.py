@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from support.targets.mistakes import Misconfigured, convert
-from support.targets.model import Target, check_url
+from support.targets.model import Target
 from support.targets.nearness import nearest_first
 from support.targets.sections import Invalid, Limits, Prompts, Tls
 
@@ -70,7 +70,6 @@ def profile_text(name_or_path: str, relative_to: Path) -> tuple[str, str]:
 def _moved(target: Target, url: str) -> Target:
     """The target at the url of WEBSOCKET_TEST_URL, without what was only said of the backend in the file."""
     try:
-        check_url(url, URL_VARIABLE)
         moved = msgspec.structs.replace(target, url=url, start="none")
     except Invalid as error:
         raise Misconfigured(f"{URL_VARIABLE}: expected {error.expected}, but {error.came}") from None

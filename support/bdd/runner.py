@@ -13,8 +13,7 @@ from typing import Any
 from behave.configuration import Configuration
 from behave.formatter.base import StreamOpener
 from behave.model import Scenario
-from behave.runner import Runner
-from behave.step_registry import registry as the_step_registry
+from behave.runner import Runner, the_step_registry
 
 from support.access import TargetFault
 from support.bdd import parameters
@@ -109,6 +108,7 @@ class SuiteRunner(Runner):
             # behave closes the formatters after this hook, and what they hold back has to be settled before.
             "after_all": lambda _: hooks.settle(wait=True),
         }
+        # The runner's own name for the registry: behave.step_registry names another one once behave has reset itself.
         self.step_registry = ConcludingRegistry(self.step_registry or the_step_registry)
         failed = super().run_model(self.features)
         return failed or hooks.failed

@@ -13,7 +13,6 @@ from support.client.session import NotConnected, Session
 from support.events import ENDS, Control, Event, EventKind
 from support.findings import Finding
 from support.report.conversation import as_table
-from support.rules.checker import REFUSING_CODES
 from support.rules.state import Budgets
 from support.trace import Closed, Received
 
@@ -21,7 +20,6 @@ T = TypeVar("T")
 
 _HOP_S = 600.0
 _MEGABYTE = 1_048_576
-FIRST_PRIVATE_CODE = 4000
 
 
 class NotExercised(Exception):  # noqa: N818 -- the word of the report
@@ -206,12 +204,11 @@ class World:
         """More than the backend takes in one message, as far as it has said; a megabyte otherwise."""
         return self.window(person).announced("max_message_bytes", _MEGABYTE) + 1
 
-    def was_closed_for_a_reason(self, person: str) -> bool:
-        """Whether the backend closed the person's connection with a code that refuses what was sent."""
+    def was_shown_the_door(self, person: str) -> bool:
+        """Whether the backend closed the person's connection with a code; REFUSAL-4 judges what it says."""
         connection = self.window(person).connection
         ends = [entry.record for entry in self.recorder.entries if isinstance(entry.record, Closed)]
-        codes = [end.code for end in ends if end.connection == connection and end.by == "server"]
-        return any(code in REFUSING_CODES or (code is not None and code >= FIRST_PRIVATE_CODE) for code in codes)
+        return any(end.connection == connection and end.by == "server" and end.code is not None for end in ends)
 
     @property
     def budgets(self) -> Budgets:

@@ -163,7 +163,7 @@ class Session:
         """Asks for the rest of a thread; whether the backend said that it was restored."""
         before = len(self.controls)
         frame = self.profile.frame("restore", thread=thread, last_seq=last_seq)
-        await self._send(Sent, what="restore", text=frame, thread=thread)
+        await self._send(Sent, what="restore", text=frame, thread=thread, last_seq=last_seq)
         await self._until(lambda: self._since(before, "restored", "error") is not None, self.budgets.start_s)
         return self._since(before, "restored") is not None
 

@@ -220,7 +220,7 @@ def render_html(
 ) -> Rendered | NotRendered:
     """Make one HTML file of a results folder with Allure 3, which needs Node.js 20 or newer.
 
-    Uses an installed Allure 3 (on the PATH or in ./node_modules); only with `may_download` is npx asked, which fetches it.
+    Uses an installed Allure 3 (on the PATH or in ./node_modules); only with `may_download` does npx fetch it.
     `history_path` is Allure's JSON-lines history: read for trends, and this run is appended. `timeout_s` bounds the
     whole call. A missing, failing or hanging tool and a full disk are a NotRendered, never an exception.
     """

@@ -3,6 +3,8 @@
 Scenarios and the load engine use the same one. All state is bounded for each open run.
 """
 
+from collections.abc import Sequence
+
 from support.events import Control, Event, EventKind, Problem, Unmapped
 from support.findings import Finding
 from support.rules import content, continuity, leaks, lifecycle, pairing, timeliness, waiting
@@ -11,7 +13,7 @@ from support.rules.connection import Door
 from support.rules.identity import Desk
 from support.rules.registry import RULES
 from support.rules.state import Ask, Budgets, Run, Stage
-from support.wire.profile import Profile
+from support.wire.profile import UNREADABLE, Profile
 
 _STARTED = EventKind.STARTED
 _THINKING = EventKind.THINKING
@@ -116,6 +118,25 @@ class ConnectionChecker:
         reading = self.profile.read(data, binary=binary)
         self.take(reading, at, n)
         return reading
+
+    def received_together(self, read: bytes, frames: Sequence[bytes], at: float, n: int) -> None:
+        """Judges the text frames of one socket read, numbered from `n`, at the price of one search for leaks.
+
+        `read` is whatever holds them all: what was read from the socket, with the kept remainder, once inflated.
+        """
+        if leaks.suspicious(read):
+            for number, data in enumerate(frames, n):
+                self.leaked(data, number)
+        fast = self.profile.fast
+        for number, data in enumerate(frames, n):
+            try:
+                reading = fast(data)
+            except UNREADABLE:
+                reading = None
+            if type(reading) is Event:
+                self.event(reading, at, number)
+            else:
+                self.take(reading if reading is not None else self.profile.explain(data), at, number)
 
     def leaked(self, data: bytes, n: int) -> None:
         """Looks closely at bytes that the filter let through."""

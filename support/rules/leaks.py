@@ -1,49 +1,82 @@
 """What must never stand in a frame: serialiser debris, secrets and stack traces.
 
 Frames are searched as bytes. `suspicious` is a filter of a few literal searches, which may be asked once for a whole
-socket read; only what it lets through is looked at with regular expressions.
+socket read; only the frames that it lets through are looked at with regular expressions.
 """
 
 import re
+from typing import NamedTuple
 
 from support.events import Problem
 
-# Single bytes are searched ten times as fast as longer literals, and stand for the patterns that contain them.
-_FILTERS = (b"(", b"<", b"@", b"[", b"\\", b"eyJ", b" KEY-----", b"sk-", b"AKIA")
+_DEBRIS = "debris"
 
-_DEBRIS = re.compile(rb"<[A-Za-z_]\w*(?:\.\w+)+: [^<>]{1,60}>|\bobject at 0x[0-9a-fA-F]{4,}")
-_SECRETS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
-    ("a token", re.compile(rb"\[token of [^\]]{1,60}\]")),
-    ("a JSON web token", re.compile(rb"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*")),
-    ("a private key", re.compile(rb"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----")),
-    ("an API key", re.compile(rb"\bsk-[A-Za-z0-9_-]{20,}|\bAKIA[0-9A-Z]{16}\b")),
-    ("a password in an address", re.compile(rb"\b[a-z][a-z0-9+]{1,20}://[^\s:@/\"]{1,60}:[^\s@/\"]{1,120}@")),
-    ("a stack trace", re.compile(rb"Traceback \(most recent call last\)")),
-    ("a stack trace", re.compile(rb"File \\?\"[^\"]{1,200}\", line \d+")),
-    ("a stack trace", re.compile(rb"\bat [\w$.<>/ ]{1,160} ?\([^()\s\"]{1,200}\.(?:java|kt|scala|[cm]?[jt]s|cs):\d+")),
-    ("a stack trace", re.compile(rb"\bgoroutine \d+ \[[a-z ]+\]:")),
-)
+
+class _Pattern(NamedTuple):
+    """What to look for, where the byte `gate` and the text `literal` are both in the frame."""
+
+    gate: bytes
+    literal: bytes
+    name: str
+    pattern: re.Pattern[bytes]
+
+
+def _pattern(gate: bytes, literal: bytes, name: str, pattern: bytes) -> _Pattern:
+    return _Pattern(gate, literal, name, re.compile(pattern))
+
+
+# A single byte is found ten times as fast as a longer literal: each pattern hides behind a byte that it cannot do
+# without and that is rare in answers.
+_PATTERNS = (
+    _pattern(b"<", b"<", _DEBRIS, rb"<[A-Za-z_]\w*(?:\.\w+)+: [^<>]{1,60}>"),
+    _pattern(b"<", b" object at 0x", _DEBRIS, rb"\bobject at 0x[0-9a-fA-F]{4,}"),
+    _pattern(b"[", b"[token of ", "a token", rb"\[token of [^\]]{1,60}\]"),
+    _pattern(b"J", b"eyJ", "a JSON web token", rb"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*"),
+    _pattern(b"K", b" KEY-----", "a private key", rb"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----"),
+    _pattern(b"K", b"AKIA", "an API key", rb"\bAKIA[0-9A-Z]{16}\b"),
+    _pattern(b"-", b"sk-", "an API key", rb"\bsk-[A-Za-z0-9_-]{20,}"),
+    _pattern(
+        b"@", b"://", "a password in an address",
+        rb"\b[a-z][a-z0-9+]{1,20}://[^\s:@/\"]{1,60}:[^\s@/\"]{1,120}@",
+    ),
+    _pattern(b"(", b"Traceback (", "a stack trace", rb"Traceback \(most recent call last\)"),
+    _pattern(b"\\", b", line ", "a stack trace", rb"File \\?\"[^\"]{1,200}\", line \d+"),
+    _pattern(
+        b"(", b"at ", "a stack trace",
+        rb"\bat [\w$.<>/ ]{1,160} ?\([^()\s\"]{1,200}\.(?:java|kt|scala|[cm]?[jt]s|cs):\d+",
+    ),
+    _pattern(b"[", b"goroutine ", "a stack trace", rb"\bgoroutine \d+ \[[a-z ]+\]:"),
+)  # fmt: skip
+_RARE = tuple(dict.fromkeys(pattern.gate for pattern in _PATTERNS if pattern.gate != b"-"))
+_ESCAPED = re.compile(rb"\\u00([2-7][0-9a-fA-F])")
 
 
 def suspicious(data: bytes) -> bool:
     """Whether anything in the bytes is worth a closer look."""
-    for literal in _FILTERS:
-        if literal in data:
+    for byte in _RARE:
+        if byte in data:
             return True
-    return False
+    # No byte of this literal is rare; searched from the right it costs a quarter of what `in` costs.
+    return data.rfind(b"sk-") >= 0
 
 
 def search(data: bytes) -> tuple[Problem, ...]:
-    """CONTENT-2 for debris and CONTENT-5 for secrets and stack traces, the first of each kind; nothing when clean.
+    """CONTENT-2 for debris and CONTENT-5 for secrets and stack traces, the first of each name; nothing when clean.
 
-    A secret itself is never repeated in a problem: only what it is, and where it begins.
+    Printable characters that JSON wrote as escapes are read first. A secret itself is never repeated in a problem:
+    only what it is, and where it begins.
     """
-    problems = []
-    if (debris := _DEBRIS.search(data)) is not None:
-        problems.append(Problem("CONTENT-2", "no serialiser debris", debris.group().decode(errors="replace")))
-    named: set[str] = set()
-    for name, pattern in _SECRETS:
-        if name not in named and (found := pattern.search(data)) is not None:
-            named.add(name)
-            problems.append(Problem("CONTENT-5", "nothing secret or internal", f"{name} at byte {found.start()}"))
-    return tuple(problems)
+    if b"\\u00" in data:
+        data = _ESCAPED.sub(lambda match: bytes.fromhex(match[1].decode()), data)
+    found: dict[str, Problem] = {}
+    for gate, literal, name, pattern in _PATTERNS:
+        if name in found or gate not in data or literal not in data:
+            continue
+        match = pattern.search(data)
+        if match is None:
+            continue
+        if name is _DEBRIS:
+            found[name] = Problem("CONTENT-2", "no serialiser debris", match.group().decode(errors="replace"))
+        else:
+            found[name] = Problem("CONTENT-5", "nothing secret or internal", f"{name} at byte {match.start()}")
+    return tuple(found.values())

@@ -26,9 +26,9 @@ def on_completed(run: Run, event: Event, n: int, report: Report) -> OpenTool | N
         report("PAIRING-3", "a tool with a name", repr(event.tool), n, run=run)
     tool = _closed_by(run, event)
     if tool is None:
-        shown = f"tool_completed of {event.tool!r}" + (f" (call {event.call})" if event.call else "")
-        came = f"{shown}, with {', '.join(repr(t.name) for t in run.tools) or 'none'} open"
-        report("PAIRING-1", "tool_completed of an open tool_executing", came, n, run=run)
+        still = ", ".join(repr(other.name) for other in run.tools) or "none"
+        came = f"one of {event.tool!r} (call {event.call}), with {still} open"
+        report("PAIRING-1", "tool_completed of an open tool", came, n, run=run)
         return None
     run.tools.remove(tool)
     if tool.name and event.tool and tool.name != event.tool:

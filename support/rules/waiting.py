@@ -92,6 +92,7 @@ def on_finish(checker: "ConnectionChecker", n: int) -> None:
 
 def _nothing_came(checker: "ConnectionChecker", ask: Ask, n: int) -> None:
     checker.report("LIFECYCLE-2", "an answer that ends", "not one event of it", ask.n, n)
-    if checker.door.promised and checker.door.ready and not checker.heard:
+    alone = checker.windows.open <= {checker.connection}
+    if checker.door.promised and checker.door.ready and not checker.heard and alone:
         came = "the first question was not heard"
         checker.report("CONNECTION-1", "a backend that is ready when it says so", came, ask.n, n)

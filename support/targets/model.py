@@ -32,24 +32,23 @@ CAPABILITIES = Capabilities.__struct_fields__
 NEEDS = (*CAPABILITIES, *PROMPTS, "authentication", "isolation")
 
 
-def check_url(url: str, key: str = "url") -> None:
+def _check_url(url: str) -> None:
     """Raise Invalid unless `url` is ws:// or wss://, with a host, and without a user, password or fragment."""
     expected = "a WebSocket URL such as wss://chat.example/ws"
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
     except ValueError as error:
-        raise Invalid(key, expected, f"it cannot be read ({error})") from None
+        raise Invalid("url", expected, f"it cannot be read ({error})") from None
     # What came is described and not shown: a user, a password or a token in the query may be part of it.
     if parts.scheme not in ("ws", "wss"):
         twin = {"http": "; write ws:// for http://", "https": "; write wss:// for https://"}.get(parts.scheme, "")
-        raise Invalid(key, expected, f"its scheme is {parts.scheme!r}{twin}")
+        raise Invalid("url", expected, f"its scheme is {parts.scheme!r}{twin}")
     if not host or any(character.isspace() or not character.isprintable() for character in url):
-        raise Invalid(key, expected, "it names no host" if not host else "it holds white space")
+        raise Invalid("url", expected, "it names no host" if not host else "it holds white space")
     if "@" in parts.netloc or parts.fragment:
-        raise Invalid(
-            key, expected, "it holds a fragment (#...)" if parts.fragment else "it holds a user or a password"
-        )
+        came = "a fragment (#...)" if parts.fragment else "a user or a password"
+        raise Invalid("url", expected, f"it holds {came}")
 
 
 class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,7 +81,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
-        check_url(self.url)
+        _check_url(self.url)
         if urlsplit(self.url).port == 0 and self.start == "none":
             raise Invalid("url", 'a real port (0 means any free one, and needs start = "embedded")', "it is 0")
         if self.clock == "ping" and not self.capabilities.ping:

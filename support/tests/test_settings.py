@@ -340,6 +340,10 @@ def test_a_syntax_error_is_told_with_line_and_column(tmp_path: Path, text: str, 
     assert "expected TOML" in said
 
 
+def test_a_key_with_a_line_break_makes_no_second_line(tmp_path: Path) -> None:
+    assert "mine.toml: limits.a b: expected" in complaint(tmp_path, MINIMAL + '[limits]\n"a\\nb" = 1')
+
+
 def test_files_that_are_no_text_or_too_large_or_too_deep(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_bytes(b'name = "x"\nurl = "\xff"\n')
     with pytest.raises(Misconfigured, match=r"mine.toml: line 2: expected UTF-8"):

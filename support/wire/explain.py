@@ -27,7 +27,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 def read_value(spec: Spec, value: Any, problems: tuple[Problem, ...]) -> Reading:
     """The event, control or unmapped frame that a JSON value is, `problems` included."""
     if not isinstance(value, dict):
-        wrong = Problem(WELL_FORMED, "a JSON object", preview(text_of(value)))
+        wrong = Problem(WELL_FORMED, "a JSON object", preview(text_of(value)) or "an empty text")
         return Unmapped("not a JSON object", (*problems, wrong))
     for index, path in enumerate(spec.frame.kind):
         name = walk(value, path)

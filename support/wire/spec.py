@@ -227,6 +227,9 @@ def _convert(value: Any, to: Any, where: str) -> Any:
         raise ProfileError(f"{where}: expected a value, got nothing")
     if isinstance(value, dict) and isinstance(to, type) and issubclass(to, msgspec.Struct):
         _known(value, to.__struct_encode_fields__, where)
+        for field in msgspec.structs.fields(to):
+            if field.required:
+                _convert(value.get(field.encode_name), Any, f"{where}.{field.encode_name}")
     try:
         return msgspec.convert(value, to)
     except msgspec.ValidationError as error:

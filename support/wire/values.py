@@ -41,7 +41,7 @@ def read_stamp(value: str | float) -> tuple[float | None, str | None]:
     """
     if isinstance(value, str):
         try:
-            moment = datetime.fromisoformat(value)
+            moment = datetime.fromisoformat(f"{value[:-1]}Z" if value.endswith("z") else value)
         except ValueError:
             return None, None
         if moment.tzinfo is None:

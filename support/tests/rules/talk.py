@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import support
-from support.events import EventKind
 from support.findings import Finding
 from support.rules.state import Budgets
 from support.rules.trace_checker import TraceChecker
@@ -120,13 +119,24 @@ class Talk:
         self.wait(after_s)
         return self.add(TimedOut, connection, waiting_for=waiting_for, after_s=after_s, **values)
 
-    def findings(self, muted: str = "") -> list[Finding]:
-        """What the rules say of it, without one of them if `muted` names it."""
+    def last_text(self) -> str:
+        """The text of the last frame that came."""
+        last = self.records[-1]
+        assert isinstance(last, Received)
+        return last.text or ""
+
+    def texts(self) -> list[str]:
+        """The texts of all events that came, without the greeting."""
+        texts = [record.text or "" for record in self.records if isinstance(record, Received)]
+        return [text for text in texts if "connection_established" not in text]
+
+    def findings(self) -> list[Finding]:
+        """What the rules say of it."""
         checker = TraceChecker(self.profile, self.budgets, EPOCH_S)
         for record in self.records:
             checker.feed(record)
         checker.finish()
-        return [finding for finding in checker.findings if finding.rule != muted]
+        return checker.findings
 
     def whole(self) -> list[Whole]:
         return [(f.rule, f.expected, f.actual, f.evidence) for f in self.findings()]
@@ -138,7 +148,3 @@ class Talk:
 def asked(expect: Expect = TOOL_QUESTION, **values: Any) -> Talk:
     """Ada is connected and has asked; records 1 to 3."""
     return Talk().open().ask(expect=expect, **values)
-
-
-def kinds() -> tuple[EventKind, ...]:
-    return tuple(EventKind)

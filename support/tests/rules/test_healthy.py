@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+
 from support.events import EventKind
 from support.rules.state import Budgets
 from support.tests.rules.talk import EPOCH_S, STEP_S, TOOL_QUESTION, Body, Talk, asked
@@ -170,7 +171,7 @@ def test_two_people_at_once() -> None:
 
 def test_a_thread_is_restored_in_a_second_window() -> None:
     talk = asked().started().thinking()
-    seen = [record.text for record in talk.records[3:]]
+    seen = talk.texts()
     talk.open("Ada", "c2").send("restore", "c2", thread="t1", last_seq=0)
     for text in seen:
         talk.frame(text, "c2")
@@ -186,7 +187,7 @@ def test_a_thread_is_restored_in_a_second_window() -> None:
 
 def test_an_ended_answer_is_shown_again_twice_in_the_same_window() -> None:
     talk = asked().answer()
-    seen = [record.text for record in talk.records[3:]]
+    seen = talk.texts()
     for _ in range(2):
         talk.send("restore", thread="t1", last_seq=0)
         for text in seen:
@@ -197,7 +198,7 @@ def test_an_ended_answer_is_shown_again_twice_in_the_same_window() -> None:
 
 def test_a_run_under_way_is_shown_again_in_its_own_window() -> None:
     talk = asked().started().thinking().executing()
-    seen = [record.text for record in talk.records[3:]]
+    seen = talk.texts()
     talk.send("restore", thread="t1", last_seq=0)
     for text in seen:
         talk.frame(text)

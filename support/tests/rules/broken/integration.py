@@ -1,0 +1,182 @@
+"""Several things at once: order, helpers, windows, people."""
+
+from support.events import EventKind
+from support.tests.rules.broken.base import BASHIR, FAILING, PACED, again, broken, swap
+from support.tests.rules.talk import Talk, asked
+from support.trace import Expect
+
+
+@broken(
+    ("CONTINUITY-3", "seq 2", "seq 3", (4, 5)),
+    ("CONTENT-3", "a time not before the event before", "100.000 ms earlier", (5, 6)),
+)
+def out_of_order() -> Talk:
+    talk = asked().started().thinking().thinking().executing().tool_done().completed()
+    swap(talk, 4, 5)
+    return talk
+
+
+@broken(
+    ("CONTINUITY-3", "seq 3", "seq 2 again or late", (5, 6)),
+    ("CONTINUITY-2", "each event once", "agent_thinking t1-2 again", (6,)),
+)
+def duplicate_delivery() -> Talk:
+    talk = asked().started().thinking()
+    again(talk)
+    return talk.executing().tool_done().completed()
+
+
+@broken(
+    ("CONTINUITY-3", "seq 6", "seq 5 again or late", (8, 9)),
+    ("CONTINUITY-2", "each event once", "agent_completed t1-5 again", (9,)),
+)
+def duplicate_of_the_end() -> Talk:
+    talk = asked().answer()
+    return again(talk)
+
+
+@broken(
+    ("CONTINUITY-3", "seq 3", "seq 4", (5, 6)),
+)
+def event_lost() -> Talk:
+    return asked().started().thinking().executing(seq=4).tool_done().completed()
+
+
+@broken(
+    ("LIFECYCLE-3", "nothing after the end", "agent_thinking after agent_completed", (8, 9)),
+)
+def events_after_completed() -> Talk:
+    return asked().answer().thinking()
+
+
+@broken(
+    ("LIFECYCLE-3", "nothing after the end", "agent_started after agent_completed", (8, 9)),
+)
+def helper_starts_after_the_end() -> Talk:
+    return asked().answer().started("h1", parent_run_id="r1")
+
+
+@broken(
+    ("TIMELINESS-2", "at most 5 s of silence", "6.60 s", (7, 8)),
+    ("LIFECYCLE-2", "one end", "nothing for 6.6 s after 2 events", (3, 7, 8)),
+)
+def subagent_completion_ends_the_run() -> Talk:
+    talk = asked().started().thinking().started("h1", parent_run_id="r1").completed("h1", parent_run_id="r1")
+    return talk.timeout("end", 6.5, request="q1")
+
+
+@broken(
+    ("TIMELINESS-2", "at most 5 s of silence", "6.60 s", (4, 5)),
+    ("LIFECYCLE-2", "one end", "nothing for 6.6 s after 1 events", (3, 4, 5)),
+)
+def accepted_but_never_runs() -> Talk:
+    return asked().started().timeout("end", 6.5, request="q1")
+
+
+@broken(
+    ("LIFECYCLE-2", "one end", "4 events and no end", (3, 7)),
+)
+def final_event_skipped() -> Talk:
+    return asked().started().thinking().executing().tool_done()
+
+
+@broken(
+    ("LIFECYCLE-2", "an answer that ends", "not one event of it", (9,)),
+)
+def nothing_at_all() -> Talk:
+    return asked().answer().ask("q2")
+
+
+@broken(
+    ("LIFECYCLE-1", "agent_started", "error BAD_REQUEST: 'no'", (3, 4)),
+)
+def refused_without_a_reason() -> Talk:
+    error = {"type": "error_message", "error_code": "BAD_REQUEST", "error_message": "no", "request_id": "q1"}
+    return asked().frame(error)
+
+
+@broken(
+    ("LIFECYCLE-2", "one end", "2 events and no end", (3, 5, 6)),
+)
+def error_in_the_middle() -> Talk:
+    error = {"type": "error_message", "error_code": "INTERNAL", "error_message": "oops", "request_id": "q1"}
+    return asked().started().thinking().frame(error)
+
+
+@broken(
+    ("IDENTITY-1", "the run of request q1", "run r2 of request q2", (7,)),
+)
+def parallel_runs_cross_write() -> Talk:
+    talk = Talk().open().ask("q1", PACED).ask("q2", PACED).started("r1").started("r2", request="q2")
+    talk.thinking("r2", request="q1").thinking("r1", request="q2")
+    return talk.completed("r1").completed("r2", request="q2")
+
+
+@broken(
+    ("ISOLATION-2", "only what belongs to Ada", "agent_thinking that belongs to run r2 of Bashir", (9,)),
+)
+def parallel_runs_cross_write_between_people() -> Talk:
+    talk = Talk().open().open("Bashir", "c2").ask("q1").ask("q2", connection="c2")
+    talk.started("r1").started("r2", **BASHIR).thinking("r2")
+    talk.executing("r1").tool_done("r1").completed("r1")
+    talk.thinking("r2", **BASHIR).executing("r2", **BASHIR).tool_done("r2", **BASHIR)
+    return talk.completed("r2", **BASHIR)
+
+
+@broken(
+    ("IDENTITY-1", "events of runs that were asked for", "agent_started of run r1, which nobody asked for", (6,)),
+    ("LIFECYCLE-2", "an answer that ends", "not one event of it", (5, 10)),
+)
+def only_newest_connection_gets_events() -> Talk:
+    return Talk().open().open("Ada", "c2").ask("q1").answer(connection="c2")
+
+
+@broken(
+    ("IDENTITY-1", "events on the connection that asked", "tool_executing of run r1 on another window", (8,)),
+    ("LIFECYCLE-2", "one end", "2 events and no end", (5, 7, 10)),
+)
+def second_half_goes_to_the_newest_connection() -> Talk:
+    talk = Talk().open().open("Ada", "c2").ask("q1").started().thinking()
+    return talk.executing(connection="c2").tool_done(connection="c2").completed(connection="c2")
+
+
+@broken(
+    ("ISOLATION-2", "only what belongs to Bashir", "agent_started that belongs to run r1 of Ada", (7,)),
+)
+def broadcast_to_all() -> Talk:
+    talk = Talk().open().open("Bashir", "c2").ask("q1")
+    talk.started()
+    again(talk, "c2")
+    return talk.thinking().executing().tool_done().completed()
+
+
+@broken(
+    ("ISOLATION-2", "only what belongs to Bashir", "agent_started that belongs to thread t1 of Ada", (12,)),
+)
+def foreign_thread() -> Talk:
+    talk = Talk().open().open("Bashir", "c2").ask("q1").answer().ask("q2", connection="c2", expect=PACED)
+    return talk.started("r2", **{**BASHIR, "thread": "t1"}).completed("r2", **{**BASHIR, "thread": "t1"})
+
+
+@broken(
+    ("LIFECYCLE-3", "nothing after the end", "agent_thinking after agent_stopped", (7, 8)),
+    ("LIFECYCLE-2", "one end", "agent_completed after agent_stopped", (8, 9)),
+)
+def stop_acknowledged_but_run_goes_on() -> Talk:
+    talk = asked(Expect(end=EventKind.STOPPED)).started().thinking().send("stop", run="r1").stopped()
+    return talk.thinking().completed()
+
+
+@broken(
+    ("LIFECYCLE-2", "agent_stopped once the person said stop", "agent_completed 3.10 s later", (3, 7)),
+)
+def stop_ignored() -> Talk:
+    talk = asked(Expect(end=EventKind.STOPPED)).started().thinking().send("stop", run="r1")
+    return talk.wait(3).completed()
+
+
+@broken(
+    ("CONTENT-4", "the failing tool shown as failed", "every tool shown as fine", (3, 8)),
+)
+def tool_failure_hidden() -> Talk:
+    return asked(FAILING).started().thinking().executing().tool_done().completed(result="all is well")

@@ -1,0 +1,120 @@
+"""A profile that cannot be used says so in one line: the key, what was expected, what came, and the nearest name."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.wire.profile import Profile
+from support.wire.spec import ProfileError
+
+GOOD = """
+name = "small"
+[frame]
+kind = ["type"]
+[every]
+run = { at = ["run_id"], is = "id" }
+stamp = { at = ["timestamp"], is = "stamp" }
+[events.agent_started]
+kinds = ["agent_started"]
+[events.agent_completed]
+kinds = ["agent_completed"]
+text = { at = ["result"], is = "any" }
+[controls.pong]
+when = { type = "pong" }
+capture = { nonce = "nonce" }
+[send.start]
+type = "start"
+prompt = "{prompt}"
+[promises]
+ready = true
+"""
+
+# (what is replaced, by what, what the error begins with, what it mentions)
+ERRORS = [
+    ('name = "small"', "name = ", "not TOML: ", "line 2"),
+    ('name = "small"', "name = 5", "name: ", "expected `str`"),
+    ('name = "small"', "", "name: ", "got nothing"),
+    ('name = "small"', 'nam = "small"', "nam: ", "'nam', expected one of name"),
+    ("[frame]", "[fram]", "fram: ", "'fram', expected one of frame"),
+    ('kind = ["type"]', "kind = []", "frame.kind: ", "at least one"),
+    ('kind = ["type"]', 'kind = "type"', "frame.kind: ", "expected `array`"),
+    ('kind = ["type"]', 'kinds = ["type"]', "frame.kinds: ", "expected one of kind"),
+    ('kind = ["type"]', 'kind = ["a..b"]', "frame.kind: ", "'a..b'"),
+    ('kind = ["type"]', 'kind = ["type"]\ncodecs = ["jsn"]', "frame.codecs[0]: ", "'jsn'"),
+    ('kind = ["type"]\n[every]', "[every]", "frame.kind: ", "nothing"),
+    ("[frame]\nkind", "[fr]\nkind", "fr: ", "frame"),
+    ("[every]", "every = 1\n[everyone]", "", "every"),
+    ('run = { at = ["run_id"], is = "id" }', 'rum = { at = ["run_id"], is = "id" }', "every.rum: ", "one of run"),
+    ('is = "id"', 'is = "idd"', "every.run.is: ", "'idd', expected one of id"),
+    ('is = "id"', "is = 5", "every.run.is: ", "got `int`"),
+    ('run = { at = ["run_id"], is = "id" }', 'run = { is = "id" }', "every.run.at: ", "nothing"),
+    ('at = ["run_id"], is = "id"', 'at = ["run_id"]', "every.run.is: ", "nothing"),
+    ('at = ["run_id"]', "at = []", "every.run.at: ", "at least one"),
+    ('at = ["run_id"]', 'at = ["run id"]', "every.run.at: ", "'run id'"),
+    ('at = ["run_id"]', 'at = ["run_id", 5]', "every.run.at[1]: ", "got `int`"),
+    ('at = ["run_id"]', 'at = ["run_id"], optinal = true', "every.run.optinal: ", "expected one of optional"),
+    ("[every]", '[every]\nplaces = "payload"', "every.places: ", "expected `array`"),
+    ("[every]", "[every]\nplaces = []", "every.places: ", "at least one place"),
+    ("[every]", '[every]\nplace = [""]', "every.place: ", "places"),
+    ("[events.agent_started]", "[events.agent_startet]", "events.agent_startet: ", "expected one of agent_started"),
+    ('[events.agent_started]\nkinds = ["agent_started"]', "", "events.agent_started: ", "without it"),
+    ('kinds = ["agent_started"]', "kinds = []", "events.agent_started.kinds: ", "at least one"),
+    ('kinds = ["agent_started"]', "", "events.agent_started.kinds: ", "nothing"),
+    ('kinds = ["agent_completed"]', 'kinds = ["agent_started"]', "events.agent_completed.kinds: ", "already the name"),
+    ('text = { at = ["result"], is = "any" }', "text = 5", "events.agent_completed.text: ", "got `int`"),
+    ('text = { at = ["result"]', 'txt = { at = ["result"]', "events.agent_completed.txt: ", "expected one of text"),
+    ('is = "any"', 'is = "any", failing_at = ["eror"]', "events.agent_completed.text.failing_at: ", "result"),
+    ("[controls.pong]", "[controls.pung]", "controls.pung: ", "expected one of pong"),
+    ('when = { type = "pong" }', "when = {}", "controls.pong.when: ", "at least one"),
+    ('when = { type = "pong" }', "", "controls.pong.when: ", "nothing"),
+    ('when = { type = "pong" }', 'wen = { type = "pong" }', "controls.pong.wen: ", "expected one of when"),
+    ('when = { type = "pong" }', "when = { type = [1] }", "controls.pong.when[...]: ", "got `array`"),
+    ('nonce = "nonce"', 'nonce = "a b"', "controls.pong.capture: ", "'a b'"),
+    ("[send.start]", "[send.strat]", "send.strat: ", "expected one of start"),
+    ('[send.start]\ntype = "start"\nprompt = "{prompt}"', "", "send.start: ", "nothing"),
+    ('[send.start]\ntype = "start"\nprompt = "{prompt}"', "[send]\nstart = 1", "send.start: ", "got 1"),
+    ('"{prompt}"', '"{promt}"', "send.start.prompt: ", "'promt', expected one of prompt"),
+    ('prompt = "{prompt}"', "", "send.start: ", "{prompt}"),
+    ('prompt = "{prompt}"', 'prompt = "{prompt}"\nx = ["{nonce}"]', "send.start.x: ", "'nonce'"),
+    ("ready = true", "redy = true", "promises.redy: ", "expected one of ready"),
+    ("ready = true", 'ready = "yes"', "promises.ready: ", "expected `bool`"),
+]
+
+
+def test_the_profile_that_the_others_are_made_of_is_good() -> None:
+    assert Profile.from_toml(GOOD).name == "small"
+
+
+@pytest.mark.parametrize(("old", "new", "begins", "mentions"), ERRORS)
+def test_broken_profiles(old: str, new: str, begins: str, mentions: str) -> None:
+    assert old in GOOD
+    with pytest.raises(ProfileError) as caught:
+        Profile.from_toml(GOOD.replace(old, new, 1))
+    message = str(caught.value)
+    assert message.startswith(begins)
+    assert mentions in message
+    assert "\n" not in message
+
+
+@given(st.text(max_size=60))
+def test_no_text_makes_the_profile_reader_fail_in_another_way(text: str) -> None:
+    with pytest.raises(ProfileError):
+        Profile.from_toml(text)
+
+
+@given(st.text(alphabet="a\"'\\{}\n;.[]()", min_size=1, max_size=12))
+def test_a_profiles_text_never_becomes_code(name: str) -> None:
+    literal = '"' + name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+    text = GOOD.replace('kinds = ["agent_started"]', f"kinds = [{literal}]")
+    text = text.replace('when = { type = "pong" }', f"when = {{ type = {literal} }}", 1)
+    assert Profile.from_toml(text).name == "small"
+
+
+def test_a_path_that_is_both_a_value_and_a_container_is_read_by_the_patient_reader() -> None:
+    both = GOOD.replace(
+        'text = { at = ["result"], is = "any" }', 'text = { at = ["result", "result.text"], is = "any" }'
+    )
+    profile = Profile.from_toml(both)
+    assert profile.fast(b'{"type":"agent_completed"}') is None
+    reading = profile.read(b'{"type":"agent_completed","run_id":"r","timestamp":1,"result":"yes"}')
+    assert getattr(reading, "text", None) == "yes"
