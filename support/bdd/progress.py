@@ -14,8 +14,15 @@ from rich.text import Text
 from support.bdd.world import World
 from support.report.evidence import Finished
 
-_MARKS = {"passed": "[green]ok[/]", "failed": "[red]FAILED[/]", "broken": "[magenta]BROKEN[/]",
-          "not_exercised": "[yellow]not exercised[/]"}  # fmt: skip
+_MARKS = {
+    "passed": ("ok", "green"),
+    "failed": ("FAILED", "red"),
+    "broken": ("BROKEN", "magenta"),
+    "not_exercised": ("skip", "yellow"),
+}
+_LOG_WIDTH = 110
+_MARGIN = 11
+_NARROWEST = 20
 
 
 class Progress:
@@ -32,6 +39,7 @@ class Progress:
         self._events = 0
         self._total = 0
         self._now = ""
+        self._category = ""
         self._world: World | None = None
         self._live: Live | None = None
 
@@ -67,10 +75,17 @@ class Progress:
         self._counts[finished.outcome] += 1
         self._events += events
         category = finished.key.partition("/")[0]
-        mark = _MARKS[finished.outcome]
-        self._say(f"  {mark}  {category}: {escape(name)} [dim]({events} events, {finished.duration_s:.2f} s)[/]")
+        if category != self._category:
+            self._category = category
+            self._say(f"[bold]{category}[/]")
+        word, colour = _MARKS[finished.outcome]
+        figures = f"{events:4d} events {finished.duration_s:6.2f} s"
+        room = self.console.width if self.console.is_terminal else _LOG_WIDTH
+        width = max(room - len(figures) - _MARGIN, _NARROWEST)
+        shown = escape(Text(name).plain[:width].ljust(width))
+        self._say(f"  [{colour}]{word:<7}[/]{shown} [dim]{figures}[/]")
         if finished.reason and finished.outcome != "passed":
-            self._say(f"      {escape(_first_line(finished.reason))}")
+            self._say(f"         {escape(_first_line(finished.reason))}")
 
     def close(self) -> None:
         """Leaves the terminal as it was."""

@@ -67,7 +67,8 @@ class SuiteRunner(Runner):
                     return True
                 finally:
                     self.interrupted = interruption.reason
-                    self._ended(suite)
+                    self.suite = suite if suite.begun else None
+                    self._ended()
         except Misconfigured as error:
             self.misconfigured = str(error)
             if self.plan is None:
@@ -86,11 +87,9 @@ class SuiteRunner(Runner):
         try:
             suite.start()
         except TargetFault as error:
-            self.suite = suite
             self._fault = f"the target cannot be judged: {error}"
             progress.failed(self._fault)
             return True
-        self.suite = suite
         for scenario in selected:
             suite.evidence.append(_selected(scenario))
         if not selected:
@@ -113,9 +112,10 @@ class SuiteRunner(Runner):
         failed = super().run_model(self.features)
         return failed or hooks.failed
 
-    def _ended(self, suite: Suite) -> None:
+    def _ended(self) -> None:
         """Writes the last line of the ledger, and what Allure wants to know of the session."""
-        if self.suite is None:
+        suite = self.suite
+        if suite is None:
             return
         keys: tuple[str, ...] = ()
         if self._allure is not None:

@@ -50,6 +50,7 @@ class Suite:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self.begun = False
         self.loop = LoopThread()
         self.backend: BackendProcess | None = None
         self.folder: Path
@@ -87,8 +88,24 @@ class Suite:
         self.target = self._start_backend(target, environ) if target.start == "embedded" else target
 
     def start(self) -> None:
-        """Prepares, begins the session folder, and waits until the target is healthy."""
+        """Prepares, waits until the target is healthy, and begins the session folder.
+
+        The folder is made as well when the target is at fault or the wait is interrupted, so that this can be judged;
+        not for a mistake of the user's.
+        """
         self.prepare()
+        try:
+            if self.target.health:
+                patience_s = _START_S if self.target.start == "embedded" else _FOREIGN_START_S
+                self.loop.call(wait_healthy(self.target, patience_s), _START_S * 2)
+        except Misconfigured:
+            raise
+        except BaseException:
+            self._begin()
+            raise
+        self._begin()
+
+    def _begin(self) -> None:
         plan, target = self.plan, self.target
         self.folder = new_session_folder(plan.output_dir)
         self.evidence = Evidence(self.folder)
@@ -103,9 +120,7 @@ class Suite:
                 latency_ms_avg=target.thresholds.latency_ms_avg, versions=versions(),
             )
         )  # fmt: skip
-        if target.health:
-            patience_s = _START_S if target.start == "embedded" else _FOREIGN_START_S
-            self.loop.call(wait_healthy(target, patience_s), _START_S * 2)
+        self.begun = True
 
     def _start_backend(self, target: Target, environ: Mapping[str, str]) -> Target:
         try:

@@ -34,9 +34,10 @@ def run(options: argparse.Namespace) -> int:
         defects=tuple(options.defect), performance_threshold_ms=options.performance_threshold,
         timeout_s=options.timeout, environ=dict(os.environ),
     )  # fmt: skip
-    runner = SuiteRunner(_configuration(options, [features / category for category in wanted]), plan, Progress(console))
+    progress = Progress(console)
+    runner = SuiteRunner(_configuration(options, [features / category for category in wanted]), plan, progress)
     # behave prints some of its own on stdout; in CI mode that belongs to three lines only.
-    with contextlib.redirect_stdout(sys.stderr):
+    with contextlib.redirect_stdout(sys.stderr), contextlib.closing(progress):
         runner.run()
     if runner.misconfigured:
         raise Misconfigured(runner.misconfigured)
@@ -69,6 +70,7 @@ def _wanted(categories: list[str] | None, features: Path) -> tuple[str, ...]:
 
 def _configuration(options: argparse.Namespace, paths: list[Path]) -> Any:
     from behave.configuration import Configuration  # noqa: PLC0415
+    from behave.model import ScenarioOutline  # noqa: PLC0415
     from cucumber_tag_expressions.parser import TagExpressionError  # noqa: PLC0415
 
     arguments = ["-f", "null", "--no-summary", "--no-color"]
@@ -77,9 +79,13 @@ def _configuration(options: argparse.Namespace, paths: list[Path]) -> Any:
     if options.fail_fast:
         arguments.append("--stop")
     try:
-        return Configuration([*arguments, *map(str, paths)], load_config=False)
+        configuration = Configuration([*arguments, *map(str, paths)], load_config=False)
     except TagExpressionError as error:
         complaint = str(error).splitlines()[0]
         raise Misconfigured(
             f"--tags {options.tags!r}: expected an expression like '@a and not @b': {complaint}"
         ) from error
+    # The rows of an outline bear names of their own, which need no numbers. Without its config files, behave takes this
+    # from the class.
+    ScenarioOutline.annotation_schema = "{name}"
+    return configuration

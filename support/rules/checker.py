@@ -49,7 +49,8 @@ class ConnectionChecker:
         self.windows = book.windows(person)
         self.last_error: Control | None = None
         self.heard = False
-        self._forms: dict[EventKind, tuple[int, str | None]] = {}
+        self._shapes: dict[EventKind, int] = {}
+        self._formats: dict[EventKind, str | None] = {}
         self._unread: list[int] = []
         self._reported: set[tuple[str, str]] = set()
         self._gap_free = profile.promises.gap_free_seq
@@ -179,80 +180,87 @@ class ConnectionChecker:
         if key in run.event_ids:
             continuity.on_repeat(event, n, self.report, run)
             return
-        if key is not None:
-            continuity.remember(run.event_ids, key)
+        if key is not None and run.events < continuity.MOST_KEYS:
+            run.event_ids.add(key)
         self._judge(run, event, at, n)
 
     def _judge(self, run: Run, event: Event, at: float, n: int) -> None:
         kind = event.kind
-        form = self._forms.get(kind)
-        if form is None or form[0] != event.shape or form[1] != event.stamp_format:
-            self._form(run, event, n)
+        if self._shapes.get(kind) != event.shape:
+            self._shape(run, event, n)
         stamp = event.server_s
         if stamp is not None and stamp >= run.last_stamp_s and -self._skew_s < stamp - self.epoch_s - at < self._skew_s:
             run.last_stamp_s = stamp
         else:
             content.on_stamp(run, event, self.epoch_s + at, n, skew_s=self._skew_s, report=self.report)
-        if run.parent is not None:
-            self._helps(run.root, event, at, n)
+        if run.in_company:
+            self._in_company(run, event, at, n)
         elif at - run.last_at > self._silence_s and run.stage is _OPEN:
             timeliness.on_silence(run, at, n, self._silence_s, self.report)
-        before = run.stage
-        run.stage, rule = _STEPS[before][kind]
-        if rule is not None:
-            lifecycle.on_objection(rule, before, run, event, n, self.report)
         run.events += 1
         run.last_at = at
-        if run.recent is not None:
-            run.recent.append(at)
-        if before is not Stage.ENDED:
+        if kind is _THINKING and run.stage is _OPEN:
+            run.thoughts += 1
+        else:
             self._step(run, event, at, n)
         run.last_n = n
 
     def _step(self, run: Run, event: Event, at: float, n: int) -> None:
-        kind = event.kind
-        if kind is _THINKING:
-            run.thoughts += 1
-        elif kind is _TOOL_EXECUTING:
+        kind, before = event.kind, run.stage
+        run.stage, rule = _STEPS[before][kind]
+        if rule is not None:
+            lifecycle.on_objection(rule, before, run, event, n, self.report)
+        if before is Stage.ENDED:
+            return
+        if kind is _TOOL_EXECUTING:
             pairing.on_executing(run, event, at, n, self.report)
         elif kind is _TOOL_COMPLETED:
             tool = pairing.on_completed(run, event, n, self.report)
-            if tool is not None:
+            if tool is not None and at - tool.at > self.budgets.tool_s:
                 timeliness.on_tool(run, tool, at, n, tool_s=self.budgets.tool_s, report=self.report)
         elif kind is _STARTED:
             if run.started_at is None:
                 run.started_at = at
                 run.first_stamp_s = event.server_s
                 timeliness.on_start(run, at, n, self.budgets.start_s, self.report)
+        elif kind is _THINKING:
+            run.thoughts += 1
         else:
             self._end(run, event, at, n)
 
-    def _helps(self, root: Run, event: Event, at: float, n: int) -> None:
+    def _in_company(self, run: Run, event: Event, at: float, n: int) -> None:
         """A helper's event is a sign of life of the run that the person asked for, and shows its thinking."""
+        root = run.root
         if at - root.last_at > self._silence_s and root.stage is _OPEN:
             timeliness.on_silence(root, at, n, self._silence_s, self.report)
-        root.last_at = at
-        root.last_n = n
-        root.thoughts += event.kind is _THINKING
+        if run.recent is not None:
+            run.recent.append(at)
+        if run is not root:
+            root.last_at = at
+            root.last_n = n
+            root.thoughts += event.kind is _THINKING
 
     def _end(self, run: Run, event: Event, at: float, n: int) -> None:
         run.ended_by = event.kind
         lifecycle.on_end(run, event, n, self.report)
-        pairing.on_end(run, event, n, self.report)
+        if run.tools:
+            pairing.on_end(run, event, n, self.report)
         content.on_end(run, event, n, self.report)
         timeliness.on_end(run, event, at, n, self.budgets, report=self.report)
         if run.stop_at is not None and event.kind is EventKind.COMPLETED:
             waiting.on_ignored_stop(run, at, n, self.budgets, self.report)
         self.desk.settle(run, event.event_id if event.event_id is not None else event.seq)
 
-    def _form(self, run: Run, event: Event, n: int) -> None:
+    def _shape(self, run: Run, event: Event, n: int) -> None:
         kind = event.kind
-        shape, stamp_format = self._forms.setdefault(kind, (event.shape, event.stamp_format))
-        if shape != event.shape:
-            self.report("CONTENT-6", f"{kind} built as before on this connection", "built in another way", n, run=run)
-        if stamp_format != event.stamp_format:
+        if kind not in self._shapes:
+            self._shapes[kind] = event.shape
+            self._formats[kind] = event.stamp_format
+        elif self._formats[kind] != event.stamp_format:
             came = f"{event.stamp_format} ({event.stamp})"
-            self.report("CONTENT-6", f"timestamps as {stamp_format} in {kind}", came, n, run=run)
+            self.report("CONTENT-6", f"timestamps as {self._formats[kind]} in {kind}", came, n, run=run)
+        else:
+            self.report("CONTENT-6", f"{kind} built as before on this connection", "built in another way", n, run=run)
 
     def _number(self, event: Event, n: int, run: Run | None) -> None:
         if not self._gap_free or event.seq is None:

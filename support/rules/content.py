@@ -1,7 +1,7 @@
 """CONTENT: what a person is shown is whole, of one form, and an answer."""
 
+import functools
 import re
-from collections.abc import Iterator
 
 from support.events import Event, EventKind
 from support.rules.state import Report, Run
@@ -61,24 +61,20 @@ def on_end(run: Run, event: Event, n: int, report: Report) -> None:
             report("CONTENT-4", "the failing tool shown as failed", "every tool shown as fine", ask.n, n, run=run)
 
 
-def _misses(text: str, expect: Expect) -> Iterator[tuple[str, str]]:
+def _misses(text: str, expect: Expect) -> list[tuple[str, str]]:
     """In what an answer's text falls short: (expected, actual)."""
     answer = text.casefold()
     if not answer or answer.isspace():
-        yield "an answer", "an empty one"
-        return
+        return [("an answer", "an empty one")]
     if len(answer) < 2 * len(expect.prompt) + _MOST_AROUND_AN_ECHO and _echoes(answer, expect):
-        yield "an answer", f"the question again: {shown(text)}"
-        return
+        return [("an answer", f"the question again: {shown(text)}")]
     unmet = [group for group in expect.contains if not _holds(answer, group)]
     # An answer that holds all that was asked for may speak of errors.
-    if len(answer) < _LONGEST_FALLBACK and not expect.failing_tool and (unmet or not expect.contains):
+    if (unmet or not expect.contains) and len(answer) < _LONGEST_FALLBACK and not expect.failing_tool:
         for fallback in _FALLBACKS:
             if fallback in answer:
-                yield "an answer", f"a canned fallback: {shown(text)}"
-                return
-    for group in unmet:
-        yield f"an answer with {' or '.join(map(repr, group))}", shown(text)
+                return [("an answer", f"a canned fallback: {shown(text)}")]
+    return [(f"an answer with {' or '.join(map(repr, group))}", shown(text)) for group in unmet]
 
 
 def _holds(answer: str, alternatives: tuple[str, ...]) -> bool:
@@ -100,8 +96,17 @@ def _echoes(answer: str, expect: Expect) -> bool:
 
     Compared without case and punctuation.
     """
-    said, asked = " ".join(_WORD.findall(answer)), " ".join(_WORD.findall(expect.prompt.casefold()))
-    if not asked or asked not in said or len(said) >= len(asked) + _MOST_AROUND_AN_ECHO:
+    asked = _words(expect.prompt)
+    if not asked or asked[-1] not in answer:
+        return False
+    said, question = " ".join(_WORD.findall(answer)), " ".join(asked)
+    if question not in said or len(said) >= len(question) + _MOST_AROUND_AN_ECHO:
         return False
     rest = answer.replace(expect.prompt.casefold(), " ")
     return not any(_holds(rest, group) for group in expect.contains)
+
+
+@functools.lru_cache(maxsize=256)
+def _words(prompt: str) -> tuple[str, ...]:
+    """The words of a question. Thousands of people may ask the same one."""
+    return tuple(_WORD.findall(prompt.casefold()))

@@ -7,7 +7,7 @@ one: then a gap is a finding only if no window filled it in the end, and none wa
 from support.events import Event
 from support.rules.state import Line, Report, Run, Thread
 
-_MOST_IDS = 4096
+MOST_KEYS = 4096
 _MOST_NUMBERS = 16_384
 _MOST_MISSING = 1024
 
@@ -20,7 +20,7 @@ def on_repeat(event: Event, n: int, report: Report, run: Run | None) -> None:
 
 def remember(keys: set[str | int], key: str | int) -> None:
     """Keeps the key of an event, within a bound."""
-    if len(keys) < _MOST_IDS:
+    if len(keys) < MOST_KEYS:
         keys.add(key)
 
 

@@ -4,7 +4,7 @@ from support.events import Event, EventKind
 from support.rules import continuity, lifecycle
 from support.rules.book import Book
 from support.rules.isolation import stranger
-from support.rules.state import Ask, Line, Report, Run, Stage, window_of
+from support.rules.state import NOTHING_EXPECTED, Ask, Line, Report, Run, Stage, window
 
 _PLACEHOLDERS = frozenset(
     {"", "registry", "null", "none", "nil", "undefined", "unknown", "placeholder", "default", "run", "run_id", "run-id",
@@ -68,6 +68,9 @@ class Desk:
         Takes the run id at its word only where it agrees with the request id, the thread and the owner; reports
         IDENTITY-1, IDENTITY-2 and ISOLATION-2 where it does not.
         """
+        ask = self.by_request.get(event.request) if event.request else None
+        if ask is not None and ask.run is None and self._is_plainly_new(event, ask):
+            return self._begin(event.run, ask, event, at)
         other = stranger(self.book, self.person, event)
         if other is not None:
             whose, what = other
@@ -81,6 +84,19 @@ class Desk:
             if run.thread is None and event.thread is not None:
                 run.thread, run.line = event.thread, self.line(event.thread)
         return run
+
+    def _is_plainly_new(self, event: Event, ask: Ask) -> bool:
+        """Whether an event begins a run in the way that nearly all do; whatever else it may be needs a closer look."""
+        run, thread = event.run, self.book.threads.get(event.thread or "")
+        return (
+            run is not None
+            and self.book.find(run) is None
+            and event.parent is None
+            and event.user == self.user
+            and (thread is None or thread.person == self.person)
+            and (ask.thread is None or ask.thread == event.thread)
+            and run.strip().casefold() not in _PLACEHOLDERS
+        )
 
     def _find(self, event: Event, at: float, n: int, *, foreign: bool) -> Run | None:
         ask = self.by_request.get(event.request) if event.request else None
@@ -117,7 +133,7 @@ class Desk:
         if ask is None and not event.request and not foreign:
             ask = self._waiting(event)
         if ask is not None and ask.run is None:
-            return self._begin(event.run, ask, event, at, n)
+            return self._begin(event.run, ask, event, at)
         if foreign or self._was_shown(event, n):
             return None
         run = ask.run if ask is not None else self._only_open(event)
@@ -131,7 +147,7 @@ class Desk:
         ask = ask or (self._waiting(event) if not event.request else None)
         if ask is None:
             return self._only_open(event)
-        return ask.run or self._begin(None, ask, event, at, n)
+        return ask.run or self._begin(None, ask, event, at)
 
     def _waiting(self, event: Event) -> Ask | None:
         """The oldest question without an answer that the event may belong to; one still waited for, if there is."""
@@ -146,26 +162,32 @@ class Desk:
         runs = [run for run in self.runs.values() if run.parent is None and event.request in (None, "", run.request)]
         return runs[0] if len(runs) == 1 else None
 
-    def _begin(self, run_id: str | None, ask: Ask, event: Event, at: float, n: int) -> Run:
-        # Without a request id, two questions that wait side by side cannot be told apart.
-        rivals = [] if event.request else [other for other in self._fitting(event) if not other.given_up]
-        for rival in rivals if len(rivals) > 1 else ():
-            rival.mixed_up = True
+    def _begin(self, run_id: str | None, ask: Ask, event: Event, at: float) -> Run:
+        if not event.request:
+            self._mix_up(event)
+        expect = None if ask.mixed_up else ask.expect or NOTHING_EXPECTED
         run = Run(
             run_id or f"?{self.connection}:{ask.n}", self.person, self, self.line(event.thread), ask.n, ask.n, ask.at,
-            at, ask, None if ask.mixed_up else ask.expect, None, event.request, event.thread, event.user,
+            at, ask, expect, None, event.request, event.thread, event.user,
         )  # fmt: skip
-        run.recent = window_of(ask.expect)
+        if expect is not None and expect.paced:
+            run.recent, run.in_company = window(), True
         ask.run = run
         self.runs[run.id] = self.book.runs[run.id] = run
         return run
+
+    def _mix_up(self, event: Event) -> None:
+        """Without a request id, questions that wait side by side cannot be told apart."""
+        rivals = [ask for ask in self._fitting(event) if not ask.given_up]
+        for rival in rivals if len(rivals) > 1 else ():
+            rival.mixed_up = True
 
     def _helper(self, parent: Run, event: Event, n: int, at: float) -> Run:
         if parent.stage is Stage.ENDED:
             lifecycle.on_objection("LIFECYCLE-3", Stage.ENDED, parent, event, n, self.report)
         run = Run(
             event.run or "", self.person, self, self.line(event.thread), n, n, at, at, None, None, parent,
-            event.request, event.thread, event.user,
+            event.request, event.thread, event.user, in_company=True,
         )  # fmt: skip
         self.runs[run.id] = self.book.runs[run.id] = run
         return run

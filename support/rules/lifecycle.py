@@ -55,9 +55,9 @@ def on_end(run: Run, event: Event, n: int, report: Report) -> None:
         report("LIFECYCLE-4", "agent_thinking before the end", "none", run.first_n, n, run=run)
     if not expect.tools or event.kind is not EventKind.COMPLETED or expect.end is not EventKind.COMPLETED:
         return
-    seen = (run.started_at is not None, run.thoughts, run.tools_begun, run.tools_done)
-    unseen = [kind for kind, times in zip((EventKind.STARTED, *_MIDDLE), seen, strict=True) if not times]
-    if unseen:
+    if not (run.thoughts and run.tools_begun and run.tools_done) or run.started_at is None:
+        seen = (run.started_at is not None, run.thoughts, run.tools_begun, run.tools_done)
+        unseen = [kind for kind, times in zip((EventKind.STARTED, *_MIDDLE), seen, strict=True) if not times]
         report("LIFECYCLE-5", "all five kinds", f"no {' and no '.join(unseen)}", run.first_n, n, run=run)
     elif run.tools_begun < expect.tools:
         report("LIFECYCLE-5", f"{expect.tools} tools at work", f"{run.tools_begun}", run.first_n, n, run=run)

@@ -40,37 +40,31 @@ NOTHING_EXPECTED = Expect()
 _WINDOW = 512
 
 
-class Ask:
+class Ask(msgspec.Struct, eq=False):
     """A question that was sent: what binds its answer to it, and what may be expected.
 
     `given_up`: the person no longer waits, but what still comes belongs here. `over`: nothing more is owed. `mixed_up`:
     which run answers it, and which another question, cannot be known.
     """
 
-    __slots__ = ("at", "expect", "given_up", "mixed_up", "n", "over", "request", "run", "thread")
-
-    def __init__(self, n: int, at: float, request: str | None, thread: str | None, expect: Expect | None) -> None:
-        self.n = n
-        self.at = at
-        self.request = request
-        self.thread = thread
-        self.expect = expect or NOTHING_EXPECTED
-        self.run: Run | None = None
-        self.given_up = False
-        self.over = False
-        self.mixed_up = False
+    n: int
+    at: float
+    request: str | None
+    thread: str | None
+    expect: Expect | None
+    run: "Run | None" = None
+    given_up: bool = False
+    over: bool = False
+    mixed_up: bool = False
 
 
-class OpenTool:
+class OpenTool(msgspec.Struct, eq=False, gc=False):
     """A tool at work: its name and since when (record number, time)."""
 
-    __slots__ = ("at", "call", "n", "name")
-
-    def __init__(self, name: str | None, call: str | None, n: int, at: float) -> None:
-        self.name = name
-        self.call = call
-        self.n = n
-        self.at = at
+    name: str | None
+    call: str | None
+    n: int
+    at: float
 
 
 class Run(msgspec.Struct, eq=False):
@@ -79,6 +73,7 @@ class Run(msgspec.Struct, eq=False):
     `id` begins with "?" where the backend gave none. `expect` is None where it is not known which question this
     answers. A helper's run has a `parent`; what it shows counts for the run that the person asked for. `shown` are
     the keys of the events that the window which asked was shown, once another window may be shown them too.
+    `in_company`: it has a parent, or the times of its events are kept.
     """
 
     id: str
@@ -111,6 +106,7 @@ class Run(msgspec.Struct, eq=False):
     event_ids: set[str | int] = set()
     shown: set[str | int] | None = None
     recent: deque[float] | None = None
+    in_company: bool = False
 
     @property
     def root(self) -> "Run":
@@ -121,9 +117,9 @@ class Run(msgspec.Struct, eq=False):
         return run
 
 
-def window_of(expect: Expect) -> deque[float] | None:
-    """Room for the times of the latest events, where TIMELINESS-3 is judged."""
-    return deque(maxlen=_WINDOW) if expect.paced else None
+def window() -> deque[float]:
+    """Room for the times of a run's latest events."""
+    return deque(maxlen=_WINDOW)
 
 
 class Thread:

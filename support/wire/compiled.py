@@ -11,7 +11,7 @@ import msgspec
 
 from support.events import Control, Event, EventKind
 from support.wire.spec import EventSpec, Field, Spec
-from support.wire.values import SECONDS, read_stamp
+from support.wire.values import FIRST_WEIGHT, SECONDS, STAMP_FORMATS, read_stamp
 
 Reader = Callable[[bytes], Event | Control | None]
 
@@ -148,9 +148,9 @@ def _dispatch(spec: Spec, root: _Node, decode: Any) -> Reader:
 def _event_reader(event: EventSpec, root: _Node, kind_index: int) -> Any:
     source = _Source(root)
     source.emit(0, "def reader(f):")
-    source.emit(1, f"shape = {kind_index}")
+    source.emit(1, f"shape = {kind_index * len(STAMP_FORMATS)}")
     source.emit(1, "failed = False")
-    weight = 16
+    weight = FIRST_WEIGHT
     for number, (name, (field, paths)) in enumerate(event.fields.items()):
         _lookup(source, f"v{number}", field, paths, weight)
         if not field.varies:
@@ -164,7 +164,7 @@ def _event_reader(event: EventSpec, root: _Node, kind_index: int) -> Any:
     arguments = [variables.get(name, "None") for name in _EVENT_ARGUMENTS]
     source.emit(1, f"return Event({', '.join(arguments)})")
     values = {"Event": Event, "KIND": event.kind, "read_stamp": read_stamp, "encode": msgspec.json.encode,
-              "seconds": SECONDS}  # fmt: skip
+              "seconds": SECONDS, "formats": STAMP_FORMATS}  # fmt: skip
     return source.compile("reader", values)
 
 
@@ -184,6 +184,7 @@ def _stamp(source: _Source, stamp: str) -> None:
     source.emit(2, "if stamp_format is None:")
     source.emit(3, f"server_s, stamp_format = read_stamp({stamp})")
     source.emit(3, "if server_s is None: return None")
+    source.emit(3, "shape += formats.index(stamp_format)")
 
 
 def _lookup(source: _Source, variable: str, field: Field, paths: tuple[str, ...], weight: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from support.events import Control, Event, EventKind, Problem, Reading, Unmapped
 from support.wire.spec import EventSpec, Field, Spec
 from support.wire.text import WELL_FORMED, preview
-from support.wire.values import MISSING, read_stamp, text_of, walk
+from support.wire.values import FIRST_WEIGHT, MISSING, STAMP_FORMATS, read_stamp, text_of, walk
 
 _FIELD_RULE = "CONTENT-1"
 _OWN_RULE = {"run", "tool"}  # IDENTITY-1 and PAIRING-3 object to these themselves
@@ -45,7 +45,8 @@ def read_value(spec: Spec, value: Any, problems: tuple[Problem, ...]) -> Reading
 def _event(event: EventSpec, value: dict[str, Any], shape: int, problems: tuple[Problem, ...]) -> Event:
     found: dict[str, Any] = {}
     wrong = list(problems)
-    weight = 16
+    weight = FIRST_WEIGHT
+    shape *= len(STAMP_FORMATS)
     tool_failed = False
     wrapped = False
     for name, (field, paths) in event.fields.items():
@@ -68,6 +69,8 @@ def _event(event: EventSpec, value: dict[str, Any], shape: int, problems: tuple[
     server_s, stamp_format = read_stamp(stamp) if stamp is not None else (None, None)
     if stamp is not None and server_s is None:
         wrong.append(Problem(_FIELD_RULE, "a timestamp (ISO 8601 or epoch)", preview(str(stamp))))
+    if stamp_format is not None:
+        shape += STAMP_FORMATS.index(stamp_format)
     return Event(
         kind=event.kind,
         run=found.get("run"),

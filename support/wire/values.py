@@ -6,6 +6,10 @@ from typing import Any
 import msgspec
 
 _encoder = msgspec.json.Encoder()
+STAMP_FORMATS = ("ISO Z", "ISO offset", "ISO", "epoch s", "epoch ms", "epoch us")
+# The shape of an event is a number in mixed radix: the timestamp's format, which path named the kind, and then the
+# place of each field.
+FIRST_WEIGHT = 1024
 _MILLISECONDS_FROM = 1e11
 _MICROSECONDS_FROM = 1e14
 _NO_TIME_FROM = 1e18
