@@ -140,11 +140,15 @@ def _scenarios(facts: Facts) -> Criterion:
     ran = count[Outcome.PASSED] + count[Outcome.FAILED] + count[Outcome.BROKEN]
     parts = [f"{count[outcome]} {outcome.replace('_', ' ')}" for outcome in Outcome if count[outcome]]
     measured = ", ".join(parts) or "no scenario"
+    seen = {scenario.category for scenario in facts.scenarios if scenario.outcome is not Outcome.NOT_EXERCISED}
+    unseen = [category for category in facts.wanted if category not in seen]
+    if unseen and facts.scenarios:
+        measured += f"; nothing of {', '.join(unseen)}"
     if facts.findings:
         measured += f"; {len(facts.findings)} findings"
     if count[Outcome.FAILED] or facts.findings:
         status = Status.FAILED
-    elif count[Outcome.BROKEN] or count[Outcome.NOT_RUN] or not count[Outcome.PASSED]:
+    elif count[Outcome.BROKEN] or count[Outcome.NOT_RUN] or unseen or not count[Outcome.PASSED]:
         status = Status.INCONCLUSIVE
     else:
         status = Status.PASSED
@@ -220,6 +224,8 @@ def _reason(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
         beyond += f" Only scenarios with {facts.tags}."
     if verdict is Verdict.APPROVED:
         passed = sum(scenario.outcome is Outcome.PASSED for scenario in facts.scenarios)
+        spared = sum(scenario.outcome is Outcome.NOT_EXERCISED for scenario in facts.scenarios)
+        beyond = (f" {spared} scenarios were not exercised." if spared else "") + beyond
         shown = "all five events were observed" if facts.observed.five_expected else "no question needed a tool"
         return f"{accepted}{passed} scenarios passed, {shown}, no rule objected.{beyond}"
     wanted = Status.FAILED if verdict is Verdict.BLOCKED else Status.INCONCLUSIVE

@@ -70,14 +70,9 @@ class Hooks:
             _attach(world)
 
     def settle(self, *, wait: bool = False) -> None:
-        """Enters into the ledger what can no longer change; with `wait`, everything."""
-        still: list[_Waiting] = []
-        for waiting in self._waiting:
-            if wait or waiting.future is None or waiting.future.done():
-                self._settle(waiting)
-            else:
-                still.append(waiting)
-        self._waiting = still
+        """Enters into the ledger, in order, what can no longer change; with `wait`, everything."""
+        while self._waiting and (wait or self._waiting[0].is_done()):
+            self._settle(self._waiting.pop(0))
 
     def _settle(self, waiting: "_Waiting") -> None:
         scenario, world = waiting.scenario, waiting.world
@@ -112,6 +107,10 @@ class _Waiting:
         self.world = world
         self.future = future
         self.took_s = took_s
+
+    def is_done(self) -> bool:
+        """Whether nothing more of the scenario can arrive."""
+        return self.future is None or self.future.done()
 
 
 def _reason(scenario: Scenario, outcome: Outcome) -> str:

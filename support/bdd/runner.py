@@ -82,6 +82,8 @@ class SuiteRunner(Runner):
     _allure: AllureFormatter | None = None
 
     def _session(self, suite: Suite, selected: list[Scenario]) -> bool:
+        if suite.plan.tags and selected:
+            suite.narrow_to(selected_categories([scenario_key(scenario) for scenario in selected]))
         progress = self.progress or Progress.silent()
         progress.starting(suite.plan.environment)
         try:

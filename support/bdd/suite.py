@@ -6,24 +6,27 @@ import platform
 import ssl
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
 
 from support import __version__
-from support.access import Access, ssl_context, wait_healthy
+from support.access import Access, TargetFault, ssl_context, wait_healthy
 from support.backend.launch import BackendFailed, BackendProcess
 from support.bdd.loop import LoopThread
 from support.client.persona import canary_of
-from support.report.evidence import Evidence, Session
+from support.client.recorder import Recorder
+from support.client.session import NotConnected, Session
+from support.report.evidence import Evidence, Judged
 from support.settings import Misconfigured, load_target, profile_text
-from support.targets.model import NEEDS, Target
+from support.targets.model import NEEDS, PROMPTS, Target
 from support.wire.profile import Profile
 from support.wire.spec import ProfileError
 
 _START_S = 15.0
 _FOREIGN_START_S = 5.0
+_WARM_UP_S = 600.0
 log = logging.getLogger("greenlight")
 
 
@@ -83,7 +86,7 @@ class Suite:
             raise Misconfigured(f"profile {name}: {error}") from error
         self.tls = ssl_context(target)
         self.access = Access(target, environ)
-        self.canaries = {person.name: canary_of(person.name) for person in target.personas}
+        self.canaries = {persona.name: canary_of(persona.name) for persona in target.personas}
         self.loop.start()
         self.target = self._start_backend(target, environ) if target.start == "embedded" else target
 
@@ -104,6 +107,8 @@ class Suite:
             self._begin()
             raise
         self._begin()
+        if self.target.warm_up_runs:
+            self.loop.call(self._warm_up(), _WARM_UP_S)
 
     def _begin(self) -> None:
         plan, target = self.plan, self.target
@@ -112,7 +117,7 @@ class Suite:
         self._log = log_to(self.folder / "validation_execution.log")
         absent = {need: reason for need in NEEDS if (reason := target.lacks(need)) is not None}
         self.evidence.begin(
-            Session(
+            Judged(
                 session_id=self.folder.name, started_epoch_s=time.time(), environment=target.name,
                 url=_without_query(target.url), profile_toml=self.profile_toml, budgets=target.budgets,
                 clock=target.clock, wanted=plan.wanted, tags=plan.tags, absent=absent,
@@ -122,6 +127,26 @@ class Suite:
         )  # fmt: skip
         self.begun = True
 
+    async def _warm_up(self) -> None:
+        """Asks the target's first question as often as its file says; nothing of it is judged or kept.
+
+        Raises TargetFault where the target does not even let the person in.
+        """
+        persona = self.target.personas[0]
+        canary = self.canaries[persona.name]
+        prompt = next(name for name in PROMPTS if self.target.lacks(name) is None)
+        expect = self.target.expectation(prompt, canary)
+        recorder = Recorder("warm-up", None, self.profile, self.target.budgets, self.access.redact_bytes)
+        session = Session(persona.name, persona.user or None, self.target, self.profile, recorder)
+        try:
+            await session.connect(await self.access.pass_for(persona), self.tls)
+            for _ in range(self.target.warm_up_runs):
+                question = await session.ask(self.target.question(prompt, canary), expect)
+                await session.wait_end(question)
+            await session.close()
+        except NotConnected as error:
+            raise TargetFault(f"during the warm-up: {error}") from error
+
     def _start_backend(self, target: Target, environ: Mapping[str, str]) -> Target:
         try:
             env = {**environ, **self.access.backend_environ()}
@@ -130,6 +155,10 @@ class Suite:
             raise Misconfigured(str(error)) from error
         log.info("backend started: %s (pid %s)", self.backend.url, self.backend.pid)
         return target.at(self.backend.url)
+
+    def narrow_to(self, categories: tuple[str, ...]) -> None:
+        """Only these categories have scenarios that were selected: the others are not examined."""
+        self.plan = replace(self.plan, wanted=categories)
 
     def stop(self) -> None:
         """Ends what was started."""

@@ -14,6 +14,7 @@ from support.events import ENDS, Control, Event, EventKind
 from support.findings import Finding
 from support.report.conversation import as_table
 from support.rules.state import Budgets
+from support.targets.sections import Persona
 from support.trace import Closed, Received
 
 T = TypeVar("T")
@@ -29,7 +30,8 @@ class NotExercised(Exception):  # noqa: N818 -- the word of the report
 class World:
     """One scenario's people, their connections, and what they asked.
 
-    `sessions`: person -> their windows, in the order of opening. `questions`: all that was asked, in order.
+    `sessions`: person -> their windows, in the order of opening. `cast`: who of the target's people plays whom.
+    `questions`: all that was asked, in order.
     """
 
     def __init__(self, suite: Suite, key: str, number: int) -> None:
@@ -40,6 +42,7 @@ class World:
         budgets = suite.target.budgets
         self.recorder = Recorder(key, path, suite.profile, budgets, suite.access.redact_bytes)
         self.sessions: dict[str, list[Session]] = {}
+        self.cast: dict[str, Persona] = {}
         self.questions: list[Question] = []
         self.refusals: list[Control | None] = []
         self.pinged: list[bool] = []
@@ -55,18 +58,35 @@ class World:
         self.call(_all([self._connect(person) for person in people]))
 
     async def _connect(self, person: str) -> None:
-        persona = self.suite.target.persona(person)
+        persona = self._persona(person)
+        limit = self.suite.target.limits.max_connections
+        if sum(len(windows) for windows in self.sessions.values()) >= limit:
+            raise NotExercised(f"{self.suite.target.name} allows {limit} connections at a time")
         entry = await self.suite.access.pass_for(persona)
         session = Session(person, persona.user or None, self.suite.target, self.suite.profile, self.recorder)
         self.sessions.setdefault(person, []).append(session)
         await session.connect(entry, self.suite.tls)
 
+    def _persona(self, person: str) -> Persona:
+        """Who of the target's people plays this person: the one of the same name, else somebody who is still free."""
+        personas = self.suite.target.personas
+        free = [persona for persona in personas if persona not in self.cast.values()]
+        if person not in self.cast:
+            if not free:
+                raise NotExercised(f"{self.suite.target.name} has {len(personas)} people, one more is needed")
+            self.cast[person] = next((persona for persona in free if persona.name == person), free[0])
+        return self.cast[person]
+
+    def canary(self, person: str) -> str:
+        """The secret of a person of this scenario."""
+        return self.suite.canaries[self._persona(person).name]
+
     def people(self, count: int) -> list[str]:
-        """The names of the first `count` people of the target."""
-        known = [persona.name for persona in self.suite.target.personas[:count]]
-        if len(known) < count:
-            raise NotExercised(f"{self.suite.target.name} has {len(known)} people, {count} are needed")
-        return known
+        """Names for `count` people of the target."""
+        names = [persona.name for persona in self.suite.target.personas[:count]]
+        if len(names) < count:
+            raise NotExercised(f"{self.suite.target.name} has {len(names)} people, {count} are needed")
+        return names
 
     def need(self, *needs: str) -> None:
         """Raises NotExercised for a capability or a prompt that the target lacks."""
@@ -90,7 +110,7 @@ class World:
         return self.call(self._ask(person, prompt, window, follow))
 
     async def _ask(self, person: str, prompt: str, window: int = 1, follow: Question | None = None) -> Question:
-        target, canary = self.suite.target, self.suite.canaries[person]
+        target, canary = self.suite.target, self.canary(person)
         expect = target.expectation(prompt, canary)
         text = target.question(prompt, canary)
         thread = follow.thread if follow is not None else None
@@ -170,7 +190,7 @@ class World:
             f"{person} saw something of {other}"
             for person, text in heard.items()
             for other in self.sessions
-            if other != person and self.suite.canaries[other] in text
+            if other != person and self.canary(other) in text
         ]
 
     def _heard(self, person: str) -> str:

@@ -17,7 +17,7 @@ import msgspec
 from support.rules.state import Budgets
 
 
-class Session(msgspec.Struct, frozen=True):
+class Judged(msgspec.Struct, frozen=True):
     """What was judged: the target without its secrets, and what was wanted of it."""
 
     session_id: str
@@ -80,7 +80,7 @@ class Evidence:
         self.traces = self.folder / "traces"
         self.ledger = self.folder / "ledger.jsonl"
 
-    def begin(self, session: Session) -> None:
+    def begin(self, session: Judged) -> None:
         """Creates the folder and says what is going to be judged."""
         self.traces.mkdir(parents=True, exist_ok=True)
         write_whole(self.folder / "session.json", msgspec.json.format(_encoder.encode(session)))
@@ -90,9 +90,9 @@ class Evidence:
         with self.ledger.open("ab") as file:
             file.write(_encoder.encode(entry) + b"\n")
 
-    def session(self) -> Session:
+    def session(self) -> Judged:
         """Raises OSError or msgspec.MsgspecError for a folder that is no evidence."""
-        return msgspec.json.decode((self.folder / "session.json").read_bytes(), type=Session)
+        return msgspec.json.decode((self.folder / "session.json").read_bytes(), type=Judged)
 
     def entries(self) -> Iterator[Entry | None]:
         """The ledger's lines; None for one that is torn, as the last may be after a crash."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 
 from support.findings import Finding
-from support.report.evidence import Ended, Evidence, Finished, Selected, Session
+from support.report.evidence import Ended, Evidence, Finished, Judged, Selected
 from support.report.replay import Meter, Torn, replay
 from support.verdict import Decision, Facts, Observed, Outcome, ScenarioResult, decide
 from support.wire.profile import Profile
@@ -29,7 +29,7 @@ class Attributed(msgspec.Struct, frozen=True):
 class Judgement(msgspec.Struct, frozen=True):
     """All that a report says: what was judged, what was found and what follows."""
 
-    session: Session
+    session: Judged
     decision: Decision
     scenarios: tuple[ScenarioResult, ...]
     findings: tuple[Attributed, ...]
@@ -118,7 +118,7 @@ def _gaps(ledger: _Ledger) -> list[str]:
     return gaps
 
 
-def _unfinished(evidence: Evidence, ledger: _Ledger, profile: Profile, session: Session, meter: Meter) -> list[str]:
+def _unfinished(evidence: Evidence, ledger: _Ledger, profile: Profile, session: Judged, meter: Meter) -> list[str]:
     """What a scenario that never finished has shown counts all the same, as far as its trace can be read."""
     known = {entry.trace for entry in ledger.finished.values()}
     for path in sorted(evidence.traces.glob("*.jsonl")):

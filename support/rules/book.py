@@ -7,11 +7,13 @@ that what arrives late is still known.
 from collections import deque
 from typing import TypeVar
 
-from support.rules.state import Run, Stage, Thread, Windows
+from support.rules.state import OpenTool, Run, Stage, Thread, Windows
 
 _MOST_ENDED = 16_384
 _MOST_THREADS = 262_144
 _MOST_USERS = 262_144
+# Nothing is ever opened after the end: all ended runs share one empty list.
+_NO_TOOLS: list[OpenTool] = []
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -53,7 +55,10 @@ class Book:
         """An open run is over: little of it is kept, and not for ever."""
         self.runs.pop(run.id, None)
         run.stage = Stage.ENDED
-        run.event_ids = {event_id} if event_id is not None else set()
+        run.event_ids.clear()
+        if event_id is not None:
+            run.event_ids.add(event_id)
+        run.tools = _NO_TOOLS
         self.ended[run.id] = run
         _forget_oldest(self.ended, _MOST_ENDED)
 

@@ -20,6 +20,8 @@ _THINKING = EventKind.THINKING
 _TOOL_EXECUTING = EventKind.TOOL_EXECUTING
 _TOOL_COMPLETED = EventKind.TOOL_COMPLETED
 _OPEN = Stage.OPEN
+_ENDED = Stage.ENDED
+_COMPLETED = EventKind.COMPLETED
 _STEPS = lifecycle.TRANSITIONS
 _MOST_FINDINGS = 10_000
 _MOST_UNREAD = 64
@@ -210,7 +212,7 @@ class ConnectionChecker:
         run.stage, rule = _STEPS[before][kind]
         if rule is not None:
             lifecycle.on_objection(rule, before, run, event, n, self.report)
-        if before is Stage.ENDED:
+        if before is _ENDED:
             return
         if kind is _TOOL_EXECUTING:
             pairing.on_executing(run, event, at, n, self.report)
@@ -247,7 +249,7 @@ class ConnectionChecker:
             pairing.on_end(run, event, n, self.report)
         content.on_end(run, event, n, self.report)
         timeliness.on_end(run, event, at, n, self.budgets, report=self.report)
-        if run.stop_at is not None and event.kind is EventKind.COMPLETED:
+        if run.stop_at is not None and event.kind is _COMPLETED:
             waiting.on_ignored_stop(run, at, n, self.budgets, self.report)
         self.desk.settle(run, event.event_id if event.event_id is not None else event.seq)
 

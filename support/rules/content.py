@@ -20,6 +20,7 @@ _FALLBACKS = (
     "internal server error",
     "service unavailable",
 )
+_COMPLETED = EventKind.COMPLETED
 _WORD = re.compile(r"\w+")
 _LONGEST_FALLBACK = 300
 _MOST_AROUND_AN_ECHO = 16
@@ -43,22 +44,20 @@ def on_stamp(run: Run, event: Event, at_s: float, n: int, *, skew_s: float, repo
 
 def on_end(run: Run, event: Event, n: int, report: Report) -> None:
     """CONTENT-4: a run that was to answer has answered the question."""
-    expect, ask = run.expect, run.ask
-    if ask is None or expect is None or expect.end is not EventKind.COMPLETED:
+    expect, ask, kind = run.expect, run.ask, event.kind
+    if ask is None or expect is None or expect.end is not _COMPLETED:
         return
-    if event.kind is EventKind.FAILED:
-        # Where a tool is meant to fail, the run may fail with it.
-        if not expect.failing_tool:
-            report("CONTENT-4", "an answer", f"agent_failed: {shown(event.text)}", ask.n, n, run=run)
-    elif event.kind is EventKind.STOPPED:
-        if run.stop_at is None:
-            report("CONTENT-4", "an answer", "agent_stopped, which nobody asked for", ask.n, n, run=run)
-    else:
-        text = event.text or ""
-        for expected, actual in _misses(text, expect):
+    if kind is _COMPLETED:
+        for expected, actual in _misses(event.text or "", expect):
             report("CONTENT-4", expected, actual, ask.n, n, run=run)
         if expect.failing_tool and run.tools_done and not run.tools_failed:
             report("CONTENT-4", "the failing tool shown as failed", "every tool shown as fine", ask.n, n, run=run)
+    elif kind is EventKind.FAILED:
+        # Where a tool is meant to fail, the run may fail with it.
+        if not expect.failing_tool:
+            report("CONTENT-4", "an answer", f"agent_failed: {shown(event.text)}", ask.n, n, run=run)
+    elif run.stop_at is None:
+        report("CONTENT-4", "an answer", "agent_stopped, which nobody asked for", ask.n, n, run=run)
 
 
 def _misses(text: str, expect: Expect) -> list[tuple[str, str]]:

@@ -42,6 +42,7 @@ class Desk:
         """A run has ended: its question is answered, and only a few words of the run are kept."""
         if run.ask is not None:
             self.drop(run.ask)
+            run.ask.run = run.ask = None
         self.runs.pop(run.id, None)
         self.book.end(run, event_id)
 
@@ -121,7 +122,7 @@ class Desk:
         """What names a run that has ended: a late event of it, or another question's under the same id."""
         if ask is None and not event.request and event.kind is EventKind.STARTED:
             ask = self._waiting(event)
-        if ask is None or ask is run.ask:
+        if ask is None:
             return run
         self._wrong("a run id of its own for each question", f"run {event.run}, which has ended before", n)
         return self._guess(event, ask, at, n)

@@ -7,6 +7,7 @@ from support.events import Event, EventKind
 from support.rules.state import Report, Run, Stage
 
 _K = EventKind
+_COMPLETED = EventKind.COMPLETED
 _MIDDLE = (_K.THINKING, _K.TOOL_EXECUTING, _K.TOOL_COMPLETED)
 _ENDS = (_K.COMPLETED, _K.FAILED, _K.STOPPED)
 
@@ -48,12 +49,12 @@ def on_objection(rule: str, before: Stage, run: Run, event: Event, n: int, repor
 
 def on_end(run: Run, event: Event, n: int, report: Report) -> None:
     """Judges, when a run ends, whether a person saw all that the question promised."""
-    expect = run.expect
-    if expect is None or event.kind not in (EventKind.COMPLETED, expect.end) or event.kind is EventKind.STOPPED:
+    expect, kind = run.expect, event.kind
+    if expect is None or kind is _K.STOPPED or (kind is not _COMPLETED and kind is not expect.end):
         return
     if expect.thinking and not run.thoughts:
         report("LIFECYCLE-4", "agent_thinking before the end", "none", run.first_n, n, run=run)
-    if not expect.tools or event.kind is not EventKind.COMPLETED or expect.end is not EventKind.COMPLETED:
+    if not expect.tools or kind is not _COMPLETED or expect.end is not _COMPLETED:
         return
     if not (run.thoughts and run.tools_begun and run.tools_done) or run.started_at is None:
         seen = (run.started_at is not None, run.thoughts, run.tools_begun, run.tools_done)

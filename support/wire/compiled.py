@@ -11,7 +11,7 @@ import msgspec
 
 from support.events import Control, Event, EventKind
 from support.wire.spec import EventSpec, Field, Spec
-from support.wire.values import FIRST_WEIGHT, SECONDS, STAMP_FORMATS, read_stamp
+from support.wire.values import FIRST_WEIGHT, MOMENTS, RESTS, STAMP_FORMATS, read_stamp
 
 Reader = Callable[[bytes], Event | Control | None]
 
@@ -164,7 +164,7 @@ def _event_reader(event: EventSpec, root: _Node, kind_index: int) -> Any:
     arguments = [variables.get(name, "None") for name in _EVENT_ARGUMENTS]
     source.emit(1, f"return Event({', '.join(arguments)})")
     values = {"Event": Event, "KIND": event.kind, "read_stamp": read_stamp, "encode": msgspec.json.encode,
-              "seconds": SECONDS, "formats": STAMP_FORMATS}  # fmt: skip
+              "moments": MOMENTS, "rests": RESTS, "formats": STAMP_FORMATS}  # fmt: skip
     return source.compile("reader", values)
 
 
@@ -175,13 +175,9 @@ def _stamp(source: _Source, stamp: str) -> None:
         return
     source.emit(1, f"if {stamp} is not None:")
     source.emit(2, "try:")
-    source.emit(3, f"part = {stamp}[20:26]")
-    source.emit(3, f"if {stamp}[26:] == 'Z' and part.isdigit() and {stamp}[19] == '.' and {stamp}.isascii():")
-    source.emit(4, f"server_s = seconds[{stamp}[:19]] + int(part) / 1e6")
-    source.emit(4, "stamp_format = 'ISO Z'")
+    source.emit(3, f"server_s = moments[{stamp}[:22]] + rests[{stamp}[22:]]")
+    source.emit(3, "stamp_format = 'ISO Z'")
     source.emit(2, "except (TypeError, ValueError):")
-    source.emit(3, "pass")
-    source.emit(2, "if stamp_format is None:")
     source.emit(3, f"server_s, stamp_format = read_stamp({stamp})")
     source.emit(3, "if server_s is None: return None")
     source.emit(3, "shape += formats.index(stamp_format)")

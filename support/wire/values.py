@@ -13,7 +13,8 @@ FIRST_WEIGHT = 1024
 _MILLISECONDS_FROM = 1e11
 _MICROSECONDS_FROM = 1e14
 _NO_TIME_FROM = 1e18
-_MOST_SECONDS = 4096
+_MOST_MOMENTS = 4096
+_MOST_DIGITS = 4
 
 
 class Missing:
@@ -60,20 +61,32 @@ def read_stamp(value: str | float) -> tuple[float | None, str | None]:
     return value / 1e6, "epoch us"
 
 
-class _Seconds(dict[str, float]):
-    """Seconds since the epoch of each second that was asked for, such as "2026-01-01T00:00:00".
+class _Moments(dict[str, float]):
+    """Seconds since the epoch of each hundredth of a second that was asked for: "2026-01-01T00:00:00.12".
 
-    A second is parsed once and then looked up: thousands of events share it. Raises ValueError for what is no time.
+    A moment is parsed once and then looked up: many events share it. Raises ValueError for what is no such time.
     """
 
     def __missing__(self, text: str) -> float:
-        if "." in text or "," in text:
-            raise ValueError("a fraction of a second where a whole one is due")
-        seconds = datetime.fromisoformat(f"{text}Z").timestamp()
-        if len(self) >= _MOST_SECONDS:
+        if text[19:20] not in (".", ","):
+            raise ValueError("expected the date, the time and two places of a fraction")
+        moment = datetime.fromisoformat(f"{text}Z").timestamp()
+        if len(self) >= _MOST_MOMENTS:
             self.clear()
-        self[text] = seconds
-        return seconds
+        self[text] = moment
+        return moment
 
 
-SECONDS = _Seconds()
+class _Rests(dict[str, float]):
+    """Seconds that the rest of a timestamp adds to its moment: "3Z" to "3456Z". Raises ValueError for other texts."""
+
+    def __missing__(self, text: str) -> float:
+        digits = text[:-1]
+        if not (text.endswith("Z") and text.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS):
+            raise ValueError("expected one to four digits and Z")
+        self[text] = int(digits) / 10 ** (len(digits) + 2)
+        return self[text]
+
+
+MOMENTS = _Moments()
+RESTS = _Rests()

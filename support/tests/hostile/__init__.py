@@ -1,0 +1,1 @@
+"""A server that misbehaves on request, for the tests of every part that meets one."""

@@ -1,0 +1,78 @@
+"""The README says what is so: its tables, its numbers and its commands are held against the code."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from support.backend.defects import REGISTRY
+from support.cli import parser
+from support.rules.registry import as_markdown
+from support.settings import environments
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MOST_LINES = 150
+
+_READ_FROM_ENVIRONMENT = re.compile(r'environ(?:ment)?(?:, |\.get\(|\[)"([A-Z][A-Z0-9_]+)"')
+_NAMED_VARIABLE = re.compile(r'_VARIABLE = "([A-Z][A-Z0-9_]+)"')
+_NAMED_BY_A_TARGET = re.compile(r'^\w+_env = "([A-Z][A-Z0-9_]+)"', re.MULTILINE)
+# What a CI service says of itself, for the report, and what is only handed on.
+_NOT_OURS = re.compile(r"GITHUB_|GITLAB_|CI_|PYTHONPATH$")
+
+
+def commands() -> list[str]:
+    """Every `greenlight ...` of the README, from the indented blocks and from the text."""
+    blocks = re.findall(r"^ {4}(?:.*&& )?(greenlight .*?)(?: &)?$", README, re.MULTILINE)
+    return sorted({*blocks, *re.findall(r"`(greenlight [^`]+)`", README)})
+
+
+def test_it_is_short() -> None:
+    assert len(README.splitlines()) <= MOST_LINES
+
+
+def test_the_table_of_rules_is_current() -> None:
+    table = re.search(r"<!-- rules: begin.*? -->\n(.*)\n<!-- rules: end -->", README, re.DOTALL)
+
+    assert table is not None
+    assert table[1] == as_markdown(), "put in what `python -m support.rules.registry` prints"
+
+
+def test_the_number_of_defects_is_current() -> None:
+    assert re.findall(r"the (\d+) defects", README) == [str(len(REGISTRY))]
+
+
+def test_the_table_of_variables_is_complete_and_holds_nothing_else() -> None:
+    sources = [path for path in (ROOT / "support").rglob("*.py") if "tests" not in path.relative_to(ROOT).parts]
+    texts = [path.read_text(encoding="utf-8") for path in sources]
+    read = {name for text in texts for name in _READ_FROM_ENVIRONMENT.findall(text) + _NAMED_VARIABLE.findall(text)}
+    for target in (ROOT / "support" / "targets").glob("*.toml"):
+        read.update(_NAMED_BY_A_TARGET.findall(target.read_text(encoding="utf-8")))
+    rows = re.search(r"^\| variable \|.*?\n\n", README, re.DOTALL | re.MULTILINE)
+
+    assert rows is not None
+    first_cells = [row.split("|")[1] for row in rows[0].strip().splitlines()]
+    listed = {name for cell in first_cells for name in re.findall(r"`([A-Z_]+)`", cell)}
+    assert listed == {name for name in read if not _NOT_OURS.match(name)}
+
+
+def test_there_are_commands_to_try() -> None:
+    assert len(commands()) >= 10
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_is_one_that_greenlight_knows(command: str) -> None:
+    options = parser().parse_args(shlex.split(command)[1:])
+
+    environment = getattr(options, "environment", "embedded")
+    assert environment in environments() or environment == "mine.toml"
+    named = [name.partition("=")[0] for name in getattr(options, "defect", []) if name != "NAME"]
+    assert all(name in REGISTRY for name in named)
+
+
+def test_the_files_that_it_names_exist() -> None:
+    named = re.findall(r"`((?:support|features|steps|\.ci)/[\w./-]*)`", README)
+
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []
