@@ -34,6 +34,13 @@ def begins(context: Context, person: str, prompt: str) -> None:
     world_of(context).ask(person, prompt)
 
 
+@when("both begin {prompt:Question}")
+def both_begin(context: Context, prompt: str) -> None:
+    world = world_of(context)
+    for person in world.sessions:
+        world.ask(person, prompt)
+
+
 @when("{person:Person} goes on with {prompt:Question}")
 def goes_on(context: Context, person: str, prompt: str) -> None:
     world = world_of(context)
@@ -132,7 +139,7 @@ def answer_is_last(context: Context, person: str) -> None:
     assert_that(question, ends_with(completed()))
 
 
-@then("{person:Person} sees that the work was stopped")
+@then("{person:Person} sees that the work was stopped, and nothing after that")
 def work_was_stopped(context: Context, person: str) -> None:
     question = world_of(context).last(person)
     assert_that(question, shows_once(stopped()))

@@ -32,3 +32,13 @@ class Finding(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         where = f" [{self.person}, records {', '.join(map(str, self.evidence))}]" if self.evidence else ""
         return f"{self.rule}: expected {self.expected}, got {self.actual}{where}"
+
+
+def printable(text: str) -> str:
+    """The text as one line of characters that can be shown: what a target sends is read, and never acts.
+
+    Line breaks, escape sequences, marks that reverse the direction of writing and lone surrogates become visible.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

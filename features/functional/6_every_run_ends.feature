@@ -4,11 +4,12 @@ Feature: A run ends visibly in every case
 
   Rule: Stop means stop
 
-    Example: The person stops a long piece of work
-      Given Ada is in a conversation
-      When Ada begins a question that takes long
+    Example: Stopped work stays stopped, however long others work on
+      Given Ada and Bashir are each in their own conversation
+      When both begin a question that takes long
       And Ada says stop once a tool is at work
-      Then Ada sees that the work was stopped
+      Then Bashir gets the right answer
+      And Ada sees that the work was stopped, and nothing after that
 
     Example: Stopping one piece of work leaves the conversation usable
       Given Ada is in a conversation

@@ -24,7 +24,7 @@ class Settings:
     jwt_secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
     users: Mapping[str, str] = field(default_factory=dict, repr=False)
     pace_s: float = 0.002
-    slow_tool_s: float = 0.7
+    slow_tool_s: float = 0.5
     heartbeat_s: float = 20.0
     max_message_bytes: int = 65_536
     token_ttl_s: int = 3_600

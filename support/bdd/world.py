@@ -278,9 +278,17 @@ class World:
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine on the loop thread. A connection that failed is an AssertionError: the target's doing."""
         try:
-            return self.suite.loop.call(coroutine, _HOP_S)
+            result = self.suite.loop.call(coroutine, _HOP_S)
         except NotConnected as error:
             raise AssertionError(str(error)) from error
+        finally:
+            self._admit_fault()
+        return result
+
+    def _admit_fault(self) -> None:
+        fault = self.recorder.fault
+        if fault is not None:
+            raise SuiteFault(f"a message could not be taken in: {fault!r}") from fault
 
     def _session(self, question: Question) -> Session:
         for session in self.sessions[question.person]:

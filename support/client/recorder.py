@@ -34,7 +34,8 @@ class Entry:
 class Recorder:
     """Records one scenario. Times in the trace are seconds since the recorder began.
 
-    `redact` replaces secrets before anything is kept. Raises OSError if the trace cannot be written.
+    `redact` replaces secrets before anything is kept. Raises OSError if the trace cannot be written. `fault` is what
+    went wrong in the suite itself while a message was taken in.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Recorder:
         self.entries: list[Entry] = []
         self.checker = TraceChecker(profile, budgets, epoch_s)
         self.connections = 0
+        self.fault: Exception | None = None
         self._redact = redact
         self._file = path.open("wb") if path is not None else None
         if self._file is not None:

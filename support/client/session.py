@@ -11,14 +11,14 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
 
 from support.access import Pass
 from support.client.question import Question
 from support.client.recorder import Recorder
-from support.client.stamped import StampedConnection
+from support.client.stamped import Connecting, Ending, StampedConnection
 from support.events import Control, Event, Reading
+from support.findings import printable
 from support.rules.state import Budgets
 from support.targets.model import Target
 from support.trace import Closed, Expect, Opened, Sent, TimedOut
@@ -50,7 +50,7 @@ class Session:
         self._changed = asyncio.Event()
         self._socket: StampedConnection | None = None
         self._lost = asyncio.Event()
-        self._closing = False
+        self._ended = "has ended"
 
     # Coming and going ----------------------------------------------------------------------------------------
 
@@ -61,7 +61,7 @@ class Session:
         """
         began = time.monotonic()
         try:
-            connection = await connect(
+            connection = await Connecting(
                 entry.url(self.target.url),
                 additional_headers=entry.headers,
                 subprotocols=entry.subprotocols or None,  # type: ignore[arg-type]
@@ -94,7 +94,7 @@ class Session:
                 self.recorder.add(TimedOut, self.connection, waiting_for="ready", after_s=wait_s)
                 raise NotConnected(f"{self.person} was let in, but not told that the backend is ready")
             if not self.open:
-                raise NotConnected(f"{self.person}'s connection was closed before it was ready")
+                raise NotConnected(f"{self.person}'s connection {self._ended}")
 
     def _refused(self, error: Exception) -> NotConnected:
         status = error.response.status_code if isinstance(error, InvalidStatus) else None
@@ -109,23 +109,17 @@ class Session:
         """Says goodbye and waits for the answer, for a moment."""
         if self._socket is None or not self.open:
             return
-        self._closing = True
         await self._socket.close()
         await self._socket.wait_closed()
 
     def _on_lost(self, at: float) -> None:
-        protocol = self._socket.protocol if self._socket is not None else None
-        if protocol is None or not self.open:
+        if self._socket is None or not self.open:
             return
         self.open = False
-        theirs, ours = protocol.close_rcvd, protocol.close_sent
-        if theirs is not None and (ours is None or protocol.close_rcvd_then_sent):
-            by, code, reason = "server", theirs.code, theirs.reason
-        elif ours is not None:
-            by, code, reason = "client", ours.code, ours.reason
-        else:
-            by, code, reason = "nobody", None, ""
-        self.recorder.add(Closed, self.connection, at, by=by, code=code, reason=self.recorder.clean(reason))
+        by, code, reason = self._socket.ending()
+        reason = self.recorder.clean(reason)
+        self._ended = _how(Ending(by, code, reason))
+        self.recorder.add(Closed, self.connection, at, by=by, code=code, reason=reason)
         for question in self.questions:
             if not question.over:
                 question.give_up()
@@ -179,18 +173,21 @@ class Session:
 
     async def _send(self, kind: type[Sent], *, text: str, raw: str | bytes | None = None, **values: Any) -> None:
         if self._socket is None or not self.open:
-            raise NotConnected(f"{self.person}'s connection has ended")
+            raise NotConnected(f"{self.person}'s connection {self._ended}")
         self.recorder.add(kind, self.connection, None, text=self.recorder.clean(text), **values)
         try:
             await self._socket.send(text if raw is None else raw)
         except ConnectionClosed as error:
-            raise NotConnected(f"{self.person}'s connection has ended") from error
+            raise NotConnected(f"{self.person}'s connection {self._ended}") from error
 
     # Listening -----------------------------------------------------------------------------------------------
 
     def _on_message(self, data: bytes, binary: bool, at: float) -> None:
-        reading = self.recorder.received(data, binary, at, self.connection)
-        self._distribute(reading, at)
+        try:
+            reading = self.recorder.received(data, binary, at, self.connection)
+            self._distribute(reading, at)
+        except Exception as error:  # noqa: BLE001 -- here it would look as if the target had cut the line
+            self.recorder.fault = self.recorder.fault or error
         self._changed.set()
 
     def _distribute(self, reading: Reading, at: float) -> None:
@@ -294,14 +291,25 @@ class Session:
         return True
 
 
+def _how(ending: Ending) -> str:
+    """How a connection ended, as the rest of a sentence about it."""
+    if ending.by == "nobody":
+        return "broke without a close frame"
+    who = "was closed by the backend" if ending.by == "server" else "was given up"
+    return f"{who} with {ending.code}{f' ({printable(ending.reason)})' if ending.reason else ''}"
+
+
 def _said(error: Exception) -> str:
-    """What a failed connection attempt says, in one line."""
+    """What a failed connection attempt says, in one printable line."""
     if isinstance(error, InvalidStatus):
+        status, location = error.response.status_code, error.response.headers.get("Location")
+        if 300 <= status < 400 and location:
+            return printable(f"HTTP {status}, a redirect to {location.partition('?')[0][:200]}")
         body = (error.response.body or b"")[:200].decode(errors="replace").strip()
-        return f"HTTP {error.response.status_code}{f': {body}' if body else ''}"
+        return printable(f"HTTP {status}{f': {body}' if body else ''}")
     if isinstance(error, InvalidMessage):
-        return f"no HTTP answer to the upgrade ({error})"
+        return printable(f"no HTTP answer to the upgrade ({error})")
     if isinstance(error, TimeoutError):
         return "no answer to the upgrade in time"
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(said.split()) or type(error).__name__
+    return printable(" ".join(said.split()) or type(error).__name__)

@@ -81,6 +81,9 @@ def judge(folder: Path) -> Judgement:
         except Torn as error:
             gaps.append(str(error))
             continue
+        except Exception as error:  # noqa: BLE001 -- a rule that crashes knows nothing, which never approves
+            gaps.append(f"the suite's own fault: judging the trace of '{name}' failed: {error!r}")
+            continue
         if len(found) != entry.findings:
             gaps.append(f"'{name}' had {entry.findings} findings live and {len(found)} in the replay of its trace")
         findings += [Attributed(finding, name, entry.trace) for finding in found]

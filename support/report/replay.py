@@ -77,7 +77,7 @@ class Meter:
                 self._settle(lambda answer, _: answer.connection == record.connection)
 
     def _settle(self, concerned: Callable[["_Answer", str], bool]) -> None:
-        """No more of these answers will come; one that nothing settles we cut short ourselves, and it does not count."""
+        """No more of these answers will come; one that nothing settles we cut short ourselves: it does not count."""
         for request, answer in self._answers.items():
             answer.settled = answer.settled or concerned(answer, request)
 

@@ -5,25 +5,17 @@ Scenarios and the load engine use the same one. All state is bounded for each op
 
 from collections.abc import Sequence
 
-from support.events import Control, Event, EventKind, Problem, Unmapped
+from support.events import Control, Event, Problem, Unmapped
 from support.findings import Finding
-from support.rules import content, continuity, leaks, lifecycle, pairing, timeliness, waiting
+from support.rules import continuity, leaks, waiting
 from support.rules.book import Book
 from support.rules.connection import Door
 from support.rules.identity import Desk
-from support.rules.registry import RULES
-from support.rules.state import Ask, Budgets, Run, Stage
+from support.rules.ledger import Ledger
+from support.rules.run_judge import RunJudge
+from support.rules.state import Ask, Budgets, Run
 from support.wire.profile import UNREADABLE, Profile
 
-_STARTED = EventKind.STARTED
-_THINKING = EventKind.THINKING
-_TOOL_EXECUTING = EventKind.TOOL_EXECUTING
-_TOOL_COMPLETED = EventKind.TOOL_COMPLETED
-_OPEN = Stage.OPEN
-_ENDED = Stage.ENDED
-_COMPLETED = EventKind.COMPLETED
-_STEPS = lifecycle.TRANSITIONS
-_MOST_FINDINGS = 10_000
 _MOST_UNREAD = 64
 
 
@@ -45,35 +37,23 @@ class ConnectionChecker:
         self.connection = connection
         self.epoch_s = epoch_s
         self.findings = findings
-        self.counts: dict[str, int] = {}
+        ledger = Ledger(person, connection, findings)
+        self.report = ledger.report
+        self.counts = ledger.counts
         self.desk = Desk(book, person, connection, self.report)
         self.door = Door(self.report, promised=profile.promises.ready)
         self.windows = book.windows(person)
         self.last_error: Control | None = None
         self.heard = False
-        self._shapes: dict[EventKind, int] = {}
-        self._formats: dict[EventKind, str | None] = {}
         self._unread: list[int] = []
-        self._reported: set[tuple[str, str]] = set()
         self._gap_free = profile.promises.gap_free_seq
         self._runs = self.desk.runs
-        self._skew_s = budgets.clock_skew_s
-        self._silence_s = budgets.silence_s
+        self._judge = RunJudge(self.desk, budgets, epoch_s, self.report).event
 
-    def report(self, rule: str, expected: str, actual: str, *evidence: int, run: Run | None = None) -> None:
-        """Notes a breach; the first of each rule and run becomes a finding."""
-        self.counts[rule] = self.counts.get(rule, 0) + 1
-        key = (rule, run.id if run is not None else "")
-        if key in self._reported or len(self.findings) >= _MOST_FINDINGS:
-            return
-        self._reported.add(key)
-        known = RULES[rule]
-        self.findings.append(
-            Finding(
-                rule, known.severity, known.requirement, expected, actual, self.person, self.connection,
-                run.id if run is not None else None, tuple(sorted(set(evidence))),
-            )
-        )  # fmt: skip
+    @property
+    def ready(self) -> bool:
+        """Whether the backend has said that it is ready."""
+        return self.door.ready
 
     # What the person's side did -----------------------------------------------------------------------------------
 
@@ -185,84 +165,6 @@ class ConnectionChecker:
         if key is not None and run.events < continuity.MOST_KEYS:
             run.event_ids.add(key)
         self._judge(run, event, at, n)
-
-    def _judge(self, run: Run, event: Event, at: float, n: int) -> None:
-        kind = event.kind
-        if self._shapes.get(kind) != event.shape:
-            self._shape(run, event, n)
-        stamp = event.server_s
-        if stamp is not None and stamp >= run.last_stamp_s and -self._skew_s < stamp - self.epoch_s - at < self._skew_s:
-            run.last_stamp_s = stamp
-        else:
-            content.on_stamp(run, event, self.epoch_s + at, n, skew_s=self._skew_s, report=self.report)
-        if run.in_company:
-            self._in_company(run, event, at, n)
-        elif at - run.last_at > self._silence_s and run.stage is _OPEN:
-            timeliness.on_silence(run, at, n, self._silence_s, self.report)
-        run.events += 1
-        run.last_at = at
-        if kind is _THINKING and run.stage is _OPEN:
-            run.thoughts += 1
-        else:
-            self._step(run, event, at, n)
-        run.last_n = n
-
-    def _step(self, run: Run, event: Event, at: float, n: int) -> None:
-        kind, before = event.kind, run.stage
-        run.stage, rule = _STEPS[before][kind]
-        if rule is not None:
-            lifecycle.on_objection(rule, before, run, event, n, self.report)
-        if before is _ENDED:
-            return
-        if kind is _TOOL_EXECUTING:
-            pairing.on_executing(run, event, at, n, self.report)
-        elif kind is _TOOL_COMPLETED:
-            tool = pairing.on_completed(run, event, n, self.report)
-            if tool is not None and at - tool.at > self.budgets.tool_s:
-                timeliness.on_tool(run, tool, at, n, tool_s=self.budgets.tool_s, report=self.report)
-        elif kind is _STARTED:
-            if run.started_at is None:
-                run.started_at = at
-                run.first_stamp_s = event.server_s
-                timeliness.on_start(run, at, n, self.budgets.start_s, self.report)
-        elif kind is _THINKING:
-            run.thoughts += 1
-        else:
-            self._end(run, event, at, n)
-
-    def _in_company(self, run: Run, event: Event, at: float, n: int) -> None:
-        """A helper's event is a sign of life of the run that the person asked for, and shows its thinking."""
-        root = run.root
-        if at - root.last_at > self._silence_s and root.stage is _OPEN:
-            timeliness.on_silence(root, at, n, self._silence_s, self.report)
-        if run.recent is not None:
-            run.recent.append(at)
-        if run is not root:
-            root.last_at = at
-            root.last_n = n
-            root.thoughts += event.kind is _THINKING
-
-    def _end(self, run: Run, event: Event, at: float, n: int) -> None:
-        run.ended_by = event.kind
-        lifecycle.on_end(run, event, n, self.report)
-        if run.tools:
-            pairing.on_end(run, event, n, self.report)
-        content.on_end(run, event, n, self.report)
-        timeliness.on_end(run, event, at, n, self.budgets, report=self.report)
-        if run.stop_at is not None and event.kind is _COMPLETED:
-            waiting.on_ignored_stop(run, at, n, self.budgets, self.report)
-        self.desk.settle(run, event.event_id if event.event_id is not None else event.seq)
-
-    def _shape(self, run: Run, event: Event, n: int) -> None:
-        kind = event.kind
-        if kind not in self._shapes:
-            self._shapes[kind] = event.shape
-            self._formats[kind] = event.stamp_format
-        elif self._formats[kind] != event.stamp_format:
-            came = f"{event.stamp_format} ({event.stamp})"
-            self.report("CONTENT-6", f"timestamps as {self._formats[kind]} in {kind}", came, n, run=run)
-        else:
-            self.report("CONTENT-6", f"{kind} built as before on this connection", "built in another way", n, run=run)
 
     def _number(self, event: Event, n: int, run: Run | None) -> None:
         if not self._gap_free or event.seq is None:

@@ -1,10 +1,10 @@
 """IDENTITY: to which question an event belongs, and whether it says so itself."""
 
 from support.events import Event, EventKind
-from support.rules import continuity, lifecycle
-from support.rules.book import Book
+from support.rules import continuity
 from support.rules.isolation import stranger
-from support.rules.state import NOTHING_EXPECTED, Ask, Line, Report, Run, Stage, window
+from support.rules.questions import Questions
+from support.rules.state import Ask, Run, Stage
 
 _PLACEHOLDERS = frozenset(
     {"", "registry", "null", "none", "nil", "undefined", "unknown", "placeholder", "default", "run", "run_id", "run-id",
@@ -13,55 +13,8 @@ _PLACEHOLDERS = frozenset(
 )  # fmt: skip
 
 
-class Desk:
-    """The open questions of one connection, and the runs that answer them.
-
-    `runs` are those whose events come to this connection alone; all others are found in the book. `replays` holds,
-    for each thread that was restored here, the keys of the events that were shown since.
-    """
-
-    def __init__(self, book: Book, person: str, connection: str, report: Report) -> None:
-        self.book = book
-        self.person = person
-        self.connection = connection
-        self.user: str | None = None
-        self.report = report
-        self.asks: list[Ask] = []
-        self.by_request: dict[str, Ask] = {}
-        self.runs: dict[str | None, Run] = {}
-        self.lines: dict[str | None, Line] = {}
-        self.replays: dict[str, set[str | int]] = {}
-
-    def asked(self, ask: Ask) -> None:
-        """Remembers a question until its run has ended."""
-        self.asks.append(ask)
-        if ask.request:
-            self.by_request[ask.request] = ask
-
-    def settle(self, run: Run, event_id: str | int | None) -> None:
-        """A run has ended: its question is answered, and only a few words of the run are kept."""
-        if run.ask is not None:
-            self.drop(run.ask)
-            run.ask.run = run.ask = None
-        self.runs.pop(run.id, None)
-        self.book.end(run, event_id)
-
-    def drop(self, ask: Ask) -> None:
-        """Expects nothing more for a question."""
-        ask.over = True
-        if ask in self.asks:
-            self.asks.remove(ask)
-        if ask.request:
-            self.by_request.pop(ask.request, None)
-
-    def line(self, thread_id: str | None) -> Line:
-        """The thread as this connection is shown it."""
-        line = self.lines.get(thread_id)
-        if line is None:
-            thread = self.book.thread(thread_id, self.person) if thread_id is not None else None
-            own = thread is not None and thread.person == self.person
-            line = self.lines[thread_id] = Line(thread if own else None)
-        return line
+class Desk(Questions):
+    """Finds the question and the run that each event of one connection belongs to."""
 
     def attribute(self, event: Event, at: float, n: int) -> Run | None:
         """The run that the event belongs to; None for what is not this connection's, or was judged before.
@@ -71,7 +24,7 @@ class Desk:
         """
         ask = self.by_request.get(event.request) if event.request else None
         if ask is not None and ask.run is None and self._is_plainly_new(event, ask):
-            return self._begin(event.run, ask, event, at)
+            return self.begin(event.run, ask, event, at)
         other = stranger(self.book, self.person, event)
         if other is not None:
             whose, what = other
@@ -109,6 +62,9 @@ class Desk:
             return self._unknown(event, ask, at, n, foreign=foreign)
         if known.person != self.person:
             return self._guess(event, ask, at, n) if ask is not None else None
+        return self._known(known, event, ask, at, n)
+
+    def _known(self, known: Run, event: Event, ask: Ask | None, at: float, n: int) -> Run | None:
         if known.shown is not None or known.desk is not self or self._is_replayed(known):
             return self._in_windows(known, event, n)
         if known.stage is Stage.ENDED:
@@ -121,7 +77,7 @@ class Desk:
     def _again(self, run: Run, event: Event, ask: Ask | None, at: float, n: int) -> Run | None:
         """What names a run that has ended: a late event of it, or another question's under the same id."""
         if ask is None and not event.request and event.kind is EventKind.STARTED:
-            ask = self._waiting(event)
+            ask = self.waiting(event)
         if ask is None:
             return run
         self._wrong("a run id of its own for each question", f"run {event.run}, which has ended before", n)
@@ -130,14 +86,14 @@ class Desk:
     def _unknown(self, event: Event, ask: Ask | None, at: float, n: int, *, foreign: bool) -> Run | None:
         parent = self.book.find(event.parent) if event.parent else None
         if parent is not None and parent.person == self.person:
-            return self._helper(parent, event, n, at)
+            return self.helper(parent, event, n, at)
         if ask is None and not event.request and not foreign:
-            ask = self._waiting(event)
+            ask = self.waiting(event)
         if ask is not None and ask.run is None:
-            return self._begin(event.run, ask, event, at)
+            return self.begin(event.run, ask, event, at)
         if foreign or self._was_shown(event, n):
             return None
-        run = ask.run if ask is not None else self._only_open(event)
+        run = ask.run if ask is not None else self.only_open(event)
         if run is not None:
             self._wrong(f"run id {run.id} throughout", f"{event.run} in {event.kind}", n, run)
             return run
@@ -145,77 +101,12 @@ class Desk:
         return None
 
     def _guess(self, event: Event, ask: Ask | None, at: float, n: int) -> Run | None:
-        ask = ask or (self._waiting(event) if not event.request else None)
+        ask = ask or (self.waiting(event) if not event.request else None)
         if ask is None:
-            return self._only_open(event)
-        return ask.run or self._begin(None, ask, event, at)
-
-    def _waiting(self, event: Event) -> Ask | None:
-        """The oldest question without an answer that the event may belong to; one still waited for, if there is."""
-        fitting = self._fitting(event)
-        return next((ask for ask in fitting if not ask.given_up), fitting[0] if fitting else None)
-
-    def _fitting(self, event: Event) -> list[Ask]:
-        threads = (None, event.thread)
-        return [a for a in self.asks if a.run is None and (a.thread in threads or event.thread is None)]
-
-    def _only_open(self, event: Event) -> Run | None:
-        runs = [run for run in self.runs.values() if run.parent is None and event.request in (None, "", run.request)]
-        return runs[0] if len(runs) == 1 else None
-
-    def _begin(self, run_id: str | None, ask: Ask, event: Event, at: float) -> Run:
-        if not event.request:
-            self._mix_up(event)
-        expect = None if ask.mixed_up else ask.expect or NOTHING_EXPECTED
-        run = Run(
-            run_id or f"?{self.connection}:{ask.n}", self.person, self, self.line(event.thread), ask.n, ask.n, ask.at,
-            at, ask, expect, None, event.request, event.thread, event.user,
-        )  # fmt: skip
-        if expect is not None and expect.paced:
-            run.recent, run.in_company = window(), True
-        ask.run = run
-        self.runs[run.id] = self.book.runs[run.id] = run
-        return run
-
-    def _mix_up(self, event: Event) -> None:
-        """Without a request id, questions that wait side by side cannot be told apart."""
-        rivals = [ask for ask in self._fitting(event) if not ask.given_up]
-        for rival in rivals if len(rivals) > 1 else ():
-            rival.mixed_up = True
-
-    def _helper(self, parent: Run, event: Event, n: int, at: float) -> Run:
-        if parent.stage is Stage.ENDED:
-            lifecycle.on_objection("LIFECYCLE-3", Stage.ENDED, parent, event, n, self.report)
-        run = Run(
-            event.run or "", self.person, self, self.line(event.thread), n, n, at, at, None, None, parent,
-            event.request, event.thread, event.user, in_company=True,
-        )  # fmt: skip
-        self.runs[run.id] = self.book.runs[run.id] = run
-        return run
+            return self.only_open(event)
+        return ask.run or self.begin(None, ask, event, at)
 
     # Several windows, and what is shown again ---------------------------------------------------------------------
-
-    def restoring(self, thread_id: str, last_seq: int | None) -> None:
-        """The person asked for a thread here: what they saw of it up to `last_seq` may be left out, the rest comes."""
-        line = self.line(thread_id)
-        line.due = None if last_seq is None else last_seq + 1
-        line.replaying = line.resumed = True
-        self.replays[thread_id] = set()
-        for run in [run for run in self.runs.values() if run.thread == thread_id]:
-            del self.runs[run.id]
-            run.shown = set()
-        windows = self.book.windows(self.person)
-        windows.careful = True
-        for ask in [ask for ask in windows.left if ask.run is not None and ask.run.thread == thread_id]:
-            windows.left.remove(ask)
-            if not ask.over:
-                self.asked(ask)
-
-    def restored(self, thread_id: object) -> None:
-        """The backend says that everything missed was shown; None: of every thread."""
-        for name, line in self.lines.items():
-            if thread_id in (None, name):
-                line.replaying = False
 
     def _is_replayed(self, run: Run) -> bool:
         return run.stage is Stage.ENDED and run.thread in self.replays and self.line(run.thread).replaying
@@ -229,6 +120,7 @@ class Desk:
                 return None
             run.shown = set(run.event_ids)
             run.desk.runs.pop(run.id, None)
+            self.book.abandon(run)
         key = event.event_id if event.event_id is not None else event.seq
         if self._repeats(self.replays.get(event.thread or run.thread or "", run.shown), key, event, n, run):
             return None

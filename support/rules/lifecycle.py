@@ -37,7 +37,7 @@ _EXPECTED = {
 }
 
 
-def on_objection(rule: str, before: Stage, run: Run, event: Event, n: int, report: Report) -> None:
+def on_objection(rule: str, before: Stage, run: Run, event: Event, n: int, *, report: Report) -> None:
     """Says what the table objects to in a step out of `before`."""
     came = {
         Stage.ASKED: f"{event.kind} first",

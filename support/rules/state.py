@@ -11,7 +11,7 @@ from support.events import EventKind
 from support.trace import Expect
 
 if TYPE_CHECKING:
-    from support.rules.identity import Desk
+    from support.rules.questions import Questions
 
 
 class Budgets(msgspec.Struct, frozen=True):
@@ -78,7 +78,7 @@ class Run(msgspec.Struct, eq=False):
 
     id: str
     person: str
-    desk: "Desk"
+    desk: "Questions"
     line: "Line"
     first_n: int
     last_n: int

@@ -10,9 +10,9 @@ STAMP_FORMATS = ("ISO Z", "ISO offset", "ISO", "epoch s", "epoch ms", "epoch us"
 # The shape of an event is a number in mixed radix: the timestamp's format, which path named the kind, and then the
 # place of each field.
 FIRST_WEIGHT = 1024
-_MILLISECONDS_FROM = 1e11
-_MICROSECONDS_FROM = 1e14
 _NO_TIME_FROM = 1e18
+# Below this, a number counts these parts of a second.
+_EPOCHS = ((1e11, 1.0, "epoch s"), (1e14, 1e3, "epoch ms"), (_NO_TIME_FROM, 1e6, "epoch us"))
 _MOST_MOMENTS = 4096
 _MOST_DIGITS = 4
 
@@ -54,11 +54,7 @@ def read_stamp(value: str | float) -> tuple[float | None, str | None]:
         return moment.timestamp(), "ISO Z" if value[-1] in "Zz" else "ISO offset"
     if not abs(value) < _NO_TIME_FROM:
         return None, None
-    if value < _MILLISECONDS_FROM:
-        return float(value), "epoch s"
-    if value < _MICROSECONDS_FROM:
-        return value / 1e3, "epoch ms"
-    return value / 1e6, "epoch us"
+    return next(((value / unit, name) for most, unit, name in _EPOCHS if value < most))
 
 
 class _Moments(dict[str, float]):

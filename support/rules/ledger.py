@@ -1,0 +1,37 @@
+"""Where breaches are noted: counted all, and shown as findings as far as they help."""
+
+from support.findings import Finding
+from support.rules.registry import RULES
+from support.rules.state import Run
+
+_MOST_FINDINGS = 10_000
+
+
+class Ledger:
+    """What one connection's person was done.
+
+    The first breach of each rule and run becomes a finding, 10,000 in `findings` at most, which several ledgers may
+    share; `counts` says how often each rule was broken.
+    """
+
+    def __init__(self, person: str, connection: str, findings: list[Finding]) -> None:
+        self.person = person
+        self.connection = connection
+        self.findings = findings
+        self.counts: dict[str, int] = {}
+        self._reported: set[tuple[str, str]] = set()
+
+    def report(self, rule: str, expected: str, actual: str, *evidence: int, run: Run | None = None) -> None:
+        """Notes a breach; the first of each rule and run becomes a finding."""
+        self.counts[rule] = self.counts.get(rule, 0) + 1
+        key = (rule, run.id if run is not None else "")
+        if key in self._reported or len(self.findings) >= _MOST_FINDINGS:
+            return
+        self._reported.add(key)
+        known = RULES[rule]
+        self.findings.append(
+            Finding(
+                rule, known.severity, known.requirement, expected, actual, self.person, self.connection,
+                run.id if run is not None else None, tuple(sorted(set(evidence))),
+            )
+        )  # fmt: skip

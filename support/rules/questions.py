@@ -1,0 +1,133 @@
+"""The open questions of one connection, and the runs that answer them."""
+
+from support.events import Event
+from support.rules import lifecycle
+from support.rules.book import Book
+from support.rules.state import NOTHING_EXPECTED, Ask, Line, Report, Run, Stage, window
+
+
+class Questions:
+    """What is asked and answered on one connection.
+
+    `runs` are those whose events come to this connection alone; all others are found in the book. `replays` holds,
+    for each thread that was restored here, the keys of the events that were shown since.
+    """
+
+    def __init__(self, book: Book, person: str, connection: str, report: Report) -> None:
+        self.book = book
+        self.person = person
+        self.connection = connection
+        self.user: str | None = None
+        self.report = report
+        self.asks: list[Ask] = []
+        self.by_request: dict[str, Ask] = {}
+        self.runs: dict[str | None, Run] = {}
+        self.lines: dict[str | None, Line] = {}
+        self.replays: dict[str, set[str | int]] = {}
+
+    def asked(self, ask: Ask) -> None:
+        """Remembers a question until its run has ended."""
+        self.asks.append(ask)
+        if ask.request:
+            self.by_request[ask.request] = ask
+
+    def settle(self, run: Run, event_id: str | int | None) -> None:
+        """A run has ended: its question is answered, and only a few words of the run are kept."""
+        ask = run.ask
+        if ask is not None:
+            self.drop(ask)
+            ask.run = run.ask = None
+        self.runs.pop(run.id, None)
+        self.book.end(run, event_id)
+        if self.runs:
+            # Helpers that are still at work are no longer waited for; what they say is still known as theirs.
+            for helper in [other for other in self.runs.values() if other.parent is run]:
+                del self.runs[helper.id]
+                self.book.abandon(helper)
+
+    def drop(self, ask: Ask) -> None:
+        """Expects nothing more for a question."""
+        ask.over = True
+        if ask in self.asks:
+            self.asks.remove(ask)
+        if ask.request:
+            self.by_request.pop(ask.request, None)
+
+    def line(self, thread_id: str | None) -> Line:
+        """The thread as this connection is shown it."""
+        line = self.lines.get(thread_id)
+        if line is None:
+            thread = self.book.thread(thread_id, self.person) if thread_id is not None else None
+            own = thread is not None and thread.person == self.person
+            line = self.lines[thread_id] = Line(thread if own else None)
+        return line
+
+    def restoring(self, thread_id: str, last_seq: int | None) -> None:
+        """The person asked for a thread here: what they saw of it up to `last_seq` may be left out, the rest comes."""
+        line = self.line(thread_id)
+        line.due = None if last_seq is None else last_seq + 1
+        line.replaying = line.resumed = True
+        self.replays[thread_id] = set()
+        for run in [run for run in self.runs.values() if run.thread == thread_id]:
+            del self.runs[run.id]
+            self.book.abandon(run)
+            run.shown = set()
+        windows = self.book.windows(self.person)
+        windows.careful = True
+        for ask in [ask for ask in windows.left if ask.run is not None and ask.run.thread == thread_id]:
+            windows.left.remove(ask)
+            if not ask.over:
+                self.asked(ask)
+
+    def restored(self, thread_id: object) -> None:
+        """The backend says that everything missed was shown; None: of every thread."""
+        for name, line in self.lines.items():
+            if thread_id in (None, name):
+                line.replaying = False
+
+    def waiting(self, event: Event) -> Ask | None:
+        """The oldest question without an answer that the event may belong to; one still waited for, if there is."""
+        fitting = self.fitting(event)
+        return next((ask for ask in fitting if not ask.given_up), fitting[0] if fitting else None)
+
+    def fitting(self, event: Event) -> list[Ask]:
+        """All questions without an answer that the event may belong to."""
+        threads = (None, event.thread)
+        return [a for a in self.asks if a.run is None and (a.thread in threads or event.thread is None)]
+
+    def only_open(self, event: Event) -> Run | None:
+        """The run that an event of no known run must mean, if there is only one that it can."""
+        runs = [run for run in self.runs.values() if run.parent is None and event.request in (None, "", run.request)]
+        return runs[0] if len(runs) == 1 else None
+
+    def begin(self, run_id: str | None, ask: Ask, event: Event, at: float) -> Run:
+        """A run begins to answer a question; it is given an id if it brings none."""
+        if not event.request:
+            self._mix_up(event)
+        expect = None if ask.mixed_up else ask.expect or NOTHING_EXPECTED
+        run = Run(
+            run_id or f"?{self.connection}:{ask.n}", self.person, self, self.line(event.thread), ask.n, ask.n, ask.at,
+            at, ask, expect, None, event.request, event.thread, event.user,
+        )  # fmt: skip
+        if expect is not None and expect.paced:
+            run.recent, run.in_company = window(), True
+        ask.run = run
+        self.runs[run.id] = self.book.runs[run.id] = run
+        return run
+
+    def _mix_up(self, event: Event) -> None:
+        """Without a request id, questions that wait side by side cannot be told apart."""
+        rivals = [ask for ask in self.fitting(event) if not ask.given_up]
+        for rival in rivals if len(rivals) > 1 else ():
+            rival.mixed_up = True
+
+    def helper(self, parent: Run, event: Event, n: int, at: float) -> Run:
+        """A helper of a run begins; LIFECYCLE-3 if that run has ended."""
+        if parent.stage is Stage.ENDED:
+            lifecycle.on_objection("LIFECYCLE-3", Stage.ENDED, parent, event, n, report=self.report)
+        run = Run(
+            event.run or "", self.person, self, self.line(event.thread), n, n, at, at, None, None, parent,
+            event.request, event.thread, event.user, in_company=True,
+        )  # fmt: skip
+        self.runs[run.id] = self.book.runs[run.id] = run
+        return run
