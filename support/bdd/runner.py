@@ -127,6 +127,7 @@ class SuiteRunner(Runner):
             write_environment(ALLURE_RESULTS, {"environment": facts.environment, "url": facts.url, **facts.versions})
             write_categories(ALLURE_RESULTS)
             write_executor(ALLURE_RESULTS, suite.plan.environ)
+        suite.evidence.measured(suite.own_load.so_far())
         suite.evidence.append(Ended(time.time(), self.interrupted, self._fault, keys))
 
 

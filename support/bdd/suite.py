@@ -15,6 +15,7 @@ from support import __version__
 from support.access import Access, TargetFault, ssl_context, wait_healthy
 from support.backend.launch import BackendFailed, BackendProcess
 from support.bdd.loop import LoopThread
+from support.bdd.own_load import OwnLoad
 from support.client.persona import canary_of
 from support.client.recorder import Recorder
 from support.client.session import NotConnected, Session
@@ -54,6 +55,7 @@ class Suite:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.begun = False
+        self.own_load: OwnLoad
         self.loop = LoopThread()
         self.backend: BackendProcess | None = None
         self.folder: Path
@@ -125,6 +127,7 @@ class Suite:
                 latency_ms_avg=target.thresholds.latency_ms_avg, versions=versions(),
             )
         )  # fmt: skip
+        self.own_load = OwnLoad(self.backend.pid if self.backend is not None else None)
         self.begun = True
 
     async def _warm_up(self) -> None:

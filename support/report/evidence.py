@@ -36,6 +36,20 @@ class Judged(msgspec.Struct, frozen=True):
     versions: dict[str, str] = {}
 
 
+class Measurements(msgspec.Struct, frozen=True):
+    """What the traces cannot show: how busy the suite itself was, and the memory of a backend that it started.
+
+    CPU seconds of the suite's process over `seconds` of wall time; memory as resident MB (10^6 bytes), None where it
+    could not be read.
+    """
+
+    seconds: float
+    suite_cpu_s: float
+    suite_rss_mb: float
+    target_rss_mb_start: float | None = None
+    target_rss_mb_end: float | None = None
+
+
 class Selected(msgspec.Struct, frozen=True, tag_field="entry", tag="selected"):
     """A scenario that is going to run."""
 
@@ -89,6 +103,15 @@ class Evidence:
         """One more line of the ledger, on the disk before this returns."""
         with self.ledger.open("ab") as file:
             file.write(_encoder.encode(entry) + b"\n")
+
+    def measured(self, measurements: Measurements) -> None:
+        """What was measured over the whole run."""
+        write_whole(self.folder / "measurements.json", msgspec.json.format(_encoder.encode(measurements)))
+
+    def measurements(self) -> Measurements | None:
+        """What was measured, or None where the run did not come that far. Raises msgspec.MsgspecError."""
+        path = self.folder / "measurements.json"
+        return msgspec.json.decode(path.read_bytes(), type=Measurements) if path.exists() else None
 
     def session(self) -> Judged:
         """Raises OSError or msgspec.MsgspecError for a folder that is no evidence."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 
 from support.findings import Finding
-from support.report.evidence import Ended, Evidence, Finished, Judged, Selected
+from support.report.evidence import Ended, Evidence, Finished, Judged, Measurements, Selected
 from support.report.replay import Meter, Torn, replay
 from support.verdict import Decision, Facts, Observed, Outcome, ScenarioResult, decide
 from support.wire.profile import Profile
@@ -34,6 +34,7 @@ class Judgement(msgspec.Struct, frozen=True):
     scenarios: tuple[ScenarioResult, ...]
     findings: tuple[Attributed, ...]
     observed: Observed
+    measurements: Measurements | None
     ended: Ended | None
 
 
@@ -88,6 +89,7 @@ def judge(folder: Path) -> Judgement:
             gaps.append(f"'{name}' had {entry.findings} findings live and {len(found)} in the replay of its trace")
         findings += [Attributed(finding, name, entry.trace) for finding in found]
     gaps += _unfinished(evidence, ledger, profile, session, meter)
+    measurements = _measurements(evidence, gaps)
     observed = meter.observed()
     if observed.messages and observed.unmapped > _MOST_UNMAPPED * observed.messages:
         gaps.append(f"{observed.unmapped} of {observed.messages} messages could not be read with the profile")
@@ -98,7 +100,18 @@ def judge(folder: Path) -> Judgement:
         absent=session.absent, accepted=session.accepted, success_percent=session.success_percent,
         latency_ms_avg=session.latency_ms_avg,
     )  # fmt: skip
-    return Judgement(session, decide(facts), scenarios, tuple(findings), observed, ledger.ended)
+    return Judgement(session, decide(facts), scenarios, tuple(findings), observed, measurements, ledger.ended)
+
+
+def _measurements(evidence: Evidence, gaps: list[str]) -> Measurements | None:
+    try:
+        measurements = evidence.measurements()
+    except (OSError, msgspec.MsgspecError) as error:
+        gaps.append(f"measurements.json is not whole: {error}")
+        return None
+    if measurements is None:
+        gaps.append("measurements.json is missing")
+    return measurements
 
 
 def _gaps(ledger: _Ledger) -> list[str]:

@@ -73,7 +73,7 @@ class Meter:
             self._settle(lambda answer, request: request == record.request)
         elif isinstance(record, Closed):
             self.tried += record.during == "handshake"
-            if record.by != "client":
+            if record.by != "client" or record.given_up:
                 self._settle(lambda answer, _: answer.connection == record.connection)
 
     def _settle(self, concerned: Callable[["_Answer", str], bool]) -> None:

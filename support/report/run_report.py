@@ -52,6 +52,7 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
                 "unmapped_messages": observed.unmapped,
                 "connections_tried": observed.connections_tried,
                 "connections_made": observed.connections_made,
+                "own_load": plain(judgement.measurements),
             },
             "categories": _by_category(judgement),
             "scenarios": plain(judgement.scenarios),
