@@ -5,6 +5,8 @@ Exit codes: 0 approved, 1 blocked, 2 inconclusive, 3 misconfigured, 130 interrup
 
 import argparse
 import difflib
+import re
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +16,7 @@ MISCONFIGURED = 3
 INTERRUPTED = 130
 CATEGORIES = ("functional", "integration", "performance", "resilience", "security", "stress")
 
+_NO_SUCH_COMMAND = re.compile(r"argument COMMAND: invalid choice: ['\"](.*)['\"] \(choose from ")
 _EPILOG = "exit codes: 0 approved, 1 blocked, 2 inconclusive, 3 misconfigured, 130 interrupted"
 
 
@@ -21,6 +24,10 @@ class _Parser(argparse.ArgumentParser):
     """argparse whose errors are one line, name what is nearest, and end with the exit code for a user's mistake."""
 
     def error(self, message: str) -> NoReturn:
+        chosen = _NO_SUCH_COMMAND.search(message)
+        if chosen is not None:
+            (known,) = [list(action.choices or ()) for action in self._actions if action.dest == "command"]
+            message = f"unknown command {chosen[1]!r}, expected one of {', '.join(_nearest_first(chosen[1], known))}"
         sys.stderr.write(f"greenlight: {message}{self._hint(message)} (see `{self.prog} --help`)\n")
         raise SystemExit(MISCONFIGURED)
 
@@ -30,15 +37,18 @@ class _Parser(argparse.ArgumentParser):
         options = [option for action in self._actions for option in action.option_strings if option.startswith("--")]
         if not unknown.startswith("-"):
             return ""
-        ordered = sorted(options, key=lambda option: -difflib.SequenceMatcher(None, option, unknown).ratio())
-        return f"; expected one of {', '.join(ordered)}"
+        return f"; expected one of {', '.join(_nearest_first(unknown, options))}"
+
+
+def _nearest_first(word: str, known: Sequence[str]) -> list[str]:
+    return sorted(known, key=lambda name: -difflib.SequenceMatcher(None, name, word).ratio())
 
 
 def _category(text: str) -> str:
     if text in CATEGORIES:
         return text
-    ordered = sorted(CATEGORIES, key=lambda name: -difflib.SequenceMatcher(None, name, text).ratio())
-    raise argparse.ArgumentTypeError(f"unknown category {text!r}, expected one of {', '.join(ordered)}")
+    known = ", ".join(_nearest_first(text, CATEGORIES))
+    raise argparse.ArgumentTypeError(f"unknown category {text!r}, expected one of {known}")
 
 
 def _positive(kind: Callable[[str], float]) -> Callable[[str], Any]:
@@ -89,6 +99,17 @@ def _output(group: Any) -> None:
     )  # fmt: skip
 
 
+def _how_shown(group: Any, command: str) -> None:
+    group.add_argument(
+        "--ci-mode", action="store_true",
+        help=f"print three machine-readable lines on stdout, no more (example: greenlight {command} --ci-mode)",
+    )  # fmt: skip
+    group.add_argument(
+        "--verbose", action="store_true",
+        help=f"show each finding with its conversation (example: greenlight {command} --verbose)",
+    )  # fmt: skip
+
+
 def _run(commands: Any) -> None:
     run = _command(
         commands, "run", "judge a backend: run the scenarios, keep the evidence, give the verdict",
@@ -118,12 +139,17 @@ def _run(commands: Any) -> None:
         "--timeout", type=_positive(float), default=900, metavar="SECONDS",
         help="for the whole run; past it the verdict is INCONCLUSIVE (default: 900; example: --timeout 300)",
     )  # fmt: skip
-    how.add_argument("--fail-fast", action="store_true", help="stop at the first scenario that fails")
+    how.add_argument(
+        "--fail-fast", action="store_true",
+        help="stop at the first scenario that fails (example: greenlight run --fail-fast)",
+    )  # fmt: skip
     out = run.add_argument_group("what comes out")
     _output(out)
-    out.add_argument("--allure", action="store_true", help="make allure-report.html, even if npx has to fetch Allure")
-    out.add_argument("--ci-mode", action="store_true", help="print three machine-readable lines on stdout, no more")
-    out.add_argument("--verbose", action="store_true", help="show each finding with its conversation")
+    out.add_argument(
+        "--allure", action="store_true",
+        help="make allure-report.html, even if npx has to fetch Allure (example: greenlight run --allure)",
+    )  # fmt: skip
+    _how_shown(out, "run")
 
 
 def _verdict(commands: Any) -> None:
@@ -132,11 +158,11 @@ def _verdict(commands: Any) -> None:
         "greenlight verdict websocket_validation_reports/validation_session_1694123456",
     )  # fmt: skip
     verdict.add_argument(
-        "session", nargs="?", type=Path, metavar="SESSION", help="a session folder (default: the newest one)"
-    )
+        "session", nargs="?", type=Path, metavar="SESSION",
+        help="a session folder (default: the newest one in --output-dir)",
+    )  # fmt: skip
     _output(verdict)
-    verdict.add_argument("--ci-mode", action="store_true", help="print three machine-readable lines on stdout, no more")
-    verdict.add_argument("--verbose", action="store_true", help="show each finding with its conversation")
+    _how_shown(verdict, "verdict")
 
 
 def _serve(commands: Any) -> None:
@@ -144,13 +170,22 @@ def _serve(commands: Any) -> None:
         commands, "serve", "run the embedded backend in the foreground, as another team's would run",
         "greenlight serve --port 8000 --defect started_twice",
     )  # fmt: skip
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    serve.add_argument("--port", type=int, default=8000, help="port to listen on, 0 for any (default: %(default)s)")
+    serve.add_argument(
+        "--host", default="127.0.0.1",
+        help="address to listen on (default: %(default)s; example: --host 0.0.0.0)",
+    )  # fmt: skip
+    serve.add_argument(
+        "--port", type=int, default=8000,
+        help="port to listen on, 0 for any (default: %(default)s; example: --port 8001)",
+    )  # fmt: skip
     serve.add_argument(
         "--defect", action="append", default=[], metavar="NAME[=VALUE]",
         help="seed a defect; may be repeated (example: --defect tool_name_missing)",
     )  # fmt: skip
-    serve.add_argument("--list-defects", action="store_true", help="print the known defects and exit")
+    serve.add_argument(
+        "--list-defects", action="store_true",
+        help="print the known defects and exit (example: greenlight serve --list-defects)",
+    )  # fmt: skip
 
 
 def _doctor(commands: Any) -> None:
@@ -162,6 +197,10 @@ def _doctor(commands: Any) -> None:
     doctor.add_argument(
         "--record", type=Path, metavar="FILE.jsonl", help="keep the frames (example: --record capture.jsonl)"
     )
+
+
+def _interrupted(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -177,6 +216,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return serve(options)
     from support.settings import Misconfigured  # noqa: PLC0415
 
+    # Until the run has handlers of its own, and after it: whoever is told to stop says so, and ends with 130.
+    signal.signal(signal.SIGTERM, _interrupted)
     try:
         if options.command == "run":
             from support.commands.run import run  # noqa: PLC0415

@@ -40,8 +40,9 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     """One event of one run, as a profile read it from a frame.
 
     Ids are as the wire has them, whole numbers as texts (None: absent or null). `stamp` is the server's timestamp as
-    sent, `server_s` the same as seconds since the epoch. `shape` is equal for frames of one kind that are built alike. `text` is what a
-    person reads: the message, the reasoning, the tool's result or error, the answer or the error's text.
+    sent, `server_s` the same as seconds since the epoch. `shape` is equal for frames of one kind that are built alike.
+    `text` is what a person reads: the message, the reasoning, the tool's result or error, the answer or the error's
+    text.
     """
 
     kind: EventKind

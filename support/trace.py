@@ -10,6 +10,9 @@ import msgspec
 
 from support.events import EventKind
 
+# How a client ends a connection on which something came that it cannot take (RFC 6455 section 7.4.1).
+_GIVEN_UP = frozenset({1002, 1003, 1007, 1008, 1009})
+
 
 class Expect(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a person who asks may expect of the run.
@@ -91,6 +94,11 @@ class Closed(Record, frozen=True):
     status: int | None = None
     person: str = ""
     expected: bool = False
+
+    @property
+    def given_up(self) -> bool:
+        """The client had to end it, because of what came: no WebSocket message, or more than anybody takes."""
+        return self.by == "client" and self.code in _GIVEN_UP
 
 
 class TimedOut(Record, frozen=True):

@@ -233,9 +233,15 @@ def _reason(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
     if verdict is Verdict.BLOCKED and facts.findings:
         parts.insert(0, _first_findings(facts.findings))
     elif verdict is Verdict.BLOCKED:
-        failed = [scenario for scenario in facts.scenarios if scenario.outcome is Outcome.FAILED]
-        parts[:0] = [f"'{scenario.name}' failed: {_first_line(scenario.reason)}" for scenario in failed[:1]]
+        parts[:0] = _first_of(Outcome.FAILED, facts)
+    else:
+        parts[:0] = _first_of(Outcome.BROKEN, facts)
     return f"{accepted}{'; '.join(parts)}.{beyond}"
+
+
+def _first_of(outcome: Outcome, facts: Facts) -> list[str]:
+    concerned = [scenario for scenario in facts.scenarios if scenario.outcome is outcome]
+    return [f"'{scenario.name}' {outcome}: {in_one_line(scenario.reason)}" for scenario in concerned[:1]]
 
 
 def _first_findings(findings: tuple[Finding, ...]) -> str:
@@ -247,5 +253,7 @@ def _first_findings(findings: tuple[Finding, ...]) -> str:
     return f"{rule} ({times}): expected {example.expected}, got {example.actual}{more}"
 
 
-def _first_line(text: str) -> str:
-    return text.strip().splitlines()[0] if text.strip() else "no reason given"
+def in_one_line(reason: str) -> str:
+    """Why a scenario did not pass, in short: the first line, and what came instead where a matcher says it."""
+    lines = [line.strip() for line in reason.splitlines() if line.strip()]
+    return " ".join(lines[:2] if lines[1:] and lines[1].startswith("but:") else lines[:1]) or "no reason given"

@@ -12,9 +12,10 @@ from behave.model import Scenario
 from support.bdd.allure_formatter import scenario_key
 from support.bdd.suite import Suite
 from support.bdd.world import World
+from support.findings import printable_lines
 from support.report.evidence import Finished
 from support.trace import encode_record
-from support.verdict import Outcome
+from support.verdict import Outcome, in_one_line
 
 _LINGER_S = 30.0
 _OUTCOMES = {"passed": Outcome.PASSED, "failed": Outcome.FAILED, "skipped": Outcome.NOT_EXERCISED}
@@ -92,10 +93,11 @@ class Hooks:
                 outcome, reason = Outcome.FAILED, str(findings[0])
         self.results.release(key)
         trace = world.trace if world is not None else ""
+        reason = printable_lines(reason)
         finished = Finished(key, outcome, reason, len(findings), trace, round(waiting.took_s, 3))
         self.suite.evidence.append(finished)
         self.failed = self.failed or outcome in (Outcome.FAILED, Outcome.BROKEN)
-        log.info("%s %s: %s%s", outcome, key, scenario.name, f" ({reason})" if reason else "")
+        log.info("%s %s: %s%s", outcome, key, scenario.name, f" ({in_one_line(reason)})" if reason else "")
         self.watcher.ended(finished, scenario.name, _events(world))
 
 

@@ -15,6 +15,9 @@ from hamcrest.core.matcher import Matcher
 
 from support.client.question import Question
 from support.events import Control, Event, EventKind
+from support.findings import printable
+
+_MOST_ROWS = 200
 
 
 class Pattern(msgspec.Struct, frozen=True):
@@ -294,6 +297,10 @@ def table(question: Question, marked: Sequence[int]) -> str:
         arrow = ">>" if index in marked else "  "
         helper = " (helper)" if event.parent is not None else ""
         tool = f"{event.tool}: " if event.tool else ""
-        text = " ".join(f"{tool}{event.text or ''}".split())[:80]
+        text = printable(" ".join(f"{tool}{event.text or ''}"[:400].split())[:80])
         rows.append(f"{arrow} {at - question.asked_at:8.4f}  {event.kind + helper:<24}  {text}".rstrip())
+    if len(rows) > _MOST_ROWS:
+        # Of an endless answer the beginning and the end say enough.
+        half = _MOST_ROWS // 2
+        rows[half:-half] = [f"   ({len(rows) - 2 * half} events are left out here)"]
     return "\n".join(rows) or "   (nothing was shown)"

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from support.bdd.world import World
 from support.report.evidence import Finished
+from support.verdict import in_one_line
 
 _MARKS = {
     "passed": ("ok", "green"),
@@ -85,7 +86,7 @@ class Progress:
         shown = escape(Text(name).plain[:width].ljust(width))
         self._say(f"  [{colour}]{word:<7}[/]{shown} [dim]{figures}[/]")
         if finished.reason and finished.outcome != "passed":
-            self._say(f"         {escape(_first_line(finished.reason))}")
+            self._say(f"         {escape(in_one_line(finished.reason))}")
 
     def close(self) -> None:
         """Leaves the terminal as it was."""
@@ -104,7 +105,3 @@ class Progress:
         elapsed = time.monotonic() - self._began
         text = f" {done}/{self._total}  {self._now}  {events} events  {elapsed:.0f} s"
         return Spinner("dots", Text(text[: self.console.width - 4]))
-
-
-def _first_line(text: str) -> str:
-    return text.strip().splitlines()[0] if text.strip() else ""

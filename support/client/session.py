@@ -119,7 +119,10 @@ class Session:
         by, code, reason = self._socket.ending()
         reason = self.recorder.clean(reason)
         self._ended = _how(Ending(by, code, reason))
-        self.recorder.add(Closed, self.connection, at, by=by, code=code, reason=reason)
+        try:
+            self.recorder.add(Closed, self.connection, at, by=by, code=code, reason=reason)
+        except Exception as error:  # noqa: BLE001 -- whoever waits has to hear of the end in any case
+            self.recorder.fault = self.recorder.fault or error
         for question in self.questions:
             if not question.over:
                 question.give_up()

@@ -38,7 +38,10 @@ def run(options: argparse.Namespace) -> int:
     runner = SuiteRunner(_configuration(options, [features / category for category in wanted]), plan, progress)
     # behave prints some of its own on stdout; in CI mode that belongs to three lines only.
     with contextlib.redirect_stdout(sys.stderr), contextlib.closing(progress):
-        runner.run()
+        try:
+            runner.run()
+        except KeyboardInterrupt:
+            runner.interrupted = runner.interrupted or "SIGINT"
     if runner.misconfigured:
         raise Misconfigured(runner.misconfigured)
     if runner.suite is None:

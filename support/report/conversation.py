@@ -3,18 +3,27 @@
 from collections.abc import Collection, Iterable
 
 from support.events import Control, Event, Reading, Unmapped
+from support.findings import printable
 from support.trace import AnyRecord, Closed, Opened, Received, Sent, TimedOut
 
 _TEXT_WIDTH = 72
+_MOST_ROWS = 400
 
 
-def as_table(entries: Iterable[tuple[AnyRecord, Reading | None]], marked: Collection[int] = ()) -> str:
-    """The records as an aligned text table. `marked` are record numbers to point at."""
-    entries = list(entries)
-    people = {record.connection: record.person for record, _ in entries if isinstance(record, Opened)}
+Entry = tuple[AnyRecord, Reading | None]
+
+
+def as_table(entries: Iterable[Entry], marked: Collection[int] = ()) -> str:
+    """The records as an aligned text table. `marked` are record numbers to point at.
+
+    Of a very long conversation the beginning, the end and the marked records are shown.
+    """
+    everything = list(entries)
+    people = {record.connection: record.person for record, _ in everything if isinstance(record, Opened)}
     several = len(people) > 1
     rows = [("", "#", "seconds", "who", "what", "text")]
-    for record, reading in entries:
+    shown, left_out = _shortened(everything, marked)
+    for record, reading in shown:
         who = people.get(record.connection, "?")
         if several:
             who = f"{who} {record.connection}"
@@ -29,7 +38,17 @@ def as_table(entries: Iterable[tuple[AnyRecord, Reading | None]], marked: Collec
             for i, (cell, width) in enumerate(zip(row, widths, strict=False))
         ]
         lines.append("  ".join([*cells, row[5]]).rstrip())
+    if left_out:
+        lines.append(f"({left_out} records are left out here; the trace has them all)")
     return "\n".join(lines)
+
+
+def _shortened(entries: list[Entry], marked: Collection[int]) -> tuple[list[Entry], int]:
+    if len(entries) <= _MOST_ROWS:
+        return entries, 0
+    half = _MOST_ROWS // 2
+    middle = [entry for entry in entries[half:-half] if entry[0].n in marked][:_MOST_ROWS]
+    return [*entries[:half], *middle, *entries[-half:]], len(entries) - 2 * half - len(middle)
 
 
 def describe(record: AnyRecord, reading: Reading | None) -> tuple[str, str]:
@@ -64,4 +83,4 @@ def _short(text: str) -> str:
     """One printable line, as text: whatever a target sends, a report shows it and does not act on it."""
     line = " ".join(text.split())
     line = line if len(line) <= _TEXT_WIDTH else f"{line[: _TEXT_WIDTH - 3]}..."
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)
+    return printable(line)

@@ -150,12 +150,11 @@ class ConnectionChecker:
             self._number(event, n, None)
             return
         seq = event.seq
-        if seq is not None and self._gap_free:
-            line = run.line
-            if line.due == seq and not self.windows.careful:
-                line.due = seq + 1
-            else:
-                self._number(event, n, run)
+        line = run.line
+        if line.due != seq or self.windows.careful:
+            self._number(event, n, run)
+        elif seq is not None:
+            line.due = seq + 1
         key: str | int | None = event.event_id
         if key is None and self._gap_free:
             key = seq
@@ -227,6 +226,12 @@ class ConnectionChecker:
         waiting.on_closed(self.desk, self.windows, by)
         if by != "client":
             self.door.closed(by, code, n)
+
+    def gave_up(self, code: int | None, reason: str, n: int) -> None:
+        """CONTENT-2: what came was no message that a client can take, which had to end the connection."""
+        waiting.on_closed(self.desk, self.windows, "nobody")
+        came = reason or "something else"
+        self.report("CONTENT-2", "WebSocket messages that can be taken", f"{came} (ended with {code})", n)
 
     def finish(self, n: int) -> None:
         """Nothing more will come: what is still open has no end."""

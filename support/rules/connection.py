@@ -34,7 +34,7 @@ class Door:
 
     def not_opened(self, status: int | None, reason: str, n: int) -> None:
         """CONNECTION-1: the connection did not come about."""
-        came = f"HTTP {status}" if status is not None else reason or "nothing"
+        came = reason or (f"HTTP {status}" if status is not None else "nothing")
         self.report("CONNECTION-1", "a connection", came, n)
 
     def pinged(self, nonce: str | None, n: int) -> None:

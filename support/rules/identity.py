@@ -79,7 +79,9 @@ class Desk(Questions):
         if ask is None and not event.request and event.kind is EventKind.STARTED:
             ask = self.waiting(event)
         if ask is None:
-            return run
+            # What has been found to reuse this id, and so was given another one, goes on.
+            reuser = self.only_open(event) if not event.request else None
+            return reuser if reuser is not None and reuser.id.startswith("?") else run
         self._wrong("a run id of its own for each question", f"run {event.run}, which has ended before", n)
         return self._guess(event, ask, at, n)
 

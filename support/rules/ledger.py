@@ -1,6 +1,6 @@
 """Where breaches are noted: counted all, and shown as findings as far as they help."""
 
-from support.findings import Finding
+from support.findings import Finding, printable
 from support.rules.registry import RULES
 from support.rules.state import Run
 
@@ -31,7 +31,7 @@ class Ledger:
         known = RULES[rule]
         self.findings.append(
             Finding(
-                rule, known.severity, known.requirement, expected, actual, self.person, self.connection,
-                run.id if run is not None else None, tuple(sorted(set(evidence))),
+                rule, known.severity, known.requirement, printable(expected), printable(actual), self.person,
+                self.connection, run.id if run is not None else None, tuple(sorted(set(evidence))),
             )
         )  # fmt: skip

@@ -41,6 +41,8 @@ class TraceChecker:
         elif record.during == "handshake":
             if not record.expected:
                 checker.refused(record.status, record.reason, record.n)
+        elif record.given_up:
+            checker.gave_up(record.code, record.reason, record.n)
         else:
             checker.closed(record.by, record.code, record.n)
         return None

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.events import EventKind
@@ -51,6 +51,7 @@ def test_a_trace_that_was_read_back_gives_the_same_findings(name: str) -> None:
     assert again.findings() == talk.findings()
 
 
+@settings(deadline=None)
 @given(st.text(), st.binary())
 def test_any_text_and_bytes(text: str, data: bytes) -> None:
     records = [Received(n=1, at=0.0, connection=text, text=text), Received(n=2, at=0.0, connection="", data=data)]

@@ -26,6 +26,16 @@ _LEAF: dict[str, Any] = {
     "any": Any,
     "object": msgspec.defstruct("AnyObject", []),
 }
+# For a path that events and fields use with several types: what the decoder then lets through is checked here.
+_CHECKED: dict[str, tuple[type, ...]] = {
+    "id": (str,),
+    "text": (str,),
+    "int": (int,),
+    "number": (int, float),
+    "stamp": (str, int, float),
+    "any": (str, int, float, bool, list, dict),
+    "object": (dict,),
+}
 _EVENT_ARGUMENTS = Event.__struct_fields__
 
 
@@ -36,11 +46,22 @@ class _Node:
         self.leaf: Any = None
         self.children: dict[str, _Node] = {}
 
-    def add(self, path: str, leaf: Any) -> None:
+    def add(self, path: str, leaf: Any = None) -> None:
+        """Adds a path; without a leaf of its own it takes the type that others give it, or any."""
         node = self
         for name in path.split("."):
             node = node.children.setdefault(name, _Node())
-        node.leaf = leaf if node.leaf in (None, leaf) else Any
+        if leaf is None:
+            node.leaf = node.leaf or Any
+        else:
+            node.leaf = leaf if node.leaf in (None, leaf) else Any
+
+    def leaf_at(self, path: str) -> Any:
+        """The type of the leaf at a path that was added."""
+        node = self
+        for name in path.split("."):
+            node = node.children[name]
+        return node.leaf
 
     def is_mixed(self) -> bool:
         """Whether some path is a value for one field and a container for another."""
@@ -113,7 +134,7 @@ def compile_reader(spec: Spec) -> Reader:
                 root.add(path, _LEAF[field.is_])
     for control in spec.controls.values():
         for path in (*control.when, *control.capture.values()):
-            root.add(path, Any if path not in spec.frame.kind else str)
+            root.add(path)
     if root.is_mixed():
         return lambda _: None
     return _dispatch(spec, root, msgspec.json.Decoder(root.struct("Frame")).decode)
@@ -155,6 +176,8 @@ def _event_reader(event: EventSpec, root: _Node, kind_index: int) -> Any:
         _lookup(source, f"v{number}", field, paths, weight)
         if not field.varies:
             weight *= len(paths)
+        if any(root.leaf_at(path) is not _LEAF[field.is_] for path in paths):
+            source.emit(1, f"if type(v{number}) not in {field.is_}_types: return None")
         _check(source, f"v{number}", name, field, event.kind)
     names = list(event.fields)
     variables = {name: f"v{names.index(name)}" for name in names}
@@ -165,6 +188,7 @@ def _event_reader(event: EventSpec, root: _Node, kind_index: int) -> Any:
     source.emit(1, f"return Event({', '.join(arguments)})")
     values = {"Event": Event, "KIND": event.kind, "read_stamp": read_stamp, "encode": msgspec.json.encode,
               "moments": MOMENTS, "rests": RESTS, "formats": STAMP_FORMATS}  # fmt: skip
+    values |= {f"{name}_types": (*types, type(None)) for name, types in _CHECKED.items()}
     return source.compile("reader", values)
 
 

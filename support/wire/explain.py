@@ -68,7 +68,7 @@ def _event(event: EventSpec, value: dict[str, Any], shape: int, problems: tuple[
     stamp = found.get("stamp")
     server_s, stamp_format = read_stamp(stamp) if stamp is not None else (None, None)
     if stamp is not None and server_s is None:
-        wrong.append(Problem(_FIELD_RULE, "a timestamp (ISO 8601 or epoch)", preview(str(stamp))))
+        wrong.append(Problem(_FIELD_RULE, "a timestamp (ISO 8601 or epoch)", preview(repr(stamp))))
     if stamp_format is not None:
         shape += STAMP_FORMATS.index(stamp_format)
     return Event(

@@ -2,12 +2,11 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,10 +117,8 @@ def ended(process: "subprocess.Popen[bytes]", folder: Path, deadline_s: float = 
     deadline = time.monotonic() + deadline_s
     watched = psutil.Process(process.pid)
     while True:
-        try:
+        with suppress(psutil.Error):
             peak = max(peak, watched.memory_info().rss)
-        except psutil.Error:
-            pass
         try:
             code = process.wait(0.02)
             break
@@ -158,7 +155,3 @@ def wait_for(condition: Callable[[], bool], what: str, deadline_s: float = 20.0)
     while not condition():
         assert time.monotonic() < end, f"waited in vain for {what}"
         time.sleep(0.005)
-
-
-def interrupt(process: "subprocess.Popen[bytes]", number: int = signal.SIGINT) -> None:
-    process.send_signal(number)

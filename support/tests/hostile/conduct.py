@@ -17,9 +17,9 @@ async def forever(_: Wire) -> None:
     await asyncio.Event().wait()
 
 
-def health(status: str = "200 OK", **said: Any) -> Act:
+def health(http: str = "200 OK", **said: Any) -> Act:
     async def answer(wire: Wire) -> None:
-        await wire.respond_json(status, {"status": "healthy", "version": "2.1.0", "service": "hostile", **said})
+        await wire.respond_json(http, {"status": "healthy", "version": "2.1.0", "service": "hostile", **said})
 
     return answer
 
@@ -176,7 +176,7 @@ async def echo_of_the_token(talk: Talk) -> None:
     await talk.begin()
     await talk.wire.say(talk.event("agent_thinking", reasoning=f"you are {token}"))
     await talk.wire.say({"type": "error_message", "error_code": "X", "error_message": f"bad {token}"})
-    await talk.wire.close(1008, f"for {token}"[:120])
+    await talk.wire.close(1008, f"for {token.rpartition('.')[2]}")
     raise EOFError
 
 

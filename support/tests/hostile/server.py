@@ -107,7 +107,7 @@ class HostileServer:
         self.tls = tls
         self.port = 0
         self.tokens: set[str] = set()
-        self.visits: list[str] = []
+        self._visits: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._over: asyncio.Event
@@ -139,12 +139,18 @@ class HostileServer:
         self._ready.set()
         await self._over.wait()
         server.close()
+        for visit in self._visits:
+            visit.cancel()
+        await asyncio.gather(*self._visits, return_exceptions=True)
 
     async def _visit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         wire = Wire(reader, writer)
+        visit = asyncio.current_task()
+        assert visit is not None
+        self._visits.add(visit)
+        visit.add_done_callback(self._visits.discard)
         try:
             await wire.read_request()
-            self.visits.append(wire.path)
             if wire.token:
                 self.tokens.add(wire.token)
             await (self.health if wire.path.startswith("/health") else self.door)(wire)
@@ -152,3 +158,5 @@ class HostileServer:
             pass
         finally:
             writer.transport.abort()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()

@@ -112,6 +112,15 @@ def test_timestamps(stamp: str | float, seconds: float | None, name: str | None)
     assert read_stamp(stamp) == (seconds, name)
 
 
+@pytest.mark.parametrize("request_id", [5, [], {}, True, 1.5])
+def test_ids_are_texts_even_where_a_control_captures_the_same_path(request_id: object) -> None:
+    data = json.dumps({**FRAME, "request_id": request_id}).encode()
+    event = PROFILE.read(data)
+    assert isinstance(event, Event)
+    assert event.request == ("5" if request_id == 5 else None)
+    assert [problem.rule for problem in event.problems] == ([] if request_id == 5 else ["CONTENT-1"])
+
+
 def test_frames_to_send() -> None:
     text = PROFILE.frame("start", request="q", prompt="Grüße", thread=None)
     assert json.loads(text) == {

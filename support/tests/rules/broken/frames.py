@@ -141,3 +141,11 @@ def invalid_utf8() -> Talk:
 )
 def no_object() -> Talk:
     return asked().frame("[1]").answer()
+
+
+@broken(
+    ("CONTENT-2", "WebSocket messages that can be taken", "invalid UTF-8 (ended with 1007)", (6,)),
+    ("LIFECYCLE-2", "one end", "2 events and no end", (3, 5, 6)),
+)
+def the_client_has_to_give_up() -> Talk:
+    return asked().started().thinking().close("client", 1007, reason="invalid UTF-8")

@@ -116,6 +116,13 @@ def tool_name_missing() -> Talk:
 
 
 @broken(
+    ("PAIRING-3", "a tool with a name", "None", (7,)),
+)
+def tool_name_missing_once_it_is_done() -> Talk:
+    return asked().started().thinking().executing().tool_done(tool=None).completed()
+
+
+@broken(
     ("PAIRING-3", "the tool's name 'weather' in both events", "'weather_v2'", (6, 7)),
 )
 def tool_name_differs() -> Talk:
@@ -155,6 +162,13 @@ def run_id_placeholder() -> Talk:
 )
 def run_id_the_same_for_all() -> Talk:
     return asked().answer().ask("q2").answer(request="q2")
+
+
+@broken(
+    ("IDENTITY-1", "a run id of its own for each question", "run r1, which has ended before", (10,)),
+)
+def run_id_the_same_for_all_without_request_ids() -> Talk:
+    return asked().answer(request=None).ask(None).answer(request=None)
 
 
 @broken(

@@ -31,3 +31,11 @@ def greeted_as_somebody_else() -> Talk:
 )
 def greeted_as_nobody_known() -> Talk:
     return Talk().open(ready=False).frame({"type": "connection_established", "user_id": "guest"})
+
+
+@broken(
+    ("ISOLATION-2", "only what belongs to Ada", "agent_thinking that belongs to user user-bashir of Bashir", (7,)),
+)
+def user_of_somebody_else() -> Talk:
+    talk = Talk().open("Bashir", "c2").open().ask().started()
+    return talk.thinking(user="user-bashir").executing().tool_done().completed()

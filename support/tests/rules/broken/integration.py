@@ -180,3 +180,18 @@ def stop_ignored() -> Talk:
 )
 def tool_failure_hidden() -> Talk:
     return asked(FAILING).started().thinking().executing().tool_done().completed(result="all is well")
+
+
+@broken(
+    ("LIFECYCLE-3", "nothing after the end", "tool_executing after agent_completed", (8, 9)),
+)
+def tool_after_the_end() -> Talk:
+    return asked().answer().executing(call="late")
+
+
+@broken(
+    ("TIMELINESS-2", "at most 5 s of silence", "6.10 s", (7, 8)),
+)
+def silent_helper() -> Talk:
+    talk = asked().started().thinking().executing().started("h1", parent_run_id="r1").wait(6)
+    return talk.completed("h1", parent_run_id="r1").tool_done().completed()
