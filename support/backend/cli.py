@@ -1,6 +1,7 @@
 """The command line of the backend."""
 
 import argparse
+import contextlib
 import errno
 import fcntl
 import io
@@ -103,9 +104,12 @@ def _list_defects() -> None:
     from support.backend.defects import REGISTRY  # noqa: PLC0415
 
     width = max(len(name) for name in REGISTRY)
-    for found in REGISTRY.values():
-        value = "" if found.default is None else f" (default: {_with_unit(found.default, found.unit)})"
-        sys.stdout.write(f"{found.family:12} {found.name:{width}}  {found.notice}{value} [{', '.join(found.rules)}]\n")
+    with contextlib.suppress(BrokenPipeError):  # whoever reads it has seen enough
+        for found in REGISTRY.values():
+            value = "" if found.default is None else f" (default: {_with_unit(found.default, found.unit)})"
+            print(
+                f"{found.family:12} {found.name:{width}}  {found.notice}{value} [{', '.join(found.rules)}]", flush=True
+            )
 
 
 def _with_unit(value: float | str, unit: str) -> str:

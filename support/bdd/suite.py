@@ -1,5 +1,6 @@
 """One validation session: the target, its backend where the suite starts it, the loop thread and the evidence."""
 
+import contextlib
 import logging
 import os
 import platform
@@ -176,6 +177,7 @@ class Suite:
 def new_session_folder(output_dir: Path) -> Path:
     """Makes `validation_session_<epoch seconds>[-n]` in the output folder. Raises Misconfigured if that fails."""
     base = f"validation_session_{int(time.time())}"
+    _keep_out_of_git(output_dir)
     for number in range(1000):
         folder = output_dir / (f"{base}-{number}" if number else base)
         try:
@@ -188,6 +190,14 @@ def new_session_folder(output_dir: Path) -> Path:
             raise Misconfigured(f"--output-dir {output_dir}: cannot be written ({error.strerror})") from error
         return folder
     raise Misconfigured(f"--output-dir {output_dir}: expected a folder, or a name for a new one")
+
+
+def _keep_out_of_git(output_dir: Path) -> None:
+    """Reports are not sources: a folder that we make says so to git, wherever it is made."""
+    if not output_dir.exists():
+        with contextlib.suppress(OSError):  # the session folder itself will say what is wrong
+            output_dir.mkdir(parents=True)
+            (output_dir / ".gitignore").write_text("*\n", encoding="utf-8")
 
 
 def log_to(path: Path) -> logging.Handler:

@@ -50,6 +50,20 @@ ADA = Persona(name="Ada", user="u-ada", token_env="ADA_TOKEN", username_env="ADA
 HEALTHY = {"status": "healthy", "service": "reference-chat", "version": "2.1.0", "timestamp": 1}
 
 
+# Python 3.13 refuses an authority that does not say that it signs certificates.
+_SIGNS_OTHERS = x509.KeyUsage(
+    key_cert_sign=True,
+    crl_sign=True,
+    digital_signature=False,
+    key_encipherment=False,
+    content_commitment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
 @dataclass
 class Asked:
     """What a server was asked, and what it answers: (status, content type, body), one after the other."""
@@ -417,6 +431,7 @@ class Authority:
         certificate = (
             self._builder(self.name, self.key)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_SIGNS_OTHERS, critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), critical=False)
             .sign(self.key, hashes.SHA256())
         )
