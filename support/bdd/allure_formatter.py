@@ -7,141 +7,32 @@ selected and reached leaves exactly one `*-result.json`, whose `fullName` is its
 # mypy: allow-untyped-calls
 # Neither behave nor allure-behave ships types.
 
-from collections import Counter
-from pathlib import PurePath
-from traceback import format_exception_only
 from typing import Any
 
 import allure_commons
 from allure_behave.formatter import AllureFormatter as StockFormatter
 from allure_behave.listener import AllureListener, GroupContext
-from allure_behave.utils import is_planned_scenario, scenario_links, scenario_parameters, step_status_details
+from allure_behave.utils import is_planned_scenario, scenario_links, scenario_parameters
 from allure_commons import hookimpl
-from allure_commons.mapping import labels_set, parse_tag
+from allure_commons.mapping import labels_set
 from allure_commons.model2 import ExecutableItem, Label, Status, StatusDetails, TestResult
 from allure_commons.model2 import Parameter as ResultParameter
 from allure_commons.reporter import AllureReporter
-from allure_commons.types import LabelType, Severity
-from allure_commons.utils import format_traceback, get_testplan, md5, now, platform_label, uuid4
+from allure_commons.utils import get_testplan, now, uuid4
 from behave.configuration import Configuration
-from behave.model import Feature, Rule, Scenario, Step
+from behave.model import Feature, Scenario, Step
 
-from support.report.allure import AllureResults, clear_results, scrub
-
-__all__ = ["AllureFormatter", "clear_results", "scenario_key"]
-
-_QUIET = {"passed": Status.PASSED, "pending_warn": Status.PASSED, "undefined": Status.BROKEN}
-
-
-def scenario_key(scenario: Scenario) -> str:
-    """Name a scenario the same way on every machine: `"functional/answers.feature:12"`.
-
-    The path is relative to the innermost folder `features` and has forward slashes; a file outside such a folder keeps
-    the path that behave knows it by. The line is the Example's, or the row's of a Scenario Outline.
-    """
-    return scrub(f"{'/'.join(_parts(scenario))}:{scenario.line}")
-
-
-def _parts(scenario: Scenario) -> tuple[str, ...]:
-    parts = PurePath(scenario.filename).parts
-    behind = [n for n, part in enumerate(parts[:-1], start=1) if part == "features"]
-    return parts[behind[-1] :] if behind else parts
-
-
-def _ancestry(scenario: Scenario) -> list[Any]:
-    chain = [scenario]
-    while chain[-1].parent is not None:
-        chain.append(chain[-1].parent)
-    return chain[::-1]
-
-
-def _rule_of(scenario: Scenario) -> Rule | None:
-    return next((each for each in _ancestry(scenario) if isinstance(each, Rule)), None)
-
-
-def _labels(scenario: Scenario) -> list[Label]:
-    """Labels by tag, the nearest severity winning; what no tag names follows from where the scenario stands."""
-    tags = [tag for each in _ancestry(scenario) for tag in each.tags]
-    severities = {f"severity.{each.value}": each.value for each in Severity}
-    parsed = [parse_tag(severities.get(tag, tag)) for tag in tags]
-    labels = [Label(LabelType.SEVERITY, Severity.NORMAL), *(each for each in parsed if isinstance(each, Label))]
-    folders, rule = _parts(scenario)[:-1], _rule_of(scenario)
-    feature: Any = scenario.feature
-    defaults = {
-        LabelType.EPIC: folders[0].replace("_", " ").replace("-", " ").title() if folders else None,
-        LabelType.FEATURE: feature.name,
-        LabelType.STORY: rule.name if rule else feature.name,
-    }
-    tagged = {each.name for each in labels}
-    labels += [Label(name, value) for name, value in defaults.items() if value and name not in tagged]
-    labels += [Label(LabelType.FRAMEWORK, "behave"), Label(LabelType.LANGUAGE, platform_label())]
-    return list(labels_set(labels))
-
-
-def _identities(feature: Feature) -> dict[int, str]:
-    """One identity for each scenario by `id()`: path, Rule and name, and a count where these repeat.
-
-    A count and not the line, so that history survives an edit further up in the file.
-    """
-    seen: Counter[tuple[str, ...]] = Counter()
-    identities = {}
-    for scenario in feature.walk_scenarios():
-        rule = _rule_of(scenario)
-        name = (*_parts(scenario), rule.name if rule else "", scenario.name)
-        seen[name] += 1
-        identities[id(scenario)] = md5(scrub("\0".join((*name, str(seen[name])))))
-    return identities
-
-
-def _step_outcome(step: Step) -> tuple[str, StatusDetails | None]:
-    status = step.status.name
-    if status == "hook_error" and not step.error_message:
-        # behave keeps a step's own message, but not a step hook's: without one, it was the hook that raised.
-        return Status.BROKEN, _details(f"Suite fault: HOOK-ERROR at this step: {_text(step.exception)}", step)
-    if step.exception:
-        failed = isinstance(step.exception, AssertionError)
-        return Status.FAILED if failed else Status.BROKEN, _details(_text(step.exception), step)
-    return _QUIET.get(status, Status.SKIPPED), step_status_details(step)
-
-
-def _text(error: BaseException | None) -> str:
-    if isinstance(error, AssertionError) and error.args:
-        return str(error).strip()
-    return "".join(format_exception_only(error)).strip() if error else "interrupted"
-
-
-def _details(message: str, raised: Any) -> StatusDetails:
-    return StatusDetails(message=message, trace=format_traceback(raised.exc_traceback))
-
-
-def _hook_fault(statement: Any) -> StatusDetails | None:
-    """What a hook or a cleanup did wrong around a scenario, rule or feature, or None."""
-    if statement.hook_failed:
-        return _details(f"Suite fault: {statement.error_message or 'HOOK-ERROR: interrupted'}", statement)
-    if statement.status.name == "cleanup_error":
-        return StatusDetails(message="Suite fault: a cleanup raised; behave keeps its message in the captured output")
-    return None
-
-
-def _outcome(scenario: Scenario, error: BaseException | None) -> tuple[str, StatusDetails | None]:
-    steps = [_step_outcome(step) for step in scenario.all_steps]
-    bad = next((each for each in steps if each[0] in {Status.FAILED, Status.BROKEN}), None)
-    fault = _hook_fault(scenario)
-    if error is not None:
-        fault = StatusDetails(message=f"Suite fault: {_text(error)}", trace=format_traceback(error.__traceback__))
-    if bad and fault:
-        # The step's own failure came first and may be the target's; the hook's is told beside it.
-        status, details = bad
-        message = "\n".join(each.message for each in (details, fault) if each)
-        return status, StatusDetails(message=message, trace=details.trace if details else None)
-    if fault:
-        return Status.BROKEN, fault
-    if bad:
-        return bad
-    if scenario.should_skip:
-        return Status.SKIPPED, StatusDetails(message=scenario.skip_reason or "skipped")
-    idle = next((each for each in steps if each[0] != Status.PASSED), None)
-    return idle or (Status.PASSED, None)
+from support.bdd.allure_outcome import (
+    hook_fault,
+    identities_of,
+    labels_of,
+    outcome_of,
+    place_of,
+    rule_of,
+    scenario_key,
+    step_outcome,
+)
+from support.report.allure_results import AllureResults
 
 
 class _Items(dict[str, Any]):
@@ -195,9 +86,9 @@ class _Listener(AllureListener):
         self.waiting.pop(id(scenario), None)
         self.group_context.enter()
         self.current_scenario_uuid = uuid4()
-        rule, identity = _rule_of(scenario), self.identities[id(scenario)]
+        rule, identity = rule_of(scenario), self.identities[id(scenario)]
         feature: Any = scenario.feature
-        places = [*_parts(scenario)[:-1], feature.name or feature.keyword]
+        places = [*place_of(scenario)[:-1], feature.name or feature.keyword]
         result = TestResult(
             uuid=self.current_scenario_uuid,
             start=now(),
@@ -209,7 +100,7 @@ class _Listener(AllureListener):
             titlePath=[*places, rule.name] if rule else places,
             description="\n".join(scenario.description),
             parameters=scenario_parameters(scenario) or [],
-            labels=_labels(scenario),
+            labels=labels_of(scenario),
             links=list(scenario_links(scenario, self.issue_pattern, self.link_pattern)),
         )
         self.logger.schedule_test(self.current_scenario_uuid, result)
@@ -231,7 +122,7 @@ class _Listener(AllureListener):
         self.flush_steps()
         result = self.logger.get_test(uuid)
         result.stop = now()
-        result.status, result.statusDetails = _outcome(scenario, error)
+        result.status, result.statusDetails = outcome_of(scenario, error)
         self.group_context.append_test(uuid)
         self.logger.close_test(uuid)
         self.group_context.exit()
@@ -246,7 +137,7 @@ class _Listener(AllureListener):
         self.current_scenario_uuid = None
 
     def stop_behave_step(self, result: Step) -> None:
-        status, details = _step_outcome(result)
+        status, details = step_outcome(result)
         self.logger.stop_step(self.current_step_uuid, stop=now(), status=status, statusDetails=details)
 
     @hookimpl
@@ -306,7 +197,7 @@ class AllureFormatter(StockFormatter):
         """Expect a result of each scenario that was selected, under whatever Rule or Outline it stands."""
         self._feature = feature
         self.listener.start_file()
-        self.listener.identities = _identities(feature)
+        self.listener.identities = identities_of(feature)
         self.listener.waiting, self.listener.started = {}, set()
         for scenario in feature.walk_scenarios():
             is_planned_scenario(scenario, self.testplan)
@@ -327,7 +218,7 @@ class AllureFormatter(StockFormatter):
     def eof(self) -> None:
         """Report what a feature's or a rule's hooks broke: its scenarios, or, once these ran, the session."""
         for container in (*self._feature.rules, self._feature):
-            if fault := _hook_fault(container):
+            if fault := hook_fault(container):
                 unrun = [each for each in container.walk_scenarios() if id(each) in self.listener.waiting]
                 if container.hook_failed and unrun and not self.listener.has_run(container):
                     for scenario in unrun:

@@ -9,7 +9,7 @@ import allure
 import msgspec
 from behave.model import Scenario
 
-from support.bdd.allure_formatter import scenario_key
+from support.bdd.allure_outcome import scenario_key
 from support.bdd.suite import Suite
 from support.bdd.world import World
 from support.findings import printable_lines

@@ -17,13 +17,14 @@ from behave.runner import Runner, the_step_registry
 
 from support.access import TargetFault
 from support.bdd import parameters
-from support.bdd.allure_formatter import AllureFormatter, clear_results, scenario_key
+from support.bdd.allure_formatter import AllureFormatter
+from support.bdd.allure_outcome import scenario_key
 from support.bdd.concluding import ConcludingRegistry
 from support.bdd.hooks import Hooks
 from support.bdd.interruption import interruptible
 from support.bdd.progress import Progress
 from support.bdd.suite import Plan, Suite, selected_categories
-from support.report.allure import write_categories, write_environment, write_executor
+from support.report.allure_results import clear_results, write_categories, write_environment, write_executor
 from support.report.evidence import Ended, Selected
 from support.settings import Misconfigured
 
@@ -65,10 +66,16 @@ class SuiteRunner(Runner):
                     return self._session(suite, selected)
                 except KeyboardInterrupt:
                     return True
+                except OSError as error:
+                    self._unwritable(plan, suite, error)
+                    return True
                 finally:
                     self.interrupted = interruption.reason
                     self.suite = suite if suite.begun else None
-                    self._ended()
+                    try:
+                        self._ended()
+                    except OSError as error:
+                        self._unwritable(plan, suite, error)
         except Misconfigured as error:
             self.misconfigured = str(error)
             if self.plan is None:
@@ -113,6 +120,14 @@ class SuiteRunner(Runner):
         self.step_registry = ConcludingRegistry(self.step_registry or the_step_registry)
         failed = super().run_model(self.features)
         return failed or hooks.failed
+
+    def _unwritable(self, plan: Plan, suite: Suite, error: OSError) -> None:
+        """The disk says no. What lacks its last line is inconclusive; where nothing could begin, the user must help."""
+        self._fault = f"the evidence cannot be written ({error.strerror or error})"
+        log.error("%s", self._fault)
+        if not suite.begun:
+            raise Misconfigured(f"--output-dir {plan.output_dir}: {self._fault}") from error
+        (self.progress or Progress.silent()).failed(self._fault)
 
     def _ended(self) -> None:
         """Writes the last line of the ledger, and what Allure wants to know of the session."""

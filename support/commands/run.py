@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     if runner.misconfigured:
         raise Misconfigured(runner.misconfigured)
     if runner.suite is None:
-        return INTERRUPTED
+        raise KeyboardInterrupt
     code = conclude(runner.suite.folder, console, options)
     _allure_page(runner.suite.folder, console, options)
     return INTERRUPTED if runner.interrupted in ("SIGINT", "SIGTERM") else code
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
 def _allure_page(folder: Path, console: Console, options: argparse.Namespace) -> None:
     """The HTML report beside the verdict, where Allure is installed or may be fetched; else one line says how."""
     from support.bdd.runner import ALLURE_RESULTS  # noqa: PLC0415
-    from support.report.allure import Rendered, render_html  # noqa: PLC0415
+    from support.report.allure_page import Rendered, render_html  # noqa: PLC0415
 
     history = options.output_dir / "allure-history.jsonl"
     made = render_html(ALLURE_RESULTS, folder / "allure-report.html", history, may_download=options.allure)

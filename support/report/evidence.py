@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from support.rules.state import Budgets
+from support.verdict import Outcome
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -64,7 +65,7 @@ class Finished(msgspec.Struct, frozen=True, tag_field="entry", tag="finished"):
     """What became of a scenario, once nothing more of it can arrive. `findings` counts what the rules said live."""
 
     key: str
-    outcome: str
+    outcome: Outcome
     reason: str
     findings: int
     trace: str

@@ -145,6 +145,8 @@ def _unfinished(evidence: Evidence, ledger: _Ledger, profile: Profile, session: 
             replay(path, profile, session.budgets, meter)
         except Torn as error:
             return [f"a scenario did not finish: {error}"]
+        except Exception as error:  # noqa: BLE001 -- as above
+            return [f"the suite's own fault: judging {path.name}, which did not finish, failed: {error!r}"]
         return [f"the scenario of {path.name} did not finish"]
     return []
 

@@ -63,7 +63,7 @@ class Meter:
     def take(self, record: AnyRecord, reading: Reading | None, epoch_s: float) -> None:
         """One record, with how it was read."""
         if isinstance(record, Received):
-            self._received(reading, record.at, epoch_s)
+            self._received(reading, record, epoch_s)
         elif isinstance(record, Sent):
             self._sent(record)
         elif isinstance(record, Opened):
@@ -72,7 +72,7 @@ class Meter:
         elif isinstance(record, TimedOut):
             self._settle(lambda answer, request: request == record.request)
         elif isinstance(record, Closed):
-            self.tried += record.during == "handshake"
+            self.tried += record.during == "handshake" and not record.expected
             if record.by != "client" or record.given_up:
                 self._settle(lambda answer, _: answer.connection == record.connection)
 
@@ -90,28 +90,36 @@ class Meter:
             for answer in self._answers.values():
                 answer.was_stopped = answer.was_stopped or answer.run == sent.run
 
-    def _received(self, reading: Reading | None, at: float, epoch_s: float) -> None:
+    def _received(self, reading: Reading | None, record: Received, epoch_s: float) -> None:
         self.messages += 1
         if isinstance(reading, Unmapped):
             self.unmapped += 1
         elif isinstance(reading, Control):
-            self._control(reading, at, epoch_s)
+            self._control(reading, record.at, epoch_s)
         elif isinstance(reading, Event):
-            self._event(reading, at, epoch_s)
+            self._event(reading, record.connection, record.at, epoch_s)
 
-    def _event(self, event: Event, at: float, epoch_s: float) -> None:
+    def _event(self, event: Event, connection: str, at: float, epoch_s: float) -> None:
         self.events += 1
         self.kinds.add(event.kind)
         if event.server_s is not None and self._offset_s is not None:
             self.latency.record(at + epoch_s - (event.server_s - self._offset_s))
-        answer = self._answers.get(event.request) if event.request is not None else None
-        if answer is None or event.parent is not None:
+        answer = self._answer_of(event, connection) if event.parent is None else None
+        if answer is None:
             return
         answer.run = event.run
         answer.settled = answer.settled or event.kind in ENDS
         answer.counts[event.kind] = answer.counts.get(event.kind, 0) + 1
         if event.kind is EventKind.STARTED and answer.counts[event.kind] == 1:
             self.acknowledgement.record(at - answer.asked_at)
+
+    def _answer_of(self, event: Event, connection: str) -> _Answer | None:
+        """By the request where the wire has one, else by the run; a run that is new answers the oldest question."""
+        if event.request is not None:
+            return self._answers.get(event.request)
+        here = [answer for answer in self._answers.values() if answer.connection == connection]
+        known = next((answer for answer in here if event.run is not None and answer.run == event.run), None)
+        return known or next((answer for answer in here if answer.run is None and not answer.settled), None)
 
     def _control(self, control: Control, at: float, epoch_s: float) -> None:
         sent_at = self._pings.pop(str(control.values.get("nonce")), None) if control.name == "pong" else None

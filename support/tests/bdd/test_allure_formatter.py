@@ -520,7 +520,9 @@ import json, sys
 from behave.configuration import Configuration
 from behave.formatter.base import StreamOpener
 from behave.runner import Runner
-from support.bdd.allure_formatter import AllureFormatter, clear_results, scenario_key
+from support.bdd.allure_formatter import AllureFormatter
+from support.bdd.allure_outcome import scenario_key
+from support.report.allure_results import clear_results
 
 class Session(Runner):
     def run_model(self, features=None):

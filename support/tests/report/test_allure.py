@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from allure_commons.model2 import StatusDetails, TestResult
 
-from support.report import allure
-from support.report.allure import AllureResults, NotRendered, Rendered, clear_results, render_html
+from support.report import allure_results
+from support.report.allure_page import NotRendered, Rendered, render_html
+from support.report.allure_results import AllureResults, clear_results
 from support.tests.bdd.test_allure_formatter import behave, build
 
 TestResult.__test__ = False  # type: ignore[attr-defined]
@@ -107,7 +108,7 @@ def test_only_what_belongs_to_allure_is_cleared(tmp_path: Path) -> None:
 
 
 def test_the_environment_is_written_as_java_properties(tmp_path: Path) -> None:
-    allure.write_environment(tmp_path / "new", {"target url": "wss://x:1/a=b", "note": "two\nlines \\ \udc80"})
+    allure_results.write_environment(tmp_path / "new", {"target url": "wss://x:1/a=b", "note": "two\nlines \\ \udc80"})
 
     text = (tmp_path / "new/environment.properties").read_text("utf-8")
     assert text == "target\\ url=wss://x:1/a=b\nnote=two\\nlines \\\\ \\\\udc80\n"
@@ -126,7 +127,7 @@ def test_the_environment_is_written_as_java_properties(tmp_path: Path) -> None:
     ],
 )
 def test_the_first_category_that_matches(status: str, message: str, category: str, tmp_path: Path) -> None:
-    allure.write_categories(tmp_path)
+    allure_results.write_categories(tmp_path)
     rules = json.loads((tmp_path / "categories.json").read_text("utf-8"))
 
     fits = [
@@ -177,7 +178,7 @@ GITLAB = {"GITLAB_CI": "true", "CI_PIPELINE_IID": "8", "CI_PIPELINE_URL": "https
     ],
 )
 def test_the_executor_says_who_ran_it(environment: dict[str, str], expected: object, tmp_path: Path) -> None:
-    allure.write_executor(tmp_path, environment)
+    allure_results.write_executor(tmp_path, environment)
 
     executor = json.loads((tmp_path / "executor.json").read_text("utf-8"))
     assert executor.pop("reportName") == "Greenlight"
@@ -350,9 +351,9 @@ def test_allure_3_renders_one_page_with_every_scenario(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     page, history = tmp_path / "report.html", tmp_path / "kept/history.jsonl"
     results = hostile / "allure-results"
-    allure.write_environment(results, {"target": "embedded"})
-    allure.write_categories(results)
-    allure.write_executor(results, {})
+    allure_results.write_environment(results, {"target": "embedded"})
+    allure_results.write_categories(results)
+    allure_results.write_executor(results, {})
 
     for _ in range(2):
         made = render_html(results, page, history, may_download=True)

@@ -1,4 +1,4 @@
-"""The folder allure-results, and the one-file HTML report that Allure 3 makes of it.
+"""The folder allure-results: what one session wrote there, held back while late findings may still arrive.
 
 Nothing but Allure's own files belongs there: other JSON or XML becomes tests.
 """
@@ -6,15 +6,8 @@ Nothing but Allure's own files belongs there: other JSON or XML becomes tests.
 # allure_commons types none of its calls.
 
 import json
-import os
 import re
-import shutil
-import signal
-import subprocess
-import tempfile
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -24,23 +17,8 @@ from allure_commons.logger import AllureFileLogger
 from allure_commons.model2 import Status, StatusDetails, TestResult
 from attr import asdict
 
-ALLURE = "allure@3.18.0"
-_OURS = re.compile(
+OURS = re.compile(
     r".+-(result|container|globals)\.json(\.tmp)?|.+-attachment\..+|environment\.properties|(categories|executor)\.json"
-)
-_GET_NODE = f"install Node.js 20 or newer and run `npm install --global {ALLURE}`, or run `greenlight run --allure`"
-_TIMED_OUT = -1
-_TAG_MANAGER = [
-    re.compile(r"""<script\b[^>]*\bsrc\s*=\s*["']?(?:https?:)?//[^>]*>\s*</script>""", re.IGNORECASE),
-    re.compile(r"<script>[^<]*\bgtag\([^<]*</script>"),
-]
-_OUTSIDE = re.compile(
-    r"""<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)\s*=\s*["']?(?:https?:)?//[^>]*>""", re.IGNORECASE
-)
-# Attachments and descriptions are the target's words and may name pictures from outside: the browser must not ask.
-_POLICY = (
-    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src data: blob: 'unsafe-inline' 'unsafe-eval'; "
-    "form-action 'none'; base-uri 'self' file:\">"
 )
 # Allure 2 wants the whole message to match, Allure 3 any part of it; an exception's class may stand in front.
 _CATEGORIES = [
@@ -50,20 +28,6 @@ _CATEGORIES = [
     ("Failed without naming a rule", ["failed"], None),
     ("Broken without naming a cause", ["broken"], None),
 ]
-
-
-@dataclass(frozen=True)
-class Rendered:
-    """The HTML report was made: one file that opens from disk and requests nothing."""
-
-    html: Path
-
-
-@dataclass(frozen=True)
-class NotRendered:
-    """There is no HTML report, and why, in one line; allure-results is complete all the same."""
-
-    reason: str
 
 
 def scrub(text: str) -> str:
@@ -131,7 +95,7 @@ class AllureResults(AllureFileLogger):
     def _report_item(self, item: Any) -> None:
         name = item.file_pattern.format(prefix=uuid4())
         data = _scrubbed(asdict(item, filter=lambda _, value: bool(value) or value is False))
-        _write(self._report_dir / name, json.dumps(data, ensure_ascii=True))
+        write_text(self._report_dir / name, json.dumps(data, ensure_ascii=True))
         if isinstance(item, TestResult):
             self.files_written.append(name)
 
@@ -146,7 +110,7 @@ def _scrubbed(value: Any) -> Any:
     return value
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
     partial = path.with_name(f"{path.name}.tmp")
     partial.write_text(text, encoding="utf-8")
@@ -157,14 +121,14 @@ def clear_results(results_dir: str | Path) -> None:
     """Remove an earlier session's results; foreign files, dot-files and subfolders stay. A missing folder is empty."""
     folder = Path(results_dir)
     for path in folder.iterdir() if folder.is_dir() else ():
-        if path.is_file() and _OURS.fullmatch(path.name):
+        if path.is_file() and OURS.fullmatch(path.name):
             path.unlink()
 
 
 def write_environment(results_dir: str | Path, mapping: Mapping[str, object]) -> None:
     """Write environment.properties, one `name=value` per line as java.util.Properties reads it."""
     lines = [f"{_property(name, ' :=#!')}={_property(str(value))}\n" for name, value in mapping.items()]
-    _write(_folder(results_dir) / "environment.properties", "".join(lines))
+    write_text(_folder(results_dir) / "environment.properties", "".join(lines))
 
 
 def _property(text: str, special: str = "") -> str:
@@ -188,7 +152,7 @@ def categories() -> list[dict[str, Any]]:
 
 def write_categories(results_dir: str | Path) -> None:
     """Write categories.json for Allure 2 readers; Allure 3 takes the same list from the config of `render_html`."""
-    _write(_folder(results_dir) / "categories.json", json.dumps(categories(), indent=2))
+    write_text(_folder(results_dir) / "categories.json", json.dumps(categories(), indent=2))
 
 
 def write_executor(results_dir: str | Path, environment: Mapping[str, str], report_name: str = "Greenlight") -> None:
@@ -206,121 +170,6 @@ def write_executor(results_dir: str | Path, environment: Mapping[str, str], repo
     else:
         number, url, who = "", "", {"name": "local", "type": "local", "buildName": "local run"}
     build = {"buildOrder": int(number), "buildUrl": url} if number.isdecimal() else {}
-    _write(_folder(results_dir) / "executor.json", json.dumps({**who, **build, "reportName": report_name}, indent=2))
-
-
-def render_html(
-    results_dir: str | Path,
-    output_html: str | Path,
-    history_path: str | Path | None = None,
-    *,
-    may_download: bool = False,
-    timeout_s: float = 120,
-    report_name: str = "Greenlight",
-) -> Rendered | NotRendered:
-    """Make one HTML file of a results folder with Allure 3, which needs Node.js 20 or newer.
-
-    Uses an installed Allure 3 (on the PATH or in ./node_modules); only with `may_download` does npx fetch it.
-    `history_path` is Allure's JSON-lines history: read for trends, and this run is appended. `timeout_s` bounds the
-    whole call. A missing, failing or hanging tool and a full disk are a NotRendered, never an exception.
-    """
-    results, output = Path(results_dir).absolute(), Path(output_html).absolute()
-    deadline = time.monotonic() + timeout_s
-    try:
-        with tempfile.TemporaryDirectory(prefix="allure-", ignore_cleanup_errors=True) as work:
-            command = _command(may_download, Path(work), deadline)
-            if isinstance(command, NotRendered):
-                return command
-            made = _generate(command, results, Path(work), history_path, report_name=report_name, deadline=deadline)
-            if isinstance(made, NotRendered):
-                return made
-            page, outside = _closed(made.read_text(encoding="utf-8", errors="replace"))
-            if outside:
-                return NotRendered(f"Allure's page would load {outside} from outside, so it was not kept")
-            output.parent.mkdir(parents=True, exist_ok=True)
-            _write(output, page)
-    except OSError as error:
-        return NotRendered(f"the HTML report could not be made: {error}")
-    return Rendered(output)
-
-
-def _generate(
-    command: list[str], results: Path, work: Path, history_path: str | Path | None, *, report_name: str, deadline: float
-) -> Path | NotRendered:
-    awesome = {
-        "singleFile": True,
-        "groupBy": ["epic", "feature", "story"],
-        "sections": ["charts"],
-        "reportName": report_name,
-    }
-    plugins = {"awesome": {"options": awesome}}
-    config = {"name": report_name, "output": str(work / "out"), "categories": categories(), "plugins": plugins}
-    if history_path is not None:
-        history = Path(history_path).absolute()
-        history.parent.mkdir(parents=True, exist_ok=True)
-        config["historyPath"] = str(history)
-    _write(work / "allurerc.json", json.dumps(config))
-    # Allure takes a folder as a glob pattern and looks below its working directory, so it gets a copy of plain name.
-    shutil.copytree(results, work / "results", ignore=_foreign)
-    arguments = ["generate", "--config", str(work / "allurerc.json"), "--cwd", str(work), "results"]
-    code, told = _run([*command, *arguments], work, deadline)
-    pages = sorted((work / "out").rglob("index.html"))
-    if code == 0 and pages:
-        return pages[0]
-    return NotRendered(f"Allure made no page (exit code {code}): {told}")
-
-
-def _foreign(_folder: str, names: list[str]) -> list[str]:
-    return [name for name in names if not _OURS.fullmatch(name)]
-
-
-def _command(may_download: bool, work: Path, deadline: float) -> list[str] | NotRendered:
-    installed = shutil.which("allure") or shutil.which("allure", path="node_modules/.bin")
-    npx = shutil.which("npx")
-    candidates = [[installed]] if installed else []
-    # npx takes a second to say no, which nobody should wait for who has not asked for the page.
-    candidates += [[npx, "--yes", ALLURE]] if npx and may_download else []
-    told = "Node.js is not there" if npx is None else "Allure 3 is not installed"
-    for candidate in candidates:
-        code, answer = _run([*candidate, "--version"], work, deadline)
-        if code == 0 and answer.startswith("3."):
-            return candidate
-        if code == _TIMED_OUT:
-            told = f"{' '.join(candidate)} did not answer in time"
-    return NotRendered(f"{told}: {_GET_NODE}")
-
-
-def _run(command: list[str], work: Path, deadline: float) -> tuple[int, str]:
-    """Run a tool with its children; its exit code (or `_TIMED_OUT`) and the last line that it said."""
-    log = work / "tool.log"
-    with log.open("wb") as out:
-        # A session of its own, so that the Node process behind npx ends with it.
-        tool = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
-        )
-        try:
-            code = tool.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            code = _TIMED_OUT
-        finally:
-            if tool.returncode is None:
-                _end(tool)
-    said = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    return code, said[-1] if said else "it said nothing"
-
-
-def _end(tool: subprocess.Popen[bytes]) -> None:
-    if hasattr(os, "killpg"):
-        os.killpg(tool.pid, signal.SIGKILL)
-    else:
-        tool.kill()
-    tool.wait()
-
-
-def _closed(page: str) -> tuple[str, str | None]:
-    """Take the tag manager out of a page and forbid it the network; also the first outside address left, or None."""
-    for pattern in _TAG_MANAGER:
-        page = pattern.sub("", page)
-    page = page.replace("<head>", f"<head>{_POLICY}", 1)
-    left = _OUTSIDE.search(page)
-    return page, left.group(0) if left else None
+    write_text(
+        _folder(results_dir) / "executor.json", json.dumps({**who, **build, "reportName": report_name}, indent=2)
+    )
