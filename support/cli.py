@@ -214,10 +214,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         from support.commands.serve import serve  # noqa: PLC0415
 
         return serve(options)
+    try:
+        # Until the run has handlers of its own, and after it: whoever is told to stop says so, and ends with 130.
+        signal.signal(signal.SIGTERM, _interrupted)
+        return _judging(options)
+    except KeyboardInterrupt:
+        sys.stderr.write("greenlight: interrupted\n")
+        return INTERRUPTED
+
+
+def _judging(options: argparse.Namespace) -> int:
     from support.settings import Misconfigured  # noqa: PLC0415
 
-    # Until the run has handlers of its own, and after it: whoever is told to stop says so, and ends with 130.
-    signal.signal(signal.SIGTERM, _interrupted)
     try:
         if options.command == "run":
             from support.commands.run import run  # noqa: PLC0415
@@ -233,9 +241,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Misconfigured as error:
         sys.stderr.write(f"greenlight: {error}\n")
         return MISCONFIGURED
-    except KeyboardInterrupt:
-        sys.stderr.write("greenlight: interrupted\n")
-        return INTERRUPTED
 
 
 if __name__ == "__main__":

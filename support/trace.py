@@ -41,13 +41,19 @@ class Record(msgspec.Struct, frozen=True, tag_field="record", tag=str.lower, omi
 
 
 class Opened(Record, frozen=True):
-    """A connection attempt succeeded at the WebSocket level."""
+    """A connection attempt succeeded at the WebSocket level.
+
+    `persona`: who of the target's people it is, where the scenario calls them otherwise. `headers`: what the upgrade
+    was answered with, as "name: value", as far as it is kept.
+    """
 
     person: str
     user: str | None = None
     attempt: int = 1
     handshake_ms: float = 0.0
     subprotocol: str | None = None
+    persona: str = ""
+    headers: tuple[str, ...] = ()
 
 
 class Sent(Record, frozen=True):

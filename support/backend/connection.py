@@ -15,8 +15,9 @@ from support.backend.tokens import Identity
 if TYPE_CHECKING:
     from support.backend.hub import Hub
 
-# Whoever leaves this many frames unread is closed (1008), so that a slow reader cannot fill the memory.
+# Whoever leaves this much unread is closed (1008), so that a slow reader cannot fill the memory.
 _MAX_WAITING_FRAMES = 10_000
+_MAX_WAITING_CHARACTERS = 16_000_000
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Connection:
         self.notes: dict[str, Any] = {}
         self.counts: Counter[str] = Counter()
         self._waiting: deque[Frame] = deque()
+        self._waiting_characters = 0
         self._drain: asyncio.Task[None] | None = None
         self._expiry: asyncio.TimerHandle | None = None
         protocol.listener = self
@@ -64,19 +66,15 @@ class Connection:
                 min(delay_s, 3e8), self.expire, "the token has expired"
             )
         settings = self.hub.settings
-        self.send(
-            {
-                "type": "connection_established",
-                "connection_id": self.connection_id,
-                "user_id": self.user_id,
-                "server_time": iso(now_us()),
-                "resumable": True,
-                "config": {
-                    "heartbeat_interval_s": settings.heartbeat_s,
-                    "max_message_bytes": settings.max_message_bytes,
-                },
-            }
-        )
+        greeting: Body = {
+            "type": "connection_established",
+            "connection_id": self.connection_id,
+            "user_id": self.user_id,
+            "server_time": iso(now_us()),
+            "resumable": True,
+            "config": {"heartbeat_interval_s": settings.heartbeat_s, "max_message_bytes": settings.max_message_bytes},
+        }
+        self.send(self.hub.chain.greeting(self, greeting))
 
     def detach(self) -> None:
         """Let go of everything; the client is gone."""
@@ -85,7 +83,7 @@ class Connection:
             self._expiry.cancel()
         if self._drain is not None:
             self._drain.cancel()
-        self._waiting.clear()
+        self._forget_waiting()
 
     def deliver(self, outgoing: Outgoing) -> None:
         """Send one live event."""
@@ -140,8 +138,9 @@ class Connection:
             self.protocol.write_frame(frame)
             return
         self._waiting.append(frame)
-        if len(self._waiting) > _MAX_WAITING_FRAMES:
-            self._waiting.clear()
+        self._waiting_characters += _length(frame)
+        if len(self._waiting) > _MAX_WAITING_FRAMES or self._waiting_characters > _MAX_WAITING_CHARACTERS:
+            self._forget_waiting()
             self.protocol.fail(1008, "too many unread messages")
         elif self._drain is None or self._drain.done():
             self._drain = asyncio.create_task(self._write_waiting())
@@ -150,4 +149,14 @@ class Connection:
         while self._waiting:
             await self.protocol.writable.wait()
             if self._waiting:
-                self.protocol.write_frame(self._waiting.popleft())
+                frame = self._waiting.popleft()
+                self._waiting_characters -= _length(frame)
+                self.protocol.write_frame(frame)
+
+    def _forget_waiting(self) -> None:
+        self._waiting.clear()
+        self._waiting_characters = 0
+
+
+def _length(frame: Frame) -> int:
+    return len(frame) if isinstance(frame, str | bytes) else 0

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from support.backend.agent import Agent
 from support.backend.bus import LocalBus, Subscriber
@@ -22,13 +23,14 @@ _COMMIT_AFTER_S = 0.005
 class Hub:
     """The parts of one backend, put together. It is made inside the running event loop.
 
-    `connections` holds the open ones by id, oldest first.
+    `connections` holds the open ones by id, oldest first. `notes` is room for defects, as a connection's are.
     """
 
     def __init__(self, settings: Settings, chain: Chain, data: Path) -> None:
         self.settings = settings
         self.chain = chain
         self.connections: dict[str, Connection] = {}
+        self.notes: dict[str, Any] = {}
         self.ready = False
         self.store = SqliteStore(data / "chat.sqlite3", _later)
         self.bus = LocalBus(self._route)

@@ -67,18 +67,19 @@ class Inbox:
             raise _BadRequestError("payload.user_request must be a text that is not empty")
         if thread_id is not None and not isinstance(thread_id, str):
             raise _BadRequestError("payload.thread_id must be a text or null")
-        if thread_id is not None and not self._may("start", self._hub.store.owner_of(thread_id)):
+        user_id = self._acting(message)
+        if thread_id is not None and not self._may("start", user_id, self._hub.store.owner_of(thread_id)):
             self._connection.refuse("FORBIDDEN_THREAD", _NOT_YOURS, request_id)
         elif len(self._connection.open_runs) >= self._hub.settings.max_open_runs:
             limit = self._hub.settings.max_open_runs
             self._connection.refuse("RATE_LIMITED", f"{limit} runs are under way: wait until one ends", request_id)
         else:
-            thread_id = thread_id or self._hub.store.create_thread(self._connection.user_id)
-            self._hub.runs.start(self._connection, question, request_id, thread_id)
+            thread_id = thread_id or self._hub.store.create_thread(user_id)
+            self._hub.runs.start(self._connection, user_id, question, request_id, thread_id)
 
     async def _stop(self, message: Body, request_id: Any) -> None:
         run = self._hub.runs.find(_text(message, "run_id"))
-        if run is None or run.ended or not self._may("stop", run.user_id):
+        if run is None or run.ended or not self._may("stop", self._acting(message), run.user_id):
             self._connection.refuse("FORBIDDEN_THREAD", _NOT_YOURS, request_id)
         else:
             await self._hub.runs.stop(run, "stopped by the user")
@@ -94,14 +95,15 @@ class Inbox:
         thread_id, last_seq = _text(message, "thread_id"), message.get("last_seq")
         if not isinstance(last_seq, int) or isinstance(last_seq, bool) or last_seq < 0:
             raise _BadRequestError("last_seq must be a whole number, 0 or more")
-        if not self._may("restore", self._hub.store.owner_of(thread_id)):
+        owner = self._hub.store.owner_of(thread_id)
+        if owner is None or not self._may("restore", self._acting(message), owner):
             self._connection.refuse("FORBIDDEN_THREAD", _NOT_YOURS, request_id)
             return
         self._leave(thread_id)
         replayed = 0
         while batch := self._hub.store.events_after(thread_id, last_seq, _REPLAY_BATCH):
             last_seq = batch[-1].seq
-            events = [_outgoing(thread_id, self._connection.user_id, stored) for stored in batch]
+            events = [_outgoing(thread_id, owner, stored) for stored in batch]
             for event in self._hub.chain.replay(self._connection, events):
                 self._connection.send_event(event)
                 replayed += 1
@@ -116,8 +118,10 @@ class Inbox:
         for run in self._hub.runs.in_thread(thread_id):
             self._hub.bus.unsubscribe(run_topic(run.run_id), self._connection)
 
-    def _may(self, action: str, owner: str | None) -> bool:
-        user_id = self._connection.user_id
+    def _acting(self, message: Body) -> str:
+        return self._hub.chain.acting(self._connection, message, self._connection.user_id)
+
+    def _may(self, action: str, user_id: str, owner: str | None) -> bool:
         return self._hub.chain.access(owner == user_id, action, user_id, owner) and owner is not None
 
 
@@ -125,10 +129,9 @@ def parse(text: str) -> Any:
     """Read JSON strictly: no NaN, no lone surrogates; raises ValueError."""
     try:
         value = json.loads(text, parse_constant=_no_constant)
+        _require_whole_characters(text, value)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-    if "\\u" in text:
-        _require_whole_characters(text, value)
     return value
 
 
@@ -137,7 +140,7 @@ def _no_constant(name: str) -> object:
 
 
 def _require_whole_characters(text: str, value: Any) -> None:
-    if "\\ud" in text.lower():
+    if "\\ud" in text or "\\uD" in text:
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError:

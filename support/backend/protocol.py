@@ -12,6 +12,8 @@ from support.backend.frames import Close, Frame, Raw
 
 # How long a client has to answer a close frame before the connection is cut.
 _LINGER_S = 0.5
+# How long a client then has to read what was sent before; whoever never reads would keep the connection for ever.
+_READ_WITHIN_S = 10.0
 
 
 class Listener(Protocol):
@@ -33,6 +35,7 @@ class ChatProtocol(WSProtocol):
         self.listener: Listener | None = None
         self._skipping = False
         self._deaf = False
+        self._owed_pong: events.Ping | None = None
 
     def write_frame(self, frame: Frame) -> None:
         """Put a frame on the connection; on a closed one nothing happens."""
@@ -61,12 +64,16 @@ class ChatProtocol(WSProtocol):
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.transport.write(self.conn.send(events.CloseConnection(code=code, reason=reason)))
         # Closing at once, with input unread, would reset the connection and take the close frame with it.
-        self.close_timer = self.loop.call_later(_LINGER_S, self.transport.close)
+        self.close_timer = self.loop.call_later(_LINGER_S, self._hang_up)
         if deaf and self.transport.can_write_eof():
             self.transport.write_eof()
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()
+
+    def _hang_up(self) -> None:
+        self.transport.close()
+        self.close_timer = self.loop.call_later(_READ_WITHIN_S, self.transport.abort)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes from the network."""
@@ -104,9 +111,20 @@ class ChatProtocol(WSProtocol):
                 self.transport.pause_reading()
 
     def handle_ping(self, event: events.Ping) -> None:
-        """Answer a ping."""
-        if self.conn.state is ConnectionState.OPEN and (self.listener is None or self.listener.answers_ping()):
+        """Answer a ping; while the client reads nothing only the latest is kept for it (RFC 6455, section 5.5.3)."""
+        if self.conn.state is not ConnectionState.OPEN or not (self.listener is None or self.listener.answers_ping()):
+            return
+        if self.writable.is_set():
             super().handle_ping(event)
+        else:
+            self._owed_pong = event
+
+    def resume_writing(self) -> None:
+        """Go on to send, with the answer to the latest ping first."""
+        super().resume_writing()
+        owed, self._owed_pong = self._owed_pong, None
+        if owed is not None and not self.close_sent and self.conn.state is ConnectionState.OPEN:
+            super().handle_ping(owed)
 
     def handle_close(self, event: events.CloseConnection) -> None:
         """Answer a close frame, or close with the code that says what was wrong with the input."""

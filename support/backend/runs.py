@@ -84,9 +84,11 @@ class RunDesk:
         """Return the runs under way in this thread."""
         return [run for run in self._open.values() if run.thread_id == thread_id]
 
-    def start(self, connection: "Connection", question: str, request_id: str | int | None, thread_id: str) -> None:
-        """Begin a run and return at once; its events go to this connection."""
-        run = Run(request_id, thread_id, connection.user_id, question, connection)
+    def start(
+        self, connection: "Connection", user_id: str, question: str, request_id: str | int | None, thread_id: str
+    ) -> None:
+        """Begin a run for this person and return at once; its events go to this connection."""
+        run = Run(request_id, thread_id, user_id, question, connection)
         self._hub.store.begin_run(run.run_id, thread_id, question, json.dumps(request_id))
         self._hub.bus.subscribe(run_topic(run.run_id), connection)
         self._open[run.run_id] = run

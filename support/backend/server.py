@@ -16,7 +16,9 @@ import uvicorn
 from support.backend.defects import Chain
 from support.backend.hub import Hub
 from support.backend.protocol import ChatProtocol
+from support.backend.requests import ImpatientHttp
 from support.backend.settings import Settings
+from support.backend.vitals import allow_many_files
 from support.backend.web import build_app
 
 # After this the process ends even if something still hangs.
@@ -111,6 +113,7 @@ def serve(
                 _watch_parent(server, asyncio.get_running_loop())
             on_ready()
 
+        allow_many_files()
         server = _Server(_config(settings, lambda: server), lambda: Hub(settings, chain, folder), ready)
         server.run(sockets=[listener])
 
@@ -123,7 +126,7 @@ def _config(settings: Settings, server: Callable[[], _Server]) -> uvicorn.Config
 
     return uvicorn.Config(
         build_app(hub),
-        http="h11",
+        http=ImpatientHttp,
         ws=ChatProtocol,
         ws_max_size=settings.max_message_bytes,
         ws_ping_interval=settings.heartbeat_s or None,

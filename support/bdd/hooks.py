@@ -11,7 +11,7 @@ from behave.model import Scenario
 
 from support.bdd.allure_outcome import scenario_key
 from support.bdd.suite import Suite
-from support.bdd.world import World
+from support.bdd.world import NOTHING_OBSERVED, World
 from support.findings import printable_lines
 from support.report.evidence import Finished
 from support.trace import encode_record
@@ -84,13 +84,19 @@ class Hooks:
             try:
                 waiting.future.result(_LINGER_S)
             except (Exception, concurrent.futures.CancelledError) as error:  # noqa: BLE001 -- whatever it is, it is told
-                outcome, reason = Outcome.BROKEN, f"Suite fault: listening on failed: {error!r}"
-                self.results.fail(key, reason)
+                said = f"Suite fault: listening on failed: {error!r}"
+                self.results.fail(key, said)
+                if outcome is not Outcome.FAILED:
+                    outcome, reason = Outcome.BROKEN, said
         findings = world.findings if world is not None else []
         if world is not None and findings and outcome is not Outcome.FAILED:
             self.results.fail(key, world.complaint())
             if outcome is not Outcome.BROKEN:
                 outcome, reason = Outcome.FAILED, str(findings[0])
+        if outcome is Outcome.PASSED and not (world is not None and world.has_observed):
+            # A scenario without steps has none that could have said so.
+            outcome, reason = Outcome.BROKEN, f"Suite fault: {NOTHING_OBSERVED}"
+            self.results.fail(key, reason)
         self.results.release(key)
         trace = world.trace if world is not None else ""
         reason = printable_lines(reason)

@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 _HOP_S = 600.0
 _MEGABYTE = 1_048_576
+NOTHING_OBSERVED = "the scenario passed without having observed anything"
 
 
 class NotExercised(Exception):  # noqa: N818 -- the word of the report
@@ -245,6 +246,11 @@ class World:
         marked = {number for finding in self.findings for number in finding.evidence}
         return as_table([(entry.record, entry.reading) for entry in self.recorder.entries], marked)
 
+    @property
+    def has_observed(self) -> bool:
+        """Whether the backend has said anything in this scenario."""
+        return any(isinstance(entry.record, Received) for entry in self.recorder.entries)
+
     def complaint(self) -> str:
         """All findings, one to a line, and the conversation; "" when there are none."""
         if not self.findings:
@@ -262,8 +268,8 @@ class World:
         self.call(_all([session.flush() for windows in self.sessions.values() for session in windows]))
         if self.findings:
             raise AssertionError(self.complaint())
-        if not any(isinstance(entry.record, Received) for entry in self.recorder.entries):
-            raise SuiteFault("the scenario passed without having observed anything")
+        if not self.has_observed:
+            raise SuiteFault(NOTHING_OBSERVED)
 
     async def linger(self) -> None:
         """Listens through the grace after the end, then closes all connections and the trace."""
@@ -274,6 +280,7 @@ class World:
             await _all([session.close() for session in sessions])
         finally:
             self.recorder.finish()
+        self._admit_fault()
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine on the loop thread. A connection that failed is an AssertionError: the target's doing."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import PayloadTooBig
+from websockets.exceptions import PayloadTooBig, ProtocolError
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import Event
 
@@ -90,7 +90,7 @@ class StampedConnection(ClientConnection):
     def _note_close(self, frame: Frame) -> None:
         try:
             self._judge_frame(frame)
-        except Exception:
+        except ProtocolError:
             if frame.opcode is Opcode.CLOSE and len(frame.data) >= 2:
                 self._illegal_code = int.from_bytes(frame.data[:2])
             raise

@@ -81,6 +81,5 @@ def _received(record: Received, reading: Reading | None) -> tuple[str, str]:
 
 def _short(text: str) -> str:
     """One printable line, as text: whatever a target sends, a report shows it and does not act on it."""
-    line = " ".join(text.split())
-    line = line if len(line) <= _TEXT_WIDTH else f"{line[: _TEXT_WIDTH - 3]}..."
-    return printable(line)
+    line = printable(" ".join(text[: 8 * _TEXT_WIDTH].split()))
+    return line if len(line) <= _TEXT_WIDTH else f"{line[: _TEXT_WIDTH - 3]}..."

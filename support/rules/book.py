@@ -1,4 +1,4 @@
-"""Who owns what: the runs, threads and users that were seen, with the person they were first seen at.
+"""Who owns what: the ids that were seen of runs, threads, users, connections and requests, with their first person.
 
 One book serves all connections that are judged together. Ended and abandoned runs are kept for a bounded time, so
 that what arrives late is still known.
@@ -9,9 +9,12 @@ from typing import TypeVar
 
 from support.rules.state import OpenTool, Run, Stage, Thread, Windows
 
-_MOST_ENDED = 16_384
+_MOST_ENDED = 65_536
+# The last 65,536 that were answered, and as many open ones.
+_MOST_REQUESTS = 131_072
 _MOST_THREADS = 262_144
 _MOST_USERS = 262_144
+_MOST_CONNECTIONS = 262_144
 # Nothing is ever opened after the end: all ended runs share one empty list.
 _NO_TOOLS: list[OpenTool] = []
 
@@ -27,6 +30,8 @@ class Book:
         self.ended: dict[str, Run] = {}
         self.threads: dict[str, Thread] = {}
         self.users: dict[str, str] = {}
+        self.connections: dict[str, str] = {}
+        self.requests: dict[str, str | None] = {}
         self.people: dict[str, Windows] = {}
         self._abandoned: deque[str] = deque()
 
@@ -42,6 +47,20 @@ class Book:
         """Notes whose user id it is, if it was not known."""
         self.users.setdefault(user, person)
         _forget_oldest(self.users, _MOST_USERS)
+
+    def connection(self, connection: str, person: str) -> str:
+        """Whose connection it is, by the backend's own id; the person's, if it was not known."""
+        owner = self.connections.setdefault(connection, person)
+        _forget_oldest(self.connections, _MOST_CONNECTIONS)
+        return owner
+
+    def request(self, request: str, person: str) -> None:
+        """Notes who asked under this id. One that two people chose names neither of them."""
+        requests = self.requests
+        if requests.setdefault(request, person) != person:
+            requests[request] = None
+        if len(requests) > _MOST_REQUESTS:
+            del requests[next(iter(requests))]
 
     def windows(self, person: str) -> Windows:
         """The connections of a person."""
@@ -59,6 +78,8 @@ class Book:
         if event_id is not None:
             run.event_ids.add(event_id)
         run.tools = _NO_TOOLS
+        run.said = None
+        run.thought = run.aside = ""
         self.ended[run.id] = run
         _forget_oldest(self.ended, _MOST_ENDED)
 

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 from support.events import Control, Event, Problem, Unmapped
 from support.findings import Finding
-from support.rules import continuity, leaks, waiting
+from support.rules import canaries, continuity, leaks, waiting
 from support.rules.book import Book
 from support.rules.connection import Door
 from support.rules.identity import Desk
 from support.rules.ledger import Ledger
 from support.rules.run_judge import RunJudge
+from support.rules.searching import LONGEST_KEPT, Searcher
 from support.rules.state import Ask, Budgets, Run
 from support.wire.profile import UNREADABLE, Profile
 
@@ -48,7 +49,8 @@ class ConnectionChecker:
         self._unread: list[int] = []
         self._gap_free = profile.promises.gap_free_seq
         self._runs = self.desk.runs
-        self._judge = RunJudge(self.desk, budgets, epoch_s, self.report).event
+        self.search = Searcher(person, self.windows.canaries, self.report, self._what)
+        self._judge = RunJudge(self.desk, budgets, epoch_s, self.report, self.search).event
 
     @property
     def ready(self) -> bool:
@@ -59,7 +61,7 @@ class ConnectionChecker:
 
     def opened(self, user: str | None, handshake_ms: float, n: int) -> None:
         """The upgrade succeeded, as the person with this user id (None: not known yet)."""
-        self._is_user(user)
+        self.desk.is_user(user)
         self.windows.ever += 1
         self.windows.open.add(self.connection)
         self.windows.careful = self.windows.careful or self.windows.ever > 1
@@ -97,33 +99,42 @@ class ConnectionChecker:
     def received(self, data: bytes, at: float, n: int, *, binary: bool = False) -> Event | Control | Unmapped:
         """Reads and judges one message; returns how it was read."""
         if leaks.suspicious(data):
-            self.leaked(data, n)
+            self._wrong(leaks.search(data), n, None)
+        self.search.frame(data, n)
         reading = self.profile.read(data, binary=binary)
         self.take(reading, at, n)
         return reading
 
     def received_together(self, read: bytes, frames: Sequence[bytes], at: float, n: int) -> None:
-        """Judges the text frames of one socket read, numbered from `n`, at the price of one search for leaks.
+        """Judges the text frames of one socket read, numbered from `n`, at the price of one search.
 
         `read` is whatever holds them all: what was read from the socket, with the kept remainder, once inflated.
         """
         if leaks.suspicious(read):
             for number, data in enumerate(frames, n):
-                self.leaked(data, number)
-        fast = self.profile.fast
+                self._wrong(leaks.search(data), number, None)
+        search = self.search
+        if search.expecting or canaries.suspicious(read):
+            for number, data in enumerate(frames, n):
+                search.frame(data, number)
+        elif len(read) > LONGEST_KEPT:
+            search.keep(frames, n, len(read))
+        else:
+            search.last.append((n, frames))
+        fast, event = self.profile.fast, self.event
         for number, data in enumerate(frames, n):
             try:
                 reading = fast(data)
             except UNREADABLE:
                 reading = None
             if type(reading) is Event:
-                self.event(reading, at, number)
+                event(reading, at, number)
             else:
                 self.take(reading if reading is not None else self.profile.explain(data), at, number)
 
-    def leaked(self, data: bytes, n: int) -> None:
-        """Looks closely at bytes that the filter let through."""
-        self._wrong(leaks.search(data), n, None)
+    def searched(self, data: bytes, where: str, n: int) -> None:
+        """ISOLATION-1 for what is no message: control frames, headers of the handshake, the reason of a close."""
+        self.search.other(data, where, n)
 
     def take(self, reading: Event | Control | Unmapped, at: float, n: int) -> None:
         """Judges one reading."""
@@ -181,9 +192,10 @@ class ConnectionChecker:
 
     def _control(self, control: Control, n: int) -> None:
         values = control.values
+        self.desk.heard(control, n)
         if control.name == "ready":
             self.door.ready = True
-            self._greeted(values.get("user"), n)
+            self.desk.greeted(values.get("user"), n)
         elif control.name == "pong":
             self.door.ponged(values.get("nonce"))
         elif control.name == "restored":
@@ -192,19 +204,11 @@ class ConnectionChecker:
             self.last_error = control
             waiting.on_error(self.desk, self.door, control, n, self.report)
 
-    def _greeted(self, user: object, n: int) -> None:
-        if not isinstance(user, str | int):
-            return
-        if self.desk.user is None or str(user) == self.desk.user:
-            self._is_user(str(user))
-            return
-        rule = "IDENTITY-2" if self.book.users.get(str(user), self.person) == self.person else "ISOLATION-2"
-        self.report(rule, f"user {self.desk.user}", f"user {user} in the greeting", n)
-
-    def _is_user(self, user: str | None) -> None:
-        if user is not None:
-            self.desk.user = user
-            self.book.user(user, self.person)
+    def _what(self, data: bytes) -> str:
+        reading = self.profile.read(data)
+        if type(reading) is Event:
+            return reading.kind
+        return f"a frame of {reading.name}" if type(reading) is Control else "a frame that cannot be read"
 
     # How it ended -------------------------------------------------------------------------------------------------
 
@@ -223,6 +227,7 @@ class ConnectionChecker:
 
     def closed(self, by: str, code: int | None, n: int) -> None:
         """The connection ended. `by`: client, server (with a close frame) or nobody (the line just broke)."""
+        self._search_open()
         waiting.on_closed(self.desk, self.windows, by)
         if by != "client":
             self.door.closed(by, code, n)
@@ -235,4 +240,10 @@ class ConnectionChecker:
 
     def finish(self, n: int) -> None:
         """Nothing more will come: what is still open has no end."""
+        self._search_open()
         waiting.on_finish(self, n)
+
+    def _search_open(self) -> None:
+        for run in self._runs.values():
+            self.search.said_all(run)
+        self.search.finish()

@@ -1,8 +1,8 @@
 """IDENTITY: to which question an event belongs, and whether it says so itself."""
 
-from support.events import Event, EventKind
+from support.events import Control, Event, EventKind
 from support.rules import continuity
-from support.rules.isolation import stranger
+from support.rules.isolation import stranger, stranger_in
 from support.rules.questions import Questions
 from support.rules.state import Ask, Run, Stage
 
@@ -15,6 +15,29 @@ _PLACEHOLDERS = frozenset(
 
 class Desk(Questions):
     """Finds the question and the run that each event of one connection belongs to."""
+
+    def is_user(self, user: str | None) -> None:
+        """As which user the person is connected; None: not known yet."""
+        if user is not None:
+            self.user = user
+            self.book.user(user, self.person)
+
+    def greeted(self, user: object, n: int) -> None:
+        """The backend says whom it takes the person for: IDENTITY-2, or ISOLATION-2 if that is somebody else's."""
+        if not isinstance(user, str | int):
+            return
+        if self.user is None or str(user) == self.user:
+            self.is_user(str(user))
+            return
+        rule = "IDENTITY-2" if self.book.users.get(str(user), self.person) == self.person else "ISOLATION-2"
+        self.report(rule, f"user {self.user}", f"user {user} in the greeting", n)
+
+    def heard(self, control: Control, n: int) -> None:
+        """ISOLATION-2 for a frame of the protocol that names somebody else's request or connection."""
+        other = stranger_in(self.book, self.person, control)
+        if other is not None:
+            came = f"{control.name} that belongs to {other[1]} of {other[0]}"
+            self.report("ISOLATION-2", f"only what belongs to {self.person}", came, n)
 
     def attribute(self, event: Event, at: float, n: int) -> Run | None:
         """The run that the event belongs to; None for what is not this connection's, or was judged before.

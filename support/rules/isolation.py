@@ -1,6 +1,6 @@
-"""ISOLATION-2: whose run, thread and user an event speaks of."""
+"""ISOLATION-2: whose run, thread, user, request and connection a frame speaks of."""
 
-from support.events import Event
+from support.events import Control, Event
 from support.rules.book import Book
 
 
@@ -14,4 +14,19 @@ def stranger(book: Book, person: str, event: Event) -> tuple[str, str] | None:
     thread = book.threads.get(event.thread) if event.thread is not None else None
     if thread is not None and thread.person != person:
         return thread.person, f"thread {event.thread}"
-    return None
+    return _asker(book, person, event.request)
+
+
+def stranger_in(book: Book, person: str, control: Control) -> tuple[str, str] | None:
+    """The same for a frame of the protocol. A connection that it names and that nobody had becomes the person's."""
+    connection, request = control.values.get("connection"), control.values.get("request")
+    if isinstance(connection, str | int) and connection != "":
+        owner = book.connection(str(connection), person)
+        if owner != person:
+            return owner, f"connection {connection}"
+    return _asker(book, person, str(request)) if isinstance(request, str | int) else None
+
+
+def _asker(book: Book, person: str, request: str | None) -> tuple[str, str] | None:
+    asker = book.requests.get(request) if request else None
+    return (asker, f"request {request}") if asker is not None and asker != person else None

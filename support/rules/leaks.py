@@ -47,15 +47,17 @@ _PATTERNS = (
     ),
     _pattern(b"[", b"goroutine ", "a stack trace", rb"\bgoroutine \d+ \[[a-z ]+\]:"),
 )  # fmt: skip
-_RARE = tuple(dict.fromkeys(pattern.gate for pattern in _PATTERNS if pattern.gate != b"-"))
+# A number that is a byte is found in a third of the time of a text of one byte.
+_LT, _SQUARE, _J, _K, _AT, _ROUND, _BACK = dict.fromkeys(
+    pattern.gate[0] for pattern in _PATTERNS if pattern.gate != b"-"
+)
 _ESCAPED = re.compile(rb"\\u00([2-7][0-9a-fA-F])")
 
 
 def suspicious(data: bytes) -> bool:
     """Whether anything in the bytes is worth a closer look."""
-    for byte in _RARE:
-        if byte in data:
-            return True
+    if _LT in data or _SQUARE in data or _J in data or _K in data or _AT in data or _ROUND in data or _BACK in data:
+        return True
     # No byte of this literal is rare; searched from the right it costs a quarter of what `in` costs.
     return data.rfind(b"sk-") >= 0
 

@@ -30,6 +30,7 @@ class Questions:
         self.asks.append(ask)
         if ask.request:
             self.by_request[ask.request] = ask
+            self.book.request(ask.request, self.person)
 
     def settle(self, run: Run, event_id: str | int | None) -> None:
         """A run has ended: its question is answered, and only a few words of the run are kept."""

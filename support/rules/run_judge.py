@@ -3,6 +3,7 @@
 from support.events import Event, EventKind
 from support.rules import content, lifecycle, pairing, timeliness, waiting
 from support.rules.questions import Questions
+from support.rules.searching import Searcher
 from support.rules.state import Budgets, Report, Run, Stage
 
 _STARTED = EventKind.STARTED
@@ -17,13 +18,14 @@ _ENDED = Stage.ENDED
 class RunJudge:
     """Judges events one by one. Tens of thousands come each second: the usual step takes no call that it can spare."""
 
-    def __init__(self, desk: Questions, budgets: Budgets, epoch_s: float, report: Report) -> None:
+    def __init__(self, desk: Questions, budgets: Budgets, epoch_s: float, report: Report, search: Searcher) -> None:
         self.desk = desk
         self.budgets = budgets
         self.epoch_s = epoch_s
         self.report = report
         self._shapes: dict[EventKind, int] = {}
         self._formats: dict[EventKind, str | None] = {}
+        self.search = search
         self._skew_s = budgets.clock_skew_s
         self._silence_s = budgets.silence_s
 
@@ -43,13 +45,21 @@ class RunJudge:
             timeliness.on_silence(run, at, n, self._silence_s, self.report)
         run.events += 1
         run.last_at = at
+        text = event.text
+        # Of a canary that is split over more than two texts, one holds nothing else: no space and no quote.
+        if text and (run.said is not None or (" " not in text and '"' not in text)):
+            self.search.say(run, n if kind is _THINKING else -n, text)
         if kind is _THINKING and run.stage is _OPEN:
             run.thoughts += 1
+            if text:
+                run.thought, run.thought_n = text, n
         else:
             self._step(run, event, at, n)
         run.last_n = n
 
     def _step(self, run: Run, event: Event, at: float, n: int) -> None:
+        if event.text:
+            run.aside, run.aside_n = event.text, n
         kind, before = event.kind, run.stage
         run.stage, rule = lifecycle.TRANSITIONS[before][kind]
         if rule is not None:
@@ -93,6 +103,8 @@ class RunJudge:
         timeliness.on_end(run, event, at, n, self.budgets, report=self.report)
         if run.stop_at is not None and event.kind is _COMPLETED:
             waiting.on_ignored_stop(run, at, n, self.budgets, self.report)
+        if run.said is not None:
+            self.search.said_all(run)
         self.desk.settle(run, event.event_id if event.event_id is not None else event.seq)
 
     def _shape(self, run: Run, event: Event, n: int) -> None:

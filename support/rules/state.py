@@ -73,7 +73,10 @@ class Run(msgspec.Struct, eq=False):
     `id` begins with "?" where the backend gave none. `expect` is None where it is not known which question this
     answers. A helper's run has a `parent`; what it shows counts for the run that the person asked for. `shown` are
     the keys of the events that the window which asked was shown, once another window may be shown them too.
-    `in_company`: it has a parent, or the times of its events are kept.
+    `in_company`: it has a parent, or the times of its events are kept. `said`: its last texts, where they may
+    be parts of one word, by the number of their records, negative where it is no thought; they are searched and
+    shortened once there are more than `said_most`. `thought` and `aside`: the latest thought and the latest other
+    text, and their records.
     """
 
     id: str
@@ -107,6 +110,12 @@ class Run(msgspec.Struct, eq=False):
     shown: set[str | int] | None = None
     recent: deque[float] | None = None
     in_company: bool = False
+    said: dict[int, str] | None = None
+    said_most: int = 64
+    thought: str = ""
+    thought_n: int = 0
+    aside: str = ""
+    aside_n: int = 0
 
     @property
     def root(self) -> "Run":
@@ -152,10 +161,11 @@ class Windows:
     """The connections of one person: those open now, how many there ever were, and what was left without an end.
 
     `torn`: one was closed in the middle of an answer, so that some events may have gone to nobody. `careful`: events
-    may have gone to another window, or may come again after a restore.
+    may have gone to another window, or may come again after a restore. `canaries`: the beginnings of those that the
+    person used.
     """
 
-    __slots__ = ("careful", "ever", "left", "open", "torn")
+    __slots__ = ("canaries", "careful", "ever", "left", "open", "torn")
 
     def __init__(self) -> None:
         self.open: set[str] = set()
@@ -163,6 +173,7 @@ class Windows:
         self.torn = False
         self.careful = False
         self.left: deque[Ask] = deque(maxlen=_WINDOW)
+        self.canaries: set[bytes] = set()
 
 
 Report = Callable[..., None]

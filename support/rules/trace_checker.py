@@ -4,6 +4,7 @@ from support.events import Reading
 from support.findings import Finding
 from support.rules import continuity
 from support.rules.book import Book
+from support.rules.canary_words import owner_code
 from support.rules.checker import ConnectionChecker
 from support.rules.state import Ask, Budgets
 from support.trace import AnyRecord, Closed, Opened, Received, Sent, TimedOut
@@ -35,17 +36,26 @@ class TraceChecker:
         if isinstance(record, Sent):
             _sent(checker, record)
         elif isinstance(record, Opened):
+            if record.persona:
+                checker.search.own.add(owner_code(record.persona))
             checker.opened(record.user, record.handshake_ms, record.n)
+            for text in (record.subprotocol or "", *record.headers):
+                checker.searched(text.encode(errors="surrogatepass"), "the handshake", record.n)
         elif isinstance(record, TimedOut):
             checker.timed_out(record.waiting_for, record.after_s, record.request, record.at, record.n, run=record.run)
-        elif record.during == "handshake":
-            if not record.expected:
-                checker.refused(record.status, record.reason, record.n)
-        elif record.given_up:
-            checker.gave_up(record.code, record.reason, record.n)
         else:
-            checker.closed(record.by, record.code, record.n)
+            _closed(checker, record)
         return None
+
+    @property
+    def own_canary_seen(self) -> set[str]:
+        """ISOLATION-3: the people whose own canary was seen on their own connection."""
+        return {checker.person for checker in self.connections.values() if checker.search.seen_own}
+
+    @property
+    def who_saw_whom(self) -> set[tuple[str, str]]:
+        """(a person, somebody else whose canary they were shown), as far as its owner can be read."""
+        return {(checker.person, owner) for checker in self.connections.values() for owner in checker.search.others}
 
     def finish(self) -> None:
         """The trace is complete: whatever has not ended never will."""
@@ -69,6 +79,7 @@ class TraceChecker:
 
 def _sent(checker: ConnectionChecker, sent: Sent) -> None:
     if sent.what == "start":
+        checker.search.typed(sent.text)
         at = sent.at if sent.intended_at is None else sent.intended_at
         checker.asked(Ask(sent.n, at, sent.request, sent.thread, sent.expect))
     elif sent.what == "stop":
@@ -79,3 +90,16 @@ def _sent(checker: ConnectionChecker, sent: Sent) -> None:
         checker.sent_invalid(sent.n)
     elif sent.what == "restore" and sent.thread is not None:
         checker.restoring(sent.thread, sent.last_seq)
+
+
+def _closed(checker: ConnectionChecker, closed: Closed) -> None:
+    in_handshake = closed.during == "handshake"
+    where = "the answer to the handshake" if in_handshake else "the reason of the close"
+    checker.searched(closed.reason.encode(errors="surrogatepass"), where, closed.n)
+    if in_handshake:
+        if not closed.expected:
+            checker.refused(closed.status, closed.reason, closed.n)
+    elif closed.given_up:
+        checker.gave_up(closed.code, closed.reason, closed.n)
+    else:
+        checker.closed(closed.by, closed.code, closed.n)

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 HOOKS = frozenset(
-    {"accepted", "access", "answer", "begin", "cancel", "closing", "credentials", "delivery", "draft", "ended"}
-    | {"expiry", "frame", "handshake", "incoming", "metrics", "outcome", "ping", "refusal", "replay", "route"}
-    | {"tool", "wait"}
+    {"accepted", "access", "acting", "answer", "begin", "cancel", "closing", "credentials", "delivery", "draft"}
+    | {"ended", "expiry", "frame", "greeting", "handshake", "incoming", "metrics", "outcome", "ping", "refusal"}
+    | {"replay", "route", "tool", "wait"}
 )
 
 
@@ -49,6 +49,10 @@ class Chain:
         """When a connection opens. `(connection, epoch seconds) -> epoch seconds`, None for never."""
         return _through(self._at["expiry"], expires_at, connection)
 
+    def greeting(self, connection: "Connection", message: Body) -> Body:
+        """For connection_established, before it is sent. `(connection, message) -> message`."""
+        return _through(self._at["greeting"], message, connection)
+
     async def accepted(self, connection: "Connection") -> None:
         """Right after connection_established; may wait, send and close. `async (connection) -> None`."""
         await _each(self._at["accepted"], connection)
@@ -70,6 +74,10 @@ class Chain:
                 return None
             kept = hook(connection, kept)
         return kept
+
+    def acting(self, connection: "Connection", message: Body, user_id: str) -> str:
+        """When a message is about a thread or a run. `(connection, message, user id) -> user id`: who asks for it."""
+        return _through(self._at["acting"], user_id, connection, message)
 
     def access(self, allowed: bool, action: str, user_id: str, owner: str | None) -> bool:
         """When a thread or run is named. `(allowed, "start"|"stop"|"restore", user id, owner) -> allowed`."""

@@ -1,19 +1,23 @@
 """Each defect is visible on the wire, and the healthy backend shows nothing of the kind."""
 
-import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import pytest
 
 from support.backend.defects import REGISTRY, UnknownDefectError, activate
 from support.backend.launch import BackendProcess
-from support.tests.backend.broken_conversations import QUIET_S, SHOWN, SUM, Scenario, Seen
+from support.tests.backend.broken_conversations import QUIET_S, SUM, Scenario, Seen
+from support.tests.backend.broken_conversations import SHOWN as CONVERSATIONS
+from support.tests.backend.broken_walls import WALLS
 from support.tests.backend.people import ENVIRONMENT, kinds, window
+
+SHOWN = {**CONVERSATIONS, **WALLS}
 
 
 def test_every_defect_of_these_families_has_a_check() -> None:
-    families = {"functional", "integration"}
+    families = {"functional", "integration", "security"}
     assert set(SHOWN) == {name for name, found in REGISTRY.items() if found.family in families}
 
 
@@ -25,27 +29,31 @@ def observe(name: str) -> Seen:
         return seen
 
 
-@pytest.fixture(scope="module")
-def observations(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Seen]]]:
-    """What each broken backend shows. Several run at a time: each one mostly waits for what does not come."""
-    wanted = {item.callspec.params.get("shown_defect") for item in request.session.items if hasattr(item, "callspec")}
-    with ThreadPoolExecutor(4) as pool:
-        yield {name: pool.submit(observe, name) for name in SHOWN if name in wanted}
+@dataclass(frozen=True)
+class Observations:
+    broken: dict[str, Future[Seen]]
+    healthy: dict[Scenario, Future[Seen]]
 
 
 @pytest.fixture(scope="module")
-def healthy(backend: BackendProcess) -> Callable[[Scenario], Seen]:
-    return functools.cache(lambda scenario: scenario(backend.url))
+def observations(request: pytest.FixtureRequest, backend: BackendProcess) -> Iterator[Observations]:
+    """What the backends show. Several run at a time: each one mostly waits for what does not come."""
+    items = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
+    wanted = {params["shown_defect"] for params in items if "shown_defect" in params}
+    scenarios = {scenario for name, (scenario, _) in SHOWN.items() if name in wanted}
+    with ThreadPoolExecutor(4) as broken, ThreadPoolExecutor(3) as healthy:
+        yield Observations(
+            {name: broken.submit(observe, name) for name in SHOWN if name in wanted},
+            {scenario: healthy.submit(scenario, backend.url) for scenario in scenarios},
+        )
 
 
 @pytest.mark.parametrize("shown_defect", SHOWN)
-def test_a_defect_shows_and_the_healthy_backend_does_not(
-    observations: dict[str, Future[Seen]], healthy: Callable[[Scenario], Seen], shown_defect: str
-) -> None:
+def test_a_defect_shows_and_the_healthy_backend_does_not(observations: Observations, shown_defect: str) -> None:
     scenario, shown = SHOWN[shown_defect]
-    seen = observations[shown_defect].result()
+    seen, healthy = observations.broken[shown_defect].result(), observations.healthy[scenario].result()
     assert shown(seen), seen.frames
-    assert not shown(healthy(scenario)), healthy(scenario).frames
+    assert not shown(healthy), healthy.frames
 
 
 @pytest.mark.parametrize("name", sorted(set(REGISTRY) - set(SHOWN)))

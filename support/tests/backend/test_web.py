@@ -1,16 +1,21 @@
 """HTTP and the upgrade: who gets in."""
 
 import base64
+import hmac
+import math
 import re
+import time
 from typing import Any
 
 import httpx
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from support.backend.launch import BackendProcess
-from support.tests.backend.people import DEADLINE_S, Person, eventually, token_of, window
+from support.tests.backend.people import DEADLINE_S, SECRET, Person, eventually, is_end, token_of, window
 
 
 def test_health(backend: BackendProcess) -> None:
@@ -92,18 +97,62 @@ def refusal(url: str, **options: Any) -> int:
         token_of("ada", aud="mail"),
         token_of("ada", sub=7),
         token_of("ada", exp=1e999),
+        token_of("ada", nbf=time.time() + 3_600),
+        token_of("ada", iat=time.time() + 3_600),
+        token_of("ada", jti=7),
+        token_of("ada", jti="\ud800"),
+        token_of("\ud800"),
+        token_of(""),
+        token_of("ada", aud=["mail", "calendar"]),
+        token_of("ada", aud=None),
+        token_of("ada", exp=None),
+        f"{token_of('ada')}x",
+        token_of("ada").rpartition(".")[0],
+        f"{token_of('ada')}.{token_of('ada')}",
+        "ä" * 5_000,
     ],
-    ids=["none", "nonsense", "expired", "foreign-signature", "foreign-audience", "no-text-sub", "endless"],
+    ids=[
+        *("none", "nonsense", "expired", "foreign-signature", "foreign-audience", "no-text-sub", "endless"),
+        *("not-yet", "from-the-future", "no-text-jti", "surrogate-jti", "surrogate-sub", "nobody", "two-audiences"),
+        *("no-audience", "no-end", "longer-signature", "no-signature", "twice", "not-ascii"),
+    ],
 )
 def test_a_bad_token_is_refused_with_401(backend: BackendProcess, token: str) -> None:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     assert refusal(backend.url, additional_headers=headers) == 401
 
 
-def test_an_unsigned_token_is_refused(backend: BackendProcess) -> None:
-    head = base64.urlsafe_b64encode(b'{"alg":"none","typ":"JWT"}').decode().rstrip("=")
-    body = token_of("ada").split(".")[1]
-    assert refusal(backend.url, additional_headers={"Authorization": f"Bearer {head}.{body}."}) == 401
+def _resigned(algorithm: str, secret: bytes) -> str:
+    head = base64.urlsafe_b64encode(f'{{"alg":"{algorithm}","typ":"JWT"}}'.encode()).decode().rstrip("=")
+    signed = f"{head}.{token_of('ada').split('.')[1]}"
+    signature = hmac.digest(secret, signed.encode(), "sha256") if secret else b""
+    return f"{signed}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "secret"),
+    [
+        ("none", b""),
+        ("None", b""),
+        ("NONE", SECRET.encode()),
+        ("HS256", b""),
+        ("HS384", SECRET.encode()),
+        ("RS256", SECRET.encode()),
+        ("HS256", b"-----BEGIN PUBLIC KEY-----"),
+    ],
+)
+def test_another_algorithm_is_refused(backend: BackendProcess, algorithm: str, secret: bytes) -> None:
+    token = _resigned(algorithm, secret)
+    assert refusal(backend.url, additional_headers={"Authorization": f"Bearer {token}"}) == 401
+    # What was resigned properly opens the chat: the refusals have the reason that they seem to have.
+    with window(backend.url, token=_resigned("HS256", SECRET.encode())) as ada:
+        assert ada.greeting["user_id"] == "ada"
+
+
+def test_a_token_of_the_right_kind_by_another_key_is_refused(backend: BackendProcess) -> None:
+    key = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
+    token = jwt.encode({"sub": "ada", "aud": "chat", "exp": time.time() + 60}, key, algorithm="RS256")
+    assert refusal(backend.url, additional_headers={"Authorization": f"Bearer {token}"}) == 401
 
 
 @pytest.mark.parametrize("name", ["token", "access_token", "jwt"])
@@ -123,8 +172,16 @@ def test_the_token_may_come_as_a_subprotocol(backend: BackendProcess) -> None:
     assert refusal(backend.url, subprotocols=["jwt-auth"]) == 401
 
 
-def test_a_connection_ends_with_its_token(backend: BackendProcess) -> None:
-    with window(backend.url, token=token_of("ada", lifetime_s=2)) as ada:
-        last = ada.read()
-        assert (last["type"], last["error_code"]) == ("error_message", "UNAUTHENTICATED")
+@pytest.mark.parametrize("in_a_run", [False, True])
+def test_a_connection_ends_with_its_token(backend: BackendProcess, in_a_run: bool) -> None:
+    ends_at = math.ceil(time.time() + 0.3)
+    with window(backend.url, token=token_of("ada", exp=ends_at)) as ada:
+        if in_a_run:
+            time.sleep(max(0.0, ends_at - time.time() - 0.2))
+            ada.ask("Please research the tides thoroughly.")
+        *seen, last = ada.read_until(lambda event: event["type"] == "error_message")
+        assert last["error_code"] == "UNAUTHENTICATED"
         assert ada.close_code() == 4401
+        assert 0 <= time.time() - ends_at < 1
+        assert bool(seen) is in_a_run
+        assert not any(map(is_end, seen))

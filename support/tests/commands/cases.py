@@ -11,6 +11,12 @@ from support.tests.hostile.server import Act, HostileServer
 _HEALTHY = does.health()
 _RIGHT = does.conversation(does.rightly)
 
+_SLOW = {
+    "health_500", "health_hangs", "door_403", "door_404", "tls_only_ours", "tls_only_theirs", "closes_1011_at_once",
+    "endless_fragments", "bad_opcode", "not_utf8", "nan", "deep_lists", "deep_objects", "closes_4400", "closes_1005",
+    "closes_2000", "closes_without_code", "flood",
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Case:
@@ -30,6 +36,11 @@ class Case:
     options: tuple[str, ...] = ("--categories", "functional", "--fail-fast")
     more: str = ""
     peak_mb: float = 400.0
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether a quicker test or another case shows nearly the same, so that a developer need not wait for it."""
+        return self.name in _SLOW
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from support.tests.hostile.conduct import ESCAPES
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 ALL = [*cases.AT_THE_HEALTH_CHECK, *cases.AT_THE_DOOR, *cases.IN_THE_FRAMES, *cases.IN_THE_CONVERSATION]
+EACH = [pytest.param(case, id=case.name, marks=[pytest.mark.slow] if case.is_slow else []) for case in ALL]
 _RIGHT = Case("right", 0, options=("--categories", "functional"))
 
 
@@ -19,7 +20,7 @@ def the(name: str) -> Case:
     return next(case for case in ALL if case.name == name)
 
 
-@pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", EACH)
 def test_what_is_wrong_is_said(case: Case, meetings: Meetings) -> None:
     ran = meetings[case.name].result(100).ran
 
@@ -44,7 +45,7 @@ def test_the_same_server_is_approved_when_it_does_everything_right(case: Case, m
     assert (ran.code, ran.verdict, ran.report["findings"]) == (0, "APPROVED", [])
 
 
-@pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", EACH)
 def test_no_credential_is_written_down(case: Case, meetings: Meetings) -> None:
     met = meetings[case.name].result(100)
     signatures = {token.rpartition(".")[2] for token in met.tokens}

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -62,7 +63,7 @@ class Talk:
 
 async def greet(wire: Wire) -> None:
     await wire.upgrade()
-    await wire.say({"type": "connection_established", "connection_id": "c-1", "config": {}})
+    await wire.say({"type": "connection_established", "connection_id": uuid.uuid4().hex, "config": {}})
 
 
 def conversation(answer: Say, *, pongs: bool = True) -> Act:

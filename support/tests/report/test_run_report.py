@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from support.report import evidence
 from support.report.evidence import write_whole
 from support.report.judge import judge
 from support.report.run_report import REPORT, as_document, write_report
@@ -92,7 +91,7 @@ def test_a_report_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: py
     def no_space(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(evidence.os, "fsync", no_space)
+    monkeypatch.setattr("os.fsync", no_space)
     with pytest.raises(OSError, match="No space left"):
         write_whole(path, b"{")
 

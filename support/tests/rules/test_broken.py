@@ -72,7 +72,12 @@ NAMED = {
     "replay_duplicates": "CONTINUITY-2",
     "replay_out_of_order": "CONTINUITY-2",
     "broadcast_to_all": "ISOLATION-2",
+    "canary_in_metadata": "ISOLATION-1",
+    "canary_base64": "ISOLATION-1",
+    "canary_split_over_two_frames": "ISOLATION-1",
 }
+# What no frame can break: whether the check itself worked is the verdict's to say, which asks `own_canary_seen`.
+NEVER_A_FINDING = {"ISOLATION-3"}
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -87,7 +92,7 @@ def test_the_rule_of_a_defect_objects(name: str) -> None:
     assert build().rules() & set(NAMED[name].split())
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", sorted(RULES.keys() - NEVER_A_FINDING))
 def test_no_rule_can_be_taken_away_unseen(rule: str) -> None:
     literals = {found[0] for _, whole in BROKEN.values() for found in whole}
     assert rule in literals, "without a literal result that names it, a rule could be deleted and all tests pass"

@@ -1,0 +1,208 @@
+"""For each security defect a scene, and what somebody sees in it who should not."""
+
+import base64
+import json
+import math
+import re
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from support.tests.backend.broken_conversations import FIVE, LONG, SUM, Scenario, Seen, answered, frames_of
+from support.tests.backend.people import Event, Person, token_of, window
+
+WORD = "SWORDFISHERMAN"
+REMEMBER = f"Please remember that my secret word is {WORD}."
+RECALL = "What is my secret word?"
+Check = Callable[[Seen], bool]
+
+
+def watching(url: str) -> Seen:
+    """Dmitri does nothing while Cleo asks."""
+    with window(url, "cleo") as cleo, window(url, "dmitri") as dmitri:
+        cleo.ask(SUM)
+        return frames_of(dmitri)
+
+
+def in_a_crowd(url: str) -> Seen:
+    """Dmitri does nothing while Cleo asks twice: with 19 connections open, and with 20."""
+    with ExitStack() as stack:
+        cleo, dmitri, *_ = [
+            stack.enter_context(window(url, user)) for user in ("cleo", "dmitri", *(f"guest-{n}" for n in range(17)))
+        ]
+        cleo.run("What is 1+1?")
+        stack.enter_context(window(url, "one-more"))
+        cleo.run("What is 2+2?")
+        return frames_of(dmitri)
+
+
+def after_a_reconnect(url: str) -> Seen:
+    """Dmitri does nothing while Cleo asks, comes back, and asks again."""
+    with window(url, "dmitri") as dmitri:
+        for question in ("What is 1+1?", "What is 2+2?"):
+            with window(url, "cleo") as cleo:
+                cleo.run(question)
+        return frames_of(dmitri)
+
+
+def at_the_same_time(url: str) -> Seen:
+    """Cleo has a long question; Dmitri asks and is answered meanwhile."""
+    with window(url, "cleo") as cleo, window(url, "dmitri") as dmitri:
+        cleo.ask(LONG)
+        dmitri.run(SUM)
+        return shown_to(cleo.read_run())
+
+
+def after_a_note(question: str, **members: object) -> Scenario:
+    """Cleo has noted something down; then Dmitri asks."""
+
+    def scenario(url: str) -> Seen:
+        with window(url, "cleo") as cleo, window(url, "dmitri") as dmitri:
+            cleo.run(REMEMBER)
+            payload = {"user_request": question, "thread_id": None, **members}
+            dmitri.send({"type": "start_agent", "request_id": "r-1", "payload": payload})
+            return frames_of(dmitri)
+
+    return scenario
+
+
+def in_her_thread(message: Callable[[str], Event]) -> Scenario:
+    """Cleo has asked; then Dmitri sends a message about her thread."""
+
+    def scenario(url: str) -> Seen:
+        with window(url, "cleo") as cleo, window(url, "dmitri") as dmitri:
+            dmitri.send(message(cleo.run(SUM)[0]["thread_id"]))
+            return frames_of(dmitri)
+
+    return scenario
+
+
+def stopping_hers(url: str) -> Seen:
+    """Dmitri stops what Cleo waits for."""
+    with window(url, "cleo") as cleo, window(url, "dmitri") as dmitri:
+        cleo.ask(LONG)
+        dmitri.send({"type": "stop_agent", "run_id": cleo.read()["run_id"]})
+        return shown_to(cleo.read_run())
+
+
+def knocking(token: Callable[[], str] | None, way: str = "header") -> Scenario:
+    """Somebody comes with this token, and asks."""
+
+    def scenario(url: str) -> Seen:
+        headers = {"Authorization": f"Bearer {token()}"} if token and way == "header" else {}
+        query = f"?token={token()}" if token and way == "query" else ""
+        try:
+            with connect(url + query, additional_headers=headers) as socket:
+                return conversation_of(Person(socket))
+        except InvalidStatus as refused:
+            return Seen([f"refused: {refused.response.status_code}"])
+
+    return scenario
+
+
+def outliving_the_token(url: str) -> Seen:
+    """Cleo asks when her token has ended."""
+    ends_at = math.ceil(time.time() + 0.3)
+    with window(url, token=token_of("cleo", exp=ends_at)) as cleo:
+        time.sleep(ends_at - time.time() + 0.2)
+        return frames_of(cleo) if cleo.raw_frames(quiet_s=0.01) else conversation_of(cleo)
+
+
+def greeting(url: str) -> Seen:
+    with window(url, "cleo") as cleo:
+        return shown_to([cleo.greeting])
+
+
+def conversation_of(person: Person) -> Seen:
+    person.ask(SUM)
+    return frames_of(person)
+
+
+def shown_to(messages: list[Event]) -> Seen:
+    return Seen([json.dumps(message) for message in messages])
+
+
+def of_cleo(number: int) -> Check:
+    return lambda seen: [event["user_id"] for event in seen.events] == ["cleo"] * number
+
+
+def decoded_context(text: str) -> dict[str, Any]:
+    context: dict[str, Any] = json.loads(base64.b64decode(text.rpartition("[context ")[2].rstrip("]")))
+    return context
+
+
+def split_between_thoughts(seen: Seen) -> bool:
+    first, second = (event["payload"]["reasoning"] for event in seen.of("agent_thinking"))
+    return WORD in first + second and WORD not in str(seen.frames)
+
+
+def let_in(seen: Seen) -> bool:
+    return seen.kinds() == FIVE
+
+
+# The scene, and what is to be seen in it with the defect and not without.
+WALLS: dict[str, tuple[Scenario, Check]] = {
+    "broadcast_to_all": (watching, of_cleo(6)),
+    "first_user_handler_serves_everyone": (
+        after_a_note(RECALL),
+        lambda seen: of_cleo(6)(seen) and answered(lambda text: WORD in text)(seen),
+    ),
+    "cross_leak_only_under_load": (
+        in_a_crowd,
+        lambda seen: of_cleo(1)(seen) and answered(lambda text: text == "2+2 = 4.")(seen),
+    ),
+    "cross_leak_only_after_reconnect": (
+        after_a_reconnect,
+        lambda seen: of_cleo(6)(seen) and seen.gap_free and answered(lambda text: text == "2+2 = 4.")(seen),
+    ),
+    "shared_agent_mixes_answers": (at_the_same_time, answered(lambda text: text == "17*23 = 391.")),
+    "canary_in_metadata": (
+        after_a_note(SUM),
+        lambda seen: (
+            seen.of("agent_completed")[0]["payload"].get("metadata")
+            == {"context": [{"role": "user", "content": f"my secret word is {WORD}"}]}
+        ),
+    ),
+    "canary_base64": (
+        after_a_note(SUM),
+        answered(
+            lambda text: (
+                re.match(r"17\*23 = 391\.\n\[context [A-Za-z0-9+/]+=*\]$", text) is not None
+                and decoded_context(text) == {"user": "cleo", "said": f"my secret word is {WORD}"}
+            )
+        ),
+    ),
+    "canary_split_over_two_frames": (after_a_note(SUM), split_between_thoughts),
+    "user_id_from_client_trusted": (
+        after_a_note(RECALL, user_id="cleo"),
+        lambda seen: of_cleo(6)(seen) and answered(lambda text: WORD in text)(seen),
+    ),
+    "foreign_thread_accepted": (
+        in_her_thread(
+            lambda thread_id: {
+                "type": "start_agent",
+                "payload": {"user_request": "What was my previous question?", "thread_id": thread_id},
+            }
+        ),
+        lambda seen: seen.events[0]["seq"] == 7 and answered(lambda text: SUM in text)(seen) if seen.events else False,
+    ),
+    "foreign_resume_accepted": (
+        in_her_thread(lambda thread_id: {"type": "session_restore", "thread_id": thread_id, "last_seq": 0}),
+        lambda seen: of_cleo(6)(seen) and '"replayed":6' in str(seen.frames[-1]),
+    ),
+    "foreign_stop_accepted": (stopping_hers, lambda seen: seen.events[-1]["type"] == "agent_stopped"),
+    "no_token_accepted": (
+        knocking(None),
+        lambda seen: let_in(seen) and {event["user_id"] for event in seen.events} == {"anonymous"},
+    ),
+    "bad_signature_accepted": (knocking(lambda: token_of("cleo", secret="x" * 32)), let_in),
+    "expired_token_accepted": (knocking(lambda: token_of("cleo", lifetime_s=-60)), let_in),
+    "wrong_audience_accepted": (knocking(lambda: token_of("cleo", aud="mail")), let_in),
+    "token_in_query_accepted": (knocking(lambda: token_of("cleo"), "query"), let_in),
+    "survives_token_expiry": (outliving_the_token, let_in),
+    "token_echoed_in_frame": (greeting, lambda seen: re.search(r'"eyJ\S+\.eyJ\S+"', str(seen.frames)) is not None),
+}

@@ -1,0 +1,146 @@
+"""Small sets of features with steps of their own, run by bare behave against a hostile server, as people would."""
+
+import asyncio
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from support.tests.commands.process import ROOT, Ran, behave, target
+from support.tests.hostile import conduct as does
+from support.tests.hostile.conduct import Talk
+from support.tests.hostile.server import HostileServer, Wire
+
+STEPS = '''
+import asyncio
+import support.bdd.hooks as hooks
+from behave import given, then, when
+from hamcrest import assert_that
+from support.bdd import world_of
+from support.bdd.matchers import shows
+from support.bdd.patterns import completed, tool_executing
+
+
+class Fragile(hooks.World):
+    """A World that cannot be made for some scenarios."""
+
+    def __init__(self, suite, key, number):
+        if "fragile" in key:
+            raise RuntimeError("no World today")
+        super().__init__(suite, key, number)
+
+
+hooks.World = Fragile
+
+
+@given("Ada is here")
+def here(context): world_of(context).connect("Ada")
+
+@when("Ada asks {prompt}")
+def asks(context, prompt): world_of(context).wait(world_of(context).ask("Ada", prompt))
+
+@when("nothing is done")
+def nothing(context): pass
+
+@then("Ada sees {what}")
+def sees(context, what):
+    patterns = {"an answer": completed(), "the notes": tool_executing(named="notes")}
+    assert_that(world_of(context).last(), shows(patterns[what]))
+
+@when("a capability is missing")
+def missing(context): world_of(context).need("resume")
+
+@when("the step breaks")
+def breaks(context): raise ValueError("no such thing")
+
+@when("somebody waits for ever")
+def waits(context):
+    world = world_of(context)
+    world.suite.loop.call(asyncio.Event().wait(), 0.05)
+'''
+_LATE_S = 0.1
+PROMPTS = """
+[prompts.without_tool]
+ask = "Say something late, please."
+[prompts.long_running]
+ask = "Forget the tool, please."
+tools = ["calculator"]
+"""
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What became of each scenario by name: in the ledger (outcome, reason) and in Allure (status, message)."""
+
+    ran: Ran
+    ledger: dict[str, tuple[str, str]]
+    allure: dict[str, tuple[str, str]]
+
+
+async def _door(wire: Wire) -> None:
+    """Answers rightly, late or badly, as it is asked. What is late comes when the person thinks that all is said."""
+    await does.greet(wire)
+    late: list[dict[str, Any]] = []
+    number = 0
+    while True:
+        heard = await wire.hear()
+        if heard["type"] == "ping":
+            await wire.say({"type": "pong", "nonce": heard["nonce"]})
+            # The person's app asks for this when it thinks that all is said; what comes later has to be in its grace.
+            for event in late:
+                await asyncio.sleep(_LATE_S)
+                await wire.say(event)
+            late.clear()
+            continue
+        number += 1
+        talk, asked = Talk(wire, heard, number), heard["payload"]["user_request"]
+        await talk.begin()
+        if "late" in asked:
+            await wire.say(talk.event("agent_completed", result="That was all."))
+            late.append(talk.event("agent_thinking", reasoning="or was it?"))
+        elif "Forget" in asked:
+            await wire.say(talk.event("tool_executing", tool_name="calculator", tool_call_id="c", parameters={}))
+            await wire.say(talk.event("agent_completed", result="Forgotten."))
+        else:
+            await talk.finish()
+
+
+def run(folder: Path, features: dict[str, str], *options: str) -> Outcomes:
+    """Runs features, by file name below functional/, with bare behave."""
+    (folder / "features/functional").mkdir(parents=True)
+    (folder / "steps").mkdir()
+    (folder / "steps/steps.py").write_text(STEPS, encoding="utf-8")
+    (folder / "behave.ini").write_text((ROOT / "behave.ini").read_text("utf-8"), encoding="utf-8")
+    for name, text in features.items():
+        (folder / "features/functional" / name).write_text(text, encoding="utf-8")
+    with HostileServer(_door, does.health()) as server:
+        path = target(folder, server.url, more=PROMPTS)
+        path.write_text(path.read_text("utf-8").replace("grace_s = 0.05", "grace_s = 0.5"), encoding="utf-8")
+        ran = behave(folder, "-D", "environment=hostile.toml", *options)
+    return Outcomes(ran, _ledger(folder), _allure(folder))
+
+
+def _ledger(folder: Path) -> dict[str, tuple[str, str]]:
+    names: dict[str, str] = {}
+    outcomes: dict[str, tuple[str, str]] = {}
+    for path in folder.glob("reports/*/evidence/ledger.jsonl"):
+        for line in path.read_text("utf-8").splitlines():
+            entry = json.loads(line)
+            if entry["entry"] == "selected":
+                names[entry["key"]] = entry["name"]
+            elif entry["entry"] == "finished":
+                outcomes[names[entry["key"]]] = (entry["outcome"], _first_line(entry["reason"]))
+    return outcomes
+
+
+def _allure(folder: Path) -> dict[str, tuple[str, str]]:
+    results = [json.loads(path.read_text("utf-8")) for path in (folder / "allure-results").glob("*-result.json")]
+    return {
+        each["name"]: (each["status"], _first_line(each.get("statusDetails", {}).get("message", "")))
+        for each in results
+    }  # fmt: skip
+
+
+def _first_line(text: str) -> str:
+    return re.sub(r"\s+", " ", text.strip().split("\n")[0])

@@ -1,0 +1,33 @@
+"""The words that steps understand."""
+
+import re
+
+import pytest
+
+from support.bdd.parameters import _QUESTION_PATTERN, MOMENTS, OTHER_QUESTIONS, QUESTIONS, moment, question
+from support.events import FIVE
+from support.targets.model import PROMPTS
+
+
+@pytest.mark.parametrize("phrase", [*(f"a question that {words}" for words in QUESTIONS), *OTHER_QUESTIONS])
+def test_every_phrase_is_read_whole_and_names_a_prompt(phrase: str) -> None:
+    found = re.match(f"({_QUESTION_PATTERN})", phrase)
+
+    assert found is not None
+    assert found[1] == phrase
+    assert question(phrase) in PROMPTS
+
+
+def test_every_prompt_can_be_asked_for() -> None:
+    assert {*QUESTIONS.values(), *OTHER_QUESTIONS.values()} == set(PROMPTS)
+
+
+def test_the_five_moments() -> None:
+    assert [moment(word) for word in MOMENTS] == list(FIVE)
+
+
+def test_a_word_that_is_none() -> None:
+    with pytest.raises(KeyError):
+        moment("the end")
+    with pytest.raises(KeyError):
+        question("a question")

@@ -1,0 +1,174 @@
+"""What becomes of scenarios, good and bad, in the ledger, in Allure and in the verdict."""
+
+from pathlib import Path
+
+import pytest
+
+from support.tests.bdd.feature_sets import Outcomes, run
+from support.tests.commands.process import greenlight
+
+MIXED = """
+@functional
+Feature: A bit of everything
+  Rule: Some of it is right
+    Example: Right
+      Given Ada is here
+      When Ada asks with_tool
+      Then Ada sees an answer
+
+    Example: The finding is asserted by no step
+      Given Ada is here
+      When Ada asks long_running
+      Then Ada sees an answer
+
+    Example: The finding comes late
+      Given Ada is here
+      When Ada asks without_tool
+      Then Ada sees an answer
+
+    Example: A step is not true
+      Given Ada is here
+      When Ada asks with_tool
+      Then Ada sees the notes
+
+    Example: Nothing was observed
+      When nothing is done
+
+    Example: There is no step at all
+
+    Example: A step breaks
+      Given Ada is here
+      When the step breaks
+
+    Example: A step is not defined
+      Given Ada is here
+      When Ada dances
+
+    Example: A wait hangs
+      Given Ada is here
+      When somebody waits for ever
+
+    Example: Not exercised
+      Given Ada is here
+      When a capability is missing
+      Then Ada sees an answer
+
+  @other
+  Rule: After all that, the next one is right again
+    Example: Right again
+      Given Ada is here
+      When Ada asks with_tool
+      Then Ada sees an answer
+"""
+FRAGILE = """
+Feature: The hook breaks
+  Scenario: Nothing can begin
+    Given Ada is here
+"""
+RIGHT = """
+Feature: All is right
+  @small
+  Scenario: Right
+    Given Ada is here
+    When Ada asks with_tool
+    Then Ada sees an answer
+"""
+NOTHING_SEEN = "Suite fault: the scenario passed without having observed anything"
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Outcomes:
+    return run(tmp_path_factory.mktemp("mixed"), {"mixed.feature": MIXED, "fragile.feature": FRAGILE})
+
+
+ROWS = [
+    ("Right", "passed", "passed", ""),
+    ("Right again", "passed", "passed", ""),
+    ("The finding is asserted by no step", "failed", "failed", "LIFECYCLE-5: expected all five kinds"),
+    ("The finding comes late", "failed", "failed", "LIFECYCLE-3: expected "),
+    ("A step is not true", "failed", "failed", "Expected: an answer that shows tool_executing named 'notes' 1 times"),
+    ("Nothing was observed", "broken", "broken", NOTHING_SEEN),
+    ("There is no step at all", "broken", "failed", NOTHING_SEEN),
+    ("A step breaks", "broken", "broken", "ValueError: no such thing"),
+    ("A step is not defined", "broken", "broken", "Suite fault: the step 'Ada dances' is undefined"),
+    ("A wait hangs", "broken", "broken", "Suite fault: a wait of the suite did not come back within 0.05 s"),
+    ("Not exercised", "not_exercised", "skipped", "hostile declares capabilities.resume = false"),
+    ("Nothing can begin", "broken", "broken", "no World today"),
+]
+
+
+@pytest.mark.parametrize(("name", "outcome", "status", "said"), ROWS, ids=[row[0] for row in ROWS])
+def test_each_scenario_in_the_ledger_and_in_allure(
+    mixed: Outcomes, name: str, outcome: str, status: str, said: str
+) -> None:
+    (in_ledger, reason), (in_allure, message) = mixed.ledger[name], mixed.allure[name]
+
+    assert (in_ledger, in_allure) == (outcome, status), (reason, message)
+    assert said in reason
+    if outcome == "failed":
+        assert said in message
+
+
+def test_what_no_step_asserts_fails_the_last_step_unless_it_comes_later(mixed: Outcomes) -> None:
+    failing = mixed.ran.out.partition("Failing scenarios:")[2]
+
+    assert "The finding is asserted by no step" in failing
+    assert "The finding comes late" not in failing
+
+
+def test_ledger_and_allure_agree_and_the_run_is_blocked(mixed: Outcomes) -> None:
+    assert set(mixed.ledger) == set(mixed.allure) == {row[0] for row in ROWS}
+    assert mixed.ran.code == 1
+
+    judged = greenlight(mixed.ran.folder, "verdict", "--output-dir", "reports")
+
+    assert (judged.code, judged.verdict) == (1, "BLOCKED")
+    counts = judged.report["execution_results"]["pytest_metrics"]
+    assert counts == {"tests_passed": 2, "tests_failed": 9, "tests_not_exercised": 1, "total_tests": 12}
+    assert judged.report["compliance_check"]["criteria"][-1]["measured"] == "nothing is missing"
+    assert judged.rules == {"LIFECYCLE-5", "PAIRING-2", "LIFECYCLE-3"} | judged.rules
+
+
+def test_a_broken_hook_alone_is_inconclusive(tmp_path: Path) -> None:
+    outcomes = run(tmp_path, {"fragile.feature": FRAGILE, "right.feature": RIGHT})
+    judged = greenlight(tmp_path, "verdict", "--output-dir", "reports")
+
+    assert outcomes.ran.code == 1
+    assert (judged.code, judged.verdict) == (2, "INCONCLUSIVE")
+    assert judged.report["deployment_decision"]["reason"].startswith("'Nothing can begin' broken: ")
+
+
+def test_all_right_by_tags_and_judged_afterwards(tmp_path: Path) -> None:
+    outcomes = run(tmp_path, {"right.feature": RIGHT, "mixed.feature": MIXED}, "--tags=@small")
+    judged = greenlight(tmp_path, "verdict", "--output-dir", "reports")
+
+    assert outcomes.ran.code == 0, outcomes.ran.out
+    assert outcomes.ledger == {"Right": ("passed", "")}
+    assert (judged.code, judged.verdict) == (0, "APPROVED")
+    assert "Only scenarios with" in judged.report["deployment_decision"]["reason"]
+
+
+def test_an_empty_selection_fails(tmp_path: Path) -> None:
+    outcomes = run(tmp_path, {"right.feature": RIGHT}, "--tags=@nothing_has_this")
+    judged = greenlight(tmp_path, "verdict", "--output-dir", "reports")
+
+    assert (outcomes.ran.code, outcomes.ledger) == (1, {})
+    assert (judged.code, judged.verdict) == (2, "INCONCLUSIVE")
+    assert "no scenario was selected" in judged.report["deployment_decision"]["reason"]
+
+
+def test_two_scenarios_of_one_name_are_refused(tmp_path: Path) -> None:
+    twice = RIGHT + RIGHT.partition("@small")[2].replace("\n  Scenario", "\n  Scenario", 1)
+    outcomes = run(tmp_path, {"twice.feature": twice})
+
+    assert outcomes.ran.code == 1
+    assert "twice.feature: 2 scenarios are named 'Right'; give each a name of its own" in outcomes.ran.err
+    assert not (tmp_path / "reports").exists()
+
+
+def test_a_mistake_in_the_target_is_one_line(tmp_path: Path) -> None:
+    outcomes = run(tmp_path, {"right.feature": RIGHT}, "-D", "environment=nope")
+
+    assert outcomes.ran.code == 1
+    assert "greenlight: environment 'nope' is unknown: expected one of " in outcomes.ran.err
+    assert "Traceback" not in outcomes.ran.out + outcomes.ran.err

@@ -1,0 +1,82 @@
+"""What one person is shown of another: their canary in every disguise, and what names them."""
+
+import base64
+
+from support.rules.canary_words import canary_word
+from support.tests.rules.broken.base import broken
+from support.tests.rules.talk import ANSWER, Talk, asked
+
+BASHIRS = canary_word("Bashir", "abcdefgh")
+NOBODY_ELSE = "nothing of anybody else"
+
+
+@broken(("ISOLATION-1", NOBODY_ELSE, "canary of Bashir, plain, in agent_completed", (8,)))
+def canary_in_metadata() -> Talk:
+    talk = asked().started().thinking().executing().tool_done()
+    body = talk.body("agent_completed", {"result": ANSWER, "execution_time_ms": 12})
+    body["payload"]["metadata"] = {"context": [{"content": f"my word is {BASHIRS}"}]}
+    return talk.frame(body)
+
+
+@broken(("ISOLATION-1", NOBODY_ELSE, "canary of Bashir, base64, in tool_completed", (7,)))
+def canary_base64() -> Talk:
+    packed = base64.b64encode(f"Bashir said {BASHIRS}".encode()).decode()
+    return asked().started().thinking().executing().tool_done(result=packed).completed()
+
+
+@broken(("ISOLATION-1", NOBODY_ELSE, "canary of Bashir, plain, split over 2 frames", (5, 7)))
+def canary_split_over_two_frames() -> Talk:
+    talk = asked().started()
+    for reasoning in (f"let me see {BASHIRS[:5]}", f"{BASHIRS[5:]} is it"):
+        talk.event("agent_thinking", {"reasoning": reasoning})
+        if reasoning.startswith("let"):
+            talk.executing()
+    return talk.tool_done().completed()
+
+
+@broken(("ISOLATION-1", NOBODY_ELSE, "canary of Bashir, plain, split over 5 texts", (5, 6, 7, 8, 9)))
+def canary_split_over_tokens() -> Talk:
+    talk = asked().started()
+    pieces = [BASHIRS[at : at + 4] for at in range(0, len(BASHIRS), 4)]
+    for piece in (f"so {pieces[0]}", *pieces[1:-1], f"{pieces[-1]} it is"):
+        talk.event("agent_thinking", {"reasoning": piece})
+    return talk.executing().tool_done().completed()
+
+
+@broken(
+    ("ISOLATION-1", NOBODY_ELSE, "canary of Bashir, plain, in a frame of error", (3,)),
+    ("ISOLATION-1", NOBODY_ELSE, "canary of Chiara, plain, in the reason of the close", (4,)),
+)
+def canaries_beside_the_answers() -> Talk:
+    talk = Talk().open().frame({"type": "error_message", "error_code": "X", "error_message": f"no {BASHIRS}"})
+    return talk.close("client", 1000, reason=f"bye {canary_word('Chiara', 'abcdefgh')}")
+
+
+@broken(("ISOLATION-1", NOBODY_ELSE, "canary of Bas..., plain, in a frame of error", (3,)))
+def canary_cut_off() -> Talk:
+    cut = BASHIRS[:15]
+    return Talk().open().frame({"type": "error_message", "error_code": "X", "error_message": f"no {cut}"})
+
+
+@broken(
+    ("ISOLATION-2", "only what belongs to Bashir", "agent_started that belongs to request q1 of Ada", (7,)),
+)
+def request_of_somebody_else() -> Talk:
+    talk = Talk().open().open("Bashir", "c2").ask("q1")
+    talk.started()
+    talk.started("r9", connection="c2", user="user-bashir", thread="t2")
+    return talk.thinking().executing().tool_done().completed()
+
+
+@broken(("ISOLATION-2", "only what belongs to Bashir", "ready that belongs to connection k1 of Ada", (4,)))
+def connection_of_somebody_else() -> Talk:
+    talk = Talk().open(ready=False).frame({"type": "connection_established", "connection_id": "k1"})
+    talk.open("Bashir", "c2", ready=False)
+    return talk.frame({"type": "connection_established", "connection_id": "k1"}, "c2")
+
+
+@broken(("ISOLATION-2", "only what belongs to Bashir", "error that belongs to request q1 of Ada", (6,)))
+def error_of_somebody_else() -> Talk:
+    talk = Talk().open().open("Bashir", "c2").ask("q1")
+    frame = {"type": "error_message", "error_code": "X", "error_message": "too long", "request_id": "q1"}
+    return talk.frame(frame, "c2").answer()
