@@ -73,10 +73,9 @@ def search(data: bytes) -> Search:
             found.setdefault(sighting.letters, sighting)
         unfinished = unfinished or _is_unfinished(small)
         for inner, packing in unpacked(text, small):
-            lower = inner.lower()
-            for sighting in _words(lower, lower, " and ".join((packing, *undone))):
+            for sighting in _words(inner, inner, " and ".join((packing, *undone))):
                 found.setdefault(sighting.letters, sighting)
-            unfinished = unfinished or _is_unfinished(lower)
+            unfinished = unfinished or _is_unfinished(inner)
     return Search(tuple(found.values()), unfinished)
 
 

@@ -31,7 +31,7 @@ EVERY = [*RUNTIME, *(requirement for extra in EXTRAS.values() for requirement in
 PINS = {str(canonicalize_name(name)): version for name, version in re.findall(r"^(\S+?)==(\S+)", LOCK, re.MULTILINE)}
 
 # Parts of a dependency's own interface that another distribution provides.
-HANDED_ON = {"allure-python-commons", "attrs", "cucumber-tag-expressions"}
+HANDED_ON = {"allure-python-commons", "attrs", "cucumber-tag-expressions", "h11"}
 
 
 def name_of(requirement: Requirement) -> str:

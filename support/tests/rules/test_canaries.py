@@ -169,7 +169,7 @@ def clean_text(dice: random.Random) -> str:
         quote(noise),
         html.escape("".join(dice.choices(string.printable, k=size))),
         f"{dice.choice(near_misses())} {noise.hex()}",
-        base64.b64encode(dice.choice(near_misses()).encode() + noise).decode(),
+        base64.b64encode(f"{dice.choice(near_misses())}.".encode() + noise).decode(),
     )[kind]
 
 
