@@ -2,6 +2,7 @@
 # mypy: allow-untyped-calls
 # behave ships types only of what steps need.
 
+import contextlib
 import json
 import logging
 import sys
@@ -23,6 +24,7 @@ from support.bdd.concluding import ConcludingRegistry
 from support.bdd.hooks import Hooks
 from support.bdd.interruption import interruptible
 from support.bdd.progress import Progress
+from support.bdd.results_folder import claimed
 from support.bdd.suite import Plan, Suite, selected_categories
 from support.report.allure_results import clear_results, write_categories, write_environment, write_executor
 from support.report.evidence import Ended, Selected
@@ -47,6 +49,8 @@ class SuiteRunner(Runner):
         self.suite: Suite | None = None
         self.misconfigured = ""
         self.interrupted = ""
+        self.results_dir = ALLURE_RESULTS
+        self._claim = contextlib.ExitStack()
         self.step_registry: Any = None
 
     def load_hooks(self, filename: str | None = None) -> None:
@@ -82,6 +86,7 @@ class SuiteRunner(Runner):
                 print(f"greenlight: {error}", file=sys.stderr)
             return True
         finally:
+            self._claim.close()
             suite.stop()
 
     _fault = ""
@@ -105,8 +110,9 @@ class SuiteRunner(Runner):
             progress.failed("no scenario was selected: nothing can be judged")
             return True
         progress.running(suite.target.name, suite.target.url, len(selected))
-        clear_results(ALLURE_RESULTS)
-        self._allure = AllureFormatter(StreamOpener(filename=str(ALLURE_RESULTS)), self.config)
+        self.results_dir = self._claim.enter_context(claimed(ALLURE_RESULTS, suite.folder / ALLURE_RESULTS))
+        clear_results(self.results_dir)
+        self._allure = AllureFormatter(StreamOpener(filename=str(self.results_dir)), self.config)
         self._allure.results.hold()
         self.formatters.append(self._allure)
         hooks = self._hooks = Hooks(suite, self._allure.results, progress)
@@ -136,12 +142,12 @@ class SuiteRunner(Runner):
             return
         keys: tuple[str, ...] = ()
         if self._allure is not None:
-            files = [ALLURE_RESULTS / name for name in self._allure.files_written]
+            files = [self.results_dir / name for name in self._allure.files_written]
             keys = tuple(str(json.loads(file.read_bytes())["fullName"]) for file in files)
             facts = suite.evidence.session()
-            write_environment(ALLURE_RESULTS, {"environment": facts.environment, "url": facts.url, **facts.versions})
-            write_categories(ALLURE_RESULTS)
-            write_executor(ALLURE_RESULTS, suite.plan.environ)
+            write_environment(self.results_dir, {"environment": facts.environment, "url": facts.url, **facts.versions})
+            write_categories(self.results_dir)
+            write_executor(self.results_dir, suite.plan.environ)
         suite.evidence.measured(suite.own_load.so_far())
         suite.evidence.append(Ended(time.time(), self.interrupted, self._fault, keys))
 

@@ -141,7 +141,7 @@ class Suite:
         prompt = next(name for name in PROMPTS if self.target.lacks(name) is None)
         expect = self.target.expectation(prompt, canary)
         recorder = Recorder("warm-up", None, self.profile, self.target.budgets, self.access.redact_bytes)
-        session = Session(persona.name, persona.user or None, self.target, self.profile, recorder)
+        session = Session(persona.name, persona, self.target, profile=self.profile, recorder=recorder)
         try:
             await session.connect(await self.access.pass_for(persona), self.tls)
             for _ in range(self.target.warm_up_runs):

@@ -64,7 +64,7 @@ class World:
         if sum(len(windows) for windows in self.sessions.values()) >= limit:
             raise NotExercised(f"{self.suite.target.name} allows {limit} connections at a time")
         entry = await self.suite.access.pass_for(persona)
-        session = Session(person, persona.user or None, self.suite.target, self.suite.profile, self.recorder)
+        session = Session(person, persona, self.suite.target, profile=self.suite.profile, recorder=self.recorder)
         self.sessions.setdefault(person, []).append(session)
         await session.connect(entry, self.suite.tls)
 

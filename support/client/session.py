@@ -21,6 +21,7 @@ from support.events import Control, Event, Reading
 from support.findings import printable
 from support.rules.state import Budgets
 from support.targets.model import Target
+from support.targets.sections import Persona
 from support.trace import Closed, Expect, Opened, Sent, TimedOut
 from support.wire.profile import Profile
 
@@ -36,9 +37,10 @@ class NotConnected(Exception):  # noqa: N818 -- reads as what a step reports
 class Session:
     """One WebSocket of `person`. `label` names it where the person has more than one window."""
 
-    def __init__(self, person: str, user: str | None, target: Target, profile: Profile, recorder: Recorder) -> None:
+    def __init__(self, person: str, persona: Persona, target: Target, *, profile: Profile, recorder: Recorder) -> None:
         self.person = person
-        self.user = user
+        self.user = persona.user or None
+        self.persona = persona.name
         self.target = target
         self.profile = profile
         self.recorder = recorder
@@ -82,7 +84,7 @@ class Session:
         self.open = True
         handshake_ms = (time.monotonic() - began) * 1e3
         self.recorder.add(
-            Opened, self.connection, person=self.person, user=self.user, attempt=attempt,
+            Opened, self.connection, person=self.person, persona=self.persona, user=self.user, attempt=attempt,
             handshake_ms=round(handshake_ms, 3), subprotocol=connection.subprotocol,
         )  # fmt: skip
         connection.listen(self._on_message, self._on_lost)

@@ -41,7 +41,7 @@ class _Examination:
         entry = await suite.access.pass_for(persona)
         self._ok("auth", f"a pass for {persona.name} ({target.auth.obtain}, shown as {target.auth.send})")
         self.recorder = Recorder("doctor", None, suite.profile, target.budgets, suite.access.redact_bytes)
-        session = Session(persona.name, persona.user or None, target, suite.profile, self.recorder)
+        session = Session(persona.name, persona, target, profile=suite.profile, recorder=self.recorder)
         await session.connect(entry, suite.tls)
         self._ok("handshake", "connected and ready")
         prompt = next(name for name in PROMPTS if target.lacks(name) is None)

@@ -47,17 +47,16 @@ def run(options: argparse.Namespace) -> int:
     if runner.suite is None:
         raise KeyboardInterrupt
     code = conclude(runner.suite.folder, console, options)
-    _allure_page(runner.suite.folder, console, options)
+    _allure_page(runner.results_dir, runner.suite.folder, console, options)
     return INTERRUPTED if runner.interrupted in ("SIGINT", "SIGTERM") else code
 
 
-def _allure_page(folder: Path, console: Console, options: argparse.Namespace) -> None:
+def _allure_page(results_dir: Path, folder: Path, console: Console, options: argparse.Namespace) -> None:
     """The HTML report beside the verdict, where Allure is installed or may be fetched; else one line says how."""
-    from support.bdd.runner import ALLURE_RESULTS  # noqa: PLC0415
     from support.report.allure_page import Rendered, render_html  # noqa: PLC0415
 
     history = options.output_dir / "allure-history.jsonl"
-    made = render_html(ALLURE_RESULTS, folder / "allure-report.html", history, may_download=options.allure)
+    made = render_html(results_dir, folder / "allure-report.html", history, may_download=options.allure)
     said = str(made.html) if isinstance(made, Rendered) else f"no HTML report: {made.reason}"
     console.print(f"[dim]{escape(said)}[/]", highlight=False, soft_wrap=True)
 

@@ -16,6 +16,7 @@ forms holds an X, which is as rare; and most of its hex form are digits, which h
 """
 
 import functools
+import re
 import string
 from typing import NamedTuple
 
@@ -29,6 +30,8 @@ _SIGNS = {"e": " ", "d": ".", "a": "'", "h": "-", "c": ":", "n": "_"}
 _CODES = {sign: f"q{code}" for code, sign in _SIGNS.items()}
 _DIGITS = "abcdefghij"
 _POINT_LETTERS = 5
+_UNIQUE_LETTERS = 8
+_WORD = re.compile(rf"{MARKER.decode()}((?:[a-pr-z]|q[a-y]){{0,512}}{END.decode()})[{LETTERS}]{{0,{_UNIQUE_LETTERS}}}")
 _LAST_POINT = 0x10FFFF
 
 
@@ -94,6 +97,11 @@ def read_owner(letters: bytes) -> Owner:
         name += char.upper() if starts else char
         capital = None
     return Owner(name, whole=False, letters=len(text))
+
+
+def named(text: str) -> str:
+    """The text as reports print it: with `canary of Ada` where her canary stands."""
+    return _WORD.sub(lambda match: f"canary of {read_owner(match[1].encode()).name}", text)
 
 
 def _sign(code: str, text: str, at: int) -> tuple[str | None, int]:

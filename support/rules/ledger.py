@@ -1,6 +1,7 @@
 """Where breaches are noted: counted all, and shown as findings as far as they help."""
 
 from support.findings import Finding, printable
+from support.rules.canary_words import named
 from support.rules.registry import RULES
 from support.rules.state import Run
 
@@ -33,7 +34,11 @@ class Ledger:
         known = RULES[rule]
         self.findings.append(
             Finding(
-                rule, known.severity, known.requirement, printable(expected), printable(actual), self.person,
+                rule, known.severity, known.requirement, _shown(expected), _shown(actual), self.person,
                 self.connection, run.id if run is not None else None, tuple(sorted(set(evidence))),
             )
         )  # fmt: skip
+
+
+def _shown(text: str) -> str:
+    return printable(named(text))

@@ -50,7 +50,7 @@ def _closed_by(run: Run, event: Event) -> OpenTool | None:
             if tool.call == event.call:
                 return tool
     for tool in run.tools:
-        if tool.name == event.tool:
+        if tool.name == event.tool and (event.call is None or tool.call is None):
             return tool
     # Where no ids tell calls apart, the only open tool is the one that is meant, whatever it is called now.
     only = run.tools[0] if len(run.tools) == 1 else None

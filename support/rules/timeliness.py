@@ -50,7 +50,8 @@ def on_end(run: Run, event: Event, at: float, n: int, budgets: Budgets, *, repor
     if run.recent is None or run.started_at is None:
         return
     took = at - run.started_at
-    if event.server_s is not None and run.first_stamp_s is not None:
+    whole_seconds = event.server_s is not None and event.server_s == int(event.server_s)
+    if event.server_s is not None and run.first_stamp_s is not None and not whole_seconds:
         # If even agent_started was held back, only the server's own stamps say how long the run took.
         took = max(took, event.server_s - run.first_stamp_s)
     late = sum(1 for time in run.recent if time >= at - took * _LAST_PART)

@@ -14,7 +14,7 @@ from support.client.recorder import Recorder
 from support.client.session import NotConnected, Session
 from support.client.stamped import Most
 from support.targets.model import Target
-from support.targets.sections import Budgets, Prompt, Prompts
+from support.targets.sections import Budgets, Persona, Prompt, Prompts
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import BINARY, CLOSE, CONTINUATION, PING, TEXT, Act, HostileServer, Wire
 from support.tests.rules.talk import PROFILE
@@ -38,7 +38,7 @@ def play(door: Act, part: Part, *, secret: bytes = b"") -> tuple[list[AnyRecord]
 
     async def scene(url: str) -> Any:
         target = Target(name="here", url=url, prompts=Prompts(with_tool=Prompt(ask="x", tools=("y",))), budgets=QUICK)
-        session = Session("Ada", None, target, PROFILE, recorder)
+        session = Session("Ada", Persona(name="Ada"), target, profile=PROFILE, recorder=recorder)
         try:
             await session.connect(Pass("Ada", "none"), None)
             return await part(session)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.client.persona import canary_of
-from support.rules.canary_words import HALF, LETTERS, MARKER, canary_word, owner_code, read_owner
+from support.rules.canary_words import HALF, LETTERS, MARKER, canary_word, named, owner_code, read_owner
 from support.rules.undoing import CORES, HEX
 
 NAMES = ["Ada", "ada", "ADA", "O'Brien", "Person 12", "Élodie Ünal", "McQueen-qQ", "安娜", "A:b.c_d", "x" * 40, "Q", ""]
@@ -71,3 +71,8 @@ def test_what_cannot_be_read_is_shown_as_far_as_it_goes() -> None:
 
 def test_two_canaries_of_one_person_differ() -> None:
     assert len({canary_of("Ada") for _ in range(100)}) == 100
+
+
+@given(names)
+def test_a_canary_is_printed_by_its_owner(name: str) -> None:
+    assert named(f"so {canary_word(name, 'abcdefgh')}, yes") == f"so canary of {name}, yes"

@@ -12,7 +12,7 @@ from support.rules.state import Ask, Budgets
 from support.rules.trace_checker import TraceChecker
 from support.tests.rules.broken import BROKEN
 from support.tests.rules.talk import EPOCH_S, PROFILE, TOOL_QUESTION, Talk, asked
-from support.trace import Received
+from support.trace import Expect, Received
 
 PEOPLE = ("Ada", "Bashir", "Chiara")
 WORDS = {person: canary_word(person, "abcdefgh") for person in PEOPLE}
@@ -160,3 +160,12 @@ def test_two_windows_of_one_person_may_have_one_connection_id() -> None:
     talk.open("Ada", "c2", ready=False).frame({"type": "connection_established", "connection_id": "k1"}, "c2")
 
     assert talk.whole() == []
+
+
+def test_findings_print_canaries_by_their_owner() -> None:
+    expect = Expect(prompt="What?", contains=((WORDS["Ada"],),))
+    talk = asked(expect).started().completed(result=f"it is {WORDS['Bashir']}.")
+
+    assert [f[:3] for f in talk.whole() if f[0] == "CONTENT-4"] == [
+        ("CONTENT-4", "an answer with 'canary of Ada'", "'it is canary of Bashir.'")
+    ]
