@@ -1,6 +1,6 @@
 """TIMELINESS: what happens is shown while it happens."""
 
-from support.events import Event
+from support.events import Event, EventKind
 from support.rules.state import Ask, Budgets, OpenTool, Report, Run
 
 _LEAST_RUN_S = 0.5
@@ -47,7 +47,8 @@ def on_end(run: Run, event: Event, at: float, n: int, budgets: Budgets, *, repor
     on_length(run, at, n, budgets.run_s, report)
     for tool in run.tools:
         on_tool(run, tool, at, n, tool_s=budgets.tool_s, report=report)
-    if run.recent is None or run.started_at is None:
+    # A run that was cut short never came to the long part that would have spread its events.
+    if run.recent is None or run.started_at is None or event.kind is not EventKind.COMPLETED:
         return
     took = at - run.started_at
     whole_seconds = event.server_s is not None and event.server_s == int(event.server_s)
