@@ -156,10 +156,6 @@ class World:
             self.call(session.stop(question))
         self.wait(question)
 
-    def close(self, person: str) -> None:
-        """Closes all of a person's windows politely."""
-        self.call(_all([session.close() for session in self.sessions.get(person, [])]))
-
     # What can be told ----------------------------------------------------------------------------------------
 
     def asking(self, person: str | None = None) -> Question:

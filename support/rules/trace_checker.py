@@ -31,8 +31,7 @@ class TraceChecker:
         self._last_n = record.n
         checker = self._checker(record)
         if isinstance(record, Received):
-            data = record.data if record.data is not None else (record.text or "").encode(errors="surrogatepass")
-            return checker.received(data, record.at, record.n, binary=record.binary)
+            return checker.received(record.raw(), record.at, record.n, binary=record.binary)
         if isinstance(record, Sent):
             _sent(checker, record)
         elif isinstance(record, Opened):
