@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from support.events import EventKind
+from support.wire.refusals import Refusals, Ways
 
 FieldType = Literal["id", "text", "int", "number", "stamp", "any", "object"]
 
@@ -59,10 +60,15 @@ class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Promises(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the wire promises beyond the events: a ready frame first, and gap-free sequence numbers per thread."""
+    """What the wire promises beyond the events: a ready frame first, and gap-free sequence numbers per thread.
+
+    `foreign` is what an event of another person's run on a person's connection means: a leak, something that everybody
+    is meant to see, or noise. Whatever it means, it is searched for canaries.
+    """
 
     ready: bool = False
     gap_free_seq: bool = False
+    foreign: Literal["leak", "broadcast-by-design", "noise"] = "leak"
 
 
 class EventSpec(msgspec.Struct, frozen=True):
@@ -82,9 +88,10 @@ class Spec(msgspec.Struct, frozen=True):
     controls: dict[str, Control]
     send: dict[str, dict[str, Any]]
     promises: Promises
+    refusals: Refusals = Refusals()
 
 
-_TOP = ("name", "about", "frame", "every", "events", "controls", "send", "promises")
+_TOP = ("name", "about", "frame", "every", "events", "controls", "send", "promises", "refusals")
 _CONTROLS = ("ready", "error", "pong", "restored", "heartbeat")
 _TYPES = get_args(FieldType)
 _PATH = re.compile(r"[^.\s]+(\.[^.\s]+)*")
@@ -130,6 +137,7 @@ def read_spec(text: str) -> Spec:
         controls=controls,
         send=send,
         promises=_convert(data.get("promises", {}), Promises, "promises"),
+        refusals=_refusals(_section(data, "refusals")),
     )
 
 
@@ -151,6 +159,15 @@ def _control(name: str, section: Any) -> Control:
     _paths(tuple(control.when), f"{where}.when")
     _paths(tuple(control.capture.values()), f"{where}.capture", least=0)
     return control
+
+
+def _refusals(section: dict[str, Any]) -> Refusals:
+    _known(section, Refusals.__struct_fields__, "refusals")
+    ways: dict[str, Ways] = {name: _convert(value, Ways, f"refusals.{name}") for name, value in section.items()}
+    for name, listed in ways.items():
+        if not str(listed):
+            raise ProfileError(f'refusals.{name}: expected a way to say no, for instance error = ["*"], got none')
+    return Refusals(**ways)
 
 
 def _template(name: str, template: Any) -> None:

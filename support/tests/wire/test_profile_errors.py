@@ -78,6 +78,11 @@ ERRORS = [
     ('prompt = "{prompt}"', 'prompt = "{prompt}"\nx = ["{nonce}"]', "send.start.x: ", "'nonce'"),
     ("ready = true", "redy = true", "promises.redy: ", "expected one of ready"),
     ("ready = true", 'ready = "yes"', "promises.ready: ", "expected `bool`"),
+    ("ready = true", 'foreign = "fine"', "promises.foreign: ", "'fine'"),
+    ("ready = true", "[refusals.entri]\nstatus = [401]", "refusals.entri: ", "expected one of entry"),
+    ("ready = true", "[refusals.entry]\nstatus = ['401']", "refusals.entry.status[0]: ", "expected `int`"),
+    ("ready = true", "[refusals.entry]\nstaus = [401]", "refusals.entry.staus: ", "expected one of status"),
+    ("ready = true", "[refusals.entry]\nstatus = []", "refusals.entry: ", "a way to say no"),
 ]
 
 
