@@ -44,7 +44,8 @@ class Opened(Record, frozen=True):
     """A connection attempt succeeded at the WebSocket level.
 
     `persona`: who of the target's people it is, where the scenario calls them otherwise. `headers`: what the upgrade
-    was answered with, as "name: value", as far as it is kept.
+    was answered with, as "name: value", as far as it is kept. `unwelcome`: what is wrong with the pass that was shown,
+    so that nobody should have been let in. `expires_at`: when the pass ends, in the trace's time.
     """
 
     person: str
@@ -54,13 +55,16 @@ class Opened(Record, frozen=True):
     subprotocol: str | None = None
     persona: str = ""
     headers: tuple[str, ...] = ()
+    unwelcome: str = ""
+    expires_at: float | None = None
 
 
 class Sent(Record, frozen=True):
     """A frame that the person's client sent.
 
     `what` is one of start, stop, ping, restore, hello (a step of the handshake) or invalid (sent to be refused).
-    `last_seq` is what a restore says was seen last; `intended_at` is when it was due, which is when latency begins.
+    `last_seq` is what a restore says was seen last; `intended_at` is when it was due, which is when latency begins;
+    `foreign` is whose conversation, run or user id (`claims`) the frame reaches for, so that it has to be refused.
     """
 
     what: str
@@ -72,6 +76,8 @@ class Sent(Record, frozen=True):
     last_seq: int | None = None
     expect: Expect | None = None
     intended_at: float | None = None
+    foreign: str = ""
+    claims: str | None = None
 
 
 class Received(Record, frozen=True):
@@ -90,7 +96,7 @@ class Closed(Record, frozen=True):
     """The end of a connection by the client, the server or nobody (the line broke).
 
     `during` is "handshake" when the connection never came about; `status` is what the upgrade was answered with.
-    `expected`: the person came to be turned away, so that it is no fault of the backend's.
+    `unwelcome`: what is wrong with the pass that was shown, so that being turned away is what should happen.
     """
 
     by: str
@@ -99,7 +105,7 @@ class Closed(Record, frozen=True):
     reason: str = ""
     status: int | None = None
     person: str = ""
-    expected: bool = False
+    unwelcome: str = ""
 
     @property
     def given_up(self) -> bool:
@@ -108,7 +114,7 @@ class Closed(Record, frozen=True):
 
 
 class TimedOut(Record, frozen=True):
-    """A wait that ended without what was waited for: ready, start, end, pong, refusal or close."""
+    """A wait that ended without what was waited for: ready, start, end, pong, refusal, expiry or close."""
 
     waiting_for: str
     after_s: float

@@ -72,7 +72,7 @@ class Meter:
         elif isinstance(record, TimedOut):
             self._settle(lambda answer, request: request == record.request)
         elif isinstance(record, Closed):
-            self.tried += record.during == "handshake" and not record.expected
+            self.tried += record.during == "handshake" and not record.unwelcome
             if record.by != "client" or record.given_up:
                 self._settle(lambda answer, _: answer.connection == record.connection)
 

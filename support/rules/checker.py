@@ -12,6 +12,7 @@ from support.rules.book import Book
 from support.rules.connection import Door
 from support.rules.identity import Desk
 from support.rules.ledger import Ledger
+from support.rules.refusal import Entry, Expiry, Reach, Reaching
 from support.rules.run_judge import RunJudge
 from support.rules.searching import LONGEST_KEPT, Searcher
 from support.rules.state import Ask, Budgets, Run
@@ -42,7 +43,12 @@ class ConnectionChecker:
         self.report = ledger.report
         self.counts = ledger.counts
         self.desk = Desk(book, person, connection, self.report)
+        self.desk.foreign_leaks = profile.promises.foreign == "leak"
         self.door = Door(self.report, promised=profile.promises.ready)
+        refusals = profile.spec.refusals
+        self.entry: Entry | None = None
+        self.expiry: Expiry | None = None
+        self.reaching = Reaching(person, refusals.foreign, self.report)
         self.windows = book.windows(person)
         self.last_error: Control | None = None
         self.heard = False
@@ -67,17 +73,33 @@ class ConnectionChecker:
         self.windows.careful = self.windows.careful or self.windows.ever > 1
         self.door.opened(handshake_ms, n, self.budgets.handshake_s)
 
+    def unwelcome(self, unwelcome: str, n: int) -> None:
+        """Somebody came who has to be turned away: that is all that is judged on this connection."""
+        self.entry = Entry(unwelcome, n, self.profile.spec.refusals.entry, self.report)
+
+    def pass_ends(self, expires_at: float, n: int) -> None:
+        """The pass that was shown ends at a time on the trace's clock."""
+        ways = self.profile.spec.refusals.expiry
+        self.expiry = Expiry(self.person, expires_at, n, ways=ways, report=self.report)
+
+    def reached(self, reach: Reach) -> None:
+        """A frame was sent that has to be refused, since it is about what belongs to somebody else."""
+        self.door.spoken = True
+        self.reaching.tried(reach)
+
     def asked(self, ask: Ask) -> None:
         """A question was sent."""
         self.door.spoken = True
         self.desk.asked(ask)
 
-    def stop_sent(self, run_id: str | None, at: float) -> None:
+    def stop_sent(self, run_id: str | None, at: float, n: int) -> None:
         """The person asked for a run to be stopped."""
         self.door.spoken = True
         run = self.book.runs.get(run_id) if run_id is not None else None
         if run is not None and run.person == self.person:
             run.stop_at = at
+        elif run is not None:
+            run.intruder = (self.person, n)
 
     def pinged(self, nonce: str | None, n: int) -> None:
         """An application ping was sent."""
@@ -138,6 +160,11 @@ class ConnectionChecker:
 
     def take(self, reading: Event | Control | Unmapped, at: float, n: int) -> None:
         """Judges one reading."""
+        if self.entry is not None:
+            self.entry.heard(reading, n)
+            return
+        if self.expiry is not None:
+            self.expiry.heard(reading, at, n)
         if type(reading) is Event:
             self.event(reading, at, n)
             return
@@ -154,7 +181,7 @@ class ConnectionChecker:
         run = self._runs.get(event.run)
         if run is None or event.request != run.request or event.thread != run.thread or event.user != run.user:
             self.heard = True
-            run = self.desk.attribute(event, at, n)
+            run = self._attribute(event, at, n)
         if event.problems:
             self._wrong(event.problems, n, run)
         if run is None:
@@ -176,8 +203,16 @@ class ConnectionChecker:
             run.event_ids.add(key)
         self._judge(run, event, at, n)
 
+    def _attribute(self, event: Event, at: float, n: int) -> Run | None:
+        run = self.desk.attribute(event, at, n)
+        if run is None:
+            self.reaching.shown(event, n)
+        elif run.ask is not None and run.ask.foreign:
+            self.reaching.served(run.ask, event, n)
+        return run
+
     def _number(self, event: Event, n: int, run: Run | None) -> None:
-        if not self._gap_free or event.seq is None:
+        if not self._gap_free or event.seq is None or (run is None and not self.desk.foreign_leaks):
             return
         thread = event.thread if event.thread is not None or run is None else run.thread
         line = self.desk.line(thread)
@@ -199,10 +234,11 @@ class ConnectionChecker:
         elif control.name == "pong":
             self.door.ponged(values.get("nonce"))
         elif control.name == "restored":
+            self.reaching.restored(control, n)
             self.desk.restored(values.get("thread"))
         elif control.name == "error":
             self.last_error = control
-            waiting.on_error(self.desk, self.door, control, n, self.report)
+            waiting.on_error(self, control, n)
 
     def _what(self, data: bytes) -> str:
         reading = self.profile.read(data)
@@ -216,20 +252,34 @@ class ConnectionChecker:
         self, waiting_for: str, after_s: float, request: str | None, at: float, n: int, *, run: str | None = None
     ) -> None:
         """A person waited in vain: ready, start, end, pong, refusal or close."""
-        if waiting_for in ("start", "end"):
+        if self.entry is not None:
+            self.entry.waited(after_s, n)
+        elif waiting_for == "expiry" and self.expiry is not None:
+            self.expiry.waited(after_s, n)
+        elif waiting_for in ("start", "end"):
             waiting.on_no_answer(self, waiting.ask_of(self.desk, request, run), at, n)
-        else:
+        elif waiting_for != "refusal" or not self.reaching.waited(after_s, n):
             self.door.timed_out(waiting_for, after_s, n)
 
     def refused(self, status: int | None, reason: str, n: int) -> None:
         """The connection did not come about."""
-        self.door.not_opened(status, reason, n)
+        if self.entry is not None:
+            self.entry.answered(status, reason, n)
+        else:
+            self.door.not_opened(status, reason, n)
 
-    def closed(self, by: str, code: int | None, n: int) -> None:
+    def closed(self, by: str, code: int | None, at: float, n: int) -> None:
         """The connection ended. `by`: client, server (with a close frame) or nobody (the line just broke)."""
         self._search_open()
+        if self.entry is not None:
+            self.entry.closed(by, code, n)
+            return
+        came = f"a close with {code}" if by == "server" else "a line that broke"
+        if by != "client" and self.expiry is not None and self.expiry.closed(code, came, at, n):
+            self.desk.owe_nothing()
         waiting.on_closed(self.desk, self.windows, by)
         if by != "client":
+            self.reaching.closed(code, came, n)
             self.door.closed(by, code, n)
 
     def gave_up(self, code: int | None, reason: str, n: int) -> None:

@@ -1,10 +1,13 @@
 """IDENTITY: to which question an event belongs, and whether it says so itself."""
 
+from collections import Counter
+
 from support.events import Control, Event, EventKind
 from support.rules import continuity
+from support.rules.book import Book
 from support.rules.isolation import stranger, stranger_in
 from support.rules.questions import Questions
-from support.rules.state import Ask, Run, Stage
+from support.rules.state import Ask, Report, Run, Stage
 
 _PLACEHOLDERS = frozenset(
     {"", "registry", "null", "none", "nil", "undefined", "unknown", "placeholder", "default", "run", "run_id", "run-id",
@@ -14,7 +17,17 @@ _PLACEHOLDERS = frozenset(
 
 
 class Desk(Questions):
-    """Finds the question and the run that each event of one connection belongs to."""
+    """Finds the question and the run that each event of one connection belongs to.
+
+    `foreign_leaks`: events of other people's runs have no business here; where the wire shows them to everybody, they
+    are only counted. `strangers`: how many frames of each other person came here; "" stands for nobody in particular.
+    """
+
+    foreign_leaks = True
+
+    def __init__(self, book: Book, person: str, connection: str, report: Report) -> None:
+        super().__init__(book, person, connection, report)
+        self.strangers: Counter[str] = Counter()
 
     def is_user(self, user: str | None) -> None:
         """As which user the person is connected; None: not known yet."""
@@ -36,8 +49,7 @@ class Desk(Questions):
         """ISOLATION-2 for a frame of the protocol that names somebody else's request or connection."""
         other = stranger_in(self.book, self.person, control)
         if other is not None:
-            came = f"{control.name} that belongs to {other[1]} of {other[0]}"
-            self.report("ISOLATION-2", f"only what belongs to {self.person}", came, n)
+            self._is_strangers(control.name, other, n)
 
     def attribute(self, event: Event, at: float, n: int) -> Run | None:
         """The run that the event belongs to; None for what is not this connection's, or was judged before.
@@ -50,9 +62,9 @@ class Desk(Questions):
             return self.begin(event.run, ask, event, at)
         other = stranger(self.book, self.person, event)
         if other is not None:
-            whose, what = other
-            came = f"{event.kind} that belongs to {what} of {whose}"
-            self.report("ISOLATION-2", f"only what belongs to {self.person}", came, n)
+            self._is_strangers(event.kind, other, n)
+            if not self.foreign_leaks:
+                return None
         run = self._find(event, at, n, foreign=other is not None)
         if run is not None and other is None:
             self._same_thread_and_user(run, event, n)
@@ -61,6 +73,13 @@ class Desk(Questions):
             if run.thread is None and event.thread is not None:
                 run.thread, run.line = event.thread, self.line(event.thread)
         return run
+
+    def _is_strangers(self, what: str, other: tuple[str, str], n: int) -> None:
+        whose, thing = other
+        self.strangers[whose] += 1
+        if self.foreign_leaks:
+            came = f"{what} that belongs to {thing} of {whose}"
+            self.report("ISOLATION-2", f"only what belongs to {self.person}", came, n, about=whose)
 
     def _is_plainly_new(self, event: Event, ask: Ask) -> bool:
         """Whether an event begins a run in the way that nearly all do; whatever else it may be needs a closer look."""
@@ -122,7 +141,12 @@ class Desk(Questions):
         if run is not None:
             self._wrong(f"run id {run.id} throughout", f"{event.run} in {event.kind}", n, run)
             return run
-        self._wrong("events of runs that were asked for", f"{event.kind} of run {event.run}, which nobody asked for", n)
+        if self.foreign_leaks:
+            came = f"{event.kind} of run {event.run}, which nobody asked for"
+            self._wrong("events of runs that were asked for", came, n)
+        else:
+            # Whose it is may come to be known later; what everybody is shown may reach others first.
+            self.strangers[""] += 1
         return None
 
     def _guess(self, event: Event, ask: Ask | None, at: float, n: int) -> Run | None:

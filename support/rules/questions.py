@@ -54,6 +54,11 @@ class Questions:
         if ask.request:
             self.by_request.pop(ask.request, None)
 
+    def owe_nothing(self) -> None:
+        """Expects nothing more for any question that was asked here."""
+        for ask in list(self.asks):
+            self.drop(ask)
+
     def line(self, thread_id: str | None) -> Line:
         """The thread as this connection is shown it."""
         line = self.lines.get(thread_id)

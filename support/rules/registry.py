@@ -49,6 +49,9 @@ _ALL = (
     Rule("CONNECTION-1", _CRITICAL, "The handshake finishes in time and the backend says that it is ready."),
     Rule("CONNECTION-2", _NORMAL, "A ping is answered while a run is under way."),
     Rule("CONNECTION-3", _NORMAL, "Closes carry a legal, meaningful code."),
+    Rule("REFUSAL-1", _CRITICAL, "Nobody gets in without a valid pass."),
+    Rule("REFUSAL-2", _CRITICAL, "Another person's conversation or run is refused, or a fresh one is given instead."),
+    Rule("REFUSAL-3", _CRITICAL, "Access ends when the pass does, also for those who are connected."),
     Rule("REFUSAL-4", _NORMAL, "Malformed, oversized or unknown input gets a clear error, never silence."),
 )
 

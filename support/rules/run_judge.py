@@ -1,7 +1,7 @@
 """The rules for the events of a run, once it is known which run each belongs to."""
 
 from support.events import Event, EventKind
-from support.rules import content, lifecycle, pairing, timeliness, waiting
+from support.rules import content, lifecycle, pairing, refusal, timeliness, waiting
 from support.rules.questions import Questions
 from support.rules.searching import Searcher
 from support.rules.state import Budgets, Report, Run, Stage
@@ -11,6 +11,7 @@ _THINKING = EventKind.THINKING
 _TOOL_EXECUTING = EventKind.TOOL_EXECUTING
 _TOOL_COMPLETED = EventKind.TOOL_COMPLETED
 _COMPLETED = EventKind.COMPLETED
+_STOPPED = EventKind.STOPPED
 _OPEN = Stage.OPEN
 _ENDED = Stage.ENDED
 
@@ -103,6 +104,8 @@ class RunJudge:
         timeliness.on_end(run, event, at, n, self.budgets, report=self.report)
         if run.stop_at is not None and event.kind is _COMPLETED:
             waiting.on_ignored_stop(run, at, n, self.budgets, self.report)
+        if run.intruder is not None and event.kind is _STOPPED and run.stop_at is None:
+            refusal.on_foreign_stop(run, n, self.report)
         if run.said is not None:
             self.search.said_all(run)
         self.desk.settle(run, event.event_id if event.event_id is not None else event.seq)

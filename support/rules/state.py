@@ -44,7 +44,7 @@ class Ask(msgspec.Struct, eq=False):
     """A question that was sent: what binds its answer to it, and what may be expected.
 
     `given_up`: the person no longer waits, but what still comes belongs here. `over`: nothing more is owed. `mixed_up`:
-    which run answers it, and which another question, cannot be known.
+    which run answers it, and which another question, cannot be known. `foreign`: it reaches for what is another's.
     """
 
     n: int
@@ -56,6 +56,7 @@ class Ask(msgspec.Struct, eq=False):
     given_up: bool = False
     over: bool = False
     mixed_up: bool = False
+    foreign: bool = False
 
 
 class OpenTool(msgspec.Struct, eq=False, gc=False):
@@ -76,7 +77,7 @@ class Run(msgspec.Struct, eq=False):
     `in_company`: it has a parent, or the times of its events are kept. `said`: its last texts, where they may
     be parts of one word, by the number of their records, negative where it is no thought; they are searched and
     shortened once there are more than `said_most`. `thought` and `aside`: the latest thought and the latest other
-    text, and their records.
+    text, and their records. `intruder`: somebody else who asked for this run to be stopped, and the record of that.
     """
 
     id: str
@@ -116,6 +117,7 @@ class Run(msgspec.Struct, eq=False):
     thought_n: int = 0
     aside: str = ""
     aside_n: int = 0
+    intruder: tuple[str, int] | None = None
 
     @property
     def root(self) -> "Run":

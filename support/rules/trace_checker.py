@@ -6,6 +6,7 @@ from support.rules import continuity
 from support.rules.book import Book
 from support.rules.canary_words import owner_code
 from support.rules.checker import ConnectionChecker
+from support.rules.refusal import Reach
 from support.rules.state import Ask, Budgets
 from support.trace import AnyRecord, Closed, Opened, Received, Sent, TimedOut
 from support.wire.profile import Profile
@@ -37,7 +38,12 @@ class TraceChecker:
         elif isinstance(record, Opened):
             if record.persona:
                 checker.search.own.add(owner_code(record.persona))
-            checker.opened(record.user, record.handshake_ms, record.n)
+            if record.expires_at is not None:
+                checker.pass_ends(record.expires_at, record.n)
+            if record.unwelcome:
+                checker.unwelcome(record.unwelcome, record.n)
+            else:
+                checker.opened(record.user, record.handshake_ms, record.n)
             for text in (record.subprotocol or "", *record.headers):
                 checker.searched(text.encode(errors="surrogatepass"), "the handshake", record.n)
         elif isinstance(record, TimedOut):
@@ -77,18 +83,28 @@ class TraceChecker:
 
 
 def _sent(checker: ConnectionChecker, sent: Sent) -> None:
+    if sent.foreign:
+        checker.reached(_reach(sent))
     if sent.what == "start":
         checker.search.typed(sent.text)
         at = sent.at if sent.intended_at is None else sent.intended_at
-        checker.asked(Ask(sent.n, at, sent.request, sent.thread, sent.expect))
+        # Whoever names another person's conversation has no claim to an answer in it.
+        thread = sent.thread if not sent.foreign or sent.claims is not None else None
+        checker.asked(Ask(sent.n, at, sent.request, thread, sent.expect, foreign=bool(sent.foreign)))
     elif sent.what == "stop":
-        checker.stop_sent(sent.run, sent.at)
+        checker.stop_sent(sent.run, sent.at, sent.n)
     elif sent.what == "ping":
         checker.pinged(sent.nonce, sent.n)
     elif sent.what == "invalid":
         checker.sent_invalid(sent.n)
-    elif sent.what == "restore" and sent.thread is not None:
+    elif sent.what == "restore" and sent.thread is not None and not sent.foreign:
         checker.restoring(sent.thread, sent.last_seq)
+
+
+def _reach(sent: Sent) -> Reach:
+    named = f"run {sent.run}" if sent.what == "stop" else f"conversation {sent.thread}"
+    thread = sent.thread if sent.claims is None else None
+    return Reach(sent.n, sent.foreign, named, thread, sent.request, sent.claims)
 
 
 def _closed(checker: ConnectionChecker, closed: Closed) -> None:
@@ -96,9 +112,10 @@ def _closed(checker: ConnectionChecker, closed: Closed) -> None:
     where = "the answer to the handshake" if in_handshake else "the reason of the close"
     checker.searched(closed.reason.encode(errors="surrogatepass"), where, closed.n)
     if in_handshake:
-        if not closed.expected:
-            checker.refused(closed.status, closed.reason, closed.n)
+        if closed.unwelcome:
+            checker.unwelcome(closed.unwelcome, closed.n)
+        checker.refused(closed.status, closed.reason, closed.n)
     elif closed.given_up:
         checker.gave_up(closed.code, closed.reason, closed.n)
     else:
-        checker.closed(closed.by, closed.code, closed.n)
+        checker.closed(closed.by, closed.code, closed.at, closed.n)

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 from support.events import Control
 from support.rules import content, timeliness
-from support.rules.connection import Door
 from support.rules.identity import Desk
 from support.rules.state import Ask, Budgets, Report, Run, Stage, Windows
 
@@ -20,15 +19,20 @@ def on_ignored_stop(run: Run, at: float, n: int, budgets: Budgets, report: Repor
         report("LIFECYCLE-2", "agent_stopped once the person said stop", came, run.first_n, n, run=run)
 
 
-def on_error(desk: Desk, door: Door, error: Control, n: int, report: Report) -> None:
+def on_error(checker: "ConnectionChecker", error: Control, n: int) -> None:
     """LIFECYCLE-1: an error instead of an answer, unless it is the answer to what had to be refused.
 
     An error in the middle of a run is not its end; that is still owed.
     """
-    request = error.values.get("request")
+    desk, report, request = checker.desk, checker.report, error.values.get("request")
     ask = desk.by_request.get(str(request)) if request is not None else None
     waits = ask is not None and ask.run is None
-    if not waits and door.took_refusal(error, n):
+    expired = checker.expiry is not None and checker.expiry.over
+    if expired or checker.reaching.took(error, n):
+        if ask is not None and waits:
+            desk.drop(ask)
+        return
+    if not waits and checker.door.took_refusal(error, n):
         return
     if ask is not None and waits:
         said = f"error {error.values.get('code')}: {content.shown(str(error.values.get('text')))}"
@@ -80,7 +84,7 @@ def on_finish(checker: "ConnectionChecker", n: int) -> None:
     """LIFECYCLE-2: what has no end now never will."""
     for ask in checker.desk.asks:
         run = ask.run
-        if ask.over or ask.given_up:
+        if ask.over or ask.given_up or (run is None and ask.foreign):
             continue
         if run is None:
             _nothing_came(checker, ask, n)

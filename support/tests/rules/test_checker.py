@@ -81,7 +81,7 @@ def test_runs_that_people_walked_away_from_are_forgotten(monkeypatch: pytest.Mon
     side = checker()
     many_runs(side, Talk(), 20, end=False)
     assert len(side.book.runs) == 20
-    side.closed("client", 1000, 99)
+    side.closed("client", 1000, 9.9, 99)
     side.finish(99)
     assert side.findings == []
     assert len(side.book.runs) == 4
@@ -121,7 +121,10 @@ def test_the_same_breach_of_one_run_is_one_finding() -> None:
 
 def test_a_stop_of_a_stranger_does_not_excuse_the_run() -> None:
     talk = Talk().open().open("Bashir", "c2").ask().started().send("stop", "c2", run="r1").stopped()
-    assert talk.whole() == [("CONTENT-4", "an answer", "agent_stopped, which nobody asked for", (5, 8))]
+    assert talk.whole() == [
+        ("CONTENT-4", "an answer", "agent_stopped, which nobody asked for", (5, 8)),
+        ("REFUSAL-2", "only Ada to stop this run", "stopped by Bashir", (7, 8)),
+    ]
 
 
 def test_what_the_client_closes_is_not_judged() -> None:

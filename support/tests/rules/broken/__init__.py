@@ -1,6 +1,15 @@
 """Every module here registers broken traces; importing the package registers them all."""
 
-from support.tests.rules.broken import content, frames, functional, identity, integration, isolation, running
+from support.tests.rules.broken import (
+    content,
+    frames,
+    functional,
+    identity,
+    integration,
+    isolation,
+    refusal,
+    running,
+)
 from support.tests.rules.broken.base import BROKEN
 
-__all__ = ["BROKEN", "content", "frames", "functional", "identity", "integration", "isolation", "running"]
+__all__ = ["BROKEN", "content", "frames", "functional", "identity", "integration", "isolation", "refusal", "running"]

@@ -1,0 +1,136 @@
+"""Walls with holes: people let in without a pass, let into what is another's, or left in when their pass ends."""
+
+from support.tests.rules.broken.base import BASHIR, broken
+from support.tests.rules.talk import Talk, asked
+from support.trace import Closed, Expect, Opened
+
+AT_THE_DOOR = "HTTP 401 or 403 or error UNAUTHENTICATED or a close with 4401 or 1008"
+ELSEWHERE = "(error FORBIDDEN_THREAD or BAD_REQUEST or a fresh and empty conversation)"
+AT_THE_END = "Ada shown out when the pass ends (error UNAUTHENTICATED or a close with 4401 or 1008)"
+NOTHING = Expect()
+FORBIDDEN = {"type": "error_message", "error_code": "FORBIDDEN_THREAD", "error_message": "not yours"}
+
+
+def intruder(unwelcome: str = "an expired pass") -> Talk:
+    """Somebody whom nobody should have let in; record 1."""
+    return Talk().add(Opened, "c1", person="Ada", unwelcome=unwelcome)
+
+
+def two() -> Talk:
+    """Ada has an answer in t1, Bashir is connected; records 1 to 10."""
+    return asked().answer().open("Bashir", "c2")
+
+
+def expiring(at: float = 1.0) -> Talk:
+    """Ada is connected, and her pass ends at a time; records 1 and 2, 0.1 s each."""
+    return Talk().open(expires_at=at)
+
+
+@broken(("REFUSAL-1", AT_THE_DOOR, "let in with an expired pass, and told ready", (1, 2)))
+def expired_token_accepted() -> Talk:
+    return intruder().frame({"type": "connection_established", "user_id": "user-ada"}).close()
+
+
+@broken(("REFUSAL-1", AT_THE_DOOR, "let in with no pass, and not turned away within 2.0 s", (1, 2)))
+def no_token_accepted_in_silence() -> Talk:
+    return intruder("no pass").timeout("refusal", 2.0).close()
+
+
+@broken(("REFUSAL-1", AT_THE_DOOR, "HTTP 500 to a forged pass", (1,)))
+def bad_signature_is_a_crash() -> Talk:
+    return Talk().add(
+        Closed, "c1", by="server", during="handshake", status=500, person="Ada", unwelcome="a forged pass"
+    )
+
+
+@broken(("REFUSAL-1", AT_THE_DOOR, "a line that broke to an expired pass", (1, 2)))
+def expired_token_breaks_the_line() -> Talk:
+    return intruder().close("nobody", None)
+
+
+@broken(("REFUSAL-1", AT_THE_DOOR, "a close with 1011 to an expired pass", (1, 2)))
+def expired_token_closes_with_1011() -> Talk:
+    return intruder().close("server", 1011)
+
+
+@broken(("REFUSAL-1", AT_THE_DOOR, "let in with an expired pass, and told error RATE_LIMITED", (1, 2)))
+def expired_token_gets_another_error() -> Talk:
+    return intruder().frame({"type": "error_message", "error_code": "RATE_LIMITED", "error_message": "later"})
+
+
+@broken(
+    ("ISOLATION-2", "only what belongs to Bashir", "agent_started that belongs to thread t1 of Ada", (12,)),
+    ("REFUSAL-2", f"Bashir to be refused conversation t1 of Ada {ELSEWHERE}", "agent_started in it", (11, 12)),
+)
+def foreign_thread_accepted() -> Talk:
+    talk = two().ask("q2", None, "c2", thread="t1", foreign="Ada")
+    return talk.answer("r2", **{**BASHIR, "thread": "t1"})
+
+
+@broken(("REFUSAL-2", f"Bashir to be refused conversation t1 of Ada {ELSEWHERE}", "error INTERNAL", (11, 12)))
+def foreign_thread_is_a_crash() -> Talk:
+    talk = two().ask("q2", None, "c2", thread="t1", foreign="Ada")
+    return talk.frame({**FORBIDDEN, "error_code": "INTERNAL", "request_id": "q2"}, "c2")
+
+
+@broken(("REFUSAL-2", f"Bashir to be refused conversation t1 of Ada {ELSEWHERE}", "nothing within 2.0 s", (11, 12)))
+def foreign_thread_silence() -> Talk:
+    return two().ask("q2", None, "c2", thread="t1", foreign="Ada").timeout("refusal", 2.0, "c2", request="q2")
+
+
+@broken(
+    ("ISOLATION-2", "only what belongs to Bashir", "agent_started that belongs to run r1 of Ada", (12,)),
+    ("REFUSAL-2", f"Bashir to be refused conversation t1 of Ada {ELSEWHERE}", "agent_started of it", (11, 12)),
+)
+def foreign_resume_accepted() -> Talk:
+    talk = two()
+    shown = talk.texts()
+    talk.send("restore", "c2", thread="t1", last_seq=0, foreign="Ada")
+    for text in shown[:5]:
+        talk.frame(text, "c2")
+    return talk.frame({"type": "session_restored", "thread_id": "t1", "replayed": 5}, "c2")
+
+
+@broken(("REFUSAL-2", f"Bashir to be refused conversation t1 of Ada {ELSEWHERE}", "restored", (11, 12)))
+def foreign_resume_accepted_unseen() -> Talk:
+    talk = two().send("restore", "c2", thread="t1", last_seq=0, foreign="Ada")
+    return talk.frame({"type": "session_restored", "thread_id": "t1", "replayed": 3}, "c2")
+
+
+@broken(
+    ("CONTENT-4", "an answer", "agent_stopped, which nobody asked for", (3, 9)),
+    ("REFUSAL-2", "only Ada to stop this run", "stopped by Bashir", (8, 9)),
+    ("REFUSAL-2", f"Bashir to be refused run r1 of Ada {ELSEWHERE}", "nothing within 2.0 s", (8, 10)),
+)
+def foreign_stop_accepted() -> Talk:
+    talk = asked().started().thinking().open("Bashir", "c2").send("stop", "c2", run="r1", foreign="Ada")
+    return talk.stopped().timeout("refusal", 2.0, "c2")
+
+
+@broken(
+    ("ISOLATION-2", "only what belongs to Bashir", "agent_started that belongs to user user-ada of Ada", (12,)),
+    (
+        "REFUSAL-2", "Bashir not to be taken for Ada, whose user id they claim", "agent_started as user user-ada",
+        (11, 12),
+    ),
+)  # fmt: skip
+def user_id_from_client_trusted() -> Talk:
+    talk = two().ask("q2", NOTHING, "c2", foreign="Ada", claims="user-ada")
+    return talk.answer("r2", **{**BASHIR, "user": "user-ada"})
+
+
+@broken(("REFUSAL-3", AT_THE_END, "still connected 2.0 s after it", (1, 3)))
+def survives_token_expiry() -> Talk:
+    return expiring().wait(0.7).timeout("expiry", 2.0).close()
+
+
+@broken(("REFUSAL-3", AT_THE_END, "agent_started 2.4 s after it", (1, 4)))
+def answers_after_token_expiry() -> Talk:
+    return expiring().wait(3.0).ask().answer()
+
+
+@broken(
+    ("REFUSAL-3", AT_THE_END, "a close with 1000", (1, 5)),
+)
+def token_expiry_without_a_word() -> Talk:
+    return expiring(at=0.5).ask().started().close("server", 1000)
