@@ -43,7 +43,10 @@ class LoginRefused(Misconfigured):
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Pass:
-    """What one person shows at the upgrade and right after it. Only one of the ways is filled; none for no token."""
+    """What one person shows at the upgrade and right after it. Only one of the ways is filled; none for no token.
+
+    `expires_s`: when it ends (epoch seconds), where that is soon and on purpose.
+    """
 
     person: str
     way: str
@@ -52,6 +55,7 @@ class Pass:
     subprotocols: list[str] = field(default_factory=list)
     query: dict[str, str] = field(default_factory=dict)
     first_message: dict[str, Any] | None = None
+    expires_s: float | None = None
 
     def __repr__(self) -> str:
         return f"Pass({self.person}, {self.way})"
@@ -102,6 +106,19 @@ class Access:
             fresh, lifetime_s = await self._obtain(persona)
             self._passes[persona] = (fresh, time.time() + lifetime_s * (1 - _SHARE_LEFT_TO_RENEW))
             return fresh
+
+    async def fresh_pass_for(self, persona: Persona) -> Pass:
+        """A pass of its own for this person, which nobody else uses. Raises like `pass_for`."""
+        return (await self._obtain(persona))[0]
+
+    async def sign_out(self, entry: Pass) -> None:
+        """Makes a pass worthless. Raises TargetFault where the target does not say that it did."""
+        url = self.target.resolve(self.target.auth.logout_url)
+        reply = await exchange(self.target, "POST", url, headers={"Authorization": f"Bearer {entry.token}"})
+        if reply.status not in (200, 202, 204):
+            raise TargetFault(
+                f"{self.target.name}: {reply.url}: expected HTTP 204 for a logout, but {reply.described()}"
+            )
 
     def mint(self, persona: Persona, *, key: str | None = None, algorithm: str | None = None, **claims: Any) -> Pass:
         """A new token for this person; `claims` replace the usual ones (sub, aud, iat, exp, jti), None removes one.

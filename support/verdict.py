@@ -12,6 +12,8 @@ import msgspec
 from support.events import FIVE
 from support.findings import Finding
 from support.histogram import Summary
+from support.rules.isolation import Relation
+from support.rules.registry import RULES
 
 CATEGORIES = ("functional", "integration", "performance", "resilience", "security", "stress")
 
@@ -93,7 +95,7 @@ class Facts(msgspec.Struct, frozen=True):
     """All that a verdict is made of.
 
     `gaps` are the reasons why evidence is incomplete; `absent` what the target declares that it cannot do, with the
-    reason; `accepted` those of them that somebody answers for.
+    reason; `accepted` those of them that somebody answers for. `relations` say who could see whom.
     """
 
     wanted: tuple[str, ...]
@@ -106,6 +108,7 @@ class Facts(msgspec.Struct, frozen=True):
     accepted: dict[str, str]
     success_percent: float = 95.0
     latency_ms_avg: float = 100.0
+    relations: tuple[Relation, ...] = ()
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -116,6 +119,8 @@ class Decision(msgspec.Struct, frozen=True):
     criteria: tuple[Criterion, ...]
 
 
+# The categories that watch the privacy of people.
+_WATCHFUL = frozenset({"integration", "security"})
 MUST_NOT_BE_ABSENT = ("with_tool", "isolation", "authentication")
 
 
@@ -124,6 +129,8 @@ def decide(facts: Facts) -> Decision:
     criteria = [_scenarios(facts), _completeness(facts), _success(facts)]
     if "performance" in facts.wanted:
         criteria.append(_latency(facts))
+    if facts.relations or (not facts.tags and not _WATCHFUL.isdisjoint(facts.wanted)):
+        criteria.append(_isolation(facts))
     criteria.append(_evidence(facts))
     statuses = {criterion.status for criterion in criteria}
     if Status.FAILED in statuses:
@@ -201,6 +208,28 @@ def _latency(facts: Facts) -> Criterion:
     )
     status = Status.PASSED if latency.avg_ms <= facts.latency_ms_avg else Status.FAILED
     return Criterion("LATENCY", requirement, threshold, measured, latency.samples, status)
+
+
+def _isolation(facts: Facts) -> Criterion:
+    broken = [finding for finding in facts.findings if finding.rule.startswith("ISOLATION")]
+    unproven = [f"{person} in '{relation.name}'" for relation in facts.relations for person in relation.unproven]
+    people = max((len(relation.people) for relation in facts.relations), default=0)
+    pairs = sum(relation.pairs for relation in facts.relations)
+    by_design = sum(relation.by_design for relation in facts.relations)
+    measured = f"{len(broken)} in {len(facts.relations)} scenarios with up to {people} people"
+    status = Status.FAILED if broken else Status.PASSED
+    if unproven:
+        more = f" and {len(unproven) - 1} more" if unproven[1:] else ""
+        measured += f"; {RULES['ISOLATION-3'].requirement} Not so for {unproven[0]}{more}"
+    elif not facts.relations:
+        accepted = facts.accepted.get("isolation")
+        measured = f"not exercised, accepted: {accepted}" if accepted else "nobody's privacy was watched"
+    if by_design:
+        measured += f"; {by_design} frames of others by design"
+    if not broken and (unproven or (not facts.relations and "isolation" not in facts.accepted)):
+        status = Status.INCONCLUSIVE
+    requirement = "Nobody sees anything of anybody else, and everybody was seen to see their own."
+    return Criterion("ISOLATION", requirement, "0", measured, pairs, status)
 
 
 def _evidence(facts: Facts) -> Criterion:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from behave import matchers
 
+from support.bdd.walls import SIGNED_OUT
+from support.client.forgery import FORGERIES
 from support.events import EventKind
 
 QUESTIONS = {
@@ -61,6 +63,7 @@ def register() -> None:
     """Makes the words known to behave; to be called before steps are loaded."""
     matchers.register_type(
         Question=_Words(_QUESTION_PATTERN, question),
+        Forgery=_Words("|".join(sorted((*FORGERIES, SIGNED_OUT), key=len, reverse=True)), str),
         Person=_Words(r"[A-Z][a-z]+", str),
         Number=_Words(r"\d+", int),
     )

@@ -23,6 +23,7 @@ from support.client.session import NotConnected, Session
 from support.report.evidence import Evidence, Judged
 from support.settings import Misconfigured, load_target, profile_text
 from support.targets.model import NEEDS, PROMPTS, Target
+from support.targets.sections import Persona
 from support.wire.profile import Profile
 from support.wire.spec import ProfileError
 
@@ -61,7 +62,7 @@ class Suite:
         self.backend: BackendProcess | None = None
         self.folder: Path
         self.evidence: Evidence
-        self.canaries: dict[str, str] = {}
+        self._canaries: dict[str, str] = {}
         self._log: logging.Handler | None = None
         self.tls: ssl.SSLContext | None = None
         self.target: Target
@@ -89,9 +90,10 @@ class Suite:
             raise Misconfigured(f"profile {name}: {error}") from error
         self.tls = ssl_context(target)
         self.access = Access(target, environ)
-        self.canaries = {persona.name: canary_of(persona.name) for persona in target.personas}
         self.loop.start()
         self.target = self._start_backend(target, environ) if target.start == "embedded" else target
+        # Whoever signs out has to know at which port the backend came up.
+        self.access.target = self.target
 
     def start(self) -> None:
         """Prepares, waits until the target is healthy, and begins the session folder.
@@ -112,6 +114,15 @@ class Suite:
         self._begin()
         if self.target.warm_up_runs:
             self.loop.call(self._warm_up(), _WARM_UP_S)
+
+    @property
+    def first_prompt(self) -> str:
+        """The first question that the target can be asked."""
+        return next(name for name in PROMPTS if self.target.lacks(name) is None)
+
+    def canary(self, persona: Persona) -> str:
+        """The secret of one of the target's people, the same one throughout the session."""
+        return self._canaries.setdefault(persona.name, canary_of(persona.name))
 
     def _begin(self) -> None:
         plan, target = self.plan, self.target
@@ -137,8 +148,8 @@ class Suite:
         Raises TargetFault where the target does not even let the person in.
         """
         persona = self.target.personas[0]
-        canary = self.canaries[persona.name]
-        prompt = next(name for name in PROMPTS if self.target.lacks(name) is None)
+        canary = self.canary(persona)
+        prompt = self.first_prompt
         expect = self.target.expectation(prompt, canary)
         recorder = Recorder("warm-up", None, self.profile, self.target.budgets, self.access.redact_bytes)
         session = Session(persona.name, persona, self.target, profile=self.profile, recorder=recorder)

@@ -5,6 +5,7 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from support.access import Pass
 from support.bdd.loop import SuiteFault
 from support.bdd.suite import Suite
 from support.client.question import Question
@@ -18,6 +19,8 @@ from support.targets.sections import Persona
 from support.trace import Closed, Received
 
 T = TypeVar("T")
+# Who asks which prompt, and in which of their windows if it is not the first.
+Wish = tuple[str, str] | tuple[str, str, int]
 
 _HOP_S = 600.0
 _MEGABYTE = 1_048_576
@@ -32,7 +35,7 @@ class World:
     """One scenario's people, their connections, and what they asked.
 
     `sessions`: person -> their windows, in the order of opening. `cast`: who of the target's people plays whom.
-    `questions`: all that was asked, in order.
+    `questions`: all that was asked, in order. `private`: whose privacy is watched; `pictured`: with a picture of it.
     """
 
     def __init__(self, suite: Suite, key: str, number: int) -> None:
@@ -47,6 +50,9 @@ class World:
         self.questions: list[Question] = []
         self.refusals: list[Control | None] = []
         self.pinged: list[bool] = []
+        self.private: tuple[str, ...] = ()
+        self.pictured = False
+        self._past: list[Session] = []
 
     # Who is here ---------------------------------------------------------------------------------------------
 
@@ -59,16 +65,24 @@ class World:
         self.call(_all([self._connect(person) for person in people]))
 
     async def _connect(self, person: str) -> None:
-        persona = self._persona(person)
+        persona = self.persona(person)
         limit = self.suite.target.limits.max_connections
-        if sum(len(windows) for windows in self.sessions.values()) >= limit:
+        if sum(session.open for windows in self.sessions.values() for session in windows) >= limit:
             raise NotExercised(f"{self.suite.target.name} allows {limit} connections at a time")
-        entry = await self.suite.access.pass_for(persona)
-        session = Session(person, persona, self.suite.target, profile=self.suite.profile, recorder=self.recorder)
-        self.sessions.setdefault(person, []).append(session)
-        await session.connect(entry, self.suite.tls)
+        await self.enter(person, await self.suite.access.pass_for(persona))
 
-    def _persona(self, person: str) -> Persona:
+    async def enter(self, person: str, entry: Pass) -> None:
+        """Opens a window for a person who shows this pass."""
+        await self.new_session(person).connect(entry, self.suite.tls)
+
+    def new_session(self, person: str) -> Session:
+        """A window for a person, still to be opened."""
+        suite, persona = self.suite, self.persona(person)
+        session = Session(person, persona, suite.target, profile=suite.profile, recorder=self.recorder)
+        self.sessions.setdefault(person, []).append(session)
+        return session
+
+    def persona(self, person: str) -> Persona:
         """Who of the target's people plays this person: the one of the same name, else somebody who is still free."""
         personas = self.suite.target.personas
         free = [persona for persona in personas if persona not in self.cast.values()]
@@ -80,14 +94,28 @@ class World:
 
     def canary(self, person: str) -> str:
         """The secret of a person of this scenario."""
-        return self.suite.canaries[self._persona(person).name]
+        return self.suite.canary(self.persona(person))
 
     def people(self, count: int) -> list[str]:
         """Names for `count` people of the target."""
-        names = [persona.name for persona in self.suite.target.personas[:count]]
-        if len(names) < count:
-            raise NotExercised(f"{self.suite.target.name} has {len(names)} people, {count} are needed")
-        return names
+        return self.people_up_to(count, at_least=count)
+
+    def people_up_to(self, most: int, *, at_least: int) -> list[str]:
+        """Names for as many people as the target has and allows, up to `most`."""
+        target = self.suite.target
+        people = target.people(min(most, target.limits.max_connections))
+        if len(people) < at_least:
+            raise NotExercised(f"{target.name} has {len(people)} people, {at_least} are needed")
+        self.cast.update({persona.name: persona for persona in people})
+        return [persona.name for persona in people]
+
+    def leave_all(self) -> None:
+        """Everybody closes their windows, whatever is under way in them."""
+        sessions = [session for windows in self.sessions.values() for session in windows]
+        self._past += sessions
+        self.call(_all([session.close() for session in sessions]))
+        for windows in self.sessions.values():
+            windows.clear()
 
     def need(self, *needs: str) -> None:
         """Raises NotExercised for a capability or a prompt that the target lacks."""
@@ -110,21 +138,37 @@ class World:
         self.need(prompt)
         return self.call(self._ask(person, prompt, window, follow))
 
-    async def _ask(self, person: str, prompt: str, window: int = 1, follow: Question | None = None) -> Question:
+    def claim(self, person: str, prompt: str, owner: str) -> None:
+        """Asks and claims the user id of `owner`; waits for what comes of it."""
+        self.need(prompt)
+        self.wait(self.call(self._ask(person, prompt, claims=owner)))
+
+    async def _ask(
+        self, person: str, prompt: str, window: int = 1, follow: Question | None = None, claims: str = ""
+    ) -> Question:
         target, canary = self.suite.target, self.canary(person)
         expect = target.expectation(prompt, canary)
         text = target.question(prompt, canary)
         thread = follow.thread if follow is not None else None
-        question = await self.window(person, window).ask(text, expect, thread)
+        user = self.persona(claims).user if claims else None
+        question = await self.window(person, window).ask(text, expect, thread, foreign=claims, claims=user)
         self.questions.append(question)
         return question
 
-    def ask_together(self, asked: Sequence[tuple[str, str]]) -> list[Question]:
-        """(person, prompt) each, all asked at the same moment, and waits for all the answers."""
-        self.need(*{prompt for _, prompt in asked})
-        questions = self.call(_all([self._ask(person, prompt) for person, prompt in asked]))
+    def ask_together(self, wishes: Sequence[Wish]) -> list[Question]:
+        """All asked at the same moment; waits for all the answers."""
+        questions = self.begin_together(wishes)
         self.wait(*questions)
         return questions
+
+    def begin_together(self, wishes: Sequence[Wish]) -> list[Question]:
+        """All asked at the same moment; does not wait."""
+        self.need(*{wish[1] for wish in wishes})
+        return self.call(_all([self._ask(*wish) for wish in wishes]))
+
+    def wait_for_a_sign(self, question: Question) -> None:
+        """Waits until anything of an answer was shown."""
+        self.call(self._session(question).wait_until(question, lambda: bool(question.events)))
 
     def wait(self, *questions: Question) -> None:
         """Waits for answers to end. Waiting in vain is a finding, and no error here."""
@@ -180,24 +224,6 @@ class World:
         """Whether the person was shown anything of an answer: without that, nothing can be said of what they saw."""
         return any(question.events for question in self.asked_by(person))
 
-    def who_saw_whom(self) -> list[str]:
-        """The people who heard somebody else's secret, as "Ada saw something of Bashir"."""
-        heard = {person: self._heard(person) for person in self.sessions}
-        return [
-            f"{person} saw something of {other}"
-            for person, text in heard.items()
-            for other in self.sessions
-            if other != person and self.canary(other) in text
-        ]
-
-    def _heard(self, person: str) -> str:
-        mine = {session.connection for session in self.sessions.get(person, [])}
-        return "\n".join(
-            entry.record.text or ""
-            for entry in self.recorder.entries
-            if isinstance(entry.record, Received) and entry.record.connection in mine
-        )
-
     def window_of(self, question: Question) -> int:
         """The number of the window in which a question was asked."""
         return self.sessions[question.person].index(self._session(question)) + 1
@@ -244,8 +270,16 @@ class World:
 
     @property
     def has_observed(self) -> bool:
-        """Whether the backend has said anything in this scenario."""
-        return any(isinstance(entry.record, Received) for entry in self.recorder.entries)
+        """Whether the backend has said anything in this scenario, be it that it opens to nobody."""
+        records = [entry.record for entry in self.recorder.entries]
+        return any(isinstance(r, Received) or (isinstance(r, Closed) and r.by == "server") for r in records)
+
+    def ended_questions(self) -> list[Question]:
+        """All that was asked and not walked away from."""
+        return [question for question in self.questions if question.over and not self._left(question)]
+
+    def _left(self, question: Question) -> bool:
+        return self._session(question) in self._past and not question.has_end
 
     def complaint(self) -> str:
         """All findings, one to a line, and the conversation; "" when there are none."""
@@ -269,7 +303,7 @@ class World:
 
     async def linger(self) -> None:
         """Listens through the grace after the end, then closes all connections and the trace."""
-        sessions = [session for windows in self.sessions.values() for session in windows]
+        sessions = [*self._past, *(session for windows in self.sessions.values() for session in windows)]
         if any(session.open for session in sessions):
             await asyncio.sleep(self.suite.target.budgets.grace_s)
         try:
@@ -294,7 +328,7 @@ class World:
             raise SuiteFault(f"a message could not be taken in: {fault!r}") from fault
 
     def _session(self, question: Question) -> Session:
-        for session in self.sessions[question.person]:
+        for session in (*self.sessions[question.person], *self._past):
             if question in session.questions:
                 return session
         raise SuiteFault(f"no window of {question.person} asked {question.text!r}")

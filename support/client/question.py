@@ -64,6 +64,11 @@ class Question:
         return any(event.kind is kind and event.parent is None for event in self.events)
 
     @property
+    def has_end(self) -> bool:
+        """Whether the end of the answer was shown."""
+        return any(event.kind in ENDS and event.parent is None for event in self.events)
+
+    @property
     def tool_is_open(self) -> bool:
         """Whether more tools have begun than have finished."""
         begun = sum(event.kind is EventKind.TOOL_EXECUTING for event in self.events)

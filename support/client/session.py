@@ -11,14 +11,15 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from support.access import Pass
+from support.client.endings import how, said
 from support.client.question import Question
 from support.client.recorder import Recorder
 from support.client.stamped import Connecting, Ending, StampedConnection
 from support.events import Control, Event, Reading
-from support.findings import printable
+from support.rules.refusal import LEEWAY_S
 from support.rules.state import Budgets
 from support.targets.model import Target
 from support.targets.sections import Persona
@@ -56,10 +57,11 @@ class Session:
 
     # Coming and going ----------------------------------------------------------------------------------------
 
-    async def connect(self, entry: Pass, tls: ssl.SSLContext | None, attempt: int = 1) -> None:
+    async def connect(self, entry: Pass, tls: ssl.SSLContext | None, attempt: int = 1, *, unwelcome: str = "") -> None:
         """Opens the connection and waits until the backend says that it is ready.
 
-        Raises NotConnected after the trace has its record of the refusal, the failure or the silence.
+        `unwelcome`: what is wrong with the pass; then it waits to be turned away. Raises NotConnected after the trace
+        has its record of the refusal, the failure or the silence.
         """
         began = time.monotonic()
         try:
@@ -78,19 +80,22 @@ class Session:
                 user_agent_header="greenlight",
             )
         except (OSError, InvalidHandshake, TimeoutError, ConnectionClosed) as error:
-            raise self._refused(error) from error
+            raise self._refused(error, unwelcome) from error
         assert isinstance(connection, StampedConnection)
         self._socket = connection
         self.open = True
         handshake_ms = (time.monotonic() - began) * 1e3
         self.recorder.add(
             Opened, self.connection, person=self.person, persona=self.persona, user=self.user, attempt=attempt,
-            handshake_ms=round(handshake_ms, 3), subprotocol=connection.subprotocol,
+            handshake_ms=round(handshake_ms, 3), subprotocol=connection.subprotocol, unwelcome=unwelcome,
+            expires_at=None if entry.expires_s is None else entry.expires_s - self.recorder.checker.epoch_s,
         )  # fmt: skip
         connection.listen(self._on_message, self._on_lost)
         if entry.first_message is not None:
             await self._send(Sent, what="hello", text=msgspec.json.encode(entry.first_message).decode())
-        if self.profile.promises.ready:
+        if unwelcome:
+            await self._wait_to_be_refused(lambda: bool(self.controls) or not self.open)
+        elif self.profile.promises.ready:
             wait_s = self.budgets.handshake_s
             if not await self._until(lambda: self._control("ready") is not None or not self.open, wait_s):
                 self.recorder.add(TimedOut, self.connection, waiting_for="ready", after_s=wait_s)
@@ -98,12 +103,12 @@ class Session:
             if not self.open:
                 raise NotConnected(f"{self.person}'s connection {self._ended}")
 
-    def _refused(self, error: Exception) -> NotConnected:
+    def _refused(self, error: Exception, unwelcome: str) -> NotConnected:
         status = error.response.status_code if isinstance(error, InvalidStatus) else None
-        reason = self.recorder.clean(_said(error))
+        reason = self.recorder.clean(said(error))
         self.recorder.add(
             Closed, self.connection, by="server" if status else "nobody", during="handshake", status=status,
-            reason=reason, person=self.person,
+            reason=reason, person=self.person, unwelcome=unwelcome,
         )  # fmt: skip
         return NotConnected(f"{self.person} was not let in: {reason}")
 
@@ -120,7 +125,7 @@ class Session:
         self.open = False
         by, code, reason = self._socket.ending()
         reason = self.recorder.clean(reason)
-        self._ended = _how(Ending(by, code, reason))
+        self._ended = how(Ending(by, code, reason))
         try:
             self.recorder.add(Closed, self.connection, at, by=by, code=code, reason=reason)
         except Exception as error:  # noqa: BLE001 -- whoever waits has to hear of the end in any case
@@ -133,15 +138,60 @@ class Session:
 
     # Speaking ------------------------------------------------------------------------------------------------
 
-    async def ask(self, text: str, expect: Expect, thread: str | None = None, request: str | None = None) -> Question:
-        """Asks a question; `thread` continues a conversation. Raises NotConnected if the line is gone."""
-        request = request or uuid.uuid4().hex
+    async def ask(
+        self, text: str, expect: Expect, thread: str | None = None, *, foreign: str = "", claims: str | None = None
+    ) -> Question:
+        """Asks a question; `thread` continues a conversation. Raises NotConnected if the line is gone.
+
+        `foreign`: whose user id `claims` is, if the person claims to be somebody else.
+        """
+        request = uuid.uuid4().hex
         expect = msgspec.structs.replace(expect, prompt=text)
         question = Question(self.person, text, request=request, expect=expect, at=time.monotonic())
         self.questions.append(question)
-        frame = self.profile.frame("start", request=request, prompt=text, thread=thread)
-        await self._send(Sent, what="start", text=frame, request=request, thread=thread, expect=expect)
+        values = {"request": request, "prompt": text, "thread": thread}
+        frame = self.profile.frame("start" if claims is None else "claim", **values, user=claims)
+        await self._send(
+            Sent, what="start", text=frame, request=request, thread=thread, expect=expect, foreign=foreign,
+            claims=claims,
+        )  # fmt: skip
         return question
+
+    async def reach(self, what: str, foreign: str, **named: Any) -> None:
+        """Sends what has to be refused, since the thread or run that it names is somebody else's (`foreign`).
+
+        Waits for the refusal, or for whatever comes instead.
+        """
+        controls, records = len(self.controls), len(self.recorder.entries)
+        request = uuid.uuid4().hex if what == "start" else None
+        frame = self.profile.frame(what, request=request, **named)
+        kept = {name: named[name] for name in ("thread", "run", "last_seq") if name in named}
+        await self._send(Sent, what=what, text=frame, request=request, foreign=foreign, **kept)
+        await self._wait_to_be_refused(
+            lambda: len(self.controls) > controls or not self.open or self._was_shown(records), request
+        )
+
+    def _was_shown(self, records: int) -> bool:
+        """Whether any event came here after so many records."""
+        new = self.recorder.entries[records:]
+        return any(isinstance(e.reading, Event) and e.record.connection == self.connection for e in new)
+
+    async def _wait_to_be_refused(self, condition: Callable[[], bool], request: str | None = None) -> None:
+        budget = self.budgets.refusal_s
+        if not await self._until(condition, budget):
+            self.recorder.add(TimedOut, self.connection, waiting_for="refusal", after_s=budget, request=request)
+
+    async def wait_expiry(self, text: str) -> None:
+        """Waits until the pass has ended, and the connection with it; if it has not, asks once more."""
+        expiry = self.recorder.checker.connections[self.connection].expiry
+        assert expiry is not None, "this pass has no known end"
+        patience = self.recorder.began + expiry.expires_at + LEEWAY_S - time.monotonic()
+        if await self._until(lambda: not self.open or expiry.over, patience):
+            return
+        records = len(self.recorder.entries)
+        await self.ask(text, Expect())
+        if not await self._until(lambda: not self.open or self._was_shown(records), self.budgets.refusal_s):
+            self.recorder.add(TimedOut, self.connection, waiting_for="expiry", after_s=LEEWAY_S)
 
     async def stop(self, question: Question) -> None:
         """Tells the backend to stop a run."""
@@ -166,22 +216,27 @@ class Session:
         await self._until(lambda: self._since(before, "restored", "error") is not None, self.budgets.start_s)
         return self._since(before, "restored") is not None
 
-    async def send_invalid(self, data: str | bytes) -> Control | None:
-        """Sends what must be refused, and waits for the clear error: returns it, or None for silence or a close."""
+    async def send_invalid(self, data: str | bytes, *, as_text: bool = False) -> Control | None:
+        """Sends what must be refused, and waits for the clear error: returns it, or None for silence or a close.
+
+        `as_text`: bytes go into a text frame, whatever they are.
+        """
         before = len(self.controls)
         shown = data if isinstance(data, str) else f"{len(data)} bytes"
         budget = self.budgets.refusal_s
-        await self._send(Sent, what="invalid", text=shown[:2000], raw=data)
+        await self._send(Sent, what="invalid", text=shown[:2000], raw=data, as_text=as_text)
         if not await self._until(lambda: self._since(before, "error") is not None or not self.open, budget):
             self.recorder.add(TimedOut, self.connection, waiting_for="refusal", after_s=budget)
         return self._since(before, "error")
 
-    async def _send(self, kind: type[Sent], *, text: str, raw: str | bytes | None = None, **values: Any) -> None:
+    async def _send(
+        self, kind: type[Sent], *, text: str, raw: str | bytes | None = None, as_text: bool = False, **values: Any
+    ) -> None:
         if self._socket is None or not self.open:
             raise NotConnected(f"{self.person}'s connection {self._ended}")
         self.recorder.add(kind, self.connection, None, text=self.recorder.clean(text), **values)
         try:
-            await self._socket.send(text if raw is None else raw)
+            await self._socket.send(text if raw is None else raw, text=True if as_text else None)
         except ConnectionClosed as error:
             raise NotConnected(f"{self.person}'s connection {self._ended}") from error
 
@@ -294,27 +349,3 @@ class Session:
             except TimeoutError:
                 continue
         return True
-
-
-def _how(ending: Ending) -> str:
-    """How a connection ended, as the rest of a sentence about it."""
-    if ending.by == "nobody":
-        return "broke without a close frame"
-    who = "was closed by the backend" if ending.by == "server" else "was given up"
-    return f"{who} with {ending.code}{f' ({printable(ending.reason)})' if ending.reason else ''}"
-
-
-def _said(error: Exception) -> str:
-    """What a failed connection attempt says, in one printable line."""
-    if isinstance(error, InvalidStatus):
-        status, location = error.response.status_code, error.response.headers.get("Location")
-        if 300 <= status < 400 and location:
-            return printable(f"HTTP {status}, a redirect to {location.partition('?')[0][:200]}")
-        body = (error.response.body or b"")[:200].decode(errors="replace").strip()
-        return printable(f"HTTP {status}{f': {body}' if body else ''}")
-    if isinstance(error, InvalidMessage):
-        return printable(f"no HTTP answer to the upgrade ({error})")
-    if isinstance(error, TimeoutError):
-        return "no answer to the upgrade in time"
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return printable(" ".join(said.split()) or type(error).__name__)

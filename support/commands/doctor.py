@@ -14,7 +14,6 @@ from support.client.recorder import Recorder
 from support.client.session import NotConnected, Session
 from support.events import FIVE
 from support.report.conversation import as_table
-from support.targets.model import PROMPTS
 from support.trace import encode_record
 
 _RUN_S = 330.0
@@ -44,8 +43,8 @@ class _Examination:
         session = Session(persona.name, persona, target, profile=suite.profile, recorder=self.recorder)
         await session.connect(entry, suite.tls)
         self._ok("handshake", "connected and ready")
-        prompt = next(name for name in PROMPTS if target.lacks(name) is None)
-        canary = suite.canaries[persona.name]
+        prompt = suite.first_prompt
+        canary = suite.canary(persona)
         text = target.question(prompt, canary)
         self.question = await session.ask(text, target.expectation(prompt, canary))
         await session.wait_end(self.question)

@@ -62,7 +62,10 @@ class Selected(msgspec.Struct, frozen=True, tag_field="entry", tag="selected"):
 
 
 class Finished(msgspec.Struct, frozen=True, tag_field="entry", tag="finished"):
-    """What became of a scenario, once nothing more of it can arrive. `findings` counts what the rules said live."""
+    """What became of a scenario, once nothing more of it can arrive. `findings` counts what the rules said live.
+
+    `private` are the people whose privacy the scenario watched.
+    """
 
     key: str
     outcome: Outcome
@@ -70,6 +73,7 @@ class Finished(msgspec.Struct, frozen=True, tag_field="entry", tag="finished"):
     findings: int
     trace: str
     duration_s: float
+    private: tuple[str, ...] = ()
 
 
 class Ended(msgspec.Struct, frozen=True, tag_field="entry", tag="ended"):

@@ -7,6 +7,7 @@ import msgspec
 from support.findings import Finding
 from support.report.evidence import Ended, Evidence, Finished, Judged, Measurements, Selected
 from support.report.replay import Meter, Torn, replay
+from support.rules.isolation import Relation
 from support.verdict import Decision, Facts, Observed, Outcome, ScenarioResult, decide
 from support.wire.profile import Profile
 from support.wire.spec import ProfileError
@@ -36,6 +37,7 @@ class Judgement(msgspec.Struct, frozen=True):
     observed: Observed
     measurements: Measurements | None
     ended: Ended | None
+    relations: tuple[Relation, ...] = ()
 
 
 class _Ledger:
@@ -58,36 +60,30 @@ class _Ledger:
 def judge(folder: Path) -> Judgement:
     """Judges a session folder. Raises NoEvidence for one that holds none."""
     evidence = Evidence(folder)
-    try:
-        session = evidence.session()
-    except OSError as error:
-        came = error.strerror or str(error)
-        raise NoEvidence(f"{folder}: expected a session folder with evidence/session.json: {came}") from error
-    except msgspec.MsgspecError as error:
-        raise NoEvidence(f"{folder}: evidence/session.json is not whole: {error}") from error
-    try:
-        profile = Profile.from_toml(session.profile_toml)
-    except ProfileError as error:
-        raise NoEvidence(f"{folder} cannot be judged: the profile in its evidence: {error}") from error
+    session, profile = _opened(evidence, folder)
     ledger = _Ledger(evidence)
     meter = Meter(session.clock)
     gaps = _gaps(ledger)
     findings: list[Attributed] = []
+    relations: list[Relation] = []
     for entry in ledger.finished.values():
         name = ledger.selected[entry.key].name if entry.key in ledger.selected else entry.key
         if not entry.trace:
             continue
         try:
-            found = replay(evidence.folder / entry.trace, profile, session.budgets, meter)
+            checker = replay(evidence.folder / entry.trace, profile, session.budgets, meter)
         except Torn as error:
             gaps.append(str(error))
             continue
         except Exception as error:  # noqa: BLE001 -- a rule that crashes knows nothing, which never approves
             gaps.append(f"the suite's own fault: judging the trace of '{name}' failed: {error!r}")
             continue
-        if len(found) != entry.findings:
-            gaps.append(f"'{name}' had {entry.findings} findings live and {len(found)} in the replay of its trace")
-        findings += [Attributed(finding, name, entry.trace) for finding in found]
+        if len(checker.findings) != entry.findings:
+            found = len(checker.findings)
+            gaps.append(f"'{name}' had {entry.findings} findings live and {found} in the replay of its trace")
+        findings += [Attributed(finding, name, entry.trace) for finding in checker.findings]
+        if entry.private and entry.outcome is not Outcome.NOT_EXERCISED:
+            relations.append(checker.relation(name, entry.private))
     gaps += _unfinished(evidence, ledger, profile, session, meter)
     measurements = _measurements(evidence, gaps)
     observed = meter.observed()
@@ -98,9 +94,25 @@ def judge(folder: Path) -> Judgement:
         wanted=session.wanted, tags=session.tags, scenarios=scenarios,
         findings=tuple(attributed.finding for attributed in findings), observed=observed, gaps=tuple(gaps),
         absent=session.absent, accepted=session.accepted, success_percent=session.success_percent,
-        latency_ms_avg=session.latency_ms_avg,
+        latency_ms_avg=session.latency_ms_avg, relations=tuple(relations),
     )  # fmt: skip
-    return Judgement(session, decide(facts), scenarios, tuple(findings), observed, measurements, ledger.ended)
+    return Judgement(
+        session, decide(facts), scenarios, tuple(findings), observed, measurements, ledger.ended, facts.relations
+    )
+
+
+def _opened(evidence: Evidence, folder: Path) -> tuple[Judged, Profile]:
+    try:
+        session = evidence.session()
+    except OSError as error:
+        came = error.strerror or str(error)
+        raise NoEvidence(f"{folder}: expected a session folder with evidence/session.json: {came}") from error
+    except msgspec.MsgspecError as error:
+        raise NoEvidence(f"{folder}: evidence/session.json is not whole: {error}") from error
+    try:
+        return session, Profile.from_toml(session.profile_toml)
+    except ProfileError as error:
+        raise NoEvidence(f"{folder} cannot be judged: the profile in its evidence: {error}") from error
 
 
 def _measurements(evidence: Evidence, gaps: list[str]) -> Measurements | None:

@@ -6,7 +6,6 @@ from pathlib import Path
 import msgspec
 
 from support.events import ENDS, FIVE, Control, Event, EventKind, Reading, Unmapped
-from support.findings import Finding
 from support.histogram import Histogram
 from support.rules.state import Budgets
 from support.rules.trace_checker import TraceChecker
@@ -57,6 +56,7 @@ class Meter:
         self.acknowledgement = Histogram()
         self._answers: dict[str, _Answer] = {}
         self._pings: dict[str, float] = {}
+        self._expiring: set[str] = set()
         self._offset_s: float | None = 0.0 if clock == "same-host" else None
         self._best_rtt_s = float("inf")
 
@@ -67,13 +67,16 @@ class Meter:
         elif isinstance(record, Sent):
             self._sent(record)
         elif isinstance(record, Opened):
-            self.tried += 1
-            self.made += 1
+            self.tried += not record.unwelcome
+            self.made += not record.unwelcome
+            if record.expires_at is not None:
+                self._expiring.add(record.connection)
         elif isinstance(record, TimedOut):
             self._settle(lambda answer, request: request == record.request)
         elif isinstance(record, Closed):
             self.tried += record.during == "handshake" and not record.unwelcome
-            if record.by != "client" or record.given_up:
+            # A pass that ends takes the answers with it that were under way.
+            if record.connection not in self._expiring and (record.by != "client" or record.given_up):
                 self._settle(lambda answer, _: answer.connection == record.connection)
 
     def _settle(self, concerned: Callable[["_Answer", str], bool]) -> None:
@@ -86,7 +89,7 @@ class Meter:
             self._answers[sent.request] = _Answer(sent)
         elif sent.what == "ping" and sent.nonce is not None:
             self._pings[sent.nonce] = sent.at
-        elif sent.what == "stop" and sent.run is not None:
+        elif sent.what == "stop" and sent.run is not None and not sent.foreign:
             for answer in self._answers.values():
                 answer.was_stopped = answer.was_stopped or answer.run == sent.run
 
@@ -143,6 +146,7 @@ class Meter:
                 self.five_expected += 1
                 self.five_shown += all(answer.counts.get(kind) for kind in FIVE)
         self._answers.clear()
+        self._expiring.clear()
         self._pings.clear()
 
     def observed(self) -> Observed:
@@ -155,8 +159,8 @@ class Meter:
         )  # fmt: skip
 
 
-def replay(path: Path, profile: Profile, budgets: Budgets, meter: Meter) -> list[Finding]:
-    """The findings of one trace file. Raises Torn for a file that is missing or not whole."""
+def replay(path: Path, profile: Profile, budgets: Budgets, meter: Meter) -> TraceChecker:
+    """One trace file, judged to its end. Raises Torn for a file that is missing or not whole."""
     try:
         with path.open("rb") as lines:
             return _replay(lines, profile, budgets, meter)
@@ -166,14 +170,14 @@ def replay(path: Path, profile: Profile, budgets: Budgets, meter: Meter) -> list
         raise Torn(f"{path.name} is not whole ({error})") from error
 
 
-def _replay(lines: Iterable[bytes], profile: Profile, budgets: Budgets, meter: Meter) -> list[Finding]:
+def _replay(lines: Iterable[bytes], profile: Profile, budgets: Budgets, meter: Meter) -> TraceChecker:
     header, records = read_trace(lines)
     checker = TraceChecker(profile, budgets, header.epoch_s)
     for record in records:
         meter.take(record, checker.feed(record), header.epoch_s)
     checker.finish()
     meter.end_of_trace()
-    return checker.findings
+    return checker
 
 
 def read_conversation(path: Path, profile_toml: str) -> list[tuple[AnyRecord, Reading | None]]:

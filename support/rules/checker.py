@@ -80,7 +80,7 @@ class ConnectionChecker:
     def pass_ends(self, expires_at: float, n: int) -> None:
         """The pass that was shown ends at a time on the trace's clock."""
         ways = self.profile.spec.refusals.expiry
-        self.expiry = Expiry(self.person, expires_at, n, ways=ways, report=self.report)
+        self.expiry = Expiry(self.person, expires_at, n, epoch_s=self.epoch_s, ways=ways, report=self.report)
 
     def reached(self, reach: Reach) -> None:
         """A frame was sent that has to be refused, since it is about what belongs to somebody else."""

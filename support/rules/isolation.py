@@ -1,7 +1,34 @@
-"""ISOLATION-2: whose run, thread, user, request and connection a frame speaks of."""
+"""ISOLATION-2: whose run, thread, user, request and connection a frame speaks of. And who saw whom, in the end."""
+
+import msgspec
 
 from support.events import Control, Event
 from support.rules.book import Book
+
+
+class Relation(msgspec.Struct, frozen=True):
+    """Who could see whom in one scenario that watched the privacy of some people.
+
+    `own_seen` are those whose own canary was seen on their own connection (ISOLATION-3): without it nothing can be
+    said of them. `saw` holds (a person, somebody else of whom they were shown anything). `by_design` counts the frames
+    of others that the profile declares to be meant for everybody.
+    """
+
+    name: str
+    people: tuple[str, ...]
+    own_seen: tuple[str, ...] = ()
+    saw: tuple[tuple[str, str], ...] = ()
+    by_design: int = 0
+
+    @property
+    def unproven(self) -> tuple[str, ...]:
+        """The people of whom nothing can be said."""
+        return tuple(person for person in self.people if person not in self.own_seen)
+
+    @property
+    def pairs(self) -> int:
+        """How many times one person was watched for what they see of another."""
+        return len(self.own_seen) * (len(self.people) - 1)
 
 
 def stranger(book: Book, person: str, event: Event) -> tuple[str, str] | None:

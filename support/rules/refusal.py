@@ -9,6 +9,7 @@ from typing import NamedTuple
 from support.events import Control, Event, Reading
 from support.rules.state import Ask, Report, Run
 from support.wire.refusals import Ways
+from support.wire.values import read_stamp
 
 # RFC 7519 section 4.1.4 lets a judge of tokens be a little generous, "usually no more than a few minutes"; for a person
 # who is connected, two seconds do.
@@ -172,11 +173,15 @@ def on_foreign_stop(run: Run, n: int, report: Report) -> None:
 
 
 class Expiry:
-    """REFUSAL-3: a connection whose pass ends at a known time."""
+    """REFUSAL-3: a connection whose pass ends at a known time.
 
-    def __init__(self, person: str, expires_at: float, n: int, *, ways: Ways, report: Report) -> None:
+    The pass ends by the backend's clock: where the backend tells its time when it is ready, the two are compared.
+    """
+
+    def __init__(self, person: str, expires_at: float, n: int, *, epoch_s: float, ways: Ways, report: Report) -> None:
         self.person = person
         self.expires_at = expires_at
+        self.epoch_s = epoch_s
         self.n = n
         self.ways = ways
         self.report = report
@@ -186,6 +191,8 @@ class Expiry:
         """Something came: after the end it may only be the error that says so."""
         if isinstance(reading, Control) and reading.name == "error" and self._is_time(at):
             self.over = self.over or self.ways.has_error(reading.values.get("code"))
+        elif isinstance(reading, Control) and reading.name == "ready":
+            self._set_clock(reading.values.get("server_time"), at)
         elif at > self.expires_at + LEEWAY_S and isinstance(reading, Event):
             self._object(f"{reading.kind} {at - self.expires_at:.1f} s after it", n)
 
@@ -200,6 +207,11 @@ class Expiry:
     def waited(self, after_s: float, n: int) -> None:
         """The pass has ended, and nothing happened."""
         self._object(f"still connected {after_s:.1f} s after it", n)
+
+    def _set_clock(self, stamp: object, at: float) -> None:
+        server_s = read_stamp(stamp)[0] if isinstance(stamp, str | int | float) else None
+        if server_s is not None:
+            self.expires_at += self.epoch_s + at - server_s
 
     def _is_time(self, at: float) -> bool:
         return at >= self.expires_at - _ROUNDING_S

@@ -1,11 +1,14 @@
 """A whole trace, judged record by record: the same in a running scenario and in a replay of its evidence."""
 
+from collections.abc import Iterable
+
 from support.events import Reading
 from support.findings import Finding
 from support.rules import continuity
 from support.rules.book import Book
 from support.rules.canary_words import owner_code
 from support.rules.checker import ConnectionChecker
+from support.rules.isolation import Relation
 from support.rules.refusal import Reach
 from support.rules.state import Ask, Budgets
 from support.trace import AnyRecord, Closed, Opened, Received, Sent, TimedOut
@@ -26,6 +29,7 @@ class TraceChecker:
         self.book = Book()
         self.connections: dict[str, ConnectionChecker] = {}
         self._last_n = 0
+        self._cast: dict[str, str] = {}
 
     def feed(self, record: AnyRecord) -> Reading | None:
         """Judges one record. Returns how a received message was read, None for other records."""
@@ -37,6 +41,7 @@ class TraceChecker:
             _sent(checker, record)
         elif isinstance(record, Opened):
             if record.persona:
+                self._cast[record.persona] = record.person
                 checker.search.own.add(owner_code(record.persona))
             if record.expires_at is not None:
                 checker.pass_ends(record.expires_at, record.n)
@@ -59,8 +64,25 @@ class TraceChecker:
 
     @property
     def who_saw_whom(self) -> set[tuple[str, str]]:
-        """(a person, somebody else whose canary they were shown), as far as its owner can be read."""
-        return {(checker.person, owner) for checker in self.connections.values() for owner in checker.search.others}
+        """(a person, somebody else of whom they were shown a canary, as far as it can be read, or an event)."""
+        saw: set[tuple[str, str]] = set()
+        for checker in self.connections.values():
+            owners = [self._cast.get(owner, owner) for owner in checker.search.others]
+            owners += checker.desk.strangers if checker.desk.foreign_leaks else ()
+            saw.update((checker.person, owner) for owner in owners)
+        return saw
+
+    def relation(self, name: str, people: Iterable[str]) -> Relation:
+        """What these people saw of themselves and of each other."""
+        watched = tuple(people)
+        seen, saw = self.own_canary_seen, self.who_saw_whom
+        desks = [checker.desk for checker in self.connections.values() if checker.person in watched]
+        return Relation(
+            name, watched,
+            own_seen=tuple(person for person in watched if person in seen),
+            saw=tuple(sorted(pair for pair in saw if pair[0] in watched)),
+            by_design=sum(desk.strangers.total() for desk in desks if not desk.foreign_leaks),
+        )  # fmt: skip
 
     def finish(self) -> None:
         """The trace is complete: whatever has not ended never will."""

@@ -81,6 +81,7 @@ async def exchange(
     *,
     form: Mapping[str, str] | None = None,
     json_body: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Reply:
     """Asks once, without following redirects, for at most the target's handshake budget.
 
@@ -94,8 +95,8 @@ async def exchange(
         # A proxy for the internet must not be asked for this very machine.
         options: dict[str, Any] = {"verify": trust, "trust_env": not target.is_loopback, "timeout": budget_s}
         async with asyncio.timeout(budget_s + 1), httpx.AsyncClient(**options) as client:
-            headers = {"accept": "application/json", "accept-encoding": "identity"}
-            async with client.stream(method, url, data=form, json=json_body, headers=headers) as response:
+            all_headers = {"accept": "application/json", "accept-encoding": "identity", **(headers or {})}
+            async with client.stream(method, url, data=form, json=json_body, headers=all_headers) as response:
                 return await _reply(response, bare(url))
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
         raise _no_connection(target, where, error) from error

@@ -160,6 +160,15 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """What the person says. Raises ValueError for a prompt that the target does not have: ask `lacks` first."""
         return self._prompt(prompt_name).ask.replace(CANARY, canary)
 
+    @property
+    def secret_prompt(self) -> str:
+        """The prompt whose answer must hold the canary of whoever asks, or "" where there is none."""
+        prompts = self.prompts
+        if prompts.remember and prompts.recall:
+            return "recall"
+        holds = {name: prompt for name in PROMPTS if (prompt := getattr(prompts, name)) and name != "recall"}
+        return next((name for name, p in holds.items() if CANARY in p.ask and CANARY in str(p.contains)), "")
+
     def expectation(self, prompt_name: str, canary: str = "") -> Expect:
         """What may be expected of the run that follows. Raises ValueError like `question`, or without its canary."""
         prompt = self._prompt(prompt_name)
@@ -197,11 +206,16 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             return self._absence("sub_agents")
         absences = {
             "authentication": (self.auth.obtain == "none", 'asks nobody who they are (auth.obtain = "none")'),
-            "isolation": (len(self.personas) < 2, "has a single persona"),
+            "isolation": self._no_isolation(),
             "server_clock": (self.clock == "unknown", 'declares clock = "unknown"'),
         }
         absent, how = absences.get(need, (False, ""))
         return f"{self.name} {how}" if absent else None
+
+    def _no_isolation(self) -> tuple[bool, str]:
+        if len(self.people(2)) < 2:
+            return True, "has a single persona"
+        return not self.secret_prompt, "has no prompts whose answers hold {canary}, such as remember and recall"
 
     def _prompt(self, name: str) -> Prompt:
         if name not in PROMPTS:

@@ -32,7 +32,8 @@ class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[auth]: where a credential comes from (`obtain`) and how it is shown to the backend (`send`).
 
     obtain: `mint` signs a JWT with the secret in `secret_env`; `login` posts each persona's name and password to
-    `login_url`; `token` takes a ready token from each persona's `token_env`; `none` shows nothing.
+    `login_url`; both are signed out at `logout_url`. `token` takes a ready token from each persona's `token_env`;
+    `none` shows nothing.
     send: `bearer` header, `subprotocol` (`jwt-auth` and `jwt.<base64url>`), `query` (`query_name`), `first_message`
     (the table of that name is the first frame, with {token} filled in wherever it stands), or `none`.
     """
@@ -47,6 +48,9 @@ class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         str, Meta(pattern="^(/|https?://)", description="a path that begins with / or an http(s) URL")
     ] = "/auth/token"
     login_form: Literal["form", "json"] = "form"
+    logout_url: Annotated[
+        str, Meta(pattern="^(/|https?://)", description="a path that begins with / or an http(s) URL")
+    ] = "/auth/logout"
     query_name: Text = "token"
     first_message: dict[str, Any] = field(default_factory=lambda: {"type": "authenticate", "token": "{token}"})
 

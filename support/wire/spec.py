@@ -98,9 +98,14 @@ _PATH = re.compile(r"[^.\s]+(\.[^.\s]+)*")
 # What each frame to send may be filled with.
 _SENDS = {
     "start": ("request", "prompt", "thread"),
+    "claim": ("request", "prompt", "thread", "user"),
     "stop": ("run",),
     "ping": ("nonce",),
     "restore": ("thread", "last_seq"),
+}
+_NEEDED = {
+    "start": {"prompt": "the question"},
+    "claim": {"prompt": "the question", "user": "the claimed user id"},
 }
 _PLACEHOLDER = re.compile(r"\{(.*)\}", re.DOTALL)
 
@@ -175,8 +180,9 @@ def _template(name: str, template: Any) -> None:
     if not isinstance(template, dict):
         raise ProfileError(f"{where}: expected a table (the frame to send), got {template!r}")
     filled = set(_placeholders(template, where, _SENDS[name]))
-    if name == "start" and "prompt" not in filled:
-        raise ProfileError(f'{where}: expected "{{prompt}}" where the question belongs, got none')
+    for needed, what in _NEEDED.get(name, {}).items():
+        if needed not in filled:
+            raise ProfileError(f'{where}: expected "{{{needed}}}" where {what} belongs, got none')
 
 
 def _placeholders(template: Any, where: str, names: tuple[str, ...]) -> Iterator[str]:

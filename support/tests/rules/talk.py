@@ -55,7 +55,7 @@ class Talk:
         return self.frame({"type": "connection_established", "user_id": user}, connection) if ready else self
 
     def ask(
-        self, request: str | None = "q1", expect: Expect = TOOL_QUESTION, connection: str = "c1", **values: Any
+        self, request: str | None = "q1", expect: Expect | None = TOOL_QUESTION, connection: str = "c1", **values: Any
     ) -> "Talk":
         return self.add(Sent, connection, what="start", text="{}", request=request, expect=expect, **values)
 

@@ -102,7 +102,7 @@ def test_a_pass_that_has_ended_may_be_refused_when_it_is_used() -> None:
 
 def test_what_comes_right_before_the_end_of_a_pass_is_judged_as_ever() -> None:
     talk = expiring(at=60.0).ask().started().close("server", 4401)
-    assert talk.whole() == [("LIFECYCLE-2", "one end", "1 events and no end", (3, 4))]
+    assert talk.whole() == [("LIFECYCLE-2", "one end", "1 events and no end", (3, 4, 5))]
 
 
 def test_what_everybody_is_shown_by_design_accuses_nobody_and_is_counted() -> None:

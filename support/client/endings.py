@@ -1,0 +1,30 @@
+"""How connections and attempts at one end, in words."""
+
+from websockets.exceptions import InvalidMessage, InvalidStatus
+
+from support.client.stamped import Ending
+from support.findings import printable
+
+
+def how(ending: Ending) -> str:
+    """How a connection ended, as the rest of a sentence about it."""
+    if ending.by == "nobody":
+        return "broke without a close frame"
+    who = "was closed by the backend" if ending.by == "server" else "was given up"
+    return f"{who} with {ending.code}{f' ({printable(ending.reason)})' if ending.reason else ''}"
+
+
+def said(error: Exception) -> str:
+    """What a failed connection attempt says, in one printable line."""
+    if isinstance(error, InvalidStatus):
+        status, location = error.response.status_code, error.response.headers.get("Location")
+        if 300 <= status < 400 and location:
+            return printable(f"HTTP {status}, a redirect to {location.partition('?')[0][:200]}")
+        body = (error.response.body or b"")[:200].decode(errors="replace").strip()
+        return printable(f"HTTP {status}{f': {body}' if body else ''}")
+    if isinstance(error, InvalidMessage):
+        return printable(f"no HTTP answer to the upgrade ({error})")
+    if isinstance(error, TimeoutError):
+        return "no answer to the upgrade in time"
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return printable(" ".join(text.split()) or type(error).__name__)
