@@ -2,50 +2,52 @@
 
 from behave import then, when
 from behave.runner import Context
-from hamcrest import assert_that, has_length, is_
+from hamcrest import assert_that, greater_than, has_length, is_
 
-from support.bdd import world_of
+from support.bdd import hostility_of, rows_of, world_of
 from support.bdd.matchers import answers, is_clear
 
 
-@when("{person:Person}'s app sends half a message")
-def half_a_message(context: Context, person: str) -> None:
-    world = world_of(context)
-    whole = world.frame("start", request="half", prompt="What is", thread=None)
-    world.send_invalid(person, whole[: len(whole) // 2])
+@when("{person:Person}'s app sends {message:Message}")
+def sends(context: Context, person: str, message: str) -> None:
+    hostility_of(context).send_all([(person, message)])
 
 
-@when("{person:Person}'s app sends a message of no known kind")
-def unknown_kind(context: Context, person: str) -> None:
-    world_of(context).send_invalid(person, '{"type": "greenlight_unknown", "request_id": "unknown-1"}')
-
-
-@when("{person:Person}'s app sends a question without words")
-def without_words(context: Context, person: str) -> None:
-    world = world_of(context)
-    world.send_invalid(person, world.frame("start", request="wordless", prompt=None, thread=None))
-
-
-@when("{person:Person}'s app sends a message that is far too large")
-def too_large(context: Context, person: str) -> None:
-    world = world_of(context)
-    world.send_invalid(
-        person, world.frame("start", request="large", prompt="x" * world.too_many_bytes(person), thread=None)
-    )
+@when("at the same moment other people's apps send:")
+def others_send(context: Context) -> None:
+    hostility_of(context).send_all([(row["person"], row["message"]) for row in rows_of(context)])
 
 
 @then("{person:Person}'s app is told clearly what is wrong")
 def told_clearly(context: Context, person: str) -> None:
-    assert_that(world_of(context).refusals[-1], is_clear())
+    assert_that(world_of(context).answered_to[-1].told, is_clear())
 
 
 @then("{person:Person}'s app is told clearly what is wrong, or is shown the door with a reason")
-def told_or_shown_the_door(context: Context, person: str) -> None:
+@then("each of these apps is told clearly what is wrong, or is shown the door with a reason")
+def told_or_shown_the_door(context: Context, person: str = "") -> None:
     world = world_of(context)
-    if world.refusals[-1] is None:
-        assert_that(world.was_shown_the_door(person), is_(True), "the backend closed the connection")
-    else:
-        assert_that(world.refusals[-1], is_clear())
+    assert_that(world.answered_to, has_length(greater_than(0)))
+    for answered in world.answered_to:
+        if not world.was_shown_the_door(answered.session):
+            assert_that(answered.told, is_clear(), answered.message)
+
+
+@when("{person:Person}'s app floods the backend with pings")
+def floods(context: Context, person: str) -> None:
+    hostility_of(context).flood_with_pings(person)
+
+
+@when("strangers crowd the door and never come in")
+def crowd_the_door(context: Context) -> None:
+    hostility_of(context).crowd_the_door()
+
+
+@then("{person:Person} can go on asking, or is shown the door with a reason")
+def can_go_on_or_is_shown_out(context: Context, person: str) -> None:
+    world = world_of(context)
+    if not world.was_shown_the_door(world.window(person)):
+        can_go_on(context, person)
 
 
 @then("{person:Person} can go on asking")

@@ -2,7 +2,7 @@
 
 from behave import given, then, when
 from behave.runner import Context
-from hamcrest import assert_that, empty, equal_to
+from hamcrest import assert_that, empty, equal_to, is_
 
 from support.bdd import privacy_of, walls_of, world_of
 from support.bdd.matchers import answers, each
@@ -80,4 +80,12 @@ def nothing_of_the_others(context: Context) -> None:
     world = world_of(context)
     everybody = list(world.sessions)
     assert_that({person: world.answered(person) for person in everybody}, equal_to(dict.fromkeys(everybody, True)))
+    privacy_of(context).watch_those_with_secrets()
     assert_that(privacy_of(context).who_saw_whom(), empty())
+
+
+@then("{person:Person} was shown something, and nothing secret")
+def nothing_secret(context: Context, person: str) -> None:
+    world = world_of(context)
+    assert_that(world.has_observed, is_(True), "something was shown")
+    assert_that([finding for finding in world.findings if finding.rule == "CONTENT-5"], empty())

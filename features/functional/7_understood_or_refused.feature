@@ -18,7 +18,7 @@ Feature: The backend understands or says that it does not
 
   Rule: What is too large is refused, not swallowed
 
-    Example: A message far larger than allowed
+    Example: A message one byte larger than allowed
       Given Ada is in a conversation
-      When Ada's app sends a message that is far too large
+      When Ada's app sends one byte more than is allowed
       Then Ada's app is told clearly what is wrong, or is shown the door with a reason

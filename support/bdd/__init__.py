@@ -5,19 +5,25 @@ from typing import Any
 
 from behave.runner import Context
 
+from support.bdd.hostility import Hostility
 from support.bdd.parameters import moment as moment_in
 from support.bdd.parameters import question as question_in
 from support.bdd.privacy import Privacy
 from support.bdd.walls import Walls
 from support.bdd.world import World
 
-__all__ = ["moment_in", "privacy_of", "question_in", "rows_of", "walls_of", "world_of"]
+__all__ = ["hostility_of", "moment_in", "privacy_of", "question_in", "rows_of", "walls_of", "world_of"]
 
 
 def world_of(context: Context) -> World:
     """The World of the scenario that is running."""
     world: World = context.world
     return world
+
+
+def hostility_of(context: Context) -> Hostility:
+    """The hostile things that happen in the scenario that is running."""
+    return Hostility(world_of(context))
 
 
 def privacy_of(context: Context) -> Privacy:

@@ -68,7 +68,7 @@ class Hooks:
         future = self.suite.loop.post(world.linger()) if world is not None else None
         self._waiting.append(_Waiting(scenario, world, future, time.monotonic() - context.began))
         if world is not None:
-            _attach(world)
+            _attach(world, scenario.name)
 
     def settle(self, *, wait: bool = False) -> None:
         """Enters into the ledger, in order, what can no longer change; with `wait`, everything."""
@@ -140,7 +140,7 @@ def _events(world: World | None) -> int:
     return sum(len(question.events) for question in world.questions) if world is not None else 0
 
 
-def _attach(world: World) -> None:
+def _attach(world: World, name: str) -> None:
     entries = list(world.recorder.entries)
     if not entries:
         return
@@ -148,6 +148,12 @@ def _attach(world: World) -> None:
     text(world.table(), name="The conversation", attachment_type=kinds.TEXT)
     frames = b"[\n" + b",\n".join(encode_record(entry.record).rstrip() for entry in entries) + b"\n]\n"
     json(frames.decode(), name="Frames", attachment_type=kinds.JSON)
+    if world.pictured:
+        from support.report.isolation_matrix import isolation_sheet  # noqa: PLC0415 -- takes half a second to load
+        from support.report.matrix_picture import draw  # noqa: PLC0415 -- as above
+
+        relation = world.recorder.checker.relation(name, world.private)
+        allure.attach(draw(isolation_sheet([relation])), name="Who could see whom", attachment_type=kinds.PNG)
     if world.findings:
         found = msgspec.json.format(msgspec.json.encode(world.findings), indent=2)
         json(found.decode(), name="Findings", attachment_type=kinds.JSON)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from behave import matchers
 
+from support.bdd.hostility import MESSAGE_NAMES
 from support.bdd.walls import SIGNED_OUT
 from support.client.forgery import FORGERIES
 from support.events import EventKind
@@ -64,6 +65,7 @@ def register() -> None:
     matchers.register_type(
         Question=_Words(_QUESTION_PATTERN, question),
         Forgery=_Words("|".join(sorted((*FORGERIES, SIGNED_OUT), key=len, reverse=True)), str),
+        Message=_Words("|".join(sorted(MESSAGE_NAMES, key=len, reverse=True)), str),
         Person=_Words(r"[A-Z][a-z]+", str),
         Number=_Words(r"\d+", int),
     )

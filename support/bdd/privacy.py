@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from support.bdd.hostility import Hostility
 from support.bdd.world import World
 from support.client.question import Question
 from support.rules.isolation import Relation
@@ -46,6 +47,13 @@ class Privacy:
         if more:
             world.connect_all(more)
 
+    def watch_those_with_secrets(self) -> None:
+        """Watches everybody, if each was asked or told anything that holds their own secret."""
+        world = self.world
+        told = {q.person for q in world.questions if world.canary(q.person) in f"{q.text} {q.expect.contains}"}
+        if told.issuperset(world.sessions):
+            self.watch(list(world.sessions))
+
     def tell(self, people: Sequence[str]) -> None:
         """Each of them tells the assistant what to remember; a target without a memory is told with the question."""
         if self.world.suite.target.lacks("remember") is None:
@@ -86,10 +94,7 @@ class Privacy:
 
     def ask_after_an_error(self) -> None:
         """Each sends what cannot be understood, and then asks for their secret."""
-        world = self.world
-        whole = world.frame("start", request="half", prompt="What is", thread=None)
-        for person in world.private:
-            world.send_invalid(person, whole[: len(whole) // 2])
+        Hostility(self.world).send_all([(person, "half a message") for person in self.world.private])
         self.ask_all()
 
     def ask_during_long_work(self) -> None:

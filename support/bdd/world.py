@@ -1,9 +1,11 @@
 """The World: the state of one scenario, typed. Steps speak through it; it hands the work to the loop thread."""
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from support.access import Pass
 from support.bdd.loop import SuiteFault
@@ -23,12 +25,19 @@ T = TypeVar("T")
 Wish = tuple[str, str] | tuple[str, str, int]
 
 _HOP_S = 600.0
-_MEGABYTE = 1_048_576
 NOTHING_OBSERVED = "the scenario passed without having observed anything"
 
 
 class NotExercised(Exception):  # noqa: N818 -- the word of the report
     """The target does not claim to do this; the scenario is reported as not exercised, with the reason."""
+
+
+class Answered(NamedTuple):
+    """What was sent to be refused (by its name), on which connection, and the error that answered it, if one did."""
+
+    session: Session
+    message: str
+    told: Control | None
 
 
 class World:
@@ -48,11 +57,12 @@ class World:
         self.sessions: dict[str, list[Session]] = {}
         self.cast: dict[str, Persona] = {}
         self.questions: list[Question] = []
-        self.refusals: list[Control | None] = []
+        self.answered_to: list[Answered] = []
         self.pinged: list[bool] = []
         self.private: tuple[str, ...] = ()
         self.pictured = False
         self._past: list[Session] = []
+        self._held = contextlib.AsyncExitStack()
 
     # Who is here ---------------------------------------------------------------------------------------------
 
@@ -179,10 +189,9 @@ class World:
         self.need("ping")
         self.pinged.append(self.call(self.window(person).ping()))
 
-    def send_invalid(self, person: str, data: str | bytes) -> None:
-        """Sends what must be refused and remembers the refusal (None: there was none)."""
-        self.need("errors")
-        self.refusals.append(self.call(self.window(person).send_invalid(data)))
+    def hold(self, resource: AbstractAsyncContextManager[T]) -> T:
+        """Enters something on the loop thread, and leaves it when the scenario ends."""
+        return self.call(self._held.enter_async_context(resource))
 
     def restore(self, person: str, question: Question, window: int) -> bool:
         """Asks, on a window, for all of the thread of an answer; whether the backend said that it was restored."""
@@ -243,15 +252,10 @@ class World:
         """The text of a frame as the person's app would send it."""
         return self.suite.profile.frame(what, **values)
 
-    def too_many_bytes(self, person: str) -> int:
-        """More than the backend takes in one message, as far as it has said; a megabyte otherwise."""
-        return self.window(person).announced("max_message_bytes", _MEGABYTE) + 1
-
-    def was_shown_the_door(self, person: str) -> bool:
-        """Whether the backend closed the person's connection with a code; REFUSAL-4 judges what it says."""
-        connection = self.window(person).connection
+    def was_shown_the_door(self, session: Session) -> bool:
+        """Whether the backend closed a connection with a code; REFUSAL-4 judges what it says."""
         ends = [entry.record for entry in self.recorder.entries if isinstance(entry.record, Closed)]
-        return any(end.connection == connection and end.by == "server" and end.code is not None for end in ends)
+        return any(end.connection == session.connection and end.by == "server" and end.code for end in ends)
 
     @property
     def budgets(self) -> Budgets:
@@ -307,6 +311,7 @@ class World:
         if any(session.open for session in sessions):
             await asyncio.sleep(self.suite.target.budgets.grace_s)
         try:
+            await self._held.aclose()
             await _all([session.close() for session in sessions])
         finally:
             self.recorder.finish()

@@ -4,6 +4,7 @@ All methods run on the loop thread. Whatever happens becomes a record; waiting i
 """
 
 import asyncio
+import contextlib
 import ssl
 import time
 import uuid
@@ -224,10 +225,22 @@ class Session:
         before = len(self.controls)
         shown = data if isinstance(data, str) else f"{len(data)} bytes"
         budget = self.budgets.refusal_s
-        await self._send(Sent, what="invalid", text=shown[:2000], raw=data, as_text=as_text)
+        try:
+            await self._send(Sent, what="invalid", text=shown[:2000], raw=data, as_text=as_text)
+        except NotConnected:
+            return self._since(before, "error")  # shown the door while it was still speaking
         if not await self._until(lambda: self._since(before, "error") is not None or not self.open, budget):
             self.recorder.add(TimedOut, self.connection, waiting_for="refusal", after_s=budget)
         return self._since(before, "error")
+
+    async def flood(self, count: int) -> None:
+        """Sends so many pings of the WebSocket protocol as fast as it can; the answers are not waited for."""
+        if self._socket is None or not self.open:
+            raise NotConnected(f"{self.person}'s connection {self._ended}")
+        self.recorder.add(Sent, self.connection, what="pings", text=f"{count} pings")
+        with contextlib.suppress(ConnectionClosed):  # whoever floods may be shown the door
+            for _ in range(count):
+                await self._socket.ping()
 
     async def _send(
         self, kind: type[Sent], *, text: str, raw: str | bytes | None = None, as_text: bool = False, **values: Any

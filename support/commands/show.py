@@ -29,6 +29,7 @@ def conclude(folder: Path, console: Console, options: argparse.Namespace) -> int
     except OSError as error:
         raise Misconfigured(f"{folder}: the report cannot be written ({error.strerror})") from error
     _show(judgement, folder, report, console, verbose=options.verbose)
+    _draw(judgement, folder, console)
     if options.ci_mode:
         decision = judgement.decision
         reason = "" if decision.verdict is Verdict.APPROVED else " ".join(decision.reason.split())
@@ -59,6 +60,20 @@ def _show(judgement: Judgement, folder: Path, report: Path, console: Console, *,
     console.print(f"[dim]{escape(str(report))}[/]", highlight=False, soft_wrap=True)
     if verbose:
         _conversations(judgement, folder, console)
+
+
+def _draw(judgement: Judgement, folder: Path, console: Console) -> None:
+    """The pictures of the session, once the verdict is on the screen. A disk that is full costs only them."""
+    if not judgement.relations:
+        return
+    from support.report.isolation_matrix import draw_isolation  # noqa: PLC0415 -- drawing takes half a second to load
+
+    try:
+        picture = draw_isolation(judgement.relations, folder)
+    except OSError as error:
+        console.print(f"[yellow]no picture: {escape(error.strerror or str(error))}[/]", highlight=False)
+        return
+    console.print(f"[dim]{escape(str(picture))}[/]", highlight=False, soft_wrap=True)
 
 
 def _first_of_each_rule(findings: tuple[Attributed, ...]) -> list[Attributed]:

@@ -74,6 +74,7 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
             }
             for item in judgement.findings
         ],
+        "isolation": [{**plain(relation), "unproven": list(relation.unproven)} for relation in judgement.relations],
         "not_exercised": [{"scenario": s.name, "reason": s.reason} for s in unexercised],
         "deployment_decision": {
             "approved": approved,

@@ -1,0 +1,90 @@
+"""Hostile input: what apps should not send and strangers should not do, and what becomes of it and of others."""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+
+from support.bdd.world import Answered, NotExercised, World
+from support.client.nuisance import half_open_handshakes
+from support.client.session import Session
+
+_PINGS = 1_000
+_STRANGERS = 1_000
+_DEEP = 10_000
+_MEGABYTE = 1_048_576
+_TEN_MEGABYTES = 10_000_000
+
+Message = str | bytes
+
+
+def _without_parts(world: World) -> Message:
+    frame = json.loads(world.frame("start", request="bare", prompt="What is", thread=None))
+    first = next(iter(frame))
+    return json.dumps({first: frame[first]})
+
+
+def _half(world: World) -> Message:
+    whole = world.frame("start", request="half", prompt="What is", thread=None)
+    return whole[: len(whole) // 2]
+
+
+def _control_characters(world: World) -> Message:
+    whole = world.frame("start", request="control", prompt="What is", thread=None)
+    return whole.replace("What is", "".join(map(chr, range(32))))
+
+
+# Each is called what a person would call it. Bytes that are sent as text are marked by their name.
+MESSAGES: dict[str, Callable[[World], Message]] = {
+    "half a message": _half,
+    "a message of no known kind": lambda world: '{"type": "greenlight_unknown", "request_id": "unknown-1"}',
+    "a message without its parts": _without_parts,
+    "a question without words": lambda world: world.frame("start", request="wordless", prompt=None, thread=None),
+    "a number for a question": lambda world: world.frame("start", request="number", prompt=17, thread=None),
+    "a list for a message": lambda world: "[1, 2, 3]",
+    "a message nested ten thousand times": lambda world: '{"type": ' + "[" * _DEEP + "]" * _DEEP + "}",
+    "control characters": _control_characters,
+    "bytes that are no text": lambda world: bytes(range(256)),
+    "text that is no UTF-8": lambda world: b'{"type": "ping", "nonce": "\xff\xfe"}',
+    "ten megabytes": lambda world: world.frame("start", request="large", prompt="x" * _TEN_MEGABYTES, thread=None),
+}
+_SENT_AS_TEXT = "text that is no UTF-8"
+_ONE_BYTE_TOO_MANY = "one byte more than is allowed"
+MESSAGE_NAMES = (*MESSAGES, _ONE_BYTE_TOO_MANY)
+
+
+class Hostility:
+    """The hostile things of one scenario, and what each of them got for it."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def send_all(self, messages: Sequence[tuple[str, str]]) -> None:
+        """(person, name of a message) each, all sent at the same moment, and waits for what becomes of them."""
+        self.world.need("errors")
+        self.world.connect_all([person for person, _ in messages if not self.world.sessions.get(person)])
+        self.world.answered_to += self.world.call(self._send_all(messages))
+
+    async def _send_all(self, messages: Sequence[tuple[str, str]]) -> list[Answered]:
+        return await asyncio.gather(*(self._send(person, name) for person, name in messages))
+
+    async def _send(self, person: str, name: str) -> Answered:
+        session = self.world.window(person)
+        data = self._too_large(session) if name == _ONE_BYTE_TOO_MANY else MESSAGES[name](self.world)
+        told = await session.send_invalid(data, as_text=name == _SENT_AS_TEXT)
+        return Answered(session, name, told)
+
+    def _too_large(self, session: Session) -> str:
+        most = session.announced("max_message_bytes", _MEGABYTE)
+        empty = len(self.world.frame("start", request="large", prompt="", thread=None))
+        return self.world.frame("start", request="large", prompt="x" * (most + 1 - empty), thread=None)
+
+    def flood_with_pings(self, person: str) -> None:
+        """A person's app sends pings of the WebSocket protocol (RFC 6455 section 5.5.2) as fast as it can."""
+        self.world.call(self.world.window(person).flood(_PINGS))
+
+    def crowd_the_door(self) -> None:
+        """Strangers begin to connect and never finish, until the scenario ends."""
+        target = self.world.suite.target
+        if not target.limits.allow_stress:
+            raise NotExercised(f"{target.name} does not allow stress (limits.allow_stress)")
+        self.world.hold(half_open_handshakes(target, _STRANGERS))
