@@ -223,7 +223,11 @@ def _isolation(facts: Facts) -> Criterion:
         measured += f"; {RULES['ISOLATION-3'].requirement} Not so for {unproven[0]}{more}"
     elif not facts.relations:
         accepted = facts.accepted.get("isolation")
-        measured = f"not exercised, accepted: {accepted}" if accepted else "nobody's privacy was watched"
+        measured = (
+            f"not exercised, accepted: {accepted}"
+            if accepted
+            else "nobody's privacy was watched (it takes the prompts remember and recall)"
+        )
     if by_design:
         measured += f"; {by_design} frames of others by design"
     if not broken and (unproven or (not facts.relations and "isolation" not in facts.accepted)):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from support.bdd.hostility import Hostility
-from support.bdd.world import World
+from support.bdd.world import NotExercised, World
 from support.client.question import Question
 from support.rules.isolation import Relation
 
@@ -32,6 +32,10 @@ class Privacy:
         """Several people, as many as the target has up to `most`, come and tell the assistant a secret each."""
         world = self.world
         world.need("isolation")
+        if not self.question:
+            raise NotExercised(
+                f"{world.suite.target.name} has no prompts whose answers hold {{canary}}, such as remember and recall"
+            )
         people = world.people_up_to(most, at_least=_AT_LEAST)
         self.watch(people)
         world.connect_all(people)

@@ -73,3 +73,7 @@ def diagram() -> str:
         for kind, (after, rule) in row.items():
             lines.append(f"    {stage} --> {after}: {kind}{f' [{rule}]' if rule else ''}")
     return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(diagram())

@@ -1,6 +1,6 @@
 """The rules by id, with their severity and the sentence that reports print.
 
-The table in the README is generated from here (`python -m support.rules.registry`).
+The table in `support/rules/README.md` is generated from here (`python -m support.rules.registry`).
 """
 
 from typing import NamedTuple

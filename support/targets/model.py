@@ -113,7 +113,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 raise Invalid(key, "the name of a capability or a prompt", f"{need!r} is neither{nearest(need, NEEDS)}")
             if not reason.strip():
                 raise Invalid(key, "the reason why this gap is accepted", "it is empty")
-            if self._absence(need) is None:
+            if self._absence(need) is None and not (need == "isolation" and not self.secret_prompt):
                 step = f"set capabilities.{need} = false" if need in CAPABILITIES else "remove one of the two"
                 raise Invalid(key, "something that this target lacks", f"it has {need}; {step}")
 
@@ -206,16 +206,11 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             return self._absence("sub_agents")
         absences = {
             "authentication": (self.auth.obtain == "none", 'asks nobody who they are (auth.obtain = "none")'),
-            "isolation": self._no_isolation(),
+            "isolation": (len(self.personas) < 2, "has a single persona"),
             "server_clock": (self.clock == "unknown", 'declares clock = "unknown"'),
         }
         absent, how = absences.get(need, (False, ""))
         return f"{self.name} {how}" if absent else None
-
-    def _no_isolation(self) -> tuple[bool, str]:
-        if len(self.people(2)) < 2:
-            return True, "has a single persona"
-        return not self.secret_prompt, "has no prompts whose answers hold {canary}, such as remember and recall"
 
     def _prompt(self, name: str) -> Prompt:
         if name not in PROMPTS:

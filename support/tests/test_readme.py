@@ -8,11 +8,13 @@ import pytest
 
 from support.backend.defects import REGISTRY
 from support.cli import parser
+from support.rules.lifecycle import diagram
 from support.rules.registry import as_markdown
 from support.settings import environments
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+RULES = (ROOT / "support/rules/README.md").read_text(encoding="utf-8")
 MOST_LINES = 150
 
 _READ_FROM_ENVIRONMENT = re.compile(r'environ(?:ment)?(?:, |\.get\(|\[)"([A-Z][A-Z0-9_]+)"')
@@ -32,11 +34,14 @@ def test_it_is_short() -> None:
     assert len(README.splitlines()) <= MOST_LINES
 
 
-def test_the_table_of_rules_is_current() -> None:
-    table = re.search(r"<!-- rules: begin.*? -->\n(.*)\n<!-- rules: end -->", README, re.DOTALL)
+@pytest.mark.parametrize(
+    ("part", "current"), [("rules", as_markdown()), ("lifecycle", f"```mermaid\n{diagram()}\n```")]
+)
+def test_what_is_generated_of_the_rules_is_current(part: str, current: str) -> None:
+    table = re.search(rf"<!-- {part}: begin.*? -->\n(.*)\n<!-- {part}: end -->", RULES, re.DOTALL)
 
     assert table is not None
-    assert table[1] == as_markdown(), "put in what `python -m support.rules.registry` prints"
+    assert table[1] == current, "put in what the command in the comment prints"
 
 
 def test_the_number_of_defects_is_current() -> None:

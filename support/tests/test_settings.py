@@ -446,6 +446,21 @@ def test_what_a_target_lacks_and_who_answers_for_it(tmp_path: Path) -> None:
     assert alone.lacks("isolation") == "mine has a single persona"
 
 
+def test_isolation_is_accepted_where_no_answer_could_show_a_secret(tmp_path: Path) -> None:
+    gaps = '[accepted_gaps]\nisolation = "a demo without a memory"\n'
+    target = load(tmp_path, MINIMAL + gaps)
+    assert (target.secret_prompt, target.accepted_gaps) == ("", {"isolation": "a demo without a memory"})
+    whole = load_target("embedded", {})
+    assert whole.secret_prompt == "recall"
+    with pytest.raises(ValueError, match=r"accepted_gaps.isolation"):
+        msgspec.structs.replace(whole, accepted_gaps={"isolation": "why"})
+
+
+def test_the_prompt_that_shows_a_secret(tmp_path: Path) -> None:
+    secret = '\n[prompts.with_tool]\nask = "Say {canary}"\ncontains = ["{canary}"]\ntools = ["echo"]\n'
+    assert load(tmp_path, MINIMAL + secret).secret_prompt == "with_tool"
+
+
 def test_a_helper_needs_sub_agents() -> None:
     target = load_target("embedded", {})
     without = msgspec.structs.replace(

@@ -72,7 +72,7 @@ TABLE = [
     ("nothing selected", facts(scenarios=(), gaps=("no scenario was selected",)),
      {"SCENARIOS": "inconclusive", "EVIDENCE": "inconclusive"}),
     ("one not exercised", facts(scenarios=(scenario(), scenario(Outcome.NOT_EXERCISED))), {}),
-    ("a wanted category of which nothing ran", facts(wanted=("functional", "integration")),
+    ("a wanted category of which nothing ran", facts(wanted=("functional", "stress")),
      {"SCENARIOS": "inconclusive"}),
     ("four of five answers whole", seen(five_expected=5), {"COMPLETENESS": "failed"}),
     ("no answer that needs all five", seen(five_expected=0, five_shown=0), {"COMPLETENESS": "inconclusive"}),

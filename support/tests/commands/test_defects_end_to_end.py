@@ -13,6 +13,12 @@ DEFECTS = [
     ("duplicate_delivery", "CONTINUITY-2", "functional"),
     ("oversize_dropped_silently", "REFUSAL-4", "functional"),
     ("parallel_runs_cross_write", "IDENTITY-1", "integration"),
+    ("cross_leak_only_after_reconnect", "ISOLATION-2", "security"),
+    ("cross_leak_only_under_load", "ISOLATION-2", "security"),
+    ("bad_signature_accepted", "REFUSAL-1", "security"),
+    ("foreign_stop_accepted", "REFUSAL-2", "security"),
+    ("survives_token_expiry", "REFUSAL-3", "security"),
+    ("token_echoed_in_frame", "CONTENT-5", "security"),
 ]
 
 
