@@ -10,12 +10,12 @@ from support.bdd.matchers import answers, is_clear
 
 @when("{person:Person}'s app sends {message:Message}")
 def sends(context: Context, person: str, message: str) -> None:
-    hostility_of(context).send_all([(person, message)])
+    hostility_of(context).send((person, message))
 
 
 @when("at the same moment other people's apps send:")
 def others_send(context: Context) -> None:
-    hostility_of(context).send_all([(row["person"], row["message"]) for row in rows_of(context)])
+    hostility_of(context).send_from_others([row["message"] for row in rows_of(context)])
 
 
 @then("{person:Person}'s app is told clearly what is wrong")

@@ -8,13 +8,13 @@ Feature: Hostile input hurts nobody else
       Given Ada is in a conversation
       When Ada begins a question that takes long
       And at the same moment other people's apps send:
-        | person | message                             |
-        | Bashir | half a message                      |
-        | Chiara | a message without its parts         |
-        | Dayo   | a number for a question             |
-        | Emeka  | a list for a message                |
-        | Farah  | a message nested ten thousand times |
-        | Goran  | control characters                  |
+        | message                             |
+        | half a message                      |
+        | a message without its parts         |
+        | a number for a question             |
+        | a list for a message                |
+        | a message nested ten thousand times |
+        | control characters                  |
       Then each of these apps is told clearly what is wrong, or is shown the door with a reason
       And Ada gets the right answer
 
@@ -22,11 +22,11 @@ Feature: Hostile input hurts nobody else
       Given Ada is in a conversation
       When Ada begins a question that takes long
       And at the same moment other people's apps send:
-        | person | message                       |
-        | Bashir | bytes that are no text        |
-        | Chiara | text that is no UTF-8         |
-        | Dayo   | one byte more than is allowed |
-        | Emeka  | ten megabytes                 |
+        | message                       |
+        | bytes that are no text        |
+        | text that is no UTF-8         |
+        | one byte more than is allowed |
+        | ten megabytes                 |
       Then each of these apps is told clearly what is wrong, or is shown the door with a reason
       And Ada gets the right answer
       And Bashir's own pass opens the door

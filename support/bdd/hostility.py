@@ -58,17 +58,32 @@ class Hostility:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def send_all(self, messages: Sequence[tuple[str, str]]) -> None:
+    def send(self, *messages: tuple[str, str]) -> None:
         """(person, name of a message) each, all sent at the same moment, and waits for what becomes of them."""
+        self._send_all([(self.world.window(person), name) for person, name in messages])
+
+    def send_from_others(self, names: Sequence[str]) -> None:
+        """The same from people who come for it, each message from a window of its own."""
+        world = self.world
+        here = len(world.sessions)
+        others = [
+            person
+            for person in world.people_up_to(here + len(names), at_least=here + 1)
+            if person not in world.sessions
+        ]
+        senders = [others[number % len(others)] for number in range(len(names))]
+        world.connect_all(senders)
+        windows = {person: iter(world.sessions[person]) for person in others}
+        self._send_all([(next(windows[person]), name) for person, name in zip(senders, names, strict=True)])
+
+    def _send_all(self, messages: Sequence[tuple[Session, str]]) -> None:
         self.world.need("errors")
-        self.world.connect_all([person for person, _ in messages if not self.world.sessions.get(person)])
-        self.world.answered_to += self.world.call(self._send_all(messages))
+        self.world.answered_to += self.world.call(self._at_once(messages))
 
-    async def _send_all(self, messages: Sequence[tuple[str, str]]) -> list[Answered]:
-        return await asyncio.gather(*(self._send(person, name) for person, name in messages))
+    async def _at_once(self, messages: Sequence[tuple[Session, str]]) -> list[Answered]:
+        return await asyncio.gather(*(self._send(session, name) for session, name in messages))
 
-    async def _send(self, person: str, name: str) -> Answered:
-        session = self.world.window(person)
+    async def _send(self, session: Session, name: str) -> Answered:
         data = self._too_large(session) if name == _ONE_BYTE_TOO_MANY else MESSAGES[name](self.world)
         told = await session.send_invalid(data, as_text=name == _SENT_AS_TEXT)
         return Answered(session, name, told)

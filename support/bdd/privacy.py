@@ -98,7 +98,7 @@ class Privacy:
 
     def ask_after_an_error(self) -> None:
         """Each sends what cannot be understood, and then asks for their secret."""
-        Hostility(self.world).send_all([(person, "half a message") for person in self.world.private])
+        Hostility(self.world).send(*((person, "half a message") for person in self.world.private))
         self.ask_all()
 
     def ask_during_long_work(self) -> None:

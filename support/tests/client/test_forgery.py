@@ -35,7 +35,8 @@ def entrance(target: Target = TARGET) -> Access:
 
 
 def forged(kind: str) -> Pass:
-    made = FORGERIES[kind](entrance(), ADA)
+    access = entrance()
+    made = FORGERIES[kind](access, ADA, access.mint(ADA).token or "")
     assert made is not None
     return made
 
@@ -88,18 +89,32 @@ def test_a_pass_in_the_address_is_nowhere_else() -> None:
     assert (entry.headers, entry.subprotocols, list(entry.query)) == ({}, [], ["token"])
 
 
-@pytest.mark.parametrize("kind", sorted(FORGERIES.keys() - {"no pass", "a gibberish pass"}))
+MINTED = {"an expired pass", "a pass that is not valid yet", "a pass for another service"}
+RESIGNED = {"a pass signed by somebody else", "an unsigned pass", "a pass signed with the wrong kind of key"}
+
+
+@pytest.mark.parametrize("kind", sorted(MINTED | RESIGNED))
 def test_what_cannot_be_made_for_a_target_is_none(kind: str) -> None:
     auth = Auth(obtain="token", send="bearer")
     personas = (msgspec.structs.replace(ADA, token_env="ADA_TOKEN"),)
     target = msgspec.structs.replace(TARGET, auth=auth, personas=personas)
-    assert FORGERIES[kind](Access(target, {"ADA_TOKEN": "ready"}), personas[0]) is None
+    access = Access(target, {"ADA_TOKEN": "ready"})
+    assert FORGERIES[kind](access, personas[0], "ready") is None
+    if kind in RESIGNED:
+        assert FORGERIES[kind](access, personas[0], entrance().mint(ADA).token or "") is not None
+
+
+def test_nobody_can_be_sent_to_the_address_who_comes_that_way() -> None:
+    auth = Auth(obtain="mint", send="query", secret_env="CHAT_JWT_SECRET")
+    access = Access(msgspec.structs.replace(TARGET, auth=auth), ENVIRONMENT)
+    assert FORGERIES["a pass in the address"](access, ADA, "honest") is None
 
 
 def test_forged_tokens_are_redacted_like_honest_ones() -> None:
     access = entrance()
     for kind, forge in FORGERIES.items():
-        token = (made.token if (made := forge(access, ADA)) is not None else None) or ""
+        made = forge(access, ADA, access.mint(ADA).token or "")
+        token = (made.token if made is not None else None) or ""
         assert not token or access.redact(f"x {token} y") == "x [token of Ada] y", kind
 
 
