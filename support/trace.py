@@ -80,16 +80,29 @@ class Sent(Record, frozen=True):
     claims: str | None = None
 
 
-class Received(Record, frozen=True):
-    """A message as it came. `binary` frames and broken UTF-8 are kept as bytes (base64 in JSON)."""
-
+class _Payload(Record, frozen=True):
     text: str | None = None
     data: bytes | None = None
-    binary: bool = False
 
     def raw(self) -> bytes:
-        """The bytes of the message."""
+        """The bytes as they came."""
         return self.data if self.data is not None else (self.text or "").encode(errors="surrogatepass")
+
+
+class Received(_Payload, frozen=True):
+    """A message as it came. `binary` frames and broken UTF-8 are kept as bytes (base64 in JSON)."""
+
+    binary: bool = False
+
+
+class Other(_Payload, frozen=True, kw_only=True):
+    """What came and is no whole message.
+
+    `what`: a `ping` or a `pong` that carries something, a `close` frame whose words are not the reason in `Closed`, or
+    the `part` of a message that was there when the connection ended.
+    """
+
+    what: str
 
 
 class Closed(Record, frozen=True):
@@ -97,6 +110,7 @@ class Closed(Record, frozen=True):
 
     `during` is "handshake" when the connection never came about; `status` is what the upgrade was answered with.
     `unwelcome`: what is wrong with the pass that was shown, so that being turned away is what should happen.
+    `persona`, `headers`: as in `Opened`. `body`: of the refusal, as far as it is kept.
     """
 
     by: str
@@ -106,6 +120,9 @@ class Closed(Record, frozen=True):
     status: int | None = None
     person: str = ""
     unwelcome: str = ""
+    persona: str = ""
+    headers: tuple[str, ...] = ()
+    body: str = ""
 
     @property
     def given_up(self) -> bool:
@@ -122,7 +139,7 @@ class TimedOut(Record, frozen=True):
     run: str | None = None
 
 
-AnyRecord = Opened | Sent | Received | Closed | TimedOut
+AnyRecord = Opened | Sent | Received | Other | Closed | TimedOut
 
 
 class Header(msgspec.Struct, frozen=True):

@@ -3,14 +3,16 @@
 import asyncio
 
 from support.events import ENDS, Control, Event, EventKind
+from support.targets.sections import Limits
 from support.trace import Expect
 
 
 class Question:
     """Follows one answer on the side of the person who asked.
 
-    `events` are those of the answer and of its helpers, in order of receipt; `seen_at` their times (monotonic
-    seconds); `ended` is set when the answer has ended, was refused, or can no longer come.
+    `events` are those of the answer and of its helpers, in order of receipt, `size` the bytes of their frames;
+    `seen_at` their times (monotonic seconds); `over` is set when the answer has ended, was refused, or can no longer
+    come.
     """
 
     def __init__(self, person: str, text: str, *, request: str, expect: Expect, at: float) -> None:
@@ -24,6 +26,7 @@ class Question:
         self.thread: str | None = None
         self.events: list[Event] = []
         self.seen_at: list[float] = []
+        self.size = 0
         self.refusal: Control | None = None
         self.gave_up = False
         self.changed = asyncio.Event()
@@ -52,6 +55,12 @@ class Question:
         """Nothing more is waited for."""
         self.over = True
         self.changed.set()
+
+    def excess(self, limits: Limits) -> str:
+        """In which way the answer is longer than anybody takes; "" while it is not."""
+        if len(self.events) > limits.max_run_events:
+            return f"more than {limits.max_run_events} events in one answer"
+        return f"more than {limits.max_run_bytes} bytes in one answer" if self.size > limits.max_run_bytes else ""
 
     def knows(self, event: Event) -> bool:
         """Whether the event is of this answer: by its request, else by its run or its parent."""

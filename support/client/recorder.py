@@ -12,7 +12,7 @@ from support.events import Reading
 from support.findings import Finding
 from support.rules.state import Budgets
 from support.rules.trace_checker import TraceChecker
-from support.trace import AnyRecord, Header, Received, encode_header, encode_record
+from support.trace import AnyRecord, Header, Other, Received, encode_header, encode_record
 from support.wire.profile import Profile
 
 R = TypeVar("R", bound=AnyRecord)
@@ -35,12 +35,14 @@ class Recorder:
     """Records one scenario. Times in the trace are seconds since the recorder began.
 
     `redact` replaces secrets before anything is kept. Raises OSError if the trace cannot be written. `fault` is what
-    went wrong in the suite itself while a message was taken in.
+    went wrong in the suite itself while a message was taken in. What came beyond `most_bytes` is too much for one
+    scenario, whose records all stay in memory.
     """
 
     def __init__(
-        self, scenario: str, path: Path | None, profile: Profile, budgets: Budgets, redact: Callable[[bytes], bytes]
-    ) -> None:
+        self, scenario: str, path: Path | None, profile: Profile, budgets: Budgets, redact: Callable[[bytes], bytes], *,
+        most_bytes: int = 134_217_728,
+    ) -> None:  # fmt: skip
         self.began = time.monotonic()
         epoch_s = _EPOCH_OF_MONOTONIC + self.began
         self.scenario = scenario
@@ -49,6 +51,8 @@ class Recorder:
         self.checker = TraceChecker(profile, budgets, epoch_s)
         self.connections = 0
         self.fault: Exception | None = None
+        self.most_bytes = most_bytes
+        self._size = 0
         self._redact = redact
         self._file = path.open("wb") if path is not None else None
         if self._file is not None:
@@ -58,6 +62,11 @@ class Recorder:
     def findings(self) -> list[Finding]:
         """What the rules have objected to so far."""
         return self.checker.findings
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more came than one scenario may hold."""
+        return self._size > self.most_bytes
 
     @property
     def closed(self) -> bool:
@@ -85,15 +94,22 @@ class Recorder:
 
     def received(self, data: bytes, binary: bool, at: float, connection: str) -> Reading:
         """Appends a message as it came, secrets aside, and returns how it was read."""
-        data = self._redact(data)
-        try:
-            kept: dict[str, Any] = {"data": data} if binary else {"text": data.decode()}
-        except UnicodeDecodeError:
-            kept = {"data": data}
-        self.add(Received, connection, at, binary=binary, **kept)
+        self.add(Received, connection, at, binary=binary, **self._kept(data, binary=binary))
         reading = self.entries[-1].reading
         assert reading is not None
         return reading
+
+    def other(self, what: str, data: bytes, at: float, connection: str) -> None:
+        """Appends what is no message (see `trace.Other`), secrets aside."""
+        self.add(Other, connection, at, what=what, **self._kept(data, binary=False))
+
+    def _kept(self, data: bytes, *, binary: bool) -> dict[str, Any]:
+        self._size += len(data)
+        data = self._redact(data)
+        try:
+            return {"data": data} if binary else {"text": data.decode()}
+        except UnicodeDecodeError:
+            return {"data": data}
 
     def finish(self) -> None:
         """Nothing more will come: judges what is still open, and closes the file. Calling it again does nothing."""

@@ -12,13 +12,15 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.frames import Opcode
 
 from support.access import Pass
 from support.client.endings import how, said
+from support.client.handshake import kept_body, kept_headers, opened
 from support.client.question import Question
 from support.client.recorder import Recorder
-from support.client.stamped import Connecting, Ending, StampedConnection
+from support.client.stamped import Ending, StampedConnection
 from support.events import Control, Event, Reading
 from support.rules.refusal import LEEWAY_S
 from support.rules.state import Budgets
@@ -28,7 +30,6 @@ from support.trace import Closed, Expect, Opened, Sent, TimedOut
 from support.wire.profile import Profile
 
 _MARGIN_S = 1.5  # what comes a little too late is still seen, and judged as late instead of lost
-_CLOSE_S = 2.0
 _FLUSH_S = 0.25
 
 
@@ -66,32 +67,21 @@ class Session:
         """
         began = time.monotonic()
         try:
-            connection = await Connecting(
-                entry.url(self.target.url),
-                additional_headers=entry.headers,
-                subprotocols=entry.subprotocols or None,  # type: ignore[arg-type]
-                create_connection=StampedConnection,
-                ssl=tls,
-                proxy=None,
-                open_timeout=self.budgets.handshake_s + _MARGIN_S,
-                ping_interval=None,
-                close_timeout=_CLOSE_S,
-                max_size=self.target.limits.max_frame_bytes,
-                max_queue=None,
-                user_agent_header="greenlight",
-            )
-        except (OSError, InvalidHandshake, TimeoutError, ConnectionClosed) as error:
+            connection = await opened(entry, self.target, tls, self.budgets.handshake_s + _MARGIN_S)
+        except (OSError, WebSocketException, TimeoutError) as error:
             raise self._refused(error, unwelcome) from error
-        assert isinstance(connection, StampedConnection)
+        assert connection.response is not None
+        clean = self.recorder.clean
         self._socket = connection
         self.open = True
         handshake_ms = (time.monotonic() - began) * 1e3
         self.recorder.add(
             Opened, self.connection, person=self.person, persona=self.persona, user=self.user, attempt=attempt,
-            handshake_ms=round(handshake_ms, 3), subprotocol=connection.subprotocol, unwelcome=unwelcome,
+            handshake_ms=round(handshake_ms, 3), headers=kept_headers(connection.response.headers, clean),
+            subprotocol=clean(connection.subprotocol) if connection.subprotocol else None, unwelcome=unwelcome,
             expires_at=None if entry.expires_s is None else entry.expires_s - self.recorder.checker.epoch_s,
         )  # fmt: skip
-        connection.listen(self._on_message, self._on_lost)
+        connection.listen(self._on_frame, self._on_lost)
         if entry.first_message is not None:
             await self._send(Sent, what="hello", text=msgspec.json.encode(entry.first_message).decode())
         if unwelcome:
@@ -105,11 +95,13 @@ class Session:
                 raise NotConnected(f"{self.person}'s connection {self._ended}")
 
     def _refused(self, error: Exception, unwelcome: str) -> NotConnected:
-        status = error.response.status_code if isinstance(error, InvalidStatus) else None
-        reason = self.recorder.clean(said(error))
+        response, clean = error.response if isinstance(error, InvalidStatus) else None, self.recorder.clean
+        reason = clean(said(error))
         self.recorder.add(
-            Closed, self.connection, by="server" if status else "nobody", during="handshake", status=status,
-            reason=reason, person=self.person, unwelcome=unwelcome,
+            Closed, self.connection, by="server" if response else "nobody", during="handshake",
+            status=response.status_code if response else None, reason=reason, person=self.person, persona=self.persona,
+            headers=kept_headers(response.headers, clean) if response else (),
+            body=kept_body(response, clean) if response else "", unwelcome=unwelcome,
         )  # fmt: skip
         return NotConnected(f"{self.person} was not let in: {reason}")
 
@@ -124,10 +116,12 @@ class Session:
         if self._socket is None or not self.open:
             return
         self.open = False
-        by, code, reason = self._socket.ending()
+        by, code, reason, unsaid = self._socket.ending()
         reason = self.recorder.clean(reason)
         self._ended = how(Ending(by, code, reason))
         try:
+            if unsaid:
+                self.recorder.other("close", unsaid, at, self.connection)
             self.recorder.add(Closed, self.connection, at, by=by, code=code, reason=reason)
         except Exception as error:  # noqa: BLE001 -- whoever waits has to hear of the end in any case
             self.recorder.fault = self.recorder.fault or error
@@ -255,15 +249,21 @@ class Session:
 
     # Listening -----------------------------------------------------------------------------------------------
 
-    def _on_message(self, data: bytes, binary: bool, at: float) -> None:
+    def _on_frame(self, kind: Opcode, data: bytes, at: float) -> None:
         try:
-            reading = self.recorder.received(data, binary, at, self.connection)
-            self._distribute(reading, at)
+            if kind in (Opcode.TEXT, Opcode.BINARY):
+                reading = self.recorder.received(data, kind is Opcode.BINARY, at, self.connection)
+                self._distribute(reading, len(data), at)
+            else:
+                what = "part" if kind is Opcode.CONT else kind.name.lower()
+                self.recorder.other(what, data, at, self.connection)
+            if self._socket is not None and self.recorder.is_full:
+                self._socket.give_up(f"more than {self.recorder.most_bytes} bytes in one scenario")
         except Exception as error:  # noqa: BLE001 -- here it would look as if the target had cut the line
             self.recorder.fault = self.recorder.fault or error
         self._changed.set()
 
-    def _distribute(self, reading: Reading, at: float) -> None:
+    def _distribute(self, reading: Reading, size: int, at: float) -> None:
         if isinstance(reading, Control):
             self.controls.append(reading)
             if reading.name == "error":
@@ -275,6 +275,10 @@ class Session:
             asked = self._question_of(reading)
             if asked is not None:
                 asked.take(reading, at)
+                asked.size += size
+                excess = asked.excess(self.target.limits)
+                if excess and self._socket is not None:
+                    self._socket.give_up(excess)
 
     def _question_of(self, event: Event) -> Question | None:
         for question in self.questions:

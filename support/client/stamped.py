@@ -13,7 +13,7 @@ from websockets.exceptions import PayloadTooBig, ProtocolError
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import Event
 
-OnMessage = Callable[[bytes, bool, float], None]
+OnFrame = Callable[[Opcode, bytes, float], None]
 OnLost = Callable[[float], None]
 
 _DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
@@ -21,18 +21,25 @@ _HANG_UP_S = 1.0
 
 
 class Most(NamedTuple):
-    """What one connection may bring before its person hangs up: memory is bounded, whatever a backend sends."""
+    """What one connection may bring before its person hangs up: memory is bounded, whatever a backend sends.
 
-    messages: int = 50_000
-    bytes: int = 67_108_864
+    `frames` counts fragments, pings and pongs as well; `bytes` what they carry, inflated.
+    """
+
+    frames: int
+    bytes: int
 
 
 class Ending(NamedTuple):
-    """Who ended a connection (client, server or nobody), with which code, and why."""
+    """Who ended a connection (client, server or nobody), with which code, and why.
+
+    `unsaid`: what the server's close frame carried, where it is not this reason.
+    """
 
     by: str
     code: int | None
     reason: str
+    unsaid: bytes = b""
 
 
 class Connecting(connect):
@@ -44,55 +51,68 @@ class Connecting(connect):
 
 
 class StampedConnection(ClientConnection):
-    """Joins fragments, stamps the whole message on the monotonic clock (seconds), and calls `on_message`.
+    """Joins fragments, stamps each message and control frame on the monotonic clock (seconds), and calls `on_frame`.
 
     Call `listen` right after the handshake; what came earlier is kept for it. The connection has ended with the first
     close frame of either side, whatever a backend does with the line after that.
     """
 
-    def __init__(self, *args: Any, most: Most | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, most: Most, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.on_message: OnMessage | None = None
+        self.on_frame: OnFrame | None = None
         self.on_lost: OnLost | None = None
-        self._most = most or Most()
-        self._messages = 0
+        self._most = most
+        self._frames = 0
         self._bytes = 0
-        self._early: list[tuple[bytes, bool, float]] = []
+        self._early: list[tuple[Opcode, bytes, float]] = []
         self._parts: bytearray | None = None
-        self._binary = False
+        self._kind = Opcode.TEXT
+        self._close_payload = b""
         self._lost_at: float | None = None
         self._illegal_code: int | None = None
         self._judge_frame = self.protocol.recv_frame
         # websockets refuses a close frame with an illegal code and keeps to itself which one it was.
         self.protocol.recv_frame = self._note_close  # type: ignore[method-assign]
 
-    def listen(self, on_message: OnMessage, on_lost: OnLost) -> None:
-        """From now on every message and the end of the connection are handed on, beginning with what waits."""
-        self.on_message, self.on_lost = on_message, on_lost
+    def listen(self, on_frame: OnFrame, on_lost: OnLost) -> None:
+        """From now on every frame and the end of the connection are handed on, beginning with what waits.
+
+        `on_frame` is given whole messages (text or binary), what pings and pongs carry, if anything, and in the end
+        the part of a message that has come (cont).
+        """
+        self.on_frame, self.on_lost = on_frame, on_lost
         for early in self._early:
-            on_message(*early)
+            on_frame(*early)
         self._early.clear()
         if self._lost_at is not None:
             on_lost(self._lost_at)
 
     def ending(self) -> Ending:
         """How the connection ended; to be asked once it has."""
-        theirs, ours = self.protocol.close_rcvd, self.protocol.close_sent
+        theirs, ours, said = self.protocol.close_rcvd, self.protocol.close_sent, self._close_payload[2:]
         if theirs is not None and (ours is None or self.protocol.close_rcvd_then_sent):
             return Ending("server", theirs.code, theirs.reason)
         if self._illegal_code is not None:
-            return Ending("server", self._illegal_code, "")
+            return Ending("server", self._illegal_code, "", said)
         if ours is not None:
             too_big = isinstance(self.protocol.parser_exc, PayloadTooBig)
-            return Ending("client", ours.code, f"a message too large: {ours.reason}" if too_big else ours.reason)
-        return Ending("nobody", None, "")
+            return Ending("client", ours.code, f"a message too large: {ours.reason}" if too_big else ours.reason, said)
+        return Ending("nobody", None, "", said)
+
+    def give_up(self, reason: str) -> None:
+        """Ends the connection (1008), because more came than anybody takes. `reason`: at most 123 bytes."""
+        self.protocol.fail(CloseCode.POLICY_VIOLATION, reason)
+        self.send_data()
+        self._end(time.monotonic())
 
     def _note_close(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.CLOSE:
+            self._close_payload = bytes(frame.data)
         try:
             self._judge_frame(frame)
         except ProtocolError:
-            if frame.opcode is Opcode.CLOSE and len(frame.data) >= 2:
-                self._illegal_code = int.from_bytes(frame.data[:2])
+            if len(self._close_payload) >= 2:
+                self._illegal_code = int.from_bytes(self._close_payload[:2])
             raise
 
     def data_received(self, data: bytes) -> None:
@@ -105,46 +125,52 @@ class StampedConnection(ClientConnection):
         """Takes a frame off the wire; data frames never enter the queue of `recv()`."""
         if self.response is None or not isinstance(event, Frame):
             super().process_event(event)
-        elif event.opcode in _DATA:
-            self._take(event, time.monotonic())
-        else:
+            return
+        at = time.monotonic()
+        if event.opcode not in _DATA:
             super().process_event(event)
-            if event.opcode is Opcode.CLOSE:
-                self._end(time.monotonic())
+        if event.opcode is Opcode.CLOSE:
+            self._end(at)
+        elif self._lost_at is None and self._is_bearable(event):
+            self._take(event, at)
+
+    def _is_bearable(self, frame: Frame) -> bool:
+        self._frames += 1
+        self._bytes += len(frame.data)
+        if self._frames > self._most.frames:
+            self.give_up(f"more than {self._most.frames} frames on one connection")
+        elif self._bytes > self._most.bytes:
+            self.give_up(f"more than {self._most.bytes} bytes on one connection")
+        return self._lost_at is None
 
     def _take(self, frame: Frame, at: float) -> None:
-        if self._lost_at is not None:
+        if frame.opcode not in _DATA:
+            if frame.data:
+                self._hand_on(frame.opcode, bytes(frame.data), at)
             return
         if frame.opcode is not Opcode.CONT:
-            self._binary = frame.opcode is Opcode.BINARY
+            self._kind = frame.opcode
         if frame.fin and self._parts is None:
-            self._hand_on(bytes(frame.data), at)
+            self._hand_on(self._kind, bytes(frame.data), at)
             return
         parts = self._parts = self._parts if self._parts is not None else bytearray()
         parts += frame.data
         if frame.fin:
             self._parts = None
-            self._hand_on(bytes(parts), at)
+            self._hand_on(self._kind, bytes(parts), at)
 
-    def _hand_on(self, data: bytes, at: float) -> None:
-        self._messages += 1
-        self._bytes += len(data)
-        if self._messages > self._most.messages or self._bytes > self._most.bytes:
-            self.protocol.fail(
-                CloseCode.POLICY_VIOLATION,
-                f"more than {self._most.messages} messages or {self._most.bytes} bytes on one connection",
-            )
-            self.send_data()
-            self._end(at)
-        elif self.on_message is None:
-            self._early.append((data, self._binary, at))
+    def _hand_on(self, kind: Opcode, data: bytes, at: float) -> None:
+        if self.on_frame is None:
+            self._early.append((kind, data, at))
         else:
-            self.on_message(data, self._binary, at)
+            self.on_frame(kind, data, at)
 
     def _end(self, at: float) -> None:
         if self._lost_at is not None:
             return
         self._lost_at = at
+        if self._parts:
+            self._hand_on(Opcode.CONT, bytes(self._parts), at)
         # Not every backend hangs up after the close frames, and none may keep the line by not reading.
         self.transport.close()
         self.loop.call_later(_HANG_UP_S, self.transport.abort)

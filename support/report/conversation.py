@@ -4,9 +4,11 @@ from collections.abc import Collection, Iterable
 
 from support.events import Control, Event, Reading, Unmapped
 from support.findings import printable
-from support.trace import AnyRecord, Closed, Opened, Received, Sent, TimedOut
+from support.rules.canary_words import named
+from support.trace import AnyRecord, Closed, Opened, Other, Received, Sent, TimedOut
 
 _TEXT_WIDTH = 72
+_MOST_READ = 2_000
 _MOST_ROWS = 400
 
 
@@ -63,11 +65,16 @@ def describe(record: AnyRecord, reading: Reading | None) -> tuple[str, str]:
     if isinstance(record, Sent):
         text = record.expect.prompt if record.expect is not None and record.expect.prompt else record.text
         return f"-> {record.what}", text
+    if isinstance(record, Other):
+        return f"({record.what})", _raw(record)
     return _received(record, reading)
 
 
+def _raw(record: Received | Other) -> str:
+    return record.text if record.text is not None else repr(record.data)
+
+
 def _received(record: Received, reading: Reading | None) -> tuple[str, str]:
-    raw = record.text if record.text is not None else repr(record.data)
     if isinstance(reading, Event):
         tool = f"{reading.tool}{' FAILED' if reading.tool_failed else ''}: " if reading.tool is not None else ""
         helper = " (helper)" if reading.parent is not None else ""
@@ -75,11 +82,11 @@ def _received(record: Received, reading: Reading | None) -> tuple[str, str]:
     if isinstance(reading, Control):
         return reading.name, ", ".join(f"{name} {value}" for name, value in reading.values.items())
     if isinstance(reading, Unmapped):
-        return "unmapped", f"{reading.reason}: {raw}"
-    return "received", raw
+        return "unmapped", f"{reading.reason}: {_raw(record)}"
+    return "received", _raw(record)
 
 
 def _short(text: str) -> str:
     """One printable line, as text: whatever a target sends, a report shows it and does not act on it."""
-    line = printable(" ".join(text[: 8 * _TEXT_WIDTH].split()))
+    line = printable(" ".join(named(text[:_MOST_READ]).split()))
     return line if len(line) <= _TEXT_WIDTH else f"{line[: _TEXT_WIDTH - 3]}..."

@@ -11,7 +11,7 @@ from support.rules.checker import ConnectionChecker
 from support.rules.isolation import Relation
 from support.rules.refusal import Reach
 from support.rules.state import Ask, Budgets
-from support.trace import AnyRecord, Closed, Opened, Received, Sent, TimedOut
+from support.trace import AnyRecord, Closed, Opened, Other, Received, Sent, TimedOut
 from support.wire.profile import Profile
 
 
@@ -40,9 +40,9 @@ class TraceChecker:
         if isinstance(record, Sent):
             _sent(checker, record)
         elif isinstance(record, Opened):
+            _is(checker, record)
             if record.persona:
                 self._cast[record.persona] = record.person
-                checker.search.own.add(owner_code(record.persona))
             if record.expires_at is not None:
                 checker.pass_ends(record.expires_at, record.n)
             if record.unwelcome:
@@ -51,6 +51,9 @@ class TraceChecker:
                 checker.opened(record.user, record.handshake_ms, record.n)
             for text in (record.subprotocol or "", *record.headers):
                 checker.searched(text.encode(errors="surrogatepass"), "the handshake", record.n)
+        elif isinstance(record, Other):
+            where = "part of a message" if record.what == "part" else f"a {record.what} frame"
+            checker.searched(record.raw(), where, record.n)
         elif isinstance(record, TimedOut):
             checker.timed_out(record.waiting_for, record.after_s, record.request, record.at, record.n, run=record.run)
         else:
@@ -104,6 +107,11 @@ class TraceChecker:
         return checker
 
 
+def _is(checker: ConnectionChecker, record: Opened | Closed) -> None:
+    if record.persona:
+        checker.search.own.add(owner_code(record.persona))
+
+
 def _sent(checker: ConnectionChecker, sent: Sent) -> None:
     if sent.foreign:
         checker.reached(_reach(sent))
@@ -132,7 +140,9 @@ def _reach(sent: Sent) -> Reach:
 def _closed(checker: ConnectionChecker, closed: Closed) -> None:
     in_handshake = closed.during == "handshake"
     where = "the answer to the handshake" if in_handshake else "the reason of the close"
-    checker.searched(closed.reason.encode(errors="surrogatepass"), where, closed.n)
+    _is(checker, closed)
+    for text in (closed.reason, *closed.headers, closed.body):
+        checker.searched(text.encode(errors="surrogatepass"), where, closed.n)
     if in_handshake:
         if closed.unwelcome:
             checker.unwelcome(closed.unwelcome, closed.n)

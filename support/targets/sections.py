@@ -180,11 +180,20 @@ class Budgets(state.Budgets, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[limits]: what this backend may be burdened with. Without `allow_stress` no stress scenario touches it."""
+    """[limits]: what this backend may be burdened with, and with what it may burden us.
+
+    Without `allow_stress` no stress scenario touches it. Who sends more than `max_frame_bytes` in one message,
+    `max_run_events` or `max_run_bytes` in one answer, or `max_connection_frames` or `max_connection_bytes` on one
+    connection is hung up on, which is a finding (CONTENT-2).
+    """
 
     max_connections: Annotated[int, Meta(ge=1, le=100_000)] = 50
     allow_stress: bool = False
     max_frame_bytes: Annotated[int, Meta(ge=1024, le=1_073_741_824)] = 1_048_576
+    max_run_events: Annotated[int, Meta(ge=100, le=10_000_000)] = 20_000
+    max_run_bytes: Annotated[int, Meta(ge=1024, le=1_073_741_824)] = 16_777_216
+    max_connection_frames: Annotated[int, Meta(ge=100, le=10_000_000)] = 50_000
+    max_connection_bytes: Annotated[int, Meta(ge=1024, le=1_073_741_824)] = 67_108_864
 
 
 class Tls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

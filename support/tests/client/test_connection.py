@@ -1,81 +1,18 @@
 """One connection against a server that controls every byte: what becomes of it in the trace."""
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import msgspec
 import pytest
 
-from support.access import Pass
-from support.client import stamped
 from support.client.recorder import Recorder
 from support.client.session import NotConnected, Session
-from support.client.stamped import Most
-from support.targets.model import Target
-from support.targets.sections import Budgets, Persona, Prompt, Prompts
+from support.targets.sections import Limits
+from support.tests.client.scene import ASKED, QUICK, closed, door, frame, lose, play
 from support.tests.hostile import conduct as does
-from support.tests.hostile.server import BINARY, CLOSE, CONTINUATION, PING, TEXT, Act, HostileServer, Wire
+from support.tests.hostile.server import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Act, Wire
 from support.tests.rules.talk import PROFILE
-from support.trace import AnyRecord, Closed, Expect, Opened, Received, Sent, TimedOut
-
-QUICK = Budgets(handshake_s=0.3, start_s=0.3, silence_s=0.3, tool_s=0.3, run_s=2, ping_s=0.2, refusal_s=0.2)
-ASKED = Expect(prompt="What is 17*23?", thinking=True, tools=1, contains=(("391",),))
-Part = Callable[[Session], Awaitable[Any]]
-
-
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("support.client.session._MARGIN_S", 0.0)
-
-
-def play(door: Act, part: Part, *, secret: bytes = b"") -> tuple[list[AnyRecord], Any, Recorder]:
-    """Ada connects and plays her part; then she leaves. What is returned or raised stands second."""
-    recorder = Recorder(
-        "a scenario", None, PROFILE, QUICK, lambda data: data.replace(secret, b"[token of Ada]") if secret else data
-    )
-
-    async def scene(url: str) -> Any:
-        target = Target(name="here", url=url, prompts=Prompts(with_tool=Prompt(ask="x", tools=("y",))), budgets=QUICK)
-        session = Session("Ada", Persona(name="Ada"), target, profile=PROFILE, recorder=recorder)
-        try:
-            await session.connect(Pass("Ada", "none"), None)
-            return await part(session)
-        except NotConnected as error:
-            return error
-        finally:
-            await session.close()
-            recorder.finish()
-
-    with HostileServer(door, does.health()) as server:
-        result = asyncio.run(asyncio.wait_for(scene(server.url), 20))
-    return [entry.record for entry in recorder.entries], result, recorder
-
-
-def closed(records: list[AnyRecord]) -> tuple[str, int | None, str]:
-    (end,) = [record for record in records if isinstance(record, Closed)]
-    return end.by, end.code, end.reason
-
-
-async def lose(session: Session) -> bool:
-    return await session.wait_closed(5)
-
-
-def door(*acts: Callable[[Wire], Awaitable[None]]) -> Act:
-    """Greets, does these things, and then neither speaks nor hangs up."""
-
-    async def act(wire: Wire) -> None:
-        await does.greet(wire)
-        for each in acts:
-            await each(wire)
-        await does.forever(wire)
-
-    return act
-
-
-def frame(opcode: int, payload: bytes, *, fin: bool = True) -> Callable[[Wire], Awaitable[None]]:
-    return lambda wire: wire.frame(opcode, payload, fin=fin)
+from support.trace import Closed, Opened, Received, Sent, TimedOut
 
 
 @pytest.mark.parametrize(
@@ -142,13 +79,58 @@ def test_binary_and_broken_text_are_kept_as_bytes() -> None:
     assert [(each.text, each.data, each.binary) for each in received] == [(None, b"{}", True), (None, b"\xff", False)]
 
 
-@pytest.mark.parametrize("most", [Most(messages=3), Most(bytes=200)])
-def test_more_than_anybody_takes_ends_the_connection(monkeypatch: pytest.MonkeyPatch, most: Most) -> None:
-    monkeypatch.setattr(stamped, "Most", lambda: most)
-    records, _, recorder = play(door(*[frame(TEXT, b'{"type": "heartbeat"}' + b" " * 50)] * 9), lose)
+GREETING = 1
+FRAMES = "more than 100 frames on one connection"
+BEAT = frame(TEXT, b'{"type": "heartbeat"}' + b" " * 1024)
+WHOLE = frame(TEXT, b'{"type": "heartbeat"', fin=False), *[frame(CONTINUATION, b"", fin=False)] * 98
 
-    assert len([record for record in records if isinstance(record, Received)]) <= 3
-    assert closed(records)[:2] == ("client", 1008)
+
+def thinking(size: int) -> does.Say:
+    """An answer of 120 events with so many letters each, and no end."""
+
+    async def answer(talk: does.Talk) -> None:
+        await talk.begin()
+        for _ in range(120):
+            await talk.wire.say(talk.event("agent_thinking", reasoning="x" * size))
+        await does.forever(talk.wire)
+
+    return answer
+
+
+async def listen(session: Session) -> None:
+    await session.wait_end(await session.ask("go on", ASKED))
+
+
+@pytest.mark.parametrize(
+    ("act", "limits", "most_received", "said"),
+    [
+        (door(*[BEAT] * 9), Limits(max_connection_bytes=4096), 4, "more than 4096 bytes on one connection"),
+        (door(*[BEAT] * 200), Limits(max_connection_frames=100), 100, FRAMES),
+        (door(*[frame(PING, b"")] * 200), Limits(max_connection_frames=100), 1, FRAMES),
+        (door(*[frame(PONG, b"a")] * 200), Limits(max_connection_frames=100), 1, FRAMES),
+        (door(*WHOLE, *WHOLE[1:]), Limits(max_connection_frames=100), 1, FRAMES),
+        (does.conversation(thinking(1)), Limits(max_run_events=100), 102, "more than 100 events in one answer"),
+        (does.conversation(thinking(500)), Limits(max_run_bytes=9_000), 20, "more than 9000 bytes in one answer"),
+        (door(frame(TEXT, b"x" * 2000)), Limits(max_frame_bytes=1024), 1,
+         "a message too large: frame with 2000 bytes exceeds limit of 1024 bytes"),
+    ],
+)  # fmt: skip
+def test_more_than_anybody_takes_ends_the_connection(act: Act, limits: Limits, most_received: int, said: str) -> None:
+    records, _, recorder = play(act, listen if "answer" in said else lose, limits=limits)
+
+    assert len([record for record in records if isinstance(record, Received)]) <= most_received
+    assert closed(records)[0] == "client"
+    assert closed(records)[1:] in ((1008, said), (1009, said))
+    (finding,) = [finding for finding in recorder.findings if finding.rule == "CONTENT-2"]
+    assert (finding.expected, finding.actual.startswith(said)) == ("WebSocket messages that can be taken", True)
+
+
+def test_what_several_connections_bring_is_bounded_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = Recorder("a scenario", None, PROFILE, QUICK, bytes, most_bytes=3_000)
+    records, _, _ = play(door(*[BEAT] * 9), lose, recorder=recorder)
+
+    assert len([record for record in records if isinstance(record, Received)]) <= GREETING + 3
+    assert closed(records) == ("client", 1008, "more than 3000 bytes in one scenario")
     assert "CONTENT-2" in {finding.rule for finding in recorder.findings}
 
 

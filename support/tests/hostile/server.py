@@ -45,12 +45,12 @@ class Wire:
     async def respond_json(self, status: str, value: object) -> None:
         await self.respond(status, json.dumps(value).encode(), "application/json")
 
-    async def upgrade(self) -> None:
+    async def upgrade(self, extra: str = "") -> None:
         key = hashlib.sha1(self.headers["sec-websocket-key"].encode() + _GUID).digest()
         accept = base64.b64encode(key).decode()
         await self.raw(
             f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
+            f"Sec-WebSocket-Accept: {accept}\r\n{extra}\r\n".encode()
         )
 
     async def raw(self, data: bytes) -> None:

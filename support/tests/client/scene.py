@@ -1,0 +1,71 @@
+"""A scene: one person and a server that controls every byte of the line."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from support.access import Pass
+from support.client.recorder import Recorder
+from support.client.session import NotConnected, Session
+from support.targets.model import Target
+from support.targets.sections import Budgets, Limits, Persona, Prompt, Prompts
+from support.tests.hostile import conduct as does
+from support.tests.hostile.server import Act, HostileServer, Wire
+from support.tests.rules.talk import PROFILE
+from support.trace import AnyRecord, Closed, Expect
+
+QUICK = Budgets(handshake_s=0.3, start_s=0.3, silence_s=0.3, tool_s=0.3, run_s=2, ping_s=0.2, refusal_s=0.2)
+ASKED = Expect(prompt="What is 17*23?", thinking=True, tools=1, contains=(("391",),))
+Part = Callable[[Session], Awaitable[Any]]
+
+
+def play(
+    door: Act, part: Part, *, secret: bytes = b"", limits: Limits | None = None, recorder: Recorder | None = None,
+    shown: Pass | None = None,
+) -> tuple[list[AnyRecord], Any, Recorder]:  # fmt: skip
+    """Ada connects and plays her part; then she leaves. What is returned or raised stands second."""
+    recorder = recorder or Recorder(
+        "a scenario", None, PROFILE, QUICK, lambda data: data.replace(secret, b"[token of Ada]") if secret else data
+    )
+
+    async def scene(url: str) -> Any:
+        prompts = Prompts(with_tool=Prompt(ask="x", tools=("y",)))
+        target = Target(name="here", url=url, prompts=prompts, budgets=QUICK, limits=limits or Limits())
+        session = Session("Ada", Persona(name="Ada"), target, profile=PROFILE, recorder=recorder)
+        try:
+            await session.connect(shown or Pass("Ada", "none"), None)
+            return await part(session)
+        except NotConnected as error:
+            return error
+        finally:
+            await session.close()
+            recorder.finish()
+
+    with HostileServer(door, does.health()) as server:
+        result = asyncio.run(asyncio.wait_for(scene(server.url), 20))
+    return [entry.record for entry in recorder.entries], result, recorder
+
+
+def closed(records: list[AnyRecord]) -> tuple[str, int | None, str]:
+    (end,) = [record for record in records if isinstance(record, Closed)]
+    return end.by, end.code, end.reason
+
+
+async def lose(session: Session) -> bool:
+    return await session.wait_closed(5)
+
+
+def door(*acts: Callable[[Wire], Awaitable[None]]) -> Act:
+    """Greets, does these things, and then neither speaks nor hangs up."""
+
+    async def act(wire: Wire) -> None:
+        await does.greet(wire)
+        for each in acts:
+            await each(wire)
+        await does.forever(wire)
+
+    return act
+
+
+def frame(opcode: int, payload: bytes, *, fin: bool = True) -> Callable[[Wire], Awaitable[None]]:
+    return lambda wire: wire.frame(opcode, payload, fin=fin)
