@@ -5,16 +5,15 @@ import logging
 import time
 from typing import Any, Protocol
 
-import allure
-import msgspec
 from behave.model import Scenario
 
 from support.bdd.allure_outcome import scenario_key
+from support.bdd.attachments import attach
 from support.bdd.suite import Suite
 from support.bdd.world import NOTHING_OBSERVED, World
 from support.findings import printable_lines
 from support.report.evidence import Finished
-from support.trace import encode_record
+from support.rules.canary_words import named
 from support.verdict import Outcome, in_one_line
 
 _LINGER_S = 30.0
@@ -68,7 +67,7 @@ class Hooks:
         future = self.suite.loop.post(world.linger()) if world is not None else None
         self._waiting.append(_Waiting(scenario, world, future, time.monotonic() - context.began))
         if world is not None:
-            _attach(world, scenario.name)
+            attach(world, scenario.name)
 
     def settle(self, *, wait: bool = False) -> None:
         """Enters into the ledger, in order, what can no longer change; with `wait`, everything."""
@@ -99,7 +98,7 @@ class Hooks:
             self.results.fail(key, reason)
         self.results.release(key)
         trace = world.trace if world is not None else ""
-        reason = printable_lines(reason)
+        reason = printable_lines(named(reason))
         private = world.private if world is not None else ()
         finished = Finished(key, outcome, reason, len(findings), trace, round(waiting.took_s, 3), private)
         self.suite.evidence.append(finished)
@@ -138,22 +137,3 @@ def _reason(scenario: Scenario, outcome: Outcome) -> str:
 
 def _events(world: World | None) -> int:
     return sum(len(question.events) for question in world.questions) if world is not None else 0
-
-
-def _attach(world: World, name: str) -> None:
-    entries = list(world.recorder.entries)
-    if not entries:
-        return
-    text, json, kinds = allure.attach, allure.attach, allure.attachment_type
-    text(world.table(), name="The conversation", attachment_type=kinds.TEXT)
-    frames = b"[\n" + b",\n".join(encode_record(entry.record).rstrip() for entry in entries) + b"\n]\n"
-    json(frames.decode(), name="Frames", attachment_type=kinds.JSON)
-    if world.pictured:
-        from support.report.isolation_matrix import isolation_sheet  # noqa: PLC0415 -- takes half a second to load
-        from support.report.matrix_picture import draw  # noqa: PLC0415 -- as above
-
-        relation = world.recorder.checker.relation(name, world.private)
-        allure.attach(draw(isolation_sheet([relation])), name="Who could see whom", attachment_type=kinds.PNG)
-    if world.findings:
-        found = msgspec.json.format(msgspec.json.encode(world.findings), indent=2)
-        json(found.decode(), name="Findings", attachment_type=kinds.JSON)

@@ -16,8 +16,10 @@ from support.bdd.patterns import Pattern
 from support.client.question import Question
 from support.events import Control, Event, EventKind
 from support.findings import printable
+from support.rules.canary_words import named
 
 _MOST_ROWS = 200
+_MOST_READ = 1_000
 
 
 class _Shows(BaseMatcher[Question]):
@@ -234,7 +236,7 @@ def table(question: Question, marked: Sequence[int]) -> str:
         arrow = ">>" if index in marked else "  "
         helper = " (helper)" if event.parent is not None else ""
         tool = f"{event.tool}: " if event.tool else ""
-        text = printable(" ".join(f"{tool}{event.text or ''}"[:400].split())[:80])
+        text = printable(" ".join(named(f"{tool}{event.text or ''}"[:_MOST_READ]).split())[:80])
         rows.append(f"{arrow} {at - question.asked_at:8.4f}  {event.kind + helper:<24}  {text}".rstrip())
     if len(rows) > _MOST_ROWS:
         # Of an endless answer the beginning and the end say enough.

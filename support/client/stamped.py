@@ -81,11 +81,15 @@ class StampedConnection(ClientConnection):
         the part of a message that has come (cont).
         """
         self.on_frame, self.on_lost = on_frame, on_lost
-        for early in self._early:
-            on_frame(*early)
-        self._early.clear()
-        if self._lost_at is not None:
-            on_lost(self._lost_at)
+        lost_at, early = self._lost_at, self._early
+        self._early = []
+        for frame in early:
+            on_frame(*frame)
+            if self._lost_at != lost_at:
+                # It was too much, and given up: `on_lost` has been told.
+                return
+        if lost_at is not None:
+            on_lost(lost_at)
 
     def ending(self) -> Ending:
         """How the connection ended; to be asked once it has."""

@@ -14,6 +14,7 @@ from support.client.recorder import Recorder
 from support.client.session import NotConnected, Session
 from support.events import FIVE
 from support.report.conversation import as_table
+from support.rules.canary_words import named
 from support.trace import encode_record
 
 _RUN_S = 330.0
@@ -50,7 +51,7 @@ class _Examination:
         await session.wait_end(self.question)
         await session.close()
         self.recorder.finish()
-        self._ok("one run", f"{len(self.question.events)} events of {escape(repr(text))}")
+        self._ok("one run", f"{len(self.question.events)} events of {escape(repr(named(text)))}")
 
     def _ok(self, step: str, text: str) -> None:
         self.console.print(f"[green]ok[/]  {step:<10} {text}", highlight=False)

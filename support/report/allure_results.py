@@ -17,6 +17,9 @@ from allure_commons.logger import AllureFileLogger
 from allure_commons.model2 import Status, StatusDetails, TestResult
 from attr import asdict
 
+from support.findings import printable_lines
+from support.rules.canary_words import named
+
 OURS = re.compile(
     r".+-(result|container|globals)\.json(\.tmp)?|.+-attachment\..+|environment\.properties|(categories|executor)\.json"
 )
@@ -101,8 +104,9 @@ class AllureResults(AllureFileLogger):
 
 
 def _scrubbed(value: Any) -> Any:
+    """All texts as they can be shown: nothing in them acts, and canaries stand by their owner's name."""
     if isinstance(value, str):
-        return scrub(value)
+        return printable_lines(named(scrub(value)))
     if isinstance(value, dict):
         return {scrub(str(key)): _scrubbed(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

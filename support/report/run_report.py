@@ -6,8 +6,10 @@ from typing import Any
 
 import msgspec
 
+from support.findings import printable
 from support.report.evidence import plain, write_whole
 from support.report.judge import Judgement
+from support.rules.canary_words import named
 from support.verdict import Outcome, Status, Verdict, success_percent
 
 REPORT = "comprehensive_validation_report.json"
@@ -69,7 +71,7 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
                 "scenario": item.scenario,
                 "person": item.finding.person,
                 "connection": item.finding.connection,
-                "run": item.finding.run,
+                "run": None if item.finding.run is None else printable(named(item.finding.run)),
                 "evidence": {"trace": item.trace, "records": list(item.finding.evidence)},
             }
             for item in judgement.findings

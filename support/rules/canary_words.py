@@ -31,7 +31,10 @@ _CODES = {sign: f"q{code}" for code, sign in _SIGNS.items()}
 _DIGITS = "abcdefghij"
 _POINT_LETTERS = 5
 _UNIQUE_LETTERS = 8
-_WORD = re.compile(rf"{MARKER.decode()}((?:[a-pr-z]|q[a-y]){{0,512}}{END.decode()})[{LETTERS}]{{0,{_UNIQUE_LETTERS}}}")
+_WORD = re.compile(
+    rf"{MARKER.decode()}((?:[a-pr-z]|q[a-y]){{0,512}}{END.decode()})[{LETTERS}]{{0,{_UNIQUE_LETTERS}}}",
+    re.IGNORECASE,
+)
 _LAST_POINT = 0x10FFFF
 
 
@@ -100,8 +103,8 @@ def read_owner(letters: bytes) -> Owner:
 
 
 def named(text: str) -> str:
-    """The text as reports print it: with `canary of Ada` where her canary stands."""
-    return _WORD.sub(lambda match: f"canary of {read_owner(match[1].encode()).name}", text)
+    """The text as reports print it: with `canary of Ada` where her canary stands, in whatever case."""
+    return _WORD.sub(lambda match: f"canary of {read_owner(match[1].lower().encode()).name}", text)
 
 
 def _sign(code: str, text: str, at: int) -> tuple[str | None, int]:

@@ -139,6 +139,10 @@ def test_defaults(tmp_path: Path) -> None:
         "max_connections": 50,
         "allow_stress": False,
         "max_frame_bytes": 1_048_576,
+        "max_run_events": 20_000,
+        "max_run_bytes": 16_777_216,
+        "max_connection_frames": 50_000,
+        "max_connection_bytes": 67_108_864,
     }
 
 

@@ -1,0 +1,57 @@
+"""What Allure shows of a scenario: the conversation, its frames and what the rules found."""
+
+import re
+
+import allure
+import msgspec
+
+from support.bdd.world import World
+from support.client.recorder import Entry
+from support.trace import encode_record
+
+_MOST_BYTES = 4_194_304
+_UNSEEN = re.compile(r"[^ -~\n]")
+
+
+def attach(world: World, scenario: str) -> None:
+    """Shows to Allure what came of a scenario, as far as a page can hold it; the trace has it whole."""
+    entries = list(world.recorder.entries)
+    if not entries:
+        return
+    kinds = allure.attachment_type
+    allure.attach(world.table(), name="The conversation", attachment_type=kinds.TEXT)
+    frames, shown = _frames(entries)
+    name = "Frames" if shown == len(entries) else f"Frames (the first {shown} of {len(entries)}; see {world.trace})"
+    allure.attach(as_text(frames), name=name, attachment_type=kinds.JSON)
+    if world.pictured:
+        from support.report.isolation_matrix import isolation_sheet  # noqa: PLC0415 -- takes half a second to load
+        from support.report.matrix_picture import draw  # noqa: PLC0415 -- as above
+
+        relation = world.recorder.checker.relation(scenario, world.private)
+        allure.attach(draw(isolation_sheet([relation])), name="Who could see whom", attachment_type=kinds.PNG)
+    if world.findings:
+        found = msgspec.json.format(msgspec.json.encode(world.findings), indent=2).decode()
+        allure.attach(as_text(found), name="Findings", attachment_type=kinds.JSON)
+
+
+def _frames(entries: list[Entry]) -> tuple[str, int]:
+    """The records as a JSON array, as many of them as fit, and how many those are."""
+    lines: list[bytes] = []
+    size = 0
+    for entry in entries:
+        line = encode_record(entry.record).rstrip()
+        size += len(line)
+        if size > _MOST_BYTES:
+            break
+        lines.append(line)
+    return "[\n" + b",\n".join(lines).decode() + "\n]\n", len(lines)
+
+
+def as_text(json: str) -> str:
+    """The same JSON value, in which what cannot be printed, or turns the direction of writing, stands as an escape."""
+    return _UNSEEN.sub(lambda match: match[0] if match[0].isprintable() else _escape(match[0]), json)
+
+
+def _escape(char: str) -> str:
+    units = char.encode("utf-16-be", errors="surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
