@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import jwt
 
-from support.targets.exchange import NotReady, Reply, Unreachable, exchange, ssl_context
+from support.targets.exchange import NotReady, Reply, Unreachable, check_trust, exchange, ssl_context
 from support.targets.health import HealthReport, check_health, wait_healthy
 from support.targets.mistakes import Misconfigured, TargetFault
 from support.targets.model import Target
@@ -28,6 +28,7 @@ __all__ = [
     "TargetFault",
     "Unreachable",
     "check_health",
+    "check_trust",
     "ssl_context",
     "wait_healthy",
 ]

@@ -12,7 +12,7 @@ import msgspec
 from support.targets.mistakes import Misconfigured, convert
 from support.targets.model import Target
 from support.targets.nearness import nearest_first
-from support.targets.sections import Invalid, Limits, Prompts, Tls
+from support.targets.sections import Invalid, Limits, Prompts
 
 __all__ = ["URL_VARIABLE", "Misconfigured", "Target", "environments", "load_target", "profile_text", "suite_root"]
 
@@ -52,7 +52,8 @@ def load_target(environment: str, environ: Mapping[str, str] = os.environ) -> Ta
     if _is_path(target.profile):
         target = msgspec.structs.replace(target, profile=str((path.parent / target.profile).resolve()))
     if target.tls.ca_file:
-        target = msgspec.structs.replace(target, tls=Tls(ca_file=str((path.parent / target.tls.ca_file).resolve())))
+        ca_file = str((path.parent / target.tls.ca_file).resolve())
+        target = msgspec.structs.replace(target, tls=msgspec.structs.replace(target.tls, ca_file=ca_file))
     url = environ.get(URL_VARIABLE, "").strip()
     return _moved(target, url) if url else target
 

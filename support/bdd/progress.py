@@ -65,6 +65,10 @@ class Progress:
         """The run cannot go on."""
         self._say(f"[red]{escape(reason)}[/]")
 
+    def warn(self, caveat: str) -> None:
+        """Something that forbids to approve; it is said in any case."""
+        self.console.print(f"[bold yellow]WARNING[/] {escape(caveat)}", highlight=False, soft_wrap=True)
+
     def began(self, scenario: Scenario, world: World) -> None:
         """A scenario begins."""
         category = world.key.partition("/")[0]

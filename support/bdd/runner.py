@@ -104,6 +104,9 @@ class SuiteRunner(Runner):
             self._fault = f"the target cannot be judged: {error}"
             progress.failed(self._fault)
             return True
+        finally:
+            for caveat in suite.caveats:
+                progress.warn(caveat)
         for scenario in selected:
             suite.evidence.append(_selected(scenario))
         if not selected:

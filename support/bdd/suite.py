@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from support import __version__
-from support.access import Access, TargetFault, ssl_context, wait_healthy
+from support.access import Access, TargetFault, check_trust, ssl_context, wait_healthy
 from support.backend.launch import BackendFailed, BackendProcess
 from support.bdd.loop import LoopThread
 from support.bdd.own_load import OwnLoad
@@ -66,6 +66,7 @@ class Suite:
         self._log: logging.Handler | None = None
         self.tls: ssl.SSLContext | None = None
         self.target: Target
+        self.caveats: tuple[str, ...] = ()
         self.profile: Profile
         self.profile_toml = ""
         self.access: Access
@@ -88,7 +89,7 @@ class Suite:
             self.profile = Profile.from_toml(self.profile_toml)
         except ProfileError as error:
             raise Misconfigured(f"profile {name}: {error}") from error
-        self.tls = ssl_context(target)
+        self.tls, self.caveats = ssl_context(target), target.caveats
         self.access = Access(target, environ)
         self.loop.start()
         self.target = self._start_backend(target, environ) if target.start == "embedded" else target
@@ -103,6 +104,7 @@ class Suite:
         """
         self.prepare()
         try:
+            self.loop.call(check_trust(self.target), _START_S * 2)
             if self.target.health:
                 patience_s = _START_S if self.target.start == "embedded" else _FOREIGN_START_S
                 self.loop.call(wait_healthy(self.target, patience_s), _START_S * 2)
@@ -136,7 +138,7 @@ class Suite:
                 url=_without_query(target.url), profile_toml=self.profile_toml, budgets=target.budgets,
                 clock=target.clock, wanted=plan.wanted, tags=plan.tags, absent=absent,
                 accepted=dict(target.accepted_gaps), success_percent=target.thresholds.success_percent,
-                latency_ms_avg=target.thresholds.latency_ms_avg, versions=versions(),
+                latency_ms_avg=target.thresholds.latency_ms_avg, versions=versions(), caveats=self.caveats,
             )
         )  # fmt: skip
         self.own_load = OwnLoad(self.backend.pid if self.backend is not None else None)

@@ -36,7 +36,10 @@ class _Examination:
         if target.health:
             report = await check_health(target)
             self._ok("health", f"{report.service} {report.version} says {report.status}")
-        self._ok("TLS", "verified" if suite.tls is not None else "not used (ws://)")
+        for caveat in suite.caveats:
+            self.console.print(f"[bold yellow]WARNING[/] {escape(caveat)}", highlight=False, soft_wrap=True)
+        if not suite.caveats:
+            self._ok("TLS", "verified" if suite.tls is not None else "not used (ws://)")
         persona = target.personas[0]
         entry = await suite.access.pass_for(persona)
         self._ok("auth", f"a pass for {persona.name} ({target.auth.obtain}, shown as {target.auth.send})")

@@ -19,7 +19,10 @@ from support.verdict import Outcome
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """What was judged: the target without its secrets, and what was wanted of it."""
+    """What was judged: the target without its secrets, and what was wanted of it.
+
+    `caveats` say why nothing that this session finds out can approve.
+    """
 
     session_id: str
     started_epoch_s: float
@@ -35,6 +38,7 @@ class Judged(msgspec.Struct, frozen=True):
     success_percent: float
     latency_ms_avg: float
     versions: dict[str, str] = {}
+    caveats: tuple[str, ...] = ()
 
 
 class Measurements(msgspec.Struct, frozen=True):

@@ -63,7 +63,7 @@ def judge(folder: Path) -> Judgement:
     session, profile = _opened(evidence, folder)
     ledger = _Ledger(evidence)
     meter = Meter(session.clock)
-    gaps = _gaps(ledger)
+    gaps = [*session.caveats, *_gaps(ledger)]
     findings: list[Attributed] = []
     relations: list[Relation] = []
     for entry in ledger.finished.values():

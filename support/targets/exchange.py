@@ -15,6 +15,7 @@ from support.targets.mistakes import Misconfigured, TargetFault
 from support.targets.model import Target
 
 _LARGEST_BODY_BYTES = 65_536
+_WSS_PORT = 443
 
 
 class Unreachable(Misconfigured):
@@ -58,7 +59,8 @@ def bare(url: str) -> str:
 def ssl_context(target: Target) -> ssl.SSLContext | None:
     """What verifies the target's certificate: [tls] ca_file if there is one, else the system's authorities.
 
-    None for a ws:// url. Raises Misconfigured for a ca_file that is not there or holds no certificate.
+    It verifies nothing where [tls] says so in so many words. None for a ws:// url. Raises Misconfigured for a ca_file
+    that is not there or holds no certificate.
     """
     return _trust(target) if urlsplit(target.url).scheme == "wss" else None
 
@@ -67,11 +69,34 @@ def _trust(target: Target) -> ssl.SSLContext:
     ca_file = target.tls.ca_file
     expected = f"{target.name}: tls.ca_file: expected a file with certificates in PEM form, but {ca_file!r}"
     try:
-        return ssl.create_default_context(cafile=ca_file or None)
+        context = ssl.create_default_context(cafile=ca_file or None)
     except ssl.SSLError as error:
         raise Misconfigured(f"{expected} holds none ({error.reason or error})") from error
     except OSError as error:
         raise Misconfigured(f"{expected} cannot be read: {error.strerror}") from error
+    if target.tls.insecure_skip_verification:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+async def check_trust(target: Target) -> None:
+    """Shakes hands with a wss:// target, whose certificate nobody may have seen yet: its health may live elsewhere.
+
+    Raises Misconfigured where there is no trust or no TLS. Whatever else goes wrong here is judged when people come.
+    """
+    context = ssl_context(target)
+    if context is None:
+        return
+    parts = urlsplit(target.url)
+    try:
+        async with asyncio.timeout(target.budgets.handshake_s):
+            _, writer = await asyncio.open_connection(parts.hostname, parts.port or _WSS_PORT, ssl=context)
+    except ssl.SSLError as error:
+        raise _no_trust(f"{target.name}: {bare(target.url)}", error) from error
+    except (OSError, TimeoutError):
+        return
+    writer.transport.abort()
 
 
 async def exchange(
@@ -125,17 +150,8 @@ async def _reply(response: httpx.Response, url: str) -> Reply:
 def _no_connection(target: Target, where: str, error: httpx.TransportError) -> Misconfigured:
     causes = list(_causes(error))
     for cause in causes:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            step = "put the authority's certificate into a file and name it in [tls] ca_file"
-            return Misconfigured(
-                f"{where}: expected a certificate that can be trusted, but {cause.verify_message}; "
-                f"if the target is yours, {step}"
-            )
         if isinstance(cause, ssl.SSLError):
-            return Misconfigured(
-                f"{where}: expected TLS, but the handshake failed ({cause.reason or 'no reason given'}); "
-                f"a server without TLS has a ws:// url"
-            )
+            return _no_trust(where, cause)
     expected = "expected a server that accepts connections, but"
     step = f"start the backend, or correct url in the target file (or WEBSOCKET_TEST_URL): it is {bare(target.url)}"
     if any(isinstance(cause, socket.gaierror) for cause in causes):
@@ -146,6 +162,19 @@ def _no_connection(target: Target, where: str, error: httpx.TransportError) -> M
         (os.strerror(cause.errno) for cause in causes if isinstance(cause, OSError) and cause.errno), str(error)
     )
     return Unreachable(f"{where}: {expected} {said.lower() or 'there is none'}; {step}")
+
+
+def _no_trust(where: str, error: ssl.SSLError) -> Misconfigured:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        step = "put the authority's certificate into a file and name it in [tls] ca_file"
+        return Misconfigured(
+            f"{where}: expected a certificate that can be trusted, but {error.verify_message}; "
+            f"if the target is yours, {step}"
+        )
+    return Misconfigured(
+        f"{where}: expected TLS, but the handshake failed ({error.reason or 'no reason given'}); "
+        f"a server without TLS has a ws:// url"
+    )
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -132,6 +132,14 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         except ValueError:
             return host == "localhost" or host.endswith(".localhost")
 
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """Why nothing that is found out about this target can approve it."""
+        asked = (self.url, self.resolve(self.health), self.resolve(self.auth.login_url))
+        if self.tls.insecure_skip_verification and any(url.startswith(("wss:", "https:")) for url in asked):
+            return ("the certificate was not verified (tls.insecure_skip_verification): anybody may have answered",)
+        return ()
+
     def resolve(self, path_or_url: str) -> str:
         """A path at the target's origin as a full URL; a full URL stays as it is."""
         return urljoin(self.origin, path_or_url)

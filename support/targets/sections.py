@@ -197,6 +197,16 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Tls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[tls]: a private authority, trusted instead of the system's. Verification cannot be switched off."""
+    """[tls]: a private authority, trusted instead of the system's.
+
+    With `insecure_skip_verification` whoever answers is trusted: every run warns of it, and none approves.
+    """
 
     ca_file: str = ""
+    insecure_skip_verification: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse an authority that would never be asked."""
+        if self.ca_file and self.insecure_skip_verification:
+            expected = "false where ca_file names whom to trust (remove one of the two)"
+            raise Invalid("insecure_skip_verification", expected, "it is true")

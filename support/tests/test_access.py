@@ -3,8 +3,6 @@
 import asyncio
 import base64
 import contextlib
-import datetime
-import ipaddress
 import json
 import pickle
 import ssl
@@ -21,10 +19,6 @@ from urllib.parse import parse_qs, quote, urlencode
 import jwt
 import msgspec
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -36,6 +30,7 @@ from support.access import (
     TargetFault,
     Unreachable,
     check_health,
+    check_trust,
     ssl_context,
     wait_healthy,
 )
@@ -43,6 +38,7 @@ from support.settings import Misconfigured, load_target
 from support.targets.model import Target
 from support.targets.redactor import Redactor
 from support.targets.sections import Auth, Budgets, Persona, Prompt, Prompts, Tls
+from support.tests.hostile.certificate import Authority
 
 SECRET = "an-hmac-secret-of-more-than-32-bytes!"
 PASSWORD = "correct-horse-battery"
@@ -51,19 +47,6 @@ HEALTHY = {"status": "healthy", "service": "reference-chat", "version": "2.1.0",
 
 
 # Python 3.13 refuses an authority that does not say that it signs certificates.
-_SIGNS_OTHERS = x509.KeyUsage(
-    key_cert_sign=True,
-    crl_sign=True,
-    digital_signature=False,
-    key_encipherment=False,
-    content_commitment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    encipher_only=False,
-    decipher_only=False,
-)
-
-
 @dataclass
 class Asked:
     """What a server was asked, and what it answers: (status, content type, body), one after the other."""
@@ -421,58 +404,6 @@ def test_a_secret_is_found_in_every_form(secret: str, around: tuple[str, str], e
 # TLS -----------------------------------------------------------------------------------------------------------
 
 
-class Authority:
-    """A private certificate authority: `ca_file` is what its friends trust."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Authority of these tests")])
-        certificate = (
-            self._builder(self.name, self.key)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_SIGNS_OTHERS, critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), critical=False)
-            .sign(self.key, hashes.SHA256())
-        )
-        self.ca_file = folder / "ca.pem"
-        self.ca_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-
-    def server_context(self, host: str) -> ssl.SSLContext:
-        """What a server at `host` (an IP address or a name) presents."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        is_name = host[-1].isalpha()
-        alternative = x509.DNSName(host) if is_name else x509.IPAddress(ipaddress.ip_address(host))
-        certificate = (
-            self._builder(x509.Name([]), key)
-            .add_extension(x509.SubjectAlternativeName([alternative]), critical=True)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
-            .sign(self.key, hashes.SHA256())
-        )
-        file = self.folder / f"{host}.pem"
-        file.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-            + certificate.public_bytes(serialization.Encoding.PEM)
-        )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-        return context
-
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-        began = datetime.datetime.fromtimestamp(time.time() - 3600, datetime.UTC)
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self.name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(began)
-            .not_valid_after(began + datetime.timedelta(days=1))
-        )
-
-
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
@@ -509,6 +440,32 @@ def test_a_certificate_of_another_host(authority: Authority) -> None:
 def test_a_server_without_tls_behind_wss() -> None:
     with served(answer(HEALTHY)) as asked, pytest.raises(Misconfigured, match="expected TLS, but the handshake failed"):
         asyncio.run(check_health(secured(asked)))
+
+
+def test_who_answers_is_trusted_only_where_the_target_says_so_in_so_many_words(authority: Authority) -> None:
+    loud = Tls(insecure_skip_verification=True)
+    with served(answer({**HEALTHY, "access_token": "from-the-login"}), tls=authority.server_context("a.b")) as asked:
+        trusting = target(f"wss://127.0.0.1:{asked.port}/ws", Auth(obtain="login", send="bearer"), tls=loud)
+        assert asyncio.run(check_health(trusting)).status == "healthy"
+        asyncio.run(check_trust(trusting))
+        entrance = Access(trusting, {"ADA_NAME": "ada", "ADA_PASSWORD": PASSWORD})
+        assert pass_for(entrance).token == "from-the-login"
+    (caveat,) = trusting.caveats
+    assert "the certificate was not verified (tls.insecure_skip_verification)" in caveat
+    assert target("ws://h/ws", tls=loud).caveats == secured(asked).caveats == ()
+    assert target("ws://h/ws", tls=loud, health="https://h/up").caveats == (caveat,)
+
+
+def test_the_certificate_of_the_chat_is_looked_at_though_health_lives_elsewhere(authority: Authority) -> None:
+    with served(answer(HEALTHY), tls=authority.server_context("127.0.0.1")) as asked:
+        asyncio.run(check_trust(secured(asked, authority.ca_file)))
+        with pytest.raises(Misconfigured, match=r"wss://.*expected a certificate that can be trusted, but .*ca_file"):
+            asyncio.run(check_trust(secured(asked)))
+    with served(answer(HEALTHY)) as plain, pytest.raises(Misconfigured, match="expected TLS, but the handshake failed"):
+        asyncio.run(check_trust(secured(plain)))
+    # Nobody is there, or nobody speaks TLS: no question of trust.
+    for nobody in (secured(asked), target(plain.url)):
+        asyncio.run(check_trust(nobody))
 
 
 def test_verification_is_always_on(authority: Authority) -> None:

@@ -277,7 +277,13 @@ MISTAKES = [
     ("[budgets]\nstart = 3", "budgets.start", "known keys", "the nearest is 'start_s'"),
     ("[limits]\nmax_connections = 0", "limits.max_connections", "of at least 1", "0 came"),
     ("[limits]\nmax_frame_bytes = 10", "limits.max_frame_bytes", "of at least 1024", "10 came"),
-    ("[tls]\nverify = false", "tls.verify", "known keys", "known are ca_file"),
+    ("[tls]\nverify = false", "tls.verify", "known keys", "known are ca_file, insecure_skip_verification"),
+    (
+        '[tls]\nca_file = "a"\ninsecure_skip_verification = true',
+        "tls.insecure_skip_verification",
+        "false where ca_file",
+        "it is true",
+    ),
     ("[tls]\nca_file = 1", "tls.ca_file", "a text", "1 came"),
     ("[colour]", "colour", "known keys", "known are name, url"),
 ]

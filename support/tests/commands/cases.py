@@ -5,7 +5,7 @@ from pathlib import Path
 
 from support.tests.commands.process import Ran, judged, target
 from support.tests.hostile import conduct as does
-from support.tests.hostile.certificate import self_signed
+from support.tests.hostile.certificate import Authority
 from support.tests.hostile.server import Act, HostileServer
 
 _HEALTHY = does.health()
@@ -54,7 +54,7 @@ class Met:
 
 def meet(case: Case, folder: Path) -> Met:
     """Runs the command against the case's server."""
-    context = self_signed(folder)[0] if case.tls in ("both", "server") else None
+    context = Authority(folder).server_context("127.0.0.1") if case.tls in ("both", "server") else None
     with HostileServer(case.door, case.health, context) as server:
         url = server.url.replace("ws://", "wss://") if case.tls == "client" else server.url
         url = url.replace("wss://", "ws://") if case.tls == "server" else url
