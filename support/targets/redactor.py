@@ -2,10 +2,14 @@
 
 import base64
 import json
+import re
+from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
 
 # Whatever is shorter occurs in ordinary words: to replace it would spoil the evidence and protect nobody.
 SHORTEST_SECRET = 8
+_PERCENT = re.compile("%[0-9A-F]{2}")
+_URL_SAFE = str.maketrans("+/", "-_")
 
 
 class Redactor:
@@ -42,14 +46,27 @@ class Redactor:
         return data
 
 
+def _inside_base64(raw: bytes) -> Iterator[str]:
+    """What base64 of any text around the secret always holds, for each of the three alignments."""
+    for before in range(3):
+        first, end = -(-before * 4 // 3), (before + len(raw)) * 4 // 3
+        packed = base64.b64encode(b"\0" * before + raw).decode()[first:end]
+        yield packed
+        yield packed.translate(_URL_SAFE)
+
+
 def _forms(secret: str) -> set[str]:
     raw = secret.encode()
     forms = {
         secret,
         base64.urlsafe_b64encode(raw).decode().rstrip("="),
         base64.b64encode(raw).decode().rstrip("="),
+        *_inside_base64(raw),
+        raw.hex(),
+        raw.hex().upper(),
         quote(secret, safe=""),
         quote_plus(secret),
+        _PERCENT.sub(lambda match: match[0].lower(), quote(secret, safe="")),
         json.dumps(secret)[1:-1],
         json.dumps(secret, ensure_ascii=False)[1:-1],
     }

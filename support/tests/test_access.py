@@ -5,6 +5,7 @@ import base64
 import contextlib
 import json
 import pickle
+import re
 import ssl
 import threading
 import time
@@ -381,6 +382,9 @@ ENCODINGS: list[Callable[[str], str]] = [
     lambda secret: base64.b64encode(secret.encode()).decode(),
     lambda secret: base64.urlsafe_b64encode(secret.encode()).decode().rstrip("="),
     lambda secret: quote(secret, safe=""),
+    lambda secret: re.sub("%..", lambda match: match[0].lower(), quote(secret, safe="")),
+    lambda secret: secret.encode().hex(),
+    lambda secret: secret.encode().hex().upper(),
     lambda secret: urlencode({"": secret})[1:],
 ]
 
@@ -399,6 +403,23 @@ def test_a_secret_is_found_in_every_form(secret: str, around: tuple[str, str], e
     clean = redactor.redact(around[0] + form + around[1])
     assert "[token of Ada]" in clean
     assert len(clean) <= len(around[0]) + len(around[1]) + len("[token of Ada]") + 2 or secret in "[token of Ada]"
+
+
+@given(
+    secret=st.text(st.characters(codec="utf-8"), min_size=8, max_size=60),
+    around=st.tuples(st.binary(max_size=9), st.binary(max_size=9)),
+    encode=st.sampled_from([base64.b64encode, base64.urlsafe_b64encode]),
+)
+def test_a_secret_is_found_in_base64_of_something_larger(
+    secret: str, around: tuple[bytes, bytes], encode: Callable[[bytes], bytes]
+) -> None:
+    redactor = Redactor()
+    redactor.learn(secret, "Ada")
+    clean = redactor.redact_bytes(encode(around[0] + secret.encode() + around[1]))
+
+    assert b"[token of Ada]" in clean
+    # What is left are the neighbours, and at most two letters of six bits at each end of the secret.
+    assert len(clean) - len("[token of Ada]") <= (len(around[0]) + len(around[1])) * 4 / 3 + 8
 
 
 # TLS -----------------------------------------------------------------------------------------------------------

@@ -111,14 +111,18 @@ def started(
                 process.wait()
 
 
-def ended(process: "subprocess.Popen[bytes]", folder: Path, deadline_s: float = DEADLINE_S) -> Ran:
-    """Waits for the end of a command, which has a deadline."""
+def ended(
+    process: "subprocess.Popen[bytes]", folder: Path, deadline_s: float = DEADLINE_S,
+    watch: Callable[[psutil.Process], None] = lambda _: None,
+) -> Ran:  # fmt: skip
+    """Waits for the end of a command, which has a deadline. `watch` is shown the process again and again."""
     peak = 0
     deadline = time.monotonic() + deadline_s
     watched = psutil.Process(process.pid)
     while True:
         with suppress(psutil.Error):
             peak = max(peak, watched.memory_info().rss)
+            watch(watched)
         try:
             code = process.wait(0.02)
             break

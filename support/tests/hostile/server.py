@@ -21,7 +21,7 @@ _START_S = 10.0
 
 
 class Wire:
-    """The server's end of one TCP connection, before and after the upgrade. `token`: the bearer token that came."""
+    """The server's end of one TCP connection, before and after the upgrade."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
@@ -31,6 +31,10 @@ class Wire:
 
     @property
     def token(self) -> str:
+        """The token that was shown as a bearer, or as a subprotocol of its own."""
+        _, _, packed = self.headers.get("sec-websocket-protocol", "").partition("jwt.")
+        if packed:
+            return base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)).decode()
         return self.headers.get("authorization", "").removeprefix("Bearer ")
 
     async def read_request(self) -> None:
