@@ -13,6 +13,7 @@ _STRANGERS = 1_000
 _DEEP = 10_000
 _MEGABYTE = 1_048_576
 _TEN_MEGABYTES = 10_000_000
+_MOST_SENT = 64 * _MEGABYTE
 
 Message = str | bytes
 
@@ -90,6 +91,8 @@ class Hostility:
 
     def _too_large(self, session: Session) -> str:
         most = session.announced("max_message_bytes", _MEGABYTE)
+        if not 0 < most <= _MOST_SENT:
+            raise NotExercised(f"{self.world.suite.target.name} announces that it takes messages of {most} bytes")
         empty = len(self.world.frame("start", request="large", prompt="", thread=None))
         return self.world.frame("start", request="large", prompt="x" * (most + 1 - empty), thread=None)
 

@@ -5,6 +5,8 @@ from websockets.exceptions import InvalidMessage, InvalidStatus
 from support.client.stamped import Ending
 from support.findings import printable
 
+_SHOWN = 200
+
 
 def how(ending: Ending) -> str:
     """How a connection ended, as the rest of a sentence about it."""
@@ -19,12 +21,12 @@ def said(error: Exception) -> str:
     if isinstance(error, InvalidStatus):
         status, location = error.response.status_code, error.response.headers.get("Location")
         if 300 <= status < 400 and location:
-            return printable(f"HTTP {status}, a redirect to {location.partition('?')[0][:200]}")
-        body = (error.response.body or b"")[:200].decode(errors="replace").strip()
+            return printable(f"HTTP {status}, a redirect to {location.partition('?')[0][:_SHOWN]}")
+        body = (error.response.body or b"")[:_SHOWN].decode(errors="replace").strip()
         return printable(f"HTTP {status}{f': {body}' if body else ''}")
     if isinstance(error, InvalidMessage):
-        return printable(f"no HTTP answer to the upgrade ({error})")
+        return printable(f"no HTTP answer to the upgrade ({error.__cause__ or error})"[:_SHOWN])
     if isinstance(error, TimeoutError):
         return "no answer to the upgrade in time"
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return printable(" ".join(text.split()) or type(error).__name__)
+    return printable(" ".join(text.split())[:_SHOWN] or type(error).__name__)

@@ -54,7 +54,7 @@ def _without_session(name: str, value: str) -> str:
 
 
 def kept_body(response: Response, clean: Callable[[str], str]) -> str:
-    """The body without secrets: its beginning, and all of it (websockets takes 1 MiB) where it may hold a canary."""
+    """The body without secrets: its beginning, and all of it (256 KiB are read) where it may hold a canary."""
     body = bytes(response.body or b"")
     text = clean(body.decode(errors="replace"))
     return text if canaries.suspicious(text.encode()) else text[:_BODY_KEPT]

@@ -41,7 +41,7 @@ class Recorder:
 
     def __init__(
         self, scenario: str, path: Path | None, profile: Profile, budgets: Budgets, redact: Callable[[bytes], bytes], *,
-        most_bytes: int = 134_217_728,
+        most_bytes: int = 67_108_864,
     ) -> None:  # fmt: skip
         self.began = time.monotonic()
         epoch_s = _EPOCH_OF_MONOTONIC + self.began

@@ -18,6 +18,7 @@ OnLost = Callable[[float], None]
 
 _DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 _HANG_UP_S = 1.0
+_MOST_OF_AN_ANSWER = 262_144
 
 
 class Most(NamedTuple):
@@ -62,6 +63,7 @@ class StampedConnection(ClientConnection):
         self.on_frame: OnFrame | None = None
         self.on_lost: OnLost | None = None
         self._most = most
+        self._answer_bytes = 0
         self._frames = 0
         self._bytes = 0
         self._early: list[tuple[Opcode, bytes, float]] = []
@@ -121,7 +123,16 @@ class StampedConnection(ClientConnection):
 
     def data_received(self, data: bytes) -> None:
         """Takes bytes off the wire. What is no WebSocket frame ends the connection: nothing after it can be read."""
+        if self.response is None:
+            self._answer_bytes += len(data)
+            if self._answer_bytes > _MOST_OF_AN_ANSWER:
+                # websockets would read a megabyte, which takes it ten seconds where it comes in chunks of few bytes.
+                self.transport.abort()
+                return
         super().data_received(data)
+        if self.response is None and self.protocol.handshake_exc is not None:
+            # It would also wait for the end of what is no answer, which may never come.
+            self.transport.abort()
         if self.protocol.parser_exc is not None:
             self._end(time.monotonic())
 

@@ -286,7 +286,8 @@ class ConnectionChecker:
         """CONTENT-2: what came was no message that a client can take, which had to end the connection."""
         waiting.on_closed(self.desk, self.windows, "nobody")
         came = reason or "something else"
-        self.report("CONTENT-2", "WebSocket messages that can be taken", f"{came} (ended with {code})", n)
+        expected = "WebSocket messages that can be taken"
+        self.report("CONTENT-2", expected, f"{came} (ended with {code})", n, about="all that came")
 
     def finish(self, n: int) -> None:
         """Nothing more will come: what is still open has no end."""

@@ -11,8 +11,8 @@ _MOST_FINDINGS = 10_000
 class Ledger:
     """What one connection's person was done.
 
-    The first breach of each rule and run, and of each person whom it is about, becomes a finding, 10,000 in `findings`
-    at most, which several ledgers may share; `counts` says how often each rule was broken.
+    The first breach of each rule and run, and of whom or what it is about, becomes a finding, 10,000 in `findings` at
+    most, which several ledgers may share; `counts` says how often each rule was broken.
     """
 
     def __init__(self, person: str, connection: str, findings: list[Finding]) -> None:
@@ -25,7 +25,7 @@ class Ledger:
     def report(
         self, rule: str, expected: str, actual: str, *evidence: int, run: Run | None = None, about: str = ""
     ) -> None:
-        """Notes a breach; the first of each rule and run becomes a finding, one for each person whom it is `about`."""
+        """Notes a breach; the first of each rule and run becomes a finding, one for each whom or what it is `about`."""
         self.counts[rule] = self.counts.get(rule, 0) + 1
         key = (rule, run.id if run is not None else "", about)
         if key in self._reported or len(self.findings) >= _MOST_FINDINGS:

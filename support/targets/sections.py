@@ -193,7 +193,7 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_run_events: Annotated[int, Meta(ge=100, le=10_000_000)] = 20_000
     max_run_bytes: Annotated[int, Meta(ge=1024, le=1_073_741_824)] = 16_777_216
     max_connection_frames: Annotated[int, Meta(ge=100, le=10_000_000)] = 50_000
-    max_connection_bytes: Annotated[int, Meta(ge=1024, le=1_073_741_824)] = 67_108_864
+    max_connection_bytes: Annotated[int, Meta(ge=1024, le=1_073_741_824)] = 33_554_432
 
 
 class Tls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -142,7 +142,7 @@ def test_defaults(tmp_path: Path) -> None:
         "max_run_events": 20_000,
         "max_run_bytes": 16_777_216,
         "max_connection_frames": 50_000,
-        "max_connection_bytes": 67_108_864,
+        "max_connection_bytes": 33_554_432,
     }
 
 

@@ -52,7 +52,15 @@ def _parse(text: str, wrong: Callable[[str, str], None], problems: list[Problem]
     def constant(name: str) -> None:
         wrong("numbers that JSON knows", name)
 
-    decoder = json.JSONDecoder(parse_constant=constant)
+    def whole(digits: str) -> int | float:
+        try:
+            return int(digits)
+        except ValueError:
+            # JSON sets no limit, and Python does (sys.get_int_max_str_digits).
+            wrong("numbers of sensible length", f"a number of {len(digits)} digits")
+            return float(digits)
+
+    decoder = json.JSONDecoder(parse_constant=constant, parse_int=whole)
     stripped = text.strip(" \t\r\n")
     try:
         value, end = decoder.raw_decode(stripped)

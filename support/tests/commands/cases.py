@@ -5,6 +5,7 @@ from pathlib import Path
 
 from support.tests.commands.process import Ran, judged, target
 from support.tests.hostile import conduct as does
+from support.tests.hostile import excess
 from support.tests.hostile.certificate import Authority
 from support.tests.hostile.server import Act, HostileServer
 
@@ -14,7 +15,10 @@ _RIGHT = does.conversation(does.rightly)
 _SLOW = {
     "health_500", "health_hangs", "door_403", "door_404", "tls_only_ours", "tls_only_theirs", "closes_1011_at_once",
     "endless_fragments", "bad_opcode", "not_utf8", "nan", "deep_lists", "deep_objects", "closes_4400", "closes_1005",
-    "closes_2000", "closes_without_code", "flood",
+    "closes_2000", "closes_without_code", "flood", "bomb_in_fragments", "small_bombs", "no_deflate",
+    "frame_of_exabytes",
+    "unknown_frames", "endless_header", "endless_status", "endless_body", "dripping_answer", "stamp_1e400",
+    "stamp_of_5000_digits", "run_of_5000_digits",
 }  # fmt: skip
 
 
@@ -22,7 +26,7 @@ _SLOW = {
 class Case:
     """A backend, the exit code that it earns, and what has to be said of it.
 
-    `rules` maps rules to a piece of "expected / actual" of their first finding; `says` is a piece of the verdict's
+    `rules` maps rules to a piece of "expected / actual" of one of their findings; `says` is a piece of the verdict's
     reason or, for exit code 3, of the one line on stderr. `tls`: which side speaks it ("both", "server", "client").
     """
 
@@ -122,10 +126,48 @@ IN_THE_FRAMES = [
     Case("escapes", 1, answering(does.escapes),
          rules={"CONTENT-2": "half of a surrogate pair", "CONTENT-4": "\\x1b[31mred"}),
     Case("path_tricks", 1, answering(does.path_tricks), rules={"CONTENT-4": "an answer with '391' / '../../etc"}),
-    Case("flood", 1, answering(does.flood), peak_mb=400,
-         rules={"CONTENT-2": "more than 50000 messages", "LIFECYCLE-2": "49999 events and no end"}),
+    Case("flood", 1, answering(does.flood), peak_mb=300,
+         rules={"CONTENT-2": "more than 20000 events in one answer", "LIFECYCLE-2": "20001 events and no end"}),
     Case("token_echoed", 1, answering(does.echo_of_the_token), rules={"CONTENT-5": "a token at byte"}),
 ]  # fmt: skip
+_HEAD = b"HTTP/1.1 401 No\r\nContent-Type: text/html\r\n"
+_TOO_LARGE = "WebSocket messages that can be taken / a message too large: "
+_NO_HTTP = {"CONNECTION-1": "a connection / no HTTP answer to the upgrade ("}
+_FRAMES = {"CONTENT-2": "WebSocket messages that can be taken / more than 50000 frames on one connection"}
+_LONG_NUMBER = {"CONTENT-2": "numbers of sensible length / a number of 5000 digits"}
+IN_EXCESS = [
+    Case("bomb", 1, excess.bomb, peak_mb=150, rules={"CONTENT-2": f"{_TOO_LARGE}frame exceeds limit of 1048576"}),
+    Case("bomb_in_fragments", 1, excess.bomb_in_fragments, peak_mb=150, rules={"CONTENT-2": f"{_TOO_LARGE}frame"}),
+    Case("small_bombs", 1, excess.small_bombs, peak_mb=300,
+         rules={"CONTENT-2": "WebSocket messages that can be taken / more than 33554432 bytes on one connection"}),
+    Case("no_deflate", 1, excess.no_deflate, rules={"CONTENT-2": "decompression failed (ended with 1002)"}),
+    Case("frame_without_end", 1, answering(excess.frame_without_end), peak_mb=150,
+         rules={"LIFECYCLE-2": "one end / nothing for 2.0 s after 2 events"}),
+    Case("frame_of_exabytes", 1, answering(excess.frame_of_exabytes), peak_mb=150,
+         rules={"CONTENT-2": f"{_TOO_LARGE}frame with 4611686018427387904 bytes", **_NO_END}),
+    Case("empty_fragments", 1, answering(excess.empty_fragments), peak_mb=150, rules=_FRAMES),
+    Case("pings", 1, answering(excess.pings), peak_mb=200, rules=_FRAMES),
+    Case("unknown_frames", 1, answering(excess.unknown_frames), peak_mb=200, rules=_FRAMES),
+    Case("long_answer", 1, answering(excess.long_answer), peak_mb=200,
+         rules={"CONTENT-2": "more than 16777216 bytes in one answer"}),
+    Case("endless_headers", 1, excess.endless_answer(_HEAD, b"X-More: of it\r\n" * 1000), peak_mb=150,
+         rules={"CONNECTION-1": "no HTTP answer to the upgrade (expected no more than 128 headers)"}),
+    Case("endless_header", 1, excess.endless_answer(_HEAD + b"X-More: ", b"of it" * 1000), peak_mb=150, rules=_NO_HTTP),
+    Case("endless_status", 1, excess.endless_answer(b"HTTP/1.1 200 ", b"of it" * 1000), peak_mb=150,
+         rules={"CONNECTION-1": "bytes, expected no more than 8192 bytes"}),
+    Case("endless_body", 1, excess.endless_answer(_HEAD + b"\r\n", b"of it" * 10_000), peak_mb=150,
+         rules={"CONNECTION-1": "a connection / HTTP 401: of itof it"}),
+    Case("endless_chunks", 1, excess.endless_answer(
+        _HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"5\r\nof it\r\n" * 1000), peak_mb=150, rules=_NO_HTTP),
+    Case("dripping_answer", 1, excess.dripping_answer, rules={"CONNECTION-1": "no answer to the upgrade in time"}),
+    Case("seq_1e400", 1, answering(excess.number("seq", "1e400")), rules={"CONTENT-1": "with seq as int / inf"}),
+    Case("seq_of_5000_digits", 1, answering(excess.number("seq", "9" * 5000)), rules=_LONG_NUMBER),
+    Case("stamp_1e400", 1, answering(excess.number("timestamp", "1e400")),
+         rules={"CONTENT-1": "a timestamp (ISO 8601 or epoch) / inf"}),
+    Case("stamp_of_5000_digits", 1, answering(excess.number("timestamp", "9" * 5000)), rules=_LONG_NUMBER),
+    Case("run_of_5000_digits", 1, answering(excess.number("run_id", "9" * 5000)), rules=_LONG_NUMBER),
+]  # fmt: skip
+PROTOTYPES = Case("prototype_keys", 0, answering(excess.prototype_keys))
 IN_THE_CONVERSATION = [
     Case("silent", 1, answering(does.saying_nothing), rules={"TIMELINESS-1": "a start within 0.5 s / none"}),
     Case("drops_the_line", 1, answering(does.hanging_up),

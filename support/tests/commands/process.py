@@ -75,9 +75,9 @@ class Ran:
         return {finding["rule"] for finding in self.report["findings"]}
 
     def found(self, rule: str) -> str:
-        """Expected and actual of the first finding of a rule."""
-        finding = next(each for each in self.report["findings"] if each["rule"] == rule)
-        return f"{finding['expected']} / {finding['actual']}"
+        """Expected and actual of each finding of a rule, one to a line."""
+        findings = [each for each in self.report["findings"] if each["rule"] == rule]
+        return "\n".join(f"{finding['expected']} / {finding['actual']}" for finding in findings)
 
 
 def target(folder: Path, url: str, health: str = "/health", more: str = "") -> Path:

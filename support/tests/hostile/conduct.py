@@ -186,6 +186,7 @@ ESCAPES = '\x1b[31mred\x1b[0m\x07\x08\x9b31m\u202e<script>alert("x")</script>[bo
 
 async def escapes(talk: Talk) -> None:
     """Control codes, markup and half a surrogate pair wherever a person could read them."""
+    talk.run = f"run {ESCAPES}"
     await talk.begin()
     lone = json.dumps(talk.event("agent_thinking", reasoning="half")).replace("half", "half \\ud800 of it")
     await talk.wire.say(lone)
