@@ -226,7 +226,7 @@ def main(frames: int, number: int) -> bool:
         f"{fuzz.messages} hostile messages, {fuzz.others} other frames, {fuzz.connections} connections, seed {number}"
     )
     print(f"in {time.monotonic() - began:.1f} s, the longest connection {fuzz.longest_s:.2f} s (bar: {LONGEST_S:g} s)")
-    print(f"peak memory {peak_mb:.0f} MB, server included (the bar is {BAR_MB:g} MB)")
+    print(f"peak memory {peak_mb:.0f} MB, with the server and Hypothesis (the bar is {BAR_MB:g} MB)")
     print(f"{fuzz.findings} findings of {len(fuzz.rules)} rules: {', '.join(sorted(fuzz.rules))}")
     print(f"{len(fuzz.faults)} crashes or hangs")
     for fault in fuzz.faults[:9]:

@@ -6,7 +6,8 @@ import html
 import json
 import random
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -15,6 +16,7 @@ from support.rules import canaries
 from support.rules.canary_words import HALF, MARKER, canary_word
 from support.rules.undoing import MOST_LAYERS, layers, unpacked
 from support.tests.rules.talk import ANSWER, Talk, asked
+from support.trace import Other
 
 BASHIRS = canary_word("Bashir", "abcdefgh")
 
@@ -49,6 +51,8 @@ DISGUISES: dict[str, tuple[str, str]] = {
     "base64, at 1": ("base64", packed("x")),
     "base64, at 2": ("base64", packed("xx")),
     "base64 without padding": ("base64", packed("").rstrip("=")),
+    "base64url, at 1": ("base64", base64.urlsafe_b64encode(f"~{NOTE}~?~?".encode()).decode()),
+    "base64url, at 2": ("base64", base64.urlsafe_b64encode(f"~~{NOTE}~?~?".encode()).decode()),
     "base64url": ("base64", base64.urlsafe_b64encode(f"??>>~~{NOTE}~?~?".encode()).decode()),
     "base64 of JSON": ("base64", base64.b64encode(json.dumps({"a": NOTE}).encode()).decode()),
     "hex": ("hex", NOTE.encode().hex()),
@@ -73,6 +77,8 @@ DISGUISES: dict[str, tuple[str, str]] = {
 WAYS: dict[str, Callable[[str], bytes]] = {
     "as it is": lambda text: json.dumps({"type": "note", "a": [{"b": text}]}, ensure_ascii=False).encode(),
     "in ASCII": lambda text: json.dumps({"type": "note", "a": [{"b": text}]}).encode(),
+    "as a name": lambda text: json.dumps({"type": "note", text: [{text: None}]}).encode(),
+    "at a depth": lambda text: ('{"type":"note","a":' + '[{"b":' * 40 + json.dumps(text) + "}]" * 40 + "}").encode(),
     "as no JSON": lambda text: text.encode(),
 }
 
@@ -104,6 +110,34 @@ def test_each_disguise_is_a_finding_at_somebody_elses_and_none_at_ones_own(disgu
         f"canary of Bashir, unicode escapes and {how}, in tool_completed",
     )
     assert own.completed().whole() == []
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+@pytest.mark.parametrize(
+    ("where", "bring"),
+    [
+        ("a ping frame", lambda text: Talk().open().add(Other, "c1", what="ping", text=text)),
+        ("a pong frame", lambda text: Talk().open().add(Other, "c1", what="pong", data=b"\xff" + text.encode())),
+        ("a close frame", lambda text: Talk().open().add(Other, "c1", what="close", text=text)),
+        ("part of a message", lambda text: Talk().open().add(Other, "c1", what="part", text=text)),
+        ("the reason of the close", lambda text: Talk().open().close("server", 1000, reason=text)),
+        ("the handshake", lambda text: Talk().open(headers=("Date: today", f"X-Note: {text}"))),
+        ("the handshake", lambda text: Talk().open(subprotocol=text)),
+        ("the answer to the handshake", lambda text: refused(body=text)),
+        ("the answer to the handshake", lambda text: refused(headers=(f"X-Note: {text}",))),
+    ],
+)
+def test_each_disguise_is_found_in_what_is_no_message(
+    disguise: str, where: str, bring: Callable[[str], Talk]
+) -> None:  # fmt: skip
+    found = [finding for finding in bring(DISGUISES[disguise][1]).findings() if finding.rule == "ISOLATION-1"]
+
+    assert [finding.actual.startswith("canary of Bashir, ") for finding in found] == [True]
+    assert found[0].actual.endswith(f", in {where}")
+
+
+def refused(**values: Any) -> Talk:
+    return Talk().close("server", None, during="handshake", person="Ada", status=403, **values)
 
 
 SPLITS = {**DISGUISES}
@@ -173,18 +207,29 @@ def clean_text(dice: random.Random) -> str:
     )[kind]
 
 
-def test_ten_thousand_clean_frames_raise_no_alarm() -> None:
+def clean_frames() -> Iterator[dict[str, Any]]:
     dice = random.Random(20260101)
-    talk = Talk().open()
-    checked = 0
     for _ in range(FRAMES):
-        frame = {"type": "pong", "a": [clean_text(dice), {"b": nested(clean_text(dice), dice.randrange(4))}]}
+        yield {"type": "pong", "a": [clean_text(dice), {"b": nested(clean_text(dice), dice.randrange(4))}]}
+
+
+def test_ten_thousand_clean_frames_raise_no_alarm() -> None:
+    checked = 0
+    for frame in clean_frames():
         checked += 1
-        assert canaries.search(json.dumps(frame, ensure_ascii=dice.random() < 0.5).encode()).sightings == ()
-        if checked % 20 == 0:
-            talk.frame(frame)
+        assert canaries.search(json.dumps(frame, ensure_ascii=checked % 2 == 0).encode()).sightings == ()
     assert checked == FRAMES
-    assert "ISOLATION-1" not in talk.rules()
+
+
+@pytest.mark.slow
+def test_ten_thousand_clean_frames_on_one_connection_raise_no_alarm() -> None:
+    talk = Talk().open()
+    for frame in clean_frames():
+        talk.frame(frame)
+    talk.frame({"type": "pong", "a": BASHIRS})
+
+    # The same eyes see what is there.
+    assert [f.evidence for f in talk.findings() if f.rule == "ISOLATION-1"] == [(FRAMES + 3,)]
 
 
 @pytest.mark.parametrize(
