@@ -11,7 +11,7 @@ from support.client.recorder import Recorder
 from support.client.session import NotConnected, Session
 from support.rules.canary_words import canary_word
 from support.rules.trace_checker import TraceChecker
-from support.tests.client.scene import QUICK, closed, door, frame, lose, play
+from support.tests.client.scene import ASKED, QUICK, closed, door, frame, lose, play
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import CLOSE, PING, PONG, TEXT, Act, Wire
 from support.tests.rules.talk import PROFILE
@@ -120,10 +120,15 @@ def test_what_comes_with_the_greeting_is_in_order() -> None:
 def test_a_flood_of_pings_is_answered_and_bounded() -> None:
     async def flood(wire: Wire) -> None:
         await does.greet(wire)
+        await wire.hear()
         for _ in range(1000):
             await wire.raw(b"\x89\x04ping" * 1000)
 
-    records, _, recorder = play(flood, lose)
+    async def outlast(session: Session) -> bool:
+        await session.ask("go on", ASKED)
+        return await session.wait_closed(20)
+
+    records, _, recorder = play(flood, outlast)
 
     assert closed(records) == ("client", 1008, "more than 50000 frames on one connection")
     assert len(others(records)) < 50_000
