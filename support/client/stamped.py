@@ -142,11 +142,13 @@ class StampedConnection(ClientConnection):
             super().process_event(event)
             return
         at = time.monotonic()
+        # The answer to a ping of ours says what the ping said.
+        is_echo = event.opcode is Opcode.PONG and bytes(event.data) in self.pending_pings
         if event.opcode not in _DATA:
             super().process_event(event)
         if event.opcode is Opcode.CLOSE:
             self._end(at)
-        elif self._lost_at is None and self._is_bearable(event):
+        elif self._lost_at is None and self._is_bearable(event) and not is_echo:
             self._take(event, at)
 
     def _is_bearable(self, frame: Frame) -> bool:

@@ -123,6 +123,7 @@ def test_a_flood_of_pings_is_answered_and_bounded() -> None:
         await wire.hear()
         for _ in range(1000):
             await wire.raw(b"\x89\x04ping" * 1000)
+        await does.forever(wire)
 
     async def outlast(session: Session) -> bool:
         await session.ask("go on", ASKED)
@@ -133,6 +134,23 @@ def test_a_flood_of_pings_is_answered_and_bounded() -> None:
     assert closed(records) == ("client", 1008, "more than 50000 frames on one connection")
     assert len(others(records)) < 50_000
     assert "CONTENT-2" in {finding.rule for finding in recorder.findings}
+
+
+def test_the_answers_to_our_own_pings_say_nothing_new() -> None:
+    async def answer(wire: Wire) -> None:
+        await does.greet(wire)
+        await wire.answer_pings(3)
+        await wire.frame(PONG, b"unasked")
+        await wire.close(1000)
+        await does.forever(wire)
+
+    async def flood(session: Session) -> bool:
+        await session.flood(3)
+        return await session.wait_closed(5)
+
+    records, _, _ = play(answer, flood)
+
+    assert others(records) == [("pong", b"unasked")]
 
 
 def test_headers_of_the_upgrade_are_kept_and_searched() -> None:

@@ -72,16 +72,27 @@ class Wire:
     async def close(self, code: int | None, reason: str = "") -> None:
         await self.frame(CLOSE, b"" if code is None else struct.pack("!H", code) + reason.encode())
 
+    async def read_frame(self) -> tuple[int, bytes]:
+        """The next frame of the client, whatever it is."""
+        first, second = await self.reader.readexactly(2)
+        opcode, size = first & 15, second & 127
+        if size > 125:
+            size = int.from_bytes(await self.reader.readexactly(2 if size == 126 else 8))
+        mask = await self.reader.readexactly(4)
+        masked = await self.reader.readexactly(size)
+        return opcode, bytes(byte ^ mask[index % 4] for index, byte in enumerate(masked))
+
+    async def answer_pings(self, count: int) -> None:
+        """Answers the next pings of the client, which has to send so many."""
+        for _ in range(count):
+            opcode, payload = await self.read_frame()
+            assert opcode == PING
+            await self.frame(PONG, payload)
+
     async def hear(self) -> dict[str, Any]:
         """The next JSON message of the client; pings are answered on the way. Raises EOFError at a close."""
         while True:
-            first, second = await self.reader.readexactly(2)
-            opcode, size = first & 15, second & 127
-            if size > 125:
-                size = int.from_bytes(await self.reader.readexactly(2 if size == 126 else 8))
-            mask = await self.reader.readexactly(4)
-            masked = await self.reader.readexactly(size)
-            payload = bytes(byte ^ mask[index % 4] for index, byte in enumerate(masked))
+            opcode, payload = await self.read_frame()
             if opcode == CLOSE:
                 with contextlib.suppress(OSError):
                     await self.frame(CLOSE, payload)
