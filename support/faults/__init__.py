@@ -1,0 +1,1 @@
+"""What networks do to a conversation, on purpose: a TCP proxy on loopback, and one small fault to a file."""

@@ -1,0 +1,107 @@
+"""The gate lets frames through one by one, whatever they are cut into on the way, and exactly half of one."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.faults.framing import Framer
+from support.faults.gate import Gate
+from support.tests.faults.lines import Line, on_a_line
+
+Play = Callable[[Line, Gate], Awaitable[None]]
+HEAD = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
+
+
+def frame(payload: bytes, mask: bool = False) -> bytes:
+    size = len(payload)
+    head = bytes([0x81])
+    flag = 0x80 if mask else 0
+    if size < 126:
+        head += bytes([flag | size])
+    elif size < 65_536:
+        head += bytes([flag | 126]) + size.to_bytes(2)
+    else:
+        head += bytes([flag | 127]) + size.to_bytes(8)
+    return head + (b"mask" if mask else b"") + payload
+
+
+def record(payload: bytes, kind: int = 0x17) -> bytes:
+    return bytes([kind, 3, 3]) + len(payload).to_bytes(2) + payload
+
+
+FRAMES = [frame(b""), frame(b"x" * 125), frame(b"y" * 126), frame(b"z" * 70_000), frame(b"masked", mask=True)]
+UNITS = {"frames": [HEAD, *FRAMES], "records": [record(b"hello", 0x16), record(b""), record(b"a" * 16_000)]}
+
+
+@pytest.mark.parametrize("kind", UNITS)
+@given(data=st.data())
+def test_units_are_found_wherever_the_stream_is_cut(kind: str, data: st.DataObject) -> None:
+    units = UNITS[kind]
+    stream = b"".join(units)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=12)))
+    framer = Framer()
+    found: list[bytes] = []
+    whole = True
+    for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+        for piece in framer.cut(stream[start:end]):
+            assert piece.first is whole
+            found[-1:] = [found[-1] + piece.data] if not piece.first else [*found[-1:], piece.data]
+            whole = piece.last
+    assert found == units
+
+
+def on_a_gated_line(play: Play) -> None:
+    gates: list[Gate] = []
+
+    def each() -> tuple[Gate]:
+        gates.append(Gate())
+        return (gates[-1],)
+
+    async def scene(line: Line) -> None:
+        await play(line, gates[0])
+
+    on_a_line(scene, each=each)
+
+
+def test_an_open_gate_lets_all_through() -> None:
+    async def play(line: Line, gate: Gate) -> None:
+        await line.there.say(HEAD + FRAMES[1] + FRAMES[2])
+        assert await line.person.hear(len(HEAD + FRAMES[1] + FRAMES[2])) == HEAD + FRAMES[1] + FRAMES[2]
+
+    on_a_gated_line(play)
+
+
+def test_a_shut_gate_lets_one_frame_through_for_each_release() -> None:
+    async def play(line: Line, gate: Gate) -> None:
+        await line.there.say(HEAD)
+        await line.person.hear(len(HEAD))
+        gate.shut()
+        await line.there.say(b"".join(FRAMES))
+        for unit in FRAMES[:3]:
+            await asyncio.wait_for(gate.arrived.wait(), 5)
+            assert await line.person.is_silent(0.02)
+            await gate.release()
+            assert await line.person.hear(len(unit)) == unit
+        gate.open()
+        assert await line.person.hear(len(FRAMES[3] + FRAMES[4])) == FRAMES[3] + FRAMES[4]
+
+    on_a_gated_line(play)
+
+
+def test_half_a_frame_and_never_the_rest() -> None:
+    async def play(line: Line, gate: Gate) -> None:
+        await line.there.say(HEAD)
+        await line.person.hear(len(HEAD))
+        gate.shut()
+        await line.there.say(frame(b"0123456789"))
+        await asyncio.wait_for(gate.arrived.wait(), 5)
+        await gate.release_half()
+        assert await line.person.hear(6) == frame(b"0123456789")[:6]
+        assert await line.person.is_silent()
+        line.link.reset()
+        assert (await line.person.rest())[1] == "rst"
+
+    on_a_gated_line(play)
