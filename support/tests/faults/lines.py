@@ -116,5 +116,5 @@ def run(scene: Coroutine[Any, Any, None]) -> None:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(DEADLINE_S):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 -- a condition of any kind, with a deadline
             await asyncio.sleep(0.002)
