@@ -13,6 +13,10 @@ from support.events import EventKind
 # How a client ends a connection on which something came that it cannot take (RFC 6455 section 7.4.1).
 _GIVEN_UP = frozenset({1002, 1003, 1007, 1008, 1009})
 
+# Ways in which a line ends because the suite ends the backend.
+RESTART = "restart"
+KILL = "kill"
+
 
 class Expect(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a person who asks may expect of the run.
@@ -45,7 +49,8 @@ class Opened(Record, frozen=True):
 
     `persona`: who of the target's people it is, where the scenario calls them otherwise. `headers`: what the upgrade
     was answered with, as "name: value", as far as it is kept. `unwelcome`: what is wrong with the pass that was shown,
-    so that nobody should have been let in. `expires_at`: when the pass ends, in the trace's time.
+    so that nobody should have been let in. `expires_at`: when the pass ends, in the trace's time. `proxied`: it goes
+    through the suite's own proxy, which may delay what comes.
     """
 
     person: str
@@ -57,6 +62,7 @@ class Opened(Record, frozen=True):
     headers: tuple[str, ...] = ()
     unwelcome: str = ""
     expires_at: float | None = None
+    proxied: bool = False
 
 
 class Sent(Record, frozen=True):
@@ -130,8 +136,31 @@ class Closed(Record, frozen=True):
         return self.by == "client" and self.code in _GIVEN_UP
 
 
+class Cut(Record, frozen=True):
+    """The suite is about to do something to this line, so that its end, or its never coming about, is no fault.
+
+    `way`: how (a reset, a restart of the backend, ...); `where`: at which moment, in words. `after`: how many events
+    of the answer had come, where it is an exact place; `inside`: the line was cut in the middle of the next one.
+    `person`: whose line it is, where it has not been opened yet.
+    """
+
+    way: str
+    where: str = ""
+    after: int | None = None
+    inside: bool = False
+    person: str = ""
+
+    @property
+    def ends_backend(self) -> bool:
+        """Whether it is the backend itself that goes, and its runs with it."""
+        return self.way in (RESTART, KILL)
+
+    def __str__(self) -> str:
+        return f"{self.way} {self.where}".rstrip()
+
+
 class TimedOut(Record, frozen=True):
-    """A wait that ended without what was waited for: ready, start, end, pong, refusal, expiry or close."""
+    """A wait that ended without what was waited for: ready, start, end, pong, refusal, expiry, restored or close."""
 
     waiting_for: str
     after_s: float
@@ -139,7 +168,7 @@ class TimedOut(Record, frozen=True):
     run: str | None = None
 
 
-AnyRecord = Opened | Sent | Received | Other | Closed | TimedOut
+AnyRecord = Opened | Sent | Received | Other | Closed | TimedOut | Cut
 
 
 class Header(msgspec.Struct, frozen=True):

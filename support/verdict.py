@@ -74,7 +74,8 @@ class Observed(msgspec.Struct, frozen=True):
     """What the traces show, counted.
 
     `expected_events` and `arrived_events` count what the questions asked for; `five_expected` and `five_shown` the
-    answers that had to show, and showed, all five kinds. `latency` is from the server's stamp to the receipt.
+    answers that had to show, and showed, all five kinds. `latency` is from the server's stamp to the receipt;
+    `recovery` from a person's first try to come back until they are.
     """
 
     events: int = 0
@@ -89,6 +90,7 @@ class Observed(msgspec.Struct, frozen=True):
     unmapped: int = 0
     latency: Summary | None = None
     acknowledgement: Summary | None = None
+    recovery: Summary | None = None
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -109,6 +111,7 @@ class Facts(msgspec.Struct, frozen=True):
     success_percent: float = 95.0
     latency_ms_avg: float = 100.0
     relations: tuple[Relation, ...] = ()
+    recover_s: float = 5.0
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -131,6 +134,8 @@ def decide(facts: Facts) -> Decision:
         criteria.append(_latency(facts))
     if facts.relations or (not facts.tags and not _WATCHFUL.isdisjoint(facts.wanted)):
         criteria.append(_isolation(facts))
+    if "resilience" in facts.wanted:
+        criteria.append(_recovery(facts))
     criteria.append(_evidence(facts))
     statuses = {criterion.status for criterion in criteria}
     if Status.FAILED in statuses:
@@ -234,6 +239,17 @@ def _isolation(facts: Facts) -> Criterion:
         status = Status.INCONCLUSIVE
     requirement = "Nobody sees anything of anybody else, and everybody was seen to see their own."
     return Criterion("ISOLATION", requirement, "0", measured, pairs, status)
+
+
+def _recovery(facts: Facts) -> Criterion:
+    took = facts.observed.recovery
+    requirement = "People whose line was lost are back soon: 95 of 100, from their first try."
+    threshold = f"<= {facts.recover_s:g} s"
+    if took is None:
+        return Criterion("RECOVERY", requirement, threshold, "nobody had to come back", 0, Status.INCONCLUSIVE)
+    measured = f"p95 {took.p95_ms / 1e3:.2f} s; p50 {took.p50_ms / 1e3:.2f}, max {took.max_ms / 1e3:.2f} s"
+    status = Status.PASSED if took.p95_ms <= facts.recover_s * 1e3 else Status.FAILED
+    return Criterion("RECOVERY", requirement, threshold, measured, took.samples, status)
 
 
 def _evidence(facts: Facts) -> Criterion:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from support.events import Control, Event, Reading, Unmapped
 from support.findings import printable
 from support.rules.canary_words import named
-from support.trace import AnyRecord, Closed, Opened, Other, Received, Sent, TimedOut
+from support.trace import AnyRecord, Closed, Cut, Opened, Other, Received, Sent, TimedOut
 
 _TEXT_WIDTH = 72
 _MOST_READ = 2_000
@@ -60,6 +60,8 @@ def describe(record: AnyRecord, reading: Reading | None) -> tuple[str, str]:
     if isinstance(record, Closed):
         code = record.status if record.status is not None else record.code
         return "refused" if record.during == "handshake" else "closed", f"by {record.by} ({code}) {record.reason}"
+    if isinstance(record, Cut):
+        return "cut by us", str(record)
     if isinstance(record, TimedOut):
         return "waited in vain", f"for {record.waiting_for}, {record.after_s:.2f} s"
     if isinstance(record, Sent):

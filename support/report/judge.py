@@ -94,7 +94,7 @@ def judge(folder: Path) -> Judgement:
         wanted=session.wanted, tags=session.tags, scenarios=scenarios,
         findings=tuple(attributed.finding for attributed in findings), observed=observed, gaps=tuple(gaps),
         absent=session.absent, accepted=session.accepted, success_percent=session.success_percent,
-        latency_ms_avg=session.latency_ms_avg, relations=tuple(relations),
+        latency_ms_avg=session.latency_ms_avg, recover_s=session.budgets.recover_s, relations=tuple(relations),
     )  # fmt: skip
     return Judgement(
         session, decide(facts), scenarios, tuple(findings), observed, measurements, ledger.ended, facts.relations

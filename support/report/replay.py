@@ -7,9 +7,10 @@ import msgspec
 
 from support.events import ENDS, FIVE, Control, Event, EventKind, Reading, Unmapped
 from support.histogram import Histogram
+from support.report.recovery import Recovery
 from support.rules.state import Budgets
 from support.rules.trace_checker import TraceChecker
-from support.trace import AnyRecord, Closed, Opened, Received, Sent, TimedOut, read_trace
+from support.trace import AnyRecord, Closed, Cut, Opened, Received, Sent, TimedOut, read_trace
 from support.verdict import Observed
 from support.wire.profile import Profile
 from support.wire.values import read_stamp
@@ -54,6 +55,8 @@ class Meter:
         self.tried = self.made = 0
         self.latency = Histogram()
         self.acknowledgement = Histogram()
+        self.recovery = Recovery()
+        self._delayed: set[str] = set()
         self._answers: dict[str, _Answer] = {}
         self._pings: dict[str, float] = {}
         self._expiring: set[str] = set()
@@ -62,6 +65,7 @@ class Meter:
 
     def take(self, record: AnyRecord, reading: Reading | None, epoch_s: float) -> None:
         """One record, with how it was read."""
+        self.recovery.take(record, reading)
         if isinstance(record, Received):
             self._received(reading, record, epoch_s)
         elif isinstance(record, Sent):
@@ -71,9 +75,15 @@ class Meter:
             self.made += not record.unwelcome
             if record.expires_at is not None:
                 self._expiring.add(record.connection)
+            if record.proxied:
+                self._delayed.add(record.connection)
+        elif isinstance(record, Cut):
+            self._cut(record)
         elif isinstance(record, TimedOut):
             self._settle(lambda answer, request: request == record.request)
         elif isinstance(record, Closed):
+            if record.connection in self.recovery.cuts:
+                return
             self.tried += record.during == "handshake" and not record.unwelcome
             # A pass that ends takes the answers with it that were under way.
             if record.connection not in self._expiring and (record.by != "client" or record.given_up):
@@ -84,9 +94,17 @@ class Meter:
         for request, answer in self._answers.items():
             answer.settled = answer.settled or concerned(answer, request)
 
+    def _cut(self, cut: Cut) -> None:
+        """What is under way when the suite takes the backend away may end without an answer."""
+        for answer in self._answers.values():
+            if cut.ends_backend and answer.connection == cut.connection and not answer.settled:
+                answer.was_stopped = True
+
     def _sent(self, sent: Sent) -> None:
         if sent.what == "start" and sent.request is not None:
             self._answers[sent.request] = _Answer(sent)
+        elif sent.what == "restore":
+            self._delayed.add(sent.connection)
         elif sent.what == "ping" and sent.nonce is not None:
             self._pings[sent.nonce] = sent.at
         elif sent.what == "stop" and sent.run is not None and not sent.foreign:
@@ -105,7 +123,9 @@ class Meter:
     def _event(self, event: Event, connection: str, at: float, epoch_s: float) -> None:
         self.events += 1
         self.kinds.add(event.kind)
-        if event.server_s is not None and self._offset_s is not None:
+        # What waited in our own proxy, or for its person to come back, says nothing of how quick the backend is.
+        is_news = connection not in self._delayed
+        if is_news and event.server_s is not None and self._offset_s is not None:
             self.latency.record(at + epoch_s - (event.server_s - self._offset_s))
         answer = self._answer_of(event, connection) if event.parent is None else None
         if answer is None:
@@ -113,7 +133,7 @@ class Meter:
         answer.run = event.run
         answer.settled = answer.settled or event.kind in ENDS
         answer.counts[event.kind] = answer.counts.get(event.kind, 0) + 1
-        if event.kind is EventKind.STARTED and answer.counts[event.kind] == 1:
+        if is_news and event.kind is EventKind.STARTED and answer.counts[event.kind] == 1:
             self.acknowledgement.record(at - answer.asked_at)
 
     def _answer_of(self, event: Event, connection: str) -> _Answer | None:
@@ -148,6 +168,8 @@ class Meter:
         self._answers.clear()
         self._expiring.clear()
         self._pings.clear()
+        self._delayed.clear()
+        self.recovery.end_of_trace()
 
     def observed(self) -> Observed:
         """The figures so far."""
@@ -156,6 +178,7 @@ class Meter:
             arrived_events=self.arrived, connections_tried=self.tried, connections_made=self.made,
             five_expected=self.five_expected, five_shown=self.five_shown, messages=self.messages,
             unmapped=self.unmapped, latency=self.latency.summary(), acknowledgement=self.acknowledgement.summary(),
+            recovery=self.recovery.times.summary(),
         )  # fmt: skip
 
 

@@ -70,6 +70,14 @@ class Book:
         """The run, open or ended, if it is known."""
         return self.runs.get(run_id) or self.ended.get(run_id)
 
+    def has_shown(self, thread_id: str, person: str) -> bool:
+        """Whether any run of this thread was shown to the person, as far back as runs are kept."""
+        return any(
+            run.thread == thread_id and run.person == person
+            for runs in (self.runs, self.ended)
+            for run in runs.values()
+        )
+
     def end(self, run: Run, event_id: str | int | None) -> None:
         """An open run is over: little of it is kept, and not for ever."""
         self.runs.pop(run.id, None)

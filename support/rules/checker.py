@@ -16,6 +16,7 @@ from support.rules.refusal import Entry, Expiry, Reach, Reaching
 from support.rules.run_judge import RunJudge
 from support.rules.searching import LONGEST_KEPT, Searcher
 from support.rules.state import Ask, Budgets, Run
+from support.trace import Cut
 from support.wire.profile import UNREADABLE, Profile
 
 _MOST_UNREAD = 64
@@ -39,7 +40,8 @@ class ConnectionChecker:
         self.connection = connection
         self.epoch_s = epoch_s
         self.findings = findings
-        ledger = Ledger(person, connection, findings)
+        self.windows = book.windows(person)
+        ledger = Ledger(person, connection, findings, self.windows)
         self.report = ledger.report
         self.counts = ledger.counts
         self.desk = Desk(book, person, connection, self.report)
@@ -49,7 +51,7 @@ class ConnectionChecker:
         self.entry: Entry | None = None
         self.expiry: Expiry | None = None
         self.reaching = Reaching(person, refusals.foreign, self.report)
-        self.windows = book.windows(person)
+        self.cut_by_us = False
         self.last_error: Control | None = None
         self.heard = False
         self._unread: list[int] = []
@@ -111,10 +113,18 @@ class ConnectionChecker:
         self.door.spoken = True
         self.door.sent_invalid(n)
 
-    def restoring(self, thread: str, last_seq: int | None = None) -> None:
+    def restoring(self, thread: str, last_seq: int | None, at: float) -> None:
         """A thread was asked to be restored on this connection, from the number after `last_seq`."""
         self.door.spoken = True
-        self.desk.restoring(thread, last_seq)
+        self.desk.restoring(thread, last_seq, at)
+
+    def cut(self, cut: Cut) -> None:
+        """The suite is about to cut this line, or to take the backend away."""
+        self.cut_by_us = True
+        self.windows.cut = str(cut)
+        if cut.ends_backend:
+            for run in self._runs.values():
+                run.excused = True
 
     # What came ----------------------------------------------------------------------------------------------------
 
@@ -256,6 +266,8 @@ class ConnectionChecker:
             self.entry.waited(after_s, n)
         elif waiting_for == "expiry" and self.expiry is not None:
             self.expiry.waited(after_s, n)
+        elif waiting_for == "restored":
+            continuity.on_no_restore(n, after_s, self.report)
         elif waiting_for in ("start", "end"):
             waiting.on_no_answer(self, waiting.ask_of(self.desk, request, run), at, n)
         elif waiting_for != "refusal" or not self.reaching.waited(after_s, n):
@@ -265,7 +277,7 @@ class ConnectionChecker:
         """The connection did not come about."""
         if self.entry is not None:
             self.entry.answered(status, reason, n)
-        else:
+        elif not self.cut_by_us:
             self.door.not_opened(status, reason, n)
 
     def closed(self, by: str, code: int | None, at: float, n: int) -> None:
@@ -273,6 +285,11 @@ class ConnectionChecker:
         self._search_open()
         if self.entry is not None:
             self.entry.closed(by, code, n)
+            return
+        if self.cut_by_us:
+            waiting.on_closed(self.desk, self.windows, "client")
+            if by == "server":
+                self.door.judge_code(code, n)
             return
         came = f"a close with {code}" if by == "server" else "a line that broke"
         if by != "client" and self.expiry is not None and self.expiry.closed(code, came, at, n):

@@ -87,7 +87,7 @@ class Door:
             self.report("CONNECTION-3", "a close frame before the line ends", "none", n)
         else:
             came = f"a close with {code}"
-            self._judge_code(code, n)
+            self.judge_code(code, n)
         if self._invalid and not (code is not None and (code in _REFUSING or code >= 4000)):
             self.report("REFUSAL-4", "a clear error", came, *self._invalid, n)
         self._invalid.clear()
@@ -96,7 +96,7 @@ class Door:
         elif not self.spoken and code in _GIVING_UP:
             self.report("CONNECTION-1", "a connection that can be used", f"{came} before a word was said", n)
 
-    def _judge_code(self, code: int | None, n: int) -> None:
+    def judge_code(self, code: int | None, n: int) -> None:
         """CONNECTION-3: a code that RFC 6455 section 7.4 allows on the wire (or a private one, 3000 to 4999)."""
         if code is None or code in _LEGAL or 3000 <= code <= 4999:
             return

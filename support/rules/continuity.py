@@ -4,8 +4,13 @@ Numbers are followed per thread and connection. What a person's several windows 
 one: then a gap is a finding only if no window filled it in the end, and none was closed in the middle of an answer.
 """
 
-from support.events import Event
+from typing import TYPE_CHECKING
+
+from support.events import Control, Event
 from support.rules.state import Line, Report, Run, Thread
+
+if TYPE_CHECKING:
+    from support.rules.questions import Questions
 
 MOST_KEYS = 4096
 _MOST_NUMBERS = 16_384
@@ -49,6 +54,26 @@ def on_seq(line: Line, event: Event, n: int, report: Report, run: Run | None, *,
             _miss(line.thread, due, seq, n)
     line.due = seq + 1
     line.resumed = line.replaying
+
+
+def on_no_rest(run: Run, n: int, report: Report) -> None:
+    """CONTINUITY-1: an answer that was begun before its line was lost, and does not go on after the restore."""
+    came = f"nothing after its first {run.events} events"
+    report("CONTINUITY-1", "the rest of the answer after the restore", came, run.first_n, run.last_n, n, run=run)
+
+
+def on_no_restore(n: int, after_s: float, report: Report) -> None:
+    """CONTINUITY-1: a conversation that was asked for again, and silence."""
+    report("CONTINUITY-1", "the conversation restored", f"nothing within {after_s:.1f} s", n)
+
+
+def on_refused_restore(desk: "Questions", error: Control, n: int, report: Report) -> None:
+    """CONTINUITY-1: an error in place of a conversation in which the person was shown something before."""
+    for name, line in desk.lines.items():
+        if line.replaying and line.known:
+            line.replaying = False
+            report("CONTINUITY-1", f"thread {name} restored", f"error {error.values.get('code')}", n)
+            return
 
 
 def on_finish(thread: Thread, report: Report) -> None:

@@ -3,7 +3,7 @@
 from support.findings import Finding, printable
 from support.rules.canary_words import named
 from support.rules.registry import RULES
-from support.rules.state import Run
+from support.rules.state import Run, Windows
 
 _MOST_FINDINGS = 10_000
 
@@ -12,13 +12,15 @@ class Ledger:
     """What one connection's person was done.
 
     The first breach of each rule and run, and of whom or what it is about, becomes a finding, 10,000 in `findings` at
-    most, which several ledgers may share; `counts` says how often each rule was broken.
+    most, which several ledgers may share; `counts` says how often each rule was broken. After the suite itself
+    has cut a line of the person's, each finding says where.
     """
 
-    def __init__(self, person: str, connection: str, findings: list[Finding]) -> None:
+    def __init__(self, person: str, connection: str, findings: list[Finding], windows: Windows) -> None:
         self.person = person
         self.connection = connection
         self.findings = findings
+        self.windows = windows
         self.counts: dict[str, int] = {}
         self._reported: set[tuple[str, str, str]] = set()
 
@@ -32,6 +34,8 @@ class Ledger:
             return
         self._reported.add(key)
         known = RULES[rule]
+        if self.windows.cut:
+            actual = f"{actual}; the line was cut by {self.windows.cut}"
         self.findings.append(
             Finding(
                 rule, known.severity, known.requirement, _shown(expected), _shown(actual), self.person,

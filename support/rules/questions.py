@@ -68,9 +68,13 @@ class Questions:
             line = self.lines[thread_id] = Line(thread if own else None)
         return line
 
-    def restoring(self, thread_id: str, last_seq: int | None) -> None:
-        """The person asked for a thread here: what they saw of it up to `last_seq` may be left out, the rest comes."""
+    def restoring(self, thread_id: str, last_seq: int | None, at: float) -> None:
+        """The person asked for a thread here: what they saw of it up to `last_seq` may be left out, the rest comes.
+
+        The time that they were away is nobody's silence, and what they missed comes all at once.
+        """
         line = self.line(thread_id)
+        line.known = self.book.has_shown(thread_id, self.person)
         line.due = None if last_seq is None else last_seq + 1
         line.replaying = line.resumed = True
         self.replays[thread_id] = set()
@@ -80,10 +84,17 @@ class Questions:
             run.shown = set()
         windows = self.book.windows(self.person)
         windows.careful = True
-        for ask in [ask for ask in windows.left if ask.run is not None and ask.run.thread == thread_id]:
+        left = [ask for ask in windows.left if (ask.thread if ask.run is None else ask.run.thread) == thread_id]
+        for ask in left:
             windows.left.remove(ask)
             if not ask.over:
+                ask.resumed = True
                 self.asked(ask)
+                if ask.run is None:
+                    ask.at = max(ask.at, at)
+                else:
+                    ask.run.last_at = max(ask.run.last_at, at)
+                    ask.run.recent = None
 
     def restored(self, thread_id: object) -> None:
         """The backend says that everything missed was shown; None: of every thread."""

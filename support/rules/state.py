@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class Budgets(msgspec.Struct, frozen=True):
-    """How long a person may have to wait, in seconds, and how far the server's clock may be off."""
+    """How long a person may have to wait, in seconds, and how far the server's clock may be off.
+
+    `half_open_s`: how long a backend may take a line for alive whose person has gone without a word.
+    """
 
     handshake_s: float = 5.0
     start_s: float = 5.0
@@ -26,6 +29,8 @@ class Budgets(msgspec.Struct, frozen=True):
     ping_s: float = 2.0
     refusal_s: float = 2.0
     clock_skew_s: float = 300.0
+    recover_s: float = 5.0
+    half_open_s: float = 60.0
 
 
 class Stage(StrEnum):
@@ -45,6 +50,7 @@ class Ask(msgspec.Struct, eq=False):
 
     `given_up`: the person no longer waits, but what still comes belongs here. `over`: nothing more is owed. `mixed_up`:
     which run answers it, and which another question, cannot be known. `foreign`: it reaches for what is another's.
+    `resumed`: its line was lost, and its conversation was asked for again on another one.
     """
 
     n: int
@@ -57,6 +63,7 @@ class Ask(msgspec.Struct, eq=False):
     over: bool = False
     mixed_up: bool = False
     foreign: bool = False
+    resumed: bool = False
 
 
 class OpenTool(msgspec.Struct, eq=False, gc=False):
@@ -78,6 +85,7 @@ class Run(msgspec.Struct, eq=False):
     be parts of one word, by the number of their records, negative where it is no thought; they are searched and
     shortened once there are more than `said_most`. `thought` and `aside`: the latest thought and the latest other
     text, and their records. `intruder`: somebody else who asked for this run to be stopped, and the record of that.
+    `excused`: the suite took the backend away under it, so that it may end without an answer.
     """
 
     id: str
@@ -117,6 +125,7 @@ class Run(msgspec.Struct, eq=False):
     thought_n: int = 0
     aside: str = ""
     aside_n: int = 0
+    excused: bool = False
     intruder: tuple[str, int] | None = None
 
     @property
@@ -147,16 +156,18 @@ class Thread:
 class Line:
     """One thread as one connection is shown it: the number that is due next (None: any).
 
-    `resumed` from the request to restore it until what was missed and the first event after it have come.
+    `resumed` from the request to restore it until what was missed and the first event after it have come. `known`:
+    the person was shown something of it before it was to be restored here.
     """
 
-    __slots__ = ("due", "replaying", "resumed", "thread")
+    __slots__ = ("due", "known", "replaying", "resumed", "thread")
 
     def __init__(self, thread: Thread | None) -> None:
         self.thread = thread
         self.due: int | None = None
         self.replaying = False
         self.resumed = False
+        self.known = False
 
 
 class Windows:
@@ -164,15 +175,16 @@ class Windows:
 
     `torn`: one was closed in the middle of an answer, so that some events may have gone to nobody. `careful`: events
     may have gone to another window, or may come again after a restore. `canaries`: the beginnings of those that the
-    person used.
+    person used. `cut`: where and how the suite cut a line of theirs last.
     """
 
-    __slots__ = ("canaries", "careful", "ever", "left", "open", "torn")
+    __slots__ = ("canaries", "careful", "cut", "ever", "left", "open", "torn")
 
     def __init__(self) -> None:
         self.open: set[str] = set()
         self.ever = 0
         self.torn = False
+        self.cut = ""
         self.careful = False
         self.left: deque[Ask] = deque(maxlen=_WINDOW)
         self.canaries: set[bytes] = set()

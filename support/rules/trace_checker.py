@@ -11,7 +11,7 @@ from support.rules.checker import ConnectionChecker
 from support.rules.isolation import Relation
 from support.rules.refusal import Reach
 from support.rules.state import Ask, Budgets
-from support.trace import AnyRecord, Closed, Opened, Other, Received, Sent, TimedOut
+from support.trace import AnyRecord, Closed, Cut, Opened, Other, Received, Sent, TimedOut
 from support.wire.profile import Profile
 
 
@@ -54,6 +54,8 @@ class TraceChecker:
         elif isinstance(record, Other):
             where = "part of a message" if record.what == "part" else f"a {record.what} frame"
             checker.searched(record.raw(), where, record.n)
+        elif isinstance(record, Cut):
+            checker.cut(record)
         elif isinstance(record, TimedOut):
             checker.timed_out(record.waiting_for, record.after_s, record.request, record.at, record.n, run=record.run)
         else:
@@ -99,7 +101,7 @@ class TraceChecker:
     def _checker(self, record: AnyRecord) -> ConnectionChecker:
         checker = self.connections.get(record.connection)
         if checker is None:
-            person = record.person if isinstance(record, Opened | Closed) else ""
+            person = record.person if isinstance(record, Opened | Closed | Cut) else ""
             checker = self.connections[record.connection] = ConnectionChecker(
                 self.profile, self.budgets, self.book, person, record.connection,
                 epoch_s=self.epoch_s, findings=self.findings,
@@ -128,7 +130,7 @@ def _sent(checker: ConnectionChecker, sent: Sent) -> None:
     elif sent.what == "invalid":
         checker.sent_invalid(sent.n)
     elif sent.what == "restore" and sent.thread is not None and not sent.foreign:
-        checker.restoring(sent.thread, sent.last_seq)
+        checker.restoring(sent.thread, sent.last_seq, sent.at)
 
 
 def _reach(sent: Sent) -> Reach:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from support.events import Control
-from support.rules import content, timeliness
+from support.rules import content, continuity, timeliness
 from support.rules.identity import Desk
 from support.rules.state import Ask, Budgets, Report, Run, Stage, Windows
 
@@ -34,6 +34,8 @@ def on_error(checker: "ConnectionChecker", error: Control, n: int) -> None:
         return
     if not waits and checker.door.took_refusal(error, n):
         return
+    if request is None:
+        continuity.on_refused_restore(desk, error, n, report)
     if ask is not None and waits:
         said = f"error {error.values.get('code')}: {content.shown(str(error.values.get('text')))}"
         report("LIFECYCLE-1", "agent_started", said, ask.n, n)
@@ -66,6 +68,8 @@ def on_no_answer(checker: "ConnectionChecker", ask: Ask | None, at: float, n: in
     for tool in run.tools:
         timeliness.on_tool(run, tool, at, n, tool_s=budgets.tool_s, report=report)
     came = f"nothing for {at - run.last_at:.1f} s after {run.events} events"
+    if ask.resumed:
+        continuity.on_no_rest(run, n, report)
     report("LIFECYCLE-2", "one end", came, run.first_n, run.last_n, n, run=run)
 
 
@@ -75,7 +79,7 @@ def on_closed(desk: Desk, windows: Windows, by: str) -> None:
     windows.torn = windows.torn or bool(desk.asks or desk.runs)
     for run in desk.runs.values():
         desk.book.abandon(run)
-    windows.left.extend(ask for ask in desk.asks if ask.run is not None)
+    windows.left.extend(ask for ask in desk.asks if ask.run is not None or ask.thread is not None)
     if by == "client":
         desk.asks.clear()
 
@@ -90,12 +94,18 @@ def on_finish(checker: "ConnectionChecker", n: int) -> None:
             _nothing_came(checker, ask, n)
         elif run.stage is not Stage.ENDED:
             last = f"{run.events} events and no end"
+            if ask.resumed:
+                continuity.on_no_rest(run, n, checker.report)
             checker.report("LIFECYCLE-2", "one end", last, run.first_n, run.last_n, n, run=run)
     checker.desk.asks.clear()
 
 
 def _nothing_came(checker: "ConnectionChecker", ask: Ask, n: int) -> None:
     checker.report("LIFECYCLE-2", "an answer that ends", "not one event of it", ask.n, n)
+    if ask.resumed:
+        came = "not one event of it"
+        checker.report("CONTINUITY-1", "the answer after the restore", came, ask.n, n)
+        return
     alone = checker.windows.open <= {checker.connection}
     if checker.door.promised and checker.door.ready and not checker.heard and alone:
         came = "the first question was not heard"

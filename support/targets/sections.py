@@ -164,7 +164,8 @@ class Budgets(state.Budgets, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """[budgets]: how long each thing may take, in seconds.
 
     `start_s`: until agent_started; `silence_s`: the longest pause inside a run; `grace_s`: what may still arrive after
-    a run's end; `refusal_s`: until bad input or a bad token is refused; `clock_skew_s`: of the server's timestamps.
+    a run's end; `refusal_s`: until bad input or a bad token is refused; `clock_skew_s`: of the server's timestamps;
+    `recover_s`: until a person whose line was lost is back; `half_open_s`: until a dead line is noticed.
     The rules' own budgets, bounded.
     """
 
@@ -177,6 +178,8 @@ class Budgets(state.Budgets, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ping_s: Seconds = 2.0
     refusal_s: Seconds = 2.0
     clock_skew_s: Annotated[float, Meta(gt=0, le=86_400)] = 300.0
+    recover_s: Seconds = 5.0
+    half_open_s: Seconds = 60.0
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -134,6 +134,8 @@ def test_defaults(tmp_path: Path) -> None:
         "ping_s": 2.0,
         "refusal_s": 2.0,
         "clock_skew_s": 300.0,
+        "recover_s": 5.0,
+        "half_open_s": 60.0,
     }
     assert msgspec.to_builtins(target.limits) == {
         "max_connections": 50,

@@ -10,7 +10,7 @@ import support
 from support.findings import Finding
 from support.rules.state import Budgets
 from support.rules.trace_checker import TraceChecker
-from support.trace import AnyRecord, Closed, Expect, Opened, Received, Sent, TimedOut
+from support.trace import AnyRecord, Closed, Cut, Expect, Opened, Received, Sent, TimedOut
 from support.wire.profile import Profile
 
 PROFILE = Profile.from_toml((Path(support.__file__).parent / "wire/profiles/agent-events.toml").read_text())
@@ -114,6 +114,17 @@ class Talk:
 
     def close(self, by: str = "client", code: int | None = 1000, connection: str = "c1", **values: Any) -> "Talk":
         return self.add(Closed, connection, by=by, code=code, **values)
+
+    def cut(self, way: str, where: str = "", connection: str = "c1", **values: Any) -> "Talk":
+        return self.add(Cut, connection, way=way, where=where, **values)
+
+    def restore(self, connection: str, last_seq: int, *, answered: bool = True, thread: str = "t1") -> "Talk":
+        """The thread is asked for, and, unless something is to be shown first, said to be restored."""
+        self.send("restore", connection, thread=thread, last_seq=last_seq)
+        return self.restored(connection, thread) if answered else self
+
+    def restored(self, connection: str, thread: str = "t1") -> "Talk":
+        return self.frame({"type": "session_restored", "thread_id": thread, "replayed": 0}, connection)
 
     def timeout(self, waiting_for: str, after_s: float, connection: str = "c1", **values: Any) -> "Talk":
         self.wait(after_s)

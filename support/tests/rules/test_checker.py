@@ -11,7 +11,7 @@ from support.rules.book import Book
 from support.rules.checker import ConnectionChecker
 from support.rules.lifecycle import TRANSITIONS, diagram
 from support.rules.registry import RULES, as_markdown
-from support.rules.state import Ask, Budgets
+from support.rules.state import Ask, Budgets, Windows
 from support.tests.rules.broken import BROKEN
 from support.tests.rules.talk import EPOCH_S, PROFILE, TOOL_QUESTION, Talk, asked
 from support.trace import Received
@@ -105,7 +105,7 @@ def test_helpers_that_never_end_are_forgotten(monkeypatch: pytest.MonkeyPatch) -
 def test_findings_are_bounded_and_counts_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger, "_MOST_FINDINGS", 3)
     found: list[Finding] = []
-    notes = ledger.Ledger("Ada", "c1", found)
+    notes = ledger.Ledger("Ada", "c1", found, Windows())
     for number in range(10):
         notes.report("CONTENT-1", "this", "that", number, number)
         notes.report(list(RULES)[number], "this", "that", number)

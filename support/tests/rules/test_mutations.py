@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.rules.trace_checker import TraceChecker
 from support.tests.rules.talk import EPOCH_S, PROFILE, Talk
 from support.tests.wire.frames import any_frame
-from support.trace import Closed, Expect, Opened, Received, Sent, TimedOut
+from support.trace import Closed, Cut, Expect, Opened, Received, Sent, TimedOut
 
 EXPECT = Expect(prompt="What?", thinking=True)
 PLAIN = ("started", "thinking", "completed")
@@ -147,8 +147,9 @@ record = st.one_of(
     st.builds(Received, **common, data=any_frame, binary=st.booleans()),
     st.builds(Closed, **common, by=st.sampled_from(["client", "server", "nobody"]), code=codes,
               during=st.sampled_from(["session", "handshake"])),
+    st.builds(Cut, **common, way=st.sampled_from(["FIN", "restart", "kill"]), person=st.sampled_from(["", "Ada"])),
     st.builds(TimedOut, **common, after_s=st.floats(0, 100), request=ids, run=ids,
-              waiting_for=st.sampled_from(["ready", "start", "end", "pong", "refusal", "close"])),
+              waiting_for=st.sampled_from(["ready", "start", "end", "pong", "refusal", "close", "restored"])),
 )  # fmt: skip
 
 

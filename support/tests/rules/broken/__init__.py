@@ -8,8 +8,20 @@ from support.tests.rules.broken import (
     integration,
     isolation,
     refusal,
+    resilience,
     running,
 )
 from support.tests.rules.broken.base import BROKEN
 
-__all__ = ["BROKEN", "content", "frames", "functional", "identity", "integration", "isolation", "refusal", "running"]
+__all__ = [
+    "BROKEN",
+    "content",
+    "frames",
+    "functional",
+    "identity",
+    "integration",
+    "isolation",
+    "refusal",
+    "resilience",
+    "running",
+]
