@@ -71,7 +71,7 @@ class Connection:
             "connection_id": self.connection_id,
             "user_id": self.user_id,
             "server_time": iso(now_us()),
-            "resumable": True,
+            "resumable": settings.resume,
             "config": {"heartbeat_interval_s": settings.heartbeat_s, "max_message_bytes": settings.max_message_bytes},
         }
         self.send(self.hub.chain.greeting(self, greeting))

@@ -48,6 +48,8 @@ class Hub:
         """End what is under way, while the connections can still be told."""
         self.ready = False
         await self.runs.stop_all("the server is going away")
+        for connection in list(self.connections.values()):
+            connection.close(1001, "the server is going away")
 
     def close(self) -> None:
         """Let go of the files."""

@@ -30,8 +30,9 @@ class Inbox:
             "start_agent": self._start,
             "stop_agent": self._stop,
             "ping": self._ping,
-            "session_restore": self._restore,
         }
+        if self._hub.settings.resume:
+            self._handlers["session_restore"] = self._restore
 
     async def take(self, text: str) -> None:
         """Act on one message; whatever is wrong with it is answered with an error."""

@@ -64,14 +64,15 @@ class ChatProtocol(WSProtocol):
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.transport.write(self.conn.send(events.CloseConnection(code=code, reason=reason)))
         # Closing at once, with input unread, would reset the connection and take the close frame with it.
-        self.close_timer = self.loop.call_later(_LINGER_S, self._hang_up)
+        self.close_timer = self.loop.call_later(_LINGER_S, self.hang_up)
         if deaf and self.transport.can_write_eof():
             self.transport.write_eof()
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()
 
-    def _hang_up(self) -> None:
+    def hang_up(self) -> None:
+        """End the connection after what was sent before."""
         self.transport.close()
         self.close_timer = self.loop.call_later(_READ_WITHIN_S, self.transport.abort)
 
@@ -137,7 +138,9 @@ class ChatProtocol(WSProtocol):
 
     def shutdown(self) -> None:
         """Say that the server goes away (1001), instead of uvicorn's 1012."""
-        if self.handshake_complete and not self.close_sent and not self.response_started:
+        if self.close_sent:
+            return
+        if self.handshake_complete and not self.response_started:
             self.fail(1001, "the server is going away")
         else:
             super().shutdown()

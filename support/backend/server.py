@@ -24,6 +24,8 @@ from support.backend.web import build_app
 # After this the process ends even if something still hangs.
 _END_AFTER_S = 1.5
 _BACKLOG = 4_096
+# How long a pong may take at least, whatever the heartbeat.
+_PONG_WITHIN_S = 5.0
 
 
 class _Server(uvicorn.Server):
@@ -130,7 +132,7 @@ def _config(settings: Settings, server: Callable[[], _Server]) -> uvicorn.Config
         ws=ChatProtocol,
         ws_max_size=settings.max_message_bytes,
         ws_ping_interval=settings.heartbeat_s or None,
-        ws_ping_timeout=max(20.0, settings.heartbeat_s),
+        ws_ping_timeout=max(_PONG_WITHIN_S, settings.heartbeat_s),
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -18,7 +18,8 @@ class Settings:
     """The knobs of one backend process.
 
     Units stand last in each name. `users` maps a name, which is also the user id, to its password.
-    `max_open_runs` bounds what one connection may have under way before it is answered RATE_LIMITED.
+    `max_open_runs` bounds what one connection may have under way before it is answered RATE_LIMITED. Without `resume`
+    nobody can restore a conversation: what was not seen in time is lost, and the backend says so.
     """
 
     jwt_secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
@@ -29,6 +30,7 @@ class Settings:
     max_message_bytes: int = 65_536
     token_ttl_s: int = 3_600
     max_open_runs: int = 100
+    resume: bool = True
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:
@@ -44,6 +46,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         pace_s=_number(environment, "CHAT_PACE_MS", defaults.pace_s * 1e3) / 1e3,
         slow_tool_s=_number(environment, "CHAT_SLOW_TOOL_MS", defaults.slow_tool_s * 1e3) / 1e3,
         heartbeat_s=_number(environment, "CHAT_HEARTBEAT_S", defaults.heartbeat_s),
+        resume=_switch(environment, "CHAT_RESUME", default=defaults.resume),
     )
 
 
@@ -56,6 +59,13 @@ def _users(text: str) -> dict[str, str]:
             raise SettingsError(f"CHAT_USERS must be name:password,name:password; entry {position} is not")
         users[name] = password
     return users
+
+
+def _switch(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = environment.get(name, "")
+    if text not in ("", "on", "off"):
+        raise SettingsError(f"{name} must be on or off, not {text!r}")
+    return default if not text else text == "on"
 
 
 def _number(environment: Mapping[str, str], name: str, default: float) -> float:
