@@ -100,7 +100,8 @@ class Hooks:
         trace = world.trace if world is not None else ""
         reason = printable_lines(named(reason))
         private = world.private if world is not None else ()
-        finished = Finished(key, outcome, reason, len(findings), trace, round(waiting.took_s, 3), private)
+        beside = tuple(f"traces/{each.path.name}" for each in world.beside if each.path) if world is not None else ()
+        finished = Finished(key, outcome, reason, len(findings), trace, round(waiting.took_s, 3), private, beside)
         self.suite.evidence.append(finished)
         self.failed = self.failed or outcome in (Outcome.FAILED, Outcome.BROKEN)
         log.info("%s %s: %s%s", outcome, key, scenario.name, f" ({in_one_line(reason)})" if reason else "")

@@ -1,6 +1,7 @@
 """How busy the suite itself is, and how much memory a backend of its own holds."""
 
 import time
+from collections.abc import Callable
 
 import psutil
 
@@ -10,14 +11,17 @@ _MB = 1e6
 
 
 class OwnLoad:
-    """Begins to measure when it is made; `so_far` can be asked as often as one likes."""
+    """Begins to measure when it is made; `so_far` can be asked as often as one likes.
 
-    def __init__(self, target_pid: int | None) -> None:
+    `target_pid` says which process the backend is now: one that was restarted is another one.
+    """
+
+    def __init__(self, target_pid: Callable[[], int | None]) -> None:
         self._began = time.monotonic()
         self._suite = psutil.Process()
         self._cpu_s = _cpu_s(self._suite)
         self._target_pid = target_pid
-        self._target_start = _rss_mb(target_pid)
+        self._target_start = _rss_mb(target_pid())
 
     def so_far(self) -> Measurements:
         """What was measured since the beginning."""
@@ -26,7 +30,7 @@ class OwnLoad:
             suite_cpu_s=round(_cpu_s(self._suite) - self._cpu_s, 3),
             suite_rss_mb=round(self._suite.memory_info().rss / _MB, 1),
             target_rss_mb_start=self._target_start,
-            target_rss_mb_end=_rss_mb(self._target_pid),
+            target_rss_mb_end=_rss_mb(self._target_pid()),
         )
 
 

@@ -16,6 +16,7 @@ from support import __version__
 from support.access import Access, TargetFault, check_trust, ssl_context, wait_healthy
 from support.backend.launch import BackendFailed, BackendProcess
 from support.bdd.loop import LoopThread
+from support.bdd.own_backend import OwnBackend
 from support.bdd.own_load import OwnLoad
 from support.client.persona import canary_of
 from support.client.recorder import Recorder
@@ -30,6 +31,8 @@ from support.wire.spec import ProfileError
 _START_S = 15.0
 _FOREIGN_START_S = 5.0
 _WARM_UP_S = 600.0
+# Dead lines are then noticed while a scenario can wait for it.
+_HEARTBEAT_S = "3"
 log = logging.getLogger("greenlight")
 
 
@@ -59,7 +62,7 @@ class Suite:
         self.begun = False
         self.own_load: OwnLoad
         self.loop = LoopThread()
-        self.backend: BackendProcess | None = None
+        self.own_backend: OwnBackend | None = None
         self.folder: Path
         self.evidence: Evidence
         self._canaries: dict[str, str] = {}
@@ -141,7 +144,7 @@ class Suite:
                 latency_ms_avg=target.thresholds.latency_ms_avg, versions=versions(), caveats=self.caveats,
             )
         )  # fmt: skip
-        self.own_load = OwnLoad(self.backend.pid if self.backend is not None else None)
+        self.own_load = OwnLoad(lambda: self.backend.pid if self.backend is not None else None)
         self.begun = True
 
     async def _warm_up(self) -> None:
@@ -165,13 +168,20 @@ class Suite:
             raise TargetFault(f"during the warm-up: {error}") from error
 
     def _start_backend(self, target: Target, environ: Mapping[str, str]) -> Target:
+        own = {"CHAT_HEARTBEAT_S": _HEARTBEAT_S, **environ, **self.access.backend_environ()}
+        if not target.capabilities.resume:
+            own["CHAT_RESUME"] = "off"
+        self.own_backend = OwnBackend(self.plan.defects, own)
         try:
-            env = {**environ, **self.access.backend_environ()}
-            self.backend = BackendProcess.start(self.plan.defects, env=env, timeout_s=_START_S)
+            backend = self.own_backend.start()
         except BackendFailed as error:
             raise Misconfigured(str(error)) from error
-        log.info("backend started: %s (pid %s)", self.backend.url, self.backend.pid)
-        return target.at(self.backend.url)
+        return target.at(backend.url)
+
+    @property
+    def backend(self) -> BackendProcess | None:
+        """The process of the backend that the suite has started, if it has."""
+        return self.own_backend.process if self.own_backend is not None else None
 
     def narrow_to(self, categories: tuple[str, ...]) -> None:
         """Only these categories have scenarios that were selected: the others are not examined."""
@@ -180,8 +190,8 @@ class Suite:
     def stop(self) -> None:
         """Ends what was started."""
         self.loop.stop()
-        if self.backend is not None:
-            self.backend.stop()
+        if self.own_backend is not None:
+            self.own_backend.put_away()
         if self._log is not None:
             log.removeHandler(self._log)
             self._log.close()

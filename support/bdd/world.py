@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -45,6 +45,8 @@ class World:
 
     `sessions`: person -> their windows, in the order of opening. `cast`: who of the target's people plays whom.
     `questions`: all that was asked, in order. `private`: whose privacy is watched; `pictured`: with a picture of it.
+    `beside`: recorders of further conversations, each with a trace of its own. `afterwards`: what is put away when all
+    connections are closed.
     """
 
     def __init__(self, suite: Suite, key: str, number: int) -> None:
@@ -61,6 +63,8 @@ class World:
         self.pinged: list[bool] = []
         self.private: tuple[str, ...] = ()
         self.pictured = False
+        self.beside: list[Recorder] = []
+        self.afterwards: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._past: list[Session] = []
         self._held = contextlib.AsyncExitStack()
 
@@ -265,11 +269,26 @@ class World:
     @property
     def findings(self) -> list[Finding]:
         """What the rules have objected to so far."""
-        return self.recorder.findings
+        return [*self.recorder.findings, *(finding for each in self.beside for finding in each.findings)]
+
+    def record_beside(self, name: str) -> Recorder:
+        """A recorder for a further conversation, which is judged by itself."""
+        path = self.suite.evidence.folder / f"{self.trace.removesuffix('.jsonl')}.{len(self.beside) + 1}.jsonl"
+        suite = self.suite
+        recorder = Recorder(name, path, suite.profile, suite.target.budgets, suite.access.redact_bytes)
+        self.beside.append(recorder)
+        return recorder
+
+    def replace(self, old: Session, new: Session) -> None:
+        """A person goes on in a new window where another one was."""
+        windows = self.sessions[old.person]
+        windows.remove(new)
+        windows[windows.index(old)] = new
+        self._past.append(old)
 
     def table(self) -> str:
         """The whole conversation, with the records that prove findings pointed at."""
-        marked = {number for finding in self.findings for number in finding.evidence}
+        marked = {number for finding in self.recorder.findings for number in finding.evidence}
         return as_table([(entry.record, entry.reading) for entry in self.recorder.entries], marked)
 
     @property
@@ -313,8 +332,11 @@ class World:
         try:
             await self._held.aclose()
             await _all([session.close() for session in sessions])
+            for put_away in self.afterwards:
+                await put_away()
         finally:
-            self.recorder.finish()
+            for recorder in (self.recorder, *self.beside):
+                recorder.finish()
         self._admit_fault()
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -328,7 +350,7 @@ class World:
         return result
 
     def _admit_fault(self) -> None:
-        fault = self.recorder.fault
+        fault = next((each.fault for each in (self.recorder, *self.beside) if each.fault is not None), None)
         if fault is not None:
             raise SuiteFault(f"a message could not be taken in: {fault!r}") from fault
 

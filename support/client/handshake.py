@@ -3,6 +3,7 @@
 import functools
 import ssl
 from collections.abc import Callable
+from typing import Any
 
 from websockets.datastructures import Headers
 from websockets.http11 import Response
@@ -16,9 +17,16 @@ _BODY_KEPT = 2_000
 _CLOSE_S = 2.0
 
 
-async def opened(entry: Pass, target: Target, tls: ssl.SSLContext | None, timeout_s: float) -> StampedConnection:
-    """Opens a WebSocket as this target wants it. Raises OSError, TimeoutError or WebSocketException."""
+async def opened(
+    entry: Pass, target: Target, tls: ssl.SSLContext | None, timeout_s: float, via: tuple[str, int] | None = None
+) -> StampedConnection:
+    """Opens a WebSocket as this target wants it. Raises OSError, TimeoutError or WebSocketException.
+
+    `via`: the host and port of a proxy that passes everything on; what is asked for, and whose certificate is checked,
+    is the target all the same.
+    """
     limits = target.limits
+    detour: dict[str, Any] = {} if via is None else {"host": via[0], "port": via[1]}
     most = Most(limits.max_connection_frames, limits.max_connection_bytes)
     connection = await Connecting(
         entry.url(target.url),
@@ -33,6 +41,7 @@ async def opened(entry: Pass, target: Target, tls: ssl.SSLContext | None, timeou
         max_size=limits.max_frame_bytes,
         max_queue=None,
         user_agent_header="greenlight",
+        **detour,
     )
     assert isinstance(connection, StampedConnection)
     return connection

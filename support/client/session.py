@@ -26,7 +26,7 @@ from support.rules.refusal import LEEWAY_S
 from support.rules.state import Budgets
 from support.targets.model import Target
 from support.targets.sections import Persona
-from support.trace import Closed, Expect, Opened, Sent, TimedOut
+from support.trace import Closed, Cut, Expect, Opened, Sent, TimedOut
 from support.wire.profile import Profile
 
 _MARGIN_S = 1.5  # what comes a little too late is still seen, and judged as late instead of lost
@@ -52,6 +52,7 @@ class Session:
         self.questions: list[Question] = []
         self.controls: list[Control] = []
         self.open = False
+        self.cut_by_us = False
         self._changed = asyncio.Event()
         self._socket: StampedConnection | None = None
         self._lost = asyncio.Event()
@@ -59,7 +60,10 @@ class Session:
 
     # Coming and going ----------------------------------------------------------------------------------------
 
-    async def connect(self, entry: Pass, tls: ssl.SSLContext | None, attempt: int = 1, *, unwelcome: str = "") -> None:
+    async def connect(
+        self, entry: Pass, tls: ssl.SSLContext | None, attempt: int = 1, *, unwelcome: str = "",
+        via: tuple[str, int] | None = None,
+    ) -> None:  # fmt: skip
         """Opens the connection and waits until the backend says that it is ready.
 
         `unwelcome`: what is wrong with the pass; then it waits to be turned away. Raises NotConnected after the trace
@@ -67,7 +71,7 @@ class Session:
         """
         began = time.monotonic()
         try:
-            connection = await opened(entry, self.target, tls, self.budgets.handshake_s + _MARGIN_S)
+            connection = await opened(entry, self.target, tls, self.budgets.handshake_s + _MARGIN_S, via)
         except (OSError, WebSocketException, TimeoutError) as error:
             raise self._refused(error, unwelcome) from error
         assert connection.response is not None
@@ -79,8 +83,10 @@ class Session:
             Opened, self.connection, person=self.person, persona=self.persona, user=self.user, attempt=attempt,
             handshake_ms=round(handshake_ms, 3), headers=kept_headers(connection.response.headers, clean),
             subprotocol=clean(connection.subprotocol) if connection.subprotocol else None, unwelcome=unwelcome,
+            proxied=via is not None,
             expires_at=None if entry.expires_s is None else entry.expires_s - self.recorder.checker.epoch_s,
         )  # fmt: skip
+        connection.on_any = self._changed.set
         connection.listen(self._on_frame, self._on_lost)
         if entry.first_message is not None:
             await self._send(Sent, what="hello", text=msgspec.json.encode(entry.first_message).decode())
@@ -112,6 +118,34 @@ class Session:
         await self._socket.close()
         await self._socket.wait_closed()
 
+    def cut(self, way: str, where: str, *, after: int | None = None, inside: bool = False) -> None:
+        """Notes that the suite is about to end this line: what is under way is not given up, since it may go on."""
+        self.cut_by_us = True
+        self.recorder.add(
+            Cut, self.connection, way=way, where=where, after=after, inside=inside, person=self.person
+        )  # fmt: skip
+
+    def hang_up(self) -> None:
+        """Lets go of the line without a word, as an app does that has lost its network."""
+        if self._socket is not None and self.open:
+            self._socket.transport.abort()
+
+    def take_over(self, other: "Session") -> None:
+        """Goes on with what was asked on a line that has ended."""
+        self.questions += other.questions
+        other.questions.clear()
+        for question in self.questions:
+            question.last_at = time.monotonic()
+
+    async def frame_came(self, before: int, timeout_s: float) -> bool:
+        """Whether more than `before` frames of any kind have come within the time; `frames` says how many so far."""
+        return await self._until(lambda: self.frames > before or not self.open, timeout_s)
+
+    @property
+    def frames(self) -> int:
+        """How many frames have come so far, those of the protocol included."""
+        return self._socket.frames if self._socket is not None else 0
+
     def _on_lost(self, at: float) -> None:
         if self._socket is None or not self.open:
             return
@@ -126,7 +160,7 @@ class Session:
         except Exception as error:  # noqa: BLE001 -- whoever waits has to hear of the end in any case
             self.recorder.fault = self.recorder.fault or error
         for question in self.questions:
-            if not question.over:
+            if not question.over and not self.cut_by_us:
                 question.give_up()
         self._lost.set()
         self._changed.set()
@@ -208,7 +242,9 @@ class Session:
         before = len(self.controls)
         frame = self.profile.frame("restore", thread=thread, last_seq=last_seq)
         await self._send(Sent, what="restore", text=frame, thread=thread, last_seq=last_seq)
-        await self._until(lambda: self._since(before, "restored", "error") is not None, self.budgets.start_s)
+        budget = self.budgets.start_s
+        if not await self._until(lambda: self._since(before, "restored", "error") is not None or not self.open, budget):
+            self.recorder.add(TimedOut, self.connection, waiting_for="restored", after_s=budget)
         return self._since(before, "restored") is not None
 
     async def send_invalid(self, data: str | bytes, *, as_text: bool = False) -> Control | None:

@@ -64,7 +64,8 @@ class StampedConnection(ClientConnection):
         self.on_lost: OnLost | None = None
         self._most = most
         self._answer_bytes = 0
-        self._frames = 0
+        self.frames = 0
+        self.on_any: Callable[[], None] | None = None
         self._bytes = 0
         self._early: list[tuple[Opcode, bytes, float]] = []
         self._parts: bytearray | None = None
@@ -150,11 +151,13 @@ class StampedConnection(ClientConnection):
             self._end(at)
         elif self._lost_at is None and self._is_bearable(event) and not is_echo:
             self._take(event, at)
+        if self.on_any is not None:
+            self.on_any()
 
     def _is_bearable(self, frame: Frame) -> bool:
-        self._frames += 1
+        self.frames += 1
         self._bytes += len(frame.data)
-        if self._frames > self._most.frames:
+        if self.frames > self._most.frames:
             self.give_up(f"more than {self._most.frames} frames on one connection")
         elif self._bytes > self._most.bytes:
             self.give_up(f"more than {self._most.bytes} bytes on one connection")

@@ -68,7 +68,8 @@ class Selected(msgspec.Struct, frozen=True, tag_field="entry", tag="selected"):
 class Finished(msgspec.Struct, frozen=True, tag_field="entry", tag="finished"):
     """What became of a scenario, once nothing more of it can arrive. `findings` counts what the rules said live.
 
-    `private` are the people whose privacy the scenario watched.
+    `private` are the people whose privacy the scenario watched; `beside` further traces, each of a conversation of its
+    own, whose findings count as the scenario's.
     """
 
     key: str
@@ -78,6 +79,7 @@ class Finished(msgspec.Struct, frozen=True, tag_field="entry", tag="finished"):
     trace: str
     duration_s: float
     private: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
 
 class Ended(msgspec.Struct, frozen=True, tag_field="entry", tag="ended"):

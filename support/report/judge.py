@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 
 from support.findings import Finding
+from support.report.cut_matrix import CutCell, cut_cells
 from support.report.evidence import Ended, Evidence, Finished, Judged, Measurements, Selected
 from support.report.replay import Meter, Torn, replay
 from support.rules.isolation import Relation
@@ -38,6 +39,7 @@ class Judgement(msgspec.Struct, frozen=True):
     measurements: Measurements | None
     ended: Ended | None
     relations: tuple[Relation, ...] = ()
+    cells: tuple[CutCell, ...] = ()
 
 
 class _Ledger:
@@ -66,24 +68,29 @@ def judge(folder: Path) -> Judgement:
     gaps = [*session.caveats, *_gaps(ledger)]
     findings: list[Attributed] = []
     relations: list[Relation] = []
+    cells: list[CutCell] = []
     for entry in ledger.finished.values():
         name = ledger.selected[entry.key].name if entry.key in ledger.selected else entry.key
         if not entry.trace:
             continue
-        try:
-            checker = replay(evidence.folder / entry.trace, profile, session.budgets, meter)
-        except Torn as error:
-            gaps.append(str(error))
-            continue
-        except Exception as error:  # noqa: BLE001 -- a rule that crashes knows nothing, which never approves
-            gaps.append(f"the suite's own fault: judging the trace of '{name}' failed: {error!r}")
-            continue
-        if len(checker.findings) != entry.findings:
-            found = len(checker.findings)
-            gaps.append(f"'{name}' had {entry.findings} findings live and {found} in the replay of its trace")
-        findings += [Attributed(finding, name, entry.trace) for finding in checker.findings]
-        if entry.private and entry.outcome is not Outcome.NOT_EXERCISED:
-            relations.append(checker.relation(name, entry.private))
+        found = 0
+        for trace in (entry.trace, *entry.beside):
+            try:
+                checker = replay(evidence.folder / trace, profile, session.budgets, meter)
+            except Torn as error:
+                gaps.append(str(error))
+                break
+            except Exception as error:  # noqa: BLE001 -- a rule that crashes knows nothing, which never approves
+                gaps.append(f"the suite's own fault: judging the trace of '{name}' failed: {error!r}")
+                break
+            found += len(checker.findings)
+            findings += [Attributed(finding, name, trace) for finding in checker.findings]
+            cells += cut_cells(checker, can_resume="resume" not in session.absent)
+            if trace == entry.trace and entry.private and entry.outcome is not Outcome.NOT_EXERCISED:
+                relations.append(checker.relation(name, entry.private))
+        else:
+            if found != entry.findings:
+                gaps.append(f"'{name}' had {entry.findings} findings live and {found} in the replay of its trace")
     gaps += _unfinished(evidence, ledger, profile, session, meter)
     measurements = _measurements(evidence, gaps)
     observed = meter.observed()
@@ -97,7 +104,15 @@ def judge(folder: Path) -> Judgement:
         latency_ms_avg=session.latency_ms_avg, recover_s=session.budgets.recover_s, relations=tuple(relations),
     )  # fmt: skip
     return Judgement(
-        session, decide(facts), scenarios, tuple(findings), observed, measurements, ledger.ended, facts.relations
+        session,
+        decide(facts),
+        scenarios,
+        tuple(findings),
+        observed,
+        measurements,
+        ledger.ended,
+        facts.relations,
+        tuple(cells),
     )
 
 
@@ -148,7 +163,7 @@ def _gaps(ledger: _Ledger) -> list[str]:
 
 def _unfinished(evidence: Evidence, ledger: _Ledger, profile: Profile, session: Judged, meter: Meter) -> list[str]:
     """What a scenario that never finished has shown counts all the same, as far as its trace can be read."""
-    known = {entry.trace for entry in ledger.finished.values()}
+    known = {trace for entry in ledger.finished.values() for trace in (entry.trace, *entry.beside)}
     for path in sorted(evidence.traces.glob("*.jsonl")):
         name = f"traces/{path.name}"
         if name in known:

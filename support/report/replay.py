@@ -71,19 +71,12 @@ class Meter:
         elif isinstance(record, Sent):
             self._sent(record)
         elif isinstance(record, Opened):
-            self.tried += not record.unwelcome
-            self.made += not record.unwelcome
-            if record.expires_at is not None:
-                self._expiring.add(record.connection)
-            if record.proxied:
-                self._delayed.add(record.connection)
+            self._opened(record)
         elif isinstance(record, Cut):
             self._cut(record)
         elif isinstance(record, TimedOut):
             self._settle(lambda answer, request: request == record.request)
-        elif isinstance(record, Closed):
-            if record.connection in self.recovery.cuts:
-                return
+        elif isinstance(record, Closed) and record.connection not in self.recovery.cuts:
             self.tried += record.during == "handshake" and not record.unwelcome
             # A pass that ends takes the answers with it that were under way.
             if record.connection not in self._expiring and (record.by != "client" or record.given_up):
@@ -93,6 +86,14 @@ class Meter:
         """No more of these answers will come; one that nothing settles we cut short ourselves: it does not count."""
         for request, answer in self._answers.items():
             answer.settled = answer.settled or concerned(answer, request)
+
+    def _opened(self, opened: Opened) -> None:
+        self.tried += not opened.unwelcome
+        self.made += not opened.unwelcome
+        if opened.expires_at is not None:
+            self._expiring.add(opened.connection)
+        if opened.proxied:
+            self._delayed.add(opened.connection)
 
     def _cut(self, cut: Cut) -> None:
         """What is under way when the suite takes the backend away may end without an answer."""

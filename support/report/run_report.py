@@ -59,6 +59,7 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
             },
             "categories": _by_category(judgement),
             "scenarios": plain(judgement.scenarios),
+            "cut_matrix": plain(judgement.cells),
         },
         "compliance_check": {
             "overall_passed": approved,

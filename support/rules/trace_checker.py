@@ -18,7 +18,7 @@ from support.wire.profile import Profile
 class TraceChecker:
     """Feeds the records of one scenario's trace to the checkers of its connections.
 
-    `findings` grows as records come; `finish` judges what is left open.
+    `findings` grows as records come; `finish` judges what is left open. `cuts`: what the suite did to the lines.
     """
 
     def __init__(self, profile: Profile, budgets: Budgets, epoch_s: float) -> None:
@@ -28,6 +28,7 @@ class TraceChecker:
         self.findings: list[Finding] = []
         self.book = Book()
         self.connections: dict[str, ConnectionChecker] = {}
+        self.cuts: list[Cut] = []
         self._last_n = 0
         self._cast: dict[str, str] = {}
 
@@ -55,6 +56,7 @@ class TraceChecker:
             where = "part of a message" if record.what == "part" else f"a {record.what} frame"
             checker.searched(record.raw(), where, record.n)
         elif isinstance(record, Cut):
+            self.cuts.append(record)
             checker.cut(record)
         elif isinstance(record, TimedOut):
             checker.timed_out(record.waiting_for, record.after_s, record.request, record.at, record.n, run=record.run)

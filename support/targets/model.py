@@ -124,6 +124,12 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return f"{'https' if parts.scheme == 'wss' else 'http'}://{parts.netloc}"
 
     @property
+    def endpoint(self) -> tuple[str, int]:
+        """Host and port that a connection is made to."""
+        parts = urlsplit(self.url)
+        return parts.hostname or "", parts.port or (443 if parts.scheme == "wss" else 80)
+
+    @property
     def is_loopback(self) -> bool:
         """Whether the url points to this very host."""
         host = urlsplit(self.url).hostname or ""

@@ -1,0 +1,145 @@
+"""The cut-point matrix: one answer, cut at every event and inside each, in every way, and what became of each cut.
+
+Each cut is a conversation of its own, with a trace of its own, so that many can be played at the same time.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from support.bdd.line import Line, Way
+from support.bdd.world import NotExercised, World
+from support.client.question import Question
+from support.client.recorder import Recorder
+from support.client.session import NotConnected, Session
+from support.events import Event
+from support.report.cut_matrix import CutCell, cut_cells
+from support.targets.sections import Persona
+
+_AT_ONCE = 24
+# The old and the new line of a person are open at the same time where the old one is dead and nobody knows.
+_LINES_EACH = 2
+
+
+class Place(NamedTuple):
+    """Where a line is cut: after so many events of the answer, or in the middle of the next one."""
+
+    after: int
+    inside: bool
+    where: str
+
+
+def places(events: Sequence[Event]) -> list[Place]:
+    """Every place at which this answer can be cut: 2 n + 1 for n events."""
+    found = [Place(0, False, f"before event 1 ({events[0].kind})")]
+    for number, event in enumerate(events, 1):
+        found.append(Place(number - 1, True, f"inside event {number} ({event.kind})"))
+        found.append(Place(number, False, f"after event {number} ({event.kind})"))
+    return found
+
+
+class CutMatrix:
+    """Plays all the cuts of one scenario."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.suite = world.suite
+        self.recorders: list[Recorder] = []
+
+    def play(self, prompt: str) -> None:
+        """Cuts the answer to a prompt at every place, in every way. What is wrong becomes findings of each cut."""
+        world = self.world
+        world.need(prompt)
+        person = world.people(1)[0]
+        world.connect(person)
+        rehearsal = world.ask(person, prompt)
+        world.wait(rehearsal)
+        if not rehearsal.has_end:
+            raise AssertionError(f"{rehearsal.text!r} was not answered: there is nothing to cut")
+        world.call(self._play_all(prompt, rehearsal.events))
+
+    async def _play_all(self, prompt: str, events: Sequence[Event]) -> None:
+        target = self.suite.target
+        people = target.people(min(_AT_ONCE, max(1, (target.limits.max_connections - 1) // _LINES_EACH)))
+        if target.limits.max_connections <= _LINES_EACH:
+            raise NotExercised(f"{target.name} allows {target.limits.max_connections} connections at a time")
+        free: asyncio.Queue[Persona] = asyncio.Queue()
+        for persona in people:
+            free.put_nowait(persona)
+        cuts = [(place, way) for place in places(events) for way in Way]
+        recorders = [self.world.record_beside(f"{way} {place.where}") for place, way in cuts]
+        self.recorders += recorders
+
+        async def cell(recorder: Recorder, place: Place, way: Way) -> None:
+            persona = await free.get()
+            try:
+                await _Cell(self, persona, recorder).play(prompt, place, way)
+            finally:
+                recorder.finish()
+                free.put_nowait(persona)
+
+        results = await asyncio.gather(
+            *(cell(recorder, *cut) for recorder, cut in zip(recorders, cuts, strict=True)), return_exceptions=True
+        )
+        for result in results:
+            # Whoever was not let in has a finding already.
+            if isinstance(result, BaseException) and not isinstance(result, NotConnected):
+                raise result
+
+    def cells(self) -> list[CutCell]:
+        """What became of each cut that was made."""
+        can_resume = self.suite.target.lacks("resume") is None
+        return [cell for each in self.recorders for cell in cut_cells(each.checker, can_resume=can_resume)]
+
+
+class _Cell:
+    """One cut: a person asks, loses the line at the place, comes back, and sees the answer to its end."""
+
+    def __init__(self, matrix: CutMatrix, persona: Persona, recorder: Recorder) -> None:
+        self.suite = matrix.suite
+        self.persona = persona
+        self.recorder = recorder
+        self.line = Line(self.suite, persona, self._new_session)
+
+    def _new_session(self) -> Session:
+        suite, persona = self.suite, self.persona
+        return Session(persona.name, persona, suite.target, profile=suite.profile, recorder=self.recorder)
+
+    async def play(self, prompt: str, place: Place, way: Way) -> None:
+        line = self.line
+        try:
+            await line.open()
+            # The conversation has to be known before an answer in it is cut at its very beginning.
+            first = await self._ask(self.suite.first_prompt, None)
+            await line.session.wait_end(first)
+            line.hold()
+            question = await self._ask(prompt, first.thread)
+            if await line.let_through(question, place.after):
+                await line.cut(way, place.where, after=place.after, inside=place.inside)
+                await self._come_back(prompt, question)
+            else:
+                line.gate.open()
+                await line.session.wait_end(question)
+            await line.session.flush()
+            await line.session.close()
+        finally:
+            await line.put_away()
+
+    async def _come_back(self, prompt: str, question: Question) -> None:
+        session = await self.line.come_back()
+        if self.suite.target.lacks("resume") is None:
+            await self.line.restore(question)
+            await session.wait_end(question)
+        else:
+            # What can be promised without resume: a new question works, and nothing of the old one is taken for it.
+            session.questions.clear()
+            again = await self._ask(prompt, None)
+            await session.wait_end(again)
+
+    async def _ask(self, prompt: str, thread: str | None) -> Question:
+        target, canary = self.suite.target, self.suite.canary(self.persona)
+        question = await self.line.session.ask(
+            target.question(prompt, canary), target.expectation(prompt, canary), thread
+        )
+        question.thread = thread
+        return question
