@@ -93,7 +93,9 @@ def each_gets_the_right_answer(context: Context) -> None:
 
 @then("each of {person:Person}'s questions was answered in full")
 def all_answered(context: Context, person: str) -> None:
-    asked = world_of(context).asked_by(person)
+    world = world_of(context)
+    asked = world.asked_by(person)
+    world.wait(*[question for question in asked if not question.over])
     assert_that(asked, has_length(greater_than(1)))
     assert_that(asked, each(answers()))
     assert_that(asked, each(in_order(started(), thinking(), completed())))

@@ -49,6 +49,8 @@ class Journal:
             text,
         )
         self._store.append(event.thread_id, StoredEvent(seq, event.kind, event.nth, event.run_id, text))
+        # Whoever is shown an event may ask for what comes after it, also of the process that follows a killed one.
+        self._store.commit()
         self._bus.publish(event)
 
     @staticmethod

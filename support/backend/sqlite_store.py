@@ -151,7 +151,7 @@ class SqliteStore:
         return self._db.execute("SELECT 1 FROM revoked WHERE token_id = ?", (token_id,)).fetchone() is not None
 
     def commit(self) -> None:
-        """Make everything so far survive the process."""
+        """Make everything so far survive the process, also where it is killed."""
         if self._db.in_transaction:
             self._db.execute("COMMIT")
 

@@ -71,5 +71,8 @@ class Store(Protocol):
     def is_revoked(self, token_id: str) -> bool:
         """Return whether the token was revoked."""
 
+    def commit(self) -> None:
+        """Make everything so far survive the process, also where it is killed."""
+
     def close(self) -> None:
         """Write everything that is pending and let go of the files."""

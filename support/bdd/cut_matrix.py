@@ -13,7 +13,7 @@ from support.client.question import Question
 from support.client.recorder import Recorder
 from support.client.session import NotConnected, Session
 from support.events import Event
-from support.report.cut_matrix import CutCell, cut_cells
+from support.report.cut_matrix import Became
 from support.targets.sections import Persona
 
 _AT_ONCE = 24
@@ -44,10 +44,11 @@ class CutMatrix:
     def __init__(self, world: World) -> None:
         self.world = world
         self.suite = world.suite
-        self.recorders: list[Recorder] = []
+        self.prompt = ""
+        self.events: Sequence[Event] = ()
 
-    def play(self, prompt: str) -> None:
-        """Cuts the answer to a prompt at every place, in every way. What is wrong becomes findings of each cut."""
+    def rehearse(self, prompt: str) -> None:
+        """Sees the answer to a prompt once, as it is without a cut."""
         world = self.world
         world.need(prompt)
         person = world.people(1)[0]
@@ -56,7 +57,25 @@ class CutMatrix:
         world.wait(rehearsal)
         if not rehearsal.has_end:
             raise AssertionError(f"{rehearsal.text!r} was not answered: there is nothing to cut")
-        world.call(self._play_all(prompt, rehearsal.events))
+        self.prompt, self.events = prompt, rehearsal.events
+
+    def play(self) -> None:
+        """Cuts that answer at every place, in every way. What is wrong becomes findings of each cut.
+
+        Raises NotExercised, once all has been played, where the target cannot resume: then only what it can promise
+        all the same was tried.
+        """
+        self.world.call(self._play_all(self.prompt, self.events))
+        if not self.world.findings:
+            self.world.need("resume")
+
+    def broken(self) -> list[str]:
+        """The cuts after which the answer was not whole, with the rules that objected."""
+        return [
+            f"{cell.way} {cell.where}: {', '.join(cell.rules)}"
+            for cell in self.world.cut_cells()
+            if cell.became is Became.BROKEN
+        ]
 
     async def _play_all(self, prompt: str, events: Sequence[Event]) -> None:
         target = self.suite.target
@@ -68,7 +87,6 @@ class CutMatrix:
             free.put_nowait(persona)
         cuts = [(place, way) for place in places(events) for way in Way]
         recorders = [self.world.record_beside(f"{way} {place.where}") for place, way in cuts]
-        self.recorders += recorders
 
         async def cell(recorder: Recorder, place: Place, way: Way) -> None:
             persona = await free.get()
@@ -85,11 +103,6 @@ class CutMatrix:
             # Whoever was not let in has a finding already.
             if isinstance(result, BaseException) and not isinstance(result, NotConnected):
                 raise result
-
-    def cells(self) -> list[CutCell]:
-        """What became of each cut that was made."""
-        can_resume = self.suite.target.lacks("resume") is None
-        return [cell for each in self.recorders for cell in cut_cells(each.checker, can_resume=can_resume)]
 
 
 class _Cell:

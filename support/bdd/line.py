@@ -25,7 +25,7 @@ from support.trace import Received
 
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
-_LAST_TRY_AFTER_S = 5.0
+LAST_TRY_AFTER_S = 5.0
 # A TLS record may end in the middle of a frame, or hold none: then the next one is let through.
 _FRAME_S = 0.05
 _ENDS_S = 2.0
@@ -53,7 +53,8 @@ _FAULTS: dict[Way, Callable[[], Fault]] = {
 class Line:
     """One window of one person. `session` is the connection that is open now, or was last.
 
-    `new_session` makes a session for each try to come back. All methods run on the loop thread.
+    `new_session` makes a session for each try to come back, and `prepare_try` is told of it before it is
+    used. All methods run on the loop thread.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Line:
         self.persona = persona
         self.new_session = new_session
         self.session = new_session()
+        self.prepare_try: Callable[[Session], None] = lambda _: None
         host, port = suite.target.endpoint
         self.proxy = FaultProxy(host, port, source=source, each=lambda: (Gate(),))
 
@@ -129,7 +131,7 @@ class Line:
 
     # Coming back ------------------------------------------------------------------------------------------------------
 
-    async def come_back(self, entry: Pass | None = None, *, patience_s: float = _LAST_TRY_AFTER_S) -> Session:
+    async def come_back(self, entry: Pass | None = None, *, patience_s: float = LAST_TRY_AFTER_S) -> Session:
         """Tries to connect until it works: soon at first, then less often, and not in step with others.
 
         What was asked goes on in the new session. Raises NotConnected when nothing has worked for `patience_s`.
@@ -144,15 +146,12 @@ class Line:
         async for attempt in retrying:
             with attempt:
                 self.session = self.new_session()
-                await self.prepare_try(self.session)
+                self.prepare_try(self.session)
                 shown = entry or await self.suite.access.pass_for(self.persona)
                 number = attempt.retry_state.attempt_number
                 await self.session.connect(shown, self.suite.tls, number + 1, via=self.proxy.address)
         self.session.take_over(lost)
         return self.session
-
-    async def prepare_try(self, session: Session) -> None:
-        """Before each try to come back; where the suite itself keeps the backend away, that is noted first."""
 
     async def restore(self, question: Question) -> bool:
         """Asks for what was missed of an answer's conversation; whether the backend said that it was restored."""

@@ -9,7 +9,7 @@ import concurrent.futures
 import contextlib
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -78,6 +78,15 @@ class LoopThread:
             asyncio.set_event_loop(self._loop)
             self._loop.call_soon(self._ready.set)
             self._loop.run_forever()
+
+
+async def together(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Runs coroutines at the same time and returns all results; the first exception is raised once all are done."""
+    results = await asyncio.gather(*coroutines, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]
 
 
 def _loop_factory() -> Any:

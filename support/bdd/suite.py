@@ -63,6 +63,8 @@ class Suite:
         self.own_load: OwnLoad
         self.loop = LoopThread()
         self.own_backend: OwnBackend | None = None
+        # The scenarios whose connections are open, the one that is running and those that still listen on.
+        self.worlds: set[object] = set()
         self.folder: Path
         self.evidence: Evidence
         self._canaries: dict[str, str] = {}

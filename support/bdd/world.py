@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from support.access import Pass
 from support.bdd.loop import SuiteFault
+from support.bdd.loop import together as _all
 from support.bdd.suite import Suite
 from support.client.question import Question
 from support.client.recorder import Recorder
@@ -16,6 +17,7 @@ from support.client.session import NotConnected, Session
 from support.events import ENDS, Control, Event, EventKind
 from support.findings import Finding
 from support.report.conversation import as_table
+from support.report.cut_matrix import CutCell, cut_cells
 from support.rules.state import Budgets
 from support.targets.sections import Persona
 from support.trace import Closed, Received
@@ -25,6 +27,7 @@ T = TypeVar("T")
 Wish = tuple[str, str] | tuple[str, str, int]
 
 _HOP_S = 600.0
+_MOST_SHOWN = 50
 NOTHING_OBSERVED = "the scenario passed without having observed anything"
 
 
@@ -67,6 +70,7 @@ class World:
         self.afterwards: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._past: list[Session] = []
         self._held = contextlib.AsyncExitStack()
+        suite.worlds.add(self)
 
     # Who is here ---------------------------------------------------------------------------------------------
 
@@ -279,17 +283,23 @@ class World:
         self.beside.append(recorder)
         return recorder
 
+    def cut_cells(self) -> list[CutCell]:
+        """What became of each answer whose line was cut at an exact place."""
+        can_resume = self.suite.target.lacks("resume") is None
+        return [cell for each in self.beside for cell in cut_cells(each.checker, can_resume=can_resume)]
+
     def replace(self, old: Session, new: Session) -> None:
         """A person goes on in a new window where another one was."""
         windows = self.sessions[old.person]
-        windows.remove(new)
         windows[windows.index(old)] = new
         self._past.append(old)
 
     def table(self) -> str:
-        """The whole conversation, with the records that prove findings pointed at."""
-        marked = {number for finding in self.recorder.findings for number in finding.evidence}
-        return as_table([(entry.record, entry.reading) for entry in self.recorder.entries], marked)
+        """The whole conversation, or the first one with findings, with the records that prove them pointed at."""
+        recorders = [self.recorder, *self.beside]
+        told = next((recorder for recorder in recorders if recorder.findings), self.recorder)
+        marked = {number for finding in told.findings for number in finding.evidence}
+        return as_table([(entry.record, entry.reading) for entry in told.entries], marked)
 
     @property
     def has_observed(self) -> bool:
@@ -308,7 +318,10 @@ class World:
         """All findings, one to a line, and the conversation; "" when there are none."""
         if not self.findings:
             return ""
-        return "\n".join([*(str(finding) for finding in self.findings), "", self.table()])
+        shown = [str(finding) for finding in self.findings[:_MOST_SHOWN]]
+        more = len(self.findings) - len(shown)
+        shown += [f"... and {more} more findings"] if more else []
+        return "\n".join([*shown, "", self.table()])
 
     # How it ends ---------------------------------------------------------------------------------------------
 
@@ -337,6 +350,7 @@ class World:
         finally:
             for recorder in (self.recorder, *self.beside):
                 recorder.finish()
+            self.suite.worlds.discard(self)
         self._admit_fault()
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -359,15 +373,6 @@ class World:
             if question in session.questions:
                 return session
         raise SuiteFault(f"no window of {question.person} asked {question.text!r}")
-
-
-async def _all(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """Runs coroutines at the same time and returns all results; the first exception is raised once all are done."""
-    results = await asyncio.gather(*coroutines, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-    return [result for result in results if not isinstance(result, BaseException)]
 
 
 def _slug(key: str) -> str:

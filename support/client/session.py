@@ -146,6 +146,11 @@ class Session:
         """How many frames have come so far, those of the protocol included."""
         return self._socket.frames if self._socket is not None else 0
 
+    @property
+    def heartbeats(self) -> int:
+        """How many pings the backend has sent so far."""
+        return self._socket.pings if self._socket is not None else 0
+
     def _on_lost(self, at: float) -> None:
         if self._socket is None or not self.open:
             return

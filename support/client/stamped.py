@@ -65,6 +65,7 @@ class StampedConnection(ClientConnection):
         self._most = most
         self._answer_bytes = 0
         self.frames = 0
+        self.pings = 0
         self.on_any: Callable[[], None] | None = None
         self._bytes = 0
         self._early: list[tuple[Opcode, bytes, float]] = []
@@ -142,6 +143,7 @@ class StampedConnection(ClientConnection):
         if self.response is None or not isinstance(event, Frame):
             super().process_event(event)
             return
+        self.pings += event.opcode is Opcode.PING
         at = time.monotonic()
         # The answer to a ping of ours says what the ping said.
         is_echo = event.opcode is Opcode.PONG and bytes(event.data) in self.pending_pings
