@@ -7,6 +7,7 @@ import msgspec
 
 from support.bdd.world import World
 from support.client.recorder import Entry
+from support.report.cut_matrix import as_table
 from support.trace import encode_record
 
 _MOST_BYTES = 4_194_304
@@ -29,6 +30,14 @@ def attach(world: World, scenario: str) -> None:
 
         relation = world.recorder.checker.relation(scenario, world.private)
         allure.attach(draw(isolation_sheet([relation])), name="Who could see whom", attachment_type=kinds.PNG)
+    cells = world.cut_cells()
+    if cells:
+        from support.report.cut_picture import cut_sheet  # noqa: PLC0415 -- as above
+        from support.report.matrix_picture import draw  # noqa: PLC0415 -- as above
+
+        allure.attach(as_table(cells), name="Where the line was cut", attachment_type=kinds.TEXT)
+        allure.attach(draw(cut_sheet(cells)), name="Cut-point matrix", attachment_type=kinds.PNG)
+        allure.attach(msgspec.json.encode(cells).decode(), name="Cuts", attachment_type=kinds.JSON)
     if world.findings:
         found = msgspec.json.format(msgspec.json.encode(world.findings), indent=2).decode()
         allure.attach(as_text(found), name="Findings", attachment_type=kinds.JSON)

@@ -64,16 +64,19 @@ def _show(judgement: Judgement, folder: Path, report: Path, console: Console, *,
 
 def _draw(judgement: Judgement, folder: Path, console: Console) -> None:
     """The pictures of the session, once the verdict is on the screen. A disk that is full costs only them."""
-    if not judgement.relations:
+    if not judgement.relations and not judgement.cells:
         return
-    from support.report.isolation_matrix import draw_isolation  # noqa: PLC0415 -- drawing takes half a second to load
+    from support.report.cut_picture import draw_cuts  # noqa: PLC0415 -- drawing takes half a second to load
+    from support.report.isolation_matrix import draw_isolation  # noqa: PLC0415 -- as above
 
     try:
-        picture = draw_isolation(judgement.relations, folder)
+        pictures = [draw_isolation(judgement.relations, folder)] if judgement.relations else []
+        pictures += [draw_cuts(judgement.cells, folder)] if judgement.cells else []
     except OSError as error:
         console.print(f"[yellow]no picture: {escape(error.strerror or str(error))}[/]", highlight=False)
         return
-    console.print(f"[dim]{escape(str(picture))}[/]", highlight=False, soft_wrap=True)
+    for picture in pictures:
+        console.print(f"[dim]{escape(str(picture))}[/]", highlight=False, soft_wrap=True)
 
 
 def _first_of_each_rule(findings: tuple[Attributed, ...]) -> list[Attributed]:

@@ -13,6 +13,7 @@ from matplotlib.patches import Patch, Rectangle
 _DPI = 100
 _WIDTH_IN = 12.0
 _HEADER_IN = 1.15
+_ROW_IN = 0.26
 _MANY = 12
 # Of many names, every fourth is written.
 _SPARSE = 4
@@ -38,7 +39,10 @@ class Grid(NamedTuple):
 
 
 class Sheet(NamedTuple):
-    """A picture of several matrices: what it is about, what the marks mean here, and which way they are read."""
+    """A picture of several matrices: what it is about, what the marks mean here, and which way they are read.
+
+    `wordy`: the rows of its only matrix are called by words, each of which is written.
+    """
 
     title: str
     subtitle: str
@@ -46,6 +50,7 @@ class Sheet(NamedTuple):
     row_axis: str
     column_axis: str
     grids: Sequence[Grid]
+    wordy: bool = False
 
 
 def draw(sheet: Sheet, kind: str = "png") -> bytes:
@@ -54,14 +59,19 @@ def draw(sheet: Sheet, kind: str = "png") -> bytes:
         raise ValueError("a picture needs at least one matrix")
     across = min(4, len(sheet.grids)) if max(len(grid.columns) for grid in sheet.grids) <= _MANY else 3
     down = math.ceil(len(sheet.grids) / across)
-    tile_in = _WIDTH_IN / max(across, 2)
-    figure = Figure(figsize=(_WIDTH_IN, _HEADER_IN + down * tile_in * 0.9), dpi=_DPI, facecolor=_PAPER)
+    tiles_in = _ROW_IN * len(sheet.grids[0].rows) + 1.0 if sheet.wordy else down * _WIDTH_IN / max(across, 2) * 0.9
+    figure = Figure(figsize=(_WIDTH_IN, _HEADER_IN + tiles_in), dpi=_DPI, facecolor=_PAPER)
     FigureCanvasAgg(figure)
     height = figure.get_figheight()
     _head(figure, sheet, height)
     axes = figure.subplots(down, across, squeeze=False)
     figure.subplots_adjust(
-        left=0.08, right=0.985, top=1 - (_HEADER_IN + 0.45) / height, bottom=0.62 / height, wspace=0.5, hspace=0.42
+        left=0.24 if sheet.wordy else 0.08,
+        right=0.985,
+        top=1 - (_HEADER_IN + 0.45) / height,
+        bottom=0.62 / height,
+        wspace=0.5,
+        hspace=0.42,
     )
     for number, axis in enumerate(axes.flat):
         if number < len(sheet.grids):
@@ -93,7 +103,7 @@ def _label(mark: Mark, text: str) -> str:
 
 def _tile(axis: Any, grid: Grid, sheet: Sheet, *, first: bool) -> None:
     wide, high = len(grid.columns), len(grid.rows)
-    size = 8 if max(wide, high) <= _MANY else 4
+    size = 8 if sheet.wordy or max(wide, high) <= _MANY else 4
     axis.set_xlim(0, wide)
     axis.set_ylim(high, 0)
     axis.set_aspect("equal" if wide == high else "auto")
@@ -109,9 +119,9 @@ def _tile(axis: Any, grid: Grid, sheet: Sheet, *, first: bool) -> None:
                 ink = _PAPER if mark in (Mark.BAD, Mark.OWN) else _INK
                 axis.text(x + 0.5, y + 0.54, sign, ha="center", va="center", fontsize=size, color=ink)
     for axis_of, names in ((axis.xaxis, grid.columns), (axis.yaxis, grid.rows)):
-        step = 1 if len(names) <= _MANY else _SPARSE
+        step = 1 if sheet.wordy or len(names) <= _MANY else _SPARSE
         axis_of.set_ticks([at + 0.5 for at in range(0, len(names), step)], names[::step], fontsize=8)
-    axis.xaxis.set_tick_params(rotation=90)
+    axis.xaxis.set_tick_params(rotation=0 if sheet.wordy else 90)
     axis.tick_params(length=0, pad=2, colors=_INK)
     for spine in axis.spines.values():
         spine.set_visible(False)
