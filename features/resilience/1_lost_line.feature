@@ -1,4 +1,4 @@
-@resilience
+@resilience @lost_line
 Feature: A lost connection loses nothing
   Lifts have no signal, laptops are closed, and the assistant works on.
 

@@ -1,4 +1,4 @@
-@resilience
+@resilience @coming_back
 Feature: People come back
   Once or ten times, after a moment or after a long while, from the same place or another one.
 

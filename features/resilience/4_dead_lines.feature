@@ -1,4 +1,4 @@
-@resilience
+@resilience @dead_lines
 Feature: A dead line is noticed
   A line can be dead and look alive, and a slow one is not a dead one.
 

@@ -139,7 +139,7 @@ class Line:
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(NotConnected),
             stop=stop_after_delay(patience_s),
-            wait=wait_exponential_jitter(initial=_FIRST_PAUSE_S, max=_LONGEST_PAUSE_S, jitter=_FIRST_PAUSE_S),
+            wait=wait_exponential_jitter(multiplier=_FIRST_PAUSE_S, max=_LONGEST_PAUSE_S, jitter=_FIRST_PAUSE_S),
             reraise=True,
         )
         lost = self.session

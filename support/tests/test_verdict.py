@@ -172,3 +172,24 @@ def test_a_scenario_without_a_finding_says_why(outcome: Outcome, said: str) -> N
 )
 def test_a_reason_in_one_line(reason: str, line: str) -> None:
     assert in_one_line(reason) == line
+
+
+@pytest.mark.parametrize(
+    ("recovery", "status", "measured"),
+    [
+        (Summary(8, 90.0, 80.0, 4_999.0, 5_000.0, 9_000.0), "passed", "p95 5.00 s; p50 0.08, max 9.00 s"),
+        (Summary(8, 90.0, 80.0, 5_001.0, 5_002.0, 9_000.0), "failed", "p95 5.00 s; p50 0.08, max 9.00 s"),
+        (None, "inconclusive", "nobody had to come back"),
+    ],
+)
+def test_people_who_lose_their_line_are_back_soon(recovery: Summary | None, status: str, measured: str) -> None:
+    wanted = msgspec.structs.replace(seen(recovery=recovery), wanted=("functional", "resilience"))
+    criterion = next(each for each in decide(wanted).criteria if each.id == "RECOVERY")
+    assert (criterion.status.value, criterion.measured, criterion.threshold) == (status, measured, "<= 5 s")
+
+
+def test_coming_back_is_judged_where_resilience_is_wanted() -> None:
+    assert "RECOVERY" not in statuses(decide(FACTS))
+    slow = msgspec.structs.replace(seen(recovery=SLOW), wanted=("resilience",), recover_s=0.02)
+    assert statuses(decide(slow))["RECOVERY"] == "passed"
+    assert statuses(decide(msgspec.structs.replace(slow, recover_s=0.019)))["RECOVERY"] == "failed"

@@ -6,7 +6,7 @@ import pytest
 from support.events import FIVE, EventKind
 from support.report.replay import Meter
 from support.tests.rules.talk import EPOCH_S, PROFILE, TOOL_QUESTION, Talk, asked, iso
-from support.trace import Closed, Expect, Received
+from support.trace import KILL, RESTART, Closed, Expect, Received
 from support.verdict import Observed
 
 NO_TOOL = Expect(prompt="Who are you?", thinking=True)
@@ -135,3 +135,37 @@ def test_before_the_first_pong_and_with_an_unknown_clock_nothing_is_claimed() ->
     assert measured(asked().answer(), clock="ping").latency is None
     assert measured(with_pings(0), clock="unknown").latency is None
     assert measured(asked().answer(), clock="unknown").acknowledgement is not None
+
+
+def test_what_we_cut_ourselves_counts_only_once_it_has_come_whole() -> None:
+    lost = asked().started().cut("FIN", "after event 1").close("nobody", None)
+    assert counts(lost) == (0, 0, 0, 0)
+    lost.open("Ada", "c2").restore("c2", 1).thinking(connection="c2").executing(connection="c2")
+    assert counts(lost.tool_done(connection="c2").completed(connection="c2")) == (5, 5, 1, 1)
+
+
+def test_a_connection_that_we_did_not_let_come_about_is_no_try() -> None:
+    talk = Talk().cut("RST", "during the handshake", person="Ada")
+    talk.close("nobody", None, during="handshake", person="Ada").open("Ada", "c2")
+    seen = measured(talk)
+    assert (seen.connections_tried, seen.connections_made) == (1, 1)
+
+
+@pytest.mark.parametrize("way", [RESTART, KILL])
+def test_what_ends_with_a_backend_that_we_took_away_owes_nothing(way: str) -> None:
+    assert counts(asked().started().cut(way).stopped().close("server", 1001)) == (0, 0, 0, 0)
+    assert counts(asked().started().cut("FIN").stopped().close("server", 1001)) == (5, 1, 1, 0)
+
+
+def test_what_our_own_proxy_or_a_time_away_delays_is_no_latency() -> None:
+    def delayed(talk: Talk) -> Talk:
+        talk.change = lambda body: {**body, "timestamp": iso(talk.at - 3)}
+        return talk
+
+    straight = measured(delayed(Talk().open().ask()).answer())
+    assert straight.latency is not None
+    assert straight.latency.samples == 5
+    assert measured(delayed(Talk().open(proxied=True).ask()).answer()).latency is None
+    assert measured(delayed(Talk().open(proxied=True).ask()).answer()).acknowledgement is None
+    back = asked().cut("FIN").close("nobody", None).open("Ada", "c2").restore("c2", 0, answered=False)
+    assert measured(delayed(back).answer(connection="c2")).latency is None

@@ -1,0 +1,149 @@
+"""The cut-point matrix against a real backend: the cuts are exact, nothing is left behind, and broken backends show."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from support.bdd.cut_matrix import CutMatrix, places
+from support.bdd.line import Way
+from support.bdd.suite import Plan, Suite
+from support.bdd.world import NotExercised, World
+from support.events import Event, EventKind
+from support.report.cut_matrix import Became, Grid, as_table
+from support.report.judge import judge
+from support.settings import suite_root
+from support.tests.backend.people import eventually
+from support.trace import Closed, Received, Sent
+
+EMBEDDED = suite_root() / "support/targets/embedded.toml"
+
+
+@contextmanager
+def world(folder: Path, *defects: str, environment: str = "embedded") -> Iterator[World]:
+    plan = Plan(environment=environment, defects=defects, output_dir=folder / "reports", environ=dict(os.environ))
+    suite = Suite(plan)
+    try:
+        suite.start()
+        yield World(suite, "resilience/cuts.feature:1", 1)
+    finally:
+        suite.stop()
+
+
+def play(scene: World, prompt: str = "with_tool") -> CutMatrix:
+    matrix = CutMatrix(scene)
+    matrix.rehearse(prompt)
+    matrix.play()
+    scene.suite.loop.call(scene.linger(), 20)
+    return matrix
+
+
+def shown_before_the_cut(scene: World) -> dict[str, list[int | None]]:
+    """For each cut, the numbers of the events of its answer that arrived on the line that was cut."""
+    shown = {}
+    for recorder in scene.beside:
+        asked = [entry.record for entry in recorder.entries if isinstance(entry.record, Sent)]
+        request = [sent.request for sent in asked if sent.what == "start"][1]
+        shown[recorder.scenario] = [
+            entry.reading.seq
+            for entry in recorder.entries
+            if isinstance(entry.reading, Event) and entry.record.connection == "c1" and entry.reading.request == request
+        ]
+    return shown
+
+
+def test_every_cut_is_exact_and_every_answer_whole_and_nothing_is_left(tmp_path: Path) -> None:
+    # What the event loop keeps for the whole process comes with the first one.
+    with world(tmp_path) as first:
+        first.suite.loop.call(first.linger(), 20)
+    before, threads = psutil.Process().num_fds(), threading.active_count()
+    with world(tmp_path) as scene:
+        matrix = play(scene)
+        assert matrix.broken() == []
+        assert scene.findings == []
+        cells = scene.cut_cells()
+        assert len(cells) == 4 * (2 * 6 + 1)
+        assert {cell.became for cell in cells} == {Became.WHOLE}
+        for name, numbers in shown_before_the_cut(scene).items():
+            cell = next(cell for cell in cells if f"{cell.way} {cell.where}" == name)
+            assert numbers == list(range(7, 7 + cell.after)), name
+        for recorder in scene.beside:
+            events = [e.reading for e in recorder.entries if isinstance(e.reading, Event)]
+            assert [event.seq for event in events] == list(range(1, 13)), recorder.scenario
+    assert eventually(lambda: (psutil.Process().num_fds(), threading.active_count()) == (before, threads))
+
+
+def test_silent_ways_leave_the_line_to_the_person_and_others_end_it() -> None:
+    assert [way.is_silent for way in Way] == [False, False, True, True]
+
+
+def test_lost_events_are_found_in_exactly_the_cuts_that_lose_some(tmp_path: Path) -> None:
+    with world(tmp_path, "replay_duplicates") as scene:
+        matrix = play(scene)
+        cells = scene.cut_cells()
+        broken = {(cell.after, cell.inside) for cell in cells if cell.became is Became.BROKEN}
+        # Where nothing was missed, nothing is replayed, and nothing can be doubled.
+        assert broken == {(cell.after, cell.inside) for cell in cells} - {(6, False)}
+        assert {rule for cell in cells for rule in cell.rules} == {"CONTINUITY-2"}
+        assert len(matrix.broken()) == 48
+        assert all("the line was cut by" in finding.actual for finding in scene.findings)
+        assert as_table(cells).splitlines()[0].endswith("black hole  half-open")
+
+
+def test_without_resume_what_can_be_promised_is_tried(tmp_path: Path) -> None:
+    target = tmp_path / "no-resume.toml"
+    target.write_text(EMBEDDED.read_text("utf-8") + "\n[capabilities]\nresume = false\n", "utf-8")
+    with world(tmp_path, environment=str(target)) as scene:
+        with pytest.raises(NotExercised, match="resume = false"):
+            play(scene)
+        scene.suite.loop.call(scene.linger(), 20)
+        assert {cell.became for cell in scene.cut_cells()} == {Became.NO_RESUME}
+        assert Grid(scene.cut_cells()).ways == [str(way) for way in Way]
+
+
+def test_without_resume_a_broken_promise_is_a_finding(tmp_path: Path) -> None:
+    target = tmp_path / "no-resume.toml"
+    target.write_text(EMBEDDED.read_text("utf-8") + "\n[capabilities]\nresume = false\n", "utf-8")
+    # What was asked on the line that was lost goes to the new one, where nobody asked for it.
+    with world(tmp_path, "only_newest_connection_gets_events", environment=str(target)) as scene:
+        matrix = CutMatrix(scene)
+        matrix.rehearse("long_running")
+        matrix.play()
+        scene.suite.loop.call(scene.linger(), 20)
+        broken = [cell for cell in scene.cut_cells() if cell.became is Became.BROKEN]
+        assert broken
+        assert {rule for cell in broken for rule in cell.rules} == {"IDENTITY-1"}
+
+
+def test_an_answer_of_n_events_can_be_cut_at_2_n_and_1_places() -> None:
+    events = [Event(EventKind.STARTED), Event(EventKind.COMPLETED)]
+    assert [(place.after, place.inside) for place in places(events)] == [
+        (0, False), (0, True), (1, False), (1, True), (2, False),
+    ]  # fmt: skip
+
+
+def test_the_trace_says_the_same_when_it_is_read_again(tmp_path: Path) -> None:
+    with world(tmp_path) as scene:
+        play(scene)
+        live = scene.cut_cells()
+        folder = scene.suite.folder
+        records = [entry.record for recorder in scene.beside for entry in recorder.entries]
+        assert any(isinstance(record, Closed) for record in records)
+        assert any(isinstance(record, Received) for record in records)
+    from support.report.evidence import Ended, Evidence, Finished, Selected
+    from support.verdict import Outcome
+
+    evidence = Evidence(folder)
+    evidence.append(Selected(scene.key, "cuts", "resilience", "Cuts"))
+    beside = tuple(f"traces/{each.path.name}" for each in scene.beside if each.path)
+    evidence.append(Finished(scene.key, Outcome.PASSED, "", 0, scene.trace, 1.0, (), beside))
+    evidence.append(Ended(0.0, "", "", (scene.key,)))
+    judged = judge(folder)
+    assert list(judged.cells) == live
+    assert judged.findings == ()
+    assert judged.observed.recovery is not None
+    assert judged.observed.recovery.samples == len(live)
