@@ -134,7 +134,7 @@ def decide(facts: Facts) -> Decision:
         criteria.append(_latency(facts))
     if facts.relations or (not facts.tags and not _WATCHFUL.isdisjoint(facts.wanted)):
         criteria.append(_isolation(facts))
-    if "resilience" in facts.wanted:
+    if facts.observed.recovery is not None or (not facts.tags and "resilience" in facts.wanted):
         criteria.append(_recovery(facts))
     criteria.append(_evidence(facts))
     statuses = {criterion.status for criterion in criteria}

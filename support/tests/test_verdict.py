@@ -190,6 +190,8 @@ def test_people_who_lose_their_line_are_back_soon(recovery: Summary | None, stat
 
 def test_coming_back_is_judged_where_resilience_is_wanted() -> None:
     assert "RECOVERY" not in statuses(decide(FACTS))
+    assert "RECOVERY" not in statuses(decide(facts(wanted=("resilience",), tags="@dead_lines")))
+    assert "RECOVERY" in statuses(decide(facts(wanted=("resilience",))))
     slow = msgspec.structs.replace(seen(recovery=SLOW), wanted=("resilience",), recover_s=0.02)
     assert statuses(decide(slow))["RECOVERY"] == "passed"
     assert statuses(decide(msgspec.structs.replace(slow, recover_s=0.019)))["RECOVERY"] == "failed"

@@ -41,7 +41,7 @@ def test_a_port_that_somebody_took_meanwhile_is_named(own: OwnBackend) -> None:
     own.stop(kill=True)
     with (
         socket.create_server(("127.0.0.1", urlsplit(url).port or 0)),
-        pytest.raises(BackendFailed, match="cannot serve on .*: Address already in use"),
+        pytest.raises(BackendFailed, match=r"cannot serve on .*: Address already in use"),
     ):
         own.start()
 

@@ -22,6 +22,7 @@ from support.faults.proxy import FaultProxy
 async def echo(reader, writer):
     while data := await reader.read(100):
         writer.write(data)
+        await writer.drain()
 
 async def round_trip(host, port):
     reader, writer = await asyncio.open_connection(host, port)
@@ -43,7 +44,16 @@ async def main():
         await latency.switch_on()
         ours = await round_trip(*proxy.address)
     subprocess.run(["tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", f"{DELAY}s"], check=True)
-    print(json.dumps({"netem": await round_trip("127.0.0.1", port), "ours": ours}))
+    netem = await round_trip("127.0.0.1", port)
+    lossy = ["delay", "1ms", "loss", "20%"]
+    subprocess.run(["tc", "qdisc", "change", "dev", "lo", "root", "netem", *lossy], check=True)
+    async with FaultProxy("127.0.0.1", port) as proxy:
+        reader, writer = await asyncio.open_connection(*proxy.address)
+        sent = bytes(range(250)) * 40
+        writer.write(sent)
+        whole = await asyncio.wait_for(reader.readexactly(len(sent)), 40) == sent
+        writer.close()
+    print(json.dumps({"netem": netem, "ours": ours, "whole": whole}))
 
 asyncio.run(main())
 """
@@ -72,3 +82,4 @@ def test_our_latency_is_what_the_kernel_calls_latency() -> None:
     # There and back both delay twice.
     assert took["netem"] == pytest.approx(2 * _DELAY_S, rel=0.2)
     assert took["ours"] == pytest.approx(took["netem"], rel=0.2)
+    assert took["whole"], "where packets are lost, TCP sends them again, and the proxy keeps the order"
