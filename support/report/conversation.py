@@ -60,16 +60,20 @@ def describe(record: AnyRecord, reading: Reading | None) -> tuple[str, str]:
     if isinstance(record, Closed):
         code = record.status if record.status is not None else record.code
         return "refused" if record.during == "handshake" else "closed", f"by {record.by} ({code}) {record.reason}"
-    if isinstance(record, Cut):
-        return "cut by us", str(record)
-    if isinstance(record, TimedOut):
-        return "waited in vain", f"for {record.waiting_for}, {record.after_s:.2f} s"
+    if isinstance(record, Cut | TimedOut):
+        return _of_ours(record)
     if isinstance(record, Sent):
         text = record.expect.prompt if record.expect is not None and record.expect.prompt else record.text
         return f"-> {record.what}", text
     if isinstance(record, Other):
         return f"({record.what})", _raw(record)
     return _received(record, reading)
+
+
+def _of_ours(record: Cut | TimedOut) -> tuple[str, str]:
+    if isinstance(record, Cut):
+        return "cut by us", str(record)
+    return "waited in vain", f"for {record.waiting_for}, {record.after_s:.2f} s"
 
 
 def _raw(record: Received | Other) -> str:

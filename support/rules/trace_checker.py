@@ -41,17 +41,7 @@ class TraceChecker:
         if isinstance(record, Sent):
             _sent(checker, record)
         elif isinstance(record, Opened):
-            _is(checker, record)
-            if record.persona:
-                self._cast[record.persona] = record.person
-            if record.expires_at is not None:
-                checker.pass_ends(record.expires_at, record.n)
-            if record.unwelcome:
-                checker.unwelcome(record.unwelcome, record.n)
-            else:
-                checker.opened(record.user, record.handshake_ms, record.n)
-            for text in (record.subprotocol or "", *record.headers):
-                checker.searched(text.encode(errors="surrogatepass"), "the handshake", record.n)
+            self._opened(checker, record)
         elif isinstance(record, Other):
             where = "part of a message" if record.what == "part" else f"a {record.what} frame"
             checker.searched(record.raw(), where, record.n)
@@ -63,6 +53,19 @@ class TraceChecker:
         else:
             _closed(checker, record)
         return None
+
+    def _opened(self, checker: ConnectionChecker, opened: Opened) -> None:
+        _is(checker, opened)
+        if opened.persona:
+            self._cast[opened.persona] = opened.person
+        if opened.expires_at is not None:
+            checker.pass_ends(opened.expires_at, opened.n)
+        if opened.unwelcome:
+            checker.unwelcome(opened.unwelcome, opened.n)
+        else:
+            checker.opened(opened.user, opened.handshake_ms, opened.n)
+        for text in (opened.subprotocol or "", *opened.headers):
+            checker.searched(text.encode(errors="surrogatepass"), "the handshake", opened.n)
 
     @property
     def own_canary_seen(self) -> set[str]:

@@ -19,7 +19,7 @@ from support.client.session import NotConnected, Session
 from support.targets.model import Target
 from support.targets.sections import Budgets, Persona, Prompt, Prompts
 from support.tests.hostile import conduct as does
-from support.tests.hostile.certificate import self_signed
+from support.tests.hostile.certificate import Authority
 from support.tests.hostile.server import Act, HostileServer, Wire
 from support.tests.rules.talk import PROFILE
 from support.trace import AnyRecord, Closed, Cut, Expect, Opened, TimedOut
@@ -30,7 +30,7 @@ ASKED = Expect(prompt="What is 17*23?", thinking=True, tools=1, contains=(("391"
 Scene = Callable[[Line], Awaitable[None]]
 
 
-def on_a_line(door: Act, scene: Scene, tls: tuple[ssl.SSLContext, Path] | None = None) -> list[AnyRecord]:
+def on_a_line(door: Act, scene: Scene, authority: Authority | None = None) -> list[AnyRecord]:
     """Ada has a line to the server and plays the scene; the records of it."""
     recorder = Recorder("a scenario", None, PROFILE, QUICK, lambda data: data)
 
@@ -40,7 +40,7 @@ def on_a_line(door: Act, scene: Scene, tls: tuple[ssl.SSLContext, Path] | None =
         async def pass_for(_: Persona) -> Pass:
             return Pass("Ada", "none")
 
-        trusted = ssl.create_default_context(cafile=str(tls[1])) if tls is not None else None
+        trusted = ssl.create_default_context(cafile=str(authority.ca_file)) if authority is not None else None
         suite = SimpleNamespace(target=target, tls=trusted, access=SimpleNamespace(pass_for=pass_for))
 
         def new_session() -> Session:
@@ -54,7 +54,8 @@ def on_a_line(door: Act, scene: Scene, tls: tuple[ssl.SSLContext, Path] | None =
             await line.put_away()
             recorder.finish()
 
-    with HostileServer(door, does.health(), tls[0] if tls is not None else None) as server:
+    context = authority.server_context("127.0.0.1") if authority is not None else None
+    with HostileServer(door, does.health(), context) as server:
         asyncio.run(asyncio.wait_for(play(server.url), 20))
     return [entry.record for entry in recorder.entries]
 
@@ -81,7 +82,7 @@ def test_a_line_is_cut_after_exactly_so_many_events(tmp_path: Path, way: Way, ev
         assert question in session.questions
         assert (session.open, session.connection) == (True, "c2")
 
-    records = on_a_line(does.conversation(does.rightly), scene, self_signed(tmp_path) if with_tls else None)
+    records = on_a_line(does.conversation(does.rightly), scene, Authority(tmp_path) if with_tls else None)
     (cut,) = [record for record in records if isinstance(record, Cut)]
     assert (cut.way, cut.where, cut.after, cut.person) == (way, "here", events, "Ada")
     first, second = [record for record in records if isinstance(record, Opened)]

@@ -17,7 +17,7 @@ from support.faults.proxy import FaultProxy, ProxyFault
 from support.faults.refuse import Refuse
 from support.faults.stall import Stall
 from support.tests.faults.lines import Line, Wire, connect, on_a_line, run, target, until
-from support.tests.hostile.certificate import self_signed
+from support.tests.hostile.certificate import Authority
 
 
 @contextlib.contextmanager
@@ -125,7 +125,8 @@ def test_a_source_address_that_cannot_be_had_is_said() -> None:
 
 
 def test_tls_goes_through_untouched_and_is_checked_against_the_real_host(tmp_path: Path) -> None:
-    context, authority = self_signed(tmp_path)
+    authority = Authority(tmp_path)
+    context = authority.server_context("127.0.0.1")
 
     async def scene() -> None:
         async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -134,7 +135,7 @@ def test_tls_goes_through_untouched_and_is_checked_against_the_real_host(tmp_pat
             writer.close()
 
         server = await asyncio.start_server(echo, "127.0.0.1", 0, ssl=context)
-        trusting = ssl.create_default_context(cafile=str(authority))
+        trusting = ssl.create_default_context(cafile=str(authority.ca_file))
         async with FaultProxy("127.0.0.1", server.sockets[0].getsockname()[1]) as proxy:
             right = asyncio.open_connection(*proxy.address, ssl=trusting, server_hostname="127.0.0.1")
             person = Wire(*await right)
