@@ -170,7 +170,7 @@ class Access:
 
     def _signing_secret(self, environ: Mapping[str, str]) -> str:
         variable = self.target.auth.secret_env
-        if self.target.start == "embedded" and not environ.get(variable):
+        if self.target.start != "none" and not environ.get(variable):
             secret = secrets.token_urlsafe(48)
         else:
             secret = self._credential(environ, variable, "auth.secret_env", "the secret that signs everybody's tokens")

@@ -71,7 +71,7 @@ def profile_text(name_or_path: str, relative_to: Path) -> tuple[str, str]:
 def _moved(target: Target, url: str) -> Target:
     """The target at the url of WEBSOCKET_TEST_URL, without what was only said of the backend in the file."""
     try:
-        moved = msgspec.structs.replace(target, url=url, start="none")
+        moved = msgspec.structs.replace(target, url=url, start="none", command=())
     except Invalid as error:
         raise Misconfigured(f"{URL_VARIABLE}: expected {error.expected}, but {error.came}") from None
     if moved.is_loopback:

@@ -14,9 +14,9 @@ import msgspec
 
 from support import __version__
 from support.access import Access, TargetFault, check_trust, ssl_context, wait_healthy
-from support.backend.launch import BackendFailed, BackendProcess
+from support.bdd.command_process import CommandProcess
 from support.bdd.loop import LoopThread
-from support.bdd.own_backend import OwnBackend
+from support.bdd.own_backend import BackendFailed, OwnBackend, Running
 from support.bdd.own_load import OwnLoad
 from support.client.persona import canary_of
 from support.client.recorder import Recorder
@@ -84,7 +84,7 @@ class Suite:
         if plan.performance_threshold_ms is not None:
             thresholds = msgspec.structs.replace(target.thresholds, latency_ms_avg=plan.performance_threshold_ms)
             target = msgspec.structs.replace(target, thresholds=thresholds)
-        if plan.defects and target.start == "none":
+        if plan.defects and target.start != "embedded":
             raise Misconfigured(
                 f"--defect {plan.defects[0]}: works only where the suite starts the backend itself (--environment "
                 f"embedded); start the other one with `greenlight serve --defect {plan.defects[0]}`"
@@ -97,7 +97,7 @@ class Suite:
         self.tls, self.caveats = ssl_context(target), target.caveats
         self.access = Access(target, environ)
         self.loop.start()
-        self.target = self._start_backend(target, environ) if target.start == "embedded" else target
+        self.target = self._start_backend(target, environ) if target.start != "none" else target
         # Whoever signs out has to know at which port the backend came up.
         self.access.target = self.target
 
@@ -111,7 +111,7 @@ class Suite:
         try:
             self.loop.call(check_trust(self.target), _START_S * 2)
             if self.target.health:
-                patience_s = _START_S if self.target.start == "embedded" else _FOREIGN_START_S
+                patience_s = _START_S if self.target.start != "none" else _FOREIGN_START_S
                 self.loop.call(wait_healthy(self.target, patience_s), _START_S * 2)
         except Misconfigured:
             raise
@@ -170,18 +170,26 @@ class Suite:
             raise TargetFault(f"during the warm-up: {error}") from error
 
     def _start_backend(self, target: Target, environ: Mapping[str, str]) -> Target:
-        own = {"CHAT_HEARTBEAT_S": _HEARTBEAT_S, **environ, **self.access.backend_environ()}
-        if not target.capabilities.resume:
-            own["CHAT_RESUME"] = "off"
-        self.own_backend = OwnBackend(self.plan.defects, own)
+        own = {**environ, **self.access.backend_environ()}
+        if target.start == "command":
+            folder = Path(self.plan.environment).parent
+            self.own_backend = OwnBackend(lambda _: CommandProcess.start(target.command, own, folder))
+        else:
+            own = {"CHAT_HEARTBEAT_S": _HEARTBEAT_S, **own}
+            if not target.capabilities.resume:
+                own["CHAT_RESUME"] = "off"
+            self.own_backend = OwnBackend.embedded(self.plan.defects, own)
         try:
-            backend = self.own_backend.start()
+            self.own_backend.start()
+            if target.start == "embedded":
+                return target.at(self.own_backend.url)
+            self.loop.call(self.own_backend.wait_until_up(target), _START_S * 2)
         except BackendFailed as error:
-            raise Misconfigured(str(error)) from error
-        return target.at(backend.url)
+            raise Misconfigured(f"{target.name}: {error}") from error
+        return target
 
     @property
-    def backend(self) -> BackendProcess | None:
+    def backend(self) -> Running | None:
         """The process of the backend that the suite has started, if it has."""
         return self.own_backend.process if self.own_backend is not None else None
 

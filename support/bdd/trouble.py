@@ -52,6 +52,7 @@ class Trouble:
 
     async def _start(self, backend: OwnBackend) -> None:
         await asyncio.to_thread(backend.start)
+        await backend.wait_until_up(self.world.suite.target)
 
     async def _return(self, line: Line) -> None:
         await line.session.wait_closed(_QUIET_S)

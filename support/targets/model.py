@@ -54,7 +54,8 @@ def _check_url(url: str) -> None:
 class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One backend to be judged.
 
-    `url` is where the WebSocket is opened; port 0 is for a backend that the suite starts on any free port.
+    `url` is where the WebSocket is opened; port 0 is for a backend that the suite starts on any free port. `start` says
+    who starts the backend: nobody here, the suite its own, or the suite by `command` (a program and its arguments).
     `health` is a path at the url's origin, a full URL, or "" when there is none. `api_version` is the major version
     that health must report, "" when it does not matter. `clock` says how the server's clock relates to ours.
     """
@@ -62,7 +63,8 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: Label
     url: str
     prompts: Prompts
-    start: Literal["none", "embedded"] = "none"
+    start: Literal["none", "embedded", "command"] = "none"
+    command: tuple[Text, ...] = ()
     profile: Text = "agent-events"
     health: Annotated[
         str, Meta(pattern="^$|^/|^https?://", description='a path that begins with /, an http(s) URL, or ""')
@@ -84,6 +86,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         _check_url(self.url)
         if urlsplit(self.url).port == 0 and self.start == "none":
             raise Invalid("url", 'a real port (0 means any free one, and needs start = "embedded")', "it is 0")
+        self._check_command()
         if self.clock == "ping" and not self.capabilities.ping:
             raise Invalid("clock", '"same-host" or "unknown" where capabilities.ping is false', 'it is "ping"')
         self._check_people()
@@ -116,6 +119,12 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             if self._absence(need) is None and not (need == "isolation" and not self.secret_prompt):
                 step = f"set capabilities.{need} = false" if need in CAPABILITIES else "remove one of the two"
                 raise Invalid(key, "something that this target lacks", f"it has {need}; {step}")
+
+    def _check_command(self) -> None:
+        if (self.start == "command") != bool(self.command):
+            raise Invalid("command", 'a command exactly where start = "command"', f"start is {self.start!r}")
+        if self.start == "command" and not self.health:
+            raise Invalid("health", "a path to ask whether the command has come up", "there is none")
 
     @property
     def origin(self) -> str:
