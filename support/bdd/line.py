@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from enum import StrEnum
+from typing import Any
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
@@ -85,8 +86,15 @@ class Line:
         """Opens the line, with the person's pass or another one. Raises NotConnected, ProxyFault."""
         if self.proxy.port == 0:
             await self.proxy.start()
-        entry = entry or await self.suite.access.pass_for(self.persona)
-        await self.session.connect(entry, self.suite.tls, via=self.proxy.address)
+        await self._connect(entry, 1)
+
+    async def _connect(self, entry: Pass | None, attempt: int) -> None:
+        shown = entry or await self.suite.access.pass_for(self.persona)
+        try:
+            await self.session.connect(shown, self.suite.tls, attempt, via=self.proxy.address)
+        except NotConnected as error:
+            failure = self.proxy.last.failure if self.proxy.last is not None else ""
+            raise NotConnected(f"{error}; from the proxy on: {failure}" if failure else str(error)) from error
 
     async def put_away(self) -> None:
         """Ends the proxy and whatever goes through it."""
@@ -108,7 +116,8 @@ class Line:
             if question.over or not await self._frame_waits():
                 return False
             before = session.frames
-            await gate.release()
+            if not await self._passes(gate.release()):
+                return False
             await session.frame_came(before, _FRAME_S)
         return question.over or await self._frame_waits()
 
@@ -118,11 +127,18 @@ class Line:
             return True
         return False
 
+    async def _passes(self, release: Coroutine[Any, Any, None]) -> bool:
+        """Whether a frame passes the gate; where the line has ended meanwhile, none ever will."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(release, _ENDS_S)
+            return True
+        return False
+
     async def cut(self, way: Way, where: str, *, after: int | None = None, inside: bool = False) -> None:
         """Cuts the line; `inside`: in the middle of the frame that waits. What was held is lost with it."""
         session, link = self.session, self.link
         if inside:
-            await self.gate.release_half()
+            await self._passes(self.gate.release_half())
         session.cut(way, where, after=after, inside=inside)
         await link.add(_FAULTS[way]())
         if way.is_silent:
@@ -147,9 +163,7 @@ class Line:
             with attempt:
                 self.session = self.new_session()
                 self.prepare_try(self.session)
-                shown = entry or await self.suite.access.pass_for(self.persona)
-                number = attempt.retry_state.attempt_number
-                await self.session.connect(shown, self.suite.tls, number + 1, via=self.proxy.address)
+                await self._connect(entry, attempt.retry_state.attempt_number + 1)
         self.session.take_over(lost)
         return self.session
 

@@ -11,6 +11,8 @@ from support.faults.bandwidth import Bandwidth
 from support.faults.fault import Direction
 
 _SLOW_BYTES_PER_S = 1_000
+_TINY_WINDOW_BYTES = 1_024
+_WIDE_WINDOW_BYTES = 1_048_576
 _MANY = 10
 # What a person does not notice, on top of twice the time that the same answer took before.
 _UNNOTICED_S = 0.5
@@ -52,14 +54,18 @@ class Liveness:
             self.world.ask(person, prompt)
 
     async def _reads_slowly(self, person: str) -> None:
-        await self.network.line(person).link.add(Bandwidth(_SLOW_BYTES_PER_S, Direction.DOWN))
+        link = self.network.line(person).link
+        link.narrow(_TINY_WINDOW_BYTES)
+        await link.add(Bandwidth(_SLOW_BYTES_PER_S, Direction.DOWN))
 
     def reads_well_again(self, person: str) -> None:
         """The person's line is as it was."""
         self.world.call(self._reads_well_again(person))
 
     async def _reads_well_again(self, person: str) -> None:
-        for fault in self.network.line(person).link.own:
+        link = self.network.line(person).link
+        link.narrow(_WIDE_WINDOW_BYTES)
+        for fault in link.own:
             if isinstance(fault, Bandwidth):
                 await fault.switch_off()
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from support.faults.fault import Direction, End, Fault
+from support.faults.fault import Direction, End, Fault, bounded
 from support.faults.pipe import Pipe
 
 if TYPE_CHECKING:
@@ -124,6 +124,12 @@ class Link:
         self.refresh()
         await fault.switch_on()
         return fault
+
+    def narrow(self, size_bytes: int) -> None:
+        """Takes so little at a time from the target, as a reader with a tiny window does. 1,024 to 1,048,576."""
+        self.down.most_held_bytes = size = int(bounded("size_bytes", size_bytes, 1_024, 1_048_576))
+        if self.target.transport is not None:
+            self.target.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
 
     def refresh(self) -> None:
         """Faults were added or switched."""

@@ -11,12 +11,14 @@ from support.faults.fault import Chunk, Direction, End, Fault
 if TYPE_CHECKING:
     from support.faults.link import Link, Side
 
-# Held back at most; after that the kernel holds back whoever sends.
 _MOST_HELD_BYTES = 262_144
 
 
 class Pipe:
-    """Carries what `source` says to `sink`. While no fault is on, what is read is written at once."""
+    """Carries what `source` says to `sink`. While no fault is on, what is read is written at once.
+
+    `most_held_bytes`: what is held back at most; after that the kernel holds back whoever sends.
+    """
 
     def __init__(self, link: "Link", direction: Direction, source: "Side", sink: "Side") -> None:
         self.link = link
@@ -25,6 +27,7 @@ class Pipe:
         self.sink = sink
         self.faults: tuple[Fault, ...] = ()
         self.passed_bytes = 0
+        self.most_held_bytes = _MOST_HELD_BYTES
         self._plain = True
         self._held: deque[Chunk] = deque()
         self._held_bytes = 0
@@ -64,7 +67,7 @@ class Pipe:
     def _hold(self, chunk: Chunk) -> None:
         self._held.append(chunk)
         self._held_bytes += len(chunk.data)
-        if self._held_bytes > _MOST_HELD_BYTES:
+        if self._held_bytes > self.most_held_bytes:
             self.source.pause()
         if self._work is None:
             self._work = self.link.spawn(self._carry_all())
@@ -76,7 +79,7 @@ class Pipe:
                 with contextlib.suppress(ConnectionError):  # whoever it was meant for has gone
                     await self._carry(chunk, 0)
                 self._held_bytes -= len(chunk.data)
-                if self._held_bytes <= _MOST_HELD_BYTES // 2:
+                if self._held_bytes <= self.most_held_bytes // 2:
                     self.source.resume()
         finally:
             if self._work is asyncio.current_task():

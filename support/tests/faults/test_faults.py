@@ -238,6 +238,20 @@ def test_faults_act_one_after_the_other_in_the_order_in_which_they_were_added() 
     on_a_line(play)
 
 
+def test_a_narrow_line_takes_little_at_a_time_and_all_in_the_end() -> None:
+    async def play(line: Line) -> None:
+        fault = await line.link.add(Stall())
+        line.link.narrow(1_024)
+        line.there.writer.write(b"x" * 200_000)
+        assert await line.person.is_silent()
+        assert 0 < line.link.down._held_bytes < 70_000, "what one read brought, and no more"
+        line.link.narrow(1_048_576)
+        await fault.switch_off()
+        assert await line.person.hear(200_000) == b"x" * 200_000
+
+    on_a_line(play)
+
+
 BAD: list[tuple[Callable[[], object], str]] = [
     (lambda: Latency(-1), "delay_s"), (lambda: Latency(61), "delay_s"), (lambda: Latency(1, 2), "jitter_s"),
     (lambda: Bandwidth(0), "bytes_per_s"), (lambda: Slices(0), "size_bytes"), (lambda: Slices(1, 11), "gap_s"),
