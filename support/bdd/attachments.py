@@ -5,6 +5,7 @@ import re
 import allure
 import msgspec
 
+from support.bdd.cut_matrix import cut_cells_of
 from support.bdd.world import World
 from support.client.recorder import Entry
 from support.report.cut_matrix import as_table
@@ -30,7 +31,7 @@ def attach(world: World, scenario: str) -> None:
 
         relation = world.recorder.checker.relation(scenario, world.private)
         allure.attach(draw(isolation_sheet([relation])), name="Who could see whom", attachment_type=kinds.PNG)
-    cells = world.cut_cells()
+    cells = cut_cells_of(world)
     if cells:
         from support.report.cut_picture import cut_sheet  # noqa: PLC0415 -- as above
         from support.report.matrix_picture import draw  # noqa: PLC0415 -- as above

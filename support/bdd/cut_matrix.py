@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 from support.bdd.line import Line, Way
 from support.bdd.world import NotExercised, World
+from support.client.losable import LosableSession
 from support.client.question import Question
 from support.client.recorder import Recorder
-from support.client.session import NotConnected, Session
+from support.client.session import NotConnected
 from support.events import Event
-from support.report.cut_matrix import Became
+from support.report.cut_matrix import Became, CutCell, cut_cells
 from support.targets.sections import Persona
 
 _AT_ONCE = 24
@@ -73,7 +74,7 @@ class CutMatrix:
         """The cuts after which the answer was not whole, with the rules that objected."""
         return [
             f"{cell.way} {cell.where}: {', '.join(cell.rules)}"
-            for cell in self.world.cut_cells()
+            for cell in cut_cells_of(self.world)
             if cell.became is Became.BROKEN
         ]
 
@@ -86,7 +87,7 @@ class CutMatrix:
         for persona in people:
             free.put_nowait(persona)
         cuts = [(place, way) for place in places(events) for way in Way]
-        recorders = [self.world.record_beside(f"{way} {place.where}") for place, way in cuts]
+        recorders = [self._recorder(f"{way} {place.where}") for place, way in cuts]
 
         async def cell(recorder: Recorder, place: Place, way: Way) -> None:
             persona = await free.get()
@@ -104,6 +105,19 @@ class CutMatrix:
             if isinstance(result, BaseException) and not isinstance(result, NotConnected):
                 raise result
 
+    def _recorder(self, name: str) -> Recorder:
+        """A recorder for one more conversation, which is judged by itself."""
+        suite, beside = self.suite, self.world.beside
+        path = suite.evidence.folder / f"{self.world.trace.removesuffix('.jsonl')}.{len(beside) + 1}.jsonl"
+        beside.append(Recorder(name, path, suite.profile, suite.target.budgets, suite.access.redact_bytes))
+        return beside[-1]
+
+
+def cut_cells_of(world: World) -> list[CutCell]:
+    """What became of each answer whose line was cut at an exact place."""
+    can_resume = world.suite.target.lacks("resume") is None
+    return [cell for each in world.beside for cell in cut_cells(each.checker, can_resume=can_resume)]
+
 
 class _Cell:
     """One cut: a person asks, loses the line at the place, comes back, and sees the answer to its end."""
@@ -114,9 +128,9 @@ class _Cell:
         self.recorder = recorder
         self.line = Line(self.suite, persona, self._new_session)
 
-    def _new_session(self) -> Session:
+    def _new_session(self) -> LosableSession:
         suite, persona = self.suite, self.persona
-        return Session(persona.name, persona, suite.target, profile=suite.profile, recorder=self.recorder)
+        return LosableSession(persona.name, persona, suite.target, profile=suite.profile, recorder=self.recorder)
 
     async def play(self, prompt: str, place: Place, way: Way) -> None:
         line = self.line

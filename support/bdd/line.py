@@ -10,8 +10,9 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from support.access import Pass
 from support.bdd.suite import Suite
+from support.client.losable import LosableSession
 from support.client.question import Question
-from support.client.session import NotConnected, Session
+from support.client.session import NotConnected
 from support.events import Event
 from support.faults.close import Close
 from support.faults.fault import Fault
@@ -59,13 +60,13 @@ class Line:
     """
 
     def __init__(
-        self, suite: Suite, persona: Persona, new_session: Callable[[], Session], source: str = ""
+        self, suite: Suite, persona: Persona, new_session: Callable[[], LosableSession], source: str = ""
     ) -> None:  # fmt: skip
         self.suite = suite
         self.persona = persona
         self.new_session = new_session
         self.session = new_session()
-        self.prepare_try: Callable[[Session], None] = lambda _: None
+        self.prepare_try: Callable[[LosableSession], None] = lambda _: None
         host, port = suite.target.endpoint
         self.proxy = FaultProxy(host, port, source=source, each=lambda: (Gate(),))
 
@@ -147,7 +148,7 @@ class Line:
 
     # Coming back ------------------------------------------------------------------------------------------------------
 
-    async def come_back(self, entry: Pass | None = None, *, patience_s: float = LAST_TRY_AFTER_S) -> Session:
+    async def come_back(self, entry: Pass | None = None, *, patience_s: float = LAST_TRY_AFTER_S) -> LosableSession:
         """Tries to connect until it works: soon at first, then less often, and not in step with others.
 
         What was asked goes on in the new session. Raises NotConnected when nothing has worked for `patience_s`.

@@ -44,7 +44,7 @@ class Liveness:
 
     def heartbeats(self, person: str) -> int:
         """How many signs of life the backend has sent to a person by itself."""
-        return self.world.window(person).heartbeats
+        return self.network.line(person).session.heartbeats
 
     def reads_slowly(self, person: str, prompt: str) -> None:
         """The person's line takes hardly anything any more, and they have asked a lot."""

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from support.bdd.line import LAST_TRY_AFTER_S, Line, Way
 from support.bdd.loop import SuiteFault, together
 from support.bdd.world import NotExercised, World
+from support.client.losable import LosableSession
 from support.client.question import Question
-from support.client.session import NotConnected, Session
+from support.client.session import NotConnected
 from support.events import Event, EventKind
 from support.faults.cut_after import CutAfter
 from support.faults.fault import End
@@ -69,9 +70,9 @@ class Network:
     def _new_line(self, person: str) -> Line:
         world, persona = self.world, self.world.persona(person)
 
-        def new_session() -> Session:
+        def new_session() -> LosableSession:
             suite = world.suite
-            return Session(person, persona, suite.target, profile=suite.profile, recorder=world.recorder)
+            return LosableSession(person, persona, suite.target, profile=suite.profile, recorder=world.recorder)
 
         line = Line(world.suite, persona, new_session)
         world.afterwards.append(line.put_away)

@@ -8,7 +8,7 @@ from support.bdd.loop import SuiteFault, together
 from support.bdd.network import Network, where
 from support.bdd.own_backend import BackendFailed, OwnBackend
 from support.bdd.world import NotExercised, World
-from support.client.session import Session
+from support.client.losable import LosableSession
 from support.events import EventKind
 from support.trace import KILL, RESTART
 
@@ -58,8 +58,8 @@ class Trouble:
         await line.session.wait_closed(_QUIET_S)
         await self.network.return_on(line, patience_s=_AWAY_S)
 
-    def _prepared(self, backend: OwnBackend, way: str) -> Callable[[Session], None]:
-        def prepare(session: Session) -> None:
+    def _prepared(self, backend: OwnBackend, way: str) -> Callable[[LosableSession], None]:
+        def prepare(session: LosableSession) -> None:
             if backend.is_away:
                 session.cut(way, "while it is away")
 

@@ -17,7 +17,6 @@ from support.client.session import NotConnected, Session
 from support.events import ENDS, Control, Event, EventKind
 from support.findings import Finding
 from support.report.conversation import as_table
-from support.report.cut_matrix import CutCell, cut_cells
 from support.rules.state import Budgets
 from support.targets.sections import Persona
 from support.trace import Closed, Received
@@ -274,19 +273,6 @@ class World:
     def findings(self) -> list[Finding]:
         """What the rules have objected to so far."""
         return [*self.recorder.findings, *(finding for each in self.beside for finding in each.findings)]
-
-    def record_beside(self, name: str) -> Recorder:
-        """A recorder for a further conversation, which is judged by itself."""
-        path = self.suite.evidence.folder / f"{self.trace.removesuffix('.jsonl')}.{len(self.beside) + 1}.jsonl"
-        suite = self.suite
-        recorder = Recorder(name, path, suite.profile, suite.target.budgets, suite.access.redact_bytes)
-        self.beside.append(recorder)
-        return recorder
-
-    def cut_cells(self) -> list[CutCell]:
-        """What became of each answer whose line was cut at an exact place."""
-        can_resume = self.suite.target.lacks("resume") is None
-        return [cell for each in self.beside for cell in cut_cells(each.checker, can_resume=can_resume)]
 
     def replace(self, old: Session, new: Session) -> None:
         """A person goes on in a new window where another one was."""

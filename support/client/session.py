@@ -26,7 +26,7 @@ from support.rules.refusal import LEEWAY_S
 from support.rules.state import Budgets
 from support.targets.model import Target
 from support.targets.sections import Persona
-from support.trace import Closed, Cut, Expect, Opened, Sent, TimedOut
+from support.trace import Closed, Expect, Opened, Sent, TimedOut
 from support.wire.profile import Profile
 
 _MARGIN_S = 1.5  # what comes a little too late is still seen, and judged as late instead of lost
@@ -117,39 +117,6 @@ class Session:
             return
         await self._socket.close()
         await self._socket.wait_closed()
-
-    def cut(self, way: str, where: str, *, after: int | None = None, inside: bool = False) -> None:
-        """Notes that the suite is about to end this line: what is under way is not given up, since it may go on."""
-        self.cut_by_us = True
-        self.recorder.add(
-            Cut, self.connection, way=way, where=where, after=after, inside=inside, person=self.person
-        )  # fmt: skip
-
-    def hang_up(self) -> None:
-        """Lets go of the line without a word, as an app does that has lost its network."""
-        if self._socket is not None and self.open:
-            self._socket.transport.abort()
-
-    def take_over(self, other: "Session") -> None:
-        """Goes on with what was asked on a line that has ended."""
-        self.questions += other.questions
-        other.questions.clear()
-        for question in self.questions:
-            question.last_at = time.monotonic()
-
-    async def frame_came(self, before: int, timeout_s: float) -> bool:
-        """Whether more than `before` frames of any kind have come within the time; `frames` says how many so far."""
-        return await self._until(lambda: self.frames > before or not self.open, timeout_s)
-
-    @property
-    def frames(self) -> int:
-        """How many frames have come so far, those of the protocol included."""
-        return self._socket.frames if self._socket is not None else 0
-
-    @property
-    def heartbeats(self) -> int:
-        """How many pings the backend has sent so far."""
-        return self._socket.pings if self._socket is not None else 0
 
     def _on_lost(self, at: float) -> None:
         if self._socket is None or not self.open:

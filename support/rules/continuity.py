@@ -62,6 +62,11 @@ def on_no_rest(run: Run, n: int, report: Report) -> None:
     report("CONTINUITY-1", "the rest of the answer after the restore", came, run.first_n, run.last_n, n, run=run)
 
 
+def on_other_run(run: Run, event: Event, n: int, report: Report) -> None:
+    """CONTINUITY-2: an answer that goes on after the restore as if it were another one."""
+    report("CONTINUITY-2", f"run {run.id} to go on after the restore", f"run {event.run}", run.last_n, n, run=run)
+
+
 def on_no_restore(n: int, after_s: float, report: Report) -> None:
     """CONTINUITY-1: a conversation that was asked for again, and silence."""
     report("CONTINUITY-1", "the conversation restored", f"nothing within {after_s:.1f} s", n)

@@ -135,6 +135,9 @@ class Desk(Questions):
             ask = self.waiting(event)
         if ask is not None and ask.run is None:
             return self.begin(event.run, ask, event, at)
+        if ask is not None and ask.resumed and ask.run is not None:
+            continuity.on_other_run(ask.run, event, n, self.report)
+            return ask.run
         if foreign or self._was_shown(event, n):
             return None
         run = ask.run if ask is not None else self.only_open(event)

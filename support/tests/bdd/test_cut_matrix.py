@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from support.bdd.cut_matrix import CutMatrix, places
+from support.bdd.cut_matrix import CutMatrix, cut_cells_of, places
 from support.bdd.line import Way
 from support.bdd.suite import Plan, Suite
 from support.bdd.world import NotExercised, World
@@ -65,7 +65,7 @@ def test_every_cut_is_exact_and_every_answer_whole_and_nothing_is_left(tmp_path:
         matrix = play(scene)
         assert matrix.broken() == []
         assert scene.findings == []
-        cells = scene.cut_cells()
+        cells = cut_cells_of(scene)
         assert len(cells) == 4 * (2 * 6 + 1)
         assert {cell.became for cell in cells} == {Became.WHOLE}
         for name, numbers in shown_before_the_cut(scene).items():
@@ -84,7 +84,7 @@ def test_silent_ways_leave_the_line_to_the_person_and_others_end_it() -> None:
 def test_lost_events_are_found_in_exactly_the_cuts_that_lose_some(tmp_path: Path) -> None:
     with world(tmp_path, "replay_duplicates") as scene:
         matrix = play(scene)
-        cells = scene.cut_cells()
+        cells = cut_cells_of(scene)
         broken = {(cell.after, cell.inside) for cell in cells if cell.became is Became.BROKEN}
         # Where nothing was missed, nothing is replayed, and nothing can be doubled.
         assert broken == {(cell.after, cell.inside) for cell in cells} - {(6, False)}
@@ -101,8 +101,8 @@ def test_without_resume_what_can_be_promised_is_tried(tmp_path: Path) -> None:
         with pytest.raises(NotExercised, match="resume = false"):
             play(scene)
         scene.suite.loop.call(scene.linger(), 20)
-        assert {cell.became for cell in scene.cut_cells()} == {Became.NO_RESUME}
-        assert Grid(scene.cut_cells()).ways == [str(way) for way in Way]
+        assert {cell.became for cell in cut_cells_of(scene)} == {Became.NO_RESUME}
+        assert Grid(cut_cells_of(scene)).ways == [str(way) for way in Way]
 
 
 def test_without_resume_a_broken_promise_is_a_finding(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_without_resume_a_broken_promise_is_a_finding(tmp_path: Path) -> None:
         matrix.rehearse("long_running")
         matrix.play()
         scene.suite.loop.call(scene.linger(), 20)
-        broken = [cell for cell in scene.cut_cells() if cell.became is Became.BROKEN]
+        broken = [cell for cell in cut_cells_of(scene) if cell.became is Became.BROKEN]
         assert broken
         assert {rule for cell in broken for rule in cell.rules} == {"IDENTITY-1"}
 
@@ -129,7 +129,7 @@ def test_an_answer_of_n_events_can_be_cut_at_2_n_and_1_places() -> None:
 def test_the_trace_says_the_same_when_it_is_read_again(tmp_path: Path) -> None:
     with world(tmp_path) as scene:
         play(scene)
-        live = scene.cut_cells()
+        live = cut_cells_of(scene)
         folder = scene.suite.folder
         records = [entry.record for recorder in scene.beside for entry in recorder.entries]
         assert any(isinstance(record, Closed) for record in records)

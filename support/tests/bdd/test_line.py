@@ -13,9 +13,10 @@ from support.access import Pass
 from support.bdd import line as lines
 from support.bdd.line import Line, Way
 from support.bdd.suite import Suite
+from support.client.losable import LosableSession
 from support.client.question import Question
 from support.client.recorder import Recorder
-from support.client.session import NotConnected, Session
+from support.client.session import NotConnected
 from support.targets.model import Target
 from support.targets.sections import Budgets, Persona, Prompt, Prompts
 from support.tests.hostile import conduct as does
@@ -43,8 +44,8 @@ def on_a_line(door: Act, scene: Scene, authority: Authority | None = None) -> li
         trusted = ssl.create_default_context(cafile=str(authority.ca_file)) if authority is not None else None
         suite = SimpleNamespace(target=target, tls=trusted, access=SimpleNamespace(pass_for=pass_for))
 
-        def new_session() -> Session:
-            return Session("Ada", ADA, target, profile=PROFILE, recorder=recorder)
+        def new_session() -> LosableSession:
+            return LosableSession("Ada", ADA, target, profile=PROFILE, recorder=recorder)
 
         line = Line(cast("Suite", suite), ADA, new_session)
         try:

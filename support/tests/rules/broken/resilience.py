@@ -83,3 +83,23 @@ def illegal_close_code_at_a_restart() -> Talk:
 )  # fmt: skip
 def eternal_spinner_after_a_kill() -> Talk:
     return _cut(KILL).open("Ada", "c2", attempt=2).restore("c2", 2)
+
+
+@broken(
+    ("CONTINUITY-2", "run r1 to go on after the restore", f"run r9{_BY}", (5, 11)),
+)
+def goes_on_as_another_run() -> Talk:
+    talk = _back().restore("c2", 2, answered=False)
+    return talk.executing("r9", connection="c2").tool_done("r9", connection="c2").completed("r9", connection="c2")
+
+
+@broken(
+    ("CONTINUITY-2", "seq 3", f"seq 1 again or late{_BY}", (11,)),
+)
+def replays_what_was_seen() -> Talk:
+    talk = _cut()
+    seen = talk.texts()
+    talk.open("Ada", "c2", attempt=2).restore("c2", 2, answered=False)
+    for text in seen:
+        talk.frame(text, "c2")
+    return talk.restored("c2").executing(connection="c2").tool_done(connection="c2").completed(connection="c2")
