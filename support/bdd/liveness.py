@@ -27,6 +27,7 @@ class Liveness:
 
     def line_goes_dead(self, person: str) -> None:
         """The person's line becomes a black hole: open, and silent both ways."""
+        self.world.need("heartbeat")
         self.network.lose(person, Way.BLACK_HOLE)
 
     def backend_lets_go(self, person: str) -> bool:

@@ -136,12 +136,14 @@ class Prompts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[capabilities]: what the backend can do. What is false is reported as not exercised.
 
-    `errors`: bad input gets a clear error. `server_clock`: events carry the server's time.
+    `errors`: bad input gets a clear error. `server_clock`: events carry the server's time. `heartbeat`: it pings by
+    itself, and so notices lines that are dead.
     """
 
     resume: bool = True
     stop: bool = True
     ping: bool = True
+    heartbeat: bool = True
     parallel_runs: bool = True
     sub_agents: bool = True
     server_clock: bool = True
