@@ -146,8 +146,8 @@ class Access:
         signed_with = "" if algorithm == "none" else self._secret if key is None else key
         return self.present(persona, jwt.encode(payload, signed_with, algorithm=algorithm))
 
-    def present(self, persona: Persona, token: str | None) -> Pass:
-        """Any token, in the way in which this target wants to see it; without one, nothing is shown."""
+    def present(self, persona: Persona, token: str | None, way: str = "") -> Pass:
+        """Any token, in the way in which this target wants to see it, or another; without one, nothing is shown."""
         auth = self.target.auth
         if token is None or auth.send == "none":
             return Pass(persona.name, "none")
@@ -158,7 +158,7 @@ class Access:
             "query": {"query": {auth.query_name: token}},
             "first_message": {"first_message": _filled(auth.first_message, token)},
         }
-        return Pass(persona.name, auth.send, token, **ways[auth.send])
+        return Pass(persona.name, way or auth.send, token, **ways[way or auth.send])
 
     def redact(self, text: str) -> str:
         """The text with `[token of Ada]` for every token, password and secret that this Access has ever known."""

@@ -159,6 +159,12 @@ class Cut(Record, frozen=True):
         return f"{self.way} {self.where}".rstrip()
 
 
+class Stalled(Record, frozen=True):
+    """The suite itself stood still for so many seconds: what comes now may have waited that long to be stamped."""
+
+    for_s: float
+
+
 class TimedOut(Record, frozen=True):
     """A wait that ended without what was waited for: ready, start, end, pong, refusal, expiry, restored or close."""
 
@@ -168,7 +174,7 @@ class TimedOut(Record, frozen=True):
     run: str | None = None
 
 
-AnyRecord = Opened | Sent | Received | Other | Closed | TimedOut | Cut
+AnyRecord = Opened | Sent | Received | Other | Closed | TimedOut | Cut | Stalled
 
 
 class Header(msgspec.Struct, frozen=True):

@@ -15,10 +15,16 @@ Feature: Nobody gets in without a valid pass
         | a gibberish pass                         |
         | a pass signed by somebody else           |
         | an unsigned pass                         |
+        | an unsigned pass in disguise             |
+        | an unsigned pass by another way          |
+        | a pass without its signature             |
+        | a pass with the beginning of a signature |
         | a pass signed with the wrong kind of key |
         | an expired pass                          |
+        | a pass that expired minutes ago          |
         | a pass that is not valid yet             |
         | a pass for another service               |
+        | a pass for no service                    |
         | a pass in the address                    |
         | a pass that was signed out               |
 

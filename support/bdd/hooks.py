@@ -1,6 +1,7 @@
 """What happens around each scenario: its World begins, is attached to Allure, lingers, and goes into the ledger."""
 
 import concurrent.futures
+import gc
 import logging
 import time
 from typing import Any, Protocol
@@ -55,6 +56,10 @@ class Hooks:
     def before_scenario(self, context: Any, scenario: Scenario) -> None:
         """Begins a World, after settling whatever has waited long enough."""
         self.settle()
+        # A full collection stops the loop thread, and what arrives meanwhile would be stamped late, all at once: what
+        # has grown so far is looked through now, between two scenarios, and not again.
+        gc.collect()
+        gc.freeze()
         self.count += 1
         context.world = None
         context.began = time.monotonic()

@@ -67,25 +67,27 @@ class Hostility:
         """The same from people who come for it, each message from a window of its own."""
         world = self.world
         here = len(world.sessions)
-        others = [
-            person
-            for person in world.people_up_to(here + len(names), at_least=here + 1)
-            if person not in world.sessions
-        ]
+        here_already = {world.persona(person) for person in world.sessions}
+        people = world.people_up_to(here + len(names), at_least=here + 1)
+        others = [person for person in people if world.persona(person) not in here_already]
         senders = [others[number % len(others)] for number in range(len(names))]
         world.connect_all(senders)
-        windows = {person: iter(world.sessions[person]) for person in others}
+        windows = {person: iter(world.sessions[person]) for person in set(senders)}
         self._send_all([(next(windows[person]), name) for person, name in zip(senders, names, strict=True)])
 
     def _send_all(self, messages: Sequence[tuple[Session, str]]) -> None:
         self.world.need("errors")
-        self.world.answered_to += self.world.call(self._at_once(messages))
+        # Made before they are sent: on the loop, it would keep what others are shown from being stamped.
+        made = [(session, name, self._made(session, name)) for session, name in messages]
+        self.world.answered_to += self.world.call(self._at_once(made))
 
-    async def _at_once(self, messages: Sequence[tuple[Session, str]]) -> list[Answered]:
-        return await asyncio.gather(*(self._send(session, name) for session, name in messages))
+    async def _at_once(self, messages: Sequence[tuple[Session, str, Message]]) -> list[Answered]:
+        return await asyncio.gather(*(self._send(*message) for message in messages))
 
-    async def _send(self, session: Session, name: str) -> Answered:
-        data = self._too_large(session) if name == _ONE_BYTE_TOO_MANY else MESSAGES[name](self.world)
+    def _made(self, session: Session, name: str) -> Message:
+        return self._too_large(session) if name == _ONE_BYTE_TOO_MANY else MESSAGES[name](self.world)
+
+    async def _send(self, session: Session, name: str, data: Message) -> Answered:
         told = await session.send_invalid(data, as_text=name == _SENT_AS_TEXT)
         return Answered(session, name, told)
 

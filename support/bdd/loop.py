@@ -16,6 +16,7 @@ T = TypeVar("T")
 
 _STOP_S = 5.0
 _SLICE_S = 0.1
+_TICK_S = 0.02
 
 
 class SuiteFault(Exception):  # noqa: N818 -- the word that reports use
@@ -31,6 +32,7 @@ class LoopThread:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = threading.Event()
+        self._ticked_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="greenlight-loop", daemon=True)
 
     def start(self) -> None:
@@ -65,6 +67,16 @@ class LoopThread:
             raise SuiteFault("the loop thread is not running")
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
+    @property
+    def ticked_at(self) -> float:
+        """When the loop was last free to do anything, on the monotonic clock; a moment ago, unless it stands still."""
+        return self._ticked_at
+
+    def _tick(self) -> None:
+        self._ticked_at = time.monotonic()
+        if self._loop is not None:
+            self._loop.call_later(_TICK_S, self._tick)
+
     def stop(self) -> None:
         """Cancels what is left and ends the thread. Calling it again does nothing."""
         if self._loop is not None and self._thread.is_alive():
@@ -77,6 +89,7 @@ class LoopThread:
             self._loop = runner.get_loop()
             asyncio.set_event_loop(self._loop)
             self._loop.call_soon(self._ready.set)
+            self._loop.call_soon(self._tick)
             self._loop.run_forever()
 
 

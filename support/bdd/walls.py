@@ -61,7 +61,14 @@ class Walls:
         access = self.world.suite.access
         if not access.can_mint:
             raise NotExercised(f"passes that end soon cannot be made for {self.world.suite.target.name} (auth.obtain)")
-        self.world.call(self.world.enter(person, short_pass(access, self.world.persona(person), _SHORT_S)))
+        ahead_s = 0.0
+        if self.world.suite.target.clock != "same-host":
+            # By whose clock the pass ends is seen from an honest visit before.
+            self.world.connect(person)
+            ahead_s = self.world.window(person).clock_ahead_s
+            self.world.leave_all()
+        entry = short_pass(access, self.world.persona(person), _SHORT_S, ahead_s)
+        self.world.call(self.world.enter(person, entry))
 
     def wait_for_the_end(self, person: str, *, while_asking: str = "") -> None:
         """Waits until the person's pass has ended, if wanted in the middle of an answer to a prompt."""
@@ -90,14 +97,18 @@ class Walls:
 
     def ask_in_conversation_of(self, owner: str, person: str) -> None:
         """The person asks a question in another person's conversation."""
-        self.world.need(self.world.suite.first_prompt)
-        text = self.world.suite.target.question(self.world.suite.first_prompt, self.world.canary(person))
-        self._reach(person, "start", owner, prompt=text, thread=self._thread(owner))
+        target, thread = self.world.suite.target, self._thread(owner)
+        # First what would show most, were it answered out of the other's conversation or memory.
+        for prompt in dict.fromkeys(("follow_up", target.secret_prompt, self.world.suite.first_prompt)):
+            if prompt and target.lacks(prompt) is None:
+                text = target.question(prompt, self.world.canary(person))
+                self._reach(person, "start", owner, prompt=text, thread=thread)
 
     def ask_to_see_conversation_of(self, owner: str, person: str) -> None:
         """The person asks to be shown another person's conversation from its beginning."""
         self.world.need("resume")
-        self._reach(person, "restore", owner, thread=self._thread(owner), last_seq=0)
+        for last_seq in (0, 1):
+            self._reach(person, "restore", owner, thread=self._thread(owner), last_seq=last_seq)
 
     def say_stop_to(self, owner: str, person: str) -> None:
         """The person says stop to what another person has asked for and is under way."""

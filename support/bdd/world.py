@@ -58,6 +58,7 @@ class World:
         path: Path = suite.evidence.folder / self.trace
         budgets = suite.target.budgets
         self.recorder = Recorder(key, path, suite.profile, budgets, suite.access.redact_bytes)
+        self.recorder.ticked_at = lambda: suite.loop.ticked_at
         self.sessions: dict[str, list[Session]] = {}
         self.cast: dict[str, Persona] = {}
         self.questions: list[Question] = []
@@ -254,6 +255,11 @@ class World:
         }
         windows = self.sessions[question.person]
         return [number for number, session in enumerate(windows, 1) if session.connection in shown]
+
+    def admit_stall(self, question: Question) -> None:
+        """Raises SuiteFault if the suite itself stood still while an answer came: then its pace cannot be told."""
+        if self.recorder.stood_still(question.asked_at):
+            raise SuiteFault(f"it stood still while {question.text!r} was answered, and cannot tell at what pace")
 
     def frame(self, what: str, **values: object) -> str:
         """The text of a frame as the person's app would send it."""

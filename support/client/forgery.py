@@ -17,6 +17,8 @@ from support.access import Access, Pass
 from support.targets.sections import Persona
 
 _HOUR_S = 3600
+# More than clocks may differ (budgets.clock_skew_s by default), and less than somebody's idea of leeway.
+_MINUTES_S = 360
 
 Forge = Callable[[Access, Persona, str], Pass | None]
 
@@ -52,6 +54,37 @@ def _unsigned(access: Access, persona: Persona, honest: str) -> Pass | None:
     return _resigned(access, persona, honest, algorithm="none")
 
 
+def _without_signature(access: Access, persona: Persona, honest: str) -> Pass | None:
+    return access.present(persona, f"{honest.rpartition('.')[0]}.") if _header(honest) else None
+
+
+def _beginning_of_signature(access: Access, persona: Persona, honest: str) -> Pass | None:
+    """Whoever compares only as much of the signature as there is lets it in."""
+    body, _, signature = honest.rpartition(".")
+    return access.present(persona, f"{body}.{signature[:8]}") if _header(honest) else None
+
+
+def _unsigned_in_disguise(access: Access, persona: Persona, honest: str) -> Pass | None:
+    return _resigned(access, persona, honest, algorithm="nOnE")
+
+
+def _unsigned_by_another_way(access: Access, persona: Persona, honest: str) -> Pass | None:
+    """In the way that this target's people do not use: a second door is watched less."""
+    made = _unsigned(access, persona, honest)
+    way = "subprotocol" if access.target.auth.send == "bearer" else "bearer"
+    return access.present(persona, made.token, way=way) if made is not None else None
+
+
+def _for_nobody(access: Access, persona: Persona, honest: str) -> Pass | None:
+    has_audience = access.can_mint and access.target.auth.audience
+    return access.mint(persona, aud=None) if has_audience else None
+
+
+def _just_expired(access: Access, persona: Persona, honest: str) -> Pass | None:
+    now = int(time.time())
+    return access.mint(persona, iat=now - _HOUR_S, exp=now - _MINUTES_S) if access.can_mint else None
+
+
 def _confused(access: Access, persona: Persona, honest: str) -> Pass | None:
     """A header that names the other family of keys: whoever takes it from there verifies with the wrong key.
 
@@ -73,7 +106,7 @@ def _resigned(access: Access, persona: Persona, honest: str, *, key: bytes = b""
     if not header:
         return None
     signed = f"{_encoded(json.dumps({**header, 'alg': algorithm or header['alg']}).encode())}.{honest.split('.')[1]}"
-    signature = b"" if algorithm == "none" else hmac.new(key, signed.encode(), hashlib.sha256).digest()
+    signature = b"" if algorithm.lower() == "none" else hmac.new(key, signed.encode(), hashlib.sha256).digest()
     return access.present(persona, f"{signed}.{_encoded(signature)}")
 
 
@@ -90,17 +123,26 @@ FORGERIES: dict[str, Forge] = {
     "a gibberish pass": _gibberish,
     "a pass signed by somebody else": _signed_by_somebody,
     "an unsigned pass": _unsigned,
+    "an unsigned pass in disguise": _unsigned_in_disguise,
+    "an unsigned pass by another way": _unsigned_by_another_way,
+    "a pass without its signature": _without_signature,
+    "a pass with the beginning of a signature": _beginning_of_signature,
     "a pass signed with the wrong kind of key": _confused,
     "an expired pass": _expired,
+    "a pass that expired minutes ago": _just_expired,
     "a pass that is not valid yet": _not_yet,
     "a pass for another service": _elsewhere,
+    "a pass for no service": _for_nobody,
     "a pass in the address": _in_the_address,
 }
 
 
-def short_pass(access: Access, persona: Persona, lifetime_s: float) -> Pass:
-    """A valid pass that ends after at least so many seconds, at a whole one (RFC 7519 section 2: NumericDate)."""
-    expires_s = math.ceil(time.time() + lifetime_s)
+def short_pass(access: Access, persona: Persona, lifetime_s: float, ahead_s: float = 0.0) -> Pass:
+    """A valid pass that ends after at least so many seconds, at a whole one (RFC 7519 section 2: NumericDate).
+
+    `ahead_s`: by how much the target's clock, which decides, is ahead of ours.
+    """
+    expires_s = math.ceil(time.time() + ahead_s + lifetime_s)
     return replace(access.mint(persona, exp=expires_s), expires_s=float(expires_s))
 
 

@@ -12,11 +12,13 @@ from support.events import Reading
 from support.findings import Finding
 from support.rules.state import Budgets
 from support.rules.trace_checker import TraceChecker
-from support.trace import AnyRecord, Header, Other, Received, encode_header, encode_record
+from support.trace import AnyRecord, Header, Other, Received, Stalled, encode_header, encode_record
 from support.wire.profile import Profile
 
 R = TypeVar("R", bound=AnyRecord)
 
+# Longer than the scheduler makes anybody wait on a machine that is merely busy.
+_STALL_S = 0.1
 # One anchor ties the monotonic clock to the wall clock for the whole process.
 _EPOCH_OF_MONOTONIC = time.time() - time.monotonic()
 
@@ -36,7 +38,8 @@ class Recorder:
 
     `redact` replaces secrets before anything is kept. Raises OSError if the trace cannot be written. `fault` is what
     went wrong in the suite itself while a message was taken in. What came beyond `most_bytes` is too much for one
-    scenario, whose records all stay in memory.
+    scenario, whose records all stay in memory. `ticked_at` says when the loop was last free, so that it is noticed when
+    messages had to wait for their stamps.
     """
 
     def __init__(
@@ -52,6 +55,8 @@ class Recorder:
         self.connections = 0
         self.fault: Exception | None = None
         self.most_bytes = most_bytes
+        self.ticked_at: Callable[[], float] | None = None
+        self._stalled_since = 0.0
         self._size = 0
         self._redact = redact
         self._file = path.open("wb") if path is not None else None
@@ -94,10 +99,24 @@ class Recorder:
 
     def received(self, data: bytes, binary: bool, at: float, connection: str) -> Reading:
         """Appends a message as it came, secrets aside, and returns how it was read."""
+        self._notice_stall(at)
         self.add(Received, connection, at, binary=binary, **self._kept(data, binary=binary))
         reading = self.entries[-1].reading
         assert reading is not None
         return reading
+
+    def _notice_stall(self, at: float) -> None:
+        """Says once, before the first message that had to wait, that the loop stood still."""
+        if self.ticked_at is None:
+            return
+        ticked_at = self.ticked_at()
+        if at - ticked_at > _STALL_S and ticked_at > self._stalled_since:
+            self._stalled_since = ticked_at
+            self.add(Stalled, "", at, for_s=round(at - ticked_at, 3))
+
+    def stood_still(self, since: float) -> bool:
+        """Whether the suite stood still after a time on the monotonic clock, so that what came then is stamped late."""
+        return self._stalled_since > since
 
     def other(self, what: str, data: bytes, at: float, connection: str) -> None:
         """Appends what is no message (see `trace.Other`), secrets aside."""

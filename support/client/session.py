@@ -28,9 +28,11 @@ from support.targets.model import Target
 from support.targets.sections import Persona
 from support.trace import Closed, Expect, Opened, Sent, TimedOut
 from support.wire.profile import Profile
+from support.wire.values import read_stamp
 
 _MARGIN_S = 1.5  # what comes a little too late is still seen, and judged as late instead of lost
 _FLUSH_S = 0.25
+_BREATH = 8
 
 
 class NotConnected(Exception):  # noqa: N818 -- reads as what a step reports
@@ -241,8 +243,10 @@ class Session:
             raise NotConnected(f"{self.person}'s connection {self._ended}")
         self.recorder.add(Sent, self.connection, what="pings", text=f"{count} pings")
         with contextlib.suppress(ConnectionClosed):  # whoever floods may be shown the door
-            for _ in range(count):
+            for number in range(count):
                 await self._socket.ping()
+                if number % _BREATH == 0:
+                    await asyncio.sleep(0)  # what others are shown meanwhile is stamped when it comes
 
     async def _send(
         self, kind: type[Sent], *, text: str, raw: str | bytes | None = None, as_text: bool = False, **values: Any
@@ -297,6 +301,15 @@ class Session:
             unbound = [question for question in waiting if question.run is None]
             return unbound[0] if unbound else (waiting[0] if len(waiting) == 1 else None)
         return None
+
+    @property
+    def clock_ahead_s(self) -> float:
+        """By how much the backend's clock is ahead of ours, as far as it said its time when it was ready."""
+        ready = self._control("ready")
+        stamp = ready.values.get("server_time") if ready is not None else None
+        server_s = read_stamp(stamp)[0] if isinstance(stamp, str | int | float) else None
+        at = next((e.record.at for e in self.recorder.entries if e.reading is ready), 0.0)
+        return 0.0 if server_s is None else server_s - (self.recorder.checker.epoch_s + at)
 
     def announced(self, name: str, otherwise: int) -> int:
         """A number that the backend announced when it said that it is ready."""

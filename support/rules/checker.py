@@ -3,6 +3,7 @@
 Scenarios and the load engine use the same one. All state is bounded for each open run.
 """
 
+import re
 from collections.abc import Sequence
 
 from support.events import Control, Event, Problem, Unmapped
@@ -11,6 +12,7 @@ from support.rules import canaries, continuity, leaks, waiting
 from support.rules.book import Book
 from support.rules.connection import Door
 from support.rules.identity import Desk
+from support.rules.isolation import named_in
 from support.rules.ledger import Ledger
 from support.rules.refusal import Entry, Expiry, Reach, Reaching
 from support.rules.run_judge import RunJudge
@@ -20,6 +22,7 @@ from support.trace import Cut
 from support.wire.profile import UNREADABLE, Profile
 
 _MOST_UNREAD = 64
+_LONG_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.:-]{11,127}")
 
 
 class ConnectionChecker:
@@ -52,6 +55,7 @@ class ConnectionChecker:
         self.expiry: Expiry | None = None
         self.reaching = Reaching(person, refusals.foreign, self.report)
         self.cut_by_us = False
+        self.named: set[str] = set()
         self.last_error: Control | None = None
         self.heard = False
         self._unread: list[int] = []
@@ -134,8 +138,20 @@ class ConnectionChecker:
             self._wrong(leaks.search(data), n, None)
         self.search.frame(data, n)
         reading = self.profile.read(data, binary=binary)
+        if self.entry is None and self.desk.foreign_leaks:
+            self._name_others(data, n)
         self.take(reading, at, n)
         return reading
+
+    def _name_others(self, data: bytes, n: int) -> None:
+        """ISOLATION-2 for the ids of other people's conversations and runs anywhere in a frame, whatever it is.
+
+        Only long ids: short ones occur by chance. What the person named themselves may be repeated to them.
+        """
+        for match in set(_LONG_ID.findall(data)):
+            other = named_in(self.book, self.person, match.decode())
+            if other is not None and other[1] not in self.named:
+                self.desk.is_strangers("a frame", (other[0], f"{other[2]} {other[1]}"), n)
 
     def received_together(self, read: bytes, frames: Sequence[bytes], at: float, n: int) -> None:
         """Judges the text frames of one socket read, numbered from `n`, at the price of one search.
@@ -167,6 +183,9 @@ class ConnectionChecker:
     def searched(self, data: bytes, where: str, n: int) -> None:
         """ISOLATION-1 for what is no message: control frames, headers of the handshake, the reason of a close."""
         self.search.other(data, where, n)
+        # A cookie is for the browser of its person, and nobody reads it.
+        if leaks.suspicious(data) and not data.lower().startswith(b"set-cookie:"):
+            self._wrong(leaks.search(data), n, None)
 
     def take(self, reading: Event | Control | Unmapped, at: float, n: int) -> None:
         """Judges one reading."""

@@ -15,7 +15,8 @@ _MOST_PINGS = 64
 class Door:
     """One connection's coming and going, and what is said about the protocol itself.
 
-    `promised` is whether the backend must say that it is ready. `spoken`: the person has sent something.
+    `promised` is whether the backend must say that it is ready. `spoken`: the person has sent something;
+    `flooded`: more than anybody has to read.
     """
 
     def __init__(self, report: Report, *, promised: bool) -> None:
@@ -23,6 +24,7 @@ class Door:
         self.promised = promised
         self.ready = False
         self.spoken = False
+        self.flooded = False
         self._pings: dict[str, int] = {}
         self._invalid: deque[int] = deque(maxlen=_MOST_PINGS)
         self._instead: str | None = None
@@ -82,7 +84,10 @@ class Door:
 
     def closed(self, by: str, code: int | None, n: int) -> None:
         """The server (with a close frame) or nobody (the line just broke) ended the connection."""
-        if by == "nobody":
+        if by == "nobody" and self.flooded:
+            # With pings unread, a reset may overtake the close frame on its way (RFC 9293 section 3.6.1).
+            came = "a line that broke"
+        elif by == "nobody":
             came = "a line that broke"
             self.report("CONNECTION-3", "a close frame before the line ends", "none", n)
         else:

@@ -49,7 +49,7 @@ class Desk(Questions):
         """ISOLATION-2 for a frame of the protocol that names somebody else's request or connection."""
         other = stranger_in(self.book, self.person, control)
         if other is not None:
-            self._is_strangers(control.name, other, n)
+            self.is_strangers(control.name, other, n)
 
     def attribute(self, event: Event, at: float, n: int) -> Run | None:
         """The run that the event belongs to; None for what is not this connection's, or was judged before.
@@ -62,7 +62,7 @@ class Desk(Questions):
             return self.begin(event.run, ask, event, at)
         other = stranger(self.book, self.person, event)
         if other is not None:
-            self._is_strangers(event.kind, other, n)
+            self.is_strangers(event.kind, other, n)
             if not self.foreign_leaks:
                 return None
         run = self._find(event, at, n, foreign=other is not None)
@@ -74,7 +74,8 @@ class Desk(Questions):
                 run.thread, run.line = event.thread, self.line(event.thread)
         return run
 
-    def _is_strangers(self, what: str, other: tuple[str, str], n: int) -> None:
+    def is_strangers(self, what: str, other: tuple[str, str], n: int) -> None:
+        """Something came that is (somebody else's, what of theirs it is): ISOLATION-2, unless that is by design."""
         whose, thing = other
         self.strangers[whose] += 1
         if self.foreign_leaks:

@@ -54,6 +54,16 @@ def stranger_in(book: Book, person: str, control: Control) -> tuple[str, str] | 
     return _asker(book, person, str(request)) if isinstance(request, str | int) else None
 
 
+def named_in(book: Book, person: str, name: str) -> tuple[str, str, str] | None:
+    """(the other person, the id, run or thread), if a text is the id of what is somebody else's; else None."""
+    run, thread = book.find(name), book.threads.get(name)
+    if run is not None and run.person != person:
+        return run.person, name, "run"
+    if thread is not None and thread.person != person:
+        return thread.person, name, "thread"
+    return None
+
+
 def _asker(book: Book, person: str, request: str | None) -> tuple[str, str] | None:
     asker = book.requests.get(request) if request else None
     return (asker, f"request {request}") if asker is not None and asker != person else None

@@ -50,6 +50,12 @@ _PATTERNS = (
         b"(", b"at ", "a stack trace",
         _START + rb"at [\w$.<>/ ]{1,160} ?\([^()\s\"]{1,200}\.(?:java|kt|scala|[cm]?[jt]s|cs):\d+",
     ),
+    _pattern(b"(", b"): ", "a stack trace", rb"#\d+ [^\s\"]{1,200}\.php\(\d+\): "),
+    _pattern(b"(", b"(node:", "a stack trace", _START + rb"at [\w$.<>/ ]{1,160} ?\(node:[^()\s\"]{1,200}:\d+\)"),
+    _pattern(
+        b"(", b":line ", "a stack trace",
+        _START + rb"at [\w$.<>`]{1,160}\([^()\"]{0,200}\) in [^\"]{1,200}:line \d+",
+    ),
     _pattern(b"[", b"goroutine ", "a stack trace", _START + rb"goroutine \d+ \[[a-z ]+\]:"),
 )  # fmt: skip
 # A number that is a byte is found in a third of the time of a text of one byte.

@@ -167,9 +167,10 @@ class Reaching:
 
 
 def on_foreign_stop(run: Run, n: int, report: Report) -> None:
-    """REFUSAL-2: a run was stopped that only somebody else asked to be stopped."""
+    """REFUSAL-2: a run came to no answer, and somebody else had asked for it to be stopped."""
     who, asked_n = run.intruder or ("", 0)
-    report("REFUSAL-2", f"only {run.person} to stop this run", f"stopped by {who}", asked_n, n, run=run, about=who)
+    came = f"{run.ended_by or 'silence'} after {who} said stop"
+    report("REFUSAL-2", f"only {run.person} to stop this run", came, asked_n, n, run=run, about=who)
 
 
 class Expiry:

@@ -104,7 +104,7 @@ class RunJudge:
         timeliness.on_end(run, event, at, n, self.budgets, report=self.report)
         if run.stop_at is not None and event.kind is _COMPLETED:
             waiting.on_ignored_stop(run, at, n, self.budgets, self.report)
-        if run.intruder is not None and event.kind is _STOPPED and run.stop_at is None:
+        if run.intruder is not None and event.kind is not _COMPLETED and run.stop_at is None:
             refusal.on_foreign_stop(run, n, self.report)
         if run.said is not None:
             self.search.said_all(run)

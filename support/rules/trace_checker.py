@@ -11,7 +11,7 @@ from support.rules.checker import ConnectionChecker
 from support.rules.isolation import Relation
 from support.rules.refusal import Reach
 from support.rules.state import Ask, Budgets
-from support.trace import AnyRecord, Closed, Cut, Opened, Other, Received, Sent, TimedOut
+from support.trace import AnyRecord, Closed, Cut, Opened, Other, Received, Sent, Stalled, TimedOut
 from support.wire.profile import Profile
 
 
@@ -35,6 +35,9 @@ class TraceChecker:
     def feed(self, record: AnyRecord) -> Reading | None:
         """Judges one record. Returns how a received message was read, None for other records."""
         self._last_n = record.n
+        if isinstance(record, Stalled):
+            self._stalled()
+            return None
         checker = self._checker(record)
         if isinstance(record, Received):
             return checker.received(record.raw(), record.at, record.n, binary=record.binary)
@@ -66,6 +69,11 @@ class TraceChecker:
             checker.opened(opened.user, opened.handshake_ms, opened.n)
         for text in (opened.subprotocol or "", *opened.headers):
             checker.searched(text.encode(errors="surrogatepass"), "the handshake", opened.n)
+
+    def _stalled(self) -> None:
+        """What comes after the suite itself stood still is stamped late: the pace of these runs is not judged."""
+        for run in self.book.runs.values():
+            run.recent = None
 
     @property
     def own_canary_seen(self) -> set[str]:
@@ -121,6 +129,7 @@ def _is(checker: ConnectionChecker, record: Opened | Closed) -> None:
 
 def _sent(checker: ConnectionChecker, sent: Sent) -> None:
     if sent.foreign:
+        checker.named.update(filter(None, (sent.thread, sent.run)))
         checker.reached(_reach(sent))
     if sent.what == "start":
         checker.search.typed(sent.text)
@@ -132,6 +141,8 @@ def _sent(checker: ConnectionChecker, sent: Sent) -> None:
         checker.stop_sent(sent.run, sent.at, sent.n)
     elif sent.what == "ping":
         checker.pinged(sent.nonce, sent.n)
+    elif sent.what == "pings":
+        checker.door.flooded = True
     elif sent.what == "invalid":
         checker.sent_invalid(sent.n)
     elif sent.what == "restore" and sent.thread is not None and not sent.foreign:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from support.events import Control
-from support.rules import content, continuity, timeliness
+from support.rules import content, continuity, refusal, timeliness
 from support.rules.identity import Desk
 from support.rules.state import Ask, Budgets, Report, Run, Stage, Windows
 
@@ -63,6 +63,8 @@ def on_no_answer(checker: "ConnectionChecker", ask: Ask | None, at: float, n: in
         timeliness.on_no_start(ask, at, n, budgets.start_s, report)
         _nothing_came(checker, ask, n)
         return
+    if run.intruder is not None and run.stop_at is None:
+        refusal.on_foreign_stop(run, n, report)
     timeliness.on_silence(run, at, n, budgets.silence_s, report)
     timeliness.on_length(run, at, n, budgets.run_s, report)
     for tool in run.tools:

@@ -116,7 +116,8 @@ async def exchange(
     budget_s = target.budgets.handshake_s
     where = f"{target.name}: {bare(url)}"
     try:
-        trust = _trust(target) if urlsplit(url).scheme == "https" else True
+        # Reading the system's authorities takes a moment in which nothing else moves; http has no use for them.
+        trust = _trust(target) if urlsplit(url).scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         # A proxy for the internet must not be asked for this very machine.
         options: dict[str, Any] = {"verify": trust, "trust_env": not target.is_loopback, "timeout": budget_s}
         async with asyncio.timeout(budget_s + 1), httpx.AsyncClient(**options) as client:

@@ -137,3 +137,16 @@ def test_stopping_cancels_what_is_left() -> None:
 
     assert sleeper.cancelled.is_set()
     assert [each.name for each in threading.enumerate() if each.name == "greenlight-loop" and each.is_alive()] == []
+
+
+def test_a_loop_that_is_free_says_so_again_and_again() -> None:
+    loop = LoopThread()
+    loop.start()
+    try:
+        first = loop.ticked_at
+        deadline = time.monotonic() + 10
+        while loop.ticked_at == first:
+            assert time.monotonic() < deadline, "it never ticks"
+        assert loop.ticked_at > first
+    finally:
+        loop.stop()

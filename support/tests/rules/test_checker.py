@@ -123,7 +123,7 @@ def test_a_stop_of_a_stranger_does_not_excuse_the_run() -> None:
     talk = Talk().open().open("Bashir", "c2").ask().started().send("stop", "c2", run="r1").stopped()
     assert talk.whole() == [
         ("CONTENT-4", "an answer", "agent_stopped, which nobody asked for", (5, 8)),
-        ("REFUSAL-2", "only Ada to stop this run", "stopped by Bashir", (7, 8)),
+        ("REFUSAL-2", "only Ada to stop this run", "agent_stopped after Bashir said stop", (7, 8)),
     ]
 
 

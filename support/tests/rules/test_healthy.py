@@ -8,7 +8,7 @@ import pytest
 from support.events import EventKind
 from support.rules.state import Budgets
 from support.tests.rules.talk import EPOCH_S, STEP_S, TOOL_QUESTION, Body, Talk, asked
-from support.trace import Expect
+from support.trace import Expect, Stalled
 
 
 def test_a_whole_answer() -> None:
@@ -119,6 +119,20 @@ def test_a_stop_sent_from_another_window() -> None:
 
 def test_a_run_that_is_meant_to_fail() -> None:
     assert asked(Expect(thinking=True, end=EventKind.FAILED)).started().thinking().failed().whole() == []
+
+
+def test_the_pace_of_answers_during_which_the_suite_stood_still_is_not_judged() -> None:
+    def talk(*, stalled: bool) -> Talk:
+        talk = asked(Expect(prompt="Research it", paced=True)).started().wait(2)
+        if stalled:
+            talk.add(Stalled, "", for_s=1.9)
+        for step in (talk.thinking, talk.executing, talk.tool_done, talk.completed):
+            talk.at -= 0.09
+            step()
+        return talk
+
+    assert talk(stalled=True).whole() == []
+    assert talk(stalled=False).rules() == {"TIMELINESS-3"}
 
 
 def test_refusals_of_what_must_be_refused() -> None:

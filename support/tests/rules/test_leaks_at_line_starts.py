@@ -16,6 +16,9 @@ from support.rules import leaks
         ("CONTENT-5", "key\nsk-abcdefghijklmnopqrstuvwx"),
         ("CONTENT-5", "key <\nAKIAABCDEFGHIJKLMNOP"),
         ("CONTENT-5", "use redis://:hunter2@cache:6379/0"),
+        ("CONTENT-5", "oops\n#0 /srv/app/Chat.php(12): App->run()"),
+        ("CONTENT-5", "TypeError: x\n    at main (node:internal/main/run:23)"),
+        ("CONTENT-5", "oops\n   at Acme.Chat.Answer(String text) in /src/Chat.cs:line 42"),
         ("CONTENT-2", "<function think at 0x7f2f5c1d2a40>"),
     ],
 )

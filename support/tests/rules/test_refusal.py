@@ -50,6 +50,24 @@ def test_another_persons_run_goes_on_although_somebody_says_stop() -> None:
     assert talk.whole() == []
 
 
+def test_what_a_person_named_themselves_may_be_repeated_to_them() -> None:
+    talk = asked().answer(thread="thread-of-ada-1").open("Bashir", "c2")
+    talk.ask("q2", None, "c2", thread="thread-of-ada-1", foreign="Ada")
+    talk.frame({**FORBIDDEN, "error_message": "thread-of-ada-1 is not yours", "request_id": "q2"}, "c2")
+    assert talk.whole() == []
+
+
+def test_a_cookie_is_not_shown_to_anybody() -> None:
+    secret = "eyJhbGciOiJIUzI1.eyJzdWIiOiJ1MTIz.c2lnbmF0dXJl"
+    assert Talk().open(headers=(f"Set-Cookie: id={secret}",)).whole() == []
+    assert Talk().open(headers=(f"X-Debug: {secret}",)).rules() == {"CONTENT-5"}
+
+
+def test_after_a_flood_of_pings_a_line_may_break_without_a_word() -> None:
+    assert Talk().open().send("pings").close("nobody", None).whole() == []
+    assert Talk().open().close("nobody", None).rules() == {"CONNECTION-3"}
+
+
 def test_a_fresh_conversation_is_told_apart_from_another_persons() -> None:
     def talk() -> Talk:
         begun = two().ask("q2", None, "c2", thread="t1", foreign="Ada")

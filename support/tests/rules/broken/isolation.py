@@ -75,6 +75,22 @@ def connection_of_somebody_else() -> Talk:
     return talk.frame({"type": "connection_established", "connection_id": "k1"}, "c2")
 
 
+ADAS_THREAD, ADAS_RUN = "thread-of-ada-1", "run-of-ada-0001"
+
+
+@broken(("ISOLATION-2", "only what belongs to Bashir", f"a frame that belongs to thread {ADAS_THREAD} of Ada", (10,)))
+def thread_of_somebody_else_in_a_list() -> Talk:
+    talk = asked().answer(thread=ADAS_THREAD).open("Bashir", "c2", ready=False)
+    return talk.frame({"type": "connection_established", "user_id": "user-bashir", "recent": [ADAS_THREAD]}, "c2")
+
+
+@broken(("ISOLATION-2", "only what belongs to Bashir", f"a frame that belongs to run {ADAS_RUN} of Ada", (6,)))
+def run_of_somebody_else_in_a_text() -> Talk:
+    talk = asked().started(ADAS_RUN).open("Bashir", "c2", ready=False)
+    talk.frame({"type": "connection_established", "user_id": "user-bashir", "motd": f"busy with {ADAS_RUN}"}, "c2")
+    return talk.thinking(ADAS_RUN).executing(ADAS_RUN).tool_done(ADAS_RUN).completed(ADAS_RUN)
+
+
 @broken(("ISOLATION-2", "only what belongs to Bashir", "error that belongs to request q1 of Ada", (6,)))
 def error_of_somebody_else() -> Talk:
     talk = Talk().open().open("Bashir", "c2").ask("q1")

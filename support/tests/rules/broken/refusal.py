@@ -99,12 +99,21 @@ def foreign_resume_accepted_unseen() -> Talk:
 
 @broken(
     ("CONTENT-4", "an answer", "agent_stopped, which nobody asked for", (3, 9)),
-    ("REFUSAL-2", "only Ada to stop this run", "stopped by Bashir", (8, 9)),
+    ("REFUSAL-2", "only Ada to stop this run", "agent_stopped after Bashir said stop", (8, 9)),
     ("REFUSAL-2", f"Bashir to be refused run r1 of Ada {ELSEWHERE}", "nothing within 2.0 s", (8, 10)),
 )
 def foreign_stop_accepted() -> Talk:
     talk = asked().started().thinking().open("Bashir", "c2").send("stop", "c2", run="r1", foreign="Ada")
     return talk.stopped().timeout("refusal", 2.0, "c2")
+
+
+@broken(
+    ("CONTENT-4", "an answer", "agent_failed: 'the model is busy'", (3, 9)),
+    ("REFUSAL-2", "only Ada to stop this run", "agent_failed after Bashir said stop", (8, 9)),
+)
+def foreign_stop_makes_the_run_fail() -> Talk:
+    talk = asked().started().thinking().open("Bashir", "c2").send("stop", "c2", run="r1", foreign="Ada")
+    return talk.failed().frame(FORBIDDEN, "c2")
 
 
 @broken(
