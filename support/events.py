@@ -1,5 +1,6 @@
 """The events that a person in the chat can see, and what else a frame can be read as."""
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -42,7 +43,8 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     Ids are as the wire has them, whole numbers as texts (None: absent or null). `stamp` is the server's timestamp as
     sent, `server_s` the same as seconds since the epoch. `shape` is equal for frames of one kind that are built alike.
     `text` is what a person reads: the message, the reasoning, the tool's result or error, the answer or the error's
-    text.
+    text. `synthesised`: the wire does not show it; the profile infers it from something else, and it never counts as
+    observed.
     """
 
     kind: EventKind
@@ -63,10 +65,11 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     tool_failed: bool = False
     text: str | None = None
     problems: tuple[Problem, ...] = ()
+    synthesised: bool = False
 
 
 class Control(msgspec.Struct, frozen=True, gc=False):
-    """A frame of the protocol that is not part of a run: ready, error, pong, restored, heartbeat.
+    """A frame of the protocol that is not part of a run: ready, error, pong, restored, heartbeat, handshake, keepalive.
 
     `values` holds what the profile captures from it by name, for instance user, connection, nonce, code or request.
     """
@@ -83,4 +86,46 @@ class Unmapped(msgspec.Struct, frozen=True, gc=False):
     problems: tuple[Problem, ...] = ()
 
 
-Reading = Event | Control | Unmapped
+class More(msgspec.Struct, frozen=True, gc=False):
+    """Another piece of what was told before: the next token of a phase of thinking, or the same fact once more.
+
+    It is a sign of life, and its text is searched; it is no event of its own.
+    """
+
+    event: Event
+
+
+class Ignored(msgspec.Struct, frozen=True, gc=False):
+    """A frame that the profile passes over on purpose, and why."""
+
+    because: str
+    problems: tuple[Problem, ...] = ()
+
+
+class Foreign(msgspec.Struct, frozen=True, gc=False):
+    """A frame outside of the connection's own scope: somebody else's, and how it would have been read.
+
+    `what` names where it says so, and `owner` is what stands there: the session, run or person that it belongs to.
+    """
+
+    what: str
+    owner: str
+    reading: "Reading"
+
+
+class Several(msgspec.Struct, frozen=True, gc=False):
+    """More than one reading of one frame, in order."""
+
+    readings: "tuple[Reading, ...]"
+
+
+Reading = Event | Control | Unmapped | More | Ignored | Foreign | Several
+
+
+def each(reading: Reading | None) -> Iterator[Event | Control | Unmapped | More | Ignored | Foreign]:
+    """The single readings of a frame, in order."""
+    if isinstance(reading, Several):
+        for part in reading.readings:
+            yield from each(part)
+    elif reading is not None:
+        yield reading

@@ -23,7 +23,8 @@ class Expect(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `contains` is a conjunction of alternatives: the answer must hold, whatever the case, one text of each group.
     `tools` is the least number of tools; `parallel` asks that two of them are open at once; `failing_tool` that one
-    is shown as failed; `paced` that events come as they happen (TIMELINESS-3).
+    is shown as failed; `paced` that events come as they happen (TIMELINESS-3). `hidden` are the kinds of event that
+    this wire does not show.
     """
 
     prompt: str = ""
@@ -34,6 +35,7 @@ class Expect(msgspec.Struct, frozen=True, omit_defaults=True):
     paced: bool = False
     contains: tuple[tuple[str, ...], ...] = ()
     end: EventKind = EventKind.COMPLETED
+    hidden: tuple[str, ...] = ()
 
 
 class Record(msgspec.Struct, frozen=True, tag_field="record", tag=str.lower, omit_defaults=True, kw_only=True):
@@ -50,7 +52,8 @@ class Opened(Record, frozen=True):
     `persona`: who of the target's people it is, where the scenario calls them otherwise. `headers`: what the upgrade
     was answered with, as "name: value", as far as it is kept. `unwelcome`: what is wrong with the pass that was shown,
     so that nobody should have been let in. `expires_at`: when the pass ends, in the trace's time. `proxied`: it goes
-    through the suite's own proxy, which may delay what comes.
+    through the suite's own proxy, which may delay what comes. `values`: what was captured before the connection, by
+    name, as far as the profile's rules ask for it.
     """
 
     person: str
@@ -63,12 +66,14 @@ class Opened(Record, frozen=True):
     unwelcome: str = ""
     expires_at: float | None = None
     proxied: bool = False
+    values: dict[str, Any] = {}
 
 
 class Sent(Record, frozen=True):
     """A frame that the person's client sent.
 
-    `what` is one of start, stop, ping, restore, hello (a step of the handshake) or invalid (sent to be refused).
+    `what` is one of start, stop, ping, restore, hello (a step of the handshake), keepalive or invalid (sent to be
+    refused).
     `last_seq` is what a restore says was seen last; `intended_at` is when it was due, which is when latency begins;
     `foreign` is whose conversation, run or user id (`claims`) the frame reaches for, so that it has to be refused.
     """

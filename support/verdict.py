@@ -124,7 +124,7 @@ class Decision(msgspec.Struct, frozen=True):
 
 # The categories that watch the privacy of people.
 _WATCHFUL = frozenset({"integration", "security"})
-MUST_NOT_BE_ABSENT = ("with_tool", "isolation", "authentication")
+MUST_NOT_BE_ABSENT = ("with_tool", "isolation", "authentication", *FIVE)
 
 
 def decide(facts: Facts) -> Decision:
@@ -170,10 +170,13 @@ def _scenarios(facts: Facts) -> Criterion:
 
 def _completeness(facts: Facts) -> Criterion:
     seen = facts.observed
-    unseen = [kind for kind in FIVE if kind not in seen.kinds]
+    hidden = [kind for kind in FIVE if kind in facts.absent]
+    unseen = [kind for kind in FIVE if kind not in seen.kinds and kind not in hidden]
     measured = f"{seen.five_shown} of {seen.five_expected} answers"
     if unseen:
         measured += f"; never seen: {', '.join(unseen)}"
+    if hidden:
+        measured += f"; not observable here: {', '.join(hidden)}"
     if not seen.five_expected:
         status = Status.PASSED if "with_tool" in facts.accepted else Status.INCONCLUSIVE
     else:
@@ -275,7 +278,9 @@ def _reason(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
         passed = sum(scenario.outcome is Outcome.PASSED for scenario in facts.scenarios)
         spared = sum(scenario.outcome is Outcome.NOT_EXERCISED for scenario in facts.scenarios)
         beyond = (f" {spared} scenarios were not exercised." if spared else "") + beyond
-        shown = "all five events were observed" if facts.observed.five_expected else "no question needed a tool"
+        hidden = [kind for kind in FIVE if kind in facts.absent]
+        five = f"all but {' and '.join(hidden)} of the five events were" if hidden else "all five events were"
+        shown = f"{five} observed" if facts.observed.five_expected else "no question needed a tool"
         return f"{accepted}{passed} scenarios passed, {shown}, no rule objected.{beyond}"
     wanted = Status.FAILED if verdict is Verdict.BLOCKED else Status.INCONCLUSIVE
     parts = [f"{c.id}: {c.measured} (required: {c.threshold})" for c in criteria if c.status is wanted]

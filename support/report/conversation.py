@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
-from support.events import Control, Event, Reading, Unmapped
+from support.events import Control, Event, Foreign, Ignored, More, Reading, Several, Unmapped
 from support.findings import printable
 from support.rules.canary_words import named
 from support.trace import AnyRecord, Closed, Cut, Opened, Other, Received, Sent, Stalled, TimedOut
@@ -86,12 +86,26 @@ def _received(record: Received, reading: Reading | None) -> tuple[str, str]:
     if isinstance(reading, Event):
         tool = f"{reading.tool}{' FAILED' if reading.tool_failed else ''}: " if reading.tool is not None else ""
         helper = " (helper)" if reading.parent is not None else ""
-        return f"{reading.kind}{helper}", f"{tool}{reading.text or ''}"
+        inferred = " (inferred)" if reading.synthesised else ""
+        return f"{reading.kind}{helper}{inferred}", f"{tool}{reading.text or ''}"
+    if isinstance(reading, Several):
+        told = [_received(record, part) for part in reading.readings]
+        return " + ".join(what for what, _ in told), " | ".join(text for _, text in told)
+    if isinstance(reading, More | Ignored | Foreign):
+        return _beside(reading, _raw(record))
     if isinstance(reading, Control):
         return reading.name, ", ".join(f"{name} {value}" for name, value in reading.values.items())
     if isinstance(reading, Unmapped):
         return "unmapped", f"{reading.reason}: {_raw(record)}"
     return "received", _raw(record)
+
+
+def _beside(reading: More | Ignored | Foreign, raw: str) -> tuple[str, str]:
+    if isinstance(reading, More):
+        return f"more {reading.event.kind}", reading.event.text or ""
+    if isinstance(reading, Ignored):
+        return "ignored", f"{reading.because}: {raw}"
+    return "foreign", f"{reading.what} {reading.owner}: {raw}"
 
 
 def _short(text: str) -> str:

@@ -64,7 +64,7 @@ def judge(folder: Path) -> Judgement:
     evidence = Evidence(folder)
     session, profile = _opened(evidence, folder)
     ledger = _Ledger(evidence)
-    meter = Meter(session.clock)
+    meter = Meter(session.clock, profile.spec.absent)
     gaps = [*session.caveats, *_gaps(ledger)]
     findings: list[Attributed] = []
     relations: list[Relation] = []

@@ -1,11 +1,11 @@
 """Evidence, judged again: every trace is read once more with its profile, and every rule applied to it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 import msgspec
 
-from support.events import ENDS, FIVE, Control, Event, EventKind, Reading, Unmapped
+from support.events import ENDS, FIVE, Control, Event, EventKind, Reading, Unmapped, each
 from support.histogram import Histogram
 from support.report.recovery import Recovery
 from support.rules.state import Budgets
@@ -46,8 +46,9 @@ class _Answer:
 class Meter:
     """Counts and measures over any number of traces. Memory does not grow with their length."""
 
-    def __init__(self, clock: str) -> None:
+    def __init__(self, clock: str, absent: Collection[str] = ()) -> None:
         self.clock = clock
+        self.absent = frozenset(absent)
         self.events = self.messages = self.unmapped = 0
         self.kinds: set[EventKind] = set()
         self.expected = self.arrived = 0
@@ -114,12 +115,13 @@ class Meter:
 
     def _received(self, reading: Reading | None, record: Received, epoch_s: float) -> None:
         self.messages += 1
-        if isinstance(reading, Unmapped):
-            self.unmapped += 1
-        elif isinstance(reading, Control):
-            self._control(reading, record.at, epoch_s)
-        elif isinstance(reading, Event):
-            self._event(reading, record.connection, record.at, epoch_s)
+        parts = list(each(reading))
+        self.unmapped += any(isinstance(part, Unmapped) for part in parts)
+        for part in parts:
+            if isinstance(part, Control):
+                self._control(part, record.at, epoch_s)
+            elif isinstance(part, Event) and not part.synthesised:
+                self._event(part, record.connection, record.at, epoch_s)
 
     def _event(self, event: Event, connection: str, at: float, epoch_s: float) -> None:
         self.events += 1
@@ -159,13 +161,13 @@ class Meter:
     def end_of_trace(self) -> None:
         """Settles what the questions of one trace asked for."""
         for answer in self._answers.values():
-            due = answer.expected()
+            due = {kind: count for kind, count in answer.expected().items() if kind not in self.absent}
             self.expected += sum(due.values())
             self.arrived += sum(min(count, answer.counts.get(kind, 0)) for kind, count in due.items())
             expect = answer.expect
             if due and expect is not None and expect.tools and expect.end is EventKind.COMPLETED:
                 self.five_expected += 1
-                self.five_shown += all(answer.counts.get(kind) for kind in FIVE)
+                self.five_shown += all(answer.counts.get(kind) for kind in FIVE if kind not in self.absent)
         self._answers.clear()
         self._expiring.clear()
         self._pings.clear()
@@ -208,9 +210,6 @@ def read_conversation(path: Path, profile_toml: str) -> list[tuple[AnyRecord, Re
     """The records of one trace file, each with how the profile reads it. Raises OSError, msgspec.MsgspecError."""
     profile = Profile.from_toml(profile_toml)
     with path.open("rb") as lines:
-        _, records = read_trace(lines)
-        return [(record, _reading(profile, record)) for record in records]
-
-
-def _reading(profile: Profile, record: AnyRecord) -> Reading | None:
-    return profile.read(record.raw(), binary=record.binary) if isinstance(record, Received) else None
+        header, records = read_trace(lines)
+        checker = TraceChecker(profile, Budgets(), header.epoch_s)
+        return [(record, checker.feed(record)) for record in records]

@@ -31,6 +31,7 @@ class Book:
         self.threads: dict[str, Thread] = {}
         self.users: dict[str, str] = {}
         self.connections: dict[str, str] = {}
+        self.scopes: dict[str, str] = {}
         self.requests: dict[str, str | None] = {}
         self.people: dict[str, Windows] = {}
         self._abandoned: deque[str] = deque()
@@ -53,6 +54,12 @@ class Book:
         owner = self.connections.setdefault(connection, person)
         _forget_oldest(self.connections, _MOST_CONNECTIONS)
         return owner
+
+    def scope(self, value: str, person: str) -> None:
+        """Notes whose connection a captured value belongs to, such as a session; one that two have is nobody's."""
+        if self.scopes.setdefault(value, person) != person:
+            self.scopes[value] = ""
+        _forget_oldest(self.scopes, _MOST_CONNECTIONS)
 
     def request(self, request: str, person: str) -> None:
         """Notes who asked under this id. One that two people chose names neither of them."""

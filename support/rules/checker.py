@@ -6,9 +6,9 @@ Scenarios and the load engine use the same one. All state is bounded for each op
 import re
 from collections.abc import Sequence
 
-from support.events import Control, Event, Problem, Unmapped
+from support.events import Control, Event, Foreign, Ignored, More, Problem, Reading, Unmapped, each
 from support.findings import Finding
-from support.rules import canaries, continuity, leaks, waiting
+from support.rules import beside, canaries, continuity, leaks, waiting
 from support.rules.book import Book
 from support.rules.connection import Door
 from support.rules.identity import Desk
@@ -37,6 +37,7 @@ class ConnectionChecker:
         findings: list[Finding],
     ) -> None:  # fmt: skip
         self.profile = profile
+        self.reader = profile.reader()
         self.budgets = budgets
         self.book = book
         self.person = person
@@ -96,6 +97,7 @@ class ConnectionChecker:
     def asked(self, ask: Ask) -> None:
         """A question was sent."""
         self.door.spoken = True
+        self.reader.asked(ask.request, ask.thread)
         self.desk.asked(ask)
 
     def stop_sent(self, run_id: str | None, at: float, n: int) -> None:
@@ -132,13 +134,13 @@ class ConnectionChecker:
 
     # What came ----------------------------------------------------------------------------------------------------
 
-    def received(self, data: bytes, at: float, n: int, *, binary: bool = False) -> Event | Control | Unmapped:
+    def received(self, data: bytes, at: float, n: int, *, binary: bool = False) -> Reading:
         """Reads and judges one message; returns how it was read."""
         if leaks.suspicious(data):
             self._wrong(leaks.search(data), n, None)
         self.search.frame(data, n)
-        reading = self.profile.read(data, binary=binary)
-        if self.entry is None and self.desk.foreign_leaks:
+        reading = self.reader.read(data, binary=binary)
+        if self.entry is None and self.desk.foreign_leaks and not isinstance(reading, Foreign | Ignored):
             self._name_others(data, n)
         self.take(reading, at, n)
         return reading
@@ -177,8 +179,10 @@ class ConnectionChecker:
                 reading = None
             if type(reading) is Event:
                 event(reading, at, number)
+            elif reading is None and self.profile.plain:
+                self.take(self.profile.explain(data), at, number)
             else:
-                self.take(reading if reading is not None else self.profile.explain(data), at, number)
+                self.take(reading if reading is not None else self.reader.read(data), at, number)
 
     def searched(self, data: bytes, where: str, n: int) -> None:
         """ISOLATION-1 for what is no message: control frames, headers of the handshake, the reason of a close."""
@@ -187,8 +191,12 @@ class ConnectionChecker:
         if leaks.suspicious(data) and not data.lower().startswith(b"set-cookie:"):
             self._wrong(leaks.search(data), n, None)
 
-    def take(self, reading: Event | Control | Unmapped, at: float, n: int) -> None:
-        """Judges one reading."""
+    def take(self, reading: Reading, at: float, n: int) -> None:
+        """Judges what one message was read as."""
+        for part in each(reading):
+            self._take(part, at, n)
+
+    def _take(self, reading: Event | Control | Unmapped | More | Ignored | Foreign, at: float, n: int) -> None:
         if self.entry is not None:
             self.entry.heard(reading, n)
             return
@@ -197,6 +205,13 @@ class ConnectionChecker:
         if type(reading) is Event:
             self.event(reading, at, n)
             return
+        if type(reading) is More:
+            beside.on_more(self, reading, at, n)
+            return
+        if type(reading) is Foreign:
+            beside.on_foreign(self, reading, n)
+            return
+        assert isinstance(reading, Control | Unmapped | Ignored)
         self._wrong(reading.problems, n, None)
         if type(reading) is Control:
             self._control(reading, n)
@@ -270,9 +285,11 @@ class ConnectionChecker:
             waiting.on_error(self, control, n)
 
     def _what(self, data: bytes) -> str:
-        reading = self.profile.read(data)
-        if type(reading) is Event:
-            return reading.kind
+        reading = next(each(self.profile.read(data)), None)
+        if isinstance(reading, Event | More):
+            return (reading.event if isinstance(reading, More) else reading).kind
+        if isinstance(reading, Ignored | Foreign):
+            return "a frame that is not for the person" if isinstance(reading, Ignored) else "a frame of somebody else"
         return f"a frame of {reading.name}" if type(reading) is Control else "a frame that cannot be read"
 
     # How it ended -------------------------------------------------------------------------------------------------

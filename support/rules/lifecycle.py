@@ -56,14 +56,18 @@ def on_end(run: Run, event: Event, n: int, report: Report) -> None:
         report("LIFECYCLE-4", "agent_thinking before the end", "none", run.first_n, n, run=run)
     if not expect.tools or kind is not _COMPLETED or expect.end is not _COMPLETED:
         return
-    if not (run.thoughts and run.tools_begun and run.tools_done) or run.started_at is None:
-        seen = (run.started_at is not None, run.thoughts, run.tools_begun, run.tools_done)
-        unseen = [kind for kind, times in zip((EventKind.STARTED, *_MIDDLE), seen, strict=True) if not times]
+    seen = (run.started_at is not None, run.thoughts, run.tools_begun, run.tools_done)
+    if not all(seen) and (unseen := _unseen(seen, expect.hidden)):
         report("LIFECYCLE-5", "all five kinds", f"no {' and no '.join(unseen)}", run.first_n, n, run=run)
     elif run.tools_begun < expect.tools:
         report("LIFECYCLE-5", f"{expect.tools} tools at work", f"{run.tools_begun}", run.first_n, n, run=run)
     elif expect.parallel and run.most_open < 2:
         report("LIFECYCLE-5", "two tools at work at once", "one after the other", run.first_n, n, run=run)
+
+
+def _unseen(seen: tuple[object, ...], hidden: tuple[str, ...]) -> list[EventKind]:
+    kinds = zip((EventKind.STARTED, *_MIDDLE), seen, strict=True)
+    return [kind for kind, times in kinds if not times and kind not in hidden]
 
 
 def diagram() -> str:

@@ -17,6 +17,7 @@ LEEWAY_S = 2.0
 # Tokens end at whole seconds, and a backend may round down.
 _ROUNDING_S = 1.0
 _MOST_REACHES = 64
+_BEFORE_ENTRY = ("handshake", "keepalive")
 
 
 class Entry:
@@ -34,7 +35,9 @@ class Entry:
         self.reported = False
 
     def heard(self, reading: Reading, n: int) -> None:
-        """Something came: an error that the profile lists refuses, anything else lets in."""
+        """Something came: an error that the profile lists refuses, anything but a step of the handshake lets in."""
+        if isinstance(reading, Control) and reading.name in _BEFORE_ENTRY:
+            return
         if isinstance(reading, Control) and reading.name == "error" and self.ways.has_error(reading.values.get("code")):
             self.refused = True
         elif not self.refused:

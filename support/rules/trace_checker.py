@@ -59,6 +59,7 @@ class TraceChecker:
 
     def _opened(self, checker: ConnectionChecker, opened: Opened) -> None:
         _is(checker, opened)
+        _knows(self.book, checker, opened)
         if opened.persona:
             self._cast[opened.persona] = opened.person
         if opened.expires_at is not None:
@@ -125,6 +126,13 @@ class TraceChecker:
 def _is(checker: ConnectionChecker, record: Opened | Closed) -> None:
     if record.persona:
         checker.search.own.add(owner_code(record.persona))
+
+
+def _knows(book: Book, checker: ConnectionChecker, record: Opened) -> None:
+    """What was captured before the connection: the reader asks for it, and it says whose the connection is."""
+    checker.reader.opened(record.user, record.values)
+    for value in record.values.values():
+        book.scope(str(value), record.person)
 
 
 def _sent(checker: ConnectionChecker, sent: Sent) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from support.events import Control, Event, EventKind
-from support.wire.spec import EventSpec, Field, Spec
+from support.wire.fields import Field
+from support.wire.spec import EventSpec, Spec
 from support.wire.values import FIRST_WEIGHT, MOMENTS, RESTS, STAMP_FORMATS, read_stamp
 
 Reader = Callable[[bytes], Event | Control | None]
@@ -36,7 +37,7 @@ _CHECKED: dict[str, tuple[type, ...]] = {
     "any": (str, int, float, bool, list, dict),
     "object": (dict,),
 }
-_EVENT_ARGUMENTS = Event.__struct_fields__
+_EVENT_ARGUMENTS = tuple(name for name in Event.__struct_fields__ if name != "synthesised")
 
 
 class _Node:
@@ -131,7 +132,7 @@ def compile_reader(spec: Spec) -> Reader:
     for event in spec.events.values():
         for field, paths in event.fields.values():
             for path in paths:
-                root.add(path, _LEAF[field.is_])
+                root.add(path, _LEAF[field.type])
     for control in spec.controls.values():
         for path in (*control.when, *control.capture.values()):
             root.add(path)
@@ -176,8 +177,8 @@ def _event_reader(event: EventSpec, root: _Node, kind_index: int) -> Any:
         _lookup(source, f"v{number}", field, paths, weight)
         if not field.varies:
             weight *= len(paths)
-        if any(root.leaf_at(path) is not _LEAF[field.is_] for path in paths):
-            source.emit(1, f"if type(v{number}) not in {field.is_}_types: return None")
+        if any(root.leaf_at(path) is not _LEAF[field.type] for path in paths):
+            source.emit(1, f"if type(v{number}) not in {field.type}_types: return None")
         _check(source, f"v{number}", name, field, event.kind)
     names = list(event.fields)
     variables = {name: f"v{names.index(name)}" for name in names}
@@ -229,7 +230,7 @@ def _check(source: _Source, variable: str, name: str, field: Field, kind: EventK
         source.emit(1, f"if {variable} in {tuple(field.failed)!r}: failed = True")
     if name == "text":
         nullable = f"{variable} is not None and " if field.optional else ""
-        if field.is_ != "text":
+        if field.type != "text":
             source.emit(1, f"if {nullable}type({variable}) is not str: {variable} = encode({variable}).decode()")
         if not field.optional and kind is not EventKind.COMPLETED:
             source.emit(1, f"if not {variable} or {variable}.isspace(): return None")

@@ -6,8 +6,11 @@ It is the reference for the compiled reader, which hands over every frame that i
 import json
 from typing import Any
 
+from msgspec import UNSET
+
 from support.events import Control, Event, EventKind, Problem, Reading, Unmapped
-from support.wire.spec import EventSpec, Field, Spec
+from support.wire.fields import Field
+from support.wire.spec import EventSpec, Spec
 from support.wire.text import WELL_FORMED, preview
 from support.wire.values import FIRST_WEIGHT, MISSING, STAMP_FORMATS, read_stamp, text_of, walk
 
@@ -58,7 +61,7 @@ def _event(event: EventSpec, value: dict[str, Any], shape: int, problems: tuple[
         if not field.varies:
             shape += (index or 0) * weight
             weight *= len(paths)
-        item, problem = _checked(event.kind, name, field, item)
+        item, problem = check_field(event.kind, name, field, item)
         if problem is not None:
             wrong.append(problem)
         if item is not None:
@@ -126,19 +129,22 @@ def _object(text: str) -> Any:
         return None
 
 
-def _checked(kind: EventKind, name: str, field: Field, item: Any) -> tuple[Any, Problem | None]:
+def check_field(kind: EventKind, name: str, field: Field, item: Any) -> tuple[Any, Problem | None]:
+    """The value of a field as it may be used (None: not at all), and what is wrong with it."""
+    if item is UNSET:
+        item = MISSING
     if item is MISSING or item is None:
         if field.optional or name in _OWN_RULE:
             return None, None
         came = "nothing" if item is MISSING else "null"
         return None, Problem(_FIELD_RULE, f"{kind} with its {' or '.join(field.at)}", came)
-    right = isinstance(item, _TYPES[field.is_]) and (field.is_ == "any" or not isinstance(item, bool))
+    right = isinstance(item, _TYPES[field.type]) and (field.type == "any" or not isinstance(item, bool))
     if not right:
-        rule = WELL_FORMED if field.is_ == "object" and isinstance(item, str) else _FIELD_RULE
-        expected = f"{kind} with {' or '.join(field.at)} as {field.is_}"
-        shown = text_of(item) if field.is_ != "stamp" else None
+        rule = WELL_FORMED if field.type == "object" and isinstance(item, str) else _FIELD_RULE
+        expected = f"{kind} with {' or '.join(field.at)} as {field.type}"
+        shown = text_of(item) if field.type != "stamp" else None
         return (shown if name in ("text", "tool") else None), Problem(rule, expected, preview(repr(item)))
-    if field.is_ == "id":
+    if field.type == "id":
         return str(item), None
     if name == "text":
         item = text_of(item)

@@ -1,14 +1,18 @@
 """A profile at work: frames in, readings out; and the frames that a person's client sends."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from support.events import Problem, Reading, Unmapped
+from support.events import EventKind, Problem, Reading, Unmapped
+from support.trace import Expect
 from support.wire.compiled import compile_reader
 from support.wire.explain import read_value
+from support.wire.reader import Machine, Reader
 from support.wire.spec import Promises, Spec, read_spec
+from support.wire.templates import fill
 from support.wire.text import WELL_FORMED, UnreadableError, lenient_value
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -17,13 +21,17 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 class Profile:
     """One wire profile, compiled once.
 
-    `read` never raises for any bytes: what cannot be read is an Unmapped reading with its problems. `fast` is for
-    those who count microseconds: it returns None or raises one of UNREADABLE where `explain` must take over.
+    `read` never raises for any bytes: what cannot be read is an Unmapped reading with its problems. `plain` profiles
+    remember nothing from frame to frame; all others are read by a `reader()` for each connection. `fast` is for
+    those who count microseconds: it returns None or raises one of UNREADABLE where `explain` must take over, which for
+    a profile that is not plain is always.
     """
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
-        self.fast = compile_reader(spec)
+        self.plain = spec.plain
+        self._machine = None if spec.plain else Machine(spec)
+        self.fast = compile_reader(spec) if spec.plain else _none
 
     @classmethod
     def from_toml(cls, text: str) -> "Profile":
@@ -40,8 +48,14 @@ class Profile:
         """What the wire promises beyond the events."""
         return self.spec.promises
 
+    def reader(self) -> "Reader | PlainReader":
+        """What reads one connection, frame by frame."""
+        return PlainReader(self) if self._machine is None else Reader(self._machine)
+
     def read(self, data: bytes, *, binary: bool = False) -> Reading:
-        """What one message is: an Event, a Control or an Unmapped. `binary`: it came in a binary frame."""
+        """What one message is, taken alone. `binary`: it came in a binary frame."""
+        if not self.plain:
+            return self.reader().read(data, binary=binary)
         if not binary:
             try:
                 reading = self.fast(data)
@@ -53,12 +67,27 @@ class Profile:
 
     def explain(self, data: bytes, *, binary: bool = False) -> Reading:
         """The same by the patient reader, which says what is wrong."""
+        if not self.plain:
+            return self.reader().read(data, binary=binary)
         problems = (Problem(WELL_FORMED, "a text frame", "a binary frame"),) if binary else ()
         try:
             value, more = lenient_value(data)
         except UnreadableError as error:
             return Unmapped(str(error), (*problems, *error.problems))
         return read_value(self.spec, value, (*problems, *more))
+
+    def expectable(self, expect: Expect) -> Expect:
+        """What may be expected on this wire: what it does not show at all is not asked for."""
+        absent = self.spec.absent
+        no_tools = EventKind.TOOL_EXECUTING in absent or EventKind.TOOL_COMPLETED in absent
+        return msgspec.structs.replace(
+            expect,
+            thinking=expect.thinking and EventKind.THINKING not in absent,
+            tools=0 if no_tools else expect.tools,
+            parallel=expect.parallel and not no_tools,
+            failing_tool=expect.failing_tool and EventKind.TOOL_COMPLETED not in absent,
+            hidden=tuple(absent),
+        )
 
     def can_send(self, what: str) -> bool:
         """Whether the profile knows the frame: start, stop, ping or restore."""
@@ -70,14 +99,32 @@ class Profile:
         A template text that is exactly "{name}" becomes the value itself, null included; KeyError for a frame that
         the profile does not know or a value that is not given.
         """
-        return json.dumps(_filled(self.spec.send[what], values), ensure_ascii=False)
+        return json.dumps(fill(self.spec.send[what], values), ensure_ascii=False)
+
+    def wire(self, template: Any, values: Mapping[str, Any]) -> tuple[str, list[str | bytes]]:
+        """A template filled in: as people read it, and the messages to send. Raises KeyError, UndecodableError."""
+        value = fill(template, values)
+        several = isinstance(value, list) and bool(value) and all(isinstance(part, dict) for part in value)
+        parts = value if several else [value]
+        texts = [json.dumps(part, ensure_ascii=False) for part in parts]
+        if self._machine is None:
+            return "\n".join(texts), list(texts)
+        return "\n".join(texts), [self._machine.encode(part) for part in parts]
 
 
-def _filled(template: Any, values: dict[str, Any]) -> Any:
-    if isinstance(template, dict):
-        return {key: _filled(item, values) for key, item in template.items()}
-    if isinstance(template, list):
-        return [_filled(item, values) for item in template]
-    if isinstance(template, str) and template.startswith("{") and template.endswith("}"):
-        return values[template[1:-1]]
-    return template
+class PlainReader:
+    """The reader of a plain profile: nothing is remembered."""
+
+    def __init__(self, profile: Profile) -> None:
+        self.read = profile.read
+        self.values: dict[str, Any] = {}
+
+    def opened(self, user: str | None, values: Mapping[str, Any]) -> None:
+        """Nothing changes."""
+
+    def asked(self, request: str | None, thread: str | None) -> None:
+        """Nothing changes."""
+
+
+def _none(_: bytes) -> None:
+    return None

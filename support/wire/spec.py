@@ -1,62 +1,50 @@
 """The profile file as data: what a TOML profile may say, and clear errors for what it may not.
 
-A profile maps frames to events by declaration only: paths, names and kinds. See `profiles/agent-events.toml`.
+A profile maps frames to events by declaration only: paths, names, kinds and conditions. The README beside this file
+shows the language by example.
 """
 
-import difflib
-import re
 import tomllib
-from collections.abc import Iterator
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import msgspec
 
 from support.events import EventKind
+from support.wire.codecs import codec_named
+from support.wire.connecting import Connection, Request, Step, read_connection, read_requests, read_steps
+from support.wire.errors import ProfileError, check_names, check_paths, convert, known, one_of, table
+from support.wire.fields import EVERY_FIELDS, OWN_FIELDS, Fields, read_fields
+from support.wire.matching import Answer, Ignore, Rule, read_answers, read_ignores, read_rules
+from support.wire.predicates import Term, read_terms
 from support.wire.refusals import Refusals, Ways
+from support.wire.templates import EVERYWHERE, RESERVED, check_template
 
-FieldType = Literal["id", "text", "int", "number", "stamp", "any", "object"]
-
-EVERY_FIELDS = ("run", "thread", "user", "request", "parent", "seq", "event_id", "stamp", "agent")
-OWN_FIELDS = ("text", "tool", "call", "status", "arguments", "duration")
-
-
-class ProfileError(Exception):
-    """A profile that cannot be used: one line with the key path, what was expected and what came."""
-
-
-class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where one field of an event stands.
-
-    `at` are names (or dotted paths), tried in order at each place; the first value that is not null counts.
-    `optional` fields may be absent or null; `varies` fields may stand elsewhere from event to event without that
-    being a change of shape (CONTENT-6). `failed` lists the values that mean failure (of a tool), `failing_at` the
-    names of `at` under which any value does.
-    """
-
-    at: tuple[str, ...]
-    is_: FieldType = msgspec.field(name="is")
-    optional: bool = False
-    varies: bool = False
-    failed: tuple[str, ...] = ()
-    failing_at: tuple[str, ...] = ()
-
-    def means_failure(self, path: str) -> bool:
-        """Whether a value found at this path says that something failed."""
-        return any(path == name or path.endswith(f".{name}") for name in self.failing_at)
+__all__ = ["Control", "EventSpec", "Frame", "ProfileError", "Promises", "Spec", "read_spec"]
 
 
 class Frame(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a frame becomes a JSON value, and which paths may name its kind."""
+    """How a frame becomes a value, and which paths may name its kind.
 
-    kind: tuple[str, ...]
-    codecs: tuple[Literal["json"], ...] = ("json",)
+    `codecs` is a chain, from left to right. `binary`: JSON comes in binary frames, and that is no error. `descriptor`:
+    a protobuf FileDescriptorSet in base64.
+    """
+
+    kind: tuple[str, ...] = ()
+    codecs: tuple[str, ...] = ("json",)
+    binary: bool = False
+    descriptor: str = ""
 
 
 class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A frame that belongs to no run: all of `when` (path = value) must hold; `capture` keeps values by name."""
+    """A frame that belongs to no run: all of `when` must hold; `capture` keeps values by name."""
 
-    when: dict[str, str | int | bool]
+    when: dict[str, str | int | float | bool | dict[str, Any]]
     capture: dict[str, str] = {}
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """The conditions."""
+        return read_terms(self.when, "when")
 
 
 class Promises(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,38 +64,78 @@ class EventSpec(msgspec.Struct, frozen=True):
 
     kind: EventKind
     kinds: tuple[str, ...]
-    fields: dict[str, tuple[Field, tuple[str, ...]]]
+    fields: Fields
 
 
 class Spec(msgspec.Struct, frozen=True):
-    """A whole profile, checked."""
+    """A whole profile, checked.
+
+    `send` holds the template of each frame: a table, a list, or a list of tables for several frames that belong
+    together. `rules` to `absent` are the parts of a profile that says more than the names of its kinds, which is not
+    `plain` then:
+    `scope` are the conditions that a frame of the person's own meets; `values` is filled in anew for each connection;
+    `needs` are the values that a target has to give, each with what it is for; `absent` the kinds of event that the
+    wire does not show, each with the reason.
+    """
 
     name: str
     frame: Frame
     events: dict[EventKind, EventSpec]
     controls: dict[str, Control]
-    send: dict[str, dict[str, Any]]
+    send: dict[str, Any]
     promises: Promises
     refusals: Refusals = Refusals()
+    rules: tuple[Rule, ...] = ()
+    ignored: tuple[Ignore, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    handshake: tuple[Step, ...] = ()
+    before: tuple[Request, ...] = ()
+    after: tuple[Request, ...] = ()
+    connection: Connection = Connection()
+    scope: tuple[Term, ...] = ()
+    values: dict[str, Any] = {}
+    needs: dict[str, str] = {}
+    absent: dict[str, str] = {}
+    plain: bool = True
+
+    @property
+    def looked_up(self) -> frozenset[str]:
+        """The names of the values that conditions and fields ask for."""
+        return frozenset(name.removeprefix("$") for _, name in _names(self))
+
+    @property
+    def captured(self) -> frozenset[str]:
+        """The names of all values that this profile captures, remembers or is given."""
+        return _captured(self)
 
 
-_TOP = ("name", "about", "frame", "every", "events", "controls", "send", "promises", "refusals")
+_RICH = (
+    "event",
+    "ignore",
+    "answer",
+    "handshake",
+    "before",
+    "after",
+    "connection",
+    "scope",
+    "values",
+    "needs",
+    "absent",
+)
+_TOP = ("name", "about", "frame", "every", "events", "controls", "send", "promises", "refusals", *_RICH)
 _CONTROLS = ("ready", "error", "pong", "restored", "heartbeat")
-_TYPES = get_args(FieldType)
-_PATH = re.compile(r"[^.\s]+(\.[^.\s]+)*")
-# What each frame to send may be filled with.
+# What each frame to send may be filled with, beside what is there everywhere.
 _SENDS = {
     "start": ("request", "prompt", "thread"),
     "claim": ("request", "prompt", "thread", "user"),
-    "stop": ("run",),
+    "stop": ("run", "request", "thread"),
     "ping": ("nonce",),
-    "restore": ("thread", "last_seq"),
+    "restore": ("thread", "last_seq", "run"),
 }
 _NEEDED = {
     "start": {"prompt": "the question"},
     "claim": {"prompt": "the question", "user": "the claimed user id"},
 }
-_PLACEHOLDER = re.compile(r"\{(.*)\}", re.DOTALL)
 
 
 def read_spec(text: str) -> Spec:
@@ -118,156 +146,204 @@ def read_spec(text: str) -> Spec:
     """
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ProfileError(f"not TOML: {error}") from error
-    _known(data, _TOP, "")
-    frame = _convert(data.get("frame"), Frame, "frame")
-    _paths(frame.kind, "frame.kind")
-    every = _section(data, "every")
+    except (ValueError, RecursionError) as error:
+        raise ProfileError(f"not TOML: {error or 'nested too deeply'}") from error
+    known(data, _TOP, "")
+    rich = any(key in data for key in _RICH)
+    frame = _frame(data, rich=rich)
+    every = read_fields(table(data, "every"), "every", EVERY_FIELDS)
     events = {}
-    for name, section in _section(data, "events").items():
+    for name, section in table(data, "events").items():
         kind = EventKind(one_of(name, tuple(EventKind), f"events.{name}"))
-        events[kind] = _event(kind, section, every)
-    _unambiguous(events)
-    controls = {name: _control(name, section) for name, section in _section(data, "controls").items()}
-    send = _section(data, "send")
-    for name, template in send.items():
-        _template(name, template)
-    if "start" not in send:
-        raise ProfileError("send.start: expected the frame that asks a question, got nothing")
-    return Spec(
-        name=_convert(data.get("name"), str, "name"),
+        events[kind] = _event(kind, section, every, rich=rich)
+    controls = {name: _control(name, section) for name, section in table(data, "controls").items()}
+    shared = {kind: event.fields for kind, event in events.items()}
+    spec = Spec(
+        name=convert(data.get("name"), str, "name"),
         frame=frame,
-        events=events,
+        events={kind: event for kind, event in events.items() if event.kinds},
         controls=controls,
-        send=send,
-        promises=_convert(data.get("promises", {}), Promises, "promises"),
-        refusals=_refusals(_section(data, "refusals")),
+        send=table(data, "send"),
+        promises=convert(data.get("promises", {}), Promises, "promises"),
+        refusals=_refusals(table(data, "refusals")),
+        rules=read_rules(data, dict(every), shared),
+        ignored=read_ignores(data),
+        answers=read_answers(data),
+        handshake=read_steps(data),
+        before=read_requests(data, "before"),
+        after=read_requests(data, "after"),
+        connection=read_connection(data),
+        scope=_scope(data),
+        values=table(data, "values"),
+        needs=convert(table(data, "needs"), dict[str, str], "needs"),
+        absent=_absent(data),
+        plain=not rich and _is_plain(frame, controls, shared),
     )
+    for name in spec.send:
+        one_of(name, tuple(_SENDS), f"send.{name}")
+    _complete(spec)
+    _filled(spec)
+    return spec
 
 
-def _unambiguous(events: dict[EventKind, EventSpec]) -> None:
-    for kind in (EventKind.STARTED, EventKind.COMPLETED):
-        if kind not in events:
-            raise ProfileError(f"events.{kind}: expected a section, since no run can be judged without it")
+def _frame(data: dict[str, Any], *, rich: bool) -> Frame:
+    section = data.get("frame", {} if rich else None)
+    frame: Frame = convert(section, Frame, "frame")
+    assert section is not None
+    if not rich and "kind" not in section:
+        convert(None, Any, "frame.kind")
+    check_paths(frame.kind, "frame.kind", least=0 if rich else 1)
+    if not frame.codecs:
+        raise ProfileError('frame.codecs: expected at least one codec, for instance "json", got none')
+    for index, entry in enumerate(frame.codecs):
+        codec_named(entry.removesuffix("?"), frame.descriptor, f"frame.codecs[{index}]")
+    return frame
+
+
+def _is_plain(frame: Frame, controls: dict[str, Control], events: dict[EventKind, Fields]) -> bool:
+    """Whether the simple reader will do, which knows kinds by name and JSON in text frames only."""
+    simple = all(not isinstance(wanted, dict) for control in controls.values() for wanted in control.when.values())
+    fields = [entry for found in events.values() for entry in found.values()]
+    own = any(field.regex or field.value is not None for field, _ in fields)
+    own = own or any(path.startswith("$") for _, paths in fields for path in paths)
+    return simple and not own and frame.codecs == ("json",) and not frame.binary
+
+
+def _complete(spec: Spec) -> None:
     claimed: dict[str, EventKind] = {}
-    for event in events.values():
+    for event in spec.events.values():
         for name in event.kinds:
             if claimed.setdefault(name, event.kind) is not event.kind:
                 where = f"events.{event.kind}.kinds"
                 raise ProfileError(f"{where}: {name!r} is already the name of {claimed[name]}, expected another one")
+    if spec.events and not spec.frame.kind:
+        raise ProfileError("frame.kind: expected the path that names a frame's kind, got nothing")
+    shown = {*spec.events, *(rule.kind for rule in spec.rules if rule.collapse != "always")}
+    for kind in (EventKind.STARTED, EventKind.COMPLETED):
+        if kind not in shown and kind not in spec.absent:
+            hint = "" if spec.plain else f' ([[event]] with is = "{kind}", or why not in [absent])'
+            raise ProfileError(f"events.{kind}: expected a section, since no run can be judged without it{hint}")
+    for name in spec.absent:
+        where = f"absent.{name}"
+        if EventKind(name) in shown and not _only_synthesised(spec, EventKind(name)):
+            raise ProfileError(f"{where}: expected a kind that this wire does not show, but events are read as {name}")
+    if "start" not in spec.send:
+        raise ProfileError("send.start: expected the frame that asks a question, got nothing")
+
+
+def _only_synthesised(spec: Spec, kind: EventKind) -> bool:
+    return kind not in spec.events and all(
+        rule.synthesised or rule.collapse == "always" for rule in spec.rules if rule.kind is kind
+    )
+
+
+def _absent(data: dict[str, Any]) -> dict[str, str]:
+    section: dict[str, str] = convert(table(data, "absent"), dict[str, str], "absent")
+    for name, reason in section.items():
+        one_of(name, tuple(EventKind), f"absent.{name}")
+        if name == EventKind.COMPLETED:
+            raise ProfileError(
+                f"absent.{name}: expected an end that can be seen, since no run can be judged without it"
+            )
+        if not reason.strip():
+            raise ProfileError(f"absent.{name}: expected the reason why this wire does not show it, got none")
+    return section
+
+
+def _scope(data: dict[str, Any]) -> tuple[Term, ...]:
+    section = table(data, "scope")
+    known(section, ("mine",), "scope")
+    return read_terms(section["mine"], "scope.mine") if "mine" in section else ()
 
 
 def _control(name: str, section: Any) -> Control:
     where = f"controls.{one_of(name, _CONTROLS, f'controls.{name}')}"
-    control: Control = _convert(section, Control, where)
-    _paths(tuple(control.when), f"{where}.when")
-    _paths(tuple(control.capture.values()), f"{where}.capture", least=0)
+    control: Control = convert(section, Control, where)
+    read_terms(control.when, f"{where}.when")
+    check_paths(tuple(control.capture.values()), f"{where}.capture", least=0)
     return control
 
 
 def _refusals(section: dict[str, Any]) -> Refusals:
-    _known(section, Refusals.__struct_fields__, "refusals")
-    ways: dict[str, Ways] = {name: _convert(value, Ways, f"refusals.{name}") for name, value in section.items()}
+    known(section, Refusals.__struct_fields__, "refusals")
+    ways: dict[str, Ways] = {name: convert(value, Ways, f"refusals.{name}") for name, value in section.items()}
     for name, listed in ways.items():
         if not str(listed):
             raise ProfileError(f'refusals.{name}: expected a way to say no, for instance error = ["*"], got none')
     return Refusals(**ways)
 
 
-def _template(name: str, template: Any) -> None:
-    where = f"send.{one_of(name, tuple(_SENDS), f'send.{name}')}"
-    if not isinstance(template, dict):
-        raise ProfileError(f"{where}: expected a table (the frame to send), got {template!r}")
-    filled = set(_placeholders(template, where, _SENDS[name]))
-    for needed, what in _NEEDED.get(name, {}).items():
-        if needed not in filled:
-            raise ProfileError(f'{where}: expected "{{{needed}}}" where {what} belongs, got none')
-
-
-def _placeholders(template: Any, where: str, names: tuple[str, ...]) -> Iterator[str]:
-    if isinstance(template, dict):
-        for key, item in template.items():
-            yield from _placeholders(item, f"{where}.{key}", names)
-    elif isinstance(template, list):
-        for item in template:
-            yield from _placeholders(item, where, names)
-    elif isinstance(template, str) and (found := _PLACEHOLDER.fullmatch(template)):
-        yield one_of(found[1], names, where)
-
-
-def _event(kind: EventKind, section: Any, every: dict[str, Any]) -> EventSpec:
+def _event(kind: EventKind, section: Any, every: Fields, *, rich: bool) -> EventSpec:
     where = f"events.{kind}"
     if not isinstance(section, dict):
         raise ProfileError(f"{where}: expected a table, got {section!r}")
-    kinds = _convert(section.get("kinds"), tuple[str, ...], f"{where}.kinds")
-    if not kinds:
+    kinds: tuple[str, ...] = convert(section.get("kinds", [] if rich else None), tuple[str, ...], f"{where}.kinds")
+    if not kinds and not (rich and "kinds" not in section):
         raise ProfileError(f"{where}.kinds: expected at least one name, got none")
-    fields = dict(_fields(every, "every", EVERY_FIELDS))
     own = {name: value for name, value in section.items() if name != "kinds"}
-    fields.update(_fields(own, where, EVERY_FIELDS + OWN_FIELDS))
-    return EventSpec(kind, kinds, fields)
+    return EventSpec(kind, kinds, {**every, **read_fields(own, where, EVERY_FIELDS + OWN_FIELDS)})
 
 
-def _fields(
-    section: dict[str, Any], where: str, allowed: tuple[str, ...]
-) -> Iterator[tuple[str, tuple[Field, tuple[str, ...]]]]:
-    places = _convert(section.get("places", [""]), tuple[str, ...], f"{where}.places")
-    if not places:
-        raise ProfileError(f'{where}.places: expected at least one place ("" is the root), got none')
-    for name, value in section.items():
-        if name == "places":
-            continue
-        key = f"{where}.{name}"
-        one_of(name, (*allowed, "places"), key)
-        if isinstance(value, dict) and isinstance(value.get("is"), str):
-            one_of(value["is"], _TYPES, f"{key}.is")
-        field: Field = _convert(value, Field, key)
-        for failing in field.failing_at:
-            one_of(failing, field.at, f"{key}.failing_at")
-        paths = tuple(f"{place}.{at}" if place else at for place in places for at in field.at)
-        _paths(paths, f"{key}.at")
-        yield name, (field, paths)
+# Which values there are -------------------------------------------------------------------------------------------
 
 
-def _paths(paths: tuple[str, ...], where: str, least: int = 1) -> None:
-    if len(paths) < least:
-        raise ProfileError(f"{where}: expected at least one name, got none")
-    for path in paths:
-        if not _PATH.fullmatch(path):
-            raise ProfileError(f"{where}: expected names joined by dots, got {path!r}")
+def _captured(spec: Spec) -> frozenset[str]:
+    names = {*spec.values, *spec.needs}
+    rules: tuple[Rule | Ignore, ...] = (*spec.rules, *spec.ignored)
+    parts: tuple[Request | Step, ...] = (*spec.before, *spec.after, *spec.handshake)
+    names.update(name for rule in rules for name in (*rule.remember, *rule.gather))
+    names.update(name for part in parts for name in part.capture)
+    return frozenset(names)
 
 
-def _section(data: dict[str, Any], name: str) -> dict[str, Any]:
-    section = data.get(name, {})
-    if not isinstance(section, dict):
-        raise ProfileError(f"{name}: expected a table, got {section!r}")
-    return section
+def _filled(spec: Spec) -> None:
+    """Every value that is named somewhere is given by something."""
+    for where, names in (("values", spec.values), ("needs", spec.needs)):
+        check_names(names, where, RESERVED)
+    captured = spec.captured
+    everywhere = (*EVERYWHERE, *sorted(captured))
+    check_template(spec.values, "values", EVERYWHERE)
+    for name, template in spec.send.items():
+        where = f"send.{name}"
+        if not isinstance(template, dict | list) or not template:
+            raise ProfileError(f"{where}: expected a table (the frame to send), got {template!r}")
+        used = check_template(template, where, (*_SENDS[name], *everywhere))
+        for needed, what in _NEEDED.get(name, {}).items():
+            if needed not in used:
+                raise ProfileError(f'{where}: expected "{{{needed}}}" where {what} belongs, got none')
+    for where, part in _templates(spec):
+        check_template(part, where, everywhere)
+    for where, name in _names(spec):
+        one_of(name.removeprefix("$"), {*captured, *RESERVED}, where)
 
 
-def _convert(value: Any, to: Any, where: str) -> Any:
-    if value is None:
-        raise ProfileError(f"{where}: expected a value, got nothing")
-    if isinstance(value, dict) and isinstance(to, type) and issubclass(to, msgspec.Struct):
-        _known(value, to.__struct_encode_fields__, where)
-        for field in msgspec.structs.fields(to):
-            if field.required:
-                _convert(value.get(field.encode_name), Any, f"{where}.{field.encode_name}")
-    try:
-        return msgspec.convert(value, to)
-    except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$")
-        raise ProfileError(f"{where}{path.rstrip('`')}: {message[:1].lower()}{message[1:]}") from error
+def _templates(spec: Spec) -> list[tuple[str, Any]]:
+    connection = spec.connection
+    parts: list[tuple[str, Any]] = [("connection.path", connection.path), ("connection.query", connection.query),
+                                    ("connection.headers", connection.headers)]  # fmt: skip
+    parts += [(f"handshake[{i}].send", step.send) for i, step in enumerate(spec.handshake)]
+    parts += [(f"answer[{i}].send", answer.send) for i, answer in enumerate(spec.answers)]
+    for name, requests in (("before", spec.before), ("after", spec.after)):
+        for index, request in enumerate(requests):
+            filled = {"path": request.path, "json": request.json, "form": request.form, "headers": request.headers}
+            parts += [(f"{name}[{index}].{key}", value) for key, value in filled.items()]
+    return parts
 
 
-def _known(section: dict[str, Any], names: tuple[str, ...], where: str) -> None:
-    for key in section:
-        one_of(key, names, f"{where}.{key}" if where else key)
-
-
-def one_of(name: str, names: tuple[str, ...], where: str) -> str:
-    """The name, if it is known; else ProfileError with the known ones, the nearest first."""
-    if name in names:
-        return name
-    ordered = sorted(names, key=lambda known: -difflib.SequenceMatcher(None, known, name).ratio())
-    raise ProfileError(f"{where}: unknown name {name!r}, expected one of {', '.join(ordered)}")
+def _names(spec: Spec) -> list[tuple[str, str]]:
+    """Every value that conditions and fields look up by name, with where."""
+    found: list[tuple[str, str]] = []
+    terms = [(f"event[{i}].when", rule.when) for i, rule in enumerate(spec.rules)]
+    terms += [(f"ignore[{i}].when", ignore.when) for i, ignore in enumerate(spec.ignored)]
+    terms += [(f"answer[{i}].when", answer.when) for i, answer in enumerate(spec.answers)]
+    terms += [(f"handshake[{i}].expect", step.expect) for i, step in enumerate(spec.handshake)]
+    terms += [(f"controls.{name}.when", control.terms) for name, control in spec.controls.items()]
+    terms.append(("scope.mine", spec.scope))
+    for where, when in terms:
+        for term in when:
+            found += [(f"{where}.{term.path}", term.path.partition(".")[0])] if term.path.startswith("$") else []
+            found += [(f"{where}.{term.path}", term.value)] if term.op in ("same_as", "other_than") else []
+    for index, rule in enumerate(spec.rules):
+        for name, (_, paths) in rule.fields.items():
+            found += [(f"event[{index}].{name}", path.partition(".")[0]) for path in paths if path.startswith("$")]
+    return found

@@ -1,5 +1,7 @@
 """Values of frames: walking a path, and reading ids, texts and timestamps."""
 
+import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +17,7 @@ _NO_TIME_FROM = 1e18
 _EPOCHS = ((1e11, 1.0, "epoch s"), (1e14, 1e3, "epoch ms"), (_NO_TIME_FROM, 1e6, "epoch us"))
 _MOST_MOMENTS = 4096
 _MOST_DIGITS = 4
+_INDEX = re.compile(r"-?\d{1,9}", re.ASCII)
 
 
 class Missing:
@@ -25,12 +28,32 @@ MISSING = Missing()
 
 
 def walk(value: Any, path: str) -> Any:
-    """What stands at a dotted path of a decoded JSON value, or MISSING."""
-    for name in path.split("."):
-        if not isinstance(value, dict) or name not in value:
+    """What stands at a dotted path of a decoded JSON value, or MISSING. In a list, names are indices: 0, -1."""
+    return walk_names(value, path.split("."))
+
+
+def walk_names(value: Any, names: Sequence[str]) -> Any:
+    """The same for the names of a path."""
+    for name in names:
+        if isinstance(value, dict):
+            if name not in value:
+                return MISSING
+            value = value[name]
+        elif isinstance(value, list) and _INDEX.fullmatch(name) and -len(value) <= int(name) < len(value):
+            value = value[int(name)]
+        else:
             return MISSING
-        value = value[name]
     return value
+
+
+def replaced(value: Any, path: str, inner: Any) -> Any:
+    """A copy of the value with something else at a path of it that exists."""
+    name, _, rest = path.partition(".")
+    key: Any = int(name) if isinstance(value, list) else name
+    new = replaced(value[key], rest, inner) if rest else inner
+    if isinstance(value, list):
+        return [*value[:key], new, *value[key:][1:]]
+    return {**value, name: new}
 
 
 def text_of(value: Any) -> str:
