@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 import jwt
 
+from support.targets.credentials import sign
 from support.targets.exchange import NotReady, Reply, Unreachable, check_trust, exchange, ssl_context
 from support.targets.health import HealthReport, check_health, wait_healthy
 from support.targets.mistakes import Misconfigured, TargetFault
@@ -46,7 +47,8 @@ class LoginRefused(Misconfigured):
 class Pass:
     """What one person shows at the upgrade and right after it. Only one of the ways is filled; none for no token.
 
-    `expires_s`: when it ends (epoch seconds), where that is soon and on purpose.
+    `expires_s`: when it ends (epoch seconds), where that is soon and on purpose. `values`: what the target gives to its
+    profile, by name.
     """
 
     person: str
@@ -57,6 +59,7 @@ class Pass:
     query: dict[str, str] = field(default_factory=dict)
     first_message: dict[str, Any] | None = None
     expires_s: float | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Pass({self.person}, {self.way})"
@@ -83,6 +86,7 @@ class Access:
         self._secret = self._signing_secret(environ) if target.auth.obtain == "mint" else ""
         self._tokens: dict[str, str] = {}
         self._logins: dict[str, tuple[str, str]] = {}
+        self.given = self._given(environ)
         for index, persona in enumerate(target.personas):
             self._collect(persona, f"personas[{index}]", environ)
 
@@ -140,6 +144,7 @@ class Access:
             "iat": now,
             "exp": now + auth.lifetime_s,
             "jti": uuid.uuid4().hex,
+            **_filled(auth.claims, "{user}", persona.user),
         }
         payload = {name: value for name, value in {**usual, **claims}.items() if value is not None}
         algorithm = algorithm or auth.algorithm
@@ -150,15 +155,17 @@ class Access:
         """Any token, in the way in which this target wants to see it, or another; without one, nothing is shown."""
         auth = self.target.auth
         if token is None or auth.send == "none":
-            return Pass(persona.name, "none")
+            return Pass(persona.name, "none", values=self.given)
         self._redactor.learn(token, persona.name)
         ways: dict[str, dict[str, Any]] = {
             "bearer": {"headers": {"Authorization": f"Bearer {token}"}},
             "subprotocol": {"subprotocols": ["jwt-auth", f"jwt.{_base64url(token)}"]},
             "query": {"query": {auth.query_name: token}},
-            "first_message": {"first_message": _filled(auth.first_message, token)},
+            "first_message": {"first_message": _filled(auth.first_message, "{token}", token)},
+            "profile": {},
         }
-        return Pass(persona.name, way or auth.send, token, **ways[way or auth.send])
+        way = way or auth.send
+        return Pass(persona.name, way, token, values=self.given, **ways[way])
 
     def redact(self, text: str) -> str:
         """The text with `[token of Ada]` for every token, password and secret that this Access has ever known."""
@@ -213,6 +220,8 @@ class Access:
             return self.mint(persona), float(self.target.auth.lifetime_s)
         if obtain == "none":
             return self.present(persona, None), float("inf")
+        if obtain == "hook":
+            return self._hooked(persona), float(self.target.auth.lifetime_s)
         known = self._tokens if obtain == "token" else self._logins
         if persona.name not in known:
             raise Misconfigured(
@@ -223,6 +232,22 @@ class Access:
             return self.present(persona, self._tokens[persona.name]), float("inf")
         token, lifetime_s = await self._log_in(persona)
         return self.present(persona, token), lifetime_s
+
+    def _given(self, environ: Mapping[str, str]) -> dict[str, Any]:
+        """The target's [values]; `env:NAME` is looked up here, and is a secret."""
+        given = dict(self.target.values)
+        for name, value in given.items():
+            if isinstance(value, str) and value.startswith("env:"):
+                variable = value.removeprefix("env:")
+                given[name] = self._credential(environ, variable, f"values.{name}", f"the value of {name}")
+                self._redactor.learn(given[name], _EVERYBODY)
+        return given
+
+    def _hooked(self, persona: Persona) -> Pass:
+        headers = sign(self.target, persona)
+        for value in headers.values():
+            self._redactor.learn(value, persona.name)
+        return Pass(persona.name, "headers", headers=headers, values=self.given)
 
     async def _log_in(self, persona: Persona) -> tuple[str, float]:
         auth = self.target.auth
@@ -270,9 +295,9 @@ def _lifetime_s(expires_in: object) -> float:
     return float(min(expires_in, _LONGEST_LIFETIME_S))
 
 
-def _filled(template: Any, token: str) -> Any:
+def _filled(template: Any, name: str, value: str) -> Any:
     if isinstance(template, dict):
-        return {name: _filled(value, token) for name, value in template.items()}
+        return {key: _filled(item, name, value) for key, item in template.items()}
     if isinstance(template, list):
-        return [_filled(value, token) for value in template]
-    return template.replace("{token}", token) if isinstance(template, str) else template
+        return [_filled(item, name, value) for item in template]
+    return template.replace(name, value) if isinstance(template, str) else template

@@ -51,11 +51,30 @@ def load_target(environment: str, environ: Mapping[str, str] = os.environ) -> Ta
     target = convert(data, Target, _shown(path))
     if _is_path(target.profile):
         target = msgspec.structs.replace(target, profile=str((path.parent / target.profile).resolve()))
+    if any(isinstance(value, str) and value.startswith("file:") for value in target.values.values()):
+        target = msgspec.structs.replace(target, values=_with_files(target.values, path))
     if target.tls.ca_file:
         ca_file = str((path.parent / target.tls.ca_file).resolve())
         target = msgspec.structs.replace(target, tls=msgspec.structs.replace(target.tls, ca_file=ca_file))
     url = environ.get(URL_VARIABLE, "").strip()
     return _moved(target, url) if url else target
+
+
+def _with_files(values: dict[str, Any], target_file: Path) -> dict[str, Any]:
+    """The values of a target, those that name a file ("file:PATH", from the target's folder) as its JSON."""
+    read = dict(values)
+    for name, value in values.items():
+        if not (isinstance(value, str) and value.startswith("file:")):
+            continue
+        path = target_file.parent / value.removeprefix("file:")
+        where = f"{_shown(target_file)}: values.{name}"
+        if not path.is_file():
+            raise Misconfigured(f"{where}: expected a file with JSON, but {_shown(path)} does not exist")
+        try:
+            read[name] = msgspec.json.decode(_read_text(path))
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise Misconfigured(f"{where}: expected JSON, but {_shown(path)} is none ({error})") from error
+    return read
 
 
 def profile_text(name_or_path: str, relative_to: Path) -> tuple[str, str]:

@@ -5,7 +5,8 @@ from typing import Any
 from behave.model import Step
 from behave.step_registry import StepRegistry
 
-from support.bdd.world import NotExercised, World
+from support.bdd.observable import NotExercised
+from support.bdd.world import World
 
 
 class ConcludingRegistry:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from support.bdd.line import Line, Way
-from support.bdd.world import NotExercised, World
+from support.bdd.observable import NotExercised
+from support.bdd.world import World
 from support.client.losable import LosableSession
 from support.client.question import Question
 from support.client.recorder import Recorder

@@ -13,7 +13,7 @@ from support.bdd.suite import Suite
 from support.client.losable import LosableSession
 from support.client.question import Question
 from support.client.session import NotConnected
-from support.events import Event
+from support.events import Event, each
 from support.faults.close import Close
 from support.faults.fault import Fault
 from support.faults.gate import Gate
@@ -23,7 +23,6 @@ from support.faults.proxy import FaultProxy
 from support.faults.reset import Reset
 from support.faults.stall import Stall
 from support.targets.sections import Persona
-from support.trace import Received
 
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
@@ -177,9 +176,6 @@ class Line:
 
     def last_seq(self, thread: str) -> int:
         """The highest number that the person was shown of a conversation."""
-        readings = [
-            entry.reading
-            for entry in self.session.recorder.entries
-            if isinstance(entry.record, Received) and isinstance(entry.reading, Event)
-        ]
-        return max((event.seq for event in readings if event.thread == thread and event.seq is not None), default=0)
+        parts = [part for entry in self.session.recorder.entries for part in each(entry.reading)]
+        events = [part for part in parts if isinstance(part, Event) and part.thread == thread]
+        return max((event.seq for event in events if event.seq is not None), default=0)

@@ -12,6 +12,7 @@ from hamcrest.core.base_matcher import BaseMatcher
 from hamcrest.core.description import Description
 from hamcrest.core.matcher import Matcher
 
+from support.bdd.observable import claim, claimable
 from support.bdd.patterns import Pattern
 from support.client.question import Question
 from support.events import Control, Event, EventKind
@@ -29,6 +30,7 @@ class _Shows(BaseMatcher[Question]):
         self.most = most
 
     def _matches(self, item: Question) -> bool:
+        claim(item, self.pattern)
         count = sum(self.pattern.fits(event) for event in item.events)
         return count >= self.least and (self.most is None or count <= self.most)
 
@@ -48,6 +50,7 @@ class _InOrder(BaseMatcher[Question]):
         self.patterns = patterns
 
     def _matches(self, item: Question) -> bool:
+        self.patterns = claimable(item, self.patterns)
         return self._first_missing(item) is None
 
     def _first_missing(self, item: Question) -> tuple[int, int] | None:
@@ -76,6 +79,7 @@ class _EndsWith(BaseMatcher[Question]):
         self.pattern = pattern
 
     def _matches(self, item: Question) -> bool:
+        claim(item, self.pattern)
         return bool(item.events) and self.pattern.fits(item.events[-1])
 
     def describe_to(self, description: Description) -> None:
@@ -109,6 +113,7 @@ class _Never(_Shows):
 
 class _BeginsWith(_EndsWith):
     def _matches(self, item: Question) -> bool:
+        claim(item, self.pattern)
         return bool(item.events) and self.pattern.fits(item.events[0])
 
     def describe_to(self, description: Description) -> None:
@@ -131,6 +136,7 @@ class _Tools(BaseMatcher[Question]):
         return [index for index in tools if not self.right(item.events[index])] if tools else None
 
     def _matches(self, item: Question) -> bool:
+        claim(item, Pattern(self.kind))
         return self._wrong(item) == []
 
     def describe_to(self, description: Description) -> None:

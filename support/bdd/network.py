@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 from support.bdd.line import LAST_TRY_AFTER_S, Line, Way
 from support.bdd.loop import SuiteFault, together
-from support.bdd.world import NotExercised, World
+from support.bdd.observable import NotExercised
+from support.bdd.world import World
 from support.client.losable import LosableSession
 from support.client.question import Question
 from support.client.session import NotConnected

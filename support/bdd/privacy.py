@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from support.bdd.hostility import Hostility
-from support.bdd.world import NotExercised, World
+from support.bdd.observable import NotExercised
+from support.bdd.world import World
 from support.client.question import Question
 from support.rules.isolation import Relation
 

@@ -15,6 +15,7 @@ import msgspec
 from support import __version__
 from support.access import Access, TargetFault, check_trust, ssl_context, wait_healthy
 from support.bdd.command_process import CommandProcess
+from support.bdd.fitting import check_profile_and_target, not_observable
 from support.bdd.loop import LoopThread
 from support.bdd.own_backend import BackendFailed, OwnBackend, Running
 from support.bdd.own_load import OwnLoad
@@ -94,6 +95,7 @@ class Suite:
             self.profile = Profile.from_toml(self.profile_toml)
         except ProfileError as error:
             raise Misconfigured(f"profile {name}: {error}") from error
+        check_profile_and_target(self.profile, target)
         self.tls, self.caveats = ssl_context(target), target.caveats
         self.access = Access(target, environ)
         self.loop.start()
@@ -137,6 +139,7 @@ class Suite:
         self.evidence = Evidence(self.folder)
         self._log = log_to(self.folder / "validation_execution.log")
         absent = {need: reason for need in NEEDS if (reason := target.lacks(need)) is not None}
+        absent |= not_observable(self.profile)
         self.evidence.begin(
             Judged(
                 session_id=self.folder.name, started_epoch_s=time.time(), environment=target.name,

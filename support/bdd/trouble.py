@@ -6,8 +6,9 @@ from collections.abc import Callable
 from support.bdd.line import Line
 from support.bdd.loop import SuiteFault, together
 from support.bdd.network import Network, where
+from support.bdd.observable import NotExercised
 from support.bdd.own_backend import BackendFailed, OwnBackend
-from support.bdd.world import NotExercised, World
+from support.bdd.world import World
 from support.client.losable import LosableSession
 from support.events import EventKind
 from support.trace import KILL, RESTART

@@ -4,7 +4,8 @@ import asyncio
 import time
 
 from support.bdd.loop import SuiteFault
-from support.bdd.world import NotExercised, World
+from support.bdd.observable import NotExercised
+from support.bdd.world import World
 from support.client.forgery import FORGERIES, short_pass
 from support.client.session import NotConnected, Session
 from support.rules.checker import ConnectionChecker

@@ -10,11 +10,13 @@ from typing import Any, NamedTuple, TypeVar
 from support.access import Pass
 from support.bdd.loop import SuiteFault
 from support.bdd.loop import together as _all
+from support.bdd.observable import NotExercised
 from support.bdd.suite import Suite
+from support.bdd.windows import busy, frame_of, ready_to_ask
 from support.client.question import Question
 from support.client.recorder import Recorder
 from support.client.session import NotConnected, Session
-from support.events import ENDS, Control, Event, EventKind
+from support.events import ENDS, Control, Event, EventKind, each
 from support.findings import Finding
 from support.report.conversation import as_table
 from support.rules.state import Budgets
@@ -28,10 +30,6 @@ Wish = tuple[str, str] | tuple[str, str, int]
 _HOP_S = 600.0
 _MOST_SHOWN = 50
 NOTHING_OBSERVED = "the scenario passed without having observed anything"
-
-
-class NotExercised(Exception):  # noqa: N818 -- the word of the report
-    """The target does not claim to do this; the scenario is reported as not exercised, with the reason."""
 
 
 class Answered(NamedTuple):
@@ -154,6 +152,7 @@ class World:
     def ask(self, person: str, prompt: str, *, window: int = 1, follow: Question | None = None) -> Question:
         """Asks and does not wait. `follow` continues that question's thread."""
         self.need(prompt)
+        self._one_at_a_time([(person, window)])
         return self.call(self._ask(person, prompt, window, follow))
 
     def claim(self, person: str, prompt: str, owner: str) -> None:
@@ -169,7 +168,9 @@ class World:
         text = target.question(prompt, canary)
         thread = follow.thread if follow is not None else None
         user = self.persona(claims).user if claims else None
-        question = await self.window(person, window).ask(text, expect, thread, foreign=claims, claims=user)
+        session = await ready_to_ask(self, person, window)
+        question = await session.ask(text, expect, thread, foreign=claims, claims=user)
+        question.absent = self.suite.profile.spec.absent
         self.questions.append(question)
         return question
 
@@ -182,7 +183,16 @@ class World:
     def begin_together(self, wishes: Sequence[Wish]) -> list[Question]:
         """All asked at the same moment; does not wait."""
         self.need(*{wish[1] for wish in wishes})
+        self._one_at_a_time([(wish[0], wish[2] if len(wish) == 3 else 1) for wish in wishes])
         return self.call(_all([self._ask(*wish) for wish in wishes]))
+
+    def _one_at_a_time(self, windows: Sequence[tuple[str, int]]) -> None:
+        """Raises NotExercised for questions side by side on a connection that does not take them."""
+        name = self.suite.profile.name
+        for place in windows:
+            alone = self.suite.profile.spec.connection.runs == "many" or windows.count(place) == 1
+            if not alone or busy(self.window(*place)):
+                raise NotExercised(f"a connection of {name} answers one question at a time (connection.runs)")
 
     def wait_for_a_sign(self, question: Question) -> None:
         """Waits until anything of an answer was shown."""
@@ -251,7 +261,7 @@ class World:
         shown = {
             entry.record.connection
             for entry in self.recorder.entries
-            if isinstance(entry.reading, Event) and entry.reading.kind in ENDS and entry.reading.run in runs
+            if any(isinstance(e, Event) and e.kind in ENDS and e.run in runs for e in each(entry.reading))
         }
         windows = self.sessions[question.person]
         return [number for number, session in enumerate(windows, 1) if session.connection in shown]
@@ -263,7 +273,7 @@ class World:
 
     def frame(self, what: str, **values: object) -> str:
         """The text of a frame as the person's app would send it."""
-        return self.suite.profile.frame(what, **values)
+        return frame_of(self, what, values)
 
     def was_shown_the_door(self, session: Session) -> bool:
         """Whether the backend closed a connection with a code; REFUSAL-4 judges what it says."""

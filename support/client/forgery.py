@@ -97,7 +97,11 @@ def _confused(access: Access, persona: Persona, honest: str) -> Pass | None:
 
 def _in_the_address(access: Access, persona: Persona, honest: str) -> Pass | None:
     auth = access.target.auth
-    return Pass(persona.name, "query", honest, query={auth.query_name: honest}) if auth.send != "query" else None
+    return (
+        Pass(persona.name, "query", honest, query={auth.query_name: honest})
+        if auth.send not in ("query", "profile")
+        else None
+    )
 
 
 def _resigned(access: Access, persona: Persona, honest: str, *, key: bytes = b"", algorithm: str = "") -> Pass | None:

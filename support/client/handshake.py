@@ -8,8 +8,8 @@ from typing import Any
 from websockets.datastructures import Headers
 from websockets.http11 import Response
 
-from support.access import Pass
 from support.client.stamped import Connecting, Most, StampedConnection
+from support.client.way_in import WayIn
 from support.rules import canaries
 from support.targets.model import Target
 
@@ -18,7 +18,7 @@ _CLOSE_S = 2.0
 
 
 async def opened(
-    entry: Pass, target: Target, tls: ssl.SSLContext | None, timeout_s: float, via: tuple[str, int] | None = None
+    way: WayIn, target: Target, tls: ssl.SSLContext | None, timeout_s: float, via: tuple[str, int] | None = None
 ) -> StampedConnection:
     """Opens a WebSocket as this target wants it. Raises OSError, TimeoutError or WebSocketException.
 
@@ -29,16 +29,16 @@ async def opened(
     detour: dict[str, Any] = {} if via is None else {"host": via[0], "port": via[1]}
     most = Most(limits.max_connection_frames, limits.max_connection_bytes)
     connection = await Connecting(
-        entry.url(target.url),
-        additional_headers=entry.headers,
-        subprotocols=entry.subprotocols or None,  # type: ignore[arg-type]
+        way.url,
+        additional_headers=way.headers,
+        subprotocols=way.subprotocols or None,  # type: ignore[arg-type]
         create_connection=functools.partial(StampedConnection, most=most),  # type: ignore[arg-type]
         ssl=tls,
         proxy=None,
         open_timeout=timeout_s,
         ping_interval=None,
         close_timeout=_CLOSE_S,
-        max_size=limits.max_frame_bytes,
+        max_size=way.max_frame_bytes,
         max_queue=None,
         user_agent_header="greenlight",
         **detour,

@@ -30,7 +30,7 @@ class LosableSession(Session):
 
     async def frame_came(self, before: int, timeout_s: float) -> bool:
         """Whether more than `before` frames of any kind have come within the time; `frames` says how many so far."""
-        return await self._until(lambda: self.frames > before or not self.open, timeout_s)
+        return await self.until(lambda: self.frames > before or not self.open, timeout_s)
 
     @property
     def frames(self) -> int:

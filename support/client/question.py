@@ -31,12 +31,19 @@ class Question:
         self.gave_up = False
         self.changed = asyncio.Event()
         self.over = False
+        self.absent: dict[str, str] = {}  # kinds of event that this wire does not show, and why
 
     def take(self, event: Event, at: float) -> None:
         """One more event of this answer."""
+        self.last_at = at
+        if event.synthesised:
+            # What the profile only infers was not shown to the person.
+            self.run = self.run or event.run
+            self.thread = self.thread or event.thread
+            self.changed.set()
+            return
         self.events.append(event)
         self.seen_at.append(at)
-        self.last_at = at
         if event.parent is None:
             if self.run is None:
                 self.run = event.run

@@ -5,6 +5,7 @@ All methods run on the loop thread. Whatever happens becomes a record; waiting i
 
 import asyncio
 import contextlib
+import logging
 import ssl
 import time
 import uuid
@@ -17,22 +18,27 @@ from websockets.frames import Opcode
 
 from support.access import Pass
 from support.client.endings import how, said
+from support.client.greeting import answer, shake_hands
 from support.client.handshake import kept_body, kept_headers, opened
 from support.client.question import Question
 from support.client.recorder import Recorder
 from support.client.stamped import Ending, StampedConnection
-from support.events import Control, Event, Reading
+from support.client.way_in import StepRefused, Values, WayIn
+from support.events import Control, Event, More, Reading, each
 from support.rules.refusal import LEEWAY_S
 from support.rules.state import Budgets
 from support.targets.model import Target
 from support.targets.sections import Persona
 from support.trace import Closed, Expect, Opened, Sent, TimedOut
+from support.wire.codecs import UndecodableError
 from support.wire.profile import Profile
 from support.wire.values import read_stamp
 
 _MARGIN_S = 1.5  # what comes a little too late is still seen, and judged as late instead of lost
 _FLUSH_S = 0.25
 _BREATH = 8
+_ANSWERS = ("ready", "error", "pong", "restored", "heartbeat")
+log = logging.getLogger("greenlight")
 
 
 class NotConnected(Exception):  # noqa: N818 -- reads as what a step reports
@@ -42,16 +48,22 @@ class NotConnected(Exception):  # noqa: N818 -- reads as what a step reports
 class Session:
     """One WebSocket of `person`. `label` names it where the person has more than one window."""
 
-    def __init__(self, person: str, persona: Persona, target: Target, *, profile: Profile, recorder: Recorder) -> None:
+    def __init__(
+        self, person: str, persona: Persona, target: Target, *, profile: Profile, recorder: Recorder,
+        before: "Session | None" = None,
+    ) -> None:  # fmt: skip
         self.person = person
         self.user = persona.user or None
         self.persona = persona.name
+        self.played_by = persona
+        self.kept: dict[str, Any] = before.kept if before is not None else {}
+        self.way: WayIn | None = None
         self.target = target
         self.profile = profile
         self.recorder = recorder
         self.connection = recorder.next_connection()
         self.budgets: Budgets = target.budgets
-        self.questions: list[Question] = []
+        self.questions: list[Question] = before.questions if before is not None else []
         self.controls: list[Control] = []
         self.open = False
         self.cut_by_us = False
@@ -71,10 +83,12 @@ class Session:
         `unwelcome`: what is wrong with the pass; then it waits to be turned away. Raises NotConnected after the trace
         has its record of the refusal, the failure or the silence.
         """
-        began = time.monotonic()
+        way = self.way = WayIn(self.target, self.profile, self.played_by, entry, self.kept)
         try:
-            connection = await opened(entry, self.target, tls, self.budgets.handshake_s + _MARGIN_S, via)
-        except (OSError, WebSocketException, TimeoutError) as error:
+            await way.prepare()
+            began = time.monotonic()
+            connection = await opened(way, self.target, tls, self.budgets.handshake_s + _MARGIN_S, via)
+        except (OSError, WebSocketException, TimeoutError, StepRefused) as error:
             raise self._refused(error, unwelcome) from error
         assert connection.response is not None
         clean = self.recorder.clean
@@ -87,16 +101,20 @@ class Session:
             subprotocol=clean(connection.subprotocol) if connection.subprotocol else None, unwelcome=unwelcome,
             proxied=via is not None,
             expires_at=None if entry.expires_s is None else entry.expires_s - self.recorder.checker.epoch_s,
+            values={name: self._clean_value(value) for name, value in way.looked_up.items()},
         )  # fmt: skip
         connection.on_any = self._changed.set
         connection.listen(self._on_frame, self._on_lost)
         if entry.first_message is not None:
             await self._send(Sent, what="hello", text=msgspec.json.encode(entry.first_message).decode())
+        trouble = await shake_hands(self)
         if unwelcome:
-            await self._wait_to_be_refused(lambda: bool(self.controls) or not self.open)
+            await self._wait_to_be_refused(lambda: self._since(0, *_ANSWERS) is not None or not self.open)
+        elif trouble is not None:
+            raise NotConnected(f"{self.person} {trouble}")
         elif self.profile.promises.ready:
             wait_s = self.budgets.handshake_s
-            if not await self._until(lambda: self._control("ready") is not None or not self.open, wait_s):
+            if not await self.until(lambda: self._control("ready") is not None or not self.open, wait_s):
                 self.recorder.add(TimedOut, self.connection, waiting_for="ready", after_s=wait_s)
                 raise NotConnected(f"{self.person} was let in, but not told that the backend is ready")
             if not self.open:
@@ -105,20 +123,24 @@ class Session:
     def _refused(self, error: Exception, unwelcome: str) -> NotConnected:
         response, clean = error.response if isinstance(error, InvalidStatus) else None, self.recorder.clean
         reason = clean(said(error))
+        status = response.status_code if response else error.status if isinstance(error, StepRefused) else None
         self.recorder.add(
-            Closed, self.connection, by="server" if response else "nobody", during="handshake",
-            status=response.status_code if response else None, reason=reason, person=self.person, persona=self.persona,
+            Closed, self.connection, by="server" if status else "nobody", during="handshake", status=status,
+            reason=reason, person=self.person, persona=self.persona,
             headers=kept_headers(response.headers, clean) if response else (),
             body=kept_body(response, clean) if response else "", unwelcome=unwelcome,
         )  # fmt: skip
         return NotConnected(f"{self.person} was not let in: {reason}")
 
-    async def close(self) -> None:
-        """Says goodbye and waits for the answer, for a moment."""
-        if self._socket is None or not self.open:
-            return
-        await self._socket.close()
-        await self._socket.wait_closed()
+    async def close(self, *, keep_window: bool = False) -> None:
+        """Says goodbye and waits for the answer, for a moment; then clears away what was made for the connection."""
+        if self._socket is not None and self.open:
+            await self._socket.close()
+            await self._socket.wait_closed()
+        if self.way is not None:
+            way, self.way = self.way, None
+            for complaint in await way.leave(window=not keep_window):
+                log.warning("%s", self.recorder.clean(complaint))
 
     def _on_lost(self, at: float) -> None:
         if self._socket is None or not self.open:
@@ -149,15 +171,15 @@ class Session:
         `foreign`: whose user id `claims` is, if the person claims to be somebody else.
         """
         request = uuid.uuid4().hex
-        expect = msgspec.structs.replace(expect, prompt=text)
+        expect = msgspec.structs.replace(self.profile.expectable(expect), prompt=text)
         question = Question(self.person, text, request=request, expect=expect, at=time.monotonic())
         self.questions.append(question)
         values = {"request": request, "prompt": text, "thread": thread}
-        frame = self.profile.frame("start" if claims is None else "claim", **values, user=claims)
-        await self._send(
-            Sent, what="start", text=frame, request=request, thread=thread, expect=expect, foreign=foreign,
-            claims=claims,
-        )  # fmt: skip
+        kept = {"request": request, "thread": thread, "expect": expect, "foreign": foreign, "claims": claims}
+        if claims is None:
+            await self.send(self._template("start"), values, what="start", **kept)
+        else:
+            await self.send(self._template("claim"), {**values, "user": claims}, what="start", **kept)
         return question
 
     async def reach(self, what: str, foreign: str, **named: Any) -> None:
@@ -167,9 +189,9 @@ class Session:
         """
         controls, records = len(self.controls), len(self.recorder.entries)
         request = uuid.uuid4().hex if what == "start" else None
-        frame = self.profile.frame(what, request=request, **named)
         kept = {name: named[name] for name in ("thread", "run", "last_seq") if name in named}
-        await self._send(Sent, what=what, text=frame, request=request, foreign=foreign, **kept)
+        values = {"request": request, **named}
+        await self.send(self._template(what), values, what=what, request=request, foreign=foreign, **kept)
         await self._wait_to_be_refused(
             lambda: len(self.controls) > controls or not self.open or self._was_shown(records), request
         )
@@ -177,11 +199,14 @@ class Session:
     def _was_shown(self, records: int) -> bool:
         """Whether any event came here after so many records."""
         new = self.recorder.entries[records:]
-        return any(isinstance(e.reading, Event) and e.record.connection == self.connection for e in new)
+        return any(
+            any(isinstance(part, Event) for part in each(e.reading)) and e.record.connection == self.connection
+            for e in new
+        )
 
     async def _wait_to_be_refused(self, condition: Callable[[], bool], request: str | None = None) -> None:
         budget = self.budgets.refusal_s
-        if not await self._until(condition, budget):
+        if not await self.until(condition, budget):
             self.recorder.add(TimedOut, self.connection, waiting_for="refusal", after_s=budget, request=request)
 
     async def wait_expiry(self, text: str) -> None:
@@ -189,24 +214,25 @@ class Session:
         expiry = self.recorder.checker.connections[self.connection].expiry
         assert expiry is not None, "this pass has no known end"
         patience = self.recorder.began + expiry.expires_at + LEEWAY_S - time.monotonic()
-        if await self._until(lambda: not self.open or expiry.over, patience):
+        if await self.until(lambda: not self.open or expiry.over, patience):
             return
         records = len(self.recorder.entries)
         await self.ask(text, Expect())
-        if not await self._until(lambda: not self.open or self._was_shown(records), self.budgets.refusal_s):
+        if not await self.until(lambda: not self.open or self._was_shown(records), self.budgets.refusal_s):
             self.recorder.add(TimedOut, self.connection, waiting_for="expiry", after_s=LEEWAY_S)
 
     async def stop(self, question: Question) -> None:
         """Tells the backend to stop a run."""
-        frame = self.profile.frame("stop", run=question.run)
-        await self._send(Sent, what="stop", text=frame, run=question.run)
+        values = {"run": question.run, "request": question.request, "thread": question.thread}
+        await self.send(self._template("stop"), values, what="stop", run=question.run)
 
     async def ping(self) -> bool:
         """Whether an application ping was answered within its budget."""
         nonce = uuid.uuid4().hex[:12]
-        await self._send(Sent, what="ping", text=self.profile.frame("ping", nonce=nonce), nonce=nonce)
+        before = len(self.controls)
+        await self.send(self._template("ping"), {"nonce": nonce}, what="ping", nonce=nonce)
         budget = self.budgets.ping_s
-        answered = await self._until(lambda: self._pong(nonce), budget)
+        answered = await self.until(lambda: self._pong(nonce, before), budget)
         if not answered:
             self.recorder.add(TimedOut, self.connection, waiting_for="pong", after_s=budget)
         return answered
@@ -214,10 +240,11 @@ class Session:
     async def restore(self, thread: str, last_seq: int) -> bool:
         """Asks for the rest of a thread; whether the backend said that it was restored."""
         before = len(self.controls)
-        frame = self.profile.frame("restore", thread=thread, last_seq=last_seq)
-        await self._send(Sent, what="restore", text=frame, thread=thread, last_seq=last_seq)
+        run = next((question.run for question in reversed(self.questions) if question.thread == thread), None)
+        values = {"thread": thread, "last_seq": last_seq, "run": run}
+        await self.send(self._template("restore"), values, what="restore", thread=thread, last_seq=last_seq)
         budget = self.budgets.start_s
-        if not await self._until(lambda: self._since(before, "restored", "error") is not None or not self.open, budget):
+        if not await self.until(lambda: self._since(before, "restored", "error") is not None or not self.open, budget):
             self.recorder.add(TimedOut, self.connection, waiting_for="restored", after_s=budget)
         return self._since(before, "restored") is not None
 
@@ -233,7 +260,7 @@ class Session:
             await self._send(Sent, what="invalid", text=shown[:2000], raw=data, as_text=as_text)
         except NotConnected:
             return self._since(before, "error")  # shown the door while it was still speaking
-        if not await self._until(lambda: self._since(before, "error") is not None or not self.open, budget):
+        if not await self.until(lambda: self._since(before, "error") is not None or not self.open, budget):
             self.recorder.add(TimedOut, self.connection, waiting_for="refusal", after_s=budget)
         return self._since(before, "error")
 
@@ -248,14 +275,44 @@ class Session:
                 if number % _BREATH == 0:
                     await asyncio.sleep(0)  # what others are shown meanwhile is stamped when it comes
 
+    def _template(self, what: str) -> Any:
+        return self.profile.spec.send[what]
+
+    @property
+    def values(self) -> Values:
+        """All values of this connection by name: given, captured and remembered."""
+        known = (Values() if self.way is None else self.way.values).over({})
+        known.update(self.recorder.checker.connections[self.connection].reader.values)
+        return known
+
+    async def send(self, template: Any, given: dict[str, Any] | None = None, **record: Any) -> None:
+        """Sends a frame of the profile, filled in. `record` is kept of it. Raises NotConnected if the line is gone."""
+        try:
+            text, raw = self.profile.wire(template, self.values.over(given or {}))
+        except KeyError as error:
+            raise NotConnected(f"{self.person}'s app knows no {error} yet, which its next frame needs") from error
+        except UndecodableError as error:
+            raise NotConnected(f"{self.person}'s app cannot send its next frame: {error}") from error
+        await self._send(Sent, text=text, raw=raw, **record)
+
+    def _clean_value(self, value: Any) -> Any:
+        return self.recorder.clean(value) if isinstance(value, str) else value
+
     async def _send(
-        self, kind: type[Sent], *, text: str, raw: str | bytes | None = None, as_text: bool = False, **values: Any
+        self,
+        kind: type[Sent],
+        *,
+        text: str,
+        raw: str | bytes | list[str | bytes] | None = None,
+        as_text: bool = False,
+        **values: Any,
     ) -> None:
         if self._socket is None or not self.open:
             raise NotConnected(f"{self.person}'s connection {self._ended}")
         self.recorder.add(kind, self.connection, None, text=self.recorder.clean(text), **values)
         try:
-            await self._socket.send(text if raw is None else raw, text=True if as_text else None)
+            for message in raw if isinstance(raw, list) else [text if raw is None else raw]:
+                await self._socket.send(message, text=True if as_text else None)
         except ConnectionClosed as error:
             raise NotConnected(f"{self.person}'s connection {self._ended}") from error
 
@@ -265,7 +322,8 @@ class Session:
         try:
             if kind in (Opcode.TEXT, Opcode.BINARY):
                 reading = self.recorder.received(data, kind is Opcode.BINARY, at, self.connection)
-                self._distribute(reading, len(data), at)
+                for part in each(reading):
+                    self._distribute(part, len(data), at)
             else:
                 what = "part" if kind is Opcode.CONT else kind.name.lower()
                 self.recorder.other(what, data, at, self.connection)
@@ -278,6 +336,8 @@ class Session:
     def _distribute(self, reading: Reading, size: int, at: float) -> None:
         if isinstance(reading, Control):
             self.controls.append(reading)
+            if reading.name == "keepalive":
+                self._answering = asyncio.ensure_future(answer(self, reading.values))
             if reading.name == "error":
                 request = reading.values.get("request")
                 for question in self.questions:
@@ -287,10 +347,18 @@ class Session:
             asked = self._question_of(reading)
             if asked is not None:
                 asked.take(reading, at)
-                asked.size += size
-                excess = asked.excess(self.target.limits)
-                if excess and self._socket is not None:
-                    self._socket.give_up(excess)
+                self._grown(asked, size)
+        elif isinstance(reading, More):
+            asked = self._question_of(reading.event)
+            if asked is not None:
+                asked.last_at = at
+                self._grown(asked, size)
+
+    def _grown(self, asked: Question, size: int) -> None:
+        asked.size += size
+        excess = asked.excess(self.target.limits)
+        if excess and self._socket is not None:
+            self._socket.give_up(excess)
 
     def _question_of(self, event: Event) -> Question | None:
         for question in self.questions:
@@ -323,8 +391,8 @@ class Session:
     def _since(self, index: int, *names: str) -> Control | None:
         return next((control for control in self.controls[index:] if control.name in names), None)
 
-    def _pong(self, nonce: str) -> bool:
-        return any(c.name == "pong" and c.values.get("nonce") == nonce for c in self.controls)
+    def _pong(self, nonce: str, since: int) -> bool:
+        return any(c.name == "pong" and c.values.get("nonce", nonce) == nonce for c in self.controls[since:])
 
     # Waiting -------------------------------------------------------------------------------------------------
 
@@ -365,17 +433,19 @@ class Session:
         """Lets what the backend has already sent arrive: what was sent before a pong is here before it."""
         if self.open and self.target.capabilities.ping and self.profile.can_send("ping"):
             nonce = uuid.uuid4().hex[:12]
+            before = len(self.controls)
             try:
-                await self._send(Sent, what="ping", text=self.profile.frame("ping", nonce=nonce), nonce=nonce)
+                await self.send(self._template("ping"), {"nonce": nonce}, what="ping", nonce=nonce)
             except NotConnected:
                 return
-            await self._until(lambda: self._pong(nonce) or not self.open, _FLUSH_S)
+            await self.until(lambda: self._pong(nonce, before) or not self.open, _FLUSH_S)
 
     async def wait_closed(self, timeout_s: float) -> bool:
         """Whether the connection ended within the time."""
-        return await self._until(lambda: not self.open, timeout_s)
+        return await self.until(lambda: not self.open, timeout_s)
 
-    async def _until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+    async def until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Whether a condition on what has come became true within the time."""
         deadline = time.monotonic() + timeout_s
         while not condition():
             left = deadline - time.monotonic()

@@ -34,6 +34,7 @@ class Reply(NamedTuple):
     location: str
     body: bytes
     url: str
+    cookies: Mapping[str, str] = {}
 
     def json(self) -> dict[str, Any] | None:
         """The JSON object in the body; None when there is none."""
@@ -105,7 +106,7 @@ async def exchange(
     url: str,
     *,
     form: Mapping[str, str] | None = None,
-    json_body: Mapping[str, str] | None = None,
+    json_body: Any = None,
     headers: Mapping[str, str] | None = None,
 ) -> Reply:
     """Asks once, without following redirects, for at most the target's handshake budget.
@@ -144,7 +145,12 @@ async def _reply(response: httpx.Response, url: str) -> Reply:
             break
     media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     return Reply(
-        response.status_code, media[:60], response.headers.get("location", ""), body[:_LARGEST_BODY_BYTES], url
+        response.status_code,
+        media[:60],
+        response.headers.get("location", ""),
+        body[:_LARGEST_BODY_BYTES],
+        url,
+        dict(response.cookies),
     )
 
 

@@ -1,7 +1,7 @@
 """A target: one backend in one environment, as its file describes it. Pure data and what follows from it."""
 
 import ipaddress
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
@@ -57,7 +57,8 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `url` is where the WebSocket is opened; port 0 is for a backend that the suite starts on any free port. `start` says
     who starts the backend: nobody here, the suite its own, or the suite by `command` (a program and its arguments).
     `health` is a path at the url's origin, a full URL, or "" when there is none. `api_version` is the major version
-    that health must report, "" when it does not matter. `clock` says how the server's clock relates to ours.
+    that health must report, "" when it does not matter. `clock` says how the server's clock relates to ours. `values`
+    is what the profile needs from the target, by name: plain values, `env:NAME` for a secret, `file:PATH` for JSON.
     """
 
     name: Label
@@ -80,6 +81,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     budgets: Budgets = Budgets()
     limits: Limits = Limits()
     tls: Tls = Tls()
+    values: dict[str, Any] = {}
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
@@ -112,10 +114,12 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def _check_gaps(self) -> None:
         for need, reason in self.accepted_gaps.items():
             key = f"accepted_gaps.{need}"
-            if need not in NEEDS:
-                raise Invalid(key, "the name of a capability or a prompt", f"{need!r} is neither{nearest(need, NEEDS)}")
             if not reason.strip():
                 raise Invalid(key, "the reason why this gap is accepted", "it is empty")
+            if need in tuple(EventKind):
+                continue  # whether it can be seen is the profile's to say
+            if need not in NEEDS:
+                raise Invalid(key, "the name of a capability or a prompt", f"{need!r} is neither{nearest(need, NEEDS)}")
             if self._absence(need) is None and not (need == "isolation" and not self.secret_prompt):
                 step = f"set capabilities.{need} = false" if need in CAPABILITIES else "remove one of the two"
                 raise Invalid(key, "something that this target lacks", f"it has {need}; {step}")

@@ -33,14 +33,18 @@ class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     obtain: `mint` signs a JWT with the secret in `secret_env`; `login` posts each persona's name and password to
     `login_url`; both are signed out at `logout_url`. `token` takes a ready token from each persona's `token_env`;
-    `none` shows nothing.
+    `hook` asks a package of your own (entry point group `greenlight.credentials`) for the headers of the upgrade;
+    `none` shows nothing. `claims` are added to a minted token, with {user} filled in.
     send: `bearer` header, `subprotocol` (`jwt-auth` and `jwt.<base64url>`), `query` (`query_name`), `first_message`
-    (the table of that name is the first frame, with {token} filled in wherever it stands), or `none`.
+    (the table of that name is the first frame, with {token} filled in wherever it stands), `profile` (the profile
+    says where {token} belongs), `headers` (of a hook), or `none`.
     """
 
-    obtain: Literal["mint", "login", "token", "none"] = "none"
-    send: Literal["bearer", "subprotocol", "query", "first_message", "none"] = "none"
+    obtain: Literal["mint", "login", "token", "hook", "none"] = "none"
+    send: Literal["bearer", "subprotocol", "query", "first_message", "profile", "headers", "none"] = "none"
     secret_env: Variable = ""
+    hook: str = ""
+    claims: dict[str, Any] = {}
     audience: str = ""
     algorithm: Literal["HS256", "HS384", "HS512"] = "HS256"
     lifetime_s: Annotated[int, Meta(ge=1, le=2_592_000)] = 3600
@@ -61,6 +65,10 @@ class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 "send",
                 'both or neither of obtain and send to be "none"',
                 f"obtain is {self.obtain!r}, send {self.send!r}",
+            )
+        if len({self.obtain == "hook", self.send == "headers", bool(self.hook)}) > 1:
+            raise Invalid(
+                "hook", 'obtain = "hook", send = "headers" and the name of a hook together', f"it is {self.hook!r}"
             )
         if self.obtain == "mint" and not self.secret_env:
             raise Invalid(

@@ -1,0 +1,42 @@
+"""Windows whose connection answers one question only, or one after the other: what a person's app does about it."""
+
+from typing import TYPE_CHECKING
+
+from support.client.session import Session
+from support.client.way_in import Values
+
+if TYPE_CHECKING:
+    from support.bdd.world import World
+
+
+def busy(session: Session) -> bool:
+    """Whether an answer is still under way on a connection that takes one question at a time."""
+    runs = session.profile.spec.connection.runs
+    return runs != "many" and any(not question.over for question in session.questions)
+
+
+def frame_of(world: "World", what: str, given: dict[str, object]) -> str:
+    """The text of a frame, filled in with what the app of somebody who is connected knows."""
+    open_ = [session for windows in world.sessions.values() for session in windows if session.open]
+    known = open_[-1].values if open_ else Values()
+    profile = world.suite.profile
+    text, messages = profile.wire(profile.spec.send[what], known.over(given))
+    return messages[-1] if isinstance(messages[-1], str) else text
+
+
+async def ready_to_ask(world: "World", person: str, number: int) -> Session:
+    """The person's window, with a connection that takes a question.
+
+    Where a connection answers one question in its life, the app opens a new one for the next, in the same window.
+    """
+    session = world.window(person, number)
+    if session.profile.spec.connection.runs != "one" or not session.questions:
+        return session
+    suite, persona = world.suite, world.persona(person)
+    await session.close(keep_window=True)
+    fresh = Session(
+        person, persona, suite.target, profile=suite.profile, recorder=world.recorder, before=session,
+    )  # fmt: skip
+    world.sessions[person][number - 1] = fresh
+    await fresh.connect(await suite.access.pass_for(persona), suite.tls)
+    return fresh
