@@ -16,7 +16,7 @@ MISCONFIGURED = 3
 INTERRUPTED = 130
 CATEGORIES = ("functional", "integration", "performance", "resilience", "security", "stress")
 
-_NO_SUCH_COMMAND = re.compile(r"argument COMMAND: invalid choice: ['\"](.*)['\"] \(choose from ")
+_NO_SUCH_COMMAND = re.compile(r"argument (?:COMMAND|ACTION): invalid choice: ['\"](.*)['\"] \(choose from ")
 _EPILOG = "exit codes: 0 approved, 1 blocked, 2 inconclusive, 3 misconfigured, 130 interrupted"
 
 
@@ -26,7 +26,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         chosen = _NO_SUCH_COMMAND.search(message)
         if chosen is not None:
-            (known,) = [list(action.choices or ()) for action in self._actions if action.dest == "command"]
+            (known,) = [list(action.choices or ()) for action in self._actions if action.dest in ("command", "action")]
             message = f"unknown command {chosen[1]!r}, expected one of {', '.join(_nearest_first(chosen[1], known))}"
         sys.stderr.write(f"greenlight: {message}{self._hint(message)} (see `{self.prog} --help`)\n")
         raise SystemExit(MISCONFIGURED)
@@ -72,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
     _verdict(commands)
     _serve(commands)
     _doctor(commands)
+    _profile(commands)
     return top
 
 
@@ -190,12 +191,45 @@ def _serve(commands: Any) -> None:
 
 def _doctor(commands: Any) -> None:
     doctor = _command(
-        commands, "doctor", "try a target step by step: health, TLS, auth, handshake, one run, each frame as read",
+        commands, "doctor",
+        "try a target step by step: DNS, TCP, TLS, health, auth, handshake, one run, each frame as read",
         "greenlight doctor --environment mine.toml",
     )  # fmt: skip
     _target(doctor)
     doctor.add_argument(
         "--record", type=Path, metavar="FILE.jsonl", help="keep the frames (example: --record capture.jsonl)"
+    )
+
+
+def _profile(commands: Any) -> None:
+    profile = commands.add_parser(
+        "profile", help="check a profile on recorded frames, or draft one from them", allow_abbrev=False,
+        description="check a profile on recorded frames, or draft one from them",
+    )  # fmt: skip
+    actions = profile.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
+    check = _command(
+        actions, "check", "read a profile, and recorded frames with it: events, unmapped frames, findings",
+        "greenlight profile check mine.toml capture.jsonl",
+    )  # fmt: skip
+    check.add_argument(
+        "file",
+        metavar="FILE.toml|NAME",
+        help="a profile file, or the name of one that ships (example: greenlight profile check agno)",
+    )
+    check.add_argument(
+        "capture", nargs="?", type=Path, metavar="CAPTURE.jsonl",
+        help="recorded frames, as `greenlight doctor --record` keeps them "
+        "(default: none; example: greenlight profile check mine.toml capture.jsonl)",
+    )  # fmt: skip
+    draft = _command(
+        actions, "draft", "propose a profile from recorded frames, for a person to finish",
+        "greenlight profile draft capture.jsonl > mine.toml",
+    )  # fmt: skip
+    draft.add_argument(
+        "capture",
+        type=Path,
+        metavar="CAPTURE.jsonl",
+        help="recorded frames (example: greenlight profile draft capture.jsonl)",
     )
 
 
@@ -235,6 +269,10 @@ def _judging(options: argparse.Namespace) -> int:
             from support.commands.doctor import doctor  # noqa: PLC0415
 
             return doctor(options)
+        if options.command == "profile":
+            from support.commands.profile import profile  # noqa: PLC0415
+
+            return profile(options)
         from support.commands.verdict import verdict  # noqa: PLC0415
 
         return verdict(options)

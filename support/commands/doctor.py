@@ -12,8 +12,8 @@ from support.bdd.suite import Plan, Suite
 from support.client.question import Question
 from support.client.recorder import Recorder
 from support.client.session import NotConnected, Session
-from support.events import FIVE
-from support.report.conversation import as_table
+from support.commands.frames import FrameSummary
+from support.commands.reach import reach, resolve, secure
 from support.rules.canary_words import named
 from support.trace import encode_record
 
@@ -28,25 +28,29 @@ class _Examination:
         self.console = console
         self.recorder: Recorder | None = None
         self.question: Question | None = None
+        self.session: Session | None = None
 
     async def walk(self) -> None:
         """Raises TargetFault, NotConnected or Misconfigured at the step that fails."""
         suite = self.suite
         target = suite.target
+        self._ok("DNS", await resolve(target))
+        self._ok("TCP", await reach(target))
+        self._ok("TLS", await secure(target, suite.tls))
         if target.health:
             report = await check_health(target)
             self._ok("health", f"{report.service} {report.version} says {report.status}")
         for caveat in suite.caveats:
             self.console.print(f"[bold yellow]WARNING[/] {escape(caveat)}", highlight=False, soft_wrap=True)
-        if not suite.caveats:
-            self._ok("TLS", "verified" if suite.tls is not None else "not used (ws://)")
         persona = target.personas[0]
         entry = await suite.access.pass_for(persona)
         self._ok("auth", f"a pass for {persona.name} ({target.auth.obtain}, shown as {target.auth.send})")
         self.recorder = Recorder("doctor", None, suite.profile, target.budgets, suite.access.redact_bytes)
         session = Session(persona.name, persona, target, profile=suite.profile, recorder=self.recorder)
+        self.session = session
         await session.connect(entry, suite.tls)
-        self._ok("handshake", "connected and ready")
+        steps = len(suite.profile.spec.handshake)
+        self._ok("handshake", f"connected and ready{f', {steps} steps' if steps else ''}")
         prompt = suite.first_prompt
         canary = suite.canary(persona)
         text = target.question(prompt, canary)
@@ -64,6 +68,7 @@ def doctor(options: argparse.Namespace) -> int:
     """0 if a run was seen whole, 1 if something is wrong with the target. Raises Misconfigured."""
     console = Console()
     suite = Suite(Plan(environment=options.environment, environ=dict(os.environ)))
+    examination: _Examination | None = None
     try:
         try:
             suite.prepare()
@@ -71,31 +76,51 @@ def doctor(options: argparse.Namespace) -> int:
             suite.loop.call(examination.walk(), _RUN_S)
         except (TargetFault, NotConnected) as error:
             console.print(f"[red]no[/]  {escape(str(error))}", highlight=False)
+            if examination is not None and examination.recorder is not None:
+                _show_frames(examination, console, options.record)
             return 1
         return _diagnosis(examination, console, options.record)
     finally:
         suite.stop()
 
 
+def _show_frames(examination: _Examination, console: Console, record: Path | None) -> FrameSummary:
+    recorder = examination.recorder
+    assert recorder is not None
+    recorder.finish()
+    console.print()
+    entries = [(entry.record, entry.reading) for entry in recorder.entries]
+    summary = FrameSummary(examination.suite.profile, entries)
+    summary.show(console)
+    for finding in recorder.findings:
+        console.print(f"[red]{escape(str(finding))}[/]", highlight=False, soft_wrap=True)
+    if record is not None:
+        record.write_bytes(b"".join(encode_record(entry) for entry, _ in entries))
+        console.print(f"\nframes kept in {escape(str(record))}", highlight=False)
+    return summary
+
+
 def _diagnosis(examination: _Examination, console: Console, record: Path | None) -> int:
     recorder, question = examination.recorder, examination.question
     assert recorder is not None
     assert question is not None
-    console.print()
-    entries = [(entry.record, entry.reading) for entry in recorder.entries]
-    console.print(escape(as_table(entries)), highlight=False, soft_wrap=True)
-    if record is not None:
-        record.write_bytes(b"".join(encode_record(entry) for entry, _ in entries))
-        console.print(f"\nframes kept in {escape(str(record))}", highlight=False)
-    seen = {event.kind for event in question.events}
-    unseen = [str(kind) for kind in FIVE if kind not in seen]
-    for finding in recorder.findings:
-        console.print(f"[red]{escape(str(finding))}[/]", highlight=False, soft_wrap=True)
-    if unseen:
-        console.print(f"not seen in this run: {', '.join(unseen)}", highlight=False)
-    well = not recorder.findings and question.answer is not None
-    next_step = f"greenlight run --environment {examination.suite.plan.environment}"
-    console.print(
-        f"\nNext: {next_step}" if well else "\nNext: mend what is marked above, or the profile", highlight=False
-    )
+    summary = _show_frames(examination, console, record)
+    well = not recorder.findings and question.answer is not None and not summary.too_many_unmapped
+    console.print(f"\nNext: {escape(_next_step(examination, summary))}", highlight=False, soft_wrap=True)
     return 0 if well else 1
+
+
+def _next_step(examination: _Examination, summary: FrameSummary) -> str:
+    suite, question = examination.suite, examination.question
+    environment = suite.plan.environment
+    name = suite.profile.name
+    if summary.unmapped:
+        return f"say in the profile {name} what the unmapped frames are: [[event]] or [[ignore]] with a reason"
+    if question is None or question.answer is None:
+        return f"find the frame that ends the answer above, and map it to agent_completed in the profile {name}"
+    if examination.recorder is not None and examination.recorder.findings:
+        return "mend what is marked above, or the profile"
+    if summary.missing:
+        missing = " and ".join(summary.missing)
+        return f"map {missing} in the profile {name}, or say under [absent] why they are not shown; then greenlight run"
+    return f"greenlight run --environment {environment}"
