@@ -16,8 +16,17 @@ def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
 
 
 def commands() -> dict[str, argparse.ArgumentParser]:
-    (choices,) = [action.choices for action in parser()._actions if isinstance(action.choices, dict)]
-    return dict(choices)
+    """Every command by its words; of one that has actions, each action."""
+    found: dict[str, argparse.ArgumentParser] = {}
+    for name, command in _choices(parser()).items():
+        actions = _choices(command)
+        found |= {f"{name} {action}": inner for action, inner in actions.items()} if actions else {name: command}
+    return found
+
+
+def _choices(command: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    found = [action.choices for action in command._actions if isinstance(action.choices, dict)]
+    return dict(found[0]) if found else {}
 
 
 @pytest.mark.parametrize(
@@ -28,6 +37,8 @@ def commands() -> dict[str, argparse.ArgumentParser]:
         (["run", "--env", "x"], "unrecognized arguments: --env x; expected one of --"),
         (["verdict", "--outputdir", "x"], "expected one of --output-dir, "),
         (["vredict"], "unknown command 'vredict', expected one of verdict, "),
+        (["profile", "chek"], "unknown command 'chek', expected one of check, draft"),
+        (["profile"], "the following arguments are required: ACTION"),
         (["it's"], 'unknown command "it\'s", expected one of '),
         ([], "the following arguments are required: COMMAND"),
         (["run", "--categories", "functinal"], "unknown category 'functinal', expected one of functional, "),
@@ -64,7 +75,7 @@ def test_every_option_has_an_example_or_a_default(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(commands()))
 def test_help_says_what_the_exit_codes_mean(capsys: pytest.CaptureFixture[str], name: str) -> None:
     with pytest.raises(SystemExit) as end:
-        main([name, "--help"])
+        main([*name.split(), "--help"])
 
     assert end.value.code == 0
     assert "0 approved, 1 blocked, 2 inconclusive, 3 misconfigured, 130 interrupted" in capsys.readouterr().out

@@ -11,8 +11,9 @@ import pytest
 
 from support.bdd.cut_matrix import CutMatrix, cut_cells_of, places
 from support.bdd.line import Way
+from support.bdd.observable import NotExercised
 from support.bdd.suite import Plan, Suite
-from support.bdd.world import NotExercised, World
+from support.bdd.world import World
 from support.events import Event, EventKind
 from support.report.cut_matrix import Became, Grid, as_table
 from support.report.judge import judge

@@ -1,0 +1,160 @@
+"""Starts real servers, each in a virtual environment of its own, runs the suite on each, and keeps the reports.
+
+    python -m support.tests.live.servers --servers ../shared/servers --work /tmp/live [autogenstudio agno ...]
+
+`--servers` is a folder with one folder for each server: requirements.lock, start.sh and what it starts. The folders are
+copied to `--work`, so that nothing is written beside them; virtual environments stay there for the next time. Reports
+are kept in WORK/reports/NAME. Exit code 0 if every server got the verdict that is expected of it.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+import msgspec
+
+EXAMPLES = Path(__file__).parents[2] / "targets" / "examples"
+_START_S = 90.0
+_STOP_S = 10.0
+_SECRET = "local-test-secret-0123456789abcdef-0123"
+_JUPYTER_TOKEN = "local-test-token"
+
+
+class Server(NamedTuple):
+    """One server: its folder, where it listens, what it is started with, and how it is judged."""
+
+    folder: str
+    port: int
+    verdict: str
+    environ: Mapping[str, str] = MappingProxyType({})
+    judged_with: Mapping[str, str] = MappingProxyType({})
+    make: str = ""
+    model: bool = False
+
+
+SERVERS = {
+    # It looks at a token once, when the socket is opened, and starts a run long after the token has expired: REFUSAL-3.
+    "autogenstudio": Server(
+        "autogenstudio", 18702, "BLOCKED", {"AUTH": "1", "PORT": "18702"}, {"AUTOGENSTUDIO_JWT_SECRET": _SECRET},
+        make="make_team.py",
+    ),
+    # It does not look at the audience of a token, and goes on serving when the token has expired: REFUSAL-1 and -3.
+    "agno": Server("agno", 18721, "BLOCKED", {"AUTH": "1"}, {"AGNO_JWT_SECRET": _SECRET}, model=True),
+    "google-adk": Server("google-adk", 18771, "APPROVED"),
+    "jupyter": Server("jupyter", 18741, "APPROVED", {}, {"JUPYTER_TOKEN": _JUPYTER_TOKEN}),
+    # All people on one kernel, which shows everybody everything: ISOLATION-1 and -2.
+    "jupyter-shared": Server("jupyter", 18741, "BLOCKED", {}, {"JUPYTER_TOKEN": _JUPYTER_TOKEN}),
+}  # fmt: skip
+
+
+def prepare(server: Server, servers: Path, work: Path) -> Path:
+    """The server's folder in `work`, with its virtual environment."""
+    folder = work / server.folder
+    for name in (server.folder, "_stub_llm", "_lib"):
+        shutil.copytree(servers / name, work / name, dirs_exist_ok=True)
+    for path in (*folder.rglob("*"), folder, *(work / "_stub_llm").rglob("*"), work / "_stub_llm"):
+        path.chmod(path.stat().st_mode | 0o200)
+    ready = folder / "venv" / ".ready"
+    if not ready.exists():
+        _say(f"{server.folder}: installing")
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder / "venv")], check=True)
+        pip = [str(folder / "venv/bin/python"), "-m", "pip", "install", "--quiet", "--no-deps", "-r"]
+        subprocess.run([*pip, str(folder / "requirements.lock")], check=True)
+        ready.touch()
+    if server.make and not (folder / "team.json").exists():
+        subprocess.run([str(folder / "venv/bin/python"), server.make], cwd=folder, check=True)
+    return folder
+
+
+@contextmanager
+def running(command: list[str], folder: Path, port: int, environ: Mapping[str, str]) -> Iterator[None]:
+    """A process and its children, from when its port answers until it has ended."""
+    env = {**os.environ, **environ}
+    process = subprocess.Popen(command, cwd=folder, env=env, start_new_session=True)
+    try:
+        _wait_for(port, process)
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(process.pid, number)
+                process.wait(_STOP_S)
+                break
+            except (ProcessLookupError, subprocess.TimeoutExpired):
+                continue
+
+
+def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise SystemExit(f"the server ended with {process.returncode} before it listened on port {port}")
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=2):
+                return
+        except urllib.error.HTTPError:
+            return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise SystemExit(f"nothing listens on port {port} after {_START_S:g} s")
+
+
+def _kernel(port: int) -> str:
+    """Makes one kernel, for all to share."""
+    headers = {"Authorization": f"token {_JUPYTER_TOKEN}", "Content-Type": "application/json"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/api/kernels", b'{"name":"python3"}', headers)
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return str(msgspec.json.decode(response.read())["id"])
+
+
+def judge(name: str, servers: Path, work: Path, extra: list[str]) -> bool:
+    """Judges one server; whether the verdict is what is expected of it."""
+    server = SERVERS[name]
+    folder = prepare(server, servers, work)
+    reports = work / "reports" / name
+    with ExitStack() as stack:
+        if server.model:
+            stub = [sys.executable, "stub.py", "18790"]
+            stack.enter_context(running(stub, work / "_stub_llm", 18790, {}))
+        stack.enter_context(running(["bash", "start.sh"], folder, server.port, server.environ))
+        environ = {**os.environ, **server.judged_with}
+        if name == "jupyter-shared":
+            environ["JUPYTER_KERNEL_ID"] = _kernel(server.port)
+        target = str(EXAMPLES / f"{name}.toml")
+        command = ["greenlight", "run", "--environment", target, "--output-dir", str(reports), *extra]
+        _say(" ".join(command))
+        code = subprocess.run(command, env=environ, check=False).returncode
+    verdict = {0: "APPROVED", 1: "BLOCKED", 2: "INCONCLUSIVE"}.get(code, f"exit code {code}")
+    _say(f"{name}: {verdict}, expected {server.verdict}; report in {reports}")
+    return verdict == server.verdict
+
+
+def _say(text: str) -> None:
+    print(f"== {text}", flush=True)
+
+
+def main() -> int:
+    """Judges the servers that are named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", default=[], choices=[*SERVERS, []], metavar="NAME", help=", ".join(SERVERS))
+    parser.add_argument("--servers", type=Path, required=True, help="folder with a folder for each server")
+    parser.add_argument("--work", type=Path, required=True, help="where environments and reports are kept")
+    options, extra = parser.parse_known_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    results = [judge(name, options.servers, options.work.resolve(), extra) for name in options.names or SERVERS]
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""What a profile infers or passes over never makes a verdict better than what was seen."""
+
+import msgspec
+import pytest
+
+from support.bdd import observable
+from support.bdd.observable import NotExercised
+from support.bdd.patterns import completed, started, thinking
+from support.client.question import Question
+from support.events import FIVE, Event, EventKind, each
+from support.report.replay import Meter
+from support.rules.state import Budgets
+from support.rules.trace_checker import TraceChecker
+from support.tests.wire.recorded import PROFILES, Recorded, capture, shipped
+from support.trace import Expect, Sent
+from support.verdict import Facts, Outcome, ScenarioResult, Verdict, decide
+from support.wire.capture import read_capture
+from support.wire.profile import Profile
+
+ONE = (ScenarioResult("functional/a.feature:1", "a", "functional", Outcome.PASSED),)
+
+
+def test_a_decoy_that_is_taken_for_the_end_is_caught() -> None:
+    text = (PROFILES / "agno.toml").read_text()
+    two = 'when = { event = { in = ["WorkflowCompleted", "RunCompleted"] } }'
+    decoy = text.replace('when = { event = "WorkflowCompleted" }', two)
+    decoy = decoy.replace('in = ["RunCompleted", "RunContentCompleted"', 'in = ["RunContentCompleted"')
+    assert decoy.count("RunCompleted") == text.count("RunCompleted")
+    found = {rule for rule, _ in Recorded(Profile.from_toml(decoy), capture("agno")).findings}
+    assert "LIFECYCLE-2" in found
+    early = text.replace('when = { event = "WorkflowCompleted" }', 'when = { event = "ToolCallCompleted" }', 1).replace(
+        'in = ["ToolCallCompleted", "ToolCallError"]', 'in = ["ToolCallError"]'
+    )
+    found = {rule for rule, _ in Recorded(Profile.from_toml(early), capture("agno")).findings}
+    assert "LIFECYCLE-3" in found
+
+
+def _measured(name: str) -> tuple[Profile, Meter]:
+    profile = shipped(name)
+    records, epoch_s = read_capture(capture(name), profile.spec)
+    checker = TraceChecker(profile, Budgets(), epoch_s)
+    meter = Meter("unknown", profile.spec.absent)
+    wanted = profile.expectable(Expect(prompt="What is 17*23?", thinking=True, tools=1))
+    for record in records:
+        if record.connection == "bob-steals":
+            continue
+        asked = isinstance(record, Sent) and record.what == "start"
+        judged = msgspec.structs.replace(record, expect=wanted) if asked else record
+        meter.take(judged, checker.feed(judged), epoch_s)
+    meter.end_of_trace()
+    return profile, meter
+
+
+def test_an_inferred_event_is_not_observed_and_has_to_be_answered_for() -> None:
+    profile, meter = _measured("google-adk")
+    seen = meter.observed()
+    assert set(seen.kinds) == set(FIVE) - {EventKind.STARTED}
+    assert (seen.five_shown, seen.five_expected) == (3, 3)
+    assert seen.acknowledgement is None
+    absent = {kind: f"not observable: {why}" for kind, why in profile.spec.absent.items()}
+    facts = Facts(("functional",), "", ONE, (), seen, (), absent, {})
+    decision = decide(facts)
+    assert decision.verdict is Verdict.INCONCLUSIVE
+    assert "agent_started is declared absent and not accepted: not observable" in decision.reason
+    accepted = decide(Facts(("functional",), "", ONE, (), seen, (), absent, {"agent_started": "that is how it is"}))
+    assert accepted.verdict is Verdict.APPROVED
+    assert accepted.reason.startswith("Accepted gap: agent_started (that is how it is).")
+    assert "all but agent_started of the five events were observed" in accepted.reason
+    (completeness,) = [criterion for criterion in accepted.criteria if criterion.id == "COMPLETENESS"]
+    assert "not observable here: agent_started" in completeness.measured
+
+
+def _question(*events: Event) -> Question:
+    question = Question("Ada", "?", request="q", expect=Expect(), at=0.0)
+    for at, event in enumerate(events):
+        question.take(event, float(at))
+    return question
+
+
+def test_what_cannot_be_seen_is_not_exercised_and_never_passed() -> None:
+    question = _question(
+        Event(EventKind.STARTED, run="r", synthesised=True), Event(EventKind.COMPLETED, run="r", text="x")
+    )
+    assert [event.kind for event in question.events] == [EventKind.COMPLETED]
+    assert (question.run, question.over) == ("r", True)
+    question.absent = {EventKind.STARTED: "it is not shown"}
+    with pytest.raises(NotExercised, match="agent_started is not observable here: it is not shown"):
+        observable.claim(question, started())
+    observable.claim(question, completed())
+    assert observable.claimable(question, [started(), completed()]) == [completed()]
+    with pytest.raises(NotExercised):
+        observable.claimable(question, [started()])
+    assert observable.claimable(question, [thinking()]) == [thinking()]
+
+
+def test_pieces_and_foreign_frames_are_no_events() -> None:
+    profile = shipped("jupyter")
+    records, epoch_s = read_capture(capture("jupyter"), profile.spec)
+    checker = TraceChecker(profile, Budgets(), epoch_s)
+    meter = Meter("unknown", profile.spec.absent)
+    kinds = []
+    for record in records:
+        reading = checker.feed(record)
+        meter.take(record, reading, epoch_s)
+        kinds += [part.kind for part in each(reading) if isinstance(part, Event)]
+    assert meter.observed().events == len(kinds) == 5 * 4
+    assert meter.observed().unmapped == 0

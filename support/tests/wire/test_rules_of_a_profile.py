@@ -1,0 +1,309 @@
+"""What [[event]], [[ignore]] and the values of a profile do, frame by frame."""
+
+import json
+from typing import Any
+
+import pytest
+
+from support.events import Control, Event, Foreign, Ignored, More, Unmapped, each
+from support.trace import Expect
+from support.wire.profile import Profile
+from support.wire.reader import Reader
+
+HEAD = """
+name = "small"
+[every]
+run = "id"
+[send.start]
+type = "ask"
+text = "{prompt}"
+[[event]]
+when = { type = "go" }
+is = "agent_started"
+"""
+END = """
+[[event]]
+when = { type = "end" }
+is = "agent_completed"
+text = "text"
+"""
+
+
+def reader(rules: str) -> Reader:
+    end = END.replace('"text"', '["$answer", "text"]') if "answer =" in rules else END
+    found = Profile.from_toml(HEAD + rules + end).reader()
+    assert isinstance(found, Reader)
+    return found
+
+
+def read(found: Reader, **frame: Any) -> list[Any]:
+    """The readings of one frame, in short."""
+    return [short(part) for part in each(found.read(json.dumps(frame).encode()))]
+
+
+def short(part: Any) -> Any:
+    if isinstance(part, Event):
+        return (str(part.kind), part.text) if part.tool is None else (str(part.kind), part.tool, part.call)
+    if isinstance(part, More):
+        return "more", part.event.text
+    if isinstance(part, Ignored):
+        return part.because
+    return part
+
+
+CONDITIONS: list[tuple[str, list[Any], list[Any]]] = [
+    ('"x"', ["x"], ["y", None, 5, ["x"], {"x": 1}]),
+    ("5", [5, 5.0], ["5", None, 6]),
+    ("true", [True], [1, "true", False, None]),
+    ('{ not_equal = "x" }', ["y", None, 5], ["x"]),
+    ('{ in = ["x", 5] }', ["x", 5], ["y", None, [], {}]),
+    ('{ not_in = ["x", 5] }', ["y", None], ["x", 5]),
+    ('{ regex = "^x" }', ["xy"], ["yx", 5, None, ["x"]]),
+    ("{ exists = true }", ["", None, 0], []),
+    ("{ null = true }", [None], ["", 0]),
+    ("{ null = false }", ["", 0], [None]),
+    ("{ not_empty = true }", ["x", 0, False, [1], {"a": 1}], ["", None, [], {}]),
+    ("{ not_empty = false }", ["", None, [], {}], ["x", 0]),
+    ('{ same_as = "mark" }', ["m", 7], ["n", None]),
+    ('{ other_than = "mark" }', ["n", None], ["m"]),
+    ('{ regex = "x", not_equal = "x" }', ["xx"], ["x", "y"]),
+]
+
+
+@pytest.mark.parametrize(("condition", "holds", "fails"), CONDITIONS, ids=[case[0] for case in CONDITIONS])
+def test_conditions(condition: str, holds: list[Any], fails: list[Any]) -> None:
+    """Over the typed frame, and over the value where a wrong type makes the typed decoder give up."""
+    rules = f'[[ignore]]\nwhen = {{ "a.b" = {condition} }}\nbecause = "it holds"\n[needs]\nmark = "a mark"'
+    for odd in ({}, {"id": 5, "extra": {"a": 1}}):
+        for value, expected in [*((value, True) for value in holds), *((value, False) for value in fails)]:
+            found = reader(rules)
+            found.opened(None, {"mark": value if value == 7 else "m"})
+            assert (read(found, a={"b": value}, **odd) == ["it holds"]) is expected, value
+
+
+@pytest.mark.parametrize("condition", ["{ exists = false }", '{ not_equal = "x" }', "{ not_empty = false }"])
+def test_a_member_that_is_missing(condition: str) -> None:
+    found = reader(f'[[ignore]]\nwhen = {{ "a.b" = {condition} }}\nbecause = "it holds"')
+    frames: list[dict[str, Any]] = [{"other": 1}, {"a": None}, {"a": {}}, {"a": 5}, {"a": [1]}]
+    for frame in frames:
+        assert read(found, **frame) == ["it holds"]
+
+
+def test_places_in_lists() -> None:
+    found = reader('[[ignore]]\nwhen = { "a.0.b" = "x", "a.-1.b" = "z" }\nbecause = "it holds"')
+    assert read(found, a=[{"b": "x"}, {"b": "y"}, {"b": "z"}]) == ["it holds"]
+    assert read(found, a=[]) == [Unmapped("no rule for a frame with a")]
+    assert read(found, a={"0": {"b": "x"}, "-1": {"b": "z"}}) == ["it holds"]
+
+
+def test_a_frame_that_is_a_list() -> None:
+    found = reader('[[ignore]]\nwhen = { 0 = "x", "1.b" = 5 }\nbecause = "it holds"')
+    assert [short(part) for part in each(found.read(b'["x",{"b":5}]'))] == ["it holds"]
+    assert [short(part) for part in each(found.read(b'["y"]'))] == [Unmapped("no rule for a list")]
+
+
+TOOLS = """
+[[event]]
+when = { type = "tools" }
+is = "tool_executing"
+each = "items"
+tool = "$item.name"
+call = "$item.id"
+[[event]]
+when = { type = "results", "$item.ok" = { exists = true } }
+is = "tool_completed"
+each = "items"
+tool = "$item.name"
+call = "$item.id"
+text = "$item.out"
+status = { at = ["$item.ok"], is = "any", failed = [false] }
+[[event]]
+when = { type = "end", "$open_tools" = { not_equal = 0 } }
+is = "agent_failed"
+text = { value = "a tool is still open" }
+"""
+
+
+def test_one_frame_many_events_and_a_guard() -> None:
+    found = reader(TOOLS)
+    assert read(found, type="go", id=1) == [("agent_started", None)]
+    items = [{"name": "a", "id": 1, "ok": True, "out": "x"}, {"name": "b", "id": 2, "ok": False, "out": "y"}, {"id": 3}]
+    assert read(found, type="tools", id=1, items=items[:2]) == [
+        ("tool_executing", "a", "1"),
+        ("tool_executing", "b", "2"),
+    ]
+    parts = list(each(found.read(json.dumps({"type": "results", "id": 1, "items": items[1:]}).encode())))
+    assert [(short(part), part.tool_failed) for part in parts if isinstance(part, Event)] == [
+        (("tool_completed", "b", "2"), True)
+    ]
+    assert read(found, type="end", id=1, text="t") == [("agent_failed", "a tool is still open")]
+    assert read(found, type="tools", id=2, items=[]) == [Unmapped("no rule for type tools")]
+    # The other run has no open tool.
+    assert read(found, type="end", id=2, text="t") == [("agent_completed", "t")]
+
+
+def test_events_of_one_frame_are_told_apart() -> None:
+    found = reader(TOOLS.replace('call = "$item.id"\n[[event]]', 'call = "$item.id"\nevent_id = "eid"\n[[event]]', 1))
+    frame = {"type": "tools", "id": 1, "eid": "e", "items": [{"name": "a", "id": 1}, {"name": "b", "id": 2}]}
+    parts = [part for part in each(found.read(json.dumps(frame).encode())) if isinstance(part, Event)]
+    assert [part.event_id for part in parts] == ["e", "e#1"]
+
+
+TOKENS = """
+[[event]]
+when = { type = "token" }
+is = "agent_thinking"
+collapse = "until_other_kind"
+text = "text"
+gather = { answer = "text" }
+[[event]]
+when = { type = "note" }
+is = "agent_thinking"
+text = "text"
+"""
+
+
+def test_tokens_are_one_phase_until_another_kind_comes() -> None:
+    found = reader(TOKENS)
+    told = [read(found, type=kind, id=1, text=text)[0] for kind, text in (
+        ("go", ""), ("token", "a"), ("token", "b"), ("note", "n"), ("token", "c"), ("end", ""),
+    )]  # fmt: skip
+    assert told == [
+        ("agent_started", None), ("agent_thinking", "a"), ("more", "b"), ("agent_thinking", "n"), ("more", "c"),
+        ("agent_completed", "abc"),
+    ]  # fmt: skip
+    found.asked("q2", None)
+    assert read(found, type="end", id=2, text="own") == [("agent_completed", "own")]
+
+
+def test_the_same_fact_on_two_streams_is_told_once() -> None:
+    found = reader(TOOLS.replace('each = "items"', 'each = "items"\nonce = "call"', 1))
+    items = [{"name": "a", "id": 1}]
+    assert read(found, type="tools", id=1, items=items) == [("tool_executing", "a", "1")]
+    assert read(found, type="tools", id=1, items=items) == [("more", None)]
+    assert read(found, type="tools", id=2, items=items) == [("tool_executing", "a", "1")]
+
+
+def test_a_rule_that_goes_on_and_a_value_that_is_remembered() -> None:
+    found = reader("""
+[[event]]
+when = { type = "last" }
+is = "agent_thinking"
+text = "text"
+go_on = true
+remember = { answer = "text" }
+[[event]]
+when = { type = "last", final = true }
+is = "agent_completed"
+text = "$answer"
+""")
+    assert read(found, type="last", id=1, text="x") == [("agent_thinking", "x")]
+    assert read(found, type="last", id=1, text="y", final=True) == [("agent_thinking", "y"), ("agent_completed", "y")]
+
+
+def test_a_name_out_of_a_display_string() -> None:
+    found = reader("""
+[[event]]
+when = { type = "tool" }
+is = "tool_executing"
+tool = { at = ["title"], is = "text", regex = "^Calling (\\\\w+)" }
+call = { at = ["title"], is = "id", regex = "#\\\\d+", optional = true }
+""")
+    assert read(found, type="tool", id=1, title="Calling lookup #7") == [("tool_executing", "lookup", "#7")]
+    (event,) = each(found.read(b'{"type":"tool","id":1,"title":"Done"}'))
+    assert isinstance(event, Event)
+    assert (event.tool, event.call) == (None, None)
+
+
+def test_a_constant_that_means_failure() -> None:
+    found = reader("""
+[[event]]
+when = { type = "broke" }
+is = "tool_completed"
+tool = { value = "kernel" }
+status = { value = "error", failed = ["error"] }
+text = "why"
+""")
+    (event,) = each(found.read(b'{"type":"broke","id":1,"why":"x"}'))
+    assert isinstance(event, Event)
+    assert (event.tool, event.tool_failed, event.text) == ("kernel", True, "x")
+
+
+def test_what_is_wrong_with_a_field() -> None:
+    found = reader(TOKENS)
+    (event,) = each(found.read(b'{"type":"note","id":{"a":1},"text":" "}'))
+    assert isinstance(event, Event)
+    assert [(problem.rule, problem.actual) for problem in event.problems] == [
+        ("CONTENT-1", "{'a': 1}"), ("CONTENT-1", "' '"),
+    ]  # fmt: skip
+    (event,) = each(found.read(b'\xef\xbb\xbf{"type":"note","id":1,"text":"x"} '))
+    assert isinstance(event, Event)
+    assert [problem.actual for problem in event.problems] == ["a byte order mark"]
+    (event,) = each(found.read(b'{"type":"note","id":1,"text":"x"}', binary=True))
+    assert isinstance(event, Event)
+    assert [problem.actual for problem in event.problems] == ["a binary frame"]
+
+
+ABSENT = """
+[absent]
+agent_started = "nothing says so"
+tool_executing = "only results are shown"
+tool_completed = "results are not shown"
+agent_thinking = "it does not think"
+"""
+
+
+def test_what_the_wire_does_not_show_is_inferred_and_marked() -> None:
+    text = (HEAD + END).replace('[[event]]\nwhen = { type = "go" }\nis = "agent_started"\n', "")
+    rule = '[[event]]\nwhen = { type = "tool" }\nis = "tool_executing"\ntool = "name"\n'
+    absent = ABSENT.replace('tool_executing = "only results are shown"\n', "")
+    profile = Profile.from_toml(text.replace("[send.start]", f"{absent}[send.start]") + rule)
+    found = profile.reader()
+    frames = ({"type": "tool", "id": 1, "name": "a"}, {"type": "end", "id": 1, "text": "x"})
+    parts = [part for frame in frames for part in each(found.read(json.dumps(frame).encode()))]
+    assert [(str(part.kind), part.tool, part.synthesised) for part in parts if isinstance(part, Event)] == [
+        ("agent_started", None, True), ("tool_executing", "a", False), ("tool_completed", "a", True),
+        ("agent_completed", None, False),
+    ]  # fmt: skip
+    # A late frame of the run does not make it begin once more.
+    assert read_all(found, {"type": "tool", "id": 1, "name": "b"}) == [("tool_executing", "b", None)]
+    wanted = Expect(thinking=True, tools=2, parallel=True, failing_tool=True)
+    assert profile.expectable(wanted) == Expect(hidden=("agent_started", "tool_completed", "agent_thinking"))
+
+
+def read_all(found: Any, frame: Any) -> list[Any]:
+    return [short(part) for part in each(found.read(json.dumps(frame).encode()))]
+
+
+def test_scope() -> None:
+    found = reader('[scope]\nmine = { room = { same_as = "room" } }\n[needs]\nroom = "the room"')
+    go = {"type": "go", "id": 1}
+    assert read(found, **go, room="a") == [("agent_started", None)]  # what is ours is not known yet
+    found.opened(None, {"room": "a"})
+    assert read(found, **go) == [("agent_started", None)]
+    assert read(found, **go, room="a") == [("agent_started", None)]
+    (foreign,) = each(found.read(b'{"type":"go","id":1,"room":"b"}'))
+    assert isinstance(foreign, Foreign)
+    assert (foreign.what, foreign.owner, short(foreign.reading)) == ("room", "b", ("agent_started", None))
+    (foreign,) = each(found.read(b'{"type":"?","room":"b"}'))
+    assert isinstance(foreign, Foreign)
+    assert isinstance(foreign.reading, Unmapped)
+
+
+def test_handshake_controls_and_answers() -> None:
+    found = reader("""
+[[handshake]]
+expect = { type = "hello" }
+capture = { seat = "seat" }
+[[answer]]
+when = { type = "ping" }
+send = { type = "pong", seat = "{seat}" }
+[controls.error]
+when = { type = { in = ["error", "no"] } }
+capture = { code = "code" }
+""")
+    assert read(found, type="hello", seat=7) == [Control("handshake", {"step": 0, "seat": 7})]
+    assert found.values["seat"] == 7
+    assert read(found, type="ping") == [Control("keepalive", {"answer": 0})]
+    assert read(found, type="no", code=3) == [Control("error", {"code": 3})]
+    assert read(found, type="no") == [Control("error", {})]
