@@ -21,23 +21,46 @@ class Summary(msgspec.Struct, frozen=True):
     max_ms: float
 
 
+class Encoded(msgspec.Struct, frozen=True):
+    """A histogram as text, and the exact sum of its samples in microseconds."""
+
+    hdr: str
+    sum_us: float = 0.0
+
+
 class Histogram:
     """Latencies from 1 us to 1 h. What lies outside is recorded at the nearest bound."""
 
     def __init__(self) -> None:
         self._hdr = HdrHistogram(_LOWEST_US, _HIGHEST_US, _DIGITS)
-        self._sum_us = 0.0
+        self.sum_us = 0.0
+
+    @classmethod
+    def decode(cls, encoded: "Encoded") -> "Histogram":
+        """What `encode` made."""
+        histogram = cls()
+        histogram._hdr.decode_and_add(encoded.hdr)
+        histogram.sum_us = encoded.sum_us
+        return histogram
+
+    def encode(self) -> "Encoded":
+        """The samples in a form that can be kept and sent (HdrHistogram V2, compressed, base64)."""
+        return Encoded(self._hdr.encode().decode(), self.sum_us)
 
     def record(self, seconds: float) -> None:
         """Adds one sample; negative ones (clocks that disagree by a little) count as the least."""
         us = max(seconds * 1e6, 0.0)
-        self._sum_us += us
+        self.sum_us += us
         self._hdr.record_value(int(min(max(us, _LOWEST_US), _HIGHEST_US)))
+
+    def record_us(self, us: int, count: int) -> None:
+        """Adds as many samples of so many microseconds; `sum_us` is left to who knows it more exactly."""
+        self._hdr.record_value(us, count)
 
     def merge(self, other: "Histogram") -> None:
         """Adds all samples of another one."""
         self._hdr.add(other._hdr)  # noqa: SLF001 -- of its own kind
-        self._sum_us += other._sum_us  # noqa: SLF001
+        self.sum_us += other.sum_us
 
     @property
     def samples(self) -> int:
@@ -50,4 +73,4 @@ class Histogram:
             return None
         p50, p95, p99 = (self._hdr.get_value_at_percentile(p) / 1e3 for p in (50, 95, 99))
         top = self._hdr.get_max_value() / 1e3
-        return Summary(self.samples, round(self._sum_us / self.samples / 1e3, 3), p50, p95, p99, top)
+        return Summary(self.samples, round(self.sum_us / self.samples / 1e3, 3), p50, p95, p99, top)

@@ -63,7 +63,8 @@ class ConnectionChecker:
         self._gap_free = profile.promises.gap_free_seq
         self._runs = self.desk.runs
         self.search = Searcher(person, self.windows.canaries, self.report, self._what)
-        self._judge = RunJudge(self.desk, budgets, epoch_s, self.report, self.search).event
+        self.run_judge = RunJudge(self.desk, budgets, epoch_s, self.report, self.search)
+        self._judge = self.run_judge.event
 
     @property
     def ready(self) -> bool:

@@ -1,5 +1,7 @@
 """The open questions of one connection, and the runs that answer them."""
 
+from collections.abc import Callable
+
 from support.events import Event
 from support.rules import lifecycle
 from support.rules.book import Book
@@ -9,7 +11,8 @@ from support.rules.state import NOTHING_EXPECTED, Ask, Line, Report, Run, Stage,
 class Questions:
     """What is asked and answered on one connection.
 
-    `runs` are those whose events come to this connection alone; all others are found in the book. `replays` holds,
+    `on_settled` is told of each run that has ended, before it is forgotten. `runs` are those whose events come to this
+    connection alone; all others are found in the book. `replays` holds,
     for each thread that was restored here, the keys of the events that were shown since.
     """
 
@@ -19,6 +22,7 @@ class Questions:
         self.connection = connection
         self.user: str | None = None
         self.report = report
+        self.on_settled: Callable[[Run], None] | None = None
         self.asks: list[Ask] = []
         self.by_request: dict[str, Ask] = {}
         self.runs: dict[str | None, Run] = {}
@@ -34,6 +38,8 @@ class Questions:
 
     def settle(self, run: Run, event_id: str | int | None) -> None:
         """A run has ended: its question is answered, and only a few words of the run are kept."""
+        if self.on_settled is not None:
+            self.on_settled(run)
         ask = run.ask
         if ask is not None:
             self.drop(ask)

@@ -17,7 +17,10 @@ _ENDED = Stage.ENDED
 
 
 class RunJudge:
-    """Judges events one by one. Tens of thousands come each second: the usual step takes no call that it can spare."""
+    """Judges events one by one. Tens of thousands come each second: the usual step takes no call that it can spare.
+
+    `stamps`: the server's times of the events, for whoever wants to know how old they were; None: for nobody.
+    """
 
     def __init__(self, desk: Questions, budgets: Budgets, epoch_s: float, report: Report, search: Searcher) -> None:
         self.desk = desk
@@ -27,6 +30,7 @@ class RunJudge:
         self._shapes: dict[EventKind, int] = {}
         self._formats: dict[EventKind, str | None] = {}
         self.search = search
+        self.stamps: list[float] | None = None
         self._skew_s = budgets.clock_skew_s
         self._silence_s = budgets.silence_s
 
@@ -40,6 +44,8 @@ class RunJudge:
             run.last_stamp_s = stamp
         else:
             content.on_stamp(run, event, self.epoch_s + at, n, skew_s=self._skew_s, report=self.report)
+        if stamp is not None and self.stamps is not None:
+            self.stamps.append(stamp)
         if run.in_company:
             self._in_company(run, event, at, n)
         elif at - run.last_at > self._silence_s and run.stage is _OPEN:

@@ -1,0 +1,1 @@
+"""The load engine: many people at once, with every event of every one of them checked."""

@@ -1,0 +1,56 @@
+"""Cuts what was read from a socket into text frames; whatever is not plainly one is left to the library.
+
+RFC 6455 section 5.2. Nearly all frames that a server sends are whole, unmasked, uncompressed text messages of less
+than 64 KiB: these are recognised by their first two bytes, and need no object but their payload.
+"""
+
+_WHOLE_TEXT = 0x81
+_IN_TWO_BYTES = 126
+_IN_EIGHT_BYTES = 127
+_MASKED = 0x80
+
+
+def cut(data: bytes, start: int, most: int, frames: list[bytes]) -> int:
+    """Appends the payloads of the plain text frames from `start` on, each of at most `most` bytes, to `frames`.
+
+    Returns where it stopped: at the end, at a frame that is not all there, or at one that is not plain.
+    """
+    end = len(data)
+    append = frames.append
+    while start + 2 <= end and data[start] == _WHOLE_TEXT:
+        size = data[start + 1]
+        body = start + 2
+        if size >= _IN_TWO_BYTES:
+            if size != _IN_TWO_BYTES or body + 2 > end:
+                break
+            size = data[body] << 8 | data[body + 1]
+            body += 2
+        stop = body + size
+        if stop > end or size > most:
+            break
+        append(data[body:stop])
+        start = stop
+    return start
+
+
+def end_of_frame(data: bytes, start: int, most: int) -> int | None:
+    """Where the frame at `start` ends, whatever it is; None if it is not all there.
+
+    A frame that is larger than `most` or masked, which is none of a server's, ends with the data: what follows it does
+    not matter any more.
+    """
+    end = len(data)
+    if start + 2 > end:
+        return None
+    size, body = data[start + 1], start + 2
+    if size & _MASKED:
+        return end
+    if size >= _IN_TWO_BYTES:
+        width = 2 if size == _IN_TWO_BYTES else 8
+        if body + width > end:
+            return None
+        size = int.from_bytes(data[body : body + width])
+        body += width
+    if size > most:
+        return end
+    return body + size if body + size <= end else None

@@ -1,0 +1,33 @@
+"""What the rules found under load: counted all, kept with their frames for the first offenders of each rule only."""
+
+from collections import Counter
+from collections.abc import Callable
+
+from support.findings import Finding
+from support.load.summary import MOST_OFFENCES_OF_A_RULE, Offence
+
+
+class Offenders(list[Finding]):
+    """Stands where the rules put their findings; keeps the first of each rule, with `trace_of` their connection.
+
+    A list that stays empty: the rules count for themselves how many there were.
+    """
+
+    def __init__(self, trace_of: Callable[[str], bytes], prefix: str) -> None:
+        super().__init__()
+        self.offences: list[Offence] = []
+        self.traces: dict[str, bytes] = {}
+        self.found = 0
+        self._trace_of = trace_of
+        self._prefix = prefix
+        self._kept: Counter[str] = Counter()
+
+    def append(self, finding: Finding) -> None:
+        """Takes a finding."""
+        self.found += 1
+        if self._kept[finding.rule] >= MOST_OFFENCES_OF_A_RULE:
+            return
+        self._kept[finding.rule] += 1
+        name = f"{self._prefix}-{finding.rule}-{self._kept[finding.rule]}.jsonl"
+        self.traces[name] = self._trace_of(finding.connection)
+        self.offences.append(Offence(finding, name))

@@ -1,0 +1,150 @@
+"""What came of a load: counts, histograms and the first offenders. Summaries of shards merge to that of the whole."""
+
+from collections import Counter
+
+import msgspec
+
+from support.findings import Finding
+from support.histogram import Encoded, Histogram
+
+# The generator cannot judge speed when it has no time to look (performance.md).
+MOST_BUSY = 0.85
+MOST_LAG_MS = 20.0
+# How far the wall clock may move against the monotonic one while stamps of both are compared.
+MOST_DRIFT_MS = 5.0
+
+
+class Offence(msgspec.Struct, frozen=True):
+    """A finding, and the name of the trace that shows it ("" where that was not kept)."""
+
+    finding: Finding
+    trace: str = ""
+
+
+class Summary(msgspec.Struct, kw_only=True):
+    """Of one shard, or merged of all.
+
+    `events` were checked by all rules. `expected_events` is what the questions asked for, `arrived_events` what of it
+    came; `five_expected` answers had to show all five kinds, and `five_shown` did. `dropped` are questions of an open
+    load that could not be put. `raw` and `corrected` are the times to agent_started from when it was asked and from
+    when it was due (open loads only); `delivery` from the server's stamp to the receipt; `whole` from asking to the
+    end; `silence` the longest pause of each answer; `connect` from the first byte until the backend is ready.
+    `counts` says how often each rule was broken, `offences` holds the first findings of each. `seconds` and
+    `cpu_seconds` (of the whole process) are those of the asking. `lost` names the shards that died, `short` what the
+    machine of the generator lacked.
+    """
+
+    people: int = 0
+    connections_tried: int = 0
+    connections_made: int = 0
+    asked: int = 0
+    runs: int = 0
+    events: int = 0
+    messages: int = 0
+    unmapped: int = 0
+    expected_events: int = 0
+    arrived_events: int = 0
+    five_expected: int = 0
+    five_shown: int = 0
+    dropped: int = 0
+    canaries_expected: int = 0
+    canaries_seen: int = 0
+    kinds: tuple[str, ...] = ()
+    counts: dict[str, int] = {}
+    offences: list[Offence] = []
+    traces: dict[str, bytes] = {}
+    raw: Encoded | None = None
+    corrected: Encoded | None = None
+    delivery: Encoded | None = None
+    whole: Encoded | None = None
+    silence: Encoded | None = None
+    connect: Encoded | None = None
+    seconds: float = 0.0
+    connecting_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    busy: float = 0.0
+    lag_ms_p99: float = 0.0
+    drift_ms: float = 0.0
+    idle_rss_mb: float = 0.0
+    connected_rss_mb: float = 0.0
+    peak_rss_mb: float = 0.0
+    lost: tuple[str, ...] = ()
+    short: tuple[str, ...] = ()
+    interrupted: bool = False
+    attempt: str = ""
+    worker: str = ""
+
+    @property
+    def findings(self) -> int:
+        """How often any rule was broken."""
+        return sum(self.counts.values())
+
+    @property
+    def saturated(self) -> str:
+        """Why the generator was too busy to judge how fast anything was; "" if it was not."""
+        reasons = []
+        if self.busy > MOST_BUSY:
+            reasons.append(f"{self.busy:.0%} busy")
+        if self.lag_ms_p99 > MOST_LAG_MS:
+            reasons.append(f"{self.lag_ms_p99:.0f} ms late at p99")
+        return " and ".join(reasons)
+
+    @property
+    def success_percent(self) -> float:
+        """Of the events that were expected and the connections that were tried; 0 where there was neither."""
+        wanted = self.expected_events + self.connections_tried
+        return 100.0 * (self.arrived_events + self.connections_made) / wanted if wanted else 0.0
+
+
+_SUMS = (
+    "people", "connections_tried", "connections_made", "asked", "runs", "events", "messages", "unmapped",
+    "expected_events", "arrived_events", "five_expected", "five_shown", "dropped", "canaries_expected",
+    "canaries_seen", "cpu_seconds",
+)  # fmt: skip
+_PEAKS = ("seconds", "connecting_seconds", "busy", "lag_ms_p99", "drift_ms")
+_HISTOGRAMS = ("raw", "corrected", "delivery", "whole", "silence", "connect")
+_MEMORIES = ("idle_rss_mb", "connected_rss_mb", "peak_rss_mb")
+MOST_OFFENCES_OF_A_RULE = 3
+
+
+def merged(parts: list[Summary]) -> Summary:
+    """The summary of the whole load: counts add, histograms merge, and the worst of what has a limit is kept.
+
+    Memory adds as well, since each shard is a process of its own; shards of one process give it once.
+    """
+    whole = Summary()
+    for name in _SUMS:
+        setattr(whole, name, sum(getattr(part, name) for part in parts))
+    for name in _PEAKS:
+        setattr(whole, name, max((getattr(part, name) for part in parts), default=0.0))
+    for name in _HISTOGRAMS:
+        setattr(whole, name, _together([getattr(part, name) for part in parts]))
+    for name in _MEMORIES:
+        by_worker = {part.worker: getattr(part, name) for part in parts}
+        setattr(whole, name, round(sum(by_worker.values()), 1))
+    whole.kinds = tuple(sorted({kind for part in parts for kind in part.kinds}))
+    counts: Counter[str] = Counter()
+    kept: Counter[str] = Counter()
+    for part in parts:
+        counts.update(part.counts)
+        for offence in part.offences:
+            if kept[offence.finding.rule] < MOST_OFFENCES_OF_A_RULE:
+                kept[offence.finding.rule] += 1
+                whole.offences.append(offence)
+                if offence.trace:
+                    whole.traces[offence.trace] = part.traces[offence.trace]
+    whole.counts = dict(counts)
+    whole.lost = tuple(lost for part in parts for lost in part.lost)
+    whole.short = tuple(dict.fromkeys(short for part in parts for short in part.short))
+    whole.interrupted = any(part.interrupted for part in parts)
+    return whole
+
+
+def _together(encoded: list[Encoded | None]) -> Encoded | None:
+    histograms = [Histogram.decode(each) for each in encoded if each is not None]
+    if not histograms:
+        return None
+    first, *others = histograms
+    for other in others:
+        first.merge(other)
+    return first.encode()

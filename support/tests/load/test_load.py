@@ -1,0 +1,116 @@
+"""A load over real sockets on the embedded backend: everything is counted, checked and measured."""
+
+import pytest
+
+from support.backend.launch import BackendProcess
+from support.load.summary import merged
+from support.report.replay import read_conversation
+from support.tests.backend.conftest import backend  # noqa: F401 -- a fixture
+from support.tests.backend.people import ENVIRONMENT
+from support.tests.load.people import IMPATIENT, PROFILE, figures, plan, run
+
+EVENTS = 6
+
+
+def test_closed_each_person_asks_as_often_as_planned(backend: BackendProcess) -> None:  # noqa: F811
+    came = run(plan(backend.url, 8, runs_each=4))
+
+    assert (came.people, came.connections_tried, came.connections_made) == (8, 8, 8)
+    assert (came.asked, came.runs, came.events, came.five_shown) == (32, 32, 32 * EVENTS, 32)
+    assert (came.expected_events, came.arrived_events, came.success_percent) == (32 * 5, 32 * 5, 100.0)
+    assert (came.counts, came.offences, came.lost, came.short, came.dropped) == ({}, [], (), (), 0)
+    assert came.corrected is None
+    assert figures(came.raw).samples == figures(came.whole).samples == 32
+    assert figures(came.delivery).samples == 32 * EVENTS
+
+
+def test_closed_with_time_to_think(backend: BackendProcess) -> None:  # noqa: F811
+    came = run(plan(backend.url, 2, runs_each=None, duration_s=0.5, think_s=0.2))
+
+    assert 2 <= came.runs <= 6
+    assert came.counts == {}
+
+
+def test_open_questions_come_at_their_rate_whatever_happens(backend: BackendProcess) -> None:  # noqa: F811
+    came = run(plan(backend.url, 5, runs_each=None, duration_s=1.0, arrival="open", rate=40))
+
+    assert came.asked + came.dropped == 40
+    assert came.runs == came.asked
+    assert figures(came.corrected).samples == figures(came.raw).samples
+    assert figures(came.corrected).avg_ms >= figures(came.raw).avg_ms
+
+
+def test_each_sees_the_own_canary_and_nobody_elses(backend: BackendProcess) -> None:  # noqa: F811
+    came = run(plan(backend.url, 6, prompts=("remember", "recall")))
+
+    assert (came.canaries_expected, came.canaries_seen, came.counts) == (6, 6, {})
+
+
+def test_compression_on_request(backend: BackendProcess) -> None:  # noqa: F811
+    came = run(plan(backend.url, 3, compress=True))
+
+    assert (came.runs, came.events, came.counts) == (9, 9 * EVENTS, {})
+
+
+def test_two_shards_are_one_load(backend: BackendProcess) -> None:  # noqa: F811
+    came = run(plan(backend.url, 7), shards=2)
+
+    assert (came.people, came.runs, came.events, came.counts) == (7, 21, 21 * EVENTS, {})
+    assert figures(came.raw).samples == 21
+
+
+def test_merged_is_the_sum_and_keeps_the_worst(backend: BackendProcess) -> None:  # noqa: F811
+    one, other = run(plan(backend.url, 2)), run(plan(backend.url, 3))
+    one.busy, other.busy, other.lost = 0.9, 0.2, ("shard 2 died",)
+
+    both = merged([one, other])
+
+    assert (both.runs, both.events, both.people) == (15, 15 * EVENTS, 5)
+    assert (both.busy, both.saturated, both.lost) == (0.9, "90% busy", ("shard 2 died",))
+    assert figures(both.raw).samples == 15
+    assert figures(both.raw).max_ms == max(figures(one.raw).max_ms, figures(other.raw).max_ms)
+
+
+@pytest.mark.parametrize(
+    ("defect", "rule"),
+    [
+        ("started_missing", "LIFECYCLE-1"), ("completed_missing", "LIFECYCLE-2"), ("thinking_missing", "LIFECYCLE-4"),
+        ("tool_completed_missing", "PAIRING-2"), ("run_id_null", "IDENTITY-1"), ("nan_in_json", "CONTENT-2"),
+        ("duplicate_delivery", "CONTINUITY-2"), ("broadcast_to_all", "ISOLATION-2"), ("canary_base64", "ISOLATION-1"),
+        ("invalid_utf8", "CONTENT-2"), ("binary_frame", "CONTENT-2"), ("canned_answer", "CONTENT-4"),
+    ],
+)  # fmt: skip
+def test_no_rule_is_sampled_away(defect: str, rule: str) -> None:
+    with BackendProcess.start([defect], env=ENVIRONMENT) as broken:
+        came = run(plan(broken.url, 3, prompts=("remember", "recall"), runs_each=2, budgets=IMPATIENT))
+
+    assert rule in came.counts, came.counts
+    assert came.counts[rule] >= 1
+    assert rule in {offence.finding.rule for offence in came.offences}
+    assert came.findings == sum(came.counts.values())
+
+
+def test_the_first_offenders_can_be_read_with_their_frames(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    with BackendProcess.start(["tool_name_missing"], env=ENVIRONMENT) as broken:
+        came = run(plan(broken.url, 4, runs_each=5))
+
+    assert came.counts["PAIRING-3"] >= 20
+    assert len([offence for offence in came.offences if offence.finding.rule == "PAIRING-3"]) == 3
+    first = came.offences[0]
+    path = tmp_path / first.trace
+    path.write_bytes(came.traces[first.trace])
+    numbers = {record.n for record, _ in read_conversation(path, PROFILE)}
+    assert set(first.finding.evidence) <= numbers
+
+
+def test_a_line_that_is_cut_by_us_is_nobodys_fault(backend: BackendProcess) -> None:  # noqa: F811
+    came = run(plan(backend.url, 4, prompts=("long_running",), runs_each=None, duration_s=0.1, break_off=True))
+
+    assert (came.asked, came.runs, came.counts, came.expected_events) == (4, 0, {}, 0)
+
+
+def test_nobody_is_there() -> None:
+    came = run(plan("ws://127.0.0.1:9/ws", 3, budgets=IMPATIENT))
+
+    assert (came.connections_tried, came.connections_made, came.asked) == (3, 0, 0)
+    assert set(came.counts) == {"CONNECTION-1"}
