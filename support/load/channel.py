@@ -33,7 +33,10 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Channel(Protocol):
-    """A shard's end. Both methods may wait for the network, and are called off the loop."""
+    """A shard's end. `report` and `order` may wait for the network, and are called off the loop."""
+
+    def here(self) -> "Channel":
+        """The end as it can be used where it has been sent to; called once, on the shard's own thread."""
 
     def report(self, progress: Progress) -> None:
         """Tells how far it is."""
@@ -68,6 +71,10 @@ class LocalDesk:
 
     def channel(self) -> "LocalDesk":
         """The same object is both ends."""
+        return self
+
+    def here(self) -> "LocalDesk":
+        """Nothing was sent anywhere."""
         return self
 
     def report(self, progress: Progress) -> None:

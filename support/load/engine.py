@@ -13,7 +13,7 @@ from support.histogram import Encoded, Histogram
 from support.load.channel import Channel, Desk, Order, Progress
 from support.load.plan import Plan, Share, shares
 from support.load.shard import TooLate, run_shard
-from support.load.summary import Summary, merged
+from support.summary import Summary, merged
 
 # Time for the word to reach everybody before the asking begins.
 _LEAD_S = 0.1
@@ -89,7 +89,7 @@ class Conductor:
                 return
             waiting = {futures[future].shard for future in running}
             if go_at is None and waiting <= self._connected:
-                lead_s = _LEAD_S if self.plan.own_process is False else _LEAD_ELSEWHERE_S
+                lead_s = _LEAD_S if len(futures) == 1 else _LEAD_ELSEWHERE_S
                 go_at = time.time() + self.plan.hold_s + lead_s
                 self.state.began_at = time.monotonic() + self.plan.hold_s + lead_s
                 self.desk.tell(Order(go_at=go_at))

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from support.findings import Finding
-from support.load.summary import MOST_OFFENCES_OF_A_RULE, Offence
+from support.summary import MOST_OFFENCES_OF_A_RULE, Offence
 
 
 class Offenders(list[Finding]):

@@ -26,7 +26,7 @@ from support.load.person import Person
 from support.load.plan import Share
 from support.load.room import Short, make_room
 from support.load.strain import Strain
-from support.load.summary import Summary
+from support.summary import Summary
 from support.rules.book import Book
 from support.trace import Header, encode_header
 from support.wire.profile import Profile
@@ -421,7 +421,7 @@ class Shard:
 def run_shard(share: Share, channel: Channel) -> Summary:
     """Runs a share to its end, on an event loop of its own; for any executor, here or elsewhere."""
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_shard(share, channel))
+        return runner.run(_shard(share, channel.here()))
 
 
 async def _shard(share: Share, channel: Channel) -> Summary:

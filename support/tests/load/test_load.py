@@ -3,7 +3,7 @@
 import pytest
 
 from support.backend.launch import BackendProcess
-from support.load.summary import merged
+from support.summary import merged
 from support.report.replay import read_conversation
 from support.tests.backend.conftest import backend  # noqa: F401 -- a fixture
 from support.tests.backend.people import ENVIRONMENT

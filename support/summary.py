@@ -6,12 +6,19 @@ import msgspec
 
 from support.findings import Finding
 from support.histogram import Encoded, Histogram
+from support.histogram import Summary as Figures
 
 # The generator cannot judge speed when it has no time to look (performance.md).
 MOST_BUSY = 0.85
 MOST_LAG_MS = 20.0
 # How far the wall clock may move against the monotonic one while stamps of both are compared.
 MOST_DRIFT_MS = 5.0
+
+# Percent of the expected events and connections (cli.md, SUCCESS under load).
+LEAST_SUCCESS = 99.0
+# What the loss of one answer or one line looks like; and what is only late.
+LATE = frozenset({"TIMELINESS-1", "TIMELINESS-2", "TIMELINESS-3", "TIMELINESS-4", "CONNECTION-2"})
+LOSSES = frozenset({"CONNECTION-1", "CONNECTION-3", "LIFECYCLE-2", "TIMELINESS-1", "TIMELINESS-2"})
 
 
 class Offence(msgspec.Struct, frozen=True):
@@ -94,6 +101,36 @@ class Summary(msgspec.Struct, kw_only=True):
         """Of the events that were expected and the connections that were tried; 0 where there was neither."""
         wanted = self.expected_events + self.connections_tried
         return 100.0 * (self.arrived_events + self.connections_made) / wanted if wanted else 0.0
+
+
+    @property
+    def latency(self) -> dict[str, Encoded]:
+        """What is judged of how fast it was: delivery where the clock is known, and the first sign of life.
+
+        The latter from when it was due, where that is known.
+        """
+        acknowledgement = self.corrected or self.raw
+        known = {"delivery": self.delivery, "acknowledgement": acknowledgement}
+        return {name: encoded for name, encoded in known.items() if encoded is not None}
+
+    def convicting(self) -> list[Offence]:
+        """The offences that no allowance covers.
+
+        Single losses are for SUCCESS to judge, as long as there are few of them; and a generator that comes late
+        itself accuses nobody of being late.
+        """
+        return [offence for offence in self.offences if not self._is_allowed(offence.finding.rule)]
+
+    def _is_allowed(self, rule: str) -> bool:
+        if self.saturated and rule in LATE:
+            return True
+        few = self.counts.get(rule, 0) * 100.0 <= (100.0 - LEAST_SUCCESS) * max(self.asked, self.connections_tried)
+        return rule in LOSSES and few and self.success_percent >= LEAST_SUCCESS
+
+
+def figures(encoded: Encoded | None) -> Figures | None:
+    """The figures of a histogram as they are shown; None without a sample."""
+    return Histogram.decode(encoded).summary() if encoded is not None else None
 
 
 _SUMS = (

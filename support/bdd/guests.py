@@ -1,0 +1,63 @@
+"""Who takes part in a load: people of the target, with what lets them in and what they ask."""
+
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from support.bdd.suite import Suite
+from support.client.persona import canary_of
+from support.load.plan import Guest, Plan, Question
+from support.settings import Misconfigured
+from support.targets.model import PROMPTS
+from support.targets.sections import Persona
+
+# Told and asked back first, so that each person's own canary is in play.
+_OPENING = ("remember", "recall")
+# A token outlives the load by this much.
+_SPARE_S = 600
+
+
+def usual_prompts(suite: Suite) -> tuple[tuple[str, ...], int]:
+    """What people ask where nothing else is said, and the number of the question that comes again and again."""
+    target = suite.target
+    main = next((name for name in PROMPTS if target.lacks(name) is None), PROMPTS[0])
+    if main not in _OPENING and all(target.lacks(name) is None for name in _OPENING):
+        return (*_OPENING, main), len(_OPENING)
+    return (main,), 0
+
+
+async def guests_of(
+    suite: Suite, count: int, prompts: Sequence[str], again_from: int = 0, *, seconds: float = 0.0
+) -> tuple[Guest, ...]:
+    """`count` people, whose tokens are good for `seconds` and more. Raises Misconfigured where the target has fewer."""
+    people = suite.target.people(count)
+    if len(people) < count:
+        raise Misconfigured(
+            f"{suite.target.name}: {count} people are wanted, but only {len(people)} have an account ([[personas]])"
+        )
+    return tuple([await _guest(suite, persona, prompts, again_from, seconds) for persona in people])
+
+
+async def _guest(suite: Suite, persona: Persona, prompts: Sequence[str], again_from: int, seconds: float) -> Guest:
+    target, access = suite.target, suite.access
+    canary = suite.canaries.get(persona.name) or canary_of(persona.name)
+    if access.can_mint:
+        lifetime_s = max(target.auth.lifetime_s, int(seconds) + _SPARE_S)
+        entry = access.mint(persona, exp=int(time.time()) + lifetime_s)
+    else:
+        entry = await access.pass_for(persona)
+    questions = tuple(Question(target.question(name, canary), target.expectation(name, canary)) for name in prompts)
+    return Guest(
+        persona.name, persona.user or None, entry.url(target.url), questions, again_from, entry.headers,
+        tuple(entry.subprotocols), entry.first_message,
+    )  # fmt: skip
+
+
+def plan_of(suite: Suite, guests: tuple[Guest, ...], **values: Any) -> Plan:
+    """A plan for this target; `values` are the plan's own."""
+    target = suite.target
+    return Plan(
+        id=uuid.uuid4().hex, profile_toml=suite.profile_toml, guests=guests, budgets=target.budgets, clock=target.clock,
+        ca_file=target.tls.ca_file, max_frame_bytes=target.limits.max_frame_bytes, **values,
+    )  # fmt: skip
