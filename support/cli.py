@@ -142,6 +142,14 @@ def _run(commands: Any) -> None:
         help="for the whole run; past it the verdict is INCONCLUSIVE (default: 900; example: --timeout 300)",
     )  # fmt: skip
     how.add_argument(
+        "--scale", type=_positive(int), default=25, metavar="N",
+        help="people at once in stress scenarios (default: 25; example: --scale 500)",
+    )  # fmt: skip
+    how.add_argument(
+        "--soak", type=_positive(float), default=20, metavar="SECONDS",
+        help="how long the memory is watched in stress scenarios (default: 20; example: --soak 1800)",
+    )  # fmt: skip
+    how.add_argument(
         "--fail-fast", action="store_true",
         help="stop at the first scenario that fails (example: greenlight run --fail-fast)",
     )  # fmt: skip

@@ -56,7 +56,7 @@ def theil_sen(points: list[tuple[float, float]]) -> Slope | None:
     n = len(points)
     spread = _Z95 * math.sqrt(n * (n - 1) * (2 * n + 5) / 18)
     low = max(int((len(slopes) - spread) / 2), 0)
-    high = min(int(math.ceil((len(slopes) + spread) / 2)), len(slopes) - 1)
+    high = min(math.ceil((len(slopes) + spread) / 2), len(slopes) - 1)
     return Slope(median(slopes), slopes[low], slopes[high])
 
 

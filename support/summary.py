@@ -102,7 +102,6 @@ class Summary(msgspec.Struct, kw_only=True):
         wanted = self.expected_events + self.connections_tried
         return 100.0 * (self.arrived_events + self.connections_made) / wanted if wanted else 0.0
 
-
     @property
     def latency(self) -> dict[str, Encoded]:
         """What is judged of how fast it was: delivery where the clock is known, and the first sign of life.

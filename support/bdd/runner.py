@@ -179,4 +179,6 @@ def _plan_of(config: Configuration, keys: list[str]) -> Plan:
         tags=str(config.tag_expression or "") if config.tags else "",
         output_dir=Path(str(data.get("output_dir", "websocket_validation_reports"))),
         defects=defects,
+        scale=int(data.get("scale", 25)),
+        soak_s=float(data.get("soak", 20.0)),
     )

@@ -39,7 +39,10 @@ log = logging.getLogger("greenlight")
 
 @dataclass(frozen=True)
 class Plan:
-    """What is wanted of a session. `wanted` are categories; `tags` a behave tag expression within them, or ""."""
+    """What is wanted of a session. `wanted` are categories; `tags` a behave tag expression within them, or "".
+
+    `scale`: people in stress scenarios; `soak_s`: how long the memory is watched.
+    """
 
     environment: str = "embedded"
     wanted: tuple[str, ...] = ()
@@ -48,6 +51,8 @@ class Plan:
     defects: tuple[str, ...] = ()
     performance_threshold_ms: float | None = None
     timeout_s: float | None = None
+    scale: int = 25
+    soak_s: float = 20.0
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
 
@@ -140,13 +145,17 @@ class Suite:
         self._log = log_to(self.folder / "validation_execution.log")
         absent = {need: reason for need in NEEDS if (reason := target.lacks(need)) is not None}
         absent |= not_observable(self.profile)
+        if not target.limits.allow_stress:
+            absent["stress"] = f"{target.name} does not allow it (limits.allow_stress)"
         self.evidence.begin(
             Judged(
                 session_id=self.folder.name, started_epoch_s=time.time(), environment=target.name,
                 url=_without_query(target.url), profile_toml=self.profile_toml, budgets=target.budgets,
                 clock=target.clock, wanted=plan.wanted, tags=plan.tags, absent=absent,
                 accepted=dict(target.accepted_gaps), success_percent=target.thresholds.success_percent,
-                latency_ms_avg=target.thresholds.latency_ms_avg, versions=versions(), caveats=self.caveats,
+                latency_ms_avg=target.thresholds.latency_ms_avg, latency_ms_p95=target.thresholds.latency_ms_p95,
+                latency_ms_p99=target.thresholds.latency_ms_p99,
+                memory_mb_growth=target.thresholds.memory_mb_growth, versions=versions(), caveats=self.caveats,
             )
         )  # fmt: skip
         self.own_load = OwnLoad(lambda: self.backend.pid if self.backend is not None else None)

@@ -129,7 +129,10 @@ def show_result(summary: Summary, console: Console) -> None:
         ("checked events", f"{summary.events:,}, {summary.events / seconds:,.0f}/s, {per_cpu_s:,.0f} per CPU-second"),
         ("dropped", f"{summary.dropped} that could not be asked in time" if summary.dropped else ""),
         ("success", f"{summary.success_percent:.2f} % of what was expected arrived"),
-        ("generator", f"{summary.busy:.0%} busy, {summary.lag_ms_p99:.1f} ms late at p99, {summary.peak_rss_mb:.0f} MB"),
+        (
+            "generator",
+            f"{summary.busy:.0%} busy, {summary.lag_ms_p99:.1f} ms late at p99, {summary.peak_rss_mb:.0f} MB",
+        ),
     ]
     for name, text in rows:
         if text:

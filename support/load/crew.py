@@ -2,6 +2,8 @@
 
 Each gives as many executors as there are shards, and the desk that reaches all of them.
 """
+# mypy: allow-untyped-calls
+# distributed ships no types.
 
 import contextlib
 import multiprocessing

@@ -27,9 +27,9 @@ def make_room(people: int) -> None:
             most = soft
         if most < needed:
             raise Short(
-                f"{people} people need {needed} file descriptors, this process may have {most}: {needed - most} are "
-                f"missing; raise the hard limit (`ulimit -Hn {needed}` as root, or nofile in limits.conf), or share the "
-                f"people among more processes (--processes)"
+                f"{people} people need {needed} file descriptors, and this process may have {most}: {needed - most} "
+                f"are missing; raise the hard limit (`ulimit -Hn {needed}` as root, or nofile in limits.conf), or "
+                f"share the people among more processes (--processes)"
             )
 
 

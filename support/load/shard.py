@@ -26,8 +26,8 @@ from support.load.person import Person
 from support.load.plan import Share
 from support.load.room import Short, make_room
 from support.load.strain import Strain
-from support.summary import Summary
 from support.rules.book import Book
+from support.summary import Summary
 from support.trace import Header, encode_header
 from support.wire.profile import Profile
 from support.wire.values import read_stamp
@@ -35,6 +35,7 @@ from support.wire.values import read_stamp
 _CONNECTING_AT_ONCE = 128
 _TICK_S = 0.25
 _TELL_S = 1.0
+_POLL_S = 0.01
 _CLOSE_S = 2.0
 _GRACE_S = 0.25
 _PINGS = 8
@@ -302,7 +303,11 @@ class Shard:
 
     async def _drain(self) -> None:
         """What is under way is waited for, as long as a person would wait; whoever gave up is no longer waited for."""
-        while any(p.ask is not None and p.open and not p.is_slow for p in self.people.values()):  # noqa: ASYNC110 -- many things end it
+
+        def is_waited_for(p: Person) -> bool:
+            return p.ask is not None and p.open and not p.is_slow
+
+        while any(map(is_waited_for, self.people.values())):
             if self._stopping.is_set() and self._order.stop:
                 return
             await asyncio.sleep(0.01)
@@ -361,7 +366,7 @@ class Shard:
             order = await self._ordered()
             if order.go_at is not None:
                 return order.go_at
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(_POLL_S)
         return None
 
     async def _ordered(self) -> Order:
@@ -382,7 +387,7 @@ class Shard:
         await asyncio.get_running_loop().run_in_executor(None, self.channel.report, progress)
 
     async def _sleep_until(self, at: float) -> None:
-        while (left := at - time.monotonic()) > 0 and not self._stopping.is_set():
+        while (left := at - time.monotonic()) > 0 and not self._stopping.is_set():  # noqa: ASYNC110 -- until a time
             await asyncio.sleep(min(left, _TICK_S))
 
     def _trace_of(self, connection: str) -> bytes:

@@ -3,6 +3,9 @@
 - evidence/session.json: what was judged, and by which thresholds
 - evidence/ledger.jsonl: what was selected, and what became of it
 - evidence/traces/*.jsonl: every frame of every scenario
+- evidence/load/*.json: what came of many people at once: counts, histograms, and the first findings of each rule;
+  beside each the frames of these. Millions of frames are not kept, so that this is not judged again but believed.
+- evidence/watched/*.json: what probes saw of the target's memory, sample by sample
 - evidence/measurements.json: what the traces cannot show
 """
 
@@ -10,12 +13,17 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
+from support.criteria import Loaded
+from support.memory import Watched
 from support.rules.state import Budgets
+from support.summary import Summary
 from support.verdict import Outcome
+
+T = TypeVar("T")
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -37,6 +45,9 @@ class Judged(msgspec.Struct, frozen=True):
     accepted: dict[str, str]
     success_percent: float
     latency_ms_avg: float
+    latency_ms_p95: float | None = None
+    latency_ms_p99: float | None = None
+    memory_mb_growth: float = 500.0
     versions: dict[str, str] = {}
     caveats: tuple[str, ...] = ()
 
@@ -119,6 +130,29 @@ class Evidence:
         """What was measured over the whole run."""
         write_whole(self.folder / "measurements.json", msgspec.json.format(_encoder.encode(measurements)))
 
+    def loaded(self, name: str, load: Loaded) -> None:
+        """What came of one load, with the frames of the first offenders beside it."""
+        folder = self.folder / "load"
+        folder.mkdir(exist_ok=True)
+        for trace, lines in load.summary.traces.items():
+            write_whole(folder / f"{name}-{trace}", lines)
+        kept = msgspec.structs.replace(load, summary=_renamed(load.summary, name))
+        write_whole(folder / f"{name}.json", _encoder.encode(kept) + b"\n")
+
+    def loads(self) -> list[Loaded]:
+        """All loads, in order. Raises msgspec.MsgspecError for a file that is not whole."""
+        return [_read(path, Loaded) for path in sorted((self.folder / "load").glob("*.json"))]
+
+    def watch(self, name: str, watched: Watched) -> None:
+        """What a probe saw while one thing was done again and again."""
+        folder = self.folder / "watched"
+        folder.mkdir(exist_ok=True)
+        write_whole(folder / f"{name}.json", _encoder.encode(watched) + b"\n")
+
+    def watches(self) -> list[Watched]:
+        """All that probes saw, in order. Raises msgspec.MsgspecError for a file that is not whole."""
+        return [_read(path, Watched) for path in sorted((self.folder / "watched").glob("*.json"))]
+
     def measurements(self) -> Measurements | None:
         """What was measured, or None where the run did not come that far. Raises msgspec.MsgspecError."""
         path = self.folder / "measurements.json"
@@ -138,6 +172,19 @@ class Evidence:
                     yield _entry_decoder.decode(line)
                 except msgspec.MsgspecError:
                     yield None
+
+
+def _read(path: Path, kind: type[T]) -> T:
+    return msgspec.json.decode(path.read_bytes(), type=kind)
+
+
+def _renamed(summary: Summary, name: str) -> Summary:
+    """The summary as it is kept: its traces are files of their own, named after the load."""
+    offences = [
+        msgspec.structs.replace(offence, trace=f"load/{name}-{offence.trace}" if offence.trace else "")
+        for offence in summary.offences
+    ]
+    return msgspec.structs.replace(summary, offences=offences, traces={})
 
 
 def write_whole(path: Path, data: bytes | str) -> None:

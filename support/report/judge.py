@@ -4,7 +4,9 @@ from pathlib import Path
 
 import msgspec
 
+from support.criteria import Loaded
 from support.findings import Finding
+from support.memory import Watched
 from support.report.cut_matrix import CutCell, cut_cells
 from support.report.evidence import Ended, Evidence, Finished, Judged, Measurements, Selected
 from support.report.replay import Meter, Torn, replay
@@ -40,6 +42,8 @@ class Judgement(msgspec.Struct, frozen=True):
     ended: Ended | None
     relations: tuple[Relation, ...] = ()
     cells: tuple[CutCell, ...] = ()
+    loads: tuple[Loaded, ...] = ()
+    watched: tuple[Watched, ...] = ()
 
 
 class _Ledger:
@@ -93,6 +97,12 @@ def judge(folder: Path) -> Judgement:
                 gaps.append(f"'{name}' had {entry.findings} findings live and {found} in the replay of its trace")
     gaps += _unfinished(evidence, ledger, profile, session, meter)
     measurements = _measurements(evidence, gaps)
+    loads, watched = _believed(evidence, gaps)
+    names = {key: selected.name for key, selected in ledger.selected.items()}
+    findings += [
+        Attributed(offence.finding, names.get(load.scenario, load.scenario), offence.trace)
+        for load in loads for offence in load.summary.convicting()
+    ]  # fmt: skip
     observed = meter.observed()
     if observed.messages and observed.unmapped > _MOST_UNMAPPED * observed.messages:
         gaps.append(f"{observed.unmapped} of {observed.messages} messages could not be read with the profile")
@@ -101,19 +111,14 @@ def judge(folder: Path) -> Judgement:
         wanted=session.wanted, tags=session.tags, scenarios=scenarios,
         findings=tuple(attributed.finding for attributed in findings), observed=observed, gaps=tuple(gaps),
         absent=session.absent, accepted=session.accepted, success_percent=session.success_percent,
-        latency_ms_avg=session.latency_ms_avg, recover_s=session.budgets.recover_s, relations=tuple(relations),
+        latency_ms_avg=session.latency_ms_avg, latency_ms_p95=session.latency_ms_p95,
+        latency_ms_p99=session.latency_ms_p99, memory_mb_growth=session.memory_mb_growth, loads=loads, watched=watched,
+        recover_s=session.budgets.recover_s, relations=tuple(relations),
     )  # fmt: skip
     return Judgement(
-        session,
-        decide(facts),
-        scenarios,
-        tuple(findings),
-        observed,
-        measurements,
-        ledger.ended,
-        facts.relations,
-        tuple(cells),
-    )
+        session, decide(facts), scenarios, tuple(findings), observed, measurements, ledger.ended, facts.relations,
+        tuple(cells), loads, watched,
+    )  # fmt: skip
 
 
 def _opened(evidence: Evidence, folder: Path) -> tuple[Judged, Profile]:
@@ -128,6 +133,14 @@ def _opened(evidence: Evidence, folder: Path) -> tuple[Judged, Profile]:
         return session, Profile.from_toml(session.profile_toml)
     except ProfileError as error:
         raise NoEvidence(f"{folder} cannot be judged: the profile in its evidence: {error}") from error
+
+
+def _believed(evidence: Evidence, gaps: list[str]) -> tuple[tuple[Loaded, ...], tuple[Watched, ...]]:
+    try:
+        return tuple(evidence.loads()), tuple(evidence.watches())
+    except (OSError, msgspec.MsgspecError) as error:
+        gaps.append(f"what loads and probes have shown is not whole: {error}")
+        return (), ()
 
 
 def _measurements(evidence: Evidence, gaps: list[str]) -> Measurements | None:

@@ -19,6 +19,7 @@ from support.targets.sections import (
     Label,
     Limits,
     Persona,
+    Probe,
     Prompt,
     Prompts,
     Text,
@@ -82,6 +83,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     tls: Tls = Tls()
     values: dict[str, Any] = {}
+    probe: Probe = Probe()
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""

@@ -209,6 +209,22 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_connection_bytes: Annotated[int, Meta(ge=1024, le=1_073_741_824)] = 33_554_432
 
 
+class Probe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[probe]: how the backend's memory is looked at. One on this machine is found by its port, without any of this.
+
+    `metrics` is a Prometheus endpoint, "" when there is none; `container` a name that Docker knows, on `docker_socket`.
+    """
+
+    metrics: Annotated[
+        str, Meta(pattern="^$|^/|^https?://", description='a path that begins with /, an http(s) URL, or ""')
+    ] = "/metrics"
+    connections_gauge: Text = "chat_connections_open"
+    container: Annotated[
+        str, Meta(pattern=r"^$|^[A-Za-z0-9][\w.-]*$", description="the name or the id of a container")
+    ] = ""
+    docker_socket: Text = "/var/run/docker.sock"
+
+
 class Tls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[tls]: a private authority, trusted instead of the system's.
 

@@ -15,9 +15,9 @@ from support.histogram import Summary as Figures
 from support.load.channel import LocalDesk
 from support.load.engine import Conductor
 from support.load.plan import Guest, Plan, Question
-from support.summary import Summary
 from support.rules.state import Budgets
 from support.settings import load_target, profile_text
+from support.summary import Summary
 from support.targets.model import Target
 from support.tests.backend.people import ENVIRONMENT
 

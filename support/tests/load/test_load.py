@@ -3,8 +3,8 @@
 import pytest
 
 from support.backend.launch import BackendProcess
-from support.summary import merged
 from support.report.replay import read_conversation
+from support.summary import merged
 from support.tests.backend.conftest import backend  # noqa: F401 -- a fixture
 from support.tests.backend.people import ENVIRONMENT
 from support.tests.load.people import IMPATIENT, PROFILE, figures, plan, run

@@ -1,0 +1,36 @@
+"""A process on this machine, looked at by its id."""
+
+import psutil
+
+from support.memory import Sample
+from support.probes.look import CannotLook
+
+
+class PidProbe:
+    """Resident memory, descriptors and CPU time of a process and of its children, which may be its workers."""
+
+    def __init__(self, pid: int) -> None:
+        self.by = f"process {pid}"
+        self._pid = pid
+
+    def look(self, at: float) -> Sample:
+        """One look. Raises CannotLook when the process is gone or somebody else's."""
+        try:
+            process = psutil.Process(self._pid)
+            family = [process, *process.children(recursive=True)]
+            rss = sum(each.memory_info().rss for each in family)
+            descriptors = sum(each.num_fds() for each in family)
+            times = [each.cpu_times() for each in family]
+        except psutil.Error as error:
+            raise CannotLook(f"{self.by} cannot be looked at: {error}") from error
+        cpu_s = sum(time.user + time.system for time in times)
+        return Sample(at, float(rss), float(descriptors), cpu_s=float(cpu_s))
+
+
+def pid_of_listener(port: int) -> int | None:
+    """Which process of this machine listens on a port; None where that cannot be told."""
+    try:
+        found = psutil.net_connections(kind="tcp")
+    except psutil.Error:
+        return None
+    return next((c.pid for c in found if c.status == psutil.CONN_LISTEN and c.laddr and c.laddr[1] == port), None)

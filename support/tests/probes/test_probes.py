@@ -1,0 +1,146 @@
+"""Each way to look at a backend, at a real process, a real endpoint, and an engine that answers as Docker does."""
+
+import json
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from support.backend.launch import BackendProcess
+from support.probes.container import ContainerProbe
+from support.probes.find import probes_for
+from support.probes.look import CannotLook
+from support.probes.metrics import MetricsProbe, read_metrics
+from support.probes.pid import PidProbe, pid_of_listener
+from support.settings import load_target
+from support.tests.backend.conftest import backend  # noqa: F401 -- a fixture
+from support.tests.backend.people import ENVIRONMENT, window
+
+STATS = {
+    "memory_stats": {"usage": 50_000_000, "stats": {"inactive_file": 8_000_000}},
+    "cpu_stats": {"cpu_usage": {"total_usage": 2_500_000_000}},
+}
+
+
+@contextmanager
+def engine(path: Path, replies: dict[str, tuple[int, Any]]) -> Iterator[str]:
+    """Answers on a unix socket, as the Docker engine does."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, body = replies.get(urlsplit(self.path).path, (404, {"message": "No such container"}))
+            data = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def address_string(self) -> str:
+            return "local"
+
+        def log_message(self, *_: object) -> None:
+            """Tests are quiet."""
+
+    with socketserver.ThreadingUnixStreamServer(str(path), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield str(path)
+        server.shutdown()
+        thread.join()
+
+
+def test_by_process_id(backend: BackendProcess) -> None:  # noqa: F811
+    sample = PidProbe(backend.pid).look(1.0)
+
+    assert sample.rss_bytes is not None
+    assert 1e7 < sample.rss_bytes < 1e9
+    assert sample.descriptors is not None
+    assert sample.descriptors > 3
+    assert (sample.at, sample.connections) == (1.0, None)
+    with window(backend.url):
+        more = PidProbe(backend.pid).look(2.0)
+    assert more.descriptors == sample.descriptors + 1
+
+
+def test_a_process_that_is_gone() -> None:
+    with BackendProcess.start(env=ENVIRONMENT) as process:
+        pid = process.pid
+    with pytest.raises(CannotLook, match=f"process {pid} cannot be looked at"):
+        PidProbe(pid).look(0.0)
+
+
+def test_who_listens_on_a_port(backend: BackendProcess) -> None:  # noqa: F811
+    port = urlsplit(backend.url).port
+    assert port is not None
+    assert pid_of_listener(port) == backend.pid
+    assert pid_of_listener(1) is None
+
+
+def test_by_metrics(backend: BackendProcess) -> None:  # noqa: F811
+    probe = MetricsProbe(f"{backend.http_url}/metrics", "chat_connections_open")
+    before = probe.look(1.0)
+    with window(backend.url):
+        during = probe.look(2.0)
+
+    assert before.rss_bytes is not None
+    assert before.descriptors is not None
+    assert before.connections is not None
+    assert during.connections == before.connections + 1
+
+
+def test_an_endpoint_without_any_of_it(backend: BackendProcess) -> None:  # noqa: F811
+    with pytest.raises(CannotLook, match="none of process_resident_memory_bytes"):
+        MetricsProbe(f"{backend.http_url}/health", "chat_connections_open").look(0.0)
+    with pytest.raises(CannotLook, match="HTTP 404"):
+        MetricsProbe(f"{backend.http_url}/nothing", "chat_connections_open").look(0.0)
+    with pytest.raises(CannotLook, match="ConnectError"):
+        MetricsProbe("http://127.0.0.1:9/metrics", "chat_connections_open").look(0.0)
+
+
+def test_the_text_format() -> None:
+    text = (
+        '# HELP a b\n# TYPE a gauge\na 1.5e3\nb{x="1"} 2\nb{x="2"} 3 1700000000000\nc NaN\nd +Inf\nnot a line at all\n'
+    )
+
+    assert read_metrics(text) == {"a": 1500.0, "b": 5.0, "d": float("inf")}
+
+
+def test_by_container(tmp_path: Path) -> None:
+    stopped: dict[str, Any] = {"memory_stats": {}, "cpu_stats": {"cpu_usage": {}}}
+    replies = {"/containers/chat/stats": (200, STATS), "/containers/idle/stats": (200, stopped)}
+    with engine(tmp_path / "docker.sock", replies) as socket:
+        sample = ContainerProbe("chat", socket).look(3.0)
+        assert (sample.at, sample.rss_bytes, sample.cpu_s, sample.descriptors) == (3.0, 42e6, 2.5, None)
+        with pytest.raises(CannotLook, match="container chad: No such container"):
+            ContainerProbe("chad", socket).look(0.0)
+        with pytest.raises(CannotLook, match="container idle: it does not run"):
+            ContainerProbe("idle", socket).look(0.0)
+    with pytest.raises(CannotLook, match="ConnectError"):
+        ContainerProbe("chat", str(tmp_path / "none.sock")).look(0.0)
+
+
+def test_the_ways_of_a_target_complete_each_other(backend: BackendProcess) -> None:  # noqa: F811
+    target = load_target("local", ENVIRONMENT).at(backend.url)
+    probes = probes_for(target, None)
+
+    sample = probes.look(1.0, done=7)
+
+    assert sample is not None
+    assert None not in (sample.rss_bytes, sample.descriptors, sample.connections, sample.cpu_s)
+    assert sample.done == 7
+    assert probes.by == f"process {backend.pid} and metrics at {backend.http_url}/metrics"
+
+
+def test_no_way_is_said_and_not_guessed() -> None:
+    target = load_target("local", ENVIRONMENT).at("ws://127.0.0.1:9/ws")
+    probes = probes_for(target, None)
+
+    assert probes.look(0.0) is None
+    assert probes.by == ""
+    assert "ConnectError" in probes.reason
