@@ -142,4 +142,6 @@ def _reason(scenario: Scenario, outcome: Outcome) -> str:
 
 
 def _events(world: World | None) -> int:
-    return sum(len(question.events) for question in world.questions) if world is not None else 0
+    if world is None:
+        return 0
+    return sum(len(question.events) for question in world.questions) + world.heard_beside

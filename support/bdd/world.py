@@ -47,6 +47,7 @@ class World:
     `questions`: all that was asked, in order. `private`: whose privacy is watched; `pictured`: with a picture of it.
     `beside`: recorders of further conversations, each with a trace of its own. `afterwards`: what is put away when all
     connections are closed.
+    `heard_beside`: messages that a crowd was sent, which the trace lacks.
     """
 
     def __init__(self, suite: Suite, key: str, number: int) -> None:
@@ -69,6 +70,7 @@ class World:
         self._past: list[Session] = []
         self._held = contextlib.AsyncExitStack()
         suite.worlds.add(self)
+        self.heard_beside = 0
 
     # Who is here ---------------------------------------------------------------------------------------------
 
@@ -307,7 +309,8 @@ class World:
     def has_observed(self) -> bool:
         """Whether the backend has said anything in this scenario, be it that it opens to nobody."""
         records = [entry.record for entry in self.recorder.entries]
-        return any(isinstance(r, Received) or (isinstance(r, Closed) and r.by == "server") for r in records)
+        heard = any(isinstance(r, Received) or (isinstance(r, Closed) and r.by == "server") for r in records)
+        return heard or self.heard_beside > 0
 
     def ended_questions(self) -> list[Question]:
         """All that was asked and not walked away from."""

@@ -1,5 +1,6 @@
 """A container, looked at through the Docker Engine API on its socket (GET /containers/NAME/stats)."""
 
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ class ContainerProbe:
 
     def __init__(self, name: str, socket: str) -> None:
         self.by = f"container {name}"
+        self._socket = Path(socket)
         self._path = f"/containers/{name}/stats"
         self._client = httpx.Client(
             transport=httpx.HTTPTransport(uds=socket), base_url="http://docker", timeout=_TIMEOUT_S, trust_env=False,
@@ -24,6 +26,8 @@ class ContainerProbe:
 
     def look(self, at: float) -> Sample:
         """One look. Raises CannotLook without an engine, without such a container, or when it does not run."""
+        if not self._socket.exists():
+            raise CannotLook(f"{self.by}: there is no Docker engine at {self._socket}")
         try:
             reply = self._client.get(self._path, params={"stream": "false", "one-shot": "true"})
             said: dict[str, Any] = reply.json()

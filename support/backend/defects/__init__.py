@@ -1,9 +1,18 @@
 """Defects that can be switched on: the registry, the hook points, and the modules of each family."""
 
-from support.backend.defects import functional, functional_content, integration, resilience, security, security_access
+from support.backend.defects import (
+    functional,
+    functional_content,
+    integration,
+    performance,
+    resilience,
+    security,
+    security_access,
+    stress,
+)
 from support.backend.defects.chain import Chain
 from support.backend.defects.registry import REGISTRY, Defect, UnknownDefectError, activate
 
-FAMILIES = (functional, functional_content, integration, resilience, security, security_access)
+FAMILIES = (functional, functional_content, integration, performance, resilience, security, security_access, stress)
 
 __all__ = ["FAMILIES", "REGISTRY", "Chain", "Defect", "UnknownDefectError", "activate"]
