@@ -48,8 +48,10 @@ async def _guest(suite: Suite, persona: Persona, prompts: Sequence[str], again_f
     else:
         entry = await access.pass_for(persona)
     questions = tuple(Question(target.question(name, canary), target.expectation(name, canary)) for name in prompts)
+    # Who shows nothing is whoever the backend takes them for.
+    user = persona.user or None if target.auth.obtain != "none" else None
     return Guest(
-        persona.name, persona.user or None, entry.url(target.url), questions, again_from, entry.headers,
+        persona.name, user, entry.url(target.url), questions, again_from, entry.headers,
         tuple(entry.subprotocols), entry.first_message,
     )  # fmt: skip
 

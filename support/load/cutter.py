@@ -1,13 +1,22 @@
-"""Cuts what was read from a socket into text frames; whatever is not plainly one is left to the library.
+"""Cuts what was read from a socket into text frames, and puts what is sent into one; the rest is left to the library.
 
 RFC 6455 section 5.2. Nearly all frames that a server sends are whole, unmasked, uncompressed text messages of less
 than 64 KiB: these are recognised by their first two bytes, and need no object but their payload.
 """
 
+import os
+import struct
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # where websockets was built without its C extension
+    from websockets.utils import apply_mask
+
 _WHOLE_TEXT = 0x81
 _IN_TWO_BYTES = 126
 _IN_EIGHT_BYTES = 127
 _MASKED = 0x80
+_MASKS_AT_ONCE = 1_024
 
 
 def cut(data: bytes, start: int, most: int, frames: list[bytes]) -> int:
@@ -54,3 +63,29 @@ def end_of_frame(data: bytes, start: int, most: int) -> int | None:
     if size > most:
         return end
     return body + size if body + size <= end else None
+
+
+class Masks:
+    """Makes frames of a client: masked, each with a key of its own (RFC 6455 section 5.3).
+
+    Keys come from the system's random numbers as the section demands, many at a time, since asking costs.
+    """
+
+    def __init__(self) -> None:
+        self._keys = b""
+        self._next = 0
+
+    def text_frame(self, payload: bytes) -> bytes:
+        """The bytes of one text frame."""
+        if self._next >= len(self._keys):
+            self._keys, self._next = os.urandom(4 * _MASKS_AT_ONCE), 0
+        key = self._keys[self._next : self._next + 4]
+        self._next += 4
+        size = len(payload)
+        if size < _IN_TWO_BYTES:
+            head = bytes((_WHOLE_TEXT, _MASKED | size))
+        elif size < 65_536:
+            head = struct.pack("!BBH", _WHOLE_TEXT, _MASKED | _IN_TWO_BYTES, size)
+        else:
+            head = struct.pack("!BBQ", _WHOLE_TEXT, _MASKED | _IN_EIGHT_BYTES, size)
+        return head + key + apply_mask(payload, key)

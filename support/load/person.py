@@ -388,10 +388,9 @@ class Person(asyncio.Protocol):
     # Sending --------------------------------------------------------------------------------------------------
 
     def _send(self, text: bytes) -> None:
-        protocol, transport = self._protocol, self._transport
+        transport = self._transport
         if transport is not None and not transport.is_closing():
-            protocol.send_text(text)
-            transport.write(b"".join(protocol.data_to_send()))
+            transport.write(self.shard.masks.text_frame(text))
 
     def _flush(self) -> None:
         transport = self._transport

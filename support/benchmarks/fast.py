@@ -1,0 +1,94 @@
+"""The fast server of `peers/`, a target for it, and loads on it: what the benchmarks of the load engine share."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from support.bdd.guests import guests_of, plan_of
+from support.bdd.suite import Plan as SuitePlan
+from support.bdd.suite import Suite
+from support.load.crew import here
+from support.load.engine import Conductor
+from support.load.plan import Plan
+from support.summary import Summary
+
+PEERS = Path(__file__).parent / "peers"
+_TARGET = """
+name = "fast"
+url = "ws://127.0.0.1:{port}/ws"
+health = ""
+clock = "same-host"
+[limits]
+max_connections = 100000
+allow_stress = true
+[prompts.with_tool]
+ask = "How did costs develop?"
+contains = [["storage", "disk"]]
+tools = ["search"]
+"""
+_START_S = 10.0
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def serving(script: Path, *arguments: str, core: int | None = None) -> Iterator[int]:
+    """A server script as a process of its own, on a core of its own where there are two; the port it listens on."""
+    port = free_port()
+    process = subprocess.Popen([sys.executable, str(script), str(port), *arguments])
+    try:
+        pin(process.pid, core)
+        deadline = time.monotonic() + _START_S
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+            if time.monotonic() > deadline or process.poll() is not None:
+                raise SystemExit(f"{script.name} does not listen")
+            time.sleep(0.02)
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def pin(pid: int, core: int | None) -> None:
+    """Keeps a process on one core, where the system can do that and has more than one."""
+    if core is not None and hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > core:
+        os.sched_setaffinity(pid, {core})
+
+
+def target_file(port: int) -> Path:
+    """A target file for the fast server."""
+    path = Path(tempfile.mkdtemp()) / "fast.toml"
+    path.write_text(_TARGET.format(port=port), encoding="utf-8")
+    return path
+
+
+def plan_for(environment: str, people: int, **values: Any) -> tuple[Suite, Plan]:
+    """A plan for a target; whoever asks for it stops the suite."""
+    suite = Suite(SuitePlan(environment=environment))
+    suite.prepare()
+    guests = suite.loop.call(guests_of(suite, people, ("with_tool",)), 600.0)
+    return suite, plan_of(suite, guests, own_process=True, **values)
+
+
+def loaded(environment: str, people: int, **values: Any) -> Summary:
+    """Runs a load in this process and returns what came of it."""
+    suite, plan = plan_for(environment, people, **values)
+    try:
+        with here() as (executors, desk):
+            return Conductor(plan, executors, desk).run()
+    finally:
+        suite.stop()

