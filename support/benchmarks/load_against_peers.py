@@ -4,9 +4,9 @@
     python -m support.benchmarks.load_against_peers [ROUNDS] [SECONDS]
 
 All talk to the same fast server, which has core 0; clients have core 1, 50 people in closed loop, one after the other
-in each round. k6, Locust and picows check run id and sequence only. Counted is all CPU time that the process of a client
-has used, from its start to its end, imports included; the engine is started as `greenlight load`. Bars: 4 times k6, 6
-times Locust, half of picows.
+in each round. k6, Locust and picows check run id and sequence only. Counted is all CPU time that the process of a
+client has used, from its start to its end, imports included; the engine is started as `greenlight load`. Bars: 4 times
+k6, 6 times Locust, half of picows.
 """
 
 import json
