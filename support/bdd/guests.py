@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from support.bdd.suite import Suite
-from support.client.persona import canary_of
 from support.load.plan import Guest, Plan, Question
 from support.settings import Misconfigured
 from support.targets.model import PROMPTS
@@ -41,7 +40,7 @@ async def guests_of(
 
 async def _guest(suite: Suite, persona: Persona, prompts: Sequence[str], again_from: int, seconds: float) -> Guest:
     target, access = suite.target, suite.access
-    canary = suite.canaries.get(persona.name) or canary_of(persona.name)
+    canary = suite.canary(persona)
     if access.can_mint:
         lifetime_s = max(target.auth.lifetime_s, int(seconds) + _SPARE_S)
         entry = access.mint(persona, exp=int(time.time()) + lifetime_s)

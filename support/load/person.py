@@ -449,7 +449,7 @@ class Person(asyncio.Protocol):
         if by == "client" and error is not None:
             self.checker.gave_up(self._protocol.close_code, str(error), self._n)
         else:
-            self.checker.closed(by, code, self._n)
+            self.checker.closed(by, code, closed.at, self._n)
         self._is_gone()
         if self._transport is not None:
             self._flush()
