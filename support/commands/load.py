@@ -24,6 +24,8 @@ from support.load.room import Short, make_room, sources_for
 from support.report.evidence import write_whole
 from support.settings import Misconfigured
 from support.summary import Offence, Summary, figures
+from support.targets.model import PROMPTS
+from support.targets.nearness import nearest_first
 
 APPROVED, BLOCKED, INCONCLUSIVE = 0, 1, 2
 _HEALTH_S = 15.0
@@ -66,6 +68,9 @@ def _plan(options: argparse.Namespace, suite: Suite) -> Plan:
     prompts, again_from = usual_prompts(suite)
     if options.prompt:
         for name in options.prompt:
+            if name not in PROMPTS:
+                known = ", ".join(nearest_first(name, PROMPTS))
+                raise Misconfigured(f"--prompt {name}: there is no such prompt; expected one of {known}")
             if (reason := target.lacks(name)) is not None:
                 raise Misconfigured(f"--prompt {name}: {reason}")
         prompts, again_from = tuple(options.prompt), 0

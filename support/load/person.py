@@ -465,7 +465,11 @@ class Person(asyncio.Protocol):
         self.shard.went(self)
 
     def eof_received(self) -> bool | None:
-        """The backend says nothing more."""
+        """The backend says nothing more; that is how the body of a refusal may end."""
+        if not self._cutting and not self.gone:
+            self._protocol.receive_eof()
+            self._protocol.events_received()
+            self.refused(self._protocol.handshake_exc)
         return None
 
     def _is_gone(self) -> None:

@@ -136,15 +136,17 @@ def said(folder: Path) -> tuple[str, str]:
     return (folder / "out.txt").read_bytes().decode(), (folder / "err.txt").read_bytes().decode()
 
 
-def greenlight(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Ran:
+def greenlight(
+    folder: Path, *arguments: str, env: Mapping[str, str] | None = None, deadline_s: float = DEADLINE_S
+) -> Ran:
     """Runs `greenlight` to its end."""
     with started(folder, *arguments, env=env) as process:
-        return ended(process, folder)
+        return ended(process, folder, deadline_s)
 
 
-def judged(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Ran:
+def judged(folder: Path, *arguments: str, env: Mapping[str, str] | None = None, deadline_s: float = DEADLINE_S) -> Ran:
     """`greenlight run`, with its sessions in the folder's `reports`."""
-    return greenlight(folder, "run", "--output-dir", "reports", *arguments, env=env)
+    return greenlight(folder, "run", "--output-dir", "reports", *arguments, env=env, deadline_s=deadline_s)
 
 
 def behave(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Ran:

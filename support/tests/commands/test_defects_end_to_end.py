@@ -32,8 +32,39 @@ def test_a_defect_is_blocked_by_its_rule(tmp_path: Path, defect: str, rule: str,
     assert "Traceback" not in ran.out + ran.err
 
 
+UNDER_LOAD = [
+    ("every_event_delayed", "LATENCY", "performance"),
+    ("throughput_capped", "LATENCY", "performance"),
+    ("burst_at_the_end", "TIMELINESS-3", "performance"),
+    ("ping_unanswered_during_run", "CONNECTION-2", "performance"),
+    ("connections_capped", "CONNECTION-1", "stress"),
+    ("refuses_after_churn", "CONNECTION-1", "stress"),
+    ("drops_one_in", "SUCCESS", "stress"),
+    ("memory_leak_per_run", "MEMORY", "stress"),
+    ("memory_leak_per_connection", "MEMORY", "stress"),
+    ("handler_leak", "MEMORY", "stress"),
+    ("fd_leak", "MEMORY", "stress"),
+    ("slow_client_stalls_others", "TIMELINESS-2", "stress"),
+]
+
+
 @pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("defect", "names", "category"), UNDER_LOAD, ids=[row[0] for row in UNDER_LOAD])
+def test_a_defect_of_many_is_blocked_by_its_rule_or_criterion(
+    tmp_path: Path, defect: str, names: str, category: str
+) -> None:
+    ran = judged(tmp_path, "--categories", category, "--defect", defect, "--soak", "12", deadline_s=240)
+
+    assert (ran.code, ran.verdict) == (1, "BLOCKED"), ran.out + ran.err
+    broken = {each["id"] for each in ran.report["compliance_check"]["criteria"] if each["status"] == "failed"}
+    assert names in ran.rules | broken
+    assert "Traceback" not in ran.out + ran.err
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_the_healthy_backend_is_approved(tmp_path: Path) -> None:
-    ran = judged(tmp_path)
+    ran = judged(tmp_path, deadline_s=240)
 
     assert (ran.code, ran.verdict, ran.rules) == (0, "APPROVED", set()), ran.out + ran.err

@@ -1,0 +1,96 @@
+"""greenlight load, as a process: its exit codes, its JSON, its limits, and what is left when it is interrupted."""
+
+import json
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.tests.commands.process import Ran, ended, greenlight, said, started, wait_for
+
+NAMES = {
+    "checked_events", "runs", "findings", "cpu_seconds", "checked_events_per_cpu_second", "latency", "dropped",
+    "saturated", "peak_rss_mb", "connections_per_second",
+}  # fmt: skip
+
+
+def load(folder: Path, *arguments: str) -> tuple[Ran, dict[str, Any]]:
+    ran = greenlight(folder, "load", "--json", "load.json", *arguments)
+    path = folder / "load.json"
+    return ran, json.loads(path.read_bytes()) if path.exists() else {}
+
+
+def test_a_load_that_finds_nothing(tmp_path: Path) -> None:
+    ran, result = load(tmp_path, "--users", "6", "--runs-per-user", "4")
+
+    assert ran.code == 0, ran.out + ran.err
+    assert result.keys() >= NAMES
+    assert (result["runs"], result["findings"], result["dropped"]) == (24, 0, 0)
+    assert result["checked_events"] >= 24 * 5
+    assert result["latency"]["raw"]["samples"] == 24
+    assert result["latency"]["corrected"] is None
+    assert "APPROVED" in ran.out
+    assert max(map(len, ran.out.splitlines())) <= 80
+
+
+def test_an_open_load_shows_both_latencies(tmp_path: Path) -> None:
+    ran, result = load(tmp_path, "--users", "4", "--arrival", "open", "--rate", "20", "--poisson", "--duration", "1")
+
+    assert ran.code == 0, ran.out + ran.err
+    assert result["latency"]["corrected"]["samples"] == result["latency"]["raw"]["samples"] == result["runs"]
+    assert result["asked"] + result["dropped"] > 0
+
+
+def test_findings_block_and_their_frames_are_kept_without_tokens(tmp_path: Path) -> None:
+    ran, result = load(tmp_path, "--users", "3", "--runs-per-user", "3", "--defect", "token_echoed_in_frame")
+
+    assert ran.code == 1, ran.out + ran.err
+    assert result["rules"]["CONTENT-5"] >= 1
+    kept = list((tmp_path / "websocket_validation_reports").glob("load_*/*.jsonl"))
+    assert kept
+    texts = "".join(path.read_text() for path in kept) + (tmp_path / "load.json").read_text() + ran.out
+    assert "eyJ" not in texts
+    assert "[token of " in texts
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--users", "20001"), "embedded allows 20000 connections at a time"),
+        (("--users", "5", "--arrival", "open"), "--arrival open needs --rate"),
+        (("--users", "5", "--prompt", "nothing"), "--prompt nothing: there is no such prompt"),
+        (("--users", "0"), "greater than 0"),
+        (("--users", "2", "--cluster", "tcp://127.0.0.1:9"), "no Dask scheduler answers"),
+        (("--users", "2", "--environment", "nowhere"), "environment 'nowhere' is unknown"),
+    ],
+)
+def test_mistakes_end_with_3_and_one_line(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
+    ran = greenlight(tmp_path, "load", *arguments)
+
+    assert ran.code == 3, ran.out + ran.err
+    assert says in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_a_threshold_is_judged(tmp_path: Path) -> None:
+    ran, _ = load(tmp_path, "--users", "2", "--runs-per-user", "3", "--performance-threshold", "0.001")
+
+    assert ran.code in (1, 2), ran.out
+    assert "are allowed" in ran.out.replace("\n", " ") if ran.code == 1 else "the generator was" in ran.out
+
+
+def test_an_interruption_loses_nothing(tmp_path: Path) -> None:
+    arguments = ("load", "--users", "3", "--duration", "60", "--json", "load.json")
+    with started(tmp_path, *arguments) as process:
+        wait_for(lambda: "3 people on" in said(tmp_path)[0], "the first line")
+        time.sleep(1.0)  # there is no sign of the asking from outside without a terminal
+        process.send_signal(signal.SIGINT)
+        ran = ended(process, tmp_path)
+
+    assert ran.code == 130, ran.out + ran.err
+    assert "Traceback" not in ran.out + ran.err
+    result = json.loads((tmp_path / "load.json").read_bytes())
+    assert result["interrupted"] is True
+    assert result["runs"] > 0
