@@ -31,7 +31,7 @@ _EVENTS_OF_A_RUN = 7
 
 
 def _tool(name: str) -> str:
-    found = shutil.which(name, path=os.pathsep.join((sysconfig.get_path("scripts"), os.environ.get("PATH", ""))))
+    found = shutil.which(name, path=sysconfig.get_path("scripts")) or shutil.which(name)
     if found is None:
         raise SystemExit(f"{name} is not installed: pip install -e '.[bench]'")
     return found

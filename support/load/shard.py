@@ -291,7 +291,7 @@ class Shard:
 
     def is_free(self, person: Person, at: float) -> None:
         """The person has been answered and may ask again."""
-        if not self._asking or person.is_full or at >= self._end_at:
+        if not self._asking or person.is_full or person.is_slow or at >= self._end_at:
             return
         if self.plan.arrival == "open":
             self._idle.append(person)

@@ -114,3 +114,10 @@ def test_nobody_is_there() -> None:
 
     assert (came.connections_tried, came.connections_made, came.asked) == (3, 0, 0)
     assert set(came.counts) == {"CONNECTION-1"}
+
+
+def test_slow_lines_ask_nothing_and_hurt_nobody(backend: BackendProcess) -> None:  # noqa: F811
+    came = run(plan(backend.url, 5, slow=2, runs_each=None, duration_s=1.0, think_s=0.1))
+
+    assert came.asked == came.runs > 0
+    assert (came.counts, came.expected_events) == ({}, came.runs * 5)
