@@ -127,7 +127,7 @@ def _concluded(options: argparse.Namespace, suite: Suite, summary: Summary, cons
             console.print(f"[dim]the frames of the first of each: {escape(str(folder))}[/]", highlight=False)
     except OSError as error:
         raise Misconfigured(f"{error.filename}: cannot be written ({error.strerror})") from error
-    code, word, why = _decision(options, summary)
+    code, word, why = _decision(options, summary, suite.caveats)
     colour = {APPROVED: "green", BLOCKED: "red"}.get(code, "yellow")
     console.print(f"\n[bold {colour}]{word}[/]  {escape(why)}", highlight=False)
     return code
@@ -139,7 +139,7 @@ def _without_secrets(summary: Summary, suite: Suite) -> Summary:
     return summary
 
 
-def _decision(options: argparse.Namespace, summary: Summary) -> tuple[int, str, str]:
+def _decision(options: argparse.Namespace, summary: Summary, caveats: tuple[str, ...]) -> tuple[int, str, str]:
     convicting = summary.convicting()
     slow = _too_slow(options.performance_threshold, summary)
     if convicting or slow:
@@ -151,7 +151,7 @@ def _decision(options: argparse.Namespace, summary: Summary) -> tuple[int, str, 
             return BLOCKED, "BLOCKED", said[0]
     if summary.interrupted:
         return INTERRUPTED, "INTERRUPTED", "what is shown is what was done until then"
-    gaps = [*summary.lost, *summary.short]
+    gaps = [*caveats, *summary.lost, *summary.short]
     if not summary.runs:
         gaps.append("no question was answered")
     if options.performance_threshold is not None and summary.saturated:

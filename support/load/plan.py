@@ -42,7 +42,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     with `poisson`, at random moments of this rate, whatever the backend does. It ends after `duration_s`, or when
     each person has asked `runs_each` times. First all connect (over `ramp_s`) and hold (`hold_s`); in the end they
     leave over `ramp_down_s`. `break_off`: every line is cut at the end, whatever is under way. `slow`: so many of the
-    guests, the first ones, read nothing of what they are sent. `own_process`: nothing else lives in the process.
+    guests, the first ones, read nothing of what they are sent. `verifies`: the target's certificate, against `ca_file`
+    if given. `own_process`: nothing else lives in the process.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     budgets: Budgets
     clock: str = "unknown"
     ca_file: str = ""
+    verifies: bool = True
     max_frame_bytes: int = 1_048_576
     arrival: Literal["closed", "open"] = "closed"
     rate: float = 0.0

@@ -19,6 +19,7 @@ class Redactor:
         self._texts: list[tuple[str, str]] = []
         self._bytes: list[tuple[bytes, bytes]] = []
         self._known: set[str] = set()
+        self._is_sorted = True
 
     def learn(self, secret: str, owner: str) -> None:
         """From now on `secret` is shown as its owner's token. What has fewer than 8 characters is not looked for."""
@@ -27,12 +28,18 @@ class Redactor:
         self._known.add(secret)
         marker = f"[token of {owner}]"
         self._texts += [(form, marker) for form in _forms(secret)]
-        # The longest first: one secret may be the beginning of another.
+        self._is_sorted = False
+
+    def _sort(self) -> None:
+        """The longest first: one secret may be the beginning of another. Once for all that were learned meanwhile."""
         self._texts.sort(key=lambda pair: -len(pair[0]))
         self._bytes = [(form.encode(), marker.encode()) for form, marker in self._texts]
+        self._is_sorted = True
 
     def redact(self, text: str) -> str:
         """The text without secrets; the very same object when there are none."""
+        if not self._is_sorted:
+            self._sort()
         for form, marker in self._texts:
             if form in text:
                 text = text.replace(form, marker)
@@ -40,6 +47,8 @@ class Redactor:
 
     def redact_bytes(self, data: bytes) -> bytes:
         """The bytes without secrets, which are looked for as UTF-8."""
+        if not self._is_sorted:
+            self._sort()
         for form, marker in self._bytes:
             if form in data:
                 data = data.replace(form, marker)

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.tests.hostile import conduct as does
+from support.tests.hostile.certificate import Authority
 from support.tests.hostile.conduct import Talk
 from support.tests.hostile.server import CONTINUATION, PING, TEXT, HostileServer
 from support.tests.load.people import IMPATIENT, plan, run, strangers
@@ -78,3 +80,15 @@ def test_never_ready_and_never_upgraded() -> None:
             came = run(plan(server.url, 1, budgets=IMPATIENT))
 
         assert (came.connections_made, set(came.counts)) == (0, {"CONNECTION-1"})
+
+
+def test_tls_with_an_authority_of_its_own(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    context = authority.server_context("127.0.0.1")
+    with HostileServer(does.conversation(does.rightly), _HEALTHY, context) as server:
+        ways: tuple[dict[str, Any], ...] = ({"ca_file": str(authority.ca_file)}, {"verifies": False})
+        for values in ways:
+            came = run(strangers(plan(server.url, 1, budgets=IMPATIENT, runs_each=1, **values)))
+            assert (came.runs, came.counts) == (1, {})
+        distrusted = run(strangers(plan(server.url, 1, budgets=IMPATIENT, runs_each=1)))
+        assert (distrusted.connections_made, set(distrusted.counts)) == (0, {"CONNECTION-1"})
