@@ -35,7 +35,7 @@ def without_a_breath(context: Context) -> None:
 def slow_lines(context: Context) -> None:
     crowd = crowd_of(context)
     slow = max(crowd.size // 10, 1)
-    crowd.talk("beside slow lines", fast=True, slow=slow, think_s=0.5, duration_s=2.5)
+    crowd.talk("beside slow lines", fast=True, slow=slow, think_s=0.5, duration_s=2.0)
 
 
 @when("some of them talk for as long as the memory is watched")

@@ -94,6 +94,8 @@ class Summary(msgspec.Struct, kw_only=True):
             reasons.append(f"{self.busy:.0%} busy")
         if self.lag_ms_p99 > MOST_LAG_MS:
             reasons.append(f"{self.lag_ms_p99:.0f} ms late at p99")
+        if self.drift_ms > MOST_DRIFT_MS:
+            reasons.append(f"on a clock that was moved by {self.drift_ms:.0f} ms")
         return " and ".join(reasons)
 
     @property

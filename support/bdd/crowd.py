@@ -95,7 +95,7 @@ class Crowd:
 
     def in_turn(self, label: str, people: int) -> Summary:
         """Each person asks once in an interval, at a rate that does not wait for the answers."""
-        seconds = min(3 * self.pause_s, _LONGEST_S)
+        seconds = min(2.5 * self.pause_s, _LONGEST_S)
         return self.talk(
             label, people=people, fast=True, arrival="open", rate=people / self.pause_s, duration_s=seconds
         )

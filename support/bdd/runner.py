@@ -61,7 +61,12 @@ class SuiteRunner(Runner):
         """Runs the session; True if it failed, and that is also when nothing was selected."""
         selected = [s for f in self.features for s in f.walk_scenarios() if s.should_run(self.config)]
         keys = [scenario_key(scenario) for scenario in selected]
-        plan = self.plan or _plan_of(self.config, keys)
+        try:
+            plan = self.plan or _plan_of(self.config, keys)
+        except Misconfigured as error:
+            self.misconfigured = str(error)
+            print(f"greenlight: {error}", file=sys.stderr)
+            return True
         suite = Suite(plan)
         try:
             _assert_unique(selected)
@@ -179,6 +184,16 @@ def _plan_of(config: Configuration, keys: list[str]) -> Plan:
         tags=str(config.tag_expression or "") if config.tags else "",
         output_dir=Path(str(data.get("output_dir", "websocket_validation_reports"))),
         defects=defects,
-        scale=int(data.get("scale", 25)),
-        soak_s=float(data.get("soak", 20.0)),
+        scale=int(_number(data, "scale", 25)),
+        soak_s=_number(data, "soak", 20),
     )
+
+
+def _number(data: Any, name: str, otherwise: float) -> float:
+    try:
+        value = float(data.get(name, otherwise))
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e9:
+        raise Misconfigured(f"-D {name}={data.get(name)}: expected a number greater than 0")
+    return value

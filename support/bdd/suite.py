@@ -34,6 +34,7 @@ _FOREIGN_START_S = 5.0
 _WARM_UP_S = 600.0
 # Dead lines are then noticed while a scenario can wait for it.
 _HEARTBEAT_S = "3"
+_USUAL_SCALE = 25
 log = logging.getLogger("greenlight")
 
 
@@ -51,7 +52,7 @@ class Plan:
     defects: tuple[str, ...] = ()
     performance_threshold_ms: float | None = None
     timeout_s: float | None = None
-    scale: int = 25
+    scale: int = _USUAL_SCALE
     soak_s: float = 20.0
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
@@ -90,6 +91,11 @@ class Suite:
         if plan.performance_threshold_ms is not None:
             thresholds = msgspec.structs.replace(target.thresholds, latency_ms_avg=plan.performance_threshold_ms)
             target = msgspec.structs.replace(target, thresholds=thresholds)
+        most = target.limits.max_connections
+        if plan.scale > max(most, _USUAL_SCALE):
+            raise Misconfigured(
+                f"--scale {plan.scale}: {target.name} allows {most} connections (limits.max_connections)"
+            )
         if plan.defects and target.start != "embedded":
             raise Misconfigured(
                 f"--defect {plan.defects[0]}: works only where the suite starts the backend itself (--environment "

@@ -17,6 +17,7 @@ from support.bdd.suite import Plan as SuitePlan
 from support.bdd.suite import Suite
 from support.cli import INTERRUPTED
 from support.commands.load_view import LoadView, show_result, write_json
+from support.criteria import Loaded, gaps_of
 from support.load.crew import Crew, NoCluster, cluster, here, processes
 from support.load.engine import Conductor
 from support.load.plan import Plan
@@ -151,7 +152,7 @@ def _decision(options: argparse.Namespace, summary: Summary, caveats: tuple[str,
             return BLOCKED, "BLOCKED", said[0]
     if summary.interrupted:
         return INTERRUPTED, "INTERRUPTED", "what is shown is what was done until then"
-    gaps = [*caveats, *summary.lost, *summary.short]
+    gaps = [*caveats, *gaps_of((Loaded("", "load", "the load", summary),))]
     if not summary.runs:
         gaps.append("no question was answered")
     if options.performance_threshold is not None and summary.saturated:

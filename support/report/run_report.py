@@ -6,10 +6,13 @@ from typing import Any
 
 import msgspec
 
+from support.criteria import Loaded
 from support.findings import printable
+from support.memory import judge_watch
 from support.report.evidence import plain, write_whole
 from support.report.judge import Judgement
 from support.rules.canary_words import named
+from support.summary import figures
 from support.verdict import Outcome, Status, Verdict, success_percent
 
 REPORT = "comprehensive_validation_report.json"
@@ -44,8 +47,8 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
                 "total_tests": len(judgement.scenarios),
             },
             "monitoring_metrics": {
-                "total_events": observed.events,
-                "success_rate_percent": round(success_percent(observed), 2),
+                "total_events": observed.events + sum(load.summary.events for load in judgement.loads),
+                "success_rate_percent": round(_success_percent(judgement), 2),
                 "avg_latency_ms": observed.latency.avg_ms if observed.latency is not None else None,
                 "latency": plain(observed.latency),
                 "acknowledgement": plain(observed.acknowledgement),
@@ -57,6 +60,11 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
                 "connections_made": observed.connections_made,
                 "own_load": plain(judgement.measurements),
             },
+            "loads": [_load(load) for load in judgement.loads],
+            "memory": [
+                {"kind": each.kind, "by": each.by, **plain(judge_watch(each, session.memory_mb_growth))}
+                for each in judgement.watched
+            ],
             "categories": _by_category(judgement),
             "scenarios": plain(judgement.scenarios),
             "cut_matrix": plain(judgement.cells),
@@ -86,6 +94,31 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
             "reason": decision.reason,
         },
     }
+
+
+def _success_percent(judgement: Judgement) -> float:
+    """Of all that was expected, in traces and in loads together."""
+    seen, loads = judgement.observed, [load.summary for load in judgement.loads]
+    together = msgspec.structs.replace(
+        seen,
+        expected_events=seen.expected_events + sum(load.expected_events for load in loads),
+        arrived_events=seen.arrived_events + sum(load.arrived_events for load in loads),
+        connections_tried=seen.connections_tried + sum(load.connections_tried for load in loads),
+        connections_made=seen.connections_made + sum(load.connections_made for load in loads),
+    )
+    return success_percent(together)
+
+
+def _load(load: Loaded) -> dict[str, Any]:
+    summary = load.summary
+    names = ("people", "connections_made", "asked", "runs", "dropped", "events", "counts", "seconds", "busy")
+    latencies = ("raw", "corrected", "delivery", "whole", "silence")
+    return {
+        "scenario": load.scenario, "label": load.label, "discarded": load.discarded, "saturated": summary.saturated,
+        **{name: getattr(summary, name) for name in names}, "lag_ms_p99": summary.lag_ms_p99,
+        "success_percent": round(summary.success_percent, 3),
+        "latency": {name: plain(figures(getattr(summary, name))) for name in latencies},
+    }  # fmt: skip
 
 
 def write_report(judgement: Judgement, folder: Path) -> Path:

@@ -1,0 +1,153 @@
+"""The defects of speed and of crowds are visible on the wire; the healthy backend shows nothing of the kind."""
+
+import contextlib
+import json
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import psutil
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from support.backend.launch import BackendProcess
+from support.tests.backend.people import ENVIRONMENT, bare_socket, eventually, window
+
+SUM = "What is 17*23?"
+LONG = "Please research the tides thoroughly."
+
+
+@contextmanager
+def with_defect(*defects: str) -> Iterator[BackendProcess]:
+    with BackendProcess.start(defects, env=ENVIRONMENT) as process:
+        yield process
+        assert process.alive
+        assert process.stderr_tail() == ""
+
+
+def took_s(process: BackendProcess, question: str = SUM) -> float:
+    with window(process.url) as ada:
+        began = time.monotonic()
+        ada.run(question)
+        return time.monotonic() - began
+
+
+def metric(process: BackendProcess, name: str) -> float:
+    with urllib.request.urlopen(f"{process.http_url}/metrics", timeout=5) as reply:
+        lines = reply.read().decode().splitlines()
+    return float(next(line.split()[1] for line in lines if line.startswith(f"{name} ")))
+
+
+@pytest.mark.parametrize(
+    ("defect", "at_least_s"),
+    [
+        ("every_event_delayed=60", 0.36), ("latency_grows_with_connections=60", 0.36), ("slow_start=0.4", 0.4),
+        ("blocking_sleep_stalls_everyone=400", 0.4), ("silent_gap=0.4", 0.4),
+    ],
+)  # fmt: skip
+def test_what_takes_longer(defect: str, at_least_s: float) -> None:
+    with with_defect(defect) as broken:
+        assert took_s(broken) >= at_least_s
+
+
+def test_the_handshake_takes_longer() -> None:
+    with with_defect("handshake_slow=0.4") as broken:
+        began = time.monotonic()
+        with window(broken.url):
+            assert time.monotonic() - began >= 0.4
+
+
+def test_everything_comes_at_the_end() -> None:
+    with with_defect("burst_at_the_end") as broken, window(broken.url) as ada:
+        ada.ask(LONG)
+        first = time.monotonic()
+        assert ada.read()["type"] == "agent_started"
+        rest = time.monotonic()
+        ada.read_run()
+        assert rest - first > time.monotonic() - rest
+
+
+def test_a_tool_that_never_returns(backend: BackendProcess) -> None:
+    with with_defect("tool_never_returns") as broken, window(broken.url) as ada:
+        ada.ask(SUM)
+        frames = [json.loads(frame)["type"] for frame in ada.raw_frames(quiet_s=0.3) if isinstance(frame, str)]
+        assert frames[-1] == "tool_executing"
+
+
+def test_no_sign_of_life_during_a_run() -> None:
+    with with_defect("ping_unanswered_during_run") as broken, window(broken.url) as ada:
+        ada.ask(LONG)
+        ada.read()
+        ada.send({"type": "ping", "nonce": "1"})
+        assert "pong" not in {event["type"] for event in ada.read_run()}
+        ada.send({"type": "ping", "nonce": "2"})
+        assert ada.read()["type"] == "pong"
+
+
+def test_questions_wait_in_line() -> None:
+    with with_defect("throughput_capped=10") as broken, window(broken.url) as ada:
+        began = time.monotonic()
+        for _ in range(5):
+            ada.run(SUM)
+        assert time.monotonic() - began >= 0.4
+
+
+@pytest.mark.parametrize("defect", ["connections_capped=2", "refuses_after_churn=2"])
+def test_one_too_many_is_turned_away(defect: str) -> None:
+    with with_defect(defect) as broken, ExitStack() as stack:
+        for _ in range(2):
+            stack.enter_context(window(broken.url))
+        with pytest.raises(InvalidStatus, match="503"), window(broken.url):
+            pass
+
+
+def test_one_answer_in_two_never_comes() -> None:
+    with with_defect("drops_one_in=2") as broken, window(broken.url) as ada:
+        assert ada.run(SUM)[-1]["type"] == "agent_completed"
+        ada.ask(SUM)
+        frames = [json.loads(frame)["type"] for frame in ada.raw_frames(quiet_s=0.3) if isinstance(frame, str)]
+        assert frames == ["agent_started"]
+
+
+@pytest.mark.parametrize("defect", ["memory_leak_per_run=8000", "memory_leak_per_connection=8000"])
+def test_memory_is_left_behind(defect: str) -> None:
+    with with_defect(defect) as broken:
+        took_s(broken)
+        before = metric(broken, "process_resident_memory_bytes")
+        for _ in range(5):
+            took_s(broken)
+        assert eventually(lambda: metric(broken, "process_resident_memory_bytes") - before > 30e6)
+
+
+def test_handlers_and_files_are_left_behind(backend: BackendProcess) -> None:
+    def left(process: BackendProcess) -> tuple[float, int]:
+        before = psutil.Process(process.pid).num_fds()
+        for _ in range(3):
+            with window(process.url):
+                pass
+        eventually(lambda: metric(process, "chat_connections_open") == 0, deadline_s=1)
+        return metric(process, "chat_connections_open"), psutil.Process(process.pid).num_fds() - before
+
+    assert left(backend)[0] == 0
+    with with_defect("handler_leak") as broken:
+        assert left(broken)[0] == 3
+    with with_defect("fd_leak") as broken:
+        assert left(broken)[1] >= 3
+
+
+def test_everybody_waits_for_whoever_is_slow(backend: BackendProcess) -> None:
+    def answered_beside_a_slow_line(process: BackendProcess) -> bool:
+        with bare_socket(process.url, "bashir") as slow, window(process.url) as ada:
+            ping = json.dumps({"type": "ping", "nonce": "x" * 60_000}).encode()
+            slow.settimeout(0.5)
+            # Pongs that nobody reads fill all that lies between; then our own line is full as well.
+            with contextlib.suppress(TimeoutError):
+                for _ in range(200):
+                    slow.sendall(b"\x81\xfe" + len(ping).to_bytes(2) + b"\0\0\0\0" + ping)
+            ada.ask(SUM)
+            return any("agent_completed" in str(frame) for frame in ada.raw_frames(quiet_s=0.5))
+
+    assert answered_beside_a_slow_line(backend)
+    with with_defect("slow_client_stalls_others") as broken:
+        assert not answered_beside_a_slow_line(broken)
