@@ -293,7 +293,7 @@ class Person(asyncio.Protocol):
         index = self.asked if self.asked < count else first + (self.asked - first) % (count - first)
         question = guest.questions[index]
         self.asked += 1
-        self.request = request = f"{shard.prefix}-{self.connection}-{self.asked}"
+        self.request = request = f"{self.connection}-{self.asked}"
         known = self._asked_bytes
         if known is None or known[0] != index or known[1] != self.thread:
             text = shard.profile.frame("start", request=_PLACE, prompt=question.text, thread=self.thread)
