@@ -1,7 +1,7 @@
 """A bare picows client with typed decoding: python picows_client.py PORT PEOPLE SECONDS. Prints the events it checked.
 
-The floor for Python: Cython reads the frames, msgspec decodes two ids and the sequence into a struct, and nothing else
-is looked at.
+The floor for Python: Cython reads the frames, msgspec decodes each whole event into a struct, and only run id, request
+and sequence are looked at.
 """
 import asyncio
 import json
@@ -15,11 +15,29 @@ from picows import WSListener, WSMsgType, ws_connect
 PORT, PEOPLE, SECONDS = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 
 
+class Payload(msgspec.Struct):
+    message: str | None = None
+    reasoning: str | None = None
+    step_number: int | None = None
+    tool_name: str | None = None
+    tool_call_id: str | None = None
+    parameters: dict | None = None
+    status: str | None = None
+    result: str | dict | None = None
+    execution_time_ms: float | None = None
+
+
 class Event(msgspec.Struct):
     type: str
     request_id: str | None = None
     run_id: str | None = None
+    thread_id: str | None = None
+    user_id: str | None = None
+    agent_name: str | None = None
     seq: int | None = None
+    event_id: str | None = None
+    timestamp: str | None = None
+    payload: Payload | None = None
 
 
 decode = msgspec.json.Decoder(Event).decode
