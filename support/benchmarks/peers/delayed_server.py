@@ -1,7 +1,8 @@
-"""A server whose delay is known: python delayed_server.py PORT DELAY_MS [FROZEN_MS]. Speaks the default wire.
+"""A server whose delay is known: python delayed_server.py PORT DELAY_MS FROZEN_MS FILE. Speaks the default wire.
 
-Each answer begins DELAY_MS after its question, to a fraction of a millisecond. With FROZEN_MS the whole process stands
-still for so long at the beginning of each second, as under a stop-the-world pause.
+Each answer begins DELAY_MS after its question, to a fraction of a millisecond as far as the machine lets it; what the
+delay really was goes into FILE, a line in milliseconds each. With FROZEN_MS the whole process stands still for so long
+at the beginning of each second, as under a stop-the-world pause.
 """
 import asyncio
 import itertools
@@ -14,7 +15,8 @@ import uvloop
 from picows import WSListener, WSMsgType, ws_create_server
 
 PORT, DELAY_S = int(sys.argv[1]), float(sys.argv[2]) / 1e3
-FROZEN_S = float(sys.argv[3]) / 1e3 if len(sys.argv) > 3 else 0.0
+FROZEN_S = float(sys.argv[3]) / 1e3
+REALLY = open(sys.argv[4], "w", buffering=1)
 STEPS = (
     ("agent_started", {"message": "on it"}),
     ("agent_thinking", {"reasoning": "comparing the costs", "step_number": 1}),
@@ -39,10 +41,11 @@ class Session(WSListener):
         elif frame.msg_type == WSMsgType.TEXT:
             message = json.loads(frame.get_payload_as_utf8_text())
             if message["type"] == "start_agent":
-                due.append((time.monotonic() + DELAY_S, self, transport, message["request_id"]))
+                due.append((time.monotonic(), self, transport, message["request_id"]))
 
-    def answer(self, transport, request):
+    def answer(self, transport, request, asked):
         run = f"run-{next(runs)}"
+        REALLY.write(f"{(time.monotonic() - asked) * 1e3:.3f}\n")
         for kind, payload in STEPS:
             self.seq += 1
             stamp = datetime.now(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
@@ -55,9 +58,9 @@ class Session(WSListener):
 async def answers():
     # The timers of the loop have whole milliseconds; this looks more often.
     while True:
-        while due and due[0][0] <= time.monotonic():
-            _, session, transport, request = due.pop(0)
-            session.answer(transport, request)
+        while due and due[0][0] + DELAY_S <= time.monotonic():
+            asked, session, transport, request = due.pop(0)
+            session.answer(transport, request, asked)
         await asyncio.sleep(0)
 
 
