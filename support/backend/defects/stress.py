@@ -81,8 +81,8 @@ async def fd_leak(connection: Connection) -> None:
 
 @defect("wait", "LATENCY", "TIMELINESS-2")
 async def slow_client_stalls_others(run: Run, event: Outgoing) -> None:
-    """When somebody's line is slow, everybody else waits for them."""
-    if run.connection is None:
+    """When somebody's line is slow, everybody else's answers stop until it takes more."""
+    if run.connection is None or event.kind == STARTED:
         return
     for connection in list(run.connection.hub.connections.values()):
         await connection.protocol.writable.wait()
