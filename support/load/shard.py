@@ -21,6 +21,7 @@ from support.events import FIVE, Control
 from support.load.arrivals import arrivals
 from support.load.channel import Channel, Order, Progress
 from support.load.cutter import Masks
+from support.load.line import Line
 from support.load.meters import Meters, encoded
 from support.load.offenders import Offenders
 from support.load.person import Person
@@ -349,9 +350,9 @@ class Shard:
             if not person.is_slow and not self.plan.break_off:
                 person.checker.finish(person.last_n)
 
-    def went(self, person: Person) -> None:
-        """A person's line is gone."""
-        del person
+    def went(self, line: Line) -> None:
+        """A line is gone."""
+        del line
         self._present -= 1
 
     # Beside it ------------------------------------------------------------------------------------------------
