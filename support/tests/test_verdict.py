@@ -73,7 +73,7 @@ TABLE = [
      {"SCENARIOS": "inconclusive", "EVIDENCE": "inconclusive"}),
     ("one not exercised", facts(scenarios=(scenario(), scenario(Outcome.NOT_EXERCISED))), {}),
     ("a wanted category of which nothing ran", facts(wanted=("functional", "resilience")),
-     {"SCENARIOS": "inconclusive"}),
+     {"SCENARIOS": "inconclusive", "RECOVERY": "inconclusive"}),
     ("stress of which nothing ran", facts(wanted=("functional", "stress")),
      {"SCENARIOS": "inconclusive", "MEMORY": "inconclusive"}),
     ("stress that the target does not allow", facts(wanted=("functional", "stress"), absent={"stress": "x says no"}),

@@ -62,11 +62,12 @@ def test_two_shards_are_one_load(backend: BackendProcess) -> None:  # noqa: F811
 def test_merged_is_the_sum_and_keeps_the_worst(backend: BackendProcess) -> None:  # noqa: F811
     one, other = run(plan(backend.url, 2)), run(plan(backend.url, 3))
     one.busy, other.busy, other.lost = 0.9, 0.2, ("shard 2 died",)
+    one.lag_ms_p99, other.lag_ms_p99 = 1.0, 25.0
 
     both = merged([one, other])
 
     assert (both.runs, both.events, both.people) == (15, 15 * EVENTS, 5)
-    assert (both.busy, both.saturated, both.lost) == (0.9, "90% busy", ("shard 2 died",))
+    assert (both.busy, both.saturated, both.lost) == (0.9, "90% busy and 25 ms late at p99", ("shard 2 died",))
     assert figures(both.raw).samples == 15
     assert figures(both.raw).max_ms == max(figures(one.raw).max_ms, figures(other.raw).max_ms)
 
