@@ -1,6 +1,6 @@
 """The tally is the histogram: the same buckets, the same figures."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.histogram import Histogram
@@ -9,6 +9,7 @@ from support.load.tally import Tally
 latencies = st.floats(-0.01, 5_000) | st.floats(0, 0.003) | st.floats(1e-6, 1e-2)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(latencies, min_size=1, max_size=50))
 def test_the_figures_are_those_of_the_histogram(samples: list[float]) -> None:
     plain, tally, ages = Histogram(), Tally(), Tally()
