@@ -30,12 +30,16 @@ class Criterion(msgspec.Struct, frozen=True):
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """One load of a scenario. `discarded`: it was taken again, because the generator was too busy to judge speed."""
+    """One load of a scenario.
+
+    `fast`: how fast it was counts. `discarded`: it was taken again, because the generator was too busy to judge that.
+    """
 
     scenario: str
     category: str
     label: str
     summary: LoadSummary
+    fast: bool = False
     discarded: bool = False
 
 
@@ -63,7 +67,7 @@ def latency(loads: tuple[Loaded, ...], traced: dict[str, Summary], allowed: Allo
 
     Without such a load, of the events in the traces (`traced`, by what it is the latency of).
     """
-    judged = [load for load in loads if load.category == "performance" and not load.discarded]
+    judged = [load for load in loads if load.category == "performance" and load.fast and not load.discarded]
     requirement = "Events arrive while they are news: average latency."
     known = _of_loads(judged) or traced
     if not known:

@@ -83,7 +83,7 @@ class Crowd:
             with here() as (executors, desk):
                 summary = Conductor(plan_of(self.suite, guests, **plan), executors, desk, watch).run()
             again = fast and bool(summary.saturated) and attempt < _ATTEMPTS and not summary.interrupted
-            self._keep(label, summary, discarded=again)
+            self._keep(label, summary, fast=fast, discarded=again)
             if not again:
                 break
             log.info("'%s' is taken again: the generator was %s", label, summary.saturated)
@@ -117,7 +117,7 @@ class Crowd:
             self._fetched[count, prompts] = made
         return self._fetched[count, prompts]
 
-    def _keep(self, label: str, summary: Summary, *, discarded: bool) -> None:
+    def _keep(self, label: str, summary: Summary, *, fast: bool, discarded: bool) -> None:
         world, redact = self.world, self.suite.access.redact_bytes
         self._count += 1
         self.world.heard_beside += summary.messages
@@ -125,7 +125,7 @@ class Crowd:
         summary.traces = {name: redact(trace) for name, trace in summary.traces.items()}
         category = world.key.partition("/")[0]
         name = f"{Path(world.trace).stem}-{self._count}"
-        self.suite.evidence.loaded(name, Loaded(world.key, category, label, summary, discarded))
+        self.suite.evidence.loaded(name, Loaded(world.key, category, label, summary, fast, discarded))
         allure.attach(as_text(summary), name=label, attachment_type=allure.attachment_type.TEXT)
         log.info("'%s': %s runs, %s events, %s findings", label, summary.runs, summary.events, summary.findings)
         if summary.interrupted:

@@ -22,12 +22,12 @@ def of(*ms: float) -> Encoded:
     return histogram.encode()
 
 
-def loaded(category: str = "performance", *, discarded: bool = False, **values: Any) -> Loaded:
+def loaded(category: str = "performance", *, fast: bool = True, discarded: bool = False, **values: Any) -> Loaded:
     usual: dict[str, Any] = {
         "connections_tried": 10, "connections_made": 10, "expected_events": 490, "arrived_events": 490, "asked": 98,
         "runs": 98,
     }  # fmt: skip
-    return Loaded(f"{category}/a.feature:1", category, "a load", Summary(**{**usual, **values}), discarded)
+    return Loaded(f"{category}/a.feature:1", category, "a load", Summary(**{**usual, **values}), fast, discarded)
 
 
 def test_latency_is_that_of_the_loads_of_performance() -> None:
@@ -53,6 +53,7 @@ def test_latency_is_that_of_the_loads_of_performance() -> None:
         ((loaded(delivery=of(1), lag_ms_p99=20.5),), ALLOWED, "inconclusive"),
         ((loaded(delivery=of(150), busy=0.99, discarded=True), loaded(delivery=of(1))), ALLOWED, "passed"),
         ((loaded(delivery=of(150), discarded=True),), ALLOWED, "passed"),
+        ((loaded(delivery=of(150), busy=0.99, fast=False), loaded(delivery=of(1))), ALLOWED, "passed"),
     ],
 )
 def test_latency(loads: tuple[Loaded, ...], allowed: Allowed, status: str) -> None:
