@@ -119,10 +119,11 @@ class Several(msgspec.Struct, frozen=True, gc=False):
     readings: "tuple[Reading, ...]"
 
 
-Reading = Event | Control | Unmapped | More | Ignored | Foreign | Several
+Part = Event | Control | Unmapped | More | Ignored | Foreign
+Reading = Part | Several
 
 
-def each(reading: Reading | None) -> Iterator[Event | Control | Unmapped | More | Ignored | Foreign]:
+def each(reading: Reading | None) -> Iterator[Part]:
     """The single readings of a frame, in order."""
     if isinstance(reading, Several):
         for part in reading.readings:

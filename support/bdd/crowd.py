@@ -11,7 +11,8 @@ import msgspec
 from behave.runner import Context
 
 from support.bdd.guests import guests_of, plan_of
-from support.bdd.world import NotExercised, World
+from support.bdd.observable import NotExercised
+from support.bdd.world import World
 from support.criteria import Loaded
 from support.histogram import Summary as Figures
 from support.load.crew import here

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from support.events import Control, Event, EventKind, Unmapped
+from support.events import Control, EventKind, Part, Unmapped
 from support.findings import Finding
 from support.load.meters import Meters
 from support.rules.book import Book
@@ -38,14 +38,13 @@ class LoadChecker(ConnectionChecker):
         self.desk.on_settled = person.answered
         self._told = person.told
 
-    def take(self, reading: Event | Control | Unmapped, at: float, n: int) -> None:
-        """Judges one reading that is not plainly an event."""
+    def _take(self, reading: Part, at: float, n: int) -> None:
         meters = self.meters
         if type(reading) is Unmapped:
             meters.unmapped += 1
         elif type(reading) is Control:
             meters.controls += 1
-        super().take(reading, at, n)
+        super()._take(reading, at, n)
         if type(reading) is Control:
             self._told(reading, at)
 

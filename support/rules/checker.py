@@ -6,7 +6,7 @@ Scenarios and the load engine use the same one. All state is bounded for each op
 import re
 from collections.abc import Sequence
 
-from support.events import Control, Event, Foreign, Ignored, More, Problem, Reading, Unmapped, each
+from support.events import Control, Event, Foreign, Ignored, More, Part, Problem, Reading, Unmapped, each
 from support.findings import Finding
 from support.rules import beside, canaries, continuity, leaks, waiting
 from support.rules.book import Book
@@ -197,7 +197,7 @@ class ConnectionChecker:
         for part in each(reading):
             self._take(part, at, n)
 
-    def _take(self, reading: Event | Control | Unmapped | More | Ignored | Foreign, at: float, n: int) -> None:
+    def _take(self, reading: Part, at: float, n: int) -> None:
         if self.entry is not None:
             self.entry.heard(reading, n)
             return
