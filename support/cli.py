@@ -73,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
     _serve(commands)
     _doctor(commands)
     _profile(commands)
+    _schema(commands)
     return top
 
 
@@ -233,6 +234,17 @@ def _profile(commands: Any) -> None:
     )
 
 
+def _schema(commands: Any) -> None:
+    schema = _command(
+        commands, "schema", "print the JSON schemas of the report and the monitoring files",
+        "greenlight schema comprehensive_validation_report.json",
+    )  # fmt: skip
+    schema.add_argument(
+        "file", nargs="?", default="", metavar="FILE",
+        help="a file of the session folder (default: all; example: greenlight schema monitoring/failure_patterns.json)",
+    )  # fmt: skip
+
+
 def _interrupted(*_: object) -> NoReturn:
     raise KeyboardInterrupt
 
@@ -273,6 +285,10 @@ def _judging(options: argparse.Namespace) -> int:
             from support.commands.profile import profile  # noqa: PLC0415
 
             return profile(options)
+        if options.command == "schema":
+            from support.commands.schema import schema  # noqa: PLC0415
+
+            return schema(options)
         from support.commands.verdict import verdict  # noqa: PLC0415
 
         return verdict(options)

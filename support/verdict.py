@@ -10,8 +10,9 @@ from enum import StrEnum
 import msgspec
 
 from support.events import FIVE
-from support.findings import Finding
+from support.findings import Finding, Severity
 from support.histogram import Summary
+from support.patterns.catalogue import Occurrence
 from support.rules.isolation import Relation
 from support.rules.registry import RULES
 
@@ -97,7 +98,8 @@ class Facts(msgspec.Struct, frozen=True):
     """All that a verdict is made of.
 
     `gaps` are the reasons why evidence is incomplete; `absent` what the target declares that it cannot do, with the
-    reason; `accepted` those of them that somebody answers for. `relations` say who could see whom.
+    reason; `accepted` those of them that somebody answers for. `relations` say who could see whom, `patterns` what went
+    wrong over many answers.
     """
 
     wanted: tuple[str, ...]
@@ -112,6 +114,7 @@ class Facts(msgspec.Struct, frozen=True):
     latency_ms_avg: float = 100.0
     relations: tuple[Relation, ...] = ()
     recover_s: float = 5.0
+    patterns: tuple[Occurrence, ...] = ()
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -136,7 +139,7 @@ def decide(facts: Facts) -> Decision:
         criteria.append(_isolation(facts))
     if facts.observed.recovery is not None or (not facts.tags and "resilience" in facts.wanted):
         criteria.append(_recovery(facts))
-    criteria.append(_evidence(facts))
+    criteria += [_patterns(facts), _evidence(facts)]
     statuses = {criterion.status for criterion in criteria}
     if Status.FAILED in statuses:
         verdict = Verdict.BLOCKED
@@ -253,6 +256,19 @@ def _recovery(facts: Facts) -> Criterion:
     measured = f"p95 {took.p95_ms / 1e3:.2f} s; p50 {took.p50_ms / 1e3:.2f}, max {took.max_ms / 1e3:.2f} s"
     status = Status.PASSED if took.p95_ms <= facts.recover_s * 1e3 else Status.FAILED
     return Criterion("RECOVERY", requirement, threshold, measured, took.samples, status)
+
+
+def _patterns(facts: Facts) -> Criterion:
+    critical = [seen for seen in facts.patterns if seen.severity is Severity.CRITICAL]
+    others = [seen for seen in facts.patterns if seen.severity is not Severity.CRITICAL]
+    measured = f"{len(critical)} critical, {len(others)} others"
+    if facts.patterns:
+        measured += f": {', '.join(seen.pattern for seen in (*critical, *others))}"
+    status = Status.FAILED if critical else Status.PASSED
+    if not critical and not facts.observed.messages:
+        measured, status = "nothing came in which one could be seen", Status.INCONCLUSIVE
+    requirement = "No critical failure pattern over all answers and all the time."
+    return Criterion("PATTERNS", requirement, "0 critical", measured, facts.observed.messages, status)
 
 
 def _evidence(facts: Facts) -> Criterion:

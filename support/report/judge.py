@@ -4,7 +4,10 @@ from pathlib import Path
 
 import msgspec
 
+from support.course.course import Course
 from support.findings import Finding
+from support.patterns.catalogue import Occurrence
+from support.patterns.detect import Limits, Memory, detect
 from support.report.cut_matrix import CutCell, cut_cells
 from support.report.evidence import Ended, Evidence, Finished, Judged, Measurements, Selected
 from support.report.replay import Meter, Torn, replay
@@ -29,7 +32,11 @@ class Attributed(msgspec.Struct, frozen=True):
 
 
 class Judgement(msgspec.Struct, frozen=True):
-    """All that a report says: what was judged, what was found and what follows."""
+    """All that a report says: what was judged, what was found and what follows.
+
+    `course` is what pictures are drawn of; nothing is decided by it but the failure patterns (`patterns`).
+    `durations` are seconds by the key of the scenario.
+    """
 
     session: Judged
     decision: Decision
@@ -40,6 +47,9 @@ class Judgement(msgspec.Struct, frozen=True):
     ended: Ended | None
     relations: tuple[Relation, ...] = ()
     cells: tuple[CutCell, ...] = ()
+    patterns: tuple[Occurrence, ...] = ()
+    durations: dict[str, float] = {}
+    course: Course = msgspec.field(default_factory=lambda: Course(None))
 
 
 class _Ledger:
@@ -64,7 +74,10 @@ def judge(folder: Path) -> Judgement:
     evidence = Evidence(folder)
     session, profile = _opened(evidence, folder)
     ledger = _Ledger(evidence)
-    meter = Meter(session.clock, profile.spec.absent)
+    meter, course = (
+        Meter(session.clock, profile.spec.absent),
+        Course(None, {key: entry.name for key, entry in ledger.selected.items()}),
+    )
     gaps = [*session.caveats, *_gaps(ledger)]
     findings: list[Attributed] = []
     relations: list[Relation] = []
@@ -76,7 +89,7 @@ def judge(folder: Path) -> Judgement:
         found = 0
         for trace in (entry.trace, *entry.beside):
             try:
-                checker = replay(evidence.folder / trace, profile, session.budgets, meter)
+                checker = replay(evidence.folder / trace, profile, session.budgets, meter, course)
             except Torn as error:
                 gaps.append(str(error))
                 break
@@ -96,12 +109,14 @@ def judge(folder: Path) -> Judgement:
     observed = meter.observed()
     if observed.messages and observed.unmapped > _MOST_UNMAPPED * observed.messages:
         gaps.append(f"{observed.unmapped} of {observed.messages} messages could not be read with the profile")
+    patterns = detect(course, Limits(session.latency_ms_avg), _memory(measurements))
     scenarios = tuple(_result(selected, ledger.finished.get(key)) for key, selected in ledger.selected.items())
     facts = Facts(
         wanted=session.wanted, tags=session.tags, scenarios=scenarios,
         findings=tuple(attributed.finding for attributed in findings), observed=observed, gaps=tuple(gaps),
         absent=session.absent, accepted=session.accepted, success_percent=session.success_percent,
         latency_ms_avg=session.latency_ms_avg, recover_s=session.budgets.recover_s, relations=tuple(relations),
+        patterns=patterns,
     )  # fmt: skip
     return Judgement(
         session,
@@ -113,6 +128,9 @@ def judge(folder: Path) -> Judgement:
         ledger.ended,
         facts.relations,
         tuple(cells),
+        patterns,
+        {entry.key: entry.duration_s for entry in ledger.finished.values()},
+        course,
     )
 
 
@@ -128,6 +146,12 @@ def _opened(evidence: Evidence, folder: Path) -> tuple[Judged, Profile]:
         return session, Profile.from_toml(session.profile_toml)
     except ProfileError as error:
         raise NoEvidence(f"{folder} cannot be judged: the profile in its evidence: {error}") from error
+
+
+def _memory(measurements: Measurements | None) -> Memory:
+    if measurements is None:
+        return Memory()
+    return Memory(measurements.target_rss_mb_start, measurements.target_rss_mb_end)
 
 
 def _measurements(evidence: Evidence, gaps: list[str]) -> Measurements | None:

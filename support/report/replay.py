@@ -5,7 +5,9 @@ from pathlib import Path
 
 import msgspec
 
+from support.course.course import Course, Strand
 from support.events import ENDS, FIVE, Control, Event, EventKind, Reading, Unmapped, each
+from support.findings import Finding
 from support.histogram import Histogram
 from support.report.recovery import Recovery
 from support.rules.state import Budgets
@@ -44,7 +46,10 @@ class _Answer:
 
 
 class Meter:
-    """Counts and measures over any number of traces. Memory does not grow with their length."""
+    """Counts and measures over any number of traces. Memory does not grow with their length.
+
+    `offset_s`: the server's clock less ours, in seconds; None where it is not known.
+    """
 
     def __init__(self, clock: str, absent: Collection[str] = ()) -> None:
         self.clock = clock
@@ -61,7 +66,7 @@ class Meter:
         self._answers: dict[str, _Answer] = {}
         self._pings: dict[str, float] = {}
         self._expiring: set[str] = set()
-        self._offset_s: float | None = 0.0 if clock == "same-host" else None
+        self.offset_s: float | None = 0.0 if clock == "same-host" else None
         self._best_rtt_s = float("inf")
 
     def take(self, record: AnyRecord, reading: Reading | None, epoch_s: float) -> None:
@@ -128,8 +133,8 @@ class Meter:
         self.kinds.add(event.kind)
         # What waited in our own proxy, or for its person to come back, says nothing of how quick the backend is.
         is_news = connection not in self._delayed
-        if is_news and event.server_s is not None and self._offset_s is not None:
-            self.latency.record(at + epoch_s - (event.server_s - self._offset_s))
+        if is_news and event.server_s is not None and self.offset_s is not None:
+            self.latency.record(at + epoch_s - (event.server_s - self.offset_s))
         answer = self._answer_of(event, connection) if event.parent is None else None
         if answer is None:
             return
@@ -156,7 +161,7 @@ class Meter:
         # Cristian: the server read its clock somewhere in the round trip; the shortest one says it best.
         if server_s is not None and at - sent_at < self._best_rtt_s:
             self._best_rtt_s = at - sent_at
-            self._offset_s = server_s - (epoch_s + (sent_at + at) / 2)
+            self.offset_s = server_s - (epoch_s + (sent_at + at) / 2)
 
     def end_of_trace(self) -> None:
         """Settles what the questions of one trace asked for."""
@@ -185,25 +190,44 @@ class Meter:
         )  # fmt: skip
 
 
-def replay(path: Path, profile: Profile, budgets: Budgets, meter: Meter) -> TraceChecker:
-    """One trace file, judged to its end. Raises Torn for a file that is missing or not whole."""
+def replay(path: Path, profile: Profile, budgets: Budgets, meter: Meter, course: Course | None = None) -> TraceChecker:
+    """One trace file, judged to its end. Raises Torn for a file that is missing or not whole.
+
+    `course` gathers what it shows over time.
+    """
     try:
         with path.open("rb") as lines:
-            return _replay(lines, profile, budgets, meter)
+            return _replay(lines, profile, budgets, meter, course or Course(None))
     except OSError as error:
         raise Torn(f"{path.name} cannot be read ({error.strerror})") from error
     except msgspec.MsgspecError as error:
         raise Torn(f"{path.name} is not whole ({error})") from error
 
 
-def _replay(lines: Iterable[bytes], profile: Profile, budgets: Budgets, meter: Meter) -> TraceChecker:
+def _replay(lines: Iterable[bytes], profile: Profile, budgets: Budgets, meter: Meter, course: Course) -> TraceChecker:
     header, records = read_trace(lines)
-    checker = TraceChecker(profile, budgets, header.epoch_s)
+    epoch_s = header.epoch_s
+    checker = TraceChecker(profile, budgets, epoch_s)
+    strand = course.strand(header.scenario, epoch_s)
+    findings, told = checker.findings, 0
     for record in records:
-        meter.take(record, checker.feed(record), header.epoch_s)
+        reading = checker.feed(record)
+        meter.take(record, reading, epoch_s)
+        course.offset_s = meter.offset_s
+        strand.take(record, reading)
+        if len(findings) > told:
+            told = _tell(strand, findings, told)
     checker.finish()
+    _tell(strand, findings, told)
+    strand.finish()
     meter.end_of_trace()
     return checker
+
+
+def _tell(strand: Strand, findings: list[Finding], told: int) -> int:
+    for finding in findings[told:]:
+        strand.found(finding)
+    return len(findings)
 
 
 def read_conversation(path: Path, profile_toml: str) -> list[tuple[AnyRecord, Reading | None]]:
