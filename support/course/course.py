@@ -140,6 +140,11 @@ class Strand:
             self._leave(line)
         self.course.lanes.recent.clear()
 
+    def person(self, connection: str) -> str:
+        """Whose connection it is; "?" where that is not known."""
+        line = self._lines.get(connection)
+        return line.person if line is not None else "?"
+
     def _line(self, connection: str) -> _Line:
         line = self._lines.get(connection)
         if line is None:
