@@ -73,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
     _serve(commands)
     _doctor(commands)
     _profile(commands)
+    _history(commands)
     _schema(commands)
     return top
 
@@ -140,6 +141,11 @@ def _run(commands: Any) -> None:
     how.add_argument(
         "--timeout", type=_positive(float), default=900, metavar="SECONDS",
         help="for the whole run; past it the verdict is INCONCLUSIVE (default: 900; example: --timeout 300)",
+    )  # fmt: skip
+    how.add_argument(
+        "--baseline", action="store_true",
+        help="block if it is slower than the sessions of this target that were approved before; without it that is "
+        "only shown (example: greenlight run --baseline)",
     )  # fmt: skip
     how.add_argument(
         "--fail-fast", action="store_true",
@@ -234,6 +240,20 @@ def _profile(commands: Any) -> None:
     )
 
 
+def _history(commands: Any) -> None:
+    history = _command(
+        commands, "history", "past sessions, their trend, and what is new, fixed and still there",
+        "greenlight history --environment staging --last 10",
+    )  # fmt: skip
+    history.add_argument(
+        "--environment", metavar="NAME", help="one target only, by its name (example: --environment embedded)"
+    )
+    history.add_argument(
+        "--last", type=_positive(int), default=20, metavar="N", help="so many sessions (default: 20; example: --last 5)"
+    )
+    _output(history)
+
+
 def _schema(commands: Any) -> None:
     schema = _command(
         commands, "schema", "print the JSON schemas of the report and the monitoring files",
@@ -269,6 +289,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
+def _looking_up(options: argparse.Namespace) -> int:
+    if options.command == "history":
+        from support.commands.history import history  # noqa: PLC0415
+
+        return history(options)
+    from support.commands.schema import schema  # noqa: PLC0415
+
+    return schema(options)
+
+
 def _judging(options: argparse.Namespace) -> int:
     from support.settings import Misconfigured  # noqa: PLC0415
 
@@ -285,10 +315,8 @@ def _judging(options: argparse.Namespace) -> int:
             from support.commands.profile import profile  # noqa: PLC0415
 
             return profile(options)
-        if options.command == "schema":
-            from support.commands.schema import schema  # noqa: PLC0415
-
-            return schema(options)
+        if options.command in ("history", "schema"):
+            return _looking_up(options)
         from support.commands.verdict import verdict  # noqa: PLC0415
 
         return verdict(options)

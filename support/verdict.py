@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
+from support.baseline import Compared
 from support.events import FIVE
 from support.findings import Finding, Severity
 from support.histogram import Summary
@@ -99,7 +100,7 @@ class Facts(msgspec.Struct, frozen=True):
 
     `gaps` are the reasons why evidence is incomplete; `absent` what the target declares that it cannot do, with the
     reason; `accepted` those of them that somebody answers for. `relations` say who could see whom, `patterns` what went
-    wrong over many answers.
+    wrong over many answers. `compared` is what came of the baseline, which decides where it is `gated`.
     """
 
     wanted: tuple[str, ...]
@@ -115,6 +116,8 @@ class Facts(msgspec.Struct, frozen=True):
     relations: tuple[Relation, ...] = ()
     recover_s: float = 5.0
     patterns: tuple[Occurrence, ...] = ()
+    compared: Compared | None = None
+    gated: bool = False
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -139,7 +142,10 @@ def decide(facts: Facts) -> Decision:
         criteria.append(_isolation(facts))
     if facts.observed.recovery is not None or (not facts.tags and "resilience" in facts.wanted):
         criteria.append(_recovery(facts))
-    criteria += [_patterns(facts), _evidence(facts)]
+    criteria.append(_patterns(facts))
+    if facts.gated and facts.compared is not None:
+        criteria.append(_baseline(facts.compared))
+    criteria.append(_evidence(facts))
     statuses = {criterion.status for criterion in criteria}
     if Status.FAILED in statuses:
         verdict = Verdict.BLOCKED
@@ -269,6 +275,12 @@ def _patterns(facts: Facts) -> Criterion:
         measured, status = "nothing came in which one could be seen", Status.INCONCLUSIVE
     requirement = "No critical failure pattern over all answers and all the time."
     return Criterion("PATTERNS", requirement, "0 critical", measured, facts.observed.messages, status)
+
+
+def _baseline(compared: Compared) -> Criterion:
+    status = {True: Status.FAILED, False: Status.PASSED, None: Status.INCONCLUSIVE}[compared.slower]
+    requirement = "It is not slower than the sessions that were approved before."
+    return Criterion("BASELINE", requirement, "within their noise", compared.said, 1, status)
 
 
 def _evidence(facts: Facts) -> Criterion:

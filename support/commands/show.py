@@ -20,8 +20,8 @@ _MOST_FINDINGS = 12
 _LOG_WIDTH = 160
 
 
-def conclude(folder: Path, console: Console, options: argparse.Namespace) -> int:
-    """Judges a session folder, writes its report and shows the verdict; returns the exit code."""
+def conclude(folder: Path, console: Console, options: argparse.Namespace) -> Judgement:
+    """Judges a session folder, writes its report, shows the verdict and leaves the rest of the files."""
     try:
         judgement = judge(folder)
         report = write_report(judgement, folder)
@@ -35,7 +35,7 @@ def conclude(folder: Path, console: Console, options: argparse.Namespace) -> int
         reason = "" if decision.verdict is Verdict.APPROVED else " ".join(decision.reason.split())
         print(f"VALIDATION_RESULT={decision.verdict}\nFAILURE_REASON={reason}\nREPORT={report}", flush=True)
     leave(judgement, folder, console)
-    return judgement.decision.verdict.exit_code
+    return judgement
 
 
 def _show(judgement: Judgement, folder: Path, report: Path, console: Console, *, verbose: bool) -> None:

@@ -6,7 +6,7 @@ from support.course.lanes import Lane, Lanes
 from support.course.windows import Window, Windows
 from support.events import ENDS, Control, Event, EventKind, Reading, each
 from support.findings import Finding
-from support.trace import AnyRecord, Closed, Opened, Received, Sent, TimedOut
+from support.trace import AnyRecord, Closed, Cut, Opened, Received, Sent, TimedOut
 
 _INDEX = {kind: number for number, kind in enumerate(EventKind)}
 _MOST_ASKED = 256
@@ -40,13 +40,14 @@ class Broken:
 class _Line:
     """One connection. `provoked`: the suite gave the backend a reason to complain or to close it."""
 
-    __slots__ = ("asked", "open", "person", "provoked", "slowed", "welcome")
+    __slots__ = ("asked", "cut", "open", "person", "provoked", "slowed", "welcome")
 
     def __init__(self, person: str) -> None:
         self.person = person
         self.open = False
         self.welcome = True
         self.provoked = False
+        self.cut = False
         self.slowed = False
         self.asked: dict[str, Lane] = {}
 
@@ -68,15 +69,15 @@ class Course:
         self.troubles: list[tuple[float, str]] = []
         self.open = self.busy = 0
         self.ended_at = 0.0
-        self._window: Window
-        self._begin = self._end = 0.0
+        self.latest: Window
+        self.begin = self.end = 0.0
 
     def window(self, at: float) -> Window:
         """The window of a moment (seconds since the epoch)."""
-        if not self._begin <= at < self._end:
-            self._window, self._begin, self._end = self.windows.at(at)
-            self.ended_at = max(self.ended_at, at)
-        return self._window
+        if not self.begin <= at < self.end:
+            self.latest, self.begin, self.end = self.windows.at(at)
+        self.ended_at = max(self.ended_at, at)
+        return self.latest
 
     def strand(self, scenario: str, epoch_s: float) -> "Strand":
         """Where the records of one more trace go; `epoch_s` is the wall time of its zero."""
@@ -96,18 +97,15 @@ class Strand:
 
     def take(self, record: AnyRecord, reading: Reading | None) -> None:
         """One record, with how it was read."""
+        course = self.course
         at = self._last_at = record.at + self.epoch_s
-        window = self.course.window(at)
-        if isinstance(record, Received):
+        window = course.latest if course.begin <= at < course.end else course.window(at)
+        if type(record) is Received:
             window.messages += 1
             if type(reading) is Event:
                 self._event(reading, record.connection, at, window)
                 return
-            for part in each(reading):
-                if isinstance(part, Event):
-                    self._event(part, record.connection, at, window)
-                elif isinstance(part, Control) and part.name == "error":
-                    self._error(self._line(record.connection), f"error {part.values.get('code')}", at, window)
+            self._frame(reading, record.connection, at, window)
         elif isinstance(record, Sent):
             self._sent(record, at, window)
         elif isinstance(record, Opened):
@@ -116,9 +114,10 @@ class Strand:
             self._closed(record, at, window)
         elif isinstance(record, TimedOut):
             self._waited(record, at)
-        else:
-            # Whatever else the suite does to a line is a reason for it to end.
-            self._line(record.connection).provoked = True
+        elif isinstance(record, Cut):
+            # What the suite itself does to a line is a reason for it to end, or not to come about.
+            line = self._line(record.connection)
+            line.provoked = line.cut = True
 
     def found(self, finding: Finding) -> None:
         """A rule has objected, just now."""
@@ -136,6 +135,7 @@ class Strand:
 
     def finish(self) -> None:
         """The trace is complete."""
+        self.course.window(self._last_at)
         for line in self._lines.values():
             self._leave(line)
         self.course.lanes.recent.clear()
@@ -163,6 +163,14 @@ class Strand:
 
     # One kind of record each ----------------------------------------------------------------------------------------
 
+    def _frame(self, reading: Reading | None, connection: str, at: float, window: Window) -> None:
+        """A frame that is not just one event."""
+        for part in each(reading):
+            if isinstance(part, Event):
+                self._event(part, connection, at, window)
+            elif isinstance(part, Control) and part.name == "error":
+                self._error(self._line(connection), f"error {part.values.get('code')}", at, window)
+
     def _event(self, event: Event, connection: str, at: float, window: Window) -> None:
         course, kind = self.course, event.kind
         # What a profile infers was not shown to anybody; it only says that the answer goes on or is over.
@@ -172,8 +180,10 @@ class Strand:
         line = self._lines.get(connection)
         if line is None:
             line = self._line(connection)
-        if event.server_s is not None and course.offset_s is not None and not line.slowed:
-            window.delay(int(max(at - event.server_s + course.offset_s, 0.0) * 1e6))
+        stamp, offset = event.server_s, course.offset_s
+        if stamp is not None and offset is not None and not line.slowed:
+            late = at - stamp + offset
+            window.delay(int(late * 1e6) if late > 0.0 else 0)
         run = event.parent or event.run
         lane = self._lanes.get(run) if run is not None else None
         if lane is None:
@@ -221,6 +231,9 @@ class Strand:
         line = self._line(sent.connection)
         if sent.what in ("invalid", "pings") or sent.foreign:
             line.provoked = True
+        if sent.what == "restore":
+            # What waited for its person to come back says nothing of how quick the backend is.
+            line.slowed = True
         if sent.what != "start" or sent.foreign:
             return
         window.asked += 1
@@ -251,7 +264,7 @@ class Strand:
             return
         # A pass that is going to end takes the connection with it.
         line.provoked = line.provoked or opened.expires_at is not None
-        line.slowed = bool(getattr(opened, "proxied", False))
+        line.slowed = opened.proxied
         line.open = True
         course = self.course
         course.open += 1
@@ -272,7 +285,7 @@ class Strand:
             window.dropped += 1
             told = f"'{self.scenario}', {line.person}: closed by {closed.by} ({closed.code})"
             _remember(self.course.troubles, (at, told))
-        if closed.by != "client" or line.provoked:
+        if closed.by != "client" or line.cut:
             for lane in line.asked.values():
                 lane.cut = at - lane.asked_at
         self._leave(line)

@@ -10,6 +10,7 @@ _MOST_RECENT = 256
 _MOST_GUILTY = 40
 _MOST_OF_A_RULE = 4
 _MOST_SCENARIOS = 400
+_TOOL_EXECUTING, _TOOL_COMPLETED = EventKind.TOOL_EXECUTING, EventKind.TOOL_COMPLETED
 
 
 class Lane:
@@ -50,16 +51,21 @@ class Lane:
 
     def take(self, event: Event, at: float) -> None:
         """One event of the answer or of a helper's. `at`: seconds since the epoch."""
-        since = self.wait(at)
-        kind = event.kind
-        if len(self.marks) < _MOST_MARKS:
-            self.marks.append((since, kind))
+        since = at - self.asked_at
+        begin, end = self.silence
+        if since - self.last > end - begin:
+            self.silence = (self.last, since)
+        self.last = since
+        kind, marks = event.kind, self.marks
+        if len(marks) < _MOST_MARKS:
+            marks.append((since, kind))
         else:
             self.left_out += 1
-            self.marks[-1] = (since, kind)
-        if kind is EventKind.TOOL_EXECUTING and len(self.tools) + len(self._open) < _MOST_MARKS:
-            self._open[event.call or event.tool or ""] = (since, event.tool or "?")
-        elif kind is EventKind.TOOL_COMPLETED and self._open:
+            marks[-1] = (since, kind)
+        if kind is _TOOL_EXECUTING:
+            if len(self.tools) + len(self._open) < _MOST_MARKS:
+                self._open[event.call or event.tool or ""] = (since, event.tool or "?")
+        elif kind is _TOOL_COMPLETED and self._open:
             begun = self._open.pop(event.call or event.tool or "", None)
             if begun is not None:
                 self.tools.append((begun[0], since, begun[1]))

@@ -56,8 +56,10 @@ class Window:
         """Adds one latency."""
         self.samples += 1
         self.delay_us += us
-        number = bucket(us)
-        self.delays[number] = self.delays.get(number, 0) + 1
+        shift = us.bit_length() - 4
+        number = (shift + 1) * _STEPS + ((us >> shift) & 7) if shift > -1 else us
+        delays = self.delays
+        delays[number] = delays.get(number, 0) + 1
 
     def join(self, other: "Window") -> None:
         """Adds what happened in another one."""

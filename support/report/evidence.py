@@ -4,6 +4,7 @@
 - evidence/ledger.jsonl: what was selected, and what became of it
 - evidence/traces/*.jsonl: every frame of every scenario
 - evidence/measurements.json: what the traces cannot show
+- evidence/baseline.json: the sessions before that it is held against
 """
 
 import os
@@ -14,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from support.baseline import Baseline
 from support.rules.state import Budgets
 from support.verdict import Outcome
 
@@ -118,6 +120,15 @@ class Evidence:
     def measured(self, measurements: Measurements) -> None:
         """What was measured over the whole run."""
         write_whole(self.folder / "measurements.json", msgspec.json.format(_encoder.encode(measurements)))
+
+    def compared_with(self, baseline: Baseline) -> None:
+        """The sessions that this one is held against."""
+        write_whole(self.folder / "baseline.json", msgspec.json.format(_encoder.encode(baseline)))
+
+    def baseline(self) -> Baseline | None:
+        """The same, or None where it is held against none. Raises msgspec.MsgspecError."""
+        path = self.folder / "baseline.json"
+        return msgspec.json.decode(path.read_bytes(), type=Baseline) if path.exists() else None
 
     def measurements(self) -> Measurements | None:
         """What was measured, or None where the run did not come that far. Raises msgspec.MsgspecError."""

@@ -1,9 +1,11 @@
 """From an evidence folder to a verdict: the same on any machine, as often as one likes."""
 
+import gc
 from pathlib import Path
 
 import msgspec
 
+from support.baseline import Compared, compare
 from support.course.course import Course
 from support.findings import Finding
 from support.patterns.catalogue import Occurrence
@@ -17,6 +19,7 @@ from support.wire.profile import Profile
 from support.wire.spec import ProfileError
 
 _MOST_UNMAPPED = 0.05
+_SELDOM = 50_000
 
 
 class NoEvidence(Exception):  # noqa: N818 -- reads as what the folder holds
@@ -49,6 +52,7 @@ class Judgement(msgspec.Struct, frozen=True):
     cells: tuple[CutCell, ...] = ()
     patterns: tuple[Occurrence, ...] = ()
     durations: dict[str, float] = {}
+    compared: Compared | None = None
     course: Course = msgspec.field(default_factory=lambda: Course(None))
 
 
@@ -71,6 +75,16 @@ class _Ledger:
 
 def judge(folder: Path) -> Judgement:
     """Judges a session folder. Raises NoEvidence for one that holds none."""
+    # What is kept of millions of records is bounded and has few cycles: looking for them often costs a lot of time.
+    usual = gc.get_threshold()
+    gc.set_threshold(_SELDOM, 50, 1000)
+    try:
+        return _judge(folder)
+    finally:
+        gc.set_threshold(*usual)
+
+
+def _judge(folder: Path) -> Judgement:
     evidence = Evidence(folder)
     session, profile = _opened(evidence, folder)
     ledger = _Ledger(evidence)
@@ -109,6 +123,7 @@ def judge(folder: Path) -> Judgement:
     observed = meter.observed()
     if observed.messages and observed.unmapped > _MOST_UNMAPPED * observed.messages:
         gaps.append(f"{observed.unmapped} of {observed.messages} messages could not be read with the profile")
+    compared = _compared(evidence, observed, gaps)
     patterns = detect(course, Limits(session.latency_ms_avg), _memory(measurements))
     scenarios = tuple(_result(selected, ledger.finished.get(key)) for key, selected in ledger.selected.items())
     facts = Facts(
@@ -117,6 +132,7 @@ def judge(folder: Path) -> Judgement:
         absent=session.absent, accepted=session.accepted, success_percent=session.success_percent,
         latency_ms_avg=session.latency_ms_avg, recover_s=session.budgets.recover_s, relations=tuple(relations),
         patterns=patterns,
+        compared=compared[0], gated=compared[1],
     )  # fmt: skip
     return Judgement(
         session,
@@ -130,6 +146,7 @@ def judge(folder: Path) -> Judgement:
         tuple(cells),
         patterns,
         {entry.key: entry.duration_s for entry in ledger.finished.values()},
+        facts.compared,
         course,
     )
 
@@ -146,6 +163,18 @@ def _opened(evidence: Evidence, folder: Path) -> tuple[Judged, Profile]:
         return session, Profile.from_toml(session.profile_toml)
     except ProfileError as error:
         raise NoEvidence(f"{folder} cannot be judged: the profile in its evidence: {error}") from error
+
+
+def _compared(evidence: Evidence, observed: Observed, gaps: list[str]) -> tuple[Compared | None, bool]:
+    """What comes of the baseline in the evidence, and whether it gates."""
+    try:
+        baseline = evidence.baseline()
+    except (OSError, msgspec.MsgspecError) as error:
+        gaps.append(f"baseline.json is not whole: {error}")
+        return None, False
+    if baseline is None:
+        return None, False
+    return compare(baseline, observed.latency, observed.acknowledgement), baseline.gate
 
 
 def _memory(measurements: Measurements | None) -> Memory:

@@ -17,6 +17,8 @@ from support.verdict import Observed
 from support.wire.profile import Profile
 from support.wire.values import read_stamp
 
+_MOST_ANSWERS = 1024
+
 
 class Torn(Exception):  # noqa: N818 -- reads as what happened to the trace
     """A trace that is not whole."""
@@ -64,6 +66,7 @@ class Meter:
         self.recovery = Recovery()
         self._delayed: set[str] = set()
         self._answers: dict[str, _Answer] = {}
+        self._by_run: dict[str, _Answer] = {}
         self._pings: dict[str, float] = {}
         self._expiring: set[str] = set()
         self.offset_s: float | None = 0.0 if clock == "same-host" else None
@@ -110,6 +113,8 @@ class Meter:
     def _sent(self, sent: Sent) -> None:
         if sent.what == "start" and sent.request is not None:
             self._answers[sent.request] = _Answer(sent)
+            if len(self._answers) > _MOST_ANSWERS:
+                self._forget()
         elif sent.what == "restore":
             self._delayed.add(sent.connection)
         elif sent.what == "ping" and sent.nonce is not None:
@@ -120,6 +125,9 @@ class Meter:
 
     def _received(self, reading: Reading | None, record: Received, epoch_s: float) -> None:
         self.messages += 1
+        if type(reading) is Event and not reading.synthesised:
+            self._event(reading, record.connection, record.at, epoch_s)
+            return
         parts = list(each(reading))
         self.unmapped += any(isinstance(part, Unmapped) for part in parts)
         for part in parts:
@@ -138,7 +146,10 @@ class Meter:
         answer = self._answer_of(event, connection) if event.parent is None else None
         if answer is None:
             return
-        answer.run = event.run
+        if answer.run != event.run:
+            answer.run = event.run
+            if event.run is not None:
+                self._by_run[event.run] = answer
         answer.settled = answer.settled or event.kind in ENDS
         answer.counts[event.kind] = answer.counts.get(event.kind, 0) + 1
         if is_news and event.kind is EventKind.STARTED and answer.counts[event.kind] == 1:
@@ -148,9 +159,11 @@ class Meter:
         """By the request where the wire has one, else by the run; a run that is new answers the oldest question."""
         if event.request is not None:
             return self._answers.get(event.request)
-        here = [answer for answer in self._answers.values() if answer.connection == connection]
-        known = next((answer for answer in here if event.run is not None and answer.run == event.run), None)
-        return known or next((answer for answer in here if answer.run is None and not answer.settled), None)
+        known = self._by_run.get(event.run) if event.run is not None else None
+        if known is not None and known.connection == connection:
+            return known
+        here = (answer for answer in self._answers.values() if answer.connection == connection)
+        return next((answer for answer in here if answer.run is None and not answer.settled), None)
 
     def _control(self, control: Control, at: float, epoch_s: float) -> None:
         sent_at = self._pings.pop(str(control.values.get("nonce")), None) if control.name == "pong" else None
@@ -166,18 +179,31 @@ class Meter:
     def end_of_trace(self) -> None:
         """Settles what the questions of one trace asked for."""
         for answer in self._answers.values():
-            due = {kind: count for kind, count in answer.expected().items() if kind not in self.absent}
-            self.expected += sum(due.values())
-            self.arrived += sum(min(count, answer.counts.get(kind, 0)) for kind, count in due.items())
-            expect = answer.expect
-            if due and expect is not None and expect.tools and expect.end is EventKind.COMPLETED:
-                self.five_expected += 1
-                self.five_shown += all(answer.counts.get(kind) for kind in FIVE if kind not in self.absent)
+            self._sum_up(answer)
         self._answers.clear()
+        self._by_run.clear()
         self._expiring.clear()
         self._pings.clear()
         self._delayed.clear()
         self.recovery.end_of_trace()
+
+    def _sum_up(self, answer: "_Answer") -> None:
+        due = {kind: count for kind, count in answer.expected().items() if kind not in self.absent}
+        self.expected += sum(due.values())
+        self.arrived += sum(min(count, answer.counts.get(kind, 0)) for kind, count in due.items())
+        expect = answer.expect
+        if due and expect is not None and expect.tools and expect.end is EventKind.COMPLETED:
+            self.five_expected += 1
+            self.five_shown += all(answer.counts.get(kind) for kind in FIVE if kind not in self.absent)
+
+    def _forget(self) -> None:
+        """Of the older half, sums up those that have ended: what comes later than that belongs to none of them."""
+        for request, answer in list(self._answers.items())[: _MOST_ANSWERS // 2]:
+            if answer.settled:
+                self._sum_up(answer)
+                del self._answers[request]
+                if answer.run is not None:
+                    self._by_run.pop(answer.run, None)
 
     def observed(self) -> Observed:
         """The figures so far."""
@@ -210,11 +236,12 @@ def _replay(lines: Iterable[bytes], profile: Profile, budgets: Budgets, meter: M
     checker = TraceChecker(profile, budgets, epoch_s)
     strand = course.strand(header.scenario, epoch_s)
     findings, told = checker.findings, 0
+    feed, count, gather = checker.feed, meter.take, strand.take
     for record in records:
-        reading = checker.feed(record)
-        meter.take(record, reading, epoch_s)
+        reading = feed(record)
+        count(record, reading, epoch_s)
         course.offset_s = meter.offset_s
-        strand.take(record, reading)
+        gather(record, reading)
         if len(findings) > told:
             told = _tell(strand, findings, told)
     checker.finish()

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from support.baseline import Baseline
 from support.course.summary import FailurePatterns, MonitoringSummary
 from support.report.evidence import Entry, Judged, Measurements
 from support.trace import AnyRecord, Header
@@ -88,6 +89,7 @@ def schemas() -> dict[str, Schema]:
         "alerts.log": _alert(),
         "evidence/session.json": msgspec.json.schema(Judged),
         "evidence/measurements.json": msgspec.json.schema(Measurements),
+        "evidence/baseline.json": msgspec.json.schema(Baseline),
         "evidence/ledger.jsonl": msgspec.json.schema(Entry),
         "evidence/traces/*.jsonl": _trace(),
     }

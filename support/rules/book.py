@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from support.rules.state import OpenTool, Run, Stage, Thread, Windows
 
-_MOST_ENDED = 65_536
-# The last 65,536 that were answered, and as many open ones.
+_MOST_ENDED = 16_384
+# Those that were answered last, and as many open ones.
 _MOST_REQUESTS = 131_072
 _MOST_THREADS = 262_144
 _MOST_USERS = 262_144
