@@ -163,10 +163,10 @@ def _check(database: sqlite3.Connection) -> None:
     (state,) = database.execute("PRAGMA quick_check(1)").fetchone()
     if state != "ok":
         raise sqlite3.DatabaseError(state)
-    database.executescript(_SCHEMA)
     columns = [row[1] for row in database.execute("PRAGMA table_info(session)")]
-    if columns != list(_COLUMNS):
+    if columns not in ([], list(_COLUMNS)):
         raise sqlite3.DatabaseError("it was written by another version")
+    database.executescript(_SCHEMA)
 
 
 def _row(judgement: Judgement) -> Sequence[object]:

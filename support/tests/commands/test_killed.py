@@ -29,9 +29,7 @@ def test_ten_random_moments(tmp_path: Path) -> None:
         with started(
             tmp_path, "run", "--output-dir", "reports", "--categories", "functional", env=environ()
         ) as process:
-            wait_for(
-                lambda: len(_finished(tmp_path, known)) >= reached or process.poll() is not None, "that moment", 60
-            )
+            _wait_for_moment(tmp_path, known, reached, process)
             process.kill()
             process.wait()
         new = [session for session in _sessions(tmp_path) if session not in known]
