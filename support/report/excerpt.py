@@ -8,6 +8,7 @@ from typing import NamedTuple
 from support.events import Reading
 from support.findings import printable, printable_lines
 from support.report.conversation import describe
+from support.rules.canary_words import named
 from support.trace import AnyRecord, Opened, Received, Sent, encode_record, read_trace
 from support.wire.profile import Profile
 
@@ -61,7 +62,7 @@ def _row(record: AnyRecord, profile: Profile, people: dict[str, str], marked: Co
         reading = profile.read(record.raw(), binary=record.binary)
     what, text = describe(record, reading)
     is_marked = record.n in marked
-    shown = printable(" ".join(text[: 4 * _TEXT].split()))
+    shown = printable(" ".join(named(text)[: 4 * _TEXT].split()))
     frame = _frame(record) if is_marked else ""
     return Row(
         record.n, f"{record.at:.3f}", people.get(record.connection, "?"), what,
@@ -72,4 +73,4 @@ def _row(record: AnyRecord, profile: Profile, people: dict[str, str], marked: Co
 def _frame(record: AnyRecord) -> str:
     raw = record.text or "" if isinstance(record, Sent | Received) else ""
     text = raw or encode_record(record).decode()
-    return printable_lines(text[:_FRAME])
+    return printable_lines(named(text)[:_FRAME])

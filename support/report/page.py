@@ -14,6 +14,7 @@ from support.report.evidence import write_whole
 from support.report.excerpt import Row, excerpt
 from support.report.judge import Attributed, Judgement
 from support.report.pictures import Picture
+from support.rules.canary_words import named
 from support.verdict import CATEGORIES, Criterion, Outcome, Status, Verdict
 from support.wire.profile import Profile
 
@@ -84,8 +85,8 @@ def write_page(judgement: Judgement, folder: Path, pictures: Sequence[Picture], 
 
 
 def _visible(value: Any) -> Any:
-    """Whatever a target sent, no character of it acts: none reverses the direction of writing, or hides."""
-    return printable_lines(value) if type(value) is str else value
+    """Whatever a target sent, no character of it acts, and a canary is shown by its owner's name."""
+    return printable_lines(named(value)) if type(value) is str else value
 
 
 def _as_named(folder: Path) -> str:

@@ -26,9 +26,8 @@ def test_ten_random_moments(tmp_path: Path) -> None:
     moments = random.Random(SEED)
     for _ in range(10):
         reached = moments.randrange(0, 26)
-        with started(
-            tmp_path, "run", "--output-dir", "reports", "--categories", "functional", env=environ()
-        ) as process:
+        arguments = ("run", "--output-dir", "reports", "--categories", "functional")
+        with started(tmp_path, *arguments, env=environ()) as process:
             _wait_for_moment(tmp_path, known, reached, process)
             process.kill()
             process.wait()

@@ -11,6 +11,7 @@ import pytest
 from support.report.judge import Judgement, judge
 from support.report.page import write_page
 from support.report.pictures import DASHBOARD, TIMELINE, draw_pictures
+from support.rules.canary_words import canary_word
 from support.tests.report.folders import ENDED, FINISHED, SELECTED, write
 from support.tests.rules.talk import Talk, asked
 
@@ -131,6 +132,15 @@ def test_without_a_browser_it_still_names_nothing_outside(tmp_path: Path) -> Non
     assert "<script" not in html
     ids = re.findall(r'\bid="([^"]+)"', html)
     assert len(ids) == len(set(ids))
+
+
+def test_a_canary_is_shown_by_its_owners_name(tmp_path: Path) -> None:
+    word = canary_word("Bashir", "abcdefgh")
+    _, path = paged(tmp_path, asked().started().thinking().completed(result=f"There is rain, {word}.").close())
+    html = path.read_text(encoding="utf-8")
+
+    assert word not in html
+    assert "canary of Bashir" in html
 
 
 def test_pictures_are_files_too_and_all_others_of_the_folder_are_shown(tmp_path: Path) -> None:
