@@ -16,8 +16,8 @@ _TOOL_EXECUTING, _TOOL_COMPLETED = EventKind.TOOL_EXECUTING, EventKind.TOOL_COMP
 class Lane:
     """One answer. Times are seconds since the question (`asked_at`, seconds since the epoch).
 
-    `marks` are (time, kind), of which the middle ones may be left out; `tools` are (begin, end or None, name); `cut` is
-    when the line was lost before the end; `found` are (time, rule).
+    `marks` are (time, kind), of which the middle ones may be left out; `tools` that are done are (begin, end, name);
+    `cut` is when the line was lost before the end; `found` are (time, rule).
     """
 
     __slots__ = (
@@ -33,7 +33,7 @@ class Lane:
         self.asked_at = asked_at
         self.run: str | None = None
         self.marks: list[tuple[float, EventKind]] = []
-        self.tools: list[tuple[float, float | None, str]] = []
+        self.tools: list[tuple[float, float, str]] = []
         self.found: list[tuple[float, str]] = []
         self.cut: float | None = None
         self.left_out = 0
@@ -70,10 +70,10 @@ class Lane:
             if begun is not None:
                 self.tools.append((begun[0], since, begun[1]))
 
-    def close(self) -> None:
-        """Nothing more of it will come: tools that are still open have no end."""
-        self.tools += [(begun, None, name) for begun, name in self._open.values()]
-        self._open.clear()
+    @property
+    def bars(self) -> list[tuple[float, float | None, str]]:
+        """The tools to draw: (begin, end or None for one that never finished, name)."""
+        return [*self.tools, *((begun, None, name) for begun, name in self._open.values())]
 
 
 class Lanes:
@@ -87,7 +87,6 @@ class Lanes:
 
     def done(self, lane: Lane) -> None:
         """An answer that has come to its end, in whatever way."""
-        lane.close()
         self.recent.append(lane)
         longest = self.of_scenario.get(lane.scenario)
         known = longest is not None or len(self.of_scenario) < _MOST_SCENARIOS

@@ -73,7 +73,7 @@ def _sustained(course: Course, limits: Limits) -> Occurrence | None:
     stretch: list[tuple[float, Window]] = []
     width = max(_STEP_S, course.windows.width_s)
     for begin, window in course.windows.joined(_STEP_S):
-        if window.samples < _LEAST_SAMPLES:
+        if not window.samples:
             continue
         if window.delay_ms <= limits.latency_ms_avg:
             stretch = []

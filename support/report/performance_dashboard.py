@@ -3,6 +3,7 @@
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from support.course.course import Course
 from support.course.windows import Window, bucket_ms, percentiles_ms
@@ -89,6 +90,7 @@ def _distribution(axis: Any, whole: Window, limit_ms: float) -> None:
     axis.axvline(whole.delay_ms, color=INK, linewidth=1.4, linestyle=":", label=f"average: {whole.delay_ms:.1f} ms")
     axis.set_xlim(min(edges[0], limit_ms) / 2, max(edges[-1], limit_ms) * 2)
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set_xlabel("milliseconds", fontsize=9, color=FAINT)
     axis.set_ylabel("% of the events", fontsize=9, color=FAINT)
     axis.set_ylim(0, axis.get_ylim()[1] * 1.25)
@@ -110,6 +112,7 @@ def _percentiles(axis: Any, points: list[tuple[float, Window]], limit_ms: float)
     _threshold(axis, limit_ms, f"allowed on average: {limit_ms:g} ms")
     axis.set_yscale("log")
     axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.yaxis.set_minor_formatter(NullFormatter())
     axis.yaxis.grid(visible=True, color=GRID)
     low, high = axis.get_ylim()
     axis.set_ylim(low, high * 4)

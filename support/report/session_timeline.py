@@ -163,7 +163,7 @@ def _lane(axis: Any, lane: Lane, row: int) -> None:
     begin, end = lane.silence
     if end - begin >= _LEAST_SILENCE_S:
         axis.barh(row, end - begin, left=begin, height=0.5, color=PAPER, edgecolor=FAINT, hatch="////", linewidth=0.5)
-    for begun, done, _ in lane.tools:
+    for begun, done, _ in lane.bars:
         until = lane.last if done is None else done
         edge = VERMILION if done is None else ORANGE
         axis.barh(row, until - begun, left=begun, height=0.62, color="#fbe3b5", edgecolor=edge, linewidth=1, zorder=2)

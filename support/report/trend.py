@@ -69,7 +69,7 @@ def as_html(sessions: Sequence[Past], changed: Changed | None, regression: str =
     )  # fmt: skip
     said = f"<p>{escape(printable(regression))}</p>" if regression else ""
     return (
-        f"{said}<div class='wide'><table><tbody>{lines}</tbody></table></div>{_changes(changed)}"
+        f"{said}<div class='wide'><table style='width:auto'><tbody>{lines}</tbody></table></div>{_changes(changed)}"
         f"<div class='wide' tabindex='0' role='region' aria-label='Sessions'><table><thead><tr>{heads}</tr></thead>"
         f"<tbody>{rows}</tbody></table></div>"
     )

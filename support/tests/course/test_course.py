@@ -4,6 +4,7 @@ from support.course.course import Course
 from support.course.windows import Window
 from support.rules.trace_checker import TraceChecker
 from support.tests.rules.talk import EPOCH_S, PROFILE, TOOL_QUESTION, Talk, asked
+from support.trace import Cut
 
 
 def course_of(talk: Talk, course: Course | None = None) -> Course:
@@ -93,6 +94,23 @@ def test_lanes_show_tools_silences_and_findings() -> None:
     assert (round(begun, 1), done and round(done, 1), name) == (0.3, 3.4, "weather")
     assert [round(moment, 1) for moment in lane.silence] == [3.4, 11.5]
     assert [rule for _, rule in lane.found] == ["TIMELINESS-2"]
+
+
+def test_who_stays_connected_is_counted_all_the_time() -> None:
+    course = course_of(Talk().open().wait(5.0).ask().wait(5.0).started().completed().close())
+
+    assert [(window.open_most, window.busy_most) for _, window in course.windows][1:3] == [(1, 1), (1, 1)]
+    assert (course.open, course.busy) == (0, 0)
+
+
+def test_a_tool_that_ends_after_the_line_was_lost_has_ended() -> None:
+    talk = asked().started().executing().add(Cut, "c1", way="reset").close("nobody", None)
+    talk.open(connection="c2").send("restore", "c2", thread="t1", last_seq=2)
+    talk.tool_done(connection="c2").completed(connection="c2").close(connection="c2")
+    (lane,) = course_of(talk).lanes.chosen(9)
+
+    assert [bar[1] is not None for bar in lane.bars] == [True]
+    assert lane.cut is not None
 
 
 def test_a_wait_in_vain_is_a_silence() -> None:

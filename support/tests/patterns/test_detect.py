@@ -70,6 +70,14 @@ def test_latency_has_to_stay_high(delays: list[float], expected: list[str]) -> N
     assert seen(steady(delays)) == expected
 
 
+def test_few_events_a_second_are_enough_if_they_are_late_for_long() -> None:
+    course = Course(0.0)
+    for number in range(60):
+        course.window(EPOCH_S + number).delay(300_000)
+
+    assert seen(course) == ["SUSTAINED_HIGH_LATENCY"]
+
+
 def test_what_was_measured_is_told() -> None:
     (occurrence,) = detect(steady([5.0] * 5 + [120.0] * 10 + [5.0] * 5), LIMITS)
 
