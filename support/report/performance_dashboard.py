@@ -3,7 +3,7 @@
 from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from support.course.course import Course
 from support.course.windows import Window, bucket_ms, percentiles_ms
@@ -27,7 +27,7 @@ from support.verdict import Observed, success_percent
 
 _HEIGHT_IN = 7.6
 _MOST_POINTS = 120
-_LEAST_FOR_P99 = 20
+_FEW_DECADES = 200.0
 
 
 def draw_dashboard(
@@ -73,6 +73,14 @@ def _threshold(axis: Any, at: float, text: str, *, upright: bool = False) -> Non
     line(at, color=VERMILION, linewidth=1.6, linestyle=(0, (5, 2)), zorder=4, label=text)
 
 
+def _log_labels(axis: Any, limits: tuple[float, float]) -> None:
+    """Plain numbers, and enough of them: at 1, 2 and 5 of each decade where there are few decades."""
+    few = limits[1] < _FEW_DECADES * limits[0]
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,)))
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_formatter(NullFormatter())
+
+
 def _distribution(axis: Any, whole: Window, limit_ms: float) -> None:
     plain_axes(axis, "Latency of events")
     if not whole.samples:
@@ -89,8 +97,7 @@ def _distribution(axis: Any, whole: Window, limit_ms: float) -> None:
     _threshold(axis, limit_ms, f"allowed on average: {limit_ms:g} ms", upright=True)
     axis.axvline(whole.delay_ms, color=INK, linewidth=1.4, linestyle=":", label=f"average: {whole.delay_ms:.1f} ms")
     axis.set_xlim(min(edges[0], limit_ms) / 2, max(edges[-1], limit_ms) * 2)
-    axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axis.xaxis.set_minor_formatter(NullFormatter())
+    _log_labels(axis.xaxis, axis.get_xlim())
     axis.set_xlabel("milliseconds", fontsize=9, color=FAINT)
     axis.set_ylabel("% of the events", fontsize=9, color=FAINT)
     axis.set_ylim(0, axis.get_ylim()[1] * 1.25)
@@ -111,11 +118,10 @@ def _percentiles(axis: Any, points: list[tuple[float, Window]], limit_ms: float)
         axis.plot(times, values, color=colour, linestyle=dash, linewidth=width, label=name, marker=marker)
     _threshold(axis, limit_ms, f"allowed on average: {limit_ms:g} ms")
     axis.set_yscale("log")
-    axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axis.yaxis.set_minor_formatter(NullFormatter())
     axis.yaxis.grid(visible=True, color=GRID)
     low, high = axis.get_ylim()
     axis.set_ylim(low, high * 4)
+    _log_labels(axis.yaxis, axis.get_ylim())
     axis.set_ylabel("milliseconds", fontsize=9, color=FAINT)
     axis.set_xlabel("seconds since the session began", fontsize=9, color=FAINT)
     axis.legend(fontsize=8, frameon=False, ncols=2, loc="upper left", labelcolor=INK)
