@@ -1,6 +1,7 @@
 """Lanes: single answers as they came, event by event, to be drawn. Few are kept, however many there are."""
 
 from collections import deque
+from itertools import pairwise
 
 from support.events import Event, EventKind
 from support.findings import Finding
@@ -10,19 +11,17 @@ _MOST_RECENT = 256
 _MOST_GUILTY = 40
 _MOST_OF_A_RULE = 4
 _MOST_SCENARIOS = 400
-_TOOL_EXECUTING, _TOOL_COMPLETED = EventKind.TOOL_EXECUTING, EventKind.TOOL_COMPLETED
 
 
 class Lane:
     """One answer. Times are seconds since the question (`asked_at`, seconds since the epoch).
 
-    `marks` are (time, kind), of which the middle ones may be left out; `tools` that are done are (begin, end, name);
-    `cut` is when the line was lost before the end; `found` are (time, rule).
+    `last` is when something was seen, or waited for in vain, for the last time; `cut` when the line was lost before the
+    end; `found` are (time, rule). Of very many events the last one and the first are kept.
     """
 
     __slots__ = (
-        "_open", "asked_at", "connection", "cut", "found", "last", "left_out", "marks", "person", "prompt", "run",
-        "scenario", "silence", "tools",
+        "_seen", "asked_at", "connection", "cut", "found", "person", "prompt", "run", "scenario", "waited",
     )  # fmt: skip
 
     def __init__(self, scenario: str, person: str, connection: str, prompt: str, asked_at: float) -> None:
@@ -32,48 +31,52 @@ class Lane:
         self.prompt = prompt
         self.asked_at = asked_at
         self.run: str | None = None
-        self.marks: list[tuple[float, EventKind]] = []
-        self.tools: list[tuple[float, float, str]] = []
         self.found: list[tuple[float, str]] = []
         self.cut: float | None = None
-        self.left_out = 0
-        self.last = 0.0
-        self.silence = (0.0, 0.0)
-        self._open: dict[str, tuple[float, str]] = {}
+        self.waited = 0.0
+        self._seen: list[tuple[float, Event]] = []
 
-    def wait(self, at: float) -> float:
-        """It was waited for until `at` (seconds since the epoch); returns how long since the question."""
-        since = at - self.asked_at
-        if since - self.last > self.silence[1] - self.silence[0]:
-            self.silence = (self.last, since)
-        self.last = since
-        return since
+    def wait(self, at: float) -> None:
+        """It was waited for until `at` (seconds since the epoch)."""
+        self.waited = at - self.asked_at
 
     def take(self, event: Event, at: float) -> None:
         """One event of the answer or of a helper's. `at`: seconds since the epoch."""
-        since = at - self.asked_at
-        begin, end = self.silence
-        if since - self.last > end - begin:
-            self.silence = (self.last, since)
-        self.last = since
-        kind, marks = event.kind, self.marks
-        if len(marks) < _MOST_MARKS:
-            marks.append((since, kind))
-        else:
-            self.left_out += 1
-            marks[-1] = (since, kind)
-        if kind is _TOOL_EXECUTING:
-            if len(self.tools) + len(self._open) < _MOST_MARKS:
-                self._open[event.call or event.tool or ""] = (since, event.tool or "?")
-        elif kind is _TOOL_COMPLETED and self._open:
-            begun = self._open.pop(event.call or event.tool or "", None)
-            if begun is not None:
-                self.tools.append((begun[0], since, begun[1]))
+        # Of the millions of answers that end without being drawn, nothing more than this is worked out.
+        seen = self._seen
+        if len(seen) >= _MOST_MARKS:
+            seen.pop()
+        seen.append((at - self.asked_at, event))
+
+    @property
+    def last(self) -> float:
+        """Seconds from the question to the last event, or to the end of a wait in vain."""
+        return max(self._seen[-1][0] if self._seen else 0.0, self.waited)
+
+    @property
+    def marks(self) -> list[tuple[float, EventKind]]:
+        """(time, kind) of the events."""
+        return [(since, event.kind) for since, event in self._seen]
+
+    @property
+    def silence(self) -> tuple[float, float]:
+        """Begin and end of the longest time in which nothing came."""
+        times = [0.0, *(since for since, _ in self._seen), self.last]
+        return max(pairwise(times), key=lambda pause: pause[1] - pause[0])
 
     @property
     def bars(self) -> list[tuple[float, float | None, str]]:
-        """The tools to draw: (begin, end or None for one that never finished, name)."""
-        return [*self.tools, *((begun, None, name) for begun, name in self._open.values())]
+        """The tools: (begin, end or None for one that never finished, name)."""
+        begun: dict[str, tuple[float, str]] = {}
+        done: list[tuple[float, float | None, str]] = []
+        for since, event in self._seen:
+            key = event.call or event.tool or ""
+            if event.kind is EventKind.TOOL_EXECUTING:
+                begun[key] = (since, event.tool or "?")
+            elif event.kind is EventKind.TOOL_COMPLETED and key in begun:
+                start, name = begun.pop(key)
+                done.append((start, since, name))
+        return [*done, *((start, None, name) for start, name in begun.values())]
 
 
 class Lanes:

@@ -90,7 +90,7 @@ def test_lanes_show_tools_silences_and_findings() -> None:
     assert [kind for _, kind in lane.marks] == [
         "agent_started", "agent_thinking", "tool_executing", "tool_completed", "agent_completed"
     ]  # fmt: skip
-    ((begun, done, name),) = lane.tools
+    ((begun, done, name),) = lane.bars
     assert (round(begun, 1), done and round(done, 1), name) == (0.3, 3.4, "weather")
     assert [round(moment, 1) for moment in lane.silence] == [3.4, 11.5]
     assert [rule for _, rule in lane.found] == ["TIMELINESS-2"]
