@@ -5,6 +5,7 @@ Exit codes: 0 approved, 1 blocked, 2 inconclusive, 3 misconfigured, 130 interrup
 
 import argparse
 import difflib
+import importlib
 import re
 import signal
 import sys
@@ -74,6 +75,8 @@ def parser() -> argparse.ArgumentParser:
     _doctor(commands)
     _profile(commands)
     _load(commands)
+    _history(commands)
+    _schema(commands)
     return top
 
 
@@ -148,6 +151,11 @@ def _run(commands: Any) -> None:
     how.add_argument(
         "--soak", type=_positive(float), default=20, metavar="SECONDS",
         help="how long the memory is watched in stress scenarios (default: 20; example: --soak 1800)",
+    )  # fmt: skip
+    how.add_argument(
+        "--baseline", action="store_true",
+        help="block if it is slower than the sessions of this target that were approved before; without it that is "
+        "only shown (example: greenlight run --baseline)",
     )  # fmt: skip
     how.add_argument(
         "--fail-fast", action="store_true",
@@ -316,6 +324,31 @@ def _zero_or_more(text: str) -> float:
     return float(_positive(float)(text))
 
 
+def _history(commands: Any) -> None:
+    history = _command(
+        commands, "history", "past sessions, their trend, and what is new, fixed and still there",
+        "greenlight history --environment staging --last 10",
+    )  # fmt: skip
+    history.add_argument(
+        "--environment", metavar="NAME", help="one target only, by its name (example: --environment embedded)"
+    )
+    history.add_argument(
+        "--last", type=_positive(int), default=20, metavar="N", help="so many sessions (default: 20; example: --last 5)"
+    )
+    _output(history)
+
+
+def _schema(commands: Any) -> None:
+    schema = _command(
+        commands, "schema", "print the JSON schemas of the report and the monitoring files",
+        "greenlight schema comprehensive_validation_report.json",
+    )  # fmt: skip
+    schema.add_argument(
+        "file", nargs="?", default="", metavar="FILE",
+        help="a file of the session folder (default: all; example: greenlight schema monitoring/failure_patterns.json)",
+    )  # fmt: skip
+
+
 def _interrupted(*_: object) -> NoReturn:
     raise KeyboardInterrupt
 
@@ -344,25 +377,9 @@ def _judging(options: argparse.Namespace) -> int:
     from support.settings import Misconfigured  # noqa: PLC0415
 
     try:
-        if options.command == "run":
-            from support.commands.run import run  # noqa: PLC0415
-
-            return run(options)
-        if options.command == "doctor":
-            from support.commands.doctor import doctor  # noqa: PLC0415
-
-            return doctor(options)
-        if options.command == "profile":
-            from support.commands.profile import profile  # noqa: PLC0415
-
-            return profile(options)
-        if options.command == "load":
-            from support.commands.load import load  # noqa: PLC0415
-
-            return load(options)
-        from support.commands.verdict import verdict  # noqa: PLC0415
-
-        return verdict(options)
+        # Each command is a function of its own name, in a module of its own name; only that one is loaded.
+        command = getattr(importlib.import_module(f"support.commands.{options.command}"), options.command)
+        return int(command(options))
     except Misconfigured as error:
         sys.stderr.write(f"greenlight: {error}\n")
         return MISCONFIGURED

@@ -8,6 +8,8 @@ from hdrh.histogram import HdrHistogram
 _LOWEST_US = 1
 _HIGHEST_US = 3_600_000_000
 _DIGITS = 3
+_EXACT_BITS = 11
+_EXACT_US = 1 << _EXACT_BITS
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -32,7 +34,8 @@ class Histogram:
     """Latencies from 1 us to 1 h. What lies outside is recorded at the nearest bound."""
 
     def __init__(self) -> None:
-        self._hdr = HdrHistogram(_LOWEST_US, _HIGHEST_US, _DIGITS)
+        self._filled = HdrHistogram(_LOWEST_US, _HIGHEST_US, _DIGITS)
+        self._waiting: dict[int, int] = {}
         self.sum_us = 0.0
 
     @classmethod
@@ -47,11 +50,28 @@ class Histogram:
         """The samples in a form that can be kept and sent (HdrHistogram V2, compressed, base64)."""
         return Encoded(self._hdr.encode().decode(), self.sum_us)
 
+    @property
+    def _hdr(self) -> HdrHistogram:
+        """The histogram with all that waited to be put into it: that is slow, one by one."""
+        for us, count in self._waiting.items():
+            self._filled.record_value(us, count)
+        self._waiting.clear()
+        return self._filled
+
     def record(self, seconds: float) -> None:
         """Adds one sample; negative ones (clocks that disagree by a little) count as the least."""
-        us = max(seconds * 1e6, 0.0)
+        us = seconds * 1e6
+        us = max(us, 0.0)
         self.sum_us += us
-        self._hdr.record_value(int(min(max(us, _LOWEST_US), _HIGHEST_US)))
+        whole = int(us)
+        if whole < _LOWEST_US:
+            whole = _LOWEST_US
+        elif whole >= _EXACT_US:
+            # The lowest value of the same bucket, as HDR histograms of three digits have them (2048 to an octave).
+            whole = min(whole, _HIGHEST_US)
+            spare = whole.bit_length() - _EXACT_BITS
+            whole = whole >> spare << spare
+        self._waiting[whole] = self._waiting.get(whole, 0) + 1
 
     def record_us(self, us: int, count: int) -> None:
         """Adds as many samples of so many microseconds; `sum_us` is left to who knows it more exactly."""

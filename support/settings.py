@@ -13,8 +13,19 @@ from support.targets.mistakes import Misconfigured, convert
 from support.targets.model import Target
 from support.targets.nearness import nearest_first
 from support.targets.sections import Invalid, Limits, Prompts
+from support.wire.profile import Profile
+from support.wire.spec import ProfileError
 
-__all__ = ["URL_VARIABLE", "Misconfigured", "Target", "environments", "load_target", "profile_text", "suite_root"]
+__all__ = [
+    "URL_VARIABLE",
+    "Misconfigured",
+    "Target",
+    "environments",
+    "load_profile",
+    "load_target",
+    "profile_text",
+    "suite_root",
+]
 
 URL_VARIABLE = "WEBSOCKET_TEST_URL"
 
@@ -85,6 +96,15 @@ def profile_text(name_or_path: str, relative_to: Path) -> tuple[str, str]:
     """
     path = _find("profile", name_or_path, _PROFILES, relative_to)
     return path.stem, _read_text(path)
+
+
+def load_profile(target: Target, relative_to: Path = Path()) -> Profile:
+    """The profile that a target names, as `profile_text` finds it. Raises Misconfigured."""
+    name, text = profile_text(target.profile, relative_to)
+    try:
+        return Profile.from_toml(text)
+    except ProfileError as error:
+        raise Misconfigured(f"profile {name}: {error}") from error
 
 
 def _moved(target: Target, url: str) -> Target:

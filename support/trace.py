@@ -18,7 +18,7 @@ RESTART = "restart"
 KILL = "kill"
 
 
-class Expect(msgspec.Struct, frozen=True, omit_defaults=True):
+class Expect(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What a person who asks may expect of the run.
 
     `contains` is a conjunction of alternatives: the answer must hold, whatever the case, one text of each group.
@@ -38,7 +38,9 @@ class Expect(msgspec.Struct, frozen=True, omit_defaults=True):
     hidden: tuple[str, ...] = ()
 
 
-class Record(msgspec.Struct, frozen=True, tag_field="record", tag=str.lower, omit_defaults=True, kw_only=True):
+class Record(
+    msgspec.Struct, frozen=True, tag_field="record", tag=str.lower, omit_defaults=True, kw_only=True, gc=False
+):
     """One entry of a trace: its number from 1, its time, and the connection it belongs to."""
 
     n: int

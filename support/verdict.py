@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
+from support.baseline import Compared
 from support.criteria import (
     Allowed,
     Criterion,
@@ -21,9 +22,10 @@ from support.criteria import (
     success_under_load,
 )
 from support.events import FIVE
-from support.findings import Finding
+from support.findings import Finding, Severity
 from support.histogram import Summary
 from support.memory import Watched
+from support.patterns.catalogue import Occurrence
 from support.rules.isolation import Relation
 from support.rules.registry import RULES
 from support.summary import LEAST_SUCCESS
@@ -94,7 +96,8 @@ class Facts(msgspec.Struct, frozen=True):
 
     `gaps` are the reasons why evidence is incomplete; `absent` what the target declares that it cannot do, with the
     reason; `accepted` those of them that somebody answers for. `relations` say who could see whom; `loads` is what came
-    of many people at once, `watched` what probes saw.
+    of many people at once, `watched` what probes saw; `patterns` what went wrong over many answers. `compared` is what
+    came of the baseline, which decides where it is `gated`.
     """
 
     wanted: tuple[str, ...]
@@ -114,6 +117,9 @@ class Facts(msgspec.Struct, frozen=True):
     memory_mb_growth: float = 500.0
     loads: tuple[Loaded, ...] = ()
     watched: tuple[Watched, ...] = ()
+    patterns: tuple[Occurrence, ...] = ()
+    compared: Compared | None = None
+    gated: bool = False
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -140,6 +146,9 @@ def decide(facts: Facts) -> Decision:
         criteria.append(_recovery(facts))
     if "stress" in facts.wanted and not {"stress", "memory_probe"} & facts.absent.keys():
         criteria.append(memory(facts.watched, facts.memory_mb_growth))
+    criteria.append(_patterns(facts))
+    if facts.gated and facts.compared is not None:
+        criteria.append(_baseline(facts.compared))
     criteria.append(_evidence(facts))
     statuses = {criterion.status for criterion in criteria}
     if Status.FAILED in statuses:
@@ -267,6 +276,25 @@ def _recovery(facts: Facts) -> Criterion:
     measured = f"p95 {took.p95_ms / 1e3:.2f} s; p50 {took.p50_ms / 1e3:.2f}, max {took.max_ms / 1e3:.2f} s"
     status = Status.PASSED if took.p95_ms <= facts.recover_s * 1e3 else Status.FAILED
     return Criterion("RECOVERY", requirement, threshold, measured, took.samples, status)
+
+
+def _patterns(facts: Facts) -> Criterion:
+    critical = [seen for seen in facts.patterns if seen.severity is Severity.CRITICAL]
+    others = [seen for seen in facts.patterns if seen.severity is not Severity.CRITICAL]
+    measured = f"{len(critical)} critical, {len(others)} others"
+    if facts.patterns:
+        measured += f": {', '.join(seen.pattern for seen in (*critical, *others))}"
+    status = Status.FAILED if critical else Status.PASSED
+    if not critical and not facts.observed.messages:
+        measured, status = "nothing came in which one could be seen", Status.INCONCLUSIVE
+    requirement = "No critical failure pattern over all answers and all the time."
+    return Criterion("PATTERNS", requirement, "0 critical", measured, facts.observed.messages, status)
+
+
+def _baseline(compared: Compared) -> Criterion:
+    status = {True: Status.FAILED, False: Status.PASSED, None: Status.INCONCLUSIVE}[compared.slower]
+    requirement = "It is not slower than the sessions that were approved before."
+    return Criterion("BASELINE", requirement, "within their noise", compared.said, 1, status)
 
 
 def _evidence(facts: Facts) -> Criterion:

@@ -12,6 +12,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from support.bdd.world import World
+from support.monitor import Alert
 from support.report.evidence import Finished
 from support.verdict import in_one_line
 
@@ -91,6 +92,11 @@ class Progress:
         self._say(f"  [{colour}]{word:<7}[/]{shown} [dim]{figures}[/]")
         if finished.reason and finished.outcome != "passed":
             self._say(f"         {escape(in_one_line(finished.reason))}")
+
+    def alert(self, alert: Alert) -> None:
+        """A failure pattern has begun to show, or has not shown for a while."""
+        colour = {"critical": "red", "warning": "yellow"}.get(alert.level, "green")
+        self._say(f"  [bold {colour}]ALERT[/]  {escape(str(alert))}")
 
     def close(self) -> None:
         """Leaves the terminal as it was."""

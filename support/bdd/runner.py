@@ -18,6 +18,7 @@ from behave.runner import Runner, the_step_registry
 
 from support.access import TargetFault
 from support.bdd import parameters
+from support.bdd.alerting import alerting
 from support.bdd.allure_formatter import AllureFormatter
 from support.bdd.allure_outcome import scenario_key
 from support.bdd.concluding import ConcludingRegistry
@@ -50,7 +51,7 @@ class SuiteRunner(Runner):
         self.misconfigured = ""
         self.interrupted = ""
         self.results_dir = ALLURE_RESULTS
-        self._claim = contextlib.ExitStack()
+        self._held = contextlib.ExitStack()
         self.step_registry: Any = None
 
     def load_hooks(self, filename: str | None = None) -> None:
@@ -91,7 +92,7 @@ class SuiteRunner(Runner):
                 print(f"greenlight: {error}", file=sys.stderr)
             return True
         finally:
-            self._claim.close()
+            self._held.close()
             suite.stop()
 
     _fault = ""
@@ -118,7 +119,8 @@ class SuiteRunner(Runner):
             progress.failed("no scenario was selected: nothing can be judged")
             return True
         progress.running(suite.target.name, suite.target.url, len(selected))
-        self.results_dir = self._claim.enter_context(claimed(ALLURE_RESULTS, suite.folder / ALLURE_RESULTS))
+        self._held.enter_context(alerting(suite, progress.alert))
+        self.results_dir = self._held.enter_context(claimed(ALLURE_RESULTS, suite.folder / ALLURE_RESULTS))
         clear_results(self.results_dir)
         self._allure = AllureFormatter(StreamOpener(filename=str(self.results_dir)), self.config)
         self._allure.results.hold()

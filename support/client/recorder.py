@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from support import tap
 from support.events import Reading
 from support.findings import Finding
 from support.rules.state import Budgets
@@ -74,6 +75,11 @@ class Recorder:
         return self._size > self.most_bytes
 
     @property
+    def epoch_s(self) -> float:
+        """The wall time of the trace's zero, in seconds since the epoch."""
+        return self.checker.epoch_s
+
+    @property
     def closed(self) -> bool:
         """Whether the trace is complete."""
         return self._file is None and self.path is not None
@@ -94,7 +100,9 @@ class Recorder:
         if self._file is not None:
             self._file.write(encode_record(record))
             self._file.flush()
-        self.entries.append(Entry(record, self.checker.feed(record)))
+        reading = self.checker.feed(record)
+        self.entries.append(Entry(record, reading))
+        tap.publish(self, record, reading)
         return record
 
     def received(self, data: bytes, binary: bool, at: float, connection: str) -> Reading:
@@ -134,6 +142,7 @@ class Recorder:
         """Nothing more will come: judges what is still open, and closes the file. Calling it again does nothing."""
         if not self.closed:
             self.checker.finish()
+            tap.finished(self)
             if self._file is not None:
                 self._file.close()
                 self._file = None

@@ -27,6 +27,8 @@ def run(options: argparse.Namespace) -> int:
     from support.bdd.progress import Progress  # noqa: PLC0415
     from support.bdd.runner import SuiteRunner  # noqa: PLC0415
     from support.bdd.suite import Plan  # noqa: PLC0415
+    from support.commands.allure import allure_page  # noqa: PLC0415
+    from support.commands.leave import hold_against  # noqa: PLC0415
     from support.commands.show import conclude  # noqa: PLC0415
 
     plan = Plan(
@@ -46,19 +48,14 @@ def run(options: argparse.Namespace) -> int:
         raise Misconfigured(runner.misconfigured)
     if runner.suite is None:
         raise KeyboardInterrupt
-    code = conclude(runner.suite.folder, console, options)
-    _allure_page(runner.results_dir, runner.suite.folder, console, options)
+    try:
+        hold_against(runner.suite.folder, gate=options.baseline)
+    except OSError as error:
+        console.print(f"[yellow]no baseline: {escape(error.strerror or str(error))}[/]", highlight=False)
+    judgement = conclude(runner.suite.folder, console, options)
+    allure_page(judgement, runner.results_dir, runner.suite.folder, console, options)
+    code = judgement.decision.verdict.exit_code
     return INTERRUPTED if runner.interrupted in ("SIGINT", "SIGTERM") else code
-
-
-def _allure_page(results_dir: Path, folder: Path, console: Console, options: argparse.Namespace) -> None:
-    """The HTML report beside the verdict, where Allure is installed or may be fetched; else one line says how."""
-    from support.report.allure_page import Rendered, render_html  # noqa: PLC0415
-
-    history = options.output_dir / "allure-history.jsonl"
-    made = render_html(results_dir, folder / "allure-report.html", history, may_download=options.allure)
-    said = str(made.html) if isinstance(made, Rendered) else f"no HTML report: {made.reason}"
-    console.print(f"[dim]{escape(said)}[/]", highlight=False, soft_wrap=True)
 
 
 def _wanted(categories: list[str] | None, features: Path) -> tuple[str, ...]:

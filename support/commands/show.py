@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from support.commands.leave import leave
 from support.report.conversation import as_table
 from support.report.judge import Attributed, Judgement, NoEvidence, judge
 from support.report.run_report import write_report
@@ -19,8 +20,8 @@ _MOST_FINDINGS = 12
 _LOG_WIDTH = 160
 
 
-def conclude(folder: Path, console: Console, options: argparse.Namespace) -> int:
-    """Judges a session folder, writes its report and shows the verdict; returns the exit code."""
+def conclude(folder: Path, console: Console, options: argparse.Namespace) -> Judgement:
+    """Judges a session folder, writes its report, shows the verdict and leaves the rest of the files."""
     try:
         judgement = judge(folder)
         report = write_report(judgement, folder)
@@ -29,12 +30,12 @@ def conclude(folder: Path, console: Console, options: argparse.Namespace) -> int
     except OSError as error:
         raise Misconfigured(f"{folder}: the report cannot be written ({error.strerror})") from error
     _show(judgement, folder, report, console, verbose=options.verbose)
-    _draw(judgement, folder, console)
     if options.ci_mode:
         decision = judgement.decision
         reason = "" if decision.verdict is Verdict.APPROVED else " ".join(decision.reason.split())
-        print(f"VALIDATION_RESULT={decision.verdict}\nFAILURE_REASON={reason}\nREPORT={report}")
-    return judgement.decision.verdict.exit_code
+        print(f"VALIDATION_RESULT={decision.verdict}\nFAILURE_REASON={reason}\nREPORT={report}", flush=True)
+    leave(judgement, folder, console)
+    return judgement
 
 
 def _show(judgement: Judgement, folder: Path, report: Path, console: Console, *, verbose: bool) -> None:
@@ -60,23 +61,6 @@ def _show(judgement: Judgement, folder: Path, report: Path, console: Console, *,
     console.print(f"[dim]{escape(str(report))}[/]", highlight=False, soft_wrap=True)
     if verbose:
         _conversations(judgement, folder, console)
-
-
-def _draw(judgement: Judgement, folder: Path, console: Console) -> None:
-    """The pictures of the session, once the verdict is on the screen. A disk that is full costs only them."""
-    if not judgement.relations and not judgement.cells:
-        return
-    from support.report.cut_picture import draw_cuts  # noqa: PLC0415 -- drawing takes half a second to load
-    from support.report.isolation_matrix import draw_isolation  # noqa: PLC0415 -- as above
-
-    try:
-        pictures = [draw_isolation(judgement.relations, folder)] if judgement.relations else []
-        pictures += [draw_cuts(judgement.cells, folder)] if judgement.cells else []
-    except OSError as error:
-        console.print(f"[yellow]no picture: {escape(error.strerror or str(error))}[/]", highlight=False)
-        return
-    for picture in pictures:
-        console.print(f"[dim]{escape(str(picture))}[/]", highlight=False, soft_wrap=True)
 
 
 def _first_of_each_rule(findings: tuple[Attributed, ...]) -> list[Attributed]:

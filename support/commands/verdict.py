@@ -11,7 +11,8 @@ from support.settings import Misconfigured
 
 def verdict(options: argparse.Namespace) -> int:
     """Judges the given session, or the newest one. Raises Misconfigured if there is none."""
-    return conclude(options.session or newest(options.output_dir), Console(stderr=options.ci_mode), options)
+    judgement = conclude(options.session or newest(options.output_dir), Console(stderr=options.ci_mode), options)
+    return judgement.decision.verdict.exit_code
 
 
 def newest(output_dir: Path) -> Path:

@@ -7,9 +7,10 @@ Nothing but Allure's own files belongs there: other JSON or XML becomes tests.
 
 import json
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from allure_commons import hookimpl
@@ -31,6 +32,21 @@ _CATEGORIES = [
     ("Failed without naming a rule", ["failed"], None),
     ("Broken without naming a cause", ["broken"], None),
 ]
+
+
+class Verdict(NamedTuple):
+    """What a verdict is shown by; times are seconds since the epoch.
+
+    `criteria`: (id, Allure's status, measured, threshold); `attachments`: (name, file, media type).
+    """
+
+    target: str
+    verdict: str
+    reason: str
+    began_s: float
+    ended_s: float
+    criteria: list[tuple[str, str, str, str]]
+    attachments: list[tuple[str, Path, str]]
 
 
 def scrub(text: str) -> str:
@@ -177,3 +193,31 @@ def write_executor(results_dir: str | Path, environment: Mapping[str, str], repo
     write_text(
         _folder(results_dir) / "executor.json", json.dumps({**who, **build, "reportName": report_name}, indent=2)
     )
+
+
+def write_verdict(results_dir: str | Path, entry: Verdict) -> None:
+    """Adds the verdict as an entry of its own beside the scenarios; it stands first, as the epic "Verdict"."""
+    folder = _folder(results_dir)
+    key = uuid4().hex
+    attachments: list[dict[str, str]] = []
+    for name, path, kind in entry.attachments:
+        if path.is_file():
+            source = f"{key}-{len(attachments)}-attachment{path.suffix}"
+            shutil.copyfile(path, folder / source)
+            attachments.append({"name": name, "source": source, "type": kind})
+    labels = {"epic": " Verdict", "feature": entry.target, "story": "Criteria of approval", "severity": "blocker"}
+    result = {
+        "uuid": key, "historyId": f"verdict of {entry.target}", "testCaseId": f"verdict of {entry.target}",
+        "fullName": f"verdict of {entry.target}", "name": f"{entry.verdict}: {entry.target}",
+        "status": {"APPROVED": "passed", "BLOCKED": "failed"}.get(entry.verdict, "broken"),
+        "statusDetails": {"message": entry.reason}, "stage": "finished",
+        "start": int(entry.began_s * 1000), "stop": int(entry.ended_s * 1000),
+        "labels": [{"name": name, "value": value} for name, value in labels.items()],
+        "steps": [
+            {"name": f"{name}: {measured} (required: {threshold})", "status": status, "stage": "finished",
+             "start": int(entry.ended_s * 1000), "stop": int(entry.ended_s * 1000)}
+            for name, status, measured, threshold in entry.criteria
+        ],
+        "attachments": attachments,
+    }  # fmt: skip
+    write_text(folder / f"{key}-result.json", json.dumps(_scrubbed(result), ensure_ascii=True))

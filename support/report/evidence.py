@@ -7,6 +7,7 @@
   beside each the frames of these. Millions of frames are not kept, so that this is not judged again but believed.
 - evidence/watched/*.json: what probes saw of the target's memory, sample by sample
 - evidence/measurements.json: what the traces cannot show
+- evidence/baseline.json: the sessions before that it is held against
 """
 
 import os
@@ -17,6 +18,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from support.baseline import Baseline
 from support.criteria import Loaded
 from support.memory import Watched
 from support.rules.state import Budgets
@@ -152,6 +154,15 @@ class Evidence:
     def watches(self) -> list[Watched]:
         """All that probes saw, in order. Raises msgspec.MsgspecError for a file that is not whole."""
         return [_read(path, Watched) for path in sorted((self.folder / "watched").glob("*.json"))]
+
+    def compared_with(self, baseline: Baseline) -> None:
+        """The sessions that this one is held against."""
+        write_whole(self.folder / "baseline.json", msgspec.json.format(_encoder.encode(baseline)))
+
+    def baseline(self) -> Baseline | None:
+        """The same, or None where it is held against none. Raises msgspec.MsgspecError."""
+        path = self.folder / "baseline.json"
+        return msgspec.json.decode(path.read_bytes(), type=Baseline) if path.exists() else None
 
     def measurements(self) -> Measurements | None:
         """What was measured, or None where the run did not come that far. Raises msgspec.MsgspecError."""

@@ -1,12 +1,17 @@
 """From an evidence folder to a verdict: the same on any machine, as often as one likes."""
 
+import gc
 from pathlib import Path
 
 import msgspec
 
+from support.baseline import Compared, compare
+from support.course.course import Course
 from support.criteria import Loaded
 from support.findings import Finding
 from support.memory import Watched
+from support.patterns.catalogue import Occurrence
+from support.patterns.detect import Limits, Memory, detect
 from support.report.cut_matrix import CutCell, cut_cells
 from support.report.evidence import Ended, Evidence, Finished, Judged, Measurements, Selected
 from support.report.replay import Meter, Torn, replay
@@ -16,6 +21,7 @@ from support.wire.profile import Profile
 from support.wire.spec import ProfileError
 
 _MOST_UNMAPPED = 0.05
+_SELDOM = 50_000
 
 
 class NoEvidence(Exception):  # noqa: N818 -- reads as what the folder holds
@@ -31,7 +37,11 @@ class Attributed(msgspec.Struct, frozen=True):
 
 
 class Judgement(msgspec.Struct, frozen=True):
-    """All that a report says: what was judged, what was found and what follows."""
+    """All that a report says: what was judged, what was found and what follows.
+
+    `course` is what pictures are drawn of; nothing is decided by it but the failure patterns (`patterns`).
+    `durations` are seconds by the key of the scenario.
+    """
 
     session: Judged
     decision: Decision
@@ -44,6 +54,10 @@ class Judgement(msgspec.Struct, frozen=True):
     cells: tuple[CutCell, ...] = ()
     loads: tuple[Loaded, ...] = ()
     watched: tuple[Watched, ...] = ()
+    patterns: tuple[Occurrence, ...] = ()
+    durations: dict[str, float] = {}
+    compared: Compared | None = None
+    course: Course = msgspec.field(default_factory=lambda: Course(None))
 
 
 class _Ledger:
@@ -65,10 +79,23 @@ class _Ledger:
 
 def judge(folder: Path) -> Judgement:
     """Judges a session folder. Raises NoEvidence for one that holds none."""
+    # What is kept of millions of records is bounded and has few cycles: looking for them often costs a lot of time.
+    usual = gc.get_threshold()
+    gc.set_threshold(_SELDOM, 50, 1000)
+    try:
+        return _judge(folder)
+    finally:
+        gc.set_threshold(*usual)
+
+
+def _judge(folder: Path) -> Judgement:
     evidence = Evidence(folder)
     session, profile = _opened(evidence, folder)
     ledger = _Ledger(evidence)
-    meter = Meter(session.clock, profile.spec.absent)
+    meter, course = (
+        Meter(session.clock, profile.spec.absent),
+        Course(None, {key: entry.name for key, entry in ledger.selected.items()}),
+    )
     gaps = [*session.caveats, *_gaps(ledger)]
     findings: list[Attributed] = []
     relations: list[Relation] = []
@@ -80,7 +107,7 @@ def judge(folder: Path) -> Judgement:
         found = 0
         for trace in (entry.trace, *entry.beside):
             try:
-                checker = replay(evidence.folder / trace, profile, session.budgets, meter)
+                checker = replay(evidence.folder / trace, profile, session.budgets, meter, course)
             except Torn as error:
                 gaps.append(str(error))
                 break
@@ -106,6 +133,8 @@ def judge(folder: Path) -> Judgement:
     observed = meter.observed()
     if observed.messages and observed.unmapped > _MOST_UNMAPPED * observed.messages:
         gaps.append(f"{observed.unmapped} of {observed.messages} messages could not be read with the profile")
+    compared = _compared(evidence, observed, gaps)
+    patterns = detect(course, Limits(session.latency_ms_avg), _memory(measurements))
     scenarios = tuple(_result(selected, ledger.finished.get(key)) for key, selected in ledger.selected.items())
     facts = Facts(
         wanted=session.wanted, tags=session.tags, scenarios=scenarios,
@@ -113,11 +142,13 @@ def judge(folder: Path) -> Judgement:
         absent=session.absent, accepted=session.accepted, success_percent=session.success_percent,
         latency_ms_avg=session.latency_ms_avg, latency_ms_p95=session.latency_ms_p95,
         latency_ms_p99=session.latency_ms_p99, memory_mb_growth=session.memory_mb_growth, loads=loads, watched=watched,
-        recover_s=session.budgets.recover_s, relations=tuple(relations),
+        recover_s=session.budgets.recover_s, relations=tuple(relations), patterns=patterns, compared=compared[0],
+        gated=compared[1],
     )  # fmt: skip
     return Judgement(
         session, decide(facts), scenarios, tuple(findings), observed, measurements, ledger.ended, facts.relations,
-        tuple(cells), loads, watched,
+        tuple(cells), loads, watched, patterns, {entry.key: entry.duration_s for entry in ledger.finished.values()},
+        facts.compared, course,
     )  # fmt: skip
 
 
@@ -141,6 +172,24 @@ def _believed(evidence: Evidence, gaps: list[str]) -> tuple[tuple[Loaded, ...], 
     except (OSError, msgspec.MsgspecError) as error:
         gaps.append(f"what loads and probes have shown is not whole: {error}")
         return (), ()
+
+
+def _compared(evidence: Evidence, observed: Observed, gaps: list[str]) -> tuple[Compared | None, bool]:
+    """What comes of the baseline in the evidence, and whether it gates."""
+    try:
+        baseline = evidence.baseline()
+    except (OSError, msgspec.MsgspecError) as error:
+        gaps.append(f"baseline.json is not whole: {error}")
+        return None, False
+    if baseline is None:
+        return None, False
+    return compare(baseline, observed.latency, observed.acknowledgement), baseline.gate
+
+
+def _memory(measurements: Measurements | None) -> Memory:
+    if measurements is None:
+        return Memory()
+    return Memory(measurements.target_rss_mb_start, measurements.target_rss_mb_end)
 
 
 def _measurements(evidence: Evidence, gaps: list[str]) -> Measurements | None:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import msgspec
 
+from support.course.course import Course, Strand
 from support.events import ENDS, FIVE, Control, Event, EventKind, Reading, Unmapped, each
+from support.findings import Finding
 from support.histogram import Histogram
 from support.report.recovery import Recovery
 from support.rules.state import Budgets
@@ -14,6 +16,8 @@ from support.trace import AnyRecord, Closed, Cut, Opened, Received, Sent, TimedO
 from support.verdict import Observed
 from support.wire.profile import Profile
 from support.wire.values import read_stamp
+
+_MOST_ANSWERS = 1024
 
 
 class Torn(Exception):  # noqa: N818 -- reads as what happened to the trace
@@ -44,7 +48,10 @@ class _Answer:
 
 
 class Meter:
-    """Counts and measures over any number of traces. Memory does not grow with their length."""
+    """Counts and measures over any number of traces. Memory does not grow with their length.
+
+    `offset_s`: the server's clock less ours, in seconds; None where it is not known.
+    """
 
     def __init__(self, clock: str, absent: Collection[str] = ()) -> None:
         self.clock = clock
@@ -59,9 +66,10 @@ class Meter:
         self.recovery = Recovery()
         self._delayed: set[str] = set()
         self._answers: dict[str, _Answer] = {}
+        self._by_run: dict[str, _Answer] = {}
         self._pings: dict[str, float] = {}
         self._expiring: set[str] = set()
-        self._offset_s: float | None = 0.0 if clock == "same-host" else None
+        self.offset_s: float | None = 0.0 if clock == "same-host" else None
         self._best_rtt_s = float("inf")
 
     def take(self, record: AnyRecord, reading: Reading | None, epoch_s: float) -> None:
@@ -105,6 +113,8 @@ class Meter:
     def _sent(self, sent: Sent) -> None:
         if sent.what == "start" and sent.request is not None:
             self._answers[sent.request] = _Answer(sent)
+            if len(self._answers) > _MOST_ANSWERS:
+                self._forget()
         elif sent.what == "restore":
             self._delayed.add(sent.connection)
         elif sent.what == "ping" and sent.nonce is not None:
@@ -115,6 +125,9 @@ class Meter:
 
     def _received(self, reading: Reading | None, record: Received, epoch_s: float) -> None:
         self.messages += 1
+        if type(reading) is Event and not reading.synthesised:
+            self._event(reading, record.connection, record.at, epoch_s)
+            return
         parts = list(each(reading))
         self.unmapped += any(isinstance(part, Unmapped) for part in parts)
         for part in parts:
@@ -128,12 +141,15 @@ class Meter:
         self.kinds.add(event.kind)
         # What waited in our own proxy, or for its person to come back, says nothing of how quick the backend is.
         is_news = connection not in self._delayed
-        if is_news and event.server_s is not None and self._offset_s is not None:
-            self.latency.record(at + epoch_s - (event.server_s - self._offset_s))
+        if is_news and event.server_s is not None and self.offset_s is not None:
+            self.latency.record(at + epoch_s - (event.server_s - self.offset_s))
         answer = self._answer_of(event, connection) if event.parent is None else None
         if answer is None:
             return
-        answer.run = event.run
+        if answer.run != event.run:
+            answer.run = event.run
+            if event.run is not None:
+                self._by_run[event.run] = answer
         answer.settled = answer.settled or event.kind in ENDS
         answer.counts[event.kind] = answer.counts.get(event.kind, 0) + 1
         if is_news and event.kind is EventKind.STARTED and answer.counts[event.kind] == 1:
@@ -143,9 +159,11 @@ class Meter:
         """By the request where the wire has one, else by the run; a run that is new answers the oldest question."""
         if event.request is not None:
             return self._answers.get(event.request)
-        here = [answer for answer in self._answers.values() if answer.connection == connection]
-        known = next((answer for answer in here if event.run is not None and answer.run == event.run), None)
-        return known or next((answer for answer in here if answer.run is None and not answer.settled), None)
+        known = self._by_run.get(event.run) if event.run is not None else None
+        if known is not None and known.connection == connection:
+            return known
+        here = (answer for answer in self._answers.values() if answer.connection == connection)
+        return next((answer for answer in here if answer.run is None and not answer.settled), None)
 
     def _control(self, control: Control, at: float, epoch_s: float) -> None:
         sent_at = self._pings.pop(str(control.values.get("nonce")), None) if control.name == "pong" else None
@@ -156,23 +174,36 @@ class Meter:
         # Cristian: the server read its clock somewhere in the round trip; the shortest one says it best.
         if server_s is not None and at - sent_at < self._best_rtt_s:
             self._best_rtt_s = at - sent_at
-            self._offset_s = server_s - (epoch_s + (sent_at + at) / 2)
+            self.offset_s = server_s - (epoch_s + (sent_at + at) / 2)
 
     def end_of_trace(self) -> None:
         """Settles what the questions of one trace asked for."""
         for answer in self._answers.values():
-            due = {kind: count for kind, count in answer.expected().items() if kind not in self.absent}
-            self.expected += sum(due.values())
-            self.arrived += sum(min(count, answer.counts.get(kind, 0)) for kind, count in due.items())
-            expect = answer.expect
-            if due and expect is not None and expect.tools and expect.end is EventKind.COMPLETED:
-                self.five_expected += 1
-                self.five_shown += all(answer.counts.get(kind) for kind in FIVE if kind not in self.absent)
+            self._sum_up(answer)
         self._answers.clear()
+        self._by_run.clear()
         self._expiring.clear()
         self._pings.clear()
         self._delayed.clear()
         self.recovery.end_of_trace()
+
+    def _sum_up(self, answer: "_Answer") -> None:
+        due = {kind: count for kind, count in answer.expected().items() if kind not in self.absent}
+        self.expected += sum(due.values())
+        self.arrived += sum(min(count, answer.counts.get(kind, 0)) for kind, count in due.items())
+        expect = answer.expect
+        if due and expect is not None and expect.tools and expect.end is EventKind.COMPLETED:
+            self.five_expected += 1
+            self.five_shown += all(answer.counts.get(kind) for kind in FIVE if kind not in self.absent)
+
+    def _forget(self) -> None:
+        """Of the older half, sums up those that have ended: what comes later than that belongs to none of them."""
+        for request, answer in list(self._answers.items())[: _MOST_ANSWERS // 2]:
+            if answer.settled:
+                self._sum_up(answer)
+                del self._answers[request]
+                if answer.run is not None:
+                    self._by_run.pop(answer.run, None)
 
     def observed(self) -> Observed:
         """The figures so far."""
@@ -185,25 +216,45 @@ class Meter:
         )  # fmt: skip
 
 
-def replay(path: Path, profile: Profile, budgets: Budgets, meter: Meter) -> TraceChecker:
-    """One trace file, judged to its end. Raises Torn for a file that is missing or not whole."""
+def replay(path: Path, profile: Profile, budgets: Budgets, meter: Meter, course: Course | None = None) -> TraceChecker:
+    """One trace file, judged to its end. Raises Torn for a file that is missing or not whole.
+
+    `course` gathers what it shows over time.
+    """
     try:
         with path.open("rb") as lines:
-            return _replay(lines, profile, budgets, meter)
+            return _replay(lines, profile, budgets, meter, course or Course(None))
     except OSError as error:
         raise Torn(f"{path.name} cannot be read ({error.strerror})") from error
     except msgspec.MsgspecError as error:
         raise Torn(f"{path.name} is not whole ({error})") from error
 
 
-def _replay(lines: Iterable[bytes], profile: Profile, budgets: Budgets, meter: Meter) -> TraceChecker:
+def _replay(lines: Iterable[bytes], profile: Profile, budgets: Budgets, meter: Meter, course: Course) -> TraceChecker:
     header, records = read_trace(lines)
-    checker = TraceChecker(profile, budgets, header.epoch_s)
+    epoch_s = header.epoch_s
+    checker = TraceChecker(profile, budgets, epoch_s)
+    strand = course.strand(header.scenario, epoch_s)
+    findings, told = checker.findings, 0
+    feed, count, gather = checker.feed, meter.take, strand.take
     for record in records:
-        meter.take(record, checker.feed(record), header.epoch_s)
+        reading = feed(record)
+        count(record, reading, epoch_s)
+        course.offset_s = meter.offset_s
+        gather(record, reading)
+        if len(findings) > told:
+            told = _tell(strand, findings, told)
     checker.finish()
+    _tell(strand, findings, told)
+    strand.finish()
     meter.end_of_trace()
     return checker
+
+
+def _tell(strand: Strand, findings: list[Finding], told: int) -> int:
+    for finding in findings[told:]:
+        strand.found(finding)
+    return len(findings)
 
 
 def read_conversation(path: Path, profile_toml: str) -> list[tuple[AnyRecord, Reading | None]]:

@@ -70,7 +70,7 @@ def test_there_are_commands_to_try() -> None:
 def test_every_command_is_one_that_greenlight_knows(command: str) -> None:
     options = parser().parse_args(shlex.split(command)[1:])
 
-    environment = getattr(options, "environment", "embedded")
+    environment = getattr(options, "environment", None) or "embedded"
     assert environment in environments() or environment == "mine.toml"
     named = [name.partition("=")[0] for name in getattr(options, "defect", []) if name != "NAME"]
     assert all(name in REGISTRY for name in named)

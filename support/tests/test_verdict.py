@@ -6,6 +6,7 @@ import pytest
 from support.events import FIVE
 from support.findings import Finding, Severity
 from support.histogram import Summary
+from support.patterns.catalogue import occurrence
 from support.verdict import Decision, Facts, Observed, Outcome, ScenarioResult, Status, Verdict, decide, in_one_line
 
 
@@ -59,8 +60,27 @@ def test_an_approval_as_a_whole() -> None:
         ("SCENARIOS", "100 %", "1 passed", 1, Status.PASSED),
         ("COMPLETENESS", "100 %", "4 of 4 answers", 4, Status.PASSED),
         ("SUCCESS", ">= 95 %", "100.00 %", 100, Status.PASSED),
+        ("PATTERNS", "0 critical", "0 critical, 0 others", 60, Status.PASSED),
         ("EVIDENCE", "all", "nothing is missing", 1, Status.PASSED),
     ]
+
+
+LEAK = occurrence("MEMORY_LEAK", "grew by 600 MB", (0.0, 9.0))
+BURSTS = occurrence("BURST_DELIVERY", "3 answers", (0.0, 9.0))
+
+
+def test_a_critical_pattern_blocks_and_another_one_is_told() -> None:
+    decision = decide(facts(patterns=(BURSTS, LEAK)))
+
+    assert decision.verdict is Verdict.BLOCKED
+    assert decision.reason.startswith(
+        "PATTERNS: 1 critical, 1 others: MEMORY_LEAK, BURST_DELIVERY (required: 0 critical)."
+    )
+    assert statuses(decide(facts(patterns=(BURSTS,))))["PATTERNS"] == "passed"
+
+
+def test_where_nothing_came_no_pattern_could_be_seen() -> None:
+    assert statuses(decide(seen(messages=0)))["PATTERNS"] == "inconclusive"
 
 
 TABLE = [
@@ -98,7 +118,7 @@ TABLE = [
 def test_each_criterion(given: Facts, expected: dict[str, str]) -> None:
     decision = decide(given)
     worst = "failed" if "failed" in expected.values() else "inconclusive" if expected else "passed"
-    usual = dict.fromkeys(("SCENARIOS", "COMPLETENESS", "SUCCESS", "EVIDENCE"), "passed")
+    usual = dict.fromkeys(("SCENARIOS", "COMPLETENESS", "SUCCESS", "PATTERNS", "EVIDENCE"), "passed")
 
     assert statuses(decision) == usual | expected
     verdict = {"failed": Verdict.BLOCKED, "inconclusive": Verdict.INCONCLUSIVE, "passed": Verdict.APPROVED}[worst]

@@ -77,7 +77,12 @@ def test_hostile_text_is_shown_and_does_nothing(case: Case, meetings: Meetings) 
     ran = meetings[case.name].result(100).ran
     tables = [path.read_text("utf-8") for path in (ran.folder / "allure-results").glob("*.txt")]
     log = (ran.session / "validation_execution.log").read_text("utf-8")
-    reports = [*(ran.folder / "allure-results").iterdir(), *ran.session.glob("*.*")]
+    everything = [
+        *(ran.folder / "allure-results").iterdir(),
+        *ran.session.rglob("monitoring/*.*"),
+        *ran.session.glob("*.*"),
+    ]
+    reports = [path for path in everything if path.is_file() and path.suffix != ".png"]
 
     assert {path.name for path in reports if _UNPRINTABLE.search(path.read_text("utf-8"))} == set()
     assert any("\\x1b[31mred" in table for table in tables)

@@ -17,8 +17,10 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
 
 def shown(ran: Ran) -> dict[str, str]:
     """All that is made for people."""
-    files = [*ran.session.glob("*.json"), *ran.session.glob("*.log"), *(ran.session / "evidence").glob("*.json*")]
+    files = [path for path in ran.session.glob("*.*") if path.is_file()]
+    files += [*ran.session.glob("monitoring/*.json"), *(ran.session / "evidence").glob("*.json*")]
     results = [path for path in (ran.folder / "allure-results").iterdir() if path not in frames(ran)]
+    results = [path for path in results if path.suffix != ".png"]
     texts = {str(path): path.read_text("utf-8") for path in [*files, *results]}
     return {**texts, "stdout": ran.out, "stderr": ran.err}
 

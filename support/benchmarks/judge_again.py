@@ -1,0 +1,121 @@
+"""`greenlight verdict` on a session of a million events: how long, and in how much memory.
+
+    python -m support.benchmarks.judge_again [EVENTS]
+
+Writes one trace of EVENTS (default 1,000,000) and one of a tenth, 50 people asking in turn, and judges each in a
+process of its own on one core. Prints CPU seconds and peak memory of the judging and of the pictures, the exponent of
+both (0: flat, 1: in proportion), and what json.loads alone takes for the lines. The bar is 10 s for a million.
+"""
+
+import json
+import math
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from support.tests.report.folders import ENDED, FINISHED, KEY, MEASURED, SELECTED, SESSION
+from support.tests.rules.talk import EPOCH_S, TOOL_QUESTION, iso
+from support.trace import AnyRecord, Closed, Header, Opened, Received, Sent, encode_header, encode_record
+
+_PEOPLE = 50
+_STEP_S = 0.0005
+_PAYLOADS = {
+    "agent_started": {"message": "on it"},
+    "agent_thinking": {"reasoning": "let me see", "step_number": 1},
+    "tool_executing": {"tool_name": "weather", "tool_call_id": "k1", "parameters": {"city": "Oslo"}},
+    "tool_completed": {
+        "tool_name": "weather", "tool_call_id": "k1", "status": "ok", "result": "rain", "execution_time_ms": 3
+    },
+    "agent_completed": {"result": "There is rain in Oslo.", "execution_time_ms": 12},
+}  # fmt: skip
+
+
+def _write(folder: Path, events: int) -> None:
+    evidence = folder / "evidence"
+    (evidence / "traces").mkdir(parents=True)
+    (evidence / "session.json").write_text(json.dumps(SESSION))
+    (evidence / "measurements.json").write_text(json.dumps(MEASURED))
+    (evidence / "ledger.jsonl").write_text("".join(json.dumps(line) + "\n" for line in (SELECTED, FINISHED, ENDED)))
+    n, seqs = 0, [0] * _PEOPLE
+    with (evidence / "traces/1.jsonl").open("wb") as file:
+        file.write(encode_header(Header(KEY, EPOCH_S)))
+
+        def add(kind: type[AnyRecord], number: int, **values: object) -> None:
+            nonlocal n
+            n += 1
+            record = kind(n=n, at=round(n * _STEP_S, 6), connection=f"c{number}", **values)  # type: ignore[arg-type]
+            file.write(encode_record(record))
+
+        for person in range(_PEOPLE):
+            add(Opened, person, person=f"P{person}", user=f"u{person}")
+            add(Received, person, text=json.dumps({"type": "connection_established", "user_id": f"u{person}"}))
+        for question in range(events // len(_PAYLOADS)):
+            person = question % _PEOPLE
+            add(Sent, person, what="start", text="{}", request=f"q{question}", expect=TOOL_QUESTION)
+            for kind, payload in _PAYLOADS.items():
+                seqs[person] += 1
+                body = {
+                    "type": kind, "request_id": f"q{question}", "run_id": f"r{question}", "thread_id": f"t{person}",
+                    "user_id": f"u{person}", "agent_name": "assistant", "seq": seqs[person],
+                    "event_id": f"t{person}-{seqs[person]}", "timestamp": iso(n * _STEP_S - 0.004), "payload": payload,
+                }  # fmt: skip
+                add(Received, person, text=json.dumps(body))
+        for person in range(_PEOPLE):
+            add(Closed, person, by="client", code=1000)
+
+
+def _measure(folder: Path) -> None:
+    """Runs in a process of its own: one line of JSON with seconds and MB."""
+    from support.report.judge import judge  # noqa: PLC0415 -- the parent shall not have it in its memory
+
+    began = time.process_time()
+    judgement = judge(folder)
+    judged = time.process_time()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    from support.report.page import write_page  # noqa: PLC0415 -- as above
+    from support.report.pictures import draw_pictures  # noqa: PLC0415 -- as above
+
+    write_page(judgement, folder, draw_pictures(judgement, folder))
+    drawn = time.process_time()
+    with (folder / "evidence/traces/1.jsonl").open("rb") as lines:
+        for line in lines:
+            json.loads(line)
+    bare = time.process_time() - drawn
+    whole = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if judgement.decision.verdict != "APPROVED":
+        raise SystemExit(judgement.decision.reason)
+    print(json.dumps({"judge": judged - began, "draw": drawn - judged, "json": bare, "mb": peak, "mb_drawn": whole}))
+
+
+def main() -> None:
+    """Measures and prints."""
+    if sys.argv[1:2] == ["--measure"]:
+        _measure(Path(sys.argv[2]))
+        return
+    events = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    found = []
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    for count in (events // 10, events):
+        with tempfile.TemporaryDirectory() as folder:
+            _write(Path(folder), count)
+            command = [sys.executable, "-m", "support.benchmarks.judge_again", "--measure", folder]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+        figures = json.loads(done.stdout)
+        found.append(figures)
+        ratio = figures["judge"] / figures["json"]
+        print(
+            f"{count:>10,} events: judged in {figures['judge']:6.2f} s CPU ({ratio:.1f} times json.loads of the "
+            f"lines), {figures['mb']:5.0f} MB; pictures and page {figures['draw']:.2f} s, "
+            f"{figures['mb_drawn']:.0f} MB"
+        )
+    for name, what in (("judge", "time"), ("mb", "memory")):
+        print(f"exponent of {what}: {math.log10(found[1][name] / found[0][name]):.2f}")
+
+
+if __name__ == "__main__":
+    main()

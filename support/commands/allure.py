@@ -1,0 +1,47 @@
+"""The Allure report of a run: the verdict as an entry of its own, and one HTML page where Allure is to be had."""
+
+import argparse
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from support.report.allure_page import Rendered, render_html
+from support.report.allure_results import Verdict, write_verdict
+from support.report.isolation_matrix import VISUALIZATIONS
+from support.report.judge import Judgement
+from support.report.page import PAGE
+from support.report.pictures import DASHBOARD, TIMELINE
+from support.report.run_report import REPORT
+from support.verdict import Status
+
+_STATUS = {Status.PASSED: "passed", Status.FAILED: "failed", Status.INCONCLUSIVE: "broken"}
+_ATTACHED = (
+    ("What people saw, and when", VISUALIZATIONS / TIMELINE, "image/png"),
+    ("Performance", VISUALIZATIONS / DASHBOARD, "image/png"),
+    ("The report", Path(REPORT), "application/json"),
+    ("The page of the verdict", Path(PAGE), "text/html"),
+)
+
+
+def allure_page(
+    judgement: Judgement, results_dir: Path, folder: Path, console: Console, options: argparse.Namespace
+) -> None:
+    """The HTML report beside the verdict, where Allure is installed or may be fetched; else one line says how."""
+    session, decision = judgement.session, judgement.decision
+    began = session.started_epoch_s
+    ended = judgement.ended.epoch_s if judgement.ended is not None else time.time()
+    entry = Verdict(
+        session.environment, decision.verdict.value, decision.reason, began, ended,
+        [(c.id, _STATUS[c.status], c.measured, c.threshold) for c in decision.criteria],
+        [(name, folder / path, kind) for name, path, kind in _ATTACHED],
+    )  # fmt: skip
+    try:
+        write_verdict(results_dir, entry)
+    except OSError as error:
+        console.print(f"[yellow]the verdict is not in Allure's results: {escape(str(error))}[/]", highlight=False)
+    history = options.output_dir / "allure-history.jsonl"
+    made = render_html(results_dir, folder / "allure-report.html", history, may_download=options.allure)
+    said = str(made.html) if isinstance(made, Rendered) else f"no HTML report: {made.reason}"
+    console.print(f"[dim]{escape(said)}[/]", highlight=False, soft_wrap=True)

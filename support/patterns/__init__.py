@@ -1,0 +1,1 @@
+"""Failure patterns: what goes wrong over many answers and over time, each with its definition and threshold."""

@@ -1,0 +1,77 @@
+"""What likely lies behind a finding or an open criterion, and which command shows more."""
+
+from typing import NamedTuple
+
+from support.verdict import Status
+
+
+class Advice(NamedTuple):
+    """Likely causes, the likeliest first, and the next command."""
+
+    causes: tuple[str, ...]
+    command: str
+
+
+_VERBOSE = "greenlight verdict --verbose {session}"
+_DOCTOR = "greenlight doctor --environment {environment}"
+
+_BY_FAMILY: dict[str, Advice] = {
+    "LIFECYCLE": Advice(
+        ("a step of the agent has no way to the socket", "an exception in a task that nobody awaits",
+         "the profile calls the frame something else"), _VERBOSE),
+    "PAIRING": Advice(
+        ("the callback of a tool's end is not wired, or not for failures", "tool names or call ids are made twice"),
+        _VERBOSE),
+    "IDENTITY": Advice(
+        ("an id is kept in a variable that several runs share", "a default is sent where the id is not known yet"),
+        _VERBOSE),
+    "ISOLATION": Advice(
+        ("events are sent to all connections, or to the newest one", "an agent or its memory is shared by people",
+         "a cache without the user in its key"), _VERBOSE),
+    "CONTENT": Advice(
+        ("objects are turned into text instead of JSON", "a clock without a time zone", "a fallback text stands in"),
+        _VERBOSE),
+    "TIMELINESS": Advice(
+        ("a call that blocks the event loop", "a buffer between the agent and the socket", "a model or tool is slow"),
+        _VERBOSE),
+    "CONTINUITY": Advice(
+        ("what is sent while a line is down is not kept", "retries send what has been sent", "two writers, one stream"),
+        _VERBOSE),
+    "CONNECTION": Advice(
+        ("nothing says that the backend is ready", "the process is too busy to answer pings", "a proxy closes early"),
+        _DOCTOR),
+    "REFUSAL": Advice(
+        ("the token is read but not checked", "ids of the client are trusted", "bad input is dropped without a word"),
+        _DOCTOR),
+}  # fmt: skip
+_BY_CRITERION: dict[str, Advice] = {
+    "SCENARIOS": Advice(("see the first scenario that failed, below",), _VERBOSE),
+    "COMPLETENESS": Advice(("a kind of event is never sent", "the profile calls it something else"), _DOCTOR),
+    "SUCCESS": Advice(("connections are refused or break", "answers end early"), _VERBOSE),
+    "LATENCY": Advice(
+        ("the event loop is blocked", "too little processor time", "a slow network in between"), _VERBOSE
+    ),
+    "ISOLATION": _BY_FAMILY["ISOLATION"],
+    "MEMORY": Advice(("something is kept for each run and never taken out",), "greenlight run --categories stress"),
+    "PATTERNS": Advice(("see the patterns below: each says where to look",), _VERBOSE),
+    "EVIDENCE": Advice(
+        ("the run was ended early", "another run used the same folders", "the disk is full"),
+        "greenlight run --environment {environment}",
+    ),
+}
+
+
+def on_rule(rule: str, session: str, environment: str) -> Advice:
+    """Advice on a finding; `session` and `environment` go into the command."""
+    return _filled(_BY_FAMILY.get(rule.partition("-")[0], _BY_CRITERION["SCENARIOS"]), session, environment)
+
+
+def on_criterion(name: str, status: Status, session: str, environment: str) -> Advice | None:
+    """Advice on a criterion that is not met; None for one that is."""
+    if status is Status.PASSED:
+        return None
+    return _filled(_BY_CRITERION.get(name, _BY_CRITERION["SCENARIOS"]), session, environment)
+
+
+def _filled(advice: Advice, session: str, environment: str) -> Advice:
+    return Advice(advice.causes, advice.command.format(session=session, environment=environment))

@@ -1,0 +1,88 @@
+"""The pictures of a session: as files for whoever wants to pass them on, and as parts of its page."""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from support.report.cut_picture import draw_cuts
+from support.report.evidence import write_whole
+from support.report.isolation_matrix import VISUALIZATIONS, draw_isolation
+from support.report.judge import Judgement
+from support.report.palette import inline, saved
+from support.report.performance_dashboard import draw_dashboard
+from support.report.session_timeline import draw_timeline
+from support.verdict import success_percent
+
+TIMELINE = "session_event_timeline.png"
+DASHBOARD = "session_performance_dashboard.png"
+# What other parts of the suite draw into the folder is shown as well, under these names or its file's.
+_NAMES = {"isolation_matrix": "Who could see whom", "cut_matrix": "What became of answers whose line was cut"}
+
+
+class Picture(NamedTuple):
+    """One picture of the page. `html` is an SVG or an image that holds its own data; `said` is it in words."""
+
+    name: str
+    file: str
+    said: str
+    html: str
+
+
+def draw_pictures(judgement: Judgement, folder: Path) -> list[Picture]:
+    """Draws all of a session into its folder, each whole or not at all. Raises OSError."""
+    (folder / VISUALIZATIONS).mkdir(parents=True, exist_ok=True)
+    session, observed = judgement.session, judgement.observed
+    timeline = draw_timeline(judgement.course)
+    dashboard = draw_dashboard(
+        judgement.course, observed, judgement.measurements, latency_ms_avg=session.latency_ms_avg,
+        success_percent_least=session.success_percent,
+    )  # fmt: skip
+    drawn = []
+    for file, figure, name, said in (
+        (TIMELINE, timeline, "What people saw, and when", _timeline_in_words(judgement)),
+        (DASHBOARD, dashboard, "Performance", _dashboard_in_words(judgement)),
+    ):
+        write_whole(folder / VISUALIZATIONS / file, saved(figure))
+        drawn.append(Picture(name, f"{VISUALIZATIONS}/{file}", said, inline(saved(figure, "svg"), file[:11])))
+    if judgement.relations:
+        draw_isolation(judgement.relations, folder)
+    if judgement.cells:
+        draw_cuts(judgement.cells, folder)
+    return [*drawn, *_others(folder, judgement)]
+
+
+def _others(folder: Path, judgement: Judgement) -> Iterator[Picture]:
+    for path in sorted((folder / VISUALIZATIONS).glob("*.png")):
+        if path.name in (TIMELINE, DASHBOARD):
+            continue
+        name = _NAMES.get(path.stem, path.stem.replace("_", " ").capitalize())
+        said = _isolation_in_words(judgement) if path.stem == "isolation_matrix" else name
+        data = base64.b64encode(path.read_bytes()).decode()
+        yield Picture(name, f"{VISUALIZATIONS}/{path.name}", said, f'<img alt="" src="data:image/png;base64,{data}">')
+
+
+def _timeline_in_words(judgement: Judgement) -> str:
+    whole = judgement.course.windows.total()
+    return (
+        f"{whole.events:,} events of {whole.asked:,} questions. {whole.dropped} lines were lost without a reason, "
+        f"{whole.errors} failures came unprovoked, rules objected {whole.findings:,} times."
+    )
+
+
+def _dashboard_in_words(judgement: Judgement) -> str:
+    observed, measured = judgement.observed, judgement.measurements
+    latency = observed.latency or observed.acknowledgement
+    parts = [f"Success {success_percent(observed):.2f} %"]
+    if latency is not None:
+        parts.append(
+            f"latency {latency.avg_ms:.1f} ms on average, p95 {latency.p95_ms:.1f} ms, p99 {latency.p99_ms:.1f} ms"
+        )
+    if measured is not None and measured.target_rss_mb_start is not None and measured.target_rss_mb_end is not None:
+        parts.append(f"memory from {measured.target_rss_mb_start:.0f} to {measured.target_rss_mb_end:.0f} MB")
+    return f"{', '.join(parts)}."
+
+
+def _isolation_in_words(judgement: Judgement) -> str:
+    saw = [f"{one} saw something of {other}" for relation in judgement.relations for one, other in relation.saw]
+    return f"{'; '.join(saw[:12])}." if saw else "Nobody saw anything of anybody else."

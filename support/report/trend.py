@@ -1,0 +1,91 @@
+"""The trend of a target over its sessions: for the terminal and for the page."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from html import escape
+
+from support.baseline import MOST_SESSIONS, Baseline
+from support.findings import printable
+from support.report.history import Changed, Past
+
+_BARS = "▁▂▃▄▅▆▇█"
+_MOST_CHANGES = 20
+CAPACITY = (
+    ("latency, average, ms", "avg_ms"), ("latency, p95, ms", "p95_ms"), ("memory at the end, MB", "memory_mb_end"),
+    ("people at once", "connections_most"), ("events each second", "events_per_s"),
+)  # fmt: skip
+
+
+def sparkline(values: Sequence[float | None]) -> str:
+    """A line of bars, the highest for the largest value; a space where there is none."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return ""
+    low, high = min(known), max(known)
+    reach = (high - low) or 1.0
+    return "".join(" " if v is None else _BARS[round((v - low) / reach * (len(_BARS) - 1))] for v in values)
+
+
+def baseline_of(sessions: Sequence[Past], *, latency: str, categories: str, gate: bool) -> Baseline:
+    """The last approved sessions that examined the same categories and measured the same kind of latency."""
+    alike = [
+        past for past in sessions
+        if past.verdict == "APPROVED" and past.latency == latency and past.categories == categories
+    ][-MOST_SESSIONS:]  # fmt: skip
+    return Baseline(
+        tuple(past.id for past in alike), latency, tuple(past.avg_ms or 0.0 for past in alike),
+        tuple(past.p95_ms or 0.0 for past in alike), gate,
+    )  # fmt: skip
+
+
+def figures_of(past: Past) -> list[str]:
+    """One session as the cells of a table: when, verdict, events, success, average, p95, memory, people."""
+
+    def number(value: float | None, digits: int = 1) -> str:
+        return "" if value is None else f"{value:.{digits}f}"
+
+    began = datetime.fromtimestamp(past.started_s, UTC).strftime("%Y-%m-%d %H:%M")
+    return [
+        began, past.verdict, str(past.events), number(past.success_percent, 2), number(past.avg_ms),
+        number(past.p95_ms), number(past.memory_mb_end, 0), str(past.connections_most),
+    ]  # fmt: skip
+
+
+HEADS = ("begun (UTC)", "verdict", "events", "success %", "avg ms", "p95 ms", "MB", "people")
+
+
+def as_html(sessions: Sequence[Past], changed: Changed | None, regression: str = "") -> str:
+    """The trend as a part of the page; "" where there is nothing before this session."""
+    if len(sessions) < 2:
+        return ""
+    rows = "".join(
+        f"<tr>{''.join(f'<td>{escape(printable(cell))}</td>' for cell in figures_of(past))}</tr>" for past in sessions
+    )
+    heads = "".join(f'<th scope="col">{escape(head)}</th>' for head in HEADS)
+    lines = "".join(
+        f"<tr><th scope='row'>{escape(name)}</th><td><code>{sparkline(values)}</code></td>"
+        f"<td class='n'>{_latest(values)}</td></tr>"
+        for name, column in CAPACITY if any(values := [getattr(past, column) for past in sessions])
+    )  # fmt: skip
+    said = f"<p>{escape(printable(regression))}</p>" if regression else ""
+    return (
+        f"{said}<div class='wide'><table style='width:auto'><tbody>{lines}</tbody></table></div>{_changes(changed)}"
+        f"<div class='wide' tabindex='0' role='region' aria-label='Sessions'><table><thead><tr>{heads}</tr></thead>"
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _latest(values: Sequence[float | None]) -> str:
+    return "" if values[-1] is None else f"{values[-1]:,.1f}"
+
+
+def _changes(changed: Changed | None) -> str:
+    if changed is None or not any(changed):
+        return ""
+    parts = []
+    for name, items in (("new", changed.new), ("fixed", changed.fixed), ("still there", changed.still)):
+        if items:
+            texts = "; ".join(escape(printable(f"{rule} in '{scenario}'")) for rule, scenario in items[:_MOST_CHANGES])
+            more = f" and {len(items) - _MOST_CHANGES} more" if len(items) > _MOST_CHANGES else ""
+            parts.append(f"<dt>{name} ({len(items)})</dt><dd>{texts}{more}</dd>")
+    return f"<dl>{''.join(parts)}</dl>"

@@ -1,0 +1,179 @@
+"""The live monitor hears every connection of its process, whoever opened it; against a real backend."""
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.backend.launch import BackendProcess
+from support.client.manager import WebSocketConnectionManager
+from support.client.session import NotConnected
+from support.events import FIVE, Event
+from support.monitor import Alert, RealTimeEventMonitor, create_monitoring_session
+from support.settings import load_profile, load_target
+from support.tests.commands.process import ROOT, SECRET, environ
+
+ENVIRON = {"CHAT_JWT_SECRET": SECRET}
+
+
+def backend(*defects: str) -> BackendProcess:
+    return BackendProcess.start(defects, env=environ(), timeout_s=20.0)
+
+
+def talk(url: str, body: Callable[[WebSocketConnectionManager], Coroutine[Any, Any, None]]) -> None:
+    async def run() -> None:
+        target = load_target("local", {}).at(url)
+        async with WebSocketConnectionManager(target, load_profile(target), ENVIRON) as people:
+            await body(people)
+
+    asyncio.run(run())
+
+
+async def ask(people: WebSocketConnectionManager, person: str = "Ada", text: str = "What is 17*23?") -> list[Event]:
+    await people.connect(person)
+    await people.send_message(person, text)
+    return [event async for event in people.receive_events(person)]
+
+
+def test_everything_inside_is_seen_and_nothing_outside(tmp_path: Path) -> None:
+    server = backend()
+    kinds: list[str] = []
+    try:
+        with create_monitoring_session("x", tmp_path) as monitor:
+            monitor.subscribe(on_event=lambda person, event: kinds.append(f"{person} {event.kind}"))
+
+            async def two(people: WebSocketConnectionManager) -> None:
+                await asyncio.gather(ask(people), ask(people, "Bashir"))
+
+            talk(server.url, two)
+        talk(server.url, lambda people: _only(ask(people)))
+    finally:
+        server.stop()
+
+    summary = monitor.summary()
+    assert summary.connections.tried == summary.connections.made == 2
+    assert (summary.connections.success_rate_percent, summary.connections.open_most) == (100.0, 2)
+    assert (summary.questions, summary.patterns, summary.findings) == (2, (), {})
+    assert summary.events == len(kinds) >= 2 * len(FIVE)
+    assert {f"Ada {kind}" for kind in FIVE} | {f"Bashir {kind}" for kind in FIVE} <= set(kinds)
+    assert summary.latency is not None
+    assert 0 < summary.latency.avg_ms < 1000
+    assert json.loads((tmp_path / "monitoring_summary.json").read_bytes())["events"] == summary.events
+    assert json.loads((tmp_path / "failure_patterns.json").read_bytes())["seen"] == []
+
+
+async def _only(one: Coroutine[Any, Any, list[Event]]) -> None:
+    await one
+
+
+def test_a_leaking_backend_is_alarming_while_it_happens(tmp_path: Path) -> None:
+    server = backend("broadcast_to_all")
+    told: list[Alert] = []
+    try:
+        with create_monitoring_session("leak", tmp_path) as monitor:
+            monitor.subscribe(on_alert=told.append)
+
+            async def two(people: WebSocketConnectionManager) -> None:
+                await people.connect("Bashir")
+                await ask(people)
+
+            talk(server.url, two)
+    finally:
+        server.stop()
+
+    assert [(alert.level, alert.pattern) for alert in told] == [("critical", "USER_ISOLATION_VIOLATION")]
+    assert monitor.summary().patterns == ("USER_ISOLATION_VIOLATION",)
+    assert len((tmp_path / "alerts.log").read_bytes().splitlines()) == 1
+
+
+def test_nobody_there_is_a_connection_that_did_not_come_about() -> None:
+    async def refused(people: WebSocketConnectionManager) -> None:
+        for _ in range(3):
+            with pytest.raises(NotConnected):
+                await people.connect("Ada")
+
+    with create_monitoring_session("nobody") as monitor:
+        talk("ws://127.0.0.1:1/ws", refused)
+
+    summary = monitor.summary()
+    assert (summary.connections.tried, summary.connections.refused) == (3, 3)
+    assert summary.connections.success_rate_percent == 0.0
+    assert summary.patterns == ("CONNECTION_INSTABILITY",)
+
+
+def test_mistakes_are_told() -> None:
+    async def wrong(people: WebSocketConnectionManager) -> None:
+        with pytest.raises(ValueError, match="'Adda' is none of the target's people: Ada, "):
+            await people.connect("Adda")
+        with pytest.raises(NotConnected, match="Ada is not connected"):
+            await people.send_message("Ada", "Hello?")
+
+    talk("ws://127.0.0.1:1/ws", wrong)
+
+
+def test_a_subscriber_that_fails_ends_nothing_and_is_told_at_the_end() -> None:
+    def fails(person: str, event: Event) -> None:
+        raise ZeroDivisionError
+
+    server = backend()
+    seen: list[Event] = []
+    try:
+        with pytest.raises(ZeroDivisionError):
+            _monitored(server.url, fails, lambda person, event: seen.append(event))
+    finally:
+        server.stop()
+    assert len(seen) >= len(FIVE)
+
+
+def _monitored(url: str, *subscribers: Callable[[str, Event], None]) -> None:
+    with create_monitoring_session("x") as monitor:
+        for subscriber in subscribers:
+            monitor.subscribe(on_event=subscriber)
+        talk(url, lambda people: _only(ask(people)))
+
+
+def test_starting_twice_counts_once_and_unsubscribing_ends_it() -> None:
+    server = backend()
+    monitor = RealTimeEventMonitor()
+    seen: list[Event] = []
+    unsubscribe = monitor.subscribe(on_event=lambda person, event: seen.append(event))
+    try:
+        monitor.start_monitoring()
+        monitor.start_monitoring()
+        talk(server.url, lambda people: _only(ask(people)))
+        first = len(seen)
+        unsubscribe()
+        talk(server.url, lambda people: _only(ask(people)))
+        monitor.stop_monitoring()
+        talk(server.url, lambda people: _only(ask(people)))
+    finally:
+        monitor.stop_monitoring()
+        server.stop()
+    assert (len(seen), monitor.summary().questions) == (first, 2)
+
+
+def test_the_script_of_the_readme_works_as_it_stands(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (found,) = re.findall(r"^    import asyncio, os\n(?:    .*\n)+", readme, re.MULTILINE)
+    script = tmp_path / "script.py"
+    script.write_text(re.sub(r"^    ", "", found, flags=re.MULTILINE), encoding="utf-8")
+    server = backend()
+    try:
+        done = subprocess.run(
+            [sys.executable, script], env=environ({"WEBSOCKET_TEST_URL": server.url}), capture_output=True, text=True,
+            check=False, timeout=60,
+        )  # fmt: skip
+    finally:
+        server.stop()
+
+    assert (done.returncode, done.stderr) == (0, "")
+    events, connections = done.stdout.splitlines()
+    assert events.startswith("['agent_started', ")
+    assert events.endswith("'agent_completed']")
+    assert "success_rate_percent=100.0" in connections
