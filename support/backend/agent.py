@@ -57,7 +57,7 @@ class Agent:
         if plan.errand and run.parent is None:
             return await self._delegate(run, plan.errand)
         if plan.recalls:
-            return phrases.recalled(self._store.previous_question(run.thread_id, run.root.run_id))
+            return phrases.recalled(await self._store.previous_question(run.thread_id, run.root.run_id))
         if not plan.stages:
             return plan.reply
         sentences: list[str] = []

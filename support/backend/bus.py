@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from support.backend.frames import Outgoing
+from support.backend.store import StoredEvent
 
 
 class Subscriber(Protocol):
@@ -33,6 +34,15 @@ class Bus(Protocol):
 
     def publish(self, outgoing: Outgoing) -> None:
         """Hand an event to everybody on its run's and on its thread's topic."""
+
+    async def recent(self, thread_id: str, seq: int, limit: int) -> list[StoredEvent]:
+        """Return events that follow on this number without a gap, if they are at hand; none says nothing."""
+
+    def announce(self, what: str, about: str) -> None:
+        """Tell all other replicas: "stop" about a run, "signed out" about a token."""
+
+    async def close(self) -> None:
+        """Let go of everything."""
 
 
 def run_topic(run_id: str) -> str:
@@ -79,9 +89,23 @@ class LocalBus:
 
     def publish(self, outgoing: Outgoing) -> None:
         """Hand an event to everybody on its run's and on its thread's topic."""
+        self._deliver(outgoing)
+
+    def _deliver(self, outgoing: Outgoing) -> None:
         topics = (run_topic(outgoing.root_run_id), thread_topic(outgoing.thread_id))
         for subscriber in self._route(outgoing, self._on(topics)):
             subscriber.deliver(outgoing)
+
+    async def recent(self, thread_id: str, seq: int, limit: int) -> list[StoredEvent]:
+        """Return nothing: in one process the store is as near."""
+        del thread_id, seq, limit
+        return []
+
+    def announce(self, what: str, about: str) -> None:
+        """There is no other replica to tell."""
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
 
     def _on(self, topics: Iterable[str]) -> list[Subscriber]:
         return list({subscriber: None for topic in topics for subscriber in self._subscribers.get(topic, ())})

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from support.backend.clock import iso, now_us
+from support.backend.follower import Follower
 from support.backend.frames import Body, Close, Frame, Outgoing, encode
 from support.backend.protocol import ChatProtocol
 from support.backend.tokens import Identity
@@ -45,6 +46,7 @@ class Connection:
         self.open_runs: set[str] = set()
         self.notes: dict[str, Any] = {}
         self.counts: Counter[str] = Counter()
+        self.following: dict[str, Follower] = {}
         self._waiting: deque[Frame] = deque()
         self._waiting_characters = 0
         self._drain: asyncio.Task[None] | None = None
@@ -79,6 +81,8 @@ class Connection:
     def detach(self) -> None:
         """Let go of everything; the client is gone."""
         self.hub.bus.forget(self)
+        for follower in self.following.values():
+            follower.stop()
         if self._expiry is not None:
             self._expiry.cancel()
         if self._drain is not None:
@@ -86,7 +90,15 @@ class Connection:
         self._forget_waiting()
 
     def deliver(self, outgoing: Outgoing) -> None:
-        """Send one live event."""
+        """Send one live event, in its turn where its whole thread is followed."""
+        follower = self.following.get(outgoing.thread_id)
+        if follower is not None:
+            follower.take(outgoing)
+        else:
+            self.show(outgoing)
+
+    def show(self, outgoing: Outgoing) -> None:
+        """Send one live event now."""
         for event in self.hub.chain.delivery(self, outgoing):
             self.send_event(event)
 

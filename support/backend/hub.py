@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from support.backend.agent import Agent
-from support.backend.bus import LocalBus, Subscriber
+from support.backend.bus import Bus, LocalBus, Subscriber
 from support.backend.connection import Connection
 from support.backend.defects.chain import Chain
 from support.backend.frames import Outgoing
@@ -14,6 +14,7 @@ from support.backend.journal import Journal
 from support.backend.runs import RunDesk
 from support.backend.settings import Settings
 from support.backend.sqlite_store import SqliteStore
+from support.backend.store import Store
 from support.backend.tokens import Tokens
 
 # Often enough that one commit holds few events, and takes well below a millisecond.
@@ -32,16 +33,31 @@ class Hub:
         self.connections: dict[str, Connection] = {}
         self.notes: dict[str, Any] = {}
         self.ready = False
-        self.store = SqliteStore(data / "chat.sqlite3", _later)
-        self.bus = LocalBus(self._route)
-        self.tokens = Tokens(settings, self.store)
+        self._stopping: set[asyncio.Task[None]] = set()
+        self.store: Store
+        self.bus: Bus
+        self.tokens: Tokens
+        self.watch: Watch | None = None
+        if settings.database_url or settings.redis_url or settings.auth_url:
+            # Only now: who has no use for them does not wait for their packages.
+            from support.backend.stack.parts import parts_of  # noqa: PLC0415
+
+            self.store, self.bus, self.tokens, self.watch = parts_of(self, data)
+        else:
+            self.store = SqliteStore(data / "chat.sqlite3", later)
+            self.bus = LocalBus(self.route)
+            self.tokens = Tokens(settings, self.store)
         self.journal = Journal(self.store, self.bus, chain)
         self.agent = Agent(settings, self.store, self.journal, chain)
         self.runs = RunDesk(self)
 
     async def start(self) -> None:
         """Bring the stored threads to order, and be ready."""
-        await self.runs.end_unfinished()
+        await self.store.open()
+        await self.tokens.learn_keys("")
+        await self.runs.end_unfinished(self.settings.replica)
+        if self.watch is not None:
+            self.watch.start()
         self.ready = True
 
     async def quiet_down(self) -> None:
@@ -51,9 +67,12 @@ class Hub:
         for connection in list(self.connections.values()):
             connection.close(1001, "the server is going away")
 
-    def close(self) -> None:
-        """Let go of the files."""
-        self.store.close()
+    async def close(self) -> None:
+        """Let go of files and connections."""
+        if self.watch is not None:
+            self.watch.stop()
+        await self.bus.close()
+        await self.store.close()
 
     def expire_token(self, token_id: str) -> None:
         """Close the connections that came with this token."""
@@ -61,9 +80,37 @@ class Hub:
             if connection.identity.token_id == token_id:
                 connection.expire("you have signed out")
 
-    def _route(self, outgoing: Outgoing, recipients: list[Subscriber]) -> list[Subscriber]:
+    def heard(self, what: str, about: str) -> None:
+        """Do what another replica has announced."""
+        if what == "signed out":
+            self.expire_token(about)
+        elif what == "stop" and (run := self.runs.find(about)) is not None:
+            stopping = asyncio.create_task(self.runs.stop(run, "stopped by the user"))
+            self._stopping.add(stopping)
+            stopping.add_done_callback(self._stopping.discard)
+
+    def look_again(self, thread_id: str) -> None:
+        """Let those who follow this thread look for what they may have missed."""
+        for connection in list(self.connections.values()):
+            follower = connection.following.get(thread_id)
+            if follower is not None:
+                follower.wake()
+
+    def route(self, outgoing: Outgoing, recipients: list[Subscriber]) -> list[Subscriber]:
+        """Return who gets an event."""
         return self.chain.route(self, outgoing, recipients)
 
 
-def _later(commit: Callable[[], None]) -> asyncio.TimerHandle:
+class Watch(Protocol):
+    """Looks after other replicas."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """End."""
+
+
+def later(commit: Callable[[], None]) -> asyncio.TimerHandle:
+    """Put a commit off for a moment, in which more may come."""
     return asyncio.get_running_loop().call_later(_COMMIT_AFTER_S, commit)

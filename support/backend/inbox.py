@@ -1,17 +1,15 @@
 """What a client says, and what is done about it."""
 
-import asyncio
 import json
 import math
 from typing import Any
 
-from support.backend.bus import run_topic, thread_topic
+from support.backend.bus import thread_topic
 from support.backend.clock import iso, now_us
 from support.backend.connection import Connection
-from support.backend.frames import Body, Outgoing
-from support.backend.store import StoredEvent
+from support.backend.follower import Follower
+from support.backend.frames import Body
 
-_REPLAY_BATCH = 100
 _MAX_ID_CHARACTERS = 256
 _NOT_YOURS = "there is no such conversation or run of yours"
 
@@ -69,21 +67,29 @@ class Inbox:
         if thread_id is not None and not isinstance(thread_id, str):
             raise _BadRequestError("payload.thread_id must be a text or null")
         user_id = self._acting(message)
-        if thread_id is not None and not self._may("start", user_id, self._hub.store.owner_of(thread_id)):
+        if thread_id is not None and not self._may("start", user_id, await self._hub.store.owner_of(thread_id)):
             self._connection.refuse("FORBIDDEN_THREAD", _NOT_YOURS, request_id)
         elif len(self._connection.open_runs) >= self._hub.settings.max_open_runs:
             limit = self._hub.settings.max_open_runs
             self._connection.refuse("RATE_LIMITED", f"{limit} runs are under way: wait until one ends", request_id)
         else:
-            thread_id = thread_id or self._hub.store.create_thread(user_id)
-            self._hub.runs.start(self._connection, user_id, question, request_id, thread_id)
+            thread_id = thread_id or await self._hub.store.create_thread(user_id)
+            await self._hub.runs.start(self._connection, user_id, question, request_id, thread_id)
 
     async def _stop(self, message: Body, request_id: Any) -> None:
-        run = self._hub.runs.find(_text(message, "run_id"))
-        if run is None or run.ended or not self._may("stop", self._acting(message), run.user_id):
-            self._connection.refuse("FORBIDDEN_THREAD", _NOT_YOURS, request_id)
+        run_id = _text(message, "run_id")
+        run = self._hub.runs.find(run_id)
+        if run is None:
+            owner = await self._hub.store.owner_of_run(run_id)
         else:
+            owner = None if run.ended else run.user_id
+        if owner is None or not self._may("stop", self._acting(message), owner):
+            self._connection.refuse("FORBIDDEN_THREAD", _NOT_YOURS, request_id)
+        elif run is not None:
             await self._hub.runs.stop(run, "stopped by the user")
+        else:
+            # Another replica works on it.
+            self._hub.bus.announce("stop", run_id)
 
     async def _ping(self, message: Body, request_id: Any) -> None:
         del request_id
@@ -96,28 +102,21 @@ class Inbox:
         thread_id, last_seq = _text(message, "thread_id"), message.get("last_seq")
         if not isinstance(last_seq, int) or isinstance(last_seq, bool) or last_seq < 0:
             raise _BadRequestError("last_seq must be a whole number, 0 or more")
-        owner = self._hub.store.owner_of(thread_id)
+        owner = await self._hub.store.owner_of(thread_id)
         if owner is None or not self._may("restore", self._acting(message), owner):
             self._connection.refuse("FORBIDDEN_THREAD", _NOT_YOURS, request_id)
             return
-        self._leave(thread_id)
-        replayed = 0
-        while batch := self._hub.store.events_after(thread_id, last_seq, _REPLAY_BATCH):
-            last_seq = batch[-1].seq
-            events = [_outgoing(thread_id, owner, stored) for stored in batch]
-            for event in self._hub.chain.replay(self._connection, events):
-                self._connection.send_event(event)
-                replayed += 1
-            await asyncio.sleep(0)
-        # Nothing can have happened since the last, empty batch was read: there is no wait in between.
+        follower = Follower(
+            self._connection, thread_id, owner, min(last_seq, await self._hub.store.last_seq(thread_id))
+        )
+        earlier = self._connection.following.get(thread_id)
+        if earlier is not None:
+            earlier.stop()
+        # From here on live events wait for their turn: they must not overtake the replay.
+        self._connection.following[thread_id] = follower
         self._hub.bus.subscribe(thread_topic(thread_id), self._connection)
-        self._connection.send({"type": "session_restored", "thread_id": thread_id, "replayed": replayed})
-
-    def _leave(self, thread_id: str) -> None:
-        # Live events must not overtake the replay; they are in the store, and so come with it.
-        self._hub.bus.unsubscribe(thread_topic(thread_id), self._connection)
-        for run in self._hub.runs.in_thread(thread_id):
-            self._hub.bus.unsubscribe(run_topic(run.run_id), self._connection)
+        await follower.catch_up()
+        self._connection.send({"type": "session_restored", "thread_id": thread_id, "replayed": follower.replayed})
 
     def _acting(self, message: Body) -> str:
         return self._hub.chain.acting(self._connection, message, self._connection.user_id)
@@ -165,17 +164,3 @@ def _is_id(value: object) -> bool:
     if isinstance(value, str):
         return len(value) <= _MAX_ID_CHARACTERS
     return value is None or (isinstance(value, int) and not isinstance(value, bool))
-
-
-def _outgoing(thread_id: str, user_id: str, stored: StoredEvent) -> Outgoing:
-    return Outgoing(
-        stored.kind,
-        stored.nth,
-        stored.run_id,
-        stored.run_id,
-        thread_id,
-        user_id,
-        json.loads(stored.text),
-        stored.seq,
-        stored.text,
-    )

@@ -1,7 +1,10 @@
 """Where a run's events are stamped, numbered, stored and handed out."""
 
+import asyncio
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from support.backend.bus import Bus
 from support.backend.clock import iso, now_us
@@ -20,6 +23,7 @@ class Journal:
         self._store = store
         self._bus = bus
         self._chain = chain
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def emit(self, run: "Run", kind: str, payload: dict[str, Any]) -> None:
         """Send an event of this run to whoever follows it."""
@@ -31,27 +35,20 @@ class Journal:
             run.ended = True
         await self._chain.wait(run, event)
         for draft in self._chain.draft(run, event):
-            self._publish(draft)
+            await self._publish(draft)
 
-    def _publish(self, draft: Outgoing) -> None:
-        seq = self._store.next_seq(draft.thread_id)
-        body = {**draft.body, "seq": seq, "event_id": f"event-{uuid.uuid4().hex}"}
-        text = encode(body)
-        event = Outgoing(
-            draft.kind,
-            draft.nth,
-            draft.run_id,
-            draft.root_run_id,
-            draft.thread_id,
-            draft.user_id,
-            body,
-            seq,
-            text,
-        )
-        self._store.append(event.thread_id, StoredEvent(seq, event.kind, event.nth, event.run_id, text))
-        # Whoever is shown an event may ask for what comes after it, also of the process that follows a killed one.
-        self._store.commit()
-        self._bus.publish(event)
+    async def _publish(self, draft: Outgoing) -> None:
+        event_id = f"event-{uuid.uuid4().hex}"
+
+        def numbered(seq: int) -> StoredEvent:
+            text = encode({**draft.body, "seq": seq, "event_id": event_id})
+            return StoredEvent(seq, draft.kind, draft.nth, draft.run_id, text)
+
+        # What is stored first is handed out first, also where storing takes a while.
+        async with self._locks.setdefault(draft.thread_id, asyncio.Lock()):
+            stored = await self._store.append(draft.thread_id, numbered)
+            body = {**draft.body, "seq": stored.seq, "event_id": event_id}
+            self._bus.publish(replace(draft, body=body, seq=stored.seq, text=stored.text))
 
     @staticmethod
     def _event(run: "Run", kind: str, payload: dict[str, Any]) -> Outgoing:

@@ -84,12 +84,14 @@ class RunDesk:
         """Return the runs under way in this thread."""
         return [run for run in self._open.values() if run.thread_id == thread_id]
 
-    def start(
+    async def start(
         self, connection: "Connection", user_id: str, question: str, request_id: str | int | None, thread_id: str
     ) -> None:
         """Begin a run for this person and return at once; its events go to this connection."""
         run = Run(request_id, thread_id, user_id, question, connection)
-        self._hub.store.begin_run(run.run_id, thread_id, question, json.dumps(request_id))
+        await self._hub.store.begin_run(
+            run.run_id, thread_id, question, json.dumps(request_id), self._hub.settings.replica
+        )
         self._hub.bus.subscribe(run_topic(run.run_id), connection)
         self._open[run.run_id] = run
         connection.open_runs.add(run.run_id)
@@ -116,12 +118,14 @@ class RunDesk:
         if self._supervisors:
             await asyncio.wait(list(self._supervisors), timeout=0.5)
 
-    async def end_unfinished(self) -> None:
-        """Give an end to the runs that an earlier process left open."""
-        for left in self._hub.store.unfinished_runs():
-            run = _revived(left)
-            await self._fail(run, "SERVER_RESTARTED", "the server was restarted while this was under way")
-            self._hub.store.end_run(run.run_id)
+    async def end_unfinished(self, replica: str) -> None:
+        """Give an end to the runs that a process which is gone has left open."""
+        for left in await self._hub.store.unfinished_runs(replica):
+            # Of several replicas that notice it, one does it.
+            if await self._hub.store.take_over(left.run_id, replica, self._hub.settings.replica):
+                run = _revived(left)
+                await self._fail(run, "SERVER_RESTARTED", "the server was restarted while this was under way")
+                await self._hub.store.end_run(run.run_id)
 
     async def _supervise(self, run: Run, work: asyncio.Task[None]) -> None:
         await asyncio.wait({work})
@@ -132,7 +136,7 @@ class RunDesk:
             _log.error("run %s broke down", run.run_id, exc_info=error)
             for broken in (*(helper for helper in run.helpers if not helper.ended), run):
                 await self._fail(broken, "INTERNAL_ERROR", "something went wrong on the server")
-        self._hub.store.end_run(run.run_id)
+        await self._hub.store.end_run(run.run_id)
         self._release(run)
         await self._hub.chain.ended(run)
         self._hub.bus.drop(run_topic(run.run_id))

@@ -77,7 +77,7 @@ class _Server(uvicorn.Server):
         assert self.hub is not None
         await self.hub.quiet_down()
         await super().shutdown(sockets)
-        self.hub.close()
+        await self.hub.close()
 
 
 def listen(host: str, port: int) -> socket.socket:

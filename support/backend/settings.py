@@ -20,6 +20,8 @@ class Settings:
     Units stand last in each name. `users` maps a name, which is also the user id, to its password.
     `max_open_runs` bounds what one connection may have under way before it is answered RATE_LIMITED. Without `resume`
     nobody can restore a conversation: what was not seen in time is lost, and the backend says so.
+    `replica` names this process among those that share `database_url` (SQLAlchemy's) and `redis_url`; `auth_url` is the
+    origin of the service that signs the tokens. Where these are empty, one process does all by itself.
     """
 
     jwt_secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
@@ -31,6 +33,10 @@ class Settings:
     token_ttl_s: int = 3_600
     max_open_runs: int = 100
     resume: bool = True
+    replica: str = ""
+    database_url: str = field(default="", repr=False)
+    redis_url: str = field(default="", repr=False)
+    auth_url: str = ""
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:
@@ -47,6 +53,11 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         slow_tool_s=_number(environment, "CHAT_SLOW_TOOL_MS", defaults.slow_tool_s * 1e3) / 1e3,
         heartbeat_s=_number(environment, "CHAT_HEARTBEAT_S", defaults.heartbeat_s),
         resume=_switch(environment, "CHAT_RESUME", default=defaults.resume),
+        token_ttl_s=int(_number(environment, "CHAT_TOKEN_TTL_S", defaults.token_ttl_s)),
+        replica=environment.get("CHAT_REPLICA", ""),
+        database_url=environment.get("CHAT_DATABASE_URL", ""),
+        redis_url=environment.get("CHAT_REDIS_URL", ""),
+        auth_url=environment.get("CHAT_AUTH_URL", "").rstrip("/"),
     )
 
 

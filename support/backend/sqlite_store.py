@@ -62,13 +62,16 @@ class SqliteStore:
         self._checkpointer = threading.Thread(target=self._checkpoint, name="checkpoint", daemon=True)
         self._checkpointer.start()
 
-    def remember_user(self, user_id: str) -> None:
+    async def open(self) -> None:
+        """Nothing is left to be done: the file was opened when this was made."""
+
+    async def remember_user(self, user_id: str) -> None:
         """Note that this person exists."""
         if user_id not in self._known_users:
             self._write("INSERT OR IGNORE INTO users VALUES (?)", (user_id,))
             _keep(self._known_users, user_id, None)
 
-    def create_thread(self, owner: str) -> str:
+    async def create_thread(self, owner: str) -> str:
         """Start a thread that belongs to `owner` and return its id."""
         thread_id = f"thread-{uuid.uuid4().hex}"
         key = self._write("INSERT INTO threads (thread_id, owner) VALUES (?, ?)", (thread_id, owner)).lastrowid
@@ -76,46 +79,63 @@ class SqliteStore:
         _keep(self._heads, thread_id, _Head(key, owner, 0))
         return thread_id
 
-    def owner_of(self, thread_id: str) -> str | None:
+    async def owner_of(self, thread_id: str) -> str | None:
         """Return whose thread this is, or None when there is no such thread."""
         head = self._head(thread_id)
         return head.owner if head else None
 
-    def next_seq(self, thread_id: str) -> int:
-        """Take the thread's next sequence number: 1, 2, 3 and so on."""
+    async def last_seq(self, thread_id: str) -> int:
+        """Return the number of the thread's newest event, 0 when there is none."""
+        return self._known_head(thread_id).last_seq
+
+    async def append(self, thread_id: str, make: Callable[[int], StoredEvent]) -> StoredEvent:
+        """Number an event and keep it for replay."""
         head = self._known_head(thread_id)
         head.last_seq += 1
-        return head.last_seq
-
-    def append(self, thread_id: str, event: StoredEvent) -> None:
-        """Keep an event for replay."""
-        row = (self._known_head(thread_id).key, event.seq, event.kind, event.nth, event.run_id, event.text)
+        event = make(head.last_seq)
+        row = (head.key, event.seq, event.kind, event.nth, event.run_id, event.text)
         self._write("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", row)
+        # Whoever is shown an event may ask for what comes after it, also of the process that follows a killed one.
+        self.commit()
+        return event
 
-    def events_after(self, thread_id: str, seq: int, limit: int) -> list[StoredEvent]:
+    async def events_after(self, thread_id: str, seq: int, limit: int) -> list[StoredEvent]:
         """Return at most `limit` events with a greater number, in order."""
         query = "SELECT seq, kind, nth, run_id, text FROM events WHERE thread = ? AND seq > ? ORDER BY seq LIMIT ?"
         rows = self._db.execute(query, (self._known_head(thread_id).key, min(seq, 2**62), limit))
         return [StoredEvent(*row) for row in rows]
 
-    def begin_run(self, run_id: str, thread_id: str, question: str, request_id: str) -> None:
+    async def begin_run(self, run_id: str, thread_id: str, question: str, request_id: str, replica: str = "") -> None:
         """Keep what was asked."""
+        del replica  # a file has one process
         row = (run_id, self._known_head(thread_id).key, question, request_id)
         self._write("INSERT INTO runs (run_id, thread, question, request_id) VALUES (?, ?, ?, ?)", row)
 
-    def end_run(self, run_id: str) -> None:
+    async def end_run(self, run_id: str) -> None:
         """Note that the run came to its end."""
         self._write("UPDATE runs SET ended = 1 WHERE run_id = ?", (run_id,))
 
-    def unfinished_runs(self) -> list[UnfinishedRun]:
+    async def unfinished_runs(self, replica: str = "") -> list[UnfinishedRun]:
         """Return the runs that have begun and not ended, oldest first."""
+        del replica
         query = (
             "SELECT run_id, thread_id, owner, request_id FROM runs JOIN threads ON threads.key = runs.thread "
             "WHERE ended = 0 ORDER BY runs.key"
         )
         return [UnfinishedRun(*row) for row in self._db.execute(query)]
 
-    def previous_question(self, thread_id: str, run_id: str) -> str | None:
+    async def take_over(self, run_id: str, replica: str, by: str) -> bool:
+        """Return True: nobody else has this file."""
+        del run_id, replica, by
+        return True
+
+    async def owner_of_run(self, run_id: str) -> str | None:
+        """Return who asked for a run that has not ended, or None when there is no such run."""
+        query = "SELECT owner FROM runs JOIN threads ON threads.key = runs.thread WHERE run_id = ? AND ended = 0"
+        row = self._db.execute(query, (run_id,)).fetchone()
+        return str(row[0]) if row else None
+
+    async def previous_question(self, thread_id: str, run_id: str) -> str | None:
         """Return what was asked in this thread before this run."""
         query = (
             "SELECT question FROM runs WHERE thread = ? AND key < (SELECT key FROM runs WHERE run_id = ?) "
@@ -124,11 +144,11 @@ class SqliteStore:
         row = self._db.execute(query, (self._known_head(thread_id).key, run_id)).fetchone()
         return str(row[0]) if row else None
 
-    def add_note(self, owner: str, text: str) -> None:
+    async def add_note(self, owner: str, text: str) -> None:
         """Keep a private note."""
         self._write("INSERT INTO notes (body, owner) VALUES (?, ?)", (text, _owner_term(owner)))
 
-    def find_notes(self, owner: str, words: Sequence[str], limit: int) -> list[str]:
+    async def find_notes(self, owner: str, words: Sequence[str], limit: int) -> list[str]:
         """Return the owner's newest notes that hold all words, else any of them; without words the newest."""
         mine = f'owner : "{_owner_term(owner)}"'
         quoted = ['"' + word.replace('"', "") + '"' for word in words]
@@ -141,12 +161,12 @@ class SqliteStore:
                 return [str(row[0]) for row in rows]
         return []
 
-    def revoke(self, token_id: str, expires_at: float) -> None:
+    async def revoke(self, token_id: str, expires_at: float) -> None:
         """Refuse this token until it would have expired anyway (epoch seconds)."""
         self._write("DELETE FROM revoked WHERE expires_at < ?", (time.time() - 60,))
         self._write("INSERT OR REPLACE INTO revoked VALUES (?, ?)", (token_id, expires_at))
 
-    def is_revoked(self, token_id: str) -> bool:
+    async def is_revoked(self, token_id: str) -> bool:
         """Return whether the token was revoked."""
         return self._db.execute("SELECT 1 FROM revoked WHERE token_id = ?", (token_id,)).fetchone() is not None
 
@@ -155,7 +175,7 @@ class SqliteStore:
         if self._db.in_transaction:
             self._db.execute("COMMIT")
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Write everything that is pending and let go of the files."""
         self._closing.set()
         self._checkpointer.join()

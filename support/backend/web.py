@@ -1,9 +1,7 @@
 """The routes: health, sign-in, sign-out, metrics and the WebSocket."""
 
-import hmac
-import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -13,13 +11,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from support.backend import vitals
 from support.backend.connection import Connection
+from support.backend.credentials import knows, problem, read_credentials
 from support.backend.hub import Hub
 from support.backend.inbox import Inbox
 from support.backend.settings import API_VERSION, SERVICE_NAME
 from support.backend.tokens import Attempt, read_attempt
-
-_MAX_BODY_BYTES = 65_536
-_CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
 def build_app(hub: Callable[[], Hub]) -> Starlette:
@@ -52,15 +48,14 @@ class _Web:
         return JSONResponse(body, 200 if ready else 503)
 
     async def token(self, request: Request) -> Response:
-        credentials = await _credentials(request)
+        if self._hub().settings.auth_url:
+            return problem(404, f"sign in at {self._hub().settings.auth_url}")
+        credentials = await read_credentials(request)
         if isinstance(credentials, Response):
             return credentials
         hub, (name, password) = self._hub(), credentials
-        expected = hub.settings.users.get(name)
-        # An unknown name costs the same comparison, so that the time tells nothing.
-        matches = hmac.compare_digest((expected or "").encode(), password.encode())
-        if expected is None or not matches:
-            return _problem(401, "wrong name or password")
+        if not knows(hub.settings.users, name, password):
+            return problem(401, "wrong name or password")
         body = {
             "access_token": hub.tokens.issue(name),
             "token_type": "bearer",
@@ -70,13 +65,16 @@ class _Web:
 
     async def logout(self, request: Request) -> Response:
         hub = self._hub()
+        if hub.settings.auth_url:
+            return problem(404, f"sign out at {hub.settings.auth_url}")
         attempt = read_attempt(request.headers.get("authorization", ""), (), (), "")
-        identity = hub.tokens.identify(attempt.token)
+        identity = await hub.tokens.admitted(hub.tokens.identify(attempt.token))
         if identity is None:
-            return _problem(401, "a valid token is needed")
+            return problem(401, "a valid token is needed")
         if identity.token_id:
-            hub.store.revoke(identity.token_id, identity.expires_at)
+            await hub.store.revoke(identity.token_id, identity.expires_at)
             hub.expire_token(identity.token_id)
+            hub.bus.announce("signed out", identity.token_id)
         return Response(status_code=204)
 
     async def metrics(self, request: Request) -> Response:
@@ -94,16 +92,17 @@ class _Web:
         hub = self._hub()
         attempt = _attempt(websocket)
         status = await hub.chain.handshake(hub, attempt)
+        await hub.tokens.learn_keys(attempt.token)
         judged = None if attempt.source in {"", "query"} else hub.tokens.identify(attempt.token)
-        identity = hub.chain.credentials(hub, attempt, judged)
+        identity = await hub.tokens.admitted(hub.chain.credentials(hub, attempt, judged))
         try:
             if status is not None:
-                await websocket.send_denial_response(_problem(status, "not now"))
+                await websocket.send_denial_response(problem(status, "not now"))
             elif identity is None:
-                await websocket.send_denial_response(_problem(401, _why_refused(attempt)))
+                await websocket.send_denial_response(problem(401, _why_refused(attempt)))
             else:
                 await websocket.accept(attempt.subprotocol)
-                hub.store.remember_user(identity.user_id)
+                await hub.store.remember_user(identity.user_id)
                 await _converse(
                     websocket, Connection(hub, websocket.scope["state"]["protocol"], identity, attempt.token)
                 )
@@ -144,54 +143,3 @@ def _why_refused(attempt: Attempt) -> str:
     if attempt.source == "query":
         return "a token in the address is refused: send it in the Authorization header or as a subprotocol"
     return "the token is not valid" if attempt.source else "a token is needed"
-
-
-def _problem(status: int, message: str) -> JSONResponse:
-    return JSONResponse({"error": message}, status, headers=_CHALLENGE if status == 401 else None)
-
-
-async def _credentials(request: Request) -> tuple[str, str] | Response:
-    body = await _bounded_body(request)
-    if body is None:
-        return _problem(413, f"at most {_MAX_BODY_BYTES} bytes are read")
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    read = _READERS.get(media_type)
-    if read is None:
-        return _problem(415, f"send one of {', '.join(_READERS)}")
-    name, password = await read(request, body)
-    if not (isinstance(name, str) and isinstance(password, str) and name and password):
-        return _problem(400, "username and password are needed")
-    return name, password
-
-
-async def _bounded_body(request: Request) -> bytes | None:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_BODY_BYTES:
-            return None
-    return body
-
-
-async def _read_json(request: Request, body: bytes) -> tuple[object, object]:
-    del request
-    try:
-        values = json.loads(body)
-    except (ValueError, RecursionError):
-        return None, None
-    return (values.get("username"), values.get("password")) if isinstance(values, dict) else (None, None)
-
-
-async def _read_form(request: Request, body: bytes) -> tuple[object, object]:
-    async def replay() -> dict[str, object]:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    form = await Request(request.scope, replay).form(max_files=0)
-    return form.get("username"), form.get("password")
-
-
-_READERS: dict[str, Callable[[Request, bytes], Awaitable[tuple[object, object]]]] = {
-    "application/x-www-form-urlencoded": _read_form,
-    "multipart/form-data": _read_form,
-    "application/json": _read_json,
-}

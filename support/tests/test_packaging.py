@@ -44,7 +44,7 @@ def test_each_dependency_has_a_lower_and_an_upper_bound(requirement: Requirement
     assert sorted(specifier.operator for specifier in requirement.specifier) == ["<", ">="]
 
 
-@pytest.mark.parametrize("requirement", [*RUNTIME, *EXTRAS["test"]], ids=name_of)
+@pytest.mark.parametrize("requirement", [*RUNTIME, *EXTRAS["stack"], *EXTRAS["test"]], ids=name_of)
 def test_the_lock_holds_a_version_within_the_bounds(requirement: Requirement) -> None:
     assert requirement.specifier.contains(PINS[name_of(requirement)])
 
@@ -62,7 +62,7 @@ def test_the_lock_names_no_place() -> None:
 
 
 def test_the_lock_says_how_it_is_made() -> None:
-    assert "uv pip compile pyproject.toml --extra test --universal" in LOCK.partition("\nallure")[0]
+    assert "uv pip compile pyproject.toml --extra stack --extra test --universal" in LOCK.partition("\nallure")[0]
 
 
 def test_each_dependency_is_explained_to_users_and_no_other() -> None:
@@ -75,7 +75,7 @@ def test_each_dependency_is_explained_to_users_and_no_other() -> None:
 def test_what_is_imported_is_declared() -> None:
     providers = packages_distributions()
     # What an extra brings is imported where it is used, and its absence is said.
-    extras = [*EXTRAS["cluster"], *EXTRAS["protobuf"]]
+    extras = [*EXTRAS["cluster"], *EXTRAS["protobuf"], *EXTRAS["stack"]]
     declared = {name_of(requirement) for requirement in [*RUNTIME, *extras]} | HANDED_ON
     undeclared = set()
     for path in [*(ROOT / "support").rglob("*.py"), *(ROOT / "steps").rglob("*.py")]:

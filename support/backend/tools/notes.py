@@ -23,15 +23,15 @@ class Notes:
         """Do what `action` says, in the notes of this person only."""
         if errand.parameters["action"] == "add":
             text = errand.parameters["text"].rstrip(" .!")
-            self._store.add_note(errand.user_id, text)
+            await self._store.add_note(errand.user_id, text)
             return Outcome(ok=True, text=f"I have put this into your private notes: “{text}”.")
-        return Outcome(ok=True, text=self._search(errand.user_id, errand.parameters["topic"]))
+        return Outcome(ok=True, text=await self._search(errand.user_id, errand.parameters["topic"]))
 
-    def _search(self, user_id: str, topic: str) -> str:
+    async def _search(self, user_id: str, topic: str) -> str:
         words = [word for word in _WORD.findall(topic) if word.lower() not in _SMALL_WORDS][:10]
         if topic and not words:
             words = _WORD.findall(topic)[:10]
-        found = self._store.find_notes(user_id, words, _SHOWN)
+        found = await self._store.find_notes(user_id, words, _SHOWN)
         subject = f" about {topic}" if topic else ""
         if not found:
             return f"Your notes say nothing{subject or ' yet'}."

@@ -1,5 +1,6 @@
 """A defect opens its own door and no other."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,7 +38,7 @@ def hub(tmp_path: Path) -> Iterator[Any]:
     settings = Settings(jwt_secret=SECRET)
     store = SqliteStore(tmp_path / "chat.sqlite3", lambda commit: None)
     yield SimpleNamespace(settings=settings, store=store, tokens=Tokens(settings, store))
-    store.close()
+    asyncio.run(store.close())
 
 
 @pytest.mark.parametrize("active", ATTEMPTS)
@@ -49,9 +50,11 @@ def test_one_way_in_is_open_and_the_others_are_not(hub: Any, active: str) -> Non
 
 def test_who_has_signed_out_stays_outside_whoever_signed_the_token(hub: Any) -> None:
     token = token_of("ada", jti="signed-out")
-    hub.store.revoke("signed-out", time.time() + 600)
+    asyncio.run(hub.store.revoke("signed-out", time.time() + 600))
     chain = activate(list(ATTEMPTS))
-    assert chain.credentials(hub, Attempt(token, "header", None, ""), hub.tokens.identify(token)) is None
+    let_in = chain.credentials(hub, Attempt(token, "header", None, ""), hub.tokens.identify(token))
+    assert let_in is not None
+    assert asyncio.run(hub.tokens.admitted(let_in)) is None
 
 
 def test_a_token_that_was_good_still_ends_where_only_ended_ones_are_let_in(hub: Any) -> None:
