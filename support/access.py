@@ -83,7 +83,9 @@ class Access:
         self._redactor = Redactor()
         self._passes: dict[Persona, tuple[Pass, float]] = {}
         self._locks: dict[Persona, asyncio.Lock] = {}
-        self._secret = self._signing_secret(environ) if target.auth.obtain == "mint" else ""
+        auth = target.auth
+        signs = auth.obtain == "mint" or (auth.obtain == "login" and bool(environ.get(auth.secret_env)))
+        self._secret = self._signing_secret(environ) if signs else ""
         self._tokens: dict[str, str] = {}
         self._logins: dict[str, tuple[str, str]] = {}
         self.given = self._given(environ)
@@ -93,11 +95,11 @@ class Access:
     @property
     def can_mint(self) -> bool:
         """Whether tokens can be made that expired or are somebody else's."""
-        return self.target.auth.obtain == "mint"
+        return bool(self._secret)
 
     def backend_environ(self) -> dict[str, str]:
         """The variables with which a backend (or another process of the suite) shares the signing secret."""
-        return {self.target.auth.secret_env: self._secret} if self.can_mint else {}
+        return {self.target.auth.secret_env: self._secret} if self.target.auth.obtain == "mint" else {}
 
     async def pass_for(self, persona: Persona) -> Pass:
         """The pass of this person, the same one until it is about to expire.
@@ -134,8 +136,8 @@ class Access:
         auth = self.target.auth
         if not self.can_mint:
             raise Misconfigured(
-                f"{self.target.name}: auth.obtain: expected 'mint' to make a token for {persona.name}, "
-                f"but {auth.obtain!r} came"
+                f"{self.target.name}: auth.obtain: expected 'mint' to make a token for {persona.name} (or logins "
+                f"with a secret_env that is set), but {auth.obtain!r} came"
             )
         now = int(time.time())
         usual = {

@@ -77,6 +77,7 @@ def parser() -> argparse.ArgumentParser:
     _load(commands)
     _history(commands)
     _schema(commands)
+    _services(commands)
     return top
 
 
@@ -156,6 +157,10 @@ def _run(commands: Any) -> None:
         "--baseline", action="store_true",
         help="block if it is slower than the sessions of this target that were approved before; without it that is "
         "only shown (example: greenlight run --baseline)",
+    )  # fmt: skip
+    how.add_argument(
+        "--skip-services-check", action="store_true",
+        help="with --environment local: take the stack as it is, start nothing (example: --skip-services-check)",
     )  # fmt: skip
     how.add_argument(
         "--fail-fast", action="store_true",
@@ -347,6 +352,48 @@ def _schema(commands: Any) -> None:
         "file", nargs="?", default="", metavar="FILE",
         help="a file of the session folder (default: all; example: greenlight schema monitoring/failure_patterns.json)",
     )  # fmt: skip
+
+
+def _services(commands: Any) -> None:
+    services = _command(
+        commands, "services", "start, stop and look at the services of a target (default: the stack of `local`)",
+        "greenlight services start --runtime processes",
+    )  # fmt: skip
+    services.add_argument(
+        "action", choices=("start", "stop", "restart", "status", "logs", "clean"),
+        help="what is to be done; clean ends all and removes data and logs (example: greenlight services status)",
+    )  # fmt: skip
+    services.add_argument(
+        "service", nargs="*", metavar="SERVICE",
+        help="only these, for stop, restart and logs (example: greenlight services restart redis)",
+    )  # fmt: skip
+    services.add_argument(
+        "--environment", default="local", metavar="NAME|FILE.toml",
+        help="whose services: local, or a target file with compose or a command (default: local; "
+        "example: --environment mine.toml)",
+    )  # fmt: skip
+    services.add_argument(
+        "--runtime", choices=("auto", "processes", "docker"), default="auto",
+        help="processes of this machine, or containers; auto takes what is there, and says which (default: auto; "
+        "example: --runtime docker)",
+    )  # fmt: skip
+    services.add_argument(
+        "--port", type=int, default=0,
+        help="start: where people come in (default: any free port; example: --port 8000)",
+    )  # fmt: skip
+    services.add_argument(
+        "--defect", action="append", default=[], metavar="NAME[=VALUE]",
+        help="start: seed a defect in both replicas; may be repeated (example: --defect fan_out_to_one_replica)",
+    )  # fmt: skip
+    services.add_argument(
+        "--lines", type=_positive(int), default=20, help="logs: how many of each (default: 20; example: --lines 100)"
+    )
+    services.add_argument(
+        "--follow", action="store_true", help="logs: go on until Ctrl-C (example: greenlight services logs --follow)"
+    )
+    services.add_argument(
+        "--yes", action="store_true", help="clean: do not ask (example: greenlight services clean --yes)"
+    )
 
 
 def _interrupted(*_: object) -> NoReturn:

@@ -19,10 +19,12 @@ from support.bdd.fitting import check_profile_and_target, not_observable
 from support.bdd.loop import LoopThread
 from support.bdd.own_backend import BackendFailed, OwnBackend, Running
 from support.bdd.own_load import OwnLoad
+from support.bdd.stack_backend import StackBackend
 from support.client.persona import canary_of
 from support.client.recorder import Recorder
 from support.client.session import NotConnected, Session
 from support.report.evidence import Evidence, Judged
+from support.services.local import LocalStack
 from support.settings import Misconfigured, load_target, profile_text
 from support.targets.model import NEEDS, PROMPTS, Target
 from support.targets.sections import Persona
@@ -55,6 +57,7 @@ class Plan:
     scale: int = _USUAL_SCALE
     soak_s: float = 20.0
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    services_check: bool = True
 
 
 class Suite:
@@ -72,6 +75,7 @@ class Suite:
         self.own_backend: OwnBackend | None = None
         # The scenarios whose connections are open, the one that is running and those that still listen on.
         self.worlds: set[object] = set()
+        self.stack: LocalStack | None = None
         self.folder: Path
         self.evidence: Evidence
         self._canaries: dict[str, str] = {}
@@ -96,10 +100,10 @@ class Suite:
             raise Misconfigured(
                 f"--scale {plan.scale}: {target.name} allows {most} connections (limits.max_connections)"
             )
-        if plan.defects and target.start != "embedded":
+        if plan.defects and target.start not in ("embedded", "stack"):
             raise Misconfigured(
                 f"--defect {plan.defects[0]}: works only where the suite starts the backend itself (--environment "
-                f"embedded); start the other one with `greenlight serve --defect {plan.defects[0]}`"
+                f"embedded or local); start the other one with `greenlight serve --defect {plan.defects[0]}`"
             )
         name, self.profile_toml = profile_text(target.profile, Path(plan.environment).parent)
         try:
@@ -108,9 +112,14 @@ class Suite:
             raise Misconfigured(f"profile {name}: {error}") from error
         check_profile_and_target(self.profile, target)
         self.tls, self.caveats = ssl_context(target), target.caveats
+        if target.start == "stack":
+            self.stack = stack = LocalStack.ready(target, environ, plan.defects, check=plan.services_check)
+            target = self.stack.located(target)
+            environ |= self.stack.environ()
+            self.own_backend = StackBackend(stack.runtime)
         self.access = Access(target, environ)
         self.loop.start()
-        self.target = self._start_backend(target, environ) if target.start != "none" else target
+        self.target = self._start_backend(target, environ) if target.start in ("embedded", "command") else target
         # Whoever signs out has to know at which port the backend came up.
         self.access.target = self.target
 
@@ -220,6 +229,8 @@ class Suite:
         self.loop.stop()
         if self.own_backend is not None:
             self.own_backend.put_away()
+        if self.stack is not None:
+            self.stack.stop()
         if self._log is not None:
             log.removeHandler(self._log)
             self._log.close()

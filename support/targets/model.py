@@ -30,7 +30,7 @@ from support.trace import Expect
 
 PROMPTS = Prompts.__struct_fields__
 CAPABILITIES = Capabilities.__struct_fields__
-NEEDS = (*CAPABILITIES, *PROMPTS, "authentication", "isolation")
+NEEDS = (*CAPABILITIES, *PROMPTS, "authentication", "isolation", "replicas", "services")
 
 
 def _check_url(url: str) -> None:
@@ -56,16 +56,18 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One backend to be judged.
 
     `url` is where the WebSocket is opened; port 0 is for a backend that the suite starts on any free port. `start` says
-    who starts the backend: nobody here, the suite its own, or the suite by `command` (a program and its arguments).
+    who starts the backend: nobody here, the suite its own, the suite by `command` (a program and its arguments), or the
+    suite as a whole stack of services. `compose`: a compose file for `greenlight services`, beside the target file.
     `health` is a path at the url's origin, a full URL, or "" when there is none. `api_version` is the major version
     that health must report, "" when it does not matter. `clock` says how the server's clock relates to ours. `values`
     is what the profile needs from the target, by name: plain values, `env:NAME` for a secret, `file:PATH` for JSON.
+    `replicas` are the urls at which each replica behind `url` can be reached by itself.
     """
 
     name: Label
     url: str
     prompts: Prompts
-    start: Literal["none", "embedded", "command"] = "none"
+    start: Literal["none", "embedded", "command", "stack"] = "none"
     command: tuple[Text, ...] = ()
     profile: Text = "agent-events"
     health: Annotated[
@@ -84,12 +86,17 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tls: Tls = Tls()
     values: dict[str, Any] = {}
     probe: Probe = Probe()
+    replicas: tuple[str, ...] = ()
+    compose: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
         _check_url(self.url)
+        for replica in self.replicas:
+            _check_url(replica)
         if urlsplit(self.url).port == 0 and self.start == "none":
-            raise Invalid("url", 'a real port (0 means any free one, and needs start = "embedded")', "it is 0")
+            expected = 'a real port (0 means any free one, and needs start = "embedded" or "stack")'
+            raise Invalid("url", expected, "it is 0")
         self._check_command()
         if self.clock == "ping" and not self.capabilities.ping:
             raise Invalid("clock", '"same-host" or "unknown" where capabilities.ping is false', 'it is "ping"')
@@ -236,6 +243,8 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         absences = {
             "authentication": (self.auth.obtain == "none", 'asks nobody who they are (auth.obtain = "none")'),
             "isolation": (len(self.personas) < 2, "has a single persona"),
+            "replicas": (len(self.replicas) < 2 and self.start != "stack", "names fewer than two replicas"),
+            "services": (self.start != "stack", 'has no services that the suite may end and start (start = "stack")'),
             "server_clock": (self.clock == "unknown", 'declares clock = "unknown"'),
         }
         absent, how = absences.get(need, (False, ""))

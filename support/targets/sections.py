@@ -32,9 +32,11 @@ class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[auth]: where a credential comes from (`obtain`) and how it is shown to the backend (`send`).
 
     obtain: `mint` signs a JWT with the secret in `secret_env`; `login` posts each persona's name and password to
-    `login_url`; both are signed out at `logout_url`. `token` takes a ready token from each persona's `token_env`;
-    `hook` asks a package of your own (entry point group `greenlight.credentials`) for the headers of the upgrade;
-    `none` shows nothing. `claims` are added to a minted token, with {user} filled in.
+    `login_url`; both are signed out at `logout_url`. Where logins have a `secret_env` too (a secret, or a private key
+    as PEM), what could be forged with it is tried: passes that have ended, or are for somewhere else. `token` takes a
+    ready token from each persona's `token_env`; `hook` asks a package of your own (entry point group
+    `greenlight.credentials`) for the headers of the upgrade; `none` shows nothing. `claims` are added to a minted
+    token, with {user} filled in.
     send: `bearer` header, `subprotocol` (`jwt-auth` and `jwt.<base64url>`), `query` (`query_name`), `first_message`
     (the table of that name is the first frame, with {token} filled in wherever it stands), `profile` (the profile
     says where {token} belongs), `headers` (of a hook), or `none`.
@@ -46,7 +48,7 @@ class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     hook: str = ""
     claims: dict[str, Any] = {}
     audience: str = ""
-    algorithm: Literal["HS256", "HS384", "HS512"] = "HS256"
+    algorithm: Literal["HS256", "HS384", "HS512", "EdDSA"] = "HS256"
     lifetime_s: Annotated[int, Meta(ge=1, le=2_592_000)] = 3600
     login_url: Annotated[
         str, Meta(pattern="^(/|https?://)", description="a path that begins with / or an http(s) URL")

@@ -20,7 +20,7 @@ from support.targets.model import Target
 from support.targets.sections import Auth
 from support.tests.backend.people import ENVIRONMENT, SECRET
 
-TARGET = load_target("local", {})
+TARGET = load_target("staging", {})
 ADA = TARGET.personas[0]
 
 

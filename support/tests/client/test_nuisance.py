@@ -29,7 +29,7 @@ async def _held(count: int) -> tuple[int, int, list[bytes]]:
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        target = msgspec.structs.replace(load_target("local", {}), url=f"ws://127.0.0.1:{port}/ws")
+        target = msgspec.structs.replace(load_target("staging", {}), url=f"ws://127.0.0.1:{port}/ws")
         async with half_open_handshakes(target, count) as held:
             await asyncio.wait_for(all_said.wait(), 10)
             assert gone == 0
@@ -47,7 +47,7 @@ def test_strangers_begin_to_come_in_stay_and_leave() -> None:
 
 def test_a_closed_door_has_nobody_before_it() -> None:
     async def nobody() -> int:
-        target = msgspec.structs.replace(load_target("local", {}), url="ws://127.0.0.1:1/ws")
+        target = msgspec.structs.replace(load_target("staging", {}), url="ws://127.0.0.1:1/ws")
         async with half_open_handshakes(target, 3) as held:
             return held
 

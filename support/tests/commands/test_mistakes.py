@@ -44,7 +44,7 @@ def test_a_wrong_target_file(tmp_path: Path, text: str, said: str) -> None:
         (("--categories", "stress", "--scale", "50000"), "--scale 50000: embedded allows 20000 connections"),
         (("--tags", "@a and"), "--tags '@a and': expected an expression like '@a and not @b'"),
         (("--defect", "no_such_defect"), "there is no defect called 'no_such_defect'"),
-        (("--environment", "local", "--defect", "thinking_missing"), "works only where the suite starts the backend"),
+        (("--environment", "staging", "--defect", "thinking_missing"), "works only where the suite starts the backend"),
         (("--environment", "staging"), "CHAT_JWT_SECRET (auth.secret_env): expected the secret"),
     ],
 )

@@ -1,0 +1,40 @@
+"""Both replicas of the stack as one backend: they end and come back together, as a careless release does it."""
+
+from support.bdd.own_backend import OwnBackend, Running
+from support.services.local import Ours
+from support.services.stack import REPLICAS
+from support.targets.model import Target
+
+
+class StackBackend(OwnBackend):
+    """The replicas of a stack. The other services, and so all that was stored, stay."""
+
+    def __init__(self, runtime: Ours) -> None:
+        super().__init__(_never)
+        self._runtime = runtime
+
+    def start(self) -> None:
+        """Starts the replicas that are not running."""
+        for name in REPLICAS:
+            self._runtime.resume(name)
+
+    async def wait_until_up(self, target: Target) -> None:
+        """Nothing: `start` has waited for them."""
+        del target
+        self.is_away = False
+
+    def stop(self, *, kill: bool) -> None:
+        """Ends both replicas: asks them to (SIGTERM), or kills them (SIGKILL)."""
+        self.is_away = True
+        if kill:
+            for name in REPLICAS:
+                self._runtime.kill(name)
+        else:
+            self._runtime.stop(REPLICAS)
+
+    def put_away(self) -> None:
+        """Nothing: the stack is ended as a whole, if it was started for this run."""
+
+
+def _never(port: int) -> Running:
+    raise AssertionError(f"a stack is not started at port {port} as one process")

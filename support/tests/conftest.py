@@ -1,0 +1,60 @@
+"""What tests of several folders share."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.services.folder import Folder
+from support.services.processes import Processes
+from support.services.programs import postgres_folder, redis_program
+from support.services.runtime import Wish
+from support.settings import Misconfigured
+
+
+@pytest.fixture(scope="session")
+def services_needed() -> None:
+    """Skips, and says why, where PostgreSQL or Redis is not installed."""
+    try:
+        postgres_folder()
+        redis_program()
+    except Misconfigured as error:
+        pytest.skip(f"not run here: {error}")
+
+
+@pytest.fixture
+def services_dir(services_needed: None) -> Iterator[Path]:
+    """A folder for services that PostgreSQL's user can enter, whoever runs the tests; nothing is left running in it."""
+    path = Path(tempfile.mkdtemp(prefix="greenlight-test-"))
+    path.chmod(0o755)
+    yield path
+    Processes(Folder(path), dict(os.environ)).clean()
+
+
+@pytest.fixture(scope="session")
+def running_stack(services_needed: None) -> Iterator[Processes]:
+    """A healthy stack that all tests share."""
+    path = Path(tempfile.mkdtemp(prefix="greenlight-test-"))
+    path.chmod(0o755)
+    stack = Processes(Folder(path), dict(os.environ))
+    try:
+        stack.start(Wish(users=["u-ada", "u-bashir"]))
+        yield stack
+    finally:
+        stack.clean()
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def database_url(running_stack: Processes) -> str:
+    """The stack's PostgreSQL, for SQLAlchemy."""
+    return running_stack.stack.urls()[0]
+
+
+@pytest.fixture(scope="session")
+def redis_url(running_stack: Processes) -> str:
+    """The stack's Redis."""
+    return running_stack.stack.urls()[1]
