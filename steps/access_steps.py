@@ -42,6 +42,11 @@ def the_pass_ends_in_an_answer(context: Context, person: str) -> None:
     walls_of(context).wait_for_the_end(person, while_asking="long_running")
 
 
+@when("{person:Person} comes again with the same pass")
+def comes_again(context: Context, person: str) -> None:
+    walls_of(context).come_again(person)
+
+
 @then("{person:Person} is shown out")
 def shown_out(context: Context, person: str) -> None:
     assert_that(walls_of(context).is_shown_out(person), is_(True), f"{person} was shown out")

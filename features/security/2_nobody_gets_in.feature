@@ -39,3 +39,10 @@ Feature: Nobody gets in without a valid pass
       Given Bashir is in a conversation, with a pass that ends soon
       When Bashir's pass ends in the middle of an answer
       Then Bashir is shown out
+
+    @pass_ends
+    Example: Coming again with it
+      Given Chiara is in a conversation, with a pass that ends soon
+      When Chiara's pass ends
+      And Chiara comes again with the same pass
+      Then Chiara is turned away

@@ -12,13 +12,14 @@ from support.bdd.network import Network
 from support.bdd.parameters import moment as moment_in
 from support.bdd.parameters import question as question_in
 from support.bdd.privacy import Privacy
+from support.bdd.replicas import Replicas
 from support.bdd.trouble import Trouble
 from support.bdd.walls import Walls
 from support.bdd.world import World
 
 __all__ = [
-    "cut_matrix_of", "hostility_of", "liveness_of", "moment_in", "network_of", "privacy_of", "question_in", "rows_of",
-    "trouble_of", "walls_of", "world_of",
+    "cut_matrix_of", "hostility_of", "liveness_of", "moment_in", "network_of", "privacy_of", "question_in",
+    "replicas_of", "rows_of", "trouble_of", "walls_of", "world_of",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -42,7 +43,7 @@ def privacy_of(context: Context) -> Privacy:
 
 def walls_of(context: Context) -> Walls:
     """The attempts to get in, or to reach into what is another's, of the scenario that is running."""
-    return Walls(world_of(context))
+    return _kept(context, "walls", lambda: Walls(world_of(context)))
 
 
 def network_of(context: Context) -> Network:
@@ -58,6 +59,11 @@ def cut_matrix_of(context: Context) -> CutMatrix:
 def trouble_of(context: Context) -> Trouble:
     """The backend's trouble in the scenario that is running."""
     return Trouble(world_of(context), network_of(context))
+
+
+def replicas_of(context: Context) -> Replicas:
+    """The replicas and services behind the backend, in the scenario that is running."""
+    return _kept(context, "replicas", lambda: Replicas(world_of(context), network_of(context), privacy_of(context)))
 
 
 def liveness_of(context: Context) -> Liveness:

@@ -46,7 +46,7 @@ class Network:
         await together([self._connect(person) for person in people])
 
     async def _connect(self, person: str) -> None:
-        line = self._new_line(person)
+        line = self.new_line(person)
         self.world.sessions.setdefault(person, []).append(line.session)
         await line.open()
 
@@ -55,7 +55,7 @@ class Network:
         self.world.call(self._lose_while_coming(person))
 
     async def _lose_while_coming(self, person: str) -> None:
-        line = self._new_line(person)
+        line = self.new_line(person)
         self.world.sessions.setdefault(person, []).append(line.session)
         await line.proxy.start()
         line.proxy.add(fault := CutAfter(_HALF_A_HANDSHAKE_BYTES, how=End.RST))
@@ -68,7 +68,8 @@ class Network:
             return
         raise SuiteFault("the line was to be lost during the handshake, and was not")
 
-    def _new_line(self, person: str) -> Line:
+    def new_line(self, person: str) -> Line:
+        """A line for a person, still to be opened."""
         world, persona = self.world, self.world.persona(person)
 
         def new_session() -> LosableSession:

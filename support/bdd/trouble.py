@@ -40,7 +40,7 @@ class Trouble:
         self.world.call(self._take_away(self.backend, KILL if kill else RESTART))
 
     async def _take_away(self, backend: OwnBackend, way: str) -> None:
-        await self._until_others_are_done()
+        await others_are_done(self.world)
         lines = [line for lines in self.network.lines.values() for line in lines]
         for line in lines:
             line.session.cut(way, where(line.session.questions))
@@ -66,8 +66,9 @@ class Trouble:
 
         return prepare
 
-    async def _until_others_are_done(self) -> None:
-        """Scenarios before this one may still listen for what comes late, and must not lose their lines."""
-        async with asyncio.timeout(_QUIET_S):
-            while self.world.suite.worlds != {self.world}:  # noqa: ASYNC110 -- worlds end in many ways
-                await asyncio.sleep(0.01)
+
+async def others_are_done(world: World) -> None:
+    """Waits for earlier scenarios, which may still listen for what comes late, and must not lose their lines."""
+    async with asyncio.timeout(_QUIET_S):
+        while world.suite.worlds != {world}:  # noqa: ASYNC110 -- worlds end in many ways
+            await asyncio.sleep(0.01)

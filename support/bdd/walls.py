@@ -1,17 +1,21 @@
 """Walls: people who try to get in, or to reach, where they have no business, and what the backend makes of it."""
 
 import asyncio
+import contextlib
 import time
 
+from support.access import Pass
 from support.bdd.loop import SuiteFault
 from support.bdd.observable import NotExercised
 from support.bdd.world import World
 from support.client.forgery import FORGERIES, short_pass
 from support.client.session import NotConnected, Session
 from support.rules.checker import ConnectionChecker
+from support.rules.refusal import LEEWAY_S
 from support.trace import Sent
 
 SIGNED_OUT = "a pass that was signed out"
+ENDED = "a pass that has ended meanwhile"
 _SHORT_S = 1.0
 # So long before the pass ends, a question that takes long is asked.
 _IN_THE_MIDDLE_S = 0.5
@@ -22,6 +26,7 @@ class Walls:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self._short: dict[str, Pass] = {}
 
     # At the door ---------------------------------------------------------------------------------------------
 
@@ -68,8 +73,24 @@ class Walls:
             self.world.connect(person)
             ahead_s = self.world.window(person).clock_ahead_s
             self.world.leave_all()
-        entry = short_pass(access, self.world.persona(person), _SHORT_S, ahead_s)
+        self._short[person] = entry = short_pass(access, self.world.persona(person), _SHORT_S, ahead_s)
         self.world.call(self.world.enter(person, entry))
+
+    def come_again(self, person: str) -> None:
+        """The person comes again with the pass that has ended meanwhile, and is let in or not."""
+        self.world.call(self._come_again(person))
+
+    async def _come_again(self, person: str) -> None:
+        entry = self._short[person]
+        assert entry.expires_s is not None
+        await asyncio.sleep(max(0.0, entry.expires_s + LEEWAY_S - time.time()))
+        target = self.world.suite.target
+        # Each replica may remember for itself whom it has let in.
+        for url in (target.url, *target.replicas):
+            session = self.world.new_session(person)
+            session.user, session.target = None, target.at(url)
+            with contextlib.suppress(NotConnected):  # as it should be; the rules say whether it happened well
+                await session.connect(entry, self.world.suite.tls, unwelcome=ENDED)
 
     def wait_for_the_end(self, person: str, *, while_asking: str = "") -> None:
         """Waits until the person's pass has ended, if wanted in the middle of an answer to a prompt."""

@@ -8,11 +8,22 @@ from support.backend.defects import (
     resilience,
     security,
     security_access,
+    stack,
     stress,
 )
 from support.backend.defects.chain import Chain
 from support.backend.defects.registry import REGISTRY, Defect, UnknownDefectError, activate
 
-FAMILIES = (functional, functional_content, integration, performance, resilience, security, security_access, stress)
+FAMILIES = (
+    functional,
+    functional_content,
+    integration,
+    performance,
+    resilience,
+    security,
+    security_access,
+    stack,
+    stress,
+)
 
 __all__ = ["FAMILIES", "REGISTRY", "Chain", "Defect", "UnknownDefectError", "activate"]
