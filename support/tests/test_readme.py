@@ -19,9 +19,9 @@ MOST_LINES = 150
 
 _READ_FROM_ENVIRONMENT = re.compile(r'environ(?:ment)?(?:, |\.get\(|\[)"([A-Z][A-Z0-9_]+)"')
 _NAMED_VARIABLE = re.compile(r'_VARIABLE = "([A-Z][A-Z0-9_]+)"')
-_NAMED_BY_A_TARGET = re.compile(r'^\w+_env = "([A-Z][A-Z0-9_]+)"', re.MULTILINE)
+_NAMED_BY_A_TARGET = re.compile(r'^[^#\n]*?\b\w+_env = "([A-Z][A-Z0-9_]+)"', re.MULTILINE)
 # What a CI service says of itself, for the report, and what is only handed on.
-_NOT_OURS = re.compile(r"GITHUB_|GITLAB_|CI_|PYTHONPATH$")
+_NOT_OURS = re.compile(r"GITHUB_|GITLAB_|CI_|PYTHONPATH$|XDG_STATE_HOME$")
 
 
 def commands() -> list[str]:
