@@ -97,6 +97,7 @@ class Strand:
         self._lines: dict[str, _Line] = {}
         self._lanes: dict[str, Lane] = {}
         self._last_at = epoch_s
+        self._took_backend_away = False
 
     def take(self, record: AnyRecord, reading: Reading | None) -> None:
         """One record, with how it was read."""
@@ -121,6 +122,7 @@ class Strand:
             # What the suite itself does to a line is a reason for it to end, or not to come about.
             line = self._line(record.connection)
             line.provoked = line.cut = True
+            self._took_backend_away = self._took_backend_away or record.ends_backend
 
     def found(self, finding: Finding) -> None:
         """A rule has objected, just now."""
@@ -225,7 +227,7 @@ class Strand:
         self.course.lanes.done(lane)
 
     def _error(self, line: _Line, what: str, at: float, window: Window, *, wanted: bool = False) -> None:
-        if wanted or line.provoked or not line.welcome:
+        if wanted or line.provoked or not line.welcome or self._took_backend_away:
             return
         window.errors += 1
         _remember(self.course.errors, (at, f"'{self.scenario}', {line.person}: {what}"))

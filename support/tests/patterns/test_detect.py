@@ -10,6 +10,7 @@ from support.patterns.catalogue import PATTERNS, as_markdown
 from support.patterns.detect import Limits, Memory, detect
 from support.tests.course.test_course import course_of
 from support.tests.rules.talk import EPOCH_S, Talk, asked
+from support.trace import Cut
 
 LIMITS = Limits(latency_ms_avg=100.0, memory_mb_growth=500.0)
 
@@ -114,8 +115,10 @@ def test_lines_that_break(count: int, of: int, expected: list[str]) -> None:
     assert seen(drops(count, of)) == expected
 
 
-def failures(count: int, apart_s: float) -> Course:
+def failures(count: int, apart_s: float, way: str = "") -> Course:
     talk = Talk().open()
+    if way:
+        talk.open("Bashir", "c2").add(Cut, "c2", way=way, person="Bashir")
     for number in range(count):
         talk.ask(f"q{number}").started(f"r{number}", request=f"q{number}").failed(f"r{number}", request=f"q{number}")
         talk.wait(apart_s)
@@ -130,6 +133,11 @@ def failures(count: int, apart_s: float) -> Course:
 )
 def test_failures_that_come_close_together(count: int, apart_s: float, expected: list[str]) -> None:
     assert seen(failures(count, apart_s)) == expected
+
+
+@pytest.mark.parametrize(("way", "expected"), [("FIN", ["ERROR_BURST"]), ("kill", []), ("restart", [])])
+def test_failures_once_the_suite_took_the_backend_away_are_its_own_doing(way: str, expected: list[str]) -> None:
+    assert seen(failures(5, 0.1, way)) == expected
 
 
 @pytest.mark.parametrize(
