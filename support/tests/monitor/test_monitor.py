@@ -28,7 +28,7 @@ def backend(*defects: str) -> BackendProcess:
 
 def talk(url: str, body: Callable[[WebSocketConnectionManager], Coroutine[Any, Any, None]]) -> None:
     async def run() -> None:
-        target = load_target("local", {}).at(url)
+        target = load_target("staging", {}).at(url)
         async with WebSocketConnectionManager(target, load_profile(target), ENVIRON) as people:
             await body(people)
 
