@@ -52,14 +52,15 @@ class Hooks:
         self.count = 0
         self.failed = False
         self._waiting: list[_Waiting] = []
+        gc.collect()
+        gc.freeze()
 
     def before_scenario(self, context: Any, scenario: Scenario) -> None:
         """Begins a World, after settling whatever has waited long enough."""
         self.settle()
-        # A full collection stops the loop thread, and what arrives meanwhile would be stamped late, all at once: what
-        # has grown so far is looked through now, between two scenarios, and not again.
+        # A full collection stops the loop thread, and what arrives meanwhile would be stamped late, all at once: it is
+        # made now, between two scenarios, and without what was there when the session began.
         gc.collect()
-        gc.freeze()
         self.count += 1
         context.world = None
         context.began = time.monotonic()
