@@ -320,15 +320,16 @@ class ConnectionChecker:
     def closed(self, by: str, code: int | None, at: float, n: int) -> None:
         """The connection ended. `by`: client, server (with a close frame) or nobody (the line just broke)."""
         self._search_open()
+        came = f"a close with {code}" if by == "server" else "a line that broke"
         if self.entry is not None:
-            self.entry.closed(by, code, n)
+            if by != "client":
+                self.entry.closed(code, came, n)
             return
         if self.cut_by_us:
             waiting.on_closed(self.desk, self.windows, "client")
             if by == "server":
                 self.door.judge_code(code, n)
             return
-        came = f"a close with {code}" if by == "server" else "a line that broke"
         if by != "client" and self.expiry is not None and self.expiry.closed(code, came, at, n):
             self.desk.owe_nothing()
         waiting.on_closed(self.desk, self.windows, by)

@@ -84,12 +84,11 @@ class Door:
 
     def closed(self, by: str, code: int | None, n: int) -> None:
         """The server (with a close frame) or nobody (the line just broke) ended the connection."""
-        if by == "nobody" and self.flooded:
+        if by == "nobody":
+            came = "a line that broke"
             # With pings unread, a reset may overtake the close frame on its way (RFC 9293 section 3.6.1).
-            came = "a line that broke"
-        elif by == "nobody":
-            came = "a line that broke"
-            self.report("CONNECTION-3", "a close frame before the line ends", "none", n)
+            if not self.flooded:
+                self.report("CONNECTION-3", "a close frame before the line ends", "none", n)
         else:
             came = f"a close with {code}"
             self.judge_code(code, n)

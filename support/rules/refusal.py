@@ -54,12 +54,10 @@ class Entry:
         if not self.ways.has_status(status):
             self._not_refused(f"{reason or f'HTTP {status}'} to {self.unwelcome}", n)
 
-    def closed(self, by: str, code: int | None, n: int) -> None:
-        """The connection was accepted and has ended."""
-        if self.refused or by == "client" or self.ways.has_close(code):
-            return
-        came = f"a close with {code}" if by == "server" else "a line that broke"
-        self._not_refused(f"{came} to {self.unwelcome}", n)
+    def closed(self, code: int | None, came: str, n: int) -> None:
+        """The connection was accepted, and the backend has ended it."""
+        if not self.refused and not self.ways.has_close(code):
+            self._not_refused(f"{came} to {self.unwelcome}", n)
 
     def waited(self, after_s: float, n: int) -> None:
         """Nobody turned the person away."""
@@ -151,14 +149,12 @@ class Reaching:
             self._object(reach, f"nothing within {after_s:.1f} s", n)
         return True
 
-    def closed(self, code: int | None, came: str, n: int) -> bool:
-        """The backend ended the connection. Whether an attempt was waiting for its refusal."""
-        waiting = bool(self._open)
+    def closed(self, code: int | None, came: str, n: int) -> None:
+        """The backend ended the connection: in place of the refusals that were still to come."""
         for reach in self._open:
             if not self.ways.has_close(code):
                 self._object(reach, came, n)
         self._open.clear()
-        return waiting
 
     def _object(self, reach: Reach, came: str, n: int) -> None:
         if reach.n not in self._reported:
