@@ -181,8 +181,7 @@ class Crowd:
             time.sleep(0.02)
 
     def _probes(self) -> Probes:
-        backend = self.suite.backend
-        return probes_for(self.suite.target, backend.pid if backend is not None else None)
+        return probes_for(self.suite.target, self.suite.backend_pids())
 
     def _watched(self, kind: str, unit: str, probes: Probes, samples: list[Sample]) -> None:
         watched = Watched(

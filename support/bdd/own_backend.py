@@ -68,6 +68,11 @@ class OwnBackend:
         """Where the process is reached that was started last."""
         return self.process.url if self.process is not None else ""
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes that serve now; none while it is away for good."""
+        return () if self.process is None else (self.process.pid,)
+
     def start(self) -> None:
         """Starts it, at the port that it had before. Raises BackendFailed, also where somebody took that port."""
         self.process = self._launch(urlsplit(self.url).port or 0)

@@ -13,6 +13,11 @@ class StackBackend(OwnBackend):
         super().__init__(_never)
         self._runtime = runtime
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes of both replicas, as far as they run on this machine and not in containers."""
+        return tuple(self._runtime.pids().values())
+
     def start(self) -> None:
         """Starts the replicas that are not running."""
         for name in REPLICAS:

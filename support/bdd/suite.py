@@ -173,7 +173,7 @@ class Suite:
                 memory_mb_growth=target.thresholds.memory_mb_growth, versions=versions(), caveats=self.caveats,
             )
         )  # fmt: skip
-        self.own_load = OwnLoad(lambda: self.backend.pid if self.backend is not None else None)
+        self.own_load = OwnLoad(self.backend_pids)
         self.begun = True
 
     async def _warm_up(self) -> None:
@@ -219,6 +219,10 @@ class Suite:
     def backend(self) -> Running | None:
         """The process of the backend that the suite has started, if it has."""
         return self.own_backend.process if self.own_backend is not None else None
+
+    def backend_pids(self) -> tuple[int, ...]:
+        """The processes of what the suite has started; those of a target that it has not started are not known."""
+        return self.own_backend.pids if self.own_backend is not None else ()
 
     def narrow_to(self, categories: tuple[str, ...]) -> None:
         """Only these categories have scenarios that were selected: the others are not examined."""

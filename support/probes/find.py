@@ -52,15 +52,16 @@ class Probes:
         return msgspec.structs.replace(Sample(at, **seen), done=done) if seen else None
 
 
-def probes_for(target: Target, own_pid: int | None) -> Probes:
-    """The ways for this target. `own_pid`: the process of a backend that the suite has started."""
+def probes_for(target: Target, own_pids: Sequence[int]) -> Probes:
+    """The ways for this target. `own_pids`: the processes of a backend that the suite has started."""
     probe = target.probe
     ways: list[Probe] = []
     if probe.container:
         ways.append(ContainerProbe(probe.container, probe.docker_socket))
-    elif own_pid is not None:
-        ways.append(PidProbe(own_pid))
-    elif target.is_loopback and (pid := pid_of_listener(_port(target.url))) is not None:
+    elif own_pids:
+        ways.append(PidProbe(*own_pids))
+    # At the entry of a stack nothing listens whose memory would matter: its replicas are seen, or nothing is.
+    elif target.start != "stack" and target.is_loopback and (pid := pid_of_listener(_port(target.url))) is not None:
         ways.append(PidProbe(pid))
     if probe.metrics:
         ways.append(MetricsProbe(target.resolve(probe.metrics), probe.connections_gauge))

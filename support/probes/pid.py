@@ -1,4 +1,4 @@
-"""A process on this machine, looked at by its id."""
+"""Processes on this machine, looked at by their ids."""
 
 import psutil
 
@@ -7,17 +7,17 @@ from support.probes.look import CannotLook
 
 
 class PidProbe:
-    """Resident memory, descriptors and CPU time of a process and of its children, which may be its workers."""
+    """Resident memory, descriptors and CPU time of processes and of their children, which may be workers, in sum."""
 
-    def __init__(self, pid: int) -> None:
-        self.by = f"process {pid}"
-        self._pid = pid
+    def __init__(self, *pids: int) -> None:
+        self.by = f"process{'es' if len(pids) > 1 else ''} {' and '.join(map(str, pids))}"
+        self._pids = pids
 
     def look(self, at: float) -> Sample:
-        """One look. Raises CannotLook when the process is gone or somebody else's."""
+        """One look. Raises CannotLook when one is gone or somebody else's."""
         try:
-            process = psutil.Process(self._pid)
-            family = [process, *process.children(recursive=True)]
+            heads = [psutil.Process(pid) for pid in self._pids]
+            family = [each for head in heads for each in (head, *head.children(recursive=True))]
             rss = sum(each.memory_info().rss for each in family)
             descriptors = sum(each.num_fds() for each in family)
             times = [each.cpu_times() for each in family]

@@ -75,6 +75,26 @@ def test_a_process_that_is_gone() -> None:
         PidProbe(pid).look(0.0)
 
 
+def test_several_processes_are_one_sum(backend: BackendProcess) -> None:  # noqa: F811
+    with BackendProcess.start(env=ENVIRONMENT) as other:
+        one, two = PidProbe(backend.pid).look(0.0), PidProbe(other.pid).look(0.0)
+        both = PidProbe(backend.pid, other.pid)
+        sample = both.look(0.0)
+    assert one.descriptors is not None
+    assert two.descriptors is not None
+    assert sample.descriptors == one.descriptors + two.descriptors
+    assert both.by == f"processes {backend.pid} and {other.pid}"
+    with pytest.raises(CannotLook, match=rf"processes {backend.pid} and {other.pid} cannot be looked at"):
+        both.look(1.0)
+
+
+def test_a_stack_is_not_watched_at_its_entry(backend: BackendProcess) -> None:  # noqa: F811
+    target = load_target("local", ENVIRONMENT).at(backend.url)
+
+    assert probes_for(target, ()).by == ""
+    assert probes_for(target, (backend.pid,)).by == f"process {backend.pid}"
+
+
 def test_who_listens_on_a_port(backend: BackendProcess) -> None:  # noqa: F811
     port = urlsplit(backend.url).port
     assert port is not None
@@ -126,8 +146,8 @@ def test_by_container(tmp_path: Path) -> None:
 
 
 def test_the_ways_of_a_target_complete_each_other(backend: BackendProcess) -> None:  # noqa: F811
-    target = load_target("local", ENVIRONMENT).at(backend.url)
-    probes = probes_for(target, None)
+    target = load_target("staging", {**ENVIRONMENT, "WEBSOCKET_TEST_URL": backend.url})
+    probes = probes_for(target, ())
 
     sample = probes.look(1.0, done=7)
 
@@ -138,8 +158,8 @@ def test_the_ways_of_a_target_complete_each_other(backend: BackendProcess) -> No
 
 
 def test_no_way_is_said_and_not_guessed() -> None:
-    target = load_target("local", ENVIRONMENT).at("ws://127.0.0.1:9/ws")
-    probes = probes_for(target, None)
+    target = load_target("staging", {**ENVIRONMENT, "WEBSOCKET_TEST_URL": "ws://127.0.0.1:9/ws"})
+    probes = probes_for(target, ())
 
     assert probes.look(0.0) is None
     assert probes.by == ""
