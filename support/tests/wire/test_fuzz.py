@@ -14,14 +14,16 @@ import pytest
 from support.events import Control, Event, EventKind, Foreign, Ignored, More, Unmapped, each
 from support.rules.state import Budgets
 from support.rules.trace_checker import TraceChecker
+from support.tests.wire import protobuf_messages
 from support.tests.wire.recorded import CAPTURES, PROFILES, shipped
 from support.tests.wire.test_documented import CASES, SOCKETIO
 from support.tests.wire.test_reading import FRAME
 from support.trace import Opened, Received, Sent
 from support.wire.codecs import UndecodableError, codec_named
+from support.wire.profile import Profile
 
 TIMES = 10_000
-NAMES = sorted(path.stem for path in PROFILES.glob("*.toml"))
+NAMES = [*sorted(path.stem for path in PROFILES.glob("*.toml")), "protobuf"]
 READINGS = Event | Control | Unmapped | More | Ignored | Foreign
 ODD: list[Any] = [
     None, True, False, 0, -1, 10**30, 1.5, "", " ", "\ud800", "req-", "ask", [], {}, [[]], {"": {}}, "null", "data: {}",
@@ -46,16 +48,17 @@ def _seeds() -> list[bytes]:
 
 
 SEEDS = _seeds()
+MESSAGES = protobuf_messages.frames()
 
 
-def mutated(random_: random.Random) -> bytes:
+def mutated(random_: random.Random, seeds: list[bytes] = SEEDS) -> bytes:
     """A frame with something wrong in it: bytes changed, cut or doubled, or a value of it replaced."""
-    seed = random_.choice(SEEDS)
+    seed = random_.choice(seeds)
     place = random_.randrange(len(seed) + 1)
     ways: tuple[Callable[[], bytes], ...] = (
         lambda: seed[:place] + random_.randbytes(random_.randrange(4)) + seed[place + random_.randrange(3) :],
         lambda: seed[:place],
-        lambda: seed + random_.choice(SEEDS),
+        lambda: seed + random_.choice(seeds),
         lambda: random_.randbytes(random_.randrange(60)),
         lambda: base64.b64encode(seed),
         *[lambda: _another_value(seed, random_)] * 3,
@@ -85,7 +88,8 @@ def _with_something_else(value: Any, random_: random.Random, depth: int = 0) -> 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_profile(name: str) -> None:
-    profile = shipped(name)
+    protobuf = name == "protobuf"
+    profile = Profile.from_toml(protobuf_messages.PROFILE) if protobuf else shipped(name)
     random_ = random.Random(f"frames for {name}")
     checker = TraceChecker(profile, Budgets(), 1_767_225_600.0)
     kept = dict.fromkeys(profile.spec.looked_up, "x")
@@ -96,7 +100,8 @@ def test_every_profile(name: str) -> None:
         if number % 50 == 2:
             checker.feed(Sent(n=number, at=at, connection="c1", what="start", text="?", request=f"q{number}"))
             continue
-        data, binary = mutated(random_), random_.random() < 0.1
+        data = mutated(random_, MESSAGES if protobuf else SEEDS)
+        binary = random_.random() < (0.9 if protobuf else 0.1)
         reading = checker.feed(Received(n=number, at=at, connection="c1", data=data, binary=binary))
         parts = list(each(reading))
         assert parts
@@ -121,14 +126,16 @@ def test_every_profile(name: str) -> None:
         "json-rpc",
         "socketio",
         "jupyter-v1",
+        "protobuf:chat.Event",
     ],
 )
 def test_every_codec(name: str) -> None:
-    codec = codec_named(name, "", "frame.codecs")
+    protobuf = name.startswith("protobuf")
+    codec = codec_named(name, protobuf_messages.DESCRIPTOR if protobuf else "", "frame.codecs")
     random_ = random.Random(f"bytes for {name}")
     good = bad = 0
     for _ in range(TIMES):
-        data: Any = mutated(random_)
+        data: Any = mutated(random_, MESSAGES if protobuf else SEEDS)
         if name in ("json:data", "base64:data"):
             data = {"data": data.decode(errors="replace")} if random_.random() < 0.9 else random_.choice(ODD)
         elif name == "json-rpc":
