@@ -10,10 +10,10 @@ from typing import NamedTuple
 from support.bdd.line import Line, Way
 from support.bdd.observable import NotExercised
 from support.bdd.world import World
+from support.client.endings import NotConnected
 from support.client.losable import LosableSession
 from support.client.question import Question
 from support.client.recorder import Recorder
-from support.client.session import NotConnected
 from support.events import Event
 from support.report.cut_matrix import Became, CutCell, cut_cells
 from support.targets.sections import Persona
@@ -160,7 +160,7 @@ class _Cell:
             await session.wait_end(question)
         else:
             # What can be promised without resume: a new question works, and nothing of the old one is taken for it.
-            session.questions.clear()
+            session.heard.questions.clear()
             again = await self._ask(prompt, None)
             await session.wait_end(again)
 

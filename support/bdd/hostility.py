@@ -8,6 +8,7 @@ from support.bdd.observable import NotExercised
 from support.bdd.world import Answered, World
 from support.client.nuisance import half_open_handshakes
 from support.client.session import Session
+from support.client.unwelcome import send_invalid
 
 _PINGS = 1_000
 _STRANGERS = 1_000
@@ -95,11 +96,11 @@ class Hostility:
         return self._too_large(session) if name == _ONE_BYTE_TOO_MANY else MESSAGES[name](self.world)
 
     async def _send(self, session: Session, name: str, data: Message) -> Answered:
-        told = await session.send_invalid(data, as_text=name == _SENT_AS_TEXT)
+        told = await send_invalid(session, data, as_text=name == _SENT_AS_TEXT)
         return Answered(session, name, told)
 
     def _too_large(self, session: Session) -> str:
-        most = session.announced("max_message_bytes", _MEGABYTE)
+        most = session.heard.announced("max_message_bytes", _MEGABYTE)
         if not 0 < most <= _MOST_SENT:
             raise NotExercised(f"{self.world.suite.target.name} announces that it takes messages of {most} bytes")
         empty = len(self.world.frame("start", request="large", prompt="", thread=None))

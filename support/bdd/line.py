@@ -10,9 +10,9 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from support.access import Pass
 from support.bdd.suite import Suite
+from support.client.endings import NotConnected
 from support.client.losable import LosableSession
 from support.client.question import Question
-from support.client.session import NotConnected
 from support.events import Event, each
 from support.faults.close import Close
 from support.faults.fault import Fault

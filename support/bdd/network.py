@@ -9,9 +9,9 @@ from support.bdd.line import LAST_TRY_AFTER_S, Line, Way
 from support.bdd.loop import SuiteFault, together
 from support.bdd.observable import NotExercised
 from support.bdd.world import World
+from support.client.endings import NotConnected
 from support.client.losable import LosableSession
 from support.client.question import Question
-from support.client.session import NotConnected
 from support.events import Event, EventKind
 from support.faults.cut_after import CutAfter
 from support.faults.fault import End
@@ -97,7 +97,7 @@ class Network:
         await self._lose(line, way)
 
     async def _lose(self, line: Line, way: Way) -> None:
-        await line.cut(way, where(line.session.questions))
+        await line.cut(way, where(line.session.heard.questions))
 
     def until(self, question: Question, kind: EventKind) -> None:
         """Waits until an event of this kind was shown of an answer."""
@@ -116,7 +116,7 @@ class Network:
     async def _lose_all(self) -> None:
         lines = [line for lines in self.lines.values() for line in lines]
         for line in lines:
-            for question in line.session.questions:
+            for question in line.session.heard.questions:
                 await line.session.wait_until(question, lambda question=question: bool(question.events))  # type: ignore[misc]
         await together([self._lose(line, Way.RST) for line in lines])
 
@@ -153,7 +153,7 @@ class Network:
 
     async def catch_up(self, line: Line) -> None:
         """Asks for what was missed of each conversation of the line. Raises NotExercised where nobody can."""
-        questions = line.session.questions
+        questions = line.session.heard.questions
         if all(question.over for question in questions):
             return
         self.world.need("resume")
@@ -214,7 +214,7 @@ class Network:
         return lines[window - 1]
 
     def _line_of(self, question: Question) -> Line:
-        return next(line for line in self.lines[question.person] if question in line.session.questions)
+        return next(line for line in self.lines[question.person] if question in line.session.heard.questions)
 
 
 def where(questions: Sequence[Question]) -> str:

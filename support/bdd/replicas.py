@@ -111,10 +111,10 @@ class Replicas:
         lines, way = self._lines(replica), KILL if kill else RESTART
         for line in lines:
             # Whoever was shown nothing yet could not say to what they come back.
-            for question in line.session.questions:
+            for question in line.session.heard.questions:
                 await line.session.wait_until(question, lambda question=question: bool(question.events))  # type: ignore[misc]
         for line in lines:
-            line.session.cut(way, where(line.session.questions))
+            line.session.cut(way, where(line.session.heard.questions))
             line.prepare_try = lambda session: session.cut(way, "while it is away")
             self._point(line, 3 - replica)
         await asyncio.to_thread(self.runtime.kill if kill else _stopping(self.runtime), name)

@@ -20,9 +20,10 @@ from support.bdd.loop import LoopThread
 from support.bdd.own_backend import BackendFailed, OwnBackend, Running
 from support.bdd.own_load import OwnLoad
 from support.bdd.stack_backend import StackBackend
+from support.client.endings import NotConnected
 from support.client.persona import canary_of
 from support.client.recorder import Recorder
-from support.client.session import NotConnected, Session
+from support.client.session import Session
 from support.report.evidence import Evidence, Judged
 from support.services.local import LocalStack
 from support.settings import Misconfigured, load_target, profile_text

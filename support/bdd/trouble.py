@@ -43,7 +43,7 @@ class Trouble:
         await others_are_done(self.world)
         lines = [line for lines in self.network.lines.values() for line in lines]
         for line in lines:
-            line.session.cut(way, where(line.session.questions))
+            line.session.cut(way, where(line.session.heard.questions))
             line.prepare_try = self._prepared(backend, way)
         try:
             await asyncio.to_thread(backend.stop, kill=way == KILL)

@@ -8,8 +8,10 @@ from support.access import Pass
 from support.bdd.loop import SuiteFault
 from support.bdd.observable import NotExercised
 from support.bdd.world import World
+from support.client.endings import NotConnected
 from support.client.forgery import FORGERIES, short_pass
-from support.client.session import NotConnected, Session
+from support.client.session import Session
+from support.client.unwelcome import outstay, reach
 from support.rules.checker import ConnectionChecker
 from support.rules.refusal import LEEWAY_S
 from support.trace import Sent
@@ -71,7 +73,7 @@ class Walls:
         if self.world.suite.target.clock != "same-host":
             # By whose clock the pass ends is seen from an honest visit before.
             self.world.connect(person)
-            ahead_s = self.world.window(person).clock_ahead_s
+            ahead_s = self.world.window(person).heard.clock_ahead_s
             self.world.leave_all()
         self._short[person] = entry = short_pass(access, self.world.persona(person), _SHORT_S, ahead_s)
         self.world.call(self.world.enter(person, entry))
@@ -100,7 +102,7 @@ class Walls:
             self.world.ask(person, while_asking)
         target = self.world.suite.target
         text = target.question(self.world.suite.first_prompt, self.world.canary(person))
-        self.world.call(self.world.window(person).wait_expiry(text))
+        self.world.call(outstay(self.world.window(person), text))
 
     async def _until_shortly_before_the_end(self, person: str) -> None:
         expiry = self._checker(self.world.window(person)).expiry
@@ -158,7 +160,7 @@ class Walls:
     def _reach(self, person: str, what: str, owner: str, **named: object) -> None:
         if not self.world.suite.profile.can_send(what):
             raise NotExercised(f"the profile {self.world.suite.profile.name} knows no frame for {what}")
-        self.world.call(self.world.window(person).reach(what, owner, **named))
+        self.world.call(reach(self.world.window(person), what, owner, **named))
 
     def _thread(self, owner: str) -> str:
         question = self.world.last(owner)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def busy(session: Session) -> bool:
     """Whether an answer is still under way on a connection that takes one question at a time."""
     runs = session.profile.spec.connection.runs
-    return runs != "many" and any(not question.over for question in session.questions)
+    return runs != "many" and any(not question.over for question in session.heard.questions)
 
 
 def frame_of(world: "World", what: str, given: dict[str, object]) -> str:
@@ -30,7 +30,7 @@ async def ready_to_ask(world: "World", person: str, number: int) -> Session:
     Where a connection answers one question in its life, the app opens a new one for the next, in the same window.
     """
     session = world.window(person, number)
-    if session.profile.spec.connection.runs != "one" or not session.questions:
+    if session.profile.spec.connection.runs != "one" or not session.heard.questions:
         return session
     suite, persona = world.suite, world.persona(person)
     await session.close(keep_window=True)

@@ -13,9 +13,10 @@ from support.bdd.loop import together as _all
 from support.bdd.observable import NotExercised
 from support.bdd.suite import Suite
 from support.bdd.windows import busy, frame_of, ready_to_ask
+from support.client.endings import NotConnected
 from support.client.question import Question
 from support.client.recorder import Recorder
-from support.client.session import NotConnected, Session
+from support.client.session import Session
 from support.events import ENDS, Control, Event, EventKind, each
 from support.findings import Finding
 from support.report.conversation import as_table
@@ -375,7 +376,7 @@ class World:
 
     def _session(self, question: Question) -> Session:
         for session in (*self.sessions[question.person], *self._past):
-            if question in session.questions:
+            if question in session.heard.questions:
                 return session
         raise SuiteFault(f"no window of {question.person} asked {question.text!r}")
 

@@ -28,8 +28,9 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from support.access import Pass
+from support.client.endings import NotConnected
 from support.client.recorder import Recorder
-from support.client.session import NotConnected, Session
+from support.client.session import Session
 from support.report.conversation import as_table
 from support.report.replay import Meter
 from support.rules.book import Book

@@ -8,6 +8,10 @@ from support.findings import printable
 _SHOWN = 200
 
 
+class NotConnected(Exception):  # noqa: N818 -- reads as what a step reports
+    """The backend did not let this person in, or the connection has ended; the trace says how."""
+
+
 def how(ending: Ending) -> str:
     """How a connection ended, as the rest of a sentence about it."""
     if ending.by == "nobody":

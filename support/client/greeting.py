@@ -21,7 +21,7 @@ async def shake_hands(session: "Session") -> str | None:
         def came(index: int = index, nth: int = step.nth) -> bool:
             return _times(session, index) >= nth
 
-        await session.until(lambda came=came: came() or _refused(session) or not session.open, wait_s)  # type: ignore[misc]
+        await session.heard.until(lambda came=came: came() or _refused(session) or not session.open, wait_s)  # type: ignore[misc]
         if came():
             continue
         if _refused(session):
@@ -36,11 +36,11 @@ async def shake_hands(session: "Session") -> str | None:
 
 
 def _times(session: "Session", step: int) -> int:
-    return sum(c.name == "handshake" and c.values.get("step") == step for c in session.controls)
+    return sum(c.name == "handshake" and c.values.get("step") == step for c in session.heard.controls)
 
 
 def _refused(session: "Session") -> bool:
-    return any(control.name == "error" for control in session.controls)
+    return any(control.name == "error" for control in session.heard.controls)
 
 
 async def answer(session: "Session", values: dict[str, Any]) -> None:

@@ -23,14 +23,14 @@ class LosableSession(Session):
 
     def take_over(self, other: Session) -> None:
         """Goes on with what was asked on a line that has ended."""
-        self.questions += other.questions
-        other.questions.clear()
-        for question in self.questions:
+        self.heard.questions += other.heard.questions
+        other.heard.questions.clear()
+        for question in self.heard.questions:
             question.last_at = time.monotonic()
 
     async def frame_came(self, before: int, timeout_s: float) -> bool:
         """Whether more than `before` frames of any kind have come within the time; `frames` says how many so far."""
-        return await self.until(lambda: self.frames > before or not self.open, timeout_s)
+        return await self.heard.until(lambda: self.frames > before or not self.open, timeout_s)
 
     @property
     def frames(self) -> int:

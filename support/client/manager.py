@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from support.access import Access, ssl_context
+from support.client.endings import NotConnected
 from support.client.question import Question
 from support.client.recorder import Recorder
-from support.client.session import NotConnected, Session
+from support.client.session import Session
 from support.events import Event
 from support.findings import Finding
 from support.targets.model import Target

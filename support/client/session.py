@@ -14,35 +14,29 @@ from typing import Any
 
 import msgspec
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
-from websockets.frames import Opcode
 
 from support.access import Pass
-from support.client.endings import how, said
+from support.client.endings import NotConnected, how, said
 from support.client.greeting import answer, shake_hands
 from support.client.handshake import kept_body, kept_headers, opened
+from support.client.heard import Heard
 from support.client.question import Question
 from support.client.recorder import Recorder
 from support.client.stamped import Ending, StampedConnection
+from support.client.unwelcome import wait_to_be_refused
 from support.client.way_in import StepRefused, Values, WayIn
-from support.events import Control, Event, More, Reading, each
-from support.rules.refusal import LEEWAY_S
 from support.rules.state import Budgets
 from support.targets.model import Target
 from support.targets.sections import Persona
 from support.trace import Closed, Expect, Opened, Sent, TimedOut
 from support.wire.codecs import UndecodableError
 from support.wire.profile import Profile
-from support.wire.values import read_stamp
 
 _MARGIN_S = 1.5  # what comes a little too late is still seen, and judged as late instead of lost
 _FLUSH_S = 0.25
 _BREATH = 8
 _ANSWERS = ("ready", "error", "pong", "restored", "heartbeat")
 log = logging.getLogger("greenlight")
-
-
-class NotConnected(Exception):  # noqa: N818 -- reads as what a step reports
-    """The backend did not let this person in, or the connection has ended; the trace says how."""
 
 
 class Session:
@@ -63,13 +57,13 @@ class Session:
         self.recorder = recorder
         self.connection = recorder.next_connection()
         self.budgets: Budgets = target.budgets
-        self.questions: list[Question] = before.questions if before is not None else []
-        self.controls: list[Control] = []
         self.open = False
         self.cut_by_us = False
-        self._changed = asyncio.Event()
+        self.heard: Heard = Heard(
+            recorder, self.connection, target.limits, before.heard.questions if before is not None else [],
+            too_much=self._give_up, asked_to_answer=self._answer,
+        )  # fmt: skip
         self._socket: StampedConnection | None = None
-        self._lost = asyncio.Event()
         self._ended = "has ended"
 
     # Coming and going ----------------------------------------------------------------------------------------
@@ -103,18 +97,18 @@ class Session:
             expires_at=None if entry.expires_s is None else entry.expires_s - self.recorder.checker.epoch_s,
             values={name: self._clean_value(value) for name, value in way.looked_up.items()},
         )  # fmt: skip
-        connection.on_any = self._changed.set
-        connection.listen(self._on_frame, self._on_lost)
+        connection.on_any = self.heard.changed.set
+        connection.listen(self.heard.frame, self._on_lost)
         if entry.first_message is not None:
-            await self._send(Sent, what="hello", text=msgspec.json.encode(entry.first_message).decode())
+            await self.write(msgspec.json.encode(entry.first_message).decode(), what="hello")
         trouble = await shake_hands(self)
         if unwelcome:
-            await self._wait_to_be_refused(lambda: self._since(0, *_ANSWERS) is not None or not self.open)
+            await wait_to_be_refused(self, lambda: self._answered(0, *_ANSWERS) or not self.open)
         elif trouble is not None:
             raise NotConnected(f"{self.person} {trouble}")
         elif self.profile.promises.ready:
             wait_s = self.budgets.handshake_s
-            if not await self.until(lambda: self._control("ready") is not None or not self.open, wait_s):
+            if not await self.heard.until(lambda: self._answered(0, "ready") or not self.open, wait_s):
                 self.recorder.add(TimedOut, self.connection, waiting_for="ready", after_s=wait_s)
                 raise NotConnected(f"{self.person} was let in, but not told that the backend is ready")
             if not self.open:
@@ -155,11 +149,17 @@ class Session:
             self.recorder.add(Closed, self.connection, at, by=by, code=code, reason=reason)
         except Exception as error:  # noqa: BLE001 -- whoever waits has to hear of the end in any case
             self.recorder.fault = self.recorder.fault or error
-        for question in self.questions:
+        for question in self.heard.questions:
             if not question.over and not self.cut_by_us:
                 question.give_up()
-        self._lost.set()
-        self._changed.set()
+        self.heard.changed.set()
+
+    def _give_up(self, why: str) -> None:
+        if self._socket is not None:
+            self._socket.give_up(why)
+
+    def _answer(self, values: dict[str, Any]) -> None:
+        self._answering = asyncio.ensure_future(answer(self, values))
 
     # Speaking ------------------------------------------------------------------------------------------------
 
@@ -173,96 +173,44 @@ class Session:
         request = uuid.uuid4().hex
         expect = msgspec.structs.replace(self.profile.expectable(expect), prompt=text)
         question = Question(self.person, text, request=request, expect=expect, at=time.monotonic())
-        self.questions.append(question)
+        self.heard.questions.append(question)
         values = {"request": request, "prompt": text, "thread": thread}
         kept = {"request": request, "thread": thread, "expect": expect, "foreign": foreign, "claims": claims}
         if claims is None:
-            await self.send(self._template("start"), values, what="start", **kept)
+            await self.send(self.template("start"), values, what="start", **kept)
         else:
-            await self.send(self._template("claim"), {**values, "user": claims}, what="start", **kept)
+            await self.send(self.template("claim"), {**values, "user": claims}, what="start", **kept)
         return question
-
-    async def reach(self, what: str, foreign: str, **named: Any) -> None:
-        """Sends what has to be refused, since the thread or run that it names is somebody else's (`foreign`).
-
-        Waits for the refusal, or for whatever comes instead.
-        """
-        controls, records = len(self.controls), len(self.recorder.entries)
-        request = uuid.uuid4().hex if what == "start" else None
-        kept = {name: named[name] for name in ("thread", "run", "last_seq") if name in named}
-        values = {"request": request, **named}
-        await self.send(self._template(what), values, what=what, request=request, foreign=foreign, **kept)
-        await self._wait_to_be_refused(
-            lambda: len(self.controls) > controls or not self.open or self._was_shown(records), request
-        )
-
-    def _was_shown(self, records: int) -> bool:
-        """Whether any event came here after so many records."""
-        new = self.recorder.entries[records:]
-        return any(
-            any(isinstance(part, Event) for part in each(e.reading)) and e.record.connection == self.connection
-            for e in new
-        )
-
-    async def _wait_to_be_refused(self, condition: Callable[[], bool], request: str | None = None) -> None:
-        budget = self.budgets.refusal_s
-        if not await self.until(condition, budget):
-            self.recorder.add(TimedOut, self.connection, waiting_for="refusal", after_s=budget, request=request)
-
-    async def wait_expiry(self, text: str) -> None:
-        """Waits until the pass has ended, and the connection with it; if it has not, asks once more."""
-        expiry = self.recorder.checker.connections[self.connection].expiry
-        assert expiry is not None, "this pass has no known end"
-        patience = self.recorder.began + expiry.expires_at + LEEWAY_S - time.monotonic()
-        if await self.until(lambda: not self.open or expiry.over, patience):
-            return
-        records = len(self.recorder.entries)
-        await self.ask(text, Expect())
-        if not await self.until(lambda: not self.open or self._was_shown(records), self.budgets.refusal_s):
-            self.recorder.add(TimedOut, self.connection, waiting_for="expiry", after_s=LEEWAY_S)
 
     async def stop(self, question: Question) -> None:
         """Tells the backend to stop a run."""
         values = {"run": question.run, "request": question.request, "thread": question.thread}
-        await self.send(self._template("stop"), values, what="stop", run=question.run)
+        await self.send(self.template("stop"), values, what="stop", run=question.run)
 
     async def ping(self) -> bool:
         """Whether an application ping was answered within its budget."""
-        nonce = uuid.uuid4().hex[:12]
-        before = len(self.controls)
-        await self.send(self._template("ping"), {"nonce": nonce}, what="ping", nonce=nonce)
-        budget = self.budgets.ping_s
-        answered = await self.until(lambda: self._pong(nonce, before), budget)
+        ponged, budget = await self._ping(), self.budgets.ping_s
+        answered = await self.heard.until(ponged, budget)
         if not answered:
             self.recorder.add(TimedOut, self.connection, waiting_for="pong", after_s=budget)
         return answered
 
+    async def _ping(self) -> Callable[[], bool]:
+        """Sends a ping, and returns what tells whether it was answered."""
+        nonce, before = uuid.uuid4().hex[:12], len(self.heard.controls)
+        await self.send(self.template("ping"), {"nonce": nonce}, what="ping", nonce=nonce)
+        return lambda: self.heard.pong(nonce, before)
+
     async def restore(self, thread: str, last_seq: int) -> bool:
         """Asks for the rest of a thread; whether the backend said that it was restored."""
-        before = len(self.controls)
-        run = next((question.run for question in reversed(self.questions) if question.thread == thread), None)
+        before = len(self.heard.controls)
+        run = next((question.run for question in reversed(self.heard.questions) if question.thread == thread), None)
         values = {"thread": thread, "last_seq": last_seq, "run": run}
-        await self.send(self._template("restore"), values, what="restore", thread=thread, last_seq=last_seq)
+        await self.send(self.template("restore"), values, what="restore", thread=thread, last_seq=last_seq)
         budget = self.budgets.start_s
-        if not await self.until(lambda: self._since(before, "restored", "error") is not None or not self.open, budget):
+        if not await self.heard.until(lambda: self._answered(before, "restored", "error") or not self.open, budget):
             self.recorder.add(TimedOut, self.connection, waiting_for="restored", after_s=budget)
-        return self._since(before, "restored") is not None
-
-    async def send_invalid(self, data: str | bytes, *, as_text: bool = False) -> Control | None:
-        """Sends what must be refused, and waits for the clear error: returns it, or None for silence or a close.
-
-        `as_text`: bytes go into a text frame, whatever they are.
-        """
-        before = len(self.controls)
-        shown = data if isinstance(data, str) else f"{len(data)} bytes"
-        budget = self.budgets.refusal_s
-        try:
-            await self._send(Sent, what="invalid", text=shown[:2000], raw=data, as_text=as_text)
-        except NotConnected:
-            return self._since(before, "error")  # shown the door while it was still speaking
-        if not await self.until(lambda: self._since(before, "error") is not None or not self.open, budget):
-            self.recorder.add(TimedOut, self.connection, waiting_for="refusal", after_s=budget)
-        return self._since(before, "error")
+        return self._answered(before, "restored")
 
     async def flood(self, count: int) -> None:
         """Sends so many pings of the WebSocket protocol as fast as it can; the answers are not waited for."""
@@ -275,7 +223,11 @@ class Session:
                 if number % _BREATH == 0:
                     await asyncio.sleep(0)  # what others are shown meanwhile is stamped when it comes
 
-    def _template(self, what: str) -> Any:
+    def _answered(self, since: int, *names: str) -> bool:
+        return self.heard.since(since, *names) is not None
+
+    def template(self, what: str) -> Any:
+        """The profile's frame for something that an app sends."""
         return self.profile.spec.send[what]
 
     @property
@@ -293,106 +245,26 @@ class Session:
             raise NotConnected(f"{self.person}'s app knows no {error} yet, which its next frame needs") from error
         except UndecodableError as error:
             raise NotConnected(f"{self.person}'s app cannot send its next frame: {error}") from error
-        await self._send(Sent, text=text, raw=raw, **record)
+        await self.write(text, raw, **record)
 
     def _clean_value(self, value: Any) -> Any:
         return self.recorder.clean(value) if isinstance(value, str) else value
 
-    async def _send(
-        self,
-        kind: type[Sent],
-        *,
-        text: str,
-        raw: str | bytes | list[str | bytes] | None = None,
-        as_text: bool = False,
-        **values: Any,
-    ) -> None:
+    async def write(
+        self, text: str, raw: str | bytes | list[str | bytes] | None = None, *, as_text: bool = False, **record: Any
+    ) -> None:  # fmt: skip
+        """Sends `raw`, which is `text` for people, or `text` itself. Raises NotConnected if the line is gone.
+
+        `as_text`: bytes go into a text frame, whatever they are.
+        """
         if self._socket is None or not self.open:
             raise NotConnected(f"{self.person}'s connection {self._ended}")
-        self.recorder.add(kind, self.connection, None, text=self.recorder.clean(text), **values)
+        self.recorder.add(Sent, self.connection, None, text=self.recorder.clean(text), **record)
         try:
             for message in raw if isinstance(raw, list) else [text if raw is None else raw]:
                 await self._socket.send(message, text=True if as_text else None)
         except ConnectionClosed as error:
             raise NotConnected(f"{self.person}'s connection {self._ended}") from error
-
-    # Listening -----------------------------------------------------------------------------------------------
-
-    def _on_frame(self, kind: Opcode, data: bytes, at: float) -> None:
-        try:
-            if kind in (Opcode.TEXT, Opcode.BINARY):
-                reading = self.recorder.received(data, kind is Opcode.BINARY, at, self.connection)
-                for part in each(reading):
-                    self._distribute(part, len(data), at)
-            else:
-                what = "part" if kind is Opcode.CONT else kind.name.lower()
-                self.recorder.other(what, data, at, self.connection)
-            if self._socket is not None and self.recorder.is_full:
-                self._socket.give_up(f"more than {self.recorder.most_bytes} bytes in one scenario")
-        except Exception as error:  # noqa: BLE001 -- here it would look as if the target had cut the line
-            self.recorder.fault = self.recorder.fault or error
-        self._changed.set()
-
-    def _distribute(self, reading: Reading, size: int, at: float) -> None:
-        if isinstance(reading, Control):
-            self.controls.append(reading)
-            if reading.name == "keepalive":
-                self._answering = asyncio.ensure_future(answer(self, reading.values))
-            if reading.name == "error":
-                request = reading.values.get("request")
-                for question in self.questions:
-                    if question.request == request and not question.over:
-                        question.refused(reading)
-        elif isinstance(reading, Event):
-            asked = self._question_of(reading)
-            if asked is not None:
-                asked.take(reading, at)
-                self._grown(asked, size)
-        elif isinstance(reading, More):
-            asked = self._question_of(reading.event)
-            if asked is not None:
-                asked.last_at = at
-                self._grown(asked, size)
-
-    def _grown(self, asked: Question, size: int) -> None:
-        asked.size += size
-        excess = asked.excess(self.target.limits)
-        if excess and self._socket is not None:
-            self._socket.give_up(excess)
-
-    def _question_of(self, event: Event) -> Question | None:
-        for question in self.questions:
-            if question.knows(event):
-                return question
-        waiting = [question for question in self.questions if not question.over]
-        if event.request is None:
-            unbound = [question for question in waiting if question.run is None]
-            return unbound[0] if unbound else (waiting[0] if len(waiting) == 1 else None)
-        return None
-
-    @property
-    def clock_ahead_s(self) -> float:
-        """By how much the backend's clock is ahead of ours, as far as it said its time when it was ready."""
-        ready = self._control("ready")
-        stamp = ready.values.get("server_time") if ready is not None else None
-        server_s = read_stamp(stamp)[0] if isinstance(stamp, str | int | float) else None
-        at = next((e.record.at for e in self.recorder.entries if e.reading is ready), 0.0)
-        return 0.0 if server_s is None else server_s - (self.recorder.checker.epoch_s + at)
-
-    def announced(self, name: str, otherwise: int) -> int:
-        """A number that the backend announced when it said that it is ready."""
-        ready = self._control("ready")
-        value = ready.values.get(name) if ready is not None else None
-        return value if isinstance(value, int) and not isinstance(value, bool) else otherwise
-
-    def _control(self, name: str) -> Control | None:
-        return self._since(0, name)
-
-    def _since(self, index: int, *names: str) -> Control | None:
-        return next((control for control in self.controls[index:] if control.name in names), None)
-
-    def _pong(self, nonce: str, since: int) -> bool:
-        return any(c.name == "pong" and c.values.get("nonce", nonce) == nonce for c in self.controls[since:])
 
     # Waiting -------------------------------------------------------------------------------------------------
 
@@ -432,28 +304,12 @@ class Session:
     async def flush(self) -> None:
         """Lets what the backend has already sent arrive: what was sent before a pong is here before it."""
         if self.open and self.target.capabilities.ping and self.profile.can_send("ping"):
-            nonce = uuid.uuid4().hex[:12]
-            before = len(self.controls)
             try:
-                await self.send(self._template("ping"), {"nonce": nonce}, what="ping", nonce=nonce)
+                ponged = await self._ping()
             except NotConnected:
                 return
-            await self.until(lambda: self._pong(nonce, before) or not self.open, _FLUSH_S)
+            await self.heard.until(lambda: ponged() or not self.open, _FLUSH_S)
 
     async def wait_closed(self, timeout_s: float) -> bool:
         """Whether the connection ended within the time."""
-        return await self.until(lambda: not self.open, timeout_s)
-
-    async def until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
-        """Whether a condition on what has come became true within the time."""
-        deadline = time.monotonic() + timeout_s
-        while not condition():
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return False
-            self._changed.clear()
-            try:
-                await asyncio.wait_for(self._changed.wait(), left)
-            except TimeoutError:
-                continue
-        return True
+        return await self.heard.until(lambda: not self.open, timeout_s)

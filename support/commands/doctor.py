@@ -9,9 +9,10 @@ from rich.markup import escape
 
 from support.access import TargetFault, check_health
 from support.bdd.suite import Plan, Suite
+from support.client.endings import NotConnected
 from support.client.question import Question
 from support.client.recorder import Recorder
-from support.client.session import NotConnected, Session
+from support.client.session import Session
 from support.commands.frames import FrameSummary
 from support.commands.reach import reach, resolve, secure
 from support.rules.canary_words import named

@@ -209,7 +209,7 @@ class Expiry:
         self._object(f"still connected {after_s:.1f} s after it", n)
 
     def _set_clock(self, stamp: object, at: float) -> None:
-        server_s = read_stamp(stamp)[0] if isinstance(stamp, str | int | float) else None
+        server_s, _ = read_stamp(stamp)
         if server_s is not None:
             self.expires_at += self.epoch_s + at - server_s
 

@@ -61,7 +61,7 @@ def text_of(value: Any) -> str:
     return value if isinstance(value, str) else _encoder.encode(value).decode(errors="replace")
 
 
-def read_stamp(value: str | float) -> tuple[float | None, str | None]:
+def read_stamp(value: object) -> tuple[float | None, str | None]:
     """Seconds since the epoch, and the format's name (`ISO Z`, `ISO offset`, `ISO`, `epoch s`, `epoch ms`, `epoch us`).
 
     Numbers are told apart by size: seconds below 1e11, milliseconds below 1e14, then microseconds. What is no time
@@ -75,7 +75,7 @@ def read_stamp(value: str | float) -> tuple[float | None, str | None]:
         if moment.tzinfo is None:
             return moment.replace(tzinfo=UTC).timestamp(), "ISO"
         return moment.timestamp(), "ISO Z" if value[-1] in "Zz" else "ISO offset"
-    if not abs(value) < _NO_TIME_FROM:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < _NO_TIME_FROM:
         return None, None
     return next(((value / unit, name) for most, unit, name in _EPOCHS if value < most))
 

@@ -13,10 +13,10 @@ from support.access import Pass
 from support.bdd import line as lines
 from support.bdd.line import Line, Way
 from support.bdd.suite import Suite
+from support.client.endings import NotConnected
 from support.client.losable import LosableSession
 from support.client.question import Question
 from support.client.recorder import Recorder
-from support.client.session import NotConnected
 from support.targets.model import Target
 from support.targets.sections import Budgets, Persona, Prompt, Prompts
 from support.tests.hostile import conduct as does
@@ -80,7 +80,7 @@ def test_a_line_is_cut_after_exactly_so_many_events(tmp_path: Path, way: Way, ev
         assert len(question.events) == events
         assert question.over is (events == 5), "what is under way is not given up"
         session = await line.come_back()
-        assert question in session.questions
+        assert question in session.heard.questions
         assert (session.open, session.connection) == (True, "c2")
 
     records = on_a_line(does.conversation(does.rightly), scene, Authority(tmp_path) if with_tls else None)

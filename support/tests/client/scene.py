@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from support.access import Pass
+from support.client.endings import NotConnected
 from support.client.recorder import Recorder
-from support.client.session import NotConnected, Session
+from support.client.session import Session
 from support.targets.model import Target
 from support.targets.sections import Budgets, Limits, Persona, Prompt, Prompts
 from support.tests.hostile import conduct as does

@@ -5,8 +5,9 @@ import json
 import msgspec
 import pytest
 
+from support.client.endings import NotConnected
 from support.client.recorder import Recorder
-from support.client.session import NotConnected, Session
+from support.client.session import Session
 from support.targets.sections import Limits
 from support.tests.client.scene import ASKED, QUICK, closed, door, frame, lose, play
 from support.tests.hostile import conduct as does

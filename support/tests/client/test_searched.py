@@ -7,8 +7,9 @@ import msgspec
 import pytest
 
 from support.access import Pass
+from support.client.endings import NotConnected
 from support.client.recorder import Recorder
-from support.client.session import NotConnected, Session
+from support.client.session import Session
 from support.rules.canary_words import canary_word
 from support.rules.trace_checker import TraceChecker
 from support.tests.client.scene import ASKED, QUICK, closed, door, frame, lose, play

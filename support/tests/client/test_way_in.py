@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from support.access import Pass
+from support.client.endings import NotConnected
 from support.client.recorder import Recorder
-from support.client.session import NotConnected, Session
+from support.client.session import Session
 from support.targets.model import Target
 from support.targets.sections import Budgets, Persona, Prompt, Prompts
 from support.tests.hostile import conduct as does

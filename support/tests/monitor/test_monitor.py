@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from support.backend.launch import BackendProcess
+from support.client.endings import NotConnected
 from support.client.manager import WebSocketConnectionManager
-from support.client.session import NotConnected
 from support.events import FIVE, Event
 from support.monitor import Alert, RealTimeEventMonitor, create_monitoring_session
 from support.settings import load_profile, load_target
