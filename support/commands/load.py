@@ -15,13 +15,13 @@ from support.access import TargetFault, wait_healthy
 from support.bdd.guests import guests_of, plan_of, usual_prompts
 from support.bdd.suite import Plan as SuitePlan
 from support.bdd.suite import Suite
-from support.cli import INTERRUPTED
 from support.commands.load_view import LoadView, show_result, write_json
 from support.criteria import Loaded, gaps_of
 from support.load.crew import Crew, NoCluster, cluster, here, processes
 from support.load.engine import Conductor
 from support.load.plan import Plan
 from support.load.room import Short, make_room, sources_for
+from support.options.common import INTERRUPTED
 from support.report.evidence import write_whole
 from support.settings import Misconfigured
 from support.summary import Offence, Summary, figures

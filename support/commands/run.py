@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from support.cli import CATEGORIES, INTERRUPTED
+from support.options.common import CATEGORIES, INTERRUPTED
 from support.settings import Misconfigured, suite_root
 
 

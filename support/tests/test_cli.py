@@ -4,7 +4,8 @@ import argparse
 
 import pytest
 
-from support.cli import CATEGORIES, main, parser
+from support.cli import main, parser
+from support.options.common import CATEGORIES
 
 
 def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:

@@ -1,0 +1,110 @@
+"""What the options of several commands have in common: the parser, kinds of values, and groups of options."""
+
+import argparse
+import difflib
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+MISCONFIGURED = 3
+INTERRUPTED = 130
+CATEGORIES = ("functional", "integration", "performance", "resilience", "security", "stress")
+EPILOG = "exit codes: 0 approved, 1 blocked, 2 inconclusive, 3 misconfigured, 130 interrupted"
+
+_NO_SUCH_COMMAND = re.compile(r"argument (?:COMMAND|ACTION): invalid choice: ['\"](.*)['\"] \(choose from ")
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse whose errors are one line, name what is nearest, and end with the exit code for a user's mistake."""
+
+    def error(self, message: str) -> NoReturn:
+        """One line, and the end."""
+        chosen = _NO_SUCH_COMMAND.search(message)
+        if chosen is not None:
+            (known,) = [list(action.choices or ()) for action in self._actions if action.dest in ("command", "action")]
+            message = f"unknown command {chosen[1]!r}, expected one of {', '.join(_nearest_first(chosen[1], known))}"
+        sys.stderr.write(f"greenlight: {message}{self._hint(message)} (see `{self.prog} --help`)\n")
+        raise SystemExit(MISCONFIGURED)
+
+    def _hint(self, message: str) -> str:
+        """The options that exist, the nearest first, where an unknown one was given."""
+        unknown = message.partition("unrecognized arguments: ")[2].split(" ")[0].partition("=")[0]
+        options = [option for action in self._actions for option in action.option_strings if option.startswith("--")]
+        if not unknown.startswith("-"):
+            return ""
+        return f"; expected one of {', '.join(_nearest_first(unknown, options))}"
+
+
+def _nearest_first(word: str, known: Sequence[str]) -> list[str]:
+    return sorted(known, key=lambda name: -difflib.SequenceMatcher(None, name, word).ratio())
+
+
+def category(text: str) -> str:
+    """The name of a category. Raises ArgumentTypeError."""
+    if text in CATEGORIES:
+        return text
+    known = ", ".join(_nearest_first(text, CATEGORIES))
+    raise argparse.ArgumentTypeError(f"unknown category {text!r}, expected one of {known}")
+
+
+def positive(kind: Callable[[str], float]) -> Callable[[str], Any]:
+    """What reads a number greater than 0; it raises ArgumentTypeError."""
+
+    def convert(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"expected a number greater than 0, got {text!r}") from None
+        if not 0 < value < 1e9:
+            raise argparse.ArgumentTypeError(f"expected a number greater than 0, got {text!r}")
+        return value
+
+    return convert
+
+
+def zero_or_more(text: str) -> float:
+    """A number, or none of it. Raises ArgumentTypeError."""
+    if text.strip() in ("0", "0.0"):
+        return 0.0
+    return float(positive(float)(text))
+
+
+def command_of(commands: Any, name: str, help_: str, example: str) -> argparse.ArgumentParser:
+    """A new command, with its help."""
+    command: argparse.ArgumentParser = commands.add_parser(
+        name, help=help_, description=help_, epilog=f"example: {example}\n\n{EPILOG}", allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    command.set_defaults(parser=command)
+    return command
+
+
+def target(group: Any) -> None:
+    """What is judged."""
+    group.add_argument(
+        "--environment", default="embedded", metavar="NAME|FILE.toml",
+        help="what is judged: embedded (starts and stops its own backend), local, staging, or a target file "
+        "(default: embedded; example: --environment staging)",
+    )  # fmt: skip
+
+
+def output(group: Any) -> None:
+    """Where sessions are kept."""
+    group.add_argument(
+        "--output-dir", type=Path, default=Path("websocket_validation_reports"), metavar="DIR",
+        help="where session folders are kept (default: %(default)s; example: --output-dir reports)",
+    )  # fmt: skip
+
+
+def how_shown(group: Any, command: str) -> None:
+    """How much is printed."""
+    group.add_argument(
+        "--ci-mode", action="store_true",
+        help=f"print three machine-readable lines on stdout, no more (example: greenlight {command} --ci-mode)",
+    )  # fmt: skip
+    group.add_argument(
+        "--verbose", action="store_true",
+        help=f"show each finding with its conversation (example: greenlight {command} --verbose)",
+    )  # fmt: skip
