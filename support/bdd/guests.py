@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from support.bdd.suite import Suite
+from support.client.way_in import WayIn
 from support.load.plan import Guest, Plan, Question
 from support.settings import Misconfigured
 from support.targets.model import PROMPTS
 from support.targets.sections import Persona
+from support.wire.profile import Profile
 
 # Told and asked back first, so that each person's own canary is in play.
 _OPENING = ("remember", "recall")
@@ -30,13 +32,39 @@ def usual_prompts(suite: Suite) -> tuple[tuple[str, ...], int]:
 async def guests_of(
     suite: Suite, count: int, prompts: Sequence[str], again_from: int = 0, *, seconds: float = 0.0
 ) -> tuple[Guest, ...]:
-    """`count` people, whose tokens are good for `seconds` and more. Raises Misconfigured where the target has fewer."""
+    """`count` people, whose tokens are good for `seconds` and more.
+
+    Raises Misconfigured where the target has fewer, or where its profile asks for what the load engine does not do.
+    """
+    hindrance = hindrance_of(suite.profile)
+    if hindrance is not None:
+        raise Misconfigured(f"profile {suite.profile.name}: no load can be made of it, since {hindrance}")
     people = suite.target.people(count)
     if len(people) < count:
         raise Misconfigured(
             f"{suite.target.name}: {count} people are wanted, but only {len(people)} have an account ([[personas]])"
         )
     return tuple([await _guest(suite, persona, prompts, again_from, seconds) for persona in people])
+
+
+def hindrance_of(profile: Profile) -> str | None:
+    """Why people of a load, who only connect, ask and read, cannot speak this profile; None where they can."""
+    spec = profile.spec
+    given = {"user", "person", "token", *spec.values, *spec.needs}
+    for holds, reason in (
+        (spec.before, "it asks for a request before each connection"),
+        (spec.handshake, "it has a handshake"),
+        (spec.answers, "it has frames that have to be answered"),
+        (spec.connection.runs == "one", "each question needs a connection of its own"),
+        (spec.looked_up & given, "its rules look up values of the connection"),
+    ):
+        if holds:
+            return reason
+    try:
+        _, messages = profile.wire(spec.send["start"], {"request": "r", "prompt": "p", "thread": None})
+    except KeyError as error:
+        return f"its question needs {error}"
+    return None if len(messages) == 1 and isinstance(messages[0], str) else "its question is more than one text frame"
 
 
 async def _guest(suite: Suite, persona: Persona, prompts: Sequence[str], again_from: int, seconds: float) -> Guest:
@@ -46,12 +74,15 @@ async def _guest(suite: Suite, persona: Persona, prompts: Sequence[str], again_f
         entry = access.mint(persona, exp=int(time.time()) + int(seconds) + _SPARE_S)
     else:
         entry = await access.pass_for(persona)
-    questions = tuple(Question(target.question(name, canary), target.expectation(name, canary)) for name in prompts)
+    expectable = suite.profile.expectable
+    questions = tuple(
+        Question(target.question(name, canary), expectable(target.expectation(name, canary))) for name in prompts
+    )
     # Who shows nothing is whoever the backend takes them for.
     user = persona.user or None if target.auth.obtain != "none" else None
+    way = WayIn(target, suite.profile, persona, entry, {})
     return Guest(
-        persona.name, user, entry.url(target.url), questions, again_from, entry.headers,
-        tuple(entry.subprotocols), entry.first_message,
+        persona.name, user, way.url, questions, again_from, way.headers, tuple(way.subprotocols), entry.first_message
     )  # fmt: skip
 
 

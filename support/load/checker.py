@@ -38,6 +38,11 @@ class LoadChecker(ConnectionChecker):
         self.desk.on_settled = person.answered
         self._told = person.told
 
+    def opened(self, user: str | None, handshake_ms: float, n: int) -> None:
+        """The upgrade succeeded: whoever reads by a profile that remembers begins anew."""
+        super().opened(user, handshake_ms, n)
+        self.reader.opened(user, {})
+
     def _take(self, reading: Part, at: float, n: int) -> None:
         meters = self.meters
         if type(reading) is Unmapped:

@@ -26,7 +26,7 @@ class Person(Line):
 
     def __init__(self, guest: Guest, shard: "Shard", number: int, uri: WebSocketURI) -> None:
         super().__init__(guest, shard, number, uri)
-        self._asked_bytes: tuple[int, str | None, bytes, bytes] | None = None
+        self._asked_bytes: tuple[int, str | None, bytes, bytes | None] | None = None
         self.asked = 0
         self.request = ""
         self.ask: Ask | None = None
@@ -58,8 +58,9 @@ class Person(Line):
         known = self._asked_bytes
         if known is None or known[0] != index or known[1] != self.thread:
             text = shard.profile.frame("start", request=_PLACE, prompt=question.text, thread=self.thread)
-            before, _, after = text.encode().partition(_PLACE.encode())
-            known = self._asked_bytes = (index, self.thread, before, after)
+            # None: not every wire has a place for it.
+            before, place, after = text.encode().partition(_PLACE.encode())
+            known = self._asked_bytes = (index, self.thread, before, after if place else None)
         self._n += 1
         at = self._sent_at = self.last_at = monotonic()
         self.intended, self.longest_s, self.answered_at = intended, 0.0, 0.0
@@ -69,7 +70,8 @@ class Person(Line):
             self.checker.search.typed(question.text)
         self.checker.asked(self.ask)
         shard.meters.asked += 1
-        self._send(known[2] + request.encode() + known[3])
+        _, _, begins, ends = known
+        self._send(begins if ends is None else begins + request.encode() + ends)
 
     def answered(self, run: Run) -> None:
         """A run has ended: if it is the one that is waited for, they are free again."""

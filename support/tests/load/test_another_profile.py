@@ -1,0 +1,75 @@
+"""A load on a backend that speaks its own way: a profile of rules, without request ids."""
+
+import json
+import threading
+from collections.abc import Iterator
+
+import pytest
+from websockets.sync.server import ServerConnection, serve
+
+from support.load.plan import Guest, Plan, Question
+from support.summary import Summary
+from support.tests.load.people import BUDGETS, run
+from support.trace import Expect
+
+PROFILE = """
+name = "small"
+[every]
+run = "run_id"
+[[event]]
+when = { type = "started" }
+is = "agent_started"
+[[event]]
+when = { type = "muse" }
+is = "agent_thinking"
+text = "text"
+[[event]]
+when = { type = "final" }
+is = "agent_completed"
+text = "answer"
+[send.start]
+type = "ask"
+text = "{prompt}"
+[connection]
+path = "/talk"
+"""
+
+
+def talk(line: ServerConnection) -> None:
+    """Answers each question with three frames; runs are numbered through."""
+    for count, asked in enumerate(line):
+        question = json.loads(asked)
+        assert question == {"type": "ask", "text": "how much is it?"}
+        run_id = f"{line.id}-{count}"
+        line.send(json.dumps({"type": "started", "run_id": run_id}))
+        line.send(json.dumps({"type": "muse", "run_id": run_id, "text": "let me see"}))
+        if line.request is not None and line.request.path == "/talk":
+            line.send(json.dumps({"type": "final", "run_id": run_id, "answer": "it is 42"}))
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with serve(talk, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def load_on(url: str, answer: str) -> Summary:
+    asked = Question("how much is it?", Expect(contains=((answer,),)))
+    guests = tuple(Guest(name, None, f"{url}/talk", (asked,)) for name in ("Ada", "Bashir"))
+    return run(Plan(id="test", profile_toml=PROFILE, guests=guests, budgets=BUDGETS, runs_each=2))
+
+
+def test_every_answer_is_read_by_the_rules_of_the_profile(url: str) -> None:
+    came = load_on(url, "42")
+
+    assert (came.asked, came.runs, came.events, came.counts) == (4, 4, 12, {})
+
+
+def test_a_wrong_answer_is_found(url: str) -> None:
+    came = load_on(url, "43")
+
+    assert set(came.counts) == {"CONTENT-4"}
