@@ -160,12 +160,16 @@ def decide(facts: Facts) -> Decision:
     return Decision(verdict, _reason(verdict, criteria, facts), tuple(criteria))
 
 
+def _seen(facts: Facts) -> set[str]:
+    return {scenario.category for scenario in facts.scenarios if scenario.outcome is not Outcome.NOT_EXERCISED}
+
+
 def _scenarios(facts: Facts) -> Criterion:
     count = Counter(scenario.outcome for scenario in facts.scenarios)
     ran = count[Outcome.PASSED] + count[Outcome.FAILED] + count[Outcome.BROKEN]
     parts = [f"{count[outcome]} {outcome.replace('_', ' ')}" for outcome in Outcome if count[outcome]]
     measured = ", ".join(parts) or "no scenario"
-    seen = {scenario.category for scenario in facts.scenarios if scenario.outcome is not Outcome.NOT_EXERCISED}
+    seen = _seen(facts)
     unseen = [category for category in facts.wanted if category not in seen and category not in facts.absent]
     if unseen and facts.scenarios:
         measured += f"; nothing of {', '.join(unseen)}"
@@ -312,7 +316,10 @@ def _evidence(facts: Facts) -> Criterion:
 
 def _reason(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
     accepted = "".join(f"Accepted gap: {need} ({reason}). " for need, reason in sorted(facts.accepted.items()))
-    unexamined = [each for each in CATEGORIES if each not in facts.wanted or each in facts.absent]
+    seen = _seen(facts)
+    unexamined = [
+        each for each in CATEGORIES if each not in facts.wanted or (each in facts.absent and each not in seen)
+    ]
     beyond = f" Not examined: {', '.join(unexamined)}." if unexamined else ""
     if facts.tags:
         beyond += f" Only scenarios with {facts.tags}."

@@ -43,3 +43,23 @@ def _shows_token(profile: Profile) -> bool:
 def not_observable(profile: Profile) -> dict[str, str]:
     """The kinds of event that the wire does not show, each with why a report can print."""
     return {kind: f"not observable with the profile {profile.name}: {why}" for kind, why in profile.spec.absent.items()}
+
+
+def hindrance_of(profile: Profile) -> str | None:
+    """Why people of a load, who only connect, ask and read, cannot speak this profile; None where they can."""
+    spec = profile.spec
+    given = {"user", "person", "token", *spec.values, *spec.needs}
+    for holds, reason in (
+        (spec.before, "it asks for a request before each connection"),
+        (spec.handshake, "it has a handshake"),
+        (spec.answers, "it has frames that have to be answered"),
+        (spec.connection.runs == "one", "each question needs a connection of its own"),
+        (spec.looked_up & given, "its rules look up values of the connection"),
+    ):
+        if holds:
+            return reason
+    try:
+        _, messages = profile.wire(spec.send["start"], {"request": "r", "prompt": "p", "thread": None})
+    except KeyError as error:
+        return f"its question needs {error}"
+    return None if len(messages) == 1 and isinstance(messages[0], str) else "its question is more than one text frame"

@@ -5,13 +5,13 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from support.bdd.fitting import hindrance_of
 from support.bdd.suite import Suite
 from support.client.way_in import WayIn
 from support.load.plan import Guest, Plan, Question
 from support.settings import Misconfigured
 from support.targets.model import PROMPTS
 from support.targets.sections import Persona
-from support.wire.profile import Profile
 
 # Told and asked back first, so that each person's own canary is in play.
 _OPENING = ("remember", "recall")
@@ -45,26 +45,6 @@ async def guests_of(
             f"{suite.target.name}: {count} people are wanted, but only {len(people)} have an account ([[personas]])"
         )
     return tuple([await _guest(suite, persona, prompts, again_from, seconds) for persona in people])
-
-
-def hindrance_of(profile: Profile) -> str | None:
-    """Why people of a load, who only connect, ask and read, cannot speak this profile; None where they can."""
-    spec = profile.spec
-    given = {"user", "person", "token", *spec.values, *spec.needs}
-    for holds, reason in (
-        (spec.before, "it asks for a request before each connection"),
-        (spec.handshake, "it has a handshake"),
-        (spec.answers, "it has frames that have to be answered"),
-        (spec.connection.runs == "one", "each question needs a connection of its own"),
-        (spec.looked_up & given, "its rules look up values of the connection"),
-    ):
-        if holds:
-            return reason
-    try:
-        _, messages = profile.wire(spec.send["start"], {"request": "r", "prompt": "p", "thread": None})
-    except KeyError as error:
-        return f"its question needs {error}"
-    return None if len(messages) == 1 and isinstance(messages[0], str) else "its question is more than one text frame"
 
 
 async def _guest(suite: Suite, persona: Persona, prompts: Sequence[str], again_from: int, seconds: float) -> Guest:

@@ -15,7 +15,7 @@ import msgspec
 from support import __version__
 from support.access import Access, TargetFault, check_trust, ssl_context, wait_healthy
 from support.bdd.command_process import CommandProcess
-from support.bdd.fitting import check_profile_and_target, not_observable
+from support.bdd.fitting import check_profile_and_target, hindrance_of, not_observable
 from support.bdd.loop import LoopThread
 from support.bdd.own_backend import BackendFailed, OwnBackend, Running
 from support.bdd.own_load import OwnLoad
@@ -161,6 +161,9 @@ class Suite:
         self._log = log_to(self.folder / "validation_execution.log")
         absent = {need: reason for need in NEEDS if (reason := target.lacks(need)) is not None}
         absent |= not_observable(self.profile)
+        hindrance = hindrance_of(self.profile)
+        if hindrance is not None:
+            absent |= dict.fromkeys(("performance", "stress"), f"{self.profile.name}: {hindrance}")
         if not target.limits.allow_stress:
             absent["stress"] = f"{target.name} does not allow it (limits.allow_stress)"
         self.evidence.begin(

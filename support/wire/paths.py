@@ -111,7 +111,10 @@ class Source:
         """The expression for what stands at a path: in the frame, in `$item`, or a value by its `$name`."""
         root, _, rest = path.partition(".")
         if root == ITEM:
-            return f"rest_of(item, {tuple(rest.split('.'))!r})" if rest else "item"
+            inside = f"rest_of(item, {tuple(rest.split('.'))!r})" if rest else "item"
+            # Most items are tables of plain values: a member of one is not worth a walk.
+            plain = bool(rest) and "." not in rest
+            return f"(item.get({rest!r}, UNSET) if type(item) is dict else {inside})" if plain else inside
         if root == "$open_tools":
             return "len(st.open)"
         if root == "$events":

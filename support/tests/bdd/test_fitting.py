@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.bdd.guests import hindrance_of
+from support.bdd.fitting import hindrance_of
 from support.tests.wire.recorded import PROFILES, shipped
 from support.wire.profile import Profile
 
