@@ -129,10 +129,16 @@ class Bench:
         self, names: Sequence[str], budgets: Mapping[str, float] | None = None, *, prompts: str = "reference",
         soak_s: float = _SOAK_S,
     ) -> Judged:  # fmt: skip
-        """Run these scenarios against the backend as it is, and judge what came. Raises KeyError for unknown names."""
+        """Run these scenarios against the backend as it is, and judge what came. Raises KeyError for unknown names.
+
+        `prompts`: the name of a set, or the text of one.
+        """
         known = scenarios(self.root / "features")
         places = [known[name] for name in names]
         lines = [f"{name} = {value}" for name, value in {**BUDGETS, **(budgets or {})}.items()]
+        if "\n" in prompts:
+            (self.folder / "prompts.toml").write_text(prompts, encoding="utf-8")
+            prompts = "prompts.toml"
         target = self.folder / "theirs.toml"
         target.write_text(
             _TARGET.format(url=self.backend.url, budgets="\n".join(lines), prompts=prompts), encoding="utf-8"
