@@ -40,6 +40,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         chain = activate(arguments.defect)
         settings = settings_from(os.environ)
+        admin_token = _admin_token(arguments.admin_token_env)
     except (UnknownDefectError, SettingsError) as error:
         return _misconfigured(str(error))
     from support.backend.server import listen, serve  # noqa: PLC0415
@@ -62,6 +63,7 @@ def main(argv: Sequence[str]) -> int:
             data=arguments.data,
             on_ready=lambda: _announce(host, port, arguments.defect),
             die_with_parent=arguments.die_with_parent,
+            admin_token=admin_token,
         )
     return EXIT_OK
 
@@ -74,9 +76,28 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--defect", action="append", default=[], metavar="NAME[=VALUE]", help="break it on purpose; may be repeated"
     )
+    parser.add_argument(
+        "--admin-token-env",
+        default="",
+        metavar="NAME",
+        help="let whoever shows the token in this variable change the defects while it runs (default: nobody)",
+    )
     parser.add_argument("--die-with-parent", action="store_true", help="end when standard input ends")
     parser.add_argument("--list-defects", action="store_true", help="show all defects and end")
     return parser
+
+
+def _admin_token(variable: str) -> str:
+    from support.backend.admin import LEAST_TOKEN_CHARACTERS  # noqa: PLC0415
+    from support.backend.settings import SettingsError  # noqa: PLC0415
+
+    token = os.environ.get(variable, "").strip() if variable else ""
+    if variable and len(token) < LEAST_TOKEN_CHARACTERS:
+        wanted = f"a token of {LEAST_TOKEN_CHARACTERS} characters or more"
+        raise SettingsError(
+            f"--admin-token-env {variable}: expected {wanted} in this variable, but it has {len(token)}"
+        )
+    return token
 
 
 def _port(text: str) -> int:

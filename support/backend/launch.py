@@ -50,15 +50,18 @@ class BackendProcess:
         timeout_s: float = 10,
         *,
         data: Path | None = None,
+        admin_token_env: str = "",
     ) -> "BackendProcess":
         """Start a backend and wait until it is ready.
 
         `defects` are `NAME` or `NAME=VALUE`; `env` is added to this process's environment; without `data` the
-        backend forgets everything at its end. Raises BackendFailed when it is not ready within `timeout_s`.
+        backend forgets everything at its end. `admin_token_env` names the variable with the token of the admin
+        call, which does not exist without. Raises BackendFailed when it is not ready within `timeout_s`.
         """
         command = [sys.executable, "-m", "support.backend", "--host", host, "--port", str(port), "--die-with-parent"]
         command += [argument for defect in defects for argument in ("--defect", defect)]
         command += ["--data", str(data)] if data else []
+        command += ["--admin-token-env", admin_token_env] if admin_token_env else []
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
         try:
             # A session of its own: Ctrl-C on the terminal is for the suite, which then stops the backend in order.

@@ -73,6 +73,10 @@ class RunDesk:
         """How many runs are under way."""
         return len(self._open)
 
+    def under_way(self) -> list[Run]:
+        """Return all runs that have not ended."""
+        return list(self._open.values())
+
     def find(self, run_id: str) -> Run | None:
         """Return the run that is under way by this id; a sub-agent's id finds the run that the person asked for."""
         for run in self._open.values():

@@ -104,8 +104,12 @@ def serve(
     data: Path | None,
     on_ready: Callable[[], None],
     die_with_parent: bool,
+    admin_token: str = "",
 ) -> None:
-    """Serve until SIGTERM, SIGINT or, with `die_with_parent`, the end of standard input."""
+    """Serve until SIGTERM, SIGINT or, with `die_with_parent`, the end of standard input.
+
+    With an `admin_token` there is the admin call, for whoever shows it.
+    """
     with contextlib.ExitStack() as stack:
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f"reference-chat-{os.getpid()}-")))
         server: _Server
@@ -116,18 +120,18 @@ def serve(
             on_ready()
 
         allow_many_files()
-        server = _Server(_config(settings, lambda: server), lambda: Hub(settings, chain, folder), ready)
+        server = _Server(_config(settings, lambda: server, admin_token), lambda: Hub(settings, chain, folder), ready)
         server.run(sockets=[listener])
 
 
-def _config(settings: Settings, server: Callable[[], _Server]) -> uvicorn.Config:
+def _config(settings: Settings, server: Callable[[], _Server], admin_token: str) -> uvicorn.Config:
     def hub() -> Hub:
         found = server().hub
         assert found is not None
         return found
 
     return uvicorn.Config(
-        build_app(hub),
+        build_app(hub, admin_token),
         http=ImpatientHttp,
         ws=ChatProtocol,
         ws_max_size=settings.max_message_bytes,

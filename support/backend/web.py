@@ -10,6 +10,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from support.backend import vitals
+from support.backend.admin import admin_routes
 from support.backend.connection import Connection
 from support.backend.credentials import knows, problem, read_credentials
 from support.backend.hub import Hub
@@ -18,7 +19,7 @@ from support.backend.settings import API_VERSION, SERVICE_NAME
 from support.backend.tokens import Attempt, read_attempt
 
 
-def build_app(hub: Callable[[], Hub]) -> Starlette:
+def build_app(hub: Callable[[], Hub], admin_token: str = "") -> Starlette:
     """Return the application; `hub` is asked for when a request comes, since it lives in the event loop."""
     web = _Web(hub)
     return Starlette(
@@ -28,6 +29,7 @@ def build_app(hub: Callable[[], Hub]) -> Starlette:
             Route("/auth/logout", web.logout, methods=["POST"]),
             Route("/metrics", web.metrics),
             WebSocketRoute("/ws", web.websocket),
+            *admin_routes(hub, admin_token),
         ]
     )
 

@@ -10,6 +10,8 @@ def serve(options: argparse.Namespace) -> int:
     arguments = ["--host", options.host, "--port", str(options.port)]
     for defect in options.defect:
         arguments += ["--defect", defect]
+    if options.admin_token_env:
+        arguments += ["--admin-token-env", options.admin_token_env]
     if options.list_defects:
         arguments.append("--list-defects")
     return main(arguments)

@@ -24,6 +24,11 @@ def add(commands: Any) -> None:
         help="seed a defect; may be repeated (example: --defect tool_name_missing)",
     )  # fmt: skip
     serve.add_argument(
+        "--admin-token-env", default="", metavar="NAME",
+        help="PUT /admin/defects changes the defects while it runs, for whoever shows the token in this variable "
+        "(default: nobody can; example: --admin-token-env CHAT_ADMIN_TOKEN)",
+    )  # fmt: skip
+    serve.add_argument(
         "--list-defects", action="store_true",
         help="print the known defects and exit (example: greenlight serve --list-defects)",
     )  # fmt: skip

@@ -12,7 +12,7 @@ from support.backend.defects import (
     stress,
 )
 from support.backend.defects.chain import Chain
-from support.backend.defects.registry import REGISTRY, Defect, UnknownDefectError, activate
+from support.backend.defects.registry import REGISTRY, ConflictError, Defect, UnknownDefectError, activate
 
 FAMILIES = (
     functional,
@@ -26,4 +26,4 @@ FAMILIES = (
     stress,
 )
 
-__all__ = ["FAMILIES", "REGISTRY", "Chain", "Defect", "UnknownDefectError", "activate"]
+__all__ = ["FAMILIES", "REGISTRY", "Chain", "ConflictError", "Defect", "UnknownDefectError", "activate"]

@@ -27,11 +27,21 @@ HOOKS = frozenset(
 
 
 class Chain:
-    """The functions of all active defects, by hook point, in the order in which they were asked for."""
+    """The functions of all active defects, by hook point, in the order in which they were asked for.
 
-    def __init__(self, hooks: Mapping[str, Sequence[Callable[..., Any]]] | None = None) -> None:
+    `requests` are the `NAME` or `NAME=VALUE` that it was made of.
+    """
+
+    def __init__(
+        self, hooks: Mapping[str, Sequence[Callable[..., Any]]] | None = None, requests: tuple[str, ...] = ()
+    ) -> None:
         hooks = hooks or {}
         self._at = {name: tuple(hooks.get(name, ())) for name in HOOKS}
+        self.requests = requests
+
+    def become(self, other: "Chain") -> None:
+        """Take over what another chain does; whoever holds this one has the other's defects from now on."""
+        self._at, self.requests = other._at, other.requests  # noqa: SLF001 - of the same kind
 
     async def handshake(self, hub: "Hub", attempt: "Attempt") -> int | None:
         """Before an upgrade is answered; may wait. `async (hub, attempt) -> status`: refuse with it, or None."""

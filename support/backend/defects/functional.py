@@ -44,6 +44,12 @@ def thinking_missing(run: Run, event: Outgoing) -> Events:
     return [] if event.kind == THINKING else [event]
 
 
+@defect("draft", "LIFECYCLE-5")
+def tools_hidden(run: Run, event: Outgoing) -> Events:
+    """The assistant uses tools, and nobody ever sees one at work."""
+    return [] if event.kind in _TOOL_EVENTS else [event]
+
+
 @defect("draft", "PAIRING-1")
 def tool_executing_missing(run: Run, event: Outgoing) -> Events:
     """Tools finish that nobody saw begin."""
@@ -98,3 +104,9 @@ def run_id_placeholder(run: Run, event: Outgoing, *, value: str) -> Events:
 def run_id_changes_midway(run: Run, event: Outgoing) -> Events:
     """An answer goes on under another run id than it began with."""
     return [event] if event.kind == STARTED else [event.changed(run_id=f"{event.run_id}-b")]
+
+
+@defect("draft", "IDENTITY-2", default="thread-of-nobody")
+def thread_id_of_nobody(run: Run, event: Outgoing, *, value: str) -> Events:
+    """The answer belongs to another conversation than the question, one that nobody has."""
+    return [event] if event.kind == STARTED else [event.changed(thread_id=value)]

@@ -28,7 +28,11 @@ _HookT = TypeVar("_HookT", bound=Hook)
 
 
 class UnknownDefectError(Exception):
-    """The command line names a defect that does not exist, or gives it a value that it cannot take."""
+    """A request names a defect that does not exist, or gives it a value that it cannot take."""
+
+
+class ConflictError(UnknownDefectError):
+    """Two defects were asked for of which only one can show."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,35 @@ class Defect:
     unit: str = ""
     hooks: Mapping[str, Hook] = field(default_factory=dict, repr=False, compare=False)
 
+    @property
+    def severity(self) -> str:
+        """How bad it is for a person: `critical` where the first rule that must object is, else `normal`."""
+        first = self.rules[0]
+        critical = first in _CRITICAL or first.partition("-")[0] in _CRITICAL_FAMILIES
+        return "critical" if critical or first in {"REFUSAL-1", "REFUSAL-2", "REFUSAL-3", "SUCCESS"} else "normal"
 
+
+# Of each line only one can show: what is missing is not there to be doubled, renamed or emptied.
+_ONE_OF = tuple(
+    frozenset(line.split())
+    for line in (
+        "started_missing started_twice",
+        "accepted_but_never_runs completed_missing completed_twice final_event_skipped",
+        "accepted_but_never_runs dies_mid_run_without_a_word hangs_mid_run_socket_open",
+        "tool_executing_missing tools_hidden",
+        "tool_completed_missing second_tool_never_completed tools_hidden",
+        "tool_name_missing tool_name_differs tools_hidden",
+        "run_id_missing run_id_null run_id_placeholder run_id_changes_midway",
+        "thinking_missing kind_renamed truncated_json binary_frame invalid_utf8",
+        "result_missing result_renamed double_wrapped_payload",
+        "canned_answer answer_echoes_question empty_answer",
+        "timestamp_zero timestamp_runs_backwards",
+        "closes_1011_at_start accepted_then_closed_1000",
+        "events_lost_across_reconnect resume_unknown_but_says_ok replay_duplicates replay_out_of_order",
+    )
+)
+_CRITICAL = {"LIFECYCLE-2", "LIFECYCLE-5", "CONTENT-4", "CONTENT-5", "CONTINUITY-1", "CONNECTION-1"}
+_CRITICAL_FAMILIES = {"IDENTITY", "ISOLATION"}
 _defects: dict[str, Defect] = {}
 REGISTRY: Mapping[str, Defect] = MappingProxyType(_defects)
 
@@ -86,19 +118,31 @@ def also(name: str, hook: str) -> Callable[[_HookT], _HookT]:
 def activate(requests: Sequence[str]) -> Chain:
     """Build the chain for `NAME` or `NAME=VALUE` texts, in their order.
 
-    Raises UnknownDefectError with one line that names the nearest valid names, or the value that was expected.
+    Raises UnknownDefectError with one line that names the nearest valid names, or the value that was expected, and
+    ConflictError for two of which only one can show.
     """
     hooks: dict[str, list[Hook]] = {}
+    names: list[str] = []
     for request in requests:
         name, equals, text = request.partition("=")
         found = _defects.get(name.strip())
         if found is None:
             raise UnknownDefectError(_unknown(name.strip()))
+        _refuse_conflict(found.name, names)
+        names.append(found.name)
         value = _value(found, text.strip() if equals else None)
         for hook, function in found.hooks.items():
             bound = function if value is None else functools.partial(function, value=value)
             hooks.setdefault(hook, []).append(bound)
-    return Chain(hooks)
+    return Chain(hooks, tuple(requests))
+
+
+def _refuse_conflict(name: str, others: Sequence[str]) -> None:
+    for other in others:
+        if name == other:
+            raise ConflictError(f"the defect {name} is asked for twice")
+        if any({name, other} <= line for line in _ONE_OF):
+            raise ConflictError(f"the defects {other} and {name} hide each other: ask for one of them")
 
 
 def _require_hook(hook: str) -> None:

@@ -3,7 +3,7 @@
 import time
 from typing import TYPE_CHECKING
 
-from support.backend.connection import Connection
+from support.backend.connection import Connection, Refusal
 from support.backend.defects.registry import also, defect
 from support.backend.frames import Body
 from support.backend.tokens import Attempt, Identity
@@ -36,6 +36,12 @@ def foreign_resume_accepted(allowed: bool, action: str, user_id: str, owner: str
 def foreign_stop_accepted(allowed: bool, action: str, user_id: str, owner: str | None) -> bool:
     """Anybody can stop an answer that somebody else waits for."""
     return allowed or action == "stop"
+
+
+@defect("refusal", "REFUSAL-2")
+def foreign_reach_met_with_silence(connection: Connection, refusal: Refusal) -> Refusal | None:
+    """Whoever reaches for a conversation of somebody else is left without any answer, and waits for ever."""
+    return None if refusal.code == "FORBIDDEN_THREAD" else refusal
 
 
 @defect("credentials", "REFUSAL-1")

@@ -1,0 +1,50 @@
+"""A release of somebody's backend, and what the suite has to say of it."""
+
+from behave import given, then, when
+from behave.runner import Context
+from hamcrest import assert_that, empty, equal_to, has_item
+
+from support.assurance.release import release_of
+
+
+@given("a backend of which people say: {notice}")
+def people_say(context: Context, notice: str) -> None:
+    release_of(context).of_which_people_say(notice)
+
+
+@given("a backend without any defect")
+def healthy(context: Context) -> None:
+    release_of(context).healthy()
+
+
+@given("a backend that never shows people what they have told it")
+def forgetful(context: Context) -> None:
+    release_of(context).that_shows_nobody_their_own()
+
+
+@when("a release of it is judged")
+def judged(context: Context) -> None:
+    release_of(context).judge()
+
+
+@then("it is blocked by {rule}: {promise}")
+def blocked(context: Context, rule: str, promise: str) -> None:
+    release = release_of(context)
+    assert_that(release.objections, has_item(rule), f"{promise}\n{release.reasons}")
+    assert_that(release.verdicts, equal_to({"BLOCKED"}), release.reasons)
+    assert_that(release.faults, empty(), "the suite's own faults")
+
+
+@then("it is approved, and nothing is held against it")
+def approved(context: Context) -> None:
+    release = release_of(context)
+    assert_that(release.objections, empty(), release.reasons)
+    assert_that(release.verdicts, equal_to({"APPROVED"}), release.reasons)
+
+
+@then("nobody can tell, for want of {rule}: {promise}")
+def inconclusive(context: Context, rule: str, promise: str) -> None:
+    release = release_of(context)
+    assert_that(release.objections, empty(), release.reasons)
+    assert_that(release.verdicts, equal_to({"INCONCLUSIVE"}), release.reasons)
+    assert_that([fault for fault in release.faults if rule not in fault], empty(), promise)

@@ -1,0 +1,31 @@
+"""What it would be like without a rule."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from support.rules.ledger import Ledger
+from support.rules.registry import RULES
+
+
+@contextmanager
+def without(rule: str) -> Iterator[None]:
+    """Take a rule out of the registry, with whatever would report by it, for as long as this lasts.
+
+    Only in this process: loads have processes of their own. Raises KeyError for a rule that does not exist.
+    """
+    known, report = dict(RULES), Ledger.report
+    del RULES[rule]
+
+    def report_others(self: Ledger, name: str, *arguments: Any, **options: Any) -> None:
+        if name != rule:
+            report(self, name, *arguments, **options)
+
+    Ledger.report = report_others  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Ledger.report = report  # type: ignore[method-assign]
+        # As it was, in its order.
+        RULES.clear()
+        RULES.update(known)
