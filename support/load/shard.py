@@ -84,6 +84,7 @@ class Shard:
         self._stopping = asyncio.Event()
         self._idle: deque[Person] = deque()
         self._overdue: deque[float] = deque()
+        self._answered: list[Person] = []
         self._present = 0
         self._best_rtt_s = float("inf")
         self._pinged: dict[str, float] = {}
@@ -308,7 +309,16 @@ class Shard:
             if self.plan.think_s > 0:
                 asyncio.get_running_loop().call_later(self.plan.think_s, self._after_thinking, person)
             else:
-                person.put(None)
+                # First all that has come is judged, then all who were answered ask: a question that was sent at once
+                # would wake the backend for itself alone, and wait the longer for its answer to be read.
+                if not self._answered:
+                    asyncio.get_running_loop().call_soon(self._ask_again)
+                self._answered.append(person)
+
+    def _ask_again(self) -> None:
+        answered, self._answered = self._answered, []
+        for person in answered:
+            self._after_thinking(person)
 
     def _after_thinking(self, person: Person) -> None:
         if self._asking and person.is_free:
