@@ -61,17 +61,19 @@ class Histogram:
     def record(self, seconds: float) -> None:
         """Adds one sample; negative ones (clocks that disagree by a little) count as the least."""
         us = seconds * 1e6
-        us = max(us, 0.0)
-        self.sum_us += us
-        whole = int(us)
-        if whole < _LOWEST_US:
+        if us < _LOWEST_US:
+            self.sum_us += max(us, 0.0)
             whole = _LOWEST_US
-        elif whole >= _EXACT_US:
-            # The lowest value of the same bucket, as HDR histograms of three digits have them (2048 to an octave).
-            whole = min(whole, _HIGHEST_US)
-            spare = whole.bit_length() - _EXACT_BITS
-            whole = whole >> spare << spare
-        self._waiting[whole] = self._waiting.get(whole, 0) + 1
+        else:
+            self.sum_us += us
+            whole = int(us)
+            if whole >= _EXACT_US:
+                # The lowest value of the same bucket, as HDR histograms of three digits have them (2048 to an octave).
+                whole = min(whole, _HIGHEST_US)
+                spare = whole.bit_length() - _EXACT_BITS
+                whole = whole >> spare << spare
+        waiting = self._waiting
+        waiting[whole] = waiting.get(whole, 0) + 1
 
     def record_us(self, us: int, count: int) -> None:
         """Adds as many samples of so many microseconds; `sum_us` is left to who knows it more exactly."""

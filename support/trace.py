@@ -99,7 +99,10 @@ class _Payload(Record, frozen=True):
 
     def raw(self) -> bytes:
         """The bytes as they came."""
-        return self.data if self.data is not None else (self.text or "").encode(errors="surrogatepass")
+        text = self.text
+        if text is not None and text.isascii():
+            return text.encode()
+        return self.data if self.data is not None else (text or "").encode(errors="surrogatepass")
 
 
 class Received(_Payload, frozen=True):
@@ -220,7 +223,7 @@ def _without_surrogates(value: Any) -> Any:
 
 
 def read_trace(lines: Iterable[bytes]) -> tuple[Header, Iterator[AnyRecord]]:
-    """The header and a stream of the records of a trace file's lines.
+    """The header and a stream of the records of a trace file's lines, each read when it is asked for.
 
     Raises msgspec.ValidationError or msgspec.DecodeError for a line that is not whole; StopIteration is never raised.
     """
@@ -228,4 +231,4 @@ def read_trace(lines: Iterable[bytes]) -> tuple[Header, Iterator[AnyRecord]]:
     first = next(iterator, None)
     if first is None:
         raise msgspec.ValidationError("an empty file is no trace: its header is missing")
-    return _header_decoder.decode(first), (_record_decoder.decode(line) for line in iterator)
+    return _header_decoder.decode(first), map(_record_decoder.decode, iterator)

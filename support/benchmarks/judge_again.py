@@ -55,13 +55,14 @@ def _write(folder: Path, events: int) -> None:
             add(Received, person, text=json.dumps({"type": "connection_established", "user_id": f"u{person}"}))
         for question in range(events // len(_PAYLOADS)):
             person = question % _PEOPLE
-            add(Sent, person, what="start", text="{}", request=f"q{question}", expect=TOOL_QUESTION)
+            add(Sent, person, what="start", text="{}", request=f"{question:032x}", expect=TOOL_QUESTION)
             for kind, payload in _PAYLOADS.items():
                 seqs[person] += 1
                 body = {
-                    "type": kind, "request_id": f"q{question}", "run_id": f"r{question}", "thread_id": f"t{person}",
-                    "user_id": f"u{person}", "agent_name": "assistant", "seq": seqs[person],
-                    "event_id": f"t{person}-{seqs[person]}", "timestamp": iso(n * _STEP_S - 0.004), "payload": payload,
+                    "type": kind, "request_id": f"{question:032x}", "run_id": f"run-{question:032x}",
+                    "thread_id": f"thread-{person:032x}", "user_id": f"u{person}", "agent_name": "assistant",
+                    "seq": seqs[person], "event_id": f"event-{n:032x}", "timestamp": iso(n * _STEP_S - 0.004),
+                    "payload": payload,
                 }  # fmt: skip
                 add(Received, person, text=json.dumps(body))
         for person in range(_PEOPLE):

@@ -180,11 +180,10 @@ class Strand:
         course, kind = self.course, event.kind
         # What a profile infers was not shown to anybody; it only says that the answer goes on or is over.
         shown = not event.synthesised
-        window.events += shown
-        window.kinds[_INDEX[kind]] += shown
-        line = self._lines.get(connection)
-        if line is None:
-            line = self._line(connection)
+        if shown:
+            window.events += 1
+            window.kinds[_INDEX[kind]] += 1
+        line = self._lines.get(connection) or self._line(connection)
         stamp, offset = event.server_s, course.offset_s
         if stamp is not None and offset is not None and not line.slowed:
             late = at - stamp + offset

@@ -7,7 +7,7 @@ from support.events import Event, EventKind
 from support.findings import Finding
 
 _MOST_MARKS = 64
-_MOST_RECENT = 256
+_MOST_RECENT = 128
 _MOST_GUILTY = 40
 _MOST_OF_A_RULE = 4
 _MOST_SCENARIOS = 400
@@ -34,7 +34,7 @@ class Lane:
         self.found: list[tuple[float, str]] = []
         self.cut: float | None = None
         self.waited = 0.0
-        self._seen: list[tuple[float, Event]] = []
+        self._seen: list[tuple[float, EventKind, str | None, str | None]] = []
 
     def wait(self, at: float) -> None:
         """It was waited for until `at` (seconds since the epoch)."""
@@ -46,7 +46,7 @@ class Lane:
         seen = self._seen
         if len(seen) >= _MOST_MARKS:
             seen.pop()
-        seen.append((at - self.asked_at, event))
+        seen.append((at - self.asked_at, event.kind, event.tool, event.call))
 
     @property
     def last(self) -> float:
@@ -56,12 +56,12 @@ class Lane:
     @property
     def marks(self) -> list[tuple[float, EventKind]]:
         """(time, kind) of the events."""
-        return [(since, event.kind) for since, event in self._seen]
+        return [(since, kind) for since, kind, _, _ in self._seen]
 
     @property
     def silence(self) -> tuple[float, float]:
         """Begin and end of the longest time in which nothing came."""
-        times = [0.0, *(since for since, _ in self._seen), self.last]
+        times = [0.0, *(seen[0] for seen in self._seen), self.last]
         return max(pairwise(times), key=lambda pause: pause[1] - pause[0])
 
     @property
@@ -69,11 +69,11 @@ class Lane:
         """The tools: (begin, end or None for one that never finished, name)."""
         begun: dict[str, tuple[float, str]] = {}
         done: list[tuple[float, float | None, str]] = []
-        for since, event in self._seen:
-            key = event.call or event.tool or ""
-            if event.kind is EventKind.TOOL_EXECUTING:
-                begun[key] = (since, event.tool or "?")
-            elif event.kind is EventKind.TOOL_COMPLETED and key in begun:
+        for since, kind, tool, call in self._seen:
+            key = call or tool or ""
+            if kind is EventKind.TOOL_EXECUTING:
+                begun[key] = (since, tool or "?")
+            elif kind is EventKind.TOOL_COMPLETED and key in begun:
                 start, name = begun.pop(key)
                 done.append((start, since, name))
         return [*done, *((start, None, name) for start, name in begun.values())]

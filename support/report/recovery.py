@@ -9,7 +9,8 @@ class Recovery:
     """Follows the records of one trace after the other. A person is back once what they missed has been shown.
 
     Where nothing can be restored, they are back once the backend says that it is ready, or lets them in where it says
-    nothing. `times`: seconds. `cuts`: the connections that the suite cut, or had no chance to come about.
+    nothing. `times`: seconds. `cuts`: the connections that the suite cut, or had no chance to come about. `trying`: the
+    connections on which somebody is coming back, since when; nothing that is received elsewhere is of interest.
     """
 
     def __init__(self) -> None:
@@ -17,7 +18,7 @@ class Recovery:
         self.cuts: set[str] = set()
         self._people: dict[str, str] = {}
         self._away: dict[str, float | None] = {}
-        self._trying: dict[str, float] = {}
+        self.trying: dict[str, float] = {}
         self._in: dict[str, float] = {}
 
     def take(self, record: AnyRecord, reading: Reading | None) -> None:
@@ -30,11 +31,11 @@ class Recovery:
             if record.person in self._away:
                 began = self._away.pop(record.person)
                 began = record.at - record.handshake_ms / 1e3 if began is None else began
-                self._trying[connection] = began
+                self.trying[connection] = began
                 self._in[connection] = record.at - began
         elif isinstance(record, Closed) and record.during == "handshake":
             self._tried(record.person, record.at)
-        elif connection in self._trying:
+        elif connection in self.trying:
             self._comes_back(record, reading)
 
     def end_of_trace(self) -> None:
@@ -42,7 +43,7 @@ class Recovery:
         for took in self._in.values():
             self.times.record(took)
         self.cuts.clear()
-        for each in (self._people, self._away, self._trying, self._in):
+        for each in (self._people, self._away, self.trying, self._in):
             each.clear()
 
     def _cut(self, cut: Cut) -> None:
@@ -62,9 +63,9 @@ class Recovery:
         if isinstance(record, Sent) and record.what == "restore":
             self._in.pop(connection, None)
         elif isinstance(record, Received) and isinstance(reading, Control):
-            took = record.at - self._trying[connection]
+            took = record.at - self.trying[connection]
             if reading.name == "restored":
                 self.times.record(took)
-                del self._trying[connection]
+                del self.trying[connection]
             elif reading.name == "ready" and connection in self._in:
                 self._in[connection] = took

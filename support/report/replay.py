@@ -1,6 +1,7 @@
 """Evidence, judged again: every trace is read once more with its profile, and every rule applied to it."""
 
 from collections.abc import Callable, Collection, Iterable
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -17,7 +18,10 @@ from support.verdict import Observed
 from support.wire.profile import Profile
 from support.wire.values import read_stamp
 
-_MOST_ANSWERS = 1024
+_MOST_ANSWERS = 256
+_BLOCK = 64
+_STARTED, _THINKING, _COMPLETED = EventKind.STARTED, EventKind.THINKING, EventKind.COMPLETED
+_TOOL_EXECUTING, _TOOL_COMPLETED = EventKind.TOOL_EXECUTING, EventKind.TOOL_COMPLETED
 
 
 class Torn(Exception):  # noqa: N818 -- reads as what happened to the trace
@@ -26,6 +30,8 @@ class Torn(Exception):  # noqa: N818 -- reads as what happened to the trace
 
 class _Answer:
     """What one question asked for, and how much of it was shown."""
+
+    __slots__ = ("asked_at", "connection", "counts", "expect", "run", "settled", "was_stopped")
 
     def __init__(self, sent: Sent) -> None:
         self.connection = sent.connection
@@ -36,15 +42,17 @@ class _Answer:
         self.settled = False
         self.counts: dict[EventKind, int] = {}
 
-    def expected(self) -> dict[EventKind, int]:
-        if self.expect is None or self.was_stopped or not self.settled:
-            return {}
-        due = {EventKind.STARTED: 1, self.expect.end: 1}
-        if self.expect.thinking:
-            due[EventKind.THINKING] = 1
-        if self.expect.tools and self.expect.end is EventKind.COMPLETED:
-            due[EventKind.TOOL_EXECUTING] = due[EventKind.TOOL_COMPLETED] = self.expect.tools
-        return due
+    def expected(self, absent: Collection[str]) -> list[tuple[EventKind, int]]:
+        """How many of each kind are due, but for those that the wire does not show."""
+        expect = self.expect
+        if expect is None or self.was_stopped or not self.settled:
+            return []
+        due = [(_STARTED, 1), (expect.end, 1)]
+        if expect.thinking:
+            due.append((_THINKING, 1))
+        if expect.tools and expect.end is _COMPLETED:
+            due += (_TOOL_EXECUTING, expect.tools), (_TOOL_COMPLETED, expect.tools)
+        return [one for one in due if one[0] not in absent] if absent else due
 
 
 class Meter:
@@ -56,6 +64,7 @@ class Meter:
     def __init__(self, clock: str, absent: Collection[str] = ()) -> None:
         self.clock = clock
         self.absent = frozenset(absent)
+        self._five = {kind for kind in FIVE if kind not in self.absent}
         self.events = self.messages = self.unmapped = 0
         self.kinds: set[EventKind] = set()
         self.expected = self.arrived = 0
@@ -74,10 +83,22 @@ class Meter:
 
     def take(self, record: AnyRecord, reading: Reading | None, epoch_s: float) -> None:
         """One record, with how it was read."""
-        self.recovery.take(record, reading)
-        if isinstance(record, Received):
-            self._received(reading, record, epoch_s)
-        elif isinstance(record, Sent):
+        recovery = self.recovery
+        if type(record) is Received:
+            if recovery.trying:
+                recovery.take(record, reading)
+            self.messages += 1
+            if type(reading) is Event and not reading.synthesised:
+                self._event(reading, record.connection, record.at, epoch_s)
+            else:
+                self._frame(reading, record, epoch_s)
+            return
+        recovery.take(record, reading)
+        self._other(record)
+
+    def _other(self, record: AnyRecord) -> None:
+        """Whatever is no message."""
+        if isinstance(record, Sent):
             self._sent(record)
         elif isinstance(record, Opened):
             self._opened(record)
@@ -123,11 +144,8 @@ class Meter:
             for answer in self._answers.values():
                 answer.was_stopped = answer.was_stopped or answer.run == sent.run
 
-    def _received(self, reading: Reading | None, record: Received, epoch_s: float) -> None:
-        self.messages += 1
-        if type(reading) is Event and not reading.synthesised:
-            self._event(reading, record.connection, record.at, epoch_s)
-            return
+    def _frame(self, reading: Reading | None, record: Received, epoch_s: float) -> None:
+        """A message that is not just one event."""
         parts = list(each(reading))
         self.unmapped += any(isinstance(part, Unmapped) for part in parts)
         for part in parts:
@@ -137,28 +155,33 @@ class Meter:
                 self._event(part, record.connection, record.at, epoch_s)
 
     def _event(self, event: Event, connection: str, at: float, epoch_s: float) -> None:
+        kind, run, stamp, offset_s = event.kind, event.run, event.server_s, self.offset_s
         self.events += 1
-        self.kinds.add(event.kind)
+        if kind not in self.kinds:
+            self.kinds.add(kind)
         # What waited in our own proxy, or for its person to come back, says nothing of how quick the backend is.
         is_news = connection not in self._delayed
-        if is_news and event.server_s is not None and self.offset_s is not None:
-            self.latency.record(at + epoch_s - (event.server_s - self.offset_s))
-        answer = self._answer_of(event, connection) if event.parent is None else None
+        if is_news and stamp is not None and offset_s is not None:
+            self.latency.record(at + epoch_s - (stamp - offset_s))
+        if event.parent is not None:
+            return
+        request = event.request
+        answer = self._answers.get(request) if request is not None else self._answer_of(event, connection)
         if answer is None:
             return
-        if answer.run != event.run:
-            answer.run = event.run
-            if event.run is not None:
-                self._by_run[event.run] = answer
-        answer.settled = answer.settled or event.kind in ENDS
-        answer.counts[event.kind] = answer.counts.get(event.kind, 0) + 1
-        if is_news and event.kind is EventKind.STARTED and answer.counts[event.kind] == 1:
+        if answer.run != run:
+            answer.run = run
+            if run is not None:
+                self._by_run[run] = answer
+        counts = answer.counts
+        counts[kind] = so_far = counts.get(kind, 0) + 1
+        if kind in ENDS:
+            answer.settled = True
+        elif so_far == 1 and kind is _STARTED and is_news:
             self.acknowledgement.record(at - answer.asked_at)
 
     def _answer_of(self, event: Event, connection: str) -> _Answer | None:
-        """By the request where the wire has one, else by the run; a run that is new answers the oldest question."""
-        if event.request is not None:
-            return self._answers.get(event.request)
+        """Where the wire has no requests, by the run; a run that is new answers the oldest question."""
         known = self._by_run.get(event.run) if event.run is not None else None
         if known is not None and known.connection == connection:
             return known
@@ -187,13 +210,14 @@ class Meter:
         self.recovery.end_of_trace()
 
     def _sum_up(self, answer: "_Answer") -> None:
-        due = {kind: count for kind, count in answer.expected().items() if kind not in self.absent}
-        self.expected += sum(due.values())
-        self.arrived += sum(min(count, answer.counts.get(kind, 0)) for kind, count in due.items())
+        due, counts = answer.expected(self.absent), answer.counts
+        for kind, count in due:
+            self.expected += count
+            self.arrived += min(count, counts.get(kind, 0))
         expect = answer.expect
-        if due and expect is not None and expect.tools and expect.end is EventKind.COMPLETED:
+        if due and expect is not None and expect.tools and expect.end is _COMPLETED:
             self.five_expected += 1
-            self.five_shown += all(answer.counts.get(kind) for kind in FIVE if kind not in self.absent)
+            self.five_shown += self._five <= counts.keys()
 
     def _forget(self) -> None:
         """Of the older half, sums up those that have ended: what comes later than that belongs to none of them."""
@@ -234,26 +258,36 @@ def _replay(lines: Iterable[bytes], profile: Profile, budgets: Budgets, meter: M
     epoch_s = header.epoch_s
     checker = TraceChecker(profile, budgets, epoch_s)
     strand = course.strand(header.scenario, epoch_s)
-    findings, told = checker.findings, 0
-    feed, count, gather = checker.feed, meter.take, strand.take
-    for record in records:
-        reading = feed(record)
-        count(record, reading, epoch_s)
+    findings, known, told = checker.findings, 0, 0
+    count, gather = meter.take, strand.take
+    # A few records at a time: what each step works with is still at hand when the next record comes.
+    while block := list(islice(records, _BLOCK)):
+        readings: list[Reading | None] = []
+        marks: list[tuple[int, int]] = []
+        for reading in checker.feed_all(block):
+            readings.append(reading)
+            if len(findings) > known:
+                known = len(findings)
+                marks.append((len(readings), known))
+        for record, reading in zip(block, readings, strict=True):
+            count(record, reading, epoch_s)
         course.offset_s = meter.offset_s
-        gather(record, reading)
-        if len(findings) > told:
-            told = _tell(strand, findings, told)
+        begin = 0
+        for end, so_far in (*marks, (len(block), known)):
+            for record, reading in zip(block[begin:end], readings[begin:end], strict=True):
+                gather(record, reading)
+            told, begin = _tell(strand, findings, told, so_far), end
     checker.finish()
-    _tell(strand, findings, told)
+    _tell(strand, findings, told, len(findings))
     strand.finish()
     meter.end_of_trace()
     return checker
 
 
-def _tell(strand: Strand, findings: list[Finding], told: int) -> int:
-    for finding in findings[told:]:
+def _tell(strand: Strand, findings: list[Finding], told: int, so_far: int) -> int:
+    for finding in findings[told:so_far]:
         strand.found(finding)
-    return len(findings)
+    return so_far
 
 
 def read_conversation(path: Path, profile_toml: str) -> list[tuple[AnyRecord, Reading | None]]:

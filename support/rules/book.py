@@ -4,26 +4,33 @@ One book serves all connections that are judged together. Ended and abandoned ru
 that what arrives late is still known.
 """
 
+import re
 from collections import deque
+from collections.abc import Sequence
+from itertools import islice
 from typing import TypeVar
 
 from support.rules.state import OpenTool, Run, Stage, Thread, Windows
 
-_MOST_ENDED = 65_536
-# The last 65,536 that were answered, and 32,768 open ones.
-_MOST_REQUESTS = 98_304
+_MOST_ENDED = 16_384
+# The last 16,384 that were answered, and 32,768 open ones.
+_MOST_REQUESTS = 49_152
 _MOST_THREADS = 262_144
 _MOST_USERS = 262_144
 _MOST_CONNECTIONS = 262_144
 # Nothing is ever opened after the end: all ended runs share one empty list.
 _NO_TOOLS: list[OpenTool] = []
+# Shorter ids occur in answers by chance.
+_LONG_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{11,127}", re.ASCII)
 
-K = TypeVar("K")
 V = TypeVar("V")
 
 
 class Book:
-    """Shared memory of several connections."""
+    """Shared memory of several connections.
+
+    `owners`: whose the long ids are that runs and threads have; `sole`: whose all of them are, "" if several people's.
+    """
 
     def __init__(self) -> None:
         self.runs: dict[str, Run] = {}
@@ -34,6 +41,8 @@ class Book:
         self.scopes: dict[str, str] = {}
         self.requests: dict[str, str | None] = {}
         self.people: dict[str, Windows] = {}
+        self.owners: dict[bytes, str] = {}
+        self.sole: str | None = None
         self._abandoned: deque[str] = deque()
 
     def thread(self, thread_id: str, person: str) -> Thread:
@@ -41,8 +50,15 @@ class Book:
         thread = self.threads.get(thread_id)
         if thread is None:
             thread = self.threads[thread_id] = Thread(person)
-            _forget_oldest(self.threads, _MOST_THREADS)
+            self._owned(thread_id, person)
+            for oldest in _forget_oldest(self.threads, _MOST_THREADS):
+                self._disown(oldest)
         return thread
+
+    def begin(self, run: Run) -> None:
+        """A run is open."""
+        self.runs[run.id] = run
+        self._owned(run.id, run.person)
 
     def user(self, user: str, person: str) -> None:
         """Notes whose user id it is, if it was not known."""
@@ -66,8 +82,7 @@ class Book:
         requests = self.requests
         if requests.setdefault(request, person) != person:
             requests[request] = None
-        if len(requests) > _MOST_REQUESTS:
-            del requests[next(iter(requests))]
+        _forget_oldest(requests, _MOST_REQUESTS)
 
     def windows(self, person: str) -> Windows:
         """The connections of a person."""
@@ -96,15 +111,33 @@ class Book:
         run.said = None
         run.thought = run.aside = ""
         self.ended[run.id] = run
-        _forget_oldest(self.ended, _MOST_ENDED)
+        for oldest in _forget_oldest(self.ended, _MOST_ENDED):
+            self._disown(oldest)
 
     def abandon(self, run: Run) -> None:
         """Nobody waits for this run's end any more; the oldest such runs are forgotten."""
         self._abandoned.append(run.id)
         if len(self._abandoned) > _MOST_ENDED:
-            self.runs.pop(self._abandoned.popleft(), None)
+            oldest = self._abandoned.popleft()
+            if self.runs.pop(oldest, None) is not None:
+                self._disown(oldest)
+
+    def _owned(self, name: str, person: str) -> None:
+        if _LONG_ID.fullmatch(name):
+            self.owners[name.encode()] = person
+            self.sole = person if self.sole in (None, person) else ""
+
+    def _disown(self, name: str) -> None:
+        if self.find(name) is None and name not in self.threads:
+            self.owners.pop(name.encode(errors="surrogatepass"), None)
 
 
-def _forget_oldest(book: dict[K, V], most: int) -> None:
-    if len(book) > most:
-        del book[next(iter(book))]
+def _forget_oldest(book: dict[str, V], most: int) -> Sequence[str]:
+    """Keeps to the limit; the keys that had to go for it."""
+    if len(book) <= most:
+        return ()
+    # A dict looks for its first key among all that are gone: so many go at once that this does not matter.
+    oldest = list(islice(book, most // 16 + 1))
+    for key in oldest:
+        del book[key]
+    return oldest

@@ -22,7 +22,8 @@ from support.trace import Cut
 from support.wire.profile import UNREADABLE, Profile
 
 _MOST_UNREAD = 64
-_LONG_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.:-]{11,127}")
+# All that no id is made of becomes a space, so that what is left are words.
+_WORDS = re.sub(rb"[^A-Za-z0-9_.:-]", b" ", bytes(range(256)))
 
 
 class ConnectionChecker:
@@ -135,24 +136,47 @@ class ConnectionChecker:
 
     # What came ----------------------------------------------------------------------------------------------------
 
-    def received(self, data: bytes, at: float, n: int, *, binary: bool = False) -> Reading:
-        """Reads and judges one message; returns how it was read."""
-        if leaks.suspicious(data):
+    def received(
+        self,
+        data: bytes,
+        at: float,
+        n: int,
+        *,
+        binary: bool = False,
+        clean: bool = False,
+        reading: Reading | None = None,
+    ) -> Reading:
+        """Reads and judges one message; returns how it was read. `clean`: no filter found anything in it."""
+        search = self.search
+        if not clean and leaks.suspicious(data):
             self._wrong(leaks.search(data), n, None)
-        self.search.frame(data, n)
-        reading = self.reader.read(data, binary=binary)
-        if self.entry is None and self.desk.foreign_leaks and not isinstance(reading, Foreign | Ignored):
-            self._name_others(data, n)
-        self.take(reading, at, n)
+        if clean and not search.expecting:
+            search.keep((data,), n, len(data))
+        else:
+            search.frame(data, n)
+        if reading is None:
+            reading = self.reader.read(data, binary=binary)
+        entry, sole = self.entry, self.book.sole
+        if sole is not None and sole != self.person and entry is None and self.desk.foreign_leaks:
+            self._name_others(data, reading, n)
+        if type(reading) is Event and entry is None and self.expiry is None:
+            self.event(reading, at, n)
+        else:
+            self.take(reading, at, n)
         return reading
 
-    def _name_others(self, data: bytes, n: int) -> None:
+    def _name_others(self, data: bytes, reading: Reading, n: int) -> None:
         """ISOLATION-2 for the ids of other people's conversations and runs anywhere in a frame, whatever it is.
 
         Only long ids: short ones occur by chance. What the person named themselves may be repeated to them.
         """
-        for match in set(_LONG_ID.findall(data)):
-            other = named_in(self.book, self.person, match.decode())
+        if isinstance(reading, Foreign | Ignored):
+            return
+        owners, person = self.book.owners, self.person
+        for word in owners.keys() & data.translate(_WORDS).split():
+            if owners[word] == person:
+                continue
+            other = named_in(self.book, person, word.decode())
             if other is not None and other[1] not in self.named:
                 self.desk.is_strangers("a frame", (other[0], f"{other[2]} {other[1]}"), n)
 

@@ -135,7 +135,8 @@ class Questions:
         if expect is not None and expect.paced:
             run.recent, run.in_company = window(), True
         ask.run = run
-        self.runs[run.id] = self.book.runs[run.id] = run
+        self.runs[run.id] = run
+        self.book.begin(run)
         return run
 
     def _mix_up(self, event: Event) -> None:
@@ -152,5 +153,6 @@ class Questions:
             event.run or "", self.person, self, self.line(event.thread), n, n, at, at, None, None, parent,
             event.request, event.thread, event.user, in_company=True,
         )  # fmt: skip
-        self.runs[run.id] = self.book.runs[run.id] = run
+        self.runs[run.id] = run
+        self.book.begin(run)
         return run

@@ -1,10 +1,10 @@
 """A whole trace, judged record by record: the same in a running scenario and in a replay of its evidence."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from support.events import Reading
 from support.findings import Finding
-from support.rules import continuity
+from support.rules import canaries, continuity, leaks
 from support.rules.book import Book
 from support.rules.canary_words import owner_code
 from support.rules.checker import ConnectionChecker
@@ -34,13 +34,36 @@ class TraceChecker:
 
     def feed(self, record: AnyRecord) -> Reading | None:
         """Judges one record. Returns how a received message was read, None for other records."""
+        return next(self.feed_all((record,)))
+
+    def feed_all(self, records: Sequence[AnyRecord]) -> Iterator[Reading | None]:
+        """Judges records in their order, each when its reading is asked for, at the price of one search for all."""
+        came = [record.raw() if type(record) is Received else b"" for record in records]
+        together = b"\n".join(came)
+        clean = not (leaks.suspicious(together) or canaries.suspicious(together))
+        known, profile = self.connections, self.profile
+        read = profile.read
+        # What a plain profile reads does not depend on what came before.
+        readings = [
+            read(data, binary=record.binary) if type(record) is Received and profile.plain else None
+            for record, data in zip(records, came, strict=True)
+        ]
+        for record, data, reading in zip(records, came, readings, strict=True):
+            if type(record) is Received:
+                self._last_n = n = record.n
+                checker = known.get(record.connection) or self._checker(record)
+                yield checker.received(data, record.at, n, binary=record.binary, clean=clean, reading=reading)
+            else:
+                self._feed(record)
+                yield None
+
+    def _feed(self, record: AnyRecord) -> None:
+        """Whatever is no message."""
         self._last_n = record.n
         if isinstance(record, Stalled):
             self._stalled()
-            return None
+            return
         checker = self._checker(record)
-        if isinstance(record, Received):
-            return checker.received(record.raw(), record.at, record.n, binary=record.binary)
         if isinstance(record, Sent):
             _sent(checker, record)
         elif isinstance(record, Opened):
@@ -53,9 +76,8 @@ class TraceChecker:
             checker.cut(record)
         elif isinstance(record, TimedOut):
             checker.timed_out(record.waiting_for, record.after_s, record.request, record.at, record.n, run=record.run)
-        else:
+        elif isinstance(record, Closed):
             _closed(checker, record)
-        return None
 
     def _opened(self, checker: ConnectionChecker, opened: Opened) -> None:
         _is(checker, opened)
