@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from support.assurance import features, shown
 from support.assurance.runner import Matrix
 from support.backend.defects import UnknownDefectError, activate
-from support.cli import MISCONFIGURED
+from support.options.common import MISCONFIGURED
 
 
 def main(argv: Sequence[str] | None = None) -> int:
