@@ -9,7 +9,7 @@ from typing import NamedTuple
 from behave.model import ScenarioOutline
 from behave.parser import parse_file
 
-from support.cli import CATEGORIES
+from support.options.common import CATEGORIES
 
 
 class Place(NamedTuple):
