@@ -17,8 +17,10 @@ from typing import Any
 import httpx
 import msgspec
 from behave.configuration import Configuration
+from behave.model import ScenarioOutline
 from rich.console import Console
 
+from support import settings
 from support.assurance.scenarios import Place, scenarios
 from support.backend.launch import BackendProcess
 from support.bdd.progress import Progress
@@ -36,6 +38,8 @@ BUDGETS = {
     "handshake_s": 1.0, "start_s": 1.0, "silence_s": 1.0, "tool_s": 2.0, "run_s": 10.0, "ping_s": 1.0,
     "refusal_s": 1.0, "half_open_s": 10.0,
 }  # fmt: skip
+# Two replicas and what is behind them share the machine with their judge.
+_STACK_BUDGETS = "start_s = 3\nsilence_s = 2\ntool_s = 3\nrun_s = 10\n"
 _TARGET = """
 name = "their backend"
 url = "{url}"
@@ -149,7 +153,10 @@ class Bench:
         """The same for a whole stack with these defects, which is started for the session and ended after it."""
         known = scenarios(self.root / "features")
         environ = {**os.environ, "GREENLIGHT_SERVICES_DIR": str(services)}
-        return self._session("local", [known[name] for name in names], environ, tuple(defects), _SOAK_S)
+        local = (Path(settings.__file__).parent / "targets/local.toml").read_text("utf-8")
+        target = self.folder / "stack.toml"
+        target.write_text(f"{local}\n[budgets]\n{_STACK_BUDGETS}", encoding="utf-8")
+        return self._session(str(target), [known[name] for name in names], environ, tuple(defects), _SOAK_S)
 
     def _session(
         self, environment: str, places: Sequence[Place], environ: Mapping[str, str], defects: tuple[str, ...],
@@ -174,7 +181,10 @@ class Bench:
 
     def _configuration(self, places: Sequence[Place]) -> Any:
         paths = [f"{self.root / 'features' / place.path}:{place.line}" for place in places]
-        return Configuration(["-f", "null", "--no-summary", "--no-color", *paths], load_config=False)
+        configuration = Configuration(["-f", "null", "--no-summary", "--no-color", *paths], load_config=False)
+        # As `greenlight run` has it: the rows of an outline bear names of their own.
+        ScenarioOutline.annotation_schema = "{name}"
+        return configuration
 
 
 def _summed_up(judgement: Judgement, took_s: float) -> Judged:

@@ -70,7 +70,9 @@ _BY_SCENARIO = {
     "stress/2: Some people's lines are so slow that they take nothing in": "slow_client_stalls_others",
     "stress/3: People talk for as long as we can watch": "memory_leak_per_run",
     _CHURN: "refuses_after_churn memory_leak_per_connection handler_leak fd_leak",
-    "resilience/5: Coming back a tool is at work": "fan_out_to_one_replica resume_knows_only_its_replica",
+    "resilience/5: Coming back a tool is at work": "fan_out_to_one_replica",
+    "resilience/5: A second window on the other replica follows while the answer is made": """
+        resume_knows_only_its_replica""",
     "security/6: Everybody follows their own conversation on the other replica": "redis_channel_shared_by_all_users",
 }
 # Where the usual second is not what the defect breaks, or would be broken before.
@@ -78,7 +80,10 @@ _BUDGETS: Mapping[str, Mapping[str, float]] = {
     "tool_never_returns": {"silence_s": 3.0, "tool_s": 1.0},
 }
 # Which of the rules that the registry names is held to have objected, where it is not the first of them.
-_NAMED = {"kind_renamed": "LIFECYCLE-4", "slow_client_stalls_others": "TIMELINESS-2"}
+_NAMED = {
+    "kind_renamed": "LIFECYCLE-4", "slow_client_stalls_others": "TIMELINESS-2", "broadcast_to_all": "ISOLATION-2",
+    "cross_leak_only_after_reconnect": "ISOLATION-2",
+}  # fmt: skip
 # Several replicas and what is behind them: these defects live between them.
 REPLICATED = frozenset({"fan_out_to_one_replica", "resume_knows_only_its_replica", "redis_channel_shared_by_all_users"})
 

@@ -21,7 +21,7 @@ def without(rule: str) -> Iterator[None]:
         if name != rule:
             report(self, name, *arguments, **options)
 
-    Ledger.report = report_others  # type: ignore[method-assign]
+    Ledger.report = report_others  # type: ignore[assignment, method-assign]
     try:
         yield
     finally:

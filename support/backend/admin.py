@@ -48,12 +48,10 @@ class _Admin:
         try:
             wanted = _wanted(await request.body())
             chain = activate(wanted)
-        except ValueError as error:
-            return problem(400, str(error))
         except ConflictError as error:
             return problem(409, str(error))
-        except UnknownDefectError as error:
-            return problem(404, str(error))
+        except (ValueError, UnknownDefectError) as error:
+            return problem(400, str(error))
         async with self._turn:
             return JSONResponse(await switch(self._hub(), chain))
 

@@ -58,3 +58,13 @@ def database_url(running_stack: Processes) -> str:
 def redis_url(running_stack: Processes) -> str:
     """The stack's Redis."""
     return running_stack.stack.urls()[1]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints the detection matrix, where it was made: what tests record as its lines, wherever they ran."""
+    reports = [report for status in ("passed", "failed", "skipped") for report in terminalreporter.getreports(status)]
+    lines = [text for report in reports for name, text in report.user_properties if name == "matrix"]
+    if lines:
+        terminalreporter.section("what the suite catches")
+        for line in sorted(lines, key=lambda text: "defects planted" in text):
+            terminalreporter.write_line(line)

@@ -60,7 +60,7 @@ class Defect:
 
 
 # Of each line only one can show: what is missing is not there to be doubled, renamed or emptied.
-_ONE_OF = tuple(
+HIDING = tuple(
     frozenset(line.split())
     for line in (
         "started_missing started_twice",
@@ -141,7 +141,7 @@ def _refuse_conflict(name: str, others: Sequence[str]) -> None:
     for other in others:
         if name == other:
             raise ConflictError(f"the defect {name} is asked for twice")
-        if any({name, other} <= line for line in _ONE_OF):
+        if any({name, other} <= line for line in HIDING):
             raise ConflictError(f"the defects {other} and {name} hide each other: ask for one of them")
 
 

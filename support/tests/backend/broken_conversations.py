@@ -140,6 +140,8 @@ SHOWN: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
     "completed_twice": (ONE_TOOL, count("agent_completed", 2)),
     "failed_twice": (asking("Please give up."), count("agent_failed", 2)),
     "thinking_missing": (ONE_TOOL, count("agent_thinking", 0)),
+    "tools_hidden": (ONE_TOOL, lambda seen: count("tool_executing", 0)(seen) and count("tool_completed", 0)(seen)),
+    "thread_id_of_nobody": (ONE_TOOL, lambda seen: seen.events[-1]["thread_id"] == "thread-of-nobody"),
     "tool_executing_missing": (ONE_TOOL, count("tool_executing", 0)),
     "tool_completed_missing": (ONE_TOOL, count("tool_completed", 0)),
     "second_tool_never_completed": (TWO_TOOLS, count("tool_completed", 1)),

@@ -194,6 +194,10 @@ WALLS: dict[str, tuple[Scenario, Check]] = {
         in_her_thread(lambda thread_id: {"type": "session_restore", "thread_id": thread_id, "last_seq": 0}),
         lambda seen: of_cleo(6)(seen) and '"replayed":6' in str(seen.frames[-1]),
     ),
+    "foreign_reach_met_with_silence": (
+        in_her_thread(lambda thread_id: {"type": "session_restore", "thread_id": thread_id, "last_seq": 0}),
+        lambda seen: not any("FORBIDDEN_THREAD" in str(frame) for frame in seen.frames),
+    ),
     "foreign_stop_accepted": (stopping_hers, lambda seen: seen.events[-1]["type"] == "agent_stopped"),
     "no_token_accepted": (
         knocking(None),

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from support.backend.defects import REGISTRY, UnknownDefectError, activate
+from support.backend.defects import REGISTRY, ConflictError, UnknownDefectError, activate
+from support.backend.defects.registry import HIDING
 from support.backend.launch import BackendProcess
 from support.tests.backend.broken_conversations import QUIET_S, SUM, Scenario, Seen
 from support.tests.backend.broken_conversations import SHOWN as CONVERSATIONS
@@ -74,8 +75,21 @@ def test_defects_act_on_every_run_and_together() -> None:
             assert "391" in events[-1]["payload"]["words"]
 
 
+def as_many_as_go_together() -> list[str]:
+    kept: list[str] = []
+    for name in sorted(set(REGISTRY) - SHUT_DOORS):
+        try:
+            activate([*kept, name])
+        except ConflictError:
+            continue
+        kept.append(name)
+    return kept
+
+
 def test_all_at_once_break_the_conversation_but_not_the_process() -> None:
-    with BackendProcess.start(sorted(set(REGISTRY) - SHUT_DOORS), env=ENVIRONMENT) as broken:
+    together = as_many_as_go_together()
+    assert len(together) > 75
+    with BackendProcess.start(together, env=ENVIRONMENT) as broken:
         with window(broken.url) as ada:
             ada.ask(SUM)
             ada.socket.send("{")
@@ -106,3 +120,15 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
         activate(["duplicated_delivery"])
     with pytest.raises(UnknownDefectError, match="--list-defects shows them all"):
         activate(["qqqqqqq"])
+
+
+def test_defects_that_hide_each_other_are_refused_by_name() -> None:
+    with pytest.raises(ConflictError, match="run_id_null and run_id_missing hide each other"):
+        activate(["run_id_null", "thinking_missing", "run_id_missing"])
+    with pytest.raises(ConflictError, match="slow_start is asked for twice"):
+        activate(["slow_start", "slow_start=2"])
+
+
+def test_what_hides_each_other_exists() -> None:
+    assert {name for line in HIDING for name in line} <= set(REGISTRY)
+    assert all(len(line) > 1 for line in HIDING)

@@ -1,0 +1,90 @@
+"""Nothing is left out: each defect has a proof and a row, each rule a defect that it is the first to object to."""
+# mypy: allow-untyped-calls
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from behave.parser import parse_file
+
+from support.assurance.features import KNOWN_DEFECTS, as_feature, promise_of
+from support.assurance.proofs import PROOFS, REPLICATED
+from support.assurance.removal import FIRST
+from support.assurance.scenarios import scenarios
+from support.backend.defects import REGISTRY
+from support.rules.registry import RULES
+from support.settings import suite_root
+
+FEATURES = suite_root() / "features"
+CRITERIA = {"LATENCY", "MEMORY", "SUCCESS"}
+# What no frame can break: `2_sound_verdicts.feature` has a backend of which nothing could be said.
+NO_DEFECT_BREAKS = {"ISOLATION-3"}
+
+
+def covered(named: str, rules: tuple[str, ...]) -> bool:
+    """Whether a rule is one of those, where a name without a number stands for its family."""
+    return any(named == rule or named.startswith(f"{rule}-") for rule in rules)
+
+
+def test_every_defect_has_one_proof() -> None:
+    assert set(PROOFS) == set(REGISTRY)
+    assert set(REPLICATED) <= set(PROOFS)
+    assert len(PROOFS) >= 90
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_a_proof_holds_a_rule_to_account_that_its_defect_names(name: str) -> None:
+    assert covered(PROOFS[name].rule, REGISTRY[name].rules)
+    assert PROOFS[name].rule in RULES.keys() | CRITERIA, f"{name} goes unseen: there is no {PROOFS[name].rule}"
+
+
+def test_the_feature_is_made_of_the_registry() -> None:
+    written = (FEATURES / KNOWN_DEFECTS).read_text(encoding="utf-8")
+    assert written == as_feature(), "python -m support.assurance features"
+
+
+def test_every_defect_has_one_row_and_no_row_is_of_anything_else() -> None:
+    feature = parse_file(str(FEATURES / KNOWN_DEFECTS))
+    rows = [row.cells[0] for outline in feature.walk_scenarios(with_outlines=True)
+            for examples in getattr(outline, "examples", ()) for row in examples.table.rows]  # fmt: skip
+    assert sorted(rows) == sorted(REGISTRY)
+
+
+def test_people_notice_each_defect_in_words_of_its_own() -> None:
+    notices = [found.notice for found in REGISTRY.values()]
+    assert len(set(notices)) == len(notices)
+    assert not [notice for notice in notices if "|" in notice or "\n" in notice or "`" in notice]
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_a_defect_is_as_severe_as_the_rule_that_names_it(name: str) -> None:
+    rule = REGISTRY[name].rules[0]
+    worst = "critical" if rule == "SUCCESS" else "normal"
+    assert REGISTRY[name].severity == (str(RULES[rule].severity) if rule in RULES else worst)
+
+
+@pytest.mark.parametrize("name", PROOFS)
+def test_its_scenarios_exist(name: str) -> None:
+    assert set(PROOFS[name].scenarios) <= set(scenarios(FEATURES))
+
+
+@pytest.mark.parametrize("rule", sorted(RULES.keys() - NO_DEFECT_BREAKS))
+def test_every_rule_has_a_defect_that_goes_unseen_without_it(rule: str) -> None:
+    assert rule in FIRST, f"no defect is held against {rule}: it could be removed unseen"
+    assert PROOFS[FIRST[rule]].rule == rule
+
+
+def test_no_defect_is_held_against_a_rule_that_was_removed() -> None:
+    gone = {rule: defect for rule, defect in FIRST.items() if rule not in RULES}
+    assert not gone, f"these go unseen now: {gone}"
+    assert promise_of("LATENCY")
+
+
+@pytest.mark.parametrize("arguments", [["features/assurance"], ["--tags=@assurance"]])
+def test_bare_behave_says_how_the_suite_is_judged(tmp_path: Path, arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "behave", *arguments, "-D", f"output_dir={tmp_path / 'reports'}"]
+    ran = subprocess.run(command, cwd=suite_root(), capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 1
+    assert "judges the suite and no target: `python -m support.assurance`" in ran.stderr
+    assert not (tmp_path / "reports").exists()

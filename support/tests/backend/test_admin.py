@@ -1,0 +1,107 @@
+"""The admin call: defects come and go while the backend runs, and only for whoever may do that."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from support.backend.launch import BackendFailed, BackendProcess
+from support.tests.backend.people import ENVIRONMENT, kinds, window
+
+VARIABLE, TOKEN = "CHAT_TEST_ADMIN", "a-token-for-whoever-may"
+SUM = "What is 17*23?"
+LONG = "Please research the tides thoroughly."
+
+
+@pytest.fixture
+def served() -> Iterator[BackendProcess]:
+    with BackendProcess.start(env={**ENVIRONMENT, VARIABLE: TOKEN}, admin_token_env=VARIABLE) as process:
+        yield process
+        assert process.alive
+        assert process.stderr_tail() == ""
+
+
+def put(process: BackendProcess, body: Any, token: str = TOKEN) -> tuple[int, Any]:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    answer = httpx.put(f"{process.http_url}/admin/defects", json=body, headers=headers)
+    return answer.status_code, answer.json()
+
+
+def now(process: BackendProcess) -> Any:
+    answer = httpx.get(f"{process.http_url}/admin/defects", headers={"Authorization": f"Bearer {TOKEN}"})
+    return answer.json()["defects"]
+
+
+def asked(process: BackendProcess) -> list[str]:
+    with window(process.url) as ada:
+        return kinds(ada.run(SUM))
+
+
+def test_without_being_asked_for_there_is_no_such_call(backend: BackendProcess) -> None:
+    for method in ("GET", "PUT"):
+        answer = httpx.request(
+            method, f"{backend.http_url}/admin/defects", headers={"Authorization": f"Bearer {TOKEN}"}
+        )
+        assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("token", ["", "another-token-for-whoever", TOKEN[:-1], "Ümlaut-token-for-whoever"])
+def test_nobody_else_may(served: BackendProcess, token: str) -> None:
+    headers = {b"Authorization": f"Bearer {token}".encode()} if token else {}
+    for method in ("GET", "PUT"):
+        answer = httpx.request(
+            method, f"{served.http_url}/admin/defects", headers=headers, json={"defects": ["thinking_missing"]}
+        )
+        assert (answer.status_code, answer.json()) == (401, {"error": "the admin token is needed"})
+    assert now(served) == []
+
+
+def test_defects_come_and_go(served: BackendProcess) -> None:
+    whole = asked(served)
+    code, did = put(served, {"defects": ["thinking_missing", "every_event_delayed=5"]})
+    assert (code, did["before"], did["defects"]) == (200, [], ["thinking_missing", "every_event_delayed=5"])
+    assert now(served) == ["thinking_missing", "every_event_delayed=5"]
+    assert asked(served) == [kind for kind in whole if kind != "agent_thinking"]
+    assert put(served, {"defects": []})[1]["before"] == ["thinking_missing", "every_event_delayed=5"]
+    assert asked(served) == whole
+
+
+def test_what_was_under_way_ends_first_and_nothing_is_remembered(served: BackendProcess) -> None:
+    put(served, {"defects": ["first_user_handler_serves_everyone", "stop_acknowledged_but_run_goes_on"]})
+    with window(served.url, "bashir") as bashir:
+        bashir.run(SUM)
+        bashir.ask(LONG)
+        bashir.read()
+        did = put(served, {"defects": ["first_user_handler_serves_everyone"]})[1]
+        assert (did["runs_ended"], did["connections_closed"], did["connections_left"]) == (1, 1, 0)
+        assert bashir.close_code() == 1012
+    with window(served.url) as ada:
+        assert {event["user_id"] for event in ada.run(SUM)} == {"ada"}
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "says"),
+    [
+        ({"defects": ["thinking_mising"]}, 400, "did you mean thinking_missing"),
+        ({"defects": ["slow_start=soon"]}, 400, "takes a number of s"),
+        ({"defects": ["run_id_null", "run_id_missing"]}, 409, "hide each other"),
+        ({"defects": "thinking_missing"}, 400, "an empty list for none"),
+        ({"defects": [1]}, 400, "an empty list for none"),
+        (["thinking_missing"], 400, "an empty list for none"),
+        ({}, 400, "an empty list for none"),
+    ],
+)
+def test_what_is_wrong_changes_nothing(served: BackendProcess, body: Any, code: int, says: str) -> None:
+    put(served, {"defects": ["thinking_missing"]})
+    answered, said = put(served, body)
+    assert answered == code
+    assert says in said["error"]
+    assert now(served) == ["thinking_missing"]
+
+
+@pytest.mark.parametrize("token", ["", "too-short"])
+def test_it_is_not_opened_with_a_token_that_is_none(token: str) -> None:
+    with pytest.raises(BackendFailed, match="expected a token of 16 characters or more") as caught:
+        BackendProcess.start(env={**ENVIRONMENT, VARIABLE: token}, admin_token_env=VARIABLE)
+    assert caught.value.exit_code == 3
