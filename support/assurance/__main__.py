@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from support.assurance import features, shown
+from support.assurance.record import PATH, Search
 from support.assurance.runner import Matrix
 from support.backend.defects import UnknownDefectError, activate
 from support.options.common import MISCONFIGURED
@@ -27,6 +28,9 @@ def _parser() -> argparse.ArgumentParser:
     matrix.add_argument("defects", nargs="*", metavar="DEFECT", help="default: all, and the healthy backend")
     matrix.set_defaults(do=_matrix)
     whats.add_parser("features", help="write features/assurance anew").set_defaults(do=_features)
+    search = whats.add_parser("record", help="find a defect for each scenario and assertion that has none (long)")
+    search.add_argument("--again", action="store_true", help="for all of them, whatever is recorded")
+    search.set_defaults(do=_record)
     return parser
 
 
@@ -41,6 +45,15 @@ def _matrix(options: argparse.Namespace) -> int:
         rows = matrix.run(lambda row: print(shown.line(row), flush=True))
     print(shown.total(rows, matrix.took_s))
     return 0 if rows and all(row.status in ("passed", "skipped") for row in rows) else 1
+
+
+def _record(options: argparse.Namespace) -> int:
+    search = Search(lambda text: print(text, flush=True), again=options.again)
+    record = search.run()
+    without = [*(search.known.keys() - record.scenarios.keys()), *(search.assertions.keys() - record.assertions.keys())]
+    print(f"{len(record.scenarios)} scenarios and {len(record.assertions)} assertions recorded in {PATH.name}")
+    print("\n".join(f"nothing found for {name}" for name in sorted(without)))
+    return 0
 
 
 def _features(options: argparse.Namespace) -> int:

@@ -18,9 +18,11 @@ import httpx
 import msgspec
 from behave.configuration import Configuration
 from behave.model import ScenarioOutline
+from behave.step_registry import registry as the_step_registry
 from rich.console import Console
 
 from support import settings
+from support.assurance.assertions import assertions, ids_at, noting
 from support.assurance.scenarios import Place, scenarios
 from support.backend.launch import BackendProcess
 from support.bdd.progress import Progress
@@ -66,8 +68,9 @@ _SWITCH_S = 10.0
 class Judged(msgspec.Struct, frozen=True):
     """What came of one session. `rules` in the order of their first objection; `broken` are criteria that failed.
 
-    `outcomes` by scenario key; `faults` what the suite itself did wrong; `inconclusive` criteria that lack evidence.
-    `took_s`: from the first step to the verdict.
+    `outcomes` by scenario name; `faults` what the suite itself did wrong; `inconclusive` criteria that lack evidence.
+    `took_s`: from the first step to the verdict. `steps` are the functions of steps that ran, `assertions` those that
+    objected by themselves.
     """
 
     verdict: str
@@ -78,6 +81,8 @@ class Judged(msgspec.Struct, frozen=True):
     outcomes: dict[str, str]
     faults: tuple[str, ...]
     took_s: float
+    steps: tuple[str, ...] = ()
+    assertions: tuple[str, ...] = ()
 
     @property
     def objections(self) -> tuple[str, ...]:
@@ -88,9 +93,9 @@ class Judged(msgspec.Struct, frozen=True):
 class Bench:
     """Serves a backend as another team would, and judges it. Leave it, and nothing is left running."""
 
-    def __init__(self, *, steps: Path | None = None) -> None:
+    def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="greenlight-assurance-"))
-        self.root = _root_with(self.folder, steps) if steps is not None else suite_root()
+        self.root = suite_root()
         self._environ = {**os.environ, _SECRET: secrets.token_hex(32), _ADMIN: secrets.token_hex(32)}
         self._environ.pop("WEBSOCKET_TEST_URL", None)
         self._backend: BackendProcess | None = None
@@ -123,6 +128,18 @@ class Bench:
             headers={"Authorization": f"Bearer {self._environ[_ADMIN]}"},
         )  # fmt: skip
         answer.raise_for_status()
+
+    def take_steps(self, steps: Path | None) -> None:
+        """Judge with other steps from now on; None: with the suite's own."""
+        root = suite_root() if steps is None else steps.parent
+        if root == self.root:
+            return
+        self.root = root
+        # behave keeps the steps of a process, and takes the same step from elsewhere for another one.
+        the_step_registry.clear()
+        if steps is not None:
+            with contextlib.suppress(FileExistsError):
+                (self.root / "features").symlink_to(suite_root() / "features")
 
     def fresh(self) -> None:
         """Let the next session have a backend that has served nobody: what is measured of it is its own."""
@@ -169,7 +186,7 @@ class Bench:
         )  # fmt: skip
         began = time.monotonic()
         runner = SuiteRunner(self._configuration(places), plan, Progress(Console(file=io.StringIO()), quiet=True))
-        with contextlib.chdir(self.folder), contextlib.redirect_stdout(io.StringIO()):
+        with noting() as noted, contextlib.chdir(self.folder), contextlib.redirect_stdout(io.StringIO()):
             runner.run()
         if runner.misconfigured or runner.interrupted or runner.suite is None:
             raise RuntimeError(f"the session did not take place: {runner.misconfigured or runner.interrupted}")
@@ -177,7 +194,8 @@ class Bench:
         judgement = judge(folder)
         took_s = time.monotonic() - began
         shutil.rmtree(folder)
-        return _summed_up(judgement, took_s)
+        ids = ids_at(noted.objections, assertions(suite_root() / "steps"))
+        return _summed_up(judgement, took_s, tuple(dict.fromkeys(noted.functions)), ids)
 
     def _configuration(self, places: Sequence[Place]) -> Any:
         paths = [f"{self.root / 'features' / place.path}:{place.line}" for place in places]
@@ -187,7 +205,7 @@ class Bench:
         return configuration
 
 
-def _summed_up(judgement: Judgement, took_s: float) -> Judged:
+def _summed_up(judgement: Judgement, took_s: float, steps: tuple[str, ...], objected: tuple[str, ...]) -> Judged:
     by_status: dict[str, list[str]] = {"failed": [], "inconclusive": [], "passed": []}
     for criterion in judgement.decision.criteria:
         by_status[criterion.status].append(criterion.id)
@@ -197,13 +215,5 @@ def _summed_up(judgement: Judgement, took_s: float) -> Judged:
         rules=tuple(dict.fromkeys(each.finding.rule for each in judgement.findings)),
         criteria=tuple(by_status["failed"]), inconclusive=tuple(by_status["inconclusive"]),
         outcomes={each.name: str(each.outcome) for each in judgement.scenarios}, faults=tuple(faults), took_s=took_s,
+        steps=steps, assertions=objected,
     )  # fmt: skip
-
-
-def _root_with(folder: Path, steps: Path) -> Path:
-    """A root whose features are the suite's own, and whose steps are others."""
-    root = folder / "root"
-    root.mkdir()
-    (root / "features").symlink_to(suite_root() / "features")
-    (root / "steps").symlink_to(steps)
-    return root

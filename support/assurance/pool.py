@@ -23,6 +23,7 @@ class Job(msgspec.Struct, frozen=True):
 
     `without`: a rule that is taken away for it. `crowded`: many people talk, and nothing else may go on meanwhile.
     `services`: where a stack with these defects keeps its data, "" for a single backend. `prompts` as in a target file.
+    `steps`: a folder with other steps than the suite's own.
     """
 
     defects: tuple[str, ...]
@@ -32,16 +33,18 @@ class Job(msgspec.Struct, frozen=True):
     crowded: bool = False
     services: str = ""
     prompts: str = "reference"
+    steps: str = ""
 
 
 _bench: Bench | None = None
 
 
-def _settle_in(steps: Path | None) -> None:
+def settle_in() -> None:
+    """Prepare a process of a pool: it has one bench."""
     # Whoever is at the keyboard talks to the parent, which ends its children.
     global _bench  # noqa: PLW0603 -- one for each process of the pool
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _bench = Bench(steps=steps)
+    _bench = Bench()
     atexit.register(_bench.close)
 
 
@@ -55,6 +58,7 @@ def judge(job: Job, bench: Bench | None = None) -> Judged:
         if job.crowded:
             bench.fresh()
         bench.give(*job.defects)
+        bench.take_steps(Path(job.steps) if job.steps else None)
         return bench.judge(job.scenarios, job.budgets, prompts=job.prompts)
 
 
@@ -67,7 +71,7 @@ class Pool:
         self._ended = threading.Event()
         # Forked processes would share the locks of our threads.
         self._executor = concurrent.futures.ProcessPoolExecutor(
-            at_once, multiprocessing.get_context("spawn"), _settle_in, (None,)
+            at_once, multiprocessing.get_context("spawn"), settle_in
         )
         self._thread = threading.Thread(target=self._work, args=(at_once,), daemon=True)
         self._thread.start()

@@ -60,14 +60,14 @@ class SuiteRunner(Runner):
 
     def run_model(self, features: Any = None) -> bool:
         """Runs the session; True if it failed, and that is also when nothing was selected."""
-        features: list[Any] = [*self.features]  # type: ignore[has-type]
-        selected = [s for f in features for s in f.walk_scenarios() if s.should_run(self.config)]
+        collected: list[Any] = [*self.features]  # type: ignore[has-type]
+        selected = [s for f in collected for s in f.walk_scenarios() if s.should_run(self.config)]
         judging = [scenario for scenario in selected if not _judges_the_suite(scenario)]
         if selected and not judging:
             self.misconfigured = "features/assurance judges the suite and no target: `python -m support.assurance`"
             print(f"greenlight: {self.misconfigured}", file=sys.stderr)
             return True
-        self.features = [feature for feature in features if not _judges_the_suite(feature)]
+        self.features = [feature for feature in collected if not _judges_the_suite(feature)]
         selected = judging
         keys = [scenario_key(scenario) for scenario in selected]
         try:

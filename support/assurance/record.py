@@ -1,0 +1,165 @@
+"""Which scenario fails under which defect, and which assertion of a step objects by itself: found once, and kept.
+
+Finding it takes many minutes; that it is complete and belongs to the features and steps as they are is quickly told.
+"""
+
+import concurrent.futures
+import hashlib
+import multiprocessing
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from support.assurance.assertions import Assertion, assertions
+from support.assurance.bench import Judged
+from support.assurance.pool import Job, judge, settle_in
+from support.assurance.proofs import PROOFS
+from support.assurance.scenarios import Place, scenarios
+from support.settings import suite_root
+
+PATH = Path(__file__).with_name("recorded.json")
+_AT_ONCE = 4
+# Where nothing was found for an assertion in so many scenarios, nothing is sought in others.
+_ENOUGH_SCENARIOS = 2
+# Tried first: each breaks nearly every answer, and is noticed at once.
+_USUAL = (
+    "tool_name_missing", "started_twice", "canned_answer", "thinking_missing", "tools_hidden", "completed_twice",
+    "started_missing", "empty_answer", "tool_executing_missing", "tool_completed_missing", "out_of_order",
+    "token_echoed_in_frame", "tool_failure_hidden", "failed_twice", "second_tool_never_completed",
+    "closes_1011_at_start", "completed_missing", "accepted_but_never_runs", "slow_start", "silent_gap",
+    "every_event_delayed", "burst_at_the_end",
+)  # fmt: skip
+
+
+class Fails(msgspec.Struct, frozen=True):
+    """A scenario, by the digest of its steps, and a defect under which it fails."""
+
+    digest: str
+    defect: str
+
+
+class Objects(msgspec.Struct, frozen=True):
+    """An assertion, by the digest of its text, with the scenario and the defect in which it objects by itself."""
+
+    digest: str
+    scenario: str
+    defect: str
+
+
+class Record(msgspec.Struct, frozen=True):
+    """What is kept. `scenarios` by short name, `assertions` by id."""
+
+    scenarios: dict[str, Fails] = {}
+    assertions: dict[str, Objects] = {}
+
+
+def read() -> Record:
+    """The record of the checkout."""
+    return msgspec.json.decode(PATH.read_bytes(), type=Record) if PATH.exists() else Record()
+
+
+def digest_of(place: Place) -> str:
+    """What changes with the steps of a scenario, and not with its place."""
+    return hashlib.sha256("\n".join(place.steps).encode()).hexdigest()[:12]
+
+
+def judged_alone(place: Place) -> bool:
+    """Whether one backend is all that a scenario takes; others need a stack, or a backend that the suite may end."""
+    return not any(tag in ("needs.replicas", "backend_restarts") for tag in place.tags)
+
+
+class Search:
+    """Looks for what the record lacks, and keeps what it finds. `tell` is told of each find and of what was not found.
+
+    `again`: also for what is recorded already.
+    """
+
+    def __init__(self, tell: Callable[[str], None], *, again: bool = False) -> None:
+        self.known = scenarios(suite_root() / "features")
+        self.assertions = assertions(suite_root() / "steps")
+        self._tell = tell
+        self._lock = threading.Lock()
+        self._given_up: Counter[str] = Counter()
+        before = Record() if again else read()
+        self._scenarios = {
+            name: fails for name, fails in before.scenarios.items()
+            if name in self.known and fails.digest == digest_of(self.known[name])
+        }  # fmt: skip
+        self._assertions = {
+            id_: objects for id_, objects in before.assertions.items()
+            if id_ in self.assertions and objects.digest == self.assertions[id_].digest
+            and objects.scenario in self.known
+        }  # fmt: skip
+
+    def run(self) -> Record:
+        """Search, write the record, and return it."""
+        quick = [name for name, place in self.known.items() if judged_alone(place) and not _crowded(name)]
+        crowded = [name for name, place in self.known.items() if judged_alone(place) and _crowded(name)]
+        context = multiprocessing.get_context("spawn")
+        for names, at_once in ((quick, _AT_ONCE), (crowded, 1)):
+            with (
+                concurrent.futures.ProcessPoolExecutor(at_once, context, settle_in) as benches,
+                concurrent.futures.ThreadPoolExecutor(at_once) as threads,
+            ):
+                for done in [threads.submit(self._search, name, benches) for name in names]:
+                    done.result()
+        record = Record(dict(sorted(self._scenarios.items())), dict(sorted(self._assertions.items())))
+        PATH.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
+        return record
+
+    def _search(self, name: str, benches: concurrent.futures.Executor) -> None:
+        if name in self._scenarios and not self._open(self.assertions.values()):
+            return
+        healthy = self._judge(name, "", benches)
+        if healthy is None:
+            return
+        used = [each for each in self.assertions.values() if each.id.rpartition(".")[0] in healthy.steps]
+        for defect in _candidates(name):
+            if name in self._scenarios and not self._open(used):
+                break
+            judged = self._judge(name, defect, benches)
+            if judged is not None:
+                self._keep(name, defect, judged)
+        self._given_up.update(each.id for each in self._open(used))
+        if name not in self._scenarios:
+            self._tell(f"never fails: {name}")
+
+    def _open(self, wanted: Iterable[Assertion]) -> list[Assertion]:
+        return [
+            each for each in wanted if each.id not in self._assertions and self._given_up[each.id] < _ENOUGH_SCENARIOS
+        ]  # fmt: skip
+
+    def _judge(self, name: str, defect: str, benches: concurrent.futures.Executor) -> Judged | None:
+        budgets = dict(PROOFS[defect].budgets) if defect else {}
+        try:
+            return benches.submit(judge, Job((defect,) if defect else (), (name,), budgets)).result()
+        except (RuntimeError, OSError) as error:
+            self._tell(f"could not be judged: {name} with {defect or 'no defect'}: {error}")
+            return None
+
+    def _keep(self, name: str, defect: str, judged: Judged) -> None:
+        with self._lock:
+            if "failed" in judged.outcomes.values() and not judged.faults and name not in self._scenarios:
+                self._scenarios[name] = Fails(digest_of(self.known[name]), defect)
+                self._tell(f"fails: {name} under {defect}")
+            for id_ in judged.assertions:
+                if id_ not in self._assertions:
+                    self._assertions[id_] = Objects(self.assertions[id_].digest, name, defect)
+                    self._tell(f"objects: {id_} in '{name}' under {defect}")
+
+
+def _crowded(name: str) -> bool:
+    return name.startswith(("performance", "stress"))
+
+
+def _candidates(name: str) -> Sequence[str]:
+    """The defects to try, the likeliest first: those that it proves, those of its feature, the usual, its family."""
+    category, feature = name.partition("/")[0], name.partition(":")[0]
+    ours = [d for d, proof in PROOFS.items() if name in proof.scenarios]
+    near = [d for d, proof in PROOFS.items() if any(each.partition(":")[0] == feature for each in proof.scenarios)]
+    family = [d for d, proof in PROOFS.items() if any(each.startswith(category) for each in proof.scenarios)]
+    tried = dict.fromkeys([*ours, *near, *_USUAL, *family])
+    return [d for d in tried if not PROOFS[d].replicated and (_crowded(name) or not PROOFS[d].crowded)]
