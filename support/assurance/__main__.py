@@ -4,9 +4,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from support.assurance import features, shown
+from support.assurance import features, measured, page, shown
+from support.assurance.bench import Bench
+from support.assurance.limits import HARDER, limit_of
+from support.assurance.mutation import Mutant, mutants
 from support.assurance.record import PATH, Search
-from support.assurance.runner import Matrix
+from support.assurance.runner import Matrix, stack_folder
 from support.backend.defects import UnknownDefectError, activate
 from support.options.common import MISCONFIGURED
 
@@ -28,6 +31,12 @@ def _parser() -> argparse.ArgumentParser:
     matrix.add_argument("defects", nargs="*", metavar="DEFECT", help="default: all, and the healthy backend")
     matrix.set_defaults(do=_matrix)
     whats.add_parser("features", help="write features/assurance anew").set_defaults(do=_features)
+    whats.add_parser("measure", help="the matrix, and the page that is made of it").set_defaults(do=_measure)
+    limits = whats.add_parser("limits", help="how small each defect with a value may be (example: limits slow_start)")
+    limits.add_argument("defects", nargs="*", metavar="DEFECT", help="default: all that have a value")
+    limits.set_defaults(do=_limits)
+    whats.add_parser("page", help="write the page anew of what was measured").set_defaults(do=_page)
+    whats.add_parser("steps", help="remove each assertion of the steps in turn (long)").set_defaults(do=_steps)
     search = whats.add_parser("record", help="find a defect for each scenario and assertion that has none (long)")
     search.add_argument("--again", action="store_true", help="for all of them, whatever is recorded")
     search.set_defaults(do=_record)
@@ -47,9 +56,59 @@ def _matrix(options: argparse.Namespace) -> int:
     return 0 if rows and all(row.status in ("passed", "skipped") for row in rows) else 1
 
 
+def _measure(options: argparse.Namespace) -> int:
+    del options
+    with Matrix() as matrix:
+        rows = matrix.run(lambda row: print(shown.line(row), flush=True))
+    measured.keep_rows(rows, matrix.took_s)
+    print(shown.total(rows, matrix.took_s))
+    print(f"written: {page.write()}")
+    return 0 if rows and all(row.status == "passed" for row in rows) else 1
+
+
+def _limits(options: argparse.Namespace) -> int:
+    names = options.defects or list(HARDER)
+    unknown = [name for name in names if name not in HARDER]
+    if unknown:
+        print(f"assurance: {unknown[0]} has no size; these have: {', '.join(HARDER)}", file=sys.stderr)
+        return MISCONFIGURED
+    lost = 0
+    with Bench() as bench:
+        for name in names:
+            limit = limit_of(name, bench, lambda text: print(text, flush=True))
+            lost += limit is None
+            measured.keep_limits({name: limit} if limit is not None else {})
+    print(f"written: {page.write()}")
+    return 1 if lost else 0
+
+
+def _page(options: argparse.Namespace) -> int:
+    del options
+    print(f"written: {page.write()}")
+    return 0
+
+
+def _steps(options: argparse.Namespace) -> int:
+    del options
+    with stack_folder() as services:
+        found = mutants(lambda mutant: print(_mutant_line(mutant), flush=True), services)
+    noticed = [mutant for mutant in found if mutant.objects and mutant.noticed]
+    approved = sum(mutant.approved for mutant in noticed)
+    print(f"{len(found)} assertions removed, {len(noticed)} noticed; without {approved} of them nothing else objects")
+    return 0 if found and len(noticed) == len(found) else 1
+
+
+def _mutant_line(mutant: Mutant) -> str:
+    mark = "noticed" if mutant.objects and mutant.noticed else "NOT SO"
+    why = "" if mutant.objects else "it does not object as recorded"
+    why = why or ("without it the defect is approved" if mutant.approved else "others object as well")
+    return f"{mark:<8}{mutant.id:<52}{why}"
+
+
 def _record(options: argparse.Namespace) -> int:
-    search = Search(lambda text: print(text, flush=True), again=options.again)
-    record = search.run()
+    with stack_folder() as services:
+        search = Search(lambda text: print(text, flush=True), services, again=options.again)
+        record = search.run()
     without = [*(search.known.keys() - record.scenarios.keys()), *(search.assertions.keys() - record.assertions.keys())]
     print(f"{len(record.scenarios)} scenarios and {len(record.assertions)} assertions recorded in {PATH.name}")
     print("\n".join(f"nothing found for {name}" for name in sorted(without)))

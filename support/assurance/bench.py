@@ -42,6 +42,7 @@ BUDGETS = {
 }  # fmt: skip
 # Two replicas and what is behind them share the machine with their judge.
 _STACK_BUDGETS = "start_s = 3\nsilence_s = 2\ntool_s = 3\nrun_s = 10\n"
+_OWN_BUDGETS = "start_s = 1\nsilence_s = 1\ntool_s = 2\nrun_s = 10\n"
 _TARGET = """
 name = "their backend"
 url = "{url}"
@@ -166,13 +167,18 @@ class Bench:
         )
         return self._session(str(target), places, self._environ, (), soak_s)
 
-    def judge_stack(self, names: Sequence[str], defects: Sequence[str], services: Path) -> Judged:
-        """The same for a whole stack with these defects, which is started for the session and ended after it."""
+    def judge_started(self, names: Sequence[str], defects: Sequence[str], services: str = "") -> Judged:
+        """The same for a backend that the suite starts itself, with these defects, and may take away.
+
+        With a folder for `services` it is a whole stack, which is ended after the session.
+        """
         known = scenarios(self.root / "features")
-        environ = {**os.environ, "GREENLIGHT_SERVICES_DIR": str(services)}
-        local = (Path(settings.__file__).parent / "targets/local.toml").read_text("utf-8")
-        target = self.folder / "stack.toml"
-        target.write_text(f"{local}\n[budgets]\n{_STACK_BUDGETS}", encoding="utf-8")
+        kind, budgets = ("local", _STACK_BUDGETS) if services else ("embedded", _OWN_BUDGETS)
+        text = (Path(settings.__file__).parent / f"targets/{kind}.toml").read_text("utf-8")
+        text = text if "[budgets]\n" in text else f"{text}\n[budgets]\n"
+        target = self.folder / f"{kind}.toml"
+        target.write_text(text.replace("[budgets]\n", f"[budgets]\n{budgets}"), encoding="utf-8")
+        environ = {**self._environ, **({"GREENLIGHT_SERVICES_DIR": services} if services else {})}
         return self._session(str(target), [known[name] for name in names], environ, tuple(defects), _SOAK_S)
 
     def _session(

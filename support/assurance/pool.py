@@ -22,7 +22,8 @@ class Job(msgspec.Struct, frozen=True):
     """One session: the backend's defects, the scenarios that judge it, and budgets (s) that differ from the usual.
 
     `without`: a rule that is taken away for it. `crowded`: many people talk, and nothing else may go on meanwhile.
-    `services`: where a stack with these defects keeps its data, "" for a single backend. `prompts` as in a target file.
+    `services`: where a stack with these defects keeps its data, "" for a single backend; `started`: that
+    the suite starts itself and may take away. `prompts` as in a target file.
     `steps`: a folder with other steps than the suite's own.
     """
 
@@ -32,6 +33,7 @@ class Job(msgspec.Struct, frozen=True):
     without: str = ""
     crowded: bool = False
     services: str = ""
+    started: bool = False
     prompts: str = "reference"
     steps: str = ""
 
@@ -53,12 +55,12 @@ def judge(job: Job, bench: Bench | None = None) -> Judged:
     bench = bench or _bench
     assert bench is not None
     with without(job.without) if job.without else contextlib.nullcontext():
-        if job.services:
-            return bench.judge_stack(job.scenarios, job.defects, Path(job.services))
+        bench.take_steps(Path(job.steps) if job.steps else None)
+        if job.services or job.started:
+            return bench.judge_started(job.scenarios, job.defects, job.services)
         if job.crowded:
             bench.fresh()
         bench.give(*job.defects)
-        bench.take_steps(Path(job.steps) if job.steps else None)
         return bench.judge(job.scenarios, job.budgets, prompts=job.prompts)
 
 

@@ -16,7 +16,7 @@ import msgspec
 from support.assurance.assertions import Assertion, assertions
 from support.assurance.bench import Judged
 from support.assurance.pool import Job, judge, settle_in
-from support.assurance.proofs import PROOFS
+from support.assurance.proofs import PROOFS, REPLICATED
 from support.assurance.scenarios import Place, scenarios
 from support.settings import suite_root
 
@@ -66,21 +66,24 @@ def digest_of(place: Place) -> str:
     return hashlib.sha256("\n".join(place.steps).encode()).hexdigest()[:12]
 
 
-def judged_alone(place: Place) -> bool:
-    """Whether one backend is all that a scenario takes; others need a stack, or a backend that the suite may end."""
-    return not any(tag in ("needs.replicas", "backend_restarts") for tag in place.tags)
+def job_for(name: str, place: Place, defect: str, services: str = "") -> Job:
+    """The session in which a scenario meets a defect, "" for none; some take a stack or a backend of the suite's."""
+    budgets = dict(PROOFS[defect].budgets) if defect else {}
+    stack = services if "needs.replicas" in place.tags else ""
+    return Job((defect,) if defect else (), (name,), budgets, services=stack, started="backend_restarts" in place.tags)
 
 
 class Search:
     """Looks for what the record lacks, and keeps what it finds. `tell` is told of each find and of what was not found.
 
-    `again`: also for what is recorded already.
+    `services`: where a stack keeps its data, "" where there can be none. `again`: also for what is recorded already.
     """
 
-    def __init__(self, tell: Callable[[str], None], *, again: bool = False) -> None:
+    def __init__(self, tell: Callable[[str], None], services: str = "", *, again: bool = False) -> None:
         self.known = scenarios(suite_root() / "features")
         self.assertions = assertions(suite_root() / "steps")
         self._tell = tell
+        self._services = services
         self._lock = threading.Lock()
         self._given_up: Counter[str] = Counter()
         before = Record() if again else read()
@@ -96,10 +99,11 @@ class Search:
 
     def run(self) -> Record:
         """Search, write the record, and return it."""
-        quick = [name for name, place in self.known.items() if judged_alone(place) and not _crowded(name)]
-        crowded = [name for name, place in self.known.items() if judged_alone(place) and _crowded(name)]
+        stack = [name for name, place in self.known.items() if "needs.replicas" in place.tags]
+        crowded = [name for name in self.known if _crowded(name)]
+        quick = [name for name in self.known if name not in stack and name not in crowded]
         context = multiprocessing.get_context("spawn")
-        for names, at_once in ((quick, _AT_ONCE), (crowded, 1)):
+        for names, at_once in ((quick, _AT_ONCE), (crowded, 1), (stack if self._services else [], 1)):
             with (
                 concurrent.futures.ProcessPoolExecutor(at_once, context, settle_in) as benches,
                 concurrent.futures.ThreadPoolExecutor(at_once) as threads,
@@ -117,7 +121,7 @@ class Search:
         if healthy is None:
             return
         used = [each for each in self.assertions.values() if each.id.rpartition(".")[0] in healthy.steps]
-        for defect in _candidates(name):
+        for defect in _candidates(name, replicated="needs.replicas" in self.known[name].tags):
             if name in self._scenarios and not self._open(used):
                 break
             judged = self._judge(name, defect, benches)
@@ -133,9 +137,8 @@ class Search:
         ]  # fmt: skip
 
     def _judge(self, name: str, defect: str, benches: concurrent.futures.Executor) -> Judged | None:
-        budgets = dict(PROOFS[defect].budgets) if defect else {}
         try:
-            return benches.submit(judge, Job((defect,) if defect else (), (name,), budgets)).result()
+            return benches.submit(judge, job_for(name, self.known[name], defect, self._services)).result()
         except (RuntimeError, OSError) as error:
             self._tell(f"could not be judged: {name} with {defect or 'no defect'}: {error}")
             return None
@@ -155,10 +158,13 @@ def _crowded(name: str) -> bool:
     return name.startswith(("performance", "stress"))
 
 
-def _candidates(name: str) -> Sequence[str]:
+def _candidates(name: str, *, replicated: bool) -> Sequence[str]:
     """The defects to try, the likeliest first: those that it proves, those of its feature, the usual, its family."""
     category, feature = name.partition("/")[0], name.partition(":")[0]
     ours = [d for d, proof in PROOFS.items() if name in proof.scenarios]
+    if replicated:
+        # A stack takes its time to start.
+        return list(dict.fromkeys([*ours, *REPLICATED, "tool_name_missing", "canned_answer", "completed_missing"]))
     near = [d for d, proof in PROOFS.items() if any(each.partition(":")[0] == feature for each in proof.scenarios)]
     family = [d for d, proof in PROOFS.items() if any(each.startswith(category) for each in proof.scenarios)]
     tried = dict.fromkeys([*ours, *near, *_USUAL, *family])

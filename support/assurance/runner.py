@@ -2,10 +2,11 @@
 # mypy: allow-untyped-calls
 # behave ships types only of what steps need.
 
+import contextlib
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -85,10 +86,8 @@ class Matrix:
 
     def __init__(self, defects: Sequence[str] = (), more: Sequence[Job] = ()) -> None:
         self.defects = list(defects or PROOFS)
-        self._folder = tempfile.TemporaryDirectory(prefix="greenlight-stacks-")
-        # PostgreSQL runs as somebody else where root runs this, and has to get there.
-        Path(self._folder.name).chmod(0o755)
-        self.services = self._folder.name if _has_services() else ""
+        self._folder = contextlib.ExitStack()
+        self.services = self._folder.enter_context(stack_folder())
         jobs = jobs_of(self.defects, self.services)
         self._all = not defects
         if self._all:
@@ -101,7 +100,7 @@ class Matrix:
 
     def __exit__(self, *_: object) -> None:
         self.pool.close()
-        self._folder.cleanup()
+        self._folder.close()
 
     def run(self, watch: Callable[[Row], None] = lambda _: None) -> list[Row]:
         """Run the features; what came of each scenario, also of one that failed."""
@@ -120,11 +119,17 @@ class Matrix:
         return configuration
 
 
-def _has_services() -> bool:
+@contextlib.contextmanager
+def stack_folder() -> Iterator[str]:
+    """Where a stack may keep its data; "", and on stderr why, where PostgreSQL or Redis is not installed."""
     try:
         postgres_folder()
         redis_program()
     except Misconfigured as error:
-        print(f"not judged here: {error}", file=sys.stderr)
-        return False
-    return True
+        print(f"assurance: no stack is judged here: {error}", file=sys.stderr)
+        yield ""
+        return
+    with tempfile.TemporaryDirectory(prefix="greenlight-stacks-") as folder:
+        # PostgreSQL runs as somebody else where root runs this, and has to get there.
+        Path(folder).chmod(0o755)
+        yield folder
