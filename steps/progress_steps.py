@@ -1,5 +1,7 @@
 """What people see on the way to an answer."""
 
+from itertools import accumulate
+
 from behave import then
 from behave.runner import Context
 from hamcrest import assert_that, greater_than_or_equal_to, less_than_or_equal_to
@@ -7,6 +9,7 @@ from hamcrest import assert_that, greater_than_or_equal_to, less_than_or_equal_t
 from support.bdd import moment_in, rows_of, world_of
 from support.bdd.matchers import begins_with, has_results_of_each_tool, in_order, shows, shows_once, tools_are_named
 from support.bdd.patterns import Pattern, completed, started, thinking, tool_completed, tool_executing
+from support.events import EventKind
 
 
 @then("{person:Person} sees once that work began")
@@ -42,7 +45,7 @@ def reasoning_often(context: Context, person: str, times: int) -> None:
 def while_it_went_on(context: Context) -> None:
     world = world_of(context)
     question = world.last()
-    took = question.seen_at[-1] - question.seen_at[0]
+    took = question.seen_at[-1] - question.asked_at
     early = sum(at < question.seen_at[-1] - took / 10 for at in question.seen_at)
     if early < len(question.events) / 2:
         world.admit_stall(question)
@@ -70,7 +73,9 @@ def each_has_a_name(context: Context) -> None:
 
 @then("both tools were at work at the same time")
 def at_the_same_time(context: Context) -> None:
-    assert_that(world_of(context).last(), in_order(tool_executing(), tool_executing(), tool_completed()))
+    kinds = [event.kind for event in world_of(context).last().events]
+    at_work = accumulate((kind is EventKind.TOOL_EXECUTING) - (kind is EventKind.TOOL_COMPLETED) for kind in kinds)
+    assert_that(max(at_work), greater_than_or_equal_to(2), "tools at work at the same time")
 
 
 @then("{person:Person} sees what the tool found")

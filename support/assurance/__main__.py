@@ -1,8 +1,10 @@
 """The command line of the assurance: python -m support.assurance."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from support.assurance import features, measured, page, shown
 from support.assurance.bench import Bench
@@ -11,13 +13,23 @@ from support.assurance.mutation import Mutant, mutants
 from support.assurance.record import PATH, Search
 from support.assurance.runner import Matrix, stack_folder
 from support.backend.defects import UnknownDefectError, activate
-from support.options.common import MISCONFIGURED
+from support.options.common import INTERRUPTED, MISCONFIGURED
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what is asked; 0 if every defect is caught and no healthy backend accused, 1 if not, 3 for a mistake."""
     options = _parser().parse_args(argv)
-    return int(options.do(options))
+    # As Ctrl-C: what was started ends with it.
+    signal.signal(signal.SIGTERM, _interrupted)
+    try:
+        return int(options.do(options))
+    except KeyboardInterrupt:
+        print("assurance: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _interrupted(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -38,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     whats.add_parser("page", help="write the page anew of what was measured").set_defaults(do=_page)
     whats.add_parser("steps", help="remove each assertion of the steps in turn (long)").set_defaults(do=_steps)
     search = whats.add_parser("record", help="find a defect for each scenario and assertion that has none (long)")
+    search.add_argument("scenarios", nargs="*", metavar="BEGINNING", help="only in these (example: record stress/)")
     search.add_argument("--again", action="store_true", help="for all of them, whatever is recorded")
     search.set_defaults(do=_record)
     return parser
@@ -108,7 +121,7 @@ def _mutant_line(mutant: Mutant) -> str:
 def _record(options: argparse.Namespace) -> int:
     with stack_folder() as services:
         search = Search(lambda text: print(text, flush=True), services, again=options.again)
-        record = search.run()
+        record = search.run(*options.scenarios)
     without = [*(search.known.keys() - record.scenarios.keys()), *(search.assertions.keys() - record.assertions.keys())]
     print(f"{len(record.scenarios)} scenarios and {len(record.assertions)} assertions recorded in {PATH.name}")
     print("\n".join(f"nothing found for {name}" for name in sorted(without)))

@@ -4,6 +4,7 @@ import atexit
 import concurrent.futures
 import contextlib
 import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -48,6 +49,16 @@ def settle_in() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _bench = Bench()
     atexit.register(_bench.close)
+    threading.Thread(target=_end_with_parent, args=(_bench,), daemon=True).start()
+
+
+def _end_with_parent(bench: Bench) -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        # None was told to end where the parent was killed, and none would ever be given anything to do again.
+        parent.join()
+        bench.close()
+        os._exit(1)
 
 
 def judge(job: Job, bench: Bench | None = None) -> Judged:

@@ -18,8 +18,9 @@ _CHURN = "stress/3: Everybody comes and leaves ten times"
 
 _BY_SCENARIO = {
     ORDINARY: """
-        started_missing started_twice completed_missing completed_twice thinking_missing tools_hidden
-        tool_executing_missing tool_completed_missing tool_name_missing tool_name_differs run_id_missing run_id_null
+        started_missing started_twice thought_before_the_start completed_missing completed_twice thinking_missing
+        tools_hidden tool_executing_missing tool_completed_missing tool_name_missing tool_name_differs run_id_missing
+        run_id_null
         run_id_placeholder run_id_changes_midway thread_id_of_nobody result_missing result_renamed kind_renamed
         double_wrapped_payload double_encoded_json enum_as_repr nan_in_json truncated_json binary_frame invalid_utf8
         timestamp_runs_backwards timestamp_zero canned_answer answer_echoes_question empty_answer stack_trace_in_answer
@@ -30,16 +31,20 @@ _BY_SCENARIO = {
     "functional/2: Reasoning is shown more than once in long work": "burst_at_the_end",
     "functional/3: Two tools, one after the other": """
         second_tool_never_completed timestamp_format_flips event_hidden_in_system_message_only_once""",
+    "functional/3: Two tools at once": "parallel_tools_one_after_the_other",
     "functional/4: A tool fails in the middle of an answer": "tool_failure_hidden",
-    "functional/6: The agent gives up": "failed_twice",
+    "functional/5: An answer without any tool": "tool_for_small_talk",
+    "functional/6: The agent gives up": "failed_twice failure_without_a_word failure_that_is_also_an_answer",
     "functional/6: The agent asks a helper": "subagent_completion_ends_the_run",
     "functional/6: Stopped work stays stopped, however long others work on": "stop_acknowledged_but_run_goes_on",
     "functional/7: A message one byte larger than allowed": "oversize_dropped_silently",
     "functional/7: a message of no known kind is refused": "unknown_type_acknowledged_as_ok",
     "functional/7: half a message is refused": "bad_json_silence",
     "integration/1: A sign of life during a long piece of work": "ping_unanswered_during_run",
+    "integration/2: Three turns": "every_turn_a_new_conversation",
     "integration/3: Two questions at once": "parallel_runs_cross_write",
     "integration/5: A question in the older window": "only_newest_connection_gets_events",
+    "integration/5: A question in each window": "every_window_shows_everything",
     "performance/2: Nobody else is there": "every_event_delayed",
     _MANY: "latency_grows_with_connections blocking_sleep_stalls_everyone",
     "performance/3: 25 people ask in turn": "throughput_capped",

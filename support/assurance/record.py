@@ -32,10 +32,30 @@ _USUAL = (
     "closes_1011_at_start", "completed_missing", "accepted_but_never_runs", "slow_start", "silent_gap",
     "every_event_delayed", "burst_at_the_end",
 )  # fmt: skip
+# What only a certain defect, or a certain value of one, can show.
+_HINTS = {
+    "functional/1: A question that needs a tool is taken up": ("thought_before_the_start",),
+    "functional/1: Work begins within the time that the backend promises": ("slow_start=1.3",),
+    "functional/5: Nothing follows the answer": ("events_after_completed=0",),
+    "integration/4: Two people ask at the same moment": ("broadcast_to_all",),
+    "integration/4: Five people ask about their own secrets": ("broadcast_to_all",),
+    "integration/5: A question in each window": ("every_window_shows_everything",),
+    "integration/5: The second window asks for what it missed": (
+        "events_lost_across_reconnect", "half_open_after_reconnect",
+    ),
+    "resilience/2: Twenty-five people lose their lines at once": ("reconnect_refused_after=1",),
+    "resilience/4: Somebody whose line takes hardly anything": ("throughput_capped=2",),
+}  # fmt: skip
+# A crowd takes its time, too.
+_CROWDED = (
+    "tool_name_missing", "every_event_delayed", "canned_answer", "connections_capped", "drops_one_in",
+    "shared_agent_mixes_answers", "broadcast_to_all", "throughput_capped", "memory_leak_per_connection",
+    "closes_1011_at_start", "accepted_but_never_runs",
+)  # fmt: skip
 
 
 class Fails(msgspec.Struct, frozen=True):
-    """A scenario, by the digest of its steps, and a defect under which it fails."""
+    """A scenario, by the digest of its steps, and a defect (NAME or NAME=VALUE) under which it fails."""
 
     digest: str
     defect: str
@@ -68,7 +88,7 @@ def digest_of(place: Place) -> str:
 
 def job_for(name: str, place: Place, defect: str, services: str = "") -> Job:
     """The session in which a scenario meets a defect, "" for none; some take a stack or a backend of the suite's."""
-    budgets = dict(PROOFS[defect].budgets) if defect else {}
+    budgets = dict(PROOFS[defect.partition("=")[0]].budgets) if defect else {}
     stack = services if "needs.replicas" in place.tags else ""
     return Job((defect,) if defect else (), (name,), budgets, services=stack, started="backend_restarts" in place.tags)
 
@@ -97,21 +117,25 @@ class Search:
             and objects.scenario in self.known
         }  # fmt: skip
 
-    def run(self) -> Record:
-        """Search, write the record, and return it."""
+    def run(self, *beginnings: str) -> Record:
+        """Search in the scenarios whose names begin like this, write the record, and return it."""
         stack = [name for name, place in self.known.items() if "needs.replicas" in place.tags]
         crowded = [name for name in self.known if _crowded(name)]
         quick = [name for name in self.known if name not in stack and name not in crowded]
         context = multiprocessing.get_context("spawn")
-        for names, at_once in ((quick, _AT_ONCE), (crowded, 1), (stack if self._services else [], 1)):
-            with (
-                concurrent.futures.ProcessPoolExecutor(at_once, context, settle_in) as benches,
-                concurrent.futures.ThreadPoolExecutor(at_once) as threads,
-            ):
-                for done in [threads.submit(self._search, name, benches) for name in names]:
-                    done.result()
-        record = Record(dict(sorted(self._scenarios.items())), dict(sorted(self._assertions.items())))
-        PATH.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
+        try:
+            for names, at_once in ((quick, _AT_ONCE), (crowded, 1), (stack if self._services else [], 1)):
+                with (
+                    concurrent.futures.ProcessPoolExecutor(at_once, context, settle_in) as benches,
+                    concurrent.futures.ThreadPoolExecutor(at_once) as threads,
+                ):
+                    some = [name for name in names if name.startswith(beginnings or "")]
+                    for done in [threads.submit(self._search, name, benches) for name in some]:
+                        done.result()
+        finally:
+            # Also where it was interrupted: what was found took its time.
+            record = Record(dict(sorted(self._scenarios.items())), dict(sorted(self._assertions.items())))
+            PATH.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
         return record
 
     def _search(self, name: str, benches: concurrent.futures.Executor) -> None:
@@ -161,11 +185,14 @@ def _crowded(name: str) -> bool:
 def _candidates(name: str, *, replicated: bool) -> Sequence[str]:
     """The defects to try, the likeliest first: those that it proves, those of its feature, the usual, its family."""
     category, feature = name.partition("/")[0], name.partition(":")[0]
-    ours = [d for d, proof in PROOFS.items() if name in proof.scenarios]
+    ours = [*_HINTS.get(name, ()), *(d for d, proof in PROOFS.items() if name in proof.scenarios)]
     if replicated:
         # A stack takes its time to start.
         return list(dict.fromkeys([*ours, *REPLICATED, "tool_name_missing", "canned_answer", "completed_missing"]))
+    if _crowded(name):
+        return list(dict.fromkeys([*ours, *_CROWDED]))
     near = [d for d, proof in PROOFS.items() if any(each.partition(":")[0] == feature for each in proof.scenarios)]
     family = [d for d, proof in PROOFS.items() if any(each.startswith(category) for each in proof.scenarios)]
     tried = dict.fromkeys([*ours, *near, *_USUAL, *family])
-    return [d for d in tried if not PROOFS[d].replicated and (_crowded(name) or not PROOFS[d].crowded)]
+    usual = [d for d in tried if d not in PROOFS or not (PROOFS[d].replicated or PROOFS[d].crowded)]
+    return list(dict.fromkeys([*_HINTS.get(name, ()), *usual]))

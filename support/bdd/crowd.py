@@ -158,25 +158,26 @@ class Crowd:
         """Lets everybody come and leave again and again, and looks at what is left behind each time."""
         self.world.need("memory_probe")
         probes, samples, came = self._probes(), list[Sample](), 0
-        first = probes.look(time.monotonic())
+        first, settles = probes.look(time.monotonic()), True
         samples += [first] if first is not None else []
         try:
             for number in range(1, rounds + 1):
                 came += self.talk(f"coming and leaving, round {number}", runs_each=0).connections_made
-                settled = self._settled(probes, first, came)
+                # Whoever has not gone within the time after one round is waited for again after the last one.
+                patience_s = _SETTLE_S if settles or number == rounds else _SETTLE_S / 10
+                settled = self._settled(probes, first, came, patience_s)
+                settles = settles and _has_gone(settled, first)
                 samples += [settled] if settled is not None else []
         finally:
             self._watched("churn", "connection", probes, samples)
 
     @staticmethod
-    def _settled(probes: Probes, first: Sample | None, came: int) -> Sample | None:
+    def _settled(probes: Probes, first: Sample | None, came: int, patience_s: float) -> Sample | None:
         """A look once all have left, as far as the backend says so within a moment."""
-        deadline = time.monotonic() + _SETTLE_S
+        deadline = time.monotonic() + patience_s
         while True:
             sample = probes.look(time.monotonic(), came)
-            before = first.connections if first is not None else None
-            gone = sample is None or before is None or sample.connections is None or sample.connections <= before
-            if gone or time.monotonic() > deadline:
+            if _has_gone(sample, first) or time.monotonic() > deadline:
                 return sample
             time.sleep(0.02)
 
@@ -238,6 +239,12 @@ class Crowd:
         """Answers a second of the latest talk, as a share of the questions a second that people came with."""
         summary = self.latest()
         return (summary.runs / summary.seconds) / (people / self.pause_s) if summary.seconds else 0.0
+
+
+def _has_gone(sample: Sample | None, first: Sample | None) -> bool:
+    """Whether nobody more is connected than at first, as far as that is known."""
+    before = first.connections if first is not None else None
+    return sample is None or before is None or sample.connections is None or sample.connections <= before
 
 
 def crowd_of(context: Context) -> Crowd:

@@ -3,6 +3,7 @@
 from support.backend.defects import (
     functional,
     functional_content,
+    functional_turns,
     integration,
     performance,
     resilience,
@@ -17,6 +18,7 @@ from support.backend.defects.registry import REGISTRY, ConflictError, Defect, Un
 FAMILIES = (
     functional,
     functional_content,
+    functional_turns,
     integration,
     performance,
     resilience,

@@ -81,6 +81,13 @@ def only_newest_connection_gets_events(
     return [mine[-1]] if mine else []
 
 
+@defect("route", "IDENTITY-1")
+def every_window_shows_everything(hub: "Hub", event: Outgoing, recipients: "list[Subscriber]") -> "list[Subscriber]":
+    """What is asked in one window is answered in all windows of the person."""
+    mine = [connection for connection in hub.connections.values() if connection.user_id == event.user_id]
+    return list(dict.fromkeys([*recipients, *mine]))
+
+
 @defect("cancel", "LIFECYCLE-2", "LIFECYCLE-3")
 def stop_acknowledged_but_run_goes_on(run: Run) -> bool:
     """The assistant says that it stopped, and goes on."""

@@ -63,8 +63,9 @@ class Defect:
 HIDING = tuple(
     frozenset(line.split())
     for line in (
-        "started_missing started_twice",
+        "started_missing started_twice thought_before_the_start",
         "accepted_but_never_runs completed_missing completed_twice final_event_skipped",
+        "final_event_skipped failed_twice failure_without_a_word failure_that_is_also_an_answer",
         "accepted_but_never_runs dies_mid_run_without_a_word hangs_mid_run_socket_open",
         "tool_executing_missing tools_hidden",
         "tool_completed_missing second_tool_never_completed tools_hidden",
@@ -75,6 +76,7 @@ HIDING = tuple(
         "canned_answer answer_echoes_question empty_answer",
         "timestamp_zero timestamp_runs_backwards",
         "closes_1011_at_start accepted_then_closed_1000",
+        "broadcast_to_all every_window_shows_everything only_newest_connection_gets_events",
         "events_lost_across_reconnect resume_unknown_but_says_ok replay_duplicates replay_out_of_order",
     )
 )

@@ -17,7 +17,7 @@ from support.rules.registry import RULES
 from support.settings import suite_root
 
 FEATURES = suite_root() / "features"
-CRITERIA = {"LATENCY", "MEMORY", "SUCCESS"}
+CRITERIA = {"LATENCY", "MEMORY", "SCENARIOS", "SUCCESS"}
 # What no frame can break: `2_sound_verdicts.feature` has a backend of which nothing could be said.
 NO_DEFECT_BREAKS = {"ISOLATION-3"}
 

@@ -87,6 +87,19 @@ def older_window(url: str) -> Seen:
         return frames_of(older)
 
 
+def newer_window(url: str) -> Seen:
+    with window(url) as older, window(url) as newer:
+        older.ask(SUM)
+        return frames_of(newer)
+
+
+def two_turns(url: str) -> Seen:
+    with window(url) as ada:
+        first = ada.run(SUM)
+        ada.ask("And what was my previous question?", thread_id=first[0]["thread_id"])
+        return Seen([*map(json.dumps, first), *ada.raw_frames(quiet_s=QUIET_S)])
+
+
 def frames_of(person: Person) -> Seen:
     return Seen(person.raw_frames(quiet_s=QUIET_S))
 
@@ -140,6 +153,22 @@ SHOWN: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
     "completed_twice": (ONE_TOOL, count("agent_completed", 2)),
     "failed_twice": (asking("Please give up."), count("agent_failed", 2)),
     "thinking_missing": (ONE_TOOL, count("agent_thinking", 0)),
+    "thought_before_the_start": (ONE_TOOL, lambda seen: [e["type"] for e in seen.events][1] == "agent_started"),
+    "parallel_tools_one_after_the_other": (
+        asking("Work out 6*7 and 8*9 at the same time."),
+        lambda seen: [e["type"] for e in seen.events if e["type"].startswith("tool_")][1] == "tool_completed",
+    ),
+    "tool_for_small_talk": (asking("Good morning! Who are you?"), count("tool_executing", 1)),
+    "failure_without_a_word": (
+        asking("Please give up."),
+        payload("agent_failed", lambda each: "error_message" not in each),
+    ),
+    "failure_that_is_also_an_answer": (asking("Please give up."), count("agent_completed", 1)),
+    "every_turn_a_new_conversation": (
+        two_turns,
+        lambda seen: len({event["thread_id"] for event in seen.events}) == 2,
+    ),
+    "every_window_shows_everything": (newer_window, count("agent_completed", 1)),
     "tools_hidden": (ONE_TOOL, lambda seen: count("tool_executing", 0)(seen) and count("tool_completed", 0)(seen)),
     "thread_id_of_nobody": (ONE_TOOL, lambda seen: seen.events[-1]["thread_id"] == "thread-of-nobody"),
     "tool_executing_missing": (ONE_TOOL, count("tool_executing", 0)),
