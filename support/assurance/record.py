@@ -43,8 +43,12 @@ _HINTS = {
     "integration/5: The second window asks for what it missed": (
         "events_lost_across_reconnect", "half_open_after_reconnect",
     ),
+    "performance/3: One person, and then twenty-five": ("throughput_capped", "latency_grows_with_connections=15"),
+    "performance/3: 10 people ask in turn": ("throughput_capped=6",),
+    "performance/3: 25 people ask in turn": ("throughput_capped", "throughput_capped=15", "throughput_capped=16"),
+    "resilience/3: The backend is killed in the middle of an answer": ("failure_without_a_word",),
     "resilience/2: Twenty-five people lose their lines at once": ("reconnect_refused_after=1",),
-    "resilience/4: Somebody whose line takes hardly anything": ("throughput_capped=2",),
+    "resilience/4: Somebody whose line takes hardly anything": ("throughput_capped=14",),
 }  # fmt: skip
 # A crowd takes its time, too.
 _CROWDED = (
@@ -188,7 +192,8 @@ def _candidates(name: str, *, replicated: bool) -> Sequence[str]:
     ours = [*_HINTS.get(name, ()), *(d for d, proof in PROOFS.items() if name in proof.scenarios)]
     if replicated:
         # A stack takes its time to start.
-        return list(dict.fromkeys([*ours, *REPLICATED, "tool_name_missing", "canned_answer", "completed_missing"]))
+        few = ("tool_name_missing", "canned_answer", "completed_missing", "foreign_resume_accepted")
+        return list(dict.fromkeys([*ours, *REPLICATED, *few]))
     if _crowded(name):
         return list(dict.fromkeys([*ours, *_CROWDED]))
     near = [d for d, proof in PROOFS.items() if any(each.partition(":")[0] == feature for each in proof.scenarios)]

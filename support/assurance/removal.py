@@ -15,7 +15,10 @@ _CHOSEN = {
     "CONTINUITY-2": "replay_duplicates",
     "REFUSAL-2": "foreign_reach_met_with_silence",
 }
-_FIRST = {proof.rule: name for name, proof in reversed(PROOFS.items()) if not (proof.crowded or proof.replicated)}
+_FIRST = {
+    proof.rule: name for name, proof in reversed(PROOFS.items())
+    if not (proof.crowded or proof.replicated or proof.rule == "SCENARIOS")
+}  # fmt: skip
 FIRST = {**_FIRST, **_CHOSEN}
 
 

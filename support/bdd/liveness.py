@@ -71,7 +71,9 @@ class Liveness:
                 await fault.switch_off()
 
     def took_s(self, question: Question) -> float:
-        """How long an answer took, from the question to its end, in seconds."""
+        """How long an answer took, from the question to the last that was seen of it, in seconds."""
+        if not question.seen_at:
+            raise AssertionError(f"nothing was seen of an answer to {question.text!r}")
         return question.seen_at[-1] - question.asked_at
 
     def longest_s(self, alone_s: float) -> float:

@@ -2,19 +2,22 @@
 
 from collections.abc import Callable, Iterator
 
+import msgspec
 import pytest
 
 from support.assurance import shown
 from support.assurance.features import promise_of
 from support.assurance.pool import Job, Pool
 from support.assurance.proofs import PROOFS
-from support.assurance.release import job_of
+from support.assurance.release import forgetful_job, job_of
 from support.assurance.removal import FIRST, removal_of
 from support.assurance.runner import Matrix, Row
 from support.rules.registry import RULES
 
 pytestmark = [pytest.mark.assurance, pytest.mark.timeout(900)]
 Record = Callable[[str, object], None]
+# Nobody saw their own secret, and nobody asks whether they did.
+UNPROVEN = msgspec.structs.replace(forgetful_job(), without="ISOLATION-3")
 REMOVABLE = sorted(RULES.keys() & FIRST.keys())
 
 
@@ -29,7 +32,7 @@ class Judged:
 
 @pytest.fixture(scope="module")
 def judged() -> Iterator[Judged]:
-    removals: list[Job] = [removal_of(rule) for rule in REMOVABLE]
+    removals: list[Job] = [*(removal_of(rule) for rule in REMOVABLE), UNPROVEN]
     with Matrix(more=removals) as matrix:
         rows = matrix.run()
         yield Judged(rows, matrix.pool, matrix.took_s)
@@ -68,3 +71,8 @@ def test_without_a_rule_its_defect_goes_unseen(judged: Judged, rule: str) -> Non
     assert rule not in without.rules, f"{rule} was removed and objects to {defect} all the same"
     assert job_of(PROOFS[defect]).defects == (defect,)
     assert promise_of(rule)
+
+
+def test_without_isolation_3_a_release_would_be_approved_of_which_nothing_is_known(judged: Judged) -> None:
+    assert judged.pool.result(forgetful_job()).verdict == "INCONCLUSIVE"
+    assert judged.pool.result(UNPROVEN).verdict == "APPROVED"
