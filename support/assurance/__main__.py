@@ -47,7 +47,12 @@ def _parser() -> argparse.ArgumentParser:
     limits = whats.add_parser("limits", help="how small each defect with a value may be (example: limits slow_start)")
     limits.add_argument("defects", nargs="*", metavar="DEFECT", help="default: all that have a value")
     limits.set_defaults(do=_limits)
-    whats.add_parser("page", help="write the page anew of what was measured").set_defaults(do=_page)
+    again = whats.add_parser("page", help="write the page and the README's line anew of what was measured")
+    again.add_argument(
+        "--healthy", nargs=2, type=int, metavar=("SESSIONS", "ALARMS"),
+        help="healthy sessions that were judged, and how many of them were accused (example: page --healthy 200 0)",
+    )  # fmt: skip
+    again.set_defaults(do=_page)
     whats.add_parser("steps", help="remove each assertion of the steps in turn (long)").set_defaults(do=_steps)
     search = whats.add_parser("record", help="find a defect for each scenario and assertion that has none (long)")
     search.add_argument("scenarios", nargs="*", metavar="BEGINNING", help="only in these (example: record stress/)")
@@ -96,7 +101,8 @@ def _limits(options: argparse.Namespace) -> int:
 
 
 def _page(options: argparse.Namespace) -> int:
-    del options
+    if options.healthy:
+        measured.keep_false_alarms(*options.healthy)
     print(f"written: {page.write()}")
     return 0
 
@@ -106,15 +112,15 @@ def _steps(options: argparse.Namespace) -> int:
     with stack_folder() as services:
         found = mutants(lambda mutant: print(_mutant_line(mutant), flush=True), services)
     noticed = [mutant for mutant in found if mutant.objects and mutant.noticed]
-    approved = sum(mutant.approved for mutant in noticed)
-    print(f"{len(found)} assertions removed, {len(noticed)} noticed; without {approved} of them nothing else objects")
+    alone = sum(mutant.alone for mutant in noticed)
+    print(f"{len(found)} assertions removed, {len(noticed)} noticed; without {alone} of them nothing would block")
     return 0 if found and len(noticed) == len(found) else 1
 
 
 def _mutant_line(mutant: Mutant) -> str:
     mark = "noticed" if mutant.objects and mutant.noticed else "NOT SO"
     why = "" if mutant.objects else "it does not object as recorded"
-    why = why or ("without it the defect is approved" if mutant.approved else "others object as well")
+    why = why or ("without it nothing blocks" if mutant.alone else "others block as well")
     return f"{mark:<8}{mutant.id:<52}{why}"
 
 

@@ -22,13 +22,13 @@ _AT_ONCE = 4
 class Mutant(NamedTuple):
     """A removed assertion: whether it still objects as recorded when it is there, and whether its absence shows.
 
-    `approved`: without it, the session approves what it blocked before.
+    `alone`: without it, nothing blocks the release any more.
     """
 
     id: str
     objects: bool
     noticed: bool
-    approved: bool
+    alone: bool
 
 
 def mutants(tell: Callable[[Mutant], None], services: str) -> list[Mutant]:
@@ -73,4 +73,4 @@ def _try(id_: str, recorded: Objects, steps: str, services: str, benches: concur
     job = job_for(recorded.scenario, place, recorded.defect, services)
     there: Judged = benches.submit(judge, job).result()
     gone: Judged = benches.submit(judge, msgspec.structs.replace(job, steps=steps)).result()
-    return Mutant(id_, id_ in there.assertions, id_ not in gone.assertions, gone.verdict == "APPROVED")
+    return Mutant(id_, id_ in there.assertions, id_ not in gone.assertions, gone.verdict != "BLOCKED")

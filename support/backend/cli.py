@@ -128,9 +128,8 @@ def _list_defects() -> None:
     with contextlib.suppress(BrokenPipeError):  # whoever reads it has seen enough
         for found in REGISTRY.values():
             value = "" if found.default is None else f" (default: {_with_unit(found.default, found.unit)})"
-            print(
-                f"{found.family:12} {found.name:{width}}  {found.notice}{value} [{', '.join(found.rules)}]", flush=True
-            )
+            kind = f"{found.family:12} {found.name:{width}} {found.severity:8}"
+            print(f"{kind}  {found.notice}{value} [{', '.join(found.rules)}]", flush=True)
 
 
 def _with_unit(value: float | str, unit: str) -> str:
