@@ -4,7 +4,7 @@ from behave import given, then, when
 from behave.runner import Context
 from hamcrest import assert_that, empty, equal_to, has_item
 
-from support.assurance.release import release_of
+from support.assurance.scene import release_of
 
 
 @given("a backend of which people say: {notice}")

@@ -10,7 +10,7 @@ from support.assurance import features, measured, page, shown
 from support.assurance.bench import Bench
 from support.assurance.limits import HARDER, limit_of
 from support.assurance.mutation import Mutant, mutants
-from support.assurance.record import PATH, Search
+from support.assurance.record import PATH, Search, try_again
 from support.assurance.runner import Matrix, stack_folder
 from support.backend.defects import UnknownDefectError, activate
 from support.options.common import INTERRUPTED, MISCONFIGURED
@@ -53,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
         help="healthy sessions that were judged, and how many of them were accused (example: page --healthy 200 0)",
     )  # fmt: skip
     again.set_defaults(do=_page)
+    whats.add_parser("scenarios", help="try each scenario under the defect that is recorded for it").set_defaults(
+        do=_scenarios
+    )
     whats.add_parser("steps", help="remove each assertion of the steps in turn (long)").set_defaults(do=_steps)
     search = whats.add_parser("record", help="find a defect for each scenario and assertion that has none (long)")
     search.add_argument("scenarios", nargs="*", metavar="BEGINNING", help="only in these (example: record stress/)")
@@ -105,6 +108,16 @@ def _page(options: argparse.Namespace) -> int:
         measured.keep_false_alarms(*options.healthy)
     print(f"written: {page.write()}")
     return 0
+
+
+def _scenarios(options: argparse.Namespace) -> int:
+    del options
+    with stack_folder() as services:
+        passed = try_again(
+            services, lambda name, failed: print(f"{'fails' if failed else 'PASSES':<8}{name}", flush=True)
+        )
+    print(f"{len(passed)} scenarios do not fail under the defect that is recorded for them")
+    return 1 if passed else 0
 
 
 def _steps(options: argparse.Namespace) -> int:

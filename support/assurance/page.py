@@ -25,7 +25,8 @@ that no scenario broke. The same scenarios approve the backend without defects.
     python -m support.assurance              the matrix alone; with names of defects, these
     python -m support.assurance measure      the matrix, and what is said here of it (some minutes)
     python -m support.assurance limits       how small each may be (some minutes more)
-    python -m support.assurance record       which scenario fails, and which assertion objects, under which defect
+    python -m support.assurance record       find a defect under which each scenario fails and each assertion objects
+    python -m support.assurance scenarios    each scenario again under the defect that was found for it
     python -m support.assurance steps        each assertion of each step removed in turn
 
 Time to detect runs from the first step to the verdict, with the scenarios that must object and budgets of one second

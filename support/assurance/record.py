@@ -4,6 +4,7 @@ Finding it takes many minutes; that it is complete and belongs to the features a
 """
 
 import concurrent.futures
+import contextlib
 import hashlib
 import multiprocessing
 import threading
@@ -15,7 +16,7 @@ import msgspec
 
 from support.assurance.assertions import Assertion, assertions
 from support.assurance.bench import Judged
-from support.assurance.pool import Job, judge, settle_in
+from support.assurance.pool import Job, Pool, judge, settle_in
 from support.assurance.proofs import PROOFS, REPLICATED
 from support.assurance.scenarios import Place, scenarios
 from support.settings import suite_root
@@ -94,7 +95,25 @@ def job_for(name: str, place: Place, defect: str, services: str = "") -> Job:
     """The session in which a scenario meets a defect, "" for none; some take a stack or a backend of the suite's."""
     budgets = dict(PROOFS[defect.partition("=")[0]].budgets) if defect else {}
     stack = services if "needs.replicas" in place.tags else ""
-    return Job((defect,) if defect else (), (name,), budgets, services=stack, started="backend_restarts" in place.tags)
+    own = "backend_restarts" in place.tags
+    return Job((defect,) if defect else (), (name,), budgets, crowded=_crowded(name), services=stack, started=own)
+
+
+def try_again(services: str, tell: Callable[[str, bool], None]) -> list[str]:
+    """Try each recorded scenario under its defect; those that do not fail any more. Without `services`, not all."""
+    known = scenarios(suite_root() / "features")
+    jobs = {
+        name: job_for(name, known[name], fails.defect, services) for name, fails in read().scenarios.items()
+        if services or "needs.replicas" not in known[name].tags
+    }  # fmt: skip
+    passed = []
+    with contextlib.closing(Pool(list(jobs.values()))) as pool:
+        for name, job in jobs.items():
+            judged = pool.result(job)
+            failed = "failed" in judged.outcomes.values() and not judged.faults
+            passed += [] if failed else [name]
+            tell(name, failed)
+    return passed
 
 
 class Search:

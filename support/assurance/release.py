@@ -1,7 +1,6 @@
 """What the assurance features speak of: a release of somebody's backend, and what the suite has to say of it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from support.assurance.bench import Judged
 from support.assurance.pool import Job, Pool
@@ -76,12 +75,6 @@ class Release:
     def faults(self) -> list[str]:
         """What the suite itself did wrong."""
         return [fault for each in self.judged for fault in each.faults]
-
-
-def release_of(context: Any) -> Release:
-    """The release of the scenario that is running."""
-    release: Release = context.release
-    return release
 
 
 def job_of(proof: Proof, services: str = "", *, without: str = "", value: str = "") -> Job:

@@ -88,3 +88,9 @@ def test_bare_behave_says_how_the_suite_is_judged(tmp_path: Path, arguments: lis
     assert ran.returncode == 1
     assert "judges the suite and no target: `python -m support.assurance`" in ran.stderr
     assert not (tmp_path / "reports").exists()
+
+
+def test_whoever_judges_a_target_loads_nothing_of_the_defects() -> None:
+    code = "import sys, support.assurance.scene; print([name for name in sys.modules if 'backend' in name])"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=suite_root(), capture_output=True, text=True, check=True)
+    assert ran.stdout == "[]\n"
