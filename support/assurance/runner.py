@@ -103,10 +103,13 @@ class Matrix:
         self._folder.close()
 
     def run(self, watch: Callable[[Row], None] = lambda _: None) -> list[Row]:
-        """Run the features; what came of each scenario, also of one that failed."""
+        """Run the features; what came of each scenario, also of one that failed. Raises KeyboardInterrupt."""
         began = time.monotonic()
         runner = AssuranceRunner(self._configuration(), self.pool, self.services, watch)
         runner.run()
+        if runner.aborted:
+            # behave ends its run for it, and goes on.
+            raise KeyboardInterrupt
         self.took_s = time.monotonic() - began
         return runner.rows
 

@@ -29,10 +29,12 @@ def total(rows: Sequence[Row], seconds: float) -> str:
     caught = [row for row in planted if row.status == "passed"]
     spared = sum(row.status == "skipped" for row in rows)
     took = sorted(row.took_s for row in caught)
-    times = f"; each in {took[0]:.1f} to {took[-1]:.1f} s, half of them within {statistics.median(took):.1f} s"
+    times = ""
+    if took:
+        times = f"; each in {took[0]:.1f} to {took[-1]:.1f} s, half of them within {statistics.median(took):.1f} s"
     others = [row for row in rows if not row.defect]
     sound = f"; {sum(row.status == 'passed' for row in others)} of {len(others)} sound verdicts" if others else ""
     return (
         f"{len(planted)} defects planted, {len(caught)} caught by the rule that they name, in {seconds:.0f} s"
-        f"{times if took else ''}{sound}{f'; {spared} not run here' if spared else ''}"
+        f"{times}{sound}{f'; {spared} not run here' if spared else ''}"
     )
