@@ -16,7 +16,7 @@ _HEAD = """\
 # Made of the registry of defects: `python -m support.assurance features` writes it anew.
 @assurance
 Feature: Every known defect blocks the release
-  Each of these was met in a real chat backend. A suite that lets one pass is worse than none.
+  Real chat backends had most of these. A suite that lets one pass is worse than none.
 """
 _TITLES = {
     "functional": "What one person is owed in one conversation",
