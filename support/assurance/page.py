@@ -16,8 +16,9 @@ _HEAD = """\
 # What the suite catches
 
 The defects below were met in real chat backends, or stand for what nothing else had shown. Each is planted into the
-embedded backend from outside: the suite that judges it is not told. Caught means that the verdict is BLOCKED, that the rule or criterion of the row objected, and
-that no scenario broke. The same scenarios approve the backend without defects.
+embedded backend from outside: the suite that judges it is not told. Caught means that the verdict is BLOCKED, that the
+rule or criterion of the row objected, and that no scenario broke. The same scenarios approve the backend without
+defects.
 
 {figures}
 
@@ -30,9 +31,9 @@ that no scenario broke. The same scenarios approve the backend without defects.
     python -m support.assurance steps        each assertion of each step removed in turn
 
 Time to detect runs from the first step to the verdict, with the scenarios that must object and short budgets
-({budgets}). The limit
-is the hardest value that was still caught there, and the next one tried, which was not; each was tried once, and budgets
-of your own move it. A backend that you serve can be given all of them while it runs:
+({budgets}).
+The limit is the hardest value that was still caught there, and the next one tried, which was not; each was tried once,
+and budgets of your own move it. A backend that you serve can be given all of them while it runs:
 `greenlight serve --admin-token-env CHAT_ADMIN_TOKEN`, and
 `curl -X PUT -H "Authorization: Bearer $CHAT_ADMIN_TOKEN" -d '{{"defects": ["slow_start=2"]}}' .../admin/defects`.
 
