@@ -37,7 +37,6 @@ _USUAL = (
 _HINTS = {
     "functional/1: A question that needs a tool is taken up": ("thought_before_the_start",),
     "functional/1: Work begins within the time that the backend promises": ("slow_start=1.3",),
-    "functional/5: Nothing follows the answer": ("events_after_completed=0",),
     "integration/4: Two people ask at the same moment": ("broadcast_to_all",),
     "integration/4: Five people ask about their own secrets": ("broadcast_to_all",),
     "integration/5: A question in each window": ("every_window_shows_everything",),
