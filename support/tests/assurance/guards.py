@@ -17,7 +17,7 @@ GUARDS = {
     "capacity_steps.own_secrets.1": _RULES_FIRST,
     "capacity_steps.own_secrets.2": _RULES_FIRST,
     "conversation_steps.all_answered.1": _SOMETHING,
-    "conversation_steps.answer_is_last.2": "what follows comes a moment after the step has looked; LIFECYCLE-3 listens on",
+    "conversation_steps.answer_is_last.2": "what follows comes after the step has looked; LIFECYCLE-3 listens on",
     "conversation_steps.one_conversation.1": _SOMETHING,
     "privacy_steps.nothing_of_the_others.1": _SOMETHING,
     "privacy_steps.nothing_secret.1": _SOMETHING,
