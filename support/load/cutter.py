@@ -28,12 +28,13 @@ def cut(data: bytes, start: int, most: int, frames: list[bytes]) -> int:
     append = frames.append
     while start + 2 <= end and data[start] == _WHOLE_TEXT:
         size = data[start + 1]
-        body = start + 2
-        if size >= _IN_TWO_BYTES:
-            if size != _IN_TWO_BYTES or body + 2 > end:
-                break
-            size = data[body] << 8 | data[body + 1]
-            body += 2
+        if size < _IN_TWO_BYTES:
+            body = start + 2
+        elif size == _IN_TWO_BYTES and start + 4 <= end:
+            size = data[start + 2] << 8 | data[start + 3]
+            body = start + 4
+        else:
+            break
         stop = body + size
         if stop > end or size > most:
             break

@@ -216,7 +216,9 @@ def _lookup(source: _Source, variable: str, field: Field, paths: tuple[str, ...]
         source.emit(1, f"failed = {variable} is not None")
     source.emit(1, f"if {variable} is None:")
     for index, (value, holder) in enumerate(expressions[1:], 1):
-        source.emit(2, f"if {variable} is None{f' and {holder} is not None' if holder else ''}:")
+        # Most places of most frames are not there at all: that is asked first.
+        terms = [f"{holder} is not None"] if holder else []
+        source.emit(2, f"if {' and '.join([*terms, f'{variable} is None'])}:")
         source.emit(3, f"{variable} = {value}")
         told = [] if field.varies else [f"shape += {index * weight}"]
         told += ["failed = True"] if field.means_failure(paths[index]) else []
