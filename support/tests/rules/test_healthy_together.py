@@ -35,6 +35,14 @@ def test_a_helper_of_a_helper_that_keeps_the_run_alive() -> None:
     assert talk.wait(4).completed().whole() == []
 
 
+def test_a_helper_shows_what_happens_while_its_run_waits_for_it() -> None:
+    talk = asked(Expect(prompt="Ask your helper", paced=True)).started()
+    for step in ("started", "thinking", "thinking", "completed"):
+        getattr(talk.wait(0.5), step)("h1", parent_run_id="r1")
+    talk.at -= 0.09
+    assert talk.thinking().completed().whole() == []
+
+
 def test_runs_side_by_side_on_one_connection() -> None:
     talk = Talk().open().ask("q1", PLAIN).ask("q2", PLAIN).ask("q3", PLAIN, thread="t2")
     for step in ("started", "thinking", "completed"):
