@@ -121,6 +121,8 @@ class Desk(Questions):
         """What names a run that has ended: a late event of it, or another question's under the same id."""
         if ask is None and not event.request and event.kind is EventKind.STARTED:
             ask = self.waiting(event)
+        if run.parent is not None and event.request == run.request:
+            return run  # the question goes on without this helper
         if ask is None:
             # What has been found to reuse this id, and so was given another one, goes on.
             reuser = self.only_open(event) if not event.request else None

@@ -43,6 +43,13 @@ def test_a_helper_shows_what_happens_while_its_run_waits_for_it() -> None:
     assert talk.thinking().completed().whole() == []
 
 
+def test_a_late_event_of_a_helper_is_that_helpers() -> None:
+    helper = {"parent_run_id": "r1"}
+    talk = asked(PLAIN).started().thinking().started("h1", **helper).completed("h1", **helper)
+    talk.thinking("h1", **helper).completed()
+    assert talk.whole() == [("LIFECYCLE-3", "nothing after the end", "agent_thinking after agent_completed", (7, 8))]
+
+
 def test_runs_side_by_side_on_one_connection() -> None:
     talk = Talk().open().ask("q1", PLAIN).ask("q2", PLAIN).ask("q3", PLAIN, thread="t2")
     for step in ("started", "thinking", "completed"):
