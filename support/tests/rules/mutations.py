@@ -4,6 +4,7 @@ A mutation changes the trace in place and returns the rule that must object; Non
 They act on people with one window that is never restored, where what is owed does not depend on what others saw.
 """
 
+import itertools
 import json
 import random
 from collections.abc import Callable
@@ -218,7 +219,7 @@ def swap_unnumbered(talk: Talk, chance: random.Random) -> str | None:
     pairs = []
     for run in runs.values():
         numbered = has_call_ids(talk, run[0].run)
-        for first, second in zip(run, run[1:], strict=False):
+        for first, second in itertools.pairwise(run):
             call = first.body["payload"].get("tool_call_id", "none")
             same = numbered and call == second.body["payload"].get("tool_call_id")
             if first.kind == "agent_started" or (second.kind in ENDS and not second.helper) or same:
@@ -235,7 +236,7 @@ def swap_unnumbered(talk: Talk, chance: random.Random) -> str | None:
 
 
 @mutation
-def relabel_kind(talk: Talk, chance: random.Random) -> str | None:
+def relabel_kind(talk: Talk, chance: random.Random) -> str | None:  # noqa: PLR0911 - one for each kind
     """An event goes by the name of another kind."""
     event = pick(chance, [e for e in events(talk) if not e.helper])
     if event is None:
