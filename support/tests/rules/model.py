@@ -164,8 +164,7 @@ class Scene:
             plan += [step for call in calls for step in call]
         plan += [self.plan(self.chance.randint(0, 1), parallel=False, thinking=True, helper=False)] if helper else []
         plan += thoughts if self.chance.random() < 0.5 else []
-        end = self.chance.randint(0, 9)
-        if end == 0 and not helper:
+        if self.chance.randint(0, 9) == 0 and not helper:
             return [*plan, ("agent_failed", {"error_code": "BUSY", "error_message": "the model is busy"})]
         return [*plan, ("agent_completed", {"result": "I found it, as you asked.", "execution_time_ms": 12})]
 
@@ -190,7 +189,8 @@ class Scene:
         elif isinstance(step[1], str):
             inner, helper_id = step
             helper = Run(helper_id, run.thread, run.person, run.request, run.connection, run.asked_n, inner, run.id)
-            self.emit(helper, *inner.pop(0), owner=run)
+            kind, payload = inner.pop(0)
+            self.emit(helper, kind, payload, owner=run)
             if not inner:
                 run.left.pop(0)
         else:  # sides that go on in parallel
