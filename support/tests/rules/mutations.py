@@ -122,7 +122,7 @@ def drop(talk: Talk, chance: random.Random) -> str | None:
     event = pick(chance, [e for e in events(talk) if shows_itself(talk, e)])
     if event is None:
         return None
-    rule = "LIFECYCLE-1" if event.kind == "agent_started" else None
+    rule = "LIFECYCLE-1" if event.kind == "agent_started" and len(of_run(talk, event.run)) > 1 else None
     if event.kind == "tool_executing" and finishes_all(talk, event.run):
         rule = "PAIRING-1"
     elif event.kind == "tool_completed" and end_of(talk, event.run) == "agent_completed":
@@ -142,6 +142,7 @@ def drop_unnumbered(talk: Talk, chance: random.Random) -> str | None:
     owed = [e for e in events(talk) if shows_itself(talk, e)]
     owed = [e for e in owed if e.kind != "agent_thinking" or is_last_thought(talk, e)]
     owed = [e for e in owed if e.kind not in ENDS or not e.helper]
+    owed = [e for e in owed if len(of_run(talk, e.run)) > 1]
     owed = [e for e in owed if e.kind != "tool_completed" or end_of(talk, e.run) == "agent_completed"]
     owed = [e for e in owed if e.kind != "tool_executing" or finishes_all(talk, e.run)]
     event = pick(chance, owed)
@@ -165,7 +166,8 @@ def double(talk: Talk, chance: random.Random) -> str | None:
     end = of_run(talk, event.run)[-1]
     later = chance.randint(event.index + 1, len(talk.records))
     talk.records.insert(later, msgspec.structs.replace(talk.records[event.index], at=talk.records[later - 1].at))
-    return "CONTINUITY-2" if later <= end.index or event.index == end.index else "LIFECYCLE-3"
+    under_way = later <= end.index or end.kind not in ENDS
+    return "CONTINUITY-2" if under_way or event.index == end.index else "LIFECYCLE-3"
 
 
 @mutation
@@ -328,7 +330,8 @@ def hold_back(talk: Talk, chance: random.Random) -> str | None:
     """All that a run shows is held back until its end."""
     paced = {r.request for r in talk.records if isinstance(r, Sent) and r.expect is not None and r.expect.paced}
     done = [e for e in events(talk) if e.kind == "agent_completed" and not e.helper and e.body["request_id"] in paced]
-    end = pick(chance, done)
+    # Where all is held back, only the server's stamps tell, and one of whole seconds may be one that is cut off.
+    end = pick(chance, [e for e in done if not e.body["timestamp"].endswith(".000000Z")])
     if end is None:
         return None
     held = [e for e in events(talk) if e.body["request_id"] == end.body["request_id"] and e.index < end.index]
