@@ -33,7 +33,9 @@ def first_sign(context: Context, person: str) -> None:
 
 @then("{person:Person} can read the reasoning before the answer")
 def reasoning(context: Context, person: str) -> None:
-    assert_that(world_of(context).last(person), in_order(started(), thinking(), completed()))
+    question = world_of(context).last(person)
+    assert_that(question, shows(thinking()))
+    assert_that(question, in_order(started(), thinking(), completed()))
 
 
 @then("{person:Person} can read the reasoning {times:Number} times or more")

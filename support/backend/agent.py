@@ -33,6 +33,7 @@ class Agent:
 
     def __init__(self, settings: Settings, store: Store, journal: Journal, chain: Chain) -> None:
         self._pace_s = settings.pace_s
+        self._variation = settings.variation
         self._store = store
         self._journal = journal
         self._chain = chain
@@ -41,14 +42,18 @@ class Agent:
     async def work(self, run: Run) -> None:
         """Take a run from agent_started to agent_completed or agent_failed."""
         await self._chain.begin(run)
+        if self._variation.chance is not None:
+            await self._pause()
         await self._journal.emit(run, STARTED, {"message": phrases.GREETINGS[run.agent_name]})
         plan = make_plan(run.question)
-        await self._think(run, *plan.thoughts)
+        needed = bool(plan.stages or plan.errand or run.parent is not None)
+        await self._think(run, *self._variation.thoughts(plan.thoughts, needed=needed))
         if plan.gives_up:
             await self._pause()
             await self._journal.emit(run, FAILED, phrases.GIVEN_UP)
             return
-        run.answer = self._chain.answer(run, await self._answer(run, plan))
+        answer = await self._answer(run, plan)
+        run.answer = self._chain.answer(run, self._variation.answer(answer) if run.parent is None else answer)
         await self._pause()
         payload = {"result": run.answer, "execution_time_ms": run.elapsed_ms}
         await self._journal.emit(run, COMPLETED, payload)
@@ -91,6 +96,8 @@ class Agent:
     async def _carry_out(self, run: Run, opened: _Open) -> Outcome:
         started_s = time.perf_counter()
         await self._chain.tool(run, opened.call)
+        if self._variation.chance is not None:
+            await asyncio.sleep(self._variation.tool_delay_s())
         errand = Errand(run.user_id, opened.call.parameters)
         outcome = self._chain.outcome(run, opened.call, await self._tools[opened.call.tool](errand))
         await self._pause()
@@ -110,4 +117,4 @@ class Agent:
             await self._journal.emit(run, THINKING, {"reasoning": thought, "step_number": run.counts[THINKING] + 1})
 
     async def _pause(self) -> None:
-        await asyncio.sleep(self._pace_s)
+        await asyncio.sleep(self._variation.pause_s(self._pace_s))

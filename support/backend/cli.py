@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
         return EXIT_OK
     try:
         chain = activate(arguments.defect)
-        settings = settings_from(os.environ)
+        settings = settings_from({**os.environ, **({"CHAT_VARY": arguments.vary} if arguments.vary else {})})
         admin_token = _admin_token(arguments.admin_token_env)
     except (UnknownDefectError, SettingsError) as error:
         return _misconfigured(str(error))
@@ -81,6 +81,9 @@ def _parser() -> argparse.ArgumentParser:
         default="",
         metavar="NAME",
         help="let whoever shows the token in this variable change the defects while it runs (default: nobody)",
+    )
+    parser.add_argument(
+        "--vary", default="", metavar="SEED", help="be healthy in another way, drawn from a whole number"
     )
     parser.add_argument("--die-with-parent", action="store_true", help="end when standard input ends")
     parser.add_argument("--list-defects", action="store_true", help="show all defects and end")

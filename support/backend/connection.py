@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from support.backend.clock import iso, now_us
 from support.backend.follower import Follower
-from support.backend.frames import Body, Close, Frame, Outgoing, encode
+from support.backend.frames import Body, Close, Frame, Outgoing
 from support.backend.protocol import ChatProtocol
 from support.backend.tokens import Identity
 
@@ -52,6 +52,8 @@ class Connection:
         self._drain: asyncio.Task[None] | None = None
         self._expiry: asyncio.TimerHandle | None = None
         protocol.listener = self
+        self._variation = hub.settings.variation
+        protocol.parts = self._variation.parts
 
     @property
     def user_id(self) -> str:
@@ -104,12 +106,12 @@ class Connection:
 
     def send_event(self, event: Outgoing) -> None:
         """Send one event, live or replayed."""
-        for frame in self.hub.chain.frame(self, event, event.encoded()):
+        for frame in self.hub.chain.frame(self, event, self._variation.event(event.encoded())):
             self.write(frame)
 
     def send(self, message: Body) -> None:
         """Send a message that is not an event."""
-        self.write(encode(message))
+        self.write(self._variation.encoded(message))
 
     def refuse(self, error_code: str, error_message: str, request_id: object = None, close: int | None = None) -> bool:
         """Tell the client what was wrong, and close if `close` gives a code; return whether it was told."""

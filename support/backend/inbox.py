@@ -67,8 +67,10 @@ class Inbox:
         if thread_id is not None and not isinstance(thread_id, str):
             raise _BadRequestError("payload.thread_id must be a text or null")
         user_id = self._acting(message)
-        if thread_id is not None and not self._may("start", user_id, await self._hub.store.owner_of(thread_id)):
-            self._connection.refuse("FORBIDDEN_THREAD", _NOT_YOURS, request_id)
+        if thread_id is not None and not self._may(
+            "start", user_id, owner := await self._hub.store.owner_of(thread_id)
+        ):
+            self._not_theirs(owner, request_id)
         elif len(self._connection.open_runs) >= self._hub.settings.max_open_runs:
             limit = self._hub.settings.max_open_runs
             self._connection.refuse("RATE_LIMITED", f"{limit} runs are under way: wait until one ends", request_id)
@@ -84,7 +86,7 @@ class Inbox:
         else:
             owner = None if run.ended else run.user_id
         if owner is None or not self._may("stop", self._acting(message), owner):
-            self._connection.refuse("FORBIDDEN_THREAD", _NOT_YOURS, request_id)
+            self._not_theirs(owner, request_id)
         elif run is not None:
             await self._hub.runs.stop(run, "stopped by the user")
         else:
@@ -104,7 +106,7 @@ class Inbox:
             raise _BadRequestError("last_seq must be a whole number, 0 or more")
         owner = await self._hub.store.owner_of(thread_id)
         if owner is None or not self._may("restore", self._acting(message), owner):
-            self._connection.refuse("FORBIDDEN_THREAD", _NOT_YOURS, request_id)
+            self._not_theirs(owner, request_id)
             return
         follower = Follower(
             self._connection, thread_id, owner, min(last_seq, await self._hub.store.last_seq(thread_id))
@@ -117,6 +119,10 @@ class Inbox:
         self._hub.bus.subscribe(thread_topic(thread_id), self._connection)
         await follower.catch_up()
         self._connection.send({"type": "session_restored", "thread_id": thread_id, "replayed": follower.replayed})
+
+    def _not_theirs(self, owner: str | None, request_id: Any) -> None:
+        code = "FORBIDDEN_THREAD" if owner is not None else self._hub.settings.variation.unknown
+        self._connection.refuse(code, _NOT_YOURS, request_id)
 
     def _acting(self, message: Body) -> str:
         return self._hub.chain.acting(self._connection, message, self._connection.user_id)

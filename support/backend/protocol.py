@@ -1,5 +1,6 @@
 """The WebSocket protocol: uvicorn's, with the closes that RFC 6455 asks for and a way to send any bytes."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from uvicorn.protocols.websockets.wsproto_impl import FrameTooLargeError, WSProtocol
@@ -14,6 +15,10 @@ from support.backend.frames import Close, Frame, Raw
 _LINGER_S = 0.5
 # How long a client then has to read what was sent before; whoever never reads would keep the connection for ever.
 _READ_WITHIN_S = 10.0
+
+
+def _whole(text: str) -> Sequence[str]:
+    return (text,)
 
 
 class Listener(Protocol):
@@ -33,6 +38,7 @@ class ChatProtocol(WSProtocol):
         super().__init__(*arguments, **options)
         self.conn = BoundedConnection(self.config.ws_max_size)
         self.listener: Listener | None = None
+        self.parts: Callable[[str], Sequence[str]] = _whole
         self._skipping = False
         self._deaf = False
         self._owed_pong: events.Ping | None = None
@@ -46,7 +52,10 @@ class ChatProtocol(WSProtocol):
         elif isinstance(frame, Raw):
             self.transport.write(frame.data)
         elif isinstance(frame, str):
-            self.transport.write(self.conn.send(events.TextMessage(data=frame)))
+            *parts, last = self.parts(frame)
+            for part in parts:
+                self.transport.write(self.conn.send(events.TextMessage(data=part, message_finished=False)))
+            self.transport.write(self.conn.send(events.TextMessage(data=last)))
         else:
             self.transport.write(self.conn.send(events.BytesMessage(data=frame)))
 

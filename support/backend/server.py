@@ -137,6 +137,7 @@ def _config(settings: Settings, server: Callable[[], _Server], admin_token: str)
         ws_max_size=settings.max_message_bytes,
         ws_ping_interval=settings.heartbeat_s or None,
         ws_ping_timeout=max(_PONG_WITHIN_S, settings.heartbeat_s),
+        ws_per_message_deflate=settings.variation.compresses,
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -2,7 +2,9 @@
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from support.backend.variation import Variation
 
 API_VERSION = "2.1.0"
 SERVICE_NAME = "reference-chat"
@@ -19,7 +21,8 @@ class Settings:
 
     Units stand last in each name. `users` maps a name, which is also the user id, to its password.
     `max_open_runs` bounds what one connection may have under way before it is answered RATE_LIMITED. Without `resume`
-    nobody can restore a conversation: what was not seen in time is lost, and the backend says so.
+    nobody can restore a conversation: what was not seen in time is lost, and the backend says so. `variation`: which of
+    all healthy ways it takes.
     `replica` names this process among those that share `database_url` (SQLAlchemy's) and `redis_url`; `auth_url` is the
     origin of the service that signs the tokens. Where these are empty, one process does all by itself.
     """
@@ -37,6 +40,7 @@ class Settings:
     database_url: str = field(default="", repr=False)
     redis_url: str = field(default="", repr=False)
     auth_url: str = ""
+    variation: Variation = field(default_factory=Variation)
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:
@@ -46,7 +50,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
     """
     secret = environment.get("CHAT_JWT_SECRET", "")
     defaults = Settings(jwt_secret=secret) if secret else Settings()
-    return Settings(
+    settings = Settings(
         jwt_secret=defaults.jwt_secret,
         users=_users(environment.get("CHAT_USERS", "")),
         pace_s=_number(environment, "CHAT_PACE_MS", defaults.pace_s * 1e3) / 1e3,
@@ -59,6 +63,16 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         redis_url=environment.get("CHAT_REDIS_URL", ""),
         auth_url=environment.get("CHAT_AUTH_URL", "").rstrip("/"),
     )
+    return _varied(settings, environment.get("CHAT_VARY", ""))
+
+
+def _varied(settings: Settings, seed: str) -> Settings:
+    if not seed:
+        return settings
+    if not (seed.isascii() and seed.isdigit() and len(seed) < 10):
+        raise SettingsError(f"CHAT_VARY must be a whole number below 1,000,000,000, not {seed!r}")
+    variation = Variation.drawn(int(seed))
+    return replace(settings, variation=variation, heartbeat_s=variation.heartbeat_s or settings.heartbeat_s)
 
 
 def _users(text: str) -> dict[str, str]:

@@ -92,7 +92,10 @@ class Network:
         self.world.call(self._lose_once(question, lambda: question.has(kind), way))
 
     async def _lose_once(self, question: Question, condition: Callable[[], bool], way: Way) -> None:
+        # Whoever has not been told in which conversation a question is answered has nothing to come back to.
         line = self._line_of(question)
+        for other in line.session.heard.questions:
+            await line.session.wait_until(other, lambda other=other: bool(other.events))  # type: ignore[misc]
         await line.session.wait_until(question, condition)
         await self._lose(line, way)
 

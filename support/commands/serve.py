@@ -12,6 +12,7 @@ def serve(options: argparse.Namespace) -> int:
         arguments += ["--defect", defect]
     if options.admin_token_env:
         arguments += ["--admin-token-env", options.admin_token_env]
+    arguments += ["--vary", options.vary] if options.vary else []
     if options.list_defects:
         arguments.append("--list-defects")
     return main(arguments)

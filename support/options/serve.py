@@ -29,6 +29,11 @@ def add(commands: Any) -> None:
         "(default: nobody can; example: --admin-token-env CHAT_ADMIN_TOKEN)",
     )  # fmt: skip
     serve.add_argument(
+        "--vary", default="", metavar="SEED",
+        help="be healthy in another way: other shapes, fragments, pauses, words, drawn from a whole number "
+        "(example: --vary 7)",
+    )  # fmt: skip
+    serve.add_argument(
         "--list-defects", action="store_true",
         help="print the known defects and exit (example: greenlight serve --list-defects)",
     )  # fmt: skip

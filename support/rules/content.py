@@ -25,6 +25,8 @@ _WORD = re.compile(r"\w+")
 _LONGEST_FALLBACK = 300
 _MOST_AROUND_AN_ECHO = 16
 _CLOCK_STEP_S = 1e-6
+_LEAST_MILLISECONDS = 1e11
+_FRACTION = re.compile(r"[.,](\d{1,6})")
 
 
 def on_stamp(run: Run, event: Event, at_s: float, n: int, *, skew_s: float, report: Report) -> None:
@@ -35,11 +37,21 @@ def on_stamp(run: Run, event: Event, at_s: float, n: int, *, skew_s: float, repo
     if not abs(server_s - at_s) <= skew_s:
         off = f"{event.stamp!r}, which is {server_s - at_s:+.0f} s off"
         report("CONTENT-3", f"a time within {skew_s:g} s of now", off, n, run=run)
-    elif server_s < run.last_stamp_s - _CLOCK_STEP_S:
+    elif server_s < run.last_stamp_s - _resolution_s(event.stamp):
         back = f"{(run.last_stamp_s - server_s) * 1e3:.3f} ms earlier"
         report("CONTENT-3", "a time not before the event before", back, run.last_n, n, run=run)
     else:
         run.last_stamp_s = max(server_s, run.last_stamp_s)
+
+
+def _resolution_s(stamp: str | float | None) -> float:
+    """How exactly a stamp can say the time: one that is cut off after the milliseconds may lag behind a finer one."""
+    if isinstance(stamp, str):
+        fraction = _FRACTION.search(stamp)
+        return 10.0 ** -(len(fraction[1]) if fraction else 0) if ":" in stamp else _CLOCK_STEP_S
+    if stamp is None or stamp != int(stamp):
+        return _CLOCK_STEP_S
+    return 1e-3 if stamp >= _LEAST_MILLISECONDS else 1.0
 
 
 def on_end(run: Run, event: Event, n: int, report: Report) -> None:

@@ -121,6 +121,8 @@ class Desk(Questions):
         """What names a run that has ended: a late event of it, or another question's under the same id."""
         if ask is None and not event.request and event.kind is EventKind.STARTED:
             ask = self.waiting(event)
+        if run.parent is not None and event.request == run.request:
+            return run  # the question goes on without this helper
         if ask is None:
             # What has been found to reuse this id, and so was given another one, goes on.
             reuser = self.only_open(event) if not event.request else None
@@ -131,7 +133,7 @@ class Desk(Questions):
     def _unknown(self, event: Event, ask: Ask | None, at: float, n: int, *, foreign: bool) -> Run | None:
         parent = self.book.find(event.parent) if event.parent else None
         if parent is not None and parent.person == self.person:
-            return self.helper(parent, event, n, at)
+            return self._shared(self.helper(parent, event, n, at), event)
         if ask is None and not event.request and not foreign:
             ask = self.waiting(event)
         if ask is not None and ask.run is None:
@@ -162,7 +164,8 @@ class Desk(Questions):
     # Several windows, and what is shown again ---------------------------------------------------------------------
 
     def _is_replayed(self, run: Run) -> bool:
-        return run.stage is Stage.ENDED and run.thread in self.replays and self.line(run.thread).replaying
+        over = Stage.ENDED in (run.stage, run.root.stage)
+        return over and run.thread in self.replays and self.line(run.thread).replaying
 
     def _in_windows(self, run: Run, event: Event, n: int) -> Run | None:
         """An event of a run that more than one window may be shown: it is judged where it is seen first."""
@@ -180,6 +183,17 @@ class Desk(Questions):
         if run.stage is Stage.ENDED or key in run.event_ids:
             return None
         return run if key is not None or run.desk is self else None
+
+    def _shared(self, helper: Run, event: Event) -> Run:
+        """A helper that begins: where its run is shown in several windows, so is the helper, whoever sees it first."""
+        if helper.root.shown is not None:
+            helper.shown = set()
+            self.runs.pop(helper.id, None)
+            self.book.abandon(helper)
+            key = event.event_id if event.event_id is not None else event.seq
+            if key is not None:
+                continuity.remember(self.replays.get(event.thread or "", helper.shown), key)
+        return helper
 
     def _was_shown(self, event: Event, n: int) -> bool:
         """Whether the event is of a run that began elsewhere, in a thread that was restored here."""

@@ -100,6 +100,9 @@ class RunJudge:
             root.last_at = at
             root.last_n = n
             root.thoughts += event.kind is _THINKING
+            root.helped += 1
+            if root.recent is not None:
+                root.recent.append(at)
 
     def _end(self, run: Run, event: Event, at: float, n: int) -> None:
         run.ended_by = event.kind

@@ -84,7 +84,8 @@ class Run(msgspec.Struct, eq=False):
     `in_company`: it has a parent, or the times of its events are kept. `said`: its last texts, where they may
     be parts of one word, by the number of their records, negative where it is no thought; they are searched and
     shortened once there are more than `said_most`. `thought` and `aside`: the latest thought and the latest other
-    text, and their records. `intruder`: somebody else who asked for this run to be stopped, and the record of that.
+    text, and their records. `helped`: how many events its helpers have shown. `intruder`: somebody else who asked for
+    this run to be stopped, and the record of that.
     `excused`: the suite took the backend away under it, so that it may end without an answer.
     """
 
@@ -109,6 +110,7 @@ class Run(msgspec.Struct, eq=False):
     last_stamp_s: float = 0.0
     first_stamp_s: float | None = None
     events: int = 0
+    helped: int = 0
     thoughts: int = 0
     tools_begun: int = 0
     tools_done: int = 0

@@ -56,6 +56,7 @@ def on_end(run: Run, event: Event, at: float, n: int, budgets: Budgets, *, repor
         # If even agent_started was held back, only the server's own stamps say how long the run took.
         took = max(took, event.server_s - run.first_stamp_s)
     late = sum(1 for time in run.recent if time >= at - took * _LAST_PART)
-    if took >= _LEAST_RUN_S and late > run.events * _MOST_AT_THE_END:
-        came = f"{late} of {run.events} events in the last tenth of {took * 1e3:.0f} ms"
+    shown = run.events + run.helped
+    if took >= _LEAST_RUN_S and late > shown * _MOST_AT_THE_END:
+        came = f"{late} of {shown} events in the last tenth of {took * 1e3:.0f} ms"
         report("TIMELINESS-3", "events while they happen", came, run.first_n, n, run=run)

@@ -1,6 +1,14 @@
-"""A busy machine is no reason for a test to fail: examples may take as long as they take."""
+"""A busy machine is no reason for a test to fail: examples may take as long as they take.
 
-from hypothesis import settings
+HYPOTHESIS_PROFILE=nightly tries a hundred times as many.
+"""
+
+import os
+
+from hypothesis import HealthCheck, settings
 
 settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
+settings.register_profile(
+    "nightly", deadline=None, max_examples=10_000, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "patient"))

@@ -7,7 +7,7 @@ import pytest
 
 from support.events import EventKind
 from support.rules.state import Budgets
-from support.tests.rules.talk import EPOCH_S, STEP_S, TOOL_QUESTION, Body, Talk, asked
+from support.tests.rules.talk import EPOCH_S, STEP_S, TOOL_QUESTION, Body, Talk, asked, iso
 from support.trace import Expect, Stalled
 
 
@@ -205,3 +205,18 @@ def test_time_between_records_is_what_the_other_tests_assume() -> None:
     talk = asked()
     assert [round(record.at, 6) for record in talk.records] == [STEP_S, 2 * STEP_S, round(3 * STEP_S, 6)]
     assert talk.records[2].expect == TOOL_QUESTION  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("cut", [lambda us: us // 1000, lambda us: f"{iso(us / 1e6 - EPOCH_S)[:-4]}Z"])
+def test_a_kind_of_event_whose_stamps_are_cut_off_after_the_milliseconds(cut: Any) -> None:
+    """The thought comes 0.1 ms after the start, and its stamp, which says no more than milliseconds, lies before."""
+    start_us = round((EPOCH_S + 0.4) * 1e6) + 400
+
+    def change(body: Body) -> Body:
+        if body["type"] == "agent_started":
+            return {**body, "timestamp": iso(start_us / 1e6 - EPOCH_S)}
+        return {**body, "timestamp": cut(start_us + 100)} if body["type"] == "agent_thinking" else body
+
+    talk = asked()
+    talk.change = change
+    assert talk.answer().whole() == []

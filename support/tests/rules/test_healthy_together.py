@@ -35,6 +35,21 @@ def test_a_helper_of_a_helper_that_keeps_the_run_alive() -> None:
     assert talk.wait(4).completed().whole() == []
 
 
+def test_a_helper_shows_what_happens_while_its_run_waits_for_it() -> None:
+    talk = asked(Expect(prompt="Ask your helper", paced=True)).started()
+    for step in ("started", "thinking", "thinking", "completed"):
+        getattr(talk.wait(0.5), step)("h1", parent_run_id="r1")
+    talk.at -= 0.09
+    assert talk.thinking().completed().whole() == []
+
+
+def test_a_late_event_of_a_helper_is_that_helpers() -> None:
+    helper = {"parent_run_id": "r1"}
+    talk = asked(PLAIN).started().thinking().started("h1", **helper).completed("h1", **helper)
+    talk.thinking("h1", **helper).completed()
+    assert talk.whole() == [("LIFECYCLE-3", "nothing after the end", "agent_thinking after agent_completed", (7, 8))]
+
+
 def test_runs_side_by_side_on_one_connection() -> None:
     talk = Talk().open().ask("q1", PLAIN).ask("q2", PLAIN).ask("q3", PLAIN, thread="t2")
     for step in ("started", "thinking", "completed"):
@@ -94,6 +109,26 @@ def test_a_thread_is_restored_in_a_second_window() -> None:
     assert talk.whole() == []
 
 
+@pytest.mark.parametrize("order", [("c1", "c2"), ("c2", "c1")])
+def test_a_helper_begins_in_a_thread_that_two_windows_are_shown(order: tuple[str, str]) -> None:
+    talk = asked().started().thinking()
+    seen = talk.texts()
+    talk.open("Ada", "c2").restore("c2", 0, answered=False)
+    for text in seen:
+        talk.frame(text, "c2")
+    talk.restored("c2")
+    for step, run in (
+        ("started", "h1"),
+        ("completed", "h1"),
+        ("executing", "r1"),
+        ("tool_done", "r1"),
+        ("completed", "r1"),
+    ):
+        getattr(talk, step)(run, connection=order[0], **({"parent_run_id": "r1"} if run == "h1" else {}))
+        talk.frame(talk.last_text(), order[1])
+    assert talk.whole() == []
+
+
 def test_an_ended_answer_is_shown_again_twice_in_the_same_window() -> None:
     talk = asked().answer()
     seen = talk.texts()
@@ -103,6 +138,15 @@ def test_an_ended_answer_is_shown_again_twice_in_the_same_window() -> None:
             talk.frame(text)
         talk.frame({"type": "session_restored", "thread_id": "t1"})
     assert talk.ask("q2").answer("r2", request="q2").whole() == []
+
+
+def test_a_stopped_answer_is_shown_again_with_the_helper_that_it_left() -> None:
+    talk = asked().started().started("h1", parent_run_id="r1").send("stop", run="r1").stopped()
+    seen = talk.texts()
+    talk.send("restore", thread="t1", last_seq=0)
+    for text in seen:
+        talk.frame(text)
+    assert talk.restored("c1").whole() == []
 
 
 def test_a_run_under_way_is_shown_again_in_its_own_window() -> None:
