@@ -4,6 +4,7 @@ Samples of one process are not independent, so that a test of significance alone
 growth counts only where the slope is above zero for sure and the effect is large enough to matter.
 """
 
+import functools
 import math
 from itertools import combinations
 from statistics import median
@@ -84,6 +85,7 @@ class Verdictlet(msgspec.Struct, frozen=True):
     samples: int = 0
 
 
+@functools.lru_cache(maxsize=16)  # all pairs of a long soak are millions, and more than one asks
 def judge_watch(watched: Watched, most_mb: float) -> Verdictlet:
     """Judges one watch; `most_mb` is the growth that is allowed however slow it is."""
     samples = [sample for sample in watched.samples if sample.rss_bytes is not None or sample.descriptors is not None]

@@ -9,7 +9,7 @@ from support.baseline import Compared, compare
 from support.course.course import Course
 from support.criteria import Loaded
 from support.findings import Finding
-from support.memory import Watched
+from support.memory import Watched, judge_watch
 from support.patterns.catalogue import Occurrence
 from support.patterns.detect import Limits, Memory, detect
 from support.report.cut_matrix import CutCell, cut_cells
@@ -134,7 +134,10 @@ def _judge(folder: Path) -> Judgement:
     if observed.messages and observed.unmapped > _MOST_UNMAPPED * observed.messages:
         gaps.append(f"{observed.unmapped} of {observed.messages} messages could not be read with the profile")
     compared = _compared(evidence, observed, gaps)
-    patterns = detect(course, Limits(session.latency_ms_avg), _memory(measurements))
+    patterns = detect(
+        course, Limits(session.latency_ms_avg, session.memory_mb_growth),
+        _memory(measurements, watched, session.memory_mb_growth),
+    )  # fmt: skip
     scenarios = tuple(_result(selected, ledger.finished.get(key)) for key, selected in ledger.selected.items())
     facts = Facts(
         wanted=session.wanted, tags=session.tags, scenarios=scenarios,
@@ -186,10 +189,11 @@ def _compared(evidence: Evidence, observed: Observed, gaps: list[str]) -> tuple[
     return compare(baseline, observed.latency, observed.acknowledgement), baseline.gate
 
 
-def _memory(measurements: Measurements | None) -> Memory:
+def _memory(measurements: Measurements | None, watched: tuple[Watched, ...], most_mb: float) -> Memory:
+    faults = tuple(f"{each.kind}: {fault}" for each in watched for fault in judge_watch(each, most_mb).faults)
     if measurements is None:
-        return Memory()
-    return Memory(measurements.target_rss_mb_start, measurements.target_rss_mb_end)
+        return Memory(faults=faults)
+    return Memory(measurements.target_rss_mb_start, measurements.target_rss_mb_end, faults)
 
 
 def _measurements(evidence: Evidence, gaps: list[str]) -> Measurements | None:

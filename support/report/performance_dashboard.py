@@ -1,5 +1,6 @@
 """How fast, how many, how steady: six small pictures of a session on one sheet."""
 
+from statistics import median
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -8,6 +9,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from support.course.course import Course
 from support.course.windows import Window, bucket_ms, percentiles_ms
 from support.histogram import Summary
+from support.memory import MB, Slope, Watched, theil_sen
 from support.report.evidence import Measurements
 from support.report.palette import (
     BLUE,
@@ -31,8 +33,8 @@ _FEW_DECADES = 200.0
 
 
 def draw_dashboard(
-    course: Course, observed: Observed, measurements: Measurements | None, *, latency_ms_avg: float,
-    success_percent_least: float,
+    course: Course, observed: Observed, measurements: Measurements | None, watched: tuple[Watched, ...] = (), *,
+    latency_ms_avg: float, success_percent_least: float,
 ) -> Figure:  # fmt: skip
     """The sheet of a session. What was not measured says so where it would stand."""
     figure = blank(_HEIGHT_IN)
@@ -50,7 +52,7 @@ def draw_dashboard(
     _percentiles(axes[0][1], points, latency_ms_avg)
     _throughput(axes[0][2], points, step)
     _people(axes[1][0], points)
-    _memory(axes[1][1], measurements)
+    _memory(axes[1][1], measurements, watched)
     _success(axes[1][2], observed, success_percent_least)
     return figure
 
@@ -156,8 +158,15 @@ def _people(axis: Any, points: list[tuple[float, Window]]) -> None:
     axis.legend(fontsize=8, frameon=False, loc="upper left", ncols=2, labelcolor=INK)
 
 
-def _memory(axis: Any, measurements: Measurements | None) -> None:
+def _memory(axis: Any, measurements: Measurements | None, watched: tuple[Watched, ...]) -> None:
     plain_axes(axis, "Memory of the backend")
+    soak = next((each for each in watched if each.kind == "soak"), None)
+    points = [(s.at - soak.samples[0].at, s.rss_bytes / MB) for s in soak.samples if s.rss_bytes] if soak else []
+    points = points[:: len(points) // _MOST_POINTS + 1]
+    grown = theil_sen(points)
+    if grown is not None:
+        _soak(axis, points, grown)
+        return
     begin = measurements.target_rss_mb_start if measurements is not None else None
     end = measurements.target_rss_mb_end if measurements is not None else None
     if measurements is None or begin is None or end is None:
@@ -174,6 +183,22 @@ def _memory(axis: Any, measurements: Measurements | None) -> None:
     axis.set_ylim(0, max(begin, end) * 1.35)
     axis.set_xlim(0, max(measurements.seconds, 1e-3))
     axis.set_xlabel("seconds since the session began", fontsize=9, color=FAINT)
+    axis.set_ylabel("MB, resident", fontsize=9, color=FAINT)
+    axis.yaxis.grid(visible=True, color=GRID)
+    axis.legend(fontsize=8, frameon=False, loc="lower right", labelcolor=INK)
+
+
+def _soak(axis: Any, points: list[tuple[float, float]], slope: Slope) -> None:
+    """What a probe saw while people talked, and the slope of it (Theil 1950, Sen 1968)."""
+    at, held = [point[0] for point in points], [point[1] for point in points]
+    axis.plot(at, held, color=BLUE, linewidth=0, marker="o", markersize=3, label="while people talked")
+    middle = median(value - slope.value * seconds for seconds, value in points)
+    line = [middle + slope.value * at[0], middle + slope.value * at[-1]]
+    said = f"{slope.value * 60:+.1f} MB a minute"
+    axis.plot([at[0], at[-1]], line, color=VERMILION, linewidth=1.6, linestyle=(0, (5, 2)), label=said)
+    axis.set_ylim(0, max(held) * 1.35)
+    axis.set_xlim(0, max(at[-1], 1e-3))
+    axis.set_xlabel("seconds since the watch began", fontsize=9, color=FAINT)
     axis.set_ylabel("MB, resident", fontsize=9, color=FAINT)
     axis.yaxis.grid(visible=True, color=GRID)
     axis.legend(fontsize=8, frameon=False, loc="lower right", labelcolor=INK)

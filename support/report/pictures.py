@@ -35,8 +35,8 @@ def draw_pictures(judgement: Judgement, folder: Path) -> list[Picture]:
     session, observed = judgement.session, judgement.observed
     timeline = draw_timeline(judgement.course)
     dashboard = draw_dashboard(
-        judgement.course, observed, judgement.measurements, latency_ms_avg=session.latency_ms_avg,
-        success_percent_least=session.success_percent,
+        judgement.course, observed, judgement.measurements, judgement.watched,
+        latency_ms_avg=session.latency_ms_avg, success_percent_least=session.success_percent,
     )  # fmt: skip
     drawn = []
     for file, figure, name, said in (

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from support.memory import Sample, Watched
+from support.report.evidence import Evidence
 from support.report.judge import NoEvidence, judge
 from support.report.run_report import write_report
 from support.tests.report.folders import ENDED, FINISHED, KEY, NAME, SELECTED, whole_answer, write
@@ -132,3 +134,17 @@ def test_a_run_that_was_killed_in_a_scenario_keeps_what_it_saw(tmp_path: Path) -
     assert judgement.decision.verdict is Verdict.INCONCLUSIVE
     assert [scenario.outcome for scenario in judgement.scenarios] == [Outcome.NOT_RUN]
     assert judgement.observed.events == 5
+
+
+@pytest.mark.parametrize(("kb_a_run", "patterns"), [(0, []), (64, ["MEMORY_LEAK"])])
+def test_a_backend_that_fills_up_while_it_is_watched_is_a_pattern(
+    tmp_path: Path, kb_a_run: int, patterns: list[str]
+) -> None:
+    folder = write(tmp_path)
+    samples = tuple(Sample(at=i / 2, rss_bytes=1e8 + i * 10 * kb_a_run * 1e3, done=i * 10.0) for i in range(40))
+    Evidence(folder).watch("soak", Watched(scenario=KEY, kind="soak", unit="run", by="process 1", samples=samples))
+
+    judgement = judge(folder)
+
+    assert [seen.pattern for seen in judgement.patterns] == patterns
+    assert all("soak: leaks 64.0 KB a run" in seen.measured for seen in judgement.patterns)
