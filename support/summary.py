@@ -1,6 +1,8 @@
 """What came of a load: counts, histograms and the first offenders. Summaries of shards merge to that of the whole."""
 
+import math
 from collections import Counter
+from typing import Any
 
 import msgspec
 
@@ -137,7 +139,7 @@ def figures(encoded: Encoded | None) -> Figures | None:
 _SUMS = (
     "people", "connections_tried", "connections_made", "asked", "runs", "events", "messages", "unmapped",
     "expected_events", "arrived_events", "five_expected", "five_shown", "dropped", "canaries_expected",
-    "canaries_seen", "cpu_seconds",
+    "canaries_seen",
 )  # fmt: skip
 _PEAKS = ("seconds", "connecting_seconds", "busy", "lag_ms_p99", "drift_ms")
 _HISTOGRAMS = ("raw", "corrected", "delivery", "whole", "silence", "connect")
@@ -148,34 +150,44 @@ MOST_OFFENCES_OF_A_RULE = 3
 def merged(parts: list[Summary]) -> Summary:
     """The summary of the whole load: counts add, histograms merge, and the worst of what has a limit is kept.
 
-    Memory adds as well, since each shard is a process of its own; shards of one process give it once.
+    Memory adds as well, since each shard is a process of its own; shards of one process give it once. In whatever order
+    the parts come, the whole is the same.
     """
     whole = Summary()
     for name in _SUMS:
         setattr(whole, name, sum(getattr(part, name) for part in parts))
+    whole.cpu_seconds = math.fsum(part.cpu_seconds for part in parts)
     for name in _PEAKS:
         setattr(whole, name, max((getattr(part, name) for part in parts), default=0.0))
     for name in _HISTOGRAMS:
         setattr(whole, name, _together([getattr(part, name) for part in parts]))
     for name in _MEMORIES:
-        by_worker = {part.worker: getattr(part, name) for part in parts}
-        setattr(whole, name, round(sum(by_worker.values()), 1))
+        workers = {part.worker for part in parts}
+        most = [max(getattr(part, name) for part in parts if part.worker == worker) for worker in workers]
+        setattr(whole, name, round(math.fsum(most), 1))
     whole.kinds = tuple(sorted({kind for part in parts for kind in part.kinds}))
     counts: Counter[str] = Counter()
-    kept: Counter[str] = Counter()
     for part in parts:
         counts.update(part.counts)
-        for offence in part.offences:
-            if kept[offence.finding.rule] < MOST_OFFENCES_OF_A_RULE:
-                kept[offence.finding.rule] += 1
-                whole.offences.append(offence)
-                if offence.trace:
-                    whole.traces[offence.trace] = part.traces[offence.trace]
-    whole.counts = dict(counts)
-    whole.lost = tuple(lost for part in parts for lost in part.lost)
-    whole.short = tuple(dict.fromkeys(short for part in parts for short in part.short))
+    whole.counts = dict(sorted(counts.items()))
+    kept: Counter[str] = Counter()
+    shown = [(offence, part) for part in parts for offence in part.offences]
+    for offence, where in sorted(shown, key=lambda pair: _place(pair[0])):
+        if kept[offence.finding.rule] < MOST_OFFENCES_OF_A_RULE:
+            kept[offence.finding.rule] += 1
+            whole.offences.append(offence)
+            if offence.trace:
+                whole.traces[offence.trace] = where.traces[offence.trace]
+    whole.lost = tuple(sorted(lost for part in parts for lost in part.lost))
+    whole.short = tuple(sorted({short for part in parts for short in part.short}))
     whole.interrupted = any(part.interrupted for part in parts)
     return whole
+
+
+def _place(offence: Offence) -> tuple[Any, ...]:
+    """Where an offence stands among others: those of each shard by when they came."""
+    finding = offence.finding
+    return finding.rule, offence.trace, finding.evidence, finding.connection, finding.actual, finding.expected
 
 
 def _together(encoded: list[Encoded | None]) -> Encoded | None:
@@ -185,4 +197,5 @@ def _together(encoded: list[Encoded | None]) -> Encoded | None:
     first, *others = histograms
     for other in others:
         first.merge(other)
+    first.sum_us = math.fsum(each.sum_us for each in encoded if each is not None)
     return first.encode()
