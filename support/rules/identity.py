@@ -185,8 +185,12 @@ class Desk(Questions):
         return run if key is not None or run.desk is self else None
 
     def _shared(self, helper: Run, event: Event) -> Run:
-        """A helper that begins: where its run is shown in several windows, so is the helper, whoever sees it first."""
-        if helper.root.shown is not None:
+        """A helper that begins: where its run is shown in several windows, so is the helper, whoever sees it first.
+
+        That may be a window that has restored the thread, and has not been shown anything of the run yet.
+        """
+        root = helper.root
+        if root.shown is not None or (root.desk is not self and (event.thread or root.thread) in self.replays):
             helper.shown = set()
             self.runs.pop(helper.id, None)
             self.book.abandon(helper)

@@ -149,7 +149,7 @@ IN_EXCESS = [
     Case("empty_fragments", 1, answering(excess.empty_fragments), peak_mb=200, rules=_FRAMES),
     Case("pings", 1, answering(excess.pings), peak_mb=200, rules=_FRAMES),
     Case("unknown_frames", 1, answering(excess.unknown_frames), peak_mb=200, rules=_FRAMES),
-    Case("long_answer", 1, answering(excess.long_answer), peak_mb=200,
+    Case("long_answer", 1, answering(excess.long_answer), peak_mb=250,
          rules={"CONTENT-2": "more than 16777216 bytes in one answer"}),
     Case("endless_headers", 1, excess.endless_answer(_HEAD, b"X-More: of it\r\n" * 1000), peak_mb=200,
          rules={"CONNECTION-1": "no HTTP answer to the upgrade (expected no more than 128 headers)"}),

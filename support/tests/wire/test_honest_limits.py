@@ -90,6 +90,9 @@ def test_what_cannot_be_seen_is_not_exercised_and_never_passed() -> None:
     assert observable.claimable(question, [started(), completed()]) == [completed()]
     with pytest.raises(NotExercised):
         observable.claimable(question, [started()])
+    with pytest.raises(NotExercised, match="does not promise agent_thinking"):
+        observable.claim(question, thinking())
+    question.expect = Expect(thinking=True)
     assert observable.claimable(question, [thinking()]) == [thinking()]
 
 
