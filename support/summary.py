@@ -39,8 +39,8 @@ class Summary(msgspec.Struct, kw_only=True):
     when it was due (open loads only); `delivery` from the server's stamp to the receipt; `whole` from asking to the
     end; `silence` the longest pause of each answer; `connect` from the first byte until the backend is ready.
     `counts` says how often each rule was broken, `offences` holds the first findings of each. `seconds` and
-    `cpu_seconds` (of the whole process) are those of the asking. `lost` names the shards that died, `short` what the
-    machine of the generator lacked.
+    `cpu_seconds` (of the whole process) are those of the asking. `hung_tools` were waited for in vain for their whole
+    budget. `lost` names the shards that died, `short` what the machine of the generator lacked.
     """
 
     people: int = 0
@@ -79,6 +79,7 @@ class Summary(msgspec.Struct, kw_only=True):
     peak_rss_mb: float = 0.0
     lost: tuple[str, ...] = ()
     short: tuple[str, ...] = ()
+    hung_tools: tuple[str, ...] = ()
     interrupted: bool = False
     attempt: str = ""
     worker: str = ""
@@ -180,6 +181,7 @@ def merged(parts: list[Summary]) -> Summary:
                 whole.traces[offence.trace] = where.traces[offence.trace]
     whole.lost = tuple(sorted(lost for part in parts for lost in part.lost))
     whole.short = tuple(sorted({short for part in parts for short in part.short}))
+    whole.hung_tools = tuple(sorted({name for part in parts for name in part.hung_tools}))
     whole.interrupted = any(part.interrupted for part in parts)
     return whole
 

@@ -83,6 +83,7 @@ class Crowd:
         for attempt in range(1, _ATTEMPTS + 1):
             with here() as (executors, desk):
                 summary = Conductor(plan_of(self.suite, guests, **plan), executors, desk, watch).run()
+            self.suite.patience.hung.update(summary.hung_tools)
             again = fast and bool(summary.saturated) and attempt < _ATTEMPTS and not summary.interrupted
             self._keep(label, summary, fast=fast, discarded=again)
             if not again:

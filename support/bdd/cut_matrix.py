@@ -131,7 +131,9 @@ class _Cell:
 
     def _new_session(self) -> LosableSession:
         suite, persona = self.suite, self.persona
-        return LosableSession(persona.name, persona, suite.target, profile=suite.profile, recorder=self.recorder)
+        return LosableSession(
+            persona.name, persona, suite.target, profile=suite.profile, recorder=self.recorder, patience=suite.patience
+        )
 
     async def play(self, prompt: str, place: Place, way: Way) -> None:
         line = self.line

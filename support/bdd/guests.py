@@ -72,5 +72,5 @@ def plan_of(suite: Suite, guests: tuple[Guest, ...], **values: Any) -> Plan:
     return Plan(
         id=uuid.uuid4().hex, profile_toml=suite.profile_toml, guests=guests, budgets=target.budgets, clock=target.clock,
         ca_file=target.tls.ca_file, verifies=not target.tls.insecure_skip_verification,
-        max_frame_bytes=target.limits.max_frame_bytes, **values,
+        max_frame_bytes=target.limits.max_frame_bytes, hung_tools=tuple(suite.patience.hung), **values,
     )  # fmt: skip

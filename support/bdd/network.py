@@ -74,7 +74,9 @@ class Network:
 
         def new_session() -> LosableSession:
             suite = world.suite
-            return LosableSession(person, persona, suite.target, profile=suite.profile, recorder=world.recorder)
+            return LosableSession(
+                person, persona, suite.target, profile=suite.profile, recorder=world.recorder, patience=suite.patience
+            )
 
         line = Line(world.suite, persona, new_session)
         world.afterwards.append(line.put_away)

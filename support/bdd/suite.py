@@ -21,6 +21,7 @@ from support.bdd.own_backend import BackendFailed, OwnBackend, Running
 from support.bdd.own_load import OwnLoad
 from support.bdd.stack_backend import StackBackend
 from support.client.endings import NotConnected
+from support.client.patience import Patience
 from support.client.persona import canary_of
 from support.client.recorder import Recorder
 from support.client.session import Session
@@ -84,6 +85,7 @@ class Suite:
         self.tls: ssl.SSLContext | None = None
         self.target: Target
         self.caveats: tuple[str, ...] = ()
+        self.patience: Patience
         self.profile: Profile
         self.profile_toml = ""
         self.access: Access
@@ -113,6 +115,7 @@ class Suite:
             raise Misconfigured(f"profile {name}: {error}") from error
         check_profile_and_target(self.profile, target)
         self.tls, self.caveats = ssl_context(target), target.caveats
+        self.patience = Patience(target.budgets)
         if target.start == "stack":
             self.stack = stack = LocalStack.ready(target, environ, plan.defects, check=plan.services_check)
             target = self.stack.located(target)
@@ -190,7 +193,9 @@ class Suite:
         prompt = self.first_prompt
         expect = self.target.expectation(prompt, canary)
         recorder = Recorder("warm-up", None, self.profile, self.target.budgets, self.access.redact_bytes)
-        session = Session(persona.name, persona, self.target, profile=self.profile, recorder=recorder)
+        session = Session(
+            persona.name, persona, self.target, profile=self.profile, recorder=recorder, patience=self.patience
+        )
         try:
             await session.connect(await self.access.pass_for(persona), self.tls)
             for _ in range(self.target.warm_up_runs):

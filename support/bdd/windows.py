@@ -36,6 +36,7 @@ async def ready_to_ask(world: "World", person: str, number: int) -> Session:
     await session.close(keep_window=True)
     fresh = Session(
         person, persona, suite.target, profile=suite.profile, recorder=world.recorder, before=session,
+        patience=suite.patience,
     )  # fmt: skip
     world.sessions[person][number - 1] = fresh
     await fresh.connect(await suite.access.pass_for(persona), suite.tls)

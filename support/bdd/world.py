@@ -97,7 +97,9 @@ class World:
     def new_session(self, person: str) -> Session:
         """A window for a person, still to be opened."""
         suite, persona = self.suite, self.persona(person)
-        session = Session(person, persona, suite.target, profile=suite.profile, recorder=self.recorder)
+        session = Session(
+            person, persona, suite.target, profile=suite.profile, recorder=self.recorder, patience=suite.patience
+        )
         self.sessions.setdefault(person, []).append(session)
         return session
 

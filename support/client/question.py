@@ -1,6 +1,7 @@
 """A question that a person asked, and what has been shown of its answer so far."""
 
 import asyncio
+from collections import Counter
 
 from support.events import ENDS, Control, Event, EventKind
 from support.targets.sections import Limits
@@ -85,10 +86,11 @@ class Question:
         return any(event.kind in ENDS and event.parent is None for event in self.events)
 
     @property
-    def tool_is_open(self) -> bool:
-        """Whether more tools have begun than have finished."""
-        begun = sum(event.kind is EventKind.TOOL_EXECUTING for event in self.events)
-        return begun > sum(event.kind is EventKind.TOOL_COMPLETED for event in self.events)
+    def open_tools(self) -> set[str]:
+        """The names of tools that have begun more often than they have finished."""
+        begun = Counter(event.tool or "" for event in self.events if event.kind is EventKind.TOOL_EXECUTING)
+        begun.subtract(event.tool or "" for event in self.events if event.kind is EventKind.TOOL_COMPLETED)
+        return {name for name, count in begun.items() if count > 0}
 
     @property
     def answer(self) -> str | None:

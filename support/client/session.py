@@ -20,6 +20,7 @@ from support.client.endings import NotConnected, how, said
 from support.client.greeting import answer, shake_hands
 from support.client.handshake import kept_body, kept_headers, opened
 from support.client.heard import Heard
+from support.client.patience import MARGIN_S, Patience
 from support.client.question import Question
 from support.client.recorder import Recorder
 from support.client.stamped import Ending, StampedConnection
@@ -32,7 +33,6 @@ from support.trace import Closed, Expect, Opened, Sent, TimedOut
 from support.wire.codecs import UndecodableError
 from support.wire.profile import Profile
 
-_MARGIN_S = 1.5  # what comes a little too late is still seen, and judged as late instead of lost
 _FLUSH_S = 0.25
 _BREATH = 8
 _ANSWERS = ("ready", "error", "pong", "restored", "heartbeat")
@@ -44,7 +44,7 @@ class Session:
 
     def __init__(
         self, person: str, persona: Persona, target: Target, *, profile: Profile, recorder: Recorder,
-        before: "Session | None" = None,
+        before: "Session | None" = None, patience: Patience | None = None,
     ) -> None:  # fmt: skip
         self.person = person
         self.user = persona.user or None
@@ -57,6 +57,7 @@ class Session:
         self.recorder = recorder
         self.connection = recorder.next_connection()
         self.budgets: Budgets = target.budgets
+        self.patience = patience or Patience(self.budgets)
         self.open = False
         self.cut_by_us = False
         self.heard: Heard = Heard(
@@ -81,7 +82,7 @@ class Session:
         try:
             await way.prepare()
             began = time.monotonic()
-            connection = await opened(way, self.target, tls, self.budgets.handshake_s + _MARGIN_S, via)
+            connection = await opened(way, self.target, tls, self.budgets.handshake_s + MARGIN_S, via)
         except (OSError, WebSocketException, TimeoutError, StepRefused) as error:
             raise self._refused(error, unwelcome) from error
         assert connection.response is not None
@@ -277,9 +278,11 @@ class Session:
         while not condition():
             if question.over:
                 return False
-            patience = self._patience_ends(question) - time.monotonic()
-            if patience <= 0:
-                waited = time.monotonic() - question.last_at
+            now = time.monotonic()
+            left_s = self.patience.ends(question) - now
+            if left_s <= 0:
+                self.patience.ended(question, now)
+                waited = now - question.last_at
                 self.recorder.add(
                     TimedOut, self.connection, waiting_for="end" if question.events else "start",
                     after_s=round(waited, 3), request=question.request, run=question.run,
@@ -289,17 +292,10 @@ class Session:
                 return condition()
             question.changed.clear()
             try:
-                await asyncio.wait_for(question.changed.wait(), patience)
+                await asyncio.wait_for(question.changed.wait(), left_s)
             except TimeoutError:
                 continue
         return True
-
-    def _patience_ends(self, question: Question) -> float:
-        budgets = self.budgets
-        if not question.events:
-            return question.asked_at + budgets.start_s + _MARGIN_S
-        silence = budgets.tool_s if question.tool_is_open else budgets.silence_s
-        return min(question.last_at + silence, question.asked_at + budgets.run_s) + _MARGIN_S
 
     async def flush(self) -> None:
         """Lets what the backend has already sent arrive: what was sent before a pong is here before it."""

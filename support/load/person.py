@@ -138,11 +138,14 @@ class Person(Line):
         if run is None:
             over = at > ask.at + budgets.start_s + _MARGIN_S
         else:
-            silence_s = budgets.tool_s if run.tools else budgets.silence_s
+            works = any((tool.name or "") not in self.shard.hung_tools for tool in run.tools)
+            silence_s = budgets.tool_s if works else budgets.silence_s
             over = at > min(run.last_at + silence_s, self._sent_at + budgets.run_s) + _MARGIN_S
         if over:
             self._n += 1
             waited = at - (ask.at if run is None else run.last_at)
+            if run is not None and waited > budgets.tool_s:
+                self.shard.hung_tools.update(tool.name or "" for tool in run.tools)
             self.checker.timed_out("start" if run is None else "end", waited, ask.request, at, self._n)
             self.lost()
             if self.is_free:

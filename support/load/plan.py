@@ -43,7 +43,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     each person has asked `runs_each` times. First all connect (over `ramp_s`) and hold (`hold_s`); in the end they
     leave over `ramp_down_s`. `break_off`: every line is cut at the end, whatever is under way. `slow`: so many of the
     guests, the first ones, read nothing of what they are sent. `verifies`: the target's certificate, against `ca_file`
-    if given. `own_process`: nothing else lives in the process.
+    if given. `own_process`: nothing else lives in the process. `hung_tools`: known to be never heard of again, and
+    given no more than any other silence.
     """
 
     id: str
@@ -69,6 +70,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     slow: int = 0
     sources: tuple[str, ...] = ()
     own_process: bool = False
+    hung_tools: tuple[str, ...] = ()
 
     @property
     def patience(self) -> Budgets:

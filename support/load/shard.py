@@ -85,6 +85,7 @@ class Shard:
         self._idle: deque[Person] = deque()
         self._overdue: deque[float] = deque()
         self._answered: list[Person] = []
+        self.hung_tools = set(self.plan.hung_tools)
         self._present = 0
         self._best_rtt_s = float("inf")
         self._pinged: dict[str, float] = {}
@@ -441,6 +442,7 @@ class Shard:
         summary.drift_ms = abs(time.time() - time.monotonic() - meters.epoch_s) * 1e3
         summary.peak_rss_mb = max(strain.peak_rss_mb, strain.rss_mb())
         summary.short = tuple(dict.fromkeys(self.short))
+        summary.hung_tools = tuple(sorted(self.hung_tools))
         summary.interrupted = self._order.stop
         return summary
 

@@ -5,4 +5,5 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("support.client.session._MARGIN_S", 0.0)
+    for module in ("patience", "session"):
+        monkeypatch.setattr(f"support.client.{module}.MARGIN_S", 0.0)

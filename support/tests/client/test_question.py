@@ -59,12 +59,14 @@ def test_what_belongs_to_an_answer(event: Event, known: bool) -> None:
     assert question(STARTED).knows(event) is known
 
 
-def test_a_tool_is_open_until_as_many_have_finished_as_began() -> None:
-    begun, done = Event(EventKind.TOOL_EXECUTING, run="r1"), Event(EventKind.TOOL_COMPLETED, run="r1")
+def test_a_tool_is_open_until_it_has_finished_as_often_as_it_began() -> None:
+    begun, done = Event(EventKind.TOOL_EXECUTING, tool="notes"), Event(EventKind.TOOL_COMPLETED, tool="notes")
+    other, unnamed = Event(EventKind.TOOL_EXECUTING, tool="weather"), Event(EventKind.TOOL_EXECUTING)
 
-    cases = ((), (begun,), (begun, begun, done), (begun, done))
+    cases = ((), (begun,), (begun, begun, done), (begun, done), (begun, other, done), (unnamed,))
 
-    assert [question(STARTED, *events).tool_is_open for events in cases] == [False, True, True, False]
+    opened = [question(STARTED, *events).open_tools for events in cases]
+    assert opened == [set(), {"notes"}, {"notes"}, set(), {"weather"}, {""}]
 
 
 def test_a_canary_is_a_word_of_small_letters_and_never_the_same_again() -> None:

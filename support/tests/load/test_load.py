@@ -4,6 +4,7 @@ import pytest
 
 from support.backend.launch import BackendProcess
 from support.report.replay import read_conversation
+from support.rules.state import Budgets
 from support.summary import merged
 from support.tests.backend.conftest import backend  # noqa: F401 -- a fixture
 from support.tests.backend.people import ENVIRONMENT
@@ -89,6 +90,19 @@ def test_no_rule_is_sampled_away(defect: str, rule: str) -> None:
     assert came.counts[rule] >= 1
     assert rule in {offence.finding.rule for offence in came.offences}
     assert came.findings == sum(came.counts.values())
+
+
+def test_a_tool_that_hangs_is_waited_for_once() -> None:
+    budgets = Budgets(start_s=1.0, silence_s=0.2, tool_s=2.0, run_s=10.0)
+    with BackendProcess.start(["tool_never_returns"], env=ENVIRONMENT) as broken:
+        first = run(plan(broken.url, 2, runs_each=2, budgets=budgets))
+        again = run(plan(broken.url, 2, runs_each=1, budgets=budgets, hung_tools=first.hung_tools))
+
+    assert first.hung_tools == again.hung_tools == ("calculator",)
+    # Each person waited for the whole budget of the tool once, and then no longer than for anything else.
+    assert (first.counts["TIMELINESS-4"], first.counts["TIMELINESS-2"]) == (2, 4)
+    assert (again.counts.get("TIMELINESS-4", 0), again.counts["TIMELINESS-2"]) == (0, 2)
+    assert first.counts["LIFECYCLE-2"] == 4
 
 
 def test_the_first_offenders_can_be_read_with_their_frames(tmp_path) -> None:  # type: ignore[no-untyped-def]
