@@ -7,7 +7,7 @@ from typing import Any
 
 from support.bdd.fitting import hindrance_of
 from support.bdd.suite import Suite
-from support.client.way_in import WayIn
+from support.client.way_in import WayIn, user_shown
 from support.load.plan import Guest, Plan, Question
 from support.settings import Misconfigured
 from support.targets.model import PROMPTS
@@ -58,8 +58,7 @@ async def _guest(suite: Suite, persona: Persona, prompts: Sequence[str], again_f
     questions = tuple(
         Question(target.question(name, canary), expectable(target.expectation(name, canary))) for name in prompts
     )
-    # Who shows nothing is whoever the backend takes them for.
-    user = persona.user or None if target.auth.obtain != "none" else None
+    user = user_shown(persona, target, suite.profile.spec)
     way = WayIn(target, suite.profile, persona, entry, {})
     return Guest(
         persona.name, user, way.url, questions, again_from, way.headers, tuple(way.subprotocols), entry.first_message

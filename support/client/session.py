@@ -25,7 +25,7 @@ from support.client.question import Question
 from support.client.recorder import Recorder
 from support.client.stamped import Ending, StampedConnection
 from support.client.unwelcome import wait_to_be_refused
-from support.client.way_in import StepRefused, Values, WayIn
+from support.client.way_in import StepRefused, Values, WayIn, user_shown
 from support.rules.state import Budgets
 from support.targets.model import Target
 from support.targets.sections import Persona
@@ -47,7 +47,7 @@ class Session:
         before: "Session | None" = None, patience: Patience | None = None,
     ) -> None:  # fmt: skip
         self.person = person
-        self.user = persona.user or None
+        self.user = user_shown(persona, target, profile.spec)
         self.persona = persona.name
         self.played_by = persona
         self.kept: dict[str, Any] = before.kept if before is not None else {}

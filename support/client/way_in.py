@@ -55,6 +55,12 @@ class Values(dict[str, Any]):
         raise KeyError(name)
 
 
+def user_shown(persona: Persona, target: Target, spec: Spec) -> str | None:
+    """The user id that a person shows, by a pass or in words; None: they are whoever the backend takes them for."""
+    shows = target.auth.obtain != "none" or "{user}" in target.url or spec.tells_user
+    return persona.user or None if shows else None
+
+
 class WayIn:
     """How one person's connection comes about.
 

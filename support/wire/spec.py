@@ -99,6 +99,12 @@ class Spec(msgspec.Struct, frozen=True):
     plain: bool = True
 
     @property
+    def tells_user(self) -> bool:
+        """Whether an app says who the person is, beside the pass: in a request, in the address or in a frame."""
+        sent = [template for what, template in self.send.items() if what != "claim"]
+        return "{user}" in str((sent, self.before, self.connection, self.handshake))
+
+    @property
     def looked_up(self) -> frozenset[str]:
         """The names of the values that conditions and fields ask for."""
         return frozenset(name.removeprefix("$") for _, name in _names(self))

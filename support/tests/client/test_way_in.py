@@ -10,8 +10,9 @@ from support.access import Pass
 from support.client.endings import NotConnected
 from support.client.recorder import Recorder
 from support.client.session import Session
+from support.client.way_in import user_shown
 from support.targets.model import Target
-from support.targets.sections import Budgets, Persona, Prompt, Prompts
+from support.targets.sections import Auth, Budgets, Persona, Prompt, Prompts
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import Act, HostileServer, Wire
 from support.trace import AnyRecord, Closed, Expect, Opened, Received, Sent, TimedOut
@@ -212,3 +213,21 @@ def test_a_request_that_gives_nothing(status: str, body: Any, says: str) -> None
     (end,) = [record for record in records if isinstance(record, Closed)]
     assert (end.during, end.status) == ("handshake", 403 if "403" in status else None)
     assert not any(isinstance(record, Opened) for record in records)
+
+
+@pytest.mark.parametrize(
+    ("auth", "url", "part", "shown"),
+    [
+        (Auth(), "ws://here/ws", "", None),
+        (Auth(obtain="mint", send="bearer", secret_env="KEY"), "ws://here/ws", "", "u-ada"),
+        (Auth(), "ws://here/ws?as={user}", "", "u-ada"),
+        (Auth(), "ws://here/ws", '[connection]\nquery = { who = "{user}" }', "u-ada"),
+        (Auth(), "ws://here/ws", '[send.ping]\ntype = "ping"\nby = "{user}"', "u-ada"),
+        (Auth(), "ws://here/ws", '[send.claim]\ntype = "ask"\ntext = "{prompt}"\nby = "{user}"', None),
+    ],
+)
+def test_who_shows_nothing_is_whoever_they_are_taken_for(auth: Auth, url: str, part: str, shown: str | None) -> None:
+    spec = Profile.from_toml(f'name = "any"\n{part}\n{REST.replace("{seat}", "all").replace("$seat", "id")}').spec
+    target = Target(name="here", url=url, prompts=Prompts(with_tool=Prompt(ask="x", tools=("y",))), auth=auth)
+
+    assert user_shown(Persona(name="Ada", user="u-ada"), target, spec) == shown
