@@ -192,10 +192,16 @@ def reads_slowly(context: Context, person: str) -> None:
     liveness_of(context).reads_slowly(person, "two_tools")
 
 
-@then("{person:Person}'s answer took no longer than a person would notice")
+@when("{person:Person} asks {prompt:Question} three times at once")
+def asks_three_times(context: Context, person: str, prompt: str) -> None:
+    world_of(context).ask_together([(person, prompt)] * 3)
+
+
+@then("{person:Person}'s answers took no longer than a person would notice")
 def not_slowed(context: Context, person: str) -> None:
-    before, after = (liveness_of(context).took_s(question) for question in world_of(context).asked_by(person))
-    assert_that(after, less_than_or_equal_to(liveness_of(context).longest_s(before)))
+    took = [liveness_of(context).took_s(question) for question in world_of(context).asked_by(person)]
+    longest = liveness_of(context).longest_s(took[:3])
+    assert_that(min(took[3:]), less_than_or_equal_to(longest), "the quickest, in seconds")
 
 
 @then("{person:Person} gets every answer in the end")

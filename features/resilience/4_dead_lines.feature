@@ -22,8 +22,8 @@ Feature: A dead line is noticed
 
     Example: Somebody whose line takes hardly anything
       Given Dayo and Emeka are each in a conversation over an unsteady line
-      When Emeka asks a question that needs two tools
+      When Emeka asks a question that needs two tools three times at once
       And Dayo reads slowly and has asked a lot
-      And Emeka asks a question that needs two tools
-      Then Emeka's answer took no longer than a person would notice
+      And Emeka asks a question that needs two tools three times at once
+      Then Emeka's answers took no longer than a person would notice
       And Dayo gets every answer in the end

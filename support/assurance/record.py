@@ -48,7 +48,7 @@ _HINTS = {
     "performance/3: 25 people ask in turn": ("throughput_capped", "throughput_capped=16"),
     "resilience/3: The backend is killed in the middle of an answer": ("failure_without_a_word",),
     "resilience/2: Twenty-five people lose their lines at once": ("reconnect_refused_after=1",),
-    "resilience/4: Somebody whose line takes hardly anything": ("throughput_capped=14",),
+    "resilience/4: Somebody whose line takes hardly anything": ("throughput_capped=5",),
 }  # fmt: skip
 # A crowd takes its time, too.
 _CROWDED = (

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 from support.bdd.line import Way
 from support.bdd.network import Network
@@ -76,6 +77,9 @@ class Liveness:
             raise AssertionError(f"nothing was seen of an answer to {question.text!r}")
         return question.seen_at[-1] - question.asked_at
 
-    def longest_s(self, alone_s: float) -> float:
-        """How long an answer may take while somebody else reads slowly that took `alone_s` before, in seconds."""
-        return 2 * alone_s + _UNNOTICED_S
+    def longest_s(self, alone_s: Sequence[float]) -> float:
+        """How long the quickest of some answers may take beside somebody who reads slowly, in seconds.
+
+        `alone_s` took as many before. Whoever is stalled has no quick one; a model that hesitates does.
+        """
+        return 2 * max(alone_s) + _UNNOTICED_S

@@ -8,11 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from support.backend.launch import BackendProcess
 from support.services.folder import Folder
 from support.services.processes import Processes
 from support.services.programs import postgres_folder, redis_program
 from support.services.runtime import Wish
 from support.settings import Misconfigured
+from support.tests.backend.people import ENVIRONMENT
+
+
+@pytest.fixture(scope="session")
+def backend() -> Iterator[BackendProcess]:
+    """A healthy backend that all tests share; whoever wants to break it starts one of their own."""
+    with BackendProcess.start(env=ENVIRONMENT) as process:
+        yield process
+        assert process.alive, process.stderr_tail()
+        assert process.stderr_tail() == ""
 
 
 @pytest.fixture(scope="session")

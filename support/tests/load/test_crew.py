@@ -16,7 +16,6 @@ from support.backend.launch import BackendProcess
 from support.load.crew import NoCluster, cluster, processes
 from support.load.engine import Conductor, State
 from support.summary import merged
-from support.tests.backend.conftest import backend  # noqa: F401 -- a fixture
 from support.tests.commands.process import ROOT
 from support.tests.load.people import figures, plan
 from support.tests.load.test_load import EVENTS
@@ -37,7 +36,7 @@ class Killer:
             os.kill(self.pid, signal.SIGKILL)
 
 
-def test_processes_are_one_load(backend: BackendProcess) -> None:  # noqa: F811
+def test_processes_are_one_load(backend: BackendProcess) -> None:
     before = set(psutil.Process().children(recursive=True))
     with processes(2) as (executors, desk):
         came = Conductor(plan(backend.url, 6, own_process=True), executors, desk).run()
@@ -48,7 +47,7 @@ def test_processes_are_one_load(backend: BackendProcess) -> None:  # noqa: F811
                 " ".join(each.cmdline())]  # fmt: skip
 
 
-def test_a_killed_process_is_named_and_the_others_finish(backend: BackendProcess) -> None:  # noqa: F811
+def test_a_killed_process_is_named_and_the_others_finish(backend: BackendProcess) -> None:
     killer = Killer()
     made = plan(backend.url, 4, runs_each=None, duration_s=1.5, think_s=0.05)
     with processes(2) as (executors, desk):
@@ -101,7 +100,7 @@ def _wait_for_workers(address: str, workers: int) -> None:
 
 
 @pytest.mark.slow
-def test_a_cluster_is_one_load_and_a_killed_worker_is_named(backend: BackendProcess, tmp_path: Path) -> None:  # noqa: F811
+def test_a_cluster_is_one_load_and_a_killed_worker_is_named(backend: BackendProcess, tmp_path: Path) -> None:
     with dask(tmp_path, 2) as address:
         with cluster(address, None) as (executors, desk):
             assert len(executors) == 2
@@ -122,7 +121,7 @@ def test_no_cluster_is_said() -> None:
         pass
 
 
-def test_merging_does_not_depend_on_the_order(backend: BackendProcess) -> None:  # noqa: F811
+def test_merging_does_not_depend_on_the_order(backend: BackendProcess) -> None:
     from support.tests.load.people import run
 
     parts = [run(plan(backend.url, people)) for people in (1, 2, 3)]

@@ -1,19 +1,20 @@
 """A load over real sockets on the embedded backend: everything is counted, checked and measured."""
 
+from pathlib import Path
+
 import pytest
 
 from support.backend.launch import BackendProcess
 from support.report.replay import read_conversation
 from support.rules.state import Budgets
 from support.summary import merged
-from support.tests.backend.conftest import backend  # noqa: F401 -- a fixture
 from support.tests.backend.people import ENVIRONMENT
 from support.tests.load.people import IMPATIENT, PROFILE, figures, plan, run
 
 EVENTS = 6
 
 
-def test_closed_each_person_asks_as_often_as_planned(backend: BackendProcess) -> None:  # noqa: F811
+def test_closed_each_person_asks_as_often_as_planned(backend: BackendProcess) -> None:
     came = run(plan(backend.url, 8, runs_each=4))
 
     assert (came.people, came.connections_tried, came.connections_made) == (8, 8, 8)
@@ -25,14 +26,14 @@ def test_closed_each_person_asks_as_often_as_planned(backend: BackendProcess) ->
     assert figures(came.delivery).samples == 32 * EVENTS
 
 
-def test_closed_with_time_to_think(backend: BackendProcess) -> None:  # noqa: F811
+def test_closed_with_time_to_think(backend: BackendProcess) -> None:
     came = run(plan(backend.url, 2, runs_each=None, duration_s=0.5, think_s=0.2))
 
     assert 2 <= came.runs <= 6
     assert came.counts == {}
 
 
-def test_open_questions_come_at_their_rate_whatever_happens(backend: BackendProcess) -> None:  # noqa: F811
+def test_open_questions_come_at_their_rate_whatever_happens(backend: BackendProcess) -> None:
     came = run(plan(backend.url, 5, runs_each=None, duration_s=1.0, arrival="open", rate=40))
 
     assert came.asked + came.dropped == 40
@@ -41,26 +42,26 @@ def test_open_questions_come_at_their_rate_whatever_happens(backend: BackendProc
     assert figures(came.corrected).avg_ms >= figures(came.raw).avg_ms
 
 
-def test_each_sees_the_own_canary_and_nobody_elses(backend: BackendProcess) -> None:  # noqa: F811
+def test_each_sees_the_own_canary_and_nobody_elses(backend: BackendProcess) -> None:
     came = run(plan(backend.url, 6, prompts=("remember", "recall")))
 
     assert (came.canaries_expected, came.canaries_seen, came.counts) == (6, 6, {})
 
 
-def test_compression_on_request(backend: BackendProcess) -> None:  # noqa: F811
+def test_compression_on_request(backend: BackendProcess) -> None:
     came = run(plan(backend.url, 3, compress=True))
 
     assert (came.runs, came.events, came.counts) == (9, 9 * EVENTS, {})
 
 
-def test_two_shards_are_one_load(backend: BackendProcess) -> None:  # noqa: F811
+def test_two_shards_are_one_load(backend: BackendProcess) -> None:
     came = run(plan(backend.url, 7), shards=2)
 
     assert (came.people, came.runs, came.events, came.counts) == (7, 21, 21 * EVENTS, {})
     assert figures(came.raw).samples == 21
 
 
-def test_merged_is_the_sum_and_keeps_the_worst(backend: BackendProcess) -> None:  # noqa: F811
+def test_merged_is_the_sum_and_keeps_the_worst(backend: BackendProcess) -> None:
     one, other = run(plan(backend.url, 2)), run(plan(backend.url, 3))
     one.busy, other.busy, other.lost = 0.9, 0.2, ("shard 2 died",)
     one.lag_ms_p99, other.lag_ms_p99 = 1.0, 25.0
@@ -105,7 +106,7 @@ def test_a_tool_that_hangs_is_waited_for_once() -> None:
     assert first.counts["LIFECYCLE-2"] == 4
 
 
-def test_the_first_offenders_can_be_read_with_their_frames(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_the_first_offenders_can_be_read_with_their_frames(tmp_path: Path) -> None:
     with BackendProcess.start(["tool_name_missing"], env=ENVIRONMENT) as broken:
         came = run(plan(broken.url, 4, runs_each=5))
 
@@ -118,7 +119,7 @@ def test_the_first_offenders_can_be_read_with_their_frames(tmp_path) -> None:  #
     assert set(first.finding.evidence) <= numbers
 
 
-def test_a_line_that_is_cut_by_us_is_nobodys_fault(backend: BackendProcess) -> None:  # noqa: F811
+def test_a_line_that_is_cut_by_us_is_nobodys_fault(backend: BackendProcess) -> None:
     came = run(plan(backend.url, 4, prompts=("long_running",), runs_each=None, duration_s=0.1, break_off=True))
 
     assert (came.asked, came.runs, came.counts, came.expected_events) == (4, 0, {}, 0)
@@ -131,7 +132,7 @@ def test_nobody_is_there() -> None:
     assert set(came.counts) == {"CONNECTION-1"}
 
 
-def test_slow_lines_ask_nothing_and_hurt_nobody(backend: BackendProcess) -> None:  # noqa: F811
+def test_slow_lines_ask_nothing_and_hurt_nobody(backend: BackendProcess) -> None:
     came = run(plan(backend.url, 5, slow=2, runs_each=None, duration_s=1.0, think_s=0.1))
 
     assert came.asked == came.runs > 0

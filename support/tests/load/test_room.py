@@ -8,7 +8,6 @@ import pytest
 from support.backend.launch import BackendProcess
 from support.load.plan import shares
 from support.load.room import Short, make_room, ports, sources_for
-from support.tests.backend.conftest import backend  # noqa: F401 -- a fixture
 from support.tests.load.people import plan, run
 
 
@@ -48,13 +47,13 @@ def test_ports_and_source_addresses() -> None:
         sources_for(each + 1, "ws://chat.example/ws", ())
 
 
-def test_people_come_from_several_addresses(backend: BackendProcess) -> None:  # noqa: F811
+def test_people_come_from_several_addresses(backend: BackendProcess) -> None:
     came = run(plan(backend.url, 4, sources=("127.0.0.2", "127.0.0.3")))
 
     assert (came.connections_made, came.runs, came.counts) == (4, 12, {})
 
 
-def test_an_address_that_is_not_ours_is_our_own_fault(backend: BackendProcess) -> None:  # noqa: F811
+def test_an_address_that_is_not_ours_is_our_own_fault(backend: BackendProcess) -> None:
     came = run(plan(backend.url, 2, sources=("192.0.2.1",)))
 
     assert came.counts == {}

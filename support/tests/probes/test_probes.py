@@ -19,7 +19,6 @@ from support.probes.look import CannotLook
 from support.probes.metrics import MetricsProbe, read_metrics
 from support.probes.pid import PidProbe, pid_of_listener
 from support.settings import load_target
-from support.tests.backend.conftest import backend  # noqa: F401 -- a fixture
 from support.tests.backend.people import ENVIRONMENT, window
 
 STATS = {
@@ -55,7 +54,7 @@ def engine(path: Path, replies: dict[str, tuple[int, Any]]) -> Iterator[str]:
         thread.join()
 
 
-def test_by_process_id(backend: BackendProcess) -> None:  # noqa: F811
+def test_by_process_id(backend: BackendProcess) -> None:
     sample = PidProbe(backend.pid).look(1.0)
 
     assert sample.rss_bytes is not None
@@ -75,7 +74,7 @@ def test_a_process_that_is_gone() -> None:
         PidProbe(pid).look(0.0)
 
 
-def test_several_processes_are_one_sum(backend: BackendProcess) -> None:  # noqa: F811
+def test_several_processes_are_one_sum(backend: BackendProcess) -> None:
     with BackendProcess.start(env=ENVIRONMENT) as other:
         one, two = PidProbe(backend.pid).look(0.0), PidProbe(other.pid).look(0.0)
         both = PidProbe(backend.pid, other.pid)
@@ -88,21 +87,21 @@ def test_several_processes_are_one_sum(backend: BackendProcess) -> None:  # noqa
         both.look(1.0)
 
 
-def test_a_stack_is_not_watched_at_its_entry(backend: BackendProcess) -> None:  # noqa: F811
+def test_a_stack_is_not_watched_at_its_entry(backend: BackendProcess) -> None:
     target = load_target("local", ENVIRONMENT).at(backend.url)
 
     assert probes_for(target, ()).by == ""
     assert probes_for(target, (backend.pid,)).by == f"process {backend.pid}"
 
 
-def test_who_listens_on_a_port(backend: BackendProcess) -> None:  # noqa: F811
+def test_who_listens_on_a_port(backend: BackendProcess) -> None:
     port = urlsplit(backend.url).port
     assert port is not None
     assert pid_of_listener(port) == backend.pid
     assert pid_of_listener(1) is None
 
 
-def test_by_metrics(backend: BackendProcess) -> None:  # noqa: F811
+def test_by_metrics(backend: BackendProcess) -> None:
     probe = MetricsProbe(f"{backend.http_url}/metrics", "chat_connections_open")
     before = probe.look(1.0)
     with window(backend.url):
@@ -114,7 +113,7 @@ def test_by_metrics(backend: BackendProcess) -> None:  # noqa: F811
     assert during.connections == before.connections + 1
 
 
-def test_an_endpoint_without_any_of_it(backend: BackendProcess) -> None:  # noqa: F811
+def test_an_endpoint_without_any_of_it(backend: BackendProcess) -> None:
     with pytest.raises(CannotLook, match="none of process_resident_memory_bytes"):
         MetricsProbe(f"{backend.http_url}/health", "chat_connections_open").look(0.0)
     with pytest.raises(CannotLook, match="HTTP 404"):
@@ -145,7 +144,7 @@ def test_by_container(tmp_path: Path) -> None:
         ContainerProbe("chat", str(tmp_path / "none.sock")).look(0.0)
 
 
-def test_the_ways_of_a_target_complete_each_other(backend: BackendProcess) -> None:  # noqa: F811
+def test_the_ways_of_a_target_complete_each_other(backend: BackendProcess) -> None:
     target = load_target("staging", {**ENVIRONMENT, "WEBSOCKET_TEST_URL": backend.url})
     probes = probes_for(target, ())
 
