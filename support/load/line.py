@@ -201,7 +201,9 @@ class Line(asyncio.Protocol, ABC):
             self._maybe_ready(at)
 
     def _frames(self, frames: list[bytes], at: float) -> None:
-        self.longest_s = max(self.longest_s, at - self.last_at)
+        silence_s = at - self.last_at
+        if silence_s > self.longest_s:
+            self.longest_s = silence_s
         self.last_at = at
         n = self._n + 1
         self._n += len(frames)
