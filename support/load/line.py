@@ -133,6 +133,9 @@ class Line(asyncio.Protocol, ABC):
                 return  # the body of a refusal is still on its way
             self.refused(error)
             return
+        # A parser that begins here does not hold on to the answer to the upgrade, which takes 2 KB.
+        self._protocol.parser = self._protocol.parse()
+        next(self._protocol.parser)
         self._cutting = self.open = True
         self._n += 1
         opened = Opened(
@@ -201,9 +204,7 @@ class Line(asyncio.Protocol, ABC):
             self._maybe_ready(at)
 
     def _frames(self, frames: list[bytes], at: float) -> None:
-        silence_s = at - self.last_at
-        if silence_s > self.longest_s:
-            self.longest_s = silence_s
+        self.longest_s = max(self.longest_s, at - self.last_at)
         self.last_at = at
         n = self._n + 1
         self._n += len(frames)

@@ -11,8 +11,7 @@ def on_executing(run: Run, event: Event, at: float, n: int, report: Report) -> N
     run.tools.append(OpenTool(event.tool, event.call, n, at))
     root = run if run.parent is None else run.root
     root.tools_begun += 1
-    if len(run.tools) > root.most_open:
-        root.most_open = len(run.tools)
+    root.most_open = max(root.most_open, len(run.tools))
 
 
 def on_completed(run: Run, event: Event, n: int, report: Report) -> OpenTool | None:

@@ -85,8 +85,7 @@ class RunJudge:
             if run.started_at is None:
                 run.started_at = at
                 run.first_stamp_s = event.server_s
-                if at - run.asked_at > self._start_s:
-                    timeliness.on_start(run, at, n, self._start_s, self.report)
+                timeliness.on_start(run, at, n, self._start_s, self.report)
         elif kind is _THINKING:
             run.thoughts += 1
         else:

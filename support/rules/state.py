@@ -44,6 +44,8 @@ class Stage(StrEnum):
 
 NOTHING_EXPECTED = Expect()
 _WINDOW = 512
+# Questions that were left without an end, of one person.
+MOST_LEFT = 512
 
 
 class Ask(msgspec.Struct, eq=False):
@@ -191,7 +193,7 @@ class Windows:
         self.torn = False
         self.cut = ""
         self.careful = False
-        self.left: deque[Ask] = deque(maxlen=_WINDOW)
+        self.left: list[Ask] = []
         self.canaries: set[bytes] = set()
 
 
