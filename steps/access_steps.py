@@ -4,7 +4,7 @@ from behave import given, then, when
 from behave.runner import Context
 from hamcrest import assert_that, is_
 
-from support.bdd import walls_of, world_of
+from support.bdd.context import walls_of, world_of
 from support.bdd.matchers import answers
 
 

@@ -4,7 +4,7 @@ from behave import then, when
 from behave.runner import Context
 from hamcrest import assert_that, greater_than, has_length, is_
 
-from support.bdd import hostility_of, rows_of, world_of
+from support.bdd.context import hostility_of, rows_of, world_of
 from support.bdd.matchers import answers, is_clear
 
 

@@ -4,7 +4,7 @@ from behave import then, when
 from behave.runner import Context
 from hamcrest import assert_that, equal_to, greater_than, has_length, is_, not_none, only_contains
 
-from support.bdd import question_in, rows_of, world_of
+from support.bdd.context import question_in, rows_of, world_of
 from support.bdd.matchers import answers, each, ends_with, in_order, never_shows, shows_once
 from support.bdd.patterns import agent_failed, completed, started, stopped, thinking, tool_executing
 from support.events import EventKind

@@ -3,7 +3,7 @@
 from behave import given
 from behave.runner import Context
 
-from support.bdd import world_of
+from support.bdd.context import world_of
 
 
 @given("{person:Person} is in a conversation")

@@ -4,7 +4,7 @@ from behave import given, then, when
 from behave.runner import Context
 from hamcrest import assert_that, empty, equal_to, is_
 
-from support.bdd import privacy_of, walls_of, world_of
+from support.bdd.context import privacy_of, walls_of, world_of
 from support.bdd.matchers import answers, each
 
 

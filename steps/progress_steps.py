@@ -6,7 +6,7 @@ from behave import then
 from behave.runner import Context
 from hamcrest import assert_that, greater_than_or_equal_to, less_than_or_equal_to
 
-from support.bdd import moment_in, rows_of, world_of
+from support.bdd.context import moment_in, rows_of, world_of
 from support.bdd.matchers import begins_with, has_results_of_each_tool, in_order, shows, shows_once, tools_are_named
 from support.bdd.patterns import Pattern, completed, started, thinking, tool_completed, tool_executing
 from support.events import EventKind

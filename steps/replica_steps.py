@@ -4,7 +4,7 @@ from behave import given, then, when
 from behave.runner import Context
 from hamcrest import assert_that, equal_to, has_item, is_
 
-from support.bdd import replicas_of, world_of
+from support.bdd.context import replicas_of, world_of
 from support.bdd.matchers import answers, each
 from support.events import EventKind
 

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-import jwt
-
 from support.targets.credentials import sign
 from support.targets.exchange import NotReady, Reply, Unreachable, check_trust, exchange, ssl_context
 from support.targets.health import HealthReport, check_health, wait_healthy
@@ -139,6 +137,8 @@ class Access:
                 f"{self.target.name}: auth.obtain: expected 'mint' to make a token for {persona.name} (or logins "
                 f"with a secret_env that is set), but {auth.obtain!r} came"
             )
+        import jwt  # noqa: PLC0415 -- it takes long, and most targets give tokens or need none
+
         now = int(time.time())
         usual = {
             "sub": persona.user,

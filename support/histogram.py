@@ -2,6 +2,9 @@
 # mypy: allow-untyped-calls
 # hdrhistogram ships no types.
 
+from collections.abc import Sequence
+from itertools import compress
+
 import msgspec
 from hdrh.histogram import HdrHistogram
 
@@ -46,6 +49,17 @@ class Histogram:
         histogram.sum_us = encoded.sum_us
         return histogram
 
+    @classmethod
+    def counted(cls, counts: Sequence[int], sum_us: float) -> "Histogram":
+        """Samples that were counted by bucket: `counts[i]` of the i-th of a histogram of three digits."""
+        histogram = cls()
+        hdr, found = histogram._filled, list(compress(range(len(counts)), counts))
+        if found:
+            hdr.counts[: len(counts)] = counts
+            hdr.set_internal_tacking_values(found[0], found[-1], sum(counts))
+        histogram.sum_us = sum_us
+        return histogram
+
     def encode(self) -> "Encoded":
         """The samples in a form that can be kept and sent (HdrHistogram V2, compressed, base64)."""
         return Encoded(self._hdr.encode().decode(), self.sum_us)
@@ -74,10 +88,6 @@ class Histogram:
                 whole = whole >> spare << spare
         waiting = self._waiting
         waiting[whole] = waiting.get(whole, 0) + 1
-
-    def record_us(self, us: int, count: int) -> None:
-        """Adds as many samples of so many microseconds; `sum_us` is left to who knows it more exactly."""
-        self._hdr.record_value(us, count)
 
     def merge(self, other: "Histogram") -> None:
         """Adds all samples of another one."""

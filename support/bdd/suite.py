@@ -9,29 +9,28 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from support import __version__
-from support.access import Access, TargetFault, check_trust, ssl_context, wait_healthy
+from support.access import Access, check_trust, ssl_context, wait_healthy
 from support.bdd.command_process import CommandProcess
 from support.bdd.fitting import check_profile_and_target, hindrance_of, not_observable
 from support.bdd.loop import LoopThread
 from support.bdd.own_backend import BackendFailed, OwnBackend, Running
 from support.bdd.own_load import OwnLoad
-from support.bdd.stack_backend import StackBackend
-from support.client.endings import NotConnected
 from support.client.patience import Patience
 from support.client.persona import canary_of
-from support.client.recorder import Recorder
-from support.client.session import Session
 from support.report.evidence import Evidence, Judged
-from support.services.local import LocalStack
 from support.settings import Misconfigured, load_target, profile_text
 from support.targets.model import NEEDS, PROMPTS, Target
 from support.targets.sections import Persona
 from support.wire.profile import Profile
 from support.wire.spec import ProfileError
+
+if TYPE_CHECKING:
+    from support.services.local import LocalStack
 
 _START_S = 15.0
 _FOREIGN_START_S = 5.0
@@ -117,6 +116,9 @@ class Suite:
         self.tls, self.caveats = ssl_context(target), target.caveats
         self.patience = Patience(target.budgets)
         if target.start == "stack":
+            from support.bdd.stack_backend import StackBackend  # noqa: PLC0415
+            from support.services.local import LocalStack  # noqa: PLC0415
+
             self.stack = stack = LocalStack.ready(target, environ, plan.defects, check=plan.services_check)
             target = self.stack.located(target)
             environ |= self.stack.environ()
@@ -146,7 +148,10 @@ class Suite:
             raise
         self._begin()
         if self.target.warm_up_runs:
-            self.loop.call(self._warm_up(), _WARM_UP_S)
+            # What only some sessions need is imported there: a load is not to pay for it.
+            from support.bdd.warm_up import warm_up  # noqa: PLC0415
+
+            self.loop.call(warm_up(self), _WARM_UP_S)
 
     @property
     def first_prompt(self) -> str:
@@ -182,28 +187,6 @@ class Suite:
         )  # fmt: skip
         self.own_load = OwnLoad(self.backend_pids)
         self.begun = True
-
-    async def _warm_up(self) -> None:
-        """Asks the target's first question as often as its file says; nothing of it is judged or kept.
-
-        Raises TargetFault where the target does not even let the person in.
-        """
-        persona = self.target.personas[0]
-        canary = self.canary(persona)
-        prompt = self.first_prompt
-        expect = self.target.expectation(prompt, canary)
-        recorder = Recorder("warm-up", None, self.profile, self.target.budgets, self.access.redact_bytes)
-        session = Session(
-            persona.name, persona, self.target, profile=self.profile, recorder=recorder, patience=self.patience
-        )
-        try:
-            await session.connect(await self.access.pass_for(persona), self.tls)
-            for _ in range(self.target.warm_up_runs):
-                question = await session.ask(self.target.question(prompt, canary), expect)
-                await session.wait_end(question)
-            await session.close()
-        except NotConnected as error:
-            raise TargetFault(f"during the warm-up: {error}") from error
 
     def _start_backend(self, target: Target, environ: Mapping[str, str]) -> Target:
         own = {**environ, **self.access.backend_environ()}

@@ -11,13 +11,15 @@ import queue
 import signal
 import uuid
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing.managers import SyncManager
-from typing import Any
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from support.load.channel import Channel, Desk, LocalDesk, Order, Progress, drained
+
+if TYPE_CHECKING:
+    from multiprocessing.managers import SyncManager
 
 Crew = tuple[list[Executor], Desk]
 _CONNECT_S = 10.0
@@ -38,6 +40,10 @@ def here() -> Iterator[Crew]:
 @contextlib.contextmanager
 def processes(count: int) -> Iterator[Crew]:
     """A pool of one process for each shard: when a process dies, only its own pool breaks."""
+    # Not for those who need one process only.
+    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
+    from multiprocessing.managers import SyncManager  # noqa: PLC0415
+
     context = multiprocessing.get_context("spawn")
     manager = SyncManager(ctx=context)
     # Ctrl-C reaches the whole group; it is for the director, who then tells the others.
@@ -74,7 +80,7 @@ class _ManagerChannel:
 
 
 class _ManagerDesk:
-    def __init__(self, manager: SyncManager) -> None:
+    def __init__(self, manager: "SyncManager") -> None:
         self._news: Any = manager.Queue()
         self._orders: Any = manager.dict({"order": Order()})
 

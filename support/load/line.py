@@ -133,6 +133,9 @@ class Line(asyncio.Protocol, ABC):
                 return  # the body of a refusal is still on its way
             self.refused(error)
             return
+        # A parser that begins here does not hold on to the answer to the upgrade, which takes 2 KB.
+        self._protocol.parser = self._protocol.parse()
+        next(self._protocol.parser)
         self._cutting = self.open = True
         self._n += 1
         opened = Opened(

@@ -82,7 +82,8 @@ class Book:
         requests = self.requests
         if requests.setdefault(request, person) != person:
             requests[request] = None
-        _forget_oldest(requests, _MOST_REQUESTS)
+        if len(requests) > _MOST_REQUESTS:
+            _forget_oldest(requests, _MOST_REQUESTS)
 
     def windows(self, person: str) -> Windows:
         """The connections of a person."""
@@ -111,8 +112,9 @@ class Book:
         run.said = None
         run.thought = run.aside = ""
         self.ended[run.id] = run
-        for oldest in _forget_oldest(self.ended, _MOST_ENDED):
-            self._disown(oldest)
+        if len(self.ended) > _MOST_ENDED:
+            for oldest in _forget_oldest(self.ended, _MOST_ENDED):
+                self._disown(oldest)
 
     def abandon(self, run: Run) -> None:
         """Nobody waits for this run's end any more; the oldest such runs are forgotten."""

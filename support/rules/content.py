@@ -79,12 +79,17 @@ def _misses(text: str, expect: Expect) -> list[tuple[str, str]]:
         return [("an answer", "an empty one")]
     if len(answer) < 2 * len(expect.prompt) + _MOST_AROUND_AN_ECHO and _echoes(answer, expect):
         return [("an answer", f"the question again: {shown(text)}")]
-    unmet = [group for group in expect.contains if not _holds(answer, group)]
-    # An answer that holds all that was asked for may speak of errors.
-    if (unmet or not expect.contains) and len(answer) < _LONGEST_FALLBACK and not expect.failing_tool:
+    for group in expect.contains:
+        if not _holds(answer, group):
+            break
+    else:
+        if expect.contains:
+            return []  # an answer that holds all that was asked for may speak of errors
+    if len(answer) < _LONGEST_FALLBACK and not expect.failing_tool:
         for fallback in _FALLBACKS:
             if fallback in answer:
                 return [("an answer", f"a canned fallback: {shown(text)}")]
+    unmet = [group for group in expect.contains if not _holds(answer, group)]
     return [(f"an answer with {' or '.join(map(repr, group))}", shown(text)) for group in unmet]
 
 

@@ -3,7 +3,6 @@
 What counts as a refusal is what the profile lists: a status, a close code, an error, or a fresh and empty conversation.
 """
 
-from collections import deque
 from typing import NamedTuple
 
 from support.events import Control, Event, Reading
@@ -87,13 +86,14 @@ class Reaching:
         self.person = person
         self.ways = ways
         self.report = report
-        self._open: deque[Reach] = deque(maxlen=_MOST_REACHES)
+        self._open: list[Reach] = []
         self._threads: dict[str, Reach] = {}
         self._reported: set[int] = set()
 
     def tried(self, reach: Reach) -> None:
         """A frame was sent that has to be refused."""
         self._open.append(reach)
+        del self._open[:-_MOST_REACHES]
         if reach.thread is not None and len(self._threads) < _MOST_REACHES:
             self._threads[reach.thread] = reach
 
@@ -144,7 +144,7 @@ class Reaching:
         """Whether the wait was for the refusal of an attempt; silence is none, unless the profile says so."""
         if not self._open:
             return False
-        reach = self._open.popleft()
+        reach = self._open.pop(0)
         if not self.ways.ignored:
             self._object(reach, f"nothing within {after_s:.1f} s", n)
         return True

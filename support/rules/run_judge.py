@@ -33,6 +33,8 @@ class RunJudge:
         self.stamps: list[float] | None = None
         self._skew_s = budgets.clock_skew_s
         self._silence_s = budgets.silence_s
+        self._start_s = budgets.start_s
+        self._tool_s = budgets.tool_s
 
     def event(self, run: Run, event: Event, at: float, n: int) -> None:
         """Judges the next event of a run. `at`: seconds on the monotonic clock."""
@@ -77,13 +79,13 @@ class RunJudge:
             pairing.on_executing(run, event, at, n, self.report)
         elif kind is _TOOL_COMPLETED:
             tool = pairing.on_completed(run, event, n, self.report)
-            if tool is not None and at - tool.at > self.budgets.tool_s:
-                timeliness.on_tool(run, tool, at, n, tool_s=self.budgets.tool_s, report=self.report)
+            if tool is not None and at - tool.at > self._tool_s:
+                timeliness.on_tool(run, tool, at, n, tool_s=self._tool_s, report=self.report)
         elif kind is _STARTED:
             if run.started_at is None:
                 run.started_at = at
                 run.first_stamp_s = event.server_s
-                timeliness.on_start(run, at, n, self.budgets.start_s, self.report)
+                timeliness.on_start(run, at, n, self._start_s, self.report)
         elif kind is _THINKING:
             run.thoughts += 1
         else:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from support.events import Control
 from support.rules import content, continuity, refusal, timeliness
 from support.rules.identity import Desk
-from support.rules.state import Ask, Budgets, Report, Run, Stage, Windows
+from support.rules.state import MOST_LEFT, Ask, Budgets, Report, Run, Stage, Windows
 
 if TYPE_CHECKING:
     from support.rules.checker import ConnectionChecker
@@ -82,6 +82,7 @@ def on_closed(desk: Desk, windows: Windows, by: str) -> None:
     for run in desk.runs.values():
         desk.book.abandon(run)
     windows.left.extend(ask for ask in desk.asks if ask.run is not None or ask.thread is not None)
+    del windows.left[:-MOST_LEFT]
     if by == "client":
         desk.asks.clear()
 

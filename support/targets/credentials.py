@@ -3,8 +3,6 @@
 An entry point of the group `greenlight.credentials` names a function `(target name, url, user id) -> headers`.
 """
 
-from importlib.metadata import entry_points
-
 from support.targets.mistakes import Misconfigured
 from support.targets.model import Target
 from support.targets.nearness import nearest
@@ -15,6 +13,8 @@ GROUP = "greenlight.credentials"
 
 def sign(target: Target, persona: Persona) -> dict[str, str]:
     """The headers that a hook makes for a person. Raises Misconfigured for a hook that is not there or fails."""
+    from importlib.metadata import entry_points  # noqa: PLC0415 -- it takes long, and few targets have a hook
+
     name = target.auth.hook
     found = list(entry_points(group=GROUP, name=name))
     where = f"{target.name}: auth.hook"

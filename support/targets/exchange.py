@@ -6,13 +6,14 @@ import os
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
-
-import httpx
 
 from support.targets.mistakes import Misconfigured, TargetFault
 from support.targets.model import Target
+
+if TYPE_CHECKING:
+    import httpx
 
 _LARGEST_BODY_BYTES = 65_536
 _WSS_PORT = 443
@@ -114,6 +115,8 @@ async def exchange(
     Raises Misconfigured when there is no connection (Unreachable) or no trust, TargetFault (NotReady) when there is a
     connection and no whole answer.
     """
+    import httpx  # noqa: PLC0415 -- it takes long, and a load of a target without health asks nothing
+
     budget_s = target.budgets.handshake_s
     where = f"{target.name}: {bare(url)}"
     try:
@@ -126,7 +129,7 @@ async def exchange(
             async with client.stream(method, url, data=form, json=json_body, headers=all_headers) as response:
                 return await _reply(response, bare(url))
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-        raise _no_connection(target, where, error) from error
+        raise _no_connection(target, where, error, late=isinstance(error, httpx.ConnectTimeout)) from error
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.ProxyError, ValueError) as error:
         raise Misconfigured(
             f"{where}: expected a URL that can be asked, but {error or type(error).__name__}"
@@ -137,7 +140,7 @@ async def exchange(
         raise NotReady(f"{where}: expected an HTTP answer, but the server hung up or sent something else") from error
 
 
-async def _reply(response: httpx.Response, url: str) -> Reply:
+async def _reply(response: "httpx.Response", url: str) -> Reply:
     body = b""
     async for chunk in response.aiter_bytes():
         body += chunk
@@ -154,7 +157,7 @@ async def _reply(response: httpx.Response, url: str) -> Reply:
     )
 
 
-def _no_connection(target: Target, where: str, error: httpx.TransportError) -> Misconfigured:
+def _no_connection(target: Target, where: str, error: "httpx.TransportError", *, late: bool) -> Misconfigured:
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLError):
@@ -163,7 +166,7 @@ def _no_connection(target: Target, where: str, error: httpx.TransportError) -> M
     step = f"start the backend, or correct url in the target file (or WEBSOCKET_TEST_URL): it is {bare(target.url)}"
     if any(isinstance(cause, socket.gaierror) for cause in causes):
         return Unreachable(f"{where}: {expected} no host has this name; {step}")
-    if isinstance(error, httpx.ConnectTimeout):
+    if late:
         return Unreachable(f"{where}: {expected} none answered within {target.budgets.handshake_s:g} s; {step}")
     said = next(
         (os.strerror(cause.errno) for cause in causes if isinstance(cause, OSError) and cause.errno), str(error)

@@ -3,8 +3,6 @@
 import re
 from typing import NamedTuple
 
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
-
 from support.targets.exchange import NotReady, Reply, Unreachable, exchange
 from support.targets.mistakes import TargetFault
 from support.targets.model import Target
@@ -53,6 +51,8 @@ async def wait_healthy(target: Target, timeout_s: float) -> HealthReport:
     Asks again only while it cannot be reached or is not ready; raises at once for what time does not heal, and what
     `check_health` raised last when the time is over.
     """
+    from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential  # noqa: PLC0415
+
     retrying = AsyncRetrying(
         retry=retry_if_exception_type((Unreachable, NotReady)),
         stop=stop_after_delay(timeout_s),

@@ -42,7 +42,7 @@ def hooked(name: str) -> Target:
 def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("signed", "failing", "no_headers")
     points = EntryPoints([EntryPoint(name, f"{__name__}:{name}", credentials.GROUP) for name in names])
-    monkeypatch.setattr(credentials, "entry_points", points.select)
+    monkeypatch.setattr("importlib.metadata.entry_points", points.select)
 
 
 def test_a_hook_signs_and_what_it_makes_is_shown_nowhere() -> None:

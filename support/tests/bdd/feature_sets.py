@@ -17,7 +17,7 @@ import asyncio
 import support.bdd.hooks as hooks
 from behave import given, then, when
 from hamcrest import assert_that
-from support.bdd import world_of
+from support.bdd.context import world_of
 from support.bdd.matchers import shows
 from support.bdd.patterns import completed, tool_executing
 

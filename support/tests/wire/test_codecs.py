@@ -190,7 +190,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
         EntryPoint("reversed", f"{here}:Reversed", registry.GROUP),
         EntryPoint("none", f"{here}:NoCodec", registry.GROUP),
     ])  # fmt: skip
-    monkeypatch.setattr(registry, "entry_points", points.select)
+    monkeypatch.setattr("importlib.metadata.entry_points", points.select)
 
 
 @pytest.mark.usefixtures("installed")

@@ -1,7 +1,6 @@
 """Codecs by name: those that ship, and those that another package adds."""
 
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from typing import Any
 
 from support.wire.codecs.base import Codec
@@ -26,6 +25,8 @@ _SHIPPED: dict[str, Callable[[str], Codec]] = {
 
 def known_codecs() -> list[str]:
     """The names of all codecs."""
+    from importlib.metadata import entry_points  # noqa: PLC0415 -- it takes long, and is rarely asked
+
     return sorted({*_SHIPPED, "protobuf", *entry_points(group=GROUP).names})
 
 
@@ -45,6 +46,8 @@ def codec_named(text: str, descriptor: str, where: str) -> Codec:
 
 
 def _of_another_package(name: str, argument: str, where: str) -> Codec:
+    from importlib.metadata import entry_points  # noqa: PLC0415 -- as above
+
     (entry,) = list(entry_points(group=GROUP, name=name))[:1]
     try:
         make: Any = entry.load()

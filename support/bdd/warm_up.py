@@ -1,0 +1,33 @@
+"""What a target is asked before anything counts, where its file says so."""
+
+from typing import TYPE_CHECKING
+
+from support.access import TargetFault
+from support.client.endings import NotConnected
+from support.client.recorder import Recorder
+from support.client.session import Session
+
+if TYPE_CHECKING:
+    from support.bdd.suite import Suite
+
+
+async def warm_up(suite: "Suite") -> None:
+    """Asks the target's first question as often as its file says; nothing of it is judged or kept.
+
+    Raises TargetFault where the target does not even let the person in.
+    """
+    target = suite.target
+    persona = target.personas[0]
+    canary = suite.canary(persona)
+    prompt = suite.first_prompt
+    expect = target.expectation(prompt, canary)
+    recorder = Recorder("warm-up", None, suite.profile, target.budgets, suite.access.redact_bytes)
+    session = Session(persona.name, persona, target, profile=suite.profile, recorder=recorder, patience=suite.patience)
+    try:
+        await session.connect(await suite.access.pass_for(persona), suite.tls)
+        for _ in range(target.warm_up_runs):
+            question = await session.ask(target.question(prompt, canary), expect)
+            await session.wait_end(question)
+        await session.close()
+    except NotConnected as error:
+        raise TargetFault(f"during the warm-up: {error}") from error
