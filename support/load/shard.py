@@ -44,6 +44,8 @@ _PINGS = 8
 _PING_S = 2.0
 _RARELY = (50_000, 20, 100)
 _OURS = (24, 99)  # EMFILE and EADDRNOTAVAIL: what our own machine lacks is no fault of the target
+# Who is not connected yet may still come about.
+_COMING = ("began", "connecting")
 _SLOW_BYTES = 8_000_000
 _SLOW_NONCE = 30_000
 _SLOW_QUESTIONS = 50
@@ -123,6 +125,7 @@ class Shard:
             ticker.cancel()
             for person in self.people.values():
                 person.hang_up()
+        await self._say("left")
         return self._summary(summary)
 
     # Connecting -----------------------------------------------------------------------------------------------
@@ -338,7 +341,7 @@ class Shard:
     # Leaving --------------------------------------------------------------------------------------------------
 
     async def _leave(self) -> None:
-        self._phase = "leaving"
+        await self._say("leaving")
         people = [person for person in self.people.values() if person.open]
         if self.plan.break_off:
             for person in people:
@@ -402,10 +405,18 @@ class Shard:
         self._phase = phase
         meters = self.meters
         asking = phase == "asking"
+        delay = meters.delay(corrected=self.plan.arrival == "open")
         progress = Progress(
             self.share.shard, self.attempt, self.worker, phase, people=sum(p.open for p in self.people.values()),
             runs=meters.runs, events=meters.events, dropped=meters.dropped, findings=self.offenders.found,
             busy=self.strain.busy_now() if asking else 0.0, raw=encoded(meters.raw) if asking else None,
+            at=meters.epoch_s + time.monotonic(),
+            waiting=sum(p.ask is not None and not p.is_slow for p in self.people.values()),
+            tried=meters.connections_tried, made=meters.connections_made, lost=meters.lines_lost,
+            refused=0 if phase in _COMING else meters.connections_tried - meters.connections_made,
+            asked=meters.asked, messages=meters.messages, failed=meters.failed, answering_us=meters.whole.sum_us,
+            rules=dict(self.offenders.by_rule), delays=delay.coarse(), delay_us=delay.sum_us,
+            hindered=self.strain.hinders,
         )  # fmt: skip
         await asyncio.get_running_loop().run_in_executor(None, self.channel.report, progress)
 

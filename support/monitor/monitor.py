@@ -12,6 +12,8 @@ from pathlib import Path
 import msgspec
 
 from support import tap
+from support.counts import Counts
+from support.course.counted import Counted
 from support.course.course import Course, Strand
 from support.course.summary import FailurePatterns, MonitoringSummary, explain, summarise
 from support.events import Event, Reading
@@ -39,6 +41,7 @@ class RealTimeEventMonitor:
         self.faults: list[Exception] = []
         self._course = Course(0.0 if same_clock else None)
         self._strands: dict[int, _Heard] = {}
+        self._loads: dict[int, Counted] = {}
         self._on_event: list[EventSeen] = []
         self._on_alert: list[Callable[[Alert], None]] = []
         self._alerts = Alerts(self._told)
@@ -97,11 +100,24 @@ class RealTimeEventMonitor:
             if heard is None:
                 heard = self._strands[id(source)] = _Heard(source, self._course.strand(source.scenario, source.epoch_s))
             heard.take(record, reading)
-            at = self._course.ended_at
         if self._on_event and isinstance(reading, Event):
             self._call(self._on_event, heard.person(record.connection), reading)
-        if at >= self._next_look:
-            self._next_look = at + _LOOK_S
+        self._look_again()
+
+    def counted(self, load: object, counts: Counts) -> None:
+        """What a load has counted (`support.tap.Listener`)."""
+        with self._lock:
+            known = self._loads.get(id(load))
+            if known is None:
+                known = self._loads[id(load)] = Counted(self._course, str(load))
+            known.take(counts)
+            if counts.is_last:
+                del self._loads[id(load)]
+        self._look_again()
+
+    def _look_again(self) -> None:
+        if self._course.ended_at >= self._next_look:
+            self._next_look = self._course.ended_at + _LOOK_S
             self.look()
 
     def finished(self, source: tap.Source) -> None:
