@@ -17,13 +17,14 @@ from support.bdd.suite import Plan as SuitePlan
 from support.bdd.suite import Suite
 from support.commands.load_view import LoadView, show_result, watched_by, write_json
 from support.criteria import Loaded, gaps_of
+from support.findings import Severity
 from support.load.crew import Crew, NoCluster, cluster, here, processes
 from support.load.engine import Conductor
 from support.load.plan import Plan
 from support.load.room import Short, make_room, sources_for
 from support.monitor import RealTimeEventMonitor
 from support.options.common import INTERRUPTED
-from support.patterns.catalogue import Occurrence
+from support.patterns.catalogue import SLOW, Occurrence
 from support.patterns.detect import Limits
 from support.report.evidence import write_whole
 from support.settings import Misconfigured
@@ -45,7 +46,8 @@ def load(options: argparse.Namespace) -> int:
         if suite.target.health:
             suite.loop.call(wait_healthy(suite.target, _HEALTH_S), _HEALTH_S * 2)
         console.print(f"{options.users} people on {escape(suite.target.name)} ...", highlight=False)
-        monitor = RealTimeEventMonitor("load", Limits(suite.target.thresholds.latency_ms_avg))
+        most_ms = options.performance_threshold or suite.target.thresholds.latency_ms_avg
+        monitor = RealTimeEventMonitor("load", Limits(most_ms))
         summary = _run(options, plan, console, monitor)
         return _concluded(options, suite, summary, monitor.patterns(), console)
     except (Short, NoCluster) as error:
@@ -137,7 +139,7 @@ def _concluded(
             console.print(f"[dim]the frames of the first of each: {escape(str(folder))}[/]", highlight=False)
     except OSError as error:
         raise Misconfigured(f"{error.filename}: cannot be written ({error.strerror})") from error
-    code, word, why = _decision(options, summary, suite.caveats)
+    code, word, why = _decision(options, summary, patterns, suite.caveats)
     colour = {APPROVED: "green", BLOCKED: "red"}.get(code, "yellow")
     console.print(f"\n[bold {colour}]{word}[/]  {escape(why)}", highlight=False)
     return code
@@ -149,16 +151,24 @@ def _without_secrets(summary: Summary, suite: Suite) -> Summary:
     return summary
 
 
-def _decision(options: argparse.Namespace, summary: Summary, caveats: tuple[str, ...]) -> tuple[int, str, str]:
-    convicting = summary.convicting()
+def _decision(
+    options: argparse.Namespace, summary: Summary, patterns: tuple[Occurrence, ...], caveats: tuple[str, ...]
+) -> tuple[int, str, str]:
     slow = _too_slow(options.performance_threshold, summary)
-    if convicting or slow:
+    said = []
+    if summary.convicting():
         rules = ", ".join(f"{rule} ({times})" for rule, times in sorted(summary.counts.items()))
-        said = [f"the rules objected: {rules}"] if convicting else []
-        if slow and not summary.saturated:
-            return BLOCKED, "BLOCKED", "; ".join([*said, slow])
-        if convicting:
-            return BLOCKED, "BLOCKED", said[0]
+        said.append(f"the rules objected: {rules}")
+    # How fast it has to be is asked only with a threshold.
+    said += [
+        f"{seen.pattern}: {seen.measured}"
+        for seen in patterns
+        if seen.severity is Severity.CRITICAL and (seen.pattern != SLOW or options.performance_threshold is not None)
+    ]
+    if slow and not summary.saturated:
+        said.append(slow)
+    if said:
+        return BLOCKED, "BLOCKED", "; ".join(said)
     if summary.interrupted:
         return INTERRUPTED, "INTERRUPTED", "what is shown is what was done until then"
     gaps = [*caveats, *gaps_of((Loaded("", "load", "the load", summary),))]
