@@ -330,8 +330,8 @@ def _reason(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
         beyond = (f" {spared} scenarios were not exercised." if spared else "") + beyond
         hidden = [kind for kind in FIVE if kind in facts.absent]
         five = f"all but {' and '.join(hidden)} of the five events were" if hidden else "all five events were"
-        wanted = facts.observed.five_expected + sum(load.summary.five_expected for load in facts.loads)
-        shown = f"{five} observed" if wanted else "no question needed a tool"
+        due = facts.observed.five_expected + sum(load.summary.five_expected for load in facts.loads)
+        shown = f"{five} observed" if due else "no question needed a tool"
         return f"{accepted}{passed} scenarios passed, {shown}, no rule objected.{beyond}"
     wanted = Status.FAILED if verdict is Verdict.BLOCKED else Status.INCONCLUSIVE
     parts = [f"{c.id}: {c.measured} (required: {c.threshold})" for c in criteria if c.status is wanted]
