@@ -57,7 +57,7 @@ class Conductor:
         self.desk = desk
         self.watch = watch or (lambda state: None)
         self.state = State({}, len(plan.guests))
-        self.teller = Teller(f"load {plan.id}")
+        self.teller = Teller(f"load of {len(plan.guests)} people")
         self._attempts: dict[int, list[Progress]] = {}
         self._connected: set[int] = set()
 

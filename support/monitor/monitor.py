@@ -1,5 +1,7 @@
 """RealTimeEventMonitor: hears every connection of this process, in scenarios and in one's own code.
 
+Of a load, also of one in other processes, it hears once a second what was counted until then: single events of it are
+told to nobody.
 Memory is bounded however long it listens: windows and histograms are kept, and the answers that are worth a look.
 """
 
@@ -171,7 +173,7 @@ class _Heard:
 def create_monitoring_session(
     name: str, output_dir: Path | str | None = None, limits: Limits | None = None
 ) -> Iterator[RealTimeEventMonitor]:
-    """Captures every connection that is opened inside it, whoever opens it.
+    """Captures every connection that is opened inside it, whoever opens it, and every load that is directed from there.
 
     With `output_dir`, alerts.log is written there as it happens, and monitoring_summary.json and failure_patterns.json
     at the end, also when the body raises. Raises OSError if that folder cannot be written.
