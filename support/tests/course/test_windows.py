@@ -42,6 +42,14 @@ def test_moments_may_come_in_any_order(moments: list[float]) -> None:
     assert windows.start <= 1e9 + min(moments) < windows.start + windows.width_s or len(moments) > 1
 
 
+def test_their_number_is_bounded_backwards_as_well() -> None:
+    windows = Windows()
+    for second in range(2_000):
+        windows.at(1e9 - second)[0].events += 1
+
+    assert (len(list(windows)), windows.width_s, windows.total().events) == (501, 4.0, 2_000)
+
+
 def test_percentiles_of_a_known_distribution() -> None:
     window = Windows().at(0.0)[0]
     for ms in range(1, 101):

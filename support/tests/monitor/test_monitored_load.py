@@ -82,6 +82,24 @@ def test_what_goes_wrong_under_load_is_a_pattern(defect: str, values: dict[str, 
     assert [alert.pattern for alert in told if alert.level != "recovered"] == list(monitor.summary().patterns)
 
 
+def test_what_comes_after_the_last_answer_is_seen_as_well() -> None:
+    late = ["events_after_completed=200"]
+    with BackendProcess.start(late, env=ENVIRONMENT) as broken, create_monitoring_session("x") as monitor:
+        came = run(plan(broken.url, 8, runs_each=1))
+
+    assert_all_was_seen(monitor.summary(), came)
+    assert monitor.summary().patterns == ("ORDER_DISORDER",)
+
+
+def test_who_is_on_the_way_in_is_not_refused() -> None:
+    defects = ["handshake_slow=0.8"]
+    with BackendProcess.start(defects, env=ENVIRONMENT) as slow, create_monitoring_session("x") as monitor:
+        came = run(plan(slow.url, 8, runs_each=1))
+
+    assert_all_was_seen(monitor.summary(), came)
+    assert (monitor.summary().connections.refused, monitor.summary().patterns) == (0, ())
+
+
 @pytest.mark.parametrize("prompt", ["failing_tool", "failing_agent"])
 def test_answers_that_have_to_fail_are_no_errors(backend: BackendProcess, prompt: str) -> None:  # noqa: F811
     with create_monitoring_session("x") as monitor:

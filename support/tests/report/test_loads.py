@@ -97,13 +97,22 @@ def test_latency_that_grows_from_load_to_load(tmp_path: Path) -> None:
     assert [seen.pattern for seen in judgement.patterns] == ["LATENCY_GROWS_WITH_LOAD"]
 
 
-@pytest.mark.parametrize(("times", "arrived", "patterns"), [
-    (2, 1000, []), (3, 980, ["MISSING_EVENT_SEQUENCES"]), (3, 1000, ["MISSING_EVENT_SEQUENCES"]),
-])  # fmt: skip
-def test_what_no_allowance_covers_is_a_pattern(tmp_path: Path, times: int, arrived: int, patterns: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("asked", "arrived", "patterns"),
+    [
+        (300, 1000, []), (299, 1000, ["MISSING_EVENT_SEQUENCES"]), (300, 980, ["MISSING_EVENT_SEQUENCES"]),
+    ],
+)  # fmt: skip
+def test_what_no_allowance_covers_is_a_pattern(tmp_path: Path, asked: int, arrived: int, patterns: list[str]) -> None:
     finding = Finding("LIFECYCLE-2", Severity.CRITICAL, "", "one end", "no end", "Ada", "c1", "r1", (6,))
-    values = {**WHOLE, "arrived_events": arrived, "counts": {"LIFECYCLE-2": times}, "offences": [Offence(finding)]}
-    judgement = judged(tmp_path, Summary(**values, course=course(rules={"LIFECYCLE-2": times})))
+    values = {
+        **WHOLE,
+        "asked": asked,
+        "arrived_events": arrived,
+        "counts": {"LIFECYCLE-2": 3},
+        "offences": [Offence(finding)],
+    }
+    judgement = judged(tmp_path, Summary(**values, course=course(rules={"LIFECYCLE-2": 3})))
 
     assert [seen.pattern for seen in judgement.patterns] == patterns
     assert all(seen.measured == "3 answers: LIFECYCLE-2 3 times" for seen in judgement.patterns)
