@@ -75,6 +75,9 @@ class Conductor:
             interrupted = True
             self.desk.tell(Order(stop=True))
             wait(futures, _STOP_S)
+        except BaseException:
+            self.teller.over(hindered=True)
+            raise
         finally:
             self.desk.tell(Order(stop=True))
         self._hear(0.0)

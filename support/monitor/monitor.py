@@ -43,7 +43,7 @@ class RealTimeEventMonitor:
         self.faults: list[Exception] = []
         self._course = Course(0.0 if same_clock else None)
         self._strands: dict[int, _Heard] = {}
-        self._loads: dict[int, Counted] = {}
+        self._loads: dict[object, Counted] = {}
         self._on_event: list[EventSeen] = []
         self._on_alert: list[Callable[[Alert], None]] = []
         self._alerts = Alerts(self._told)
@@ -109,12 +109,12 @@ class RealTimeEventMonitor:
     def counted(self, load: object, counts: Counts) -> None:
         """What a load has counted (`support.tap.Listener`)."""
         with self._lock:
-            known = self._loads.get(id(load))
+            known = self._loads.get(load)
             if known is None:
-                known = self._loads[id(load)] = Counted(self._course, str(load))
+                known = self._loads[load] = Counted(self._course, str(load))
             known.take(counts)
             if counts.is_last:
-                del self._loads[id(load)]
+                del self._loads[load]
         self._look_again()
 
     def _look_again(self) -> None:

@@ -13,7 +13,6 @@ from support.load.crew import processes
 from support.load.engine import Conductor
 from support.monitor import Alert, create_monitoring_session
 from support.summary import Summary
-from support.tests.backend.conftest import backend  # noqa: F401 -- a fixture
 from support.tests.backend.people import ENVIRONMENT
 from support.tests.load.people import IMPATIENT, embedded, plan, run
 
@@ -26,7 +25,7 @@ def assert_all_was_seen(seen: MonitoringSummary, came: Summary) -> None:
     assert seen.latency.samples == came.events
 
 
-def test_a_load_in_ones_own_asyncio_code(backend: BackendProcess) -> None:  # noqa: F811
+def test_a_load_in_ones_own_asyncio_code(backend: BackendProcess) -> None:
     made = plan(backend.url, 6, runs_each=None, duration_s=0.6, think_s=0.05)
 
     async def own_code() -> Summary:
@@ -45,7 +44,7 @@ def test_a_load_in_ones_own_asyncio_code(backend: BackendProcess) -> None:  # no
     assert monitor.summary() == before
 
 
-def test_shards_in_other_processes(backend: BackendProcess) -> None:  # noqa: F811
+def test_shards_in_other_processes(backend: BackendProcess) -> None:
     with create_monitoring_session("x") as monitor, processes(2) as (executors, desk):
         came = Conductor(plan(backend.url, 6, own_process=True), executors, desk).run()
 
@@ -53,7 +52,7 @@ def test_shards_in_other_processes(backend: BackendProcess) -> None:  # noqa: F8
     assert_all_was_seen(monitor.summary(), came)
 
 
-def test_two_loads_at_once_are_told_apart_and_added_up(backend: BackendProcess) -> None:  # noqa: F811
+def test_two_loads_at_once_are_told_apart_and_added_up(backend: BackendProcess) -> None:
     with create_monitoring_session("x") as monitor, ThreadPoolExecutor(2) as pool:
         one, other = pool.map(run, [plan(backend.url, 3, runs_each=4), plan(backend.url, 5, runs_each=4)])
 
@@ -101,14 +100,14 @@ def test_who_is_on_the_way_in_is_not_refused() -> None:
 
 
 @pytest.mark.parametrize("prompt", ["failing_tool", "failing_agent"])
-def test_answers_that_have_to_fail_are_no_errors(backend: BackendProcess, prompt: str) -> None:  # noqa: F811
+def test_answers_that_have_to_fail_are_no_errors(backend: BackendProcess, prompt: str) -> None:
     with create_monitoring_session("x") as monitor:
         came = run(plan(backend.url, 8, prompts=(prompt,)))
 
     assert (came.runs, monitor.summary().errors, monitor.summary().patterns) == (24, 0, ())
 
 
-def test_answers_that_fail_are_a_burst_of_errors(backend: BackendProcess) -> None:  # noqa: F811
+def test_answers_that_fail_are_a_burst_of_errors(backend: BackendProcess) -> None:
     made = plan(backend.url, 8)
     text = embedded(backend.url).question("failing_agent", "")
     fails = (msgspec.structs.replace(made.guests[0].questions[0], text=text),)
