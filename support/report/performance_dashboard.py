@@ -67,8 +67,8 @@ def latency_in_words(observed: Observed, loads: tuple[Loaded, ...]) -> str:
 
 def _in_words(figures: Summary) -> str:
     return (
-        f"{figures.avg_ms:.1f} ms on average, p95 {figures.p95_ms:.1f}, p99 {figures.p99_ms:.1f}, "
-        f"max {figures.max_ms:.1f} ms of {figures.samples:,}"
+        f"{figures.avg_ms:.1f} ms on average, p95 {figures.p95_ms:.1f}, p99 {figures.p99_ms:.1f} "
+        f"({figures.samples:,} samples)"
     )
 
 

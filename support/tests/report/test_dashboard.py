@@ -69,7 +69,7 @@ def test_a_session_of_loads_fills_every_panel() -> None:
     ("observed", "loads", "said"),
     [
         (Observed(), (), "No latency could be measured"),
-        (Observed(), (LOAD,), "Latency under load 5.0 ms on average, p95 5.0, p99 5.0, max 5.0 ms of 1"),
+        (Observed(), (LOAD,), "Latency under load 5.0 ms on average, p95 5.0, p99 5.0 (1 samples)"),
     ],
 )
 def test_the_title_says_how_late_events_came(observed: Observed, loads: tuple[Loaded, ...], said: str) -> None:
