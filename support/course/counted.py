@@ -40,6 +40,7 @@ class Counted:
         course, last = self.course, self._last
         if last is None:
             last = msgspec.structs.replace(counts, open=0, busy=0)
+            self._held = dict(counts.rules)
         parts = _parts(course, last.at, counts.at)
         self._present(parts, last, counts)
         for name in _ADDED:

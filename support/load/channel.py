@@ -6,14 +6,14 @@ from typing import Any, Protocol
 
 import msgspec
 
+from support.counts import Counts
 from support.histogram import Encoded
 
 
 class Progress(msgspec.Struct, frozen=True):
     """How far one attempt at a shard has come. `phase`: began, connecting, connected, asking, leaving or left.
 
-    `people` are connected now, and `waiting` of them for an answer; `busy` is the generator. What is counted from
-    `tried` on is explained in `Counts`.
+    `people` are connected now; `busy` is the generator. `counts` is what monitors are told.
     """
 
     shard: int
@@ -27,20 +27,7 @@ class Progress(msgspec.Struct, frozen=True):
     findings: int = 0
     busy: float = 0.0
     raw: Encoded | None = None
-    at: float = 0.0
-    waiting: int = 0
-    tried: int = 0
-    made: int = 0
-    refused: int = 0
-    lost: int = 0
-    asked: int = 0
-    messages: int = 0
-    failed: int = 0
-    answering_us: int = 0
-    rules: dict[str, int] = {}
-    delays: dict[int, int] = {}
-    delay_us: int = 0
-    hindered: bool = False
+    counts: Counts = Counts(at=0.0)
 
 
 class Order(msgspec.Struct, frozen=True):

@@ -108,9 +108,9 @@ class Conductor:
             if all(progress.attempt != earlier.attempt for earlier in known):
                 known.append(progress)
             before = self.state.shards.get(progress.shard)
-            if progress.attempt == known[0].attempt and (before is None or before.at <= progress.at):
+            if progress.attempt == known[0].attempt and (before is None or before.counts.at <= progress.counts.at):
                 self.state.shards[progress.shard] = progress
-                self.teller.tell(self.state.shards)
+                self.teller.tell([each.counts for each in self.state.shards.values()])
             if progress.phase in ("connected", "asking", "leaving"):
                 self._connected.add(progress.shard)
 

@@ -20,6 +20,7 @@ from websockets.uri import WebSocketURI, parse_uri
 from support.events import FIVE, Control
 from support.load.arrivals import arrivals
 from support.load.channel import Channel, Order, Progress
+from support.load.counted import counted
 from support.load.cutter import Masks
 from support.load.line import Line
 from support.load.meters import Meters, encoded
@@ -44,8 +45,6 @@ _PINGS = 8
 _PING_S = 2.0
 _RARELY = (50_000, 20, 100)
 _OURS = (24, 99)  # EMFILE and EADDRNOTAVAIL: what our own machine lacks is no fault of the target
-# Who is not connected yet may still come about.
-_COMING = ("began", "connecting")
 _SLOW_BYTES = 8_000_000
 _SLOW_NONCE = 30_000
 _SLOW_QUESTIONS = 50
@@ -405,18 +404,11 @@ class Shard:
         self._phase = phase
         meters = self.meters
         asking = phase == "asking"
-        delay = meters.delay(corrected=self.plan.arrival == "open")
         progress = Progress(
             self.share.shard, self.attempt, self.worker, phase, people=sum(p.open for p in self.people.values()),
             runs=meters.runs, events=meters.events, dropped=meters.dropped, findings=self.offenders.found,
             busy=self.strain.busy_now() if asking else 0.0, raw=encoded(meters.raw) if asking else None,
-            at=meters.epoch_s + time.monotonic(),
-            waiting=sum(p.ask is not None and not p.is_slow for p in self.people.values()),
-            tried=meters.connections_tried, made=meters.connections_made, lost=meters.lines_lost,
-            refused=0 if phase in _COMING else meters.connections_tried - meters.connections_made,
-            asked=meters.asked, messages=meters.messages, failed=meters.failed, answering_us=meters.whole.sum_us,
-            rules=dict(self.offenders.by_rule), delays=delay.coarse(), delay_us=delay.sum_us,
-            hindered=self.strain.hinders,
+            counts=counted(self, phase),
         )  # fmt: skip
         await asyncio.get_running_loop().run_in_executor(None, self.channel.report, progress)
 

@@ -1,15 +1,17 @@
 """Tells whoever listens how far a load is, and keeps it for the evidence: on the director's side, once a second."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 import msgspec
 
 from support import tap
 from support.counts import Counting, Counts
-from support.load.channel import Progress
 
-_SAME = ("tried", "made", "refused", "lost", "asked", "messages", "events", "failed", "answering_us", "delay_us")
+_SUMS = (
+    "tried", "made", "refused", "lost", "asked", "messages", "events", "failed", "open", "busy", "answering_us",
+    "delay_us",
+)  # fmt: skip
 
 
 class Teller:
@@ -28,9 +30,9 @@ class Teller:
         """The asking begins at this moment (seconds since the epoch): nothing was asked before."""
         self._go_at = at
 
-    def tell(self, shards: Mapping[int, Progress]) -> None:
+    def tell(self, shards: Collection[Counts]) -> None:
         """The latest of each shard."""
-        counts = _together(shards.values())
+        counts = _together(shards)
         last = self._last
         if last is not None and last.at < self._go_at < counts.at:
             self._say(msgspec.structs.replace(last, at=self._go_at))
@@ -51,15 +53,14 @@ class Teller:
         tap.counted(self, counts)
 
 
-def _together(shards: Collection[Progress]) -> Counts:
+def _together(shards: Collection[Counts]) -> Counts:
     rules: Counter[str] = Counter()
     delays: Counter[int] = Counter()
-    for progress in shards:
-        rules.update(progress.rules)
-        delays.update(progress.delays)
+    for counts in shards:
+        rules.update(counts.rules)
+        delays.update(counts.delays)
     return Counts(
-        at=max(progress.at for progress in shards), open=sum(progress.people for progress in shards),
-        busy=sum(progress.waiting for progress in shards), rules=dict(sorted(rules.items())),
-        delays=dict(sorted(delays.items())), hindered=any(progress.hindered for progress in shards),
-        **{name: sum(getattr(progress, name) for progress in shards) for name in _SAME},
+        at=max(counts.at for counts in shards), rules=dict(sorted(rules.items())), delays=dict(sorted(delays.items())),
+        hindered=any(counts.hindered for counts in shards),
+        **{name: sum(getattr(counts, name) for counts in shards) for name in _SUMS},
     )  # fmt: skip

@@ -66,10 +66,11 @@ def test_nothing_is_lost_between_windows(steps: list[tuple[float, int, int]]) ->
 
 
 def test_what_came_before_one_listened_is_not_of_this_moment() -> None:
-    course = gathered(at(50.0, events=10**6, asked=10**5, open=7), at(51.0, events=10**6 + 10, asked=10**5 + 2, open=7))
+    before = at(50.0, events=10**6, asked=10**5, open=7, rules={"PAIRING-3": 9})
+    course = gathered(before, at(51.0, events=10**6 + 10, asked=10**5 + 2, open=7, rules={"PAIRING-3": 10}))
     whole = course.windows.total()
 
-    assert (whole.events, whole.asked, whole.open_most) == (10, 2, 7)
+    assert (whole.events, whole.asked, whole.open_most, whole.findings) == (10, 2, 7, 1)
 
 
 @pytest.mark.parametrize(("answering_us", "people", "busy"), [(0, 25, 0), (8_000_000, 25, 8), (90_000_000, 25, 25)])

@@ -3,7 +3,6 @@
 from support import tap
 from support.counts import Counts
 from support.events import Reading
-from support.load.channel import Progress
 from support.load.teller import Teller
 from support.trace import AnyRecord
 
@@ -24,22 +23,18 @@ class Listens:
         self.told.append((str(load), counts))
 
 
-def shard(number: int, at: float, **values: object) -> Progress:
-    return Progress(number, "a", "here", "asking", at=at, **values)  # type: ignore[arg-type]
-
-
 def test_shards_add_up_and_the_asking_begins_when_it_does() -> None:
     listens, teller = Listens(), Teller("load x")
     tap.listen(listens)
     try:
-        teller.tell({0: shard(0, 10.0, people=2)})
-        teller.tell({0: shard(0, 10.0, people=2), 1: shard(1, 10.5, people=3)})
+        teller.tell([Counts(at=10.0, open=2)])
+        teller.tell([Counts(at=10.0, open=2), Counts(at=10.5, open=3)])
         teller.goes_at(11.0)
-        one = shard(0, 12.0, people=2, asked=4, events=20, rules={"PAIRING-3": 1}, delays={40: 20}, delay_us=9)
-        other = shard(1, 11.9, people=3, waiting=2, asked=6, events=30, rules={"PAIRING-3": 2, "LIFECYCLE-2": 1},
-                      delays={40: 10, 41: 20}, delay_us=8, hindered=True)  # fmt: skip
-        teller.tell({0: one, 1: shard(1, 10.5, people=3)})
-        teller.tell({0: one, 1: other})
+        one = Counts(at=12.0, open=2, asked=4, events=20, rules={"PAIRING-3": 1}, delays={40: 20}, delay_us=9)
+        other = Counts(at=11.9, open=3, busy=2, asked=6, events=30, rules={"PAIRING-3": 2, "LIFECYCLE-2": 1},
+                       delays={40: 10, 41: 20}, delay_us=8, hindered=True)  # fmt: skip
+        teller.tell([one, Counts(at=10.5, open=3)])
+        teller.tell([one, other])
         kept = teller.over(hindered=False)
     finally:
         tap.leave(listens)
@@ -61,8 +56,8 @@ def test_shards_add_up_and_the_asking_begins_when_it_does() -> None:
 
 def test_a_clock_that_is_behind_does_not_turn_time_back() -> None:
     teller = Teller("load x")
-    teller.tell({0: shard(0, 10.0)})
-    teller.tell({0: shard(0, 9.0, events=5)})
+    teller.tell([Counts(at=10.0)])
+    teller.tell([Counts(at=9.0, events=5)])
 
     assert [(counts.at, counts.events) for counts in teller.over(hindered=False)] == [(10.0, 0), (10.0, 5), (10.0, 5)]
 
