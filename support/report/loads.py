@@ -6,6 +6,7 @@ from support.course.counted import Counted
 from support.course.course import Course
 from support.criteria import Loaded
 from support.histogram import Histogram, Summary
+from support.verdict import Observed
 
 
 def gather(course: Course, loads: Sequence[Loaded], names: Mapping[str, str]) -> None:
@@ -32,3 +33,17 @@ def latency_under_load(loads: Sequence[Loaded]) -> Summary | None:
         if whole.samples:
             return whole.summary()
     return None
+
+
+def latency_in_words(observed: Observed, loads: tuple[Loaded, ...]) -> str:
+    """How late events came, in conversations and under load; where neither says it, that."""
+    known = {"in conversations": observed.latency or observed.acknowledgement, "under load": latency_under_load(loads)}
+    said = [f"{where} {_in_words(figures)}" for where, figures in known.items() if figures is not None]
+    return f"Latency {', '.join(said)}" if said else "No latency could be measured"
+
+
+def _in_words(figures: Summary) -> str:
+    return (
+        f"{figures.avg_ms:.1f} ms on average, p95 {figures.p95_ms:.1f}, p99 {figures.p99_ms:.1f} "
+        f"({figures.samples:,} samples)"
+    )

@@ -9,10 +9,9 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from support.course.course import Course
 from support.course.windows import Window, bucket_ms, percentiles_ms
 from support.criteria import Loaded, success_under_load
-from support.histogram import Summary
 from support.memory import MB, Slope, Watched, theil_sen
 from support.report.evidence import Measurements
-from support.report.loads import latency_under_load
+from support.report.loads import latency_in_words
 from support.report.palette import (
     BLUE,
     FAINT,
@@ -56,20 +55,6 @@ def draw_dashboard(
     _memory(axes[1][1], measurements, watched)
     _success(axes[1][2], observed, loads, success_percent_least)
     return figure
-
-
-def latency_in_words(observed: Observed, loads: tuple[Loaded, ...]) -> str:
-    """How late events came, in conversations and under load; where neither says it, that."""
-    known = {"in conversations": observed.latency or observed.acknowledgement, "under load": latency_under_load(loads)}
-    said = [f"{where} {_in_words(figures)}" for where, figures in known.items() if figures is not None]
-    return f"Latency {', '.join(said)}" if said else "No latency could be measured"
-
-
-def _in_words(figures: Summary) -> str:
-    return (
-        f"{figures.avg_ms:.1f} ms on average, p95 {figures.p95_ms:.1f}, p99 {figures.p99_ms:.1f} "
-        f"({figures.samples:,} samples)"
-    )
 
 
 def _nothing(axis: Any, why: str) -> None:

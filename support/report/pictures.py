@@ -10,8 +10,9 @@ from support.report.cut_picture import draw_cuts
 from support.report.evidence import write_whole
 from support.report.isolation_matrix import VISUALIZATIONS, draw_isolation
 from support.report.judge import Judgement
+from support.report.loads import latency_in_words
 from support.report.palette import inline, saved
-from support.report.performance_dashboard import draw_dashboard, latency_in_words
+from support.report.performance_dashboard import draw_dashboard
 from support.report.session_timeline import draw_timeline
 from support.verdict import success_percent
 
