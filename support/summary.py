@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from support.counts import Counts
 from support.findings import Finding
 from support.histogram import Encoded, Histogram
 from support.histogram import Summary as Figures
@@ -83,6 +84,7 @@ class Summary(msgspec.Struct, kw_only=True):
     interrupted: bool = False
     attempt: str = ""
     worker: str = ""
+    course: tuple[Counts, ...] = ()
 
     @property
     def findings(self) -> int:
@@ -128,8 +130,13 @@ class Summary(msgspec.Struct, kw_only=True):
     def _is_allowed(self, rule: str) -> bool:
         if self.saturated and rule in LATE:
             return True
-        few = self.counts.get(rule, 0) * 100.0 <= (100.0 - LEAST_SUCCESS) * max(self.asked, self.connections_tried)
-        return rule in LOSSES and few and self.success_percent >= LEAST_SUCCESS
+        few = within_allowance(rule, self.counts.get(rule, 0), max(self.asked, self.connections_tried))
+        return few and self.success_percent >= LEAST_SUCCESS
+
+
+def within_allowance(rule: str, times: int, of: int) -> bool:
+    """Whether a rule was broken by single losses only, so few of so many that SUCCESS judges them."""
+    return rule in LOSSES and times * 100.0 <= (100.0 - LEAST_SUCCESS) * of
 
 
 def figures(encoded: Encoded | None) -> Figures | None:

@@ -1,10 +1,11 @@
 """Where records can be listened to while they are made: by a live monitor, whoever opened the connection.
 
-Recorders publish here; nothing that listens can change what is recorded or judged.
+Recorders publish here, and loads what they have counted; nothing that listens can change what is recorded or judged.
 """
 
 from typing import Protocol
 
+from support.counts import Counts
 from support.events import Reading
 from support.findings import Finding
 from support.trace import AnyRecord
@@ -33,6 +34,9 @@ class Listener(Protocol):
     def finished(self, source: Source) -> None:
         """Nothing more will come from this source."""
 
+    def counted(self, load: object, counts: Counts) -> None:
+        """What a load has counted until now; each load is an object of its own."""
+
 
 _listeners: tuple[Listener, ...] = ()
 
@@ -59,3 +63,9 @@ def finished(source: Source) -> None:
     """Tells everybody who listens that a trace is complete."""
     for listener in _listeners:
         listener.finished(source)
+
+
+def counted(load: object, counts: Counts) -> None:
+    """Tells everybody who listens how far a load is."""
+    for listener in _listeners:
+        listener.counted(load, counts)

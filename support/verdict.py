@@ -289,10 +289,11 @@ def _patterns(facts: Facts) -> Criterion:
     if facts.patterns:
         measured += f": {', '.join(seen.pattern for seen in (*critical, *others))}"
     status = Status.FAILED if critical else Status.PASSED
-    if not critical and not facts.observed.messages:
+    messages = facts.observed.messages + sum(load.summary.messages for load in facts.loads)
+    if not critical and not messages:
         measured, status = "nothing came in which one could be seen", Status.INCONCLUSIVE
     requirement = "No critical failure pattern over all answers and all the time."
-    return Criterion("PATTERNS", requirement, "0 critical", measured, facts.observed.messages, status)
+    return Criterion("PATTERNS", requirement, "0 critical", measured, messages, status)
 
 
 def _baseline(compared: Compared) -> Criterion:
@@ -329,7 +330,8 @@ def _reason(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
         beyond = (f" {spared} scenarios were not exercised." if spared else "") + beyond
         hidden = [kind for kind in FIVE if kind in facts.absent]
         five = f"all but {' and '.join(hidden)} of the five events were" if hidden else "all five events were"
-        shown = f"{five} observed" if facts.observed.five_expected else "no question needed a tool"
+        due = facts.observed.five_expected + sum(load.summary.five_expected for load in facts.loads)
+        shown = f"{five} observed" if due else "no question needed a tool"
         return f"{accepted}{passed} scenarios passed, {shown}, no rule objected.{beyond}"
     wanted = Status.FAILED if verdict is Verdict.BLOCKED else Status.INCONCLUSIVE
     parts = [f"{c.id}: {c.measured} (required: {c.threshold})" for c in criteria if c.status is wanted]

@@ -15,13 +15,17 @@ from support.access import TargetFault, wait_healthy
 from support.bdd.guests import guests_of, plan_of, usual_prompts
 from support.bdd.suite import Plan as SuitePlan
 from support.bdd.suite import Suite
-from support.commands.load_view import LoadView, show_result, write_json
+from support.commands.load_view import LoadView, show_result, watched_by, write_json
 from support.criteria import Loaded, gaps_of
+from support.findings import Severity
 from support.load.crew import Crew, NoCluster, cluster, here, processes
 from support.load.engine import Conductor
 from support.load.plan import Plan
 from support.load.room import Short, make_room, sources_for
+from support.monitor import RealTimeEventMonitor
 from support.options.common import INTERRUPTED
+from support.patterns.catalogue import SLOW, Occurrence
+from support.patterns.detect import Limits
 from support.report.evidence import write_whole
 from support.settings import Misconfigured
 from support.summary import Offence, Summary, figures
@@ -42,8 +46,10 @@ def load(options: argparse.Namespace) -> int:
         if suite.target.health:
             suite.loop.call(wait_healthy(suite.target, _HEALTH_S), _HEALTH_S * 2)
         console.print(f"{options.users} people on {escape(suite.target.name)} ...", highlight=False)
-        summary = _run(options, plan, console)
-        return _concluded(options, suite, summary, console)
+        most_ms = options.performance_threshold or suite.target.thresholds.latency_ms_avg
+        monitor = RealTimeEventMonitor("load", Limits(most_ms))
+        summary = _run(options, plan, console, monitor)
+        return _concluded(options, suite, summary, monitor.patterns(), console)
     except (Short, NoCluster) as error:
         raise Misconfigured(str(error)) from error
     except TargetFault as error:
@@ -86,8 +92,11 @@ def _plan(options: argparse.Namespace, suite: Suite) -> Plan:
     )  # fmt: skip
 
 
-def _run(options: argparse.Namespace, plan: Plan, console: Console) -> Summary:
-    with _crew(options) as (executors, desk), LoadView(console) as view, _termination_interrupts():
+def _run(options: argparse.Namespace, plan: Plan, console: Console, monitor: RealTimeEventMonitor) -> Summary:
+    with (
+        _crew(options) as (executors, desk), LoadView(console) as view, _termination_interrupts(),
+        watched_by(monitor, console),
+    ):  # fmt: skip
         return Conductor(plan, executors, desk, view.show).run()
 
 
@@ -113,13 +122,15 @@ def _termination_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _concluded(options: argparse.Namespace, suite: Suite, summary: Summary, console: Console) -> int:
+def _concluded(
+    options: argparse.Namespace, suite: Suite, summary: Summary, patterns: tuple[Occurrence, ...], console: Console
+) -> int:
     redact = suite.access.redact_bytes
     summary = _without_secrets(summary, suite)
     show_result(summary, console)
     try:
         if options.json is not None:
-            write_json(summary, options.json)
+            write_json(summary, patterns, options.json)
         if summary.traces:
             folder = options.output_dir / f"load_{int(time.time())}"
             folder.mkdir(parents=True, exist_ok=True)
@@ -128,7 +139,7 @@ def _concluded(options: argparse.Namespace, suite: Suite, summary: Summary, cons
             console.print(f"[dim]the frames of the first of each: {escape(str(folder))}[/]", highlight=False)
     except OSError as error:
         raise Misconfigured(f"{error.filename}: cannot be written ({error.strerror})") from error
-    code, word, why = _decision(options, summary, suite.caveats)
+    code, word, why = _decision(options, summary, patterns, suite.caveats)
     colour = {APPROVED: "green", BLOCKED: "red"}.get(code, "yellow")
     console.print(f"\n[bold {colour}]{word}[/]  {escape(why)}", highlight=False)
     return code
@@ -140,16 +151,24 @@ def _without_secrets(summary: Summary, suite: Suite) -> Summary:
     return summary
 
 
-def _decision(options: argparse.Namespace, summary: Summary, caveats: tuple[str, ...]) -> tuple[int, str, str]:
-    convicting = summary.convicting()
+def _decision(
+    options: argparse.Namespace, summary: Summary, patterns: tuple[Occurrence, ...], caveats: tuple[str, ...]
+) -> tuple[int, str, str]:
     slow = _too_slow(options.performance_threshold, summary)
-    if convicting or slow:
+    said = []
+    if summary.convicting():
         rules = ", ".join(f"{rule} ({times})" for rule, times in sorted(summary.counts.items()))
-        said = [f"the rules objected: {rules}"] if convicting else []
-        if slow and not summary.saturated:
-            return BLOCKED, "BLOCKED", "; ".join([*said, slow])
-        if convicting:
-            return BLOCKED, "BLOCKED", said[0]
+        said.append(f"the rules objected: {rules}")
+    # How fast it has to be is asked only with a threshold.
+    said += [
+        f"{seen.pattern}: {seen.measured}"
+        for seen in patterns
+        if seen.severity is Severity.CRITICAL and (seen.pattern != SLOW or options.performance_threshold is not None)
+    ]
+    if slow and not summary.saturated:
+        said.append(slow)
+    if said:
+        return BLOCKED, "BLOCKED", "; ".join(said)
     if summary.interrupted:
         return INTERRUPTED, "INTERRUPTED", "what is shown is what was done until then"
     gaps = [*caveats, *gaps_of((Loaded("", "load", "the load", summary),))]

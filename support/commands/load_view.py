@@ -1,6 +1,8 @@
 """What `greenlight load` shows: one line while it runs, a table when it is over, and the same as JSON."""
 
+import contextlib
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from rich.table import Table
 
 from support.histogram import Summary as Figures
 from support.load.engine import State
+from support.monitor import RealTimeEventMonitor
+from support.patterns.catalogue import Occurrence
 from support.report.evidence import write_whole
 from support.summary import Summary, figures
 
@@ -69,7 +73,18 @@ class LoadView:
         return table
 
 
-def document(summary: Summary) -> dict[str, Any]:
+@contextlib.contextmanager
+def watched_by(monitor: RealTimeEventMonitor, console: Console) -> Iterator[None]:
+    """While the load runs, failure patterns are told as they begin to show, and when they are over."""
+    monitor.subscribe(on_alert=lambda alert: console.print(f"[yellow]{escape(str(alert))}[/]", highlight=False))
+    monitor.start_monitoring()
+    try:
+        yield
+    finally:
+        monitor.stop_monitoring()
+
+
+def document(summary: Summary, patterns: tuple[Occurrence, ...] = ()) -> dict[str, Any]:
     """The result as plain JSON values. Latencies in milliseconds, to agent_started unless said otherwise."""
     per_cpu_s = summary.events / summary.cpu_seconds if summary.cpu_seconds else 0.0
     per_s = summary.connections_made / summary.connecting_seconds if summary.connecting_seconds else 0.0
@@ -95,6 +110,7 @@ def document(summary: Summary) -> dict[str, Any]:
         "seconds": round(summary.seconds, 3),
         "rules": summary.counts,
         "first_findings": summary.offences,
+        "patterns": patterns,
         "generator": {
             "saturated_because": summary.saturated, "busy": summary.busy, "lag_ms_p99": summary.lag_ms_p99,
             "idle_rss_mb": summary.idle_rss_mb, "connected_rss_mb": summary.connected_rss_mb,
@@ -111,9 +127,9 @@ def document(summary: Summary) -> dict[str, Any]:
     return plain
 
 
-def write_json(summary: Summary, path: Path) -> None:
+def write_json(summary: Summary, patterns: tuple[Occurrence, ...], path: Path) -> None:
     """Writes the result, whole or not at all. Raises OSError."""
-    write_whole(path, msgspec.json.format(msgspec.json.encode(document(summary)), indent=2) + b"\n")
+    write_whole(path, msgspec.json.format(msgspec.json.encode(document(summary, patterns)), indent=2) + b"\n")
 
 
 def show_result(summary: Summary, console: Console) -> None:

@@ -1,6 +1,6 @@
 """The stream of records and readings, gathered as it comes: live, and again in a replay."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from support.course.lanes import Lane, Lanes
 from support.course.windows import Window, Windows
@@ -16,14 +16,18 @@ _MOST_LEFT = 10_000
 
 
 class Broken:
-    """How often one rule was broken: in how many answers, when first and last, and where it can be seen."""
+    """How often one rule was broken: in how many answers, when first and last, and where it can be seen.
 
-    __slots__ = ("examples", "first_at", "last_at", "runs", "times")
+    `under_load`: in how many answers of each load.
+    """
+
+    __slots__ = ("examples", "first_at", "last_at", "runs", "times", "under_load")
 
     def __init__(self, at: float) -> None:
         self.times = 0
         self.first_at = self.last_at = at
         self.runs: set[tuple[str, str]] = set()
+        self.under_load: dict[str, int] = {}
         self.examples: list[str] = []
 
     def add(self, scenario: str, finding: Finding, at: float) -> None:
@@ -32,9 +36,19 @@ class Broken:
         self.last_at = max(self.last_at, at)
         if len(self.runs) < _MOST_RUNS:
             self.runs.add((scenario, finding.run or f"{finding.connection} {finding.evidence[:1]}"))
-        if len(self.examples) < _MOST_EXAMPLES:
-            records = ", ".join(map(str, finding.evidence))
-            self.examples.append(f"'{scenario}', {finding.person}, records {records}: {finding.rule}, {finding.actual}")
+        self.show(scenario, (finding,))
+
+    def count(self, load: str, times: int, at: float) -> None:
+        """So many answers more of a load."""
+        self.times += times
+        self.last_at = max(self.last_at, at)
+        self.under_load[load] = self.under_load.get(load, 0) + times
+
+    def show(self, scenario: str, findings: Sequence[Finding], otherwise: str = "") -> None:
+        """Where it can be seen, as far as there is room; `otherwise`: what is said where there is no finding."""
+        records = [(finding, ", ".join(map(str, finding.evidence))) for finding in findings]
+        said = [f"'{scenario}', {each.person}, records {at}: {each.rule}, {each.actual}" for each, at in records]
+        self.examples = [*self.examples, *(said or [otherwise])][:_MOST_EXAMPLES]
 
 
 class _Line:
@@ -229,7 +243,7 @@ class Strand:
         if wanted or line.provoked or not line.welcome or self._took_backend_away:
             return
         window.errors += 1
-        _remember(self.course.errors, (at, f"'{self.scenario}', {line.person}: {what}"))
+        remember(self.course.errors, (at, f"'{self.scenario}', {line.person}: {what}"))
 
     def _sent(self, sent: Sent, at: float, window: Window) -> None:
         line = self._line(sent.connection)
@@ -284,11 +298,11 @@ class Strand:
                 window.tried += 1
                 window.refused += 1
                 came = closed.status if closed.status is not None else closed.reason
-                _remember(self.course.troubles, (at, f"'{self.scenario}', {closed.person}: refused ({came})"))
+                remember(self.course.troubles, (at, f"'{self.scenario}', {closed.person}: refused ({came})"))
         elif (closed.by != "client" or closed.given_up) and line.welcome and not line.provoked:
             window.dropped += 1
             told = f"'{self.scenario}', {line.person}: closed by {closed.by} ({closed.code})"
-            _remember(self.course.troubles, (at, told))
+            remember(self.course.troubles, (at, told))
         if closed.by != "client" or line.cut:
             for lane in line.asked.values():
                 lane.cut = at - lane.asked_at
@@ -312,8 +326,8 @@ class Strand:
 _WILL_FAIL = "\0"
 
 
-def _remember(kept: list[tuple[float, str]], one: tuple[float, str]) -> None:
-    """The latest of them, a thousand and a few: enough for every threshold."""
+def remember(kept: list[tuple[float, str]], one: tuple[float, str]) -> None:
+    """Keeps the latest of them, a thousand and a few: enough for every threshold."""
     kept.append(one)
     if len(kept) > 2_000:
         del kept[:1_000]

@@ -50,7 +50,10 @@ class Stretch(msgspec.Struct, frozen=True):
 
 
 class MonitoringSummary(msgspec.Struct, frozen=True):
-    """A session in figures. Its size does not grow with its length."""
+    """A session in figures. Its size does not grow with its length.
+
+    `event_kinds` are those of conversations: of loads, events are counted in `events` alone.
+    """
 
     name: str
     began: str

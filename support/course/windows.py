@@ -99,10 +99,12 @@ class Windows:
         self._by_index: dict[int, Window] = {}
 
     def at(self, moment: float) -> tuple[Window, float, float]:
-        """The window of a moment, its begin and its end. What lies before the first one is put into the first one."""
+        """The window of a moment, its begin and its end. Moments may come in any order."""
         if not self._by_index:
             self.start = moment - moment % _NARROWEST_S
-        index = max(int((moment - self.start) / self.width_s), 0)
+        if moment < self.start:
+            self._begin_earlier(moment)
+        index = int((moment - self.start) / self.width_s)
         while index >= MOST_WINDOWS:
             self._widen()
             index = int((moment - self.start) / self.width_s)
@@ -111,6 +113,13 @@ class Windows:
             window = self._by_index[index] = Window()
         begin = self.start + index * self.width_s
         return window, begin, begin + self.width_s
+
+    def _begin_earlier(self, moment: float) -> None:
+        by = int((self.start - moment) / self.width_s) + 1
+        self.start -= by * self.width_s
+        self._by_index = {index + by: window for index, window in self._by_index.items()}
+        while max(self._by_index) >= MOST_WINDOWS:
+            self._widen()
 
     def _widen(self) -> None:
         self.width_s *= 2

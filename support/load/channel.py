@@ -6,11 +6,15 @@ from typing import Any, Protocol
 
 import msgspec
 
+from support.counts import Counts
 from support.histogram import Encoded
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far one attempt at a shard has come. `phase`: began, connecting, connected, asking or leaving."""
+    """How far one attempt at a shard has come. `phase`: began, connecting, connected, asking, leaving or left.
+
+    `people` are connected now; `busy` is the generator. `counts` is what monitors are told.
+    """
 
     shard: int
     attempt: str
@@ -23,6 +27,7 @@ class Progress(msgspec.Struct, frozen=True):
     findings: int = 0
     busy: float = 0.0
     raw: Encoded | None = None
+    counts: Counts = Counts(at=0.0)
 
 
 class Order(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from support.histogram import Encoded, Histogram
 from support.load.channel import Channel, Desk, Order, Progress
 from support.load.plan import Plan, Share, shares
 from support.load.shard import TooLate, run_shard
+from support.load.teller import Teller
 from support.summary import Summary, merged
 
 # Time for the word to reach everybody before the asking begins.
@@ -56,6 +57,7 @@ class Conductor:
         self.desk = desk
         self.watch = watch or (lambda state: None)
         self.state = State({}, len(plan.guests))
+        self.teller = Teller(f"load of {len(plan.guests)} people")
         self._attempts: dict[int, list[Progress]] = {}
         self._connected: set[int] = set()
 
@@ -73,11 +75,15 @@ class Conductor:
             interrupted = True
             self.desk.tell(Order(stop=True))
             wait(futures, _STOP_S)
+        except BaseException:
+            self.teller.over(hindered=True)
+            raise
         finally:
             self.desk.tell(Order(stop=True))
         self._hear(0.0)
         whole = merged([self._result(future, share) for future, share in futures.items()])
         whole.interrupted = interrupted
+        whole.course = self.teller.over(hindered=bool(whole.saturated))
         return whole
 
     def _direct(self, futures: dict["Future[Summary]", Share]) -> None:
@@ -93,6 +99,7 @@ class Conductor:
                 go_at = time.time() + self.plan.hold_s + lead_s
                 self.state.began_at = time.monotonic() + self.plan.hold_s + lead_s
                 self.desk.tell(Order(go_at=go_at))
+                self.teller.goes_at(go_at)
             self.watch(self.state)
 
     def _hear(self, timeout_s: float) -> None:
@@ -100,8 +107,10 @@ class Conductor:
             known = self._attempts.setdefault(progress.shard, [])
             if all(progress.attempt != earlier.attempt for earlier in known):
                 known.append(progress)
-            if progress.attempt == known[0].attempt:
+            before = self.state.shards.get(progress.shard)
+            if progress.attempt == known[0].attempt and (before is None or before.counts.at <= progress.counts.at):
                 self.state.shards[progress.shard] = progress
+                self.teller.tell([each.counts for each in self.state.shards.values()])
             if progress.phase in ("connected", "asking", "leaving"):
                 self._connected.add(progress.shard)
 

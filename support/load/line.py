@@ -320,6 +320,7 @@ class Line(asyncio.Protocol, ABC):
         if self.gone:
             return
         self._cutting = False
+        self.shard.meters.lines_lost += self.ready is None and not self.left and not self.is_slow
         self._n += 1
         closed = Closed(n=self._n, at=monotonic(), connection=self.connection, by=by, code=code, person="")
         self._kept.append(closed)

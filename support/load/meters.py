@@ -17,6 +17,7 @@ class Meters:
         self.connections_tried = self.connections_made = 0
         self.asked = self.runs = self.messages = self.controls = self.unmapped = 0
         self.expected = self.arrived = self.dropped = 0
+        self.lines_lost = self.failed = 0
         self.five_expected = self.five_shown = 0
         self.raw, self.corrected, self.delivery = Tally(), Tally(), Tally()
         self.whole, self.silence, self.connect = Tally(), Tally(), Tally()
@@ -25,6 +26,15 @@ class Meters:
     def events(self) -> int:
         """What came that was neither of the protocol nor unreadable."""
         return self.messages - self.controls - self.unmapped
+
+    def delay(self, *, corrected: bool) -> Tally:
+        """How late events come: since the server's stamp where its clock is known, else since the question.
+
+        `corrected`: since it was due.
+        """
+        if self.stamp_zero is not None:
+            return self.delivery
+        return self.corrected if corrected else self.raw
 
     def knows_clock(self, offset_s: float | None) -> None:
         """From now on delivery is measured with this offset; None: not at all."""

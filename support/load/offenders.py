@@ -17,14 +17,19 @@ class Offenders(list[Finding]):
         super().__init__()
         self.offences: list[Offence] = []
         self.traces: dict[str, bytes] = {}
-        self.found = 0
+        self.by_rule: Counter[str] = Counter()
         self._trace_of = trace_of
         self._prefix = prefix
         self._kept: Counter[str] = Counter()
 
+    @property
+    def found(self) -> int:
+        """How many there were."""
+        return self.by_rule.total()
+
     def append(self, finding: Finding) -> None:
         """Takes a finding."""
-        self.found += 1
+        self.by_rule[finding.rule] += 1
         if self._kept[finding.rule] >= MOST_OFFENCES_OF_A_RULE:
             return
         self._kept[finding.rule] += 1

@@ -89,6 +89,8 @@ class Person(Line):
             meters.five_expected += 1
             if run.started_at is not None and run.thoughts and run.tools_begun and run.tools_done:
                 meters.five_shown += 1
+        if run.ended_by is EventKind.FAILED and expect is not None and not expect.failing_tool:
+            meters.failed += expect.end is not EventKind.FAILED
         at = self.last_at
         meters.whole.record(at - self._sent_at)
         meters.silence.record(self.longest_s)
@@ -110,6 +112,7 @@ class Person(Line):
         """A frame of the protocol came: an error may be all that a question is answered with."""
         if control.name == "error" and self.ask is not None and self.ask.over:
             self.lost()
+            self.shard.meters.failed += 1
             self.answered_at = at
         elif control.name == "pong":
             self.shard.ponged(self, control, at)

@@ -20,6 +20,7 @@ from websockets.uri import WebSocketURI, parse_uri
 from support.events import FIVE, Control
 from support.load.arrivals import arrivals
 from support.load.channel import Channel, Order, Progress
+from support.load.counted import counted
 from support.load.cutter import Masks
 from support.load.line import Line
 from support.load.meters import Meters, encoded
@@ -123,6 +124,7 @@ class Shard:
             ticker.cancel()
             for person in self.people.values():
                 person.hang_up()
+        await self._say("left")
         return self._summary(summary)
 
     # Connecting -----------------------------------------------------------------------------------------------
@@ -338,7 +340,7 @@ class Shard:
     # Leaving --------------------------------------------------------------------------------------------------
 
     async def _leave(self) -> None:
-        self._phase = "leaving"
+        await self._say("leaving")
         people = [person for person in self.people.values() if person.open]
         if self.plan.break_off:
             for person in people:
@@ -406,6 +408,7 @@ class Shard:
             self.share.shard, self.attempt, self.worker, phase, people=sum(p.open for p in self.people.values()),
             runs=meters.runs, events=meters.events, dropped=meters.dropped, findings=self.offenders.found,
             busy=self.strain.busy_now() if asking else 0.0, raw=encoded(meters.raw) if asking else None,
+            counts=counted(self, phase),
         )  # fmt: skip
         await asyncio.get_running_loop().run_in_executor(None, self.channel.report, progress)
 

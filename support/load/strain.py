@@ -6,6 +6,7 @@ import time
 import psutil
 
 from support.load.tally import Tally
+from support.summary import MOST_BUSY, MOST_LAG_MS
 
 _EVERY_S = 0.01
 _MB = 1e6
@@ -24,6 +25,7 @@ class Strain:
         self._lag = Tally()
         self._handle: asyncio.TimerHandle | None = None
         self._due = 0.0
+        self._woken = self._late = 0
         self._began = (0.0, 0.0, 0.0)
 
     def rss_mb(self) -> float:
@@ -54,6 +56,11 @@ class Strain:
         passed = time.monotonic() - began
         return (time.thread_time() - thread_s) / passed if began and passed > 0 else 0.0
 
+    @property
+    def hinders(self) -> bool:
+        """Whether it has been too busy or too late until now for anybody to judge by it how fast something is."""
+        return self.busy_now() > MOST_BUSY or self._late * 100 > self._woken
+
     def look(self) -> None:
         """Notes the memory; to be called now and then."""
         self.peak_rss_mb = max(self.peak_rss_mb, self.rss_mb())
@@ -63,5 +70,8 @@ class Strain:
         self._handle = asyncio.get_running_loop().call_later(_EVERY_S, self._woke)
 
     def _woke(self) -> None:
-        self._lag.record(time.monotonic() - self._due)
+        lag_s = time.monotonic() - self._due
+        self._lag.record(lag_s)
+        self._woken += 1
+        self._late += lag_s * 1e3 > MOST_LAG_MS
         self._again()

@@ -1,5 +1,7 @@
 """RealTimeEventMonitor: hears every connection of this process, in scenarios and in one's own code.
 
+Of a load, also of one in other processes, it hears once a second what was counted until then: single events of it are
+told to nobody.
 Memory is bounded however long it listens: windows and histograms are kept, and the answers that are worth a look.
 """
 
@@ -12,6 +14,8 @@ from pathlib import Path
 import msgspec
 
 from support import tap
+from support.counts import Counts
+from support.course.counted import Counted
 from support.course.course import Course, Strand
 from support.course.summary import FailurePatterns, MonitoringSummary, explain, summarise
 from support.events import Event, Reading
@@ -39,6 +43,7 @@ class RealTimeEventMonitor:
         self.faults: list[Exception] = []
         self._course = Course(0.0 if same_clock else None)
         self._strands: dict[int, _Heard] = {}
+        self._loads: dict[object, Counted] = {}
         self._on_event: list[EventSeen] = []
         self._on_alert: list[Callable[[Alert], None]] = []
         self._alerts = Alerts(self._told)
@@ -97,11 +102,24 @@ class RealTimeEventMonitor:
             if heard is None:
                 heard = self._strands[id(source)] = _Heard(source, self._course.strand(source.scenario, source.epoch_s))
             heard.take(record, reading)
-            at = self._course.ended_at
         if self._on_event and isinstance(reading, Event):
             self._call(self._on_event, heard.person(record.connection), reading)
-        if at >= self._next_look:
-            self._next_look = at + _LOOK_S
+        self._look_again()
+
+    def counted(self, load: object, counts: Counts) -> None:
+        """What a load has counted (`support.tap.Listener`)."""
+        with self._lock:
+            known = self._loads.get(load)
+            if known is None:
+                known = self._loads[load] = Counted(self._course, str(load))
+            known.take(counts)
+            if counts.is_last:
+                del self._loads[load]
+        self._look_again()
+
+    def _look_again(self) -> None:
+        if self._course.ended_at >= self._next_look:
+            self._next_look = self._course.ended_at + _LOOK_S
             self.look()
 
     def finished(self, source: tap.Source) -> None:
@@ -155,7 +173,7 @@ class _Heard:
 def create_monitoring_session(
     name: str, output_dir: Path | str | None = None, limits: Limits | None = None
 ) -> Iterator[RealTimeEventMonitor]:
-    """Captures every connection that is opened inside it, whoever opens it.
+    """Captures every connection that is opened inside it, whoever opens it, and every load that is directed from there.
 
     With `output_dir`, alerts.log is written there as it happens, and monitoring_summary.json and failure_patterns.json
     at the end, also when the body raises. Raises OSError if that folder cannot be written.

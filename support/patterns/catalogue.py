@@ -37,6 +37,7 @@ class Occurrence(msgspec.Struct, frozen=True):
 
 
 _CRITICAL, _NORMAL = Severity.CRITICAL, Severity.NORMAL
+SLOW = "SUSTAINED_HIGH_LATENCY"
 # How long, in seconds, and from how many samples latency has to be above its threshold.
 SUSTAINED_S = 10.0
 SUSTAINED_SAMPLES = 50
@@ -55,7 +56,7 @@ def _rules(*rules: str) -> frozenset[str]:
 
 _ALL = (
     Pattern(
-        "SUSTAINED_HIGH_LATENCY", _CRITICAL, "Events keep coming late, not for a moment but for a while.",
+        SLOW, _CRITICAL, "Events keep coming late, not for a moment but for a while.",
         f"average above the target's threshold for {SUSTAINED_S:g} s on end, {SUSTAINED_SAMPLES} events or more",
         "Look at what the backend waits for in that time: event loop, database, model, a log that blocks.",
     ),

@@ -57,14 +57,21 @@ def detect(course: Course, limits: Limits, memory: Memory = Memory()) -> tuple[O
 def _of_findings(course: Course, name: str) -> Occurrence | None:
     pattern = PATTERNS[name]
     broken: list[tuple[str, Broken]] = [(rule, course.broken[rule]) for rule in course.broken if rule in pattern.rules]
-    answers = set().union(*(each.runs for _, each in broken))
-    if len(answers) < pattern.least:
+    answers = _answers([each for _, each in broken])
+    if answers < pattern.least:
         return None
     times = ", ".join(f"{rule} {each.times} times" for rule, each in sorted(broken))
     when = min(each.first_at for _, each in broken), max(each.last_at for _, each in broken)
     evidence = tuple(example for _, each in broken for example in each.examples)[:_EXAMPLES]
-    answer = "answer" if len(answers) == 1 else "answers"
-    return occurrence(name, f"{len(answers)} {answer}: {times}", when, evidence)
+    answer = "answer" if answers == 1 else "answers"
+    return occurrence(name, f"{answers} {answer}: {times}", when, evidence)
+
+
+def _answers(broken: Sequence[Broken]) -> int:
+    """In how many answers any of some rules was broken; of those of a load it is known for each rule alone."""
+    loads = {load for each in broken for load in each.under_load}
+    traced = set().union(*(each.runs for each in broken))
+    return len(traced) + sum(max(each.under_load.get(load, 0) for each in broken) for load in loads)
 
 
 def _sustained(course: Course, limits: Limits) -> Occurrence | None:

@@ -3,8 +3,9 @@
 - evidence/session.json: what was judged, and by which thresholds
 - evidence/ledger.jsonl: what was selected, and what became of it
 - evidence/traces/*.jsonl: every frame of every scenario
-- evidence/load/*.json: what came of many people at once: counts, histograms, and the first findings of each rule;
-  beside each the frames of these. Millions of frames are not kept, so that this is not judged again but believed.
+- evidence/load/*.json: what came of many people at once: counts, histograms, the first findings of each rule, and what
+  had been counted at moments on the way; beside each the frames of these findings. Millions of frames are not kept, so
+  that this is not judged again but believed.
 - evidence/watched/*.json: what probes saw of the target's memory, sample by sample
 - evidence/measurements.json: what the traces cannot show
 - evidence/baseline.json: the sessions before that it is held against

@@ -14,6 +14,7 @@ from support.patterns.catalogue import Occurrence
 from support.patterns.detect import Limits, Memory, detect
 from support.report.cut_matrix import CutCell, cut_cells
 from support.report.evidence import Ended, Evidence, Finished, Judged, Measurements, Selected
+from support.report.loads import gather
 from support.report.replay import Meter, Torn, replay
 from support.rules.isolation import Relation
 from support.verdict import Decision, Facts, Observed, Outcome, ScenarioResult, decide
@@ -126,6 +127,7 @@ def _judge(folder: Path) -> Judgement:
     measurements = _measurements(evidence, gaps)
     loads, watched = _believed(evidence, gaps)
     names = {key: selected.name for key, selected in ledger.selected.items()}
+    gather(course, loads, names)
     findings += [
         Attributed(offence.finding, names.get(load.scenario, load.scenario), offence.trace)
         for load in loads for offence in load.summary.convicting()

@@ -4,13 +4,14 @@ from statistics import median
 from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from support.course.course import Course
 from support.course.windows import Window, bucket_ms, percentiles_ms
-from support.histogram import Summary
+from support.criteria import Loaded, success_under_load
 from support.memory import MB, Slope, Watched, theil_sen
 from support.report.evidence import Measurements
+from support.report.loads import latency_in_words
 from support.report.palette import (
     BLUE,
     FAINT,
@@ -25,23 +26,22 @@ from support.report.palette import (
     plain_axes,
     title,
 )
+from support.summary import LEAST_SUCCESS
 from support.verdict import Observed, success_percent
 
 _HEIGHT_IN = 7.6
 _MOST_POINTS = 120
 _FEW_DECADES = 200.0
+_NOTHING = "nobody was connected in this session:\nthere was no conversation and no load"
 
 
 def draw_dashboard(
-    course: Course, observed: Observed, measurements: Measurements | None, watched: tuple[Watched, ...] = (), *,
-    latency_ms_avg: float, success_percent_least: float,
+    course: Course, observed: Observed, measurements: Measurements | None, watched: tuple[Watched, ...] = (),
+    loads: tuple[Loaded, ...] = (), *, latency_ms_avg: float, success_percent_least: float,
 ) -> Figure:  # fmt: skip
     """The sheet of a session. What was not measured says so where it would stand."""
     figure = blank(_HEIGHT_IN)
-    figures = observed.latency or observed.acknowledgement
-    of = "from the backend's stamp to the receipt" if observed.latency is not None else "from question to first event"
-    said = f"latency {of}: {_in_words(figures)}" if figures is not None else "no latency could be measured"
-    title(figure, "Performance of the session", said)
+    title(figure, "Performance of the session", latency_in_words(observed, loads))
     axes = figure.subplots(2, 3)
     figure.subplots_adjust(left=0.065, right=0.975, top=0.845, bottom=0.085, hspace=0.42, wspace=0.27)
     start = course.windows.start
@@ -53,21 +53,21 @@ def draw_dashboard(
     _throughput(axes[0][2], points, step)
     _people(axes[1][0], points)
     _memory(axes[1][1], measurements, watched)
-    _success(axes[1][2], observed, success_percent_least)
+    _success(axes[1][2], observed, loads, success_percent_least)
     return figure
-
-
-def _in_words(figures: Summary) -> str:
-    return (
-        f"average {figures.avg_ms:.1f} ms, p50 {figures.p50_ms:.1f}, p95 {figures.p95_ms:.1f}, "
-        f"p99 {figures.p99_ms:.1f}, max {figures.max_ms:.1f} ms, {figures.samples:,} samples"
-    )
 
 
 def _nothing(axis: Any, why: str) -> None:
     axis.text(0.5, 0.5, why, transform=axis.transAxes, ha="center", va="center", color=FAINT, fontsize=10, wrap=True)
     axis.set_xticks([])
     axis.set_yticks([])
+
+
+def _untimed(*windows: Window) -> str:
+    """Why there is no latency to show."""
+    if not any(window.messages for window in windows):
+        return _NOTHING
+    return "no event came of which it is known\nhow late it was"
 
 
 def _threshold(axis: Any, at: float, text: str, *, upright: bool = False) -> None:
@@ -80,13 +80,13 @@ def _log_labels(axis: Any, limits: tuple[float, float]) -> None:
     few = limits[1] < _FEW_DECADES * limits[0]
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,)))
     axis.set_major_formatter(lambda value, _: f"{value:g}")
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_locator(NullLocator())
 
 
 def _distribution(axis: Any, whole: Window, limit_ms: float) -> None:
     plain_axes(axis, "Latency of events")
     if not whole.samples:
-        _nothing(axis, "no sample")
+        _nothing(axis, _untimed(whole))
         return
     numbers = sorted(whole.delays)
     edges = [max(bucket_ms(number), 1e-3) for number in numbers]
@@ -110,7 +110,7 @@ def _percentiles(axis: Any, points: list[tuple[float, Window]], limit_ms: float)
     plain_axes(axis, "Latency over time")
     known = [(at, window) for at, window in points if window.samples]
     if not known:
-        _nothing(axis, "no sample")
+        _nothing(axis, _untimed(*(window for _, window in points)))
         return
     times = [at for at, _ in known]
     by_percent = list(zip(*(percentiles_ms(window.delays, (50, 95, 99)) for _, window in known), strict=True))
@@ -132,7 +132,7 @@ def _percentiles(axis: Any, points: list[tuple[float, Window]], limit_ms: float)
 def _throughput(axis: Any, points: list[tuple[float, Window]], step: float) -> None:
     plain_axes(axis, "Events each second")
     if not points:
-        _nothing(axis, "nothing came")
+        _nothing(axis, _NOTHING)
         return
     rates = [window.events / step for _, window in points]
     axis.bar([at for at, _ in points], rates, width=step, align="edge", color=SKY, edgecolor=BLUE, linewidth=0.3)
@@ -143,7 +143,7 @@ def _throughput(axis: Any, points: list[tuple[float, Window]], step: float) -> N
 def _people(axis: Any, points: list[tuple[float, Window]]) -> None:
     plain_axes(axis, "People")
     if not points:
-        _nothing(axis, "nobody came")
+        _nothing(axis, _NOTHING)
         return
     times = [at for at, _ in points]
     axis.step(times, [w.open_most for _, w in points], where="post", color=BLUE, linewidth=1.8, label="connections")
@@ -154,6 +154,7 @@ def _people(axis: Any, points: list[tuple[float, Window]]) -> None:
     axis.set_ylim(0, axis.get_ylim()[1] * 1.25 or 1.0)
     axis.set_xlabel("seconds since the session began", fontsize=9, color=FAINT)
     axis.set_ylabel("at most, at once", fontsize=9, color=FAINT)
+    axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     axis.yaxis.grid(visible=True, color=GRID)
     axis.legend(fontsize=8, frameon=False, loc="upper left", ncols=2, labelcolor=INK)
 
@@ -204,23 +205,32 @@ def _soak(axis: Any, points: list[tuple[float, float]], slope: Slope) -> None:
     axis.legend(fontsize=8, frameon=False, loc="lower right", labelcolor=INK)
 
 
-def _success(axis: Any, observed: Observed, least: float) -> None:
+def _success(axis: Any, observed: Observed, loads: tuple[Loaded, ...], least: float) -> None:
     plain_axes(axis, "Success")
-    rows = [
-        ("all of it", success_percent(observed), observed.expected_events + observed.connections_tried),
-        ("connections", _percent(observed.connections_made, observed.connections_tried), observed.connections_tried),
-        ("events", _percent(observed.arrived_events, observed.expected_events), observed.expected_events),
-    ]
-    if not rows[0][2]:
-        _nothing(axis, "nothing was asked")
+    wanted = observed.expected_events + observed.connections_tried
+    loaded = success_under_load(loads)
+    rows: list[tuple[str, float, int]] = []
+    if wanted:
+        rows += [
+            ("in conversations", success_percent(observed), wanted),
+            ("connections", _percent(observed.connections_made, observed.connections_tried),
+             observed.connections_tried),
+            ("events", _percent(observed.arrived_events, observed.expected_events), observed.expected_events),
+        ]  # fmt: skip
+    if loaded is not None:
+        rows.append(("under load", *loaded))
+    if not rows:
+        _nothing(axis, _NOTHING)
         return
-    axis.barh([name for name, _, _ in rows], [percent for _, percent, _ in rows], color=SKY, edgecolor=BLUE, height=0.5)
-    for row, (_, percent, of) in enumerate(rows):
-        axis.text(2, row, f"{rows[row][0]}: {percent:.2f} % of {of:,}", va="center", fontsize=9, color=INK)
+    axis.barh(range(len(rows)), [percent for _, percent, _ in rows], color=SKY, edgecolor=BLUE, height=0.5)
+    for row, (name, percent, of) in enumerate(rows):
+        axis.text(2, row, f"{name}: {percent:.2f} % of {of:,}", va="center", fontsize=9, color=INK)
     axis.set_yticks([])
-    _threshold(axis, least, f"required: {least:g} %", upright=True)
+    required = least if wanted else LEAST_SUCCESS
+    more = f", under load {LEAST_SUCCESS:g} %" if wanted and loaded is not None else ""
+    _threshold(axis, required, f"required: {required:g} %{more}", upright=True)
     axis.set_xlim(0, 104)
-    axis.set_ylim(-0.6, 3.0)
+    axis.set_ylim(-0.6 if rows[1:] else -1.5, len(rows) if rows[1:] else 2.0)
     axis.set_xlabel("% of what was expected", fontsize=9, color=FAINT)
     axis.legend(fontsize=8, loc="upper left", labelcolor=INK, facecolor=PAPER, frameon=False)
 

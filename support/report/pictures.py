@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from support.criteria import success_under_load
 from support.report.cut_picture import draw_cuts
 from support.report.evidence import write_whole
 from support.report.isolation_matrix import VISUALIZATIONS, draw_isolation
 from support.report.judge import Judgement
+from support.report.loads import latency_in_words
 from support.report.palette import inline, saved
 from support.report.performance_dashboard import draw_dashboard
 from support.report.session_timeline import draw_timeline
@@ -35,7 +37,7 @@ def draw_pictures(judgement: Judgement, folder: Path) -> list[Picture]:
     session, observed = judgement.session, judgement.observed
     timeline = draw_timeline(judgement.course)
     dashboard = draw_dashboard(
-        judgement.course, observed, judgement.measurements, judgement.watched,
+        judgement.course, observed, judgement.measurements, judgement.watched, judgement.loads,
         latency_ms_avg=session.latency_ms_avg, success_percent_least=session.success_percent,
     )  # fmt: skip
     drawn = []
@@ -72,12 +74,12 @@ def _timeline_in_words(judgement: Judgement) -> str:
 
 def _dashboard_in_words(judgement: Judgement) -> str:
     observed, measured = judgement.observed, judgement.measurements
-    latency = observed.latency or observed.acknowledgement
-    parts = [f"Success {success_percent(observed):.2f} %"]
-    if latency is not None:
-        parts.append(
-            f"latency {latency.avg_ms:.1f} ms on average, p95 {latency.p95_ms:.1f} ms, p99 {latency.p99_ms:.1f} ms"
-        )
+    parts = [latency_in_words(observed, judgement.loads)]
+    if observed.expected_events + observed.connections_tried:
+        parts.append(f"success {success_percent(observed):.2f} %")
+    loaded = success_under_load(judgement.loads)
+    if loaded is not None:
+        parts.append(f"success under load {loaded[0]:.2f} %")
     if measured is not None and measured.target_rss_mb_start is not None and measured.target_rss_mb_end is not None:
         parts.append(f"memory from {measured.target_rss_mb_start:.0f} to {measured.target_rss_mb_end:.0f} MB")
     return f"{', '.join(parts)}."

@@ -62,7 +62,9 @@ def draw_timeline(course: Course) -> Figure:
     guilty = sum(bool(lane.found) for lane in lanes)
     said = f"{whole.events:,} events of {whole.asked:,} questions"
     shown = f"; below, {len(lanes)} answers worth a look, {guilty} of them with findings" if lanes else ""
-    title(figure, "What people saw, and when", said + shown)
+    untold = whole.events - sum(whole.kinds)
+    loads = f"; {untold:,} of them under load, where single answers are only counted" if untold > 0 else ""
+    title(figure, "What people saw, and when", said + loads + shown)
     _legend(figure, height)
     strip = figure.add_axes((0.30, 1 - (_HEAD_IN + _STRIP_IN) / height, 0.675, _STRIP_IN / height))
     _strip(strip, course)
@@ -78,6 +80,7 @@ def _legend(figure: Figure, height: float) -> None:
         for colour, shape, name in MARKS.values()
     ]
     handles += [
+        Patch(facecolor=GRID, edgecolor=FAINT, hatch="...", label="of loads, any kind"),
         Patch(facecolor="#fbe3b5", edgecolor=ORANGE, label="a tool at work"),
         Patch(facecolor=PAPER, edgecolor=FAINT, hatch="////", label="silence of 1 s and more"),
         Line2D(
@@ -114,6 +117,13 @@ def _strip(axis: Any, course: Course) -> None:
                 linewidth=0.2, hatch=hatch,
             )  # fmt: skip
             bottom = [below + count for below, count in zip(bottom, counts, strict=True)]
+    untold = [max(window.events - sum(window.kinds), 0) / width for _, window in windows]
+    if any(untold):
+        axis.bar(
+            times, untold, width=width, bottom=bottom, align="edge", color=GRID, edgecolor=FAINT, linewidth=0.2,
+            hatch="...",
+        )  # fmt: skip
+        bottom = [below + count for below, count in zip(bottom, untold, strict=True)]
     top = max(bottom) or 1.0
     _above(axis, [t + width / 2 for t, (_, w) in zip(times, windows, strict=True) if w.findings], top * 1.12, "v")
     _above(axis, [t + width / 2 for t, (_, w) in zip(times, windows, strict=True) if w.dropped], top * 1.24, "x")

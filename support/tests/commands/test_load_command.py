@@ -27,7 +27,7 @@ def test_a_load_that_finds_nothing(tmp_path: Path) -> None:
 
     assert ran.code == 0, ran.out + ran.err
     assert result.keys() >= NAMES
-    assert (result["runs"], result["findings"], result["dropped"]) == (24, 0, 0)
+    assert (result["runs"], result["findings"], result["dropped"], result["patterns"]) == (24, 0, 0, [])
     assert result["checked_events"] >= 24 * 5
     assert result["latency"]["raw"]["samples"] == 24
     assert result["latency"]["corrected"] is None
@@ -53,6 +53,19 @@ def test_findings_block_and_their_frames_are_kept_without_tokens(tmp_path: Path)
     texts = "".join(path.read_text() for path in kept) + (tmp_path / "load.json").read_text() + ran.out
     assert "eyJ" not in texts
     assert "[token of " in texts
+
+
+def test_a_critical_pattern_is_told_at_once_and_blocks(tmp_path: Path) -> None:
+    arguments = ("--users", "8", "--duration", "2", "--defect", "connections_capped=4")
+    ran, result = load(tmp_path, *arguments)
+
+    assert ran.code == 1, ran.out + ran.err
+    assert [seen["pattern"] for seen in result["patterns"]] == ["CONNECTION_INSTABILITY"]
+    assert result["patterns"][0]["measured"] == "0 lines broken, 4 refused, of 8 tried"
+    told, last = ran.out.split("people  ", 1)[0], " ".join(ran.out.split()).rpartition("BLOCKED")[2]
+    assert "CONNECTION_INSTABILITY (critical): 0 lines broken, 4 refused, of 8 tried." in " ".join(told.split())
+    assert "CONNECTION_INSTABILITY: 0 lines broken, 4 refused, of 8 tried" in last
+    assert max(map(len, ran.out.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,27 @@ def test_days_fit_and_nothing_is_lost(moments: list[float]) -> None:
     assert sum(window.events for _, window in windows.joined(3600)) == len(moments)
 
 
+@given(st.lists(st.floats(0, 9_000, allow_nan=False), min_size=1, max_size=200))
+def test_moments_may_come_in_any_order(moments: list[float]) -> None:
+    windows = Windows()
+    for moment in moments:
+        window, begin, end = windows.at(1e9 + moment)
+        window.events += 1
+        assert begin <= 1e9 + moment < end
+
+    assert windows.total().events == len(moments)
+    assert len(list(windows)) <= MOST_WINDOWS
+    assert windows.start <= 1e9 + min(moments) < windows.start + windows.width_s or len(moments) > 1
+
+
+def test_their_number_is_bounded_backwards_as_well() -> None:
+    windows = Windows()
+    for second in range(2_000):
+        windows.at(1e9 - second)[0].events += 1
+
+    assert (len(list(windows)), windows.width_s, windows.total().events) == (501, 4.0, 2_000)
+
+
 def test_percentiles_of_a_known_distribution() -> None:
     window = Windows().at(0.0)[0]
     for ms in range(1, 101):

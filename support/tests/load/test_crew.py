@@ -15,6 +15,7 @@ import pytest
 from support.backend.launch import BackendProcess
 from support.load.crew import NoCluster, cluster, processes
 from support.load.engine import Conductor, State
+from support.monitor import create_monitoring_session
 from support.summary import merged
 from support.tests.commands.process import ROOT
 from support.tests.load.people import figures, plan
@@ -130,3 +131,13 @@ def test_merging_does_not_depend_on_the_order(backend: BackendProcess) -> None:
     assert (one.runs, one.events, one.expected_events) == (other.runs, other.events, other.expected_events)
     assert figures(one.raw) == figures(other.raw)
     assert merged([merged(parts[:2]), parts[2]]).raw == one.raw
+
+
+def test_a_load_whose_watch_fails_is_over_for_whoever_listens(backend: BackendProcess) -> None:
+    def fails(state: State) -> None:
+        raise ZeroDivisionError
+
+    with create_monitoring_session("x") as monitor:
+        with processes(1) as (executors, desk), pytest.raises(ZeroDivisionError):
+            Conductor(plan(backend.url, 2), executors, desk, fails).run()
+        assert not monitor._loads

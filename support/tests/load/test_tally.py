@@ -1,8 +1,11 @@
 """The tally is the histogram: the same buckets, the same figures."""
 
+from collections import Counter
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.course.windows import bucket
 from support.histogram import Histogram
 from support.load.tally import Tally
 
@@ -26,6 +29,17 @@ def test_the_figures_are_those_of_the_histogram(samples: list[float]) -> None:
     )  # fmt: skip
     assert abs(came.avg_ms - expected.avg_ms) <= 0.002 or expected.max_ms > 3_599_000
     assert ages.histogram().summary() == came
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(latencies, max_size=50))
+def test_it_is_known_in_coarse_buckets_as_well(samples: list[float]) -> None:
+    tally = Tally()
+    for sample in samples:
+        tally.record(sample)
+
+    expected = Counter(bucket(min(max(int(sample * 1e6), 1), 3_599_999_999)) for sample in samples)
+    assert tally.coarse() == dict(expected)
 
 
 def test_a_histogram_comes_back_from_its_text() -> None:

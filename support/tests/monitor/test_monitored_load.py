@@ -1,0 +1,120 @@
+"""A live monitor hears loads as well: real loads on a real backend, in this process and in others."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+import pytest
+
+from support.backend.launch import BackendProcess
+from support.course.summary import MonitoringSummary
+from support.load.crew import processes
+from support.load.engine import Conductor
+from support.monitor import Alert, create_monitoring_session
+from support.summary import Summary
+from support.tests.backend.people import ENVIRONMENT
+from support.tests.load.people import IMPATIENT, embedded, plan, run
+
+
+def assert_all_was_seen(seen: MonitoringSummary, came: Summary) -> None:
+    connections = seen.connections
+    assert (seen.questions, seen.events, seen.messages) == (came.asked, came.events, came.messages)
+    assert (connections.tried, connections.made) == (came.connections_tried, came.connections_made)
+    assert seen.latency is not None
+    assert seen.latency.samples == came.events
+
+
+def test_a_load_in_ones_own_asyncio_code(backend: BackendProcess) -> None:
+    made = plan(backend.url, 6, runs_each=None, duration_s=0.6, think_s=0.05)
+
+    async def own_code() -> Summary:
+        return await asyncio.to_thread(run, made)
+
+    with create_monitoring_session("x") as monitor:
+        came = asyncio.run(own_code())
+    before = monitor.summary()
+    run(plan(backend.url, 2))
+
+    assert_all_was_seen(before, came)
+    assert before.connections.open_most == 6
+    assert 1 <= before.answers_under_way_most <= 6
+    assert (before.connections.refused, before.connections.dropped, before.patterns, before.findings) == (0, 0, (), {})
+    assert sum(stretch.events > 0 for stretch in before.stretches) >= 2
+    assert monitor.summary() == before
+
+
+def test_shards_in_other_processes(backend: BackendProcess) -> None:
+    with create_monitoring_session("x") as monitor, processes(2) as (executors, desk):
+        came = Conductor(plan(backend.url, 6, own_process=True), executors, desk).run()
+
+    assert came.runs == 18
+    assert_all_was_seen(monitor.summary(), came)
+
+
+def test_two_loads_at_once_are_told_apart_and_added_up(backend: BackendProcess) -> None:
+    with create_monitoring_session("x") as monitor, ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(run, [plan(backend.url, 3, runs_each=4), plan(backend.url, 5, runs_each=4)])
+
+    seen = monitor.summary()
+    assert seen.questions == one.asked + other.asked == 32
+    assert seen.events == one.events + other.events
+
+
+@pytest.mark.parametrize(
+    ("defect", "values", "pattern"),
+    [
+        ("connections_capped=3", {}, "CONNECTION_INSTABILITY"),
+        ("dies_mid_run_without_a_word", {"budgets": IMPATIENT}, "CONNECTION_INSTABILITY"),
+        ("tool_completed_missing", {"budgets": IMPATIENT}, "MISSING_EVENT_SEQUENCES"),
+        ("broadcast_to_all", {}, "USER_ISOLATION_VIOLATION"),
+        ("silent_gap=1", {"budgets": IMPATIENT, "runs_each": 1}, "SILENT_STALLS"),
+    ],
+)
+def test_what_goes_wrong_under_load_is_a_pattern(defect: str, values: dict[str, Any], pattern: str) -> None:
+    told: list[Alert] = []
+    with BackendProcess.start([defect], env=ENVIRONMENT) as broken, create_monitoring_session("x") as monitor:
+        monitor.subscribe(on_alert=told.append)
+        run(plan(broken.url, 8, **values))
+
+    assert pattern in monitor.summary().patterns
+    assert [alert.pattern for alert in told if alert.level != "recovered"] == list(monitor.summary().patterns)
+
+
+def test_what_comes_after_the_last_answer_is_seen_as_well() -> None:
+    late = ["events_after_completed=200"]
+    with BackendProcess.start(late, env=ENVIRONMENT) as broken, create_monitoring_session("x") as monitor:
+        came = run(plan(broken.url, 8, runs_each=1))
+
+    assert_all_was_seen(monitor.summary(), came)
+    assert monitor.summary().patterns == ("ORDER_DISORDER",)
+
+
+def test_who_is_on_the_way_in_is_not_refused() -> None:
+    defects = ["handshake_slow=0.8"]
+    with BackendProcess.start(defects, env=ENVIRONMENT) as slow, create_monitoring_session("x") as monitor:
+        came = run(plan(slow.url, 8, runs_each=1))
+
+    assert_all_was_seen(monitor.summary(), came)
+    assert (monitor.summary().connections.refused, monitor.summary().patterns) == (0, ())
+
+
+@pytest.mark.parametrize("prompt", ["failing_tool", "failing_agent"])
+def test_answers_that_have_to_fail_are_no_errors(backend: BackendProcess, prompt: str) -> None:
+    with create_monitoring_session("x") as monitor:
+        came = run(plan(backend.url, 8, prompts=(prompt,)))
+
+    assert (came.runs, monitor.summary().errors, monitor.summary().patterns) == (24, 0, ())
+
+
+def test_answers_that_fail_are_a_burst_of_errors(backend: BackendProcess) -> None:
+    made = plan(backend.url, 8)
+    text = embedded(backend.url).question("failing_agent", "")
+    fails = (msgspec.structs.replace(made.guests[0].questions[0], text=text),)
+    guests = tuple(msgspec.structs.replace(guest, questions=fails) for guest in made.guests)
+
+    with create_monitoring_session("x") as monitor:
+        run(msgspec.structs.replace(made, guests=guests))
+
+    assert monitor.summary().errors == 24
+    assert monitor.summary().patterns == ("ERROR_BURST",)

@@ -1,0 +1,90 @@
+"""What the dashboard and the timeline say in words: of a session of loads, of one of conversations, and of neither."""
+
+from typing import Any
+
+import pytest
+from matplotlib.figure import Figure
+
+from support.course.course import Course
+from support.criteria import Loaded
+from support.report.performance_dashboard import draw_dashboard
+from support.report.session_timeline import draw_timeline
+from support.summary import Summary
+from support.tests.course.test_counted import gathered
+from support.tests.course.test_course import course_of
+from support.tests.report.test_loads import WHOLE, course
+from support.tests.rules.talk import asked
+from support.tests.test_criteria import of
+from support.verdict import Observed
+
+NOBODY = "nobody was connected in this session:\nthere was no conversation and no load"
+UNTIMED = "no event came of which it is known\nhow late it was"
+NO_MEMORY = "could not be read\n(the backend is not on this machine,\nor is not the suite's own)"
+LOAD = Loaded("stress/a.feature:7", "stress", "a load", Summary(**WHOLE, delivery=of(5.0)))
+
+
+def panels(figure: Figure) -> dict[str, tuple[list[str], int]]:
+    """The texts of each panel, and how many ticks it has."""
+    return {
+        axis.get_title(loc="left"): (
+            [text.get_text() for text in axis.texts], len(axis.get_xticks()) + len(axis.get_yticks())
+        )
+        for axis in figure.axes
+    }  # fmt: skip
+
+
+def dashboard(seen: Course, observed: Observed, *loads: Loaded) -> dict[str, Any]:
+    return panels(draw_dashboard(seen, observed, None, (), loads, latency_ms_avg=100.0, success_percent_least=95.0))
+
+
+def test_an_empty_panel_says_why_and_has_no_scale() -> None:
+    found = dashboard(Course(0.0), Observed())
+
+    panel = ([NOBODY], 0)
+    names = ("Latency of events", "Latency over time", "Events each second", "People", "Success")
+    assert found == {**dict.fromkeys(names, panel), "Memory of the backend": ([NO_MEMORY], 0)}
+
+
+def test_without_a_known_time_latency_says_so() -> None:
+    talk = asked().frame({"type": "pong", "nonce": "n"}).close()
+    found = dashboard(course_of(talk), Observed(connections_tried=1, connections_made=1, expected_events=5))
+
+    assert found["Latency of events"] == found["Latency over time"] == ([UNTIMED], 0)
+    assert found["Success"][0] == [
+        "in conversations: 16.67 % of 6",
+        "connections: 100.00 % of 1",
+        "events: 0.00 % of 5",
+    ]
+
+
+def test_a_session_of_loads_fills_every_panel() -> None:
+    found = dashboard(gathered(*course()), Observed(), LOAD)
+
+    assert found["Success"][0] == ["under load: 100.00 % of 1,025"]
+    assert [name for name, (texts, _) in found.items() if texts] == ["Memory of the backend", "Success"]
+    assert all(ticks > 2 for name, (_, ticks) in found.items() if name != "Memory of the backend")
+
+
+@pytest.mark.parametrize(
+    ("observed", "loads", "said"),
+    [
+        (Observed(), (), "No latency could be measured"),
+        (Observed(), (LOAD,), "Latency under load 5.0 ms on average, p95 5.0, p99 5.0 (1 samples)"),
+    ],
+)
+def test_the_title_says_how_late_events_came(observed: Observed, loads: tuple[Loaded, ...], said: str) -> None:
+    figure = draw_dashboard(Course(0.0), observed, None, (), loads, latency_ms_avg=100.0, success_percent_least=95.0)
+
+    assert [text.get_text() for text in figure.texts] == ["Performance of the session", said]
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        (gathered(*course()), "1,200 events of 200 questions; 1,200 of them under load, where single answers are only"),
+        (course_of(asked().answer().close()), "5 events of 1 questions; below, 1 answers worth a look, 0 of them"),
+    ],
+    ids=["load", "conversation"],
+)
+def test_the_timeline_says_what_was_only_counted(seen: Course, said: str) -> None:
+    assert draw_timeline(seen).texts[1].get_text().startswith(said)
