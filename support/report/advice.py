@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from support.report.unbegun import UNKNOWN
 from support.verdict import Status
 
 
@@ -74,4 +75,5 @@ def on_criterion(name: str, status: Status, session: str, environment: str) -> A
 
 
 def _filled(advice: Advice, session: str, environment: str) -> Advice:
-    return Advice(advice.causes, advice.command.format(session=session, environment=environment))
+    command = advice.command.format(session=session, environment=environment)
+    return Advice(advice.causes, command.replace(f" --environment {UNKNOWN}", ""))
