@@ -1,6 +1,7 @@
 """The folder of a real run: each file of the tree is there, nothing else is, and each is as its schema says."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,25 @@ def test_the_junit_file_is_of_the_form_that_pipelines_show(ran: Ran) -> None:
     ), "pipelines take two of one name for one"
     root_of_the_suite = Path(__file__).resolve().parents[3]
     assert all((root_of_the_suite / str(case.get("file"))).is_file() for case in scenarios)
+
+
+@pytest.mark.parametrize("seed", ["0", "1", "2"])
+def test_it_is_judged_the_same_to_the_byte_in_any_process(ran: Ran, tmp_path: Path, seed: str) -> None:
+    """Sets have another order in each process; no text may depend on it."""
+    copy = shutil.copytree(ran.session, tmp_path / ran.session.name)
+    (copy / "comprehensive_validation_report.json").unlink()
+
+    again = greenlight(tmp_path, "verdict", ran.session.name, env={"PYTHONHASHSEED": seed})
+
+    assert again.code == ran.code
+    for name in ("comprehensive_validation_report.json", "junit.xml", "monitoring/failure_patterns.json"):
+        assert (copy / name).read_bytes() == (ran.session / name).read_bytes(), name
+
+
+def test_whoever_may_enter_the_folder_may_read_it(ran: Ran) -> None:
+    modes = {path.stat().st_mode & 0o777 for path in ran.session.rglob("*") if path.is_file()}
+
+    assert len(modes) == 1
 
 
 def _parts(path: Path) -> Iterator[Any]:
