@@ -1,5 +1,6 @@
 """Killed without a warning, at any moment: the folder can be read, nothing is approved, and the history is intact."""
 
+import contextlib
 import json
 import os
 import random
@@ -63,17 +64,34 @@ def test_a_folder_in_which_nothing_stands_yet_is_inconclusive(tmp_path: Path) ->
     assert before.code == 0
 
 
+def test_the_processes_of_a_load_end_with_it(tmp_path: Path) -> None:
+    with started(tmp_path, "load", "--users", "4", "--duration", "60", "--processes", "2") as process:
+        load = psutil.Process(process.pid)
+        # The backend, the manager, two shards, and what multiprocessing keeps beside them.
+        wait_for(lambda: len(load.children(recursive=True)) >= 5, "the crew")
+        _kill(process, load.children(recursive=True))
+
+
 def _killed(folder: Path, at_s: float) -> None:
     """Starts a run and kills it after so many seconds; what it had started ends by itself."""
     with started(folder, *RUN) as process:
         try:
             process.wait(at_s)
         except subprocess.TimeoutExpired:
-            left = psutil.Process(process.pid).children(recursive=True)
-            process.kill()
-            process.wait()
-            wait_for(lambda: not [each for each in left if _runs(each)], "the backend's end", 5)
+            _kill(process, psutil.Process(process.pid).children(recursive=True))
     assert "Traceback" not in "".join(said(folder))
+
+
+def _kill(process: "subprocess.Popen[bytes]", begun: list[psutil.Process]) -> None:
+    """Kills it without a warning; what it had begun ends by itself."""
+    process.kill()
+    process.wait()
+    try:
+        wait_for(lambda: not [each for each in begun if _runs(each)], "the end of what it had begun", 5)
+    finally:
+        for each in begun:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
 
 
 def _runs(process: psutil.Process) -> bool:
