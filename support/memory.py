@@ -113,7 +113,9 @@ def _soak(watched: Watched, samples: list[Sample], most_mb: float) -> Verdictlet
     slope = theil_sen(descriptors)
     if slope is not None and slope.low > 0 and descriptors[-1][1] - descriptors[0][1] > SPARE_DESCRIPTORS:
         faults.append(f"descriptors grew from {descriptors[0][1]:.0f} to {descriptors[-1][1]:.0f}")
-    return Verdictlet(measured, tuple(faults), samples=len(warm))
+    # A backend that does nothing fills up with nothing.
+    idle = "" if done or faults else f"no {watched.unit} ended while it was watched"
+    return Verdictlet(measured, tuple(faults), idle, samples=len(warm))
 
 
 def _growth_mb(points: list[tuple[float, float]]) -> float:

@@ -334,7 +334,9 @@ def _reason(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
         shown = f"{five} observed" if due else "no question needed a tool"
         return f"{accepted}{passed} scenarios passed, {shown}, no rule objected.{beyond}"
     wanted = Status.FAILED if verdict is Verdict.BLOCKED else Status.INCONCLUSIVE
-    parts = [f"{c.id}: {c.measured} (required: {c.threshold})" for c in criteria if c.status is wanted]
+    # Where evidence is missing, that is why the others are unknown, so it is said first.
+    worst_first = sorted(criteria, key=lambda c: verdict is not Verdict.BLOCKED and c.id != "EVIDENCE")
+    parts = [f"{c.id}: {c.measured} (required: {c.threshold})" for c in worst_first if c.status is wanted]
     if verdict is Verdict.BLOCKED and facts.findings:
         parts.insert(0, _first_findings(facts.findings))
     elif verdict is Verdict.BLOCKED:

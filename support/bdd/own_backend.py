@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 
 from support.access import NotReady, Unreachable, check_health
 from support.backend.launch import BackendFailed, BackendProcess
+from support.bdd.leftovers import data_folder
 from support.targets.model import Target
 
 _START_S = 15.0
@@ -58,7 +58,7 @@ class OwnBackend:
     @classmethod
     def embedded(cls, defects: Sequence[str], environ: Mapping[str, str]) -> "OwnBackend":
         """The embedded backend, with data that outlives its processes."""
-        data = Path(tempfile.mkdtemp(prefix="greenlight-backend-"))
+        data = data_folder()
         return cls(
             lambda port: BackendProcess.start(defects, env=environ, port=port, timeout_s=_START_S, data=data), data
         )

@@ -119,6 +119,8 @@ class SuiteRunner(Runner):
             progress.failed(self._fault)
             return True
         finally:
+            if suite.begun:
+                self._claim_results(suite)
             for caveat in suite.caveats:
                 progress.warn(caveat)
         for scenario in selected:
@@ -128,8 +130,6 @@ class SuiteRunner(Runner):
             return True
         progress.running(suite.target.name, suite.target.url, len(selected))
         self._held.enter_context(alerting(suite, progress.alert))
-        self.results_dir = self._held.enter_context(claimed(ALLURE_RESULTS, suite.folder / ALLURE_RESULTS))
-        clear_results(self.results_dir)
         self._allure = AllureFormatter(StreamOpener(filename=str(self.results_dir)), self.config)
         self._allure.results.hold()
         self.formatters.append(self._allure)
@@ -144,6 +144,14 @@ class SuiteRunner(Runner):
         self.step_registry = ConcludingRegistry(self.step_registry or the_step_registry)
         failed = super().run_model(self.features)
         return failed or hooks.failed
+
+    def _claim_results(self, suite: Suite) -> None:
+        """From here on Allure's results are those of this session, also where no scenario of it comes to run."""
+        self.results_dir = self._held.enter_context(claimed(ALLURE_RESULTS, suite.folder / ALLURE_RESULTS))
+        clear_results(self.results_dir)
+        facts = suite.evidence.session()
+        shown = {"session": facts.session_id, "environment": facts.environment, "url": facts.url, **facts.versions}
+        write_environment(self.results_dir, shown)
 
     def _unwritable(self, plan: Plan, suite: Suite, error: OSError) -> None:
         """The disk says no. What lacks its last line is inconclusive; where nothing could begin, the user must help."""
@@ -162,8 +170,6 @@ class SuiteRunner(Runner):
         if self._allure is not None:
             files = [self.results_dir / name for name in self._allure.files_written]
             keys = tuple(str(json.loads(file.read_bytes())["fullName"]) for file in files)
-            facts = suite.evidence.session()
-            write_environment(self.results_dir, {"environment": facts.environment, "url": facts.url, **facts.versions})
             write_categories(self.results_dir)
             write_executor(self.results_dir, suite.plan.environ)
         suite.evidence.measured(suite.own_load.so_far())

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from support.report.allure_page import Rendered, render_html
-from support.report.allure_results import Verdict, write_verdict
+from support.report.allure_results import Verdict, session_of, write_verdict
 from support.report.isolation_matrix import VISUALIZATIONS
 from support.report.judge import Judgement
 from support.report.page import PAGE
@@ -16,6 +16,7 @@ from support.report.pictures import DASHBOARD, TIMELINE
 from support.report.run_report import REPORT
 from support.verdict import Status
 
+RESULTS = Path("allure-results")
 _STATUS = {Status.PASSED: "passed", Status.FAILED: "failed", Status.INCONCLUSIVE: "broken"}
 _ATTACHED = (
     ("What people saw, and when", VISUALIZATIONS / TIMELINE, "image/png"),
@@ -25,15 +26,17 @@ _ATTACHED = (
 )
 
 
-def allure_page(
-    judgement: Judgement, results_dir: Path, folder: Path, console: Console, options: argparse.Namespace
-) -> None:
-    """The HTML report beside the verdict, where Allure is installed or may be fetched; else one line says how."""
+def into_results(judgement: Judgement, folder: Path, console: Console) -> None:
+    """Adds the verdict to Allure's results, where those of this session are still there."""
     session, decision = judgement.session, judgement.decision
+    ours = (each for each in (folder / RESULTS, RESULTS) if session_of(each) == session.session_id)
+    results_dir = next(ours, None)
+    if results_dir is None:
+        return
     began = session.started_epoch_s
     ended = judgement.ended.epoch_s if judgement.ended is not None else time.time()
     entry = Verdict(
-        session.environment, decision.verdict.value, decision.reason, began, ended,
+        session.session_id, session.environment, decision.verdict.value, decision.reason, began, ended,
         [(c.id, _STATUS[c.status], c.measured, c.threshold) for c in decision.criteria],
         [(name, folder / path, kind) for name, path, kind in _ATTACHED],
     )  # fmt: skip
@@ -41,6 +44,10 @@ def allure_page(
         write_verdict(results_dir, entry)
     except OSError as error:
         console.print(f"[yellow]the verdict is not in Allure's results: {escape(str(error))}[/]", highlight=False)
+
+
+def allure_page(results_dir: Path, folder: Path, console: Console, options: argparse.Namespace) -> None:
+    """The HTML report beside the verdict, where Allure is installed or may be fetched; else one line says how."""
     history = options.output_dir / "allure-history.jsonl"
     made = render_html(results_dir, folder / "allure-report.html", history, may_download=options.allure)
     said = str(made.html) if isinstance(made, Rendered) else f"no HTML report: {made.reason}"

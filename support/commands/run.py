@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
     from support.bdd.progress import Progress  # noqa: PLC0415
     from support.bdd.runner import SuiteRunner  # noqa: PLC0415
     from support.bdd.suite import Plan  # noqa: PLC0415
-    from support.commands.allure import allure_page  # noqa: PLC0415
+    from support.commands.allure import allure_page, into_results  # noqa: PLC0415
     from support.commands.leave import hold_against  # noqa: PLC0415
     from support.commands.show import conclude  # noqa: PLC0415
 
@@ -54,7 +54,8 @@ def run(options: argparse.Namespace) -> int:
     except OSError as error:
         console.print(f"[yellow]no baseline: {escape(error.strerror or str(error))}[/]", highlight=False)
     judgement = conclude(runner.suite.folder, console, options)
-    allure_page(judgement, runner.results_dir, runner.suite.folder, console, options)
+    into_results(judgement, runner.suite.folder, console)
+    allure_page(runner.results_dir, runner.suite.folder, console, options)
     code = judgement.decision.verdict.exit_code
     return INTERRUPTED if runner.interrupted in ("SIGINT", "SIGTERM") else code
 

@@ -7,8 +7,10 @@ Each gives as many executors as there are shards, and the desk that reaches all 
 
 import contextlib
 import multiprocessing
+import os
 import queue
 import signal
+import threading
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -47,11 +49,11 @@ def processes(count: int) -> Iterator[Crew]:
     context = multiprocessing.get_context("spawn")
     manager = SyncManager(ctx=context)
     # Ctrl-C reaches the whole group; it is for the director, who then tells the others.
-    manager.start(_ignore_interrupts)
+    manager.start(_belong_to_the_director)
     try:
         with contextlib.ExitStack() as stack:
             pools: list[Executor] = [
-                stack.enter_context(ProcessPoolExecutor(1, mp_context=context, initializer=_ignore_interrupts))
+                stack.enter_context(ProcessPoolExecutor(1, mp_context=context, initializer=_belong_to_the_director))
                 for _ in range(count)
             ]
             yield pools, _ManagerDesk(manager)
@@ -59,8 +61,17 @@ def processes(count: int) -> Iterator[Crew]:
         manager.shutdown()
 
 
-def _ignore_interrupts() -> None:
+def _belong_to_the_director() -> None:
+    """In a process of the crew: interrupts are for the director, and where that is killed, nobody is needed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    director = multiprocessing.parent_process()
+    if director is not None:
+        threading.Thread(target=_leave_with, args=(director,), daemon=True, name="greenlight-director").start()
+
+
+def _leave_with(director: Any) -> None:
+    director.join()
+    os._exit(1)
 
 
 class _ManagerChannel:

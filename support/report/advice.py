@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from support.report.unbegun import UNKNOWN
 from support.verdict import Status
 
 
@@ -59,6 +60,18 @@ _BY_CRITERION: dict[str, Advice] = {
         "greenlight run --environment {environment}",
     ),
 }
+# Why something cannot be told has other causes than why it is broken.
+_BY_UNKNOWN: dict[str, Advice] = {
+    "SCENARIOS": Advice(("the run ended early", "the tags match nothing", "see the first that is broken"), _VERBOSE),
+    "COMPLETENESS": Advice(("no question that needs a tool was answered",), _DOCTOR),
+    "SUCCESS": Advice(("nobody came so far as to ask",), _DOCTOR),
+    "ISOLATION": Advice(
+        ("people never saw their own secret, so that nothing shows whether others would have", "answers end early"),
+        _VERBOSE),
+    "RECOVERY": Advice(("no line was cut", "nobody came back"), _VERBOSE),
+    "MEMORY": Advice(("nothing shows the backend's memory", "it was watched for too short a time"), _DOCTOR),
+    "PATTERNS": Advice(("nothing was received",), _DOCTOR),
+}  # fmt: skip
 
 
 def on_rule(rule: str, session: str, environment: str) -> Advice:
@@ -70,8 +83,11 @@ def on_criterion(name: str, status: Status, session: str, environment: str) -> A
     """Advice on a criterion that is not met; None for one that is."""
     if status is Status.PASSED:
         return None
+    if status is Status.INCONCLUSIVE and name in _BY_UNKNOWN:
+        return _filled(_BY_UNKNOWN[name], session, environment)
     return _filled(_BY_CRITERION.get(name, _BY_CRITERION["SCENARIOS"]), session, environment)
 
 
 def _filled(advice: Advice, session: str, environment: str) -> Advice:
-    return Advice(advice.causes, advice.command.format(session=session, environment=environment))
+    command = advice.command.format(session=session, environment=environment)
+    return Advice(advice.causes, command.replace(f" --environment {UNKNOWN}", ""))

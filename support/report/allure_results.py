@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
-from uuid import uuid4
+from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from allure_commons import hookimpl
 from allure_commons.logger import AllureFileLogger
@@ -37,9 +37,10 @@ _CATEGORIES = [
 class Verdict(NamedTuple):
     """What a verdict is shown by; times are seconds since the epoch.
 
-    `criteria`: (id, Allure's status, measured, threshold); `attachments`: (name, file, media type).
+    `session`: its id. `criteria`: (id, Allure's status, measured, threshold); `attachments`: (name, file, media type).
     """
 
+    session: str
     target: str
     verdict: str
     reason: str
@@ -151,6 +152,15 @@ def write_environment(results_dir: str | Path, mapping: Mapping[str, object]) ->
     write_text(_folder(results_dir) / "environment.properties", "".join(lines))
 
 
+def session_of(results_dir: str | Path) -> str:
+    """The session that wrote these results, as environment.properties says; "" where that is not known."""
+    try:
+        lines = (Path(results_dir) / "environment.properties").read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeError):
+        return ""
+    return next((line.removeprefix("session=") for line in lines if line.startswith("session=")), "")
+
+
 def _property(text: str, special: str = "") -> str:
     escaped = "".join(f"\\{each}" if each in special or each == "\\" else each for each in scrub(text))
     return escaped.replace("\n", "\\n").replace("\r", "\\r")
@@ -196,9 +206,12 @@ def write_executor(results_dir: str | Path, environment: Mapping[str, str], repo
 
 
 def write_verdict(results_dir: str | Path, entry: Verdict) -> None:
-    """Adds the verdict as an entry of its own beside the scenarios; it stands first, as the epic "Verdict"."""
+    """Adds the verdict as an entry of its own beside the scenarios; it stands first, as the epic "Verdict".
+
+    A session has one verdict: that of a later judgement takes the place of an earlier one.
+    """
     folder = _folder(results_dir)
-    key = uuid4().hex
+    key = uuid5(NAMESPACE_URL, entry.session).hex
     attachments: list[dict[str, str]] = []
     for name, path, kind in entry.attachments:
         if path.is_file():

@@ -12,10 +12,10 @@
 """
 
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import msgspec
 
@@ -202,15 +202,16 @@ def _renamed(summary: Summary, name: str) -> Summary:
 def write_whole(path: Path, data: bytes | str) -> None:
     """Writes a file whole or not at all, also when the disk fills or the process is killed in between."""
     content = data.encode() if isinstance(data, str) else data
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    # Not by tempfile, whose files nobody but their owner may read: whoever may enter the folder may read the verdict.
+    partial = path.with_name(f".{path.name}.{uuid4().hex[:12]}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with partial.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(path)
+        partial.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
         raise
 
 

@@ -19,14 +19,22 @@ _LONGEST_TITLE = 38
 
 def isolation_sheet(relations: Sequence[Relation]) -> Sheet:
     """The sheet of these scenarios; at least one."""
-    saw = sum(len(relation.saw) for relation in relations)
-    watched = sum(relation.pairs for relation in relations)
-    said = f"{saw} times somebody saw something of somebody else" if saw else "nobody saw anything of anybody else"
-    people = max(len(relation.people) for relation in relations)
     return Sheet(
-        "Who could see whom", f"{said}, in {watched:,} pairs of {people} people and fewer", _LEGEND,
-        "who looked", "at whom", [_grid(relation) for relation in relations],
+        "Who could see whom", in_words(relations), _LEGEND, "who looked", "at whom",
+        [_grid(relation) for relation in relations],
     )  # fmt: skip
+
+
+def in_words(relations: Sequence[Relation]) -> str:
+    """What these scenarios have shown, in one line that does not claim more than was seen."""
+    saw = sum(len(relation.saw) for relation in relations)
+    watched, unproven = sum(r.pairs for r in relations), sum(len(r.unproven) for r in relations)
+    if not saw and not watched:
+        return "nothing can be said: nobody was seen to see their own secret"
+    people = max(len(relation.people) for relation in relations)
+    said = f"{saw:,} times somebody saw something of somebody else" if saw else "nobody saw anything of anybody else"
+    beyond = f"; {unproven} times nothing can be said, since the own secret was never seen" if unproven else ""
+    return f"{said}, in {watched:,} pairs of {people} people and fewer{beyond}"
 
 
 def draw_isolation(relations: Sequence[Relation], folder: Path) -> Path:

@@ -16,6 +16,7 @@ from support.report.cut_matrix import CutCell, cut_cells
 from support.report.evidence import Ended, Evidence, Finished, Judged, Measurements, Selected
 from support.report.loads import gather
 from support.report.replay import Meter, Torn, replay
+from support.report.unbegun import unbegun
 from support.rules.isolation import Relation
 from support.verdict import Decision, Facts, Observed, Outcome, ScenarioResult, decide
 from support.wire.profile import Profile
@@ -159,7 +160,7 @@ def _judge(folder: Path) -> Judgement:
 
 def _opened(evidence: Evidence, folder: Path) -> tuple[Judged, Profile]:
     try:
-        session = evidence.session()
+        session = unbegun(folder) or evidence.session()
     except OSError as error:
         came = error.strerror or str(error)
         raise NoEvidence(f"{folder}: expected a session folder with evidence/session.json: {came}") from error

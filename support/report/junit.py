@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from support.report.brief import brief
 from support.report.evidence import write_whole
 from support.report.judge import Judgement
 from support.verdict import Criterion, Outcome, ScenarioResult, Status, in_one_line
 
 JUNIT = "junit.xml"
+_MOST_LINES = 40
 # What XML 1.0 has no place for (section 2.2).
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -50,7 +52,7 @@ def _scenario(suite: ET.Element, scenario: ScenarioResult, took_s: float) -> Non
         suite, "testcase", name=_clean(scenario.name), classname=classname,
         file=_clean(f"features/{place}"), line=line or "1", time=f"{took_s:.3f}",
     )  # fmt: skip
-    reason, short = _clean(scenario.reason), _clean(in_one_line(scenario.reason))
+    reason, short = _clean(brief(scenario.reason, _MOST_LINES)), _clean(in_one_line(scenario.reason))
     if scenario.outcome is Outcome.FAILED:
         ET.SubElement(case, "failure", message=short, type="failed").text = reason
     elif scenario.outcome in (Outcome.BROKEN, Outcome.NOT_RUN):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,17 +11,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from support.findings import printable, printable_lines
 from support.report.advice import Advice, on_criterion, on_rule
+from support.report.brief import brief
 from support.report.evidence import write_whole
 from support.report.excerpt import Row, excerpt
 from support.report.judge import Attributed, Judgement
 from support.report.pictures import Picture
 from support.rules.canary_words import named
-from support.verdict import CATEGORIES, Criterion, Outcome, Status, Verdict
+from support.verdict import CATEGORIES, Criterion, Outcome, ScenarioResult, Status, Verdict
 from support.wire.profile import Profile
 
 PAGE = "verdict.html"
 _MOST_CONVERSATIONS = 40
 _MOST_OF_A_RULE = 3
+_MOST_LINES = 12
 _IN_WORDS = {
     Verdict.APPROVED: "This may be released.",
     Verdict.BLOCKED: "This must not be released.",
@@ -60,6 +63,9 @@ def render(judgement: Judgement, folder: Path, pictures: Sequence[Picture], tren
         loader=PackageLoader("support.report"), autoescape=True, undefined=StrictUndefined, finalize=_visible
     )
     environment.filters["printable"] = printable
+    environment.filters["brief"] = partial(brief, most=_MOST_LINES)
+    checklist = _checklist(decision.criteria)
+    worst = "broken" if decision.verdict is Verdict.BLOCKED else "unknown"
     name = _as_named(folder)
     begun = datetime.fromtimestamp(session.started_epoch_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
     return environment.get_template("verdict.html.j2").render(
@@ -67,10 +73,11 @@ def render(judgement: Judgement, folder: Path, pictures: Sequence[Picture], tren
         begun=begun, took=_took(judgement),
         criteria=[(c, _STATUS[c.status], on_criterion(c.id, c.status, name, session.environment))
                   for c in decision.criteria],
-        checklist=_checklist(decision.criteria), pictures=pictures, patterns=judgement.patterns,
+        checklist=checklist, worst=worst, open=[text for text, state, _ in checklist if state == worst],
+        pictures=pictures, patterns=judgement.patterns,
         rules=_shown(judgement, folder), findings=len(judgement.findings), categories=_categories(judgement),
-        failed=_concerned(judgement, Outcome.FAILED, Outcome.BROKEN, Outcome.NOT_RUN),
-        unexercised=_concerned(judgement, Outcome.NOT_EXERCISED),
+        failed=_by_category(_concerned(judgement, Outcome.FAILED, Outcome.BROKEN, Outcome.NOT_RUN)),
+        unexercised=_by_reason(_concerned(judgement, Outcome.NOT_EXERCISED)), outcomes=_outcomes(judgement),
         unexamined=[each for each in CATEGORIES if each not in session.wanted], observed=judgement.observed,
         measurements=judgement.measurements, trend=trend, relations=judgement.relations,
         begin=judgement.course.windows.start,
@@ -121,8 +128,28 @@ def _categories(judgement: Judgement) -> list[tuple[str, dict[str, int]]]:
     return list(rows.items())
 
 
-def _concerned(judgement: Judgement, *outcomes: Outcome) -> list[Any]:
+def _concerned(judgement: Judgement, *outcomes: Outcome) -> list[ScenarioResult]:
     return [scenario for scenario in judgement.scenarios if scenario.outcome in outcomes]
+
+
+def _by_category(scenarios: Sequence[ScenarioResult]) -> dict[str, list[ScenarioResult]]:
+    of: dict[str, list[ScenarioResult]] = {}
+    for scenario in scenarios:
+        of.setdefault(scenario.category, []).append(scenario)
+    return of
+
+
+def _by_reason(scenarios: Sequence[ScenarioResult]) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = {}
+    for scenario in scenarios:
+        names.setdefault(scenario.reason, []).append(scenario.name)
+    return names
+
+
+def _outcomes(judgement: Judgement) -> list[Outcome]:
+    """What came of any scenario: the columns of a table that shows nothing but zeros otherwise."""
+    seen = {scenario.outcome for scenario in judgement.scenarios}
+    return [outcome for outcome in Outcome if outcome in seen or outcome in (Outcome.PASSED, Outcome.FAILED)]
 
 
 def _shown(judgement: Judgement, folder: Path) -> list[Shown]:

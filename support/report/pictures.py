@@ -1,6 +1,7 @@
 """The pictures of a session: as files for whoever wants to pass them on, and as parts of its page."""
 
 import base64
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +9,7 @@ from typing import NamedTuple
 from support.criteria import success_under_load
 from support.report.cut_picture import draw_cuts
 from support.report.evidence import write_whole
-from support.report.isolation_matrix import VISUALIZATIONS, draw_isolation
+from support.report.isolation_matrix import VISUALIZATIONS, draw_isolation, in_words
 from support.report.judge import Judgement
 from support.report.loads import latency_in_words
 from support.report.palette import inline, saved
@@ -18,6 +19,7 @@ from support.verdict import success_percent
 
 TIMELINE = "session_event_timeline.png"
 DASHBOARD = "session_performance_dashboard.png"
+_MOST_PAIRS = 6
 # What other parts of the suite draw into the folder is shown as well, under these names or its file's.
 _NAMES = {"isolation_matrix": "Who could see whom", "cut_matrix": "What became of answers whose line was cut"}
 
@@ -59,7 +61,7 @@ def _others(folder: Path, judgement: Judgement) -> Iterator[Picture]:
         if path.name in (TIMELINE, DASHBOARD):
             continue
         name = _NAMES.get(path.stem, path.stem.replace("_", " ").capitalize())
-        said = _isolation_in_words(judgement) if path.stem == "isolation_matrix" else name
+        said = _IN_WORDS[path.stem](judgement) if path.stem in _IN_WORDS else "Drawn by another part of the suite."
         data = base64.b64encode(path.read_bytes()).decode()
         yield Picture(name, f"{VISUALIZATIONS}/{path.name}", said, f'<img alt="" src="data:image/png;base64,{data}">')
 
@@ -86,5 +88,21 @@ def _dashboard_in_words(judgement: Judgement) -> str:
 
 
 def _isolation_in_words(judgement: Judgement) -> str:
-    saw = [f"{one} saw something of {other}" for relation in judgement.relations for one, other in relation.saw]
-    return f"{'; '.join(saw[:12])}." if saw else "Nobody saw anything of anybody else."
+    pairs = dict.fromkeys(pair for relation in judgement.relations for pair in relation.saw)
+    if not pairs:
+        return f"{in_words(judgement.relations).capitalize()}."
+    if len(pairs) <= _MOST_PAIRS:
+        return f"{'; '.join(f'{one} saw something of {other}' for one, other in pairs)}."
+    lookers, seen = len({one for one, _ in pairs}), len({other for _, other in pairs})
+    scenarios = sum(bool(relation.saw) for relation in judgement.relations)
+    return f"{lookers} people saw something of {seen} others, in {scenarios} of {len(judgement.relations)} scenarios."
+
+
+def _cuts_in_words(judgement: Judgement) -> str:
+    rules = Counter(rule for cell in judgement.cells for rule in cell.rules)
+    broken = sum(bool(cell.rules) for cell in judgement.cells)
+    which = f": {', '.join(f'{rule} {times} times' for rule, times in rules.most_common())}" if rules else ""
+    return f"{broken or 'None'} of {len(judgement.cells)} cuts broke a promise{which}."
+
+
+_IN_WORDS = {"isolation_matrix": _isolation_in_words, "cut_matrix": _cuts_in_words}

@@ -155,7 +155,8 @@ def _lanes(axis: Any, lanes: Sequence[Lane]) -> None:
     axis.set_yticks(range(len(lanes)), [_label(lane) for lane in lanes], fontsize=8)
     for label, lane in zip(axis.get_yticklabels(), lanes, strict=True):
         label.set_color(VERMILION if lane.found else INK)
-    axis.tick_params(axis="y", length=0)
+    # The first mark of an answer stands on the axis: names keep away from it.
+    axis.tick_params(axis="y", length=0, pad=9)
     axis.xaxis.grid(visible=True, color=GRID)
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.set_xlabel(scale, fontsize=9, color=FAINT)
@@ -194,7 +195,7 @@ def _lane(axis: Any, lane: Lane, row: int) -> None:
         axis.annotate(
             rules, (at, row), xytext=(-9 if late else 9, 0), textcoords="offset points", fontsize=7.5, color=VERMILION,
             va="center", ha="right" if late else "left", zorder=6,
-            bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.8, "alpha": 0.85},
+            bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1.2},
         )  # fmt: skip
 
 

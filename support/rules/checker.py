@@ -173,7 +173,8 @@ class ConnectionChecker:
         if isinstance(reading, Foreign | Ignored):
             return
         owners, person = self.book.owners, self.person
-        for word in owners.keys() & data.translate(_WORDS).split():
+        # In an order that is the same wherever it is judged again; of several, only the first is told.
+        for word in sorted(owners.keys() & data.translate(_WORDS).split()):
             if owners[word] == person:
                 continue
             other = named_in(self.book, person, word.decode())

@@ -70,6 +70,12 @@ def test_too_few_samples_tell_nothing() -> None:
     assert judge_watch(blind, 500).unknown == "no way to look"
 
 
+def test_a_backend_that_answers_nothing_has_not_shown_that_it_does_not_fill_up() -> None:
+    found = judge_watch(soak([60.0] * 40, runs_each=0), 500)
+
+    assert (found.faults, found.unknown) == ((), "no run ended while it was watched")
+
+
 def churn(rss_mb: list[float], descriptors: list[int], connections: list[int]) -> Watched:
     rows = zip(rss_mb, descriptors, connections, strict=True)
     samples = [Sample(n, mb * MB, float(d), float(c), done=25.0 * n) for n, (mb, d, c) in enumerate(rows)]

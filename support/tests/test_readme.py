@@ -2,15 +2,21 @@
 
 import re
 import shlex
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import pytest
 
 from support.backend.defects import REGISTRY
+from support.backend.launch import BackendProcess
 from support.cli import parser
+from support.events import FIVE
 from support.rules.lifecycle import diagram
 from support.rules.registry import as_markdown
 from support.settings import environments
+from support.tests.commands.process import SECRET, environ
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -81,3 +87,20 @@ def test_the_files_that_it_names_exist() -> None:
 
     assert named
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_script_works_as_it_stands(tmp_path: Path) -> None:
+    (script,) = re.findall(r"^ {4}import asyncio, os\n(?: {4}.*\n)+", README, re.MULTILINE)
+    (tmp_path / "script.py").write_text(textwrap.dedent(script), encoding="utf-8")
+
+    with BackendProcess.start(env={"CHAT_JWT_SECRET": SECRET}) as backend:
+        ran = subprocess.run(
+            [sys.executable, "script.py"], cwd=tmp_path, env=environ({"WEBSOCKET_TEST_URL": backend.url}),
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    kinds, summary = ran.stdout.splitlines()
+    assert kinds == str([str(kind) for kind in (FIVE[0], FIVE[1], FIVE[2], FIVE[3], FIVE[1], FIVE[4])])
+    assert "tried=1, made=1" in summary
+    assert summary.endswith("success_rate_percent=100.0) ()")

@@ -1,5 +1,6 @@
 """`greenlight verdict`: the newest session, any session, and one that is none."""
 
+import json
 import os
 from pathlib import Path
 
@@ -62,3 +63,6 @@ def test_behave_by_tags_from_the_root_then_verdict(tmp_path: Path) -> None:
     assert ran.code == 0, ran.out + ran.err
     assert (judged.code, judged.verdict) == (0, "APPROVED")
     assert "functional" in judged.out
+    results = [json.loads(path.read_bytes()) for path in tmp_path.glob("allure-results/*-result.json")]
+    assert [result["name"] for result in results].count("APPROVED: embedded") == 1
+    assert len(results) == judged.report["execution_results"]["pytest_metrics"]["total_tests"] + 1

@@ -6,15 +6,17 @@ from typing import Any
 
 import pytest
 
-from support.report.allure_results import OURS, Verdict, write_verdict
+from support.report.allure_results import OURS, Verdict, session_of, write_environment, write_verdict
+from support.tests.commands.process import greenlight
+from support.tests.report.folders import write
 
 
-def entry(folder: Path, verdict: str = "BLOCKED", reason: str = "ISOLATION-1 (3)") -> Verdict:
+def entry(folder: Path, verdict: str = "BLOCKED", reason: str = "ISOLATION-1 (3)", session: str = "s-1") -> Verdict:
     picture = folder / "timeline.png"
     picture.write_bytes(b"\x89PNG")
     criteria = [("SCENARIOS", "failed", "3 failed", "100 %"), ("EVIDENCE", "passed", "nothing is missing", "all")]
     attachments = [("What people saw", picture, "image/png"), ("Not there", folder / "none.json", "application/json")]
-    return Verdict("staging", verdict, reason, 100.0, 109.5, criteria, attachments)
+    return Verdict(session, "staging", verdict, reason, 100.0, 109.5, criteria, attachments)
 
 
 def written(results: Path) -> dict[str, Any]:
@@ -47,3 +49,39 @@ def test_its_status(tmp_path: Path, verdict: str, status: str) -> None:
     write_verdict(tmp_path / "results", entry(tmp_path, verdict, "odd \udc80"))
 
     assert written(tmp_path / "results")["status"] == status
+
+
+def test_a_later_judgement_of_a_session_takes_the_place_of_the_earlier_one(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    write_verdict(results, entry(tmp_path, "INCONCLUSIVE"))
+    write_verdict(results, entry(tmp_path, "APPROVED"))
+    assert (written(results)["status"], len(list(results.iterdir()))) == ("passed", 2)
+
+    write_verdict(results, entry(tmp_path, session="s-2"))
+    assert len(list(results.glob("*-result.json"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "session"),
+    [("environment=x\nsession=validation_session_1\n", "validation_session_1"), ("environment=x\n", ""), (None, "")],
+)
+def test_whose_results_they_are(tmp_path: Path, text: str | None, session: str) -> None:
+    if text is not None:
+        (tmp_path / "environment.properties").write_text(text, encoding="utf-8")
+
+    assert session_of(tmp_path) == session
+
+
+@pytest.mark.parametrize(("whose", "entries"), [("validation_session_1767225600", 1), ("validation_session_1", 0)])
+def test_the_command_adds_it_once_and_only_to_the_results_of_the_session(
+    tmp_path: Path, whose: str, entries: int
+) -> None:
+    write(tmp_path / "session")
+    write_environment(tmp_path / "allure-results", {"session": whose})
+
+    for _ in range(2):
+        assert greenlight(tmp_path, "verdict", "session").code == 0
+
+    results = [json.loads(path.read_bytes()) for path in tmp_path.glob("allure-results/*-result.json")]
+    assert [result["name"] for result in results] == ["APPROVED: by-hand"] * entries
+    assert [len(result["attachments"]) for result in results] == [4] * entries

@@ -1,10 +1,8 @@
 """The page of a verdict: what it says, in a real browser; it asks for nothing, and shows hostile text as text."""
 
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -12,49 +10,11 @@ from support.report.judge import Judgement, judge
 from support.report.page import write_page
 from support.report.pictures import DASHBOARD, TIMELINE, draw_pictures
 from support.rules.canary_words import canary_word
+from support.tests.report.browser import look, needs_browser
 from support.tests.report.folders import ENDED, FINISHED, SELECTED, write
 from support.tests.rules.talk import Talk, asked
 
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
-)
-NO_BROWSER = "no Chromium on this machine: apt-get install chromium"
 HOSTILE = '<img src=x onerror="document.title=\'taken\'"><script>document.title="taken"</script>\u202e$x^2$'
-
-
-class Seen(NamedTuple):
-    """A page as the browser shows it."""
-
-    text: str
-    title: str
-    requests: list[str]
-    complaints: list[str]
-    overflow: int
-    html: Any
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield chromium
-        chromium.close()
-
-
-def look(browser: Any, path: Path, width: int = 1200, scheme: str = "light") -> Seen:
-    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    requests: list[str] = []
-    complaints: list[str] = []
-    page.on("request", lambda request: requests.append(request.url))
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(path.as_uri())
-    asked_for = [url for url in requests if not url.startswith(("data:", path.as_uri()))]
-    overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-    return Seen(page.inner_text("body"), page.title(), asked_for, complaints, overflow, page)
 
 
 def paged(folder: Path, talk: Talk | None = None, **session: Any) -> tuple[Judgement, Path]:
@@ -65,7 +25,7 @@ def paged(folder: Path, talk: Talk | None = None, **session: Any) -> tuple[Judge
     return judgement, write_page(judgement, folder, draw_pictures(judgement, folder))
 
 
-@pytest.mark.skipif(not CHROMIUM, reason=NO_BROWSER)
+@needs_browser
 @pytest.mark.parametrize(("width", "scheme"), [(1200, "light"), (1200, "dark"), (360, "light"), (360, "dark")])
 def test_an_approval_in_a_browser(browser: Any, tmp_path: Path, width: int, scheme: str) -> None:
     judgement, path = paged(tmp_path)
@@ -84,7 +44,7 @@ def test_an_approval_in_a_browser(browser: Any, tmp_path: Path, width: int, sche
     assert seen.html.evaluate("[...document.querySelectorAll('svg')].map(svg => svg.clientWidth > 300)") == [True, True]
 
 
-@pytest.mark.skipif(not CHROMIUM, reason=NO_BROWSER)
+@needs_browser
 def test_hostile_text_is_text(browser: Any, tmp_path: Path) -> None:
     talk = asked().started().thinking().completed(result=HOSTILE).close()
     _, path = paged(tmp_path, talk, environment=HOSTILE, versions={"greenlight": HOSTILE})
@@ -97,7 +57,7 @@ def test_hostile_text_is_text(browser: Any, tmp_path: Path) -> None:
     assert "\u202e" not in seen.html.content()
 
 
-@pytest.mark.skipif(not CHROMIUM, reason=NO_BROWSER)
+@needs_browser
 def test_from_the_page_to_the_frame_in_two_clicks(browser: Any, tmp_path: Path) -> None:
     talk = asked().started().thinking().completed(result="It is dry.").close()
     _, path = paged(tmp_path, talk)
@@ -110,7 +70,7 @@ def test_from_the_page_to_the_frame_in_two_clicks(browser: Any, tmp_path: Path) 
     assert page.locator("details[open] a[href='evidence/traces/1.jsonl']").first.is_visible()
 
 
-@pytest.mark.skipif(not CHROMIUM, reason=NO_BROWSER)
+@needs_browser
 def test_it_can_be_used_with_the_keyboard_alone(browser: Any, tmp_path: Path) -> None:
     _, path = paged(tmp_path, asked().started().close("server", 1011))
     page = look(browser, path).html
@@ -165,3 +125,37 @@ def test_a_session_in_which_nothing_ran_has_a_page(tmp_path: Path) -> None:
 
     assert "<h1>INCONCLUSIVE</h1>" in html
     assert "nothing was seen" in html
+
+
+def test_it_says_in_words_what_is_broken_and_folds_what_is_long(tmp_path: Path) -> None:
+    talk = asked().started().close("server", 1011)
+    lines = "\n".join(f"complaint {n}" for n in range(300))
+    ledger = []
+    for category in ("functional", "security"):
+        for n in range(100):
+            key = f"{category}/many.feature:{n + 1}"
+            ledger.append({**SELECTED, "key": key, "name": f"{category} {n}", "category": category})
+            ledger.append({**FINISHED, "key": key, "outcome": "failed", "reason": lines, "trace": ""})
+    spared = {**SELECTED, "key": "functional/b.feature:1", "name": "Two tools"}, {
+        **FINISHED, "key": "functional/b.feature:1", "outcome": "not_exercised", "reason": "it has none", "trace": ""
+    }  # fmt: skip
+    folder = write(tmp_path, *ledger, *spared, talk=talk)
+    judgement = judge(folder)
+
+    html = write_page(judgement, folder, ()).read_text(encoding="utf-8")
+
+    top = html[html.index("<h1>BLOCKED") : html.index("<nav")]
+    assert "<p>Broken:</p>" in top
+    assert "<li>Every promise of the wanted categories was tried and kept</li>" in top
+    assert "complaint 11\n... and 288 lines more, in the report</pre>" in html
+    assert "complaint 12" not in html
+    assert re.findall(r"<details( open)?><summary>(\w+): 100</summary>", html) == [
+        (" open", "functional"), ("", "security")
+    ]  # fmt: skip
+    assert "<li>1 scenario, since it has none: Two tools</li>" in html
+    assert re.findall(r'<th scope="col" class="n">([\w ]+)</th>', html) == [
+        "samples",
+        "passed",
+        "failed",
+        "not exercised",
+    ]

@@ -1,0 +1,35 @@
+"""Data of backends whose run was killed: nobody was left to remove it, so the next run does."""
+
+import contextlib
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such lock: there the system's own cleaning has to do
+    fcntl = None  # type: ignore[assignment]
+
+PREFIX = "greenlight-backend-"
+# Longer than any run lasts in which a backend may be away for a moment.
+_AGE_S = 24 * 3600.0
+
+
+def data_folder() -> Path:
+    """A new folder for a backend's data. What runs left behind that were killed a day ago or more is removed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        # Another user's, or gone by now.
+        with contextlib.suppress(OSError):
+            _remove_if_left(folder)
+    return Path(tempfile.mkdtemp(prefix=PREFIX))
+
+
+def _remove_if_left(folder: Path) -> None:
+    path = folder / "lock"
+    if fcntl is None or time.time() - path.stat().st_mtime < _AGE_S:
+        return
+    with path.open("r+") as lock:
+        # A backend that runs holds it: then this raises.
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
