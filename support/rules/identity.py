@@ -74,6 +74,11 @@ class Desk(Questions):
                 run.thread, run.line = event.thread, self.line(event.thread)
         return run
 
+    def counts(self, event: Event) -> bool:
+        """Whether an event of no known run counts: in a conversation that the person has, and that it does not give."""
+        thread = self.book.threads.get(event.thread or "")
+        return self.foreign_leaks and thread is not None and thread.person == self.person
+
     def is_strangers(self, what: str, other: tuple[str, str], n: int) -> None:
         """Something came that is (somebody else's, what of theirs it is): ISOLATION-2, unless that is by design."""
         whose, thing = other

@@ -1,0 +1,42 @@
+"""What goes wrong in several ways at once is said once, and of the one whom it concerns: each of these was not."""
+
+from support.tests.rules.talk import Talk, asked
+from support.trace import Expect
+
+PLAIN = Expect("What?", thinking=True)
+
+
+def of(talk: Talk) -> list[tuple[str, str | None, tuple[int, ...]]]:
+    return [(f.rule, f.run, f.evidence) for f in talk.findings()]
+
+
+def test_what_cannot_be_read_may_be_the_begin_of_a_helper_whose_number_is_then_not_missing() -> None:
+    talk = asked(PLAIN).started().thinking()
+    talk.body("agent_started", {}, "r2")
+    talk.frame('{"type": "agent_started", "run')
+    talk.thinking("r2", parent_run_id="r1").completed("r2", parent_run_id="r1").completed()
+    assert of(talk) == [("CONTENT-2", None, (6,)), ("LIFECYCLE-1", "r2", (7,))]
+
+
+def test_what_could_not_be_read_explains_no_gap_that_comes_after_it() -> None:
+    talk = Talk().open().ask("q1", PLAIN).ask("q2", PLAIN).started("r1")
+    talk.started("r2", request="q2")
+    talk.body("agent_thinking", {}, "r2")
+    talk.frame('{"type": "agent_thinking", "run').thinking("r2", request="q2")
+    talk.body("agent_thinking", {}, "r1")
+    talk.thinking("r1").completed("r1").completed("r2", request="q2")
+    assert of(talk) == [("CONTENT-2", None, (7,)), ("CONTINUITY-3", "r1", (5, 9))]
+
+
+def test_an_event_counts_in_the_conversation_of_its_run_whatever_it_says() -> None:
+    talk = asked(PLAIN).started().thinking()
+    talk.body("agent_thinking", {})
+    lost = talk.body("agent_completed", {"result": "Rain.", "execution_time_ms": 1})
+    talk.frame({**lost, "thread_id": "t9"})
+    assert of(talk) == [("IDENTITY-2", "r1", (6,)), ("CONTINUITY-3", "r1", (5, 6))]
+
+
+def test_whoever_is_shown_the_begin_of_a_conversation_of_somebody_else_does_not_own_it() -> None:
+    talk = Talk().open().open("Bashir", "c2").ask("q1", PLAIN)
+    talk.started(connection="c2").thinking().completed()
+    assert of(talk) == [("ISOLATION-2", None, (6,)), ("LIFECYCLE-1", "r1", (5, 7))]
