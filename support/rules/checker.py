@@ -103,11 +103,8 @@ class ConnectionChecker:
     def stop_sent(self, run_id: str | None, at: float, n: int) -> None:
         """The person asked for a run to be stopped."""
         self.door.spoken = True
-        run = self.book.runs.get(run_id) if run_id is not None else None
-        if run is not None and run.person == self.person:
-            run.stop_at = at
-        elif run is not None:
-            run.intruder = (self.person, n)
+        if run_id is not None:
+            self.desk.stopping(run_id, at, n)
 
     def pinged(self, nonce: str | None, n: int) -> None:
         """An application ping was sent."""

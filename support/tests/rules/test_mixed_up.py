@@ -40,3 +40,10 @@ def test_whoever_is_shown_the_begin_of_a_conversation_of_somebody_else_does_not_
     talk = Talk().open().open("Bashir", "c2").ask("q1", PLAIN)
     talk.started(connection="c2").thinking().completed()
     assert of(talk) == [("ISOLATION-2", None, (6,)), ("LIFECYCLE-1", "r1", (5, 7))]
+
+
+def test_a_run_whose_begin_cannot_be_read_may_be_stopped() -> None:
+    talk = asked(PLAIN)
+    talk.body("agent_started", {})
+    talk.frame('{"type": "agent_started", "run').send("stop", run="r1").stopped()
+    assert of(talk) == [("CONTENT-2", None, (4,)), ("LIFECYCLE-1", "r1", (3, 6))]
