@@ -47,3 +47,24 @@ def test_a_run_whose_begin_cannot_be_read_may_be_stopped() -> None:
     talk.body("agent_started", {})
     talk.frame('{"type": "agent_started", "run').send("stop", run="r1").stopped()
     assert of(talk) == [("CONTENT-2", None, (4,)), ("LIFECYCLE-1", "r1", (3, 6))]
+
+
+def test_the_end_of_a_helper_is_not_the_end_of_a_run_that_goes_by_a_wrong_name() -> None:
+    talk = asked(PLAIN).started("null").started("r2", parent_run_id="r1").thinking("r2", parent_run_id="r1")
+    talk.completed("r2", parent_run_id="r1").thinking("null").completed("null")
+    assert of(talk) == [("IDENTITY-1", None, (4,)), ("IDENTITY-1", "?c1:3", (5,))]
+
+
+def test_an_event_of_an_answered_question_is_not_of_another_run_whose_id_it_bears() -> None:
+    talk = Talk().open().ask("q1", PLAIN).ask("q2", PLAIN)
+    talk.started("r1").thinking("r1").started("r2", request="q2").completed("r1")
+    talk.executing("r2", request="q1").thinking("r2", request="q2").completed("r2", request="q2")
+    assert of(talk) == [("IDENTITY-1", None, (9,))]
+
+
+def test_a_helper_of_a_question_that_names_an_older_run_says_nothing_after_the_end_of_that() -> None:
+    talk = Talk().open().ask("q1", PLAIN).started("r1").thinking("r1").completed("r1").ask("q2", PLAIN)
+    talk.started("r2", request="q2").started("r3", request="q2", parent_run_id="r1")
+    talk.thinking("r3", request="q2", parent_run_id="r1").completed("r3", request="q2", parent_run_id="r1")
+    talk.thinking("r2", request="q2").completed("r2", request="q2")
+    assert of(talk) == [("IDENTITY-1", "r2", (9,))]
