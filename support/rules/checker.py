@@ -21,7 +21,6 @@ from support.rules.state import Ask, Budgets, Run
 from support.trace import Cut
 from support.wire.profile import UNREADABLE, Profile
 
-_MOST_UNREAD = 64
 # All that no id is made of becomes a space, so that what is left are words.
 _WORDS = re.sub(rb"[^A-Za-z0-9_.:-]", b" ", bytes(range(256)))
 
@@ -60,7 +59,6 @@ class ConnectionChecker:
         self.named: set[str] = set()
         self.last_error: Control | None = None
         self.heard = False
-        self._unread: list[int] = []
         self._gap_free = profile.promises.gap_free_seq
         self._runs = self.desk.runs
         self.search = Searcher(person, self.windows.canaries, self.report, self._what)
@@ -105,11 +103,8 @@ class ConnectionChecker:
     def stop_sent(self, run_id: str | None, at: float, n: int) -> None:
         """The person asked for a run to be stopped."""
         self.door.spoken = True
-        run = self.book.runs.get(run_id) if run_id is not None else None
-        if run is not None and run.person == self.person:
-            run.stop_at = at
-        elif run is not None:
-            run.intruder = (self.person, n)
+        if run_id is not None:
+            self.desk.stopping(run_id, at, n)
 
     def pinged(self, nonce: str | None, n: int) -> None:
         """An application ping was sent."""
@@ -243,8 +238,7 @@ class ConnectionChecker:
             self._control(reading, n)
         elif type(reading) is Unmapped:
             self.door.strange(reading.reason)
-            self._unread.append(n)
-            del self._unread[:-_MOST_UNREAD]
+            continuity.on_unread(self.desk.lines.values())
 
     def event(self, event: Event, at: float, n: int) -> None:
         """Judges one event of a run. `at`: seconds on the monotonic clock."""
@@ -282,14 +276,14 @@ class ConnectionChecker:
         return run
 
     def _number(self, event: Event, n: int, run: Run | None) -> None:
-        if not self._gap_free or event.seq is None or (run is None and not self.desk.foreign_leaks):
+        if not self._gap_free or event.seq is None or (run is None and not self.desk.counts(event)):
             return
-        thread = event.thread if event.thread is not None or run is None else run.thread
+        # What belongs to a run counts in its conversation, whatever it says.
+        thread = event.thread if run is None or run.thread is None else run.thread
         line = self.desk.line(thread)
         windows = self.windows
         only = windows.ever <= 1 or (thread in self.desk.replays and windows.open == {self.connection})
-        unread = sum(number > run.last_n for number in self._unread) if run is not None else len(self._unread)
-        continuity.on_seq(line, event, n, self.report, run, only=only, unread=unread)
+        continuity.on_seq(line, event, n, self.report, run, only=only)
 
     def _wrong(self, problems: tuple[Problem, ...], n: int, run: Run | None) -> None:
         for problem in problems:

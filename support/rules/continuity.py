@@ -4,6 +4,7 @@ Numbers are followed per thread and connection. What a person's several windows 
 one: then a gap is a finding only if no window filled it in the end, and none was closed in the middle of an answer.
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from support.events import Control, Event
@@ -29,11 +30,11 @@ def remember(keys: set[str | int], key: str | int) -> None:
         keys.add(key)
 
 
-def on_seq(line: Line, event: Event, n: int, report: Report, run: Run | None, *, only: bool, unread: int) -> None:
+def on_seq(line: Line, event: Event, n: int, report: Report, run: Run | None, *, only: bool) -> None:
     """CONTINUITY-3 (CONTINUITY-1 and -2 after a restore) for a number that may not be the next one.
 
-    `only`: nowhere else can this person's events have gone. `unread`: how many frames between this event and the one
-    before could not be read, and so may hold what seems missing.
+    `only`: nowhere else can this person's events have gone. Frames since the event before that could not be read may
+    hold what seems missing.
     """
     seq, due = event.seq, line.due
     if seq is None or line.thread is None:
@@ -45,7 +46,7 @@ def on_seq(line: Line, event: Event, n: int, report: Report, run: Run | None, *,
         rule = "CONTINUITY-2" if line.resumed else "CONTINUITY-3"
         report(rule, f"seq {due}", f"seq {seq} again or late", *before, n, run=run)
         return
-    if due is not None and seq - due > unread:
+    if due is not None and seq - due > (line.unread if line.unread_due == due else 0):
         if line.resumed:
             report("CONTINUITY-1", f"seq {due} after the restore", f"seq {seq}", *before, n, run=run)
         elif only:
@@ -54,6 +55,13 @@ def on_seq(line: Line, event: Event, n: int, report: Report, run: Run | None, *,
             _miss(line.thread, due, seq, n)
     line.due = seq + 1
     line.resumed = line.replaying
+
+
+def on_unread(lines: Iterable[Line]) -> None:
+    """A frame could not be read: it may be what is due in any of the threads."""
+    for line in lines:
+        line.unread = line.unread + 1 if line.unread_due == line.due else 1
+        line.unread_due = line.due
 
 
 def on_no_rest(run: Run, n: int, report: Report) -> None:

@@ -74,6 +74,11 @@ class Desk(Questions):
                 run.thread, run.line = event.thread, self.line(event.thread)
         return run
 
+    def counts(self, event: Event) -> bool:
+        """Whether an event of no known run counts: in a conversation that the person has, and that it does not give."""
+        thread = self.book.threads.get(event.thread or "")
+        return self.foreign_leaks and thread is not None and thread.person == self.person
+
     def is_strangers(self, what: str, other: tuple[str, str], n: int) -> None:
         """Something came that is (somebody else's, what of theirs it is): ISOLATION-2, unless that is by design."""
         whose, thing = other
@@ -110,12 +115,22 @@ class Desk(Questions):
     def _known(self, known: Run, event: Event, ask: Ask | None, at: float, n: int) -> Run | None:
         if known.shown is not None or known.desk is not self or self._is_replayed(known):
             return self._in_windows(known, event, n)
+        if ask is None and self._is_of_another_question(known, event):
+            self._wrong(f"the run of request {event.request}", f"run {event.run} of request {known.request}", n)
+            return self._guess(event, ask, at, n)
         if known.stage is Stage.ENDED:
             return self._again(known, event, ask, at, n)
         if ask is not None and known.ask is not ask and known.parent is None:
             self._wrong(f"the run of request {event.request}", f"run {event.run} of request {known.request}", n)
             return self._guess(event, ask, at, n)
         return known
+
+    def _is_of_another_question(self, known: Run, event: Event) -> bool:
+        """Whether the person did ask what an event says that it answers, and this run answers something else."""
+        if known.request in (None, "", event.request) or event.request is None:
+            return False
+        asked = self.book.requests
+        return asked.get(event.request) == asked.get(known.request or "") == self.person
 
     def _again(self, run: Run, event: Event, ask: Ask | None, at: float, n: int) -> Run | None:
         """What names a run that has ended: a late event of it, or another question's under the same id."""
@@ -132,7 +147,7 @@ class Desk(Questions):
 
     def _unknown(self, event: Event, ask: Ask | None, at: float, n: int, *, foreign: bool) -> Run | None:
         parent = self.book.find(event.parent) if event.parent else None
-        if parent is not None and parent.person == self.person:
+        if parent is not None and parent.person == self.person and self._helps(parent, ask):
             return self._shared(self.helper(parent, event, n, at), event)
         if ask is None and not event.request and not foreign:
             ask = self.waiting(event)
@@ -144,16 +159,27 @@ class Desk(Questions):
         if foreign or self._was_shown(event, n):
             return None
         run = ask.run if ask is not None else self.only_open(event)
-        if run is not None:
-            self._wrong(f"run id {run.id} throughout", f"{event.run} in {event.kind}", n, run)
-            return run
+        return self._by_another_name(run, event, at, n) if run is not None else self._nobodys(event, n)
+
+    def _by_another_name(self, run: Run, event: Event, at: float, n: int) -> Run:
+        if event.parent and event.parent != event.run:
+            # Whatever its run calls itself: a helper's end is not the end of the run.
+            self._wrong(f"a helper of run {run.id}", f"{event.kind} of a helper of run {event.parent}", n, run)
+            return self._shared(self.helper(run, event, n, at), event)
+        self._wrong(f"run id {run.id} throughout", f"{event.run} in {event.kind}", n, run)
+        return run
+
+    def _nobodys(self, event: Event, n: int) -> None:
         if self.foreign_leaks:
             came = f"{event.kind} of run {event.run}, which nobody asked for"
             self._wrong("events of runs that were asked for", came, n)
         else:
             # Whose it is may come to be known later; what everybody is shown may reach others first.
             self.strangers[""] += 1
-        return None
+
+    def _helps(self, parent: Run, ask: Ask | None) -> bool:
+        """Whether a helper's run can be of the question that it names, if that is an open one."""
+        return ask is None or ask.run is None or parent.root is ask.run
 
     def _guess(self, event: Event, ask: Ask | None, at: float, n: int) -> Run | None:
         ask = ask or (self.waiting(event) if not event.request else None)

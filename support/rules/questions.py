@@ -7,6 +7,8 @@ from support.rules import lifecycle
 from support.rules.book import Book
 from support.rules.state import NOTHING_EXPECTED, Ask, Line, Report, Run, Stage, window
 
+_MOST_STOPPED = 64
+
 
 class Questions:
     """What is asked and answered on one connection.
@@ -28,6 +30,7 @@ class Questions:
         self.runs: dict[str | None, Run] = {}
         self.lines: dict[str | None, Line] = {}
         self.replays: dict[str, set[str | int]] = {}
+        self._stopped: dict[str, float] = {}
 
     def asked(self, ask: Ask) -> None:
         """Remembers a question until its run has ended."""
@@ -108,6 +111,16 @@ class Questions:
             if thread_id in (None, name):
                 line.replaying = False
 
+    def stopping(self, run_id: str, at: float, n: int) -> None:
+        """The person asked for a run to be stopped, perhaps one of which nothing has been seen yet."""
+        run = self.book.runs.get(run_id)
+        if run is not None and run.person == self.person:
+            run.stop_at = at
+        elif run is not None:
+            run.intruder = (self.person, n)
+        elif len(self._stopped) < _MOST_STOPPED:
+            self._stopped[run_id] = at
+
     def waiting(self, event: Event) -> Ask | None:
         """The oldest question without an answer that the event may belong to; one still waited for, if there is."""
         fitting = self.fitting(event)
@@ -132,6 +145,7 @@ class Questions:
             run_id or f"?{self.connection}:{ask.n}", self.person, self, self.line(event.thread), ask.n, ask.n, ask.at,
             at, ask, expect, None, event.request, event.thread, event.user,
         )  # fmt: skip
+        run.stop_at = self._stopped.pop(run.id, None) if self._stopped else None
         if expect is not None and expect.paced:
             run.recent, run.in_company = window(), True
         ask.run = run

@@ -164,10 +164,11 @@ class Line:
     """One thread as one connection is shown it: the number that is due next (None: any).
 
     `resumed` from the request to restore it until what was missed and the first event after it have come. `known`:
-    the person was shown something of it before it was to be restored here.
+    the person was shown something of it before it was to be restored here. `unread`: how many frames could not be read
+    while `unread_due` was due.
     """
 
-    __slots__ = ("due", "known", "replaying", "resumed", "thread")
+    __slots__ = ("due", "known", "replaying", "resumed", "thread", "unread", "unread_due")
 
     def __init__(self, thread: Thread | None) -> None:
         self.thread = thread
@@ -175,6 +176,8 @@ class Line:
         self.replaying = False
         self.resumed = False
         self.known = False
+        self.unread = 0
+        self.unread_due: int | None = None
 
 
 class Windows:

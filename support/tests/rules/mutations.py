@@ -37,6 +37,7 @@ class Event:
         self.kind: str = self.body["type"]
         self.run: str = self.body["run_id"]
         self.thread: str = self.body["thread_id"]
+        self.request: str = self.body["request_id"]
         self.helper = "parent_run_id" in self.body
 
 
@@ -53,8 +54,16 @@ def events(talk: Talk) -> list[Event]:
     return [
         Event(index, record)
         for index, record in enumerate(talk.records)
-        if isinstance(record, Received) and record.connection in plain and '"run_id"' in (record.text or "")
+        if isinstance(record, Received) and record.connection in plain and is_event(record.text or "")
     ]
+
+
+def is_event(text: str) -> bool:
+    """Whether a frame is an event, and whole: an earlier change may have cut it."""
+    try:
+        return "run_id" in json.loads(text)
+    except ValueError:
+        return False
 
 
 def of_run(talk: Talk, run: str) -> list[Event]:
@@ -97,8 +106,8 @@ def has_call_ids(talk: Talk, run: str) -> bool:
 
 def shows_itself(talk: Talk, event: Event) -> bool:
     """Whether a run is known by a second event of its own before a helper of it is: else the helper is taken for it."""
-    after = [e for e in events(talk) if e.body["request_id"] == event.body["request_id"] and e.index > event.index]
-    return event.kind != "agent_started" or event.helper or not after[0].helper
+    after = [e for e in events(talk) if e.request == event.request and e.index > event.index]
+    return event.kind != "agent_started" or event.helper or not after or not after[0].helper
 
 
 def finishes_all(talk: Talk, run: str) -> bool:
@@ -109,11 +118,12 @@ def finishes_all(talk: Talk, run: str) -> bool:
 
 def is_last_thought(talk: Talk, event: Event) -> bool:
     """Whether it is the only thought of a run that owes one, and that comes to its answer."""
-    asked = next(r for r in talk.records if isinstance(r, Sent) and r.request == event.body["request_id"])
-    thoughts = [e for e in events(talk) if e.body["request_id"] == asked.request and e.kind == "agent_thinking"]
-    root = [e for e in events(talk) if e.body["request_id"] == asked.request and not e.helper]
-    owed = asked.expect is not None and asked.expect.thinking and root[-1].kind == asked.expect.end
-    return owed and len(thoughts) == 1
+    asked = next(r for r in talk.records if isinstance(r, Sent) and r.request == event.request)
+    thoughts = [e for e in events(talk) if e.request == asked.request and e.kind == "agent_thinking"]
+    root = [e for e in events(talk) if e.request == asked.request and not e.helper]
+    if not root or asked.expect is None or not asked.expect.thinking:
+        return False
+    return root[-1].kind == asked.expect.end and len(thoughts) == 1
 
 
 @mutation
@@ -205,7 +215,8 @@ def _exchange(talk: Talk, first: Event, second: Event) -> None:
 def swap(talk: Talk, chance: random.Random) -> str | None:
     """Two events of a conversation change places, with their numbers."""
     found = events(talk)
-    pairs = [(a, b) for a in found for b in found if a.index < b.index and a.thread == b.thread]
+    asked = {r.request: i for i, r in enumerate(talk.records) if isinstance(r, Sent)}
+    pairs = [(a, b) for a in found for b in found if asked[b.request] < a.index < b.index and a.thread == b.thread]
     pair = pick(chance, pairs)
     if pair is None:
         return None
@@ -224,6 +235,8 @@ def swap_unnumbered(talk: Talk, chance: random.Random) -> str | None:
         for first, second in itertools.pairwise(run):
             call = first.body["payload"].get("tool_call_id", "none")
             same = numbered and call == second.body["payload"].get("tool_call_id")
+            if first.request != second.request:
+                continue  # two runs write into each other: an end may come before its question
             if first.kind == "agent_started" or (second.kind in ENDS and not second.helper) or same:
                 pairs.append((first, second))
     pair = pick(chance, pairs)
@@ -329,12 +342,12 @@ def delay(talk: Talk, chance: random.Random) -> str | None:
 def hold_back(talk: Talk, chance: random.Random) -> str | None:
     """All that a run shows is held back until its end."""
     paced = {r.request for r in talk.records if isinstance(r, Sent) and r.expect is not None and r.expect.paced}
-    done = [e for e in events(talk) if e.kind == "agent_completed" and not e.helper and e.body["request_id"] in paced]
+    done = [e for e in events(talk) if e.kind == "agent_completed" and not e.helper and e.request in paced]
     # Where all is held back, only the server's stamps tell, and one of whole seconds may be one that is cut off.
     end = pick(chance, [e for e in done if not e.body["timestamp"].endswith(".000000Z")])
     if end is None:
         return None
-    held = [e for e in events(talk) if e.body["request_id"] == end.body["request_id"] and e.index < end.index]
+    held = [e for e in events(talk) if e.request == end.request and e.index < end.index]
     last = talk.records[end.index]
     moved = [msgspec.structs.replace(talk.records[e.index], at=last.at) for e in held]
     gone = {e.index for e in held}
@@ -370,7 +383,7 @@ def cross_wire(talk: Talk, chance: random.Random) -> str | None:
 def cross_wire_runs(talk: Talk, chance: random.Random) -> str | None:
     """Two runs of a person write into each other."""
     found = [e for e in events(talk) if not e.helper and e.kind != "agent_started"]
-    pairs = [(a, b) for a in found for b in found if a.run < b.run and a.connection == b.connection]
+    pairs = [(a, b) for a in found for b in found if str(a.run) < str(b.run) and a.connection == b.connection]
     pair = pick(chance, pairs)
     if pair is None:
         return None
@@ -398,6 +411,8 @@ def truncate(talk: Talk, chance: random.Random) -> str | None:
     if event is None:
         return None
     begun = of_run(talk, event.run)[0].index
+    if begun == event.index:
+        return None
     del talk.records[chance.randint(begun + 1, event.index) :]
     return "LIFECYCLE-2"
 
