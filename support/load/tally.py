@@ -60,7 +60,8 @@ class Tally:
     @property
     def sum_us(self) -> int:
         """All samples together."""
-        return int(self._sum_us)
+        short = self._short
+        return self._long_us + sum(us * short[us] for us in compress(range(_SHORT_US), short))
 
     def coarse(self) -> dict[int, int]:
         """The samples by the buckets of `support.course.windows`: sums of parts of the arrays, which takes no time."""
@@ -71,12 +72,11 @@ class Tally:
 
     def histogram(self) -> Histogram:
         """All samples as a histogram."""
-        counts, total_us = self._counts.copy(), self._long_us
+        counts = self._counts.copy()
         short = self._short
         for us in compress(range(_SHORT_US), short):
             counts[_bucket(us)] += short[us]
-            total_us += us * short[us]
-        return Histogram.counted(counts, total_us)
+        return Histogram.counted(counts, self.sum_us)
 
 
 def _bucket(us: int) -> int:
