@@ -2,8 +2,9 @@
 
 from behave import then, when
 from behave.runner import Context
-from hamcrest import assert_that, empty, equal_to, greater_than, greater_than_or_equal_to
+from hamcrest import assert_that, equal_to, greater_than, greater_than_or_equal_to
 
+from support.bdd.complaints import nothing
 from support.bdd.crowd import crowd_of
 
 # Of the questions that people come with. Less than this, and the line grows longer and longer.
@@ -32,7 +33,7 @@ def ask_again(context: Context, people: int) -> None:
 @then("the others were answered within the promised time")
 def within_the_promised_time(context: Context) -> None:
     assert_that(crowd_of(context).latest().runs, greater_than(0), "answers")
-    assert_that(crowd_of(context).too_slow(), empty())
+    assert_that(crowd_of(context).too_slow(), nothing())
 
 
 @then("nobody was left without news for longer than promised")
@@ -45,7 +46,7 @@ def no_silence(context: Context) -> None:
 
 @then("many were at most {times:Number} times slower than one, or as fast as promised")
 def not_much_slower(context: Context, times: int) -> None:
-    assert_that(crowd_of(context).slower_than("1 in turn", "25 in turn", times), empty())
+    assert_that(crowd_of(context).slower_than("1 in turn", "25 in turn", times), nothing())
 
 
 @then("the answers kept up with the questions")

@@ -15,6 +15,7 @@ class Advice(NamedTuple):
 
 _VERBOSE = "greenlight verdict --verbose {session}"
 _DOCTOR = "greenlight doctor --environment {environment}"
+_HISTORY = "greenlight history --environment {environment}"
 
 _BY_FAMILY: dict[str, Advice] = {
     "LIFECYCLE": Advice(
@@ -53,6 +54,8 @@ _BY_CRITERION: dict[str, Advice] = {
         ("the event loop is blocked", "too little processor time", "a slow network in between"), _VERBOSE
     ),
     "ISOLATION": _BY_FAMILY["ISOLATION"],
+    "RECOVERY": Advice(("coming back waits for a time limit", "what was missed is looked up slowly"), _VERBOSE),
+    "BASELINE": Advice(("a change since the sessions before", "a machine that is busier than it was"), _HISTORY),
     "MEMORY": Advice(("something is kept for each run and never taken out",), "greenlight run --categories stress"),
     "PATTERNS": Advice(("see the patterns below: each says where to look",), _VERBOSE),
     "EVIDENCE": Advice(
@@ -70,6 +73,7 @@ _BY_UNKNOWN: dict[str, Advice] = {
         _VERBOSE),
     "RECOVERY": Advice(("no line was cut", "nobody came back"), _VERBOSE),
     "MEMORY": Advice(("nothing shows the backend's memory", "it was watched for too short a time"), _DOCTOR),
+    "BASELINE": Advice(("too few sessions like this one were approved before",), _HISTORY),
     "PATTERNS": Advice(("nothing was received",), _DOCTOR),
 }  # fmt: skip
 

@@ -21,6 +21,8 @@ def as_markdown(judgement: Judgement) -> str:
     lines += [
         f"| {c.id} | {_SIGNS[c.status]} | {_text(c.threshold)} | {_text(c.measured)} |" for c in decision.criteria
     ]
+    if judgement.compared is not None and judgement.compared.slower:
+        lines += ["", f"⚠️ Slower than before: {_text(judgement.compared.said)}"]
     if judgement.patterns:
         lines += ["", "| failure pattern | measured | where to look |", "|---|---|---|"]
         lines += [f"| {seen.pattern} | {_text(seen.measured)} | {_text(seen.hint)} |" for seen in judgement.patterns]

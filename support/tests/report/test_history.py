@@ -9,6 +9,7 @@ import pytest
 
 from support.baseline import Baseline, compare
 from support.histogram import Summary
+from support.report.ci_summary import as_markdown
 from support.report.history import HISTORY, Changed, History
 from support.report.judge import Judgement, judge
 from support.report.trend import as_html, baseline_of, sparkline
@@ -161,6 +162,7 @@ def test_the_baseline_is_part_of_the_evidence_and_decides_only_where_it_gates(
     assert judgement.compared.slower is True
     assert judgement.decision.verdict is verdict
     assert ("BASELINE" in {c.id for c in judgement.decision.criteria}) is gate
+    assert "⚠️ Slower than before: average 100.0 ms against" in as_markdown(judgement)
 
 
 def test_a_baseline_that_gates_and_cannot_be_told_never_approves(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_a_session_in_which_nothing_ran_has_a_page(tmp_path: Path) -> None:
 def test_it_says_in_words_what_is_broken_and_folds_what_is_long(tmp_path: Path) -> None:
     talk = asked().started().close("server", 1011)
     lines = "\n".join(f"complaint {n}" for n in range(300))
-    ledger = []
+    ledger: list[dict[str, Any]] = []
     for category in ("functional", "security"):
         for n in range(100):
             key = f"{category}/many.feature:{n + 1}"

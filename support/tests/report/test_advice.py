@@ -1,0 +1,49 @@
+"""Each criterion that is not met comes with causes of its own, and a command that exists."""
+
+import shlex
+
+import pytest
+
+from support.cli import parser
+from support.report.advice import on_criterion, on_rule
+from support.report.unbegun import UNKNOWN
+from support.rules.registry import RULES
+from support.verdict import Status
+
+CRITERIA = (
+    "SCENARIOS", "COMPLETENESS", "SUCCESS", "LATENCY", "ISOLATION", "RECOVERY", "MEMORY", "PATTERNS", "BASELINE",
+    "EVIDENCE",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.INCONCLUSIVE])
+def test_each_criterion_has_causes_of_its_own(status: Status) -> None:
+    advice = {name: on_criterion(name, status, "a/session", "staging") for name in CRITERIA}
+
+    assert all(advice.values())
+    assert len({each.causes for each in advice.values() if each is not None}) == len(CRITERIA)
+    for each in advice.values():
+        assert each is not None
+        parser().parse_args(shlex.split(each.command)[1:])
+
+
+def test_what_is_unknown_has_other_causes_than_what_is_broken() -> None:
+    unknown, broken = (
+        on_criterion("ISOLATION", status, "s", "staging") for status in (Status.INCONCLUSIVE, Status.FAILED)
+    )
+
+    assert unknown is not None
+    assert broken is not None
+    assert unknown.causes != broken.causes
+
+
+def test_a_target_that_is_not_known_is_not_named() -> None:
+    advice = on_criterion("EVIDENCE", Status.INCONCLUSIVE, "s", UNKNOWN)
+
+    assert advice is not None
+    assert advice.command == "greenlight run"
+
+
+def test_each_rule_has_advice_whose_command_exists() -> None:
+    for rule in RULES:
+        parser().parse_args(shlex.split(on_rule(rule, "s", "staging").command)[1:])
