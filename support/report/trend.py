@@ -10,6 +10,7 @@ from support.report.history import Changed, Past
 
 _BARS = "▁▂▃▄▅▆▇█"
 _MOST_CHANGES = 20
+_WORDS = 2
 CAPACITY = (
     ("latency, average, ms", "avg_ms"), ("latency, p95, ms", "p95_ms"), ("memory at the end, MB", "memory_mb_end"),
     ("people at once", "connections_most"), ("events each second", "events_per_s"),
@@ -22,7 +23,8 @@ def sparkline(values: Sequence[float | None]) -> str:
     if not known:
         return ""
     low, high = min(known), max(known)
-    reach = (high - low) or 1.0
+    # What varies by less than a tenth is noise, which would fill the whole height otherwise.
+    reach = max(high - low, abs(high) / 10) or 1.0
     return "".join(" " if v is None else _BARS[round((v - low) / reach * (len(_BARS) - 1))] for v in values)
 
 
@@ -59,20 +61,29 @@ def as_html(sessions: Sequence[Past], changed: Changed | None, regression: str =
     if len(sessions) < 2:
         return ""
     rows = "".join(
-        f"<tr>{''.join(f'<td>{escape(printable(cell))}</td>' for cell in figures_of(past))}</tr>" for past in sessions
+        f"<tr>{''.join(_cell(cell, n) for n, cell in enumerate(figures_of(past)))}</tr>" for past in sessions
     )
-    heads = "".join(f'<th scope="col">{escape(head)}</th>' for head in HEADS)
+    heads = "".join(_cell(head, n, "th scope='col'") for n, head in enumerate(HEADS))
     lines = "".join(
         f"<tr><th scope='row'>{escape(name)}</th><td><code>{sparkline(values)}</code></td>"
         f"<td class='n'>{_latest(values)}</td></tr>"
         for name, column in CAPACITY if any(values := [getattr(past, column) for past in sessions])
     )  # fmt: skip
     said = f"<p>{escape(printable(regression))}</p>" if regression else ""
-    return (
-        f"{said}<div class='wide'><table style='width:auto'><tbody>{lines}</tbody></table></div>{_changes(changed)}"
-        f"<div class='wide' tabindex='0' role='region' aria-label='Sessions'><table><thead><tr>{heads}</tr></thead>"
-        f"<tbody>{rows}</tbody></table></div>"
-    )
+    figures = f"<table class='whole' style='width:auto'><tbody>{lines}</tbody></table>"
+    table = f"<table class='whole'><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+    return f"{said}{_wide('Figures', figures)}{_changes(changed)}{_wide('Sessions', table)}"
+
+
+def _wide(name: str, table: str) -> str:
+    """A table that may be wider than the page; it can be moved with the keyboard as well."""
+    return f"<div class='wide' tabindex='0' role='region' aria-label='{name}'>{table}</div>"
+
+
+def _cell(text: str, column: int, tag: str = "td") -> str:
+    """A cell of the sessions: words to the left, numbers to the right."""
+    kind = "" if column < _WORDS else " class='n'"
+    return f"<{tag}{kind}>{escape(printable(text))}</{tag.partition(' ')[0]}>"
 
 
 def _latest(values: Sequence[float | None]) -> str:

@@ -197,6 +197,7 @@ def test_the_trend_shows_capacity_and_hostile_names_as_text(tmp_path: Path) -> N
     assert "people at once" in html
     assert as_html(history.sessions()[:1], None) == ""
     assert sparkline([1.0, None, 3.0, 2.0]) == "▁ █▅"
+    assert sparkline([50.1, 50.4, 50.2]) == "▁▁▁", "a bit of noise looks like a leak"
 
 
 def test_the_command_shows_the_trend(tmp_path: Path) -> None:
