@@ -79,7 +79,7 @@ def render(judgement: Judgement, folder: Path, pictures: Sequence[Picture], tren
         failed=_by_category(_concerned(judgement, Outcome.FAILED, Outcome.BROKEN, Outcome.NOT_RUN)),
         unexercised=_by_reason(_concerned(judgement, Outcome.NOT_EXERCISED)), outcomes=_outcomes(judgement),
         unexamined=[each for each in CATEGORIES if each not in session.wanted], observed=judgement.observed,
-        measurements=judgement.measurements, trend=trend, relations=judgement.relations,
+        measurements=judgement.measurements, trend=trend, loads=judgement.loads,
         begin=judgement.course.windows.start,
     )  # fmt: skip
 
