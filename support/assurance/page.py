@@ -5,7 +5,7 @@ import statistics
 from pathlib import Path
 
 from support.assurance import measured
-from support.assurance.proofs import PROOFS
+from support.assurance.proofs import PROOFS, SLOW
 from support.backend.defects import REGISTRY, Defect
 from support.settings import suite_root
 
@@ -83,9 +83,10 @@ def write() -> Path:
 def _row(found: Defect) -> str:
     known = measured.read()
     took = known.took_s.get(found.name)
+    because = f": {SLOW[found.name]}" if found.name in SLOW else ""
     cells = (
         f"`{found.name}`", found.notice, found.severity, PROOFS[found.name].rule,
-        "not measured" if took is None else f"{took:.1f} s", _limit(found, known.limits.get(found.name)),
+        "not measured" if took is None else f"{took:.1f} s{because}", _limit(found, known.limits.get(found.name)),
     )  # fmt: skip
     return f"| {' | '.join(cells)} |"
 

@@ -159,7 +159,10 @@ class Desk(Questions):
         if foreign or self._was_shown(event, n):
             return None
         run = ask.run if ask is not None else self.only_open(event)
-        return self._by_another_name(run, event, at, n) if run is not None else self._nobodys(event, n)
+        if run is not None:
+            return self._by_another_name(run, event, at, n)
+        self._nobodys(event, n)
+        return None
 
     def _by_another_name(self, run: Run, event: Event, at: float, n: int) -> Run:
         if event.parent and event.parent != event.run:

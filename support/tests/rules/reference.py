@@ -9,7 +9,8 @@ Where a sentence leaves something open, this is how it is read:
 - What begins a run names it: the run id of a question is that of the first event that is not a helper's.
 - An event that was delivered before is CONTINUITY-2's alone. What came before the end and comes again after it is
   LIFECYCLE-3's. After the end, what does not carry the run's id is IDENTITY-1's alone.
-- An event that names somebody else's run, thread, user or request is ISOLATION-2's; IDENTITY says nothing more of it.
+- An event that names somebody else's run, thread, user or request is ISOLATION-2's; IDENTITY says no more
+  of it than that it has no run id.
 - A helper that has begun may go on after the end of the run that it helps; none may begin. It may have a conversation
   of its own.
 - An answer begins when the window that waits for it is shown it, even if another one is shown it a little earlier.
@@ -93,8 +94,11 @@ class Reference(Evidence):
         for event in self.events:
             if self.is_strangers(event):
                 self.object("ISOLATION-2", event.concerns)
+                if event.run in (None, *NO_ID):
+                    self.object("IDENTITY-1", event.concerns)
         for record in self.records:
-            if isinstance(record, Received):
+            # Of a frame that is cut off, a part of a word may be left, which is not looked for here.
+            if isinstance(record, Received) and record not in self.unreadable:
                 for person, word in self.canaries.items():
                     if word in (record.text or "") and person != self.people[record.connection]:
                         self.object("ISOLATION-1", self.concerned(record.n))

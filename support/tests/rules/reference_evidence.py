@@ -179,7 +179,7 @@ class Evidence:
         if end is None or event.n <= end.n:
             return False
         if event.parent is None:
-            return event.run != self.run_id(question)
+            return event.run in (None, *NO_ID) or event.run != self.run_id(question)
         begun = any(e.n < end.n and e.run == event.run and e.parent is not None for e in self.own(question))
         return event.parent != self.run_id(question) and not begun
 

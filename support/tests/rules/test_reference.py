@@ -47,7 +47,6 @@ def both(talk: Talk) -> tuple[set[Breach], set[Breach]]:
     found = set()
     for rule, run, n in kept:
         concerns = run.id if run is not None and run.parent else reference.concerned(n if run is None else run.first_n)
-        # Of a frame that is cut off, a part of a word may be left.
         cut_off = rule == "ISOLATION-1" and concerns in reference.people
         if rule in COVERED and concerns not in reference.uncovered and not cut_off:
             found.add((rule, concerns))
