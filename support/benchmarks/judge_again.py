@@ -1,25 +1,35 @@
 """`greenlight verdict` on a session of a million events: how long, and in how much memory.
 
     python -m support.benchmarks.judge_again [EVENTS]
+    python -m support.benchmarks.judge_again --ten-million [EVENTS]
 
 Writes one trace of EVENTS (default 1,000,000) and one of a tenth, 50 people asking in turn, and judges each in a
 process of its own on one core. Prints CPU seconds and peak memory of the judging and of the pictures, the exponent of
 both (0: flat, 1: in proportion), and what json.loads alone takes for the lines. The bar is 10 s for a million.
+
+With --ten-million the trace of EVENTS (default 10,000,000) comes through a pipe, so that no disk has to hold its 6 GB,
+and only the judging is measured. The bar is 150 MB.
 """
 
 import json
 import math
+import multiprocessing
 import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from support.tests.report.folders import ENDED, FINISHED, KEY, MEASURED, SELECTED, SESSION
 from support.tests.rules.talk import EPOCH_S, TOOL_QUESTION, iso
 from support.trace import AnyRecord, Closed, Header, Opened, Received, Sent, encode_header, encode_record
+
+if TYPE_CHECKING:
+    from support.report.judge import Judgement
 
 _PEOPLE = 50
 _STEP_S = 0.0005
@@ -34,42 +44,51 @@ _PAYLOADS = {
 }  # fmt: skip
 
 
-def _write(folder: Path, events: int) -> None:
+def _begin(folder: Path) -> Path:
+    """All of a session but its trace, and where that belongs."""
     evidence = folder / "evidence"
     (evidence / "traces").mkdir(parents=True)
     (evidence / "session.json").write_text(json.dumps(SESSION))
     (evidence / "measurements.json").write_text(json.dumps(MEASURED))
     (evidence / "ledger.jsonl").write_text("".join(json.dumps(line) + "\n" for line in (SELECTED, FINISHED, ENDED)))
+    return evidence / "traces/1.jsonl"
+
+
+def _write(trace: Path, events: int) -> None:
+    with trace.open("wb") as file:
+        file.writelines(_lines(events))
+
+
+def _lines(events: int) -> Iterator[bytes]:
     n, seqs = 0, [0] * _PEOPLE
-    with (evidence / "traces/1.jsonl").open("wb") as file:
-        file.write(encode_header(Header(KEY, EPOCH_S)))
 
-        def add(kind: type[AnyRecord], number: int, **values: object) -> None:
-            nonlocal n
-            n += 1
-            record = kind(n=n, at=round(n * _STEP_S, 6), connection=f"c{number}", **values)  # type: ignore[arg-type]
-            file.write(encode_record(record))
+    def line(kind: type[AnyRecord], number: int, **values: object) -> bytes:
+        nonlocal n
+        n += 1
+        record = kind(n=n, at=round(n * _STEP_S, 6), connection=f"c{number}", **values)  # type: ignore[arg-type]
+        return encode_record(record)
 
-        for person in range(_PEOPLE):
-            add(Opened, person, person=f"P{person}", user=f"u{person}")
-            add(Received, person, text=json.dumps({"type": "connection_established", "user_id": f"u{person}"}))
-        for question in range(events // len(_PAYLOADS)):
-            person = question % _PEOPLE
-            add(Sent, person, what="start", text="{}", request=f"{question:032x}", expect=TOOL_QUESTION)
-            for kind, payload in _PAYLOADS.items():
-                seqs[person] += 1
-                body = {
-                    "type": kind, "request_id": f"{question:032x}", "run_id": f"run-{question:032x}",
-                    "thread_id": f"thread-{person:032x}", "user_id": f"u{person}", "agent_name": "assistant",
-                    "seq": seqs[person], "event_id": f"event-{n:032x}", "timestamp": iso(n * _STEP_S - 0.004),
-                    "payload": payload,
-                }  # fmt: skip
-                add(Received, person, text=json.dumps(body))
-        for person in range(_PEOPLE):
-            add(Closed, person, by="client", code=1000)
+    yield encode_header(Header(KEY, EPOCH_S))
+    for person in range(_PEOPLE):
+        yield line(Opened, person, person=f"P{person}", user=f"u{person}")
+        yield line(Received, person, text=json.dumps({"type": "connection_established", "user_id": f"u{person}"}))
+    for question in range(events // len(_PAYLOADS)):
+        person = question % _PEOPLE
+        yield line(Sent, person, what="start", text="{}", request=f"{question:032x}", expect=TOOL_QUESTION)
+        for kind, payload in _PAYLOADS.items():
+            seqs[person] += 1
+            body = {
+                "type": kind, "request_id": f"{question:032x}", "run_id": f"run-{question:032x}",
+                "thread_id": f"thread-{person:032x}", "user_id": f"u{person}", "agent_name": "assistant",
+                "seq": seqs[person], "event_id": f"event-{n:032x}", "timestamp": iso(n * _STEP_S - 0.004),
+                "payload": payload,
+            }  # fmt: skip
+            yield line(Received, person, text=json.dumps(body))
+    for person in range(_PEOPLE):
+        yield line(Closed, person, by="client", code=1000)
 
 
-def _measure(folder: Path) -> None:
+def _measure(folder: Path, *, draw: bool) -> None:
     """Runs in a process of its own: one line of JSON with seconds and MB."""
     from support.report.judge import judge  # noqa: PLC0415 -- the parent shall not have it in its memory
 
@@ -77,6 +96,14 @@ def _measure(folder: Path) -> None:
     judgement = judge(folder)
     judged = time.process_time()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if judgement.decision.verdict != "APPROVED":
+        raise SystemExit(judgement.decision.reason)
+    figures = {"events": judgement.observed.events, "judge": judged - began, "mb": peak}
+    print(json.dumps(figures | (_drawn(judgement, folder) if draw else {})))
+
+
+def _drawn(judgement: "Judgement", folder: Path) -> dict[str, float]:
+    began = time.process_time()
     from support.report.page import write_page  # noqa: PLC0415 -- as above
     from support.report.pictures import draw_pictures  # noqa: PLC0415 -- as above
 
@@ -87,15 +114,37 @@ def _measure(folder: Path) -> None:
             json.loads(line)
     bare = time.process_time() - drawn
     whole = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    if judgement.decision.verdict != "APPROVED":
-        raise SystemExit(judgement.decision.reason)
-    print(json.dumps({"judge": judged - began, "draw": drawn - judged, "json": bare, "mb": peak, "mb_drawn": whole}))
+    return {"draw": drawn - began, "json": bare, "mb_drawn": whole}
+
+
+def _run(*arguments: str) -> dict[str, float]:
+    command = [sys.executable, "-m", "support.benchmarks.judge_again", *arguments]
+    figures: dict[str, float] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    return figures
+
+
+def _ten_million(events: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        trace = _begin(Path(folder))
+        os.mkfifo(trace)
+        writer = multiprocessing.Process(target=_write, args=(trace, events))
+        writer.start()
+        try:
+            figures = _run("--judge", folder)
+        finally:
+            writer.terminate()
+            writer.join()
+    seconds, mb = figures["judge"], figures["mb"]
+    print(f"{figures['events']:>10,} events through a pipe: judged in {seconds:.1f} s CPU, {mb:.0f} MB (at most 150)")
 
 
 def main() -> None:
     """Measures and prints."""
-    if sys.argv[1:2] == ["--measure"]:
-        _measure(Path(sys.argv[2]))
+    if sys.argv[1:2] in (["--measure"], ["--judge"]):
+        _measure(Path(sys.argv[2]), draw=sys.argv[1] == "--measure")
+        return
+    if sys.argv[1:2] == ["--ten-million"]:
+        _ten_million(int(sys.argv[2]) if len(sys.argv) > 2 else 10_000_000)
         return
     events = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     found = []
@@ -103,10 +152,8 @@ def main() -> None:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     for count in (events // 10, events):
         with tempfile.TemporaryDirectory() as folder:
-            _write(Path(folder), count)
-            command = [sys.executable, "-m", "support.benchmarks.judge_again", "--measure", folder]
-            done = subprocess.run(command, check=True, capture_output=True, text=True)
-        figures = json.loads(done.stdout)
+            _write(_begin(Path(folder)), count)
+            figures = _run("--measure", folder)
         found.append(figures)
         ratio = figures["judge"] / figures["json"]
         print(
