@@ -113,7 +113,7 @@ def _echoes(answer: str, expect: Expect) -> bool:
     Compared without case and punctuation.
     """
     asked = _words(expect.prompt)
-    if not asked or asked[-1] not in answer:
+    if not asked or asked[0] not in answer or asked[-1] not in answer:
         return False
     said, question = " ".join(_WORD.findall(answer)), " ".join(asked)
     if question not in said or len(said) >= len(question) + _MOST_AROUND_AN_ECHO:
