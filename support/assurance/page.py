@@ -59,7 +59,7 @@ def _false_alarms(known: measured.Measured) -> str:
     if not known.healthy_sessions:
         return "false alarms are not counted yet"
     rate = 1000 * known.false_alarms / known.healthy_sessions
-    return f"{rate:g} false alarms per thousand healthy sessions ({known.false_alarms} in {known.healthy_sessions})"
+    return f"{rate:.2g} false alarms per thousand healthy sessions ({known.false_alarms} in {known.healthy_sessions})"
 
 
 def as_page() -> str:
