@@ -175,6 +175,15 @@ class Stalled(Record, frozen=True):
     for_s: float
 
 
+class Throttled(Record, frozen=True):
+    """From now on the suite takes hardly anything off this line; with `over`, all that comes again.
+
+    What comes in between was held back by the suite, for nobody knows how long.
+    """
+
+    over: bool = False
+
+
 class TimedOut(Record, frozen=True):
     """A wait that ended without what was waited for: ready, start, end, pong, refusal, expiry, restored or close."""
 
@@ -184,7 +193,7 @@ class TimedOut(Record, frozen=True):
     run: str | None = None
 
 
-AnyRecord = Opened | Sent | Received | Other | Closed | TimedOut | Cut | Stalled
+AnyRecord = Opened | Sent | Received | Other | Closed | TimedOut | Cut | Stalled | Throttled
 
 
 class Header(msgspec.Struct, frozen=True):

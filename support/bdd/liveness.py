@@ -56,20 +56,22 @@ class Liveness:
             self.world.ask(person, prompt)
 
     async def _reads_slowly(self, person: str) -> None:
-        link = self.network.line(person).link
-        link.narrow(_TINY_WINDOW_BYTES)
-        await link.add(Bandwidth(_SLOW_BYTES_PER_S, Direction.DOWN))
+        line = self.network.line(person)
+        line.session.throttled()
+        line.link.narrow(_TINY_WINDOW_BYTES)
+        await line.link.add(Bandwidth(_SLOW_BYTES_PER_S, Direction.DOWN))
 
     def reads_well_again(self, person: str) -> None:
         """The person's line is as it was."""
         self.world.call(self._reads_well_again(person))
 
     async def _reads_well_again(self, person: str) -> None:
-        link = self.network.line(person).link
-        link.narrow(_WIDE_WINDOW_BYTES)
-        for fault in link.own:
+        line = self.network.line(person)
+        line.link.narrow(_WIDE_WINDOW_BYTES)
+        for fault in line.link.own:
             if isinstance(fault, Bandwidth):
                 await fault.switch_off()
+        line.session.throttled(over=True)
 
     def took_s(self, question: Question) -> float:
         """How long an answer took, from the question to the last that was seen of it, in seconds."""

@@ -3,7 +3,7 @@
 import time
 
 from support.client.session import Session
-from support.trace import Cut
+from support.trace import Cut, Throttled
 
 
 class LosableSession(Session):
@@ -15,6 +15,12 @@ class LosableSession(Session):
         self.recorder.add(
             Cut, self.connection, way=way, where=where, after=after, inside=inside, person=self.person
         )  # fmt: skip
+
+    def throttled(self, *, over: bool = False) -> None:
+        """Notes that the suite takes hardly anything off this line from now on, or all that comes again."""
+        self.recorder.add(Throttled, self.connection, over=over)
+        for question in self.heard.questions:
+            question.last_at = time.monotonic()
 
     def hang_up(self) -> None:
         """Lets go of the line without a word, as an app does that has lost its network."""

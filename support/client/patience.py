@@ -22,7 +22,7 @@ class Patience:
         """When nobody would wait any longer (monotonic seconds)."""
         budgets = self.budgets
         if not question.events:
-            return question.asked_at + budgets.start_s + MARGIN_S
+            return question.last_at + budgets.start_s + MARGIN_S
         works = not self.hung.issuperset(question.open_tools)
         silence = budgets.tool_s if works else budgets.silence_s
         return min(question.last_at + silence, question.asked_at + budgets.run_s) + MARGIN_S

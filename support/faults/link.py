@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+import sys
 import time
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
@@ -129,7 +130,11 @@ class Link:
         """Takes so little at a time from the target, as a reader with a tiny window does. 1,024 to 1,048,576."""
         self.down.most_held_bytes = size = int(bounded("size_bytes", size_bytes, 1_024, 1_048_576))
         if self.target.transport is not None:
-            self.target.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+            taking = self.target.transport.get_extra_info("socket")
+            taking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+            if sys.platform == "linux":
+                # A window that was tiny once would stay so for seconds, however much room there is again (tcp(7)).
+                taking.setsockopt(socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP, size)
 
     def refresh(self) -> None:
         """Faults were added or switched."""

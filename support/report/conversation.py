@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from support.events import Control, Event, Foreign, Ignored, More, Reading, Several, Unmapped
 from support.findings import printable
 from support.rules.canary_words import named
-from support.trace import AnyRecord, Closed, Cut, Opened, Other, Received, Sent, Stalled, TimedOut
+from support.trace import AnyRecord, Closed, Cut, Opened, Other, Received, Sent, Stalled, Throttled, TimedOut
 
 _TEXT_WIDTH = 72
 _MOST_READ = 2_000
@@ -60,7 +60,7 @@ def describe(record: AnyRecord, reading: Reading | None) -> tuple[str, str]:
     if isinstance(record, Closed):
         code = record.status if record.status is not None else record.code
         return "refused" if record.during == "handshake" else "closed", f"by {record.by} ({code}) {record.reason}"
-    if isinstance(record, Cut | Stalled | TimedOut):
+    if isinstance(record, Cut | Stalled | Throttled | TimedOut):
         return _of_ours(record)
     if isinstance(record, Sent):
         text = record.expect.prompt if record.expect is not None and record.expect.prompt else record.text
@@ -70,11 +70,13 @@ def describe(record: AnyRecord, reading: Reading | None) -> tuple[str, str]:
     return _received(record, reading)
 
 
-def _of_ours(record: Cut | Stalled | TimedOut) -> tuple[str, str]:
+def _of_ours(record: Cut | Stalled | Throttled | TimedOut) -> tuple[str, str]:
     if isinstance(record, Stalled):
         return "we stood still", f"for {record.for_s:.2f} s"
     if isinstance(record, Cut):
         return "cut by us", str(record)
+    if isinstance(record, Throttled):
+        return "throttled by us", "no longer" if record.over else "from now on"
     return "waited in vain", f"for {record.waiting_for}, {record.after_s:.2f} s"
 
 

@@ -38,7 +38,7 @@ class ConnectionChecker:
     ) -> None:  # fmt: skip
         self.profile = profile
         self.reader = profile.reader()
-        self.budgets = budgets
+        self.budgets = self._promised = budgets
         self.book = book
         self.person = person
         self.connection = connection
@@ -128,6 +128,12 @@ class ConnectionChecker:
         if cut.ends_backend:
             for run in self._runs.values():
                 run.excused = True
+
+    def throttled(self, at: float, *, over: bool) -> None:
+        """The suite takes hardly anything off this line, or no longer so: meanwhile the pace is its own."""
+        self.budgets = self._promised if over else self._promised.unhurried()
+        self.run_judge.keep_to(self.budgets)
+        self.desk.held_back(at)
 
     # What came ----------------------------------------------------------------------------------------------------
 

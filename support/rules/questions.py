@@ -99,11 +99,14 @@ class Questions:
             if not ask.over:
                 ask.resumed = True
                 self.asked(ask)
-                if ask.run is None:
-                    ask.at = max(ask.at, at)
-                else:
-                    ask.run.last_at = max(ask.run.last_at, at)
-                    ask.run.recent = None
+                _wait_from(ask, at)
+
+    def held_back(self, until: float) -> None:
+        """What was to be shown here was kept back by the suite, so that the time is nobody's silence."""
+        for ask in self.asks:
+            _wait_from(ask, until)
+        for run in self.runs.values():
+            _go_on_from(run, until)
 
     def restored(self, thread_id: object) -> None:
         """The backend says that everything missed was shown; None: of every thread."""
@@ -170,3 +173,20 @@ class Questions:
         self.runs[run.id] = run
         self.book.begin(run)
         return run
+
+
+def _wait_from(ask: Ask, at: float) -> None:
+    """Nobody waits for an answer before `at`, and what was missed comes all at once."""
+    if ask.run is None:
+        ask.at = max(ask.at, at)
+    else:
+        _go_on_from(ask.run, at)
+
+
+def _go_on_from(run: Run, at: float) -> None:
+    run.last_at = max(run.last_at, at)
+    run.recent = None
+    if run.started_at is None:
+        run.asked_at = max(run.asked_at, at)
+    for tool in run.tools:
+        tool.at = max(tool.at, at)

@@ -24,13 +24,17 @@ class RunJudge:
 
     def __init__(self, desk: Questions, budgets: Budgets, epoch_s: float, report: Report, search: Searcher) -> None:
         self.desk = desk
-        self.budgets = budgets
         self.epoch_s = epoch_s
         self.report = report
         self._shapes: dict[EventKind, int] = {}
         self._formats: dict[EventKind, str | None] = {}
         self.search = search
         self.stamps: list[float] | None = None
+        self.keep_to(budgets)
+
+    def keep_to(self, budgets: Budgets) -> None:
+        """Judges what comes from now on by these budgets."""
+        self.budgets = budgets
         self._skew_s = budgets.clock_skew_s
         self._silence_s = budgets.silence_s
         self._start_s = budgets.start_s

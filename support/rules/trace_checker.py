@@ -11,7 +11,7 @@ from support.rules.checker import ConnectionChecker
 from support.rules.isolation import Relation
 from support.rules.refusal import Reach
 from support.rules.state import Ask, Budgets
-from support.trace import AnyRecord, Closed, Cut, Opened, Other, Received, Sent, Stalled, TimedOut
+from support.trace import AnyRecord, Closed, Cut, Opened, Other, Received, Sent, Stalled, Throttled, TimedOut
 from support.wire.profile import Profile
 
 
@@ -74,6 +74,8 @@ class TraceChecker:
         elif isinstance(record, Cut):
             self.cuts.append(record)
             checker.cut(record)
+        elif isinstance(record, Throttled):
+            checker.throttled(record.at, over=record.over)
         elif isinstance(record, TimedOut):
             checker.timed_out(record.waiting_for, record.after_s, record.request, record.at, record.n, run=record.run)
         elif isinstance(record, Closed):

@@ -8,7 +8,7 @@ import pytest
 from support.events import EventKind
 from support.rules.state import Budgets
 from support.tests.rules.talk import EPOCH_S, STEP_S, TOOL_QUESTION, Body, Talk, asked, iso
-from support.trace import Expect, Stalled
+from support.trace import Expect, Stalled, Throttled
 
 
 def test_a_whole_answer() -> None:
@@ -133,6 +133,34 @@ def test_the_pace_of_answers_during_which_the_suite_stood_still_is_not_judged() 
 
     assert talk(stalled=True).whole() == []
     assert talk(stalled=False).rules() == {"TIMELINESS-3"}
+
+
+def throttled(*silences_s: float, over: bool = True) -> Talk:
+    """A talk that is throttled by the suite before its start, at a tool or once all have come, and goes on late."""
+    before, within, after = silences_s
+    talk = asked()
+    talk.add(Throttled, "c1")
+    talk.wait(before).started().executing().wait(within)
+    if over:
+        talk.add(Throttled, "c1", over=True)
+    return talk.wait(after).tool_done().thinking().completed()
+
+
+def test_the_pace_of_a_line_that_the_suite_throttles_is_not_judged() -> None:
+    assert throttled(6, 61, 4).whole() == []
+    assert throttled(301, 301, 301, over=False).whole() == []
+
+
+def test_once_a_line_is_no_longer_throttled_its_pace_is_judged_again() -> None:
+    assert throttled(1, 1, 6).rules() == {"TIMELINESS-2"}
+    assert asked().wait(6).started().executing().tool_done().thinking().completed().rules() == {"TIMELINESS-1"}
+
+
+def test_what_is_asked_on_a_throttled_line_is_owed_an_end_all_the_same() -> None:
+    talk = asked()
+    talk.add(Throttled, "c1")
+    talk.wait(6).started().add(Throttled, "c1", over=True)
+    assert talk.rules() == {"LIFECYCLE-2"}
 
 
 def test_refusals_of_what_must_be_refused() -> None:
