@@ -106,7 +106,9 @@ class Questions:
         for ask in self.asks:
             _wait_from(ask, until)
         for run in self.runs.values():
-            _go_on_from(run, until)
+            run.asked_at = max(run.asked_at, until)
+            for tool in run.tools:
+                tool.at = max(tool.at, until)
 
     def restored(self, thread_id: object) -> None:
         """The backend says that everything missed was shown; None: of every thread."""
@@ -180,13 +182,5 @@ def _wait_from(ask: Ask, at: float) -> None:
     if ask.run is None:
         ask.at = max(ask.at, at)
     else:
-        _go_on_from(ask.run, at)
-
-
-def _go_on_from(run: Run, at: float) -> None:
-    run.last_at = max(run.last_at, at)
-    run.recent = None
-    if run.started_at is None:
-        run.asked_at = max(run.asked_at, at)
-    for tool in run.tools:
-        tool.at = max(tool.at, at)
+        ask.run.last_at = max(ask.run.last_at, at)
+        ask.run.recent = None
