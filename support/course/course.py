@@ -1,6 +1,7 @@
 """The stream of records and readings, gathered as it comes: live, and again in a replay."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from support.course.lanes import Lane, Lanes
 from support.course.windows import Window, Windows
@@ -8,7 +9,7 @@ from support.events import ENDS, Control, Event, EventKind, Reading, each
 from support.findings import Finding
 from support.trace import AnyRecord, Closed, Cut, Opened, Received, Sent, TimedOut
 
-_INDEX = {kind: number for number, kind in enumerate(EventKind)}
+_INDEX: Final = {kind: number for number, kind in enumerate(EventKind)}
 _MOST_ASKED = 256
 _MOST_EXAMPLES = 5
 _MOST_RUNS = 100_000

@@ -2,11 +2,12 @@
 
 from collections import deque
 from itertools import pairwise
+from typing import Final
 
 from support.events import Event, EventKind
 from support.findings import Finding
 
-_MOST_MARKS = 64
+_MOST_MARKS: Final = 64
 _MOST_RECENT = 128
 _MOST_GUILTY = 40
 _MOST_OF_A_RULE = 4

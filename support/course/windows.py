@@ -4,11 +4,12 @@ When there would be too many, neighbours are joined and each window becomes twic
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 MOST_WINDOWS = 600
 _NARROWEST_S = 0.25
 # A bucket is an eighth of an octave: a latency is known to 12.5 %, which no picture shows.
-_STEPS = 8
+_STEPS: Final = 8
 
 
 def bucket(us: int) -> int:

@@ -6,15 +6,16 @@ than 64 KiB: these are recognised by their first two bytes, and need no object b
 
 import os
 import struct
+from typing import Final
 
 try:
     from websockets.speedups import apply_mask
 except ImportError:  # where websockets was built without its C extension
     from websockets.utils import apply_mask
 
-_WHOLE_TEXT = 0x81
-_IN_TWO_BYTES = 126
-_IN_EIGHT_BYTES = 127
+_WHOLE_TEXT: Final = 0x81
+_IN_TWO_BYTES: Final = 126
+_IN_EIGHT_BYTES: Final = 127
 _MASKED = 0x80
 _MASKS_AT_ONCE = 1_024
 

@@ -5,6 +5,7 @@ which takes no arithmetic, the others in the buckets of the histogram.
 """
 
 from itertools import compress
+from typing import Final
 
 from support.histogram import Histogram
 
@@ -12,7 +13,7 @@ from support.histogram import Histogram
 _SUB_BITS = 11
 _HIGHEST_US = 3_600_000_000
 _BUCKETS = (_HIGHEST_US.bit_length() - _SUB_BITS + 2) << (_SUB_BITS - 1)
-_SHORT_US = 1 << 15
+_SHORT_US: Final = 1 << 15
 # An eighth of an octave is a coarse bucket: (begin, end) of those that are short, and where the others begin.
 _COARSE_SHORT = [
     *((us, us + 1) for us in range(8)),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable
 from itertools import islice
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -20,8 +21,11 @@ from support.wire.values import read_stamp
 
 _MOST_ANSWERS = 256
 _BLOCK = 64
-_STARTED, _THINKING, _COMPLETED = EventKind.STARTED, EventKind.THINKING, EventKind.COMPLETED
-_TOOL_EXECUTING, _TOOL_COMPLETED = EventKind.TOOL_EXECUTING, EventKind.TOOL_COMPLETED
+_STARTED: Final = EventKind.STARTED
+_THINKING: Final = EventKind.THINKING
+_COMPLETED: Final = EventKind.COMPLETED
+_TOOL_EXECUTING: Final = EventKind.TOOL_EXECUTING
+_TOOL_COMPLETED: Final = EventKind.TOOL_COMPLETED
 
 
 class Torn(Exception):  # noqa: N818 -- reads as what happened to the trace
@@ -259,7 +263,6 @@ def _replay(lines: Iterable[bytes], profile: Profile, budgets: Budgets, meter: M
     checker = TraceChecker(profile, budgets, epoch_s)
     strand = course.strand(header.scenario, epoch_s)
     findings, known, told = checker.findings, 0, 0
-    count, gather = meter.take, strand.take
     # A few records at a time: what each step works with is still at hand when the next record comes.
     while block := list(islice(records, _BLOCK)):
         readings: list[Reading | None] = []
@@ -270,12 +273,12 @@ def _replay(lines: Iterable[bytes], profile: Profile, budgets: Budgets, meter: M
                 known = len(findings)
                 marks.append((len(readings), known))
         for record, reading in zip(block, readings, strict=True):
-            count(record, reading, epoch_s)
+            meter.take(record, reading, epoch_s)
         course.offset_s = meter.offset_s
         begin = 0
         for end, so_far in (*marks, (len(block), known)):
             for record, reading in zip(block[begin:end], readings[begin:end], strict=True):
-                gather(record, reading)
+                strand.take(record, reading)
             told, begin = _tell(strand, findings, told, so_far), end
     checker.finish()
     _tell(strand, findings, told, len(findings))

@@ -5,6 +5,7 @@ Scenarios and the load engine use the same one. All state is bounded for each op
 
 import re
 from collections.abc import Sequence
+from typing import Final
 
 from support.events import Control, Event, Foreign, Ignored, More, Part, Problem, Reading, Unmapped, each
 from support.findings import Finding
@@ -22,7 +23,7 @@ from support.trace import Cut
 from support.wire.profile import UNREADABLE, Profile
 
 # All that no id is made of becomes a space, so that what is left are words.
-_WORDS = re.sub(rb"[^A-Za-z0-9_.:-]", b" ", bytes(range(256)))
+_WORDS: Final = re.sub(rb"[^A-Za-z0-9_.:-]", b" ", bytes(range(256)))
 
 
 class ConnectionChecker:
@@ -63,7 +64,6 @@ class ConnectionChecker:
         self._runs = self.desk.runs
         self.search = Searcher(person, self.windows.canaries, self.report, self._what)
         self.run_judge = RunJudge(self.desk, budgets, epoch_s, self.report, self.search)
-        self._judge = self.run_judge.event
 
     @property
     def ready(self) -> bool:
@@ -171,7 +171,7 @@ class ConnectionChecker:
 
         Only long ids: short ones occur by chance. What the person named themselves may be repeated to them.
         """
-        if isinstance(reading, Foreign | Ignored):
+        if type(reading) is Foreign or type(reading) is Ignored:
             return
         owners, person = self.book.owners, self.person
         # In an order that is the same wherever it is judged again; of several, only the first is told.
@@ -198,14 +198,14 @@ class ConnectionChecker:
             search.keep(frames, n, len(read))
         else:
             search.last.append((n, frames))
-        fast, event = self.profile.fast, self.event
+        fast = self.profile.fast
         for number, data in enumerate(frames, n):
             try:
                 reading = fast(data)
             except UNREADABLE:
                 reading = None
             if type(reading) is Event:
-                event(reading, at, number)
+                self.event(reading, at, number)
             elif reading is None and self.profile.plain:
                 self.take(self.profile.explain(data), at, number)
             else:
@@ -271,7 +271,7 @@ class ConnectionChecker:
             return
         if key is not None and run.events < continuity.MOST_KEYS:
             run.event_ids.add(key)
-        self._judge(run, event, at, n)
+        self.run_judge.event(run, event, at, n)
 
     def _attribute(self, event: Event, at: float, n: int) -> Run | None:
         run = self.desk.attribute(event, at, n)

@@ -146,10 +146,8 @@ class Questions:
         if not event.request:
             self._mix_up(event)
         expect = None if ask.mixed_up else ask.expect or NOTHING_EXPECTED
-        run = Run(
-            run_id or f"?{self.connection}:{ask.n}", self.person, self, self.line(event.thread), ask.n, ask.n, ask.at,
-            at, ask, expect, None, event.request, event.thread, event.user,
-        )  # fmt: skip
+        name = run_id or f"?{self.connection}:{ask.n}"
+        run = Run(name, self, event, ask.n, asked_at=ask.at, at=at, ask=ask, expect=expect)
         run.stop_at = self._stopped.pop(run.id, None) if self._stopped else None
         if expect is not None and expect.paced:
             run.recent, run.in_company = window(), True
@@ -168,10 +166,7 @@ class Questions:
         """A helper of a run begins; LIFECYCLE-3 if that run has ended."""
         if parent.stage is Stage.ENDED:
             lifecycle.on_objection("LIFECYCLE-3", Stage.ENDED, parent, event, n, report=self.report)
-        run = Run(
-            event.run or "", self.person, self, self.line(event.thread), n, n, at, at, None, None, parent,
-            event.request, event.thread, event.user, in_company=True,
-        )  # fmt: skip
+        run = Run(event.run or "", self, event, n, asked_at=at, at=at, parent=parent)
         self.runs[run.id] = run
         self.book.begin(run)
         return run

@@ -1,19 +1,20 @@
 """The rules for the events of a run, once it is known which run each belongs to."""
 
+from typing import Final
+
 from support.events import Event, EventKind
 from support.rules import content, lifecycle, pairing, refusal, timeliness, waiting
 from support.rules.questions import Questions
 from support.rules.searching import Searcher
 from support.rules.state import Budgets, Report, Run, Stage
 
-_STARTED = EventKind.STARTED
-_THINKING = EventKind.THINKING
-_TOOL_EXECUTING = EventKind.TOOL_EXECUTING
-_TOOL_COMPLETED = EventKind.TOOL_COMPLETED
-_COMPLETED = EventKind.COMPLETED
-_STOPPED = EventKind.STOPPED
-_OPEN = Stage.OPEN
-_ENDED = Stage.ENDED
+_STARTED: Final = EventKind.STARTED
+_THINKING: Final = EventKind.THINKING
+_TOOL_EXECUTING: Final = EventKind.TOOL_EXECUTING
+_TOOL_COMPLETED: Final = EventKind.TOOL_COMPLETED
+_COMPLETED: Final = EventKind.COMPLETED
+_OPEN: Final = Stage.OPEN
+_ENDED: Final = Stage.ENDED
 
 
 class RunJudge:

@@ -5,13 +5,14 @@ Kept between frames are the last one, and of each open run the last texts: bound
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
 
 from support.rules import canaries
 from support.rules.canaries import Sighting
 from support.rules.canary_words import owner_code
 from support.rules.state import Report, Run
 
-LONGEST_KEPT = 16_384
+LONGEST_KEPT: Final = 16_384
 _EDGE = 8_192
 _MOST_CUT = 8
 _MOST_OTHERS = 1_024
@@ -19,7 +20,7 @@ _MOST_OTHERS = 1_024
 _MOST_BETWEEN = 16
 _MOST_BEFORE = 4
 # The letters of a long name as escapes; and how many more texts come together before they are searched.
-MOST_CARRIED = 1_024
+MOST_CARRIED: Final = 1_024
 _MOST_SAID = 64
 
 

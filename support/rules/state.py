@@ -1,42 +1,21 @@
 """What the rules remember: of a question, a run, a thread, a person. Bounded for each open run."""
 
-import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from support.events import EventKind
+from support.events import Event, EventKind
+from support.rules.given import Ask, Budgets, OpenTool
 from support.trace import Expect
 
 if TYPE_CHECKING:
     from support.rules.questions import Questions
 
-
-class Budgets(msgspec.Struct, frozen=True):
-    """How long a person may have to wait, in seconds, and how far the server's clock may be off.
-
-    `half_open_s`: how long a backend may take a line for alive whose person has gone without a word.
-    """
-
-    handshake_s: float = 5.0
-    start_s: float = 5.0
-    silence_s: float = 5.0
-    tool_s: float = 60.0
-    run_s: float = 300.0
-    grace_s: float = 0.25
-    ping_s: float = 2.0
-    refusal_s: float = 2.0
-    clock_skew_s: float = 300.0
-    recover_s: float = 5.0
-    half_open_s: float = 60.0
-
-    def unhurried(self) -> "Budgets":
-        """The same, where nobody minds how long an answer takes."""
-        return msgspec.structs.replace(self, start_s=math.inf, silence_s=math.inf, tool_s=math.inf, run_s=math.inf)
+__all__ = [
+    "MOST_LEFT", "NOTHING_EXPECTED", "Ask", "Budgets", "Line", "OpenTool", "Report", "Run", "Stage", "Thread",
+    "Windows", "window",
+]  # fmt: skip
 
 
 class Stage(StrEnum):
@@ -53,38 +32,7 @@ _WINDOW = 512
 MOST_LEFT = 512
 
 
-class Ask(msgspec.Struct, eq=False):
-    """A question that was sent: what binds its answer to it, and what may be expected.
-
-    `given_up`: the person no longer waits, but what still comes belongs here. `over`: nothing more is owed. `mixed_up`:
-    which run answers it, and which another question, cannot be known. `foreign`: it reaches for what is another's.
-    `resumed`: its line was lost, and its conversation was asked for again on another one.
-    """
-
-    n: int
-    at: float
-    request: str | None
-    thread: str | None
-    expect: Expect | None
-    run: "Run | None" = None
-    given_up: bool = False
-    over: bool = False
-    mixed_up: bool = False
-    foreign: bool = False
-    resumed: bool = False
-
-
-class OpenTool(msgspec.Struct, eq=False, gc=False):
-    """A tool at work: its name and since when (record number, time)."""
-
-    name: str | None
-    call: str | None
-    n: int
-    at: float
-
-
 # No struct of msgspec: several of its fields are written with each event, and a slot takes a third of the time.
-@dataclass(slots=True, eq=False)
 class Run:
     """One answer in the making. Its memory does not grow with the number of events, but for bounded windows.
 
@@ -99,46 +47,58 @@ class Run:
     `excused`: the suite took the backend away under it, so that it may end without an answer.
     """
 
-    id: str
-    person: str
-    desk: "Questions"
-    line: "Line"
-    first_n: int
-    last_n: int
-    asked_at: float
-    last_at: float
-    ask: Ask | None = None
-    expect: Expect | None = None
-    parent: "Run | None" = None
-    request: str | None = None
-    thread: str | None = None
-    user: str | None = None
-    stage: Stage = Stage.ASKED
-    started_at: float | None = None
-    stop_at: float | None = None
-    ended_by: EventKind | None = None
-    last_stamp_s: float = 0.0
-    first_stamp_s: float | None = None
-    events: int = 0
-    helped: int = 0
-    thoughts: int = 0
-    tools_begun: int = 0
-    tools_done: int = 0
-    tools_failed: int = 0
-    most_open: int = 0
-    tools: list[OpenTool] = field(default_factory=list)
-    event_ids: set[str | int] = field(default_factory=set)
-    shown: set[str | int] | None = None
-    recent: deque[float] | None = None
-    in_company: bool = False
-    said: dict[int, str] | None = None
-    said_most: int = 64
-    thought: str = ""
-    thought_n: int = 0
-    aside: str = ""
-    aside_n: int = 0
-    excused: bool = False
-    intruder: tuple[str, int] | None = None
+    __slots__ = (
+        "aside", "aside_n", "ask", "asked_at", "desk", "ended_by", "event_ids", "events", "excused", "expect",
+        "first_n", "first_stamp_s", "helped", "id", "in_company", "intruder", "last_at", "last_n", "last_stamp_s",
+        "line", "most_open", "parent", "person", "recent", "request", "said", "said_most", "shown", "stage",
+        "started_at", "stop_at", "thought", "thought_n", "thoughts", "thread", "tools", "tools_begun", "tools_done",
+        "tools_failed", "user",
+    )  # fmt: skip
+
+    # `event` is the first that was seen of it.
+    def __init__(
+        self, name: str, desk: "Questions", event: Event, n: int, *, asked_at: float, at: float,
+        ask: Ask | None = None, expect: Expect | None = None, parent: "Run | None" = None,
+    ) -> None:  # fmt: skip
+        self.id = name
+        self.person = desk.person
+        self.desk = desk
+        self.line: Line = desk.line(event.thread)
+        self.first_n = self.last_n = n
+        self.asked_at = asked_at
+        self.last_at = at
+        self.ask = ask
+        self.expect = expect
+        self.parent = parent
+        self.request = event.request
+        self.thread = event.thread
+        self.user = event.user
+        self.stage = Stage.ASKED
+        self.started_at: float | None = None
+        self.stop_at: float | None = None
+        self.ended_by: EventKind | None = None
+        self.last_stamp_s = 0.0
+        self.first_stamp_s: float | None = None
+        self.events = 0
+        self.helped = 0
+        self.thoughts = 0
+        self.tools_begun = 0
+        self.tools_done = 0
+        self.tools_failed = 0
+        self.most_open = 0
+        self.tools: list[OpenTool] = []
+        self.event_ids: set[str | int] = set()
+        self.shown: set[str | int] | None = None
+        self.recent: deque[float] | None = None
+        self.in_company = parent is not None
+        self.said: dict[int, str] | None = None
+        self.said_most = 64
+        self.thought = ""
+        self.thought_n = 0
+        self.aside = ""
+        self.aside_n = 0
+        self.excused = False
+        self.intruder: tuple[str, int] | None = None
 
     @property
     def root(self) -> "Run":
