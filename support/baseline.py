@@ -4,7 +4,7 @@ from statistics import median
 
 import msgspec
 
-from support.histogram import Summary
+from support.figures import Summary
 
 LEAST_SESSIONS = 3
 MOST_SESSIONS = 10

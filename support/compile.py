@@ -25,6 +25,7 @@ MODULES = (
     *("course/" + name for name in ("course", "lanes", "windows")),
     *("load/" + name for name in ("checker", "cutter", "meters", "tally")),
     *("report/" + name for name in ("recovery", "replay")),
+    "histogram",
     "wire/profile",
 )  # fmt: skip
 

@@ -4,7 +4,8 @@ from enum import StrEnum
 
 import msgspec
 
-from support.histogram import Histogram, Summary
+from support.figures import Summary
+from support.histogram import Histogram
 from support.memory import Watched, judge_watch
 from support.summary import LEAST_SUCCESS
 from support.summary import Summary as LoadSummary

@@ -4,33 +4,17 @@
 
 from collections.abc import Sequence
 from itertools import compress
+from typing import Final
 
-import msgspec
 from hdrh.histogram import HdrHistogram
 
-_LOWEST_US = 1
-_HIGHEST_US = 3_600_000_000
+from support.figures import Encoded, Summary
+
+_LOWEST_US: Final = 1
+_HIGHEST_US: Final = 3_600_000_000
 _DIGITS = 3
-_EXACT_BITS = 11
-_EXACT_US = 1 << _EXACT_BITS
-
-
-class Summary(msgspec.Struct, frozen=True):
-    """What is always shown of a latency: milliseconds, and from how many samples."""
-
-    samples: int
-    avg_ms: float
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
-    max_ms: float
-
-
-class Encoded(msgspec.Struct, frozen=True):
-    """A histogram as text, and the exact sum of its samples in microseconds."""
-
-    hdr: str
-    sum_us: float = 0.0
+_EXACT_BITS: Final = 11
+_EXACT_US: Final = 1 << 11
 
 
 class Histogram:
@@ -42,7 +26,7 @@ class Histogram:
         self.sum_us = 0.0
 
     @classmethod
-    def decode(cls, encoded: "Encoded") -> "Histogram":
+    def decode(cls, encoded: Encoded) -> "Histogram":
         """What `encode` made."""
         histogram = cls()
         histogram._hdr.decode_and_add(encoded.hdr)
@@ -60,7 +44,7 @@ class Histogram:
         histogram.sum_us = sum_us
         return histogram
 
-    def encode(self) -> "Encoded":
+    def encode(self) -> Encoded:
         """The samples in a form that can be kept and sent (HdrHistogram V2, compressed, base64)."""
         return Encoded(self._hdr.encode().decode(), self.sum_us)
 

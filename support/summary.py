@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 
 from support.counts import Counts
+from support.figures import Encoded
+from support.figures import Summary as Figures
 from support.findings import Finding
-from support.histogram import Encoded, Histogram
-from support.histogram import Summary as Figures
+from support.histogram import Histogram
 
 # The generator cannot judge speed when it has no time to look (performance.md).
 MOST_BUSY = 0.85

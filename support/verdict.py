@@ -22,8 +22,8 @@ from support.criteria import (
     success_under_load,
 )
 from support.events import FIVE
+from support.figures import Summary
 from support.findings import Finding, Severity
-from support.histogram import Summary
 from support.memory import Watched
 from support.patterns.catalogue import Occurrence
 from support.rules.isolation import Relation

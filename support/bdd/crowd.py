@@ -14,7 +14,7 @@ from support.bdd.guests import guests_of, plan_of
 from support.bdd.observable import NotExercised
 from support.bdd.world import World
 from support.criteria import Loaded
-from support.histogram import Summary as Figures
+from support.figures import Summary as Figures
 from support.load.crew import here
 from support.load.engine import Conductor, State
 from support.load.plan import Guest

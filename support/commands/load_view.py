@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from support.histogram import Summary as Figures
+from support.figures import Summary as Figures
 from support.load.engine import State
 from support.monitor import RealTimeEventMonitor
 from support.patterns.catalogue import Occurrence

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import msgspec
 
 from support.counts import Counts
-from support.histogram import Encoded
+from support.figures import Encoded
 
 
 class Progress(msgspec.Struct, frozen=True):

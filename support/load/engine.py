@@ -9,7 +9,8 @@ from concurrent.futures import Executor, Future, wait
 
 import msgspec
 
-from support.histogram import Encoded, Histogram
+from support.figures import Encoded
+from support.histogram import Histogram
 from support.load.channel import Channel, Desk, Order, Progress
 from support.load.plan import Plan, Share, shares
 from support.load.shard import TooLate, run_shard

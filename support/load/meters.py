@@ -1,6 +1,6 @@
 """The instruments that all people of one shard write to."""
 
-from support.histogram import Encoded
+from support.figures import Encoded
 from support.load.tally import Tally
 
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from support.course.counted import Counted
 from support.course.course import Course
 from support.criteria import Loaded
-from support.histogram import Histogram, Summary
+from support.figures import Summary
+from support.histogram import Histogram
 from support.verdict import Observed
 
 

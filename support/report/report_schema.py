@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from support.criteria import Criterion
-from support.histogram import Summary
+from support.figures import Summary
 from support.memory import Verdictlet
 from support.report.cut_matrix import CutCell
 from support.report.evidence import Measurements

@@ -8,7 +8,7 @@ import re
 from collections import deque
 from collections.abc import Sequence
 from itertools import islice
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from support.rules.state import OpenTool, Run, Stage, Thread, Windows
 
@@ -21,7 +21,8 @@ _MOST_CONNECTIONS = 262_144
 # Nothing is ever opened after the end: all ended runs share one empty list.
 _NO_TOOLS: list[OpenTool] = []
 # Shorter ids occur in answers by chance.
-_LONG_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{11,127}", re.ASCII)
+SHORTEST_ID: Final = 12
+_LONG_ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.:-]{{{SHORTEST_ID - 1},127}}", re.ASCII)
 
 V = TypeVar("V")
 

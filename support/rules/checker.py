@@ -10,7 +10,7 @@ from typing import Final
 from support.events import Control, Event, Foreign, Ignored, More, Part, Problem, Reading, Unmapped, each
 from support.findings import Finding
 from support.rules import beside, canaries, continuity, leaks, waiting
-from support.rules.book import Book
+from support.rules.book import SHORTEST_ID, Book
 from support.rules.connection import Door
 from support.rules.identity import Desk
 from support.rules.isolation import named_in
@@ -173,11 +173,11 @@ class ConnectionChecker:
         """
         if type(reading) is Foreign or type(reading) is Ignored:
             return
-        owners, person = self.book.owners, self.person
+        owners, person, least = self.book.owners, self.person, SHORTEST_ID
+        words = data.translate(_WORDS).split()
+        others = [word for word in words if len(word) >= least and owners.get(word, person) != person]
         # In an order that is the same wherever it is judged again; of several, only the first is told.
-        for word in sorted(owners.keys() & data.translate(_WORDS).split()):
-            if owners[word] == person:
-                continue
+        for word in sorted(set(others)):
             other = named_in(self.book, person, word.decode())
             if other is not None and other[1] not in self.named:
                 self.desk.is_strangers("a frame", (other[0], f"{other[2]} {other[1]}"), n)

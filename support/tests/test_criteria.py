@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from support.criteria import Allowed, Loaded, enough_under_load, gaps_of, latency, memory, success_under_load
+from support.figures import Encoded
+from support.figures import Summary as Figures
 from support.findings import Finding, Severity
-from support.histogram import Encoded, Histogram
-from support.histogram import Summary as Figures
+from support.histogram import Histogram
 from support.memory import Sample, Watched
 from support.summary import Offence, Summary
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from support.histogram import Histogram, Summary
+from support.figures import Summary
+from support.histogram import Histogram
 
 
 def of(*seconds: float) -> Histogram:

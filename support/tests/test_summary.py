@@ -5,8 +5,9 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.figures import Encoded
 from support.findings import Finding
-from support.histogram import Encoded, Histogram
+from support.histogram import Histogram
 from support.rules.registry import RULES
 from support.summary import MOST_OFFENCES_OF_A_RULE, Offence, Summary, merged
 

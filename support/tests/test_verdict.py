@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from support.events import FIVE
+from support.figures import Summary
 from support.findings import Finding, Severity
-from support.histogram import Summary
 from support.patterns.catalogue import occurrence
 from support.verdict import Decision, Facts, Observed, Outcome, ScenarioResult, Status, Verdict, decide, in_one_line
 

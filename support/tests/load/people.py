@@ -10,8 +10,9 @@ import msgspec
 
 from support.access import Access
 from support.client.persona import canary_of
-from support.histogram import Encoded, Histogram
-from support.histogram import Summary as Figures
+from support.figures import Encoded
+from support.figures import Summary as Figures
+from support.histogram import Histogram
 from support.load.channel import LocalDesk
 from support.load.engine import Conductor
 from support.load.plan import Guest, Plan, Question

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from support.baseline import Baseline, compare
-from support.histogram import Summary
+from support.figures import Summary
 from support.report.ci_summary import as_markdown
 from support.report.history import HISTORY, Changed, History
 from support.report.judge import Judgement, judge
