@@ -327,12 +327,14 @@ def _reason(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
     if verdict is Verdict.APPROVED:
         passed = sum(scenario.outcome is Outcome.PASSED for scenario in facts.scenarios)
         spared = sum(scenario.outcome is Outcome.NOT_EXERCISED for scenario in facts.scenarios)
-        beyond = (f" {spared} scenarios were not exercised." if spared else "") + beyond
+        were = "scenario was" if spared == 1 else "scenarios were"
+        beyond = (f" {spared} {were} not exercised." if spared else "") + beyond
         hidden = [kind for kind in FIVE if kind in facts.absent]
         five = f"all but {' and '.join(hidden)} of the five events were" if hidden else "all five events were"
         due = facts.observed.five_expected + sum(load.summary.five_expected for load in facts.loads)
         shown = f"{five} observed" if due else "no question needed a tool"
-        return f"{accepted}{passed} scenarios passed, {shown}, no rule objected.{beyond}"
+        scenarios = "scenario" if passed == 1 else "scenarios"
+        return f"{accepted}{passed} {scenarios} passed, {shown}, no rule objected.{beyond}"
     wanted = Status.FAILED if verdict is Verdict.BLOCKED else Status.INCONCLUSIVE
     # Where evidence is missing, that is why the others are unknown, so it is said first.
     worst_first = sorted(criteria, key=lambda c: verdict is not Verdict.BLOCKED and c.id != "EVIDENCE")

@@ -28,7 +28,7 @@ from support.patterns.catalogue import SLOW, Occurrence
 from support.patterns.detect import Limits
 from support.report.evidence import write_whole
 from support.settings import Misconfigured
-from support.summary import Offence, Summary, figures
+from support.summary import LATE, Offence, Summary, figures
 from support.targets.model import PROMPTS
 from support.targets.nearness import nearest_first
 
@@ -178,9 +178,19 @@ def _decision(
         gaps.append(f"latency cannot be judged: the generator was {summary.saturated}")
     if gaps:
         return INCONCLUSIVE, "INCONCLUSIVE", "; ".join(gaps)
-    beside = f" Latency is not to be trusted: the generator was {summary.saturated}." if summary.saturated else ""
-    few = f" {summary.findings} single losses, within the allowance." if summary.findings else " No rule objected."
-    return APPROVED, "APPROVED", f"{summary.events:,} events were checked.{few}{beside}"
+    return APPROVED, "APPROVED", f"{summary.events:,} events were checked.{_excused(summary)}"
+
+
+def _excused(summary: Summary) -> str:
+    """What the rules have said without convicting anybody, and why it does not."""
+    late = sum(times for rule, times in summary.counts.items() if summary.saturated and rule in LATE)
+    lost = summary.findings - late
+    said = f" {lost:,} times an answer or a line was lost or late: within the 1 % that is allowed." if lost else ""
+    if summary.saturated:
+        said += f" Latency is not to be trusted: the generator was {summary.saturated}."
+    if late:
+        said += f" So {late:,} findings about lateness are held against nobody."
+    return said if summary.findings else f" No rule objected.{said}"
 
 
 def _too_slow(threshold_ms: float | None, summary: Summary) -> str:

@@ -1,6 +1,7 @@
 """What the commands show of a judgement: on the terminal, or as three lines for CI."""
 
 import argparse
+import os
 from pathlib import Path
 
 from rich.console import Console
@@ -61,7 +62,10 @@ def _show(judgement: Judgement, folder: Path, report: Path, console: Console, *,
     for criterion in decision.criteria:
         table.add_row(criterion.id, _MARKS[criterion.status], escape(criterion.threshold), escape(criterion.measured))
     console.print()
-    console.print(table, highlight=False, width=None if console.is_terminal else _LOG_WIDTH)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        # Without a terminal, rich takes 80 columns; a log has more, and there a line that is whole is found.
+        console.width = _LOG_WIDTH
+    console.print(table, highlight=False)
     for item in _first_of_each_rule(judgement.findings):
         finding = item.finding
         records = ", ".join(map(str, finding.evidence))

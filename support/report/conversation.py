@@ -59,7 +59,8 @@ def describe(record: AnyRecord, reading: Reading | None) -> tuple[str, str]:
         return "connected", f"in {record.handshake_ms:.1f} ms"
     if isinstance(record, Closed):
         code = record.status if record.status is not None else record.code
-        return "refused" if record.during == "handshake" else "closed", f"by {record.by} ({code}) {record.reason}"
+        said = f"({code})" if code is not None else "(without a close frame)"
+        return "refused" if record.during == "handshake" else "closed", f"by {record.by} {said} {record.reason}"
     if isinstance(record, Cut | Stalled | Throttled | TimedOut):
         return _of_ours(record)
     if isinstance(record, Sent):

@@ -33,7 +33,7 @@ def test_several_windows_have_names() -> None:
         "3   0.3000  Bashir c2  connected       in 0.0 ms",
         "4   0.4000  Bashir c2  ready           user user-bashir",
         "5   5.5000  Bashir c2  waited in vain  for start, 5.00 s",
-        "6   5.6000  Ada c1     closed          by nobody (None)",
+        "6   5.6000  Ada c1     closed          by nobody (without a close frame)",
     ]
 
 
