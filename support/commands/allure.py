@@ -44,6 +44,7 @@ def into_results(judgement: Judgement, folder: Path) -> None:
 def allure_page(results_dir: Path, folder: Path, console: Console, options: argparse.Namespace) -> None:
     """The HTML report beside the verdict, where Allure is installed or may be fetched; else one line says how."""
     history = options.output_dir / "allure-history.jsonl"
-    made = render_html(results_dir, folder / "allure-report.html", history, may_download=options.allure)
-    said = str(made.html) if isinstance(made, Rendered) else f"no HTML report: {made.reason}"
+    page = folder / "allure-report.html"
+    made = render_html(results_dir, page, history, may_download=options.allure)
+    said = str(page) if isinstance(made, Rendered) else f"no HTML report: {made.reason}"
     console.print(f"[dim]{escape(said)}[/]", highlight=False, soft_wrap=True)
