@@ -20,9 +20,9 @@ from support.bdd.fitting import check_profile_and_target, hindrance_of, not_obse
 from support.bdd.loop import LoopThread
 from support.bdd.own_backend import BackendFailed, OwnBackend, Running
 from support.bdd.own_load import OwnLoad
-from support.client.patience import Patience
 from support.client.persona import canary_of
 from support.report.evidence import Evidence, Judged
+from support.rules.patience import Patience
 from support.settings import Misconfigured, load_target, profile_text
 from support.targets.model import NEEDS, PROMPTS, Target
 from support.targets.sections import Persona

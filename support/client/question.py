@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 
 from support.events import ENDS, Control, Event, EventKind
+from support.rules.patience import Patience
 from support.targets.sections import Limits
 from support.trace import Expect
 
@@ -91,6 +92,12 @@ class Question:
         begun = Counter(event.tool or "" for event in self.events if event.kind is EventKind.TOOL_EXECUTING)
         begun.subtract(event.tool or "" for event in self.events if event.kind is EventKind.TOOL_COMPLETED)
         return {name for name, count in begun.items() if count > 0}
+
+    def patience_ends(self, patience: Patience) -> float:
+        """When nobody would wait any longer for what comes next (monotonic seconds)."""
+        if not self.events:
+            return patience.start_ends(self.last_at)
+        return patience.ends(self.asked_at, self.last_at, self.open_tools)
 
     @property
     def answer(self) -> str | None:
