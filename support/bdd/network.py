@@ -71,14 +71,9 @@ class Network:
     def new_line(self, person: str) -> Line:
         """A line for a person, still to be opened."""
         world, persona = self.world, self.world.persona(person)
-
-        def new_session() -> LosableSession:
-            suite = world.suite
-            return LosableSession(
-                person, persona, suite.target, profile=suite.profile, recorder=world.recorder, patience=suite.patience
-            )
-
-        line = Line(world.suite, persona, new_session)
+        line = Line(
+            world.suite, persona, lambda: world.suite.new_session(LosableSession, person, persona, world.recorder)
+        )
         world.afterwards.append(line.put_away)
         self.lines.setdefault(person, []).append(line)
         return line

@@ -96,10 +96,7 @@ class World:
 
     def new_session(self, person: str) -> Session:
         """A window for a person, still to be opened."""
-        suite, persona = self.suite, self.persona(person)
-        session = Session(
-            person, persona, suite.target, profile=suite.profile, recorder=self.recorder, patience=suite.patience
-        )
+        session = self.suite.new_session(Session, person, self.persona(person), self.recorder)
         self.sessions.setdefault(person, []).append(session)
         return session
 

@@ -47,7 +47,7 @@ class _Examination:
         entry = await suite.access.pass_for(persona)
         self._ok("auth", f"a pass for {persona.name} ({target.auth.obtain}, shown as {target.auth.send})")
         self.recorder = Recorder("doctor", None, suite.profile, target.budgets, suite.access.redact_bytes)
-        session = Session(persona.name, persona, target, profile=suite.profile, recorder=self.recorder)
+        session = suite.new_session(Session, persona.name, persona, self.recorder)
         self.session = session
         await session.connect(entry, suite.tls)
         steps = len(suite.profile.spec.handshake)
