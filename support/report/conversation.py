@@ -21,7 +21,11 @@ def as_table(entries: Iterable[Entry], marked: Collection[int] = ()) -> str:
     Of a very long conversation the beginning, the end and the marked records are shown.
     """
     everything = list(entries)
-    people = {record.connection: record.person for record, _ in everything if isinstance(record, Opened)}
+    people = {
+        record.connection: record.person
+        for record, _ in everything
+        if isinstance(record, Opened | Closed) and record.person
+    }
     several = len(people) > 1
     rows = [("", "#", "seconds", "who", "what", "text")]
     shown, left_out = _shortened(everything, marked)

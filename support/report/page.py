@@ -36,7 +36,7 @@ _CHECKLIST = (
     ("Answers arrive, and people get in", ("SUCCESS",)),
     ("Events arrive while they are news", ("LATENCY",)),
     ("Nobody sees anything of anybody else", ("ISOLATION",)),
-    ("Whose line breaks is soon back", ("RECOVERY",)),
+    ("People whose line breaks are soon back", ("RECOVERY",)),
     ("The backend does not fill up", ("MEMORY",)),
     ("Nothing goes wrong again and again", ("PATTERNS",)),
     ("It is not slower than the releases before", ("BASELINE",)),

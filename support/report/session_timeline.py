@@ -174,7 +174,11 @@ def _lane(axis: Any, lane: Lane, row: int) -> None:
     axis.hlines(row, 0, lane.last, color=GRID, linewidth=1, zorder=1)
     begin, end = lane.silence
     if end - begin >= _LEAST_SILENCE_S:
-        axis.barh(row, end - begin, left=begin, height=0.44, color=PAPER, edgecolor=FAINT, hatch="////", linewidth=0.5)
+        # Above the tool that is at work meanwhile: its bar would hide that nothing is heard of it.
+        axis.barh(
+            row, end - begin, left=begin, height=0.44, facecolor="none", edgecolor=FAINT, hatch="////", linewidth=0.5,
+            zorder=2.5,
+        )  # fmt: skip
     for begun, done, _ in lane.bars:
         until = lane.last if done is None else done
         edge = VERMILION if done is None else ORANGE
