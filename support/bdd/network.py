@@ -92,7 +92,7 @@ class Network:
         # Whoever has not been told in which conversation a question is answered has nothing to come back to.
         line = self._line_of(question)
         for other in line.session.heard.questions:
-            await line.session.wait_until(other, lambda other=other: bool(other.events))  # type: ignore[misc]
+            await line.session.wait_until(other, other.has_begun)
         await line.session.wait_until(question, condition)
         await self._lose(line, way)
 
@@ -117,7 +117,7 @@ class Network:
         lines = [line for lines in self.lines.values() for line in lines]
         for line in lines:
             for question in line.session.heard.questions:
-                await line.session.wait_until(question, lambda question=question: bool(question.events))  # type: ignore[misc]
+                await line.session.wait_until(question, question.has_begun)
         await together([self._lose(line, Way.RST) for line in lines])
 
     # Coming back -------------------------------------------------------------------------------------------------
@@ -168,7 +168,7 @@ class Network:
 
     async def _lose_and_come_back(self, question: Question, times: int) -> None:
         line = self._line_of(question)
-        await line.session.wait_until(question, lambda: bool(question.events))
+        await line.session.wait_until(question, question.has_begun)
         if question.over:
             raise AssertionError(f"{question.text!r} was over before the line could be lost")
         # A quick backend, or a slow machine, may be done before the last loss: people lose their lines then as well.

@@ -198,7 +198,7 @@ class World:
 
     def wait_for_a_sign(self, question: Question) -> None:
         """Waits until anything of an answer was shown."""
-        self.call(self._session(question).wait_until(question, lambda: bool(question.events)))
+        self.call(self._session(question).wait_until(question, question.has_begun))
 
     def wait(self, *questions: Question) -> None:
         """Waits for answers to end. Waiting in vain is a finding, and no error here."""

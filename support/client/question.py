@@ -81,6 +81,10 @@ class Question:
         """Whether an event of this kind was shown by the answering agent itself."""
         return any(event.kind is kind and event.parent is None for event in self.events)
 
+    def has_begun(self) -> bool:
+        """Whether anything of the answer was shown."""
+        return bool(self.events)
+
     @property
     def has_end(self) -> bool:
         """Whether the end of the answer was shown."""
