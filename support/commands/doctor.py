@@ -15,6 +15,7 @@ from support.client.recorder import Recorder
 from support.client.session import Session
 from support.commands.frames import FrameSummary
 from support.commands.reach import reach, resolve, secure
+from support.commands.terminal import Terminal
 from support.rules.canary_words import named
 from support.trace import encode_record
 
@@ -67,7 +68,7 @@ class _Examination:
 
 def doctor(options: argparse.Namespace) -> int:
     """0 if a run was seen whole, 1 if something is wrong with the target. Raises Misconfigured."""
-    console = Console()
+    console = Terminal()
     suite = Suite(Plan(environment=options.environment, environ=dict(os.environ)))
     examination: _Examination | None = None
     try:

@@ -16,6 +16,7 @@ from support.bdd.guests import guests_of, plan_of, usual_prompts
 from support.bdd.suite import Plan as SuitePlan
 from support.bdd.suite import Suite
 from support.commands.load_view import LoadView, show_result, watched_by, write_json
+from support.commands.terminal import Terminal
 from support.criteria import Loaded, gaps_of
 from support.findings import Severity
 from support.load.crew import Crew, NoCluster, cluster, here, processes
@@ -38,7 +39,7 @@ _HEALTH_S = 15.0
 
 def load(options: argparse.Namespace) -> int:
     """Runs the load and shows the result. Raises Misconfigured, also for more than the target's limits allow."""
-    console = Console()
+    console = Terminal()
     suite = Suite(SuitePlan(environment=options.environment, defects=tuple(options.defect), environ=dict(os.environ)))
     try:
         suite.prepare()

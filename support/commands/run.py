@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
+from support.commands.terminal import Terminal
 from support.options.common import CATEGORIES, INTERRUPTED
 from support.settings import Misconfigured, suite_root
 
@@ -18,7 +17,7 @@ from support.settings import Misconfigured, suite_root
 def run(options: argparse.Namespace) -> int:
     """Runs the scenarios, writes the session folder and prints the verdict. Raises Misconfigured."""
     # The stream is named, since behave captures whatever sys.stdout is while a step runs.
-    console = Console(file=sys.stderr if options.ci_mode else sys.stdout)
+    console = Terminal(file=sys.stderr if options.ci_mode else sys.stdout)
     console.print(f"Greenlight judges [bold]{options.environment}[/] ...", highlight=False)
     features = suite_root() / "features"
     wanted = _wanted(options.categories, features)

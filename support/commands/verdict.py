@@ -3,16 +3,15 @@
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-
 from support.commands.own_fault import OwnFaults
 from support.commands.show import conclude, ended
+from support.commands.terminal import Terminal
 from support.settings import Misconfigured
 
 
 def verdict(options: argparse.Namespace) -> int:
     """Judges the given session, or the newest one. Raises Misconfigured if there is none."""
-    folder, console = options.session or newest(options.output_dir), Console(stderr=options.ci_mode)
+    folder, console = options.session or newest(options.output_dir), Terminal(stderr=options.ci_mode)
     faults = OwnFaults(folder, console)
     return ended(conclude(folder, console, options, faults), folder, options, faults)
 

@@ -1,14 +1,17 @@
 """What goes wrong in the suite itself is told as its own fault: never with the exit code of a blocked target."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from support.tests.commands.process import ROOT, Ran, greenlight, judged, target
+from support.tests.commands.process import ROOT, Ran, environ, greenlight, judged, target
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import HostileServer
-from support.tests.report.folders import write
-from support.tests.rules.talk import asked
+from support.tests.report.folders import whole_answer, write
+from support.tests.rules.talk import Talk, asked
 
 NO_PICTURES = {"MPLBACKEND": "no-such-backend"}
 SAID = "Suite fault: no pictures: ValueError: Key backend: 'no-such-backend' is not a valid value"
@@ -92,3 +95,22 @@ def test_a_broken_installation_is_not_the_exit_code_of_a_blocked_target(tmp_path
         "greenlight: Suite fault: RuntimeError: half an installation; the target was not judged"
     )
     assert "Traceback" in ran.err
+
+
+@pytest.mark.parametrize(("talk", "code"), [(whole_answer(), 0), (asked().started().close("server", 1011), 1)])
+def test_nobody_needs_to_read_what_is_printed(tmp_path: Path, talk: Talk, code: int) -> None:
+    """As `greenlight verdict | head -1` does it, before the first line."""
+    folder = write(tmp_path / "session", talk=talk)
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        command = [sys.executable, "-m", "support.cli", "verdict", str(folder)]
+        ran = subprocess.run(
+            command, cwd=tmp_path, env=environ(), stdout=writer, stderr=subprocess.PIPE, text=True, check=False,
+            timeout=60,
+        )  # fmt: skip
+    finally:
+        os.close(writer)
+
+    assert (ran.returncode, ran.stderr) == (code, "")
+    assert (folder / "verdict.html").is_file()
