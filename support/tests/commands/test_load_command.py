@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from support.tests.commands.process import Ran, ended, greenlight, said, started, wait_for
+from support.load import crew
+from support.tests.commands.process import Ran, ended, greenlight, mistaken, said, started, wait_for
 
 NAMES = {
     "checked_events", "runs", "findings", "cpu_seconds", "checked_events_per_cpu_second", "latency", "dropped",
@@ -79,8 +80,11 @@ def test_a_critical_pattern_is_told_at_once_and_blocks(tmp_path: Path) -> None:
         (("--users", "2", "--environment", "nowhere"), "environment 'nowhere' is unknown"),
     ],
 )
-def test_mistakes_end_with_3_and_one_line(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
-    ran = greenlight(tmp_path, "load", *arguments)
+def test_mistakes_end_with_3_and_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], says: str
+) -> None:
+    monkeypatch.setattr(crew, "_CONNECT_S", 0.5)
+    ran = mistaken(tmp_path, "load", *arguments)
 
     assert ran.code == 3, ran.out + ran.err
     assert says in ran.err
