@@ -19,8 +19,6 @@ ALL = [
     *cases.IN_THE_CONVERSATION,
 ]
 EACH = [pytest.param(case, id=case.name, marks=[pytest.mark.slow] if case.is_slow else []) for case in ALL]
-# Where single tests are given out (--dist loadgroup), only one worker starts all the runs.
-pytestmark = pytest.mark.xdist_group("bad input")
 _RIGHT = Case("right", 0, options=("--categories", "functional"))
 
 

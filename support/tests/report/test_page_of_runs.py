@@ -46,9 +46,7 @@ TABS = """() => {
 }"""
 
 
-@pytest.fixture(
-    scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(f"page, {name}")) for name in BACKENDS]
-)
+@pytest.fixture(scope="module", params=list(BACKENDS))
 def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Backend, Ran]:
     backend = BACKENDS[request.param]
     return backend, judged(tmp_path_factory.mktemp("page"), *backend.arguments, deadline_s=200)

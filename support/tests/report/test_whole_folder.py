@@ -13,7 +13,7 @@ import pytest
 from support.report.schemas import schemas
 from support.tests.commands.process import Ran, greenlight, judged
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.xdist_group("whole folder")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 TREE = {
     "comprehensive_validation_report.json", "validation_execution.log", "verdict.html", "junit.xml", "alerts.log",
