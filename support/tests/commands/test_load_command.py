@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from support.load import crew
@@ -21,6 +22,10 @@ def load(folder: Path, *arguments: str) -> tuple[Ran, dict[str, Any]]:
     ran = greenlight(folder, "load", "--json", "load.json", *arguments)
     path = folder / "load.json"
     return ran, json.loads(path.read_bytes()) if path.exists() else {}
+
+
+def lines_of(pid: int) -> int:
+    return sum(each.status == psutil.CONN_ESTABLISHED for each in psutil.Process(pid).net_connections("tcp"))
 
 
 def test_a_load_that_finds_nothing(tmp_path: Path) -> None:
@@ -102,6 +107,7 @@ def test_an_interruption_loses_nothing(tmp_path: Path) -> None:
     arguments = ("load", "--users", "3", "--duration", "60", "--json", "load.json")
     with started(tmp_path, *arguments) as process:
         wait_for(lambda: "3 people on" in said(tmp_path)[0], "the first line")
+        wait_for(lambda: lines_of(process.pid) >= 3, "the lines of three people")
         time.sleep(1.0)  # there is no sign of the asking from outside without a terminal
         process.send_signal(signal.SIGINT)
         ran = ended(process, tmp_path)
