@@ -11,8 +11,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from support.targets.credentials import sign
-from support.targets.exchange import NotReady, Reply, Unreachable, check_trust, exchange, ssl_context
+from support.targets.exchange import NotReady, Unreachable, check_trust, exchange, ssl_context
 from support.targets.health import HealthReport, check_health, wait_healthy
+from support.targets.login import LoginRefused, can_travel, log_in
 from support.targets.mistakes import Misconfigured, TargetFault
 from support.targets.model import Target
 from support.targets.redactor import Redactor
@@ -34,11 +35,6 @@ __all__ = [
 
 _EVERYBODY = "everybody"
 _SHARE_LEFT_TO_RENEW = 0.1
-_LONGEST_LIFETIME_S = 1e9
-
-
-class LoginRefused(Misconfigured):
-    """The target does not know this name and password."""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -192,7 +188,7 @@ class Access:
             token = self._credential(
                 environ, persona.token_env, f"{key}.token_env", f"the token of {persona.name}"
             ).strip()
-            if not _can_travel(token):
+            if not can_travel(token):
                 raise Misconfigured(
                     f"{self.target.name}: {persona.token_env} ({key}.token_env): expected the token of {persona.name} "
                     f"in printable ASCII without spaces, but something else came (it is not shown)"
@@ -232,7 +228,7 @@ class Access:
             )
         if obtain == "token":
             return self.present(persona, self._tokens[persona.name]), float("inf")
-        token, lifetime_s = await self._log_in(persona)
+        token, lifetime_s = await log_in(self.target, persona, *self._logins[persona.name])
         return self.present(persona, token), lifetime_s
 
     def _given(self, environ: Mapping[str, str]) -> dict[str, Any]:
@@ -251,50 +247,9 @@ class Access:
             self._redactor.learn(value, persona.name)
         return Pass(persona.name, "headers", headers=headers, values=self.given)
 
-    async def _log_in(self, persona: Persona) -> tuple[str, float]:
-        auth = self.target.auth
-        name, password = self._logins[persona.name]
-        fields = {"username": name, "password": password}
-        url = self.target.resolve(auth.login_url)
-        body = {"form": fields} if auth.login_form == "form" else {"json_body": fields}
-        reply = await exchange(self.target, "POST", url, **body)
-        self._refuse_unless_let_in(persona, reply)
-        said = reply.json()
-        token = said.get("access_token") if said is not None else None
-        if said is None or not isinstance(token, str) or not _can_travel(token):
-            came = reply.described() if said is None else "it has none that can be sent"
-            raise TargetFault(
-                f'{self.target.name}: {reply.url}: expected a JSON object with "access_token" for the login of '
-                f"{persona.name}, but {came}"
-            )
-        return token, _lifetime_s(said.get("expires_in"))
-
-    def _refuse_unless_let_in(self, persona: Persona, reply: Reply) -> None:
-        where = f"{self.target.name}: {reply.url}"
-        if reply.status in (400, 401, 403, 422):
-            variables = ", ".join(filter(None, (persona.username_env, persona.password_env)))
-            raise LoginRefused(
-                f"{where}: expected {persona.name} to be let in, but HTTP {reply.status} came; "
-                f"check {variables} and auth.login_form ({self.target.auth.login_form!r})"
-            )
-        if reply.status not in (200, 201):
-            raise TargetFault(f"{where}: expected HTTP 200 for the login of {persona.name}, but {reply.described()}")
-
 
 def _base64url(token: str) -> str:
     return base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
-
-
-def _can_travel(token: str) -> bool:
-    """A token goes into a header: a line break in it would be a header of its own."""
-    return bool(token) and token.isascii() and token.isprintable() and " " not in token
-
-
-def _lifetime_s(expires_in: object) -> float:
-    """Seconds until a login has to be repeated; for good where the target does not say."""
-    if isinstance(expires_in, bool) or not isinstance(expires_in, int | float) or not expires_in > 0:
-        return float("inf")
-    return float(min(expires_in, _LONGEST_LIFETIME_S))
 
 
 def _filled(template: Any, name: str, value: str) -> Any:

@@ -45,6 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("greenlight: interrupted\n")
         return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 -- Python would end with 1, which is what a blocked target ends with
+        from support.commands.unexpected import unexpected  # noqa: PLC0415
+
+        return unexpected(error)
 
 
 def _judging(options: argparse.Namespace) -> int:

@@ -22,7 +22,7 @@ MODULES = (
         "leaks", "ledger", "lifecycle", "pairing", "questions", "refusal", "run_judge", "searching", "state",
         "timeliness", "trace_checker", "undoing", "waiting",
     )),
-    *("course/" + name for name in ("course", "lanes", "windows")),
+    *("course/" + name for name in ("broken", "course", "lanes", "strand", "windows")),
     *("load/" + name for name in ("checker", "cutter", "meters", "tally")),
     *("report/" + name for name in ("recovery", "replay")),
     "histogram",

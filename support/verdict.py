@@ -257,12 +257,7 @@ def _isolation(facts: Facts) -> Criterion:
         more = f" and {len(unproven) - 1} more" if unproven[1:] else ""
         measured += f"; {RULES['ISOLATION-3'].requirement} Not so for {unproven[0]}{more}"
     elif not facts.relations:
-        accepted = facts.accepted.get("isolation")
-        measured = (
-            f"not exercised, accepted: {accepted}"
-            if accepted
-            else "nobody's privacy was watched (it takes the prompts remember and recall)"
-        )
+        measured = _unwatched(facts)
     if by_design:
         measured += f"; {by_design} frames of others by design"
     if not broken and (unproven or (not facts.relations and "isolation" not in facts.accepted)):
@@ -280,6 +275,14 @@ def _recovery(facts: Facts) -> Criterion:
     measured = f"p95 {took.p95_ms / 1e3:.2f} s; p50 {took.p50_ms / 1e3:.2f}, max {took.max_ms / 1e3:.2f} s"
     status = Status.PASSED if took.p95_ms <= facts.recover_s * 1e3 else Status.FAILED
     return Criterion("RECOVERY", requirement, threshold, measured, took.samples, status)
+
+
+def _unwatched(facts: Facts) -> str:
+    if "isolation" in facts.accepted:
+        return f"not exercised, accepted: {facts.accepted['isolation']}"
+    lacking = [facts.absent[need] for need in ("isolation", "remember", "recall") if need in facts.absent]
+    why = lacking[0] if lacking else "no scenario that does so was run as far as that"
+    return f"nobody's privacy was watched: {why}"
 
 
 def _patterns(facts: Facts) -> Criterion:
@@ -327,12 +330,14 @@ def _reason(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
     if verdict is Verdict.APPROVED:
         passed = sum(scenario.outcome is Outcome.PASSED for scenario in facts.scenarios)
         spared = sum(scenario.outcome is Outcome.NOT_EXERCISED for scenario in facts.scenarios)
-        beyond = (f" {spared} scenarios were not exercised." if spared else "") + beyond
+        were = "scenario was" if spared == 1 else "scenarios were"
+        beyond = (f" {spared} {were} not exercised." if spared else "") + beyond
         hidden = [kind for kind in FIVE if kind in facts.absent]
         five = f"all but {' and '.join(hidden)} of the five events were" if hidden else "all five events were"
         due = facts.observed.five_expected + sum(load.summary.five_expected for load in facts.loads)
         shown = f"{five} observed" if due else "no question needed a tool"
-        return f"{accepted}{passed} scenarios passed, {shown}, no rule objected.{beyond}"
+        scenarios = "scenario" if passed == 1 else "scenarios"
+        return f"{accepted}{passed} {scenarios} passed, {shown}, no rule objected.{beyond}"
     wanted = Status.FAILED if verdict is Verdict.BLOCKED else Status.INCONCLUSIVE
     # Where evidence is missing, that is why the others are unknown, so it is said first.
     worst_first = sorted(criteria, key=lambda c: verdict is not Verdict.BLOCKED and c.id != "EVIDENCE")

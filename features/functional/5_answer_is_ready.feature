@@ -1,4 +1,4 @@
-@functional
+@functional @severity.critical
 Feature: The person knows that the answer is ready
   The answer comes once, comes last, and answers this question.
 

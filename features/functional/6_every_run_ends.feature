@@ -1,4 +1,4 @@
-@functional
+@functional @severity.critical
 Feature: A run ends visibly in every case
   Nobody should look at a spinner that will never stop.
 

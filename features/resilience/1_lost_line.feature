@@ -1,4 +1,4 @@
-@resilience @lost_line
+@resilience @lost_line @severity.critical
 Feature: A lost connection loses nothing
   Lifts have no signal, laptops are closed, and the assistant works on.
 

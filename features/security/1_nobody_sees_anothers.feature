@@ -1,4 +1,4 @@
-@security
+@security @severity.critical
 Feature: Nobody sees another person's conversation
   One private answer on another person's screen ends a product.
 

@@ -1,4 +1,4 @@
-@security
+@security @severity.critical
 Feature: Nobody gets in without a valid pass
   A chat that lets strangers in has no private conversations.
 

@@ -1,4 +1,4 @@
-@security
+@security @severity.critical
 Feature: Nobody reaches into another person's conversation
   A conversation belongs to the person who began it.
 

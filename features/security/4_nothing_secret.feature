@@ -1,4 +1,4 @@
-@security
+@security @severity.critical
 Feature: Nothing secret is shown
   Passes, keys and stack traces tell a stranger how to get in.
 

@@ -1,4 +1,4 @@
-@security
+@security @severity.critical
 Feature: Hostile input hurts nobody else
   Somebody always sends what nobody should.
 

@@ -1,4 +1,4 @@
-@security @needs.replicas
+@security @needs.replicas @severity.critical
 Feature: Privacy does not end at a replica
   What replicas tell each other is as private as what they tell people.
 

@@ -1,6 +1,8 @@
 """What Allure shows of a scenario: the conversation, its frames and what the rules found."""
 
+import logging
 import re
+from collections.abc import Callable
 
 import allure
 import msgspec
@@ -8,11 +10,12 @@ import msgspec
 from support.bdd.cut_matrix import cut_cells_of
 from support.bdd.world import World
 from support.client.recorder import Entry
-from support.report.cut_matrix import as_table
+from support.report.cut_matrix import CutCell, as_table
 from support.trace import encode_record
 
 _MOST_BYTES = 4_194_304
 _UNSEEN = re.compile(r"[^ -~\n]")
+log = logging.getLogger("greenlight")
 
 
 def attach(world: World, scenario: str) -> None:
@@ -26,22 +29,39 @@ def attach(world: World, scenario: str) -> None:
     name = "Frames" if shown == len(entries) else f"Frames (the first {shown} of {len(entries)}; see {world.trace})"
     allure.attach(as_text(frames), name=name, attachment_type=kinds.JSON)
     if world.pictured:
-        from support.report.isolation_matrix import isolation_sheet  # noqa: PLC0415 -- takes half a second to load
-        from support.report.matrix_picture import draw  # noqa: PLC0415 -- as above
-
-        relation = world.recorder.checker.relation(scenario, world.private)
-        allure.attach(draw(isolation_sheet([relation])), name="Who could see whom", attachment_type=kinds.PNG)
+        _attach_picture("Who could see whom", lambda: _isolation(world, scenario))
     cells = cut_cells_of(world)
     if cells:
-        from support.report.cut_picture import cut_sheet  # noqa: PLC0415 -- as above
-        from support.report.matrix_picture import draw  # noqa: PLC0415 -- as above
-
         allure.attach(as_table(cells), name="Where the line was cut", attachment_type=kinds.TEXT)
-        allure.attach(draw(cut_sheet(cells)), name="Cut-point matrix", attachment_type=kinds.PNG)
+        _attach_picture("Cut-point matrix", lambda: _cuts(cells))
         allure.attach(msgspec.json.encode(cells).decode(), name="Cuts", attachment_type=kinds.JSON)
     if world.findings:
         found = msgspec.json.format(msgspec.json.encode(world.findings), indent=2).decode()
         allure.attach(as_text(found), name="Findings", attachment_type=kinds.JSON)
+
+
+def _attach_picture(name: str, draw: Callable[[], bytes]) -> None:
+    """A picture that cannot be drawn costs only itself: whether the target keeps its promises does not depend on it."""
+    try:
+        allure.attach(draw(), name=name, attachment_type=allure.attachment_type.PNG)
+    except Exception as error:
+        log.exception("Suite fault: no picture '%s'", name)
+        said = f"Suite fault: this could not be drawn: {type(error).__name__}: {error}"
+        allure.attach(said, name=name, attachment_type=allure.attachment_type.TEXT)
+
+
+def _isolation(world: World, scenario: str) -> bytes:
+    from support.report.isolation_matrix import isolation_sheet  # noqa: PLC0415 -- takes half a second to load
+    from support.report.matrix_picture import draw  # noqa: PLC0415 -- as above
+
+    return draw(isolation_sheet([world.recorder.checker.relation(scenario, world.private)]))
+
+
+def _cuts(cells: list[CutCell]) -> bytes:
+    from support.report.cut_picture import cut_sheet  # noqa: PLC0415 -- as above
+    from support.report.matrix_picture import draw  # noqa: PLC0415 -- as above
+
+    return draw(cut_sheet(cells))
 
 
 def _frames(entries: list[Entry]) -> tuple[str, int]:

@@ -130,10 +130,7 @@ class _Cell:
         self.line = Line(self.suite, persona, self._new_session)
 
     def _new_session(self) -> LosableSession:
-        suite, persona = self.suite, self.persona
-        return LosableSession(
-            persona.name, persona, suite.target, profile=suite.profile, recorder=self.recorder, patience=suite.patience
-        )
+        return self.suite.new_session(LosableSession, self.persona.name, self.persona, self.recorder)
 
     async def play(self, prompt: str, place: Place, way: Way) -> None:
         line = self.line

@@ -71,14 +71,9 @@ class Network:
     def new_line(self, person: str) -> Line:
         """A line for a person, still to be opened."""
         world, persona = self.world, self.world.persona(person)
-
-        def new_session() -> LosableSession:
-            suite = world.suite
-            return LosableSession(
-                person, persona, suite.target, profile=suite.profile, recorder=world.recorder, patience=suite.patience
-            )
-
-        line = Line(world.suite, persona, new_session)
+        line = Line(
+            world.suite, persona, lambda: world.suite.new_session(LosableSession, person, persona, world.recorder)
+        )
         world.afterwards.append(line.put_away)
         self.lines.setdefault(person, []).append(line)
         return line
@@ -97,7 +92,7 @@ class Network:
         # Whoever has not been told in which conversation a question is answered has nothing to come back to.
         line = self._line_of(question)
         for other in line.session.heard.questions:
-            await line.session.wait_until(other, lambda other=other: bool(other.events))  # type: ignore[misc]
+            await line.session.wait_until(other, other.has_begun)
         await line.session.wait_until(question, condition)
         await self._lose(line, way)
 
@@ -122,7 +117,7 @@ class Network:
         lines = [line for lines in self.lines.values() for line in lines]
         for line in lines:
             for question in line.session.heard.questions:
-                await line.session.wait_until(question, lambda question=question: bool(question.events))  # type: ignore[misc]
+                await line.session.wait_until(question, question.has_begun)
         await together([self._lose(line, Way.RST) for line in lines])
 
     # Coming back -------------------------------------------------------------------------------------------------
@@ -173,7 +168,7 @@ class Network:
 
     async def _lose_and_come_back(self, question: Question, times: int) -> None:
         line = self._line_of(question)
-        await line.session.wait_until(question, lambda: bool(question.events))
+        await line.session.wait_until(question, question.has_begun)
         if question.over:
             raise AssertionError(f"{question.text!r} was over before the line could be lost")
         # A quick backend, or a slow machine, may be done before the last loss: people lose their lines then as well.

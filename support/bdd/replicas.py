@@ -112,7 +112,7 @@ class Replicas:
         for line in lines:
             # Whoever was shown nothing yet could not say to what they come back.
             for question in line.session.heard.questions:
-                await line.session.wait_until(question, lambda question=question: bool(question.events))  # type: ignore[misc]
+                await line.session.wait_until(question, question.has_begun)
         for line in lines:
             line.session.cut(way, where(line.session.heard.questions))
             line.prepare_try = lambda session: session.cut(way, "while it is away")

@@ -81,12 +81,7 @@ class SuiteRunner(Runner):
             _assert_unique(selected)
             with interruptible(plan.timeout_s) as interruption:
                 try:
-                    return self._session(suite, selected)
-                except KeyboardInterrupt:
-                    return True
-                except OSError as error:
-                    self._unwritable(plan, suite, error)
-                    return True
+                    return self._as_far_as_it_comes(plan, suite, selected)
                 finally:
                     self.interrupted = interruption.reason
                     self.suite = suite if suite.begun else None
@@ -106,6 +101,24 @@ class SuiteRunner(Runner):
     _fault = ""
     _hooks: Hooks | None = None
     _allure: AllureFormatter | None = None
+
+    def _as_far_as_it_comes(self, plan: Plan, suite: Suite, selected: list[Scenario]) -> bool:
+        """The session. What ends it early is said in the ledger, and what was found until then is judged."""
+        try:
+            return self._session(suite, selected)
+        except KeyboardInterrupt:
+            return True
+        except OSError as error:
+            self._unwritable(plan, suite, error)
+            return True
+        except Misconfigured:
+            raise
+        except Exception as error:
+            if not suite.begun:
+                raise
+            self._fault = f"{type(error).__name__}: {error}"
+            log.exception("the suite itself failed")
+            return True
 
     def _session(self, suite: Suite, selected: list[Scenario]) -> bool:
         if suite.plan.tags and selected:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -20,9 +20,9 @@ from support.bdd.fitting import check_profile_and_target, hindrance_of, not_obse
 from support.bdd.loop import LoopThread
 from support.bdd.own_backend import BackendFailed, OwnBackend, Running
 from support.bdd.own_load import OwnLoad
-from support.client.patience import Patience
 from support.client.persona import canary_of
 from support.report.evidence import Evidence, Judged
+from support.rules.patience import Patience
 from support.settings import Misconfigured, load_target, profile_text
 from support.targets.model import NEEDS, PROMPTS, Target
 from support.targets.sections import Persona
@@ -30,8 +30,11 @@ from support.wire.profile import Profile
 from support.wire.spec import ProfileError
 
 if TYPE_CHECKING:
+    from support.client.recorder import Recorder
+    from support.client.session import Session
     from support.services.local import LocalStack
 
+S = TypeVar("S", bound="Session")
 _START_S = 15.0
 _FOREIGN_START_S = 5.0
 _WARM_UP_S = 600.0
@@ -157,6 +160,14 @@ class Suite:
     def first_prompt(self) -> str:
         """The first question that the target can be asked."""
         return next(name for name in PROMPTS if self.target.lacks(name) is None)
+
+    def new_session(
+        self, kind: type[S], person: str, persona: Persona, recorder: "Recorder", *, before: "Session | None" = None
+    ) -> S:
+        """A connection to the target, still to be opened. `before`: the one whose window it goes on in."""
+        return kind(
+            person, persona, self.target, profile=self.profile, recorder=recorder, before=before, patience=self.patience
+        )
 
     def canary(self, persona: Persona) -> str:
         """The secret of one of the target's people, the same one throughout the session."""

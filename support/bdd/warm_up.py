@@ -22,7 +22,7 @@ async def warm_up(suite: "Suite") -> None:
     prompt = suite.first_prompt
     expect = target.expectation(prompt, canary)
     recorder = Recorder("warm-up", None, suite.profile, target.budgets, suite.access.redact_bytes)
-    session = Session(persona.name, persona, target, profile=suite.profile, recorder=recorder, patience=suite.patience)
+    session = suite.new_session(Session, persona.name, persona, recorder)
     try:
         await session.connect(await suite.access.pass_for(persona), suite.tls)
         for _ in range(target.warm_up_runs):

@@ -32,12 +32,9 @@ async def ready_to_ask(world: "World", person: str, number: int) -> Session:
     session = world.window(person, number)
     if session.profile.spec.connection.runs != "one" or not session.heard.questions:
         return session
-    suite, persona = world.suite, world.persona(person)
+    suite, persona = world.suite, session.played_by
     await session.close(keep_window=True)
-    fresh = Session(
-        person, persona, suite.target, profile=suite.profile, recorder=world.recorder, before=session,
-        patience=suite.patience,
-    )  # fmt: skip
+    fresh = suite.new_session(Session, person, persona, session.recorder, before=session)
     world.sessions[person][number - 1] = fresh
     await fresh.connect(await suite.access.pass_for(persona), suite.tls)
     return fresh

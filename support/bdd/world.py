@@ -7,10 +7,10 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from support.access import Pass
 from support.bdd.loop import SuiteFault
 from support.bdd.loop import together as _all
 from support.bdd.observable import NotExercised
+from support.bdd.people import People
 from support.bdd.suite import Suite
 from support.bdd.windows import busy, frame_of, ready_to_ask
 from support.client.endings import NotConnected
@@ -21,7 +21,6 @@ from support.events import ENDS, Control, Event, EventKind, each
 from support.findings import Finding
 from support.report.conversation import as_table
 from support.rules.state import Budgets
-from support.targets.sections import Persona
 from support.trace import Closed, Received
 
 T = TypeVar("T")
@@ -41,10 +40,9 @@ class Answered(NamedTuple):
     told: Control | None
 
 
-class World:
+class World(People):
     """One scenario's people, their connections, and what they asked.
 
-    `sessions`: person -> their windows, in the order of opening. `cast`: who of the target's people plays whom.
     `questions`: all that was asked, in order. `private`: whose privacy is watched; `pictured`: with a picture of it.
     `beside`: recorders of further conversations, each with a trace of its own. `afterwards`: what is put away when all
     connections are closed.
@@ -52,15 +50,12 @@ class World:
     """
 
     def __init__(self, suite: Suite, key: str, number: int) -> None:
-        self.suite = suite
         self.key = key
         self.trace = f"traces/{number:04d}-{_slug(key)}.jsonl"
         path: Path = suite.evidence.folder / self.trace
         budgets = suite.target.budgets
-        self.recorder = Recorder(key, path, suite.profile, budgets, suite.access.redact_bytes)
+        super().__init__(suite, Recorder(key, path, suite.profile, budgets, suite.access.redact_bytes))
         self.recorder.ticked_at = lambda: suite.loop.ticked_at
-        self.sessions: dict[str, list[Session]] = {}
-        self.cast: dict[str, Persona] = {}
         self.questions: list[Question] = []
         self.answered_to: list[Answered] = []
         self.pinged: list[bool] = []
@@ -68,7 +63,6 @@ class World:
         self.pictured = False
         self.beside: list[Recorder] = []
         self.afterwards: list[Callable[[], Coroutine[Any, Any, None]]] = []
-        self._past: list[Session] = []
         self._held = contextlib.AsyncExitStack()
         suite.worlds.add(self)
         self.heard_beside = 0
@@ -77,58 +71,11 @@ class World:
 
     def connect(self, person: str) -> None:
         """Opens a (further) window for a person."""
-        self.call(self._connect(person))
+        self.call(self.come(person))
 
     def connect_all(self, people: Sequence[str]) -> None:
         """Opens a window for each person, all at the same moment."""
-        self.call(_all([self._connect(person) for person in people]))
-
-    async def _connect(self, person: str) -> None:
-        persona = self.persona(person)
-        limit = self.suite.target.limits.max_connections
-        if sum(session.open for windows in self.sessions.values() for session in windows) >= limit:
-            raise NotExercised(f"{self.suite.target.name} allows {limit} connections at a time")
-        await self.enter(person, await self.suite.access.pass_for(persona))
-
-    async def enter(self, person: str, entry: Pass) -> None:
-        """Opens a window for a person who shows this pass."""
-        await self.new_session(person).connect(entry, self.suite.tls)
-
-    def new_session(self, person: str) -> Session:
-        """A window for a person, still to be opened."""
-        suite, persona = self.suite, self.persona(person)
-        session = Session(
-            person, persona, suite.target, profile=suite.profile, recorder=self.recorder, patience=suite.patience
-        )
-        self.sessions.setdefault(person, []).append(session)
-        return session
-
-    def persona(self, person: str) -> Persona:
-        """Who of the target's people plays this person: the one of the same name, else somebody who is still free."""
-        personas = self.suite.target.personas
-        free = [persona for persona in personas if persona not in self.cast.values()]
-        if person not in self.cast:
-            if not free:
-                raise NotExercised(f"{self.suite.target.name} has {len(personas)} people, one more is needed")
-            self.cast[person] = next((persona for persona in free if persona.name == person), free[0])
-        return self.cast[person]
-
-    def canary(self, person: str) -> str:
-        """The secret of a person of this scenario."""
-        return self.suite.canary(self.persona(person))
-
-    def people(self, count: int) -> list[str]:
-        """Names for `count` people of the target."""
-        return self.people_up_to(count, at_least=count)
-
-    def people_up_to(self, most: int, *, at_least: int) -> list[str]:
-        """Names for as many people as the target has and allows, up to `most`."""
-        target = self.suite.target
-        people = target.people(min(most, target.limits.max_connections))
-        if len(people) < at_least:
-            raise NotExercised(f"{target.name} has {len(people)} people, {at_least} are needed")
-        self.cast.update({persona.name: persona for persona in people})
-        return [persona.name for persona in people]
+        self.call(_all([self.come(person) for person in people]))
 
     def leave_all(self) -> None:
         """Everybody closes their windows, whatever is under way in them."""
@@ -144,13 +91,6 @@ class World:
             reason = self.suite.target.lacks(need)
             if reason is not None:
                 raise NotExercised(reason)
-
-    def window(self, person: str, number: int = 1) -> Session:
-        """A person's window, counted from 1."""
-        windows = self.sessions.get(person, [])
-        if number > len(windows):
-            raise SuiteFault(f"{person} has {len(windows)} windows in this scenario, not {number}")
-        return windows[number - 1]
 
     # What they do --------------------------------------------------------------------------------------------
 
@@ -201,7 +141,7 @@ class World:
 
     def wait_for_a_sign(self, question: Question) -> None:
         """Waits until anything of an answer was shown."""
-        self.call(self._session(question).wait_until(question, lambda: bool(question.events)))
+        self.call(self._session(question).wait_until(question, question.has_begun))
 
     def wait(self, *questions: Question) -> None:
         """Waits for answers to end. Waiting in vain is a finding, and no error here."""
@@ -295,12 +235,6 @@ class World:
         """What the rules have objected to so far."""
         return [*self.recorder.findings, *(finding for each in self.beside for finding in each.findings)]
 
-    def replace(self, old: Session, new: Session) -> None:
-        """A person goes on in a new window where another one was."""
-        windows = self.sessions[old.person]
-        windows[windows.index(old)] = new
-        self._past.append(old)
-
     def table(self) -> str:
         """The whole conversation, or the first one with findings, with the records that prove them pointed at."""
         recorders = [self.recorder, *self.beside]
@@ -375,12 +309,6 @@ class World:
         fault = next((each.fault for each in (self.recorder, *self.beside) if each.fault is not None), None)
         if fault is not None:
             raise SuiteFault(f"a message could not be taken in: {fault!r}") from fault
-
-    def _session(self, question: Question) -> Session:
-        for session in (*self.sessions[question.person], *self._past):
-            if question in session.heard.questions:
-                return session
-        raise SuiteFault(f"no window of {question.person} asked {question.text!r}")
 
 
 def _slug(key: str) -> str:

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 
 from support.events import ENDS, Control, Event, EventKind
+from support.rules.patience import Patience
 from support.targets.sections import Limits
 from support.trace import Expect
 
@@ -80,6 +81,10 @@ class Question:
         """Whether an event of this kind was shown by the answering agent itself."""
         return any(event.kind is kind and event.parent is None for event in self.events)
 
+    def has_begun(self) -> bool:
+        """Whether anything of the answer was shown."""
+        return bool(self.events)
+
     @property
     def has_end(self) -> bool:
         """Whether the end of the answer was shown."""
@@ -91,6 +96,12 @@ class Question:
         begun = Counter(event.tool or "" for event in self.events if event.kind is EventKind.TOOL_EXECUTING)
         begun.subtract(event.tool or "" for event in self.events if event.kind is EventKind.TOOL_COMPLETED)
         return {name for name, count in begun.items() if count > 0}
+
+    def patience_ends(self, patience: Patience) -> float:
+        """When nobody would wait any longer for what comes next (monotonic seconds)."""
+        if not self.events:
+            return patience.start_ends(self.last_at)
+        return patience.ends(self.asked_at, self.last_at, self.open_tools)
 
     @property
     def answer(self) -> str | None:

@@ -20,12 +20,12 @@ from support.client.endings import NotConnected, how, said
 from support.client.greeting import answer, shake_hands
 from support.client.handshake import kept_body, kept_headers, opened
 from support.client.heard import Heard
-from support.client.patience import MARGIN_S, Patience
 from support.client.question import Question
 from support.client.recorder import Recorder
 from support.client.stamped import Ending, StampedConnection
 from support.client.unwelcome import wait_to_be_refused
 from support.client.way_in import StepRefused, Values, WayIn, user_shown
+from support.rules.patience import MARGIN_S, Patience
 from support.rules.state import Budgets
 from support.targets.model import Target
 from support.targets.sections import Persona
@@ -279,9 +279,9 @@ class Session:
             if question.over:
                 return False
             now = time.monotonic()
-            left_s = self.patience.ends(question) - now
+            left_s = question.patience_ends(self.patience) - now
             if left_s <= 0:
-                self.patience.ended(question, now)
+                self.patience.ended(question.last_at, now, question.open_tools)
                 waited = now - question.last_at
                 self.recorder.add(
                     TimedOut, self.connection, waiting_for="end" if question.events else "start",

@@ -9,11 +9,9 @@ from rich.markup import escape
 
 from support.report.allure_page import Rendered, render_html
 from support.report.allure_results import Verdict, session_of, write_verdict
-from support.report.isolation_matrix import VISUALIZATIONS
 from support.report.judge import Judgement
-from support.report.page import PAGE
-from support.report.pictures import DASHBOARD, TIMELINE
 from support.report.run_report import REPORT
+from support.report.session_files import DASHBOARD, PAGE, TIMELINE, VISUALIZATIONS
 from support.verdict import Status
 
 RESULTS = Path("allure-results")
@@ -26,8 +24,8 @@ _ATTACHED = (
 )
 
 
-def into_results(judgement: Judgement, folder: Path, console: Console) -> None:
-    """Adds the verdict to Allure's results, where those of this session are still there."""
+def into_results(judgement: Judgement, folder: Path) -> None:
+    """Adds the verdict to Allure's results, where those of this session are still there. Raises OSError."""
     session, decision = judgement.session, judgement.decision
     ours = (each for each in (folder / RESULTS, RESULTS) if session_of(each) == session.session_id)
     results_dir = next(ours, None)
@@ -40,15 +38,13 @@ def into_results(judgement: Judgement, folder: Path, console: Console) -> None:
         [(c.id, _STATUS[c.status], c.measured, c.threshold) for c in decision.criteria],
         [(name, folder / path, kind) for name, path, kind in _ATTACHED],
     )  # fmt: skip
-    try:
-        write_verdict(results_dir, entry)
-    except OSError as error:
-        console.print(f"[yellow]the verdict is not in Allure's results: {escape(str(error))}[/]", highlight=False)
+    write_verdict(results_dir, entry)
 
 
 def allure_page(results_dir: Path, folder: Path, console: Console, options: argparse.Namespace) -> None:
     """The HTML report beside the verdict, where Allure is installed or may be fetched; else one line says how."""
     history = options.output_dir / "allure-history.jsonl"
-    made = render_html(results_dir, folder / "allure-report.html", history, may_download=options.allure)
-    said = str(made.html) if isinstance(made, Rendered) else f"no HTML report: {made.reason}"
+    page = folder / "allure-report.html"
+    made = render_html(results_dir, page, history, may_download=options.allure)
+    said = str(page) if isinstance(made, Rendered) else f"no HTML report: {made.reason}"
     console.print(f"[dim]{escape(said)}[/]", highlight=False, soft_wrap=True)

@@ -15,6 +15,7 @@ from support.client.recorder import Recorder
 from support.client.session import Session
 from support.commands.frames import FrameSummary
 from support.commands.reach import reach, resolve, secure
+from support.commands.terminal import Terminal
 from support.rules.canary_words import named
 from support.trace import encode_record
 
@@ -47,7 +48,7 @@ class _Examination:
         entry = await suite.access.pass_for(persona)
         self._ok("auth", f"a pass for {persona.name} ({target.auth.obtain}, shown as {target.auth.send})")
         self.recorder = Recorder("doctor", None, suite.profile, target.budgets, suite.access.redact_bytes)
-        session = Session(persona.name, persona, target, profile=suite.profile, recorder=self.recorder)
+        session = suite.new_session(Session, persona.name, persona, self.recorder)
         self.session = session
         await session.connect(entry, suite.tls)
         steps = len(suite.profile.spec.handshake)
@@ -67,7 +68,7 @@ class _Examination:
 
 def doctor(options: argparse.Namespace) -> int:
     """0 if a run was seen whole, 1 if something is wrong with the target. Raises Misconfigured."""
-    console = Console()
+    console = Terminal()
     suite = Suite(Plan(environment=options.environment, environ=dict(os.environ)))
     examination: _Examination | None = None
     try:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from support.commands.terminal import Terminal
 from support.report.history import HISTORY, Changed, History, Past
 from support.report.trend import CAPACITY, HEADS, figures_of, sparkline
 from support.settings import Misconfigured
@@ -20,7 +21,7 @@ def history(options: argparse.Namespace) -> int:
     folder: Path = options.output_dir
     if not (folder / HISTORY).is_file():
         raise Misconfigured(f"{folder}: holds no history; `greenlight run` begins one")
-    console = Console()
+    console = Terminal()
     kept = History(folder)
     try:
         sessions = kept.sessions(options.environment, most=options.last)

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from support.commands.own_fault import OwnFaults
 from support.report.ci_summary import as_markdown
 from support.report.evidence import Evidence
 from support.report.history import History
@@ -17,30 +18,39 @@ from support.report.trend import as_html, baseline_of
 _STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
-def leave(judgement: Judgement, folder: Path, console: Console, environ: Mapping[str, str] = os.environ) -> None:
-    """Writes all of it. A disk that is full costs what no longer fits, and says so; the verdict stands."""
-    try:
+def leave(
+    judgement: Judgement, folder: Path, console: Console, faults: OwnFaults, environ: Mapping[str, str] = os.environ
+) -> None:
+    """Writes all of it, and what cannot be written costs only itself: the verdict stands.
+
+    A page whose pictures could not be drawn goes without them.
+    """
+    with faults.costing("files for pipelines and monitoring"):
         write_files(judgement, folder)
+    with faults.costing("summary for the pipeline"):
         _summary(judgement, environ)
+    trend, pictures = "", []
+    with faults.costing("history"):
         trend = _remember(judgement, folder, console)
-        page = _page(judgement, folder, trend)
-    except OSError as error:
-        console.print(f"[yellow]no page: {escape(error.strerror or str(error))}[/]", highlight=False)
-        return
-    console.print(f"[dim]{escape(str(page))}[/]", highlight=False, soft_wrap=True)
+    with faults.costing("pictures"):
+        # Drawing takes half a second to load, which nobody waits for who wants to know the verdict.
+        from support.report.pictures import draw_pictures  # noqa: PLC0415
+
+        pictures = draw_pictures(judgement, folder)
+    with faults.costing("page"):
+        from support.report.page import write_page  # noqa: PLC0415
+
+        page = write_page(judgement, folder, pictures, trend)
+        console.print(f"[dim]{escape(str(page))}[/]", highlight=False, soft_wrap=True)
 
 
 def _remember(judgement: Judgement, folder: Path, console: Console) -> str:
-    """Keeps the session in the history; the trend until then, for the page. A history that fails costs only itself."""
+    """Keeps the session in the history; the trend until then, for the page. Raises OSError."""
     session = judgement.session
     history = History(folder.parent)
-    try:
-        history.add(judgement)
-        before = [past for past in history.sessions(session.environment) if past.started_s <= session.started_epoch_s]
-        changed = history.changed(before[-2].id, before[-1].id) if len(before) > 1 else None
-    except OSError as error:
-        console.print(f"[yellow]no history: {escape(error.strerror or str(error))}[/]", highlight=False)
-        return ""
+    history.add(judgement)
+    before = [past for past in history.sessions(session.environment) if past.started_s <= session.started_epoch_s]
+    changed = history.changed(before[-2].id, before[-1].id) if len(before) > 1 else None
     if history.warning:
         console.print(f"[yellow]{escape(history.warning)}[/]", highlight=False, soft_wrap=True)
     slower = judgement.compared
@@ -58,14 +68,6 @@ def hold_against(folder: Path, *, gate: bool) -> None:
     baseline = baseline_of(past, latency=latency, categories=" ".join(session.wanted), gate=gate)
     if gate or baseline.sessions:
         evidence.compared_with(baseline)
-
-
-def _page(judgement: Judgement, folder: Path, trend: str) -> Path:
-    # Drawing takes half a second to load, which nobody waits for who wants to know the verdict.
-    from support.report.page import write_page  # noqa: PLC0415
-    from support.report.pictures import draw_pictures  # noqa: PLC0415
-
-    return write_page(judgement, folder, draw_pictures(judgement, folder), trend)
 
 
 def _summary(judgement: Judgement, environ: Mapping[str, str]) -> None:

@@ -16,6 +16,7 @@ from support.bdd.guests import guests_of, plan_of, usual_prompts
 from support.bdd.suite import Plan as SuitePlan
 from support.bdd.suite import Suite
 from support.commands.load_view import LoadView, show_result, watched_by, write_json
+from support.commands.terminal import Terminal
 from support.criteria import Loaded, gaps_of
 from support.findings import Severity
 from support.load.crew import Crew, NoCluster, cluster, here, processes
@@ -28,7 +29,7 @@ from support.patterns.catalogue import SLOW, Occurrence
 from support.patterns.detect import Limits
 from support.report.evidence import write_whole
 from support.settings import Misconfigured
-from support.summary import Offence, Summary, figures
+from support.summary import LATE, Offence, Summary, figures
 from support.targets.model import PROMPTS
 from support.targets.nearness import nearest_first
 
@@ -38,7 +39,7 @@ _HEALTH_S = 15.0
 
 def load(options: argparse.Namespace) -> int:
     """Runs the load and shows the result. Raises Misconfigured, also for more than the target's limits allow."""
-    console = Console()
+    console = Terminal()
     suite = Suite(SuitePlan(environment=options.environment, defects=tuple(options.defect), environ=dict(os.environ)))
     try:
         suite.prepare()
@@ -178,9 +179,19 @@ def _decision(
         gaps.append(f"latency cannot be judged: the generator was {summary.saturated}")
     if gaps:
         return INCONCLUSIVE, "INCONCLUSIVE", "; ".join(gaps)
-    beside = f" Latency is not to be trusted: the generator was {summary.saturated}." if summary.saturated else ""
-    few = f" {summary.findings} single losses, within the allowance." if summary.findings else " No rule objected."
-    return APPROVED, "APPROVED", f"{summary.events:,} events were checked.{few}{beside}"
+    return APPROVED, "APPROVED", f"{summary.events:,} events were checked.{_excused(summary)}"
+
+
+def _excused(summary: Summary) -> str:
+    """What the rules have said without convicting anybody, and why it does not."""
+    late = sum(times for rule, times in summary.counts.items() if summary.saturated and rule in LATE)
+    lost = summary.findings - late
+    said = f" {lost:,} times an answer or a line was lost or late: within the 1 % that is allowed." if lost else ""
+    if summary.saturated:
+        said += f" Latency is not to be trusted: the generator was {summary.saturated}."
+    if late:
+        said += f" So {late:,} findings about lateness are held against nobody."
+    return said if summary.findings else f" No rule objected.{said}"
 
 
 def _too_slow(threshold_ms: float | None, summary: Summary) -> str:

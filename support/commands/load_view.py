@@ -140,10 +140,10 @@ def show_result(summary: Summary, console: Console) -> None:
     per_cpu_s = summary.events / summary.cpu_seconds if summary.cpu_seconds else 0.0
     seconds = summary.seconds or 1.0
     rows = [
-        ("people", f"{summary.connections_made} of {summary.people} connected"),
-        ("runs", f"{summary.runs} of {summary.asked} asked, {summary.runs / seconds:,.1f}/s"),
+        ("people", f"{summary.connections_made:,} of {summary.people:,} connected"),
+        ("runs", f"{summary.runs:,} of {summary.asked:,} asked, {summary.runs / seconds:,.1f}/s"),
         ("checked events", f"{summary.events:,}, {summary.events / seconds:,.0f}/s, {per_cpu_s:,.0f} per CPU-second"),
-        ("dropped", f"{summary.dropped} that could not be asked in time" if summary.dropped else ""),
+        ("dropped", f"{summary.dropped:,} that could not be asked in time" if summary.dropped else ""),
         ("success", f"{summary.success_percent:.2f} % of what was expected arrived"),
         (
             "generator",
@@ -165,11 +165,14 @@ def show_result(summary: Summary, console: Console) -> None:
         found: Figures | None = figures(encoded)
         if found is not None:
             ms = (found.avg_ms, found.p50_ms, found.p95_ms, found.p99_ms, found.max_ms)
-            latency.add_row(name, *(f"{value:.1f}" for value in ms), str(found.samples))
+            latency.add_row(name, *(f"{value:.1f}" for value in ms), f"{found.samples:,}")
     console.print(counts, highlight=False)
     console.print()
     console.print(latency, highlight=False)
+    guilty = {offence.finding.rule for offence in summary.convicting()}
     for rule, times in sorted(summary.counts.items()):
         first = next((o.finding for o in summary.offences if o.finding.rule == rule), None)
         said = f": expected {first.expected}, got {first.actual} [{first.person}]" if first is not None else ""
-        console.print(f"[red]{rule}[/] {times} times{escape(said)}", highlight=False)
+        colour = "red" if rule in guilty else "yellow"
+        often = "once" if times == 1 else f"{times:,} times"
+        console.print(f"[{colour}]{rule}[/] {often}{escape(said)}", highlight=False)

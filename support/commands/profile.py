@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from support.commands.frames import FrameSummary
+from support.commands.terminal import Terminal
 from support.events import EventKind
 from support.rules.state import Budgets
 from support.rules.trace_checker import TraceChecker
@@ -32,7 +33,7 @@ def profile(options: argparse.Namespace) -> int:
         checked = Profile.from_toml(text)
     except ProfileError as error:
         raise Misconfigured(f"{options.file}: {error}") from error
-    console = Console()
+    console = Terminal()
     _describe(checked, console)
     if options.capture is None:
         console.print(f"\nNext: greenlight profile check {escape(options.file)} CAPTURE.jsonl", highlight=False)

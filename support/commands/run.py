@@ -9,9 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
-
+from support.commands.terminal import Terminal
 from support.options.common import CATEGORIES, INTERRUPTED
 from support.settings import Misconfigured, suite_root
 
@@ -19,7 +17,7 @@ from support.settings import Misconfigured, suite_root
 def run(options: argparse.Namespace) -> int:
     """Runs the scenarios, writes the session folder and prints the verdict. Raises Misconfigured."""
     # The stream is named, since behave captures whatever sys.stdout is while a step runs.
-    console = Console(file=sys.stderr if options.ci_mode else sys.stdout)
+    console = Terminal(file=sys.stderr if options.ci_mode else sys.stdout)
     console.print(f"Greenlight judges [bold]{options.environment}[/] ...", highlight=False)
     features = suite_root() / "features"
     wanted = _wanted(options.categories, features)
@@ -27,9 +25,10 @@ def run(options: argparse.Namespace) -> int:
     from support.bdd.progress import Progress  # noqa: PLC0415
     from support.bdd.runner import SuiteRunner  # noqa: PLC0415
     from support.bdd.suite import Plan  # noqa: PLC0415
-    from support.commands.allure import allure_page, into_results  # noqa: PLC0415
+    from support.commands.allure import allure_page  # noqa: PLC0415
     from support.commands.leave import hold_against  # noqa: PLC0415
-    from support.commands.show import conclude  # noqa: PLC0415
+    from support.commands.own_fault import OwnFaults  # noqa: PLC0415
+    from support.commands.show import conclude, ended  # noqa: PLC0415
 
     plan = Plan(
         environment=options.environment, wanted=wanted, tags=options.tags, output_dir=options.output_dir,
@@ -49,14 +48,14 @@ def run(options: argparse.Namespace) -> int:
         raise Misconfigured(runner.misconfigured)
     if runner.suite is None:
         raise KeyboardInterrupt
-    try:
-        hold_against(runner.suite.folder, gate=options.baseline)
-    except OSError as error:
-        console.print(f"[yellow]no baseline: {escape(error.strerror or str(error))}[/]", highlight=False)
-    judgement = conclude(runner.suite.folder, console, options)
-    into_results(judgement, runner.suite.folder, console)
-    allure_page(runner.results_dir, runner.suite.folder, console, options)
-    code = judgement.decision.verdict.exit_code
+    folder = runner.suite.folder
+    faults = OwnFaults(folder, console)
+    with faults.costing("baseline"):
+        hold_against(folder, gate=options.baseline)
+    judgement = conclude(folder, console, options, faults)
+    with faults.costing("HTML report of Allure"):
+        allure_page(runner.results_dir, folder, console, options)
+    code = ended(judgement, folder, options, faults)
     return INTERRUPTED if runner.interrupted in ("SIGINT", "SIGTERM") else code
 
 

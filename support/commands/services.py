@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from support.commands.terminal import Terminal
 from support.services.local import services_of
 from support.services.runtime import Runtime, Wish
 from support.services.supervisor import Row
@@ -21,7 +22,7 @@ _MOST_PORT = 65_535
 
 def services(options: argparse.Namespace) -> int:
     """Carries out one of the verbs; 0, or 1 for a status of which not everything is well. Raises Misconfigured."""
-    console = Console()
+    console = Terminal()
     if not 0 <= options.port <= _MOST_PORT:
         raise Misconfigured(f"--port {options.port}: expected a number from 0 to {_MOST_PORT}")
     target = load_target(options.environment, {})

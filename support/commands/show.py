@@ -1,16 +1,19 @@
 """What the commands show of a judgement: on the terminal, or as three lines for CI."""
 
 import argparse
+import os
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from support.commands.allure import into_results
 from support.commands.leave import leave
+from support.commands.own_fault import OwnFaults
 from support.report.conversation import as_table
 from support.report.judge import Attributed, Judgement, NoEvidence, judge
-from support.report.run_report import write_report
+from support.report.run_report import REPORT, write_report
 from support.settings import Misconfigured
 from support.verdict import Status, Verdict
 
@@ -20,8 +23,11 @@ _MOST_FINDINGS = 12
 _LOG_WIDTH = 160
 
 
-def conclude(folder: Path, console: Console, options: argparse.Namespace) -> Judgement:
-    """Judges a session folder, writes its report, shows the verdict and leaves the rest of the files."""
+def conclude(folder: Path, console: Console, options: argparse.Namespace, faults: OwnFaults) -> Judgement:
+    """Judges a session folder, writes its report, shows the verdict and leaves the rest of the files.
+
+    Raises Misconfigured where there is nothing to judge, or no room for the report.
+    """
     try:
         judgement = judge(folder)
         report = write_report(judgement, folder)
@@ -30,12 +36,21 @@ def conclude(folder: Path, console: Console, options: argparse.Namespace) -> Jud
     except OSError as error:
         raise Misconfigured(f"{folder}: the report cannot be written ({error.strerror})") from error
     _show(judgement, folder, report, console, verbose=options.verbose)
-    if options.ci_mode:
-        decision = judgement.decision
-        reason = "" if decision.verdict is Verdict.APPROVED else " ".join(decision.reason.split())
-        print(f"VALIDATION_RESULT={decision.verdict}\nFAILURE_REASON={reason}\nREPORT={report}", flush=True)
-    leave(judgement, folder, console)
+    leave(judgement, folder, console, faults)
+    with faults.costing("verdict in Allure's results"):
+        into_results(judgement, folder)
     return judgement
+
+
+def ended(judgement: Judgement, folder: Path, options: argparse.Namespace, faults: OwnFaults) -> int:
+    """The exit code, and for CI its three lines. They come last, since a suite that is broken approves nothing."""
+    decision = judgement.decision
+    outcome = faults.outcome(decision.verdict)
+    if options.ci_mode:
+        told = decision.reason if outcome is decision.verdict else "; ".join(faults.told)
+        reason = "" if outcome is Verdict.APPROVED else " ".join(told.split())
+        print(f"VALIDATION_RESULT={outcome}\nFAILURE_REASON={reason}\nREPORT={folder / REPORT}", flush=True)
+    return outcome.exit_code
 
 
 def _show(judgement: Judgement, folder: Path, report: Path, console: Console, *, verbose: bool) -> None:
@@ -47,7 +62,10 @@ def _show(judgement: Judgement, folder: Path, report: Path, console: Console, *,
     for criterion in decision.criteria:
         table.add_row(criterion.id, _MARKS[criterion.status], escape(criterion.threshold), escape(criterion.measured))
     console.print()
-    console.print(table, highlight=False, width=None if console.is_terminal else _LOG_WIDTH)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        # Without a terminal, rich takes 80 columns; a log has more, and there a line that is whole is found.
+        console.width = _LOG_WIDTH
+    console.print(table, highlight=False)
     for item in _first_of_each_rule(judgement.findings):
         finding = item.finding
         records = ", ".join(map(str, finding.evidence))

@@ -3,21 +3,17 @@
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-
-from support.commands.show import conclude
+from support.commands.own_fault import OwnFaults
+from support.commands.show import conclude, ended
+from support.commands.terminal import Terminal
 from support.settings import Misconfigured
 
 
 def verdict(options: argparse.Namespace) -> int:
     """Judges the given session, or the newest one. Raises Misconfigured if there is none."""
-    folder, console = options.session or newest(options.output_dir), Console(stderr=options.ci_mode)
-    judgement = conclude(folder, console, options)
-    # Pictures take half a second to load, which nobody waits for who wants to know the verdict.
-    from support.commands.allure import into_results  # noqa: PLC0415
-
-    into_results(judgement, folder, console)
-    return judgement.decision.verdict.exit_code
+    folder, console = options.session or newest(options.output_dir), Terminal(stderr=options.ci_mode)
+    faults = OwnFaults(folder, console)
+    return ended(conclude(folder, console, options, faults), folder, options, faults)
 
 
 def newest(output_dir: Path) -> Path:

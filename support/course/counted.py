@@ -6,7 +6,8 @@ from functools import partial
 import msgspec
 
 from support.counts import Counts
-from support.course.course import Broken, Course, remember
+from support.course.broken import Broken
+from support.course.course import Course, remember
 from support.course.windows import Window
 from support.findings import Finding
 from support.summary import LATE, within_allowance

@@ -15,7 +15,6 @@ from support.trace import Closed, Received, Sent, encode_record
 if TYPE_CHECKING:
     from support.load.shard import Shard
 
-_MARGIN_S = 1.5
 _PLACE = "greenlight-request-place"
 
 
@@ -134,21 +133,21 @@ class Person(Line):
 
     def patience_ends(self, at: float) -> None:
         """Gives up on an answer that nobody would wait for any longer, as a person in a scenario does."""
-        ask, budgets = self.ask, self.shard.budgets
+        ask, patience = self.ask, self.shard.patience
         if ask is None or self.is_slow:
             return
         run = ask.run
         if run is None:
-            over = at > ask.at + budgets.start_s + _MARGIN_S
+            last_at = ask.at
+            over = at > patience.start_ends(last_at)
         else:
-            works = any((tool.name or "") not in self.shard.hung_tools for tool in run.tools)
-            silence_s = budgets.tool_s if works else budgets.silence_s
-            over = at > min(run.last_at + silence_s, self._sent_at + budgets.run_s) + _MARGIN_S
+            last_at, at_work = run.last_at, [tool.name or "" for tool in run.tools]
+            over = at > patience.ends(self._sent_at, last_at, at_work)
         if over:
             self._n += 1
-            waited = at - (ask.at if run is None else run.last_at)
-            if run is not None and waited > budgets.tool_s:
-                self.shard.hung_tools.update(tool.name or "" for tool in run.tools)
+            waited = at - last_at
+            if run is not None:
+                patience.ended(last_at, at, at_work)
             self.checker.timed_out("start" if run is None else "end", waited, ask.request, at, self._n)
             self.lost()
             if self.is_free:

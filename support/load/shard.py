@@ -30,6 +30,7 @@ from support.load.plan import Share
 from support.load.room import Short, make_room
 from support.load.strain import Strain
 from support.rules.book import Book
+from support.rules.patience import MARGIN_S, Patience
 from support.summary import Summary
 from support.trace import Header, encode_header
 from support.wire.profile import Profile
@@ -86,7 +87,7 @@ class Shard:
         self._idle: deque[Person] = deque()
         self._overdue: deque[float] = deque()
         self._answered: list[Person] = []
-        self.hung_tools = set(self.plan.hung_tools)
+        self.patience = Patience(self.budgets, self.plan.hung_tools)
         self._present = 0
         self._best_rtt_s = float("inf")
         self._pinged: dict[str, float] = {}
@@ -164,7 +165,7 @@ class Shard:
         ready = person.ready
         assert ready is not None
         try:
-            async with asyncio.timeout(self.budgets.handshake_s + 1.5):
+            async with asyncio.timeout(self.budgets.handshake_s + MARGIN_S):
                 person.began_at = time.monotonic()
                 await asyncio.get_running_loop().create_connection(
                     lambda: person, uri.host, uri.port, ssl=context, server_hostname=uri.host if context else None,
@@ -445,7 +446,7 @@ class Shard:
         summary.drift_ms = abs(time.time() - time.monotonic() - meters.epoch_s) * 1e3
         summary.peak_rss_mb = max(strain.peak_rss_mb, strain.rss_mb())
         summary.short = tuple(dict.fromkeys(self.short))
-        summary.hung_tools = tuple(sorted(self.hung_tools))
+        summary.hung_tools = tuple(sorted(self.patience.hung))
         summary.interrupted = self._order.stop
         return summary
 

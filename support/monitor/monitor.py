@@ -16,7 +16,8 @@ import msgspec
 from support import tap
 from support.counts import Counts
 from support.course.counted import Counted
-from support.course.course import Course, Strand
+from support.course.course import Course
+from support.course.strand import Strand
 from support.course.summary import FailurePatterns, MonitoringSummary, explain, summarise
 from support.events import Event, Reading
 from support.monitor.alerts import Alert, AlertLog, Alerts
@@ -100,7 +101,9 @@ class RealTimeEventMonitor:
         with self._lock:
             heard = self._strands.get(id(source))
             if heard is None:
-                heard = self._strands[id(source)] = _Heard(source, self._course.strand(source.scenario, source.epoch_s))
+                heard = self._strands[id(source)] = _Heard(
+                    source, Strand(self._course, source.scenario, source.epoch_s)
+                )
             heard.take(record, reading)
         if self._on_event and isinstance(reading, Event):
             self._call(self._on_event, heard.person(record.connection), reading)

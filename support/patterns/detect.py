@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from support.course.course import Broken, Course
+from support.course.broken import Broken
+from support.course.course import Course
 from support.course.windows import Window
 from support.patterns.catalogue import (
     BURST_ERRORS,

@@ -40,7 +40,7 @@ _BY_FAMILY: dict[str, Advice] = {
         ("what is sent while a line is down is not kept", "retries send what has been sent", "two writers, one stream"),
         _VERBOSE),
     "CONNECTION": Advice(
-        ("nothing says that the backend is ready", "the process is too busy to answer pings", "a proxy closes early"),
+        ("a valid pass is turned away", "nothing says that the backend is ready", "a proxy closes early"),
         _DOCTOR),
     "REFUSAL": Advice(
         ("the token is read but not checked", "ids of the client are trusted", "bad input is dropped without a word"),

@@ -26,6 +26,7 @@ OURS = re.compile(
 )
 # Allure 2 wants the whole message to match, Allure 3 any part of it; an exception's class may stand in front.
 _CATEGORIES = [
+    ("The verdict", ["failed", "broken"], r"^(?:BLOCKED|INCONCLUSIVE): [\s\S]*$"),
     ("Suite's own fault", ["broken", "failed"], r"^(?:[\w.]+: )?Suite fault:[\s\S]*$"),
     ("Target broke a promise", ["failed", "broken"], r"^(?:[\w.]+: )?[A-Z][A-Z_]*-\d+:[\s\S]*$"),
     ("Not exercised", ["skipped"], None),
@@ -223,7 +224,7 @@ def write_verdict(results_dir: str | Path, entry: Verdict) -> None:
         "uuid": key, "historyId": f"verdict of {entry.target}", "testCaseId": f"verdict of {entry.target}",
         "fullName": f"verdict of {entry.target}", "name": f"{entry.verdict}: {entry.target}",
         "status": {"APPROVED": "passed", "BLOCKED": "failed"}.get(entry.verdict, "broken"),
-        "statusDetails": {"message": entry.reason}, "stage": "finished",
+        "statusDetails": {"message": f"{entry.verdict}: {entry.reason}"}, "stage": "finished",
         "start": int(entry.began_s * 1000), "stop": int(entry.ended_s * 1000),
         "labels": [{"name": name, "value": value} for name, value in labels.items()],
         "steps": [

@@ -21,7 +21,11 @@ def as_table(entries: Iterable[Entry], marked: Collection[int] = ()) -> str:
     Of a very long conversation the beginning, the end and the marked records are shown.
     """
     everything = list(entries)
-    people = {record.connection: record.person for record, _ in everything if isinstance(record, Opened)}
+    people = {
+        record.connection: record.person
+        for record, _ in everything
+        if isinstance(record, Opened | Closed) and record.person
+    }
     several = len(people) > 1
     rows = [("", "#", "seconds", "who", "what", "text")]
     shown, left_out = _shortened(everything, marked)
@@ -59,7 +63,8 @@ def describe(record: AnyRecord, reading: Reading | None) -> tuple[str, str]:
         return "connected", f"in {record.handshake_ms:.1f} ms"
     if isinstance(record, Closed):
         code = record.status if record.status is not None else record.code
-        return "refused" if record.during == "handshake" else "closed", f"by {record.by} ({code}) {record.reason}"
+        said = f"({code})" if code is not None else "(without a close frame)"
+        return "refused" if record.during == "handshake" else "closed", f"by {record.by} {said} {record.reason}"
     if isinstance(record, Cut | Stalled | Throttled | TimedOut):
         return _of_ours(record)
     if isinstance(record, Sent):

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from support.report.cut_matrix import Became, CutCell, Grid
 from support.report.evidence import write_whole
-from support.report.isolation_matrix import VISUALIZATIONS
 from support.report.matrix_picture import Grid as PictureGrid
 from support.report.matrix_picture import Mark, Sheet, draw
+from support.report.session_files import VISUALIZATIONS
 
 _MARKS = {Became.WHOLE: Mark.GOOD, Became.BROKEN: Mark.BAD, Became.NO_RESUME: Mark.UNKNOWN}
 _LEGEND = {

@@ -9,7 +9,7 @@ from support.events import Reading
 from support.findings import printable, printable_lines
 from support.report.conversation import describe
 from support.rules.canary_words import named
-from support.trace import AnyRecord, Opened, Received, Sent, encode_record, read_trace
+from support.trace import AnyRecord, Closed, Opened, Received, Sent, encode_record, read_trace
 from support.wire.profile import Profile
 
 _BEFORE = 6
@@ -39,7 +39,7 @@ def excerpt(path: Path, profile: Profile, marked: Collection[int]) -> list[Row]:
     after, last = 0, max(marked, default=0)
     with path.open("rb") as lines:
         for record in read_trace(lines)[1]:
-            if isinstance(record, Opened):
+            if isinstance(record, Opened | Closed) and record.person:
                 people[record.connection] = record.person
             if record.n in marked:
                 rows += [_row(earlier, profile, people, marked) for earlier in before]

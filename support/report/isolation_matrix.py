@@ -5,9 +5,9 @@ from pathlib import Path
 
 from support.report.evidence import write_whole
 from support.report.matrix_picture import Grid, Mark, Sheet, draw
+from support.report.session_files import VISUALIZATIONS
 from support.rules.isolation import Relation
 
-VISUALIZATIONS = Path("monitoring/visualizations")
 _LEGEND = {
     Mark.OWN: "saw their own secret",
     Mark.GOOD: "saw nothing of the other's",

@@ -68,7 +68,7 @@ def draw(sheet: Sheet, kind: str = "png") -> bytes:
     figure.subplots_adjust(
         left=0.24 if sheet.wordy else 0.08,
         right=0.985,
-        top=1 - (_HEADER_IN + 0.45) / height,
+        top=1 - (_HEADER_IN + (0.1 if sheet.wordy else 0.45)) / height,
         bottom=0.62 / height,
         wspace=0.5,
         hspace=0.42,

@@ -15,12 +15,11 @@ from support.report.brief import brief
 from support.report.evidence import write_whole
 from support.report.excerpt import Row, excerpt
 from support.report.judge import Attributed, Judgement
-from support.report.pictures import Picture
+from support.report.session_files import PAGE
 from support.rules.canary_words import named
 from support.verdict import CATEGORIES, Criterion, Outcome, ScenarioResult, Status, Verdict
 from support.wire.profile import Profile
 
-PAGE = "verdict.html"
 _MOST_CONVERSATIONS = 40
 _MOST_OF_A_RULE = 3
 _MOST_LINES = 12
@@ -37,12 +36,21 @@ _CHECKLIST = (
     ("Answers arrive, and people get in", ("SUCCESS",)),
     ("Events arrive while they are news", ("LATENCY",)),
     ("Nobody sees anything of anybody else", ("ISOLATION",)),
-    ("An answer survives a line that breaks", ("RECOVERY",)),
+    ("People whose line breaks are soon back", ("RECOVERY",)),
     ("The backend does not fill up", ("MEMORY",)),
     ("Nothing goes wrong again and again", ("PATTERNS",)),
     ("It is not slower than the releases before", ("BASELINE",)),
     ("The evidence is whole", ("EVIDENCE",)),
 )
+
+
+class Picture(NamedTuple):
+    """One picture of the page. `html` is an SVG or an image that holds its own data; `said` is it in words."""
+
+    name: str
+    file: str
+    said: str
+    html: str
 
 
 class Shown(NamedTuple):

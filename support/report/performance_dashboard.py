@@ -1,5 +1,8 @@
 """How fast, how many, how steady: six small pictures of a session on one sheet."""
 
+from collections.abc import Sequence
+from itertools import pairwise
+from math import nan
 from statistics import median
 from typing import Any
 
@@ -31,6 +34,7 @@ from support.verdict import Observed, success_percent
 
 _HEIGHT_IN = 7.6
 _MOST_POINTS = 120
+_GAP_STEPS = 6
 _FEW_DECADES = 200.0
 _NOTHING = "nobody was connected in this session:\nthere was no conversation and no load"
 
@@ -49,9 +53,13 @@ def draw_dashboard(
     points = [(begin - start, window) for begin, window in course.windows.joined(span / _MOST_POINTS)]
     step = max(span / _MOST_POINTS, course.windows.width_s)
     _distribution(axes[0][0], course.windows.total(), latency_ms_avg)
-    _percentiles(axes[0][1], points, latency_ms_avg)
+    _percentiles(axes[0][1], points, step, latency_ms_avg)
     _throughput(axes[0][2], points, step)
     _people(axes[1][0], points)
+    for axis in (axes[0][1], axes[0][2], axes[1][0]):
+        # The same moment stands at the same place in each of them, also where it was silent at first or in the end.
+        if points and axis.get_xlabel():
+            axis.set_xlim(-0.02 * span, 1.02 * span)
     _memory(axes[1][1], measurements, watched)
     _success(axes[1][2], observed, loads, success_percent_least)
     return figure
@@ -106,7 +114,7 @@ def _distribution(axis: Any, whole: Window, limit_ms: float) -> None:
     axis.legend(fontsize=8, loc="upper right", labelcolor=INK, framealpha=0.92, edgecolor="none")
 
 
-def _percentiles(axis: Any, points: list[tuple[float, Window]], limit_ms: float) -> None:
+def _percentiles(axis: Any, points: list[tuple[float, Window]], step: float, limit_ms: float) -> None:
     plain_axes(axis, "Latency over time")
     known = [(at, window) for at, window in points if window.samples]
     if not known:
@@ -114,10 +122,16 @@ def _percentiles(axis: Any, points: list[tuple[float, Window]], limit_ms: float)
         return
     times = [at for at, _ in known]
     by_percent = list(zip(*(percentiles_ms(window.delays, (50, 95, 99)) for _, window in known), strict=True))
+    # A line over a time in which nothing came would claim what nobody has measured.
+    gaps = [n for n, (earlier, later) in enumerate(pairwise(times), 1) if later - earlier > _GAP_STEPS * step]
+    alone = len(times) == 1 or any(later - earlier == 1 for earlier, later in pairwise([0, *gaps, len(times)]))
+    times = _parted(times, gaps)
     styles = (("p50", BLUE, "-", 2.0), ("p95", GREEN, (0, (4, 1)), 1.6), ("p99", ORANGE, (0, (1, 1)), 1.6))
     for (name, colour, dash, width), values in zip(styles, by_percent, strict=True):
-        marker = "o" if len(times) == 1 else None
-        axis.plot(times, values, color=colour, linestyle=dash, linewidth=width, label=name, marker=marker)
+        axis.plot(
+            times, _parted(values, gaps), color=colour, linestyle=dash, linewidth=width, label=name,
+            marker="o" if alone else None, markersize=3,
+        )  # fmt: skip
     _threshold(axis, limit_ms, f"allowed on average: {limit_ms:g} ms")
     axis.set_yscale("log")
     axis.yaxis.grid(visible=True, color=GRID)
@@ -127,6 +141,12 @@ def _percentiles(axis: Any, points: list[tuple[float, Window]], limit_ms: float)
     axis.set_ylabel("milliseconds", fontsize=9, color=FAINT)
     axis.set_xlabel("seconds since the session began", fontsize=9, color=FAINT)
     axis.legend(fontsize=8, frameon=False, ncols=2, loc="upper left", labelcolor=INK)
+
+
+def _parted(values: Sequence[float], gaps: Sequence[int]) -> list[float]:
+    """The values with nothing in between where a gap is: before the values of these numbers."""
+    parts = [values[begin:end] for begin, end in pairwise([0, *gaps, len(values)])]
+    return [value for part in parts for value in (*part, nan)][:-1]
 
 
 def _throughput(axis: Any, points: list[tuple[float, Window]], step: float) -> None:

@@ -4,33 +4,23 @@ import base64
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from support.criteria import success_under_load
 from support.report.cut_picture import draw_cuts
 from support.report.evidence import write_whole
-from support.report.isolation_matrix import VISUALIZATIONS, draw_isolation, in_words
+from support.report.isolation_matrix import draw_isolation, in_words
 from support.report.judge import Judgement
 from support.report.loads import latency_in_words
+from support.report.page import Picture
 from support.report.palette import inline, saved
 from support.report.performance_dashboard import draw_dashboard
+from support.report.session_files import DASHBOARD, TIMELINE, VISUALIZATIONS
 from support.report.session_timeline import draw_timeline
 from support.verdict import success_percent
 
-TIMELINE = "session_event_timeline.png"
-DASHBOARD = "session_performance_dashboard.png"
 _MOST_PAIRS = 6
 # What other parts of the suite draw into the folder is shown as well, under these names or its file's.
 _NAMES = {"isolation_matrix": "Who could see whom", "cut_matrix": "What became of answers whose line was cut"}
-
-
-class Picture(NamedTuple):
-    """One picture of the page. `html` is an SVG or an image that holds its own data; `said` is it in words."""
-
-    name: str
-    file: str
-    said: str
-    html: str
 
 
 def draw_pictures(judgement: Judgement, folder: Path) -> list[Picture]:

@@ -7,7 +7,8 @@ from typing import Final
 
 import msgspec
 
-from support.course.course import Course, Strand
+from support.course.course import Course
+from support.course.strand import Strand
 from support.events import ENDS, FIVE, Control, Event, EventKind, Reading, Unmapped, each
 from support.findings import Finding
 from support.histogram import Histogram
@@ -261,7 +262,7 @@ def _replay(lines: Iterable[bytes], profile: Profile, budgets: Budgets, meter: M
     header, records = read_trace(lines)
     epoch_s = header.epoch_s
     checker = TraceChecker(profile, budgets, epoch_s)
-    strand = course.strand(header.scenario, epoch_s)
+    strand = Strand(course, header.scenario, epoch_s)
     findings, known, told = checker.findings, 0, 0
     # A few records at a time: what each step works with is still at hand when the next record comes.
     while block := list(islice(records, _BLOCK)):

@@ -9,7 +9,11 @@ from support.report.evidence import write_whole
 from support.report.judge import Judgement
 from support.report.junit import write_junit
 
+PAGE = "verdict.html"
 MONITORING = Path("monitoring")
+VISUALIZATIONS = MONITORING / "visualizations"
+TIMELINE = "session_event_timeline.png"
+DASHBOARD = "session_performance_dashboard.png"
 ALERTS = "alerts.log"
 
 

@@ -28,7 +28,7 @@ from support.report.palette import (
 )
 
 _MOST_LANES = 18
-_LANE_IN = 0.34
+_LANE_IN = 0.38
 _STRIP_IN = 1.7
 _HEAD_IN = 1.35
 _FOOT_IN = 0.62
@@ -37,6 +37,7 @@ _MOST_BARS = 150
 _LEAST_SILENCE_S = 1.0
 _LONGEST_LABEL = 46
 _LATE = 0.6
+_ABOVE = 0.46
 # Of durations that differ by more than this, the short ones would be a dot on a linear scale.
 _LINEAR_RATIO = 12.0
 
@@ -150,7 +151,7 @@ def _lanes(axis: Any, lanes: Sequence[Lane]) -> None:
     axis.set_xlim(0, longest * 1.06)
     for row, lane in enumerate(lanes):
         _lane(axis, lane, row)
-    axis.set_ylim(len(lanes) - 0.4, -0.6)
+    axis.set_ylim(len(lanes) - 0.4, -0.75)
     axis.set_xlim(0, longest * 1.06)
     axis.set_yticks(range(len(lanes)), [_label(lane) for lane in lanes], fontsize=8)
     for label, lane in zip(axis.get_yticklabels(), lanes, strict=True):
@@ -173,11 +174,15 @@ def _lane(axis: Any, lane: Lane, row: int) -> None:
     axis.hlines(row, 0, lane.last, color=GRID, linewidth=1, zorder=1)
     begin, end = lane.silence
     if end - begin >= _LEAST_SILENCE_S:
-        axis.barh(row, end - begin, left=begin, height=0.5, color=PAPER, edgecolor=FAINT, hatch="////", linewidth=0.5)
+        # Above the tool that is at work meanwhile: its bar would hide that nothing is heard of it.
+        axis.barh(
+            row, end - begin, left=begin, height=0.44, facecolor="none", edgecolor=FAINT, hatch="////", linewidth=0.5,
+            zorder=2.5,
+        )  # fmt: skip
     for begun, done, _ in lane.bars:
         until = lane.last if done is None else done
         edge = VERMILION if done is None else ORANGE
-        axis.barh(row, until - begun, left=begun, height=0.62, color="#fbe3b5", edgecolor=edge, linewidth=1, zorder=2)
+        axis.barh(row, until - begun, left=begun, height=0.5, color="#fbe3b5", edgecolor=edge, linewidth=1, zorder=2)
     for kind in dict.fromkeys(kind for _, kind in lane.marks):
         colour, shape, _ = MARKS[kind]
         times = [at for at, of in lane.marks if of is kind]
@@ -189,13 +194,14 @@ def _lane(axis: Any, lane: Lane, row: int) -> None:
         axis.plot([lane.cut], [row], marker="x", color=VERMILION, markersize=10, markeredgewidth=2.4, zorder=4)
     if lane.found:
         at = lane.found[0][0]
-        axis.plot([at], [row - 0.36], marker="v", color=VERMILION, markersize=7, zorder=5, clip_on=False)
+        axis.plot([at], [row - _ABOVE], marker="v", color=VERMILION, markersize=6, zorder=5, clip_on=False)
         rules = ", ".join(dict.fromkeys(rule for _, rule in lane.found))
-        late = at > _LATE * axis.get_xlim()[1]
+        # Between two lanes they hide nothing of either; on the side on which there is room for them.
+        across, _ = axis.transAxes.inverted().transform(axis.transData.transform((at, row)))
+        late = across > _LATE
         axis.annotate(
-            rules, (at, row), xytext=(-9 if late else 9, 0), textcoords="offset points", fontsize=7.5, color=VERMILION,
-            va="center", ha="right" if late else "left", zorder=6,
-            bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1.2},
+            rules, (at, row - _ABOVE), xytext=(-7 if late else 7, 0), textcoords="offset points", fontsize=7,
+            color=VERMILION, va="center", ha="right" if late else "left", zorder=6,
         )  # fmt: skip
 
 

@@ -63,7 +63,8 @@ class Desk(Questions):
         other = stranger(self.book, self.person, event)
         if other is not None:
             self.is_strangers(event.kind, other, n)
-            if not self.foreign_leaks:
+            # What answers somebody else's question is none of this person's, whichever run it names.
+            if not self.foreign_leaks or self.book.requests.get(event.request or "", self.person) != self.person:
                 return None
         run = self._find(event, at, n, foreign=other is not None)
         if run is not None and other is None:

@@ -1,6 +1,9 @@
 """Latencies: three significant digits, bounds, and merging that loses nothing."""
 
+import gc
+
 import pytest
+from hdrh.histogram import HdrHistogram
 
 from support.figures import Summary
 from support.histogram import Histogram
@@ -40,3 +43,20 @@ def test_merged_is_as_if_recorded_together() -> None:
     one.merge(other)
 
     assert one.summary() == of(0.001, 0.5, 0.02, 0.03, 7).summary()
+
+
+def test_what_nobody_needs_any_more_is_gone_without_a_search_for_cycles() -> None:
+    def known() -> int:
+        return sum(type(each) is HdrHistogram for each in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = known()
+        one, other = of(0.001, 0.5), of(0.02)
+        one.merge(Histogram.decode(other.encode()))
+        assert (one.samples, known()) == (3, before + 2)
+        del one, other
+        assert known() == before
+    finally:
+        gc.enable()

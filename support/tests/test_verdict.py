@@ -53,7 +53,7 @@ def test_an_approval_as_a_whole() -> None:
 
     assert (decision.verdict, decision.verdict.exit_code) == (Verdict.APPROVED, 0)
     assert decision.reason == (
-        "1 scenarios passed, all five events were observed, no rule objected. "
+        "1 scenario passed, all five events were observed, no rule objected. "
         "Not examined: integration, performance, resilience, security, stress."
     )
     assert [(c.id, c.threshold, c.measured, c.samples, c.status) for c in decision.criteria] == [
@@ -168,14 +168,14 @@ def test_what_somebody_answers_for_stands_first() -> None:
 
     assert decision.verdict is Verdict.APPROVED
     assert decision.reason.startswith(
-        "Accepted gap: resume (later). Accepted gap: with_tool (no tools yet). 1 scenarios passed, no question needed"
+        "Accepted gap: resume (later). Accepted gap: with_tool (no tools yet). 1 scenario passed, no question needed"
     )
 
 
 def test_tags_and_what_was_not_exercised_are_said() -> None:
     decision = decide(facts(scenarios=(scenario(), scenario(Outcome.NOT_EXERCISED)), tags="@a and not @b"))
 
-    assert " 1 scenarios were not exercised. " in decision.reason
+    assert " 1 scenario was not exercised. " in decision.reason
     assert decision.reason.endswith(" Only scenarios with @a and not @b.")
 
 

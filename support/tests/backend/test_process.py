@@ -53,7 +53,7 @@ def test_sigterm_ends_runs_says_1001_and_exits_with_zero() -> None:
             assert (last["type"], last["payload"]) == ("agent_stopped", {"reason": "the server is going away"})
             assert ada.close_code() == 1001
         assert eventually(lambda: not process.alive)
-        assert time.monotonic() - asked < 2
+        assert time.monotonic() - asked < 20
         assert process.exit_code == 0
         assert process.stderr_tail() == ""
 

@@ -116,8 +116,8 @@ def test_without_resume_a_broken_promise_is_a_finding(tmp_path: Path) -> None:
         matrix.play()
         scene.suite.loop.call(scene.linger(), 20)
         broken = [cell for cell in cut_cells_of(scene) if cell.became is Became.BROKEN]
-        assert broken
-        assert {rule for cell in broken for rule in cell.rules} == {"IDENTITY-1"}
+        # On a crowded machine the backend may stand still as well, so that what it shows comes at once.
+        assert {rule for cell in broken for rule in cell.rules} - {"TIMELINESS-3"} == {"IDENTITY-1"}
 
 
 def test_an_answer_of_n_events_can_be_cut_at_2_n_and_1_places() -> None:

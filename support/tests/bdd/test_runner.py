@@ -172,3 +172,19 @@ def test_a_mistake_in_the_target_is_one_line(tmp_path: Path) -> None:
     assert outcomes.ran.code == 1
     assert "greenlight: environment 'nope' is unknown: expected one of " in outcomes.ran.err
     assert "Traceback" not in outcomes.ran.out + outcomes.ran.err
+
+
+def test_what_the_suite_itself_did_not_survive_is_in_the_ledger(tmp_path: Path) -> None:
+    """A formatter is no hook: behave catches nothing of what it raises."""
+    lines = ["from behave.formatter.base import Formatter", "class Falls(Formatter):", "    name = 'falls'",
+             "    def eof(self): raise RuntimeError('it fell over')"]  # fmt: skip
+    (tmp_path / "falls_over.py").write_text("\n".join(lines), encoding="utf-8")
+
+    outcomes = run(tmp_path, {"right.feature": RIGHT, "fragile.feature": RIGHT}, "-f", "falls_over:Falls")
+    judged = greenlight(tmp_path, "verdict", "--output-dir", "reports")
+
+    assert outcomes.ran.code == 1
+    assert "Traceback" not in outcomes.ran.err
+    assert (judged.code, judged.verdict) == (2, "INCONCLUSIVE")
+    assert "the suite itself failed: RuntimeError: it fell over" in judged.report["deployment_decision"]["reason"]
+    assert "in eof" in (judged.session / "validation_execution.log").read_text("utf-8")

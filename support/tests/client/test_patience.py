@@ -2,9 +2,9 @@
 
 import pytest
 
-from support.client.patience import Patience
 from support.client.question import Question
 from support.events import Event, EventKind
+from support.rules.patience import Patience
 from support.rules.state import Budgets
 from support.trace import Expect
 
@@ -31,7 +31,7 @@ def question(*events: Event, at: float = 100.0) -> Question:
     ],
 )
 def test_the_budget_of_what_is_waited_for(asked: Question, ends: float) -> None:
-    assert Patience(BUDGETS).ends(asked) == ends
+    assert asked.patience_ends(Patience(BUDGETS)) == ends
 
 
 @pytest.mark.parametrize(
@@ -44,10 +44,7 @@ def test_the_budget_of_what_is_waited_for(asked: Question, ends: float) -> None:
     ],
 )
 def test_a_tool_that_hung_is_given_no_more_than_any_silence(hung: set[str], asked: Question, ends: float) -> None:
-    patience = Patience(BUDGETS)
-    patience.hung = hung
-
-    assert patience.ends(asked) == ends
+    assert asked.patience_ends(Patience(BUDGETS, hung)) == ends
 
 
 @pytest.mark.parametrize(
@@ -61,6 +58,6 @@ def test_a_tool_that_hung_is_given_no_more_than_any_silence(hung: set[str], aske
 def test_only_a_tool_that_had_its_whole_budget_is_remembered(asked: Question, at: float, hung: set[str]) -> None:
     patience = Patience(BUDGETS)
 
-    patience.ended(asked, at)
+    patience.ended(asked.last_at, at, asked.open_tools)
 
     assert patience.hung == hung

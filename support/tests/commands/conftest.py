@@ -15,7 +15,9 @@ Meetings = dict[str, Future[Met]]
 def meetings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Meetings]:
     """What came of each case that is going to be tested in this session."""
     calls = [getattr(item, "callspec", None) for item in request.session.items]
-    cases = [call.params["case"] for call in calls if call is not None and isinstance(call.params.get("case"), Case)]
+    asked = [call.params.get("case") for call in calls if call is not None]
+    # Several tests look at one run, in the order in which the cases are first asked for.
+    cases = {case.name: case for case in asked if isinstance(case, Case)}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        yield {case.name: pool.submit(meet, case, tmp_path_factory.mktemp(case.name)) for case in cases}
+        yield {name: pool.submit(meet, case, tmp_path_factory.mktemp(name)) for name, case in cases.items()}
         pool.shutdown(cancel_futures=True)

@@ -1,21 +1,26 @@
 """The real command as a process of its own, in a folder of its own, which ends with the test."""
 
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
+
+from support.cli import main
 
 ROOT = Path(__file__).resolve().parents[3]
 SECRET = "a-secret-for-tests-that-is-long-enough"
-DEADLINE_S = 60.0
+DEADLINE_S = 100.0
 HOSTILE = """
 name = "hostile"
 url = "{url}"
@@ -144,6 +149,24 @@ def greenlight(
         return ended(process, folder, deadline_s)
 
 
+def mistaken(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Ran:
+    """`greenlight` in this process, for what ends before anything is started: a second sooner, and the same is said."""
+    out, err, before = io.StringIO(), io.StringIO(), signal.getsignal(signal.SIGTERM)
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.chdir(folder)
+        for name in os.environ.keys() - environ(env).keys():
+            patch.delenv(name)
+        for name, value in environ(env).items():
+            patch.setenv(name, value)
+        try:
+            code = main(arguments)
+        except SystemExit as end:
+            code = int(str(end.code))
+        finally:
+            signal.signal(signal.SIGTERM, before)
+    return Ran(code, out.getvalue(), err.getvalue(), folder)
+
+
 def judged(folder: Path, *arguments: str, env: Mapping[str, str] | None = None, deadline_s: float = DEADLINE_S) -> Ran:
     """`greenlight run`, with its sessions in the folder's `reports`."""
     return greenlight(folder, "run", "--output-dir", "reports", *arguments, env=env, deadline_s=deadline_s)
@@ -155,7 +178,7 @@ def behave(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) 
         return ended(process, folder)
 
 
-def wait_for(condition: Callable[[], bool], what: str, deadline_s: float = 20.0) -> None:
+def wait_for(condition: Callable[[], bool], what: str, deadline_s: float = 60.0) -> None:
     """Asks again and again until it is so; fails when the time is over."""
     end = time.monotonic() + deadline_s
     while not condition():

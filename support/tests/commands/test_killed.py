@@ -20,9 +20,10 @@ RUN = ("run", "--output-dir", "reports", "--categories", "functional")
 SEED = int(os.environ.get("SEED_OF_MOMENTS", random.SystemRandom().randrange(1_000_000)))
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("times", [4, pytest.param(10, marks=pytest.mark.assurance)])
+@pytest.mark.parametrize(
+    "times", [pytest.param(4, marks=pytest.mark.slow), pytest.param(10, marks=pytest.mark.assurance)]
+)
 def test_random_moments(tmp_path: Path, times: int) -> None:
     began = time.monotonic()
     with started(tmp_path, *RUN) as process:

@@ -6,9 +6,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from support.tests.commands.process import Ran, ended, greenlight, said, started, wait_for
+from support.commands.load import _excused
+from support.load import crew
+from support.summary import Summary
+from support.tests.commands.process import Ran, ended, greenlight, mistaken, said, started, wait_for
 
 NAMES = {
     "checked_events", "runs", "findings", "cpu_seconds", "checked_events_per_cpu_second", "latency", "dropped",
@@ -22,6 +26,10 @@ def load(folder: Path, *arguments: str) -> tuple[Ran, dict[str, Any]]:
     return ran, json.loads(path.read_bytes()) if path.exists() else {}
 
 
+def lines_of(pid: int) -> int:
+    return sum(each.status == psutil.CONN_ESTABLISHED for each in psutil.Process(pid).net_connections("tcp"))
+
+
 def test_a_load_that_finds_nothing(tmp_path: Path) -> None:
     ran, result = load(tmp_path, "--users", "6", "--runs-per-user", "4")
 
@@ -33,6 +41,23 @@ def test_a_load_that_finds_nothing(tmp_path: Path) -> None:
     assert result["latency"]["corrected"] is None
     assert "APPROVED" in ran.out
     assert max(map(len, ran.out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("counts", "busy", "said"),
+    [
+        ({}, 0.1, " No rule objected."),
+        ({"LIFECYCLE-2": 3}, 0.1, " 3 times an answer or a line was lost or late: within the 1 % that is allowed."),
+        ({}, 0.9, " No rule objected. Latency is not to be trusted: the generator was 90% busy."),
+        (
+            {"TIMELINESS-1": 40, "CONNECTION-1": 2}, 0.9,
+            " 2 times an answer or a line was lost or late: within the 1 % that is allowed. Latency is not to be "
+            "trusted: the generator was 90% busy. So 40 findings about lateness are held against nobody.",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_excused_is_said_with_its_reason(counts: dict[str, int], busy: float, said: str) -> None:
+    assert _excused(Summary(counts=counts, busy=busy)) == said
 
 
 def test_an_open_load_shows_both_latencies(tmp_path: Path) -> None:
@@ -79,8 +104,11 @@ def test_a_critical_pattern_is_told_at_once_and_blocks(tmp_path: Path) -> None:
         (("--users", "2", "--environment", "nowhere"), "environment 'nowhere' is unknown"),
     ],
 )
-def test_mistakes_end_with_3_and_one_line(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
-    ran = greenlight(tmp_path, "load", *arguments)
+def test_mistakes_end_with_3_and_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], says: str
+) -> None:
+    monkeypatch.setattr(crew, "_CONNECT_S", 0.5)
+    ran = mistaken(tmp_path, "load", *arguments)
 
     assert ran.code == 3, ran.out + ran.err
     assert says in ran.err
@@ -98,6 +126,7 @@ def test_an_interruption_loses_nothing(tmp_path: Path) -> None:
     arguments = ("load", "--users", "3", "--duration", "60", "--json", "load.json")
     with started(tmp_path, *arguments) as process:
         wait_for(lambda: "3 people on" in said(tmp_path)[0], "the first line")
+        wait_for(lambda: lines_of(process.pid) >= 3, "the lines of three people")
         time.sleep(1.0)  # there is no sign of the asking from outside without a terminal
         process.send_signal(signal.SIGINT)
         ran = ended(process, tmp_path)

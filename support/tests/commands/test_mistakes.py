@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.tests.commands.process import environ, greenlight, judged, target
+from support.tests.commands.process import environ, greenlight, judged, mistaken, target
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import HostileServer
 
@@ -31,7 +31,7 @@ _PROMPT = '[prompts.with_tool]\nask = "x"\ntools = ["t"]\n'
 def test_a_wrong_target_file(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
 
-    ran = judged(tmp_path, "--environment", "mine.toml")
+    ran = mistaken(tmp_path, "run", "--environment", "mine.toml", "--output-dir", "reports")
 
     assert (ran.code, ran.err.count("\n"), said in ran.err) == (3, 1, True), ran.err
     assert not (tmp_path / "reports").exists()
@@ -49,7 +49,9 @@ def test_a_wrong_target_file(tmp_path: Path, text: str, said: str) -> None:
     ],
 )
 def test_a_wrong_option(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
-    ran = judged(tmp_path, *arguments, env={"CHAT_JWT_SECRET": "" if "staging" in arguments else "long-enough-secret"})
+    ran = mistaken(
+        tmp_path, "run", *arguments, env={"CHAT_JWT_SECRET": "" if "staging" in arguments else "long-enough-secret"}
+    )
 
     assert (ran.code, ran.err.count("\n"), said in ran.err) == (3, 1, True), ran.err
 

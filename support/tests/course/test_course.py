@@ -1,6 +1,7 @@
 """The course of literal traces: what is counted, what is held against the backend, and which answers are kept."""
 
 from support.course.course import Course
+from support.course.strand import Strand
 from support.course.windows import Window
 from support.rules.trace_checker import TraceChecker
 from support.tests.rules.talk import EPOCH_S, PROFILE, TOOL_QUESTION, Talk, asked
@@ -10,7 +11,7 @@ from support.trace import Cut
 def course_of(talk: Talk, course: Course | None = None) -> Course:
     course = course or Course(0.0)
     checker = TraceChecker(PROFILE, talk.budgets, EPOCH_S)
-    strand = course.strand("a scenario", EPOCH_S)
+    strand = Strand(course, "a scenario", EPOCH_S)
     told = 0
     for record in talk.records:
         strand.take(record, checker.feed(record))

@@ -58,7 +58,7 @@ def test_all_faults_are_off_by_default() -> None:
 @pytest.mark.parametrize(("direction", "slow"), [("up", True), ("down", False), ("both", True)])
 def test_latency_delays_its_direction(direction: str, slow: bool) -> None:
     async def play(line: Line) -> None:
-        fault = Latency(0.15, 0.05, Direction(direction), seed=7)
+        fault = Latency(0.5, 0.1, Direction(direction), seed=7)
         line.proxy.add(fault)
         await fault.switch_on()
         began = time.monotonic()
@@ -68,11 +68,11 @@ def test_latency_delays_its_direction(direction: str, slow: bool) -> None:
             await asyncio.sleep(0.01)
         assert await line.there.hear(5) == b"01234"
         took = time.monotonic() - began
-        assert (0.1 <= took <= 0.4) is slow, took
+        assert 0.4 <= took < 2.0 if slow else took < 0.4, took
         await fault.switch_off()
         began = time.monotonic()
         await both_ways(line)
-        assert time.monotonic() - began < 0.1
+        assert time.monotonic() - began < 0.4
 
     on_a_line(play)
 
@@ -85,7 +85,7 @@ def test_bandwidth_is_a_ceiling() -> None:
         began = time.monotonic()
         await line.there.say(b"x" * 15_000)
         await line.person.hear(15_000)
-        assert 0.29 <= time.monotonic() - began <= 1.0
+        assert 0.29 <= time.monotonic() - began <= 2.0
 
     on_a_line(play)
 
@@ -211,16 +211,16 @@ def test_refused_and_then_not() -> None:
 
 def test_whoever_says_nothing_is_dropped_and_whoever_speaks_is_not() -> None:
     async def play(line: Line) -> None:
-        fault = DropIdle(0.15)
+        fault = DropIdle(0.4)
         line.proxy.add(fault)
         await fault.switch_on()
         began = time.monotonic()
-        for _ in range(6):
+        for _ in range(12):
             await line.person.say(b".")
             await line.there.hear(1)
             await asyncio.sleep(0.05)
         assert await line.person.rest() == (b"", "fin")
-        assert 0.4 <= time.monotonic() - began <= 1.5
+        assert 0.9 <= time.monotonic() - began <= 5.0
 
     on_a_line(play)
 
@@ -242,12 +242,12 @@ def test_a_narrow_line_takes_little_at_a_time_and_all_in_the_end() -> None:
     async def play(line: Line) -> None:
         fault = await line.link.add(Stall())
         line.link.narrow(1_024)
-        line.there.writer.write(b"x" * 200_000)
+        line.there.writer.write(b"x" * 80_000)
         assert await line.person.is_silent()
         assert 0 < line.link.down._held_bytes < 70_000, "what one read brought, and no more"
         line.link.narrow(1_048_576)
         await fault.switch_off()
-        assert await line.person.hear(200_000) == b"x" * 200_000
+        assert await line.person.hear(80_000) == b"x" * 80_000
 
     on_a_line(play)
 

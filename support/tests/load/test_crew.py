@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from support.backend.launch import BackendProcess
+from support.load import crew
 from support.load.crew import NoCluster, cluster, processes
 from support.load.engine import Conductor, State
 from support.monitor import create_monitoring_session
@@ -117,7 +118,8 @@ def test_a_cluster_is_one_load_and_a_killed_worker_is_named(backend: BackendProc
         assert came.runs > 10
 
 
-def test_no_cluster_is_said() -> None:
+def test_no_cluster_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "_CONNECT_S", 0.5)
     with pytest.raises(NoCluster, match="no Dask scheduler answers there"), cluster("tcp://127.0.0.1:9", None):
         pass
 

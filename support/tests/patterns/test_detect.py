@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from support.course.course import Course
+from support.course.strand import Strand
 from support.findings import Finding, Severity
 from support.patterns.catalogue import PATTERNS, as_markdown
 from support.patterns.detect import Limits, Memory, detect
@@ -34,7 +35,7 @@ def steady(delays_ms: list[float], busy: int = 1, course: Course | None = None) 
 
 def with_findings(rule: str, answers: int, times: int = 1) -> Course:
     course = steady([5.0])
-    strand = course.strand("a scenario", EPOCH_S)
+    strand = Strand(course, "a scenario", EPOCH_S)
     for number in range(answers):
         for _ in range(times):
             strand.found(Finding(rule, Severity.NORMAL, "", "", "", "Ada", "c1", f"r{number}", (number + 1,)))

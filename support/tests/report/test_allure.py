@@ -117,6 +117,7 @@ def test_the_environment_is_written_as_java_properties(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("status", "message", "category"),
     [
+        ("failed", "BLOCKED: LIFECYCLE-2 (3): expected x", "The verdict"),
         ("failed", "LIFECYCLE-2: expected x\nmore", "Target broke a promise"),
         ("failed", "AssertionError: LIFECYCLE-2: expected x", "Target broke a promise"),
         ("broken", "Suite fault: HOOK-ERROR in before_scenario", "Suite's own fault"),

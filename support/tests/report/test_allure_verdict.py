@@ -30,7 +30,7 @@ def test_the_entry_as_a_whole(tmp_path: Path) -> None:
 
     result = written(tmp_path / "results")
     assert (result["name"], result["status"], result["statusDetails"]) == (
-        "BLOCKED: staging", "failed", {"message": "ISOLATION-1 (3)"}
+        "BLOCKED: staging", "failed", {"message": "BLOCKED: ISOLATION-1 (3)"}
     )  # fmt: skip
     assert (result["start"], result["stop"]) == (100_000, 109_500)
     assert {label["name"]: label["value"] for label in result["labels"]}["severity"] == "blocker"

@@ -3,7 +3,7 @@
 from support.report.conversation import as_table
 from support.tests.hostile.conduct import ESCAPES
 from support.tests.rules.talk import PROFILE, Talk, asked
-from support.trace import Received
+from support.trace import Closed, Received
 
 
 def table(talk: Talk, *marked: int) -> list[str]:
@@ -33,7 +33,7 @@ def test_several_windows_have_names() -> None:
         "3   0.3000  Bashir c2  connected       in 0.0 ms",
         "4   0.4000  Bashir c2  ready           user user-bashir",
         "5   5.5000  Bashir c2  waited in vain  for start, 5.00 s",
-        "6   5.6000  Ada c1     closed          by nobody (None)",
+        "6   5.6000  Ada c1     closed          by nobody (without a close frame)",
     ]
 
 
@@ -57,3 +57,9 @@ def test_of_a_very_long_conversation_the_ends_and_the_marked_rows_are_shown() ->
     assert len(lines) == 1 + 400 + 1 + 1
     assert [line for line in lines if line.startswith(">>")] == [lines[201]]
     assert lines[-1] == "(602 records are left out here; the trace has them all)"
+
+
+def test_whoever_was_never_let_in_has_a_name() -> None:
+    refused = Closed(n=1, at=0.1, connection="c1", by="server", during="handshake", status=401, person="Ada")
+
+    assert "Ada  refused  by server (401)" in as_table([(refused, None)])

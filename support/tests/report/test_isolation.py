@@ -82,14 +82,22 @@ def test_a_scenario_that_was_not_exercised_says_nothing_of_anybody(tmp_path: Pat
     assert judged(tmp_path, meeting(**WORDS), outcome="not_exercised").relations == ()
 
 
-@pytest.mark.parametrize("category", ["integration", "security"])
-def test_where_privacy_should_have_been_watched_it_must_have_been(tmp_path: Path, category: str) -> None:
+@pytest.mark.parametrize(
+    ("category", "absent", "why"),
+    [
+        ("integration", {}, "no scenario that does so was run as far as that"),
+        ("security", {"recall": "by-hand names no prompt recall"}, "by-hand names no prompt recall"),
+    ],
+)
+def test_where_privacy_should_have_been_watched_it_must_have_been(
+    tmp_path: Path, category: str, absent: dict[str, str], why: str
+) -> None:
     selected = {**SELECTED, "category": category, "key": KEY}
-    judgement = judge(write(tmp_path, selected, FINISHED, ENDED, session={"wanted": [category]}))
+    judgement = judge(write(tmp_path, selected, FINISHED, ENDED, session={"wanted": [category], "absent": absent}))
 
     assert isolation_of(judgement) == (
         Status.INCONCLUSIVE,
-        "nobody's privacy was watched (it takes the prompts remember and recall)",
+        f"nobody's privacy was watched: {why}",
         0,
     )
     assert judgement.decision.verdict is Verdict.INCONCLUSIVE

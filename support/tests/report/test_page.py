@@ -8,7 +8,8 @@ import pytest
 
 from support.report.judge import Judgement, judge
 from support.report.page import write_page
-from support.report.pictures import DASHBOARD, TIMELINE, draw_pictures
+from support.report.pictures import draw_pictures
+from support.report.session_files import DASHBOARD, TIMELINE
 from support.rules.canary_words import canary_word
 from support.tests.report.browser import look, needs_browser
 from support.tests.report.folders import ENDED, FINISHED, SELECTED, write

@@ -32,13 +32,15 @@ BACKENDS = {
         "People see all five events of an answer", "CONNECTION_INSTABILITY",
     ),
     "slow": Backend(
-        ("--categories", "performance", "--defect", "every_event_delayed"),
-        "Events arrive while they are news",
+        ("--categories", "performance", "--defect", "every_event_delayed=120"),
+        "Events arrive while they are news", "SUSTAINED_HIGH_LATENCY",
     ),
     "filling up": Backend(
-        ("--categories", "stress", "--defect", "memory_leak_per_run"), "The backend does not fill up", "MEMORY_LEAK"
+        ("--categories", "stress", "--soak", "8", "--defect", "memory_leak_per_run"),
+        "The backend does not fill up", "MEMORY_LEAK",
     ),
 }  # fmt: skip
+TOO_BUSY = "the generator itself was too busy to judge this"
 # Where each press of Tab leads: only what can be seen, and in the order in which it is read.
 TABS = """() => {
   const at = document.activeElement.getBoundingClientRect();
@@ -49,7 +51,7 @@ TABS = """() => {
 @pytest.fixture(scope="module", params=list(BACKENDS))
 def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Backend, Ran]:
     backend = BACKENDS[request.param]
-    return backend, judged(tmp_path_factory.mktemp("page"), *backend.arguments, deadline_s=200)
+    return backend, judged(tmp_path_factory.mktemp("page"), *backend.arguments, deadline_s=300)
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1200, "light"), (1200, "dark"), (360, "light"), (360, "dark")])
@@ -63,7 +65,8 @@ def test_it_asks_for_nothing_complains_of_nothing_and_fits(
     assert (seen.requests, seen.complaints, seen.overflow) == ([], [], 0)
     top = seen.html.locator(".verdict").inner_text()
     assert top.startswith(session.verdict)
-    assert backend.says in top
+    # On a crowded machine the slow one is not judged for its time, and the page says so.
+    assert backend.says in top or TOO_BUSY in seen.text
     patterns = {each["pattern"] for each in read(session, "monitoring/failure_patterns.json")["seen"]}
     assert patterns >= ({backend.pattern} if backend.pattern else set())
     assert all(pattern in seen.text for pattern in patterns)

@@ -94,7 +94,7 @@ class Reference(Evidence):
         for event in self.events:
             if self.is_strangers(event):
                 self.object("ISOLATION-2", event.concerns)
-                if event.run in (None, *NO_ID):
+                if event.run in (None, *NO_ID) and self.asker(event) in (None, event.person):
                     self.object("IDENTITY-1", event.concerns)
         for record in self.records:
             # Of a frame that is cut off, a part of a word may be left, which is not looked for here.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from support.tests.commands.process import mistaken
 from support.tests.wire.quill.server import PASSWORD
 
 HERE = Path(__file__).parent
@@ -82,10 +83,10 @@ def test_a_value_that_the_target_does_not_give(environ: dict[str, str], tmp_path
         assert old in text
         broken = tmp_path / "broken.toml"
         broken.write_text(text.replace(old, new, 1))
-        ran = greenlight(environ, "run", "--environment", str(broken), "--output-dir", str(tmp_path / "out"))
-        assert ran.returncode == 3
-        assert says in ran.stderr
-        assert ran.stderr.count("\n") == 1
+        ran = mistaken(tmp_path, "run", "--environment", str(broken), "--output-dir", "out", env=environ)
+        assert ran.code == 3
+        assert says in ran.err
+        assert ran.err.count("\n") == 1
 
 
 def test_who_is_not_let_in_is_told_where_it_stopped(environ: dict[str, str]) -> None:

@@ -68,6 +68,16 @@ def request_of_somebody_else() -> Talk:
     return talk.thinking().executing().tool_done().completed()
 
 
+@broken(
+    ("ISOLATION-2", "only what belongs to Ada", "agent_completed that belongs to user user-bashir of Bashir", (8,)),
+)
+def answer_of_somebody_else_under_the_own_run() -> Talk:
+    talk = Talk().open().open("Bashir", "c2").ask("q1").ask("q2", connection="c2", expect=None).started()
+    talk.completed("r1", request="q2", user="user-bashir", thread="t2", seq=0)
+    talk.thinking().executing().tool_done().completed()
+    return talk.answer("r2", request="q2", user="user-bashir", thread="t2", connection="c2")
+
+
 @broken(("ISOLATION-2", "only what belongs to Bashir", "ready that belongs to connection k1 of Ada", (4,)))
 def connection_of_somebody_else() -> Talk:
     talk = Talk().open(ready=False).frame({"type": "connection_established", "connection_id": "k1"})
