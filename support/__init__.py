@@ -1,6 +1,6 @@
 """Greenlight: the acceptance suite that decides whether a streaming AI-chat backend may be released."""
 
-from support.compiled import find_compiled
+from support.native import find_native
 
 __version__ = "0.1.0"
-find_compiled()
+find_native()

@@ -8,12 +8,13 @@ Takes about a minute. `greenlight doctor` and the benchmarks say what runs. The 
 the sources run again, until they are compiled again.
 """
 
+import contextlib
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
-from support.compiled import FOLDER, SUPPORT, digest
+from support.native import FOLDER, SUPPORT, digest
 
 # No module here may define a struct of msgspec: the compiler forgets what a class is declared with (`frozen=True`).
 MODULES = (
@@ -31,17 +32,19 @@ MODULES = (
 
 
 def compile_into(folder: Path, work: Path) -> None:
-    """Raises ImportError without mypyc or setuptools, SystemExit where the compiler fails."""
+    """Raises ImportError without mypyc or setuptools, SystemExit where a compiler fails, which has said why."""
     from mypyc.build import mypycify  # noqa: PLC0415 -- nothing but this needs it
     from setuptools import setup  # noqa: PLC0415 -- as above
 
-    paths = [str(SUPPORT.joinpath(name).with_suffix(".py").relative_to(Path.cwd())) for name in MODULES]
-    extensions = mypycify(paths, opt_level="3", debug_level="0", target_dir=str(work / "c"))
-    options = {"build_ext": {"build_lib": str(folder), "build_temp": str(work / "o")}}
-    setup(
-        name="greenlight-compiled", packages=[], py_modules=[], ext_modules=extensions, options=options,
-        script_args=["--quiet", "build_ext"],
-    )  # fmt: skip
+    # Both take modules by their paths from here.
+    with contextlib.chdir(SUPPORT.parent):
+        paths = [f"{SUPPORT.name}/{name}.py" for name in MODULES]
+        extensions = mypycify(paths, opt_level="3", debug_level="0", target_dir=str(work / "c"))
+        options = {"build_ext": {"build_lib": str(folder), "build_temp": str(work / "o")}}
+        setup(
+            name="greenlight-compiled", packages=[], py_modules=[], ext_modules=extensions, options=options,
+            script_args=["--quiet", "build_ext"],
+        )  # fmt: skip
 
 
 def main() -> None:

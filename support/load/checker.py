@@ -3,10 +3,10 @@
 from typing import Protocol
 
 from support.events import Control, EventKind, Part, Unmapped
-from support.findings import Finding
 from support.load.meters import Meters
 from support.rules.book import Book
 from support.rules.checker import ConnectionChecker
+from support.rules.ledger import Findings
 from support.rules.state import Ask, Budgets, Run
 from support.wire.profile import Profile
 
@@ -29,7 +29,7 @@ class LoadChecker(ConnectionChecker):
 
     def __init__(
         self, profile: Profile, budgets: Budgets, book: Book, connection: str, *, person: Waiting, name: str,
-        meters: Meters, findings: list[Finding],
+        meters: Meters, findings: Findings,
     ) -> None:  # fmt: skip
         super().__init__(profile, budgets, book, name, connection, epoch_s=meters.epoch_s, findings=findings)
         self.meters = meters

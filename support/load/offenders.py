@@ -1,20 +1,19 @@
 """What the rules found under load: counted all, kept with their frames for the first offenders of each rule only."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from support.findings import Finding
 from support.summary import MOST_OFFENCES_OF_A_RULE, Offence
 
 
-class Offenders(list[Finding]):
+class Offenders:
     """Stands where the rules put their findings; keeps the first of each rule, with `trace_of` their connection.
 
-    A list that stays empty: the rules count for themselves how many there were.
+    It stays empty: the rules count for themselves how many there were.
     """
 
     def __init__(self, trace_of: Callable[[str], bytes], prefix: str) -> None:
-        super().__init__()
         self.offences: list[Offence] = []
         self.traces: dict[str, bytes] = {}
         self.by_rule: Counter[str] = Counter()
@@ -27,7 +26,13 @@ class Offenders(list[Finding]):
         """How many there were."""
         return self.by_rule.total()
 
-    def append(self, finding: Finding) -> None:
+    def __len__(self) -> int:
+        return 0
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(())
+
+    def append(self, finding: Finding, /) -> None:
         """Takes a finding."""
         self.by_rule[finding.rule] += 1
         if self._kept[finding.rule] >= MOST_OFFENCES_OF_A_RULE:

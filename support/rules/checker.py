@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from support.events import Control, Event, Foreign, Ignored, More, Part, Problem, Reading, Unmapped, each
-from support.findings import Finding
 from support.rules import beside, canaries, continuity, leaks, waiting
 from support.rules.book import SHORTEST_ID, Book
 from support.rules.connection import Door
 from support.rules.identity import Desk
 from support.rules.isolation import named_in
-from support.rules.ledger import Ledger
+from support.rules.ledger import Findings, Ledger
 from support.rules.refusal import Entry, Expiry, Reach, Reaching
 from support.rules.run_judge import RunJudge
 from support.rules.searching import LONGEST_KEPT, Searcher
@@ -35,7 +34,7 @@ class ConnectionChecker:
 
     def __init__(
         self, profile: Profile, budgets: Budgets, book: Book, person: str, connection: str, *, epoch_s: float,
-        findings: list[Finding],
+        findings: Findings,
     ) -> None:  # fmt: skip
         self.profile = profile
         self.reader = profile.reader()

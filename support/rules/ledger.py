@@ -1,11 +1,27 @@
 """Where breaches are noted: counted all, and shown as findings as far as they help."""
 
+from collections.abc import Iterator
+from typing import Protocol
+
 from support.findings import Finding, printable
 from support.rules.canary_words import named
 from support.rules.registry import RULES
 from support.rules.state import Run, Windows
 
 _MOST_FINDINGS = 10_000
+
+
+class Findings(Protocol):
+    """A list of findings, or whatever else takes them in: not a list of another kind, which compiled is a plain one."""
+
+    def append(self, finding: Finding, /) -> None:
+        """Take one in."""
+
+    def __len__(self) -> int:
+        """How many are kept."""
+
+    def __iter__(self) -> Iterator[Finding]:
+        """Those that are kept."""
 
 
 class Ledger:
@@ -16,7 +32,7 @@ class Ledger:
     has cut a line of the person's, each finding says where.
     """
 
-    def __init__(self, person: str, connection: str, findings: list[Finding], windows: Windows) -> None:
+    def __init__(self, person: str, connection: str, findings: Findings, windows: Windows) -> None:
         self.person = person
         self.connection = connection
         self.findings = findings

@@ -51,7 +51,7 @@ def test_a_clean_read_finds_nothing() -> None:
     side.asked(Ask(2, 0.0, "q1", None, TOOL_QUESTION))
     data = frames(asked().answer())
     side.received_together(b"".join(data), data, 0.5, 3)
-    assert side.findings == []
+    assert list(side.findings) == []
     assert side.counts == {}
 
 
@@ -68,7 +68,7 @@ def test_nothing_but_a_few_words_is_kept_of_what_is_over(monkeypatch: pytest.Mon
     monkeypatch.setattr(books, "_MOST_THREADS", 5)
     side = checker()
     many_runs(side, Talk(), 20)
-    assert side.findings == []
+    assert list(side.findings) == []
     desk, book = side.desk, side.book
     assert (desk.asks, desk.by_request, desk.runs, book.runs) == ([], {}, {}, {})
     assert list(book.ended) == ["r16", "r17", "r18", "r19"]
@@ -83,7 +83,7 @@ def test_runs_that_people_walked_away_from_are_forgotten(monkeypatch: pytest.Mon
     assert len(side.book.runs) == 20
     side.closed("client", 1000, 9.9, 99)
     side.finish(99)
-    assert side.findings == []
+    assert list(side.findings) == []
     assert len(side.book.runs) == 4
 
 
@@ -97,7 +97,7 @@ def test_helpers_that_never_end_are_forgotten(monkeypatch: pytest.MonkeyPatch) -
     side.asked(Ask(2, 0.0, "q1", None, TOOL_QUESTION))
     for number, frame in enumerate(frames(talk), 3):
         side.received(frame, 0.5, number)
-    assert side.findings == []
+    assert list(side.findings) == []
     assert side.desk.runs == {}
     assert len(side.book.runs) == 2
 

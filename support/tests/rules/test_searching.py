@@ -57,7 +57,7 @@ def test_an_own_canary_that_was_not_seen_is_not_said_to_be() -> None:
 def test_who_is_called_otherwise_in_the_scenario_has_the_canary_of_who_they_are() -> None:
     told = Talk().open("Ada", persona="Bashir").frame({"type": "pong", "a": WORDS["Bashir"]})
 
-    assert judged(told).findings == []
+    assert list(judged(told).findings) == []
     assert judged(told).own_canary_seen == {"Ada"}
 
 
@@ -66,7 +66,7 @@ def test_what_a_person_typed_is_their_own() -> None:
     side.search.typed(json.dumps({"prompt": f"remember {WORDS['Bashir']}"}))
     side.received(json.dumps({"type": "pong", "a": WORDS["Bashir"]}).encode(), 1.0, 2)
 
-    assert side.findings == []
+    assert list(side.findings) == []
     assert side.search.seen_own
 
 

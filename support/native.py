@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 SUPPORT = Path(__file__).parent
-FOLDER = SUPPORT / "_compiled"
+FOLDER = SUPPORT / "_native"
 _SUFFIX = EXTENSION_SUFFIXES[0]
 # Whatever the compiler reads of the suite.
 _SOURCES = ("*.py", "rules/*.py", "course/*.py", "wire/**/*.py", "load/*.py", "report/*.py")
@@ -44,7 +44,7 @@ class _Compiled(MetaPathFinder):
         return spec_from_file_location(fullname, file, loader=ExtensionFileLoader(fullname, file))
 
 
-def find_compiled() -> None:
+def find_native() -> None:
     """From now on the modules of the build are imported, if there is one of the sources as they are."""
     if FOLDER.is_dir() and (folder := FOLDER / digest()).is_dir():
         sys.meta_path.insert(0, _Compiled(folder))
