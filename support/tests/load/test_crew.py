@@ -6,13 +6,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+from hdrh.histogram import HdrHistogram
 
 from support.backend.launch import BackendProcess
+from support.figures import Encoded
 from support.load import crew
 from support.load.crew import NoCluster, cluster, processes
 from support.load.engine import Conductor, State
@@ -101,13 +106,40 @@ def _wait_for_workers(address: str, workers: int) -> None:
         client.wait_for_workers(workers, timeout=DEADLINE_S)
 
 
+class Keeping(Executor):
+    """Gives work on, and keeps what comes of it."""
+
+    def __init__(self, executor: Executor, kept: "list[Future[Any]]") -> None:
+        self.executor = executor
+        self.kept = kept
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+        self.kept.append(self.executor.submit(fn, *args, **kwargs))
+        return self.kept[-1]
+
+
+def recorded(encoded: Encoded | None) -> Counter[int]:
+    """How often each value was recorded, read without the suite's own histogram."""
+    assert encoded is not None
+    values = HdrHistogram.decode(encoded.hdr).get_recorded_iterator()  # type: ignore[no-untyped-call]
+    return Counter({item.value_iterated_to: item.count_at_value_iterated_to for item in values})
+
+
 @pytest.mark.slow
 def test_a_cluster_is_one_load_and_a_killed_worker_is_named(backend: BackendProcess, tmp_path: Path) -> None:
     with dask(tmp_path, 2) as address:
+        parts: list[Future[Any]] = []
         with cluster(address, None) as (executors, desk):
             assert len(executors) == 2
-            came = Conductor(plan(backend.url, 6, own_process=True), executors, desk).run()
+            keeping = [Keeping(executor, parts) for executor in executors]
+            came = Conductor(plan(backend.url, 6, own_process=True), keeping, desk).run()
+            one, other = (part.result() for part in parts)
         assert (came.people, came.runs, came.events, came.counts, came.lost) == (6, 18, 18 * EVENTS, {}, ())
+        for name in ("people", "runs", "events", "messages", "asked", "connections_made", "cpu_seconds"):
+            assert getattr(came, name) == getattr(one, name) + getattr(other, name), name
+        for name in ("raw", "delivery", "whole", "silence", "connect"):
+            assert recorded(getattr(one, name)), name
+            assert recorded(getattr(came, name)) == recorded(getattr(one, name)) + recorded(getattr(other, name))
 
         killer = Killer()
         made = plan(backend.url, 4, runs_each=None, duration_s=2.0, think_s=0.05, own_process=True)
