@@ -257,11 +257,11 @@ class Shard:
                     person.ping(f"{number:05d}" + "x" * _SLOW_NONCE)
 
     async def _until_over(self, begin: float) -> None:
-        """Until the time is over, or everybody has asked as often as they want to and has been answered."""
+        """Until the time is over, nobody is connected any more, or all were answered as often as they want to ask."""
         end = None if self.plan.duration_s is None else begin + self.plan.duration_s
         while not self._stopping.is_set():
             left = _TICK_S if end is None else min(_TICK_S, end - time.monotonic())
-            if left <= 0:
+            if left <= 0 or not any(person.open for person in self.people.values()):
                 return
             if self.plan.runs_each is not None and not any(self._has_more(p) for p in self.people.values()):
                 return

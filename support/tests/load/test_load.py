@@ -1,10 +1,15 @@
 """A load over real sockets on the embedded backend: everything is counted, checked and measured."""
 
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from support.backend.launch import BackendProcess
+from support.load.channel import LocalDesk
+from support.load.engine import Conductor, State
 from support.report.replay import read_conversation
 from support.rules.state import Budgets
 from support.summary import merged
@@ -137,3 +142,18 @@ def test_slow_lines_ask_nothing_and_hurt_nobody(backend: BackendProcess) -> None
 
     assert came.asked == came.runs > 0
     assert (came.counts, came.expected_events) == ({}, came.runs * 5)
+
+
+def test_a_load_of_a_backend_that_has_gone_is_over() -> None:
+    with BackendProcess.start(env=ENVIRONMENT) as backend, ThreadPoolExecutor(1) as pool:
+
+        def kill(state: State) -> None:
+            if any(shard.counts.events for shard in state.shards.values()):
+                os.kill(backend.pid, signal.SIGKILL)
+
+        made = plan(backend.url, 3, runs_each=None, duration_s=600.0, think_s=0.05)
+        came = Conductor(made, [pool], LocalDesk(), kill).run()
+
+    assert came.events > 0
+    assert came.counts["CONNECTION-3"] == 3
+    assert came.seconds < 300
