@@ -39,7 +39,7 @@ def test_doctor_shows_how_each_frame_was_read_and_records_them(environ: dict[str
     ran = greenlight(environ, "doctor", "--environment", str(TARGET), "--record", str(record))
     assert ran.returncode == 0, ran.stdout + ran.stderr
     steps = [line.split()[1] for line in ran.stdout.splitlines() if line.startswith("ok")]
-    assert steps == ["DNS", "TCP", "TLS", "auth", "handshake", "one"]
+    assert steps == ["rules", "DNS", "TCP", "TLS", "auth", "handshake", "one"]
     for line in ("1  event      agent_started", "1  ignored    ends a part and not the job", "1  lifecycle  keepalive"):
         assert line in ran.stdout
     assert "unmapped" not in ran.stdout
