@@ -79,10 +79,15 @@ def test_two_loads_at_once_are_told_apart_and_added_up(backend: BackendProcess) 
     ],
 )
 def test_what_goes_wrong_under_load_is_a_pattern(defect: str, values: dict[str, Any], pattern: str) -> None:
-    told: list[Alert] = []
-    with BackendProcess.start([defect], env=ENVIRONMENT) as broken, create_monitoring_session("x") as monitor:
-        monitor.subscribe(on_alert=told.append)
-        run(plan(broken.url, 8, **values))
+    with BackendProcess.start([defect], env=ENVIRONMENT) as broken:
+        # On a crowded machine the generator may be too busy to hold it against anybody that something is late.
+        for _ in range(10):
+            told: list[Alert] = []
+            with create_monitoring_session("x") as monitor:
+                monitor.subscribe(on_alert=told.append)
+                came = run(plan(broken.url, 8, **values))
+            if not any(counts.hindered for counts in came.course):
+                break
 
     assert pattern in monitor.summary().patterns
     assert [alert.pattern for alert in told if alert.level != "recovered"] == list(monitor.summary().patterns)
