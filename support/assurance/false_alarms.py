@@ -130,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the sessions, prints a line for each, and the rate at the end."""
     options = _parser().parse_args(argv)
     options.evidence.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="false-alarms-", dir=options.evidence))
+    folder = Path(tempfile.mkdtemp(prefix="false-alarms-", dir=options.evidence)).resolve()
     seeds = range(options.first_seed, options.first_seed + options.sessions)
     began = time.monotonic()
     with noise(options.noise), ThreadPoolExecutor(options.at_once) as pool:
@@ -155,12 +155,12 @@ def summary(sessions: Sequence[Session], seconds: float) -> str:
     """The rate: how many sessions, and how many of a thousand answers, a healthy backend was accused in."""
     alarms = [session for session in sessions if session.is_false_alarm]
     answers = sum(session.answers for session in sessions)
-    rate = 1000 * len(alarms) / answers if answers else 0.0
+    rate = f"{1000 * len(alarms) / answers:.2f} false alarms per thousand runs" if answers else "nothing was seen"
     kinds = {number: sum(len(session.categories) == number for session in sessions) for number in range(1, 7)}
     told = ", ".join(f"{count} of {number} categories" for number, count in kinds.items() if count)
     return (
         f"{len(alarms)} of {len(sessions)} healthy sessions accused ({told}; {seconds:.0f} s): "
-        f"{rate:.2f} false alarms per thousand runs, {answers} answers judged"
+        f"{rate}, {answers} answers judged"
     )
 
 
