@@ -1,5 +1,6 @@
 """What was compiled runs only in place of the very sources that it was made of."""
 
+import re
 import shutil
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support import native
+from support.compile import MODULES
 
 
 @pytest.fixture
@@ -63,3 +65,9 @@ def test_any_change_of_a_source_makes_other_sources(name: str, tmp_path: Path, m
     with (copy / name).open("a", encoding="utf-8") as source:
         source.write("# changed\n")
     assert native.digest() != before
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_struct_is_compiled(name: str) -> None:
+    # The compiler forgets what a struct is declared with: `frozen=True`, and that it is none for the collector.
+    assert not re.search(r"^class .*\(.*Struct", native.SUPPORT.joinpath(f"{name}.py").read_text("utf-8"), re.MULTILINE)
