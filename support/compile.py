@@ -61,7 +61,8 @@ def main() -> None:
             raise SystemExit(f"{error}: pip install -e '.[compile]'") from error
         if digest() != before:
             raise SystemExit("a source was changed meanwhile: compile again")
-        shutil.copytree(Path(work) / "lib", FOLDER / before)
+        # Under its name it is found, and so it has it only once it is whole.
+        shutil.copytree(Path(work) / "lib", FOLDER / "unfinished").rename(FOLDER / before)
     print(f"compiled {len(MODULES)} modules into {FOLDER / before}")
 
 

@@ -99,7 +99,7 @@ class Question:
 
     def patience_ends(self, patience: Patience) -> float:
         """When nobody would wait any longer for what comes next (monotonic seconds)."""
-        if not self.events:
+        if not self.has_begun():
             return patience.start_ends(self.last_at)
         return patience.ends(self.asked_at, self.last_at, self.open_tools)
 

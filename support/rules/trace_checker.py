@@ -38,7 +38,7 @@ class TraceChecker:
 
     def feed_all(self, records: Sequence[AnyRecord]) -> Iterator[Reading | None]:
         """Judges records in their order, each when its reading is asked for, at the price of one search for all."""
-        came = [_raw(record) if type(record) is Received else b"" for record in records]
+        came = [record.raw() if type(record) is Received else b"" for record in records]
         together = b"\n".join(came)
         clean = not (leaks.suspicious(together) or canaries.suspicious(together))
         known, profile = self.connections, self.profile
@@ -145,12 +145,6 @@ class TraceChecker:
                 epoch_s=self.epoch_s, findings=self.findings,
             )  # fmt: skip
         return checker
-
-
-def _raw(record: Received) -> bytes:
-    """As `record.raw()`: nearly every record, without the call."""
-    text = record.text
-    return text.encode() if text is not None and text.isascii() else record.raw()
 
 
 def _is(checker: ConnectionChecker, record: Opened | Closed) -> None:
