@@ -21,7 +21,7 @@ from support.bdd.loop import LoopThread
 from support.bdd.own_backend import BackendFailed, OwnBackend, Running
 from support.bdd.own_load import OwnLoad
 from support.client.persona import canary_of
-from support.report.evidence import Evidence, Judged
+from support.report.evidence import LOG, Evidence, Judged
 from support.rules.patience import Patience
 from support.settings import Misconfigured, load_target, profile_text
 from support.targets.model import NEEDS, PROMPTS, Target
@@ -177,7 +177,7 @@ class Suite:
         plan, target = self.plan, self.target
         self.folder = new_session_folder(plan.output_dir)
         self.evidence = Evidence(self.folder)
-        self._log = log_to(self.folder / "validation_execution.log")
+        self._log = log_to(self.folder / LOG)
         absent = {need: reason for need in NEEDS if (reason := target.lacks(need)) is not None}
         absent |= not_observable(self.profile)
         hindrance = hindrance_of(self.profile)

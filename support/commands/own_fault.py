@@ -10,10 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from support.findings import printable
+from support.report.evidence import LOG
 from support.rules.canary_words import named
 from support.verdict import Verdict
-
-LOG = "validation_execution.log"
 
 
 class OwnFaults:

@@ -26,6 +26,8 @@ from support.rules.state import Budgets
 from support.summary import Summary
 from support.verdict import Outcome
 
+# The log of a run, beside its report.
+LOG = "validation_execution.log"
 T = TypeVar("T")
 
 
