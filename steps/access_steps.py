@@ -2,10 +2,9 @@
 
 from behave import given, then, when
 from behave.runner import Context
+from greenlight_gate.bdd.matchers.request_matchers import answers
+from greenlight_gate.bdd.world.context import walls_of, world_of
 from hamcrest import assert_that, is_
-
-from support.bdd.context import walls_of, world_of
-from support.bdd.matchers import answers
 
 
 @when("{person:Person} comes with {kind:Forgery}")

@@ -2,9 +2,8 @@
 
 from behave import given, then, when
 from behave.runner import Context
+from greenlight_gate.bdd.actions.crowd import crowd_of
 from hamcrest import assert_that, empty, equal_to, greater_than, greater_than_or_equal_to, has_length
-
-from support.bdd.crowd import crowd_of
 
 # What single people may lose in a crowd (SUCCESS under load).
 _LEAST_SERVED = 0.99

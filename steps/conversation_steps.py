@@ -2,12 +2,18 @@
 
 from behave import then, when
 from behave.runner import Context
+from greenlight_gate.bdd.matchers.event_patterns import (
+    agent_failed,
+    completed,
+    started,
+    stopped,
+    thinking,
+    tool_executing,
+)
+from greenlight_gate.bdd.matchers.request_matchers import answers, each, ends_with, in_order, never_shows, shows_once
+from greenlight_gate.bdd.world.context import question_in, rows_of, world_of
+from greenlight_gate.events import EventKind
 from hamcrest import assert_that, equal_to, greater_than, has_length, is_, not_none, only_contains
-
-from support.bdd.context import question_in, rows_of, world_of
-from support.bdd.matchers import answers, each, ends_with, in_order, never_shows, shows_once
-from support.bdd.patterns import agent_failed, completed, started, stopped, thinking, tool_executing
-from support.events import EventKind
 
 
 @when("{person:Person} asks {prompt:Question}")

@@ -2,8 +2,7 @@
 
 from behave import given
 from behave.runner import Context
-
-from support.bdd.context import world_of
+from greenlight_gate.bdd.world.context import world_of
 
 
 @given("{person:Person} is in a conversation")

@@ -2,10 +2,9 @@
 
 from behave import given, then, when
 from behave.runner import Context
+from greenlight_gate.bdd.matchers.request_matchers import answers, each
+from greenlight_gate.bdd.world.context import privacy_of, walls_of, world_of
 from hamcrest import assert_that, empty, equal_to, is_
-
-from support.bdd.context import privacy_of, walls_of, world_of
-from support.bdd.matchers import answers, each
 
 
 @given("several people have each told the assistant a secret")

@@ -4,12 +4,25 @@ from itertools import accumulate
 
 from behave import then
 from behave.runner import Context
+from greenlight_gate.bdd.matchers.event_patterns import (
+    Pattern,
+    completed,
+    started,
+    thinking,
+    tool_completed,
+    tool_executing,
+)
+from greenlight_gate.bdd.matchers.request_matchers import (
+    begins_with,
+    has_results_of_each_tool,
+    in_order,
+    shows,
+    shows_once,
+    tools_are_named,
+)
+from greenlight_gate.bdd.world.context import moment_in, rows_of, world_of
+from greenlight_gate.events import EventKind
 from hamcrest import assert_that, greater_than_or_equal_to, less_than_or_equal_to
-
-from support.bdd.context import moment_in, rows_of, world_of
-from support.bdd.matchers import begins_with, has_results_of_each_tool, in_order, shows, shows_once, tools_are_named
-from support.bdd.patterns import Pattern, completed, started, thinking, tool_completed, tool_executing
-from support.events import EventKind
 
 
 @then("{person:Person} sees once that work began")

@@ -2,9 +2,8 @@
 
 from behave import given, then, when
 from behave.runner import Context
+from greenlight_gate.assurance.scene import release_of
 from hamcrest import assert_that, empty, equal_to, has_item
-
-from support.assurance.scene import release_of
 
 
 @given("a backend of which people say: {notice}")

@@ -2,11 +2,10 @@
 
 from behave import given, then, when
 from behave.runner import Context
+from greenlight_gate.bdd.matchers.request_matchers import answers, each
+from greenlight_gate.bdd.world.context import replicas_of, world_of
+from greenlight_gate.events import EventKind
 from hamcrest import assert_that, equal_to, has_item, is_
-
-from support.bdd.context import replicas_of, world_of
-from support.bdd.matchers import answers, each
-from support.events import EventKind
 
 
 @given("{person:Person} is in a conversation with the first replica")

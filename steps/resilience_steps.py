@@ -2,11 +2,10 @@
 
 from behave import given, then, when
 from behave.runner import Context
+from greenlight_gate.bdd.matchers.request_matchers import answers, each
+from greenlight_gate.bdd.world.context import cut_matrix_of, liveness_of, network_of, trouble_of, world_of
+from greenlight_gate.events import EventKind
 from hamcrest import assert_that, empty, greater_than, greater_than_or_equal_to, is_, less_than_or_equal_to, not_none
-
-from support.bdd.context import cut_matrix_of, liveness_of, network_of, trouble_of, world_of
-from support.bdd.matchers import answers, each
-from support.events import EventKind
 
 # Lines and cuts ------------------------------------------------------------------------------------------------
 

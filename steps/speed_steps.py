@@ -2,10 +2,9 @@
 
 from behave import then, when
 from behave.runner import Context
+from greenlight_gate.bdd.actions.crowd import crowd_of
+from greenlight_gate.bdd.matchers.complaints import nothing
 from hamcrest import assert_that, equal_to, greater_than, greater_than_or_equal_to
-
-from support.bdd.complaints import nothing
-from support.bdd.crowd import crowd_of
 
 # Of the questions that people come with. Less than this, and the line grows longer and longer.
 _KEEPING_UP = 0.7

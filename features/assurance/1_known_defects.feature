@@ -1,4 +1,4 @@
-# Made of the registry of defects: `python -m support.assurance features` writes it anew.
+# Made of the registry of defects: `python -m greenlight_gate.assurance features` writes it anew.
 @assurance
 Feature: Every known defect blocks the release
   Real chat backends had most of these. A suite that lets one pass is worse than none.

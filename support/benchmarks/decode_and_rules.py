@@ -19,20 +19,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-import support
-from support.findings import Finding
-from support.rules import canaries, leaks
-from support.rules.book import Book
-from support.rules.checker import ConnectionChecker
-from support.rules.state import Ask, Budgets
-from support.trace import Expect
-from support.wire.profile import Profile
+import greenlight_gate
+from greenlight_gate.findings import Finding
+from greenlight_gate.rules.engine import canary_search, forbidden_text
+from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
+from greenlight_gate.rules.engine.id_registry import Book
+from greenlight_gate.rules.engine.run_state import Ask, Budgets
+from greenlight_gate.trace import Expect
+from greenlight_gate.wire.profile import Profile
 
 PEOPLE = 50
 QUESTIONS = 40
 BAR = 0.8
 _EPOCH_S = 1_767_225_600.0
-_PROFILE = Profile.from_toml((Path(support.__file__).parent / "wire/profiles/agent-events.toml").read_text())
+_PROFILE = Profile.from_toml((Path(greenlight_gate.__file__).parent / "wire/profiles/agent-events.toml").read_text())
 _EXPECT = Expect(prompt="How did costs develop?", thinking=True, tools=1, contains=(("storage", "disk"),))
 _THOUGHT = "comparing the costs of the last quarter with those of the one before"
 _STEPS = (
@@ -95,8 +95,8 @@ def decode_only(work: list[Answer]) -> None:
 def search_only(work: list[Answer]) -> None:
     """The search for leaks and for canaries, once for each socket read."""
     for answer in work:
-        leaks.suspicious(answer.read)
-        canaries.suspicious(answer.read)
+        forbidden_text.suspicious(answer.read)
+        canary_search.suspicious(answer.read)
 
 
 def decode_and_rules(work: list[Answer]) -> list[Finding]:

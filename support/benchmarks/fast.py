@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from support.bdd.guests import guests_of, plan_of
-from support.bdd.suite import Plan as SuitePlan
-from support.bdd.suite import Suite
-from support.load.crew import here
-from support.load.engine import Conductor
-from support.load.plan import Plan
-from support.summary import Summary
+from greenlight_gate.load.director import Conductor
+from greenlight_gate.load.executors import here
+from greenlight_gate.load.plan import Plan
+from greenlight_gate.measure.load_result import Summary
+from greenlight_gate.session.load_users import guests_of, plan_of
+from greenlight_gate.session.validation_session import Plan as SuitePlan
+from greenlight_gate.session.validation_session import Suite
 
 PEERS = Path(__file__).parent / "peers"
 _TARGET = """

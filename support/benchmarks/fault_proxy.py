@@ -22,15 +22,14 @@ from multiprocessing.connection import Connection
 
 import psutil
 import uvloop
-
-from support.faults.bandwidth import Bandwidth
-from support.faults.fault import Fault
-from support.faults.gate import Gate
-from support.faults.half_open import HalfOpen
-from support.faults.latency import Latency
-from support.faults.proxy import FaultProxy
-from support.faults.slices import Slices
-from support.faults.stall import Stall
+from greenlight_gate.faults.bandwidth import Bandwidth
+from greenlight_gate.faults.fault import Fault
+from greenlight_gate.faults.gate import Gate
+from greenlight_gate.faults.half_open import HalfOpen
+from greenlight_gate.faults.latency import Latency
+from greenlight_gate.faults.proxy import FaultProxy
+from greenlight_gate.faults.slices import Slices
+from greenlight_gate.faults.stall import Stall
 
 BAR_MS = 0.2
 BAR_EVENTS_PER_S = 40_000

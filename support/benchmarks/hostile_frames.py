@@ -24,25 +24,25 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from greenlight_gate.client.endings import NotConnected
+from greenlight_gate.client.recorder import Recorder
+from greenlight_gate.client.session import Session
+from greenlight_gate.evidence.conversation import as_table
+from greenlight_gate.evidence.replay import Meter
+from greenlight_gate.rules.engine.canary import HALF, canary_word
+from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
+from greenlight_gate.rules.engine.id_registry import Book
+from greenlight_gate.rules.engine.trace_checker import TraceChecker
+from greenlight_gate.targets.access import Pass
+from greenlight_gate.targets.model import Target
+from greenlight_gate.targets.sections import Budgets, Persona, Prompt, Prompts
+from greenlight_gate.trace import Expect, Header, Other, Received, encode_header, encode_record, read_trace
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from support.access import Pass
-from support.client.endings import NotConnected
-from support.client.recorder import Recorder
-from support.client.session import Session
-from support.report.conversation import as_table
-from support.report.replay import Meter
-from support.rules.book import Book
-from support.rules.canary_words import HALF, canary_word
-from support.rules.checker import ConnectionChecker
-from support.rules.trace_checker import TraceChecker
-from support.targets.model import Target
-from support.targets.sections import Budgets, Persona, Prompt, Prompts
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, HostileServer, Wire, head_of
 from support.tests.rules.talk import PROFILE
-from support.trace import Expect, Header, Other, Received, encode_header, encode_record, read_trace
 
 BAR_MB = 300.0
 MOST_S = 75.0

@@ -15,9 +15,10 @@ import sys
 import time
 from collections.abc import Callable
 
+from greenlight_gate.rules.engine import canary_search, forbidden_text
+from greenlight_gate.rules.engine.canary import canary_word
+
 from support.benchmarks.decode_and_rules import Answer, answers
-from support.rules import canaries, leaks
-from support.rules.canary_words import canary_word
 
 BAR_US = 1.0
 LEAST_PAIRS = 5
@@ -26,27 +27,27 @@ _HIDDEN = canary_word("Bashir", "abcdefgh")
 
 def by_frame(work: list[Answer]) -> int:
     """How many frames the filter lets through, asked for each."""
-    return sum(canaries.suspicious(frame) for answer in work for frame in answer.frames)
+    return sum(canary_search.suspicious(frame) for answer in work for frame in answer.frames)
 
 
 def by_read(work: list[Answer]) -> int:
     """How many reads the filter lets through, asked once for each."""
-    return sum(canaries.suspicious(answer.read) for answer in work)
+    return sum(canary_search.suspicious(answer.read) for answer in work)
 
 
 def leaks_by_read(work: list[Answer]) -> int:
     """The same for leaks."""
-    return sum(leaks.suspicious(answer.read) for answer in work)
+    return sum(forbidden_text.suspicious(answer.read) for answer in work)
 
 
 def leaks_and_canaries_by_read(work: list[Answer]) -> int:
     """Both for each read, as the load engine asks."""
-    return sum(leaks.suspicious(answer.read) or canaries.suspicious(answer.read) for answer in work)
+    return sum(forbidden_text.suspicious(answer.read) or canary_search.suspicious(answer.read) for answer in work)
 
 
 def close_look(work: list[Answer]) -> int:
     """The close look at each frame."""
-    return sum(bool(canaries.search(frame).sightings) for answer in work for frame in answer.frames)
+    return sum(bool(canary_search.search(frame).sightings) for answer in work for frame in answer.frames)
 
 
 def _cpu_s(side: Callable[[list[Answer]], int], work: list[Answer]) -> float:

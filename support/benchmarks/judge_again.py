@@ -24,12 +24,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support.tests.report.folders import ENDED, FINISHED, KEY, MEASURED, SELECTED, SESSION
+from greenlight_gate.trace import AnyRecord, Closed, Header, Opened, Received, Sent, encode_header, encode_record
+
+from support.tests.evidence.folders import ENDED, FINISHED, KEY, MEASURED, SELECTED, SESSION
 from support.tests.rules.talk import EPOCH_S, TOOL_QUESTION, iso
-from support.trace import AnyRecord, Closed, Header, Opened, Received, Sent, encode_header, encode_record
 
 if TYPE_CHECKING:
-    from support.report.judge import Judgement
+    from greenlight_gate.evidence.judge import Judgement
 
 _PEOPLE = 50
 _STEP_S = 0.0005
@@ -90,7 +91,7 @@ def _lines(events: int) -> Iterator[bytes]:
 
 def _measure(folder: Path, *, draw: bool) -> None:
     """Runs in a process of its own: one line of JSON with seconds and MB."""
-    from support.report.judge import judge  # noqa: PLC0415 -- the parent shall not have it in its memory
+    from greenlight_gate.evidence.judge import judge  # noqa: PLC0415 -- the parent shall not have it in its memory
 
     began = time.process_time()
     judgement = judge(folder)
@@ -104,8 +105,8 @@ def _measure(folder: Path, *, draw: bool) -> None:
 
 def _drawn(judgement: "Judgement", folder: Path) -> dict[str, float]:
     began = time.process_time()
-    from support.report.page import write_page  # noqa: PLC0415 -- as above
-    from support.report.pictures import draw_pictures  # noqa: PLC0415 -- as above
+    from greenlight_gate.report.html_page import write_page  # noqa: PLC0415 -- as above
+    from greenlight_gate.report.pictures import draw_pictures  # noqa: PLC0415 -- as above
 
     write_page(judgement, folder, draw_pictures(judgement, folder))
     drawn = time.process_time()

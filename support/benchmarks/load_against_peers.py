@@ -24,7 +24,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import support
+import greenlight_gate
+
 from support.benchmarks.fast import PEERS, pin, serving, target_file
 
 PEOPLE = 50
@@ -58,7 +59,7 @@ def engine(port: int, seconds: float) -> float:
     result = Path(tempfile.mkdtemp()) / "load.json"
     target = str(target_file(port))
     arguments = ["--environment", target, "--users", str(PEOPLE), "--duration", str(seconds), "--json", str(result)]
-    _, cpu_s = _client([sys.executable, "-m", "support.cli", "load", *arguments], {})
+    _, cpu_s = _client([sys.executable, "-m", "greenlight_gate.cli.main", "load", *arguments], {})
     said = json.loads(result.read_bytes())
     assert said["findings"] == 0, said["rules"]
     return float(said["checked_events"]) / cpu_s
@@ -97,7 +98,7 @@ def main(rounds: int, seconds: float) -> bool:
         "greenlight": engine, "k6": k6, "Locust": locust, "picows": picows,
     }  # fmt: skip
     rates: dict[str, list[float]] = {name: [] for name in clients}
-    compileall.compile_dir(Path(support.__file__).parent, quiet=1)
+    compileall.compile_dir(Path(greenlight_gate.__file__).parent, quiet=1)
     with serving(PEERS / "fast_server.py", "3", core=_SERVER_CORE) as port:
         for _ in range(rounds):
             for name, client in clients.items():

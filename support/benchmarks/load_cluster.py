@@ -55,7 +55,7 @@ def dask(folder: Path, workers: int) -> Iterator[str]:
 
 def _load(port: int, address: str, shards: int, seconds: float) -> float:
     result = Path(tempfile.mkdtemp()) / "load.json"
-    command = [sys.executable, "-m", "support.cli", "load", "--environment", str(target_file(port))]
+    command = [sys.executable, "-m", "greenlight_gate.cli.main", "load", "--environment", str(target_file(port))]
     command += ["--users", str(PEOPLE), "--duration", str(seconds), "--json", str(result)]
     command += ["--cluster", address, "--processes", str(shards)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

@@ -22,7 +22,7 @@ MOST_KB, LEAST_PER_SECOND = 20.0, 1_500.0
 
 def _load(people: int, *arguments: str) -> dict[str, Any]:
     result = Path(tempfile.mkdtemp()) / "load.json"
-    command = [sys.executable, "-m", "support.cli", "load", "--users", str(people), "--runs-per-user", "1"]
+    command = [sys.executable, "-m", "greenlight_gate.cli.main", "load", "--users", str(people), "--runs-per-user", "1"]
     done = subprocess.run([*command, "--json", str(result), *arguments], check=False, capture_output=True, text=True)
     if done.returncode:
         print(done.stdout, done.stderr)

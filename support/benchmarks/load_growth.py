@@ -20,7 +20,15 @@ RUNS = (100_000, 1_000_000)
 
 def _load(port: int, runs: int) -> dict[str, float]:
     result = Path(tempfile.mkdtemp()) / "load.json"
-    command = [sys.executable, "-m", "support.cli", "load", "--environment", str(target_file(port)), "--users"]
+    command = [
+        sys.executable,
+        "-m",
+        "greenlight_gate.cli.main",
+        "load",
+        "--environment",
+        str(target_file(port)),
+        "--users",
+    ]
     command += [str(PEOPLE), "--runs-per-user", str(runs // PEOPLE), "--json", str(result)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, preexec_fn=lambda: pin(0, 1))
     said = json.loads(result.read_bytes())

@@ -12,11 +12,12 @@ import sys
 import time
 from collections.abc import Callable
 
+from greenlight_gate.load.frame_splitter import cut
+from greenlight_gate.load.latency_counter import Tally
+from greenlight_gate.rules.engine import canary_search, forbidden_text
+
 from support.benchmarks.decode_and_rules import Answer, answers
 from support.benchmarks.fast import PEERS, loaded, pin, serving, target_file
-from support.load.cutter import cut
-from support.load.tally import Tally
-from support.rules import canaries, leaks
 
 PEOPLE, SECONDS = 50, 3.0
 _MOST = 1 << 20
@@ -25,13 +26,13 @@ _MOST = 1 << 20
 def isolation_search(work: list[Answer]) -> None:
     """The filter for canaries, once for each socket read."""
     for answer in work:
-        canaries.suspicious(answer.read)
+        canary_search.suspicious(answer.read)
 
 
 def leak_search(work: list[Answer]) -> None:
     """The filter for debris, secrets and stack traces."""
     for answer in work:
-        leaks.suspicious(answer.read)
+        forbidden_text.suspicious(answer.read)
 
 
 def instruments(work: list[Answer]) -> None:

@@ -13,8 +13,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from greenlight_gate.measure.load_result import figures
+
 from support.benchmarks.fast import PEERS, loaded, pin, serving, target_file
-from support.summary import figures
 
 DELAYS_MS = (0, 5, 50, 200)
 FROZEN_MS = 200

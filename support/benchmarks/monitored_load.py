@@ -10,8 +10,9 @@ import statistics
 import subprocess
 import sys
 
+from greenlight_gate.monitor import create_monitoring_session
+
 from support.benchmarks.fast import PEERS, loaded, pin, serving, target_file
-from support.monitor import create_monitoring_session
 
 PEOPLE, SECONDS = 50, 6.0
 _MOST = 1.03

@@ -17,21 +17,21 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
+from greenlight_gate.events import Control, Event, EventKind, Ignored, More, Reading
+from greenlight_gate.findings import Finding
+from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
+from greenlight_gate.rules.engine.id_registry import Book
+from greenlight_gate.rules.engine.run_state import Ask, Budgets
+from greenlight_gate.targets.settings import profile_text, suite_root
+from greenlight_gate.trace import Expect
+from greenlight_gate.wire.profile import Profile
+from greenlight_gate.wire.values import MOMENTS, RESTS
 from websockets.frames import Frame
 from websockets.protocol import Protocol, State
 from websockets.protocol import Side as ProtocolSide
 
 from support.benchmarks.decode_and_rules import _EPOCH_S, Answer, answers
 from support.benchmarks.decode_and_rules import _PROFILE as AGENT_EVENTS
-from support.events import Control, Event, EventKind, Ignored, More, Reading
-from support.findings import Finding
-from support.rules.book import Book
-from support.rules.checker import ConnectionChecker
-from support.rules.state import Ask, Budgets
-from support.settings import profile_text, suite_root
-from support.trace import Expect
-from support.wire.profile import Profile
-from support.wire.values import MOMENTS, RESTS
 
 BAR = 1.1
 PEOPLE = 50

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-_COMMAND = (sys.executable, "-u", "-m", "support.cli", "run", "--categories")
+_COMMAND = (sys.executable, "-u", "-m", "greenlight_gate.cli.main", "run", "--categories")
 _LIMITS_S = {("functional",): 5.0, ("functional", "integration"): 10.0}
 
 

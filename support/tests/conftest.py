@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from greenlight_gate.backend.launch import BackendProcess
+from greenlight_gate.services.folder import Folder
+from greenlight_gate.services.processes import Processes
+from greenlight_gate.services.programs import postgres_folder, redis_program
+from greenlight_gate.services.runtime import Wish
+from greenlight_gate.targets.settings import Misconfigured
 
-from support.backend.launch import BackendProcess
-from support.services.folder import Folder
-from support.services.processes import Processes
-from support.services.programs import postgres_folder, redis_program
-from support.services.runtime import Wish
-from support.settings import Misconfigured
-from support.tests.backend.people import ENVIRONMENT
+from support.tests.backend.users import ENVIRONMENT
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
 """What a target sends is shown in findings, and never acts."""
 
 import pytest
+from greenlight_gate.findings import printable, printable_lines
 
-from support.findings import printable, printable_lines
 from support.tests.rules.talk import Talk
 
 

@@ -11,13 +11,12 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
+import greenlight_gate
 import pytest
+from greenlight_gate.cli.main import parser
+from greenlight_gate.cli.options import CATEGORIES
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-
-import support
-from support.cli import parser
-from support.options.common import CATEGORIES
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -90,8 +89,8 @@ def test_what_is_imported_is_declared() -> None:
 
 
 def test_there_is_one_version() -> None:
-    assert support.__version__ == PROJECT["project"]["version"]
-    assert f"[{support.__version__}]" in CHANGELOG or f"becomes {support.__version__}" in CHANGELOG
+    assert greenlight_gate.__version__ == PROJECT["project"]["version"]
+    assert f"[{greenlight_gate.__version__}]" in CHANGELOG or f"becomes {greenlight_gate.__version__}" in CHANGELOG
 
 
 def test_the_hook_is_a_command_that_greenlight_knows() -> None:
@@ -116,7 +115,11 @@ def test_the_wheel_judges_from_any_folder(tmp_path: Path) -> None:
     (wheel,) = wheels.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
 
-    shipped = {name.removeprefix("support/_suite/") for name in names if name.startswith("support/_suite/")}
+    shipped = {
+        name.removeprefix("support/greenlight_gate/_suite/")
+        for name in names
+        if name.startswith("support/greenlight_gate/_suite/")
+    }
     sources = [
         path for folder in ("features", "steps") for path in (ROOT / folder).rglob("*.*") if path.suffix != ".pyc"
     ]
@@ -125,7 +128,7 @@ def test_the_wheel_judges_from_any_folder(tmp_path: Path) -> None:
     assert [name for name in names if name.startswith(("support/tests/", "support/benchmarks/"))] == []
 
     _pip("install", "--no-deps", "--target", site, wheel)
-    command = [sys.executable, "-m", "support.cli", "run", "--categories", "functional", "--ci-mode"]
+    command = [sys.executable, "-m", "greenlight_gate.cli.main", "run", "--categories", "functional", "--ci-mode"]
     environ = {name: value for name, value in os.environ.items() if name != "WEBSOCKET_TEST_URL"}
     environ["PYTHONPATH"] = str(site)
     done = subprocess.run(command, check=False, cwd=elsewhere, env=environ, capture_output=True, text=True, timeout=100)

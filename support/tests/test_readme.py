@@ -8,19 +8,19 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from greenlight_gate.backend.defects import REGISTRY
+from greenlight_gate.backend.launch import BackendProcess
+from greenlight_gate.cli.main import parser
+from greenlight_gate.events import FIVE
+from greenlight_gate.rules.lifecycle import diagram
+from greenlight_gate.rules.registry import as_markdown
+from greenlight_gate.targets.settings import environments
 
-from support.backend.defects import REGISTRY
-from support.backend.launch import BackendProcess
-from support.cli import parser
-from support.events import FIVE
-from support.rules.lifecycle import diagram
-from support.rules.registry import as_markdown
-from support.settings import environments
-from support.tests.commands.process import SECRET, environ
+from support.tests.cli.process import SECRET, environ
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-RULES = (ROOT / "support/rules/README.md").read_text(encoding="utf-8")
+RULES = (ROOT / "support/greenlight_gate/rules/README.md").read_text(encoding="utf-8")
 MOST_LINES = 150
 
 _READ_FROM_ENVIRONMENT = re.compile(r'environ(?:ment)?(?:, |\.get\(|\[)"([A-Z][A-Z0-9_]+)"')
@@ -55,10 +55,10 @@ def test_the_number_of_defects_is_current() -> None:
 
 
 def test_the_table_of_variables_is_complete_and_holds_nothing_else() -> None:
-    sources = [path for path in (ROOT / "support").rglob("*.py") if "tests" not in path.relative_to(ROOT).parts]
+    sources = list((ROOT / "support" / "greenlight_gate").rglob("*.py"))
     texts = [path.read_text(encoding="utf-8") for path in sources]
     read = {name for text in texts for name in _READ_FROM_ENVIRONMENT.findall(text) + _NAMED_VARIABLE.findall(text)}
-    for target in (ROOT / "support" / "targets").glob("*.toml"):
+    for target in (ROOT / "support" / "greenlight_gate" / "targets").glob("*.toml"):
         read.update(_NAMED_BY_A_TARGET.findall(target.read_text(encoding="utf-8")))
     rows = re.search(r"^\| variable \|.*?\n\n", README, re.DOTALL | re.MULTILINE)
 

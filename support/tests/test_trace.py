@@ -2,13 +2,8 @@
 
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from support.events import EventKind
-from support.tests.rules.broken import BROKEN
-from support.tests.rules.talk import asked
-from support.trace import (
+from greenlight_gate.events import EventKind
+from greenlight_gate.trace import (
     AnyRecord,
     Closed,
     Cut,
@@ -22,6 +17,11 @@ from support.trace import (
     encode_record,
     read_trace,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from support.tests.rules.broken import BROKEN
+from support.tests.rules.talk import asked
 
 EVERYTHING: list[AnyRecord] = [
     Opened(n=1, at=0.5, connection="c1", person="Ada", user="u", attempt=2, handshake_ms=1.5, subprotocol="jwt-auth"),

@@ -1,10 +1,9 @@
 """The command line of the assurance, and what it prints."""
 
 import pytest
-
-from support.assurance import shown
-from support.assurance.__main__ import main
-from support.assurance.runner import Row
+from greenlight_gate.assurance import shown
+from greenlight_gate.assurance.__main__ import main
+from greenlight_gate.assurance.runner import Row
 
 CAUGHT = Row("run_id_null", "run_id_null", "passed", "", 0.4, ("IDENTITY-1", "SCENARIOS"), "BLOCKED")
 UNSEEN = Row("slow_start", "slow_start", "failed", "Expected: this\nbut: that", 3.2, ("LIFECYCLE-2",), "BLOCKED")

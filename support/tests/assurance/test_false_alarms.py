@@ -3,8 +3,17 @@
 import argparse
 
 import pytest
-
-from support.assurance.false_alarms import FAST, MORE, WHOLE, Session, _number, _parser, _read, composition, summary
+from greenlight_gate.assurance.false_alarms import (
+    FAST,
+    MORE,
+    WHOLE,
+    Session,
+    _number,
+    _parser,
+    _read,
+    composition,
+    summary,
+)
 
 SOUND = Session(1, FAST, "APPROVED", 50, 38, 7.6, ())
 ACCUSED = Session(4, MORE, "BLOCKED", 90, 80, 31.2, ("IDENTITY-1: a run id / None", "1 finding"), "/tmp/seed-4")

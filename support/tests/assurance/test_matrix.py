@@ -4,15 +4,14 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 import pytest
-
-from support.assurance import shown
-from support.assurance.features import promise_of
-from support.assurance.pool import Job, Pool
-from support.assurance.proofs import PROOFS
-from support.assurance.release import forgetful_job, job_of
-from support.assurance.removal import FIRST, removal_of
-from support.assurance.runner import Matrix, Row
-from support.rules.registry import RULES
+from greenlight_gate.assurance import shown
+from greenlight_gate.assurance.features import promise_of
+from greenlight_gate.assurance.pool import Job, Pool
+from greenlight_gate.assurance.proofs import PROOFS
+from greenlight_gate.assurance.release import forgetful_job, job_of
+from greenlight_gate.assurance.removal import FIRST, removal_of
+from greenlight_gate.assurance.runner import Matrix, Row
+from greenlight_gate.rules.registry import RULES
 
 pytestmark = [pytest.mark.assurance, pytest.mark.timeout(900)]
 Record = Callable[[str, object], None]

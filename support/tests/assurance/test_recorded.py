@@ -1,23 +1,23 @@
 """Every scenario fails under some defect, every assertion of the steps objects to one: what is recorded is complete.
 
-What is recorded is tried again by `python -m support.assurance record --again` and `... steps`.
+What is recorded is tried again by `python -m greenlight_gate.assurance record --again` and `... steps`.
 """
 
 import pytest
+from greenlight_gate.assurance import limits, measured, page
+from greenlight_gate.assurance.assertions import assertions
+from greenlight_gate.assurance.proofs import PROOFS
+from greenlight_gate.assurance.record import digest_of, read
+from greenlight_gate.assurance.scenarios import scenarios
+from greenlight_gate.backend.defects import REGISTRY
+from greenlight_gate.targets.settings import suite_root
 
-from support.assurance import limits, measured, page
-from support.assurance.assertions import assertions
-from support.assurance.proofs import PROOFS
-from support.assurance.record import digest_of, read
-from support.assurance.scenarios import scenarios
-from support.backend.defects import REGISTRY
-from support.settings import suite_root
 from support.tests.assurance.guards import GUARDS
 
 SCENARIOS = scenarios(suite_root() / "features")
 ASSERTIONS = assertions(suite_root() / "steps")
 RECORD = read()
-AGAIN = "python -m support.assurance record"
+AGAIN = "python -m greenlight_gate.assurance record"
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -46,20 +46,20 @@ def test_nothing_is_recorded_of_what_is_gone() -> None:
 
 
 def test_the_page_is_made_of_the_registry_and_of_what_was_measured() -> None:
-    assert page.PATH.read_text(encoding="utf-8") == page.as_page(), "python -m support.assurance page"
+    assert page.PATH.read_text(encoding="utf-8") == page.as_page(), "python -m greenlight_gate.assurance page"
     said = page.SUMMARY.search((suite_root() / "README.md").read_text(encoding="utf-8"))
     assert said is not None
-    assert said[2] == page.summary(), "python -m support.assurance page"
+    assert said[2] == page.summary(), "python -m greenlight_gate.assurance page"
 
 
 def test_each_defect_was_measured_and_caught() -> None:
-    assert set(measured.read().took_s) == set(PROOFS), "python -m support.assurance measure"
+    assert set(measured.read().took_s) == set(PROOFS), "python -m greenlight_gate.assurance measure"
 
 
 def test_each_defect_with_a_value_has_a_limit() -> None:
     sized = {name for name, found in REGISTRY.items() if isinstance(found.default, float)} - limits.NO_SIZE
     assert set(limits.HARDER) == sized
-    assert set(measured.read().limits) == sized, "python -m support.assurance limits"
+    assert set(measured.read().limits) == sized, "python -m greenlight_gate.assurance limits"
 
 
 def test_no_limit_is_easier_to_see_than_the_default() -> None:

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 from behave.parser import parse_file
-
-from support.assurance.features import KNOWN_DEFECTS, as_feature, promise_of
-from support.assurance.proofs import PROOFS, REPLICATED
-from support.assurance.removal import FIRST
-from support.assurance.scenarios import scenarios
-from support.backend.defects import REGISTRY
-from support.rules.registry import RULES
-from support.settings import suite_root
+from greenlight_gate.assurance.features import KNOWN_DEFECTS, as_feature, promise_of
+from greenlight_gate.assurance.proofs import PROOFS, REPLICATED
+from greenlight_gate.assurance.removal import FIRST
+from greenlight_gate.assurance.scenarios import scenarios
+from greenlight_gate.backend.defects import REGISTRY
+from greenlight_gate.rules.registry import RULES
+from greenlight_gate.targets.settings import suite_root
 
 FEATURES = suite_root() / "features"
 CRITERIA = {"LATENCY", "MEMORY", "SCENARIOS", "SUCCESS"}
@@ -41,7 +40,7 @@ def test_a_proof_holds_a_rule_to_account_that_its_defect_names(name: str) -> Non
 
 def test_the_feature_is_made_of_the_registry() -> None:
     written = (FEATURES / KNOWN_DEFECTS).read_text(encoding="utf-8")
-    assert written == as_feature(), "python -m support.assurance features"
+    assert written == as_feature(), "python -m greenlight_gate.assurance features"
 
 
 def test_every_defect_has_one_row_and_no_row_is_of_anything_else() -> None:
@@ -86,11 +85,11 @@ def test_bare_behave_says_how_the_suite_is_judged(tmp_path: Path, arguments: lis
     command = [sys.executable, "-m", "behave", *arguments, "-D", f"output_dir={tmp_path / 'reports'}"]
     ran = subprocess.run(command, cwd=suite_root(), capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 1
-    assert "judges the suite and no target: `python -m support.assurance`" in ran.stderr
+    assert "judges the suite and no target: `python -m greenlight_gate.assurance`" in ran.stderr
     assert not (tmp_path / "reports").exists()
 
 
 def test_whoever_judges_a_target_loads_nothing_of_the_defects() -> None:
-    code = "import sys, support.assurance.scene; print([name for name in sys.modules if 'backend' in name])"
+    code = "import sys, greenlight_gate.assurance.scene; print([name for name in sys.modules if 'backend' in name])"
     ran = subprocess.run([sys.executable, "-c", code], cwd=suite_root(), capture_output=True, text=True, check=True)
     assert ran.stdout == "[]\n"

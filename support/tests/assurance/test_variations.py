@@ -3,9 +3,9 @@
 import tomllib
 from pathlib import Path
 
-from support.assurance.variations import write_target
-from support.backend.variation import Variation
-from support.settings import suite_root
+from greenlight_gate.assurance.variations import write_target
+from greenlight_gate.backend.variation import Variation
+from greenlight_gate.targets.settings import suite_root
 
 
 def questions(seed: int, folder: Path) -> dict[str, dict[str, object]]:
@@ -17,7 +17,7 @@ def questions(seed: int, folder: Path) -> dict[str, dict[str, object]]:
 
 def test_a_target_is_the_embedded_one_with_other_questions(tmp_path: Path) -> None:
     write_target(7, tmp_path)
-    usual = (suite_root() / "support/targets/embedded.toml").read_text(encoding="utf-8")
+    usual = (suite_root() / "support/greenlight_gate/targets/embedded.toml").read_text(encoding="utf-8")
     varied = (tmp_path / "varied-7.toml").read_text(encoding="utf-8")
     assert varied == usual.replace('prompts = "reference"', 'prompts = "questions-7.toml"')
     assert varied != usual
@@ -25,7 +25,7 @@ def test_a_target_is_the_embedded_one_with_other_questions(tmp_path: Path) -> No
 
 def test_the_questions_of_a_seed(tmp_path: Path) -> None:
     asked = questions(7, tmp_path)
-    reference = suite_root() / "support/targets/prompts/reference.toml"
+    reference = suite_root() / "support/greenlight_gate/targets/prompts/reference.toml"
     assert asked.keys() == tomllib.loads(reference.read_text(encoding="utf-8")).keys()
     sums = [str(text) for text in asked["two_tools"]["contains"][:-1]]  # type: ignore[index]
     assert asked["two_tools"]["tools"] == ["calculator"] * len(sums) + ["notes"]

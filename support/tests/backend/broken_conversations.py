@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from support.tests.backend.people import Event, Person, is_end, window
+from support.tests.backend.users import Event, Person, is_end, window
 
 SUM = "What is 17*23?"
 LONG = "Please research the tides thoroughly."

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from support.tests.backend.broken_conversations import LONG, SUM, Scenario, Seen, frames_of
-from support.tests.backend.people import token_of, window
+from support.tests.backend.users import token_of, window
 
 _RUN_S = 0.9
 FIRST = 3

@@ -13,7 +13,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from support.tests.backend.broken_conversations import FIVE, LONG, SUM, Scenario, Seen, answered, frames_of
-from support.tests.backend.people import Event, Person, token_of, window
+from support.tests.backend.users import Event, Person, token_of, window
 
 WORD = "SWORDFISHERMAN"
 REMEMBER = f"Please remember that my secret word is {WORD}."

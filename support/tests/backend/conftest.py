@@ -1,9 +1,9 @@
 from collections.abc import Iterator
 
 import pytest
+from greenlight_gate.backend.launch import BackendProcess
 
-from support.backend.launch import BackendProcess
-from support.tests.backend.people import Person, window
+from support.tests.backend.users import Person, window
 
 
 @pytest.fixture

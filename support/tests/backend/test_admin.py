@@ -5,9 +5,9 @@ from typing import Any
 
 import httpx
 import pytest
+from greenlight_gate.backend.launch import BackendFailed, BackendProcess
 
-from support.backend.launch import BackendFailed, BackendProcess
-from support.tests.backend.people import ENVIRONMENT, kinds, window
+from support.tests.backend.users import ENVIRONMENT, kinds, window
 
 VARIABLE, TOKEN = "CHAT_TEST_ADMIN", "a-token-for-whoever-may"
 SUM = "What is 17*23?"

@@ -6,10 +6,9 @@ import uuid
 from collections.abc import Awaitable, Callable
 
 import pytest
-
-from support.backend.bus import Bus, LocalBus, run_topic, thread_topic
-from support.backend.frames import Outgoing
-from support.backend.stack.redis_bus import RedisBus
+from greenlight_gate.backend.bus import Bus, LocalBus, run_topic, thread_topic
+from greenlight_gate.backend.frames import Outgoing
+from greenlight_gate.backend.stack.redis_bus import RedisBus
 
 DEADLINE_S = 10.0
 

@@ -5,15 +5,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
+from greenlight_gate.backend.defects import REGISTRY, ConflictError, UnknownDefectError, activate
+from greenlight_gate.backend.defects.registry import HIDING
+from greenlight_gate.backend.launch import BackendProcess
 
-from support.backend.defects import REGISTRY, ConflictError, UnknownDefectError, activate
-from support.backend.defects.registry import HIDING
-from support.backend.launch import BackendProcess
 from support.tests.backend.broken_conversations import QUIET_S, SUM, Scenario, Seen
 from support.tests.backend.broken_conversations import SHOWN as CONVERSATIONS
 from support.tests.backend.broken_lines import LINES
 from support.tests.backend.broken_walls import WALLS
-from support.tests.backend.people import ENVIRONMENT, kinds, window
+from support.tests.backend.users import ENVIRONMENT, kinds, window
 
 SHOWN = {**CONVERSATIONS, **WALLS, **LINES}
 # With these nobody can say or hear anything.

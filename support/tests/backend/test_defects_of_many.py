@@ -9,10 +9,10 @@ from contextlib import ExitStack, contextmanager
 
 import psutil
 import pytest
+from greenlight_gate.backend.launch import BackendProcess
 from websockets.exceptions import InvalidStatus
 
-from support.backend.launch import BackendProcess
-from support.tests.backend.people import ENVIRONMENT, Person, bare_socket, eventually, window
+from support.tests.backend.users import ENVIRONMENT, Person, bare_socket, eventually, window
 
 SUM = "What is 17*23?"
 LONG = "Please research the tides thoroughly."

@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 import uvicorn
+from greenlight_gate.backend import requests
+from greenlight_gate.backend.launch import BackendProcess
 from uvicorn.server import ServerState
 from websockets.exceptions import ConnectionClosed
 
-from support.backend import requests
-from support.backend.launch import BackendProcess
-from support.tests.backend.people import Person, bare_socket, eventually, is_end, read_to_end, window
+from support.tests.backend.users import Person, bare_socket, eventually, is_end, read_to_end, window
 
 LONG = "Please research the tides thoroughly."
 MOST_GROWTH_BYTES = 60_000_000

@@ -8,12 +8,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from greenlight_gate.backend.defects import activate
+from greenlight_gate.backend.settings import Settings
+from greenlight_gate.backend.sqlite_store import SqliteStore
+from greenlight_gate.backend.tokens import Attempt, Tokens
 
-from support.backend.defects import activate
-from support.backend.settings import Settings
-from support.backend.sqlite_store import SqliteStore
-from support.backend.tokens import Attempt, Tokens
-from support.tests.backend.people import SECRET, token_of
+from support.tests.backend.users import SECRET, token_of
 
 ATTEMPTS = {
     "no_token_accepted": Attempt("", "", None, ""),

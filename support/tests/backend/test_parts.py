@@ -7,15 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from greenlight_gate.backend.clock import epoch_s, iso
+from greenlight_gate.backend.frames import raw_frame
+from greenlight_gate.backend.planner import make_plan
+from greenlight_gate.backend.tools.calculator import SumError, evaluate, written
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.backend.clock import epoch_s, iso
-from support.backend.frames import raw_frame
-from support.backend.planner import make_plan
-from support.backend.tools.calculator import SumError, evaluate, written
-
-BACKEND = Path(__file__).resolve().parents[2] / "backend"
+BACKEND = Path(__file__).resolve().parents[2] / "greenlight_gate" / "backend"
 numbers = st.integers(-999, 999).map(str) | st.floats(-99, 99).map(lambda number: f"{number:.3f}")
 operators = st.sampled_from(["+", "-", "*", "/", "**"])
 sums = st.recursive(numbers, lambda inner: st.tuples(inner, operators, inner).map(lambda parts: f"({''.join(parts)})"))

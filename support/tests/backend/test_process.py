@@ -11,15 +11,15 @@ import time
 from pathlib import Path
 
 import pytest
+from greenlight_gate.backend.launch import BackendFailed, BackendProcess
 
-from support.backend.launch import BackendFailed, BackendProcess
-from support.tests.backend.people import ENVIRONMENT, bare_socket, eventually, kinds, window
+from support.tests.backend.users import ENVIRONMENT, bare_socket, eventually, kinds, window
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def run_backend(*arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "support.backend", *arguments]
+    command = [sys.executable, "-m", "greenlight_gate.backend", *arguments]
     return subprocess.run(
         command, cwd=ROOT, env={**os.environ, **env}, capture_output=True, text=True, timeout=20, check=False
     )
@@ -27,7 +27,7 @@ def run_backend(*arguments: str, **env: str) -> "subprocess.CompletedProcess[str
 
 def test_is_ready_soon_and_says_only_that_on_stdout() -> None:
     started = time.monotonic()
-    command = [sys.executable, "-m", "support.backend", "--die-with-parent"]
+    command = [sys.executable, "-m", "greenlight_gate.backend", "--die-with-parent"]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         ready = json.loads(process.stdout.readline())
@@ -69,7 +69,7 @@ def test_ends_in_time_even_when_a_client_does_not_answer_the_close() -> None:
 def test_dies_with_its_parent() -> None:
     script = (
         "import os, sys\n"
-        "from support.backend.launch import BackendProcess\n"
+        "from greenlight_gate.backend.launch import BackendProcess\n"
         "process = BackendProcess.start()\n"
         "print(process.pid, flush=True)\n"
         "os.kill(os.getpid(), 9)\n"
@@ -113,7 +113,7 @@ def test_a_port_in_use_is_one_line_and_exit_code_3() -> None:
         port = taken.getsockname()[1]
         result = run_backend("--port", str(port))
         assert (result.returncode, result.stdout) == (3, "")
-        assert result.stderr == f"support.backend: cannot serve on 127.0.0.1:{port}: Address already in use\n"
+        assert result.stderr == f"greenlight_gate.backend: cannot serve on 127.0.0.1:{port}: Address already in use\n"
         with pytest.raises(BackendFailed, match="Address already in use") as failed:
             BackendProcess.start(port=port)
         assert failed.value.exit_code == 3
@@ -146,7 +146,7 @@ def test_an_unusable_variable_is_one_line_and_exit_code_3(env: dict[str, str]) -
 
 
 def test_list_defects_shows_them_all() -> None:
-    from support.backend.defects import REGISTRY
+    from greenlight_gate.backend.defects import REGISTRY
 
     result = run_backend("--list-defects")
     assert result.returncode == 0

@@ -4,9 +4,9 @@ from datetime import datetime
 from itertools import pairwise
 
 import pytest
+from greenlight_gate.backend.launch import BackendProcess
 
-from support.backend.launch import BackendProcess
-from support.tests.backend.people import Event, Person, kinds, window
+from support.tests.backend.users import Event, Person, kinds, window
 
 STARTED, THINKING, EXECUTING = "agent_started", "agent_thinking", "tool_executing"
 TOOL_COMPLETED, COMPLETED, FAILED = "tool_completed", "agent_completed", "agent_failed"

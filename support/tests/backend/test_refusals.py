@@ -5,9 +5,9 @@ import zlib
 from typing import Any
 
 import pytest
+from greenlight_gate.backend.launch import BackendProcess
 
-from support.backend.launch import BackendProcess
-from support.tests.backend.people import Person, bare_socket, kinds, read_to_end, window
+from support.tests.backend.users import Person, bare_socket, kinds, read_to_end, window
 
 LONG = "Please research the tides thoroughly."
 

@@ -5,10 +5,10 @@ import signal
 from pathlib import Path
 
 import pytest
+from greenlight_gate.backend.launch import BackendProcess
+from greenlight_gate.backend.settings import SettingsError, settings_from
 
-from support.backend.launch import BackendProcess
-from support.backend.settings import SettingsError, settings_from
-from support.tests.backend.people import ENVIRONMENT, eventually, window
+from support.tests.backend.users import ENVIRONMENT, eventually, window
 
 SLOW = {**ENVIRONMENT, "CHAT_SLOW_TOOL_MS": "60000"}
 

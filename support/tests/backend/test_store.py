@@ -7,10 +7,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-
-from support.backend.sqlite_store import SqliteStore
-from support.backend.stack.sql_store import SqlStore
-from support.backend.store import Store, StoredEvent
+from greenlight_gate.backend.sqlite_store import SqliteStore
+from greenlight_gate.backend.stack.sql_store import SqlStore
+from greenlight_gate.backend.store import Store, StoredEvent
 
 # The database is shared with other tests.
 ADA, BASHIR, RUN_1, RUN_2, TOKEN = (f"{name}-{uuid.uuid4().hex}" for name in ("ada", "bashir", "one", "two", "token"))

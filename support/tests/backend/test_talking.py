@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 import pytest
+from greenlight_gate.backend.launch import BackendProcess
 
-from support.backend.launch import BackendProcess
-from support.tests.backend.people import Event, Person, is_end, kinds, window
+from support.tests.backend.users import Event, Person, is_end, kinds, window
 
 LONG = "Please research the tides thoroughly."
 FIVE = ["agent_started", "agent_thinking", "tool_executing", "tool_completed", "agent_thinking", "agent_completed"]

@@ -5,11 +5,10 @@ import random
 from typing import Any
 
 import pytest
+from greenlight_gate.backend.rewriting import escaped, reshaped
+from greenlight_gate.backend.variation import Variation
 from hypothesis import given
 from hypothesis import strategies as st
-
-from support.backend.rewriting import escaped, reshaped
-from support.backend.variation import Variation
 
 BODY: dict[str, Any] = {
     "type": "tool_completed", "run_id": "r1", "timestamp": "2026-01-01T00:00:01.500000Z",

@@ -11,11 +11,11 @@ import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from greenlight_gate.backend.launch import BackendProcess
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from support.backend.launch import BackendProcess
-from support.tests.backend.people import DEADLINE_S, SECRET, Person, eventually, is_end, token_of, window
+from support.tests.backend.users import DEADLINE_S, SECRET, Person, eventually, is_end, token_of, window
 
 
 def test_health(backend: BackendProcess) -> None:

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.tests.commands.process import ROOT, Ran, behave, target
+from support.tests.cli.process import ROOT, Ran, behave, target
 from support.tests.hostile import conduct as does
 from support.tests.hostile.conduct import Talk
 from support.tests.hostile.server import HostileServer, Wire
 
 STEPS = '''
 import asyncio
-import support.bdd.hooks as hooks
+import greenlight_gate.bdd.runner.hooks as hooks
 from behave import given, then, when
 from hamcrest import assert_that
-from support.bdd.context import world_of
-from support.bdd.matchers import shows
-from support.bdd.patterns import completed, tool_executing
+from greenlight_gate.bdd.world.context import world_of
+from greenlight_gate.bdd.matchers.request_matchers import shows
+from greenlight_gate.bdd.matchers.event_patterns import completed, tool_executing
 
 
 class Fragile(hooks.World):

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-MENDED = "support.bdd.allure_formatter:AllureFormatter"
+MENDED = "greenlight_gate.bdd.runner.allure_formatter:AllureFormatter"
 STOCK = "allure_behave.formatter:AllureFormatter"
 STEPS = """
 import threading
@@ -82,7 +82,7 @@ def behave(folder: Path, formatter: str = MENDED, *options: str) -> subprocess.C
     return subprocess.run(
         [*command, "features"],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,
         check=False,
@@ -485,7 +485,7 @@ def test_plain_behave_takes_it_from_the_ini_beside_a_console(tmp_path: Path) -> 
     project = build(tmp_path, TWO)
     ini = f"[behave]\npaths = features\nformat = {MENDED}\n  plain\noutfiles = allure-results\n  plain.txt\n"
     (project / "behave.ini").write_text(ini, encoding="utf-8")
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
     run = subprocess.run(
         [sys.executable, "-m", "behave"], cwd=project, env=environment, capture_output=True, check=False, timeout=60
@@ -520,9 +520,9 @@ import json, sys
 from behave.configuration import Configuration
 from behave.formatter.base import StreamOpener
 from behave.runner import Runner
-from support.bdd.allure_formatter import AllureFormatter
-from support.bdd.allure_outcome import scenario_key
-from support.report.allure_results import clear_results
+from greenlight_gate.bdd.runner.allure_formatter import AllureFormatter
+from greenlight_gate.bdd.runner.allure_outcome import scenario_key
+from greenlight_gate.report.allure_results import clear_results
 
 class Session(Runner):
     def run_model(self, features=None):

@@ -1,9 +1,8 @@
 """Complaints read as sentences, and there may be none."""
 
 import pytest
+from greenlight_gate.bdd.matchers.complaints import nothing
 from hamcrest import assert_that
-
-from support.bdd.complaints import nothing
 
 
 def test_none_is_fine_and_any_is_told() -> None:

@@ -8,20 +8,20 @@ from pathlib import Path
 
 import psutil
 import pytest
+from greenlight_gate.bdd.actions.cut_matrix import CutMatrix, cut_cells_of, places
+from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.bdd.world.proxied_user import Way
+from greenlight_gate.bdd.world.world import World
+from greenlight_gate.events import Event, EventKind
+from greenlight_gate.evidence.cut_matrix import Became, Grid, as_table
+from greenlight_gate.evidence.judge import judge
+from greenlight_gate.session.validation_session import Plan, Suite
+from greenlight_gate.targets.settings import suite_root
+from greenlight_gate.trace import Closed, Received, Sent
 
-from support.bdd.cut_matrix import CutMatrix, cut_cells_of, places
-from support.bdd.line import Way
-from support.bdd.observable import NotExercised
-from support.bdd.suite import Plan, Suite
-from support.bdd.world import World
-from support.events import Event, EventKind
-from support.report.cut_matrix import Became, Grid, as_table
-from support.report.judge import judge
-from support.settings import suite_root
-from support.tests.backend.people import eventually
-from support.trace import Closed, Received, Sent
+from support.tests.backend.users import eventually
 
-EMBEDDED = suite_root() / "support/targets/embedded.toml"
+EMBEDDED = suite_root() / "support/greenlight_gate/targets/embedded.toml"
 
 
 @contextmanager
@@ -135,8 +135,8 @@ def test_the_trace_says_the_same_when_it_is_read_again(tmp_path: Path) -> None:
         records = [entry.record for recorder in scene.beside for entry in recorder.entries]
         assert any(isinstance(record, Closed) for record in records)
         assert any(isinstance(record, Received) for record in records)
-    from support.report.evidence import Ended, Evidence, Finished, Selected
-    from support.verdict import Outcome
+    from greenlight_gate.evidence.session_folder import Ended, Evidence, Finished, Selected
+    from greenlight_gate.verdict.decision import Outcome
 
     evidence = Evidence(folder)
     evidence.append(Selected(scene.key, "cuts", "resilience", "Cuts"))

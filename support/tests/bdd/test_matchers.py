@@ -1,14 +1,13 @@
 """Each matcher on literal answers: what it accepts, and the whole text of what it says otherwise."""
 
 import pytest
+from greenlight_gate.bdd.matchers import event_patterns as p
+from greenlight_gate.bdd.matchers import request_matchers as m
+from greenlight_gate.client.request import Question
+from greenlight_gate.events import Control, Event, EventKind
+from greenlight_gate.trace import Expect
 from hamcrest import assert_that
 from hamcrest.core.matcher import Matcher
-
-from support.bdd import matchers as m
-from support.bdd import patterns as p
-from support.client.question import Question
-from support.events import Control, Event, EventKind
-from support.trace import Expect
 
 CALCULATOR = [
     Event(EventKind.STARTED, run="r", text="on it"),

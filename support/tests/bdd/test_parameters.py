@@ -3,10 +3,16 @@
 import re
 
 import pytest
-
-from support.bdd.parameters import _QUESTION_PATTERN, MOMENTS, OTHER_QUESTIONS, QUESTIONS, moment, question
-from support.events import FIVE
-from support.targets.model import PROMPTS
+from greenlight_gate.bdd.world.parameters import (
+    _QUESTION_PATTERN,
+    MOMENTS,
+    OTHER_QUESTIONS,
+    QUESTIONS,
+    moment,
+    question,
+)
+from greenlight_gate.events import FIVE
+from greenlight_gate.targets.model import PROMPTS
 
 
 @pytest.mark.parametrize("phrase", [*(f"a question that {words}" for words in QUESTIONS), *OTHER_QUESTIONS])

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from support.bdd.results_folder import claimed
+from greenlight_gate.bdd.runner.results_folder import claimed
 
 
 def test_a_second_run_gets_a_folder_of_its_own_while_the_first_goes_on(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from support.tests.bdd.feature_sets import Outcomes, run
-from support.tests.commands.process import greenlight
+from support.tests.cli.process import greenlight
 
 MIXED = """
 @functional

@@ -5,5 +5,5 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("rules.patience", "client.session"):
-        monkeypatch.setattr(f"support.{module}.MARGIN_S", 0.0)
+    for module in ("rules.engine.deadlines", "client.session"):
+        monkeypatch.setattr(f"greenlight_gate.{module}.MARGIN_S", 0.0)

@@ -4,16 +4,17 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from support.access import Pass
-from support.client.endings import NotConnected
-from support.client.recorder import Recorder
-from support.client.session import Session
-from support.targets.model import Target
-from support.targets.sections import Budgets, Limits, Persona, Prompt, Prompts
+from greenlight_gate.client.endings import NotConnected
+from greenlight_gate.client.recorder import Recorder
+from greenlight_gate.client.session import Session
+from greenlight_gate.targets.access import Pass
+from greenlight_gate.targets.model import Target
+from greenlight_gate.targets.sections import Budgets, Limits, Persona, Prompt, Prompts
+from greenlight_gate.trace import AnyRecord, Closed, Expect
+
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import Act, HostileServer, Wire
 from support.tests.rules.talk import PROFILE
-from support.trace import AnyRecord, Closed, Expect
 
 QUICK = Budgets(handshake_s=0.3, start_s=0.3, silence_s=0.3, tool_s=0.3, run_s=2, ping_s=0.2, refusal_s=0.2)
 ASKED = Expect(prompt="What is 17*23?", thinking=True, tools=1, contains=(("391",),))

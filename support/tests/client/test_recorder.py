@@ -1,9 +1,10 @@
 """A message that waited for its stamp, since the suite stood still, says so in the trace."""
 
-from support.client.recorder import Recorder
-from support.rules.state import Budgets
+from greenlight_gate.client.recorder import Recorder
+from greenlight_gate.rules.engine.run_state import Budgets
+from greenlight_gate.trace import Received, Stalled
+
 from support.tests.rules.talk import PROFILE
-from support.trace import Received, Stalled
 
 
 def test_a_stall_is_noted_once_before_the_first_message_that_waited() -> None:

@@ -5,8 +5,8 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
-from support.faults.link import Link
-from support.faults.proxy import FaultProxy
+from greenlight_gate.faults.link import Link
+from greenlight_gate.faults.proxy import FaultProxy
 
 DEADLINE_S = 10.0
 

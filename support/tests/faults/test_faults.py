@@ -6,18 +6,18 @@ import time
 from collections.abc import Awaitable, Callable
 
 import pytest
+from greenlight_gate.faults.bandwidth import Bandwidth
+from greenlight_gate.faults.close import Close
+from greenlight_gate.faults.cut_after import CutAfter
+from greenlight_gate.faults.drop_idle import DropIdle
+from greenlight_gate.faults.fault import Direction, End, Fault
+from greenlight_gate.faults.half_open import HalfOpen
+from greenlight_gate.faults.latency import Latency
+from greenlight_gate.faults.refuse import Refuse
+from greenlight_gate.faults.reset import Reset
+from greenlight_gate.faults.slices import Slices
+from greenlight_gate.faults.stall import Stall
 
-from support.faults.bandwidth import Bandwidth
-from support.faults.close import Close
-from support.faults.cut_after import CutAfter
-from support.faults.drop_idle import DropIdle
-from support.faults.fault import Direction, End, Fault
-from support.faults.half_open import HalfOpen
-from support.faults.latency import Latency
-from support.faults.refuse import Refuse
-from support.faults.reset import Reset
-from support.faults.slices import Slices
-from support.faults.stall import Stall
 from support.tests.faults.lines import Line, connect, on_a_line, until
 
 

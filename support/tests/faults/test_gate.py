@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from greenlight_gate.faults.framing import Framer
+from greenlight_gate.faults.gate import Gate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.faults.framing import Framer
-from support.faults.gate import Gate
 from support.tests.faults.lines import Line, on_a_line
 
 Play = Callable[[Line, Gate], Awaitable[None]]

@@ -16,8 +16,8 @@ _DELAY_S = 0.05
 # Runs inside the namespace: the round trip through netem (there and back), and through our proxy without it.
 _MEASURE = """
 import asyncio, json, statistics, subprocess, sys, time
-from support.faults.latency import Latency
-from support.faults.proxy import FaultProxy
+from greenlight_gate.faults.latency import Latency
+from greenlight_gate.faults.proxy import FaultProxy
 
 async def echo(reader, writer):
     while data := await reader.read(100):

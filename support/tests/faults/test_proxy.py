@@ -9,13 +9,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from greenlight_gate.faults.fault import Fault
+from greenlight_gate.faults.latency import Latency
+from greenlight_gate.faults.link import Link
+from greenlight_gate.faults.proxy import FaultProxy, ProxyFault
+from greenlight_gate.faults.refuse import Refuse
+from greenlight_gate.faults.stall import Stall
 
-from support.faults.fault import Fault
-from support.faults.latency import Latency
-from support.faults.link import Link
-from support.faults.proxy import FaultProxy, ProxyFault
-from support.faults.refuse import Refuse
-from support.faults.stall import Stall
 from support.tests.faults.lines import Line, Wire, connect, on_a_line, run, target, until
 from support.tests.hostile.certificate import Authority
 

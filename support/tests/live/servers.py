@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import msgspec
 
-EXAMPLES = Path(__file__).parents[2] / "targets" / "examples"
+EXAMPLES = Path(__file__).parents[2] / "greenlight_gate" / "targets" / "examples"
 _START_S = 90.0
 _STOP_S = 10.0
 _SECRET = "local-test-secret-0123456789abcdef-0123"

@@ -5,12 +5,12 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from greenlight_gate.load.plan import Guest, Plan, Question
+from greenlight_gate.measure.load_result import Summary
+from greenlight_gate.trace import Expect
 from websockets.sync.server import ServerConnection, serve
 
-from support.load.plan import Guest, Plan, Question
-from support.summary import Summary
-from support.tests.load.people import BUDGETS, run
-from support.trace import Expect
+from support.tests.load.users import BUDGETS, run
 
 PROFILE = """
 name = "small"

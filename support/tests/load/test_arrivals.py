@@ -4,8 +4,7 @@ from itertools import islice, pairwise
 from statistics import mean, pstdev
 
 import pytest
-
-from support.load.arrivals import arrivals
+from greenlight_gate.load.arrivals import arrivals
 
 
 def test_constant_is_one_after_the_other() -> None:

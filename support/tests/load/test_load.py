@@ -6,15 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from greenlight_gate.backend.launch import BackendProcess
+from greenlight_gate.evidence.replay import read_conversation
+from greenlight_gate.load.channel import LocalDesk
+from greenlight_gate.load.director import Conductor, State
+from greenlight_gate.measure.load_result import merged
+from greenlight_gate.rules.engine.run_state import Budgets
 
-from support.backend.launch import BackendProcess
-from support.load.channel import LocalDesk
-from support.load.engine import Conductor, State
-from support.report.replay import read_conversation
-from support.rules.state import Budgets
-from support.summary import merged
-from support.tests.backend.people import ENVIRONMENT
-from support.tests.load.people import IMPATIENT, PROFILE, figures, plan, run
+from support.tests.backend.users import ENVIRONMENT
+from support.tests.load.users import IMPATIENT, PROFILE, figures, plan, run
 
 EVENTS = 6
 

@@ -11,7 +11,7 @@ from support.tests.hostile import conduct as does
 from support.tests.hostile.certificate import Authority
 from support.tests.hostile.conduct import Talk
 from support.tests.hostile.server import CONTINUATION, PING, TEXT, HostileServer
-from support.tests.load.people import IMPATIENT, plan, run, strangers
+from support.tests.load.users import IMPATIENT, plan, run, strangers
 
 _HEALTHY = does.health()
 

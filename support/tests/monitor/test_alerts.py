@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 
 import jsonschema
-
-from support.monitor.alerts import QUIET_S, Alert, AlertLog, Alerts
-from support.patterns.catalogue import PATTERNS, Occurrence, occurrence
-from support.report.schemas import schemas
+from greenlight_gate.monitor.alerts import QUIET_S, Alert, AlertLog, Alerts
+from greenlight_gate.report.schemas import schemas
+from greenlight_gate.verdict.failure_patterns import PATTERNS, Occurrence, occurrence
 
 
 def seen(last_at: float, measured: str = "6 within 2 s") -> tuple[Occurrence, ...]:

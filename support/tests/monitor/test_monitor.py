@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from greenlight_gate.backend.launch import BackendProcess
+from greenlight_gate.client.connection_manager import WebSocketConnectionManager
+from greenlight_gate.client.endings import NotConnected
+from greenlight_gate.events import FIVE, Event
+from greenlight_gate.monitor import Alert, RealTimeEventMonitor, create_monitoring_session
+from greenlight_gate.targets.settings import load_profile, load_target
 
-from support.backend.launch import BackendProcess
-from support.client.endings import NotConnected
-from support.client.manager import WebSocketConnectionManager
-from support.events import FIVE, Event
-from support.monitor import Alert, RealTimeEventMonitor, create_monitoring_session
-from support.settings import load_profile, load_target
-from support.tests.commands.process import ROOT, SECRET, environ
+from support.tests.cli.process import ROOT, SECRET, environ
 
 ENVIRON = {"CHAT_JWT_SECRET": SECRET}
 

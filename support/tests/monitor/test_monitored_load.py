@@ -7,15 +7,15 @@ from typing import Any
 
 import msgspec
 import pytest
+from greenlight_gate.backend.launch import BackendProcess
+from greenlight_gate.load.director import Conductor
+from greenlight_gate.load.executors import processes
+from greenlight_gate.measure.load_result import Summary
+from greenlight_gate.monitor import Alert, create_monitoring_session
+from greenlight_gate.monitor.monitoring_summary import MonitoringSummary
 
-from support.backend.launch import BackendProcess
-from support.course.summary import MonitoringSummary
-from support.load.crew import processes
-from support.load.engine import Conductor
-from support.monitor import Alert, create_monitoring_session
-from support.summary import Summary
-from support.tests.backend.people import ENVIRONMENT
-from support.tests.load.people import IMPATIENT, embedded, plan, run
+from support.tests.backend.users import ENVIRONMENT
+from support.tests.load.users import IMPATIENT, embedded, plan, run
 
 
 def assert_all_was_seen(seen: MonitoringSummary, came: Summary) -> None:

@@ -11,15 +11,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from greenlight_gate.backend.launch import BackendProcess
+from greenlight_gate.probes.base import CannotLook
+from greenlight_gate.probes.choose import probes_for
+from greenlight_gate.probes.container import ContainerProbe
+from greenlight_gate.probes.metrics import MetricsProbe, read_metrics
+from greenlight_gate.probes.pid import PidProbe, pid_of_listener
+from greenlight_gate.targets.settings import load_target
 
-from support.backend.launch import BackendProcess
-from support.probes.container import ContainerProbe
-from support.probes.find import probes_for
-from support.probes.look import CannotLook
-from support.probes.metrics import MetricsProbe, read_metrics
-from support.probes.pid import PidProbe, pid_of_listener
-from support.settings import load_target
-from support.tests.backend.people import ENVIRONMENT, window
+from support.tests.backend.users import ENVIRONMENT, window
 
 STATS = {
     "memory_stats": {"usage": 50_000_000, "stats": {"inactive_file": 8_000_000}},

@@ -3,12 +3,11 @@
 import shlex
 
 import pytest
-
-from support.cli import parser
-from support.report.advice import on_criterion, on_rule
-from support.report.unbegun import UNKNOWN
-from support.rules.registry import RULES
-from support.verdict import Status
+from greenlight_gate.cli.main import parser
+from greenlight_gate.evidence.unbegun import UNKNOWN
+from greenlight_gate.report.advice import on_criterion, on_rule
+from greenlight_gate.rules.registry import RULES
+from greenlight_gate.verdict.decision import Status
 
 CRITERIA = (
     "SCENARIOS", "COMPLETENESS", "SUCCESS", "LATENCY", "ISOLATION", "RECOVERY", "MEMORY", "PATTERNS", "BASELINE",

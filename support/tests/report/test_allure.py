@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 from allure_commons.model2 import StatusDetails, TestResult
+from greenlight_gate.report import allure_results
+from greenlight_gate.report.allure_page import NotRendered, Rendered, render_html
+from greenlight_gate.report.allure_results import AllureResults, clear_results
 
-from support.report import allure_results
-from support.report.allure_page import NotRendered, Rendered, render_html
-from support.report.allure_results import AllureResults, clear_results
 from support.tests.bdd.test_allure_formatter import behave, build
 
 TestResult.__test__ = False  # type: ignore[attr-defined]
@@ -121,7 +121,7 @@ def test_the_environment_is_written_as_java_properties(tmp_path: Path) -> None:
         ("failed", "LIFECYCLE-2: expected x\nmore", "Target broke a promise"),
         ("failed", "AssertionError: LIFECYCLE-2: expected x", "Target broke a promise"),
         ("broken", "Suite fault: HOOK-ERROR in before_scenario", "Suite's own fault"),
-        ("broken", "support.faults.SuiteFault: Suite fault: no port", "Suite's own fault"),
+        ("broken", "greenlight_gate.faults.SuiteFault: Suite fault: no port", "Suite's own fault"),
         ("skipped", "the target cannot resume", "Not exercised"),
         ("failed", "assert 1 == 2", "Failed without naming a rule"),
         ("broken", "KeyError: 'x'", "Broken without naming a cause"),

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from greenlight_gate.report.allure_results import OURS, Verdict, session_of, write_environment, write_verdict
 
-from support.report.allure_results import OURS, Verdict, session_of, write_environment, write_verdict
-from support.tests.commands.process import greenlight
-from support.tests.report.folders import write
+from support.tests.cli.process import greenlight
+from support.tests.evidence.folders import write
 
 
 def entry(folder: Path, verdict: str = "BLOCKED", reason: str = "ISOLATION-1 (3)", session: str = "s-1") -> Verdict:

@@ -3,19 +3,19 @@
 from typing import Any
 
 import pytest
+from greenlight_gate.measure.load_result import Summary
+from greenlight_gate.measure.timeline import Course
+from greenlight_gate.report.performance_dashboard import draw_dashboard
+from greenlight_gate.report.session_timeline import draw_timeline
+from greenlight_gate.verdict.criteria import Loaded
+from greenlight_gate.verdict.decision import Observed
 from matplotlib.figure import Figure
 
-from support.course.course import Course
-from support.criteria import Loaded
-from support.report.performance_dashboard import draw_dashboard
-from support.report.session_timeline import draw_timeline
-from support.summary import Summary
-from support.tests.course.test_counted import gathered
-from support.tests.course.test_course import course_of
-from support.tests.report.test_loads import WHOLE, course
+from support.tests.evidence.test_loads import WHOLE, course
+from support.tests.measure.test_load_timeline import gathered
+from support.tests.measure.test_timeline import course_of
 from support.tests.rules.talk import asked
-from support.tests.test_criteria import of
-from support.verdict import Observed
+from support.tests.verdict.test_criteria import of
 
 NOBODY = "nobody was connected in this session:\nthere was no conversation and no load"
 UNTIMED = "no event came of which it is known\nhow late it was"

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from greenlight_gate.evidence.judge import Judgement, judge
+from greenlight_gate.report.isolation_picture import draw_isolation, isolation_sheet
+from greenlight_gate.report.matrix_picture import Mark, Sheet, draw
+from greenlight_gate.report.run_report import as_document
+from greenlight_gate.rules.engine.canary import canary_word
+from greenlight_gate.rules.isolation import Relation
+from greenlight_gate.verdict.decision import Status, Verdict
 
-from support.report.isolation_matrix import draw_isolation, isolation_sheet
-from support.report.judge import Judgement, judge
-from support.report.matrix_picture import Mark, Sheet, draw
-from support.report.run_report import as_document
-from support.rules.canary_words import canary_word
-from support.rules.isolation import Relation
-from support.tests.report.folders import ENDED, FINISHED, KEY, NAME, SELECTED, write
+from support.tests.evidence.folders import ENDED, FINISHED, KEY, NAME, SELECTED, write
 from support.tests.rules.talk import Talk
-from support.verdict import Status, Verdict
 
 PEOPLE = ("Ada", "Bashir")
 WORDS = {person: canary_word(person, "abcdefgh") for person in PEOPLE}

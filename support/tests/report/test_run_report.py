@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+from greenlight_gate.evidence.judge import judge
+from greenlight_gate.evidence.session_folder import write_whole
+from greenlight_gate.report.run_report import REPORT, as_document, write_report
 
-from support.report.evidence import write_whole
-from support.report.judge import judge
-from support.report.run_report import REPORT, as_document, write_report
-from support.tests.report.folders import ENDED, FINISHED, KEY, NAME, SELECTED, write
+from support.tests.evidence.folders import ENDED, FINISHED, KEY, NAME, SELECTED, write
 from support.tests.rules.talk import EPOCH_S, asked
 
 OTHER = {**SELECTED, "key": "functional/b.feature:1", "name": "Another one"}

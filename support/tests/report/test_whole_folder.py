@@ -9,9 +9,9 @@ from xml.etree import ElementTree as ET
 
 import jsonschema
 import pytest
+from greenlight_gate.report.schemas import schemas
 
-from support.report.schemas import schemas
-from support.tests.commands.process import Ran, greenlight, judged
+from support.tests.cli.process import Ran, greenlight, judged
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 

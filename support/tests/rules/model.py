@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from greenlight_gate.events import EventKind
+from greenlight_gate.rules.engine.canary import canary_word
+from greenlight_gate.trace import Expect, Other, Received, Sent
 from hypothesis import strategies as st
 
-from support.events import EventKind
-from support.rules.canary_words import canary_word
 from support.tests.rules.talk import STEP_S, Body, Talk
-from support.trace import Expect, Other, Received, Sent
 
 NAMES = ("Ada", "Bashir", "Chiara")
 CANARIES = {name: canary_word(name, "abc") for name in NAMES}

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from greenlight_gate.trace import Closed, Opened, Received, Sent
 
 from support.tests.rules.model import CANARIES, NAMES
 from support.tests.rules.talk import Body, Talk
-from support.trace import Closed, Opened, Received, Sent
 
 ENDS = ("agent_completed", "agent_failed", "agent_stopped")
 MIDDLE = ("agent_thinking", "tool_executing", "tool_completed")

@@ -1,7 +1,7 @@
 """A slow and obvious judge of whole traces of the default wire, written from the sentences of contract.md.
 
-It looks at all records as often as it likes, remembers everything, and shares nothing with support.rules. Each event
-is sorted to the question whose request id it carries; then each rule is asked of each question, of each helper and of
+It looks at all records as often as it likes, remembers everything, and shares nothing with the rules. Each event is
+sorted to the question whose request id it carries; then each rule is asked of each question, of each helper and of
 each connection. An answer is a set of (rule, whom it concerns): the request id of a question, the run id of a helper,
 or the connection of a frame that names neither.
 
@@ -25,7 +25,9 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from support.events import EventKind
+from greenlight_gate.events import EventKind
+from greenlight_gate.trace import AnyRecord, Expect, Received, Sent
+
 from support.tests.rules.reference_evidence import (
     COMPLETED,
     DONE,
@@ -40,8 +42,7 @@ from support.tests.rules.reference_evidence import (
     Event,
     Evidence,
     Question,
-)  # fmt: skip
-from support.trace import AnyRecord, Expect, Received, Sent
+)
 
 COVERED = frozenset({
     "LIFECYCLE-1", "LIFECYCLE-2", "LIFECYCLE-3", "LIFECYCLE-4", "LIFECYCLE-5", "PAIRING-1", "PAIRING-2", "PAIRING-3",

@@ -6,7 +6,7 @@ from datetime import datetime
 from math import inf
 from typing import Any
 
-from support.trace import AnyRecord, Closed, Expect, Opened, Received, Sent
+from greenlight_gate.trace import AnyRecord, Closed, Expect, Opened, Received, Sent
 
 STARTED, THINKING, EXECUTING, DONE = "agent_started", "agent_thinking", "tool_executing", "tool_completed"
 COMPLETED, FAILED, STOPPED = "agent_completed", "agent_failed", "agent_stopped"

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import support
-from support.findings import Finding
-from support.rules.state import Budgets
-from support.rules.trace_checker import TraceChecker
-from support.trace import AnyRecord, Closed, Cut, Expect, Opened, Received, Sent, TimedOut
-from support.wire.profile import Profile
+import greenlight_gate
+from greenlight_gate.findings import Finding
+from greenlight_gate.rules.engine.run_state import Budgets
+from greenlight_gate.rules.engine.trace_checker import TraceChecker
+from greenlight_gate.trace import AnyRecord, Closed, Cut, Expect, Opened, Received, Sent, TimedOut
+from greenlight_gate.wire.profile import Profile
 
-PROFILE = Profile.from_toml((Path(support.__file__).parent / "wire/profiles/agent-events.toml").read_text())
+PROFILE = Profile.from_toml((Path(greenlight_gate.__file__).parent / "wire/profiles/agent-events.toml").read_text())
 EPOCH_S = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 STEP_S = 0.1
 

@@ -1,8 +1,8 @@
 """Every rule objects to what it is there for, with the whole result as a literal."""
 
 import pytest
+from greenlight_gate.rules.registry import RULES
 
-from support.rules.registry import RULES
 from support.tests.rules.broken import BROKEN
 
 # Which rules may name a defect: one of them must. These are the tables of the contract's defects.

@@ -7,12 +7,12 @@ from typing import TypeVar
 
 import msgspec
 import pytest
+from greenlight_gate.trace import Received, Sent
 from hypothesis import given
 
 from support.tests.rules.model import legal, scenes, seeds
 from support.tests.rules.mutations import MUTATIONS, Event, Mutation, events, put, renumber
 from support.tests.rules.talk import Talk
-from support.trace import Received, Sent
 
 # Seeds: what hypothesis draws for a whole scene would begin with scenes in which nothing happens.
 chances = seeds

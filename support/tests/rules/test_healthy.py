@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 import pytest
+from greenlight_gate.events import EventKind
+from greenlight_gate.rules.engine.run_state import Budgets
+from greenlight_gate.trace import Expect, Stalled, Throttled
 
-from support.events import EventKind
-from support.rules.state import Budgets
 from support.tests.rules.talk import EPOCH_S, STEP_S, TOOL_QUESTION, Body, Talk, asked, iso
-from support.trace import Expect, Stalled, Throttled
 
 
 def test_a_whole_answer() -> None:

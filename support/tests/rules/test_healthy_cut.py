@@ -1,9 +1,9 @@
 """Lines that the suite itself cut, and backends that it took away: a healthy backend is not blamed for that."""
 
 import pytest
+from greenlight_gate.trace import KILL, RESTART, Expect
 
 from support.tests.rules.talk import Talk, asked
-from support.trace import KILL, RESTART, Expect
 
 
 @pytest.mark.parametrize("by", ["nobody", "client"])

@@ -1,9 +1,9 @@
 """Several things at once that a healthy backend may do: tools, helpers, runs, windows and people side by side."""
 
 import pytest
+from greenlight_gate.trace import Expect
 
 from support.tests.rules.talk import Talk, asked
-from support.trace import Expect
 
 PLAIN = Expect(prompt="Hello?", thinking=True)
 

@@ -1,7 +1,8 @@
 """What goes wrong in several ways at once is said once, and of the one whom it concerns: each of these was not."""
 
+from greenlight_gate.trace import Expect
+
 from support.tests.rules.talk import Talk, asked
-from support.trace import Expect
 
 PLAIN = Expect("What?", thinking=True)
 

@@ -4,13 +4,13 @@ import json
 from typing import Any
 
 import msgspec
+from greenlight_gate.rules.engine.trace_checker import TraceChecker
+from greenlight_gate.trace import Closed, Cut, Expect, Opened, Received, Sent, TimedOut
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.rules.trace_checker import TraceChecker
 from support.tests.rules.talk import EPOCH_S, PROFILE, Talk
 from support.tests.wire.frames import any_frame
-from support.trace import Closed, Cut, Expect, Opened, Received, Sent, TimedOut
 
 EXPECT = Expect(prompt="What?", thinking=True)
 PLAIN = ("started", "thinking", "completed")

@@ -6,17 +6,17 @@ from unittest import mock
 
 import msgspec
 import pytest
+from greenlight_gate.rules.engine import connection_checker
+from greenlight_gate.rules.engine.finding_sink import Ledger
+from greenlight_gate.rules.engine.run_state import Budgets, Run
+from greenlight_gate.rules.engine.trace_checker import TraceChecker
+from greenlight_gate.trace import Received, Sent
 from hypothesis import given, settings
 
-from support.rules import checker
-from support.rules.ledger import Ledger
-from support.rules.state import Budgets, Run
-from support.rules.trace_checker import TraceChecker
 from support.tests.rules.model import CANARIES, legal, seeds
 from support.tests.rules.mutations import MUTATIONS, is_event
 from support.tests.rules.reference import COVERED, Breach, Reference
 from support.tests.rules.talk import EPOCH_S, PROFILE, Talk
-from support.trace import Received, Sent
 
 # Some rules are broken in one trace of a hundred.
 MOST_EXAMPLES = max(600, settings().max_examples)
@@ -37,7 +37,7 @@ class EveryBreach(Ledger):
 def both(talk: Talk) -> tuple[set[Breach], set[Breach]]:
     """What the streaming checker says of a trace, and what the reference says."""
     reference = Reference(talk.records, talk.budgets, EPOCH_S, CANARIES)
-    with mock.patch.object(checker, "Ledger", EveryBreach), mock.patch.object(EveryBreach, "kept", []):
+    with mock.patch.object(connection_checker, "Ledger", EveryBreach), mock.patch.object(EveryBreach, "kept", []):
         streaming = TraceChecker(PROFILE, talk.budgets, EPOCH_S)
         for record in talk.records:
             streaming.feed(record)

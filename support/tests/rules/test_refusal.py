@@ -2,13 +2,13 @@
 
 import msgspec
 import pytest
+from greenlight_gate.trace import Closed
+from greenlight_gate.wire.profile import Profile
+from greenlight_gate.wire.refusals import Refusals, Ways
+from greenlight_gate.wire.spec import Promises
 
 from support.tests.rules.broken.refusal import FORBIDDEN, expiring, intruder, two
 from support.tests.rules.talk import PROFILE, Talk, asked
-from support.trace import Closed
-from support.wire.profile import Profile
-from support.wire.refusals import Refusals, Ways
-from support.wire.spec import Promises
 
 UNAUTHENTICATED = {"type": "error_message", "error_code": "UNAUTHENTICATED", "error_message": "sign in again"}
 BASHIR = {"connection": "c2", "request": "q2", "user": "user-bashir"}

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import psutil
 import pytest
+from greenlight_gate.services.folder import FOLDER_VARIABLE, Folder, process_of
+from greenlight_gate.services.programs import postgres_folder, redis_program
+from greenlight_gate.services.stack import SERVICES
+from greenlight_gate.targets.settings import Misconfigured
 
-from support.services.folder import FOLDER_VARIABLE, Folder, process_of
-from support.services.programs import postgres_folder, redis_program
-from support.services.stack import SERVICES
-from support.settings import Misconfigured
-from support.tests.commands.process import Ran, ended, greenlight, said, started, wait_for
+from support.tests.cli.process import Ran, ended, greenlight, said, started, wait_for
 
-COMPOSE = Path(__file__).resolve().parents[2] / "services" / "compose.yaml"
+COMPOSE = Path(__file__).resolve().parents[2] / "greenlight_gate" / "services" / "compose.yaml"
 
 
 def services(cwd: Path, folder: Path, *arguments: str, env: dict[str, str] | None = None) -> Ran:
@@ -106,7 +106,7 @@ def test_a_service_that_cannot_start_takes_the_others_with_it_and_says_why(tmp_p
     failed = services(tmp_path, services_dir, "start", "--defect", "no_such_defect")
     assert failed.code == 3
     assert failed.err.count("\n") == 1
-    assert "has ended: support.backend: there is no defect called 'no_such_defect'" in failed.err
+    assert "has ended: greenlight_gate.backend: there is no defect called 'no_such_defect'" in failed.err
     assert running(services_dir) == []
 
 
@@ -142,10 +142,10 @@ def test_data_of_another_version(tmp_path: Path, services_dir: Path) -> None:
 
 def test_neither_postgresql_nor_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("support.services.programs._POSTGRES_PLACES", ())
+    monkeypatch.setattr("greenlight_gate.services.programs._POSTGRES_PLACES", ())
     with pytest.raises(Misconfigured, match=r"PostgreSQL was not found .*install it from the distribution's packages"):
         postgres_folder()
-    monkeypatch.setattr("support.services.programs._REDIS", ("no-such-redis",))
+    monkeypatch.setattr("greenlight_gate.services.programs._REDIS", ("no-such-redis",))
     with pytest.raises(Misconfigured, match="neither Redis nor Valkey was found"):
         redis_program()
 

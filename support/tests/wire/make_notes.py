@@ -1,7 +1,8 @@
 """Writes the page of notes on the profiles that ship: `python -m support.tests.wire.make_notes`."""
 
+from greenlight_gate.wire.notes import page
+
 from support.tests.wire.recorded import PROFILES
-from support.wire.notes import page
 
 PAGE = PROFILES / "README.md"
 

@@ -3,8 +3,7 @@
 import base64
 
 from google.protobuf import descriptor_pb2, struct_pb2
-
-from support.wire.codecs import codec_named
+from greenlight_gate.wire.codecs import codec_named
 
 MESSAGE = "chat.Event"
 

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from support.events import Event, Foreign, Ignored, More, Unmapped, each
-from support.rules.state import Budgets
-from support.rules.trace_checker import TraceChecker
-from support.trace import Received
-from support.wire.capture import read_capture
-from support.wire.profile import Profile
+from greenlight_gate.events import Event, Foreign, Ignored, More, Unmapped, each
+from greenlight_gate.rules.engine.run_state import Budgets
+from greenlight_gate.rules.engine.trace_checker import TraceChecker
+from greenlight_gate.trace import Received
+from greenlight_gate.wire.capture import read_capture
+from greenlight_gate.wire.profile import Profile
 
 HERE = Path(__file__).parent
-PROFILES = HERE.parents[1] / "wire" / "profiles"
+PROFILES = HERE.parents[1] / "greenlight_gate" / "wire" / "profiles"
 CAPTURES = HERE / "captures"
 # One event in short: its kind, the tool, the call, and what a person reads.
 Short = tuple[str, str | None, str | None, str | None]

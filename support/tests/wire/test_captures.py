@@ -1,7 +1,8 @@
 """Frames of four real servers, as they came, are the right events for each person."""
 
+from greenlight_gate.wire.profile import Profile
+
 from support.tests.wire.recorded import PROFILES, Recorded, Short, capture, shipped
-from support.wire.profile import Profile
 
 K = "calculator"
 

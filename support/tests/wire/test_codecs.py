@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 from google.protobuf import descriptor_pb2
-
-from support.events import Event, Ignored, Unmapped, each
-from support.wire.codecs import NotThereError, UndecodableError, codec_named, registry
-from support.wire.profile import Profile
-from support.wire.spec import ProfileError
+from greenlight_gate.events import Event, Ignored, Unmapped, each
+from greenlight_gate.wire.codecs import NotThereError, UndecodableError, codec_named, registry
+from greenlight_gate.wire.profile import Profile
+from greenlight_gate.wire.spec import ProfileError
 
 MESSAGE = {"channel": "shell", "header": {"msg_type": "x"}, "parent_header": {}, "metadata": {}, "content": {"a": "ä"}}
 DECODED = [

@@ -4,13 +4,13 @@ import json
 from typing import Any
 
 import pytest
+from greenlight_gate.trace import Sent
+from greenlight_gate.wire.capture import CaptureError, read_capture, unfilled
+from greenlight_gate.wire.drafting import draft
+from greenlight_gate.wire.profile import Profile
+from greenlight_gate.wire.spec import ProfileError
 
 from support.tests.wire.recorded import Recorded, capture, shipped
-from support.trace import Sent
-from support.wire.capture import CaptureError, read_capture, unfilled
-from support.wire.drafting import draft
-from support.wire.profile import Profile
-from support.wire.spec import ProfileError
 
 ALL_FIVE = {"agent_started", "agent_thinking", "tool_executing", "tool_completed", "agent_completed"}
 

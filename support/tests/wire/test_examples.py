@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from greenlight_gate.session.compatibility import check_profile_and_target
+from greenlight_gate.targets.access import Access
+from greenlight_gate.targets.settings import Misconfigured, load_target, profile_text
+from greenlight_gate.wire.profile import Profile
 
-from support.access import Access
-from support.bdd.fitting import check_profile_and_target
-from support.settings import Misconfigured, load_target, profile_text
 from support.tests.wire.recorded import PROFILES
-from support.wire.profile import Profile
 
-EXAMPLES = Path(__file__).parents[2] / "targets" / "examples"
+EXAMPLES = Path(__file__).parents[2] / "greenlight_gate" / "targets" / "examples"
 NAMES = (
     "AUTOGENSTUDIO_JWT_SECRET",
     "AGNO_JWT_SECRET",

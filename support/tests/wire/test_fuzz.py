@@ -10,17 +10,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from greenlight_gate.events import Control, Event, EventKind, Foreign, Ignored, More, Unmapped, each
+from greenlight_gate.rules.engine.run_state import Budgets
+from greenlight_gate.rules.engine.trace_checker import TraceChecker
+from greenlight_gate.trace import Opened, Received, Sent
+from greenlight_gate.wire.codecs import UndecodableError, codec_named
+from greenlight_gate.wire.profile import Profile
 
-from support.events import Control, Event, EventKind, Foreign, Ignored, More, Unmapped, each
-from support.rules.state import Budgets
-from support.rules.trace_checker import TraceChecker
 from support.tests.wire import protobuf_messages
 from support.tests.wire.recorded import CAPTURES, PROFILES, shipped
 from support.tests.wire.test_documented import CASES, SOCKETIO
 from support.tests.wire.test_reading import FRAME
-from support.trace import Opened, Received, Sent
-from support.wire.codecs import UndecodableError, codec_named
-from support.wire.profile import Profile
 
 TIMES = 10_000
 NAMES = [*sorted(path.stem for path in PROFILES.glob("*.toml")), "protobuf"]

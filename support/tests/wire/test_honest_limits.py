@@ -2,20 +2,20 @@
 
 import msgspec
 import pytest
+from greenlight_gate.bdd.matchers.event_patterns import completed, started, thinking
+from greenlight_gate.bdd.world import observable
+from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.client.request import Question
+from greenlight_gate.events import FIVE, Event, EventKind, each
+from greenlight_gate.evidence.replay import Meter
+from greenlight_gate.rules.engine.run_state import Budgets
+from greenlight_gate.rules.engine.trace_checker import TraceChecker
+from greenlight_gate.trace import Expect, Sent
+from greenlight_gate.verdict.decision import Facts, Outcome, ScenarioResult, Verdict, decide
+from greenlight_gate.wire.capture import read_capture
+from greenlight_gate.wire.profile import Profile
 
-from support.bdd import observable
-from support.bdd.observable import NotExercised
-from support.bdd.patterns import completed, started, thinking
-from support.client.question import Question
-from support.events import FIVE, Event, EventKind, each
-from support.report.replay import Meter
-from support.rules.state import Budgets
-from support.rules.trace_checker import TraceChecker
 from support.tests.wire.recorded import PROFILES, Recorded, capture, shipped
-from support.trace import Expect, Sent
-from support.verdict import Facts, Outcome, ScenarioResult, Verdict, decide
-from support.wire.capture import read_capture
-from support.wire.profile import Profile
 
 ONE = (ScenarioResult("functional/a.feature:1", "a", "functional", Outcome.PASSED),)
 

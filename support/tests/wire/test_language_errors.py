@@ -1,12 +1,12 @@
 """What is wrong in the richer parts of a profile is said in one line: where, what was expected, what came."""
 
 import pytest
+from greenlight_gate.targets.settings import Misconfigured, profile_text
+from greenlight_gate.wire.profile import Profile
+from greenlight_gate.wire.spec import ProfileError
 
-from support.settings import Misconfigured, profile_text
 from support.tests.wire import make_notes
 from support.tests.wire.recorded import PROFILES
-from support.wire.profile import Profile
-from support.wire.spec import ProfileError
 
 GOOD = """
 name = "rich"

@@ -1,11 +1,10 @@
 """A profile that cannot be used says so in one line: the key, what was expected, what came, and the nearest name."""
 
 import pytest
+from greenlight_gate.wire.profile import Profile
+from greenlight_gate.wire.spec import ProfileError
 from hypothesis import given
 from hypothesis import strategies as st
-
-from support.wire.profile import Profile
-from support.wire.spec import ProfileError
 
 GOOD = """
 name = "small"

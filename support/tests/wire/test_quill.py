@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.tests.commands.process import mistaken
+from support.tests.cli.process import mistaken
 from support.tests.wire.quill.server import PASSWORD
 
 HERE = Path(__file__).parent
@@ -30,7 +30,7 @@ def environ() -> Iterator[dict[str, str]]:
 
 
 def greenlight(environ: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "support.cli", *arguments]
+    command = [sys.executable, "-m", "greenlight_gate.cli.main", *arguments]
     return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=100, check=False)
 
 

@@ -5,14 +5,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from greenlight_gate.events import Control, Event, EventKind, Reading, Unmapped
+from greenlight_gate.wire.profile import UNREADABLE, Profile
+from greenlight_gate.wire.values import read_stamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.events import Control, Event, EventKind, Reading, Unmapped
 from support.tests.rules.talk import PROFILE
 from support.tests.wire.frames import any_frame, legal_looking
-from support.wire.profile import UNREADABLE, Profile
-from support.wire.values import read_stamp
 
 
 def fast(profile: Profile, data: bytes) -> Reading | None:

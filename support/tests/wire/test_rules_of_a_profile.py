@@ -4,11 +4,10 @@ import json
 from typing import Any
 
 import pytest
-
-from support.events import Control, Event, Foreign, Ignored, More, Unmapped, each
-from support.trace import Expect
-from support.wire.profile import Profile
-from support.wire.reader import Reader
+from greenlight_gate.events import Control, Event, Foreign, Ignored, More, Unmapped, each
+from greenlight_gate.trace import Expect
+from greenlight_gate.wire.profile import Profile
+from greenlight_gate.wire.reader import Reader
 
 HEAD = """
 name = "small"

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from greenlight_gate.trace import Expect
 
 from support.tests.rules.talk import TOOL_QUESTION, Body, Talk, Whole, asked
-from support.trace import Expect
 
 Build = Callable[[], Talk]
 

@@ -2,11 +2,7 @@
 
 import json
 
-from support.tests.rules.broken.base import (
-    broken,
-    changed,
-    only,
-)
+from support.tests.rules.broken.base import broken, changed, only
 from support.tests.rules.talk import ANSWER, Talk, asked, iso
 
 

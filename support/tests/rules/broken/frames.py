@@ -2,14 +2,10 @@
 
 import json
 
-from support.tests.rules.broken.base import (
-    broken,
-    changed,
-    only,
-    payload,
-)
+from greenlight_gate.trace import Received
+
+from support.tests.rules.broken.base import broken, changed, only, payload
 from support.tests.rules.talk import ANSWER, Talk, asked
-from support.trace import Received
 
 
 @broken(

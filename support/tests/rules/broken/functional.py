@@ -1,9 +1,10 @@
 """One person's conversation: events that lack, repeat, or belong to nothing."""
 
-from support.events import EventKind
+from greenlight_gate.events import EventKind
+from greenlight_gate.trace import Expect
+
 from support.tests.rules.broken.base import TWO_TOOLS, broken, changed, without
 from support.tests.rules.talk import Talk, asked
-from support.trace import Expect
 
 
 @broken(

@@ -1,9 +1,10 @@
 """Several things at once: order, helpers, windows, people."""
 
-from support.events import EventKind
+from greenlight_gate.events import EventKind
+from greenlight_gate.trace import Expect
+
 from support.tests.rules.broken.base import BASHIR, FAILING, PACED, again, broken, swap
 from support.tests.rules.talk import Talk, asked
-from support.trace import Expect
 
 
 @broken(

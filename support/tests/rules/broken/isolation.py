@@ -2,7 +2,8 @@
 
 import base64
 
-from support.rules.canary_words import canary_word
+from greenlight_gate.rules.engine.canary import canary_word
+
 from support.tests.rules.broken.base import broken
 from support.tests.rules.talk import ANSWER, Talk, asked
 

@@ -1,8 +1,9 @@
 """Walls with holes: people let in without a pass, let into what is another's, or left in when their pass ends."""
 
+from greenlight_gate.trace import Closed, Expect, Opened
+
 from support.tests.rules.broken.base import BASHIR, broken
 from support.tests.rules.talk import Talk, asked
-from support.trace import Closed, Expect, Opened
 
 AT_THE_DOOR = "HTTP 401 or 403 or error UNAUTHENTICATED or a close with 4401 or 1008"
 ELSEWHERE = "(error FORBIDDEN_THREAD or BAD_REQUEST or a fresh and empty conversation)"

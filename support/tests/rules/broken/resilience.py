@@ -1,8 +1,9 @@
 """Lines that the suite itself cut: what is lost after that is the backend's fault, and each finding says where."""
 
+from greenlight_gate.trace import KILL, RESTART
+
 from support.tests.rules.broken.base import broken
 from support.tests.rules.talk import Talk, asked
-from support.trace import KILL, RESTART
 
 _BY = "; the line was cut by FIN after event 2 (agent_thinking)"
 

@@ -1,5 +1,0 @@
-"""The suite judged by itself: every seeded defect is caught by the rule that it names, a healthy backend is approved.
-
-python -m support.assurance            the whole matrix, printed
-python -m support.assurance --help     what else can be asked
-"""

@@ -1,0 +1,112 @@
+"""The assertions of the steps, and the steps without one of them."""
+
+import ast
+import hashlib
+import shutil
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from greenlight_gate.bdd.runner import last_step
+
+# What judges the suite itself is tried by the matrix that it makes.
+_NOT_THESE = {"release_steps"}
+
+
+class Assertion(NamedTuple):
+    """One `assert_that` of a step. `digest` changes with its text, and not with its place."""
+
+    id: str
+    module: str
+    first_line: int
+    last_line: int
+    digest: str
+
+
+class Noted(NamedTuple):
+    """What steps did in a session: which functions ran, and the places (module, line) that objected by themselves."""
+
+    functions: list[str]
+    objections: list[tuple[str, int]]
+
+
+def assertions(steps: Path) -> dict[str, Assertion]:
+    """All assertions below steps/ by id: "progress_steps.tool_at_work.2" is the second one of that function."""
+    found = {}
+    for path in sorted(steps.glob("*_steps.py")):
+        if path.stem in _NOT_THESE:
+            continue
+        for function in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(function, ast.FunctionDef):
+                for number, node in enumerate(_assertions_in(function), 1):
+                    id_ = f"{path.stem}.{function.name}.{number}"
+                    digest = hashlib.sha256(ast.unparse(node).encode()).hexdigest()[:12]
+                    found[id_] = Assertion(id_, path.stem, node.lineno, node.end_lineno or node.lineno, digest)
+    return found
+
+
+def without(assertion: Assertion, steps: Path, folder: Path) -> Path:
+    """A copy of steps/ in a folder of its own, in which that assertion is gone and each line has kept its place."""
+    copy = folder / assertion.id / "steps"
+    shutil.copytree(steps, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    path = copy / f"{assertion.module}.py"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    first = lines[assertion.first_line - 1]
+    indent = first[: len(first) - len(first.lstrip())]
+    gone = [f"{indent}pass", *[""] * (assertion.last_line - assertion.first_line)]
+    lines[assertion.first_line - 1 : assertion.last_line] = gone
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return copy
+
+
+def ids_at(places: list[tuple[str, int]], known: dict[str, Assertion]) -> tuple[str, ...]:
+    """Which assertions stand at these places; what a step raised elsewhere is left out."""
+    found = [
+        each.id for module, line in places for each in known.values()
+        if each.module == module and each.first_line <= line <= each.last_line
+    ]  # fmt: skip
+    return tuple(dict.fromkeys(found))
+
+
+@contextmanager
+def noting() -> Iterator[Noted]:
+    """Note, for as long as this lasts, which steps run in this process and where they object by themselves."""
+    noted, plain = Noted([], []), last_step._run  # noqa: SLF001 -- there is no other way to tell a step from the rules
+
+    def run(context: Any, step: Any, plain_run: Any) -> None:
+        function = plain_run.__self__.func
+        noted.functions.append(f"{Path(function.__code__.co_filename).stem}.{function.__name__}")
+
+        def noted_run(of: Any) -> None:
+            try:
+                plain_run(of)
+            except AssertionError as error:
+                place = _place(error)
+                noted.objections.extend([place] if place is not None else [])
+                raise
+
+        plain(context, step, noted_run)
+
+    last_step._run = run  # noqa: SLF001
+    try:
+        yield noted
+    finally:
+        last_step._run = plain  # noqa: SLF001
+
+
+def _assertions_in(function: ast.FunctionDef) -> list[ast.Expr]:
+    found = [
+        node for node in ast.walk(function)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+        and isinstance(node.value.func, ast.Name) and node.value.func.id == "assert_that"
+    ]  # fmt: skip
+    return sorted(found, key=lambda node: node.lineno)
+
+
+def _place(error: BaseException) -> tuple[str, int] | None:
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent.name == "steps"
+    ]
+    return (Path(frames[-1].filename).stem, frames[-1].lineno or 0) if frames else None

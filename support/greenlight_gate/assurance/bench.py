@@ -1,0 +1,225 @@
+"""A bench: one backend that is given defects from outside, and sessions that judge it without knowing of them."""
+# mypy: allow-untyped-calls
+# behave ships types only of what steps need.
+
+import contextlib
+import io
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+import msgspec
+from behave.configuration import Configuration
+from behave.model import ScenarioOutline
+from behave.step_registry import registry as the_step_registry
+from rich.console import Console
+
+from greenlight_gate.assurance.assertions import assertions, ids_at, noting
+from greenlight_gate.assurance.scenarios import Place, scenarios
+from greenlight_gate.backend.launch import BackendProcess
+from greenlight_gate.bdd.runner.progress import Progress
+from greenlight_gate.bdd.runner.suite_runner import SuiteRunner
+from greenlight_gate.evidence.judge import Judgement, judge
+from greenlight_gate.session.validation_session import Plan
+from greenlight_gate.targets import settings
+from greenlight_gate.targets.settings import suite_root
+
+_ADMIN = "GREENLIGHT_ASSURANCE_ADMIN"
+_SECRET = "CHAT_JWT_SECRET"  # noqa: S105 -- the variable's name
+# Dead lines are then noticed while a scenario can wait for it.
+_ENVIRON = {"CHAT_HEARTBEAT_S": "3"}
+# A second for whatever a person waits for: what never comes is noticed soon.
+BUDGETS = {
+    "handshake_s": 1.0, "start_s": 1.0, "silence_s": 1.0, "tool_s": 2.0, "run_s": 10.0, "ping_s": 1.0,
+    "refusal_s": 1.0, "half_open_s": 10.0,
+}  # fmt: skip
+# Two replicas and what is behind them share the machine with their judge.
+_STACK_BUDGETS = "start_s = 3\nsilence_s = 2\ntool_s = 3\nrun_s = 10\n"
+_OWN_BUDGETS = "start_s = 1\nsilence_s = 1\ntool_s = 2\nrun_s = 10\n"
+_TARGET = """
+name = "their backend"
+url = "{url}"
+clock = "same-host"
+prompts = "{prompts}"
+[auth]
+obtain = "mint"
+send = "bearer"
+secret_env = "CHAT_JWT_SECRET"
+audience = "chat"
+[limits]
+max_connections = 20000
+allow_stress = true
+[probe]
+metrics = "/metrics"
+connections_gauge = "chat_connections_open"
+[budgets]
+{budgets}
+"""
+_SOAK_S = 8.0
+_SWITCH_S = 10.0
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """What came of one session. `rules` in the order of their first objection; `broken` are criteria that failed.
+
+    `outcomes` by scenario name; `faults` what the suite itself did wrong; `inconclusive` criteria that lack evidence.
+    `took_s`: from the first step to the verdict. `steps` are the functions of steps that ran, `assertions` those that
+    objected by themselves.
+    """
+
+    verdict: str
+    reason: str
+    rules: tuple[str, ...]
+    criteria: tuple[str, ...]
+    inconclusive: tuple[str, ...]
+    outcomes: dict[str, str]
+    faults: tuple[str, ...]
+    took_s: float
+    steps: tuple[str, ...] = ()
+    assertions: tuple[str, ...] = ()
+
+    @property
+    def objections(self) -> tuple[str, ...]:
+        """The rules that objected and the criteria that are not met."""
+        return (*self.rules, *self.criteria)
+
+
+class Bench:
+    """Serves a backend as another team would, and judges it. Leave it, and nothing is left running."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="greenlight-assurance-"))
+        self.root = suite_root()
+        self._environ = {**os.environ, _SECRET: secrets.token_hex(32), _ADMIN: secrets.token_hex(32)}
+        self._environ.pop("WEBSOCKET_TEST_URL", None)
+        self._backend: BackendProcess | None = None
+
+    def __enter__(self) -> "Bench":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the backend and forget the sessions."""
+        if self._backend is not None:
+            self._backend.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def backend(self) -> BackendProcess:
+        """The backend; it is started when it is first needed, or when a defect was too much for it."""
+        if self._backend is None or not self._backend.alive:
+            self._backend = BackendProcess.start(env={**self._environ, **_ENVIRON}, admin_token_env=_ADMIN)
+        return self._backend
+
+    def give(self, *defects: str) -> None:
+        """Give the backend these defects in place of all others. Raises httpx.HTTPError where it refuses."""
+        answer = httpx.put(
+            f"{self.backend.http_url}/admin/defects", json={"defects": defects}, timeout=_SWITCH_S,
+            headers={"Authorization": f"Bearer {self._environ[_ADMIN]}"},
+        )  # fmt: skip
+        answer.raise_for_status()
+
+    def take_steps(self, steps: Path | None) -> None:
+        """Judge with other steps from now on; None: with the suite's own."""
+        root = suite_root() if steps is None else steps.parent
+        if root == self.root:
+            return
+        self.root = root
+        # behave keeps the steps of a process, and takes the same step from elsewhere for another one.
+        the_step_registry.clear()
+        if steps is not None:
+            with contextlib.suppress(FileExistsError):
+                (self.root / "features").symlink_to(suite_root() / "features")
+
+    def fresh(self) -> None:
+        """Let the next session have a backend that has served nobody: what is measured of it is its own."""
+        if self._backend is not None:
+            self._backend.stop()
+
+    def judge(
+        self, names: Sequence[str], budgets: Mapping[str, float] | None = None, *, prompts: str = "reference",
+        soak_s: float = _SOAK_S,
+    ) -> Judged:  # fmt: skip
+        """Run these scenarios against the backend as it is, and judge what came. Raises KeyError for unknown names.
+
+        `prompts`: the name of a set, or the text of one.
+        """
+        known = scenarios(self.root / "features")
+        places = [known[name] for name in names]
+        lines = [f"{name} = {value}" for name, value in {**BUDGETS, **(budgets or {})}.items()]
+        if "\n" in prompts:
+            (self.folder / "prompts.toml").write_text(prompts, encoding="utf-8")
+            prompts = "prompts.toml"
+        target = self.folder / "theirs.toml"
+        target.write_text(
+            _TARGET.format(url=self.backend.url, budgets="\n".join(lines), prompts=prompts), encoding="utf-8"
+        )
+        return self._session(str(target), places, self._environ, (), soak_s)
+
+    def judge_started(self, names: Sequence[str], defects: Sequence[str], services: str = "") -> Judged:
+        """The same for a backend that the suite starts itself, with these defects, and may take away.
+
+        With a folder for `services` it is a whole stack, which is ended after the session.
+        """
+        known = scenarios(self.root / "features")
+        kind, budgets = ("local", _STACK_BUDGETS) if services else ("embedded", _OWN_BUDGETS)
+        text = (Path(settings.__file__).parent / f"{kind}.toml").read_text("utf-8")
+        text = text if "[budgets]\n" in text else f"{text}\n[budgets]\n"
+        target = self.folder / f"{kind}.toml"
+        target.write_text(text.replace("[budgets]\n", f"[budgets]\n{budgets}"), encoding="utf-8")
+        environ = {**self._environ, **({"GREENLIGHT_SERVICES_DIR": services} if services else {})}
+        return self._session(str(target), [known[name] for name in names], environ, tuple(defects), _SOAK_S)
+
+    def _session(
+        self, environment: str, places: Sequence[Place], environ: Mapping[str, str], defects: tuple[str, ...],
+        soak_s: float,
+    ) -> Judged:  # fmt: skip
+        plan = Plan(
+            environment=environment, wanted=tuple(dict.fromkeys(place.category for place in places)),
+            output_dir=self.folder / "sessions", environ=environ, defects=defects, soak_s=soak_s,
+            tags="@assurance",
+        )  # fmt: skip
+        began = time.monotonic()
+        runner = SuiteRunner(self._configuration(places), plan, Progress(Console(file=io.StringIO()), quiet=True))
+        with noting() as noted, contextlib.chdir(self.folder), contextlib.redirect_stdout(io.StringIO()):
+            runner.run()
+        if runner.misconfigured or runner.interrupted or runner.suite is None:
+            raise RuntimeError(f"the session did not take place: {runner.misconfigured or runner.interrupted}")
+        folder = self.folder / runner.suite.folder
+        judgement = judge(folder)
+        took_s = time.monotonic() - began
+        shutil.rmtree(folder)
+        ids = ids_at(noted.objections, assertions(suite_root() / "steps"))
+        return _summed_up(judgement, took_s, tuple(dict.fromkeys(noted.functions)), ids)
+
+    def _configuration(self, places: Sequence[Place]) -> Any:
+        paths = [f"{self.root / 'features' / place.path}:{place.line}" for place in places]
+        configuration = Configuration(["-f", "null", "--no-summary", "--no-color", *paths], load_config=False)
+        # As `greenlight run` has it: the rows of an outline bear names of their own.
+        ScenarioOutline.annotation_schema = "{name}"
+        return configuration
+
+
+def _summed_up(judgement: Judgement, took_s: float, steps: tuple[str, ...], objected: tuple[str, ...]) -> Judged:
+    by_status: dict[str, list[str]] = {"failed": [], "inconclusive": [], "passed": []}
+    for criterion in judgement.decision.criteria:
+        by_status[criterion.status].append(criterion.id)
+    faults = [f"'{each.name}': {each.reason}" for each in judgement.scenarios if each.outcome in ("broken", "not_run")]
+    return Judged(
+        verdict=str(judgement.decision.verdict), reason=judgement.decision.reason,
+        rules=tuple(dict.fromkeys(each.finding.rule for each in judgement.findings)),
+        criteria=tuple(by_status["failed"]), inconclusive=tuple(by_status["inconclusive"]),
+        outcomes={each.name: str(each.outcome) for each in judgement.scenarios}, faults=tuple(faults), took_s=took_s,
+        steps=steps, assertions=objected,
+    )  # fmt: skip

@@ -1,0 +1,199 @@
+"""False alarms: whole validation sessions of a backend that is healthy in many ways, none of which may be accused.
+
+python -m greenlight_gate.assurance.false_alarms 20               twenty sessions, two at a time
+python -m greenlight_gate.assurance.false_alarms 200 --whole 10   two hundred; all six categories in every tenth
+
+Each session is `greenlight run` with a seed of its own: the seed says in which of the allowed ways the backend talks,
+pauses and answers, and what it is asked. Most sessions run the categories that take seconds (`--categories`); every
+`--more`th adds security and resilience, every `--whole`th runs all six. The evidence of a session that is not approved
+is kept. Exit code 0 if every session was approved, 1 otherwise.
+"""
+
+import argparse
+import contextlib
+import json
+import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from greenlight_gate.assurance.variations import write_target
+
+FAST = ("functional", "integration")
+MORE = (*FAST, "security", "resilience")
+WHOLE = (*MORE, "performance", "stress")
+_LONGEST_SESSION_S = 600
+
+
+class Session(NamedTuple):
+    """What came of one session. `answers`: how many questions were judged; `alarms`: what it was accused of."""
+
+    seed: int
+    categories: tuple[str, ...]
+    verdict: str
+    answers: int
+    scenarios: int
+    seconds: float
+    alarms: tuple[str, ...]
+    kept: str = ""
+
+    @property
+    def is_false_alarm(self) -> bool:
+        """Whether a healthy backend was not approved, or something was said against it."""
+        return self.verdict != "APPROVED" or bool(self.alarms)
+
+    def __str__(self) -> str:
+        came = f"{self.verdict}  {self.scenarios} scenarios, {self.answers} answers, {self.seconds:.0f} s"
+        lines = [f"seed {self.seed:<4} {len(self.categories)} categories  {came}"]
+        lines += [f"          {alarm}" for alarm in self.alarms]
+        return "\n".join([*lines, f"          evidence: {self.kept}"] if self.kept else lines)
+
+
+def judge(seed: int, categories: Sequence[str], folder: Path) -> Session:
+    """Runs one whole validation session in a folder of its own below `folder`."""
+    began, here = time.monotonic(), folder / f"seed-{seed}"
+    here.mkdir(parents=True, exist_ok=True)
+    target = write_target(seed, here)
+    command = [sys.executable, "-m", "greenlight_gate.cli.main", "run", "--environment", str(target), "--ci-mode"]
+    command += ["--output-dir", "reports", "--categories", *categories]
+    environment = {**os.environ, "CHAT_VARY": str(seed)}
+    ran = subprocess.run(
+        command, cwd=here, env=environment, capture_output=True, text=True, check=False, timeout=_LONGEST_SESSION_S
+    )
+    seconds = time.monotonic() - began
+    reports = list(here.glob("reports/*/comprehensive_validation_report.json"))
+    if not reports:
+        said = (ran.stderr or ran.stdout).strip().splitlines()[-3:] or ["it said nothing"]
+        return Session(seed, tuple(categories), f"exit {ran.returncode}", 0, 0, seconds, tuple(said), str(here))
+    session = _read(seed, tuple(categories), json.loads(reports[0].read_text(encoding="utf-8")), seconds)
+    if session.is_false_alarm:
+        return session._replace(kept=str(here))
+    shutil.rmtree(here)
+    return session
+
+
+def _read(seed: int, categories: tuple[str, ...], report: dict[str, object], seconds: float) -> Session:
+    decision, results = _table(report, "deployment_decision"), _table(report, "execution_results")
+    metrics, monitored = _table(results, "pytest_metrics"), _table(results, "monitoring_metrics")
+    found = report.get("findings")
+    alarms = (
+        [f"{each['rule']}: {each['expected']} / {each['actual']}" for each in found] if isinstance(found, list) else []
+    )
+    if decision.get("verdict") != "APPROVED":
+        alarms.append(str(decision.get("reason")))
+    answers = _table(monitored, "acknowledgement").get("samples", 0)
+    return Session(
+        seed, categories, str(decision.get("verdict")), int(str(answers)), int(str(metrics.get("total_tests", 0))),
+        seconds, tuple(alarms),
+    )  # fmt: skip
+
+
+def _table(report: dict[str, object], name: str) -> dict[str, object]:
+    value = report.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def composition(number: int, *, base: Sequence[str], more: int, whole: int) -> tuple[str, ...]:
+    """The categories of the `number`-th session, counted from 1; 0 for `more` or `whole` is never."""
+    if whole and number % whole == 0:
+        return WHOLE
+    return MORE if more and number % more == 0 else tuple(base)
+
+
+@contextlib.contextmanager
+def noise(cores: int) -> Iterator[None]:
+    """Keeps so many cores busy with something else."""
+    busy = [multiprocessing.get_context("spawn").Process(target=_spin, daemon=True) for _ in range(cores)]
+    for process in busy:
+        process.start()
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.kill()
+            process.join()
+
+
+def _spin() -> None:
+    while True:
+        sum(range(10_000))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the sessions, prints a line for each, and the rate at the end."""
+    options = _parser().parse_args(argv)
+    options.evidence.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="false-alarms-", dir=options.evidence)).resolve()
+    seeds = range(options.first_seed, options.first_seed + options.sessions)
+    began = time.monotonic()
+    with noise(options.noise), ThreadPoolExecutor(options.at_once) as pool:
+        work = [
+            pool.submit(
+                judge, seed,
+                composition(number, base=options.categories, more=options.more, whole=options.whole), folder,
+            )
+            for number, seed in enumerate(seeds, 1)
+        ]  # fmt: skip
+        sessions = []
+        for future in work:
+            sessions.append(future.result())
+            print(sessions[-1], flush=True)
+    with contextlib.suppress(OSError):  # evidence of what was not approved stays
+        folder.rmdir()
+    print(summary(sessions, time.monotonic() - began))
+    return int(any(session.is_false_alarm for session in sessions))
+
+
+def summary(sessions: Sequence[Session], seconds: float) -> str:
+    """The rate: how many sessions, and how many of a thousand answers, a healthy backend was accused in."""
+    alarms = [session for session in sessions if session.is_false_alarm]
+    answers = sum(session.answers for session in sessions)
+    rate = f"{1000 * len(alarms) / answers:.2f} false alarms per thousand runs" if answers else "nothing was seen"
+    kinds = {number: sum(len(session.categories) == number for session in sessions) for number in range(1, 7)}
+    told = ", ".join(f"{count} of {number} categories" for number, count in kinds.items() if count)
+    return (
+        f"{len(alarms)} of {len(sessions)} healthy sessions accused ({told}; {seconds:.0f} s): "
+        f"{rate}, {answers} answers judged"
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m greenlight_gate.assurance.false_alarms",
+        description=(__doc__ or "").partition("\n\n")[0],
+        epilog="exit codes: 0 no session accused, 1 at least one",
+    )
+    parser.add_argument("sessions", type=_number, help="how many sessions (example: 20)")
+    parser.add_argument("--first-seed", type=int, default=1, metavar="N", help="default: %(default)s")
+    parser.add_argument("--at-once", type=_number, default=2, metavar="N", help="side by side (default: %(default)s)")
+    parser.add_argument(
+        "--categories", nargs="+", default=list(FAST), choices=WHOLE, metavar="CATEGORY",
+        help=f"of the usual session (default: {' '.join(FAST)})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--more", type=int, default=4, metavar="N", help="security and resilience in every Nth (default: %(default)s)"
+    )
+    parser.add_argument("--whole", type=int, default=0, metavar="N", help="all six in every Nth (default: never)")
+    parser.add_argument("--noise", type=int, default=0, metavar="CORES", help="keep so many cores busy meanwhile")
+    parser.add_argument(
+        "--evidence", type=Path, default=Path(tempfile.gettempdir()), metavar="DIR",
+        help="where the evidence of a session that is not approved stays (default: %(default)s)",
+    )  # fmt: skip
+    return parser
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

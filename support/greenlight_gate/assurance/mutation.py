@@ -1,0 +1,76 @@
+"""Each assertion of each step removed in turn: what it objected to by itself has to be gone from the matrix."""
+
+import concurrent.futures
+import multiprocessing
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from greenlight_gate.assurance.assertions import assertions, without
+from greenlight_gate.assurance.bench import Judged
+from greenlight_gate.assurance.pool import judge, settle_in
+from greenlight_gate.assurance.record import Objects, job_for, read
+from greenlight_gate.assurance.scenarios import scenarios
+from greenlight_gate.targets.settings import suite_root
+
+_AT_ONCE = 4
+
+
+class Mutant(NamedTuple):
+    """A removed assertion: whether it still objects as recorded when it is there, and whether its absence shows.
+
+    `alone`: without it, nothing blocks the release any more.
+    """
+
+    id: str
+    objects: bool
+    noticed: bool
+    alone: bool
+
+
+def mutants(tell: Callable[[Mutant], None], services: str) -> list[Mutant]:
+    """Try each assertion that has a recorded objection, with it and without it.
+
+    `services`: where a stack keeps its data, "" where there can be none: then what needs one is left out.
+    """
+    steps, recorded = suite_root() / "steps", read().assertions
+    known = {id_: each for id_, each in assertions(steps).items() if id_ in recorded}
+    possible = [id_ for id_ in known if services or not needs_stack(recorded[id_].scenario)]
+    found = []
+    with (
+        tempfile.TemporaryDirectory(prefix="greenlight-mutants-") as folder,
+        concurrent.futures.ProcessPoolExecutor(_AT_ONCE, multiprocessing.get_context("spawn"), settle_in) as benches,
+    ):
+
+        def tried(id_: str) -> Mutant:
+            mutated = without(known[id_], steps, Path(folder))
+            return _try(id_, recorded[id_], str(mutated), services, benches)
+
+        for by_itself in (False, True):
+            with concurrent.futures.ThreadPoolExecutor(1 if by_itself else _AT_ONCE) as threads:
+                some = [id_ for id_ in possible if alone(recorded[id_].scenario) is by_itself]
+                for mutant in threads.map(tried, some):
+                    found.append(mutant)
+                    tell(mutant)
+    return found
+
+
+def alone(scenario: str) -> bool:
+    """Whether a scenario has to have the machine to itself."""
+    return scenario.startswith(("performance", "stress")) or needs_stack(scenario)
+
+
+def needs_stack(scenario: str) -> bool:
+    """Whether a scenario takes several replicas."""
+    return "needs.replicas" in scenarios(suite_root() / "features")[scenario].tags
+
+
+def _try(id_: str, recorded: Objects, steps: str, services: str, benches: concurrent.futures.Executor) -> Mutant:
+    place = scenarios(suite_root() / "features")[recorded.scenario]
+    job = job_for(recorded.scenario, place, recorded.defect, services)
+    there: Judged = benches.submit(judge, job).result()
+    gone: Judged = benches.submit(judge, msgspec.structs.replace(job, steps=steps)).result()
+    return Mutant(id_, id_ in there.assertions, id_ not in gone.assertions, gone.verdict != "BLOCKED")

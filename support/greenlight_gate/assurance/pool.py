@@ -1,0 +1,156 @@
+"""Several benches at once, each a process of its own with a backend of its own."""
+
+import atexit
+import concurrent.futures
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from greenlight_gate.assurance.bench import Bench, Judged
+from greenlight_gate.assurance.unseen import without
+
+# Most of a session is waiting for what does not come: more of them than there are cores.
+_AT_ONCE = 4
+
+
+class Job(msgspec.Struct, frozen=True):
+    """One session: the backend's defects, the scenarios that judge it, and budgets (s) that differ from the usual.
+
+    `without`: a rule that is taken away for it. `crowded`: many people talk, and nothing else may go on meanwhile.
+    `services`: where a stack with these defects keeps its data, "" for a single backend; `started`: that
+    the suite starts itself and may take away. `prompts` as in a target file.
+    `steps`: a folder with other steps than the suite's own.
+    """
+
+    defects: tuple[str, ...]
+    scenarios: tuple[str, ...]
+    budgets: dict[str, float] = {}
+    without: str = ""
+    crowded: bool = False
+    services: str = ""
+    started: bool = False
+    prompts: str = "reference"
+    steps: str = ""
+
+
+_bench: Bench | None = None
+
+
+def settle_in() -> None:
+    """Prepare a process of a pool: it has one bench."""
+    # Whoever is at the keyboard talks to the parent, which ends its children.
+    global _bench  # noqa: PLW0603 -- one for each process of the pool
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _bench = Bench()
+    atexit.register(_bench.close)
+    threading.Thread(target=_end_with_parent, args=(_bench,), daemon=True).start()
+
+
+def _end_with_parent(bench: Bench) -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        # None was told to end where the parent was killed, and none would ever be given anything to do again.
+        parent.join()
+        bench.close()
+        os._exit(1)
+
+
+def judge(job: Job, bench: Bench | None = None) -> Judged:
+    """Do one job on a bench, by default on that of this process."""
+    bench = bench or _bench
+    assert bench is not None
+    with without(job.without) if job.without else contextlib.nullcontext():
+        bench.take_steps(Path(job.steps) if job.steps else None)
+        if job.services or job.started:
+            return bench.judge_started(job.scenarios, job.defects, job.services)
+        if job.crowded:
+            bench.fresh()
+        bench.give(*job.defects)
+        return bench.judge(job.scenarios, job.budgets, prompts=job.prompts)
+
+
+class Pool:
+    """Does jobs: those of few people side by side, and then the crowded ones, each with the machine to itself."""
+
+    def __init__(self, jobs: Sequence[Job], *, at_once: int = _AT_ONCE) -> None:
+        self._futures: dict[bytes, concurrent.futures.Future[Judged]] = {_key(job): _future() for job in jobs}
+        self._jobs = {_key(job): job for job in jobs}
+        self._ended = threading.Event()
+        # Forked processes would share the locks of our threads.
+        self._executor = concurrent.futures.ProcessPoolExecutor(
+            at_once, multiprocessing.get_context("spawn"), settle_in
+        )
+        self._thread = threading.Thread(target=self._work, args=(at_once,), daemon=True)
+        self._thread.start()
+
+    def result(self, job: Job) -> Judged:
+        """Wait for a job that the pool was made with. Raises what the bench has raised."""
+        return self._futures[_key(job)].result()
+
+    def close(self) -> None:
+        """End everything, also what has not been done."""
+        self._ended.set()
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._thread.join()
+        self._executor.shutdown()
+
+    def _work(self, at_once: int) -> None:
+        alone = [key for key, job in self._jobs.items() if job.crowded or job.services]
+        beside = [key for key in self._jobs if key not in alone]
+        for keys, many in ((beside, at_once), (alone, 1)):
+            for key in self._in_turn(keys, many):
+                if self._ended.is_set():
+                    break
+                self._futures[key].set_running_or_notify_cancel()
+        for future in self._futures.values():
+            future.cancel()
+
+    def _in_turn(self, keys: Sequence[bytes], many: int) -> Iterator[bytes]:
+        """Hand out jobs, so many at a time, and pass on what came of each; yields those that are begun."""
+        places = threading.Semaphore(many)
+        begun: list[concurrent.futures.Future[Judged]] = []
+        for key in keys:
+            while not places.acquire(timeout=0.1):
+                if self._ended.is_set():
+                    return
+            if self._ended.is_set():
+                return
+            yield key
+            try:
+                done = self._executor.submit(judge, self._jobs[key])
+            except RuntimeError as error:  # the executor was ended, or one of its processes has died
+                self._futures[key].set_exception(error)
+                places.release()
+                continue
+            begun.append(done)
+            done.add_done_callback(_passing_on(self._futures[key], places))
+        concurrent.futures.wait(begun)
+
+
+def _passing_on(
+    to: "concurrent.futures.Future[Judged]", places: threading.Semaphore
+) -> "Callable[[concurrent.futures.Future[Judged]], None]":
+    def pass_on(done: "concurrent.futures.Future[Judged]") -> None:
+        places.release()
+        if done.cancelled():
+            to.set_exception(concurrent.futures.CancelledError())
+        elif (error := done.exception()) is not None:
+            to.set_exception(error)
+        else:
+            to.set_result(done.result())
+
+    return pass_on
+
+
+def _future() -> "concurrent.futures.Future[Judged]":
+    return concurrent.futures.Future()
+
+
+def _key(job: Job) -> bytes:
+    return msgspec.json.encode(job, order="sorted")

@@ -1,0 +1,221 @@
+"""Which scenario fails under which defect, and which assertion of a step objects by itself: found once, and kept.
+
+Finding it takes many minutes; that it is complete and belongs to the features and steps as they are is quickly told.
+"""
+
+import concurrent.futures
+import contextlib
+import hashlib
+import multiprocessing
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from greenlight_gate.assurance.assertions import Assertion, assertions
+from greenlight_gate.assurance.bench import Judged
+from greenlight_gate.assurance.pool import Job, Pool, judge, settle_in
+from greenlight_gate.assurance.proofs import PROOFS, REPLICATED
+from greenlight_gate.assurance.scenarios import Place, scenarios
+from greenlight_gate.targets.settings import suite_root
+
+PATH = Path(__file__).with_name("recorded.json")
+_AT_ONCE = 4
+# Where nothing was found for an assertion in so many scenarios, nothing is sought in others.
+_ENOUGH_SCENARIOS = 2
+# Tried first: each breaks nearly every answer, and is noticed at once.
+_USUAL = (
+    "tool_name_missing", "started_twice", "canned_answer", "thinking_missing", "tools_hidden", "completed_twice",
+    "started_missing", "empty_answer", "tool_executing_missing", "tool_completed_missing", "out_of_order",
+    "token_echoed_in_frame", "tool_failure_hidden", "failed_twice", "second_tool_never_completed",
+    "closes_1011_at_start", "completed_missing", "accepted_but_never_runs", "slow_start", "silent_gap",
+    "every_event_delayed", "burst_at_the_end",
+)  # fmt: skip
+# What only a certain defect, or a certain value of one, can show.
+_HINTS = {
+    "functional/1: A question that needs a tool is taken up": ("thought_before_the_start",),
+    "functional/1: Work begins within the time that the backend promises": ("slow_start=1.3",),
+    "integration/4: Two people ask at the same moment": ("broadcast_to_all",),
+    "integration/4: Five people ask about their own secrets": ("broadcast_to_all",),
+    "integration/5: A question in each window": ("every_window_shows_everything",),
+    "integration/5: The second window asks for what it missed": (
+        "events_lost_across_reconnect", "half_open_after_reconnect",
+    ),
+    "performance/3: One person, and then twenty-five": ("throughput_capped", "latency_grows_with_connections=15"),
+    "performance/3: 10 people ask in turn": ("throughput_capped=6",),
+    "performance/3: 25 people ask in turn": ("throughput_capped", "throughput_capped=16"),
+    "resilience/3: The backend is killed in the middle of an answer": ("failure_without_a_word",),
+    "resilience/2: Twenty-five people lose their lines at once": ("reconnect_refused_after=1",),
+    "resilience/4: Somebody whose line takes hardly anything": ("throughput_capped=5",),
+}  # fmt: skip
+# A crowd takes its time, too.
+_CROWDED = (
+    "tool_name_missing", "every_event_delayed", "canned_answer", "connections_capped", "drops_one_in",
+    "shared_agent_mixes_answers", "broadcast_to_all", "throughput_capped", "memory_leak_per_connection",
+    "closes_1011_at_start", "accepted_but_never_runs",
+)  # fmt: skip
+
+
+class Fails(msgspec.Struct, frozen=True):
+    """A scenario, by the digest of its steps, and a defect (NAME or NAME=VALUE) under which it fails."""
+
+    digest: str
+    defect: str
+
+
+class Objects(msgspec.Struct, frozen=True):
+    """An assertion, by the digest of its text, with the scenario and the defect in which it objects by itself."""
+
+    digest: str
+    scenario: str
+    defect: str
+
+
+class Record(msgspec.Struct, frozen=True):
+    """What is kept. `scenarios` by short name, `assertions` by id."""
+
+    scenarios: dict[str, Fails] = {}
+    assertions: dict[str, Objects] = {}
+
+
+def read() -> Record:
+    """The record of the checkout."""
+    return msgspec.json.decode(PATH.read_bytes(), type=Record) if PATH.exists() else Record()
+
+
+def digest_of(place: Place) -> str:
+    """What changes with the steps of a scenario, and not with its place."""
+    return hashlib.sha256("\n".join(place.steps).encode()).hexdigest()[:12]
+
+
+def job_for(name: str, place: Place, defect: str, services: str = "") -> Job:
+    """The session in which a scenario meets a defect, "" for none; some take a stack or a backend of the suite's."""
+    budgets = dict(PROOFS[defect.partition("=")[0]].budgets) if defect else {}
+    stack = services if "needs.replicas" in place.tags else ""
+    own = "backend_restarts" in place.tags
+    return Job((defect,) if defect else (), (name,), budgets, crowded=_crowded(name), services=stack, started=own)
+
+
+def try_again(services: str, tell: Callable[[str, bool], None]) -> list[str]:
+    """Try each recorded scenario under its defect; those that do not fail any more. Without `services`, not all."""
+    known = scenarios(suite_root() / "features")
+    jobs = {
+        name: job_for(name, known[name], fails.defect, services) for name, fails in read().scenarios.items()
+        if services or "needs.replicas" not in known[name].tags
+    }  # fmt: skip
+    passed = []
+    with contextlib.closing(Pool(list(jobs.values()))) as pool:
+        for name, job in jobs.items():
+            judged = pool.result(job)
+            failed = "failed" in judged.outcomes.values() and not judged.faults
+            passed += [] if failed else [name]
+            tell(name, failed)
+    return passed
+
+
+class Search:
+    """Looks for what the record lacks, and keeps what it finds. `tell` is told of each find and of what was not found.
+
+    `services`: where a stack keeps its data, "" where there can be none. `again`: also for what is recorded already.
+    """
+
+    def __init__(self, tell: Callable[[str], None], services: str = "", *, again: bool = False) -> None:
+        self.known = scenarios(suite_root() / "features")
+        self.assertions = assertions(suite_root() / "steps")
+        self._tell = tell
+        self._services = services
+        self._lock = threading.Lock()
+        self._given_up: Counter[str] = Counter()
+        before = Record() if again else read()
+        self._scenarios = {
+            name: fails for name, fails in before.scenarios.items()
+            if name in self.known and fails.digest == digest_of(self.known[name])
+        }  # fmt: skip
+        self._assertions = {
+            id_: objects for id_, objects in before.assertions.items()
+            if id_ in self.assertions and objects.digest == self.assertions[id_].digest
+            and objects.scenario in self.known
+        }  # fmt: skip
+
+    def run(self, *beginnings: str) -> Record:
+        """Search in the scenarios whose names begin like this, write the record, and return it."""
+        stack = [name for name, place in self.known.items() if "needs.replicas" in place.tags]
+        crowded = [name for name in self.known if _crowded(name)]
+        quick = [name for name in self.known if name not in stack and name not in crowded]
+        context = multiprocessing.get_context("spawn")
+        try:
+            for names, at_once in ((quick, _AT_ONCE), (crowded, 1), (stack if self._services else [], 1)):
+                with (
+                    concurrent.futures.ProcessPoolExecutor(at_once, context, settle_in) as benches,
+                    concurrent.futures.ThreadPoolExecutor(at_once) as threads,
+                ):
+                    some = [name for name in names if name.startswith(beginnings or "")]
+                    for done in [threads.submit(self._search, name, benches) for name in some]:
+                        done.result()
+        finally:
+            # Also where it was interrupted: what was found took its time.
+            record = Record(dict(sorted(self._scenarios.items())), dict(sorted(self._assertions.items())))
+            PATH.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
+        return record
+
+    def _search(self, name: str, benches: concurrent.futures.Executor) -> None:
+        if name in self._scenarios and not self._open(self.assertions.values()):
+            return
+        healthy = self._judge(name, "", benches)
+        if healthy is None:
+            return
+        used = [each for each in self.assertions.values() if each.id.rpartition(".")[0] in healthy.steps]
+        for defect in _candidates(name, replicated="needs.replicas" in self.known[name].tags):
+            if name in self._scenarios and not self._open(used):
+                break
+            judged = self._judge(name, defect, benches)
+            if judged is not None:
+                self._keep(name, defect, judged)
+        self._given_up.update(each.id for each in self._open(used))
+        if name not in self._scenarios:
+            self._tell(f"never fails: {name}")
+
+    def _open(self, wanted: Iterable[Assertion]) -> list[Assertion]:
+        return [
+            each for each in wanted if each.id not in self._assertions and self._given_up[each.id] < _ENOUGH_SCENARIOS
+        ]  # fmt: skip
+
+    def _judge(self, name: str, defect: str, benches: concurrent.futures.Executor) -> Judged | None:
+        try:
+            return benches.submit(judge, job_for(name, self.known[name], defect, self._services)).result()
+        except (RuntimeError, OSError) as error:
+            self._tell(f"could not be judged: {name} with {defect or 'no defect'}: {error}")
+            return None
+
+    def _keep(self, name: str, defect: str, judged: Judged) -> None:
+        with self._lock:
+            if "failed" in judged.outcomes.values() and not judged.faults and name not in self._scenarios:
+                self._scenarios[name] = Fails(digest_of(self.known[name]), defect)
+                self._tell(f"fails: {name} under {defect}")
+            for id_ in judged.assertions:
+                if id_ not in self._assertions:
+                    self._assertions[id_] = Objects(self.assertions[id_].digest, name, defect)
+                    self._tell(f"objects: {id_} in '{name}' under {defect}")
+
+
+def _crowded(name: str) -> bool:
+    return name.startswith(("performance", "stress"))
+
+
+def _candidates(name: str, *, replicated: bool) -> Sequence[str]:
+    """The defects to try, the likeliest first: those that it proves, those of its feature, the usual, its family."""
+    category, feature = name.partition("/")[0], name.partition(":")[0]
+    ours = [*_HINTS.get(name, ()), *(d for d, proof in PROOFS.items() if name in proof.scenarios)]
+    if replicated:
+        # A stack takes its time to start.
+        few = ("tool_name_missing", "canned_answer", "completed_missing", "foreign_resume_accepted")
+        return list(dict.fromkeys([*ours, *REPLICATED, *few]))
+    if _crowded(name):
+        return list(dict.fromkeys([*ours, *_CROWDED]))
+    near = [d for d, proof in PROOFS.items() if any(each.partition(":")[0] == feature for each in proof.scenarios)]
+    family = [d for d, proof in PROOFS.items() if any(each.startswith(category) for each in proof.scenarios)]
+    tried = dict.fromkeys([*ours, *near, *_USUAL, *family])
+    usual = [d for d in tried if d not in PROOFS or not (PROOFS[d].replicated or PROOFS[d].crowded)]
+    return list(dict.fromkeys([*_HINTS.get(name, ()), *usual]))

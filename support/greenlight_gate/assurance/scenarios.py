@@ -1,0 +1,49 @@
+"""The scenarios of the six categories, by the short names that proofs use."""
+# mypy: allow-untyped-calls
+# behave ships types only of what steps need.
+
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from behave.model import ScenarioOutline
+from behave.parser import parse_file
+
+from greenlight_gate.cli.options import CATEGORIES
+
+
+class Place(NamedTuple):
+    """Where a scenario stands: `path` below features/, and its line; `steps` are its texts, the table rows included."""
+
+    path: str
+    line: int
+    steps: tuple[str, ...]
+    tags: tuple[str, ...]
+
+    @property
+    def category(self) -> str:
+        """The category that it belongs to."""
+        return self.path.partition("/")[0]
+
+
+@cache
+def scenarios(features: Path) -> dict[str, Place]:
+    """All scenarios below features/, by their short names. Raises ValueError for two of one name."""
+    # As `greenlight run` has it: the rows of an outline bear names of their own.
+    ScenarioOutline.annotation_schema = "{name}"
+    found: dict[str, Place] = {}
+    for category in CATEGORIES:
+        for path in sorted((features / category).glob("*.feature")):
+            for scenario in parse_file(str(path)).walk_scenarios():
+                name = f"{category}/{path.stem.partition('_')[0]}: {scenario.name}"
+                if name in found:
+                    raise ValueError(f"two scenarios are called {name!r}")
+                texts = [text for step in scenario.all_steps for text in (step.name, *_rows(step))]
+                tags = tuple(str(tag) for tag in scenario.effective_tags)
+                found[name] = Place(f"{category}/{path.name}", scenario.line, tuple(texts), tags)
+    return found
+
+
+def _rows(step: object) -> list[str]:
+    table = getattr(step, "table", None)
+    return [" | ".join(row.cells) for row in table.rows] if table is not None else []

@@ -1,0 +1,120 @@
+"""The assistant: it plans, thinks aloud, uses tools, and answers."""
+
+import asyncio
+import time
+import uuid
+from dataclasses import dataclass
+
+from greenlight_gate.backend import phrases
+from greenlight_gate.backend.defects.chain import Chain
+from greenlight_gate.backend.frames import COMPLETED, EXECUTING, FAILED, STARTED, THINKING, TOOL_COMPLETED
+from greenlight_gate.backend.journal import Journal
+from greenlight_gate.backend.planner import Call, Plan, make_plan
+from greenlight_gate.backend.runs import Run
+from greenlight_gate.backend.settings import Settings
+from greenlight_gate.backend.store import Store
+from greenlight_gate.backend.tools import Errand, Outcome, toolbox
+
+# A thorough search thinks several times before and after its slow tool, this far apart, so that its events are spread
+# over the whole run.
+_PONDER_S = 0.08
+
+
+@dataclass(frozen=True)
+class _Open:
+    """A call that tool_executing has announced."""
+
+    call: Call
+    call_id: str
+
+
+class Agent:
+    """Answers questions. The same question gives the same events and the same answer."""
+
+    def __init__(self, settings: Settings, store: Store, journal: Journal, chain: Chain) -> None:
+        self._pace_s = settings.pace_s
+        self._variation = settings.variation
+        self._store = store
+        self._journal = journal
+        self._chain = chain
+        self._tools = toolbox(store, settings)
+
+    async def work(self, run: Run) -> None:
+        """Take a run from agent_started to agent_completed or agent_failed."""
+        await self._chain.begin(run)
+        if self._variation.chance is not None:
+            await self._pause()
+        await self._journal.emit(run, STARTED, {"message": phrases.GREETINGS[run.agent_name]})
+        plan = make_plan(run.question)
+        needed = bool(plan.stages or plan.errand or run.parent is not None)
+        await self._think(run, *self._variation.thoughts(plan.thoughts, needed=needed))
+        if plan.gives_up:
+            await self._pause()
+            await self._journal.emit(run, FAILED, phrases.GIVEN_UP)
+            return
+        answer = await self._answer(run, plan)
+        run.answer = self._chain.answer(run, self._variation.answer(answer) if run.parent is None else answer)
+        await self._pause()
+        payload = {"result": run.answer, "execution_time_ms": run.elapsed_ms}
+        await self._journal.emit(run, COMPLETED, payload)
+
+    async def _answer(self, run: Run, plan: Plan) -> str:
+        if plan.errand and run.parent is None:
+            return await self._delegate(run, plan.errand)
+        if plan.recalls:
+            return phrases.recalled(await self._store.previous_question(run.thread_id, run.root.run_id))
+        if not plan.stages:
+            return plan.reply
+        sentences: list[str] = []
+        for stage in plan.stages:
+            for call, outcome in zip(stage, await self._use(run, stage, thorough=plan.thorough), strict=True):
+                sentences.append(phrases.told(call, outcome))
+        return " ".join(sentences)
+
+    async def _delegate(self, run: Run, errand: str) -> str:
+        helper = run.helper(errand)
+        await self._pause()
+        await self.work(helper)
+        await self._think(run, "The helper is done; I pass on what it found.")
+        return f"My helper reports: {helper.answer}"
+
+    async def _use(self, run: Run, stage: tuple[Call, ...], *, thorough: bool) -> list[Outcome]:
+        announced = []
+        for call in stage:
+            await self._pause()
+            opened = _Open(call, f"call-{uuid.uuid4().hex}")
+            announced.append(opened)
+            payload = {"tool_name": call.tool, "tool_call_id": opened.call_id, "parameters": dict(call.parameters)}
+            await self._journal.emit(run, EXECUTING, payload)
+        outcomes = await asyncio.gather(*(self._carry_out(run, opened) for opened in announced))
+        afterthoughts = phrases.AFTERTHOUGHTS if thorough else phrases.AFTERTHOUGHTS[-1:]
+        await self._think(run, *afterthoughts)
+        if thorough:
+            await asyncio.sleep(_PONDER_S)
+        return outcomes
+
+    async def _carry_out(self, run: Run, opened: _Open) -> Outcome:
+        started_s = time.perf_counter()
+        await self._chain.tool(run, opened.call)
+        if self._variation.chance is not None:
+            await asyncio.sleep(self._variation.tool_delay_s())
+        errand = Errand(run.user_id, opened.call.parameters)
+        outcome = self._chain.outcome(run, opened.call, await self._tools[opened.call.tool](errand))
+        await self._pause()
+        payload = {
+            "tool_name": opened.call.tool,
+            "tool_call_id": opened.call_id,
+            "status": "ok" if outcome.ok else "error",
+            "result" if outcome.ok else "error_message": outcome.text,
+            "execution_time_ms": round((time.perf_counter() - started_s) * 1e3, 3),
+        }
+        await self._journal.emit(run, TOOL_COMPLETED, payload)
+        return outcome
+
+    async def _think(self, run: Run, *thoughts: str) -> None:
+        for thought in thoughts:
+            await (asyncio.sleep(_PONDER_S) if len(thoughts) > 1 else self._pause())
+            await self._journal.emit(run, THINKING, {"reasoning": thought, "step_number": run.counts[THINKING] + 1})
+
+    async def _pause(self) -> None:
+        await asyncio.sleep(self._variation.pause_s(self._pace_s))

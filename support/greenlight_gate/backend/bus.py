@@ -1,0 +1,119 @@
+"""The way from a run to whoever follows it, as an interface, and one that stays inside the process."""
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from greenlight_gate.backend.frames import Outgoing
+from greenlight_gate.backend.store import StoredEvent
+
+
+class Subscriber(Protocol):
+    """Somebody who is given events; it must not wait."""
+
+    def deliver(self, outgoing: Outgoing) -> None:
+        """Take one event."""
+
+
+Route = Callable[[Outgoing, list[Subscriber]], list[Subscriber]]
+
+
+class Bus(Protocol):
+    """Fan-out by topic: each subscriber gets an event once, however many of its topics match."""
+
+    def subscribe(self, topic: str, subscriber: Subscriber) -> None:
+        """Send everything on this topic to the subscriber from now on."""
+
+    def unsubscribe(self, topic: str, subscriber: Subscriber) -> None:
+        """Stop sending this topic to the subscriber; one that never had it is fine."""
+
+    def forget(self, subscriber: Subscriber) -> None:
+        """Stop sending anything to the subscriber."""
+
+    def drop(self, topic: str) -> None:
+        """Forget a topic on which nothing will come any more."""
+
+    def publish(self, outgoing: Outgoing) -> None:
+        """Hand an event to everybody on its run's and on its thread's topic."""
+
+    async def recent(self, thread_id: str, seq: int, limit: int) -> list[StoredEvent]:
+        """Return events that follow on this number without a gap, if they are at hand; none says nothing."""
+
+    def announce(self, what: str, about: str) -> None:
+        """Tell all other replicas: "stop" about a run, "signed out" about a token."""
+
+    async def close(self) -> None:
+        """Let go of everything."""
+
+
+def run_topic(run_id: str) -> str:
+    """Name the topic of one run and its sub-agents."""
+    return f"run:{run_id}"
+
+
+def thread_topic(thread_id: str) -> str:
+    """Name the topic of a whole thread."""
+    return f"thread:{thread_id}"
+
+
+class LocalBus:
+    """A bus for one process; order of subscription is order of delivery."""
+
+    def __init__(self, route: Route) -> None:
+        self._route = route
+        self._subscribers: dict[str, dict[Subscriber, None]] = {}
+        self._topics: dict[Subscriber, set[str]] = {}
+
+    def subscribe(self, topic: str, subscriber: Subscriber) -> None:
+        """Send everything on this topic to the subscriber from now on."""
+        self._subscribers.setdefault(topic, {})[subscriber] = None
+        self._topics.setdefault(subscriber, set()).add(topic)
+
+    def unsubscribe(self, topic: str, subscriber: Subscriber) -> None:
+        """Stop sending this topic to the subscriber; one that never had it is fine."""
+        self._discard(self._subscribers, topic, subscriber)
+        topics = self._topics.get(subscriber)
+        if topics is not None:
+            topics.discard(topic)
+            if not topics:
+                del self._topics[subscriber]
+
+    def forget(self, subscriber: Subscriber) -> None:
+        """Stop sending anything to the subscriber."""
+        for topic in self._topics.pop(subscriber, ()):
+            self._discard(self._subscribers, topic, subscriber)
+
+    def drop(self, topic: str) -> None:
+        """Forget a topic on which nothing will come any more."""
+        for subscriber in list(self._subscribers.get(topic, ())):
+            self.unsubscribe(topic, subscriber)
+
+    def publish(self, outgoing: Outgoing) -> None:
+        """Hand an event to everybody on its run's and on its thread's topic."""
+        self._deliver(outgoing)
+
+    def _deliver(self, outgoing: Outgoing) -> None:
+        topics = (run_topic(outgoing.root_run_id), thread_topic(outgoing.thread_id))
+        for subscriber in self._route(outgoing, self._on(topics)):
+            subscriber.deliver(outgoing)
+
+    async def recent(self, thread_id: str, seq: int, limit: int) -> list[StoredEvent]:
+        """Return nothing: in one process the store is as near."""
+        del thread_id, seq, limit
+        return []
+
+    def announce(self, what: str, about: str) -> None:
+        """There is no other replica to tell."""
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
+
+    def _on(self, topics: Iterable[str]) -> list[Subscriber]:
+        return list({subscriber: None for topic in topics for subscriber in self._subscribers.get(topic, ())})
+
+    @staticmethod
+    def _discard(table: dict[str, dict[Subscriber, None]], topic: str, subscriber: Subscriber) -> None:
+        members = table.get(topic)
+        if members is not None:
+            members.pop(subscriber, None)
+            if not members:
+                del table[topic]

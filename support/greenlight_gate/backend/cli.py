@@ -1,0 +1,161 @@
+"""The command line of the backend."""
+
+import argparse
+import contextlib
+import errno
+import fcntl
+import io
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, NoReturn
+
+EXIT_OK = 0
+EXIT_MISCONFIGURED = 3
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what was wrong in one line, with the exit code for a mistake of the user."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_MISCONFIGURED, f"{self.prog}: {message}\n")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the backend until it is told to end, and return the exit code.
+
+    Standard output gets exactly one line, the JSON with the addresses, once the backend is ready. A port in use, an
+    unknown defect or an unusable variable give one line on standard error and exit code 3.
+    """
+    arguments = _parser().parse_args(argv)
+    # Only now: a mistyped option is reported without loading the server.
+    from greenlight_gate.backend.defects import UnknownDefectError, activate  # noqa: PLC0415
+    from greenlight_gate.backend.settings import SettingsError, settings_from  # noqa: PLC0415
+
+    if arguments.list_defects:
+        _list_defects()
+        return EXIT_OK
+    try:
+        chain = activate(arguments.defect)
+        settings = settings_from({**os.environ, **({"CHAT_VARY": arguments.vary} if arguments.vary else {})})
+        admin_token = _admin_token(arguments.admin_token_env)
+    except (UnknownDefectError, SettingsError) as error:
+        return _misconfigured(str(error))
+    from greenlight_gate.backend.server import listen, serve  # noqa: PLC0415
+
+    try:
+        claim = _claim(arguments.data)
+    except OSError as error:
+        return _misconfigured(f"cannot keep data in {arguments.data}: {error.strerror or error}")
+    try:
+        listener = listen(arguments.host, arguments.port)
+    except OSError as error:
+        claim.close()
+        return _misconfigured(f"cannot serve on {arguments.host}:{arguments.port}: {error.strerror or error}")
+    host, port = _shown(arguments.host), listener.getsockname()[1]
+    with claim, listener:
+        serve(
+            listener,
+            settings,
+            chain,
+            data=arguments.data,
+            on_ready=lambda: _announce(host, port, arguments.defect),
+            die_with_parent=arguments.die_with_parent,
+            admin_token=admin_token,
+        )
+    return EXIT_OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="greenlight_gate.backend", description="Serve the reference chat backend.", allow_abbrev=False
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=0, help="port to listen on (default: a free one)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="keep the data here (default: nowhere)")
+    parser.add_argument(
+        "--defect", action="append", default=[], metavar="NAME[=VALUE]", help="break it on purpose; may be repeated"
+    )
+    parser.add_argument(
+        "--admin-token-env",
+        default="",
+        metavar="NAME",
+        help="let whoever shows the token in this variable change the defects while it runs (default: nobody)",
+    )
+    parser.add_argument(
+        "--vary", default="", metavar="SEED", help="be healthy in another way, drawn from a whole number"
+    )
+    parser.add_argument("--die-with-parent", action="store_true", help="end when standard input ends")
+    parser.add_argument("--list-defects", action="store_true", help="show all defects and end")
+    return parser
+
+
+def _admin_token(variable: str) -> str:
+    from greenlight_gate.backend.admin import LEAST_TOKEN_CHARACTERS  # noqa: PLC0415
+    from greenlight_gate.backend.settings import SettingsError  # noqa: PLC0415
+
+    token = os.environ.get(variable, "").strip() if variable else ""
+    if variable and len(token) < LEAST_TOKEN_CHARACTERS:
+        wanted = f"a token of {LEAST_TOKEN_CHARACTERS} characters or more"
+        raise SettingsError(
+            f"--admin-token-env {variable}: expected {wanted} in this variable, but it has {len(token)}"
+        )
+    return token
+
+
+def _port(text: str) -> int:
+    # Checked here, because the resolver would quietly take 65536 off a larger number.
+    if not (text.isascii() and text.isdigit() and int(text) <= 65_535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 65535")
+    return int(text)
+
+
+def _claim(data: Path | None) -> IO[str]:
+    if data is None:
+        return io.StringIO()
+    data.mkdir(parents=True, exist_ok=True)
+    lock = (data / "lock").open("w", encoding="ascii")
+    try:
+        # Two backends on one file would give the same numbers to different events.
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise OSError(errno.EBUSY, "another backend uses it") from None
+    return lock
+
+
+def _list_defects() -> None:
+    from greenlight_gate.backend.defects import REGISTRY  # noqa: PLC0415
+
+    width = max(len(name) for name in REGISTRY)
+    with contextlib.suppress(BrokenPipeError):  # whoever reads it has seen enough
+        for found in REGISTRY.values():
+            value = "" if found.default is None else f" (default: {_with_unit(found.default, found.unit)})"
+            kind = f"{found.family:12} {found.name:{width}} {found.severity:8}"
+            print(f"{kind}  {found.notice}{value} [{', '.join(found.rules)}]", flush=True)
+
+
+def _with_unit(value: float | str, unit: str) -> str:
+    return value if isinstance(value, str) else f"{value:g} {unit}".strip()
+
+
+def _announce(host: str, port: int, defects: Sequence[str]) -> None:
+    addresses = {"url": f"ws://{host}:{port}/ws", "http": f"http://{host}:{port}"}
+    sys.stdout.write(json.dumps({"ready": True, **addresses, "pid": os.getpid()}) + "\n")
+    sys.stdout.flush()
+    if sys.stderr.isatty():
+        broken = f" with {', '.join(defects)}" if defects else ""
+        sys.stderr.write(f"Serving on {addresses['url']}{broken}, Ctrl-C stops\n")
+
+
+def _shown(host: str) -> str:
+    # Nobody can connect to "all addresses"; this machine's own is one of them.
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
+    return f"[{shown}]" if ":" in shown else shown
+
+
+def _misconfigured(message: str) -> int:
+    sys.stderr.write(f"greenlight_gate.backend: {message}\n")
+    return EXIT_MISCONFIGURED

@@ -1,0 +1,176 @@
+"""One WebSocket connection: what it is owed goes out in order, and it closes when its token does."""
+
+import asyncio
+import time
+import uuid
+from collections import Counter, deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from greenlight_gate.backend.clock import iso, now_us
+from greenlight_gate.backend.follower import Follower
+from greenlight_gate.backend.frames import Body, Close, Frame, Outgoing
+from greenlight_gate.backend.protocol import ChatProtocol
+from greenlight_gate.backend.tokens import Identity
+
+if TYPE_CHECKING:
+    from greenlight_gate.backend.hub import Hub
+
+# Whoever leaves this much unread is closed (1008), so that a slow reader cannot fill the memory.
+_MAX_WAITING_FRAMES = 10_000
+_MAX_WAITING_CHARACTERS = 16_000_000
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An error that a client is told: the message, and the close that follows when the connection cannot go on."""
+
+    message: Body
+    close: Close | None = None
+
+    @property
+    def code(self) -> str:
+        """The error's code, such as `BAD_JSON`; empty when a defect has made something else of it."""
+        return str(self.message.get("error_code", ""))
+
+
+class Connection:
+    """Sends to one client. `notes` and `counts` are room for defects; a healthy backend leaves them empty."""
+
+    def __init__(self, hub: "Hub", protocol: ChatProtocol, identity: Identity, token: str) -> None:
+        self.hub = hub
+        self.protocol = protocol
+        self.identity = identity
+        self.token = token
+        self.connection_id = f"conn-{uuid.uuid4().hex}"
+        self.open_runs: set[str] = set()
+        self.notes: dict[str, Any] = {}
+        self.counts: Counter[str] = Counter()
+        self.following: dict[str, Follower] = {}
+        self._waiting: deque[Frame] = deque()
+        self._waiting_characters = 0
+        self._drain: asyncio.Task[None] | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+        protocol.listener = self
+        self._variation = hub.settings.variation
+        protocol.parts = self._variation.parts
+
+    @property
+    def user_id(self) -> str:
+        """Whose connection this is."""
+        return self.identity.user_id
+
+    def open(self) -> None:
+        """Greet the client and start to watch the token's end."""
+        expires_at = self.hub.chain.expiry(self, self.identity.expires_at)
+        if expires_at is not None:
+            # The loop's timers wake at most a few milliseconds early, and a token must not be cut before its end.
+            delay_s = max(0.0, expires_at - time.time()) + 0.01
+            self._expiry = asyncio.get_running_loop().call_later(
+                min(delay_s, 3e8), self.expire, "the token has expired"
+            )
+        settings = self.hub.settings
+        greeting: Body = {
+            "type": "connection_established",
+            "connection_id": self.connection_id,
+            "user_id": self.user_id,
+            "server_time": iso(now_us()),
+            "resumable": settings.resume,
+            "config": {"heartbeat_interval_s": settings.heartbeat_s, "max_message_bytes": settings.max_message_bytes},
+        }
+        self.send(self.hub.chain.greeting(self, greeting))
+
+    def detach(self) -> None:
+        """Let go of everything; the client is gone."""
+        self.hub.bus.forget(self)
+        for follower in self.following.values():
+            follower.stop()
+        if self._expiry is not None:
+            self._expiry.cancel()
+        if self._drain is not None:
+            self._drain.cancel()
+        self._forget_waiting()
+
+    def deliver(self, outgoing: Outgoing) -> None:
+        """Send one live event, in its turn where its whole thread is followed."""
+        follower = self.following.get(outgoing.thread_id)
+        if follower is not None:
+            follower.take(outgoing)
+        else:
+            self.show(outgoing)
+
+    def show(self, outgoing: Outgoing) -> None:
+        """Send one live event now."""
+        for event in self.hub.chain.delivery(self, outgoing):
+            self.send_event(event)
+
+    def send_event(self, event: Outgoing) -> None:
+        """Send one event, live or replayed."""
+        for frame in self.hub.chain.frame(self, event, self._variation.event(event.encoded())):
+            self.write(frame)
+
+    def send(self, message: Body) -> None:
+        """Send a message that is not an event."""
+        self.write(self._variation.encoded(message))
+
+    def refuse(self, error_code: str, error_message: str, request_id: object = None, close: int | None = None) -> bool:
+        """Tell the client what was wrong, and close if `close` gives a code; return whether it was told."""
+        message = {
+            "type": "error_message",
+            "error_code": error_code,
+            "error_message": error_message,
+            "request_id": request_id,
+        }
+        refusal = self.hub.chain.refusal(self, Refusal(message, None if close is None else Close(close, error_message)))
+        if refusal is None:
+            return False
+        self.send(refusal.message)
+        if refusal.close is not None:
+            self.close(refusal.close.code, refusal.close.reason)
+        return True
+
+    def expire(self, why: str) -> None:
+        """End the connection because its token has ended."""
+        self.refuse("UNAUTHENTICATED", f"{why}: sign in again", close=4401)
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Close the connection after what was sent before."""
+        self.write(self.hub.chain.closing(self, Close(code, reason)))
+
+    def too_large(self) -> bool:
+        """Tell the client that its message is over the limit; return whether the connection ends."""
+        limit = self.hub.settings.max_message_bytes
+        return self.refuse("TOO_LARGE", f"a message may have {limit} bytes at most")
+
+    def answers_ping(self) -> bool:
+        """Return whether a ping is answered."""
+        return self.hub.chain.ping(self)
+
+    def write(self, frame: Frame) -> None:
+        """Send a frame now if the network takes it, else as soon as it does; the order is kept."""
+        if not self._waiting and self.protocol.writable.is_set():
+            self.protocol.write_frame(frame)
+            return
+        self._waiting.append(frame)
+        self._waiting_characters += _length(frame)
+        if len(self._waiting) > _MAX_WAITING_FRAMES or self._waiting_characters > _MAX_WAITING_CHARACTERS:
+            self._forget_waiting()
+            self.protocol.fail(1008, "too many unread messages")
+        elif self._drain is None or self._drain.done():
+            self._drain = asyncio.create_task(self._write_waiting())
+
+    async def _write_waiting(self) -> None:
+        while self._waiting:
+            await self.protocol.writable.wait()
+            if self._waiting:
+                frame = self._waiting.popleft()
+                self._waiting_characters -= _length(frame)
+                self.protocol.write_frame(frame)
+
+    def _forget_waiting(self) -> None:
+        self._waiting.clear()
+        self._waiting_characters = 0
+
+
+def _length(frame: Frame) -> int:
+    return len(frame) if isinstance(frame, str | bytes) else 0

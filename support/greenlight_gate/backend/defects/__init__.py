@@ -1,0 +1,31 @@
+"""Defects that can be switched on: the registry, the hook points, and the modules of each family."""
+
+from greenlight_gate.backend.defects import (
+    functional,
+    functional_content,
+    functional_turns,
+    integration,
+    performance,
+    resilience,
+    security,
+    security_access,
+    stack,
+    stress,
+)
+from greenlight_gate.backend.defects.chain import Chain
+from greenlight_gate.backend.defects.registry import REGISTRY, ConflictError, Defect, UnknownDefectError, activate
+
+FAMILIES = (
+    functional,
+    functional_content,
+    functional_turns,
+    integration,
+    performance,
+    resilience,
+    security,
+    security_access,
+    stack,
+    stress,
+)
+
+__all__ = ["FAMILIES", "REGISTRY", "Chain", "ConflictError", "Defect", "UnknownDefectError", "activate"]

@@ -1,0 +1,189 @@
+"""The hook points: where a defect may reach into the backend.
+
+Each method of `Chain` is one hook point, and its docstring says when it is asked and what a hook function is given.
+A healthy backend has a chain without functions, so each call comes straight back.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from greenlight_gate.backend.frames import Body, Close, Frame, Outgoing
+
+if TYPE_CHECKING:
+    from greenlight_gate.backend.bus import Subscriber
+    from greenlight_gate.backend.connection import Connection, Refusal
+    from greenlight_gate.backend.hub import Hub
+    from greenlight_gate.backend.planner import Call
+    from greenlight_gate.backend.runs import Run
+    from greenlight_gate.backend.tokens import Attempt, Identity
+    from greenlight_gate.backend.tools import Outcome
+
+_T = TypeVar("_T")
+HOOKS = frozenset(
+    {"accepted", "access", "acting", "answer", "begin", "cancel", "closing", "credentials", "delivery", "draft"}
+    | {"ended", "expiry", "frame", "greeting", "handshake", "incoming", "metrics", "outcome", "ping", "refusal"}
+    | {"replay", "route", "tool", "wait"}
+)
+
+
+class Chain:
+    """The functions of all active defects, by hook point, in the order in which they were asked for.
+
+    `requests` are the `NAME` or `NAME=VALUE` that it was made of.
+    """
+
+    def __init__(
+        self, hooks: Mapping[str, Sequence[Callable[..., Any]]] | None = None, requests: tuple[str, ...] = ()
+    ) -> None:
+        hooks = hooks or {}
+        self._at = {name: tuple(hooks.get(name, ())) for name in HOOKS}
+        self.requests = requests
+
+    def become(self, other: "Chain") -> None:
+        """Take over what another chain does; whoever holds this one has the other's defects from now on."""
+        self._at, self.requests = other._at, other.requests  # noqa: SLF001 - of the same kind
+
+    async def handshake(self, hub: "Hub", attempt: "Attempt") -> int | None:
+        """Before an upgrade is answered; may wait. `async (hub, attempt) -> status`: refuse with it, or None."""
+        for hook in self._at["handshake"]:
+            status: int | None = await hook(hub, attempt)
+            if status is not None:
+                return status
+        return None
+
+    def credentials(self, hub: "Hub", attempt: "Attempt", identity: "Identity | None") -> "Identity | None":
+        """When a token was judged. `(hub, attempt, identity or None) -> identity or None`; None refuses."""
+        return _through(self._at["credentials"], identity, hub, attempt)
+
+    def expiry(self, connection: "Connection", expires_at: float | None) -> float | None:
+        """When a connection opens. `(connection, epoch seconds) -> epoch seconds`, None for never."""
+        return _through(self._at["expiry"], expires_at, connection)
+
+    def greeting(self, connection: "Connection", message: Body) -> Body:
+        """For connection_established, before it is sent. `(connection, message) -> message`."""
+        return _through(self._at["greeting"], message, connection)
+
+    async def accepted(self, connection: "Connection") -> None:
+        """Right after connection_established; may wait, send and close. `async (connection) -> None`."""
+        await _each(self._at["accepted"], connection)
+
+    def incoming(self, connection: "Connection", message: Body) -> Body | None:
+        """For each well-formed message of a client. `(connection, message) -> message`, None ignores it."""
+        kept: Body | None = message
+        for hook in self._at["incoming"]:
+            if kept is None:
+                return None
+            kept = hook(connection, kept)
+        return kept
+
+    def refusal(self, connection: "Connection", refusal: "Refusal") -> "Refusal | None":
+        """Before an error is sent. `(connection, refusal) -> refusal`, None keeps silent and open."""
+        kept: Refusal | None = refusal
+        for hook in self._at["refusal"]:
+            if kept is None:
+                return None
+            kept = hook(connection, kept)
+        return kept
+
+    def acting(self, connection: "Connection", message: Body, user_id: str) -> str:
+        """When a message is about a thread or a run. `(connection, message, user id) -> user id`: who asks for it."""
+        return _through(self._at["acting"], user_id, connection, message)
+
+    def access(self, allowed: bool, action: str, user_id: str, owner: str | None) -> bool:
+        """When a thread or run is named. `(allowed, "start"|"stop"|"restore", user id, owner) -> allowed`."""
+        for hook in self._at["access"]:
+            allowed = hook(allowed, action, user_id, owner)
+        return allowed
+
+    async def begin(self, run: "Run") -> None:
+        """Before a run's first event; may wait. `async (run) -> None`."""
+        await _each(self._at["begin"], run)
+
+    async def wait(self, run: "Run", event: Outgoing) -> None:
+        """After an event was stamped and before it leaves; may wait. `async (run, event) -> None`."""
+        await _each(self._at["wait"], run, event)
+
+    def draft(self, run: "Run", event: Outgoing) -> list[Outgoing]:
+        """Before an event is numbered and stored. `(run, event) -> events`; what is dropped leaves no gap."""
+        return _spread(self._at["draft"], [event], run)
+
+    def route(self, hub: "Hub", event: Outgoing, recipients: list["Subscriber"]) -> list["Subscriber"]:
+        """When an event is handed out. `(hub, event, recipients) -> recipients`."""
+        for hook in self._at["route"]:
+            recipients = hook(hub, event, recipients)
+        return recipients
+
+    def delivery(self, connection: "Connection", event: Outgoing) -> list[Outgoing]:
+        """For each connection that gets a live event. `(connection, event) -> events`; numbers are already given."""
+        return _spread(self._at["delivery"], [event], connection)
+
+    def frame(self, connection: "Connection", event: Outgoing, frame: Frame) -> list[Frame]:
+        """For each frame that carries an event, live or replayed. `(connection, event, frame) -> frames`."""
+        frames = [frame]
+        for hook in self._at["frame"]:
+            frames = [changed for each in frames for changed in hook(connection, event, each)]
+        return frames
+
+    def replay(self, connection: "Connection", events: list[Outgoing]) -> list[Outgoing]:
+        """For the missed events of a restored thread. `(connection, events) -> events`."""
+        for hook in self._at["replay"]:
+            events = hook(connection, events)
+        return events
+
+    async def tool(self, run: "Run", call: "Call") -> None:
+        """After tool_executing and before the tool works; may wait. `async (run, call) -> None`."""
+        await _each(self._at["tool"], run, call)
+
+    def outcome(self, run: "Run", call: "Call", outcome: "Outcome") -> "Outcome":
+        """When a tool is done. `(run, call, outcome) -> outcome`."""
+        for hook in self._at["outcome"]:
+            outcome = hook(run, call, outcome)
+        return outcome
+
+    def answer(self, run: "Run", answer: str) -> str:
+        """When the answer is ready. `(run, answer) -> answer`."""
+        for hook in self._at["answer"]:
+            answer = hook(run, answer)
+        return answer
+
+    def cancel(self, run: "Run") -> bool:
+        """When a run is stopped. `(run) -> bool`: whether it really is."""
+        return all(hook(run) for hook in self._at["cancel"])
+
+    async def ended(self, run: "Run") -> None:
+        """After a run's last event; may wait. `async (run) -> None`."""
+        await _each(self._at["ended"], run)
+
+    def ping(self, connection: "Connection") -> bool:
+        """When a WebSocket ping arrives. `(connection) -> bool`: whether it is answered."""
+        return all(hook(connection) for hook in self._at["ping"])
+
+    def closing(self, connection: "Connection", close: Close) -> Frame:
+        """Before the backend closes a connection. `(connection, close) -> frame`."""
+        frame: Frame = close
+        for hook in self._at["closing"]:
+            frame = hook(connection, frame)
+        return frame
+
+    def metrics(self, hub: "Hub", values: dict[str, float]) -> dict[str, float]:
+        """When the metrics are read. `(hub, values) -> values`."""
+        for hook in self._at["metrics"]:
+            values = hook(hub, values)
+        return values
+
+
+async def _each(hooks: Iterable[Callable[..., Awaitable[None]]], *arguments: object) -> None:
+    for hook in hooks:
+        await hook(*arguments)
+
+
+def _spread(hooks: Iterable[Callable[..., list[_T]]], items: list[_T], context: object) -> list[_T]:
+    for hook in hooks:
+        items = [changed for item in items for changed in hook(context, item)]
+    return items
+
+
+def _through(hooks: Iterable[Callable[..., _T]], value: _T, *context: object) -> _T:
+    for hook in hooks:
+        value = hook(*context, value)
+    return value

@@ -1,0 +1,161 @@
+"""Defects in what an event says, and in the frame that carries it."""
+
+from greenlight_gate.backend.clock import epoch_s, iso
+from greenlight_gate.backend.connection import Connection, Refusal
+from greenlight_gate.backend.defects.registry import defect
+from greenlight_gate.backend.frames import COMPLETED, THINKING, Frame, Outgoing, encode, raw_frame
+from greenlight_gate.backend.runs import Run
+
+Events = list[Outgoing]
+
+
+def _first_thought(event: Outgoing) -> bool:
+    # Every run has one, and it is neither the run's first event nor its end.
+    return event.kind == THINKING and event.nth == 1
+
+
+@defect("draft", "CONTENT-1")
+def result_missing(run: Run, event: Outgoing) -> Events:
+    """The answer is announced, but there is no text in it."""
+    return [event.payload_without("result")] if event.kind == COMPLETED else [event]
+
+
+@defect("draft", "CONTENT-1", default="outcome")
+def result_renamed(run: Run, event: Outgoing, *, value: str) -> Events:
+    """The answer's text stands in a field that no client looks at."""
+    if event.kind != COMPLETED or "result" not in event.body["payload"]:
+        return [event]
+    return [event.payload_without("result").payload_changed(**{value: event.body["payload"]["result"]})]
+
+
+@defect("draft", "CONTENT-1", "LIFECYCLE", default="agent_update")
+def kind_renamed(run: Run, event: Outgoing, *, value: str) -> Events:
+    """Thoughts come under a name that no client knows."""
+    return [event.changed(type=value)] if event.kind == THINKING else [event]
+
+
+@defect("draft", "CONTENT-2")
+def double_wrapped_payload(run: Run, event: Outgoing) -> Events:
+    """The content of each event is one level deeper than agreed."""
+    return [event.changed(payload={"payload": event.body["payload"]})]
+
+
+@defect("frame", "CONTENT-2")
+def double_encoded_json(connection: Connection, event: Outgoing, frame: Frame) -> list[Frame]:
+    """Each event is a text that holds JSON, instead of JSON."""
+    # What another defect has made of the frame may be no text; there is nothing to encode again then.
+    return [encode(frame)] if isinstance(frame, str) else [frame]
+
+
+@defect("draft", "CONTENT-2", default="<AgentName.ASSISTANT: 'assistant'>")
+def enum_as_repr(run: Run, event: Outgoing, *, value: str) -> Events:
+    """The assistant's name looks like a piece of program text."""
+    return [event.changed(agent_name=value)]
+
+
+@defect("draft", "CONTENT-2")
+def nan_in_json(run: Run, event: Outgoing) -> Events:
+    """A browser cannot read the answer: its duration is NaN, which is not JSON."""
+    return [event.payload_changed(execution_time_ms=float("nan"))] if event.kind == COMPLETED else [event]
+
+
+@defect("frame", "CONTENT-2")
+def truncated_json(connection: Connection, event: Outgoing, frame: Frame) -> list[Frame]:
+    """One event of each answer is cut off in the middle."""
+    return [frame[: len(frame) // 2]] if _first_thought(event) and isinstance(frame, str) else [frame]
+
+
+@defect("frame", "CONTENT-2")
+def binary_frame(connection: Connection, event: Outgoing, frame: Frame) -> list[Frame]:
+    """One event of each answer comes as a binary message."""
+    return [frame.encode()] if _first_thought(event) and isinstance(frame, str) else [frame]
+
+
+@defect("frame", "CONTENT-2")
+def invalid_utf8(connection: Connection, event: Outgoing, frame: Frame) -> list[Frame]:
+    """One event of each answer holds a byte that is not UTF-8, and strict clients hang up."""
+    if not (_first_thought(event) and isinstance(frame, str)):
+        return [frame]
+    marker = b'"reasoning":"'
+    return [raw_frame(frame.encode().replace(marker, marker + b"\xff", 1))]
+
+
+@defect("draft", "CONTENT-3", default=2.0, unit="s")
+def timestamp_runs_backwards(run: Run, event: Outgoing, *, value: float) -> Events:
+    """The answer is dated before the question."""
+    if event.kind != COMPLETED:
+        return [event]
+    return [event.changed(timestamp=iso(run.last_stamp_us - round(value * 1e6)))]
+
+
+@defect("draft", "CONTENT-3")
+def timestamp_zero(run: Run, event: Outgoing) -> Events:
+    """Everything happened in 1970."""
+    return [event.changed(timestamp=iso(0))]
+
+
+@defect("delivery", "CONTENT-6")
+def timestamp_format_flips(connection: Connection, event: Outgoing) -> Events:
+    """Every other event of a kind has its time as a number instead of a text."""
+    connection.counts[event.kind] += 1
+    if connection.counts[event.kind] % 2:
+        return [event]
+    return [event.changed(timestamp=epoch_s(event.body["timestamp"]))]
+
+
+@defect("delivery", "CONTENT-6")
+def event_hidden_in_system_message_only_once(connection: Connection, event: Outgoing) -> Events:
+    """One thought on each connection hides in a system message, and clients miss it."""
+    connection.counts[event.kind] += event.kind == THINKING
+    if event.kind != THINKING or connection.counts[event.kind] != 2:
+        return [event]
+    inside = {"event": event.kind, **{key: value for key, value in event.body.items() if key != "type"}}
+    return [event.without(*event.body).changed(type="system_message", data=inside)]
+
+
+@defect("answer", "CONTENT-4", default="I'm sorry, something went wrong. Please try again later.")
+def canned_answer(run: Run, answer: str, *, value: str) -> str:
+    """Every question gets the same excuse."""
+    return value
+
+
+@defect("answer", "CONTENT-4")
+def answer_echoes_question(run: Run, answer: str) -> str:
+    """The assistant repeats the question instead of answering it."""
+    return run.question
+
+
+@defect("answer", "CONTENT-4")
+def empty_answer(run: Run, answer: str) -> str:
+    """The answer is empty."""
+    return ""
+
+
+@defect("answer", "CONTENT-5")
+def stack_trace_in_answer(run: Run, answer: str) -> str:
+    """The answer ends in a stack trace."""
+    return (
+        f"{answer}\nTraceback (most recent call last):\n"
+        '  File "/srv/chat/agent.py", line 212, in run\n    reply = await model.complete(messages)\n'
+        "KeyError: 'choices'"
+    )
+
+
+@defect("refusal", "REFUSAL-4")
+def oversize_dropped_silently(connection: Connection, refusal: Refusal) -> Refusal | None:
+    """A message that is too long vanishes without a word."""
+    return None if refusal.code == "TOO_LARGE" else refusal
+
+
+@defect("refusal", "REFUSAL-4")
+def unknown_type_acknowledged_as_ok(connection: Connection, refusal: Refusal) -> Refusal | None:
+    """A request that the server does not know is answered with “ok”."""
+    if refusal.code != "UNKNOWN_TYPE":
+        return refusal
+    return Refusal({"type": "ack", "status": "ok", "request_id": refusal.message["request_id"]})
+
+
+@defect("refusal", "REFUSAL-4")
+def bad_json_silence(connection: Connection, refusal: Refusal) -> Refusal | None:
+    """A garbled message vanishes without a word."""
+    return None if refusal.code == "BAD_JSON" else refusal

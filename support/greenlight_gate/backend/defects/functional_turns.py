@@ -1,0 +1,74 @@
+"""Defects in the turns that a conversation takes: what comes before it should, without need, or in another place."""
+
+from greenlight_gate.backend.clock import iso
+from greenlight_gate.backend.connection import Connection
+from greenlight_gate.backend.defects.registry import defect
+from greenlight_gate.backend.frames import COMPLETED, EXECUTING, FAILED, STARTED, TOOL_COMPLETED, Body, Outgoing
+from greenlight_gate.backend.runs import Run
+
+Events = list[Outgoing]
+
+
+@defect("draft", "LIFECYCLE-1")
+def thought_before_the_start(run: Run, event: Outgoing) -> Events:
+    """The assistant thinks first, and only then is work said to begin."""
+    if run.connection is None:
+        return [event]
+    notes = run.connection.notes
+    if event.kind == STARTED:
+        notes[f"start of {run.run_id}"] = event
+        return []
+    start = notes.pop(f"start of {run.run_id}", None)
+    return [event] if start is None else [event, _stamped_now(run, start)]
+
+
+@defect("draft", "LIFECYCLE-5")
+def parallel_tools_one_after_the_other(run: Run, event: Outgoing) -> Events:
+    """Of two tools that could work at once, the second is only shown when the first has finished."""
+    if run.connection is None:
+        return [event]
+    notes = run.connection.notes
+    if event.kind == EXECUTING and event.nth == 2 and not run.counts[TOOL_COMPLETED]:
+        notes[f"second tool of {run.run_id}"] = event
+        return []
+    held = notes.pop(f"second tool of {run.run_id}", None) if event.kind == TOOL_COMPLETED else None
+    return [event] if held is None else [event, _stamped_now(run, held)]
+
+
+@defect("draft", "SCENARIOS")
+def tool_for_small_talk(run: Run, event: Outgoing) -> Events:
+    """A greeting is answered with the help of a tool that nobody needs."""
+    if event.kind != COMPLETED or run.counts[EXECUTING] or run.parent is not None:
+        return [event]
+    call = {"tool_name": "calculator", "tool_call_id": f"call-of-{run.run_id}"}
+    begun = event.changed(type=EXECUTING, payload={**call, "parameters": {"expression": "1+1"}})
+    done = event.changed(type=TOOL_COMPLETED, payload={**call, "status": "ok", "result": "2", "execution_time_ms": 0.1})
+    return [begun, done, event]
+
+
+@defect("draft", "CONTENT-1")
+def failure_without_a_word(run: Run, event: Outgoing) -> Events:
+    """The assistant gives up, and does not say why."""
+    return [event.payload_without("error_message")] if event.kind == FAILED else [event]
+
+
+@defect("draft", "LIFECYCLE-2")
+def failure_that_is_also_an_answer(run: Run, event: Outgoing) -> Events:
+    """An answer that failed is announced as ready as well."""
+    if event.kind != FAILED:
+        return [event]
+    return [event.changed(type=COMPLETED, payload={"result": "Here you are.", "execution_time_ms": 1.0}), event]
+
+
+@defect("incoming", "IDENTITY-2")
+def every_turn_a_new_conversation(connection: Connection, message: Body) -> Body:
+    """Whoever goes on in a conversation is answered in another one, which knows nothing of it."""
+    payload = message.get("payload")
+    if message.get("type") != "start_agent" or not isinstance(payload, dict):
+        return message
+    return {**message, "payload": {key: value for key, value in payload.items() if key != "thread_id"}}
+
+
+def _stamped_now(run: Run, event: Outgoing) -> Outgoing:
+    # Only its place is wrong: time does not run backwards.
+    return event.changed(timestamp=iso(run.last_stamp_us))

@@ -1,0 +1,172 @@
+"""Defects of lines that are lost, of people who come back, and of doors that do not stay open."""
+
+import asyncio
+import struct
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from greenlight_gate.backend.connection import Connection
+from greenlight_gate.backend.defects.registry import also, defect
+from greenlight_gate.backend.frames import OPCODE_CLOSE, STARTED, THINKING, Body, Close, Frame, Outgoing, raw_frame
+from greenlight_gate.backend.runs import Run
+
+if TYPE_CHECKING:
+    from greenlight_gate.backend.hub import Hub
+    from greenlight_gate.backend.tokens import Attempt, Identity
+
+Events = list[Outgoing]
+_NOT_READY_S = 0.15
+_NOT_AGAIN_WITHIN_S = 1.0
+_LAST_WORDS_S = 0.005
+
+
+@defect("replay", "CONTINUITY-1")
+def events_lost_across_reconnect(connection: Connection, events: Events) -> Events:
+    """What happened while somebody was away is never shown to them."""
+    return []
+
+
+@defect("replay", "CONTINUITY-1", default=3.0, unit="events")
+def replay_buffer_drops_oldest(connection: Connection, events: Events, *, value: float) -> Events:
+    """Of what somebody missed, the oldest events are gone."""
+    return events[int(value) :]
+
+
+@defect("replay", "CONTINUITY-1")
+def resume_unknown_but_says_ok(connection: Connection, events: Events) -> Events:
+    """The conversation is said to be restored, and nothing of it ever comes again."""
+    return []
+
+
+@also("resume_unknown_but_says_ok", "delivery")
+def _not_its_own(connection: Connection, event: Outgoing) -> Events:
+    return [event] if event.root_run_id in connection.open_runs else []
+
+
+@defect("replay", "CONTINUITY-2")
+def replay_duplicates(connection: Connection, events: Events) -> Events:
+    """What somebody missed comes twice."""
+    return [event for event in events for _ in range(2)]
+
+
+@defect("replay", "CONTINUITY-2")
+def replay_out_of_order(connection: Connection, events: Events) -> Events:
+    """What somebody missed comes in the wrong order: the latest first."""
+    return events[::-1]
+
+
+@defect("accepted", "CONNECTION-1")
+async def closes_1011_at_start(connection: Connection) -> None:
+    """Whoever comes is let in and shown the door at once, with an internal error."""
+    connection.close(1011, "internal error")
+
+
+@defect("accepted", "CONNECTION-1")
+async def accepted_then_closed_1000(connection: Connection) -> None:
+    """Whoever comes is let in, and the connection is closed as if all were done."""
+    connection.close(1000)
+
+
+@defect("incoming", "CONNECTION-1", "LIFECYCLE-2")
+def events_before_ready_lost(connection: Connection, message: Body) -> Body | None:
+    """The backend says that it is ready before it is: who asks at once is not heard."""
+    began: float = connection.notes.setdefault("ready at", time.perf_counter() + _NOT_READY_S)
+    return None if message.get("type") == "start_agent" and time.perf_counter() < began else message
+
+
+@also("events_before_ready_lost", "accepted")
+async def _note_the_beginning(connection: Connection) -> None:
+    connection.notes["ready at"] = time.perf_counter() + _NOT_READY_S
+
+
+@defect("draft", "LIFECYCLE-2", "CONTINUITY-1")
+def dies_mid_run_without_a_word(run: Run, event: Outgoing) -> Events:
+    """In the middle of an answer the line breaks, and the work is lost."""
+    if run.root.counts[THINKING] and run.connection is not None and "dying" not in run.connection.notes:
+        run.connection.notes["dying"] = True
+        asyncio.get_running_loop().call_later(_LAST_WORDS_S, run.connection.protocol.abort)
+    return _until_the_first_thought(run, event)
+
+
+@defect("draft", "LIFECYCLE-2", "CONTINUITY-1")
+def hangs_mid_run_socket_open(run: Run, event: Outgoing) -> Events:
+    """In the middle of an answer the backend falls silent for good, and keeps the line open."""
+    return _until_the_first_thought(run, event)
+
+
+@defect("credentials", "CONNECTION-1", default=3.0, unit="visits")
+def reconnect_refused_after(
+    hub: "Hub", attempt: "Attempt", identity: "Identity | None", *, value: float
+) -> "Identity | None":
+    """Whoever has come a few times is not let in any more."""
+    if identity is None:
+        return None
+    visits: Counter[str] = hub.notes.setdefault("visits so far", Counter())
+    visits[identity.user_id] += 1
+    return identity if visits[identity.user_id] <= value else None
+
+
+@defect("credentials", "CONNECTION-1")
+def same_token_refused_within_1_s(hub: "Hub", attempt: "Attempt", identity: "Identity | None") -> "Identity | None":
+    """Whoever comes back at once, with the same pass, is taken for an impostor."""
+    if identity is None:
+        return None
+    shown: dict[str, float] = hub.notes.setdefault("passes shown at", {})
+    before, now = shown.get(identity.token_id), time.perf_counter()
+    if before is not None and now - before < _NOT_AGAIN_WITHIN_S:
+        return None
+    shown[identity.token_id] = now
+    return identity
+
+
+@defect("incoming", "CONTINUITY-1")
+def half_open_after_reconnect(connection: Connection, message: Body) -> Body | None:
+    """Whoever comes back is let in, and then never hears another word."""
+    if message.get("type") == "session_restore":
+        connection.notes["deaf and dumb"] = True
+    return None if "deaf and dumb" in connection.notes else message
+
+
+@also("half_open_after_reconnect", "delivery")
+def _says_nothing(connection: Connection, event: Outgoing) -> Events:
+    return [] if "deaf and dumb" in connection.notes else [event]
+
+
+@defect("accepted", "CONNECTION-3", "LIFECYCLE-2", default=2.0, unit="s")
+async def idle_cut_after(connection: Connection, *, value: float) -> None:
+    """Whoever says nothing for a while is cut off without a word."""
+    _wait_for_silence(connection, value)
+
+
+@also("idle_cut_after", "incoming")
+def _hear(connection: Connection, message: Body, *, value: float) -> Body:
+    _wait_for_silence(connection, value)
+    return message
+
+
+@also("idle_cut_after", "delivery")
+def _speak(connection: Connection, event: Outgoing, *, value: float) -> Events:
+    _wait_for_silence(connection, value)
+    return [event]
+
+
+@defect("closing", "CONNECTION-3", default=1006.0, unit="")
+def illegal_close_code(connection: Connection, frame: Frame, *, value: float) -> Frame:
+    """Connections are closed with a code that must never be sent."""
+    if not isinstance(frame, Close):
+        return frame
+    asyncio.get_running_loop().call_later(_LAST_WORDS_S, connection.protocol.hang_up)
+    return raw_frame(struct.pack("!H", int(value)) + frame.reason.encode()[:100], OPCODE_CLOSE)
+
+
+def _until_the_first_thought(run: Run, event: Outgoing) -> Events:
+    begun = event.kind == STARTED or (event.kind == THINKING and event.nth == 1 and run.parent is None)
+    return [event] if begun else []
+
+
+def _wait_for_silence(connection: Connection, after_s: float) -> None:
+    timer: asyncio.TimerHandle | None = connection.notes.get("until silence")
+    if timer is not None:
+        timer.cancel()
+    connection.notes["until silence"] = asyncio.get_running_loop().call_later(after_s, connection.protocol.abort)

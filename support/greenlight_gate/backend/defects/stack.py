@@ -1,0 +1,77 @@
+"""Defects that live between replicas, and in what they keep to be quick."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from greenlight_gate.backend.connection import Connection
+from greenlight_gate.backend.defects.registry import also, defect
+from greenlight_gate.backend.frames import Body, Outgoing
+from greenlight_gate.backend.runs import Run
+from greenlight_gate.backend.tokens import Attempt, Identity
+
+if TYPE_CHECKING:
+    from greenlight_gate.backend.bus import Subscriber
+    from greenlight_gate.backend.hub import Hub
+
+
+@defect("route", "LIFECYCLE-2", "CONTINUITY-1", "TIMELINESS-2")
+def fan_out_to_one_replica(hub: "Hub", event: Outgoing, recipients: "list[Subscriber]") -> "list[Subscriber]":
+    """Whoever is connected to another replica than the one that does the work hears nothing more of it."""
+    return [] if _from_elsewhere(hub, event) else recipients
+
+
+@defect("replay", "CONTINUITY-1")
+def resume_knows_only_its_replica(connection: Connection, events: list[Outgoing]) -> list[Outgoing]:
+    """Whoever comes back is shown only what happened on the replica that they come back to."""
+    here: set[str] = connection.hub.notes.get("runs of this replica", set())
+    return [event for event in events if event.run_id in here]
+
+
+@also("resume_knows_only_its_replica", "draft")
+def _note_the_run(run: Run, event: Outgoing) -> list[Outgoing]:
+    if run.connection is not None:
+        run.connection.hub.notes.setdefault("runs of this replica", set()).add(run.run_id)
+    return [event]
+
+
+@defect("route", "ISOLATION-1", "ISOLATION-2")
+def redis_channel_shared_by_all_users(
+    hub: "Hub", event: Outgoing, recipients: "list[Subscriber]"
+) -> "list[Subscriber]":
+    """What one person is answered on one replica, everybody on the other replica is shown."""
+    everybody = hub.connections.values() if _from_elsewhere(hub, event) else ()
+    return list(dict.fromkeys([*recipients, *everybody]))
+
+
+@defect("acting", "REFUSAL-2")
+def session_cache_keyed_by_thread_only(connection: Connection, message: Body, user_id: str) -> str:
+    """Whoever names a conversation that was lately used is taken for the person who used it."""
+    payload = message.get("payload")
+    thread = message.get("thread_id") or (payload.get("thread_id") if isinstance(payload, dict) else None)
+    cached: dict[Any, str] = connection.hub.notes.get("sessions", {})
+    return cached.get(thread, user_id) if isinstance(thread, str) else user_id
+
+
+@also("session_cache_keyed_by_thread_only", "draft")
+def _cache_the_session(run: Run, event: Outgoing) -> list[Outgoing]:
+    if run.connection is not None:
+        run.connection.hub.notes.setdefault("sessions", {})[run.thread_id] = run.user_id
+    return [event]
+
+
+@defect("credentials", "REFUSAL-1")
+def token_cache_ignores_expiry(hub: "Hub", attempt: Attempt, identity: Identity | None) -> Identity | None:
+    """A token that was good once opens the chat for ever."""
+    cached: dict[str, Identity] = hub.notes.setdefault("tokens", {})
+    if identity is not None:
+        cached[attempt.token] = identity
+    return identity if attempt.source == "query" else cached.get(attempt.token)
+
+
+@also("token_cache_ignores_expiry", "expiry")
+def _no_end_in_the_past(connection: Connection, expires_at: float | None) -> float | None:
+    return None if expires_at is not None and expires_at <= time.time() else expires_at
+
+
+def _from_elsewhere(hub: "Hub", event: Outgoing) -> bool:
+    return hub.runs.find(event.root_run_id) is None

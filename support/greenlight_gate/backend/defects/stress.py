@@ -1,0 +1,88 @@
+"""Defects that show when many people come, stay, go, and come again."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from greenlight_gate.backend.connection import Connection
+from greenlight_gate.backend.defects.registry import also, defect
+from greenlight_gate.backend.frames import STARTED, Outgoing
+from greenlight_gate.backend.runs import Run
+from greenlight_gate.backend.tokens import Attempt
+
+if TYPE_CHECKING:
+    from greenlight_gate.backend.hub import Hub
+
+_KB = 1_024
+_BUSY = 503
+
+
+@defect("handshake", "SUCCESS", "CONNECTION-1", default=20.0, unit="connections")
+async def connections_capped(hub: "Hub", attempt: Attempt, *, value: float) -> int | None:
+    """Whoever comes when some people are already there is turned away."""
+    return _BUSY if len(hub.connections) >= value else None
+
+
+@defect("handshake", "SUCCESS", "CONNECTION-1", default=50.0, unit="connections")
+async def refuses_after_churn(hub: "Hub", attempt: Attempt, *, value: float) -> int | None:
+    """After many people have come and gone, nobody is let in any more."""
+    hub.notes["doors opened"] = hub.notes.get("doors opened", 0) + 1
+    return _BUSY if hub.notes["doors opened"] > value else None
+
+
+@defect("draft", "SUCCESS", "LIFECYCLE-2", default=20.0, unit="runs")
+def drops_one_in(run: Run, event: Outgoing, *, value: float) -> list[Outgoing]:
+    """One answer in so many begins and never comes."""
+    if run.connection is None:
+        return [event]
+    notes = run.connection.hub.notes
+    if event.kind == STARTED and run.parent is None:
+        notes["runs begun"] = notes.get("runs begun", 0) + 1
+        if notes["runs begun"] % max(int(value), 1) == 0:
+            notes.setdefault("runs dropped", set()).add(event.root_run_id)
+        return [event]
+    return [] if event.root_run_id in notes.get("runs dropped", ()) else [event]
+
+
+@defect("ended", "MEMORY", default=64.0, unit="KB")
+async def memory_leak_per_run(run: Run, *, value: float) -> None:
+    """Each answer leaves something behind in the backend's memory."""
+    if run.connection is not None:
+        _leak(run.connection.hub, value)
+
+
+@defect("accepted", "MEMORY", default=256.0, unit="KB")
+async def memory_leak_per_connection(connection: Connection, *, value: float) -> None:
+    """Each person who has been there leaves something behind in the backend's memory."""
+    _leak(connection.hub, value)
+
+
+def _leak(hub: "Hub", kilobytes: float) -> None:
+    # Written to, or the system would not give it a page of memory.
+    hub.notes.setdefault("leaked", []).append(b"x" * int(kilobytes * _KB))
+
+
+@defect("accepted", "MEMORY")
+async def handler_leak(connection: Connection) -> None:
+    """The backend goes on to serve people who have left."""
+    connection.hub.notes.setdefault("handlers", []).append(connection)
+
+
+@also("handler_leak", "metrics")
+def _handlers_in_metrics(hub: "Hub", values: dict[str, float]) -> dict[str, float]:
+    return {**values, "chat_connections_open": float(len(hub.notes.get("handlers", ())))}
+
+
+@defect("accepted", "MEMORY")
+async def fd_leak(connection: Connection) -> None:
+    """Each person who has been there leaves a file open."""
+    file = Path("/dev/null").open("rb")  # noqa: SIM115, ASYNC230 -- this is the defect
+    connection.hub.notes.setdefault("files", []).append(file)
+
+
+@defect("wait", "LATENCY", "TIMELINESS-2")
+async def slow_client_stalls_others(run: Run, event: Outgoing) -> None:
+    """When somebody's line is slow, everybody else's answers stop until it takes more."""
+    if run.connection is None or event.kind == STARTED:
+        return
+    for connection in list(run.connection.hub.connections.values()):
+        await connection.protocol.writable.wait()

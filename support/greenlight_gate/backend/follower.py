@@ -1,0 +1,89 @@
+"""One conversation on its way to one connection that has restored it: in order, without gaps, each event once."""
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+from greenlight_gate.backend.frames import Outgoing
+from greenlight_gate.backend.store import StoredEvent
+
+if TYPE_CHECKING:
+    from greenlight_gate.backend.connection import Connection
+
+_BATCH = 100
+
+
+class Follower:
+    """Sends what happens in a thread after `seq`.
+
+    Live events are sent as they come, if they are the next ones. Whatever else is missing is read from the store, so it
+    does not matter on which replica it happened, nor what was lost on the way.
+    """
+
+    def __init__(self, connection: "Connection", thread_id: str, owner: str, seq: int) -> None:
+        self._connection = connection
+        self._thread_id = thread_id
+        self._owner = owner
+        self._seq = seq
+        self._behind = True
+        self._reading: asyncio.Task[None] | None = None
+        self._busy = False
+        self.replayed = 0
+
+    def take(self, event: Outgoing) -> None:
+        """Send a live event, or see to it that it comes in its turn."""
+        if event.seq <= self._seq:
+            return
+        if event.seq == self._seq + 1 and not self._busy:
+            self._seq = event.seq
+            self._connection.show(event)
+        else:
+            self.wake()
+
+    def wake(self) -> None:
+        """Look into the store for what may have been missed."""
+        self._behind = True
+        if not self._busy and (self._reading is None or self._reading.done()):
+            self._reading = asyncio.create_task(self.catch_up())
+
+    async def catch_up(self) -> None:
+        """Send all that the store has and the connection has not."""
+        self._busy = True
+        try:
+            while self._behind:
+                # First: what comes while the store is being read is looked for once more.
+                self._behind = False
+                while batch := await self._missed():
+                    self._seq = batch[-1].seq
+                    events = [_outgoing(self._thread_id, self._owner, stored) for stored in batch]
+                    for event in self._connection.hub.chain.replay(self._connection, events):
+                        self._connection.send_event(event)
+                        self.replayed += 1
+                    await asyncio.sleep(0)
+        finally:
+            self._busy = False
+
+    def stop(self) -> None:
+        """Send nothing more."""
+        if self._reading is not None:
+            self._reading.cancel()
+
+    async def _missed(self) -> list[StoredEvent]:
+        hub = self._connection.hub
+        return await hub.bus.recent(self._thread_id, self._seq, _BATCH) or await hub.store.events_after(
+            self._thread_id, self._seq, _BATCH
+        )
+
+
+def _outgoing(thread_id: str, user_id: str, stored: StoredEvent) -> Outgoing:
+    return Outgoing(
+        stored.kind,
+        stored.nth,
+        stored.run_id,
+        stored.run_id,
+        thread_id,
+        user_id,
+        json.loads(stored.text),
+        stored.seq,
+        stored.text,
+    )

@@ -1,0 +1,116 @@
+"""What all connections share."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from greenlight_gate.backend.agent import Agent
+from greenlight_gate.backend.bus import Bus, LocalBus, Subscriber
+from greenlight_gate.backend.connection import Connection
+from greenlight_gate.backend.defects.chain import Chain
+from greenlight_gate.backend.frames import Outgoing
+from greenlight_gate.backend.journal import Journal
+from greenlight_gate.backend.runs import RunDesk
+from greenlight_gate.backend.settings import Settings
+from greenlight_gate.backend.sqlite_store import SqliteStore
+from greenlight_gate.backend.store import Store
+from greenlight_gate.backend.tokens import Tokens
+
+# Often enough that one commit holds few events, and takes well below a millisecond.
+_COMMIT_AFTER_S = 0.005
+
+
+class Hub:
+    """The parts of one backend, put together. It is made inside the running event loop.
+
+    `connections` holds the open ones by id, oldest first. `notes` is room for defects, as a connection's are.
+    """
+
+    def __init__(self, settings: Settings, chain: Chain, data: Path) -> None:
+        self.settings = settings
+        self.chain = chain
+        self.connections: dict[str, Connection] = {}
+        self.notes: dict[str, Any] = {}
+        self.ready = False
+        self._stopping: set[asyncio.Task[None]] = set()
+        self.store: Store
+        self.bus: Bus
+        self.tokens: Tokens
+        self.watch: Watch | None = None
+        if settings.database_url or settings.redis_url or settings.auth_url:
+            # Only now: who has no use for them does not wait for their packages.
+            from greenlight_gate.backend.stack.parts import parts_of  # noqa: PLC0415
+
+            self.store, self.bus, self.tokens, self.watch = parts_of(self, data)
+        else:
+            self.store = SqliteStore(data / "chat.sqlite3", later)
+            self.bus = LocalBus(self.route)
+            self.tokens = Tokens(settings, self.store)
+        self.journal = Journal(self.store, self.bus, chain)
+        self.agent = Agent(settings, self.store, self.journal, chain)
+        self.runs = RunDesk(self)
+
+    async def start(self) -> None:
+        """Bring the stored threads to order, and be ready."""
+        await self.store.open()
+        await self.tokens.learn_keys("")
+        await self.runs.end_unfinished(self.settings.replica)
+        if self.watch is not None:
+            self.watch.start()
+        self.ready = True
+
+    async def quiet_down(self) -> None:
+        """End what is under way, while the connections can still be told."""
+        self.ready = False
+        await self.runs.stop_all("the server is going away")
+        for connection in list(self.connections.values()):
+            connection.close(1001, "the server is going away")
+
+    async def close(self) -> None:
+        """Let go of files and connections."""
+        if self.watch is not None:
+            self.watch.stop()
+        await self.bus.close()
+        await self.store.close()
+
+    def expire_token(self, token_id: str) -> None:
+        """Close the connections that came with this token."""
+        for connection in list(self.connections.values()):
+            if connection.identity.token_id == token_id:
+                connection.expire("you have signed out")
+
+    def heard(self, what: str, about: str) -> None:
+        """Do what another replica has announced."""
+        if what == "signed out":
+            self.expire_token(about)
+        elif what == "stop" and (run := self.runs.find(about)) is not None:
+            stopping = asyncio.create_task(self.runs.stop(run, "stopped by the user"))
+            self._stopping.add(stopping)
+            stopping.add_done_callback(self._stopping.discard)
+
+    def look_again(self, thread_id: str) -> None:
+        """Let those who follow this thread look for what they may have missed."""
+        for connection in list(self.connections.values()):
+            follower = connection.following.get(thread_id)
+            if follower is not None:
+                follower.wake()
+
+    def route(self, outgoing: Outgoing, recipients: list[Subscriber]) -> list[Subscriber]:
+        """Return who gets an event."""
+        return self.chain.route(self, outgoing, recipients)
+
+
+class Watch(Protocol):
+    """Looks after other replicas."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """End."""
+
+
+def later(commit: Callable[[], None]) -> asyncio.TimerHandle:
+    """Put a commit off for a moment, in which more may come."""
+    return asyncio.get_running_loop().call_later(_COMMIT_AFTER_S, commit)

@@ -1,0 +1,172 @@
+"""What a client says, and what is done about it."""
+
+import json
+import math
+from typing import Any
+
+from greenlight_gate.backend.bus import thread_topic
+from greenlight_gate.backend.clock import iso, now_us
+from greenlight_gate.backend.connection import Connection
+from greenlight_gate.backend.follower import Follower
+from greenlight_gate.backend.frames import Body
+
+_MAX_ID_CHARACTERS = 256
+_NOT_YOURS = "there is no such conversation or run of yours"
+
+
+class _BadRequestError(Exception):
+    """A message that is JSON but not one of ours; the text says what was required."""
+
+
+class Inbox:
+    """Reads the messages of one connection, one after the other."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._hub = connection.hub
+        self._handlers = {
+            "start_agent": self._start,
+            "stop_agent": self._stop,
+            "ping": self._ping,
+        }
+        if self._hub.settings.resume:
+            self._handlers["session_restore"] = self._restore
+
+    async def take(self, text: str) -> None:
+        """Act on one message; whatever is wrong with it is answered with an error."""
+        try:
+            message = parse(text)
+        except ValueError as error:
+            self._connection.refuse("BAD_JSON", f"this is not JSON: {error}")
+            return
+        request_id = message.get("request_id") if isinstance(message, dict) else None
+        if not _is_id(request_id):
+            request_id = None
+        try:
+            kind = _kind(message)
+            handler = self._handlers.get(kind)
+            if handler is None:
+                known = ", ".join(self._handlers)
+                self._connection.refuse("UNKNOWN_TYPE", f"{kind[:100]!r} is none of {known}", request_id)
+                return
+            kept = self._hub.chain.incoming(self._connection, message)
+            if kept is not None:
+                await handler(kept, request_id)
+        except _BadRequestError as error:
+            self._connection.refuse("BAD_REQUEST", str(error), request_id)
+
+    async def _start(self, message: Body, request_id: Any) -> None:
+        if not _is_id(message.get("request_id")):
+            raise _BadRequestError("request_id must be a text of at most 256 characters, a whole number or null")
+        payload = message.get("payload")
+        if not isinstance(payload, dict):
+            raise _BadRequestError("start_agent needs a payload object")
+        question, thread_id = payload.get("user_request"), payload.get("thread_id")
+        if not isinstance(question, str) or not question.strip():
+            raise _BadRequestError("payload.user_request must be a text that is not empty")
+        if thread_id is not None and not isinstance(thread_id, str):
+            raise _BadRequestError("payload.thread_id must be a text or null")
+        user_id = self._acting(message)
+        if thread_id is not None and not self._may(
+            "start", user_id, owner := await self._hub.store.owner_of(thread_id)
+        ):
+            self._not_theirs(owner, request_id)
+        elif len(self._connection.open_runs) >= self._hub.settings.max_open_runs:
+            limit = self._hub.settings.max_open_runs
+            self._connection.refuse("RATE_LIMITED", f"{limit} runs are under way: wait until one ends", request_id)
+        else:
+            thread_id = thread_id or await self._hub.store.create_thread(user_id)
+            await self._hub.runs.start(self._connection, user_id, question, request_id, thread_id)
+
+    async def _stop(self, message: Body, request_id: Any) -> None:
+        run_id = _text(message, "run_id")
+        run = self._hub.runs.find(run_id)
+        if run is None:
+            owner = await self._hub.store.owner_of_run(run_id)
+        else:
+            owner = None if run.ended else run.user_id
+        if owner is None or not self._may("stop", self._acting(message), owner):
+            self._not_theirs(owner, request_id)
+        elif run is not None:
+            await self._hub.runs.stop(run, "stopped by the user")
+        else:
+            # Another replica works on it.
+            self._hub.bus.announce("stop", run_id)
+
+    async def _ping(self, message: Body, request_id: Any) -> None:
+        del request_id
+        nonce = message.get("nonce")
+        if not isinstance(nonce, str | int | float | None) or (isinstance(nonce, float) and not math.isfinite(nonce)):
+            raise _BadRequestError("nonce must be a text or a number")
+        self._connection.send({"type": "pong", "nonce": nonce, "server_time": iso(now_us())})
+
+    async def _restore(self, message: Body, request_id: Any) -> None:
+        thread_id, last_seq = _text(message, "thread_id"), message.get("last_seq")
+        if not isinstance(last_seq, int) or isinstance(last_seq, bool) or last_seq < 0:
+            raise _BadRequestError("last_seq must be a whole number, 0 or more")
+        owner = await self._hub.store.owner_of(thread_id)
+        if owner is None or not self._may("restore", self._acting(message), owner):
+            self._not_theirs(owner, request_id)
+            return
+        follower = Follower(
+            self._connection, thread_id, owner, min(last_seq, await self._hub.store.last_seq(thread_id))
+        )
+        earlier = self._connection.following.get(thread_id)
+        if earlier is not None:
+            earlier.stop()
+        # From here on live events wait for their turn: they must not overtake the replay.
+        self._connection.following[thread_id] = follower
+        self._hub.bus.subscribe(thread_topic(thread_id), self._connection)
+        await follower.catch_up()
+        self._connection.send({"type": "session_restored", "thread_id": thread_id, "replayed": follower.replayed})
+
+    def _not_theirs(self, owner: str | None, request_id: Any) -> None:
+        code = "FORBIDDEN_THREAD" if owner is not None else self._hub.settings.variation.unknown
+        self._connection.refuse(code, _NOT_YOURS, request_id)
+
+    def _acting(self, message: Body) -> str:
+        return self._hub.chain.acting(self._connection, message, self._connection.user_id)
+
+    def _may(self, action: str, user_id: str, owner: str | None) -> bool:
+        return self._hub.chain.access(owner == user_id, action, user_id, owner) and owner is not None
+
+
+def parse(text: str) -> Any:
+    """Read JSON strictly: no NaN, no lone surrogates; raises ValueError."""
+    try:
+        value = json.loads(text, parse_constant=_no_constant)
+        _require_whole_characters(text, value)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    return value
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _require_whole_characters(text: str, value: Any) -> None:
+    if "\\ud" in text or "\\uD" in text:
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("it holds half of a surrogate pair") from None
+
+
+def _kind(message: Any) -> str:
+    if not isinstance(message, dict):
+        raise _BadRequestError("a message must be an object")
+    return _text(message, "type")
+
+
+def _text(message: Body, name: str) -> str:
+    value = message.get(name)
+    if not isinstance(value, str):
+        raise _BadRequestError(f"{name} must be a text")
+    return value
+
+
+def _is_id(value: object) -> bool:
+    if isinstance(value, str):
+        return len(value) <= _MAX_ID_CHARACTERS
+    return value is None or (isinstance(value, int) and not isinstance(value, bool))

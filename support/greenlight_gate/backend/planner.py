@@ -1,0 +1,142 @@
+"""What the assistant makes of a question: which tools to call, in which order, or what to say without one."""
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from greenlight_gate.backend import phrases
+
+# Questions may be long; what they ask for is looked for at their beginning, so that no pattern takes long.
+_READ_CHARACTERS = 1_000
+
+# A sum stands for itself: digits inside a word, a date or a code such as AB-12-34 are none.
+_ARITHMETIC = re.compile(
+    r"(?<![\w.-])(?!\d{4}-\d\d-\d\d)[(\s+-]{0,8}\d[\d.]*(?:[\s()]{0,8}(?:\*\*|[-+*/])[\s()+-]{0,8}\d[\d.]*){1,40}"
+    r"\s{0,8}\){0,8}(?![\w-])"
+)
+_WORDED_OPERATORS = (
+    (re.compile(r"(?<=\d)\s*(?:[x×·]|times|multiplied by)\s*(?=[\d(])", re.IGNORECASE), "*"),
+    (re.compile(r"(?<=\d)\s*(?:÷|divided by|over)\s*(?=[\d(])", re.IGNORECASE), "/"),
+    (re.compile(r"(?<=\d)\s*plus\s*(?=[\d(])", re.IGNORECASE), "+"),
+    (re.compile(r"(?<=\d)\s*(?:−|minus)\s*(?=[\d(])", re.IGNORECASE), "-"),
+    (re.compile(r"(?<=\d)\s*(?:\^|to the power of)\s*(?=[\d(])", re.IGNORECASE), "**"),
+)
+_AT_ONCE = re.compile(r"at the same time|at once|in parallel|simultaneously|side by side|concurrently", re.IGNORECASE)
+_GIVE_UP = re.compile(r"\bgive up\b", re.IGNORECASE)
+_HELPER = re.compile(
+    r"\b(?:helper|sub-?agent|assistant of yours)\b(?:\s+to)?\s*(?P<errand>.*)", re.IGNORECASE | re.DOTALL
+)
+_PREVIOUS = re.compile(r"\b(?:previous|former|last|earlier) question\b|\bwhat did i (?:just )?ask\b", re.IGNORECASE)
+_WEATHER = re.compile(r"\bweather\b(?:\s+(?:like\s+)?(?:on|in|at|for)\s+(?P<place>[^?!.,]{1,80}))?", re.IGNORECASE)
+_RESEARCH = re.compile(
+    r"\bresearch\b\s+(?:on\s+|into\s+|about\s+)?(?P<topic>[^?!.]{1,120}?)"
+    r"(?:\s+(?:thoroughly|carefully|properly|in depth|in detail))?\s*(?:[?!.]|$)",
+    re.IGNORECASE,
+)
+_REMEMBER = re.compile(
+    r"\b(?:remember|note down|make a note|take a note)\b(?:\s+that|:)?\s+(?P<note>.+)", re.IGNORECASE | re.DOTALL
+)
+_NOTES = re.compile(
+    r"\bmy (?:own |private |personal )?notes\b(?:\s+(?:have to\s+)?(?:say|tell(?: me)?|hold|contain|mention))?"
+    r"(?:\s+(?:about|on|for|regarding)\s+(?P<topic>[^?!.,;]{1,120}))?",
+    re.IGNORECASE,
+)
+_MINE = re.compile(
+    r"\b(?:what|where|who|when|which)(?:'s| is| was| are| were)\s+my (?P<topic>[^?!.,;]{1,120})", re.IGNORECASE
+)
+_WHO_ARE_YOU = re.compile(r"\bwho are you\b|\bwhat are you\b|\byour name\b|\bintroduce yourself\b", re.IGNORECASE)
+_HELLO = re.compile(r"\s*(?:good (?:morning|afternoon|evening|day)|hello|hi|hey)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One use of a tool."""
+
+    tool: str
+    parameters: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do. The calls of one stage run at the same time, the stages one after the other."""
+
+    thoughts: tuple[str, ...]
+    stages: tuple[tuple[Call, ...], ...] = ()
+    reply: str = ""
+    errand: str = ""
+    recalls: bool = False
+    gives_up: bool = False
+    thorough: bool = False
+
+
+def make_plan(question: str) -> Plan:
+    """Return what to do about a question; the first of these that fits decides."""
+    text = question[:_READ_CHARACTERS].strip()
+    if note := _REMEMBER.search(text):
+        call = Call("notes", {"action": "add", "text": note["note"].strip()})
+        return Plan(("This is worth a note.",), ((call,),))
+    if helper := _HELPER.search(text):
+        return Plan(("My helper can do this.",), errand=helper["errand"].strip() or "introduce yourself")
+    if _GIVE_UP.search(text):
+        return Plan(("I see no way to go on.",), gives_up=True)
+    if _PREVIOUS.search(text):
+        return Plan(("I look at what was asked here before.",), recalls=True)
+    if topic := _RESEARCH.search(text):
+        call = Call("research", {"topic": topic["topic"].strip()})
+        return Plan(phrases.FORETHOUGHTS, ((call,),), thorough=True)
+    return _with_tools(text) or _without_tools(text)
+
+
+def _with_tools(text: str) -> Plan | None:
+    found: list[tuple[int, Call]] = []
+    rest = text
+    for pattern, build in ((_WEATHER, _weather), (_NOTES, _search), (_MINE, _search)):
+        found.extend((match.start(), build(match)) for match in pattern.finditer(rest))
+        rest = pattern.sub(lambda match: " " * len(match[0]), rest)
+    # Sums come last, and read what the others left: digits in the topic of a note are no sum.
+    found += [(match.start(), _sum(match)) for match in _ARITHMETIC.finditer(_symbols(rest))]
+    calls = tuple(call for _, call in sorted(found, key=lambda item: item[0]))[:8]
+    if not calls:
+        return None
+    thought = f"For this I need {phrases.listed([call.tool for call in calls])}."
+    if _AT_ONCE.search(text):
+        return Plan((thought,), (calls,))
+    return Plan((thought,), tuple((call,) for call in calls))
+
+
+def _without_tools(text: str) -> Plan:
+    thought = ("I can answer this without a tool.",)
+    if _WHO_ARE_YOU.search(text):
+        return Plan(thought, reply=phrases.INTRODUCTION)
+    if _HELLO.match(text):
+        return Plan(thought, reply=phrases.HELLO)
+    return Plan(thought, reply=phrases.beyond_me(text))
+
+
+def _weather(match: re.Match[str]) -> Call:
+    return Call("weather", {"place": (match["place"] or "your place").strip()})
+
+
+def _search(match: re.Match[str]) -> Call:
+    return Call("notes", {"action": "search", "topic": (match["topic"] or "").strip()})
+
+
+def _sum(match: re.Match[str]) -> Call:
+    expression = " ".join(match[0].split()).strip(" .")
+    while expression.endswith(")") and expression.count(")") > expression.count("("):
+        expression = expression[:-1].rstrip()
+    while expression.startswith("(") and expression.count("(") > expression.count(")"):
+        expression = expression[1:].lstrip()
+    return Call("calculator", {"expression": expression})
+
+
+def _symbols(text: str) -> str:
+    for pattern, symbol in _WORDED_OPERATORS:
+        # The length is kept, so that positions still tell what was asked first.
+        text = pattern.sub(functools.partial(_centred, symbol), text)
+    return text
+
+
+def _centred(symbol: str, match: re.Match[str]) -> str:
+    return symbol.center(len(match[0]))

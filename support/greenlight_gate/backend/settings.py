@@ -1,0 +1,106 @@
+"""What the backend reads from its environment, checked once at the start."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from greenlight_gate.backend.variation import Variation
+
+API_VERSION = "2.1.0"
+SERVICE_NAME = "reference-chat"
+AUDIENCE = "chat"
+
+
+class SettingsError(Exception):
+    """The environment or the command line holds something that cannot be used; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The knobs of one backend process.
+
+    Units stand last in each name. `users` maps a name, which is also the user id, to its password.
+    `max_open_runs` bounds what one connection may have under way before it is answered RATE_LIMITED. Without `resume`
+    nobody can restore a conversation: what was not seen in time is lost, and the backend says so. `variation`: which of
+    all healthy ways it takes.
+    `replica` names this process among those that share `database_url` (SQLAlchemy's) and `redis_url`; `auth_url` is the
+    origin of the service that signs the tokens. Where these are empty, one process does all by itself.
+    """
+
+    jwt_secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
+    users: Mapping[str, str] = field(default_factory=dict, repr=False)
+    pace_s: float = 0.002
+    slow_tool_s: float = 0.5
+    heartbeat_s: float = 20.0
+    max_message_bytes: int = 65_536
+    token_ttl_s: int = 3_600
+    max_open_runs: int = 100
+    resume: bool = True
+    replica: str = ""
+    database_url: str = field(default="", repr=False)
+    redis_url: str = field(default="", repr=False)
+    auth_url: str = ""
+    variation: Variation = field(default_factory=Variation)
+
+
+def settings_from(environment: Mapping[str, str]) -> Settings:
+    """Read the `CHAT_*` variables.
+
+    Raises SettingsError when a number is not one or `CHAT_USERS` is not `name:password,name:password`.
+    """
+    secret = environment.get("CHAT_JWT_SECRET", "")
+    defaults = Settings(jwt_secret=secret) if secret else Settings()
+    settings = Settings(
+        jwt_secret=defaults.jwt_secret,
+        users=_users(environment.get("CHAT_USERS", "")),
+        pace_s=_number(environment, "CHAT_PACE_MS", defaults.pace_s * 1e3) / 1e3,
+        slow_tool_s=_number(environment, "CHAT_SLOW_TOOL_MS", defaults.slow_tool_s * 1e3) / 1e3,
+        heartbeat_s=_number(environment, "CHAT_HEARTBEAT_S", defaults.heartbeat_s),
+        resume=_switch(environment, "CHAT_RESUME", default=defaults.resume),
+        token_ttl_s=int(_number(environment, "CHAT_TOKEN_TTL_S", defaults.token_ttl_s)),
+        replica=environment.get("CHAT_REPLICA", ""),
+        database_url=environment.get("CHAT_DATABASE_URL", ""),
+        redis_url=environment.get("CHAT_REDIS_URL", ""),
+        auth_url=environment.get("CHAT_AUTH_URL", "").rstrip("/"),
+    )
+    return _varied(settings, environment.get("CHAT_VARY", ""))
+
+
+def _varied(settings: Settings, seed: str) -> Settings:
+    if not seed:
+        return settings
+    if not (seed.isascii() and seed.isdigit() and len(seed) < 10):
+        raise SettingsError(f"CHAT_VARY must be a whole number below 1,000,000,000, not {seed!r}")
+    variation = Variation.drawn(int(seed))
+    return replace(settings, variation=variation, heartbeat_s=variation.heartbeat_s or settings.heartbeat_s)
+
+
+def _users(text: str) -> dict[str, str]:
+    users: dict[str, str] = {}
+    for position, entry in enumerate(filter(None, (part.strip() for part in text.split(","))), start=1):
+        name, colon, password = entry.partition(":")
+        if not (name and colon and password):
+            # The entry itself is not shown: it may be a password whose name was forgotten.
+            raise SettingsError(f"CHAT_USERS must be name:password,name:password; entry {position} is not")
+        users[name] = password
+    return users
+
+
+def _switch(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = environment.get(name, "")
+    if text not in ("", "on", "off"):
+        raise SettingsError(f"{name} must be on or off, not {text!r}")
+    return default if not text else text == "on"
+
+
+def _number(environment: Mapping[str, str], name: str, default: float) -> float:
+    text = environment.get(name, "")
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        raise SettingsError(f"{name} must be a number, not {text!r}") from None
+    if not 0 <= value < 1e7:
+        raise SettingsError(f"{name} must lie between 0 and 10,000,000, not {text!r}")
+    return value

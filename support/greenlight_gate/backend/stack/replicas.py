@@ -1,0 +1,56 @@
+"""Replicas that look after each other: what a lost one has left open comes to a visible end."""
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from greenlight_gate.backend.stack.sql_store import SqlStore
+
+if TYPE_CHECKING:
+    from greenlight_gate.backend.hub import Hub
+
+_log = logging.getLogger(__name__)
+_EVERY_S = 0.5
+# So many times in a row a replica has to be seen without a sign of life. No clock is compared with another, and while
+# the database is away nobody is counted out.
+_SILENT_AT_MOST = 5
+
+
+class ReplicaWatch:
+    """Shows the others that this replica lives, and ends the runs of those that do not."""
+
+    def __init__(self, hub: "Hub", store: SqlStore) -> None:
+        self._hub = hub
+        self._store = store
+        self._seen: dict[str, tuple[int, int]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._watch())
+
+    def stop(self) -> None:
+        """End; the others will notice."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _watch(self) -> None:
+        me = self._hub.settings.replica
+        while True:
+            try:
+                for replica, beats in (await self._store.beat(me)).items():
+                    if replica != me and self._silent_for(replica, beats) == _SILENT_AT_MOST:
+                        _log.warning("replica %s is lost", replica)
+                        await self._hub.runs.end_unfinished(replica)
+            except (SQLAlchemyError, OSError) as error:
+                _log.warning("the database is away: %s", error)
+                self._seen.clear()
+            await asyncio.sleep(_EVERY_S)
+
+    def _silent_for(self, replica: str, beats: int) -> int:
+        known, silent = self._seen.get(replica, (beats, -1))
+        silent = silent + 1 if known == beats else 0
+        self._seen[replica] = (beats, silent)
+        return silent

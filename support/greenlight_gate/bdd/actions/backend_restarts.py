@@ -1,0 +1,74 @@
+"""Backend trouble: the backend that the suite has started is restarted, or killed, and comes back."""
+
+import asyncio
+from collections.abc import Callable
+
+from greenlight_gate.bdd.actions.network import Network, where
+from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.bdd.world.proxied_user import Line
+from greenlight_gate.bdd.world.world import World
+from greenlight_gate.client.resumable_session import LosableSession
+from greenlight_gate.events import EventKind
+from greenlight_gate.session.embedded_backend import BackendFailed, OwnBackend
+from greenlight_gate.session.loop_thread import SuiteFault, together
+from greenlight_gate.trace import KILL, RESTART
+
+_QUIET_S = 10.0
+_AWAY_S = 20.0
+
+
+class Trouble:
+    """Takes the backend away from the people of one scenario, and gives it back."""
+
+    def __init__(self, world: World, network: Network) -> None:
+        self.world = world
+        self.network = network
+
+    @property
+    def backend(self) -> OwnBackend:
+        """The backend of the suite. Raises NotExercised where it is not ours to restart."""
+        if self.world.suite.own_backend is None:
+            raise NotExercised(f"{self.world.suite.target.name} was not started by the suite, and is not ours to end")
+        return self.world.suite.own_backend
+
+    def take_away(self, *, kill: bool) -> None:
+        """Restarts the backend (SIGTERM), or kills it (SIGKILL), once a tool is at work.
+
+        Meanwhile people try to come back; when this returns, they and the backend are there again.
+        """
+        self.network.until(self.world.asking(), EventKind.TOOL_EXECUTING)
+        self.world.call(self._take_away(self.backend, KILL if kill else RESTART))
+
+    async def _take_away(self, backend: OwnBackend, way: str) -> None:
+        await others_are_done(self.world)
+        lines = [line for lines in self.network.lines.values() for line in lines]
+        for line in lines:
+            line.session.cut(way, where(line.session.heard.questions))
+            line.prepare_try = self._prepared(backend, way)
+        try:
+            await asyncio.to_thread(backend.stop, kill=way == KILL)
+            await together([self._start(backend), *(self._return(line) for line in lines)])
+        except BackendFailed as error:
+            raise SuiteFault(f"the backend did not come back: {error}") from error
+
+    async def _start(self, backend: OwnBackend) -> None:
+        await asyncio.to_thread(backend.start)
+        await backend.wait_until_up(self.world.suite.target)
+
+    async def _return(self, line: Line) -> None:
+        await line.session.wait_closed(_QUIET_S)
+        await self.network.return_on(line, patience_s=_AWAY_S)
+
+    def _prepared(self, backend: OwnBackend, way: str) -> Callable[[LosableSession], None]:
+        def prepare(session: LosableSession) -> None:
+            if backend.is_away:
+                session.cut(way, "while it is away")
+
+        return prepare
+
+
+async def others_are_done(world: World) -> None:
+    """Waits for earlier scenarios, which may still listen for what comes late, and must not lose their lines."""
+    async with asyncio.timeout(_QUIET_S):
+        while world.suite.worlds != {world}:  # noqa: ASYNC110 -- worlds end in many ways
+            await asyncio.sleep(0.01)

@@ -1,0 +1,118 @@
+"""Hostile input: what apps should not send and strangers should not do, and what becomes of it and of others."""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+
+from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.bdd.world.world import Answered, World
+from greenlight_gate.client.abuse import half_open_handshakes
+from greenlight_gate.client.refused_session import send_invalid
+from greenlight_gate.client.session import Session
+
+_PINGS = 1_000
+_STRANGERS = 1_000
+_DEEP = 10_000
+_MEGABYTE = 1_048_576
+_TEN_MEGABYTES = 10_000_000
+_MOST_SENT = 64 * _MEGABYTE
+
+Message = str | bytes
+
+
+def _without_parts(world: World) -> Message:
+    whole = world.frame("start", request="bare", prompt="What is", thread=None)
+    try:
+        frame = json.loads(whole)
+    except ValueError:
+        return whole[:2]  # another form than JSON, such as Socket.IO's: its kind is at the beginning
+    if not isinstance(frame, dict):
+        return json.dumps(frame[:1])
+    first = next(iter(frame))
+    return json.dumps({first: frame[first]})
+
+
+def _half(world: World) -> Message:
+    whole = world.frame("start", request="half", prompt="What is", thread=None)
+    return whole[: len(whole) // 2]
+
+
+def _control_characters(world: World) -> Message:
+    whole = world.frame("start", request="control", prompt="What is", thread=None)
+    return whole.replace("What is", "".join(map(chr, range(32))))
+
+
+# Each is called what a person would call it. Bytes that are sent as text are marked by their name.
+MESSAGES: dict[str, Callable[[World], Message]] = {
+    "half a message": _half,
+    "a message of no known kind": lambda world: '{"type": "greenlight_unknown", "request_id": "unknown-1"}',
+    "a message without its parts": _without_parts,
+    "a question without words": lambda world: world.frame("start", request="wordless", prompt=None, thread=None),
+    "a number for a question": lambda world: world.frame("start", request="number", prompt=17, thread=None),
+    "a list for a message": lambda world: "[1, 2, 3]",
+    "a message nested ten thousand times": lambda world: '{"type": ' + "[" * _DEEP + "]" * _DEEP + "}",
+    "control characters": _control_characters,
+    "bytes that are no text": lambda world: bytes(range(256)),
+    "text that is no UTF-8": lambda world: b'{"type": "ping", "nonce": "\xff\xfe"}',
+    "ten megabytes": lambda world: world.frame("start", request="large", prompt="x" * _TEN_MEGABYTES, thread=None),
+}
+_SENT_AS_TEXT = "text that is no UTF-8"
+_ONE_BYTE_TOO_MANY = "one byte more than is allowed"
+MESSAGE_NAMES = (*MESSAGES, _ONE_BYTE_TOO_MANY)
+
+
+class Hostility:
+    """The hostile things of one scenario, and what each of them got for it."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def send(self, *messages: tuple[str, str]) -> None:
+        """(person, name of a message) each, all sent at the same moment, and waits for what becomes of them."""
+        self._send_all([(self.world.window(person), name) for person, name in messages])
+
+    def send_from_others(self, names: Sequence[str]) -> None:
+        """The same from people who come for it, each message from a window of its own."""
+        world = self.world
+        here = len(world.sessions)
+        here_already = {world.persona(person) for person in world.sessions}
+        people = world.people_up_to(here + len(names), at_least=here + 1)
+        others = [person for person in people if world.persona(person) not in here_already]
+        senders = [others[number % len(others)] for number in range(len(names))]
+        world.connect_all(senders)
+        windows = {person: iter(world.sessions[person]) for person in set(senders)}
+        self._send_all([(next(windows[person]), name) for person, name in zip(senders, names, strict=True)])
+
+    def _send_all(self, messages: Sequence[tuple[Session, str]]) -> None:
+        self.world.need("errors")
+        # Made before they are sent: on the loop, it would keep what others are shown from being stamped.
+        made = [(session, name, self._made(session, name)) for session, name in messages]
+        self.world.answered_to += self.world.call(self._at_once(made))
+
+    async def _at_once(self, messages: Sequence[tuple[Session, str, Message]]) -> list[Answered]:
+        return await asyncio.gather(*(self._send(*message) for message in messages))
+
+    def _made(self, session: Session, name: str) -> Message:
+        return self._too_large(session) if name == _ONE_BYTE_TOO_MANY else MESSAGES[name](self.world)
+
+    async def _send(self, session: Session, name: str, data: Message) -> Answered:
+        told = await send_invalid(session, data, as_text=name == _SENT_AS_TEXT)
+        return Answered(session, name, told)
+
+    def _too_large(self, session: Session) -> str:
+        most = session.heard.announced("max_message_bytes", _MEGABYTE)
+        if not 0 < most <= _MOST_SENT:
+            raise NotExercised(f"{self.world.suite.target.name} announces that it takes messages of {most} bytes")
+        empty = len(self.world.frame("start", request="large", prompt="", thread=None))
+        return self.world.frame("start", request="large", prompt="x" * (most + 1 - empty), thread=None)
+
+    def flood_with_pings(self, person: str) -> None:
+        """A person's app sends pings of the WebSocket protocol (RFC 6455 section 5.5.2) as fast as it can."""
+        self.world.call(self.world.window(person).flood(_PINGS))
+
+    def crowd_the_door(self) -> None:
+        """Strangers begin to connect and never finish, until the scenario ends."""
+        target = self.world.suite.target
+        if not target.limits.allow_stress:
+            raise NotExercised(f"{target.name} does not allow stress (limits.allow_stress)")
+        self.world.hold(half_open_handshakes(target, _STRANGERS))

@@ -1,0 +1,278 @@
+"""Many people in a scenario: they come through the load engine, and every event of each of them is checked."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import allure
+import msgspec
+from behave.runner import Context
+
+from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.bdd.world.world import World
+from greenlight_gate.load.director import Conductor, State
+from greenlight_gate.load.executors import here
+from greenlight_gate.load.plan import Guest
+from greenlight_gate.measure.latency import Summary as Figures
+from greenlight_gate.measure.load_result import Offence, Summary, figures
+from greenlight_gate.probes import Probes, probes_for
+from greenlight_gate.session.load_users import guests_of, plan_of
+from greenlight_gate.targets.settings import Misconfigured
+from greenlight_gate.verdict.criteria import Loaded
+from greenlight_gate.verdict.memory_trend import Sample, Verdictlet, Watched, judge_watch
+
+log = logging.getLogger("greenlight")
+
+# A measurement during which the generator itself was too busy proves nothing, and is taken again.
+_ATTEMPTS = 3
+_GUESTS_S = 60.0
+_PROBE_EVERY_S = 0.5
+_SETTLE_S = 2.0
+# People ask once a second, or as often as answers that take long allow.
+_INTERVAL_S = 1.0
+_ANSWERS_IN_AN_INTERVAL = 2.0
+_LONGEST_S = 60.0
+
+
+class Crowd:
+    """The people of one scenario beside those with names, and what came of their talking.
+
+    `loads` are the results by label, in order. Whatever the rules found in one, and no allowance covers, is raised as
+    an AssertionError once it is over.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.suite = world.suite
+        self.size = 0
+        self.loads: dict[str, Summary] = {}
+        self.watches: list[Watched] = []
+        self.pause_s = _INTERVAL_S
+        self._count = 0
+        self._fetched: dict[tuple[int, tuple[str, ...]], tuple[Guest, ...]] = {}
+
+    @property
+    def scale(self) -> int:
+        """How many people stress is made of."""
+        return self.suite.plan.scale
+
+    def gather(self, count: int, *, stress: bool = False) -> None:
+        """So many people will take part. Raises NotExercised where the target does not allow it."""
+        target = self.suite.target
+        if stress and not target.limits.allow_stress:
+            raise NotExercised(f"{target.name} does not allow stress (limits.allow_stress)")
+        if count > target.limits.max_connections:
+            raise NotExercised(f"{target.name} allows {target.limits.max_connections} connections at a time")
+        self.world.need("with_tool")
+        self.size = count
+
+    # Talking --------------------------------------------------------------------------------------------------
+
+    def talk(
+        self, label: str, *, people: int | None = None, prompts: Sequence[str] = ("with_tool",), again_from: int = 0,
+        fast: bool = False, watch: Callable[[State], None] | None = None, **plan: Any,
+    ) -> Summary:  # fmt: skip
+        """Lets people talk as `plan` says (see `greenlight_gate.load.plan.Plan`), and keeps the result as evidence.
+
+        `fast`: how fast it was is going to be judged, so that it is done again if the generator was too busy itself.
+        """
+        self.world.need(*prompts)
+        guests = self._guests(self.size if people is None else people, tuple(prompts), again_from)
+        for attempt in range(1, _ATTEMPTS + 1):
+            with here() as (executors, desk):
+                summary = Conductor(plan_of(self.suite, guests, **plan), executors, desk, watch).run()
+            self.suite.patience.hung.update(summary.hung_tools)
+            again = fast and bool(summary.saturated) and attempt < _ATTEMPTS and not summary.interrupted
+            self._keep(label, summary, fast=fast, discarded=again)
+            if not again:
+                break
+            log.info("'%s' is taken again: the generator was %s", label, summary.saturated)
+        self.loads[label] = summary
+        convicting = [offence.finding for offence in summary.convicting()]
+        if convicting:
+            raise AssertionError("\n".join(map(str, convicting)))
+        return summary
+
+    def in_turn(self, label: str, people: int) -> Summary:
+        """Each person asks once in an interval, at a rate that does not wait for the answers."""
+        seconds = min(2.5 * self.pause_s, _LONGEST_S)
+        return self.talk(
+            label, people=people, fast=True, arrival="open", rate=people / self.pause_s, duration_s=seconds
+        )
+
+    def find_pace(self) -> None:
+        """How often a person can ask: by how long an answer takes when nobody else is there."""
+        alone = figures(self.talk("alone, to find the pace", people=1, runs_each=2).whole)
+        answer_s = alone.p50_ms / 1e3 if alone is not None else 0.0
+        self.pause_s = max(_INTERVAL_S, _ANSWERS_IN_AN_INTERVAL * answer_s)
+
+    def _guests(self, count: int, prompts: tuple[str, ...], again_from: int) -> tuple[Guest, ...]:
+        if (count, prompts) not in self._fetched:
+            try:
+                made = self.suite.loop.call(
+                    guests_of(self.suite, count, prompts, again_from, seconds=self.suite.plan.soak_s), _GUESTS_S
+                )
+            except Misconfigured as error:
+                raise NotExercised(str(error)) from error
+            self._fetched[count, prompts] = made
+        return self._fetched[count, prompts]
+
+    def _keep(self, label: str, summary: Summary, *, fast: bool, discarded: bool) -> None:
+        world, redact = self.world, self.suite.access.redact_bytes
+        self._count += 1
+        self.world.heard_beside += summary.messages
+        summary.offences = msgspec.json.decode(redact(msgspec.json.encode(summary.offences)), type=list[Offence])
+        summary.traces = {name: redact(trace) for name, trace in summary.traces.items()}
+        category = world.key.partition("/")[0]
+        name = f"{Path(world.trace).stem}-{self._count}"
+        self.suite.evidence.loaded(name, Loaded(world.key, category, label, summary, fast, discarded))
+        allure.attach(as_text(summary), name=label, attachment_type=allure.attachment_type.TEXT)
+        log.info("'%s': %s runs, %s events, %s findings", label, summary.runs, summary.events, summary.findings)
+        if summary.interrupted:
+            raise KeyboardInterrupt
+
+    # Watching -------------------------------------------------------------------------------------------------
+
+    def soak(self, people: int, think_s: float) -> None:
+        """Lets people talk for as long as the memory is to be watched."""
+        self.world.need("memory_probe")
+        seconds, probes, samples = self.suite.plan.soak_s, self._probes(), list[Sample]()
+
+        def watch(state: State) -> None:
+            now = time.monotonic()
+            if state.began_at is None or now < state.began_at or (samples and now - samples[-1].at < _PROBE_EVERY_S):
+                return
+            sample = probes.look(now, state.total("runs"))
+            if sample is not None:
+                samples.append(sample)
+
+        try:
+            self.talk(
+                f"{people} people for {seconds:g} s", people=people, watch=watch, duration_s=seconds, think_s=think_s
+            )
+        finally:
+            self._watched("soak", "run", probes, samples)
+
+    def churn(self, rounds: int) -> None:
+        """Lets everybody come and leave again and again, and looks at what is left behind each time."""
+        self.world.need("memory_probe")
+        probes, samples, came = self._probes(), list[Sample](), 0
+        first, settles = probes.look(time.monotonic()), True
+        samples += [first] if first is not None else []
+        try:
+            for number in range(1, rounds + 1):
+                came += self.talk(f"coming and leaving, round {number}", runs_each=0).connections_made
+                # Whoever has not gone within the time after one round is waited for again after the last one.
+                patience_s = _SETTLE_S if settles or number == rounds else _SETTLE_S / 10
+                settled = self._settled(probes, first, came, patience_s)
+                settles = settles and _has_gone(settled, first)
+                samples += [settled] if settled is not None else []
+        finally:
+            self._watched("churn", "connection", probes, samples)
+
+    @staticmethod
+    def _settled(probes: Probes, first: Sample | None, came: int, patience_s: float) -> Sample | None:
+        """A look once all have left, as far as the backend says so within a moment."""
+        deadline = time.monotonic() + patience_s
+        while True:
+            sample = probes.look(time.monotonic(), came)
+            if _has_gone(sample, first) or time.monotonic() > deadline:
+                return sample
+            time.sleep(0.02)
+
+    def _probes(self) -> Probes:
+        return probes_for(self.suite.target, self.suite.backend_pids())
+
+    def _watched(self, kind: str, unit: str, probes: Probes, samples: list[Sample]) -> None:
+        watched = Watched(
+            scenario=self.world.key, kind=kind, unit=unit, by=probes.by, samples=tuple(samples), reason=probes.reason
+        )
+        self.watches.append(watched)
+        self.suite.evidence.watch(f"{Path(self.world.trace).stem}-{kind}", watched)
+
+    # What can be told -----------------------------------------------------------------------------------------
+
+    def latest(self) -> Summary:
+        """The result of the latest talk."""
+        return next(reversed(self.loads.values()))
+
+    def judged_memory(self) -> list[Verdictlet]:
+        """What the probes' samples mean."""
+        return [judge_watch(each, self.suite.target.thresholds.memory_mb_growth) for each in self.watches]
+
+    def too_slow(self, label: str | None = None) -> list[str]:
+        """In what a talk was slower than the target promises; nothing, where the generator was too busy to tell."""
+        summary = self.latest() if label is None else self.loads[label]
+        if summary.saturated:
+            return []  # LATENCY is inconclusive then
+        thresholds = self.suite.target.thresholds
+        found = []
+        for name, encoded in summary.latency.items():
+            seen = figures(encoded)
+            if seen is None:
+                continue
+            for what, ms, most in (
+                ("on average", seen.avg_ms, thresholds.latency_ms_avg),
+                ("at p95", seen.p95_ms, thresholds.latency_ms_p95),
+                ("at p99", seen.p99_ms, thresholds.latency_ms_p99),
+            ):
+                if most is not None and ms > most:
+                    found.append(f"{name} took {ms:.1f} ms {what}, {most:g} ms are promised")
+        return found
+
+    def slower_than(self, few: str, many: str, times: float) -> list[str]:
+        """In what many people were served slower than few, by more than so many times and than is promised anyway."""
+        if self.loads[few].saturated or self.loads[many].saturated:
+            return []
+        thresholds, found = self.suite.target.thresholds, []
+        promised = thresholds.latency_ms_p95 or thresholds.latency_ms_avg
+        for name, encoded in self.loads[many].latency.items():
+            before, after = figures(self.loads[few].latency.get(name)), figures(encoded)
+            if before is None or after is None:
+                continue
+            if after.p95_ms > max(times * before.p95_ms, promised):
+                found.append(f"{name} at p95: {before.p95_ms:.1f} ms for '{few}', {after.p95_ms:.1f} ms for '{many}'")
+        return found
+
+    def kept_up(self, people: int) -> float:
+        """Answers a second of the latest talk, as a share of the questions a second that people came with."""
+        summary = self.latest()
+        return (summary.runs / summary.seconds) / (people / self.pause_s) if summary.seconds else 0.0
+
+
+def _has_gone(sample: Sample | None, first: Sample | None) -> bool:
+    """Whether nobody more is connected than at first, as far as that is known."""
+    before = first.connections if first is not None else None
+    return sample is None or before is None or sample.connections is None or sample.connections <= before
+
+
+def crowd_of(context: Context) -> Crowd:
+    """The crowd of the scenario that is running."""
+    world: World = context.world
+    crowd: Crowd | None = getattr(context, "crowd", None)
+    if crowd is None or crowd.world is not world:
+        crowd = context.crowd = Crowd(world)
+    return crowd
+
+
+def as_text(summary: Summary) -> str:
+    """A result as lines for people: counts, percentiles, findings."""
+    rows = [
+        f"people {summary.connections_made} of {summary.people}, asked {summary.asked}, answered {summary.runs}, "
+        f"dropped {summary.dropped}, events {summary.events}, success {summary.success_percent:.2f} %",
+        f"generator {summary.busy:.0%} busy, {summary.lag_ms_p99:.1f} ms late at p99, {summary.peak_rss_mb:.0f} MB",
+    ]
+    shown = {
+        "first sign of life": summary.raw, "  from when it was due": summary.corrected, "delivery": summary.delivery,
+        "whole answer": summary.whole, "longest silence": summary.silence, "connecting": summary.connect,
+    }  # fmt: skip
+    for name, encoded in shown.items():
+        found: Figures | None = figures(encoded)
+        if found is not None:
+            rows.append(
+                f"{name:<24}avg {found.avg_ms:8.1f}  p50 {found.p50_ms:8.1f}  p95 {found.p95_ms:8.1f}  "
+                f"p99 {found.p99_ms:8.1f}  max {found.max_ms:8.1f} ms  of {found.samples}"
+            )
+    return "\n".join([*rows, *(str(offence.finding) for offence in summary.offences)])

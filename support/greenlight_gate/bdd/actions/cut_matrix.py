@@ -1,0 +1,172 @@
+"""The cut-point matrix: one answer, cut at every event and inside each, in every way, and what became of each cut.
+
+Each cut is a conversation of its own, with a trace of its own, so that many can be played at the same time.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.bdd.world.proxied_user import Line, Way
+from greenlight_gate.bdd.world.world import World
+from greenlight_gate.client.endings import NotConnected
+from greenlight_gate.client.recorder import Recorder
+from greenlight_gate.client.request import Question
+from greenlight_gate.client.resumable_session import LosableSession
+from greenlight_gate.events import Event
+from greenlight_gate.evidence.cut_matrix import Became, CutCell, cut_cells
+from greenlight_gate.targets.sections import Persona
+
+_AT_ONCE = 24
+# The old and the new line of a person are open at the same time where the old one is dead and nobody knows.
+_LINES_EACH = 2
+
+
+class Place(NamedTuple):
+    """Where a line is cut: after so many events of the answer, or in the middle of the next one."""
+
+    after: int
+    inside: bool
+    where: str
+
+
+def places(events: Sequence[Event]) -> list[Place]:
+    """Every place at which this answer can be cut: 2 n + 1 for n events."""
+    found = [Place(0, False, f"before event 1 ({events[0].kind})")]
+    for number, event in enumerate(events, 1):
+        found.append(Place(number - 1, True, f"inside event {number} ({event.kind})"))
+        found.append(Place(number, False, f"after event {number} ({event.kind})"))
+    return found
+
+
+class CutMatrix:
+    """Plays all the cuts of one scenario."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.suite = world.suite
+        self.prompt = ""
+        self.events: Sequence[Event] = ()
+
+    def rehearse(self, prompt: str) -> None:
+        """Sees the answer to a prompt once, as it is without a cut."""
+        world = self.world
+        world.need(prompt)
+        person = world.people(1)[0]
+        world.connect(person)
+        rehearsal = world.ask(person, prompt)
+        world.wait(rehearsal)
+        if not rehearsal.has_end:
+            raise AssertionError(f"{rehearsal.text!r} was not answered: there is nothing to cut")
+        self.prompt, self.events = prompt, rehearsal.events
+
+    def play(self) -> None:
+        """Cuts that answer at every place, in every way. What is wrong becomes findings of each cut.
+
+        Raises NotExercised, once all has been played, where the target cannot resume: then only what it can promise
+        all the same was tried.
+        """
+        self.world.call(self._play_all(self.prompt, self.events))
+        if not self.world.findings:
+            self.world.need("resume")
+
+    def broken(self) -> list[str]:
+        """The cuts after which the answer was not whole, with the rules that objected."""
+        return [
+            f"{cell.way} {cell.where}: {', '.join(cell.rules)}"
+            for cell in cut_cells_of(self.world)
+            if cell.became is Became.BROKEN
+        ]
+
+    async def _play_all(self, prompt: str, events: Sequence[Event]) -> None:
+        target = self.suite.target
+        people = target.people(min(_AT_ONCE, max(1, (target.limits.max_connections - 1) // _LINES_EACH)))
+        if target.limits.max_connections <= _LINES_EACH:
+            raise NotExercised(f"{target.name} allows {target.limits.max_connections} connections at a time")
+        free: asyncio.Queue[Persona] = asyncio.Queue()
+        for persona in people:
+            free.put_nowait(persona)
+        cuts = [(place, way) for place in places(events) for way in Way]
+        recorders = [self._recorder(f"{way} {place.where}") for place, way in cuts]
+
+        async def cell(recorder: Recorder, place: Place, way: Way) -> None:
+            persona = await free.get()
+            try:
+                await _Cell(self, persona, recorder).play(prompt, place, way)
+            finally:
+                recorder.finish()
+                free.put_nowait(persona)
+
+        results = await asyncio.gather(
+            *(cell(recorder, *cut) for recorder, cut in zip(recorders, cuts, strict=True)), return_exceptions=True
+        )
+        for result in results:
+            # Whoever was not let in has a finding already.
+            if isinstance(result, BaseException) and not isinstance(result, NotConnected):
+                raise result
+
+    def _recorder(self, name: str) -> Recorder:
+        """A recorder for one more conversation, which is judged by itself."""
+        suite, beside = self.suite, self.world.beside
+        path = suite.evidence.folder / f"{self.world.trace.removesuffix('.jsonl')}.{len(beside) + 1}.jsonl"
+        beside.append(Recorder(name, path, suite.profile, suite.target.budgets, suite.access.redact_bytes))
+        return beside[-1]
+
+
+def cut_cells_of(world: World) -> list[CutCell]:
+    """What became of each answer whose line was cut at an exact place."""
+    can_resume = world.suite.target.lacks("resume") is None
+    return [cell for each in world.beside for cell in cut_cells(each.checker, can_resume=can_resume)]
+
+
+class _Cell:
+    """One cut: a person asks, loses the line at the place, comes back, and sees the answer to its end."""
+
+    def __init__(self, matrix: CutMatrix, persona: Persona, recorder: Recorder) -> None:
+        self.suite = matrix.suite
+        self.persona = persona
+        self.recorder = recorder
+        self.line = Line(self.suite, persona, self._new_session)
+
+    def _new_session(self) -> LosableSession:
+        return self.suite.new_session(LosableSession, self.persona.name, self.persona, self.recorder)
+
+    async def play(self, prompt: str, place: Place, way: Way) -> None:
+        line = self.line
+        try:
+            await line.open()
+            # The conversation has to be known before an answer in it is cut at its very beginning.
+            first = await self._ask(self.suite.first_prompt, None)
+            await line.session.wait_end(first)
+            line.hold()
+            question = await self._ask(prompt, first.thread)
+            if await line.let_through(question, place.after):
+                await line.cut(way, place.where, after=place.after, inside=place.inside)
+                await self._come_back(prompt, question)
+            else:
+                line.gate.open()
+                await line.session.wait_end(question)
+            await line.session.flush()
+            await line.session.close()
+        finally:
+            await line.put_away()
+
+    async def _come_back(self, prompt: str, question: Question) -> None:
+        session = await self.line.come_back()
+        if self.suite.target.lacks("resume") is None:
+            await self.line.restore(question)
+            await session.wait_end(question)
+        else:
+            # What can be promised without resume: a new question works, and nothing of the old one is taken for it.
+            session.heard.questions.clear()
+            again = await self._ask(prompt, None)
+            await session.wait_end(again)
+
+    async def _ask(self, prompt: str, thread: str | None) -> Question:
+        target, canary = self.suite.target, self.suite.canary(self.persona)
+        question = await self.line.session.ask(
+            target.question(prompt, canary), target.expectation(prompt, canary), thread
+        )
+        question.thread = thread
+        return question

@@ -1,0 +1,87 @@
+"""Liveness: lines that are dead and do not look it, people who read slowly, and who notices."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from greenlight_gate.bdd.actions.network import Network
+from greenlight_gate.bdd.world.proxied_user import Way
+from greenlight_gate.bdd.world.world import World
+from greenlight_gate.client.request import Question
+from greenlight_gate.faults.bandwidth import Bandwidth
+from greenlight_gate.faults.fault import Direction
+
+_SLOW_BYTES_PER_S = 1_000
+_TINY_WINDOW_BYTES = 1_024
+_WIDE_WINDOW_BYTES = 1_048_576
+_MANY = 10
+# What a person does not notice, on top of twice the time that the same answer took before.
+_UNNOTICED_S = 0.5
+
+
+class Liveness:
+    """Who is alive in one scenario, and who knows it."""
+
+    def __init__(self, world: World, network: Network) -> None:
+        self.world = world
+        self.network = network
+
+    def line_goes_dead(self, person: str) -> None:
+        """The person's line becomes a black hole: open, and silent both ways."""
+        self.world.need("heartbeat")
+        self.network.lose(person, Way.BLACK_HOLE)
+
+    def backend_lets_go(self, person: str) -> bool:
+        """Waits until the backend ends its side of a dead line; whether it does within the declared time."""
+        return self.world.call(self._backend_lets_go(person))
+
+    async def _backend_lets_go(self, person: str) -> bool:
+        target = self.network.line(person).link.target
+        end = time.monotonic() + self.world.budgets.half_open_s
+        while not (target.finished or target.gone.is_set()):
+            if time.monotonic() > end:
+                return False
+            await asyncio.sleep(0.01)
+        return True
+
+    def heartbeats(self, person: str) -> int:
+        """How many signs of life the backend has sent to a person by itself."""
+        return self.network.line(person).session.heartbeats
+
+    def reads_slowly(self, person: str, prompt: str) -> None:
+        """The person's line takes hardly anything any more, and they have asked a lot."""
+        self.world.need(prompt)
+        self.world.call(self._reads_slowly(person))
+        for _ in range(_MANY):
+            self.world.ask(person, prompt)
+
+    async def _reads_slowly(self, person: str) -> None:
+        line = self.network.line(person)
+        line.session.throttled()
+        line.link.narrow(_TINY_WINDOW_BYTES)
+        await line.link.add(Bandwidth(_SLOW_BYTES_PER_S, Direction.DOWN))
+
+    def reads_well_again(self, person: str) -> None:
+        """The person's line is as it was."""
+        self.world.call(self._reads_well_again(person))
+
+    async def _reads_well_again(self, person: str) -> None:
+        line = self.network.line(person)
+        line.link.narrow(_WIDE_WINDOW_BYTES)
+        for fault in line.link.own:
+            if isinstance(fault, Bandwidth):
+                await fault.switch_off()
+        line.session.throttled(over=True)
+
+    def took_s(self, question: Question) -> float:
+        """How long an answer took, from the question to the last that was seen of it, in seconds."""
+        if not question.seen_at:
+            raise AssertionError(f"nothing was seen of an answer to {question.text!r}")
+        return question.seen_at[-1] - question.asked_at
+
+    def longest_s(self, alone_s: Sequence[float]) -> float:
+        """How long the quickest of some answers may take beside somebody who reads slowly, in seconds.
+
+        `alone_s` took as many before. Whoever is stalled has no quick one; a model that hesitates does.
+        """
+        return 2 * max(alone_s) + _UNNOTICED_S

@@ -1,0 +1,226 @@
+"""The network between people and the backend: lines that are lost, in all the ways of networks, and found again."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+
+from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.bdd.world.proxied_user import LAST_TRY_AFTER_S, Line, Way
+from greenlight_gate.bdd.world.world import World
+from greenlight_gate.client.endings import NotConnected
+from greenlight_gate.client.request import Question
+from greenlight_gate.client.resumable_session import LosableSession
+from greenlight_gate.events import Event, EventKind
+from greenlight_gate.faults.cut_after import CutAfter
+from greenlight_gate.faults.fault import End
+from greenlight_gate.session.loop_thread import SuiteFault, together
+
+_OTHER_ADDRESS = "127.0.0.2"
+# So much of the answer to the upgrade arrives before the line is lost: its first line, and no whole header.
+_HALF_A_HANDSHAKE_BYTES = 40
+_EXPIRED = "an expired pass"
+_AN_HOUR_S = 3600
+_AWAY_S = 1.0
+
+
+class Network:
+    """The lines of one scenario: person -> their windows, in the order of opening.
+
+    `tries`: how often somebody set out to come back; `returns_s`: how long each took who did, in seconds.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.tries = 0
+        self.returns_s: list[float] = []
+        self.lines: dict[str, list[Line]] = {}
+
+    # Coming ------------------------------------------------------------------------------------------------------
+
+    def connect(self, *people: str) -> None:
+        """Each person opens a (further) window, all at the same moment."""
+        self.world.call(self._connect_all(people))
+
+    async def _connect_all(self, people: Sequence[str]) -> None:
+        await together([self._connect(person) for person in people])
+
+    async def _connect(self, person: str) -> None:
+        line = self.new_line(person)
+        self.world.sessions.setdefault(person, []).append(line.session)
+        await line.open()
+
+    def lose_while_coming(self, person: str) -> None:
+        """The person's line is lost while they are being let in."""
+        self.world.call(self._lose_while_coming(person))
+
+    async def _lose_while_coming(self, person: str) -> None:
+        line = self.new_line(person)
+        self.world.sessions.setdefault(person, []).append(line.session)
+        await line.proxy.start()
+        line.proxy.add(fault := CutAfter(_HALF_A_HANDSHAKE_BYTES, how=End.RST))
+        await fault.switch_on()
+        line.session.cut(Way.RST, "during the handshake")
+        try:
+            await line.open()
+        except NotConnected:
+            await fault.switch_off()
+            return
+        raise SuiteFault("the line was to be lost during the handshake, and was not")
+
+    def new_line(self, person: str) -> Line:
+        """A line for a person, still to be opened."""
+        world, persona = self.world, self.world.persona(person)
+        line = Line(
+            world.suite, persona, lambda: world.suite.new_session(LosableSession, person, persona, world.recorder)
+        )
+        world.afterwards.append(line.put_away)
+        self.lines.setdefault(person, []).append(line)
+        return line
+
+    # Losing the line ---------------------------------------------------------------------------------------------
+
+    def lose(self, person: str, way: Way = Way.RST, window: int = 1) -> None:
+        """The person's line is cut, wherever the answer is."""
+        self.world.call(self._lose(self.line(person, window), way))
+
+    def lose_once(self, question: Question, kind: EventKind, way: Way = Way.RST) -> None:
+        """The line is cut once an event of this kind was shown."""
+        self.world.call(self._lose_once(question, lambda: question.has(kind), way))
+
+    async def _lose_once(self, question: Question, condition: Callable[[], bool], way: Way) -> None:
+        # Whoever has not been told in which conversation a question is answered has nothing to come back to.
+        line = self._line_of(question)
+        for other in line.session.heard.questions:
+            await line.session.wait_until(other, other.has_begun)
+        await line.session.wait_until(question, condition)
+        await self._lose(line, way)
+
+    async def _lose(self, line: Line, way: Way) -> None:
+        await line.cut(way, where(line.session.heard.questions))
+
+    def until(self, question: Question, kind: EventKind) -> None:
+        """Waits until an event of this kind was shown of an answer."""
+        self.world.call(self._line_of(question).session.wait_until(question, lambda: question.has(kind)))
+
+    def stay_away(self, person: str) -> None:
+        """The person does something else for so long that what they asked for is done."""
+        if self.line(person).session.open:
+            raise SuiteFault(f"{person} has not lost the line, and so cannot stay away")
+        self.world.call(asyncio.sleep(_AWAY_S))
+
+    def lose_all(self) -> None:
+        """Everybody loses their line at the same moment, in the middle of their answers."""
+        self.world.call(self._lose_all())
+
+    async def _lose_all(self) -> None:
+        lines = [line for lines in self.lines.values() for line in lines]
+        for line in lines:
+            for question in line.session.heard.questions:
+                await line.session.wait_until(question, question.has_begun)
+        await together([self._lose(line, Way.RST) for line in lines])
+
+    # Coming back -------------------------------------------------------------------------------------------------
+
+    def come_back(self, *people: str) -> None:
+        """Each comes back in each of their windows whose line was lost, at the same moment, and asks for the rest."""
+        self.world.call(self._come_back_all(people))
+
+    async def _come_back_all(self, people: Sequence[str]) -> None:
+        lost = [line for person in people for line in self.lines[person] if not line.session.open]
+        await together([self.return_on(line) for line in lost])
+
+    def come_back_together(self) -> None:
+        """Everybody comes back at the same moment; whoever does not come in is counted, and is a finding as well."""
+        self.world.need("resume")
+        self.world.call(self._come_back_together())
+
+    async def _come_back_together(self) -> None:
+        async def one(line: Line) -> None:
+            with contextlib.suppress(NotConnected):
+                await self.return_on(line)
+
+        await together([one(line) for lines in self.lines.values() for line in lines])
+
+    async def return_on(self, line: Line, patience_s: float = LAST_TRY_AFTER_S) -> None:
+        """Comes back on one line, and asks for what was missed where the backend can say it."""
+        before, began = line.session, time.monotonic()
+        self.tries += 1
+        await line.come_back(patience_s=patience_s)
+        self.world.replace(before, line.session)
+        await self.catch_up(line)
+        self.returns_s.append(time.monotonic() - began)
+
+    async def catch_up(self, line: Line) -> None:
+        """Asks for what was missed of each conversation of the line. Raises NotExercised where nobody can."""
+        questions = line.session.heard.questions
+        if all(question.over for question in questions):
+            return
+        self.world.need("resume")
+        conversations = {question.thread: question for question in questions if question.thread is not None}
+        for question in conversations.values():
+            await line.restore(question)
+
+    def lose_and_come_back(self, question: Question, times: int) -> None:
+        """The line is lost and found again so often while one answer is made, spread over its events."""
+        self.world.need("resume")
+        self.world.call(self._lose_and_come_back(question, times))
+
+    async def _lose_and_come_back(self, question: Question, times: int) -> None:
+        line = self._line_of(question)
+        await line.session.wait_until(question, question.has_begun)
+        if question.over:
+            raise AssertionError(f"{question.text!r} was over before the line could be lost")
+        # A quick backend, or a slow machine, may be done before the last loss: people lose their lines then as well.
+        for number in range(times):
+            await self._lose(line, list(Way)[number % len(Way)])
+            await self.return_on(line)
+
+    def come_back_from_elsewhere(self, person: str) -> None:
+        """The person comes back from another address, as in another network."""
+        if not self.world.suite.target.is_loopback or ":" in self.world.suite.target.endpoint[0]:
+            raise NotExercised(f"{self.world.suite.target.name} is not on this machine, which has one address for it")
+        line = self.line(person)
+        line.proxy.source = _OTHER_ADDRESS
+        self.come_back(person)
+
+    def come_back_with_expired_pass(self, person: str) -> None:
+        """The person's pass has ended while they were away: they are turned away, sign in again, and come back."""
+        access, persona = self.world.suite.access, self.world.persona(person)
+        if not access.can_mint:
+            raise NotExercised(f"an expired pass cannot be made for {self.world.suite.target.name} (auth.obtain)")
+        now = int(time.time())
+        expired = access.mint(persona, iat=now - 2 * _AN_HOUR_S, exp=now - _AN_HOUR_S)
+        line = self.line(person)
+
+        async def try_it() -> None:
+            session = line.new_session()
+            with contextlib.suppress(
+                NotConnected
+            ):  # that is what should happen; the rules say whether it happened well
+                await session.connect(expired, self.world.suite.tls, unwelcome=_EXPIRED, via=line.proxy.address)
+            await session.close()
+
+        self.world.call(try_it())
+        self.come_back(person)
+
+    # What can be told --------------------------------------------------------------------------------------------
+
+    def line(self, person: str, window: int = 1) -> Line:
+        """A person's line, counted from 1."""
+        lines = self.lines.get(person, [])
+        if window > len(lines):
+            raise SuiteFault(f"{person} has {len(lines)} lines in this scenario, not {window}")
+        return lines[window - 1]
+
+    def _line_of(self, question: Question) -> Line:
+        return next(line for line in self.lines[question.person] if question in line.session.heard.questions)
+
+
+def where(questions: Sequence[Question]) -> str:
+    """Where the latest answer stands that is under way, in words."""
+    running = [question for question in questions if not question.over] or list(questions)
+    if not running:
+        return "before a question"
+    events: Sequence[Event] = running[-1].events
+    return f"after event {len(events)} ({events[-1].kind})" if events else "before event 1"

@@ -1,0 +1,117 @@
+"""What a person sees while the run goes on: a live line on a terminal, plain lines elsewhere."""
+
+import time
+from collections import Counter
+from typing import Any
+
+from behave.model import Scenario
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.spinner import Spinner
+from rich.text import Text
+
+from greenlight_gate.bdd.world.world import World
+from greenlight_gate.evidence.session_folder import Finished
+from greenlight_gate.monitor import Alert
+from greenlight_gate.verdict.decision import in_one_line
+
+_MARKS = {
+    "passed": ("ok", "green"),
+    "failed": ("FAILED", "red"),
+    "broken": ("BROKEN", "magenta"),
+    "not_exercised": ("skip", "yellow"),
+}
+_LOG_WIDTH = 110
+_MARGIN = 11
+_NARROWEST = 20
+
+
+class Progress:
+    """Prints a line for each scenario once it is settled; on a terminal also what is going on right now.
+
+    `quiet` prints nothing. The console decides where lines go, and whether it is a terminal.
+    """
+
+    def __init__(self, console: Console, *, quiet: bool = False) -> None:
+        self.console = console
+        self.quiet = quiet
+        self._began = time.monotonic()
+        self._counts: Counter[str] = Counter()
+        self._events = 0
+        self._total = 0
+        self._now = ""
+        self._category = ""
+        self._world: World | None = None
+        self._live: Live | None = None
+
+    @classmethod
+    def silent(cls) -> "Progress":
+        """Says nothing: bare behave prints for itself."""
+        return cls(Console(stderr=True), quiet=True)
+
+    def starting(self, environment: str) -> None:
+        """The target is being read and its backend started."""
+        self._say(f"Getting {escape(environment)} ready ...")
+
+    def running(self, name: str, url: str, scenarios: int) -> None:
+        """The target is healthy; the scenarios begin."""
+        self._total = scenarios
+        self._say(f"Judging [bold]{escape(name)}[/] at {escape(url)}: {scenarios} scenarios")
+        if self.console.is_terminal and not self.quiet:
+            self._live = Live(get_renderable=self._line, console=self.console, transient=True, refresh_per_second=8)
+            self._live.start()
+
+    def failed(self, reason: str) -> None:
+        """The run cannot go on."""
+        self._say(f"[red]{escape(reason)}[/]")
+
+    def warn(self, caveat: str) -> None:
+        """Something that forbids to approve; it is said in any case."""
+        self.console.print(f"[bold yellow]WARNING[/] {escape(caveat)}", highlight=False, soft_wrap=True)
+
+    def began(self, scenario: Scenario, world: World) -> None:
+        """A scenario begins."""
+        category = world.key.partition("/")[0]
+        self._now = f"{category}: {scenario.name}"
+        self._world = world
+
+    def ended(self, finished: Finished, name: str, events: int) -> None:
+        """A scenario is settled."""
+        self._counts[finished.outcome] += 1
+        self._events += events
+        category = finished.key.partition("/")[0]
+        if category != self._category:
+            self._category = category
+            self._say(f"[bold]{category}[/]")
+        word, colour = _MARKS[finished.outcome]
+        figures = f"{events:4d} events {finished.duration_s:6.2f} s"
+        room = self.console.width if self.console.is_terminal else _LOG_WIDTH
+        width = max(room - len(figures) - _MARGIN, _NARROWEST)
+        shown = escape(Text(name).plain[:width].ljust(width))
+        self._say(f"  [{colour}]{word:<7}[/]{shown} [dim]{figures}[/]")
+        if finished.reason and finished.outcome != "passed":
+            self._say(f"         {escape(in_one_line(finished.reason))}")
+
+    def alert(self, alert: Alert) -> None:
+        """A failure pattern has begun to show, or has not shown for a while."""
+        colour = {"critical": "red", "warning": "yellow"}.get(alert.level, "green")
+        self._say(f"  [bold {colour}]ALERT[/]  {escape(str(alert))}")
+
+    def close(self) -> None:
+        """Leaves the terminal as it was."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _say(self, markup: str) -> None:
+        if not self.quiet:
+            self.console.print(markup, highlight=False, soft_wrap=not self.console.is_terminal)
+
+    def _line(self) -> Any:
+        done = sum(self._counts.values())
+        world = self._world
+        events = self._events + (sum(len(q.events) for q in world.questions) if world is not None else 0)
+        elapsed = time.monotonic() - self._began
+        text = f" {done}/{self._total}  {self._now}  {events} events  {elapsed:.0f} s"
+        return Spinner("dots", Text(text[: self.console.width - 4]))

@@ -1,0 +1,234 @@
+"""The behave runner of the suite: `behave` from the root and `greenlight run` both come through here."""
+# mypy: allow-untyped-calls
+# behave ships types only of what steps need.
+
+import contextlib
+import json
+import logging
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from behave.configuration import Configuration
+from behave.formatter.base import StreamOpener
+from behave.model import Scenario
+from behave.runner import Runner, the_step_registry
+
+from greenlight_gate.bdd.runner.allure_formatter import AllureFormatter
+from greenlight_gate.bdd.runner.allure_outcome import scenario_key
+from greenlight_gate.bdd.runner.hooks import Hooks
+from greenlight_gate.bdd.runner.last_step import ConcludingRegistry
+from greenlight_gate.bdd.runner.progress import Progress
+from greenlight_gate.bdd.runner.results_folder import claimed
+from greenlight_gate.bdd.world import parameters
+from greenlight_gate.evidence.session_folder import Ended, Selected
+from greenlight_gate.report.allure_results import clear_results, write_categories, write_environment, write_executor
+from greenlight_gate.session.interruption import interruptible
+from greenlight_gate.session.live_alerts import alerting
+from greenlight_gate.session.validation_session import Plan, Suite, selected_categories
+from greenlight_gate.targets.access import TargetFault
+from greenlight_gate.targets.settings import Misconfigured
+
+ALLURE_RESULTS = Path("allure-results")
+log = logging.getLogger("greenlight")
+
+
+class SuiteRunner(Runner):
+    """Runs the selected scenarios against one target and leaves a session folder that can be judged.
+
+    `plan` and `progress` come from `greenlight run`; bare behave takes them from its own options: `-D environment=...`,
+    `-D output_dir=...`, `-D defect=...`. After `run`, `suite` is the session (None if it never began), `misconfigured`
+    the user's mistake if there was one, and `interrupted` why the run ended early, if it did.
+    """
+
+    def __init__(self, config: Configuration, plan: Plan | None = None, progress: Progress | None = None) -> None:
+        super().__init__(config)
+        self.plan = plan
+        self.progress = progress
+        self.suite: Suite | None = None
+        self.misconfigured = ""
+        self.interrupted = ""
+        self.results_dir = ALLURE_RESULTS
+        self._held = contextlib.ExitStack()
+        self.step_registry: Any = None
+
+    def load_hooks(self, filename: str | None = None) -> None:
+        """The hooks belong to a session, and are set when it begins; what steps need to be parsed is set here."""
+        parameters.register()
+
+    def run_model(self, features: Any = None) -> bool:
+        """Runs the session; True if it failed, and that is also when nothing was selected."""
+        collected: list[Any] = [*self.features]  # type: ignore[has-type]
+        selected = [s for f in collected for s in f.walk_scenarios() if s.should_run(self.config)]
+        judging = [scenario for scenario in selected if not _judges_the_suite(scenario)]
+        if selected and not judging:
+            self.misconfigured = (
+                "features/assurance judges the suite and no target: `python -m greenlight_gate.assurance`"
+            )
+            print(f"greenlight: {self.misconfigured}", file=sys.stderr)
+            return True
+        self.features = [feature for feature in collected if not _judges_the_suite(feature)]
+        selected = judging
+        keys = [scenario_key(scenario) for scenario in selected]
+        try:
+            plan = self.plan or _plan_of(self.config, keys)
+        except Misconfigured as error:
+            self.misconfigured = str(error)
+            print(f"greenlight: {error}", file=sys.stderr)
+            return True
+        suite = Suite(plan)
+        try:
+            _assert_unique(selected)
+            with interruptible(plan.timeout_s) as interruption:
+                try:
+                    return self._as_far_as_it_comes(plan, suite, selected)
+                finally:
+                    self.interrupted = interruption.reason
+                    self.suite = suite if suite.begun else None
+                    try:
+                        self._ended()
+                    except OSError as error:
+                        self._unwritable(plan, suite, error)
+        except Misconfigured as error:
+            self.misconfigured = str(error)
+            if self.plan is None:
+                print(f"greenlight: {error}", file=sys.stderr)
+            return True
+        finally:
+            self._held.close()
+            suite.stop()
+
+    _fault = ""
+    _hooks: Hooks | None = None
+    _allure: AllureFormatter | None = None
+
+    def _as_far_as_it_comes(self, plan: Plan, suite: Suite, selected: list[Scenario]) -> bool:
+        """The session. What ends it early is said in the ledger, and what was found until then is judged."""
+        try:
+            return self._session(suite, selected)
+        except KeyboardInterrupt:
+            return True
+        except OSError as error:
+            self._unwritable(plan, suite, error)
+            return True
+        except Misconfigured:
+            raise
+        except Exception as error:
+            if not suite.begun:
+                raise
+            self._fault = f"{type(error).__name__}: {error}"
+            log.exception("the suite itself failed")
+            return True
+
+    def _session(self, suite: Suite, selected: list[Scenario]) -> bool:
+        if suite.plan.tags and selected:
+            suite.narrow_to(selected_categories([scenario_key(scenario) for scenario in selected]))
+        progress = self.progress or Progress.silent()
+        progress.starting(suite.plan.environment)
+        try:
+            suite.start()
+        except TargetFault as error:
+            self._fault = f"the target cannot be judged: {error}"
+            progress.failed(self._fault)
+            return True
+        finally:
+            if suite.begun:
+                self._claim_results(suite)
+            for caveat in suite.caveats:
+                progress.warn(caveat)
+        for scenario in selected:
+            suite.evidence.append(_selected(scenario))
+        if not selected:
+            progress.failed("no scenario was selected: nothing can be judged")
+            return True
+        progress.running(suite.target.name, suite.target.url, len(selected))
+        self._held.enter_context(alerting(suite, progress.alert))
+        self._allure = AllureFormatter(StreamOpener(filename=str(self.results_dir)), self.config)
+        self._allure.results.hold()
+        self.formatters.append(self._allure)
+        hooks = self._hooks = Hooks(suite, self._allure.results, progress)
+        self.hooks = {
+            "before_scenario": hooks.before_scenario,
+            "after_scenario": hooks.after_scenario,
+            # behave closes the formatters after this hook, and what they hold back has to be settled before.
+            "after_all": lambda _: hooks.settle(wait=True),
+        }
+        # The runner's own name for the registry: behave.step_registry names another one once behave has reset itself.
+        self.step_registry = ConcludingRegistry(self.step_registry or the_step_registry)
+        failed = super().run_model(self.features)
+        return failed or hooks.failed
+
+    def _claim_results(self, suite: Suite) -> None:
+        """From here on Allure's results are those of this session, also where no scenario of it comes to run."""
+        self.results_dir = self._held.enter_context(claimed(ALLURE_RESULTS, suite.folder / ALLURE_RESULTS))
+        clear_results(self.results_dir)
+        facts = suite.evidence.session()
+        shown = {"session": facts.session_id, "environment": facts.environment, "url": facts.url, **facts.versions}
+        write_environment(self.results_dir, shown)
+
+    def _unwritable(self, plan: Plan, suite: Suite, error: OSError) -> None:
+        """The disk says no. What lacks its last line is inconclusive; where nothing could begin, the user must help."""
+        self._fault = f"the evidence cannot be written ({error.strerror or error})"
+        log.error("%s", self._fault)
+        if not suite.begun:
+            raise Misconfigured(f"--output-dir {plan.output_dir}: {self._fault}") from error
+        (self.progress or Progress.silent()).failed(self._fault)
+
+    def _ended(self) -> None:
+        """Writes the last line of the ledger, and what Allure wants to know of the session."""
+        suite = self.suite
+        if suite is None:
+            return
+        keys: tuple[str, ...] = ()
+        if self._allure is not None:
+            files = [self.results_dir / name for name in self._allure.files_written]
+            keys = tuple(str(json.loads(file.read_bytes())["fullName"]) for file in files)
+            write_categories(self.results_dir)
+            write_executor(self.results_dir, suite.plan.environ)
+        suite.evidence.measured(suite.own_load.so_far())
+        suite.evidence.append(Ended(time.time(), self.interrupted, self._fault, keys))
+
+
+def _judges_the_suite(part: Any) -> bool:
+    return Path(part.filename).parent.name == "assurance"
+
+
+def _selected(scenario: Scenario) -> Selected:
+    key = scenario_key(scenario)
+    feature: Any = scenario.feature
+    rule = scenario.parent if scenario.parent is not feature else None
+    return Selected(key, scenario.name, key.partition("/")[0], feature.name, rule.name if rule is not None else "")
+
+
+def _assert_unique(scenarios: list[Scenario]) -> None:
+    """Two scenarios of one name cannot be told apart in a report. Raises Misconfigured naming them."""
+    names = Counter((scenario.filename, scenario.name) for scenario in scenarios)
+    for (filename, name), count in names.items():
+        if count > 1:
+            raise Misconfigured(f"{filename}: {count} scenarios are named {name!r}; give each a name of its own")
+
+
+def _plan_of(config: Configuration, keys: list[str]) -> Plan:
+    data: Any = config.userdata
+    defects = tuple(name for name in str(data.get("defect", "")).split(",") if name)
+    return Plan(
+        environment=str(data.get("environment", "embedded")),
+        wanted=selected_categories(keys),
+        tags=str(config.tag_expression or "") if config.tags else "",
+        output_dir=Path(str(data.get("output_dir", "websocket_validation_reports"))),
+        defects=defects,
+        scale=int(_number(data, "scale", 25)),
+        soak_s=_number(data, "soak", 20),
+    )
+
+
+def _number(data: Any, name: str, otherwise: float) -> float:
+    try:
+        value = float(data.get(name, otherwise))
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e9:
+        raise Misconfigured(f"-D {name}={data.get(name)}: expected a number greater than 0")
+    return value

@@ -1,0 +1,88 @@
+"""What steps may know of the suite: the World, and the words of parameters."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from behave.runner import Context
+
+from greenlight_gate.bdd.actions.access import Walls
+from greenlight_gate.bdd.actions.backend_restarts import Trouble
+from greenlight_gate.bdd.actions.bad_input import Hostility
+from greenlight_gate.bdd.actions.cut_matrix import CutMatrix
+from greenlight_gate.bdd.actions.liveness import Liveness
+from greenlight_gate.bdd.actions.network import Network
+from greenlight_gate.bdd.actions.privacy import Privacy
+from greenlight_gate.bdd.actions.replicas import Replicas
+from greenlight_gate.bdd.world.parameters import moment as moment_in
+from greenlight_gate.bdd.world.parameters import question as question_in
+from greenlight_gate.bdd.world.world import World
+
+__all__ = [
+    "cut_matrix_of", "hostility_of", "liveness_of", "moment_in", "network_of", "privacy_of", "question_in",
+    "replicas_of", "rows_of", "trouble_of", "walls_of", "world_of",
+]  # fmt: skip
+
+T = TypeVar("T")
+
+
+def world_of(context: Context) -> World:
+    """The World of the scenario that is running."""
+    world: World = context.world
+    return world
+
+
+def hostility_of(context: Context) -> Hostility:
+    """The hostile things that happen in the scenario that is running."""
+    return Hostility(world_of(context))
+
+
+def privacy_of(context: Context) -> Privacy:
+    """The privacy of the people in the scenario that is running."""
+    return Privacy(world_of(context))
+
+
+def walls_of(context: Context) -> Walls:
+    """The attempts to get in, or to reach into what is another's, of the scenario that is running."""
+    return _kept(context, "walls", lambda: Walls(world_of(context)))
+
+
+def network_of(context: Context) -> Network:
+    """The network of the scenario that is running."""
+    return _kept(context, "network", lambda: Network(world_of(context)))
+
+
+def cut_matrix_of(context: Context) -> CutMatrix:
+    """The cuts of the scenario that is running."""
+    return _kept(context, "cut_matrix", lambda: CutMatrix(world_of(context)))
+
+
+def trouble_of(context: Context) -> Trouble:
+    """The backend's trouble in the scenario that is running."""
+    return Trouble(world_of(context), network_of(context))
+
+
+def replicas_of(context: Context) -> Replicas:
+    """The replicas and services behind the backend, in the scenario that is running."""
+    return _kept(context, "replicas", lambda: Replicas(world_of(context), network_of(context), privacy_of(context)))
+
+
+def liveness_of(context: Context) -> Liveness:
+    """Who is alive in the scenario that is running."""
+    return Liveness(world_of(context), network_of(context))
+
+
+def _kept(context: Context, name: str, make: Callable[[], T]) -> T:
+    """What the steps of one scenario share; behave forgets it with the scenario."""
+    kept: T | None = getattr(context, name, None)
+    if kept is None:
+        kept = make()
+        setattr(context, name, kept)
+    return kept
+
+
+def rows_of(context: Context) -> Iterable[Any]:
+    """The rows of the step's table. Raises ValueError for a step without one."""
+    if context.table is None:
+        raise ValueError("this step needs a table")
+    rows: Iterable[Any] = iter(context.table)
+    return rows

@@ -1,0 +1,71 @@
+"""The words that steps understand: people, questions and moments."""
+# mypy: allow-untyped-calls
+# behave ships no types for its parameter types.
+
+from collections.abc import Callable
+
+from behave import matchers
+
+from greenlight_gate.bdd.actions.access import SIGNED_OUT
+from greenlight_gate.bdd.actions.bad_input import MESSAGE_NAMES
+from greenlight_gate.client.forged_tokens import FORGERIES
+from greenlight_gate.events import EventKind
+
+QUESTIONS = {
+    "needs a tool": "with_tool",
+    "needs no tool": "without_tool",
+    "needs two tools": "two_tools",
+    "needs two tools at once": "parallel_tools",
+    "takes long": "long_running",
+    "the agent gives up on": "failing_agent",
+    "needs a helper": "helper",
+}
+OTHER_QUESTIONS = {
+    "a question whose tool fails": "failing_tool",
+    "a question about the one before": "follow_up",
+    "a question about what to remember": "recall",
+    "something to remember": "remember",
+}
+MOMENTS = {
+    "work began": EventKind.STARTED,
+    "reasoning": EventKind.THINKING,
+    "a tool is at work": EventKind.TOOL_EXECUTING,
+    "the tool's result": EventKind.TOOL_COMPLETED,
+    "the answer is ready": EventKind.COMPLETED,
+}
+
+_PHRASES = {f"a question that {words}": prompt for words, prompt in QUESTIONS.items()} | OTHER_QUESTIONS
+# The longest first: a phrase may begin with another one.
+_QUESTION_PATTERN = "|".join(sorted(_PHRASES, key=len, reverse=True))
+
+
+class _Words:
+    """A kind of word in a step: what it looks like, and what it stands for."""
+
+    def __init__(self, pattern: str, convert: Callable[[str], object]) -> None:
+        self.pattern = pattern
+        self.convert = convert
+
+    def __call__(self, text: str) -> object:
+        return self.convert(text)
+
+
+def question(text: str) -> str:
+    """The name of the prompt that a phrase stands for. Raises KeyError for a phrase that is none."""
+    return _PHRASES[text]
+
+
+def moment(text: str) -> EventKind:
+    """The kind of event that a person would call this. Raises KeyError for a word that is none."""
+    return MOMENTS[text]
+
+
+def register() -> None:
+    """Makes the words known to behave; to be called before steps are loaded."""
+    matchers.register_type(
+        Question=_Words(_QUESTION_PATTERN, question),
+        Forgery=_Words("|".join(sorted((*FORGERIES, SIGNED_OUT), key=len, reverse=True)), str),
+        Message=_Words("|".join(sorted(MESSAGE_NAMES, key=len, reverse=True)), str),
+        Person=_Words(r"[A-Z][a-z]+", str),
+        Number=_Words(r"\d+", int),
+    )

@@ -1,0 +1,181 @@
+"""A person's line through a proxy of its own: it can be cut at an exact event, and they come back on another one."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from enum import StrEnum
+from typing import Any
+
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
+
+from greenlight_gate.client.endings import NotConnected
+from greenlight_gate.client.request import Question
+from greenlight_gate.client.resumable_session import LosableSession
+from greenlight_gate.events import Event, each
+from greenlight_gate.faults.close import Close
+from greenlight_gate.faults.fault import Fault
+from greenlight_gate.faults.gate import Gate
+from greenlight_gate.faults.half_open import HalfOpen
+from greenlight_gate.faults.link import Link
+from greenlight_gate.faults.proxy import FaultProxy
+from greenlight_gate.faults.reset import Reset
+from greenlight_gate.faults.stall import Stall
+from greenlight_gate.session.validation_session import Suite
+from greenlight_gate.targets.access import Pass
+from greenlight_gate.targets.sections import Persona
+
+_FIRST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 1.0
+LAST_TRY_AFTER_S = 5.0
+# A TLS record may end in the middle of a frame, or hold none: then the next one is let through.
+_FRAME_S = 0.05
+_ENDS_S = 2.0
+
+
+class Way(StrEnum):
+    """How networks end a line: with a word (FIN, RST), in silence, or in one direction only."""
+
+    FIN = "FIN"
+    RST = "RST"
+    BLACK_HOLE = "black hole"
+    HALF_OPEN = "half-open"
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether a person's app is not told, and has to find out and let go by itself."""
+        return self in (Way.BLACK_HOLE, Way.HALF_OPEN)
+
+
+_FAULTS: dict[Way, Callable[[], Fault]] = {
+    Way.FIN: Close, Way.RST: Reset, Way.BLACK_HOLE: Stall, Way.HALF_OPEN: HalfOpen,
+}  # fmt: skip
+
+
+class Line:
+    """One window of one person. `session` is the connection that is open now, or was last.
+
+    `new_session` makes a session for each try to come back, and `prepare_try` is told of it before it is
+    used. All methods run on the loop thread.
+    """
+
+    def __init__(
+        self, suite: Suite, persona: Persona, new_session: Callable[[], LosableSession], source: str = ""
+    ) -> None:  # fmt: skip
+        self.suite = suite
+        self.persona = persona
+        self.new_session = new_session
+        self.session = new_session()
+        self.prepare_try: Callable[[LosableSession], None] = lambda _: None
+        host, port = suite.target.endpoint
+        self.proxy = FaultProxy(host, port, source=source, each=lambda: (Gate(),))
+
+    @property
+    def link(self) -> Link:
+        """The line through the proxy that was opened last. Raises AssertionError if there was none."""
+        assert self.proxy.last is not None
+        return self.proxy.last
+
+    @property
+    def gate(self) -> Gate:
+        """Where frames can be held."""
+        gate = self.link.own[0]
+        assert isinstance(gate, Gate)
+        return gate
+
+    async def open(self, entry: Pass | None = None) -> None:
+        """Opens the line, with the person's pass or another one. Raises NotConnected, ProxyFault."""
+        if self.proxy.port == 0:
+            await self.proxy.start()
+        await self._connect(entry, 1)
+
+    async def _connect(self, entry: Pass | None, attempt: int) -> None:
+        shown = entry or await self.suite.access.pass_for(self.persona)
+        try:
+            await self.session.connect(shown, self.suite.tls, attempt, via=self.proxy.address)
+        except NotConnected as error:
+            failure = self.proxy.last.failure if self.proxy.last is not None else ""
+            raise NotConnected(f"{error}; from the proxy on: {failure}" if failure else str(error)) from error
+
+    async def put_away(self) -> None:
+        """Ends the proxy and whatever goes through it."""
+        await self.proxy.stop()
+
+    # Losing the line --------------------------------------------------------------------------------------------------
+
+    def hold(self) -> None:
+        """From now on nothing reaches the person until it is let through."""
+        self.gate.shut()
+
+    async def let_through(self, question: Question, events: int) -> bool:
+        """Lets so many events of an answer through, until the next frame waits; False if they do not come in time.
+
+        When it returns, the next event has been sent, and has not arrived.
+        """
+        gate, session = self.gate, self.session
+        while len(question.events) < events:
+            if question.over or not await self._frame_waits():
+                return False
+            before = session.frames
+            if not await self._passes(gate.release()):
+                return False
+            await session.frame_came(before, _FRAME_S)
+        return question.over or await self._frame_waits()
+
+    async def _frame_waits(self) -> bool:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.gate.arrived.wait(), self.session.budgets.silence_s)
+            return True
+        return False
+
+    async def _passes(self, release: Coroutine[Any, Any, None]) -> bool:
+        """Whether a frame passes the gate; where the line has ended meanwhile, none ever will."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(release, _ENDS_S)
+            return True
+        return False
+
+    async def cut(self, way: Way, where: str, *, after: int | None = None, inside: bool = False) -> None:
+        """Cuts the line; `inside`: in the middle of the frame that waits. What was held is lost with it."""
+        session, link = self.session, self.link
+        if inside:
+            await self._passes(self.gate.release_half())
+        session.cut(way, where, after=after, inside=inside)
+        await link.add(_FAULTS[way]())
+        if way.is_silent:
+            session.hang_up()
+        await session.wait_closed(_ENDS_S)
+
+    # Coming back ------------------------------------------------------------------------------------------------------
+
+    async def come_back(self, entry: Pass | None = None, *, patience_s: float = LAST_TRY_AFTER_S) -> LosableSession:
+        """Tries to connect until it works: soon at first, then less often, and not in step with others.
+
+        What was asked goes on in the new session. Raises NotConnected when nothing has worked for `patience_s`.
+        """
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(NotConnected),
+            stop=stop_after_delay(patience_s),
+            wait=wait_exponential_jitter(multiplier=_FIRST_PAUSE_S, max=_LONGEST_PAUSE_S, jitter=_FIRST_PAUSE_S),
+            reraise=True,
+        )
+        lost = self.session
+        async for attempt in retrying:
+            with attempt:
+                self.session = self.new_session()
+                self.prepare_try(self.session)
+                await self._connect(entry, attempt.retry_state.attempt_number + 1)
+        self.session.take_over(lost)
+        return self.session
+
+    async def restore(self, question: Question) -> bool:
+        """Asks for what was missed of an answer's conversation; whether the backend said that it was restored."""
+        thread = question.thread
+        if thread is None:
+            raise AssertionError(f"the answer to {question.text!r} names no conversation that could be restored")
+        return await self.session.restore(thread, self.last_seq(thread))
+
+    def last_seq(self, thread: str) -> int:
+        """The highest number that the person was shown of a conversation."""
+        parts = [part for entry in self.session.recorder.entries for part in each(entry.reading)]
+        events = [part for part in parts if isinstance(part, Event) and part.thread == thread]
+        return max((event.seq for event in events if event.seq is not None), default=0)

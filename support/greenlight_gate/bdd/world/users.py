@@ -1,0 +1,85 @@
+"""The people of one scenario: who plays them, and in which windows they are."""
+
+from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.client.recorder import Recorder
+from greenlight_gate.client.request import Question
+from greenlight_gate.client.session import Session
+from greenlight_gate.session.loop_thread import SuiteFault
+from greenlight_gate.session.validation_session import Suite
+from greenlight_gate.targets.access import Pass
+from greenlight_gate.targets.sections import Persona
+
+
+class People:
+    """`sessions`: person -> their windows, in the order of opening. `cast`: who of the target's people plays whom."""
+
+    def __init__(self, suite: Suite, recorder: Recorder) -> None:
+        self.suite = suite
+        self.recorder = recorder
+        self.sessions: dict[str, list[Session]] = {}
+        self.cast: dict[str, Persona] = {}
+        self._past: list[Session] = []
+
+    async def come(self, person: str) -> None:
+        """Opens a (further) window for a person. Raises NotExercised where the target allows no more."""
+        persona = self.persona(person)
+        limit = self.suite.target.limits.max_connections
+        if sum(session.open for windows in self.sessions.values() for session in windows) >= limit:
+            raise NotExercised(f"{self.suite.target.name} allows {limit} connections at a time")
+        await self.enter(person, await self.suite.access.pass_for(persona))
+
+    async def enter(self, person: str, entry: Pass) -> None:
+        """Opens a window for a person who shows this pass."""
+        await self.new_session(person).connect(entry, self.suite.tls)
+
+    def new_session(self, person: str) -> Session:
+        """A window for a person, still to be opened."""
+        session = self.suite.new_session(Session, person, self.persona(person), self.recorder)
+        self.sessions.setdefault(person, []).append(session)
+        return session
+
+    def persona(self, person: str) -> Persona:
+        """Who of the target's people plays this person: the one of the same name, else somebody who is still free."""
+        personas = self.suite.target.personas
+        free = [persona for persona in personas if persona not in self.cast.values()]
+        if person not in self.cast:
+            if not free:
+                raise NotExercised(f"{self.suite.target.name} has {len(personas)} people, one more is needed")
+            self.cast[person] = next((persona for persona in free if persona.name == person), free[0])
+        return self.cast[person]
+
+    def canary(self, person: str) -> str:
+        """The secret of a person of this scenario."""
+        return self.suite.canary(self.persona(person))
+
+    def people(self, count: int) -> list[str]:
+        """Names for `count` people of the target."""
+        return self.people_up_to(count, at_least=count)
+
+    def people_up_to(self, most: int, *, at_least: int) -> list[str]:
+        """Names for as many people as the target has and allows, up to `most`."""
+        target = self.suite.target
+        people = target.people(min(most, target.limits.max_connections))
+        if len(people) < at_least:
+            raise NotExercised(f"{target.name} has {len(people)} people, {at_least} are needed")
+        self.cast.update({persona.name: persona for persona in people})
+        return [persona.name for persona in people]
+
+    def window(self, person: str, number: int = 1) -> Session:
+        """A person's window, counted from 1."""
+        windows = self.sessions.get(person, [])
+        if number > len(windows):
+            raise SuiteFault(f"{person} has {len(windows)} windows in this scenario, not {number}")
+        return windows[number - 1]
+
+    def replace(self, old: Session, new: Session) -> None:
+        """A person goes on in a new window where another one was."""
+        windows = self.sessions[old.person]
+        windows[windows.index(old)] = new
+        self._past.append(old)
+
+    def _session(self, question: Question) -> Session:
+        for session in (*self.sessions[question.person], *self._past):
+            if question in session.heard.questions:
+                return session
+        raise SuiteFault(f"no window of {question.person} asked {question.text!r}")

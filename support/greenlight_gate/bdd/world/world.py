@@ -1,0 +1,316 @@
+"""The World: the state of one scenario, typed. Steps speak through it; it hands the work to the loop thread."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.bdd.world.tabs import busy, frame_of, ready_to_ask
+from greenlight_gate.bdd.world.users import People
+from greenlight_gate.client.endings import NotConnected
+from greenlight_gate.client.recorder import Recorder
+from greenlight_gate.client.request import Question
+from greenlight_gate.client.session import Session
+from greenlight_gate.events import ENDS, Control, Event, EventKind, each
+from greenlight_gate.evidence.conversation import as_table
+from greenlight_gate.findings import Finding
+from greenlight_gate.rules.engine.run_state import Budgets
+from greenlight_gate.session.loop_thread import SuiteFault
+from greenlight_gate.session.loop_thread import together as _all
+from greenlight_gate.session.validation_session import Suite
+from greenlight_gate.trace import Closed, Received
+
+T = TypeVar("T")
+# Who asks which prompt, and in which of their windows if it is not the first.
+Wish = tuple[str, str] | tuple[str, str, int]
+
+_HOP_S = 600.0
+_MOST_SHOWN = 50
+NOTHING_OBSERVED = "the scenario passed without having observed anything"
+
+
+class Answered(NamedTuple):
+    """What was sent to be refused (by its name), on which connection, and the error that answered it, if one did."""
+
+    session: Session
+    message: str
+    told: Control | None
+
+
+class World(People):
+    """One scenario's people, their connections, and what they asked.
+
+    `questions`: all that was asked, in order. `private`: whose privacy is watched; `pictured`: with a picture of it.
+    `beside`: recorders of further conversations, each with a trace of its own. `afterwards`: what is put away when all
+    connections are closed.
+    `heard_beside`: messages that a crowd was sent, which the trace lacks.
+    """
+
+    def __init__(self, suite: Suite, key: str, number: int) -> None:
+        self.key = key
+        self.trace = f"traces/{number:04d}-{_slug(key)}.jsonl"
+        path: Path = suite.evidence.folder / self.trace
+        budgets = suite.target.budgets
+        super().__init__(suite, Recorder(key, path, suite.profile, budgets, suite.access.redact_bytes))
+        self.recorder.ticked_at = lambda: suite.loop.ticked_at
+        self.questions: list[Question] = []
+        self.answered_to: list[Answered] = []
+        self.pinged: list[bool] = []
+        self.private: tuple[str, ...] = ()
+        self.pictured = False
+        self.beside: list[Recorder] = []
+        self.afterwards: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        self._held = contextlib.AsyncExitStack()
+        suite.worlds.add(self)
+        self.heard_beside = 0
+
+    # Who is here ---------------------------------------------------------------------------------------------
+
+    def connect(self, person: str) -> None:
+        """Opens a (further) window for a person."""
+        self.call(self.come(person))
+
+    def connect_all(self, people: Sequence[str]) -> None:
+        """Opens a window for each person, all at the same moment."""
+        self.call(_all([self.come(person) for person in people]))
+
+    def leave_all(self) -> None:
+        """Everybody closes their windows, whatever is under way in them."""
+        sessions = [session for windows in self.sessions.values() for session in windows]
+        self._past += sessions
+        self.call(_all([session.close() for session in sessions]))
+        for windows in self.sessions.values():
+            windows.clear()
+
+    def need(self, *needs: str) -> None:
+        """Raises NotExercised for a capability or a prompt that the target lacks."""
+        for need in needs:
+            reason = self.suite.target.lacks(need)
+            if reason is not None:
+                raise NotExercised(reason)
+
+    # What they do --------------------------------------------------------------------------------------------
+
+    def ask(self, person: str, prompt: str, *, window: int = 1, follow: Question | None = None) -> Question:
+        """Asks and does not wait. `follow` continues that question's thread."""
+        self.need(prompt)
+        self._one_at_a_time([(person, window)])
+        return self.call(self._ask(person, prompt, window, follow))
+
+    def claim(self, person: str, prompt: str, owner: str) -> None:
+        """Asks and claims the user id of `owner`; waits for what comes of it."""
+        self.need(prompt)
+        self.wait(self.call(self._ask(person, prompt, claims=owner)))
+
+    async def _ask(
+        self, person: str, prompt: str, window: int = 1, follow: Question | None = None, claims: str = ""
+    ) -> Question:
+        target, canary = self.suite.target, self.canary(person)
+        expect = target.expectation(prompt, canary)
+        text = target.question(prompt, canary)
+        thread = follow.thread if follow is not None else None
+        user = self.persona(claims).user if claims else None
+        session = await ready_to_ask(self, person, window)
+        question = await session.ask(text, expect, thread, foreign=claims, claims=user)
+        question.absent = self.suite.profile.spec.absent
+        self.questions.append(question)
+        return question
+
+    def ask_together(self, wishes: Sequence[Wish]) -> list[Question]:
+        """All asked at the same moment; waits for all the answers."""
+        questions = self.begin_together(wishes)
+        self.wait(*questions)
+        return questions
+
+    def begin_together(self, wishes: Sequence[Wish]) -> list[Question]:
+        """All asked at the same moment; does not wait."""
+        self.need(*{wish[1] for wish in wishes})
+        self._one_at_a_time([(wish[0], wish[2] if len(wish) == 3 else 1) for wish in wishes])
+        return self.call(_all([self._ask(*wish) for wish in wishes]))
+
+    def _one_at_a_time(self, windows: Sequence[tuple[str, int]]) -> None:
+        """Raises NotExercised for questions side by side on a connection that does not take them."""
+        name = self.suite.profile.name
+        for place in windows:
+            alone = self.suite.profile.spec.connection.runs == "many" or windows.count(place) == 1
+            if not alone or busy(self.window(*place)):
+                raise NotExercised(f"a connection of {name} answers one question at a time (connection.runs)")
+
+    def wait_for_a_sign(self, question: Question) -> None:
+        """Waits until anything of an answer was shown."""
+        self.call(self._session(question).wait_until(question, question.has_begun))
+
+    def wait(self, *questions: Question) -> None:
+        """Waits for answers to end. Waiting in vain is a finding, and no error here."""
+        self.call(_all([self._session(question).wait_end(question) for question in questions]))
+
+    def ping(self, person: str) -> None:
+        """Sends an application ping and remembers whether it was answered."""
+        self.need("ping")
+        self.pinged.append(self.call(self.window(person).ping()))
+
+    def hold(self, resource: AbstractAsyncContextManager[T]) -> T:
+        """Enters something on the loop thread, and leaves it when the scenario ends."""
+        return self.call(self._held.enter_async_context(resource))
+
+    def restore(self, person: str, question: Question, window: int) -> bool:
+        """Asks, on a window, for all of the thread of an answer; whether the backend said that it was restored."""
+        self.need("resume")
+        if question.thread is None:
+            raise AssertionError(f"the answer to {question.text!r} names no conversation that could be restored")
+        first = min((event.seq for event in question.events if event.seq is not None), default=1)
+        return self.call(self.window(person, window).restore(question.thread, first - 1))
+
+    def stop_once(self, question: Question, kind: EventKind) -> None:
+        """Says stop once an event of the kind was shown, and waits for the end."""
+        self.need("stop")
+        session = self._session(question)
+        if self.call(session.wait_until(question, lambda: question.has(kind))):
+            self.call(session.stop(question))
+        self.wait(question)
+
+    # What can be told ----------------------------------------------------------------------------------------
+
+    def asking(self, person: str | None = None) -> Question:
+        """What was asked last, by anybody or by this person; its answer may still be under way."""
+        for question in reversed(self.questions):
+            if person in (None, question.person):
+                return question
+        raise SuiteFault(f"{person or 'nobody'} has not asked anything in this scenario")
+
+    def last(self, person: str | None = None) -> Question:
+        """What was asked last, once its answer has ended (or was waited for in vain)."""
+        question = self.asking(person)
+        if not question.over:
+            self.wait(question)
+        return question
+
+    def asked_by(self, person: str) -> list[Question]:
+        """All that a person asked, in order."""
+        return [question for question in self.questions if question.person == person]
+
+    def answered(self, person: str) -> bool:
+        """Whether the person was shown anything of an answer: without that, nothing can be said of what they saw."""
+        return any(question.events for question in self.asked_by(person))
+
+    def window_of(self, question: Question) -> int:
+        """The number of the window in which a question was asked."""
+        return self.sessions[question.person].index(self._session(question)) + 1
+
+    def windows_that_showed(self, question: Question) -> list[int]:
+        """The numbers of the person's windows in which the end of an answer was shown."""
+        runs = {event.run for event in question.events if event.parent is None}
+        shown = {
+            entry.record.connection
+            for entry in self.recorder.entries
+            if any(isinstance(e, Event) and e.kind in ENDS and e.run in runs for e in each(entry.reading))
+        }
+        windows = self.sessions[question.person]
+        return [number for number, session in enumerate(windows, 1) if session.connection in shown]
+
+    def admit_stall(self, question: Question) -> None:
+        """Raises SuiteFault if the suite itself stood still while an answer came: then its pace cannot be told."""
+        if self.recorder.stood_still(question.asked_at):
+            raise SuiteFault(f"it stood still while {question.text!r} was answered, and cannot tell at what pace")
+
+    def frame(self, what: str, **values: object) -> str:
+        """The text of a frame as the person's app would send it."""
+        return frame_of(self, what, values)
+
+    def was_shown_the_door(self, session: Session) -> bool:
+        """Whether the backend closed a connection with a code; REFUSAL-4 judges what it says."""
+        ends = [entry.record for entry in self.recorder.entries if isinstance(entry.record, Closed)]
+        return any(end.connection == session.connection and end.by == "server" and end.code for end in ends)
+
+    @property
+    def budgets(self) -> Budgets:
+        """How long a person may have to wait for what."""
+        return self.suite.target.budgets
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What the rules have objected to so far."""
+        return [*self.recorder.findings, *(finding for each in self.beside for finding in each.findings)]
+
+    def table(self) -> str:
+        """The whole conversation, or the first one with findings, with the records that prove them pointed at."""
+        recorders = [self.recorder, *self.beside]
+        told = next((recorder for recorder in recorders if recorder.findings), self.recorder)
+        marked = {number for finding in told.findings for number in finding.evidence}
+        return as_table([(entry.record, entry.reading) for entry in told.entries], marked)
+
+    @property
+    def has_observed(self) -> bool:
+        """Whether the backend has said anything in this scenario, be it that it opens to nobody."""
+        records = [entry.record for entry in self.recorder.entries]
+        heard = any(isinstance(r, Received) or (isinstance(r, Closed) and r.by == "server") for r in records)
+        return heard or self.heard_beside > 0
+
+    def ended_questions(self) -> list[Question]:
+        """All that was asked and not walked away from."""
+        return [question for question in self.questions if question.over and not self._left(question)]
+
+    def _left(self, question: Question) -> bool:
+        return self._session(question) in self._past and not question.has_end
+
+    def complaint(self) -> str:
+        """All findings, one to a line, and the conversation; "" when there are none."""
+        if not self.findings:
+            return ""
+        shown = [str(finding) for finding in self.findings[:_MOST_SHOWN]]
+        more = len(self.findings) - len(shown)
+        shown += [f"... and {more} more findings"] if more else []
+        return "\n".join([*shown, "", self.table()])
+
+    # How it ends ---------------------------------------------------------------------------------------------
+
+    def conclude(self) -> None:
+        """The last step is done: every answer comes to its end, and whatever the rules found fails the scenario.
+
+        Raises AssertionError with the findings, or SuiteFault for a scenario that saw nothing at all.
+        """
+        self.wait(*[question for question in self.questions if not question.over])
+        self.call(_all([session.flush() for windows in self.sessions.values() for session in windows]))
+        if self.findings:
+            raise AssertionError(self.complaint())
+        if not self.has_observed:
+            raise SuiteFault(NOTHING_OBSERVED)
+
+    async def linger(self) -> None:
+        """Listens through the grace after the end, then closes all connections and the trace."""
+        sessions = [*self._past, *(session for windows in self.sessions.values() for session in windows)]
+        if any(session.open for session in sessions):
+            await asyncio.sleep(self.suite.target.budgets.grace_s)
+        try:
+            await self._held.aclose()
+            await _all([session.close() for session in sessions])
+            for put_away in self.afterwards:
+                await put_away()
+        finally:
+            for recorder in (self.recorder, *self.beside):
+                recorder.finish()
+            self.suite.worlds.discard(self)
+        self._admit_fault()
+
+    def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Runs a coroutine on the loop thread. A connection that failed is an AssertionError: the target's doing."""
+        try:
+            result = self.suite.loop.call(coroutine, _HOP_S)
+        except NotConnected as error:
+            raise AssertionError(str(error)) from error
+        finally:
+            self._admit_fault()
+        return result
+
+    def _admit_fault(self) -> None:
+        fault = next((each.fault for each in (self.recorder, *self.beside) if each.fault is not None), None)
+        if fault is not None:
+            raise SuiteFault(f"a message could not be taken in: {fault!r}") from fault
+
+
+def _slug(key: str) -> str:
+    """A scenario's key as a file name: letters, digits and dashes only, whatever a feature is called."""
+    return "".join(char if char.isascii() and char.isalnum() else "-" for char in key)[:80].strip("-")

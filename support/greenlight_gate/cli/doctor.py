@@ -1,0 +1,144 @@
+"""greenlight doctor: tries a target step by step, and says at which one it fails and what to do."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from greenlight_gate.cli.commands import SUMMARIES
+from greenlight_gate.cli.options import command_of, target
+from greenlight_gate.cli.reachability import reach, resolve, secure
+from greenlight_gate.cli.views.frames import FrameSummary
+from greenlight_gate.cli.views.terminal import Terminal
+from greenlight_gate.client.endings import NotConnected
+from greenlight_gate.client.recorder import Recorder
+from greenlight_gate.client.request import Question
+from greenlight_gate.client.session import Session
+from greenlight_gate.rules.engine.canary import named
+from greenlight_gate.session.validation_session import Plan, Suite
+from greenlight_gate.targets.access import TargetFault, check_health
+from greenlight_gate.trace import encode_record
+
+
+def add(commands: Any) -> None:
+    """Adds the command."""
+    doctor = command_of(
+        commands, "doctor", SUMMARIES["doctor"],
+        "greenlight doctor --environment mine.toml",
+    )  # fmt: skip
+    target(doctor)
+    doctor.add_argument(
+        "--record", type=Path, metavar="FILE.jsonl", help="keep the frames (example: --record capture.jsonl)"
+    )
+
+
+_RUN_S = 330.0
+
+
+class _Examination:
+    """One walk from the health check to the end of an answer; each step prints its own line."""
+
+    def __init__(self, suite: Suite, console: Console) -> None:
+        self.suite = suite
+        self.console = console
+        self.recorder: Recorder | None = None
+        self.question: Question | None = None
+        self.session: Session | None = None
+
+    async def walk(self) -> None:
+        """Raises TargetFault, NotConnected or Misconfigured at the step that fails."""
+        suite = self.suite
+        target = suite.target
+        self._ok("DNS", await resolve(target))
+        self._ok("TCP", await reach(target))
+        self._ok("TLS", await secure(target, suite.tls))
+        if target.health:
+            report = await check_health(target)
+            self._ok("health", f"{report.service} {report.version} says {report.status}")
+        for caveat in suite.caveats:
+            self.console.print(f"[bold yellow]WARNING[/] {escape(caveat)}", highlight=False, soft_wrap=True)
+        persona = target.personas[0]
+        entry = await suite.access.pass_for(persona)
+        self._ok("auth", f"a pass for {persona.name} ({target.auth.obtain}, shown as {target.auth.send})")
+        self.recorder = Recorder("doctor", None, suite.profile, target.budgets, suite.access.redact_bytes)
+        session = suite.new_session(Session, persona.name, persona, self.recorder)
+        self.session = session
+        await session.connect(entry, suite.tls)
+        steps = len(suite.profile.spec.handshake)
+        self._ok("handshake", f"connected and ready{f', {steps} steps' if steps else ''}")
+        prompt = suite.first_prompt
+        canary = suite.canary(persona)
+        text = target.question(prompt, canary)
+        self.question = await session.ask(text, target.expectation(prompt, canary))
+        await session.wait_end(self.question)
+        await session.close()
+        self.recorder.finish()
+        self._ok("one run", f"{len(self.question.events)} events of {escape(repr(named(text)))}")
+
+    def _ok(self, step: str, text: str) -> None:
+        self.console.print(f"[green]ok[/]  {step:<10} {text}", highlight=False)
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """0 if a run was seen whole, 1 if something is wrong with the target. Raises Misconfigured."""
+    console = Terminal()
+    suite = Suite(Plan(environment=options.environment, environ=dict(os.environ)))
+    examination: _Examination | None = None
+    try:
+        try:
+            suite.prepare()
+            examination = _Examination(suite, console)
+            suite.loop.call(examination.walk(), _RUN_S)
+        except (TargetFault, NotConnected) as error:
+            console.print(f"[red]no[/]  {escape(str(error))}", highlight=False)
+            if examination is not None and examination.recorder is not None:
+                _show_frames(examination, console, options.record)
+            return 1
+        return _diagnosis(examination, console, options.record)
+    finally:
+        suite.stop()
+
+
+def _show_frames(examination: _Examination, console: Console, record: Path | None) -> FrameSummary:
+    recorder = examination.recorder
+    assert recorder is not None
+    recorder.finish()
+    console.print()
+    entries = [(entry.record, entry.reading) for entry in recorder.entries]
+    summary = FrameSummary(examination.suite.profile, entries)
+    summary.show(console)
+    for finding in recorder.findings:
+        console.print(f"[red]{escape(str(finding))}[/]", highlight=False, soft_wrap=True)
+    if record is not None:
+        record.write_bytes(b"".join(encode_record(entry) for entry, _ in entries))
+        console.print(f"\nframes kept in {escape(str(record))}", highlight=False)
+    return summary
+
+
+def _diagnosis(examination: _Examination, console: Console, record: Path | None) -> int:
+    recorder, question = examination.recorder, examination.question
+    assert recorder is not None
+    assert question is not None
+    summary = _show_frames(examination, console, record)
+    well = not recorder.findings and question.answer is not None and not summary.too_many_unmapped
+    console.print(f"\nNext: {escape(_next_step(examination, summary))}", highlight=False, soft_wrap=True)
+    return 0 if well else 1
+
+
+def _next_step(examination: _Examination, summary: FrameSummary) -> str:
+    suite, question = examination.suite, examination.question
+    environment = suite.plan.environment
+    name = suite.profile.name
+    if summary.unmapped:
+        return f"say in the profile {name} what the unmapped frames are: [[event]] or [[ignore]] with a reason"
+    if question is None or question.answer is None:
+        return f"find the frame that ends the answer above, and map it to agent_completed in the profile {name}"
+    if examination.recorder is not None and examination.recorder.findings:
+        return "mend what is marked above, or the profile"
+    if summary.missing:
+        missing = " and ".join(summary.missing)
+        return f"map {missing} in the profile {name}, or say under [absent] why they are not shown; then greenlight run"
+    return f"greenlight run --environment {environment}"

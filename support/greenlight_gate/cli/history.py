@@ -1,0 +1,81 @@
+"""greenlight history: the sessions of an output folder, their trend, and what changed."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from greenlight_gate.cli.commands import SUMMARIES
+from greenlight_gate.cli.options import command_of, output, positive
+from greenlight_gate.cli.views.terminal import Terminal
+from greenlight_gate.evidence.history import HISTORY, Changed, History, Past
+from greenlight_gate.report.trend import CAPACITY, HEADS, figures_of, sparkline
+from greenlight_gate.targets.settings import Misconfigured
+
+
+def add(commands: Any) -> None:
+    """Adds the command."""
+    history = command_of(
+        commands, "history", SUMMARIES["history"],
+        "greenlight history --environment staging --last 10",
+    )  # fmt: skip
+    history.add_argument(
+        "--environment", metavar="NAME", help="one target only, by its name (example: --environment embedded)"
+    )
+    history.add_argument(
+        "--last", type=positive(int), default=20, metavar="N", help="so many sessions (default: 20; example: --last 5)"
+    )
+    output(history)
+
+
+_COLOURS = {"APPROVED": "green", "BLOCKED": "red", "INCONCLUSIVE": "yellow"}
+_MOST_CHANGES = 12
+
+
+def history(options: argparse.Namespace) -> int:
+    """Shows each target, or the one that is named. Raises Misconfigured where there is nothing to show."""
+    folder: Path = options.output_dir
+    if not (folder / HISTORY).is_file():
+        raise Misconfigured(f"{folder}: holds no history; `greenlight run` begins one")
+    console = Terminal()
+    kept = History(folder)
+    try:
+        sessions = kept.sessions(options.environment, most=options.last)
+        if kept.warning:
+            console.print(f"[yellow]{escape(kept.warning)}[/]", highlight=False)
+        if not sessions:
+            raise Misconfigured(f"{folder}: the history holds no session of {options.environment or 'any target'}")
+        for target in dict.fromkeys(past.target for past in sessions):
+            _target(target, [past for past in sessions if past.target == target], kept, console)
+    except OSError as error:
+        raise Misconfigured(f"{kept.path} cannot be read: {error}") from error
+    return 0
+
+
+def _target(target: str, sessions: list[Past], kept: History, console: Console) -> None:
+    console.print(f"\n[bold]{escape(target)}[/]", highlight=False)
+    table = Table(box=None, pad_edge=False, show_edge=False)
+    for number, head in enumerate(HEADS):
+        table.add_column(head, justify="left" if number < 2 else "right", overflow="fold")
+    for past in sessions:
+        cells = figures_of(past)
+        table.add_row(cells[0], f"[{_COLOURS.get(cells[1], 'white')}]{cells[1]}[/]", *cells[2:])
+    console.print(table, highlight=False)
+    if len(sessions) < 2:
+        return
+    for name, column in CAPACITY:
+        values = [getattr(past, column) for past in sessions]
+        if any(values):
+            console.print(f"  {name:<24} {sparkline(values)}", highlight=False)
+    _changes(kept.changed(sessions[-2].id, sessions[-1].id), console)
+
+
+def _changes(changed: Changed, console: Console) -> None:
+    for name, items in (("new", changed.new), ("fixed", changed.fixed), ("still there", changed.still)):
+        for rule, scenario in items[:_MOST_CHANGES]:
+            console.print(f"  {name:<12} {rule} in '{escape(scenario)}'", highlight=False, soft_wrap=True)
+        if len(items) > _MOST_CHANGES:
+            console.print(f"  {name:<12} and {len(items) - _MOST_CHANGES} more", highlight=False)

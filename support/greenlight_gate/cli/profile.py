@@ -1,0 +1,137 @@
+"""greenlight profile: checks a profile, alone or on recorded frames, and drafts one from recorded frames."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from greenlight_gate.cli.commands import SUMMARIES
+from greenlight_gate.cli.options import Parser, command_of
+from greenlight_gate.cli.views.frames import FrameSummary
+from greenlight_gate.cli.views.terminal import Terminal
+from greenlight_gate.events import EventKind
+from greenlight_gate.rules.engine.run_state import Budgets
+from greenlight_gate.rules.engine.trace_checker import TraceChecker
+from greenlight_gate.targets.settings import Misconfigured, profile_text
+from greenlight_gate.trace import AnyRecord
+from greenlight_gate.wire.capture import CaptureError, read_capture
+from greenlight_gate.wire.compiled_rules import rules_of
+from greenlight_gate.wire.drafting import draft
+from greenlight_gate.wire.profile import Profile
+from greenlight_gate.wire.spec import ProfileError
+
+
+def add(commands: Any) -> None:
+    """Adds the command."""
+    profile = commands.add_parser(
+        "profile", help=SUMMARIES["profile"], description=SUMMARIES["profile"], allow_abbrev=False,
+    )  # fmt: skip
+    actions = profile.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
+    check = command_of(
+        actions, "check", "read a profile, and recorded frames with it: events, unmapped frames, findings",
+        "greenlight profile check mine.toml capture.jsonl",
+    )  # fmt: skip
+    check.add_argument(
+        "file",
+        metavar="FILE.toml|NAME",
+        help="a profile file, or the name of one that ships (example: greenlight profile check agno)",
+    )
+    check.add_argument(
+        "capture", nargs="?", type=Path, metavar="CAPTURE.jsonl",
+        help="recorded frames, as `greenlight doctor --record` keeps them "
+        "(default: none; example: greenlight profile check mine.toml capture.jsonl)",
+    )  # fmt: skip
+    draft = command_of(
+        actions, "draft", "propose a profile from recorded frames, for a person to finish",
+        "greenlight profile draft capture.jsonl > mine.toml",
+    )  # fmt: skip
+    draft.add_argument(
+        "capture",
+        type=Path,
+        metavar="CAPTURE.jsonl",
+        help="recorded frames (example: greenlight profile draft capture.jsonl)",
+    )
+
+
+# Whoever recorded may have waited as long as they liked.
+_PATIENT = Budgets(start_s=3600, silence_s=3600, tool_s=3600, run_s=86_400, grace_s=60, clock_skew_s=86_400)
+
+
+def profile(options: argparse.Namespace) -> int:
+    """0 if all is well, 1 if the frames are not read well. Raises Misconfigured for a file that cannot be used."""
+    if options.action == "draft":
+        return _draft(options.capture)
+    _, text = profile_text(options.file, Path())
+    try:
+        checked = Profile.from_toml(text)
+    except ProfileError as error:
+        raise Misconfigured(f"{options.file}: {error}") from error
+    console = Terminal()
+    _describe(checked, console)
+    if options.capture is None:
+        console.print(f"\nNext: greenlight profile check {escape(options.file)} CAPTURE.jsonl", highlight=False)
+        return 0
+    return _read(checked, options.capture, console)
+
+
+def _describe(checked: Profile, console: Console) -> None:
+    spec = checked.spec
+    shown = {
+        *spec.events,
+        *(rule.kind for rule in rules_of(spec) if rule.collapse != "always" and not rule.synthesised),
+    }
+    console.print(f"[green]ok[/]  {escape(spec.name)}: the profile can be used", highlight=False)
+    for kind in EventKind:
+        where = "read" if kind in shown else "not observable" if kind in spec.absent else "not mapped"
+        console.print(f"      {kind:<16} {where}", highlight=False)
+    for name, what in spec.needs.items():
+        console.print(f"      needs {name}: {escape(what)}", highlight=False, soft_wrap=True)
+
+
+def _read(checked: Profile, capture: Path, console: Console) -> int:
+    records, epoch_s = _records(checked, capture)
+    checker = TraceChecker(checked, _PATIENT, epoch_s)
+    summary = FrameSummary(checked, [(record, checker.feed(record)) for record in records])
+    checker.finish()
+    console.print()
+    summary.show(console)
+    for finding in checker.findings:
+        console.print(f"[red]{escape(str(finding))}[/]", highlight=False, soft_wrap=True)
+    well = bool(summary.shown) and not summary.too_many_unmapped and not checker.findings
+    step = (
+        "add rules for what is unmapped ([[event]] or [[ignore]])" if summary.unmapped else "look at what is marked red"
+    )
+    step = 'put it into a target file (profile = "FILE.toml") and run greenlight doctor' if well else step
+    step = step if summary.shown else "add [[event]] rules: not one event was read"
+    console.print(f"\nNext: {escape(step)}", highlight=False, soft_wrap=True)
+    return 0 if well else 1
+
+
+def _records(checked: Profile, capture: Path) -> tuple[list[AnyRecord], float]:
+    try:
+        return read_capture(_lines(capture), checked.spec)
+    except CaptureError as error:
+        raise Misconfigured(f"{capture}: {error}") from error
+
+
+def _lines(capture: Path) -> list[bytes]:
+    try:
+        return capture.read_bytes().splitlines()
+    except OSError as error:
+        raise Misconfigured(f"{capture}: expected recorded frames, but {error.strerror or error}") from error
+
+
+def _draft(capture: Path) -> int:
+    try:
+        text = draft(_lines(capture))
+    except CaptureError as error:
+        raise Misconfigured(f"{capture}: {error}") from error
+    sys.stdout.write(text)
+    try:
+        Profile.from_toml(text)
+    except ProfileError as error:
+        sys.stderr.write(f"greenlight: the draft cannot be used as it is: {error}\n")
+    return 0

@@ -1,0 +1,73 @@
+"""The first steps to a target: its name, and whether anything listens there."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import ssl
+from urllib.parse import urlsplit
+
+from greenlight_gate.targets.model import Target
+from greenlight_gate.targets.settings import Misconfigured
+
+
+async def resolve(target: Target) -> str:
+    """The addresses of the target's host, as text. Raises Misconfigured with the next step."""
+    host, port = _place(target)
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        raise Misconfigured(
+            f"{target.name}: DNS: expected an address for {host}, but there is none ({error.strerror}); "
+            f"correct url in the target file, or WEBSOCKET_TEST_URL"
+        ) from error
+    return f"{host} is {', '.join(dict.fromkeys(str(entry[4][0]) for entry in found))}"
+
+
+async def reach(target: Target) -> str:
+    """That something listens at the target's port, as text. Raises Misconfigured with the next step."""
+    host, port = _place(target)
+    try:
+        async with asyncio.timeout(target.budgets.handshake_s):
+            _, writer = await asyncio.open_connection(host, port)
+    except (OSError, TimeoutError) as error:
+        said = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "no answer in time"
+        raise Misconfigured(
+            f"{target.name}: TCP: expected something that listens at {host} port {port}, but {said.lower()}; "
+            f"start the backend, or correct url in the target file"
+        ) from error
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return f"port {port} accepts connections"
+
+
+async def secure(target: Target, tls: ssl.SSLContext | None) -> str:
+    """That the server's certificate can be trusted, as text. Raises Misconfigured with the next step."""
+    if tls is None:
+        return "not used (ws://)"
+    host, port = _place(target)
+    try:
+        async with asyncio.timeout(target.budgets.handshake_s):
+            _, writer = await asyncio.open_connection(host, port, ssl=tls, server_hostname=host)
+    except ssl.SSLCertVerificationError as error:
+        raise Misconfigured(
+            f"{target.name}: TLS: expected a certificate that can be trusted, but {error.verify_message}; "
+            f"if the target is yours, put the authority's certificate into a file and name it in [tls] ca_file"
+        ) from error
+    except (OSError, TimeoutError) as error:
+        raise Misconfigured(
+            f"{target.name}: TLS: expected a TLS handshake, but it failed ({error or 'no answer in time'}); "
+            f"a server without TLS has a ws:// url"
+        ) from error
+    version = writer.get_extra_info("ssl_object").version()
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    verified = "NOT verified" if target.tls.insecure_skip_verification else "verified"
+    return f"{verified}, {version}"
+
+
+def _place(target: Target) -> tuple[str, int]:
+    parts = urlsplit(target.url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "wss" else 80)

@@ -1,0 +1,161 @@
+"""greenlight run: from the wish to the verdict."""
+
+# mypy: allow-untyped-calls
+# behave ships no types of its configuration.
+import argparse
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from greenlight_gate.cli.commands import SUMMARIES
+from greenlight_gate.cli.options import (
+    CATEGORIES,
+    INTERRUPTED,
+    category,
+    command_of,
+    how_shown,
+    output,
+    positive,
+    target,
+)
+from greenlight_gate.cli.views.terminal import Terminal
+from greenlight_gate.targets.settings import Misconfigured, suite_root
+
+
+def add(commands: Any) -> None:
+    """Adds the command."""
+    run = command_of(
+        commands, "run", SUMMARIES["run"],
+        "greenlight run --categories functional integration",
+    )  # fmt: skip
+    what = run.add_argument_group("what is judged")
+    target(what)
+    what.add_argument(
+        "--categories", nargs="+", action="extend", type=category, metavar="CATEGORY",
+        help=f"any of {', '.join(CATEGORIES)} (default: all that have features; example: --categories functional)",
+    )  # fmt: skip
+    what.add_argument(
+        "--tags", default="", metavar="EXPR",
+        help="behave tag expression within the categories (example: --tags '@functional and not @slow')",
+    )  # fmt: skip
+    what.add_argument(
+        "--defect", action="append", default=[], metavar="NAME[=VALUE]",
+        help="start the embedded backend with a seeded defect, to see it caught (example: --defect thinking_missing)",
+    )  # fmt: skip
+    how = run.add_argument_group("how it is judged")
+    how.add_argument(
+        "--performance-threshold", type=positive(float), metavar="MS",
+        help="largest average event latency in milliseconds (default: the target's, 100; "
+        "example: --performance-threshold 50)",
+    )  # fmt: skip
+    how.add_argument(
+        "--timeout", type=positive(float), default=900, metavar="SECONDS",
+        help="for the whole run; past it the verdict is INCONCLUSIVE (default: 900; example: --timeout 300)",
+    )  # fmt: skip
+    how.add_argument(
+        "--scale", type=positive(int), default=25, metavar="N",
+        help="people at once in stress scenarios (default: 25; example: --scale 500)",
+    )  # fmt: skip
+    how.add_argument(
+        "--soak", type=positive(float), default=20, metavar="SECONDS",
+        help="how long the memory is watched in stress scenarios (default: 20; example: --soak 1800)",
+    )  # fmt: skip
+    how.add_argument(
+        "--baseline", action="store_true",
+        help="block if it is slower than the sessions of this target that were approved before; without it that is "
+        "only shown (example: greenlight run --baseline)",
+    )  # fmt: skip
+    how.add_argument(
+        "--skip-services-check", action="store_true",
+        help="with --environment local: take the stack as it is, start nothing (example: --skip-services-check)",
+    )  # fmt: skip
+    how.add_argument(
+        "--fail-fast", action="store_true",
+        help="stop at the first scenario that fails (example: greenlight run --fail-fast)",
+    )  # fmt: skip
+    out = run.add_argument_group("what comes out")
+    output(out)
+    out.add_argument(
+        "--allure", action="store_true",
+        help="make allure-report.html, even if npx has to fetch Allure (example: greenlight run --allure)",
+    )  # fmt: skip
+    how_shown(out, "run")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs the scenarios, writes the session folder and prints the verdict. Raises Misconfigured."""
+    # The stream is named, since behave captures whatever sys.stdout is while a step runs.
+    console = Terminal(file=sys.stderr if options.ci_mode else sys.stdout)
+    console.print(f"Greenlight judges [bold]{options.environment}[/] ...", highlight=False)
+    features = suite_root() / "features"
+    wanted = _wanted(options.categories, features)
+    # Imported after the first line is on the screen: behave and its friends take their time.
+    from greenlight_gate.bdd.runner.progress import Progress  # noqa: PLC0415
+    from greenlight_gate.bdd.runner.suite_runner import SuiteRunner  # noqa: PLC0415
+    from greenlight_gate.cli.allure_report import allure_page  # noqa: PLC0415
+    from greenlight_gate.cli.session_reports import hold_against  # noqa: PLC0415
+    from greenlight_gate.cli.suite_faults import OwnFaults  # noqa: PLC0415
+    from greenlight_gate.cli.views.judgement import conclude, ended  # noqa: PLC0415
+    from greenlight_gate.session.validation_session import Plan  # noqa: PLC0415
+
+    plan = Plan(
+        environment=options.environment, wanted=wanted, tags=options.tags, output_dir=options.output_dir,
+        defects=tuple(options.defect), performance_threshold_ms=options.performance_threshold,
+        timeout_s=options.timeout, scale=options.scale, soak_s=options.soak, environ=dict(os.environ),
+        services_check=not options.skip_services_check,
+    )  # fmt: skip
+    progress = Progress(console)
+    runner = SuiteRunner(_configuration(options, [features / category for category in wanted]), plan, progress)
+    # behave prints some of its own on stdout; in CI mode that belongs to three lines only.
+    with contextlib.redirect_stdout(sys.stderr), contextlib.closing(progress):
+        try:
+            runner.run()
+        except KeyboardInterrupt:
+            runner.interrupted = runner.interrupted or "SIGINT"
+    if runner.misconfigured:
+        raise Misconfigured(runner.misconfigured)
+    if runner.suite is None:
+        raise KeyboardInterrupt
+    folder = runner.suite.folder
+    faults = OwnFaults(folder, console)
+    with faults.costing("baseline"):
+        hold_against(folder, gate=options.baseline)
+    judgement = conclude(folder, console, options, faults)
+    with faults.costing("HTML report of Allure"):
+        allure_page(runner.results_dir, folder, console, options)
+    code = ended(judgement, folder, options, faults)
+    return INTERRUPTED if runner.interrupted in ("SIGINT", "SIGTERM") else code
+
+
+def _wanted(categories: list[str] | None, features: Path) -> tuple[str, ...]:
+    available = [category for category in CATEGORIES if any((features / category).glob("*.feature"))]
+    wanted = tuple(dict.fromkeys(categories or available))
+    missing = [category for category in wanted if category not in available]
+    if missing:
+        raise Misconfigured(f"--categories {missing[0]}: has no features yet; those that have: {', '.join(available)}")
+    return wanted
+
+
+def _configuration(options: argparse.Namespace, paths: list[Path]) -> Any:
+    from behave.configuration import Configuration  # noqa: PLC0415
+    from behave.model import ScenarioOutline  # noqa: PLC0415
+    from cucumber_tag_expressions.parser import TagExpressionError  # noqa: PLC0415
+
+    arguments = ["-f", "null", "--no-summary", "--no-color"]
+    if options.tags:
+        arguments.append(f"--tags={options.tags}")
+    if options.fail_fast:
+        arguments.append("--stop")
+    try:
+        configuration = Configuration([*arguments, *map(str, paths)], load_config=False)
+    except TagExpressionError as error:
+        complaint = str(error).splitlines()[0]
+        raise Misconfigured(
+            f"--tags {options.tags!r}: expected an expression like '@a and not @b': {complaint}"
+        ) from error
+    # The rows of an outline bear names of their own, which need no numbers. Without its config files, behave takes this
+    # from the class.
+    ScenarioOutline.annotation_schema = "{name}"
+    return configuration

@@ -1,0 +1,55 @@
+"""greenlight serve: the embedded backend in the foreground."""
+
+import argparse
+from typing import Any
+
+from greenlight_gate.backend.cli import main
+from greenlight_gate.cli.commands import SUMMARIES
+from greenlight_gate.cli.options import command_of
+
+
+def add(commands: Any) -> None:
+    """Adds the command."""
+    serve = command_of(
+        commands, "serve", SUMMARIES["serve"],
+        "greenlight serve --port 8000 --defect started_twice",
+    )  # fmt: skip
+    serve.add_argument(
+        "--host", default="127.0.0.1",
+        help="address to listen on (default: %(default)s; example: --host 0.0.0.0)",
+    )  # fmt: skip
+    serve.add_argument(
+        "--port", type=int, default=8000,
+        help="port to listen on, 0 for any (default: %(default)s; example: --port 8001)",
+    )  # fmt: skip
+    serve.add_argument(
+        "--defect", action="append", default=[], metavar="NAME[=VALUE]",
+        help="seed a defect; may be repeated (example: --defect tool_name_missing)",
+    )  # fmt: skip
+    serve.add_argument(
+        "--admin-token-env", default="", metavar="NAME",
+        help="PUT /admin/defects changes the defects while it runs, for whoever shows the token in this variable "
+        "(default: nobody can; example: --admin-token-env CHAT_ADMIN_TOKEN)",
+    )  # fmt: skip
+    serve.add_argument(
+        "--vary", default="", metavar="SEED",
+        help="be healthy in another way: other shapes, fragments, pauses, words, drawn from a whole number "
+        "(example: --vary 7)",
+    )  # fmt: skip
+    serve.add_argument(
+        "--list-defects", action="store_true",
+        help="print the known defects and exit (example: greenlight serve --list-defects)",
+    )  # fmt: skip
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Serves until it is told to stop; the backend says for itself what is wrong with its arguments."""
+    arguments = ["--host", options.host, "--port", str(options.port)]
+    for defect in options.defect:
+        arguments += ["--defect", defect]
+    if options.admin_token_env:
+        arguments += ["--admin-token-env", options.admin_token_env]
+    arguments += ["--vary", options.vary] if options.vary else []
+    if options.list_defects:
+        arguments.append("--list-defects")
+    return main(arguments)

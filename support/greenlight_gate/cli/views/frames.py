@@ -1,0 +1,69 @@
+"""How the frames of a conversation were read: a table of all, a summary by reading, and what follows from it."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+
+from greenlight_gate.events import FIVE, Control, Event, Foreign, Ignored, More, Reading, Unmapped, each
+from greenlight_gate.evidence.conversation import as_table
+from greenlight_gate.trace import AnyRecord, Received
+from greenlight_gate.wire.profile import Profile
+
+# Above this share of frames that cannot be read, the evidence is not conclusive (EVIDENCE).
+MOST_UNMAPPED = 0.05
+Entries = Sequence[tuple[AnyRecord, Reading | None]]
+
+
+class FrameSummary:
+    """What the frames were read as, counted."""
+
+    def __init__(self, profile: Profile, entries: Entries) -> None:
+        self.profile = profile
+        self.entries = entries
+        parts = [part for _, reading in entries for part in each(reading)]
+        self.messages = sum(isinstance(record, Received) for record, _ in entries)
+        self.unmapped = sum(any(isinstance(part, Unmapped) for part in each(reading)) for _, reading in entries)
+        self.counts = Counter(_named(part) for part in parts)
+        self.shown = {part.kind for part in parts if isinstance(part, Event) and not part.synthesised}
+
+    @property
+    def missing(self) -> list[str]:
+        """Those of the five that were not seen, though the wire can show them."""
+        return [str(kind) for kind in FIVE if kind not in self.shown and kind not in self.profile.spec.absent]
+
+    @property
+    def too_many_unmapped(self) -> bool:
+        """Whether a verdict on this would be inconclusive."""
+        return self.unmapped > MOST_UNMAPPED * self.messages
+
+    def show(self, console: Console) -> None:
+        """The table of all frames, and what they were, counted."""
+        console.print(escape(as_table(self.entries)), highlight=False, soft_wrap=True)
+        console.print(f"\n{self.messages} frames were read as", highlight=False)
+        for (group, name), count in sorted(self.counts.items()):
+            colour = {"unmapped": "yellow", "foreign": "yellow"}.get(group)
+            line = f"  {count:>5}  {group:<10} {escape(name)}"
+            console.print(f"[{colour}]{line}[/]" if colour else line, highlight=False, soft_wrap=True)
+        for kind, why in self.profile.spec.absent.items():
+            console.print(f"not observable with this profile: {kind} ({escape(why)})", highlight=False, soft_wrap=True)
+        if self.missing:
+            console.print(f"not seen here: {', '.join(self.missing)}", highlight=False)
+        if self.unmapped:
+            share = 100 * self.unmapped / self.messages
+            limit = f"the evidence is inconclusive above {100 * MOST_UNMAPPED:g} %"
+            console.print(f"{self.unmapped} unmapped: {share:.1f} % of all ({limit})", highlight=False)
+
+
+def _named(part: Event | Control | Unmapped | More | Ignored | Foreign) -> tuple[str, str]:
+    """The group (event, more, lifecycle, ignored, foreign or unmapped), and which of it."""
+    if isinstance(part, Event):
+        return "event", f"{part.kind}{' (inferred)' if part.synthesised else ''}"
+    if isinstance(part, More):
+        return "more", str(part.event.kind)
+    if isinstance(part, Control):
+        return "lifecycle", part.name
+    if isinstance(part, Ignored):
+        return "ignored", part.because
+    return ("foreign", part.what) if isinstance(part, Foreign) else ("unmapped", part.reason)

@@ -1,0 +1,97 @@
+"""What the commands show of a judgement: on the terminal, or as three lines for CI."""
+
+import argparse
+import os
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from greenlight_gate.cli.allure_report import into_results
+from greenlight_gate.cli.session_reports import leave
+from greenlight_gate.cli.suite_faults import OwnFaults
+from greenlight_gate.evidence.conversation import as_table
+from greenlight_gate.evidence.judge import Attributed, Judgement, NoEvidence, judge
+from greenlight_gate.report.run_report import REPORT, write_report
+from greenlight_gate.targets.settings import Misconfigured
+from greenlight_gate.verdict.decision import Status, Verdict
+
+_COLOURS = {Verdict.APPROVED: "green", Verdict.BLOCKED: "red", Verdict.INCONCLUSIVE: "yellow"}
+_MARKS = {Status.PASSED: "[green]met[/]", Status.FAILED: "[red]broken[/]", Status.INCONCLUSIVE: "[yellow]unknown[/]"}
+_MOST_FINDINGS = 12
+_LOG_WIDTH = 160
+
+
+def conclude(folder: Path, console: Console, options: argparse.Namespace, faults: OwnFaults) -> Judgement:
+    """Judges a session folder, writes its report, shows the verdict and leaves the rest of the files.
+
+    Raises Misconfigured where there is nothing to judge, or no room for the report.
+    """
+    try:
+        judgement = judge(folder)
+        report = write_report(judgement, folder)
+    except NoEvidence as error:
+        raise Misconfigured(str(error)) from error
+    except OSError as error:
+        raise Misconfigured(f"{folder}: the report cannot be written ({error.strerror})") from error
+    _show(judgement, folder, report, console, verbose=options.verbose)
+    leave(judgement, folder, console, faults)
+    with faults.costing("verdict in Allure's results"):
+        into_results(judgement, folder)
+    return judgement
+
+
+def ended(judgement: Judgement, folder: Path, options: argparse.Namespace, faults: OwnFaults) -> int:
+    """The exit code, and for CI its three lines. They come last, since a suite that is broken approves nothing."""
+    decision = judgement.decision
+    outcome = faults.outcome(decision.verdict)
+    if options.ci_mode:
+        told = decision.reason if outcome is decision.verdict else "; ".join(faults.told)
+        reason = "" if outcome is Verdict.APPROVED else " ".join(told.split())
+        print(f"VALIDATION_RESULT={outcome}\nFAILURE_REASON={reason}\nREPORT={folder / REPORT}", flush=True)
+    return outcome.exit_code
+
+
+def _show(judgement: Judgement, folder: Path, report: Path, console: Console, *, verbose: bool) -> None:
+    decision = judgement.decision
+    wrap = not console.is_terminal
+    table = Table(box=None, pad_edge=False, show_edge=False)
+    for column in ("criterion", "", "required", "measured"):
+        table.add_column(column, overflow="fold")
+    for criterion in decision.criteria:
+        table.add_row(criterion.id, _MARKS[criterion.status], escape(criterion.threshold), escape(criterion.measured))
+    console.print()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        # Without a terminal, rich takes 80 columns; a log has more, and there a line that is whole is found.
+        console.width = _LOG_WIDTH
+    console.print(table, highlight=False)
+    for item in _first_of_each_rule(judgement.findings):
+        finding = item.finding
+        records = ", ".join(map(str, finding.evidence))
+        console.print(f"\n[red]{finding.rule}[/] {escape(finding.requirement)}", highlight=False, soft_wrap=wrap)
+        came = f"  expected {escape(finding.expected)}\n  got      {escape(finding.actual)}"
+        console.print(came, highlight=False, soft_wrap=wrap)
+        where = f"{finding.person}, '{item.scenario}', records {records} of {item.trace}"
+        console.print(f"  [dim]{escape(where)}[/]", highlight=False, soft_wrap=wrap)
+    colour = _COLOURS[decision.verdict]
+    console.print(f"\n[bold {colour}]{decision.verdict}[/]  {escape(decision.reason)}", highlight=False, soft_wrap=wrap)
+    console.print(f"[dim]{escape(str(report))}[/]", highlight=False, soft_wrap=True)
+    if verbose:
+        _conversations(judgement, folder, console)
+
+
+def _first_of_each_rule(findings: tuple[Attributed, ...]) -> list[Attributed]:
+    first: dict[str, Attributed] = {}
+    for item in findings:
+        first.setdefault(item.finding.rule, item)
+    return list(first.values())[:_MOST_FINDINGS]
+
+
+def _conversations(judgement: Judgement, folder: Path, console: Console) -> None:
+    from greenlight_gate.evidence.replay import read_conversation  # noqa: PLC0415
+
+    for item in _first_of_each_rule(judgement.findings):
+        entries = read_conversation(folder / "evidence" / item.trace, judgement.session.profile_toml)
+        console.print(f"\n{escape(str(item.finding))}", highlight=False, soft_wrap=True)
+        console.print(escape(as_table(entries, item.finding.evidence)), highlight=False, soft_wrap=True)

@@ -1,0 +1,178 @@
+"""What `greenlight load` shows: one line while it runs, a table when it is over, and the same as JSON."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from greenlight_gate.evidence.session_folder import write_whole
+from greenlight_gate.load.director import State
+from greenlight_gate.measure.latency import Summary as Figures
+from greenlight_gate.measure.load_result import Summary, figures
+from greenlight_gate.monitor import RealTimeEventMonitor
+from greenlight_gate.verdict.failure_patterns import Occurrence
+
+_EVERY_S = 0.5
+_MB = 1e6
+
+
+class LoadView:
+    """A few lines that are painted over and over on a terminal; without one, nothing but the result."""
+
+    def __init__(self, console: Console) -> None:
+        self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+        self._drawn_at = 0.0
+        self._before: tuple[float, int, int] | None = None
+        self._rates = (0.0, 0.0)
+
+    def __enter__(self) -> "LoadView":
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, state: State) -> None:
+        """Paints the state, twice a second."""
+        now = time.monotonic()
+        if self._live is None or now - self._drawn_at < _EVERY_S:
+            return
+        self._drawn_at = now
+        self._live.update(self._table(state, now), refresh=True)
+
+    def _table(self, state: State, now: float) -> Table:
+        runs, events = state.total("runs"), state.total("events")
+        if self._before is None:
+            self._before = (now, runs, events)
+        passed = now - self._before[0]
+        if passed >= 1.0:
+            self._rates = ((runs - self._before[1]) / passed, (events - self._before[2]) / passed)
+            self._before = (now, runs, events)
+        raw = state.raw
+        latency = raw.summary() if raw is not None else None
+        table = Table(box=None, pad_edge=False)
+        for column in ("people", "runs/s", "events/s", "p50", "p95", "p99", "findings", "generator"):
+            table.add_column(column, justify="right")
+        shown = (latency.p50_ms, latency.p95_ms, latency.p99_ms) if latency is not None else None
+        found = state.total("findings")
+        busiest = max((progress.busy for progress in state.shards.values()), default=0.0)
+        table.add_row(
+            f"{state.total('people')}/{state.people}", f"{self._rates[0]:,.0f}", f"{self._rates[1]:,.0f}",
+            *([f"{ms:.1f} ms" for ms in shown] if shown is not None else ["-"] * 3),
+            f"[red]{found}[/]" if found else "0", f"{busiest:.0%} busy",
+        )  # fmt: skip
+        return table
+
+
+@contextlib.contextmanager
+def watched_by(monitor: RealTimeEventMonitor, console: Console) -> Iterator[None]:
+    """While the load runs, failure patterns are told as they begin to show, and when they are over."""
+    monitor.subscribe(on_alert=lambda alert: console.print(f"[yellow]{escape(str(alert))}[/]", highlight=False))
+    monitor.start_monitoring()
+    try:
+        yield
+    finally:
+        monitor.stop_monitoring()
+
+
+def document(summary: Summary, patterns: tuple[Occurrence, ...] = ()) -> dict[str, Any]:
+    """The result as plain JSON values. Latencies in milliseconds, to agent_started unless said otherwise."""
+    per_cpu_s = summary.events / summary.cpu_seconds if summary.cpu_seconds else 0.0
+    per_s = summary.connections_made / summary.connecting_seconds if summary.connecting_seconds else 0.0
+    values: dict[str, Any] = {
+        "checked_events": summary.events,
+        "runs": summary.runs,
+        "findings": summary.findings,
+        "cpu_seconds": round(summary.cpu_seconds, 3),
+        "checked_events_per_cpu_second": round(per_cpu_s, 1),
+        "latency": {"raw": figures(summary.raw), "corrected": figures(summary.corrected)},
+        "delivery": figures(summary.delivery),
+        "whole_run": figures(summary.whole),
+        "longest_silence": figures(summary.silence),
+        "dropped": summary.dropped,
+        "saturated": bool(summary.saturated),
+        "peak_rss_mb": summary.peak_rss_mb,
+        "connections_per_second": round(per_s, 1),
+        "people": summary.people,
+        "asked": summary.asked,
+        "connections_tried": summary.connections_tried,
+        "connections_made": summary.connections_made,
+        "success_percent": round(summary.success_percent, 3),
+        "seconds": round(summary.seconds, 3),
+        "rules": summary.counts,
+        "first_findings": summary.offences,
+        "patterns": patterns,
+        "generator": {
+            "saturated_because": summary.saturated, "busy": summary.busy, "lag_ms_p99": summary.lag_ms_p99,
+            "idle_rss_mb": summary.idle_rss_mb, "connected_rss_mb": summary.connected_rss_mb,
+        },
+        "lost_shards": summary.lost,
+        "short_of": summary.short,
+        "interrupted": summary.interrupted,
+        "histograms": {
+            name: getattr(summary, name)
+            for name in ("raw", "corrected", "delivery", "whole") if getattr(summary, name) is not None
+        },
+    }  # fmt: skip
+    plain: dict[str, Any] = msgspec.to_builtins(values)
+    return plain
+
+
+def write_json(summary: Summary, patterns: tuple[Occurrence, ...], path: Path) -> None:
+    """Writes the result, whole or not at all. Raises OSError."""
+    write_whole(path, msgspec.json.format(msgspec.json.encode(document(summary, patterns)), indent=2) + b"\n")
+
+
+def show_result(summary: Summary, console: Console) -> None:
+    """The final table, at 80 columns."""
+    counts = Table(box=None, pad_edge=False, show_header=False)
+    counts.add_column()
+    counts.add_column(overflow="fold")
+    per_cpu_s = summary.events / summary.cpu_seconds if summary.cpu_seconds else 0.0
+    seconds = summary.seconds or 1.0
+    rows = [
+        ("people", f"{summary.connections_made:,} of {summary.people:,} connected"),
+        ("runs", f"{summary.runs:,} of {summary.asked:,} asked, {summary.runs / seconds:,.1f}/s"),
+        ("checked events", f"{summary.events:,}, {summary.events / seconds:,.0f}/s, {per_cpu_s:,.0f} per CPU-second"),
+        ("dropped", f"{summary.dropped:,} that could not be asked in time" if summary.dropped else ""),
+        ("success", f"{summary.success_percent:.2f} % of what was expected arrived"),
+        (
+            "generator",
+            f"{summary.busy:.0%} busy, {summary.lag_ms_p99:.1f} ms late at p99, {summary.peak_rss_mb:.0f} MB",
+        ),
+    ]
+    for name, text in rows:
+        if text:
+            counts.add_row(name, text)
+    latency = Table(box=None, pad_edge=False)
+    latency.add_column("milliseconds")
+    for column in ("avg", "p50", "p95", "p99", "max", "samples"):
+        latency.add_column(column, justify="right")
+    shown = {
+        "first sign of life, raw": summary.raw, "  from when it was due": summary.corrected,
+        "delivery of an event": summary.delivery, "whole answer": summary.whole,
+    }  # fmt: skip
+    for name, encoded in shown.items():
+        found: Figures | None = figures(encoded)
+        if found is not None:
+            ms = (found.avg_ms, found.p50_ms, found.p95_ms, found.p99_ms, found.max_ms)
+            latency.add_row(name, *(f"{value:.1f}" for value in ms), f"{found.samples:,}")
+    console.print(counts, highlight=False)
+    console.print()
+    console.print(latency, highlight=False)
+    guilty = {offence.finding.rule for offence in summary.convicting()}
+    for rule, times in sorted(summary.counts.items()):
+        first = next((o.finding for o in summary.offences if o.finding.rule == rule), None)
+        said = f": expected {first.expected}, got {first.actual} [{first.person}]" if first is not None else ""
+        colour = "red" if rule in guilty else "yellow"
+        often = "once" if times == 1 else f"{times:,} times"
+        console.print(f"[{colour}]{rule}[/] {often}{escape(said)}", highlight=False)

@@ -1,0 +1,41 @@
+"""What strangers do to a backend to wear it down; bounded in number and time."""
+
+import asyncio
+import contextlib
+import resource
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+from greenlight_gate.targets.model import Target
+
+_CONNECT_S = 10.0
+_AT_ONCE = 100
+_PORTS = {"ws": 80, "wss": 443}
+
+
+@contextlib.asynccontextmanager
+async def half_open_handshakes(target: Target, count: int) -> AsyncIterator[int]:
+    """Holds so many connections on which a request was begun and never finished; yields how many came about."""
+    parts = urlsplit(target.url)
+    port = parts.port or _PORTS[parts.scheme]
+    begun = f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nUpgrade: websocket\r\n".encode()
+    gate = asyncio.Semaphore(_AT_ONCE)
+    # Where descriptors are few, they are for those who really talk.
+    count = min(count, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+
+    async def begin() -> asyncio.StreamWriter | None:
+        async with gate:
+            try:
+                opening = asyncio.open_connection(parts.hostname, port)
+                _, writer = await asyncio.wait_for(opening, _CONNECT_S)
+            except OSError:
+                return None  # refused, or no descriptor left: as many as there are will do
+            writer.write(begun)
+            return writer
+
+    writers = [writer for writer in await asyncio.gather(*(begin() for _ in range(count))) if writer is not None]
+    try:
+        yield len(writers)
+    finally:
+        for writer in writers:
+            writer.transport.abort()

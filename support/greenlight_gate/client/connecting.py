@@ -1,0 +1,197 @@
+"""The way to a connection: the values of its profile, the requests before it, and its address."""
+
+import itertools
+import time
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from greenlight_gate.targets.access import Pass, TargetFault
+from greenlight_gate.targets.errors import Misconfigured
+from greenlight_gate.targets.http import Reply, exchange
+from greenlight_gate.targets.model import Target
+from greenlight_gate.targets.sections import Persona
+from greenlight_gate.wire.connecting import Request
+from greenlight_gate.wire.profile import Profile
+from greenlight_gate.wire.spec import Spec
+from greenlight_gate.wire.templates import fill, filled_or_none
+from greenlight_gate.wire.text import preview
+from greenlight_gate.wire.values import MISSING, walk
+
+
+class StepRefused(Exception):  # noqa: N818 -- reads as what happened
+    """A request before the connection did not give what it is for. `status`: of its HTTP answer, if there was one."""
+
+    def __init__(self, reason: str, status: int | None) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class Values(dict[str, Any]):
+    """Values by name; those that are new each time are made when they are asked for."""
+
+    def __init__(self, *args: Any, **values: Any) -> None:
+        super().__init__(*args, **values)
+        self.count = itertools.count(1)
+
+    def over(self, given: Mapping[str, Any]) -> "Values":
+        """These values with others on top; what is counted goes on."""
+        both = Values({**self, **given})
+        both.count = self.count
+        return both
+
+    def __missing__(self, name: str) -> Any:
+        if name == "uuid":
+            return uuid.uuid4().hex
+        if name == "counter":
+            return next(self.count)
+        now = time.time()
+        if name == "now":
+            return datetime.fromtimestamp(now, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        if name in ("now_s", "now_ms"):
+            return int(now * (1 if name == "now_s" else 1000))
+        raise KeyError(name)
+
+
+def user_shown(persona: Persona, target: Target, spec: Spec) -> str | None:
+    """The user id that a person shows, by a pass or in words; None: they are whoever the backend takes them for."""
+    shows = target.auth.obtain != "none" or "{user}" in target.url or spec.tells_user
+    return persona.user or None if shows else None
+
+
+class WayIn:
+    """How one person's connection comes about.
+
+    `kept` holds what was captured for the window that the connection is of, and outlives it.
+    """
+
+    def __init__(self, target: Target, profile: Profile, persona: Persona, entry: Pass, kept: dict[str, Any]) -> None:
+        self.target = target
+        self.spec: Spec = profile.spec
+        self.entry = entry
+        self.kept = kept
+        self.values = Values(user=persona.user, person=persona.name, token=entry.token)
+        self.values.update(fill(self.spec.values, self.values))
+        self.values.update(entry.values)
+        self.values.update(kept)
+        self._cookies: dict[str, str] = {}
+
+    async def prepare(self) -> None:
+        """Makes the requests that come before the connection. Raises StepRefused."""
+        for request in self.spec.before:
+            given = bool(request.capture) and all(name in self.entry.values for name in request.capture)
+            if given or (request.each == "window" and request.capture and self.kept.keys() >= request.capture.keys()):
+                continue
+            reply = await self._ask(request)
+            captured = _captured(request, reply)
+            self.values.update(captured)
+            if request.each == "window":
+                self.kept.update(captured)
+
+    async def leave(self, *, window: bool) -> list[str]:
+        """Makes the requests that come after the connection (`window`: and after the window); says what went wrong."""
+        complaints = []
+        for request in self.spec.after:
+            if request.each == "window" and not window:
+                continue
+            if not _has_all(request, self.values) or self._is_given(request):
+                continue
+            try:
+                await self._ask(request)
+            except StepRefused as error:
+                complaints.append(str(error))
+        return complaints
+
+    def _is_given(self, request: Request) -> bool:
+        """Whether what the request is about was given by the target, and so is not ours to clear away."""
+        made = {name for before in self.spec.before for name in before.capture}
+        return any(f"{{{name}}}" in request.path for name in made if name in self.entry.values)
+
+    async def _ask(self, request: Request) -> Reply:
+        path = fill(request.path, _quoted(self.values))
+        headers = self._filled(request.headers) | self._cookie()
+        try:
+            reply = await exchange(
+                self.target, request.method, self.target.resolve(path), headers=headers,
+                form=None if request.form is None else self._filled(request.form),
+                json_body=None if request.json is None else fill(request.json, self.values),
+            )  # fmt: skip
+        except (TargetFault, Misconfigured) as error:
+            raise StepRefused(str(error), None) from error
+        self._cookies.update(reply.cookies)
+        if reply.status not in request.status:
+            said = preview(reply.body[:200].decode(errors="replace").strip(), 160)
+            raise StepRefused(
+                f"{request.method} {path}: HTTP {reply.status}{f': {said}' if said else ''}", reply.status
+            )
+        return reply
+
+    def _filled(self, table: Mapping[str, str]) -> dict[str, str]:
+        filled = {name: filled_or_none(template, self.values) for name, template in table.items()}
+        return {name: value for name, value in filled.items() if value is not None}
+
+    def _cookie(self) -> dict[str, str]:
+        pairs = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        return {"Cookie": pairs} if pairs else {}
+
+    @property
+    def url(self) -> str:
+        """Where the WebSocket is opened, the query of the pass included."""
+        connection = self.spec.connection
+        base, _, given = self.target.url.partition("?")
+        url = f"{base.rstrip('/')}{fill(connection.path, _quoted(self.values))}" if connection.path else base
+        query = [part for part in (given, urlencode(self._filled(connection.query))) if part]
+        if query:
+            url += f"{'&' if '?' in url else '?'}{'&'.join(query)}"
+        return self.entry.url(url)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of the upgrade."""
+        return {**self._filled(self.spec.connection.headers), **self._cookie(), **self.entry.headers}
+
+    @property
+    def subprotocols(self) -> list[str]:
+        """The subprotocols that are offered."""
+        return [*self.spec.connection.subprotocols, *self.entry.subprotocols]
+
+    @property
+    def max_frame_bytes(self) -> int:
+        """The largest message that is taken."""
+        return self.spec.connection.max_frame_bytes or self.target.limits.max_frame_bytes
+
+    @property
+    def looked_up(self) -> dict[str, Any]:
+        """The values that the profile's rules ask for: what a replay has to know."""
+        wanted = self.spec.looked_up
+        return {name: value for name, value in self.values.items() if name in wanted and name != "token"}
+
+
+def _captured(request: Request, reply: Reply) -> dict[str, Any]:
+    if not request.capture:
+        return {}
+    body = reply.json()
+    found = {name: walk(body, path) for name, path in request.capture.items()}
+    for name, value in found.items():
+        if value is MISSING or value is None:
+            where = f"{request.method} {request.path}"
+            raise StepRefused(f"{where}: expected {request.capture[name]} in the answer, but {reply.described()}", None)
+    return found
+
+
+def _quoted(values: Values) -> Mapping[str, Any]:
+    class _Quoted(dict[str, Any]):
+        def __missing__(self, name: str) -> str:
+            return quote(str(values[name]), safe="")
+
+    return _Quoted()
+
+
+def _has_all(request: Request, values: Values) -> bool:
+    try:
+        fill([request.path, request.json, request.form, request.headers], values)
+    except KeyError:
+        return False
+    return True

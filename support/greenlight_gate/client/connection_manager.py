@@ -1,0 +1,84 @@
+"""WebSocketConnectionManager: people's connections for one's own scripts, recorded and judged as in scenarios."""
+
+import ssl
+import types
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from greenlight_gate.client.endings import NotConnected
+from greenlight_gate.client.recorder import Recorder
+from greenlight_gate.client.request import Question
+from greenlight_gate.client.session import Session
+from greenlight_gate.events import Event
+from greenlight_gate.findings import Finding
+from greenlight_gate.targets.access import Access, ssl_context
+from greenlight_gate.targets.model import Target
+from greenlight_gate.targets.suggestions import nearest_first
+from greenlight_gate.trace import Expect
+from greenlight_gate.wire.profile import Profile
+
+
+class WebSocketConnectionManager:
+    """Connects people of a target, sends what they say, and gives what they see. Use it as `async with`.
+
+    `environ` holds the credentials that the target file names; `trace` is a file for all that is sent and received.
+    Raises Misconfigured (at once) for a credential that is missing. `findings` are the rules' objections so far.
+    """
+
+    def __init__(self, target: Target, profile: Profile, environ: Mapping[str, str], trace: Path | None = None) -> None:
+        self.target = target
+        self.profile = profile
+        self._access = Access(target, environ)
+        self._tls: ssl.SSLContext | None = ssl_context(target)
+        self.recorder = Recorder("script", trace, profile, target.budgets, self._access.redact_bytes)
+        self._sessions: dict[str, Session] = {}
+        self._questions: dict[str, Question] = {}
+
+    async def __aenter__(self) -> "WebSocketConnectionManager":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What the rules have objected to so far."""
+        return self.recorder.findings
+
+    async def connect(self, person: str) -> Session:
+        """Opens a connection of one of the target's people. Raises NotConnected, or ValueError for an unknown name."""
+        personas = {persona.name: persona for persona in self.target.personas}
+        if person not in personas:
+            raise ValueError(f"{person!r} is none of the target's people: {', '.join(nearest_first(person, personas))}")
+        session = Session(person, personas[person], self.target, profile=self.profile, recorder=self.recorder)
+        await session.connect(await self._access.pass_for(personas[person]), self._tls)
+        self._sessions[person] = session
+        return session
+
+    async def send_message(self, person: str, text: str, thread: str | None = None, **expect: Any) -> Question:
+        """Asks a question. `thread` goes on in a conversation; `expect` is what is owed (`trace.Expect`).
+
+        Raises NotConnected if the line is gone or was never there.
+        """
+        if person not in self._sessions:
+            raise NotConnected(f"{person} is not connected: connect({person!r}) comes first")
+        question = await self._sessions[person].ask(text, Expect(**expect), thread)
+        self._questions[person] = question
+        return question
+
+    async def receive_events(self, person: str) -> AsyncIterator[Event]:
+        """The events of the person's latest question as they come, until the answer ends or is waited for in vain."""
+        question, session = self._questions[person], self._sessions[person]
+        seen: list[Event] = []
+        while await session.wait_until(question, lambda: len(question.events) > len(seen)):
+            seen.append(question.events[len(seen)])
+            yield seen[-1]
+
+    async def close(self) -> None:
+        """Says goodbye on all connections, and judges what is still open."""
+        for session in self._sessions.values():
+            await session.close()
+        self.recorder.finish()

@@ -1,0 +1,154 @@
+"""Passes that open no door: forged, expired, made for somewhere else, or shown where they do not belong."""
+
+import base64
+import hashlib
+import hmac
+import json
+import math
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import jwt
+
+from greenlight_gate.targets.access import Access, Pass
+from greenlight_gate.targets.sections import Persona
+
+_HOUR_S = 3600
+# More than clocks may differ (budgets.clock_skew_s by default), and less than somebody's idea of leeway.
+_MINUTES_S = 360
+
+Forge = Callable[[Access, Persona, str], Pass | None]
+
+
+def _none(access: Access, persona: Persona, honest: str) -> Pass | None:
+    return access.present(persona, None)
+
+
+def _gibberish(access: Access, persona: Persona, honest: str) -> Pass | None:
+    return access.present(persona, f"gibberish-{secrets.token_urlsafe(24)}")
+
+
+def _expired(access: Access, persona: Persona, honest: str) -> Pass | None:
+    now = int(time.time())
+    return access.mint(persona, iat=now - 2 * _HOUR_S, exp=now - _HOUR_S) if access.can_mint else None
+
+
+def _not_yet(access: Access, persona: Persona, honest: str) -> Pass | None:
+    now = int(time.time())
+    return access.mint(persona, nbf=now + _HOUR_S, exp=now + 2 * _HOUR_S) if access.can_mint else None
+
+
+def _elsewhere(access: Access, persona: Persona, honest: str) -> Pass | None:
+    has_audience = access.can_mint and access.target.auth.audience
+    return access.mint(persona, aud="another-service") if has_audience else None
+
+
+def _signed_by_somebody(access: Access, persona: Persona, honest: str) -> Pass | None:
+    return _resigned(access, persona, honest, key=secrets.token_bytes(48))
+
+
+def _unsigned(access: Access, persona: Persona, honest: str) -> Pass | None:
+    return _resigned(access, persona, honest, algorithm="none")
+
+
+def _without_signature(access: Access, persona: Persona, honest: str) -> Pass | None:
+    return access.present(persona, f"{honest.rpartition('.')[0]}.") if _header(honest) else None
+
+
+def _beginning_of_signature(access: Access, persona: Persona, honest: str) -> Pass | None:
+    """Whoever compares only as much of the signature as there is lets it in."""
+    body, _, signature = honest.rpartition(".")
+    return access.present(persona, f"{body}.{signature[:8]}") if _header(honest) else None
+
+
+def _unsigned_in_disguise(access: Access, persona: Persona, honest: str) -> Pass | None:
+    return _resigned(access, persona, honest, algorithm="nOnE")
+
+
+def _unsigned_by_another_way(access: Access, persona: Persona, honest: str) -> Pass | None:
+    """In the way that this target's people do not use: a second door is watched less."""
+    made = _unsigned(access, persona, honest)
+    way = "subprotocol" if access.target.auth.send == "bearer" else "bearer"
+    return access.present(persona, made.token, way=way) if made is not None else None
+
+
+def _for_nobody(access: Access, persona: Persona, honest: str) -> Pass | None:
+    has_audience = access.can_mint and access.target.auth.audience
+    return access.mint(persona, aud=None) if has_audience else None
+
+
+def _just_expired(access: Access, persona: Persona, honest: str) -> Pass | None:
+    now = int(time.time())
+    return access.mint(persona, iat=now - _HOUR_S, exp=now - _MINUTES_S) if access.can_mint else None
+
+
+def _confused(access: Access, persona: Persona, honest: str) -> Pass | None:
+    """A header that names the other family of keys: whoever takes it from there verifies with the wrong key.
+
+    The signature is an HMAC with the empty key, which is what is left where no such key is configured (RFC 8725
+    section 2.1).
+    """
+    other = "RS256" if str(_header(honest).get("alg")).startswith("HS") else "HS256"
+    return _resigned(access, persona, honest, algorithm=other)
+
+
+def _in_the_address(access: Access, persona: Persona, honest: str) -> Pass | None:
+    auth = access.target.auth
+    return (
+        Pass(persona.name, "query", honest, query={auth.query_name: honest})
+        if auth.send not in ("query", "profile")
+        else None
+    )
+
+
+def _resigned(access: Access, persona: Persona, honest: str, *, key: bytes = b"", algorithm: str = "") -> Pass | None:
+    """The same claims with another signature; None for a token that is no JSON web token (RFC 7515 section 3.1)."""
+    header = _header(honest)
+    if not header:
+        return None
+    signed = f"{_encoded(json.dumps({**header, 'alg': algorithm or header['alg']}).encode())}.{honest.split('.')[1]}"
+    signature = b"" if algorithm.lower() == "none" else hmac.new(key, signed.encode(), hashlib.sha256).digest()
+    return access.present(persona, f"{signed}.{_encoded(signature)}")
+
+
+def _header(token: str) -> dict[str, Any]:
+    try:
+        return jwt.get_unverified_header(token)
+    except jwt.InvalidTokenError:
+        return {}
+
+
+# What each is called in sentences such as "let in with an expired pass".
+FORGERIES: dict[str, Forge] = {
+    "no pass": _none,
+    "a gibberish pass": _gibberish,
+    "a pass signed by somebody else": _signed_by_somebody,
+    "an unsigned pass": _unsigned,
+    "an unsigned pass in disguise": _unsigned_in_disguise,
+    "an unsigned pass by another way": _unsigned_by_another_way,
+    "a pass without its signature": _without_signature,
+    "a pass with the beginning of a signature": _beginning_of_signature,
+    "a pass signed with the wrong kind of key": _confused,
+    "an expired pass": _expired,
+    "a pass that expired minutes ago": _just_expired,
+    "a pass that is not valid yet": _not_yet,
+    "a pass for another service": _elsewhere,
+    "a pass for no service": _for_nobody,
+    "a pass in the address": _in_the_address,
+}
+
+
+def short_pass(access: Access, persona: Persona, lifetime_s: float, ahead_s: float = 0.0) -> Pass:
+    """A valid pass that ends after at least so many seconds, at a whole one (RFC 7519 section 2: NumericDate).
+
+    `ahead_s`: by how much the target's clock, which decides, is ahead of ours.
+    """
+    expires_s = math.ceil(time.time() + ahead_s + lifetime_s)
+    return replace(access.mint(persona, exp=expires_s), expires_s=float(expires_s))
+
+
+def _encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")

@@ -1,0 +1,139 @@
+"""What one connection has brought: which answer it belongs to, and the waiting for more of it."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from websockets.frames import Opcode
+
+from greenlight_gate.client.recorder import Recorder
+from greenlight_gate.client.request import Question
+from greenlight_gate.events import Control, Event, More, Reading, each
+from greenlight_gate.targets.sections import Limits
+from greenlight_gate.wire.values import read_stamp
+
+
+class Heard:
+    """Lives on the loop thread. `changed` is set whenever anything has come, or will come no more.
+
+    `too_much` is told when the backend sends more than anybody takes; `asked_to_answer` gets the values of a frame that
+    a profile's [[answer]] is for.
+    """
+
+    def __init__(
+        self, recorder: Recorder, connection: str, limits: Limits, questions: list[Question], *,
+        too_much: Callable[[str], None], asked_to_answer: Callable[[dict[str, Any]], None],
+    ) -> None:  # fmt: skip
+        self.questions = questions
+        self.controls: list[Control] = []
+        self.changed = asyncio.Event()
+        self._recorder = recorder
+        self._connection = connection
+        self._limits = limits
+        self._too_much = too_much
+        self._asked_to_answer = asked_to_answer
+
+    def frame(self, kind: Opcode, data: bytes, at: float) -> None:
+        """Takes in a frame, or an incomplete message (CONT), at a time of the monotonic clock."""
+        recorder = self._recorder
+        try:
+            if kind in (Opcode.TEXT, Opcode.BINARY):
+                reading = recorder.received(data, kind is Opcode.BINARY, at, self._connection)
+                for part in each(reading):
+                    self._distribute(part, len(data), at)
+            else:
+                what = "part" if kind is Opcode.CONT else kind.name.lower()
+                recorder.other(what, data, at, self._connection)
+            if recorder.is_full:
+                self._too_much(f"more than {recorder.most_bytes} bytes in one scenario")
+        except Exception as error:  # noqa: BLE001 -- here it would look as if the target had cut the line
+            recorder.fault = recorder.fault or error
+        self.changed.set()
+
+    def _distribute(self, reading: Reading, size: int, at: float) -> None:
+        if isinstance(reading, Control):
+            self.controls.append(reading)
+            if reading.name == "keepalive":
+                self._asked_to_answer(reading.values)
+            if reading.name == "error":
+                request = reading.values.get("request")
+                for question in self.questions:
+                    if question.request == request and not question.over:
+                        question.refused(reading)
+        elif isinstance(reading, Event):
+            asked = self._question_of(reading)
+            if asked is not None:
+                asked.take(reading, at)
+                self._grown(asked, size)
+        elif isinstance(reading, More):
+            asked = self._question_of(reading.event)
+            if asked is not None:
+                asked.last_at = at
+                self._grown(asked, size)
+
+    def _grown(self, asked: Question, size: int) -> None:
+        asked.size += size
+        excess = asked.excess(self._limits)
+        if excess:
+            self._too_much(excess)
+
+    def _question_of(self, event: Event) -> Question | None:
+        for question in self.questions:
+            if question.knows(event):
+                return question
+        waiting = [question for question in self.questions if not question.over]
+        if event.request is None:
+            unbound = [question for question in waiting if question.run is None]
+            return unbound[0] if unbound else (waiting[0] if len(waiting) == 1 else None)
+        return None
+
+    # What has come -------------------------------------------------------------------------------------------
+
+    def control(self, name: str) -> Control | None:
+        """The first control message of this name."""
+        return self.since(0, name)
+
+    def since(self, index: int, *names: str) -> Control | None:
+        """The first control message of these names, from that one on."""
+        return next((control for control in self.controls[index:] if control.name in names), None)
+
+    def pong(self, nonce: str, since: int) -> bool:
+        """Whether a ping was answered by one of the control messages from that one on."""
+        return any(c.name == "pong" and c.values.get("nonce", nonce) == nonce for c in self.controls[since:])
+
+    def was_shown_an_event(self, records: int) -> bool:
+        """Whether any event came on this connection after so many records."""
+        new = self._recorder.entries[records:]
+        return any(
+            any(isinstance(part, Event) for part in each(e.reading)) and e.record.connection == self._connection
+            for e in new
+        )
+
+    def announced(self, name: str, otherwise: int) -> int:
+        """A number that the backend announced when it said that it is ready."""
+        ready = self.control("ready")
+        value = ready.values.get(name) if ready is not None else None
+        return value if isinstance(value, int) and not isinstance(value, bool) else otherwise
+
+    @property
+    def clock_ahead_s(self) -> float:
+        """By how much the backend's clock is ahead of ours, as far as it said its time when it was ready."""
+        ready = self.control("ready")
+        server_s, _ = read_stamp(ready.values.get("server_time") if ready is not None else None)
+        at = next((e.record.at for e in self._recorder.entries if e.reading is ready), 0.0)
+        return 0.0 if server_s is None else server_s - (self._recorder.epoch_s + at)
+
+    async def until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Whether a condition on what has come became true within the time."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            self.changed.clear()
+            try:
+                await asyncio.wait_for(self.changed.wait(), left)
+            except TimeoutError:
+                continue
+        return True

@@ -1,0 +1,112 @@
+"""A question that a person asked, and what has been shown of its answer so far."""
+
+import asyncio
+from collections import Counter
+
+from greenlight_gate.events import ENDS, Control, Event, EventKind
+from greenlight_gate.rules.engine.deadlines import Patience
+from greenlight_gate.targets.sections import Limits
+from greenlight_gate.trace import Expect
+
+
+class Question:
+    """Follows one answer on the side of the person who asked.
+
+    `events` are those of the answer and of its helpers, in order of receipt, `size` the bytes of their frames;
+    `seen_at` their times (monotonic seconds); `over` is set when the answer has ended, was refused, or can no longer
+    come.
+    """
+
+    def __init__(self, person: str, text: str, *, request: str, expect: Expect, at: float) -> None:
+        self.person = person
+        self.text = text
+        self.request = request
+        self.expect = expect
+        self.asked_at = at
+        self.last_at = at
+        self.run: str | None = None
+        self.thread: str | None = None
+        self.events: list[Event] = []
+        self.seen_at: list[float] = []
+        self.size = 0
+        self.refusal: Control | None = None
+        self.gave_up = False
+        self.changed = asyncio.Event()
+        self.over = False
+        self.absent: dict[str, str] = {}  # kinds of event that this wire does not show, and why
+
+    def take(self, event: Event, at: float) -> None:
+        """One more event of this answer."""
+        self.last_at = at
+        if event.synthesised:
+            # What the profile only infers was not shown to the person.
+            self.run = self.run or event.run
+            self.thread = self.thread or event.thread
+            self.changed.set()
+            return
+        self.events.append(event)
+        self.seen_at.append(at)
+        if event.parent is None:
+            if self.run is None:
+                self.run = event.run
+            if self.thread is None:
+                self.thread = event.thread
+            if event.kind in ENDS:
+                self.over = True
+        self.changed.set()
+
+    def refused(self, control: Control) -> None:
+        """The backend answered with an error instead."""
+        self.refusal = control
+        self.give_up()
+
+    def give_up(self) -> None:
+        """Nothing more is waited for."""
+        self.over = True
+        self.changed.set()
+
+    def excess(self, limits: Limits) -> str:
+        """In which way the answer is longer than anybody takes; "" while it is not."""
+        if len(self.events) > limits.max_run_events:
+            return f"more than {limits.max_run_events} events in one answer"
+        return f"more than {limits.max_run_bytes} bytes in one answer" if self.size > limits.max_run_bytes else ""
+
+    def knows(self, event: Event) -> bool:
+        """Whether the event is of this answer: by its request, else by its run or its parent."""
+        if event.request is not None:
+            return event.request == self.request
+        return self.run is not None and self.run in (event.run, event.parent)
+
+    def has(self, kind: EventKind) -> bool:
+        """Whether an event of this kind was shown by the answering agent itself."""
+        return any(event.kind is kind and event.parent is None for event in self.events)
+
+    def has_begun(self) -> bool:
+        """Whether anything of the answer was shown."""
+        return bool(self.events)
+
+    @property
+    def has_end(self) -> bool:
+        """Whether the end of the answer was shown."""
+        return any(event.kind in ENDS and event.parent is None for event in self.events)
+
+    @property
+    def open_tools(self) -> set[str]:
+        """The names of tools that have begun more often than they have finished."""
+        begun = Counter(event.tool or "" for event in self.events if event.kind is EventKind.TOOL_EXECUTING)
+        begun.subtract(event.tool or "" for event in self.events if event.kind is EventKind.TOOL_COMPLETED)
+        return {name for name, count in begun.items() if count > 0}
+
+    def patience_ends(self, patience: Patience) -> float:
+        """When nobody would wait any longer for what comes next (monotonic seconds)."""
+        if not self.has_begun():
+            return patience.start_ends(self.last_at)
+        return patience.ends(self.asked_at, self.last_at, self.open_tools)
+
+    @property
+    def answer(self) -> str | None:
+        """The text of the final answer, if there is one."""
+        for event in reversed(self.events):
+            if event.kind is EventKind.COMPLETED and event.parent is None:
+                return event.text
+        return None

@@ -1,0 +1,189 @@
+"""The sessions before this one: an SQLite file in the output folder, from which trends and baselines come.
+
+Write-ahead logging lets two runs write at once (sqlite.org/wal.html). Nothing is decided here: a verdict reads only its
+evidence, into which the baseline that it is held against is written before.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from greenlight_gate.evidence.judge import Judgement
+from greenlight_gate.verdict.decision import success_percent
+
+HISTORY = "history.sqlite"
+_BUSY_S = 20.0
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS session (
+    id TEXT PRIMARY KEY, target TEXT NOT NULL, started_s REAL NOT NULL, verdict TEXT NOT NULL, reason TEXT NOT NULL,
+    categories TEXT NOT NULL, events INTEGER NOT NULL, success_percent REAL NOT NULL, connections_most INTEGER NOT NULL,
+    events_per_s REAL NOT NULL, memory_mb_end REAL, memory_mb_growth REAL, latency TEXT NOT NULL, samples INTEGER,
+    avg_ms REAL, p50_ms REAL, p95_ms REAL, p99_ms REAL, max_ms REAL
+);
+CREATE TABLE IF NOT EXISTS criterion (
+    session TEXT NOT NULL, id TEXT NOT NULL, status TEXT NOT NULL, measured TEXT NOT NULL, PRIMARY KEY (session, id)
+);
+CREATE TABLE IF NOT EXISTS finding (
+    session TEXT NOT NULL, rule TEXT NOT NULL, scenario TEXT NOT NULL, times INTEGER NOT NULL,
+    PRIMARY KEY (session, rule, scenario)
+);
+"""
+_COLUMNS = (
+    "id", "target", "started_s", "verdict", "reason", "categories", "events", "success_percent", "connections_most",
+    "events_per_s", "memory_mb_end", "memory_mb_growth", "latency", "samples", "avg_ms", "p50_ms", "p95_ms", "p99_ms",
+    "max_ms",
+)  # fmt: skip
+
+
+class Past(NamedTuple):
+    """One session as it is kept; `latency` says what was measured (delivery, acknowledgement or "")."""
+
+    id: str
+    target: str
+    started_s: float
+    verdict: str
+    reason: str
+    categories: str
+    events: int
+    success_percent: float
+    connections_most: int
+    events_per_s: float
+    memory_mb_end: float | None
+    memory_mb_growth: float | None
+    latency: str
+    samples: int | None
+    avg_ms: float | None
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    max_ms: float | None
+
+
+class Changed(NamedTuple):
+    """(rule, scenario) of findings: new since the session before, fixed since, and still there."""
+
+    new: tuple[tuple[str, str], ...]
+    fixed: tuple[tuple[str, str], ...]
+    still: tuple[tuple[str, str], ...]
+
+
+class History:
+    """The history of an output folder. `warning` says what was wrong with its file, if anything was; never raises that.
+
+    Raises OSError where the folder cannot be written.
+    """
+
+    def __init__(self, output_dir: Path) -> None:
+        self.path = output_dir / HISTORY
+        self.warning = ""
+
+    def add(self, judgement: Judgement) -> None:
+        """Keeps a session; one that is judged again replaces what was kept of it."""
+        session, row = judgement.session.session_id, _row(judgement)
+        times: dict[tuple[str, str], int] = {}
+        for item in judgement.findings:
+            key = (item.finding.rule, item.scenario)
+            times[key] = times.get(key, 0) + 1
+        with self._open() as database:
+            for table in ("criterion", "finding"):
+                database.execute(f"DELETE FROM {table} WHERE session = ?", (session,))
+            marks = ", ".join("?" * len(_COLUMNS))
+            database.execute(f"INSERT OR REPLACE INTO session ({', '.join(_COLUMNS)}) VALUES ({marks})", row)
+            database.executemany(
+                "INSERT INTO criterion VALUES (?, ?, ?, ?)",
+                [(session, c.id, c.status.value, c.measured) for c in judgement.decision.criteria],
+            )
+            database.executemany(
+                "INSERT INTO finding VALUES (?, ?, ?, ?)", [(session, *key, count) for key, count in times.items()]
+            )
+
+    def sessions(self, target: str | None = None, most: int = 50) -> list[Past]:
+        """The latest sessions, of one target or of all, the oldest first."""
+        where, values = ("WHERE target = ?", [target]) if target is not None else ("", [])
+        with self._open() as database:
+            rows = database.execute(
+                f"SELECT {', '.join(_COLUMNS)} FROM session {where} ORDER BY started_s DESC, id DESC LIMIT ?",
+                [*values, most],
+            ).fetchall()
+        return [Past(*row) for row in reversed(rows)]
+
+    def changed(self, before: str, after: str) -> Changed:
+        """What is new, fixed and still there between two sessions."""
+        with self._open() as database:
+            old, new = (
+                set(database.execute("SELECT rule, scenario FROM finding WHERE session = ?", (session,)).fetchall())
+                for session in (before, after)
+            )
+        return Changed(tuple(sorted(new - old)), tuple(sorted(old - new)), tuple(sorted(new & old)))
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """A transaction. A file that is no database is moved aside, and a new one begun."""
+        try:
+            database = self._connect()
+        except sqlite3.OperationalError as error:
+            raise OSError(0, f"{self.path}: {error}") from error
+        except sqlite3.DatabaseError as error:
+            self._move_aside(error)
+            database = self._connect()
+        try:
+            with database:
+                yield database
+        except sqlite3.OperationalError as error:
+            raise OSError(0, f"{self.path}: {error}") from error
+        finally:
+            database.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        database = sqlite3.connect(self.path, timeout=_BUSY_S)
+        try:
+            _check(database)
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def _move_aside(self, error: sqlite3.DatabaseError) -> None:
+        number = 1
+        while (aside := self.path.with_name(f"{HISTORY}.damaged-{number}")).exists():
+            number += 1
+        # Another run may have been quicker.
+        with contextlib.suppress(FileNotFoundError):
+            self.path.rename(aside)
+        for leftover in ("-wal", "-shm"):
+            self.path.with_name(f"{HISTORY}{leftover}").unlink(missing_ok=True)
+        self.warning = f"the history was damaged ({error}) and is now {aside.name}; a new one has been begun"
+
+
+def _check(database: sqlite3.Connection) -> None:
+    """Raises sqlite3.DatabaseError for a file that is damaged, or that another version wrote."""
+    database.execute("PRAGMA journal_mode = WAL")
+    (state,) = database.execute("PRAGMA quick_check(1)").fetchone()
+    if state != "ok":
+        raise sqlite3.DatabaseError(state)
+    columns = [row[1] for row in database.execute("PRAGMA table_info(session)")]
+    if columns not in ([], list(_COLUMNS)):
+        raise sqlite3.DatabaseError("it was written by another version")
+    database.executescript(_SCHEMA)
+
+
+def _row(judgement: Judgement) -> Sequence[object]:
+    session, observed, measured = judgement.session, judgement.observed, judgement.measurements
+    figures = observed.latency or observed.acknowledgement
+    of = "" if figures is None else "delivery" if observed.latency is not None else "acknowledgement"
+    begin = measured.target_rss_mb_start if measured is not None else None
+    end = measured.target_rss_mb_end if measured is not None else None
+    seconds = max(judgement.course.ended_at - judgement.course.windows.start, 0.001)
+    latency = (
+        (figures.samples, figures.avg_ms, figures.p50_ms, figures.p95_ms, figures.p99_ms, figures.max_ms)
+        if figures is not None
+        else (None,) * 6
+    )
+    return Past(
+        session.session_id, session.environment, session.started_epoch_s, judgement.decision.verdict.value,
+        judgement.decision.reason, " ".join(session.wanted), observed.events, round(success_percent(observed), 3),
+        judgement.course.windows.total().open_most, round(observed.events / seconds, 3), end,
+        round(end - begin, 3) if begin is not None and end is not None else None, of, *latency,
+    )  # fmt: skip

@@ -1,0 +1,253 @@
+"""From an evidence folder to a verdict: the same on any machine, as often as one likes."""
+
+import gc
+from pathlib import Path
+
+import msgspec
+
+from greenlight_gate.evidence.cut_matrix import CutCell, cut_cells
+from greenlight_gate.evidence.loads import gather
+from greenlight_gate.evidence.replay import Meter, Torn, replay
+from greenlight_gate.evidence.session_folder import Ended, Evidence, Finished, Judged, Measurements, Selected
+from greenlight_gate.evidence.unbegun import unbegun
+from greenlight_gate.findings import Finding
+from greenlight_gate.measure.timeline import Course
+from greenlight_gate.rules.isolation import Relation
+from greenlight_gate.verdict.baseline import Compared, compare
+from greenlight_gate.verdict.criteria import Loaded
+from greenlight_gate.verdict.decision import Decision, Facts, Observed, Outcome, ScenarioResult, decide
+from greenlight_gate.verdict.failure_patterns import Occurrence
+from greenlight_gate.verdict.memory_trend import Watched, judge_watch
+from greenlight_gate.verdict.pattern_detection import Limits, Memory, detect
+from greenlight_gate.wire.profile import Profile
+from greenlight_gate.wire.spec import ProfileError
+
+_MOST_UNMAPPED = 0.05
+_SELDOM = 50_000
+
+
+class NoEvidence(Exception):  # noqa: N818 -- reads as what the folder holds
+    """A folder that is not a validation session: one line says what is missing."""
+
+
+class Attributed(msgspec.Struct, frozen=True):
+    """A finding, and the scenario and trace file that it comes from."""
+
+    finding: Finding
+    scenario: str
+    trace: str
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """All that a report says: what was judged, what was found and what follows.
+
+    `course` is what pictures are drawn of; nothing is decided by it but the failure patterns (`patterns`).
+    `durations` are seconds by the key of the scenario.
+    """
+
+    session: Judged
+    decision: Decision
+    scenarios: tuple[ScenarioResult, ...]
+    findings: tuple[Attributed, ...]
+    observed: Observed
+    measurements: Measurements | None
+    ended: Ended | None
+    relations: tuple[Relation, ...] = ()
+    cells: tuple[CutCell, ...] = ()
+    loads: tuple[Loaded, ...] = ()
+    watched: tuple[Watched, ...] = ()
+    patterns: tuple[Occurrence, ...] = ()
+    durations: dict[str, float] = {}
+    compared: Compared | None = None
+    course: Course = msgspec.field(default_factory=lambda: Course(None))
+
+
+class _Ledger:
+    def __init__(self, evidence: Evidence) -> None:
+        self.selected: dict[str, Selected] = {}
+        self.finished: dict[str, Finished] = {}
+        self.ended: Ended | None = None
+        self.torn = 0
+        for entry in evidence.entries():
+            if isinstance(entry, Selected):
+                self.selected[entry.key] = entry
+            elif isinstance(entry, Finished):
+                self.finished[entry.key] = entry
+            elif isinstance(entry, Ended):
+                self.ended = entry
+            else:
+                self.torn += 1
+
+
+def judge(folder: Path) -> Judgement:
+    """Judges a session folder. Raises NoEvidence for one that holds none."""
+    # What is kept of millions of records is bounded and has few cycles: looking for them often costs a lot of time.
+    usual = gc.get_threshold()
+    gc.set_threshold(_SELDOM, 50, 1000)
+    try:
+        return _judge(folder)
+    finally:
+        gc.set_threshold(*usual)
+
+
+def _judge(folder: Path) -> Judgement:
+    evidence = Evidence(folder)
+    session, profile = _opened(evidence, folder)
+    ledger = _Ledger(evidence)
+    meter, course = (
+        Meter(session.clock, profile.spec.absent),
+        Course(None, {key: entry.name for key, entry in ledger.selected.items()}),
+    )
+    gaps = [*session.caveats, *_gaps(ledger)]
+    findings: list[Attributed] = []
+    relations: list[Relation] = []
+    cells: list[CutCell] = []
+    for entry in ledger.finished.values():
+        name = ledger.selected[entry.key].name if entry.key in ledger.selected else entry.key
+        if not entry.trace:
+            continue
+        found = 0
+        for trace in (entry.trace, *entry.beside):
+            try:
+                checker = replay(evidence.folder / trace, profile, session.budgets, meter, course)
+            except Torn as error:
+                gaps.append(str(error))
+                break
+            except Exception as error:  # noqa: BLE001 -- a rule that crashes knows nothing, which never approves
+                gaps.append(f"the suite's own fault: judging the trace of '{name}' failed: {error!r}")
+                break
+            found += len(checker.findings)
+            findings += [Attributed(finding, name, trace) for finding in checker.findings]
+            cells += cut_cells(checker, can_resume="resume" not in session.absent)
+            if trace == entry.trace and entry.private and entry.outcome is not Outcome.NOT_EXERCISED:
+                relations.append(checker.relation(name, entry.private))
+        else:
+            if found != entry.findings:
+                gaps.append(f"'{name}' had {entry.findings} findings live and {found} in the replay of its trace")
+    gaps += _unfinished(evidence, ledger, profile, session, meter)
+    measurements = _measurements(evidence, gaps)
+    loads, watched = _believed(evidence, gaps)
+    names = {key: selected.name for key, selected in ledger.selected.items()}
+    gather(course, loads, names)
+    findings += [
+        Attributed(offence.finding, names.get(load.scenario, load.scenario), offence.trace)
+        for load in loads for offence in load.summary.convicting()
+    ]  # fmt: skip
+    observed = meter.observed()
+    if observed.messages and observed.unmapped > _MOST_UNMAPPED * observed.messages:
+        gaps.append(f"{observed.unmapped} of {observed.messages} messages could not be read with the profile")
+    compared = _compared(evidence, observed, gaps)
+    patterns = detect(
+        course, Limits(session.latency_ms_avg, session.memory_mb_growth),
+        _memory(measurements, watched, session.memory_mb_growth),
+    )  # fmt: skip
+    scenarios = tuple(_result(selected, ledger.finished.get(key)) for key, selected in ledger.selected.items())
+    facts = Facts(
+        wanted=session.wanted, tags=session.tags, scenarios=scenarios,
+        findings=tuple(attributed.finding for attributed in findings), observed=observed, gaps=tuple(gaps),
+        absent=session.absent, accepted=session.accepted, success_percent=session.success_percent,
+        latency_ms_avg=session.latency_ms_avg, latency_ms_p95=session.latency_ms_p95,
+        latency_ms_p99=session.latency_ms_p99, memory_mb_growth=session.memory_mb_growth, loads=loads, watched=watched,
+        recover_s=session.budgets.recover_s, relations=tuple(relations), patterns=patterns, compared=compared[0],
+        gated=compared[1],
+    )  # fmt: skip
+    return Judgement(
+        session, decide(facts), scenarios, tuple(findings), observed, measurements, ledger.ended, facts.relations,
+        tuple(cells), loads, watched, patterns, {entry.key: entry.duration_s for entry in ledger.finished.values()},
+        facts.compared, course,
+    )  # fmt: skip
+
+
+def _opened(evidence: Evidence, folder: Path) -> tuple[Judged, Profile]:
+    try:
+        session = unbegun(folder) or evidence.session()
+    except OSError as error:
+        came = error.strerror or str(error)
+        raise NoEvidence(f"{folder}: expected a session folder with evidence/session.json: {came}") from error
+    except msgspec.MsgspecError as error:
+        raise NoEvidence(f"{folder}: evidence/session.json is not whole: {error}") from error
+    try:
+        return session, Profile.from_toml(session.profile_toml)
+    except ProfileError as error:
+        raise NoEvidence(f"{folder} cannot be judged: the profile in its evidence: {error}") from error
+
+
+def _believed(evidence: Evidence, gaps: list[str]) -> tuple[tuple[Loaded, ...], tuple[Watched, ...]]:
+    try:
+        return tuple(evidence.loads()), tuple(evidence.watches())
+    except (OSError, msgspec.MsgspecError) as error:
+        gaps.append(f"what loads and probes have shown is not whole: {error}")
+        return (), ()
+
+
+def _compared(evidence: Evidence, observed: Observed, gaps: list[str]) -> tuple[Compared | None, bool]:
+    """What comes of the baseline in the evidence, and whether it gates."""
+    try:
+        baseline = evidence.baseline()
+    except (OSError, msgspec.MsgspecError) as error:
+        gaps.append(f"baseline.json is not whole: {error}")
+        return None, False
+    if baseline is None:
+        return None, False
+    return compare(baseline, observed.latency, observed.acknowledgement), baseline.gate
+
+
+def _memory(measurements: Measurements | None, watched: tuple[Watched, ...], most_mb: float) -> Memory:
+    faults = tuple(f"{each.kind}: {fault}" for each in watched for fault in judge_watch(each, most_mb).faults)
+    if measurements is None:
+        return Memory(faults=faults)
+    return Memory(measurements.target_rss_mb_start, measurements.target_rss_mb_end, faults)
+
+
+def _measurements(evidence: Evidence, gaps: list[str]) -> Measurements | None:
+    try:
+        measurements = evidence.measurements()
+    except (OSError, msgspec.MsgspecError) as error:
+        gaps.append(f"measurements.json is not whole: {error}")
+        return None
+    if measurements is None:
+        gaps.append("measurements.json is missing")
+    return measurements
+
+
+def _gaps(ledger: _Ledger) -> list[str]:
+    gaps = []
+    if ledger.torn:
+        gaps.append(f"{ledger.torn} line(s) of the ledger are not whole")
+    if not ledger.selected:
+        gaps.append("no scenario was selected")
+    ended = ledger.ended
+    if ended is None:
+        gaps.append("the run did not come to its end")
+        return gaps
+    if ended.interrupted:
+        gaps.append(f"the run was interrupted ({ended.interrupted})")
+    if ended.fault:
+        gaps.append(f"the suite itself failed: {ended.fault}")
+    ours, theirs = set(ledger.finished), set(ended.allure)
+    if ours != theirs or len(ended.allure) != len(theirs):
+        gaps.append(f"Allure has {len(ended.allure)} results, the ledger {len(ours)} scenarios")
+    return gaps
+
+
+def _unfinished(evidence: Evidence, ledger: _Ledger, profile: Profile, session: Judged, meter: Meter) -> list[str]:
+    """What a scenario that never finished has shown counts all the same, as far as its trace can be read."""
+    known = {trace for entry in ledger.finished.values() for trace in (entry.trace, *entry.beside)}
+    for path in sorted(evidence.traces.glob("*.jsonl")):
+        name = f"traces/{path.name}"
+        if name in known:
+            continue
+        try:
+            replay(path, profile, session.budgets, meter)
+        except Torn as error:
+            return [f"a scenario did not finish: {error}"]
+        except Exception as error:  # noqa: BLE001 -- as above
+            return [f"the suite's own fault: judging {path.name}, which did not finish, failed: {error!r}"]
+        return [f"the scenario of {path.name} did not finish"]
+    return []
+
+
+def _result(selected: Selected, finished: Finished | None) -> ScenarioResult:
+    outcome = Outcome(finished.outcome) if finished is not None else Outcome.NOT_RUN
+    reason = finished.reason if finished is not None else "the run ended before it"
+    return ScenarioResult(selected.key, selected.name, selected.category, outcome, reason)

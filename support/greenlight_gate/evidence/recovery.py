@@ -1,0 +1,71 @@
+"""How long people need to come back after the suite has cut their line: from their first try until they are back."""
+
+from greenlight_gate.events import Control, Reading
+from greenlight_gate.measure.histogram import Histogram
+from greenlight_gate.trace import AnyRecord, Closed, Cut, Opened, Received, Sent
+
+
+class Recovery:
+    """Follows the records of one trace after the other. A person is back once what they missed has been shown.
+
+    Where nothing can be restored, they are back once the backend says that it is ready, or lets them in where it says
+    nothing. `times`: seconds. `cuts`: the connections that the suite cut, or had no chance to come about. `trying`: the
+    connections on which somebody is coming back, since when; nothing that is received elsewhere is of interest.
+    """
+
+    def __init__(self) -> None:
+        self.times = Histogram()
+        self.cuts: set[str] = set()
+        self._people: dict[str, str] = {}
+        self._away: dict[str, float | None] = {}
+        self.trying: dict[str, float] = {}
+        self._in: dict[str, float] = {}
+
+    def take(self, record: AnyRecord, reading: Reading | None) -> None:
+        """One record, with how it was read."""
+        connection = record.connection
+        if isinstance(record, Cut):
+            self._cut(record)
+        elif isinstance(record, Opened):
+            self._people[connection] = record.person
+            if record.person in self._away:
+                began = self._away.pop(record.person)
+                began = record.at - record.handshake_ms / 1e3 if began is None else began
+                self.trying[connection] = began
+                self._in[connection] = record.at - began
+        elif isinstance(record, Closed) and record.during == "handshake":
+            self._tried(record.person, record.at)
+        elif connection in self.trying:
+            self._comes_back(record, reading)
+
+    def end_of_trace(self) -> None:
+        """Whoever did not ask for anything they missed was back when they were let in."""
+        for took in self._in.values():
+            self.times.record(took)
+        self.cuts.clear()
+        for each in (self._people, self._away, self.trying, self._in):
+            each.clear()
+
+    def _cut(self, cut: Cut) -> None:
+        self.cuts.add(cut.connection)
+        person = self._people.get(cut.connection)
+        if person is None:
+            self._tried(cut.person, cut.at)
+        else:
+            self._away[person] = None
+
+    def _tried(self, person: str, at: float) -> None:
+        if person in self._away and self._away[person] is None:
+            self._away[person] = at
+
+    def _comes_back(self, record: AnyRecord, reading: Reading | None) -> None:
+        connection = record.connection
+        if isinstance(record, Sent) and record.what == "restore":
+            self._in.pop(connection, None)
+        elif isinstance(record, Received) and isinstance(reading, Control):
+            took = record.at - self.trying[connection]
+            if reading.name == "restored":
+                self.times.record(took)
+                del self.trying[connection]
+            elif reading.name == "ready" and connection in self._in:
+                self._in[connection] = took

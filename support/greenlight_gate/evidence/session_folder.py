@@ -1,0 +1,222 @@
+"""The evidence folder: all that a verdict reads, written as it happens, readable after a crash.
+
+- evidence/session.json: what was judged, and by which thresholds
+- evidence/ledger.jsonl: what was selected, and what became of it
+- evidence/traces/*.jsonl: every frame of every scenario
+- evidence/load/*.json: what came of many people at once: counts, histograms, the first findings of each rule, and what
+  had been counted at moments on the way; beside each the frames of these findings. Millions of frames are not kept, so
+  that this is not judged again but believed.
+- evidence/watched/*.json: what probes saw of the target's memory, sample by sample
+- evidence/measurements.json: what the traces cannot show
+- evidence/baseline.json: the sessions before that it is held against
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import msgspec
+
+from greenlight_gate.measure.load_result import Summary
+from greenlight_gate.rules.engine.run_state import Budgets
+from greenlight_gate.verdict.baseline import Baseline
+from greenlight_gate.verdict.criteria import Loaded
+from greenlight_gate.verdict.decision import Outcome
+from greenlight_gate.verdict.memory_trend import Watched
+
+# The log of a run, beside its report.
+LOG = "validation_execution.log"
+T = TypeVar("T")
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """What was judged: the target without its secrets, and what was wanted of it.
+
+    `caveats` say why nothing that this session finds out can approve.
+    """
+
+    session_id: str
+    started_epoch_s: float
+    environment: str
+    url: str
+    profile_toml: str
+    budgets: Budgets
+    clock: str
+    wanted: tuple[str, ...]
+    tags: str
+    absent: dict[str, str]
+    accepted: dict[str, str]
+    success_percent: float
+    latency_ms_avg: float
+    latency_ms_p95: float | None = None
+    latency_ms_p99: float | None = None
+    memory_mb_growth: float = 500.0
+    versions: dict[str, str] = {}
+    caveats: tuple[str, ...] = ()
+
+
+class Measurements(msgspec.Struct, frozen=True):
+    """What the traces cannot show: how busy the suite itself was, and the memory of a backend that it started.
+
+    CPU seconds of the suite's process over `seconds` of wall time; memory as resident MB (10^6 bytes), None where it
+    could not be read.
+    """
+
+    seconds: float
+    suite_cpu_s: float
+    suite_rss_mb: float
+    target_rss_mb_start: float | None = None
+    target_rss_mb_end: float | None = None
+
+
+class Selected(msgspec.Struct, frozen=True, tag_field="entry", tag="selected"):
+    """A scenario that is going to run."""
+
+    key: str
+    name: str
+    category: str
+    feature: str
+    rule: str = ""
+
+
+class Finished(msgspec.Struct, frozen=True, tag_field="entry", tag="finished"):
+    """What became of a scenario, once nothing more of it can arrive. `findings` counts what the rules said live.
+
+    `private` are the people whose privacy the scenario watched; `beside` further traces, each of a conversation of its
+    own, whose findings count as the scenario's.
+    """
+
+    key: str
+    outcome: Outcome
+    reason: str
+    findings: int
+    trace: str
+    duration_s: float
+    private: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+
+
+class Ended(msgspec.Struct, frozen=True, tag_field="entry", tag="ended"):
+    """The run is over. `allure` holds the keys of the scenarios that Allure has a result of."""
+
+    epoch_s: float
+    interrupted: str
+    fault: str
+    allure: tuple[str, ...]
+
+
+Entry = Selected | Finished | Ended
+
+_encoder = msgspec.json.Encoder()
+_entry_decoder = msgspec.json.Decoder(Entry)
+
+
+class Evidence:
+    """The evidence folder of one validation session. Raises OSError when the disk says no."""
+
+    def __init__(self, session_folder: Path) -> None:
+        self.folder = session_folder / "evidence"
+        self.traces = self.folder / "traces"
+        self.ledger = self.folder / "ledger.jsonl"
+
+    def begin(self, session: Judged) -> None:
+        """Creates the folder and says what is going to be judged."""
+        self.traces.mkdir(parents=True, exist_ok=True)
+        write_whole(self.folder / "session.json", msgspec.json.format(_encoder.encode(session)))
+
+    def append(self, entry: Entry) -> None:
+        """One more line of the ledger, on the disk before this returns."""
+        with self.ledger.open("ab") as file:
+            file.write(_encoder.encode(entry) + b"\n")
+
+    def measured(self, measurements: Measurements) -> None:
+        """What was measured over the whole run."""
+        write_whole(self.folder / "measurements.json", msgspec.json.format(_encoder.encode(measurements)))
+
+    def loaded(self, name: str, load: Loaded) -> None:
+        """What came of one load, with the frames of the first offenders beside it."""
+        folder = self.folder / "load"
+        folder.mkdir(exist_ok=True)
+        for trace, lines in load.summary.traces.items():
+            write_whole(folder / f"{name}-{trace}", lines)
+        kept = msgspec.structs.replace(load, summary=_renamed(load.summary, name))
+        write_whole(folder / f"{name}.json", _encoder.encode(kept) + b"\n")
+
+    def loads(self) -> list[Loaded]:
+        """All loads, in order. Raises msgspec.MsgspecError for a file that is not whole."""
+        return [_read(path, Loaded) for path in sorted((self.folder / "load").glob("*.json"))]
+
+    def watch(self, name: str, watched: Watched) -> None:
+        """What a probe saw while one thing was done again and again."""
+        folder = self.folder / "watched"
+        folder.mkdir(exist_ok=True)
+        write_whole(folder / f"{name}.json", _encoder.encode(watched) + b"\n")
+
+    def watches(self) -> list[Watched]:
+        """All that probes saw, in order. Raises msgspec.MsgspecError for a file that is not whole."""
+        return [_read(path, Watched) for path in sorted((self.folder / "watched").glob("*.json"))]
+
+    def compared_with(self, baseline: Baseline) -> None:
+        """The sessions that this one is held against."""
+        write_whole(self.folder / "baseline.json", msgspec.json.format(_encoder.encode(baseline)))
+
+    def baseline(self) -> Baseline | None:
+        """The same, or None where it is held against none. Raises msgspec.MsgspecError."""
+        path = self.folder / "baseline.json"
+        return msgspec.json.decode(path.read_bytes(), type=Baseline) if path.exists() else None
+
+    def measurements(self) -> Measurements | None:
+        """What was measured, or None where the run did not come that far. Raises msgspec.MsgspecError."""
+        path = self.folder / "measurements.json"
+        return msgspec.json.decode(path.read_bytes(), type=Measurements) if path.exists() else None
+
+    def session(self) -> Judged:
+        """Raises OSError or msgspec.MsgspecError for a folder that is no evidence."""
+        return msgspec.json.decode((self.folder / "session.json").read_bytes(), type=Judged)
+
+    def entries(self) -> Iterator[Entry | None]:
+        """The ledger's lines; None for one that is torn, as the last may be after a crash."""
+        if not self.ledger.exists():
+            return
+        with self.ledger.open("rb") as file:
+            for line in file:
+                try:
+                    yield _entry_decoder.decode(line)
+                except msgspec.MsgspecError:
+                    yield None
+
+
+def _read(path: Path, kind: type[T]) -> T:
+    return msgspec.json.decode(path.read_bytes(), type=kind)
+
+
+def _renamed(summary: Summary, name: str) -> Summary:
+    """The summary as it is kept: its traces are files of their own, named after the load."""
+    offences = [
+        msgspec.structs.replace(offence, trace=f"load/{name}-{offence.trace}" if offence.trace else "")
+        for offence in summary.offences
+    ]
+    return msgspec.structs.replace(summary, offences=offences, traces={})
+
+
+def write_whole(path: Path, data: bytes | str) -> None:
+    """Writes a file whole or not at all, also when the disk fills or the process is killed in between."""
+    content = data.encode() if isinstance(data, str) else data
+    # Not by tempfile, whose files nobody but their owner may read: whoever may enter the folder may read the verdict.
+    partial = path.with_name(f".{path.name}.{uuid4().hex[:12]}")
+    try:
+        with partial.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def plain(value: Any) -> Any:
+    """A struct as plain dicts and lists, for JSON that is merged with other things."""
+    return msgspec.to_builtins(value)

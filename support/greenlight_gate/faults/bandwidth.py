@@ -1,0 +1,26 @@
+"""Bandwidth: so many bytes a second, and no more."""
+
+import asyncio
+
+from greenlight_gate.faults.fault import Chunk, Direction, Fault, Onward, bounded
+from greenlight_gate.faults.pipe import Pipe
+
+_PARTS_A_SECOND = 50
+
+
+class Bandwidth(Fault):
+    """Lets `bytes_per_s` through (1 to 10^10), in parts of a fiftieth of a second."""
+
+    def __init__(self, bytes_per_s: float, direction: Direction = Direction.BOTH) -> None:
+        super().__init__(direction)
+        self.bytes_per_s = bounded("bytes_per_s", bytes_per_s, 1, 1e10)
+
+    async def carry(self, chunk: Chunk, pipe: Pipe, onward: Onward) -> None:
+        """Passes it on part by part; each takes its time before the next."""
+        size = max(1, int(self.bytes_per_s / _PARTS_A_SECOND))
+        for start in range(0, len(chunk.data), size):
+            part = chunk.data[start : start + size]
+            await asyncio.sleep(len(part) / self.bytes_per_s)
+            await onward(chunk._replace(data=part, end=None))
+        if chunk.end is not None:
+            await onward(chunk._replace(data=b""))

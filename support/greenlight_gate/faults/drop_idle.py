@@ -1,0 +1,32 @@
+"""Drop idle: who says nothing for a while is cut off, as by the proxies and routers of this world."""
+
+import asyncio
+import time
+
+from greenlight_gate.faults.fault import Fault, bounded
+from greenlight_gate.faults.link import Link
+
+
+class DropIdle(Fault):
+    """Closes each line on which nothing went either way for `after_s` seconds (0.01 to 3,600)."""
+
+    def __init__(self, after_s: float) -> None:
+        super().__init__()
+        self.after_s = bounded("after_s", after_s, 0.01, 3600)
+
+    async def begin(self) -> None:
+        """Begins to watch the lines that are open."""
+        for link in self.links:
+            self.opened(link)
+
+    def opened(self, link: Link) -> None:
+        """Watches a line."""
+        link.spawn(self._watch(link))
+
+    async def _watch(self, link: Link) -> None:
+        while self.on and not link.ended:
+            left = max(link.last_at, link.opened_at) + self.after_s - time.monotonic()
+            if left <= 0:
+                link.close()
+                return
+            await asyncio.sleep(left)

@@ -1,0 +1,49 @@
+"""A finding: one broken promise, with what was expected, what came, and the records that prove it."""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Severity(StrEnum):
+    """How bad it is for a person: critical findings are never offset by anything."""
+
+    CRITICAL = "critical"
+    NORMAL = "normal"
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One broken rule.
+
+    `rule` is an id of the registry (`greenlight_gate.rules.registry`), `requirement` its sentence. `evidence` holds the
+    numbers of the trace records that prove it; `person` is who noticed it, `run` the run concerned, if any.
+    """
+
+    rule: str
+    severity: Severity
+    requirement: str
+    expected: str
+    actual: str
+    person: str = ""
+    connection: str = ""
+    run: str | None = None
+    evidence: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        where = f" [{self.person}, records {', '.join(map(str, self.evidence))}]" if self.evidence else ""
+        return f"{self.rule}: expected {self.expected}, got {self.actual}{where}"
+
+
+def printable(text: str) -> str:
+    """The text as one line of characters that can be shown: what a target sends is read, and never acts.
+
+    Line breaks, escape sequences, marks that reverse the direction of writing and lone surrogates become visible.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def printable_lines(text: str) -> str:
+    """The same for a text of several lines, which stay lines."""
+    return text if text.isprintable() else "\n".join(printable(line) for line in text.split("\n"))

@@ -1,0 +1,141 @@
+"""Directs the shards of a load: starts them, lets all begin at one moment, and merges what came of it.
+
+A shard runs on any `concurrent.futures.Executor`. One that dies takes nothing with it but its own people, and is named.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future, wait
+
+import msgspec
+
+from greenlight_gate.load.channel import Channel, Desk, Order, Progress
+from greenlight_gate.load.live_counts import Teller
+from greenlight_gate.load.plan import Plan, Share, shares
+from greenlight_gate.load.shard import TooLate, run_shard
+from greenlight_gate.measure.histogram import Histogram
+from greenlight_gate.measure.latency import Encoded
+from greenlight_gate.measure.load_result import Summary, merged
+
+# Time for the word to reach everybody before the asking begins.
+_LEAD_S = 0.1
+_LEAD_ELSEWHERE_S = 1.0
+_POLL_S = 0.05
+_STOP_S = 15.0
+
+Watch = Callable[["State"], None]
+
+
+class State(msgspec.Struct):
+    """What is known while it runs: the latest news of each shard, and when the asking began (monotonic seconds)."""
+
+    shards: dict[int, Progress]
+    people: int
+    began_at: float | None = None
+
+    def total(self, name: str) -> int:
+        """The sum over all shards of one of their counts."""
+        return sum(getattr(progress, name) for progress in self.shards.values())
+
+    @property
+    def raw(self) -> Histogram | None:
+        """The times to the first sign of life so far."""
+        known: list[Encoded] = [progress.raw for progress in self.shards.values() if progress.raw is not None]
+        if not known:
+            return None
+        histogram = Histogram.decode(known[0])
+        for encoded in known[1:]:
+            histogram.merge(Histogram.decode(encoded))
+        return histogram
+
+
+class Conductor:
+    """One load, on executors of which each takes one shard."""
+
+    def __init__(self, plan: Plan, executors: Sequence[Executor], desk: Desk, watch: Watch | None = None) -> None:
+        self.plan = plan
+        self.executors = executors
+        self.desk = desk
+        self.watch = watch or (lambda state: None)
+        self.state = State({}, len(plan.guests))
+        self.teller = Teller(f"load of {len(plan.guests)} people")
+        self._attempts: dict[int, list[Progress]] = {}
+        self._connected: set[int] = set()
+
+    def run(self) -> Summary:
+        """Runs it to the end, or until KeyboardInterrupt: then what was done until then is summed up all the same."""
+        channel = self.desk.channel()
+        futures = {
+            executor.submit(run_shard, share, channel): share
+            for executor, share in zip(self.executors, shares(self.plan, len(self.executors)), strict=True)
+        }
+        interrupted = False
+        try:
+            self._direct(futures)
+        except KeyboardInterrupt:
+            interrupted = True
+            self.desk.tell(Order(stop=True))
+            wait(futures, _STOP_S)
+        except BaseException:
+            self.teller.over(hindered=True)
+            raise
+        finally:
+            self.desk.tell(Order(stop=True))
+        self._hear(0.0)
+        whole = merged([self._result(future, share) for future, share in futures.items()])
+        whole.interrupted = interrupted
+        whole.course = self.teller.over(hindered=bool(whole.saturated))
+        return whole
+
+    def _direct(self, futures: dict["Future[Summary]", Share]) -> None:
+        go_at: float | None = None
+        while True:
+            self._hear(_POLL_S)
+            running = [future for future in futures if not future.done()]
+            if not running:
+                return
+            waiting = {futures[future].shard for future in running}
+            if go_at is None and waiting <= self._connected:
+                lead_s = _LEAD_S if len(futures) == 1 else _LEAD_ELSEWHERE_S
+                go_at = time.time() + self.plan.hold_s + lead_s
+                self.state.began_at = time.monotonic() + self.plan.hold_s + lead_s
+                self.desk.tell(Order(go_at=go_at))
+                self.teller.goes_at(go_at)
+            self.watch(self.state)
+
+    def _hear(self, timeout_s: float) -> None:
+        for progress in self.desk.news(timeout_s):
+            known = self._attempts.setdefault(progress.shard, [])
+            if all(progress.attempt != earlier.attempt for earlier in known):
+                known.append(progress)
+            before = self.state.shards.get(progress.shard)
+            if progress.attempt == known[0].attempt and (before is None or before.counts.at <= progress.counts.at):
+                self.state.shards[progress.shard] = progress
+                self.teller.tell([each.counts for each in self.state.shards.values()])
+            if progress.phase in ("connected", "asking", "leaving"):
+                self._connected.add(progress.shard)
+
+    def _result(self, future: "Future[Summary]", share: Share) -> Summary:
+        """The shard's summary; one with a name in `lost` where the shard, or its first attempt, has died."""
+        attempts = self._attempts.get(share.shard, [])
+        first = attempts[0] if attempts else None
+        name = f"shard {share.shard + 1} of {share.of}" + (f" ({first.worker})" if first is not None else "")
+        died = Summary(people=len(share.plan.guests), lost=(f"{name} died",))
+        if not future.done():
+            future.cancel()
+            return died
+        error = future.exception()
+        if error is not None:
+            if isinstance(error, TooLate) or len(attempts) > 1:
+                died.lost = (f"{name} died, and was started again elsewhere after the asking had begun",)
+            else:
+                died.lost = (f"{name} died: {type(error).__name__}: {error}",)
+            return died
+        summary = future.result()
+        if first is not None and summary.attempt != first.attempt:
+            died.lost = (f"{name} died, and was started again on {summary.worker}",)
+            return died
+        return summary
+
+
+__all__ = ["Channel", "Conductor", "State"]

@@ -1,0 +1,182 @@
+"""Where shards run: on a thread here, in processes of this machine, or on a Dask cluster.
+
+Each gives as many executors as there are shards, and the desk that reaches all of them.
+"""
+# mypy: allow-untyped-calls
+# distributed ships no types.
+
+import contextlib
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from greenlight_gate.load.channel import Channel, Desk, LocalDesk, Order, Progress, drained
+
+if TYPE_CHECKING:
+    from multiprocessing.managers import SyncManager
+
+Crew = tuple[list[Executor], Desk]
+_CONNECT_S = 10.0
+_ORDER_S = 5.0
+
+
+class NoCluster(Exception):  # noqa: N818 -- reads as what is missing
+    """There is no cluster to work with; one line says what to do."""
+
+
+@contextlib.contextmanager
+def here() -> Iterator[Crew]:
+    """One shard, on a thread of this process."""
+    with ThreadPoolExecutor(1, thread_name_prefix="greenlight-load") as pool:
+        yield [pool], LocalDesk()
+
+
+@contextlib.contextmanager
+def processes(count: int) -> Iterator[Crew]:
+    """A pool of one process for each shard: when a process dies, only its own pool breaks."""
+    # Not for those who need one process only.
+    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
+    from multiprocessing.managers import SyncManager  # noqa: PLC0415
+
+    context = multiprocessing.get_context("spawn")
+    manager = SyncManager(ctx=context)
+    # Ctrl-C reaches the whole group; it is for the director, who then tells the others.
+    manager.start(_belong_to_the_director)
+    try:
+        with contextlib.ExitStack() as stack:
+            pools: list[Executor] = [
+                stack.enter_context(ProcessPoolExecutor(1, mp_context=context, initializer=_belong_to_the_director))
+                for _ in range(count)
+            ]
+            yield pools, _ManagerDesk(manager)
+    finally:
+        manager.shutdown()
+
+
+def _belong_to_the_director() -> None:
+    """In a process of the crew: interrupts are for the director, and where that is killed, nobody is needed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    director = multiprocessing.parent_process()
+    if director is not None:
+        threading.Thread(target=_leave_with, args=(director,), daemon=True, name="greenlight-director").start()
+
+
+def _leave_with(director: Any) -> None:
+    director.join()
+    os._exit(1)
+
+
+class _ManagerChannel:
+    def __init__(self, news: Any, orders: Any) -> None:
+        self._news = news
+        self._orders = orders
+
+    def here(self) -> Channel:
+        return self
+
+    def report(self, progress: Progress) -> None:
+        self._news.put(progress)
+
+    def order(self) -> Order:
+        order: Order = self._orders["order"]
+        return order
+
+
+class _ManagerDesk:
+    def __init__(self, manager: "SyncManager") -> None:
+        self._news: Any = manager.Queue()
+        self._orders: Any = manager.dict({"order": Order()})
+
+    def channel(self) -> Channel:
+        return _ManagerChannel(self._news, self._orders)
+
+    def news(self, timeout_s: float) -> list[Progress]:
+        return drained(self._news, timeout_s)
+
+    def tell(self, order: Order) -> None:
+        self._orders["order"] = order
+
+    def close(self) -> None:
+        """The manager ends with its processes."""
+
+
+@contextlib.contextmanager
+def cluster(address: str, count: int | None) -> Iterator[Crew]:
+    """`count` shards on the workers of a Dask scheduler, one for each worker if not given. Raises NoCluster."""
+    try:
+        from distributed import Client  # noqa: PLC0415 -- an extra
+    except ImportError as error:
+        raise NoCluster("--cluster: needs Dask: pip install 'greenlight[cluster]'") from error
+    try:
+        client = Client(address, timeout=_CONNECT_S, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise NoCluster(f"--cluster {address}: no Dask scheduler answers there: {error}") from error
+    with client:
+        workers = len(client.scheduler_info(n_workers=-1)["workers"])
+        if not workers:
+            raise NoCluster(f"--cluster {address}: the scheduler has no workers; start some: dask worker {address}")
+        # A shard whose worker dies is not to be run again: its people would ask twice.
+        executor: Executor = client.get_executor(pure=False, retries=0)
+        desk = _DaskDesk(client)
+        try:
+            yield [executor] * (count or workers), desk
+        finally:
+            desk.close()
+
+
+class _DaskChannel(msgspec.Struct):
+    """Names only, until it is somewhere: `here` finds the worker and its connection to the scheduler."""
+
+    name: str
+    worker: Any = None
+    orders: Any = None
+
+    def here(self) -> Channel:
+        from distributed import Variable, get_client, get_worker  # noqa: PLC0415
+
+        return _DaskChannel(self.name, get_worker(), Variable(self.name, client=get_client()))
+
+    def report(self, progress: Progress) -> None:
+        self.worker.log_event(self.name, msgspec.json.encode(progress).decode())
+
+    def order(self) -> Order:
+        return msgspec.json.decode(self.orders.get(timeout=_ORDER_S), type=Order)
+
+
+class _DaskDesk:
+    """Orders are a variable of the scheduler, progress is a topic."""
+
+    def __init__(self, client: Any) -> None:
+        from distributed import Variable  # noqa: PLC0415
+
+        self._client = client
+        self._name = f"greenlight-{uuid.uuid4().hex}"
+        self._news: queue.Queue[Progress] = queue.Queue()
+        self._orders: Any = Variable(self._name, client=client)
+        self.tell(Order())
+        client.subscribe_topic(self._name, self._heard)
+
+    def _heard(self, event: Any) -> None:
+        _, message = event
+        self._news.put(msgspec.json.decode(message, type=Progress))
+
+    def channel(self) -> Channel:
+        return _DaskChannel(self._name)
+
+    def news(self, timeout_s: float) -> list[Progress]:
+        return drained(self._news, timeout_s)
+
+    def tell(self, order: Order) -> None:
+        self._orders.set(msgspec.json.encode(order).decode(), timeout=_ORDER_S)
+
+    def close(self) -> None:
+        self._client.unsubscribe_topic(self._name)
+        self._orders.delete()

@@ -1,0 +1,66 @@
+"""Tells whoever listens how far a load is, and keeps it for the evidence: on the director's side, once a second."""
+
+from collections import Counter
+from collections.abc import Collection
+
+import msgspec
+
+from greenlight_gate.measure import feed
+from greenlight_gate.measure.load_counts import Counting, Counts
+
+_SUMS = (
+    "tried", "made", "refused", "lost", "asked", "messages", "events", "failed", "open", "busy", "answering_us",
+    "delay_us",
+)  # fmt: skip
+
+
+class Teller:
+    """Of one load, all its shards together. `name` is what it is called wherever it is listened to."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._counting = Counting()
+        self._last: Counts | None = None
+        self._go_at = 0.0
+
+    def __str__(self) -> str:
+        return self.name
+
+    def goes_at(self, at: float) -> None:
+        """The asking begins at this moment (seconds since the epoch): nothing was asked before."""
+        self._go_at = at
+
+    def tell(self, shards: Collection[Counts]) -> None:
+        """The latest of each shard."""
+        counts = _together(shards)
+        last = self._last
+        if last is not None and last.at < self._go_at < counts.at:
+            self._say(msgspec.structs.replace(last, at=self._go_at))
+        self._say(counts)
+
+    def over(self, *, hindered: bool) -> tuple[Counts, ...]:
+        """Nothing more comes, and nobody is connected any more. Returns all that was told."""
+        if self._last is not None:
+            self._say(msgspec.structs.replace(self._last, open=0, busy=0, hindered=hindered, is_last=True))
+        return tuple(self._counting.kept)
+
+    def _say(self, counts: Counts) -> None:
+        # Shards that tell at the same moment may have clocks that differ a little.
+        if self._last is not None and counts.at < self._last.at:
+            counts = msgspec.structs.replace(counts, at=self._last.at)
+        self._last = counts
+        self._counting.add(counts)
+        feed.counted(self, counts)
+
+
+def _together(shards: Collection[Counts]) -> Counts:
+    rules: Counter[str] = Counter()
+    delays: Counter[int] = Counter()
+    for counts in shards:
+        rules.update(counts.rules)
+        delays.update(counts.delays)
+    return Counts(
+        at=max(counts.at for counts in shards), rules=dict(sorted(rules.items())), delays=dict(sorted(delays.items())),
+        hindered=any(counts.hindered for counts in shards),
+        **{name: sum(getattr(counts, name) for counts in shards) for name in _SUMS},
+    )  # fmt: skip

@@ -1,0 +1,47 @@
+"""The instruments that all people of one shard write to."""
+
+from greenlight_gate.load.latency_counter import Tally
+from greenlight_gate.measure.latency import Encoded
+
+
+class Meters:
+    """Counts and tallies of one shard; what they mean is said in `Summary`.
+
+    `offset_s`: how far the server's clock is ahead of ours; None where nobody knows, so that no delivery is claimed.
+    """
+
+    def __init__(self, epoch_s: float, offset_s: float | None) -> None:
+        self.epoch_s = epoch_s
+        self.stamp_zero: float | None = None
+        self.knows_clock(offset_s)
+        self.connections_tried = self.connections_made = 0
+        self.asked = self.runs = self.messages = self.controls = self.unmapped = 0
+        self.expected = self.arrived = self.dropped = 0
+        self.lines_lost = self.failed = 0
+        self.five_expected = self.five_shown = 0
+        self.raw, self.corrected, self.delivery = Tally(), Tally(), Tally()
+        self.whole, self.silence, self.connect = Tally(), Tally(), Tally()
+
+    @property
+    def events(self) -> int:
+        """What came that was neither of the protocol nor unreadable."""
+        return self.messages - self.controls - self.unmapped
+
+    def delay(self, *, corrected: bool) -> Tally:
+        """How late events come: since the server's stamp where its clock is known, else since the question.
+
+        `corrected`: since it was due.
+        """
+        if self.stamp_zero is not None:
+            return self.delivery
+        return self.corrected if corrected else self.raw
+
+    def knows_clock(self, offset_s: float | None) -> None:
+        """From now on delivery is measured with this offset; None: not at all."""
+        self.stamp_zero = None if offset_s is None else self.epoch_s + offset_s
+
+
+def encoded(tally: Tally) -> Encoded | None:
+    """The tally as a histogram that can be sent; None without a sample."""
+    histogram = tally.histogram()
+    return histogram.encode() if histogram.samples else None

@@ -1,0 +1,71 @@
+"""Where records can be listened to while they are made: by a live monitor, whoever opened the connection.
+
+Recorders publish here, and loads what they have counted; nothing that listens can change what is recorded or judged.
+"""
+
+from typing import Protocol
+
+from greenlight_gate.events import Reading
+from greenlight_gate.findings import Finding
+from greenlight_gate.measure.load_counts import Counts
+from greenlight_gate.trace import AnyRecord
+
+
+class Source(Protocol):
+    """One trace in the making. `epoch_s` is the wall time of its zero; `findings` grow while it is judged."""
+
+    scenario: str
+
+    @property
+    def epoch_s(self) -> float:
+        """Wall time, in seconds since the epoch, at which the trace's clock began."""
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What the rules have objected to so far."""
+
+
+class Listener(Protocol):
+    """Hears every record of every trace, in the order in which they are made; it must not take long."""
+
+    def heard(self, source: Source, record: AnyRecord, reading: Reading | None) -> None:
+        """One record, with how it was read."""
+
+    def finished(self, source: Source) -> None:
+        """Nothing more will come from this source."""
+
+    def counted(self, load: object, counts: Counts) -> None:
+        """What a load has counted until now; each load is an object of its own."""
+
+
+_listeners: tuple[Listener, ...] = ()
+
+
+def listen(listener: Listener) -> None:
+    """From now on it hears everything that is recorded in this process."""
+    global _listeners  # noqa: PLW0603 -- the one place where those meet who do not know each other
+    _listeners = (*_listeners, listener)
+
+
+def leave(listener: Listener) -> None:
+    """From now on it hears nothing more."""
+    global _listeners  # noqa: PLW0603 -- as above
+    _listeners = tuple(each for each in _listeners if each is not listener)
+
+
+def publish(source: Source, record: AnyRecord, reading: Reading | None) -> None:
+    """Tells everybody who listens."""
+    for listener in _listeners:
+        listener.heard(source, record, reading)
+
+
+def finished(source: Source) -> None:
+    """Tells everybody who listens that a trace is complete."""
+    for listener in _listeners:
+        listener.finished(source)
+
+
+def counted(load: object, counts: Counts) -> None:
+    """Tells everybody who listens how far a load is."""
+    for listener in _listeners:
+        listener.counted(load, counts)

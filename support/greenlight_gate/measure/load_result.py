@@ -1,0 +1,211 @@
+"""What came of a load: counts, histograms and the first offenders. Summaries of shards merge to that of the whole."""
+
+import math
+from collections import Counter
+from typing import Any
+
+import msgspec
+
+from greenlight_gate.findings import Finding
+from greenlight_gate.measure.histogram import Histogram
+from greenlight_gate.measure.latency import Encoded
+from greenlight_gate.measure.latency import Summary as Figures
+from greenlight_gate.measure.load_counts import Counts
+
+# The generator cannot judge speed when it has no time to look (performance.md).
+MOST_BUSY = 0.85
+MOST_LAG_MS = 20.0
+# How far the wall clock may move against the monotonic one while stamps of both are compared.
+MOST_DRIFT_MS = 5.0
+
+# Percent of the expected events and connections (cli.md, SUCCESS under load).
+LEAST_SUCCESS = 99.0
+# What the loss of one answer or one line looks like; and what is only late.
+LATE = frozenset({"TIMELINESS-1", "TIMELINESS-2", "TIMELINESS-3", "TIMELINESS-4", "CONNECTION-2"})
+LOSSES = frozenset({"CONNECTION-1", "CONNECTION-3", "LIFECYCLE-2", "TIMELINESS-1", "TIMELINESS-2"})
+
+
+class Offence(msgspec.Struct, frozen=True):
+    """A finding, and the name of the trace that shows it ("" where that was not kept)."""
+
+    finding: Finding
+    trace: str = ""
+
+
+class Summary(msgspec.Struct, kw_only=True):
+    """Of one shard, or merged of all.
+
+    `events` were checked by all rules. `expected_events` is what the questions asked for, `arrived_events` what of it
+    came; `five_expected` answers had to show all five kinds, and `five_shown` did. `dropped` are questions of an open
+    load that could not be put. `raw` and `corrected` are the times to agent_started from when it was asked and from
+    when it was due (open loads only); `delivery` from the server's stamp to the receipt; `whole` from asking to the
+    end; `silence` the longest pause of each answer; `connect` from the first byte until the backend is ready.
+    `counts` says how often each rule was broken, `offences` holds the first findings of each. `seconds` and
+    `cpu_seconds` (of the whole process) are those of the asking. `hung_tools` were waited for in vain for their whole
+    budget. `lost` names the shards that died, `short` what the machine of the generator lacked.
+    """
+
+    people: int = 0
+    connections_tried: int = 0
+    connections_made: int = 0
+    asked: int = 0
+    runs: int = 0
+    events: int = 0
+    messages: int = 0
+    unmapped: int = 0
+    expected_events: int = 0
+    arrived_events: int = 0
+    five_expected: int = 0
+    five_shown: int = 0
+    dropped: int = 0
+    canaries_expected: int = 0
+    canaries_seen: int = 0
+    kinds: tuple[str, ...] = ()
+    counts: dict[str, int] = {}
+    offences: list[Offence] = []
+    traces: dict[str, bytes] = {}
+    raw: Encoded | None = None
+    corrected: Encoded | None = None
+    delivery: Encoded | None = None
+    whole: Encoded | None = None
+    silence: Encoded | None = None
+    connect: Encoded | None = None
+    seconds: float = 0.0
+    connecting_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    busy: float = 0.0
+    lag_ms_p99: float = 0.0
+    drift_ms: float = 0.0
+    idle_rss_mb: float = 0.0
+    connected_rss_mb: float = 0.0
+    peak_rss_mb: float = 0.0
+    lost: tuple[str, ...] = ()
+    short: tuple[str, ...] = ()
+    hung_tools: tuple[str, ...] = ()
+    interrupted: bool = False
+    attempt: str = ""
+    worker: str = ""
+    course: tuple[Counts, ...] = ()
+
+    @property
+    def findings(self) -> int:
+        """How often any rule was broken."""
+        return sum(self.counts.values())
+
+    @property
+    def saturated(self) -> str:
+        """Why the generator was too busy to judge how fast anything was; "" if it was not."""
+        reasons = []
+        if self.busy > MOST_BUSY:
+            reasons.append(f"{self.busy:.0%} busy")
+        if self.lag_ms_p99 > MOST_LAG_MS:
+            reasons.append(f"{self.lag_ms_p99:.0f} ms late at p99")
+        if self.drift_ms > MOST_DRIFT_MS:
+            reasons.append(f"on a clock that was moved by {self.drift_ms:.0f} ms")
+        return " and ".join(reasons)
+
+    @property
+    def success_percent(self) -> float:
+        """Of the events that were expected and the connections that were tried; 0 where there was neither."""
+        wanted = self.expected_events + self.connections_tried
+        return 100.0 * (self.arrived_events + self.connections_made) / wanted if wanted else 0.0
+
+    @property
+    def latency(self) -> dict[str, Encoded]:
+        """What is judged of how fast it was: delivery where the clock is known, and the first sign of life.
+
+        The latter from when it was due, where that is known.
+        """
+        acknowledgement = self.corrected or self.raw
+        known = {"delivery": self.delivery, "acknowledgement": acknowledgement}
+        return {name: encoded for name, encoded in known.items() if encoded is not None}
+
+    def convicting(self) -> list[Offence]:
+        """The offences that no allowance covers.
+
+        Single losses are for SUCCESS to judge, as long as there are few of them; and a generator that comes late
+        itself accuses nobody of being late.
+        """
+        return [offence for offence in self.offences if not self._is_allowed(offence.finding.rule)]
+
+    def _is_allowed(self, rule: str) -> bool:
+        if self.saturated and rule in LATE:
+            return True
+        few = within_allowance(rule, self.counts.get(rule, 0), max(self.asked, self.connections_tried))
+        return few and self.success_percent >= LEAST_SUCCESS
+
+
+def within_allowance(rule: str, times: int, of: int) -> bool:
+    """Whether a rule was broken by single losses only, so few of so many that SUCCESS judges them."""
+    return rule in LOSSES and times * 100.0 <= (100.0 - LEAST_SUCCESS) * of
+
+
+def figures(encoded: Encoded | None) -> Figures | None:
+    """The figures of a histogram as they are shown; None without a sample."""
+    return Histogram.decode(encoded).summary() if encoded is not None else None
+
+
+_SUMS = (
+    "people", "connections_tried", "connections_made", "asked", "runs", "events", "messages", "unmapped",
+    "expected_events", "arrived_events", "five_expected", "five_shown", "dropped", "canaries_expected",
+    "canaries_seen",
+)  # fmt: skip
+_PEAKS = ("seconds", "connecting_seconds", "busy", "lag_ms_p99", "drift_ms")
+_HISTOGRAMS = ("raw", "corrected", "delivery", "whole", "silence", "connect")
+_MEMORIES = ("idle_rss_mb", "connected_rss_mb", "peak_rss_mb")
+MOST_OFFENCES_OF_A_RULE = 3
+
+
+def merged(parts: list[Summary]) -> Summary:
+    """The summary of the whole load: counts add, histograms merge, and the worst of what has a limit is kept.
+
+    Memory adds as well, since each shard is a process of its own; shards of one process give it once. In whatever order
+    the parts come, the whole is the same.
+    """
+    whole = Summary()
+    for name in _SUMS:
+        setattr(whole, name, sum(getattr(part, name) for part in parts))
+    whole.cpu_seconds = math.fsum(part.cpu_seconds for part in parts)
+    for name in _PEAKS:
+        setattr(whole, name, max((getattr(part, name) for part in parts), default=0.0))
+    for name in _HISTOGRAMS:
+        setattr(whole, name, _together([getattr(part, name) for part in parts]))
+    for name in _MEMORIES:
+        workers = {part.worker for part in parts}
+        most = [max(getattr(part, name) for part in parts if part.worker == worker) for worker in workers]
+        setattr(whole, name, round(math.fsum(most), 1))
+    whole.kinds = tuple(sorted({kind for part in parts for kind in part.kinds}))
+    counts: Counter[str] = Counter()
+    for part in parts:
+        counts.update(part.counts)
+    whole.counts = dict(sorted(counts.items()))
+    kept: Counter[str] = Counter()
+    shown = [(offence, part) for part in parts for offence in part.offences]
+    for offence, where in sorted(shown, key=lambda pair: _place(pair[0])):
+        if kept[offence.finding.rule] < MOST_OFFENCES_OF_A_RULE:
+            kept[offence.finding.rule] += 1
+            whole.offences.append(offence)
+            if offence.trace:
+                whole.traces[offence.trace] = where.traces[offence.trace]
+    whole.lost = tuple(sorted(lost for part in parts for lost in part.lost))
+    whole.short = tuple(sorted({short for part in parts for short in part.short}))
+    whole.hung_tools = tuple(sorted({name for part in parts for name in part.hung_tools}))
+    whole.interrupted = any(part.interrupted for part in parts)
+    return whole
+
+
+def _place(offence: Offence) -> tuple[Any, ...]:
+    """Where an offence stands among others: those of each shard by when they came."""
+    finding = offence.finding
+    return finding.rule, offence.trace, finding.evidence, finding.connection, finding.actual, finding.expected
+
+
+def _together(encoded: list[Encoded | None]) -> Encoded | None:
+    histograms = [Histogram.decode(each) for each in encoded if each is not None]
+    if not histograms:
+        return None
+    first, *others = histograms
+    for other in others:
+        first.merge(other)
+    first.sum_us = math.fsum(each.sum_us for each in encoded if each is not None)
+    return first.encode()

@@ -1,0 +1,115 @@
+"""Lanes: single answers as they came, event by event, to be drawn. Few are kept, however many there are."""
+
+from collections import deque
+from itertools import pairwise
+from typing import Final
+
+from greenlight_gate.events import Event, EventKind
+from greenlight_gate.findings import Finding
+
+_MOST_MARKS: Final = 64
+_MOST_RECENT = 128
+_MOST_GUILTY = 40
+_MOST_OF_A_RULE = 4
+_MOST_SCENARIOS = 400
+
+
+class Lane:
+    """One answer. Times are seconds since the question (`asked_at`, seconds since the epoch).
+
+    `last` is when something was seen, or waited for in vain, for the last time; `cut` when the line was lost before the
+    end; `found` are (time, rule). Of very many events the last one and the first are kept.
+    """
+
+    __slots__ = (
+        "_seen", "asked_at", "connection", "cut", "found", "person", "prompt", "run", "scenario", "waited",
+    )  # fmt: skip
+
+    def __init__(self, scenario: str, person: str, connection: str, prompt: str, asked_at: float) -> None:
+        self.scenario = scenario
+        self.person = person
+        self.connection = connection
+        self.prompt = prompt
+        self.asked_at = asked_at
+        self.run: str | None = None
+        self.found: list[tuple[float, str]] = []
+        self.cut: float | None = None
+        self.waited = 0.0
+        self._seen: list[tuple[float, EventKind, str | None, str | None]] = []
+
+    def wait(self, at: float) -> None:
+        """It was waited for until `at` (seconds since the epoch)."""
+        self.waited = at - self.asked_at
+
+    def take(self, event: Event, at: float) -> None:
+        """One event of the answer or of a helper's. `at`: seconds since the epoch."""
+        # Of the millions of answers that end without being drawn, nothing more than this is worked out.
+        seen = self._seen
+        if len(seen) >= _MOST_MARKS:
+            seen.pop()
+        seen.append((at - self.asked_at, event.kind, event.tool, event.call))
+
+    @property
+    def last(self) -> float:
+        """Seconds from the question to the last event, or to the end of a wait in vain."""
+        return max(self._seen[-1][0] if self._seen else 0.0, self.waited)
+
+    @property
+    def marks(self) -> list[tuple[float, EventKind]]:
+        """(time, kind) of the events."""
+        return [(since, kind) for since, kind, _, _ in self._seen]
+
+    @property
+    def silence(self) -> tuple[float, float]:
+        """Begin and end of the longest time in which nothing came."""
+        times = [0.0, *(seen[0] for seen in self._seen), self.last]
+        return max(pairwise(times), key=lambda pause: pause[1] - pause[0])
+
+    @property
+    def bars(self) -> list[tuple[float, float | None, str]]:
+        """The tools: (begin, end or None for one that never finished, name)."""
+        begun: dict[str, tuple[float, str]] = {}
+        done: list[tuple[float, float | None, str]] = []
+        for since, kind, tool, call in self._seen:
+            key = call or tool or ""
+            if kind is EventKind.TOOL_EXECUTING:
+                begun[key] = (since, tool or "?")
+            elif kind is EventKind.TOOL_COMPLETED and key in begun:
+                start, name = begun.pop(key)
+                done.append((start, since, name))
+        return [*done, *((start, None, name) for start, name in begun.values())]
+
+
+class Lanes:
+    """The answers that are worth a look: those with findings first, and of each scenario the one that took longest."""
+
+    def __init__(self) -> None:
+        self.guilty: list[Lane] = []
+        self.of_scenario: dict[str, Lane] = {}
+        self.recent: deque[Lane] = deque(maxlen=_MOST_RECENT)
+        self._of_rule: dict[str, int] = {}
+
+    def done(self, lane: Lane) -> None:
+        """An answer that has come to its end, in whatever way."""
+        self.recent.append(lane)
+        longest = self.of_scenario.get(lane.scenario)
+        known = longest is not None or len(self.of_scenario) < _MOST_SCENARIOS
+        if known and (longest is None or lane.last > longest.last):
+            self.of_scenario[lane.scenario] = lane
+
+    def found(self, lane: Lane, finding: Finding, at: float) -> None:
+        """A rule objected to this answer."""
+        if len(lane.found) < _MOST_OF_A_RULE:
+            lane.found.append((max(at - lane.asked_at, 0.0), finding.rule))
+        known = self._of_rule.get(finding.rule, 0)
+        if lane not in self.guilty and known < _MOST_OF_A_RULE and len(self.guilty) < _MOST_GUILTY:
+            self._of_rule[finding.rule] = known + 1
+            self.guilty.append(lane)
+
+    def chosen(self, most: int) -> list[Lane]:
+        """The lanes to draw, at most so many, in the order of time."""
+        rest = [lane for lane in self.of_scenario.values() if lane not in self.guilty and lane.marks]
+        rest.sort(key=lambda lane: lane.silence[1] - lane.silence[0], reverse=True)
+        # What is wrong goes first, but not alone: beside it stands what an answer looks like that is right.
+        guilty = self.guilty[: most - min(4, len(rest))]
+        return sorted([*guilty, *rest[: most - len(guilty)]], key=lambda lane: lane.asked_at)

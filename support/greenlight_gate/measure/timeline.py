@@ -1,0 +1,45 @@
+"""What happened in a session, gathered as it comes: live, and again in a replay."""
+
+from collections.abc import Mapping
+
+from greenlight_gate.measure.rule_counts import Broken
+from greenlight_gate.measure.run_tracks import Lanes
+from greenlight_gate.measure.time_series import Window, Windows
+
+
+class Course:
+    """What happened in a session, or goes on happening. `offset_s`: the server's clock less ours; None: not known.
+
+    Latency is from the server's stamp to the receipt where the clock is known, else from the question to agent_started.
+    `names` are those of scenarios, by their keys.
+    """
+
+    def __init__(self, offset_s: float | None, names: Mapping[str, str] | None = None) -> None:
+        self.offset_s = offset_s
+        self.names = names or {}
+        self.windows = Windows()
+        self.lanes = Lanes()
+        self.broken: dict[str, Broken] = {}
+        self.errors: list[tuple[float, str]] = []
+        self.troubles: list[tuple[float, str]] = []
+        self.open = self.busy = 0
+        self.ended_at = 0.0
+        self.latest: Window
+        self.begin = self.end = 0.0
+
+    def window(self, at: float) -> Window:
+        """The window of a moment (seconds since the epoch)."""
+        if not self.begin <= at < self.end:
+            self.latest, self.begin, self.end = self.windows.at(at)
+            # Whoever is connected, and every answer under way, goes on into the next window.
+            self.latest.open_most = max(self.latest.open_most, self.open)
+            self.latest.busy_most = max(self.latest.busy_most, self.busy)
+        self.ended_at = max(self.ended_at, at)
+        return self.latest
+
+
+def remember(kept: list[tuple[float, str]], one: tuple[float, str]) -> None:
+    """Keeps the latest of them, a thousand and a few: enough for every threshold."""
+    kept.append(one)
+    if len(kept) > 2_000:
+        del kept[:1_000]

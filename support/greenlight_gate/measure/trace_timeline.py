@@ -1,0 +1,253 @@
+"""One trace on its way into the course: its lines, its answers, and what is worth remembering of them."""
+
+from typing import Final
+
+from greenlight_gate.events import ENDS, Control, Event, EventKind, Reading, each
+from greenlight_gate.findings import Finding
+from greenlight_gate.measure.rule_counts import Broken
+from greenlight_gate.measure.run_tracks import Lane
+from greenlight_gate.measure.time_series import Window
+from greenlight_gate.measure.timeline import Course, remember
+from greenlight_gate.trace import AnyRecord, Closed, Cut, Opened, Received, Sent, TimedOut
+
+_INDEX: Final = {kind: number for number, kind in enumerate(EventKind)}
+_MOST_ASKED = 256
+_MOST_LEFT = 10_000
+# A mark on the prompt of a question whose answer has to fail; it is never shown.
+_WILL_FAIL = "\0"
+
+
+class _Line:
+    """One connection. `provoked`: the suite gave the backend a reason to complain or to close it."""
+
+    __slots__ = ("asked", "cut", "open", "person", "provoked", "slowed", "welcome")
+
+    def __init__(self, person: str) -> None:
+        self.person = person
+        self.open = False
+        self.welcome = True
+        self.provoked = False
+        self.cut = False
+        self.slowed = False
+        self.asked: dict[str, Lane] = {}
+
+
+class Strand:
+    """The records of one trace. `scenario`: its key; `epoch_s`: the wall time of its zero."""
+
+    def __init__(self, course: Course, scenario: str, epoch_s: float) -> None:
+        self.course = course
+        self.scenario = course.names.get(scenario, scenario)
+        self.epoch_s = epoch_s
+        self._lines: dict[str, _Line] = {}
+        self._lanes: dict[str, Lane] = {}
+        self._last_at = epoch_s
+        self._took_backend_away = False
+
+    def take(self, record: AnyRecord, reading: Reading | None) -> None:
+        """One record, with how it was read."""
+        course = self.course
+        at = self._last_at = record.at + self.epoch_s
+        window = course.latest if course.begin <= at < course.end else course.window(at)
+        if type(record) is Received:
+            window.messages += 1
+            if type(reading) is Event:
+                self._event(reading, record.connection, at, window)
+                return
+            self._frame(reading, record.connection, at, window)
+        elif isinstance(record, Sent):
+            self._sent(record, at, window)
+        elif isinstance(record, Opened):
+            self._opened(record, window)
+        elif isinstance(record, Closed):
+            self._closed(record, at, window)
+        elif isinstance(record, TimedOut):
+            self._waited(record, at)
+        elif isinstance(record, Cut):
+            # What the suite itself does to a line is a reason for it to end, or not to come about.
+            line = self._line(record.connection)
+            line.provoked = line.cut = True
+            self._took_backend_away = self._took_backend_away or record.ends_backend
+
+    def found(self, finding: Finding) -> None:
+        """A rule has objected, just now."""
+        course, at = self.course, self._last_at
+        course.window(at).findings += 1
+        broken = course.broken.get(finding.rule)
+        if broken is None:
+            broken = course.broken[finding.rule] = Broken(at)
+        broken.add(self.scenario, finding, at)
+        lane = self._lanes.get(finding.run) if finding.run is not None else None
+        if lane is None:
+            lane = self._lane_of(finding)
+        if lane is not None:
+            course.lanes.found(lane, finding, at)
+
+    def finish(self) -> None:
+        """The trace is complete."""
+        self.course.window(self._last_at)
+        for line in self._lines.values():
+            self._leave(line)
+        self.course.lanes.recent.clear()
+
+    def person(self, connection: str) -> str:
+        """Whose connection it is; "?" where that is not known."""
+        line = self._lines.get(connection)
+        return line.person if line is not None else "?"
+
+    def _line(self, connection: str) -> _Line:
+        line = self._lines.get(connection)
+        if line is None:
+            line = self._lines[connection] = _Line("?")
+        return line
+
+    def _lane_of(self, finding: Finding) -> Lane | None:
+        recent = self.course.lanes.recent
+        if finding.run is not None:
+            return next((lane for lane in recent if lane.run == finding.run), None)
+        line = self._lines.get(finding.connection)
+        waiting = list(line.asked.values()) if line is not None else []
+        late = [lane for lane in recent if lane.connection == finding.connection and lane.scenario == self.scenario]
+        candidates = waiting or late
+        return candidates[-1] if candidates else None
+
+    # One kind of record each ----------------------------------------------------------------------------------------
+
+    def _frame(self, reading: Reading | None, connection: str, at: float, window: Window) -> None:
+        """A frame that is not just one event."""
+        for part in each(reading):
+            if isinstance(part, Event):
+                self._event(part, connection, at, window)
+            elif isinstance(part, Control) and part.name == "error":
+                self._error(self._line(connection), f"error {part.values.get('code')}", at, window)
+
+    def _event(self, event: Event, connection: str, at: float, window: Window) -> None:
+        course, kind = self.course, event.kind
+        # What a profile infers was not shown to anybody; it only says that the answer goes on or is over.
+        shown = not event.synthesised
+        if shown:
+            window.events += 1
+            window.kinds[_INDEX[kind]] += 1
+        line = self._lines.get(connection) or self._line(connection)
+        stamp, offset = event.server_s, course.offset_s
+        if stamp is not None and offset is not None and not line.slowed:
+            late = at - stamp + offset
+            window.delay(int(late * 1e6) if late > 0.0 else 0)
+        run = event.parent or event.run
+        lane = self._lanes.get(run) if run is not None else None
+        if lane is None:
+            lane = self._begun(event, line, run)
+            if lane is None:
+                return
+            if course.offset_s is None and kind is EventKind.STARTED and not line.slowed:
+                window.delay(int((at - lane.asked_at) * 1e6))
+        if shown:
+            lane.take(event, at)
+        if kind in ENDS and event.parent is None:
+            if kind is EventKind.FAILED:
+                self._error(line, "agent_failed", at, window, wanted=lane.prompt.endswith(_WILL_FAIL))
+            self._over(line, lane, run)
+
+    def _begun(self, event: Event, line: _Line, run: str | None) -> Lane | None:
+        """The lane of a run that was not known: that of its question, else of the oldest that waits."""
+        lane = line.asked.get(event.request) if event.request is not None else None
+        if lane is None:
+            lane = next((lane for lane in line.asked.values() if lane.run is None), None)
+        if lane is None or lane.run is not None:
+            return None
+        if run is not None:
+            lane.run = run
+            self._lanes[run] = lane
+        return lane
+
+    def _over(self, line: _Line, lane: Lane, run: str | None) -> None:
+        if run is not None:
+            self._lanes.pop(run, None)
+        for request, waiting in line.asked.items():
+            if waiting is lane:
+                del line.asked[request]
+                self.course.busy -= 1
+                break
+        self.course.lanes.done(lane)
+
+    def _error(self, line: _Line, what: str, at: float, window: Window, *, wanted: bool = False) -> None:
+        if wanted or line.provoked or not line.welcome or self._took_backend_away:
+            return
+        window.errors += 1
+        remember(self.course.errors, (at, f"'{self.scenario}', {line.person}: {what}"))
+
+    def _sent(self, sent: Sent, at: float, window: Window) -> None:
+        line = self._line(sent.connection)
+        if sent.what in ("invalid", "pings") or sent.foreign:
+            line.provoked = True
+        if sent.what == "restore":
+            # What waited for its person to come back says nothing of how quick the backend is.
+            line.slowed = True
+        if sent.what != "start" or sent.foreign:
+            return
+        window.asked += 1
+        course = self.course
+        course.busy += 1
+        window.busy_most = max(window.busy_most, course.busy)
+        asked_at = at if sent.intended_at is None else sent.intended_at + self.epoch_s
+        prompt = sent.expect.prompt if sent.expect is not None else ""
+        if sent.expect is not None and sent.expect.end is EventKind.FAILED:
+            prompt += _WILL_FAIL
+        line.asked[sent.request or f"?{sent.n}"] = Lane(self.scenario, line.person, sent.connection, prompt, asked_at)
+        if len(line.asked) > _MOST_ASKED:
+            oldest = next(iter(line.asked.values()))
+            self._over(line, oldest, oldest.run)
+
+    def _waited(self, waited: TimedOut, at: float) -> None:
+        line = self._line(waited.connection)
+        lane = line.asked.get(waited.request) if waited.request is not None else None
+        lane = lane or (self._lanes.get(waited.run) if waited.run is not None else None)
+        if lane is not None:
+            lane.wait(at)
+
+    def _opened(self, opened: Opened, window: Window) -> None:
+        line = self._line(opened.connection)
+        line.person = opened.person
+        if opened.unwelcome:
+            line.welcome = False
+            return
+        # A pass that is going to end takes the connection with it.
+        line.provoked = line.provoked or opened.expires_at is not None
+        line.slowed = opened.proxied
+        line.open = True
+        course = self.course
+        course.open += 1
+        window.tried += 1
+        window.made += 1
+        window.open_most = max(window.open_most, course.open)
+
+    def _closed(self, closed: Closed, at: float, window: Window) -> None:
+        line = self._line(closed.connection)
+        if closed.during == "handshake":
+            # Behind a line that the suite itself cuts, nobody is reached.
+            if not closed.unwelcome and not line.provoked:
+                window.tried += 1
+                window.refused += 1
+                came = closed.status if closed.status is not None else closed.reason
+                remember(self.course.troubles, (at, f"'{self.scenario}', {closed.person}: refused ({came})"))
+        elif (closed.by != "client" or closed.given_up) and line.welcome and not line.provoked:
+            window.dropped += 1
+            told = f"'{self.scenario}', {line.person}: closed by {closed.by} ({closed.code})"
+            remember(self.course.troubles, (at, told))
+        if closed.by != "client" or line.cut:
+            for lane in line.asked.values():
+                lane.cut = at - lane.asked_at
+        self._leave(line)
+        del self._lines[closed.connection]
+
+    def _leave(self, line: _Line) -> None:
+        course = self.course
+        course.open -= line.open
+        line.open = False
+        for lane in line.asked.values():
+            course.busy -= 1
+            course.lanes.done(lane)
+        line.asked.clear()
+        # The rest of an answer may come on another connection; that of answers long past does not.
+        while len(self._lanes) > _MOST_LEFT:
+            del self._lanes[next(iter(self._lanes))]

@@ -1,0 +1,55 @@
+"""A Prometheus endpoint of the target (text format 0.0.4)."""
+
+import math
+import re
+
+import httpx
+
+from greenlight_gate.probes.base import CannotLook
+from greenlight_gate.verdict.memory_trend import Sample
+
+_TIMEOUT_S = 2.0
+_LARGEST_BYTES = 4_194_304
+_LINE = re.compile(r"^(?P<name>[a-zA-Z_:][\w:]*)(?:\{[^}]*\})?\s+(?P<value>[-+\w.]+)(?:\s+\d+)?$")
+
+
+def read_metrics(text: str) -> dict[str, float]:
+    """The values by name; those of one name with several labels are added up. Lines that are none are passed over."""
+    values: dict[str, float] = {}
+    for line in text.splitlines():
+        found = _LINE.match(line)
+        if found is None:
+            continue
+        try:
+            value = float(found["value"])
+        except ValueError:
+            continue
+        if not math.isnan(value):
+            values[found["name"]] = values.get(found["name"], 0.0) + value
+    return values
+
+
+class MetricsProbe:
+    """Memory, descriptors, connections and CPU under their usual Prometheus names. `gauge`: that of connections."""
+
+    def __init__(self, url: str, gauge: str) -> None:
+        self.by = f"metrics at {url.partition('?')[0]}"
+        self._url = url
+        self._gauge = gauge
+        # A connection that is kept would be one of the descriptors that are counted.
+        self._client = httpx.Client(timeout=_TIMEOUT_S, trust_env=False, headers={"Connection": "close"})
+
+    def look(self, at: float) -> Sample:
+        """One look. Raises CannotLook when there is no answer, or none with anything known in it."""
+        try:
+            reply = self._client.get(self._url)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise CannotLook(f"{self.by}: {type(error).__name__}: {error}") from error
+        if reply.status_code != 200 or len(reply.content) > _LARGEST_BYTES:
+            raise CannotLook(f"{self.by}: HTTP {reply.status_code} with {len(reply.content)} bytes")
+        values = read_metrics(reply.text)
+        names = ("process_resident_memory_bytes", "process_open_fds", self._gauge, "process_cpu_seconds_total")
+        rss, descriptors, connections, cpu_s = (values.get(name) for name in names)
+        if rss is None and descriptors is None and connections is None:
+            raise CannotLook(f"{self.by}: none of {', '.join(names[:3])} is there")
+        return Sample(at, rss, descriptors, connections, cpu_s)

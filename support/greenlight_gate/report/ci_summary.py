@@ -1,0 +1,40 @@
+"""The verdict as Markdown, for the summary page of a pipeline."""
+
+import re
+
+from greenlight_gate.evidence.judge import Judgement
+from greenlight_gate.verdict.decision import Status, Verdict
+
+_MOST_FINDINGS = 20
+_SIGNS = {Status.PASSED: "✅ met", Status.FAILED: "❌ broken", Status.INCONCLUSIVE: "⚠️ unknown"}
+_HEADS = {Verdict.APPROVED: "✅", Verdict.BLOCKED: "❌", Verdict.INCONCLUSIVE: "⚠️"}
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!~&@])")
+
+
+def as_markdown(judgement: Judgement) -> str:
+    """Decision, criteria, patterns and the first finding of each rule. What a target sent is shown as text."""
+    decision, session = judgement.decision, judgement.session
+    lines = [
+        f"## {_HEADS[decision.verdict]} {decision.verdict}: {_text(session.environment)}", "",
+        _text(decision.reason), "", "| criterion | is | required | measured |", "|---|---|---|---|",
+    ]  # fmt: skip
+    lines += [
+        f"| {c.id} | {_SIGNS[c.status]} | {_text(c.threshold)} | {_text(c.measured)} |" for c in decision.criteria
+    ]
+    if judgement.compared is not None and judgement.compared.slower:
+        lines += ["", f"⚠️ Slower than before: {_text(judgement.compared.said)}"]
+    if judgement.patterns:
+        lines += ["", "| failure pattern | measured | where to look |", "|---|---|---|"]
+        lines += [f"| {seen.pattern} | {_text(seen.measured)} | {_text(seen.hint)} |" for seen in judgement.patterns]
+    first = {item.finding.rule: item for item in reversed(judgement.findings)}
+    if first:
+        lines += ["", "| rule | expected | got | scenario |", "|---|---|---|---|"]
+    for rule, item in sorted(first.items())[:_MOST_FINDINGS]:
+        finding = item.finding
+        lines.append(f"| {rule} | {_text(finding.expected)} | {_text(finding.actual)} | {_text(item.scenario)} |")
+    return "\n".join([*lines, "", ""])
+
+
+def _text(text: str) -> str:
+    """Nothing in it is Markdown or HTML, and it is one line."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))[:600]

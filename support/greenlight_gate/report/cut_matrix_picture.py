@@ -1,0 +1,48 @@
+"""The cut-point matrix as a picture: where an answer was cut, in which way, and what became of it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from greenlight_gate.evidence.cut_matrix import Became, CutCell, Grid
+from greenlight_gate.evidence.session_folder import write_whole
+from greenlight_gate.report.matrix_picture import Grid as PictureGrid
+from greenlight_gate.report.matrix_picture import Mark, Sheet, draw
+from greenlight_gate.report.session_reports import VISUALIZATIONS
+
+_MARKS = {Became.WHOLE: Mark.GOOD, Became.BROKEN: Mark.BAD, Became.NO_RESUME: Mark.UNKNOWN}
+_LEGEND = {
+    Mark.GOOD: "the answer was whole in the end",
+    Mark.BAD: "a promise was broken",
+    Mark.UNKNOWN: "no resume here",
+}
+
+
+def cut_sheet(cells: Sequence[CutCell]) -> Sheet:
+    """The sheet of these cuts; at least one."""
+    grid = Grid(cells)
+    broken = sum(cell.became is Became.BROKEN for cell in grid.cells.values())
+    said = f"{broken or 'none'} of {len(grid.cells)} cuts broke a promise"
+    marks = {
+        (where, way): _MARKS[became]
+        for place, where in grid.rows
+        for way in grid.ways
+        if (became := grid.became(place, way)) is not None
+    }
+    picture = PictureGrid("", tuple(where for _, where in grid.rows), tuple(grid.ways), marks)
+    return Sheet(
+        "Where the line was cut, and what became of the answer",
+        said,
+        _LEGEND,
+        "",
+        "in which way",
+        [picture],
+        wordy=True,
+    )
+
+
+def draw_cuts(cells: Sequence[CutCell], folder: Path) -> Path:
+    """Draws the matrix of a session into its folder, whole or not at all. Raises OSError."""
+    path = folder / VISUALIZATIONS / "cut_matrix.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, draw(cut_sheet(cells)))
+    return path

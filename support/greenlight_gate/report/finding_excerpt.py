@@ -1,0 +1,76 @@
+"""The records around a finding, read as a stream: of a trace of any length, only what is shown is kept."""
+
+from collections import deque
+from collections.abc import Collection
+from pathlib import Path
+from typing import NamedTuple
+
+from greenlight_gate.events import Reading
+from greenlight_gate.evidence.conversation import describe
+from greenlight_gate.findings import printable, printable_lines
+from greenlight_gate.rules.engine.canary import named
+from greenlight_gate.trace import AnyRecord, Closed, Opened, Received, Sent, encode_record, read_trace
+from greenlight_gate.wire.profile import Profile
+
+_BEFORE = 6
+_AFTER = 3
+_MOST_ROWS = 60
+_TEXT = 240
+_FRAME = 4_000
+
+
+class Row(NamedTuple):
+    """One record as a person reads it. `frame` is the record itself, for those that prove something."""
+
+    n: int
+    seconds: str
+    who: str
+    what: str
+    text: str
+    marked: bool
+    frame: str
+
+
+def excerpt(path: Path, profile: Profile, marked: Collection[int]) -> list[Row]:
+    """The marked records and their neighbours, in order. Raises OSError, msgspec.MsgspecError for a torn trace."""
+    people: dict[str, str] = {}
+    before: deque[AnyRecord] = deque(maxlen=_BEFORE)
+    rows: list[Row] = []
+    after, last = 0, max(marked, default=0)
+    with path.open("rb") as lines:
+        for record in read_trace(lines)[1]:
+            if isinstance(record, Opened | Closed) and record.person:
+                people[record.connection] = record.person
+            if record.n in marked:
+                rows += [_row(earlier, profile, people, marked) for earlier in before]
+                before.clear()
+                after = _AFTER
+                rows.append(_row(record, profile, people, marked))
+            elif after:
+                after -= 1
+                rows.append(_row(record, profile, people, marked))
+            else:
+                before.append(record)
+            if len(rows) >= _MOST_ROWS or (record.n > last and not after):
+                break
+    return rows
+
+
+def _row(record: AnyRecord, profile: Profile, people: dict[str, str], marked: Collection[int]) -> Row:
+    reading: Reading | None = None
+    if isinstance(record, Received):
+        reading = profile.read(record.raw(), binary=record.binary)
+    what, text = describe(record, reading)
+    is_marked = record.n in marked
+    shown = printable(" ".join(named(text)[: 4 * _TEXT].split()))
+    frame = _frame(record) if is_marked else ""
+    return Row(
+        record.n, f"{record.at:.3f}", people.get(record.connection, "?"), what,
+        shown if len(shown) <= _TEXT else f"{shown[:_TEXT]}…", is_marked, frame,
+    )  # fmt: skip
+
+
+def _frame(record: AnyRecord) -> str:
+    raw = record.text or "" if isinstance(record, Sent | Received) else ""
+    text = raw or encode_record(record).decode()
+    return printable_lines(named(text)[:_FRAME])

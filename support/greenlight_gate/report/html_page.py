@@ -1,0 +1,186 @@
+"""verdict.html: one page that a product owner can read and an engineer can go on from. It requests nothing."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from greenlight_gate.evidence.brief import brief
+from greenlight_gate.evidence.judge import Attributed, Judgement
+from greenlight_gate.evidence.session_folder import write_whole
+from greenlight_gate.findings import printable, printable_lines
+from greenlight_gate.report.advice import Advice, on_criterion, on_rule
+from greenlight_gate.report.finding_excerpt import Row, excerpt
+from greenlight_gate.report.session_reports import PAGE
+from greenlight_gate.rules.engine.canary import named
+from greenlight_gate.verdict.decision import CATEGORIES, Criterion, Outcome, ScenarioResult, Status, Verdict
+from greenlight_gate.wire.profile import Profile
+
+_MOST_CONVERSATIONS = 40
+_MOST_OF_A_RULE = 3
+_MOST_LINES = 12
+_IN_WORDS = {
+    Verdict.APPROVED: "This may be released.",
+    Verdict.BLOCKED: "This must not be released.",
+    Verdict.INCONCLUSIVE: "Nothing can be said yet: evidence is missing.",
+}
+_STATUS = {Status.PASSED: "met", Status.FAILED: "broken", Status.INCONCLUSIVE: "unknown"}
+# The pre-deployment checklist: what has to hold, and the criteria that tell.
+_CHECKLIST = (
+    ("Every promise of the wanted categories was tried and kept", ("SCENARIOS",)),
+    ("People see all five events of an answer", ("COMPLETENESS",)),
+    ("Answers arrive, and people get in", ("SUCCESS",)),
+    ("Events arrive while they are news", ("LATENCY",)),
+    ("Nobody sees anything of anybody else", ("ISOLATION",)),
+    ("People whose line breaks are soon back", ("RECOVERY",)),
+    ("The backend does not fill up", ("MEMORY",)),
+    ("Nothing goes wrong again and again", ("PATTERNS",)),
+    ("It is not slower than the releases before", ("BASELINE",)),
+    ("The evidence is whole", ("EVIDENCE",)),
+)
+
+
+class Picture(NamedTuple):
+    """One picture of the page. `html` is an SVG or an image that holds its own data; `said` is it in words."""
+
+    name: str
+    file: str
+    said: str
+    html: str
+
+
+class Shown(NamedTuple):
+    """A rule that objected: how often, its first findings with their conversations, and what to do about it."""
+
+    rule: str
+    severity: str
+    requirement: str
+    times: int
+    first: list[tuple[Attributed, list[Row], str]]
+    advice: Advice
+
+
+def render(judgement: Judgement, folder: Path, pictures: Sequence[Picture], trend: str = "") -> str:
+    """The page as HTML. `trend`: a part of HTML on the sessions before, made by whoever keeps them."""
+    session, decision = judgement.session, judgement.decision
+    environment = Environment(
+        loader=PackageLoader("greenlight_gate.report"), autoescape=True, undefined=StrictUndefined, finalize=_visible
+    )
+    environment.filters["printable"] = printable
+    environment.filters["brief"] = partial(brief, most=_MOST_LINES)
+    checklist = _checklist(decision.criteria)
+    worst = "broken" if decision.verdict is Verdict.BLOCKED else "unknown"
+    name = _as_named(folder)
+    begun = datetime.fromtimestamp(session.started_epoch_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return environment.get_template("verdict.html.j2").render(
+        decision=decision, in_words=_IN_WORDS[decision.verdict], session=session,
+        begun=begun, took=_took(judgement),
+        criteria=[(c, _STATUS[c.status], on_criterion(c.id, c.status, name, session.environment))
+                  for c in decision.criteria],
+        checklist=checklist, worst=worst, open=[text for text, state, _ in checklist if state == worst],
+        pictures=pictures, patterns=judgement.patterns,
+        rules=_shown(judgement, folder), findings=len(judgement.findings), categories=_categories(judgement),
+        failed=_by_category(_concerned(judgement, Outcome.FAILED, Outcome.BROKEN, Outcome.NOT_RUN)),
+        unexercised=_by_reason(_concerned(judgement, Outcome.NOT_EXERCISED)), outcomes=_outcomes(judgement),
+        unexamined=[each for each in CATEGORIES if each not in session.wanted], observed=judgement.observed,
+        measurements=judgement.measurements, trend=trend, loads=judgement.loads,
+        begin=judgement.course.windows.start,
+    )  # fmt: skip
+
+
+def write_page(judgement: Judgement, folder: Path, pictures: Sequence[Picture], trend: str = "") -> Path:
+    """Writes the page into the session folder, whole or not at all. Raises OSError."""
+    path = folder / PAGE
+    write_whole(path, render(judgement, folder, pictures, trend).encode("utf-8", "replace"))
+    return path
+
+
+def _visible(value: Any) -> Any:
+    """Whatever a target sent, no character of it acts, and a canary is shown by its owner's name."""
+    return printable_lines(named(value)) if type(value) is str else value
+
+
+def _as_named(folder: Path) -> str:
+    """The folder as one would write it in a command; never where it lies on this machine."""
+    return folder.name if folder.is_absolute() else folder.as_posix()
+
+
+def _took(judgement: Judgement) -> str:
+    if judgement.ended is None:
+        return "did not come to its end"
+    return f"{judgement.ended.epoch_s - judgement.session.started_epoch_s:.0f} s"
+
+
+def _checklist(criteria: Sequence[Criterion]) -> list[tuple[str, str, str]]:
+    """(what has to hold, met, broken, unknown or not examined, what was measured)."""
+    known = {criterion.id: criterion for criterion in criteria}
+    rows = []
+    for text, ids in _CHECKLIST:
+        judged = [known[name] for name in ids if name in known]
+        if judged:
+            rows.append((text, _STATUS[judged[0].status], judged[0].measured))
+        else:
+            rows.append((text, "not examined", f"no criterion {ids[0]} in this session"))
+    return rows
+
+
+def _categories(judgement: Judgement) -> list[tuple[str, dict[str, int]]]:
+    rows: dict[str, dict[str, int]] = {name: {} for name in judgement.session.wanted}
+    for scenario in judgement.scenarios:
+        row = rows.setdefault(scenario.category, {})
+        row[scenario.outcome.value] = row.get(scenario.outcome.value, 0) + 1
+    return list(rows.items())
+
+
+def _concerned(judgement: Judgement, *outcomes: Outcome) -> list[ScenarioResult]:
+    return [scenario for scenario in judgement.scenarios if scenario.outcome in outcomes]
+
+
+def _by_category(scenarios: Sequence[ScenarioResult]) -> dict[str, list[ScenarioResult]]:
+    of: dict[str, list[ScenarioResult]] = {}
+    for scenario in scenarios:
+        of.setdefault(scenario.category, []).append(scenario)
+    return of
+
+
+def _by_reason(scenarios: Sequence[ScenarioResult]) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = {}
+    for scenario in scenarios:
+        names.setdefault(scenario.reason, []).append(scenario.name)
+    return names
+
+
+def _outcomes(judgement: Judgement) -> list[Outcome]:
+    """What came of any scenario: the columns of a table that shows nothing but zeros otherwise."""
+    seen = {scenario.outcome for scenario in judgement.scenarios}
+    return [outcome for outcome in Outcome if outcome in seen or outcome in (Outcome.PASSED, Outcome.FAILED)]
+
+
+def _shown(judgement: Judgement, folder: Path) -> list[Shown]:
+    by_rule: dict[str, list[Attributed]] = {}
+    for item in judgement.findings:
+        by_rule.setdefault(item.finding.rule, []).append(item)
+    profile = Profile.from_toml(judgement.session.profile_toml)
+    room, shown = _MOST_CONVERSATIONS, []
+    worst_first = sorted(by_rule.items(), key=lambda one: (one[1][0].finding.severity.value, -len(one[1])))
+    for rule, items in worst_first:
+        first = []
+        for item in items[: min(_MOST_OF_A_RULE, room)]:
+            rows, missing = _conversation(folder / "evidence" / item.trace, profile, item)
+            first.append((item, rows, missing))
+        room -= len(first)
+        finding = items[0].finding
+        advice = on_rule(rule, _as_named(folder), judgement.session.environment)
+        shown.append(Shown(rule, finding.severity.value, finding.requirement, len(items), first, advice))
+    return shown
+
+
+def _conversation(trace: Path, profile: Profile, item: Attributed) -> tuple[list[Row], str]:
+    try:
+        return excerpt(trace, profile, frozenset(item.finding.evidence)), ""
+    except (OSError, msgspec.MsgspecError) as error:
+        return [], f"the trace cannot be read: {error}"

@@ -1,0 +1,98 @@
+"""The pictures of a session: as files for whoever wants to pass them on, and as parts of its page."""
+
+import base64
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from greenlight_gate.evidence.judge import Judgement
+from greenlight_gate.evidence.loads import latency_in_words
+from greenlight_gate.evidence.session_folder import write_whole
+from greenlight_gate.report.cut_matrix_picture import draw_cuts
+from greenlight_gate.report.html_page import Picture
+from greenlight_gate.report.isolation_picture import draw_isolation, in_words
+from greenlight_gate.report.performance_dashboard import draw_dashboard
+from greenlight_gate.report.picture_style import inline, saved
+from greenlight_gate.report.session_reports import DASHBOARD, TIMELINE, VISUALIZATIONS
+from greenlight_gate.report.session_timeline import draw_timeline
+from greenlight_gate.verdict.criteria import success_under_load
+from greenlight_gate.verdict.decision import success_percent
+
+_MOST_PAIRS = 6
+# What other parts of the suite draw into the folder is shown as well, under these names or its file's.
+_NAMES = {"isolation_matrix": "Who could see whom", "cut_matrix": "What became of answers whose line was cut"}
+
+
+def draw_pictures(judgement: Judgement, folder: Path) -> list[Picture]:
+    """Draws all of a session into its folder, each whole or not at all. Raises OSError."""
+    (folder / VISUALIZATIONS).mkdir(parents=True, exist_ok=True)
+    session, observed = judgement.session, judgement.observed
+    timeline = draw_timeline(judgement.course)
+    dashboard = draw_dashboard(
+        judgement.course, observed, judgement.measurements, judgement.watched, judgement.loads,
+        latency_ms_avg=session.latency_ms_avg, success_percent_least=session.success_percent,
+    )  # fmt: skip
+    drawn = []
+    for file, figure, name, said in (
+        (TIMELINE, timeline, "What people saw, and when", _timeline_in_words(judgement)),
+        (DASHBOARD, dashboard, "Performance", _dashboard_in_words(judgement)),
+    ):
+        write_whole(folder / VISUALIZATIONS / file, saved(figure))
+        drawn.append(Picture(name, f"{VISUALIZATIONS}/{file}", said, inline(saved(figure, "svg"), file[:11])))
+    if judgement.relations:
+        draw_isolation(judgement.relations, folder)
+    if judgement.cells:
+        draw_cuts(judgement.cells, folder)
+    return [*drawn, *_others(folder, judgement)]
+
+
+def _others(folder: Path, judgement: Judgement) -> Iterator[Picture]:
+    for path in sorted((folder / VISUALIZATIONS).glob("*.png")):
+        if path.name in (TIMELINE, DASHBOARD):
+            continue
+        name = _NAMES.get(path.stem, path.stem.replace("_", " ").capitalize())
+        said = _IN_WORDS[path.stem](judgement) if path.stem in _IN_WORDS else "Drawn by another part of the suite."
+        data = base64.b64encode(path.read_bytes()).decode()
+        yield Picture(name, f"{VISUALIZATIONS}/{path.name}", said, f'<img alt="" src="data:image/png;base64,{data}">')
+
+
+def _timeline_in_words(judgement: Judgement) -> str:
+    whole = judgement.course.windows.total()
+    return (
+        f"{whole.events:,} events of {whole.asked:,} questions. {whole.dropped} lines were lost without a reason, "
+        f"{whole.errors} failures came unprovoked, rules objected {whole.findings:,} times."
+    )
+
+
+def _dashboard_in_words(judgement: Judgement) -> str:
+    observed, measured = judgement.observed, judgement.measurements
+    parts = [latency_in_words(observed, judgement.loads)]
+    if observed.expected_events + observed.connections_tried:
+        parts.append(f"success {success_percent(observed):.2f} %")
+    loaded = success_under_load(judgement.loads)
+    if loaded is not None:
+        parts.append(f"success under load {loaded[0]:.2f} %")
+    if measured is not None and measured.target_rss_mb_start is not None and measured.target_rss_mb_end is not None:
+        parts.append(f"memory from {measured.target_rss_mb_start:.0f} to {measured.target_rss_mb_end:.0f} MB")
+    return f"{', '.join(parts)}."
+
+
+def _isolation_in_words(judgement: Judgement) -> str:
+    pairs = dict.fromkeys(pair for relation in judgement.relations for pair in relation.saw)
+    if not pairs:
+        return f"{in_words(judgement.relations).capitalize()}."
+    if len(pairs) <= _MOST_PAIRS:
+        return f"{'; '.join(f'{one} saw something of {other}' for one, other in pairs)}."
+    lookers, seen = len({one for one, _ in pairs}), len({other for _, other in pairs})
+    scenarios = sum(bool(relation.saw) for relation in judgement.relations)
+    return f"{lookers} people saw something of {seen} others, in {scenarios} of {len(judgement.relations)} scenarios."
+
+
+def _cuts_in_words(judgement: Judgement) -> str:
+    rules = Counter(rule for cell in judgement.cells for rule in cell.rules)
+    broken = sum(bool(cell.rules) for cell in judgement.cells)
+    which = f": {', '.join(f'{rule} {times} times' for rule, times in rules.most_common())}" if rules else ""
+    return f"{broken or 'None'} of {len(judgement.cells)} cuts broke a promise{which}."
+
+
+_IN_WORDS = {"isolation_matrix": _isolation_in_words, "cut_matrix": _cuts_in_words}

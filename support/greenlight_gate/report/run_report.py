@@ -1,0 +1,139 @@
+"""comprehensive_validation_report.json: the names that its consumers know, and what we add to them."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from greenlight_gate.evidence.judge import Judgement
+from greenlight_gate.evidence.session_folder import plain, write_whole
+from greenlight_gate.findings import printable
+from greenlight_gate.measure.load_result import figures
+from greenlight_gate.rules.engine.canary import named
+from greenlight_gate.verdict.criteria import Loaded
+from greenlight_gate.verdict.decision import Outcome, Status, Verdict, success_percent
+from greenlight_gate.verdict.memory_trend import judge_watch
+
+REPORT = "comprehensive_validation_report.json"
+
+
+def as_document(judgement: Judgement) -> dict[str, Any]:
+    """The report as plain JSON values; a pure function of the judgement."""
+    session, decision, observed = judgement.session, judgement.decision, judgement.observed
+    passed = [scenario for scenario in judgement.scenarios if scenario.outcome is Outcome.PASSED]
+    unexercised = [scenario for scenario in judgement.scenarios if scenario.outcome is Outcome.NOT_EXERCISED]
+    failed = [scenario for scenario in judgement.scenarios if scenario not in passed and scenario not in unexercised]
+    ended = judgement.ended
+    approved = decision.verdict is Verdict.APPROVED
+    return {
+        "validation_session": {
+            "session_id": session.session_id,
+            "timestamp": datetime.fromtimestamp(session.started_epoch_s, UTC).isoformat(timespec="seconds"),
+            "duration_seconds": round(ended.epoch_s - session.started_epoch_s, 3) if ended is not None else None,
+            "target_environment": session.environment,
+            "url": session.url,
+            "categories": list(session.wanted),
+            "tags": session.tags,
+            "interrupted": ended.interrupted if ended is not None else "the run did not come to its end",
+            "versions": session.versions,
+        },
+        "execution_results": {
+            "passed": not failed and bool(passed),
+            "pytest_metrics": {
+                "tests_passed": len(passed),
+                "tests_failed": len(failed),
+                "tests_not_exercised": len(unexercised),
+                "total_tests": len(judgement.scenarios),
+            },
+            "monitoring_metrics": {
+                "total_events": observed.events + sum(load.summary.events for load in judgement.loads),
+                "success_rate_percent": round(_success_percent(judgement), 2),
+                "avg_latency_ms": observed.latency.avg_ms if observed.latency is not None else None,
+                "latency": plain(observed.latency),
+                "acknowledgement": plain(observed.acknowledgement),
+                "recovery": plain(observed.recovery),
+                "event_kinds": list(observed.kinds),
+                "messages": observed.messages,
+                "unmapped_messages": observed.unmapped,
+                "connections_tried": observed.connections_tried,
+                "connections_made": observed.connections_made,
+                "own_load": plain(judgement.measurements),
+            },
+            "loads": [_load(load) for load in judgement.loads],
+            "memory": [
+                {"kind": each.kind, "by": each.by, **plain(judge_watch(each, session.memory_mb_growth))}
+                for each in judgement.watched
+            ],
+            "categories": _by_category(judgement),
+            "scenarios": plain(judgement.scenarios),
+            "cut_matrix": plain(judgement.cells),
+        },
+        "compliance_check": {
+            "overall_passed": approved,
+            "violations": [f"{c.id}: {c.measured}" for c in decision.criteria if c.status is not Status.PASSED],
+            "criteria": plain(decision.criteria),
+        },
+        "findings": [
+            {
+                **{name: getattr(item.finding, name) for name in ("rule", "requirement", "expected", "actual")},
+                "severity": str(item.finding.severity),
+                "scenario": item.scenario,
+                "person": item.finding.person,
+                "connection": item.finding.connection,
+                "run": None if item.finding.run is None else printable(named(item.finding.run)),
+                "evidence": {"trace": item.trace, "records": list(item.finding.evidence)},
+            }
+            for item in judgement.findings
+        ],
+        "isolation": [{**plain(relation), "unproven": list(relation.unproven)} for relation in judgement.relations],
+        "not_exercised": [{"scenario": s.name, "reason": s.reason} for s in unexercised],
+        "deployment_decision": {
+            "approved": approved,
+            "verdict": str(decision.verdict),
+            "reason": decision.reason,
+        },
+    }
+
+
+def _success_percent(judgement: Judgement) -> float:
+    """Of all that was expected, in traces and in loads together."""
+    seen, loads = judgement.observed, [load.summary for load in judgement.loads]
+    together = msgspec.structs.replace(
+        seen,
+        expected_events=seen.expected_events + sum(load.expected_events for load in loads),
+        arrived_events=seen.arrived_events + sum(load.arrived_events for load in loads),
+        connections_tried=seen.connections_tried + sum(load.connections_tried for load in loads),
+        connections_made=seen.connections_made + sum(load.connections_made for load in loads),
+    )
+    return success_percent(together)
+
+
+def _load(load: Loaded) -> dict[str, Any]:
+    summary = load.summary
+    names = ("people", "connections_made", "asked", "runs", "dropped", "events", "counts", "seconds", "busy")
+    latencies = ("raw", "corrected", "delivery", "whole", "silence")
+    return {
+        "scenario": load.scenario, "label": load.label, "discarded": load.discarded, "saturated": summary.saturated,
+        **{name: getattr(summary, name) for name in names}, "lag_ms_p99": summary.lag_ms_p99,
+        "success_percent": round(summary.success_percent, 3),
+        "latency": {name: plain(figures(getattr(summary, name))) for name in latencies},
+    }  # fmt: skip
+
+
+def write_report(judgement: Judgement, folder: Path) -> Path:
+    """Writes the report into the session folder, whole or not at all. Raises OSError."""
+    path = folder / REPORT
+    write_whole(path, msgspec.json.format(msgspec.json.encode(as_document(judgement)), indent=2) + b"\n")
+    return path
+
+
+def _by_category(judgement: Judgement) -> dict[str, dict[str, int]]:
+    rows = {category: {"passed": 0, "failed": 0, "not_exercised": 0} for category in judgement.session.wanted}
+    for scenario in judgement.scenarios:
+        row = rows.setdefault(scenario.category, {"passed": 0, "failed": 0, "not_exercised": 0})
+        if scenario.outcome in (Outcome.PASSED, Outcome.NOT_EXERCISED):
+            row[scenario.outcome.value] += 1
+        else:
+            row["failed"] += 1
+    return rows

@@ -1,0 +1,98 @@
+"""The JSON schema of comprehensive_validation_report.json."""
+
+from typing import Any
+
+import msgspec
+
+from greenlight_gate.evidence.cut_matrix import CutCell
+from greenlight_gate.evidence.session_folder import Measurements
+from greenlight_gate.measure.latency import Summary
+from greenlight_gate.rules.isolation import Relation
+from greenlight_gate.verdict.criteria import Criterion
+from greenlight_gate.verdict.decision import CATEGORIES, ScenarioResult, Verdict
+from greenlight_gate.verdict.memory_trend import Verdictlet
+
+Schema = dict[str, Any]
+
+
+def object_of(**properties: Schema) -> Schema:
+    """An object that has all of these, and may have more."""
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def one_of(values: Any) -> Schema:
+    """One of these texts."""
+    return {"enum": [str(value) for value in values]}
+
+
+TEXT: Schema = {"type": "string"}
+_BOOL: Schema = {"type": "boolean"}
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_NUMBER: Schema = {"type": "number"}
+_PERCENT: Schema = {"type": "number", "minimum": 0, "maximum": 100}
+
+
+def report_schema() -> Schema:
+    """Of the whole file."""
+    structs = (Summary, Measurements, ScenarioResult, Criterion, CutCell, Relation, Verdictlet)
+    parts, definitions = msgspec.json.schema_components(structs, ref_template="#/$defs/{name}")
+    of = dict(zip((struct.__name__ for struct in structs), parts, strict=True))
+    counts = object_of(passed=_COUNT, failed=_COUNT, not_exercised=_COUNT)
+    figures = _or_null(of["Summary"])
+    return object_of(
+        validation_session=object_of(
+            session_id=TEXT, timestamp={"type": "string", "format": "date-time"}, duration_seconds=_or_null(_NUMBER),
+            target_environment=TEXT, url=TEXT, categories=_list(TEXT), tags=TEXT, interrupted=TEXT,
+            versions={"type": "object", "additionalProperties": TEXT},
+        ),
+        execution_results=object_of(
+            passed=_BOOL,
+            pytest_metrics=object_of(
+                tests_passed=_COUNT, tests_failed=_COUNT, tests_not_exercised=_COUNT, total_tests=_COUNT
+            ),
+            monitoring_metrics=object_of(
+                total_events=_COUNT, success_rate_percent=_PERCENT, avg_latency_ms=_or_null(_NUMBER), latency=figures,
+                acknowledgement=figures, recovery=figures, event_kinds=_list(TEXT), messages=_COUNT,
+                unmapped_messages=_COUNT, connections_tried=_COUNT, connections_made=_COUNT,
+                own_load=_or_null(of["Measurements"]),
+            ),
+            loads=_list(_load(figures)),
+            memory=_list(_and(definitions["Verdictlet"], kind=TEXT, by=TEXT)),
+            categories={"type": "object", "propertyNames": one_of(CATEGORIES), "additionalProperties": counts},
+            scenarios=_list(of["ScenarioResult"]),
+            cut_matrix=_list(of["CutCell"]),
+        ),
+        compliance_check=object_of(overall_passed=_BOOL, violations=_list(TEXT), criteria=_list(of["Criterion"])),
+        findings=_list(object_of(
+            rule=TEXT, severity=one_of(("critical", "normal")), requirement=TEXT, expected=TEXT, actual=TEXT,
+            scenario=TEXT, person=TEXT, connection=TEXT, run=_or_null(TEXT),
+            evidence=object_of(trace=TEXT, records=_list(_COUNT)),
+        )),
+        isolation=_list(_and(definitions["Relation"], unproven=_list(TEXT))),
+        not_exercised=_list(object_of(scenario=TEXT, reason=TEXT)),
+        deployment_decision=object_of(approved=_BOOL, verdict=one_of(Verdict), reason=TEXT),
+    ) | {"$defs": definitions}  # fmt: skip
+
+
+def _load(figures: Schema) -> Schema:
+    latencies = ("raw", "corrected", "delivery", "whole", "silence")
+    return object_of(
+        scenario=TEXT, label=TEXT, discarded=_BOOL, saturated=TEXT, people=_COUNT, connections_made=_COUNT,
+        asked=_COUNT, runs=_COUNT, dropped=_COUNT, events=_COUNT, seconds=_NUMBER, busy=_NUMBER, lag_ms_p99=_NUMBER,
+        counts={"type": "object", "additionalProperties": _COUNT}, success_percent=_PERCENT,
+        latency=object_of(**dict.fromkeys(latencies, figures)),
+    )  # fmt: skip
+
+
+def _and(schema: Schema, **more: Schema) -> Schema:
+    """An object that has further properties."""
+    properties, required = {**schema["properties"], **more}, [*schema["required"], *more]
+    return {**schema, "properties": properties, "required": required}
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _or_null(schema: Schema) -> Schema:
+    return {"anyOf": [{"type": "null"}, schema]}

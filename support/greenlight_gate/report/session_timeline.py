@@ -1,0 +1,211 @@
+"""What people saw and when: the whole session as bars, below it single answers as lanes, never a mark for each."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from greenlight_gate.events import EventKind
+from greenlight_gate.findings import printable
+from greenlight_gate.measure.run_tracks import Lane
+from greenlight_gate.measure.timeline import Course
+from greenlight_gate.report.picture_style import (
+    BLUE,
+    FAINT,
+    GREEN,
+    GRID,
+    INK,
+    ORANGE,
+    PAPER,
+    PINK,
+    SKY,
+    VERMILION,
+    blank,
+    plain_axes,
+    title,
+)
+
+_MOST_LANES = 18
+_LANE_IN = 0.38
+_STRIP_IN = 1.7
+_HEAD_IN = 1.35
+_FOOT_IN = 0.62
+_GAP_IN = 0.75
+_MOST_BARS = 150
+_LEAST_SILENCE_S = 1.0
+_LONGEST_LABEL = 46
+_LATE = 0.6
+_ABOVE = 0.46
+# Of durations that differ by more than this, the short ones would be a dot on a linear scale.
+_LINEAR_RATIO = 12.0
+
+# Each kind has a colour, a shape and a name; the shapes are what is left of it in grey.
+MARKS: dict[EventKind, tuple[str, str, str]] = {
+    EventKind.STARTED: (BLUE, ">", "started"),
+    EventKind.THINKING: (SKY, "o", "thinking"),
+    EventKind.TOOL_EXECUTING: (ORANGE, "[", "tool executing"),
+    EventKind.TOOL_COMPLETED: (ORANGE, "]", "tool completed"),
+    EventKind.COMPLETED: (GREEN, "s", "completed"),
+    EventKind.FAILED: (PINK, "X", "failed"),
+    EventKind.STOPPED: (FAINT, "D", "stopped"),
+}
+_SHAPES: dict[str, Any] = {"[": "$[$", "]": "$]$"}
+
+
+def draw_timeline(course: Course) -> Figure:
+    """The picture of a session; one with nothing in it says so."""
+    lanes = course.lanes.chosen(_MOST_LANES)
+    height = _HEAD_IN + _STRIP_IN + _FOOT_IN + (_GAP_IN + len(lanes) * _LANE_IN if lanes else 0.0)
+    figure = blank(height)
+    whole = course.windows.total()
+    guilty = sum(bool(lane.found) for lane in lanes)
+    said = f"{whole.events:,} events of {whole.asked:,} questions"
+    shown = f"; below, {len(lanes)} answers worth a look, {guilty} of them with findings" if lanes else ""
+    untold = whole.events - sum(whole.kinds)
+    loads = f"; {untold:,} of them under load, where single answers are only counted" if untold > 0 else ""
+    title(figure, "What people saw, and when", said + loads + shown)
+    _legend(figure, height)
+    strip = figure.add_axes((0.30, 1 - (_HEAD_IN + _STRIP_IN) / height, 0.675, _STRIP_IN / height))
+    _strip(strip, course)
+    if lanes:
+        below = figure.add_axes((0.30, _FOOT_IN / height, 0.675, len(lanes) * _LANE_IN / height))
+        _lanes(below, lanes)
+    return figure
+
+
+def _legend(figure: Figure, height: float) -> None:
+    handles: list[Any] = [
+        Line2D([], [], linestyle="", marker=_SHAPES.get(shape, shape), color=colour, markersize=8, label=name)
+        for colour, shape, name in MARKS.values()
+    ]
+    handles += [
+        Patch(facecolor=GRID, edgecolor=FAINT, hatch="...", label="of loads, any kind"),
+        Patch(facecolor="#fbe3b5", edgecolor=ORANGE, label="a tool at work"),
+        Patch(facecolor=PAPER, edgecolor=FAINT, hatch="////", label="silence of 1 s and more"),
+        Line2D(
+            [], [], linestyle="", marker="x", color=VERMILION, markersize=9, markeredgewidth=2, label="the line ended"
+        ),
+        Line2D([], [], linestyle="", marker="v", color=VERMILION, markersize=8, label="a rule objects"),
+    ]
+    figure.legend(
+        handles=handles, loc="center left", bbox_to_anchor=(0.012, 1 - 1.0 / height), ncols=6, frameon=False,
+        fontsize=9, handlelength=1.4, columnspacing=1.5, labelcolor=INK,
+    )  # fmt: skip
+
+
+def _strip(axis: Any, course: Course) -> None:
+    """The events of the whole session over time, stacked by kind."""
+    plain_axes(axis)
+    start = course.windows.start
+    span = max(course.ended_at - start, course.windows.width_s)
+    windows = course.windows.joined(span / _MOST_BARS)
+    if not windows:
+        axis.text(0.5, 0.5, "nothing was seen", transform=axis.transAxes, ha="center", va="center", color=FAINT)
+        axis.set_xticks([])
+        axis.set_yticks([])
+        return
+    width = max(course.windows.width_s, round(span / _MOST_BARS / course.windows.width_s) * course.windows.width_s)
+    times = [begin - start for begin, _ in windows]
+    bottom = [0.0] * len(windows)
+    for number, kind in enumerate(EventKind):
+        counts = [window.kinds[number] / width for _, window in windows]
+        if any(counts):
+            hatch = "///" if kind is EventKind.TOOL_COMPLETED else None
+            axis.bar(
+                times, counts, width=width, bottom=bottom, align="edge", color=MARKS[kind][0], edgecolor=PAPER,
+                linewidth=0.2, hatch=hatch,
+            )  # fmt: skip
+            bottom = [below + count for below, count in zip(bottom, counts, strict=True)]
+    untold = [max(window.events - sum(window.kinds), 0) / width for _, window in windows]
+    if any(untold):
+        axis.bar(
+            times, untold, width=width, bottom=bottom, align="edge", color=GRID, edgecolor=FAINT, linewidth=0.2,
+            hatch="...",
+        )  # fmt: skip
+        bottom = [below + count for below, count in zip(bottom, untold, strict=True)]
+    top = max(bottom) or 1.0
+    _above(axis, [t + width / 2 for t, (_, w) in zip(times, windows, strict=True) if w.findings], top * 1.12, "v")
+    _above(axis, [t + width / 2 for t, (_, w) in zip(times, windows, strict=True) if w.dropped], top * 1.24, "x")
+    axis.set_ylim(0, top * 1.32)
+    axis.set_xlim(0, max(span, times[-1] + width))
+    axis.yaxis.grid(visible=True, color=GRID)
+    axis.set_ylabel("events each second", fontsize=9, color=FAINT)
+    axis.set_xlabel("seconds since the session began", fontsize=9, color=FAINT, labelpad=2)
+
+
+def _above(axis: Any, times: Sequence[float], height: float, marker: str) -> None:
+    axis.plot(times, [height] * len(times), linestyle="", marker=marker, color=VERMILION, markersize=6, clip_on=False)
+
+
+def _lanes(axis: Any, lanes: Sequence[Lane]) -> None:
+    plain_axes(axis)
+    lengths = sorted(max(lane.last, 1e-3) for lane in lanes)
+    longest, middle = lengths[-1], lengths[len(lengths) // 2]
+    if longest > _LINEAR_RATIO * middle:
+        axis.set_xscale("symlog", linthresh=max(10 ** _floor_log10(lengths[0]), 1e-3))
+        scale = "seconds since the question (not to scale: short answers are stretched)"
+    else:
+        scale = "seconds since the question"
+    axis.set_xlim(0, longest * 1.06)
+    for row, lane in enumerate(lanes):
+        _lane(axis, lane, row)
+    axis.set_ylim(len(lanes) - 0.4, -0.75)
+    axis.set_xlim(0, longest * 1.06)
+    axis.set_yticks(range(len(lanes)), [_label(lane) for lane in lanes], fontsize=8)
+    for label, lane in zip(axis.get_yticklabels(), lanes, strict=True):
+        label.set_color(VERMILION if lane.found else INK)
+    # The first mark of an answer stands on the axis: names keep away from it.
+    axis.tick_params(axis="y", length=0, pad=9)
+    axis.xaxis.grid(visible=True, color=GRID)
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_xlabel(scale, fontsize=9, color=FAINT)
+
+
+def _floor_log10(value: float) -> int:
+    exponent = 0
+    while value < 10**exponent:
+        exponent -= 1
+    return exponent
+
+
+def _lane(axis: Any, lane: Lane, row: int) -> None:
+    axis.hlines(row, 0, lane.last, color=GRID, linewidth=1, zorder=1)
+    begin, end = lane.silence
+    if end - begin >= _LEAST_SILENCE_S:
+        # Above the tool that is at work meanwhile: its bar would hide that nothing is heard of it.
+        axis.barh(
+            row, end - begin, left=begin, height=0.44, facecolor="none", edgecolor=FAINT, hatch="////", linewidth=0.5,
+            zorder=2.5,
+        )  # fmt: skip
+    for begun, done, _ in lane.bars:
+        until = lane.last if done is None else done
+        edge = VERMILION if done is None else ORANGE
+        axis.barh(row, until - begun, left=begun, height=0.5, color="#fbe3b5", edgecolor=edge, linewidth=1, zorder=2)
+    for kind in dict.fromkeys(kind for _, kind in lane.marks):
+        colour, shape, _ = MARKS[kind]
+        times = [at for at, of in lane.marks if of is kind]
+        axis.plot(
+            times, [row] * len(times), linestyle="", marker=_SHAPES.get(shape, shape), color=colour, markersize=8,
+            markeredgecolor=INK if shape not in _SHAPES else colour, markeredgewidth=0.4, zorder=3, clip_on=False,
+        )  # fmt: skip
+    if lane.cut is not None:
+        axis.plot([lane.cut], [row], marker="x", color=VERMILION, markersize=10, markeredgewidth=2.4, zorder=4)
+    if lane.found:
+        at = lane.found[0][0]
+        axis.plot([at], [row - _ABOVE], marker="v", color=VERMILION, markersize=6, zorder=5, clip_on=False)
+        rules = ", ".join(dict.fromkeys(rule for _, rule in lane.found))
+        # Between two lanes they hide nothing of either; on the side on which there is room for them.
+        across, _ = axis.transAxes.inverted().transform(axis.transData.transform((at, row)))
+        late = across > _LATE
+        axis.annotate(
+            rules, (at, row - _ABOVE), xytext=(-7 if late else 7, 0), textcoords="offset points", fontsize=7,
+            color=VERMILION, va="center", ha="right" if late else "left", zorder=6,
+        )  # fmt: skip
+
+
+def _label(lane: Lane) -> str:
+    # A dollar sign begins mathematics for matplotlib.
+    text = printable(f"{lane.person}: {lane.scenario}").replace("$", r"\$")
+    return text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1]}…"

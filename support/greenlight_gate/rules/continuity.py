@@ -1,0 +1,113 @@
+"""CONTINUITY: nothing twice, nothing missing, in order.
+
+Numbers are followed per thread and connection. What a person's several windows do not show can have gone to another
+one: then a gap is a finding only if no window filled it in the end, and none was closed in the middle of an answer.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from greenlight_gate.events import Control, Event
+from greenlight_gate.rules.engine.run_state import Line, Report, Run, Thread
+
+if TYPE_CHECKING:
+    from greenlight_gate.rules.engine.open_requests import Questions
+
+MOST_KEYS = 4096
+_MOST_NUMBERS = 16_384
+_MOST_MISSING = 1024
+
+
+def on_repeat(event: Event, n: int, report: Report, run: Run | None) -> None:
+    """CONTINUITY-2: an event that was delivered before."""
+    what = f"{event.kind} {event.event_id}" if event.event_id is not None else f"{event.kind} with seq {event.seq}"
+    report("CONTINUITY-2", "each event once", f"{what} again", n, run=run)
+
+
+def remember(keys: set[str | int], key: str | int) -> None:
+    """Keeps the key of an event, within a bound."""
+    if len(keys) < MOST_KEYS:
+        keys.add(key)
+
+
+def on_seq(line: Line, event: Event, n: int, report: Report, run: Run | None, *, only: bool) -> None:
+    """CONTINUITY-3 (CONTINUITY-1 and -2 after a restore) for a number that may not be the next one.
+
+    `only`: nowhere else can this person's events have gone. Frames since the event before that could not be read may
+    hold what seems missing.
+    """
+    seq, due = event.seq, line.due
+    if seq is None or line.thread is None:
+        return
+    if not only:
+        _share(line.thread, seq)
+    before = () if run is None else (run.last_n,)
+    if due is not None and seq < due:
+        rule = "CONTINUITY-2" if line.resumed else "CONTINUITY-3"
+        report(rule, f"seq {due}", f"seq {seq} again or late", *before, n, run=run)
+        return
+    if due is not None and seq - due > (line.unread if line.unread_due == due else 0):
+        if line.resumed:
+            report("CONTINUITY-1", f"seq {due} after the restore", f"seq {seq}", *before, n, run=run)
+        elif only:
+            report("CONTINUITY-3", f"seq {due}", f"seq {seq}", *before, n, run=run)
+        else:
+            _miss(line.thread, due, seq, n)
+    line.due = seq + 1
+    line.resumed = line.replaying
+
+
+def on_unread(lines: Iterable[Line]) -> None:
+    """A frame could not be read: it may be what is due in any of the threads."""
+    for line in lines:
+        line.unread = line.unread + 1 if line.unread_due == line.due else 1
+        line.unread_due = line.due
+
+
+def on_no_rest(run: Run, n: int, report: Report) -> None:
+    """CONTINUITY-1: an answer that was begun before its line was lost, and does not go on after the restore."""
+    came = f"nothing after its first {run.events} events"
+    report("CONTINUITY-1", "the rest of the answer after the restore", came, run.first_n, run.last_n, n, run=run)
+
+
+def on_other_run(run: Run, event: Event, n: int, report: Report) -> None:
+    """CONTINUITY-2: an answer that goes on after the restore as if it were another one."""
+    report("CONTINUITY-2", f"run {run.id} to go on after the restore", f"run {event.run}", run.last_n, n, run=run)
+
+
+def on_no_restore(n: int, after_s: float, report: Report) -> None:
+    """CONTINUITY-1: a conversation that was asked for again, and silence."""
+    report("CONTINUITY-1", "the conversation restored", f"nothing within {after_s:.1f} s", n)
+
+
+def on_refused_restore(desk: "Questions", error: Control, n: int, report: Report) -> None:
+    """CONTINUITY-1: an error in place of a conversation in which the person was shown something before."""
+    for name, line in desk.lines.items():
+        if line.replaying and line.known:
+            line.replaying = False
+            report("CONTINUITY-1", f"thread {name} restored", f"error {error.values.get('code')}", n)
+            return
+
+
+def on_finish(thread: Thread, report: Report) -> None:
+    """What no window of the person has shown in the end is missing."""
+    for number, n in (thread.missing or {}).items():
+        report("CONTINUITY-3", f"seq {number} in one of the person's windows", "nowhere", n)
+
+
+def _share(thread: Thread, seq: int) -> None:
+    if thread.seen is None or thread.missing is None:
+        thread.seen, thread.missing = set(), {}
+    if len(thread.seen) < _MOST_NUMBERS:
+        thread.seen.add(seq)
+    thread.missing.pop(seq, None)
+
+
+def _miss(thread: Thread, due: int, seq: int, n: int) -> None:
+    assert thread.seen is not None
+    assert thread.missing is not None
+    if len(thread.seen) >= _MOST_NUMBERS:
+        return  # what was seen is no longer known for sure
+    for number in range(due, min(seq, due + _MOST_MISSING)):
+        if number not in thread.seen and len(thread.missing) < _MOST_MISSING:
+            thread.missing[number] = n

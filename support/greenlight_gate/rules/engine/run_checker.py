@@ -1,0 +1,139 @@
+"""The rules for the events of a run, once it is known which run each belongs to."""
+
+from typing import Final
+
+from greenlight_gate.events import Event, EventKind
+from greenlight_gate.rules import content, lifecycle, pairing, refusal, timeliness
+from greenlight_gate.rules.engine import timeouts
+from greenlight_gate.rules.engine.canary_scan import Searcher
+from greenlight_gate.rules.engine.open_requests import Questions
+from greenlight_gate.rules.engine.run_state import Budgets, Report, Run, Stage
+
+_STARTED: Final = EventKind.STARTED
+_THINKING: Final = EventKind.THINKING
+_TOOL_EXECUTING: Final = EventKind.TOOL_EXECUTING
+_TOOL_COMPLETED: Final = EventKind.TOOL_COMPLETED
+_COMPLETED: Final = EventKind.COMPLETED
+_OPEN: Final = Stage.OPEN
+_ENDED: Final = Stage.ENDED
+
+
+class RunJudge:
+    """Judges events one by one. Tens of thousands come each second: the usual step takes no call that it can spare.
+
+    `stamps`: the server's times of the events, for whoever wants to know how old they were; None: for nobody.
+    """
+
+    def __init__(self, desk: Questions, budgets: Budgets, epoch_s: float, report: Report, search: Searcher) -> None:
+        self.desk = desk
+        self.epoch_s = epoch_s
+        self.report = report
+        self._shapes: dict[EventKind, int] = {}
+        self._formats: dict[EventKind, str | None] = {}
+        self.search = search
+        self.stamps: list[float] | None = None
+        self.keep_to(budgets)
+
+    def keep_to(self, budgets: Budgets) -> None:
+        """Judges what comes from now on by these budgets."""
+        self.budgets = budgets
+        self._skew_s = budgets.clock_skew_s
+        self._silence_s = budgets.silence_s
+        self._start_s = budgets.start_s
+        self._tool_s = budgets.tool_s
+
+    def event(self, run: Run, event: Event, at: float, n: int) -> None:
+        """Judges the next event of a run. `at`: seconds on the monotonic clock."""
+        kind = event.kind
+        if self._shapes.get(kind) != event.shape:
+            self._shape(run, event, n)
+        stamp = event.server_s
+        if stamp is not None and stamp >= run.last_stamp_s and -self._skew_s < stamp - self.epoch_s - at < self._skew_s:
+            run.last_stamp_s = stamp
+        else:
+            content.on_stamp(run, event, self.epoch_s + at, n, skew_s=self._skew_s, report=self.report)
+        if stamp is not None and self.stamps is not None:
+            self.stamps.append(stamp)
+        if run.in_company:
+            self._in_company(run, event, at, n)
+        elif at - run.last_at > self._silence_s and run.stage is _OPEN:
+            timeliness.on_silence(run, at, n, self._silence_s, self.report)
+        run.events += 1
+        run.last_at = at
+        text = event.text
+        # Of a canary that is split over more than two texts, one holds nothing else: no space and no quote.
+        if text and (run.said is not None or (" " not in text and '"' not in text)):
+            self.search.say(run, n if kind is _THINKING else -n, text)
+        if kind is _THINKING and run.stage is _OPEN:
+            run.thoughts += 1
+            if text:
+                run.thought, run.thought_n = text, n
+        else:
+            self._step(run, event, at, n)
+        run.last_n = n
+
+    def _step(self, run: Run, event: Event, at: float, n: int) -> None:
+        if event.text:
+            run.aside, run.aside_n = event.text, n
+        kind, before = event.kind, run.stage
+        run.stage, rule = lifecycle.TRANSITIONS[before][kind]
+        if rule is not None:
+            lifecycle.on_objection(rule, before, run, event, n, report=self.report)
+        if before is _ENDED:
+            return
+        if kind is _TOOL_EXECUTING:
+            pairing.on_executing(run, event, at, n, self.report)
+        elif kind is _TOOL_COMPLETED:
+            tool = pairing.on_completed(run, event, n, self.report)
+            if tool is not None and at - tool.at > self._tool_s:
+                timeliness.on_tool(run, tool, at, n, tool_s=self._tool_s, report=self.report)
+        elif kind is _STARTED:
+            if run.started_at is None:
+                run.started_at = at
+                run.first_stamp_s = event.server_s
+                timeliness.on_start(run, at, n, self._start_s, self.report)
+        elif kind is _THINKING:
+            run.thoughts += 1
+        else:
+            self._end(run, event, at, n)
+
+    def _in_company(self, run: Run, event: Event, at: float, n: int) -> None:
+        """A helper's event is a sign of life of the run that the person asked for, and shows its thinking."""
+        root = run.root
+        if at - root.last_at > self._silence_s and root.stage is _OPEN:
+            timeliness.on_silence(root, at, n, self._silence_s, self.report)
+        if run.recent is not None:
+            run.recent.append(at)
+        if run is not root:
+            root.last_at = at
+            root.last_n = n
+            root.thoughts += event.kind is _THINKING
+            root.helped += 1
+            if root.recent is not None:
+                root.recent.append(at)
+
+    def _end(self, run: Run, event: Event, at: float, n: int) -> None:
+        run.ended_by = event.kind
+        lifecycle.on_end(run, event, n, self.report)
+        if run.tools:
+            pairing.on_end(run, event, n, self.report)
+        content.on_end(run, event, n, self.report)
+        timeliness.on_end(run, event, at, n, self.budgets, report=self.report)
+        if run.stop_at is not None and event.kind is _COMPLETED:
+            timeouts.on_ignored_stop(run, at, n, self.budgets, self.report)
+        if run.intruder is not None and event.kind is not _COMPLETED and run.stop_at is None:
+            refusal.on_foreign_stop(run, n, self.report)
+        if run.said is not None:
+            self.search.said_all(run)
+        self.desk.settle(run, event.event_id if event.event_id is not None else event.seq)
+
+    def _shape(self, run: Run, event: Event, n: int) -> None:
+        kind = event.kind
+        if kind not in self._shapes:
+            self._shapes[kind] = event.shape
+            self._formats[kind] = event.stamp_format
+        elif self._formats[kind] != event.stamp_format:
+            came = f"{event.stamp_format} ({event.stamp})"
+            self.report("CONTENT-6", f"timestamps as {self._formats[kind]} in {kind}", came, n, run=run)
+        else:
+            self.report("CONTENT-6", f"{kind} built as before on this connection", "built in another way", n, run=run)

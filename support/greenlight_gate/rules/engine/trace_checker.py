@@ -1,0 +1,204 @@
+"""A whole trace, judged record by record: the same in a running scenario and in a replay of its evidence."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from greenlight_gate.events import Reading
+from greenlight_gate.findings import Finding
+from greenlight_gate.rules import continuity
+from greenlight_gate.rules.engine import canary_search, forbidden_text
+from greenlight_gate.rules.engine.canary import owner_code
+from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
+from greenlight_gate.rules.engine.id_registry import Book
+from greenlight_gate.rules.engine.run_state import Ask, Budgets
+from greenlight_gate.rules.isolation import Relation
+from greenlight_gate.rules.refusal import Reach
+from greenlight_gate.trace import AnyRecord, Closed, Cut, Opened, Other, Received, Sent, Stalled, Throttled, TimedOut
+from greenlight_gate.wire.profile import Profile
+
+
+class TraceChecker:
+    """Feeds the records of one scenario's trace to the checkers of its connections.
+
+    `findings` grows as records come; `finish` judges what is left open. `cuts`: what the suite did to the lines.
+    """
+
+    def __init__(self, profile: Profile, budgets: Budgets, epoch_s: float) -> None:
+        self.profile = profile
+        self.budgets = budgets
+        self.epoch_s = epoch_s
+        self.findings: list[Finding] = []
+        self.book = Book()
+        self.connections: dict[str, ConnectionChecker] = {}
+        self.cuts: list[Cut] = []
+        self._last_n = 0
+        self._cast: dict[str, str] = {}
+
+    def feed(self, record: AnyRecord) -> Reading | None:
+        """Judges one record. Returns how a received message was read, None for other records."""
+        return next(self.feed_all((record,)))
+
+    def feed_all(self, records: Sequence[AnyRecord]) -> Iterator[Reading | None]:
+        """Judges records in their order, each when its reading is asked for, at the price of one search for all."""
+        came = [record.raw() if type(record) is Received else b"" for record in records]
+        together = b"\n".join(came)
+        clean = not (forbidden_text.suspicious(together) or canary_search.suspicious(together))
+        known, profile = self.connections, self.profile
+        read = profile.read
+        # What a plain profile reads does not depend on what came before.
+        readings = [
+            read(data, binary=record.binary) if type(record) is Received and profile.plain else None
+            for record, data in zip(records, came, strict=True)
+        ]
+        for record, data, reading in zip(records, came, readings, strict=True):
+            if type(record) is Received:
+                self._last_n = n = record.n
+                checker = known.get(record.connection) or self._checker(record)
+                yield checker.received(data, record.at, n, binary=record.binary, clean=clean, reading=reading)
+            else:
+                self._feed(record)
+                yield None
+
+    def _feed(self, record: AnyRecord) -> None:
+        """Whatever is no message."""
+        self._last_n = record.n
+        if isinstance(record, Stalled):
+            self._stalled()
+            return
+        checker = self._checker(record)
+        if isinstance(record, Sent):
+            _sent(checker, record)
+        elif isinstance(record, Opened):
+            self._opened(checker, record)
+        elif isinstance(record, Other):
+            where = "part of a message" if record.what == "part" else f"a {record.what} frame"
+            checker.searched(record.raw(), where, record.n)
+        elif isinstance(record, Cut):
+            self.cuts.append(record)
+            checker.cut(record)
+        elif isinstance(record, Throttled):
+            checker.throttled(record.at, over=record.over)
+        elif isinstance(record, TimedOut):
+            checker.timed_out(record.waiting_for, record.after_s, record.request, record.at, record.n, run=record.run)
+        elif isinstance(record, Closed):
+            _closed(checker, record)
+
+    def _opened(self, checker: ConnectionChecker, opened: Opened) -> None:
+        _is(checker, opened)
+        _knows(self.book, checker, opened)
+        if opened.persona:
+            self._cast[opened.persona] = opened.person
+        if opened.expires_at is not None:
+            checker.pass_ends(opened.expires_at, opened.n)
+        if opened.unwelcome:
+            checker.unwelcome(opened.unwelcome, opened.n)
+        else:
+            checker.opened(opened.user, opened.handshake_ms, opened.n)
+        for text in (opened.subprotocol or "", *opened.headers):
+            checker.searched(text.encode(errors="surrogatepass"), "the handshake", opened.n)
+
+    def _stalled(self) -> None:
+        """What comes after the suite itself stood still is stamped late: the pace of these runs is not judged."""
+        for run in self.book.runs.values():
+            run.recent = None
+
+    @property
+    def own_canary_seen(self) -> set[str]:
+        """ISOLATION-3: the people whose own canary was seen on their own connection."""
+        return {checker.person for checker in self.connections.values() if checker.search.seen_own}
+
+    @property
+    def who_saw_whom(self) -> set[tuple[str, str]]:
+        """(a person, somebody else of whom they were shown a canary, as far as it can be read, or an event)."""
+        saw: set[tuple[str, str]] = set()
+        for checker in self.connections.values():
+            owners = [self._cast.get(owner, owner) for owner in checker.search.others]
+            owners += checker.desk.strangers if checker.desk.foreign_leaks else ()
+            saw.update((checker.person, owner) for owner in owners)
+        return saw
+
+    def relation(self, name: str, people: Iterable[str]) -> Relation:
+        """What these people saw of themselves and of each other."""
+        watched = tuple(people)
+        seen, saw = self.own_canary_seen, self.who_saw_whom
+        desks = [checker.desk for checker in self.connections.values() if checker.person in watched]
+        return Relation(
+            name, watched,
+            own_seen=tuple(person for person in watched if person in seen),
+            saw=tuple(sorted(pair for pair in saw if pair[0] in watched)),
+            by_design=sum(desk.strangers.total() for desk in desks if not desk.foreign_leaks),
+        )  # fmt: skip
+
+    def finish(self) -> None:
+        """The trace is complete: whatever has not ended never will."""
+        for checker in self.connections.values():
+            checker.finish(self._last_n)
+        last = {checker.person: checker for checker in self.connections.values()}
+        for thread in self.book.threads.values():
+            if thread.missing and not self.book.windows(thread.person).torn:
+                continuity.on_finish(thread, last[thread.person].report)
+
+    def _checker(self, record: AnyRecord) -> ConnectionChecker:
+        checker = self.connections.get(record.connection)
+        if checker is None:
+            person = record.person if isinstance(record, Opened | Closed | Cut) else ""
+            checker = self.connections[record.connection] = ConnectionChecker(
+                self.profile, self.budgets, self.book, person, record.connection,
+                epoch_s=self.epoch_s, findings=self.findings,
+            )  # fmt: skip
+        return checker
+
+
+def _is(checker: ConnectionChecker, record: Opened | Closed) -> None:
+    if record.persona:
+        checker.search.own.add(owner_code(record.persona))
+
+
+def _knows(book: Book, checker: ConnectionChecker, record: Opened) -> None:
+    """What was captured before the connection: the reader asks for it, and it says whose the connection is."""
+    checker.reader.opened(record.user, record.values)
+    for value in record.values.values():
+        book.scope(str(value), record.person)
+
+
+def _sent(checker: ConnectionChecker, sent: Sent) -> None:
+    if sent.foreign:
+        checker.named.update(filter(None, (sent.thread, sent.run)))
+        checker.reached(_reach(sent))
+    if sent.what == "start":
+        checker.search.typed(sent.text)
+        at = sent.at if sent.intended_at is None else sent.intended_at
+        # Whoever names another person's conversation has no claim to an answer in it.
+        thread = sent.thread if not sent.foreign or sent.claims is not None else None
+        checker.asked(Ask(sent.n, at, sent.request, thread, sent.expect, foreign=bool(sent.foreign)))
+    elif sent.what == "stop":
+        checker.stop_sent(sent.run, sent.at, sent.n)
+    elif sent.what == "ping":
+        checker.pinged(sent.nonce, sent.n)
+    elif sent.what == "pings":
+        checker.door.flooded = True
+    elif sent.what == "invalid":
+        checker.sent_invalid(sent.n)
+    elif sent.what == "restore" and sent.thread is not None and not sent.foreign:
+        checker.restoring(sent.thread, sent.last_seq, sent.at)
+
+
+def _reach(sent: Sent) -> Reach:
+    named = f"run {sent.run}" if sent.what == "stop" else f"conversation {sent.thread}"
+    thread = sent.thread if sent.claims is None else None
+    return Reach(sent.n, sent.foreign, named, thread, sent.request, sent.claims)
+
+
+def _closed(checker: ConnectionChecker, closed: Closed) -> None:
+    in_handshake = closed.during == "handshake"
+    where = "the answer to the handshake" if in_handshake else "the reason of the close"
+    _is(checker, closed)
+    for text in (closed.reason, *closed.headers, closed.body):
+        checker.searched(text.encode(errors="surrogatepass"), where, closed.n)
+    if in_handshake:
+        if closed.unwelcome:
+            checker.unwelcome(closed.unwelcome, closed.n)
+        checker.refused(closed.status, closed.reason, closed.n)
+    elif closed.given_up:
+        checker.gave_up(closed.code, closed.reason, closed.n)
+    else:
+        checker.closed(closed.by, closed.code, closed.at, closed.n)

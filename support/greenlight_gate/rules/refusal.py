@@ -1,0 +1,220 @@
+"""REFUSAL-1 to -3: nobody gets in without a valid pass, reaches into what is another's, or stays when a pass ends.
+
+What counts as a refusal is what the profile lists: a status, a close code, an error, or a fresh and empty conversation.
+"""
+
+from typing import NamedTuple
+
+from greenlight_gate.events import Control, Event, Reading
+from greenlight_gate.rules.engine.run_state import Ask, Report, Run
+from greenlight_gate.wire.refusals import Ways
+from greenlight_gate.wire.values import read_stamp
+
+# RFC 7519 section 4.1.4 lets a judge of tokens be a little generous, "usually no more than a few minutes"; for a person
+# who is connected, two seconds do.
+LEEWAY_S = 2.0
+# Tokens end at whole seconds, and a backend may round down.
+_ROUNDING_S = 1.0
+_MOST_REACHES = 64
+_BEFORE_ENTRY = ("handshake", "keepalive")
+
+
+class Entry:
+    """REFUSAL-1: one connection of somebody who should be turned away. Nothing else is judged on it.
+
+    `reported` is set with the one finding that such a connection can give.
+    """
+
+    def __init__(self, unwelcome: str, n: int, ways: Ways, report: Report) -> None:
+        self.unwelcome = unwelcome
+        self.n = n
+        self.ways = ways
+        self.report = report
+        self.refused = False
+        self.reported = False
+
+    def heard(self, reading: Reading, n: int) -> None:
+        """Something came: an error that the profile lists refuses, anything but a step of the handshake lets in."""
+        if isinstance(reading, Control) and reading.name in _BEFORE_ENTRY:
+            return
+        if isinstance(reading, Control) and reading.name == "error" and self.ways.has_error(reading.values.get("code")):
+            self.refused = True
+        elif not self.refused:
+            said = "something unreadable"
+            if isinstance(reading, Control):
+                code = reading.values.get("code")
+                said = f"error {code}" if reading.name == "error" else reading.name
+            elif isinstance(reading, Event):
+                said = reading.kind
+            self._not_refused(f"let in with {self.unwelcome}, and told {said}", n)
+
+    def answered(self, status: int | None, reason: str, n: int) -> None:
+        """The upgrade was not accepted."""
+        if not self.ways.has_status(status):
+            self._not_refused(f"{reason or f'HTTP {status}'} to {self.unwelcome}", n)
+
+    def closed(self, code: int | None, came: str, n: int) -> None:
+        """The connection was accepted, and the backend has ended it."""
+        if not self.refused and not self.ways.has_close(code):
+            self._not_refused(f"{came} to {self.unwelcome}", n)
+
+    def waited(self, after_s: float, n: int) -> None:
+        """Nobody turned the person away."""
+        self._not_refused(f"let in with {self.unwelcome}, and not turned away within {after_s:.1f} s", n)
+
+    def _not_refused(self, came: str, n: int) -> None:
+        if not self.reported:
+            self.reported = True
+            self.report("REFUSAL-1", str(self.ways), came, self.n, n)
+
+
+class Reach(NamedTuple):
+    """One attempt at what is another person's. `what` names it for people; `thread` is its conversation, if known."""
+
+    n: int
+    owner: str
+    what: str
+    thread: str | None
+    request: str | None
+    claims: str | None = None
+
+
+class Reaching:
+    """REFUSAL-2: what the person of one connection reaches for although it is somebody else's."""
+
+    def __init__(self, person: str, ways: Ways, report: Report) -> None:
+        self.person = person
+        self.ways = ways
+        self.report = report
+        self._open: list[Reach] = []
+        self._threads: dict[str, Reach] = {}
+        self._reported: set[int] = set()
+
+    def tried(self, reach: Reach) -> None:
+        """A frame was sent that has to be refused."""
+        self._open.append(reach)
+        del self._open[:-_MOST_REACHES]
+        if reach.thread is not None and len(self._threads) < _MOST_REACHES:
+            self._threads[reach.thread] = reach
+
+    def took(self, error: Control, n: int) -> bool:
+        """Whether an error is the answer to an attempt: by its request, else to the oldest."""
+        request = error.values.get("request")
+        reach = next((r for r in self._open if request is not None and r.request == str(request)), None)
+        if reach is None and request is None and self._open:
+            reach = self._open[0]
+        if reach is None:
+            return False
+        self._open.remove(reach)
+        code = error.values.get("code")
+        if not self.ways.has_error(code):
+            self._object(reach, f"error {code}", n)
+        return True
+
+    def served(self, ask: Ask, event: Event, n: int) -> None:
+        """An attempt is being worked on: it may only be for the person themselves, and in a conversation of theirs."""
+        reach = next((reach for reach in self._open if reach.n == ask.n), None)
+        if reach is None:
+            return
+        self._open.remove(reach)
+        if reach.claims is not None:
+            if event.user == reach.claims:
+                self._object(reach, f"{event.kind} as user {event.user}", n)
+        elif event.thread == reach.thread:
+            self._object(reach, f"{event.kind} in it", n)
+        elif not self.ways.fresh:
+            self._object(reach, f"{event.kind} in a fresh conversation", n)
+
+    def shown(self, event: Event, n: int) -> None:
+        """An event came that is not this person's: perhaps of a conversation that they reached for."""
+        reach = self._threads.get(event.thread or "")
+        if reach is not None:
+            self._object(reach, f"{event.kind} of it", n)
+
+    def restored(self, control: Control, n: int) -> None:
+        """The backend says that a conversation was restored: an empty one may take the place of another person's."""
+        thread = control.values.get("thread")
+        reach = next((r for r in self._open if r.request is None and thread in (None, r.thread)), None)
+        if reach is not None:
+            self._open.remove(reach)
+            if not self.ways.fresh or control.values.get("replayed") not in (None, 0):
+                self._object(reach, "restored", n)
+
+    def waited(self, after_s: float, n: int) -> bool:
+        """Whether the wait was for the refusal of an attempt; silence is none, unless the profile says so."""
+        if not self._open:
+            return False
+        reach = self._open.pop(0)
+        if not self.ways.ignored:
+            self._object(reach, f"nothing within {after_s:.1f} s", n)
+        return True
+
+    def closed(self, code: int | None, came: str, n: int) -> None:
+        """The backend ended the connection: in place of the refusals that were still to come."""
+        for reach in self._open:
+            if not self.ways.has_close(code):
+                self._object(reach, came, n)
+        self._open.clear()
+
+    def _object(self, reach: Reach, came: str, n: int) -> None:
+        if reach.n not in self._reported:
+            self._reported.add(reach.n)
+            expected = f"{self.person} to be refused {reach.what} of {reach.owner} ({self.ways})"
+            if reach.claims is not None:
+                expected = f"{self.person} not to be taken for {reach.owner}, whose user id they claim"
+            self.report("REFUSAL-2", expected, came, reach.n, n, about=reach.owner)
+
+
+def on_foreign_stop(run: Run, n: int, report: Report) -> None:
+    """REFUSAL-2: a run came to no answer, and somebody else had asked for it to be stopped."""
+    who, asked_n = run.intruder or ("", 0)
+    came = f"{run.ended_by or 'silence'} after {who} said stop"
+    report("REFUSAL-2", f"only {run.person} to stop this run", came, asked_n, n, run=run, about=who)
+
+
+class Expiry:
+    """REFUSAL-3: a connection whose pass ends at a known time.
+
+    The pass ends by the backend's clock: where the backend tells its time when it is ready, the two are compared.
+    """
+
+    def __init__(self, person: str, expires_at: float, n: int, *, epoch_s: float, ways: Ways, report: Report) -> None:
+        self.person = person
+        self.expires_at = expires_at
+        self.epoch_s = epoch_s
+        self.n = n
+        self.ways = ways
+        self.report = report
+        self.over = False
+
+    def heard(self, reading: Reading, at: float, n: int) -> None:
+        """Something came: after the end it may only be the error that says so."""
+        if isinstance(reading, Control) and reading.name == "error" and self._is_time(at):
+            self.over = self.over or self.ways.has_error(reading.values.get("code"))
+        elif isinstance(reading, Control) and reading.name == "ready":
+            self._set_clock(reading.values.get("server_time"), at)
+        elif at > self.expires_at + LEEWAY_S and isinstance(reading, Event):
+            self._object(f"{reading.kind} {at - self.expires_at:.1f} s after it", n)
+
+    def closed(self, code: int | None, came: str, at: float, n: int) -> bool:
+        """Whether the connection ended because its pass did: then nothing more is owed to the person."""
+        if not self._is_time(at):
+            return False
+        if not self.over and not self.ways.has_close(code):
+            self._object(came, n)
+        return True
+
+    def waited(self, after_s: float, n: int) -> None:
+        """The pass has ended, and nothing happened."""
+        self._object(f"still connected {after_s:.1f} s after it", n)
+
+    def _set_clock(self, stamp: object, at: float) -> None:
+        server_s, _ = read_stamp(stamp)
+        if server_s is not None:
+            self.expires_at += self.epoch_s + at - server_s
+
+    def _is_time(self, at: float) -> bool:
+        return at >= self.expires_at - _ROUNDING_S
+
+    def _object(self, came: str, n: int) -> None:
+        self.report("REFUSAL-3", f"{self.person} shown out when the pass ends ({self.ways})", came, self.n, n)

@@ -1,0 +1,74 @@
+"""What can be done with services, however they run."""
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from greenlight_gate.services.folder import Folder
+from greenlight_gate.services.supervisor import Row
+
+Told = Callable[[list[Row]], None]
+_LOOK_EVERY_S = 0.2
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How our own stack is wanted: who may sign in, with which seeded defects, and the entry's port (0: any)."""
+
+    users: Sequence[str] = ()
+    defects: Sequence[str] = ()
+    port: int = 0
+
+
+def silent(_: list[Row]) -> None:
+    """Shows nothing."""
+
+
+class Runtime(Protocol):
+    """Services of one target. Each method raises Misconfigured with one line that says what to do."""
+
+    runtime: str
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The names of all services, in the order of their start."""
+
+    def start(self, wish: Wish, told: Told = silent) -> bool:
+        """Starts all, waits until all are well, and says whether anything had to be; else nothing is left running."""
+
+    def stop(self, names: Sequence[str] = ()) -> list[str]:
+        """Ends services, or all; the names of those that were running."""
+
+    def restart(self, names: Sequence[str] = (), told: Told = silent) -> None:
+        """Ends services and starts them again as they were, or all."""
+
+    def rows(self) -> list[Row]:
+        """The state of every service."""
+
+    def logs(self, names: Sequence[str], lines: int, *, follow: bool) -> int:
+        """Shows the ends of logs, and what comes after them if wanted; the exit code."""
+
+    def clean(self) -> None:
+        """Ends all, and removes what they have kept."""
+
+
+def tail(folder: Folder, names: Sequence[str], lines: int, *, follow: bool) -> int:
+    """Shows the ends of log files on standard output, until Ctrl-C if `follow`."""
+    at: dict[str, int] = {}
+    for name in names:
+        with contextlib.suppress(FileNotFoundError):
+            text = folder.log(name).read_text(encoding="utf-8", errors="replace")
+            at[name] = folder.log(name).stat().st_size
+            for line in text.splitlines()[-lines:]:
+                print(f"{name:<10} {line}", flush=True)
+    while follow:
+        time.sleep(_LOOK_EVERY_S)
+        for name in names:
+            with contextlib.suppress(FileNotFoundError), folder.log(name).open("rb") as file:
+                file.seek(at.get(name, 0))
+                for line in file.read().decode(errors="replace").splitlines():
+                    print(f"{name:<10} {line}", flush=True)
+                at[name] = file.tell()
+    return 0

@@ -1,0 +1,165 @@
+"""Starts programs that outlive the command, finds them again, and ends them."""
+
+import contextlib
+import os
+import pwd
+import socket
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from greenlight_gate.services.folder import Folder, process_of
+from greenlight_gate.targets.errors import Misconfigured
+
+_END_WITHIN_S = 5.0
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is to run. `stdin`: handed over once, for secrets that must not be seen in a list of processes."""
+
+    name: str
+    argv: Sequence[str]
+    port: int
+    env: Mapping[str, str]
+    user: str | None = None
+    stdin: str = ""
+    end_signal: int = 15
+    cwd: Path = Path("/")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the status table. `who`: "pid 12" or a container; `memory_mb`: 10^6 bytes."""
+
+    service: str
+    who: str = ""
+    port: int | None = None
+    health: str = "not running"
+    memory_mb: float | None = None
+    uptime_s: float | None = None
+
+    @property
+    def up(self) -> bool:
+        """Whether it runs and says that it is well."""
+        return self.health == "healthy"
+
+
+class Supervisor:
+    """The programs of one folder. Everything that was started is in the folder's record before it is waited for."""
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+
+    def start(self, program: Program) -> None:
+        """Starts a program in the background. Raises Misconfigured where it cannot be run."""
+        log = self.folder.log(program.name)
+        options: dict[str, Any] = {}
+        if program.user is not None:
+            entry = pwd.getpwnam(program.user)
+            options = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+        try:
+            with log.open("ab") as out:
+                process = subprocess.Popen(
+                    list(program.argv), stdin=subprocess.PIPE if program.stdin else subprocess.DEVNULL, stdout=out,
+                    stderr=subprocess.STDOUT, env=dict(program.env), start_new_session=True, cwd=program.cwd, **options,
+                )  # fmt: skip
+        except OSError as error:
+            raise Misconfigured(f"services: {program.name} could not be started: {error}") from error
+        if program.stdin:
+            assert process.stdin is not None
+            with contextlib.suppress(BrokenPipeError):  # it ended at once; its log says why
+                process.stdin.write(program.stdin.encode())
+                process.stdin.close()
+        # It outlives this object, and is looked after by its pid.
+        process.returncode = 0
+        self._note(program, process.pid)
+
+    def _note(self, program: Program, pid: int) -> None:
+        try:
+            created = psutil.Process(pid).create_time()
+        except psutil.Error:
+            created = time.time()
+        record = self.folder.read()
+        record.setdefault("programs", {})[program.name] = {
+            "pid": pid, "created": created, "port": program.port, "signal": program.end_signal
+        }  # fmt: skip
+        self.folder.write(record)
+
+    def process(self, name: str) -> psutil.Process | None:
+        """The process of a service, if it runs."""
+        return process_of(self.folder.read().get("programs", {}).get(name, {}))
+
+    def running(self) -> list[str]:
+        """The names of the services that run, in the order of their start."""
+        return [name for name, record in self.folder.read().get("programs", {}).items() if process_of(record)]
+
+    def end(self, name: str, *, kill: bool = False) -> bool:
+        """Ends a service, by force if it does not end by itself or `kill` says so; whether it was running."""
+        process = self.process(name)
+        if process is None:
+            return False
+        family = [process, *_children(process)]
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if kill:
+                process.kill()
+            else:
+                process.send_signal(self.folder.read()["programs"][name]["signal"])
+        _reap(process, 0.0 if kill else _END_WITHIN_S)
+        for left in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if left.is_running():
+                    left.kill()
+        _reap(process, _END_WITHIN_S)
+        return True
+
+    def said_last(self, name: str) -> str:
+        """The last line of a service's log."""
+        try:
+            lines = self.folder.log(name).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        except OSError:
+            return ""
+        return lines[-1][:300] if lines else ""
+
+
+def free_port(wanted: int = 0, host: str = "127.0.0.1") -> int:
+    """A port on which nobody listens. Raises Misconfigured where a wanted one is taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, wanted))
+        except OSError as error:
+            raise Misconfigured(
+                f"services: port {wanted} cannot be had ({error.strerror}): give another one with --port, or none"
+            ) from error
+        return int(probe.getsockname()[1])
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.Error:
+        return []
+
+
+def _reap(process: psutil.Process, timeout_s: float) -> None:
+    """Waits for the end of a process, be it a child of ours or not."""
+    deadline_s = time.monotonic() + timeout_s
+    while True:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(process.pid, os.WNOHANG)
+        if _gone(process) or time.monotonic() >= deadline_s:
+            return
+        time.sleep(0.02)
+
+
+def _gone(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

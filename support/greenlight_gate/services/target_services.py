@@ -1,0 +1,158 @@
+"""The services of a target of one's own: a compose file, or a command that serves until it is ended."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import httpx
+import psutil
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from greenlight_gate.services.compose import Compose
+from greenlight_gate.services.folder import Folder
+from greenlight_gate.services.processes import READY_WITHIN_S
+from greenlight_gate.services.runtime import Told, Wish, silent, tail
+from greenlight_gate.services.supervisor import Program, Row, Supervisor
+from greenlight_gate.targets.errors import Misconfigured
+from greenlight_gate.targets.model import Target
+
+_NAME = "command"
+
+
+class OwnCompose:
+    """A target's `compose` file."""
+
+    runtime = "docker"
+
+    def __init__(self, file: Path) -> None:
+        self._compose = Compose(file, {})
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The names of the file's services."""
+        return tuple(row.service for row in self.rows())
+
+    def start(self, wish: Wish, told: Told = silent) -> bool:
+        """Starts all and waits until they are healthy; whether anything had to be started."""
+        _refuse_defects(wish)
+        if all(row.up for row in self.rows()):
+            return False
+        self._compose.up()
+        told(self.rows())
+        return True
+
+    def stop(self, names: Sequence[str] = ()) -> list[str]:
+        """Ends services, or all; the names of those that were running."""
+        running = [row.service for row in self.rows() if row.health != "not running"]
+        self._compose.down(names)
+        return [name for name in running if not names or name in names]
+
+    def restart(self, names: Sequence[str] = (), told: Told = silent) -> None:
+        """Ends services and starts them again."""
+        self._compose.restart(names)
+        told(self.rows())
+
+    def rows(self) -> list[Row]:
+        """The state of every service."""
+        return self._compose.rows()
+
+    def logs(self, names: Sequence[str], lines: int, *, follow: bool) -> int:
+        """Shows logs."""
+        return self._compose.logs(names, lines, follow=follow)
+
+    def clean(self) -> None:
+        """Ends all, and removes their volumes."""
+        self._compose.down(volumes=True)
+
+
+class OwnCommand:
+    """A target's `command`, as one service of that name, in the folder `beside` its file."""
+
+    runtime = "processes"
+    services = (_NAME,)
+
+    def __init__(self, folder: Folder, target: Target, environ: Mapping[str, str], beside: Path) -> None:
+        self.folder = folder
+        self._beside = beside
+        self._target = target
+        self._environ = environ
+        self._supervisor = Supervisor(folder)
+
+    def start(self, wish: Wish, told: Told = silent) -> bool:
+        """Starts it and waits for the target's health; whether it had to be started. Raises Misconfigured."""
+        _refuse_defects(wish)
+        with self.folder.claimed():
+            if self._supervisor.process(_NAME) is not None:
+                return False
+            self._supervisor.start(Program(_NAME, self._target.command, 0, self._environ, cwd=self._beside))
+            try:
+                self._wait(told)
+            except BaseException:
+                self._supervisor.end(_NAME)
+                raise
+            return True
+
+    def stop(self, names: Sequence[str] = ()) -> list[str]:
+        """Ends it; its name if it was running."""
+        del names
+        with self.folder.claimed():
+            return [_NAME] if self._supervisor.end(_NAME) else []
+
+    def restart(self, names: Sequence[str] = (), told: Told = silent) -> None:
+        """Ends it and starts it again."""
+        self.stop(names)
+        self.start(Wish(), told)
+
+    def rows(self) -> list[Row]:
+        """Its state."""
+        process = self._supervisor.process(_NAME)
+        if process is None:
+            return [Row(_NAME)]
+        try:
+            memory_mb = sum(each.memory_info().rss for each in (process, *process.children(recursive=True))) / 1e6
+            uptime_s = time.time() - process.create_time()
+        except psutil.Error:
+            return [Row(_NAME)]
+        return [Row(_NAME, f"pid {process.pid}", None, self._health(), memory_mb, uptime_s)]
+
+    def logs(self, names: Sequence[str], lines: int, *, follow: bool) -> int:
+        """Shows its log."""
+        del names
+        return tail(self.folder, [_NAME], lines, follow=follow)
+
+    def clean(self) -> None:
+        """Ends it and removes its log."""
+        self.stop()
+        self.folder.remove()
+
+    def _health(self) -> str:
+        if not self._target.health:
+            return "healthy"
+        try:
+            answer = httpx.get(self._target.resolve(self._target.health), timeout=1, trust_env=False)
+        except httpx.HTTPError as error:
+            return f"no answer ({type(error).__name__})"
+        return "healthy" if answer.status_code == 200 else f"HTTP {answer.status_code}"
+
+    def _wait(self, told: Told) -> None:
+        def rows() -> list[Row]:
+            current = self.rows()
+            told(current)
+            if current[0].health == "not running":
+                said = self._supervisor.said_last(_NAME)
+                raise Misconfigured(f"services: the command has ended{f': {said}' if said else ''}")
+            return current
+
+        stop = stop_after_delay(READY_WITHIN_S)
+        try:
+            Retrying(retry=retry_if_result(lambda now: not now[0].up), stop=stop, wait=wait_fixed(0.1))(rows)
+        except RetryError as error:
+            raise Misconfigured(
+                f"services: the command was not ready within {READY_WITHIN_S:g} s "
+                f"({error.last_attempt.result()[0].health}); see {self.folder.log(_NAME)}"
+            ) from error
+
+
+def _refuse_defects(wish: Wish) -> None:
+    if wish.defects:
+        raise Misconfigured(f"--defect {wish.defects[0]}: works only with our own stack (--environment local)")

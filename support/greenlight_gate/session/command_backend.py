@@ -1,0 +1,69 @@
+"""A backend that a command of the target file starts: a process, with whatever it starts itself."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from greenlight_gate.session.embedded_backend import BackendFailed
+
+_TAIL_BYTES = 4_000
+_LEAST_PATIENCE_S = 10.0
+
+
+class CommandProcess:
+    """A running command. It and its children are one process group, and end together."""
+
+    url = ""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", said: IO[bytes]) -> None:
+        self.pid = process.pid
+        self._process = process
+        self._said = said
+        self._tail = ""
+
+    @classmethod
+    def start(cls, command: Sequence[str], environ: Mapping[str, str], folder: Path) -> "CommandProcess":
+        """Starts a command in a folder. Raises BackendFailed for one that cannot be started."""
+        said = tempfile.TemporaryFile()  # noqa: SIM115 -- it lives as long as the process
+        try:
+            process = subprocess.Popen(
+                list(command), cwd=folder, env=dict(environ), stdin=subprocess.DEVNULL, stdout=said,
+                stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            said.close()
+            raise BackendFailed(f"command {command[0]!r} cannot be started: {error.strerror}") from None
+        return cls(process, said)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process is running."""
+        return self._process.poll() is None
+
+    def stderr_tail(self) -> str:
+        """The end of what it has said."""
+        if not self._said.closed:
+            size = os.fstat(self._said.fileno()).st_size
+            self._tail = os.pread(self._said.fileno(), _TAIL_BYTES, max(0, size - _TAIL_BYTES)).decode(errors="replace")
+        return self._tail
+
+    def stop(self, timeout_s: float = 2) -> None:
+        """Asks the group to end, and kills it when the process has not; other people's backends get more time."""
+        if self.alive and timeout_s > 0:
+            self._signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(max(timeout_s, _LEAST_PATIENCE_S))
+        # Its children may have outlived it.
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+        self.stderr_tail()
+        self._said.close()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)

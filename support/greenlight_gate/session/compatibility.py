@@ -1,0 +1,65 @@
+"""Whether a target and a profile belong together: each gives what the other asks for."""
+
+from greenlight_gate.events import EventKind
+from greenlight_gate.targets.model import Target
+from greenlight_gate.targets.settings import Misconfigured
+from greenlight_gate.targets.suggestions import nearest
+from greenlight_gate.wire.profile import Profile
+
+
+def check_profile_and_target(profile: Profile, target: Target) -> None:
+    """Raises Misconfigured for a value that is missing or that nobody asks for, and for a gap that there is not."""
+    spec = profile.spec
+    for name, what in spec.needs.items():
+        if name not in target.values:
+            raise Misconfigured(
+                f"{target.name}: values.{name}: expected {what} (the profile {profile.name} needs it), but nothing came"
+            )
+    for name in target.values:
+        if name not in spec.captured:
+            raise Misconfigured(
+                f"{target.name}: values.{name}: expected a value that the profile {profile.name} knows, "
+                f"but it asks for no {name!r}{nearest(name, sorted(spec.captured) or ['none'])}"
+            )
+    for need in target.accepted_gaps:
+        if need in tuple(EventKind) and need not in spec.absent:
+            raise Misconfigured(
+                f"{target.name}: accepted_gaps.{need}: expected something that cannot be seen here, "
+                f"but the profile {profile.name} reads {need}"
+            )
+    if target.auth.obtain not in ("none", "hook") and target.auth.send == "profile" and not _shows_token(profile):
+        raise Misconfigured(
+            f"{target.name}: auth.send: expected a way to show the token, but it is 'profile' and the profile "
+            f"{profile.name} has no {{token}} in it"
+        )
+
+
+def _shows_token(profile: Profile) -> bool:
+    spec = profile.spec
+    parts = [spec.connection, spec.before, [step.send for step in spec.handshake], spec.send, spec.values]
+    return any("{token}" in repr(part) for part in parts)
+
+
+def not_observable(profile: Profile) -> dict[str, str]:
+    """The kinds of event that the wire does not show, each with why a report can print."""
+    return {kind: f"not observable with the profile {profile.name}: {why}" for kind, why in profile.spec.absent.items()}
+
+
+def hindrance_of(profile: Profile) -> str | None:
+    """Why people of a load, who only connect, ask and read, cannot speak this profile; None where they can."""
+    spec = profile.spec
+    given = {"user", "person", "token", *spec.values, *spec.needs}
+    for holds, reason in (
+        (spec.before, "it asks for a request before each connection"),
+        (spec.handshake, "it has a handshake"),
+        (spec.answers, "it has frames that have to be answered"),
+        (spec.connection.runs == "one", "each question needs a connection of its own"),
+        (spec.looked_up & given, "its rules look up values of the connection"),
+    ):
+        if holds:
+            return reason
+    try:
+        _, messages = profile.wire(spec.send["start"], {"request": "r", "prompt": "p", "thread": None})
+    except KeyError as error:
+        return f"its question needs {error}"
+    return None if len(messages) == 1 and isinstance(messages[0], str) else "its question is more than one text frame"

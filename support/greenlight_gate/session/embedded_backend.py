@@ -1,0 +1,113 @@
+"""The backend that the suite starts itself: it can be restarted, or killed, and comes back at the same address."""
+
+import asyncio
+import logging
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from greenlight_gate.backend.launch import BackendFailed, BackendProcess
+from greenlight_gate.session.leftovers import data_folder
+from greenlight_gate.targets.access import NotReady, Unreachable, check_health
+from greenlight_gate.targets.model import Target
+
+_START_S = 15.0
+_ASK_EVERY_S = 0.05
+log = logging.getLogger("greenlight")
+
+__all__ = ["BackendFailed", "OwnBackend", "Running"]
+
+
+class Running(Protocol):
+    """A process that serves a target."""
+
+    @property
+    def pid(self) -> int:
+        """The id of the process."""
+
+    @property
+    def url(self) -> str:
+        """Where it is reached; "" where the target file says that."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process is running."""
+
+    def stop(self, timeout_s: float = 2) -> None:
+        """Asks it to end (SIGTERM), and kills it when it has not after `timeout_s`; at once, if that is 0."""
+
+    def stderr_tail(self) -> str:
+        """The end of what it has said."""
+
+
+class OwnBackend:
+    """One backend, as one process after the other. Call `put_away` at the end, whatever happened.
+
+    `launch` starts a process at a port (0: any free one), or raises BackendFailed. `is_away`: from the moment when it
+    is ended until it has come up again.
+    """
+
+    def __init__(self, launch: Callable[[int], Running], data: Path | None = None) -> None:
+        self.process: Running | None = None
+        self.is_away = False
+        self._launch = launch
+        self._data = data
+
+    @classmethod
+    def embedded(cls, defects: Sequence[str], environ: Mapping[str, str]) -> "OwnBackend":
+        """The embedded backend, with data that outlives its processes."""
+        data = data_folder()
+        return cls(
+            lambda port: BackendProcess.start(defects, env=environ, port=port, timeout_s=_START_S, data=data), data
+        )
+
+    @property
+    def url(self) -> str:
+        """Where the process is reached that was started last."""
+        return self.process.url if self.process is not None else ""
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes that serve now; none while it is away for good."""
+        return () if self.process is None else (self.process.pid,)
+
+    def start(self) -> None:
+        """Starts it, at the port that it had before. Raises BackendFailed, also where somebody took that port."""
+        self.process = self._launch(urlsplit(self.url).port or 0)
+        log.info("backend started: %s (pid %s)", self.process.url, self.process.pid)
+
+    async def wait_until_up(self, target: Target) -> None:
+        """Waits until the target is healthy. Raises BackendFailed if the process ends first, or needs too long."""
+        process, said = self.process, ""
+        assert process is not None
+        try:
+            async with asyncio.timeout(_START_S):
+                while process.alive:
+                    try:
+                        await check_health(target)
+                    except (Unreachable, NotReady) as error:
+                        said = str(error)
+                        await asyncio.sleep(_ASK_EVERY_S)
+                    else:
+                        self.is_away = False
+                        return
+        except TimeoutError:
+            raise BackendFailed(f"the backend did not come up within {_START_S:g} s: {said}") from None
+        last = process.stderr_tail().strip().splitlines()[-1:] or ["it said nothing"]
+        raise BackendFailed(f"the backend ended before it had come up: {last[0]}")
+
+    def stop(self, *, kill: bool) -> None:
+        """Ends the process: asks it to (SIGTERM), or kills it (SIGKILL)."""
+        if self.process is not None:
+            self.is_away = True
+            self.process.stop(0 if kill else 2)
+            log.info("backend %s: pid %s", "killed" if kill else "stopped", self.process.pid)
+
+    def put_away(self) -> None:
+        """Ends the process and removes its data."""
+        if self.process is not None:
+            self.process.stop()
+        if self._data is not None:
+            shutil.rmtree(self._data, ignore_errors=True)

@@ -1,0 +1,29 @@
+"""The live monitor of a session: failure patterns become alerts while the run goes on."""
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+
+from greenlight_gate.monitor import Alert, AlertLog, RealTimeEventMonitor
+from greenlight_gate.report.session_reports import ALERTS
+from greenlight_gate.session.validation_session import Suite
+from greenlight_gate.verdict.pattern_detection import Limits
+
+log = logging.getLogger("greenlight")
+
+
+@contextlib.contextmanager
+def alerting(suite: Suite, tell: Callable[[Alert], None]) -> Iterator[RealTimeEventMonitor]:
+    """Watches a session that has begun: each alert goes to alerts.log, to the execution log and to `tell`."""
+    target = suite.target
+    limits = Limits(target.thresholds.latency_ms_avg)
+    monitor = RealTimeEventMonitor(suite.folder.name, limits, same_clock=target.clock == "same-host")
+    for listener in (AlertLog(suite.folder / ALERTS), lambda alert: log.warning("%s", alert), tell):
+        monitor.subscribe(on_alert=listener)
+    monitor.start_monitoring()
+    try:
+        yield monitor
+    finally:
+        monitor.stop_monitoring()
+        for fault in monitor.faults:
+            log.error("an alert could not be told: %r", fault)

@@ -1,0 +1,45 @@
+"""Both replicas of the stack as one backend: they end and come back together, as a careless release does it."""
+
+from greenlight_gate.services.local import Ours
+from greenlight_gate.services.stack import REPLICAS
+from greenlight_gate.session.embedded_backend import OwnBackend, Running
+from greenlight_gate.targets.model import Target
+
+
+class StackBackend(OwnBackend):
+    """The replicas of a stack. The other services, and so all that was stored, stay."""
+
+    def __init__(self, runtime: Ours) -> None:
+        super().__init__(_never)
+        self._runtime = runtime
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes of both replicas, as far as they run on this machine and not in containers."""
+        return tuple(self._runtime.pids().values())
+
+    def start(self) -> None:
+        """Starts the replicas that are not running."""
+        for name in REPLICAS:
+            self._runtime.resume(name)
+
+    async def wait_until_up(self, target: Target) -> None:
+        """Nothing: `start` has waited for them."""
+        del target
+        self.is_away = False
+
+    def stop(self, *, kill: bool) -> None:
+        """Ends both replicas: asks them to (SIGTERM), or kills them (SIGKILL)."""
+        self.is_away = True
+        if kill:
+            for name in REPLICAS:
+                self._runtime.kill(name)
+        else:
+            self._runtime.stop(REPLICAS)
+
+    def put_away(self) -> None:
+        """Nothing: the stack is ended as a whole, if it was started for this run."""
+
+
+def _never(port: int) -> Running:
+    raise AssertionError(f"a stack is not started at port {port} as one process")

@@ -1,0 +1,49 @@
+"""How busy the suite itself is, and how much memory a backend of its own holds."""
+
+import time
+from collections.abc import Callable, Sequence
+
+import psutil
+
+from greenlight_gate.evidence.session_folder import Measurements
+
+_MB = 1e6
+
+
+class OwnLoad:
+    """Begins to measure when it is made; `so_far` can be asked as often as one likes.
+
+    `target_pids` says which processes the backend is now: one that was restarted is another one.
+    """
+
+    def __init__(self, target_pids: Callable[[], Sequence[int]]) -> None:
+        self._began = time.monotonic()
+        self._suite = psutil.Process()
+        self._cpu_s = _cpu_s(self._suite)
+        self._target_pids = target_pids
+        self._target_start = _rss_mb(target_pids())
+
+    def so_far(self) -> Measurements:
+        """What was measured since the beginning."""
+        return Measurements(
+            seconds=round(time.monotonic() - self._began, 3),
+            suite_cpu_s=round(_cpu_s(self._suite) - self._cpu_s, 3),
+            suite_rss_mb=round(self._suite.memory_info().rss / _MB, 1),
+            target_rss_mb_start=self._target_start,
+            target_rss_mb_end=_rss_mb(self._target_pids()),
+        )
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _rss_mb(pids: Sequence[int]) -> float | None:
+    """Resident memory of all together, or None for no process, also where one has died."""
+    if not pids:
+        return None
+    try:
+        return round(sum(psutil.Process(pid).memory_info().rss for pid in pids) / _MB, 1)
+    except psutil.Error:
+        return None

@@ -1,0 +1,293 @@
+"""One validation session: the target, its backend where the suite starts it, the loop thread and the evidence."""
+
+import contextlib
+import logging
+import os
+import platform
+import ssl
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from greenlight_gate import __version__
+from greenlight_gate.client.persona_canary import canary_of
+from greenlight_gate.evidence.session_folder import LOG, Evidence, Judged
+from greenlight_gate.rules.engine.deadlines import Patience
+from greenlight_gate.session.command_backend import CommandProcess
+from greenlight_gate.session.compatibility import check_profile_and_target, hindrance_of, not_observable
+from greenlight_gate.session.embedded_backend import BackendFailed, OwnBackend, Running
+from greenlight_gate.session.loop_thread import LoopThread
+from greenlight_gate.session.suite_load import OwnLoad
+from greenlight_gate.targets.access import Access, check_trust, ssl_context, wait_healthy
+from greenlight_gate.targets.model import NEEDS, PROMPTS, Target
+from greenlight_gate.targets.sections import Persona
+from greenlight_gate.targets.settings import Misconfigured, load_target, profile_text
+from greenlight_gate.wire.profile import Profile
+from greenlight_gate.wire.spec import ProfileError
+
+if TYPE_CHECKING:
+    from greenlight_gate.client.recorder import Recorder
+    from greenlight_gate.client.session import Session
+    from greenlight_gate.services.local import LocalStack
+
+S = TypeVar("S", bound="Session")
+_START_S = 15.0
+_FOREIGN_START_S = 5.0
+_WARM_UP_S = 600.0
+# Dead lines are then noticed while a scenario can wait for it.
+_HEARTBEAT_S = "3"
+_USUAL_SCALE = 25
+log = logging.getLogger("greenlight")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is wanted of a session. `wanted` are categories; `tags` a behave tag expression within them, or "".
+
+    `scale`: people in stress scenarios; `soak_s`: how long the memory is watched.
+    """
+
+    environment: str = "embedded"
+    wanted: tuple[str, ...] = ()
+    tags: str = ""
+    output_dir: Path = Path("websocket_validation_reports")
+    defects: tuple[str, ...] = ()
+    performance_threshold_ms: float | None = None
+    timeout_s: float | None = None
+    scale: int = _USUAL_SCALE
+    soak_s: float = 20.0
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    services_check: bool = True
+
+
+class Suite:
+    """Holds what lives as long as the session does.
+
+    `start` raises Misconfigured for the user's mistakes and TargetFault for a target that answers wrongly. `stop`
+    leaves no process and no thread behind, however far `start` came.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.begun = False
+        self.own_load: OwnLoad
+        self.loop = LoopThread()
+        self.own_backend: OwnBackend | None = None
+        # The scenarios whose connections are open, the one that is running and those that still listen on.
+        self.worlds: set[object] = set()
+        self.stack: LocalStack | None = None
+        self.folder: Path
+        self.evidence: Evidence
+        self._canaries: dict[str, str] = {}
+        self._log: logging.Handler | None = None
+        self.tls: ssl.SSLContext | None = None
+        self.target: Target
+        self.caveats: tuple[str, ...] = ()
+        self.patience: Patience
+        self.profile: Profile
+        self.profile_toml = ""
+        self.access: Access
+
+    def prepare(self) -> None:
+        """Reads the target and its profile, and starts the loop thread and, where it is ours, the backend."""
+        plan = self.plan
+        environ = dict(plan.environ)
+        target = load_target(plan.environment, environ)
+        if plan.performance_threshold_ms is not None:
+            thresholds = msgspec.structs.replace(target.thresholds, latency_ms_avg=plan.performance_threshold_ms)
+            target = msgspec.structs.replace(target, thresholds=thresholds)
+        most = target.limits.max_connections
+        if plan.scale > max(most, _USUAL_SCALE):
+            raise Misconfigured(
+                f"--scale {plan.scale}: {target.name} allows {most} connections (limits.max_connections)"
+            )
+        if plan.defects and target.start not in ("embedded", "stack"):
+            raise Misconfigured(
+                f"--defect {plan.defects[0]}: works only where the suite starts the backend itself (--environment "
+                f"embedded or local); start the other one with `greenlight serve --defect {plan.defects[0]}`"
+            )
+        name, self.profile_toml = profile_text(target.profile, Path(plan.environment).parent)
+        try:
+            self.profile = Profile.from_toml(self.profile_toml)
+        except ProfileError as error:
+            raise Misconfigured(f"profile {name}: {error}") from error
+        check_profile_and_target(self.profile, target)
+        self.tls, self.caveats = ssl_context(target), target.caveats
+        self.patience = Patience(target.budgets)
+        if target.start == "stack":
+            from greenlight_gate.services.local import LocalStack  # noqa: PLC0415
+            from greenlight_gate.session.stack_backend import StackBackend  # noqa: PLC0415
+
+            self.stack = stack = LocalStack.ready(target, environ, plan.defects, check=plan.services_check)
+            target = self.stack.located(target)
+            environ |= self.stack.environ()
+            self.own_backend = StackBackend(stack.runtime)
+        self.access = Access(target, environ)
+        self.loop.start()
+        self.target = self._start_backend(target, environ) if target.start in ("embedded", "command") else target
+        # Whoever signs out has to know at which port the backend came up.
+        self.access.target = self.target
+
+    def start(self) -> None:
+        """Prepares, waits until the target is healthy, and begins the session folder.
+
+        The folder is made as well when the target is at fault or the wait is interrupted, so that this can be judged;
+        not for a mistake of the user's.
+        """
+        self.prepare()
+        try:
+            self.loop.call(check_trust(self.target), _START_S * 2)
+            if self.target.health:
+                patience_s = _START_S if self.target.start != "none" else _FOREIGN_START_S
+                self.loop.call(wait_healthy(self.target, patience_s), _START_S * 2)
+        except Misconfigured:
+            raise
+        except BaseException:
+            self._begin()
+            raise
+        self._begin()
+        if self.target.warm_up_runs:
+            # What only some sessions need is imported there: a load is not to pay for it.
+            from greenlight_gate.session.warm_up import warm_up  # noqa: PLC0415
+
+            self.loop.call(warm_up(self), _WARM_UP_S)
+
+    @property
+    def first_prompt(self) -> str:
+        """The first question that the target can be asked."""
+        return next(name for name in PROMPTS if self.target.lacks(name) is None)
+
+    def new_session(
+        self, kind: type[S], person: str, persona: Persona, recorder: "Recorder", *, before: "Session | None" = None
+    ) -> S:
+        """A connection to the target, still to be opened. `before`: the one whose window it goes on in."""
+        return kind(
+            person, persona, self.target, profile=self.profile, recorder=recorder, before=before, patience=self.patience
+        )
+
+    def canary(self, persona: Persona) -> str:
+        """The secret of one of the target's people, the same one throughout the session."""
+        return self._canaries.setdefault(persona.name, canary_of(persona.name))
+
+    def _begin(self) -> None:
+        plan, target = self.plan, self.target
+        self.folder = new_session_folder(plan.output_dir)
+        self.evidence = Evidence(self.folder)
+        self._log = log_to(self.folder / LOG)
+        absent = {need: reason for need in NEEDS if (reason := target.lacks(need)) is not None}
+        absent |= not_observable(self.profile)
+        hindrance = hindrance_of(self.profile)
+        if hindrance is not None:
+            absent |= dict.fromkeys(("performance", "stress"), f"{self.profile.name}: {hindrance}")
+        if not target.limits.allow_stress:
+            absent["stress"] = f"{target.name} does not allow it (limits.allow_stress)"
+        self.evidence.begin(
+            Judged(
+                session_id=self.folder.name, started_epoch_s=time.time(), environment=target.name,
+                url=_without_query(target.url), profile_toml=self.profile_toml, budgets=target.budgets,
+                clock=target.clock, wanted=plan.wanted, tags=plan.tags, absent=absent,
+                accepted=dict(target.accepted_gaps), success_percent=target.thresholds.success_percent,
+                latency_ms_avg=target.thresholds.latency_ms_avg, latency_ms_p95=target.thresholds.latency_ms_p95,
+                latency_ms_p99=target.thresholds.latency_ms_p99,
+                memory_mb_growth=target.thresholds.memory_mb_growth, versions=versions(), caveats=self.caveats,
+            )
+        )  # fmt: skip
+        self.own_load = OwnLoad(self.backend_pids)
+        self.begun = True
+
+    def _start_backend(self, target: Target, environ: Mapping[str, str]) -> Target:
+        own = {**environ, **self.access.backend_environ()}
+        if target.start == "command":
+            folder = Path(self.plan.environment).parent
+            self.own_backend = OwnBackend(lambda _: CommandProcess.start(target.command, own, folder))
+        else:
+            own = {"CHAT_HEARTBEAT_S": _HEARTBEAT_S, **own}
+            if not target.capabilities.resume:
+                own["CHAT_RESUME"] = "off"
+            self.own_backend = OwnBackend.embedded(self.plan.defects, own)
+        try:
+            self.own_backend.start()
+            if target.start == "embedded":
+                return target.at(self.own_backend.url)
+            self.loop.call(self.own_backend.wait_until_up(target), _START_S * 2)
+        except BackendFailed as error:
+            raise Misconfigured(f"{target.name}: {error}") from error
+        return target
+
+    @property
+    def backend(self) -> Running | None:
+        """The process of the backend that the suite has started, if it has."""
+        return self.own_backend.process if self.own_backend is not None else None
+
+    def backend_pids(self) -> tuple[int, ...]:
+        """The processes of what the suite has started; those of a target that it has not started are not known."""
+        return self.own_backend.pids if self.own_backend is not None else ()
+
+    def narrow_to(self, categories: tuple[str, ...]) -> None:
+        """Only these categories have scenarios that were selected: the others are not examined."""
+        self.plan = replace(self.plan, wanted=categories)
+
+    def stop(self) -> None:
+        """Ends what was started."""
+        self.loop.stop()
+        if self.own_backend is not None:
+            self.own_backend.put_away()
+        if self.stack is not None:
+            self.stack.stop()
+        if self._log is not None:
+            log.removeHandler(self._log)
+            self._log.close()
+
+
+def new_session_folder(output_dir: Path) -> Path:
+    """Makes `validation_session_<epoch seconds>[-n]` in the output folder. Raises Misconfigured if that fails."""
+    base = f"validation_session_{int(time.time())}"
+    _keep_out_of_git(output_dir)
+    for number in range(1000):
+        folder = output_dir / (f"{base}-{number}" if number else base)
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            if output_dir.exists() and not output_dir.is_dir():
+                break
+            continue
+        except OSError as error:
+            raise Misconfigured(f"--output-dir {output_dir}: cannot be written ({error.strerror})") from error
+        return folder
+    raise Misconfigured(f"--output-dir {output_dir}: expected a folder, or a name for a new one")
+
+
+def _keep_out_of_git(output_dir: Path) -> None:
+    """Reports are not sources: a folder that we make says so to git, wherever it is made."""
+    if not output_dir.exists():
+        with contextlib.suppress(OSError):  # the session folder itself will say what is wrong
+            output_dir.mkdir(parents=True)
+            (output_dir / ".gitignore").write_text("*\n", encoding="utf-8")
+
+
+def log_to(path: Path) -> logging.Handler:
+    """The execution log of a session: what happened and when, without secrets."""
+    handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    return handler
+
+
+def versions() -> dict[str, str]:
+    """What judged: for the report and for Allure's environment."""
+    return {"greenlight": __version__, "python": platform.python_version(), "platform": platform.system().lower()}
+
+
+def selected_categories(keys: Sequence[str]) -> tuple[str, ...]:
+    """The categories of scenario keys ("functional/answers.feature:12"), each once, in order."""
+    return tuple(dict.fromkeys(key.partition("/")[0] for key in keys))
+
+
+def _without_query(url: str) -> str:
+    return url.partition("?")[0]

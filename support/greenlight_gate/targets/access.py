@@ -1,0 +1,260 @@
+"""How one gets in: credentials, tokens, TLS and health of a target. Shared by `client` and `load`."""
+
+import asyncio
+import base64
+import secrets
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from greenlight_gate.targets.credentials import sign
+from greenlight_gate.targets.errors import Misconfigured, TargetFault
+from greenlight_gate.targets.health import HealthReport, check_health, wait_healthy
+from greenlight_gate.targets.http import NotReady, Unreachable, check_trust, exchange, ssl_context
+from greenlight_gate.targets.model import Target
+from greenlight_gate.targets.redactor import Redactor
+from greenlight_gate.targets.sections import Persona
+from greenlight_gate.targets.sign_in import LoginRefused, can_travel, log_in
+
+__all__ = [
+    "Access",
+    "HealthReport",
+    "LoginRefused",
+    "NotReady",
+    "Pass",
+    "TargetFault",
+    "Unreachable",
+    "check_health",
+    "check_trust",
+    "ssl_context",
+    "wait_healthy",
+]
+
+_EVERYBODY = "everybody"
+_SHARE_LEFT_TO_RENEW = 0.1
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Pass:
+    """What one person shows at the upgrade and right after it. Only one of the ways is filled; none for no token.
+
+    `expires_s`: when it ends (epoch seconds), where that is soon and on purpose. `values`: what the target gives to its
+    profile, by name.
+    """
+
+    person: str
+    way: str
+    token: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    subprotocols: list[str] = field(default_factory=list)
+    query: dict[str, str] = field(default_factory=dict)
+    first_message: dict[str, Any] | None = None
+    expires_s: float | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Pass({self.person}, {self.way})"
+
+    def url(self, url: str) -> str:
+        """The url to open, with the query that belongs to this pass."""
+        if not self.query:
+            return url
+        return f"{url}{'&' if '?' in url else '?'}{urlencode(self.query)}"
+
+
+class Access:
+    """The credentials of a target's people, and the only one who knows what must not be shown.
+
+    Takes from `environ` only the variables that the target names. A target that the suite starts itself gets a random
+    secret when its variable is unset: `backend_environ` hands it over. Raises Misconfigured for what is missing.
+    """
+
+    def __init__(self, target: Target, environ: Mapping[str, str]) -> None:
+        self.target = target
+        self._redactor = Redactor()
+        self._passes: dict[Persona, tuple[Pass, float]] = {}
+        self._locks: dict[Persona, asyncio.Lock] = {}
+        auth = target.auth
+        signs = auth.obtain == "mint" or (auth.obtain == "login" and bool(environ.get(auth.secret_env)))
+        self._secret = self._signing_secret(environ) if signs else ""
+        self._tokens: dict[str, str] = {}
+        self._logins: dict[str, tuple[str, str]] = {}
+        self.given = self._given(environ)
+        for index, persona in enumerate(target.personas):
+            self._collect(persona, f"personas[{index}]", environ)
+
+    @property
+    def can_mint(self) -> bool:
+        """Whether tokens can be made that expired or are somebody else's."""
+        return bool(self._secret)
+
+    def backend_environ(self) -> dict[str, str]:
+        """The variables with which a backend (or another process of the suite) shares the signing secret."""
+        return {self.target.auth.secret_env: self._secret} if self.target.auth.obtain == "mint" else {}
+
+    async def pass_for(self, persona: Persona) -> Pass:
+        """The pass of this person, the same one until it is about to expire.
+
+        Raises LoginRefused or another Misconfigured, or TargetFault, where a login fails.
+        """
+        async with self._locks.setdefault(persona, asyncio.Lock()):
+            known, renew_at = self._passes.get(persona, (None, 0.0))
+            if known is not None and time.time() < renew_at:
+                return known
+            fresh, lifetime_s = await self._obtain(persona)
+            self._passes[persona] = (fresh, time.time() + lifetime_s * (1 - _SHARE_LEFT_TO_RENEW))
+            return fresh
+
+    async def fresh_pass_for(self, persona: Persona) -> Pass:
+        """A pass of its own for this person, which nobody else uses. Raises like `pass_for`."""
+        return (await self._obtain(persona))[0]
+
+    async def sign_out(self, entry: Pass) -> None:
+        """Makes a pass worthless. Raises TargetFault where the target does not say that it did."""
+        url = self.target.resolve(self.target.auth.logout_url)
+        reply = await exchange(self.target, "POST", url, headers={"Authorization": f"Bearer {entry.token}"})
+        if reply.status not in (200, 202, 204):
+            raise TargetFault(
+                f"{self.target.name}: {reply.url}: expected HTTP 204 for a logout, but {reply.described()}"
+            )
+
+    def mint(self, persona: Persona, *, key: str | None = None, algorithm: str | None = None, **claims: Any) -> Pass:
+        """A new token for this person; `claims` replace the usual ones (sub, aud, iat, exp, jti), None removes one.
+
+        `key` and `algorithm` (also "none") replace the target's own, to make forgeries. Times are epoch seconds.
+        Raises Misconfigured where the target's tokens are not minted: `can_mint` says so beforehand.
+        """
+        auth = self.target.auth
+        if not self.can_mint:
+            raise Misconfigured(
+                f"{self.target.name}: auth.obtain: expected 'mint' to make a token for {persona.name} (or logins "
+                f"with a secret_env that is set), but {auth.obtain!r} came"
+            )
+        import jwt  # noqa: PLC0415 -- it takes long, and most targets give tokens or need none
+
+        now = int(time.time())
+        usual = {
+            "sub": persona.user,
+            "aud": auth.audience or None,
+            "iat": now,
+            "exp": now + auth.lifetime_s,
+            "jti": uuid.uuid4().hex,
+            **_filled(auth.claims, "{user}", persona.user),
+        }
+        payload = {name: value for name, value in {**usual, **claims}.items() if value is not None}
+        algorithm = algorithm or auth.algorithm
+        signed_with = "" if algorithm == "none" else self._secret if key is None else key
+        return self.present(persona, jwt.encode(payload, signed_with, algorithm=algorithm))
+
+    def present(self, persona: Persona, token: str | None, way: str = "") -> Pass:
+        """Any token, in the way in which this target wants to see it, or another; without one, nothing is shown."""
+        auth = self.target.auth
+        if token is None or auth.send == "none":
+            return Pass(persona.name, "none", values=self.given)
+        self._redactor.learn(token, persona.name)
+        ways: dict[str, dict[str, Any]] = {
+            "bearer": {"headers": {"Authorization": f"Bearer {token}"}},
+            "subprotocol": {"subprotocols": ["jwt-auth", f"jwt.{_base64url(token)}"]},
+            "query": {"query": {auth.query_name: token}},
+            "first_message": {"first_message": _filled(auth.first_message, "{token}", token)},
+            "profile": {},
+        }
+        way = way or auth.send
+        return Pass(persona.name, way, token, values=self.given, **ways[way])
+
+    def redact(self, text: str) -> str:
+        """The text with `[token of Ada]` for every token, password and secret that this Access has ever known."""
+        return self._redactor.redact(text)
+
+    def redact_bytes(self, data: bytes) -> bytes:
+        """The same for bytes."""
+        return self._redactor.redact_bytes(data)
+
+    def _signing_secret(self, environ: Mapping[str, str]) -> str:
+        variable = self.target.auth.secret_env
+        if self.target.start != "none" and not environ.get(variable):
+            secret = secrets.token_urlsafe(48)
+        else:
+            secret = self._credential(environ, variable, "auth.secret_env", "the secret that signs everybody's tokens")
+        self._redactor.learn(secret, _EVERYBODY)
+        return secret
+
+    def _collect(self, persona: Persona, key: str, environ: Mapping[str, str]) -> None:
+        obtain = self.target.auth.obtain
+        if obtain == "token":
+            token = self._credential(
+                environ, persona.token_env, f"{key}.token_env", f"the token of {persona.name}"
+            ).strip()
+            if not can_travel(token):
+                raise Misconfigured(
+                    f"{self.target.name}: {persona.token_env} ({key}.token_env): expected the token of {persona.name} "
+                    f"in printable ASCII without spaces, but something else came (it is not shown)"
+                )
+            self._tokens[persona.name] = token
+            self._redactor.learn(token, persona.name)
+        elif obtain == "login":
+            name = persona.user
+            if persona.username_env:
+                key_of_name = f"{key}.username_env"
+                name = self._credential(environ, persona.username_env, key_of_name, f"the login name of {persona.name}")
+            what = f"the password of {persona.name}"
+            password = self._credential(environ, persona.password_env, f"{key}.password_env", what)
+            self._logins[persona.name] = (name, password)
+            self._redactor.learn(password, persona.name)
+
+    def _credential(self, environ: Mapping[str, str], variable: str, key: str, what: str) -> str:
+        value = environ.get(variable, "")
+        if not value.strip():
+            came = "it is empty" if variable in environ else "it is not set"
+            raise Misconfigured(f"{self.target.name}: {variable} ({key}): expected {what} in this variable, but {came}")
+        return value
+
+    async def _obtain(self, persona: Persona) -> tuple[Pass, float]:
+        obtain = self.target.auth.obtain
+        if obtain == "mint":
+            return self.mint(persona), float(self.target.auth.lifetime_s)
+        if obtain == "none":
+            return self.present(persona, None), float("inf")
+        if obtain == "hook":
+            return self._hooked(persona), float(self.target.auth.lifetime_s)
+        known = self._tokens if obtain == "token" else self._logins
+        if persona.name not in known:
+            raise Misconfigured(
+                f"{self.target.name}: personas: expected {persona.name} among those with an account "
+                f"(auth.obtain is {obtain!r}), but only {', '.join(known)} came"
+            )
+        if obtain == "token":
+            return self.present(persona, self._tokens[persona.name]), float("inf")
+        token, lifetime_s = await log_in(self.target, persona, *self._logins[persona.name])
+        return self.present(persona, token), lifetime_s
+
+    def _given(self, environ: Mapping[str, str]) -> dict[str, Any]:
+        """The target's [values]; `env:NAME` is looked up here, and is a secret."""
+        given = dict(self.target.values)
+        for name, value in given.items():
+            if isinstance(value, str) and value.startswith("env:"):
+                variable = value.removeprefix("env:")
+                given[name] = self._credential(environ, variable, f"values.{name}", f"the value of {name}")
+                self._redactor.learn(given[name], _EVERYBODY)
+        return given
+
+    def _hooked(self, persona: Persona) -> Pass:
+        headers = sign(self.target, persona)
+        for value in headers.values():
+            self._redactor.learn(value, persona.name)
+        return Pass(persona.name, "headers", headers=headers, values=self.given)
+
+
+def _base64url(token: str) -> str:
+    return base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
+
+
+def _filled(template: Any, name: str, value: str) -> Any:
+    if isinstance(template, dict):
+        return {key: _filled(item, name, value) for key, item in template.items()}
+    if isinstance(template, list):
+        return [_filled(item, name, value) for item in template]
+    return template.replace(name, value) if isinstance(template, str) else template

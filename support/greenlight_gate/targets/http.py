@@ -1,0 +1,201 @@
+"""One HTTP question to a target, and why there was no answer. Health and login are asked this way."""
+
+import asyncio
+import json
+import os
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+from greenlight_gate.targets.errors import Misconfigured, TargetFault
+from greenlight_gate.targets.model import Target
+
+if TYPE_CHECKING:
+    import httpx
+
+_LARGEST_BODY_BYTES = 65_536
+_WSS_PORT = 443
+
+
+class Unreachable(Misconfigured):
+    """Nothing answers at this address; a backend that is just starting may do so later."""
+
+
+class NotReady(TargetFault):
+    """Something is there and does not serve yet: it is silent, hangs up, or says that it is unhealthy."""
+
+
+class Reply(NamedTuple):
+    """An HTTP response: `media` is its content type without parameters, `body` at most 64 KiB, `url` without query."""
+
+    status: int
+    media: str
+    location: str
+    body: bytes
+    url: str
+    cookies: Mapping[str, str] = {}
+
+    def json(self) -> dict[str, Any] | None:
+        """The JSON object in the body; None when there is none."""
+        try:
+            value = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+        return value if isinstance(value, dict) else None
+
+    def described(self) -> str:
+        """What came, without its content: an answer to a login may hold a token."""
+        if 300 <= self.status < 400:
+            return f"HTTP {self.status} with a redirect to {bare(self.location) or 'nowhere'} came"
+        kind = self.media or "no content type"
+        return f"HTTP {self.status} with {len(self.body)} bytes of {kind} came"
+
+
+def bare(url: str) -> str:
+    """A url as it may be shown: without its query, which may hold a token."""
+    return url.partition("?")[0]
+
+
+def ssl_context(target: Target) -> ssl.SSLContext | None:
+    """What verifies the target's certificate: [tls] ca_file if there is one, else the system's authorities.
+
+    It verifies nothing where [tls] says so in so many words. None for a ws:// url. Raises Misconfigured for a ca_file
+    that is not there or holds no certificate.
+    """
+    return _trust(target) if urlsplit(target.url).scheme == "wss" else None
+
+
+def _trust(target: Target) -> ssl.SSLContext:
+    ca_file = target.tls.ca_file
+    expected = f"{target.name}: tls.ca_file: expected a file with certificates in PEM form, but {ca_file!r}"
+    try:
+        context = ssl.create_default_context(cafile=ca_file or None)
+    except ssl.SSLError as error:
+        raise Misconfigured(f"{expected} holds none ({error.reason or error})") from error
+    except OSError as error:
+        raise Misconfigured(f"{expected} cannot be read: {error.strerror}") from error
+    if target.tls.insecure_skip_verification:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+async def check_trust(target: Target) -> None:
+    """Shakes hands with a wss:// target, whose certificate nobody may have seen yet: its health may live elsewhere.
+
+    Raises Misconfigured where there is no trust or no TLS. Whatever else goes wrong here is judged when people come.
+    """
+    context = ssl_context(target)
+    if context is None:
+        return
+    parts = urlsplit(target.url)
+    try:
+        async with asyncio.timeout(target.budgets.handshake_s):
+            _, writer = await asyncio.open_connection(parts.hostname, parts.port or _WSS_PORT, ssl=context)
+    except ssl.SSLError as error:
+        raise _no_trust(f"{target.name}: {bare(target.url)}", error) from error
+    except (OSError, TimeoutError):
+        return
+    writer.transport.abort()
+
+
+async def exchange(
+    target: Target,
+    method: str,
+    url: str,
+    *,
+    form: Mapping[str, str] | None = None,
+    json_body: Any = None,
+    headers: Mapping[str, str] | None = None,
+) -> Reply:
+    """Asks once, without following redirects, for at most the target's handshake budget.
+
+    Raises Misconfigured when there is no connection (Unreachable) or no trust, TargetFault (NotReady) when there is a
+    connection and no whole answer.
+    """
+    import httpx  # noqa: PLC0415 -- it takes long, and a load of a target without health asks nothing
+
+    budget_s = target.budgets.handshake_s
+    where = f"{target.name}: {bare(url)}"
+    try:
+        # Reading the system's authorities takes a moment in which nothing else moves; http has no use for them.
+        trust = _trust(target) if urlsplit(url).scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        # A proxy for the internet must not be asked for this very machine.
+        options: dict[str, Any] = {"verify": trust, "trust_env": not target.is_loopback, "timeout": budget_s}
+        async with asyncio.timeout(budget_s + 1), httpx.AsyncClient(**options) as client:
+            all_headers = {"accept": "application/json", "accept-encoding": "identity", **(headers or {})}
+            async with client.stream(method, url, data=form, json=json_body, headers=all_headers) as response:
+                return await _reply(response, bare(url))
+    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        raise _no_connection(target, where, error, late=isinstance(error, httpx.ConnectTimeout)) from error
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.ProxyError, ValueError) as error:
+        raise Misconfigured(
+            f"{where}: expected a URL that can be asked, but {error or type(error).__name__}"
+        ) from error
+    except (httpx.TimeoutException, TimeoutError) as error:
+        raise NotReady(f"{where}: expected an answer within {budget_s:g} s, but none came") from error
+    except httpx.RequestError as error:
+        raise NotReady(f"{where}: expected an HTTP answer, but the server hung up or sent something else") from error
+
+
+async def _reply(response: "httpx.Response", url: str) -> Reply:
+    body = b""
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > _LARGEST_BODY_BYTES:
+            break
+    media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return Reply(
+        response.status_code,
+        media[:60],
+        response.headers.get("location", ""),
+        body[:_LARGEST_BODY_BYTES],
+        url,
+        dict(response.cookies),
+    )
+
+
+def _no_connection(target: Target, where: str, error: "httpx.TransportError", *, late: bool) -> Misconfigured:
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, ssl.SSLError):
+            return _no_trust(where, cause)
+    expected = "expected a server that accepts connections, but"
+    step = f"start the backend, or correct url in the target file (or WEBSOCKET_TEST_URL): it is {bare(target.url)}"
+    if any(isinstance(cause, socket.gaierror) for cause in causes):
+        return Unreachable(f"{where}: {expected} no host has this name; {step}")
+    if late:
+        return Unreachable(f"{where}: {expected} none answered within {target.budgets.handshake_s:g} s; {step}")
+    said = next(
+        (os.strerror(cause.errno) for cause in causes if isinstance(cause, OSError) and cause.errno), str(error)
+    )
+    return Unreachable(f"{where}: {expected} {said.lower() or 'there is none'}; {step}")
+
+
+def _no_trust(where: str, error: ssl.SSLError) -> Misconfigured:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        step = "put the authority's certificate into a file and name it in [tls] ca_file"
+        return Misconfigured(
+            f"{where}: expected a certificate that can be trusted, but {error.verify_message}; "
+            f"if the target is yours, {step}"
+        )
+    return Misconfigured(
+        f"{where}: expected TLS, but the handshake failed ({error.reason or 'no reason given'}); "
+        f"a server without TLS has a ws:// url"
+    )
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        current = waiting.pop()
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        waiting += [current.__context__, current.__cause__]
+        if isinstance(current, BaseExceptionGroup):
+            waiting += current.exceptions

@@ -1,0 +1,269 @@
+"""A target: one backend in one environment, as its file describes it. Pure data and what follows from it."""
+
+import ipaddress
+from typing import Annotated, Any, Literal
+from urllib.parse import urljoin, urlsplit
+
+import msgspec
+from msgspec import Meta, Struct
+
+from greenlight_gate.events import EventKind
+from greenlight_gate.targets.sections import (
+    CANARY,
+    EIGHT_PEOPLE,
+    Auth,
+    Budgets,
+    Capabilities,
+    Invalid,
+    Label,
+    Limits,
+    Persona,
+    Probe,
+    Prompt,
+    Prompts,
+    Text,
+    Thresholds,
+    Tls,
+)
+from greenlight_gate.targets.suggestions import nearest
+from greenlight_gate.trace import Expect
+
+PROMPTS = Prompts.__struct_fields__
+CAPABILITIES = Capabilities.__struct_fields__
+NEEDS = (*CAPABILITIES, *PROMPTS, "authentication", "isolation", "replicas", "services")
+
+
+def _check_url(url: str) -> None:
+    """Raise Invalid unless `url` is ws:// or wss://, with a host, and without a user, password or fragment."""
+    expected = "a WebSocket URL such as wss://chat.example/ws"
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError as error:
+        raise Invalid("url", expected, f"it cannot be read ({error})") from None
+    # What came is described and not shown: a user, a password or a token in the query may be part of it.
+    if parts.scheme not in ("ws", "wss"):
+        twin = {"http": "; write ws:// for http://", "https": "; write wss:// for https://"}.get(parts.scheme, "")
+        raise Invalid("url", expected, f"its scheme is {parts.scheme!r}{twin}")
+    if not host or any(character.isspace() or not character.isprintable() for character in url):
+        raise Invalid("url", expected, "it names no host" if not host else "it holds white space")
+    if "@" in parts.netloc or parts.fragment:
+        came = "a fragment (#...)" if parts.fragment else "a user or a password"
+        raise Invalid("url", expected, f"it holds {came}")
+
+
+class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One backend to be judged.
+
+    `url` is where the WebSocket is opened; port 0 is for a backend that the suite starts on any free port. `start` says
+    who starts the backend: nobody here, the suite its own, the suite by `command` (a program and its arguments), or the
+    suite as a whole stack of services. `compose`: a compose file for `greenlight services`, beside the target file.
+    `health` is a path at the url's origin, a full URL, or "" when there is none. `api_version` is the major version
+    that health must report, "" when it does not matter. `clock` says how the server's clock relates to ours. `values`
+    is what the profile needs from the target, by name: plain values, `env:NAME` for a secret, `file:PATH` for JSON.
+    `replicas` are the urls at which each replica behind `url` can be reached by itself.
+    """
+
+    name: Label
+    url: str
+    prompts: Prompts
+    start: Literal["none", "embedded", "command", "stack"] = "none"
+    command: tuple[Text, ...] = ()
+    profile: Text = "agent-events"
+    health: Annotated[
+        str, Meta(pattern="^$|^/|^https?://", description='a path that begins with /, an http(s) URL, or ""')
+    ] = "/health"
+    api_version: Annotated[str, Meta(pattern=r"^\d*$", description='a major version such as "2", or ""')] = "2"
+    clock: Literal["same-host", "ping", "unknown"] = "unknown"
+    warm_up_runs: Annotated[int, Meta(ge=0, le=100)] = 0
+    auth: Auth = Auth()
+    personas: Annotated[tuple[Persona, ...], Meta(min_length=1, max_length=10_000)] = EIGHT_PEOPLE
+    capabilities: Capabilities = Capabilities()
+    accepted_gaps: dict[str, str] = {}
+    thresholds: Thresholds = Thresholds()
+    budgets: Budgets = Budgets()
+    limits: Limits = Limits()
+    tls: Tls = Tls()
+    values: dict[str, Any] = {}
+    probe: Probe = Probe()
+    replicas: tuple[str, ...] = ()
+    compose: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself."""
+        _check_url(self.url)
+        for replica in self.replicas:
+            _check_url(replica)
+        if urlsplit(self.url).port == 0 and self.start == "none":
+            expected = 'a real port (0 means any free one, and needs start = "embedded" or "stack")'
+            raise Invalid("url", expected, "it is 0")
+        self._check_command()
+        if self.clock == "ping" and not self.capabilities.ping:
+            raise Invalid("clock", '"same-host" or "unknown" where capabilities.ping is false', 'it is "ping"')
+        self._check_people()
+        self._check_gaps()
+
+    def _check_people(self) -> None:
+        for attribute in ("name", "user", "token_env", "username_env"):
+            first: dict[str, int] = {}
+            for index, persona in enumerate(self.personas):
+                value = getattr(persona, attribute)
+                if value and first.setdefault(value, index) != index:
+                    came = f"it is the same as that of personas[{first[value]}]"
+                    raise Invalid(f"personas[{index}].{attribute}", "a value of its own for each person", came)
+        for index, persona in enumerate(self.personas):
+            missing = _missing_of(persona, self.auth.obtain)
+            if missing:
+                attribute, expected = missing
+                came = f"{persona.name} has none"
+                raise Invalid(
+                    f"personas[{index}].{attribute}", f"{expected} (auth.obtain = {self.auth.obtain!r})", came
+                )
+
+    def _check_gaps(self) -> None:
+        for need, reason in self.accepted_gaps.items():
+            key = f"accepted_gaps.{need}"
+            if not reason.strip():
+                raise Invalid(key, "the reason why this gap is accepted", "it is empty")
+            if need in tuple(EventKind):
+                continue  # whether it can be seen is the profile's to say
+            if need not in NEEDS:
+                raise Invalid(key, "the name of a capability or a prompt", f"{need!r} is neither{nearest(need, NEEDS)}")
+            if self._absence(need) is None and not (need == "isolation" and not self.secret_prompt):
+                step = f"set capabilities.{need} = false" if need in CAPABILITIES else "remove one of the two"
+                raise Invalid(key, "something that this target lacks", f"it has {need}; {step}")
+
+    def _check_command(self) -> None:
+        if (self.start == "command") != bool(self.command):
+            raise Invalid("command", 'a command exactly where start = "command"', f"start is {self.start!r}")
+        if self.start == "command" and not self.health:
+            raise Invalid("health", "a path to ask whether the command has come up", "there is none")
+
+    @property
+    def origin(self) -> str:
+        """http(s)://host:port of the url; the port is left out where the url leaves it out."""
+        parts = urlsplit(self.url)
+        return f"{'https' if parts.scheme == 'wss' else 'http'}://{parts.netloc}"
+
+    @property
+    def endpoint(self) -> tuple[str, int]:
+        """Host and port that a connection is made to."""
+        parts = urlsplit(self.url)
+        return parts.hostname or "", parts.port or (443 if parts.scheme == "wss" else 80)
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the url points to this very host."""
+        host = urlsplit(self.url).hostname or ""
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost" or host.endswith(".localhost")
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """Why nothing that is found out about this target can approve it."""
+        asked = (self.url, self.resolve(self.health), self.resolve(self.auth.login_url))
+        if self.tls.insecure_skip_verification and any(url.startswith(("wss:", "https:")) for url in asked):
+            return ("the certificate was not verified (tls.insecure_skip_verification): anybody may have answered",)
+        return ()
+
+    def resolve(self, path_or_url: str) -> str:
+        """A path at the target's origin as a full URL; a full URL stays as it is."""
+        return urljoin(self.origin, path_or_url)
+
+    def at(self, url: str) -> "Target":
+        """The same target at another url, for instance the port on which the embedded backend came up."""
+        return msgspec.structs.replace(self, url=url)
+
+    def persona(self, name: str) -> Persona:
+        """The person of this name. Raises ValueError for a name that the target does not know."""
+        for persona in self.personas:
+            if persona.name == name:
+                return persona
+        names = [persona.name for persona in self.personas]
+        raise ValueError(f"{self.name} knows no {name!r}{nearest(name, names)}")
+
+    def people(self, count: int) -> tuple[Persona, ...]:
+        """Up to `count` people. Where nobody needs an account (mint, none), as many are made up as are asked for."""
+        known = self.personas[:count]
+        if self.auth.obtain in ("login", "token"):
+            return known
+        extra = range(len(known) + 1, count + 1)
+        return (*known, *(Persona(name=f"Person {number}", user=f"u-person-{number}") for number in extra))
+
+    def question(self, prompt_name: str, canary: str) -> str:
+        """What the person says. Raises ValueError for a prompt that the target does not have: ask `lacks` first."""
+        return self._prompt(prompt_name).ask.replace(CANARY, canary)
+
+    @property
+    def secret_prompt(self) -> str:
+        """The prompt whose answer must hold the canary of whoever asks, or "" where there is none."""
+        prompts = self.prompts
+        if prompts.remember and prompts.recall:
+            return "recall"
+        holds = {name: prompt for name in PROMPTS if (prompt := getattr(prompts, name)) and name != "recall"}
+        return next((name for name, p in holds.items() if CANARY in p.ask and CANARY in str(p.contains)), "")
+
+    def expectation(self, prompt_name: str, canary: str = "") -> Expect:
+        """What may be expected of the run that follows. Raises ValueError like `question`, or without its canary."""
+        prompt = self._prompt(prompt_name)
+        if not canary and CANARY in f"{prompt.ask} {prompt.contains}":
+            raise ValueError(f"{prompt_name} is about the person's canary, and none was given")
+        groups = ((entry,) if isinstance(entry, str) else entry for entry in prompt.contains)
+        return Expect(
+            prompt=prompt.ask.replace(CANARY, canary),
+            thinking=prompt.thinking,
+            tools=len(prompt.tools),
+            parallel=prompt_name == "parallel_tools",
+            failing_tool=prompt_name == "failing_tool",
+            paced=prompt_name == "long_running",
+            contains=tuple(tuple(text.replace(CANARY, canary) for text in group) for group in groups),
+            end=EventKind.FAILED if prompt_name == "failing_agent" else EventKind.COMPLETED,
+        )
+
+    def lacks(self, need: str) -> str | None:
+        """Why `need` (a capability, a prompt, "authentication" or "isolation") is not exercised; None when it is.
+
+        `accepted_gaps` says whether somebody answers for that. Raises ValueError for a need that does not exist.
+        """
+        if need not in NEEDS:
+            raise ValueError(f"no target can have or lack {need!r}{nearest(need, NEEDS)}")
+        absence = self._absence(need)
+        reason = self.accepted_gaps.get(need)
+        return f"{absence}; accepted: {reason}" if absence and reason else absence
+
+    def _absence(self, need: str) -> str | None:
+        if need in PROMPTS and getattr(self.prompts, need) is None:
+            return f"{self.name} has no [prompts.{need}]"
+        if need in CAPABILITIES and not getattr(self.capabilities, need):
+            return f"{self.name} declares capabilities.{need} = false"
+        if need == "helper":
+            return self._absence("sub_agents")
+        absences = {
+            "authentication": (self.auth.obtain == "none", 'asks nobody who they are (auth.obtain = "none")'),
+            "isolation": (len(self.personas) < 2, "has a single persona"),
+            "replicas": (len(self.replicas) < 2 and self.start != "stack", "names fewer than two replicas"),
+            "services": (self.start != "stack", 'has no services that the suite may end and start (start = "stack")'),
+            "server_clock": (self.clock == "unknown", 'declares clock = "unknown"'),
+        }
+        absent, how = absences.get(need, (False, ""))
+        return f"{self.name} {how}" if absent else None
+
+    def _prompt(self, name: str) -> Prompt:
+        if name not in PROMPTS:
+            raise ValueError(f"there is no prompt {name!r}{nearest(name, PROMPTS)}")
+        prompt: Prompt | None = getattr(self.prompts, name)
+        if prompt is None:
+            raise ValueError(f"{self.name} has no [prompts.{name}]")
+        return prompt
+
+
+def _missing_of(persona: Persona, obtain: str) -> tuple[str, str] | None:
+    if obtain == "token" and not persona.token_env:
+        return "token_env", "the variable that holds this person's token"
+    if obtain == "login" and not persona.password_env:
+        return "password_env", "the variable that holds this person's password"
+    if obtain in ("mint", "login") and not (persona.user or (obtain == "login" and persona.username_env)):
+        return "user", "the user id that this person's token or login is for"
+    return None

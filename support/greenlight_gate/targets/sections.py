@@ -1,0 +1,243 @@
+"""The tables of a target file as frozen structs: what may stand in it. `targets.settings` reads the file."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, field
+
+from greenlight_gate.rules.engine import run_state
+
+CANARY = "{canary}"
+
+Text = Annotated[str, Meta(min_length=1, description="a text that is not empty")]
+# Capitals only: a token pasted where a variable's name belongs is then refused instead of being looked up and printed.
+Variable = Annotated[
+    str, Meta(pattern="^([A-Z][A-Z0-9_]*)?$", description="the name of an environment variable, in capitals")
+]
+Label = Annotated[str, Meta(pattern=r"^\w[\w .'-]{0,39}$", description="a name of 1 to 40 letters, digits or . ' -")]
+Seconds = Annotated[float, Meta(gt=0, le=3600)]
+Milliseconds = Annotated[float, Meta(gt=0, le=600_000)]
+
+
+class Invalid(ValueError):  # noqa: N818 -- it reads as what the value is
+    """A value that contradicts another one: `key` is its path below the struct that objects."""
+
+    def __init__(self, key: str, expected: str, came: str) -> None:
+        super().__init__(f"{key}: expected {expected}, but {came}")
+        self.key = key
+        self.expected = expected
+        self.came = came
+
+
+class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[auth]: where a credential comes from (`obtain`) and how it is shown to the backend (`send`).
+
+    obtain: `mint` signs a JWT with the secret in `secret_env`; `login` posts each persona's name and password to
+    `login_url`; both are signed out at `logout_url`. Where logins have a `secret_env` too (a secret, or a private key
+    as PEM), what could be forged with it is tried: passes that have ended, or are for somewhere else. `token` takes a
+    ready token from each persona's `token_env`; `hook` asks a package of your own (entry point group
+    `greenlight.credentials`) for the headers of the upgrade; `none` shows nothing. `claims` are added to a minted
+    token, with {user} filled in.
+    send: `bearer` header, `subprotocol` (`jwt-auth` and `jwt.<base64url>`), `query` (`query_name`), `first_message`
+    (the table of that name is the first frame, with {token} filled in wherever it stands), `profile` (the profile
+    says where {token} belongs), `headers` (of a hook), or `none`.
+    """
+
+    obtain: Literal["mint", "login", "token", "hook", "none"] = "none"
+    send: Literal["bearer", "subprotocol", "query", "first_message", "profile", "headers", "none"] = "none"
+    secret_env: Variable = ""
+    hook: str = ""
+    claims: dict[str, Any] = {}
+    audience: str = ""
+    algorithm: Literal["HS256", "HS384", "HS512", "EdDSA"] = "HS256"
+    lifetime_s: Annotated[int, Meta(ge=1, le=2_592_000)] = 3600
+    login_url: Annotated[
+        str, Meta(pattern="^(/|https?://)", description="a path that begins with / or an http(s) URL")
+    ] = "/auth/token"
+    login_form: Literal["form", "json"] = "form"
+    logout_url: Annotated[
+        str, Meta(pattern="^(/|https?://)", description="a path that begins with / or an http(s) URL")
+    ] = "/auth/logout"
+    query_name: Text = "token"
+    first_message: dict[str, Any] = field(default_factory=lambda: {"type": "authenticate", "token": "{token}"})
+
+    def __post_init__(self) -> None:
+        """Refuse combinations that could never let anybody in."""
+        if (self.obtain == "none") != (self.send == "none"):
+            raise Invalid(
+                "send",
+                'both or neither of obtain and send to be "none"',
+                f"obtain is {self.obtain!r}, send {self.send!r}",
+            )
+        if len({self.obtain == "hook", self.send == "headers", bool(self.hook)}) > 1:
+            raise Invalid(
+                "hook", 'obtain = "hook", send = "headers" and the name of a hook together', f"it is {self.hook!r}"
+            )
+        if self.obtain == "mint" and not self.secret_env:
+            raise Invalid(
+                "secret_env", "the variable that holds the signing secret (obtain is 'mint')", "none is named"
+            )
+        if self.send == "first_message" and "{token}" not in str(self.first_message):
+            raise Invalid("first_message", "a table with {token} in one of its values", "there is none")
+
+
+class Persona(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[[personas]]: one person who chats. `user` is the JWT's sub or the login name; "" when it is not known."""
+
+    name: Label
+    user: str = ""
+    token_env: Variable = ""
+    username_env: Variable = ""
+    password_env: Variable = ""
+
+
+EIGHT_PEOPLE = tuple(
+    Persona(name=name, user=f"u-{name.lower()}")
+    for name in ("Ada", "Bashir", "Chiara", "Dayo", "Emeka", "Farah", "Goran", "Hana")
+)
+
+
+class Prompt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[prompts.NAME]: a question and what its answer must hold.
+
+    Every entry of `contains` must be in the answer, whatever the case; a list stands for alternatives. {canary} is
+    filled in, in `ask` and in `contains`. `tools` names each tool as often as it is used.
+    """
+
+    ask: Text
+    contains: tuple[Text | Annotated[tuple[Text, ...], Meta(min_length=1)], ...] = ()
+    tools: tuple[Text, ...] = ()
+    thinking: bool = True
+
+
+_LEAST_TOOLS = {"with_tool": 1, "two_tools": 2, "parallel_tools": 2, "failing_tool": 1}
+
+
+class Prompts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[prompts]: the questions that this backend can be asked. What is left out is not exercised."""
+
+    with_tool: Prompt | None = None
+    without_tool: Prompt | None = None
+    two_tools: Prompt | None = None
+    parallel_tools: Prompt | None = None
+    failing_tool: Prompt | None = None
+    failing_agent: Prompt | None = None
+    long_running: Prompt | None = None
+    helper: Prompt | None = None
+    follow_up: Prompt | None = None
+    remember: Prompt | None = None
+    recall: Prompt | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse prompts that could not show what their name promises."""
+        if not any(getattr(self, name) for name in self.__struct_fields__):
+            raise Invalid("", "at least one prompt, for instance with_tool", "there is none")
+        for name, least in _LEAST_TOOLS.items():
+            prompt: Prompt | None = getattr(self, name)
+            if prompt and len(prompt.tools) < least:
+                raise Invalid(f"{name}.tools", f"at least {least} tool name(s)", f"{len(prompt.tools)} came")
+        if self.without_tool and self.without_tool.tools:
+            raise Invalid("without_tool.tools", "no tools", f"{len(self.without_tool.tools)} came")
+        if self.remember and CANARY not in self.remember.ask:
+            raise Invalid("remember.ask", "a question that holds {canary}", "it does not")
+        if self.recall and not any(CANARY in str(entry) for entry in self.recall.contains):
+            raise Invalid("recall.contains", "an entry that holds {canary}", "none does")
+
+
+class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[capabilities]: what the backend can do. What is false is reported as not exercised.
+
+    `errors`: bad input gets a clear error. `server_clock`: events carry the server's time. `heartbeat`: it pings by
+    itself, and so notices lines that are dead.
+    """
+
+    resume: bool = True
+    stop: bool = True
+    ping: bool = True
+    heartbeat: bool = True
+    parallel_runs: bool = True
+    sub_agents: bool = True
+    server_clock: bool = True
+    memory_probe: bool = True
+    errors: bool = True
+    logout: bool = True
+
+
+class Thresholds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[thresholds]: what the verdict compares with. Milliseconds, percent and megabytes (10^6 bytes)."""
+
+    latency_ms_avg: Milliseconds = 100.0
+    latency_ms_p95: Milliseconds | None = None
+    latency_ms_p99: Milliseconds | None = None
+    success_percent: Annotated[float, Meta(gt=0, le=100)] = 95.0
+    memory_mb_growth: Annotated[float, Meta(gt=0, le=1_000_000)] = 500.0
+
+
+class Budgets(run_state.Budgets, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[budgets]: how long each thing may take, in seconds.
+
+    `start_s`: until agent_started; `silence_s`: the longest pause inside a run; `grace_s`: what may still arrive after
+    a run's end; `refusal_s`: until bad input or a bad token is refused; `clock_skew_s`: of the server's timestamps;
+    `recover_s`: until a person whose line was lost is back; `half_open_s`: until a dead line is noticed.
+    The rules' own budgets, bounded.
+    """
+
+    handshake_s: Seconds = 5.0
+    start_s: Seconds = 5.0
+    silence_s: Seconds = 5.0
+    tool_s: Seconds = 60.0
+    run_s: Annotated[float, Meta(gt=0, le=86_400)] = 300.0
+    grace_s: Annotated[float, Meta(gt=0, le=60)] = 0.25
+    ping_s: Seconds = 2.0
+    refusal_s: Seconds = 2.0
+    clock_skew_s: Annotated[float, Meta(gt=0, le=86_400)] = 300.0
+    recover_s: Seconds = 5.0
+    half_open_s: Seconds = 60.0
+
+
+class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[limits]: what this backend may be burdened with, and with what it may burden us.
+
+    Without `allow_stress` no stress scenario touches it. Who sends more than `max_frame_bytes` in one message,
+    `max_run_events` or `max_run_bytes` in one answer, or `max_connection_frames` or `max_connection_bytes` on one
+    connection is hung up on, which is a finding (CONTENT-2).
+    """
+
+    max_connections: Annotated[int, Meta(ge=1, le=100_000)] = 50
+    allow_stress: bool = False
+    max_frame_bytes: Annotated[int, Meta(ge=1024, le=1_073_741_824)] = 1_048_576
+    max_run_events: Annotated[int, Meta(ge=100, le=10_000_000)] = 20_000
+    max_run_bytes: Annotated[int, Meta(ge=1024, le=1_073_741_824)] = 16_777_216
+    max_connection_frames: Annotated[int, Meta(ge=100, le=10_000_000)] = 50_000
+    max_connection_bytes: Annotated[int, Meta(ge=1024, le=1_073_741_824)] = 33_554_432
+
+
+class Probe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[probe]: how the backend's memory is looked at. One on this machine is found by its port, without any of this.
+
+    `metrics` is a Prometheus endpoint, "" when there is none; `container` a name that Docker knows, on `docker_socket`.
+    """
+
+    metrics: Annotated[
+        str, Meta(pattern="^$|^/|^https?://", description='a path that begins with /, an http(s) URL, or ""')
+    ] = "/metrics"
+    connections_gauge: Text = "chat_connections_open"
+    container: Annotated[
+        str, Meta(pattern=r"^$|^[A-Za-z0-9][\w.-]*$", description="the name or the id of a container")
+    ] = ""
+    docker_socket: Text = "/var/run/docker.sock"
+
+
+class Tls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[tls]: a private authority, trusted instead of the system's.
+
+    With `insecure_skip_verification` whoever answers is trusted: every run warns of it, and none approves.
+    """
+
+    ca_file: str = ""
+    insecure_skip_verification: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse an authority that would never be asked."""
+        if self.ca_file and self.insecure_skip_verification:
+            expected = "false where ca_file names whom to trust (remove one of the two)"
+            raise Invalid("insecure_skip_verification", expected, "it is true")

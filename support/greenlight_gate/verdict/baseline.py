@@ -1,0 +1,55 @@
+"""Whether a session is slower than those before it: than the median of the last approved ones, beyond their noise."""
+
+from statistics import median
+
+import msgspec
+
+from greenlight_gate.measure.latency import Summary
+
+LEAST_SESSIONS = 3
+MOST_SESSIONS = 10
+# Slower counts from three times the noise, but not below a quarter of the median and 2 ms, which nobody notices.
+_NOISES = 3.0
+_LEAST_SHARE = 0.25
+_LEAST_MS = 2.0
+# What turns a median absolute deviation into the standard deviation of a normal distribution (Rousseeuw, Croux 1993).
+_MAD = 1.4826
+
+
+class Baseline(msgspec.Struct, frozen=True):
+    """The approved sessions that one is held against: their ids, and their figures in milliseconds, in the same order.
+
+    `latency`: delivery or acknowledgement. `gate`: being slower blocks; else it is a warning.
+    """
+
+    sessions: tuple[str, ...]
+    latency: str
+    avg_ms: tuple[float, ...]
+    p95_ms: tuple[float, ...]
+    gate: bool = False
+
+
+class Compared(msgspec.Struct, frozen=True):
+    """What came of the comparison: in words, whether it is slower, and None where it cannot be told."""
+
+    said: str
+    slower: bool | None
+
+
+def compare(baseline: Baseline, delivery: Summary | None, acknowledgement: Summary | None) -> Compared:
+    """Holds the figures of a session against the baseline."""
+    figures = delivery if baseline.latency == "delivery" else acknowledgement
+    if len(baseline.sessions) < LEAST_SESSIONS:
+        return Compared(f"{len(baseline.sessions)} approved sessions before it, {LEAST_SESSIONS} are needed", None)
+    if figures is None:
+        return Compared(f"no {baseline.latency} latency was measured", None)
+    parts, slower = [], False
+    for name, now, before in (("average", figures.avg_ms, baseline.avg_ms), ("p95", figures.p95_ms, baseline.p95_ms)):
+        middle = median(before)
+        noise = _MAD * median(abs(value - middle) for value in before)
+        is_slower = now - middle > max(_NOISES * noise, _LEAST_SHARE * middle, _LEAST_MS)
+        slower = slower or is_slower
+        size = f" ({100 * (now - middle) / middle:+.0f} %)" if middle else ""
+        mark = " SLOWER" if is_slower else ""
+        parts.append(f"{name} {now:.1f} ms against {middle:.1f} ± {noise:.1f} ms{size}{mark}")
+    return Compared(f"{', '.join(parts)}, of the last {len(baseline.sessions)} approved sessions", slower)

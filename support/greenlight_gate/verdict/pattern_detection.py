@@ -1,0 +1,165 @@
+"""Which failure patterns the course of a session shows. Pure: the same course gives the same answer."""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from greenlight_gate.measure.rule_counts import Broken
+from greenlight_gate.measure.time_series import Window
+from greenlight_gate.measure.timeline import Course
+from greenlight_gate.verdict.failure_patterns import (
+    BURST_ERRORS,
+    BURST_S,
+    DELAY_RATIO,
+    LOAD_LEAST,
+    LOAD_RATIO,
+    PATTERNS,
+    SUSTAINED_S,
+    SUSTAINED_SAMPLES,
+    UNSTABLE_LEAST,
+    UNSTABLE_PERCENT,
+    Occurrence,
+    occurrence,
+)
+
+_STEP_S = 1.0
+_LEAST_SAMPLES = 10
+_EXAMPLES = 5
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What the target may take: average latency and growth of memory."""
+
+    latency_ms_avg: float = 100.0
+    memory_mb_growth: float = 500.0
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """What is known of the backend's memory, in MB; `faults` is what whoever watched it objects to."""
+
+    start_mb: float | None = None
+    end_mb: float | None = None
+    faults: tuple[str, ...] = ()
+
+
+def detect(course: Course, limits: Limits, memory: Memory = Memory()) -> tuple[Occurrence, ...]:  # noqa: B008 -- frozen
+    """All patterns that there are to see, in the order of the catalogue."""
+    looks: dict[str, Callable[[], Occurrence | None]] = {
+        "SUSTAINED_HIGH_LATENCY": lambda: _sustained(course, limits),
+        "CONNECTION_INSTABILITY": lambda: _unstable(course),
+        "MEMORY_LEAK": lambda: _leak(course, limits, memory),
+        "ERROR_BURST": lambda: _error_burst(course),
+        "LATENCY_GROWS_WITH_LOAD": lambda: _grows_with_load(course, limits),
+    }
+    seen = [looks[name]() if name in looks else _of_findings(course, name) for name in PATTERNS]
+    return tuple(each for each in seen if each is not None)
+
+
+def _of_findings(course: Course, name: str) -> Occurrence | None:
+    pattern = PATTERNS[name]
+    broken: list[tuple[str, Broken]] = [(rule, course.broken[rule]) for rule in course.broken if rule in pattern.rules]
+    answers = _answers([each for _, each in broken])
+    if answers < pattern.least:
+        return None
+    times = ", ".join(f"{rule} {each.times} times" for rule, each in sorted(broken))
+    when = min(each.first_at for _, each in broken), max(each.last_at for _, each in broken)
+    evidence = tuple(example for _, each in broken for example in each.examples)[:_EXAMPLES]
+    answer = "answer" if answers == 1 else "answers"
+    return occurrence(name, f"{answers} {answer}: {times}", when, evidence)
+
+
+def _answers(broken: Sequence[Broken]) -> int:
+    """In how many answers any of some rules was broken; of those of a load it is known for each rule alone."""
+    loads = {load for each in broken for load in each.under_load}
+    traced = set().union(*(each.runs for each in broken))
+    return len(traced) + sum(max(each.under_load.get(load, 0) for each in broken) for load in loads)
+
+
+def _sustained(course: Course, limits: Limits) -> Occurrence | None:
+    """The longest stretch in which every second with enough samples was too slow."""
+    worst: list[tuple[float, Window]] = []
+    stretch: list[tuple[float, Window]] = []
+    width = max(_STEP_S, course.windows.width_s)
+    for begin, window in course.windows.joined(_STEP_S):
+        if not window.samples:
+            continue
+        if window.delay_ms <= limits.latency_ms_avg:
+            stretch = []
+            continue
+        stretch.append((begin, window))
+        if stretch[-1][0] - stretch[0][0] >= (worst[-1][0] - worst[0][0] if worst else 0.0):
+            worst = list(stretch)
+    samples = sum(window.samples for _, window in worst)
+    lasted = worst[-1][0] + width - worst[0][0] if worst else 0.0
+    if lasted < SUSTAINED_S or samples < SUSTAINED_SAMPLES:
+        return None
+    average = sum(window.delay_us for _, window in worst) / samples / 1e3
+    measured = (
+        f"{average:.0f} ms on average for {lasted:.0f} s (allowed: {limits.latency_ms_avg:g} ms), {samples} events"
+    )
+    slowest = sorted(worst, key=lambda one: -one[1].delay_ms)[:_EXAMPLES]
+    evidence = tuple(f"{begin - course.windows.start:.0f} s in: {window.delay_ms:.0f} ms" for begin, window in slowest)
+    return occurrence("SUSTAINED_HIGH_LATENCY", measured, (worst[0][0], worst[-1][0] + width), evidence)
+
+
+def _unstable(course: Course) -> Occurrence | None:
+    whole = course.windows.total()
+    lost = whole.dropped + whole.refused
+    if lost < UNSTABLE_LEAST or lost * 100.0 <= UNSTABLE_PERCENT * whole.tried:
+        return None
+    measured = f"{whole.dropped} lines broken, {whole.refused} refused, of {whole.tried} tried"
+    troubles = sorted(course.troubles)
+    return occurrence("CONNECTION_INSTABILITY", measured, (troubles[0][0], troubles[-1][0]), _examples(troubles))
+
+
+def _leak(course: Course, limits: Limits, memory: Memory) -> Occurrence | None:
+    faults = list(memory.faults)
+    if memory.start_mb is not None and memory.end_mb is not None:
+        growth = memory.end_mb - memory.start_mb
+        if growth > limits.memory_mb_growth:
+            faults.insert(0, f"grew by {growth:.0f} MB, from {memory.start_mb:.0f} to {memory.end_mb:.0f} MB")
+    if not faults:
+        return None
+    return occurrence("MEMORY_LEAK", "; ".join(faults), (course.windows.start, course.ended_at), ("measurements.json",))
+
+
+def _error_burst(course: Course) -> Occurrence | None:
+    # Traces come one after the other, and what was late in one may come before the first of the next.
+    errors = sorted(course.errors)
+    for last in range(BURST_ERRORS - 1, len(errors)):
+        first = last - BURST_ERRORS + 1
+        if errors[last][0] - errors[first][0] <= BURST_S:
+            begin = errors[first][0]
+            burst = [error for error in errors[first:] if error[0] - begin <= BURST_S]
+            measured = f"{len(burst)} within {burst[-1][0] - begin:.1f} s, {len(errors)} in all"
+            return occurrence("ERROR_BURST", measured, (begin, errors[-1][0]), _examples(burst))
+    return None
+
+
+def _grows_with_load(course: Course, limits: Limits) -> Occurrence | None:
+    """The quarter of the time with the fewest answers under way against the quarter with the most."""
+    windows = [window for _, window in course.windows.joined(_STEP_S) if window.samples >= _LEAST_SAMPLES]
+    windows.sort(key=lambda window: window.busy_most)
+    quarter = len(windows) // 4
+    if not quarter:
+        return None
+    idle, full = windows[:quarter], windows[-quarter:]
+    few, many = _busy(idle), _busy(full)
+    before, after = _delay(idle), _delay(full)
+    grows = many >= LOAD_LEAST and many >= LOAD_RATIO * few and after >= DELAY_RATIO * before
+    if not grows or after <= limits.latency_ms_avg:
+        return None
+    measured = f"{before:.1f} ms with {few:.0f} answers at once, {after:.1f} ms with {many:.0f}"
+    return occurrence("LATENCY_GROWS_WITH_LOAD", measured, (course.windows.start, course.ended_at))
+
+
+def _busy(windows: Sequence[Window]) -> float:
+    return max(sum(window.busy_most for window in windows) / len(windows), 1.0)
+
+
+def _delay(windows: Sequence[Window]) -> float:
+    return sum(window.delay_us for window in windows) / sum(window.samples for window in windows) / 1e3
+
+
+def _examples(happened: Sequence[tuple[float, str]]) -> tuple[str, ...]:
+    return tuple(text for _, text in happened[:_EXAMPLES])

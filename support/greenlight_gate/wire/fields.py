@@ -1,0 +1,107 @@
+"""The fields of an event, and where each stands in a frame."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from greenlight_gate.wire.errors import ProfileError, check_paths, convert, one_of
+from greenlight_gate.wire.predicates import read_regex
+
+FieldType = Literal["id", "text", "int", "number", "stamp", "any", "object"]
+
+EVERY_FIELDS = ("run", "thread", "user", "request", "parent", "seq", "event_id", "stamp", "agent")
+OWN_FIELDS = ("text", "tool", "call", "status", "arguments", "duration")
+_TYPES = get_args(FieldType)
+# What a field is where the profile gives no more than its path.
+_USUAL: dict[str, FieldType] = {
+    "run": "id", "thread": "id", "user": "id", "request": "id", "parent": "id", "seq": "int", "event_id": "id",
+    "stamp": "stamp", "agent": "text", "text": "any", "tool": "text", "call": "id", "status": "any",
+    "arguments": "any", "duration": "number",
+}  # fmt: skip
+
+
+class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where one field of an event stands.
+
+    `at` are names (or dotted paths), tried in order at each place; the first value that is not null counts.
+    `optional` fields may be absent or null; `varies` fields may stand elsewhere from event to event without that
+    being a change of shape (CONTENT-6). `failed` lists the values that mean failure (of a tool), `failing_at` the
+    names of `at` under which any value does. `regex` takes a part of a text: its first group, or all that it finds.
+    `value` is the field itself, where the wire never says it.
+    """
+
+    at: tuple[str, ...] = ()
+    is_: FieldType | None = msgspec.field(name="is", default=None)
+    optional: bool = False
+    varies: bool = False
+    failed: tuple[str | bool, ...] = ()
+    failing_at: tuple[str, ...] = ()
+    regex: str = ""
+    value: str | None = None
+
+    @property
+    def type(self) -> FieldType:
+        """The type that its values have."""
+        assert self.is_ is not None
+        return self.is_
+
+    def means_failure(self, path: str) -> bool:
+        """Whether a value found at this path says that something failed."""
+        return any(path == name or path.endswith(f".{name}") for name in self.failing_at)
+
+
+Fields = Mapping[str, tuple[Field, tuple[str, ...]]]
+
+
+def read_fields(section: dict[str, Any], where: str, allowed: tuple[str, ...]) -> dict[str, Any]:
+    """The fields of a table, each with all its paths in order. Raises ProfileError.
+
+    A text or a list of texts stands for the paths alone; a `?` behind the last one makes the field optional.
+    """
+    return dict(_fields(section, where, allowed))
+
+
+def _fields(
+    section: dict[str, Any], where: str, allowed: tuple[str, ...]
+) -> Iterator[tuple[str, tuple[Field, tuple[str, ...]]]]:
+    places = convert(section.get("places", [""]), tuple[str, ...], f"{where}.places")
+    if not places:
+        raise ProfileError(f'{where}.places: expected at least one place ("" is the root), got none')
+    for name, value in section.items():
+        if name == "places":
+            continue
+        key = f"{where}.{name}"
+        one_of(name, (*allowed, "places"), key)
+        field = _field(name, value, key)
+        rooted = {at: at.startswith("$") for at in field.at}
+        paths = tuple(f"{place}.{at}" if place and not rooted[at] else at for place in places for at in field.at)
+        yield name, (field, tuple(dict.fromkeys(paths)))
+
+
+def _field(name: str, value: Any, key: str) -> Field:
+    if isinstance(value, str):
+        value = [value]
+    if isinstance(value, list):
+        texts = convert(value, list[str], key)
+        optional = bool(texts) and texts[-1].endswith("?")
+        value = {"at": [*texts[:-1], texts[-1].removesuffix("?")] if texts else [], "is": _USUAL[name]}
+        value["optional"] = optional
+    if isinstance(value, dict) and isinstance(value.get("is"), str):
+        one_of(value["is"], _TYPES, f"{key}.is")
+    field: Field = convert(value, Field, key)
+    if field.value is not None:
+        if field.at or field.regex:
+            raise ProfileError(f"{key}.value: expected it alone, or at without it, got both")
+        return msgspec.structs.replace(field, is_=field.is_ or "text")
+    if "at" not in value:
+        convert(None, Any, f"{key}.at")
+    if field.regex:
+        read_regex(field.regex, f"{key}.regex")
+        field = msgspec.structs.replace(field, is_=field.is_ or _USUAL[name])
+    elif field.is_ is None:
+        convert(None, Any, f"{key}.is")
+    for failing in field.failing_at:
+        one_of(failing, field.at, f"{key}.failing_at")
+    check_paths(field.at, f"{key}.at")
+    return field

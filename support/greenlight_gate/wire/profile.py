@@ -1,0 +1,130 @@
+"""A profile at work: frames in, readings out; and the frames that a person's client sends."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from greenlight_gate.events import EventKind, Problem, Reading, Unmapped
+from greenlight_gate.trace import Expect
+from greenlight_gate.wire.compiled import compile_reader
+from greenlight_gate.wire.explain import read_value
+from greenlight_gate.wire.reader import Machine, Reader
+from greenlight_gate.wire.spec import Promises, Spec, read_spec
+from greenlight_gate.wire.templates import fill
+from greenlight_gate.wire.text import WELL_FORMED, UnreadableError, lenient_value
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class Profile:
+    """One wire profile, compiled once.
+
+    `read` never raises for any bytes: what cannot be read is an Unmapped reading with its problems. `plain` profiles
+    remember nothing from frame to frame; all others are read by a `reader()` for each connection. `fast` is for
+    those who count microseconds: it returns None or raises one of UNREADABLE where `explain` must take over, which for
+    a profile that is not plain is always.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.plain = spec.plain
+        self._machine = None if spec.plain else Machine(spec)
+        self.fast = compile_reader(spec) if spec.plain else _none
+
+    @classmethod
+    def from_toml(cls, text: str) -> "Profile":
+        """Raises ProfileError, one line, for a text that is no profile."""
+        return cls(read_spec(text))
+
+    @property
+    def name(self) -> str:
+        """What the profile calls itself."""
+        return self.spec.name
+
+    @property
+    def promises(self) -> Promises:
+        """What the wire promises beyond the events."""
+        return self.spec.promises
+
+    def reader(self) -> "Reader | PlainReader":
+        """What reads one connection, frame by frame."""
+        return PlainReader(self) if self._machine is None else Reader(self._machine)
+
+    def read(self, data: bytes, *, binary: bool = False) -> Reading:
+        """What one message is, taken alone. `binary`: it came in a binary frame."""
+        if not self.plain:
+            return self.reader().read(data, binary=binary)
+        if not binary:
+            try:
+                reading = self.fast(data)
+            except UNREADABLE:
+                reading = None
+            if reading is not None:
+                return reading
+        return self.explain(data, binary=binary)
+
+    def explain(self, data: bytes, *, binary: bool = False) -> Reading:
+        """The same by the patient reader, which says what is wrong."""
+        if not self.plain:
+            return self.reader().read(data, binary=binary)
+        problems = (Problem(WELL_FORMED, "a text frame", "a binary frame"),) if binary else ()
+        try:
+            value, more = lenient_value(data)
+        except UnreadableError as error:
+            return Unmapped(str(error), (*problems, *error.problems))
+        return read_value(self.spec, value, (*problems, *more))
+
+    def expectable(self, expect: Expect) -> Expect:
+        """What may be expected on this wire: what it does not show at all is not asked for."""
+        absent = self.spec.absent
+        no_tools = EventKind.TOOL_EXECUTING in absent or EventKind.TOOL_COMPLETED in absent
+        return msgspec.structs.replace(
+            expect,
+            thinking=expect.thinking and EventKind.THINKING not in absent,
+            tools=0 if no_tools else expect.tools,
+            parallel=expect.parallel and not no_tools,
+            failing_tool=expect.failing_tool and EventKind.TOOL_COMPLETED not in absent,
+            hidden=tuple(absent),
+        )
+
+    def can_send(self, what: str) -> bool:
+        """Whether the profile knows the frame: start, stop, ping or restore."""
+        return what in self.spec.send
+
+    def frame(self, what: str, **values: Any) -> str:
+        """The text of a frame to send, with `{name}` in its template replaced by the values.
+
+        A template text that is exactly "{name}" becomes the value itself, null included; KeyError for a frame that
+        the profile does not know or a value that is not given.
+        """
+        return json.dumps(fill(self.spec.send[what], values), ensure_ascii=False)
+
+    def wire(self, template: Any, values: Mapping[str, Any]) -> tuple[str, list[str | bytes]]:
+        """A template filled in: as people read it, and the messages to send. Raises KeyError, UndecodableError."""
+        value = fill(template, values)
+        several = isinstance(value, list) and bool(value) and all(isinstance(part, dict) for part in value)
+        parts = value if several else [value]
+        texts = [json.dumps(part, ensure_ascii=False) for part in parts]
+        if self._machine is None:
+            return "\n".join(texts), list(texts)
+        return "\n".join(texts), [self._machine.encode(part) for part in parts]
+
+
+class PlainReader:
+    """The reader of a plain profile: nothing is remembered."""
+
+    def __init__(self, profile: Profile) -> None:
+        self.read = profile.read
+        self.values: dict[str, Any] = {}
+
+    def opened(self, user: str | None, values: Mapping[str, Any]) -> None:
+        """Nothing changes."""
+
+    def asked(self, request: str | None, thread: str | None) -> None:
+        """Nothing changes."""
+
+
+def _none(_: bytes) -> None:
+    return None

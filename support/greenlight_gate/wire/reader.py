@@ -1,0 +1,340 @@
+"""A profile at work on one connection: frames in, readings out, with what has to be remembered in between.
+
+Whether a phase of thinking goes on, which tools are open, what was captured and remembered: all of it follows from the
+frames and from what the person's side did, so that a replay of the evidence reads the same.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from greenlight_gate.events import (
+    ENDS,
+    Control,
+    Event,
+    EventKind,
+    Foreign,
+    Ignored,
+    More,
+    Problem,
+    Reading,
+    Several,
+    Unmapped,
+)
+from greenlight_gate.wire.codecs import Codec, NotThereError, UndecodableError, codec_named
+from greenlight_gate.wire.codecs.texts import Json
+from greenlight_gate.wire.compiled_rules import all_paths, compile_matcher, compile_scope, rules_of
+from greenlight_gate.wire.matching import Ignore, Rule
+from greenlight_gate.wire.paths import Tree
+from greenlight_gate.wire.spec import Spec
+from greenlight_gate.wire.text import WELL_FORMED, UnreadableError, lenient_value, preview
+from greenlight_gate.wire.values import text_of, walk
+
+_MOST_RUNS = 256
+_MOST_FACTS = 4096
+_MOST_TEXT = 65_536
+_DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class Machine:
+    """What is compiled once for a profile and shared by all its connections."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.rules = rules_of(spec)
+        self.chain: list[tuple[Codec, bool]] = []
+        for index, entry in enumerate(spec.frame.codecs):
+            codec = codec_named(entry.removesuffix("?"), spec.frame.descriptor, f"frame.codecs[{index}]")
+            self.chain.append((codec, entry.endswith("?")))
+        rules: tuple[Rule | Ignore, ...] = (*spec.rules, *spec.ignored)
+        self.gathered = frozenset(name for rule in rules for name in rule.gather)
+        self.takes_binary = spec.frame.binary or any(codec.binary for codec, _ in self.chain)
+        tree = Tree(all_paths(spec))
+        self.match = compile_matcher(spec, tree, typed=False)
+        self.foreign = compile_scope(spec, tree, typed=False) if spec.scope else None
+        self.decode_typed: Callable[[bytes], Any] | None = None
+        last, optional = self.chain[-1]
+        if type(last) is Json and not last.path and not optional:
+            self.decode_typed = msgspec.json.Decoder(tree.struct()).decode
+        # With nothing around the JSON and nothing outside of the scope, a frame takes the short way.
+        self.direct = self.decode_typed if len(self.chain) == 1 and not spec.scope else None
+        self.match_typed = compile_matcher(spec, tree, typed=True)
+        self.foreign_typed = compile_scope(spec, tree, typed=True) if spec.scope else None
+
+    def encode(self, value: Any) -> str | bytes:
+        """A value as the chain sends it. Raises UndecodableError for what cannot be sent so."""
+        for codec, optional in reversed(self.chain):
+            if not optional:
+                value = codec.encode(value)
+        if not isinstance(value, str | bytes):
+            raise UndecodableError("the chain of codecs makes neither text nor bytes of what is sent")
+        return value
+
+
+class _RunState:
+    """What is known of a run that is under way."""
+
+    __slots__ = ("events", "facts", "open", "phase")
+
+    def __init__(self) -> None:
+        self.events = 0
+        self.open: list[tuple[str | None, str | None]] = []
+        self.phase: EventKind | None = None
+        self.facts: set[tuple[int, str]] = set()
+
+
+class Reader:
+    """One connection's reader. `values` are what is captured, remembered and given, by name."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self._rules = machine.rules
+        self._absent = machine.spec.absent
+        self._direct = machine.direct
+        self._match = machine.match_typed
+        self.values: dict[str, Any] = {}
+        self.problems: tuple[Problem, ...] = ()
+        self._out: list[Reading] = []
+        self._runs: dict[str | None, _RunState] = {}
+        self._ended: deque[str | None] = deque(maxlen=_MOST_RUNS)
+
+    # What the person's side did -----------------------------------------------------------------------------------
+
+    def opened(self, user: str | None, values: Mapping[str, Any]) -> None:
+        """The connection was opened with these captured and given values."""
+        self.values.update(values)
+        if user is not None:
+            self.values.setdefault("user", user)
+
+    def asked(self, request: str | None, thread: str | None) -> None:
+        """A question was sent: what was gathered for the last one is done with."""
+        self.values["request"] = request
+        if thread is not None:
+            self.values["thread"] = thread
+        for name in self.machine.gathered:
+            self.values.pop(name, None)
+        self._runs.pop(None, None)
+
+    # What came ----------------------------------------------------------------------------------------------------
+
+    def read(self, data: bytes, *, binary: bool = False) -> Reading:
+        """What one message is. Never raises, whatever the bytes are."""
+        machine = self.machine
+        direct = self._direct
+        if direct is not None and not binary:
+            # The usual frame: JSON of the known shapes, in which a rule finds one thing.
+            out = self._out
+            out.clear()
+            try:
+                data.isascii() or data.decode()
+                self.problems = ()
+                if self._match(direct(data), self, out) and len(out) == 1:
+                    return out[0]
+            except _DECODE_ERRORS:
+                out.clear()
+            if out:
+                return Several(_told_apart(out))
+        problems = (
+            (Problem(WELL_FORMED, "a text frame", "a binary frame"),) if binary and not machine.takes_binary else ()
+        )
+        out = []
+        try:
+            parts: list[Any] = [data]
+            for codec, optional in machine.chain[:-1] if machine.decode_typed is not None else machine.chain:
+                parts = [inner for part in parts for inner in _undone(codec, optional, part)]
+            for part in parts:
+                self._part(part, problems, out)
+        except UnreadableError as error:
+            out.append(Unmapped(str(error), (*problems, *error.problems)))
+        except UndecodableError as error:
+            out.append(Unmapped(preview(str(error), 160), problems))
+        if len(out) == 1:
+            return out[0]
+        return Several(_told_apart(out)) if out else Ignored("nothing is in it", problems)
+
+    def _part(self, part: Any, problems: tuple[Problem, ...], out: list[Reading]) -> None:
+        machine = self.machine
+        if machine.decode_typed is not None and isinstance(part, bytes):
+            try:
+                part.isascii() or part.decode()
+                frame = machine.decode_typed(part)
+            except _DECODE_ERRORS:
+                value, more = lenient_value(part)
+                self._value(value, (*problems, *more), out)
+                return
+            self.problems = problems
+            foreign = machine.foreign_typed(frame, self.values) if machine.foreign_typed is not None else None
+            if foreign is not None or not machine.match_typed(frame, self, out):
+                self._value(lenient_value(part)[0], problems, out)
+            return
+        if isinstance(part, bytes | bytearray):
+            raise UndecodableError("the chain of codecs leaves bytes; it ends with json, or with a codec of its own")
+        self._value(part, problems, out)
+
+    def _value(self, value: Any, problems: tuple[Problem, ...], out: list[Reading]) -> None:
+        machine = self.machine
+        if not isinstance(value, dict | list):
+            wrong = Problem(WELL_FORMED, "a JSON object", preview(text_of(value)) or "an empty text")
+            out.append(Unmapped("not a JSON object", (*problems, wrong)))
+            return
+        what = machine.foreign(value, self.values) if machine.foreign is not None else None
+        self.problems = problems
+        if what is not None:
+            out.append(Foreign(*what, _one(Stranger(self, problems).read(value))))
+        elif not machine.match(value, self, out):
+            out.append(Unmapped(self._unknown(value), problems))
+
+    def _unknown(self, value: dict[str, Any] | list[Any]) -> str:
+        paths = self.machine.spec.frame.kind or tuple(
+            dict.fromkeys(term.path for rule in self.machine.rules for term in rule.when if term.path[0] != "$")
+        )
+        for path in paths:
+            kind = walk(value, path)
+            if isinstance(kind, str):
+                return f"no rule for {path} {preview(kind)}"
+        return (
+            "no rule for a list" if isinstance(value, list) else f"no rule for a frame with {preview(', '.join(value))}"
+        )
+
+    # What the rules hand over -------------------------------------------------------------------------------------
+
+    def take(self, out: list[Reading], control: Control) -> None:
+        """A frame of the protocol."""
+        out.append(msgspec.structs.replace(control, problems=self.problems) if self.problems else control)
+
+    def ignored(self, out: list[Reading], because: str) -> None:
+        """A frame that is passed over."""
+        out.append(Ignored(because, self.problems))
+
+    def gather(self, name: str, text: str) -> None:
+        """One more piece of a text."""
+        self.values[name] = (self.values.get(name, "") + text)[:_MOST_TEXT]
+
+    def state(self, run: str | None) -> _RunState:
+        """What is known of a run; of the only one that is open where the frame does not say which."""
+        known = self._runs.get(run)
+        if known is None:
+            if run is None and len(self._runs) == 1:
+                return next(iter(self._runs.values()))
+            known = _RunState()
+            if run not in self._ended:
+                self._runs[run] = known
+            if len(self._runs) > _MOST_RUNS:
+                del self._runs[next(iter(self._runs))]
+        return known
+
+    def event(self, index: int, event: Event, out: list[Reading]) -> None:
+        """An event that a rule has built: told, or more of what was told before."""
+        rule = self._rules[index]
+        if self.problems:
+            event = msgspec.structs.replace(event, problems=(*self.problems, *event.problems))
+        state = self._runs.get(event.run) or self.state(event.run)
+        collapse = rule.collapse
+        if collapse != "no" and (state.phase is event.kind or collapse == "always"):
+            out.append(More(event))
+            return
+        if rule.once and not self._is_new(index, rule.once, event, state):
+            out.append(More(event))
+            return
+        if self._absent and not rule.synthesised:
+            self._infer(event, state, out)
+        self._told(event, state, out)
+
+    def _is_new(self, index: int, name: str, event: Event, state: _RunState) -> bool:
+        fact = getattr(event, name, None)
+        if fact is None:
+            return True
+        kind = next(i for i, rule in enumerate(self.machine.rules) if rule.kind is self.machine.rules[index].kind)
+        key = (kind, str(fact))
+        if key in state.facts:
+            return False
+        if len(state.facts) < _MOST_FACTS:
+            state.facts.add(key)
+        return True
+
+    def _infer(self, event: Event, state: _RunState, out: list[Reading]) -> None:
+        """What the wire does not show is told at the last moment, so that the life of a run stays whole."""
+        absent, kind = self.machine.spec.absent, event.kind
+        if EventKind.STARTED in absent and not state.events and event.run not in self._ended:
+            self._told(_inferred(event, EventKind.STARTED), state, out)
+        if EventKind.TOOL_EXECUTING in absent and kind is EventKind.TOOL_COMPLETED:
+            begun = _inferred(event, EventKind.TOOL_EXECUTING)
+            self._told(msgspec.structs.replace(begun, tool=event.tool, call=event.call), state, out)
+        if EventKind.TOOL_COMPLETED in absent and kind in ENDS:
+            for call, tool in list(state.open):
+                done = _inferred(event, EventKind.TOOL_COMPLETED)
+                self._told(msgspec.structs.replace(done, tool=tool, call=call), state, out)
+
+    def _told(self, event: Event, state: _RunState, out: list[Reading]) -> None:
+        state.events += 1
+        state.phase = event.kind
+        if event.kind is EventKind.TOOL_EXECUTING:
+            state.open.append((event.call, event.tool))
+            del state.open[:-_MOST_RUNS]
+        elif event.kind is EventKind.TOOL_COMPLETED:
+            _close(state.open, event)
+        elif event.kind in ENDS and event.parent is None:
+            self._runs.pop(event.run, None)
+            self._ended.append(event.run)
+        out.append(event)
+
+
+class Stranger(Reader):
+    """Reads one frame of somebody else's: nothing of it is remembered on this connection."""
+
+    def __init__(self, reader: Reader, problems: tuple[Problem, ...]) -> None:
+        super().__init__(reader.machine)
+        self.values = dict(reader.values)
+        self.problems = problems
+
+    def read(self, data: Any, *, binary: bool = False) -> Reading:
+        """What the decoded frame would be."""
+        out: list[Reading] = []
+        known = self.machine.match(data, self, out)
+        return _one(Several(tuple(out))) if known and out else Unmapped(self._unknown(data), self.problems)
+
+
+def _one(reading: Reading) -> Reading:
+    """A reading, or the last of several: the one that was not inferred."""
+    return reading.readings[-1] if isinstance(reading, Several) else reading
+
+
+def _told_apart(readings: list[Reading]) -> tuple[Reading, ...]:
+    """Several events of one frame share its id and its number: the first has them, the others an id of their own."""
+    known: set[str] = set()
+    apart: list[Reading] = []
+    for number, reading in enumerate(readings):
+        if isinstance(reading, Event) and reading.event_id is not None and reading.event_id in known:
+            reading = msgspec.structs.replace(reading, event_id=f"{reading.event_id}#{number}", seq=None)  # noqa: PLW2901
+        elif isinstance(reading, Event) and reading.event_id is not None:
+            known.add(reading.event_id)
+        apart.append(reading)
+    return tuple(apart)
+
+
+def _undone(codec: Codec, optional: bool, part: Any) -> list[Any]:
+    try:
+        return codec.decode(part)
+    except NotThereError:
+        if optional:
+            return [part]
+        raise
+
+
+def _inferred(event: Event, kind: EventKind) -> Event:
+    return Event(
+        kind, run=event.run, thread=event.thread, user=event.user, request=event.request, parent=event.parent,
+        stamp=event.stamp, server_s=event.server_s, stamp_format=event.stamp_format, shape=event.shape,
+        agent=event.agent, synthesised=True,
+    )  # fmt: skip
+
+
+def _close(tools: list[tuple[str | None, str | None]], event: Event) -> None:
+    for index, (call, tool) in enumerate(tools):
+        if call == event.call if event.call is not None and call is not None else tool == event.tool:
+            del tools[index]
+            return
+    if event.tool is None and event.call is None and tools:
+        del tools[0]

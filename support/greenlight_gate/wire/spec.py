@@ -1,0 +1,355 @@
+"""The profile file as data: what a TOML profile may say, and clear errors for what it may not.
+
+A profile maps frames to events by declaration only: paths, names, kinds and conditions. The README beside this file
+shows the language by example.
+"""
+
+import tomllib
+from typing import Any, Literal
+
+import msgspec
+
+from greenlight_gate.events import EventKind
+from greenlight_gate.wire.codecs import codec_named
+from greenlight_gate.wire.connecting import Connection, Request, Step, read_connection, read_requests, read_steps
+from greenlight_gate.wire.errors import ProfileError, check_names, check_paths, convert, known, one_of, table
+from greenlight_gate.wire.fields import EVERY_FIELDS, OWN_FIELDS, Fields, read_fields
+from greenlight_gate.wire.matching import Answer, Ignore, Rule, read_answers, read_ignores, read_rules
+from greenlight_gate.wire.predicates import Term, read_terms
+from greenlight_gate.wire.refusals import Refusals, Ways
+from greenlight_gate.wire.templates import EVERYWHERE, RESERVED, check_template
+
+__all__ = ["Control", "EventSpec", "Frame", "ProfileError", "Promises", "Spec", "read_spec"]
+
+
+class Frame(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a frame becomes a value, and which paths may name its kind.
+
+    `codecs` is a chain, from left to right. `binary`: JSON comes in binary frames, and that is no error. `descriptor`:
+    a protobuf FileDescriptorSet in base64.
+    """
+
+    kind: tuple[str, ...] = ()
+    codecs: tuple[str, ...] = ("json",)
+    binary: bool = False
+    descriptor: str = ""
+
+
+class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A frame that belongs to no run: all of `when` must hold; `capture` keeps values by name."""
+
+    when: dict[str, str | int | float | bool | dict[str, Any]]
+    capture: dict[str, str] = {}
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """The conditions."""
+        return read_terms(self.when, "when")
+
+
+class Promises(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the wire promises beyond the events: a ready frame first, and gap-free sequence numbers per thread.
+
+    `foreign` is what an event of another person's run on a person's connection means: a leak, something that everybody
+    is meant to see, or noise. Whatever it means, it is searched for canaries.
+    """
+
+    ready: bool = False
+    gap_free_seq: bool = False
+    foreign: Literal["leak", "broadcast-by-design", "noise"] = "leak"
+
+
+class EventSpec(msgspec.Struct, frozen=True):
+    """One kind of event: the wire's names for it, and all its fields with their candidate paths, in order."""
+
+    kind: EventKind
+    kinds: tuple[str, ...]
+    fields: Fields
+
+
+class Spec(msgspec.Struct, frozen=True):
+    """A whole profile, checked.
+
+    `send` holds the template of each frame: a table, a list, or a list of tables for several frames that belong
+    together. `rules` to `absent` are the parts of a profile that says more than the names of its kinds, which is not
+    `plain` then:
+    `scope` are the conditions that a frame of the person's own meets; `values` is filled in anew for each connection;
+    `needs` are the values that a target has to give, each with what it is for; `absent` the kinds of event that the
+    wire does not show, each with the reason.
+    """
+
+    name: str
+    frame: Frame
+    events: dict[EventKind, EventSpec]
+    controls: dict[str, Control]
+    send: dict[str, Any]
+    promises: Promises
+    refusals: Refusals = Refusals()
+    rules: tuple[Rule, ...] = ()
+    ignored: tuple[Ignore, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    handshake: tuple[Step, ...] = ()
+    before: tuple[Request, ...] = ()
+    after: tuple[Request, ...] = ()
+    connection: Connection = Connection()
+    scope: tuple[Term, ...] = ()
+    values: dict[str, Any] = {}
+    needs: dict[str, str] = {}
+    absent: dict[str, str] = {}
+    plain: bool = True
+
+    @property
+    def tells_user(self) -> bool:
+        """Whether an app says who the person is, beside the pass: in a request, in the address or in a frame."""
+        sent = [template for what, template in self.send.items() if what != "claim"]
+        return "{user}" in str((sent, self.before, self.connection, self.handshake))
+
+    @property
+    def looked_up(self) -> frozenset[str]:
+        """The names of the values that conditions and fields ask for."""
+        return frozenset(name.removeprefix("$") for _, name in _names(self))
+
+    @property
+    def captured(self) -> frozenset[str]:
+        """The names of all values that this profile captures, remembers or is given."""
+        return _captured(self)
+
+
+_RICH = (
+    "event",
+    "ignore",
+    "answer",
+    "handshake",
+    "before",
+    "after",
+    "connection",
+    "scope",
+    "values",
+    "needs",
+    "absent",
+)
+_TOP = ("name", "about", "frame", "every", "events", "controls", "send", "promises", "refusals", *_RICH)
+_CONTROLS = ("ready", "error", "pong", "restored", "heartbeat")
+# What each frame to send may be filled with, beside what is there everywhere.
+_SENDS = {
+    "start": ("request", "prompt", "thread"),
+    "claim": ("request", "prompt", "thread", "user"),
+    "stop": ("run", "request", "thread"),
+    "ping": ("nonce",),
+    "restore": ("thread", "last_seq", "run"),
+}
+_NEEDED = {
+    "start": {"prompt": "the question"},
+    "claim": {"prompt": "the question", "user": "the claimed user id"},
+}
+
+
+def read_spec(text: str) -> Spec:
+    """The profile that a TOML text declares.
+
+    Raises ProfileError, one line, for broken TOML, unknown keys (with the nearest valid one), wrong types, missing
+    parts, names that would make a frame ambiguous, and paths that are no paths.
+    """
+    try:
+        data = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ProfileError(f"not TOML: {error or 'nested too deeply'}") from error
+    known(data, _TOP, "")
+    rich = any(key in data for key in _RICH)
+    frame = _frame(data, rich=rich)
+    every = read_fields(table(data, "every"), "every", EVERY_FIELDS)
+    events = {}
+    for name, section in table(data, "events").items():
+        kind = EventKind(one_of(name, tuple(EventKind), f"events.{name}"))
+        events[kind] = _event(kind, section, every, rich=rich)
+    controls = {name: _control(name, section) for name, section in table(data, "controls").items()}
+    shared = {kind: event.fields for kind, event in events.items()}
+    spec = Spec(
+        name=convert(data.get("name"), str, "name"),
+        frame=frame,
+        events={kind: event for kind, event in events.items() if event.kinds},
+        controls=controls,
+        send=table(data, "send"),
+        promises=convert(data.get("promises", {}), Promises, "promises"),
+        refusals=_refusals(table(data, "refusals")),
+        rules=read_rules(data, dict(every), shared),
+        ignored=read_ignores(data),
+        answers=read_answers(data),
+        handshake=read_steps(data),
+        before=read_requests(data, "before"),
+        after=read_requests(data, "after"),
+        connection=read_connection(data),
+        scope=_scope(data),
+        values=table(data, "values"),
+        needs=convert(table(data, "needs"), dict[str, str], "needs"),
+        absent=_absent(data),
+        plain=not rich and _is_plain(frame, controls, shared),
+    )
+    for name in spec.send:
+        one_of(name, tuple(_SENDS), f"send.{name}")
+    _complete(spec)
+    _filled(spec)
+    return spec
+
+
+def _frame(data: dict[str, Any], *, rich: bool) -> Frame:
+    section = data.get("frame", {} if rich else None)
+    frame: Frame = convert(section, Frame, "frame")
+    assert section is not None
+    if not rich and "kind" not in section:
+        convert(None, Any, "frame.kind")
+    check_paths(frame.kind, "frame.kind", least=0 if rich else 1)
+    if not frame.codecs:
+        raise ProfileError('frame.codecs: expected at least one codec, for instance "json", got none')
+    for index, entry in enumerate(frame.codecs):
+        codec_named(entry.removesuffix("?"), frame.descriptor, f"frame.codecs[{index}]")
+    return frame
+
+
+def _is_plain(frame: Frame, controls: dict[str, Control], events: dict[EventKind, Fields]) -> bool:
+    """Whether the simple reader will do, which knows kinds by name and JSON in text frames only."""
+    simple = all(not isinstance(wanted, dict) for control in controls.values() for wanted in control.when.values())
+    fields = [entry for found in events.values() for entry in found.values()]
+    own = any(field.regex or field.value is not None for field, _ in fields)
+    own = own or any(path.startswith("$") for _, paths in fields for path in paths)
+    return simple and not own and frame.codecs == ("json",) and not frame.binary
+
+
+def _complete(spec: Spec) -> None:
+    claimed: dict[str, EventKind] = {}
+    for event in spec.events.values():
+        for name in event.kinds:
+            if claimed.setdefault(name, event.kind) is not event.kind:
+                where = f"events.{event.kind}.kinds"
+                raise ProfileError(f"{where}: {name!r} is already the name of {claimed[name]}, expected another one")
+    if spec.events and not spec.frame.kind:
+        raise ProfileError("frame.kind: expected the path that names a frame's kind, got nothing")
+    shown = {*spec.events, *(rule.kind for rule in spec.rules if rule.collapse != "always")}
+    for kind in (EventKind.STARTED, EventKind.COMPLETED):
+        if kind not in shown and kind not in spec.absent:
+            hint = "" if spec.plain else f' ([[event]] with is = "{kind}", or why not in [absent])'
+            raise ProfileError(f"events.{kind}: expected a section, since no run can be judged without it{hint}")
+    for name in spec.absent:
+        where = f"absent.{name}"
+        if EventKind(name) in shown and not _only_synthesised(spec, EventKind(name)):
+            raise ProfileError(f"{where}: expected a kind that this wire does not show, but events are read as {name}")
+    if "start" not in spec.send:
+        raise ProfileError("send.start: expected the frame that asks a question, got nothing")
+
+
+def _only_synthesised(spec: Spec, kind: EventKind) -> bool:
+    return kind not in spec.events and all(
+        rule.synthesised or rule.collapse == "always" for rule in spec.rules if rule.kind is kind
+    )
+
+
+def _absent(data: dict[str, Any]) -> dict[str, str]:
+    section: dict[str, str] = convert(table(data, "absent"), dict[str, str], "absent")
+    for name, reason in section.items():
+        one_of(name, tuple(EventKind), f"absent.{name}")
+        if name == EventKind.COMPLETED:
+            raise ProfileError(
+                f"absent.{name}: expected an end that can be seen, since no run can be judged without it"
+            )
+        if not reason.strip():
+            raise ProfileError(f"absent.{name}: expected the reason why this wire does not show it, got none")
+    return section
+
+
+def _scope(data: dict[str, Any]) -> tuple[Term, ...]:
+    section = table(data, "scope")
+    known(section, ("mine",), "scope")
+    return read_terms(section["mine"], "scope.mine") if "mine" in section else ()
+
+
+def _control(name: str, section: Any) -> Control:
+    where = f"controls.{one_of(name, _CONTROLS, f'controls.{name}')}"
+    control: Control = convert(section, Control, where)
+    read_terms(control.when, f"{where}.when")
+    check_paths(tuple(control.capture.values()), f"{where}.capture", least=0)
+    return control
+
+
+def _refusals(section: dict[str, Any]) -> Refusals:
+    known(section, Refusals.__struct_fields__, "refusals")
+    ways: dict[str, Ways] = {name: convert(value, Ways, f"refusals.{name}") for name, value in section.items()}
+    for name, listed in ways.items():
+        if not str(listed):
+            raise ProfileError(f'refusals.{name}: expected a way to say no, for instance error = ["*"], got none')
+    return Refusals(**ways)
+
+
+def _event(kind: EventKind, section: Any, every: Fields, *, rich: bool) -> EventSpec:
+    where = f"events.{kind}"
+    if not isinstance(section, dict):
+        raise ProfileError(f"{where}: expected a table, got {section!r}")
+    kinds: tuple[str, ...] = convert(section.get("kinds", [] if rich else None), tuple[str, ...], f"{where}.kinds")
+    if not kinds and not (rich and "kinds" not in section):
+        raise ProfileError(f"{where}.kinds: expected at least one name, got none")
+    own = {name: value for name, value in section.items() if name != "kinds"}
+    return EventSpec(kind, kinds, {**every, **read_fields(own, where, EVERY_FIELDS + OWN_FIELDS)})
+
+
+# Which values there are -------------------------------------------------------------------------------------------
+
+
+def _captured(spec: Spec) -> frozenset[str]:
+    names = {*spec.values, *spec.needs}
+    rules: tuple[Rule | Ignore, ...] = (*spec.rules, *spec.ignored)
+    parts: tuple[Request | Step, ...] = (*spec.before, *spec.after, *spec.handshake)
+    names.update(name for rule in rules for name in (*rule.remember, *rule.gather))
+    names.update(name for part in parts for name in part.capture)
+    return frozenset(names)
+
+
+def _filled(spec: Spec) -> None:
+    """Every value that is named somewhere is given by something."""
+    for where, names in (("values", spec.values), ("needs", spec.needs)):
+        check_names(names, where, RESERVED)
+    captured = spec.captured
+    everywhere = (*EVERYWHERE, *sorted(captured))
+    check_template(spec.values, "values", EVERYWHERE)
+    for name, template in spec.send.items():
+        where = f"send.{name}"
+        if not isinstance(template, dict | list) or not template:
+            raise ProfileError(f"{where}: expected a table (the frame to send), got {template!r}")
+        used = check_template(template, where, (*_SENDS[name], *everywhere))
+        for needed, what in _NEEDED.get(name, {}).items():
+            if needed not in used:
+                raise ProfileError(f'{where}: expected "{{{needed}}}" where {what} belongs, got none')
+    for where, part in _templates(spec):
+        check_template(part, where, everywhere)
+    for where, name in _names(spec):
+        one_of(name.removeprefix("$"), {*captured, *RESERVED}, where)
+
+
+def _templates(spec: Spec) -> list[tuple[str, Any]]:
+    connection = spec.connection
+    parts: list[tuple[str, Any]] = [("connection.path", connection.path), ("connection.query", connection.query),
+                                    ("connection.headers", connection.headers)]  # fmt: skip
+    parts += [(f"handshake[{i}].send", step.send) for i, step in enumerate(spec.handshake)]
+    parts += [(f"answer[{i}].send", answer.send) for i, answer in enumerate(spec.answers)]
+    for name, requests in (("before", spec.before), ("after", spec.after)):
+        for index, request in enumerate(requests):
+            filled = {"path": request.path, "json": request.json, "form": request.form, "headers": request.headers}
+            parts += [(f"{name}[{index}].{key}", value) for key, value in filled.items()]
+    return parts
+
+
+def _names(spec: Spec) -> list[tuple[str, str]]:
+    """Every value that conditions and fields look up by name, with where."""
+    found: list[tuple[str, str]] = []
+    terms = [(f"event[{i}].when", rule.when) for i, rule in enumerate(spec.rules)]
+    terms += [(f"ignore[{i}].when", ignore.when) for i, ignore in enumerate(spec.ignored)]
+    terms += [(f"answer[{i}].when", answer.when) for i, answer in enumerate(spec.answers)]
+    terms += [(f"handshake[{i}].expect", step.expect) for i, step in enumerate(spec.handshake)]
+    terms += [(f"controls.{name}.when", control.terms) for name, control in spec.controls.items()]
+    terms.append(("scope.mine", spec.scope))
+    for where, when in terms:
+        for term in when:
+            found += [(f"{where}.{term.path}", term.path.partition(".")[0])] if term.path.startswith("$") else []
+            found += [(f"{where}.{term.path}", term.value)] if term.op in ("same_as", "other_than") else []
+    for index, rule in enumerate(spec.rules):
+        for name, (_, paths) in rule.fields.items():
+            found += [(f"event[{index}].{name}", path.partition(".")[0]) for path in paths if path.startswith("$")]
+    return found

@@ -1,0 +1,66 @@
+"""Frames, paths and bodies to send, with `{name}` where a value belongs."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from greenlight_gate.wire.errors import one_of
+
+# What can be filled in anywhere. uuid, counter and the times are new each time.
+EVERYWHERE = ("uuid", "now", "now_s", "now_ms", "counter", "user", "person", "token")
+# Values that are there without being captured; nothing else may be called so.
+RESERVED = frozenset({*EVERYWHERE, "request", "prompt", "thread", "run", "nonce", "last_seq", "open_tools", "events",
+                      "item"})  # fmt: skip
+_BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
+_HINT = " (a brace that means itself is written twice)"
+
+
+def names_in(template: Any, where: str) -> Iterator[tuple[str, str]]:
+    """(where it stands, the name) of each `{name}` in a template of any depth."""
+    if isinstance(template, dict):
+        for key, item in template.items():
+            yield from names_in(item, f"{where}.{key}")
+    elif isinstance(template, list):
+        for item in template:
+            yield from names_in(item, where)
+    elif isinstance(template, str):
+        for found in _BRACES.finditer(template):
+            if found[1] is not None:
+                yield where, found[1]
+
+
+def check_template(template: Any, where: str, names: Collection[str]) -> set[str]:
+    """The names that a template is filled with. Raises ProfileError for one that nothing gives a value."""
+    return {one_of(name, names, place, _HINT) for place, name in names_in(template, where)}
+
+
+def fill(template: Any, values: Mapping[str, Any]) -> Any:
+    """The template with its values. Raises KeyError for a name without one.
+
+    A text that is exactly "{name}" becomes the value itself, whatever its type, null included; within a longer text it
+    becomes text.
+    """
+    if isinstance(template, dict):
+        return {key: fill(item, values) for key, item in template.items()}
+    if isinstance(template, list):
+        return [fill(item, values) for item in template]
+    if not isinstance(template, str) or not ("{" in template or "}" in template):
+        return template
+    whole = _BRACES.fullmatch(template)
+    if whole is not None and whole[1] is not None:
+        return values[whole[1]]
+    return _BRACES.sub(lambda found: _text(found, values), template)
+
+
+def filled_or_none(template: str, values: Mapping[str, Any]) -> str | None:
+    """A text filled in; None where one of its values is null, as the token is of somebody who shows none."""
+    if any(values[name] is None for _, name in names_in(template, "")):
+        return None
+    return str(fill(template, values))
+
+
+def _text(found: re.Match[str], values: Mapping[str, Any]) -> str:
+    if found[1] is None:
+        return found[0][0]
+    value = values[found[1]]
+    return "" if value is None else str(value)

@@ -1,0 +1,185 @@
+"""The real command as a process of its own, in a folder of its own, which ends with the test."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from greenlight_gate.cli.main import main
+
+ROOT = Path(__file__).resolve().parents[3]
+SECRET = "a-secret-for-tests-that-is-long-enough"
+DEADLINE_S = 100.0
+HOSTILE = """
+name = "hostile"
+url = "{url}"
+health = "{health}"
+clock = "same-host"
+[auth]
+obtain = "mint"
+send = "bearer"
+secret_env = "CHAT_JWT_SECRET"
+audience = "chat"
+[capabilities]
+resume = false
+stop = false
+errors = false
+[budgets]
+handshake_s = 0.5
+start_s = 0.5
+silence_s = 0.5
+tool_s = 0.5
+run_s = 3
+grace_s = 0.05
+ping_s = 0.5
+refusal_s = 0.5
+[prompts.with_tool]
+ask = "What is 17*23?"
+contains = ["391"]
+tools = ["calculator"]
+"""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command that has ended. `folder`: where it ran; `peak_mb`: the most memory that it had."""
+
+    code: int
+    out: str
+    err: str
+    folder: Path
+    peak_mb: float = 0.0
+
+    @property
+    def session(self) -> Path:
+        (found,) = (self.folder / "reports").glob("validation_session_*")
+        return found
+
+    @property
+    def report(self) -> dict[str, Any]:
+        read: dict[str, Any] = json.loads((self.session / "comprehensive_validation_report.json").read_bytes())
+        return read
+
+    @property
+    def verdict(self) -> str:
+        return str(self.report["deployment_decision"]["verdict"])
+
+    @property
+    def rules(self) -> set[str]:
+        return {finding["rule"] for finding in self.report["findings"]}
+
+    def found(self, rule: str) -> str:
+        """Expected and actual of each finding of a rule, one to a line."""
+        findings = [each for each in self.report["findings"] if each["rule"] == rule]
+        return "\n".join(f"{finding['expected']} / {finding['actual']}" for finding in findings)
+
+
+def target(folder: Path, url: str, health: str = "/health", more: str = "") -> Path:
+    """The file of a target with short budgets. `more` are further lines of TOML."""
+    path = folder / "hostile.toml"
+    path.write_text(HOSTILE.format(url=url, health=health) + more, encoding="utf-8")
+    return path
+
+
+def environ(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    unwanted = {"WEBSOCKET_TEST_URL", "COLUMNS", "FORCE_COLOR"}
+    kept = {name: value for name, value in os.environ.items() if name not in unwanted}
+    return {**kept, "CHAT_JWT_SECRET": SECRET, "PYTHONPATH": str(ROOT), **(extra or {})}
+
+
+@contextmanager
+def started(
+    folder: Path, *arguments: str, module: str = "greenlight_gate.cli.main", env: Mapping[str, str] | None = None
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """A running command, whose output goes to files in the folder; it is killed at the end if it has not ended."""
+    with (folder / "out.txt").open("wb") as out, (folder / "err.txt").open("wb") as err:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments], cwd=folder, env=environ(env), stdin=subprocess.DEVNULL,
+            stdout=out, stderr=err,
+        )  # fmt: skip
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+
+def ended(
+    process: "subprocess.Popen[bytes]", folder: Path, deadline_s: float = DEADLINE_S,
+    watch: Callable[[psutil.Process], None] = lambda _: None,
+) -> Ran:  # fmt: skip
+    """Waits for the end of a command, which has a deadline. `watch` is shown the process again and again."""
+    peak = 0
+    deadline = time.monotonic() + deadline_s
+    watched = psutil.Process(process.pid)
+    while True:
+        with suppress(psutil.Error):
+            peak = max(peak, watched.memory_info().rss)
+            watch(watched)
+        try:
+            code = process.wait(0.02)
+            break
+        except subprocess.TimeoutExpired:
+            assert time.monotonic() < deadline, f"it hangs; it has said: {said(folder)}"
+    return Ran(code, *said(folder), folder, peak / 1e6)
+
+
+def said(folder: Path) -> tuple[str, str]:
+    """What a command has written to stdout and stderr so far."""
+    return (folder / "out.txt").read_bytes().decode(), (folder / "err.txt").read_bytes().decode()
+
+
+def greenlight(
+    folder: Path, *arguments: str, env: Mapping[str, str] | None = None, deadline_s: float = DEADLINE_S
+) -> Ran:
+    """Runs `greenlight` to its end."""
+    with started(folder, *arguments, env=env) as process:
+        return ended(process, folder, deadline_s)
+
+
+def mistaken(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Ran:
+    """`greenlight` in this process, for what ends before anything is started: a second sooner, and the same is said."""
+    out, err, before = io.StringIO(), io.StringIO(), signal.getsignal(signal.SIGTERM)
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.chdir(folder)
+        for name in os.environ.keys() - environ(env).keys():
+            patch.delenv(name)
+        for name, value in environ(env).items():
+            patch.setenv(name, value)
+        try:
+            code = main(arguments)
+        except SystemExit as end:
+            code = int(str(end.code))
+        finally:
+            signal.signal(signal.SIGTERM, before)
+    return Ran(code, out.getvalue(), err.getvalue(), folder)
+
+
+def judged(folder: Path, *arguments: str, env: Mapping[str, str] | None = None, deadline_s: float = DEADLINE_S) -> Ran:
+    """`greenlight run`, with its sessions in the folder's `reports`."""
+    return greenlight(folder, "run", "--output-dir", "reports", *arguments, env=env, deadline_s=deadline_s)
+
+
+def behave(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Ran:
+    """Bare `behave`, with its sessions in the folder's `reports`."""
+    with started(folder, *arguments, "-D", "output_dir=reports", module="behave", env=env) as process:
+        return ended(process, folder)
+
+
+def wait_for(condition: Callable[[], bool], what: str, deadline_s: float = 60.0) -> None:
+    """Asks again and again until it is so; fails when the time is over."""
+    end = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < end, f"waited in vain for {what}"
+        time.sleep(0.005)

@@ -1,0 +1,133 @@
+"""Signals, the time limit, a backend that dies: what was seen is judged, nothing is approved, no process is left."""
+
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from support.tests.cli.process import ended, greenlight, judged, said, started, target, wait_for
+from support.tests.hostile import conduct as does
+from support.tests.hostile.server import HostileServer
+
+RUN = ("run", "--output-dir", "reports")
+
+
+def ledger_of(folder: Path) -> str:
+    return "".join(path.read_text() for path in folder.glob("reports/validation_session_*/evidence/ledger.jsonl"))
+
+
+def begun(folder: Path) -> bool:
+    return "Greenlight judges" in said(folder)[0]
+
+
+def healthy(folder: Path) -> bool:
+    return '"selected"' in ledger_of(folder)
+
+
+def midway(folder: Path) -> bool:
+    return ledger_of(folder).count('"finished"') >= 5
+
+
+def at_the_end(folder: Path) -> bool:
+    return '"ended"' in ledger_of(folder)
+
+
+def children(process: "subprocess.Popen[bytes]") -> list[psutil.Process]:
+    try:
+        return psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    return not [each for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.parametrize(
+    ("number", "moment"),
+    [
+        pytest.param(signal.SIGINT, begun, marks=pytest.mark.slow),
+        (signal.SIGTERM, begun),
+        (signal.SIGINT, healthy),
+        pytest.param(signal.SIGTERM, healthy, marks=pytest.mark.slow),
+        (signal.SIGINT, midway),
+        (signal.SIGTERM, midway),
+    ],
+)
+def test_a_signal_leaves_a_judged_session_and_no_process(
+    tmp_path: Path, number: signal.Signals, moment: Callable[[Path], bool]
+) -> None:
+    with started(tmp_path, *RUN) as process:
+        wait_for(lambda: moment(tmp_path), moment.__name__)
+        left = children(process)
+        process.send_signal(number)
+        ran = ended(process, tmp_path)
+
+    # Python may end itself with SIGINT once more, which a shell shows as 130 as well.
+    assert (ran.code in (130, -signal.SIGINT), "Traceback" in ran.out + ran.err) == (True, False), ran.out + ran.err
+    wait_for(lambda: gone(left), "the backend's end", 2)
+    if moment is begun:
+        assert ran.err == "greenlight: interrupted\n" or ran.verdict == "INCONCLUSIVE"
+        return
+    assert ran.verdict == "INCONCLUSIVE"
+    assert f"the run was interrupted ({number.name})" in ran.report["deployment_decision"]["reason"]
+
+
+def test_a_signal_at_the_very_end_is_no_traceback(tmp_path: Path) -> None:
+    with HostileServer(does.conversation(does.rightly), does.health()) as server:
+        target(tmp_path, server.url)
+        with started(tmp_path, *RUN, "--environment", "hostile.toml", "--categories", "functional") as process:
+            wait_for(lambda: at_the_end(tmp_path), "the last line of the ledger")
+            process.send_signal(signal.SIGTERM)
+            ran = ended(process, tmp_path)
+
+    # Past the last word of the verdict there is nothing left to interrupt.
+    assert ran.code in (0, 130, -signal.SIGINT)
+    assert "Traceback" not in ran.out + ran.err
+
+
+@pytest.mark.parametrize("moment", [begun, pytest.param(healthy, marks=pytest.mark.slow), midway])
+def test_a_killed_run_leaves_no_backend_and_a_folder_that_is_inconclusive(
+    tmp_path: Path, moment: Callable[[Path], bool]
+) -> None:
+    with started(tmp_path, *RUN) as process:
+        wait_for(lambda: moment(tmp_path), moment.__name__)
+        left = children(process)
+        process.kill()
+        process.wait()
+    wait_for(lambda: gone(left), "the backend's end", 2)
+
+    after = greenlight(tmp_path, "verdict", "--output-dir", "reports")
+
+    assert "Traceback" not in after.out + after.err
+    if moment is begun:
+        assert (after.code, after.err.count("\n")) == (3, 1)
+        assert "holds no validation session" in after.err
+        return
+    assert (after.code, after.verdict) == (2, "INCONCLUSIVE")
+    assert "the run did not come to its end" in after.report["deployment_decision"]["reason"]
+
+
+def test_the_time_limit_is_inconclusive_and_keeps_the_evidence(tmp_path: Path) -> None:
+    ran = judged(tmp_path, "--timeout", "1.5")
+
+    assert (ran.code, ran.verdict) == (2, "INCONCLUSIVE")
+    assert "the run was interrupted (time limit of 1.5 s)" in ran.report["deployment_decision"]["reason"]
+
+
+def test_a_backend_that_is_killed_in_mid_run_is_never_approved(tmp_path: Path) -> None:
+    # A load would go on for as long as was planned, with nobody on it.
+    with started(tmp_path, *RUN, "--categories", "functional", "integration", "security") as process:
+        wait_for(lambda: midway(tmp_path), "some scenarios")
+        (backend,) = children(process)
+        backend.kill()
+        ran = ended(process, tmp_path)
+
+    assert ran.code in (1, 2)
+    assert ran.verdict in ("BLOCKED", "INCONCLUSIVE")
+    assert "Traceback" not in ran.out + ran.err
+    assert ran.report["execution_results"]["pytest_metrics"]["tests_failed"] > 0
+    assert "a close frame before the line ends" in ran.out or "connection refused" in ran.out.lower()

@@ -1,0 +1,138 @@
+"""greenlight load, as a process: its exit codes, its JSON, its limits, and what is left when it is interrupted."""
+
+import json
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from greenlight_gate.cli.load import _excused
+from greenlight_gate.load import executors
+from greenlight_gate.measure.load_result import Summary
+
+from support.tests.cli.process import Ran, ended, greenlight, mistaken, said, started, wait_for
+
+NAMES = {
+    "checked_events", "runs", "findings", "cpu_seconds", "checked_events_per_cpu_second", "latency", "dropped",
+    "saturated", "peak_rss_mb", "connections_per_second",
+}  # fmt: skip
+
+
+def load(folder: Path, *arguments: str) -> tuple[Ran, dict[str, Any]]:
+    ran = greenlight(folder, "load", "--json", "load.json", *arguments)
+    path = folder / "load.json"
+    return ran, json.loads(path.read_bytes()) if path.exists() else {}
+
+
+def lines_of(pid: int) -> int:
+    return sum(each.status == psutil.CONN_ESTABLISHED for each in psutil.Process(pid).net_connections("tcp"))
+
+
+def test_a_load_that_finds_nothing(tmp_path: Path) -> None:
+    ran, result = load(tmp_path, "--users", "6", "--runs-per-user", "4")
+
+    assert ran.code == 0, ran.out + ran.err
+    assert result.keys() >= NAMES
+    assert (result["runs"], result["findings"], result["dropped"], result["patterns"]) == (24, 0, 0, [])
+    assert result["checked_events"] >= 24 * 5
+    assert result["latency"]["raw"]["samples"] == 24
+    assert result["latency"]["corrected"] is None
+    assert "APPROVED" in ran.out
+    assert max(map(len, ran.out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("counts", "busy", "said"),
+    [
+        ({}, 0.1, " No rule objected."),
+        ({"LIFECYCLE-2": 3}, 0.1, " 3 times an answer or a line was lost or late: within the 1 % that is allowed."),
+        ({}, 0.9, " No rule objected. Latency is not to be trusted: the generator was 90% busy."),
+        (
+            {"TIMELINESS-1": 40, "CONNECTION-1": 2}, 0.9,
+            " 2 times an answer or a line was lost or late: within the 1 % that is allowed. Latency is not to be "
+            "trusted: the generator was 90% busy. So 40 findings about lateness are held against nobody.",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_excused_is_said_with_its_reason(counts: dict[str, int], busy: float, said: str) -> None:
+    assert _excused(Summary(counts=counts, busy=busy)) == said
+
+
+def test_an_open_load_shows_both_latencies(tmp_path: Path) -> None:
+    ran, result = load(tmp_path, "--users", "4", "--arrival", "open", "--rate", "20", "--poisson", "--duration", "1")
+
+    assert ran.code == 0, ran.out + ran.err
+    assert result["latency"]["corrected"]["samples"] == result["latency"]["raw"]["samples"] == result["runs"]
+    assert result["asked"] + result["dropped"] > 0
+
+
+def test_findings_block_and_their_frames_are_kept_without_tokens(tmp_path: Path) -> None:
+    ran, result = load(tmp_path, "--users", "3", "--runs-per-user", "3", "--defect", "token_echoed_in_frame")
+
+    assert ran.code == 1, ran.out + ran.err
+    assert result["rules"]["CONTENT-5"] >= 1
+    kept = list((tmp_path / "websocket_validation_reports").glob("load_*/*.jsonl"))
+    assert kept
+    texts = "".join(path.read_text() for path in kept) + (tmp_path / "load.json").read_text() + ran.out
+    assert "eyJ" not in texts
+    assert "[token of " in texts
+
+
+def test_a_critical_pattern_is_told_at_once_and_blocks(tmp_path: Path) -> None:
+    arguments = ("--users", "8", "--duration", "2", "--defect", "connections_capped=4")
+    ran, result = load(tmp_path, *arguments)
+
+    assert ran.code == 1, ran.out + ran.err
+    assert [seen["pattern"] for seen in result["patterns"]] == ["CONNECTION_INSTABILITY"]
+    assert result["patterns"][0]["measured"] == "0 lines broken, 4 refused, of 8 tried"
+    told, last = ran.out.split("people  ", 1)[0], " ".join(ran.out.split()).rpartition("BLOCKED")[2]
+    assert "CONNECTION_INSTABILITY (critical): 0 lines broken, 4 refused, of 8 tried." in " ".join(told.split())
+    assert "CONNECTION_INSTABILITY: 0 lines broken, 4 refused, of 8 tried" in last
+    assert max(map(len, ran.out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--users", "20001"), "embedded allows 20000 connections at a time"),
+        (("--users", "5", "--arrival", "open"), "--arrival open needs --rate"),
+        (("--users", "5", "--prompt", "nothing"), "--prompt nothing: there is no such prompt"),
+        (("--users", "0"), "greater than 0"),
+        (("--users", "2", "--cluster", "tcp://127.0.0.1:9"), "no Dask scheduler answers"),
+        (("--users", "2", "--environment", "nowhere"), "environment 'nowhere' is unknown"),
+    ],
+)
+def test_mistakes_end_with_3_and_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], says: str
+) -> None:
+    monkeypatch.setattr(executors, "_CONNECT_S", 0.5)
+    ran = mistaken(tmp_path, "load", *arguments)
+
+    assert ran.code == 3, ran.out + ran.err
+    assert says in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_a_threshold_is_judged(tmp_path: Path) -> None:
+    ran, _ = load(tmp_path, "--users", "2", "--runs-per-user", "3", "--performance-threshold", "0.001")
+
+    assert ran.code in (1, 2), ran.out
+    assert "are allowed" in ran.out.replace("\n", " ") if ran.code == 1 else "the generator was" in ran.out
+
+
+def test_an_interruption_loses_nothing(tmp_path: Path) -> None:
+    arguments = ("load", "--users", "3", "--duration", "60", "--json", "load.json")
+    with started(tmp_path, *arguments) as process:
+        wait_for(lambda: "3 people on" in said(tmp_path)[0], "the first line")
+        wait_for(lambda: lines_of(process.pid) >= 3, "the lines of three people")
+        time.sleep(1.0)  # there is no sign of the asking from outside without a terminal
+        process.send_signal(signal.SIGINT)
+        ran = ended(process, tmp_path)
+
+    assert ran.code == 130, ran.out + ran.err
+    assert "Traceback" not in ran.out + ran.err
+    result = json.loads((tmp_path / "load.json").read_bytes())
+    assert result["interrupted"] is True
+    assert result["runs"] > 0

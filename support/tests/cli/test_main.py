@@ -1,0 +1,81 @@
+"""The command line itself: what it accepts, what it says of mistakes, and that its help shows how."""
+
+import argparse
+
+import pytest
+from greenlight_gate.cli.main import main, parser
+from greenlight_gate.cli.options import CATEGORIES
+
+
+def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    with pytest.raises(SystemExit) as end:
+        main(argv)
+    out, err = capsys.readouterr()
+    assert (end.value.code, out, err.count("\n")) == (3, "", 1)
+    return str(err)
+
+
+def commands() -> dict[str, argparse.ArgumentParser]:
+    """Every command by its words; of one that has actions, each action."""
+    found: dict[str, argparse.ArgumentParser] = {}
+    for name, command in _choices(parser()).items():
+        actions = _choices(command)
+        found |= {f"{name} {action}": inner for action, inner in actions.items()} if actions else {name: command}
+    return found
+
+
+def _choices(command: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    found = [action.choices for action in command._actions if isinstance(action.choices, dict)]
+    return dict(found[0]) if found else {}
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["run", "--enviroment", "x"], "unrecognized arguments: --enviroment x; expected one of --environment, "),
+        (["run", "--tmeout=9"], "unrecognized arguments: --tmeout=9; expected one of --timeout, "),
+        (["run", "--env", "x"], "unrecognized arguments: --env x; expected one of --"),
+        (["verdict", "--outputdir", "x"], "expected one of --output-dir, "),
+        (["vredict"], "unknown command 'vredict', expected one of verdict, "),
+        (["profile", "chek"], "unknown command 'chek', expected one of check, draft"),
+        (["profile"], "the following arguments are required: ACTION"),
+        (["it's"], 'unknown command "it\'s", expected one of '),
+        ([], "the following arguments are required: COMMAND"),
+        (["run", "--categories", "functinal"], "unknown category 'functinal', expected one of functional, "),
+        (["run", "--categories"], "argument --categories: expected at least one argument"),
+        (["run", "--timeout", "0"], "expected a number greater than 0, got '0'"),
+        (["run", "--timeout", "nan"], "expected a number greater than 0, got 'nan'"),
+        (["run", "--timeout", "soon"], "expected a number greater than 0, got 'soon'"),
+        (["run", "--performance-threshold", "inf"], "expected a number greater than 0, got 'inf'"),
+    ],
+)
+def test_a_mistake_is_one_line_with_the_nearest_name_first(
+    capsys: pytest.CaptureFixture[str], argv: list[str], said: str
+) -> None:
+    assert said in refused(capsys, *argv)
+
+
+def test_categories_are_repeated_or_listed() -> None:
+    options = parser().parse_args(["run", "--categories", "stress", "security", "--categories", "functional"])
+
+    assert options.categories == ["stress", "security", "functional"]
+    assert set(options.categories) < set(CATEGORIES)
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_every_option_has_an_example_or_a_default(name: str) -> None:
+    options = [action for action in commands()[name]._actions if action.dest != "help"]
+
+    assert [action.dest for action in options if "example: " not in str(action.help)] == (
+        ["session"] if name == "verdict" else []
+    )
+    assert "\nexample: greenlight " in f"\n{commands()[name].epilog}"
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_help_says_what_the_exit_codes_mean(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([*name.split(), "--help"])
+
+    assert end.value.code == 0
+    assert "0 approved, 1 blocked, 2 inconclusive, 3 misconfigured, 130 interrupted" in capsys.readouterr().out

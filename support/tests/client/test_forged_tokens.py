@@ -1,0 +1,139 @@
+"""Each forged pass is what it is called: wrong in one way only, and refused by the real backend for it."""
+
+import asyncio
+import math
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import jwt
+import msgspec
+import pytest
+from greenlight_gate.backend.launch import BackendProcess
+from greenlight_gate.client.forged_tokens import FORGERIES, short_pass
+from greenlight_gate.targets.access import Access, Pass
+from greenlight_gate.targets.model import Target
+from greenlight_gate.targets.sections import Auth
+from greenlight_gate.targets.settings import load_target
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from support.tests.backend.users import ENVIRONMENT, SECRET
+
+TARGET = load_target("staging", {})
+ADA = TARGET.personas[0]
+
+
+@pytest.fixture(scope="module")
+def backend() -> Iterator[BackendProcess]:
+    with BackendProcess.start(env=ENVIRONMENT) as process:
+        yield process
+
+
+def entrance(target: Target = TARGET) -> Access:
+    return Access(target, ENVIRONMENT)
+
+
+def forged(kind: str) -> Pass:
+    access = entrance()
+    made = FORGERIES[kind](access, ADA, access.mint(ADA).token or "")
+    assert made is not None
+    return made
+
+
+def status_of(url: str, entry: Pass) -> int:
+    """What the backend answers to an upgrade with this pass; 101 if it lets it in."""
+    subprotocols: Any = entry.subprotocols or None
+    try:
+        with connect(entry.url(url), additional_headers=entry.headers, subprotocols=subprotocols, open_timeout=10):
+            return 101
+    except InvalidStatus as error:
+        return error.response.status_code
+
+
+@pytest.mark.parametrize("kind", FORGERIES)
+def test_the_backend_refuses_each_and_lets_the_honest_one_in(backend: BackendProcess, kind: str) -> None:
+    assert status_of(backend.url, forged(kind)) == 401
+    assert status_of(backend.url, entrance().mint(ADA)) == 101
+
+
+def claims(kind: str, *unchecked: str, key: str = SECRET) -> dict[str, Any]:
+    """The claims of a forged token, valid but for what is not checked."""
+    options: Any = {f"verify_{what}": False for what in unchecked}
+    decoded: dict[str, Any] = jwt.decode(forged(kind).token or "", key, ["HS256"], options, audience="chat")
+    return decoded
+
+
+def test_each_is_wrong_in_one_way_only() -> None:
+    now = time.time()
+    assert claims("an expired pass", "exp")["exp"] < now - 60
+    assert claims("a pass that is not valid yet", "nbf")["nbf"] > now + 60
+    assert claims("a pass for another service", "aud")["aud"] == "another-service"
+    assert claims("a pass in the address")["sub"] == ADA.user
+    with pytest.raises(jwt.InvalidSignatureError):
+        claims("a pass signed by somebody else")
+    assert claims("a pass signed by somebody else", "signature")["sub"] == ADA.user
+
+
+@pytest.mark.parametrize(
+    ("kind", "algorithm"), [("an unsigned pass", "none"), ("a pass signed with the wrong kind of key", "RS256")]
+)
+def test_headers_that_name_another_way_of_signing(kind: str, algorithm: str) -> None:
+    token = forged(kind).token or ""
+    assert jwt.get_unverified_header(token)["alg"] == algorithm
+    assert jwt.decode(token, options={"verify_signature": False})["sub"] == ADA.user
+
+
+def test_a_pass_in_the_address_is_nowhere_else() -> None:
+    entry = forged("a pass in the address")
+    assert (entry.headers, entry.subprotocols, list(entry.query)) == ({}, [], ["token"])
+
+
+MINTED = {"an expired pass", "a pass that is not valid yet", "a pass for another service"}
+RESIGNED = {"a pass signed by somebody else", "an unsigned pass", "a pass signed with the wrong kind of key"}
+
+
+@pytest.mark.parametrize("kind", sorted(MINTED | RESIGNED))
+def test_what_cannot_be_made_for_a_target_is_none(kind: str) -> None:
+    auth = Auth(obtain="token", send="bearer")
+    personas = (msgspec.structs.replace(ADA, token_env="ADA_TOKEN"),)
+    target = msgspec.structs.replace(TARGET, auth=auth, personas=personas)
+    access = Access(target, {"ADA_TOKEN": "ready"})
+    assert FORGERIES[kind](access, personas[0], "ready") is None
+    if kind in RESIGNED:
+        assert FORGERIES[kind](access, personas[0], entrance().mint(ADA).token or "") is not None
+
+
+def test_nobody_can_be_sent_to_the_address_who_comes_that_way() -> None:
+    auth = Auth(obtain="mint", send="query", secret_env="CHAT_JWT_SECRET")
+    access = Access(msgspec.structs.replace(TARGET, auth=auth), ENVIRONMENT)
+    assert FORGERIES["a pass in the address"](access, ADA, "honest") is None
+
+
+def test_forged_tokens_are_redacted_like_honest_ones() -> None:
+    access = entrance()
+    for kind, forge in FORGERIES.items():
+        made = forge(access, ADA, access.mint(ADA).token or "")
+        token = (made.token if made is not None else None) or ""
+        assert not token or access.redact(f"x {token} y") == "x [token of Ada] y", kind
+
+
+def test_a_short_pass_ends_at_a_whole_second_soon() -> None:
+    before = time.time()
+    entry = short_pass(entrance(), ADA, 1.0)
+    assert entry.expires_s is not None
+    assert before + 1.0 <= entry.expires_s <= time.time() + 2.0
+    assert math.floor(entry.expires_s) == entry.expires_s
+    assert jwt.decode(entry.token or "", SECRET, ["HS256"], audience="chat")["exp"] == entry.expires_s
+
+
+def test_a_pass_that_was_signed_out_opens_nothing(backend: BackendProcess) -> None:
+    access = entrance(TARGET.at(backend.url))
+
+    async def sign_out() -> tuple[Pass, Pass]:
+        gone, kept = await access.fresh_pass_for(ADA), await access.fresh_pass_for(ADA)
+        await access.sign_out(gone)
+        return gone, kept
+
+    gone, kept = asyncio.run(sign_out())
+    assert (status_of(backend.url, gone), status_of(backend.url, kept)) == (401, 101)

@@ -1,0 +1,48 @@
+"""An evidence folder as a session leaves it, written by hand."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import greenlight_gate
+from greenlight_gate.trace import Header, encode_header, encode_record
+
+from support.tests.rules.talk import EPOCH_S, Talk, asked
+
+PROFILE_TOML = (Path(greenlight_gate.__file__).parent / "wire/profiles/agent-events.toml").read_text("utf-8")
+KEY = "functional/answers.feature:7"
+NAME = "An answer, from question to end"
+SESSION: dict[str, Any] = {
+    "session_id": "validation_session_1767225600", "started_epoch_s": EPOCH_S, "environment": "by-hand",
+    "url": "ws://127.0.0.1:1/ws", "profile_toml": PROFILE_TOML, "budgets": {}, "clock": "same-host",
+    "wanted": ["functional"], "tags": "", "absent": {}, "accepted": {}, "success_percent": 95.0,
+    "latency_ms_avg": 100.0, "versions": {"greenlight": "0"},
+}  # fmt: skip
+SELECTED = {"entry": "selected", "key": KEY, "name": NAME, "category": "functional", "feature": "Answers"}
+FINISHED = {
+    "entry": "finished", "key": KEY, "outcome": "passed", "reason": "", "findings": 0, "trace": "traces/1.jsonl",
+    "duration_s": 0.5,
+}  # fmt: skip
+ENDED = {"entry": "ended", "epoch_s": EPOCH_S + 9, "interrupted": "", "fault": "", "allure": [KEY]}
+MEASURED = {"seconds": 9.0, "suite_cpu_s": 1.0, "suite_rss_mb": 70.0}
+
+
+def whole_answer() -> Talk:
+    return asked().answer().close()
+
+
+def write(
+    folder: Path, *ledger: dict[str, Any], talk: Talk | None = None, session: dict[str, Any] | None = None
+) -> Path:
+    """A whole and healthy session, but for what is given otherwise."""
+    evidence = folder / "evidence"
+    (evidence / "traces").mkdir(parents=True)
+    (evidence / "session.json").write_text(json.dumps({**SESSION, **(session or {})}), encoding="utf-8")
+    (evidence / "measurements.json").write_text(json.dumps(MEASURED), encoding="utf-8")
+    lines = ledger or (SELECTED, FINISHED, ENDED)
+    (evidence / "ledger.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    records = (talk or whole_answer()).records
+    (evidence / "traces/1.jsonl").write_bytes(
+        encode_header(Header(KEY, EPOCH_S)) + b"".join(encode_record(record) for record in records)
+    )
+    return folder

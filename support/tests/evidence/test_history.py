@@ -1,0 +1,215 @@
+"""The history: what is kept, what changed, two writers at once, and a file that is damaged."""
+
+import multiprocessing
+import sqlite3
+from pathlib import Path
+
+import msgspec
+import pytest
+from greenlight_gate.evidence.history import HISTORY, Changed, History
+from greenlight_gate.evidence.judge import Judgement, judge
+from greenlight_gate.measure.latency import Summary
+from greenlight_gate.report.ci_summary import as_markdown
+from greenlight_gate.report.trend import as_html, baseline_of, sparkline
+from greenlight_gate.verdict.baseline import Baseline, compare
+from greenlight_gate.verdict.decision import Verdict
+
+from support.tests.cli.process import greenlight
+from support.tests.evidence.folders import ENDED, FINISHED, NAME, SELECTED, write
+from support.tests.rules.talk import EPOCH_S, Talk, asked
+
+
+def session(folder: Path, number: int, talk: Talk | None = None) -> Judgement:
+    talk = talk or asked().answer().close()
+    found = len(talk.findings())
+    entry = {**FINISHED, "findings": found, "outcome": "failed" if found else "passed"}
+    changes = {"session_id": f"validation_session_{number}", "started_epoch_s": EPOCH_S + number}
+    return judge(write(folder / f"validation_session_{number}", SELECTED, entry, ENDED, talk=talk, session=changes))
+
+
+def no_thought() -> Talk:
+    return asked().started().executing().tool_done().completed()
+
+
+def open_end() -> Talk:
+    return asked().thinking().completed()
+
+
+def test_sessions_are_kept_once_each_in_order(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    second, first = session(tmp_path, 2), session(tmp_path, 1, asked().started().close("server", 1011))
+    for judgement in (second, first, second):
+        history.add(judgement)
+
+    kept = history.sessions("by-hand")
+    assert [(past.id, past.verdict, past.events) for past in kept] == [
+        ("validation_session_1", "BLOCKED", 1), ("validation_session_2", "APPROVED", 5)
+    ]  # fmt: skip
+    assert (kept[1].latency, kept[1].samples, kept[1].success_percent) == ("delivery", 5, 100.0)
+    assert history.sessions("another") == []
+    assert (tmp_path / HISTORY).read_bytes()[18:20] == b"\x02\x02", "it is not in write-ahead mode"
+
+
+def test_what_is_new_fixed_and_still_there(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    for number, talk in ((1, no_thought()), (2, open_end())):
+        history.add(session(tmp_path, number, talk.close()))
+
+    changed = history.changed("validation_session_1", "validation_session_2")
+
+    assert ("LIFECYCLE-1", NAME) in changed.new
+    assert ("LIFECYCLE-4", NAME) in changed.fixed
+    assert history.changed("validation_session_1", "validation_session_1").new == ()
+
+
+def _write_many(folder: Path, judgement: Judgement, numbers: range) -> None:
+    for number in numbers:
+        changed = msgspec.structs.replace(judgement.session, session_id=f"s{number}")
+        History(folder).add(msgspec.structs.replace(judgement, session=changed))
+
+
+def test_two_processes_write_at_once(tmp_path: Path) -> None:
+    judgement = session(tmp_path, 1)
+    context = multiprocessing.get_context("fork")
+    writers = [
+        context.Process(target=_write_many, args=(tmp_path, judgement, range(start, start + 20))) for start in (0, 20)
+    ]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(60)
+
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    history = History(tmp_path)
+    assert {past.id for past in history.sessions()} == {f"s{number}" for number in range(40)}
+    assert history.warning == ""
+
+
+@pytest.mark.parametrize("damage", ["garbage", "half", "foreign"])
+def test_a_damaged_file_is_moved_aside(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / HISTORY
+    judgement = session(tmp_path, 1)
+    if damage == "garbage":
+        path.write_bytes(b"this is no database at all, but some text" * 100)
+    elif damage == "half":
+        History(tmp_path).add(judgement)
+        path.write_bytes(path.read_bytes()[:6000])
+    else:
+        with sqlite3.connect(path) as database:
+            database.execute("CREATE TABLE session (id TEXT)")
+        database.close()
+    before = path.read_bytes()
+
+    history = History(tmp_path)
+    history.add(judgement)
+
+    assert [past.id for past in history.sessions()] == ["validation_session_1"]
+    assert history.warning.endswith(f"is now {HISTORY}.damaged-1; a new one has been begun")
+    aside = (tmp_path / f"{HISTORY}.damaged-1").read_bytes()
+    assert len(aside) == len(before)
+    assert damage == "foreign" or aside == before
+
+
+def figures(avg: float, p95: float = 20.0) -> Summary:
+    return Summary(100, avg, 5.0, p95, 30.0, 40.0)
+
+
+def baseline(*averages: float, gate: bool = False) -> Baseline:
+    return Baseline(tuple(f"s{n}" for n in range(len(averages))), "delivery", averages, (20.0,) * len(averages), gate)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "slower"),
+    [
+        ((10.0, 10.0, 10.0), figures(12.4), False),
+        ((10.0, 10.0, 10.0), figures(12.6), True),
+        ((10.0, 14.0, 6.0), figures(20.0), False),
+        ((10.0, 14.0, 6.0), figures(28.0), True),
+        ((0.5, 0.5, 0.5), figures(2.4), False),
+        ((10.0, 10.0, 10.0), figures(10.0, p95=26.0), True),
+        ((10.0, 10.0), figures(99.0), None),
+        ((10.0, 10.0, 10.0), None, None),
+    ],
+)
+def test_slower_is_what_is_beyond_the_noise(
+    before: tuple[float, ...], now: Summary | None, slower: bool | None
+) -> None:
+    assert compare(baseline(*before), now, None).slower is slower
+
+
+def test_the_comparison_in_words() -> None:
+    said = compare(baseline(10.0, 10.0, 12.0), figures(20.0), None).said
+
+    assert said == (
+        "average 20.0 ms against 10.0 ± 0.0 ms (+100 %) SLOWER, p95 20.0 ms against 20.0 ± 0.0 ms (+0 %), "
+        "of the last 3 approved sessions"
+    )
+
+
+@pytest.mark.parametrize(("gate", "verdict"), [(True, Verdict.BLOCKED), (False, Verdict.APPROVED)])
+def test_the_baseline_is_part_of_the_evidence_and_decides_only_where_it_gates(
+    tmp_path: Path, gate: bool, verdict: Verdict
+) -> None:
+    folder = tmp_path / "s"
+    talk = asked().answer().close()
+    write(folder, talk=talk)
+    slow = Baseline(("a", "b", "c"), "acknowledgement", (1.0, 1.0, 1.0), (1.0, 1.0, 1.0), gate)
+    (folder / "evidence/baseline.json").write_bytes(msgspec.json.encode(slow))
+
+    judgement = judge(folder)
+
+    assert judgement.compared is not None
+    assert judgement.compared.slower is True
+    assert judgement.decision.verdict is verdict
+    assert ("BASELINE" in {c.id for c in judgement.decision.criteria}) is gate
+    assert "⚠️ Slower than before: average 100.0 ms against" in as_markdown(judgement)
+
+
+def test_a_baseline_that_gates_and_cannot_be_told_never_approves(tmp_path: Path) -> None:
+    folder = write(tmp_path / "s")
+    (folder / "evidence/baseline.json").write_bytes(msgspec.json.encode(baseline(1.0, gate=True)))
+    assert judge(folder).decision.verdict is Verdict.INCONCLUSIVE
+
+    (folder / "evidence/baseline.json").write_bytes(b"{")
+    assert judge(folder).decision.verdict is Verdict.INCONCLUSIVE
+
+
+def test_only_approved_sessions_of_the_same_kind_are_a_baseline(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    for number, talk in enumerate((asked().answer(), asked().started(), asked().answer()), 1):
+        history.add(session(tmp_path, number, talk.close()))
+    kept = history.sessions()
+
+    found = baseline_of(kept, latency="delivery", categories="functional", gate=False)
+    assert found.sessions == ("validation_session_1", "validation_session_3")
+    assert baseline_of(kept, latency="delivery", categories="security", gate=False).sessions == ()
+
+
+def test_the_trend_shows_capacity_and_hostile_names_as_text(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    for number in (1, 2):
+        history.add(session(tmp_path, number))
+    html = as_html(history.sessions(), Changed((("X-1", "<script>"),), (), ()), "slower <b>")
+
+    assert "&lt;script&gt;" in html
+    assert "<script" not in html
+    assert "slower &lt;b&gt;" in html
+    assert "people at once" in html
+    assert as_html(history.sessions()[:1], None) == ""
+    assert sparkline([1.0, None, 3.0, 2.0]) == "▁ █▅"
+    assert sparkline([50.1, 50.4, 50.2]) == "▁▁▁", "a bit of noise looks like a leak"
+
+
+def test_the_command_shows_the_trend(tmp_path: Path) -> None:
+    for number, talk in ((1, no_thought()), (2, asked().answer())):
+        session(tmp_path / "reports", number, talk.close())
+        greenlight(tmp_path, "verdict", f"reports/validation_session_{number}")
+
+    ran = greenlight(tmp_path, "history", "--output-dir", "reports")
+    nothing = greenlight(tmp_path, "history", "--output-dir", "elsewhere")
+
+    assert (ran.code, ran.err) == (0, "")
+    assert "2026-01-01 00:00  BLOCKED" in ran.out
+    assert "2026-01-01 00:00  APPROVED" in ran.out
+    assert f"fixed        LIFECYCLE-4 in '{NAME}'" in ran.out
+    assert (nothing.code, "holds no history; `greenlight run` begins one" in nothing.err) == (3, True)

@@ -1,0 +1,150 @@
+"""An evidence folder is judged the same wherever and however often; what is missing in it never approves."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from greenlight_gate.evidence.judge import NoEvidence, judge
+from greenlight_gate.evidence.session_folder import Evidence
+from greenlight_gate.report.run_report import write_report
+from greenlight_gate.verdict.decision import Outcome, Verdict
+from greenlight_gate.verdict.memory_trend import Sample, Watched
+
+from support.tests.evidence.folders import ENDED, FINISHED, KEY, NAME, SELECTED, whole_answer, write
+from support.tests.rules.talk import asked
+
+
+def evidence_of(folder: Path) -> str:
+    """What the criterion EVIDENCE says, of a verdict that must not be an approval."""
+    judgement = judge(folder)
+    assert judgement.decision.verdict is Verdict.INCONCLUSIVE
+    return judgement.decision.criteria[-1].measured
+
+
+def test_a_whole_session_is_approved(tmp_path: Path) -> None:
+    judgement = judge(write(tmp_path))
+
+    assert judgement.decision.verdict is Verdict.APPROVED
+    assert [(s.key, s.name, s.outcome) for s in judgement.scenarios] == [(KEY, NAME, Outcome.PASSED)]
+    assert (judgement.observed.five_expected, judgement.observed.five_shown) == (1, 1)
+    assert (judgement.observed.expected_events, judgement.observed.arrived_events) == (5, 5)
+
+
+def test_judged_again_and_elsewhere_it_is_the_same_to_the_byte(tmp_path: Path) -> None:
+    here = write(tmp_path / "here", talk=asked().started().thinking().close())
+    first = write_report(judge(here), here).read_bytes()
+    second = write_report(judge(here), here).read_bytes()
+    there = Path(shutil.move(here, tmp_path / "there"))
+    third = write_report(judge(there), there).read_bytes()
+
+    assert first == second == third
+    assert json.loads(first)["deployment_decision"]["verdict"] == "INCONCLUSIVE"
+
+
+def test_what_the_trace_shows_counts_and_not_what_the_ledger_says(tmp_path: Path) -> None:
+    silent = asked().started().timeout("end", 6.5, request="q1").close()
+    passed = {**FINISHED, "findings": len(silent.findings())}
+
+    judgement = judge(write(tmp_path, SELECTED, passed, ENDED, talk=silent))
+
+    assert judgement.decision.verdict is Verdict.BLOCKED
+    assert {each.finding.rule for each in judgement.findings} == {"LIFECYCLE-2", "TIMELINESS-2"}
+    assert {(each.scenario, each.trace) for each in judgement.findings} == {(NAME, "traces/1.jsonl")}
+
+
+@pytest.mark.parametrize(
+    ("ledger", "said"),
+    [
+        ([SELECTED, FINISHED], "the run did not come to its end"),
+        ([SELECTED, FINISHED, {**ENDED, "interrupted": "SIGTERM"}], "the run was interrupted (SIGTERM)"),
+        ([SELECTED, FINISHED, {**ENDED, "fault": "no disk"}], "the suite itself failed: no disk"),
+        ([SELECTED, FINISHED, {**ENDED, "allure": []}], "Allure has 0 results, the ledger 1 scenarios"),
+        ([SELECTED, FINISHED, {**ENDED, "allure": [KEY, KEY]}], "Allure has 2 results, the ledger 1 scenarios"),
+        ([SELECTED, FINISHED, {**ENDED, "allure": ["x"]}], "Allure has 1 results, the ledger 1 scenarios"),
+        ([SELECTED, {**FINISHED, "findings": 2}, ENDED], f"'{NAME}' had 2 findings live and 0 in the replay"),
+        ([SELECTED, {**FINISHED, "outcome": "splendid"}, ENDED], "1 line(s) of the ledger are not whole"),
+        ([SELECTED, {**FINISHED, "trace": "traces/2.jsonl"}, ENDED], "2.jsonl cannot be read (No such file"),
+        ([SELECTED, {**FINISHED, "trace": ""}, ENDED], "the scenario of 1.jsonl did not finish"),
+        ([SELECTED, {**SELECTED, "key": "functional/b.feature:1"}, FINISHED, ENDED], "nothing is missing"),
+        ([ENDED], "no scenario was selected"),
+    ],
+)
+def test_what_is_missing_is_named(tmp_path: Path, ledger: list[dict[str, object]], said: str) -> None:
+    assert said in evidence_of(write(tmp_path, *ledger))
+
+
+def test_a_torn_last_line_of_the_ledger(tmp_path: Path) -> None:
+    path = write(tmp_path) / "evidence/ledger.jsonl"
+    path.write_bytes(path.read_bytes()[:-20])
+
+    assert evidence_of(tmp_path).startswith("1 line(s) of the ledger are not whole; the run did not come to its end")
+
+
+@pytest.mark.parametrize("left", [0, 10, -7])
+def test_a_trace_that_is_not_whole(tmp_path: Path, left: int) -> None:
+    path = write(tmp_path) / "evidence/traces/1.jsonl"
+    path.write_bytes(path.read_bytes()[:left])
+
+    assert "1.jsonl is not whole (" in evidence_of(tmp_path)
+
+
+def test_a_ledger_that_is_gone(tmp_path: Path) -> None:
+    (write(tmp_path) / "evidence/ledger.jsonl").unlink()
+
+    assert "no scenario was selected; the run did not come to its end" in evidence_of(tmp_path)
+
+
+@pytest.mark.parametrize("unreadable", [0, 1, 2])
+def test_more_than_a_twentieth_unreadable_is_no_evidence(tmp_path: Path, unreadable: int) -> None:
+    talk = asked().answer()
+    for _ in range(20):
+        talk.frame({"type": "pong", "nonce": "n"})
+    for _ in range(unreadable):
+        talk.frame({"type": "who_knows"})
+    judgement = judge(write(tmp_path, talk=talk.close()))
+    said = judgement.decision.criteria[-1].measured
+
+    assert said == ("2 of 28 messages could not be read with the profile" if unreadable == 2 else "nothing is missing")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda path: path.unlink(), "expected a session folder with evidence/session.json: No such file or directory"),
+        (lambda path: path.write_text("{"), "evidence/session.json is not whole: "),
+        (lambda path: path.write_text(path.read_text().replace("[frame]", "[fame]")), "the profile in its evidence: "),
+    ],
+    ids=["gone", "torn", "no-profile"],
+)
+def test_a_folder_that_is_no_session(tmp_path: Path, spoil: object, said: str) -> None:
+    assert callable(spoil)
+    spoil(write(tmp_path) / "evidence/session.json")
+
+    with pytest.raises(NoEvidence) as error:
+        judge(tmp_path)
+
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_run_that_was_killed_in_a_scenario_keeps_what_it_saw(tmp_path: Path) -> None:
+    judgement = judge(write(tmp_path, SELECTED, talk=whole_answer()))
+
+    assert judgement.decision.verdict is Verdict.INCONCLUSIVE
+    assert [scenario.outcome for scenario in judgement.scenarios] == [Outcome.NOT_RUN]
+    assert judgement.observed.events == 5
+
+
+@pytest.mark.parametrize(("kb_a_run", "patterns"), [(0, []), (64, ["MEMORY_LEAK"])])
+def test_a_backend_that_fills_up_while_it_is_watched_is_a_pattern(
+    tmp_path: Path, kb_a_run: int, patterns: list[str]
+) -> None:
+    folder = write(tmp_path)
+    samples = tuple(Sample(at=i / 2, rss_bytes=1e8 + i * 10 * kb_a_run * 1e3, done=i * 10.0) for i in range(40))
+    Evidence(folder).watch("soak", Watched(scenario=KEY, kind="soak", unit="run", by="process 1", samples=samples))
+
+    judgement = judge(folder)
+
+    assert [seen.pattern for seen in judgement.patterns] == patterns
+    assert all("soak: leaks 64.0 KB a run" in seen.measured for seen in judgement.patterns)

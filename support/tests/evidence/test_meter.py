@@ -1,0 +1,171 @@
+"""What is counted and measured in traces, from literal records."""
+
+import msgspec
+import pytest
+from greenlight_gate.events import FIVE, EventKind
+from greenlight_gate.evidence.replay import Meter
+from greenlight_gate.trace import KILL, RESTART, Closed, Expect, Received
+from greenlight_gate.verdict.decision import Observed
+
+from support.tests.rules.talk import EPOCH_S, PROFILE, TOOL_QUESTION, Talk, asked, iso
+
+NO_TOOL = Expect(prompt="Who are you?", thinking=True)
+
+
+def measured(*talks: Talk, clock: str = "same-host") -> Observed:
+    meter = Meter(clock)
+    for talk in talks:
+        for record in talk.records:
+            reading = PROFILE.read(record.raw()) if isinstance(record, Received) else None
+            meter.take(record, reading, EPOCH_S)
+        meter.end_of_trace()
+    return meter.observed()
+
+
+def counts(*talks: Talk) -> tuple[int, int, int, int]:
+    """Events that were due and that came, answers that had to show all five and that did."""
+    seen = measured(*talks)
+    return seen.expected_events, seen.arrived_events, seen.five_expected, seen.five_shown
+
+
+def test_a_whole_answer() -> None:
+    seen = measured(asked().answer().close())
+
+    assert counts(asked().answer().close()) == (5, 5, 1, 1)
+    assert (seen.events, seen.messages, seen.unmapped) == (5, 6, 0)
+    assert (seen.connections_tried, seen.connections_made) == (1, 1)
+    assert seen.kinds == tuple(sorted(FIVE))
+
+
+@pytest.mark.parametrize(
+    ("talk", "expected"),
+    [
+        (asked().answer(request=None), (5, 5, 1, 1)),
+        (asked().started().thinking().completed(), (5, 3, 1, 0)),
+        (asked(NO_TOOL).started().thinking().completed(), (3, 3, 0, 0)),
+        (asked(msgspec.structs.replace(NO_TOOL, end=EventKind.FAILED)).started().thinking().failed(), (3, 3, 0, 0)),
+        (asked(msgspec.structs.replace(TOOL_QUESTION, tools=2)).answer(), (7, 5, 1, 1)),
+        (asked().timeout("start", 5, request="q1"), (5, 0, 1, 0)),
+        (asked().started().close("nobody", None), (5, 1, 1, 0)),
+        (asked().started().close("server", 1011), (5, 1, 1, 0)),
+        (asked().started().close("client", 1009), (5, 1, 1, 0)),
+    ],
+    ids=[
+        "no-request-ids", "two-missing", "no-tool", "failing-agent", "one-tool-of-two", "silence", "line-broke",
+        "closed-by-server", "given-up",
+    ],
+)  # fmt: skip
+def test_what_was_due_and_what_came(talk: Talk, expected: tuple[int, int, int, int]) -> None:
+    assert counts(talk) == expected
+
+
+@pytest.mark.parametrize(
+    "talk",
+    [asked().started().close("client", 1000), asked().started(), asked().started().send("stop", run="r1").stopped()],
+    ids=["the-person-left", "the-trace-ends", "the-person-said-stop"],
+)
+def test_what_the_person_cut_short_does_not_count(talk: Talk) -> None:
+    assert counts(talk) == (0, 0, 0, 0)
+
+
+def test_a_helper_is_no_part_of_what_was_due() -> None:
+    talk = asked(NO_TOOL).started()
+    for kind, payload in (("agent_started", {}), ("agent_completed", {"result": "144"})):
+        talk.event(kind, payload, "r2", parent_run_id="r1")
+
+    assert counts(talk.close("nobody", None)) == (3, 1, 0, 0)
+
+
+def test_two_answers_without_request_ids_are_told_apart_by_run() -> None:
+    talk = asked().ask("q2").answer("r1", request=None).started("r2", request=None, thread="t2").close("server", 1011)
+
+    assert counts(talk) == (10, 6, 2, 1)
+
+
+def test_a_refused_connection_counts_unless_it_was_meant_to_be() -> None:
+    refused = Talk().add(Closed, "c1", by="server", during="handshake", status=401)
+    meant = Talk().add(Closed, "c1", by="server", during="handshake", status=401, unwelcome="no pass")
+
+    assert [(measured(talk).connections_tried, measured(talk).connections_made) for talk in (refused, meant)] == [
+        (1, 0), (0, 0)
+    ]  # fmt: skip
+
+
+def test_traces_add_up() -> None:
+    assert counts(asked().answer().close(), asked().answer().close()) == (10, 10, 2, 2)
+
+
+def test_delivery_is_measured_where_the_clock_is_ours() -> None:
+    late = asked()
+    late.change = lambda body: {**body, "timestamp": iso(late.at + 0.1 - 0.04)}
+    latency = measured(late.answer()).latency
+
+    assert latency is not None
+    assert latency.samples == 5
+    assert latency.avg_ms == pytest.approx(40, abs=0.1)
+
+
+def test_acknowledgement_is_from_when_the_question_was_due() -> None:
+    seen = [measured(asked(intended_at=due).answer()).acknowledgement for due in (None, 0.05)]
+
+    assert [each.avg_ms for each in seen if each is not None] == [pytest.approx(100), pytest.approx(350)]
+
+
+def with_pings(server_ahead_s: float) -> Talk:
+    """A server whose clock is ahead; slow pings, and between them one of 100 ms whose time was read in the middle."""
+    talk = asked()
+    for nonce, takes_s in (("slow", 2.0), ("quick", 0.0), ("slower", 3.0)):
+        talk.send("ping", nonce=nonce).wait(takes_s)
+        read_at = talk.at + (0.05 if nonce == "quick" else 0.1)
+        talk.frame({"type": "pong", "nonce": nonce, "server_time": iso(read_at + server_ahead_s)})
+    talk.change = lambda body: {**body, "timestamp": iso(talk.at + 0.1 - 0.03 + server_ahead_s)}
+    return talk.answer()
+
+
+@pytest.mark.parametrize("ahead_s", [-3600.0, 0.0, 7.5])
+def test_a_ping_tells_the_offset_of_the_other_clock(ahead_s: float) -> None:
+    latency = measured(with_pings(ahead_s), clock="ping").latency
+
+    assert latency is not None
+    assert latency.samples == 5
+    assert latency.avg_ms == pytest.approx(30, abs=0.1)
+
+
+def test_before_the_first_pong_and_with_an_unknown_clock_nothing_is_claimed() -> None:
+    assert measured(asked().answer(), clock="ping").latency is None
+    assert measured(with_pings(0), clock="unknown").latency is None
+    assert measured(asked().answer(), clock="unknown").acknowledgement is not None
+
+
+def test_what_we_cut_ourselves_counts_only_once_it_has_come_whole() -> None:
+    lost = asked().started().cut("FIN", "after event 1").close("nobody", None)
+    assert counts(lost) == (0, 0, 0, 0)
+    lost.open("Ada", "c2").restore("c2", 1).thinking(connection="c2").executing(connection="c2")
+    assert counts(lost.tool_done(connection="c2").completed(connection="c2")) == (5, 5, 1, 1)
+
+
+def test_a_connection_that_we_did_not_let_come_about_is_no_try() -> None:
+    talk = Talk().cut("RST", "during the handshake", person="Ada")
+    talk.close("nobody", None, during="handshake", person="Ada").open("Ada", "c2")
+    seen = measured(talk)
+    assert (seen.connections_tried, seen.connections_made) == (1, 1)
+
+
+@pytest.mark.parametrize("way", [RESTART, KILL])
+def test_what_ends_with_a_backend_that_we_took_away_owes_nothing(way: str) -> None:
+    assert counts(asked().started().cut(way).stopped().close("server", 1001)) == (0, 0, 0, 0)
+    assert counts(asked().started().cut("FIN").stopped().close("server", 1001)) == (5, 1, 1, 0)
+
+
+def test_what_our_own_proxy_or_a_time_away_delays_is_no_latency() -> None:
+    def delayed(talk: Talk) -> Talk:
+        talk.change = lambda body: {**body, "timestamp": iso(talk.at - 3)}
+        return talk
+
+    straight = measured(delayed(Talk().open().ask()).answer())
+    assert straight.latency is not None
+    assert straight.latency.samples == 5
+    assert measured(delayed(Talk().open(proxied=True).ask()).answer()).latency is None
+    assert measured(delayed(Talk().open(proxied=True).ask()).answer()).acknowledgement is None
+    back = asked().cut("FIN").close("nobody", None).open("Ada", "c2").restore("c2", 0, answered=False)
+    assert measured(delayed(back).answer(connection="c2")).latency is None

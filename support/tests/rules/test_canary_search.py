@@ -1,0 +1,261 @@
+"""Each encoding and each split in which a canary may hide is found, and nothing else is taken for one."""
+
+import base64
+import codecs
+import html
+import json
+import random
+import string
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from greenlight_gate.rules.engine import canary_search
+from greenlight_gate.rules.engine.canary import HALF, MARKER, canary_word
+from greenlight_gate.rules.engine.text_layers import MOST_LAYERS, layers, unpacked
+from greenlight_gate.trace import Other
+
+from support.tests.rules.talk import ANSWER, Talk, asked
+
+BASHIRS = canary_word("Bashir", "abcdefgh")
+
+NOTE = f"Bashir's word is {BASHIRS}, ok?"
+FRAMES = 10_000
+
+
+def nested(text: str, depth: int) -> str:
+    for _ in range(depth):
+        text = json.dumps({"inner": text})
+    return text
+
+
+def packed(before: str) -> str:
+    return base64.b64encode(f"{before}{NOTE}".encode()).decode()
+
+
+def everywhere(escape: str) -> str:
+    return "".join(escape % ord(char) for char in BASHIRS)
+
+
+# How it is written -> (how it is called, the text).
+DISGUISES: dict[str, tuple[str, str]] = {
+    "plain": ("plain", NOTE),
+    "in JSON in JSON": ("plain", nested(NOTE, 4)),
+    "in capitals": ("in another case", NOTE.upper()),
+    "in mixed case": ("in another case", "".join(c.upper() if i % 2 else c for i, c in enumerate(NOTE))),
+    "percent-encoded": ("percent-encoded", "".join(f"%{ord(char):02x}" for char in NOTE)),
+    "percent-encoded, some of it": ("percent-encoded", NOTE.replace("y", "%79")),
+    "percent-encoded twice": ("percent-encoded", quote("".join(f"%{ord(char):02X}" for char in NOTE))),
+    "base64, at 0": ("base64", packed("")),
+    "base64, at 1": ("base64", packed("x")),
+    "base64, at 2": ("base64", packed("xx")),
+    "base64 without padding": ("base64", packed("").rstrip("=")),
+    "base64url, at 1": ("base64", base64.urlsafe_b64encode(f"~{NOTE}~?~?".encode()).decode()),
+    "base64url, at 2": ("base64", base64.urlsafe_b64encode(f"~~{NOTE}~?~?".encode()).decode()),
+    "base64url": ("base64", base64.urlsafe_b64encode(f"??>>~~{NOTE}~?~?".encode()).decode()),
+    "base64 of JSON": ("base64", base64.b64encode(json.dumps({"a": NOTE}).encode()).decode()),
+    "hex": ("hex", NOTE.encode().hex()),
+    "hex in capitals": ("hex", NOTE.encode().hex().upper()),
+    "hex at an odd place": ("hex", "f" + NOTE.encode().hex()),
+    "unicode escapes": ("unicode escapes", everywhere("\\u%04x")),
+    "unicode escapes in capitals": ("unicode escapes", everywhere("\\u%04X")),
+    "unicode escapes, deep in JSON": ("unicode escapes", nested(everywhere("\\u%04x"), 4)),
+    "JavaScript escapes": ("unicode escapes", everywhere("\\u{%x}")),
+    "byte escapes": ("unicode escapes", everywhere("\\x%02x")),
+    "HTML, decimal": ("HTML entities", everywhere("&#%d;")),
+    "HTML, hexadecimal": ("HTML entities", everywhere("&#x%x;")),
+    "HTML, twice": ("HTML entities", html.escape(everywhere("&#%d;"))),
+    "zero-width spaces": ("zero-width characters", "\u200b".join(BASHIRS)),
+    "soft hyphens and joiners": ("zero-width characters", "\u00ad\u200d\ufeff".join(BASHIRS)),
+    "zero-width entities": ("HTML entities", "&zwj;&shy;".join(BASHIRS)),
+    "percent-encoded zero width": ("percent-encoded and zero-width characters", quote("\u200b".join(BASHIRS))),
+    "HTML, percent-encoded": ("percent-encoded and HTML entities", quote(everywhere("&#%d;"))),
+    "base64, percent-encoded": ("base64", quote(packed("x"))),
+}  # fmt: skip
+# How a frame may bring it.
+WAYS: dict[str, Callable[[str], bytes]] = {
+    "as it is": lambda text: json.dumps({"type": "note", "a": [{"b": text}]}, ensure_ascii=False).encode(),
+    "in ASCII": lambda text: json.dumps({"type": "note", "a": [{"b": text}]}).encode(),
+    "as a name": lambda text: json.dumps({"type": "note", text: [{text: None}]}).encode(),
+    "at a depth": lambda text: ('{"type":"note","a":' + '[{"b":' * 40 + json.dumps(text) + "}]" * 40 + "}").encode(),
+    "as no JSON": lambda text: text.encode(),
+}
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+@pytest.mark.parametrize("way", WAYS)
+def test_each_disguise_is_found(disguise: str, way: str) -> None:
+    how, text = DISGUISES[disguise]
+    frame = WAYS[way](text)
+    (found,) = canary_search.search(frame).sightings
+
+    assert canary_search.suspicious(frame)
+    assert canary_search.suspicious(b'{"another":"frame"}' * 7 + frame)
+    assert found.owner == "Bashir"
+    assert how in (found.how, found.how.removeprefix("unicode escapes and ")) or found.how.startswith(how)
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+def test_each_disguise_is_a_finding_at_somebody_elses_and_none_at_ones_own(disguise: str) -> None:
+    how, text = DISGUISES[disguise]
+    whole = asked().started().thinking().executing().tool_done(result=text).completed().whole()
+    own = Talk().open("Bashir", user="user-ada").ask().started().thinking().executing().tool_done(result=text)
+
+    assert [(rule, expected, evidence) for rule, expected, _, evidence in whole] == [
+        ("ISOLATION-1", "nothing of anybody else", (7,))
+    ]
+    assert whole[0][2] in (
+        f"canary of Bashir, {how}, in tool_completed",
+        f"canary of Bashir, unicode escapes and {how}, in tool_completed",
+    )
+    assert own.completed().whole() == []
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+@pytest.mark.parametrize(
+    ("where", "bring"),
+    [
+        ("a ping frame", lambda text: Talk().open().add(Other, "c1", what="ping", text=text)),
+        ("a pong frame", lambda text: Talk().open().add(Other, "c1", what="pong", data=b"\xff" + text.encode())),
+        ("a close frame", lambda text: Talk().open().add(Other, "c1", what="close", text=text)),
+        ("part of a message", lambda text: Talk().open().add(Other, "c1", what="part", text=text)),
+        ("the reason of the close", lambda text: Talk().open().close("server", 1000, reason=text)),
+        ("the handshake", lambda text: Talk().open(headers=("Date: today", f"X-Note: {text}"))),
+        ("the handshake", lambda text: Talk().open(subprotocol=text)),
+        ("the answer to the handshake", lambda text: refused(body=text)),
+        ("the answer to the handshake", lambda text: refused(headers=(f"X-Note: {text}",))),
+    ],
+)
+def test_each_disguise_is_found_in_what_is_no_message(
+    disguise: str, where: str, bring: Callable[[str], Talk]
+) -> None:  # fmt: skip
+    found = [finding for finding in bring(DISGUISES[disguise][1]).findings() if finding.rule == "ISOLATION-1"]
+
+    assert [finding.actual.startswith("canary of Bashir, ") for finding in found] == [True]
+    assert found[0].actual.endswith(f", in {where}")
+
+
+def refused(**values: Any) -> Talk:
+    return Talk().close("server", None, during="handshake", person="Ada", status=403, **values)
+
+
+SPLITS = {**DISGUISES}
+del SPLITS["in JSON in JSON"], SPLITS["unicode escapes, deep in JSON"]
+
+
+@pytest.mark.parametrize("disguise", SPLITS)
+@pytest.mark.parametrize("part", [0.3, 0.5, 0.7])
+def test_each_disguise_is_found_when_it_is_split_over_two_frames(disguise: str, part: float) -> None:
+    _, text = SPLITS[disguise]
+    cut = int(len(text) * part)
+    talk = asked().started().event("agent_thinking", {"reasoning": text[:cut]})
+    talk.event("agent_thinking", {"reasoning": text[cut:]}).executing().tool_done().completed()
+    (finding,) = talk.whole()
+
+    assert finding[0] == "ISOLATION-1"
+    assert finding[2].startswith("canary of Bashir, ")
+    assert set(finding[3]) <= {5, 6}
+
+
+@pytest.mark.parametrize("cut", range(len(BASHIRS) + 1))
+def test_a_cut_at_any_place_is_found(cut: int) -> None:
+    talk = Talk().open().frame({"type": "pong", "a": f"x {BASHIRS[:cut]}"}).frame({"b": f"{BASHIRS[cut:]} y", "c": 1})
+
+    assert [f.actual[:16] for f in talk.findings() if f.rule == "ISOLATION-1"] == ["canary of Bashir"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 9])
+@pytest.mark.parametrize("disguise", ["plain", "base64, at 1", "hex", "unicode escapes", "zero-width spaces"])
+def test_token_streams_are_read_as_one_text_beside_another_run(disguise: str, size: int) -> None:
+    word = {"plain": BASHIRS, "base64, at 1": packed("x").split("=")[0]}.get(disguise, DISGUISES[disguise][1])
+    word = word if disguise != "hex" else BASHIRS.encode().hex()
+    talk = Talk().open().ask("q1").ask("q2", thread="t2").started().started("r2", request="q2", thread="t2")
+    for at in range(0, len(word), size):
+        talk.event("agent_thinking", {"reasoning": word[at : at + size]})
+        talk.thinking("r2", request="q2", thread="t2")
+    talk.executing().tool_done().completed()
+    talk.executing("r2", request="q2", thread="t2").tool_done("r2", request="q2", thread="t2")
+    (finding,) = talk.completed("r2", request="q2", thread="t2").whole()
+
+    assert finding[0] == "ISOLATION-1"
+    assert finding[2].startswith("canary of Bashir, ")
+    assert all(number % 2 for number in finding[3][1:]) or len(finding[3]) <= 2
+
+
+def near_misses() -> list[str]:
+    marker = MARKER.decode()
+    changed = [marker[:at] + "a" + marker[at + 1 :] for at in range(1, len(marker))]
+    changed = [text for text in changed if text != marker]
+    return [*changed, marker[:-1], marker[1:], marker[::-1], HALF.decode(), codecs.encode(marker, "rot13")]
+
+
+def clean_text(dice: random.Random) -> str:
+    size = dice.randrange(400)
+    kind = dice.randrange(9)
+    noise = dice.randbytes(size)
+    return (
+        base64.b64encode(noise).decode(),
+        noise.hex(),
+        "".join(dice.choices("abcdefghij xyzABC,.%&#;\\/\"'", k=size)),
+        "".join(chr(dice.choice((dice.randrange(32, 0x2FF), dice.randrange(0x2000, 0x2070)))) for _ in range(size)),
+        "".join(f"\\u{byte:04x}" for byte in noise[:99]),
+        quote(noise),
+        html.escape("".join(dice.choices(string.printable, k=size))),
+        f"{dice.choice(near_misses())} {noise.hex()}",
+        base64.b64encode(f"{dice.choice(near_misses())}.".encode() + noise).decode(),
+    )[kind]
+
+
+def clean_frames() -> Iterator[dict[str, Any]]:
+    dice = random.Random(20260101)
+    for _ in range(FRAMES):
+        yield {"type": "pong", "a": [clean_text(dice), {"b": nested(clean_text(dice), dice.randrange(4))}]}
+
+
+# What it runs is counted in the others, and counting takes three times as long as it does itself.
+@pytest.mark.no_cover
+def test_ten_thousand_clean_frames_raise_no_alarm() -> None:
+    checked = 0
+    for frame in clean_frames():
+        checked += 1
+        assert canary_search.search(json.dumps(frame, ensure_ascii=checked % 2 == 0).encode()).sightings == ()
+    assert checked == FRAMES
+
+
+@pytest.mark.slow
+def test_ten_thousand_clean_frames_on_one_connection_raise_no_alarm() -> None:
+    talk = Talk().open()
+    for frame in clean_frames():
+        talk.frame(frame)
+    talk.frame({"type": "pong", "a": BASHIRS})
+
+    # The same eyes see what is there.
+    assert [f.evidence for f in talk.findings() if f.rule == "ISOLATION-1"] == [(FRAMES + 3,)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["%" * 10**6, "&#" * 500_000, "\\" * 10**6, "&amp;" * 200_000, "%25" * 333_333, "\\u" * 500_000, "\u200b" * 333_333,
+     CORE * (10**6 // len(CORE)) if (CORE := "FqaXF5d") else "", HALF.decode() * 166_666, HALF.hex() * 83_333,
+     "YWppcXl2" * 125_000, "\\u0025" * 166_666, MARKER.decode() * 83_333, '"' * 10**6, "\\\"" * 500_000],
+)  # fmt: skip
+def test_hostile_texts_take_time_in_proportion(text: str) -> None:
+    data = text.encode()
+    read = list(layers(data))
+    inner = sum(len(piece) for layer in read for piece, _ in unpacked(layer.text, layer.text.lower()))
+
+    assert len(read) <= MOST_LAYERS
+    assert all(len(layer.text) <= len(data) for layer in read)
+    assert inner <= 12 * sum(len(layer.text) for layer in read)
+    assert all(sighting.owner for sighting in canary_search.search(data).sightings)
+    assert len(canary_search.across(data, data)) <= 1
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+@pytest.mark.parametrize("part", [0.3, 0.5, 0.7, 1])
+def test_the_own_canary_is_no_accusation_whole_or_cut_off(disguise: str, part: float) -> None:
+    text = DISGUISES[disguise][1][: int(len(DISGUISES[disguise][1]) * part)]
+    talk = Talk().open("Bashir", user="user-ada").ask().started().thinking().executing().tool_done(result=text)
+
+    assert talk.completed(result=f"{ANSWER} {BASHIRS[:16]}").whole() == []

@@ -1,0 +1,141 @@
+"""What loads and probes decide: whole results, also of what cannot be told."""
+
+from typing import Any
+
+import pytest
+from greenlight_gate.findings import Finding, Severity
+from greenlight_gate.measure.histogram import Histogram
+from greenlight_gate.measure.latency import Encoded
+from greenlight_gate.measure.latency import Summary as Figures
+from greenlight_gate.measure.load_result import Offence, Summary
+from greenlight_gate.verdict.criteria import (
+    Allowed,
+    Loaded,
+    enough_under_load,
+    gaps_of,
+    latency,
+    memory,
+    success_under_load,
+)
+from greenlight_gate.verdict.memory_trend import Sample, Watched
+
+ALLOWED = Allowed()
+TRACED = {"delivery": Figures(10, 12.0, 10.0, 20.0, 30.0, 40.0)}
+
+
+def of(*ms: float) -> Encoded:
+    histogram = Histogram()
+    for each in ms:
+        histogram.record(each / 1e3)
+    return histogram.encode()
+
+
+def loaded(category: str = "performance", *, fast: bool = True, discarded: bool = False, **values: Any) -> Loaded:
+    usual: dict[str, Any] = {
+        "connections_tried": 10, "connections_made": 10, "expected_events": 490, "arrived_events": 490, "asked": 98,
+        "runs": 98,
+    }  # fmt: skip
+    return Loaded(f"{category}/a.feature:1", category, "a load", Summary(**{**usual, **values}), fast, discarded)
+
+
+def test_latency_is_that_of_the_loads_of_performance() -> None:
+    fast, slow = loaded(delivery=of(10, 20), raw=of(4, 6)), loaded("stress", delivery=of(900))
+
+    found = latency((fast, slow), TRACED, ALLOWED)
+
+    assert (found.status, found.samples) == ("passed", 4)
+    assert found.measured.startswith("15.0 ms delivery; p50 10.0, p95 20.0, p99 20.0, max 20.0 ms; 5.0 ms acknowledg")
+    assert found.measured.endswith("generator at most 0% busy and 0.0 ms late")
+
+
+@pytest.mark.parametrize(
+    ("loads", "allowed", "status"),
+    [
+        ((loaded(delivery=of(150), raw=of(1)),), ALLOWED, "failed"),
+        ((loaded(delivery=of(1), raw=of(150)),), ALLOWED, "failed"),
+        ((loaded(delivery=of(1), raw=of(1), corrected=of(150)),), ALLOWED, "failed"),
+        ((loaded(delivery=of(*[1] * 99, 90)),), Allowed(p99_ms=50.0), "passed"),
+        ((loaded(delivery=of(*[1] * 90, *[90] * 10)),), Allowed(p99_ms=50.0), "failed"),
+        ((loaded(delivery=of(*[1] * 90, *[90] * 10)),), Allowed(p95_ms=50.0), "failed"),
+        ((loaded(delivery=of(150), busy=0.86),), ALLOWED, "inconclusive"),
+        ((loaded(delivery=of(1), lag_ms_p99=20.5),), ALLOWED, "inconclusive"),
+        ((loaded(delivery=of(150), busy=0.99, discarded=True), loaded(delivery=of(1))), ALLOWED, "passed"),
+        ((loaded(delivery=of(150), discarded=True),), ALLOWED, "passed"),
+        ((loaded(delivery=of(150), busy=0.99, fast=False), loaded(delivery=of(1))), ALLOWED, "passed"),
+    ],
+)
+def test_latency(loads: tuple[Loaded, ...], allowed: Allowed, status: str) -> None:
+    assert latency(loads, TRACED, allowed).status == status
+
+
+def test_without_any_sample_latency_is_not_known() -> None:
+    assert latency((loaded("stress", delivery=of(1)),), {}, ALLOWED).status == "inconclusive"
+
+
+def test_success_holds_for_each_load_by_itself() -> None:
+    good, bad = loaded(arrived_events=490), loaded(arrived_events=484)
+
+    assert success_under_load((good, bad)) == (99.4, 1000)
+    assert enough_under_load((good,))
+    assert not enough_under_load((good, bad))
+    assert success_under_load(()) is None
+
+
+def offence(rule: str) -> Offence:
+    return Offence(Finding(rule, Severity.NORMAL, "A promise.", "this", "that"))
+
+
+def test_single_losses_are_allowed_and_other_findings_never() -> None:
+    both = [offence("LIFECYCLE-2"), offence("ISOLATION-2")]
+    few = Summary(asked=200, expected_events=1000, arrived_events=995, offences=both,
+                  counts={"LIFECYCLE-2": 1, "ISOLATION-2": 1})  # fmt: skip
+    many = Summary(asked=200, expected_events=1000, arrived_events=900, offences=both,
+                   counts={"LIFECYCLE-2": 20, "ISOLATION-2": 1})  # fmt: skip
+
+    assert [each.finding.rule for each in few.convicting()] == ["ISOLATION-2"]
+    assert [each.finding.rule for each in many.convicting()] == ["LIFECYCLE-2", "ISOLATION-2"]
+
+
+def test_many_that_are_late_are_no_single_losses() -> None:
+    late = Summary(asked=100, expected_events=500, arrived_events=500, offences=[offence("TIMELINESS-1")],
+                   counts={"TIMELINESS-1": 50})  # fmt: skip
+
+    assert [each.finding.rule for each in late.convicting()] == ["TIMELINESS-1"]
+
+
+def test_who_is_late_accuses_nobody_of_being_late() -> None:
+    offences = [offence("TIMELINESS-2"), offence("PAIRING-1")]
+    counts = {"TIMELINESS-2": 50, "PAIRING-1": 1}
+    busy = Summary(asked=100, expected_events=500, arrived_events=500, offences=offences, counts=counts, busy=0.9)
+
+    assert [each.finding.rule for each in busy.convicting()] == ["PAIRING-1"]
+
+
+def watched(growth_kb: float = 0.0, by: str = "process 1") -> Watched:
+    samples = tuple(Sample(n / 2, 6e7 + n * 100 * growth_kb * 1e3, done=n * 100.0) for n in range(40))
+    return Watched(scenario="s", kind="soak", unit="run", by=by, samples=samples, reason="nobody lets us")
+
+
+def test_memory() -> None:
+    assert memory((watched(),), 500).status == "passed"
+    leaks = memory((watched(), watched(64)), 500)
+    assert leaks.status == "failed"
+    assert "leaks 64.0 KB a run" in leaks.measured
+    assert memory((), 500).status == "inconclusive"
+    blind = memory((watched(by=""),), 500)
+    assert (blind.status, blind.measured) == ("inconclusive", "soak: nobody lets us")
+    assert memory((watched(64), watched(by="")), 500).status == "failed"
+
+
+def test_what_is_missing_is_said() -> None:
+    gaps = gaps_of(
+        (
+            loaded(lost=("shard 2 of 2 died",)), loaded(short=("no room",)), loaded(interrupted=True),
+            loaded(canaries_expected=5, canaries_seen=3), loaded(),
+        )
+    )  # fmt: skip
+
+    assert gaps == [
+        "'a load': shard 2 of 2 died", "'a load': no room", "'a load' was interrupted",
+        "'a load': 2 people never saw their own canary, so that leaks might go unseen",
+    ]  # fmt: skip

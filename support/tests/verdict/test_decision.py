@@ -1,0 +1,230 @@
+"""The verdict as a table: literal facts in, the whole decision out."""
+
+import msgspec
+import pytest
+from greenlight_gate.events import FIVE
+from greenlight_gate.findings import Finding, Severity
+from greenlight_gate.measure.latency import Summary
+from greenlight_gate.verdict.decision import (
+    Decision,
+    Facts,
+    Observed,
+    Outcome,
+    ScenarioResult,
+    Status,
+    Verdict,
+    decide,
+    in_one_line,
+)
+from greenlight_gate.verdict.failure_patterns import occurrence
+
+
+def scenario(outcome: Outcome = Outcome.PASSED, reason: str = "", category: str = "functional") -> ScenarioResult:
+    return ScenarioResult(f"{category}/a.feature:{outcome}", f"One that {outcome}", category, outcome, reason)
+
+
+def finding(rule: str = "PAIRING-1", actual: str = "none") -> Finding:
+    return Finding(rule, Severity.NORMAL, "Tools are paired.", "a tool", actual)
+
+
+SEEN = Observed(
+    events=50, kinds=tuple(FIVE), expected_events=80, arrived_events=80, connections_tried=20, connections_made=20,
+    five_expected=4, five_shown=4, messages=60,
+)  # fmt: skip
+FACTS = Facts(
+    wanted=("functional",),
+    tags="",
+    scenarios=(scenario(),),
+    findings=(),
+    observed=SEEN,
+    gaps=(),
+    absent={},
+    accepted={},
+)
+FAST = Summary(10, 12.0, 10.0, 20.0, 30.0, 40.0)
+SLOW = Summary(10, 100.1, 10.0, 20.0, 30.0, 900.0)
+
+
+def seen(**changes: object) -> Facts:
+    return msgspec.structs.replace(FACTS, observed=msgspec.structs.replace(SEEN, **changes))
+
+
+def facts(**changes: object) -> Facts:
+    return msgspec.structs.replace(FACTS, **changes)
+
+
+def statuses(decision: Decision) -> dict[str, str]:
+    return {criterion.id: criterion.status.value for criterion in decision.criteria}
+
+
+def test_an_approval_as_a_whole() -> None:
+    decision = decide(FACTS)
+
+    assert (decision.verdict, decision.verdict.exit_code) == (Verdict.APPROVED, 0)
+    assert decision.reason == (
+        "1 scenario passed, all five events were observed, no rule objected. "
+        "Not examined: integration, performance, resilience, security, stress."
+    )
+    assert [(c.id, c.threshold, c.measured, c.samples, c.status) for c in decision.criteria] == [
+        ("SCENARIOS", "100 %", "1 passed", 1, Status.PASSED),
+        ("COMPLETENESS", "100 %", "4 of 4 answers", 4, Status.PASSED),
+        ("SUCCESS", ">= 95 %", "100.00 %", 100, Status.PASSED),
+        ("PATTERNS", "0 critical", "0 critical, 0 others", 60, Status.PASSED),
+        ("EVIDENCE", "all", "nothing is missing", 1, Status.PASSED),
+    ]
+
+
+LEAK = occurrence("MEMORY_LEAK", "grew by 600 MB", (0.0, 9.0))
+BURSTS = occurrence("BURST_DELIVERY", "3 answers", (0.0, 9.0))
+
+
+def test_a_critical_pattern_blocks_and_another_one_is_told() -> None:
+    decision = decide(facts(patterns=(BURSTS, LEAK)))
+
+    assert decision.verdict is Verdict.BLOCKED
+    assert decision.reason.startswith(
+        "PATTERNS: 1 critical, 1 others: MEMORY_LEAK, BURST_DELIVERY (required: 0 critical)."
+    )
+    assert statuses(decide(facts(patterns=(BURSTS,))))["PATTERNS"] == "passed"
+
+
+def test_where_nothing_came_no_pattern_could_be_seen() -> None:
+    assert statuses(decide(seen(messages=0)))["PATTERNS"] == "inconclusive"
+
+
+TABLE = [
+    ("a failed scenario", facts(scenarios=(scenario(), scenario(Outcome.FAILED, "no"))), {"SCENARIOS": "failed"}),
+    ("a finding", facts(findings=(finding(),)), {"SCENARIOS": "failed"}),
+    ("a broken scenario", facts(scenarios=(scenario(), scenario(Outcome.BROKEN))), {"SCENARIOS": "inconclusive"}),
+    ("one not run", facts(scenarios=(scenario(), scenario(Outcome.NOT_RUN))), {"SCENARIOS": "inconclusive"}),
+    ("none that passed", facts(scenarios=(scenario(Outcome.NOT_EXERCISED),)), {"SCENARIOS": "inconclusive"}),
+    ("nothing selected", facts(scenarios=(), gaps=("no scenario was selected",)),
+     {"SCENARIOS": "inconclusive", "EVIDENCE": "inconclusive"}),
+    ("one not exercised", facts(scenarios=(scenario(), scenario(Outcome.NOT_EXERCISED))), {}),
+    ("a wanted category of which nothing ran", facts(wanted=("functional", "resilience")),
+     {"SCENARIOS": "inconclusive", "RECOVERY": "inconclusive"}),
+    ("stress of which nothing ran", facts(wanted=("functional", "stress")),
+     {"SCENARIOS": "inconclusive", "MEMORY": "inconclusive"}),
+    ("stress that the target does not allow", facts(wanted=("functional", "stress"), absent={"stress": "x says no"}),
+     {}),
+    ("four of five answers whole", seen(five_expected=5), {"COMPLETENESS": "failed"}),
+    ("no answer that needs all five", seen(five_expected=0, five_shown=0), {"COMPLETENESS": "inconclusive"}),
+    ("94.99 percent", seen(arrived_events=7499, expected_events=7900, connections_tried=100, connections_made=100),
+     {"SUCCESS": "failed"}),
+    ("exactly 95 percent", seen(arrived_events=75), {}),
+    ("a connection that did not come about", seen(connections_made=14), {"SUCCESS": "failed"}),
+    ("nothing asked", seen(expected_events=0, arrived_events=0, connections_tried=0, connections_made=0),
+     {"SUCCESS": "inconclusive"}),
+    ("an interruption", facts(gaps=("the run was interrupted (SIGINT)",)), {"EVIDENCE": "inconclusive"}),
+    ("tools declared away", facts(absent={"with_tool": "x has none"}), {"EVIDENCE": "inconclusive"}),
+    ("isolation declared away", facts(absent={"isolation": "one persona"}), {"EVIDENCE": "inconclusive"}),
+    ("isolation accepted", facts(absent={"isolation": "one persona"}, accepted={"isolation": "a kiosk"}), {}),
+    ("a gap that needs nobody's word", facts(absent={"resume": "x cannot"}), {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "expected"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
+def test_each_criterion(given: Facts, expected: dict[str, str]) -> None:
+    decision = decide(given)
+    worst = "failed" if "failed" in expected.values() else "inconclusive" if expected else "passed"
+    usual = dict.fromkeys(("SCENARIOS", "COMPLETENESS", "SUCCESS", "PATTERNS", "EVIDENCE"), "passed")
+
+    assert statuses(decision) == usual | expected
+    verdict = {"failed": Verdict.BLOCKED, "inconclusive": Verdict.INCONCLUSIVE, "passed": Verdict.APPROVED}[worst]
+    assert (decision.verdict, decision.verdict.exit_code) == (verdict, list(Verdict).index(verdict))
+
+
+@pytest.mark.parametrize(
+    ("latency", "acknowledgement", "status", "measured"),
+    [
+        (FAST, SLOW, "passed", "12.0 ms delivery; p50 10.0, p95 20.0, p99 30.0, max 40.0 ms"),
+        (SLOW, FAST, "failed", "100.1 ms delivery; p50 10.0, p95 20.0, p99 30.0, max 900.0 ms"),
+        (None, FAST, "passed", "12.0 ms acknowledgement (no known server clock); p50 10.0, p95 20.0, p99 30.0, max 4"),
+        (None, None, "inconclusive", "no sample"),
+    ],
+)
+def test_latency_is_judged_where_performance_was_wanted(
+    latency: Summary | None, acknowledgement: Summary | None, status: str, measured: str
+) -> None:
+    observed = msgspec.structs.replace(SEEN, latency=latency, acknowledgement=acknowledgement)
+    both = (scenario(), scenario(category="performance"))
+    decision = decide(facts(wanted=("functional", "performance"), scenarios=both, observed=observed))
+    (criterion,) = [each for each in decision.criteria if each.id == "LATENCY"]
+
+    assert (criterion.status, criterion.threshold) == (status, "<= 100 ms")
+    assert criterion.measured.startswith(measured)
+
+
+def test_blocked_comes_before_inconclusive() -> None:
+    decision = decide(facts(findings=(finding(),), gaps=("no end",)))
+
+    assert decision.verdict is Verdict.BLOCKED
+    assert decision.reason.startswith("PAIRING-1 (1): expected a tool, got none; SCENARIOS: 1 passed; 1 findings")
+
+
+def test_the_most_frequent_rule_stands_first_with_its_first_finding() -> None:
+    found = (finding("LIFECYCLE-2"), finding("PAIRING-1", "the first"), finding("PAIRING-1", "the second"))
+
+    reason = decide(facts(findings=found)).reason
+
+    assert reason.startswith("PAIRING-1 (2): expected a tool, got the first, and LIFECYCLE-2 (1); ")
+
+
+def test_what_somebody_answers_for_stands_first() -> None:
+    given = facts(absent={"with_tool": "none"}, accepted={"with_tool": "no tools yet", "resume": "later"},
+                  observed=msgspec.structs.replace(SEEN, five_expected=0, five_shown=0))  # fmt: skip
+    decision = decide(given)
+
+    assert decision.verdict is Verdict.APPROVED
+    assert decision.reason.startswith(
+        "Accepted gap: resume (later). Accepted gap: with_tool (no tools yet). 1 scenario passed, no question needed"
+    )
+
+
+def test_tags_and_what_was_not_exercised_are_said() -> None:
+    decision = decide(facts(scenarios=(scenario(), scenario(Outcome.NOT_EXERCISED)), tags="@a and not @b"))
+
+    assert " 1 scenario was not exercised. " in decision.reason
+    assert decision.reason.endswith(" Only scenarios with @a and not @b.")
+
+
+@pytest.mark.parametrize(("outcome", "said"), [(Outcome.FAILED, "failed"), (Outcome.BROKEN, "broken")])
+def test_a_scenario_without_a_finding_says_why(outcome: Outcome, said: str) -> None:
+    reason = "\nExpected: an answer\n     but: no agent_completed in what was left:\n   0.1 agent_started"
+
+    decision = decide(facts(scenarios=(scenario(), scenario(outcome, reason))))
+
+    assert decision.reason.startswith(
+        f"'One that {said}' {said}: Expected: an answer but: no agent_completed in what was left:; SCENARIOS: "
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "line"),
+    [("", "no reason given"), (" \n\n one \n two", "one"), ("Expected: a\n  but: b\n c", "Expected: a but: b")],
+)
+def test_a_reason_in_one_line(reason: str, line: str) -> None:
+    assert in_one_line(reason) == line
+
+
+@pytest.mark.parametrize(
+    ("recovery", "status", "measured"),
+    [
+        (Summary(8, 90.0, 80.0, 4_999.0, 5_000.0, 9_000.0), "passed", "p95 5.00 s; p50 0.08, max 9.00 s"),
+        (Summary(8, 90.0, 80.0, 5_001.0, 5_002.0, 9_000.0), "failed", "p95 5.00 s; p50 0.08, max 9.00 s"),
+        (None, "inconclusive", "nobody had to come back"),
+    ],
+)
+def test_people_who_lose_their_line_are_back_soon(recovery: Summary | None, status: str, measured: str) -> None:
+    wanted = msgspec.structs.replace(seen(recovery=recovery), wanted=("functional", "resilience"))
+    criterion = next(each for each in decide(wanted).criteria if each.id == "RECOVERY")
+    assert (criterion.status.value, criterion.measured, criterion.threshold) == (status, measured, "<= 5 s")
+
+
+def test_coming_back_is_judged_where_resilience_is_wanted() -> None:
+    assert "RECOVERY" not in statuses(decide(FACTS))
+    assert "RECOVERY" not in statuses(decide(facts(wanted=("resilience",), tags="@dead_lines")))
+    assert "RECOVERY" in statuses(decide(facts(wanted=("resilience",))))
+    slow = msgspec.structs.replace(seen(recovery=SLOW), wanted=("resilience",), recover_s=0.02)
+    assert statuses(decide(slow))["RECOVERY"] == "passed"
+    assert statuses(decide(msgspec.structs.replace(slow, recover_s=0.019)))["RECOVERY"] == "failed"
