@@ -5,7 +5,7 @@ from itertools import accumulate
 from behave import then
 from behave.runner import Context
 from greenlight_gate.bdd.matchers.event_patterns import (
-    Pattern,
+    EventPattern,
     completed,
     started,
     thinking,
@@ -106,5 +106,5 @@ def tool_failed(context: Context, person: str) -> None:
 
 @then("{person:Person} sees, in this order:")
 def in_this_order(context: Context, person: str) -> None:
-    moments = [Pattern(moment_in(row["moment"])) for row in rows_of(context)]
+    moments = [EventPattern(moment_in(row["moment"])) for row in rows_of(context)]
     assert_that(world_of(context).last(person), in_order(*moments))

@@ -23,8 +23,8 @@ import greenlight_gate
 from greenlight_gate.findings import Finding
 from greenlight_gate.rules.engine import canary_search, forbidden_text
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
-from greenlight_gate.rules.engine.id_registry import Book
-from greenlight_gate.rules.engine.run_state import Ask, Budgets
+from greenlight_gate.rules.engine.id_registry import IdRegistry
+from greenlight_gate.rules.engine.run_state import Request, TimeBudgets
 from greenlight_gate.trace import Expect
 from greenlight_gate.wire.profile import Profile
 
@@ -102,10 +102,10 @@ def search_only(work: list[Answer]) -> None:
 def decode_and_rules(work: list[Answer]) -> list[Finding]:
     """The whole way, as the load engine goes it; returns the findings."""
     findings: list[Finding] = []
-    book = Book()
+    book = IdRegistry()
     checkers = [
         ConnectionChecker(
-            _PROFILE, Budgets(), book, f"person {number}", f"c{number}", epoch_s=_EPOCH_S, findings=findings
+            _PROFILE, TimeBudgets(), book, f"person {number}", f"c{number}", epoch_s=_EPOCH_S, findings=findings
         )
         for number in range(PEOPLE)
     ]
@@ -114,7 +114,7 @@ def decode_and_rules(work: list[Answer]) -> list[Finding]:
     n = PEOPLE
     for answer in work:
         checker = checkers[answer.person]
-        checker.asked(Ask(n, answer.at - 0.002, answer.request, None, _EXPECT))
+        checker.asked(Request(n, answer.at - 0.002, answer.request, None, _EXPECT))
         checker.received_together(answer.read, answer.frames, answer.at, n + 1)
         n += 1 + len(answer.frames)
     for checker in checkers:

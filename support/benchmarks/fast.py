@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from greenlight_gate.load.director import Conductor
+from greenlight_gate.load.director import Director
 from greenlight_gate.load.executors import here
-from greenlight_gate.load.plan import Plan
-from greenlight_gate.measure.load_result import Summary
+from greenlight_gate.load.plan import LoadPlan
+from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.session.load_users import guests_of, plan_of
-from greenlight_gate.session.validation_session import Plan as SuitePlan
-from greenlight_gate.session.validation_session import Suite
+from greenlight_gate.session.validation_session import SessionPlan as SuitePlan
+from greenlight_gate.session.validation_session import ValidationSession
 
 PEERS = Path(__file__).parent / "peers"
 _TARGET = """
@@ -76,19 +76,19 @@ def target_file(port: int) -> Path:
     return path
 
 
-def plan_for(environment: str, people: int, **values: Any) -> tuple[Suite, Plan]:
+def plan_for(environment: str, people: int, **values: Any) -> tuple[ValidationSession, LoadPlan]:
     """A plan for a target; whoever asks for it stops the suite."""
-    suite = Suite(SuitePlan(environment=environment))
+    suite = ValidationSession(SuitePlan(environment=environment))
     suite.prepare()
     guests = suite.loop.call(guests_of(suite, people, ("with_tool",)), 600.0)
     return suite, plan_of(suite, guests, own_process=True, **values)
 
 
-def loaded(environment: str, people: int, **values: Any) -> Summary:
+def loaded(environment: str, people: int, **values: Any) -> LoadResult:
     """Runs a load in this process and returns what came of it."""
     suite, plan = plan_for(environment, people, **values)
     try:
         with here() as (executors, desk):
-            return Conductor(plan, executors, desk).run()
+            return Director(plan, executors, desk).run()
     finally:
         suite.stop()

@@ -31,9 +31,9 @@ from greenlight_gate.evidence.conversation import as_table
 from greenlight_gate.evidence.replay import Meter
 from greenlight_gate.rules.engine.canary import HALF, canary_word
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
-from greenlight_gate.rules.engine.id_registry import Book
+from greenlight_gate.rules.engine.id_registry import IdRegistry
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
-from greenlight_gate.targets.access import Pass
+from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import Budgets, Persona, Prompt, Prompts
 from greenlight_gate.trace import Expect, Header, Other, Received, encode_header, encode_record, read_trace
@@ -167,7 +167,7 @@ class Fuzz:
         session = Session("Ada", Persona(name="Ada"), target, profile=PROFILE, recorder=recorder)
         began = time.monotonic()
         try:
-            await session.connect(Pass("Ada", "none"), None)
+            await session.connect(Token("Ada", "none"), None)
             await session.ask("What is 17*23?", Expect(prompt="What is 17*23?", tools=1, contains=(("391",),)))
             if not await session.wait_closed(LONGEST_S):
                 self.faults.append(f"connection {self.connections} hangs")
@@ -203,7 +203,7 @@ class Fuzz:
             self.faults.append("a table holds what cannot be printed")
 
     def _judge_together(self, frames: list[bytes]) -> None:
-        checker = ConnectionChecker(PROFILE, _BUDGETS, Book(), "Ada", "c1", epoch_s=0.0, findings=[])
+        checker = ConnectionChecker(PROFILE, _BUDGETS, IdRegistry(), "Ada", "c1", epoch_s=0.0, findings=[])
         for at in range(0, len(frames), 7):
             read = frames[at : at + 7]
             checker.received_together(b"".join(read), read, 1.0, at + 1)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from greenlight_gate.load.frame_splitter import cut
-from greenlight_gate.load.latency_counter import Tally
+from greenlight_gate.load.latency_counter import LatencyCounter
 from greenlight_gate.rules.engine import canary_search, forbidden_text
 
 from support.benchmarks.decode_and_rules import Answer, answers
@@ -37,7 +37,7 @@ def leak_search(work: list[Answer]) -> None:
 
 def instruments(work: list[Answer]) -> None:
     """The tallies of a run: the age of each event, first sign of life, whole answer, longest silence."""
-    ages, run = Tally(), Tally()
+    ages, run = LatencyCounter(), LatencyCounter()
     for answer in work:
         ages.record_ages(answer.at, [answer.at - 0.0004] * len(answer.frames))
         for seconds in (0.004, 0.005, 0.003):

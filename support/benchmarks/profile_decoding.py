@@ -20,8 +20,8 @@ import msgspec
 from greenlight_gate.events import Control, Event, EventKind, Ignored, More, Reading
 from greenlight_gate.findings import Finding
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
-from greenlight_gate.rules.engine.id_registry import Book
-from greenlight_gate.rules.engine.run_state import Ask, Budgets
+from greenlight_gate.rules.engine.id_registry import IdRegistry
+from greenlight_gate.rules.engine.run_state import Request, TimeBudgets
 from greenlight_gate.targets.settings import profile_text, suite_root
 from greenlight_gate.trace import Expect
 from greenlight_gate.wire.profile import Profile
@@ -217,7 +217,7 @@ def decode_events(work: list[Answer], side: Side) -> None:
 def judge_events(work: list[Answer], side: Side) -> list[Finding]:
     """Every frame of the default wire, read and judged."""
     findings: list[Finding] = []
-    book = Book()
+    book = IdRegistry()
     checkers = [_checker(side, book, f"person {number}", findings) for number in range(PEOPLE)]
     for number, checker in enumerate(checkers):
         checker.opened(f"user-{number}", 1.0, number)
@@ -225,7 +225,7 @@ def judge_events(work: list[Answer], side: Side) -> list[Finding]:
     for answer in work:
         checker = checkers[answer.person]
         expect = Expect(prompt="How did costs develop?", thinking=True, tools=1, contains=(("storage", "disk"),))
-        checker.asked(Ask(n, answer.at - 0.002, answer.request, None, expect))
+        checker.asked(Request(n, answer.at - 0.002, answer.request, None, expect))
         checker.received_together(answer.read, _cut(answer.frames), answer.at, n + 1)
         n += 1 + len(answer.frames)
     return findings
@@ -243,7 +243,7 @@ def decode_studio(frames: list[bytes], side: Side) -> None:
 def judge_studio(frames: list[bytes], side: Side) -> list[Finding]:
     """Every frame of the studio, read and judged."""
     findings: list[Finding] = []
-    book = Book()
+    book = IdRegistry()
     expect = Expect(prompt="What is 17*23?", thinking=True, tools=1, contains=(("391",),))
     read = b"".join(frames)
     n = 0
@@ -252,7 +252,7 @@ def judge_studio(frames: list[bytes], side: Side) -> list[Finding]:
         checker.reader = side.reader()
         checker.reader.opened(None, {"run_id": number, "session_id": number})
         checker.opened(None, 1.0, n)
-        checker.asked(Ask(n, 1.0, f"q{number}", None, expect))
+        checker.asked(Request(n, 1.0, f"q{number}", None, expect))
         checker.received_together(read, _cut(frames), 1.01, n + 1)
         checker.closed("client", 1000, 1.02, n + 2)
         n += len(frames) + 3
@@ -270,9 +270,11 @@ def _header(size: int) -> bytes:
     return b"\x81" + (bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2))
 
 
-def _checker(side: Side, book: Book, person: str, findings: list[Finding], connection: str = "") -> ConnectionChecker:
+def _checker(
+    side: Side, book: IdRegistry, person: str, findings: list[Finding], connection: str = ""
+) -> ConnectionChecker:
     return ConnectionChecker(
-        side.profile, Budgets(), book, person, connection or person, epoch_s=_EPOCH_S, findings=findings
+        side.profile, TimeBudgets(), book, person, connection or person, epoch_s=_EPOCH_S, findings=findings
     )
 
 

@@ -10,7 +10,7 @@ from greenlight_gate.assurance import features, measured, page, shown
 from greenlight_gate.assurance.bench import Bench
 from greenlight_gate.assurance.limits import HARDER, limit_of
 from greenlight_gate.assurance.mutation import Mutant, mutants
-from greenlight_gate.assurance.record import PATH, Search, try_again
+from greenlight_gate.assurance.record import PATH, ProofSearch, try_again
 from greenlight_gate.assurance.runner import Matrix, stack_folder
 from greenlight_gate.backend.defects import UnknownDefectError, activate
 from greenlight_gate.cli.options import INTERRUPTED, MISCONFIGURED
@@ -139,7 +139,7 @@ def _mutant_line(mutant: Mutant) -> str:
 
 def _record(options: argparse.Namespace) -> int:
     with stack_folder() as services:
-        search = Search(lambda text: print(text, flush=True), services, again=options.again)
+        search = ProofSearch(lambda text: print(text, flush=True), services, again=options.again)
         record = search.run(*options.scenarios)
     without = [*(search.known.keys() - record.scenarios.keys()), *(search.assertions.keys() - record.assertions.keys())]
     print(f"{len(record.scenarios)} scenarios and {len(record.assertions)} assertions recorded in {PATH.name}")

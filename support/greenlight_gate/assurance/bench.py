@@ -22,12 +22,12 @@ from behave.step_registry import registry as the_step_registry
 from rich.console import Console
 
 from greenlight_gate.assurance.assertions import assertions, ids_at, noting
-from greenlight_gate.assurance.scenarios import Place, scenarios
+from greenlight_gate.assurance.scenarios import ScenarioPlace, scenarios
 from greenlight_gate.backend.launch import BackendProcess
-from greenlight_gate.bdd.runner.progress import Progress
+from greenlight_gate.bdd.runner.progress import RunProgress
 from greenlight_gate.bdd.runner.suite_runner import SuiteRunner
 from greenlight_gate.evidence.judge import Judgement, judge
-from greenlight_gate.session.validation_session import Plan
+from greenlight_gate.session.validation_session import SessionPlan
 from greenlight_gate.targets import settings
 from greenlight_gate.targets.settings import suite_root
 
@@ -66,7 +66,7 @@ _SOAK_S = 8.0
 _SWITCH_S = 10.0
 
 
-class Judged(msgspec.Struct, frozen=True):
+class BenchResult(msgspec.Struct, frozen=True):
     """What came of one session. `rules` in the order of their first objection; `broken` are criteria that failed.
 
     `outcomes` by scenario name; `faults` what the suite itself did wrong; `inconclusive` criteria that lack evidence.
@@ -150,7 +150,7 @@ class Bench:
     def judge(
         self, names: Sequence[str], budgets: Mapping[str, float] | None = None, *, prompts: str = "reference",
         soak_s: float = _SOAK_S,
-    ) -> Judged:  # fmt: skip
+    ) -> BenchResult:  # fmt: skip
         """Run these scenarios against the backend as it is, and judge what came. Raises KeyError for unknown names.
 
         `prompts`: the name of a set, or the text of one.
@@ -167,7 +167,7 @@ class Bench:
         )
         return self._session(str(target), places, self._environ, (), soak_s)
 
-    def judge_started(self, names: Sequence[str], defects: Sequence[str], services: str = "") -> Judged:
+    def judge_started(self, names: Sequence[str], defects: Sequence[str], services: str = "") -> BenchResult:
         """The same for a backend that the suite starts itself, with these defects, and may take away.
 
         With a folder for `services` it is a whole stack, which is ended after the session.
@@ -182,16 +182,16 @@ class Bench:
         return self._session(str(target), [known[name] for name in names], environ, tuple(defects), _SOAK_S)
 
     def _session(
-        self, environment: str, places: Sequence[Place], environ: Mapping[str, str], defects: tuple[str, ...],
+        self, environment: str, places: Sequence[ScenarioPlace], environ: Mapping[str, str], defects: tuple[str, ...],
         soak_s: float,
-    ) -> Judged:  # fmt: skip
-        plan = Plan(
+    ) -> BenchResult:  # fmt: skip
+        plan = SessionPlan(
             environment=environment, wanted=tuple(dict.fromkeys(place.category for place in places)),
             output_dir=self.folder / "sessions", environ=environ, defects=defects, soak_s=soak_s,
             tags="@assurance",
         )  # fmt: skip
         began = time.monotonic()
-        runner = SuiteRunner(self._configuration(places), plan, Progress(Console(file=io.StringIO()), quiet=True))
+        runner = SuiteRunner(self._configuration(places), plan, RunProgress(Console(file=io.StringIO()), quiet=True))
         with noting() as noted, contextlib.chdir(self.folder), contextlib.redirect_stdout(io.StringIO()):
             runner.run()
         if runner.misconfigured or runner.interrupted or runner.suite is None:
@@ -203,7 +203,7 @@ class Bench:
         ids = ids_at(noted.objections, assertions(suite_root() / "steps"))
         return _summed_up(judgement, took_s, tuple(dict.fromkeys(noted.functions)), ids)
 
-    def _configuration(self, places: Sequence[Place]) -> Any:
+    def _configuration(self, places: Sequence[ScenarioPlace]) -> Any:
         paths = [f"{self.root / 'features' / place.path}:{place.line}" for place in places]
         configuration = Configuration(["-f", "null", "--no-summary", "--no-color", *paths], load_config=False)
         # As `greenlight run` has it: the rows of an outline bear names of their own.
@@ -211,12 +211,12 @@ class Bench:
         return configuration
 
 
-def _summed_up(judgement: Judgement, took_s: float, steps: tuple[str, ...], objected: tuple[str, ...]) -> Judged:
+def _summed_up(judgement: Judgement, took_s: float, steps: tuple[str, ...], objected: tuple[str, ...]) -> BenchResult:
     by_status: dict[str, list[str]] = {"failed": [], "inconclusive": [], "passed": []}
     for criterion in judgement.decision.criteria:
         by_status[criterion.status].append(criterion.id)
     faults = [f"'{each.name}': {each.reason}" for each in judgement.scenarios if each.outcome in ("broken", "not_run")]
-    return Judged(
+    return BenchResult(
         verdict=str(judgement.decision.verdict), reason=judgement.decision.reason,
         rules=tuple(dict.fromkeys(each.finding.rule for each in judgement.findings)),
         criteria=tuple(by_status["failed"]), inconclusive=tuple(by_status["inconclusive"]),

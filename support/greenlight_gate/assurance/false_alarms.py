@@ -32,7 +32,7 @@ WHOLE = (*MORE, "performance", "stress")
 _LONGEST_SESSION_S = 600
 
 
-class Session(NamedTuple):
+class HealthySession(NamedTuple):
     """What came of one session. `answers`: how many questions were judged; `alarms`: what it was accused of."""
 
     seed: int
@@ -56,7 +56,7 @@ class Session(NamedTuple):
         return "\n".join([*lines, f"          evidence: {self.kept}"] if self.kept else lines)
 
 
-def judge(seed: int, categories: Sequence[str], folder: Path) -> Session:
+def judge(seed: int, categories: Sequence[str], folder: Path) -> HealthySession:
     """Runs one whole validation session in a folder of its own below `folder`."""
     began, here = time.monotonic(), folder / f"seed-{seed}"
     here.mkdir(parents=True, exist_ok=True)
@@ -71,7 +71,7 @@ def judge(seed: int, categories: Sequence[str], folder: Path) -> Session:
     reports = list(here.glob("reports/*/comprehensive_validation_report.json"))
     if not reports:
         said = (ran.stderr or ran.stdout).strip().splitlines()[-3:] or ["it said nothing"]
-        return Session(seed, tuple(categories), f"exit {ran.returncode}", 0, 0, seconds, tuple(said), str(here))
+        return HealthySession(seed, tuple(categories), f"exit {ran.returncode}", 0, 0, seconds, tuple(said), str(here))
     session = _read(seed, tuple(categories), json.loads(reports[0].read_text(encoding="utf-8")), seconds)
     if session.is_false_alarm:
         return session._replace(kept=str(here))
@@ -79,7 +79,7 @@ def judge(seed: int, categories: Sequence[str], folder: Path) -> Session:
     return session
 
 
-def _read(seed: int, categories: tuple[str, ...], report: dict[str, object], seconds: float) -> Session:
+def _read(seed: int, categories: tuple[str, ...], report: dict[str, object], seconds: float) -> HealthySession:
     decision, results = _table(report, "deployment_decision"), _table(report, "execution_results")
     metrics, monitored = _table(results, "pytest_metrics"), _table(results, "monitoring_metrics")
     found = report.get("findings")
@@ -89,7 +89,7 @@ def _read(seed: int, categories: tuple[str, ...], report: dict[str, object], sec
     if decision.get("verdict") != "APPROVED":
         alarms.append(str(decision.get("reason")))
     answers = _table(monitored, "acknowledgement").get("samples", 0)
-    return Session(
+    return HealthySession(
         seed, categories, str(decision.get("verdict")), int(str(answers)), int(str(metrics.get("total_tests", 0))),
         seconds, tuple(alarms),
     )  # fmt: skip
@@ -151,7 +151,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(any(session.is_false_alarm for session in sessions))
 
 
-def summary(sessions: Sequence[Session], seconds: float) -> str:
+def summary(sessions: Sequence[HealthySession], seconds: float) -> str:
     """The rate: how many sessions, and how many of a thousand answers, a healthy backend was accused in."""
     alarms = [session for session in sessions if session.is_false_alarm]
     answers = sum(session.answers for session in sessions)

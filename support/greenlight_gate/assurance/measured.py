@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from greenlight_gate.assurance.runner import Row
+from greenlight_gate.assurance.runner import MatrixRow
 
 PATH = Path(__file__).with_name("measured.json")
 
@@ -42,7 +42,7 @@ def read() -> Measured:
     return msgspec.json.decode(PATH.read_bytes(), type=Measured) if PATH.exists() else Measured()
 
 
-def keep_rows(rows: Sequence[Row], seconds: float) -> Measured:
+def keep_rows(rows: Sequence[MatrixRow], seconds: float) -> Measured:
     """Keep a run of the whole matrix in place of the one before."""
     took_s = {row.defect: round(row.took_s, 1) for row in rows if row.defect and row.status == "passed"}
     sound = sum(row.status == "passed" for row in rows if not row.defect)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from greenlight_gate.assurance.assertions import assertions, without
-from greenlight_gate.assurance.bench import Judged
+from greenlight_gate.assurance.bench import BenchResult
 from greenlight_gate.assurance.pool import judge, settle_in
 from greenlight_gate.assurance.record import Objects, job_for, read
 from greenlight_gate.assurance.scenarios import scenarios
@@ -71,6 +71,6 @@ def needs_stack(scenario: str) -> bool:
 def _try(id_: str, recorded: Objects, steps: str, services: str, benches: concurrent.futures.Executor) -> Mutant:
     place = scenarios(suite_root() / "features")[recorded.scenario]
     job = job_for(recorded.scenario, place, recorded.defect, services)
-    there: Judged = benches.submit(judge, job).result()
-    gone: Judged = benches.submit(judge, msgspec.structs.replace(job, steps=steps)).result()
+    there: BenchResult = benches.submit(judge, job).result()
+    gone: BenchResult = benches.submit(judge, msgspec.structs.replace(job, steps=steps)).result()
     return Mutant(id_, id_ in there.assertions, id_ not in gone.assertions, gone.verdict != "BLOCKED")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from greenlight_gate.assurance.bench import Bench, Judged
+from greenlight_gate.assurance.bench import Bench, BenchResult
 from greenlight_gate.assurance.unseen import without
 
 # Most of a session is waiting for what does not come: more of them than there are cores.
@@ -61,7 +61,7 @@ def _end_with_parent(bench: Bench) -> None:
         os._exit(1)
 
 
-def judge(job: Job, bench: Bench | None = None) -> Judged:
+def judge(job: Job, bench: Bench | None = None) -> BenchResult:
     """Do one job on a bench, by default on that of this process."""
     bench = bench or _bench
     assert bench is not None
@@ -79,7 +79,7 @@ class Pool:
     """Does jobs: those of few people side by side, and then the crowded ones, each with the machine to itself."""
 
     def __init__(self, jobs: Sequence[Job], *, at_once: int = _AT_ONCE) -> None:
-        self._futures: dict[bytes, concurrent.futures.Future[Judged]] = {_key(job): _future() for job in jobs}
+        self._futures: dict[bytes, concurrent.futures.Future[BenchResult]] = {_key(job): _future() for job in jobs}
         self._jobs = {_key(job): job for job in jobs}
         self._ended = threading.Event()
         # Forked processes would share the locks of our threads.
@@ -89,7 +89,7 @@ class Pool:
         self._thread = threading.Thread(target=self._work, args=(at_once,), daemon=True)
         self._thread.start()
 
-    def result(self, job: Job) -> Judged:
+    def result(self, job: Job) -> BenchResult:
         """Wait for a job that the pool was made with. Raises what the bench has raised."""
         return self._futures[_key(job)].result()
 
@@ -114,7 +114,7 @@ class Pool:
     def _in_turn(self, keys: Sequence[bytes], many: int) -> Iterator[bytes]:
         """Hand out jobs, so many at a time, and pass on what came of each; yields those that are begun."""
         places = threading.Semaphore(many)
-        begun: list[concurrent.futures.Future[Judged]] = []
+        begun: list[concurrent.futures.Future[BenchResult]] = []
         for key in keys:
             while not places.acquire(timeout=0.1):
                 if self._ended.is_set():
@@ -134,9 +134,9 @@ class Pool:
 
 
 def _passing_on(
-    to: "concurrent.futures.Future[Judged]", places: threading.Semaphore
-) -> "Callable[[concurrent.futures.Future[Judged]], None]":
-    def pass_on(done: "concurrent.futures.Future[Judged]") -> None:
+    to: "concurrent.futures.Future[BenchResult]", places: threading.Semaphore
+) -> "Callable[[concurrent.futures.Future[BenchResult]], None]":
+    def pass_on(done: "concurrent.futures.Future[BenchResult]") -> None:
         places.release()
         if done.cancelled():
             to.set_exception(concurrent.futures.CancelledError())
@@ -148,7 +148,7 @@ def _passing_on(
     return pass_on
 
 
-def _future() -> "concurrent.futures.Future[Judged]":
+def _future() -> "concurrent.futures.Future[BenchResult]":
     return concurrent.futures.Future()
 
 

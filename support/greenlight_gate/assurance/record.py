@@ -15,10 +15,10 @@ from pathlib import Path
 import msgspec
 
 from greenlight_gate.assurance.assertions import Assertion, assertions
-from greenlight_gate.assurance.bench import Judged
+from greenlight_gate.assurance.bench import BenchResult
 from greenlight_gate.assurance.pool import Job, Pool, judge, settle_in
 from greenlight_gate.assurance.proofs import PROOFS, REPLICATED
-from greenlight_gate.assurance.scenarios import Place, scenarios
+from greenlight_gate.assurance.scenarios import ScenarioPlace, scenarios
 from greenlight_gate.targets.settings import suite_root
 
 PATH = Path(__file__).with_name("recorded.json")
@@ -73,24 +73,24 @@ class Objects(msgspec.Struct, frozen=True):
     defect: str
 
 
-class Record(msgspec.Struct, frozen=True):
+class RecordedProofs(msgspec.Struct, frozen=True):
     """What is kept. `scenarios` by short name, `assertions` by id."""
 
     scenarios: dict[str, Fails] = {}
     assertions: dict[str, Objects] = {}
 
 
-def read() -> Record:
+def read() -> RecordedProofs:
     """The record of the checkout."""
-    return msgspec.json.decode(PATH.read_bytes(), type=Record) if PATH.exists() else Record()
+    return msgspec.json.decode(PATH.read_bytes(), type=RecordedProofs) if PATH.exists() else RecordedProofs()
 
 
-def digest_of(place: Place) -> str:
+def digest_of(place: ScenarioPlace) -> str:
     """What changes with the steps of a scenario, and not with its place."""
     return hashlib.sha256("\n".join(place.steps).encode()).hexdigest()[:12]
 
 
-def job_for(name: str, place: Place, defect: str, services: str = "") -> Job:
+def job_for(name: str, place: ScenarioPlace, defect: str, services: str = "") -> Job:
     """The session in which a scenario meets a defect, "" for none; some take a stack or a backend of the suite's."""
     budgets = dict(PROOFS[defect.partition("=")[0]].budgets) if defect else {}
     stack = services if "needs.replicas" in place.tags else ""
@@ -115,7 +115,7 @@ def try_again(services: str, tell: Callable[[str, bool], None]) -> list[str]:
     return passed
 
 
-class Search:
+class ProofSearch:
     """Looks for what the record lacks, and keeps what it finds. `tell` is told of each find and of what was not found.
 
     `services`: where a stack keeps its data, "" where there can be none. `again`: also for what is recorded already.
@@ -128,7 +128,7 @@ class Search:
         self._services = services
         self._lock = threading.Lock()
         self._given_up: Counter[str] = Counter()
-        before = Record() if again else read()
+        before = RecordedProofs() if again else read()
         self._scenarios = {
             name: fails for name, fails in before.scenarios.items()
             if name in self.known and fails.digest == digest_of(self.known[name])
@@ -139,7 +139,7 @@ class Search:
             and objects.scenario in self.known
         }  # fmt: skip
 
-    def run(self, *beginnings: str) -> Record:
+    def run(self, *beginnings: str) -> RecordedProofs:
         """Search in the scenarios whose names begin like this, write the record, and return it."""
         stack = [name for name, place in self.known.items() if "needs.replicas" in place.tags]
         crowded = [name for name in self.known if _crowded(name)]
@@ -156,7 +156,7 @@ class Search:
                         done.result()
         finally:
             # Also where it was interrupted: what was found took its time.
-            record = Record(dict(sorted(self._scenarios.items())), dict(sorted(self._assertions.items())))
+            record = RecordedProofs(dict(sorted(self._scenarios.items())), dict(sorted(self._assertions.items())))
             PATH.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
         return record
 
@@ -182,14 +182,14 @@ class Search:
             each for each in wanted if each.id not in self._assertions and self._given_up[each.id] < _ENOUGH_SCENARIOS
         ]  # fmt: skip
 
-    def _judge(self, name: str, defect: str, benches: concurrent.futures.Executor) -> Judged | None:
+    def _judge(self, name: str, defect: str, benches: concurrent.futures.Executor) -> BenchResult | None:
         try:
             return benches.submit(judge, job_for(name, self.known[name], defect, self._services)).result()
         except (RuntimeError, OSError) as error:
             self._tell(f"could not be judged: {name} with {defect or 'no defect'}: {error}")
             return None
 
-    def _keep(self, name: str, defect: str, judged: Judged) -> None:
+    def _keep(self, name: str, defect: str, judged: BenchResult) -> None:
         with self._lock:
             if "failed" in judged.outcomes.values() and not judged.faults and name not in self._scenarios:
                 self._scenarios[name] = Fails(digest_of(self.known[name]), defect)

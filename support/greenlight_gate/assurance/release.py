@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from greenlight_gate.assurance.bench import Judged
+from greenlight_gate.assurance.bench import BenchResult
 from greenlight_gate.assurance.pool import Job, Pool
 from greenlight_gate.assurance.proofs import PROOFS, Proof
 from greenlight_gate.backend.defects import REGISTRY
@@ -36,7 +36,7 @@ class Release:
         self._pool = pool
         self._services = services
         self._jobs: Sequence[Job] = ()
-        self.judged: list[Judged] = []
+        self.judged: list[BenchResult] = []
 
     def of_which_people_say(self, notice: str) -> None:
         """It has the defect that people notice like this."""

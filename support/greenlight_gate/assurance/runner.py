@@ -22,7 +22,7 @@ from greenlight_gate.services.programs import postgres_folder, redis_program
 from greenlight_gate.targets.settings import Misconfigured, suite_root
 
 
-class Row(NamedTuple):
+class MatrixRow(NamedTuple):
     """What came of one scenario of the matrix. `defect`: "" where there is none in it; `status` is behave's word."""
 
     name: str
@@ -41,10 +41,10 @@ class AssuranceRunner(Runner):
     """
 
     def __init__(
-        self, config: Configuration, pool: Pool, services: str, watch: Callable[[Row], None] = lambda _: None
+        self, config: Configuration, pool: Pool, services: str, watch: Callable[[MatrixRow], None] = lambda _: None
     ) -> None:
         super().__init__(config)
-        self.rows: list[Row] = []
+        self.rows: list[MatrixRow] = []
         self._pool = pool
         self._services = services
         self._watch = watch
@@ -64,7 +64,7 @@ class AssuranceRunner(Runner):
         release: Release = context.release
         steps = [step for step in scenario.all_steps if step.exception is not None]
         said = "; ".join(str(step.exception) for step in steps) or str(scenario.skip_reason or "")
-        row = Row(
+        row = MatrixRow(
             scenario.name, scenario.name if scenario.name in PROOFS else "", scenario.status.name, said,
             sum(each.took_s for each in release.judged),
             tuple(dict.fromkeys(rule for each in release.judged for rule in each.objections)),
@@ -102,7 +102,7 @@ class Matrix:
         self.pool.close()
         self._folder.close()
 
-    def run(self, watch: Callable[[Row], None] = lambda _: None) -> list[Row]:
+    def run(self, watch: Callable[[MatrixRow], None] = lambda _: None) -> list[MatrixRow]:
         """Run the features; what came of each scenario, also of one that failed. Raises KeyboardInterrupt."""
         began = time.monotonic()
         runner = AssuranceRunner(self._configuration(), self.pool, self.services, watch)

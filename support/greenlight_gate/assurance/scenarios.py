@@ -12,7 +12,7 @@ from behave.parser import parse_file
 from greenlight_gate.cli.options import CATEGORIES
 
 
-class Place(NamedTuple):
+class ScenarioPlace(NamedTuple):
     """Where a scenario stands: `path` below features/, and its line; `steps` are its texts, the table rows included."""
 
     path: str
@@ -27,11 +27,11 @@ class Place(NamedTuple):
 
 
 @cache
-def scenarios(features: Path) -> dict[str, Place]:
+def scenarios(features: Path) -> dict[str, ScenarioPlace]:
     """All scenarios below features/, by their short names. Raises ValueError for two of one name."""
     # As `greenlight run` has it: the rows of an outline bear names of their own.
     ScenarioOutline.annotation_schema = "{name}"
-    found: dict[str, Place] = {}
+    found: dict[str, ScenarioPlace] = {}
     for category in CATEGORIES:
         for path in sorted((features / category).glob("*.feature")):
             for scenario in parse_file(str(path)).walk_scenarios():
@@ -40,7 +40,7 @@ def scenarios(features: Path) -> dict[str, Place]:
                     raise ValueError(f"two scenarios are called {name!r}")
                 texts = [text for step in scenario.all_steps for text in (step.name, *_rows(step))]
                 tags = tuple(str(tag) for tag in scenario.effective_tags)
-                found[name] = Place(f"{category}/{path.name}", scenario.line, tuple(texts), tags)
+                found[name] = ScenarioPlace(f"{category}/{path.name}", scenario.line, tuple(texts), tags)
     return found
 
 

@@ -4,12 +4,12 @@ import statistics
 from collections.abc import Sequence
 
 from greenlight_gate.assurance.proofs import PROOFS
-from greenlight_gate.assurance.runner import Row
+from greenlight_gate.assurance.runner import MatrixRow
 
 _MARKS = {"passed": "caught", "skipped": "not run"}
 
 
-def line(row: Row) -> str:
+def line(row: MatrixRow) -> str:
     """One scenario of the matrix in one line, and why, where it did not pass."""
     if row.defect:
         rule = PROOFS[row.defect].rule
@@ -23,7 +23,7 @@ def line(row: Row) -> str:
     return "\n".join([shown, *(f"        {text.strip()}" for text in row.said.splitlines() if text.strip())])
 
 
-def total(rows: Sequence[Row], seconds: float) -> str:
+def total(rows: Sequence[MatrixRow], seconds: float) -> str:
     """How many defects were planted and caught, and how long that took."""
     planted = [row for row in rows if row.defect and row.status != "skipped"]
     caught = [row for row in planted if row.status == "passed"]

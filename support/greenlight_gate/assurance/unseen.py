@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from greenlight_gate.rules.engine.finding_sink import Ledger
-from greenlight_gate.rules.isolation import Relation
+from greenlight_gate.rules.engine.finding_sink import FindingSink
+from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.rules.registry import RULES
 
 
@@ -15,22 +15,22 @@ def without(rule: str) -> Iterator[None]:
 
     Only in this process: loads have processes of their own. Raises KeyError for a rule that does not exist.
     """
-    known, report, unproven = dict(RULES), Ledger.report, Relation.unproven
+    known, report, unproven = dict(RULES), FindingSink.report, IsolationPair.unproven
     del RULES[rule]
     if rule == "ISOLATION-3":
         # No frame breaks it: it is asked of what was seen, and would then find nobody of whom nothing is known.
-        Relation.unproven = property(lambda _: ())  # type: ignore[assignment, method-assign]
+        IsolationPair.unproven = property(lambda _: ())  # type: ignore[assignment, method-assign]
 
-    def report_others(self: Ledger, name: str, *arguments: Any, **options: Any) -> None:
+    def report_others(self: FindingSink, name: str, *arguments: Any, **options: Any) -> None:
         if name != rule:
             report(self, name, *arguments, **options)
 
-    Ledger.report = report_others  # type: ignore[assignment, method-assign]
+    FindingSink.report = report_others  # type: ignore[assignment, method-assign]
     try:
         yield
     finally:
-        Ledger.report = report  # type: ignore[method-assign]
-        Relation.unproven = unproven  # type: ignore[method-assign]
+        FindingSink.report = report  # type: ignore[method-assign]
+        IsolationPair.unproven = unproven  # type: ignore[method-assign]
         # As it was, in its order.
         RULES.clear()
         RULES.update(known)

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from greenlight_gate.backend.credentials import problem
 from greenlight_gate.backend.defects import Chain, ConflictError, UnknownDefectError, activate
 from greenlight_gate.backend.hub import Hub
-from greenlight_gate.backend.runs import Run
+from greenlight_gate.backend.runs import AgentRun
 
 LEAST_TOKEN_CHARACTERS = 16
 _MAX_BODY_BYTES = 65_536
@@ -98,7 +98,7 @@ async def switch(hub: Hub, chain: Chain) -> dict[str, object]:
     }
 
 
-def _end(runs: list[Run]) -> None:
+def _end(runs: list[AgentRun]) -> None:
     for run in runs:
         # One that went on although it was stopped.
         if run.work is not None:

@@ -9,11 +9,11 @@ from greenlight_gate.backend import phrases
 from greenlight_gate.backend.defects.chain import Chain
 from greenlight_gate.backend.frames import COMPLETED, EXECUTING, FAILED, STARTED, THINKING, TOOL_COMPLETED
 from greenlight_gate.backend.journal import Journal
-from greenlight_gate.backend.planner import Call, Plan, make_plan
-from greenlight_gate.backend.runs import Run
+from greenlight_gate.backend.planner import AgentPlan, Call, make_plan
+from greenlight_gate.backend.runs import AgentRun
 from greenlight_gate.backend.settings import Settings
 from greenlight_gate.backend.store import Store
-from greenlight_gate.backend.tools import Errand, Outcome, toolbox
+from greenlight_gate.backend.tools import Errand, ToolResult, toolbox
 
 # A thorough search thinks several times before and after its slow tool, this far apart, so that its events are spread
 # over the whole run.
@@ -39,7 +39,7 @@ class Agent:
         self._chain = chain
         self._tools = toolbox(store, settings)
 
-    async def work(self, run: Run) -> None:
+    async def work(self, run: AgentRun) -> None:
         """Take a run from agent_started to agent_completed or agent_failed."""
         await self._chain.begin(run)
         if self._variation.chance is not None:
@@ -58,7 +58,7 @@ class Agent:
         payload = {"result": run.answer, "execution_time_ms": run.elapsed_ms}
         await self._journal.emit(run, COMPLETED, payload)
 
-    async def _answer(self, run: Run, plan: Plan) -> str:
+    async def _answer(self, run: AgentRun, plan: AgentPlan) -> str:
         if plan.errand and run.parent is None:
             return await self._delegate(run, plan.errand)
         if plan.recalls:
@@ -71,14 +71,14 @@ class Agent:
                 sentences.append(phrases.told(call, outcome))
         return " ".join(sentences)
 
-    async def _delegate(self, run: Run, errand: str) -> str:
+    async def _delegate(self, run: AgentRun, errand: str) -> str:
         helper = run.helper(errand)
         await self._pause()
         await self.work(helper)
         await self._think(run, "The helper is done; I pass on what it found.")
         return f"My helper reports: {helper.answer}"
 
-    async def _use(self, run: Run, stage: tuple[Call, ...], *, thorough: bool) -> list[Outcome]:
+    async def _use(self, run: AgentRun, stage: tuple[Call, ...], *, thorough: bool) -> list[ToolResult]:
         announced = []
         for call in stage:
             await self._pause()
@@ -93,7 +93,7 @@ class Agent:
             await asyncio.sleep(_PONDER_S)
         return outcomes
 
-    async def _carry_out(self, run: Run, opened: _Open) -> Outcome:
+    async def _carry_out(self, run: AgentRun, opened: _Open) -> ToolResult:
         started_s = time.perf_counter()
         await self._chain.tool(run, opened.call)
         if self._variation.chance is not None:
@@ -111,7 +111,7 @@ class Agent:
         await self._journal.emit(run, TOOL_COMPLETED, payload)
         return outcome
 
-    async def _think(self, run: Run, *thoughts: str) -> None:
+    async def _think(self, run: AgentRun, *thoughts: str) -> None:
         for thought in thoughts:
             await (asyncio.sleep(_PONDER_S) if len(thoughts) > 1 else self._pause())
             await self._journal.emit(run, THINKING, {"reasoning": thought, "step_number": run.counts[THINKING] + 1})

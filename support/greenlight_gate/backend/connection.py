@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenlight_gate.backend.clock import iso, now_us
 from greenlight_gate.backend.follower import Follower
-from greenlight_gate.backend.frames import Body, Close, Frame, Outgoing
+from greenlight_gate.backend.frames import Body, CloseFrame, Frame, Outgoing
 from greenlight_gate.backend.protocol import ChatProtocol
 from greenlight_gate.backend.tokens import Identity
 
@@ -26,7 +26,7 @@ class Refusal:
     """An error that a client is told: the message, and the close that follows when the connection cannot go on."""
 
     message: Body
-    close: Close | None = None
+    close: CloseFrame | None = None
 
     @property
     def code(self) -> str:
@@ -34,7 +34,7 @@ class Refusal:
         return str(self.message.get("error_code", ""))
 
 
-class Connection:
+class ServedConnection:
     """Sends to one client. `notes` and `counts` are room for defects; a healthy backend leaves them empty."""
 
     def __init__(self, hub: "Hub", protocol: ChatProtocol, identity: Identity, token: str) -> None:
@@ -121,7 +121,9 @@ class Connection:
             "error_message": error_message,
             "request_id": request_id,
         }
-        refusal = self.hub.chain.refusal(self, Refusal(message, None if close is None else Close(close, error_message)))
+        refusal = self.hub.chain.refusal(
+            self, Refusal(message, None if close is None else CloseFrame(close, error_message))
+        )
         if refusal is None:
             return False
         self.send(refusal.message)
@@ -135,7 +137,7 @@ class Connection:
 
     def close(self, code: int, reason: str = "") -> None:
         """Close the connection after what was sent before."""
-        self.write(self.hub.chain.closing(self, Close(code, reason)))
+        self.write(self.hub.chain.closing(self, CloseFrame(code, reason)))
 
     def too_large(self) -> bool:
         """Tell the client that its message is over the limit; return whether the connection ends."""

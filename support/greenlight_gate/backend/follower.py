@@ -8,7 +8,7 @@ from greenlight_gate.backend.frames import Outgoing
 from greenlight_gate.backend.store import StoredEvent
 
 if TYPE_CHECKING:
-    from greenlight_gate.backend.connection import Connection
+    from greenlight_gate.backend.connection import ServedConnection
 
 _BATCH = 100
 
@@ -20,7 +20,7 @@ class Follower:
     does not matter on which replica it happened, nor what was lost on the way.
     """
 
-    def __init__(self, connection: "Connection", thread_id: str, owner: str, seq: int) -> None:
+    def __init__(self, connection: "ServedConnection", thread_id: str, owner: str, seq: int) -> None:
         self._connection = connection
         self._thread_id = thread_id
         self._owner = owner

@@ -27,7 +27,7 @@ class Raw:
 
 
 @dataclass(frozen=True)
-class Close:
+class CloseFrame:
     """A closing handshake with this code; nothing is sent after it."""
 
     code: int
@@ -35,7 +35,7 @@ class Close:
 
 
 # A str is a text message, bytes are a binary one.
-Frame = str | bytes | Raw | Close
+Frame = str | bytes | Raw | CloseFrame
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from greenlight_gate.backend.agent import Agent
 from greenlight_gate.backend.bus import Bus, LocalBus, Subscriber
-from greenlight_gate.backend.connection import Connection
+from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.chain import Chain
 from greenlight_gate.backend.frames import Outgoing
 from greenlight_gate.backend.journal import Journal
@@ -30,7 +30,7 @@ class Hub:
     def __init__(self, settings: Settings, chain: Chain, data: Path) -> None:
         self.settings = settings
         self.chain = chain
-        self.connections: dict[str, Connection] = {}
+        self.connections: dict[str, ServedConnection] = {}
         self.notes: dict[str, Any] = {}
         self.ready = False
         self._stopping: set[asyncio.Task[None]] = set()

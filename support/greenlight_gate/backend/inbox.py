@@ -6,7 +6,7 @@ from typing import Any
 
 from greenlight_gate.backend.bus import thread_topic
 from greenlight_gate.backend.clock import iso, now_us
-from greenlight_gate.backend.connection import Connection
+from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.follower import Follower
 from greenlight_gate.backend.frames import Body
 
@@ -21,7 +21,7 @@ class _BadRequestError(Exception):
 class Inbox:
     """Reads the messages of one connection, one after the other."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: ServedConnection) -> None:
         self._connection = connection
         self._hub = connection.hub
         self._handlers = {

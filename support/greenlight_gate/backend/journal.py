@@ -13,7 +13,7 @@ from greenlight_gate.backend.frames import ENDS, Outgoing, encode
 from greenlight_gate.backend.store import Store, StoredEvent
 
 if TYPE_CHECKING:
-    from greenlight_gate.backend.runs import Run
+    from greenlight_gate.backend.runs import AgentRun
 
 
 class Journal:
@@ -25,7 +25,7 @@ class Journal:
         self._chain = chain
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def emit(self, run: "Run", kind: str, payload: dict[str, Any]) -> None:
+    async def emit(self, run: "AgentRun", kind: str, payload: dict[str, Any]) -> None:
         """Send an event of this run to whoever follows it."""
         run.counts[kind] += 1
         # A clock that is set back must not make a run's events run backwards.
@@ -51,7 +51,7 @@ class Journal:
             self._bus.publish(replace(draft, body=body, seq=stored.seq, text=stored.text))
 
     @staticmethod
-    def _event(run: "Run", kind: str, payload: dict[str, Any]) -> Outgoing:
+    def _event(run: "AgentRun", kind: str, payload: dict[str, Any]) -> Outgoing:
         body: dict[str, Any] = {
             "type": kind,
             "request_id": run.request_id,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from greenlight_gate.backend.planner import Call
-    from greenlight_gate.backend.tools import Outcome
+    from greenlight_gate.backend.tools import ToolResult
 
 GREETINGS: Mapping[str, str] = MappingProxyType(
     {"assistant": "I am on it.", "helper": "The helper takes over this part."}
@@ -34,7 +34,7 @@ AFTERTHOUGHTS = (
 _WORD = re.compile(r"\w{4,}")
 
 
-def told(call: "Call", outcome: "Outcome") -> str:
+def told(call: "Call", outcome: "ToolResult") -> str:
     """Put what a tool found, or why it failed, into one sentence."""
     subject = list(call.parameters.values())[-1]
     if not outcome.ok:

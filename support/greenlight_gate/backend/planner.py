@@ -58,7 +58,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Plan:
+class AgentPlan:
     """What to do. The calls of one stage run at the same time, the stages one after the other."""
 
     thoughts: tuple[str, ...]
@@ -70,25 +70,25 @@ class Plan:
     thorough: bool = False
 
 
-def make_plan(question: str) -> Plan:
+def make_plan(question: str) -> AgentPlan:
     """Return what to do about a question; the first of these that fits decides."""
     text = question[:_READ_CHARACTERS].strip()
     if note := _REMEMBER.search(text):
         call = Call("notes", {"action": "add", "text": note["note"].strip()})
-        return Plan(("This is worth a note.",), ((call,),))
+        return AgentPlan(("This is worth a note.",), ((call,),))
     if helper := _HELPER.search(text):
-        return Plan(("My helper can do this.",), errand=helper["errand"].strip() or "introduce yourself")
+        return AgentPlan(("My helper can do this.",), errand=helper["errand"].strip() or "introduce yourself")
     if _GIVE_UP.search(text):
-        return Plan(("I see no way to go on.",), gives_up=True)
+        return AgentPlan(("I see no way to go on.",), gives_up=True)
     if _PREVIOUS.search(text):
-        return Plan(("I look at what was asked here before.",), recalls=True)
+        return AgentPlan(("I look at what was asked here before.",), recalls=True)
     if topic := _RESEARCH.search(text):
         call = Call("research", {"topic": topic["topic"].strip()})
-        return Plan(phrases.FORETHOUGHTS, ((call,),), thorough=True)
+        return AgentPlan(phrases.FORETHOUGHTS, ((call,),), thorough=True)
     return _with_tools(text) or _without_tools(text)
 
 
-def _with_tools(text: str) -> Plan | None:
+def _with_tools(text: str) -> AgentPlan | None:
     found: list[tuple[int, Call]] = []
     rest = text
     for pattern, build in ((_WEATHER, _weather), (_NOTES, _search), (_MINE, _search)):
@@ -101,17 +101,17 @@ def _with_tools(text: str) -> Plan | None:
         return None
     thought = f"For this I need {phrases.listed([call.tool for call in calls])}."
     if _AT_ONCE.search(text):
-        return Plan((thought,), (calls,))
-    return Plan((thought,), tuple((call,) for call in calls))
+        return AgentPlan((thought,), (calls,))
+    return AgentPlan((thought,), tuple((call,) for call in calls))
 
 
-def _without_tools(text: str) -> Plan:
+def _without_tools(text: str) -> AgentPlan:
     thought = ("I can answer this without a tool.",)
     if _WHO_ARE_YOU.search(text):
-        return Plan(thought, reply=phrases.INTRODUCTION)
+        return AgentPlan(thought, reply=phrases.INTRODUCTION)
     if _HELLO.match(text):
-        return Plan(thought, reply=phrases.HELLO)
-    return Plan(thought, reply=phrases.beyond_me(text))
+        return AgentPlan(thought, reply=phrases.HELLO)
+    return AgentPlan(thought, reply=phrases.beyond_me(text))
 
 
 def _weather(match: re.Match[str]) -> Call:

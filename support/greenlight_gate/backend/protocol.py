@@ -9,7 +9,7 @@ from wsproto.connection import ConnectionState
 from wsproto.frame_protocol import CloseReason
 
 from greenlight_gate.backend.deflate import BoundedConnection
-from greenlight_gate.backend.frames import Close, Frame, Raw
+from greenlight_gate.backend.frames import CloseFrame, Frame, Raw
 
 # How long a client has to answer a close frame before the connection is cut.
 _LINGER_S = 0.5
@@ -21,7 +21,7 @@ def _whole(text: str) -> Sequence[str]:
     return (text,)
 
 
-class Listener(Protocol):
+class EventListener(Protocol):
     """Who is told what the ASGI interface cannot say."""
 
     def too_large(self) -> bool:
@@ -37,7 +37,7 @@ class ChatProtocol(WSProtocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.conn = BoundedConnection(self.config.ws_max_size)
-        self.listener: Listener | None = None
+        self.listener: EventListener | None = None
         self.parts: Callable[[str], Sequence[str]] = _whole
         self._skipping = False
         self._deaf = False
@@ -47,7 +47,7 @@ class ChatProtocol(WSProtocol):
         """Put a frame on the connection; on a closed one nothing happens."""
         if self.close_sent or self.disconnected or self.transport.is_closing():
             return
-        if isinstance(frame, Close):
+        if isinstance(frame, CloseFrame):
             self.fail(frame.code, frame.reason)
         elif isinstance(frame, Raw):
             self.transport.write(frame.data)

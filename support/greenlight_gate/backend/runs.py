@@ -14,7 +14,7 @@ from greenlight_gate.backend.frames import FAILED, STOPPED
 from greenlight_gate.backend.store import UnfinishedRun
 
 if TYPE_CHECKING:
-    from greenlight_gate.backend.connection import Connection
+    from greenlight_gate.backend.connection import ServedConnection
     from greenlight_gate.backend.hub import Hub
 
 _log = logging.getLogger(__name__)
@@ -23,20 +23,20 @@ HELPER = "helper"
 
 
 @dataclass(eq=False)
-class Run:
+class AgentRun:
     """One run. `request_id` is the client's own, a string, a number or None; `parent` is set for a sub-agent's run."""
 
     request_id: str | int | None
     thread_id: str
     user_id: str
     question: str
-    connection: "Connection | None" = None
+    connection: "ServedConnection | None" = None
     agent_name: str = ASSISTANT
-    parent: "Run | None" = None
+    parent: "AgentRun | None" = None
     run_id: str = field(default_factory=lambda: f"run-{uuid.uuid4().hex}")
     started_s: float = field(default_factory=time.perf_counter)
     counts: Counter[str] = field(default_factory=Counter)
-    helpers: list["Run"] = field(default_factory=list)
+    helpers: list["AgentRun"] = field(default_factory=list)
     last_stamp_us: int = 0
     ended: bool = False
     stop_reason: str = ""
@@ -44,7 +44,7 @@ class Run:
     work: asyncio.Task[None] | None = None
 
     @property
-    def root(self) -> "Run":
+    def root(self) -> "AgentRun":
         """The run that the person asked for."""
         return self if self.parent is None else self.parent.root
 
@@ -53,9 +53,9 @@ class Run:
         """How long the run has taken so far."""
         return round((time.perf_counter() - self.started_s) * 1e3, 3)
 
-    def helper(self, errand: str) -> "Run":
+    def helper(self, errand: str) -> "AgentRun":
         """Return a new run of a sub-agent for this errand."""
-        run = Run(self.request_id, self.thread_id, self.user_id, errand, self.connection, HELPER, self)
+        run = AgentRun(self.request_id, self.thread_id, self.user_id, errand, self.connection, HELPER, self)
         self.helpers.append(run)
         return run
 
@@ -65,7 +65,7 @@ class RunDesk:
 
     def __init__(self, hub: "Hub") -> None:
         self._hub = hub
-        self._open: dict[str, Run] = {}
+        self._open: dict[str, AgentRun] = {}
         self._supervisors: set[asyncio.Task[None]] = set()
 
     @property
@@ -73,26 +73,26 @@ class RunDesk:
         """How many runs are under way."""
         return len(self._open)
 
-    def under_way(self) -> list[Run]:
+    def under_way(self) -> list[AgentRun]:
         """Return all runs that have not ended."""
         return list(self._open.values())
 
-    def find(self, run_id: str) -> Run | None:
+    def find(self, run_id: str) -> AgentRun | None:
         """Return the run that is under way by this id; a sub-agent's id finds the run that the person asked for."""
         for run in self._open.values():
             if run_id == run.run_id or any(run_id == helper.run_id for helper in run.helpers):
                 return run
         return None
 
-    def in_thread(self, thread_id: str) -> list[Run]:
+    def in_thread(self, thread_id: str) -> list[AgentRun]:
         """Return the runs under way in this thread."""
         return [run for run in self._open.values() if run.thread_id == thread_id]
 
     async def start(
-        self, connection: "Connection", user_id: str, question: str, request_id: str | int | None, thread_id: str
+        self, connection: "ServedConnection", user_id: str, question: str, request_id: str | int | None, thread_id: str
     ) -> None:
         """Begin a run for this person and return at once; its events go to this connection."""
-        run = Run(request_id, thread_id, user_id, question, connection)
+        run = AgentRun(request_id, thread_id, user_id, question, connection)
         await self._hub.store.begin_run(
             run.run_id, thread_id, question, json.dumps(request_id), self._hub.settings.replica
         )
@@ -104,7 +104,7 @@ class RunDesk:
         self._supervisors.add(supervisor)
         supervisor.add_done_callback(self._supervisors.discard)
 
-    async def stop(self, run: Run, reason: str) -> None:
+    async def stop(self, run: AgentRun, reason: str) -> None:
         """End a run with agent_stopped; one that has just ended stays as it is."""
         if run.ended or run.stop_reason:
             return
@@ -131,7 +131,7 @@ class RunDesk:
                 await self._fail(run, "SERVER_RESTARTED", "the server was restarted while this was under way")
                 await self._hub.store.end_run(run.run_id)
 
-    async def _supervise(self, run: Run, work: asyncio.Task[None]) -> None:
+    async def _supervise(self, run: AgentRun, work: asyncio.Task[None]) -> None:
         await asyncio.wait({work})
         if work.cancelled():
             for stopped in (*(helper for helper in run.helpers if not helper.ended), run):
@@ -145,15 +145,15 @@ class RunDesk:
         await self._hub.chain.ended(run)
         self._hub.bus.drop(run_topic(run.run_id))
 
-    def _release(self, run: Run) -> None:
+    def _release(self, run: AgentRun) -> None:
         self._open.pop(run.run_id, None)
         if run.connection is not None:
             run.connection.open_runs.discard(run.run_id)
 
-    async def _fail(self, run: Run, code: str, message: str) -> None:
+    async def _fail(self, run: AgentRun, code: str, message: str) -> None:
         payload = {"error_code": code, "error_message": message, "recovery_suggestion": "Please ask again."}
         await self._hub.journal.emit(run, FAILED, payload)
 
 
-def _revived(left: UnfinishedRun) -> Run:
-    return Run(json.loads(left.request_id), left.thread_id, left.owner, "", run_id=left.run_id)
+def _revived(left: UnfinishedRun) -> AgentRun:
+    return AgentRun(json.loads(left.request_id), left.thread_id, left.owner, "", run_id=left.run_id)

@@ -12,7 +12,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from greenlight_gate.backend import vitals
 from greenlight_gate.backend.admin import admin_routes
-from greenlight_gate.backend.connection import Connection
+from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.credentials import knows, problem, read_credentials
 from greenlight_gate.backend.hub import Hub
 from greenlight_gate.backend.inbox import Inbox
@@ -109,14 +109,14 @@ class _Web:
                 await websocket.accept(attempt.subprotocol)
                 await hub.store.remember_user(identity.user_id)
                 await _converse(
-                    websocket, Connection(hub, websocket.scope["state"]["protocol"], identity, attempt.token)
+                    websocket, ServedConnection(hub, websocket.scope["state"]["protocol"], identity, attempt.token)
                 )
         except WebSocketDisconnect:
             # The client left before it had an answer; there is nobody to tell.
             return
 
 
-async def _converse(websocket: WebSocket, connection: Connection) -> None:
+async def _converse(websocket: WebSocket, connection: ServedConnection) -> None:
     hub, inbox = connection.hub, Inbox(connection)
     hub.connections[connection.connection_id] = connection
     in_order = False

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from greenlight_gate.evidence.judge import Judgement
 from greenlight_gate.report.allure_page import Rendered, render_html
-from greenlight_gate.report.allure_results import Verdict, session_of, write_verdict
+from greenlight_gate.report.allure_results import AllureVerdict, session_of, write_verdict
 from greenlight_gate.report.run_report import REPORT
 from greenlight_gate.report.session_reports import DASHBOARD, PAGE, TIMELINE, VISUALIZATIONS
 from greenlight_gate.verdict.decision import Status
@@ -33,7 +33,7 @@ def into_results(judgement: Judgement, folder: Path) -> None:
         return
     began = session.started_epoch_s
     ended = judgement.ended.epoch_s if judgement.ended is not None else time.time()
-    entry = Verdict(
+    entry = AllureVerdict(
         session.session_id, session.environment, decision.verdict.value, decision.reason, began, ended,
         [(c.id, _STATUS[c.status], c.measured, c.threshold) for c in decision.criteria],
         [(name, folder / path, kind) for name, path, kind in _ATTACHED],

@@ -15,10 +15,10 @@ from greenlight_gate.cli.views.frames import FrameSummary
 from greenlight_gate.cli.views.terminal import Terminal
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
-from greenlight_gate.client.request import Question
+from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.session import Session
 from greenlight_gate.rules.engine.canary import named
-from greenlight_gate.session.validation_session import Plan, Suite
+from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.targets.access import TargetFault, check_health
 from greenlight_gate.trace import encode_record
 
@@ -41,11 +41,11 @@ _RUN_S = 330.0
 class _Examination:
     """One walk from the health check to the end of an answer; each step prints its own line."""
 
-    def __init__(self, suite: Suite, console: Console) -> None:
+    def __init__(self, suite: ValidationSession, console: Console) -> None:
         self.suite = suite
         self.console = console
         self.recorder: Recorder | None = None
-        self.question: Question | None = None
+        self.question: UserRequest | None = None
         self.session: Session | None = None
 
     async def walk(self) -> None:
@@ -85,7 +85,7 @@ class _Examination:
 def doctor(options: argparse.Namespace) -> int:
     """0 if a run was seen whole, 1 if something is wrong with the target. Raises Misconfigured."""
     console = Terminal()
-    suite = Suite(Plan(environment=options.environment, environ=dict(os.environ)))
+    suite = ValidationSession(SessionPlan(environment=options.environment, environ=dict(os.environ)))
     examination: _Examination | None = None
     try:
         try:

@@ -19,22 +19,22 @@ from greenlight_gate.cli.views.load_view import LoadView, show_result, watched_b
 from greenlight_gate.cli.views.terminal import Terminal
 from greenlight_gate.evidence.session_folder import write_whole
 from greenlight_gate.findings import Severity
-from greenlight_gate.load.director import Conductor
+from greenlight_gate.load.director import Director
 from greenlight_gate.load.executors import Crew, NoCluster, cluster, here, processes
 from greenlight_gate.load.machine_limits import Short, make_room, sources_for
-from greenlight_gate.load.plan import Plan
-from greenlight_gate.measure.load_result import LATE, Offence, Summary, figures
+from greenlight_gate.load.plan import LoadPlan
+from greenlight_gate.measure.load_result import LATE, LoadResult, Offence, figures
 from greenlight_gate.monitor import RealTimeEventMonitor
 from greenlight_gate.session.load_users import guests_of, plan_of, usual_prompts
-from greenlight_gate.session.validation_session import Plan as SuitePlan
-from greenlight_gate.session.validation_session import Suite
+from greenlight_gate.session.validation_session import SessionPlan as SuitePlan
+from greenlight_gate.session.validation_session import ValidationSession
 from greenlight_gate.targets.access import TargetFault, wait_healthy
 from greenlight_gate.targets.model import PROMPTS
 from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.targets.suggestions import nearest_first
 from greenlight_gate.verdict.criteria import Loaded, gaps_of
 from greenlight_gate.verdict.failure_patterns import SLOW, Occurrence
-from greenlight_gate.verdict.pattern_detection import Limits
+from greenlight_gate.verdict.pattern_detection import PatternLimits
 
 
 def add(commands: Any) -> None:
@@ -113,7 +113,9 @@ _HEALTH_S = 15.0
 def load(options: argparse.Namespace) -> int:
     """Runs the load and shows the result. Raises Misconfigured, also for more than the target's limits allow."""
     console = Terminal()
-    suite = Suite(SuitePlan(environment=options.environment, defects=tuple(options.defect), environ=dict(os.environ)))
+    suite = ValidationSession(
+        SuitePlan(environment=options.environment, defects=tuple(options.defect), environ=dict(os.environ))
+    )
     try:
         suite.prepare()
         plan = _plan(options, suite)
@@ -121,7 +123,7 @@ def load(options: argparse.Namespace) -> int:
             suite.loop.call(wait_healthy(suite.target, _HEALTH_S), _HEALTH_S * 2)
         console.print(f"{options.users} people on {escape(suite.target.name)} ...", highlight=False)
         most_ms = options.performance_threshold or suite.target.thresholds.latency_ms_avg
-        monitor = RealTimeEventMonitor("load", Limits(most_ms))
+        monitor = RealTimeEventMonitor("load", PatternLimits(most_ms))
         summary = _run(options, plan, console, monitor)
         return _concluded(options, suite, summary, monitor.patterns(), console)
     except (Short, NoCluster) as error:
@@ -133,7 +135,7 @@ def load(options: argparse.Namespace) -> int:
         suite.stop()
 
 
-def _plan(options: argparse.Namespace, suite: Suite) -> Plan:
+def _plan(options: argparse.Namespace, suite: ValidationSession) -> LoadPlan:
     target, users = suite.target, options.users
     most = target.limits.max_connections
     if users > most:
@@ -166,12 +168,12 @@ def _plan(options: argparse.Namespace, suite: Suite) -> Plan:
     )  # fmt: skip
 
 
-def _run(options: argparse.Namespace, plan: Plan, console: Console, monitor: RealTimeEventMonitor) -> Summary:
+def _run(options: argparse.Namespace, plan: LoadPlan, console: Console, monitor: RealTimeEventMonitor) -> LoadResult:
     with (
         _crew(options) as (executors, desk), LoadView(console) as view, _termination_interrupts(),
         watched_by(monitor, console),
     ):  # fmt: skip
-        return Conductor(plan, executors, desk, view.show).run()
+        return Director(plan, executors, desk, view.show).run()
 
 
 @contextlib.contextmanager
@@ -197,7 +199,11 @@ def _termination_interrupts() -> Iterator[None]:
 
 
 def _concluded(
-    options: argparse.Namespace, suite: Suite, summary: Summary, patterns: tuple[Occurrence, ...], console: Console
+    options: argparse.Namespace,
+    suite: ValidationSession,
+    summary: LoadResult,
+    patterns: tuple[Occurrence, ...],
+    console: Console,
 ) -> int:
     redact = suite.access.redact_bytes
     summary = _without_secrets(summary, suite)
@@ -219,14 +225,14 @@ def _concluded(
     return code
 
 
-def _without_secrets(summary: Summary, suite: Suite) -> Summary:
+def _without_secrets(summary: LoadResult, suite: ValidationSession) -> LoadResult:
     found = suite.access.redact_bytes(msgspec.json.encode(summary.offences))
     summary.offences = msgspec.json.decode(found, type=list[Offence])
     return summary
 
 
 def _decision(
-    options: argparse.Namespace, summary: Summary, patterns: tuple[Occurrence, ...], caveats: tuple[str, ...]
+    options: argparse.Namespace, summary: LoadResult, patterns: tuple[Occurrence, ...], caveats: tuple[str, ...]
 ) -> tuple[int, str, str]:
     slow = _too_slow(options.performance_threshold, summary)
     said = []
@@ -255,7 +261,7 @@ def _decision(
     return APPROVED, "APPROVED", f"{summary.events:,} events were checked.{_excused(summary)}"
 
 
-def _excused(summary: Summary) -> str:
+def _excused(summary: LoadResult) -> str:
     """What the rules have said without convicting anybody, and why it does not."""
     late = sum(times for rule, times in summary.counts.items() if summary.saturated and rule in LATE)
     lost = summary.findings - late
@@ -267,7 +273,7 @@ def _excused(summary: Summary) -> str:
     return said if summary.findings else f" No rule objected.{said}"
 
 
-def _too_slow(threshold_ms: float | None, summary: Summary) -> str:
+def _too_slow(threshold_ms: float | None, summary: LoadResult) -> str:
     if threshold_ms is None:
         return ""
     averages = {name: found.avg_ms for name, each in summary.latency.items() if (found := figures(each)) is not None}

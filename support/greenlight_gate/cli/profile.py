@@ -13,7 +13,7 @@ from greenlight_gate.cli.options import Parser, command_of
 from greenlight_gate.cli.views.frames import FrameSummary
 from greenlight_gate.cli.views.terminal import Terminal
 from greenlight_gate.events import EventKind
-from greenlight_gate.rules.engine.run_state import Budgets
+from greenlight_gate.rules.engine.run_state import TimeBudgets
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.targets.settings import Misconfigured, profile_text
 from greenlight_gate.trace import AnyRecord
@@ -57,7 +57,7 @@ def add(commands: Any) -> None:
 
 
 # Whoever recorded may have waited as long as they liked.
-_PATIENT = Budgets(start_s=3600, silence_s=3600, tool_s=3600, run_s=86_400, grace_s=60, clock_skew_s=86_400)
+_PATIENT = TimeBudgets(start_s=3600, silence_s=3600, tool_s=3600, run_s=86_400, grace_s=60, clock_skew_s=86_400)
 
 
 def profile(options: argparse.Namespace) -> int:

@@ -92,21 +92,21 @@ def run(options: argparse.Namespace) -> int:
     features = suite_root() / "features"
     wanted = _wanted(options.categories, features)
     # Imported after the first line is on the screen: behave and its friends take their time.
-    from greenlight_gate.bdd.runner.progress import Progress  # noqa: PLC0415
+    from greenlight_gate.bdd.runner.progress import RunProgress  # noqa: PLC0415
     from greenlight_gate.bdd.runner.suite_runner import SuiteRunner  # noqa: PLC0415
     from greenlight_gate.cli.allure_report import allure_page  # noqa: PLC0415
     from greenlight_gate.cli.session_reports import hold_against  # noqa: PLC0415
-    from greenlight_gate.cli.suite_faults import OwnFaults  # noqa: PLC0415
+    from greenlight_gate.cli.suite_faults import SuiteFaults  # noqa: PLC0415
     from greenlight_gate.cli.views.judgement import conclude, ended  # noqa: PLC0415
-    from greenlight_gate.session.validation_session import Plan  # noqa: PLC0415
+    from greenlight_gate.session.validation_session import SessionPlan  # noqa: PLC0415
 
-    plan = Plan(
+    plan = SessionPlan(
         environment=options.environment, wanted=wanted, tags=options.tags, output_dir=options.output_dir,
         defects=tuple(options.defect), performance_threshold_ms=options.performance_threshold,
         timeout_s=options.timeout, scale=options.scale, soak_s=options.soak, environ=dict(os.environ),
         services_check=not options.skip_services_check,
     )  # fmt: skip
-    progress = Progress(console)
+    progress = RunProgress(console)
     runner = SuiteRunner(_configuration(options, [features / category for category in wanted]), plan, progress)
     # behave prints some of its own on stdout; in CI mode that belongs to three lines only.
     with contextlib.redirect_stdout(sys.stderr), contextlib.closing(progress):
@@ -119,7 +119,7 @@ def run(options: argparse.Namespace) -> int:
     if runner.suite is None:
         raise KeyboardInterrupt
     folder = runner.suite.folder
-    faults = OwnFaults(folder, console)
+    faults = SuiteFaults(folder, console)
     with faults.costing("baseline"):
         hold_against(folder, gate=options.baseline)
     judgement = conclude(folder, console, options, faults)

@@ -16,7 +16,7 @@ from greenlight_gate.cli.options import command_of, positive
 from greenlight_gate.cli.views.terminal import Terminal
 from greenlight_gate.services.local import services_of
 from greenlight_gate.services.runtime import Runtime, Wish
-from greenlight_gate.services.supervisor import Row
+from greenlight_gate.services.supervisor import ServiceStatus
 from greenlight_gate.targets.settings import Misconfigured, load_target
 
 
@@ -127,9 +127,9 @@ class _Screen:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
-        self._rows: list[Row] = []
+        self._rows: list[ServiceStatus] = []
 
-    def told(self, rows: list[Row]) -> None:
+    def told(self, rows: list[ServiceStatus]) -> None:
         """Shows these rows."""
         self._rows = rows
         if self._live is not None:
@@ -147,7 +147,7 @@ class _Screen:
             self._console.print(_table(self._rows))
 
 
-def _table(rows: list[Row]) -> Table:
+def _table(rows: list[ServiceStatus]) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("service", "who", "port", "health", "memory", "up for"):
         table.add_column(name, justify="right" if name in ("port", "memory", "up for") else "left")

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from greenlight_gate.cli.suite_faults import OwnFaults
+from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.evidence.history import History
 from greenlight_gate.evidence.judge import Judgement
 from greenlight_gate.evidence.session_folder import Evidence
@@ -19,7 +19,7 @@ _STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
 def leave(
-    judgement: Judgement, folder: Path, console: Console, faults: OwnFaults, environ: Mapping[str, str] = os.environ
+    judgement: Judgement, folder: Path, console: Console, faults: SuiteFaults, environ: Mapping[str, str] = os.environ
 ) -> None:
     """Writes all of it, and what cannot be written costs only itself: the verdict stands.
 

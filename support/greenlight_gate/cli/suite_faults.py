@@ -15,7 +15,7 @@ from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.verdict.decision import Verdict
 
 
-class OwnFaults:
+class SuiteFaults:
     """What went wrong in the suite itself while it wrote what nothing is decided by; `told` holds each in one line.
 
     The decision and the evidence stand; but a suite that is broken approves nothing.

@@ -6,7 +6,7 @@ from typing import Any
 
 from greenlight_gate.cli.commands import SUMMARIES
 from greenlight_gate.cli.options import command_of, how_shown, output
-from greenlight_gate.cli.suite_faults import OwnFaults
+from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.cli.views.judgement import conclude, ended
 from greenlight_gate.cli.views.terminal import Terminal
 from greenlight_gate.targets.settings import Misconfigured
@@ -29,7 +29,7 @@ def add(commands: Any) -> None:
 def verdict(options: argparse.Namespace) -> int:
     """Judges the given session, or the newest one. Raises Misconfigured if there is none."""
     folder, console = options.session or newest(options.output_dir), Terminal(stderr=options.ci_mode)
-    faults = OwnFaults(folder, console)
+    faults = SuiteFaults(folder, console)
     return ended(conclude(folder, console, options, faults), folder, options, faults)
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from greenlight_gate.targets.access import Pass, TargetFault
+from greenlight_gate.targets.access import TargetFault, Token
 from greenlight_gate.targets.errors import Misconfigured
 from greenlight_gate.targets.http import Reply, exchange
 from greenlight_gate.targets.model import Target
@@ -61,13 +61,13 @@ def user_shown(persona: Persona, target: Target, spec: Spec) -> str | None:
     return persona.user or None if shows else None
 
 
-class WayIn:
+class ConnectionSetup:
     """How one person's connection comes about.
 
     `kept` holds what was captured for the window that the connection is of, and outlives it.
     """
 
-    def __init__(self, target: Target, profile: Profile, persona: Persona, entry: Pass, kept: dict[str, Any]) -> None:
+    def __init__(self, target: Target, profile: Profile, persona: Persona, entry: Token, kept: dict[str, Any]) -> None:
         self.target = target
         self.spec: Spec = profile.spec
         self.entry = entry

@@ -8,7 +8,7 @@ from typing import Any
 
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
-from greenlight_gate.client.request import Question
+from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.session import Session
 from greenlight_gate.events import Event
 from greenlight_gate.findings import Finding
@@ -33,7 +33,7 @@ class WebSocketConnectionManager:
         self._tls: ssl.SSLContext | None = ssl_context(target)
         self.recorder = Recorder("script", trace, profile, target.budgets, self._access.redact_bytes)
         self._sessions: dict[str, Session] = {}
-        self._questions: dict[str, Question] = {}
+        self._questions: dict[str, UserRequest] = {}
 
     async def __aenter__(self) -> "WebSocketConnectionManager":
         return self
@@ -58,7 +58,7 @@ class WebSocketConnectionManager:
         self._sessions[person] = session
         return session
 
-    async def send_message(self, person: str, text: str, thread: str | None = None, **expect: Any) -> Question:
+    async def send_message(self, person: str, text: str, thread: str | None = None, **expect: Any) -> UserRequest:
         """Asks a question. `thread` goes on in a conversation; `expect` is what is owed (`trace.Expect`).
 
         Raises NotConnected if the line is gone or was never there.

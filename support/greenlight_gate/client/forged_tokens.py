@@ -13,79 +13,79 @@ from typing import Any
 
 import jwt
 
-from greenlight_gate.targets.access import Access, Pass
+from greenlight_gate.targets.access import Access, Token
 from greenlight_gate.targets.sections import Persona
 
 _HOUR_S = 3600
 # More than clocks may differ (budgets.clock_skew_s by default), and less than somebody's idea of leeway.
 _MINUTES_S = 360
 
-Forge = Callable[[Access, Persona, str], Pass | None]
+Forge = Callable[[Access, Persona, str], Token | None]
 
 
-def _none(access: Access, persona: Persona, honest: str) -> Pass | None:
+def _none(access: Access, persona: Persona, honest: str) -> Token | None:
     return access.present(persona, None)
 
 
-def _gibberish(access: Access, persona: Persona, honest: str) -> Pass | None:
+def _gibberish(access: Access, persona: Persona, honest: str) -> Token | None:
     return access.present(persona, f"gibberish-{secrets.token_urlsafe(24)}")
 
 
-def _expired(access: Access, persona: Persona, honest: str) -> Pass | None:
+def _expired(access: Access, persona: Persona, honest: str) -> Token | None:
     now = int(time.time())
     return access.mint(persona, iat=now - 2 * _HOUR_S, exp=now - _HOUR_S) if access.can_mint else None
 
 
-def _not_yet(access: Access, persona: Persona, honest: str) -> Pass | None:
+def _not_yet(access: Access, persona: Persona, honest: str) -> Token | None:
     now = int(time.time())
     return access.mint(persona, nbf=now + _HOUR_S, exp=now + 2 * _HOUR_S) if access.can_mint else None
 
 
-def _elsewhere(access: Access, persona: Persona, honest: str) -> Pass | None:
+def _elsewhere(access: Access, persona: Persona, honest: str) -> Token | None:
     has_audience = access.can_mint and access.target.auth.audience
     return access.mint(persona, aud="another-service") if has_audience else None
 
 
-def _signed_by_somebody(access: Access, persona: Persona, honest: str) -> Pass | None:
+def _signed_by_somebody(access: Access, persona: Persona, honest: str) -> Token | None:
     return _resigned(access, persona, honest, key=secrets.token_bytes(48))
 
 
-def _unsigned(access: Access, persona: Persona, honest: str) -> Pass | None:
+def _unsigned(access: Access, persona: Persona, honest: str) -> Token | None:
     return _resigned(access, persona, honest, algorithm="none")
 
 
-def _without_signature(access: Access, persona: Persona, honest: str) -> Pass | None:
+def _without_signature(access: Access, persona: Persona, honest: str) -> Token | None:
     return access.present(persona, f"{honest.rpartition('.')[0]}.") if _header(honest) else None
 
 
-def _beginning_of_signature(access: Access, persona: Persona, honest: str) -> Pass | None:
+def _beginning_of_signature(access: Access, persona: Persona, honest: str) -> Token | None:
     """Whoever compares only as much of the signature as there is lets it in."""
     body, _, signature = honest.rpartition(".")
     return access.present(persona, f"{body}.{signature[:8]}") if _header(honest) else None
 
 
-def _unsigned_in_disguise(access: Access, persona: Persona, honest: str) -> Pass | None:
+def _unsigned_in_disguise(access: Access, persona: Persona, honest: str) -> Token | None:
     return _resigned(access, persona, honest, algorithm="nOnE")
 
 
-def _unsigned_by_another_way(access: Access, persona: Persona, honest: str) -> Pass | None:
+def _unsigned_by_another_way(access: Access, persona: Persona, honest: str) -> Token | None:
     """In the way that this target's people do not use: a second door is watched less."""
     made = _unsigned(access, persona, honest)
     way = "subprotocol" if access.target.auth.send == "bearer" else "bearer"
     return access.present(persona, made.token, way=way) if made is not None else None
 
 
-def _for_nobody(access: Access, persona: Persona, honest: str) -> Pass | None:
+def _for_nobody(access: Access, persona: Persona, honest: str) -> Token | None:
     has_audience = access.can_mint and access.target.auth.audience
     return access.mint(persona, aud=None) if has_audience else None
 
 
-def _just_expired(access: Access, persona: Persona, honest: str) -> Pass | None:
+def _just_expired(access: Access, persona: Persona, honest: str) -> Token | None:
     now = int(time.time())
     return access.mint(persona, iat=now - _HOUR_S, exp=now - _MINUTES_S) if access.can_mint else None
 
 
-def _confused(access: Access, persona: Persona, honest: str) -> Pass | None:
+def _confused(access: Access, persona: Persona, honest: str) -> Token | None:
     """A header that names the other family of keys: whoever takes it from there verifies with the wrong key.
 
     The signature is an HMAC with the empty key, which is what is left where no such key is configured (RFC 8725
@@ -95,16 +95,16 @@ def _confused(access: Access, persona: Persona, honest: str) -> Pass | None:
     return _resigned(access, persona, honest, algorithm=other)
 
 
-def _in_the_address(access: Access, persona: Persona, honest: str) -> Pass | None:
+def _in_the_address(access: Access, persona: Persona, honest: str) -> Token | None:
     auth = access.target.auth
     return (
-        Pass(persona.name, "query", honest, query={auth.query_name: honest})
+        Token(persona.name, "query", honest, query={auth.query_name: honest})
         if auth.send not in ("query", "profile")
         else None
     )
 
 
-def _resigned(access: Access, persona: Persona, honest: str, *, key: bytes = b"", algorithm: str = "") -> Pass | None:
+def _resigned(access: Access, persona: Persona, honest: str, *, key: bytes = b"", algorithm: str = "") -> Token | None:
     """The same claims with another signature; None for a token that is no JSON web token (RFC 7515 section 3.1)."""
     header = _header(honest)
     if not header:
@@ -141,7 +141,7 @@ FORGERIES: dict[str, Forge] = {
 }
 
 
-def short_pass(access: Access, persona: Persona, lifetime_s: float, ahead_s: float = 0.0) -> Pass:
+def short_pass(access: Access, persona: Persona, lifetime_s: float, ahead_s: float = 0.0) -> Token:
     """A valid pass that ends after at least so many seconds, at a whole one (RFC 7519 section 2: NumericDate).
 
     `ahead_s`: by how much the target's clock, which decides, is ahead of ours.

@@ -8,13 +8,13 @@ from typing import Any
 from websockets.frames import Opcode
 
 from greenlight_gate.client.recorder import Recorder
-from greenlight_gate.client.request import Question
+from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import Control, Event, More, Reading, each
 from greenlight_gate.targets.sections import Limits
 from greenlight_gate.wire.values import read_stamp
 
 
-class Heard:
+class Inbox:
     """Lives on the loop thread. `changed` is set whenever anything has come, or will come no more.
 
     `too_much` is told when the backend sends more than anybody takes; `asked_to_answer` gets the values of a frame that
@@ -22,7 +22,7 @@ class Heard:
     """
 
     def __init__(
-        self, recorder: Recorder, connection: str, limits: Limits, questions: list[Question], *,
+        self, recorder: Recorder, connection: str, limits: Limits, questions: list[UserRequest], *,
         too_much: Callable[[str], None], asked_to_answer: Callable[[dict[str, Any]], None],
     ) -> None:  # fmt: skip
         self.questions = questions
@@ -72,13 +72,13 @@ class Heard:
                 asked.last_at = at
                 self._grown(asked, size)
 
-    def _grown(self, asked: Question, size: int) -> None:
+    def _grown(self, asked: UserRequest, size: int) -> None:
         asked.size += size
         excess = asked.excess(self._limits)
         if excess:
             self._too_much(excess)
 
-    def _question_of(self, event: Event) -> Question | None:
+    def _question_of(self, event: Event) -> UserRequest | None:
         for question in self.questions:
             if question.knows(event):
                 return question

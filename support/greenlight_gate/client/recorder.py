@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from greenlight_gate.events import Reading
 from greenlight_gate.findings import Finding
 from greenlight_gate.measure import feed
-from greenlight_gate.rules.engine.run_state import Budgets
+from greenlight_gate.rules.engine.run_state import TimeBudgets
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.trace import AnyRecord, Header, Other, Received, Stalled, encode_header, encode_record
 from greenlight_gate.wire.profile import Profile
@@ -24,7 +24,7 @@ _STALL_S = 0.1
 _EPOCH_OF_MONOTONIC = time.time() - time.monotonic()
 
 
-class Entry:
+class RecordedEntry:
     """A record, and how it was read if it was a message."""
 
     __slots__ = ("reading", "record")
@@ -44,14 +44,15 @@ class Recorder:
     """
 
     def __init__(
-        self, scenario: str, path: Path | None, profile: Profile, budgets: Budgets, redact: Callable[[bytes], bytes], *,
+        self, scenario: str, path: Path | None, profile: Profile, budgets: TimeBudgets,
+        redact: Callable[[bytes], bytes], *,
         most_bytes: int = 67_108_864,
     ) -> None:  # fmt: skip
         self.began = time.monotonic()
         epoch_s = _EPOCH_OF_MONOTONIC + self.began
         self.scenario = scenario
         self.path = path
-        self.entries: list[Entry] = []
+        self.entries: list[RecordedEntry] = []
         self.checker = TraceChecker(profile, budgets, epoch_s)
         self.connections = 0
         self.fault: Exception | None = None
@@ -101,7 +102,7 @@ class Recorder:
             self._file.write(encode_record(record))
             self._file.flush()
         reading = self.checker.feed(record)
-        self.entries.append(Entry(record, reading))
+        self.entries.append(RecordedEntry(record, reading))
         feed.publish(self, record, reading)
         return record
 

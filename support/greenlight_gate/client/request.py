@@ -4,12 +4,12 @@ import asyncio
 from collections import Counter
 
 from greenlight_gate.events import ENDS, Control, Event, EventKind
-from greenlight_gate.rules.engine.deadlines import Patience
+from greenlight_gate.rules.engine.deadlines import Deadlines
 from greenlight_gate.targets.sections import Limits
 from greenlight_gate.trace import Expect
 
 
-class Question:
+class UserRequest:
     """Follows one answer on the side of the person who asked.
 
     `events` are those of the answer and of its helpers, in order of receipt, `size` the bytes of their frames;
@@ -97,7 +97,7 @@ class Question:
         begun.subtract(event.tool or "" for event in self.events if event.kind is EventKind.TOOL_COMPLETED)
         return {name for name, count in begun.items() if count > 0}
 
-    def patience_ends(self, patience: Patience) -> float:
+    def patience_ends(self, patience: Deadlines) -> float:
         """When nobody would wait any longer for what comes next (monotonic seconds)."""
         if not self.has_begun():
             return patience.start_ends(self.last_at)

@@ -6,7 +6,7 @@ from greenlight_gate.client.session import Session
 from greenlight_gate.trace import Cut, Throttled
 
 
-class LosableSession(Session):
+class ResumableSession(Session):
     """One WebSocket of a person, over a line that can be lost."""
 
     def cut(self, way: str, where: str, *, after: int | None = None, inside: bool = False) -> None:

@@ -15,18 +15,18 @@ from typing import Any
 import msgspec
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
-from greenlight_gate.client.connecting import StepRefused, Values, WayIn, user_shown
+from greenlight_gate.client.connecting import ConnectionSetup, StepRefused, Values, user_shown
 from greenlight_gate.client.endings import NotConnected, how, said
 from greenlight_gate.client.handshake_steps import answer, shake_hands
-from greenlight_gate.client.inbox import Heard
+from greenlight_gate.client.inbox import Inbox
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.refused_session import wait_to_be_refused
-from greenlight_gate.client.request import Question
+from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.stamped_connection import Ending, StampedConnection
 from greenlight_gate.client.upgrade import kept_body, kept_headers, opened
-from greenlight_gate.rules.engine.deadlines import MARGIN_S, Patience
-from greenlight_gate.rules.engine.run_state import Budgets
-from greenlight_gate.targets.access import Pass
+from greenlight_gate.rules.engine.deadlines import MARGIN_S, Deadlines
+from greenlight_gate.rules.engine.run_state import TimeBudgets
+from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import Persona
 from greenlight_gate.trace import Closed, Expect, Opened, Sent, TimedOut
@@ -44,23 +44,23 @@ class Session:
 
     def __init__(
         self, person: str, persona: Persona, target: Target, *, profile: Profile, recorder: Recorder,
-        before: "Session | None" = None, patience: Patience | None = None,
+        before: "Session | None" = None, patience: Deadlines | None = None,
     ) -> None:  # fmt: skip
         self.person = person
         self.user = user_shown(persona, target, profile.spec)
         self.persona = persona.name
         self.played_by = persona
         self.kept: dict[str, Any] = before.kept if before is not None else {}
-        self.way: WayIn | None = None
+        self.way: ConnectionSetup | None = None
         self.target = target
         self.profile = profile
         self.recorder = recorder
         self.connection = recorder.next_connection()
-        self.budgets: Budgets = target.budgets
-        self.patience = patience or Patience(self.budgets)
+        self.budgets: TimeBudgets = target.budgets
+        self.patience = patience or Deadlines(self.budgets)
         self.open = False
         self.cut_by_us = False
-        self.heard: Heard = Heard(
+        self.heard: Inbox = Inbox(
             recorder, self.connection, target.limits, before.heard.questions if before is not None else [],
             too_much=self._give_up, asked_to_answer=self._answer,
         )  # fmt: skip
@@ -70,7 +70,7 @@ class Session:
     # Coming and going ----------------------------------------------------------------------------------------
 
     async def connect(
-        self, entry: Pass, tls: ssl.SSLContext | None, attempt: int = 1, *, unwelcome: str = "",
+        self, entry: Token, tls: ssl.SSLContext | None, attempt: int = 1, *, unwelcome: str = "",
         via: tuple[str, int] | None = None,
     ) -> None:  # fmt: skip
         """Opens the connection and waits until the backend says that it is ready.
@@ -78,7 +78,7 @@ class Session:
         `unwelcome`: what is wrong with the pass; then it waits to be turned away. Raises NotConnected after the trace
         has its record of the refusal, the failure or the silence.
         """
-        way = self.way = WayIn(self.target, self.profile, self.played_by, entry, self.kept)
+        way = self.way = ConnectionSetup(self.target, self.profile, self.played_by, entry, self.kept)
         try:
             await way.prepare()
             began = time.monotonic()
@@ -166,14 +166,14 @@ class Session:
 
     async def ask(
         self, text: str, expect: Expect, thread: str | None = None, *, foreign: str = "", claims: str | None = None
-    ) -> Question:
+    ) -> UserRequest:
         """Asks a question; `thread` continues a conversation. Raises NotConnected if the line is gone.
 
         `foreign`: whose user id `claims` is, if the person claims to be somebody else.
         """
         request = uuid.uuid4().hex
         expect = msgspec.structs.replace(self.profile.expectable(expect), prompt=text)
-        question = Question(self.person, text, request=request, expect=expect, at=time.monotonic())
+        question = UserRequest(self.person, text, request=request, expect=expect, at=time.monotonic())
         self.heard.questions.append(question)
         values = {"request": request, "prompt": text, "thread": thread}
         kept = {"request": request, "thread": thread, "expect": expect, "foreign": foreign, "claims": claims}
@@ -183,7 +183,7 @@ class Session:
             await self.send(self.template("claim"), {**values, "user": claims}, what="start", **kept)
         return question
 
-    async def stop(self, question: Question) -> None:
+    async def stop(self, question: UserRequest) -> None:
         """Tells the backend to stop a run."""
         values = {"run": question.run, "request": question.request, "thread": question.thread}
         await self.send(self.template("stop"), values, what="stop", run=question.run)
@@ -269,11 +269,11 @@ class Session:
 
     # Waiting -------------------------------------------------------------------------------------------------
 
-    async def wait_end(self, question: Question) -> bool:
+    async def wait_end(self, question: UserRequest) -> bool:
         """Waits until the answer has ended; False, with a record of it, when a person would wait no longer."""
         return await self.wait_until(question, lambda: question.over)
 
-    async def wait_until(self, question: Question, condition: Callable[[], bool]) -> bool:
+    async def wait_until(self, question: UserRequest, condition: Callable[[], bool]) -> bool:
         """Waits for a condition on an answer, as long as the answer goes on within its budgets."""
         while not condition():
             if question.over:

@@ -8,7 +8,7 @@ from typing import Any
 from websockets.datastructures import Headers
 from websockets.http11 import Response
 
-from greenlight_gate.client.connecting import WayIn
+from greenlight_gate.client.connecting import ConnectionSetup
 from greenlight_gate.client.stamped_connection import Connecting, Most, StampedConnection
 from greenlight_gate.rules.engine import canary_search
 from greenlight_gate.targets.model import Target
@@ -18,7 +18,11 @@ _CLOSE_S = 2.0
 
 
 async def opened(
-    way: WayIn, target: Target, tls: ssl.SSLContext | None, timeout_s: float, via: tuple[str, int] | None = None
+    way: ConnectionSetup,
+    target: Target,
+    tls: ssl.SSLContext | None,
+    timeout_s: float,
+    via: tuple[str, int] | None = None,
 ) -> StampedConnection:
     """Opens a WebSocket as this target wants it. Raises OSError, TimeoutError or WebSocketException.
 

@@ -42,7 +42,7 @@ def cut_cells(checker: TraceChecker, *, can_resume: bool) -> list[CutCell]:
     ]
 
 
-class Grid:
+class CutGrid:
     """The cells by place (rows, in the order of the answer) and way (columns, in the order of appearance)."""
 
     def __init__(self, cells: Iterable[CutCell]) -> None:
@@ -59,7 +59,7 @@ class Grid:
 
 def as_table(cells: Sequence[CutCell]) -> str:
     """The matrix as aligned text, 80 columns wide at most, with the rules that objected below it."""
-    grid = Grid(cells)
+    grid = CutGrid(cells)
     if not grid.rows:
         return "no line was cut at an exact place"
     marks = [

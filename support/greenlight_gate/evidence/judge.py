@@ -8,17 +8,17 @@ import msgspec
 from greenlight_gate.evidence.cut_matrix import CutCell, cut_cells
 from greenlight_gate.evidence.loads import gather
 from greenlight_gate.evidence.replay import Meter, Torn, replay
-from greenlight_gate.evidence.session_folder import Ended, Evidence, Finished, Judged, Measurements, Selected
+from greenlight_gate.evidence.session_folder import Ended, Evidence, Finished, JudgedTarget, Measurements, Selected
 from greenlight_gate.evidence.unbegun import unbegun
 from greenlight_gate.findings import Finding
-from greenlight_gate.measure.timeline import Course
-from greenlight_gate.rules.isolation import Relation
+from greenlight_gate.measure.timeline import Timeline
+from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.verdict.baseline import Compared, compare
 from greenlight_gate.verdict.criteria import Loaded
 from greenlight_gate.verdict.decision import Decision, Facts, Observed, Outcome, ScenarioResult, decide
 from greenlight_gate.verdict.failure_patterns import Occurrence
 from greenlight_gate.verdict.memory_trend import Watched, judge_watch
-from greenlight_gate.verdict.pattern_detection import Limits, Memory, detect
+from greenlight_gate.verdict.pattern_detection import Memory, PatternLimits, detect
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.spec import ProfileError
 
@@ -45,21 +45,21 @@ class Judgement(msgspec.Struct, frozen=True):
     `durations` are seconds by the key of the scenario.
     """
 
-    session: Judged
+    session: JudgedTarget
     decision: Decision
     scenarios: tuple[ScenarioResult, ...]
     findings: tuple[Attributed, ...]
     observed: Observed
     measurements: Measurements | None
     ended: Ended | None
-    relations: tuple[Relation, ...] = ()
+    relations: tuple[IsolationPair, ...] = ()
     cells: tuple[CutCell, ...] = ()
     loads: tuple[Loaded, ...] = ()
     watched: tuple[Watched, ...] = ()
     patterns: tuple[Occurrence, ...] = ()
     durations: dict[str, float] = {}
     compared: Compared | None = None
-    course: Course = msgspec.field(default_factory=lambda: Course(None))
+    course: Timeline = msgspec.field(default_factory=lambda: Timeline(None))
 
 
 class _Ledger:
@@ -96,11 +96,11 @@ def _judge(folder: Path) -> Judgement:
     ledger = _Ledger(evidence)
     meter, course = (
         Meter(session.clock, profile.spec.absent),
-        Course(None, {key: entry.name for key, entry in ledger.selected.items()}),
+        Timeline(None, {key: entry.name for key, entry in ledger.selected.items()}),
     )
     gaps = [*session.caveats, *_gaps(ledger)]
     findings: list[Attributed] = []
-    relations: list[Relation] = []
+    relations: list[IsolationPair] = []
     cells: list[CutCell] = []
     for entry in ledger.finished.values():
         name = ledger.selected[entry.key].name if entry.key in ledger.selected else entry.key
@@ -138,7 +138,7 @@ def _judge(folder: Path) -> Judgement:
         gaps.append(f"{observed.unmapped} of {observed.messages} messages could not be read with the profile")
     compared = _compared(evidence, observed, gaps)
     patterns = detect(
-        course, Limits(session.latency_ms_avg, session.memory_mb_growth),
+        course, PatternLimits(session.latency_ms_avg, session.memory_mb_growth),
         _memory(measurements, watched, session.memory_mb_growth),
     )  # fmt: skip
     scenarios = tuple(_result(selected, ledger.finished.get(key)) for key, selected in ledger.selected.items())
@@ -158,7 +158,7 @@ def _judge(folder: Path) -> Judgement:
     )  # fmt: skip
 
 
-def _opened(evidence: Evidence, folder: Path) -> tuple[Judged, Profile]:
+def _opened(evidence: Evidence, folder: Path) -> tuple[JudgedTarget, Profile]:
     try:
         session = unbegun(folder) or evidence.session()
     except OSError as error:
@@ -230,7 +230,9 @@ def _gaps(ledger: _Ledger) -> list[str]:
     return gaps
 
 
-def _unfinished(evidence: Evidence, ledger: _Ledger, profile: Profile, session: Judged, meter: Meter) -> list[str]:
+def _unfinished(
+    evidence: Evidence, ledger: _Ledger, profile: Profile, session: JudgedTarget, meter: Meter
+) -> list[str]:
     """What a scenario that never finished has shown counts all the same, as far as its trace can be read."""
     known = {trace for entry in ledger.finished.values() for trace in (entry.trace, *entry.beside)}
     for path in sorted(evidence.traces.glob("*.jsonl")):

@@ -11,9 +11,9 @@ from greenlight_gate.events import ENDS, FIVE, Control, Event, EventKind, Readin
 from greenlight_gate.evidence.recovery import Recovery
 from greenlight_gate.findings import Finding
 from greenlight_gate.measure.histogram import Histogram
-from greenlight_gate.measure.timeline import Course
-from greenlight_gate.measure.trace_timeline import Strand
-from greenlight_gate.rules.engine.run_state import Budgets
+from greenlight_gate.measure.timeline import Timeline
+from greenlight_gate.measure.trace_timeline import TraceTimeline
+from greenlight_gate.rules.engine.run_state import TimeBudgets
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.trace import AnyRecord, Closed, Cut, Opened, Received, Sent, TimedOut, read_trace
 from greenlight_gate.verdict.decision import Observed
@@ -244,25 +244,29 @@ class Meter:
         )  # fmt: skip
 
 
-def replay(path: Path, profile: Profile, budgets: Budgets, meter: Meter, course: Course | None = None) -> TraceChecker:
+def replay(
+    path: Path, profile: Profile, budgets: TimeBudgets, meter: Meter, course: Timeline | None = None
+) -> TraceChecker:
     """One trace file, judged to its end. Raises Torn for a file that is missing or not whole.
 
     `course` gathers what it shows over time.
     """
     try:
         with path.open("rb") as lines:
-            return _replay(lines, profile, budgets, meter, course or Course(None))
+            return _replay(lines, profile, budgets, meter, course or Timeline(None))
     except OSError as error:
         raise Torn(f"{path.name} cannot be read ({error.strerror})") from error
     except msgspec.MsgspecError as error:
         raise Torn(f"{path.name} is not whole ({error})") from error
 
 
-def _replay(lines: Iterable[bytes], profile: Profile, budgets: Budgets, meter: Meter, course: Course) -> TraceChecker:
+def _replay(
+    lines: Iterable[bytes], profile: Profile, budgets: TimeBudgets, meter: Meter, course: Timeline
+) -> TraceChecker:
     header, records = read_trace(lines)
     epoch_s = header.epoch_s
     checker = TraceChecker(profile, budgets, epoch_s)
-    strand = Strand(course, header.scenario, epoch_s)
+    strand = TraceTimeline(course, header.scenario, epoch_s)
     findings, known, told = checker.findings, 0, 0
     # A few records at a time: what each step works with is still at hand when the next record comes.
     while block := list(islice(records, _BLOCK)):
@@ -288,7 +292,7 @@ def _replay(lines: Iterable[bytes], profile: Profile, budgets: Budgets, meter: M
     return checker
 
 
-def _tell(strand: Strand, findings: list[Finding], told: int, so_far: int) -> int:
+def _tell(strand: TraceTimeline, findings: list[Finding], told: int, so_far: int) -> int:
     for finding in findings[told:so_far]:
         strand.found(finding)
     return so_far
@@ -299,5 +303,5 @@ def read_conversation(path: Path, profile_toml: str) -> list[tuple[AnyRecord, Re
     profile = Profile.from_toml(profile_toml)
     with path.open("rb") as lines:
         header, records = read_trace(lines)
-        checker = TraceChecker(profile, Budgets(), header.epoch_s)
+        checker = TraceChecker(profile, TimeBudgets(), header.epoch_s)
         return [(record, checker.feed(record)) for record in records]

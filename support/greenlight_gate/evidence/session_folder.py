@@ -19,8 +19,8 @@ from uuid import uuid4
 
 import msgspec
 
-from greenlight_gate.measure.load_result import Summary
-from greenlight_gate.rules.engine.run_state import Budgets
+from greenlight_gate.measure.load_result import LoadResult
+from greenlight_gate.rules.engine.run_state import TimeBudgets
 from greenlight_gate.verdict.baseline import Baseline
 from greenlight_gate.verdict.criteria import Loaded
 from greenlight_gate.verdict.decision import Outcome
@@ -31,7 +31,7 @@ LOG = "validation_execution.log"
 T = TypeVar("T")
 
 
-class Judged(msgspec.Struct, frozen=True):
+class JudgedTarget(msgspec.Struct, frozen=True):
     """What was judged: the target without its secrets, and what was wanted of it.
 
     `caveats` say why nothing that this session finds out can approve.
@@ -42,7 +42,7 @@ class Judged(msgspec.Struct, frozen=True):
     environment: str
     url: str
     profile_toml: str
-    budgets: Budgets
+    budgets: TimeBudgets
     clock: str
     wanted: tuple[str, ...]
     tags: str
@@ -121,7 +121,7 @@ class Evidence:
         self.traces = self.folder / "traces"
         self.ledger = self.folder / "ledger.jsonl"
 
-    def begin(self, session: Judged) -> None:
+    def begin(self, session: JudgedTarget) -> None:
         """Creates the folder and says what is going to be judged."""
         self.traces.mkdir(parents=True, exist_ok=True)
         write_whole(self.folder / "session.json", msgspec.json.format(_encoder.encode(session)))
@@ -172,9 +172,9 @@ class Evidence:
         path = self.folder / "measurements.json"
         return msgspec.json.decode(path.read_bytes(), type=Measurements) if path.exists() else None
 
-    def session(self) -> Judged:
+    def session(self) -> JudgedTarget:
         """Raises OSError or msgspec.MsgspecError for a folder that is no evidence."""
-        return msgspec.json.decode((self.folder / "session.json").read_bytes(), type=Judged)
+        return msgspec.json.decode((self.folder / "session.json").read_bytes(), type=JudgedTarget)
 
     def entries(self) -> Iterator[Entry | None]:
         """The ledger's lines; None for one that is torn, as the last may be after a crash."""
@@ -192,7 +192,7 @@ def _read(path: Path, kind: type[T]) -> T:
     return msgspec.json.decode(path.read_bytes(), type=kind)
 
 
-def _renamed(summary: Summary, name: str) -> Summary:
+def _renamed(summary: LoadResult, name: str) -> LoadResult:
     """The summary as it is kept: its traces are files of their own, named after the load."""
     offences = [
         msgspec.structs.replace(offence, trace=f"load/{name}-{offence.trace}" if offence.trace else "")

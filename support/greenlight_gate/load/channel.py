@@ -10,7 +10,7 @@ from greenlight_gate.measure.latency import Encoded
 from greenlight_gate.measure.load_counts import Counts
 
 
-class Progress(msgspec.Struct, frozen=True):
+class ShardProgress(msgspec.Struct, frozen=True):
     """How far one attempt at a shard has come. `phase`: began, connecting, connected, asking, leaving or left.
 
     `people` are connected now; `busy` is the generator. `counts` is what monitors are told.
@@ -43,20 +43,20 @@ class Channel(Protocol):
     def here(self) -> "Channel":
         """The end as it can be used where it has been sent to; called once, on the shard's own thread."""
 
-    def report(self, progress: Progress) -> None:
+    def report(self, progress: ShardProgress) -> None:
         """Tells how far it is."""
 
     def order(self) -> Order:
         """What holds at the moment."""
 
 
-class Desk(Protocol):
+class DirectorChannel(Protocol):
     """The director's end."""
 
     def channel(self) -> Channel:
         """A shard's end, which can be sent to wherever the shard runs."""
 
-    def news(self, timeout_s: float) -> list[Progress]:
+    def news(self, timeout_s: float) -> list[ShardProgress]:
         """What has come, waiting a little for it."""
 
     def tell(self, order: Order) -> None:
@@ -66,23 +66,23 @@ class Desk(Protocol):
         """Nothing more is told."""
 
 
-class LocalDesk:
+class LocalDirectorChannel:
     """For shards that are threads of this process; both ends in one."""
 
     def __init__(self) -> None:
-        self._queue: queue.Queue[Progress] = queue.Queue()
+        self._queue: queue.Queue[ShardProgress] = queue.Queue()
         self._order = Order()
         self._lock = threading.Lock()
 
-    def channel(self) -> "LocalDesk":
+    def channel(self) -> "LocalDirectorChannel":
         """The same object is both ends."""
         return self
 
-    def here(self) -> "LocalDesk":
+    def here(self) -> "LocalDirectorChannel":
         """Nothing was sent anywhere."""
         return self
 
-    def report(self, progress: Progress) -> None:
+    def report(self, progress: ShardProgress) -> None:
         """Tells how far a shard is."""
         self._queue.put(progress)
 
@@ -91,7 +91,7 @@ class LocalDesk:
         with self._lock:
             return self._order
 
-    def news(self, timeout_s: float) -> list[Progress]:
+    def news(self, timeout_s: float) -> list[ShardProgress]:
         """What has come, waiting a little for it."""
         return drained(self._queue, timeout_s)
 
@@ -104,9 +104,9 @@ class LocalDesk:
         """Nothing is held."""
 
 
-def drained(news: Any, timeout_s: float) -> list[Progress]:
+def drained(news: Any, timeout_s: float) -> list[ShardProgress]:
     """All that is in a queue, waiting for the first of it."""
-    found: list[Progress] = []
+    found: list[ShardProgress] = []
     try:
         found.append(news.get(timeout=timeout_s))
         while True:

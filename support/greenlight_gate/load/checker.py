@@ -6,15 +6,15 @@ from greenlight_gate.events import Control, EventKind, Part, Unmapped
 from greenlight_gate.load.meters import Meters
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
 from greenlight_gate.rules.engine.finding_sink import Findings
-from greenlight_gate.rules.engine.id_registry import Book
-from greenlight_gate.rules.engine.run_state import Ask, Budgets, Run
+from greenlight_gate.rules.engine.id_registry import IdRegistry
+from greenlight_gate.rules.engine.run_state import Request, RunState, TimeBudgets
 from greenlight_gate.wire.profile import Profile
 
 
 class Waiting(Protocol):
     """Somebody who waits for an answer."""
 
-    def answered(self, run: Run) -> None:
+    def answered(self, run: RunState) -> None:
         """A run has ended; the rules have not forgotten it yet."""
 
     def told(self, control: Control, at: float) -> None:
@@ -28,7 +28,7 @@ class LoadChecker(ConnectionChecker):
     """
 
     def __init__(
-        self, profile: Profile, budgets: Budgets, book: Book, connection: str, *, person: Waiting, name: str,
+        self, profile: Profile, budgets: TimeBudgets, book: IdRegistry, connection: str, *, person: Waiting, name: str,
         meters: Meters, findings: Findings,
     ) -> None:  # fmt: skip
         super().__init__(profile, budgets, book, name, connection, epoch_s=meters.epoch_s, findings=findings)
@@ -54,7 +54,7 @@ class LoadChecker(ConnectionChecker):
             self._told(reading, at)
 
 
-def expected_of(ask: Ask, run: Run | None) -> tuple[int, int]:
+def expected_of(ask: Request, run: RunState | None) -> tuple[int, int]:
     """How many events a question asks for, and how many of them a run has shown."""
     expect = ask.expect
     assert expect is not None

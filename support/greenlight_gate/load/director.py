@@ -9,13 +9,13 @@ from concurrent.futures import Executor, Future, wait
 
 import msgspec
 
-from greenlight_gate.load.channel import Channel, Desk, Order, Progress
-from greenlight_gate.load.live_counts import Teller
-from greenlight_gate.load.plan import Plan, Share, shares
+from greenlight_gate.load.channel import Channel, DirectorChannel, Order, ShardProgress
+from greenlight_gate.load.live_counts import LiveCounts
+from greenlight_gate.load.plan import LoadPlan, Share, shares
 from greenlight_gate.load.shard import TooLate, run_shard
 from greenlight_gate.measure.histogram import Histogram
 from greenlight_gate.measure.latency import Encoded
-from greenlight_gate.measure.load_result import Summary, merged
+from greenlight_gate.measure.load_result import LoadResult, merged
 
 # Time for the word to reach everybody before the asking begins.
 _LEAD_S = 0.1
@@ -29,7 +29,7 @@ Watch = Callable[["State"], None]
 class State(msgspec.Struct):
     """What is known while it runs: the latest news of each shard, and when the asking began (monotonic seconds)."""
 
-    shards: dict[int, Progress]
+    shards: dict[int, ShardProgress]
     people: int
     began_at: float | None = None
 
@@ -49,20 +49,22 @@ class State(msgspec.Struct):
         return histogram
 
 
-class Conductor:
+class Director:
     """One load, on executors of which each takes one shard."""
 
-    def __init__(self, plan: Plan, executors: Sequence[Executor], desk: Desk, watch: Watch | None = None) -> None:
+    def __init__(
+        self, plan: LoadPlan, executors: Sequence[Executor], desk: DirectorChannel, watch: Watch | None = None
+    ) -> None:
         self.plan = plan
         self.executors = executors
         self.desk = desk
         self.watch = watch or (lambda state: None)
         self.state = State({}, len(plan.guests))
-        self.teller = Teller(f"load of {len(plan.guests)} people")
-        self._attempts: dict[int, list[Progress]] = {}
+        self.teller = LiveCounts(f"load of {len(plan.guests)} people")
+        self._attempts: dict[int, list[ShardProgress]] = {}
         self._connected: set[int] = set()
 
-    def run(self) -> Summary:
+    def run(self) -> LoadResult:
         """Runs it to the end, or until KeyboardInterrupt: then what was done until then is summed up all the same."""
         channel = self.desk.channel()
         futures = {
@@ -87,7 +89,7 @@ class Conductor:
         whole.course = self.teller.over(hindered=bool(whole.saturated))
         return whole
 
-    def _direct(self, futures: dict["Future[Summary]", Share]) -> None:
+    def _direct(self, futures: dict["Future[LoadResult]", Share]) -> None:
         go_at: float | None = None
         while True:
             self._hear(_POLL_S)
@@ -115,12 +117,12 @@ class Conductor:
             if progress.phase in ("connected", "asking", "leaving"):
                 self._connected.add(progress.shard)
 
-    def _result(self, future: "Future[Summary]", share: Share) -> Summary:
+    def _result(self, future: "Future[LoadResult]", share: Share) -> LoadResult:
         """The shard's summary; one with a name in `lost` where the shard, or its first attempt, has died."""
         attempts = self._attempts.get(share.shard, [])
         first = attempts[0] if attempts else None
         name = f"shard {share.shard + 1} of {share.of}" + (f" ({first.worker})" if first is not None else "")
-        died = Summary(people=len(share.plan.guests), lost=(f"{name} died",))
+        died = LoadResult(people=len(share.plan.guests), lost=(f"{name} died",))
         if not future.done():
             future.cancel()
             return died
@@ -138,4 +140,4 @@ class Conductor:
         return summary
 
 
-__all__ = ["Channel", "Conductor", "State"]
+__all__ = ["Channel", "Director", "State"]

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from greenlight_gate.load.channel import Channel, Desk, LocalDesk, Order, Progress, drained
+from greenlight_gate.load.channel import Channel, DirectorChannel, LocalDirectorChannel, Order, ShardProgress, drained
 
 if TYPE_CHECKING:
     from multiprocessing.managers import SyncManager
 
-Crew = tuple[list[Executor], Desk]
+Crew = tuple[list[Executor], DirectorChannel]
 _CONNECT_S = 10.0
 _ORDER_S = 5.0
 
@@ -36,7 +36,7 @@ class NoCluster(Exception):  # noqa: N818 -- reads as what is missing
 def here() -> Iterator[Crew]:
     """One shard, on a thread of this process."""
     with ThreadPoolExecutor(1, thread_name_prefix="greenlight-load") as pool:
-        yield [pool], LocalDesk()
+        yield [pool], LocalDirectorChannel()
 
 
 @contextlib.contextmanager
@@ -82,7 +82,7 @@ class _ManagerChannel:
     def here(self) -> Channel:
         return self
 
-    def report(self, progress: Progress) -> None:
+    def report(self, progress: ShardProgress) -> None:
         self._news.put(progress)
 
     def order(self) -> Order:
@@ -98,7 +98,7 @@ class _ManagerDesk:
     def channel(self) -> Channel:
         return _ManagerChannel(self._news, self._orders)
 
-    def news(self, timeout_s: float) -> list[Progress]:
+    def news(self, timeout_s: float) -> list[ShardProgress]:
         return drained(self._news, timeout_s)
 
     def tell(self, order: Order) -> None:
@@ -144,7 +144,7 @@ class _DaskChannel(msgspec.Struct):
 
         return _DaskChannel(self.name, get_worker(), Variable(self.name, client=get_client()))
 
-    def report(self, progress: Progress) -> None:
+    def report(self, progress: ShardProgress) -> None:
         self.worker.log_event(self.name, msgspec.json.encode(progress).decode())
 
     def order(self) -> Order:
@@ -159,19 +159,19 @@ class _DaskDesk:
 
         self._client = client
         self._name = f"greenlight-{uuid.uuid4().hex}"
-        self._news: queue.Queue[Progress] = queue.Queue()
+        self._news: queue.Queue[ShardProgress] = queue.Queue()
         self._orders: Any = Variable(self._name, client=client)
         self.tell(Order())
         client.subscribe_topic(self._name, self._heard)
 
     def _heard(self, event: Any) -> None:
         _, message = event
-        self._news.put(msgspec.json.decode(message, type=Progress))
+        self._news.put(msgspec.json.decode(message, type=ShardProgress))
 
     def channel(self) -> Channel:
         return _DaskChannel(self._name)
 
-    def news(self, timeout_s: float) -> list[Progress]:
+    def news(self, timeout_s: float) -> list[ShardProgress]:
         return drained(self._news, timeout_s)
 
     def tell(self, order: Order) -> None:

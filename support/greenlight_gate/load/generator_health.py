@@ -5,14 +5,14 @@ import time
 
 import psutil
 
-from greenlight_gate.load.latency_counter import Tally
+from greenlight_gate.load.latency_counter import LatencyCounter
 from greenlight_gate.measure.load_result import MOST_BUSY, MOST_LAG_MS
 
 _EVERY_S = 0.01
 _MB = 1e6
 
 
-class Strain:
+class GeneratorHealth:
     """Watches the thread that it is made on, from `begin` until `end`.
 
     `busy`: CPU time of this thread by wall time; `lag_ms_p99`: how much later than asked for the loop wakes up.
@@ -22,7 +22,7 @@ class Strain:
         self.process = psutil.Process()
         self.peak_rss_mb = self.rss_mb()
         self.seconds = self.cpu_seconds = self.busy = self.lag_ms_p99 = 0.0
-        self._lag = Tally()
+        self._lag = LatencyCounter()
         self._handle: asyncio.TimerHandle | None = None
         self._due = 0.0
         self._woken = self._late = 0

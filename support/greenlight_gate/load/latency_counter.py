@@ -24,7 +24,7 @@ _FINE = 1 << (_SUB_BITS - 4)
 _COARSE_LONG = range((_SHORT_US.bit_length() - _SUB_BITS + 1) << (_SUB_BITS - 1), _BUCKETS, _FINE)
 
 
-class Tally:
+class LatencyCounter:
     """Counts of latencies. `record` takes seconds; negative ones count as the least."""
 
     __slots__ = ("_counts", "_long_us", "_short")

@@ -14,7 +14,7 @@ _SUMS = (
 )  # fmt: skip
 
 
-class Teller:
+class LiveCounts:
     """Of one load, all its shards together. `name` is what it is called wherever it is listened to."""
 
     def __init__(self, name: str) -> None:

@@ -1,6 +1,6 @@
 """The instruments that all people of one shard write to."""
 
-from greenlight_gate.load.latency_counter import Tally
+from greenlight_gate.load.latency_counter import LatencyCounter
 from greenlight_gate.measure.latency import Encoded
 
 
@@ -19,15 +19,15 @@ class Meters:
         self.expected = self.arrived = self.dropped = 0
         self.lines_lost = self.failed = 0
         self.five_expected = self.five_shown = 0
-        self.raw, self.corrected, self.delivery = Tally(), Tally(), Tally()
-        self.whole, self.silence, self.connect = Tally(), Tally(), Tally()
+        self.raw, self.corrected, self.delivery = LatencyCounter(), LatencyCounter(), LatencyCounter()
+        self.whole, self.silence, self.connect = LatencyCounter(), LatencyCounter(), LatencyCounter()
 
     @property
     def events(self) -> int:
         """What came that was neither of the protocol nor unreadable."""
         return self.messages - self.controls - self.unmapped
 
-    def delay(self, *, corrected: bool) -> Tally:
+    def delay(self, *, corrected: bool) -> LatencyCounter:
         """How late events come: since the server's stamp where its clock is known, else since the question.
 
         `corrected`: since it was due.
@@ -41,7 +41,7 @@ class Meters:
         self.stamp_zero = None if offset_s is None else self.epoch_s + offset_s
 
 
-def encoded(tally: Tally) -> Encoded | None:
+def encoded(tally: LatencyCounter) -> Encoded | None:
     """The tally as a histogram that can be sent; None without a sample."""
     histogram = tally.histogram()
     return histogram.encode() if histogram.samples else None

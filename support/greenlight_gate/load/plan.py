@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from greenlight_gate.rules.engine.run_state import Budgets
+from greenlight_gate.rules.engine.run_state import TimeBudgets
 from greenlight_gate.trace import Expect
 
 # So many people at once are given more time for the first sign of life (TIMELINESS-1).
@@ -12,14 +12,14 @@ _A_CROWD = 1_000
 _START_OF_A_CROWD_S = 30.0
 
 
-class Question(msgspec.Struct, frozen=True):
+class PlannedPrompt(msgspec.Struct, frozen=True):
     """What a person says, and what may be expected of the answer."""
 
     text: str
     expect: Expect
 
 
-class Guest(msgspec.Struct, frozen=True):
+class PlannedUser(msgspec.Struct, frozen=True):
     """One person who takes part: how they get in, and what they ask.
 
     `questions` are asked in order; after the last one it goes on with number `again_from`.
@@ -28,14 +28,14 @@ class Guest(msgspec.Struct, frozen=True):
     person: str
     user: str | None
     url: str
-    questions: tuple[Question, ...]
+    questions: tuple[PlannedPrompt, ...]
     again_from: int = 0
     headers: dict[str, str] = {}
     subprotocols: tuple[str, ...] = ()
     first_message: dict[str, Any] | None = None
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
     """A whole load. Times in seconds, `rate` in questions a second of all people together.
 
     closed: each person asks again `think_s` after an answer has ended. open: questions come at a constant `rate`, or,
@@ -49,8 +49,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     profile_toml: str
-    guests: tuple[Guest, ...]
-    budgets: Budgets
+    guests: tuple[PlannedUser, ...]
+    budgets: TimeBudgets
     clock: str = "unknown"
     ca_file: str = ""
     verifies: bool = True
@@ -73,7 +73,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     hung_tools: tuple[str, ...] = ()
 
     @property
-    def patience(self) -> Budgets:
+    def patience(self) -> TimeBudgets:
         """The budgets, with more time for the start where a crowd asks at the same moment."""
         if len(self.guests) <= _A_CROWD or self.budgets.start_s >= _START_OF_A_CROWD_S:
             return self.budgets
@@ -83,10 +83,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 class Share(msgspec.Struct, frozen=True):
     """What one shard does of a plan: every `of`-th guest, beginning with number `shard` (from 0)."""
 
-    plan: Plan
+    plan: LoadPlan
     shard: int
     of: int
-    budgets: Budgets
+    budgets: TimeBudgets
 
     @property
     def rate(self) -> float:
@@ -94,7 +94,7 @@ class Share(msgspec.Struct, frozen=True):
         return self.plan.rate / self.of
 
 
-def shares(plan: Plan, count: int) -> list[Share]:
+def shares(plan: LoadPlan, count: int) -> list[Share]:
     """The plan cut into `count` shares, which together are the whole plan and need nothing of each other."""
     return [
         Share(_part(plan, plan.guests[shard::count], shard, count), shard, count, plan.patience)
@@ -102,7 +102,7 @@ def shares(plan: Plan, count: int) -> list[Share]:
     ]
 
 
-def _part(plan: Plan, guests: tuple[Guest, ...], shard: int, count: int) -> Plan:
+def _part(plan: LoadPlan, guests: tuple[PlannedUser, ...], shard: int, count: int) -> LoadPlan:
     # The slow ones are the first guests, and so the first ones of each share.
     slow = len(range(shard, plan.slow, count))
     return msgspec.structs.replace(plan, guests=guests, slow=slow)

@@ -19,19 +19,19 @@ from websockets.uri import WebSocketURI, parse_uri
 
 from greenlight_gate.events import FIVE, Control
 from greenlight_gate.load.arrivals import arrivals
-from greenlight_gate.load.channel import Channel, Order, Progress
+from greenlight_gate.load.channel import Channel, Order, ShardProgress
 from greenlight_gate.load.first_findings import Offenders
 from greenlight_gate.load.frame_splitter import Masks
-from greenlight_gate.load.generator_health import Strain
+from greenlight_gate.load.generator_health import GeneratorHealth
 from greenlight_gate.load.machine_limits import Short, make_room
 from greenlight_gate.load.meters import Meters, encoded
 from greenlight_gate.load.plan import Share
 from greenlight_gate.load.shard_counts import counted
-from greenlight_gate.load.user_connection import Line
-from greenlight_gate.load.virtual_user import Person
-from greenlight_gate.measure.load_result import Summary
-from greenlight_gate.rules.engine.deadlines import MARGIN_S, Patience
-from greenlight_gate.rules.engine.id_registry import Book
+from greenlight_gate.load.user_connection import UserConnection
+from greenlight_gate.load.virtual_user import VirtualUser
+from greenlight_gate.measure.load_result import LoadResult
+from greenlight_gate.rules.engine.deadlines import MARGIN_S, Deadlines
+from greenlight_gate.rules.engine.id_registry import IdRegistry
 from greenlight_gate.trace import Header, encode_header
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.values import read_stamp
@@ -67,16 +67,16 @@ class Shard:
         self.profile = Profile.from_toml(self.plan.profile_toml)
         # Who cannot say in which conversation a question belongs is not owed that it stays in one.
         self.sends_thread = "{thread}" in str(self.profile.spec.send.get("start"))
-        self.book = Book()
+        self.book = IdRegistry()
         epoch_s = time.time() - time.monotonic()
         same_host = self.plan.clock == "same-host"
         self.meters = Meters(epoch_s, 0.0 if same_host else None)
         self.offenders = Offenders(self._trace_of, f"s{share.shard + 1}")
-        self.people: dict[str, Person] = {}
+        self.people: dict[str, VirtualUser] = {}
         self.masks = Masks()
         self.quiet = logging.getLogger("greenlight.websockets")
         self.quiet.disabled = True
-        self.strain = Strain()
+        self.strain = GeneratorHealth()
         self.short: list[str] = []
         self._phase = "began"
         self._order = Order()
@@ -84,10 +84,10 @@ class Shard:
         self._end_at = float("inf")
         self._told_at = 0.0
         self._stopping = asyncio.Event()
-        self._idle: deque[Person] = deque()
+        self._idle: deque[VirtualUser] = deque()
         self._overdue: deque[float] = deque()
-        self._answered: list[Person] = []
-        self.patience = Patience(self.budgets, self.plan.hung_tools)
+        self._answered: list[VirtualUser] = []
+        self.patience = Deadlines(self.budgets, self.plan.hung_tools)
         self._present = 0
         self._best_rtt_s = float("inf")
         self._pinged: dict[str, float] = {}
@@ -98,12 +98,12 @@ class Shard:
 
     # The whole of it ------------------------------------------------------------------------------------------
 
-    async def run(self) -> Summary:
+    async def run(self) -> LoadResult:
         """Connects, waits for the word, asks, and leaves. Raises TooLate for a second attempt."""
         await self._say("began")
         if (await self._ordered()).go_at is not None:
             raise TooLate(f"shard {self.share.shard + 1} was started again on {self.worker}")
-        summary = Summary(attempt=self.attempt, worker=self.worker, idle_rss_mb=self.strain.rss_mb())
+        summary = LoadResult(attempt=self.attempt, worker=self.worker, idle_rss_mb=self.strain.rss_mb())
         ticker = asyncio.create_task(self._tick())
         try:
             try:
@@ -146,7 +146,7 @@ class Shard:
                 due = began + number * pause_s
                 if (left := due - time.monotonic()) > 0:
                     await asyncio.sleep(left)
-                person = Person(guest, self, number + 1, parse_uri(guest.url))
+                person = VirtualUser(guest, self, number + 1, parse_uri(guest.url))
                 self.people[person.connection] = person
                 await self._connect_one(person, context, next(sources) if sources else None)
 
@@ -159,7 +159,7 @@ class Shard:
             context.verify_mode = ssl.CERT_NONE
         return context
 
-    async def _connect_one(self, person: Person, context: ssl.SSLContext | None, source: str | None) -> None:
+    async def _connect_one(self, person: VirtualUser, context: ssl.SSLContext | None, source: str | None) -> None:
         uri: WebSocketURI = parse_uri(person.guest.url)
         self.meters.connections_tried += 1
         ready = person.ready
@@ -203,7 +203,7 @@ class Shard:
             while nonce in self._pinged and time.monotonic() < deadline:  # noqa: ASYNC110 -- a deadline as well
                 await asyncio.sleep(0.001)
 
-    def ponged(self, person: Person, control: Control, at: float) -> None:
+    def ponged(self, person: VirtualUser, control: Control, at: float) -> None:
         """The answer to a ping: with the server's time in it, the shortest round trip says it best."""
         del person
         sent_at = self._pinged.pop(str(control.values.get("nonce")), None)
@@ -268,10 +268,10 @@ class Shard:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), min(left, 0.02 if self.plan.runs_each else left))
 
-    def _has_more(self, person: Person) -> bool:
+    def _has_more(self, person: VirtualUser) -> bool:
         return person.open and not person.is_slow and (person.ask is not None or self._may_ask(person))
 
-    def _may_ask(self, person: Person) -> bool:
+    def _may_ask(self, person: VirtualUser) -> bool:
         return self.plan.runs_each is None or person.asked < self.plan.runs_each
 
     async def _open_load(self, begin: float) -> None:
@@ -301,7 +301,7 @@ class Shard:
             if person.is_free:
                 person.put(overdue.popleft())
 
-    def is_free(self, person: Person, at: float) -> None:
+    def is_free(self, person: VirtualUser, at: float) -> None:
         """The person has been answered and may ask again."""
         if not self._asking or person.is_full or person.is_slow or at >= self._end_at:
             return
@@ -323,14 +323,14 @@ class Shard:
         for person in answered:
             self._after_thinking(person)
 
-    def _after_thinking(self, person: Person) -> None:
+    def _after_thinking(self, person: VirtualUser) -> None:
         if self._asking and person.is_free:
             person.put(None)
 
     async def _drain(self) -> None:
         """What is under way is waited for, as long as a person would wait; whoever gave up is no longer waited for."""
 
-        def is_waited_for(p: Person) -> bool:
+        def is_waited_for(p: VirtualUser) -> bool:
             return p.ask is not None and p.open and not p.is_slow
 
         while any(map(is_waited_for, self.people.values())):
@@ -363,7 +363,7 @@ class Shard:
             if not person.is_slow and not self.plan.break_off:
                 person.checker.finish(person.last_n)
 
-    def went(self, line: Line) -> None:
+    def went(self, line: UserConnection) -> None:
         """A line is gone."""
         del line
         self._present -= 1
@@ -405,7 +405,7 @@ class Shard:
         self._phase = phase
         meters = self.meters
         asking = phase == "asking"
-        progress = Progress(
+        progress = ShardProgress(
             self.share.shard, self.attempt, self.worker, phase, people=sum(p.open for p in self.people.values()),
             runs=meters.runs, events=meters.events, dropped=meters.dropped, findings=self.offenders.found,
             busy=self.strain.busy_now() if asking else 0.0, raw=encoded(meters.raw) if asking else None,
@@ -422,7 +422,7 @@ class Shard:
         header = encode_header(Header(f"load, {connection}", self.meters.epoch_s))
         return header + (person.trace() if person is not None else b"")
 
-    def _summary(self, summary: Summary) -> Summary:
+    def _summary(self, summary: LoadResult) -> LoadResult:
         meters, strain = self.meters, self.strain
         for name in ("connections_tried", "connections_made", "asked", "runs", "events", "messages", "unmapped",
                      "five_expected", "five_shown", "dropped"):  # fmt: skip
@@ -451,13 +451,13 @@ class Shard:
         return summary
 
 
-def run_shard(share: Share, channel: Channel) -> Summary:
+def run_shard(share: Share, channel: Channel) -> LoadResult:
     """Runs a share to its end, on an event loop of its own; for any executor, here or elsewhere."""
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_shard(share, channel.here()))
 
 
-async def _shard(share: Share, channel: Channel) -> Summary:
+async def _shard(share: Share, channel: Channel) -> LoadResult:
     return await Shard(share, channel).run()
 
 

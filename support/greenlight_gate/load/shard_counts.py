@@ -8,7 +8,7 @@ from greenlight_gate.measure.load_counts import Counts
 
 if TYPE_CHECKING:
     from greenlight_gate.load.shard import Shard
-    from greenlight_gate.load.virtual_user import Person
+    from greenlight_gate.load.virtual_user import VirtualUser
 
 # Who is not connected yet may still come about.
 _COMING = ("began", "connecting")
@@ -28,6 +28,6 @@ def counted(shard: "Shard", phase: str) -> Counts:
     )  # fmt: skip
 
 
-def _waiting(people: "Collection[Person]") -> int:
+def _waiting(people: "Collection[VirtualUser]") -> int:
     # Whoever reads nothing of what they are sent is not known to wait for anything.
     return sum(person.ask is not None and not person.is_slow for person in people)

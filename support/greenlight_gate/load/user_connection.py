@@ -14,8 +14,8 @@ from websockets.uri import WebSocketURI
 from greenlight_gate.events import Control
 from greenlight_gate.load.checker import LoadChecker
 from greenlight_gate.load.frame_splitter import cut, end_of_frame
-from greenlight_gate.load.plan import Guest
-from greenlight_gate.rules.engine.run_state import Run
+from greenlight_gate.load.plan import PlannedUser
+from greenlight_gate.rules.engine.run_state import RunState
 from greenlight_gate.trace import Closed, Opened, encode_record
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _MOST_KEPT = 64
 _HEAD_ENDS = b"\r\n\r\n"
 
 
-class Line(asyncio.Protocol, ABC):
+class UserConnection(asyncio.Protocol, ABC):
     """A guest's connection. `ready` is set when they may speak, or never will: then `gone` is true.
 
     Plain text frames are cut without the library; all else goes through its Sans-I/O protocol. Kept are only a few
@@ -42,7 +42,7 @@ class Line(asyncio.Protocol, ABC):
         "opened_n", "ready", "shard",
     )  # fmt: skip
 
-    def __init__(self, guest: Guest, shard: "Shard", number: int, uri: WebSocketURI) -> None:
+    def __init__(self, guest: PlannedUser, shard: "Shard", number: int, uri: WebSocketURI) -> None:
         self.guest = guest
         self.shard = shard
         self.connection = f"{shard.prefix}-{number}"
@@ -75,7 +75,7 @@ class Line(asyncio.Protocol, ABC):
     # What whoever is on the line makes of it ------------------------------------------------------------------
 
     @abstractmethod
-    def answered(self, run: Run) -> None:
+    def answered(self, run: RunState) -> None:
         """A run has ended; the rules have not forgotten it yet."""
 
     @abstractmethod

@@ -6,10 +6,10 @@ from websockets.uri import WebSocketURI
 
 from greenlight_gate.events import Control, EventKind
 from greenlight_gate.load.checker import expected_of
-from greenlight_gate.load.plan import Guest
-from greenlight_gate.load.user_connection import Line, monotonic
+from greenlight_gate.load.plan import PlannedUser
+from greenlight_gate.load.user_connection import UserConnection, monotonic
 from greenlight_gate.rules.engine import canary
-from greenlight_gate.rules.engine.run_state import Ask, Run
+from greenlight_gate.rules.engine.run_state import Request, RunState
 from greenlight_gate.trace import Closed, Received, Sent, encode_record
 
 if TYPE_CHECKING:
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 _PLACE = "greenlight-request-place"
 
 
-class Person(Line):
+class VirtualUser(UserConnection):
     """A guest of a shard, with the one question that they are waiting for."""
 
     __slots__ = ("_asked_bytes", "_sent_at", "answered_at", "ask", "asked", "intended", "request", "thread")
 
-    def __init__(self, guest: Guest, shard: "Shard", number: int, uri: WebSocketURI) -> None:
+    def __init__(self, guest: PlannedUser, shard: "Shard", number: int, uri: WebSocketURI) -> None:
         super().__init__(guest, shard, number, uri)
         self._asked_bytes: tuple[int, str | None, bytes, bytes | None] | None = None
         self.asked = 0
         self.request = ""
-        self.ask: Ask | None = None
+        self.ask: Request | None = None
         self.thread: str | None = None
         self.intended: float | None = None
         self._sent_at = 0.0
@@ -63,7 +63,7 @@ class Person(Line):
         self._n += 1
         at = self._sent_at = self.last_at = monotonic()
         self.intended, self.longest_s, self.answered_at = intended, 0.0, 0.0
-        self.ask = Ask(self._n, at if intended is None else intended, request, self.thread, question.expect)
+        self.ask = Request(self._n, at if intended is None else intended, request, self.thread, question.expect)
         self._kept = [(self._n, at, intended, index, self.thread)]
         if self.asked <= count:
             self.checker.search.typed(question.text)
@@ -72,7 +72,7 @@ class Person(Line):
         _, _, begins, ends = known
         self._send(begins if ends is None else begins + request.encode() + ends)
 
-    def answered(self, run: Run) -> None:
+    def answered(self, run: RunState) -> None:
         """A run has ended: if it is the one that is waited for, they are free again."""
         ask = self.ask
         if ask is None or run.ask is not ask:
@@ -96,7 +96,7 @@ class Person(Line):
         self.ask = None
         self.answered_at = at
 
-    def _measure(self, run: Run) -> None:
+    def _measure(self, run: RunState) -> None:
         """How long the first sign of life took, from the asking, and from when it was due."""
         if run.started_at is None:
             return

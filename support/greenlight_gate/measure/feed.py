@@ -11,7 +11,7 @@ from greenlight_gate.measure.load_counts import Counts
 from greenlight_gate.trace import AnyRecord
 
 
-class Source(Protocol):
+class FeedSource(Protocol):
     """One trace in the making. `epoch_s` is the wall time of its zero; `findings` grow while it is judged."""
 
     scenario: str
@@ -25,41 +25,41 @@ class Source(Protocol):
         """What the rules have objected to so far."""
 
 
-class Listener(Protocol):
+class FeedListener(Protocol):
     """Hears every record of every trace, in the order in which they are made; it must not take long."""
 
-    def heard(self, source: Source, record: AnyRecord, reading: Reading | None) -> None:
+    def heard(self, source: FeedSource, record: AnyRecord, reading: Reading | None) -> None:
         """One record, with how it was read."""
 
-    def finished(self, source: Source) -> None:
+    def finished(self, source: FeedSource) -> None:
         """Nothing more will come from this source."""
 
     def counted(self, load: object, counts: Counts) -> None:
         """What a load has counted until now; each load is an object of its own."""
 
 
-_listeners: tuple[Listener, ...] = ()
+_listeners: tuple[FeedListener, ...] = ()
 
 
-def listen(listener: Listener) -> None:
+def listen(listener: FeedListener) -> None:
     """From now on it hears everything that is recorded in this process."""
     global _listeners  # noqa: PLW0603 -- the one place where those meet who do not know each other
     _listeners = (*_listeners, listener)
 
 
-def leave(listener: Listener) -> None:
+def leave(listener: FeedListener) -> None:
     """From now on it hears nothing more."""
     global _listeners  # noqa: PLW0603 -- as above
     _listeners = tuple(each for each in _listeners if each is not listener)
 
 
-def publish(source: Source, record: AnyRecord, reading: Reading | None) -> None:
+def publish(source: FeedSource, record: AnyRecord, reading: Reading | None) -> None:
     """Tells everybody who listens."""
     for listener in _listeners:
         listener.heard(source, record, reading)
 
 
-def finished(source: Source) -> None:
+def finished(source: FeedSource) -> None:
     """Tells everybody who listens that a trace is complete."""
     for listener in _listeners:
         listener.finished(source)

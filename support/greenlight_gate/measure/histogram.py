@@ -9,7 +9,7 @@ from weakref import proxy
 
 from hdrh.histogram import HdrHistogram
 
-from greenlight_gate.measure.latency import Encoded, Summary
+from greenlight_gate.measure.latency import Encoded, LatencySummary
 
 _LOWEST_US: Final = 1
 _HIGHEST_US: Final = 3_600_000_000
@@ -84,13 +84,13 @@ class Histogram:
         """How many there are."""
         return int(self._hdr.get_total_count())
 
-    def summary(self) -> Summary | None:
+    def summary(self) -> LatencySummary | None:
         """The figures, or None without a sample."""
         if not self.samples:
             return None
         p50, p95, p99 = (self._hdr.get_value_at_percentile(p) / 1e3 for p in (50, 95, 99))
         top = self._hdr.get_max_value() / 1e3
-        return Summary(self.samples, round(self.sum_us / self.samples / 1e3, 3), p50, p95, p99, top)
+        return LatencySummary(self.samples, round(self.sum_us / self.samples / 1e3, 3), p50, p95, p99, top)
 
 
 def _gone_with_its_last_user(hdr: HdrHistogram) -> HdrHistogram:

@@ -3,7 +3,7 @@
 import msgspec
 
 
-class Summary(msgspec.Struct, frozen=True):
+class LatencySummary(msgspec.Struct, frozen=True):
     """What is always shown of a latency: milliseconds, and from how many samples."""
 
     samples: int

@@ -9,7 +9,7 @@ import msgspec
 from greenlight_gate.findings import Finding
 from greenlight_gate.measure.histogram import Histogram
 from greenlight_gate.measure.latency import Encoded
-from greenlight_gate.measure.latency import Summary as Figures
+from greenlight_gate.measure.latency import LatencySummary as Figures
 from greenlight_gate.measure.load_counts import Counts
 
 # The generator cannot judge speed when it has no time to look (performance.md).
@@ -32,7 +32,7 @@ class Offence(msgspec.Struct, frozen=True):
     trace: str = ""
 
 
-class Summary(msgspec.Struct, kw_only=True):
+class LoadResult(msgspec.Struct, kw_only=True):
     """Of one shard, or merged of all.
 
     `events` were checked by all rules. `expected_events` is what the questions asked for, `arrived_events` what of it
@@ -156,13 +156,13 @@ _MEMORIES = ("idle_rss_mb", "connected_rss_mb", "peak_rss_mb")
 MOST_OFFENCES_OF_A_RULE = 3
 
 
-def merged(parts: list[Summary]) -> Summary:
+def merged(parts: list[LoadResult]) -> LoadResult:
     """The summary of the whole load: counts add, histograms merge, and the worst of what has a limit is kept.
 
     Memory adds as well, since each shard is a process of its own; shards of one process give it once. In whatever order
     the parts come, the whole is the same.
     """
-    whole = Summary()
+    whole = LoadResult()
     for name in _SUMS:
         setattr(whole, name, sum(getattr(part, name) for part in parts))
     whole.cpu_seconds = math.fsum(part.cpu_seconds for part in parts)

@@ -8,24 +8,24 @@ import msgspec
 from greenlight_gate.findings import Finding
 from greenlight_gate.measure.load_counts import Counts
 from greenlight_gate.measure.load_result import LATE, within_allowance
-from greenlight_gate.measure.rule_counts import Broken
-from greenlight_gate.measure.time_series import Window
-from greenlight_gate.measure.timeline import Course, remember
+from greenlight_gate.measure.rule_counts import RuleCount
+from greenlight_gate.measure.time_series import TimeWindow
+from greenlight_gate.measure.timeline import Timeline, remember
 
 _ADDED = ("tried", "made", "refused", "asked", "messages", "events")
 _MOST_REMEMBERED = 1_000
 # Each part of a stretch of time: its window, and how much of the whole has passed at its end (0 to 1).
-_Parts = list[tuple[Window, float]]
+_Parts = list[tuple[TimeWindow, float]]
 
 
-class Counted:
+class LoadTimeline:
     """One load. `convicting` are the rules whose breaches no allowance covers, once that is known.
 
     `is_timed`: what it says of latency counts. `offences` are findings of it that can be shown.
     """
 
     def __init__(
-        self, course: Course, name: str, *, convicting: Collection[str] | None = None, is_timed: bool = True,
+        self, course: Timeline, name: str, *, convicting: Collection[str] | None = None, is_timed: bool = True,
         offences: Sequence[Finding] = (),
     ) -> None:  # fmt: skip
         self.course = course
@@ -75,7 +75,7 @@ class Counted:
         each_us = (counts.delay_us - last.delay_us) / came if came > 0 else 0.0
         for number, count in counts.delays.items():
 
-            def late(window: Window, more: int, number: int = number) -> None:
+            def late(window: TimeWindow, more: int, number: int = number) -> None:
                 window.samples += more
                 window.delay_us += round(each_us * more)
                 window.delays[number] = window.delays.get(number, 0) + more
@@ -95,14 +95,14 @@ class Counted:
         for number in range(min(failed, _MOST_REMEMBERED)):
             remember(course.errors, (last.at + each_s * (number + 1), f"'{self.name}': an answer failed"))
 
-    def _breaches(self, window: Window, rule: str, counts: Counts) -> None:
+    def _breaches(self, window: TimeWindow, rule: str, counts: Counts) -> None:
         times = counts.rules[rule]
         more = times - self._held.get(rule, 0)
         if more <= 0 or not self._convicts(rule, times, counts):
             return
         self._held[rule] = times
         window.findings += more
-        broken = self.course.broken.setdefault(rule, Broken(counts.at))
+        broken = self.course.broken.setdefault(rule, RuleCount(counts.at))
         if self.name not in broken.under_load:
             shown = [finding for finding in self.offences if finding.rule == rule]
             broken.show(self.name, shown, f"'{self.name}': {rule}")
@@ -121,11 +121,11 @@ def _more(name: str, last: Counts, counts: Counts) -> int:
     return max(int(getattr(counts, name)) - int(getattr(last, name)), 0)
 
 
-def _add(name: str, window: Window, more: int) -> None:
+def _add(name: str, window: TimeWindow, more: int) -> None:
     setattr(window, name, getattr(window, name) + more)
 
 
-def _parts(course: Course, begin: float, end: float) -> _Parts:
+def _parts(course: Timeline, begin: float, end: float) -> _Parts:
     """The windows of a stretch of time. Looking them up may join windows, so that the ends are looked up first."""
     course.window(begin)
     course.window(end)
@@ -139,7 +139,7 @@ def _parts(course: Course, begin: float, end: float) -> _Parts:
             return parts
 
 
-def _spread(parts: _Parts, count: int, put: Callable[[Window, int], None]) -> None:
+def _spread(parts: _Parts, count: int, put: Callable[[TimeWindow, int], None]) -> None:
     """Puts a count into windows by their share in time, and loses none."""
     done = 0
     for number, (window, passed) in enumerate(parts, 1):

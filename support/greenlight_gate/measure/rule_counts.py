@@ -8,7 +8,7 @@ _MOST_EXAMPLES = 5
 _MOST_RUNS = 100_000
 
 
-class Broken:
+class RuleCount:
     """How often one rule was broken: in how many answers, when first and last, and where it can be seen.
 
     `under_load`: in how many answers of each load.

@@ -14,7 +14,7 @@ _MOST_OF_A_RULE = 4
 _MOST_SCENARIOS = 400
 
 
-class Lane:
+class RunTrack:
     """One answer. Times are seconds since the question (`asked_at`, seconds since the epoch).
 
     `last` is when something was seen, or waited for in vain, for the last time; `cut` when the line was lost before the
@@ -80,16 +80,16 @@ class Lane:
         return [*done, *((start, None, name) for start, name in begun.values())]
 
 
-class Lanes:
+class RunTracks:
     """The answers that are worth a look: those with findings first, and of each scenario the one that took longest."""
 
     def __init__(self) -> None:
-        self.guilty: list[Lane] = []
-        self.of_scenario: dict[str, Lane] = {}
-        self.recent: deque[Lane] = deque(maxlen=_MOST_RECENT)
+        self.guilty: list[RunTrack] = []
+        self.of_scenario: dict[str, RunTrack] = {}
+        self.recent: deque[RunTrack] = deque(maxlen=_MOST_RECENT)
         self._of_rule: dict[str, int] = {}
 
-    def done(self, lane: Lane) -> None:
+    def done(self, lane: RunTrack) -> None:
         """An answer that has come to its end, in whatever way."""
         self.recent.append(lane)
         longest = self.of_scenario.get(lane.scenario)
@@ -97,7 +97,7 @@ class Lanes:
         if known and (longest is None or lane.last > longest.last):
             self.of_scenario[lane.scenario] = lane
 
-    def found(self, lane: Lane, finding: Finding, at: float) -> None:
+    def found(self, lane: RunTrack, finding: Finding, at: float) -> None:
         """A rule objected to this answer."""
         if len(lane.found) < _MOST_OF_A_RULE:
             lane.found.append((max(at - lane.asked_at, 0.0), finding.rule))
@@ -106,7 +106,7 @@ class Lanes:
             self._of_rule[finding.rule] = known + 1
             self.guilty.append(lane)
 
-    def chosen(self, most: int) -> list[Lane]:
+    def chosen(self, most: int) -> list[RunTrack]:
         """The lanes to draw, at most so many, in the order of time."""
         rest = [lane for lane in self.of_scenario.values() if lane not in self.guilty and lane.marks]
         rest.sort(key=lambda lane: lane.silence[1] - lane.silence[0], reverse=True)

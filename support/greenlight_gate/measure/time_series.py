@@ -28,7 +28,7 @@ def bucket_ms(number: int) -> float:
     return ((_STEPS + step + 0.5) * (1 << (octave - 1))) / 1e3
 
 
-class Window:
+class TimeWindow:
     """What happened within one stretch of time.
 
     `kinds` counts the events by their kind, in the order of `EventKind`. `delays` counts latencies by bucket,
@@ -62,7 +62,7 @@ class Window:
         delays = self.delays
         delays[number] = delays.get(number, 0) + 1
 
-    def join(self, other: "Window") -> None:
+    def join(self, other: "TimeWindow") -> None:
         """Adds what happened in another one."""
         for name in self._COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
@@ -91,15 +91,15 @@ def percentiles_ms(delays: dict[int, int], wanted: Iterable[float]) -> list[floa
     return found
 
 
-class Windows:
+class TimeSeries:
     """All windows of a session, by time (seconds since the epoch)."""
 
     def __init__(self) -> None:
         self.width_s = _NARROWEST_S
         self.start = 0.0
-        self._by_index: dict[int, Window] = {}
+        self._by_index: dict[int, TimeWindow] = {}
 
-    def at(self, moment: float) -> tuple[Window, float, float]:
+    def at(self, moment: float) -> tuple[TimeWindow, float, float]:
         """The window of a moment, its begin and its end. Moments may come in any order."""
         if not self._by_index:
             self.start = moment - moment % _NARROWEST_S
@@ -111,7 +111,7 @@ class Windows:
             index = int((moment - self.start) / self.width_s)
         window = self._by_index.get(index)
         if window is None:
-            window = self._by_index[index] = Window()
+            window = self._by_index[index] = TimeWindow()
         begin = self.start + index * self.width_s
         return window, begin, begin + self.width_s
 
@@ -124,29 +124,29 @@ class Windows:
 
     def _widen(self) -> None:
         self.width_s *= 2
-        wider: dict[int, Window] = {}
+        wider: dict[int, TimeWindow] = {}
         for index, window in self._by_index.items():
             known = wider.setdefault(index // 2, window)
             if known is not window:
                 known.join(window)
         self._by_index = wider
 
-    def __iter__(self) -> Iterator[tuple[float, Window]]:
+    def __iter__(self) -> Iterator[tuple[float, TimeWindow]]:
         """(begin in seconds since the epoch, window) in the order of time, those without anything left out."""
         for index in sorted(self._by_index):
             yield self.start + index * self.width_s, self._by_index[index]
 
-    def joined(self, least_s: float) -> list[tuple[float, Window]]:
+    def joined(self, least_s: float) -> list[tuple[float, TimeWindow]]:
         """The same in windows of at least so many seconds."""
         together = max(1, round(least_s / self.width_s))
-        coarse: dict[int, Window] = {}
+        coarse: dict[int, TimeWindow] = {}
         for index in sorted(self._by_index):
-            coarse.setdefault(index // together, Window()).join(self._by_index[index])
+            coarse.setdefault(index // together, TimeWindow()).join(self._by_index[index])
         return [(self.start + index * together * self.width_s, window) for index, window in coarse.items()]
 
-    def total(self) -> Window:
+    def total(self) -> TimeWindow:
         """All of it as one window."""
-        whole = Window()
+        whole = TimeWindow()
         for window in self._by_index.values():
             whole.join(window)
         return whole

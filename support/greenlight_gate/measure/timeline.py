@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from greenlight_gate.measure.rule_counts import Broken
-from greenlight_gate.measure.run_tracks import Lanes
-from greenlight_gate.measure.time_series import Window, Windows
+from greenlight_gate.measure.rule_counts import RuleCount
+from greenlight_gate.measure.run_tracks import RunTracks
+from greenlight_gate.measure.time_series import TimeSeries, TimeWindow
 
 
-class Course:
+class Timeline:
     """What happened in a session, or goes on happening. `offset_s`: the server's clock less ours; None: not known.
 
     Latency is from the server's stamp to the receipt where the clock is known, else from the question to agent_started.
@@ -17,17 +17,17 @@ class Course:
     def __init__(self, offset_s: float | None, names: Mapping[str, str] | None = None) -> None:
         self.offset_s = offset_s
         self.names = names or {}
-        self.windows = Windows()
-        self.lanes = Lanes()
-        self.broken: dict[str, Broken] = {}
+        self.windows = TimeSeries()
+        self.lanes = RunTracks()
+        self.broken: dict[str, RuleCount] = {}
         self.errors: list[tuple[float, str]] = []
         self.troubles: list[tuple[float, str]] = []
         self.open = self.busy = 0
         self.ended_at = 0.0
-        self.latest: Window
+        self.latest: TimeWindow
         self.begin = self.end = 0.0
 
-    def window(self, at: float) -> Window:
+    def window(self, at: float) -> TimeWindow:
         """The window of a moment (seconds since the epoch)."""
         if not self.begin <= at < self.end:
             self.latest, self.begin, self.end = self.windows.at(at)

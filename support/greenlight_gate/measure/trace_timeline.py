@@ -4,10 +4,10 @@ from typing import Final
 
 from greenlight_gate.events import ENDS, Control, Event, EventKind, Reading, each
 from greenlight_gate.findings import Finding
-from greenlight_gate.measure.rule_counts import Broken
-from greenlight_gate.measure.run_tracks import Lane
-from greenlight_gate.measure.time_series import Window
-from greenlight_gate.measure.timeline import Course, remember
+from greenlight_gate.measure.rule_counts import RuleCount
+from greenlight_gate.measure.run_tracks import RunTrack
+from greenlight_gate.measure.time_series import TimeWindow
+from greenlight_gate.measure.timeline import Timeline, remember
 from greenlight_gate.trace import AnyRecord, Closed, Cut, Opened, Received, Sent, TimedOut
 
 _INDEX: Final = {kind: number for number, kind in enumerate(EventKind)}
@@ -29,18 +29,18 @@ class _Line:
         self.provoked = False
         self.cut = False
         self.slowed = False
-        self.asked: dict[str, Lane] = {}
+        self.asked: dict[str, RunTrack] = {}
 
 
-class Strand:
+class TraceTimeline:
     """The records of one trace. `scenario`: its key; `epoch_s`: the wall time of its zero."""
 
-    def __init__(self, course: Course, scenario: str, epoch_s: float) -> None:
+    def __init__(self, course: Timeline, scenario: str, epoch_s: float) -> None:
         self.course = course
         self.scenario = course.names.get(scenario, scenario)
         self.epoch_s = epoch_s
         self._lines: dict[str, _Line] = {}
-        self._lanes: dict[str, Lane] = {}
+        self._lanes: dict[str, RunTrack] = {}
         self._last_at = epoch_s
         self._took_backend_away = False
 
@@ -75,7 +75,7 @@ class Strand:
         course.window(at).findings += 1
         broken = course.broken.get(finding.rule)
         if broken is None:
-            broken = course.broken[finding.rule] = Broken(at)
+            broken = course.broken[finding.rule] = RuleCount(at)
         broken.add(self.scenario, finding, at)
         lane = self._lanes.get(finding.run) if finding.run is not None else None
         if lane is None:
@@ -101,7 +101,7 @@ class Strand:
             line = self._lines[connection] = _Line("?")
         return line
 
-    def _lane_of(self, finding: Finding) -> Lane | None:
+    def _lane_of(self, finding: Finding) -> RunTrack | None:
         recent = self.course.lanes.recent
         if finding.run is not None:
             return next((lane for lane in recent if lane.run == finding.run), None)
@@ -113,7 +113,7 @@ class Strand:
 
     # One kind of record each ----------------------------------------------------------------------------------------
 
-    def _frame(self, reading: Reading | None, connection: str, at: float, window: Window) -> None:
+    def _frame(self, reading: Reading | None, connection: str, at: float, window: TimeWindow) -> None:
         """A frame that is not just one event."""
         for part in each(reading):
             if isinstance(part, Event):
@@ -121,7 +121,7 @@ class Strand:
             elif isinstance(part, Control) and part.name == "error":
                 self._error(self._line(connection), f"error {part.values.get('code')}", at, window)
 
-    def _event(self, event: Event, connection: str, at: float, window: Window) -> None:
+    def _event(self, event: Event, connection: str, at: float, window: TimeWindow) -> None:
         course, kind = self.course, event.kind
         # What a profile infers was not shown to anybody; it only says that the answer goes on or is over.
         shown = not event.synthesised
@@ -148,7 +148,7 @@ class Strand:
                 self._error(line, "agent_failed", at, window, wanted=lane.prompt.endswith(_WILL_FAIL))
             self._over(line, lane, run)
 
-    def _begun(self, event: Event, line: _Line, run: str | None) -> Lane | None:
+    def _begun(self, event: Event, line: _Line, run: str | None) -> RunTrack | None:
         """The lane of a run that was not known: that of its question, else of the oldest that waits."""
         lane = line.asked.get(event.request) if event.request is not None else None
         if lane is None:
@@ -160,7 +160,7 @@ class Strand:
             self._lanes[run] = lane
         return lane
 
-    def _over(self, line: _Line, lane: Lane, run: str | None) -> None:
+    def _over(self, line: _Line, lane: RunTrack, run: str | None) -> None:
         if run is not None:
             self._lanes.pop(run, None)
         for request, waiting in line.asked.items():
@@ -170,13 +170,13 @@ class Strand:
                 break
         self.course.lanes.done(lane)
 
-    def _error(self, line: _Line, what: str, at: float, window: Window, *, wanted: bool = False) -> None:
+    def _error(self, line: _Line, what: str, at: float, window: TimeWindow, *, wanted: bool = False) -> None:
         if wanted or line.provoked or not line.welcome or self._took_backend_away:
             return
         window.errors += 1
         remember(self.course.errors, (at, f"'{self.scenario}', {line.person}: {what}"))
 
-    def _sent(self, sent: Sent, at: float, window: Window) -> None:
+    def _sent(self, sent: Sent, at: float, window: TimeWindow) -> None:
         line = self._line(sent.connection)
         if sent.what in ("invalid", "pings") or sent.foreign:
             line.provoked = True
@@ -193,7 +193,9 @@ class Strand:
         prompt = sent.expect.prompt if sent.expect is not None else ""
         if sent.expect is not None and sent.expect.end is EventKind.FAILED:
             prompt += _WILL_FAIL
-        line.asked[sent.request or f"?{sent.n}"] = Lane(self.scenario, line.person, sent.connection, prompt, asked_at)
+        line.asked[sent.request or f"?{sent.n}"] = RunTrack(
+            self.scenario, line.person, sent.connection, prompt, asked_at
+        )
         if len(line.asked) > _MOST_ASKED:
             oldest = next(iter(line.asked.values()))
             self._over(line, oldest, oldest.run)
@@ -205,7 +207,7 @@ class Strand:
         if lane is not None:
             lane.wait(at)
 
-    def _opened(self, opened: Opened, window: Window) -> None:
+    def _opened(self, opened: Opened, window: TimeWindow) -> None:
         line = self._line(opened.connection)
         line.person = opened.person
         if opened.unwelcome:
@@ -221,7 +223,7 @@ class Strand:
         window.made += 1
         window.open_most = max(window.open_most, course.open)
 
-    def _closed(self, closed: Closed, at: float, window: Window) -> None:
+    def _closed(self, closed: Closed, at: float, window: TimeWindow) -> None:
         line = self._line(closed.connection)
         if closed.during == "handshake":
             # Behind a line that the suite itself cuts, nobody is reached.

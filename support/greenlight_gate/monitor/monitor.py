@@ -16,14 +16,14 @@ import msgspec
 from greenlight_gate.events import Event, Reading
 from greenlight_gate.measure import feed
 from greenlight_gate.measure.load_counts import Counts
-from greenlight_gate.measure.load_timeline import Counted
-from greenlight_gate.measure.timeline import Course
-from greenlight_gate.measure.trace_timeline import Strand
+from greenlight_gate.measure.load_timeline import LoadTimeline
+from greenlight_gate.measure.timeline import Timeline
+from greenlight_gate.measure.trace_timeline import TraceTimeline
 from greenlight_gate.monitor.alerts import Alert, AlertLog, Alerts
 from greenlight_gate.monitor.monitoring_summary import FailurePatterns, MonitoringSummary, explain, summarise
 from greenlight_gate.trace import AnyRecord
 from greenlight_gate.verdict.failure_patterns import Occurrence
-from greenlight_gate.verdict.pattern_detection import Limits, detect
+from greenlight_gate.verdict.pattern_detection import PatternLimits, detect
 
 # Patterns are looked for so often, and not with each record.
 _LOOK_S = 1.0
@@ -38,13 +38,15 @@ class RealTimeEventMonitor:
     from its stamps. Subscribers are called on the thread on which it happens. `faults` are what they failed with.
     """
 
-    def __init__(self, name: str = "monitoring", limits: Limits | None = None, *, same_clock: bool = True) -> None:
+    def __init__(
+        self, name: str = "monitoring", limits: PatternLimits | None = None, *, same_clock: bool = True
+    ) -> None:
         self.name = name
-        self.limits = limits or Limits()
+        self.limits = limits or PatternLimits()
         self.faults: list[Exception] = []
-        self._course = Course(0.0 if same_clock else None)
+        self._course = Timeline(0.0 if same_clock else None)
         self._strands: dict[int, _Heard] = {}
-        self._loads: dict[object, Counted] = {}
+        self._loads: dict[object, LoadTimeline] = {}
         self._on_event: list[EventSeen] = []
         self._on_alert: list[Callable[[Alert], None]] = []
         self._alerts = Alerts(self._told)
@@ -96,13 +98,13 @@ class RealTimeEventMonitor:
         """Looks for patterns now, and alerts."""
         self._alerts.look(self.patterns(), time.time())
 
-    def heard(self, source: feed.Source, record: AnyRecord, reading: Reading | None) -> None:
+    def heard(self, source: feed.FeedSource, record: AnyRecord, reading: Reading | None) -> None:
         """One record (`greenlight_gate.measure.feed.Listener`)."""
         with self._lock:
             heard = self._strands.get(id(source))
             if heard is None:
                 heard = self._strands[id(source)] = _Heard(
-                    source, Strand(self._course, source.scenario, source.epoch_s)
+                    source, TraceTimeline(self._course, source.scenario, source.epoch_s)
                 )
             heard.take(record, reading)
         if self._on_event and isinstance(reading, Event):
@@ -114,7 +116,7 @@ class RealTimeEventMonitor:
         with self._lock:
             known = self._loads.get(load)
             if known is None:
-                known = self._loads[load] = Counted(self._course, str(load))
+                known = self._loads[load] = LoadTimeline(self._course, str(load))
             known.take(counts)
             if counts.is_last:
                 del self._loads[load]
@@ -125,7 +127,7 @@ class RealTimeEventMonitor:
             self._next_look = self._course.ended_at + _LOOK_S
             self.look()
 
-    def finished(self, source: feed.Source) -> None:
+    def finished(self, source: feed.FeedSource) -> None:
         """A trace is complete (`greenlight_gate.measure.feed.Listener`)."""
         with self._lock:
             heard = self._strands.pop(id(source), None)
@@ -147,7 +149,7 @@ class RealTimeEventMonitor:
 class _Heard:
     """One source, and how many of its findings have been taken."""
 
-    def __init__(self, source: feed.Source, strand: Strand) -> None:
+    def __init__(self, source: feed.FeedSource, strand: TraceTimeline) -> None:
         self.source = source
         self.strand = strand
         self._told = 0
@@ -174,7 +176,7 @@ class _Heard:
 
 @contextlib.contextmanager
 def create_monitoring_session(
-    name: str, output_dir: Path | str | None = None, limits: Limits | None = None
+    name: str, output_dir: Path | str | None = None, limits: PatternLimits | None = None
 ) -> Iterator[RealTimeEventMonitor]:
     """Captures every connection that is opened inside it, whoever opens it, and every load that is directed from there.
 

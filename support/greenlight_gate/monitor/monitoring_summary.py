@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from greenlight_gate.events import EventKind
-from greenlight_gate.measure.time_series import Window, percentiles_ms
-from greenlight_gate.measure.timeline import Course
+from greenlight_gate.measure.time_series import TimeWindow, percentiles_ms
+from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.verdict.failure_patterns import PATTERNS, Occurrence
 
 _MOST_POINTS = 120
@@ -89,7 +89,7 @@ class FailurePatterns(msgspec.Struct, frozen=True):
     looked_for: tuple[Definition, ...]
 
 
-def summarise(course: Course, name: str, patterns: Sequence[Occurrence]) -> MonitoringSummary:
+def summarise(course: Timeline, name: str, patterns: Sequence[Occurrence]) -> MonitoringSummary:
     """The figures of a course so far."""
     whole, start = course.windows.total(), course.windows.start
     span = max(course.ended_at - start, 0.0)
@@ -115,7 +115,7 @@ def explain(name: str, patterns: Sequence[Occurrence]) -> FailurePatterns:
     )  # fmt: skip
 
 
-def _stretch(at_s: float, window: Window) -> Stretch:
+def _stretch(at_s: float, window: TimeWindow) -> Stretch:
     return Stretch(
         at_s=round(at_s, 3), events=window.events, questions=window.asked, connections_most=window.open_most,
         answers_most=window.busy_most, errors=window.errors, dropped=window.dropped, refused=window.refused,
@@ -123,7 +123,7 @@ def _stretch(at_s: float, window: Window) -> Stretch:
     )  # fmt: skip
 
 
-def _delays(window: Window) -> Delays | None:
+def _delays(window: TimeWindow) -> Delays | None:
     if not window.samples:
         return None
     p50, p95, p99 = (round(value, 3) for value in percentiles_ms(window.delays, (50, 95, 99)))

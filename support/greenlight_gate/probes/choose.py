@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from greenlight_gate.probes.base import CannotLook, Probe
+from greenlight_gate.probes.base import Probe, ProbeFailed
 from greenlight_gate.probes.container import ContainerProbe
 from greenlight_gate.probes.metrics import MetricsProbe
 from greenlight_gate.probes.pid import PidProbe, pid_of_listener
@@ -41,7 +41,7 @@ class Probes:
         for way in self._ways:
             try:
                 sample = way.look(at)
-            except CannotLook as error:
+            except ProbeFailed as error:
                 self._blind[way.by] = str(error)
                 continue
             self._blind.pop(way.by, None)

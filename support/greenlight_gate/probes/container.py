@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from greenlight_gate.probes.base import CannotLook
+from greenlight_gate.probes.base import ProbeFailed
 from greenlight_gate.verdict.memory_trend import Sample
 
 _TIMEOUT_S = 5.0
@@ -27,14 +27,14 @@ class ContainerProbe:
     def look(self, at: float) -> Sample:
         """One look. Raises CannotLook without an engine, without such a container, or when it does not run."""
         if not self._socket.exists():
-            raise CannotLook(f"{self.by}: there is no Docker engine at {self._socket}")
+            raise ProbeFailed(f"{self.by}: there is no Docker engine at {self._socket}")
         try:
             reply = self._client.get(self._path, params={"stream": "false", "one-shot": "true"})
             said: dict[str, Any] = reply.json()
         except (httpx.HTTPError, ValueError) as error:
-            raise CannotLook(f"{self.by}: {type(error).__name__}: {error}") from error
+            raise ProbeFailed(f"{self.by}: {type(error).__name__}: {error}") from error
         if reply.status_code != 200:
-            raise CannotLook(f"{self.by}: {said.get('message', f'HTTP {reply.status_code}')}")
+            raise ProbeFailed(f"{self.by}: {said.get('message', f'HTTP {reply.status_code}')}")
         try:
             memory = said["memory_stats"]
             # As `docker stats` does it: file cache that can be dropped at any time is not counted (cgroup v2, then v1).
@@ -43,4 +43,4 @@ class ContainerProbe:
             cpu_s = said["cpu_stats"]["cpu_usage"]["total_usage"] / _NS
             return Sample(at, float(memory["usage"] - cache), cpu_s=float(cpu_s))
         except (KeyError, TypeError) as error:
-            raise CannotLook(f"{self.by}: it does not run, or says nothing of its memory ({error})") from error
+            raise ProbeFailed(f"{self.by}: it does not run, or says nothing of its memory ({error})") from error

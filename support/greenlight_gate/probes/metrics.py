@@ -5,7 +5,7 @@ import re
 
 import httpx
 
-from greenlight_gate.probes.base import CannotLook
+from greenlight_gate.probes.base import ProbeFailed
 from greenlight_gate.verdict.memory_trend import Sample
 
 _TIMEOUT_S = 2.0
@@ -44,12 +44,12 @@ class MetricsProbe:
         try:
             reply = self._client.get(self._url)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise CannotLook(f"{self.by}: {type(error).__name__}: {error}") from error
+            raise ProbeFailed(f"{self.by}: {type(error).__name__}: {error}") from error
         if reply.status_code != 200 or len(reply.content) > _LARGEST_BYTES:
-            raise CannotLook(f"{self.by}: HTTP {reply.status_code} with {len(reply.content)} bytes")
+            raise ProbeFailed(f"{self.by}: HTTP {reply.status_code} with {len(reply.content)} bytes")
         values = read_metrics(reply.text)
         names = ("process_resident_memory_bytes", "process_open_fds", self._gauge, "process_cpu_seconds_total")
         rss, descriptors, connections, cpu_s = (values.get(name) for name in names)
         if rss is None and descriptors is None and connections is None:
-            raise CannotLook(f"{self.by}: none of {', '.join(names[:3])} is there")
+            raise ProbeFailed(f"{self.by}: none of {', '.join(names[:3])} is there")
         return Sample(at, rss, descriptors, connections, cpu_s)

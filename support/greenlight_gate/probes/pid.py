@@ -2,7 +2,7 @@
 
 import psutil
 
-from greenlight_gate.probes.base import CannotLook
+from greenlight_gate.probes.base import ProbeFailed
 from greenlight_gate.verdict.memory_trend import Sample
 
 
@@ -22,7 +22,7 @@ class PidProbe:
             descriptors = sum(each.num_fds() for each in family)
             times = [each.cpu_times() for each in family]
         except psutil.Error as error:
-            raise CannotLook(f"{self.by} cannot be looked at: {error}") from error
+            raise ProbeFailed(f"{self.by} cannot be looked at: {error}") from error
         cpu_s = sum(time.user + time.system for time in times)
         return Sample(at, float(rss), float(descriptors), cpu_s=float(cpu_s))
 

@@ -35,7 +35,7 @@ _CATEGORIES = [
 ]
 
 
-class Verdict(NamedTuple):
+class AllureVerdict(NamedTuple):
     """What a verdict is shown by; times are seconds since the epoch.
 
     `session`: its id. `criteria`: (id, Allure's status, measured, threshold); `attachments`: (name, file, media type).
@@ -206,7 +206,7 @@ def write_executor(results_dir: str | Path, environment: Mapping[str, str], repo
     )
 
 
-def write_verdict(results_dir: str | Path, entry: Verdict) -> None:
+def write_verdict(results_dir: str | Path, entry: AllureVerdict) -> None:
     """Adds the verdict as an entry of its own beside the scenarios; it stands first, as the epic "Verdict".
 
     A session has one verdict: that of a later judgement takes the place of an earlier one.
@@ -219,7 +219,7 @@ def write_verdict(results_dir: str | Path, entry: Verdict) -> None:
             source = f"{key}-{len(attachments)}-attachment{path.suffix}"
             shutil.copyfile(path, folder / source)
             attachments.append({"name": name, "source": source, "type": kind})
-    labels = {"epic": " Verdict", "feature": entry.target, "story": "Criteria of approval", "severity": "blocker"}
+    labels = {"epic": " AllureVerdict", "feature": entry.target, "story": "Criteria of approval", "severity": "blocker"}
     result = {
         "uuid": key, "historyId": f"verdict of {entry.target}", "testCaseId": f"verdict of {entry.target}",
         "fullName": f"verdict of {entry.target}", "name": f"{entry.verdict}: {entry.target}",

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from greenlight_gate.evidence.cut_matrix import Became, CutCell, Grid
+from greenlight_gate.evidence.cut_matrix import Became, CutCell, CutGrid
 from greenlight_gate.evidence.session_folder import write_whole
-from greenlight_gate.report.matrix_picture import Grid as PictureGrid
 from greenlight_gate.report.matrix_picture import Mark, Sheet, draw
+from greenlight_gate.report.matrix_picture import MatrixGrid as PictureGrid
 from greenlight_gate.report.session_reports import VISUALIZATIONS
 
 _MARKS = {Became.WHOLE: Mark.GOOD, Became.BROKEN: Mark.BAD, Became.NO_RESUME: Mark.UNKNOWN}
@@ -19,7 +19,7 @@ _LEGEND = {
 
 def cut_sheet(cells: Sequence[CutCell]) -> Sheet:
     """The sheet of these cuts; at least one."""
-    grid = Grid(cells)
+    grid = CutGrid(cells)
     broken = sum(cell.became is Became.BROKEN for cell in grid.cells.values())
     said = f"{broken or 'none'} of {len(grid.cells)} cuts broke a promise"
     marks = {

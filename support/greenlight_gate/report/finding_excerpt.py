@@ -19,7 +19,7 @@ _TEXT = 240
 _FRAME = 4_000
 
 
-class Row(NamedTuple):
+class ExcerptRow(NamedTuple):
     """One record as a person reads it. `frame` is the record itself, for those that prove something."""
 
     n: int
@@ -31,11 +31,11 @@ class Row(NamedTuple):
     frame: str
 
 
-def excerpt(path: Path, profile: Profile, marked: Collection[int]) -> list[Row]:
+def excerpt(path: Path, profile: Profile, marked: Collection[int]) -> list[ExcerptRow]:
     """The marked records and their neighbours, in order. Raises OSError, msgspec.MsgspecError for a torn trace."""
     people: dict[str, str] = {}
     before: deque[AnyRecord] = deque(maxlen=_BEFORE)
-    rows: list[Row] = []
+    rows: list[ExcerptRow] = []
     after, last = 0, max(marked, default=0)
     with path.open("rb") as lines:
         for record in read_trace(lines)[1]:
@@ -56,7 +56,7 @@ def excerpt(path: Path, profile: Profile, marked: Collection[int]) -> list[Row]:
     return rows
 
 
-def _row(record: AnyRecord, profile: Profile, people: dict[str, str], marked: Collection[int]) -> Row:
+def _row(record: AnyRecord, profile: Profile, people: dict[str, str], marked: Collection[int]) -> ExcerptRow:
     reading: Reading | None = None
     if isinstance(record, Received):
         reading = profile.read(record.raw(), binary=record.binary)
@@ -64,7 +64,7 @@ def _row(record: AnyRecord, profile: Profile, people: dict[str, str], marked: Co
     is_marked = record.n in marked
     shown = printable(" ".join(named(text)[: 4 * _TEXT].split()))
     frame = _frame(record) if is_marked else ""
-    return Row(
+    return ExcerptRow(
         record.n, f"{record.at:.3f}", people.get(record.connection, "?"), what,
         shown if len(shown) <= _TEXT else f"{shown[:_TEXT]}…", is_marked, frame,
     )  # fmt: skip

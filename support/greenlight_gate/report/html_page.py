@@ -14,7 +14,7 @@ from greenlight_gate.evidence.judge import Attributed, Judgement
 from greenlight_gate.evidence.session_folder import write_whole
 from greenlight_gate.findings import printable, printable_lines
 from greenlight_gate.report.advice import Advice, on_criterion, on_rule
-from greenlight_gate.report.finding_excerpt import Row, excerpt
+from greenlight_gate.report.finding_excerpt import ExcerptRow, excerpt
 from greenlight_gate.report.session_reports import PAGE
 from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.verdict.decision import CATEGORIES, Criterion, Outcome, ScenarioResult, Status, Verdict
@@ -60,7 +60,7 @@ class Shown(NamedTuple):
     severity: str
     requirement: str
     times: int
-    first: list[tuple[Attributed, list[Row], str]]
+    first: list[tuple[Attributed, list[ExcerptRow], str]]
     advice: Advice
 
 
@@ -179,7 +179,7 @@ def _shown(judgement: Judgement, folder: Path) -> list[Shown]:
     return shown
 
 
-def _conversation(trace: Path, profile: Profile, item: Attributed) -> tuple[list[Row], str]:
+def _conversation(trace: Path, profile: Profile, item: Attributed) -> tuple[list[ExcerptRow], str]:
     try:
         return excerpt(trace, profile, frozenset(item.finding.evidence)), ""
     except (OSError, msgspec.MsgspecError) as error:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from greenlight_gate.evidence.session_folder import write_whole
-from greenlight_gate.report.matrix_picture import Grid, Mark, Sheet, draw
+from greenlight_gate.report.matrix_picture import Mark, MatrixGrid, Sheet, draw
 from greenlight_gate.report.session_reports import VISUALIZATIONS
-from greenlight_gate.rules.isolation import Relation
+from greenlight_gate.rules.isolation import IsolationPair
 
 _LEGEND = {
     Mark.OWN: "saw their own secret",
@@ -17,7 +17,7 @@ _LEGEND = {
 _LONGEST_TITLE = 38
 
 
-def isolation_sheet(relations: Sequence[Relation]) -> Sheet:
+def isolation_sheet(relations: Sequence[IsolationPair]) -> Sheet:
     """The sheet of these scenarios; at least one."""
     return Sheet(
         "Who could see whom", in_words(relations), _LEGEND, "who looked", "at whom",
@@ -25,7 +25,7 @@ def isolation_sheet(relations: Sequence[Relation]) -> Sheet:
     )  # fmt: skip
 
 
-def in_words(relations: Sequence[Relation]) -> str:
+def in_words(relations: Sequence[IsolationPair]) -> str:
     """What these scenarios have shown, in one line that does not claim more than was seen."""
     saw = sum(len(relation.saw) for relation in relations)
     watched, unproven = sum(r.pairs for r in relations), sum(len(r.unproven) for r in relations)
@@ -37,7 +37,7 @@ def in_words(relations: Sequence[Relation]) -> str:
     return f"{said}, in {watched:,} pairs of {people} people and fewer{beyond}"
 
 
-def draw_isolation(relations: Sequence[Relation], folder: Path) -> Path:
+def draw_isolation(relations: Sequence[IsolationPair], folder: Path) -> Path:
     """Draws the matrices of a session into its folder, whole or not at all. Raises OSError."""
     path = folder / VISUALIZATIONS / "isolation_matrix.png"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,14 +45,14 @@ def draw_isolation(relations: Sequence[Relation], folder: Path) -> Path:
     return path
 
 
-def _grid(relation: Relation) -> Grid:
+def _grid(relation: IsolationPair) -> MatrixGrid:
     people, saw = relation.people, set(relation.saw)
     cells = {(one, other): _mark(relation, saw, one, other) for one in people for other in people}
     title = relation.name if len(relation.name) <= _LONGEST_TITLE else f"{relation.name[: _LONGEST_TITLE - 1]}…"
-    return Grid(title, people, people, cells)
+    return MatrixGrid(title, people, people, cells)
 
 
-def _mark(relation: Relation, saw: set[tuple[str, str]], one: str, other: str) -> Mark:
+def _mark(relation: IsolationPair, saw: set[tuple[str, str]], one: str, other: str) -> Mark:
     if (one, other) in saw:
         return Mark.BAD
     proven = one in relation.own_seen and other in relation.own_seen

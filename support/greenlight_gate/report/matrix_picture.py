@@ -29,7 +29,7 @@ class Mark(Enum):
     UNKNOWN = ("#e2e2e2", "?")
 
 
-class Grid(NamedTuple):
+class MatrixGrid(NamedTuple):
     """One matrix: `cells` holds a mark for (row, column); what is left out is empty."""
 
     title: str
@@ -49,7 +49,7 @@ class Sheet(NamedTuple):
     legend: Mapping[Mark, str]
     row_axis: str
     column_axis: str
-    grids: Sequence[Grid]
+    grids: Sequence[MatrixGrid]
     wordy: bool = False
 
 
@@ -101,7 +101,7 @@ def _label(mark: Mark, text: str) -> str:
     return f"{sign} {text}" if sign else text
 
 
-def _tile(axis: Any, grid: Grid, sheet: Sheet, *, first: bool) -> None:
+def _tile(axis: Any, grid: MatrixGrid, sheet: Sheet, *, first: bool) -> None:
     wide, high = len(grid.columns), len(grid.rows)
     size = 8 if sheet.wordy or max(wide, high) <= _MANY else 4
     axis.set_xlim(0, wide)

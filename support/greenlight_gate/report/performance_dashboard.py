@@ -12,8 +12,8 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from greenlight_gate.evidence.loads import latency_in_words
 from greenlight_gate.evidence.session_folder import Measurements
 from greenlight_gate.measure.load_result import LEAST_SUCCESS
-from greenlight_gate.measure.time_series import Window, bucket_ms, percentiles_ms
-from greenlight_gate.measure.timeline import Course
+from greenlight_gate.measure.time_series import TimeWindow, bucket_ms, percentiles_ms
+from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.report.picture_style import (
     BLUE,
     FAINT,
@@ -40,7 +40,7 @@ _NOTHING = "nobody was connected in this session:\nthere was no conversation and
 
 
 def draw_dashboard(
-    course: Course, observed: Observed, measurements: Measurements | None, watched: tuple[Watched, ...] = (),
+    course: Timeline, observed: Observed, measurements: Measurements | None, watched: tuple[Watched, ...] = (),
     loads: tuple[Loaded, ...] = (), *, latency_ms_avg: float, success_percent_least: float,
 ) -> Figure:  # fmt: skip
     """The sheet of a session. What was not measured says so where it would stand."""
@@ -71,7 +71,7 @@ def _nothing(axis: Any, why: str) -> None:
     axis.set_yticks([])
 
 
-def _untimed(*windows: Window) -> str:
+def _untimed(*windows: TimeWindow) -> str:
     """Why there is no latency to show."""
     if not any(window.messages for window in windows):
         return _NOTHING
@@ -91,7 +91,7 @@ def _log_labels(axis: Any, limits: tuple[float, float]) -> None:
     axis.set_minor_locator(NullLocator())
 
 
-def _distribution(axis: Any, whole: Window, limit_ms: float) -> None:
+def _distribution(axis: Any, whole: TimeWindow, limit_ms: float) -> None:
     plain_axes(axis, "Latency of events")
     if not whole.samples:
         _nothing(axis, _untimed(whole))
@@ -114,7 +114,7 @@ def _distribution(axis: Any, whole: Window, limit_ms: float) -> None:
     axis.legend(fontsize=8, loc="upper right", labelcolor=INK, framealpha=0.92, edgecolor="none")
 
 
-def _percentiles(axis: Any, points: list[tuple[float, Window]], step: float, limit_ms: float) -> None:
+def _percentiles(axis: Any, points: list[tuple[float, TimeWindow]], step: float, limit_ms: float) -> None:
     plain_axes(axis, "Latency over time")
     known = [(at, window) for at, window in points if window.samples]
     if not known:
@@ -149,7 +149,7 @@ def _parted(values: Sequence[float], gaps: Sequence[int]) -> list[float]:
     return [value for part in parts for value in (*part, nan)][:-1]
 
 
-def _throughput(axis: Any, points: list[tuple[float, Window]], step: float) -> None:
+def _throughput(axis: Any, points: list[tuple[float, TimeWindow]], step: float) -> None:
     plain_axes(axis, "Events each second")
     if not points:
         _nothing(axis, _NOTHING)
@@ -160,7 +160,7 @@ def _throughput(axis: Any, points: list[tuple[float, Window]], step: float) -> N
     axis.yaxis.grid(visible=True, color=GRID)
 
 
-def _people(axis: Any, points: list[tuple[float, Window]]) -> None:
+def _people(axis: Any, points: list[tuple[float, TimeWindow]]) -> None:
     plain_axes(axis, "People")
     if not points:
         _nothing(axis, _NOTHING)

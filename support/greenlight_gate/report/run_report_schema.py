@@ -6,8 +6,8 @@ import msgspec
 
 from greenlight_gate.evidence.cut_matrix import CutCell
 from greenlight_gate.evidence.session_folder import Measurements
-from greenlight_gate.measure.latency import Summary
-from greenlight_gate.rules.isolation import Relation
+from greenlight_gate.measure.latency import LatencySummary
+from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.verdict.criteria import Criterion
 from greenlight_gate.verdict.decision import CATEGORIES, ScenarioResult, Verdict
 from greenlight_gate.verdict.memory_trend import Verdictlet
@@ -34,11 +34,11 @@ _PERCENT: Schema = {"type": "number", "minimum": 0, "maximum": 100}
 
 def report_schema() -> Schema:
     """Of the whole file."""
-    structs = (Summary, Measurements, ScenarioResult, Criterion, CutCell, Relation, Verdictlet)
+    structs = (LatencySummary, Measurements, ScenarioResult, Criterion, CutCell, IsolationPair, Verdictlet)
     parts, definitions = msgspec.json.schema_components(structs, ref_template="#/$defs/{name}")
     of = dict(zip((struct.__name__ for struct in structs), parts, strict=True))
     counts = object_of(passed=_COUNT, failed=_COUNT, not_exercised=_COUNT)
-    figures = _or_null(of["Summary"])
+    figures = _or_null(of["LatencySummary"])
     return object_of(
         validation_session=object_of(
             session_id=TEXT, timestamp={"type": "string", "format": "date-time"}, duration_seconds=_or_null(_NUMBER),
@@ -68,7 +68,7 @@ def report_schema() -> Schema:
             scenario=TEXT, person=TEXT, connection=TEXT, run=_or_null(TEXT),
             evidence=object_of(trace=TEXT, records=_list(_COUNT)),
         )),
-        isolation=_list(_and(definitions["Relation"], unproven=_list(TEXT))),
+        isolation=_list(_and(definitions["IsolationPair"], unproven=_list(TEXT))),
         not_exercised=_list(object_of(scenario=TEXT, reason=TEXT)),
         deployment_decision=object_of(approved=_BOOL, verdict=one_of(Verdict), reason=TEXT),
     ) | {"$defs": definitions}  # fmt: skip

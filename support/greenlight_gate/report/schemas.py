@@ -2,7 +2,7 @@
 
 import msgspec
 
-from greenlight_gate.evidence.session_folder import Entry, Judged, Measurements
+from greenlight_gate.evidence.session_folder import Entry, JudgedTarget, Measurements
 from greenlight_gate.monitor.monitoring_summary import FailurePatterns, MonitoringSummary
 from greenlight_gate.report.run_report_schema import TEXT, Schema, object_of, one_of, report_schema
 from greenlight_gate.trace import AnyRecord, Header
@@ -20,7 +20,7 @@ def schemas() -> dict[str, Schema]:
         "monitoring/monitoring_summary.json": msgspec.json.schema(MonitoringSummary),
         "monitoring/failure_patterns.json": msgspec.json.schema(FailurePatterns),
         "alerts.log": _alert(),
-        "evidence/session.json": msgspec.json.schema(Judged),
+        "evidence/session.json": msgspec.json.schema(JudgedTarget),
         "evidence/measurements.json": msgspec.json.schema(Measurements),
         "evidence/baseline.json": msgspec.json.schema(Baseline),
         "evidence/ledger.jsonl": msgspec.json.schema(Entry),

@@ -9,8 +9,8 @@ from matplotlib.patches import Patch
 
 from greenlight_gate.events import EventKind
 from greenlight_gate.findings import printable
-from greenlight_gate.measure.run_tracks import Lane
-from greenlight_gate.measure.timeline import Course
+from greenlight_gate.measure.run_tracks import RunTrack
+from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.report.picture_style import (
     BLUE,
     FAINT,
@@ -54,7 +54,7 @@ MARKS: dict[EventKind, tuple[str, str, str]] = {
 _SHAPES: dict[str, Any] = {"[": "$[$", "]": "$]$"}
 
 
-def draw_timeline(course: Course) -> Figure:
+def draw_timeline(course: Timeline) -> Figure:
     """The picture of a session; one with nothing in it says so."""
     lanes = course.lanes.chosen(_MOST_LANES)
     height = _HEAD_IN + _STRIP_IN + _FOOT_IN + (_GAP_IN + len(lanes) * _LANE_IN if lanes else 0.0)
@@ -95,7 +95,7 @@ def _legend(figure: Figure, height: float) -> None:
     )  # fmt: skip
 
 
-def _strip(axis: Any, course: Course) -> None:
+def _strip(axis: Any, course: Timeline) -> None:
     """The events of the whole session over time, stacked by kind."""
     plain_axes(axis)
     start = course.windows.start
@@ -139,7 +139,7 @@ def _above(axis: Any, times: Sequence[float], height: float, marker: str) -> Non
     axis.plot(times, [height] * len(times), linestyle="", marker=marker, color=VERMILION, markersize=6, clip_on=False)
 
 
-def _lanes(axis: Any, lanes: Sequence[Lane]) -> None:
+def _lanes(axis: Any, lanes: Sequence[RunTrack]) -> None:
     plain_axes(axis)
     lengths = sorted(max(lane.last, 1e-3) for lane in lanes)
     longest, middle = lengths[-1], lengths[len(lengths) // 2]
@@ -170,7 +170,7 @@ def _floor_log10(value: float) -> int:
     return exponent
 
 
-def _lane(axis: Any, lane: Lane, row: int) -> None:
+def _lane(axis: Any, lane: RunTrack, row: int) -> None:
     axis.hlines(row, 0, lane.last, color=GRID, linewidth=1, zorder=1)
     begin, end = lane.silence
     if end - begin >= _LEAST_SILENCE_S:
@@ -205,7 +205,7 @@ def _lane(axis: Any, lane: Lane, row: int) -> None:
         )  # fmt: skip
 
 
-def _label(lane: Lane) -> str:
+def _label(lane: RunTrack) -> str:
     # A dollar sign begins mathematics for matplotlib.
     text = printable(f"{lane.person}: {lane.scenario}").replace("$", r"\$")
     return text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1]}…"

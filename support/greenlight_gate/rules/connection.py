@@ -10,7 +10,7 @@ _GIVING_UP = frozenset({1000, 1011})
 _MOST_PINGS = 64
 
 
-class Door:
+class ConnectionRules:
     """One connection's coming and going, and what is said about the protocol itself.
 
     `promised` is whether the backend must say that it is ready. `spoken`: the person has sent something;

@@ -4,7 +4,7 @@ import functools
 import re
 
 from greenlight_gate.events import Event, EventKind
-from greenlight_gate.rules.engine.run_state import Report, Run
+from greenlight_gate.rules.engine.run_state import Report, RunState
 from greenlight_gate.trace import Expect
 
 _FALLBACKS = (
@@ -29,7 +29,7 @@ _LEAST_MILLISECONDS = 1e11
 _FRACTION = re.compile(r"[.,](\d{1,6})")
 
 
-def on_stamp(run: Run, event: Event, at_s: float, n: int, *, skew_s: float, report: Report) -> None:
+def on_stamp(run: RunState, event: Event, at_s: float, n: int, *, skew_s: float, report: Report) -> None:
     """CONTENT-3. `at_s`: wall time of the receipt, seconds since the epoch."""
     server_s = event.server_s
     if server_s is None:
@@ -54,7 +54,7 @@ def _resolution_s(stamp: str | float | None) -> float:
     return 1e-3 if stamp >= _LEAST_MILLISECONDS else 1.0
 
 
-def on_end(run: Run, event: Event, n: int, report: Report) -> None:
+def on_end(run: RunState, event: Event, n: int, report: Report) -> None:
     """CONTENT-4: a run that was to answer has answered the question."""
     expect, ask, kind = run.expect, run.ask, event.kind
     if ask is None or expect is None or expect.end is not _COMPLETED or (run.excused and kind is not _COMPLETED):

@@ -8,17 +8,17 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from greenlight_gate.events import Control, Event
-from greenlight_gate.rules.engine.run_state import Line, Report, Run, Thread
+from greenlight_gate.rules.engine.run_state import Report, RunState, Thread, ThreadOrder
 
 if TYPE_CHECKING:
-    from greenlight_gate.rules.engine.open_requests import Questions
+    from greenlight_gate.rules.engine.open_requests import OpenRequests
 
 MOST_KEYS = 4096
 _MOST_NUMBERS = 16_384
 _MOST_MISSING = 1024
 
 
-def on_repeat(event: Event, n: int, report: Report, run: Run | None) -> None:
+def on_repeat(event: Event, n: int, report: Report, run: RunState | None) -> None:
     """CONTINUITY-2: an event that was delivered before."""
     what = f"{event.kind} {event.event_id}" if event.event_id is not None else f"{event.kind} with seq {event.seq}"
     report("CONTINUITY-2", "each event once", f"{what} again", n, run=run)
@@ -30,7 +30,7 @@ def remember(keys: set[str | int], key: str | int) -> None:
         keys.add(key)
 
 
-def on_seq(line: Line, event: Event, n: int, report: Report, run: Run | None, *, only: bool) -> None:
+def on_seq(line: ThreadOrder, event: Event, n: int, report: Report, run: RunState | None, *, only: bool) -> None:
     """CONTINUITY-3 (CONTINUITY-1 and -2 after a restore) for a number that may not be the next one.
 
     `only`: nowhere else can this person's events have gone. Frames since the event before that could not be read may
@@ -57,20 +57,20 @@ def on_seq(line: Line, event: Event, n: int, report: Report, run: Run | None, *,
     line.resumed = line.replaying
 
 
-def on_unread(lines: Iterable[Line]) -> None:
+def on_unread(lines: Iterable[ThreadOrder]) -> None:
     """A frame could not be read: it may be what is due in any of the threads."""
     for line in lines:
         line.unread = line.unread + 1 if line.unread_due == line.due else 1
         line.unread_due = line.due
 
 
-def on_no_rest(run: Run, n: int, report: Report) -> None:
+def on_no_rest(run: RunState, n: int, report: Report) -> None:
     """CONTINUITY-1: an answer that was begun before its line was lost, and does not go on after the restore."""
     came = f"nothing after its first {run.events} events"
     report("CONTINUITY-1", "the rest of the answer after the restore", came, run.first_n, run.last_n, n, run=run)
 
 
-def on_other_run(run: Run, event: Event, n: int, report: Report) -> None:
+def on_other_run(run: RunState, event: Event, n: int, report: Report) -> None:
     """CONTINUITY-2: an answer that goes on after the restore as if it were another one."""
     report("CONTINUITY-2", f"run {run.id} to go on after the restore", f"run {event.run}", run.last_n, n, run=run)
 
@@ -80,7 +80,7 @@ def on_no_restore(n: int, after_s: float, report: Report) -> None:
     report("CONTINUITY-1", "the conversation restored", f"nothing within {after_s:.1f} s", n)
 
 
-def on_refused_restore(desk: "Questions", error: Control, n: int, report: Report) -> None:
+def on_refused_restore(desk: "OpenRequests", error: Control, n: int, report: Report) -> None:
     """CONTINUITY-1: an error in place of a conversation in which the person was shown something before."""
     for name, line in desk.lines.items():
         if line.replaying and line.known:

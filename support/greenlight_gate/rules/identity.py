@@ -4,9 +4,9 @@ from collections import Counter
 
 from greenlight_gate.events import Control, Event, EventKind
 from greenlight_gate.rules import continuity
-from greenlight_gate.rules.engine.id_registry import Book
-from greenlight_gate.rules.engine.open_requests import Questions
-from greenlight_gate.rules.engine.run_state import Ask, Report, Run, Stage
+from greenlight_gate.rules.engine.id_registry import IdRegistry
+from greenlight_gate.rules.engine.open_requests import OpenRequests
+from greenlight_gate.rules.engine.run_state import Report, Request, RunState, Stage
 from greenlight_gate.rules.isolation import stranger, stranger_in
 
 _PLACEHOLDERS = frozenset(
@@ -16,7 +16,7 @@ _PLACEHOLDERS = frozenset(
 )  # fmt: skip
 
 
-class Desk(Questions):
+class Correlation(OpenRequests):
     """Finds the question and the run that each event of one connection belongs to.
 
     `foreign_leaks`: events of other people's runs have no business here; where the wire shows them to everybody, they
@@ -25,7 +25,7 @@ class Desk(Questions):
 
     foreign_leaks = True
 
-    def __init__(self, book: Book, person: str, connection: str, report: Report) -> None:
+    def __init__(self, book: IdRegistry, person: str, connection: str, report: Report) -> None:
         super().__init__(book, person, connection, report)
         self.strangers: Counter[str] = Counter()
 
@@ -51,7 +51,7 @@ class Desk(Questions):
         if other is not None:
             self.is_strangers(control.name, other, n)
 
-    def attribute(self, event: Event, at: float, n: int) -> Run | None:
+    def attribute(self, event: Event, at: float, n: int) -> RunState | None:
         """The run that the event belongs to; None for what is not this connection's, or was judged before.
 
         Takes the run id at its word only where it agrees with the request id, the thread and the owner; reports
@@ -88,7 +88,7 @@ class Desk(Questions):
             came = f"{what} that belongs to {thing} of {whose}"
             self.report("ISOLATION-2", f"only what belongs to {self.person}", came, n, about=whose)
 
-    def _is_plainly_new(self, event: Event, ask: Ask) -> bool:
+    def _is_plainly_new(self, event: Event, ask: Request) -> bool:
         """Whether an event begins a run in the way that nearly all do; whatever else it may be needs a closer look."""
         run, thread = event.run, self.book.threads.get(event.thread or "")
         return (
@@ -101,7 +101,7 @@ class Desk(Questions):
             and run.strip().casefold() not in _PLACEHOLDERS
         )
 
-    def _find(self, event: Event, at: float, n: int, *, foreign: bool) -> Run | None:
+    def _find(self, event: Event, at: float, n: int, *, foreign: bool) -> RunState | None:
         ask = self.by_request.get(event.request) if event.request else None
         if event.run is None or event.run.strip().casefold() in _PLACEHOLDERS:
             self._wrong("a run id", f"{event.run!r} in {event.kind}", n)
@@ -113,7 +113,7 @@ class Desk(Questions):
             return self._guess(event, ask, at, n) if ask is not None else None
         return self._known(known, event, ask, at, n)
 
-    def _known(self, known: Run, event: Event, ask: Ask | None, at: float, n: int) -> Run | None:
+    def _known(self, known: RunState, event: Event, ask: Request | None, at: float, n: int) -> RunState | None:
         if known.shown is not None or known.desk is not self or self._is_replayed(known):
             return self._in_windows(known, event, n)
         if ask is None and self._is_of_another_question(known, event):
@@ -126,14 +126,14 @@ class Desk(Questions):
             return self._guess(event, ask, at, n)
         return known
 
-    def _is_of_another_question(self, known: Run, event: Event) -> bool:
+    def _is_of_another_question(self, known: RunState, event: Event) -> bool:
         """Whether the person did ask what an event says that it answers, and this run answers something else."""
         if known.request in (None, "", event.request) or event.request is None:
             return False
         asked = self.book.requests
         return asked.get(event.request) == asked.get(known.request or "") == self.person
 
-    def _again(self, run: Run, event: Event, ask: Ask | None, at: float, n: int) -> Run | None:
+    def _again(self, run: RunState, event: Event, ask: Request | None, at: float, n: int) -> RunState | None:
         """What names a run that has ended: a late event of it, or another question's under the same id."""
         if ask is None and not event.request and event.kind is EventKind.STARTED:
             ask = self.waiting(event)
@@ -146,7 +146,7 @@ class Desk(Questions):
         self._wrong("a run id of its own for each question", f"run {event.run}, which has ended before", n)
         return self._guess(event, ask, at, n)
 
-    def _unknown(self, event: Event, ask: Ask | None, at: float, n: int, *, foreign: bool) -> Run | None:
+    def _unknown(self, event: Event, ask: Request | None, at: float, n: int, *, foreign: bool) -> RunState | None:
         parent = self.book.find(event.parent) if event.parent else None
         if parent is not None and parent.person == self.person and self._helps(parent, ask):
             return self._shared(self.helper(parent, event, n, at), event)
@@ -165,7 +165,7 @@ class Desk(Questions):
         self._nobodys(event, n)
         return None
 
-    def _by_another_name(self, run: Run, event: Event, at: float, n: int) -> Run:
+    def _by_another_name(self, run: RunState, event: Event, at: float, n: int) -> RunState:
         if event.parent and event.parent != event.run:
             # Whatever its run calls itself: a helper's end is not the end of the run.
             self._wrong(f"a helper of run {run.id}", f"{event.kind} of a helper of run {event.parent}", n, run)
@@ -181,11 +181,11 @@ class Desk(Questions):
             # Whose it is may come to be known later; what everybody is shown may reach others first.
             self.strangers[""] += 1
 
-    def _helps(self, parent: Run, ask: Ask | None) -> bool:
+    def _helps(self, parent: RunState, ask: Request | None) -> bool:
         """Whether a helper's run can be of the question that it names, if that is an open one."""
         return ask is None or ask.run is None or parent.root is ask.run
 
-    def _guess(self, event: Event, ask: Ask | None, at: float, n: int) -> Run | None:
+    def _guess(self, event: Event, ask: Request | None, at: float, n: int) -> RunState | None:
         ask = ask or (self.waiting(event) if not event.request else None)
         if ask is None:
             return self.only_open(event)
@@ -193,11 +193,11 @@ class Desk(Questions):
 
     # Several windows, and what is shown again ---------------------------------------------------------------------
 
-    def _is_replayed(self, run: Run) -> bool:
+    def _is_replayed(self, run: RunState) -> bool:
         over = Stage.ENDED in (run.stage, run.root.stage)
         return over and run.thread in self.replays and self.line(run.thread).replaying
 
-    def _in_windows(self, run: Run, event: Event, n: int) -> Run | None:
+    def _in_windows(self, run: RunState, event: Event, n: int) -> RunState | None:
         """An event of a run that more than one window may be shown: it is judged where it is seen first."""
         if run.shown is None:
             if run.desk is not self and (event.thread or run.thread) not in self.replays:
@@ -214,7 +214,7 @@ class Desk(Questions):
             return None
         return run if key is not None or run.desk is self else None
 
-    def _shared(self, helper: Run, event: Event) -> Run:
+    def _shared(self, helper: RunState, event: Event) -> RunState:
         """A helper that begins: where its run is shown in several windows, so is the helper, whoever sees it first.
 
         That may be a window that has restored the thread, and has not been shown anything of the run yet.
@@ -238,7 +238,9 @@ class Desk(Questions):
         self._repeats(shown, key, event, n, None)
         return True
 
-    def _repeats(self, shown: set[str | int], key: str | int | None, event: Event, n: int, run: Run | None) -> bool:
+    def _repeats(
+        self, shown: set[str | int], key: str | int | None, event: Event, n: int, run: RunState | None
+    ) -> bool:
         if key is None:
             return False
         if key in shown:
@@ -247,7 +249,7 @@ class Desk(Questions):
         continuity.remember(shown, key)
         return False
 
-    def _same_thread_and_user(self, run: Run, event: Event, n: int) -> None:
+    def _same_thread_and_user(self, run: RunState, event: Event, n: int) -> None:
         due = (run.ask.thread if run.ask is not None else None) or run.thread
         if event.thread is not None and due is not None and event.thread != due:
             self.report("IDENTITY-2", f"thread {due}", f"thread {event.thread} in {event.kind}", n, run=run)
@@ -255,5 +257,5 @@ class Desk(Questions):
         if event.user is not None and user is not None and event.user != user:
             self.report("IDENTITY-2", f"user {user}", f"user {event.user} in {event.kind}", n, run=run)
 
-    def _wrong(self, expected: str, actual: str, n: int, run: Run | None = None) -> None:
+    def _wrong(self, expected: str, actual: str, n: int, run: RunState | None = None) -> None:
         self.report("IDENTITY-1", expected, actual, n, run=run)

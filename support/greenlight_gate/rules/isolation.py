@@ -3,10 +3,10 @@
 import msgspec
 
 from greenlight_gate.events import Control, Event
-from greenlight_gate.rules.engine.id_registry import Book
+from greenlight_gate.rules.engine.id_registry import IdRegistry
 
 
-class Relation(msgspec.Struct, frozen=True):
+class IsolationPair(msgspec.Struct, frozen=True):
     """Who could see whom in one scenario that watched the privacy of some people.
 
     `own_seen` are those whose own canary was seen on their own connection (ISOLATION-3): without it nothing can be
@@ -31,7 +31,7 @@ class Relation(msgspec.Struct, frozen=True):
         return len(self.own_seen) * (len(self.people) - 1)
 
 
-def stranger(book: Book, person: str, event: Event) -> tuple[str, str] | None:
+def stranger(book: IdRegistry, person: str, event: Event) -> tuple[str, str] | None:
     """(the other person, what of theirs it is), if the event names anything of somebody else; else None."""
     run = book.find(event.run) if event.run is not None else None
     if run is not None and run.person != person:
@@ -44,7 +44,7 @@ def stranger(book: Book, person: str, event: Event) -> tuple[str, str] | None:
     return _asker(book, person, event.request)
 
 
-def stranger_in(book: Book, person: str, control: Control) -> tuple[str, str] | None:
+def stranger_in(book: IdRegistry, person: str, control: Control) -> tuple[str, str] | None:
     """The same for a frame of the protocol. A connection that it names and that nobody had becomes the person's."""
     connection, request = control.values.get("connection"), control.values.get("request")
     if isinstance(connection, str | int) and connection != "":
@@ -54,7 +54,7 @@ def stranger_in(book: Book, person: str, control: Control) -> tuple[str, str] | 
     return _asker(book, person, str(request)) if isinstance(request, str | int) else None
 
 
-def named_in(book: Book, person: str, name: str) -> tuple[str, str, str] | None:
+def named_in(book: IdRegistry, person: str, name: str) -> tuple[str, str, str] | None:
     """(the other person, the id, run or thread), if a text is the id of what is somebody else's; else None."""
     run, thread = book.find(name), book.threads.get(name)
     if run is not None and run.person != person:
@@ -64,6 +64,6 @@ def named_in(book: Book, person: str, name: str) -> tuple[str, str, str] | None:
     return None
 
 
-def _asker(book: Book, person: str, request: str | None) -> tuple[str, str] | None:
+def _asker(book: IdRegistry, person: str, request: str | None) -> tuple[str, str] | None:
     asker = book.requests.get(request) if request else None
     return (asker, f"request {request}") if asker is not None and asker != person else None

@@ -4,7 +4,7 @@ The whole life of a run is the table below; `diagram()` draws it.
 """
 
 from greenlight_gate.events import Event, EventKind
-from greenlight_gate.rules.engine.run_state import Report, Run, Stage
+from greenlight_gate.rules.engine.run_state import Report, RunState, Stage
 
 _K = EventKind
 _COMPLETED = EventKind.COMPLETED
@@ -37,7 +37,7 @@ _EXPECTED = {
 }
 
 
-def on_objection(rule: str, before: Stage, run: Run, event: Event, n: int, *, report: Report) -> None:
+def on_objection(rule: str, before: Stage, run: RunState, event: Event, n: int, *, report: Report) -> None:
     """Says what the table objects to in a step out of `before`."""
     came = {
         Stage.ASKED: f"{event.kind} first",
@@ -47,7 +47,7 @@ def on_objection(rule: str, before: Stage, run: Run, event: Event, n: int, *, re
     report(rule, _EXPECTED[rule], came, run.last_n, n, run=run)
 
 
-def on_end(run: Run, event: Event, n: int, report: Report) -> None:
+def on_end(run: RunState, event: Event, n: int, report: Report) -> None:
     """Judges, when a run ends, whether a person saw all that the question promised."""
     expect, kind = run.expect, event.kind
     if expect is None or kind is _K.STOPPED or (kind is not _COMPLETED and kind is not expect.end):

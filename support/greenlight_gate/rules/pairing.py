@@ -1,10 +1,10 @@
 """PAIRING: tools are named, and each that starts is seen to finish."""
 
 from greenlight_gate.events import Event, EventKind
-from greenlight_gate.rules.engine.run_state import OpenTool, Report, Run
+from greenlight_gate.rules.engine.run_state import OpenTool, Report, RunState
 
 
-def on_executing(run: Run, event: Event, at: float, n: int, report: Report) -> None:
+def on_executing(run: RunState, event: Event, at: float, n: int, report: Report) -> None:
     """A tool starts: it has a name from now on."""
     if not event.tool or event.tool.isspace():
         report("PAIRING-3", "a tool with a name", repr(event.tool), n, run=run)
@@ -14,7 +14,7 @@ def on_executing(run: Run, event: Event, at: float, n: int, report: Report) -> N
     root.most_open = max(root.most_open, len(run.tools))
 
 
-def on_completed(run: Run, event: Event, n: int, report: Report) -> OpenTool | None:
+def on_completed(run: RunState, event: Event, n: int, report: Report) -> OpenTool | None:
     """A tool finishes: it closes the open one of the same call id, else of the same name, first in first out.
 
     Returns the tool that was closed, or None if none was open.
@@ -36,7 +36,7 @@ def on_completed(run: Run, event: Event, n: int, report: Report) -> OpenTool | N
     return tool
 
 
-def on_end(run: Run, event: Event, n: int, report: Report) -> None:
+def on_end(run: RunState, event: Event, n: int, report: Report) -> None:
     """A completed run leaves no tool open; a stopped or failed one may."""
     if event.kind is EventKind.COMPLETED and run.tools:
         names = " and ".join(repr(tool.name) for tool in run.tools)
@@ -44,7 +44,7 @@ def on_end(run: Run, event: Event, n: int, report: Report) -> None:
         report("PAIRING-2", f"tool_completed of {names} before the run completes", "none", *begun, n, run=run)
 
 
-def _closed_by(run: Run, event: Event) -> OpenTool | None:
+def _closed_by(run: RunState, event: Event) -> OpenTool | None:
     if event.call is not None:
         for tool in run.tools:
             if tool.call == event.call:

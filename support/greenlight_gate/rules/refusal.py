@@ -6,7 +6,7 @@ What counts as a refusal is what the profile lists: a status, a close code, an e
 from typing import NamedTuple
 
 from greenlight_gate.events import Control, Event, Reading
-from greenlight_gate.rules.engine.run_state import Ask, Report, Run
+from greenlight_gate.rules.engine.run_state import Report, Request, RunState
 from greenlight_gate.wire.refusals import Ways
 from greenlight_gate.wire.values import read_stamp
 
@@ -19,7 +19,7 @@ _MOST_REACHES = 64
 _BEFORE_ENTRY = ("handshake", "keepalive")
 
 
-class Entry:
+class SignInAttempt:
     """REFUSAL-1: one connection of somebody who should be turned away. Nothing else is judged on it.
 
     `reported` is set with the one finding that such a connection can give.
@@ -68,7 +68,7 @@ class Entry:
             self.report("REFUSAL-1", str(self.ways), came, self.n, n)
 
 
-class Reach(NamedTuple):
+class ForeignAttempt(NamedTuple):
     """One attempt at what is another person's. `what` names it for people; `thread` is its conversation, if known."""
 
     n: int
@@ -79,18 +79,18 @@ class Reach(NamedTuple):
     claims: str | None = None
 
 
-class Reaching:
+class ForeignAttempts:
     """REFUSAL-2: what the person of one connection reaches for although it is somebody else's."""
 
     def __init__(self, person: str, ways: Ways, report: Report) -> None:
         self.person = person
         self.ways = ways
         self.report = report
-        self._open: list[Reach] = []
-        self._threads: dict[str, Reach] = {}
+        self._open: list[ForeignAttempt] = []
+        self._threads: dict[str, ForeignAttempt] = {}
         self._reported: set[int] = set()
 
-    def tried(self, reach: Reach) -> None:
+    def tried(self, reach: ForeignAttempt) -> None:
         """A frame was sent that has to be refused."""
         self._open.append(reach)
         del self._open[:-_MOST_REACHES]
@@ -111,7 +111,7 @@ class Reaching:
             self._object(reach, f"error {code}", n)
         return True
 
-    def served(self, ask: Ask, event: Event, n: int) -> None:
+    def served(self, ask: Request, event: Event, n: int) -> None:
         """An attempt is being worked on: it may only be for the person themselves, and in a conversation of theirs."""
         reach = next((reach for reach in self._open if reach.n == ask.n), None)
         if reach is None:
@@ -156,7 +156,7 @@ class Reaching:
                 self._object(reach, came, n)
         self._open.clear()
 
-    def _object(self, reach: Reach, came: str, n: int) -> None:
+    def _object(self, reach: ForeignAttempt, came: str, n: int) -> None:
         if reach.n not in self._reported:
             self._reported.add(reach.n)
             expected = f"{self.person} to be refused {reach.what} of {reach.owner} ({self.ways})"
@@ -165,14 +165,14 @@ class Reaching:
             self.report("REFUSAL-2", expected, came, reach.n, n, about=reach.owner)
 
 
-def on_foreign_stop(run: Run, n: int, report: Report) -> None:
+def on_foreign_stop(run: RunState, n: int, report: Report) -> None:
     """REFUSAL-2: a run came to no answer, and somebody else had asked for it to be stopped."""
     who, asked_n = run.intruder or ("", 0)
     came = f"{run.ended_by or 'silence'} after {who} said stop"
     report("REFUSAL-2", f"only {run.person} to stop this run", came, asked_n, n, run=run, about=who)
 
 
-class Expiry:
+class TokenExpiry:
     """REFUSAL-3: a connection whose pass ends at a known time.
 
     The pass ends by the backend's clock: where the backend tells its time when it is ready, the two are compared.

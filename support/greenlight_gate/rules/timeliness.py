@@ -1,48 +1,48 @@
 """TIMELINESS: what happens is shown while it happens."""
 
 from greenlight_gate.events import Event, EventKind
-from greenlight_gate.rules.engine.run_state import Ask, Budgets, OpenTool, Report, Run
+from greenlight_gate.rules.engine.run_state import OpenTool, Report, Request, RunState, TimeBudgets
 
 _LEAST_RUN_S = 0.5
 _LAST_PART = 0.1
 _MOST_AT_THE_END = 0.5
 
 
-def on_start(run: Run, at: float, n: int, start_s: float, report: Report) -> None:
+def on_start(run: RunState, at: float, n: int, start_s: float, report: Report) -> None:
     """TIMELINESS-1: the wait from the (intended) question to agent_started."""
     waited = at - run.asked_at
     if waited > start_s and run.parent is None:
         report("TIMELINESS-1", f"a start within {start_s:g} s", f"{waited:.2f} s", run.first_n, n, run=run)
 
 
-def on_no_start(ask: Ask, at: float, n: int, start_s: float, report: Report) -> None:
+def on_no_start(ask: Request, at: float, n: int, start_s: float, report: Report) -> None:
     """TIMELINESS-1 for a start that was waited for in vain."""
     if at - ask.at > start_s:
         report("TIMELINESS-1", f"a start within {start_s:g} s", "none", ask.n, n)
 
 
-def on_silence(run: Run, at: float, n: int, silence_s: float, report: Report) -> None:
+def on_silence(run: RunState, at: float, n: int, silence_s: float, report: Report) -> None:
     """TIMELINESS-2: the gap since the run, or one of its helpers, last showed something."""
     silent = at - run.last_at
     if silent > silence_s:
         report("TIMELINESS-2", f"at most {silence_s:g} s of silence", f"{silent:.2f} s", run.last_n, n, run=run)
 
 
-def on_tool(run: Run, tool: OpenTool, at: float, n: int, *, tool_s: float, report: Report) -> None:
+def on_tool(run: RunState, tool: OpenTool, at: float, n: int, *, tool_s: float, report: Report) -> None:
     """TIMELINESS-4 for a tool that is done, or still at work, at `at`."""
     if at - tool.at > tool_s:
         took = f"{at - tool.at:.2f} s"
         report("TIMELINESS-4", f"{tool.name!r} done within {tool_s:g} s", took, tool.n, n, run=run)
 
 
-def on_length(run: Run, at: float, n: int, run_s: float, report: Report) -> None:
+def on_length(run: RunState, at: float, n: int, run_s: float, report: Report) -> None:
     """TIMELINESS-4 for a run, whether it ends at `at` or is still under way."""
     if run.started_at is not None and at - run.started_at > run_s:
         took = f"{at - run.started_at:.2f} s"
         report("TIMELINESS-4", f"a run within {run_s:g} s", took, run.first_n, n, run=run)
 
 
-def on_end(run: Run, event: Event, at: float, n: int, budgets: Budgets, *, report: Report) -> None:
+def on_end(run: RunState, event: Event, at: float, n: int, budgets: TimeBudgets, *, report: Report) -> None:
     """TIMELINESS-3, for a run whose question has a long tool, and TIMELINESS-4 for the run and what it leaves open."""
     on_length(run, at, n, budgets.run_s, report)
     for tool in run.tools:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from greenlight_gate.services.programs import docker_engine
-from greenlight_gate.services.supervisor import Row
+from greenlight_gate.services.supervisor import ServiceStatus
 from greenlight_gate.targets.errors import Misconfigured
 
 _UP_WITHIN_S = 600.0
@@ -53,7 +53,7 @@ class Compose:
         """Ends a service by force."""
         self._run("kill", name)
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ServiceStatus]:
         """The state of every service of the file."""
         said = self._run("ps", "--all", "--format", "json")
         # One array in old versions of the plugin, one object to a line in newer ones.
@@ -91,12 +91,12 @@ class Compose:
         return done.stdout
 
 
-def _row(name: str, container: dict[str, Any] | None, memory: Mapping[str, float]) -> Row:
+def _row(name: str, container: dict[str, Any] | None, memory: Mapping[str, float]) -> ServiceStatus:
     if container is None or container["State"] != "running":
-        return Row(name)
+        return ServiceStatus(name)
     ports = [port["PublishedPort"] for port in container.get("Publishers") or [] if port.get("PublishedPort")]
     health = container.get("Health") or "healthy"
-    return Row(
+    return ServiceStatus(
         name, container.get("Name", container["ID"])[:24], ports[0] if ports else None, health,
         memory.get(container["ID"][:12]), _age_s(container["ID"]),
     )  # fmt: skip

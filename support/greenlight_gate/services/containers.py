@@ -7,7 +7,7 @@ from greenlight_gate.services.compose import Compose
 from greenlight_gate.services.folder import Folder
 from greenlight_gate.services.runtime import Told, Wish, silent
 from greenlight_gate.services.stack import SERVICES, new_record
-from greenlight_gate.services.supervisor import Row
+from greenlight_gate.services.supervisor import ServiceStatus
 from greenlight_gate.targets.errors import Misconfigured
 
 _FILE = Path(__file__).with_name("compose.yaml")
@@ -63,7 +63,7 @@ class Containers:
         """Starts a service again that was stopped or killed."""
         self._compose().up([name])
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ServiceStatus]:
         """The state of every service."""
         return self._compose().rows()
 

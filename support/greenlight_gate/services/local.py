@@ -13,7 +13,7 @@ from greenlight_gate.services.programs import docker_engine, postgres_folder, re
 from greenlight_gate.services.runtime import Runtime, Told, Wish, silent
 from greenlight_gate.services.stack import REPLICAS
 from greenlight_gate.services.supervisor import Supervisor
-from greenlight_gate.services.target_services import OwnCommand, OwnCompose
+from greenlight_gate.services.target_services import TargetCommand, TargetCompose
 from greenlight_gate.targets.errors import Misconfigured
 from greenlight_gate.targets.model import Target
 
@@ -27,9 +27,9 @@ def services_of(target: Target, runtime: str, environ: Mapping[str, str], beside
     if target.start == "stack":
         return runtime_of(runtime, folder, environ)
     if target.compose:
-        return OwnCompose(beside / target.compose)
+        return TargetCompose(beside / target.compose)
     if target.command:
-        return OwnCommand(Folder(folder.path / "own" / target.name), target, environ, beside)
+        return TargetCommand(Folder(folder.path / "own" / target.name), target, environ, beside)
     raise Misconfigured(
         f'services: {target.name} has none that could be started: give its file compose = "docker-compose.yml", or '
         f'start = "command" and a command, or use --environment local'

@@ -10,7 +10,7 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 from greenlight_gate.services.folder import Folder
 from greenlight_gate.services.runtime import Told, Wish, silent, tail
 from greenlight_gate.services.stack import REPLICAS, SERVICES, Stack
-from greenlight_gate.services.supervisor import Row, Supervisor
+from greenlight_gate.services.supervisor import ServiceStatus, Supervisor
 from greenlight_gate.targets.errors import Misconfigured
 
 READY_WITHIN_S = 30.0
@@ -79,7 +79,7 @@ class Processes:
             if self._supervisor.process(name) is None:
                 self._begin_again([name], silent)
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ServiceStatus]:
         """The state of every service."""
         return [self._row(name) for name in SERVICES]
 
@@ -124,7 +124,7 @@ class Processes:
         return [name for name in reversed(SERVICES) if name in names and self._supervisor.end(name)][::-1]
 
     def _wait(self, names: Sequence[str], told: Told) -> None:
-        def rows() -> list[Row]:
+        def rows() -> list[ServiceStatus]:
             current = [self._row(name) for name in names]
             told(current)
             for row in current:
@@ -148,18 +148,18 @@ class Processes:
                 f"(see {self.folder.log(late.service)})"
             ) from error
 
-    def _row(self, name: str) -> Row:
+    def _row(self, name: str) -> ServiceStatus:
         process = self._supervisor.process(name)
         port = self.folder.read().get("ports", {}).get(name)
         if process is None:
-            return Row(name, port=port)
+            return ServiceStatus(name, port=port)
         try:
             family = [process, *process.children(recursive=True)] if name == "postgres" else [process]
             memory_mb = sum(_memory_mb(each) for each in family)
             uptime_s = time.time() - process.create_time()
         except psutil.Error:
-            return Row(name, port=port)
-        return Row(name, f"pid {process.pid}", port, self.stack.health(name), memory_mb, uptime_s)
+            return ServiceStatus(name, port=port)
+        return ServiceStatus(name, f"pid {process.pid}", port, self.stack.health(name), memory_mb, uptime_s)
 
 
 def _memory_mb(process: psutil.Process) -> float:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from greenlight_gate.services.folder import Folder
-from greenlight_gate.services.supervisor import Row
+from greenlight_gate.services.supervisor import ServiceStatus
 
-Told = Callable[[list[Row]], None]
+Told = Callable[[list[ServiceStatus]], None]
 _LOOK_EVERY_S = 0.2
 
 
@@ -22,7 +22,7 @@ class Wish:
     port: int = 0
 
 
-def silent(_: list[Row]) -> None:
+def silent(_: list[ServiceStatus]) -> None:
     """Shows nothing."""
 
 
@@ -44,7 +44,7 @@ class Runtime(Protocol):
     def restart(self, names: Sequence[str] = (), told: Told = silent) -> None:
         """Ends services and starts them again as they were, or all."""
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ServiceStatus]:
         """The state of every service."""
 
     def logs(self, names: Sequence[str], lines: int, *, follow: bool) -> int:

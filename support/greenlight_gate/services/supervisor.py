@@ -34,7 +34,7 @@ class Program:
 
 
 @dataclass(frozen=True)
-class Row:
+class ServiceStatus:
     """One line of the status table. `who`: "pid 12" or a container; `memory_mb`: 10^6 bytes."""
 
     service: str

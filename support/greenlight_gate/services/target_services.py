@@ -12,14 +12,14 @@ from greenlight_gate.services.compose import Compose
 from greenlight_gate.services.folder import Folder
 from greenlight_gate.services.processes import READY_WITHIN_S
 from greenlight_gate.services.runtime import Told, Wish, silent, tail
-from greenlight_gate.services.supervisor import Program, Row, Supervisor
+from greenlight_gate.services.supervisor import Program, ServiceStatus, Supervisor
 from greenlight_gate.targets.errors import Misconfigured
 from greenlight_gate.targets.model import Target
 
 _NAME = "command"
 
 
-class OwnCompose:
+class TargetCompose:
     """A target's `compose` file."""
 
     runtime = "docker"
@@ -52,7 +52,7 @@ class OwnCompose:
         self._compose.restart(names)
         told(self.rows())
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ServiceStatus]:
         """The state of every service."""
         return self._compose.rows()
 
@@ -65,7 +65,7 @@ class OwnCompose:
         self._compose.down(volumes=True)
 
 
-class OwnCommand:
+class TargetCommand:
     """A target's `command`, as one service of that name, in the folder `beside` its file."""
 
     runtime = "processes"
@@ -103,17 +103,17 @@ class OwnCommand:
         self.stop(names)
         self.start(Wish(), told)
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ServiceStatus]:
         """Its state."""
         process = self._supervisor.process(_NAME)
         if process is None:
-            return [Row(_NAME)]
+            return [ServiceStatus(_NAME)]
         try:
             memory_mb = sum(each.memory_info().rss for each in (process, *process.children(recursive=True))) / 1e6
             uptime_s = time.time() - process.create_time()
         except psutil.Error:
-            return [Row(_NAME)]
-        return [Row(_NAME, f"pid {process.pid}", None, self._health(), memory_mb, uptime_s)]
+            return [ServiceStatus(_NAME)]
+        return [ServiceStatus(_NAME, f"pid {process.pid}", None, self._health(), memory_mb, uptime_s)]
 
     def logs(self, names: Sequence[str], lines: int, *, follow: bool) -> int:
         """Shows its log."""
@@ -135,7 +135,7 @@ class OwnCommand:
         return "healthy" if answer.status_code == 200 else f"HTTP {answer.status_code}"
 
     def _wait(self, told: Told) -> None:
-        def rows() -> list[Row]:
+        def rows() -> list[ServiceStatus]:
             current = self.rows()
             told(current)
             if current[0].health == "not running":

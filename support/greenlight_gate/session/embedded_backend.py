@@ -17,7 +17,7 @@ _START_S = 15.0
 _ASK_EVERY_S = 0.05
 log = logging.getLogger("greenlight")
 
-__all__ = ["BackendFailed", "OwnBackend", "Running"]
+__all__ = ["BackendFailed", "Running", "StartedBackend"]
 
 
 class Running(Protocol):
@@ -42,7 +42,7 @@ class Running(Protocol):
         """The end of what it has said."""
 
 
-class OwnBackend:
+class StartedBackend:
     """One backend, as one process after the other. Call `put_away` at the end, whatever happened.
 
     `launch` starts a process at a port (0: any free one), or raises BackendFailed. `is_away`: from the moment when it
@@ -56,7 +56,7 @@ class OwnBackend:
         self._data = data
 
     @classmethod
-    def embedded(cls, defects: Sequence[str], environ: Mapping[str, str]) -> "OwnBackend":
+    def embedded(cls, defects: Sequence[str], environ: Mapping[str, str]) -> "StartedBackend":
         """The embedded backend, with data that outlives its processes."""
         data = data_folder()
         return cls(

@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterator
 
 from greenlight_gate.monitor import Alert, AlertLog, RealTimeEventMonitor
 from greenlight_gate.report.session_reports import ALERTS
-from greenlight_gate.session.validation_session import Suite
-from greenlight_gate.verdict.pattern_detection import Limits
+from greenlight_gate.session.validation_session import ValidationSession
+from greenlight_gate.verdict.pattern_detection import PatternLimits
 
 log = logging.getLogger("greenlight")
 
 
 @contextlib.contextmanager
-def alerting(suite: Suite, tell: Callable[[Alert], None]) -> Iterator[RealTimeEventMonitor]:
+def alerting(suite: ValidationSession, tell: Callable[[Alert], None]) -> Iterator[RealTimeEventMonitor]:
     """Watches a session that has begun: each alert goes to alerts.log, to the execution log and to `tell`."""
     target = suite.target
-    limits = Limits(target.thresholds.latency_ms_avg)
+    limits = PatternLimits(target.thresholds.latency_ms_avg)
     monitor = RealTimeEventMonitor(suite.folder.name, limits, same_clock=target.clock == "same-host")
     for listener in (AlertLog(suite.folder / ALERTS), lambda alert: log.warning("%s", alert), tell):
         monitor.subscribe(on_alert=listener)

@@ -5,10 +5,10 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from greenlight_gate.client.connecting import WayIn, user_shown
-from greenlight_gate.load.plan import Guest, Plan, Question
+from greenlight_gate.client.connecting import ConnectionSetup, user_shown
+from greenlight_gate.load.plan import LoadPlan, PlannedPrompt, PlannedUser
 from greenlight_gate.session.compatibility import hindrance_of
-from greenlight_gate.session.validation_session import Suite
+from greenlight_gate.session.validation_session import ValidationSession
 from greenlight_gate.targets.model import PROMPTS
 from greenlight_gate.targets.sections import Persona
 from greenlight_gate.targets.settings import Misconfigured
@@ -20,7 +20,7 @@ _LEFT_OF_A_PASS = 0.1
 _SPARE_S = 600
 
 
-def usual_prompts(suite: Suite) -> tuple[tuple[str, ...], int]:
+def usual_prompts(suite: ValidationSession) -> tuple[tuple[str, ...], int]:
     """What people ask where nothing else is said, and the number of the question that comes again and again."""
     target = suite.target
     main = next((name for name in PROMPTS if target.lacks(name) is None), PROMPTS[0])
@@ -30,8 +30,8 @@ def usual_prompts(suite: Suite) -> tuple[tuple[str, ...], int]:
 
 
 async def guests_of(
-    suite: Suite, count: int, prompts: Sequence[str], again_from: int = 0, *, seconds: float = 0.0
-) -> tuple[Guest, ...]:
+    suite: ValidationSession, count: int, prompts: Sequence[str], again_from: int = 0, *, seconds: float = 0.0
+) -> tuple[PlannedUser, ...]:
     """`count` people, whose tokens are good for `seconds` and more.
 
     Raises Misconfigured where the target has fewer, or where its profile asks for what the load engine does not do.
@@ -47,7 +47,9 @@ async def guests_of(
     return tuple([await _guest(suite, persona, prompts, again_from, seconds) for persona in people])
 
 
-async def _guest(suite: Suite, persona: Persona, prompts: Sequence[str], again_from: int, seconds: float) -> Guest:
+async def _guest(
+    suite: ValidationSession, persona: Persona, prompts: Sequence[str], again_from: int, seconds: float
+) -> PlannedUser:
     target, access = suite.target, suite.access
     canary = suite.canary(persona)
     if access.can_mint and seconds > _LEFT_OF_A_PASS * target.auth.lifetime_s:
@@ -56,19 +58,19 @@ async def _guest(suite: Suite, persona: Persona, prompts: Sequence[str], again_f
         entry = await access.pass_for(persona)
     expectable = suite.profile.expectable
     questions = tuple(
-        Question(target.question(name, canary), expectable(target.expectation(name, canary))) for name in prompts
+        PlannedPrompt(target.question(name, canary), expectable(target.expectation(name, canary))) for name in prompts
     )
     user = user_shown(persona, target, suite.profile.spec)
-    way = WayIn(target, suite.profile, persona, entry, {})
-    return Guest(
+    way = ConnectionSetup(target, suite.profile, persona, entry, {})
+    return PlannedUser(
         persona.name, user, way.url, questions, again_from, way.headers, tuple(way.subprotocols), entry.first_message
     )  # fmt: skip
 
 
-def plan_of(suite: Suite, guests: tuple[Guest, ...], **values: Any) -> Plan:
+def plan_of(suite: ValidationSession, guests: tuple[PlannedUser, ...], **values: Any) -> LoadPlan:
     """A plan for this target; `values` are the plan's own."""
     target = suite.target
-    return Plan(
+    return LoadPlan(
         id=uuid.uuid4().hex, profile_toml=suite.profile_toml, guests=guests, budgets=target.budgets, clock=target.clock,
         ca_file=target.tls.ca_file, verifies=not target.tls.insecure_skip_verification,
         max_frame_bytes=target.limits.max_frame_bytes, hung_tools=tuple(suite.patience.hung), **values,

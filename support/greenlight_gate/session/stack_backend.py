@@ -2,11 +2,11 @@
 
 from greenlight_gate.services.local import Ours
 from greenlight_gate.services.stack import REPLICAS
-from greenlight_gate.session.embedded_backend import OwnBackend, Running
+from greenlight_gate.session.embedded_backend import Running, StartedBackend
 from greenlight_gate.targets.model import Target
 
 
-class StackBackend(OwnBackend):
+class StackBackend(StartedBackend):
     """The replicas of a stack. The other services, and so all that was stored, stay."""
 
     def __init__(self, runtime: Ours) -> None:

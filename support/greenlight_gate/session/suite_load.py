@@ -10,7 +10,7 @@ from greenlight_gate.evidence.session_folder import Measurements
 _MB = 1e6
 
 
-class OwnLoad:
+class SuiteLoad:
     """Begins to measure when it is made; `so_far` can be asked as often as one likes.
 
     `target_pids` says which processes the backend is now: one that was restarted is another one.

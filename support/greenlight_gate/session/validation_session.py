@@ -15,13 +15,13 @@ import msgspec
 
 from greenlight_gate import __version__
 from greenlight_gate.client.persona_canary import canary_of
-from greenlight_gate.evidence.session_folder import LOG, Evidence, Judged
-from greenlight_gate.rules.engine.deadlines import Patience
+from greenlight_gate.evidence.session_folder import LOG, Evidence, JudgedTarget
+from greenlight_gate.rules.engine.deadlines import Deadlines
 from greenlight_gate.session.command_backend import CommandProcess
 from greenlight_gate.session.compatibility import check_profile_and_target, hindrance_of, not_observable
-from greenlight_gate.session.embedded_backend import BackendFailed, OwnBackend, Running
+from greenlight_gate.session.embedded_backend import BackendFailed, Running, StartedBackend
 from greenlight_gate.session.loop_thread import LoopThread
-from greenlight_gate.session.suite_load import OwnLoad
+from greenlight_gate.session.suite_load import SuiteLoad
 from greenlight_gate.targets.access import Access, check_trust, ssl_context, wait_healthy
 from greenlight_gate.targets.model import NEEDS, PROMPTS, Target
 from greenlight_gate.targets.sections import Persona
@@ -45,7 +45,7 @@ log = logging.getLogger("greenlight")
 
 
 @dataclass(frozen=True)
-class Plan:
+class SessionPlan:
     """What is wanted of a session. `wanted` are categories; `tags` a behave tag expression within them, or "".
 
     `scale`: people in stress scenarios; `soak_s`: how long the memory is watched.
@@ -64,19 +64,19 @@ class Plan:
     services_check: bool = True
 
 
-class Suite:
+class ValidationSession:
     """Holds what lives as long as the session does.
 
     `start` raises Misconfigured for the user's mistakes and TargetFault for a target that answers wrongly. `stop`
     leaves no process and no thread behind, however far `start` came.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: SessionPlan) -> None:
         self.plan = plan
         self.begun = False
-        self.own_load: OwnLoad
+        self.own_load: SuiteLoad
         self.loop = LoopThread()
-        self.own_backend: OwnBackend | None = None
+        self.own_backend: StartedBackend | None = None
         # The scenarios whose connections are open, the one that is running and those that still listen on.
         self.worlds: set[object] = set()
         self.stack: LocalStack | None = None
@@ -87,7 +87,7 @@ class Suite:
         self.tls: ssl.SSLContext | None = None
         self.target: Target
         self.caveats: tuple[str, ...] = ()
-        self.patience: Patience
+        self.patience: Deadlines
         self.profile: Profile
         self.profile_toml = ""
         self.access: Access
@@ -117,7 +117,7 @@ class Suite:
             raise Misconfigured(f"profile {name}: {error}") from error
         check_profile_and_target(self.profile, target)
         self.tls, self.caveats = ssl_context(target), target.caveats
-        self.patience = Patience(target.budgets)
+        self.patience = Deadlines(target.budgets)
         if target.start == "stack":
             from greenlight_gate.services.local import LocalStack  # noqa: PLC0415
             from greenlight_gate.session.stack_backend import StackBackend  # noqa: PLC0415
@@ -186,7 +186,7 @@ class Suite:
         if not target.limits.allow_stress:
             absent["stress"] = f"{target.name} does not allow it (limits.allow_stress)"
         self.evidence.begin(
-            Judged(
+            JudgedTarget(
                 session_id=self.folder.name, started_epoch_s=time.time(), environment=target.name,
                 url=_without_query(target.url), profile_toml=self.profile_toml, budgets=target.budgets,
                 clock=target.clock, wanted=plan.wanted, tags=plan.tags, absent=absent,
@@ -196,19 +196,19 @@ class Suite:
                 memory_mb_growth=target.thresholds.memory_mb_growth, versions=versions(), caveats=self.caveats,
             )
         )  # fmt: skip
-        self.own_load = OwnLoad(self.backend_pids)
+        self.own_load = SuiteLoad(self.backend_pids)
         self.begun = True
 
     def _start_backend(self, target: Target, environ: Mapping[str, str]) -> Target:
         own = {**environ, **self.access.backend_environ()}
         if target.start == "command":
             folder = Path(self.plan.environment).parent
-            self.own_backend = OwnBackend(lambda _: CommandProcess.start(target.command, own, folder))
+            self.own_backend = StartedBackend(lambda _: CommandProcess.start(target.command, own, folder))
         else:
             own = {"CHAT_HEARTBEAT_S": _HEARTBEAT_S, **own}
             if not target.capabilities.resume:
                 own["CHAT_RESUME"] = "off"
-            self.own_backend = OwnBackend.embedded(self.plan.defects, own)
+            self.own_backend = StartedBackend.embedded(self.plan.defects, own)
         try:
             self.own_backend.start()
             if target.start == "embedded":

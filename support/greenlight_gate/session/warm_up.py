@@ -8,10 +8,10 @@ from greenlight_gate.client.session import Session
 from greenlight_gate.targets.access import TargetFault
 
 if TYPE_CHECKING:
-    from greenlight_gate.session.validation_session import Suite
+    from greenlight_gate.session.validation_session import ValidationSession
 
 
-async def warm_up(suite: "Suite") -> None:
+async def warm_up(suite: "ValidationSession") -> None:
     """Asks the target's first question as often as its file says; nothing of it is judged or kept.
 
     Raises TargetFault where the target does not even let the person in.

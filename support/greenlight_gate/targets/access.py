@@ -24,8 +24,8 @@ __all__ = [
     "HealthReport",
     "LoginRefused",
     "NotReady",
-    "Pass",
     "TargetFault",
+    "Token",
     "Unreachable",
     "check_health",
     "check_trust",
@@ -38,7 +38,7 @@ _SHARE_LEFT_TO_RENEW = 0.1
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class Pass:
+class Token:
     """What one person shows at the upgrade and right after it. Only one of the ways is filled; none for no token.
 
     `expires_s`: when it ends (epoch seconds), where that is soon and on purpose. `values`: what the target gives to its
@@ -75,7 +75,7 @@ class Access:
     def __init__(self, target: Target, environ: Mapping[str, str]) -> None:
         self.target = target
         self._redactor = Redactor()
-        self._passes: dict[Persona, tuple[Pass, float]] = {}
+        self._passes: dict[Persona, tuple[Token, float]] = {}
         self._locks: dict[Persona, asyncio.Lock] = {}
         auth = target.auth
         signs = auth.obtain == "mint" or (auth.obtain == "login" and bool(environ.get(auth.secret_env)))
@@ -95,7 +95,7 @@ class Access:
         """The variables with which a backend (or another process of the suite) shares the signing secret."""
         return {self.target.auth.secret_env: self._secret} if self.target.auth.obtain == "mint" else {}
 
-    async def pass_for(self, persona: Persona) -> Pass:
+    async def pass_for(self, persona: Persona) -> Token:
         """The pass of this person, the same one until it is about to expire.
 
         Raises LoginRefused or another Misconfigured, or TargetFault, where a login fails.
@@ -108,11 +108,11 @@ class Access:
             self._passes[persona] = (fresh, time.time() + lifetime_s * (1 - _SHARE_LEFT_TO_RENEW))
             return fresh
 
-    async def fresh_pass_for(self, persona: Persona) -> Pass:
+    async def fresh_pass_for(self, persona: Persona) -> Token:
         """A pass of its own for this person, which nobody else uses. Raises like `pass_for`."""
         return (await self._obtain(persona))[0]
 
-    async def sign_out(self, entry: Pass) -> None:
+    async def sign_out(self, entry: Token) -> None:
         """Makes a pass worthless. Raises TargetFault where the target does not say that it did."""
         url = self.target.resolve(self.target.auth.logout_url)
         reply = await exchange(self.target, "POST", url, headers={"Authorization": f"Bearer {entry.token}"})
@@ -121,7 +121,7 @@ class Access:
                 f"{self.target.name}: {reply.url}: expected HTTP 204 for a logout, but {reply.described()}"
             )
 
-    def mint(self, persona: Persona, *, key: str | None = None, algorithm: str | None = None, **claims: Any) -> Pass:
+    def mint(self, persona: Persona, *, key: str | None = None, algorithm: str | None = None, **claims: Any) -> Token:
         """A new token for this person; `claims` replace the usual ones (sub, aud, iat, exp, jti), None removes one.
 
         `key` and `algorithm` (also "none") replace the target's own, to make forgeries. Times are epoch seconds.
@@ -149,11 +149,11 @@ class Access:
         signed_with = "" if algorithm == "none" else self._secret if key is None else key
         return self.present(persona, jwt.encode(payload, signed_with, algorithm=algorithm))
 
-    def present(self, persona: Persona, token: str | None, way: str = "") -> Pass:
+    def present(self, persona: Persona, token: str | None, way: str = "") -> Token:
         """Any token, in the way in which this target wants to see it, or another; without one, nothing is shown."""
         auth = self.target.auth
         if token is None or auth.send == "none":
-            return Pass(persona.name, "none", values=self.given)
+            return Token(persona.name, "none", values=self.given)
         self._redactor.learn(token, persona.name)
         ways: dict[str, dict[str, Any]] = {
             "bearer": {"headers": {"Authorization": f"Bearer {token}"}},
@@ -163,7 +163,7 @@ class Access:
             "profile": {},
         }
         way = way or auth.send
-        return Pass(persona.name, way, token, values=self.given, **ways[way])
+        return Token(persona.name, way, token, values=self.given, **ways[way])
 
     def redact(self, text: str) -> str:
         """The text with `[token of Ada]` for every token, password and secret that this Access has ever known."""
@@ -212,7 +212,7 @@ class Access:
             raise Misconfigured(f"{self.target.name}: {variable} ({key}): expected {what} in this variable, but {came}")
         return value
 
-    async def _obtain(self, persona: Persona) -> tuple[Pass, float]:
+    async def _obtain(self, persona: Persona) -> tuple[Token, float]:
         obtain = self.target.auth.obtain
         if obtain == "mint":
             return self.mint(persona), float(self.target.auth.lifetime_s)
@@ -241,11 +241,11 @@ class Access:
                 self._redactor.learn(given[name], _EVERYBODY)
         return given
 
-    def _hooked(self, persona: Persona) -> Pass:
+    def _hooked(self, persona: Persona) -> Token:
         headers = sign(self.target, persona)
         for value in headers.values():
             self._redactor.learn(value, persona.name)
-        return Pass(persona.name, "headers", headers=headers, values=self.given)
+        return Token(persona.name, "headers", headers=headers, values=self.given)
 
 
 def _base64url(token: str) -> str:

@@ -18,7 +18,7 @@ from greenlight_gate.targets.sections import (
     Label,
     Limits,
     Persona,
-    Probe,
+    ProbeSection,
     Prompt,
     Prompts,
     Text,
@@ -85,7 +85,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     tls: Tls = Tls()
     values: dict[str, Any] = {}
-    probe: Probe = Probe()
+    probe: ProbeSection = ProbeSection()
     replicas: tuple[str, ...] = ()
     compose: str = ""
 

@@ -172,7 +172,7 @@ class Thresholds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     memory_mb_growth: Annotated[float, Meta(gt=0, le=1_000_000)] = 500.0
 
 
-class Budgets(run_state.Budgets, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Budgets(run_state.TimeBudgets, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[budgets]: how long each thing may take, in seconds.
 
     `start_s`: until agent_started; `silence_s`: the longest pause inside a run; `grace_s`: what may still arrive after
@@ -211,7 +211,7 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_connection_bytes: Annotated[int, Meta(ge=1024, le=1_073_741_824)] = 33_554_432
 
 
-class Probe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ProbeSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[probe]: how the backend's memory is looked at. One on this machine is found by its port, without any of this.
 
     `metrics` is a Prometheus endpoint, "" when there is none; `container` a name that Docker knows, on `docker_socket`.

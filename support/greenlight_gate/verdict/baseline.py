@@ -4,7 +4,7 @@ from statistics import median
 
 import msgspec
 
-from greenlight_gate.measure.latency import Summary
+from greenlight_gate.measure.latency import LatencySummary
 
 LEAST_SESSIONS = 3
 MOST_SESSIONS = 10
@@ -36,7 +36,7 @@ class Compared(msgspec.Struct, frozen=True):
     slower: bool | None
 
 
-def compare(baseline: Baseline, delivery: Summary | None, acknowledgement: Summary | None) -> Compared:
+def compare(baseline: Baseline, delivery: LatencySummary | None, acknowledgement: LatencySummary | None) -> Compared:
     """Holds the figures of a session against the baseline."""
     figures = delivery if baseline.latency == "delivery" else acknowledgement
     if len(baseline.sessions) < LEAST_SESSIONS:

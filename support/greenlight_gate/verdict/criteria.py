@@ -5,9 +5,9 @@ from enum import StrEnum
 import msgspec
 
 from greenlight_gate.measure.histogram import Histogram
-from greenlight_gate.measure.latency import Summary
+from greenlight_gate.measure.latency import LatencySummary
 from greenlight_gate.measure.load_result import LEAST_SUCCESS
-from greenlight_gate.measure.load_result import Summary as LoadSummary
+from greenlight_gate.measure.load_result import LoadResult as LoadSummary
 from greenlight_gate.verdict.memory_trend import Watched, judge_watch
 
 
@@ -57,13 +57,13 @@ class Allowed(msgspec.Struct, frozen=True):
         parts += [f"p99 <= {self.p99_ms:g} ms"] if self.p99_ms is not None else []
         return ", ".join(parts)
 
-    def allows(self, figures: Summary) -> bool:
+    def allows(self, figures: LatencySummary) -> bool:
         """Whether a latency is within all that is allowed."""
         pairs = ((figures.avg_ms, self.avg_ms), (figures.p95_ms, self.p95_ms), (figures.p99_ms, self.p99_ms))
         return all(most is None or ms <= most for ms, most in pairs)
 
 
-def latency(loads: tuple[Loaded, ...], traced: dict[str, Summary], allowed: Allowed) -> Criterion:
+def latency(loads: tuple[Loaded, ...], traced: dict[str, LatencySummary], allowed: Allowed) -> Criterion:
     """LATENCY: of the events of the performance category's loads, with the generator's own load beside it.
 
     Without such a load, of the events in the traces (`traced`, by what it is the latency of).
@@ -91,7 +91,7 @@ def latency(loads: tuple[Loaded, ...], traced: dict[str, Summary], allowed: Allo
     return Criterion("LATENCY", requirement, str(allowed), "; ".join(parts), samples, status)
 
 
-def _of_loads(loads: list[Loaded]) -> dict[str, Summary]:
+def _of_loads(loads: list[Loaded]) -> dict[str, LatencySummary]:
     known: dict[str, Histogram] = {}
     for load in loads:
         for name, encoded in load.summary.latency.items():

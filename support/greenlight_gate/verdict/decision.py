@@ -11,9 +11,9 @@ import msgspec
 
 from greenlight_gate.events import FIVE
 from greenlight_gate.findings import Finding, Severity
-from greenlight_gate.measure.latency import Summary
+from greenlight_gate.measure.latency import LatencySummary
 from greenlight_gate.measure.load_result import LEAST_SUCCESS
-from greenlight_gate.rules.isolation import Relation
+from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.rules.registry import RULES
 from greenlight_gate.verdict.baseline import Compared
 from greenlight_gate.verdict.criteria import (
@@ -86,9 +86,9 @@ class Observed(msgspec.Struct, frozen=True):
     five_shown: int = 0
     messages: int = 0
     unmapped: int = 0
-    latency: Summary | None = None
-    acknowledgement: Summary | None = None
-    recovery: Summary | None = None
+    latency: LatencySummary | None = None
+    acknowledgement: LatencySummary | None = None
+    recovery: LatencySummary | None = None
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -110,7 +110,7 @@ class Facts(msgspec.Struct, frozen=True):
     accepted: dict[str, str]
     success_percent: float = 95.0
     latency_ms_avg: float = 100.0
-    relations: tuple[Relation, ...] = ()
+    relations: tuple[IsolationPair, ...] = ()
     recover_s: float = 5.0
     latency_ms_p95: float | None = None
     latency_ms_p99: float | None = None

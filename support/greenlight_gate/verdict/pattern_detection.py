@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from greenlight_gate.measure.rule_counts import Broken
-from greenlight_gate.measure.time_series import Window
-from greenlight_gate.measure.timeline import Course
+from greenlight_gate.measure.rule_counts import RuleCount
+from greenlight_gate.measure.time_series import TimeWindow
+from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.verdict.failure_patterns import (
     BURST_ERRORS,
     BURST_S,
@@ -27,7 +27,7 @@ _LEAST_SAMPLES = 10
 _EXAMPLES = 5
 
 
-class Limits(msgspec.Struct, frozen=True):
+class PatternLimits(msgspec.Struct, frozen=True):
     """What the target may take: average latency and growth of memory."""
 
     latency_ms_avg: float = 100.0
@@ -42,7 +42,7 @@ class Memory(msgspec.Struct, frozen=True):
     faults: tuple[str, ...] = ()
 
 
-def detect(course: Course, limits: Limits, memory: Memory = Memory()) -> tuple[Occurrence, ...]:  # noqa: B008 -- frozen
+def detect(course: Timeline, limits: PatternLimits, memory: Memory = Memory()) -> tuple[Occurrence, ...]:  # noqa: B008 -- frozen
     """All patterns that there are to see, in the order of the catalogue."""
     looks: dict[str, Callable[[], Occurrence | None]] = {
         "SUSTAINED_HIGH_LATENCY": lambda: _sustained(course, limits),
@@ -55,9 +55,11 @@ def detect(course: Course, limits: Limits, memory: Memory = Memory()) -> tuple[O
     return tuple(each for each in seen if each is not None)
 
 
-def _of_findings(course: Course, name: str) -> Occurrence | None:
+def _of_findings(course: Timeline, name: str) -> Occurrence | None:
     pattern = PATTERNS[name]
-    broken: list[tuple[str, Broken]] = [(rule, course.broken[rule]) for rule in course.broken if rule in pattern.rules]
+    broken: list[tuple[str, RuleCount]] = [
+        (rule, course.broken[rule]) for rule in course.broken if rule in pattern.rules
+    ]
     answers = _answers([each for _, each in broken])
     if answers < pattern.least:
         return None
@@ -68,17 +70,17 @@ def _of_findings(course: Course, name: str) -> Occurrence | None:
     return occurrence(name, f"{answers} {answer}: {times}", when, evidence)
 
 
-def _answers(broken: Sequence[Broken]) -> int:
+def _answers(broken: Sequence[RuleCount]) -> int:
     """In how many answers any of some rules was broken; of those of a load it is known for each rule alone."""
     loads = {load for each in broken for load in each.under_load}
     traced = set().union(*(each.runs for each in broken))
     return len(traced) + sum(max(each.under_load.get(load, 0) for each in broken) for load in loads)
 
 
-def _sustained(course: Course, limits: Limits) -> Occurrence | None:
+def _sustained(course: Timeline, limits: PatternLimits) -> Occurrence | None:
     """The longest stretch in which every second with enough samples was too slow."""
-    worst: list[tuple[float, Window]] = []
-    stretch: list[tuple[float, Window]] = []
+    worst: list[tuple[float, TimeWindow]] = []
+    stretch: list[tuple[float, TimeWindow]] = []
     width = max(_STEP_S, course.windows.width_s)
     for begin, window in course.windows.joined(_STEP_S):
         if not window.samples:
@@ -102,7 +104,7 @@ def _sustained(course: Course, limits: Limits) -> Occurrence | None:
     return occurrence("SUSTAINED_HIGH_LATENCY", measured, (worst[0][0], worst[-1][0] + width), evidence)
 
 
-def _unstable(course: Course) -> Occurrence | None:
+def _unstable(course: Timeline) -> Occurrence | None:
     whole = course.windows.total()
     lost = whole.dropped + whole.refused
     if lost < UNSTABLE_LEAST or lost * 100.0 <= UNSTABLE_PERCENT * whole.tried:
@@ -112,7 +114,7 @@ def _unstable(course: Course) -> Occurrence | None:
     return occurrence("CONNECTION_INSTABILITY", measured, (troubles[0][0], troubles[-1][0]), _examples(troubles))
 
 
-def _leak(course: Course, limits: Limits, memory: Memory) -> Occurrence | None:
+def _leak(course: Timeline, limits: PatternLimits, memory: Memory) -> Occurrence | None:
     faults = list(memory.faults)
     if memory.start_mb is not None and memory.end_mb is not None:
         growth = memory.end_mb - memory.start_mb
@@ -123,7 +125,7 @@ def _leak(course: Course, limits: Limits, memory: Memory) -> Occurrence | None:
     return occurrence("MEMORY_LEAK", "; ".join(faults), (course.windows.start, course.ended_at), ("measurements.json",))
 
 
-def _error_burst(course: Course) -> Occurrence | None:
+def _error_burst(course: Timeline) -> Occurrence | None:
     # Traces come one after the other, and what was late in one may come before the first of the next.
     errors = sorted(course.errors)
     for last in range(BURST_ERRORS - 1, len(errors)):
@@ -136,7 +138,7 @@ def _error_burst(course: Course) -> Occurrence | None:
     return None
 
 
-def _grows_with_load(course: Course, limits: Limits) -> Occurrence | None:
+def _grows_with_load(course: Timeline, limits: PatternLimits) -> Occurrence | None:
     """The quarter of the time with the fewest answers under way against the quarter with the most."""
     windows = [window for _, window in course.windows.joined(_STEP_S) if window.samples >= _LEAST_SAMPLES]
     windows.sort(key=lambda window: window.busy_most)
@@ -153,11 +155,11 @@ def _grows_with_load(course: Course, limits: Limits) -> Occurrence | None:
     return occurrence("LATENCY_GROWS_WITH_LOAD", measured, (course.windows.start, course.ended_at))
 
 
-def _busy(windows: Sequence[Window]) -> float:
+def _busy(windows: Sequence[TimeWindow]) -> float:
     return max(sum(window.busy_most for window in windows) / len(windows), 1.0)
 
 
-def _delay(windows: Sequence[Window]) -> float:
+def _delay(windows: Sequence[TimeWindow]) -> float:
     return sum(window.delay_us for window in windows) / sum(window.samples for window in windows) / 1e3
 
 

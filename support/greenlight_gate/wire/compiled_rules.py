@@ -11,8 +11,8 @@ from typing import Any
 from greenlight_gate.events import Control, Event, EventKind, Problem
 from greenlight_gate.wire.explain import check_field
 from greenlight_gate.wire.fields import Field
-from greenlight_gate.wire.matching import Ignore, Rule
-from greenlight_gate.wire.paths import UNSET, Source, Tree, member, rest_of
+from greenlight_gate.wire.matching import EventRule, Ignore
+from greenlight_gate.wire.paths import UNSET, PathSource, Tree, member, rest_of
 from greenlight_gate.wire.predicates import EVENTS, OPEN_TOOLS, Term
 from greenlight_gate.wire.spec import Spec
 from greenlight_gate.wire.text import preview
@@ -43,10 +43,10 @@ def all_paths(spec: Spec) -> list[str]:
     return found
 
 
-def rules_of(spec: Spec) -> tuple[Rule, ...]:
+def rules_of(spec: Spec) -> tuple[EventRule, ...]:
     """The [[event]] rules in their order, and behind them the kinds by name of [events]."""
     named = [
-        Rule(event.kind, (Term(path, "in", event.kinds),), event.fields)
+        EventRule(event.kind, (Term(path, "in", event.kinds),), event.fields)
         for path in spec.frame.kind
         for event in spec.events.values()
     ]
@@ -59,7 +59,7 @@ def compile_matcher(spec: Spec, tree: Tree, *, typed: bool) -> Matcher:
     constants: dict[str, Any] = {
         "UNSET": UNSET, "member": member, "rest_of": rest_of, "Control": Control, "same": same, "full": full,
     }  # fmt: skip
-    source = Source(tree, typed=typed, constants=constants)
+    source = PathSource(tree, typed=typed, constants=constants)
     source.emit(0, "def match(f, s, out):")
     source.emit(1, "values = s.values")
     guarded = any(term.path in (OPEN_TOOLS, EVENTS) for rule in rules for term in rule.when)
@@ -87,7 +87,7 @@ def compile_scope(spec: Spec, tree: Tree, *, typed: bool) -> Callable[[Any, dict
 
     None for what is theirs.
     """
-    source = Source(tree, typed=typed, constants={
+    source = PathSource(tree, typed=typed, constants={
         "UNSET": UNSET, "member": member, "rest_of": rest_of, "same": same, "full": full, "shown": _shown,
     })  # fmt: skip
     source.emit(0, "def foreign(f, values):")
@@ -106,7 +106,7 @@ def _shown(value: Any) -> str:
     return preview(text_of(value))
 
 
-def _compiled(name: str, source: Source) -> Any:
+def _compiled(name: str, source: PathSource) -> Any:
     values = dict(source.constants)
     exec(compile("\n".join(source.lines), f"<rules {name}>", "exec"), values)  # noqa: S102 -- see the module's docstring
     return values[name]
@@ -115,7 +115,7 @@ def _compiled(name: str, source: Source) -> Any:
 class _Seen:
     """The local variables of the paths that conditions ask for: each is looked up once for a frame."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: PathSource) -> None:
         self.source = source
         self._locals: dict[str, str] = {}
 
@@ -133,7 +133,7 @@ class _Seen:
         return self._locals[path]
 
 
-def _condition(term: Term, value: str, source: Source) -> str:
+def _condition(term: Term, value: str, source: PathSource) -> str:
     op, wanted = term.op, term.value
     if op.endswith("equal"):
         test = f"{value} is {wanted!r}" if isinstance(wanted, bool) else f"{value} == {wanted!r}"
@@ -167,7 +167,7 @@ def same(value: Any, captured: Any) -> bool:
     return value is not UNSET and value is not None and captured is not None and str(value) == str(captured)
 
 
-def _protocol(spec: Spec, source: Source, seen: _Seen) -> None:
+def _protocol(spec: Spec, source: PathSource, seen: _Seen) -> None:
     """Frames that belong to no run: answered ones, controls, and what the handshake waits for."""
     for index, answer in enumerate(spec.answers):
         source.emit(1, f"if {seen.all(answer.when)}:")
@@ -193,7 +193,7 @@ def _protocol(spec: Spec, source: Source, seen: _Seen) -> None:
         source.emit(2, "return True")
 
 
-def _kept(part: Rule | Ignore, source: Source, depth: int) -> None:
+def _kept(part: EventRule | Ignore, source: PathSource, depth: int) -> None:
     inner = source.branch()
     for name, path in part.remember.items():
         source.emit(depth, f"x = {inner.path(path, depth)}")
@@ -203,7 +203,7 @@ def _kept(part: Rule | Ignore, source: Source, depth: int) -> None:
         source.emit(depth, f"if type(x) is str: s.gather({name!r}, x)")
 
 
-def _rule(rule: Rule, index: int, build: str, source: Source, seen: _Seen) -> None:
+def _rule(rule: EventRule, index: int, build: str, source: PathSource, seen: _Seen) -> None:
     about_item = tuple(term for term in rule.when if term.path.partition(".")[0] == "$item")
     about_frame = tuple(term for term in rule.when if term not in about_item)
     listed = seen.value(rule.each) if rule.each else ""
@@ -232,7 +232,7 @@ def _rule(rule: Rule, index: int, build: str, source: Source, seen: _Seen) -> No
 def _state_key(spec: Spec, tree: Tree, *, typed: bool) -> Any:
     """A function for the run id of a frame, by the first rule's field (all share [every])."""
     paths = next((paths for rule in rules_of(spec) for name, (_, paths) in rule.fields.items() if name == "run"), ())
-    source = Source(tree, typed=typed, constants={"UNSET": UNSET, "member": member, "rest_of": rest_of})
+    source = PathSource(tree, typed=typed, constants={"UNSET": UNSET, "member": member, "rest_of": rest_of})
     source.emit(0, "def key(f, values):")
     source.emit(1, "item = None")
     for path in paths:
@@ -242,8 +242,8 @@ def _state_key(spec: Spec, tree: Tree, *, typed: bool) -> Any:
     return _compiled("key", source)
 
 
-def _builder(rule: Rule, tree: Tree, *, typed: bool) -> Callable[[Any, dict[str, Any], Any], Event]:
-    source = Source(tree, typed=typed, constants={
+def _builder(rule: EventRule, tree: Tree, *, typed: bool) -> Callable[[Any, dict[str, Any], Any], Event]:
+    source = PathSource(tree, typed=typed, constants={
         "UNSET": UNSET, "member": member, "rest_of": rest_of, "Event": Event, "KIND": rule.kind, "check": _check,
         "extract": _extract, "stamped": _stamped, "SYNTHESISED": bool(rule.synthesised),
     })  # fmt: skip
@@ -263,7 +263,7 @@ def _builder(rule: Rule, tree: Tree, *, typed: bool) -> Callable[[Any, dict[str,
     return _compiled("build", source)  # type: ignore[no-any-return]
 
 
-def _field(source: Source, variable: str, name: str, entry: tuple[Field, tuple[str, ...]], kind: EventKind) -> None:
+def _field(source: PathSource, variable: str, name: str, entry: tuple[Field, tuple[str, ...]], kind: EventKind) -> None:
     field, paths = entry
     if field.value is not None:
         source.emit(1, f"{variable} = {field.value!r}")
@@ -288,7 +288,7 @@ def _field(source: Source, variable: str, name: str, entry: tuple[Field, tuple[s
     _checked(source, variable, name, field)
 
 
-def _checked(source: Source, variable: str, name: str, field: Field) -> None:
+def _checked(source: PathSource, variable: str, name: str, field: Field) -> None:
     """Emits the check of a value: none where it is plainly right, else that of the patient reader."""
     wrong = f"type({variable}) is not {_TYPES[field.type]}" if field.type in _TYPES else "True"
     if name == "text":

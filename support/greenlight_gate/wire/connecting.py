@@ -12,7 +12,7 @@ from greenlight_gate.wire.templates import RESERVED
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 
 
-class Connection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ConnectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """[connection]: where and how the WebSocket is opened.
 
     `path` is put behind the target's url; `query` and `headers` are added, but those whose value is null (no token).
@@ -63,12 +63,12 @@ class _StepTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     capture: dict[str, str] = {}
 
 
-def read_connection(data: dict[str, Any]) -> Connection:
+def read_connection(data: dict[str, Any]) -> ConnectionSpec:
     """The [connection] table."""
     section = table(data, "connection")
     if isinstance(section.get("runs"), str):
         one_of(section["runs"], ("many", "one_at_a_time", "one"), "connection.runs")
-    connection: Connection = convert(section, Connection, "connection")
+    connection: ConnectionSpec = convert(section, ConnectionSpec, "connection")
     if connection.path and not connection.path.startswith(("/", "?")):
         raise ProfileError(f"connection.path: expected a path that begins with /, got {connection.path!r}")
     return connection

@@ -14,7 +14,7 @@ _RULE_KEYS = ("when", "is", "each", "collapse", "once", "synthesised", "go_on", 
 _FIELDS = EVERY_FIELDS + OWN_FIELDS
 
 
-class Rule(msgspec.Struct, frozen=True):
+class EventRule(msgspec.Struct, frozen=True):
     """[[event]]: a frame that meets `when` is an event of this kind.
 
     `each`: the path of a list; there is an event for each of its items that meets the conditions on `$item`.
@@ -52,12 +52,12 @@ class Answer(msgspec.Struct, frozen=True):
     send: dict[str, Any] | list[Any]
 
 
-def read_rules(data: dict[str, Any], every: Fields, shared: dict[EventKind, Fields]) -> tuple[Rule, ...]:
+def read_rules(data: dict[str, Any], every: Fields, shared: dict[EventKind, Fields]) -> tuple[EventRule, ...]:
     """The [[event]] tables; each has the fields of [every] and of [events.KIND], and its own before them."""
     return tuple(_rule(section, where, every, shared) for where, section in tables(data, "event"))
 
 
-def _rule(section: dict[str, Any], where: str, every: Fields, shared: dict[EventKind, Fields]) -> Rule:
+def _rule(section: dict[str, Any], where: str, every: Fields, shared: dict[EventKind, Fields]) -> EventRule:
     known(section, (*_RULE_KEYS, *_FIELDS, "places"), where)
     name = convert(section.get("is"), str, f"{where}.is")
     kind = EventKind(one_of(name, tuple(EventKind), f"{where}.is"))
@@ -72,7 +72,7 @@ def _rule(section: dict[str, Any], where: str, every: Fields, shared: dict[Event
     once = convert(section.get("once", ""), str, f"{where}.once")
     collapse = convert(section.get("collapse", "no"), str, f"{where}.collapse")
     one_of(collapse, ("no", "until_other_kind", "always"), f"{where}.collapse")
-    return Rule(
+    return EventRule(
         kind, when, fields, path, collapse,
         one_of(once, _FIELDS, f"{where}.once") if once else "",
         convert(section.get("synthesised", ""), str, f"{where}.synthesised"),

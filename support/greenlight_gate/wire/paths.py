@@ -77,7 +77,7 @@ def _struct(children: dict[str, Any], name: str) -> Any:
     return msgspec.defstruct(name, fields, rename=rename, gc=False)
 
 
-class Source:
+class PathSource:
     """Collects the lines of one generated function. Text of a profile goes into `constants`, or in as a repr().
 
     `typed`: the frame is a struct of the tree, else a decoded value.
@@ -90,9 +90,9 @@ class Source:
         self.lines: list[str] = []
         self._locals: dict[tuple[str, ...], str] = {(): "f"}
 
-    def branch(self) -> "Source":
+    def branch(self) -> "PathSource":
         """The same lines, inside of a branch: what is looked up there is not known behind it."""
-        inner = Source(self.tree, typed=self.typed, constants=self.constants)
+        inner = PathSource(self.tree, typed=self.typed, constants=self.constants)
         inner.lines = self.lines
         inner._locals = dict(self._locals)
         return inner

@@ -26,7 +26,7 @@ from greenlight_gate.events import (
 from greenlight_gate.wire.codecs import Codec, NotThereError, UndecodableError, codec_named
 from greenlight_gate.wire.codecs.texts import Json
 from greenlight_gate.wire.compiled_rules import all_paths, compile_matcher, compile_scope, rules_of
-from greenlight_gate.wire.matching import Ignore, Rule
+from greenlight_gate.wire.matching import EventRule, Ignore
 from greenlight_gate.wire.paths import Tree
 from greenlight_gate.wire.spec import Spec
 from greenlight_gate.wire.text import WELL_FORMED, UnreadableError, lenient_value, preview
@@ -48,7 +48,7 @@ class Machine:
         for index, entry in enumerate(spec.frame.codecs):
             codec = codec_named(entry.removesuffix("?"), spec.frame.descriptor, f"frame.codecs[{index}]")
             self.chain.append((codec, entry.endswith("?")))
-        rules: tuple[Rule | Ignore, ...] = (*spec.rules, *spec.ignored)
+        rules: tuple[EventRule | Ignore, ...] = (*spec.rules, *spec.ignored)
         self.gathered = frozenset(name for rule in rules for name in rule.gather)
         self.takes_binary = spec.frame.binary or any(codec.binary for codec, _ in self.chain)
         tree = Tree(all_paths(spec))

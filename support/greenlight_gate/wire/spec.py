@@ -11,15 +11,15 @@ import msgspec
 
 from greenlight_gate.events import EventKind
 from greenlight_gate.wire.codecs import codec_named
-from greenlight_gate.wire.connecting import Connection, Request, Step, read_connection, read_requests, read_steps
+from greenlight_gate.wire.connecting import ConnectionSpec, Request, Step, read_connection, read_requests, read_steps
 from greenlight_gate.wire.errors import ProfileError, check_names, check_paths, convert, known, one_of, table
 from greenlight_gate.wire.fields import EVERY_FIELDS, OWN_FIELDS, Fields, read_fields
-from greenlight_gate.wire.matching import Answer, Ignore, Rule, read_answers, read_ignores, read_rules
+from greenlight_gate.wire.matching import Answer, EventRule, Ignore, read_answers, read_ignores, read_rules
 from greenlight_gate.wire.predicates import Term, read_terms
 from greenlight_gate.wire.refusals import Refusals, Ways
 from greenlight_gate.wire.templates import EVERYWHERE, RESERVED, check_template
 
-__all__ = ["Control", "EventSpec", "Frame", "ProfileError", "Promises", "Spec", "read_spec"]
+__all__ = ["ControlSpec", "EventSpec", "Frame", "ProfileError", "Promises", "Spec", "read_spec"]
 
 
 class Frame(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,7 +35,7 @@ class Frame(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     descriptor: str = ""
 
 
-class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ControlSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A frame that belongs to no run: all of `when` must hold; `capture` keeps values by name."""
 
     when: dict[str, str | int | float | bool | dict[str, Any]]
@@ -81,17 +81,17 @@ class Spec(msgspec.Struct, frozen=True):
     name: str
     frame: Frame
     events: dict[EventKind, EventSpec]
-    controls: dict[str, Control]
+    controls: dict[str, ControlSpec]
     send: dict[str, Any]
     promises: Promises
     refusals: Refusals = Refusals()
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[EventRule, ...] = ()
     ignored: tuple[Ignore, ...] = ()
     answers: tuple[Answer, ...] = ()
     handshake: tuple[Step, ...] = ()
     before: tuple[Request, ...] = ()
     after: tuple[Request, ...] = ()
-    connection: Connection = Connection()
+    connection: ConnectionSpec = ConnectionSpec()
     scope: tuple[Term, ...] = ()
     values: dict[str, Any] = {}
     needs: dict[str, str] = {}
@@ -206,7 +206,7 @@ def _frame(data: dict[str, Any], *, rich: bool) -> Frame:
     return frame
 
 
-def _is_plain(frame: Frame, controls: dict[str, Control], events: dict[EventKind, Fields]) -> bool:
+def _is_plain(frame: Frame, controls: dict[str, ControlSpec], events: dict[EventKind, Fields]) -> bool:
     """Whether the simple reader will do, which knows kinds by name and JSON in text frames only."""
     simple = all(not isinstance(wanted, dict) for control in controls.values() for wanted in control.when.values())
     fields = [entry for found in events.values() for entry in found.values()]
@@ -262,9 +262,9 @@ def _scope(data: dict[str, Any]) -> tuple[Term, ...]:
     return read_terms(section["mine"], "scope.mine") if "mine" in section else ()
 
 
-def _control(name: str, section: Any) -> Control:
+def _control(name: str, section: Any) -> ControlSpec:
     where = f"controls.{one_of(name, _CONTROLS, f'controls.{name}')}"
-    control: Control = convert(section, Control, where)
+    control: ControlSpec = convert(section, ControlSpec, where)
     read_terms(control.when, f"{where}.when")
     check_paths(tuple(control.capture.values()), f"{where}.capture", least=0)
     return control
@@ -295,7 +295,7 @@ def _event(kind: EventKind, section: Any, every: Fields, *, rich: bool) -> Event
 
 def _captured(spec: Spec) -> frozenset[str]:
     names = {*spec.values, *spec.needs}
-    rules: tuple[Rule | Ignore, ...] = (*spec.rules, *spec.ignored)
+    rules: tuple[EventRule | Ignore, ...] = (*spec.rules, *spec.ignored)
     parts: tuple[Request | Step, ...] = (*spec.before, *spec.after, *spec.handshake)
     names.update(name for rule in rules for name in (*rule.remember, *rule.gather))
     names.update(name for part in parts for name in part.capture)

@@ -3,12 +3,12 @@
 import pytest
 from greenlight_gate.assurance import shown
 from greenlight_gate.assurance.__main__ import main
-from greenlight_gate.assurance.runner import Row
+from greenlight_gate.assurance.runner import MatrixRow
 
-CAUGHT = Row("run_id_null", "run_id_null", "passed", "", 0.4, ("IDENTITY-1", "SCENARIOS"), "BLOCKED")
-UNSEEN = Row("slow_start", "slow_start", "failed", "Expected: this\nbut: that", 3.2, ("LIFECYCLE-2",), "BLOCKED")
-SPARED = Row("fan_out_to_one_replica", "fan_out_to_one_replica", "skipped", "no PostgreSQL", 0.0, (), "")
-SOUND = Row("A healthy one", "", "passed", "", 20.0, (), "APPROVED")
+CAUGHT = MatrixRow("run_id_null", "run_id_null", "passed", "", 0.4, ("IDENTITY-1", "SCENARIOS"), "BLOCKED")
+UNSEEN = MatrixRow("slow_start", "slow_start", "failed", "Expected: this\nbut: that", 3.2, ("LIFECYCLE-2",), "BLOCKED")
+SPARED = MatrixRow("fan_out_to_one_replica", "fan_out_to_one_replica", "skipped", "no PostgreSQL", 0.0, (), "")
+SOUND = MatrixRow("A healthy one", "", "passed", "", 20.0, (), "APPROVED")
 
 
 def test_a_name_that_is_mistyped_is_answered_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from greenlight_gate.assurance.false_alarms import (
     FAST,
     MORE,
     WHOLE,
-    Session,
+    HealthySession,
     _number,
     _parser,
     _read,
@@ -15,8 +15,8 @@ from greenlight_gate.assurance.false_alarms import (
     summary,
 )
 
-SOUND = Session(1, FAST, "APPROVED", 50, 38, 7.6, ())
-ACCUSED = Session(4, MORE, "BLOCKED", 90, 80, 31.2, ("IDENTITY-1: a run id / None", "1 finding"), "/tmp/seed-4")
+SOUND = HealthySession(1, FAST, "APPROVED", 50, 38, 7.6, ())
+ACCUSED = HealthySession(4, MORE, "BLOCKED", 90, 80, 31.2, ("IDENTITY-1: a run id / None", "1 finding"), "/tmp/seed-4")
 REPORT: dict[str, object] = {
     "deployment_decision": {"verdict": "APPROVED", "reason": "all criteria are met"},
     "execution_results": {
@@ -43,7 +43,7 @@ def test_a_report_that_accuses_a_healthy_backend() -> None:
     finding = {"rule": "IDENTITY-1", "expected": "a run id", "actual": "None"}
     decision = {"verdict": "BLOCKED", "reason": "1 finding"}
     session = _read(4, MORE, {**REPORT, "deployment_decision": decision, "findings": [finding]}, 31.2)
-    assert session == Session(4, MORE, "BLOCKED", 50, 38, 31.2, ("IDENTITY-1: a run id / None", "1 finding"))
+    assert session == HealthySession(4, MORE, "BLOCKED", 50, 38, 31.2, ("IDENTITY-1: a run id / None", "1 finding"))
     assert session.is_false_alarm
     assert str(ACCUSED).splitlines() == [
         "seed 4    4 categories  BLOCKED  80 scenarios, 90 answers, 31 s", "          IDENTITY-1: a run id / None",
@@ -57,7 +57,7 @@ def test_what_is_approved_with_a_finding_is_a_false_alarm_too() -> None:
 
 
 def test_a_report_that_lacks_everything_is_no_approval() -> None:
-    assert _read(1, FAST, {}, 1.0) == Session(1, FAST, "None", 0, 0, 1.0, ("None",))
+    assert _read(1, FAST, {}, 1.0) == HealthySession(1, FAST, "None", 0, 0, 1.0, ("None",))
     assert _read(1, FAST, {}, 1.0).is_false_alarm
 
 

@@ -10,7 +10,7 @@ from greenlight_gate.assurance.pool import Job, Pool
 from greenlight_gate.assurance.proofs import PROOFS
 from greenlight_gate.assurance.release import forgetful_job, job_of
 from greenlight_gate.assurance.removal import FIRST, removal_of
-from greenlight_gate.assurance.runner import Matrix, Row
+from greenlight_gate.assurance.runner import Matrix, MatrixRow
 from greenlight_gate.rules.registry import RULES
 
 pytestmark = [pytest.mark.assurance, pytest.mark.timeout(900)]
@@ -23,7 +23,7 @@ REMOVABLE = sorted(RULES.keys() & FIRST.keys())
 class Judged:
     """The rows of the matrix by scenario, and the pool with what was judged without a rule."""
 
-    def __init__(self, rows: list[Row], pool: Pool, took_s: float) -> None:
+    def __init__(self, rows: list[MatrixRow], pool: Pool, took_s: float) -> None:
         self.rows = {row.name: row for row in rows}
         self.pool = pool
         self.took_s = took_s

@@ -10,12 +10,12 @@ import psutil
 import pytest
 from greenlight_gate.bdd.actions.cut_matrix import CutMatrix, cut_cells_of, places
 from greenlight_gate.bdd.world.observable import NotExercised
-from greenlight_gate.bdd.world.proxied_user import Way
+from greenlight_gate.bdd.world.proxied_user import ProxyPath
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.events import Event, EventKind
-from greenlight_gate.evidence.cut_matrix import Became, Grid, as_table
+from greenlight_gate.evidence.cut_matrix import Became, CutGrid, as_table
 from greenlight_gate.evidence.judge import judge
-from greenlight_gate.session.validation_session import Plan, Suite
+from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.targets.settings import suite_root
 from greenlight_gate.trace import Closed, Received, Sent
 
@@ -26,8 +26,10 @@ EMBEDDED = suite_root() / "support/greenlight_gate/targets/embedded.toml"
 
 @contextmanager
 def world(folder: Path, *defects: str, environment: str = "embedded") -> Iterator[World]:
-    plan = Plan(environment=environment, defects=defects, output_dir=folder / "reports", environ=dict(os.environ))
-    suite = Suite(plan)
+    plan = SessionPlan(
+        environment=environment, defects=defects, output_dir=folder / "reports", environ=dict(os.environ)
+    )
+    suite = ValidationSession(plan)
     try:
         suite.start()
         yield World(suite, "resilience/cuts.feature:1", 1)
@@ -79,7 +81,7 @@ def test_every_cut_is_exact_and_every_answer_whole_and_nothing_is_left(tmp_path:
 
 
 def test_silent_ways_leave_the_line_to_the_person_and_others_end_it() -> None:
-    assert [way.is_silent for way in Way] == [False, False, True, True]
+    assert [way.is_silent for way in ProxyPath] == [False, False, True, True]
 
 
 def test_lost_events_are_found_in_exactly_the_cuts_that_lose_some(tmp_path: Path) -> None:
@@ -103,7 +105,7 @@ def test_without_resume_what_can_be_promised_is_tried(tmp_path: Path) -> None:
             play(scene)
         scene.suite.loop.call(scene.linger(), 20)
         assert {cell.became for cell in cut_cells_of(scene)} == {Became.NO_RESUME}
-        assert Grid(cut_cells_of(scene)).ways == [str(way) for way in Way]
+        assert CutGrid(cut_cells_of(scene)).ways == [str(way) for way in ProxyPath]
 
 
 def test_without_resume_a_broken_promise_is_a_finding(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from greenlight_gate.bdd.matchers import event_patterns as p
 from greenlight_gate.bdd.matchers import request_matchers as m
-from greenlight_gate.client.request import Question
+from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import Control, Event, EventKind
 from greenlight_gate.trace import Expect
 from hamcrest import assert_that
@@ -24,8 +24,8 @@ HELPER = [
 ]
 
 
-def answer(*events: Event) -> Question:
-    question = Question("Ada", "What is 17*23?", request="q", expect=Expect(contains=(("391", "CCCXCI"),)), at=10.0)
+def answer(*events: Event) -> UserRequest:
+    question = UserRequest("Ada", "What is 17*23?", request="q", expect=Expect(contains=(("391", "CCCXCI"),)), at=10.0)
     for number, event in enumerate(events, 1):
         question.take(event, 10.0 + number / 10)
     return question

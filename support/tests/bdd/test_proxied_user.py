@@ -9,13 +9,13 @@ from typing import Any, cast
 
 import pytest
 from greenlight_gate.bdd.world import proxied_user as lines
-from greenlight_gate.bdd.world.proxied_user import Line, Way
+from greenlight_gate.bdd.world.proxied_user import ProxiedUser, ProxyPath
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
-from greenlight_gate.client.request import Question
-from greenlight_gate.client.resumable_session import LosableSession
-from greenlight_gate.session.validation_session import Suite
-from greenlight_gate.targets.access import Pass
+from greenlight_gate.client.request import UserRequest
+from greenlight_gate.client.resumable_session import ResumableSession
+from greenlight_gate.session.validation_session import ValidationSession
+from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import Budgets, Persona, Prompt, Prompts
 from greenlight_gate.trace import AnyRecord, Closed, Cut, Expect, Opened, TimedOut
@@ -28,7 +28,7 @@ from support.tests.rules.talk import PROFILE
 QUICK = Budgets(handshake_s=1, start_s=0.4, silence_s=0.4, tool_s=0.4, run_s=2, ping_s=0.2, refusal_s=0.2)
 ADA = Persona(name="Ada", user="u-ada")
 ASKED = Expect(prompt="What is 17*23?", thinking=True, tools=1, contains=(("391",),))
-Scene = Callable[[Line], Awaitable[None]]
+Scene = Callable[[ProxiedUser], Awaitable[None]]
 
 
 def on_a_line(door: Act, scene: Scene, authority: Authority | None = None) -> list[AnyRecord]:
@@ -38,16 +38,16 @@ def on_a_line(door: Act, scene: Scene, authority: Authority | None = None) -> li
     async def play(url: str) -> None:
         target = Target(name="here", url=url, prompts=Prompts(with_tool=Prompt(ask="x", tools=("y",))), budgets=QUICK)
 
-        async def pass_for(_: Persona) -> Pass:
-            return Pass("Ada", "none")
+        async def pass_for(_: Persona) -> Token:
+            return Token("Ada", "none")
 
         trusted = ssl.create_default_context(cafile=str(authority.ca_file)) if authority is not None else None
         suite = SimpleNamespace(target=target, tls=trusted, access=SimpleNamespace(pass_for=pass_for))
 
-        def new_session() -> LosableSession:
-            return LosableSession("Ada", ADA, target, profile=PROFILE, recorder=recorder)
+        def new_session() -> ResumableSession:
+            return ResumableSession("Ada", ADA, target, profile=PROFILE, recorder=recorder)
 
-        line = Line(cast("Suite", suite), ADA, new_session)
+        line = ProxiedUser(cast("ValidationSession", suite), ADA, new_session)
         try:
             await scene(line)
             await line.session.close()
@@ -61,15 +61,17 @@ def on_a_line(door: Act, scene: Scene, authority: Authority | None = None) -> li
     return [entry.record for entry in recorder.entries]
 
 
-async def ask(line: Line) -> Question:
+async def ask(line: ProxiedUser) -> UserRequest:
     return await line.session.ask(ASKED.prompt, ASKED)
 
 
 @pytest.mark.parametrize("with_tls", [False, True])
-@pytest.mark.parametrize("way", list(Way))
+@pytest.mark.parametrize("way", list(ProxyPath))
 @pytest.mark.parametrize("events", [0, 1, 3, 5])
-def test_a_line_is_cut_after_exactly_so_many_events(tmp_path: Path, way: Way, events: int, with_tls: bool) -> None:
-    async def scene(line: Line) -> None:
+def test_a_line_is_cut_after_exactly_so_many_events(
+    tmp_path: Path, way: ProxyPath, events: int, with_tls: bool
+) -> None:
+    async def scene(line: ProxiedUser) -> None:
         await line.open()
         line.hold()
         question = await ask(line)
@@ -93,7 +95,7 @@ def test_a_line_is_cut_after_exactly_so_many_events(tmp_path: Path, way: Way, ev
 
 
 def test_what_does_not_come_is_not_waited_for_for_ever() -> None:
-    async def scene(line: Line) -> None:
+    async def scene(line: ProxiedUser) -> None:
         await line.open()
         line.hold()
         question = await ask(line)
@@ -114,9 +116,9 @@ def test_trying_to_come_back_ends_with_what_was_last_said(monkeypatch: pytest.Mo
         else:
             await does.conversation(does.rightly)(wire)
 
-    async def scene(line: Line) -> None:
+    async def scene(line: ProxiedUser) -> None:
         await line.open()
-        await line.cut(Way.RST, "here")
+        await line.cut(ProxyPath.RST, "here")
         with pytest.raises(NotConnected, match="HTTP 503"):
             await line.come_back(patience_s=0.3)
 
@@ -126,9 +128,9 @@ def test_trying_to_come_back_ends_with_what_was_last_said(monkeypatch: pytest.Mo
 
 
 def test_a_backend_that_is_away_is_noted_before_each_try() -> None:
-    async def scene(line: Line) -> None:
+    async def scene(line: ProxiedUser) -> None:
         await line.open()
-        await line.cut(Way.FIN, "here")
+        await line.cut(ProxyPath.FIN, "here")
         line.prepare_try = lambda session: session.cut("kill", "while it is away")
         await line.come_back()
 
@@ -137,7 +139,7 @@ def test_a_backend_that_is_away_is_noted_before_each_try() -> None:
 
 
 def test_a_restore_that_nobody_answers_is_recorded() -> None:
-    async def scene(line: Line) -> None:
+    async def scene(line: ProxiedUser) -> None:
         await line.open()
         question = await ask(line)
         await line.session.wait_end(question)
@@ -157,7 +159,7 @@ def test_the_host_that_is_asked_for_is_the_targets(tmp_path: Path) -> None:
 
     urls: list[str] = []
 
-    async def scene(line: Line) -> None:
+    async def scene(line: ProxiedUser) -> None:
         urls.append(line.suite.target.url)
         await line.open()
 

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from greenlight_gate.cli.load import _excused
 from greenlight_gate.load import executors
-from greenlight_gate.measure.load_result import Summary
+from greenlight_gate.measure.load_result import LoadResult
 
 from support.tests.cli.process import Ran, ended, greenlight, mistaken, said, started, wait_for
 
@@ -57,7 +57,7 @@ def test_a_load_that_finds_nothing(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_what_is_excused_is_said_with_its_reason(counts: dict[str, int], busy: float, said: str) -> None:
-    assert _excused(Summary(counts=counts, busy=busy)) == said
+    assert _excused(LoadResult(counts=counts, busy=busy)) == said
 
 
 def test_an_open_load_shows_both_latencies(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.session import Session
-from greenlight_gate.targets.access import Pass
+from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import Budgets, Limits, Persona, Prompt, Prompts
 from greenlight_gate.trace import AnyRecord, Closed, Expect
@@ -23,7 +23,7 @@ Part = Callable[[Session], Awaitable[Any]]
 
 def play(
     door: Act, part: Part, *, secret: bytes = b"", limits: Limits | None = None, recorder: Recorder | None = None,
-    shown: Pass | None = None,
+    shown: Token | None = None,
 ) -> tuple[list[AnyRecord], Any, Recorder]:  # fmt: skip
     """Ada connects and plays her part; then she leaves. What is returned or raised stands second."""
     recorder = recorder or Recorder(
@@ -35,7 +35,7 @@ def play(
         target = Target(name="here", url=url, prompts=prompts, budgets=QUICK, limits=limits or Limits())
         session = Session("Ada", Persona(name="Ada"), target, profile=PROFILE, recorder=recorder)
         try:
-            await session.connect(shown or Pass("Ada", "none"), None)
+            await session.connect(shown or Token("Ada", "none"), None)
             return await part(session)
         except NotConnected as error:
             return error

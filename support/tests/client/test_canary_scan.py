@@ -10,7 +10,7 @@ from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.session import Session
 from greenlight_gate.rules.engine.canary import canary_word
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
-from greenlight_gate.targets.access import Pass
+from greenlight_gate.targets.access import Token
 from greenlight_gate.trace import AnyRecord, Closed, Header, Opened, Other, encode_header, encode_record, read_trace
 
 from support.tests.client.scene import ASKED, QUICK, closed, door, frame, lose, play
@@ -206,7 +206,7 @@ def test_who_is_called_otherwise_is_not_accused_of_their_own_canary_in_a_refusal
 
 @pytest.mark.parametrize("echo", ["jwt.aHVudGVyMi1odW50ZXIy", "jwt-auth"])
 def test_a_token_that_is_echoed_in_the_handshake_is_not_kept(echo: str) -> None:
-    shown = Pass("Ada", "subprotocol", "hunter2-hunter2", subprotocols=["jwt-auth", "jwt.aHVudGVyMi1odW50ZXIy"])
+    shown = Token("Ada", "subprotocol", "hunter2-hunter2", subprotocols=["jwt-auth", "jwt.aHVudGVyMi1odW50ZXIy"])
     records, _, _ = play(
         opening(f"Sec-WebSocket-Protocol: {echo}"), lose, secret=b"aHVudGVyMi1odW50ZXIy", shown=shown
     )  # fmt: skip

@@ -9,7 +9,7 @@ from greenlight_gate.client.connecting import user_shown
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.session import Session
-from greenlight_gate.targets.access import Pass
+from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import Auth, Budgets, Persona, Prompt, Prompts
 from greenlight_gate.trace import AnyRecord, Closed, Expect, Opened, Received, Sent, TimedOut
@@ -70,7 +70,7 @@ subprotocols = ["s1"]
 Part = Callable[[Session], Awaitable[Any]]
 
 
-def play(profile: str, door: Act, part: Part, entry: Pass | None = None) -> tuple[list[AnyRecord], Any]:
+def play(profile: str, door: Act, part: Part, entry: Token | None = None) -> tuple[list[AnyRecord], Any]:
     """Ada connects and plays her part. What is returned or raised stands second."""
     read = Profile.from_toml(profile + REST)
     recorder = Recorder("a scenario", None, read, QUICK, lambda data: data)
@@ -80,7 +80,7 @@ def play(profile: str, door: Act, part: Part, entry: Pass | None = None) -> tupl
         target = Target(name="here", url=base, prompts=Prompts(with_tool=Prompt(ask="x", tools=("y",))), budgets=QUICK)
         session = Session("Ada", Persona(name="Ada"), target, profile=read, recorder=recorder)
         try:
-            await session.connect(entry or Pass("Ada", "none"), None)
+            await session.connect(entry or Token("Ada", "none"), None)
             return await part(session)
         except NotConnected as error:
             return error
@@ -171,7 +171,7 @@ def seats(status: str, body: Any, seen: list[dict[str, str]]) -> Act:
     return door
 
 
-MINE = Pass("Ada", "profile", token="t/1", values={"mark": "a b"})
+MINE = Token("Ada", "profile", token="t/1", values={"mark": "a b"})
 
 
 def test_a_request_before_and_what_it_captures() -> None:
@@ -187,14 +187,14 @@ def test_a_request_before_and_what_it_captures() -> None:
 
 def test_without_a_token_what_would_show_it_is_left_out() -> None:
     seen: list[dict[str, str]] = []
-    play(BEFORE, seats("200 OK", {"seat": {"id": 7}}, seen), nothing, Pass("Ada", "none", values={"mark": "m"}))
+    play(BEFORE, seats("200 OK", {"seat": {"id": 7}}, seen), nothing, Token("Ada", "none", values={"mark": "m"}))
     assert [visit["path"] for visit in seen] == ["/seats/m", "/in/7?mark=m"]
     assert not {"authorization", "x-token"} & {name for visit in seen for name in visit}
 
 
 def test_a_request_whose_outcome_the_target_gives_is_not_made() -> None:
     seen: list[dict[str, str]] = []
-    play(BEFORE, seats("200 OK", {}, seen), nothing, Pass("Ada", "none", values={"mark": "m", "seat": "mine"}))
+    play(BEFORE, seats("200 OK", {}, seen), nothing, Token("Ada", "none", values={"mark": "m", "seat": "mine"}))
     assert [visit["path"] for visit in seen] == ["/in/mine?mark=m"]
 
 

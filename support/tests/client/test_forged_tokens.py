@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from greenlight_gate.backend.launch import BackendProcess
 from greenlight_gate.client.forged_tokens import FORGERIES, short_pass
-from greenlight_gate.targets.access import Access, Pass
+from greenlight_gate.targets.access import Access, Token
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import Auth
 from greenlight_gate.targets.settings import load_target
@@ -34,14 +34,14 @@ def entrance(target: Target = TARGET) -> Access:
     return Access(target, ENVIRONMENT)
 
 
-def forged(kind: str) -> Pass:
+def forged(kind: str) -> Token:
     access = entrance()
     made = FORGERIES[kind](access, ADA, access.mint(ADA).token or "")
     assert made is not None
     return made
 
 
-def status_of(url: str, entry: Pass) -> int:
+def status_of(url: str, entry: Token) -> int:
     """What the backend answers to an upgrade with this pass; 101 if it lets it in."""
     subprotocols: Any = entry.subprotocols or None
     try:
@@ -130,7 +130,7 @@ def test_a_short_pass_ends_at_a_whole_second_soon() -> None:
 def test_a_pass_that_was_signed_out_opens_nothing(backend: BackendProcess) -> None:
     access = entrance(TARGET.at(backend.url))
 
-    async def sign_out() -> tuple[Pass, Pass]:
+    async def sign_out() -> tuple[Token, Token]:
         gone, kept = await access.fresh_pass_for(ADA), await access.fresh_pass_for(ADA)
         await access.sign_out(gone)
         return gone, kept

@@ -1,14 +1,14 @@
 """A message that waited for its stamp, since the suite stood still, says so in the trace."""
 
 from greenlight_gate.client.recorder import Recorder
-from greenlight_gate.rules.engine.run_state import Budgets
+from greenlight_gate.rules.engine.run_state import TimeBudgets
 from greenlight_gate.trace import Received, Stalled
 
 from support.tests.rules.talk import PROFILE
 
 
 def test_a_stall_is_noted_once_before_the_first_message_that_waited() -> None:
-    recorder = Recorder("a scenario", None, PROFILE, Budgets(), bytes)
+    recorder = Recorder("a scenario", None, PROFILE, TimeBudgets(), bytes)
     ticked_at = recorder.began + 1.0
     recorder.ticked_at = lambda: ticked_at
     for after_s in (0.05, 0.5, 0.5001):

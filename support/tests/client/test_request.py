@@ -2,13 +2,13 @@
 
 import pytest
 from greenlight_gate.client.persona_canary import MARKER, canary_of
-from greenlight_gate.client.request import Question
+from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import Control, Event, EventKind
 from greenlight_gate.trace import Expect
 
 
-def question(*events: Event) -> Question:
-    asked = Question("Ada", "What is 17*23?", request="q1", expect=Expect(), at=10.0)
+def question(*events: Event) -> UserRequest:
+    asked = UserRequest("Ada", "What is 17*23?", request="q1", expect=Expect(), at=10.0)
     for number, event in enumerate(events, 1):
         asked.take(event, 10.0 + number)
     return asked

@@ -1,7 +1,7 @@
 """The cut-point matrix as data, as text and as a picture."""
 
 import pytest
-from greenlight_gate.evidence.cut_matrix import Became, CutCell, Grid, as_table, cut_cells
+from greenlight_gate.evidence.cut_matrix import Became, CutCell, CutGrid, as_table, cut_cells
 from greenlight_gate.report.cut_matrix_picture import cut_sheet
 from greenlight_gate.report.matrix_picture import Mark, draw
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
@@ -65,6 +65,6 @@ def test_the_picture_shows_each_cut_once() -> None:
 
 @pytest.mark.parametrize("became", list(Became))
 def test_one_way_and_one_place(became: Became) -> None:
-    grid = Grid([CutCell(0, False, "before event 1", "RST", became)])
+    grid = CutGrid([CutCell(0, False, "before event 1", "RST", became)])
     assert grid.became((0, False), "RST") is became
     assert grid.became((0, False), "FIN") is None

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from greenlight_gate.evidence.history import HISTORY, Changed, History
 from greenlight_gate.evidence.judge import Judgement, judge
-from greenlight_gate.measure.latency import Summary
+from greenlight_gate.measure.latency import LatencySummary
 from greenlight_gate.report.ci_summary import as_markdown
 from greenlight_gate.report.trend import as_html, baseline_of, sparkline
 from greenlight_gate.verdict.baseline import Baseline, compare
@@ -110,8 +110,8 @@ def test_a_damaged_file_is_moved_aside(tmp_path: Path, damage: str) -> None:
     assert damage == "foreign" or aside == before
 
 
-def figures(avg: float, p95: float = 20.0) -> Summary:
-    return Summary(100, avg, 5.0, p95, 30.0, 40.0)
+def figures(avg: float, p95: float = 20.0) -> LatencySummary:
+    return LatencySummary(100, avg, 5.0, p95, 30.0, 40.0)
 
 
 def baseline(*averages: float, gate: bool = False) -> Baseline:
@@ -132,7 +132,7 @@ def baseline(*averages: float, gate: bool = False) -> Baseline:
     ],
 )
 def test_slower_is_what_is_beyond_the_noise(
-    before: tuple[float, ...], now: Summary | None, slower: bool | None
+    before: tuple[float, ...], now: LatencySummary | None, slower: bool | None
 ) -> None:
     assert compare(baseline(*before), now, None).slower is slower
 

@@ -9,7 +9,7 @@ from greenlight_gate.evidence.judge import Judgement, judge
 from greenlight_gate.evidence.session_folder import Evidence
 from greenlight_gate.findings import Finding, Severity
 from greenlight_gate.measure.load_counts import Counts
-from greenlight_gate.measure.load_result import Offence, Summary
+from greenlight_gate.measure.load_result import LoadResult, Offence
 from greenlight_gate.measure.time_series import bucket
 from greenlight_gate.monitor.monitoring_summary import summarise
 from greenlight_gate.verdict.criteria import Loaded
@@ -40,7 +40,7 @@ def course(delay_ms: float = 5.0, begins: float = 1.0, seconds: int = 20, **last
     return (Counts(at=EPOCH_S + begins), *told, msgspec.structs.replace(told[-1], open=0, busy=0, is_last=True, **last))
 
 
-def judged(folder: Path, *summaries: Summary) -> Judgement:
+def judged(folder: Path, *summaries: LoadResult) -> Judgement:
     """A session of stress with these loads, in which nobody had a conversation."""
     selected, finished = {**SELECTED, "category": "stress", "key": KEY}, {**FINISHED, "key": KEY}
     write(folder, selected, finished, {**ENDED, "allure": [KEY]}, talk=Talk(), session=STRESS)
@@ -50,7 +50,7 @@ def judged(folder: Path, *summaries: Summary) -> Judgement:
 
 
 def test_a_session_of_loads_alone_is_seen_and_approved(tmp_path: Path) -> None:
-    judgement = judged(tmp_path, Summary(**WHOLE, course=course()))
+    judgement = judged(tmp_path, LoadResult(**WHOLE, course=course()))
     whole = judgement.course.windows.total()
 
     assert judgement.decision.verdict is Verdict.APPROVED, judgement.decision.reason
@@ -61,7 +61,7 @@ def test_a_session_of_loads_alone_is_seen_and_approved(tmp_path: Path) -> None:
 
 
 def test_judged_again_it_is_the_same_to_the_byte(tmp_path: Path) -> None:
-    first = judged(tmp_path, Summary(**WHOLE, course=course(150.0)))
+    first = judged(tmp_path, LoadResult(**WHOLE, course=course(150.0)))
     again = judge(tmp_path)
 
     assert [seen.pattern for seen in first.patterns] == ["SUSTAINED_HIGH_LATENCY"]
@@ -84,7 +84,7 @@ def test_judged_again_it_is_the_same_to_the_byte(tmp_path: Path) -> None:
     ],
 )
 def test_what_a_load_counted_can_be_a_pattern(tmp_path: Path, values: dict[str, Any], patterns: list[str]) -> None:
-    judgement = judged(tmp_path, Summary(**WHOLE, **values))
+    judgement = judged(tmp_path, LoadResult(**WHOLE, **values))
 
     assert [seen.pattern for seen in judgement.patterns] == patterns
 
@@ -92,7 +92,7 @@ def test_what_a_load_counted_can_be_a_pattern(tmp_path: Path, values: dict[str, 
 def test_latency_that_grows_from_load_to_load(tmp_path: Path) -> None:
     few = tuple(msgspec.structs.replace(c, busy=min(c.busy, 1)) for c in course(10.0))
     many = tuple(msgspec.structs.replace(c, busy=c.busy and 25) for c in course(150.0, begins=60.0, seconds=8))
-    judgement = judged(tmp_path, *(Summary(**WHOLE, course=told) for told in (few, many)))
+    judgement = judged(tmp_path, *(LoadResult(**WHOLE, course=told) for told in (few, many)))
 
     assert [seen.pattern for seen in judgement.patterns] == ["LATENCY_GROWS_WITH_LOAD"]
 
@@ -112,7 +112,7 @@ def test_what_no_allowance_covers_is_a_pattern(tmp_path: Path, asked: int, arriv
         "counts": {"LIFECYCLE-2": 3},
         "offences": [Offence(finding)],
     }
-    judgement = judged(tmp_path, Summary(**values, course=course(rules={"LIFECYCLE-2": 3})))
+    judgement = judged(tmp_path, LoadResult(**values, course=course(rules={"LIFECYCLE-2": 3})))
 
     assert [seen.pattern for seen in judgement.patterns] == patterns
     assert all(seen.measured == "3 answers: LIFECYCLE-2 3 times" for seen in judgement.patterns)

@@ -5,8 +5,8 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from greenlight_gate.load.plan import Guest, Plan, Question
-from greenlight_gate.measure.load_result import Summary
+from greenlight_gate.load.plan import LoadPlan, PlannedPrompt, PlannedUser
+from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.trace import Expect
 from websockets.sync.server import ServerConnection, serve
 
@@ -57,10 +57,10 @@ def url() -> Iterator[str]:
         thread.join()
 
 
-def load_on(url: str, answer: str) -> Summary:
-    asked = Question("how much is it?", Expect(contains=((answer,),)))
-    guests = tuple(Guest(name, None, f"{url}/talk", (asked,)) for name in ("Ada", "Bashir"))
-    return run(Plan(id="test", profile_toml=PROFILE, guests=guests, budgets=BUDGETS, runs_each=2))
+def load_on(url: str, answer: str) -> LoadResult:
+    asked = PlannedPrompt("how much is it?", Expect(contains=((answer,),)))
+    guests = tuple(PlannedUser(name, None, f"{url}/talk", (asked,)) for name in ("Ada", "Bashir"))
+    return run(LoadPlan(id="test", profile_toml=PROFILE, guests=guests, budgets=BUDGETS, runs_each=2))
 
 
 def test_every_answer_is_read_by_the_rules_of_the_profile(url: str) -> None:

@@ -16,7 +16,7 @@ import psutil
 import pytest
 from greenlight_gate.backend.launch import BackendProcess
 from greenlight_gate.load import executors
-from greenlight_gate.load.director import Conductor, State
+from greenlight_gate.load.director import Director, State
 from greenlight_gate.load.executors import NoCluster, cluster, processes
 from greenlight_gate.measure.latency import Encoded
 from greenlight_gate.measure.load_result import merged
@@ -46,7 +46,7 @@ class Killer:
 def test_processes_are_one_load(backend: BackendProcess) -> None:
     before = set(psutil.Process().children(recursive=True))
     with processes(2) as (executors, desk):
-        came = Conductor(plan(backend.url, 6, own_process=True), executors, desk).run()
+        came = Director(plan(backend.url, 6, own_process=True), executors, desk).run()
 
     assert (came.people, came.runs, came.events, came.counts, came.lost) == (6, 18, 18 * EVENTS, {}, ())
     assert figures(came.raw).samples == 18
@@ -58,7 +58,7 @@ def test_a_killed_process_is_named_and_the_others_finish(backend: BackendProcess
     killer = Killer()
     made = plan(backend.url, 4, runs_each=None, duration_s=1.5, think_s=0.05)
     with processes(2) as (executors, desk):
-        came = Conductor(made, executors, desk, killer.watch).run()
+        came = Director(made, executors, desk, killer.watch).run()
 
     assert killer.pid
     (lost,) = came.lost
@@ -132,7 +132,7 @@ def test_a_cluster_is_one_load_and_a_killed_worker_is_named(backend: BackendProc
         with cluster(address, None) as (executors, desk):
             assert len(executors) == 2
             keeping = [Keeping(executor, parts) for executor in executors]
-            came = Conductor(plan(backend.url, 6, own_process=True), keeping, desk).run()
+            came = Director(plan(backend.url, 6, own_process=True), keeping, desk).run()
             one, other = (part.result() for part in parts)
         assert (came.people, came.runs, came.events, came.counts, came.lost) == (6, 18, 18 * EVENTS, {}, ())
         for name in ("people", "runs", "events", "messages", "asked", "connections_made", "cpu_seconds"):
@@ -144,7 +144,7 @@ def test_a_cluster_is_one_load_and_a_killed_worker_is_named(backend: BackendProc
         killer = Killer()
         made = plan(backend.url, 4, runs_each=None, duration_s=2.0, think_s=0.05, own_process=True)
         with cluster(address, None) as (executors, desk):
-            came = Conductor(made, executors, desk, killer.watch).run()
+            came = Director(made, executors, desk, killer.watch).run()
         (lost,) = came.lost
         assert f"process {killer.pid}) died, and was started again elsewhere" in lost
         assert came.runs > 10
@@ -173,5 +173,5 @@ def test_a_load_whose_watch_fails_is_over_for_whoever_listens(backend: BackendPr
 
     with create_monitoring_session("x") as monitor:
         with processes(1) as (executors, desk), pytest.raises(ZeroDivisionError):
-            Conductor(plan(backend.url, 2), executors, desk, fails).run()
+            Director(plan(backend.url, 2), executors, desk, fails).run()
         assert not monitor._loads

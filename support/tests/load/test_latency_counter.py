@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from greenlight_gate.load.latency_counter import Tally
+from greenlight_gate.load.latency_counter import LatencyCounter
 from greenlight_gate.measure.histogram import Histogram
 from greenlight_gate.measure.time_series import bucket
 from hypothesis import given, settings
@@ -14,7 +14,7 @@ latencies = st.floats(-0.01, 5_000) | st.floats(0, 0.003) | st.floats(1e-6, 1e-2
 @settings(deadline=None, max_examples=50)
 @given(st.lists(latencies, min_size=1, max_size=50))
 def test_the_figures_are_those_of_the_histogram(samples: list[float]) -> None:
-    plain, tally, ages = Histogram(), Tally(), Tally()
+    plain, tally, ages = Histogram(), LatencyCounter(), LatencyCounter()
     for sample in samples:
         plain.record(sample)
         tally.record(sample)
@@ -33,7 +33,7 @@ def test_the_figures_are_those_of_the_histogram(samples: list[float]) -> None:
 @settings(deadline=None, max_examples=50)
 @given(st.lists(latencies, max_size=50))
 def test_it_is_known_in_coarse_buckets_as_well(samples: list[float]) -> None:
-    tally = Tally()
+    tally = LatencyCounter()
     for sample in samples:
         tally.record(sample)
 
@@ -42,7 +42,7 @@ def test_it_is_known_in_coarse_buckets_as_well(samples: list[float]) -> None:
 
 
 def test_a_histogram_comes_back_from_its_text() -> None:
-    tally = Tally()
+    tally = LatencyCounter()
     for us in (3, 700, 2_047, 2_048, 50_000, 1_234_567):
         tally.record(us / 1e6)
     histogram = tally.histogram()

@@ -1,7 +1,7 @@
 """How far all shards are is told in one, in the order of time."""
 
 from greenlight_gate.events import Reading
-from greenlight_gate.load.live_counts import Teller
+from greenlight_gate.load.live_counts import LiveCounts
 from greenlight_gate.measure import feed
 from greenlight_gate.measure.load_counts import Counts
 from greenlight_gate.trace import AnyRecord
@@ -13,10 +13,10 @@ class Listens:
     def __init__(self) -> None:
         self.told: list[tuple[str, Counts]] = []
 
-    def heard(self, source: feed.Source, record: AnyRecord, reading: Reading | None) -> None:
+    def heard(self, source: feed.FeedSource, record: AnyRecord, reading: Reading | None) -> None:
         raise AssertionError(record)
 
-    def finished(self, source: feed.Source) -> None:
+    def finished(self, source: feed.FeedSource) -> None:
         raise AssertionError(source)
 
     def counted(self, load: object, counts: Counts) -> None:
@@ -24,7 +24,7 @@ class Listens:
 
 
 def test_shards_add_up_and_the_asking_begins_when_it_does() -> None:
-    listens, teller = Listens(), Teller("load x")
+    listens, teller = Listens(), LiveCounts("load x")
     feed.listen(listens)
     try:
         teller.tell([Counts(at=10.0, open=2)])
@@ -55,7 +55,7 @@ def test_shards_add_up_and_the_asking_begins_when_it_does() -> None:
 
 
 def test_a_clock_that_is_behind_does_not_turn_time_back() -> None:
-    teller = Teller("load x")
+    teller = LiveCounts("load x")
     teller.tell([Counts(at=10.0)])
     teller.tell([Counts(at=9.0, events=5)])
 
@@ -63,4 +63,4 @@ def test_a_clock_that_is_behind_does_not_turn_time_back() -> None:
 
 
 def test_of_a_load_that_told_nothing_nothing_is_known() -> None:
-    assert Teller("load x").over(hindered=False) == ()
+    assert LiveCounts("load x").over(hindered=False) == ()

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from greenlight_gate.backend.launch import BackendProcess
 from greenlight_gate.evidence.replay import read_conversation
-from greenlight_gate.load.channel import LocalDesk
-from greenlight_gate.load.director import Conductor, State
+from greenlight_gate.load.channel import LocalDirectorChannel
+from greenlight_gate.load.director import Director, State
 from greenlight_gate.measure.load_result import merged
-from greenlight_gate.rules.engine.run_state import Budgets
+from greenlight_gate.rules.engine.run_state import TimeBudgets
 
 from support.tests.backend.users import ENVIRONMENT
 from support.tests.load.users import IMPATIENT, PROFILE, figures, plan, run
@@ -99,7 +99,7 @@ def test_no_rule_is_sampled_away(defect: str, rule: str) -> None:
 
 
 def test_a_tool_that_hangs_is_waited_for_once() -> None:
-    budgets = Budgets(start_s=1.0, silence_s=0.2, tool_s=2.0, run_s=10.0)
+    budgets = TimeBudgets(start_s=1.0, silence_s=0.2, tool_s=2.0, run_s=10.0)
     with BackendProcess.start(["tool_never_returns"], env=ENVIRONMENT) as broken:
         first = run(plan(broken.url, 2, runs_each=2, budgets=budgets))
         again = run(plan(broken.url, 2, runs_each=1, budgets=budgets, hung_tools=first.hung_tools))
@@ -152,7 +152,7 @@ def test_a_load_of_a_backend_that_has_gone_is_over() -> None:
                 os.kill(backend.pid, signal.SIGKILL)
 
         made = plan(backend.url, 3, runs_each=None, duration_s=600.0, think_s=0.05)
-        came = Conductor(made, [pool], LocalDesk(), kill).run()
+        came = Director(made, [pool], LocalDirectorChannel(), kill).run()
 
     assert came.events > 0
     assert came.counts["CONNECTION-3"] == 3

@@ -4,7 +4,7 @@ import gc
 
 import pytest
 from greenlight_gate.measure.histogram import Histogram
-from greenlight_gate.measure.latency import Summary
+from greenlight_gate.measure.latency import LatencySummary
 from hdrh.histogram import HdrHistogram
 
 
@@ -30,7 +30,7 @@ def test_the_figures_in_milliseconds() -> None:
 
 
 def test_what_lies_outside_counts_at_the_bound() -> None:
-    assert of(-0.003).summary() == Summary(1, 0.0, 0.001, 0.001, 0.001, 0.001)
+    assert of(-0.003).summary() == LatencySummary(1, 0.0, 0.001, 0.001, 0.001, 0.001)
     longest = of(1e9).summary()
     assert longest is not None
     assert longest.max_ms == pytest.approx(3_600_000, rel=0.001)

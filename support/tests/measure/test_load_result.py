@@ -5,7 +5,7 @@ import random
 from greenlight_gate.findings import Finding
 from greenlight_gate.measure.histogram import Histogram
 from greenlight_gate.measure.latency import Encoded
-from greenlight_gate.measure.load_result import MOST_OFFENCES_OF_A_RULE, Offence, Summary, merged
+from greenlight_gate.measure.load_result import MOST_OFFENCES_OF_A_RULE, LoadResult, Offence, merged
 from greenlight_gate.rules.registry import RULES
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +27,7 @@ def _encoded(seconds: list[float]) -> Encoded | None:
 
 
 @st.composite
-def shards(draw: st.DrawFn) -> list[Summary]:
+def shards(draw: st.DrawFn) -> list[LoadResult]:
     """Up to five shards of one load, which have counted, measured and found something."""
     made = []
     for shard in range(draw(st.integers(1, 5))):
@@ -36,7 +36,7 @@ def shards(draw: st.DrawFn) -> list[Summary]:
             Offence(_finding(rule, f"p{shard}", record), f"s{shard}-{record}") for record, rule in enumerate(rules)
         ]
         some = st.lists(st.floats(1e-6, 100), max_size=4)
-        part = Summary(
+        part = LoadResult(
             people=draw(st.integers(0, 9)), events=draw(st.integers(0, 10**9)), cpu_seconds=draw(st.floats(0, 1e3)),
             seconds=draw(st.floats(0, 1e3)), busy=draw(st.floats(0, 1)), worker=draw(st.sampled_from(("a", "b", "c"))),
             peak_rss_mb=draw(st.floats(0, 1e4)), counts={rule: rules.count(rule) for rule in rules}, offences=offences,
@@ -52,14 +52,14 @@ def shards(draw: st.DrawFn) -> list[Summary]:
 
 
 @given(shards(), st.randoms(use_true_random=False))
-def test_the_order_of_the_shards_does_not_matter(parts: list[Summary], random_: random.Random) -> None:
+def test_the_order_of_the_shards_does_not_matter(parts: list[LoadResult], random_: random.Random) -> None:
     shuffled = random_.sample(parts, len(parts))
 
     assert merged(shuffled) == merged(parts)
 
 
 @given(shards())
-def test_nothing_is_lost_and_the_first_offenders_are_kept(parts: list[Summary]) -> None:
+def test_nothing_is_lost_and_the_first_offenders_are_kept(parts: list[LoadResult]) -> None:
     whole = merged(parts)
 
     assert (whole.people, whole.events) == (sum(p.people for p in parts), sum(p.events for p in parts))

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from greenlight_gate.findings import Finding, Severity
 from greenlight_gate.measure.load_counts import Counts
-from greenlight_gate.measure.load_timeline import Counted
+from greenlight_gate.measure.load_timeline import LoadTimeline
 from greenlight_gate.measure.time_series import bucket
-from greenlight_gate.measure.timeline import Course
+from greenlight_gate.measure.timeline import Timeline
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,9 +21,9 @@ def at(seconds: float, **counts: Any) -> Counts:
     return Counts(at=EPOCH_S + seconds, **counts)
 
 
-def gathered(*told: Counts, course: Course | None = None, **values: Any) -> Course:
-    course = course or Course(0.0)
-    counted = Counted(course, "a load", **values)
+def gathered(*told: Counts, course: Timeline | None = None, **values: Any) -> Timeline:
+    course = course or Timeline(0.0)
+    counted = LoadTimeline(course, "a load", **values)
     for counts in told:
         counted.take(counts)
     return course

@@ -1,6 +1,6 @@
 """Windows of time hold days in bounded memory, and lose nothing but sharpness."""
 
-from greenlight_gate.measure.time_series import MOST_WINDOWS, Windows, bucket, bucket_ms, percentiles_ms
+from greenlight_gate.measure.time_series import MOST_WINDOWS, TimeSeries, bucket, bucket_ms, percentiles_ms
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +19,7 @@ def test_buckets_keep_the_order(values: list[int]) -> None:
 
 @given(st.lists(st.floats(0, 30 * 86_400, allow_nan=False), min_size=1, max_size=200))
 def test_days_fit_and_nothing_is_lost(moments: list[float]) -> None:
-    windows = Windows()
+    windows = TimeSeries()
     for moment in sorted(moments):
         windows.at(1e9 + moment)[0].events += 1
 
@@ -30,7 +30,7 @@ def test_days_fit_and_nothing_is_lost(moments: list[float]) -> None:
 
 @given(st.lists(st.floats(0, 9_000, allow_nan=False), min_size=1, max_size=200))
 def test_moments_may_come_in_any_order(moments: list[float]) -> None:
-    windows = Windows()
+    windows = TimeSeries()
     for moment in moments:
         window, begin, end = windows.at(1e9 + moment)
         window.events += 1
@@ -42,7 +42,7 @@ def test_moments_may_come_in_any_order(moments: list[float]) -> None:
 
 
 def test_their_number_is_bounded_backwards_as_well() -> None:
-    windows = Windows()
+    windows = TimeSeries()
     for second in range(2_000):
         windows.at(1e9 - second)[0].events += 1
 
@@ -50,7 +50,7 @@ def test_their_number_is_bounded_backwards_as_well() -> None:
 
 
 def test_percentiles_of_a_known_distribution() -> None:
-    window = Windows().at(0.0)[0]
+    window = TimeSeries().at(0.0)[0]
     for ms in range(1, 101):
         window.delay(ms * 1000)
 

@@ -1,18 +1,18 @@
 """The course of literal traces: what is counted, what is held against the backend, and which answers are kept."""
 
-from greenlight_gate.measure.time_series import Window
-from greenlight_gate.measure.timeline import Course
-from greenlight_gate.measure.trace_timeline import Strand
+from greenlight_gate.measure.time_series import TimeWindow
+from greenlight_gate.measure.timeline import Timeline
+from greenlight_gate.measure.trace_timeline import TraceTimeline
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.trace import Cut
 
 from support.tests.rules.talk import EPOCH_S, PROFILE, TOOL_QUESTION, Talk, asked
 
 
-def course_of(talk: Talk, course: Course | None = None) -> Course:
-    course = course or Course(0.0)
+def course_of(talk: Talk, course: Timeline | None = None) -> Timeline:
+    course = course or Timeline(0.0)
     checker = TraceChecker(PROFILE, talk.budgets, EPOCH_S)
-    strand = Strand(course, "a scenario", EPOCH_S)
+    strand = TraceTimeline(course, "a scenario", EPOCH_S)
     told = 0
     for record in talk.records:
         strand.take(record, checker.feed(record))
@@ -23,7 +23,7 @@ def course_of(talk: Talk, course: Course | None = None) -> Course:
     return course
 
 
-def total(talk: Talk) -> Window:
+def total(talk: Talk) -> TimeWindow:
     return course_of(talk).windows.total()
 
 
@@ -39,7 +39,7 @@ def test_a_whole_answer_is_counted_and_leaves_nothing_open() -> None:
 
 
 def test_without_a_known_clock_latency_is_the_time_to_the_first_event() -> None:
-    whole = course_of(asked().answer().close(), Course(None)).windows.total()
+    whole = course_of(asked().answer().close(), Timeline(None)).windows.total()
 
     assert (whole.samples, round(whole.delay_ms)) == (1, 100)
 

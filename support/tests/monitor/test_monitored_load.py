@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 from greenlight_gate.backend.launch import BackendProcess
-from greenlight_gate.load.director import Conductor
+from greenlight_gate.load.director import Director
 from greenlight_gate.load.executors import processes
-from greenlight_gate.measure.load_result import Summary
+from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.monitor import Alert, create_monitoring_session
 from greenlight_gate.monitor.monitoring_summary import MonitoringSummary
 
@@ -18,7 +18,7 @@ from support.tests.backend.users import ENVIRONMENT
 from support.tests.load.users import IMPATIENT, embedded, plan, run
 
 
-def assert_all_was_seen(seen: MonitoringSummary, came: Summary) -> None:
+def assert_all_was_seen(seen: MonitoringSummary, came: LoadResult) -> None:
     connections = seen.connections
     assert (seen.questions, seen.events, seen.messages) == (came.asked, came.events, came.messages)
     assert (connections.tried, connections.made) == (came.connections_tried, came.connections_made)
@@ -35,7 +35,7 @@ def assert_all_was_seen(seen: MonitoringSummary, came: Summary) -> None:
 def test_a_load_in_ones_own_asyncio_code(backend: BackendProcess) -> None:
     made = plan(backend.url, 6, runs_each=None, duration_s=0.6, think_s=0.05)
 
-    async def own_code() -> Summary:
+    async def own_code() -> LoadResult:
         return await asyncio.to_thread(run, made)
 
     with create_monitoring_session("x") as monitor:
@@ -53,7 +53,7 @@ def test_a_load_in_ones_own_asyncio_code(backend: BackendProcess) -> None:
 
 def test_shards_in_other_processes(backend: BackendProcess) -> None:
     with create_monitoring_session("x") as monitor, processes(2) as (executors, desk):
-        came = Conductor(plan(backend.url, 6, own_process=True), executors, desk).run()
+        came = Director(plan(backend.url, 6, own_process=True), executors, desk).run()
 
     assert came.runs == 18
     assert_all_was_seen(monitor.summary(), came)

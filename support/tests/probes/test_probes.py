@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from greenlight_gate.backend.launch import BackendProcess
-from greenlight_gate.probes.base import CannotLook
+from greenlight_gate.probes.base import ProbeFailed
 from greenlight_gate.probes.choose import probes_for
 from greenlight_gate.probes.container import ContainerProbe
 from greenlight_gate.probes.metrics import MetricsProbe, read_metrics
@@ -70,7 +70,7 @@ def test_by_process_id(backend: BackendProcess) -> None:
 def test_a_process_that_is_gone() -> None:
     with BackendProcess.start(env=ENVIRONMENT) as process:
         pid = process.pid
-    with pytest.raises(CannotLook, match=f"process {pid} cannot be looked at"):
+    with pytest.raises(ProbeFailed, match=f"process {pid} cannot be looked at"):
         PidProbe(pid).look(0.0)
 
 
@@ -83,7 +83,7 @@ def test_several_processes_are_one_sum(backend: BackendProcess) -> None:
     assert two.descriptors is not None
     assert sample.descriptors == one.descriptors + two.descriptors
     assert both.by == f"processes {backend.pid} and {other.pid}"
-    with pytest.raises(CannotLook, match=rf"processes {backend.pid} and {other.pid} cannot be looked at"):
+    with pytest.raises(ProbeFailed, match=rf"processes {backend.pid} and {other.pid} cannot be looked at"):
         both.look(1.0)
 
 
@@ -114,11 +114,11 @@ def test_by_metrics(backend: BackendProcess) -> None:
 
 
 def test_an_endpoint_without_any_of_it(backend: BackendProcess) -> None:
-    with pytest.raises(CannotLook, match="none of process_resident_memory_bytes"):
+    with pytest.raises(ProbeFailed, match="none of process_resident_memory_bytes"):
         MetricsProbe(f"{backend.http_url}/health", "chat_connections_open").look(0.0)
-    with pytest.raises(CannotLook, match="HTTP 404"):
+    with pytest.raises(ProbeFailed, match="HTTP 404"):
         MetricsProbe(f"{backend.http_url}/nothing", "chat_connections_open").look(0.0)
-    with pytest.raises(CannotLook, match="ConnectError"):
+    with pytest.raises(ProbeFailed, match="ConnectError"):
         MetricsProbe("http://127.0.0.1:9/metrics", "chat_connections_open").look(0.0)
 
 
@@ -136,11 +136,11 @@ def test_by_container(tmp_path: Path) -> None:
     with engine(tmp_path / "docker.sock", replies) as socket:
         sample = ContainerProbe("chat", socket).look(3.0)
         assert (sample.at, sample.rss_bytes, sample.cpu_s, sample.descriptors) == (3.0, 42e6, 2.5, None)
-        with pytest.raises(CannotLook, match="container chad: No such container"):
+        with pytest.raises(ProbeFailed, match="container chad: No such container"):
             ContainerProbe("chad", socket).look(0.0)
-        with pytest.raises(CannotLook, match="container idle: it does not run"):
+        with pytest.raises(ProbeFailed, match="container idle: it does not run"):
             ContainerProbe("idle", socket).look(0.0)
-    with pytest.raises(CannotLook, match="there is no Docker engine at"):
+    with pytest.raises(ProbeFailed, match="there is no Docker engine at"):
         ContainerProbe("chat", str(tmp_path / "none.sock")).look(0.0)
 
 

@@ -5,18 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from greenlight_gate.report.allure_results import OURS, Verdict, session_of, write_environment, write_verdict
+from greenlight_gate.report.allure_results import OURS, AllureVerdict, session_of, write_environment, write_verdict
 
 from support.tests.cli.process import greenlight
 from support.tests.evidence.folders import write
 
 
-def entry(folder: Path, verdict: str = "BLOCKED", reason: str = "ISOLATION-1 (3)", session: str = "s-1") -> Verdict:
+def entry(
+    folder: Path, verdict: str = "BLOCKED", reason: str = "ISOLATION-1 (3)", session: str = "s-1"
+) -> AllureVerdict:
     picture = folder / "timeline.png"
     picture.write_bytes(b"\x89PNG")
     criteria = [("SCENARIOS", "failed", "3 failed", "100 %"), ("EVIDENCE", "passed", "nothing is missing", "all")]
     attachments = [("What people saw", picture, "image/png"), ("Not there", folder / "none.json", "application/json")]
-    return Verdict(session, "staging", verdict, reason, 100.0, 109.5, criteria, attachments)
+    return AllureVerdict(session, "staging", verdict, reason, 100.0, 109.5, criteria, attachments)
 
 
 def written(results: Path) -> dict[str, Any]:

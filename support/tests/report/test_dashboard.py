@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from greenlight_gate.measure.load_result import Summary
-from greenlight_gate.measure.timeline import Course
+from greenlight_gate.measure.load_result import LoadResult
+from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.report.performance_dashboard import draw_dashboard
 from greenlight_gate.report.session_timeline import draw_timeline
 from greenlight_gate.verdict.criteria import Loaded
@@ -20,7 +20,7 @@ from support.tests.verdict.test_criteria import of
 NOBODY = "nobody was connected in this session:\nthere was no conversation and no load"
 UNTIMED = "no event came of which it is known\nhow late it was"
 NO_MEMORY = "could not be read\n(the backend is not on this machine,\nor is not the suite's own)"
-LOAD = Loaded("stress/a.feature:7", "stress", "a load", Summary(**WHOLE, delivery=of(5.0)))
+LOAD = Loaded("stress/a.feature:7", "stress", "a load", LoadResult(**WHOLE, delivery=of(5.0)))
 
 
 def panels(figure: Figure) -> dict[str, tuple[list[str], int]]:
@@ -33,12 +33,12 @@ def panels(figure: Figure) -> dict[str, tuple[list[str], int]]:
     }  # fmt: skip
 
 
-def dashboard(seen: Course, observed: Observed, *loads: Loaded) -> dict[str, Any]:
+def dashboard(seen: Timeline, observed: Observed, *loads: Loaded) -> dict[str, Any]:
     return panels(draw_dashboard(seen, observed, None, (), loads, latency_ms_avg=100.0, success_percent_least=95.0))
 
 
 def test_an_empty_panel_says_why_and_has_no_scale() -> None:
-    found = dashboard(Course(0.0), Observed())
+    found = dashboard(Timeline(0.0), Observed())
 
     panel = ([NOBODY], 0)
     names = ("Latency of events", "Latency over time", "Events each second", "People", "Success")
@@ -73,7 +73,7 @@ def test_a_session_of_loads_fills_every_panel() -> None:
     ],
 )
 def test_the_title_says_how_late_events_came(observed: Observed, loads: tuple[Loaded, ...], said: str) -> None:
-    figure = draw_dashboard(Course(0.0), observed, None, (), loads, latency_ms_avg=100.0, success_percent_least=95.0)
+    figure = draw_dashboard(Timeline(0.0), observed, None, (), loads, latency_ms_avg=100.0, success_percent_least=95.0)
 
     assert [text.get_text() for text in figure.texts] == ["Performance of the session", said]
 
@@ -86,5 +86,5 @@ def test_the_title_says_how_late_events_came(observed: Observed, loads: tuple[Lo
     ],
     ids=["load", "conversation"],
 )
-def test_the_timeline_says_what_was_only_counted(seen: Course, said: str) -> None:
+def test_the_timeline_says_what_was_only_counted(seen: Timeline, said: str) -> None:
     assert draw_timeline(seen).texts[1].get_text().startswith(said)

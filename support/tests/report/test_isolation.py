@@ -11,7 +11,7 @@ from greenlight_gate.report.isolation_picture import draw_isolation, isolation_s
 from greenlight_gate.report.matrix_picture import Mark, Sheet, draw
 from greenlight_gate.report.run_report import as_document
 from greenlight_gate.rules.engine.canary import canary_word
-from greenlight_gate.rules.isolation import Relation
+from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.verdict.decision import Status, Verdict
 
 from support.tests.evidence.folders import ENDED, FINISHED, KEY, NAME, SELECTED, write
@@ -52,7 +52,7 @@ def isolation_of(judgement: Judgement) -> tuple[Status, str, int]:
 def test_people_who_see_themselves_and_nobody_else(tmp_path: Path) -> None:
     judgement = judged(tmp_path, meeting(**WORDS))
 
-    assert judgement.relations == (Relation(NAME, PEOPLE, own_seen=PEOPLE),)
+    assert judgement.relations == (IsolationPair(NAME, PEOPLE, own_seen=PEOPLE),)
     assert isolation_of(judgement) == (Status.PASSED, "0 in 1 scenarios with up to 2 people", 2)
     assert judgement.decision.verdict is Verdict.APPROVED
 
@@ -60,7 +60,7 @@ def test_people_who_see_themselves_and_nobody_else(tmp_path: Path) -> None:
 def test_a_person_who_sees_another(tmp_path: Path) -> None:
     judgement = judged(tmp_path, meeting(Ada=f"{WORDS['Ada']} {WORDS['Bashir']}", Bashir=WORDS["Bashir"]))
 
-    assert judgement.relations == (Relation(NAME, PEOPLE, own_seen=PEOPLE, saw=(("Ada", "Bashir"),)),)
+    assert judgement.relations == (IsolationPair(NAME, PEOPLE, own_seen=PEOPLE, saw=(("Ada", "Bashir"),)),)
     assert isolation_of(judgement) == (Status.FAILED, "1 in 1 scenarios with up to 2 people", 2)
     assert judgement.decision.verdict is Verdict.BLOCKED
 
@@ -123,7 +123,9 @@ def test_the_report_holds_the_matrix(tmp_path: Path) -> None:
 
 
 def test_the_marks_of_a_matrix() -> None:
-    relation = Relation("At once", ("Ada", "Bashir", "Chiara"), own_seen=("Ada", "Bashir"), saw=(("Ada", "Bashir"),))
+    relation = IsolationPair(
+        "At once", ("Ada", "Bashir", "Chiara"), own_seen=("Ada", "Bashir"), saw=(("Ada", "Bashir"),)
+    )
     (grid,) = isolation_sheet([relation]).grids
 
     assert grid.cells == {
@@ -137,7 +139,7 @@ def test_the_marks_of_a_matrix() -> None:
 @pytest.mark.parametrize("people", [2, 25])
 def test_pictures_of_any_number_are_1200_pixels_wide(tmp_path: Path, scenarios: int, people: int) -> None:
     names = tuple(f"Person {number}" for number in range(people))
-    relations = [Relation(f"Scenario {number} $x^2$ <b>", names, own_seen=names) for number in range(scenarios)]
+    relations = [IsolationPair(f"Scenario {number} $x^2$ <b>", names, own_seen=names) for number in range(scenarios)]
     data = draw_isolation(relations, tmp_path).read_bytes()
 
     assert data.startswith(b"\x89PNG")
@@ -146,7 +148,7 @@ def test_pictures_of_any_number_are_1200_pixels_wide(tmp_path: Path, scenarios: 
 
 
 def test_a_picture_as_svg_holds_the_title_as_text_and_of_nothing_there_is_none() -> None:
-    relation = Relation("At once", PEOPLE, own_seen=PEOPLE)
+    relation = IsolationPair("At once", PEOPLE, own_seen=PEOPLE)
     assert b"<svg" in draw(isolation_sheet([relation]), "svg")
     with pytest.raises(ValueError, match="at least one matrix"):
         draw(Sheet("t", "s", {}, "r", "c", ()))

@@ -8,7 +8,7 @@ from typing import Any
 
 import greenlight_gate
 from greenlight_gate.findings import Finding
-from greenlight_gate.rules.engine.run_state import Budgets
+from greenlight_gate.rules.engine.run_state import TimeBudgets
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.trace import AnyRecord, Closed, Cut, Expect, Opened, Received, Sent, TimedOut
 from greenlight_gate.wire.profile import Profile
@@ -32,11 +32,11 @@ def iso(at: float) -> str:
 class Talk:
     """Records of one scenario. Numbers count from 1, and each record comes 0.1 s after the one before."""
 
-    def __init__(self, budgets: Budgets | None = None, profile: Profile = PROFILE) -> None:
+    def __init__(self, budgets: TimeBudgets | None = None, profile: Profile = PROFILE) -> None:
         self.records: list[AnyRecord] = []
         self.at = 0.0
         self.seqs: dict[str, int] = {}
-        self.budgets = budgets or Budgets()
+        self.budgets = budgets or TimeBudgets()
         self.profile = profile
         self.change: Callable[[Body], Any] = lambda body: body
 

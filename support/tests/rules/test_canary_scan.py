@@ -6,8 +6,8 @@ import pytest
 from greenlight_gate.rules.engine import canary_scan
 from greenlight_gate.rules.engine.canary import canary_word
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
-from greenlight_gate.rules.engine.id_registry import Book
-from greenlight_gate.rules.engine.run_state import Ask, Budgets
+from greenlight_gate.rules.engine.id_registry import IdRegistry
+from greenlight_gate.rules.engine.run_state import Request, TimeBudgets
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.trace import Expect, Received
 
@@ -19,7 +19,7 @@ WORDS = {person: canary_word(person, "abcdefgh") for person in PEOPLE}
 
 
 def checker(person: str = "Ada") -> ConnectionChecker:
-    made = ConnectionChecker(PROFILE, Budgets(), Book(), person, "c1", epoch_s=EPOCH_S, findings=[])
+    made = ConnectionChecker(PROFILE, TimeBudgets(), IdRegistry(), person, "c1", epoch_s=EPOCH_S, findings=[])
     made.opened(f"user-{person.lower()}", 1.0, 1)
     return made
 
@@ -92,7 +92,7 @@ def test_reads_are_searched_like_frames(name: str, size: int) -> None:
     frames = [record.raw() for record in BROKEN[name][0]().records if isinstance(record, Received)]
     one_by_one, together = checker(), checker()
     for side in (one_by_one, together):
-        side.asked(Ask(2, 0.0, "q1", None, TOOL_QUESTION))
+        side.asked(Request(2, 0.0, "q1", None, TOOL_QUESTION))
     for number, frame in enumerate(frames, 3):
         one_by_one.received(frame, 1.0, number)
     for at in range(0, len(frames), size):
@@ -108,7 +108,7 @@ def test_reads_are_searched_like_frames(name: str, size: int) -> None:
 
 def test_what_is_carried_over_is_bounded() -> None:
     side, talk = checker(), asked().started()
-    side.asked(Ask(2, 0.0, "q1", None, TOOL_QUESTION))
+    side.asked(Request(2, 0.0, "q1", None, TOOL_QUESTION))
     for number in range(2_000):
         talk.event("agent_thinking", {"reasoning": "x" * (number % 7 + 1)})
         talk.event("agent_thinking", {"reasoning": "y" * 100_000 if number % 50 == 0 else "ab"})

@@ -7,8 +7,8 @@ from greenlight_gate.findings import Finding
 from greenlight_gate.rules.engine import finding_sink
 from greenlight_gate.rules.engine import id_registry as books
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
-from greenlight_gate.rules.engine.id_registry import Book
-from greenlight_gate.rules.engine.run_state import Ask, Budgets, Windows
+from greenlight_gate.rules.engine.id_registry import IdRegistry
+from greenlight_gate.rules.engine.run_state import Request, TimeBudgets, UserTabs
 from greenlight_gate.rules.lifecycle import TRANSITIONS, diagram
 from greenlight_gate.rules.registry import RULES, as_markdown
 from greenlight_gate.trace import Received
@@ -20,8 +20,8 @@ FRAMES_ONLY = ["started_twice", "double_encoded_json", "stack_trace_in_answer", 
                "run_id_changes_midway", "duplicate_delivery", "invalid_utf8", "kind_renamed", "no_object"]  # fmt: skip
 
 
-def checker(person: str = "Ada", book: Book | None = None, name: str = "c1") -> ConnectionChecker:
-    made = ConnectionChecker(PROFILE, Budgets(), book or Book(), person, name, epoch_s=EPOCH_S, findings=[])
+def checker(person: str = "Ada", book: IdRegistry | None = None, name: str = "c1") -> ConnectionChecker:
+    made = ConnectionChecker(PROFILE, TimeBudgets(), book or IdRegistry(), person, name, epoch_s=EPOCH_S, findings=[])
     made.opened(f"user-{person.lower()}", 1.0, 1)
     return made
 
@@ -36,7 +36,7 @@ def test_a_socket_read_at_once_is_judged_like_its_frames(name: str) -> None:
     data = frames(BROKEN[name][0]())
     one_by_one, together = checker(), checker()
     for side in (one_by_one, together):
-        side.asked(Ask(2, 0.0, "q1", None, TOOL_QUESTION))
+        side.asked(Request(2, 0.0, "q1", None, TOOL_QUESTION))
     for number, frame in enumerate(data, 3):
         one_by_one.received(frame, 1.0, number)
     together.received_together(b"".join(data), data, 1.0, 3)
@@ -48,7 +48,7 @@ def test_a_socket_read_at_once_is_judged_like_its_frames(name: str) -> None:
 
 def test_a_clean_read_finds_nothing() -> None:
     side = checker()
-    side.asked(Ask(2, 0.0, "q1", None, TOOL_QUESTION))
+    side.asked(Request(2, 0.0, "q1", None, TOOL_QUESTION))
     data = frames(asked().answer())
     side.received_together(b"".join(data), data, 0.5, 3)
     assert list(side.findings) == []
@@ -57,7 +57,7 @@ def test_a_clean_read_finds_nothing() -> None:
 
 def many_runs(side: ConnectionChecker, talk: Talk, count: int, *, end: bool = True) -> None:
     for number in range(count):
-        side.asked(Ask(number, talk.at, f"q{number}", None, None))
+        side.asked(Request(number, talk.at, f"q{number}", None, None))
         for step in ("started", "thinking", "completed")[: 3 if end else 2]:
             getattr(talk, step)(f"r{number}", request=f"q{number}", thread=f"t{number}")
             side.received(frames(talk)[-1], talk.at, number)
@@ -94,7 +94,7 @@ def test_helpers_that_never_end_are_forgotten(monkeypatch: pytest.MonkeyPatch) -
         talk.started(f"h{number}", parent_run_id="r1")
     talk.thinking().executing().tool_done().completed()
     side = checker()
-    side.asked(Ask(2, 0.0, "q1", None, TOOL_QUESTION))
+    side.asked(Request(2, 0.0, "q1", None, TOOL_QUESTION))
     for number, frame in enumerate(frames(talk), 3):
         side.received(frame, 0.5, number)
     assert list(side.findings) == []
@@ -105,7 +105,7 @@ def test_helpers_that_never_end_are_forgotten(monkeypatch: pytest.MonkeyPatch) -
 def test_findings_are_bounded_and_counts_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finding_sink, "_MOST_FINDINGS", 3)
     found: list[Finding] = []
-    notes = finding_sink.Ledger("Ada", "c1", found, Windows())
+    notes = finding_sink.FindingSink("Ada", "c1", found, UserTabs())
     for number in range(10):
         notes.report("CONTENT-1", "this", "that", number, number)
         notes.report(list(RULES)[number], "this", "that", number)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from greenlight_gate.events import EventKind
-from greenlight_gate.rules.engine.run_state import Budgets
+from greenlight_gate.rules.engine.run_state import TimeBudgets
 from greenlight_gate.trace import Expect, Stalled, Throttled
 
 from support.tests.rules.talk import EPOCH_S, STEP_S, TOOL_QUESTION, Body, Talk, asked, iso
@@ -225,7 +225,7 @@ def test_an_answer_after_patience_has_ended_is_still_the_questions() -> None:
 
 
 def test_any_pace_within_the_budgets() -> None:
-    talk = Talk(Budgets(silence_s=30)).open().ask().started()
+    talk = Talk(TimeBudgets(silence_s=30)).open().ask().started()
     assert talk.wait(29).thinking().wait(29).executing().wait(29).tool_done().wait(29).completed().whole() == []
 
 

@@ -7,8 +7,8 @@ from unittest import mock
 import msgspec
 import pytest
 from greenlight_gate.rules.engine import connection_checker
-from greenlight_gate.rules.engine.finding_sink import Ledger
-from greenlight_gate.rules.engine.run_state import Budgets, Run
+from greenlight_gate.rules.engine.finding_sink import FindingSink
+from greenlight_gate.rules.engine.run_state import RunState, TimeBudgets
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.trace import Received, Sent
 from hypothesis import given, settings
@@ -22,13 +22,13 @@ from support.tests.rules.talk import EPOCH_S, PROFILE, Talk
 MOST_EXAMPLES = max(600, settings().max_examples)
 
 
-class EveryBreach(Ledger):
+class EveryBreach(FindingSink):
     """A ledger that keeps all breaches, and not only the first of each rule and run."""
 
-    kept: ClassVar[list[tuple[str, Run | None, int]]] = []
+    kept: ClassVar[list[tuple[str, RunState | None, int]]] = []
 
     def report(
-        self, rule: str, expected: str, actual: str, *evidence: int, run: Run | None = None, about: str = ""
+        self, rule: str, expected: str, actual: str, *evidence: int, run: RunState | None = None, about: str = ""
     ) -> None:
         self.kept.append((rule, run, evidence[0]))
         super().report(rule, expected, actual, *evidence, run=run, about=about)
@@ -37,7 +37,7 @@ class EveryBreach(Ledger):
 def both(talk: Talk) -> tuple[set[Breach], set[Breach]]:
     """What the streaming checker says of a trace, and what the reference says."""
     reference = Reference(talk.records, talk.budgets, EPOCH_S, CANARIES)
-    with mock.patch.object(connection_checker, "Ledger", EveryBreach), mock.patch.object(EveryBreach, "kept", []):
+    with mock.patch.object(connection_checker, "FindingSink", EveryBreach), mock.patch.object(EveryBreach, "kept", []):
         streaming = TraceChecker(PROFILE, talk.budgets, EPOCH_S)
         for record in talk.records:
             streaming.feed(record)
@@ -75,7 +75,7 @@ def changed(chance: random.Random) -> tuple[Talk, list[str]]:
     names = chance.choices(sorted(changes), k=chance.randint(0, 4))
     done = [name for name in names if changes[name](talk, chance) is not None]
     talk.records = [msgspec.structs.replace(record, n=n) for n, record in enumerate(talk.records, 1)]
-    talk.budgets = Budgets(
+    talk.budgets = TimeBudgets(
         start_s=chance.choice((0.4123, 5.0)), silence_s=chance.choice((0.7123, 5.0)),
         tool_s=chance.choice((1.123, 60.0)), run_s=chance.choice((2.123, 300.0)),
         clock_skew_s=chance.choice((4.9871, 300.0)),

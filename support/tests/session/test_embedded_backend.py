@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from greenlight_gate.backend.launch import BackendProcess
 from greenlight_gate.session.command_backend import CommandProcess
-from greenlight_gate.session.embedded_backend import BackendFailed, OwnBackend
+from greenlight_gate.session.embedded_backend import BackendFailed, StartedBackend
 from greenlight_gate.targets.settings import Misconfigured, load_target
 
 from support.tests.backend.users import ENVIRONMENT, eventually, window
@@ -20,8 +20,8 @@ from support.tests.cli.process import ROOT, judged
 
 
 @pytest.fixture
-def own() -> Iterator[OwnBackend]:
-    backend = OwnBackend.embedded((), ENVIRONMENT)
+def own() -> Iterator[StartedBackend]:
+    backend = StartedBackend.embedded((), ENVIRONMENT)
     try:
         yield backend
     finally:
@@ -29,7 +29,7 @@ def own() -> Iterator[OwnBackend]:
 
 
 @pytest.mark.parametrize("kill", [False, True])
-def test_comes_back_where_it_was_and_knows_old_conversations(own: OwnBackend, kill: bool) -> None:
+def test_comes_back_where_it_was_and_knows_old_conversations(own: StartedBackend, kill: bool) -> None:
     own.start()
     before = own.process
     assert isinstance(before, BackendProcess)
@@ -47,7 +47,7 @@ def test_comes_back_where_it_was_and_knows_old_conversations(own: OwnBackend, ki
         assert "17*23" in ada.run("And what was my previous question?", thread_id=thread)[-1]["payload"]["result"]
 
 
-def test_a_port_that_somebody_took_meanwhile_is_named(own: OwnBackend) -> None:
+def test_a_port_that_somebody_took_meanwhile_is_named(own: StartedBackend) -> None:
     own.start()
     url = own.url
     own.stop(kill=True)
@@ -58,7 +58,7 @@ def test_a_port_that_somebody_took_meanwhile_is_named(own: OwnBackend) -> None:
         own.start()
 
 
-def test_nothing_is_left_behind(own: OwnBackend) -> None:
+def test_nothing_is_left_behind(own: StartedBackend) -> None:
     own.start()
     data = own._data
     assert data is not None

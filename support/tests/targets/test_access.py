@@ -24,8 +24,8 @@ from greenlight_gate.targets.access import (
     Access,
     LoginRefused,
     NotReady,
-    Pass,
     TargetFault,
+    Token,
     Unreachable,
     check_health,
     check_trust,
@@ -118,11 +118,11 @@ def access(send: Any = "bearer", obtain: Any = "mint", url: str = "ws://127.0.0.
     return Access(target(url, auth), environ)
 
 
-def pass_for(entrance: Access, persona: Persona = ADA) -> Pass:
+def pass_for(entrance: Access, persona: Persona = ADA) -> Token:
     return asyncio.run(entrance.pass_for(persona))
 
 
-def claims_of(entry: Pass) -> dict[str, Any]:
+def claims_of(entry: Token) -> dict[str, Any]:
     assert entry.token is not None
     claims: dict[str, Any] = jwt.decode(entry.token, SECRET, algorithms=["HS256"], audience="chat")
     return claims
@@ -276,7 +276,7 @@ def test_login_with_a_form_and_with_json() -> None:
 
 
 def test_many_askers_log_in_once() -> None:
-    async def crowd(entrance: Access) -> list[Pass]:
+    async def crowd(entrance: Access) -> list[Token]:
         return await asyncio.gather(*(entrance.pass_for(ADA) for _ in range(20)))
 
     with served(answer({"access_token": "from-the-login"})) as asked:

@@ -6,8 +6,8 @@ import pytest
 from greenlight_gate.findings import Finding, Severity
 from greenlight_gate.measure.histogram import Histogram
 from greenlight_gate.measure.latency import Encoded
-from greenlight_gate.measure.latency import Summary as Figures
-from greenlight_gate.measure.load_result import Offence, Summary
+from greenlight_gate.measure.latency import LatencySummary as Figures
+from greenlight_gate.measure.load_result import LoadResult, Offence
 from greenlight_gate.verdict.criteria import (
     Allowed,
     Loaded,
@@ -35,7 +35,7 @@ def loaded(category: str = "performance", *, fast: bool = True, discarded: bool 
         "connections_tried": 10, "connections_made": 10, "expected_events": 490, "arrived_events": 490, "asked": 98,
         "runs": 98,
     }  # fmt: skip
-    return Loaded(f"{category}/a.feature:1", category, "a load", Summary(**{**usual, **values}), fast, discarded)
+    return Loaded(f"{category}/a.feature:1", category, "a load", LoadResult(**{**usual, **values}), fast, discarded)
 
 
 def test_latency_is_that_of_the_loads_of_performance() -> None:
@@ -87,9 +87,9 @@ def offence(rule: str) -> Offence:
 
 def test_single_losses_are_allowed_and_other_findings_never() -> None:
     both = [offence("LIFECYCLE-2"), offence("ISOLATION-2")]
-    few = Summary(asked=200, expected_events=1000, arrived_events=995, offences=both,
+    few = LoadResult(asked=200, expected_events=1000, arrived_events=995, offences=both,
                   counts={"LIFECYCLE-2": 1, "ISOLATION-2": 1})  # fmt: skip
-    many = Summary(asked=200, expected_events=1000, arrived_events=900, offences=both,
+    many = LoadResult(asked=200, expected_events=1000, arrived_events=900, offences=both,
                    counts={"LIFECYCLE-2": 20, "ISOLATION-2": 1})  # fmt: skip
 
     assert [each.finding.rule for each in few.convicting()] == ["ISOLATION-2"]
@@ -97,7 +97,7 @@ def test_single_losses_are_allowed_and_other_findings_never() -> None:
 
 
 def test_many_that_are_late_are_no_single_losses() -> None:
-    late = Summary(asked=100, expected_events=500, arrived_events=500, offences=[offence("TIMELINESS-1")],
+    late = LoadResult(asked=100, expected_events=500, arrived_events=500, offences=[offence("TIMELINESS-1")],
                    counts={"TIMELINESS-1": 50})  # fmt: skip
 
     assert [each.finding.rule for each in late.convicting()] == ["TIMELINESS-1"]
@@ -106,7 +106,7 @@ def test_many_that_are_late_are_no_single_losses() -> None:
 def test_who_is_late_accuses_nobody_of_being_late() -> None:
     offences = [offence("TIMELINESS-2"), offence("PAIRING-1")]
     counts = {"TIMELINESS-2": 50, "PAIRING-1": 1}
-    busy = Summary(asked=100, expected_events=500, arrived_events=500, offences=offences, counts=counts, busy=0.9)
+    busy = LoadResult(asked=100, expected_events=500, arrived_events=500, offences=offences, counts=counts, busy=0.9)
 
     assert [each.finding.rule for each in busy.convicting()] == ["PAIRING-1"]
 

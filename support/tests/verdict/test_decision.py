@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from greenlight_gate.events import FIVE
 from greenlight_gate.findings import Finding, Severity
-from greenlight_gate.measure.latency import Summary
+from greenlight_gate.measure.latency import LatencySummary
 from greenlight_gate.verdict.decision import (
     Decision,
     Facts,
@@ -41,8 +41,8 @@ FACTS = Facts(
     absent={},
     accepted={},
 )
-FAST = Summary(10, 12.0, 10.0, 20.0, 30.0, 40.0)
-SLOW = Summary(10, 100.1, 10.0, 20.0, 30.0, 900.0)
+FAST = LatencySummary(10, 12.0, 10.0, 20.0, 30.0, 40.0)
+SLOW = LatencySummary(10, 100.1, 10.0, 20.0, 30.0, 900.0)
 
 
 def seen(**changes: object) -> Facts:
@@ -144,7 +144,7 @@ def test_each_criterion(given: Facts, expected: dict[str, str]) -> None:
     ],
 )
 def test_latency_is_judged_where_performance_was_wanted(
-    latency: Summary | None, acknowledgement: Summary | None, status: str, measured: str
+    latency: LatencySummary | None, acknowledgement: LatencySummary | None, status: str, measured: str
 ) -> None:
     observed = msgspec.structs.replace(SEEN, latency=latency, acknowledgement=acknowledgement)
     both = (scenario(), scenario(category="performance"))
@@ -210,12 +210,12 @@ def test_a_reason_in_one_line(reason: str, line: str) -> None:
 @pytest.mark.parametrize(
     ("recovery", "status", "measured"),
     [
-        (Summary(8, 90.0, 80.0, 4_999.0, 5_000.0, 9_000.0), "passed", "p95 5.00 s; p50 0.08, max 9.00 s"),
-        (Summary(8, 90.0, 80.0, 5_001.0, 5_002.0, 9_000.0), "failed", "p95 5.00 s; p50 0.08, max 9.00 s"),
+        (LatencySummary(8, 90.0, 80.0, 4_999.0, 5_000.0, 9_000.0), "passed", "p95 5.00 s; p50 0.08, max 9.00 s"),
+        (LatencySummary(8, 90.0, 80.0, 5_001.0, 5_002.0, 9_000.0), "failed", "p95 5.00 s; p50 0.08, max 9.00 s"),
         (None, "inconclusive", "nobody had to come back"),
     ],
 )
-def test_people_who_lose_their_line_are_back_soon(recovery: Summary | None, status: str, measured: str) -> None:
+def test_people_who_lose_their_line_are_back_soon(recovery: LatencySummary | None, status: str, measured: str) -> None:
     wanted = msgspec.structs.replace(seen(recovery=recovery), wanted=("functional", "resilience"))
     criterion = next(each for each in decide(wanted).criteria if each.id == "RECOVERY")
     assert (criterion.status.value, criterion.measured, criterion.threshold) == (status, measured, "<= 5 s")

@@ -4,25 +4,25 @@ from collections.abc import Callable
 
 import pytest
 from greenlight_gate.findings import Finding, Severity
-from greenlight_gate.measure.timeline import Course
-from greenlight_gate.measure.trace_timeline import Strand
+from greenlight_gate.measure.timeline import Timeline
+from greenlight_gate.measure.trace_timeline import TraceTimeline
 from greenlight_gate.trace import Cut
 from greenlight_gate.verdict.failure_patterns import PATTERNS, as_markdown
-from greenlight_gate.verdict.pattern_detection import Limits, Memory, detect
+from greenlight_gate.verdict.pattern_detection import Memory, PatternLimits, detect
 
 from support.tests.measure.test_timeline import course_of
 from support.tests.rules.talk import EPOCH_S, Talk, asked
 
-LIMITS = Limits(latency_ms_avg=100.0, memory_mb_growth=500.0)
+LIMITS = PatternLimits(latency_ms_avg=100.0, memory_mb_growth=500.0)
 
 
-def seen(course: Course, memory: Memory | None = None) -> list[str]:
+def seen(course: Timeline, memory: Memory | None = None) -> list[str]:
     return [occurrence.pattern for occurrence in detect(course, LIMITS, memory or Memory())]
 
 
-def steady(delays_ms: list[float], busy: int = 1, course: Course | None = None) -> Course:
+def steady(delays_ms: list[float], busy: int = 1, course: Timeline | None = None) -> Timeline:
     """A course in which twenty events come each second, this late on average."""
-    course = course or Course(0.0)
+    course = course or Timeline(0.0)
     for second, delay in enumerate(delays_ms):
         for number in range(20):
             window = course.window(EPOCH_S + second + number / 20)
@@ -33,9 +33,9 @@ def steady(delays_ms: list[float], busy: int = 1, course: Course | None = None) 
     return course
 
 
-def with_findings(rule: str, answers: int, times: int = 1) -> Course:
+def with_findings(rule: str, answers: int, times: int = 1) -> Timeline:
     course = steady([5.0])
-    strand = Strand(course, "a scenario", EPOCH_S)
+    strand = TraceTimeline(course, "a scenario", EPOCH_S)
     for number in range(answers):
         for _ in range(times):
             strand.found(Finding(rule, Severity.NORMAL, "", "", "", "Ada", "c1", f"r{number}", (number + 1,)))
@@ -73,7 +73,7 @@ def test_latency_has_to_stay_high(delays: list[float], expected: list[str]) -> N
 
 
 def test_few_events_a_second_are_enough_if_they_are_late_for_long() -> None:
-    course = Course(0.0)
+    course = Timeline(0.0)
     for number in range(60):
         course.window(EPOCH_S + number).delay(300_000)
 
@@ -100,8 +100,8 @@ def test_latency_that_grows_with_load() -> None:
     assert seen(steady([10.0] * 8, busy=40, course=steady([5.0] * 8, busy=2))) == []
 
 
-def drops(count: int, of: int) -> Course:
-    course = Course(0.0)
+def drops(count: int, of: int) -> Timeline:
+    course = Timeline(0.0)
     for number in range(of):
         talk = asked().started()
         course_of(talk.close("server", 1011) if number < count else talk.close(), course)
@@ -116,7 +116,7 @@ def test_lines_that_break(count: int, of: int, expected: list[str]) -> None:
     assert seen(drops(count, of)) == expected
 
 
-def failures(count: int, apart_s: float, way: str = "") -> Course:
+def failures(count: int, apart_s: float, way: str = "") -> Timeline:
     talk = Talk().open()
     if way:
         talk.open("Bashir", "c2").add(Cut, "c2", way=way, person="Bashir")
@@ -154,16 +154,16 @@ def test_memory_that_does_not_come_back(memory: Memory, expected: list[str]) -> 
     assert seen(steady([5.0]), memory) == expected
 
 
-HEALTHY: list[Callable[[], Course]] = [
+HEALTHY: list[Callable[[], Timeline]] = [
     lambda: course_of(asked().answer().close()),
     lambda: steady([3.0] * 3600, busy=1),
     lambda: steady([60.0] * 60, busy=5000, course=steady([1.0] * 60, busy=1)),
-    lambda: Course(None),
+    lambda: Timeline(None),
 ]
 
 
 @pytest.mark.parametrize("course", HEALTHY)
-def test_a_healthy_backend_shows_none(course: Callable[[], Course]) -> None:
+def test_a_healthy_backend_shows_none(course: Callable[[], Timeline]) -> None:
     assert seen(course()) == []
 
 

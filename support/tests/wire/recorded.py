@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from greenlight_gate.events import Event, Foreign, Ignored, More, Unmapped, each
-from greenlight_gate.rules.engine.run_state import Budgets
+from greenlight_gate.rules.engine.run_state import TimeBudgets
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.trace import Received
 from greenlight_gate.wire.capture import read_capture
@@ -26,7 +26,7 @@ class Recorded:
 
     def __init__(self, profile: Profile, lines: list[bytes]) -> None:
         records, epoch_s = read_capture(lines, profile.spec)
-        checker = TraceChecker(profile, Budgets(start_s=10, silence_s=10), epoch_s)
+        checker = TraceChecker(profile, TimeBudgets(start_s=10, silence_s=10), epoch_s)
         self.events: dict[str, list[Short]] = {}
         self.whole: dict[str, list[Event]] = {}
         self.more: dict[str, int] = {}

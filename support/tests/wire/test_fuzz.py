@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from greenlight_gate.events import Control, Event, EventKind, Foreign, Ignored, More, Unmapped, each
-from greenlight_gate.rules.engine.run_state import Budgets
+from greenlight_gate.rules.engine.run_state import TimeBudgets
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.trace import Opened, Received, Sent
 from greenlight_gate.wire.codecs import UndecodableError, codec_named
@@ -91,7 +91,7 @@ def test_every_profile(name: str) -> None:
     protobuf = name == "protobuf"
     profile = Profile.from_toml(protobuf_messages.PROFILE) if protobuf else shipped(name)
     random_ = random.Random(f"frames for {name}")
-    checker = TraceChecker(profile, Budgets(), 1_767_225_600.0)
+    checker = TraceChecker(profile, TimeBudgets(), 1_767_225_600.0)
     kept = dict.fromkeys(profile.spec.looked_up, "x")
     checker.feed(Opened(n=1, at=0.0, connection="c1", person="Ada", user="u", values=kept))
     seen: set[type[Any]] = set()

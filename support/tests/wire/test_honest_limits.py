@@ -5,10 +5,10 @@ import pytest
 from greenlight_gate.bdd.matchers.event_patterns import completed, started, thinking
 from greenlight_gate.bdd.world import observable
 from greenlight_gate.bdd.world.observable import NotExercised
-from greenlight_gate.client.request import Question
+from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import FIVE, Event, EventKind, each
 from greenlight_gate.evidence.replay import Meter
-from greenlight_gate.rules.engine.run_state import Budgets
+from greenlight_gate.rules.engine.run_state import TimeBudgets
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.trace import Expect, Sent
 from greenlight_gate.verdict.decision import Facts, Outcome, ScenarioResult, Verdict, decide
@@ -38,7 +38,7 @@ def test_a_decoy_that_is_taken_for_the_end_is_caught() -> None:
 def _measured(name: str) -> tuple[Profile, Meter]:
     profile = shipped(name)
     records, epoch_s = read_capture(capture(name), profile.spec)
-    checker = TraceChecker(profile, Budgets(), epoch_s)
+    checker = TraceChecker(profile, TimeBudgets(), epoch_s)
     meter = Meter("unknown", profile.spec.absent)
     wanted = profile.expectable(Expect(prompt="What is 17*23?", thinking=True, tools=1))
     for record in records:
@@ -70,8 +70,8 @@ def test_an_inferred_event_is_not_observed_and_has_to_be_answered_for() -> None:
     assert "not observable here: agent_started" in completeness.measured
 
 
-def _question(*events: Event) -> Question:
-    question = Question("Ada", "?", request="q", expect=Expect(), at=0.0)
+def _question(*events: Event) -> UserRequest:
+    question = UserRequest("Ada", "?", request="q", expect=Expect(), at=0.0)
     for at, event in enumerate(events):
         question.take(event, float(at))
     return question
@@ -99,7 +99,7 @@ def test_what_cannot_be_seen_is_not_exercised_and_never_passed() -> None:
 def test_pieces_and_foreign_frames_are_no_events() -> None:
     profile = shipped("jupyter")
     records, epoch_s = read_capture(capture("jupyter"), profile.spec)
-    checker = TraceChecker(profile, Budgets(), epoch_s)
+    checker = TraceChecker(profile, TimeBudgets(), epoch_s)
     meter = Meter("unknown", profile.spec.absent)
     kinds = []
     for record in records:

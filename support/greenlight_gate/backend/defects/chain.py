@@ -7,16 +7,16 @@ A healthy backend has a chain without functions, so each call comes straight bac
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from greenlight_gate.backend.frames import Body, Close, Frame, Outgoing
+from greenlight_gate.backend.frames import Body, CloseFrame, Frame, Outgoing
 
 if TYPE_CHECKING:
     from greenlight_gate.backend.bus import Subscriber
-    from greenlight_gate.backend.connection import Connection, Refusal
+    from greenlight_gate.backend.connection import Refusal, ServedConnection
     from greenlight_gate.backend.hub import Hub
     from greenlight_gate.backend.planner import Call
-    from greenlight_gate.backend.runs import Run
+    from greenlight_gate.backend.runs import AgentRun
     from greenlight_gate.backend.tokens import Attempt, Identity
-    from greenlight_gate.backend.tools import Outcome
+    from greenlight_gate.backend.tools import ToolResult
 
 _T = TypeVar("_T")
 HOOKS = frozenset(
@@ -55,19 +55,19 @@ class Chain:
         """When a token was judged. `(hub, attempt, identity or None) -> identity or None`; None refuses."""
         return _through(self._at["credentials"], identity, hub, attempt)
 
-    def expiry(self, connection: "Connection", expires_at: float | None) -> float | None:
+    def expiry(self, connection: "ServedConnection", expires_at: float | None) -> float | None:
         """When a connection opens. `(connection, epoch seconds) -> epoch seconds`, None for never."""
         return _through(self._at["expiry"], expires_at, connection)
 
-    def greeting(self, connection: "Connection", message: Body) -> Body:
+    def greeting(self, connection: "ServedConnection", message: Body) -> Body:
         """For connection_established, before it is sent. `(connection, message) -> message`."""
         return _through(self._at["greeting"], message, connection)
 
-    async def accepted(self, connection: "Connection") -> None:
+    async def accepted(self, connection: "ServedConnection") -> None:
         """Right after connection_established; may wait, send and close. `async (connection) -> None`."""
         await _each(self._at["accepted"], connection)
 
-    def incoming(self, connection: "Connection", message: Body) -> Body | None:
+    def incoming(self, connection: "ServedConnection", message: Body) -> Body | None:
         """For each well-formed message of a client. `(connection, message) -> message`, None ignores it."""
         kept: Body | None = message
         for hook in self._at["incoming"]:
@@ -76,7 +76,7 @@ class Chain:
             kept = hook(connection, kept)
         return kept
 
-    def refusal(self, connection: "Connection", refusal: "Refusal") -> "Refusal | None":
+    def refusal(self, connection: "ServedConnection", refusal: "Refusal") -> "Refusal | None":
         """Before an error is sent. `(connection, refusal) -> refusal`, None keeps silent and open."""
         kept: Refusal | None = refusal
         for hook in self._at["refusal"]:
@@ -85,7 +85,7 @@ class Chain:
             kept = hook(connection, kept)
         return kept
 
-    def acting(self, connection: "Connection", message: Body, user_id: str) -> str:
+    def acting(self, connection: "ServedConnection", message: Body, user_id: str) -> str:
         """When a message is about a thread or a run. `(connection, message, user id) -> user id`: who asks for it."""
         return _through(self._at["acting"], user_id, connection, message)
 
@@ -95,15 +95,15 @@ class Chain:
             allowed = hook(allowed, action, user_id, owner)
         return allowed
 
-    async def begin(self, run: "Run") -> None:
+    async def begin(self, run: "AgentRun") -> None:
         """Before a run's first event; may wait. `async (run) -> None`."""
         await _each(self._at["begin"], run)
 
-    async def wait(self, run: "Run", event: Outgoing) -> None:
+    async def wait(self, run: "AgentRun", event: Outgoing) -> None:
         """After an event was stamped and before it leaves; may wait. `async (run, event) -> None`."""
         await _each(self._at["wait"], run, event)
 
-    def draft(self, run: "Run", event: Outgoing) -> list[Outgoing]:
+    def draft(self, run: "AgentRun", event: Outgoing) -> list[Outgoing]:
         """Before an event is numbered and stored. `(run, event) -> events`; what is dropped leaves no gap."""
         return _spread(self._at["draft"], [event], run)
 
@@ -113,52 +113,52 @@ class Chain:
             recipients = hook(hub, event, recipients)
         return recipients
 
-    def delivery(self, connection: "Connection", event: Outgoing) -> list[Outgoing]:
+    def delivery(self, connection: "ServedConnection", event: Outgoing) -> list[Outgoing]:
         """For each connection that gets a live event. `(connection, event) -> events`; numbers are already given."""
         return _spread(self._at["delivery"], [event], connection)
 
-    def frame(self, connection: "Connection", event: Outgoing, frame: Frame) -> list[Frame]:
+    def frame(self, connection: "ServedConnection", event: Outgoing, frame: Frame) -> list[Frame]:
         """For each frame that carries an event, live or replayed. `(connection, event, frame) -> frames`."""
         frames = [frame]
         for hook in self._at["frame"]:
             frames = [changed for each in frames for changed in hook(connection, event, each)]
         return frames
 
-    def replay(self, connection: "Connection", events: list[Outgoing]) -> list[Outgoing]:
+    def replay(self, connection: "ServedConnection", events: list[Outgoing]) -> list[Outgoing]:
         """For the missed events of a restored thread. `(connection, events) -> events`."""
         for hook in self._at["replay"]:
             events = hook(connection, events)
         return events
 
-    async def tool(self, run: "Run", call: "Call") -> None:
+    async def tool(self, run: "AgentRun", call: "Call") -> None:
         """After tool_executing and before the tool works; may wait. `async (run, call) -> None`."""
         await _each(self._at["tool"], run, call)
 
-    def outcome(self, run: "Run", call: "Call", outcome: "Outcome") -> "Outcome":
+    def outcome(self, run: "AgentRun", call: "Call", outcome: "ToolResult") -> "ToolResult":
         """When a tool is done. `(run, call, outcome) -> outcome`."""
         for hook in self._at["outcome"]:
             outcome = hook(run, call, outcome)
         return outcome
 
-    def answer(self, run: "Run", answer: str) -> str:
+    def answer(self, run: "AgentRun", answer: str) -> str:
         """When the answer is ready. `(run, answer) -> answer`."""
         for hook in self._at["answer"]:
             answer = hook(run, answer)
         return answer
 
-    def cancel(self, run: "Run") -> bool:
+    def cancel(self, run: "AgentRun") -> bool:
         """When a run is stopped. `(run) -> bool`: whether it really is."""
         return all(hook(run) for hook in self._at["cancel"])
 
-    async def ended(self, run: "Run") -> None:
+    async def ended(self, run: "AgentRun") -> None:
         """After a run's last event; may wait. `async (run) -> None`."""
         await _each(self._at["ended"], run)
 
-    def ping(self, connection: "Connection") -> bool:
+    def ping(self, connection: "ServedConnection") -> bool:
         """When a WebSocket ping arrives. `(connection) -> bool`: whether it is answered."""
         return all(hook(connection) for hook in self._at["ping"])
 
-    def closing(self, connection: "Connection", close: Close) -> Frame:
+    def closing(self, connection: "ServedConnection", close: CloseFrame) -> Frame:
         """Before the backend closes a connection. `(connection, close) -> frame`."""
         frame: Frame = close
         for hook in self._at["closing"]:

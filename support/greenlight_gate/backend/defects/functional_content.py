@@ -1,10 +1,10 @@
 """Defects in what an event says, and in the frame that carries it."""
 
 from greenlight_gate.backend.clock import epoch_s, iso
-from greenlight_gate.backend.connection import Connection, Refusal
+from greenlight_gate.backend.connection import Refusal, ServedConnection
 from greenlight_gate.backend.defects.registry import defect
 from greenlight_gate.backend.frames import COMPLETED, THINKING, Frame, Outgoing, encode, raw_frame
-from greenlight_gate.backend.runs import Run
+from greenlight_gate.backend.runs import AgentRun
 
 Events = list[Outgoing]
 
@@ -15,13 +15,13 @@ def _first_thought(event: Outgoing) -> bool:
 
 
 @defect("draft", "CONTENT-1")
-def result_missing(run: Run, event: Outgoing) -> Events:
+def result_missing(run: AgentRun, event: Outgoing) -> Events:
     """The answer is announced, but there is no text in it."""
     return [event.payload_without("result")] if event.kind == COMPLETED else [event]
 
 
 @defect("draft", "CONTENT-1", default="outcome")
-def result_renamed(run: Run, event: Outgoing, *, value: str) -> Events:
+def result_renamed(run: AgentRun, event: Outgoing, *, value: str) -> Events:
     """The answer's text stands in a field that no client looks at."""
     if event.kind != COMPLETED or "result" not in event.body["payload"]:
         return [event]
@@ -29,50 +29,50 @@ def result_renamed(run: Run, event: Outgoing, *, value: str) -> Events:
 
 
 @defect("draft", "CONTENT-1", "LIFECYCLE", default="agent_update")
-def kind_renamed(run: Run, event: Outgoing, *, value: str) -> Events:
+def kind_renamed(run: AgentRun, event: Outgoing, *, value: str) -> Events:
     """Thoughts come under a name that no client knows."""
     return [event.changed(type=value)] if event.kind == THINKING else [event]
 
 
 @defect("draft", "CONTENT-2")
-def double_wrapped_payload(run: Run, event: Outgoing) -> Events:
+def double_wrapped_payload(run: AgentRun, event: Outgoing) -> Events:
     """The content of each event is one level deeper than agreed."""
     return [event.changed(payload={"payload": event.body["payload"]})]
 
 
 @defect("frame", "CONTENT-2")
-def double_encoded_json(connection: Connection, event: Outgoing, frame: Frame) -> list[Frame]:
+def double_encoded_json(connection: ServedConnection, event: Outgoing, frame: Frame) -> list[Frame]:
     """Each event is a text that holds JSON, instead of JSON."""
     # What another defect has made of the frame may be no text; there is nothing to encode again then.
     return [encode(frame)] if isinstance(frame, str) else [frame]
 
 
 @defect("draft", "CONTENT-2", default="<AgentName.ASSISTANT: 'assistant'>")
-def enum_as_repr(run: Run, event: Outgoing, *, value: str) -> Events:
+def enum_as_repr(run: AgentRun, event: Outgoing, *, value: str) -> Events:
     """The assistant's name looks like a piece of program text."""
     return [event.changed(agent_name=value)]
 
 
 @defect("draft", "CONTENT-2")
-def nan_in_json(run: Run, event: Outgoing) -> Events:
+def nan_in_json(run: AgentRun, event: Outgoing) -> Events:
     """A browser cannot read the answer: its duration is NaN, which is not JSON."""
     return [event.payload_changed(execution_time_ms=float("nan"))] if event.kind == COMPLETED else [event]
 
 
 @defect("frame", "CONTENT-2")
-def truncated_json(connection: Connection, event: Outgoing, frame: Frame) -> list[Frame]:
+def truncated_json(connection: ServedConnection, event: Outgoing, frame: Frame) -> list[Frame]:
     """One event of each answer is cut off in the middle."""
     return [frame[: len(frame) // 2]] if _first_thought(event) and isinstance(frame, str) else [frame]
 
 
 @defect("frame", "CONTENT-2")
-def binary_frame(connection: Connection, event: Outgoing, frame: Frame) -> list[Frame]:
+def binary_frame(connection: ServedConnection, event: Outgoing, frame: Frame) -> list[Frame]:
     """One event of each answer comes as a binary message."""
     return [frame.encode()] if _first_thought(event) and isinstance(frame, str) else [frame]
 
 
 @defect("frame", "CONTENT-2")
-def invalid_utf8(connection: Connection, event: Outgoing, frame: Frame) -> list[Frame]:
+def invalid_utf8(connection: ServedConnection, event: Outgoing, frame: Frame) -> list[Frame]:
     """One event of each answer holds a byte that is not UTF-8, and strict clients hang up."""
     if not (_first_thought(event) and isinstance(frame, str)):
         return [frame]
@@ -81,7 +81,7 @@ def invalid_utf8(connection: Connection, event: Outgoing, frame: Frame) -> list[
 
 
 @defect("draft", "CONTENT-3", default=2.0, unit="s")
-def timestamp_runs_backwards(run: Run, event: Outgoing, *, value: float) -> Events:
+def timestamp_runs_backwards(run: AgentRun, event: Outgoing, *, value: float) -> Events:
     """The answer is dated before the question."""
     if event.kind != COMPLETED:
         return [event]
@@ -89,13 +89,13 @@ def timestamp_runs_backwards(run: Run, event: Outgoing, *, value: float) -> Even
 
 
 @defect("draft", "CONTENT-3")
-def timestamp_zero(run: Run, event: Outgoing) -> Events:
+def timestamp_zero(run: AgentRun, event: Outgoing) -> Events:
     """Everything happened in 1970."""
     return [event.changed(timestamp=iso(0))]
 
 
 @defect("delivery", "CONTENT-6")
-def timestamp_format_flips(connection: Connection, event: Outgoing) -> Events:
+def timestamp_format_flips(connection: ServedConnection, event: Outgoing) -> Events:
     """Every other event of a kind has its time as a number instead of a text."""
     connection.counts[event.kind] += 1
     if connection.counts[event.kind] % 2:
@@ -104,7 +104,7 @@ def timestamp_format_flips(connection: Connection, event: Outgoing) -> Events:
 
 
 @defect("delivery", "CONTENT-6")
-def event_hidden_in_system_message_only_once(connection: Connection, event: Outgoing) -> Events:
+def event_hidden_in_system_message_only_once(connection: ServedConnection, event: Outgoing) -> Events:
     """One thought on each connection hides in a system message, and clients miss it."""
     connection.counts[event.kind] += event.kind == THINKING
     if event.kind != THINKING or connection.counts[event.kind] != 2:
@@ -114,25 +114,25 @@ def event_hidden_in_system_message_only_once(connection: Connection, event: Outg
 
 
 @defect("answer", "CONTENT-4", default="I'm sorry, something went wrong. Please try again later.")
-def canned_answer(run: Run, answer: str, *, value: str) -> str:
+def canned_answer(run: AgentRun, answer: str, *, value: str) -> str:
     """Every question gets the same excuse."""
     return value
 
 
 @defect("answer", "CONTENT-4")
-def answer_echoes_question(run: Run, answer: str) -> str:
+def answer_echoes_question(run: AgentRun, answer: str) -> str:
     """The assistant repeats the question instead of answering it."""
     return run.question
 
 
 @defect("answer", "CONTENT-4")
-def empty_answer(run: Run, answer: str) -> str:
+def empty_answer(run: AgentRun, answer: str) -> str:
     """The answer is empty."""
     return ""
 
 
 @defect("answer", "CONTENT-5")
-def stack_trace_in_answer(run: Run, answer: str) -> str:
+def stack_trace_in_answer(run: AgentRun, answer: str) -> str:
     """The answer ends in a stack trace."""
     return (
         f"{answer}\nTraceback (most recent call last):\n"
@@ -142,13 +142,13 @@ def stack_trace_in_answer(run: Run, answer: str) -> str:
 
 
 @defect("refusal", "REFUSAL-4")
-def oversize_dropped_silently(connection: Connection, refusal: Refusal) -> Refusal | None:
+def oversize_dropped_silently(connection: ServedConnection, refusal: Refusal) -> Refusal | None:
     """A message that is too long vanishes without a word."""
     return None if refusal.code == "TOO_LARGE" else refusal
 
 
 @defect("refusal", "REFUSAL-4")
-def unknown_type_acknowledged_as_ok(connection: Connection, refusal: Refusal) -> Refusal | None:
+def unknown_type_acknowledged_as_ok(connection: ServedConnection, refusal: Refusal) -> Refusal | None:
     """A request that the server does not know is answered with “ok”."""
     if refusal.code != "UNKNOWN_TYPE":
         return refusal
@@ -156,6 +156,6 @@ def unknown_type_acknowledged_as_ok(connection: Connection, refusal: Refusal) ->
 
 
 @defect("refusal", "REFUSAL-4")
-def bad_json_silence(connection: Connection, refusal: Refusal) -> Refusal | None:
+def bad_json_silence(connection: ServedConnection, refusal: Refusal) -> Refusal | None:
     """A garbled message vanishes without a word."""
     return None if refusal.code == "BAD_JSON" else refusal

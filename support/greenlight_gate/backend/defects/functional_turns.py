@@ -1,16 +1,16 @@
 """Defects in the turns that a conversation takes: what comes before it should, without need, or in another place."""
 
 from greenlight_gate.backend.clock import iso
-from greenlight_gate.backend.connection import Connection
+from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.registry import defect
 from greenlight_gate.backend.frames import COMPLETED, EXECUTING, FAILED, STARTED, TOOL_COMPLETED, Body, Outgoing
-from greenlight_gate.backend.runs import Run
+from greenlight_gate.backend.runs import AgentRun
 
 Events = list[Outgoing]
 
 
 @defect("draft", "LIFECYCLE-1")
-def thought_before_the_start(run: Run, event: Outgoing) -> Events:
+def thought_before_the_start(run: AgentRun, event: Outgoing) -> Events:
     """The assistant thinks first, and only then is work said to begin."""
     if run.connection is None:
         return [event]
@@ -23,7 +23,7 @@ def thought_before_the_start(run: Run, event: Outgoing) -> Events:
 
 
 @defect("draft", "LIFECYCLE-5")
-def parallel_tools_one_after_the_other(run: Run, event: Outgoing) -> Events:
+def parallel_tools_one_after_the_other(run: AgentRun, event: Outgoing) -> Events:
     """Of two tools that could work at once, the second is only shown when the first has finished."""
     if run.connection is None:
         return [event]
@@ -36,7 +36,7 @@ def parallel_tools_one_after_the_other(run: Run, event: Outgoing) -> Events:
 
 
 @defect("draft", "SCENARIOS")
-def tool_for_small_talk(run: Run, event: Outgoing) -> Events:
+def tool_for_small_talk(run: AgentRun, event: Outgoing) -> Events:
     """A greeting is answered with the help of a tool that nobody needs."""
     if event.kind != COMPLETED or run.counts[EXECUTING] or run.parent is not None:
         return [event]
@@ -47,13 +47,13 @@ def tool_for_small_talk(run: Run, event: Outgoing) -> Events:
 
 
 @defect("draft", "CONTENT-1")
-def failure_without_a_word(run: Run, event: Outgoing) -> Events:
+def failure_without_a_word(run: AgentRun, event: Outgoing) -> Events:
     """The assistant gives up, and does not say why."""
     return [event.payload_without("error_message")] if event.kind == FAILED else [event]
 
 
 @defect("draft", "LIFECYCLE-2")
-def failure_that_is_also_an_answer(run: Run, event: Outgoing) -> Events:
+def failure_that_is_also_an_answer(run: AgentRun, event: Outgoing) -> Events:
     """An answer that failed is announced as ready as well."""
     if event.kind != FAILED:
         return [event]
@@ -61,7 +61,7 @@ def failure_that_is_also_an_answer(run: Run, event: Outgoing) -> Events:
 
 
 @defect("incoming", "IDENTITY-2")
-def every_turn_a_new_conversation(connection: Connection, message: Body) -> Body:
+def every_turn_a_new_conversation(connection: ServedConnection, message: Body) -> Body:
     """Whoever goes on in a conversation is answered in another one, which knows nothing of it."""
     payload = message.get("payload")
     if message.get("type") != "start_agent" or not isinstance(payload, dict):
@@ -69,6 +69,6 @@ def every_turn_a_new_conversation(connection: Connection, message: Body) -> Body
     return {**message, "payload": {key: value for key, value in payload.items() if key != "thread_id"}}
 
 
-def _stamped_now(run: Run, event: Outgoing) -> Outgoing:
+def _stamped_now(run: AgentRun, event: Outgoing) -> Outgoing:
     # Only its place is wrong: time does not run backwards.
     return event.changed(timestamp=iso(run.last_stamp_us))

@@ -3,12 +3,12 @@
 import asyncio
 from typing import TYPE_CHECKING
 
-from greenlight_gate.backend.connection import Connection
+from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.registry import defect
 from greenlight_gate.backend.frames import ENDS, STARTED, THINKING, Frame, Outgoing
 from greenlight_gate.backend.planner import Call
-from greenlight_gate.backend.runs import Run
-from greenlight_gate.backend.tools import Outcome
+from greenlight_gate.backend.runs import AgentRun
+from greenlight_gate.backend.tools import ToolResult
 
 if TYPE_CHECKING:
     from greenlight_gate.backend.bus import Subscriber
@@ -18,7 +18,7 @@ Events = list[Outgoing]
 
 
 @defect("delivery", "CONTINUITY-3", "LIFECYCLE")
-def out_of_order(connection: Connection, event: Outgoing) -> Events:
+def out_of_order(connection: ServedConnection, event: Outgoing) -> Events:
     """In each answer, two neighbouring events arrive in the wrong order."""
     held = connection.notes.pop(event.run_id, None)
     if held is not None:
@@ -30,13 +30,13 @@ def out_of_order(connection: Connection, event: Outgoing) -> Events:
 
 
 @defect("frame", "CONTINUITY-2", "CONTINUITY-3")
-def duplicate_delivery(connection: Connection, event: Outgoing, frame: Frame) -> list[Frame]:
+def duplicate_delivery(connection: ServedConnection, event: Outgoing, frame: Frame) -> list[Frame]:
     """One event of each answer arrives twice."""
     return [frame, frame] if event.kind == THINKING and event.nth == 1 else [frame]
 
 
 @defect("ended", "LIFECYCLE-3", default=50.0, unit="ms")
-async def events_after_completed(run: Run, *, value: float) -> None:
+async def events_after_completed(run: AgentRun, *, value: float) -> None:
     """The assistant goes on thinking after it has answered."""
     await asyncio.sleep(value / 1e3)
     if run.connection is not None:
@@ -45,25 +45,25 @@ async def events_after_completed(run: Run, *, value: float) -> None:
 
 
 @defect("draft", "LIFECYCLE-2")
-def subagent_completion_ends_the_run(run: Run, event: Outgoing) -> Events:
+def subagent_completion_ends_the_run(run: AgentRun, event: Outgoing) -> Events:
     """When a helper is done the assistant falls silent, and its own answer never comes."""
     return [] if any(helper.ended for helper in run.helpers) else [event]
 
 
 @defect("draft", "LIFECYCLE-2")
-def accepted_but_never_runs(run: Run, event: Outgoing) -> Events:
+def accepted_but_never_runs(run: AgentRun, event: Outgoing) -> Events:
     """The question is taken, and then nothing happens."""
     return [event] if event.kind == STARTED else []
 
 
 @defect("draft", "LIFECYCLE-2")
-def final_event_skipped(run: Run, event: Outgoing) -> Events:
+def final_event_skipped(run: AgentRun, event: Outgoing) -> Events:
     """However an answer ends, nobody is told."""
     return [] if event.kind in ENDS else [event]
 
 
 @defect("draft", "IDENTITY-1", "ISOLATION-2", "LIFECYCLE-2")
-def parallel_runs_cross_write(run: Run, event: Outgoing) -> Events:
+def parallel_runs_cross_write(run: AgentRun, event: Outgoing) -> Events:
     """While two answers are under way on one connection, each writes into the other."""
     # Each begins under its own id: were all events of two runs exchanged, nobody could tell.
     if event.kind == STARTED or run.connection is None:
@@ -89,12 +89,12 @@ def every_window_shows_everything(hub: "Hub", event: Outgoing, recipients: "list
 
 
 @defect("cancel", "LIFECYCLE-2", "LIFECYCLE-3")
-def stop_acknowledged_but_run_goes_on(run: Run) -> bool:
+def stop_acknowledged_but_run_goes_on(run: AgentRun) -> bool:
     """The assistant says that it stopped, and goes on."""
     return False
 
 
 @defect("outcome", "CONTENT-4")
-def tool_failure_hidden(run: Run, call: Call, outcome: Outcome) -> Outcome:
+def tool_failure_hidden(run: AgentRun, call: Call, outcome: ToolResult) -> ToolResult:
     """A tool fails, and the answer pretends that all went well."""
-    return outcome if outcome.ok else Outcome(ok=True, text="everything is fine")
+    return outcome if outcome.ok else ToolResult(ok=True, text="everything is fine")

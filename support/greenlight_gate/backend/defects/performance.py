@@ -4,11 +4,11 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from greenlight_gate.backend.connection import Connection
+from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.registry import defect
 from greenlight_gate.backend.frames import ENDS, EXECUTING, Body, Outgoing
 from greenlight_gate.backend.planner import Call
-from greenlight_gate.backend.runs import Run
+from greenlight_gate.backend.runs import AgentRun
 from greenlight_gate.backend.tokens import Attempt
 
 if TYPE_CHECKING:
@@ -16,39 +16,39 @@ if TYPE_CHECKING:
 
 
 @defect("wait", "LATENCY", default=150.0, unit="ms")
-async def every_event_delayed(run: Run, event: Outgoing, *, value: float) -> None:
+async def every_event_delayed(run: AgentRun, event: Outgoing, *, value: float) -> None:
     """Everything that the assistant does is shown a little too late."""
     await asyncio.sleep(value / 1e3)
 
 
 @defect("wait", "LATENCY", default=8.0, unit="ms")
-async def latency_grows_with_connections(run: Run, event: Outgoing, *, value: float) -> None:
+async def latency_grows_with_connections(run: AgentRun, event: Outgoing, *, value: float) -> None:
     """Each person more makes it slower for all."""
     if run.connection is not None:
         await asyncio.sleep(len(run.connection.hub.connections) * value / 1e3)
 
 
 @defect("wait", "LATENCY", default=200.0, unit="ms")
-async def blocking_sleep_stalls_everyone(run: Run, event: Outgoing, *, value: float) -> None:
+async def blocking_sleep_stalls_everyone(run: AgentRun, event: Outgoing, *, value: float) -> None:
     """While one person's tool is started, nothing moves for anybody."""
     if event.kind == EXECUTING:
         time.sleep(value / 1e3)  # noqa: ASYNC251 -- this is the defect
 
 
 @defect("begin", "TIMELINESS-1", default=6.0, unit="s")
-async def slow_start(run: Run, *, value: float) -> None:
+async def slow_start(run: AgentRun, *, value: float) -> None:
     """For a long time nothing says that somebody has taken up the question."""
     await asyncio.sleep(value)
 
 
 @defect("tool", "TIMELINESS-2", default=6.0, unit="s")
-async def silent_gap(run: Run, call: Call, *, value: float) -> None:
+async def silent_gap(run: AgentRun, call: Call, *, value: float) -> None:
     """In the middle of the work there is a long silence."""
     await asyncio.sleep(value)
 
 
 @defect("delivery", "TIMELINESS-3")
-def burst_at_the_end(connection: Connection, event: Outgoing) -> list[Outgoing]:
+def burst_at_the_end(connection: ServedConnection, event: Outgoing) -> list[Outgoing]:
     """Nothing is shown while the assistant works, and everything once it has finished."""
     held: list[Outgoing] = connection.notes.setdefault(f"burst {event.root_run_id}", [])
     held.append(event)
@@ -58,13 +58,13 @@ def burst_at_the_end(connection: Connection, event: Outgoing) -> list[Outgoing]:
 
 
 @defect("tool", "TIMELINESS-4")
-async def tool_never_returns(run: Run, call: Call) -> None:
+async def tool_never_returns(run: AgentRun, call: Call) -> None:
     """A tool begins and is never heard of again."""
     await asyncio.Event().wait()
 
 
 @defect("incoming", "CONNECTION-2")
-def ping_unanswered_during_run(connection: Connection, message: Body) -> Body | None:
+def ping_unanswered_during_run(connection: ServedConnection, message: Body) -> Body | None:
     """While the assistant works, the app gets no sign of life."""
     return None if message.get("type") == "ping" and connection.open_runs else message
 
@@ -77,7 +77,7 @@ async def handshake_slow(hub: "Hub", attempt: Attempt, *, value: float) -> int |
 
 
 @defect("begin", "LATENCY", "SUCCESS", default=10.0, unit="runs/s")
-async def throughput_capped(run: Run, *, value: float) -> None:
+async def throughput_capped(run: AgentRun, *, value: float) -> None:
     """However many people ask, only so many questions a second are taken up; the others wait in line."""
     if run.connection is not None:
         notes, now = run.connection.hub.notes, time.monotonic()

@@ -6,10 +6,10 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from greenlight_gate.backend.connection import Connection
+from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.registry import also, defect
-from greenlight_gate.backend.frames import OPCODE_CLOSE, STARTED, THINKING, Body, Close, Frame, Outgoing, raw_frame
-from greenlight_gate.backend.runs import Run
+from greenlight_gate.backend.frames import OPCODE_CLOSE, STARTED, THINKING, Body, CloseFrame, Frame, Outgoing, raw_frame
+from greenlight_gate.backend.runs import AgentRun
 
 if TYPE_CHECKING:
     from greenlight_gate.backend.hub import Hub
@@ -22,66 +22,66 @@ _LAST_WORDS_S = 0.005
 
 
 @defect("replay", "CONTINUITY-1")
-def events_lost_across_reconnect(connection: Connection, events: Events) -> Events:
+def events_lost_across_reconnect(connection: ServedConnection, events: Events) -> Events:
     """What happened while somebody was away is never shown to them."""
     return []
 
 
 @defect("replay", "CONTINUITY-1", default=3.0, unit="events")
-def replay_buffer_drops_oldest(connection: Connection, events: Events, *, value: float) -> Events:
+def replay_buffer_drops_oldest(connection: ServedConnection, events: Events, *, value: float) -> Events:
     """Of what somebody missed, the oldest events are gone."""
     return events[int(value) :]
 
 
 @defect("replay", "CONTINUITY-1")
-def resume_unknown_but_says_ok(connection: Connection, events: Events) -> Events:
+def resume_unknown_but_says_ok(connection: ServedConnection, events: Events) -> Events:
     """The conversation is said to be restored, and nothing of it ever comes again."""
     return []
 
 
 @also("resume_unknown_but_says_ok", "delivery")
-def _not_its_own(connection: Connection, event: Outgoing) -> Events:
+def _not_its_own(connection: ServedConnection, event: Outgoing) -> Events:
     return [event] if event.root_run_id in connection.open_runs else []
 
 
 @defect("replay", "CONTINUITY-2")
-def replay_duplicates(connection: Connection, events: Events) -> Events:
+def replay_duplicates(connection: ServedConnection, events: Events) -> Events:
     """What somebody missed comes twice."""
     return [event for event in events for _ in range(2)]
 
 
 @defect("replay", "CONTINUITY-2")
-def replay_out_of_order(connection: Connection, events: Events) -> Events:
+def replay_out_of_order(connection: ServedConnection, events: Events) -> Events:
     """What somebody missed comes in the wrong order: the latest first."""
     return events[::-1]
 
 
 @defect("accepted", "CONNECTION-1")
-async def closes_1011_at_start(connection: Connection) -> None:
+async def closes_1011_at_start(connection: ServedConnection) -> None:
     """Whoever comes is let in and shown the door at once, with an internal error."""
     connection.close(1011, "internal error")
 
 
 @defect("accepted", "CONNECTION-1")
-async def accepted_then_closed_1000(connection: Connection) -> None:
+async def accepted_then_closed_1000(connection: ServedConnection) -> None:
     """Whoever comes is let in, and the connection is closed as if all were done."""
     connection.close(1000)
 
 
 @defect("incoming", "CONNECTION-1", "LIFECYCLE-2")
-def events_before_ready_lost(connection: Connection, message: Body) -> Body | None:
+def events_before_ready_lost(connection: ServedConnection, message: Body) -> Body | None:
     """The backend says that it is ready before it is: who asks at once is not heard."""
     began: float = connection.notes.setdefault("ready at", time.perf_counter() + _NOT_READY_S)
     return None if message.get("type") == "start_agent" and time.perf_counter() < began else message
 
 
 @also("events_before_ready_lost", "accepted")
-async def _note_the_beginning(connection: Connection) -> None:
+async def _note_the_beginning(connection: ServedConnection) -> None:
     connection.notes["ready at"] = time.perf_counter() + _NOT_READY_S
 
 
 @defect("draft", "LIFECYCLE-2", "CONTINUITY-1")
-def dies_mid_run_without_a_word(run: Run, event: Outgoing) -> Events:
+def dies_mid_run_without_a_word(run: AgentRun, event: Outgoing) -> Events:
     """In the middle of an answer the line breaks, and the work is lost."""
     if run.root.counts[THINKING] and run.connection is not None and "dying" not in run.connection.notes:
         run.connection.notes["dying"] = True
@@ -90,7 +90,7 @@ def dies_mid_run_without_a_word(run: Run, event: Outgoing) -> Events:
 
 
 @defect("draft", "LIFECYCLE-2", "CONTINUITY-1")
-def hangs_mid_run_socket_open(run: Run, event: Outgoing) -> Events:
+def hangs_mid_run_socket_open(run: AgentRun, event: Outgoing) -> Events:
     """In the middle of an answer the backend falls silent for good, and keeps the line open."""
     return _until_the_first_thought(run, event)
 
@@ -121,7 +121,7 @@ def same_token_refused_within_1_s(hub: "Hub", attempt: "Attempt", identity: "Ide
 
 
 @defect("incoming", "CONTINUITY-1")
-def half_open_after_reconnect(connection: Connection, message: Body) -> Body | None:
+def half_open_after_reconnect(connection: ServedConnection, message: Body) -> Body | None:
     """Whoever comes back is let in, and then never hears another word."""
     if message.get("type") == "session_restore":
         connection.notes["deaf and dumb"] = True
@@ -129,43 +129,43 @@ def half_open_after_reconnect(connection: Connection, message: Body) -> Body | N
 
 
 @also("half_open_after_reconnect", "delivery")
-def _says_nothing(connection: Connection, event: Outgoing) -> Events:
+def _says_nothing(connection: ServedConnection, event: Outgoing) -> Events:
     return [] if "deaf and dumb" in connection.notes else [event]
 
 
 @defect("accepted", "CONNECTION-3", "LIFECYCLE-2", default=2.0, unit="s")
-async def idle_cut_after(connection: Connection, *, value: float) -> None:
+async def idle_cut_after(connection: ServedConnection, *, value: float) -> None:
     """Whoever says nothing for a while is cut off without a word."""
     _wait_for_silence(connection, value)
 
 
 @also("idle_cut_after", "incoming")
-def _hear(connection: Connection, message: Body, *, value: float) -> Body:
+def _hear(connection: ServedConnection, message: Body, *, value: float) -> Body:
     _wait_for_silence(connection, value)
     return message
 
 
 @also("idle_cut_after", "delivery")
-def _speak(connection: Connection, event: Outgoing, *, value: float) -> Events:
+def _speak(connection: ServedConnection, event: Outgoing, *, value: float) -> Events:
     _wait_for_silence(connection, value)
     return [event]
 
 
 @defect("closing", "CONNECTION-3", default=1006.0, unit="")
-def illegal_close_code(connection: Connection, frame: Frame, *, value: float) -> Frame:
+def illegal_close_code(connection: ServedConnection, frame: Frame, *, value: float) -> Frame:
     """Connections are closed with a code that must never be sent."""
-    if not isinstance(frame, Close):
+    if not isinstance(frame, CloseFrame):
         return frame
     asyncio.get_running_loop().call_later(_LAST_WORDS_S, connection.protocol.hang_up)
     return raw_frame(struct.pack("!H", int(value)) + frame.reason.encode()[:100], OPCODE_CLOSE)
 
 
-def _until_the_first_thought(run: Run, event: Outgoing) -> Events:
+def _until_the_first_thought(run: AgentRun, event: Outgoing) -> Events:
     begun = event.kind == STARTED or (event.kind == THINKING and event.nth == 1 and run.parent is None)
     return [event] if begun else []
 
 
-def _wait_for_silence(connection: Connection, after_s: float) -> None:
+def _wait_for_silence(connection: ServedConnection, after_s: float) -> None:
     timer: asyncio.TimerHandle | None = connection.notes.get("until silence")
     if timer is not None:
         timer.cancel()

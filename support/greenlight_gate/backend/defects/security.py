@@ -5,12 +5,12 @@ import time
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from greenlight_gate.backend.connection import Connection
+from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.registry import also, defect
 from greenlight_gate.backend.frames import COMPLETED, THINKING, Body, Outgoing, encode
 from greenlight_gate.backend.planner import Call
-from greenlight_gate.backend.runs import Run
-from greenlight_gate.backend.tools import Outcome
+from greenlight_gate.backend.runs import AgentRun
+from greenlight_gate.backend.tools import ToolResult
 
 if TYPE_CHECKING:
     from greenlight_gate.backend.bus import Subscriber
@@ -36,7 +36,7 @@ def broadcast_to_all(hub: "Hub", event: Outgoing, recipients: "list[Subscriber]"
 
 
 @defect("acting", "ISOLATION-1", "ISOLATION-2")
-def first_user_handler_serves_everyone(connection: Connection, message: Body, user_id: str) -> str:
+def first_user_handler_serves_everyone(connection: ServedConnection, message: Body, user_id: str) -> str:
     """Whoever asked first is taken for everybody: all questions are worked on in their name, with their notes."""
     first: str = connection.hub.notes.setdefault("first user", user_id)
     return first
@@ -58,12 +58,12 @@ def cross_leak_only_after_reconnect(hub: "Hub", event: Outgoing, recipients: "li
 
 
 @also("cross_leak_only_after_reconnect", "accepted")
-async def _count_visit(connection: Connection) -> None:
+async def _count_visit(connection: ServedConnection) -> None:
     _visits(connection.hub)[connection.user_id] += 1
 
 
 @defect("answer", "ISOLATION-1")
-def shared_agent_mixes_answers(run: Run, answer: str) -> str:
+def shared_agent_mixes_answers(run: AgentRun, answer: str) -> str:
     """Of two people who ask at the same time, one gets the other's answer."""
     # One assistant for all, with one place for its answer: whoever is done first has filled it.
     filled: deque[_Said] = _notes(run).setdefault("answers", deque(maxlen=_ANSWERS_KEPT))
@@ -73,7 +73,7 @@ def shared_agent_mixes_answers(run: Run, answer: str) -> str:
 
 
 @defect("draft", "ISOLATION-1")
-def canary_in_metadata(run: Run, event: Outgoing) -> Events:
+def canary_in_metadata(run: AgentRun, event: Outgoing) -> Events:
     """The answer carries, beside its text, what somebody else had noted down."""
     said = _overheard(run)
     if said is None or event.kind != COMPLETED:
@@ -82,7 +82,7 @@ def canary_in_metadata(run: Run, event: Outgoing) -> Events:
 
 
 @defect("answer", "ISOLATION-1")
-def canary_base64(run: Run, answer: str) -> str:
+def canary_base64(run: AgentRun, answer: str) -> str:
     """The answer ends in letters that nobody can read: encoded, what somebody else had noted down."""
     said = _overheard(run)
     if said is None:
@@ -92,7 +92,7 @@ def canary_base64(run: Run, answer: str) -> str:
 
 
 @defect("draft", "ISOLATION-1")
-def canary_split_over_two_frames(run: Run, event: Outgoing) -> Events:
+def canary_split_over_two_frames(run: AgentRun, event: Outgoing) -> Events:
     """One thought ends in half a word, the next begins with the rest: what somebody else had noted down."""
     if event.kind != THINKING or run.connection is None or "reasoning" not in event.body["payload"]:
         return [event]
@@ -107,7 +107,7 @@ def canary_split_over_two_frames(run: Run, event: Outgoing) -> Events:
 @also("canary_in_metadata", "outcome")
 @also("canary_base64", "outcome")
 @also("canary_split_over_two_frames", "outcome")
-def _overhear(run: Run, call: Call, outcome: Outcome) -> Outcome:
+def _overhear(run: AgentRun, call: Call, outcome: ToolResult) -> ToolResult:
     if call.tool == "notes" and call.parameters["action"] == "add":
         said = _Said(run.user_id, call.parameters["text"].rstrip(" .!"), time.perf_counter())
         # The newest of each of the last two people: for anybody there is then one of somebody else.
@@ -116,7 +116,7 @@ def _overhear(run: Run, call: Call, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _overheard(run: Run) -> _Said | None:
+def _overheard(run: AgentRun) -> _Said | None:
     return next((said for said in _notes(run).get("overheard", []) if said.user_id != run.user_id), None)
 
 
@@ -127,7 +127,7 @@ def _halved(text: str) -> tuple[str, str]:
     return text[:middle], text[middle:]
 
 
-def _notes(run: Run) -> dict[str, Any]:
+def _notes(run: AgentRun) -> dict[str, Any]:
     # A run without a connection was only brought to its end after a restart; nothing is kept for it.
     return {} if run.connection is None else run.connection.hub.notes
 

@@ -3,7 +3,7 @@
 import time
 from typing import TYPE_CHECKING
 
-from greenlight_gate.backend.connection import Connection, Refusal
+from greenlight_gate.backend.connection import Refusal, ServedConnection
 from greenlight_gate.backend.defects.registry import also, defect
 from greenlight_gate.backend.frames import Body
 from greenlight_gate.backend.tokens import Attempt, Identity
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @defect("acting", "REFUSAL-2")
-def user_id_from_client_trusted(connection: Connection, message: Body, user_id: str) -> str:
+def user_id_from_client_trusted(connection: ServedConnection, message: Body, user_id: str) -> str:
     """Whoever writes another person's id into a question gets that person's answer."""
     payload = message.get("payload")
     claimed = payload.get("user_id") if message["type"] == "start_agent" and isinstance(payload, dict) else None
@@ -39,7 +39,7 @@ def foreign_stop_accepted(allowed: bool, action: str, user_id: str, owner: str |
 
 
 @defect("refusal", "REFUSAL-2")
-def foreign_reach_met_with_silence(connection: Connection, refusal: Refusal) -> Refusal | None:
+def foreign_reach_met_with_silence(connection: ServedConnection, refusal: Refusal) -> Refusal | None:
     """Whoever reaches for a conversation of somebody else is left without any answer, and waits for ever."""
     return None if refusal.code == "FORBIDDEN_THREAD" else refusal
 
@@ -63,7 +63,7 @@ def expired_token_accepted(hub: "Hub", attempt: Attempt, identity: Identity | No
 
 
 @also("expired_token_accepted", "expiry")
-def _no_end_in_the_past(connection: Connection, expires_at: float | None) -> float | None:
+def _no_end_in_the_past(connection: ServedConnection, expires_at: float | None) -> float | None:
     return None if expires_at is not None and expires_at <= time.time() else expires_at
 
 
@@ -80,13 +80,13 @@ def token_in_query_accepted(hub: "Hub", attempt: Attempt, identity: Identity | N
 
 
 @defect("expiry", "REFUSAL-3")
-def survives_token_expiry(connection: Connection, expires_at: float | None) -> float | None:
+def survives_token_expiry(connection: ServedConnection, expires_at: float | None) -> float | None:
     """Whoever is connected stays so, long after the token has expired."""
     return None
 
 
 @defect("greeting", "CONTENT-5")
-def token_echoed_in_frame(connection: Connection, message: Body) -> Body:
+def token_echoed_in_frame(connection: ServedConnection, message: Body) -> Body:
     """The greeting repeats the token with which somebody came."""
     return {**message, "token": connection.token}
 

@@ -3,10 +3,10 @@
 import time
 from typing import TYPE_CHECKING, Any
 
-from greenlight_gate.backend.connection import Connection
+from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.registry import also, defect
 from greenlight_gate.backend.frames import Body, Outgoing
-from greenlight_gate.backend.runs import Run
+from greenlight_gate.backend.runs import AgentRun
 from greenlight_gate.backend.tokens import Attempt, Identity
 
 if TYPE_CHECKING:
@@ -21,14 +21,14 @@ def fan_out_to_one_replica(hub: "Hub", event: Outgoing, recipients: "list[Subscr
 
 
 @defect("replay", "CONTINUITY-1")
-def resume_knows_only_its_replica(connection: Connection, events: list[Outgoing]) -> list[Outgoing]:
+def resume_knows_only_its_replica(connection: ServedConnection, events: list[Outgoing]) -> list[Outgoing]:
     """Whoever comes back is shown only what happened on the replica that they come back to."""
     here: set[str] = connection.hub.notes.get("runs of this replica", set())
     return [event for event in events if event.run_id in here]
 
 
 @also("resume_knows_only_its_replica", "draft")
-def _note_the_run(run: Run, event: Outgoing) -> list[Outgoing]:
+def _note_the_run(run: AgentRun, event: Outgoing) -> list[Outgoing]:
     if run.connection is not None:
         run.connection.hub.notes.setdefault("runs of this replica", set()).add(run.run_id)
     return [event]
@@ -44,7 +44,7 @@ def redis_channel_shared_by_all_users(
 
 
 @defect("acting", "REFUSAL-2")
-def session_cache_keyed_by_thread_only(connection: Connection, message: Body, user_id: str) -> str:
+def session_cache_keyed_by_thread_only(connection: ServedConnection, message: Body, user_id: str) -> str:
     """Whoever names a conversation that was lately used is taken for the person who used it."""
     payload = message.get("payload")
     thread = message.get("thread_id") or (payload.get("thread_id") if isinstance(payload, dict) else None)
@@ -53,7 +53,7 @@ def session_cache_keyed_by_thread_only(connection: Connection, message: Body, us
 
 
 @also("session_cache_keyed_by_thread_only", "draft")
-def _cache_the_session(run: Run, event: Outgoing) -> list[Outgoing]:
+def _cache_the_session(run: AgentRun, event: Outgoing) -> list[Outgoing]:
     if run.connection is not None:
         run.connection.hub.notes.setdefault("sessions", {})[run.thread_id] = run.user_id
     return [event]
@@ -69,7 +69,7 @@ def token_cache_ignores_expiry(hub: "Hub", attempt: Attempt, identity: Identity 
 
 
 @also("token_cache_ignores_expiry", "expiry")
-def _no_end_in_the_past(connection: Connection, expires_at: float | None) -> float | None:
+def _no_end_in_the_past(connection: ServedConnection, expires_at: float | None) -> float | None:
     return None if expires_at is not None and expires_at <= time.time() else expires_at
 
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from greenlight_gate.backend.connection import Connection
+from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.registry import also, defect
 from greenlight_gate.backend.frames import STARTED, Outgoing
-from greenlight_gate.backend.runs import Run
+from greenlight_gate.backend.runs import AgentRun
 from greenlight_gate.backend.tokens import Attempt
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ async def refuses_after_churn(hub: "Hub", attempt: Attempt, *, value: float) -> 
 
 
 @defect("draft", "SUCCESS", "LIFECYCLE-2", default=20.0, unit="runs")
-def drops_one_in(run: Run, event: Outgoing, *, value: float) -> list[Outgoing]:
+def drops_one_in(run: AgentRun, event: Outgoing, *, value: float) -> list[Outgoing]:
     """One answer in so many begins and never comes."""
     if run.connection is None:
         return [event]
@@ -44,14 +44,14 @@ def drops_one_in(run: Run, event: Outgoing, *, value: float) -> list[Outgoing]:
 
 
 @defect("ended", "MEMORY", default=64.0, unit="KB")
-async def memory_leak_per_run(run: Run, *, value: float) -> None:
+async def memory_leak_per_run(run: AgentRun, *, value: float) -> None:
     """Each answer leaves something behind in the backend's memory."""
     if run.connection is not None:
         _leak(run.connection.hub, value)
 
 
 @defect("accepted", "MEMORY", default=256.0, unit="KB")
-async def memory_leak_per_connection(connection: Connection, *, value: float) -> None:
+async def memory_leak_per_connection(connection: ServedConnection, *, value: float) -> None:
     """Each person who has been there leaves something behind in the backend's memory."""
     _leak(connection.hub, value)
 
@@ -62,7 +62,7 @@ def _leak(hub: "Hub", kilobytes: float) -> None:
 
 
 @defect("accepted", "MEMORY")
-async def handler_leak(connection: Connection) -> None:
+async def handler_leak(connection: ServedConnection) -> None:
     """The backend goes on to serve people who have left."""
     connection.hub.notes.setdefault("handlers", []).append(connection)
 
@@ -73,14 +73,14 @@ def _handlers_in_metrics(hub: "Hub", values: dict[str, float]) -> dict[str, floa
 
 
 @defect("accepted", "MEMORY")
-async def fd_leak(connection: Connection) -> None:
+async def fd_leak(connection: ServedConnection) -> None:
     """Each person who has been there leaves a file open."""
     file = Path("/dev/null").open("rb")  # noqa: SIM115, ASYNC230 -- this is the defect
     connection.hub.notes.setdefault("files", []).append(file)
 
 
 @defect("wait", "LATENCY", "TIMELINESS-2")
-async def slow_client_stalls_others(run: Run, event: Outgoing) -> None:
+async def slow_client_stalls_others(run: AgentRun, event: Outgoing) -> None:
     """When somebody's line is slow, everybody else's answers stop until it takes more."""
     if run.connection is None or event.kind == STARTED:
         return

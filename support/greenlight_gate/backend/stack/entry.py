@@ -16,7 +16,7 @@ _CHUNK = 65_536
 _BACKLOG = 4_096
 
 
-class Entry:
+class EntryProxy:
     """Round robin over `(host, port)` of the replicas."""
 
     def __init__(self, replicas: Sequence[tuple[str, int]]) -> None:
@@ -64,7 +64,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def _run(host: str, port: int, replicas: Sequence[tuple[str, int]]) -> None:
-    server = await asyncio.start_server(Entry(replicas).serve, host, port, backlog=_BACKLOG)
+    server = await asyncio.start_server(EntryProxy(replicas).serve, host, port, backlog=_BACKLOG)
     ending = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ending.set)

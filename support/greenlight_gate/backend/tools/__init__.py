@@ -16,14 +16,14 @@ class Errand:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ToolResult:
     """What a tool found, or why it failed: one line either way."""
 
     ok: bool
     text: str
 
 
-Tool = Callable[[Errand], Awaitable[Outcome]]
+Tool = Callable[[Errand], Awaitable[ToolResult]]
 
 
 def toolbox(store: Store, settings: Settings) -> dict[str, Tool]:

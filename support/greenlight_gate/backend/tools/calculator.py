@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable
 from types import MappingProxyType
 
-from greenlight_gate.backend.tools import Errand, Outcome
+from greenlight_gate.backend.tools import Errand, ToolResult
 
 _MAX_CHARACTERS = 200
 _MAX_BITS = 1_024
@@ -21,12 +21,12 @@ class SumError(Exception):
     """The expression cannot be worked out; the message says why."""
 
 
-async def work_out(errand: Errand) -> Outcome:
+async def work_out(errand: Errand) -> ToolResult:
     """Work out the parameter `expression`."""
     try:
-        return Outcome(ok=True, text=written(evaluate(errand.parameters["expression"])))
+        return ToolResult(ok=True, text=written(evaluate(errand.parameters["expression"])))
     except SumError as error:
-        return Outcome(ok=False, text=str(error))
+        return ToolResult(ok=False, text=str(error))
 
 
 def evaluate(expression: str) -> Number:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from greenlight_gate.backend.tools import Errand, Outcome
+from greenlight_gate.backend.tools import Errand, ToolResult
 
 
 class Research:
@@ -11,11 +11,11 @@ class Research:
     def __init__(self, duration_s: float) -> None:
         self._duration_s = duration_s
 
-    async def __call__(self, errand: Errand) -> Outcome:
+    async def __call__(self, errand: Errand) -> ToolResult:
         """Return what is known about the topic."""
         await asyncio.sleep(self._duration_s)
         topic = errand.parameters["topic"]
-        return Outcome(
+        return ToolResult(
             ok=True,
             text=f"Here is what the sources agree on about {topic}: three of them say the same, and none contradicts.",
         )

@@ -13,7 +13,7 @@ from greenlight_gate.client.session import Session
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
 from greenlight_gate.rules.refusal import LEEWAY_S
 from greenlight_gate.session.loop_thread import SuiteFault
-from greenlight_gate.targets.access import Pass
+from greenlight_gate.targets.access import Token
 from greenlight_gate.trace import Sent
 
 SIGNED_OUT = "a pass that was signed out"
@@ -23,12 +23,12 @@ _SHORT_S = 1.0
 _IN_THE_MIDDLE_S = 0.5
 
 
-class Walls:
+class AccessAttempts:
     """The attempts of one scenario."""
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self._short: dict[str, Pass] = {}
+        self._short: dict[str, Token] = {}
 
     # At the door ---------------------------------------------------------------------------------------------
 

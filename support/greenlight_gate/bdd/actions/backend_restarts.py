@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 from greenlight_gate.bdd.actions.network import Network, where
 from greenlight_gate.bdd.world.observable import NotExercised
-from greenlight_gate.bdd.world.proxied_user import Line
+from greenlight_gate.bdd.world.proxied_user import ProxiedUser
 from greenlight_gate.bdd.world.world import World
-from greenlight_gate.client.resumable_session import LosableSession
+from greenlight_gate.client.resumable_session import ResumableSession
 from greenlight_gate.events import EventKind
-from greenlight_gate.session.embedded_backend import BackendFailed, OwnBackend
+from greenlight_gate.session.embedded_backend import BackendFailed, StartedBackend
 from greenlight_gate.session.loop_thread import SuiteFault, together
 from greenlight_gate.trace import KILL, RESTART
 
@@ -17,7 +17,7 @@ _QUIET_S = 10.0
 _AWAY_S = 20.0
 
 
-class Trouble:
+class BackendRestarts:
     """Takes the backend away from the people of one scenario, and gives it back."""
 
     def __init__(self, world: World, network: Network) -> None:
@@ -25,7 +25,7 @@ class Trouble:
         self.network = network
 
     @property
-    def backend(self) -> OwnBackend:
+    def backend(self) -> StartedBackend:
         """The backend of the suite. Raises NotExercised where it is not ours to restart."""
         if self.world.suite.own_backend is None:
             raise NotExercised(f"{self.world.suite.target.name} was not started by the suite, and is not ours to end")
@@ -39,7 +39,7 @@ class Trouble:
         self.network.until(self.world.asking(), EventKind.TOOL_EXECUTING)
         self.world.call(self._take_away(self.backend, KILL if kill else RESTART))
 
-    async def _take_away(self, backend: OwnBackend, way: str) -> None:
+    async def _take_away(self, backend: StartedBackend, way: str) -> None:
         await others_are_done(self.world)
         lines = [line for lines in self.network.lines.values() for line in lines]
         for line in lines:
@@ -51,16 +51,16 @@ class Trouble:
         except BackendFailed as error:
             raise SuiteFault(f"the backend did not come back: {error}") from error
 
-    async def _start(self, backend: OwnBackend) -> None:
+    async def _start(self, backend: StartedBackend) -> None:
         await asyncio.to_thread(backend.start)
         await backend.wait_until_up(self.world.suite.target)
 
-    async def _return(self, line: Line) -> None:
+    async def _return(self, line: ProxiedUser) -> None:
         await line.session.wait_closed(_QUIET_S)
         await self.network.return_on(line, patience_s=_AWAY_S)
 
-    def _prepared(self, backend: OwnBackend, way: str) -> Callable[[LosableSession], None]:
-        def prepare(session: LosableSession) -> None:
+    def _prepared(self, backend: StartedBackend, way: str) -> Callable[[ResumableSession], None]:
+        def prepare(session: ResumableSession) -> None:
             if backend.is_away:
                 session.cut(way, "while it is away")
 

@@ -61,7 +61,7 @@ _ONE_BYTE_TOO_MANY = "one byte more than is allowed"
 MESSAGE_NAMES = (*MESSAGES, _ONE_BYTE_TOO_MANY)
 
 
-class Hostility:
+class BadInput:
     """The hostile things of one scenario, and what each of them got for it."""
 
     def __init__(self, world: World) -> None:

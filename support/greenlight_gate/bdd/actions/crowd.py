@@ -12,11 +12,11 @@ from behave.runner import Context
 
 from greenlight_gate.bdd.world.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
-from greenlight_gate.load.director import Conductor, State
+from greenlight_gate.load.director import Director, State
 from greenlight_gate.load.executors import here
-from greenlight_gate.load.plan import Guest
-from greenlight_gate.measure.latency import Summary as Figures
-from greenlight_gate.measure.load_result import Offence, Summary, figures
+from greenlight_gate.load.plan import PlannedUser
+from greenlight_gate.measure.latency import LatencySummary as Figures
+from greenlight_gate.measure.load_result import LoadResult, Offence, figures
 from greenlight_gate.probes import Probes, probes_for
 from greenlight_gate.session.load_users import guests_of, plan_of
 from greenlight_gate.targets.settings import Misconfigured
@@ -47,11 +47,11 @@ class Crowd:
         self.world = world
         self.suite = world.suite
         self.size = 0
-        self.loads: dict[str, Summary] = {}
+        self.loads: dict[str, LoadResult] = {}
         self.watches: list[Watched] = []
         self.pause_s = _INTERVAL_S
         self._count = 0
-        self._fetched: dict[tuple[int, tuple[str, ...]], tuple[Guest, ...]] = {}
+        self._fetched: dict[tuple[int, tuple[str, ...]], tuple[PlannedUser, ...]] = {}
 
     @property
     def scale(self) -> int:
@@ -73,7 +73,7 @@ class Crowd:
     def talk(
         self, label: str, *, people: int | None = None, prompts: Sequence[str] = ("with_tool",), again_from: int = 0,
         fast: bool = False, watch: Callable[[State], None] | None = None, **plan: Any,
-    ) -> Summary:  # fmt: skip
+    ) -> LoadResult:  # fmt: skip
         """Lets people talk as `plan` says (see `greenlight_gate.load.plan.Plan`), and keeps the result as evidence.
 
         `fast`: how fast it was is going to be judged, so that it is done again if the generator was too busy itself.
@@ -82,7 +82,7 @@ class Crowd:
         guests = self._guests(self.size if people is None else people, tuple(prompts), again_from)
         for attempt in range(1, _ATTEMPTS + 1):
             with here() as (executors, desk):
-                summary = Conductor(plan_of(self.suite, guests, **plan), executors, desk, watch).run()
+                summary = Director(plan_of(self.suite, guests, **plan), executors, desk, watch).run()
             self.suite.patience.hung.update(summary.hung_tools)
             again = fast and bool(summary.saturated) and attempt < _ATTEMPTS and not summary.interrupted
             self._keep(label, summary, fast=fast, discarded=again)
@@ -95,7 +95,7 @@ class Crowd:
             raise AssertionError("\n".join(map(str, convicting)))
         return summary
 
-    def in_turn(self, label: str, people: int) -> Summary:
+    def in_turn(self, label: str, people: int) -> LoadResult:
         """Each person asks once in an interval, at a rate that does not wait for the answers."""
         seconds = min(2.5 * self.pause_s, _LONGEST_S)
         return self.talk(
@@ -108,7 +108,7 @@ class Crowd:
         answer_s = alone.p50_ms / 1e3 if alone is not None else 0.0
         self.pause_s = max(_INTERVAL_S, _ANSWERS_IN_AN_INTERVAL * answer_s)
 
-    def _guests(self, count: int, prompts: tuple[str, ...], again_from: int) -> tuple[Guest, ...]:
+    def _guests(self, count: int, prompts: tuple[str, ...], again_from: int) -> tuple[PlannedUser, ...]:
         if (count, prompts) not in self._fetched:
             try:
                 made = self.suite.loop.call(
@@ -119,7 +119,7 @@ class Crowd:
             self._fetched[count, prompts] = made
         return self._fetched[count, prompts]
 
-    def _keep(self, label: str, summary: Summary, *, fast: bool, discarded: bool) -> None:
+    def _keep(self, label: str, summary: LoadResult, *, fast: bool, discarded: bool) -> None:
         world, redact = self.world, self.suite.access.redact_bytes
         self._count += 1
         self.world.heard_beside += summary.messages
@@ -194,7 +194,7 @@ class Crowd:
 
     # What can be told -----------------------------------------------------------------------------------------
 
-    def latest(self) -> Summary:
+    def latest(self) -> LoadResult:
         """The result of the latest talk."""
         return next(reversed(self.loads.values()))
 
@@ -257,7 +257,7 @@ def crowd_of(context: Context) -> Crowd:
     return crowd
 
 
-def as_text(summary: Summary) -> str:
+def as_text(summary: LoadResult) -> str:
     """A result as lines for people: counts, percentiles, findings."""
     rows = [
         f"people {summary.connections_made} of {summary.people}, asked {summary.asked}, answered {summary.runs}, "

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from greenlight_gate.bdd.world.observable import NotExercised
-from greenlight_gate.bdd.world.proxied_user import Line, Way
+from greenlight_gate.bdd.world.proxied_user import ProxiedUser, ProxyPath
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
-from greenlight_gate.client.request import Question
-from greenlight_gate.client.resumable_session import LosableSession
+from greenlight_gate.client.request import UserRequest
+from greenlight_gate.client.resumable_session import ResumableSession
 from greenlight_gate.events import Event
 from greenlight_gate.evidence.cut_matrix import Became, CutCell, cut_cells
 from greenlight_gate.targets.sections import Persona
@@ -23,7 +23,7 @@ _AT_ONCE = 24
 _LINES_EACH = 2
 
 
-class Place(NamedTuple):
+class CutPoint(NamedTuple):
     """Where a line is cut: after so many events of the answer, or in the middle of the next one."""
 
     after: int
@@ -31,12 +31,12 @@ class Place(NamedTuple):
     where: str
 
 
-def places(events: Sequence[Event]) -> list[Place]:
+def places(events: Sequence[Event]) -> list[CutPoint]:
     """Every place at which this answer can be cut: 2 n + 1 for n events."""
-    found = [Place(0, False, f"before event 1 ({events[0].kind})")]
+    found = [CutPoint(0, False, f"before event 1 ({events[0].kind})")]
     for number, event in enumerate(events, 1):
-        found.append(Place(number - 1, True, f"inside event {number} ({event.kind})"))
-        found.append(Place(number, False, f"after event {number} ({event.kind})"))
+        found.append(CutPoint(number - 1, True, f"inside event {number} ({event.kind})"))
+        found.append(CutPoint(number, False, f"after event {number} ({event.kind})"))
     return found
 
 
@@ -87,10 +87,10 @@ class CutMatrix:
         free: asyncio.Queue[Persona] = asyncio.Queue()
         for persona in people:
             free.put_nowait(persona)
-        cuts = [(place, way) for place in places(events) for way in Way]
+        cuts = [(place, way) for place in places(events) for way in ProxyPath]
         recorders = [self._recorder(f"{way} {place.where}") for place, way in cuts]
 
-        async def cell(recorder: Recorder, place: Place, way: Way) -> None:
+        async def cell(recorder: Recorder, place: CutPoint, way: ProxyPath) -> None:
             persona = await free.get()
             try:
                 await _Cell(self, persona, recorder).play(prompt, place, way)
@@ -127,12 +127,12 @@ class _Cell:
         self.suite = matrix.suite
         self.persona = persona
         self.recorder = recorder
-        self.line = Line(self.suite, persona, self._new_session)
+        self.line = ProxiedUser(self.suite, persona, self._new_session)
 
-    def _new_session(self) -> LosableSession:
-        return self.suite.new_session(LosableSession, self.persona.name, self.persona, self.recorder)
+    def _new_session(self) -> ResumableSession:
+        return self.suite.new_session(ResumableSession, self.persona.name, self.persona, self.recorder)
 
-    async def play(self, prompt: str, place: Place, way: Way) -> None:
+    async def play(self, prompt: str, place: CutPoint, way: ProxyPath) -> None:
         line = self.line
         try:
             await line.open()
@@ -152,7 +152,7 @@ class _Cell:
         finally:
             await line.put_away()
 
-    async def _come_back(self, prompt: str, question: Question) -> None:
+    async def _come_back(self, prompt: str, question: UserRequest) -> None:
         session = await self.line.come_back()
         if self.suite.target.lacks("resume") is None:
             await self.line.restore(question)
@@ -163,7 +163,7 @@ class _Cell:
             again = await self._ask(prompt, None)
             await session.wait_end(again)
 
-    async def _ask(self, prompt: str, thread: str | None) -> Question:
+    async def _ask(self, prompt: str, thread: str | None) -> UserRequest:
         target, canary = self.suite.target, self.suite.canary(self.persona)
         question = await self.line.session.ask(
             target.question(prompt, canary), target.expectation(prompt, canary), thread

@@ -5,9 +5,9 @@ import time
 from collections.abc import Sequence
 
 from greenlight_gate.bdd.actions.network import Network
-from greenlight_gate.bdd.world.proxied_user import Way
+from greenlight_gate.bdd.world.proxied_user import ProxyPath
 from greenlight_gate.bdd.world.world import World
-from greenlight_gate.client.request import Question
+from greenlight_gate.client.request import UserRequest
 from greenlight_gate.faults.bandwidth import Bandwidth
 from greenlight_gate.faults.fault import Direction
 
@@ -29,7 +29,7 @@ class Liveness:
     def line_goes_dead(self, person: str) -> None:
         """The person's line becomes a black hole: open, and silent both ways."""
         self.world.need("heartbeat")
-        self.network.lose(person, Way.BLACK_HOLE)
+        self.network.lose(person, ProxyPath.BLACK_HOLE)
 
     def backend_lets_go(self, person: str) -> bool:
         """Waits until the backend ends its side of a dead line; whether it does within the declared time."""
@@ -73,7 +73,7 @@ class Liveness:
                 await fault.switch_off()
         line.session.throttled(over=True)
 
-    def took_s(self, question: Question) -> float:
+    def took_s(self, question: UserRequest) -> float:
         """How long an answer took, from the question to the last that was seen of it, in seconds."""
         if not question.seen_at:
             raise AssertionError(f"nothing was seen of an answer to {question.text!r}")

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 
 from greenlight_gate.bdd.world.observable import NotExercised
-from greenlight_gate.bdd.world.proxied_user import LAST_TRY_AFTER_S, Line, Way
+from greenlight_gate.bdd.world.proxied_user import LAST_TRY_AFTER_S, ProxiedUser, ProxyPath
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.endings import NotConnected
-from greenlight_gate.client.request import Question
-from greenlight_gate.client.resumable_session import LosableSession
+from greenlight_gate.client.request import UserRequest
+from greenlight_gate.client.resumable_session import ResumableSession
 from greenlight_gate.events import Event, EventKind
 from greenlight_gate.faults.cut_after import CutAfter
 from greenlight_gate.faults.fault import End
@@ -34,7 +34,7 @@ class Network:
         self.world = world
         self.tries = 0
         self.returns_s: list[float] = []
-        self.lines: dict[str, list[Line]] = {}
+        self.lines: dict[str, list[ProxiedUser]] = {}
 
     # Coming ------------------------------------------------------------------------------------------------------
 
@@ -60,7 +60,7 @@ class Network:
         await line.proxy.start()
         line.proxy.add(fault := CutAfter(_HALF_A_HANDSHAKE_BYTES, how=End.RST))
         await fault.switch_on()
-        line.session.cut(Way.RST, "during the handshake")
+        line.session.cut(ProxyPath.RST, "during the handshake")
         try:
             await line.open()
         except NotConnected:
@@ -68,11 +68,11 @@ class Network:
             return
         raise SuiteFault("the line was to be lost during the handshake, and was not")
 
-    def new_line(self, person: str) -> Line:
+    def new_line(self, person: str) -> ProxiedUser:
         """A line for a person, still to be opened."""
         world, persona = self.world, self.world.persona(person)
-        line = Line(
-            world.suite, persona, lambda: world.suite.new_session(LosableSession, person, persona, world.recorder)
+        line = ProxiedUser(
+            world.suite, persona, lambda: world.suite.new_session(ResumableSession, person, persona, world.recorder)
         )
         world.afterwards.append(line.put_away)
         self.lines.setdefault(person, []).append(line)
@@ -80,15 +80,15 @@ class Network:
 
     # Losing the line ---------------------------------------------------------------------------------------------
 
-    def lose(self, person: str, way: Way = Way.RST, window: int = 1) -> None:
+    def lose(self, person: str, way: ProxyPath = ProxyPath.RST, window: int = 1) -> None:
         """The person's line is cut, wherever the answer is."""
         self.world.call(self._lose(self.line(person, window), way))
 
-    def lose_once(self, question: Question, kind: EventKind, way: Way = Way.RST) -> None:
+    def lose_once(self, question: UserRequest, kind: EventKind, way: ProxyPath = ProxyPath.RST) -> None:
         """The line is cut once an event of this kind was shown."""
         self.world.call(self._lose_once(question, lambda: question.has(kind), way))
 
-    async def _lose_once(self, question: Question, condition: Callable[[], bool], way: Way) -> None:
+    async def _lose_once(self, question: UserRequest, condition: Callable[[], bool], way: ProxyPath) -> None:
         # Whoever has not been told in which conversation a question is answered has nothing to come back to.
         line = self._line_of(question)
         for other in line.session.heard.questions:
@@ -96,10 +96,10 @@ class Network:
         await line.session.wait_until(question, condition)
         await self._lose(line, way)
 
-    async def _lose(self, line: Line, way: Way) -> None:
+    async def _lose(self, line: ProxiedUser, way: ProxyPath) -> None:
         await line.cut(way, where(line.session.heard.questions))
 
-    def until(self, question: Question, kind: EventKind) -> None:
+    def until(self, question: UserRequest, kind: EventKind) -> None:
         """Waits until an event of this kind was shown of an answer."""
         self.world.call(self._line_of(question).session.wait_until(question, lambda: question.has(kind)))
 
@@ -118,7 +118,7 @@ class Network:
         for line in lines:
             for question in line.session.heard.questions:
                 await line.session.wait_until(question, question.has_begun)
-        await together([self._lose(line, Way.RST) for line in lines])
+        await together([self._lose(line, ProxyPath.RST) for line in lines])
 
     # Coming back -------------------------------------------------------------------------------------------------
 
@@ -136,13 +136,13 @@ class Network:
         self.world.call(self._come_back_together())
 
     async def _come_back_together(self) -> None:
-        async def one(line: Line) -> None:
+        async def one(line: ProxiedUser) -> None:
             with contextlib.suppress(NotConnected):
                 await self.return_on(line)
 
         await together([one(line) for lines in self.lines.values() for line in lines])
 
-    async def return_on(self, line: Line, patience_s: float = LAST_TRY_AFTER_S) -> None:
+    async def return_on(self, line: ProxiedUser, patience_s: float = LAST_TRY_AFTER_S) -> None:
         """Comes back on one line, and asks for what was missed where the backend can say it."""
         before, began = line.session, time.monotonic()
         self.tries += 1
@@ -151,7 +151,7 @@ class Network:
         await self.catch_up(line)
         self.returns_s.append(time.monotonic() - began)
 
-    async def catch_up(self, line: Line) -> None:
+    async def catch_up(self, line: ProxiedUser) -> None:
         """Asks for what was missed of each conversation of the line. Raises NotExercised where nobody can."""
         questions = line.session.heard.questions
         if all(question.over for question in questions):
@@ -161,19 +161,19 @@ class Network:
         for question in conversations.values():
             await line.restore(question)
 
-    def lose_and_come_back(self, question: Question, times: int) -> None:
+    def lose_and_come_back(self, question: UserRequest, times: int) -> None:
         """The line is lost and found again so often while one answer is made, spread over its events."""
         self.world.need("resume")
         self.world.call(self._lose_and_come_back(question, times))
 
-    async def _lose_and_come_back(self, question: Question, times: int) -> None:
+    async def _lose_and_come_back(self, question: UserRequest, times: int) -> None:
         line = self._line_of(question)
         await line.session.wait_until(question, question.has_begun)
         if question.over:
             raise AssertionError(f"{question.text!r} was over before the line could be lost")
         # A quick backend, or a slow machine, may be done before the last loss: people lose their lines then as well.
         for number in range(times):
-            await self._lose(line, list(Way)[number % len(Way)])
+            await self._lose(line, list(ProxyPath)[number % len(ProxyPath)])
             await self.return_on(line)
 
     def come_back_from_elsewhere(self, person: str) -> None:
@@ -206,18 +206,18 @@ class Network:
 
     # What can be told --------------------------------------------------------------------------------------------
 
-    def line(self, person: str, window: int = 1) -> Line:
+    def line(self, person: str, window: int = 1) -> ProxiedUser:
         """A person's line, counted from 1."""
         lines = self.lines.get(person, [])
         if window > len(lines):
             raise SuiteFault(f"{person} has {len(lines)} lines in this scenario, not {window}")
         return lines[window - 1]
 
-    def _line_of(self, question: Question) -> Line:
+    def _line_of(self, question: UserRequest) -> ProxiedUser:
         return next(line for line in self.lines[question.person] if question in line.session.heard.questions)
 
 
-def where(questions: Sequence[Question]) -> str:
+def where(questions: Sequence[UserRequest]) -> str:
     """Where the latest answer stands that is under way, in words."""
     running = [question for question in questions if not question.over] or list(questions)
     if not running:

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from greenlight_gate.bdd.actions.bad_input import Hostility
+from greenlight_gate.bdd.actions.bad_input import BadInput
 from greenlight_gate.bdd.world.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
-from greenlight_gate.client.request import Question
-from greenlight_gate.rules.isolation import Relation
+from greenlight_gate.client.request import UserRequest
+from greenlight_gate.rules.isolation import IsolationPair
 
 _AT_LEAST = 2
 _PEOPLE = 8
@@ -99,7 +99,7 @@ class Privacy:
 
     def ask_after_an_error(self) -> None:
         """Each sends what cannot be understood, and then asks for their secret."""
-        Hostility(self.world).send(*((person, "half a message") for person in self.world.private))
+        BadInput(self.world).send(*((person, "half a message") for person in self.world.private))
         self.ask_all()
 
     def ask_during_long_work(self) -> None:
@@ -113,7 +113,7 @@ class Privacy:
             world.wait(*at_work)
         self.ask_all()
 
-    def come_and_ask(self, person: str) -> Question:
+    def come_and_ask(self, person: str) -> UserRequest:
         """The person opens a connection and asks for their own secret there."""
         self.world.connect(person)
         return self.world.ask(person, self.question, window=len(self.world.sessions[person]))
@@ -126,7 +126,7 @@ class Privacy:
     # What can be told ----------------------------------------------------------------------------------------
 
     @property
-    def relation(self) -> Relation:
+    def relation(self) -> IsolationPair:
         """Who has seen whom so far."""
         return self.world.recorder.checker.relation(self.world.key, self.world.private)
 

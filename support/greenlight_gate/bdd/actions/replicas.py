@@ -8,10 +8,10 @@ from greenlight_gate.bdd.actions.backend_restarts import others_are_done
 from greenlight_gate.bdd.actions.network import Network, where
 from greenlight_gate.bdd.actions.privacy import Privacy
 from greenlight_gate.bdd.world.observable import NotExercised
-from greenlight_gate.bdd.world.proxied_user import Line
+from greenlight_gate.bdd.world.proxied_user import ProxiedUser
 from greenlight_gate.bdd.world.world import World
-from greenlight_gate.client.request import Question
-from greenlight_gate.client.resumable_session import LosableSession
+from greenlight_gate.client.request import UserRequest
+from greenlight_gate.client.resumable_session import ResumableSession
 from greenlight_gate.events import EventKind
 from greenlight_gate.services.local import Ours
 from greenlight_gate.services.stack import REPLICAS
@@ -31,8 +31,8 @@ class Replicas:
         self.world = world
         self.network = network
         self.privacy = privacy
-        self._on: dict[Line, int] = {}
-        self._told: dict[str, Question] = {}
+        self._on: dict[ProxiedUser, int] = {}
+        self._told: dict[str, UserRequest] = {}
         self.kept_out: list[str] = []
 
     @property
@@ -63,12 +63,12 @@ class Replicas:
         self._point(line, replica)
         await line.open()
 
-    def _point(self, line: Line, replica: int) -> None:
+    def _point(self, line: ProxiedUser, replica: int) -> None:
         self._on[line] = replica
         target = self.world.suite.target
         line.proxy.target = target.at(target.replicas[replica - 1]).endpoint
 
-    def _lines(self, replica: int | None = None) -> list[Line]:
+    def _lines(self, replica: int | None = None) -> list[ProxiedUser]:
         return [line for line, on in self._on.items() if replica in (None, on)]
 
     # Following and coming back -----------------------------------------------------------------------------------
@@ -84,7 +84,7 @@ class Replicas:
         question, number = self.world.last(person), len(self.world.sessions[person])
         return self.world.call(self._shows(question, number))
 
-    async def _shows(self, question: Question, number: int) -> bool:
+    async def _shows(self, question: UserRequest, number: int) -> bool:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.world.budgets.silence_s):
                 while number not in self.world.windows_that_showed(question):  # noqa: ASYNC110 -- records come as they do
@@ -120,7 +120,7 @@ class Replicas:
         await asyncio.to_thread(self.runtime.kill if kill else _stopping(self.runtime), name)
         await together([self._return(line) for line in lines])
 
-    async def _return(self, line: Line) -> None:
+    async def _return(self, line: ProxiedUser) -> None:
         await line.session.wait_closed(_CLOSES_S)
         line.prepare_try = _unprepared
         await self.network.return_on(line, patience_s=_AWAY_S)
@@ -190,5 +190,5 @@ def _stopping(runtime: Ours) -> Callable[[str], object]:
     return lambda name: runtime.stop([name])
 
 
-def _unprepared(_: LosableSession) -> None:
+def _unprepared(_: ResumableSession) -> None:
     """Nothing is to be said of a try that should work."""

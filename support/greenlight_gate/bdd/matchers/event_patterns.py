@@ -5,7 +5,7 @@ import msgspec
 from greenlight_gate.events import Event, EventKind
 
 
-class Pattern(msgspec.Struct, frozen=True):
+class EventPattern(msgspec.Struct, frozen=True):
     """What an event has to be like; None: does not matter. `helper`: of a helper's run, not of the answer's own."""
 
     kind: EventKind
@@ -33,36 +33,36 @@ class Pattern(msgspec.Struct, frozen=True):
         return " ".join(parts)
 
 
-def started() -> Pattern:
+def started() -> EventPattern:
     """Work began."""
-    return Pattern(EventKind.STARTED)
+    return EventPattern(EventKind.STARTED)
 
 
-def thinking() -> Pattern:
+def thinking() -> EventPattern:
     """Reasoning was shown."""
-    return Pattern(EventKind.THINKING)
+    return EventPattern(EventKind.THINKING)
 
 
-def tool_executing(named: str | None = None) -> Pattern:
+def tool_executing(named: str | None = None) -> EventPattern:
     """A tool is at work."""
-    return Pattern(EventKind.TOOL_EXECUTING, named)
+    return EventPattern(EventKind.TOOL_EXECUTING, named)
 
 
-def tool_completed(named: str | None = None, *, failed: bool | None = None, holding: str | None = None) -> Pattern:
+def tool_completed(named: str | None = None, *, failed: bool | None = None, holding: str | None = None) -> EventPattern:
     """A tool has finished."""
-    return Pattern(EventKind.TOOL_COMPLETED, named, holding, failed)
+    return EventPattern(EventKind.TOOL_COMPLETED, named, holding, failed)
 
 
-def completed(holding: str | None = None, *, helper: bool = False) -> Pattern:
+def completed(holding: str | None = None, *, helper: bool = False) -> EventPattern:
     """The answer is ready (or the helper's)."""
-    return Pattern(EventKind.COMPLETED, holding=holding, helper=helper)
+    return EventPattern(EventKind.COMPLETED, holding=holding, helper=helper)
 
 
-def agent_failed() -> Pattern:
+def agent_failed() -> EventPattern:
     """The agent said that it failed."""
-    return Pattern(EventKind.FAILED)
+    return EventPattern(EventKind.FAILED)
 
 
-def stopped() -> Pattern:
+def stopped() -> EventPattern:
     """The work was stopped."""
-    return Pattern(EventKind.STOPPED)
+    return EventPattern(EventKind.STOPPED)

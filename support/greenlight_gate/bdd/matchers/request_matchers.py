@@ -12,9 +12,9 @@ from hamcrest.core.base_matcher import BaseMatcher
 from hamcrest.core.description import Description
 from hamcrest.core.matcher import Matcher
 
-from greenlight_gate.bdd.matchers.event_patterns import Pattern
+from greenlight_gate.bdd.matchers.event_patterns import EventPattern
 from greenlight_gate.bdd.world.observable import claim, claimable
-from greenlight_gate.client.request import Question
+from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import Control, Event, EventKind
 from greenlight_gate.findings import printable
 from greenlight_gate.rules.engine.canary import named
@@ -23,13 +23,13 @@ _MOST_ROWS = 200
 _MOST_READ = 1_000
 
 
-class _Shows(BaseMatcher[Question]):
-    def __init__(self, pattern: Pattern, least: int, most: int | None) -> None:
+class _Shows(BaseMatcher[UserRequest]):
+    def __init__(self, pattern: EventPattern, least: int, most: int | None) -> None:
         self.pattern = pattern
         self.least = least
         self.most = most
 
-    def _matches(self, item: Question) -> bool:
+    def _matches(self, item: UserRequest) -> bool:
         claim(item, self.pattern)
         count = sum(self.pattern.fits(event) for event in item.events)
         return count >= self.least and (self.most is None or count <= self.most)
@@ -39,21 +39,21 @@ class _Shows(BaseMatcher[Question]):
         times = "never" if self.most == 0 else times
         description.append_text(f"an answer that shows {self.pattern} {times}")
 
-    def describe_mismatch(self, item: Question, mismatch_description: Description) -> None:
+    def describe_mismatch(self, item: UserRequest, mismatch_description: Description) -> None:
         marked = [index for index, event in enumerate(item.events) if self.pattern.fits(event)]
         times = f"{len(marked)} times" if marked else "never"
         mismatch_description.append_text(f"shown {times}:\n{table(item, marked)}")
 
 
-class _InOrder(BaseMatcher[Question]):
-    def __init__(self, patterns: Sequence[Pattern]) -> None:
+class _InOrder(BaseMatcher[UserRequest]):
+    def __init__(self, patterns: Sequence[EventPattern]) -> None:
         self.patterns = patterns
 
-    def _matches(self, item: Question) -> bool:
+    def _matches(self, item: UserRequest) -> bool:
         self.patterns = claimable(item, self.patterns)
         return self._first_missing(item) is None
 
-    def _first_missing(self, item: Question) -> tuple[int, int] | None:
+    def _first_missing(self, item: UserRequest) -> tuple[int, int] | None:
         """(pattern that was not found, event index from where it was looked for), or None."""
         at = 0
         for number, pattern in enumerate(self.patterns):
@@ -66,7 +66,7 @@ class _InOrder(BaseMatcher[Question]):
     def describe_to(self, description: Description) -> None:
         description.append_text("an answer that shows, in this order, " + ", ".join(map(str, self.patterns)))
 
-    def describe_mismatch(self, item: Question, mismatch_description: Description) -> None:
+    def describe_mismatch(self, item: UserRequest, mismatch_description: Description) -> None:
         missing = self._first_missing(item)
         if missing is not None:
             number, at = missing
@@ -74,23 +74,23 @@ class _InOrder(BaseMatcher[Question]):
             mismatch_description.append_text(f"no {self.patterns[number]} {where}:\n{table(item, [at])}")
 
 
-class _EndsWith(BaseMatcher[Question]):
-    def __init__(self, pattern: Pattern) -> None:
+class _EndsWith(BaseMatcher[UserRequest]):
+    def __init__(self, pattern: EventPattern) -> None:
         self.pattern = pattern
 
-    def _matches(self, item: Question) -> bool:
+    def _matches(self, item: UserRequest) -> bool:
         claim(item, self.pattern)
         return bool(item.events) and self.pattern.fits(item.events[-1])
 
     def describe_to(self, description: Description) -> None:
         description.append_text(f"an answer whose last event is {self.pattern}")
 
-    def describe_mismatch(self, item: Question, mismatch_description: Description) -> None:
+    def describe_mismatch(self, item: UserRequest, mismatch_description: Description) -> None:
         mismatch_description.append_text(f"it was not:\n{table(item, [len(item.events) - 1])}")
 
 
-class _Answers(BaseMatcher[Question]):
-    def _matches(self, item: Question) -> bool:
+class _Answers(BaseMatcher[UserRequest]):
+    def _matches(self, item: UserRequest) -> bool:
         answer = (item.answer or "").casefold()
         groups = item.expect.contains
         return bool(answer.strip()) and all(any(text.casefold() in answer for text in group) for group in groups)
@@ -98,32 +98,32 @@ class _Answers(BaseMatcher[Question]):
     def describe_to(self, description: Description) -> None:
         description.append_text("an answer that answers the question")
 
-    def describe_mismatch(self, item: Question, mismatch_description: Description) -> None:
+    def describe_mismatch(self, item: UserRequest, mismatch_description: Description) -> None:
         wanted = " and ".join(" or ".join(map(repr, group)) for group in item.expect.contains) or "any answer"
         mismatch_description.append_text(f"{wanted} was wanted, {item.answer!r} came:\n{table(item, [])}")
 
 
 class _Never(_Shows):
-    def __init__(self, pattern: Pattern) -> None:
+    def __init__(self, pattern: EventPattern) -> None:
         super().__init__(pattern, 0, 0)
 
-    def _matches(self, item: Question) -> bool:
+    def _matches(self, item: UserRequest) -> bool:
         return bool(item.events) and super()._matches(item)
 
 
 class _BeginsWith(_EndsWith):
-    def _matches(self, item: Question) -> bool:
+    def _matches(self, item: UserRequest) -> bool:
         claim(item, self.pattern)
         return bool(item.events) and self.pattern.fits(item.events[0])
 
     def describe_to(self, description: Description) -> None:
         description.append_text(f"an answer whose first event is {self.pattern}")
 
-    def describe_mismatch(self, item: Question, mismatch_description: Description) -> None:
+    def describe_mismatch(self, item: UserRequest, mismatch_description: Description) -> None:
         mismatch_description.append_text(f"it was not:\n{table(item, [0])}")
 
 
-class _Tools(BaseMatcher[Question]):
+class _Tools(BaseMatcher[UserRequest]):
     """A judgement over all tool events of an answer; there has to be one."""
 
     def __init__(self, kind: EventKind, what: str, right: Callable[[Event], bool]) -> None:
@@ -131,34 +131,34 @@ class _Tools(BaseMatcher[Question]):
         self.what = what
         self.right = right
 
-    def _wrong(self, item: Question) -> list[int] | None:
+    def _wrong(self, item: UserRequest) -> list[int] | None:
         tools = [index for index, event in enumerate(item.events) if event.kind is self.kind]
         return [index for index in tools if not self.right(item.events[index])] if tools else None
 
-    def _matches(self, item: Question) -> bool:
-        claim(item, Pattern(self.kind))
+    def _matches(self, item: UserRequest) -> bool:
+        claim(item, EventPattern(self.kind))
         return self._wrong(item) == []
 
     def describe_to(self, description: Description) -> None:
         description.append_text(f"an answer in which {self.what}")
 
-    def describe_mismatch(self, item: Question, mismatch_description: Description) -> None:
+    def describe_mismatch(self, item: UserRequest, mismatch_description: Description) -> None:
         wrong = self._wrong(item)
         said = "there was no tool" if wrong is None else "the marked rows are not like that"
         mismatch_description.append_text(f"{said}:\n{table(item, wrong or [])}")
 
 
-class _Each(BaseMatcher[Sequence[Question]]):
-    def __init__(self, matcher: Matcher[Question]) -> None:
+class _Each(BaseMatcher[Sequence[UserRequest]]):
+    def __init__(self, matcher: Matcher[UserRequest]) -> None:
         self.matcher = matcher
 
-    def _matches(self, item: Sequence[Question]) -> bool:
+    def _matches(self, item: Sequence[UserRequest]) -> bool:
         return bool(item) and all(self.matcher.matches(question) for question in item)
 
     def describe_to(self, description: Description) -> None:
         description.append_text("each of several answers: ").append_description_of(self.matcher)
 
-    def describe_mismatch(self, item: Sequence[Question], mismatch_description: Description) -> None:
+    def describe_mismatch(self, item: Sequence[UserRequest], mismatch_description: Description) -> None:
         if not item:
             mismatch_description.append_text("there was no answer at all")
         for question in item:
@@ -177,47 +177,47 @@ class _Clear(BaseMatcher[Control | None]):
         description.append_text("an error that says what is wrong")
 
 
-def shows(pattern: Pattern, least: int = 1) -> Matcher[Question]:
+def shows(pattern: EventPattern, least: int = 1) -> Matcher[UserRequest]:
     """At least so many events like this."""
     return _Shows(pattern, least, None)
 
 
-def shows_once(pattern: Pattern) -> Matcher[Question]:
+def shows_once(pattern: EventPattern) -> Matcher[UserRequest]:
     """Exactly one event like this."""
     return _Shows(pattern, 1, 1)
 
 
-def never_shows(pattern: Pattern) -> Matcher[Question]:
+def never_shows(pattern: EventPattern) -> Matcher[UserRequest]:
     """No event like this, in an answer that showed something."""
     return _Never(pattern)
 
 
-def in_order(*patterns: Pattern) -> Matcher[Question]:
+def in_order(*patterns: EventPattern) -> Matcher[UserRequest]:
     """Events like these one after the other; others may come in between."""
     return _InOrder(patterns)
 
 
-def ends_with(pattern: Pattern) -> Matcher[Question]:
+def ends_with(pattern: EventPattern) -> Matcher[UserRequest]:
     """The last event of all is like this."""
     return _EndsWith(pattern)
 
 
-def each(matcher: Matcher[Question]) -> Matcher[Sequence[Question]]:
+def each(matcher: Matcher[UserRequest]) -> Matcher[Sequence[UserRequest]]:
     """Every one of several answers is like this, and there is at least one."""
     return _Each(matcher)
 
 
-def begins_with(pattern: Pattern) -> Matcher[Question]:
+def begins_with(pattern: EventPattern) -> Matcher[UserRequest]:
     """The first event of all is like this."""
     return _BeginsWith(pattern)
 
 
-def tools_are_named() -> Matcher[Question]:
+def tools_are_named() -> Matcher[UserRequest]:
     """Every tool that began has a name."""
     return _Tools(EventKind.TOOL_EXECUTING, "every tool has a name", lambda event: bool((event.tool or "").strip()))
 
 
-def has_results_of_each_tool() -> Matcher[Question]:
+def has_results_of_each_tool() -> Matcher[UserRequest]:
     """Every tool that finished shows what it found, and as fine."""
     return _Tools(
         EventKind.TOOL_COMPLETED, "every tool shows what it found",
@@ -230,12 +230,12 @@ def is_clear() -> Matcher[Control | None]:
     return _Clear()
 
 
-def answers() -> Matcher[Question]:
+def answers() -> Matcher[UserRequest]:
     """There is an answer, and it holds what the question's expectation names."""
     return _Answers()
 
 
-def table(question: Question, marked: Sequence[int]) -> str:
+def table(question: UserRequest, marked: Sequence[int]) -> str:
     """The events of an answer as an aligned text table; `marked` are indices of rows to point at."""
     rows = []
     for index, (event, at) in enumerate(zip(question.events, question.seen_at, strict=True)):

@@ -9,7 +9,7 @@ import msgspec
 
 from greenlight_gate.bdd.actions.cut_matrix import cut_cells_of
 from greenlight_gate.bdd.world.world import World
-from greenlight_gate.client.recorder import Entry
+from greenlight_gate.client.recorder import RecordedEntry
 from greenlight_gate.evidence.cut_matrix import CutCell, as_table
 from greenlight_gate.trace import encode_record
 
@@ -64,7 +64,7 @@ def _cuts(cells: list[CutCell]) -> bytes:
     return draw(cut_sheet(cells))
 
 
-def _frames(entries: list[Entry]) -> tuple[str, int]:
+def _frames(entries: list[RecordedEntry]) -> tuple[str, int]:
     """The records as a JSON array, as many of them as fit, and how many those are."""
     lines: list[bytes] = []
     size = 0

@@ -14,7 +14,7 @@ from greenlight_gate.bdd.world.world import NOTHING_OBSERVED, World
 from greenlight_gate.evidence.session_folder import Finished
 from greenlight_gate.findings import printable_lines
 from greenlight_gate.rules.engine.canary import named
-from greenlight_gate.session.validation_session import Suite
+from greenlight_gate.session.validation_session import ValidationSession
 from greenlight_gate.verdict.decision import Outcome, in_one_line
 
 _LINGER_S = 30.0
@@ -45,7 +45,7 @@ class Watcher(Protocol):
 class Hooks:
     """The hooks of one session, and the scenarios that have ended but still listen for what may come late."""
 
-    def __init__(self, suite: Suite, results: Results, watcher: Watcher) -> None:
+    def __init__(self, suite: ValidationSession, results: Results, watcher: Watcher) -> None:
         self.suite = suite
         self.results = results
         self.watcher = watcher

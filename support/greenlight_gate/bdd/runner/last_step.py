@@ -9,7 +9,7 @@ from greenlight_gate.bdd.world.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 
 
-class ConcludingRegistry:
+class LastStepRegistry:
     """behave's registry of steps, whose matches run a step and then look at what the rules have found.
 
     What the target lacks skips the scenario with the reason. A failed step says first which promises were broken.

@@ -27,7 +27,7 @@ _MARGIN = 11
 _NARROWEST = 20
 
 
-class Progress:
+class RunProgress:
     """Prints a line for each scenario once it is settled; on a terminal also what is going on right now.
 
     `quiet` prints nothing. The console decides where lines go, and whether it is a terminal.
@@ -46,7 +46,7 @@ class Progress:
         self._live: Live | None = None
 
     @classmethod
-    def silent(cls) -> "Progress":
+    def silent(cls) -> "RunProgress":
         """Says nothing: bare behave prints for itself."""
         return cls(Console(stderr=True), quiet=True)
 

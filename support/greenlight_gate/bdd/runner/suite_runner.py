@@ -19,15 +19,15 @@ from behave.runner import Runner, the_step_registry
 from greenlight_gate.bdd.runner.allure_formatter import AllureFormatter
 from greenlight_gate.bdd.runner.allure_outcome import scenario_key
 from greenlight_gate.bdd.runner.hooks import Hooks
-from greenlight_gate.bdd.runner.last_step import ConcludingRegistry
-from greenlight_gate.bdd.runner.progress import Progress
+from greenlight_gate.bdd.runner.last_step import LastStepRegistry
+from greenlight_gate.bdd.runner.progress import RunProgress
 from greenlight_gate.bdd.runner.results_folder import claimed
 from greenlight_gate.bdd.world import parameters
 from greenlight_gate.evidence.session_folder import Ended, Selected
 from greenlight_gate.report.allure_results import clear_results, write_categories, write_environment, write_executor
 from greenlight_gate.session.interruption import interruptible
 from greenlight_gate.session.live_alerts import alerting
-from greenlight_gate.session.validation_session import Plan, Suite, selected_categories
+from greenlight_gate.session.validation_session import SessionPlan, ValidationSession, selected_categories
 from greenlight_gate.targets.access import TargetFault
 from greenlight_gate.targets.settings import Misconfigured
 
@@ -43,11 +43,13 @@ class SuiteRunner(Runner):
     the user's mistake if there was one, and `interrupted` why the run ended early, if it did.
     """
 
-    def __init__(self, config: Configuration, plan: Plan | None = None, progress: Progress | None = None) -> None:
+    def __init__(
+        self, config: Configuration, plan: SessionPlan | None = None, progress: RunProgress | None = None
+    ) -> None:
         super().__init__(config)
         self.plan = plan
         self.progress = progress
-        self.suite: Suite | None = None
+        self.suite: ValidationSession | None = None
         self.misconfigured = ""
         self.interrupted = ""
         self.results_dir = ALLURE_RESULTS
@@ -78,7 +80,7 @@ class SuiteRunner(Runner):
             self.misconfigured = str(error)
             print(f"greenlight: {error}", file=sys.stderr)
             return True
-        suite = Suite(plan)
+        suite = ValidationSession(plan)
         try:
             _assert_unique(selected)
             with interruptible(plan.timeout_s) as interruption:
@@ -104,7 +106,7 @@ class SuiteRunner(Runner):
     _hooks: Hooks | None = None
     _allure: AllureFormatter | None = None
 
-    def _as_far_as_it_comes(self, plan: Plan, suite: Suite, selected: list[Scenario]) -> bool:
+    def _as_far_as_it_comes(self, plan: SessionPlan, suite: ValidationSession, selected: list[Scenario]) -> bool:
         """The session. What ends it early is said in the ledger, and what was found until then is judged."""
         try:
             return self._session(suite, selected)
@@ -122,10 +124,10 @@ class SuiteRunner(Runner):
             log.exception("the suite itself failed")
             return True
 
-    def _session(self, suite: Suite, selected: list[Scenario]) -> bool:
+    def _session(self, suite: ValidationSession, selected: list[Scenario]) -> bool:
         if suite.plan.tags and selected:
             suite.narrow_to(selected_categories([scenario_key(scenario) for scenario in selected]))
-        progress = self.progress or Progress.silent()
+        progress = self.progress or RunProgress.silent()
         progress.starting(suite.plan.environment)
         try:
             suite.start()
@@ -156,11 +158,11 @@ class SuiteRunner(Runner):
             "after_all": lambda _: hooks.settle(wait=True),
         }
         # The runner's own name for the registry: behave.step_registry names another one once behave has reset itself.
-        self.step_registry = ConcludingRegistry(self.step_registry or the_step_registry)
+        self.step_registry = LastStepRegistry(self.step_registry or the_step_registry)
         failed = super().run_model(self.features)
         return failed or hooks.failed
 
-    def _claim_results(self, suite: Suite) -> None:
+    def _claim_results(self, suite: ValidationSession) -> None:
         """From here on Allure's results are those of this session, also where no scenario of it comes to run."""
         self.results_dir = self._held.enter_context(claimed(ALLURE_RESULTS, suite.folder / ALLURE_RESULTS))
         clear_results(self.results_dir)
@@ -168,13 +170,13 @@ class SuiteRunner(Runner):
         shown = {"session": facts.session_id, "environment": facts.environment, "url": facts.url, **facts.versions}
         write_environment(self.results_dir, shown)
 
-    def _unwritable(self, plan: Plan, suite: Suite, error: OSError) -> None:
+    def _unwritable(self, plan: SessionPlan, suite: ValidationSession, error: OSError) -> None:
         """The disk says no. What lacks its last line is inconclusive; where nothing could begin, the user must help."""
         self._fault = f"the evidence cannot be written ({error.strerror or error})"
         log.error("%s", self._fault)
         if not suite.begun:
             raise Misconfigured(f"--output-dir {plan.output_dir}: {self._fault}") from error
-        (self.progress or Progress.silent()).failed(self._fault)
+        (self.progress or RunProgress.silent()).failed(self._fault)
 
     def _ended(self) -> None:
         """Writes the last line of the ledger, and what Allure wants to know of the session."""
@@ -210,10 +212,10 @@ def _assert_unique(scenarios: list[Scenario]) -> None:
             raise Misconfigured(f"{filename}: {count} scenarios are named {name!r}; give each a name of its own")
 
 
-def _plan_of(config: Configuration, keys: list[str]) -> Plan:
+def _plan_of(config: Configuration, keys: list[str]) -> SessionPlan:
     data: Any = config.userdata
     defects = tuple(name for name in str(data.get("defect", "")).split(",") if name)
-    return Plan(
+    return SessionPlan(
         environment=str(data.get("environment", "embedded")),
         wanted=selected_categories(keys),
         tags=str(config.tag_expression or "") if config.tags else "",

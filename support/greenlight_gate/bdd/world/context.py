@@ -5,9 +5,9 @@ from typing import Any, TypeVar
 
 from behave.runner import Context
 
-from greenlight_gate.bdd.actions.access import Walls
-from greenlight_gate.bdd.actions.backend_restarts import Trouble
-from greenlight_gate.bdd.actions.bad_input import Hostility
+from greenlight_gate.bdd.actions.access import AccessAttempts
+from greenlight_gate.bdd.actions.backend_restarts import BackendRestarts
+from greenlight_gate.bdd.actions.bad_input import BadInput
 from greenlight_gate.bdd.actions.cut_matrix import CutMatrix
 from greenlight_gate.bdd.actions.liveness import Liveness
 from greenlight_gate.bdd.actions.network import Network
@@ -31,9 +31,9 @@ def world_of(context: Context) -> World:
     return world
 
 
-def hostility_of(context: Context) -> Hostility:
+def hostility_of(context: Context) -> BadInput:
     """The hostile things that happen in the scenario that is running."""
-    return Hostility(world_of(context))
+    return BadInput(world_of(context))
 
 
 def privacy_of(context: Context) -> Privacy:
@@ -41,9 +41,9 @@ def privacy_of(context: Context) -> Privacy:
     return Privacy(world_of(context))
 
 
-def walls_of(context: Context) -> Walls:
+def walls_of(context: Context) -> AccessAttempts:
     """The attempts to get in, or to reach into what is another's, of the scenario that is running."""
-    return _kept(context, "walls", lambda: Walls(world_of(context)))
+    return _kept(context, "walls", lambda: AccessAttempts(world_of(context)))
 
 
 def network_of(context: Context) -> Network:
@@ -56,9 +56,9 @@ def cut_matrix_of(context: Context) -> CutMatrix:
     return _kept(context, "cut_matrix", lambda: CutMatrix(world_of(context)))
 
 
-def trouble_of(context: Context) -> Trouble:
+def trouble_of(context: Context) -> BackendRestarts:
     """The backend's trouble in the scenario that is running."""
-    return Trouble(world_of(context), network_of(context))
+    return BackendRestarts(world_of(context), network_of(context))
 
 
 def replicas_of(context: Context) -> Replicas:

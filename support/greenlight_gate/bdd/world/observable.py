@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from greenlight_gate.bdd.matchers.event_patterns import Pattern
-from greenlight_gate.client.request import Question
+from greenlight_gate.bdd.matchers.event_patterns import EventPattern
+from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import EventKind
 
 
@@ -11,7 +11,7 @@ class NotExercised(Exception):  # noqa: N818 -- the word of the report
     """The target does not claim to do this; the scenario is reported as not exercised, with the reason."""
 
 
-def claim(question: Question, pattern: Pattern) -> None:
+def claim(question: UserRequest, pattern: EventPattern) -> None:
     """Raises NotExercised where events like this cannot be seen at all."""
     reason = question.absent.get(pattern.kind)
     if reason is not None:
@@ -20,7 +20,7 @@ def claim(question: Question, pattern: Pattern) -> None:
         raise NotExercised(f"the target does not promise {pattern.kind} for {question.expect.prompt!r}")
 
 
-def claimable(question: Question, patterns: Sequence[Pattern]) -> list[Pattern]:
+def claimable(question: UserRequest, patterns: Sequence[EventPattern]) -> list[EventPattern]:
     """Those of the patterns that can be seen here. Raises NotExercised where none can."""
     seen = [p for p in patterns if p.kind not in question.absent and not _is_unasked(question, p)]
     if not seen:
@@ -28,7 +28,7 @@ def claimable(question: Question, patterns: Sequence[Pattern]) -> list[Pattern]:
     return seen
 
 
-def _is_unasked(question: Question, pattern: Pattern) -> bool:
+def _is_unasked(question: UserRequest, pattern: EventPattern) -> bool:
     """Whether it is reasoning, which neither came nor had to."""
     thinking = EventKind.THINKING
     asked = question.expect.thinking or any(event.kind is thinking for event in question.events)

@@ -9,8 +9,8 @@ from typing import Any
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
 from greenlight_gate.client.endings import NotConnected
-from greenlight_gate.client.request import Question
-from greenlight_gate.client.resumable_session import LosableSession
+from greenlight_gate.client.request import UserRequest
+from greenlight_gate.client.resumable_session import ResumableSession
 from greenlight_gate.events import Event, each
 from greenlight_gate.faults.close import Close
 from greenlight_gate.faults.fault import Fault
@@ -20,8 +20,8 @@ from greenlight_gate.faults.link import Link
 from greenlight_gate.faults.proxy import FaultProxy
 from greenlight_gate.faults.reset import Reset
 from greenlight_gate.faults.stall import Stall
-from greenlight_gate.session.validation_session import Suite
-from greenlight_gate.targets.access import Pass
+from greenlight_gate.session.validation_session import ValidationSession
+from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.sections import Persona
 
 _FIRST_PAUSE_S = 0.05
@@ -32,7 +32,7 @@ _FRAME_S = 0.05
 _ENDS_S = 2.0
 
 
-class Way(StrEnum):
+class ProxyPath(StrEnum):
     """How networks end a line: with a word (FIN, RST), in silence, or in one direction only."""
 
     FIN = "FIN"
@@ -43,15 +43,15 @@ class Way(StrEnum):
     @property
     def is_silent(self) -> bool:
         """Whether a person's app is not told, and has to find out and let go by itself."""
-        return self in (Way.BLACK_HOLE, Way.HALF_OPEN)
+        return self in (ProxyPath.BLACK_HOLE, ProxyPath.HALF_OPEN)
 
 
-_FAULTS: dict[Way, Callable[[], Fault]] = {
-    Way.FIN: Close, Way.RST: Reset, Way.BLACK_HOLE: Stall, Way.HALF_OPEN: HalfOpen,
+_FAULTS: dict[ProxyPath, Callable[[], Fault]] = {
+    ProxyPath.FIN: Close, ProxyPath.RST: Reset, ProxyPath.BLACK_HOLE: Stall, ProxyPath.HALF_OPEN: HalfOpen,
 }  # fmt: skip
 
 
-class Line:
+class ProxiedUser:
     """One window of one person. `session` is the connection that is open now, or was last.
 
     `new_session` makes a session for each try to come back, and `prepare_try` is told of it before it is
@@ -59,13 +59,13 @@ class Line:
     """
 
     def __init__(
-        self, suite: Suite, persona: Persona, new_session: Callable[[], LosableSession], source: str = ""
+        self, suite: ValidationSession, persona: Persona, new_session: Callable[[], ResumableSession], source: str = ""
     ) -> None:  # fmt: skip
         self.suite = suite
         self.persona = persona
         self.new_session = new_session
         self.session = new_session()
-        self.prepare_try: Callable[[LosableSession], None] = lambda _: None
+        self.prepare_try: Callable[[ResumableSession], None] = lambda _: None
         host, port = suite.target.endpoint
         self.proxy = FaultProxy(host, port, source=source, each=lambda: (Gate(),))
 
@@ -82,13 +82,13 @@ class Line:
         assert isinstance(gate, Gate)
         return gate
 
-    async def open(self, entry: Pass | None = None) -> None:
+    async def open(self, entry: Token | None = None) -> None:
         """Opens the line, with the person's pass or another one. Raises NotConnected, ProxyFault."""
         if self.proxy.port == 0:
             await self.proxy.start()
         await self._connect(entry, 1)
 
-    async def _connect(self, entry: Pass | None, attempt: int) -> None:
+    async def _connect(self, entry: Token | None, attempt: int) -> None:
         shown = entry or await self.suite.access.pass_for(self.persona)
         try:
             await self.session.connect(shown, self.suite.tls, attempt, via=self.proxy.address)
@@ -106,7 +106,7 @@ class Line:
         """From now on nothing reaches the person until it is let through."""
         self.gate.shut()
 
-    async def let_through(self, question: Question, events: int) -> bool:
+    async def let_through(self, question: UserRequest, events: int) -> bool:
         """Lets so many events of an answer through, until the next frame waits; False if they do not come in time.
 
         When it returns, the next event has been sent, and has not arrived.
@@ -134,7 +134,7 @@ class Line:
             return True
         return False
 
-    async def cut(self, way: Way, where: str, *, after: int | None = None, inside: bool = False) -> None:
+    async def cut(self, way: ProxyPath, where: str, *, after: int | None = None, inside: bool = False) -> None:
         """Cuts the line; `inside`: in the middle of the frame that waits. What was held is lost with it."""
         session, link = self.session, self.link
         if inside:
@@ -147,7 +147,7 @@ class Line:
 
     # Coming back ------------------------------------------------------------------------------------------------------
 
-    async def come_back(self, entry: Pass | None = None, *, patience_s: float = LAST_TRY_AFTER_S) -> LosableSession:
+    async def come_back(self, entry: Token | None = None, *, patience_s: float = LAST_TRY_AFTER_S) -> ResumableSession:
         """Tries to connect until it works: soon at first, then less often, and not in step with others.
 
         What was asked goes on in the new session. Raises NotConnected when nothing has worked for `patience_s`.
@@ -167,7 +167,7 @@ class Line:
         self.session.take_over(lost)
         return self.session
 
-    async def restore(self, question: Question) -> bool:
+    async def restore(self, question: UserRequest) -> bool:
         """Asks for what was missed of an answer's conversation; whether the backend said that it was restored."""
         thread = question.thread
         if thread is None:

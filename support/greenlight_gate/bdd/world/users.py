@@ -2,18 +2,18 @@
 
 from greenlight_gate.bdd.world.observable import NotExercised
 from greenlight_gate.client.recorder import Recorder
-from greenlight_gate.client.request import Question
+from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.session import Session
 from greenlight_gate.session.loop_thread import SuiteFault
-from greenlight_gate.session.validation_session import Suite
-from greenlight_gate.targets.access import Pass
+from greenlight_gate.session.validation_session import ValidationSession
+from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.sections import Persona
 
 
-class People:
+class Users:
     """`sessions`: person -> their windows, in the order of opening. `cast`: who of the target's people plays whom."""
 
-    def __init__(self, suite: Suite, recorder: Recorder) -> None:
+    def __init__(self, suite: ValidationSession, recorder: Recorder) -> None:
         self.suite = suite
         self.recorder = recorder
         self.sessions: dict[str, list[Session]] = {}
@@ -28,7 +28,7 @@ class People:
             raise NotExercised(f"{self.suite.target.name} allows {limit} connections at a time")
         await self.enter(person, await self.suite.access.pass_for(persona))
 
-    async def enter(self, person: str, entry: Pass) -> None:
+    async def enter(self, person: str, entry: Token) -> None:
         """Opens a window for a person who shows this pass."""
         await self.new_session(person).connect(entry, self.suite.tls)
 
@@ -78,7 +78,7 @@ class People:
         windows[windows.index(old)] = new
         self._past.append(old)
 
-    def _session(self, question: Question) -> Session:
+    def _session(self, question: UserRequest) -> Session:
         for session in (*self.sessions[question.person], *self._past):
             if question in session.heard.questions:
                 return session

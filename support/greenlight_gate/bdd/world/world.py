@@ -9,18 +9,18 @@ from typing import Any, NamedTuple, TypeVar
 
 from greenlight_gate.bdd.world.observable import NotExercised
 from greenlight_gate.bdd.world.tabs import busy, frame_of, ready_to_ask
-from greenlight_gate.bdd.world.users import People
+from greenlight_gate.bdd.world.users import Users
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
-from greenlight_gate.client.request import Question
+from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.session import Session
 from greenlight_gate.events import ENDS, Control, Event, EventKind, each
 from greenlight_gate.evidence.conversation import as_table
 from greenlight_gate.findings import Finding
-from greenlight_gate.rules.engine.run_state import Budgets
+from greenlight_gate.rules.engine.run_state import TimeBudgets
 from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.session.loop_thread import together as _all
-from greenlight_gate.session.validation_session import Suite
+from greenlight_gate.session.validation_session import ValidationSession
 from greenlight_gate.trace import Closed, Received
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ class Answered(NamedTuple):
     told: Control | None
 
 
-class World(People):
+class World(Users):
     """One scenario's people, their connections, and what they asked.
 
     `questions`: all that was asked, in order. `private`: whose privacy is watched; `pictured`: with a picture of it.
@@ -49,14 +49,14 @@ class World(People):
     `heard_beside`: messages that a crowd was sent, which the trace lacks.
     """
 
-    def __init__(self, suite: Suite, key: str, number: int) -> None:
+    def __init__(self, suite: ValidationSession, key: str, number: int) -> None:
         self.key = key
         self.trace = f"traces/{number:04d}-{_slug(key)}.jsonl"
         path: Path = suite.evidence.folder / self.trace
         budgets = suite.target.budgets
         super().__init__(suite, Recorder(key, path, suite.profile, budgets, suite.access.redact_bytes))
         self.recorder.ticked_at = lambda: suite.loop.ticked_at
-        self.questions: list[Question] = []
+        self.questions: list[UserRequest] = []
         self.answered_to: list[Answered] = []
         self.pinged: list[bool] = []
         self.private: tuple[str, ...] = ()
@@ -94,7 +94,7 @@ class World(People):
 
     # What they do --------------------------------------------------------------------------------------------
 
-    def ask(self, person: str, prompt: str, *, window: int = 1, follow: Question | None = None) -> Question:
+    def ask(self, person: str, prompt: str, *, window: int = 1, follow: UserRequest | None = None) -> UserRequest:
         """Asks and does not wait. `follow` continues that question's thread."""
         self.need(prompt)
         self._one_at_a_time([(person, window)])
@@ -106,8 +106,8 @@ class World(People):
         self.wait(self.call(self._ask(person, prompt, claims=owner)))
 
     async def _ask(
-        self, person: str, prompt: str, window: int = 1, follow: Question | None = None, claims: str = ""
-    ) -> Question:
+        self, person: str, prompt: str, window: int = 1, follow: UserRequest | None = None, claims: str = ""
+    ) -> UserRequest:
         target, canary = self.suite.target, self.canary(person)
         expect = target.expectation(prompt, canary)
         text = target.question(prompt, canary)
@@ -119,13 +119,13 @@ class World(People):
         self.questions.append(question)
         return question
 
-    def ask_together(self, wishes: Sequence[Wish]) -> list[Question]:
+    def ask_together(self, wishes: Sequence[Wish]) -> list[UserRequest]:
         """All asked at the same moment; waits for all the answers."""
         questions = self.begin_together(wishes)
         self.wait(*questions)
         return questions
 
-    def begin_together(self, wishes: Sequence[Wish]) -> list[Question]:
+    def begin_together(self, wishes: Sequence[Wish]) -> list[UserRequest]:
         """All asked at the same moment; does not wait."""
         self.need(*{wish[1] for wish in wishes})
         self._one_at_a_time([(wish[0], wish[2] if len(wish) == 3 else 1) for wish in wishes])
@@ -139,11 +139,11 @@ class World(People):
             if not alone or busy(self.window(*place)):
                 raise NotExercised(f"a connection of {name} answers one question at a time (connection.runs)")
 
-    def wait_for_a_sign(self, question: Question) -> None:
+    def wait_for_a_sign(self, question: UserRequest) -> None:
         """Waits until anything of an answer was shown."""
         self.call(self._session(question).wait_until(question, question.has_begun))
 
-    def wait(self, *questions: Question) -> None:
+    def wait(self, *questions: UserRequest) -> None:
         """Waits for answers to end. Waiting in vain is a finding, and no error here."""
         self.call(_all([self._session(question).wait_end(question) for question in questions]))
 
@@ -156,7 +156,7 @@ class World(People):
         """Enters something on the loop thread, and leaves it when the scenario ends."""
         return self.call(self._held.enter_async_context(resource))
 
-    def restore(self, person: str, question: Question, window: int) -> bool:
+    def restore(self, person: str, question: UserRequest, window: int) -> bool:
         """Asks, on a window, for all of the thread of an answer; whether the backend said that it was restored."""
         self.need("resume")
         if question.thread is None:
@@ -164,7 +164,7 @@ class World(People):
         first = min((event.seq for event in question.events if event.seq is not None), default=1)
         return self.call(self.window(person, window).restore(question.thread, first - 1))
 
-    def stop_once(self, question: Question, kind: EventKind) -> None:
+    def stop_once(self, question: UserRequest, kind: EventKind) -> None:
         """Says stop once an event of the kind was shown, and waits for the end."""
         self.need("stop")
         session = self._session(question)
@@ -174,21 +174,21 @@ class World(People):
 
     # What can be told ----------------------------------------------------------------------------------------
 
-    def asking(self, person: str | None = None) -> Question:
+    def asking(self, person: str | None = None) -> UserRequest:
         """What was asked last, by anybody or by this person; its answer may still be under way."""
         for question in reversed(self.questions):
             if person in (None, question.person):
                 return question
         raise SuiteFault(f"{person or 'nobody'} has not asked anything in this scenario")
 
-    def last(self, person: str | None = None) -> Question:
+    def last(self, person: str | None = None) -> UserRequest:
         """What was asked last, once its answer has ended (or was waited for in vain)."""
         question = self.asking(person)
         if not question.over:
             self.wait(question)
         return question
 
-    def asked_by(self, person: str) -> list[Question]:
+    def asked_by(self, person: str) -> list[UserRequest]:
         """All that a person asked, in order."""
         return [question for question in self.questions if question.person == person]
 
@@ -196,11 +196,11 @@ class World(People):
         """Whether the person was shown anything of an answer: without that, nothing can be said of what they saw."""
         return any(question.events for question in self.asked_by(person))
 
-    def window_of(self, question: Question) -> int:
+    def window_of(self, question: UserRequest) -> int:
         """The number of the window in which a question was asked."""
         return self.sessions[question.person].index(self._session(question)) + 1
 
-    def windows_that_showed(self, question: Question) -> list[int]:
+    def windows_that_showed(self, question: UserRequest) -> list[int]:
         """The numbers of the person's windows in which the end of an answer was shown."""
         runs = {event.run for event in question.events if event.parent is None}
         shown = {
@@ -211,7 +211,7 @@ class World(People):
         windows = self.sessions[question.person]
         return [number for number, session in enumerate(windows, 1) if session.connection in shown]
 
-    def admit_stall(self, question: Question) -> None:
+    def admit_stall(self, question: UserRequest) -> None:
         """Raises SuiteFault if the suite itself stood still while an answer came: then its pace cannot be told."""
         if self.recorder.stood_still(question.asked_at):
             raise SuiteFault(f"it stood still while {question.text!r} was answered, and cannot tell at what pace")
@@ -226,7 +226,7 @@ class World(People):
         return any(end.connection == session.connection and end.by == "server" and end.code for end in ends)
 
     @property
-    def budgets(self) -> Budgets:
+    def budgets(self) -> TimeBudgets:
         """How long a person may have to wait for what."""
         return self.suite.target.budgets
 
@@ -249,11 +249,11 @@ class World(People):
         heard = any(isinstance(r, Received) or (isinstance(r, Closed) and r.by == "server") for r in records)
         return heard or self.heard_beside > 0
 
-    def ended_questions(self) -> list[Question]:
+    def ended_questions(self) -> list[UserRequest]:
         """All that was asked and not walked away from."""
         return [question for question in self.questions if question.over and not self._left(question)]
 
-    def _left(self, question: Question) -> bool:
+    def _left(self, question: UserRequest) -> bool:
         return self._session(question) in self._past and not question.has_end
 
     def complaint(self) -> str:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from greenlight_gate.cli.allure_report import into_results
 from greenlight_gate.cli.session_reports import leave
-from greenlight_gate.cli.suite_faults import OwnFaults
+from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.evidence.conversation import as_table
 from greenlight_gate.evidence.judge import Attributed, Judgement, NoEvidence, judge
 from greenlight_gate.report.run_report import REPORT, write_report
@@ -23,7 +23,7 @@ _MOST_FINDINGS = 12
 _LOG_WIDTH = 160
 
 
-def conclude(folder: Path, console: Console, options: argparse.Namespace, faults: OwnFaults) -> Judgement:
+def conclude(folder: Path, console: Console, options: argparse.Namespace, faults: SuiteFaults) -> Judgement:
     """Judges a session folder, writes its report, shows the verdict and leaves the rest of the files.
 
     Raises Misconfigured where there is nothing to judge, or no room for the report.
@@ -42,7 +42,7 @@ def conclude(folder: Path, console: Console, options: argparse.Namespace, faults
     return judgement
 
 
-def ended(judgement: Judgement, folder: Path, options: argparse.Namespace, faults: OwnFaults) -> int:
+def ended(judgement: Judgement, folder: Path, options: argparse.Namespace, faults: SuiteFaults) -> int:
     """The exit code, and for CI its three lines. They come last, since a suite that is broken approves nothing."""
     decision = judgement.decision
     outcome = faults.outcome(decision.verdict)

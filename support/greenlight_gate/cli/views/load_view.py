@@ -14,8 +14,8 @@ from rich.table import Table
 
 from greenlight_gate.evidence.session_folder import write_whole
 from greenlight_gate.load.director import State
-from greenlight_gate.measure.latency import Summary as Figures
-from greenlight_gate.measure.load_result import Summary, figures
+from greenlight_gate.measure.latency import LatencySummary as Figures
+from greenlight_gate.measure.load_result import LoadResult, figures
 from greenlight_gate.monitor import RealTimeEventMonitor
 from greenlight_gate.verdict.failure_patterns import Occurrence
 
@@ -84,7 +84,7 @@ def watched_by(monitor: RealTimeEventMonitor, console: Console) -> Iterator[None
         monitor.stop_monitoring()
 
 
-def document(summary: Summary, patterns: tuple[Occurrence, ...] = ()) -> dict[str, Any]:
+def document(summary: LoadResult, patterns: tuple[Occurrence, ...] = ()) -> dict[str, Any]:
     """The result as plain JSON values. Latencies in milliseconds, to agent_started unless said otherwise."""
     per_cpu_s = summary.events / summary.cpu_seconds if summary.cpu_seconds else 0.0
     per_s = summary.connections_made / summary.connecting_seconds if summary.connecting_seconds else 0.0
@@ -127,12 +127,12 @@ def document(summary: Summary, patterns: tuple[Occurrence, ...] = ()) -> dict[st
     return plain
 
 
-def write_json(summary: Summary, patterns: tuple[Occurrence, ...], path: Path) -> None:
+def write_json(summary: LoadResult, patterns: tuple[Occurrence, ...], path: Path) -> None:
     """Writes the result, whole or not at all. Raises OSError."""
     write_whole(path, msgspec.json.format(msgspec.json.encode(document(summary, patterns)), indent=2) + b"\n")
 
 
-def show_result(summary: Summary, console: Console) -> None:
+def show_result(summary: LoadResult, console: Console) -> None:
     """The final table, at 80 columns."""
     counts = Table(box=None, pad_edge=False, show_header=False)
     counts.add_column()

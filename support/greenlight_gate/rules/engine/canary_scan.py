@@ -10,7 +10,7 @@ from typing import Final
 from greenlight_gate.rules.engine import canary_search
 from greenlight_gate.rules.engine.canary import owner_code
 from greenlight_gate.rules.engine.canary_search import Sighting
-from greenlight_gate.rules.engine.run_state import Report, Run
+from greenlight_gate.rules.engine.run_state import Report, RunState
 
 LONGEST_KEPT: Final = 16_384
 _EDGE = 8_192
@@ -24,7 +24,7 @@ MOST_CARRIED: Final = 1_024
 _MOST_SAID = 64
 
 
-class Searcher:
+class CanaryScan:
     """Looks at all that comes on one connection.
 
     `own`: how the names of the canaries begin that are the person's own. `seen_own`: one of them was seen here.
@@ -94,7 +94,7 @@ class Searcher:
 
     # The texts of one run -----------------------------------------------------------------------------------------
 
-    def say(self, run: Run, n: int, text: str) -> None:
+    def say(self, run: RunState, n: int, text: str) -> None:
         """Adds a text that may be part of a word which is split, or follows one. `n`: negative if it is no thought."""
         if run.said is None:
             before = ((run.thought_n, edges(run.thought)), (-run.aside_n, edges(run.aside)))
@@ -103,7 +103,7 @@ class Searcher:
         if len(run.said) > run.said_most:
             self.said(run)
 
-    def said(self, run: Run) -> None:
+    def said(self, run: RunState) -> None:
         """Looks at the texts of a run, one after the other as if they were one, and keeps the last of them."""
         self.said_all(run)
         pieces, carried = run.said or {}, 0
@@ -116,7 +116,7 @@ class Searcher:
         run.said = dict(reversed(kept))
         run.said_most = len(kept) + _MOST_SAID
 
-    def said_all(self, run: Run) -> None:
+    def said_all(self, run: RunState) -> None:
         """The same where nothing more is expected of the run."""
         pieces = run.said or {}
         joined = "".join(pieces.values()).encode(errors="surrogatepass")
@@ -127,7 +127,7 @@ class Searcher:
             if 1 < len(thoughts) < len(pieces):
                 self._join(_joined(thoughts.values()), thoughts, run)
 
-    def _join(self, joined: bytes, pieces: Mapping[int, str], run: Run) -> None:
+    def _join(self, joined: bytes, pieces: Mapping[int, str], run: RunState) -> None:
         for sighting in canary_search.search(joined).sightings:
             if sighting.whole and not self._is_known(sighting):
                 texts = tuple(pieces.values())
@@ -142,7 +142,7 @@ class Searcher:
 
     # What follows -------------------------------------------------------------------------------------------------
 
-    def _saw(self, sighting: Sighting, where: Callable[[], str], *numbers: int, run: Run | None = None) -> None:
+    def _saw(self, sighting: Sighting, where: Callable[[], str], *numbers: int, run: RunState | None = None) -> None:
         if sighting.whole:
             self._cut = [cut for cut in self._cut if not sighting.letters.startswith(cut[0].letters)]
         if self._is_own(sighting):
@@ -159,7 +159,7 @@ class Searcher:
         # What is cut off where it could still become the person's own accuses nobody.
         return any(code.startswith(sighting.letters) for code in (self._own_code, *self.own))
 
-    def _accuse(self, sighting: Sighting, where: str, *numbers: int, run: Run | None = None) -> None:
+    def _accuse(self, sighting: Sighting, where: str, *numbers: int, run: RunState | None = None) -> None:
         owner = sighting.owner
         if len(self.others) < _MOST_OTHERS:
             self.others.setdefault(owner, numbers[-1])

@@ -45,7 +45,7 @@ class Sighting(NamedTuple):
         return owner.name if owner.whole else f"{owner.name or self.letters.decode()}..."
 
 
-class Search(NamedTuple):
+class FrameSearch(NamedTuple):
     """What a close look found: the canaries, each once; and whether there are pieces of some that is not whole."""
 
     sightings: tuple[Sighting, ...]
@@ -62,7 +62,7 @@ def suspicious(data: bytes) -> bool:
     return data.rfind(_HEX_DIGITS) >= 0 or hides(data)
 
 
-def search(data: bytes) -> Search:
+def search(data: bytes) -> FrameSearch:
     """All canaries in a text, the first sighting of each."""
     found: dict[bytes, Sighting] = {}
     unfinished = False
@@ -76,7 +76,7 @@ def search(data: bytes) -> Search:
             for sighting in _words(inner, inner, " and ".join((packing, *undone))):
                 found.setdefault(sighting.letters, sighting)
             unfinished = unfinished or _is_unfinished(inner)
-    return Search(tuple(found.values()), unfinished)
+    return FrameSearch(tuple(found.values()), unfinished)
 
 
 def _words(small: bytes, text: bytes, how: str) -> Iterator[Sighting]:

@@ -9,16 +9,16 @@ from typing import Final
 
 from greenlight_gate.events import Control, Event, Foreign, Ignored, More, Part, Problem, Reading, Unmapped, each
 from greenlight_gate.rules import continuity
-from greenlight_gate.rules.connection import Door
+from greenlight_gate.rules.connection import ConnectionRules
 from greenlight_gate.rules.engine import canary_search, forbidden_text, other_messages, timeouts
-from greenlight_gate.rules.engine.canary_scan import LONGEST_KEPT, Searcher
-from greenlight_gate.rules.engine.finding_sink import Findings, Ledger
-from greenlight_gate.rules.engine.id_registry import SHORTEST_ID, Book
-from greenlight_gate.rules.engine.run_checker import RunJudge
-from greenlight_gate.rules.engine.run_state import Ask, Budgets, Run
-from greenlight_gate.rules.identity import Desk
+from greenlight_gate.rules.engine.canary_scan import LONGEST_KEPT, CanaryScan
+from greenlight_gate.rules.engine.finding_sink import Findings, FindingSink
+from greenlight_gate.rules.engine.id_registry import SHORTEST_ID, IdRegistry
+from greenlight_gate.rules.engine.run_checker import RunChecker
+from greenlight_gate.rules.engine.run_state import Request, RunState, TimeBudgets
+from greenlight_gate.rules.identity import Correlation
 from greenlight_gate.rules.isolation import named_in
-from greenlight_gate.rules.refusal import Entry, Expiry, Reach, Reaching
+from greenlight_gate.rules.refusal import ForeignAttempt, ForeignAttempts, SignInAttempt, TokenExpiry
 from greenlight_gate.trace import Cut
 from greenlight_gate.wire.profile import UNREADABLE, Profile
 
@@ -34,7 +34,7 @@ class ConnectionChecker:
     """
 
     def __init__(
-        self, profile: Profile, budgets: Budgets, book: Book, person: str, connection: str, *, epoch_s: float,
+        self, profile: Profile, budgets: TimeBudgets, book: IdRegistry, person: str, connection: str, *, epoch_s: float,
         findings: Findings,
     ) -> None:  # fmt: skip
         self.profile = profile
@@ -46,24 +46,24 @@ class ConnectionChecker:
         self.epoch_s = epoch_s
         self.findings = findings
         self.windows = book.windows(person)
-        ledger = Ledger(person, connection, findings, self.windows)
+        ledger = FindingSink(person, connection, findings, self.windows)
         self.report = ledger.report
         self.counts = ledger.counts
-        self.desk = Desk(book, person, connection, self.report)
+        self.desk = Correlation(book, person, connection, self.report)
         self.desk.foreign_leaks = profile.promises.foreign == "leak"
-        self.door = Door(self.report, promised=profile.promises.ready)
+        self.door = ConnectionRules(self.report, promised=profile.promises.ready)
         refusals = profile.spec.refusals
-        self.entry: Entry | None = None
-        self.expiry: Expiry | None = None
-        self.reaching = Reaching(person, refusals.foreign, self.report)
+        self.entry: SignInAttempt | None = None
+        self.expiry: TokenExpiry | None = None
+        self.reaching = ForeignAttempts(person, refusals.foreign, self.report)
         self.cut_by_us = False
         self.named: set[str] = set()
         self.last_error: Control | None = None
         self.heard = False
         self._gap_free = profile.promises.gap_free_seq
         self._runs = self.desk.runs
-        self.search = Searcher(person, self.windows.canaries, self.report, self._what)
-        self.run_judge = RunJudge(self.desk, budgets, epoch_s, self.report, self.search)
+        self.search = CanaryScan(person, self.windows.canaries, self.report, self._what)
+        self.run_judge = RunChecker(self.desk, budgets, epoch_s, self.report, self.search)
 
     @property
     def ready(self) -> bool:
@@ -82,19 +82,19 @@ class ConnectionChecker:
 
     def unwelcome(self, unwelcome: str, n: int) -> None:
         """Somebody came who has to be turned away: that is all that is judged on this connection."""
-        self.entry = Entry(unwelcome, n, self.profile.spec.refusals.entry, self.report)
+        self.entry = SignInAttempt(unwelcome, n, self.profile.spec.refusals.entry, self.report)
 
     def pass_ends(self, expires_at: float, n: int) -> None:
         """The pass that was shown ends at a time on the trace's clock."""
         ways = self.profile.spec.refusals.expiry
-        self.expiry = Expiry(self.person, expires_at, n, epoch_s=self.epoch_s, ways=ways, report=self.report)
+        self.expiry = TokenExpiry(self.person, expires_at, n, epoch_s=self.epoch_s, ways=ways, report=self.report)
 
-    def reached(self, reach: Reach) -> None:
+    def reached(self, reach: ForeignAttempt) -> None:
         """A frame was sent that has to be refused, since it is about what belongs to somebody else."""
         self.door.spoken = True
         self.reaching.tried(reach)
 
-    def asked(self, ask: Ask) -> None:
+    def asked(self, ask: Request) -> None:
         """A question was sent."""
         self.door.spoken = True
         self.reader.asked(ask.request, ask.thread)
@@ -273,7 +273,7 @@ class ConnectionChecker:
             run.event_ids.add(key)
         self.run_judge.event(run, event, at, n)
 
-    def _attribute(self, event: Event, at: float, n: int) -> Run | None:
+    def _attribute(self, event: Event, at: float, n: int) -> RunState | None:
         run = self.desk.attribute(event, at, n)
         if run is None:
             self.reaching.shown(event, n)
@@ -281,7 +281,7 @@ class ConnectionChecker:
             self.reaching.served(run.ask, event, n)
         return run
 
-    def _number(self, event: Event, n: int, run: Run | None) -> None:
+    def _number(self, event: Event, n: int, run: RunState | None) -> None:
         if not self._gap_free or event.seq is None or (run is None and not self.desk.counts(event)):
             return
         # What belongs to a run counts in its conversation, whatever it says.
@@ -291,7 +291,7 @@ class ConnectionChecker:
         only = windows.ever <= 1 or (thread in self.desk.replays and windows.open == {self.connection})
         continuity.on_seq(line, event, n, self.report, run, only=only)
 
-    def _wrong(self, problems: tuple[Problem, ...], n: int, run: Run | None) -> None:
+    def _wrong(self, problems: tuple[Problem, ...], n: int, run: RunState | None) -> None:
         for problem in problems:
             self.report(problem.rule, problem.expected, problem.actual, n, run=run)
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Collection, Iterable
 
-from greenlight_gate.rules.engine.run_state import Budgets
+from greenlight_gate.rules.engine.run_state import TimeBudgets
 
 # What comes a little too late is still seen, and judged as late instead of lost.
 MARGIN_S = 1.5
 
 
-class Patience:
+class Deadlines:
     """One for all people of a validation session, or of a shard of a load. Times are seconds of any one clock.
 
     `hung`: tools that were once waited for in vain for their whole budget (`tool_s`). From then on such a tool is
@@ -17,7 +17,7 @@ class Patience:
 
     __slots__ = ("budgets", "hung")
 
-    def __init__(self, budgets: Budgets, hung: Iterable[str] = ()) -> None:
+    def __init__(self, budgets: TimeBudgets, hung: Iterable[str] = ()) -> None:
         self.budgets = budgets
         self.hung = set(hung)
 

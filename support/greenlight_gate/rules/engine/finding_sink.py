@@ -5,7 +5,7 @@ from typing import Protocol
 
 from greenlight_gate.findings import Finding, printable
 from greenlight_gate.rules.engine.canary import named
-from greenlight_gate.rules.engine.run_state import Run, Windows
+from greenlight_gate.rules.engine.run_state import RunState, UserTabs
 from greenlight_gate.rules.registry import RULES
 
 _MOST_FINDINGS = 10_000
@@ -24,7 +24,7 @@ class Findings(Protocol):
         """Those that are kept."""
 
 
-class Ledger:
+class FindingSink:
     """What one connection's person was done.
 
     The first breach of each rule and run, and of whom or what it is about, becomes a finding, 10,000 in `findings` at
@@ -32,7 +32,7 @@ class Ledger:
     has cut a line of the person's, each finding says where.
     """
 
-    def __init__(self, person: str, connection: str, findings: Findings, windows: Windows) -> None:
+    def __init__(self, person: str, connection: str, findings: Findings, windows: UserTabs) -> None:
         self.person = person
         self.connection = connection
         self.findings = findings
@@ -41,7 +41,7 @@ class Ledger:
         self._reported: set[tuple[str, str, str]] = set()
 
     def report(
-        self, rule: str, expected: str, actual: str, *evidence: int, run: Run | None = None, about: str = ""
+        self, rule: str, expected: str, actual: str, *evidence: int, run: RunState | None = None, about: str = ""
     ) -> None:
         """Notes a breach; the first of each rule and run becomes a finding, one for each whom or what it is `about`."""
         self.counts[rule] = self.counts.get(rule, 0) + 1

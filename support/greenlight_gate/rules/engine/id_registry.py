@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Final, TypeVar
 
-from greenlight_gate.rules.engine.run_state import OpenTool, Run, Stage, Thread, Windows
+from greenlight_gate.rules.engine.run_state import OpenTool, RunState, Stage, Thread, UserTabs
 
 _MOST_ENDED = 16_384
 # The last 16,384 that were answered, and 32,768 open ones.
@@ -27,21 +27,21 @@ _LONG_ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.:-]{{{SHORTEST_ID - 1},127}}", r
 V = TypeVar("V")
 
 
-class Book:
+class IdRegistry:
     """Shared memory of several connections.
 
     `owners`: whose the long ids are that runs and threads have; `sole`: whose all of them are, "" if several people's.
     """
 
     def __init__(self) -> None:
-        self.runs: dict[str, Run] = {}
-        self.ended: dict[str, Run] = {}
+        self.runs: dict[str, RunState] = {}
+        self.ended: dict[str, RunState] = {}
         self.threads: dict[str, Thread] = {}
         self.users: dict[str, str] = {}
         self.connections: dict[str, str] = {}
         self.scopes: dict[str, str] = {}
         self.requests: dict[str, str | None] = {}
-        self.people: dict[str, Windows] = {}
+        self.people: dict[str, UserTabs] = {}
         self.owners: dict[bytes, str] = {}
         self.sole: str | None = None
         self._abandoned: deque[str] = deque()
@@ -56,7 +56,7 @@ class Book:
                 self._disown(oldest)
         return thread
 
-    def begin(self, run: Run) -> None:
+    def begin(self, run: RunState) -> None:
         """A run is open."""
         self.runs[run.id] = run
         self._owned(run.id, run.person)
@@ -86,11 +86,11 @@ class Book:
         if len(requests) > _MOST_REQUESTS:
             _forget_oldest(requests, _MOST_REQUESTS)
 
-    def windows(self, person: str) -> Windows:
+    def windows(self, person: str) -> UserTabs:
         """The connections of a person."""
-        return self.people.setdefault(person, Windows())
+        return self.people.setdefault(person, UserTabs())
 
-    def find(self, run_id: str) -> Run | None:
+    def find(self, run_id: str) -> RunState | None:
         """The run, open or ended, if it is known."""
         return self.runs.get(run_id) or self.ended.get(run_id)
 
@@ -102,7 +102,7 @@ class Book:
             for run in runs.values()
         )
 
-    def end(self, run: Run, event_id: str | int | None) -> None:
+    def end(self, run: RunState, event_id: str | int | None) -> None:
         """An open run is over: little of it is kept, and not for ever."""
         self.runs.pop(run.id, None)
         run.stage = Stage.ENDED
@@ -117,7 +117,7 @@ class Book:
             for oldest in _forget_oldest(self.ended, _MOST_ENDED):
                 self._disown(oldest)
 
-    def abandon(self, run: Run) -> None:
+    def abandon(self, run: RunState) -> None:
         """Nobody waits for this run's end any more; the oldest such runs are forgotten."""
         self._abandoned.append(run.id)
         if len(self._abandoned) > _MOST_ENDED:

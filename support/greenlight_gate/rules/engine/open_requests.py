@@ -4,13 +4,21 @@ from collections.abc import Callable
 
 from greenlight_gate.events import Event
 from greenlight_gate.rules import lifecycle
-from greenlight_gate.rules.engine.id_registry import Book
-from greenlight_gate.rules.engine.run_state import NOTHING_EXPECTED, Ask, Line, Report, Run, Stage, window
+from greenlight_gate.rules.engine.id_registry import IdRegistry
+from greenlight_gate.rules.engine.run_state import (
+    NOTHING_EXPECTED,
+    Report,
+    Request,
+    RunState,
+    Stage,
+    ThreadOrder,
+    window,
+)
 
 _MOST_STOPPED = 64
 
 
-class Questions:
+class OpenRequests:
     """What is asked and answered on one connection.
 
     `on_settled` is told of each run that has ended, before it is forgotten. `runs` are those whose events come to this
@@ -18,28 +26,28 @@ class Questions:
     for each thread that was restored here, the keys of the events that were shown since.
     """
 
-    def __init__(self, book: Book, person: str, connection: str, report: Report) -> None:
+    def __init__(self, book: IdRegistry, person: str, connection: str, report: Report) -> None:
         self.book = book
         self.person = person
         self.connection = connection
         self.user: str | None = None
         self.report = report
-        self.on_settled: Callable[[Run], None] | None = None
-        self.asks: list[Ask] = []
-        self.by_request: dict[str, Ask] = {}
-        self.runs: dict[str | None, Run] = {}
-        self.lines: dict[str | None, Line] = {}
+        self.on_settled: Callable[[RunState], None] | None = None
+        self.asks: list[Request] = []
+        self.by_request: dict[str, Request] = {}
+        self.runs: dict[str | None, RunState] = {}
+        self.lines: dict[str | None, ThreadOrder] = {}
         self.replays: dict[str, set[str | int]] = {}
         self._stopped: dict[str, float] = {}
 
-    def asked(self, ask: Ask) -> None:
+    def asked(self, ask: Request) -> None:
         """Remembers a question until its run has ended."""
         self.asks.append(ask)
         if ask.request:
             self.by_request[ask.request] = ask
             self.book.request(ask.request, self.person)
 
-    def settle(self, run: Run, event_id: str | int | None) -> None:
+    def settle(self, run: RunState, event_id: str | int | None) -> None:
         """A run has ended: its question is answered, and only a few words of the run are kept."""
         if self.on_settled is not None:
             self.on_settled(run)
@@ -55,7 +63,7 @@ class Questions:
                 del self.runs[helper.id]
                 self.book.abandon(helper)
 
-    def drop(self, ask: Ask) -> None:
+    def drop(self, ask: Request) -> None:
         """Expects nothing more for a question."""
         ask.over = True
         if ask in self.asks:
@@ -68,13 +76,13 @@ class Questions:
         for ask in list(self.asks):
             self.drop(ask)
 
-    def line(self, thread_id: str | None) -> Line:
+    def line(self, thread_id: str | None) -> ThreadOrder:
         """The thread as this connection is shown it."""
         line = self.lines.get(thread_id)
         if line is None:
             thread = self.book.thread(thread_id, self.person) if thread_id is not None else None
             own = thread is not None and thread.person == self.person
-            line = self.lines[thread_id] = Line(thread if own else None)
+            line = self.lines[thread_id] = ThreadOrder(thread if own else None)
         return line
 
     def restoring(self, thread_id: str, last_seq: int | None, at: float) -> None:
@@ -126,28 +134,28 @@ class Questions:
         elif len(self._stopped) < _MOST_STOPPED:
             self._stopped[run_id] = at
 
-    def waiting(self, event: Event) -> Ask | None:
+    def waiting(self, event: Event) -> Request | None:
         """The oldest question without an answer that the event may belong to; one still waited for, if there is."""
         fitting = self.fitting(event)
         return next((ask for ask in fitting if not ask.given_up), fitting[0] if fitting else None)
 
-    def fitting(self, event: Event) -> list[Ask]:
+    def fitting(self, event: Event) -> list[Request]:
         """All questions without an answer that the event may belong to."""
         threads = (None, event.thread)
         return [a for a in self.asks if a.run is None and (a.thread in threads or event.thread is None)]
 
-    def only_open(self, event: Event) -> Run | None:
+    def only_open(self, event: Event) -> RunState | None:
         """The run that an event of no known run must mean, if there is only one that it can."""
         runs = [run for run in self.runs.values() if run.parent is None and event.request in (None, "", run.request)]
         return runs[0] if len(runs) == 1 else None
 
-    def begin(self, run_id: str | None, ask: Ask, event: Event, at: float) -> Run:
+    def begin(self, run_id: str | None, ask: Request, event: Event, at: float) -> RunState:
         """A run begins to answer a question; it is given an id if it brings none."""
         if not event.request:
             self._mix_up(event)
         expect = None if ask.mixed_up else ask.expect or NOTHING_EXPECTED
         name = run_id or f"?{self.connection}:{ask.n}"
-        run = Run(name, self, event, ask.n, asked_at=ask.at, at=at, ask=ask, expect=expect)
+        run = RunState(name, self, event, ask.n, asked_at=ask.at, at=at, ask=ask, expect=expect)
         run.stop_at = self._stopped.pop(run.id, None) if self._stopped else None
         if expect is not None and expect.paced:
             run.recent, run.in_company = window(), True
@@ -162,17 +170,17 @@ class Questions:
         for rival in rivals if len(rivals) > 1 else ():
             rival.mixed_up = True
 
-    def helper(self, parent: Run, event: Event, n: int, at: float) -> Run:
+    def helper(self, parent: RunState, event: Event, n: int, at: float) -> RunState:
         """A helper of a run begins; LIFECYCLE-3 if that run has ended."""
         if parent.stage is Stage.ENDED:
             lifecycle.on_objection("LIFECYCLE-3", Stage.ENDED, parent, event, n, report=self.report)
-        run = Run(event.run or "", self, event, n, asked_at=at, at=at, parent=parent)
+        run = RunState(event.run or "", self, event, n, asked_at=at, at=at, parent=parent)
         self.runs[run.id] = run
         self.book.begin(run)
         return run
 
 
-def _wait_from(ask: Ask, at: float) -> None:
+def _wait_from(ask: Request, at: float) -> None:
     """Nobody waits for an answer before `at`, and what was missed comes all at once."""
     if ask.run is None:
         ask.at = max(ask.at, at)

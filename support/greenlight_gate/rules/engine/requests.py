@@ -8,10 +8,10 @@ import msgspec
 from greenlight_gate.trace import Expect
 
 if TYPE_CHECKING:
-    from greenlight_gate.rules.engine.run_state import Run
+    from greenlight_gate.rules.engine.run_state import RunState
 
 
-class Budgets(msgspec.Struct, frozen=True):
+class TimeBudgets(msgspec.Struct, frozen=True):
     """How long a person may have to wait, in seconds, and how far the server's clock may be off.
 
     `half_open_s`: how long a backend may take a line for alive whose person has gone without a word.
@@ -29,12 +29,12 @@ class Budgets(msgspec.Struct, frozen=True):
     recover_s: float = 5.0
     half_open_s: float = 60.0
 
-    def unhurried(self) -> "Budgets":
+    def unhurried(self) -> "TimeBudgets":
         """The same, where nobody minds how long an answer takes."""
         return msgspec.structs.replace(self, start_s=math.inf, silence_s=math.inf, tool_s=math.inf, run_s=math.inf)
 
 
-class Ask(msgspec.Struct, eq=False):
+class Request(msgspec.Struct, eq=False):
     """A question that was sent: what binds its answer to it, and what may be expected.
 
     `given_up`: the person no longer waits, but what still comes belongs here. `over`: nothing more is owed. `mixed_up`:
@@ -47,7 +47,7 @@ class Ask(msgspec.Struct, eq=False):
     request: str | None
     thread: str | None
     expect: Expect | None
-    run: "Run | None" = None
+    run: "RunState | None" = None
     given_up: bool = False
     over: bool = False
     mixed_up: bool = False

@@ -5,9 +5,9 @@ from typing import Final
 from greenlight_gate.events import Event, EventKind
 from greenlight_gate.rules import content, lifecycle, pairing, refusal, timeliness
 from greenlight_gate.rules.engine import timeouts
-from greenlight_gate.rules.engine.canary_scan import Searcher
-from greenlight_gate.rules.engine.open_requests import Questions
-from greenlight_gate.rules.engine.run_state import Budgets, Report, Run, Stage
+from greenlight_gate.rules.engine.canary_scan import CanaryScan
+from greenlight_gate.rules.engine.open_requests import OpenRequests
+from greenlight_gate.rules.engine.run_state import Report, RunState, Stage, TimeBudgets
 
 _STARTED: Final = EventKind.STARTED
 _THINKING: Final = EventKind.THINKING
@@ -18,13 +18,15 @@ _OPEN: Final = Stage.OPEN
 _ENDED: Final = Stage.ENDED
 
 
-class RunJudge:
+class RunChecker:
     """Judges events one by one. Tens of thousands come each second: the usual step takes no call that it can spare.
 
     `stamps`: the server's times of the events, for whoever wants to know how old they were; None: for nobody.
     """
 
-    def __init__(self, desk: Questions, budgets: Budgets, epoch_s: float, report: Report, search: Searcher) -> None:
+    def __init__(
+        self, desk: OpenRequests, budgets: TimeBudgets, epoch_s: float, report: Report, search: CanaryScan
+    ) -> None:
         self.desk = desk
         self.epoch_s = epoch_s
         self.report = report
@@ -34,7 +36,7 @@ class RunJudge:
         self.stamps: list[float] | None = None
         self.keep_to(budgets)
 
-    def keep_to(self, budgets: Budgets) -> None:
+    def keep_to(self, budgets: TimeBudgets) -> None:
         """Judges what comes from now on by these budgets."""
         self.budgets = budgets
         self._skew_s = budgets.clock_skew_s
@@ -42,7 +44,7 @@ class RunJudge:
         self._start_s = budgets.start_s
         self._tool_s = budgets.tool_s
 
-    def event(self, run: Run, event: Event, at: float, n: int) -> None:
+    def event(self, run: RunState, event: Event, at: float, n: int) -> None:
         """Judges the next event of a run. `at`: seconds on the monotonic clock."""
         kind = event.kind
         if self._shapes.get(kind) != event.shape:
@@ -72,7 +74,7 @@ class RunJudge:
             self._step(run, event, at, n)
         run.last_n = n
 
-    def _step(self, run: Run, event: Event, at: float, n: int) -> None:
+    def _step(self, run: RunState, event: Event, at: float, n: int) -> None:
         if event.text:
             run.aside, run.aside_n = event.text, n
         kind, before = event.kind, run.stage
@@ -97,7 +99,7 @@ class RunJudge:
         else:
             self._end(run, event, at, n)
 
-    def _in_company(self, run: Run, event: Event, at: float, n: int) -> None:
+    def _in_company(self, run: RunState, event: Event, at: float, n: int) -> None:
         """A helper's event is a sign of life of the run that the person asked for, and shows its thinking."""
         root = run.root
         if at - root.last_at > self._silence_s and root.stage is _OPEN:
@@ -112,7 +114,7 @@ class RunJudge:
             if root.recent is not None:
                 root.recent.append(at)
 
-    def _end(self, run: Run, event: Event, at: float, n: int) -> None:
+    def _end(self, run: RunState, event: Event, at: float, n: int) -> None:
         run.ended_by = event.kind
         lifecycle.on_end(run, event, n, self.report)
         if run.tools:
@@ -127,7 +129,7 @@ class RunJudge:
             self.search.said_all(run)
         self.desk.settle(run, event.event_id if event.event_id is not None else event.seq)
 
-    def _shape(self, run: Run, event: Event, n: int) -> None:
+    def _shape(self, run: RunState, event: Event, n: int) -> None:
         kind = event.kind
         if kind not in self._shapes:
             self._shapes[kind] = event.shape

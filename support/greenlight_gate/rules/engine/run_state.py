@@ -6,15 +6,25 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from greenlight_gate.events import Event, EventKind
-from greenlight_gate.rules.engine.requests import Ask, Budgets, OpenTool
+from greenlight_gate.rules.engine.requests import OpenTool, Request, TimeBudgets
 from greenlight_gate.trace import Expect
 
 if TYPE_CHECKING:
-    from greenlight_gate.rules.engine.open_requests import Questions
+    from greenlight_gate.rules.engine.open_requests import OpenRequests
 
 __all__ = [
-    "MOST_LEFT", "NOTHING_EXPECTED", "Ask", "Budgets", "Line", "OpenTool", "Report", "Run", "Stage", "Thread",
-    "Windows", "window",
+    "MOST_LEFT",
+    "NOTHING_EXPECTED",
+    "OpenTool",
+    "Report",
+    "Request",
+    "RunState",
+    "Stage",
+    "Thread",
+    "ThreadOrder",
+    "TimeBudgets",
+    "UserTabs",
+    "window",
 ]  # fmt: skip
 
 
@@ -33,7 +43,7 @@ MOST_LEFT = 512
 
 
 # No struct of msgspec: several of its fields are written with each event, and a slot takes a third of the time.
-class Run:
+class RunState:
     """One answer in the making. Its memory does not grow with the number of events, but for bounded windows.
 
     `id` begins with "?" where the backend gave none. `expect` is None where it is not known which question this
@@ -57,13 +67,13 @@ class Run:
 
     # `event` is the first that was seen of it.
     def __init__(
-        self, name: str, desk: "Questions", event: Event, n: int, *, asked_at: float, at: float,
-        ask: Ask | None = None, expect: Expect | None = None, parent: "Run | None" = None,
+        self, name: str, desk: "OpenRequests", event: Event, n: int, *, asked_at: float, at: float,
+        ask: Request | None = None, expect: Expect | None = None, parent: "RunState | None" = None,
     ) -> None:  # fmt: skip
         self.id = name
         self.person = desk.person
         self.desk = desk
-        self.line: Line = desk.line(event.thread)
+        self.line: ThreadOrder = desk.line(event.thread)
         self.first_n = self.last_n = n
         self.asked_at = asked_at
         self.last_at = at
@@ -101,7 +111,7 @@ class Run:
         self.intruder: tuple[str, int] | None = None
 
     @property
-    def root(self) -> "Run":
+    def root(self) -> "RunState":
         """The run that the person asked for, of which this is part."""
         run = self
         while run.parent is not None:
@@ -125,7 +135,7 @@ class Thread:
         self.missing: dict[int, int] | None = None
 
 
-class Line:
+class ThreadOrder:
     """One thread as one connection is shown it: the number that is due next (None: any).
 
     `resumed` from the request to restore it until what was missed and the first event after it have come. `known`:
@@ -145,7 +155,7 @@ class Line:
         self.unread_due: int | None = None
 
 
-class Windows:
+class UserTabs:
     """The connections of one person: those open now, how many there ever were, and what was left without an end.
 
     `torn`: one was closed in the middle of an answer, so that some events may have gone to nobody. `careful`: events
@@ -161,7 +171,7 @@ class Windows:
         self.torn = False
         self.cut = ""
         self.careful = False
-        self.left: list[Ask] = []
+        self.left: list[Request] = []
         self.canaries: set[bytes] = set()
 
 

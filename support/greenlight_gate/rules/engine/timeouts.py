@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING
 
 from greenlight_gate.events import Control
 from greenlight_gate.rules import content, continuity, refusal, timeliness
-from greenlight_gate.rules.engine.run_state import MOST_LEFT, Ask, Budgets, Report, Run, Stage, Windows
-from greenlight_gate.rules.identity import Desk
+from greenlight_gate.rules.engine.run_state import MOST_LEFT, Report, Request, RunState, Stage, TimeBudgets, UserTabs
+from greenlight_gate.rules.identity import Correlation
 
 if TYPE_CHECKING:
     from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
 
 
-def on_ignored_stop(run: Run, at: float, n: int, budgets: Budgets, report: Report) -> None:
+def on_ignored_stop(run: RunState, at: float, n: int, budgets: TimeBudgets, report: Report) -> None:
     """LIFECYCLE-2: a run that the person stopped goes on to its answer, longer than a word needs to arrive."""
     late = at - run.stop_at if run.stop_at is not None else 0.0
     if late > budgets.ping_s:
@@ -42,7 +42,7 @@ def on_error(checker: "ConnectionChecker", error: Control, n: int) -> None:
         desk.drop(ask)
 
 
-def ask_of(desk: Desk, request: str | None, run_id: str | None) -> Ask | None:
+def ask_of(desk: Correlation, request: str | None, run_id: str | None) -> Request | None:
     """The question that a wait was for: by its request or run, else the only one that is open."""
     if request is not None and request in desk.by_request:
         return desk.by_request[request]
@@ -53,7 +53,7 @@ def ask_of(desk: Desk, request: str | None, run_id: str | None) -> Ask | None:
     return waiting[0] if len(waiting) == 1 and request in (None, waiting[0].request) else None
 
 
-def on_no_answer(checker: "ConnectionChecker", ask: Ask | None, at: float, n: int) -> None:
+def on_no_answer(checker: "ConnectionChecker", ask: Request | None, at: float, n: int) -> None:
     """The person gave up. What comes later still belongs to the question, but is no longer owed."""
     if ask is None or ask.over or ask.given_up:
         return
@@ -75,7 +75,7 @@ def on_no_answer(checker: "ConnectionChecker", ask: Ask | None, at: float, n: in
     report("LIFECYCLE-2", "one end", came, run.first_n, run.last_n, n, run=run)
 
 
-def on_closed(desk: Desk, windows: Windows, by: str) -> None:
+def on_closed(desk: Correlation, windows: UserTabs, by: str) -> None:
     """The connection has ended. What the person themselves walked away from is owed again once they restore it."""
     windows.open.discard(desk.connection)
     windows.torn = windows.torn or bool(desk.asks or desk.runs)
@@ -103,7 +103,7 @@ def on_finish(checker: "ConnectionChecker", n: int) -> None:
     checker.desk.asks.clear()
 
 
-def _nothing_came(checker: "ConnectionChecker", ask: Ask, n: int) -> None:
+def _nothing_came(checker: "ConnectionChecker", ask: Request, n: int) -> None:
     checker.report("LIFECYCLE-2", "an answer that ends", "not one event of it", ask.n, n)
     if ask.resumed:
         came = "not one event of it"

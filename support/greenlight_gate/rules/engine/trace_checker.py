@@ -8,10 +8,10 @@ from greenlight_gate.rules import continuity
 from greenlight_gate.rules.engine import canary_search, forbidden_text
 from greenlight_gate.rules.engine.canary import owner_code
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
-from greenlight_gate.rules.engine.id_registry import Book
-from greenlight_gate.rules.engine.run_state import Ask, Budgets
-from greenlight_gate.rules.isolation import Relation
-from greenlight_gate.rules.refusal import Reach
+from greenlight_gate.rules.engine.id_registry import IdRegistry
+from greenlight_gate.rules.engine.run_state import Request, TimeBudgets
+from greenlight_gate.rules.isolation import IsolationPair
+from greenlight_gate.rules.refusal import ForeignAttempt
 from greenlight_gate.trace import AnyRecord, Closed, Cut, Opened, Other, Received, Sent, Stalled, Throttled, TimedOut
 from greenlight_gate.wire.profile import Profile
 
@@ -22,12 +22,12 @@ class TraceChecker:
     `findings` grows as records come; `finish` judges what is left open. `cuts`: what the suite did to the lines.
     """
 
-    def __init__(self, profile: Profile, budgets: Budgets, epoch_s: float) -> None:
+    def __init__(self, profile: Profile, budgets: TimeBudgets, epoch_s: float) -> None:
         self.profile = profile
         self.budgets = budgets
         self.epoch_s = epoch_s
         self.findings: list[Finding] = []
-        self.book = Book()
+        self.book = IdRegistry()
         self.connections: dict[str, ConnectionChecker] = {}
         self.cuts: list[Cut] = []
         self._last_n = 0
@@ -116,12 +116,12 @@ class TraceChecker:
             saw.update((checker.person, owner) for owner in owners)
         return saw
 
-    def relation(self, name: str, people: Iterable[str]) -> Relation:
+    def relation(self, name: str, people: Iterable[str]) -> IsolationPair:
         """What these people saw of themselves and of each other."""
         watched = tuple(people)
         seen, saw = self.own_canary_seen, self.who_saw_whom
         desks = [checker.desk for checker in self.connections.values() if checker.person in watched]
-        return Relation(
+        return IsolationPair(
             name, watched,
             own_seen=tuple(person for person in watched if person in seen),
             saw=tuple(sorted(pair for pair in saw if pair[0] in watched)),
@@ -153,7 +153,7 @@ def _is(checker: ConnectionChecker, record: Opened | Closed) -> None:
         checker.search.own.add(owner_code(record.persona))
 
 
-def _knows(book: Book, checker: ConnectionChecker, record: Opened) -> None:
+def _knows(book: IdRegistry, checker: ConnectionChecker, record: Opened) -> None:
     """What was captured before the connection: the reader asks for it, and it says whose the connection is."""
     checker.reader.opened(record.user, record.values)
     for value in record.values.values():
@@ -169,7 +169,7 @@ def _sent(checker: ConnectionChecker, sent: Sent) -> None:
         at = sent.at if sent.intended_at is None else sent.intended_at
         # Whoever names another person's conversation has no claim to an answer in it.
         thread = sent.thread if not sent.foreign or sent.claims is not None else None
-        checker.asked(Ask(sent.n, at, sent.request, thread, sent.expect, foreign=bool(sent.foreign)))
+        checker.asked(Request(sent.n, at, sent.request, thread, sent.expect, foreign=bool(sent.foreign)))
     elif sent.what == "stop":
         checker.stop_sent(sent.run, sent.at, sent.n)
     elif sent.what == "ping":
@@ -182,10 +182,10 @@ def _sent(checker: ConnectionChecker, sent: Sent) -> None:
         checker.restoring(sent.thread, sent.last_seq, sent.at)
 
 
-def _reach(sent: Sent) -> Reach:
+def _reach(sent: Sent) -> ForeignAttempt:
     named = f"run {sent.run}" if sent.what == "stop" else f"conversation {sent.thread}"
     thread = sent.thread if sent.claims is None else None
-    return Reach(sent.n, sent.foreign, named, thread, sent.request, sent.claims)
+    return ForeignAttempt(sent.n, sent.foreign, named, thread, sent.request, sent.claims)
 
 
 def _closed(checker: ConnectionChecker, closed: Closed) -> None:
