@@ -128,13 +128,13 @@ def test_steps_in_order_and_a_beat_that_is_answered() -> None:
 async def silent(wire: Wire) -> None:
     await wire.upgrade()
     await wire.say({"type": "hello", "seat": "first"})
-    await wire.reader.read()
+    await wire.hear()
 
 
 async def refusing(wire: Wire) -> None:
     await wire.upgrade()
     await wire.say({"type": "no", "code": "full"})
-    await wire.reader.read()
+    await wire.hear()
 
 
 async def hanging_up(wire: Wire) -> None:

@@ -56,7 +56,7 @@ def test_processes_are_one_load(backend: BackendProcess) -> None:
 
 def test_a_killed_process_is_named_and_the_others_finish(backend: BackendProcess) -> None:
     killer = Killer()
-    made = plan(backend.url, 4, runs_each=None, duration_s=1.5, think_s=0.05)
+    made = plan(backend.url, 4, runs_each=None, duration_s=1.0, think_s=0.05)
     with processes(2) as (executors, desk):
         came = Director(made, executors, desk, killer.watch).run()
 

@@ -13,6 +13,7 @@ from greenlight_gate.load.director import Director, State
 from greenlight_gate.measure.load_result import merged
 from greenlight_gate.rules.engine.run_state import TimeBudgets
 
+from support.tests.backend.changing import Changing
 from support.tests.backend.users import ENVIRONMENT
 from support.tests.load.users import IMPATIENT, PROFILE, figures, plan, run
 
@@ -88,8 +89,8 @@ def test_merged_is_the_sum_and_keeps_the_worst(backend: BackendProcess) -> None:
         ("invalid_utf8", "CONTENT-2"), ("binary_frame", "CONTENT-2"), ("canned_answer", "CONTENT-4"),
     ],
 )  # fmt: skip
-def test_no_rule_is_sampled_away(defect: str, rule: str) -> None:
-    with BackendProcess.start([defect], env=ENVIRONMENT) as broken:
+def test_no_rule_is_sampled_away(changing: Changing, defect: str, rule: str) -> None:
+    with changing.broken(defect) as broken:
         came = run(plan(broken.url, 3, prompts=("remember", "recall"), runs_each=2, budgets=IMPATIENT))
 
     assert rule in came.counts, came.counts
@@ -98,9 +99,9 @@ def test_no_rule_is_sampled_away(defect: str, rule: str) -> None:
     assert came.findings == sum(came.counts.values())
 
 
-def test_a_tool_that_hangs_is_waited_for_once() -> None:
-    budgets = TimeBudgets(start_s=1.0, silence_s=0.2, tool_s=2.0, run_s=10.0)
-    with BackendProcess.start(["tool_never_returns"], env=ENVIRONMENT) as broken:
+def test_a_tool_that_hangs_is_waited_for_once(changing: Changing) -> None:
+    budgets = TimeBudgets(start_s=1.0, silence_s=0.2, tool_s=1.5, run_s=10.0)
+    with changing.broken("tool_never_returns") as broken:
         first = run(plan(broken.url, 2, runs_each=2, budgets=budgets))
         again = run(plan(broken.url, 2, runs_each=1, budgets=budgets, hung_tools=first.hung_tools))
 
@@ -111,8 +112,8 @@ def test_a_tool_that_hangs_is_waited_for_once() -> None:
     assert first.counts["LIFECYCLE-2"] == 4
 
 
-def test_the_first_offenders_can_be_read_with_their_frames(tmp_path: Path) -> None:
-    with BackendProcess.start(["tool_name_missing"], env=ENVIRONMENT) as broken:
+def test_the_first_offenders_can_be_read_with_their_frames(changing: Changing, tmp_path: Path) -> None:
+    with changing.broken("tool_name_missing") as broken:
         came = run(plan(broken.url, 4, runs_each=5))
 
     assert came.counts["PAIRING-3"] >= 20
