@@ -14,6 +14,7 @@ from support.services.processes import Processes
 from support.services.programs import postgres_folder, redis_program
 from support.services.runtime import Wish
 from support.settings import Misconfigured
+from support.tests import hypothesis_profiles  # noqa: F401 - registers the profiles before a test is collected
 from support.tests.backend.people import ENVIRONMENT
 
 

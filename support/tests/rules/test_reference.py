@@ -13,6 +13,7 @@ from support.rules import checker
 from support.rules.ledger import Ledger
 from support.rules.state import Budgets, Run
 from support.rules.trace_checker import TraceChecker
+from support.tests.hypothesis_profiles import examples
 from support.tests.rules.model import CANARIES, legal, seeds
 from support.tests.rules.mutations import MUTATIONS, is_event
 from support.tests.rules.reference import COVERED, Breach, Reference
@@ -20,7 +21,7 @@ from support.tests.rules.talk import EPOCH_S, PROFILE, Talk
 from support.trace import Received, Sent
 
 # Some rules are broken in one trace of a hundred.
-MOST_EXAMPLES = max(600, settings().max_examples)
+MOST_EXAMPLES = max(examples(600), settings().max_examples)
 
 
 class EveryBreach(Ledger):
