@@ -15,6 +15,7 @@ from support.services.programs import postgres_folder, redis_program
 from support.services.runtime import Wish
 from support.settings import Misconfigured
 from support.tests import hypothesis_profiles  # noqa: F401 - registers the profiles before a test is collected
+from support.tests.backend.changing import changing  # noqa: F401 - a fixture
 from support.tests.backend.people import ENVIRONMENT
 
 
