@@ -15,6 +15,7 @@ from support.assurance.scenarios import scenarios
 from support.backend.defects import REGISTRY
 from support.rules.registry import RULES
 from support.settings import suite_root
+from support.tests.commands.process import behave, suite_in
 
 FEATURES = suite_root() / "features"
 CRITERIA = {"LATENCY", "MEMORY", "SCENARIOS", "SUCCESS"}
@@ -83,10 +84,10 @@ def test_no_defect_is_held_against_a_rule_that_was_removed() -> None:
 
 @pytest.mark.parametrize("arguments", [["features/assurance"], ["--tags=@assurance"]])
 def test_bare_behave_says_how_the_suite_is_judged(tmp_path: Path, arguments: list[str]) -> None:
-    command = [sys.executable, "-m", "behave", *arguments, "-D", f"output_dir={tmp_path / 'reports'}"]
-    ran = subprocess.run(command, cwd=suite_root(), capture_output=True, text=True, timeout=60, check=False)
-    assert ran.returncode == 1
-    assert "judges the suite and no target: `python -m support.assurance`" in ran.stderr
+    suite_in(tmp_path)
+    ran = behave(tmp_path, *arguments)
+    assert ran.code == 1
+    assert "judges the suite and no target: `python -m support.assurance`" in ran.err
     assert not (tmp_path / "reports").exists()
 
 
