@@ -14,6 +14,8 @@ from greenlight_gate.services.programs import postgres_folder, redis_program
 from greenlight_gate.services.runtime import Wish
 from greenlight_gate.targets.settings import Misconfigured
 
+from support.tests import hypothesis_profiles  # noqa: F401 - registers the profiles before a test is collected
+from support.tests.backend.changing import changing  # noqa: F401 - a fixture
 from support.tests.backend.users import ENVIRONMENT
 
 

@@ -7,30 +7,25 @@ import httpx
 import pytest
 from greenlight_gate.backend.launch import BackendFailed, BackendProcess
 
+from support.tests.backend.changing import TOKEN, VARIABLE, Changing, admin
 from support.tests.backend.users import ENVIRONMENT, kinds, window
 
-VARIABLE, TOKEN = "CHAT_TEST_ADMIN", "a-token-for-whoever-may"
 SUM = "What is 17*23?"
 LONG = "Please research the tides thoroughly."
 
 
 @pytest.fixture
-def served() -> Iterator[BackendProcess]:
-    with BackendProcess.start(env={**ENVIRONMENT, VARIABLE: TOKEN}, admin_token_env=VARIABLE) as process:
+def served(changing: Changing) -> Iterator[BackendProcess]:
+    with changing.broken() as process:
         yield process
-        assert process.alive
-        assert process.stderr_tail() == ""
 
 
-def put(process: BackendProcess, body: Any, token: str = TOKEN) -> tuple[int, Any]:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    answer = httpx.put(f"{process.http_url}/admin/defects", json=body, headers=headers)
-    return answer.status_code, answer.json()
+def put(process: BackendProcess, body: Any) -> tuple[int, Any]:
+    return admin(process, "PUT", body)
 
 
 def now(process: BackendProcess) -> Any:
-    answer = httpx.get(f"{process.http_url}/admin/defects", headers={"Authorization": f"Bearer {TOKEN}"})
-    return answer.json()["defects"]
+    return admin(process, "GET")[1]["defects"]
 
 
 def asked(process: BackendProcess) -> list[str]:
@@ -48,12 +43,9 @@ def test_without_being_asked_for_there_is_no_such_call(backend: BackendProcess) 
 
 @pytest.mark.parametrize("token", ["", "another-token-for-whoever", TOKEN[:-1], "Ümlaut-token-for-whoever"])
 def test_nobody_else_may(served: BackendProcess, token: str) -> None:
-    headers = {b"Authorization": f"Bearer {token}".encode()} if token else {}
     for method in ("GET", "PUT"):
-        answer = httpx.request(
-            method, f"{served.http_url}/admin/defects", headers=headers, json={"defects": ["thinking_missing"]}
-        )
-        assert (answer.status_code, answer.json()) == (401, {"error": "the admin token is needed"})
+        answer = admin(served, method, {"defects": ["thinking_missing"]}, token)
+        assert answer == (401, {"error": "the admin token is needed"})
     assert now(served) == []
 
 

@@ -8,21 +8,31 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from greenlight_gate.backend.cli import main
 from greenlight_gate.backend.launch import BackendFailed, BackendProcess
 
 from support.tests.backend.users import ENVIRONMENT, bare_socket, eventually, kinds, window
 
+Ended = Callable[..., tuple[int, str, str]]
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def run_backend(*arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "greenlight_gate.backend", *arguments]
-    return subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **env}, capture_output=True, text=True, timeout=20, check=False
-    )
+@pytest.fixture
+def ended(capfd: pytest.CaptureFixture[str]) -> Ended:
+    """Runs the backend's command to its end in this process: its exit code, and what it says."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        try:
+            code = main(arguments)
+        except SystemExit as end:
+            code = int(str(end.code))
+        return code, *capfd.readouterr()
+
+    return run
 
 
 def test_is_ready_soon_and_says_only_that_on_stdout() -> None:
@@ -106,14 +116,13 @@ def test_a_backend_that_hangs_is_killed() -> None:
     assert not list(Path(tempfile.gettempdir()).glob(f"reference-chat-{process.pid}-*"))
 
 
-def test_a_port_in_use_is_one_line_and_exit_code_3() -> None:
+def test_a_port_in_use_is_one_line_and_exit_code_3(ended: Ended) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        result = run_backend("--port", str(port))
-        assert (result.returncode, result.stdout) == (3, "")
-        assert result.stderr == f"greenlight_gate.backend: cannot serve on 127.0.0.1:{port}: Address already in use\n"
+        said = f"greenlight_gate.backend: cannot serve on 127.0.0.1:{port}: Address already in use\n"
+        assert ended("--port", str(port)) == (3, "", said)
         with pytest.raises(BackendFailed, match="Address already in use") as failed:
             BackendProcess.start(port=port)
         assert failed.value.exit_code == 3
@@ -130,27 +139,38 @@ def test_a_port_in_use_is_one_line_and_exit_code_3() -> None:
         (["--nonsense"], "unrecognized arguments: --nonsense"),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_code_3(arguments: list[str], line: str) -> None:
-    result = run_backend(*arguments)
+def test_a_mistake_is_one_line_and_exit_code_3(ended: Ended, arguments: list[str], line: str) -> None:
+    code, out, err = ended(*arguments)
+    assert (code, out) == (3, "")
+    assert line in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_mistake_ends_the_process_in_the_same_way() -> None:
+    command = [sys.executable, "-m", "greenlight_gate.backend", "--port", "many"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
     assert (result.returncode, result.stdout) == (3, "")
-    assert line in result.stderr
-    assert len(result.stderr.splitlines()) == 1
+    assert result.stderr == "greenlight_gate.backend: argument --port: 'many' is not a number from 0 to 65535\n"
 
 
 @pytest.mark.parametrize("env", [{"CHAT_PACE_MS": "quick"}, {"CHAT_USERS": "ada"}, {"CHAT_SLOW_TOOL_MS": "nan"}])
-def test_an_unusable_variable_is_one_line_and_exit_code_3(env: dict[str, str]) -> None:
-    result = run_backend(**env)
-    assert (result.returncode, result.stdout) == (3, "")
-    assert next(iter(env)) in result.stderr
-    assert len(result.stderr.splitlines()) == 1
+def test_an_unusable_variable_is_one_line_and_exit_code_3(
+    ended: Ended, monkeypatch: pytest.MonkeyPatch, env: dict[str, str]
+) -> None:
+    ((name, value),) = env.items()
+    monkeypatch.setenv(name, value)
+    code, out, err = ended()
+    assert (code, out) == (3, "")
+    assert name in err
+    assert len(err.splitlines()) == 1
 
 
-def test_list_defects_shows_them_all() -> None:
+def test_list_defects_shows_them_all(ended: Ended) -> None:
     from greenlight_gate.backend.defects import REGISTRY
 
-    result = run_backend("--list-defects")
-    assert result.returncode == 0
-    assert [line.split()[1] for line in result.stdout.splitlines()] == list(REGISTRY)
+    code, out, err = ended("--list-defects")
+    assert (code, err) == (0, "")
+    assert [line.split()[1] for line in out.splitlines()] == list(REGISTRY)
 
 
 def test_with_data_the_threads_outlive_the_process(tmp_path: Path) -> None:

@@ -8,25 +8,33 @@ import pytest
 from greenlight_gate.backend.launch import BackendProcess
 from greenlight_gate.backend.settings import SettingsError, settings_from
 
-from support.tests.backend.users import ENVIRONMENT, eventually, window
+from support.tests.backend.users import ENVIRONMENT, Event, Person, eventually, window
 
 SLOW = {**ENVIRONMENT, "CHAT_SLOW_TOOL_MS": "60000"}
 
 
-@pytest.mark.parametrize("number", range(5))
-def test_whoever_saw_an_event_before_a_kill_sees_the_end_after_it(tmp_path: Path, number: int) -> None:
-    with BackendProcess.start(env=SLOW, data=tmp_path) as process, window(process.url) as ada:
-        ada.ask("Please research the tides thoroughly.")
-        last = ada.read_until(lambda event: event["seq"] == number + 1)[-1]
-        # At once: what was shown has to be on the way to the disk already.
-        os.kill(process.pid, signal.SIGKILL)
-        assert eventually(lambda: not process.alive)
-    with BackendProcess.start(env=SLOW, data=tmp_path) as process, window(process.url) as ada:
-        ada.send({"type": "session_restore", "thread_id": last["thread_id"], "last_seq": last["seq"]})
-        replayed = ada.read_until(lambda event: event["type"] == "session_restored")
-        assert [event["seq"] for event in replayed[:-1]] == list(range(last["seq"] + 1, last["seq"] + len(replayed)))
-        assert (replayed[-2]["type"], replayed[-2]["run_id"]) == ("agent_failed", last["run_id"])
-        assert replayed[-2]["payload"]["error_code"] == "SERVER_RESTARTED"
+def test_whoever_saw_an_event_before_a_kill_sees_the_end_after_it(tmp_path: Path) -> None:
+    """Killed five times, each time after one event more, and started again with what is on the disk by then."""
+    last: Event = {}
+    for number in (1, 2, 3, 4, 5, None):
+        with BackendProcess.start(env=SLOW, data=tmp_path) as process, window(process.url) as ada:
+            if last:
+                assert_ended(ada, last)
+            if number is not None:
+                ada.ask("Please research the tides thoroughly.")
+                last = ada.read_until(lambda event, number=number: event["seq"] == number)[-1]  # type: ignore[misc]
+                # At once: what was shown has to be on the way to the disk already.
+                os.kill(process.pid, signal.SIGKILL)
+                assert eventually(lambda process=process: not process.alive)  # type: ignore[misc]
+
+
+def assert_ended(person: Person, last: Event) -> None:
+    """What comes after the last event that was seen: without a gap, and with the end of the run."""
+    person.send({"type": "session_restore", "thread_id": last["thread_id"], "last_seq": last["seq"]})
+    replayed = person.read_until(lambda event: event["type"] == "session_restored")
+    assert [event["seq"] for event in replayed[:-1]] == list(range(last["seq"] + 1, last["seq"] + len(replayed)))
+    assert (replayed[-2]["type"], replayed[-2]["run_id"]) == ("agent_failed", last["run_id"])
+    assert replayed[-2]["payload"]["error_code"] == "SERVER_RESTARTED"
 
 
 def test_comes_back_at_the_port_that_it_had(tmp_path: Path) -> None:

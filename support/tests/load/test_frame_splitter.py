@@ -1,7 +1,7 @@
 """The cutter finds the same frames however the bytes are torn, and leaves what is not plain to the library."""
 
 from greenlight_gate.load.frame_splitter import cut, end_of_frame
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from support.tests.hostile.server import BINARY, CLOSE, CONTINUATION, PING, TEXT, head_of
@@ -33,7 +33,6 @@ def read_in_pieces(data: bytes, cuts: list[int]) -> list[bytes]:
     return found
 
 
-@settings(deadline=None)
 @given(st.lists(payloads, max_size=6), st.data())
 def test_frames_are_the_same_however_they_are_torn(texts: list[bytes], data: st.DataObject) -> None:
     wire = b"".join(map(frame, texts))

@@ -8,10 +8,12 @@ from greenlight_gate.measure.time_series import bucket
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.tests.hypothesis_profiles import examples
+
 latencies = st.floats(-0.01, 5_000) | st.floats(0, 0.003) | st.floats(1e-6, 1e-2)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.lists(latencies, min_size=1, max_size=50))
 def test_the_figures_are_those_of_the_histogram(samples: list[float]) -> None:
     plain, tally, ages = Histogram(), LatencyCounter(), LatencyCounter()
@@ -30,7 +32,7 @@ def test_the_figures_are_those_of_the_histogram(samples: list[float]) -> None:
     assert ages.histogram().summary() == came
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.lists(latencies, max_size=50))
 def test_it_is_known_in_coarse_buckets_as_well(samples: list[float]) -> None:
     tally = LatencyCounter()

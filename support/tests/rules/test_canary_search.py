@@ -16,12 +16,13 @@ from greenlight_gate.rules.engine.canary import HALF, MARKER, canary_word
 from greenlight_gate.rules.engine.text_layers import MOST_LAYERS, layers, unpacked
 from greenlight_gate.trace import Other
 
+from support.tests.hypothesis_profiles import examples
 from support.tests.rules.talk import ANSWER, Talk, asked
 
 BASHIRS = canary_word("Bashir", "abcdefgh")
 
 NOTE = f"Bashir's word is {BASHIRS}, ok?"
-FRAMES = 10_000
+FRAMES = examples(10_000)
 
 
 def nested(text: str, depth: int) -> str:
@@ -215,7 +216,7 @@ def clean_frames() -> Iterator[dict[str, Any]]:
 
 # What it runs is counted in the others, and counting takes three times as long as it does itself.
 @pytest.mark.no_cover
-def test_ten_thousand_clean_frames_raise_no_alarm() -> None:
+def test_clean_frames_raise_no_alarm() -> None:
     checked = 0
     for frame in clean_frames():
         checked += 1
@@ -224,7 +225,7 @@ def test_ten_thousand_clean_frames_raise_no_alarm() -> None:
 
 
 @pytest.mark.slow
-def test_ten_thousand_clean_frames_on_one_connection_raise_no_alarm() -> None:
+def test_clean_frames_on_one_connection_raise_no_alarm() -> None:
     talk = Talk().open()
     for frame in clean_frames():
         talk.frame(frame)

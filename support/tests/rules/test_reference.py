@@ -13,13 +13,14 @@ from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.trace import Received, Sent
 from hypothesis import given, settings
 
+from support.tests.hypothesis_profiles import examples
 from support.tests.rules.model import CANARIES, legal, seeds
 from support.tests.rules.mutations import MUTATIONS, is_event
 from support.tests.rules.reference import COVERED, Breach, Reference
 from support.tests.rules.talk import EPOCH_S, PROFILE, Talk
 
 # Some rules are broken in one trace of a hundred.
-MOST_EXAMPLES = max(600, settings().max_examples)
+MOST_EXAMPLES = max(examples(600), settings().max_examples)
 
 
 class EveryBreach(FindingSink):
