@@ -15,6 +15,8 @@ from greenlight_gate.backend.defects import REGISTRY
 from greenlight_gate.rules.registry import RULES
 from greenlight_gate.targets.settings import suite_root
 
+from support.tests.cli.process import behave, suite_in
+
 FEATURES = suite_root() / "features"
 CRITERIA = {"LATENCY", "MEMORY", "SCENARIOS", "SUCCESS"}
 # What no frame can break: `2_sound_verdicts.feature` has a backend of which nothing could be said.
@@ -82,10 +84,10 @@ def test_no_defect_is_held_against_a_rule_that_was_removed() -> None:
 
 @pytest.mark.parametrize("arguments", [["features/assurance"], ["--tags=@assurance"]])
 def test_bare_behave_says_how_the_suite_is_judged(tmp_path: Path, arguments: list[str]) -> None:
-    command = [sys.executable, "-m", "behave", *arguments, "-D", f"output_dir={tmp_path / 'reports'}"]
-    ran = subprocess.run(command, cwd=suite_root(), capture_output=True, text=True, timeout=60, check=False)
-    assert ran.returncode == 1
-    assert "judges the suite and no target: `python -m greenlight_gate.assurance`" in ran.stderr
+    suite_in(tmp_path)
+    ran = behave(tmp_path, *arguments)
+    assert ran.code == 1
+    assert "judges the suite and no target: `python -m greenlight_gate.assurance`" in ran.err
     assert not (tmp_path / "reports").exists()
 
 

@@ -106,7 +106,7 @@ async def _door(wire: Wire) -> None:
             await talk.finish()
 
 
-def run(folder: Path, features: dict[str, str], *options: str) -> Outcomes:
+def run(folder: Path, features: dict[str, str], *options: str, fresh: bool = False) -> Outcomes:
     """Runs features, by file name below functional/, with bare behave."""
     (folder / "features/functional").mkdir(parents=True)
     (folder / "steps").mkdir()
@@ -117,7 +117,7 @@ def run(folder: Path, features: dict[str, str], *options: str) -> Outcomes:
     with HostileServer(_door, does.health()) as server:
         path = target(folder, server.url, more=PROMPTS)
         path.write_text(path.read_text("utf-8").replace("grace_s = 0.05", "grace_s = 0.5"), encoding="utf-8")
-        ran = behave(folder, "-D", "environment=hostile.toml", *options)
+        ran = behave(folder, "-D", "environment=hostile.toml", *options, fresh=fresh)
     return Outcomes(ran, _ledger(folder), _allure(folder))
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from support.tests.cli.process import ROOT, Ran, ended, started
+
 MENDED = "greenlight_gate.bdd.runner.allure_formatter:AllureFormatter"
 STOCK = "allure_behave.formatter:AllureFormatter"
 STEPS = """
@@ -77,17 +79,10 @@ def build(folder: Path, feature: str, hooks: str = "") -> Path:
     return folder
 
 
-def behave(folder: Path, formatter: str = MENDED, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "behave", "-f", formatter, "-o", "allure-results", "--no-summary", *options]
-    return subprocess.run(
-        [*command, "features"],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+def behave(folder: Path, formatter: str = MENDED, *options: str) -> Ran:
+    arguments = ("-f", formatter, "-o", "allure-results", "--no-summary", *options, "features")
+    with started(folder, *arguments, module="behave") as process:
+        return ended(process, folder)
 
 
 def results(folder: Path) -> list[dict[str, Any]]:
@@ -267,7 +262,7 @@ def test_every_selected_scenario_is_shown_as_what_it_was(row: Row, tmp_path: Pat
 
     run = behave(project, MENDED, *row.options)
 
-    assert statuses(project) == row.mended, run.stdout + run.stderr
+    assert statuses(project) == row.mended, run.out + run.err
     told = {each["name"]: each.get("statusDetails", {}).get("message") for each in results(project)}
     assert {name: told[name] for name in row.messages} == row.messages
 
@@ -316,7 +311,7 @@ def test_a_lone_surrogate_is_told_readably_and_ends_nothing(tmp_path: Path) -> N
     run = behave(project)
 
     one, two = results(project)
-    assert (one["status"], two["status"]) == ("failed", "passed"), run.stderr
+    assert (one["status"], two["status"]) == ("failed", "passed"), run.err
     assert one["statusDetails"]["message"] == "IDENTITY-1: got \\udc80"
     [attached] = one["steps"][0]["attachments"]
     assert attached["name"] == "name \\udc80"
@@ -485,7 +480,7 @@ def test_plain_behave_takes_it_from_the_ini_beside_a_console(tmp_path: Path) -> 
     project = build(tmp_path, TWO)
     ini = f"[behave]\npaths = features\nformat = {MENDED}\n  plain\noutfiles = allure-results\n  plain.txt\n"
     (project / "behave.ini").write_text(ini, encoding="utf-8")
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
 
     run = subprocess.run(
         [sys.executable, "-m", "behave"], cwd=project, env=environment, capture_output=True, check=False, timeout=60

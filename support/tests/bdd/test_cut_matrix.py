@@ -15,9 +15,11 @@ from greenlight_gate.bdd.world.world import World
 from greenlight_gate.events import Event, EventKind
 from greenlight_gate.evidence.cut_matrix import Became, CutGrid, as_table
 from greenlight_gate.evidence.judge import judge
+from greenlight_gate.evidence.session_folder import Ended, Evidence, Finished, Selected
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.targets.settings import suite_root
 from greenlight_gate.trace import Closed, Received, Sent
+from greenlight_gate.verdict.decision import Outcome
 
 from support.tests.backend.users import eventually
 
@@ -59,7 +61,7 @@ def shown_before_the_cut(scene: World) -> dict[str, list[int | None]]:
     return shown
 
 
-def test_every_cut_is_exact_and_every_answer_whole_and_nothing_is_left(tmp_path: Path) -> None:
+def test_every_cut_is_exact_every_answer_whole_nothing_is_left_and_the_trace_says_the_same(tmp_path: Path) -> None:
     # What the event loop keeps for the whole process comes with the first one.
     with world(tmp_path) as first:
         first.suite.loop.call(first.linger(), 20)
@@ -78,6 +80,24 @@ def test_every_cut_is_exact_and_every_answer_whole_and_nothing_is_left(tmp_path:
             events = [e.reading for e in recorder.entries if isinstance(e.reading, Event)]
             assert [event.seq for event in events] == list(range(1, 13)), recorder.scenario
     assert eventually(lambda: (psutil.Process().num_fds(), threading.active_count()) == (before, threads))
+    assert_the_trace_says_the_same(scene)
+
+
+def assert_the_trace_says_the_same(scene: World) -> None:
+    live = cut_cells_of(scene)
+    records = [entry.record for recorder in scene.beside for entry in recorder.entries]
+    assert any(isinstance(record, Closed) for record in records)
+    assert any(isinstance(record, Received) for record in records)
+    evidence = Evidence(scene.suite.folder)
+    evidence.append(Selected(scene.key, "cuts", "resilience", "Cuts"))
+    beside = tuple(f"traces/{each.path.name}" for each in scene.beside if each.path)
+    evidence.append(Finished(scene.key, Outcome.PASSED, "", 0, scene.trace, 1.0, (), beside))
+    evidence.append(Ended(0.0, "", "", (scene.key,)))
+    judged = judge(scene.suite.folder)
+    assert list(judged.cells) == live
+    assert judged.findings == ()
+    assert judged.observed.recovery is not None
+    assert judged.observed.recovery.samples == len(live)
 
 
 def test_silent_ways_leave_the_line_to_the_person_and_others_end_it() -> None:
@@ -127,26 +147,3 @@ def test_an_answer_of_n_events_can_be_cut_at_2_n_and_1_places() -> None:
     assert [(place.after, place.inside) for place in places(events)] == [
         (0, False), (0, True), (1, False), (1, True), (2, False),
     ]  # fmt: skip
-
-
-def test_the_trace_says_the_same_when_it_is_read_again(tmp_path: Path) -> None:
-    with world(tmp_path) as scene:
-        play(scene)
-        live = cut_cells_of(scene)
-        folder = scene.suite.folder
-        records = [entry.record for recorder in scene.beside for entry in recorder.entries]
-        assert any(isinstance(record, Closed) for record in records)
-        assert any(isinstance(record, Received) for record in records)
-    from greenlight_gate.evidence.session_folder import Ended, Evidence, Finished, Selected
-    from greenlight_gate.verdict.decision import Outcome
-
-    evidence = Evidence(folder)
-    evidence.append(Selected(scene.key, "cuts", "resilience", "Cuts"))
-    beside = tuple(f"traces/{each.path.name}" for each in scene.beside if each.path)
-    evidence.append(Finished(scene.key, Outcome.PASSED, "", 0, scene.trace, 1.0, (), beside))
-    evidence.append(Ended(0.0, "", "", (scene.key,)))
-    judged = judge(folder)
-    assert list(judged.cells) == live
-    assert judged.findings == ()
-    assert judged.observed.recovery is not None
-    assert judged.observed.recovery.samples == len(live)

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from greenlight_gate.evidence.judge import judge
+from greenlight_gate.verdict.decision import Verdict
 
 from support.tests.bdd.feature_sets import Outcomes, run
 from support.tests.cli.process import greenlight
@@ -131,15 +133,15 @@ def test_ledger_and_allure_agree_and_the_run_is_blocked(mixed: Outcomes) -> None
 
 def test_a_broken_hook_alone_is_inconclusive(tmp_path: Path) -> None:
     outcomes = run(tmp_path, {"fragile.feature": FRAGILE, "right.feature": RIGHT})
-    judged = greenlight(tmp_path, "verdict", "--output-dir", "reports")
+    decision = judge(outcomes.ran.session).decision
 
     assert outcomes.ran.code == 1
-    assert (judged.code, judged.verdict) == (2, "INCONCLUSIVE")
-    assert judged.report["deployment_decision"]["reason"].startswith("'Nothing can begin' broken: ")
+    assert decision.verdict is Verdict.INCONCLUSIVE
+    assert decision.reason.startswith("'Nothing can begin' broken: ")
 
 
 def test_all_right_by_tags_and_judged_afterwards(tmp_path: Path) -> None:
-    outcomes = run(tmp_path, {"right.feature": RIGHT, "mixed.feature": MIXED}, "--tags=@small")
+    outcomes = run(tmp_path, {"right.feature": RIGHT, "mixed.feature": MIXED}, "--tags=@small", fresh=True)
     judged = greenlight(tmp_path, "verdict", "--output-dir", "reports")
 
     assert outcomes.ran.code == 0, outcomes.ran.out
@@ -150,11 +152,11 @@ def test_all_right_by_tags_and_judged_afterwards(tmp_path: Path) -> None:
 
 def test_an_empty_selection_fails(tmp_path: Path) -> None:
     outcomes = run(tmp_path, {"right.feature": RIGHT}, "--tags=@nothing_has_this")
-    judged = greenlight(tmp_path, "verdict", "--output-dir", "reports")
+    decision = judge(outcomes.ran.session).decision
 
     assert (outcomes.ran.code, outcomes.ledger) == (1, {})
-    assert (judged.code, judged.verdict) == (2, "INCONCLUSIVE")
-    assert "no scenario was selected" in judged.report["deployment_decision"]["reason"]
+    assert decision.verdict is Verdict.INCONCLUSIVE
+    assert "no scenario was selected" in decision.reason
 
 
 def test_two_scenarios_of_one_name_are_refused(tmp_path: Path) -> None:
@@ -167,7 +169,7 @@ def test_two_scenarios_of_one_name_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_mistake_in_the_target_is_one_line(tmp_path: Path) -> None:
-    outcomes = run(tmp_path, {"right.feature": RIGHT}, "-D", "environment=nope")
+    outcomes = run(tmp_path, {"right.feature": RIGHT}, "-D", "environment=nope", fresh=True)
 
     assert outcomes.ran.code == 1
     assert "greenlight: environment 'nope' is unknown: expected one of " in outcomes.ran.err
@@ -181,10 +183,10 @@ def test_what_the_suite_itself_did_not_survive_is_in_the_ledger(tmp_path: Path) 
     (tmp_path / "falls_over.py").write_text("\n".join(lines), encoding="utf-8")
 
     outcomes = run(tmp_path, {"right.feature": RIGHT, "fragile.feature": RIGHT}, "-f", "falls_over:Falls")
-    judged = greenlight(tmp_path, "verdict", "--output-dir", "reports")
+    decision = judge(outcomes.ran.session).decision
 
     assert outcomes.ran.code == 1
     assert "Traceback" not in outcomes.ran.err
-    assert (judged.code, judged.verdict) == (2, "INCONCLUSIVE")
-    assert "the suite itself failed: RuntimeError: it fell over" in judged.report["deployment_decision"]["reason"]
-    assert "in eof" in (judged.session / "validation_execution.log").read_text("utf-8")
+    assert decision.verdict is Verdict.INCONCLUSIVE
+    assert "the suite itself failed: RuntimeError: it fell over" in decision.reason
+    assert "in eof" in (outcomes.ran.session / "validation_execution.log").read_text("utf-8")

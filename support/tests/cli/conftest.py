@@ -1,5 +1,6 @@
 """The runs of hostile cases wait most of their time: they are started together, and each test takes its own."""
 
+import signal
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -9,6 +10,16 @@ from support.tests.cli.cases import Case, Met, meet
 
 _AT_ONCE = 4
 Meetings = dict[str, Future[Met]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> Iterator[None]:
+    """What a shell starts in the background ignores Ctrl-C, and so would all that the tests start and interrupt."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

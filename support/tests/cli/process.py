@@ -1,4 +1,8 @@
-"""The real command as a process of its own, in a folder of its own, which ends with the test."""
+"""The real command as a process of its own, in a folder of its own, which ends with the test.
+
+Usually it is a fork of a process that has imported all (forks.py). Where starting up is part of what is tested, it is
+`fresh`: a new interpreter.
+"""
 
 import io
 import json
@@ -17,9 +21,12 @@ import psutil
 import pytest
 from greenlight_gate.cli.main import main
 
+from support.tests.cli.forks import Fork, fork
+
 ROOT = Path(__file__).resolve().parents[3]
 SECRET = "a-secret-for-tests-that-is-long-enough"
 DEADLINE_S = 100.0
+Process = Fork | subprocess.Popen[bytes]
 HOSTILE = """
 name = "hostile"
 url = "{url}"
@@ -99,14 +106,22 @@ def environ(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 @contextmanager
 def started(
-    folder: Path, *arguments: str, module: str = "greenlight_gate.cli.main", env: Mapping[str, str] | None = None
-) -> Iterator["subprocess.Popen[bytes]"]:
+    folder: Path,
+    *arguments: str,
+    module: str = "greenlight_gate.cli.main",
+    env: Mapping[str, str] | None = None,
+    fresh: bool = False,
+) -> Iterator[Process]:
     """A running command, whose output goes to files in the folder; it is killed at the end if it has not ended."""
+    process: Process
     with (folder / "out.txt").open("wb") as out, (folder / "err.txt").open("wb") as err:
-        process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments], cwd=folder, env=environ(env), stdin=subprocess.DEVNULL,
-            stdout=out, stderr=err,
-        )  # fmt: skip
+        if fresh:
+            process = subprocess.Popen(
+                [sys.executable, "-m", module, *arguments], cwd=folder, env=environ(env), stdin=subprocess.DEVNULL,
+                stdout=out, stderr=err,
+            )  # fmt: skip
+        else:
+            process = fork((module, *arguments), folder, environ(env), out, err)
         try:
             yield process
         finally:
@@ -116,15 +131,17 @@ def started(
 
 
 def ended(
-    process: "subprocess.Popen[bytes]", folder: Path, deadline_s: float = DEADLINE_S,
+    process: Process,
+    folder: Path,
+    deadline_s: float = DEADLINE_S,
     watch: Callable[[psutil.Process], None] = lambda _: None,
-) -> Ran:  # fmt: skip
+) -> Ran:
     """Waits for the end of a command, which has a deadline. `watch` is shown the process again and again."""
     peak = 0
     deadline = time.monotonic() + deadline_s
-    watched = psutil.Process(process.pid)
     while True:
         with suppress(psutil.Error):
+            watched = psutil.Process(process.pid)
             peak = max(peak, watched.memory_info().rss)
             watch(watched)
         try:
@@ -141,10 +158,11 @@ def said(folder: Path) -> tuple[str, str]:
 
 
 def greenlight(
-    folder: Path, *arguments: str, env: Mapping[str, str] | None = None, deadline_s: float = DEADLINE_S
-) -> Ran:
+    folder: Path, *arguments: str, env: Mapping[str, str] | None = None, deadline_s: float = DEADLINE_S,
+    fresh: bool = False,
+) -> Ran:  # fmt: skip
     """Runs `greenlight` to its end."""
-    with started(folder, *arguments, env=env) as process:
+    with started(folder, *arguments, env=env, fresh=fresh) as process:
         return ended(process, folder, deadline_s)
 
 
@@ -166,14 +184,25 @@ def mistaken(folder: Path, *arguments: str, env: Mapping[str, str] | None = None
     return Ran(code, out.getvalue(), err.getvalue(), folder)
 
 
-def judged(folder: Path, *arguments: str, env: Mapping[str, str] | None = None, deadline_s: float = DEADLINE_S) -> Ran:
+def judged(
+    folder: Path, *arguments: str, env: Mapping[str, str] | None = None, deadline_s: float = DEADLINE_S,
+    fresh: bool = False,
+) -> Ran:  # fmt: skip
     """`greenlight run`, with its sessions in the folder's `reports`."""
-    return greenlight(folder, "run", "--output-dir", "reports", *arguments, env=env, deadline_s=deadline_s)
+    run = ("run", "--output-dir", "reports", *arguments)
+    return greenlight(folder, *run, env=env, deadline_s=deadline_s, fresh=fresh)
 
 
-def behave(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Ran:
+def suite_in(folder: Path) -> None:
+    """Lets the folder be one in which bare `behave` finds the suite."""
+    for name in ("features", "steps", "behave.ini"):
+        (folder / name).symlink_to(ROOT / name)
+
+
+def behave(folder: Path, *arguments: str, env: Mapping[str, str] | None = None, fresh: bool = False) -> Ran:
     """Bare `behave`, with its sessions in the folder's `reports`."""
-    with started(folder, *arguments, "-D", "output_dir=reports", module="behave", env=env) as process:
+    wanted = (*arguments, "-D", "output_dir=reports")
+    with started(folder, *wanted, module="behave", env=env, fresh=fresh) as process:
         return ended(process, folder)
 
 

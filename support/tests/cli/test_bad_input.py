@@ -1,4 +1,4 @@
-"""Whatever a backend does, the real command says what was expected and what came, and never approves."""
+"""Whatever a backend does, the real commands say what was expected and what came, and never approves."""
 
 import re
 
@@ -19,7 +19,7 @@ ALL = [
     *cases.IN_THE_CONVERSATION,
 ]
 EACH = [pytest.param(case, id=case.name, marks=[pytest.mark.slow] if case.is_slow else []) for case in ALL]
-_RIGHT = Case("right", 0, options=("--categories", "functional"))
+_RIGHT = Case("right", 0, fail_fast=False)
 
 
 def the(name: str) -> Case:
@@ -32,13 +32,13 @@ def test_what_is_wrong_is_said(case: Case, meetings: Meetings) -> None:
 
     assert "Traceback" not in ran.out + ran.err
     assert not _UNPRINTABLE.search(ran.out + ran.err)
-    assert ran.code == case.code, ran.out + ran.err
+    assert ran.code == (min(case.code, 1) if case.is_bare else case.code), ran.out + ran.err
     assert ran.peak_mb < case.peak_mb
     if case.code == 3:
         assert ran.err.count("\n") == 1
         assert case.says in ran.err
         return
-    assert ran.err == ""
+    assert case.is_bare or ran.err == ""
     assert ran.verdict == {1: "BLOCKED", 2: "INCONCLUSIVE"}[case.code]
     assert case.says in ran.report["deployment_decision"]["reason"]
     assert {rule for rule, piece in case.rules.items() if piece not in ran.found(rule)} == set()

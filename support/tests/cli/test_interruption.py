@@ -1,14 +1,13 @@
 """Signals, the time limit, a backend that dies: what was seen is judged, nothing is approved, no process is left."""
 
 import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
-from support.tests.cli.process import ended, greenlight, judged, said, started, target, wait_for
+from support.tests.cli.process import Process, ended, greenlight, judged, said, started, target, wait_for
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import HostileServer
 
@@ -35,7 +34,7 @@ def at_the_end(folder: Path) -> bool:
     return '"ended"' in ledger_of(folder)
 
 
-def children(process: "subprocess.Popen[bytes]") -> list[psutil.Process]:
+def children(process: Process) -> list[psutil.Process]:
     try:
         return psutil.Process(process.pid).children(recursive=True)
     except psutil.NoSuchProcess:
@@ -60,7 +59,9 @@ def gone(processes: list[psutil.Process]) -> bool:
 def test_a_signal_leaves_a_judged_session_and_no_process(
     tmp_path: Path, number: signal.Signals, moment: Callable[[Path], bool]
 ) -> None:
-    with started(tmp_path, *RUN) as process:
+    # What is to be interrupted at the beginning is the importing.
+    fresh = moment is begun or (number, moment) == (signal.SIGINT, midway)
+    with started(tmp_path, *RUN, fresh=fresh) as process:
         wait_for(lambda: moment(tmp_path), moment.__name__)
         left = children(process)
         process.send_signal(number)
@@ -93,7 +94,7 @@ def test_a_signal_at_the_very_end_is_no_traceback(tmp_path: Path) -> None:
 def test_a_killed_run_leaves_no_backend_and_a_folder_that_is_inconclusive(
     tmp_path: Path, moment: Callable[[Path], bool]
 ) -> None:
-    with started(tmp_path, *RUN) as process:
+    with started(tmp_path, *RUN, fresh=moment is begun) as process:
         wait_for(lambda: moment(tmp_path), moment.__name__)
         left = children(process)
         process.kill()

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from greenlight_gate.evidence.history import HISTORY, History, Past
 
-from support.tests.cli.process import ended, greenlight, said, started, wait_for
+from support.tests.cli.process import Process, ended, greenlight, said, started, wait_for
 from support.tests.evidence.folders import write
 
 RUN = ("run", "--output-dir", "reports", "--categories", "functional")
@@ -66,7 +66,7 @@ def test_a_folder_in_which_nothing_stands_yet_is_inconclusive(tmp_path: Path) ->
 
 
 def test_the_processes_of_a_load_end_with_it(tmp_path: Path) -> None:
-    with started(tmp_path, "load", "--users", "4", "--duration", "60", "--processes", "2") as process:
+    with started(tmp_path, "load", "--users", "4", "--duration", "60", "--processes", "2", fresh=True) as process:
         load = psutil.Process(process.pid)
         # The backend, the manager, two shards, and what multiprocessing keeps beside them.
         wait_for(lambda: len(load.children(recursive=True)) >= 5, "the crew")
@@ -75,7 +75,7 @@ def test_the_processes_of_a_load_end_with_it(tmp_path: Path) -> None:
 
 def _killed(folder: Path, at_s: float) -> None:
     """Starts a run and kills it after so many seconds; what it had started ends by itself."""
-    with started(folder, *RUN) as process:
+    with started(folder, *RUN, fresh=True) as process:
         try:
             process.wait(at_s)
         except subprocess.TimeoutExpired:
@@ -83,7 +83,7 @@ def _killed(folder: Path, at_s: float) -> None:
     assert "Traceback" not in "".join(said(folder))
 
 
-def _kill(process: "subprocess.Popen[bytes]", begun: list[psutil.Process]) -> None:
+def _kill(process: Process, begun: list[psutil.Process]) -> None:
     """Kills it without a warning; what it had begun ends by itself."""
     process.kill()
     process.wait()

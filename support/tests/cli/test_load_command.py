@@ -20,8 +20,8 @@ NAMES = {
 }  # fmt: skip
 
 
-def load(folder: Path, *arguments: str) -> tuple[Ran, dict[str, Any]]:
-    ran = greenlight(folder, "load", "--json", "load.json", *arguments)
+def load(folder: Path, *arguments: str, fresh: bool = False) -> tuple[Ran, dict[str, Any]]:
+    ran = greenlight(folder, "load", "--json", "load.json", *arguments, fresh=fresh)
     path = folder / "load.json"
     return ran, json.loads(path.read_bytes()) if path.exists() else {}
 
@@ -31,7 +31,7 @@ def lines_of(pid: int) -> int:
 
 
 def test_a_load_that_finds_nothing(tmp_path: Path) -> None:
-    ran, result = load(tmp_path, "--users", "6", "--runs-per-user", "4")
+    ran, result = load(tmp_path, "--users", "6", "--runs-per-user", "4", fresh=True)
 
     assert ran.code == 0, ran.out + ran.err
     assert result.keys() >= NAMES
@@ -69,7 +69,8 @@ def test_an_open_load_shows_both_latencies(tmp_path: Path) -> None:
 
 
 def test_findings_block_and_their_frames_are_kept_without_tokens(tmp_path: Path) -> None:
-    ran, result = load(tmp_path, "--users", "3", "--runs-per-user", "3", "--defect", "token_echoed_in_frame")
+    arguments = ("--users", "3", "--runs-per-user", "3", "--defect", "token_echoed_in_frame")
+    ran, result = load(tmp_path, *arguments, fresh=True)
 
     assert ran.code == 1, ran.out + ran.err
     assert result["rules"]["CONTENT-5"] >= 1
@@ -124,7 +125,7 @@ def test_a_threshold_is_judged(tmp_path: Path) -> None:
 
 def test_an_interruption_loses_nothing(tmp_path: Path) -> None:
     arguments = ("load", "--users", "3", "--duration", "60", "--json", "load.json")
-    with started(tmp_path, *arguments) as process:
+    with started(tmp_path, *arguments, fresh=True) as process:
         wait_for(lambda: "3 people on" in said(tmp_path)[0], "the first line")
         wait_for(lambda: lines_of(process.pid) >= 3, "the lines of three people")
         time.sleep(1.0)  # there is no sign of the asking from outside without a terminal

@@ -61,7 +61,8 @@ def test_an_output_folder_that_cannot_be_written(tmp_path: Path, output: str) ->
     (tmp_path / "a-file").touch()
     with HostileServer(does.conversation(does.rightly), does.health()) as server:
         target(tmp_path, server.url)
-        ran = greenlight(tmp_path, "run", "--environment", "hostile.toml", "--output-dir", output)
+        run = ("run", "--environment", "hostile.toml", "--output-dir", output)
+        ran = greenlight(tmp_path, *run, fresh=output == "a-file")
 
     assert (ran.code, ran.err.count("\n"), f"greenlight: --output-dir {output}: " in ran.err) == (3, 1, True), ran.err
 

@@ -8,7 +8,7 @@ import pytest
 from greenlight_gate.cli.verdict import newest
 from greenlight_gate.targets.settings import Misconfigured
 
-from support.tests.cli.process import behave, greenlight
+from support.tests.cli.process import behave, greenlight, suite_in
 from support.tests.evidence.folders import write
 from support.tests.rules.talk import asked
 
@@ -45,7 +45,7 @@ def test_a_session_by_its_path_and_verbosely(tmp_path: Path) -> None:
 def test_what_is_no_session_is_one_line(tmp_path: Path, what: str) -> None:
     (tmp_path / "a-file").touch()
 
-    ran = greenlight(tmp_path, "verdict", what)
+    ran = greenlight(tmp_path, "verdict", what, fresh=what == "nowhere")
 
     assert (ran.code, ran.out, ran.err.count("\n")) == (3, "", 1)
     assert "expected a session folder with evidence/session.json" in ran.err
@@ -53,9 +53,7 @@ def test_what_is_no_session_is_one_line(tmp_path: Path, what: str) -> None:
 
 @pytest.mark.slow
 def test_behave_by_tags_from_the_root_then_verdict(tmp_path: Path) -> None:
-    root = Path(__file__).resolve().parents[3]
-    for name in ("features", "steps", "behave.ini"):
-        (tmp_path / name).symlink_to(root / name)
+    suite_in(tmp_path)
 
     ran = behave(tmp_path, "--tags=@functional")
     judged = greenlight(tmp_path, "verdict", "--output-dir", "reports")

@@ -201,11 +201,11 @@ def test_the_trend_shows_capacity_and_hostile_names_as_text(tmp_path: Path) -> N
 
 
 def test_the_command_shows_the_trend(tmp_path: Path) -> None:
-    for number, talk in ((1, no_thought()), (2, asked().answer())):
-        session(tmp_path / "reports", number, talk.close())
-        greenlight(tmp_path, "verdict", f"reports/validation_session_{number}")
+    History(tmp_path / "reports").add(session(tmp_path / "reports", 1, no_thought().close()))
+    session(tmp_path / "reports", 2)
+    assert greenlight(tmp_path, "verdict", "reports/validation_session_2").code == 0
 
-    ran = greenlight(tmp_path, "history", "--output-dir", "reports")
+    ran = greenlight(tmp_path, "history", "--output-dir", "reports", fresh=True)
     nothing = greenlight(tmp_path, "history", "--output-dir", "elsewhere")
 
     assert (ran.code, ran.err) == (0, "")

@@ -17,13 +17,10 @@ from greenlight_gate.events import FIVE, Event
 from greenlight_gate.monitor import Alert, RealTimeEventMonitor, create_monitoring_session
 from greenlight_gate.targets.settings import load_profile, load_target
 
+from support.tests.backend.changing import Changing
 from support.tests.cli.process import ROOT, SECRET, environ
 
 ENVIRON = {"CHAT_JWT_SECRET": SECRET}
-
-
-def backend(*defects: str) -> BackendProcess:
-    return BackendProcess.start(defects, env=environ(), timeout_s=20.0)
 
 
 def talk(url: str, body: Callable[[WebSocketConnectionManager], Coroutine[Any, Any, None]]) -> None:
@@ -41,20 +38,16 @@ async def ask(people: WebSocketConnectionManager, person: str = "Ada", text: str
     return [event async for event in people.receive_events(person)]
 
 
-def test_everything_inside_is_seen_and_nothing_outside(tmp_path: Path) -> None:
-    server = backend()
+def test_everything_inside_is_seen_and_nothing_outside(backend: BackendProcess, tmp_path: Path) -> None:
     kinds: list[str] = []
-    try:
-        with create_monitoring_session("x", tmp_path) as monitor:
-            monitor.subscribe(on_event=lambda person, event: kinds.append(f"{person} {event.kind}"))
+    with create_monitoring_session("x", tmp_path) as monitor:
+        monitor.subscribe(on_event=lambda person, event: kinds.append(f"{person} {event.kind}"))
 
-            async def two(people: WebSocketConnectionManager) -> None:
-                await asyncio.gather(ask(people), ask(people, "Bashir"))
+        async def two(people: WebSocketConnectionManager) -> None:
+            await asyncio.gather(ask(people), ask(people, "Bashir"))
 
-            talk(server.url, two)
-        talk(server.url, lambda people: _only(ask(people)))
-    finally:
-        server.stop()
+        talk(backend.url, two)
+    talk(backend.url, lambda people: _only(ask(people)))
 
     summary = monitor.summary()
     assert summary.connections.tried == summary.connections.made == 2
@@ -72,20 +65,16 @@ async def _only(one: Coroutine[Any, Any, list[Event]]) -> None:
     await one
 
 
-def test_a_leaking_backend_is_alarming_while_it_happens(tmp_path: Path) -> None:
-    server = backend("broadcast_to_all")
+def test_a_leaking_backend_is_alarming_while_it_happens(changing: Changing, tmp_path: Path) -> None:
     told: list[Alert] = []
-    try:
-        with create_monitoring_session("leak", tmp_path) as monitor:
-            monitor.subscribe(on_alert=told.append)
+    with changing.broken("broadcast_to_all") as server, create_monitoring_session("leak", tmp_path) as monitor:
+        monitor.subscribe(on_alert=told.append)
 
-            async def two(people: WebSocketConnectionManager) -> None:
-                await people.connect("Bashir")
-                await ask(people)
+        async def two(people: WebSocketConnectionManager) -> None:
+            await people.connect("Bashir")
+            await ask(people)
 
-            talk(server.url, two)
-    finally:
-        server.stop()
+        talk(server.url, two)
 
     assert [(alert.level, alert.pattern) for alert in told] == [("critical", "USER_ISOLATION_VIOLATION")]
     assert monitor.summary().patterns == ("USER_ISOLATION_VIOLATION",)
@@ -117,17 +106,13 @@ def test_mistakes_are_told() -> None:
     talk("ws://127.0.0.1:1/ws", wrong)
 
 
-def test_a_subscriber_that_fails_ends_nothing_and_is_told_at_the_end() -> None:
+def test_a_subscriber_that_fails_ends_nothing_and_is_told_at_the_end(backend: BackendProcess) -> None:
     def fails(person: str, event: Event) -> None:
         raise ZeroDivisionError
 
-    server = backend()
     seen: list[Event] = []
-    try:
-        with pytest.raises(ZeroDivisionError):
-            _monitored(server.url, fails, lambda person, event: seen.append(event))
-    finally:
-        server.stop()
+    with pytest.raises(ZeroDivisionError):
+        _monitored(backend.url, fails, lambda person, event: seen.append(event))
     assert len(seen) >= len(FIVE)
 
 
@@ -138,39 +123,33 @@ def _monitored(url: str, *subscribers: Callable[[str, Event], None]) -> None:
         talk(url, lambda people: _only(ask(people)))
 
 
-def test_starting_twice_counts_once_and_unsubscribing_ends_it() -> None:
-    server = backend()
+def test_starting_twice_counts_once_and_unsubscribing_ends_it(backend: BackendProcess) -> None:
     monitor = RealTimeEventMonitor()
     seen: list[Event] = []
     unsubscribe = monitor.subscribe(on_event=lambda person, event: seen.append(event))
     try:
         monitor.start_monitoring()
         monitor.start_monitoring()
-        talk(server.url, lambda people: _only(ask(people)))
+        talk(backend.url, lambda people: _only(ask(people)))
         first = len(seen)
         unsubscribe()
-        talk(server.url, lambda people: _only(ask(people)))
+        talk(backend.url, lambda people: _only(ask(people)))
         monitor.stop_monitoring()
-        talk(server.url, lambda people: _only(ask(people)))
+        talk(backend.url, lambda people: _only(ask(people)))
     finally:
         monitor.stop_monitoring()
-        server.stop()
     assert (len(seen), monitor.summary().questions) == (first, 2)
 
 
-def test_the_script_of_the_readme_works_as_it_stands(tmp_path: Path) -> None:
+def test_the_script_of_the_readme_works_as_it_stands(backend: BackendProcess, tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (found,) = re.findall(r"^    import asyncio, os\n(?:    .*\n)+", readme, re.MULTILINE)
     script = tmp_path / "script.py"
     script.write_text(re.sub(r"^    ", "", found, flags=re.MULTILINE), encoding="utf-8")
-    server = backend()
-    try:
-        done = subprocess.run(
-            [sys.executable, script], env=environ({"WEBSOCKET_TEST_URL": server.url}), capture_output=True, text=True,
-            check=False, timeout=60,
-        )  # fmt: skip
-    finally:
-        server.stop()
+    done = subprocess.run(
+        [sys.executable, script], env=environ({"WEBSOCKET_TEST_URL": backend.url}), capture_output=True, text=True,
+        check=False, timeout=60,
+    )  # fmt: skip
 
     assert (done.returncode, done.stderr) == (0, "")
     events, connections = done.stdout.splitlines()

@@ -14,7 +14,7 @@ from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.monitor import Alert, create_monitoring_session
 from greenlight_gate.monitor.monitoring_summary import MonitoringSummary
 
-from support.tests.backend.users import ENVIRONMENT
+from support.tests.backend.changing import Changing
 from support.tests.load.users import IMPATIENT, embedded, plan, run
 
 
@@ -78,8 +78,10 @@ def test_two_loads_at_once_are_told_apart_and_added_up(backend: BackendProcess) 
         ("silent_gap=1", {"budgets": IMPATIENT, "runs_each": 1}, "SILENT_STALLS"),
     ],
 )
-def test_what_goes_wrong_under_load_is_a_pattern(defect: str, values: dict[str, Any], pattern: str) -> None:
-    with BackendProcess.start([defect], env=ENVIRONMENT) as broken:
+def test_what_goes_wrong_under_load_is_a_pattern(
+    changing: Changing, defect: str, values: dict[str, Any], pattern: str
+) -> None:
+    with changing.broken(defect) as broken:
         # On a crowded machine the generator may be too busy to hold it against anybody that something is late.
         for _ in range(10):
             told: list[Alert] = []
@@ -93,18 +95,16 @@ def test_what_goes_wrong_under_load_is_a_pattern(defect: str, values: dict[str, 
     assert [alert.pattern for alert in told if alert.level != "recovered"] == list(monitor.summary().patterns)
 
 
-def test_what_comes_after_the_last_answer_is_seen_as_well() -> None:
-    late = ["events_after_completed=200"]
-    with BackendProcess.start(late, env=ENVIRONMENT) as broken, create_monitoring_session("x") as monitor:
+def test_what_comes_after_the_last_answer_is_seen_as_well(changing: Changing) -> None:
+    with changing.broken("events_after_completed=200") as broken, create_monitoring_session("x") as monitor:
         came = run(plan(broken.url, 8, runs_each=1))
 
     assert_all_was_seen(monitor.summary(), came)
     assert monitor.summary().patterns == ("ORDER_DISORDER",)
 
 
-def test_who_is_on_the_way_in_is_not_refused() -> None:
-    defects = ["handshake_slow=0.8"]
-    with BackendProcess.start(defects, env=ENVIRONMENT) as slow, create_monitoring_session("x") as monitor:
+def test_who_is_on_the_way_in_is_not_refused(changing: Changing) -> None:
+    with changing.broken("handshake_slow=0.8") as slow, create_monitoring_session("x") as monitor:
         came = run(plan(slow.url, 8, runs_each=1))
 
     assert_all_was_seen(monitor.summary(), came)

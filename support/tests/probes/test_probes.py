@@ -2,6 +2,8 @@
 
 import json
 import socketserver
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +56,17 @@ def engine(path: Path, replies: dict[str, tuple[int, Any]]) -> Iterator[str]:
         thread.join()
 
 
+@contextmanager
+def waiting() -> Iterator["subprocess.Popen[bytes]"]:
+    """A process that does nothing, until the end of the block."""
+    command = [sys.executable, "-c", "import sys; sys.stdout.write('.'); sys.stdout.flush(); sys.stdin.read()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.read(1) == b"."
+        yield process
+        process.communicate()
+
+
 def test_by_process_id(backend: BackendProcess) -> None:
     sample = PidProbe(backend.pid).look(1.0)
 
@@ -68,14 +81,14 @@ def test_by_process_id(backend: BackendProcess) -> None:
 
 
 def test_a_process_that_is_gone() -> None:
-    with BackendProcess.start(env=ENVIRONMENT) as process:
-        pid = process.pid
-    with pytest.raises(ProbeFailed, match=f"process {pid} cannot be looked at"):
-        PidProbe(pid).look(0.0)
+    with waiting() as process:
+        pass
+    with pytest.raises(ProbeFailed, match=f"process {process.pid} cannot be looked at"):
+        PidProbe(process.pid).look(0.0)
 
 
 def test_several_processes_are_one_sum(backend: BackendProcess) -> None:
-    with BackendProcess.start(env=ENVIRONMENT) as other:
+    with waiting() as other:
         one, two = PidProbe(backend.pid).look(0.0), PidProbe(other.pid).look(0.0)
         both = PidProbe(backend.pid, other.pid)
         sample = both.look(0.0)

@@ -338,7 +338,7 @@ def hostile(tmp_path: Path) -> Path:
     with (project / "steps/steps.py").open("a", encoding="utf-8") as steps:
         steps.write(PICTURES)
     run = behave(project)
-    assert len(list((project / "allure-results").glob("*-result.json"))) == 6, run.stdout + run.stderr
+    assert len(list((project / "allure-results").glob("*-result.json"))) == 6, run.out + run.err
     return project
 
 

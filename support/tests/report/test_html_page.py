@@ -105,9 +105,10 @@ def test_a_canary_is_shown_by_its_owners_name(tmp_path: Path) -> None:
 
 
 def test_pictures_are_files_too_and_all_others_of_the_folder_are_shown(tmp_path: Path) -> None:
-    judgement, _ = paged(tmp_path)
+    judgement = judge(write(tmp_path))
     folder = tmp_path / "monitoring/visualizations"
-    (folder / "cut_matrix.png").write_bytes((folder / TIMELINE).read_bytes())
+    folder.mkdir(parents=True)
+    (folder / "cut_matrix.png").write_bytes(b"\x89PNG\r\n\x1a\n")
 
     pictures = draw_pictures(judgement, tmp_path)
 

@@ -134,7 +134,7 @@ def test_the_command_writes_all_of_it(tmp_path: Path) -> None:
 
 
 def test_schemas_are_printed(tmp_path: Path) -> None:
-    everything = greenlight(tmp_path, "schema")
+    everything = greenlight(tmp_path, "schema", fresh=True)
     one = greenlight(tmp_path, "schema", "monitoring/failure_patterns.json")
     unknown = greenlight(tmp_path, "schema", "failure_pattern.json")
 

@@ -25,8 +25,8 @@ from support.tests.cli.process import Ran, ended, greenlight, said, started, wai
 COMPOSE = Path(__file__).resolve().parents[2] / "greenlight_gate" / "services" / "compose.yaml"
 
 
-def services(cwd: Path, folder: Path, *arguments: str, env: dict[str, str] | None = None) -> Ran:
-    return greenlight(cwd, "services", *arguments, env={FOLDER_VARIABLE: str(folder), **(env or {})})
+def services(cwd: Path, folder: Path, *arguments: str, env: dict[str, str] | None = None, fresh: bool = False) -> Ran:
+    return greenlight(cwd, "services", *arguments, env={FOLDER_VARIABLE: str(folder), **(env or {})}, fresh=fresh)
 
 
 def running(folder: Path) -> list[str]:
@@ -192,8 +192,8 @@ def test_a_command_of_ones_own_gets_the_same_verbs(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     mine = ("--environment", str(target))
-    assert services(tmp_path, tmp_path / "state", "start", *mine).code == 0
-    status = services(tmp_path, tmp_path / "state", "status", *mine)
+    assert services(tmp_path, tmp_path / "state", "start", *mine, fresh=True).code == 0
+    status = services(tmp_path, tmp_path / "state", "status", *mine, fresh=True)
     assert (status.code, "healthy" in status.out) == (0, True)
     assert services(tmp_path, tmp_path / "state", "restart", *mine).code == 0
     assert "stopped: command" in services(tmp_path, tmp_path / "state", "stop", *mine).out

@@ -18,6 +18,8 @@ from greenlight_gate.trace import Expect
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from support.tests.hypothesis_profiles import examples
+
 MINIMAL = """
 name = "mine"
 url = "ws://127.0.0.1:9000/ws"
@@ -534,7 +536,7 @@ def told(attempt: Callable[[], Target]) -> str | None:
     return None
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(300), suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(KEYS, VALUES, max_size=6))
 def test_any_table_is_a_target_or_a_line(table: dict[str, Any]) -> None:
     base = {"name": "x", "url": "ws://h/ws", "prompts": {"helper": {"ask": "?"}}}
@@ -542,7 +544,7 @@ def test_any_table_is_a_target_or_a_line(table: dict[str, Any]) -> None:
     assert said is None or (said.startswith("any.toml: ") and ": expected " in said and "\n" not in said)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(position=st.integers(0, 3000), junk=st.text(max_size=3), cut=st.integers(0, 40))
 def test_any_damage_to_a_file_is_read_or_told(tmp_path: Path, position: int, junk: str, cut: int) -> None:
     text = (Path(reader.__file__).parent / "staging.toml").read_text(encoding="utf-8")
