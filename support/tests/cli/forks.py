@@ -25,10 +25,12 @@ from typing import IO, Any
 
 # What `greenlight run` and bare `behave` import sooner or later, and most of what the other commands do.
 _MODULES = (
-    "greenlight_gate.cli.load", "greenlight_gate.cli.run", "greenlight_gate.cli.verdict", "greenlight_gate.bdd.runner.progress",
-    "greenlight_gate.bdd.runner.suite_runner", "greenlight_gate.report.html_page", "greenlight_gate.report.pictures", "matplotlib.backends.backend_svg",
+    "greenlight_gate.cli.load", "greenlight_gate.cli.run", "greenlight_gate.cli.verdict",
+    "greenlight_gate.bdd.runner.progress", "greenlight_gate.bdd.runner.suite_runner",
+    "greenlight_gate.report.html_page", "greenlight_gate.report.pictures", "matplotlib.backends.backend_svg",
     "behave.__main__", "behave.formatter.null", "behave.formatter.plain", "behave.formatter.progress", "hamcrest",
-    "httpx", "jwt", "greenlight_gate.bdd.matchers.complaints", "greenlight_gate.bdd.actions.crowd", "greenlight_gate.bdd.actions.network", "greenlight_gate.bdd.actions.privacy",
+    "httpx", "jwt", "greenlight_gate.bdd.matchers.complaints", "greenlight_gate.bdd.actions.crowd",
+    "greenlight_gate.bdd.actions.network", "greenlight_gate.bdd.actions.privacy",
     "greenlight_gate.bdd.actions.replicas", "greenlight_gate.bdd.actions.backend_restarts", "uvloop",
 )  # fmt: skip
 _MOST_BYTES = 1 << 20
@@ -71,7 +73,7 @@ class Fork:
 
 
 def fork(command: Sequence[str], folder: Path, env: Mapping[str, str], out: IO[bytes], err: IO[bytes]) -> Fork:
-    """Starts `python -m command` in a folder, with nothing on stdin. `command` begins with greenlight_gate.cli.main or behave."""
+    """Starts `python -m COMMAND...` in a folder, nothing on stdin: of `greenlight_gate.cli.main` or behave."""
     request = json.dumps({"command": command, "folder": str(folder), "env": dict(env)}).encode()
     status, theirs = socket.socketpair()
     with theirs:
