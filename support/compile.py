@@ -14,7 +14,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from support.extras import missing
 from support.native import FOLDER, SUPPORT, digest
+from support.options.common import MISCONFIGURED
 
 # No module here may define a struct of msgspec: the compiler forgets what a class is declared with (`frozen=True`).
 MODULES = (
@@ -32,7 +34,7 @@ MODULES = (
 
 
 def compile_into(folder: Path, work: Path) -> None:
-    """Raises ImportError without mypyc or setuptools, SystemExit where a compiler fails, which has said why."""
+    """Needs the extra `[compile]`. Raises SystemExit where a compiler fails, which has said why."""
     from mypyc.build import mypycify  # noqa: PLC0415 -- nothing but this needs it
     from setuptools import setup  # noqa: PLC0415 -- as above
 
@@ -49,16 +51,17 @@ def compile_into(folder: Path, work: Path) -> None:
 
 def main() -> None:
     """Compiles, or removes what was compiled."""
+    remove = sys.argv[1:] == ["--remove"]
+    if not remove and (why := missing("compile")):
+        sys.stderr.write(f"greenlight: python -m support.compile {why}\n")
+        raise SystemExit(MISCONFIGURED)
     shutil.rmtree(FOLDER, ignore_errors=True)
-    if sys.argv[1:] == ["--remove"]:
+    if remove:
         print("removed: the sources run")
         return
     before = digest()
     with tempfile.TemporaryDirectory() as work:
-        try:
-            compile_into(Path(work) / "lib", Path(work))
-        except ImportError as error:
-            raise SystemExit(f"{error}: pip install -e '.[compile]'") from error
+        compile_into(Path(work) / "lib", Path(work))
         if digest() != before:
             raise SystemExit("a source was changed meanwhile: compile again")
         # Under its name it is found, and so it has it only once it is whole.

@@ -18,6 +18,7 @@ from support.bdd.suite import Suite
 from support.commands.load_view import LoadView, show_result, watched_by, write_json
 from support.commands.terminal import Terminal
 from support.criteria import Loaded, gaps_of
+from support.extras import missing
 from support.findings import Severity
 from support.load.crew import Crew, NoCluster, cluster, here, processes
 from support.load.engine import Conductor
@@ -39,6 +40,8 @@ _HEALTH_S = 15.0
 
 def load(options: argparse.Namespace) -> int:
     """Runs the load and shows the result. Raises Misconfigured, also for more than the target's limits allow."""
+    if options.cluster and (why := missing("cluster")):
+        raise Misconfigured(f"--cluster {options.cluster}: {why}")
     console = Terminal()
     suite = Suite(SuitePlan(environment=options.environment, defects=tuple(options.defect), environ=dict(os.environ)))
     try:

@@ -12,7 +12,7 @@ from support.services.own import OwnCommand, OwnCompose
 from support.services.processes import Processes
 from support.services.programs import docker_engine, postgres_folder, redis_program
 from support.services.runtime import Runtime, Told, Wish, silent
-from support.services.stack import REPLICAS
+from support.services.stack import REPLICAS, require_packages
 from support.services.supervisor import Supervisor
 from support.targets.mistakes import Misconfigured
 from support.targets.model import Target
@@ -49,6 +49,7 @@ def runtime_of(name: str, folder: Folder, environ: Mapping[str, str]) -> Ours:
 
 
 def _installed() -> str:
+    require_packages()
     try:
         postgres_folder()
         redis_program()

@@ -11,10 +11,9 @@ import pytest
 from support.backend.launch import BackendProcess
 from support.services.folder import Folder
 from support.services.processes import Processes
-from support.services.programs import postgres_folder, redis_program
 from support.services.runtime import Wish
-from support.settings import Misconfigured
 from support.tests.backend.people import ENVIRONMENT
+from support.tests.needs import skip_without_services
 
 
 @pytest.fixture(scope="session")
@@ -28,12 +27,8 @@ def backend() -> Iterator[BackendProcess]:
 
 @pytest.fixture(scope="session")
 def services_needed() -> None:
-    """Skips, and says why, where PostgreSQL or Redis is not installed."""
-    try:
-        postgres_folder()
-        redis_program()
-    except Misconfigured as error:
-        pytest.skip(f"not run here: {error}")
+    """Skips, and says why, where PostgreSQL, Redis or the extra of the stack is not installed."""
+    skip_without_services()
 
 
 @pytest.fixture

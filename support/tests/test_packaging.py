@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from packaging.utils import canonicalize_name
 
 import support
 from support.cli import parser
+from support.extras import DISTRIBUTION
 from support.options.common import CATEGORIES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,13 +26,12 @@ CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 RUNTIME = [Requirement(text) for text in PROJECT["project"]["dependencies"]]
 EXTRAS = {
-    name: [Requirement(text) for text in texts] for name, texts in PROJECT["project"]["optional-dependencies"].items()
+    name: [requirement for requirement in map(Requirement, texts) if requirement.name != DISTRIBUTION]
+    for name, texts in PROJECT["project"]["optional-dependencies"].items()
 }
 EVERY = [*RUNTIME, *(requirement for extra in EXTRAS.values() for requirement in extra)]
+LOCKED = [*RUNTIME, *(requirement for name, extra in EXTRAS.items() if name != "bench" for requirement in extra)]
 PINS = {str(canonicalize_name(name)): version for name, version in re.findall(r"^(\S+?)==(\S+)", LOCK, re.MULTILINE)}
-
-# Parts of a dependency's own interface that another distribution provides.
-HANDED_ON = {"allure-python-commons", "attrs", "cucumber-tag-expressions", "h11"}
 
 
 def name_of(requirement: Requirement) -> str:
@@ -45,7 +44,13 @@ def test_each_dependency_has_a_lower_and_an_upper_bound(requirement: Requirement
     assert sorted(specifier.operator for specifier in requirement.specifier) == ["<", ">="]
 
 
-@pytest.mark.parametrize("requirement", [*RUNTIME, *EXTRAS["stack"], *EXTRAS["test"]], ids=name_of)
+def test_a_dependency_has_the_same_bounds_wherever_it_is_declared() -> None:
+    bounds = {(name_of(requirement), str(requirement.specifier)) for requirement in EVERY}
+
+    assert len(bounds) == len(set(map(name_of, EVERY)))
+
+
+@pytest.mark.parametrize("requirement", LOCKED, ids=name_of)
 def test_the_lock_holds_a_version_within_the_bounds(requirement: Requirement) -> None:
     assert requirement.specifier.contains(PINS[name_of(requirement)])
 
@@ -63,7 +68,7 @@ def test_the_lock_names_no_place() -> None:
 
 
 def test_the_lock_says_how_it_is_made() -> None:
-    assert "uv pip compile pyproject.toml --extra stack --extra test --universal" in LOCK.partition("\nallure")[0]
+    assert "uv pip compile pyproject.toml --extra test --universal" in LOCK.partition("\nallure")[0]
 
 
 def test_each_dependency_is_explained_to_users_and_no_other() -> None:
@@ -71,22 +76,6 @@ def test_each_dependency_is_explained_to_users_and_no_other() -> None:
     explained = [name.strip() for names in re.findall(r"^- ([^:]+):", part, re.MULTILINE) for name in names.split(",")]
 
     assert sorted(map(canonicalize_name, explained)) == sorted(set(map(name_of, EVERY)))
-
-
-def test_what_is_imported_is_declared() -> None:
-    providers = packages_distributions()
-    # What an extra brings is imported where it is used, and its absence is said.
-    extras = [*EXTRAS["cluster"], *EXTRAS["compile"], *EXTRAS["protobuf"], *EXTRAS["stack"]]
-    declared = {name_of(requirement) for requirement in [*RUNTIME, *extras]} | HANDED_ON
-    undeclared = set()
-    for path in [*(ROOT / "support").rglob("*.py"), *(ROOT / "steps").rglob("*.py")]:
-        if {"tests", "benchmarks"} & set(path.relative_to(ROOT).parts):
-            continue
-        for module in re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE):
-            provided_by = {str(canonicalize_name(name)) for name in providers.get(module, [])} - {"greenlight"}
-            if provided_by and not provided_by & declared:
-                undeclared.add(f"{path.relative_to(ROOT)}: {module}")
-    assert undeclared == set()
 
 
 def test_there_is_one_version() -> None:

@@ -38,8 +38,9 @@ def judged() -> tuple[int, str]:
     return findings, found.hexdigest()
 
 
-@pytest.mark.skipif(not described().startswith("compiled"), reason="nothing is compiled")
+@pytest.mark.compiled
 def test_the_sources_find_the_same_to_the_byte() -> None:
+    assert described().startswith("compiled"), "python -m support.compile has not compiled these sources"
     findings, digest = judged()
     assert findings > TRACES
     said = subprocess.run([sys.executable, "-c", _INTERPRETED], check=True, capture_output=True, text=True).stdout

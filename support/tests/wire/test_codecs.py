@@ -6,9 +6,9 @@ from importlib.metadata import EntryPoint, EntryPoints
 from typing import Any
 
 import pytest
-from google.protobuf import descriptor_pb2
 
 from support.events import Event, Ignored, Unmapped, each
+from support.tests.needs import needs_extra
 from support.wire.codecs import NotThereError, UndecodableError, codec_named, registry
 from support.wire.profile import Profile
 from support.wire.spec import ProfileError
@@ -113,7 +113,10 @@ def test_several_in_one_frame_and_none() -> None:
     assert reader.read(b"\n\n") == Ignored("nothing is in it")
 
 
+@needs_extra("protobuf")
 def test_protobuf() -> None:
+    from google.protobuf import descriptor_pb2
+
     files = descriptor_pb2.FileDescriptorSet()
     file = files.file.add(name="chat.proto", package="chat", syntax="proto3")
     message = file.message_type.add(name="Event")
