@@ -1,12 +1,8 @@
 """What is installed is what was tested: bounds, lock file, wheel, and the files that other tools read."""
 
-import os
 import re
 import stat
-import subprocess
-import sys
 import tomllib
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +13,6 @@ from packaging.utils import canonicalize_name
 import support
 from support.cli import parser
 from support.extras import DISTRIBUTION
-from support.options.common import CATEGORIES
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -95,35 +90,3 @@ def test_ci_runs_the_script_that_people_run() -> None:
 
     assert script.stat().st_mode & stat.S_IXUSR
     assert "run: .ci/run\n" in (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
-
-
-@pytest.mark.slow
-def test_the_wheel_judges_from_any_folder(tmp_path: Path) -> None:
-    wheels, site, elsewhere = tmp_path / "wheels", tmp_path / "site", tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    _pip("wheel", "--no-deps", "--wheel-dir", wheels, ROOT)
-    (wheel,) = wheels.glob("*.whl")
-    names = zipfile.ZipFile(wheel).namelist()
-
-    shipped = {name.removeprefix("support/_suite/") for name in names if name.startswith("support/_suite/")}
-    sources = [
-        path for folder in ("features", "steps") for path in (ROOT / folder).rglob("*.*") if path.suffix != ".pyc"
-    ]
-    assert shipped == {str(path.relative_to(ROOT)) for path in sources}
-    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"support"}
-    assert [name for name in names if name.startswith(("support/tests/", "support/benchmarks/"))] == []
-
-    _pip("install", "--no-deps", "--target", site, wheel)
-    command = [sys.executable, "-m", "support.cli", "run", "--categories", "functional", "--ci-mode"]
-    environ = {name: value for name, value in os.environ.items() if name != "WEBSOCKET_TEST_URL"}
-    environ["PYTHONPATH"] = str(site)
-    done = subprocess.run(command, check=False, cwd=elsewhere, env=environ, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.startswith("VALIDATION_RESULT=APPROVED\n")
-    assert set(CATEGORIES) >= {name.split("/")[1] for name in shipped if name.startswith("features/")} - {"assurance"}
-
-
-def _pip(*arguments: str | Path) -> None:
-    command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *map(str, arguments)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stderr
