@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,7 +106,8 @@ def test_a_session_is_run_judged_again_and_remembered(installed: Installed) -> N
 
 def test_the_backend_is_served_and_examined(installed: Installed) -> None:
     with _served(installed) as serve:
-        ready = json.loads(serve.stdout.readline() if serve.stdout else "{}")
+        assert serve.stdout is not None
+        ready = json.loads(serve.stdout.readline())
         examined = installed("greenlight", "doctor", "--environment", "staging", WEBSOCKET_TEST_URL=ready["url"])
         serve.terminate()
         assert serve.wait(20) == 0
@@ -139,9 +142,16 @@ def test_an_extra_that_is_not_there_is_one_line_and_exit_code_3(installed: Insta
     assert line.endswith(f" of the extra [{extra}]: {install_command(extra)}")
 
 
-def _served(installed: Installed) -> "subprocess.Popen[str]":
+@contextmanager
+def _served(installed: Installed) -> Iterator["subprocess.Popen[str]"]:
     command = [str(installed.programs / "greenlight"), "serve", "--port", "0"]
-    return subprocess.Popen(command, cwd=installed.folder, env=installed.environ, stdout=subprocess.PIPE, text=True)
+    with subprocess.Popen(
+        command, cwd=installed.folder, env=installed.environ, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def _done(*command: str | Path) -> None:
