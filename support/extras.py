@@ -5,7 +5,6 @@ from importlib.util import find_spec
 DISTRIBUTION = "greenlight"
 MODULES = {
     "cluster": ("distributed",),
-    "compile": ("mypyc", "setuptools"),
     "protobuf": ("google.protobuf",),
     "stack": ("aiosqlite", "asyncpg", "cryptography", "greenlet", "redis", "sqlalchemy"),
 }

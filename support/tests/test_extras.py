@@ -1,11 +1,9 @@
 """Each extra is whole: what a part imports is declared, and where an extra is missing, one line says what to do."""
 
 import ast
-import io
 import sys
 import tomllib
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -15,7 +13,6 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from support import compile as compiling
 from support.extras import DISTRIBUTION, MODULES, install_command, missing
 from support.services.folder import FOLDER_VARIABLE
 from support.tests.commands.process import Ran, mistaken, target
@@ -31,7 +28,6 @@ PARTS = {
     "services/stack.py": "stack",
     "load/crew.py": "cluster",
     "wire/codecs/protobuf.py": "protobuf",
-    "compile.py": "compile",
     "tests": "test",
     "benchmarks": "bench",
     "benchmarks/load_cluster.py": "cluster",
@@ -41,7 +37,6 @@ IMPORTED_AS = {
     "allure-python-commons": ("allure", "allure_commons"),
     "attrs": ("attr",),
     "hdrhistogram": ("hdrh",),
-    "mypy": ("mypy", "mypyc"),
     "protobuf": ("google",),
     "pyhamcrest": ("hamcrest",),
     "pyjwt": ("jwt",),
@@ -157,7 +152,6 @@ def absent(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     for name in [name for name in sys.modules if any(f"{name}.".startswith(f"{module}.") for module in modules)]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "meta_path", [Absent(modules), *sys.meta_path])
-    monkeypatch.setattr(sys, "argv", ["compile"])
     return str(request.param)
 
 
@@ -165,8 +159,6 @@ def attempts(extra: str, folder: Path) -> Iterator[Ran]:
     """Each command that needs an extra."""
     if extra == "cluster":
         yield mistaken(folder, "load", "--users", "1", "--cluster", "tcp://127.0.0.1:9")
-    elif extra == "compile":
-        yield compiled(folder)
     elif extra == "protobuf":
         (folder / "mine.toml").write_text(PROFILE, encoding="utf-8")
         yield mistaken(folder, "profile", "check", "mine.toml")
@@ -183,14 +175,6 @@ def attempts(extra: str, folder: Path) -> Iterator[Ran]:
             yield mistaken(folder, "services", "start", "--runtime", runtime, env=env)
         for variable in ("CHAT_DATABASE_URL", "CHAT_REDIS_URL"):
             yield mistaken(folder, "serve", env={variable: "x"})
-
-
-def compiled(folder: Path) -> Ran:
-    """`python -m support.compile`, in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as end:
-        compiling.main()
-    return Ran(int(str(end.value.code)), out.getvalue(), err.getvalue(), folder)
 
 
 def test_a_missing_extra_is_one_line_with_the_command_and_exit_code_3(absent: str, tmp_path: Path) -> None:

@@ -21,7 +21,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 FOLDER = "empty folder of Zoë"
 EXTRA_NEEDED = {
     "cluster": ["greenlight", "load", "--users", "1", "--cluster", "tcp://127.0.0.1:9"],
-    "compile": ["python", "-m", "support.compile"],
     "protobuf": ["greenlight", "profile", "check", "mine.toml"],
     "stack": ["greenlight", "services", "start"],
 }
