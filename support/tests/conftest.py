@@ -10,13 +10,12 @@ import pytest
 from greenlight_gate.backend.launch import BackendProcess
 from greenlight_gate.services.folder import Folder
 from greenlight_gate.services.processes import Processes
-from greenlight_gate.services.programs import postgres_folder, redis_program
 from greenlight_gate.services.runtime import Wish
-from greenlight_gate.targets.settings import Misconfigured
 
 from support.tests import hypothesis_profiles  # noqa: F401 - registers the profiles before a test is collected
 from support.tests.backend.changing import changing  # noqa: F401 - a fixture
 from support.tests.backend.users import ENVIRONMENT
+from support.tests.needs import skip_without_services
 
 
 @pytest.fixture(scope="session")
@@ -30,12 +29,8 @@ def backend() -> Iterator[BackendProcess]:
 
 @pytest.fixture(scope="session")
 def services_needed() -> None:
-    """Skips, and says why, where PostgreSQL or Redis is not installed."""
-    try:
-        postgres_folder()
-        redis_program()
-    except Misconfigured as error:
-        pytest.skip(f"not run here: {error}")
+    """Skips, and says why, where PostgreSQL, Redis or the extra of the stack is not installed."""
+    skip_without_services()
 
 
 @pytest.fixture

@@ -40,6 +40,18 @@ def test_it_is_short() -> None:
     assert len(README.splitlines()) <= MOST_LINES
 
 
+def test_two_commands_set_everything_up_and_ci_runs_them_as_they_stand() -> None:
+    script = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    (reads,) = re.findall(r"^readme_commands\(\) \{\n.*?^\}\n", script, re.DOTALL | re.MULTILINE)
+    ran = subprocess.run(
+        ["bash", "-c", f"{reads}readme_commands"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert ran.stdout.splitlines() == ["pip install -e . && greenlight run", "pip install -e '.[test]' && pytest"]
+    assert all(f"    {command}\n" in README for command in ran.stdout.splitlines())
+    assert [script.count(f'alone "$python" "${{commands[{n}]}}"') for n in (0, 1)] == [1, 1]
+
+
 @pytest.mark.parametrize(
     ("part", "current"), [("rules", as_markdown()), ("lifecycle", f"```mermaid\n{diagram()}\n```")]
 )

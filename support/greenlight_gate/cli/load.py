@@ -18,6 +18,7 @@ from greenlight_gate.cli.options import INTERRUPTED, command_of, output, positiv
 from greenlight_gate.cli.views.load_view import LoadView, show_result, watched_by, write_json
 from greenlight_gate.cli.views.terminal import Terminal
 from greenlight_gate.evidence.session_folder import write_whole
+from greenlight_gate.extras import missing
 from greenlight_gate.findings import Severity
 from greenlight_gate.load.director import Director
 from greenlight_gate.load.executors import Crew, NoCluster, cluster, here, processes
@@ -112,6 +113,8 @@ _HEALTH_S = 15.0
 
 def load(options: argparse.Namespace) -> int:
     """Runs the load and shows the result. Raises Misconfigured, also for more than the target's limits allow."""
+    if options.cluster and (why := missing("cluster")):
+        raise Misconfigured(f"--cluster {options.cluster}: {why}")
     console = Terminal()
     suite = ValidationSession(
         SuitePlan(environment=options.environment, defects=tuple(options.defect), environ=dict(os.environ))

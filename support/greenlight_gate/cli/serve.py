@@ -1,11 +1,14 @@
 """greenlight serve: the embedded backend in the foreground."""
 
 import argparse
+import os
+import sys
 from typing import Any
 
 from greenlight_gate.backend.cli import main
 from greenlight_gate.cli.commands import SUMMARIES
-from greenlight_gate.cli.options import command_of
+from greenlight_gate.cli.options import MISCONFIGURED, command_of
+from greenlight_gate.extras import missing
 
 
 def add(commands: Any) -> None:
@@ -42,8 +45,16 @@ def add(commands: Any) -> None:
     )  # fmt: skip
 
 
+# Where one of these is set, the backend is a replica, and needs the packages of the stack.
+_SHARED = ("CHAT_DATABASE_URL", "CHAT_REDIS_URL")
+
+
 def serve(options: argparse.Namespace) -> int:
     """Serves until it is told to stop; the backend says for itself what is wrong with its arguments."""
+    shared = [name for name in _SHARED if os.environ.get(name)]
+    if shared and (why := missing("stack")):
+        sys.stderr.write(f"greenlight: {shared[0]}: a replica {why}\n")
+        return MISCONFIGURED
     arguments = ["--host", options.host, "--port", str(options.port)]
     for defect in options.defect:
         arguments += ["--defect", defect]

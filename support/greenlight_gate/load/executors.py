@@ -111,10 +111,8 @@ class _ManagerDesk:
 @contextlib.contextmanager
 def cluster(address: str, count: int | None) -> Iterator[Crew]:
     """`count` shards on the workers of a Dask scheduler, one for each worker if not given. Raises NoCluster."""
-    try:
-        from distributed import Client  # noqa: PLC0415 -- an extra
-    except ImportError as error:
-        raise NoCluster("--cluster: needs Dask: pip install 'greenlight[cluster]'") from error
+    from distributed import Client  # noqa: PLC0415 -- an extra
+
     try:
         client = Client(address, timeout=_CONNECT_S, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:

@@ -11,7 +11,7 @@ from greenlight_gate.services.folder import Folder, default_folder
 from greenlight_gate.services.processes import Processes
 from greenlight_gate.services.programs import docker_engine, postgres_folder, redis_program
 from greenlight_gate.services.runtime import Runtime, Told, Wish, silent
-from greenlight_gate.services.stack import REPLICAS
+from greenlight_gate.services.stack import REPLICAS, require_packages
 from greenlight_gate.services.supervisor import Supervisor
 from greenlight_gate.services.target_services import TargetCommand, TargetCompose
 from greenlight_gate.targets.errors import Misconfigured
@@ -49,6 +49,7 @@ def runtime_of(name: str, folder: Folder, environ: Mapping[str, str]) -> Ours:
 
 
 def _installed() -> str:
+    require_packages()
     try:
         postgres_folder()
         redis_program()

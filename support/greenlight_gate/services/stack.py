@@ -1,6 +1,5 @@
 """The stack of the `local` environment as processes: PostgreSQL, Redis, auth, two replicas and their entry."""
 
-import importlib.util
 import os
 import re
 import secrets
@@ -12,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from greenlight_gate.extras import missing
 from greenlight_gate.services.folder import FOLDER_VARIABLE, Folder
 from greenlight_gate.services.health import http_answers, postgres_answers, redis_answers
 from greenlight_gate.services.programs import major_version, postgres_folder, redis_program, unprivileged
@@ -24,7 +24,6 @@ SERVICES = ("postgres", "redis", "auth", *REPLICAS, "entry")
 _ROOT = Path(__file__).resolve().parents[2]
 _SIGINT = 2
 _REASON = re.compile(r"^.*(?:FATAL|PANIC|error):")
-_PACKAGES = ("asyncpg", "cryptography", "greenlet", "redis", "sqlalchemy")
 
 
 class Stack:
@@ -36,9 +35,9 @@ class Stack:
         self._supervisor = Supervisor(folder)
 
     def begin(self, wish: Wish) -> None:
-        """Finds the programs, makes keys, passwords and ports, and the database's folder. Raises Misconfigured."""
-        bin_folder, _ = postgres_folder(), redis_program()
+        """Makes keys, passwords and ports, finds the programs, makes the database's folder. Raises Misconfigured."""
         record = new_record("processes", wish)
+        bin_folder, _ = postgres_folder(), redis_program()
         there = (self._data / "PG_VERSION").exists()
         if there:
             password = self.folder.read().get("secrets", {}).get("postgres", "")
@@ -170,7 +169,7 @@ class Stack:
 
 def new_record(runtime: str, wish: Wish) -> dict[str, Any]:
     """Keys, passwords and ports for a stack that is about to be started. Raises Misconfigured for a port in use."""
-    _require_packages()
+    require_packages()
     # Only here: who has no stack does not need it.
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat  # noqa: PLC0415
@@ -184,9 +183,7 @@ def new_record(runtime: str, wish: Wish) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _require_packages() -> None:
-    missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise Misconfigured(
-            f"services: packages of the stack are missing ({', '.join(missing)}): pip install 'greenlight[stack]'"
-        )
+def require_packages() -> None:
+    """Raises Misconfigured where the packages of the extra are not installed."""
+    if why := missing("stack"):
+        raise Misconfigured(f"services: the stack {why}")

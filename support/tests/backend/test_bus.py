@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 from greenlight_gate.backend.bus import Bus, LocalBus, run_topic, thread_topic
 from greenlight_gate.backend.frames import Outgoing
-from greenlight_gate.backend.stack.redis_bus import RedisBus
+
+from support.tests.needs import needs_extra
 
 DEADLINE_S = 10.0
 
@@ -27,6 +28,8 @@ class Replica:
     """A bus on Redis, and what it tells its hub."""
 
     def __init__(self, url: str) -> None:
+        from greenlight_gate.backend.stack.redis_bus import RedisBus
+
         self.gaps: list[str] = []
         self.announced: list[tuple[str, str]] = []
         self.bus = RedisBus(
@@ -134,6 +137,7 @@ def test_what_is_recent_is_at_hand_up_to_the_first_gap(redis_url: str) -> None:
     asyncio.run(check())
 
 
+@needs_extra("stack")
 def test_without_redis_people_here_are_served_and_nothing_is_raised() -> None:
     async def check() -> None:
         replica, near, thread = Replica("redis://127.0.0.1:1/0"), Listener(), fresh_thread()

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 from greenlight_gate.backend.sqlite_store import SqliteStore
-from greenlight_gate.backend.stack.sql_store import SqlStore
 from greenlight_gate.backend.store import Store, StoredEvent
+
+from support.tests.needs import needs_extra
 
 # The database is shared with other tests.
 ADA, BASHIR, RUN_1, RUN_2, TOKEN = (f"{name}-{uuid.uuid4().hex}" for name in ("ada", "bashir", "one", "two", "token"))
 Test = Callable[[Store], Awaitable[None]]
 
 
-@pytest.fixture(params=["by hand", "sqlite", "postgresql"])
+@pytest.fixture(params=["by hand", pytest.param("sqlite", marks=needs_extra("stack")), "postgresql"])
 def with_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Test], None]:
     url = f"sqlite+aiosqlite:///{tmp_path / 'shared.sqlite3'}"
     if request.param == "postgresql":
@@ -24,8 +25,12 @@ def with_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Test
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Store]:
-        by_hand = request.param == "by hand"
-        store: Store = SqliteStore(tmp_path / "chat.sqlite3", lambda commit: None) if by_hand else SqlStore(url)
+        if request.param == "by hand":
+            store: Store = SqliteStore(tmp_path / "chat.sqlite3", lambda commit: None)
+        else:
+            from greenlight_gate.backend.stack.sql_store import SqlStore
+
+            store = SqlStore(url)
         await store.open()
         try:
             yield store

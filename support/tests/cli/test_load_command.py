@@ -13,6 +13,7 @@ from greenlight_gate.load import executors
 from greenlight_gate.measure.load_result import LoadResult
 
 from support.tests.cli.process import Ran, ended, greenlight, mistaken, said, started, wait_for
+from support.tests.needs import needs_extra
 
 NAMES = {
     "checked_events", "runs", "findings", "cpu_seconds", "checked_events_per_cpu_second", "latency", "dropped",
@@ -101,7 +102,11 @@ def test_a_critical_pattern_is_told_at_once_and_blocks(tmp_path: Path) -> None:
         (("--users", "5", "--arrival", "open"), "--arrival open needs --rate"),
         (("--users", "5", "--prompt", "nothing"), "--prompt nothing: there is no such prompt"),
         (("--users", "0"), "greater than 0"),
-        (("--users", "2", "--cluster", "tcp://127.0.0.1:9"), "no Dask scheduler answers"),
+        pytest.param(
+            ("--users", "2", "--cluster", "tcp://127.0.0.1:9"),
+            "no Dask scheduler answers",
+            marks=needs_extra("cluster"),
+        ),
         (("--users", "2", "--environment", "nowhere"), "environment 'nowhere' is unknown"),
     ],
 )

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from support.tests.needs import skip_without_program
+
 _ROOT = Path(__file__).resolve().parents[3]
 _DELAY_S = 0.05
 # Runs inside the namespace: the round trip through netem (there and back), and through our proxy without it.
@@ -75,7 +77,7 @@ def _why_not() -> str:
 def test_our_latency_is_what_the_kernel_calls_latency() -> None:
     reason = _why_not()
     if reason:
-        pytest.skip(f"not run: the kernel's netem cannot be had here ({reason})")
+        skip_without_program("netem", f"the kernel's cannot be had here ({reason})")
     ran = _in_namespace(sys.executable, "-c", _MEASURE.replace("DELAY", str(_DELAY_S)))
     assert ran.returncode == 0, ran.stderr
     took = json.loads(ran.stdout)

@@ -18,6 +18,7 @@ from greenlight_gate.faults.stall import Stall
 
 from support.tests.faults.lines import Line, Wire, connect, on_a_line, run, target, until
 from support.tests.hostile.certificate import Authority
+from support.tests.needs import skip_without_program
 
 
 @contextlib.contextmanager
@@ -91,7 +92,7 @@ def test_a_target_on_ipv6() -> None:
             with taken("::1"):
                 pass
         except OSError:
-            pytest.skip("this machine has no IPv6")
+            skip_without_program("IPv6", "this machine has no address ::1")
         async with target("::1") as server, FaultProxy("::1", server.port) as proxy:
             person = await connect(proxy)
             await person.say(b"hello")

@@ -26,6 +26,7 @@ from hdrh.histogram import HdrHistogram
 from support.tests.cli.process import ROOT
 from support.tests.load.test_load import EVENTS
 from support.tests.load.users import figures, plan
+from support.tests.needs import needs_extra
 
 DEADLINE_S = 30.0
 
@@ -126,6 +127,7 @@ def recorded(encoded: Encoded | None) -> Counter[int]:
 
 
 @pytest.mark.slow
+@needs_extra("cluster")
 def test_a_cluster_is_one_load_and_a_killed_worker_is_named(backend: BackendProcess, tmp_path: Path) -> None:
     with dask(tmp_path, 2) as address:
         parts: list[Future[Any]] = []
@@ -150,6 +152,7 @@ def test_a_cluster_is_one_load_and_a_killed_worker_is_named(backend: BackendProc
         assert came.runs > 10
 
 
+@needs_extra("cluster")
 def test_no_cluster_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executors, "_CONNECT_S", 0.5)
     with pytest.raises(NoCluster, match="no Dask scheduler answers there"), cluster("tcp://127.0.0.1:9", None):

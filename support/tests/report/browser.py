@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from support.tests.needs import no_program
+
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
 )
-NO_BROWSER = "no Chromium on this machine: apt-get install chromium"
-needs_browser = pytest.mark.skipif(not CHROMIUM, reason=NO_BROWSER)
+needs_browser = pytest.mark.skipif(not CHROMIUM, reason=no_program("Chromium", "apt-get install chromium"))
 
 
 class Seen(NamedTuple):

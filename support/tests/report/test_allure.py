@@ -17,6 +17,7 @@ from greenlight_gate.report.allure_page import NotRendered, Rendered, render_htm
 from greenlight_gate.report.allure_results import AllureResults, clear_results
 
 from support.tests.bdd.test_allure_formatter import behave, build
+from support.tests.needs import skip_without_program
 
 TestResult.__test__ = False  # type: ignore[attr-defined]
 
@@ -347,7 +348,7 @@ def test_allure_3_renders_one_page_with_every_scenario(
     hostile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if shutil.which("npx") is None:
-        pytest.skip("Node.js is not there: the HTML report needs npx from Node.js 20 or newer")
+        skip_without_program("Node.js", "the HTML report needs npx from Node.js 20 or newer")
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     page, history = tmp_path / "report.html", tmp_path / "kept/history.jsonl"
@@ -384,8 +385,10 @@ def test_allure_3_renders_one_page_with_every_scenario(
 @pytest.mark.slow
 def test_a_browser_shows_every_scenario_and_asks_nobody(hostile: Path, tmp_path: Path) -> None:
     chromium = shutil.which("chromium")
-    if shutil.which("npx") is None or chromium is None:
-        pytest.skip("Node.js 20 or newer with npx, and chromium, are needed to look at the report")
+    if shutil.which("npx") is None:
+        skip_without_program("Node.js", "the HTML report needs npx from Node.js 20 or newer")
+    if chromium is None:
+        skip_without_program("Chromium", "nothing else looks at the HTML report here")
     page, control = tmp_path / "report.html", tmp_path / "control.html"
     control.write_text("<img src='http://outside.example/x.png'>", encoding="utf-8")
     assert render_html(hostile / "allure-results", page, may_download=True) == Rendered(page)

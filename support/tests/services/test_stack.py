@@ -21,6 +21,7 @@ from greenlight_gate.services.stack import SERVICES
 from greenlight_gate.targets.settings import Misconfigured
 
 from support.tests.cli.process import Ran, ended, greenlight, said, started, wait_for
+from support.tests.needs import skip_without_program
 
 COMPOSE = Path(__file__).resolve().parents[2] / "greenlight_gate" / "services" / "compose.yaml"
 
@@ -207,7 +208,7 @@ def test_docker_accepts_the_compose_file() -> None:
         shutil.which("docker") is None
         or subprocess.run([*command[:2], "version"], capture_output=True, check=False).returncode
     ):
-        pytest.skip("unverified: the compose file, since docker or its compose plugin is not here")
+        skip_without_program("Docker", "docker or its compose plugin is not here, so the compose file was not tried")
     words = {f"GREENLIGHT_{name}": "word" for name in ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "USERS")}
     done = subprocess.run(command, env={**os.environ, **words}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

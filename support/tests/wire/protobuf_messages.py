@@ -64,3 +64,6 @@ def frames() -> list[bytes]:
         {"type": "end", "run_id": "r", "anything": {"a": [1, None, {"b": "c"}]}}, {"weight": "NaN"}, nested,
     ]  # fmt: skip
     return [codec.encode(value) for value in values]
+
+
+MESSAGES = frames()

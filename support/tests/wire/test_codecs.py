@@ -6,11 +6,12 @@ from importlib.metadata import EntryPoint, EntryPoints
 from typing import Any
 
 import pytest
-from google.protobuf import descriptor_pb2
 from greenlight_gate.events import Event, Ignored, Unmapped, each
 from greenlight_gate.wire.codecs import NotThereError, UndecodableError, codec_named, registry
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.spec import ProfileError
+
+from support.tests.needs import needs_extra
 
 MESSAGE = {"channel": "shell", "header": {"msg_type": "x"}, "parent_header": {}, "metadata": {}, "content": {"a": "ä"}}
 DECODED = [
@@ -112,7 +113,10 @@ def test_several_in_one_frame_and_none() -> None:
     assert reader.read(b"\n\n") == Ignored("nothing is in it")
 
 
+@needs_extra("protobuf")
 def test_protobuf() -> None:
+    from google.protobuf import descriptor_pb2
+
     files = descriptor_pb2.FileDescriptorSet()
     file = files.file.add(name="chat.proto", package="chat", syntax="proto3")
     message = file.message_type.add(name="Event")

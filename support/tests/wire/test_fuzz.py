@@ -18,13 +18,16 @@ from greenlight_gate.wire.codecs import UndecodableError, codec_named
 from greenlight_gate.wire.profile import Profile
 
 from support.tests.hypothesis_profiles import examples
-from support.tests.wire import protobuf_messages
+from support.tests.needs import needs_extra
 from support.tests.wire.recorded import CAPTURES, PROFILES, shipped
 from support.tests.wire.test_documented import CASES, SOCKETIO
 from support.tests.wire.test_reading import FRAME
 
 TIMES = examples(10_000)
-NAMES = [*sorted(path.stem for path in PROFILES.glob("*.toml")), "protobuf"]
+NAMES = [
+    *sorted(path.stem for path in PROFILES.glob("*.toml")),
+    pytest.param("protobuf", marks=needs_extra("protobuf")),
+]
 READINGS = Event | Control | Unmapped | More | Ignored | Foreign
 ODD: list[Any] = [
     None, True, False, 0, -1, 10**30, 1.5, "", " ", "\ud800", "req-", "ask", [], {}, [[]], {"": {}}, "null", "data: {}",
@@ -49,7 +52,6 @@ def _seeds() -> list[bytes]:
 
 
 SEEDS = _seeds()
-MESSAGES = protobuf_messages.frames()
 
 
 def mutated(random_: random.Random, seeds: list[bytes] = SEEDS) -> bytes:
@@ -90,6 +92,8 @@ def _with_something_else(value: Any, random_: random.Random, depth: int = 0) -> 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_profile(name: str) -> None:
     protobuf = name == "protobuf"
+    if protobuf:
+        from support.tests.wire import protobuf_messages
     profile = Profile.from_toml(protobuf_messages.PROFILE) if protobuf else shipped(name)
     random_ = random.Random(f"frames for {name}")
     checker = TraceChecker(profile, TimeBudgets(), 1_767_225_600.0)
@@ -101,7 +105,7 @@ def test_every_profile(name: str) -> None:
         if number % 50 == 2:
             checker.feed(Sent(n=number, at=at, connection="c1", what="start", text="?", request=f"q{number}"))
             continue
-        data = mutated(random_, MESSAGES if protobuf else SEEDS)
+        data = mutated(random_, protobuf_messages.MESSAGES if protobuf else SEEDS)
         binary = random_.random() < (0.9 if protobuf else 0.1)
         reading = checker.feed(Received(n=number, at=at, connection="c1", data=data, binary=binary))
         parts = list(each(reading))
@@ -127,16 +131,18 @@ def test_every_profile(name: str) -> None:
         "json-rpc",
         "socketio",
         "jupyter-v1",
-        "protobuf:chat.Event",
+        pytest.param("protobuf:chat.Event", marks=needs_extra("protobuf")),
     ],
 )
 def test_every_codec(name: str) -> None:
     protobuf = name.startswith("protobuf")
+    if protobuf:
+        from support.tests.wire import protobuf_messages
     codec = codec_named(name, protobuf_messages.DESCRIPTOR if protobuf else "", "frame.codecs")
     random_ = random.Random(f"bytes for {name}")
     good = bad = 0
     for _ in range(TIMES):
-        data: Any = mutated(random_, MESSAGES if protobuf else SEEDS)
+        data: Any = mutated(random_, protobuf_messages.MESSAGES if protobuf else SEEDS)
         if name in ("json:data", "base64:data"):
             data = {"data": data.decode(errors="replace")} if random_.random() < 0.9 else random_.choice(ODD)
         elif name == "json-rpc":

@@ -1,13 +1,14 @@
 """Protocol Buffers with a given descriptor: `codecs = ["protobuf:package.Message"]`, and the descriptor in [frame].
 
 The descriptor is what `protoc --include_imports --descriptor_set_out=FILE` writes, in base64. Needs the extra
-`greenlight[protobuf]`.
+`[protobuf]`.
 """
 
 import base64
 import binascii
 from typing import Any
 
+from greenlight_gate.extras import missing
 from greenlight_gate.wire.codecs.base import UndecodableError
 from greenlight_gate.wire.codecs.texts import as_bytes
 from greenlight_gate.wire.errors import ProfileError
@@ -19,20 +20,18 @@ class Protobuf:
     binary = True
 
     def __init__(self, message: str, descriptor: str) -> None:
-        try:
-            from google.protobuf import (  # noqa: PLC0415 -- an extra: only who speaks protobuf needs it
-                descriptor_pb2,
-                descriptor_pool,
-                json_format,
-                message_factory,
-            )
-            from google.protobuf.message import DecodeError  # noqa: PLC0415
-        except ImportError as error:
-            raise ProfileError(
-                "frame.codecs: protobuf needs a package that is not installed: pip install 'greenlight[protobuf]'"
-            ) from error
         if not descriptor:
             raise ProfileError("frame.descriptor: expected a FileDescriptorSet in base64, got nothing")
+        if why := missing("protobuf"):
+            raise ProfileError(f"frame.codecs: protobuf {why}")
+        from google.protobuf import (  # noqa: PLC0415 -- an extra: only who speaks protobuf needs it
+            descriptor_pb2,
+            descriptor_pool,
+            json_format,
+            message_factory,
+        )
+        from google.protobuf.message import DecodeError  # noqa: PLC0415
+
         self._format = json_format
         self._error = DecodeError
         pool = descriptor_pool.DescriptorPool()

@@ -1,0 +1,29 @@
+"""The extras of the distribution that a command may need: which are missing, and what the user is told then."""
+
+from importlib.util import find_spec
+
+DISTRIBUTION = "greenlight-gate"
+MODULES = {
+    "cluster": ("distributed",),
+    "protobuf": ("google.protobuf",),
+    "stack": ("aiosqlite", "asyncpg", "cryptography", "greenlet", "redis", "sqlalchemy"),
+}
+"""What each extra installs, by the names that are imported."""
+
+
+def missing(extra: str) -> str:
+    """What to say where a package of the extra is not installed, as the end of a sentence; empty where all are."""
+    absent = [module for module in MODULES[extra] if not _is_there(module)]
+    return f"needs {', '.join(absent)} of the extra [{extra}]: {install_command(extra)}" if absent else ""
+
+
+def install_command(extra: str) -> str:
+    """The command that installs an extra."""
+    return f"pip install '{DISTRIBUTION}[{extra}]'"
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # the package that the module would be in
+        return False
