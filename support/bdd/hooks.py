@@ -4,12 +4,14 @@ import concurrent.futures
 import gc
 import logging
 import time
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from behave.model import Scenario
 
 from support.bdd.allure_outcome import scenario_key
 from support.bdd.attachments import attach
+from support.bdd.parallel import Parallel, Work
 from support.bdd.suite import Suite
 from support.bdd.world import NOTHING_OBSERVED, World
 from support.findings import printable_lines
@@ -43,37 +45,72 @@ class Watcher(Protocol):
 
 
 class Hooks:
-    """The hooks of one session, and the scenarios that have ended but still listen for what may come late."""
+    """The hooks of one session, and the scenarios that have ended but still listen for what may come late.
 
-    def __init__(self, suite: Suite, results: Results, watcher: Watcher) -> None:
+    `scenarios` are those that were selected, in the order in which behave runs them.
+    """
+
+    def __init__(
+        self, suite: Suite, scenarios: Sequence[Scenario], runner: Any, results: Results, watcher: Watcher
+    ) -> None:
         self.suite = suite
         self.results = results
         self.watcher = watcher
-        self.count = 0
         self.failed = False
+        self._numbers = {id(scenario): number for number, scenario in enumerate(scenarios, 1)}
         self._waiting: list[_Waiting] = []
         gc.collect()
         gc.freeze()
+        self.parallel = Parallel(runner, suite, scenarios, self._new_world)
+
+    def before_all(self, _: Any) -> None:
+        """Lets the scenarios begin that run side by side."""
+        self.parallel.start()
+
+    def after_all(self, _: Any) -> None:
+        """Settles everything, since behave closes the formatters next."""
+        self.parallel.close()
+        self.settle(wait=True)
+
+    def _new_world(self, scenario: Scenario, lane: int = 0) -> World:
+        return World(self.suite, scenario_key(scenario), self._numbers[id(scenario)], lane)
 
     def before_scenario(self, context: Any, scenario: Scenario) -> None:
-        """Begins a World, after settling whatever has waited long enough."""
+        """Begins a World, or waits until a thread has; after settling whatever has waited long enough."""
         self.settle()
-        # A full collection stops the loop thread, and what arrives meanwhile would be stamped late, all at once: it is
-        # made now, between two scenarios, and without what was there when the session began.
-        gc.collect()
-        self.count += 1
-        context.world = None
-        context.began = time.monotonic()
-        context.world = World(self.suite, scenario_key(scenario), self.count)
+        context.world, context.began = None, time.monotonic()
+        work = context.work = self.parallel.work_of(scenario)
+        if work is not None:
+            context.world = work.begin()
+        else:
+            self._settle_those_beside()
+            # A full collection stops the loop thread, and what arrives meanwhile would be stamped late, all at once: it
+            # is made now, between two scenarios, and without what was there when the session began.
+            gc.collect()
+            context.began = time.monotonic()
+            context.world = self._new_world(scenario)
         self.watcher.began(scenario, context.world)
 
     def after_scenario(self, context: Any, scenario: Scenario) -> None:
         """Shows the conversation to Allure, and lets the World listen on in the background."""
-        world: World | None = context.world
-        future = self.suite.loop.post(world.linger()) if world is not None else None
-        self._waiting.append(_Waiting(scenario, world, future, time.monotonic() - context.began))
-        if world is not None:
-            attach(world, scenario.name)
+        work: Work | None = context.work
+        if work is not None:
+            if context.aborted:
+                self.parallel.interrupt()
+            work.end()
+            waiting = _Waiting(scenario, work.world, work.lingering, work.took_s, beside=True)
+        else:
+            world: World | None = context.world
+            future = self.suite.loop.post(world.linger()) if world is not None else None
+            waiting = _Waiting(scenario, world, future, time.monotonic() - context.began)
+        self._waiting.append(waiting)
+        if waiting.world is not None:
+            attach(waiting.world, scenario.name)
+
+    def _settle_those_beside(self) -> None:
+        """What runs alone has nobody beside it, not even those who only listen on."""
+        while any(waiting.beside for waiting in self._waiting):
+            self._settle(self._waiting.pop(0))
 
     def settle(self, *, wait: bool = False) -> None:
         """Enters into the ledger, in order, what can no longer change; with `wait`, everything."""
@@ -116,8 +153,10 @@ class Hooks:
 
 class _Waiting:
     def __init__(
-        self, scenario: Scenario, world: World | None, future: "concurrent.futures.Future[None] | None", took_s: float
-    ) -> None:
+        self, scenario: Scenario, world: World | None, future: "concurrent.futures.Future[None] | None", took_s: float,
+        *, beside: bool = False,
+    ) -> None:  # fmt: skip
+        self.beside = beside
         self.scenario = scenario
         self.world = world
         self.future = future

@@ -24,6 +24,7 @@ from support.bdd.allure_outcome import scenario_key
 from support.bdd.concluding import ConcludingRegistry
 from support.bdd.hooks import Hooks
 from support.bdd.interruption import interruptible
+from support.bdd.parallel import those_alone_last
 from support.bdd.progress import Progress
 from support.bdd.results_folder import claimed
 from support.bdd.suite import Plan, Suite, selected_categories
@@ -70,6 +71,9 @@ class SuiteRunner(Runner):
         self.features = [feature for feature in collected if not _judges_the_suite(feature)]
         selected = judging
         keys = [scenario_key(scenario) for scenario in selected]
+        if self.plan is not None:
+            # Bare behave runs features in the order in which it was given them.
+            self.features = those_alone_last(self.features)
         try:
             plan = self.plan or _plan_of(self.config, keys)
         except Misconfigured as error:
@@ -142,20 +146,27 @@ class SuiteRunner(Runner):
             progress.failed("no scenario was selected: nothing can be judged")
             return True
         progress.running(suite.target.name, suite.target.url, len(selected))
+        in_turn = [
+            each for feature in self.features for each in feature.walk_scenarios() if each.should_run(self.config)
+        ]
         self._held.enter_context(alerting(suite, progress.alert))
         self._allure = AllureFormatter(StreamOpener(filename=str(self.results_dir)), self.config)
         self._allure.results.hold()
         self.formatters.append(self._allure)
-        hooks = self._hooks = Hooks(suite, self._allure.results, progress)
+        hooks = self._hooks = Hooks(suite, in_turn, self, self._allure.results, progress)
+        self._allure.when = hooks.parallel.when
         self.hooks = {
+            "before_all": hooks.before_all,
             "before_scenario": hooks.before_scenario,
             "after_scenario": hooks.after_scenario,
-            # behave closes the formatters after this hook, and what they hold back has to be settled before.
-            "after_all": lambda _: hooks.settle(wait=True),
+            "after_all": hooks.after_all,
         }
         # The runner's own name for the registry: behave.step_registry names another one once behave has reset itself.
         self.step_registry = ConcludingRegistry(self.step_registry or the_step_registry)
-        failed = super().run_model(self.features)
+        try:
+            failed = super().run_model(self.features)
+        finally:
+            hooks.parallel.close()
         return failed or hooks.failed
 
     def _claim_results(self, suite: Suite) -> None:

@@ -17,6 +17,7 @@ from support import __version__
 from support.access import Access, check_trust, ssl_context, wait_healthy
 from support.bdd.command_process import CommandProcess
 from support.bdd.fitting import check_profile_and_target, hindrance_of, not_observable
+from support.bdd.jobs import jobs_for
 from support.bdd.loop import LoopThread
 from support.bdd.own_backend import BackendFailed, OwnBackend, Running
 from support.bdd.own_load import OwnLoad
@@ -48,7 +49,7 @@ log = logging.getLogger("greenlight")
 class Plan:
     """What is wanted of a session. `wanted` are categories; `tags` a behave tag expression within them, or "".
 
-    `scale`: people in stress scenarios; `soak_s`: how long the memory is watched.
+    `scale`: people in stress scenarios; `soak_s`: how long the memory is watched; `jobs`: scenarios side by side.
     """
 
     environment: str = "embedded"
@@ -62,6 +63,7 @@ class Plan:
     soak_s: float = 20.0
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     services_check: bool = True
+    jobs: int = 1
 
 
 class Suite:
@@ -157,6 +159,11 @@ class Suite:
             self.loop.call(warm_up(self), _WARM_UP_S)
 
     @property
+    def jobs(self) -> int:
+        """How many scenarios run side by side."""
+        return jobs_for(self.plan.jobs, self.target, self.profile)
+
+    @property
     def first_prompt(self) -> str:
         """The first question that the target can be asked."""
         return next(name for name in PROMPTS if self.target.lacks(name) is None)
@@ -194,6 +201,7 @@ class Suite:
                 latency_ms_avg=target.thresholds.latency_ms_avg, latency_ms_p95=target.thresholds.latency_ms_p95,
                 latency_ms_p99=target.thresholds.latency_ms_p99,
                 memory_mb_growth=target.thresholds.memory_mb_growth, versions=versions(), caveats=self.caveats,
+                jobs=self.jobs,
             )
         )  # fmt: skip
         self.own_load = OwnLoad(self.backend_pids)

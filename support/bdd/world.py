@@ -49,12 +49,12 @@ class World(People):
     `heard_beside`: messages that a crowd was sent, which the trace lacks.
     """
 
-    def __init__(self, suite: Suite, key: str, number: int) -> None:
+    def __init__(self, suite: Suite, key: str, number: int, lane: int = 0) -> None:
         self.key = key
         self.trace = f"traces/{number:04d}-{_slug(key)}.jsonl"
         path: Path = suite.evidence.folder / self.trace
         budgets = suite.target.budgets
-        super().__init__(suite, Recorder(key, path, suite.profile, budgets, suite.access.redact_bytes))
+        super().__init__(suite, Recorder(key, path, suite.profile, budgets, suite.access.redact_bytes), lane)
         self.recorder.ticked_at = lambda: suite.loop.ticked_at
         self.questions: list[Question] = []
         self.answered_to: list[Answered] = []

@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
         environment=options.environment, wanted=wanted, tags=options.tags, output_dir=options.output_dir,
         defects=tuple(options.defect), performance_threshold_ms=options.performance_threshold,
         timeout_s=options.timeout, scale=options.scale, soak_s=options.soak, environ=dict(os.environ),
-        services_check=not options.skip_services_check,
+        services_check=not options.skip_services_check, jobs=options.jobs,
     )  # fmt: skip
     progress = Progress(console)
     runner = SuiteRunner(_configuration(options, [features / category for category in wanted]), plan, progress)

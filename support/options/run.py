@@ -1,8 +1,17 @@
 """greenlight run: its options."""
 
+import os
 from typing import Any
 
 from support.options.common import CATEGORIES, category, command_of, how_shown, output, positive, target
+
+_MOST_JOBS = 4
+
+
+def usual_jobs() -> int:
+    """How many scenarios run side by side where nobody says it: as many as there are cores, and 4 at most."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, _MOST_JOBS)
 
 
 def add(commands: Any) -> None:
@@ -51,6 +60,11 @@ def add(commands: Any) -> None:
     how.add_argument(
         "--skip-services-check", action="store_true",
         help="with --environment local: take the stack as it is, start nothing (example: --skip-services-check)",
+    )  # fmt: skip
+    how.add_argument(
+        "--jobs", type=positive(int), default=usual_jobs(), metavar="N",
+        help="scenarios side by side; what measures time or memory runs alone, at the end (default: the number of "
+        "cores, at most 4; example: --jobs 1)",
     )  # fmt: skip
     how.add_argument(
         "--fail-fast", action="store_true",
