@@ -20,6 +20,8 @@ from support.rules.canary_words import named
 from support.verdict import Outcome, in_one_line
 
 _LINGER_S = 30.0
+# While scenarios run side by side, nothing old is looked at: that would stop the loop thread.
+_ONLY_THE_YOUNG = (20_000, 50, 1_000)
 _OUTCOMES = {"passed": Outcome.PASSED, "failed": Outcome.FAILED, "skipped": Outcome.NOT_EXERCISED}
 log = logging.getLogger("greenlight")
 
@@ -59,18 +61,22 @@ class Hooks:
         self.failed = False
         self._numbers = {id(scenario): number for number, scenario in enumerate(scenarios, 1)}
         self._waiting: list[_Waiting] = []
+        self._usual_threshold = gc.get_threshold()
         gc.collect()
         gc.freeze()
         self.parallel = Parallel(runner, suite, scenarios, self._new_world)
 
     def before_all(self, _: Any) -> None:
         """Lets the scenarios begin that run side by side."""
+        if self.parallel.any:
+            gc.set_threshold(*_ONLY_THE_YOUNG)
         self.parallel.start()
 
     def after_all(self, _: Any) -> None:
         """Settles everything, since behave closes the formatters next."""
         self.parallel.close()
         self.settle(wait=True)
+        gc.set_threshold(*self._usual_threshold)
 
     def _new_world(self, scenario: Scenario, lane: int = 0) -> World:
         return World(self.suite, scenario_key(scenario), self._numbers[id(scenario)], lane)
@@ -84,9 +90,7 @@ class Hooks:
             context.world = work.begin()
         else:
             self._settle_those_beside()
-            # A full collection stops the loop thread, and what arrives meanwhile would be stamped late, all at once: it
-            # is made now, between two scenarios, and without what was there when the session began.
-            gc.collect()
+            self._collect()
             context.began = time.monotonic()
             context.world = self._new_world(scenario)
         self.watcher.began(scenario, context.world)
@@ -106,6 +110,16 @@ class Hooks:
         self._waiting.append(waiting)
         if waiting.world is not None:
             attach(waiting.world, scenario.name)
+
+    def _collect(self) -> None:
+        """A full collection stops the loop thread, and what arrives meanwhile would be stamped late, all at once.
+
+        So it is made now, between two scenarios, and without what is there to stay.
+        """
+        gc.set_threshold(*self._usual_threshold)
+        gc.collect()
+        if not self._waiting:
+            gc.freeze()
 
     def _settle_those_beside(self) -> None:
         """What runs alone has nobody beside it, not even those who only listen on."""

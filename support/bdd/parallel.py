@@ -161,6 +161,11 @@ class Parallel:
             for number in range(1, min(suite.jobs, len(beside)) + 1)
         ]
 
+    @property
+    def any(self) -> bool:
+        """Whether any scenario runs in a thread."""
+        return bool(self._works)
+
     def start(self) -> None:
         """Begins with the first scenarios."""
         for thread in self._threads:
