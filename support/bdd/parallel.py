@@ -40,6 +40,7 @@ class Work:
     """One scenario that runs in a thread. behave's thread waits for what becomes of it, and may be interrupted in that.
 
     `world`: None where it could not be made. `lingering`: its listening on after the last step, where it came so far.
+    `began_s` and `ended_s` are epoch seconds, `times_s` the same for each step (by `id`).
     """
 
     def __init__(self, scenario: Scenario) -> None:
@@ -47,10 +48,11 @@ class Work:
         self.world: World | None = None
         self.lingering: concurrent.futures.Future[None] | None = None
         self.lane = 0
-        self.began_s = self.ended_s = 0.0
+        self.began_s = self.ended_s = self.took_s = 0.0
         self.times_s: dict[int, tuple[float, float]] = {}
         self._became: dict[int, Exception | None] = {}
         self._no_world: Exception | None = None
+        self._began = time.monotonic()
         self._over = False
         self._changed = threading.Condition()
 
@@ -74,11 +76,6 @@ class Work:
         """Waits until nothing more of the scenario runs; it may still listen on."""
         self._wait(lambda: self._over)
 
-    @property
-    def took_s(self) -> float:
-        """How long its steps took."""
-        return self.ended_s - self.began_s
-
     def _wait(self, condition: Callable[[], bool]) -> None:
         with self._changed:
             while not condition():
@@ -89,7 +86,7 @@ class Work:
 
     def run(self, context: Context, new_world: NewWorld, run_of: RunOf) -> None:
         """Runs the steps until one does not end well, as behave does. Raises nothing."""
-        self.began_s = time.time()
+        self.began_s, self._began = time.time(), time.monotonic()
         try:
             world = new_world(self.scenario, self.lane)
         except Exception as error:  # noqa: BLE001 -- behave's thread raises it, in the hook where it belongs
@@ -122,7 +119,7 @@ class Work:
 
     def finish(self) -> None:
         """Nothing more of it runs."""
-        self.ended_s = time.time()
+        self.ended_s, self.took_s = time.time(), time.monotonic() - self._began
         with self._changed:
             self._over = True
             self._changed.notify_all()

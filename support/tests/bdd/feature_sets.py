@@ -25,10 +25,10 @@ from support.bdd.patterns import completed, tool_executing
 class Fragile(hooks.World):
     """A World that cannot be made for some scenarios."""
 
-    def __init__(self, suite, key, number):
+    def __init__(self, suite, key, *more):
         if "fragile" in key:
             raise RuntimeError("no World today")
-        super().__init__(suite, key, number)
+        super().__init__(suite, key, *more)
 
 
 hooks.World = Fragile
