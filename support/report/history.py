@@ -190,9 +190,10 @@ def _row(judgement: Judgement) -> Sequence[object]:
         if figures is not None
         else (None,) * 6
     )
-    return Past(
+    past = Past(
         session.session_id, session.environment, session.started_epoch_s, judgement.decision.verdict.value,
         judgement.decision.reason, " ".join(session.wanted), observed.events, round(success_percent(observed), 3),
         judgement.course.windows.total().open_most, round(observed.events / seconds, 3), end,
-        round(end - begin, 3) if begin is not None and end is not None else None, of, *latency, jobs=session.jobs,
+        round(end - begin, 3) if begin is not None and end is not None else None, of, *latency,
     )  # fmt: skip
+    return past._replace(jobs=session.jobs)
