@@ -145,7 +145,7 @@ class SuiteRunner(Runner):
         if not selected:
             progress.failed("no scenario was selected: nothing can be judged")
             return True
-        progress.running(suite.target.name, suite.target.url, len(selected))
+        progress.running(suite.target.name, suite.target.url, len(selected), suite.jobs)
         in_turn = [
             each for feature in self.features for each in feature.walk_scenarios() if each.should_run(self.config)
         ]
