@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
@@ -25,6 +25,7 @@ from support.client.persona import canary_of
 from support.report.evidence import LOG, Evidence, Judged
 from support.rules.patience import Patience
 from support.settings import Misconfigured, load_target, profile_text
+from support.summary import Summary
 from support.targets.model import NEEDS, PROMPTS, Target
 from support.targets.sections import Persona
 from support.wire.profile import Profile
@@ -66,6 +67,13 @@ class Plan:
     jobs: int = 1
 
 
+class Measured(NamedTuple):
+    """What came of a load, and the key of the scenario that made it."""
+
+    summary: Summary
+    scenario: str
+
+
 class Suite:
     """Holds what lives as long as the session does.
 
@@ -81,6 +89,9 @@ class Suite:
         self.own_backend: OwnBackend | None = None
         # The scenarios whose connections are open, the one that is running and those that still listen on.
         self.worlds: set[object] = set()
+        # Loads by what they are called, and how often a person can ask, as far as a scenario has found it out.
+        self.measured: dict[str, Measured] = {}
+        self.pause_s: float | None = None
         self.stack: LocalStack | None = None
         self.folder: Path
         self.evidence: Evidence
