@@ -102,7 +102,7 @@ class Hooks:
             if context.aborted:
                 self.parallel.interrupt()
             work.end()
-            waiting = _Waiting(scenario, work.world, work.lingering, work.took_s, beside=True)
+            waiting = _Waiting(scenario, work.world, work.lingering, work.took_s, work)
         else:
             world: World | None = context.world
             future = self.suite.loop.post(world.linger()) if world is not None else None
@@ -123,7 +123,7 @@ class Hooks:
 
     def _settle_those_beside(self) -> None:
         """What runs alone has nobody beside it, not even those who only listen on."""
-        while any(waiting.beside for waiting in self._waiting):
+        while any(waiting.work is not None for waiting in self._waiting):
             self._settle(self._waiting.pop(0))
 
     def settle(self, *, wait: bool = False) -> None:
@@ -163,14 +163,18 @@ class Hooks:
         self.failed = self.failed or outcome in (Outcome.FAILED, Outcome.BROKEN)
         log.info("%s %s: %s%s", outcome, key, scenario.name, f" ({in_one_line(reason)})" if reason else "")
         self.watcher.ended(finished, scenario.name, _events(world))
+        if world is not None and waiting.is_done():
+            world.forget()
+        if waiting.work is not None:
+            waiting.work.forget()
 
 
 class _Waiting:
     def __init__(
         self, scenario: Scenario, world: World | None, future: "concurrent.futures.Future[None] | None", took_s: float,
-        *, beside: bool = False,
+        work: Work | None = None,
     ) -> None:  # fmt: skip
-        self.beside = beside
+        self.work = work
         self.scenario = scenario
         self.world = world
         self.future = future

@@ -124,6 +124,11 @@ class Work:
             self._over = True
             self._changed.notify_all()
 
+    def forget(self) -> None:
+        """All that was to be told of it has been told."""
+        self.world = self.lingering = None
+        self._became.clear()
+
     @property
     def is_over(self) -> bool:
         """Whether nothing more of it runs; it may still listen on."""
@@ -182,38 +187,47 @@ class Parallel:
 
     def interrupt(self) -> None:
         """Ends what runs, and begins nothing more."""
-        with self._changed:
-            self._waiting.clear()
-            self._changed.notify_all()
+        self._begin_no_more()
         self._suite.loop.interrupt()
 
     def close(self) -> None:
         """Interrupts what behave did not come to any more, and waits until its connections are closed."""
-        begun = [work for work in self._works.values() if work not in self._waiting]
-        if self._waiting or any(not work.is_over for work in begun):
+        if any(not work.is_over for work in self._works.values()):
             self.interrupt()
         deadline = time.monotonic() + _END_S
         for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        lingering = [work.lingering for work in begun if work.lingering is not None]
+            if thread.ident is not None:
+                thread.join(max(0.0, deadline - time.monotonic()))
+        lingering = [work.lingering for work in self._works.values() if work.lingering is not None]
         concurrent.futures.wait(lingering, max(0.0, deadline - time.monotonic()))
 
     # In the threads ----------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        while (work := self._next()) is not None:
-            try:
-                work.run(Context(self._runner), self._new_world, self._runner.step_registry.run_of)
-            finally:
+        try:
+            while (work := self._next()) is not None:
+                try:
+                    work.run(Context(self._runner), self._new_world, self._runner.step_registry.run_of)
+                finally:
+                    work.finish()
+                    if work.lingering is not None:
+                        work.lingering.add_done_callback(functools.partial(self._release, work))
+                    else:
+                        self._release(work)
+                if self._runner.config.stop and work.has_failed:
+                    # behave stops at this one at the latest: all that come before it have been begun.
+                    self._begin_no_more()
+        except BaseException:
+            # Nobody may wait for what this thread was to do.
+            self.interrupt()
+            raise
+
+    def _begin_no_more(self) -> None:
+        with self._changed:
+            for work in self._waiting:
                 work.finish()
-                if work.lingering is not None:
-                    work.lingering.add_done_callback(functools.partial(self._release, work))
-                else:
-                    self._release(work)
-            if self._runner.config.stop and work.has_failed:
-                # behave stops at this one at the latest: all that come before it have been begun.
-                with self._changed:
-                    self._waiting.clear()
+            self._waiting.clear()
+            self._changed.notify_all()
 
     def _next(self) -> Work | None:
         """The next scenario, once its connections fit in with those that are open; None when there is none."""

@@ -295,6 +295,11 @@ class World(People):
             self.suite.worlds.discard(self)
         self._admit_fault()
 
+    def forget(self) -> None:
+        """All that was to be told of it has been told: its records are on the disk, and need no memory any more."""
+        for recorder in (self.recorder, *self.beside):
+            recorder.entries.clear()
+
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine on the loop thread. A connection that failed is an AssertionError: the target's doing."""
         try:
