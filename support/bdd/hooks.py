@@ -3,6 +3,7 @@
 import concurrent.futures
 import gc
 import logging
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -70,6 +71,8 @@ class Hooks:
         """Lets the scenarios begin that run side by side."""
         if self.parallel.any:
             gc.set_threshold(*_ONLY_THE_YOUNG)
+            # Scenarios wait most of the time, and nothing is measured meanwhile.
+            threading.Thread(target=_load_what_draws, name="greenlight-pictures", daemon=True).start()
         self.parallel.start()
 
     def after_all(self, _: Any) -> None:
@@ -167,6 +170,11 @@ class Hooks:
             world.forget()
         if waiting.work is not None:
             waiting.work.forget()
+
+
+def _load_what_draws() -> None:
+    """What pictures are drawn with takes most of a second to load, and would be waited for at the end."""
+    from support.report import page, pictures  # noqa: F401, PLC0415 -- as above
 
 
 class _Waiting:
