@@ -3,6 +3,7 @@
 import concurrent.futures
 import gc
 import logging
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -23,6 +24,8 @@ from support.verdict import Outcome, in_one_line
 _LINGER_S = 30.0
 # While scenarios run side by side, nothing old is looked at: that would stop the loop thread.
 _ONLY_THE_YOUNG = (20_000, 50, 1_000)
+# Nor does the loop thread wait long for its turn while a picture is drawn.
+_SWITCH_S = 0.0005
 _OUTCOMES = {"passed": Outcome.PASSED, "failed": Outcome.FAILED, "skipped": Outcome.NOT_EXERCISED}
 log = logging.getLogger("greenlight")
 
@@ -63,6 +66,7 @@ class Hooks:
         self._numbers = {id(scenario): number for number, scenario in enumerate(scenarios, 1)}
         self._waiting: list[_Waiting] = []
         self._usual_threshold = gc.get_threshold()
+        self._usual_switch_s = sys.getswitchinterval()
         gc.collect()
         gc.freeze()
         self.parallel = Parallel(runner, suite, scenarios, self._new_world)
@@ -71,6 +75,7 @@ class Hooks:
         """Lets the scenarios begin that run side by side."""
         if self.parallel.any:
             gc.set_threshold(*_ONLY_THE_YOUNG)
+            sys.setswitchinterval(_SWITCH_S)
             # Scenarios wait most of the time, and nothing is measured meanwhile.
             threading.Thread(target=_load_what_draws, name="greenlight-pictures", daemon=True).start()
         self.parallel.start()
@@ -79,10 +84,13 @@ class Hooks:
         """Settles everything, since behave closes the formatters next."""
         self.parallel.close()
         self.settle(wait=True)
-        gc.set_threshold(*self._usual_threshold)
+        self._as_usual()
 
-    def _new_world(self, scenario: Scenario, lane: int = 0) -> World:
-        return World(self.suite, scenario_key(scenario), self._numbers[id(scenario)], lane)
+    def _new_world(self, scenario: Scenario, lane: int | None = None) -> World:
+        """A World; with a `lane`, that of a scenario which runs beside others."""
+        world = World(self.suite, scenario_key(scenario), self._numbers[id(scenario)], lane or 0)
+        world.recorder.beside = lane is not None
+        return world
 
     def before_scenario(self, context: Any, scenario: Scenario) -> None:
         """Begins a World, or waits until a thread has; after settling whatever has waited long enough."""
@@ -119,10 +127,15 @@ class Hooks:
 
         So it is made now, between two scenarios, and without what is there to stay.
         """
-        gc.set_threshold(*self._usual_threshold)
+        self._as_usual()
         gc.collect()
         if not self._waiting:
             gc.freeze()
+
+    def _as_usual(self) -> None:
+        """Nothing runs side by side any more."""
+        gc.set_threshold(*self._usual_threshold)
+        sys.setswitchinterval(self._usual_switch_s)
 
     def _settle_those_beside(self) -> None:
         """What runs alone has nobody beside it, not even those who only listen on."""

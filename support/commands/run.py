@@ -34,7 +34,9 @@ def run(options: argparse.Namespace) -> int:
         environment=options.environment, wanted=wanted, tags=options.tags, output_dir=options.output_dir,
         defects=tuple(options.defect), performance_threshold_ms=options.performance_threshold,
         timeout_s=options.timeout, scale=options.scale, soak_s=options.soak, environ=dict(os.environ),
-        services_check=not options.skip_services_check, jobs=options.jobs,
+        services_check=not options.skip_services_check,
+        # Whoever is held against a baseline is measured undisturbed.
+        jobs=1 if options.baseline else options.jobs,
     )  # fmt: skip
     progress = Progress(console)
     runner = SuiteRunner(_configuration(options, [features / category for category in wanted]), plan, progress)

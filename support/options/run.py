@@ -55,7 +55,7 @@ def add(commands: Any) -> None:
     how.add_argument(
         "--baseline", action="store_true",
         help="block if it is slower than the sessions of this target that were approved before; without it that is "
-        "only shown (example: greenlight run --baseline)",
+        "only shown; scenarios then run one at a time (example: greenlight run --baseline)",
     )  # fmt: skip
     how.add_argument(
         "--skip-services-check", action="store_true",
