@@ -69,6 +69,7 @@ class Hooks:
         self._usual_switch_s = sys.getswitchinterval()
         gc.collect()
         gc.freeze()
+        self._runner = runner
         self.parallel = Parallel(runner, suite, scenarios, self._new_world)
 
     def before_all(self, _: Any) -> None:
@@ -110,9 +111,7 @@ class Hooks:
         """Shows the conversation to Allure, and lets the World listen on in the background."""
         work: Work | None = context.work
         if work is not None:
-            if context.aborted:
-                self.parallel.interrupt()
-            work.end()
+            self._end(work, aborted=context.aborted)
             waiting = _Waiting(scenario, work.world, work.lingering, work.took_s, work)
         else:
             world: World | None = context.world
@@ -121,6 +120,17 @@ class Hooks:
         self._waiting.append(waiting)
         if waiting.world is not None:
             attach(waiting.world, scenario.name)
+
+    def _end(self, work: Work, *, aborted: bool) -> None:
+        """Waits for the end of what runs in a thread; an interruption hastens it, and loses nothing of it."""
+        try:
+            if aborted:
+                self.parallel.interrupt()
+            work.end()
+        except KeyboardInterrupt:
+            self.parallel.interrupt()
+            work.end()
+            self._runner.abort(reason="KeyboardInterrupt")
 
     def _collect(self) -> None:
         """A full collection stops the loop thread, and what arrives meanwhile would be stamped late, all at once.
@@ -139,6 +149,9 @@ class Hooks:
 
     def _settle_those_beside(self) -> None:
         """What runs alone has nobody beside it, not even those who only listen on."""
+        # Waited for before anything is taken off the list: an interruption loses nothing.
+        lingering = [each.future for each in self._waiting if each.work is not None and each.future is not None]
+        concurrent.futures.wait(lingering, _LINGER_S)
         while any(waiting.work is not None for waiting in self._waiting):
             self._settle(self._waiting.pop(0))
 
