@@ -153,12 +153,17 @@ class Hooks:
         lingering = [each.future for each in self._waiting if each.work is not None and each.future is not None]
         concurrent.futures.wait(lingering, _LINGER_S)
         while any(waiting.work is not None for waiting in self._waiting):
-            self._settle(self._waiting.pop(0))
+            self._settle_first()
 
     def settle(self, *, wait: bool = False) -> None:
         """Enters into the ledger, in order, what can no longer change; with `wait`, everything."""
         while self._waiting and (wait or self._waiting[0].is_done()):
-            self._settle(self._waiting.pop(0))
+            self._settle_first()
+
+    def _settle_first(self) -> None:
+        """Settles the first one, and takes it off the list only then: what an interruption meets is settled again."""
+        self._settle(self._waiting[0])
+        del self._waiting[0]
 
     def _settle(self, waiting: "_Waiting") -> None:
         scenario, world = waiting.scenario, waiting.world
