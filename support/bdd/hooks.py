@@ -162,7 +162,8 @@ class Hooks:
 
     def _settle_first(self) -> None:
         """Settles the first one, and takes it off the list only then: what an interruption meets is settled again."""
-        self._settle(self._waiting[0])
+        if not self._waiting[0].is_told:
+            self._settle(self._waiting[0])
         del self._waiting[0]
 
     def _settle(self, waiting: "_Waiting") -> None:
@@ -194,6 +195,7 @@ class Hooks:
         beside = tuple(f"traces/{each.path.name}" for each in world.beside if each.path) if world is not None else ()
         finished = Finished(key, outcome, reason, len(findings), trace, round(waiting.took_s, 3), private, beside)
         self.suite.evidence.append(finished)
+        waiting.is_told = True
         self.failed = self.failed or outcome in (Outcome.FAILED, Outcome.BROKEN)
         log.info("%s %s: %s%s", outcome, key, scenario.name, f" ({in_one_line(reason)})" if reason else "")
         self.watcher.ended(finished, scenario.name, _events(world))
@@ -214,6 +216,7 @@ class _Waiting:
         work: Work | None = None,
     ) -> None:  # fmt: skip
         self.work = work
+        self.is_told = False
         self.scenario = scenario
         self.world = world
         self.future = future
