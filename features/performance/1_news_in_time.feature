@@ -1,4 +1,4 @@
-@performance
+@performance @alone
 Feature: Events arrive while they are news
   What was true a moment ago is news; what was true a minute ago is history.
 

@@ -1,4 +1,4 @@
-@performance
+@performance @alone
 Feature: The first sign of life comes at once
   Somebody who has asked looks at the screen, and wonders.
 

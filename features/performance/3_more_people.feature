@@ -1,4 +1,4 @@
-@performance
+@performance @alone
 Feature: More people do not make it slower than promised
   A full house is what it was built for.
 

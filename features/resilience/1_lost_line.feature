@@ -4,6 +4,7 @@ Feature: A lost connection loses nothing
 
   Rule: Wherever and however a line is lost, the whole answer arrives in the end
 
+    @alone @crowd
     Example: The line is lost at every moment of an answer, in every way
       Given a question that needs two tools and has been answered once
       When the line is lost at each moment of its answer, in each way, and people come back

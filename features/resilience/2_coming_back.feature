@@ -41,6 +41,7 @@ Feature: People come back
       And Goran comes back with a pass that has expired, and then with a new one
       Then Goran gets the right answer
 
+  @alone
   Rule: Everybody can come back at the same moment
 
     Example: Twenty-five people lose their lines at once

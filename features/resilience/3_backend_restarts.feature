@@ -1,4 +1,4 @@
-@resilience @backend_restarts
+@resilience @alone @backend_restarts
 Feature: The backend restarts and people notice only a pause
   Releases happen while people talk. Nobody should look at a spinner that will never stop.
 

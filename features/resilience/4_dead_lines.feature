@@ -18,6 +18,7 @@ Feature: A dead line is noticed
       Then the sign of life came at once
       And Chiara gets the right answer
 
+  @alone
   Rule: One slow person does not slow the others
 
     Example: Somebody whose line takes hardly anything

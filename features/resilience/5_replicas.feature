@@ -1,4 +1,4 @@
-@resilience @needs.replicas
+@resilience @alone @needs.replicas
 Feature: Several replicas, one chat
   People do not know which machine answers them, and never have to.
 

@@ -1,4 +1,4 @@
-@resilience @needs.replicas @needs.services
+@resilience @alone @needs.replicas @needs.services
 Feature: The services behind the chat restart
   Databases get updates and caches lose their memory. What people are owed does not live there alone.
 

@@ -51,6 +51,7 @@ Feature: Nobody sees another person's conversation
       When each of them asks to be shown the next one's conversation
       Then everybody sees their own secret, and nobody anything of the others
 
+    @crowd
     Example: In a crowd
       Given a crowd of people have each told the assistant a secret
       When all of them ask for their secrets at the same moment

@@ -1,4 +1,4 @@
-@security @needs.replicas @severity.critical
+@security @alone @needs.replicas @severity.critical
 Feature: Privacy does not end at a replica
   What replicas tell each other is as private as what they tell people.
 

@@ -1,4 +1,4 @@
-@stress
+@stress @alone
 Feature: Twenty-five people and more are all served
   The day of the launch is not the day to find out.
 

@@ -1,4 +1,4 @@
-@stress
+@stress @alone
 Feature: Many messages in little time
   Haste is no excuse for a mistake.
 

@@ -1,4 +1,4 @@
-@stress
+@stress @alone
 Feature: Hours of work do not fill the memory
   What fills up slowly fails at night.
 

@@ -1,4 +1,4 @@
-@stress
+@stress @alone
 Feature: Everybody drops and comes back at once
   A train enters a tunnel, and leaves it again.
 

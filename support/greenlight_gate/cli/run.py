@@ -23,6 +23,14 @@ from greenlight_gate.cli.options import (
 from greenlight_gate.cli.views.terminal import Terminal
 from greenlight_gate.targets.settings import Misconfigured, suite_root
 
+_MOST_JOBS = 4
+
+
+def usual_jobs() -> int:
+    """How many scenarios run side by side where nobody says it: as many as there are cores, and 4 at most."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, _MOST_JOBS)
+
 
 def add(commands: Any) -> None:
     """Adds the command."""
@@ -65,11 +73,16 @@ def add(commands: Any) -> None:
     how.add_argument(
         "--baseline", action="store_true",
         help="block if it is slower than the sessions of this target that were approved before; without it that is "
-        "only shown (example: greenlight run --baseline)",
+        "only shown; scenarios then run one at a time (example: greenlight run --baseline)",
     )  # fmt: skip
     how.add_argument(
         "--skip-services-check", action="store_true",
         help="with --environment local: take the stack as it is, start nothing (example: --skip-services-check)",
+    )  # fmt: skip
+    how.add_argument(
+        "--jobs", type=positive(int), default=usual_jobs(), metavar="N",
+        help="scenarios side by side; what measures time or memory runs alone, at the end (default: the number of "
+        "cores, at most 4; example: --jobs 1)",
     )  # fmt: skip
     how.add_argument(
         "--fail-fast", action="store_true",
@@ -105,6 +118,8 @@ def run(options: argparse.Namespace) -> int:
         defects=tuple(options.defect), performance_threshold_ms=options.performance_threshold,
         timeout_s=options.timeout, scale=options.scale, soak_s=options.soak, environ=dict(os.environ),
         services_check=not options.skip_services_check,
+        # Whoever is held against a baseline is measured undisturbed.
+        jobs=1 if options.baseline else options.jobs,
     )  # fmt: skip
     progress = RunProgress(console)
     runner = SuiteRunner(_configuration(options, [features / category for category in wanted]), plan, progress)

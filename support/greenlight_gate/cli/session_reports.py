@@ -65,7 +65,7 @@ def hold_against(folder: Path, *, gate: bool) -> None:
     session = evidence.session()
     past = [past for past in History(folder.parent).sessions(session.environment) if past.id != session.session_id]
     latency = "acknowledgement" if session.clock == "unknown" else "delivery"
-    baseline = baseline_of(past, latency=latency, categories=" ".join(session.wanted), gate=gate)
+    baseline = baseline_of(past, latency=latency, categories=" ".join(session.wanted), jobs=session.jobs, gate=gate)
     if gate or baseline.sessions:
         evidence.compared_with(baseline)
 

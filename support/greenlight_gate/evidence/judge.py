@@ -24,6 +24,7 @@ from greenlight_gate.wire.spec import ProfileError
 
 _MOST_UNMAPPED = 0.05
 _SELDOM = 50_000
+_MOST_UNFINISHED = 4
 
 
 class NoEvidence(Exception):  # noqa: N818 -- reads as what the folder holds
@@ -233,7 +234,8 @@ def _gaps(ledger: _Ledger) -> list[str]:
 def _unfinished(
     evidence: Evidence, ledger: _Ledger, profile: Profile, session: JudgedTarget, meter: Meter
 ) -> list[str]:
-    """What a scenario that never finished has shown counts all the same, as far as its trace can be read."""
+    """What scenarios that never finished have shown counts all the same, as far as their traces can be read."""
+    gaps = []
     known = {trace for entry in ledger.finished.values() for trace in (entry.trace, *entry.beside)}
     for path in sorted(evidence.traces.glob("*.jsonl")):
         name = f"traces/{path.name}"
@@ -242,11 +244,13 @@ def _unfinished(
         try:
             replay(path, profile, session.budgets, meter)
         except Torn as error:
-            return [f"a scenario did not finish: {error}"]
+            gaps.append(f"a scenario did not finish: {error}")
         except Exception as error:  # noqa: BLE001 -- as above
-            return [f"the suite's own fault: judging {path.name}, which did not finish, failed: {error!r}"]
-        return [f"the scenario of {path.name} did not finish"]
-    return []
+            gaps.append(f"the suite's own fault: judging {path.name}, which did not finish, failed: {error!r}")
+        else:
+            gaps.append(f"the scenario of {path.name} did not finish")
+    more = len(gaps) - _MOST_UNFINISHED
+    return gaps if more <= 0 else [*gaps[:_MOST_UNFINISHED], f"nor did those of {more} more traces"]
 
 
 def _result(selected: Selected, finished: Finished | None) -> ScenarioResult:

@@ -77,6 +77,10 @@ class Meter:
         self.tried = self.made = 0
         self.latency = Histogram()
         self.acknowledgement = Histogram()
+        # Of scenarios that ran beside others, whose work may have delayed what came.
+        self.latency_beside = Histogram()
+        self.acknowledgement_beside = Histogram()
+        self._beside: set[str] = set()
         self.recovery = Recovery()
         self._delayed: set[str] = set()
         self._answers: dict[str, _Answer] = {}
@@ -129,6 +133,8 @@ class Meter:
             self._expiring.add(opened.connection)
         if opened.proxied:
             self._delayed.add(opened.connection)
+        if opened.beside:
+            self._beside.add(opened.connection)
 
     def _cut(self, cut: Cut) -> None:
         """What is under way when the suite takes the backend away may end without an answer."""
@@ -167,7 +173,8 @@ class Meter:
         # What waited in our own proxy, or for its person to come back, says nothing of how quick the backend is.
         is_news = connection not in self._delayed
         if is_news and stamp is not None and offset_s is not None:
-            self.latency.record(at + epoch_s - (stamp - offset_s))
+            latency = self.latency_beside if connection in self._beside else self.latency
+            latency.record(at + epoch_s - (stamp - offset_s))
         if event.parent is not None:
             return
         request = event.request
@@ -183,7 +190,8 @@ class Meter:
         if kind in ENDS:
             answer.settled = True
         elif so_far == 1 and kind is _STARTED and is_news:
-            self.acknowledgement.record(at - answer.asked_at)
+            latency = self.acknowledgement_beside if connection in self._beside else self.acknowledgement
+            latency.record(at - answer.asked_at)
 
     def _answer_of(self, event: Event, connection: str) -> _Answer | None:
         """Where the wire has no requests, by the run; a run that is new answers the oldest question."""
@@ -212,6 +220,7 @@ class Meter:
         self._expiring.clear()
         self._pings.clear()
         self._delayed.clear()
+        self._beside.clear()
         self.recovery.end_of_trace()
 
     def _sum_up(self, answer: "_Answer") -> None:
@@ -239,7 +248,10 @@ class Meter:
             events=self.events, kinds=tuple(sorted(self.kinds)), expected_events=self.expected,
             arrived_events=self.arrived, connections_tried=self.tried, connections_made=self.made,
             five_expected=self.five_expected, five_shown=self.five_shown, messages=self.messages,
-            unmapped=self.unmapped, latency=self.latency.summary(), acknowledgement=self.acknowledgement.summary(),
+            unmapped=self.unmapped, latency=(self.latency if self.latency.samples else self.latency_beside).summary(),
+            acknowledgement=(
+                self.acknowledgement if self.acknowledgement.samples else self.acknowledgement_beside
+            ).summary(),
             recovery=self.recovery.times.summary(),
         )  # fmt: skip
 

@@ -34,7 +34,7 @@ T = TypeVar("T")
 class JudgedTarget(msgspec.Struct, frozen=True):
     """What was judged: the target without its secrets, and what was wanted of it.
 
-    `caveats` say why nothing that this session finds out can approve.
+    `caveats` say why nothing that this session finds out can approve. `jobs`: how many scenarios ran side by side.
     """
 
     session_id: str
@@ -55,6 +55,7 @@ class JudgedTarget(msgspec.Struct, frozen=True):
     memory_mb_growth: float = 500.0
     versions: dict[str, str] = {}
     caveats: tuple[str, ...] = ()
+    jobs: int = 1
 
 
 class Measurements(msgspec.Struct, frozen=True):

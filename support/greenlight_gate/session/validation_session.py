@@ -9,13 +9,15 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
 from greenlight_gate import __version__
+from greenlight_gate.bdd.runner.jobs import jobs_for
 from greenlight_gate.client.persona_canary import canary_of
 from greenlight_gate.evidence.session_folder import LOG, Evidence, JudgedTarget
+from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.rules.engine.deadlines import Deadlines
 from greenlight_gate.session.command_backend import CommandProcess
 from greenlight_gate.session.compatibility import check_profile_and_target, hindrance_of, not_observable
@@ -48,7 +50,7 @@ log = logging.getLogger("greenlight")
 class SessionPlan:
     """What is wanted of a session. `wanted` are categories; `tags` a behave tag expression within them, or "".
 
-    `scale`: people in stress scenarios; `soak_s`: how long the memory is watched.
+    `scale`: people in stress scenarios; `soak_s`: how long the memory is watched; `jobs`: scenarios side by side.
     """
 
     environment: str = "embedded"
@@ -62,6 +64,14 @@ class SessionPlan:
     soak_s: float = 20.0
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     services_check: bool = True
+    jobs: int = 1
+
+
+class Measured(NamedTuple):
+    """What came of a load, and the key of the scenario that made it."""
+
+    summary: LoadResult
+    scenario: str
 
 
 class ValidationSession:
@@ -79,6 +89,9 @@ class ValidationSession:
         self.own_backend: StartedBackend | None = None
         # The scenarios whose connections are open, the one that is running and those that still listen on.
         self.worlds: set[object] = set()
+        # Loads by what they are called, and how often a person can ask, as far as a scenario has found it out.
+        self.measured: dict[str, Measured] = {}
+        self.pause_s: float | None = None
         self.stack: LocalStack | None = None
         self.folder: Path
         self.evidence: Evidence
@@ -157,6 +170,11 @@ class ValidationSession:
             self.loop.call(warm_up(self), _WARM_UP_S)
 
     @property
+    def jobs(self) -> int:
+        """How many scenarios run side by side."""
+        return jobs_for(self.plan.jobs, self.target, self.profile)
+
+    @property
     def first_prompt(self) -> str:
         """The first question that the target can be asked."""
         return next(name for name in PROMPTS if self.target.lacks(name) is None)
@@ -194,6 +212,7 @@ class ValidationSession:
                 latency_ms_avg=target.thresholds.latency_ms_avg, latency_ms_p95=target.thresholds.latency_ms_p95,
                 latency_ms_p99=target.thresholds.latency_ms_p99,
                 memory_mb_growth=target.thresholds.memory_mb_growth, versions=versions(), caveats=self.caveats,
+                jobs=self.jobs,
             )
         )  # fmt: skip
         self.own_load = SuiteLoad(self.backend_pids)

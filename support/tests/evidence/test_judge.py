@@ -74,6 +74,20 @@ def test_what_is_missing_is_named(tmp_path: Path, ledger: list[dict[str, object]
     assert said in evidence_of(write(tmp_path, *ledger))
 
 
+@pytest.mark.parametrize(
+    ("traces", "said"), [(2, "the scenario of 3.jsonl did not finish"), (6, "nor did those of 2 more")]
+)
+def test_each_scenario_that_did_not_finish_is_named_and_counts(tmp_path: Path, traces: int, said: str) -> None:
+    folder = write(tmp_path) / "evidence/traces"
+    for number in range(2, 2 + traces):
+        (folder / f"{number}.jsonl").write_bytes((folder / "1.jsonl").read_bytes())
+
+    judgement = judge(tmp_path)
+
+    assert said in judgement.decision.criteria[-1].measured
+    assert judgement.observed.events == 5 * (1 + traces)
+
+
 def test_a_torn_last_line_of_the_ledger(tmp_path: Path) -> None:
     path = write(tmp_path) / "evidence/ledger.jsonl"
     path.write_bytes(path.read_bytes()[:-20])

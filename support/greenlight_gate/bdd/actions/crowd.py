@@ -19,6 +19,7 @@ from greenlight_gate.measure.latency import LatencySummary as Figures
 from greenlight_gate.measure.load_result import LoadResult, Offence, figures
 from greenlight_gate.probes import Probes, probes_for
 from greenlight_gate.session.load_users import guests_of, plan_of
+from greenlight_gate.session.validation_session import Measured
 from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.verdict.criteria import Loaded
 from greenlight_gate.verdict.memory_trend import Sample, Verdictlet, Watched, judge_watch
@@ -96,17 +97,35 @@ class Crowd:
         return summary
 
     def in_turn(self, label: str, people: int) -> LoadResult:
-        """Each person asks once in an interval, at a rate that does not wait for the answers."""
+        """Each person asks once in an interval, at a rate that does not wait for the answers.
+
+        What a session has measured so once is judged by each scenario that promises something of it.
+        """
+        measured = self.suite.measured.get(label)
+        if measured is not None:
+            return self._measured_before(label, measured)
         seconds = min(2.5 * self.pause_s, _LONGEST_S)
-        return self.talk(
+        summary = self.talk(
             label, people=people, fast=True, arrival="open", rate=people / self.pause_s, duration_s=seconds
         )
+        if not summary.saturated:
+            self.suite.measured[label] = Measured(summary, self.world.key)
+        return summary
+
+    def _measured_before(self, label: str, measured: Measured) -> LoadResult:
+        self.loads[label] = measured.summary
+        self.world.heard_beside += measured.summary.messages
+        shown = f"measured in {measured.scenario}\n{as_text(measured.summary)}"
+        allure.attach(shown, name=label, attachment_type=allure.attachment_type.TEXT)
+        return measured.summary
 
     def find_pace(self) -> None:
         """How often a person can ask: by how long an answer takes when nobody else is there."""
-        alone = figures(self.talk("alone, to find the pace", people=1, runs_each=2).whole)
-        answer_s = alone.p50_ms / 1e3 if alone is not None else 0.0
-        self.pause_s = max(_INTERVAL_S, _ANSWERS_IN_AN_INTERVAL * answer_s)
+        if self.suite.pause_s is None:
+            alone = figures(self.talk("alone, to find the pace", people=1, runs_each=2).whole)
+            answer_s = alone.p50_ms / 1e3 if alone is not None else 0.0
+            self.suite.pause_s = max(_INTERVAL_S, _ANSWERS_IN_AN_INTERVAL * answer_s)
+        self.pause_s = self.suite.pause_s
 
     def _guests(self, count: int, prompts: tuple[str, ...], again_from: int) -> tuple[PlannedUser, ...]:
         if (count, prompts) not in self._fetched:

@@ -81,7 +81,7 @@ class CutMatrix:
 
     async def _play_all(self, prompt: str, events: Sequence[Event]) -> None:
         target = self.suite.target
-        people = target.people(min(_AT_ONCE, max(1, (target.limits.max_connections - 1) // _LINES_EACH)))
+        people = self.world.users(min(_AT_ONCE, max(1, (target.limits.max_connections - 1) // _LINES_EACH)))
         if target.limits.max_connections <= _LINES_EACH:
             raise NotExercised(f"{target.name} allows {target.limits.max_connections} connections at a time")
         free: asyncio.Queue[Persona] = asyncio.Queue()

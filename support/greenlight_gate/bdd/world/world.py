@@ -49,12 +49,12 @@ class World(Users):
     `heard_beside`: messages that a crowd was sent, which the trace lacks.
     """
 
-    def __init__(self, suite: ValidationSession, key: str, number: int) -> None:
+    def __init__(self, suite: ValidationSession, key: str, number: int, lane: int = 0) -> None:
         self.key = key
         self.trace = f"traces/{number:04d}-{_slug(key)}.jsonl"
         path: Path = suite.evidence.folder / self.trace
         budgets = suite.target.budgets
-        super().__init__(suite, Recorder(key, path, suite.profile, budgets, suite.access.redact_bytes))
+        super().__init__(suite, Recorder(key, path, suite.profile, budgets, suite.access.redact_bytes), lane)
         self.recorder.ticked_at = lambda: suite.loop.ticked_at
         self.questions: list[UserRequest] = []
         self.answered_to: list[Answered] = []
@@ -294,6 +294,11 @@ class World(Users):
                 recorder.finish()
             self.suite.worlds.discard(self)
         self._admit_fault()
+
+    def forget(self) -> None:
+        """All that was to be told of it has been told: its records are on the disk, and need no memory any more."""
+        for recorder in (self.recorder, *self.beside):
+            recorder.entries.clear()
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine on the loop thread. A connection that failed is an AssertionError: the target's doing."""
