@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from support.bdd.loop import SuiteFault
 from support.bdd.loop import together as _all
-from support.bdd.observable import NotExercised
+from support.bdd.observable import NotExercised, must_have_shown
 from support.bdd.people import People
 from support.bdd.suite import Suite
 from support.bdd.windows import busy, frame_of, ready_to_ask
@@ -165,11 +165,15 @@ class World(People):
         return self.call(self.window(person, window).restore(question.thread, first - 1))
 
     def stop_once(self, question: Question, kind: EventKind) -> None:
-        """Says stop once an event of the kind was shown, and waits for the end."""
+        """Says stop once an event of the kind was shown, and waits for the end.
+
+        Raises as `must_have_shown` where none was.
+        """
         self.need("stop")
         session = self._session(question)
-        if self.call(session.wait_until(question, lambda: question.has(kind))):
-            self.call(session.stop(question))
+        self.call(session.wait_until(question, lambda: question.has(kind)))
+        must_have_shown(question, kind)
+        self.call(session.stop(question))
         self.wait(question)
 
     # What can be told ----------------------------------------------------------------------------------------
