@@ -1,6 +1,7 @@
 """Which scenarios must object to which defect: the cheapest ones that can.
 
-A scenario is named by its category, the number of its feature and its own name: "functional/3: A tool is named before its result arrives".
+A scenario is named by its category, the number of its feature and its own name:
+"functional/3: A tool is named before its result arrives".
 """
 
 from collections.abc import Mapping
@@ -31,19 +32,24 @@ _BY_SCENARIO = {
     "functional/2: Reasoning arrives more than once during long work": "burst_at_the_end",
     "functional/3: Two tools that run one after the other are both named": """
         second_tool_never_completed timestamp_format_flips event_hidden_in_system_message_only_once""",
-    "functional/3: Two tools that run at the same time are both shown while they run": "parallel_tools_one_after_the_other",
+    "functional/3: Two tools that run at the same time are both shown while they run": """
+        parallel_tools_one_after_the_other""",
     "functional/4: A tool that fails is shown as failed, and the answer says so": "tool_failure_hidden",
     "functional/5: A question that needs no tool is answered without a tool": "tool_for_small_talk",
-    "functional/6: An agent that fails sends agent_failed with a text and no answer": "failed_twice failure_without_a_word failure_that_is_also_an_answer",
+    "functional/6: An agent that fails sends agent_failed with a text and no answer": """
+        failed_twice failure_without_a_word failure_that_is_also_an_answer""",
     "functional/6: The answer arrives after the sub-agent has completed": "subagent_completion_ends_the_run",
-    "functional/6: A stopped run sends no more events while another user's run continues": "stop_acknowledged_but_run_goes_on",
+    "functional/6: A stopped run sends no more events while another user's run continues": """
+        stop_acknowledged_but_run_goes_on""",
     "functional/7: A message one byte over the size limit is refused": "oversize_dropped_silently",
     "functional/7: Sending a message of unknown type is refused with a clear error": "unknown_type_acknowledged_as_ok",
     "functional/7: Sending a truncated message is refused with a clear error": "bad_json_silence",
     "integration/1: A ping after a question that takes long is answered": "ping_unanswered_during_run",
-    "integration/2: Three questions in one conversation each receive a complete answer": "every_turn_a_new_conversation",
+    "integration/2: Three questions in one conversation each receive a complete answer": """
+        every_turn_a_new_conversation""",
     "integration/3: Two questions at once each receive their own answer": "parallel_runs_cross_write",
-    "integration/5: A question in the first of two tabs is answered in the first tab": "only_newest_connection_gets_events",
+    "integration/5: A question in the first of two tabs is answered in the first tab": """
+        only_newest_connection_gets_events""",
     "integration/5: A question in each of two tabs is answered in that tab": "every_window_shows_everything",
     "performance/2: A single user receives agent_started within the start budget": "every_event_delayed",
     _MANY: "latency_grows_with_connections blocking_sleep_stalls_everyone",
@@ -56,18 +62,23 @@ _BY_SCENARIO = {
     _TOGETHER: """
         broadcast_to_all first_user_handler_serves_everyone shared_agent_mixes_answers canary_in_metadata canary_base64
         canary_split_over_two_frames""",
-    "security/1: Users who ask while 25 connections are open receive only their own secret": "cross_leak_only_under_load",
-    "security/1: Users who reconnect at the same moment receive only their own secret": "cross_leak_only_after_reconnect",
+    "security/1: Users who ask while 25 connections are open receive only their own secret": """
+        cross_leak_only_under_load""",
+    "security/1: Users who reconnect at the same moment receive only their own secret": """
+        cross_leak_only_after_reconnect""",
     "security/2: A connection with no token is refused": "no_token_accepted",
     "security/2: A connection with a token signed with another key is refused": "bad_signature_accepted",
     "security/2: A connection with an expired token is refused": "expired_token_accepted",
     "security/2: A connection with a token for another audience is refused": "wrong_audience_accepted",
     "security/2: A connection with a token in the URL is refused": "token_in_query_accepted",
     _ENDS: "survives_token_expiry illegal_close_code",
-    "security/2: A new connection with an expired token that was accepted before is refused": "token_cache_ignores_expiry",
+    "security/2: A new connection with an expired token that was accepted before is refused": """
+        token_cache_ignores_expiry""",
     "security/3: A question with another user's id does not reach that user's data": "user_id_from_client_trusted",
-    "security/3: A question in another user's conversation is refused": "foreign_thread_accepted session_cache_keyed_by_thread_only",
-    "security/3: Restoring another user's conversation is refused": "foreign_resume_accepted foreign_reach_met_with_silence",
+    "security/3: A question in another user's conversation is refused": """
+        foreign_thread_accepted session_cache_keyed_by_thread_only""",
+    "security/3: Restoring another user's conversation is refused": """
+        foreign_resume_accepted foreign_reach_met_with_silence""",
     "security/3: Stopping another user's run is refused": "foreign_stop_accepted",
     "stress/1: All users connect, wait and ask two questions each": "connections_capped drops_one_in",
     "stress/2: The latency of other users holds while one client in ten reads nothing": "slow_client_stalls_others",
@@ -97,7 +108,7 @@ SLOW: Mapping[str, str] = {
     "blocking_sleep_stalls_everyone": "it takes 25 users who ask at a steady rate that a healthy backend keeps",
     "survives_token_expiry": "a token has to expire first, and 2 s more are allowed",
     "token_cache_ignores_expiry": "a token has to expire first",
-    "half_open_after_reconnect": "the connection is lost during a run, and the wait is for the events that should follow",
+    "half_open_after_reconnect": "the connection is lost during a run, and the events that follow are waited for",
     "drops_one_in": "all users ask twice, and those who get nothing wait for the start and silence budgets",
 }
 # Which of the rules that the registry names is held to have objected, where it is not the first of them.

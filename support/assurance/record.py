@@ -43,11 +43,17 @@ _HINTS = {
     "integration/5: The second tab restores the conversation and receives the answer": (
         "events_lost_across_reconnect", "half_open_after_reconnect",
     ),
-    "performance/3: Latency with 25 users is at most 5 times that with one user": ("throughput_capped", "latency_grows_with_connections=15"),
+    "performance/3: Latency with 25 users is at most 5 times that with one user": (
+        "throughput_capped", "latency_grows_with_connections=15",
+    ),
     "performance/3: 10 users are answered at the rate at which they ask": ("throughput_capped=6",),
     "performance/3: 25 users are answered at the rate at which they ask": ("throughput_capped", "throughput_capped=16"),
-    "resilience/3: When the backend is killed, its runs end and its conversations continue": ("failure_without_a_word",),
-    "resilience/2: 25 users lose their connections at once and reconnect within 5 seconds": ("reconnect_refused_after=1",),
+    "resilience/3: When the backend is killed, its runs end and its conversations continue": (
+        "failure_without_a_word",
+    ),
+    "resilience/2: 25 users lose their connections at once and reconnect within 5 seconds": (
+        "reconnect_refused_after=1",
+    ),
     "resilience/4: A user who reads 1000 bytes per second does not slow down another user": ("throughput_capped=5",),
 }  # fmt: skip
 # A crowd takes its time, too.

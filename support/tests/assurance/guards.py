@@ -23,6 +23,7 @@ GUARDS = {
     "isolation_steps.no_secret.1": _SOMETHING,
     "replica_steps.could_not_sign_in.1": _NOT_PLANTED + "people who can sign in where nobody signs them in",
     "connection_steps.back_in_time.1": _SOMETHING,
+    "connection_steps.every_cut_answer.1": _SOMETHING,
     "connection_steps.closes_dead_connection.1": _NOT_PLANTED + "no heartbeat, so that dead lines are kept",
     "latency_steps.within_thresholds.1": _SOMETHING,
     "latency_steps.no_silence.1": _RULES_FIRST,
