@@ -9,7 +9,7 @@ Feature: Every run ends visibly
       When both begin a question that takes long
       And Ada stops the run once a tool has started
       Then Bashir receives the right answer
-      And Ada receives agent_stopped once, as the last event
+      And agent_stopped is the last event that Ada receives
 
     Example: The question after a stopped run is answered
       Given Ada is in a conversation

@@ -199,20 +199,13 @@ class Crowd:
         """The result of the latest talk."""
         return next(reversed(self.loads.values()))
 
-    @staticmethod
-    def _judgeable(summary: Summary) -> Summary:
-        """The summary, if the generator had the time to judge speed: a step that passes without has said nothing."""
-        if summary.saturated:
-            raise SuiteFault(f"the load generator was {summary.saturated}, and cannot judge speed")
-        return summary
-
     def judged_memory(self) -> list[Verdictlet]:
         """What the probes' samples mean."""
         return [judge_watch(each, self.suite.target.thresholds.memory_mb_growth) for each in self.watches]
 
     def too_slow(self, label: str | None = None) -> list[str]:
         """In what a talk was slower than the target promises. Raises SuiteFault where the generator cannot tell."""
-        summary = self._judgeable(self.latest() if label is None else self.loads[label])
+        summary = judgeable(self.latest() if label is None else self.loads[label])
         thresholds = self.suite.target.thresholds
         found = []
         for name, encoded in summary.latency.items():
@@ -233,7 +226,7 @@ class Crowd:
 
         Both asked at a steady rate before. Raises SuiteFault where the generator cannot tell.
         """
-        alone, together = self._judgeable(self.loads[_steady(few)]), self._judgeable(self.loads[_steady(many)])
+        alone, together = judgeable(self.loads[_steady(few)]), judgeable(self.loads[_steady(many)])
         thresholds, found = self.suite.target.thresholds, []
         promised = thresholds.latency_ms_p95 or thresholds.latency_ms_avg
         for name, encoded in together.latency.items():
@@ -252,8 +245,15 @@ class Crowd:
 
         Raises SuiteFault where the generator cannot tell.
         """
-        summary = self._judgeable(self.latest())
+        summary = judgeable(self.latest())
         return (summary.runs / summary.seconds) / (people / self.pause_s) if summary.seconds else 0.0
+
+
+def judgeable(summary: Summary) -> Summary:
+    """The summary, if the generator had the time to judge speed. Raises SuiteFault if not: nothing can be said then."""
+    if summary.saturated:
+        raise SuiteFault(f"the load generator was {summary.saturated}, and cannot judge speed")
+    return summary
 
 
 def _steady(people: int) -> str:

@@ -189,7 +189,7 @@ class Network:
         """The person's pass has ended while they were away: they are turned away, sign in again, and come back."""
         access, persona = self.world.suite.access, self.world.persona(person)
         if not access.can_mint:
-            raise NotExercised(f"an expired pass cannot be made for {self.world.suite.target.name} (auth.obtain)")
+            raise NotExercised(f"an expired token cannot be made for {self.world.suite.target.name} (auth.obtain)")
         now = int(time.time())
         expired = access.mint(persona, iat=now - 2 * _AN_HOUR_S, exp=now - _AN_HOUR_S)
         line = self.line(person)
