@@ -8,6 +8,7 @@ from hamcrest import assert_that, greater_than_or_equal_to, less_than_or_equal_t
 
 from support.bdd.context import moment_in, rows_of, world_of
 from support.bdd.matchers import begins_with, has_results_of_each_tool, in_order, shows, shows_once, tools_are_named
+from support.bdd.observable import NotExercised
 from support.bdd.patterns import Pattern, completed, started, thinking, tool_completed, tool_executing
 from support.events import EventKind
 
@@ -44,11 +45,17 @@ def reasoning_often(context: Context, user: str, times: int) -> None:
     assert_that(world_of(context).last(user), shows(thinking(), least=times))
 
 
-@then("at least half of the events arrive before the last tenth of the answer time")
-def while_it_goes_on(context: Context) -> None:
+@then(
+    "at least half of the events arrive before the last tenth of the answer, if it takes {least_ms:Number} ms or more"
+)
+def while_it_goes_on(context: Context, least_ms: int) -> None:
     world = world_of(context)
     question = world.last()
     took = question.seen_at[-1] - question.asked_at
+    if took < least_ms / 1e3:
+        raise NotExercised(
+            f"the answer to {question.text!r} took {took * 1e3:.0f} ms: too short to be spread over its time"
+        )
     early = sum(at < question.seen_at[-1] - took / 10 for at in question.seen_at)
     if early < len(question.events) / 2:
         world.admit_stall(question)

@@ -9,9 +9,9 @@ Feature: More users do not make it slower than promised
       And 25 users ask at a steady rate
       Then the p95 latency of 25 users is at most 5 times that of 1 user, or within the target's threshold
 
-  Rule: Answers come at the rate of the questions
+  Rule: Answers keep pace with the questions
 
-    Scenario Outline: <users> users are answered at the rate at which they ask
+    Scenario Outline: With <users> users the answer rate is at least 70 percent of the question rate
       When <users> users ask at a steady rate
       Then the answer rate is at least 70 percent of the question rate, and no question was dropped
 

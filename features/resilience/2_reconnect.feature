@@ -19,7 +19,7 @@ Feature: Users reconnect
 
   Rule: Events sent while a user is disconnected arrive after the reconnect
 
-    Example: Three answers made while the user was disconnected arrive after the reconnect
+    Example: Three answers begun before the connection was lost arrive after the reconnect
       Given Emeka is in a conversation over an unstable connection
       When Emeka begins at the same moment:
         | question                        |
