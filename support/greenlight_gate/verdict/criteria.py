@@ -69,7 +69,7 @@ def latency(loads: tuple[Loaded, ...], traced: dict[str, LatencySummary], allowe
     Without such a load, of the events in the traces (`traced`, by what it is the latency of).
     """
     judged = [load for load in loads if load.category == "performance" and load.fast and not load.discarded]
-    requirement = "Events arrive while they are news: average latency."
+    requirement = "Events arrive as they happen: latency is within the thresholds."
     known = _of_loads(judged) or traced
     if not known:
         return Criterion("LATENCY", requirement, str(allowed), "no sample", 0, Status.INCONCLUSIVE)
@@ -119,7 +119,7 @@ def enough_under_load(loads: tuple[Loaded, ...]) -> bool:
 
 def memory(watched: tuple[Watched, ...], most_mb: float) -> Criterion:
     """MEMORY: the growth in extended operation, no leak by slope, and nothing left behind by those who have left."""
-    requirement = "The backend does not fill up: no large growth, no leak by slope, nothing left behind."
+    requirement = "The backend does not leak: no large growth, no leak by slope, nothing left behind."
     threshold = f"<= {most_mb:g} MB"
     if not watched:
         return Criterion("MEMORY", requirement, threshold, "not watched", 0, Status.INCONCLUSIVE)

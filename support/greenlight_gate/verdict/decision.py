@@ -216,7 +216,7 @@ def _success(facts: Facts) -> Criterion:
     seen = facts.observed
     wanted = seen.expected_events + seen.connections_tried
     loaded = success_under_load(facts.loads)
-    requirement = "Expected events arrived and were valid, and connections came about."
+    requirement = "Expected events arrived and were valid, and connections were accepted."
     threshold = f">= {facts.success_percent:g} %"
     if not wanted and loaded is None:
         return Criterion("SUCCESS", requirement, threshold, "nothing was asked", 0, Status.INCONCLUSIVE)

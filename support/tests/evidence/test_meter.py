@@ -84,7 +84,7 @@ def test_two_answers_without_request_ids_are_told_apart_by_run() -> None:
 
 def test_a_refused_connection_counts_unless_it_was_meant_to_be() -> None:
     refused = Talk().add(Closed, "c1", by="server", during="handshake", status=401)
-    meant = Talk().add(Closed, "c1", by="server", during="handshake", status=401, unwelcome="no pass")
+    meant = Talk().add(Closed, "c1", by="server", during="handshake", status=401, unwelcome="no token")
 
     assert [(measured(talk).connections_tried, measured(talk).connections_made) for talk in (refused, meant)] == [
         (1, 0), (0, 0)

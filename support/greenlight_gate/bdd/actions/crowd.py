@@ -19,6 +19,7 @@ from greenlight_gate.measure.latency import LatencySummary as Figures
 from greenlight_gate.measure.load_result import LoadResult, Offence, figures
 from greenlight_gate.probes import Probes, probes_for
 from greenlight_gate.session.load_users import guests_of, plan_of
+from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.session.validation_session import Measured
 from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.verdict.criteria import Loaded
@@ -96,11 +97,12 @@ class Crowd:
             raise AssertionError("\n".join(map(str, convicting)))
         return summary
 
-    def in_turn(self, label: str, people: int) -> LoadResult:
+    def at_steady_rate(self, people: int) -> LoadResult:
         """Each person asks once in an interval, at a rate that does not wait for the answers.
 
         What a session has measured so once is judged by each scenario that promises something of it.
         """
+        label = _steady(people)
         measured = self.suite.measured.get(label)
         if measured is not None:
             return self._measured_before(label, measured)
@@ -222,10 +224,8 @@ class Crowd:
         return [judge_watch(each, self.suite.target.thresholds.memory_mb_growth) for each in self.watches]
 
     def too_slow(self, label: str | None = None) -> list[str]:
-        """In what a talk was slower than the target promises; nothing, where the generator was too busy to tell."""
-        summary = self.latest() if label is None else self.loads[label]
-        if summary.saturated:
-            return []  # LATENCY is inconclusive then
+        """In what a talk was slower than the target promises. Raises SuiteFault where the generator cannot tell."""
+        summary = judgeable(self.latest() if label is None else self.loads[label])
         thresholds = self.suite.target.thresholds
         found = []
         for name, encoded in summary.latency.items():
@@ -241,24 +241,43 @@ class Crowd:
                     found.append(f"{name} took {ms:.1f} ms {what}, {most:g} ms are promised")
         return found
 
-    def slower_than(self, few: str, many: str, times: float) -> list[str]:
-        """In what many people were served slower than few, by more than so many times and than is promised anyway."""
-        if self.loads[few].saturated or self.loads[many].saturated:
-            return []
+    def slower_than(self, few: int, many: int, times: float) -> list[str]:
+        """In what so many people were served slower than few, by more than so many times and than the threshold.
+
+        Both asked at a steady rate before. Raises SuiteFault where the generator cannot tell.
+        """
+        alone, together = judgeable(self.loads[_steady(few)]), judgeable(self.loads[_steady(many)])
         thresholds, found = self.suite.target.thresholds, []
         promised = thresholds.latency_ms_p95 or thresholds.latency_ms_avg
-        for name, encoded in self.loads[many].latency.items():
-            before, after = figures(self.loads[few].latency.get(name)), figures(encoded)
+        for name, encoded in together.latency.items():
+            before, after = figures(alone.latency.get(name)), figures(encoded)
             if before is None or after is None:
                 continue
             if after.p95_ms > max(times * before.p95_ms, promised):
-                found.append(f"{name} at p95: {before.p95_ms:.1f} ms for '{few}', {after.p95_ms:.1f} ms for '{many}'")
+                found.append(
+                    f"{name} at p95: {before.p95_ms:.1f} ms for {few} user(s), {after.p95_ms:.1f} ms for {many}, "
+                    f"{promised:g} ms are promised"
+                )
         return found
 
     def kept_up(self, people: int) -> float:
-        """Answers a second of the latest talk, as a share of the questions a second that people came with."""
-        summary = self.latest()
+        """Answers a second of the latest talk, as a share of the questions a second that people came with.
+
+        Raises SuiteFault where the generator cannot tell.
+        """
+        summary = judgeable(self.latest())
         return (summary.runs / summary.seconds) / (people / self.pause_s) if summary.seconds else 0.0
+
+
+def judgeable(summary: LoadResult) -> LoadResult:
+    """The summary, if the generator had the time to judge speed. Raises SuiteFault if not: nothing can be said then."""
+    if summary.saturated:
+        raise SuiteFault(f"the load generator was {summary.saturated}, and cannot judge speed")
+    return summary
+
+
+def _steady(people: int) -> str:
+    return f"{people} at a steady rate"
 
 
 def _has_gone(sample: Sample | None, first: Sample | None) -> bool:

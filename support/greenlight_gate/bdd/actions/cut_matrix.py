@@ -71,12 +71,14 @@ class CutMatrix:
         if not self.world.findings:
             self.world.need("resume")
 
+    def cells(self) -> list[CutCell]:
+        """What became of each cut."""
+        return cut_cells_of(self.world)
+
     def broken(self) -> list[str]:
         """The cuts after which the answer was not whole, with the rules that objected."""
         return [
-            f"{cell.way} {cell.where}: {', '.join(cell.rules)}"
-            for cell in cut_cells_of(self.world)
-            if cell.became is Became.BROKEN
+            f"{cell.way} {cell.where}: {', '.join(cell.rules)}" for cell in self.cells() if cell.became is Became.BROKEN
         ]
 
     async def _play_all(self, prompt: str, events: Sequence[Event]) -> None:

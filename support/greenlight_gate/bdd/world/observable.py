@@ -20,6 +20,20 @@ def claim(question: UserRequest, pattern: EventPattern) -> None:
         raise NotExercised(f"the target does not promise {pattern.kind} for {question.expect.prompt!r}")
 
 
+def must_have_shown(question: UserRequest, kind: EventKind) -> None:
+    """Something was to happen once an event of this kind came.
+
+    Raises NotExercised where none can come, since the wire does not show it or the question needs none; AssertionError
+    where it was owed and did not come.
+    """
+    if question.has(kind):
+        return
+    claim(question, EventPattern(kind))
+    if kind in (EventKind.TOOL_EXECUTING, EventKind.TOOL_COMPLETED) and not question.expect.tools:
+        raise NotExercised(f"{question.expect.prompt!r} needs no tool, and {kind} was waited for")
+    raise AssertionError(f"no {kind} came of {question.text!r}, and it was waited for")
+
+
 def claimable(question: UserRequest, patterns: Sequence[EventPattern]) -> list[EventPattern]:
     """Those of the patterns that can be seen here. Raises NotExercised where none can."""
     seen = [p for p in patterns if p.kind not in question.absent and not _is_unasked(question, p)]

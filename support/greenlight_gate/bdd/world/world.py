@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.bdd.world.observable import NotExercised, must_have_shown
 from greenlight_gate.bdd.world.tabs import busy, frame_of, ready_to_ask
 from greenlight_gate.bdd.world.users import Users
 from greenlight_gate.client.endings import NotConnected
@@ -165,11 +165,15 @@ class World(Users):
         return self.call(self.window(person, window).restore(question.thread, first - 1))
 
     def stop_once(self, question: UserRequest, kind: EventKind) -> None:
-        """Says stop once an event of the kind was shown, and waits for the end."""
+        """Says stop once an event of the kind was shown, and waits for the end.
+
+        Raises as `must_have_shown` where none was.
+        """
         self.need("stop")
         session = self._session(question)
-        if self.call(session.wait_until(question, lambda: question.has(kind))):
-            self.call(session.stop(question))
+        self.call(session.wait_until(question, lambda: question.has(kind)))
+        must_have_shown(question, kind)
+        self.call(session.stop(question))
         self.wait(question)
 
     # What can be told ----------------------------------------------------------------------------------------
