@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 
 from support.bdd.suite import Suite
 from support.monitor import Alert, AlertLog, RealTimeEventMonitor
-from support.patterns.detect import Limits
 from support.report.session_files import ALERTS
 
 log = logging.getLogger("greenlight")
@@ -16,8 +15,8 @@ log = logging.getLogger("greenlight")
 def alerting(suite: Suite, tell: Callable[[Alert], None]) -> Iterator[RealTimeEventMonitor]:
     """Watches a session that has begun: each alert goes to alerts.log, to the execution log and to `tell`."""
     target = suite.target
-    limits = Limits(target.thresholds.latency_ms_avg)
-    monitor = RealTimeEventMonitor(suite.folder.name, limits, same_clock=target.clock == "same-host")
+    same_clock = target.clock == "same-host"
+    monitor = RealTimeEventMonitor(suite.folder.name, target.thresholds, same_clock=same_clock)
     for listener in (AlertLog(suite.folder / ALERTS), lambda alert: log.warning("%s", alert), tell):
         monitor.subscribe(on_alert=listener)
     monitor.start_monitoring()

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,9 @@ def run(options: argparse.Namespace) -> int:
     from support.bdd.runner import SuiteRunner  # noqa: PLC0415
     from support.bdd.suite import Plan  # noqa: PLC0415
     from support.commands.allure import allure_page  # noqa: PLC0415
-    from support.commands.leave import hold_against  # noqa: PLC0415
     from support.commands.own_fault import OwnFaults  # noqa: PLC0415
-    from support.commands.show import conclude, ended  # noqa: PLC0415
+    from support.commands.reports import hold_against  # noqa: PLC0415
+    from support.commands.show import conclude, ended, show_verdict  # noqa: PLC0415
 
     plan = Plan(
         environment=options.environment, wanted=wanted, tags=options.tags, output_dir=options.output_dir,
@@ -52,7 +53,8 @@ def run(options: argparse.Namespace) -> int:
     faults = OwnFaults(folder, console)
     with faults.costing("baseline"):
         hold_against(folder, gate=options.baseline)
-    judgement = conclude(folder, console, options, faults)
+    show = partial(show_verdict, folder=folder, console=console, verbose=options.verbose)
+    judgement = conclude(folder, console, faults, show)
     with faults.costing("HTML report of Allure"):
         allure_page(runner.results_dir, folder, console, options)
     code = ended(judgement, folder, options, faults)

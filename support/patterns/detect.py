@@ -21,17 +21,11 @@ from support.patterns.catalogue import (
     Occurrence,
     occurrence,
 )
+from support.thresholds import Thresholds, too_slow
 
 _STEP_S = 1.0
 _LEAST_SAMPLES = 10
 _EXAMPLES = 5
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """What the target may take: average latency and growth of memory."""
-
-    latency_ms_avg: float = 100.0
-    memory_mb_growth: float = 500.0
 
 
 class Memory(msgspec.Struct, frozen=True):
@@ -42,14 +36,14 @@ class Memory(msgspec.Struct, frozen=True):
     faults: tuple[str, ...] = ()
 
 
-def detect(course: Course, limits: Limits, memory: Memory = Memory()) -> tuple[Occurrence, ...]:  # noqa: B008 -- frozen
+def detect(course: Course, thresholds: Thresholds, memory: Memory = Memory()) -> tuple[Occurrence, ...]:  # noqa: B008 -- frozen
     """All patterns that there are to see, in the order of the catalogue."""
     looks: dict[str, Callable[[], Occurrence | None]] = {
-        "SUSTAINED_HIGH_LATENCY": lambda: _sustained(course, limits),
+        "SUSTAINED_HIGH_LATENCY": lambda: _sustained(course, thresholds),
         "CONNECTION_INSTABILITY": lambda: _unstable(course),
-        "MEMORY_LEAK": lambda: _leak(course, limits, memory),
+        "MEMORY_LEAK": lambda: _leak(course, thresholds, memory),
         "ERROR_BURST": lambda: _error_burst(course),
-        "LATENCY_GROWS_WITH_LOAD": lambda: _grows_with_load(course, limits),
+        "LATENCY_GROWS_WITH_LOAD": lambda: _grows_with_load(course, thresholds),
     }
     seen = [looks[name]() if name in looks else _of_findings(course, name) for name in PATTERNS]
     return tuple(each for each in seen if each is not None)
@@ -75,7 +69,7 @@ def _answers(broken: Sequence[Broken]) -> int:
     return len(traced) + sum(max(each.under_load.get(load, 0) for each in broken) for load in loads)
 
 
-def _sustained(course: Course, limits: Limits) -> Occurrence | None:
+def _sustained(course: Course, thresholds: Thresholds) -> Occurrence | None:
     """The longest stretch in which every second with enough samples was too slow."""
     worst: list[tuple[float, Window]] = []
     stretch: list[tuple[float, Window]] = []
@@ -83,7 +77,7 @@ def _sustained(course: Course, limits: Limits) -> Occurrence | None:
     for begin, window in course.windows.joined(_STEP_S):
         if not window.samples:
             continue
-        if window.delay_ms <= limits.latency_ms_avg:
+        if not too_slow(thresholds, window.delay_ms):
             stretch = []
             continue
         stretch.append((begin, window))
@@ -95,7 +89,7 @@ def _sustained(course: Course, limits: Limits) -> Occurrence | None:
         return None
     average = sum(window.delay_us for _, window in worst) / samples / 1e3
     measured = (
-        f"{average:.0f} ms on average for {lasted:.0f} s (allowed: {limits.latency_ms_avg:g} ms), {samples} events"
+        f"{average:.0f} ms on average for {lasted:.0f} s (allowed: {thresholds.latency_ms_avg:g} ms), {samples} events"
     )
     slowest = sorted(worst, key=lambda one: -one[1].delay_ms)[:_EXAMPLES]
     evidence = tuple(f"{begin - course.windows.start:.0f} s in: {window.delay_ms:.0f} ms" for begin, window in slowest)
@@ -112,11 +106,11 @@ def _unstable(course: Course) -> Occurrence | None:
     return occurrence("CONNECTION_INSTABILITY", measured, (troubles[0][0], troubles[-1][0]), _examples(troubles))
 
 
-def _leak(course: Course, limits: Limits, memory: Memory) -> Occurrence | None:
+def _leak(course: Course, thresholds: Thresholds, memory: Memory) -> Occurrence | None:
     faults = list(memory.faults)
     if memory.start_mb is not None and memory.end_mb is not None:
         growth = memory.end_mb - memory.start_mb
-        if growth > limits.memory_mb_growth:
+        if growth > thresholds.memory_mb_growth:
             faults.insert(0, f"grew by {growth:.0f} MB, from {memory.start_mb:.0f} to {memory.end_mb:.0f} MB")
     if not faults:
         return None
@@ -136,7 +130,7 @@ def _error_burst(course: Course) -> Occurrence | None:
     return None
 
 
-def _grows_with_load(course: Course, limits: Limits) -> Occurrence | None:
+def _grows_with_load(course: Course, thresholds: Thresholds) -> Occurrence | None:
     """The quarter of the time with the fewest answers under way against the quarter with the most."""
     windows = [window for _, window in course.windows.joined(_STEP_S) if window.samples >= _LEAST_SAMPLES]
     windows.sort(key=lambda window: window.busy_most)
@@ -147,7 +141,7 @@ def _grows_with_load(course: Course, limits: Limits) -> Occurrence | None:
     few, many = _busy(idle), _busy(full)
     before, after = _delay(idle), _delay(full)
     grows = many >= LOAD_LEAST and many >= LOAD_RATIO * few and after >= DELAY_RATIO * before
-    if not grows or after <= limits.latency_ms_avg:
+    if not grows or not too_slow(thresholds, after):
         return None
     measured = f"{before:.1f} ms with {few:.0f} answers at once, {after:.1f} ms with {many:.0f}"
     return occurrence("LATENCY_GROWS_WITH_LOAD", measured, (course.windows.start, course.ended_at))

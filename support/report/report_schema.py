@@ -6,6 +6,7 @@ import msgspec
 
 from support.criteria import Criterion
 from support.figures import Summary
+from support.load_verdict import Workload
 from support.memory import Verdictlet
 from support.report.cut_matrix import CutCell
 from support.report.evidence import Measurements
@@ -34,14 +35,15 @@ _PERCENT: Schema = {"type": "number", "minimum": 0, "maximum": 100}
 
 def report_schema() -> Schema:
     """Of the whole file."""
-    structs = (Summary, Measurements, ScenarioResult, Criterion, CutCell, Relation, Verdictlet)
+    structs = (Summary, Measurements, ScenarioResult, Criterion, CutCell, Relation, Verdictlet, Workload)
     parts, definitions = msgspec.json.schema_components(structs, ref_template="#/$defs/{name}")
     of = dict(zip((struct.__name__ for struct in structs), parts, strict=True))
     counts = object_of(passed=_COUNT, failed=_COUNT, not_exercised=_COUNT)
     figures = _or_null(of["Summary"])
     return object_of(
         validation_session=object_of(
-            session_id=TEXT, timestamp={"type": "string", "format": "date-time"}, duration_seconds=_or_null(_NUMBER),
+            session_id=TEXT, kind=one_of(("validation", "load")), workload=_or_null(of["Workload"]),
+            timestamp={"type": "string", "format": "date-time"}, duration_seconds=_or_null(_NUMBER),
             target_environment=TEXT, url=TEXT, categories=_list(TEXT), tags=TEXT, interrupted=TEXT,
             versions={"type": "object", "additionalProperties": TEXT},
         ),

@@ -23,9 +23,9 @@ from support.targets.sections import (
     Prompt,
     Prompts,
     Text,
-    Thresholds,
     Tls,
 )
+from support.thresholds import Thresholds
 from support.trace import Expect
 
 PROMPTS = Prompts.__struct_fields__

@@ -9,9 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
-from support.commands.load import _excused
 from support.load import crew
-from support.summary import Summary
 from support.tests.commands.process import Ran, ended, greenlight, mistaken, said, started, wait_for
 
 NAMES = {
@@ -41,23 +39,6 @@ def test_a_load_that_finds_nothing(tmp_path: Path) -> None:
     assert result["latency"]["corrected"] is None
     assert "APPROVED" in ran.out
     assert max(map(len, ran.out.splitlines())) <= 80
-
-
-@pytest.mark.parametrize(
-    ("counts", "busy", "said"),
-    [
-        ({}, 0.1, " No rule objected."),
-        ({"LIFECYCLE-2": 3}, 0.1, " 3 times an answer or a line was lost or late: within the 1 % that is allowed."),
-        ({}, 0.9, " No rule objected. Latency is not to be trusted: the generator was 90% busy."),
-        (
-            {"TIMELINESS-1": 40, "CONNECTION-1": 2}, 0.9,
-            " 2 times an answer or a line was lost or late: within the 1 % that is allowed. Latency is not to be "
-            "trusted: the generator was 90% busy. So 40 findings about lateness are held against nobody.",
-        ),
-    ],
-)  # fmt: skip
-def test_what_is_excused_is_said_with_its_reason(counts: dict[str, int], busy: float, said: str) -> None:
-    assert _excused(Summary(counts=counts, busy=busy)) == said
 
 
 def test_an_open_load_shows_both_latencies(tmp_path: Path) -> None:

@@ -8,12 +8,13 @@ from support.course.course import Course
 from support.course.strand import Strand
 from support.findings import Finding, Severity
 from support.patterns.catalogue import PATTERNS, as_markdown
-from support.patterns.detect import Limits, Memory, detect
+from support.patterns.detect import Memory, detect
 from support.tests.course.test_course import course_of
 from support.tests.rules.talk import EPOCH_S, Talk, asked
+from support.thresholds import Thresholds
 from support.trace import Cut
 
-LIMITS = Limits(latency_ms_avg=100.0, memory_mb_growth=500.0)
+LIMITS = Thresholds(latency_ms_avg=100.0, memory_mb_growth=500.0)
 
 
 def seen(course: Course, memory: Memory | None = None) -> list[str]:

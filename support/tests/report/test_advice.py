@@ -6,13 +6,13 @@ import pytest
 
 from support.cli import parser
 from support.report.advice import on_criterion, on_rule
-from support.report.unbegun import UNKNOWN
+from support.report.evidence import UNKNOWN
 from support.rules.registry import RULES
 from support.verdict import Status
 
 CRITERIA = (
-    "SCENARIOS", "COMPLETENESS", "SUCCESS", "LATENCY", "ISOLATION", "RECOVERY", "MEMORY", "PATTERNS", "BASELINE",
-    "EVIDENCE",
+    "SCENARIOS", "RULES", "COMPLETENESS", "SUCCESS", "LATENCY", "ISOLATION", "RECOVERY", "MEMORY", "PATTERNS",
+    "BASELINE", "EVIDENCE",
 )  # fmt: skip
 
 
