@@ -106,7 +106,7 @@ def decode_and_rules(work: list[Answer]) -> list[Finding]:
     book = Book()
     checkers = [
         ConnectionChecker(
-            _PROFILE, Budgets(), book, f"person {number}", f"c{number}", epoch_s=_EPOCH_S, findings=findings
+            _PROFILE, Budgets(), book, f"person {number}", f"c{number}", epoch_s=_EPOCH_S, found=findings.append
         )
         for number in range(PEOPLE)
     ]

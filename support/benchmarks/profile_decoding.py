@@ -272,7 +272,7 @@ def _header(size: int) -> bytes:
 
 def _checker(side: Side, book: Book, person: str, findings: list[Finding], connection: str = "") -> ConnectionChecker:
     return ConnectionChecker(
-        side.profile, Budgets(), book, person, connection or person, epoch_s=_EPOCH_S, findings=findings
+        side.profile, Budgets(), book, person, connection or person, epoch_s=_EPOCH_S, found=findings.append
     )
 
 

@@ -1,12 +1,13 @@
 """The streaming checker that the scenarios use, with an eye on the question that its person is waiting for."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from support.events import Control, EventKind, Part, Unmapped
+from support.findings import Finding
 from support.load.meters import Meters
 from support.rules.book import Book
 from support.rules.checker import ConnectionChecker
-from support.rules.ledger import Findings
 from support.rules.state import Ask, Budgets, Run
 from support.wire.profile import Profile
 
@@ -29,9 +30,9 @@ class LoadChecker(ConnectionChecker):
 
     def __init__(
         self, profile: Profile, budgets: Budgets, book: Book, connection: str, *, person: Waiting, name: str,
-        meters: Meters, findings: Findings,
+        meters: Meters, found: Callable[[Finding], None],
     ) -> None:  # fmt: skip
-        super().__init__(profile, budgets, book, name, connection, epoch_s=meters.epoch_s, findings=findings)
+        super().__init__(profile, budgets, book, name, connection, epoch_s=meters.epoch_s, found=found)
         self.meters = meters
         self.stamps: list[float] = []
         self.run_judge.stamps = self.stamps

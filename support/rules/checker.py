@@ -4,16 +4,17 @@ Scenarios and the load engine use the same one. All state is bounded for each op
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from support.events import Control, Event, Foreign, Ignored, More, Part, Problem, Reading, Unmapped, each
+from support.findings import Finding
 from support.rules import beside, canaries, continuity, leaks, waiting
 from support.rules.book import SHORTEST_ID, Book
 from support.rules.connection import Door
 from support.rules.identity import Desk
 from support.rules.isolation import named_in
-from support.rules.ledger import Findings, Ledger
+from support.rules.ledger import Ledger
 from support.rules.refusal import Entry, Expiry, Reach, Reaching
 from support.rules.run_judge import RunJudge
 from support.rules.searching import LONGEST_KEPT, Searcher
@@ -28,13 +29,13 @@ _WORDS: Final = re.sub(rb"[^A-Za-z0-9_.:-]", b" ", bytes(range(256)))
 class ConnectionChecker:
     """Judges one connection of one person.
 
-    `epoch_s` is the wall time of the monotonic clock's zero. Findings are handed to `findings`, the first of each rule
-    and run and 10,000 at most; `counts` says how often each rule was broken.
+    `epoch_s` is the wall time of the monotonic clock's zero. `found` is called with each finding: the first of each
+    rule and run, 10,000 at most; `counts` says how often each rule was broken.
     """
 
     def __init__(
         self, profile: Profile, budgets: Budgets, book: Book, person: str, connection: str, *, epoch_s: float,
-        findings: Findings,
+        found: Callable[[Finding], None],
     ) -> None:  # fmt: skip
         self.profile = profile
         self.reader = profile.reader()
@@ -43,9 +44,8 @@ class ConnectionChecker:
         self.person = person
         self.connection = connection
         self.epoch_s = epoch_s
-        self.findings = findings
         self.windows = book.windows(person)
-        ledger = Ledger(person, connection, findings, self.windows)
+        ledger = Ledger(person, connection, found, self.windows)
         self.report = ledger.report
         self.counts = ledger.counts
         self.desk = Desk(book, person, connection, self.report)

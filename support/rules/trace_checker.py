@@ -9,6 +9,7 @@ from support.rules.book import Book
 from support.rules.canary_words import owner_code
 from support.rules.checker import ConnectionChecker
 from support.rules.isolation import Relation
+from support.rules.ledger import MOST_FINDINGS
 from support.rules.refusal import Reach
 from support.rules.state import Ask, Budgets
 from support.trace import AnyRecord, Closed, Cut, Opened, Other, Received, Sent, Stalled, Throttled, TimedOut
@@ -31,6 +32,11 @@ class TraceChecker:
         self.cuts: list[Cut] = []
         self._last_n = 0
         self._cast: dict[str, str] = {}
+
+    def _found(self, finding: Finding) -> None:
+        """Of all connections together as many are kept as of one."""
+        if len(self.findings) < MOST_FINDINGS:
+            self.findings.append(finding)
 
     def feed(self, record: AnyRecord) -> Reading | None:
         """Judges one record. Returns how a received message was read, None for other records."""
@@ -142,7 +148,7 @@ class TraceChecker:
             person = record.person if isinstance(record, Opened | Closed | Cut) else ""
             checker = self.connections[record.connection] = ConnectionChecker(
                 self.profile, self.budgets, self.book, person, record.connection,
-                epoch_s=self.epoch_s, findings=self.findings,
+                epoch_s=self.epoch_s, found=self._found,
             )  # fmt: skip
         return checker
 

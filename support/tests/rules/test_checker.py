@@ -20,8 +20,13 @@ FRAMES_ONLY = ["started_twice", "double_encoded_json", "stack_trace_in_answer", 
                "run_id_changes_midway", "duplicate_delivery", "invalid_utf8", "kind_renamed", "no_object"]  # fmt: skip
 
 
+FOUND: dict[ConnectionChecker, list[Finding]] = {}
+
+
 def checker(person: str = "Ada", book: Book | None = None, name: str = "c1") -> ConnectionChecker:
-    made = ConnectionChecker(PROFILE, Budgets(), book or Book(), person, name, epoch_s=EPOCH_S, findings=[])
+    found: list[Finding] = []
+    made = ConnectionChecker(PROFILE, Budgets(), book or Book(), person, name, epoch_s=EPOCH_S, found=found.append)
+    FOUND[made] = found
     made.opened(f"user-{person.lower()}", 1.0, 1)
     return made
 
@@ -41,8 +46,8 @@ def test_a_socket_read_at_once_is_judged_like_its_frames(name: str) -> None:
         one_by_one.received(frame, 1.0, number)
     together.received_together(b"".join(data), data, 1.0, 3)
     assert one_by_one.ready
-    assert sorted(map(str, together.findings)) == sorted(map(str, one_by_one.findings))
-    assert together.findings
+    assert sorted(map(str, FOUND[together])) == sorted(map(str, FOUND[one_by_one]))
+    assert FOUND[together]
     assert together.counts == one_by_one.counts
 
 
@@ -51,7 +56,7 @@ def test_a_clean_read_finds_nothing() -> None:
     side.asked(Ask(2, 0.0, "q1", None, TOOL_QUESTION))
     data = frames(asked().answer())
     side.received_together(b"".join(data), data, 0.5, 3)
-    assert list(side.findings) == []
+    assert FOUND[side] == []
     assert side.counts == {}
 
 
@@ -68,7 +73,7 @@ def test_nothing_but_a_few_words_is_kept_of_what_is_over(monkeypatch: pytest.Mon
     monkeypatch.setattr(books, "_MOST_THREADS", 5)
     side = checker()
     many_runs(side, Talk(), 20)
-    assert list(side.findings) == []
+    assert FOUND[side] == []
     desk, book = side.desk, side.book
     assert (desk.asks, desk.by_request, desk.runs, book.runs) == ([], {}, {}, {})
     assert list(book.ended) == ["r16", "r17", "r18", "r19"]
@@ -83,7 +88,7 @@ def test_runs_that_people_walked_away_from_are_forgotten(monkeypatch: pytest.Mon
     assert len(side.book.runs) == 20
     side.closed("client", 1000, 9.9, 99)
     side.finish(99)
-    assert list(side.findings) == []
+    assert FOUND[side] == []
     assert len(side.book.runs) == 4
 
 
@@ -97,15 +102,15 @@ def test_helpers_that_never_end_are_forgotten(monkeypatch: pytest.MonkeyPatch) -
     side.asked(Ask(2, 0.0, "q1", None, TOOL_QUESTION))
     for number, frame in enumerate(frames(talk), 3):
         side.received(frame, 0.5, number)
-    assert list(side.findings) == []
+    assert FOUND[side] == []
     assert side.desk.runs == {}
     assert len(side.book.runs) == 2
 
 
 def test_findings_are_bounded_and_counts_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "_MOST_FINDINGS", 3)
+    monkeypatch.setattr(ledger, "MOST_FINDINGS", 3)
     found: list[Finding] = []
-    notes = ledger.Ledger("Ada", "c1", found, Windows())
+    notes = ledger.Ledger("Ada", "c1", found.append, Windows())
     for number in range(10):
         notes.report("CONTENT-1", "this", "that", number, number)
         notes.report(list(RULES)[number], "this", "that", number)
