@@ -64,9 +64,9 @@ def excused(summary: Summary) -> str:
     lost = sum(others.values()) - late
     parts = []
     if lost:
-        parts.append(f"{lost:,} times a run or a connection was lost: within the {100 - LEAST_SUCCESS:g} % allowed")
+        parts.append(f"runs or connections lost: {lost:,}, within the {100 - LEAST_SUCCESS:g} % allowed")
     if late:
-        parts.append(f"{late:,} times an event was late, and so was the generator, {summary.saturated}")
+        parts.append(f"late: {late:,}, which the generator may have caused itself, {summary.saturated}")
     return "; ".join(parts)
 
 

@@ -41,15 +41,14 @@ def baseline_of(sessions: Sequence[Past], *, latency: str, categories: str, gate
 
 
 def figures_of(past: Past) -> list[str]:
-    """One session as the cells of a table: when, verdict (of what), events, success, average, p95, memory, users."""
+    """One session as the cells of a table: when, verdict, events, success, average, p95, memory, people."""
 
     def number(value: float | None, digits: int = 1) -> str:
         return "" if value is None else f"{value:.{digits}f}"
 
     began = datetime.fromtimestamp(past.started_s, UTC).strftime("%Y-%m-%d %H:%M")
-    verdict = f"{past.verdict} (load)" if past.is_load else past.verdict
     return [
-        began, verdict, str(past.events), number(past.success_percent, 2), number(past.avg_ms),
+        began, past.verdict, str(past.events), number(past.success_percent, 2), number(past.avg_ms),
         number(past.p95_ms), number(past.memory_mb_end, 0), str(past.connections_most),
     ]  # fmt: skip
 
