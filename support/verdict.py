@@ -207,7 +207,8 @@ def _completeness(facts: Facts) -> Criterion:
     hidden = [kind for kind in FIVE if kind in facts.absent]
     unseen = [kind for kind in FIVE if kind not in kinds and kind not in hidden]
     measured = f"{shown} of {expected} answers"
-    if unseen:
+    # A load counts whole answers only, and does not know which kinds the others had.
+    if unseen and facts.workload is None:
         measured += f"; never seen: {', '.join(unseen)}"
     if hidden:
         measured += f"; not observable here: {', '.join(hidden)}"
@@ -407,7 +408,8 @@ def _counts(loads: tuple[Loaded, ...]) -> Counter[str]:
     """How often each rule objected that no allowance covers."""
     guilty: Counter[str] = Counter()
     for load in loads:
-        for rule in {offence.finding.rule for offence in load.summary.convicting()}:
+        # In an order that is the same in every process: the reason names them in it.
+        for rule in sorted({offence.finding.rule for offence in load.summary.convicting()}):
             guilty[rule] += load.summary.counts[rule]
     return guilty
 

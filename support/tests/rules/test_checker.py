@@ -6,7 +6,7 @@ import pytest
 
 from support.findings import Finding
 from support.rules import book as books
-from support.rules import ledger
+from support.rules import ledger, trace_checker
 from support.rules.book import Book
 from support.rules.checker import ConnectionChecker
 from support.rules.lifecycle import TRANSITIONS, diagram
@@ -117,6 +117,17 @@ def test_findings_are_bounded_and_counts_go_on(monkeypatch: pytest.MonkeyPatch) 
     assert len(found) == 3
     assert found[0].evidence == (0,)
     assert notes.counts["CONTENT-1"] == 10
+
+
+def test_of_all_connections_of_a_trace_together_no_more_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trace_checker, "MOST_FINDINGS", 1)
+    talk = asked().started().started()
+    whole = trace_checker.TraceChecker(PROFILE, talk.budgets, EPOCH_S)
+    for record in talk.close().records:
+        whole.feed(record)
+    whole.finish()
+    assert len(whole.findings) == 1
+    assert sum(sum(each.counts.values()) for each in whole.connections.values()) > 1
 
 
 def test_the_same_breach_of_one_run_is_one_finding() -> None:
