@@ -122,7 +122,10 @@ def test_each_criterion(given: Facts, expected: dict[str, str | None]) -> None:
 
 
 def test_a_blocked_load_says_how_often_which_rule_objected_and_what_showed() -> None:
-    both = {"counts": {"CONTENT-5": 9, "PAIRING-1": 2}, "offences": [offence("PAIRING-1"), offence("CONTENT-5", "x")]}
+    both: dict[str, Any] = {
+        "counts": {"CONTENT-5": 9, "PAIRING-1": 2},
+        "offences": [offence("PAIRING-1"), offence("CONTENT-5", "x")],
+    }
 
     assert decide(of_a_load(**both, patterns=(REFUSED,), connections_made=6)).reason == (
         "Load of 10 users, 20 requests each: CONTENT-5 (9): expected this, got x, and PAIRING-1 (2); "

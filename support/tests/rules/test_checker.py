@@ -121,7 +121,7 @@ def test_findings_are_bounded_and_counts_go_on(monkeypatch: pytest.MonkeyPatch) 
 
 def test_of_all_connections_of_a_trace_together_no_more_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trace_checker, "MOST_FINDINGS", 1)
-    talk = asked().started().started()
+    talk = asked().started().started().started()
     whole = trace_checker.TraceChecker(PROFILE, talk.budgets, EPOCH_S)
     for record in talk.close().records:
         whole.feed(record)
