@@ -118,7 +118,7 @@ def _session(
     except KeyboardInterrupt:
         log.info("interrupted before there was anything to sum up")
     except Exception as error:
-        fault = f"the suite itself failed: {type(error).__name__}: {error}"
+        fault = f"{type(error).__name__}: {error}"
         log.exception("the suite itself failed")
     try:
         _record(suite, workload, summary, Ended(time.time(), interruption.reason, fault, ()))
@@ -161,6 +161,7 @@ def _record(suite: Suite, workload: Workload, summary: Summary | None, ended: En
     """Leaves the evidence, without secrets. Raises OSError."""
     evidence = suite.evidence
     if summary is not None:
+        log.info("%s: %s runs, %s events, %s findings", workload, summary.runs, summary.events, summary.findings)
         kept = redacted(summary, suite.access.redact_bytes)
         evidence.loaded(LOAD, Loaded(LOAD, LOAD, str(workload), kept, fast=workload.judges_latency))
     evidence.measured(suite.own_load.so_far())
