@@ -22,11 +22,11 @@ from greenlight_gate.targets.sections import (
     Prompt,
     Prompts,
     Text,
-    Thresholds,
     Tls,
 )
 from greenlight_gate.targets.suggestions import nearest
 from greenlight_gate.trace import Expect
+from greenlight_gate.verdict.thresholds import Thresholds
 
 PROMPTS = Prompts.__struct_fields__
 CAPABILITIES = Capabilities.__struct_fields__
