@@ -178,8 +178,7 @@ def _crew(options: argparse.Namespace) -> Iterator[Crew]:
 
 def _session(
     options: argparse.Namespace, suite: ValidationSession, workload: Workload, crew: Crew, *,
-    interruption: Interruption,
-    console: Console,
+    interruption: Interruption, console: Console,
 ) -> None:  # fmt: skip
     """From the first request to the last line of the ledger. What ends it early is said there, and judged."""
     plan, summary, fault = None, None, ""

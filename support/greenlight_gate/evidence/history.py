@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from greenlight_gate.evidence.judge import Judgement
+from greenlight_gate.measure.thresholds import success
 from greenlight_gate.verdict.criteria import LOAD
-from greenlight_gate.verdict.thresholds import success
 
 HISTORY = "history.sqlite"
 _BUSY_S = 20.0

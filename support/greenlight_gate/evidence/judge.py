@@ -22,6 +22,7 @@ from greenlight_gate.evidence.session_folder import (
     Selected,
 )
 from greenlight_gate.findings import Finding
+from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.rules.engine.run_state import TimeBudgets
 from greenlight_gate.rules.isolation import IsolationPair
@@ -31,7 +32,6 @@ from greenlight_gate.verdict.decision import Decision, Facts, Observed, Outcome,
 from greenlight_gate.verdict.failure_patterns import Occurrence
 from greenlight_gate.verdict.memory_trend import Watched, judge_watch
 from greenlight_gate.verdict.pattern_detection import Memory, detect
-from greenlight_gate.verdict.thresholds import Thresholds
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.spec import ProfileError
 

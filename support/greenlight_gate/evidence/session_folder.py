@@ -21,13 +21,13 @@ from uuid import uuid4
 import msgspec
 
 from greenlight_gate.measure.load_result import LoadResult
+from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.rules.engine.run_state import TimeBudgets
 from greenlight_gate.verdict.baseline import Baseline
 from greenlight_gate.verdict.criteria import Loaded
 from greenlight_gate.verdict.decision import Outcome
 from greenlight_gate.verdict.load_verdict import Workload
 from greenlight_gate.verdict.memory_trend import Watched
-from greenlight_gate.verdict.thresholds import Thresholds
 
 # The log of a run, beside its report.
 LOG = "validation_execution.log"

@@ -12,7 +12,7 @@ from greenlight_gate.measure.histogram import Histogram
 from greenlight_gate.measure.latency import Encoded
 from greenlight_gate.measure.latency import LatencySummary as Figures
 from greenlight_gate.measure.load_counts import Counts
-from greenlight_gate.verdict.thresholds import LEAST_SUCCESS, success
+from greenlight_gate.measure.thresholds import LEAST_SUCCESS, success
 
 # The generator cannot judge speed when it has no time to look (performance.md).
 MOST_BUSY = 0.85

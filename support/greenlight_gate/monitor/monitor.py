@@ -17,6 +17,7 @@ from greenlight_gate.events import Event, Reading
 from greenlight_gate.measure import feed
 from greenlight_gate.measure.load_counts import Counts
 from greenlight_gate.measure.load_timeline import LoadTimeline
+from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.measure.trace_timeline import TraceTimeline
 from greenlight_gate.monitor.alerts import Alert, AlertLog, Alerts
@@ -24,7 +25,6 @@ from greenlight_gate.monitor.monitoring_summary import FailurePatterns, Monitori
 from greenlight_gate.trace import AnyRecord
 from greenlight_gate.verdict.failure_patterns import Occurrence
 from greenlight_gate.verdict.pattern_detection import detect
-from greenlight_gate.verdict.thresholds import Thresholds
 
 # Patterns are looked for so often, and not with each record.
 _LOOK_S = 1.0

@@ -11,6 +11,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from greenlight_gate.evidence.loads import latency_in_words
 from greenlight_gate.evidence.session_folder import Measurements
+from greenlight_gate.measure.thresholds import LEAST_SUCCESS, Thresholds, success
 from greenlight_gate.measure.time_series import TimeWindow, bucket_ms, percentiles_ms
 from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.report.picture_style import (
@@ -30,7 +31,6 @@ from greenlight_gate.report.picture_style import (
 from greenlight_gate.verdict.criteria import Loaded
 from greenlight_gate.verdict.decision import Observed
 from greenlight_gate.verdict.memory_trend import MB, Slope, Watched, theil_sen
-from greenlight_gate.verdict.thresholds import LEAST_SUCCESS, Thresholds, success
 
 _HEIGHT_IN = 7.6
 _MOST_POINTS = 120

@@ -8,6 +8,7 @@ from pathlib import Path
 from greenlight_gate.evidence.judge import Judgement
 from greenlight_gate.evidence.loads import latency_in_words
 from greenlight_gate.evidence.session_folder import write_whole
+from greenlight_gate.measure.thresholds import success
 from greenlight_gate.report.cut_matrix_picture import draw_cuts
 from greenlight_gate.report.html_page import Picture
 from greenlight_gate.report.isolation_picture import draw_isolation, in_words
@@ -15,7 +16,6 @@ from greenlight_gate.report.performance_dashboard import draw_dashboard
 from greenlight_gate.report.picture_style import inline, saved
 from greenlight_gate.report.session_reports import DASHBOARD, TIMELINE, VISUALIZATIONS
 from greenlight_gate.report.session_timeline import draw_timeline
-from greenlight_gate.verdict.thresholds import success
 
 _MOST_PAIRS = 6
 # What other parts of the suite draw into the folder is shown as well, under these names or its file's.

@@ -10,11 +10,11 @@ from greenlight_gate.evidence.judge import Judgement
 from greenlight_gate.evidence.session_folder import plain, write_whole
 from greenlight_gate.findings import printable
 from greenlight_gate.measure.load_result import figures
+from greenlight_gate.measure.thresholds import success
 from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.verdict.criteria import Loaded
 from greenlight_gate.verdict.decision import Outcome, Status, Verdict
 from greenlight_gate.verdict.memory_trend import judge_watch
-from greenlight_gate.verdict.thresholds import success
 
 REPORT = "comprehensive_validation_report.json"
 

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from greenlight_gate.events import EventKind
+from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.targets.sections import (
     CANARY,
     EIGHT_PEOPLE,
@@ -26,7 +27,6 @@ from greenlight_gate.targets.sections import (
 )
 from greenlight_gate.targets.suggestions import nearest
 from greenlight_gate.trace import Expect
-from greenlight_gate.verdict.thresholds import Thresholds
 
 PROMPTS = Prompts.__struct_fields__
 CAPABILITIES = Capabilities.__struct_fields__

@@ -8,8 +8,8 @@ from greenlight_gate.measure.histogram import Histogram
 from greenlight_gate.measure.latency import LatencySummary
 from greenlight_gate.measure.load_result import LoadResult as LoadSummary
 from greenlight_gate.measure.load_result import figures
+from greenlight_gate.measure.thresholds import LEAST_SUCCESS, Thresholds, too_slow
 from greenlight_gate.verdict.memory_trend import Watched, judge_watch
-from greenlight_gate.verdict.thresholds import LEAST_SUCCESS, Thresholds, too_slow
 
 # The category of the load of a load session, which is of no scenario.
 LOAD = "load"

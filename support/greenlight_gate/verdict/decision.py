@@ -12,6 +12,7 @@ import msgspec
 from greenlight_gate.events import FIVE
 from greenlight_gate.findings import Finding, Severity
 from greenlight_gate.measure.latency import LatencySummary
+from greenlight_gate.measure.thresholds import LEAST_SUCCESS, Thresholds, success
 from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.rules.registry import RULES
 from greenlight_gate.verdict.baseline import Compared
@@ -19,7 +20,6 @@ from greenlight_gate.verdict.criteria import Criterion, Loaded, Status, gaps_of,
 from greenlight_gate.verdict.failure_patterns import SLOW, Occurrence
 from greenlight_gate.verdict.load_verdict import Workload, excused, isolation, rules
 from greenlight_gate.verdict.memory_trend import Watched
-from greenlight_gate.verdict.thresholds import LEAST_SUCCESS, Thresholds, success
 
 __all__ = ["Criterion", "Decision", "Facts", "Observed", "Outcome", "ScenarioResult", "Status", "Verdict", "decide"]
 

@@ -5,8 +5,8 @@ from typing import Literal
 import msgspec
 
 from greenlight_gate.measure.load_result import LATE, LoadResult
+from greenlight_gate.measure.thresholds import LEAST_SUCCESS
 from greenlight_gate.verdict.criteria import Criterion, Loaded, Status
-from greenlight_gate.verdict.thresholds import LEAST_SUCCESS
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from greenlight_gate.measure.rule_counts import RuleCount
+from greenlight_gate.measure.thresholds import Thresholds, too_slow
 from greenlight_gate.measure.time_series import TimeWindow
 from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.verdict.failure_patterns import (
@@ -21,7 +22,6 @@ from greenlight_gate.verdict.failure_patterns import (
     Occurrence,
     occurrence,
 )
-from greenlight_gate.verdict.thresholds import Thresholds, too_slow
 
 _STEP_S = 1.0
 _LEAST_SAMPLES = 10

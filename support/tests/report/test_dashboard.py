@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 from greenlight_gate.measure.load_result import LoadResult
+from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.report.performance_dashboard import draw_dashboard
 from greenlight_gate.report.session_timeline import draw_timeline
 from greenlight_gate.verdict.criteria import Loaded
 from greenlight_gate.verdict.decision import Observed
-from greenlight_gate.verdict.thresholds import Thresholds
 from matplotlib.figure import Figure
 
 from support.tests.evidence.test_loads import WHOLE, course

@@ -8,9 +8,9 @@ from greenlight_gate.measure.histogram import Histogram
 from greenlight_gate.measure.latency import Encoded
 from greenlight_gate.measure.latency import LatencySummary as Figures
 from greenlight_gate.measure.load_result import LoadResult, Offence
+from greenlight_gate.measure.thresholds import Thresholds, success
 from greenlight_gate.verdict.criteria import Loaded, gaps_of, latency, losses, memory
 from greenlight_gate.verdict.memory_trend import Sample, Watched
-from greenlight_gate.verdict.thresholds import Thresholds, success
 
 ALLOWED = Thresholds()
 TRACED = {"delivery": Figures(10, 12.0, 10.0, 20.0, 30.0, 40.0)}

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pytest
 from greenlight_gate.findings import Finding, Severity
+from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.measure.trace_timeline import TraceTimeline
 from greenlight_gate.trace import Cut
 from greenlight_gate.verdict.failure_patterns import PATTERNS, as_markdown
 from greenlight_gate.verdict.pattern_detection import Memory, detect
-from greenlight_gate.verdict.thresholds import Thresholds
 
 from support.tests.measure.test_timeline import course_of
 from support.tests.rules.talk import EPOCH_S, Talk, asked
