@@ -13,8 +13,8 @@ from greenlight_gate.evidence.history import History
 from greenlight_gate.evidence.judge import Judgement
 from greenlight_gate.evidence.session_folder import Evidence
 from greenlight_gate.report.ci_summary import as_markdown
+from greenlight_gate.report.monitoring_files import write_files
 from greenlight_gate.report.run_report import write_report
-from greenlight_gate.report.session_reports import write_files
 from greenlight_gate.report.trend import as_html, baseline_of
 from greenlight_gate.targets.settings import Misconfigured
 

@@ -9,15 +9,16 @@ from typing import Any, NamedTuple
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from greenlight_gate.categories import CATEGORIES
 from greenlight_gate.evidence.brief import brief
 from greenlight_gate.evidence.judge import Attributed, Judgement
 from greenlight_gate.evidence.session_folder import write_whole
 from greenlight_gate.findings import printable, printable_lines
 from greenlight_gate.report.advice import Advice, on_criterion, on_rule
 from greenlight_gate.report.finding_excerpt import ExcerptRow, excerpt
-from greenlight_gate.report.session_reports import PAGE
+from greenlight_gate.report.monitoring_files import PAGE
 from greenlight_gate.rules.engine.canary import named
-from greenlight_gate.verdict.decision import CATEGORIES, Criterion, Outcome, ScenarioResult, Status, Verdict
+from greenlight_gate.verdict.decision import Criterion, Outcome, ScenarioResult, Status, Verdict
 from greenlight_gate.wire.profile import Profile
 
 _MOST_CONVERSATIONS = 40

@@ -12,9 +12,9 @@ from greenlight_gate.measure.thresholds import success
 from greenlight_gate.report.cut_matrix_picture import draw_cuts
 from greenlight_gate.report.html_page import Picture
 from greenlight_gate.report.isolation_picture import draw_isolation, in_words
+from greenlight_gate.report.monitoring_files import DASHBOARD, TIMELINE, VISUALIZATIONS
 from greenlight_gate.report.performance_dashboard import draw_dashboard
 from greenlight_gate.report.picture_style import inline, saved
-from greenlight_gate.report.session_reports import DASHBOARD, TIMELINE, VISUALIZATIONS
 from greenlight_gate.report.session_timeline import draw_timeline
 
 _MOST_PAIRS = 6

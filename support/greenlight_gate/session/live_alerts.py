@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterator
 
 from greenlight_gate.monitor import Alert, AlertLog, RealTimeEventMonitor
-from greenlight_gate.report.session_reports import ALERTS
+from greenlight_gate.report.monitoring_files import ALERTS
 from greenlight_gate.session.validation_session import ValidationSession
 
 log = logging.getLogger("greenlight")

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
+from greenlight_gate.categories import CATEGORIES
 from greenlight_gate.events import FIVE
 from greenlight_gate.findings import Finding, Severity
 from greenlight_gate.measure.latency import LatencySummary
@@ -22,8 +23,6 @@ from greenlight_gate.verdict.load_verdict import Workload, excused, isolation, r
 from greenlight_gate.verdict.memory_trend import Watched
 
 __all__ = ["Criterion", "Decision", "Facts", "Observed", "Outcome", "ScenarioResult", "Status", "Verdict", "decide"]
-
-CATEGORIES = ("functional", "integration", "performance", "resilience", "security", "stress")
 
 
 class Verdict(StrEnum):
