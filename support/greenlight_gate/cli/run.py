@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from greenlight_gate.categories import CATEGORIES
 from greenlight_gate.cli.commands import SUMMARIES
 from greenlight_gate.cli.options import (
-    CATEGORIES,
     INTERRUPTED,
     category,
     command_of,
