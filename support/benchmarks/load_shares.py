@@ -14,9 +14,9 @@ from collections.abc import Callable
 
 from support.benchmarks.decode_and_rules import Answer, answers
 from support.benchmarks.fast import PEERS, loaded, pin, serving, target_file
-from support.load.cutter import cut
 from support.load.tally import Tally
 from support.rules import canaries, leaks
+from support.transport.frames import cut
 
 PEOPLE, SECONDS = 50, 3.0
 _MOST = 1 << 20

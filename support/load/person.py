@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from websockets.uri import WebSocketURI
-
 from support.events import Control, EventKind
 from support.load.checker import expected_of
 from support.load.line import Line, monotonic
@@ -23,8 +21,8 @@ class Person(Line):
 
     __slots__ = ("_asked_bytes", "_sent_at", "answered_at", "ask", "asked", "intended", "request", "thread")
 
-    def __init__(self, guest: Guest, shard: "Shard", number: int, uri: WebSocketURI) -> None:
-        super().__init__(guest, shard, number, uri)
+    def __init__(self, guest: Guest, shard: "Shard", number: int) -> None:
+        super().__init__(guest, shard, number)
         self._asked_bytes: tuple[int, str | None, bytes, bytes | None] | None = None
         self.asked = 0
         self.request = ""

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import itertools
-import logging
 import os
 import socket
 import ssl
@@ -14,15 +13,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
-from websockets.uri import WebSocketURI, parse_uri
-
 from support.events import FIVE, Control
 from support.load.arrivals import arrivals
 from support.load.channel import Channel, Order, Progress
 from support.load.counted import counted
-from support.load.cutter import Masks
-from support.load.line import Line
 from support.load.meters import Meters, encoded
 from support.load.offenders import Offenders
 from support.load.person import Person
@@ -33,6 +27,7 @@ from support.rules.book import Book
 from support.rules.patience import MARGIN_S, Patience
 from support.summary import Summary
 from support.trace import Header, encode_header
+from support.transport.interface import NotOpened
 from support.wire.profile import Profile
 from support.wire.values import read_stamp
 
@@ -73,9 +68,6 @@ class Shard:
         self.meters = Meters(epoch_s, 0.0 if same_host else None)
         self.offenders = Offenders(self._trace_of, f"s{share.shard + 1}")
         self.people: dict[str, Person] = {}
-        self.masks = Masks()
-        self.quiet = logging.getLogger("greenlight.websockets")
-        self.quiet.disabled = True
         self.strain = Strain()
         self.short: list[str] = []
         self._phase = "began"
@@ -88,13 +80,10 @@ class Shard:
         self._overdue: deque[float] = deque()
         self._answered: list[Person] = []
         self.patience = Patience(self.budgets, self.plan.hung_tools)
-        self._present = 0
+        # Connections that came about and are not gone.
+        self.present = 0
         self._best_rtt_s = float("inf")
         self._pinged: dict[str, float] = {}
-
-    def extensions(self) -> Any:
-        """What is offered in the handshake: compression only where it was asked for, since it costs memory."""
-        return [ClientPerMessageDeflateFactory()] if self.plan.compress else None
 
     # The whole of it ------------------------------------------------------------------------------------------
 
@@ -132,11 +121,10 @@ class Shard:
 
     async def _connect(self) -> None:
         await self._say("connecting")
-        uri = parse_uri(self.plan.guests[0].url) if self.plan.guests else None
         waiting = iter(enumerate(self.plan.guests))
         began = time.monotonic()
         pause_s = self.plan.ramp_s / max(len(self.plan.guests), 1)
-        context = self._trust() if uri is not None and uri.secure else None
+        context = self._trust() if self.plan.guests and self.plan.guests[0].url.startswith("wss:") else None
         sources = itertools.cycle(self.plan.sources) if self.plan.sources else None
 
         async def some() -> None:
@@ -146,7 +134,7 @@ class Shard:
                 due = began + number * pause_s
                 if (left := due - time.monotonic()) > 0:
                     await asyncio.sleep(left)
-                person = Person(guest, self, number + 1, parse_uri(guest.url))
+                person = Person(guest, self, number + 1)
                 self.people[person.connection] = person
                 await self._connect_one(person, context, next(sources) if sources else None)
 
@@ -160,24 +148,20 @@ class Shard:
         return context
 
     async def _connect_one(self, person: Person, context: ssl.SSLContext | None, source: str | None) -> None:
-        uri: WebSocketURI = parse_uri(person.guest.url)
         self.meters.connections_tried += 1
         ready = person.ready
         assert ready is not None
         try:
             async with asyncio.timeout(self.budgets.handshake_s + MARGIN_S):
-                person.began_at = time.monotonic()
-                await asyncio.get_running_loop().create_connection(
-                    lambda: person, uri.host, uri.port, ssl=context, server_hostname=uri.host if context else None,
-                    local_addr=(source, 0) if source else None,
-                )  # fmt: skip
-                self._present += 1
+                await person.connect(context, source or "")
                 await ready.wait()
         except TimeoutError:
             if person.open:
                 person.checker.timed_out("ready", self.budgets.handshake_s, None, time.monotonic(), 1)
             person.refused(TimeoutError("no answer to the upgrade in time"))
             person.hang_up()
+        except NotOpened as error:
+            person.refused(error)
         except OSError as error:
             if error.errno in _OURS:
                 # What our machine lacks is not the target's fault, so that the attempt does not count.
@@ -357,16 +341,11 @@ class Shard:
                 if pause_s and number + 1 < len(people):
                     await asyncio.sleep(pause_s)
         deadline = time.monotonic() + _CLOSE_S
-        while self._present > 0 and time.monotonic() < deadline:  # noqa: ASYNC110 -- a deadline as well
+        while self.present > 0 and time.monotonic() < deadline:  # noqa: ASYNC110 -- a deadline as well
             await asyncio.sleep(0.005)
         for person in self.people.values():
             if not person.is_slow and not self.plan.break_off:
                 person.checker.finish(person.last_n)
-
-    def went(self, line: Line) -> None:
-        """A line is gone."""
-        del line
-        self._present -= 1
 
     # Beside it ------------------------------------------------------------------------------------------------
 

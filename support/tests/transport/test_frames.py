@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.load.cutter import cut, end_of_frame
 from support.tests.hostile.server import BINARY, CLOSE, CONTINUATION, PING, TEXT, head_of
+from support.transport.frames import cut, end_of_frame
 
 MOST = 100_000
 payloads = st.binary(max_size=40) | st.integers(120, 70_000).map(bytes)
@@ -24,7 +24,7 @@ def read_in_pieces(data: bytes, cuts: list[int]) -> list[bytes]:
         while start < len(rest):
             start = cut(rest, start, MOST, found)
             stop = end_of_frame(rest, start, MOST) if start < len(rest) else None
-            if stop is None:
+            if stop is None or stop > len(rest):
                 break
             found.append(rest[stop - (stop - start) : stop][10:] if rest[start + 1] == 127 else rest[start:stop])
             start = stop
@@ -55,9 +55,10 @@ def test_it_stops_where_something_else_begins() -> None:
 def test_where_other_frames_end() -> None:
     ping = frame(b"x" * 100, PING)
     assert end_of_frame(ping + b"more", 0, MOST) == len(ping)
-    assert end_of_frame(ping[:-1], 0, MOST) is None
+    assert end_of_frame(ping[:-1], 0, MOST) == len(ping)
+    assert end_of_frame(head_of(TEXT, 70_000), 0, MOST) == 70_010
+    assert end_of_frame(head_of(TEXT, 70_000)[:-1], 0, MOST) is None
     assert end_of_frame(b"\x81", 0, MOST) is None
-    assert end_of_frame(head_of(TEXT, 70_000), 0, MOST) is None
 
 
 def test_what_is_too_large_or_masked_is_handed_over_at_once() -> None:
