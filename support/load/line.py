@@ -69,8 +69,8 @@ class Line(ABC):
         """A frame of the protocol came."""
 
     @abstractmethod
-    def read_over(self, at: float) -> None:
-        """All frames of one read have been judged."""
+    def on_read(self, at: float) -> None:
+        """All messages of one read have been judged."""
 
     @abstractmethod
     def goes_on(self, at: float) -> None:
@@ -126,7 +126,8 @@ class Line(ABC):
         self.checker.refused(status, said, self._n)
         self._is_gone()
 
-    def _maybe_ready(self, at: float) -> None:
+    def maybe_ready(self, at: float) -> None:
+        """They may speak, as soon as the backend has said what it promises to say first."""
         if self.ready is not None and (self.checker.ready or not self.shard.profile.promises.ready):
             self.shard.meters.connections_made += 1
             self.shard.meters.connect.record(at - self.began_at)
@@ -166,13 +167,6 @@ class Line(ABC):
     def on_other(self, kind: str, data: bytes, at: float) -> None:
         """What is no message has come: it is searched like one."""
         self.checker.searched(data, "part of a message" if kind == "part" else f"a {kind} frame", self._n)
-
-    def on_read(self, at: float) -> None:
-        """All messages of the read are judged, and only now: what follows the end of an answer may be a finding."""
-        if self.open:
-            self.read_over(at)
-        if self.ready is not None:
-            self._maybe_ready(at)
 
     # Sending --------------------------------------------------------------------------------------------------
 

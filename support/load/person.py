@@ -114,9 +114,14 @@ class Person(Line):
         elif control.name == "pong":
             self.shard.ponged(self, control, at)
 
-    def read_over(self, at: float) -> None:
-        """All frames of one read have been judged: whoever was answered by one of them is free."""
-        if self.ask is None and self.answered_at:
+    def on_read(self, at: float) -> None:
+        """All messages of one read are judged, and only now whoever was answered by one of them is free.
+
+        What follows the end of an answer may be a finding.
+        """
+        if self.ready is not None:
+            self.maybe_ready(at)
+        if self.ask is None and self.answered_at and self.open:
             self.answered_at = 0.0
             self.shard.is_free(self, at)
 

@@ -18,6 +18,7 @@ _WHOLE_TEXT: Final = 0x81
 _IN_TWO_BYTES: Final = 126
 _IN_EIGHT_BYTES: Final = 127
 _MASKED = 0x80
+_KINDS = frozenset({0x0, 0x1, 0x2, 0x8, 0x9, 0xA})
 _MASKS_AT_ONCE = 1_024
 _masks: deque[bytes] = deque()
 
@@ -49,14 +50,14 @@ def cut(data: bytes, start: int, most: int, frames: list[bytes]) -> int:
 def end_of_frame(data: bytes, start: int, most: int) -> int | None:
     """Where the frame at `start` ends, whatever it is, be it beyond the data; None if not even its head is all there.
 
-    A frame that is larger than `most` or masked, which is none of a server's, ends with the data: what follows it does
-    not matter any more.
+    A frame of no known kind, one that is larger than `most`, and one that is masked, which is none of a server's, ends
+    with the data: what follows it does not matter any more.
     """
     end = len(data)
     if start + 2 > end:
         return None
     size, body = data[start + 1], start + 2
-    if size & _MASKED:
+    if size & _MASKED or data[start] & 0x0F not in _KINDS:
         return end
     if size >= _IN_TWO_BYTES:
         width = 2 if size == _IN_TWO_BYTES else 8
@@ -71,7 +72,11 @@ def end_of_frame(data: bytes, start: int, most: int) -> int | None:
 
 def text_frame(payload: bytes) -> bytes:
     """The bytes of one text frame of a client: masked with a key of its own (section 5.3)."""
-    key = _mask()
+    try:
+        # Threads may share the deque, since each of its operations is atomic.
+        key = _masks.popleft()
+    except IndexError:
+        key = _more_masks()
     size = len(payload)
     if size < _IN_TWO_BYTES:
         head = bytes((_WHOLE_TEXT, _MASKED | size))
@@ -82,12 +87,8 @@ def text_frame(payload: bytes) -> bytes:
     return head + key + apply_mask(payload, key)
 
 
-def _mask() -> bytes:
-    """From the system's random numbers, as the section demands; many at a time, since asking costs."""
-    try:
-        # Threads may share the deque, since each of its operations is atomic.
-        return _masks.popleft()
-    except IndexError:
-        random = os.urandom(4 * _MASKS_AT_ONCE)
-        _masks.extend(random[start : start + 4] for start in range(4, len(random), 4))
-        return random[:4]
+def _more_masks() -> bytes:
+    """A mask from the system's random numbers, as the section demands; many at a time, since asking costs."""
+    random = os.urandom(4 * _MASKS_AT_ONCE)
+    _masks.extend(random[start : start + 4] for start in range(4, len(random), 4))
+    return random[:4]

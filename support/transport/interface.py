@@ -88,11 +88,12 @@ class Receiver(Protocol):
 class Transport(Protocol):
     """One connection. All methods run on the loop thread.
 
-    `is_open`: from `on_open` until `on_close`. `is_full`: more is buffered than the peer reads. `frames` and `pings`
-    count what has come, frames of any kind and pings of the peer.
+    `is_open`: from `on_open` until `on_close`; `can_send`: until either side has said that it ends. `is_full`: more is
+    buffered than the peer reads. `frames` and `pings` count what has come, frames of any kind and pings of the peer.
     """
 
     is_open: bool
+    can_send: bool
     is_full: bool
     frames: int
     pings: int
@@ -105,10 +106,6 @@ class Transport(Protocol):
         `via`: host and port of a proxy that passes everything on; what is asked for, and whose certificate is checked,
         is the target all the same. `source`: the local address. Raises NotOpened, OSError.
         """
-
-    @property
-    def can_send(self) -> bool:
-        """Whether messages can be sent."""
 
     def send(self, data: bytes, *, text: bool = True) -> None:
         """Sends one message, whatever its bytes are. Raises ConnectionEnded."""

@@ -11,7 +11,7 @@ import time
 
 from websockets.exceptions import PayloadTooBig, ProtocolError
 from websockets.frames import CloseCode, Frame, Opcode
-from websockets.protocol import Protocol, Side, State
+from websockets.protocol import Protocol, Side
 
 from support.transport.frames import cut, end_of_frame, text_frame
 from support.transport.interface import ConnectionEnded, ConnectionLimits, Ending, NotOpened, Receiver
@@ -33,9 +33,9 @@ class WebSocket(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_changed", "_close_said", "_kind", "_limits", "_most", "_opening", "_owed", "_parts", "_pings_sent",
-        "_protocol", "_received_bytes", "_rest", "_transport", "_unanswered", "_upgrade", "frames", "is_full",
-        "is_open", "pings", "receiver",
+        "_changed", "_close_said", "_is_plain", "_kind", "_limits", "_most", "_opening", "_owed", "_parts",
+        "_pings_sent", "_protocol", "_received_bytes", "_rest", "_transport", "_unanswered", "_upgrade", "can_send",
+        "frames", "is_full", "is_open", "pings", "receiver",
     )  # fmt: skip
 
     def __init__(
@@ -43,12 +43,15 @@ class WebSocket(asyncio.Protocol):
     ) -> None:
         self.receiver = receiver
         self.is_open = False
+        self.can_send = False
         self.is_full = False
         self.frames = 0
         self.pings = 0
         self._upgrade: Upgrade | None = upgrade
         self._opening: asyncio.Future[None] | None = None
         self._protocol = Protocol(Side.CLIENT, max_size=max_message_bytes, logger=LOGGER)
+        # Nothing was negotiated that changes what is sent.
+        self._is_plain = True
         self._transport: asyncio.Transport | None = None
         self._most = max_message_bytes
         self._limits = limits
@@ -110,11 +113,12 @@ class WebSocket(asyncio.Protocol):
         # With it goes what the answer took up: 2 KB.
         self._upgrade = None
         self._protocol.extensions = upgrade.extensions
-        self.is_open = True
+        self._is_plain = not upgrade.extensions
+        self.is_open = self.can_send = True
         try:
             self.receiver.on_open(upgrade.accepted, at)
         except Exception as error:  # noqa: BLE001 -- whoever opens the connection gets it
-            self.is_open = False
+            self.is_open = self.can_send = False
             opening.set_exception(error)
             return
         opening.set_result(None)
@@ -134,22 +138,23 @@ class WebSocket(asyncio.Protocol):
         if self.is_open:
             if self._rest:
                 data, self._rest = self._rest + data, b""
+            elif self._owed:
+                data = self._finish_frame(data, at)
             self._take(data, at)
         elif self._upgrade is not None:
             self._take_answer(self._upgrade, data, at)
 
     def _take(self, data: bytes, at: float) -> None:
         start, end, most = 0, len(data), self._most
-        if self._owed:
-            start = min(self._owed, end)
-            self._owed -= start
-            self._take_other(data[:start], at)
         while start < end and self.is_open:
             if self._parts is None:
                 texts: list[bytes] = []
                 start = cut(data, start, most, texts)
-                if texts:
-                    self._take_texts(texts, at)
+                if texts and self._limits is None:
+                    self.frames += len(texts)
+                    self.receiver.on_texts(texts, at)
+                elif texts:
+                    self._take_bounded(texts, at)
                 if start == end or not self.is_open:
                     break
             stop = end_of_frame(data, start, most)
@@ -166,16 +171,20 @@ class WebSocket(asyncio.Protocol):
         if self.is_open:
             self.receiver.on_read(at)
 
-    def _take_texts(self, texts: list[bytes], at: float) -> None:
+    def _finish_frame(self, data: bytes, at: float) -> bytes:
+        """Gives websockets more of a large frame; returns what follows it."""
+        size = min(self._owed, len(data))
+        self._owed -= size
+        self._take_other(data[:size], at)
+        return data[size:]
+
+    def _take_bounded(self, texts: list[bytes], at: float) -> None:
         excess = ""
-        if self._limits is None:
-            self.frames += len(texts)
-        else:
-            for count, text in enumerate(texts):
-                excess = self._excess(len(text))
-                if excess:
-                    texts = texts[:count]
-                    break
+        for count, text in enumerate(texts):
+            excess = self._excess(len(text))
+            if excess:
+                texts = texts[:count]
+                break
         if texts:
             self.receiver.on_texts(texts, at)
         if excess and self.is_open:
@@ -249,18 +258,11 @@ class WebSocket(asyncio.Protocol):
 
     # Sending --------------------------------------------------------------------------------------------------
 
-    @property
-    def can_send(self) -> bool:
-        """Whether messages can be sent."""
-        transport = self._transport
-        is_connected = self.is_open and transport is not None and not transport.is_closing()
-        return is_connected and self._protocol.state is State.OPEN
-
     def send(self, data: bytes, *, text: bool = True) -> None:
         """Sends one message, whatever its bytes are. Raises ConnectionEnded."""
         if not self.can_send:
             raise ConnectionEnded
-        if text and not self._protocol.extensions:
+        if text and self._is_plain:
             self._transport.write(text_frame(data))  # type: ignore[union-attr] # it can send
             return
         (self._protocol.send_text if text else self._protocol.send_binary)(data)
@@ -311,6 +313,7 @@ class WebSocket(asyncio.Protocol):
     def close(self) -> None:
         """Sends a close frame (1000); the connection ends when the server has answered."""
         if self.can_send:
+            self.can_send = False
             self._protocol.send_close(CloseCode.NORMAL_CLOSURE)
             self._flush()
 
@@ -333,13 +336,14 @@ class WebSocket(asyncio.Protocol):
 
     def abort(self) -> None:
         """Cuts the connection without a word to the server."""
+        self.can_send = False
         if self._transport is not None:
             self._transport.abort()
 
     def _end(self, at: float) -> None:
         if not self.is_open:
             return
-        self.is_open = False
+        self.is_open = self.can_send = False
         if self._parts:
             self.receiver.on_other("part", bytes(self._parts), at)
         if self._transport is not None:
@@ -362,6 +366,7 @@ class WebSocket(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """The server says nothing more; that is how the body of a refusal may end."""
+        self.can_send = False
         if self._upgrade is not None:
             self._upgrade.receive_eof()
             if self._upgrade.error is not None:

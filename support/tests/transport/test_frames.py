@@ -61,11 +61,12 @@ def test_where_other_frames_end() -> None:
     assert end_of_frame(b"\x81", 0, MOST) is None
 
 
-def test_what_is_too_large_or_masked_is_handed_over_at_once() -> None:
+def test_what_is_too_large_or_masked_or_of_no_kind_is_handed_over_at_once() -> None:
     head = head_of(TEXT, MOST + 1)
     found: list[bytes] = []
     assert cut(head + b"x", 0, MOST, found) == 0
     assert end_of_frame(head + b"x", 0, MOST) == len(head) + 1
     assert end_of_frame(b"\x81\x85abcd", 0, MOST) == 6
+    assert end_of_frame(b"\x85\x7dabcd", 0, MOST) == 6
     assert cut(frame(b"x" * 500), 0, 400, found) == 0
     assert found == []
