@@ -110,6 +110,7 @@ class Session:
                 raise NotConnected(f"{self.person}'s connection {self._ended}")
 
     def _refused(self, error: Exception, unwelcome: str) -> NotConnected:
+        self.open = False
         clean = self.recorder.clean
         reason = clean(said(error))
         status = error.status if isinstance(error, NotOpened | StepRefused) else None
@@ -154,11 +155,13 @@ class Session:
 
     def on_binary(self, data: bytes, at: float) -> None:
         """A binary message has come."""
-        self.heard.frame("binary", data, at)
+        if self.open:
+            self.heard.frame("binary", data, at)
 
     def on_other(self, kind: str, data: bytes, at: float) -> None:
         """What is no message has come."""
-        self.heard.frame(kind, data, at)
+        if self.open:
+            self.heard.frame(kind, data, at)
 
     def on_read(self, at: float) -> None:
         """Something has come, be it nothing but protocol."""
@@ -172,6 +175,8 @@ class Session:
 
     def on_close(self, ending: Ending, at: float) -> None:
         """The connection has ended: what was asked on it is given up, unless it was cut by the suite."""
+        if not self.open:
+            return
         self.open = False
         by, code, reason, unsaid = ending
         reason = self.recorder.clean(reason)
