@@ -207,7 +207,7 @@ class WebSocket(asyncio.Protocol):
         protocol.receive_data(data)
         self._flush()
         for event in protocol.events_received():
-            if isinstance(event, Frame) and self.is_open:
+            if isinstance(event, Frame):  # of one frame, one at most
                 self._take_frame(event, at)
         if protocol.parser_exc is not None:
             self._end(at)

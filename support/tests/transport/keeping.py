@@ -11,7 +11,7 @@ from support.transport.upgrade import Upgrade
 from support.transport.websocket import WebSocket
 
 MOST = 1_048_576
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 
 
 class Kept:

@@ -74,6 +74,7 @@ def test_an_answer_that_is_no_upgrade(act: Act, status: int | None, body: bytes,
         play(act, end)
 
     assert str(raised.value).startswith(said)
+    assert "token" not in str(raised.value)
     assert (raised.value.status, raised.value.body) == (status, body)
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, HostileServer, Wire, head_of
 from support.tests.transport.keeping import DEADLINE_S, MOST, NORMAL, Kept, after_upgrade, end, frame, play, raw
+from support.transport.frames import text_frame
 from support.transport.interface import ConnectionEnded, ConnectionLimits, Ending
 from support.transport.upgrade import Upgrade
 from support.transport.websocket import WebSocket
@@ -60,7 +61,7 @@ def test_messages_are_the_same_however_they_are_torn(
     sent: list[tuple[int, bytes, int]], bounded: bool, data: st.DataObject
 ) -> None:
     wire = b"".join(_written(*message) for message in sent) + NORMAL
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(wire)), max_size=6)))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(wire) + 129), max_size=6)))
 
     async def scene() -> Kept:
         kept, network = Kept(), InMemory()
@@ -80,8 +81,8 @@ def test_messages_are_the_same_however_they_are_torn(
         wire_of_server.raw = collect  # type: ignore[assignment, method-assign]
         await wire_of_server.upgrade()
         whole = b"".join(answer) + wire
-        head = len(whole) - len(wire)
-        for first, last in zip([0, *(head + c for c in cuts)], [*(head + c for c in cuts), len(whole)], strict=True):
+        assert len(whole) == len(wire) + 129
+        for first, last in zip([0, *cuts], [*cuts, len(whole)], strict=True):
             connection.data_received(whole[first:last])
         return kept
 
@@ -97,10 +98,10 @@ def test_messages_are_the_same_however_they_are_torn(
 
 
 def test_what_was_read_together_has_the_stamp_of_the_read() -> None:
-    both = frame(TEXT, b"one") + frame(TEXT, b"t", fin=False) + frame(CONTINUATION, b"wo") + frame(TEXT, b"three")
+    both = frame(TEXT, b"one") + frame(TEXT, b"t", fin=False) + frame(CONTINUATION, b"wo") + frame(BINARY, b"three")
     kept, _ = play(after_upgrade(raw(both + NORMAL)), end)
 
-    assert kept.of("text") == [b"one", b"two", b"three"]
+    assert kept.of("text", "binary") == [b"one", b"two", b"three"]
     assert kept.stamps[1] > 0
     assert set(kept.stamps[1:5]) == {kept.stamps[1]}
 
@@ -108,17 +109,24 @@ def test_what_was_read_together_has_the_stamp_of_the_read() -> None:
 def test_a_large_frame_that_drips_is_not_copied_for_each_drop() -> None:
     async def drip(wire: Wire) -> None:
         data = frame(TEXT, b"x" * 1_000_000) + frame(TEXT, b"next")
-        for start in range(0, len(data), 100):
-            wire.writer.write(data[start : start + 100])
+        for start in range(0, len(data), 500):
+            wire.writer.write(data[start : start + 500])
             await asyncio.sleep(0)
 
-    async def both(_: WebSocket, kept: Kept) -> None:
-        await kept.until(lambda: len(kept.of("text")) == 2)
-        assert not kept.connection._rest
+    most_held = 0
+
+    async def both(connection: WebSocket, kept: Kept) -> None:
+        def came() -> bool:
+            nonlocal most_held
+            most_held = max(most_held, len(connection._rest))
+            return len(kept.of("text")) == 2
+
+        await kept.until(came)
 
     kept, _ = play(after_upgrade(drip), both)
 
     assert [len(text) for text in kept.of("text")] == [1_000_000, 4]
+    assert 0 < most_held < 100_000
 
 
 @pytest.mark.parametrize(
@@ -257,18 +265,16 @@ def test_a_ping_is_answered_with_what_it_said() -> None:
 
 def test_it_waits_while_the_server_does_not_read() -> None:
     async def read_late(wire: Wire) -> None:
-        await wire.read_frame()
-        for _ in range(200):
-            await wire.read_frame()
+        left = 200 * len(text_frame(b"x" * 100_000))
+        while left:
+            left -= len(await wire.reader.read(left))
         await wire.say("all read")
 
     async def speak(connection: WebSocket, kept: Kept) -> bool:
         for _ in range(200):
             connection.send(b"x" * 100_000)
         was_full = connection.is_full
-        waiting = asyncio.ensure_future(connection.drained())
-        connection.send(b"go on")
-        await waiting
+        await connection.drained()
         await kept.until(lambda: bool(kept.of("text")))
         return was_full
 
@@ -325,3 +331,18 @@ def test_no_server_keeps_a_connection_by_not_hanging_up(says: bytes) -> None:
 
     assert kept.all[-1] == ("gone", None)
     assert kept.of("close")[0].by in ("client", "server")
+
+
+def test_no_server_keeps_a_connection_by_not_reading() -> None:
+    async def fill(connection: WebSocket, kept: Kept) -> None:
+        while not connection.is_full:
+            connection.send(b"x" * 100_000)
+        await kept.until(lambda: bool(kept.of("gone")))
+
+    async def end_unread(wire: Wire) -> None:
+        await wire.reader.readexactly(1)
+        await wire.raw(NORMAL)
+
+    kept, _ = play(after_upgrade(end_unread), fill)
+
+    assert kept.all[1:] == [("close", Ending("server", 1000, "")), ("gone", None)]
