@@ -47,7 +47,8 @@ class Upgrade:
                 subprotocols=offered or None, logger=LOGGER,
             )  # fmt: skip
             request = self._protocol.connect()
-            request.headers.update(headers or {})
+            for name, value in (headers or {}).items():
+                request.headers[name] = value
         except (InvalidURI, InvalidHeader) as error:
             raise _not_opened(error) from error
         request.headers.setdefault("User-Agent", "greenlight")
@@ -94,6 +95,8 @@ class Upgrade:
             (response,) = self._protocol.events_received()
             headers = tuple(response.headers.raw_items())  # type: ignore[union-attr] # before frames, a Response
             self.accepted = Accepted(headers, self._protocol.subprotocol, bytes(self._answer[: self._head_size]))
+            # It refers to its protocol: together they would keep 3 KB until the next collection of garbage.
+            self._protocol.parser.close()
 
 
 def _not_opened(error: Exception) -> NotOpened:

@@ -33,9 +33,9 @@ class WebSocket(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_changed", "_close_said", "_is_plain", "_kind", "_limits", "_most", "_opening", "_owed", "_parts",
-        "_pings_sent", "_protocol", "_received_bytes", "_rest", "_transport", "_unanswered", "_upgrade", "can_send",
-        "frames", "is_full", "is_open", "pings", "receiver",
+        "_changed", "_close_said", "_hang_up", "_is_plain", "_kind", "_limits", "_most", "_opening", "_owed",
+        "_parts", "_pings_sent", "_protocol", "_received_bytes", "_rest", "_transport", "_unanswered", "_upgrade",
+        "can_send", "frames", "is_full", "is_open", "pings", "receiver",
     )  # fmt: skip
 
     def __init__(
@@ -65,6 +65,7 @@ class WebSocket(asyncio.Protocol):
         self._pings_sent = 0
         self._unanswered: dict[bytes, None] | None = None
         self._changed: asyncio.Event | None = None
+        self._hang_up: asyncio.TimerHandle | None = None
 
     # Opening --------------------------------------------------------------------------------------------------
 
@@ -349,7 +350,7 @@ class WebSocket(asyncio.Protocol):
         if self._transport is not None:
             # Not every backend hangs up after the close frames, and none may keep the connection by not reading.
             self._transport.close()
-            asyncio.get_running_loop().call_later(_HANG_UP_S, self.abort)
+            self._hang_up = asyncio.get_running_loop().call_later(_HANG_UP_S, self.abort)
         self.receiver.on_close(self._ending(), at)
 
     def _ending(self) -> Ending:
@@ -377,6 +378,8 @@ class WebSocket(asyncio.Protocol):
         self.eof_received()
         self._transport = None
         self._end(monotonic())
+        if self._hang_up is not None:
+            self._hang_up.cancel()
         self._tell_change()
         self.receiver.on_gone()
 
