@@ -75,7 +75,8 @@ class Upgrade:
                     cut = self._head_size - searched
                     data, rest = data[:cut], data[cut:]
         if searched + len(data) > _MOST_OF_AN_ANSWER:
-            self.error = NotOpened(f"an answer to the upgrade of more than {_MOST_OF_AN_ANSWER} bytes")
+            # It ends here: a refusal is one, however long its body goes on.
+            self.receive_eof()
             return b""
         self._protocol.receive_data(data)
         self._settle()

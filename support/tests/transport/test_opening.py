@@ -52,6 +52,17 @@ def pieces(*parts: bytes) -> Act:
     return act
 
 
+def forever(head: bytes, more: bytes) -> Act:
+    """An answer that goes on for as long as anybody reads."""
+
+    async def act(wire: Wire) -> None:
+        await wire.raw(head)
+        while True:
+            await wire.raw(more * 100)
+
+    return act
+
+
 @pytest.mark.parametrize(
     ("act", "status", "body", "said"),
     [
@@ -66,7 +77,8 @@ def pieces(*parts: bytes) -> Act:
         (pieces(_YES + b"\r\n"), None, b"", f"{_NONE} (connection closed while reading HTTP"),
         (pieces(b"SSH-2.0-OpenSSH\r\n"), None, b"", f"{_NONE} (invalid HTTP status line"),
         (raw(_OK + b"\r\n" + b"A: b\r\n" * 50_000), None, b"", f"{_NONE} (expected no more"),
-        (raw(_OK + b"\r\n\r\n" + b"x" * 300_000), None, b"", "an answer to the upgrade of more than 262144 bytes"),
+        (forever(_YES + b"\r\nUpgrade: ", b"w" * 1000), None, b"", f"{_NONE} (read "),
+        (forever(_OK + b"\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"), None, b"", f"{_NONE} (stream ends "),
     ],
 )  # fmt: skip
 def test_an_answer_that_is_no_upgrade(act: Act, status: int | None, body: bytes, said: str) -> None:
@@ -76,6 +88,15 @@ def test_an_answer_that_is_no_upgrade(act: Act, status: int | None, body: bytes,
     assert str(raised.value).startswith(said)
     assert "token" not in str(raised.value)
     assert (raised.value.status, raised.value.body) == (status, body)
+
+
+def test_a_refusal_whose_body_does_not_end_is_one() -> None:
+    with pytest.raises(NotOpened) as raised:
+        play(forever(b"HTTP/1.1 401 No\r\n\r\nof it", b"x" * 1000), end)
+
+    assert raised.value.status == 401
+    assert raised.value.body.startswith(b"of itx")
+    assert 100_000 < len(raised.value.body) <= 262_144
 
 
 @pytest.mark.parametrize(
