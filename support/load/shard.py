@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 from support.events import FIVE, Control
 from support.load.arrivals import arrivals
@@ -26,6 +27,7 @@ from support.load.strain import Strain
 from support.rules.book import Book
 from support.rules.patience import MARGIN_S, Patience
 from support.summary import Summary
+from support.targets.trust import trust
 from support.trace import Header, encode_header
 from support.transport.interface import NotOpened
 from support.wire.profile import Profile
@@ -124,7 +126,8 @@ class Shard:
         waiting = iter(enumerate(self.plan.guests))
         began = time.monotonic()
         pause_s = self.plan.ramp_s / max(len(self.plan.guests), 1)
-        context = self._trust() if self.plan.guests and self.plan.guests[0].url.startswith("wss:") else None
+        is_secure = any(urlsplit(guest.url).scheme == "wss" for guest in self.plan.guests[:1])
+        context = trust(self.plan.ca_file, verifies=self.plan.verifies) if is_secure else None
         sources = itertools.cycle(self.plan.sources) if self.plan.sources else None
 
         async def some() -> None:
@@ -139,13 +142,6 @@ class Shard:
                 await self._connect_one(person, context, next(sources) if sources else None)
 
         await asyncio.gather(*(some() for _ in range(min(_CONNECTING_AT_ONCE, len(self.plan.guests)))))
-
-    def _trust(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=self.plan.ca_file or None)
-        if not self.plan.verifies:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
 
     async def _connect_one(self, person: Person, context: ssl.SSLContext | None, source: str | None) -> None:
         self.meters.connections_tried += 1
