@@ -6,7 +6,6 @@ the Sans-I/O protocol of websockets, which also knows what has been negotiated, 
 
 import asyncio
 import ssl
-import struct
 import time
 
 from websockets.exceptions import PayloadTooBig, ProtocolError
@@ -23,6 +22,7 @@ _HANG_UP_S = 1.0
 _MOST_KEPT = 65_536
 _CLOSE_HEAD = 0x80 | Opcode.CLOSE
 _LONGEST_CONTROL = 125
+_PING_BYTES = 8
 
 
 class WebSocket(asyncio.Protocol):
@@ -34,7 +34,7 @@ class WebSocket(asyncio.Protocol):
 
     __slots__ = (
         "_changed", "_close_said", "_hang_up", "_is_plain", "_kind", "_limits", "_most", "_opening", "_owed",
-        "_parts", "_pings_sent", "_protocol", "_received_bytes", "_rest", "_transport", "_unanswered", "_upgrade",
+        "_parts", "_pings_answered", "_pings_sent", "_protocol", "_received_bytes", "_rest", "_transport", "_upgrade",
         "can_send", "frames", "is_full", "is_open", "pings", "receiver",
     )  # fmt: skip
 
@@ -63,7 +63,7 @@ class WebSocket(asyncio.Protocol):
         self._parts: bytearray | None = None
         self._close_said = b""
         self._pings_sent = 0
-        self._unanswered: dict[bytes, None] | None = None
+        self._pings_answered = 0
         self._changed: asyncio.Event | None = None
         self._hang_up: asyncio.TimerHandle | None = None
 
@@ -91,7 +91,7 @@ class WebSocket(asyncio.Protocol):
             await opening
         except BaseException:
             if opening.done() and not opening.cancelled():
-                opening.exception()  # it is told by what is raised
+                opening.exception()  # or asyncio would report it as never retrieved
             self.abort()
             raise
         finally:
@@ -111,7 +111,6 @@ class WebSocket(asyncio.Protocol):
         opening = self._opening
         if upgrade.accepted is None or opening is None or opening.done():
             return
-        # With it goes what the answer took up: 2 KB.
         self._upgrade = None
         self._protocol.extensions = upgrade.extensions
         self._is_plain = not upgrade.extensions
@@ -142,7 +141,7 @@ class WebSocket(asyncio.Protocol):
             elif self._owed:
                 data = self._finish_frame(data, at)
             self._take(data, at)
-        elif self._upgrade is not None:
+        elif self._upgrade is not None and self._upgrade.error is None:
             self._take_answer(self._upgrade, data, at)
 
     def _take(self, data: bytes, at: float) -> None:
@@ -249,13 +248,11 @@ class WebSocket(asyncio.Protocol):
 
     def _answers_ping(self, data: bytes) -> bool:
         """Whether a pong says what a ping of ours said: it answers this ping, and those before (section 5.5.3)."""
-        sent = self._unanswered
-        if not sent or data not in sent:
-            return False
-        while next(iter(sent)) != data:
-            del sent[next(iter(sent))]
-        del sent[data]
-        return True
+        number = int.from_bytes(data)
+        is_answer = len(data) == _PING_BYTES and self._pings_answered < number <= self._pings_sent
+        if is_answer:
+            self._pings_answered = number
+        return is_answer
 
     # Sending --------------------------------------------------------------------------------------------------
 
@@ -274,10 +271,7 @@ class WebSocket(asyncio.Protocol):
         if not self.can_send:
             raise ConnectionEnded
         self._pings_sent += 1
-        data = struct.pack("!I", self._pings_sent & 0xFFFF_FFFF)
-        self._unanswered = self._unanswered if self._unanswered is not None else {}
-        self._unanswered[data] = None
-        self._protocol.send_ping(data)
+        self._protocol.send_ping(self._pings_sent.to_bytes(_PING_BYTES))
         self._flush()
 
     async def drained(self) -> None:

@@ -251,6 +251,21 @@ def test_the_answers_to_pings_are_counted_and_not_handed_over() -> None:
     assert (kept.connection.frames, kept.connection.pings) == (6, 2)
 
 
+def test_a_pong_answers_the_pings_before_as_well_and_says_something_new_the_second_time() -> None:
+    async def answer(wire: Wire) -> None:
+        said = [(await wire.read_frame())[1] for _ in range(3)]
+        await wire.raw(frame(PONG, said[2]) + frame(PONG, said[1]) + frame(PONG, said[2]) + NORMAL)
+
+    async def ping(connection: WebSocket, kept: Kept) -> None:
+        for _ in range(3):
+            connection.ping()
+        await end(connection, kept)
+
+    kept, _ = play(after_upgrade(answer), ping)
+
+    assert len(kept.of("pong")) == 2
+
+
 def test_a_ping_is_answered_with_what_it_said() -> None:
     async def ask(wire: Wire) -> None:
         await wire.frame(PING, b"you?")
