@@ -1,4 +1,4 @@
-"""Defects of lines that are lost, of people who come back, and of doors that do not stay open."""
+"""Defects in connections, reconnects and restores."""
 
 import asyncio
 import struct
@@ -23,19 +23,19 @@ _LAST_WORDS_S = 0.005
 
 @defect("replay", "CONTINUITY-1")
 def events_lost_across_reconnect(connection: ServedConnection, events: Events) -> Events:
-    """What happened while somebody was away is never shown to them."""
+    """Events of the time in which a user was disconnected are never delivered."""
     return []
 
 
 @defect("replay", "CONTINUITY-1", default=3.0, unit="events")
 def replay_buffer_drops_oldest(connection: ServedConnection, events: Events, *, value: float) -> Events:
-    """Of what somebody missed, the oldest events are gone."""
+    """After a reconnect, the oldest of the missed events are not replayed."""
     return events[int(value) :]
 
 
 @defect("replay", "CONTINUITY-1")
 def resume_unknown_but_says_ok(connection: ServedConnection, events: Events) -> Events:
-    """The conversation is said to be restored, and nothing of it ever comes again."""
+    """A restore is confirmed, but no event of the thread ever arrives again."""
     return []
 
 
@@ -46,31 +46,31 @@ def _not_its_own(connection: ServedConnection, event: Outgoing) -> Events:
 
 @defect("replay", "CONTINUITY-2")
 def replay_duplicates(connection: ServedConnection, events: Events) -> Events:
-    """What somebody missed comes twice."""
+    """After a reconnect, the missed events are replayed twice."""
     return [event for event in events for _ in range(2)]
 
 
 @defect("replay", "CONTINUITY-2")
 def replay_out_of_order(connection: ServedConnection, events: Events) -> Events:
-    """What somebody missed comes in the wrong order: the latest first."""
+    """After a reconnect, the missed events are replayed in reverse order."""
     return events[::-1]
 
 
 @defect("accepted", "CONNECTION-1")
 async def closes_1011_at_start(connection: ServedConnection) -> None:
-    """Whoever comes is let in and shown the door at once, with an internal error."""
+    """Each connection is accepted and then closed at once with code 1011 (internal error)."""
     connection.close(1011, "internal error")
 
 
 @defect("accepted", "CONNECTION-1")
 async def accepted_then_closed_1000(connection: ServedConnection) -> None:
-    """Whoever comes is let in, and the connection is closed as if all were done."""
+    """Each connection is accepted and then closed at once with code 1000 (normal closure)."""
     connection.close(1000)
 
 
 @defect("incoming", "CONNECTION-1", "LIFECYCLE-2")
 def events_before_ready_lost(connection: ServedConnection, message: Body) -> Body | None:
-    """The backend says that it is ready before it is: who asks at once is not heard."""
+    """The backend reports ready too early: a request that is sent at once is lost."""
     began: float = connection.notes.setdefault("ready at", time.perf_counter() + _NOT_READY_S)
     return None if message.get("type") == "start_agent" and time.perf_counter() < began else message
 
@@ -82,7 +82,7 @@ async def _note_the_beginning(connection: ServedConnection) -> None:
 
 @defect("draft", "LIFECYCLE-2", "CONTINUITY-1")
 def dies_mid_run_without_a_word(run: AgentRun, event: Outgoing) -> Events:
-    """In the middle of an answer the line breaks, and the work is lost."""
+    """The connection breaks in the middle of a run, and the run is lost."""
     if run.root.counts[THINKING] and run.connection is not None and "dying" not in run.connection.notes:
         run.connection.notes["dying"] = True
         asyncio.get_running_loop().call_later(_LAST_WORDS_S, run.connection.protocol.abort)
@@ -91,7 +91,7 @@ def dies_mid_run_without_a_word(run: AgentRun, event: Outgoing) -> Events:
 
 @defect("draft", "LIFECYCLE-2", "CONTINUITY-1")
 def hangs_mid_run_socket_open(run: AgentRun, event: Outgoing) -> Events:
-    """In the middle of an answer the backend falls silent for good, and keeps the line open."""
+    """The backend stops sending in the middle of a run and keeps the connection open."""
     return _until_the_first_thought(run, event)
 
 
@@ -99,7 +99,7 @@ def hangs_mid_run_socket_open(run: AgentRun, event: Outgoing) -> Events:
 def reconnect_refused_after(
     hub: "Hub", attempt: "Attempt", identity: "Identity | None", *, value: float
 ) -> "Identity | None":
-    """Whoever has come a few times is not let in any more."""
+    """A user who has connected a few times is refused."""
     if identity is None:
         return None
     visits: Counter[str] = hub.notes.setdefault("visits so far", Counter())
@@ -109,7 +109,7 @@ def reconnect_refused_after(
 
 @defect("credentials", "CONNECTION-1")
 def same_token_refused_within_1_s(hub: "Hub", attempt: "Attempt", identity: "Identity | None") -> "Identity | None":
-    """Whoever comes back at once, with the same pass, is taken for an impostor."""
+    """A reconnect with the same token within one second is refused."""
     if identity is None:
         return None
     shown: dict[str, float] = hub.notes.setdefault("passes shown at", {})
@@ -122,7 +122,7 @@ def same_token_refused_within_1_s(hub: "Hub", attempt: "Attempt", identity: "Ide
 
 @defect("incoming", "CONTINUITY-1")
 def half_open_after_reconnect(connection: ServedConnection, message: Body) -> Body | None:
-    """Whoever comes back is let in, and then never hears another word."""
+    """A reconnect is accepted, but nothing is sent on the new connection after the restore."""
     if message.get("type") == "session_restore":
         connection.notes["deaf and dumb"] = True
     return None if "deaf and dumb" in connection.notes else message
@@ -135,7 +135,7 @@ def _says_nothing(connection: ServedConnection, event: Outgoing) -> Events:
 
 @defect("accepted", "CONNECTION-3", "LIFECYCLE-2", default=2.0, unit="s")
 async def idle_cut_after(connection: ServedConnection, *, value: float) -> None:
-    """Whoever says nothing for a while is cut off without a word."""
+    """An idle connection is closed without a close frame."""
     _wait_for_silence(connection, value)
 
 

@@ -1,4 +1,4 @@
-"""Defects that show one person what belongs to another."""
+"""Defects that send one user's data to another user."""
 
 import base64
 import time
@@ -21,7 +21,7 @@ _ANSWERS_KEPT = 1_000
 
 
 class _Said(NamedTuple):
-    """A text of somebody, and when it came to be (monotonic seconds)."""
+    """A user's text, and when it was produced (monotonic seconds)."""
 
     user_id: str
     text: str
@@ -30,14 +30,14 @@ class _Said(NamedTuple):
 
 @defect("route", "ISOLATION-1", "ISOLATION-2")
 def broadcast_to_all(hub: "Hub", event: Outgoing, recipients: "list[Subscriber]") -> "list[Subscriber]":
-    """Everybody sees everything that is answered to anybody."""
+    """Every answer is sent to all users."""
     others = (connection for connection in hub.connections.values() if connection.user_id != event.user_id)
     return list(dict.fromkeys([*recipients, *others]))
 
 
 @defect("acting", "ISOLATION-1", "ISOLATION-2")
 def first_user_handler_serves_everyone(connection: ServedConnection, message: Body, user_id: str) -> str:
-    """Whoever asked first is taken for everybody: all questions are worked on in their name, with their notes."""
+    """All requests are handled as those of the first user, with that user's notes."""
     first: str = connection.hub.notes.setdefault("first user", user_id)
     return first
 
@@ -46,14 +46,14 @@ def first_user_handler_serves_everyone(connection: ServedConnection, message: Bo
 def cross_leak_only_under_load(
     hub: "Hub", event: Outgoing, recipients: "list[Subscriber]", *, value: float
 ) -> "list[Subscriber]":
-    """When many connections are open, answers also go to somebody who did not ask."""
+    """When many connections are open, answers are also sent to another user."""
     crowded = len(hub.connections) >= value
     return _with_neighbour(hub, event, recipients) if crowded and event.kind == COMPLETED else recipients
 
 
 @defect("route", "ISOLATION-1", "ISOLATION-2")
 def cross_leak_only_after_reconnect(hub: "Hub", event: Outgoing, recipients: "list[Subscriber]") -> "list[Subscriber]":
-    """What is answered to somebody who came back also goes to somebody else."""
+    """After a user has reconnected, that user's events are also sent to another user."""
     return _with_neighbour(hub, event, recipients) if _visits(hub)[event.user_id] > 1 else recipients
 
 
@@ -64,7 +64,7 @@ async def _count_visit(connection: ServedConnection) -> None:
 
 @defect("answer", "ISOLATION-1")
 def shared_agent_mixes_answers(run: AgentRun, answer: str) -> str:
-    """Of two people who ask at the same time, one gets the other's answer."""
+    """Of two users who ask at the same time, one receives the other's answer."""
     # One assistant for all, with one place for its answer: whoever is done first has filled it.
     filled: deque[_Said] = _notes(run).setdefault("answers", deque(maxlen=_ANSWERS_KEPT))
     meanwhile = [said for said in filled if said.at_s > run.started_s and said.user_id != run.user_id]
@@ -74,7 +74,7 @@ def shared_agent_mixes_answers(run: AgentRun, answer: str) -> str:
 
 @defect("draft", "ISOLATION-1")
 def canary_in_metadata(run: AgentRun, event: Outgoing) -> Events:
-    """The answer carries, beside its text, what somebody else had noted down."""
+    """The answer's metadata contains another user's notes."""
     said = _overheard(run)
     if said is None or event.kind != COMPLETED:
         return [event]
@@ -83,7 +83,7 @@ def canary_in_metadata(run: AgentRun, event: Outgoing) -> Events:
 
 @defect("answer", "ISOLATION-1")
 def canary_base64(run: AgentRun, answer: str) -> str:
-    """The answer ends in letters that nobody can read: encoded, what somebody else had noted down."""
+    """The answer contains another user's notes in base64."""
     said = _overheard(run)
     if said is None:
         return answer
@@ -93,7 +93,7 @@ def canary_base64(run: AgentRun, answer: str) -> str:
 
 @defect("draft", "ISOLATION-1")
 def canary_split_over_two_frames(run: AgentRun, event: Outgoing) -> Events:
-    """One thought ends in half a word, the next begins with the rest: what somebody else had noted down."""
+    """Another user's notes are split over two agent_thinking events."""
     if event.kind != THINKING or run.connection is None or "reasoning" not in event.body["payload"]:
         return [event]
     reasoning, halves = event.body["payload"]["reasoning"], run.connection.notes
@@ -138,7 +138,7 @@ def _visits(hub: "Hub") -> Counter[str]:
 
 
 def _with_neighbour(hub: "Hub", event: Outgoing, recipients: "list[Subscriber]") -> "list[Subscriber]":
-    """Add the connection of somebody else that was opened next after this person's last, or the oldest."""
+    """Add another user's connection: the next one opened after this user's last, else the oldest."""
     everybody = list(hub.connections.values())
     mine = [position for position, connection in enumerate(everybody) if connection.user_id == event.user_id]
     after = mine[-1] + 1 if mine else 0

@@ -1,4 +1,4 @@
-"""Defects that live between replicas, and in what they keep to be quick."""
+"""Defects between replicas, and in their caches."""
 
 import time
 from typing import TYPE_CHECKING, Any
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 @defect("route", "LIFECYCLE-2", "CONTINUITY-1", "TIMELINESS-2")
 def fan_out_to_one_replica(hub: "Hub", event: Outgoing, recipients: "list[Subscriber]") -> "list[Subscriber]":
-    """Whoever is connected to another replica than the one that does the work hears nothing more of it."""
+    """A user on another replica than the one that does the work receives no further events."""
     return [] if _from_elsewhere(hub, event) else recipients
 
 
 @defect("replay", "CONTINUITY-1")
 def resume_knows_only_its_replica(connection: ServedConnection, events: list[Outgoing]) -> list[Outgoing]:
-    """Whoever comes back is shown only what happened on the replica that they come back to."""
+    """After a reconnect, only events of the replica that the user is now connected to are replayed."""
     here: set[str] = connection.hub.notes.get("runs of this replica", set())
     return [event for event in events if event.run_id in here]
 
@@ -38,14 +38,14 @@ def _note_the_run(run: AgentRun, event: Outgoing) -> list[Outgoing]:
 def redis_channel_shared_by_all_users(
     hub: "Hub", event: Outgoing, recipients: "list[Subscriber]"
 ) -> "list[Subscriber]":
-    """What one person is answered on one replica, everybody on the other replica is shown."""
+    """Events of one user on one replica are sent to all users on the other replica."""
     everybody = hub.connections.values() if _from_elsewhere(hub, event) else ()
     return list(dict.fromkeys([*recipients, *everybody]))
 
 
 @defect("acting", "REFUSAL-2")
 def session_cache_keyed_by_thread_only(connection: ServedConnection, message: Body, user_id: str) -> str:
-    """Whoever names a conversation that was lately used is taken for the person who used it."""
+    """A request that names a recently used thread is handled as that of the thread's user."""
     payload = message.get("payload")
     thread = message.get("thread_id") or (payload.get("thread_id") if isinstance(payload, dict) else None)
     cached: dict[Any, str] = connection.hub.notes.get("sessions", {})
@@ -61,7 +61,7 @@ def _cache_the_session(run: AgentRun, event: Outgoing) -> list[Outgoing]:
 
 @defect("credentials", "REFUSAL-1")
 def token_cache_ignores_expiry(hub: "Hub", attempt: Attempt, identity: Identity | None) -> Identity | None:
-    """A token that was good once opens the chat for ever."""
+    """A token that was valid once is accepted for ever."""
     cached: dict[str, Identity] = hub.notes.setdefault("tokens", {})
     if identity is not None:
         cached[attempt.token] = identity

@@ -1,4 +1,4 @@
-"""Defects that show when many people come, stay, go, and come again."""
+"""Defects that show under load and after many connections."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,20 +18,20 @@ _BUSY = 503
 
 @defect("handshake", "SUCCESS", "CONNECTION-1", default=20.0, unit="connections")
 async def connections_capped(hub: "Hub", attempt: Attempt, *, value: float) -> int | None:
-    """Whoever comes when some people are already there is turned away."""
+    """Connections above a fixed number are refused."""
     return _BUSY if len(hub.connections) >= value else None
 
 
 @defect("handshake", "SUCCESS", "CONNECTION-1", default=50.0, unit="connections")
 async def refuses_after_churn(hub: "Hub", attempt: Attempt, *, value: float) -> int | None:
-    """After many people have come and gone, nobody is let in any more."""
+    """After many users have connected and left, every connection is refused."""
     hub.notes["doors opened"] = hub.notes.get("doors opened", 0) + 1
     return _BUSY if hub.notes["doors opened"] > value else None
 
 
 @defect("draft", "SUCCESS", "LIFECYCLE-2", default=20.0, unit="runs")
 def drops_one_in(run: AgentRun, event: Outgoing, *, value: float) -> list[Outgoing]:
-    """One answer in so many begins and never comes."""
+    """One run in N starts and never sends its answer."""
     if run.connection is None:
         return [event]
     notes = run.connection.hub.notes
@@ -45,14 +45,14 @@ def drops_one_in(run: AgentRun, event: Outgoing, *, value: float) -> list[Outgoi
 
 @defect("ended", "MEMORY", default=64.0, unit="KB")
 async def memory_leak_per_run(run: AgentRun, *, value: float) -> None:
-    """Each answer leaves something behind in the backend's memory."""
+    """Each run leaves memory that is never released."""
     if run.connection is not None:
         _leak(run.connection.hub, value)
 
 
 @defect("accepted", "MEMORY", default=256.0, unit="KB")
 async def memory_leak_per_connection(connection: ServedConnection, *, value: float) -> None:
-    """Each person who has been there leaves something behind in the backend's memory."""
+    """Each connection leaves memory that is never released."""
     _leak(connection.hub, value)
 
 
@@ -63,7 +63,7 @@ def _leak(hub: "Hub", kilobytes: float) -> None:
 
 @defect("accepted", "MEMORY")
 async def handler_leak(connection: ServedConnection) -> None:
-    """The backend goes on to serve people who have left."""
+    """The handlers of closed connections are never released."""
     connection.hub.notes.setdefault("handlers", []).append(connection)
 
 
@@ -74,14 +74,14 @@ def _handlers_in_metrics(hub: "Hub", values: dict[str, float]) -> dict[str, floa
 
 @defect("accepted", "MEMORY")
 async def fd_leak(connection: ServedConnection) -> None:
-    """Each person who has been there leaves a file open."""
+    """Each connection leaves an open file descriptor."""
     file = Path("/dev/null").open("rb")  # noqa: SIM115, ASYNC230 -- this is the defect
     connection.hub.notes.setdefault("files", []).append(file)
 
 
 @defect("wait", "LATENCY", "TIMELINESS-2")
 async def slow_client_stalls_others(run: AgentRun, event: Outgoing) -> None:
-    """When somebody's line is slow, everybody else's answers stop until it takes more."""
+    """One slow client stops the events of all other users until it reads again."""
     if run.connection is None or event.kind == STARTED:
         return
     for connection in list(run.connection.hub.connections.values()):
