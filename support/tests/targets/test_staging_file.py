@@ -3,7 +3,6 @@
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -12,7 +11,7 @@ from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import Auth, Budgets, Capabilities, Limits, Persona, ProbeSection, Thresholds, Tls
 
 TEXT = (Path(reader.__file__).parent / "staging.toml").read_text(encoding="utf-8")
-SECTIONS = {
+SECTIONS: dict[str, type[msgspec.Struct]] = {
     "auth": Auth, "capabilities": Capabilities, "thresholds": Thresholds, "budgets": Budgets, "limits": Limits,
     "probe": ProbeSection, "tls": Tls, "personas": Persona,
 }  # fmt: skip
@@ -27,7 +26,7 @@ def parts() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("struct", [Target, *SECTIONS.values()])
-def test_every_key_is_explained(struct: type[Any]) -> None:
+def test_every_key_is_explained(struct: type[msgspec.Struct]) -> None:
     section = next((name for name, known in SECTIONS.items() if known is struct), "")
     # The other sections are explained in the comment above them as well.
     text = parts()[section] if section in ("capabilities", "thresholds", "budgets", "limits") else TEXT
