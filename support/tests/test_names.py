@@ -22,7 +22,9 @@ WRONG = {
     "a command that installs `greenlight`": re.compile(rf"\b{_INSTALLS}\b[^\n`|&;]*?[ '\"]greenlight(?![\w-])"),
     "a module of an import package `support`": re.compile(rf"(?<![\w./-])support\.{_OURS}[a-z_]+\b(?!/)"),
     "an import of `support`": re.compile(r"^\s*(?:import support|from support import)\b(?!\.)", re.MULTILINE),
-    "a path from before the package moved": re.compile(r"(?<![\w./-])support/(?!greenlight_gate|tests|benchmarks|README|requirements)\w+"),
+    "a path from before the package moved": re.compile(
+        r"(?<![\w./-])support/(?!greenlight_gate|tests|benchmarks|README|requirements)\w+"
+    ),
 }
 
 
