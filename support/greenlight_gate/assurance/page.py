@@ -41,7 +41,7 @@ The columns of the table:
 To measure it again:
 
     pytest -m assurance                              the matrix; and without its rule, a defect is not detected
-    python -m greenlight_gate.assurance              the matrix only; with names of defects, only those
+    python -m greenlight_gate.assurance              the matrix only; `matrix NAME ...` for some defects
     python -m greenlight_gate.assurance measure      the matrix, and write this page (some minutes)
     python -m greenlight_gate.assurance limits       the detection limits, and write this page (some more minutes)
     python -m greenlight_gate.assurance page         write this page from the last measurements
