@@ -20,7 +20,7 @@ from statistics import median
 
 from behave.parser import parse_file
 from greenlight_gate.bdd.runner.allure_outcome import scenario_key
-from greenlight_gate.bdd.runner.jobs import runs_alone
+from greenlight_gate.session.jobs import runs_alone
 from greenlight_gate.targets.settings import suite_root
 
 _COMMAND = (sys.executable, "-u", "-m", "greenlight_gate.cli.main", "run")

@@ -6,12 +6,13 @@ import argparse
 import contextlib
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from greenlight_gate.categories import CATEGORIES
 from greenlight_gate.cli.commands import SUMMARIES
 from greenlight_gate.cli.options import (
-    CATEGORIES,
     INTERRUPTED,
     category,
     command_of,
@@ -110,7 +111,7 @@ def run(options: argparse.Namespace) -> int:
     from greenlight_gate.cli.allure_report import allure_page  # noqa: PLC0415
     from greenlight_gate.cli.session_reports import hold_against  # noqa: PLC0415
     from greenlight_gate.cli.suite_faults import SuiteFaults  # noqa: PLC0415
-    from greenlight_gate.cli.views.judgement import conclude, ended  # noqa: PLC0415
+    from greenlight_gate.cli.views.judgement import conclude, ended, show_verdict  # noqa: PLC0415
     from greenlight_gate.session.validation_session import SessionPlan  # noqa: PLC0415
 
     plan = SessionPlan(
@@ -137,7 +138,8 @@ def run(options: argparse.Namespace) -> int:
     faults = SuiteFaults(folder, console)
     with faults.costing("baseline"):
         hold_against(folder, gate=options.baseline)
-    judgement = conclude(folder, console, options, faults)
+    show = partial(show_verdict, folder=folder, console=console, verbose=options.verbose)
+    judgement = conclude(folder, console, faults, show)
     with faults.costing("HTML report of Allure"):
         allure_page(runner.results_dir, folder, console, options)
     code = ended(judgement, folder, options, faults)

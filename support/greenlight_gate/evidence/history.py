@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from greenlight_gate.evidence.judge import Judgement
-from greenlight_gate.verdict.decision import success_percent
+from greenlight_gate.measure.thresholds import success
+from greenlight_gate.verdict.criteria import LOAD
 
 HISTORY = "history.sqlite"
 _BUSY_S = 20.0
@@ -42,7 +43,7 @@ _BEFORE_JOBS = _COLUMNS[:-1]
 class Past(NamedTuple):
     """One session as it is kept; `latency` says what was measured (delivery, acknowledgement or "").
 
-    `jobs`: how many scenarios ran side by side.
+    `jobs`: how many scenarios ran side by side. `categories` are those that were wanted; `LOAD` of a load session.
     """
 
     id: str
@@ -65,6 +66,11 @@ class Past(NamedTuple):
     p99_ms: float | None
     max_ms: float | None
     jobs: int = 1
+
+    @property
+    def is_load(self) -> bool:
+        """Whether it is a load session, which says nothing of a release and is not compared with those that do."""
+        return self.categories == LOAD
 
 
 class Changed(NamedTuple):
@@ -105,9 +111,13 @@ class History:
                 "INSERT INTO finding VALUES (?, ?, ?, ?)", [(session, *key, count) for key, count in times.items()]
             )
 
-    def sessions(self, target: str | None = None, most: int = 50) -> list[Past]:
-        """The latest sessions, of one target or of all, the oldest first."""
-        where, values = ("WHERE target = ?", [target]) if target is not None else ("", [])
+    def sessions(self, target: str | None = None, most: int = 50, *, is_load: bool | None = None) -> list[Past]:
+        """The latest sessions, of one target or of all, the oldest first. `is_load`: loads only, or none of them."""
+        wanted: list[tuple[str, str]] = []
+        wanted += [("target = ?", target)] if target is not None else []
+        wanted += [("categories = ?" if is_load else "categories <> ?", LOAD)] if is_load is not None else []
+        where = f"WHERE {' AND '.join(condition for condition, _ in wanted)}" if wanted else ""
+        values = [value for _, value in wanted]
         with self._open() as database:
             rows = database.execute(
                 f"SELECT {', '.join(_COLUMNS)} FROM session {where} ORDER BY started_s DESC, id DESC LIMIT ?",
@@ -179,7 +189,8 @@ def _check(database: sqlite3.Connection) -> None:
 
 
 def _row(judgement: Judgement) -> Sequence[object]:
-    session, observed, measured = judgement.session, judgement.observed, judgement.measurements
+    session, observed, measured = judgement.session, judgement.measured, judgement.measurements
+    share = success(observed)
     figures = observed.latency or observed.acknowledgement
     of = "" if figures is None else "delivery" if observed.latency is not None else "acknowledgement"
     begin = measured.target_rss_mb_start if measured is not None else None
@@ -192,7 +203,8 @@ def _row(judgement: Judgement) -> Sequence[object]:
     )
     past = Past(
         session.session_id, session.environment, session.started_epoch_s, judgement.decision.verdict.value,
-        judgement.decision.reason, " ".join(session.wanted), observed.events, round(success_percent(observed), 3),
+        judgement.decision.reason, LOAD if session.workload is not None else " ".join(session.wanted), observed.events,
+        round(share.percent, 3) if share is not None else 0.0,
         judgement.course.windows.total().open_most, round(observed.events / seconds, 3), end,
         round(end - begin, 3) if begin is not None and end is not None else None, of, *latency,
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from greenlight_gate.evidence.unbegun import UNKNOWN
+from greenlight_gate.evidence.session_folder import UNKNOWN
 from greenlight_gate.verdict.decision import Status
 
 
@@ -49,6 +49,7 @@ _BY_FAMILY: dict[str, Advice] = {
 }  # fmt: skip
 _BY_CRITERION: dict[str, Advice] = {
     "SCENARIOS": Advice(("see the first failed scenario, below",), _VERBOSE),
+    "RULES": Advice(("see the first finding of each rule, below",), _VERBOSE),
     "COMPLETENESS": Advice(("one kind of event is never sent", "the profile maps it to another kind"), _DOCTOR),
     "SUCCESS": Advice(("connections are refused or break", "runs end early"), _VERBOSE),
     "LATENCY": Advice(("the event loop is blocked", "too little CPU time", "a slow network"), _VERBOSE),
@@ -66,6 +67,7 @@ _BY_CRITERION: dict[str, Advice] = {
 _BY_UNKNOWN: dict[str, Advice] = {
     "SCENARIOS": Advice(("the session ended early", "the tags match no scenario", "see the first broken scenario"),
         _VERBOSE),
+    "RULES": Advice(("no user was connected, or no event was received",), _DOCTOR),
     "COMPLETENESS": Advice(("no request that needs a tool was answered",), _DOCTOR),
     "SUCCESS": Advice(("no user sent a request",), _DOCTOR),
     "ISOLATION": Advice(

@@ -14,20 +14,21 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import msgspec
 
 from greenlight_gate import __version__
-from greenlight_gate.bdd.runner.jobs import jobs_for
 from greenlight_gate.client.persona_canary import canary_of
-from greenlight_gate.evidence.session_folder import LOG, Evidence, JudgedTarget
+from greenlight_gate.evidence.session_folder import LOAD_FOLDER, LOG, VALIDATION_FOLDER, Evidence, JudgedTarget
 from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.rules.engine.deadlines import Deadlines
 from greenlight_gate.session.command_backend import CommandProcess
 from greenlight_gate.session.compatibility import check_profile_and_target, hindrance_of, not_observable
 from greenlight_gate.session.embedded_backend import BackendFailed, Running, StartedBackend
+from greenlight_gate.session.jobs import jobs_for
 from greenlight_gate.session.loop_thread import LoopThread
 from greenlight_gate.session.suite_load import SuiteLoad
 from greenlight_gate.targets.access import Access, check_trust, ssl_context, wait_healthy
 from greenlight_gate.targets.model import NEEDS, PROMPTS, Target
 from greenlight_gate.targets.sections import Persona
 from greenlight_gate.targets.settings import Misconfigured, load_target, profile_text
+from greenlight_gate.verdict.load_verdict import Workload
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.spec import ProfileError
 
@@ -160,9 +161,9 @@ class ValidationSession:
         except Misconfigured:
             raise
         except BaseException:
-            self._begin()
+            self.begin()
             raise
-        self._begin()
+        self.begin()
         if self.target.warm_up_runs:
             # What only some sessions need is imported there: a load is not to pay for it.
             from greenlight_gate.session.warm_up import warm_up  # noqa: PLC0415
@@ -191,9 +192,10 @@ class ValidationSession:
         """The secret of one of the target's people, the same one throughout the session."""
         return self._canaries.setdefault(persona.name, canary_of(persona.name))
 
-    def _begin(self) -> None:
+    def begin(self, workload: Workload | None = None) -> None:
+        """Makes the session folder and says in it what is going to be judged. `workload`: that of a load session."""
         plan, target = self.plan, self.target
-        self.folder = new_session_folder(plan.output_dir)
+        self.folder = new_session_folder(plan.output_dir, VALIDATION_FOLDER if workload is None else LOAD_FOLDER)
         self.evidence = Evidence(self.folder)
         self._log = log_to(self.folder / LOG)
         absent = {need: reason for need in NEEDS if (reason := target.lacks(need)) is not None}
@@ -208,11 +210,8 @@ class ValidationSession:
                 session_id=self.folder.name, started_epoch_s=time.time(), environment=target.name,
                 url=_without_query(target.url), profile_toml=self.profile_toml, budgets=target.budgets,
                 clock=target.clock, wanted=plan.wanted, tags=plan.tags, absent=absent,
-                accepted=dict(target.accepted_gaps), success_percent=target.thresholds.success_percent,
-                latency_ms_avg=target.thresholds.latency_ms_avg, latency_ms_p95=target.thresholds.latency_ms_p95,
-                latency_ms_p99=target.thresholds.latency_ms_p99,
-                memory_mb_growth=target.thresholds.memory_mb_growth, versions=versions(), caveats=self.caveats,
-                jobs=self.jobs,
+                accepted=dict(target.accepted_gaps), thresholds=target.thresholds, versions=versions(),
+                caveats=self.caveats, jobs=self.jobs, workload=workload,
             )
         )  # fmt: skip
         self.own_load = SuiteLoad(self.backend_pids)
@@ -262,9 +261,9 @@ class ValidationSession:
             self._log.close()
 
 
-def new_session_folder(output_dir: Path) -> Path:
-    """Makes `validation_session_<epoch seconds>[-n]` in the output folder. Raises Misconfigured if that fails."""
-    base = f"validation_session_{int(time.time())}"
+def new_session_folder(output_dir: Path, kind: str = VALIDATION_FOLDER) -> Path:
+    """Makes `<kind>_<epoch seconds>[-n]` in the output folder. Raises Misconfigured if that fails."""
+    base = f"{kind}_{int(time.time())}"
     _keep_out_of_git(output_dir)
     for number in range(1000):
         folder = output_dir / (f"{base}-{number}" if number else base)

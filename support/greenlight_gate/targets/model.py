@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from greenlight_gate.events import EventKind
+from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.targets.sections import (
     CANARY,
     EIGHT_PEOPLE,
@@ -22,7 +23,6 @@ from greenlight_gate.targets.sections import (
     Prompt,
     Prompts,
     Text,
-    Thresholds,
     Tls,
 )
 from greenlight_gate.targets.suggestions import nearest

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 from behave.parser import parse_feature, parse_file
-from greenlight_gate.bdd.runner.jobs import MOST_CONNECTIONS, jobs_for, runs_alone, users_of
 from greenlight_gate.bdd.runner.parallel import those_alone_last
+from greenlight_gate.session.jobs import MOST_CONNECTIONS, jobs_for, runs_alone, users_of
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import Persona
 from greenlight_gate.targets.settings import load_profile, load_target, suite_root

@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 import pytest
-from greenlight_gate.bdd.runner.jobs import MOST_CONNECTIONS, MOST_CONNECTIONS_OF_A_CROWD
+from greenlight_gate.session.jobs import MOST_CONNECTIONS, MOST_CONNECTIONS_OF_A_CROWD
 
 from support.tests.cli.process import Ran, ended, judged, mistaken, started, wait_for
 from support.tests.cli.test_interruption import children, gone, ledger_of, midway

@@ -228,4 +228,7 @@ def test_the_command_shows_the_trend(tmp_path: Path) -> None:
     assert "2026-01-01 00:00  BLOCKED" in ran.out
     assert "2026-01-01 00:00  APPROVED" in ran.out
     assert f"fixed        LIFECYCLE-4 in '{NAME}'" in ran.out
-    assert (nothing.code, "holds no history; `greenlight run` begins one" in nothing.err) == (3, True)
+    assert (nothing.code, "holds no history; `greenlight run` or `greenlight load` begins one" in nothing.err) == (
+        3,
+        True,
+    )

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import allure
-import msgspec
 from behave.runner import Context
 
 from greenlight_gate.bdd.world.observable import NotExercised
@@ -16,13 +15,13 @@ from greenlight_gate.load.director import Director, State
 from greenlight_gate.load.executors import here
 from greenlight_gate.load.plan import PlannedUser
 from greenlight_gate.measure.latency import LatencySummary as Figures
-from greenlight_gate.measure.load_result import LoadResult, Offence, figures
+from greenlight_gate.measure.load_result import LoadResult, figures, redacted
 from greenlight_gate.probes import Probes, probes_for
 from greenlight_gate.session.load_users import guests_of, plan_of
 from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.session.validation_session import Measured
 from greenlight_gate.targets.settings import Misconfigured
-from greenlight_gate.verdict.criteria import Loaded
+from greenlight_gate.verdict.criteria import Loaded, slow_under_load
 from greenlight_gate.verdict.memory_trend import Sample, Verdictlet, Watched, judge_watch
 
 log = logging.getLogger("greenlight")
@@ -141,15 +140,14 @@ class Crowd:
         return self._fetched[count, prompts]
 
     def _keep(self, label: str, summary: LoadResult, *, fast: bool, discarded: bool) -> None:
-        world, redact = self.world, self.suite.access.redact_bytes
+        world = self.world
         self._count += 1
         self.world.heard_beside += summary.messages
-        summary.offences = msgspec.json.decode(redact(msgspec.json.encode(summary.offences)), type=list[Offence])
-        summary.traces = {name: redact(trace) for name, trace in summary.traces.items()}
+        kept = redacted(summary, self.suite.access.redact_bytes)
         category = world.key.partition("/")[0]
         name = f"{Path(world.trace).stem}-{self._count}"
-        self.suite.evidence.loaded(name, Loaded(world.key, category, label, summary, fast, discarded))
-        allure.attach(as_text(summary), name=label, attachment_type=allure.attachment_type.TEXT)
+        self.suite.evidence.loaded(name, Loaded(world.key, category, label, kept, fast, discarded))
+        allure.attach(as_text(kept), name=label, attachment_type=allure.attachment_type.TEXT)
         log.info("'%s': %s runs, %s events, %s findings", label, summary.runs, summary.events, summary.findings)
         if summary.interrupted:
             raise KeyboardInterrupt
@@ -224,22 +222,9 @@ class Crowd:
         return [judge_watch(each, self.suite.target.thresholds.memory_mb_growth) for each in self.watches]
 
     def too_slow(self, label: str | None = None) -> list[str]:
-        """In what a talk was slower than the target promises. Raises SuiteFault where the generator cannot tell."""
+        """In what a load was slower than the target's thresholds. Raises SuiteFault where the generator cannot tell."""
         summary = judgeable(self.latest() if label is None else self.loads[label])
-        thresholds = self.suite.target.thresholds
-        found = []
-        for name, encoded in summary.latency.items():
-            seen = figures(encoded)
-            if seen is None:
-                continue
-            for what, ms, most in (
-                ("on average", seen.avg_ms, thresholds.latency_ms_avg),
-                ("at p95", seen.p95_ms, thresholds.latency_ms_p95),
-                ("at p99", seen.p99_ms, thresholds.latency_ms_p99),
-            ):
-                if most is not None and ms > most:
-                    found.append(f"{name} took {ms:.1f} ms {what}, {most:g} ms are promised")
-        return found
+        return slow_under_load(summary, self.suite.target.thresholds)
 
     def slower_than(self, few: int, many: int, times: float) -> list[str]:
         """In what so many people were served slower than few, by more than so many times and than the threshold.

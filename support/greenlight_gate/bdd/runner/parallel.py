@@ -22,9 +22,9 @@ from typing import Any
 from behave.model import Rule, Scenario, ScenarioOutline, Step
 from behave.runner import Context
 
-from greenlight_gate.bdd.runner.jobs import connections_of, runs_alone
 from greenlight_gate.bdd.world.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
+from greenlight_gate.session.jobs import connections_of, runs_alone
 from greenlight_gate.session.loop_thread import INTERRUPTED, SuiteFault
 from greenlight_gate.session.validation_session import ValidationSession
 

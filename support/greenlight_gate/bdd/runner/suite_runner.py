@@ -201,7 +201,7 @@ class SuiteRunner(Runner):
             write_categories(self.results_dir)
             write_executor(self.results_dir, suite.plan.environ)
         suite.evidence.measured(suite.own_load.so_far())
-        suite.evidence.append(Ended(time.time(), self.interrupted, self._fault, keys))
+        suite.evidence.end(Ended(time.time(), self.interrupted, self._fault, keys))
 
 
 def _judges_the_suite(part: Any) -> bool:

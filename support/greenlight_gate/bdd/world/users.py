@@ -1,10 +1,10 @@
 """The people of one scenario: who plays them, and in which windows they are."""
 
-from greenlight_gate.bdd.runner.jobs import users_of
 from greenlight_gate.bdd.world.observable import NotExercised
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.session import Session
+from greenlight_gate.session.jobs import users_of
 from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.session.validation_session import ValidationSession
 from greenlight_gate.targets.access import Token
@@ -14,7 +14,7 @@ from greenlight_gate.targets.sections import Persona
 class Users:
     """`sessions`: person -> their windows, in the order of opening. `cast`: who of the target's people plays whom.
 
-    `lane`: as which users they come, where scenarios run side by side (`greenlight_gate.bdd.runner.jobs`).
+    `lane`: as which users they come, where scenarios run side by side (`greenlight_gate.session.jobs`).
     """
 
     def __init__(self, suite: ValidationSession, recorder: Recorder, lane: int = 0) -> None:

@@ -10,9 +10,9 @@ import pytest
 from greenlight_gate.evidence.judge import judge
 from greenlight_gate.report.ci_summary import as_markdown
 from greenlight_gate.report.junit import as_junit
+from greenlight_gate.report.monitoring_files import write_files
 from greenlight_gate.report.run_report import write_report
 from greenlight_gate.report.schemas import schemas
-from greenlight_gate.report.session_reports import write_files
 
 from support.tests.cli.process import greenlight
 from support.tests.evidence.folders import ENDED, FINISHED, KEY, NAME, SELECTED, write
