@@ -31,7 +31,7 @@ from greenlight_gate.session.live_alerts import alerting
 from greenlight_gate.session.load_users import guests_of, plan_of, usual_prompts
 from greenlight_gate.session.validation_session import SessionPlan as SuitePlan
 from greenlight_gate.session.validation_session import ValidationSession
-from greenlight_gate.targets.access import TargetFault, wait_healthy
+from greenlight_gate.targets.access import TargetFault
 from greenlight_gate.targets.model import PROMPTS
 from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.targets.suggestions import nearest_first
@@ -121,7 +121,6 @@ def add(commands: Any) -> None:
     output(out)
 
 
-_HEALTH_S = 15.0
 _GUESTS_S = 600.0
 _USUAL_S = 10.0
 log = logging.getLogger("greenlight")
@@ -222,8 +221,7 @@ def _plan(options: argparse.Namespace, suite: ValidationSession, workload: Workl
     if options.cluster is None:
         make_room(-(-workload.users // (options.processes or 1)))
     sources = sources_for(workload.users, suite.target.url, tuple(options.source))
-    if suite.target.health:
-        suite.loop.call(wait_healthy(suite.target, _HEALTH_S), _HEALTH_S * 2)
+    suite.await_health()
     again_from = 0 if options.prompt else usual_prompts(suite)[1]
     seconds = workload.duration_s or 0.0
     guests = guests_of(suite, workload.users, workload.prompts, again_from, seconds=seconds)

@@ -155,9 +155,7 @@ class ValidationSession:
         self.prepare()
         try:
             self.loop.call(check_trust(self.target), _START_S * 2)
-            if self.target.health:
-                patience_s = _START_S if self.target.start != "none" else _FOREIGN_START_S
-                self.loop.call(wait_healthy(self.target, patience_s), _START_S * 2)
+            self.await_health()
         except Misconfigured:
             raise
         except BaseException:
@@ -169,6 +167,12 @@ class ValidationSession:
             from greenlight_gate.session.warm_up import warm_up  # noqa: PLC0415
 
             self.loop.call(warm_up(self), _WARM_UP_S)
+
+    def await_health(self) -> None:
+        """Waits until the target says that it is healthy, where it has a health check. Raises TargetFault."""
+        if self.target.health:
+            wait_s = _START_S if self.target.start != "none" else _FOREIGN_START_S
+            self.loop.call(wait_healthy(self.target, wait_s), _START_S * 2)
 
     @property
     def jobs(self) -> int:
