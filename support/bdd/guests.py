@@ -54,10 +54,7 @@ async def _guest(suite: Suite, persona: Persona, prompts: Sequence[str], again_f
         entry = access.mint(persona, exp=int(time.time()) + int(seconds) + _SPARE_S)
     else:
         entry = await access.pass_for(persona)
-    expectable = suite.profile.expectable
-    questions = tuple(
-        Question(target.question(name, canary), expectable(target.expectation(name, canary))) for name in prompts
-    )
+    questions = tuple(Question(target.question(name, canary), target.expectation(name, canary)) for name in prompts)
     user = user_shown(persona, target, suite.profile.spec)
     way = WayIn(target, suite.profile, persona, entry, {})
     return Guest(

@@ -172,7 +172,7 @@ class Session:
         `foreign`: whose user id `claims` is, if the person claims to be somebody else.
         """
         request = uuid.uuid4().hex
-        expect = msgspec.structs.replace(self.profile.expectable(expect), prompt=text)
+        expect = msgspec.structs.replace(expect, prompt=text)
         question = Question(self.person, text, request=request, expect=expect, at=time.monotonic())
         self.heard.questions.append(question)
         values = {"request": request, "prompt": text, "thread": thread}

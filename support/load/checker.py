@@ -2,20 +2,18 @@
 
 from typing import Protocol
 
-from support.events import Control, EventKind, Part, Unmapped
+from support.events import Control, Part, Unmapped
 from support.load.meters import Meters
 from support.rules.book import Book
 from support.rules.checker import ConnectionChecker
+from support.rules.engine.outcome import Observer
 from support.rules.ledger import Findings
-from support.rules.state import Ask, Budgets, Run
+from support.rules.state import Budgets
 from support.wire.profile import Profile
 
 
-class Waiting(Protocol):
-    """Somebody who waits for an answer."""
-
-    def answered(self, run: Run) -> None:
-        """A run has ended; the rules have not forgotten it yet."""
+class Waiting(Observer, Protocol):
+    """Somebody who waits for an answer. Only of outcomes are they told: there are too many events."""
 
     def told(self, control: Control, at: float) -> None:
         """A frame of the protocol came."""
@@ -35,7 +33,7 @@ class LoadChecker(ConnectionChecker):
         self.meters = meters
         self.stamps: list[float] = []
         self.run_judge.stamps = self.stamps
-        self.desk.on_settled = person.answered
+        self.observe(person, events=False)
         self._told = person.told
 
     def opened(self, user: str | None, handshake_ms: float, n: int) -> None:
@@ -52,15 +50,3 @@ class LoadChecker(ConnectionChecker):
         super()._take(reading, at, n)
         if type(reading) is Control:
             self._told(reading, at)
-
-
-def expected_of(ask: Ask, run: Run | None) -> tuple[int, int]:
-    """How many events a question asks for, and how many of them a run has shown."""
-    expect = ask.expect
-    assert expect is not None
-    wants_tools = expect.tools if expect.end is EventKind.COMPLETED else 0
-    due = 2 + expect.thinking + 2 * wants_tools
-    if run is None:
-        return due, 0
-    shown = (run.started_at is not None) + min(run.thoughts, int(expect.thinking)) + (run.ended_by is not None)
-    return due, shown + min(run.tools_begun, wants_tools) + min(run.tools_done, wants_tools)

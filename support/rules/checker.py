@@ -11,13 +11,15 @@ from support.events import Control, Event, Foreign, Ignored, More, Part, Problem
 from support.rules import beside, canaries, continuity, leaks, waiting
 from support.rules.book import SHORTEST_ID, Book
 from support.rules.connection import Door
+from support.rules.engine.expected import observable
+from support.rules.engine.outcome import Observer
 from support.rules.identity import Desk
 from support.rules.isolation import named_in
 from support.rules.ledger import Findings, Ledger
 from support.rules.refusal import Entry, Expiry, Reach, Reaching
 from support.rules.run_judge import RunJudge
 from support.rules.searching import LONGEST_KEPT, Searcher
-from support.rules.state import Ask, Budgets, Run
+from support.rules.state import Ask, Budgets, Run, Stage
 from support.trace import Cut
 from support.wire.profile import UNREADABLE, Profile
 
@@ -59,6 +61,8 @@ class ConnectionChecker:
         self.named: set[str] = set()
         self.last_error: Control | None = None
         self.heard = False
+        self.observers: tuple[Observer, ...] = ()
+        self._absent = profile.spec.absent
         self._gap_free = profile.promises.gap_free_seq
         self._runs = self.desk.runs
         self.search = Searcher(person, self.windows.canaries, self.report, self._what)
@@ -68,6 +72,12 @@ class ConnectionChecker:
     def ready(self) -> bool:
         """Whether the backend has said that it is ready."""
         return self.door.ready
+
+    def observe(self, observer: Observer, *, events: bool = True) -> None:
+        """From now on it is told how each request is settled, and, with `events`, which run each event belongs to."""
+        self.desk.observers = (*self.desk.observers, observer)
+        if events:
+            self.observers = (*self.observers, observer)
 
     # What the person's side did -----------------------------------------------------------------------------------
 
@@ -96,6 +106,8 @@ class ConnectionChecker:
     def asked(self, ask: Ask) -> None:
         """A question was sent."""
         self.door.spoken = True
+        if self._absent and ask.expect is not None:
+            ask.expect = observable(ask.expect, self._absent)
         self.reader.asked(ask.request, ask.thread)
         self.desk.asked(ask)
 
@@ -125,8 +137,8 @@ class ConnectionChecker:
         self.cut_by_us = True
         self.windows.cut = str(cut)
         if cut.ends_backend:
-            for run in self._runs.values():
-                run.excused = True
+            for ask in self.desk.asks:
+                ask.excused = True
 
     def throttled(self, at: float, *, over: bool) -> None:
         """The suite takes hardly anything off this line, or no longer so: meanwhile the pace is its own."""
@@ -240,7 +252,7 @@ class ConnectionChecker:
         assert isinstance(reading, Control | Unmapped | Ignored)
         self._wrong(reading.problems, n, None)
         if type(reading) is Control:
-            self._control(reading, n)
+            self._control(reading, at, n)
         elif type(reading) is Unmapped:
             self.door.strange(reading.reason)
             continuity.on_unread(self.desk.lines.values())
@@ -270,7 +282,15 @@ class ConnectionChecker:
             return
         if key is not None and run.events < continuity.MOST_KEYS:
             run.event_ids.add(key)
+        if self.observers or event.synthesised:
+            self._tell(run, event, at)
         self.run_judge.event(run, event, at, n)
+
+    def _tell(self, run: Run, event: Event, at: float) -> None:
+        if event.synthesised and run.stage is not Stage.ENDED:
+            run.infer(event.kind)
+        for observer in self.observers:
+            observer.on_event(run, event, at)
 
     def _attribute(self, event: Event, at: float, n: int) -> Run | None:
         run = self.desk.attribute(event, at, n)
@@ -294,7 +314,7 @@ class ConnectionChecker:
         for problem in problems:
             self.report(problem.rule, problem.expected, problem.actual, n, run=run)
 
-    def _control(self, control: Control, n: int) -> None:
+    def _control(self, control: Control, at: float, n: int) -> None:
         values = control.values
         self.desk.heard(control, n)
         if control.name == "ready":
@@ -307,7 +327,7 @@ class ConnectionChecker:
             self.desk.restored(values.get("thread"))
         elif control.name == "error":
             self.last_error = control
-            waiting.on_error(self, control, n)
+            waiting.on_error(self, control, at, n)
 
     def _what(self, data: bytes) -> str:
         reading = next(each(self.profile.read(data)), None)
@@ -316,6 +336,11 @@ class ConnectionChecker:
         if isinstance(reading, Ignored | Foreign):
             return "a frame that is not for the person" if isinstance(reading, Ignored) else "a frame of somebody else"
         return f"a frame of {reading.name}" if type(reading) is Control else "a frame that cannot be read"
+
+    def lost(self) -> None:
+        """The backend has ended the connection, and nobody will resume what was under way on it."""
+        for ask in self.desk.asks:
+            self.desk.conclude(ask)
 
     # How it ended -------------------------------------------------------------------------------------------------
 

@@ -1,10 +1,10 @@
 """The open questions of one connection, and the runs that answer them."""
 
-from collections.abc import Callable
-
-from support.events import Event
+from support.events import Control, Event
 from support.rules import lifecycle
 from support.rules.book import Book
+from support.rules.engine.expected import expected_events
+from support.rules.engine.outcome import Observer, Outcome, seen_events
 from support.rules.state import NOTHING_EXPECTED, Ask, Line, Report, Run, Stage, window
 
 _MOST_STOPPED = 64
@@ -13,7 +13,7 @@ _MOST_STOPPED = 64
 class Questions:
     """What is asked and answered on one connection.
 
-    `on_settled` is told of each run that has ended, before it is forgotten. `runs` are those whose events come to this
+    `observers` are told how each request was settled. `runs` are those whose events come to this
     connection alone; all others are found in the book. `replays` holds,
     for each thread that was restored here, the keys of the events that were shown since.
     """
@@ -24,7 +24,7 @@ class Questions:
         self.connection = connection
         self.user: str | None = None
         self.report = report
-        self.on_settled: Callable[[Run], None] | None = None
+        self.observers: tuple[Observer, ...] = ()
         self.asks: list[Ask] = []
         self.by_request: dict[str, Ask] = {}
         self.runs: dict[str | None, Run] = {}
@@ -41,10 +41,9 @@ class Questions:
 
     def settle(self, run: Run, event_id: str | int | None) -> None:
         """A run has ended: its question is answered, and only a few words of the run are kept."""
-        if self.on_settled is not None:
-            self.on_settled(run)
         ask = run.ask
         if ask is not None:
+            self.conclude(ask, run.last_at)
             self.drop(ask)
             ask.run = run.ask = None
         self.runs.pop(run.id, None)
@@ -54,6 +53,30 @@ class Questions:
             for helper in [other for other in self.runs.values() if other.parent is run]:
                 del self.runs[helper.id]
                 self.book.abandon(helper)
+
+    def conclude(
+        self, ask: Ask, at: float | None = None, *, excused: bool = False, error: Control | None = None
+    ) -> None:
+        """Tells how a request was settled, the first time that it is. `excused`: nothing more was owed.
+
+        `at`: None for when anything of it was seen last.
+        """
+        if ask.settled:
+            return
+        ask.settled = True
+        if not self.observers:
+            return
+        run = ask.run
+        if at is None:
+            at = ask.at if run is None else run.last_at
+        outcome = Outcome(
+            ask, run, self.connection, at,
+            run.expected if run is not None else expected_events(ask.expect), seen_events(run, ask.expect),
+            excused or ask.excused or (run is not None and run.stop_at is not None),
+            run.ended_by if run is not None else None, error,
+        )  # fmt: skip
+        for observer in self.observers:
+            observer.on_settled(outcome)
 
     def drop(self, ask: Ask) -> None:
         """Expects nothing more for a question."""
@@ -66,6 +89,7 @@ class Questions:
     def owe_nothing(self) -> None:
         """Expects nothing more for any question that was asked here."""
         for ask in list(self.asks):
+            self.conclude(ask, excused=True)
             self.drop(ask)
 
     def line(self, thread_id: str | None) -> Line:
@@ -97,7 +121,7 @@ class Questions:
         for ask in left:
             windows.left.remove(ask)
             if not ask.over:
-                ask.resumed = True
+                ask.resumed, ask.lost = True, False
                 self.asked(ask)
                 _wait_from(ask, at)
 
@@ -145,9 +169,9 @@ class Questions:
         """A run begins to answer a question; it is given an id if it brings none."""
         if not event.request:
             self._mix_up(event)
-        expect = None if ask.mixed_up else ask.expect or NOTHING_EXPECTED
+        expect, expected = None if ask.mixed_up else ask.expect or NOTHING_EXPECTED, expected_events(ask.expect)
         name = run_id or f"?{self.connection}:{ask.n}"
-        run = Run(name, self, event, ask.n, asked_at=ask.at, at=at, ask=ask, expect=expect)
+        run = Run(name, self, event, ask.n, asked_at=ask.at, at=at, ask=ask, expect=expect, expected=expected)
         run.stop_at = self._stopped.pop(run.id, None) if self._stopped else None
         if expect is not None and expect.paced:
             run.recent, run.in_company = window(), True

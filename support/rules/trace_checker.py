@@ -8,6 +8,7 @@ from support.rules import canaries, continuity, leaks
 from support.rules.book import Book
 from support.rules.canary_words import owner_code
 from support.rules.checker import ConnectionChecker
+from support.rules.engine.outcome import Observer
 from support.rules.isolation import Relation
 from support.rules.refusal import Reach
 from support.rules.state import Ask, Budgets
@@ -29,8 +30,15 @@ class TraceChecker:
         self.book = Book()
         self.connections: dict[str, ConnectionChecker] = {}
         self.cuts: list[Cut] = []
+        self.observers: list[tuple[Observer, bool]] = []
         self._last_n = 0
         self._cast: dict[str, str] = {}
+
+    def observe(self, observer: Observer, *, events: bool = True) -> None:
+        """From now on it is told how each request is settled, and, with `events`, which run each event belongs to."""
+        self.observers.append((observer, events))
+        for checker in self.connections.values():
+            checker.observe(observer, events=events)
 
     def feed(self, record: AnyRecord) -> Reading | None:
         """Judges one record. Returns how a received message was read, None for other records."""
@@ -144,6 +152,8 @@ class TraceChecker:
                 self.profile, self.budgets, self.book, person, record.connection,
                 epoch_s=self.epoch_s, findings=self.findings,
             )  # fmt: skip
+            for observer, events in self.observers:
+                checker.observe(observer, events=events)
         return checker
 
 

@@ -40,7 +40,7 @@ def _measured(name: str) -> tuple[Profile, Meter]:
     records, epoch_s = read_capture(capture(name), profile.spec)
     checker = TraceChecker(profile, Budgets(), epoch_s)
     meter = Meter("unknown", profile.spec.absent)
-    wanted = profile.expectable(Expect(prompt="What is 17*23?", thinking=True, tools=1))
+    wanted = Expect(prompt="What is 17*23?", thinking=True, tools=1)
     for record in records:
         if record.connection == "bob-steals":
             continue

@@ -1,0 +1,99 @@
+"""What was seen of a run, how its request was settled, and who is told.
+
+The correlation (`support.rules.identity`, `support.rules.questions`) decides which run an event belongs to. All others
+observe what it decides: scenario sessions, virtual users, the live monitor, the timeline and the meters.
+"""
+
+from operator import sub
+from typing import Protocol
+
+import msgspec
+
+from support.events import FIVE, Control, Event, EventKind
+from support.rules.engine.expected import NO_EVENTS, Events
+from support.rules.given import Ask
+from support.rules.state import Run
+from support.trace import Expect
+
+
+def seen_events(run: Run | None, expect: Expect | None) -> Events:
+    """The events that were seen of a run and its helpers; what the profile only infers was not seen."""
+    if run is None or expect is None:
+        return NO_EVENTS
+    seen = Events(
+        run.started_at is not None, run.thoughts, run.tools_begun, run.tools_done, run.ended_by is expect.end
+    )  # fmt: skip
+    inferred = run.inferred
+    if inferred is None:
+        return seen
+    unseen = [inferred.get(kind, 0) for kind in (*FIVE[:-1], expect.end)]
+    return Events(*(max(left, 0) for left in map(sub, seen, unseen)))
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How one request was settled, once and for all.
+
+    `connection` is where that happened, `at` when (seconds on the trace's clock). `excused`: the suite itself caused
+    what is missing (a stop, a cut, a backend taken away, a user who left, a request that had to be refused), so that
+    nothing of it counts. `ended_by` is None for a run that did not end; `error` answered in place of a run.
+    """
+
+    request: Ask
+    run: Run | None
+    connection: str
+    at: float
+    expected: Events
+    seen: Events
+    excused: bool = False
+    ended_by: EventKind | None = None
+    error: Control | None = None
+
+    @property
+    def due(self) -> int:
+        """How many events were expected."""
+        return sum(self.expected)
+
+    @property
+    def arrived(self) -> int:
+        """How many of the expected events were seen."""
+        return sum(map(min, self.expected, self.seen))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that was expected was seen."""
+        return self.arrived == self.due
+
+    @property
+    def needs_all_five(self) -> bool:
+        """Whether the request had to show all five kinds of event, but for those that the wire does not show."""
+        return self.expected.tool_executing > 0
+
+    @property
+    def shows_all_five(self) -> bool:
+        """Whether all five kinds were seen, but for those that the wire does not show."""
+        if all(self.seen):
+            return True
+        hidden = self.request.expect.hidden if self.request.expect is not None else ()
+        return all(times or kind in hidden for kind, times in zip(FIVE, self.seen, strict=True))
+
+    @property
+    def acknowledgement_s(self) -> float | None:
+        """Seconds from the request, or from when it was due, to agent_started; None where that was not seen."""
+        started_at = self.run.started_at if self.run is not None and self.seen.started else None
+        return None if started_at is None else started_at - self.request.at
+
+
+class Observer(Protocol):
+    """Is told what the correlation decides, in the order in which it decides it; it must not take long.
+
+    Times are seconds on the trace's clock.
+    """
+
+    def on_event(self, run: Run, event: Event, at: float) -> None:
+        """An event of this run came, and is not judged yet. What was delivered before is not told again."""
+
+    def on_more(self, run: Run, at: float) -> None:
+        """More of what this run has shown before came: the next token, for instance."""
+
+    def on_settled(self, outcome: Outcome) -> None:
+        """A request is settled. Told once for each request."""
