@@ -62,6 +62,8 @@ class ConnectionChecker:
         self.last_error: Control | None = None
         self.heard = False
         self.observers: tuple[Observer, ...] = ()
+        # A plain profile infers nothing, so that most loads have nobody to tell of single events.
+        self._tells = not profile.plain
         self._absent = profile.spec.absent
         self._gap_free = profile.promises.gap_free_seq
         self._runs = self.desk.runs
@@ -78,6 +80,7 @@ class ConnectionChecker:
         self.desk.observers = (*self.desk.observers, observer)
         if events:
             self.observers = (*self.observers, observer)
+            self._tells = True
 
     # What the person's side did -----------------------------------------------------------------------------------
 
@@ -282,7 +285,7 @@ class ConnectionChecker:
             return
         if key is not None and run.events < continuity.MOST_KEYS:
             run.event_ids.add(key)
-        if self.observers or event.synthesised:
+        if self._tells:
             self._tell(run, event, at)
         self.run_judge.event(run, event, at, n)
 

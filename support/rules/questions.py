@@ -3,9 +3,10 @@
 from support.events import Control, Event
 from support.rules import lifecycle
 from support.rules.book import Book
-from support.rules.engine.expected import expected_events
+from support.rules.engine.expected import NO_EVENTS, expected_events
 from support.rules.engine.outcome import Observer, Outcome, seen_events
 from support.rules.state import NOTHING_EXPECTED, Ask, Line, Report, Run, Stage, window
+from support.trace import Expect
 
 _MOST_STOPPED = 64
 
@@ -31,6 +32,8 @@ class Questions:
         self.lines: dict[str | None, Line] = {}
         self.replays: dict[str, set[str | int]] = {}
         self._stopped: dict[str, float] = {}
+        self._expect: Expect | None = None
+        self._expected = NO_EVENTS
 
     def asked(self, ask: Ask) -> None:
         """Remembers a question until its run has ended."""
@@ -169,9 +172,12 @@ class Questions:
         """A run begins to answer a question; it is given an id if it brings none."""
         if not event.request:
             self._mix_up(event)
-        expect, expected = None if ask.mixed_up else ask.expect or NOTHING_EXPECTED, expected_events(ask.expect)
+        expect = None if ask.mixed_up else ask.expect or NOTHING_EXPECTED
+        if ask.expect is not self._expect:
+            # Users ask the same again and again.
+            self._expect, self._expected = ask.expect, expected_events(ask.expect)
         name = run_id or f"?{self.connection}:{ask.n}"
-        run = Run(name, self, event, ask.n, asked_at=ask.at, at=at, ask=ask, expect=expect, expected=expected)
+        run = Run(name, self, event, ask.n, asked_at=ask.at, at=at, ask=ask, expect=expect, expected=self._expected)
         run.stop_at = self._stopped.pop(run.id, None) if self._stopped else None
         if expect is not None and expect.paced:
             run.recent, run.in_company = window(), True
