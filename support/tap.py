@@ -6,8 +6,10 @@ Recorders publish here, and loads what they have counted; nothing that listens c
 from typing import Protocol
 
 from support.counts import Counts
-from support.events import Reading
+from support.events import Event, Reading
 from support.findings import Finding
+from support.rules.engine.outcome import Outcome
+from support.rules.state import Run
 from support.trace import AnyRecord
 
 
@@ -26,7 +28,16 @@ class Source(Protocol):
 
 
 class Listener(Protocol):
-    """Hears every record of every trace, in the order in which they are made; it must not take long."""
+    """Hears every record of every trace, in the order in which they are made; it must not take long.
+
+    What the correlation decides of a record is told before the record itself.
+    """
+
+    def on_event(self, source: Source, run: Run, event: Event, at: float) -> None:
+        """An event of this run came (`support.rules.engine.outcome.EventObserver`)."""
+
+    def on_settled(self, source: Source, outcome: Outcome) -> None:
+        """A request is settled."""
 
     def heard(self, source: Source, record: AnyRecord, reading: Reading | None) -> None:
         """One record, with how it was read."""
@@ -57,6 +68,18 @@ def publish(source: Source, record: AnyRecord, reading: Reading | None) -> None:
     """Tells everybody who listens."""
     for listener in _listeners:
         listener.heard(source, record, reading)
+
+
+def matched(source: Source, run: Run, event: Event, at: float) -> None:
+    """Tells everybody who listens which run an event belongs to."""
+    for listener in _listeners:
+        listener.on_event(source, run, event, at)
+
+
+def settled(source: Source, outcome: Outcome) -> None:
+    """Tells everybody who listens how a request was settled."""
+    for listener in _listeners:
+        listener.on_settled(source, outcome)
 
 
 def finished(source: Source) -> None:

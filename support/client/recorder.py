@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from support import tap
-from support.events import Reading
+from support.client.answers import Answers
+from support.events import Event, Reading
 from support.findings import Finding
-from support.rules.state import Budgets
+from support.rules.engine.outcome import Outcome
+from support.rules.state import Budgets, Run
 from support.rules.trace_checker import TraceChecker
 from support.trace import AnyRecord, Header, Other, Received, Stalled, encode_header, encode_record
 from support.wire.profile import Profile
@@ -40,7 +42,7 @@ class Recorder:
     `redact` replaces secrets before anything is kept. Raises OSError if the trace cannot be written. `fault` is what
     went wrong in the suite itself while a message was taken in. What came beyond `most_bytes` is too much for one
     scenario, whose records all stay in memory. `ticked_at` says when the loop was last free, so that it is noticed when
-    messages had to wait for their stamps.
+    messages had to wait for their stamps. `answers`: what was asked in the scenario, and what was shown of it.
     """
 
     def __init__(
@@ -53,6 +55,8 @@ class Recorder:
         self.path = path
         self.entries: list[Entry] = []
         self.checker = TraceChecker(profile, budgets, epoch_s)
+        self.answers = Answers(self.began)
+        self.checker.observe_events(self)
         self.connections = 0
         self.fault: Exception | None = None
         self.most_bytes = most_bytes
@@ -129,6 +133,20 @@ class Recorder:
     def other(self, what: str, data: bytes, at: float, connection: str) -> None:
         """Appends what is no message (see `trace.Other`), secrets aside."""
         self.add(Other, connection, at, what=what, **self._kept(data, binary=False))
+
+    def on_event(self, run: Run, event: Event, at: float) -> None:
+        """The correlation says which run an event belongs to (`support.rules.engine.outcome.EventObserver`)."""
+        self.answers.on_event(run, event, at)
+        tap.matched(self, run, event, at)
+
+    def on_more(self, run: Run, at: float) -> None:
+        """More of what a run has shown before came."""
+        self.answers.on_more(run, at)
+
+    def on_settled(self, outcome: Outcome) -> None:
+        """A request is settled."""
+        self.answers.on_settled(outcome)
+        tap.settled(self, outcome)
 
     def _kept(self, data: bytes, *, binary: bool) -> dict[str, Any]:
         self._size += len(data)

@@ -175,6 +175,7 @@ class Session:
         expect = msgspec.structs.replace(expect, prompt=text)
         question = Question(self.person, text, request=request, expect=expect, at=time.monotonic())
         self.heard.questions.append(question)
+        self.recorder.answers.asked(question)
         values = {"request": request, "prompt": text, "thread": thread}
         kept = {"request": request, "thread": thread, "expect": expect, "foreign": foreign, "claims": claims}
         if claims is None:

@@ -6,15 +6,15 @@ from support.course.broken import Broken
 from support.course.course import Course, remember
 from support.course.lanes import Lane
 from support.course.windows import Window
-from support.events import ENDS, Control, Event, EventKind, Reading, each
+from support.events import Control, Event, EventKind, Reading, each
 from support.findings import Finding
-from support.trace import AnyRecord, Closed, Cut, Opened, Received, Sent, TimedOut
+from support.rules.engine.outcome import Outcome
+from support.rules.state import Run
+from support.trace import AnyRecord, Closed, Cut, Opened, Received, Sent
 
 _INDEX: Final = {kind: number for number, kind in enumerate(EventKind)}
 _MOST_ASKED = 256
 _MOST_LEFT = 10_000
-# A mark on the prompt of a question whose answer has to fail; it is never shown.
-_WILL_FAIL = "\0"
 
 
 class _Line:
@@ -29,17 +29,22 @@ class _Line:
         self.provoked = False
         self.cut = False
         self.slowed = False
-        self.asked: dict[str, Lane] = {}
+        self.asked: dict[int, Lane] = {}
 
 
 class Strand:
-    """The records of one trace. `scenario`: its key; `epoch_s`: the wall time of its zero."""
+    """The records of one trace, and what the correlation says of them (`support.rules.engine.outcome.EventObserver`).
+
+    `scenario`: its key; `epoch_s`: the wall time of its zero. The lane of a question is known by the number of the
+    record that asked it, and by its run once that has begun.
+    """
 
     def __init__(self, course: Course, scenario: str, epoch_s: float) -> None:
         self.course = course
         self.scenario = course.names.get(scenario, scenario)
         self.epoch_s = epoch_s
         self._lines: dict[str, _Line] = {}
+        self._asked: dict[int, Lane] = {}
         self._lanes: dict[str, Lane] = {}
         self._last_at = epoch_s
         self._took_backend_away = False
@@ -61,13 +66,41 @@ class Strand:
             self._opened(record, window)
         elif isinstance(record, Closed):
             self._closed(record, at, window)
-        elif isinstance(record, TimedOut):
-            self._waited(record, at)
         elif isinstance(record, Cut):
             # What the suite itself does to a line is a reason for it to end, or not to come about.
             line = self._line(record.connection)
             line.provoked = line.cut = True
             self._took_backend_away = self._took_backend_away or record.ends_backend
+
+    def on_event(self, run: Run, event: Event, at: float) -> None:
+        """An event of a run came, which may be a helper's."""
+        root = run if run.parent is None else run.root
+        lane = self._lanes.get(root.id)
+        if lane is None:
+            lane = self._begun(root, event, at)
+            if lane is None:
+                return
+        # What a profile infers was not shown to anybody; it only says that the answer goes on or is over.
+        if not event.synthesised:
+            lane.take(event, at + self.epoch_s)
+
+    def on_more(self, run: Run, at: float) -> None:
+        """More of what was shown before is no mark of its own."""
+
+    def on_settled(self, outcome: Outcome) -> None:
+        """An answer is over, or nobody waits for it any more."""
+        lane = self._asked.get(outcome.request.n)
+        if lane is None:
+            return
+        if outcome.ended_by is None:
+            lane.wait(outcome.at + self.epoch_s)
+            return
+        if outcome.ended_by is EventKind.FAILED:
+            at, expect = outcome.at + self.epoch_s, outcome.request.expect
+            wanted = expect is not None and expect.end is EventKind.FAILED
+            window = self.course.window(at)
+            self._error(self._line(outcome.connection), "agent_failed", at, window, wanted=wanted)
+        self._over(outcome.request.n, lane)
 
     def found(self, finding: Finding) -> None:
         """A rule has objected, just now."""
@@ -123,9 +156,7 @@ class Strand:
 
     def _event(self, event: Event, connection: str, at: float, window: Window) -> None:
         course, kind = self.course, event.kind
-        # What a profile infers was not shown to anybody; it only says that the answer goes on or is over.
-        shown = not event.synthesised
-        if shown:
+        if not event.synthesised:
             window.events += 1
             window.kinds[_INDEX[kind]] += 1
         line = self._lines.get(connection) or self._line(connection)
@@ -133,41 +164,27 @@ class Strand:
         if stamp is not None and offset is not None and not line.slowed:
             late = at - stamp + offset
             window.delay(int(late * 1e6) if late > 0.0 else 0)
-        run = event.parent or event.run
-        lane = self._lanes.get(run) if run is not None else None
-        if lane is None:
-            lane = self._begun(event, line, run)
-            if lane is None:
-                return
-            if course.offset_s is None and kind is EventKind.STARTED and not line.slowed:
-                window.delay(int((at - lane.asked_at) * 1e6))
-        if shown:
-            lane.take(event, at)
-        if kind in ENDS and event.parent is None:
-            if kind is EventKind.FAILED:
-                self._error(line, "agent_failed", at, window, wanted=lane.prompt.endswith(_WILL_FAIL))
-            self._over(line, lane, run)
 
-    def _begun(self, event: Event, line: _Line, run: str | None) -> Lane | None:
-        """The lane of a run that was not known: that of its question, else of the oldest that waits."""
-        lane = line.asked.get(event.request) if event.request is not None else None
+    def _begun(self, run: Run, event: Event, at: float) -> Lane | None:
+        """The lane of a run that was not known: that of the question that it answers."""
+        lane = self._asked.get(run.ask.n) if run.ask is not None else None
         if lane is None:
-            lane = next((lane for lane in line.asked.values() if lane.run is None), None)
-        if lane is None or lane.run is not None:
             return None
-        if run is not None:
-            lane.run = run
-            self._lanes[run] = lane
+        lane.run = run.id
+        self._lanes[run.id] = lane
+        course = self.course
+        slowed = self._line(run.desk.connection).slowed
+        if course.offset_s is None and event.kind is EventKind.STARTED and not slowed:
+            course.window(at + self.epoch_s).delay(int((at + self.epoch_s - lane.asked_at) * 1e6))
         return lane
 
-    def _over(self, line: _Line, lane: Lane, run: str | None) -> None:
-        if run is not None:
-            self._lanes.pop(run, None)
-        for request, waiting in line.asked.items():
-            if waiting is lane:
-                del line.asked[request]
-                self.course.busy -= 1
-                break
+    def _over(self, n: int, lane: Lane) -> None:
+        self._asked.pop(n, None)
+        if lane.run is not None:
+            self._lanes.pop(lane.run, None)
+        line = self._lines.get(lane.connection)
+        if line is not None and line.asked.pop(n, None) is not None:
+            self.course.busy -= 1
         self.course.lanes.done(lane)
 
     def _error(self, line: _Line, what: str, at: float, window: Window, *, wanted: bool = False) -> None:
@@ -191,19 +208,10 @@ class Strand:
         window.busy_most = max(window.busy_most, course.busy)
         asked_at = at if sent.intended_at is None else sent.intended_at + self.epoch_s
         prompt = sent.expect.prompt if sent.expect is not None else ""
-        if sent.expect is not None and sent.expect.end is EventKind.FAILED:
-            prompt += _WILL_FAIL
-        line.asked[sent.request or f"?{sent.n}"] = Lane(self.scenario, line.person, sent.connection, prompt, asked_at)
+        lane = Lane(self.scenario, line.person, sent.connection, prompt, asked_at)
+        line.asked[sent.n] = self._asked[sent.n] = lane
         if len(line.asked) > _MOST_ASKED:
-            oldest = next(iter(line.asked.values()))
-            self._over(line, oldest, oldest.run)
-
-    def _waited(self, waited: TimedOut, at: float) -> None:
-        line = self._line(waited.connection)
-        lane = line.asked.get(waited.request) if waited.request is not None else None
-        lane = lane or (self._lanes.get(waited.run) if waited.run is not None else None)
-        if lane is not None:
-            lane.wait(at)
+            self._over(*next(iter(line.asked.items())))
 
     def _opened(self, opened: Opened, window: Window) -> None:
         line = self._line(opened.connection)
@@ -251,3 +259,5 @@ class Strand:
         # The rest of an answer may come on another connection; that of answers long past does not.
         while len(self._lanes) > _MOST_LEFT:
             del self._lanes[next(iter(self._lanes))]
+        while len(self._asked) > _MOST_LEFT:
+            del self._asked[next(iter(self._asked))]

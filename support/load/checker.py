@@ -13,7 +13,7 @@ from support.wire.profile import Profile
 
 
 class Waiting(Observer, Protocol):
-    """Somebody who waits for an answer. Only of outcomes are they told: there are too many events."""
+    """Somebody who waits for an answer."""
 
     def told(self, control: Control, at: float) -> None:
         """A frame of the protocol came."""
@@ -33,7 +33,7 @@ class LoadChecker(ConnectionChecker):
         self.meters = meters
         self.stamps: list[float] = []
         self.run_judge.stamps = self.stamps
-        self.observe(person, events=False)
+        self.observe(person)
         self._told = person.told
 
     def opened(self, user: str | None, handshake_ms: float, n: int) -> None:

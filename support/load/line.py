@@ -11,12 +11,11 @@ from websockets.exceptions import InvalidStatus
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.uri import WebSocketURI
 
-from support.events import Control, Event
+from support.events import Control
 from support.load.checker import LoadChecker
 from support.load.cutter import cut, end_of_frame
 from support.load.plan import Guest
 from support.rules.engine.outcome import Outcome
-from support.rules.state import Run
 from support.trace import Closed, Opened, encode_record
 
 if TYPE_CHECKING:
@@ -78,12 +77,6 @@ class Line(asyncio.Protocol, ABC):
     @abstractmethod
     def on_settled(self, outcome: Outcome) -> None:
         """A request is settled (`support.rules.engine.outcome.Observer`)."""
-
-    def on_event(self, run: Run, event: Event, at: float) -> None:
-        """Not told under load."""
-
-    def on_more(self, run: Run, at: float) -> None:
-        """Not told under load."""
 
     @abstractmethod
     def told(self, control: Control, at: float) -> None:

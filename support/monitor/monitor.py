@@ -23,6 +23,8 @@ from support.events import Event, Reading
 from support.monitor.alerts import Alert, AlertLog, Alerts
 from support.patterns.catalogue import Occurrence
 from support.patterns.detect import Limits, detect
+from support.rules.engine.outcome import Outcome
+from support.rules.state import Run
 from support.trace import AnyRecord
 
 # Patterns are looked for so often, and not with each record.
@@ -99,15 +101,28 @@ class RealTimeEventMonitor:
     def heard(self, source: tap.Source, record: AnyRecord, reading: Reading | None) -> None:
         """One record (`support.tap.Listener`)."""
         with self._lock:
-            heard = self._strands.get(id(source))
-            if heard is None:
-                heard = self._strands[id(source)] = _Heard(
-                    source, Strand(self._course, source.scenario, source.epoch_s)
-                )
+            heard = self._heard(source)
             heard.take(record, reading)
         if self._on_event and isinstance(reading, Event):
             self._call(self._on_event, heard.person(record.connection), reading)
         self._look_again()
+
+    def on_event(self, source: tap.Source, run: Run, event: Event, at: float) -> None:
+        """An event of a run came (`support.tap.Listener`)."""
+        with self._lock:
+            self._heard(source).strand.on_event(run, event, at)
+
+    def on_settled(self, source: tap.Source, outcome: Outcome) -> None:
+        """A request is settled (`support.tap.Listener`)."""
+        with self._lock:
+            self._heard(source).strand.on_settled(outcome)
+
+    def _heard(self, source: tap.Source) -> "_Heard":
+        heard = self._strands.get(id(source))
+        if heard is None:
+            strand = Strand(self._course, source.scenario, source.epoch_s)
+            heard = self._strands[id(source)] = _Heard(source, strand)
+        return heard
 
     def counted(self, load: object, counts: Counts) -> None:
         """What a load has counted (`support.tap.Listener`)."""

@@ -12,7 +12,7 @@ from support.rules import beside, canaries, continuity, leaks, waiting
 from support.rules.book import SHORTEST_ID, Book
 from support.rules.connection import Door
 from support.rules.engine.expected import observable
-from support.rules.engine.outcome import Observer
+from support.rules.engine.outcome import EventObserver, Observer
 from support.rules.identity import Desk
 from support.rules.isolation import named_in
 from support.rules.ledger import Findings, Ledger
@@ -61,7 +61,7 @@ class ConnectionChecker:
         self.named: set[str] = set()
         self.last_error: Control | None = None
         self.heard = False
-        self.observers: tuple[Observer, ...] = ()
+        self.observers: tuple[EventObserver, ...] = ()
         # A plain profile infers nothing, so that most loads have nobody to tell of single events.
         self._tells = not profile.plain
         self._absent = profile.spec.absent
@@ -75,12 +75,15 @@ class ConnectionChecker:
         """Whether the backend has said that it is ready."""
         return self.door.ready
 
-    def observe(self, observer: Observer, *, events: bool = True) -> None:
-        """From now on it is told how each request is settled, and, with `events`, which run each event belongs to."""
+    def observe(self, observer: Observer) -> None:
+        """From now on it is told how each request is settled."""
         self.desk.observers = (*self.desk.observers, observer)
-        if events:
-            self.observers = (*self.observers, observer)
-            self._tells = True
+
+    def observe_events(self, observer: EventObserver) -> None:
+        """From now on it is told that, and which run each event belongs to."""
+        self.observe(observer)
+        self.observers = (*self.observers, observer)
+        self._tells = True
 
     # What the person's side did -----------------------------------------------------------------------------------
 

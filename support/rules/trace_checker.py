@@ -8,7 +8,7 @@ from support.rules import canaries, continuity, leaks
 from support.rules.book import Book
 from support.rules.canary_words import owner_code
 from support.rules.checker import ConnectionChecker
-from support.rules.engine.outcome import Observer
+from support.rules.engine.outcome import EventObserver, Observer
 from support.rules.isolation import Relation
 from support.rules.refusal import Reach
 from support.rules.state import Ask, Budgets
@@ -30,15 +30,18 @@ class TraceChecker:
         self.book = Book()
         self.connections: dict[str, ConnectionChecker] = {}
         self.cuts: list[Cut] = []
-        self.observers: list[tuple[Observer, bool]] = []
+        self._observers: list[Observer] = []
+        self._event_observers: list[EventObserver] = []
         self._last_n = 0
         self._cast: dict[str, str] = {}
 
-    def observe(self, observer: Observer, *, events: bool = True) -> None:
-        """From now on it is told how each request is settled, and, with `events`, which run each event belongs to."""
-        self.observers.append((observer, events))
-        for checker in self.connections.values():
-            checker.observe(observer, events=events)
+    def observe(self, observer: Observer) -> None:
+        """It is told how each request is settled, on all connections that are still to come."""
+        self._observers.append(observer)
+
+    def observe_events(self, observer: EventObserver) -> None:
+        """It is told that, and which run each event belongs to."""
+        self._event_observers.append(observer)
 
     def feed(self, record: AnyRecord) -> Reading | None:
         """Judges one record. Returns how a received message was read, None for other records."""
@@ -152,8 +155,10 @@ class TraceChecker:
                 self.profile, self.budgets, self.book, person, record.connection,
                 epoch_s=self.epoch_s, findings=self.findings,
             )  # fmt: skip
-            for observer, events in self.observers:
-                checker.observe(observer, events=events)
+            for observer in self._observers:
+                checker.observe(observer)
+            for watcher in self._event_observers:
+                checker.observe_events(watcher)
         return checker
 
 

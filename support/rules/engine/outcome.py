@@ -84,9 +84,16 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Observer(Protocol):
-    """Is told what the correlation decides, in the order in which it decides it; it must not take long.
+    """Is told how each request is settled."""
 
-    Times are seconds on the trace's clock.
+    def on_settled(self, outcome: Outcome) -> None:
+        """A request is settled. Told once for each request."""
+
+
+class EventObserver(Observer, Protocol):
+    """Is told as well which run each event belongs to. It must not take long.
+
+    All in the order in which it is decided; times are seconds on the trace's clock.
     """
 
     def on_event(self, run: Run, event: Event, at: float) -> None:
@@ -94,6 +101,3 @@ class Observer(Protocol):
 
     def on_more(self, run: Run, at: float) -> None:
         """More of what this run has shown before came: the next token, for instance."""
-
-    def on_settled(self, outcome: Outcome) -> None:
-        """A request is settled. Told once for each request."""

@@ -97,9 +97,8 @@ def in_a_scenario(url: str, trace: Path) -> Recorder:
 
 
 def replayed(trace: Path) -> Observed:
-    profile = Profile.from_toml(PROFILE)
-    meter = Meter("unknown", profile.spec.absent)
-    assert replay(trace, profile, BUDGETS, meter, Course(None)).findings == []
+    meter = Meter("unknown")
+    assert replay(trace, Profile.from_toml(PROFILE), BUDGETS, meter, Course(None)).findings == []
     return meter.observed()
 
 

@@ -12,9 +12,11 @@ def course_of(talk: Talk, course: Course | None = None) -> Course:
     course = course or Course(0.0)
     checker = TraceChecker(PROFILE, talk.budgets, EPOCH_S)
     strand = Strand(course, "a scenario", EPOCH_S)
+    checker.observe_events(strand)
     told = 0
     for record in talk.records:
-        strand.take(record, checker.feed(record))
+        reading = checker.feed(record)
+        strand.take(record, reading)
         for finding in checker.findings[told:]:
             strand.found(finding)
         told = len(checker.findings)

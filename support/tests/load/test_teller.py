@@ -2,8 +2,10 @@
 
 from support import tap
 from support.counts import Counts
-from support.events import Reading
+from support.events import Event, Reading
 from support.load.teller import Teller
+from support.rules.engine.outcome import Outcome
+from support.rules.state import Run
 from support.trace import AnyRecord
 
 
@@ -15,6 +17,12 @@ class Listens:
 
     def heard(self, source: tap.Source, record: AnyRecord, reading: Reading | None) -> None:
         raise AssertionError(record)
+
+    def on_event(self, source: tap.Source, run: Run, event: Event, at: float) -> None:
+        raise AssertionError(event)
+
+    def on_settled(self, source: tap.Source, outcome: Outcome) -> None:
+        raise AssertionError(outcome)
 
     def finished(self, source: tap.Source) -> None:
         raise AssertionError(source)

@@ -5,8 +5,9 @@ import pytest
 
 from support.events import FIVE, EventKind
 from support.report.replay import Meter
+from support.rules.trace_checker import TraceChecker
 from support.tests.rules.talk import EPOCH_S, PROFILE, TOOL_QUESTION, Talk, asked, iso
-from support.trace import KILL, RESTART, Closed, Expect, Received
+from support.trace import KILL, RESTART, Closed, Expect
 from support.verdict import Observed
 
 NO_TOOL = Expect(prompt="Who are you?", thinking=True)
@@ -15,9 +16,11 @@ NO_TOOL = Expect(prompt="Who are you?", thinking=True)
 def measured(*talks: Talk, clock: str = "same-host") -> Observed:
     meter = Meter(clock)
     for talk in talks:
+        checker = TraceChecker(PROFILE, talk.budgets, EPOCH_S)
+        checker.observe(meter)
         for record in talk.records:
-            reading = PROFILE.read(record.raw()) if isinstance(record, Received) else None
-            meter.take(record, reading, EPOCH_S)
+            meter.take(record, checker.feed(record), EPOCH_S)
+        checker.finish()
         meter.end_of_trace()
     return meter.observed()
 
