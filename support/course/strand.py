@@ -36,7 +36,7 @@ class Strand:
     """The records of one trace, and what the correlation says of them (`support.rules.engine.outcome.EventObserver`).
 
     `scenario`: its key; `epoch_s`: the wall time of its zero. The lane of a question is known by the number of the
-    record that asked it, and by its run once that has begun.
+    record that asked it, from which its run counts (`Run.first_n`).
     """
 
     def __init__(self, course: Course, scenario: str, epoch_s: float) -> None:
@@ -44,8 +44,8 @@ class Strand:
         self.scenario = course.names.get(scenario, scenario)
         self.epoch_s = epoch_s
         self._lines: dict[str, _Line] = {}
-        self._asked: dict[int, Lane] = {}
-        self._lanes: dict[str, Lane] = {}
+        self._lanes: dict[int, Lane] = {}
+        self._of_run: dict[str, Lane] = {}
         self._last_at = epoch_s
         self._took_backend_away = False
 
@@ -75,11 +75,11 @@ class Strand:
     def on_event(self, run: Run, event: Event, at: float) -> None:
         """An event of a run came, which may be a helper's."""
         root = run if run.parent is None else run.root
-        lane = self._lanes.get(root.id)
+        lane = self._lanes.get(root.first_n)
         if lane is None:
-            lane = self._begun(root, event, at)
-            if lane is None:
-                return
+            return
+        if lane.run is None:
+            self._begun(lane, root, event, at)
         # What a profile infers was not shown to anybody; it only says that the answer goes on or is over.
         if not event.synthesised:
             lane.take(event, at + self.epoch_s)
@@ -89,7 +89,7 @@ class Strand:
 
     def on_settled(self, outcome: Outcome) -> None:
         """An answer is over, or nobody waits for it any more."""
-        lane = self._asked.get(outcome.request.n)
+        lane = self._lanes.get(outcome.request.n)
         if lane is None:
             return
         if outcome.ended_by is None:
@@ -110,7 +110,7 @@ class Strand:
         if broken is None:
             broken = course.broken[finding.rule] = Broken(at)
         broken.add(self.scenario, finding, at)
-        lane = self._lanes.get(finding.run) if finding.run is not None else None
+        lane = self._of_run.get(finding.run) if finding.run is not None else None
         if lane is None:
             lane = self._lane_of(finding)
         if lane is not None:
@@ -165,23 +165,18 @@ class Strand:
             late = at - stamp + offset
             window.delay(int(late * 1e6) if late > 0.0 else 0)
 
-    def _begun(self, run: Run, event: Event, at: float) -> Lane | None:
-        """The lane of a run that was not known: that of the question that it answers."""
-        lane = self._asked.get(run.ask.n) if run.ask is not None else None
-        if lane is None:
-            return None
+    def _begun(self, lane: Lane, run: Run, event: Event, at: float) -> None:
+        """A run begins to answer the question of a lane."""
         lane.run = run.id
-        self._lanes[run.id] = lane
+        self._of_run[run.id] = lane
         course = self.course
-        slowed = self._line(run.desk.connection).slowed
-        if course.offset_s is None and event.kind is EventKind.STARTED and not slowed:
+        if course.offset_s is None and event.kind is EventKind.STARTED and not self._line(run.desk.connection).slowed:
             course.window(at + self.epoch_s).delay(int((at + self.epoch_s - lane.asked_at) * 1e6))
-        return lane
 
     def _over(self, n: int, lane: Lane) -> None:
-        self._asked.pop(n, None)
+        self._lanes.pop(n, None)
         if lane.run is not None:
-            self._lanes.pop(lane.run, None)
+            self._of_run.pop(lane.run, None)
         line = self._lines.get(lane.connection)
         if line is not None and line.asked.pop(n, None) is not None:
             self.course.busy -= 1
@@ -209,7 +204,7 @@ class Strand:
         asked_at = at if sent.intended_at is None else sent.intended_at + self.epoch_s
         prompt = sent.expect.prompt if sent.expect is not None else ""
         lane = Lane(self.scenario, line.person, sent.connection, prompt, asked_at)
-        line.asked[sent.n] = self._asked[sent.n] = lane
+        line.asked[sent.n] = self._lanes[sent.n] = lane
         if len(line.asked) > _MOST_ASKED:
             self._over(*next(iter(line.asked.items())))
 
@@ -258,6 +253,5 @@ class Strand:
         line.asked.clear()
         # The rest of an answer may come on another connection; that of answers long past does not.
         while len(self._lanes) > _MOST_LEFT:
-            del self._lanes[next(iter(self._lanes))]
-        while len(self._asked) > _MOST_LEFT:
-            del self._asked[next(iter(self._asked))]
+            lane = self._lanes.pop(next(iter(self._lanes)))
+            self._of_run.pop(lane.run or "", None)

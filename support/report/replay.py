@@ -13,7 +13,7 @@ from support.findings import Finding
 from support.histogram import Histogram
 from support.report.recovery import Recovery
 from support.rules.engine.outcome import Outcome
-from support.rules.state import Budgets
+from support.rules.state import Budgets, Run
 from support.rules.trace_checker import TraceChecker
 from support.trace import AnyRecord, Closed, Opened, Received, Sent, read_trace
 from support.verdict import Observed
@@ -164,29 +164,64 @@ def _replay(lines: Iterable[bytes], profile: Profile, budgets: Budgets, meter: M
     header, records = read_trace(lines)
     epoch_s = header.epoch_s
     checker = TraceChecker(profile, budgets, epoch_s)
-    strand = Strand(course, header.scenario, epoch_s)
+    strand, steps = Strand(course, header.scenario, epoch_s), _Steps()
+    findings, said, known = checker.findings, steps.said, 0
     checker.observe(meter)
-    checker.observe_events(strand)
-    findings, told = checker.findings, 0
-    # Some records at a time, since they are searched together.
+    checker.observe_events(steps)
+    # A few records at a time: what each step works with is still at hand when the next record comes.
     while block := list(islice(records, _BLOCK)):
-        for record, reading in zip(block, checker.feed_all(block), strict=True):
+        readings: list[Reading | None] = []
+        for reading in checker.feed_all(block):
+            readings.append(reading)
+            said.append(None)
+            if len(findings) > known:
+                said += findings[known:]
+                known = len(findings)
+        for record, reading in zip(block, readings, strict=True):
             meter.take(record, reading, epoch_s)
-            course.offset_s = meter.offset_s
-            strand.take(record, reading)
-            if len(findings) > told:
-                told = _tell(strand, findings, told)
+        course.offset_s = meter.offset_s
+        steps.tell(strand, zip(block, readings, strict=True))
     checker.finish()
-    _tell(strand, findings, told)
+    said += findings[known:]
+    steps.tell(strand, ())
     strand.finish()
     meter.end_of_trace()
     return checker
 
 
-def _tell(strand: Strand, findings: list[Finding], told: int) -> int:
-    for finding in findings[told:]:
-        strand.found(finding)
-    return len(findings)
+class _Steps:
+    """What becomes of some records, in its order, until the timeline comes to them (`EventObserver`).
+
+    None in `said` stands for the next record, after what the correlation says of it and before what the rules say.
+    """
+
+    def __init__(self) -> None:
+        self.said: list[tuple[Run, Event, float] | Outcome | Finding | None] = []
+
+    def on_event(self, run: Run, event: Event, at: float) -> None:
+        """An event of a run came."""
+        self.said.append((run, event, at))
+
+    def on_more(self, run: Run, at: float) -> None:
+        """The timeline does not show it."""
+
+    def on_settled(self, outcome: Outcome) -> None:
+        """A request is settled."""
+        self.said.append(outcome)
+
+    def tell(self, strand: Strand, records: Iterable[tuple[AnyRecord, Reading | None]]) -> None:
+        """Says it all to the timeline."""
+        coming = iter(records)
+        for said in self.said:
+            if said is None:
+                strand.take(*next(coming))
+            elif type(said) is tuple:
+                strand.on_event(*said)
+            elif isinstance(said, Outcome):
+                strand.on_settled(said)
+            elif isinstance(said, Finding):
+                strand.found(said)
+        self.said.clear()
 
 
 def read_conversation(path: Path, profile_toml: str) -> list[tuple[AnyRecord, Reading | None]]:

@@ -173,7 +173,7 @@ class Questions:
         if not event.request:
             self._mix_up(event)
         expect = None if ask.mixed_up else ask.expect or NOTHING_EXPECTED
-        if ask.expect is not self._expect:
+        if ask.expect is not self._expect and ask.expect != self._expect:
             # Users ask the same again and again.
             self._expect, self._expected = ask.expect, expected_events(ask.expect)
         name = run_id or f"?{self.connection}:{ask.n}"

@@ -1,24 +1,47 @@
 """The events that a request is owed, computed once for all who count them or demand them."""
 
 from collections.abc import Collection
-from typing import NamedTuple
 
 import msgspec
 
-from support.events import EventKind
+from support.events import FIVE, EventKind
 from support.trace import Expect
 
 _COMPLETED = EventKind.COMPLETED
 
 
-class Events(NamedTuple):
-    """How many events of each kind, in the order of `FIVE`; `ended` counts ends of the kind that is expected."""
+class Events(msgspec.Struct, frozen=True, gc=False):
+    """How many events of each kind; `ended` counts ends of the kind that is expected."""
 
     started: int = 0
     thinking: int = 0
     tool_executing: int = 0
     tool_completed: int = 0
     ended: int = 0
+
+    @property
+    def total(self) -> int:
+        """All together."""
+        return self.started + self.thinking + self.tool_executing + self.tool_completed + self.ended
+
+    @property
+    def by_kind(self) -> dict[EventKind, int]:
+        """The counts of the five kinds, whichever end it is that counts."""
+        return dict(zip(FIVE, msgspec.structs.astuple(self), strict=True))
+
+    def of(self, expected: "Events") -> int:
+        """How many of the expected events these are: of each kind as many as were expected, at most."""
+        # min() for each would take four times as long, and this is counted for each request of a load.
+        due, more = expected.started, self.started
+        count = min(due, more)
+        due, more = expected.thinking, self.thinking
+        count += min(due, more)
+        due, more = expected.tool_executing, self.tool_executing
+        count += min(due, more)
+        due, more = expected.tool_completed, self.tool_completed
+        count += min(due, more)
+        due, more = expected.ended, self.ended
+        return count + (min(due, more))
 
 
 NO_EVENTS = Events()

@@ -4,7 +4,7 @@ The correlation (`support.rules.identity`, `support.rules.questions`) decides wh
 observe what it decides: scenario sessions, virtual users, the live monitor, the timeline and the meters.
 """
 
-from operator import sub
+from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
@@ -23,11 +23,12 @@ def seen_events(run: Run | None, expect: Expect | None) -> Events:
     seen = Events(
         run.started_at is not None, run.thoughts, run.tools_begun, run.tools_done, run.ended_by is expect.end
     )  # fmt: skip
-    inferred = run.inferred
-    if inferred is None:
-        return seen
-    unseen = [inferred.get(kind, 0) for kind in (*FIVE[:-1], expect.end)]
-    return Events(*(max(left, 0) for left in map(sub, seen, unseen)))
+    return seen if run.inferred is None else _without(seen, run.inferred, expect.end)
+
+
+def _without(seen: Events, inferred: Mapping[EventKind, int], end: EventKind) -> Events:
+    unseen = [inferred.get(kind, 0) for kind in (*FIVE[:-1], end)]
+    return Events(*(max(count - less, 0) for count, less in zip(msgspec.structs.astuple(seen), unseen, strict=True)))
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -51,12 +52,12 @@ class Outcome(msgspec.Struct, frozen=True):
     @property
     def due(self) -> int:
         """How many events were expected."""
-        return sum(self.expected)
+        return self.expected.total
 
     @property
     def arrived(self) -> int:
         """How many of the expected events were seen."""
-        return sum(map(min, self.expected, self.seen))
+        return self.seen.of(self.expected)
 
     @property
     def is_complete(self) -> bool:
@@ -71,10 +72,11 @@ class Outcome(msgspec.Struct, frozen=True):
     @property
     def shows_all_five(self) -> bool:
         """Whether all five kinds were seen, but for those that the wire does not show."""
-        if all(self.seen):
+        seen = self.seen
+        if seen.started and seen.thinking and seen.tool_executing and seen.tool_completed and seen.ended:
             return True
         hidden = self.request.expect.hidden if self.request.expect is not None else ()
-        return all(times or kind in hidden for kind, times in zip(FIVE, self.seen, strict=True))
+        return all(times or kind in hidden for kind, times in seen.by_kind.items())
 
     @property
     def acknowledgement_s(self) -> float | None:
