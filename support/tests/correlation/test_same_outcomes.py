@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.client.question import Question
 from support.client.recorder import Recorder
 from support.course.course import Course
-from support.course.summary import MonitoringSummary, summarise
+from support.course.summary import summarise
 from support.events import Control
 from support.findings import Finding
 from support.load.checker import LoadChecker
@@ -63,10 +63,16 @@ def settled(outcome: Outcome) -> Settled:
     )  # fmt: skip
 
 
+def timeline(course: Course) -> Any:
+    """All figures of a timeline, and each answer that it keeps, event by event."""
+    lanes = [(lane.run, lane.marks, lane.bars, lane.found, lane.cut, lane.last) for lane in course.lanes.chosen(100)]
+    return summarise(course, "monitoring", detect(course, Limits())), lanes
+
+
 # A scenario's session ---------------------------------------------------------------------------------------------
 
 
-def in_a_scenario(records: Sequence[AnyRecord]) -> tuple[Came, dict[int, Question], MonitoringSummary]:
+def in_a_scenario(records: Sequence[AnyRecord]) -> tuple[Came, dict[int, Question], Any]:
     """A recorder as the sessions of a scenario use it, and a live monitor that listens."""
     recorder = Recorder("a scenario", None, PROFILE, BUDGETS, lambda data: data)
     recorder.checker.epoch_s = EPOCH_S
@@ -87,7 +93,7 @@ def in_a_scenario(records: Sequence[AnyRecord]) -> tuple[Came, dict[int, Questio
     monitor.stop_monitoring()
     came = Came(recorder.findings)
     came.outcomes = {n: settled(each.outcome) for n, each in questions.items() if each.outcome is not None}
-    return came, questions, monitor.summary()
+    return came, questions, timeline(monitor._course)
 
 
 # A load's users ---------------------------------------------------------------------------------------------------
@@ -165,13 +171,13 @@ def _is_same_read(last: Received, record: Received) -> bool:
 # A replay ---------------------------------------------------------------------------------------------------------
 
 
-def replayed(records: Sequence[AnyRecord], path: Path) -> tuple[Came, MonitoringSummary]:
+def replayed(records: Sequence[AnyRecord], path: Path) -> tuple[Came, Any]:
     meter, course = Meter("same-host"), Course(None)
     path.write_bytes(b"".join([encode_header(Header("a scenario", EPOCH_S)), *map(encode_record, records)]))
     checker = replay(path, PROFILE, BUDGETS, meter, course)
     came, seen = Came(checker.findings), meter.observed()
     came.counts = (seen.expected_events, seen.arrived_events, seen.five_expected, seen.five_shown)
-    return came, summarise(course, "monitoring", detect(course, Limits()))
+    return came, timeline(course)
 
 
 # All three --------------------------------------------------------------------------------------------------------
