@@ -12,14 +12,14 @@ from support.rules import beside, canaries, continuity, leaks, waiting
 from support.rules.book import SHORTEST_ID, Book
 from support.rules.connection import Door
 from support.rules.engine.expected import observable
-from support.rules.engine.outcome import EventObserver, Observer
+from support.rules.engine.outcome import INFERRED, EventObserver, Observer
 from support.rules.identity import Desk
 from support.rules.isolation import named_in
 from support.rules.ledger import Findings, Ledger
 from support.rules.refusal import Entry, Expiry, Reach, Reaching
 from support.rules.run_judge import RunJudge
 from support.rules.searching import LONGEST_KEPT, Searcher
-from support.rules.state import Ask, Budgets, Run, Stage
+from support.rules.state import Ask, Budgets, Run
 from support.trace import Cut
 from support.wire.profile import UNREADABLE, Profile
 
@@ -61,10 +61,9 @@ class ConnectionChecker:
         self.named: set[str] = set()
         self.last_error: Control | None = None
         self.heard = False
-        self.observers: tuple[EventObserver, ...] = ()
-        # A plain profile infers nothing, so that most loads have nobody to tell of single events.
-        self._tells = not profile.plain
-        self._absent = profile.spec.absent
+        # A plain profile infers nothing, so that most loads have nobody to tell of single events. Python keeps
+        # instances of up to 30 attributes in a form that is read faster; a load's checker has 29.
+        self.observers: tuple[EventObserver, ...] = () if profile.plain else (INFERRED,)
         self._gap_free = profile.promises.gap_free_seq
         self._runs = self.desk.runs
         self.search = Searcher(person, self.windows.canaries, self.report, self._what)
@@ -83,7 +82,6 @@ class ConnectionChecker:
         """From now on it is told that, and which run each event belongs to."""
         self.observe(observer)
         self.observers = (*self.observers, observer)
-        self._tells = True
 
     # What the person's side did -----------------------------------------------------------------------------------
 
@@ -112,8 +110,9 @@ class ConnectionChecker:
     def asked(self, ask: Ask) -> None:
         """A question was sent."""
         self.door.spoken = True
-        if self._absent and ask.expect is not None:
-            ask.expect = observable(ask.expect, self._absent)
+        absent = self.profile.spec.absent
+        if absent and ask.expect is not None:
+            ask.expect = observable(ask.expect, absent)
         self.reader.asked(ask.request, ask.thread)
         self.desk.asked(ask)
 
@@ -288,13 +287,11 @@ class ConnectionChecker:
             return
         if key is not None and run.events < continuity.MOST_KEYS:
             run.event_ids.add(key)
-        if self._tells:
+        if self.observers:
             self._tell(run, event, at)
         self.run_judge.event(run, event, at, n)
 
     def _tell(self, run: Run, event: Event, at: float) -> None:
-        if event.synthesised and run.stage is not Stage.ENDED:
-            run.infer(event.kind)
         for observer in self.observers:
             observer.on_event(run, event, at)
 

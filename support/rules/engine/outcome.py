@@ -5,14 +5,14 @@ observe what it decides: scenario sessions, virtual users, the live monitor, the
 """
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from support.events import FIVE, Control, Event, EventKind
 from support.rules.engine.expected import NO_EVENTS, Events
 from support.rules.given import Ask
-from support.rules.state import Run
+from support.rules.state import Run, Stage
 from support.trace import Expect
 
 
@@ -103,3 +103,21 @@ class EventObserver(Observer, Protocol):
 
     def on_more(self, run: Run, at: float) -> None:
         """More of what this run has shown before came: the next token, for instance."""
+
+
+class _Inferred:
+    """Notes which events of a run a profile only inferred: nobody saw them."""
+
+    def on_event(self, run: Run, event: Event, at: float) -> None:
+        """An event of this run came."""
+        if event.synthesised and run.stage is not Stage.ENDED:
+            run.infer(event.kind)
+
+    def on_more(self, run: Run, at: float) -> None:
+        """It counts for nothing."""
+
+    def on_settled(self, outcome: Outcome) -> None:
+        """It has been counted."""
+
+
+INFERRED: Final = _Inferred()
