@@ -16,7 +16,7 @@ SUPPORT = Path(__file__).parent
 FOLDER = SUPPORT / "_native"
 _SUFFIX = EXTENSION_SUFFIXES[0]
 # Whatever the compiler reads of the suite.
-_SOURCES = ("*.py", "rules/*.py", "course/*.py", "wire/**/*.py", "load/*.py", "report/*.py")
+_SOURCES = ("*.py", "rules/**/*.py", "course/*.py", "wire/**/*.py", "load/*.py", "report/*.py")
 
 
 def digest() -> str:

@@ -56,7 +56,9 @@ def test_a_build_of_other_sources_does_not_run(folder: Path) -> None:
     assert native.described() == "interpreted (what was compiled is of other sources)"
 
 
-@pytest.mark.parametrize("name", ["rules/state.py", "events.py", "wire/reader.py", "rules/new.py"])
+@pytest.mark.parametrize(
+    "name", ["rules/state.py", "rules/engine/outcome.py", "events.py", "wire/reader.py", "rules/new.py"]
+)
 def test_any_change_of_a_source_makes_other_sources(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copy = tmp_path / "support"
     shutil.copytree(native.SUPPORT, copy, ignore=shutil.ignore_patterns("tests", "_native", "__pycache__", "_suite"))
