@@ -213,10 +213,12 @@ class _Steps:
         """Says it all to the timeline."""
         coming = iter(records)
         for said in self.said:
-            if said is None:
-                strand.take(*next(coming))
-            elif type(said) is tuple:
-                strand.on_event(*said)
+            if type(said) is tuple:
+                run, event, at = said
+                strand.on_event(run, event, at)
+            elif said is None:
+                record, reading = next(coming)
+                strand.take(record, reading)
             elif isinstance(said, Outcome):
                 strand.on_settled(said)
             elif isinstance(said, Finding):

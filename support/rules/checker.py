@@ -287,13 +287,9 @@ class ConnectionChecker:
             return
         if key is not None and run.events < continuity.MOST_KEYS:
             run.event_ids.add(key)
-        if self.observers:
-            self._tell(run, event, at)
-        self.run_judge.event(run, event, at, n)
-
-    def _tell(self, run: Run, event: Event, at: float) -> None:
         for observer in self.observers:
             observer.on_event(run, event, at)
+        self.run_judge.event(run, event, at, n)
 
     def _attribute(self, event: Event, at: float, n: int) -> Run | None:
         run = self.desk.attribute(event, at, n)
