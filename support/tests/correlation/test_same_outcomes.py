@@ -21,6 +21,7 @@ from support.load.meters import Meters
 from support.monitor.monitor import RealTimeEventMonitor
 from support.patterns.detect import Limits, detect
 from support.report.replay import Meter, replay
+from support.rules.checker import ConnectionChecker
 from support.rules.engine.outcome import Outcome
 from support.rules.state import Budgets
 from support.rules.trace_checker import TraceChecker
@@ -115,51 +116,51 @@ class User:
         """No user of a load answers to it."""
 
 
-class LoadTrace(TraceChecker):
+class LoadTrace:
     """Feeds a trace to the checkers of a load, the frames of each read together."""
 
     def __init__(self) -> None:
-        super().__init__(PROFILE, BUDGETS, EPOCH_S)
+        self.trace = TraceChecker(PROFILE, BUDGETS, EPOCH_S)
         self.meters = Meters(EPOCH_S, 0.0)
         self.outcomes: dict[int, Settled] = {}
 
     def take(self, record: AnyRecord) -> None:
         """Any record but a message."""
-        self._known(record)
-        self.feed(record)
+        self._checker(record)
+        self.trace.feed(record)
 
     def read(self, read: Sequence[Received]) -> None:
         """All messages of one read."""
         first, frames = read[0], [record.raw() for record in read]
-        self._known(first)
-        self._last_n = read[-1].n
-        checker = self.connections[first.connection]
-        checker.received_together(b"".join(frames), frames, first.at, first.n)
+        self._checker(first).received_together(b"".join(frames), frames, first.at, first.n)
+        self.trace._last_n = read[-1].n
 
-    def _known(self, record: AnyRecord) -> None:
-        if record.connection not in self.connections:
+    def _checker(self, record: AnyRecord) -> ConnectionChecker:
+        known = self.trace.connections
+        if record.connection not in known:
             person = record.person if isinstance(record, Opened | Closed) else ""
-            self.connections[record.connection] = LoadChecker(
-                self.profile, self.budgets, self.book, record.connection, person=User(self.meters, self.outcomes),
-                name=person, meters=self.meters, findings=self.findings,
+            known[record.connection] = LoadChecker(
+                PROFILE, BUDGETS, self.trace.book, record.connection, person=User(self.meters, self.outcomes),
+                name=person, meters=self.meters, findings=self.trace.findings,
             )  # fmt: skip
+        return known[record.connection]
 
 
 def under_load(records: Sequence[AnyRecord]) -> Came:
-    trace = LoadTrace()
+    load = LoadTrace()
     waiting: list[Received] = []
     for record in (*records, None):
         together = waiting and isinstance(record, Received) and _is_same_read(waiting[-1], record)
         if waiting and not together:
-            trace.read(waiting)
+            load.read(waiting)
             waiting = []
         if isinstance(record, Received):
             waiting.append(record)
         elif record is not None:
-            trace.take(record)
-    trace.finish()
-    came, meters = Came(trace.findings), trace.meters
-    came.outcomes = trace.outcomes
+            load.take(record)
+    load.trace.finish()
+    came, meters = Came(load.trace.findings), load.meters
+    came.outcomes = load.outcomes
     came.counts = (meters.expected, meters.arrived, meters.five_expected, meters.five_shown)
     return came
 
