@@ -1,4 +1,4 @@
-"""What is shown and kept of latencies. Structs of msgspec, which cannot be compiled as the histograms are."""
+"""What is shown and kept of latencies."""
 
 import msgspec
 

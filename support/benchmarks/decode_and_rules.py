@@ -21,7 +21,6 @@ from typing import NamedTuple
 
 import support
 from support.findings import Finding
-from support.native import described
 from support.rules import canaries, leaks
 from support.rules.book import Book
 from support.rules.checker import ConnectionChecker
@@ -155,7 +154,7 @@ def main(pairs: int) -> float:
     us = {side: statistics.median(times[side]) / events * 1e6 for side in sides}
     rules_us = us[decode_and_rules] - us[decode_only] - us[search_only]
     size = sum(map(len, (frame for answer in work for frame in answer.frames))) / events
-    print(f"{events} events of {size:.0f} bytes, {pairs} pairs, {described()}: microseconds of CPU per event (medians)")
+    print(f"{events} events of {size:.0f} bytes, {pairs} pairs: microseconds of CPU per event (medians)")
     print(f"json.loads alone   {us[json_alone]:6.2f}")
     print(f"decode and rules   {us[decode_and_rules]:6.2f}")
     print(f"  decode           {us[decode_only]:6.2f}")

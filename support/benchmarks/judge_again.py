@@ -24,7 +24,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support.native import described
 from support.tests.report.folders import ENDED, FINISHED, KEY, MEASURED, SELECTED, SESSION
 from support.tests.rules.talk import EPOCH_S, TOOL_QUESTION, iso
 from support.trace import AnyRecord, Closed, Header, Opened, Received, Sent, encode_header, encode_record
@@ -148,7 +147,6 @@ def main() -> None:
         _ten_million(int(sys.argv[2]) if len(sys.argv) > 2 else 10_000_000)
         return
     events = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
-    print(described())
     found = []
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})

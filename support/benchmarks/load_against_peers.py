@@ -26,7 +26,6 @@ from pathlib import Path
 
 import support
 from support.benchmarks.fast import PEERS, pin, serving, target_file
-from support.native import described
 
 PEOPLE = 50
 BARS = {"k6": 4.0, "Locust": 6.0, "picows": 0.5}
@@ -103,7 +102,7 @@ def main(rounds: int, seconds: float) -> bool:
         for _ in range(rounds):
             for name, client in clients.items():
                 rates[name].append(client(port, seconds))
-    print(f"{rounds} rounds of {seconds:g} s, {PEOPLE} people, {described()}: checked events per CPU-second (medians)")
+    print(f"{rounds} rounds of {seconds:g} s, {PEOPLE} people: checked events per CPU-second (medians)")
     met = True
     for name, all_of_it in rates.items():
         line = f"{name:<12}{statistics.median(all_of_it):>10,.0f}  ({min(all_of_it):,.0f} to {max(all_of_it):,.0f})"

@@ -13,7 +13,6 @@ import tempfile
 from pathlib import Path
 
 from support.benchmarks.fast import PEERS, pin, serving, target_file
-from support.native import described
 
 PEOPLE = 50
 RUNS = (100_000, 1_000_000)
@@ -32,7 +31,6 @@ def _load(port: int, runs: int) -> dict[str, float]:
 def main(factor: float) -> bool:
     """Prints both, and whether the bars are met."""
     with serving(PEERS / "fast_server.py", "3", core=0) as port:
-        print(described())
         few, many = (_load(port, int(runs * factor)) for runs in RUNS)
     for each in (few, many):
         print(f"{each['runs']:>9,.0f} runs: {each['mb']:.1f} MB at most, {each['us']:.2f} us of CPU for an event")

@@ -16,7 +16,6 @@ from support.client.session import Session
 from support.commands.frames import FrameSummary
 from support.commands.reach import reach, resolve, secure
 from support.commands.terminal import Terminal
-from support.native import described
 from support.rules.canary_words import named
 from support.trace import encode_record
 
@@ -37,7 +36,6 @@ class _Examination:
         """Raises TargetFault, NotConnected or Misconfigured at the step that fails."""
         suite = self.suite
         target = suite.target
-        self._ok("rules", described())
         self._ok("DNS", await resolve(target))
         self._ok("TCP", await reach(target))
         self._ok("TLS", await secure(target, suite.tls))

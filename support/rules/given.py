@@ -1,7 +1,4 @@
-"""What the rules are given: how long a person may have to wait, what was asked, which tool is at work.
-
-Structs of msgspec, which stand apart from the classes of `support.rules.state`: those can be compiled, these cannot.
-"""
+"""What the rules are given: how long a person may have to wait, what was asked, which tool is at work."""
 
 import math
 from typing import TYPE_CHECKING

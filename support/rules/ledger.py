@@ -12,7 +12,7 @@ _MOST_FINDINGS = 10_000
 
 
 class Findings(Protocol):
-    """A list of findings, or whatever else takes them in: not a list of another kind, which compiled is a plain one."""
+    """A list of findings, or whatever else takes them in."""
 
     def append(self, finding: Finding, /) -> None:
         """Take one in."""

@@ -76,7 +76,7 @@ def test_each_dependency_is_explained_to_users_and_no_other() -> None:
 def test_what_is_imported_is_declared() -> None:
     providers = packages_distributions()
     # What an extra brings is imported where it is used, and its absence is said.
-    extras = [*EXTRAS["cluster"], *EXTRAS["compile"], *EXTRAS["protobuf"], *EXTRAS["stack"]]
+    extras = [*EXTRAS["cluster"], *EXTRAS["protobuf"], *EXTRAS["stack"]]
     declared = {name_of(requirement) for requirement in [*RUNTIME, *extras]} | HANDED_ON
     undeclared = set()
     for path in [*(ROOT / "support").rglob("*.py"), *(ROOT / "steps").rglob("*.py")]:

@@ -8,7 +8,6 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 
-from support.native import described
 from support.rules import checker
 from support.rules.ledger import Ledger
 from support.rules.state import Budgets, Run
@@ -84,7 +83,6 @@ def changed(chance: random.Random) -> tuple[Talk, list[str]]:
     return talk, done
 
 
-@pytest.mark.skipif(described().startswith("compiled"), reason="no part of what is compiled can be replaced")
 @settings(max_examples=MOST_EXAMPLES)
 @given(seeds)
 def test_both_find_the_same(chance: random.Random) -> None:
