@@ -95,7 +95,7 @@ def _judge(folder: Path) -> Judgement:
     session, profile = _opened(evidence, folder)
     ledger = _Ledger(evidence)
     meter, course = (
-        Meter(session.clock, profile.spec.absent),
+        Meter(session.clock),
         Timeline(None, {key: entry.name for key, entry in ledger.selected.items()}),
     )
     gaps = [*session.caveats, *_gaps(ledger)]

@@ -15,7 +15,7 @@ from greenlight_gate.events import Control
 from greenlight_gate.load.checker import LoadChecker
 from greenlight_gate.load.frame_splitter import cut, end_of_frame
 from greenlight_gate.load.plan import PlannedUser
-from greenlight_gate.rules.engine.run_state import RunState
+from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.trace import Closed, Opened, encode_record
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ class UserConnection(asyncio.Protocol, ABC):
     # What whoever is on the line makes of it ------------------------------------------------------------------
 
     @abstractmethod
-    def answered(self, run: RunState) -> None:
-        """A run has ended; the rules have not forgotten it yet."""
+    def on_settled(self, outcome: Outcome) -> None:
+        """A request is settled (`greenlight_gate.rules.engine.outcome.Observer`)."""
 
     @abstractmethod
     def told(self, control: Control, at: float) -> None:

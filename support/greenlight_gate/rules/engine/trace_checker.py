@@ -9,6 +9,7 @@ from greenlight_gate.rules.engine import canary_search, forbidden_text
 from greenlight_gate.rules.engine.canary import owner_code
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
 from greenlight_gate.rules.engine.id_registry import IdRegistry
+from greenlight_gate.rules.engine.outcome import EventObserver, Observer
 from greenlight_gate.rules.engine.run_state import Request, TimeBudgets
 from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.rules.refusal import ForeignAttempt
@@ -30,8 +31,18 @@ class TraceChecker:
         self.book = IdRegistry()
         self.connections: dict[str, ConnectionChecker] = {}
         self.cuts: list[Cut] = []
+        self._observers: list[Observer] = []
+        self._event_observers: list[EventObserver] = []
         self._last_n = 0
         self._cast: dict[str, str] = {}
+
+    def observe(self, observer: Observer) -> None:
+        """It is told how each request is settled, on all connections that are still to come."""
+        self._observers.append(observer)
+
+    def observe_events(self, observer: EventObserver) -> None:
+        """It is told that, and which run each event belongs to."""
+        self._event_observers.append(observer)
 
     def feed(self, record: AnyRecord) -> Reading | None:
         """Judges one record. Returns how a received message was read, None for other records."""
@@ -145,6 +156,10 @@ class TraceChecker:
                 self.profile, self.budgets, self.book, person, record.connection,
                 epoch_s=self.epoch_s, findings=self.findings,
             )  # fmt: skip
+            for observer in self._observers:
+                checker.observe(observer)
+            for watcher in self._event_observers:
+                checker.observe_events(watcher)
         return checker
 
 
