@@ -7,7 +7,7 @@ from typing import Any
 
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.request import UserRequest
-from greenlight_gate.events import Control, Event, More, Reading, each
+from greenlight_gate.events import Control, Event, Reading, each
 from greenlight_gate.targets.sections import Limits
 from greenlight_gate.wire.values import read_stamp
 
@@ -37,9 +37,13 @@ class Inbox:
         recorder = self._recorder
         try:
             if kind in ("text", "binary"):
+                touched = recorder.answers.touched
+                touched.clear()
                 reading = recorder.received(data, kind == "binary", at, self._connection)
                 for part in each(reading):
-                    self._distribute(part, len(data), at)
+                    self._control(part)
+                for question in touched:
+                    self._grown(question, len(data))
             else:
                 recorder.other(kind, data, at, self._connection)
             if recorder.is_full:
@@ -48,42 +52,17 @@ class Inbox:
             recorder.fault = recorder.fault or error
         self.changed.set()
 
-    def _distribute(self, reading: Reading, size: int, at: float) -> None:
+    def _control(self, reading: Reading) -> None:
         if isinstance(reading, Control):
             self.controls.append(reading)
             if reading.name == "keepalive":
                 self._asked_to_answer(reading.values)
-            if reading.name == "error":
-                request = reading.values.get("request")
-                for question in self.questions:
-                    if question.request == request and not question.over:
-                        question.refused(reading)
-        elif isinstance(reading, Event):
-            asked = self._question_of(reading)
-            if asked is not None:
-                asked.take(reading, at)
-                self._grown(asked, size)
-        elif isinstance(reading, More):
-            asked = self._question_of(reading.event)
-            if asked is not None:
-                asked.last_at = at
-                self._grown(asked, size)
 
     def _grown(self, asked: UserRequest, size: int) -> None:
         asked.size += size
         excess = asked.excess(self._limits)
         if excess:
             self._too_much(excess)
-
-    def _question_of(self, event: Event) -> UserRequest | None:
-        for question in self.questions:
-            if question.knows(event):
-                return question
-        waiting = [question for question in self.questions if not question.over]
-        if event.request is None:
-            unbound = [question for question in waiting if question.run is None]
-            return unbound[0] if unbound else (waiting[0] if len(waiting) == 1 else None)
-        return None
 
     # What has come -------------------------------------------------------------------------------------------
 

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from greenlight_gate.events import Reading
+from greenlight_gate.client.answers import Answers
+from greenlight_gate.events import Event, Reading
 from greenlight_gate.findings import Finding
 from greenlight_gate.measure import feed
-from greenlight_gate.rules.engine.run_state import TimeBudgets
+from greenlight_gate.rules.engine.outcome import Outcome
+from greenlight_gate.rules.engine.run_state import RunState, TimeBudgets
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.trace import AnyRecord, Header, Other, Received, Stalled, encode_header, encode_record
 from greenlight_gate.wire.profile import Profile
@@ -40,7 +42,8 @@ class Recorder:
     `redact` replaces secrets before anything is kept. Raises OSError if the trace cannot be written. `fault` is what
     went wrong in the suite itself while a message was taken in. What came beyond `most_bytes` is too much for one
     scenario, whose records all stay in memory. `ticked_at` says when the loop was last free, so that it is noticed when
-    messages had to wait for their stamps. `beside`: other scenarios run at the same time.
+    messages had to wait for their stamps. `beside`: other scenarios run at the same time. `answers`: what was asked in
+    the scenario, and what was shown of it.
     """
 
     def __init__(
@@ -54,6 +57,8 @@ class Recorder:
         self.path = path
         self.entries: list[RecordedEntry] = []
         self.checker = TraceChecker(profile, budgets, epoch_s)
+        self.answers = Answers(self.began)
+        self.checker.observe_events(self)
         self.connections = 0
         self.fault: Exception | None = None
         self.most_bytes = most_bytes
@@ -131,6 +136,20 @@ class Recorder:
     def other(self, what: str, data: bytes, at: float, connection: str) -> None:
         """Appends what is no message (see `trace.Other`), secrets aside."""
         self.add(Other, connection, at, what=what, **self._kept(data, binary=False))
+
+    def on_event(self, run: RunState, event: Event, at: float) -> None:
+        """The correlation says which run an event belongs to (`greenlight_gate.rules.engine.outcome.EventObserver`)."""
+        self.answers.on_event(run, event, at)
+        feed.matched(self, run, event, at)
+
+    def on_more(self, run: RunState, at: float) -> None:
+        """More of what a run has shown before came."""
+        self.answers.on_more(run, at)
+
+    def on_settled(self, outcome: Outcome) -> None:
+        """A request is settled."""
+        self.answers.on_settled(outcome)
+        feed.settled(self, outcome)
 
     def _kept(self, data: bytes, *, binary: bool) -> dict[str, Any]:
         self._size += len(data)

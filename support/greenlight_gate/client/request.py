@@ -3,8 +3,9 @@
 import asyncio
 from collections import Counter
 
-from greenlight_gate.events import ENDS, Control, Event, EventKind
+from greenlight_gate.events import Event, EventKind
 from greenlight_gate.rules.engine.deadlines import Deadlines
+from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.targets.sections import Limits
 from greenlight_gate.trace import Expect
 
@@ -14,7 +15,7 @@ class UserRequest:
 
     `events` are those of the answer and of its helpers, in order of receipt, `size` the bytes of their frames;
     `seen_at` their times (monotonic seconds); `over` is set when the answer has ended, was refused, or can no longer
-    come.
+    come; `outcome` says how the request was settled, once it is.
     """
 
     def __init__(self, person: str, text: str, *, request: str, expect: Expect, at: float) -> None:
@@ -29,7 +30,7 @@ class UserRequest:
         self.events: list[Event] = []
         self.seen_at: list[float] = []
         self.size = 0
-        self.refusal: Control | None = None
+        self.outcome: Outcome | None = None
         self.gave_up = False
         self.changed = asyncio.Event()
         self.over = False
@@ -51,14 +52,13 @@ class UserRequest:
                 self.run = event.run
             if self.thread is None:
                 self.thread = event.thread
-            if event.kind in ENDS:
-                self.over = True
         self.changed.set()
 
-    def refused(self, control: Control) -> None:
-        """The backend answered with an error instead."""
-        self.refusal = control
-        self.give_up()
+    def settle(self, outcome: Outcome) -> None:
+        """The request is settled: by the end of its run, by an error in place of one, or because none can come."""
+        self.outcome = outcome
+        if outcome.ended_by is not None or outcome.error is not None:
+            self.give_up()
 
     def give_up(self) -> None:
         """Nothing more is waited for."""
@@ -71,12 +71,6 @@ class UserRequest:
             return f"more than {limits.max_run_events} events in one answer"
         return f"more than {limits.max_run_bytes} bytes in one answer" if self.size > limits.max_run_bytes else ""
 
-    def knows(self, event: Event) -> bool:
-        """Whether the event is of this answer: by its request, else by its run or its parent."""
-        if event.request is not None:
-            return event.request == self.request
-        return self.run is not None and self.run in (event.run, event.parent)
-
     def has(self, kind: EventKind) -> bool:
         """Whether an event of this kind was shown by the answering agent itself."""
         return any(event.kind is kind and event.parent is None for event in self.events)
@@ -88,7 +82,7 @@ class UserRequest:
     @property
     def has_end(self) -> bool:
         """Whether the end of the answer was shown."""
-        return any(event.kind in ENDS and event.parent is None for event in self.events)
+        return self.outcome is not None and self.outcome.ended_by is not None
 
     @property
     def open_tools(self) -> set[str]:

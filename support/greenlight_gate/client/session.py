@@ -210,9 +210,10 @@ class Session:
         `foreign`: whose user id `claims` is, if the person claims to be somebody else.
         """
         request = uuid.uuid4().hex
-        expect = msgspec.structs.replace(self.profile.expectable(expect), prompt=text)
+        expect = msgspec.structs.replace(expect, prompt=text)
         question = UserRequest(self.person, text, request=request, expect=expect, at=time.monotonic())
         self.heard.questions.append(question)
+        self.recorder.answers.asked(question)
         values = {"request": request, "prompt": text, "thread": thread}
         kept = {"request": request, "thread": thread, "expect": expect, "foreign": foreign, "claims": claims}
         if claims is None:

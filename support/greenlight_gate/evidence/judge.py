@@ -126,7 +126,7 @@ def judge(folder: Path) -> Judgement:
 def _judge(evidence: Evidence, session: JudgedTarget, profile: Profile) -> Judgement:
     ledger = _Ledger(evidence)
     meter, course = (
-        Meter(session.clock, profile.spec.absent),
+        Meter(session.clock),
         Timeline(None, {key: entry.name for key, entry in ledger.selected.items()}),
     )
     changed = _changed(evidence, ledger.ended)

@@ -1,74 +1,40 @@
 """Evidence, judged again: every trace is read once more with its profile, and every rule applied to it."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
-from greenlight_gate.events import ENDS, FIVE, Control, Event, EventKind, Reading, Unmapped, each
+from greenlight_gate.events import Control, Event, EventKind, Reading, Unmapped, each
 from greenlight_gate.evidence.recovery import Recovery
 from greenlight_gate.findings import Finding
 from greenlight_gate.measure.histogram import Histogram
 from greenlight_gate.measure.server_clock import ServerClock
 from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.measure.trace_timeline import TraceTimeline
-from greenlight_gate.rules.engine.run_state import TimeBudgets
+from greenlight_gate.rules.engine.outcome import Outcome
+from greenlight_gate.rules.engine.run_state import RunState, TimeBudgets
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
-from greenlight_gate.trace import AnyRecord, Closed, Cut, Opened, Received, Sent, TimedOut, read_trace
+from greenlight_gate.trace import AnyRecord, Closed, Opened, Received, Sent, read_trace
 from greenlight_gate.verdict.decision import Observed
 from greenlight_gate.wire.profile import Profile
 
-_MOST_ANSWERS = 256
 _BLOCK = 64
-_STARTED: Final = EventKind.STARTED
-_THINKING: Final = EventKind.THINKING
-_COMPLETED: Final = EventKind.COMPLETED
-_TOOL_EXECUTING: Final = EventKind.TOOL_EXECUTING
-_TOOL_COMPLETED: Final = EventKind.TOOL_COMPLETED
 
 
 class Torn(Exception):  # noqa: N818 -- reads as what happened to the trace
     """A trace that is not whole."""
 
 
-class _Answer:
-    """What one question asked for, and how much of it was shown."""
-
-    __slots__ = ("asked_at", "connection", "counts", "expect", "run", "settled", "was_stopped")
-
-    def __init__(self, sent: Sent) -> None:
-        self.connection = sent.connection
-        self.asked_at = sent.at if sent.intended_at is None else sent.intended_at
-        self.expect = sent.expect
-        self.run: str | None = None
-        self.was_stopped = False
-        self.settled = False
-        self.counts: dict[EventKind, int] = {}
-
-    def expected(self, absent: Collection[str]) -> list[tuple[EventKind, int]]:
-        """How many of each kind are due, but for those that the wire does not show."""
-        expect = self.expect
-        if expect is None or self.was_stopped or not self.settled:
-            return []
-        due = [(_STARTED, 1), (expect.end, 1)]
-        if expect.thinking:
-            due.append((_THINKING, 1))
-        if expect.tools and expect.end is _COMPLETED:
-            due += (_TOOL_EXECUTING, expect.tools), (_TOOL_COMPLETED, expect.tools)
-        return [one for one in due if one[0] not in absent] if absent else due
-
-
 class Meter:
     """Counts and measures over any number of traces. Memory does not grow with their length.
 
+    The checker of each trace tells it how requests were settled (`rules.engine.outcome.Observer`).
     `offset_s`: the server's clock less ours, in seconds; None where it is not known.
     """
 
-    def __init__(self, clock: str, absent: Collection[str] = ()) -> None:
-        self.absent = frozenset(absent)
-        self._five = {kind for kind in FIVE if kind not in self.absent}
+    def __init__(self, clock: str) -> None:
         self.events = self.messages = self.unmapped = 0
         self.kinds: set[EventKind] = set()
         self.expected = self.arrived = 0
@@ -81,10 +47,7 @@ class Meter:
         self.acknowledgement_beside = Histogram()
         self._beside: set[str] = set()
         self.recovery = Recovery()
-        self._delayed: set[str] = set()
-        self._answers: dict[str, _Answer] = {}
-        self._by_run: dict[str, _Answer] = {}
-        self._expiring: set[str] = set()
+        self._delayed: dict[str, float] = {}
         self._clock = ServerClock(clock)
         self.offset_s = self._clock.offset_s
 
@@ -109,49 +72,38 @@ class Meter:
             self._sent(record)
         elif isinstance(record, Opened):
             self._opened(record)
-        elif isinstance(record, Cut):
-            self._cut(record)
-        elif isinstance(record, TimedOut):
-            self._settle(lambda answer, request: request == record.request)
         elif isinstance(record, Closed) and record.connection not in self.recovery.cuts:
             self.tried += record.during == "handshake" and not record.unwelcome
-            # A pass that ends takes the answers with it that were under way.
-            if record.connection not in self._expiring and (record.by != "client" or record.given_up):
-                self._settle(lambda answer, _: answer.connection == record.connection)
 
-    def _settle(self, concerned: Callable[["_Answer", str], bool]) -> None:
-        """No more of these answers will come; one that nothing settles we cut short ourselves: it does not count."""
-        for request, answer in self._answers.items():
-            answer.settled = answer.settled or concerned(answer, request)
+    def on_settled(self, outcome: Outcome) -> None:
+        """Counts what was expected of one request, and what of it was seen."""
+        run, took_s = outcome.run, outcome.acknowledgement_s
+        if run is not None and took_s is not None:
+            delayed_since = self._delayed.get(run.desk.connection)
+            if delayed_since is None or delayed_since > outcome.request.at + took_s:
+                here = self.acknowledgement_beside if run.desk.connection in self._beside else self.acknowledgement
+                here.record(took_s)
+        if outcome.excused:
+            return
+        self.expected += outcome.due
+        self.arrived += outcome.arrived
+        if outcome.needs_all_five:
+            self.five_expected += 1
+            self.five_shown += outcome.shows_all_five
 
     def _opened(self, opened: Opened) -> None:
         self.tried += not opened.unwelcome
         self.made += not opened.unwelcome
-        if opened.expires_at is not None:
-            self._expiring.add(opened.connection)
         if opened.proxied:
-            self._delayed.add(opened.connection)
+            self._delayed[opened.connection] = opened.at
         if opened.beside:
             self._beside.add(opened.connection)
 
-    def _cut(self, cut: Cut) -> None:
-        """What is under way when the suite takes the backend away may end without an answer."""
-        for answer in self._answers.values():
-            if cut.ends_backend and answer.connection == cut.connection and not answer.settled:
-                answer.was_stopped = True
-
     def _sent(self, sent: Sent) -> None:
-        if sent.what == "start" and sent.request is not None:
-            self._answers[sent.request] = _Answer(sent)
-            if len(self._answers) > _MOST_ANSWERS:
-                self._forget()
-        elif sent.what == "restore":
-            self._delayed.add(sent.connection)
+        if sent.what == "restore":
+            self._delayed.setdefault(sent.connection, sent.at)
         elif sent.what == "ping" and sent.nonce is not None:
             self._clock.pinged(sent.nonce, sent.at)
-        elif sent.what == "stop" and sent.run is not None and not sent.foreign:
-            for answer in self._answers.values():
-                answer.was_stopped = answer.was_stopped or answer.run == sent.run
 
     def _frame(self, reading: Reading | None, record: Received, epoch_s: float) -> None:
         """A message that is not just one event."""
@@ -164,40 +116,14 @@ class Meter:
                 self._event(part, record.connection, record.at, epoch_s)
 
     def _event(self, event: Event, connection: str, at: float, epoch_s: float) -> None:
-        kind, run, stamp, offset_s = event.kind, event.run, event.server_s, self.offset_s
+        kind, stamp, offset_s = event.kind, event.server_s, self.offset_s
         self.events += 1
         if kind not in self.kinds:
             self.kinds.add(kind)
         # What waited in our own proxy, or for its person to come back, says nothing of how quick the backend is.
-        is_news = connection not in self._delayed
-        if is_news and stamp is not None and offset_s is not None:
+        if stamp is not None and offset_s is not None and connection not in self._delayed:
             latency = self.latency_beside if connection in self._beside else self.latency
             latency.record(at + epoch_s - (stamp - offset_s))
-        if event.parent is not None:
-            return
-        request = event.request
-        answer = self._answers.get(request) if request is not None else self._answer_of(event, connection)
-        if answer is None:
-            return
-        if answer.run != run:
-            answer.run = run
-            if run is not None:
-                self._by_run[run] = answer
-        counts = answer.counts
-        counts[kind] = so_far = counts.get(kind, 0) + 1
-        if kind in ENDS:
-            answer.settled = True
-        elif so_far == 1 and kind is _STARTED and is_news:
-            latency = self.acknowledgement_beside if connection in self._beside else self.acknowledgement
-            latency.record(at - answer.asked_at)
-
-    def _answer_of(self, event: Event, connection: str) -> _Answer | None:
-        """Where the wire has no requests, by the run; a run that is new answers the oldest question."""
-        known = self._by_run.get(event.run) if event.run is not None else None
-        if known is not None and known.connection == connection:
-            return known
-        here = (answer for answer in self._answers.values() if answer.connection == connection)
-        return next((answer for answer in here if answer.run is None and not answer.settled), None)
 
     def _control(self, control: Control, at: float, epoch_s: float) -> None:
         if control.name == "pong":
@@ -205,35 +131,11 @@ class Meter:
             self.offset_s = self._clock.offset_s
 
     def end_of_trace(self) -> None:
-        """Settles what the questions of one trace asked for."""
-        for answer in self._answers.values():
-            self._sum_up(answer)
-        self._answers.clear()
-        self._by_run.clear()
-        self._expiring.clear()
+        """What is known of the connections of one trace holds for no other."""
         self._clock.forget_pings()
         self._delayed.clear()
         self._beside.clear()
         self.recovery.end_of_trace()
-
-    def _sum_up(self, answer: "_Answer") -> None:
-        due, counts = answer.expected(self.absent), answer.counts
-        for kind, count in due:
-            self.expected += count
-            self.arrived += min(count, counts.get(kind, 0))
-        expect = answer.expect
-        if due and expect is not None and expect.tools and expect.end is _COMPLETED:
-            self.five_expected += 1
-            self.five_shown += self._five <= counts.keys()
-
-    def _forget(self) -> None:
-        """Of the older half, sums up those that have ended: what comes later than that belongs to none of them."""
-        for request, answer in list(self._answers.items())[: _MOST_ANSWERS // 2]:
-            if answer.settled:
-                self._sum_up(answer)
-                del self._answers[request]
-                if answer.run is not None:
-                    self._by_run.pop(answer.run, None)
 
     def observed(self) -> Observed:
         """The figures so far."""
@@ -271,36 +173,66 @@ def _replay(
     header, records = read_trace(lines)
     epoch_s = header.epoch_s
     checker = TraceChecker(profile, budgets, epoch_s)
-    strand = TraceTimeline(course, header.scenario, epoch_s)
-    findings, known, told = checker.findings, 0, 0
+    strand, steps = TraceTimeline(course, header.scenario, epoch_s), _Steps()
+    findings, said, known = checker.findings, steps.said, 0
+    checker.observe(meter)
+    checker.observe_events(steps)
     # A few records at a time: what each step works with is still at hand when the next record comes.
     while block := list(islice(records, _BLOCK)):
         readings: list[Reading | None] = []
-        marks: list[tuple[int, int]] = []
         for reading in checker.feed_all(block):
             readings.append(reading)
+            said.append(None)
             if len(findings) > known:
+                said += findings[known:]
                 known = len(findings)
-                marks.append((len(readings), known))
         for record, reading in zip(block, readings, strict=True):
             meter.take(record, reading, epoch_s)
         course.offset_s = meter.offset_s
-        begin = 0
-        for end, so_far in (*marks, (len(block), known)):
-            for record, reading in zip(block[begin:end], readings[begin:end], strict=True):
-                strand.take(record, reading)
-            told, begin = _tell(strand, findings, told, so_far), end
+        steps.tell(strand, zip(block, readings, strict=True))
     checker.finish()
-    _tell(strand, findings, told, len(findings))
+    said += findings[known:]
+    steps.tell(strand, ())
     strand.finish()
     meter.end_of_trace()
     return checker
 
 
-def _tell(strand: TraceTimeline, findings: list[Finding], told: int, so_far: int) -> int:
-    for finding in findings[told:so_far]:
-        strand.found(finding)
-    return so_far
+class _Steps:
+    """What becomes of some records, in its order, until the timeline comes to them (`EventObserver`).
+
+    None in `said` stands for the next record, after what the correlation says of it and before what the rules say.
+    """
+
+    def __init__(self) -> None:
+        self.said: list[tuple[RunState, Event, float] | Outcome | Finding | None] = []
+
+    def on_event(self, run: RunState, event: Event, at: float) -> None:
+        """An event of a run came."""
+        self.said.append((run, event, at))
+
+    def on_more(self, run: RunState, at: float) -> None:
+        """The timeline does not show it."""
+
+    def on_settled(self, outcome: Outcome) -> None:
+        """A request is settled."""
+        self.said.append(outcome)
+
+    def tell(self, strand: TraceTimeline, records: Iterable[tuple[AnyRecord, Reading | None]]) -> None:
+        """Says it all to the timeline."""
+        coming = iter(records)
+        for said in self.said:
+            if type(said) is tuple:
+                run, event, at = said
+                strand.on_event(run, event, at)
+            elif said is None:
+                record, reading = next(coming)
+                strand.take(record, reading)
+            elif isinstance(said, Outcome):
+                strand.on_settled(said)
+            elif isinstance(said, Finding):
+                strand.found(said)
+        self.said.clear()
 
 
 def read_conversation(path: Path, profile_toml: str) -> list[tuple[AnyRecord, Reading | None]]:

@@ -2,6 +2,7 @@
 
 from greenlight_gate.load.latency_counter import LatencyCounter
 from greenlight_gate.measure.latency import Encoded
+from greenlight_gate.rules.engine.outcome import Outcome
 
 
 class Meters:
@@ -26,6 +27,16 @@ class Meters:
     def events(self) -> int:
         """What came that was neither of the protocol nor unreadable."""
         return self.messages - self.controls - self.unmapped
+
+    def settled(self, outcome: Outcome) -> None:
+        """Counts what was expected of one request, and what of it was seen."""
+        if outcome.excused:
+            return
+        self.expected += outcome.due
+        self.arrived += outcome.arrived
+        if outcome.needs_all_five:
+            self.five_expected += 1
+            self.five_shown += outcome.shows_all_five
 
     def delay(self, *, corrected: bool) -> LatencyCounter:
         """How late events come: since the server's stamp where its clock is known, else since the question.

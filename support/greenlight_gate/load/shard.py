@@ -399,7 +399,7 @@ class Shard:
             setattr(summary, name, encoded(getattr(meters, name)))
         summary.people = len(self.people)
         summary.expected_events, summary.arrived_events = meters.expected, meters.arrived
-        summary.kinds = tuple(FIVE) if meters.five_shown else ()
+        summary.kinds = tuple(set(FIVE) - self.profile.spec.absent.keys()) if meters.five_shown else ()
         counts: dict[str, int] = {}
         for person in self.people.values():
             for rule, times in person.checker.counts.items():

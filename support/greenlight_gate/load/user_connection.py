@@ -11,7 +11,7 @@ import msgspec
 from greenlight_gate.events import Control
 from greenlight_gate.load.checker import LoadChecker
 from greenlight_gate.load.plan import PlannedUser
-from greenlight_gate.rules.engine.run_state import RunState
+from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.trace import Closed, Opened, encode_record
 from greenlight_gate.transport.interface import Accepted, Ending, NotOpened, Transport
 from greenlight_gate.transport.upgrade import Upgrade
@@ -61,8 +61,8 @@ class UserConnection(ABC):
     # What whoever is on the line makes of it ------------------------------------------------------------------
 
     @abstractmethod
-    def answered(self, run: RunState) -> None:
-        """A run has ended; the rules have not forgotten it yet."""
+    def on_settled(self, outcome: Outcome) -> None:
+        """A request is settled (`greenlight_gate.rules.engine.outcome.Observer`)."""
 
     @abstractmethod
     def told(self, control: Control, at: float) -> None:

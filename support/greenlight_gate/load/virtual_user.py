@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING
 
 from greenlight_gate.events import Control, EventKind
-from greenlight_gate.load.checker import expected_of
 from greenlight_gate.load.plan import PlannedUser
 from greenlight_gate.load.user_connection import UserConnection, monotonic
 from greenlight_gate.rules.engine import canary
-from greenlight_gate.rules.engine.run_state import Request, RunState
+from greenlight_gate.rules.engine.outcome import Outcome
+from greenlight_gate.rules.engine.run_state import Request
 from greenlight_gate.trace import Closed, Received, Sent, encode_record
 
 if TYPE_CHECKING:
@@ -70,48 +70,35 @@ class VirtualUser(UserConnection):
         _, _, begins, ends = known
         self._send(begins if ends is None else begins + request.encode() + ends)
 
-    def answered(self, run: RunState) -> None:
-        """A run has ended: if it is the one that is waited for, they are free again."""
-        ask = self.ask
-        if ask is None or run.ask is not ask:
+    def on_settled(self, outcome: Outcome) -> None:
+        """The request that is under way is settled; whoever was answered is free again."""
+        if outcome.request is not self.ask:
             return
-        meters = self.shard.meters
-        due, shown = expected_of(ask, run)
-        meters.expected += due
-        meters.arrived += shown
-        meters.runs += 1
-        self._measure(run)
-        expect = ask.expect
-        if expect is not None and expect.tools and expect.end is EventKind.COMPLETED:
-            meters.five_expected += 1
-            if run.started_at is not None and run.thoughts and run.tools_begun and run.tools_done:
-                meters.five_shown += 1
-        if run.ended_by is EventKind.FAILED and expect is not None and not expect.failing_tool:
-            meters.failed += expect.end is not EventKind.FAILED
-        at = self.last_at
-        meters.whole.record(at - self._sent_at)
-        meters.silence.record(self.longest_s)
         self.ask = None
-        self.answered_at = at
-
-    def _measure(self, run: RunState) -> None:
-        """How long the first sign of life took, from the asking, and from when it was due."""
-        if run.started_at is None:
-            return
-        meters = self.shard.meters
-        meters.raw.record(run.started_at - self._sent_at)
-        if self.intended is not None:
-            meters.corrected.record(run.started_at - self.intended)
-        if self.thread is None and self.shard.sends_thread:
-            self.thread = run.thread
+        meters, run = self.shard.meters, outcome.run
+        meters.settled(outcome)
+        if run is not None and run.started_at is not None:
+            # How long the first sign of life took, from the asking, and from when it was due.
+            meters.raw.record(run.started_at - self._sent_at)
+            if self.intended is not None:
+                meters.corrected.record(run.started_at - self.intended)
+            if self.thread is None and self.shard.sends_thread:
+                self.thread = run.thread
+        if outcome.error is not None:
+            meters.failed += 1
+            self.answered_at = outcome.at
+        elif outcome.ended_by is not None:
+            meters.runs += 1
+            expect = outcome.request.expect
+            if outcome.ended_by is EventKind.FAILED and expect is not None and not expect.failing_tool:
+                meters.failed += expect.end is not EventKind.FAILED
+            self.answered_at = self.last_at
+            meters.whole.record(self.last_at - self._sent_at)
+            meters.silence.record(self.longest_s)
 
     def told(self, control: Control, at: float) -> None:
-        """A frame of the protocol came: an error may be all that a question is answered with."""
-        if control.name == "error" and self.ask is not None and self.ask.over:
-            self.lost()
-            self.shard.meters.failed += 1
-            self.answered_at = at
-        elif control.name == "pong":
+        """A frame of the protocol came."""
+        if control.name == "pong":
             self.shard.ponged(self, control, at)
 
     def on_read(self, at: float) -> None:
@@ -152,24 +139,12 @@ class VirtualUser(UserConnection):
             if run is not None:
                 patience.ended(last_at, at, at_work)
             self.checker.timed_out("start" if run is None else "end", waited, ask.request, at, self._n)
-            self.lost()
             if self.is_free:
                 self.shard.is_free(self, at)
 
     def lost(self) -> None:
-        """The question under way has come to nothing."""
-        ask = self.ask
-        if ask is None:
-            return
-        due, shown = expected_of(ask, ask.run)
-        meters = self.shard.meters
-        meters.expected += due
-        meters.arrived += min(shown, due - 1)
-        if ask.run is not None:
-            self._measure(ask.run)
-        expect = ask.expect
-        meters.five_expected += bool(expect is not None and expect.tools and expect.end is EventKind.COMPLETED)
-        self.ask = None
+        """The connection has ended under the request: nobody resumes it."""
+        self.checker.lost()
 
     # Evidence -------------------------------------------------------------------------------------------------
 

@@ -5,9 +5,11 @@ Recorders publish here, and loads what they have counted; nothing that listens c
 
 from typing import Protocol
 
-from greenlight_gate.events import Reading
+from greenlight_gate.events import Event, Reading
 from greenlight_gate.findings import Finding
 from greenlight_gate.measure.load_counts import Counts
+from greenlight_gate.rules.engine.outcome import Outcome
+from greenlight_gate.rules.engine.run_state import RunState
 from greenlight_gate.trace import AnyRecord
 
 
@@ -26,7 +28,16 @@ class FeedSource(Protocol):
 
 
 class FeedListener(Protocol):
-    """Hears every record of every trace, in the order in which they are made; it must not take long."""
+    """Hears every record of every trace, in the order in which they are made; it must not take long.
+
+    What the correlation decides of a record is told before the record itself.
+    """
+
+    def on_event(self, source: FeedSource, run: RunState, event: Event, at: float) -> None:
+        """An event of this run came (`greenlight_gate.rules.engine.outcome.EventObserver`)."""
+
+    def on_settled(self, source: FeedSource, outcome: Outcome) -> None:
+        """A request is settled."""
 
     def heard(self, source: FeedSource, record: AnyRecord, reading: Reading | None) -> None:
         """One record, with how it was read."""
@@ -57,6 +68,18 @@ def publish(source: FeedSource, record: AnyRecord, reading: Reading | None) -> N
     """Tells everybody who listens."""
     for listener in _listeners:
         listener.heard(source, record, reading)
+
+
+def matched(source: FeedSource, run: RunState, event: Event, at: float) -> None:
+    """Tells everybody who listens which run an event belongs to."""
+    for listener in _listeners:
+        listener.on_event(source, run, event, at)
+
+
+def settled(source: FeedSource, outcome: Outcome) -> None:
+    """Tells everybody who listens how a request was settled."""
+    for listener in _listeners:
+        listener.on_settled(source, outcome)
 
 
 def finished(source: FeedSource) -> None:

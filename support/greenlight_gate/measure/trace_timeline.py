@@ -2,19 +2,19 @@
 
 from typing import Final
 
-from greenlight_gate.events import ENDS, Control, Event, EventKind, Reading, each
+from greenlight_gate.events import Control, Event, EventKind, Reading, each
 from greenlight_gate.findings import Finding
 from greenlight_gate.measure.rule_counts import RuleCount
 from greenlight_gate.measure.run_tracks import RunTrack
 from greenlight_gate.measure.time_series import TimeWindow
 from greenlight_gate.measure.timeline import Timeline, remember
-from greenlight_gate.trace import AnyRecord, Closed, Cut, Opened, Received, Sent, TimedOut
+from greenlight_gate.rules.engine.outcome import Outcome
+from greenlight_gate.rules.engine.run_state import RunState
+from greenlight_gate.trace import AnyRecord, Closed, Cut, Opened, Received, Sent
 
 _INDEX: Final = {kind: number for number, kind in enumerate(EventKind)}
 _MOST_ASKED = 256
 _MOST_LEFT = 10_000
-# A mark on the prompt of a question whose answer has to fail; it is never shown.
-_WILL_FAIL = "\0"
 
 
 class _Line:
@@ -29,18 +29,23 @@ class _Line:
         self.provoked = False
         self.cut = False
         self.slowed = False
-        self.asked: dict[str, RunTrack] = {}
+        self.asked: dict[int, RunTrack] = {}
 
 
 class TraceTimeline:
-    """The records of one trace. `scenario`: its key; `epoch_s`: the wall time of its zero."""
+    """The records of one trace, and what the correlation says of them (an `EventObserver`).
+
+    `scenario`: its key; `epoch_s`: the wall time of its zero. The lane of a question is known by the number of the
+    record that asked it, from which its run counts (`RunState.first_n`).
+    """
 
     def __init__(self, course: Timeline, scenario: str, epoch_s: float) -> None:
         self.course = course
         self.scenario = course.names.get(scenario, scenario)
         self.epoch_s = epoch_s
         self._lines: dict[str, _Line] = {}
-        self._lanes: dict[str, RunTrack] = {}
+        self._lanes: dict[int, RunTrack] = {}
+        self._of_run: dict[str, RunTrack] = {}
         self._last_at = epoch_s
         self._took_backend_away = False
 
@@ -61,13 +66,41 @@ class TraceTimeline:
             self._opened(record, window)
         elif isinstance(record, Closed):
             self._closed(record, at, window)
-        elif isinstance(record, TimedOut):
-            self._waited(record, at)
         elif isinstance(record, Cut):
             # What the suite itself does to a line is a reason for it to end, or not to come about.
             line = self._line(record.connection)
             line.provoked = line.cut = True
             self._took_backend_away = self._took_backend_away or record.ends_backend
+
+    def on_event(self, run: RunState, event: Event, at: float) -> None:
+        """An event of a run came, which may be a helper's."""
+        root = run if run.parent is None else run.root
+        lane = self._lanes.get(root.first_n)
+        if lane is None:
+            return
+        if lane.run is None:
+            self._begun(lane, root, event, at)
+        # What a profile infers was not shown to anybody; it only says that the answer goes on or is over.
+        if not event.synthesised:
+            lane.take(event, at + self.epoch_s)
+
+    def on_more(self, run: RunState, at: float) -> None:
+        """More of what was shown before is no mark of its own."""
+
+    def on_settled(self, outcome: Outcome) -> None:
+        """An answer is over, or nobody waits for it any more."""
+        lane = self._lanes.get(outcome.request.n)
+        if lane is None:
+            return
+        if outcome.ended_by is None:
+            lane.wait(outcome.at + self.epoch_s)
+            return
+        if outcome.ended_by is EventKind.FAILED:
+            at, expect = outcome.at + self.epoch_s, outcome.request.expect
+            wanted = expect is not None and expect.end is EventKind.FAILED
+            window = self.course.window(at)
+            self._error(self._line(outcome.connection), "agent_failed", at, window, wanted=wanted)
+        self._over(outcome.request.n, lane)
 
     def found(self, finding: Finding) -> None:
         """A rule has objected, just now."""
@@ -77,7 +110,7 @@ class TraceTimeline:
         if broken is None:
             broken = course.broken[finding.rule] = RuleCount(at)
         broken.add(self.scenario, finding, at)
-        lane = self._lanes.get(finding.run) if finding.run is not None else None
+        lane = self._of_run.get(finding.run) if finding.run is not None else None
         if lane is None:
             lane = self._lane_of(finding)
         if lane is not None:
@@ -123,9 +156,7 @@ class TraceTimeline:
 
     def _event(self, event: Event, connection: str, at: float, window: TimeWindow) -> None:
         course, kind = self.course, event.kind
-        # What a profile infers was not shown to anybody; it only says that the answer goes on or is over.
-        shown = not event.synthesised
-        if shown:
+        if not event.synthesised:
             window.events += 1
             window.kinds[_INDEX[kind]] += 1
         line = self._lines.get(connection) or self._line(connection)
@@ -133,41 +164,22 @@ class TraceTimeline:
         if stamp is not None and offset is not None and not line.slowed:
             late = at - stamp + offset
             window.delay(int(late * 1e6) if late > 0.0 else 0)
-        run = event.parent or event.run
-        lane = self._lanes.get(run) if run is not None else None
-        if lane is None:
-            lane = self._begun(event, line, run)
-            if lane is None:
-                return
-            if course.offset_s is None and kind is EventKind.STARTED and not line.slowed:
-                window.delay(int((at - lane.asked_at) * 1e6))
-        if shown:
-            lane.take(event, at)
-        if kind in ENDS and event.parent is None:
-            if kind is EventKind.FAILED:
-                self._error(line, "agent_failed", at, window, wanted=lane.prompt.endswith(_WILL_FAIL))
-            self._over(line, lane, run)
 
-    def _begun(self, event: Event, line: _Line, run: str | None) -> RunTrack | None:
-        """The lane of a run that was not known: that of its question, else of the oldest that waits."""
-        lane = line.asked.get(event.request) if event.request is not None else None
-        if lane is None:
-            lane = next((lane for lane in line.asked.values() if lane.run is None), None)
-        if lane is None or lane.run is not None:
-            return None
-        if run is not None:
-            lane.run = run
-            self._lanes[run] = lane
-        return lane
+    def _begun(self, lane: RunTrack, run: RunState, event: Event, at: float) -> None:
+        """A run begins to answer the question of a lane."""
+        lane.run = run.id
+        self._of_run[run.id] = lane
+        course = self.course
+        if course.offset_s is None and event.kind is EventKind.STARTED and not self._line(run.desk.connection).slowed:
+            course.window(at + self.epoch_s).delay(int((at + self.epoch_s - lane.asked_at) * 1e6))
 
-    def _over(self, line: _Line, lane: RunTrack, run: str | None) -> None:
-        if run is not None:
-            self._lanes.pop(run, None)
-        for request, waiting in line.asked.items():
-            if waiting is lane:
-                del line.asked[request]
-                self.course.busy -= 1
-                break
+    def _over(self, n: int, lane: RunTrack) -> None:
+        self._lanes.pop(n, None)
+        if lane.run is not None:
+            self._of_run.pop(lane.run, None)
+        line = self._lines.get(lane.connection)
+        if line is not None and line.asked.pop(n, None) is not None:
+            self.course.busy -= 1
         self.course.lanes.done(lane)
 
     def _error(self, line: _Line, what: str, at: float, window: TimeWindow, *, wanted: bool = False) -> None:
@@ -191,21 +203,10 @@ class TraceTimeline:
         window.busy_most = max(window.busy_most, course.busy)
         asked_at = at if sent.intended_at is None else sent.intended_at + self.epoch_s
         prompt = sent.expect.prompt if sent.expect is not None else ""
-        if sent.expect is not None and sent.expect.end is EventKind.FAILED:
-            prompt += _WILL_FAIL
-        line.asked[sent.request or f"?{sent.n}"] = RunTrack(
-            self.scenario, line.person, sent.connection, prompt, asked_at
-        )
+        lane = RunTrack(self.scenario, line.person, sent.connection, prompt, asked_at)
+        line.asked[sent.n] = self._lanes[sent.n] = lane
         if len(line.asked) > _MOST_ASKED:
-            oldest = next(iter(line.asked.values()))
-            self._over(line, oldest, oldest.run)
-
-    def _waited(self, waited: TimedOut, at: float) -> None:
-        line = self._line(waited.connection)
-        lane = line.asked.get(waited.request) if waited.request is not None else None
-        lane = lane or (self._lanes.get(waited.run) if waited.run is not None else None)
-        if lane is not None:
-            lane.wait(at)
+            self._over(*next(iter(line.asked.items())))
 
     def _opened(self, opened: Opened, window: TimeWindow) -> None:
         line = self._line(opened.connection)
@@ -252,4 +253,5 @@ class TraceTimeline:
         line.asked.clear()
         # The rest of an answer may come on another connection; that of answers long past does not.
         while len(self._lanes) > _MOST_LEFT:
-            del self._lanes[next(iter(self._lanes))]
+            lane = self._lanes.pop(next(iter(self._lanes)))
+            self._of_run.pop(lane.run or "", None)

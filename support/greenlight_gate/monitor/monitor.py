@@ -22,6 +22,8 @@ from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.measure.trace_timeline import TraceTimeline
 from greenlight_gate.monitor.alerts import Alert, AlertLog, Alerts
 from greenlight_gate.monitor.monitoring_summary import FailurePatterns, MonitoringSummary, explain, summarise
+from greenlight_gate.rules.engine.outcome import Outcome
+from greenlight_gate.rules.engine.run_state import RunState
 from greenlight_gate.trace import AnyRecord
 from greenlight_gate.verdict.failure_patterns import Occurrence
 from greenlight_gate.verdict.pattern_detection import detect
@@ -102,15 +104,28 @@ class RealTimeEventMonitor:
     def heard(self, source: feed.FeedSource, record: AnyRecord, reading: Reading | None) -> None:
         """One record (`greenlight_gate.measure.feed.Listener`)."""
         with self._lock:
-            heard = self._strands.get(id(source))
-            if heard is None:
-                heard = self._strands[id(source)] = _Heard(
-                    source, TraceTimeline(self._course, source.scenario, source.epoch_s)
-                )
+            heard = self._heard(source)
             heard.take(record, reading)
         if self._on_event and isinstance(reading, Event):
             self._call(self._on_event, heard.person(record.connection), reading)
         self._look_again()
+
+    def on_event(self, source: feed.FeedSource, run: RunState, event: Event, at: float) -> None:
+        """An event of a run came (`greenlight_gate.measure.feed.Listener`)."""
+        with self._lock:
+            self._heard(source).strand.on_event(run, event, at)
+
+    def on_settled(self, source: feed.FeedSource, outcome: Outcome) -> None:
+        """A request is settled (`greenlight_gate.measure.feed.Listener`)."""
+        with self._lock:
+            self._heard(source).strand.on_settled(outcome)
+
+    def _heard(self, source: feed.FeedSource) -> "_Heard":
+        heard = self._strands.get(id(source))
+        if heard is None:
+            strand = TraceTimeline(self._course, source.scenario, source.epoch_s)
+            heard = self._strands[id(source)] = _Heard(source, strand)
+        return heard
 
     def counted(self, load: object, counts: Counts) -> None:
         """What a load has counted (`greenlight_gate.measure.feed.Listener`)."""

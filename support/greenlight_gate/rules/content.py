@@ -57,7 +57,7 @@ def _resolution_s(stamp: str | float | None) -> float:
 def on_end(run: RunState, event: Event, n: int, report: Report) -> None:
     """CONTENT-4: a run that was to answer has answered the question."""
     expect, ask, kind = run.expect, run.ask, event.kind
-    if ask is None or expect is None or expect.end is not _COMPLETED or (run.excused and kind is not _COMPLETED):
+    if ask is None or expect is None or expect.end is not _COMPLETED or (ask.excused and kind is not _COMPLETED):
         return
     if kind is _COMPLETED:
         for expected, actual in _misses(event.text or "", expect):

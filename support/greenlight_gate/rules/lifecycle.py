@@ -49,18 +49,18 @@ def on_objection(rule: str, before: Stage, run: RunState, event: Event, n: int, 
 
 def on_end(run: RunState, event: Event, n: int, report: Report) -> None:
     """Judges, when a run ends, whether a person saw all that the question promised."""
-    expect, kind = run.expect, event.kind
+    expect, expected, kind = run.expect, run.expected, event.kind
     if expect is None or kind is _K.STOPPED or (kind is not _COMPLETED and kind is not expect.end):
         return
-    if expect.thinking and not run.thoughts:
+    if expected.thinking and not run.thoughts:
         report("LIFECYCLE-4", "agent_thinking before the end", "none", run.first_n, n, run=run)
-    if not expect.tools or kind is not _COMPLETED or expect.end is not _COMPLETED:
+    if not expected.tool_executing or kind is not _COMPLETED:
         return
     seen = (run.started_at is not None, run.thoughts, run.tools_begun, run.tools_done)
     if not all(seen) and (unseen := _unseen(seen, expect.hidden)):
         report("LIFECYCLE-5", "all five kinds", f"no {' and no '.join(unseen)}", run.first_n, n, run=run)
-    elif run.tools_begun < expect.tools:
-        report("LIFECYCLE-5", f"{expect.tools} tools at work", f"{run.tools_begun}", run.first_n, n, run=run)
+    elif run.tools_begun < expected.tool_executing:
+        report("LIFECYCLE-5", f"{expected.tool_executing} tools at work", f"{run.tools_begun}", run.first_n, n, run=run)
     elif expect.parallel and run.most_open < 2:
         report("LIFECYCLE-5", "two tools at work at once", "one after the other", run.first_n, n, run=run)
 

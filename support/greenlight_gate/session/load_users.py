@@ -56,9 +56,8 @@ async def _guest(
         entry = access.mint(persona, exp=int(time.time()) + int(seconds) + _SPARE_S)
     else:
         entry = await access.pass_for(persona)
-    expectable = suite.profile.expectable
     questions = tuple(
-        PlannedPrompt(target.question(name, canary), expectable(target.expectation(name, canary))) for name in prompts
+        PlannedPrompt(target.question(name, canary), target.expectation(name, canary)) for name in prompts
     )
     user = user_shown(persona, target, suite.profile.spec)
     way = ConnectionSetup(target, suite.profile, persona, entry, {})

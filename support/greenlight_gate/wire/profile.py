@@ -6,8 +6,7 @@ from typing import Any
 
 import msgspec
 
-from greenlight_gate.events import EventKind, Problem, Reading, Unmapped
-from greenlight_gate.trace import Expect
+from greenlight_gate.events import Problem, Reading, Unmapped
 from greenlight_gate.wire.compiled import compile_reader
 from greenlight_gate.wire.explain import read_value
 from greenlight_gate.wire.reader import Machine, Reader
@@ -75,19 +74,6 @@ class Profile:
         except UnreadableError as error:
             return Unmapped(str(error), (*problems, *error.problems))
         return read_value(self.spec, value, (*problems, *more))
-
-    def expectable(self, expect: Expect) -> Expect:
-        """What may be expected on this wire: what it does not show at all is not asked for."""
-        absent = self.spec.absent
-        no_tools = EventKind.TOOL_EXECUTING in absent or EventKind.TOOL_COMPLETED in absent
-        return msgspec.structs.replace(
-            expect,
-            thinking=expect.thinking and EventKind.THINKING not in absent,
-            tools=0 if no_tools else expect.tools,
-            parallel=expect.parallel and not no_tools,
-            failing_tool=expect.failing_tool and EventKind.TOOL_COMPLETED not in absent,
-            hidden=tuple(absent),
-        )
 
     def can_send(self, what: str) -> bool:
         """Whether the profile knows the frame: start, stop, ping or restore."""

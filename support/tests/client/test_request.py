@@ -1,10 +1,16 @@
 """An answer as the person who asked sees it, and the canary that names its owner."""
 
+from typing import Any
+
 import pytest
 from greenlight_gate.client.persona_canary import MARKER, canary_of
+from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.request import UserRequest
-from greenlight_gate.events import Control, Event, EventKind
-from greenlight_gate.trace import Expect
+from greenlight_gate.events import Event, EventKind
+from greenlight_gate.rules.engine.run_state import TimeBudgets
+from greenlight_gate.trace import Expect, Opened, Received, Sent
+
+from support.tests.rules.talk import ANSWER, PROFILE, Talk
 
 
 def question(*events: Event) -> UserRequest:
@@ -16,7 +22,30 @@ def question(*events: Event) -> UserRequest:
 
 STARTED = Event(EventKind.STARTED, run="r1", thread="t1", request="q1")
 HELPER_ENDS = Event(EventKind.COMPLETED, run="h1", parent="r1", request="q1", text="144")
-ENDED = Event(EventKind.COMPLETED, run="r1", request="q1", text="391")
+HELPER = {"run": "h1", "parent_run_id": "r1"}
+
+
+def shown(talk: Talk) -> dict[str, UserRequest]:
+    """What was asked in a talk, by request, as a recorder has it that hears the talk."""
+    recorder = Recorder("a scenario", None, PROFILE, TimeBudgets(), bytes)
+    found: dict[str, UserRequest] = {}
+    for record in talk.records:
+        at, connection = recorder.began + record.at, record.connection
+        if isinstance(record, Sent) and record.request is not None:
+            found[record.request] = UserRequest("Ada", "?", request=record.request, expect=Expect(), at=at)
+            recorder.answers.asked(found[record.request])
+        if isinstance(record, Received):
+            recorder.received(record.raw(), False, at, connection)
+        elif isinstance(record, Opened):
+            recorder.add(Opened, connection, at, person=record.person, user=record.user)
+        else:
+            assert isinstance(record, Sent)
+            recorder.add(Sent, connection, at, what="start", text="{}", request=record.request, expect=record.expect)
+    return found
+
+
+def asked() -> Talk:
+    return Talk().open().ask(expect=Expect())
 
 
 def test_the_first_own_event_names_run_and_thread() -> None:
@@ -26,36 +55,66 @@ def test_the_first_own_event_names_run_and_thread() -> None:
 
 
 def test_only_the_own_end_is_the_end_and_only_the_own_answer_the_answer() -> None:
-    assert (question(STARTED, HELPER_ENDS).over, question(STARTED, HELPER_ENDS).answer) == (False, None)
-    assert (question(STARTED, HELPER_ENDS, ENDED).over, question(STARTED, HELPER_ENDS, ENDED).answer) == (True, "391")
+    talk = asked().started().started(**HELPER).completed(**HELPER, result="144")
+
+    before = shown(talk)["q1"]
+    assert (before.over, before.has_end, before.answer, before.has(EventKind.COMPLETED)) == (False, False, None, False)
+    after = shown(talk.completed())["q1"]
+    assert (after.over, after.has_end, after.answer, len(after.events)) == (True, True, ANSWER, 4)
 
 
-@pytest.mark.parametrize("kind", [EventKind.COMPLETED, EventKind.FAILED, EventKind.STOPPED])
-def test_each_way_to_end(kind: EventKind) -> None:
-    assert question(STARTED, Event(kind, run="r1")).over
+@pytest.mark.parametrize("end", ["completed", "failed", "stopped"])
+def test_each_way_to_end(end: str) -> None:
+    found = shown(getattr(asked().started(), end)())["q1"]
+
+    assert (found.over, found.has_end) == (True, True)
 
 
-def test_a_refusal_is_an_end() -> None:
-    asked, error = question(), Control("error", {"code": "BAD_REQUEST"})
+def error(request: str | None) -> dict[str, Any]:
+    return {"type": "error_message", "error_code": "BUSY", "error_message": "not now", "request_id": request}
 
-    asked.refused(error)
 
-    assert (asked.over, asked.refusal, asked.answer) == (True, error, None)
+def test_an_error_in_place_of_an_answer_is_an_end() -> None:
+    found = shown(asked().frame(error("q1")))["q1"]
+
+    assert (found.over, found.has_end, found.answer) == (True, False, None)
+    assert found.outcome is not None
+    assert found.outcome.error is not None
+    assert found.outcome.error.values["code"] == "BUSY"
+
+
+def test_an_error_in_the_middle_of_an_answer_is_not_its_end() -> None:
+    assert not shown(asked().started().frame(error("q1")))["q1"].over
+    assert not shown(asked().frame(error("another")))["q1"].over
 
 
 @pytest.mark.parametrize(
-    ("event", "known"),
+    ("ids", "owner"),
     [
-        (Event(EventKind.THINKING, request="q1"), True),
-        (Event(EventKind.THINKING, request="q2", run="r1"), False),
-        (Event(EventKind.THINKING, run="r1"), True),
-        (Event(EventKind.THINKING, run="h1", parent="r1"), True),
-        (Event(EventKind.THINKING, run="r2"), False),
-        (Event(EventKind.THINKING), False),
+        ({}, "q1"),
+        ({"request": None}, "q1"),
+        ({**HELPER, "request": None}, "q1"),
+        ({"request": "q2", "run": "r2", "thread": "t2"}, "q2"),
+        ({"request": None, "run": "r2", "thread": "t2"}, "q2"),
+        # Between the run and the request that it names, the request is what was asked (IDENTITY-1).
+        ({"request": "q2", "run": "r1"}, "q2"),
+        ({"request": None, "run": "r3", "thread": "t3"}, None),
+        ({"request": None, "run": None}, None),
     ],
 )
-def test_what_belongs_to_an_answer(event: Event, known: bool) -> None:
-    assert question(STARTED).knows(event) is known
+def test_to_which_of_two_answers_an_event_belongs(ids: dict[str, Any], owner: str | None) -> None:
+    talk = asked().ask("q2", Expect()).started().started("r2", request="q2", thread="t2")
+
+    found = shown(talk.thinking(**ids))
+    thoughts = {request for request, each in found.items() if EventKind.THINKING in [e.kind for e in each.events]}
+    assert thoughts == ({owner} if owner is not None else set())
+
+
+def test_what_was_delivered_before_is_shown_once() -> None:
+    talk = asked().started()
+    found = shown(talk.frame(talk.last_text()).completed())["q1"]
+
+    assert [event.kind for event in found.events] == [EventKind.STARTED, EventKind.COMPLETED]
 
 
 def test_a_tool_is_open_until_it_has_finished_as_often_as_it_began() -> None:

@@ -4,7 +4,8 @@ import msgspec
 import pytest
 from greenlight_gate.events import FIVE, EventKind
 from greenlight_gate.evidence.replay import Meter
-from greenlight_gate.trace import KILL, RESTART, Closed, Expect, Received
+from greenlight_gate.rules.engine.trace_checker import TraceChecker
+from greenlight_gate.trace import KILL, RESTART, Closed, Expect
 from greenlight_gate.verdict.decision import Observed
 
 from support.tests.rules.talk import EPOCH_S, PROFILE, TOOL_QUESTION, Talk, asked, iso
@@ -15,9 +16,11 @@ NO_TOOL = Expect(prompt="Who are you?", thinking=True)
 def measured(*talks: Talk, clock: str = "same-host") -> Observed:
     meter = Meter(clock)
     for talk in talks:
+        checker = TraceChecker(PROFILE, talk.budgets, EPOCH_S)
+        checker.observe(meter)
         for record in talk.records:
-            reading = PROFILE.read(record.raw()) if isinstance(record, Received) else None
-            meter.take(record, reading, EPOCH_S)
+            meter.take(record, checker.feed(record), EPOCH_S)
+        checker.finish()
         meter.end_of_trace()
     return meter.observed()
 

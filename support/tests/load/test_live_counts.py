@@ -1,9 +1,11 @@
 """How far all shards are is told in one, in the order of time."""
 
-from greenlight_gate.events import Reading
+from greenlight_gate.events import Event, Reading
 from greenlight_gate.load.live_counts import LiveCounts
 from greenlight_gate.measure import feed
 from greenlight_gate.measure.load_counts import Counts
+from greenlight_gate.rules.engine.outcome import Outcome
+from greenlight_gate.rules.engine.run_state import RunState
 from greenlight_gate.trace import AnyRecord
 
 
@@ -15,6 +17,12 @@ class Listens:
 
     def heard(self, source: feed.FeedSource, record: AnyRecord, reading: Reading | None) -> None:
         raise AssertionError(record)
+
+    def on_event(self, source: feed.FeedSource, run: RunState, event: Event, at: float) -> None:
+        raise AssertionError(event)
+
+    def on_settled(self, source: feed.FeedSource, outcome: Outcome) -> None:
+        raise AssertionError(outcome)
 
     def finished(self, source: feed.FeedSource) -> None:
         raise AssertionError(source)

@@ -13,9 +13,11 @@ def course_of(talk: Talk, course: Timeline | None = None) -> Timeline:
     course = course or Timeline(0.0)
     checker = TraceChecker(PROFILE, talk.budgets, EPOCH_S)
     strand = TraceTimeline(course, "a scenario", EPOCH_S)
+    checker.observe_events(strand)
     told = 0
     for record in talk.records:
-        strand.take(record, checker.feed(record))
+        reading = checker.feed(record)
+        strand.take(record, reading)
         for finding in checker.findings[told:]:
             strand.found(finding)
         told = len(checker.findings)

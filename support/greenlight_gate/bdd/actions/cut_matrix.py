@@ -161,7 +161,6 @@ class _Cell:
             await session.wait_end(question)
         else:
             # What can be promised without resume: a new question works, and nothing of the old one is taken for it.
-            session.heard.questions.clear()
             again = await self._ask(prompt, None)
             await session.wait_end(again)
 

@@ -13,8 +13,10 @@ from greenlight_gate.rules import continuity
 from greenlight_gate.rules.connection import ConnectionRules
 from greenlight_gate.rules.engine import canary_search, forbidden_text, other_messages, timeouts
 from greenlight_gate.rules.engine.canary_scan import LONGEST_KEPT, CanaryScan
+from greenlight_gate.rules.engine.expected import observable
 from greenlight_gate.rules.engine.finding_sink import FindingSink
 from greenlight_gate.rules.engine.id_registry import SHORTEST_ID, IdRegistry
+from greenlight_gate.rules.engine.outcome import INFERRED, EventObserver, Observer
 from greenlight_gate.rules.engine.run_checker import RunChecker
 from greenlight_gate.rules.engine.run_state import Request, RunState, TimeBudgets
 from greenlight_gate.rules.identity import Correlation
@@ -60,6 +62,9 @@ class ConnectionChecker:
         self.named: set[str] = set()
         self.last_error: Control | None = None
         self.heard = False
+        # A plain profile infers nothing, so that most loads have nobody to tell of single events. Python keeps
+        # instances of up to 30 attributes in a form that is read faster; a load's checker has 29.
+        self.observers: tuple[EventObserver, ...] = () if profile.plain else (INFERRED,)
         self._gap_free = profile.promises.gap_free_seq
         self._runs = self.desk.runs
         self.search = CanaryScan(person, self.windows.canaries, self.report, self._what)
@@ -69,6 +74,15 @@ class ConnectionChecker:
     def ready(self) -> bool:
         """Whether the backend has said that it is ready."""
         return self.door.ready
+
+    def observe(self, observer: Observer) -> None:
+        """From now on it is told how each request is settled."""
+        self.desk.observers = (*self.desk.observers, observer)
+
+    def observe_events(self, observer: EventObserver) -> None:
+        """From now on it is told that, and which run each event belongs to."""
+        self.observe(observer)
+        self.observers = (*self.observers, observer)
 
     # What the person's side did -----------------------------------------------------------------------------------
 
@@ -97,6 +111,9 @@ class ConnectionChecker:
     def asked(self, ask: Request) -> None:
         """A question was sent."""
         self.door.spoken = True
+        absent = self.profile.spec.absent
+        if absent and ask.expect is not None:
+            ask.expect = observable(ask.expect, absent)
         self.reader.asked(ask.request, ask.thread)
         self.desk.asked(ask)
 
@@ -126,8 +143,8 @@ class ConnectionChecker:
         self.cut_by_us = True
         self.windows.cut = str(cut)
         if cut.ends_backend:
-            for run in self._runs.values():
-                run.excused = True
+            for ask in self.desk.asks:
+                ask.excused = True
 
     def throttled(self, at: float, *, over: bool) -> None:
         """The suite takes hardly anything off this line, or no longer so: meanwhile the pace is its own."""
@@ -241,7 +258,7 @@ class ConnectionChecker:
         assert isinstance(reading, Control | Unmapped | Ignored)
         self._wrong(reading.problems, n, None)
         if type(reading) is Control:
-            self._control(reading, n)
+            self._control(reading, at, n)
         elif type(reading) is Unmapped:
             self.door.strange(reading.reason)
             continuity.on_unread(self.desk.lines.values())
@@ -271,6 +288,8 @@ class ConnectionChecker:
             return
         if key is not None and run.events < continuity.MOST_KEYS:
             run.event_ids.add(key)
+        for observer in self.observers:
+            observer.on_event(run, event, at)
         self.run_judge.event(run, event, at, n)
 
     def _attribute(self, event: Event, at: float, n: int) -> RunState | None:
@@ -295,7 +314,7 @@ class ConnectionChecker:
         for problem in problems:
             self.report(problem.rule, problem.expected, problem.actual, n, run=run)
 
-    def _control(self, control: Control, n: int) -> None:
+    def _control(self, control: Control, at: float, n: int) -> None:
         values = control.values
         self.desk.heard(control, n)
         if control.name == "ready":
@@ -308,7 +327,7 @@ class ConnectionChecker:
             self.desk.restored(values.get("thread"))
         elif control.name == "error":
             self.last_error = control
-            timeouts.on_error(self, control, n)
+            timeouts.on_error(self, control, at, n)
 
     def _what(self, data: bytes) -> str:
         reading = next(each(self.profile.read(data)), None)
@@ -317,6 +336,11 @@ class ConnectionChecker:
         if isinstance(reading, Ignored | Foreign):
             return "a frame that is not for the person" if isinstance(reading, Ignored) else "a frame of somebody else"
         return f"a frame of {reading.name}" if type(reading) is Control else "a frame that cannot be read"
+
+    def lost(self) -> None:
+        """The backend has ended the connection, and nobody will resume what was under way on it."""
+        for ask in self.desk.asks:
+            self.desk.conclude(ask)
 
     # How it ended -------------------------------------------------------------------------------------------------
 

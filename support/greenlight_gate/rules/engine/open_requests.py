@@ -1,10 +1,10 @@
 """The open questions of one connection, and the runs that answer them."""
 
-from collections.abc import Callable
-
-from greenlight_gate.events import Event
+from greenlight_gate.events import Control, Event
 from greenlight_gate.rules import lifecycle
+from greenlight_gate.rules.engine.expected import NO_EVENTS, expected_events
 from greenlight_gate.rules.engine.id_registry import IdRegistry
+from greenlight_gate.rules.engine.outcome import Observer, Outcome, seen_events
 from greenlight_gate.rules.engine.run_state import (
     NOTHING_EXPECTED,
     Report,
@@ -14,6 +14,7 @@ from greenlight_gate.rules.engine.run_state import (
     ThreadOrder,
     window,
 )
+from greenlight_gate.trace import Expect
 
 _MOST_STOPPED = 64
 
@@ -21,7 +22,7 @@ _MOST_STOPPED = 64
 class OpenRequests:
     """What is asked and answered on one connection.
 
-    `on_settled` is told of each run that has ended, before it is forgotten. `runs` are those whose events come to this
+    `observers` are told how each request was settled. `runs` are those whose events come to this
     connection alone; all others are found in the book. `replays` holds,
     for each thread that was restored here, the keys of the events that were shown since.
     """
@@ -32,13 +33,15 @@ class OpenRequests:
         self.connection = connection
         self.user: str | None = None
         self.report = report
-        self.on_settled: Callable[[RunState], None] | None = None
+        self.observers: tuple[Observer, ...] = ()
         self.asks: list[Request] = []
         self.by_request: dict[str, Request] = {}
         self.runs: dict[str | None, RunState] = {}
         self.lines: dict[str | None, ThreadOrder] = {}
         self.replays: dict[str, set[str | int]] = {}
         self._stopped: dict[str, float] = {}
+        self._expect: Expect | None = None
+        self._expected = NO_EVENTS
 
     def asked(self, ask: Request) -> None:
         """Remembers a question until its run has ended."""
@@ -49,10 +52,9 @@ class OpenRequests:
 
     def settle(self, run: RunState, event_id: str | int | None) -> None:
         """A run has ended: its question is answered, and only a few words of the run are kept."""
-        if self.on_settled is not None:
-            self.on_settled(run)
         ask = run.ask
         if ask is not None:
+            self.conclude(ask, run.last_at)
             self.drop(ask)
             ask.run = run.ask = None
         self.runs.pop(run.id, None)
@@ -62,6 +64,30 @@ class OpenRequests:
             for helper in [other for other in self.runs.values() if other.parent is run]:
                 del self.runs[helper.id]
                 self.book.abandon(helper)
+
+    def conclude(
+        self, ask: Request, at: float | None = None, *, excused: bool = False, error: Control | None = None
+    ) -> None:
+        """Tells how a request was settled, the first time that it is. `excused`: nothing more was owed.
+
+        `at`: None for when anything of it was seen last.
+        """
+        if ask.settled:
+            return
+        ask.settled = True
+        if not self.observers:
+            return
+        run = ask.run
+        if at is None:
+            at = ask.at if run is None else run.last_at
+        outcome = Outcome(
+            ask, run, self.connection, at,
+            run.expected if run is not None else expected_events(ask.expect), seen_events(run, ask.expect),
+            excused or ask.excused or (run is not None and run.stop_at is not None),
+            run.ended_by if run is not None else None, error,
+        )  # fmt: skip
+        for observer in self.observers:
+            observer.on_settled(outcome)
 
     def drop(self, ask: Request) -> None:
         """Expects nothing more for a question."""
@@ -74,6 +100,7 @@ class OpenRequests:
     def owe_nothing(self) -> None:
         """Expects nothing more for any question that was asked here."""
         for ask in list(self.asks):
+            self.conclude(ask, excused=True)
             self.drop(ask)
 
     def line(self, thread_id: str | None) -> ThreadOrder:
@@ -105,7 +132,7 @@ class OpenRequests:
         for ask in left:
             windows.left.remove(ask)
             if not ask.over:
-                ask.resumed = True
+                ask.resumed, ask.lost = True, False
                 self.asked(ask)
                 _wait_from(ask, at)
 
@@ -154,8 +181,13 @@ class OpenRequests:
         if not event.request:
             self._mix_up(event)
         expect = None if ask.mixed_up else ask.expect or NOTHING_EXPECTED
+        if ask.expect is not self._expect and ask.expect != self._expect:
+            # Users ask the same again and again.
+            self._expect, self._expected = ask.expect, expected_events(ask.expect)
         name = run_id or f"?{self.connection}:{ask.n}"
-        run = RunState(name, self, event, ask.n, asked_at=ask.at, at=at, ask=ask, expect=expect)
+        run = RunState(
+            name, self, event, ask.n, asked_at=ask.at, at=at, ask=ask, expect=expect, expected=self._expected
+        )
         run.stop_at = self._stopped.pop(run.id, None) if self._stopped else None
         if expect is not None and expect.paced:
             run.recent, run.in_company = window(), True

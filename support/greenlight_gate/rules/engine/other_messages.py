@@ -23,6 +23,8 @@ def on_more(checker: "ConnectionChecker", more: More, at: float, n: int) -> None
     for alive in {id(run): run, id(root): root}.values():
         alive.last_at = at
         alive.last_n = n
+    for observer in checker.observers:
+        observer.on_more(run, at)
     if event.text:
         checker.search.say(run, n if event.kind is EventKind.THINKING else -n, event.text)
 

@@ -39,7 +39,9 @@ class Request(msgspec.Struct, eq=False):
 
     `given_up`: the person no longer waits, but what still comes belongs here. `over`: nothing more is owed. `mixed_up`:
     which run answers it, and which another question, cannot be known. `foreign`: it reaches for what is another's.
-    `resumed`: its line was lost, and its conversation was asked for again on another one.
+    `resumed`: its line was lost, and its conversation was asked for again on another one. `lost`: the backend has ended
+    its connection. `excused`: the suite took the backend away, so that its run may end without an answer. `settled`:
+    its outcome was told.
     """
 
     n: int
@@ -53,6 +55,9 @@ class Request(msgspec.Struct, eq=False):
     mixed_up: bool = False
     foreign: bool = False
     resumed: bool = False
+    lost: bool = False
+    excused: bool = False
+    settled: bool = False
 
 
 class OpenTool(msgspec.Struct, eq=False, gc=False):

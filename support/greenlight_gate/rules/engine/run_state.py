@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from greenlight_gate.events import Event, EventKind
+from greenlight_gate.rules.engine.expected import NO_EVENTS, Events
 from greenlight_gate.rules.engine.requests import OpenTool, Request, TimeBudgets
 from greenlight_gate.trace import Expect
 
@@ -38,6 +39,7 @@ class Stage(StrEnum):
 
 NOTHING_EXPECTED = Expect()
 _WINDOW = 512
+_SHOWN_BY_HELPERS = frozenset({EventKind.THINKING, EventKind.TOOL_EXECUTING, EventKind.TOOL_COMPLETED})
 # Questions that were left without an end, of one person.
 MOST_LEFT = 512
 
@@ -47,28 +49,30 @@ class RunState:
     """One answer in the making. Its memory does not grow with the number of events, but for bounded windows.
 
     `id` begins with "?" where the backend gave none. `expect` is None where it is not known which question this
-    answers. A helper's run has a `parent`; what it shows counts for the run that the person asked for. `shown` are
-    the keys of the events that the window which asked was shown, once another window may be shown them too.
+    answers, `expected` what that one is owed. A helper's run has a `parent`; what it shows counts for the run that the
+    person asked for. `shown` are the keys of the events that the window which asked was shown, once another window may
+    be shown them too.
     `in_company`: it has a parent, or the times of its events are kept. `said`: its last texts, where they may
     be parts of one word, by the number of their records, negative where it is no thought; they are searched and
     shortened once there are more than `said_most`. `thought` and `aside`: the latest thought and the latest other
     text, and their records. `helped`: how many events its helpers have shown. `intruder`: somebody else who asked for
-    this run to be stopped, and the record of that.
-    `excused`: the suite took the backend away under it, so that it may end without an answer.
+    this run to be stopped, and the record of that. `inferred`: how many events of each kind a profile only inferred,
+    so that nobody saw them; None where there are none.
     """
 
     __slots__ = (
-        "aside", "aside_n", "ask", "asked_at", "desk", "ended_by", "event_ids", "events", "excused", "expect",
-        "first_n", "first_stamp_s", "helped", "id", "in_company", "intruder", "last_at", "last_n", "last_stamp_s",
-        "line", "most_open", "parent", "person", "recent", "request", "said", "said_most", "shown", "stage",
-        "started_at", "stop_at", "thought", "thought_n", "thoughts", "thread", "tools", "tools_begun", "tools_done",
-        "tools_failed", "user",
+        "aside", "aside_n", "ask", "asked_at", "desk", "ended_by", "event_ids", "events", "expect", "expected",
+        "first_n", "first_stamp_s", "helped", "id", "in_company", "inferred", "intruder", "last_at", "last_n",
+        "last_stamp_s", "line", "most_open", "parent", "person", "recent", "request", "said", "said_most", "shown",
+        "stage", "started_at", "stop_at", "thought", "thought_n", "thoughts", "thread", "tools", "tools_begun",
+        "tools_done", "tools_failed", "user",
     )  # fmt: skip
 
     # `event` is the first that was seen of it.
     def __init__(
         self, name: str, desk: "OpenRequests", event: Event, n: int, *, asked_at: float, at: float,
-        ask: Request | None = None, expect: Expect | None = None, parent: "RunState | None" = None,
+        ask: Request | None = None, expect: Expect | None = None, expected: Events = NO_EVENTS,
+        parent: "RunState | None" = None,
     ) -> None:  # fmt: skip
         self.id = name
         self.person = desk.person
@@ -79,6 +83,7 @@ class RunState:
         self.last_at = at
         self.ask = ask
         self.expect = expect
+        self.expected = expected
         self.parent = parent
         self.request = event.request
         self.thread = event.thread
@@ -107,7 +112,7 @@ class RunState:
         self.thought_n = 0
         self.aside = ""
         self.aside_n = 0
-        self.excused = False
+        self.inferred: dict[EventKind, int] | None = None
         self.intruder: tuple[str, int] | None = None
 
     @property
@@ -117,6 +122,13 @@ class RunState:
         while run.parent is not None:
             run = run.parent
         return run
+
+    def infer(self, kind: EventKind) -> None:
+        """An event of this kind was inferred by the profile. What a helper shows counts for the run that it helps."""
+        run = self.root if kind in _SHOWN_BY_HELPERS else self
+        if run.inferred is None:
+            run.inferred = {}
+        run.inferred[kind] = run.inferred.get(kind, 0) + 1
 
 
 def window() -> deque[float]:

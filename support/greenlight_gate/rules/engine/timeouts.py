@@ -19,7 +19,7 @@ def on_ignored_stop(run: RunState, at: float, n: int, budgets: TimeBudgets, repo
         report("LIFECYCLE-2", "agent_stopped once the person said stop", came, run.first_n, n, run=run)
 
 
-def on_error(checker: "ConnectionChecker", error: Control, n: int) -> None:
+def on_error(checker: "ConnectionChecker", error: Control, at: float, n: int) -> None:
     """LIFECYCLE-1: an error instead of an answer, unless it is the answer to what had to be refused.
 
     An error in the middle of a run is not its end; that is still owed.
@@ -30,6 +30,7 @@ def on_error(checker: "ConnectionChecker", error: Control, n: int) -> None:
     expired = checker.expiry is not None and checker.expiry.over
     if expired or checker.reaching.took(error, n):
         if ask is not None and waits:
+            desk.conclude(ask, at, excused=True, error=error)
             desk.drop(ask)
         return
     if not waits and checker.door.took_refusal(error, n):
@@ -39,6 +40,7 @@ def on_error(checker: "ConnectionChecker", error: Control, n: int) -> None:
     if ask is not None and waits:
         said = f"error {error.values.get('code')}: {content.shown(str(error.values.get('text')))}"
         report("LIFECYCLE-1", "agent_started", said, ask.n, n)
+        desk.conclude(ask, at, error=error)
         desk.drop(ask)
 
 
@@ -58,6 +60,7 @@ def on_no_answer(checker: "ConnectionChecker", ask: Request | None, at: float, n
     if ask is None or ask.over or ask.given_up:
         return
     ask.given_up = True
+    checker.desk.conclude(ask, at)
     budgets, report, run = checker.budgets, checker.report, ask.run
     if run is None:
         timeliness.on_no_start(ask, at, n, budgets.start_s, report)
@@ -83,13 +86,22 @@ def on_closed(desk: Correlation, windows: UserTabs, by: str) -> None:
         desk.book.abandon(run)
     windows.left.extend(ask for ask in desk.asks if ask.run is not None or ask.thread is not None)
     del windows.left[:-MOST_LEFT]
+    for ask in desk.asks:
+        ask.lost = by != "client"
     if by == "client":
+        for ask in desk.asks:
+            if ask.run is None and ask.thread is None:
+                desk.conclude(ask, excused=True)
         desk.asks.clear()
 
 
 def on_finish(checker: "ConnectionChecker", n: int) -> None:
     """LIFECYCLE-2: what has no end now never will."""
-    for ask in checker.desk.asks:
+    desk = checker.desk
+    for ask in (*desk.asks, *checker.windows.left):
+        # What the backend did not cut short was left by the user, or ends with the trace.
+        desk.conclude(ask, excused=ask.foreign or not ask.lost)
+    for ask in desk.asks:
         run = ask.run
         if ask.over or ask.given_up or (run is None and ask.foreign):
             continue
@@ -100,7 +112,7 @@ def on_finish(checker: "ConnectionChecker", n: int) -> None:
             if ask.resumed:
                 continuity.on_no_rest(run, n, checker.report)
             checker.report("LIFECYCLE-2", "one end", last, run.first_n, run.last_n, n, run=run)
-    checker.desk.asks.clear()
+    desk.asks.clear()
 
 
 def _nothing_came(checker: "ConnectionChecker", ask: Request, n: int) -> None:

@@ -10,6 +10,7 @@ from greenlight_gate.rules.engine.canary import owner_code
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
 from greenlight_gate.rules.engine.finding_sink import MOST_FINDINGS
 from greenlight_gate.rules.engine.id_registry import IdRegistry
+from greenlight_gate.rules.engine.outcome import EventObserver, Observer
 from greenlight_gate.rules.engine.run_state import Request, TimeBudgets
 from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.rules.refusal import ForeignAttempt
@@ -31,6 +32,8 @@ class TraceChecker:
         self.book = IdRegistry()
         self.connections: dict[str, ConnectionChecker] = {}
         self.cuts: list[Cut] = []
+        self._observers: list[Observer] = []
+        self._event_observers: list[EventObserver] = []
         self._last_n = 0
         self._cast: dict[str, str] = {}
 
@@ -38,6 +41,14 @@ class TraceChecker:
         """Of all connections together as many are kept as of one."""
         if len(self.findings) < MOST_FINDINGS:
             self.findings.append(finding)
+
+    def observe(self, observer: Observer) -> None:
+        """It is told how each request is settled, on all connections that are still to come."""
+        self._observers.append(observer)
+
+    def observe_events(self, observer: EventObserver) -> None:
+        """It is told that, and which run each event belongs to."""
+        self._event_observers.append(observer)
 
     def feed(self, record: AnyRecord) -> Reading | None:
         """Judges one record. Returns how a received message was read, None for other records."""
@@ -151,6 +162,10 @@ class TraceChecker:
                 self.profile, self.budgets, self.book, person, record.connection,
                 epoch_s=self.epoch_s, found=self._found,
             )  # fmt: skip
+            for observer in self._observers:
+                checker.observe(observer)
+            for watcher in self._event_observers:
+                checker.observe_events(watcher)
         return checker
 
 
