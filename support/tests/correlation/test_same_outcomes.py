@@ -14,6 +14,7 @@ from greenlight_gate.evidence.replay import Meter, replay
 from greenlight_gate.findings import Finding
 from greenlight_gate.load.checker import LoadChecker
 from greenlight_gate.load.meters import Meters
+from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.monitor.monitor import RealTimeEventMonitor
 from greenlight_gate.monitor.monitoring_summary import summarise
@@ -34,7 +35,7 @@ from greenlight_gate.trace import (
     encode_header,
     encode_record,
 )
-from greenlight_gate.verdict.pattern_detection import PatternLimits, detect
+from greenlight_gate.verdict.pattern_detection import detect
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,7 +68,7 @@ def settled(outcome: Outcome) -> Settled:
 def timeline(course: Timeline) -> Any:
     """All figures of a timeline, and each answer that it keeps, event by event."""
     lanes = [(lane.run, lane.marks, lane.bars, lane.found, lane.cut, lane.last) for lane in course.lanes.chosen(100)]
-    return summarise(course, "monitoring", detect(course, PatternLimits())), lanes
+    return summarise(course, "monitoring", detect(course, Thresholds())), lanes
 
 
 # A scenario's session ---------------------------------------------------------------------------------------------
@@ -141,7 +142,7 @@ class LoadTrace:
             person = record.person if isinstance(record, Opened | Closed) else ""
             known[record.connection] = LoadChecker(
                 PROFILE, BUDGETS, self.trace.book, record.connection, person=User(self.meters, self.outcomes),
-                name=person, meters=self.meters, findings=self.trace.findings,
+                name=person, meters=self.meters, found=self.trace._found,
             )  # fmt: skip
         return known[record.connection]
 

@@ -1,7 +1,7 @@
 """What was seen of a run, how its request was settled, and who is told.
 
-The correlation (`rules.identity`, `rules.engine.open_requests`) decides which run an event belongs to. All others observe
-what it decides: scenario sessions, virtual users, the live monitor, the timeline and the meters.
+The correlation (`rules.identity`, `rules.engine.open_requests`) decides which run an event belongs to. All others
+observe what it decides: scenario sessions, virtual users, the live monitor, the timeline and the meters.
 """
 
 from collections.abc import Mapping
