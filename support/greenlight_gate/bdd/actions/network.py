@@ -13,7 +13,7 @@ from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.resumable_session import ResumableSession
 from greenlight_gate.events import Event, EventKind
 from greenlight_gate.faults.cut_after import CutAfter
-from greenlight_gate.faults.fault import End
+from greenlight_gate.faults.link import End
 from greenlight_gate.session.loop_thread import SuiteFault, together
 
 _OTHER_ADDRESS = "127.0.0.2"
