@@ -22,7 +22,7 @@ from greenlight_gate.session.compatibility import check_profile_and_target, hind
 from greenlight_gate.session.embedded_backend import BackendFailed, Running, StartedBackend
 from greenlight_gate.session.loop_thread import LoopThread
 from greenlight_gate.session.suite_load import SuiteLoad
-from greenlight_gate.targets.access import Access, check_trust, ssl_context, wait_healthy
+from greenlight_gate.targets.access import Access, TargetFault, check_trust, ssl_context, wait_healthy
 from greenlight_gate.targets.model import NEEDS, PROMPTS, Target
 from greenlight_gate.targets.sections import Persona
 from greenlight_gate.targets.settings import Misconfigured, load_target, profile_text
@@ -151,10 +151,32 @@ class ValidationSession:
             raise
         self._begin()
         if self.target.warm_up_runs:
-            # What only some sessions need is imported there: a load is not to pay for it.
-            from greenlight_gate.session.warm_up import warm_up  # noqa: PLC0415
+            self.loop.call(self._warm_up(), _WARM_UP_S)
 
-            self.loop.call(warm_up(self), _WARM_UP_S)
+    async def _warm_up(self) -> None:
+        """Asks the target's first question as often as its file says; nothing of it is judged or kept.
+
+        Raises TargetFault where the target does not even let the person in.
+        """
+        # What only some sessions need is imported here: a load is not to pay for it.
+        from greenlight_gate.client.endings import NotConnected  # noqa: PLC0415
+        from greenlight_gate.client.recorder import Recorder  # noqa: PLC0415
+        from greenlight_gate.client.session import Session  # noqa: PLC0415
+
+        target, prompt = self.target, self.first_prompt
+        persona = target.personas[0]
+        canary = self.canary(persona)
+        expect = target.expectation(prompt, canary)
+        recorder = Recorder("warm-up", None, self.profile, target.budgets, self.access.redact_bytes)
+        session = self.new_session(Session, persona.name, persona, recorder)
+        try:
+            await session.connect(await self.access.pass_for(persona), self.tls)
+            for _ in range(target.warm_up_runs):
+                question = await session.ask(target.question(prompt, canary), expect)
+                await session.wait_end(question)
+            await session.close()
+        except NotConnected as error:
+            raise TargetFault(f"during the warm-up: {error}") from error
 
     @property
     def first_prompt(self) -> str:
