@@ -1,0 +1,32 @@
+"""What can be claimed of an answer: not what its wire cannot show, nor reasoning that its question does not ask for."""
+
+from collections.abc import Sequence
+
+from greenlight_gate.bdd.matchers.event_patterns import EventPattern
+from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.client.request import UserRequest
+from greenlight_gate.events import EventKind
+
+
+def claim(question: UserRequest, pattern: EventPattern) -> None:
+    """Raises NotExercised where events like this cannot be seen at all."""
+    reason = question.absent.get(pattern.kind)
+    if reason is not None:
+        raise NotExercised(f"{pattern.kind} is not observable here: {reason}")
+    if _is_unasked(question, pattern):
+        raise NotExercised(f"the target does not promise {pattern.kind} for {question.expect.prompt!r}")
+
+
+def claimable(question: UserRequest, patterns: Sequence[EventPattern]) -> list[EventPattern]:
+    """Those of the patterns that can be seen here. Raises NotExercised where none can."""
+    seen = [p for p in patterns if p.kind not in question.absent and not _is_unasked(question, p)]
+    if not seen:
+        claim(question, patterns[0])
+    return seen
+
+
+def _is_unasked(question: UserRequest, pattern: EventPattern) -> bool:
+    """Whether it is reasoning, which neither came nor had to."""
+    thinking = EventKind.THINKING
+    asked = question.expect.thinking or any(event.kind is thinking for event in question.events)
+    return pattern.kind is thinking and not asked
