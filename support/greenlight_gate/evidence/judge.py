@@ -1,6 +1,7 @@
 """From an evidence folder to a verdict: the same on any machine, as often as one likes."""
 
 import gc
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ from greenlight_gate.evidence.unbegun import unbegun
 from greenlight_gate.findings import Finding
 from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.rules.isolation import IsolationPair
+from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.verdict.baseline import Compared, compare
 from greenlight_gate.verdict.criteria import Loaded
 from greenlight_gate.verdict.decision import Decision, Facts, Observed, Outcome, ScenarioResult, decide
@@ -79,18 +81,18 @@ class _Ledger:
                 self.torn += 1
 
 
-def judge(folder: Path) -> Judgement:
-    """Judges a session folder. Raises NoEvidence for one that holds none."""
+def judge(folder: Path, rules: Mapping[str, Rule] = RULES) -> Judgement:
+    """Judges a session folder by these rules. Raises NoEvidence for one that holds none."""
     # What is kept of millions of records is bounded and has few cycles: looking for them often costs a lot of time.
     usual = gc.get_threshold()
     gc.set_threshold(_SELDOM, 50, 1000)
     try:
-        return _judge(folder)
+        return _judge(folder, rules)
     finally:
         gc.set_threshold(*usual)
 
 
-def _judge(folder: Path) -> Judgement:
+def _judge(folder: Path, rules: Mapping[str, Rule]) -> Judgement:
     evidence = Evidence(folder)
     session, profile = _opened(evidence, folder)
     ledger = _Ledger(evidence)
@@ -109,7 +111,7 @@ def _judge(folder: Path) -> Judgement:
         found = 0
         for trace in (entry.trace, *entry.beside):
             try:
-                checker = replay(evidence.folder / trace, profile, session.budgets, meter, course)
+                checker = replay(evidence.folder / trace, profile, session.budgets, meter, course, rules=rules)
             except Torn as error:
                 gaps.append(str(error))
                 break

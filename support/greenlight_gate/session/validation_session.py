@@ -17,6 +17,7 @@ from greenlight_gate import __version__
 from greenlight_gate.client.persona_canary import canary_of
 from greenlight_gate.evidence.session_folder import LOG, Evidence, JudgedTarget
 from greenlight_gate.rules.engine.deadlines import Deadlines
+from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.session.command_backend import CommandProcess
 from greenlight_gate.session.compatibility import check_profile_and_target, hindrance_of, not_observable
 from greenlight_gate.session.embedded_backend import BackendFailed, Running, StartedBackend
@@ -48,7 +49,8 @@ log = logging.getLogger("greenlight")
 class SessionPlan:
     """What is wanted of a session. `wanted` are categories; `tags` a behave tag expression within them, or "".
 
-    `scale`: people in stress scenarios; `soak_s`: how long the memory is watched.
+    `scale`: people in stress scenarios; `soak_s`: how long the memory is watched; `rules`: those by which
+    scenarios are judged.
     """
 
     environment: str = "embedded"
@@ -62,6 +64,7 @@ class SessionPlan:
     soak_s: float = 20.0
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     services_check: bool = True
+    rules: Mapping[str, Rule] = field(default_factory=lambda: RULES)
 
 
 class ValidationSession:

@@ -110,7 +110,9 @@ class CutMatrix:
         """A recorder for one more conversation, which is judged by itself."""
         suite, beside = self.suite, self.world.beside
         path = suite.evidence.folder / f"{self.world.trace.removesuffix('.jsonl')}.{len(beside) + 1}.jsonl"
-        beside.append(Recorder(name, path, suite.profile, suite.target.budgets, suite.access.redact_bytes))
+        beside.append(
+            Recorder(name, path, suite.profile, suite.target.budgets, suite.access.redact_bytes, rules=suite.plan.rules)
+        )
         return beside[-1]
 
 

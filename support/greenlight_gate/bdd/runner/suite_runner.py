@@ -39,13 +39,15 @@ class SuiteRunner(Runner):
     """Runs the selected scenarios against one target and leaves a session folder that can be judged.
 
     `plan` and `progress` come from `greenlight run`; bare behave takes them from its own options: `-D environment=...`,
-    `-D output_dir=...`, `-D defect=...`. After `run`, `suite` is the session (None if it never began), `misconfigured`
-    the user's mistake if there was one, and `interrupted` why the run ended early, if it did.
+    `-D output_dir=...`, `-D defect=...`. `steps` are where steps are looked up, if that is not behave's own registry.
+    After `run`, `suite` is the session (None if it never began), `misconfigured` the user's mistake if there was one,
+    and `interrupted` why the run ended early, if it did.
     """
 
     def __init__(
-        self, config: Configuration, plan: SessionPlan | None = None, progress: RunProgress | None = None
-    ) -> None:
+        self, config: Configuration, plan: SessionPlan | None = None, progress: RunProgress | None = None, *,
+        steps: Any = None,
+    ) -> None:  # fmt: skip
         super().__init__(config)
         self.plan = plan
         self.progress = progress
@@ -54,7 +56,7 @@ class SuiteRunner(Runner):
         self.interrupted = ""
         self.results_dir = ALLURE_RESULTS
         self._held = contextlib.ExitStack()
-        self.step_registry: Any = None
+        self.step_registry: Any = steps
 
     def load_hooks(self, filename: str | None = None) -> None:
         """The hooks belong to a session, and are set when it begins; what steps need to be parsed is set here."""

@@ -54,7 +54,9 @@ class World(Users):
         self.trace = f"traces/{number:04d}-{_slug(key)}.jsonl"
         path: Path = suite.evidence.folder / self.trace
         budgets = suite.target.budgets
-        super().__init__(suite, Recorder(key, path, suite.profile, budgets, suite.access.redact_bytes))
+        super().__init__(
+            suite, Recorder(key, path, suite.profile, budgets, suite.access.redact_bytes, rules=suite.plan.rules)
+        )
         self.recorder.ticked_at = lambda: suite.loop.ticked_at
         self.questions: list[UserRequest] = []
         self.answered_to: list[Answered] = []

@@ -4,7 +4,7 @@ Scenarios and the load engine use the same one. All state is bounded for each op
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from greenlight_gate.events import Control, Event, Foreign, Ignored, More, Part, Problem, Reading, Unmapped, each
@@ -19,6 +19,7 @@ from greenlight_gate.rules.engine.run_state import Request, RunState, TimeBudget
 from greenlight_gate.rules.identity import Correlation
 from greenlight_gate.rules.isolation import named_in
 from greenlight_gate.rules.refusal import ForeignAttempt, ForeignAttempts, SignInAttempt, TokenExpiry
+from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.trace import Cut
 from greenlight_gate.wire.profile import UNREADABLE, Profile
 
@@ -35,7 +36,7 @@ class ConnectionChecker:
 
     def __init__(
         self, profile: Profile, budgets: TimeBudgets, book: IdRegistry, person: str, connection: str, *, epoch_s: float,
-        findings: Findings,
+        findings: Findings, rules: Mapping[str, Rule] = RULES,
     ) -> None:  # fmt: skip
         self.profile = profile
         self.reader = profile.reader()
@@ -46,7 +47,7 @@ class ConnectionChecker:
         self.epoch_s = epoch_s
         self.findings = findings
         self.windows = book.windows(person)
-        ledger = FindingSink(person, connection, findings, self.windows)
+        ledger = FindingSink(person, connection, findings, self.windows, rules)
         self.report = ledger.report
         self.counts = ledger.counts
         self.desk = Correlation(book, person, connection, self.report)
