@@ -1,4 +1,4 @@
-"""How the package is cut: a class name stands for one thing, and no imports run in a circle."""
+"""How the package is cut: a class name stands for one thing, no imports run in a circle, and nobody patches another."""
 
 import ast
 from collections import defaultdict
@@ -21,6 +21,8 @@ _NOT_YET = [
     ("rules.engine.run_state", "rules.engine.open_requests"),
     ("rules.engine.timeouts", "rules.engine.connection_checker"),
 ]
+# behave takes this option from the class alone, where it reads no configuration file.
+_OPTION = "ScenarioOutline.annotation_schema = '{name}'"
 
 
 def _imports() -> grimp.ImportGraph:
@@ -32,6 +34,36 @@ def _cycle(graph: grimp.ImportGraph, importer: str, imported: str) -> tuple[str,
     """The modules that lead from the importing one back to itself; none if nothing does."""
     back = graph.find_shortest_chain(importer=imported, imported=importer)
     return (importer, *back) if back is not None else ()
+
+
+def _patches(module: ast.Module) -> list[str]:
+    """What changes an attribute or an item of something that the module has imported."""
+    nodes = list(ast.walk(module))
+    imported = {
+        (alias.asname or alias.name).partition(".")[0]
+        for node in nodes if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names
+    }  # fmt: skip
+    return [
+        ast.unparse(node) for node in nodes for target in _changed_by(node)
+        if _root(target) in imported and not isinstance(target, ast.Name)
+    ]  # fmt: skip
+
+
+def _changed_by(node: ast.AST) -> list[ast.expr]:
+    match node:
+        case ast.Assign(targets=targets) | ast.Delete(targets=targets):
+            return [each for target in targets for each in (target.elts if isinstance(target, ast.Tuple) else [target])]
+        case ast.AnnAssign(target=target) | ast.AugAssign(target=target):
+            return [target]
+        case ast.Call(func=ast.Name(id="setattr" | "delattr"), args=[of, name, *_]):
+            return [ast.Subscript(of, name)]
+    return []
+
+
+def _root(target: ast.expr) -> str:
+    while isinstance(target, ast.Attribute | ast.Subscript):
+        target = target.value
+    return target.id if isinstance(target, ast.Name) else ""
 
 
 def test_a_class_name_exists_once() -> None:
@@ -60,3 +92,25 @@ def test_a_cycle_that_is_left_is_still_one(importer: str, imported: str) -> None
     assert set(edge) <= graph.modules, "it is gone: strike it from the list"
     assert graph.direct_import_exists(importer=edge[0], imported=edge[1]), "it is cut: strike it from the list"
     assert _cycle(graph, *edge), "it leads back no more: strike it from the list"
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        "FindingSink.report = report_others", "del RULES['CONTENT-1']", "sinks.FindingSink.report, x = (f, 1)",
+        "setattr(FindingSink, 'report', f)", "sinks.LIMIT += 1", "sinks.LIMIT: int = 1",
+    ],
+)  # fmt: skip
+def test_a_patch_is_noticed(patch: str) -> None:
+    imports = "from engine import finding_sink as sinks\nfrom engine.finding_sink import FindingSink, RULES\n"
+    assert _patches(ast.parse(f"{imports}{patch}")) == [patch]
+    assert _patches(ast.parse(f"{imports}RULES = {{}}\nreport = FindingSink.report\nself.report = report")) == []
+
+
+def test_nothing_is_changed_from_outside_its_module() -> None:
+    patches = {
+        str(path.relative_to(PACKAGE)): found
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if (found := [each for each in _patches(ast.parse(path.read_text(encoding="utf-8"))) if each != _OPTION])
+    }
+    assert patches == {}
