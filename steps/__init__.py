@@ -1,1 +1,1 @@
-"""Steps: glue between the features and the World. A step says what happens; it does not know how."""
+"""Steps: glue between the features and the World. A step says what happens; the World does it."""

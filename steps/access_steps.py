@@ -1,4 +1,4 @@
-"""Who gets in, who stays in, and who reaches into what is another person's."""
+"""Access: tokens that are refused or expire, and attempts to reach another user's data."""
 
 from behave import given, then, when
 from behave.runner import Context
@@ -7,70 +7,70 @@ from greenlight_gate.bdd.world.context import walls_of, world_of
 from hamcrest import assert_that, is_
 
 
-@when("{person:Person} comes with {kind:Forgery}")
-def comes_with(context: Context, person: str, kind: str) -> None:
-    walls_of(context).come_with(person, kind)
+@when("{user:User} connects with {token:InvalidToken}")
+def connects_with(context: Context, user: str, token: str) -> None:
+    walls_of(context).come_with(user, token)
 
 
-@then("{person:Person} is turned away")
-def turned_away(context: Context, person: str) -> None:
-    assert_that(walls_of(context).turned_away(person), is_(True), f"{person} was turned away")
+@then("{user:User}'s connection is refused")
+def is_refused(context: Context, user: str) -> None:
+    assert_that(walls_of(context).turned_away(user), is_(True), f"{user}'s connection was refused")
 
 
-@then("{person:Person}'s own pass opens the door")
-def own_pass(context: Context, person: str) -> None:
+@then("{user:User} connects with a valid token and receives the right answer")
+def valid_token(context: Context, user: str) -> None:
     world = world_of(context)
-    world.connect(person)
-    question = world.ask(person, world.suite.first_prompt, window=len(world.sessions[person]))
+    world.connect(user)
+    question = world.ask(user, world.suite.first_prompt, window=len(world.sessions[user]))
     world.wait(question)
     assert_that(question, answers())
 
 
-@given("{person:Person} is in a conversation, with a pass that ends soon")
-def a_short_pass(context: Context, person: str) -> None:
-    walls_of(context).come_for_a_short_time(person)
+@given("{user:User} is in a conversation, with a token that expires within {seconds:Number} seconds")
+def token_expires_soon(context: Context, user: str, seconds: int) -> None:
+    walls_of(context).come_for_a_short_time(user, seconds)
 
 
-@when("{person:Person}'s pass ends")
-def the_pass_ends(context: Context, person: str) -> None:
-    walls_of(context).wait_for_the_end(person)
+@when("{user:User}'s token expires")
+def token_expires(context: Context, user: str) -> None:
+    walls_of(context).wait_for_the_end(user)
 
 
-@when("{person:Person}'s pass ends in the middle of an answer")
-def the_pass_ends_in_an_answer(context: Context, person: str) -> None:
-    walls_of(context).wait_for_the_end(person, while_asking="long_running")
+@when("{user:User}'s token expires during the answer to {prompt:Question}")
+def token_expires_during_answer(context: Context, user: str, prompt: str) -> None:
+    walls_of(context).wait_for_the_end(user, while_asking=prompt)
 
 
-@when("{person:Person} comes again with the same pass")
-def comes_again(context: Context, person: str) -> None:
-    walls_of(context).come_again(person)
+@when("{user:User} connects again with the same token")
+def connects_again(context: Context, user: str) -> None:
+    walls_of(context).come_again(user)
 
 
-@then("{person:Person} is shown out")
-def shown_out(context: Context, person: str) -> None:
-    assert_that(walls_of(context).is_shown_out(person), is_(True), f"{person} was shown out")
+@then("{user:User} has lost access")
+def has_lost_access(context: Context, user: str) -> None:
+    assert_that(walls_of(context).is_shown_out(user), is_(True), f"{user} lost access")
 
 
-@when("{person:Person} asks in {owner:Person}'s conversation")
-def asks_in_foreign(context: Context, person: str, owner: str) -> None:
-    walls_of(context).ask_in_conversation_of(owner, person)
+@when("{user:User} asks in {owner:User}'s conversation")
+def asks_in_conversation_of(context: Context, user: str, owner: str) -> None:
+    walls_of(context).ask_in_conversation_of(owner, user)
 
 
-@when("{person:Person} asks to be shown {owner:Person}'s conversation")
-def asks_to_see_foreign(context: Context, person: str, owner: str) -> None:
-    walls_of(context).ask_to_see_conversation_of(owner, person)
+@when("{user:User} asks to restore {owner:User}'s conversation")
+def asks_to_restore(context: Context, user: str, owner: str) -> None:
+    walls_of(context).ask_to_see_conversation_of(owner, user)
 
 
-@when("{person:Person} says stop to {owner:Person}'s work")
-def stops_foreign(context: Context, person: str, owner: str) -> None:
-    walls_of(context).say_stop_to(owner, person)
+@when("{user:User} tries to stop {owner:User}'s run")
+def tries_to_stop(context: Context, user: str, owner: str) -> None:
+    walls_of(context).say_stop_to(owner, user)
 
 
-@when("{person:Person} claims to be {owner:Person} and asks {prompt:Question}")
-def claims_to_be(context: Context, person: str, owner: str, prompt: str) -> None:
-    walls_of(context).claim_to_be(owner, person, prompt)
+@when("{user:User} claims {owner:User}'s user id and asks {prompt:Question}")
+def claims_user_id(context: Context, user: str, owner: str, prompt: str) -> None:
+    walls_of(context).claim_to_be(owner, user, prompt)
 
 
-@then("{person:Person} gets nothing of {owner:Person}'s")
-def gets_nothing(context: Context, person: str, owner: str) -> None:
-    assert_that(walls_of(context).has_reached(person), is_(False), f"{person} got something of {owner}'s")
+@then("{user:User} is refused, or served without {owner:User}'s data")
+def refused_or_without_data(context: Context, user: str, owner: str) -> None:
+    assert_that(walls_of(context).has_reached(user), is_(False), f"{user} reached something of {owner}'s")

@@ -1,4 +1,4 @@
-"""What people ask, and whether they get an answer."""
+"""What users ask, and whether they receive the answer."""
 
 from behave import then, when
 from behave.runner import Context
@@ -10,152 +10,154 @@ from greenlight_gate.bdd.matchers.event_patterns import (
     thinking,
     tool_executing,
 )
-from greenlight_gate.bdd.matchers.request_matchers import answers, each, ends_with, in_order, never_shows, shows_once
+from greenlight_gate.bdd.matchers.request_matchers import (
+    answers,
+    each,
+    ends_with,
+    has_text_at_its_end,
+    in_order,
+    never_shows,
+    shows_once,
+)
 from greenlight_gate.bdd.world.context import question_in, rows_of, world_of
 from greenlight_gate.events import EventKind
 from hamcrest import assert_that, equal_to, greater_than, has_length, is_, not_none, only_contains
 
 
-@when("{person:Person} asks {prompt:Question}")
-@when("{person:Person} tells the assistant {prompt:Question}")
-def asks(context: Context, person: str, prompt: str) -> None:
+@when("{user:User} asks {prompt:Question}")
+@when("{user:User} tells the assistant {prompt:Question}")
+@when("{user:User} asks {prompt:Question} in the first tab")
+def asks(context: Context, user: str, prompt: str) -> None:
     world = world_of(context)
-    world.wait(world.ask(person, prompt))
+    world.wait(world.ask(user, prompt))
 
 
-@when("{person:Person} begins {prompt:Question}")
-def begins(context: Context, person: str, prompt: str) -> None:
-    world_of(context).ask(person, prompt)
+@when("{user:User} begins {prompt:Question}")
+def begins(context: Context, user: str, prompt: str) -> None:
+    world_of(context).ask(user, prompt)
 
 
 @when("both begin {prompt:Question}")
 def both_begin(context: Context, prompt: str) -> None:
     world = world_of(context)
-    for person in world.sessions:
-        world.ask(person, prompt)
+    for user in world.sessions:
+        world.ask(user, prompt)
 
 
-@when("{person:Person} goes on with {prompt:Question}")
-def goes_on(context: Context, person: str, prompt: str) -> None:
+@when("{user:User} continues with {prompt:Question}")
+def continues(context: Context, user: str, prompt: str) -> None:
     world = world_of(context)
-    world.wait(world.ask(person, prompt, follow=world.last(person)))
+    world.wait(world.ask(user, prompt, follow=world.last(user)))
 
 
-@when("{person:Person} asks at the same moment:")
-def asks_at_once(context: Context, person: str) -> None:
-    world_of(context).ask_together([(person, question_in(row["question"])) for row in rows_of(context)])
+@when("{user:User} asks at the same moment:")
+def asks_at_once(context: Context, user: str) -> None:
+    world_of(context).ask_together([(user, question_in(row["question"])) for row in rows_of(context)])
 
 
-@when("both ask {prompt:Question}")
-@when("all of them ask {prompt:Question}")
+@when("both ask {prompt:Question} at the same moment")
+@when("all of them ask {prompt:Question} at the same moment")
 @when("each of them tells the assistant {prompt:Question}")
 def all_ask(context: Context, prompt: str) -> None:
     world = world_of(context)
-    world.ask_together([(person, prompt) for person in world.sessions])
+    world.ask_together([(user, prompt) for user in world.sessions])
 
 
-@when("{person:Person} asks {prompt:Question} in each window")
-def asks_in_each_window(context: Context, person: str, prompt: str) -> None:
+@when("{user:User} asks {prompt:Question} in each tab")
+def asks_in_each_tab(context: Context, user: str, prompt: str) -> None:
     world = world_of(context)
-    world.wait(*[world.ask(person, prompt, window=number) for number in (1, 2)])
+    world.wait(*[world.ask(user, prompt, window=number) for number in (1, 2)])
 
 
-@when("{person:Person} asks {prompt:Question} in the older window")
-def asks_in_older_window(context: Context, person: str, prompt: str) -> None:
-    asks(context, person, prompt)
-
-
-@when("{person:Person}'s newer window catches up with the conversation")
-def catches_up(context: Context, person: str) -> None:
+@when("{user:User}'s second tab restores the conversation")
+def restores(context: Context, user: str) -> None:
     world = world_of(context)
-    restored = world.restore(person, world.last(person), window=2)
-    assert_that(restored, is_(True), "the conversation was restored in the newer window")
+    restored = world.restore(user, world.last(user), window=2)
+    assert_that(restored, is_(True), "the conversation was restored in the second tab")
 
 
-@when("{person:Person} says stop once a tool is at work")
-def says_stop(context: Context, person: str) -> None:
+@when("{user:User} stops the run once a tool has started")
+def stops(context: Context, user: str) -> None:
     world = world_of(context)
-    world.stop_once(world.asking(person), EventKind.TOOL_EXECUTING)
+    world.stop_once(world.asking(user), EventKind.TOOL_EXECUTING)
 
 
-@then("{person:Person} gets an answer that says so, or is told that there will be none")
-def told_so(context: Context, person: str) -> None:
-    question = world_of(context).last(person)
+@then("{user:User} receives an answer that mentions the failure, or agent_failed")
+def failure_is_mentioned(context: Context, user: str) -> None:
+    question = world_of(context).last(user)
     if not ends_with(agent_failed()).matches(question):
         assert_that(question, answers())
 
 
-@then("{person:Person} gets the right answer")
-def right_answer(context: Context, person: str) -> None:
-    assert_that(world_of(context).last(person), answers())
+@then("{user:User} receives the right answer")
+def right_answer(context: Context, user: str) -> None:
+    assert_that(world_of(context).last(user), answers())
 
 
-@then("each of them gets the right answer")
-def each_gets_the_right_answer(context: Context) -> None:
+@then("each of them receives the right answer")
+def each_right_answer(context: Context) -> None:
     world = world_of(context)
-    asked = [world.last(person) for person in world.sessions]
+    asked = [world.last(user) for user in world.sessions]
     assert_that(asked, each(answers()))
 
 
-@then("each of {person:Person}'s questions was answered in full")
-def all_answered(context: Context, person: str) -> None:
+@then("each of {user:User}'s questions has a complete and right answer")
+def all_answered(context: Context, user: str) -> None:
     world = world_of(context)
-    asked = world.asked_by(person)
+    asked = world.asked_by(user)
     world.wait(*[question for question in asked if not question.over])
     assert_that(asked, has_length(greater_than(1)))
     assert_that(asked, each(answers()))
     assert_that(asked, each(in_order(started(), thinking(), completed())))
 
 
-@then("all of it happened in one conversation")
+@then("all answers belong to one conversation")
 def one_conversation(context: Context) -> None:
     threads = [question.thread for question in world_of(context).questions]
     assert_that(threads[0], not_none())
     assert_that(threads, only_contains(equal_to(threads[0])))
 
 
-@then("each answer appeared in the window where it was asked for")
-def in_its_window(context: Context) -> None:
+@then("each answer ended in the tab that asked, and in no other")
+def in_its_tab(context: Context) -> None:
     world = world_of(context)
-    seen = [world.windows_that_showed(question) for question in world.questions]
-    assert_that(seen, equal_to([[world.window_of(question)] for question in world.questions]))
+    ended = [world.windows_that_showed(question) for question in world.questions]
+    assert_that(ended, equal_to([[world.window_of(question)] for question in world.questions]))
 
 
-@then("{person:Person}'s newer window shows the same answer")
-def same_answer(context: Context, person: str) -> None:
+@then("{user:User} receives the right answer, and its end in both tabs")
+def in_both_tabs(context: Context, user: str) -> None:
     world = world_of(context)
-    question = world.last(person)
+    question = world.last(user)
     assert_that(question, answers())
     assert_that(world.windows_that_showed(question), equal_to([1, 2]))
 
 
-@then("no tool was at work")
+@then("the answer shows no tool")
 def no_tool(context: Context) -> None:
     assert_that(world_of(context).last(), never_shows(tool_executing()))
 
 
-@then("the answer is the last thing that {person:Person} sees")
-def answer_is_last(context: Context, person: str) -> None:
-    question = world_of(context).last(person)
+@then("agent_completed is the last event that {user:User} receives")
+def answer_is_last(context: Context, user: str) -> None:
+    question = world_of(context).last(user)
     assert_that(question, shows_once(completed()))
     assert_that(question, ends_with(completed()))
 
 
-@then("{person:Person} sees that the work was stopped, and nothing after that")
-def work_was_stopped(context: Context, person: str) -> None:
-    question = world_of(context).last(person)
-    assert_that(question, shows_once(stopped()))
-    assert_that(question, ends_with(stopped()))
+@then("agent_stopped is the last event that {user:User} receives")
+def run_was_stopped(context: Context, user: str) -> None:
+    assert_that(world_of(context).last(user), ends_with(stopped()))
 
 
-@then("{person:Person} is told clearly that there will be no answer")
-def no_answer(context: Context, person: str) -> None:
-    question = world_of(context).last(person)
+@then("{user:User} receives agent_failed once, with a text, and no agent_completed")
+def run_failed(context: Context, user: str) -> None:
+    question = world_of(context).last(user)
     assert_that(question, shows_once(agent_failed()))
-    assert_that(question.events[-1].text, not_none())
+    assert_that(question, has_text_at_its_end())
     assert_that(question, never_shows(completed()))
 
 
-@then("{person:Person} sees the helper finish before the answer")
-def helper_first(context: Context, person: str) -> None:
-    assert_that(world_of(context).last(person), in_order(started(), completed(helper=True), completed()))
+@then("{user:User} sees the sub-agent complete before the answer")
+def sub_agent_first(context: Context, user: str) -> None:
+    assert_that(world_of(context).last(user), in_order(started(), completed(helper=True), completed()))

@@ -1,13 +1,13 @@
-"""A release of somebody's backend, and what the suite has to say of it."""
+"""A release of a backend, and the verdict of the suite on it."""
 
 from behave import given, then, when
 from behave.runner import Context
 from greenlight_gate.assurance.scene import release_of
-from hamcrest import assert_that, empty, equal_to, has_item
+from hamcrest import assert_that, contains_string, empty, equal_to, has_item
 
 
-@given("a backend of which people say: {notice}")
-def people_say(context: Context, notice: str) -> None:
+@given("a backend with this defect: {notice}")
+def with_defect(context: Context, notice: str) -> None:
     release_of(context).of_which_people_say(notice)
 
 
@@ -16,12 +16,12 @@ def healthy(context: Context) -> None:
     release_of(context).healthy()
 
 
-@given("a backend that never shows people what they have told it")
+@given("a backend that never shows users what they have told it")
 def forgetful(context: Context) -> None:
     release_of(context).that_shows_nobody_their_own()
 
 
-@when("a release of it is judged")
+@when("the release is judged")
 def judged(context: Context) -> None:
     release_of(context).judge()
 
@@ -34,17 +34,18 @@ def blocked(context: Context, rule: str, promise: str) -> None:
     assert_that(release.faults, empty(), "the suite's own faults")
 
 
-@then("it is approved, and nothing is held against it")
+@then("it is approved, without any finding")
 def approved(context: Context) -> None:
     release = release_of(context)
     assert_that(release.objections, empty(), release.reasons)
     assert_that(release.verdicts, equal_to({"APPROVED"}), release.reasons)
 
 
-@then("nobody can tell, for want of {rule}: {promise}")
+@then("it is inconclusive because of {rule}: {promise}")
 def inconclusive(context: Context, rule: str, promise: str) -> None:
     release = release_of(context)
     assert_that(release.objections, empty(), release.reasons)
     assert_that(release.verdicts, equal_to({"INCONCLUSIVE"}), release.reasons)
+    assert_that("\n".join(release.faults), contains_string(rule), promise)
     other = [fault for fault in release.faults if rule not in fault]
     assert_that(other, empty(), promise)

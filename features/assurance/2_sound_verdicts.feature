@@ -1,17 +1,17 @@
 @assurance
-Feature: A verdict is neither unjust nor a guess
-  Whoever accuses without cause is soon ignored, and whoever approves what was never seen is worse.
+Feature: A verdict is right, or says that evidence is missing
+  A healthy backend is not blocked, and a backend that cannot be judged is not approved.
 
-  Rule: A healthy backend is approved, every time
+  Rule: A healthy backend is approved
 
-    Example: All that blocks a broken backend approves a healthy one
+    Example: A backend without defects is approved by all scenarios that block a defective one
       Given a backend without any defect
-      When a release of it is judged
-      Then it is approved, and nothing is held against it
+      When the release is judged
+      Then it is approved, without any finding
 
-  Rule: A verdict is never given without evidence
+  Rule: Without evidence the verdict is INCONCLUSIVE
 
-    Example: People who never see their own secret could not see a leak of it either
-      Given a backend that never shows people what they have told it
-      When a release of it is judged
-      Then nobody can tell, for want of ISOLATION-3: the check itself works
+    Example: Isolation cannot be judged when users never receive their own secret
+      Given a backend that never shows users what they have told it
+      When the release is judged
+      Then it is inconclusive because of ISOLATION-3: the check itself works

@@ -1,24 +1,24 @@
 @functional
-Feature: The person sees that work began
-  Somebody who asks wants to know at once that somebody is on it.
+Feature: The user sees that work began
+  agent_started tells a user that the question has arrived and is being worked on.
 
-  Rule: Every question is taken up visibly, and once
+  Rule: Every answer begins with agent_started, exactly once
 
-    Example: A question that needs a tool is taken up
+    Example: A question that needs a tool first receives agent_started, once
       Given Ada is in a conversation
       When Ada asks a question that needs a tool
-      Then Ada sees once that work began
-      And Ada sees nothing of the answer before that
+      Then Ada receives agent_started exactly once
+      And agent_started is the first event that Ada receives
 
-    Example: A question that needs no tool is taken up as well
+    Example: A question that needs no tool first receives agent_started, once
       Given Ada is in a conversation
       When Ada asks a question that needs no tool
-      Then Ada sees once that work began
-      And Ada sees nothing of the answer before that
+      Then Ada receives agent_started exactly once
+      And agent_started is the first event that Ada receives
 
-  Rule: The first sign of life comes while the person still waits
+  Rule: agent_started arrives within the start budget of the target
 
-    Example: Work begins within the time that the backend promises
+    Example: agent_started arrives within the start budget of the target
       Given Bashir is in a conversation
       When Bashir asks a question that needs a tool
-      Then Bashir waits no longer for the first sign than promised
+      Then Bashir receives agent_started within the start budget

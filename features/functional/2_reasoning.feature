@@ -1,23 +1,23 @@
 @functional
-Feature: The person can follow the reasoning
-  A person who sees the assistant think stays patient, and trusts the answer.
+Feature: The user can follow the reasoning
+  agent_thinking shows a user what the assistant does before it answers.
 
-  Rule: Reasoning is shown while it happens, in words
+  Rule: Reasoning arrives between the start and the answer, as text
 
-    Example: Reasoning comes between the beginning and the answer
+    Example: The reasoning for a question that needs a tool arrives before the answer
       Given Ada is in a conversation
       When Ada asks a question that needs a tool
-      Then Ada can read the reasoning before the answer
+      Then Ada receives agent_thinking between agent_started and agent_completed
 
-    Example: Small talk shows its reasoning too
+    Example: The reasoning for a question that needs no tool arrives before the answer
       Given Chiara is in a conversation
       When Chiara asks a question that needs no tool
-      Then Chiara can read the reasoning before the answer
+      Then Chiara receives agent_thinking between agent_started and agent_completed
 
-  Rule: Long work is not a silence with an answer at its end
+  Rule: Long work is shown while it goes on
 
-    Example: Reasoning is shown more than once in long work
+    Example: Reasoning arrives more than once during long work
       Given Dayo is in a conversation
       When Dayo asks a question that takes long
-      Then Dayo can read the reasoning 2 times or more
-      And the news came while the work went on
+      Then Dayo receives agent_thinking at least 2 times
+      And at least half of the events arrive before the last tenth of the answer, if it takes 500 ms or more

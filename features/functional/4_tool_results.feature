@@ -1,29 +1,29 @@
 @functional
-Feature: The person sees what the tool found
-  A result belongs to its tool, also when the result is that it failed.
+Feature: The user sees the result of each tool
+  tool_completed shows what a tool found, or that it failed.
 
-  Rule: Every tool that began is seen to finish
+  Rule: Every tool that started shows its result
 
-    Example: The result belongs to its tool
+    Example: A tool shows its result
       Given Ada is in a conversation
       When Ada asks a question that needs a tool
-      Then Ada sees what the tool found
+      Then Ada receives the result of each tool
 
-    Example: Results of two tools at once reach the right tool
+    Example: Two tools that run at the same time both show their results
       Given Farah is in a conversation
       When Farah asks a question that needs two tools at once
-      Then Farah sees what each tool found
+      Then Farah receives the result of each tool
 
-  Rule: A tool that fails is shown as failed, and the conversation goes on
+  Rule: A tool that fails is shown as failed, and the conversation continues
 
-    Example: A tool fails in the middle of an answer
+    Example: A tool that fails is shown as failed, and the answer says so
       Given Goran is in a conversation
       When Goran asks a question whose tool fails
       Then Goran sees that the tool failed
-      And Goran gets an answer that says so, or is told that there will be none
+      And Goran receives an answer that mentions the failure, or agent_failed
 
-    Example: The next question is answered as if nothing had been
+    Example: The question after a failed tool is answered
       Given Goran is in a conversation
       When Goran asks a question whose tool fails
       And Goran asks a question that needs a tool
-      Then Goran gets the right answer
+      Then Goran receives the right answer

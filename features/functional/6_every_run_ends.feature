@@ -1,34 +1,34 @@
 @functional @severity.critical
-Feature: A run ends visibly in every case
-  Nobody should look at a spinner that will never stop.
+Feature: Every run ends visibly
+  A user is always told that a run is over: completed, failed or stopped.
 
-  Rule: Stop means stop
+  Rule: A run that was stopped ends, and other runs continue
 
-    Example: Stopped work stays stopped, however long others work on
-      Given Ada and Bashir are each in their own conversation
+    Example: A stopped run sends no more events while another user's run continues
+      Given Ada and Bashir are each in a conversation of their own
       When both begin a question that takes long
-      And Ada says stop once a tool is at work
-      Then Bashir gets the right answer
-      And Ada sees that the work was stopped, and nothing after that
+      And Ada stops the run once a tool has started
+      Then Bashir receives the right answer
+      And agent_stopped is the last event that Ada receives
 
-    Example: Stopping one piece of work leaves the conversation usable
+    Example: The question after a stopped run is answered
       Given Ada is in a conversation
       When Ada begins a question that takes long
-      And Ada says stop once a tool is at work
+      And Ada stops the run once a tool has started
       And Ada asks a question that needs a tool
-      Then Ada gets the right answer
+      Then Ada receives the right answer
 
   Rule: An agent that fails says so
 
-    Example: The agent gives up
+    Example: An agent that fails sends agent_failed with a text and no answer
       Given Bashir is in a conversation
-      When Bashir asks a question that the agent gives up on
-      Then Bashir is told clearly that there will be no answer
+      When Bashir asks a question that makes the agent fail
+      Then Bashir receives agent_failed once, with a text, and no agent_completed
 
-  Rule: The end of a helper is not the end
+  Rule: The end of a sub-agent is not the end of the run
 
-    Example: The agent asks a helper
+    Example: The answer arrives after the sub-agent has completed
       Given Chiara is in a conversation
-      When Chiara asks a question that needs a helper
-      Then Chiara sees the helper finish before the answer
-      And Chiara gets the right answer
+      When Chiara asks a question that needs a sub-agent
+      Then Chiara sees the sub-agent complete before the answer
+      And Chiara receives the right answer

@@ -1,27 +1,27 @@
 @integration
 Feature: A conversation of several turns
-  A conversation is more than questions in a row.
+  A later question can refer to an earlier one.
 
-  Rule: Each turn is whole, and all belong to one conversation
+  Rule: Each turn is complete, and all turns belong to one conversation
 
-    Example: Three turns
+    Example: Three questions in one conversation each receive a complete answer
       Given Ada is in a conversation
       When Ada asks a question that needs a tool
-      And Ada goes on with a question that needs no tool
-      And Ada goes on with a question that needs two tools
-      Then each of Ada's questions was answered in full
-      And all of it happened in one conversation
+      And Ada continues with a question that needs no tool
+      And Ada continues with a question that needs two tools
+      Then each of Ada's questions has a complete and right answer
+      And all answers belong to one conversation
 
   Rule: A later answer knows the earlier turn
 
-    Example: Asking back
+    Example: A question about the previous question receives the right answer
       Given Ada is in a conversation
       When Ada asks a question that needs a tool
-      And Ada goes on with a question about the one before
-      Then Ada gets the right answer
+      And Ada continues with a question about the previous question
+      Then Ada receives the right answer
 
-    Example: Something to remember
+    Example: A user receives the word that the assistant was told to remember
       Given Emeka is in a conversation
       When Emeka tells the assistant something to remember
-      And Emeka goes on with a question about what to remember
-      Then Emeka gets the right answer
+      And Emeka continues with a question about what to remember
+      Then Emeka receives the right answer

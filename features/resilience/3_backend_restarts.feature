@@ -1,18 +1,18 @@
-@resilience @backend_restarts
-Feature: The backend restarts and people notice only a pause
-  Releases happen while people talk. Nobody should look at a spinner that will never stop.
+@resilience @alone @backend_restarts
+Feature: Users continue after a restart of the backend
+  A release or a crash ends no conversation.
 
-  Rule: What was under way goes on or has a clear end, and nothing older is forgotten
+  Rule: A run that the restart interrupts has a clear end, and earlier conversations continue
 
-    Scenario Outline: The backend is <what> in the middle of an answer
-      Given Ada is in a conversation over an unsteady line
+    Scenario Outline: When the backend is <ended>, its runs end and its conversations continue
+      Given Ada is in a conversation over an unstable connection
       When Ada asks a question that needs a tool
       And Ada begins a question that takes long
-      And the backend is <what> once a tool is at work, and comes back
-      Then Ada's last question has an answer or a clear end
-      And Ada can go back to the conversation before it
+      And the backend is <ended> once a tool has started
+      Then Ada's last question ends with an answer or an error text
+      And Ada can continue the earlier conversation
 
       Examples:
-        | what      |
+        | ended     |
         | restarted |
         | killed    |

@@ -1,42 +1,42 @@
-@resilience @needs.replicas
-Feature: Several replicas, one chat
-  People do not know which machine answers them, and never have to.
+@resilience @alone @needs.replicas
+Feature: Several replicas serve one chat
+  A user can be connected to any replica, and receives the same conversation.
 
-  Rule: Whoever comes back to another replica finds everything there
+  Rule: A user who reconnects to another replica receives the whole answer there
 
-    Scenario Outline: Coming back <when>
-      Given Ada is in a conversation with the first replica
+    Scenario Outline: Reconnecting to another replica once <event> loses no event
+      Given Ada is in a conversation on the first replica
       When Ada begins a question that takes long
-      And Ada's line is lost once <when>, and she comes back to the other replica
-      Then Ada gets the right answer
+      And Ada's connection is lost once <event>, and is reopened on the other replica
+      Then Ada receives the right answer
 
       Examples:
-        | when                |
-        | work has begun      |
-        | a tool is at work   |
-        | a tool has answered |
+        | event                     |
+        | agent_started has arrived |
+        | a tool has started        |
+        | a tool has completed      |
 
-    Example: A second window on the other replica follows while the answer is made
-      Given Bashir is in a conversation with the first replica
-      And Bashir has a window open on the other replica
+    Example: A tab on the other replica receives an answer that the first replica makes
+      Given Bashir is in a conversation on the first replica
+      And Bashir has another tab open on the second replica
       When Bashir begins a question that takes long
-      And Bashir's newer window follows it
-      Then Bashir gets the right answer
-      And Bashir's newer window shows the answer too
+      And Bashir's other tab follows the conversation
+      Then Bashir receives the right answer
+      And Bashir's other tab receives the end of the answer
 
-  Rule: A replica that is lost takes nothing with it that people were shown
+  Rule: When a replica ends, each of its runs has an end and its users are served by the other one
 
     @needs.services
-    Example: A replica is killed under 25 people
-      Given 25 people are in conversations, every other one with the second replica
+    Example: Every question of 25 users has an end when one replica is killed
+      Given 25 users are in conversations, spread over two replicas
       When all of them begin a question that takes long
-      And the first replica is killed, and its people come back to the other one
-      Then each question has an answer or a clear end
-      And everybody gets an answer to another question
+      And the first replica is killed, and its users reconnect to the other one
+      Then every question ends with agent_completed, agent_failed or agent_stopped
+      And each of them receives the right answer to another question
 
     @needs.services
-    Example: A release, one replica at a time
-      Given 6 people are in conversations, every other one with the second replica
-      When each replica in turn is replaced while everybody asks a question that takes long
-      Then each question has an answer or a clear end
-      And everybody gets an answer to another question
+    Example: Every question has an end when the replicas are restarted in turn
+      Given 6 users are in conversations, spread over two replicas
+      When each replica in turn is restarted while all of them wait for a question that takes long
+      Then every question ends with agent_completed, agent_failed or agent_stopped
+      And each of them receives the right answer to another question

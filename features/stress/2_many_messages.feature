@@ -1,18 +1,18 @@
-@stress
+@stress @alone
 Feature: Many messages in little time
-  Haste is no excuse for a mistake.
+  The stress scale is the number of users: 25, or what --scale says.
 
-  Rule: However fast people ask, every answer is whole and right
+  Rule: Questions without a pause are all answered
 
-    Example: Nobody takes a breath
-      Given a crowd
-      When all of them ask again as soon as they are answered
-      Then every question was answered
+    Example: All users ask ten questions each without a pause
+      Given the users of the stress scale
+      When all of them ask 10 questions each, without a pause
+      Then at least 99 of 100 questions were answered
 
-  Rule: A slow line is the problem of those who have it
+  Rule: Clients that do not read do not slow down other users
 
-    Example: Some people's lines are so slow that they take nothing in
-      Given a crowd
-      When some of them have very slow lines, and the others ask
-      Then every question of the others was answered
-      And the others were answered within the promised time
+    Example: The latency of other users holds while one client in ten reads nothing
+      Given the users of the stress scale
+      When of at most 50 of them one in 10 reads nothing, and the others ask for 2000 ms
+      Then at least 99 of 100 questions were answered
+      And the latency is within the target's thresholds

@@ -105,7 +105,7 @@ def decode_and_rules(work: list[Answer]) -> list[Finding]:
     book = IdRegistry()
     checkers = [
         ConnectionChecker(
-            _PROFILE, TimeBudgets(), book, f"person {number}", f"c{number}", epoch_s=_EPOCH_S, findings=findings
+            _PROFILE, TimeBudgets(), book, f"person {number}", f"c{number}", epoch_s=_EPOCH_S, found=findings.append
         )
         for number in range(PEOPLE)
     ]

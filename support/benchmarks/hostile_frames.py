@@ -203,7 +203,7 @@ class Fuzz:
             self.faults.append("a table holds what cannot be printed")
 
     def _judge_together(self, frames: list[bytes]) -> None:
-        checker = ConnectionChecker(PROFILE, _BUDGETS, IdRegistry(), "Ada", "c1", epoch_s=0.0, findings=[])
+        checker = ConnectionChecker(PROFILE, _BUDGETS, IdRegistry(), "Ada", "c1", epoch_s=0.0, found=lambda _: None)
         for at in range(0, len(frames), 7):
             read = frames[at : at + 7]
             checker.received_together(b"".join(read), read, 1.0, at + 1)

@@ -274,7 +274,7 @@ def _checker(
     side: Side, book: IdRegistry, person: str, findings: list[Finding], connection: str = ""
 ) -> ConnectionChecker:
     return ConnectionChecker(
-        side.profile, TimeBudgets(), book, person, connection or person, epoch_s=_EPOCH_S, findings=findings
+        side.profile, TimeBudgets(), book, person, connection or person, epoch_s=_EPOCH_S, found=findings.append
     )
 
 

@@ -54,8 +54,8 @@ class Opened(Record, frozen=True):
     `persona`: who of the target's people it is, where the scenario calls them otherwise. `headers`: what the upgrade
     was answered with, as "name: value", as far as it is kept. `unwelcome`: what is wrong with the pass that was shown,
     so that nobody should have been let in. `expires_at`: when the pass ends, in the trace's time. `proxied`: it goes
-    through the suite's own proxy, which may delay what comes. `values`: what was captured before the connection, by
-    name, as far as the profile's rules ask for it.
+    through the suite's own proxy, which may delay what comes. `beside`: so may other scenarios, which ran beside this
+    one. `values`: what was captured before the connection, by name, as far as the profile's rules ask for it.
     """
 
     person: str
@@ -68,6 +68,7 @@ class Opened(Record, frozen=True):
     unwelcome: str = ""
     expires_at: float | None = None
     proxied: bool = False
+    beside: bool = False
     values: dict[str, Any] = {}
 
 

@@ -32,7 +32,7 @@ EVERYTHING: list[AnyRecord] = [
     Received(n=3, at=2, connection="c1", text="Grüße \u2028 \x00"),
     Received(n=4, at=3, connection="c1", data=b"\xff\x00", binary=True),
     Closed(n=5, at=4, connection="c1", by="server", during="handshake", code=1000, reason="x", status=401,
-           person="Ada", unwelcome="an expired pass"),
+           person="Ada", unwelcome="an expired token"),
     Cut(n=7, at=6, connection="c1", way="RST", where="inside event 3", after=2, inside=True, person="Ada"),
     TimedOut(n=6, at=5, connection="c1", waiting_for="end", after_s=6.5, request="q", run="r"),
 ]  # fmt: skip

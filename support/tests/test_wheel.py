@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from greenlight_gate.cli.options import CATEGORIES
+from greenlight_gate.categories import CATEGORIES
 from greenlight_gate.extras import MODULES, install_command
 
 from support.tests.cli.process import ROOT, SECRET

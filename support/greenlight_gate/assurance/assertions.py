@@ -59,7 +59,7 @@ class NotedSteps:
 
 
 def assertions(steps: Path) -> dict[str, Assertion]:
-    """All assertions below steps/ by id: "progress_steps.tool_at_work.2" is the second one of that function."""
+    """All assertions below steps/ by id: "event_steps.tool_before_result.2" is the second one of that function."""
     found = {}
     for path in sorted(steps.glob("*_steps.py")):
         if path.stem in _NOT_THESE:

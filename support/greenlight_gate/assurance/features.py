@@ -16,22 +16,35 @@ _HEAD = """\
 # Made of the registry of defects: `python -m greenlight_gate.assurance features` writes it anew.
 @assurance
 Feature: Every known defect blocks the release
-  Real chat backends had most of these. A suite that lets one pass is worse than none.
+  Most of these defects come from real chat backends. Each row plants one, and names the rule that must find it.
 """
+# What a row of the matrix is called; the name of the defect is between the two parts.
+_BEFORE, _AFTER = "A release with ", " is blocked"
 _TITLES = {
-    "functional": "What one person is owed in one conversation",
-    "integration": "Several questions, tools, helpers and windows",
-    "performance": "What comes too late is no news",
-    "resilience": "Lines that are lost, and people who come back",
-    "security": "What belongs to one person is shown to nobody else",
-    "stress": "Many people, who come, stay and go",
-    "stack": "What lives between several machines",
+    "functional": "A release that breaks the events of one conversation is blocked",
+    "integration": "A release that breaks several questions, tools, sub-agents or tabs is blocked",
+    "performance": "A release that is slow is blocked",
+    "resilience": "A release that loses events or refuses users after a lost connection is blocked",
+    "security": "A release that shows one user's data to another, or accepts invalid tokens, is blocked",
+    "stress": "A release that fails or leaks under many users is blocked",
+    "stack": "A release that fails across replicas is blocked",
 }
 
 
 def promise_of(rule: str) -> str:
     """The sentence of a rule or of a criterion. Raises KeyError for what is neither."""
     return RULES[rule].requirement if rule in RULES else _criteria()[rule]
+
+
+def title_of(defect: str) -> str:
+    """What the scenario of a defect is called."""
+    return f"{_BEFORE}{defect}{_AFTER}"
+
+
+def defect_of(title: str) -> str:
+    """The defect that a scenario is about; "" for one that is about none."""
+    name = title.removeprefix(_BEFORE).removesuffix(_AFTER)
+    return name if name in PROOFS and title == title_of(name) else ""
 
 
 def _criteria() -> dict[str, str]:
@@ -44,7 +57,7 @@ def as_feature() -> str:
     parts = [_HEAD]
     for family in dict.fromkeys(found.family for found in REGISTRY.values()):
         names = [found.name for found in REGISTRY.values() if found.family == family]
-        cells = [("defect", "what people say", "rule", "promise")]
+        cells = [("defect", "what a user notices", "rule", "promise")]
         for name in names:
             rule = PROOFS[name].rule
             cells.append((name, REGISTRY[name].notice, rule, promise_of(rule)))
@@ -59,9 +72,9 @@ def as_feature() -> str:
             f"  Rule: {_TITLES[family]}",
             "",
             *(f"  {tag}" for tag in tags),
-            "    Scenario Outline: <defect>",
-            "      Given a backend of which people say: <what people say>",
-            "      When a release of it is judged",
+            f"    Scenario Outline: {title_of('<defect>')}",
+            "      Given a backend with this defect: <what a user notices>",
+            "      When the release is judged",
             "      Then it is blocked by <rule>: <promise>",
             "",
             "      Examples:",

@@ -37,7 +37,7 @@ and budgets of your own move it. A backend that you serve can be given all of th
 `greenlight serve --admin-token-env CHAT_ADMIN_TOKEN`, and
 `curl -X PUT -H "Authorization: Bearer $CHAT_ADMIN_TOKEN" -d '{{"defects": ["slow_start=2"]}}' .../admin/defects`.
 
-| defect | what a person notices | severity | rule | time to detect | detection limit |
+| defect | what a user notices | severity | rule | time to detect | detection limit |
 |---|---|---|---|---|---|
 """
 

@@ -35,20 +35,30 @@ _USUAL = (
 )  # fmt: skip
 # What only a certain defect, or a certain value of one, can show.
 _HINTS = {
-    "functional/1: A question that needs a tool is taken up": ("thought_before_the_start",),
-    "functional/1: Work begins within the time that the backend promises": ("slow_start=1.3",),
-    "integration/4: Two people ask at the same moment": ("broadcast_to_all",),
-    "integration/4: Five people ask about their own secrets": ("broadcast_to_all",),
-    "integration/5: A question in each window": ("every_window_shows_everything",),
-    "integration/5: The second window asks for what it missed": (
+    "functional/1: A question that needs a tool first receives agent_started, once": ("thought_before_the_start",),
+    "functional/1: agent_started arrives within the start budget of the target": ("slow_start=1.3",),
+    "integration/4: Two users ask at the same moment and each receives only their own answer": ("broadcast_to_all",),
+    "integration/4: Five users ask for their own secrets and each receives only their own": ("broadcast_to_all",),
+    "integration/5: A question in each of two tabs is answered in that tab": ("every_window_shows_everything",),
+    "integration/5: The second tab restores the conversation and receives the answer": (
         "events_lost_across_reconnect", "half_open_after_reconnect",
     ),
-    "performance/3: One person, and then twenty-five": ("throughput_capped", "latency_grows_with_connections=15"),
-    "performance/3: 10 people ask in turn": ("throughput_capped=6",),
-    "performance/3: 25 people ask in turn": ("throughput_capped", "throughput_capped=16"),
-    "resilience/3: The backend is killed in the middle of an answer": ("failure_without_a_word",),
-    "resilience/2: Twenty-five people lose their lines at once": ("reconnect_refused_after=1",),
-    "resilience/4: Somebody whose line takes hardly anything": ("throughput_capped=5",),
+    "performance/3: Latency with 25 users is at most 5 times that with one user": (
+        "throughput_capped", "latency_grows_with_connections=15",
+    ),
+    "performance/3: With 10 users the answer rate is at least 70 percent of the question rate": (
+        "throughput_capped=6",
+    ),
+    "performance/3: With 25 users the answer rate is at least 70 percent of the question rate": (
+        "throughput_capped", "throughput_capped=16",
+    ),
+    "resilience/3: When the backend is killed, its runs end and its conversations continue": (
+        "failure_without_a_word",
+    ),
+    "resilience/2: 25 users lose their connections at once and reconnect within 5 seconds": (
+        "reconnect_refused_after=1",
+    ),
+    "resilience/4: A user who reads 1000 bytes per second does not slow down another user": ("throughput_capped=5",),
 }  # fmt: skip
 # A crowd takes its time, too.
 _CROWDED = (

@@ -22,7 +22,7 @@ ask = "What is 17*23?"
 contains = [["391", "{canary}"]]
 tools = ["calculator"]
 """
-_PRIVACY = ("security/1: At the same moment",)
+_PRIVACY = ("security/1: Users who ask at the same moment receive only their own secret",)
 
 
 class NoSuchBackendError(Exception):

@@ -14,6 +14,7 @@ from behave.configuration import Configuration
 from behave.model import Scenario, ScenarioOutline
 from behave.runner import Runner
 
+from greenlight_gate.assurance.features import defect_of, title_of
 from greenlight_gate.assurance.pool import Job, Pool
 from greenlight_gate.assurance.proofs import PROOFS
 from greenlight_gate.assurance.release import Release, forgetful_job, healthy_jobs, jobs_of
@@ -57,15 +58,16 @@ class AssuranceRunner(Runner):
 
     def _before(self, context: Any, scenario: Scenario) -> None:
         context.release = Release(self._pool, self._services)
-        if not self._services and PROOFS.get(scenario.name) in _replicated():
+        if not self._services and PROOFS.get(defect_of(scenario.name)) in _replicated():
             scenario.skip("it takes several replicas, and PostgreSQL or Redis is not installed")
 
     def _after(self, context: Any, scenario: Scenario) -> None:
         release: Release = context.release
         steps = [step for step in scenario.all_steps if step.exception is not None]
         said = "; ".join(str(step.exception) for step in steps) or str(scenario.skip_reason or "")
+        defect = defect_of(scenario.name)
         row = MatrixRow(
-            scenario.name, scenario.name if scenario.name in PROOFS else "", scenario.status.name, said,
+            defect or scenario.name, defect, scenario.status.name, said,
             sum(each.took_s for each in release.judged),
             tuple(dict.fromkeys(rule for each in release.judged for rule in each.objections)),
             ", ".join(sorted(release.verdicts)),
@@ -116,7 +118,7 @@ class Matrix:
     def _configuration(self) -> Any:
         folder = str(suite_root() / "features" / "assurance")
         arguments = ["-f", "null", "--no-summary", "--no-color", "--no-capture", folder]
-        arguments += [] if self._all else ["--name", f"^({'|'.join(self.defects)})$"]
+        arguments += [] if self._all else ["--name", f"^({'|'.join(map(title_of, self.defects))})$"]
         configuration = Configuration(arguments, load_config=False)
         ScenarioOutline.annotation_schema = "{name}"
         return configuration

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from behave.model import ScenarioOutline
 from behave.parser import parse_file
 
-from greenlight_gate.cli.options import CATEGORIES
+from greenlight_gate.categories import CATEGORIES
 
 
 class ScenarioPlace(NamedTuple):

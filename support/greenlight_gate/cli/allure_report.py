@@ -10,8 +10,8 @@ from rich.markup import escape
 from greenlight_gate.evidence.judge import Judgement
 from greenlight_gate.report.allure_page import Rendered, render_html
 from greenlight_gate.report.allure_results import AllureVerdict, session_of, write_verdict
+from greenlight_gate.report.monitoring_files import DASHBOARD, PAGE, TIMELINE, VISUALIZATIONS
 from greenlight_gate.report.run_report import REPORT
-from greenlight_gate.report.session_reports import DASHBOARD, PAGE, TIMELINE, VISUALIZATIONS
 from greenlight_gate.verdict.decision import Status
 
 RESULTS = Path("allure-results")

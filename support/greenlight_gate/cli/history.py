@@ -39,7 +39,7 @@ def history(options: argparse.Namespace) -> int:
     """Shows each target, or the one that is named. Raises Misconfigured where there is nothing to show."""
     folder: Path = options.output_dir
     if not (folder / HISTORY).is_file():
-        raise Misconfigured(f"{folder}: holds no history; `greenlight run` begins one")
+        raise Misconfigured(f"{folder}: holds no history; `greenlight run` or `greenlight load` begins one")
     console = Terminal()
     kept = History(folder)
     try:
@@ -48,28 +48,30 @@ def history(options: argparse.Namespace) -> int:
             console.print(f"[yellow]{escape(kept.warning)}[/]", highlight=False)
         if not sessions:
             raise Misconfigured(f"{folder}: the history holds no session of {options.environment or 'any target'}")
-        for target in dict.fromkeys(past.target for past in sessions):
-            _target(target, [past for past in sessions if past.target == target], kept, console)
+        # Loads are a series of their own: how fast and how large they are says nothing of scenarios.
+        for target, is_load in dict.fromkeys((past.target, past.is_load) for past in sessions):
+            series = [past for past in sessions if (past.target, past.is_load) == (target, is_load)]
+            _series(f"{target}, under load" if is_load else target, series, kept, console)
     except OSError as error:
         raise Misconfigured(f"{kept.path} cannot be read: {error}") from error
     return 0
 
 
-def _target(target: str, sessions: list[Past], kept: History, console: Console) -> None:
-    console.print(f"\n[bold]{escape(target)}[/]", highlight=False)
+def _series(name: str, sessions: list[Past], kept: History, console: Console) -> None:
+    console.print(f"\n[bold]{escape(name)}[/]", highlight=False)
     table = Table(box=None, pad_edge=False, show_edge=False)
     for number, head in enumerate(HEADS):
         table.add_column(head, justify="left" if number < 2 else "right", overflow="fold")
     for past in sessions:
         cells = figures_of(past)
-        table.add_row(cells[0], f"[{_COLOURS.get(cells[1], 'white')}]{cells[1]}[/]", *cells[2:])
+        table.add_row(cells[0], f"[{_COLOURS.get(past.verdict, 'white')}]{cells[1]}[/]", *cells[2:])
     console.print(table, highlight=False)
     if len(sessions) < 2:
         return
-    for name, column in CAPACITY:
+    for figure, column in CAPACITY:
         values = [getattr(past, column) for past in sessions]
         if any(values):
-            console.print(f"  {name:<24} {sparkline(values)}", highlight=False)
+            console.print(f"  {figure:<24} {sparkline(values)}", highlight=False)
     _changes(kept.changed(sessions[-2].id, sessions[-1].id), console)
 
 

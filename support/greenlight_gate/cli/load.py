@@ -1,31 +1,33 @@
-"""greenlight load: many people at once on one target, with every event checked."""
+"""greenlight load: many users at once on one target, with every event checked, and a session folder to judge it by."""
 
 import argparse
 import contextlib
+import logging
 import os
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from rich.console import Console
 from rich.markup import escape
 
 from greenlight_gate.cli.commands import SUMMARIES
 from greenlight_gate.cli.options import INTERRUPTED, command_of, output, positive, target, zero_or_more
-from greenlight_gate.cli.views.load_view import LoadView, show_result, watched_by, write_json
+from greenlight_gate.cli.session_reports import write_reports
+from greenlight_gate.cli.suite_faults import SuiteFaults
+from greenlight_gate.cli.views.load_view import LoadView, show_load, write_json
 from greenlight_gate.cli.views.terminal import Terminal
-from greenlight_gate.evidence.session_folder import write_whole
+from greenlight_gate.evidence.judge import judge
+from greenlight_gate.evidence.session_folder import Ended
 from greenlight_gate.extras import missing
-from greenlight_gate.findings import Severity
 from greenlight_gate.load.director import Director
 from greenlight_gate.load.executors import Crew, NoCluster, cluster, here, processes
 from greenlight_gate.load.machine_limits import Short, make_room, sources_for
 from greenlight_gate.load.plan import LoadPlan
-from greenlight_gate.measure.load_result import LATE, LoadResult, Offence, figures
-from greenlight_gate.monitor import RealTimeEventMonitor
+from greenlight_gate.measure.load_result import LoadResult, redacted
+from greenlight_gate.session.interruption import Interruption, interruptible
+from greenlight_gate.session.live_alerts import alerting
 from greenlight_gate.session.load_users import guests_of, plan_of, usual_prompts
 from greenlight_gate.session.validation_session import SessionPlan as SuitePlan
 from greenlight_gate.session.validation_session import ValidationSession
@@ -33,9 +35,9 @@ from greenlight_gate.targets.access import TargetFault, wait_healthy
 from greenlight_gate.targets.model import PROMPTS
 from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.targets.suggestions import nearest_first
-from greenlight_gate.verdict.criteria import Loaded, gaps_of
-from greenlight_gate.verdict.failure_patterns import SLOW, Occurrence
-from greenlight_gate.verdict.pattern_detection import PatternLimits
+from greenlight_gate.verdict.criteria import LOAD, Loaded
+from greenlight_gate.verdict.decision import Verdict
+from greenlight_gate.verdict.load_verdict import Workload
 
 
 def add(commands: Any) -> None:
@@ -107,38 +109,40 @@ def add(commands: Any) -> None:
     output(out)
 
 
-APPROVED, BLOCKED, INCONCLUSIVE = 0, 1, 2
 _HEALTH_S = 15.0
+_GUESTS_S = 600.0
+_USUAL_S = 10.0
+log = logging.getLogger("greenlight")
 
 
 def load(options: argparse.Namespace) -> int:
-    """Runs the load and shows the result. Raises Misconfigured, also for more than the target's limits allow."""
+    """Runs the load, leaves its evidence and shows the verdict on it.
+
+    Raises Misconfigured, also for more than the target's limits allow.
+    """
     if options.cluster and (why := missing("cluster")):
         raise Misconfigured(f"--cluster {options.cluster}: {why}")
     console = Terminal()
     suite = ValidationSession(
-        SuitePlan(environment=options.environment, defects=tuple(options.defect), environ=dict(os.environ))
-    )
+        SuitePlan(
+            environment=options.environment, output_dir=options.output_dir, defects=tuple(options.defect),
+            performance_threshold_ms=options.performance_threshold, environ=dict(os.environ),
+        )
+    )  # fmt: skip
     try:
         suite.prepare()
-        plan = _plan(options, suite)
-        if suite.target.health:
-            suite.loop.call(wait_healthy(suite.target, _HEALTH_S), _HEALTH_S * 2)
-        console.print(f"{options.users} people on {escape(suite.target.name)} ...", highlight=False)
-        most_ms = options.performance_threshold or suite.target.thresholds.latency_ms_avg
-        monitor = RealTimeEventMonitor("load", PatternLimits(most_ms))
-        summary = _run(options, plan, console, monitor)
-        return _concluded(options, suite, summary, monitor.patterns(), console)
+        workload = _workload(options, suite)
+        with _crew(options) as crew, interruptible(None) as interruption:
+            _session(options, suite, workload, crew, interruption=interruption, console=console)
     except (Short, NoCluster) as error:
         raise Misconfigured(str(error)) from error
-    except TargetFault as error:
-        console.print(f"[yellow]INCONCLUSIVE[/]  {escape(str(error))}", highlight=False)
-        return INCONCLUSIVE
     finally:
         suite.stop()
+    return _concluded(options, suite, interruption, console)
 
 
-def _plan(options: argparse.Namespace, suite: ValidationSession) -> LoadPlan:
+def _workload(options: argparse.Namespace, suite: ValidationSession) -> Workload:
+    """What is asked for. Raises Misconfigured for what the target does not allow, or what contradicts itself."""
     target, users = suite.target, options.users
     most = target.limits.max_connections
     if users > most:
@@ -147,36 +151,19 @@ def _plan(options: argparse.Namespace, suite: ValidationSession) -> LoadPlan:
         )
     if (options.arrival == "open") != (options.rate is not None):
         raise Misconfigured("--arrival open needs --rate, the questions a second, and --rate needs --arrival open")
-    shards = options.processes or 1
-    if options.cluster is None:
-        make_room(-(-users // shards))
-    sources = sources_for(users, target.url, tuple(options.source))
-    prompts, again_from = usual_prompts(suite)
-    if options.prompt:
-        for name in options.prompt:
-            if name not in PROMPTS:
-                known = ", ".join(nearest_first(name, PROMPTS))
-                raise Misconfigured(f"--prompt {name}: there is no such prompt; expected one of {known}")
-            if (reason := target.lacks(name)) is not None:
-                raise Misconfigured(f"--prompt {name}: {reason}")
-        prompts, again_from = tuple(options.prompt), 0
-    runs_each = options.runs_per_user
-    duration_s = options.duration if options.duration or runs_each else 10.0
-    guests = suite.loop.call(guests_of(suite, users, prompts, again_from, seconds=duration_s or 0.0), 600.0)
-    return plan_of(
-        suite, guests, arrival=options.arrival, rate=options.rate or 0.0, poisson=options.poisson,
-        seed=int(time.time()), duration_s=duration_s, runs_each=runs_each, think_s=options.think, ramp_s=options.ramp,
-        hold_s=options.hold, ramp_down_s=options.ramp_down, compress=options.compress, sources=sources,
-        own_process=True,
+    for name in options.prompt:
+        if name not in PROMPTS:
+            known = ", ".join(nearest_first(name, PROMPTS))
+            raise Misconfigured(f"--prompt {name}: there is no such prompt; expected one of {known}")
+        if (reason := target.lacks(name)) is not None:
+            raise Misconfigured(f"--prompt {name}: {reason}")
+    duration_s = options.duration if options.duration or options.runs_per_user else _USUAL_S
+    return Workload(
+        users=users, arrival=options.arrival, rate=options.rate or 0.0, poisson=options.poisson, duration_s=duration_s,
+        runs_per_user=options.runs_per_user, think_s=options.think, ramp_s=options.ramp, hold_s=options.hold,
+        ramp_down_s=options.ramp_down, prompts=tuple(options.prompt) or usual_prompts(suite)[0],
+        judges_latency=options.performance_threshold is not None,
     )  # fmt: skip
-
-
-def _run(options: argparse.Namespace, plan: LoadPlan, console: Console, monitor: RealTimeEventMonitor) -> LoadResult:
-    with (
-        _crew(options) as (executors, desk), LoadView(console) as view, _termination_interrupts(),
-        watched_by(monitor, console),
-    ):  # fmt: skip
-        return Director(plan, executors, desk, view.show).run()
 
 
 @contextlib.contextmanager
@@ -189,96 +176,89 @@ def _crew(options: argparse.Namespace) -> Iterator[Crew]:
         yield found
 
 
-@contextlib.contextmanager
-def _termination_interrupts() -> Iterator[None]:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
+def _session(
+    options: argparse.Namespace, suite: ValidationSession, workload: Workload, crew: Crew, *,
+    interruption: Interruption, console: Console,
+) -> None:  # fmt: skip
+    """From the first request to the last line of the ledger. What ends it early is said there, and judged."""
+    plan, summary, fault = None, None, ""
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        plan = _plan(options, suite, workload)
+    except TargetFault as error:
+        fault = f"the target cannot be judged: {error}"
+    suite.begin(workload)
+    try:
+        if plan is not None:
+            console.print(f"{workload.users} users on {escape(suite.target.name)} ...", highlight=False)
+            summary = _run(plan, suite, crew, console)
+    except KeyboardInterrupt:
+        log.info("interrupted before there was anything to sum up")
+    except Exception as error:
+        fault = f"{type(error).__name__}: {error}"
+        log.exception("the suite itself failed")
+    try:
+        _record(suite, workload, summary, Ended(time.time(), interruption.reason, fault, ()))
+    except OSError as error:
+        raise Misconfigured(f"{error.filename}: cannot be written ({error.strerror})") from error
+
+
+def _plan(options: argparse.Namespace, suite: ValidationSession, workload: Workload) -> LoadPlan:
+    """Finds room on this machine and signs everybody in.
+
+    Raises Short where there is no room, TargetFault, and Misconfigured where the target has too few accounts.
+    """
+    if options.cluster is None:
+        make_room(-(-workload.users // (options.processes or 1)))
+    sources = sources_for(workload.users, suite.target.url, tuple(options.source))
+    if suite.target.health:
+        suite.loop.call(wait_healthy(suite.target, _HEALTH_S), _HEALTH_S * 2)
+    again_from = 0 if options.prompt else usual_prompts(suite)[1]
+    seconds = workload.duration_s or 0.0
+    guests = guests_of(suite, workload.users, workload.prompts, again_from, seconds=seconds)
+    return plan_of(
+        suite, suite.loop.call(guests, _GUESTS_S), arrival=workload.arrival, rate=workload.rate,
+        poisson=workload.poisson, seed=int(time.time()), duration_s=workload.duration_s,
+        runs_each=workload.runs_per_user, think_s=workload.think_s, ramp_s=workload.ramp_s, hold_s=workload.hold_s,
+        ramp_down_s=workload.ramp_down_s, compress=options.compress, sources=sources, own_process=True,
+    )  # fmt: skip
+
+
+def _run(plan: LoadPlan, suite: ValidationSession, crew: Crew, console: Console) -> LoadResult:
+    """The load itself. Failure patterns are told as they begin to show, and when they are over."""
+    executors, desk = crew
+    with (
+        LoadView(console) as view,
+        alerting(suite, lambda alert: console.print(f"[yellow]{escape(str(alert))}[/]", highlight=False)),
+    ):
+        return Director(plan, executors, desk, view.show).run()
+
+
+def _record(suite: ValidationSession, workload: Workload, summary: LoadResult | None, ended: Ended) -> None:
+    """Leaves the evidence, without secrets. Raises OSError."""
+    evidence = suite.evidence
+    if summary is not None:
+        log.info("%s: %s runs, %s events, %s findings", workload, summary.runs, summary.events, summary.findings)
+        kept = redacted(summary, suite.access.redact_bytes)
+        evidence.loaded(LOAD, Loaded(LOAD, LOAD, str(workload), kept, fast=workload.judges_latency))
+    evidence.measured(suite.own_load.so_far())
+    evidence.end(ended)
 
 
 def _concluded(
-    options: argparse.Namespace,
-    suite: ValidationSession,
-    summary: LoadResult,
-    patterns: tuple[Occurrence, ...],
-    console: Console,
+    options: argparse.Namespace, suite: ValidationSession, interruption: Interruption, console: Console
 ) -> int:
-    redact = suite.access.redact_bytes
-    summary = _without_secrets(summary, suite)
-    show_result(summary, console)
-    try:
-        if options.json is not None:
-            write_json(summary, patterns, options.json)
-        if summary.traces:
-            folder = options.output_dir / f"load_{int(time.time())}"
-            folder.mkdir(parents=True, exist_ok=True)
-            for name, trace in summary.traces.items():
-                write_whole(folder / name, redact(trace))
-            console.print(f"[dim]the frames of the first of each: {escape(str(folder))}[/]", highlight=False)
-    except OSError as error:
-        raise Misconfigured(f"{error.filename}: cannot be written ({error.strerror})") from error
-    code, word, why = _decision(options, summary, patterns, suite.caveats)
-    colour = {APPROVED: "green", BLOCKED: "red"}.get(code, "yellow")
-    console.print(f"\n[bold {colour}]{word}[/]  {escape(why)}", highlight=False)
-    return code
-
-
-def _without_secrets(summary: LoadResult, suite: ValidationSession) -> LoadResult:
-    found = suite.access.redact_bytes(msgspec.json.encode(summary.offences))
-    summary.offences = msgspec.json.decode(found, type=list[Offence])
-    return summary
-
-
-def _decision(
-    options: argparse.Namespace, summary: LoadResult, patterns: tuple[Occurrence, ...], caveats: tuple[str, ...]
-) -> tuple[int, str, str]:
-    slow = _too_slow(options.performance_threshold, summary)
-    said = []
-    if summary.convicting():
-        rules = ", ".join(f"{rule} ({times})" for rule, times in sorted(summary.counts.items()))
-        said.append(f"the rules objected: {rules}")
-    # How fast it has to be is asked only with a threshold.
-    said += [
-        f"{seen.pattern}: {seen.measured}"
-        for seen in patterns
-        if seen.severity is Severity.CRITICAL and (seen.pattern != SLOW or options.performance_threshold is not None)
-    ]
-    if slow and not summary.saturated:
-        said.append(slow)
-    if said:
-        return BLOCKED, "BLOCKED", "; ".join(said)
-    if summary.interrupted:
-        return INTERRUPTED, "INTERRUPTED", "what is shown is what was done until then"
-    gaps = [*caveats, *gaps_of((Loaded("", "load", "the load", summary),))]
-    if not summary.runs:
-        gaps.append("no question was answered")
-    if options.performance_threshold is not None and summary.saturated:
-        gaps.append(f"latency cannot be judged: the generator was {summary.saturated}")
-    if gaps:
-        return INCONCLUSIVE, "INCONCLUSIVE", "; ".join(gaps)
-    return APPROVED, "APPROVED", f"{summary.events:,} events were checked.{_excused(summary)}"
-
-
-def _excused(summary: LoadResult) -> str:
-    """What the rules have said without convicting anybody, and why it does not."""
-    late = sum(times for rule, times in summary.counts.items() if summary.saturated and rule in LATE)
-    lost = summary.findings - late
-    said = f" {lost:,} times an answer or a line was lost or late: within the 1 % that is allowed." if lost else ""
-    if summary.saturated:
-        said += f" Latency is not to be trusted: the generator was {summary.saturated}."
-    if late:
-        said += f" So {late:,} findings about lateness are held against nobody."
-    return said if summary.findings else f" No rule objected.{said}"
-
-
-def _too_slow(threshold_ms: float | None, summary: LoadResult) -> str:
-    if threshold_ms is None:
-        return ""
-    averages = {name: found.avg_ms for name, each in summary.latency.items() if (found := figures(each)) is not None}
-    over = [f"{ms:.1f} ms {name} on average" for name, ms in averages.items() if ms > threshold_ms]
-    return f"{' and '.join(over)}, {threshold_ms:g} ms are allowed" if over else ""
+    """Judges the session folder, as `greenlight verdict` does; the exit code."""
+    folder = suite.folder
+    faults = SuiteFaults(folder, console)
+    judgement = judge(folder)
+    if options.json is not None and judgement.loads:
+        try:
+            write_json(judgement.loads[0].summary, judgement.patterns, options.json)
+        except OSError as error:
+            raise Misconfigured(f"{error.filename}: cannot be written ({error.strerror})") from error
+    show_load(judgement, folder, console)
+    write_reports(judgement, folder, console, faults)
+    verdict = faults.outcome(judgement.decision.verdict)
+    if verdict is Verdict.INCONCLUSIVE and interruption.reason:
+        return INTERRUPTED
+    return verdict.exit_code

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from greenlight_gate.categories import CATEGORIES
+
 MISCONFIGURED = 3
 INTERRUPTED = 130
-CATEGORIES = ("functional", "integration", "performance", "resilience", "security", "stress")
 EPILOG = "exit codes: 0 approved, 1 blocked, 2 inconclusive, 3 misconfigured, 130 interrupted"
 
 _NO_SUCH_COMMAND = re.compile(r"argument (?:COMMAND|ACTION): invalid choice: ['\"](.*)['\"] \(choose from ")

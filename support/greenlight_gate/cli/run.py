@@ -6,12 +6,13 @@ import argparse
 import contextlib
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from greenlight_gate.categories import CATEGORIES
 from greenlight_gate.cli.commands import SUMMARIES
 from greenlight_gate.cli.options import (
-    CATEGORIES,
     INTERRUPTED,
     category,
     command_of,
@@ -22,6 +23,14 @@ from greenlight_gate.cli.options import (
 )
 from greenlight_gate.cli.views.terminal import Terminal
 from greenlight_gate.targets.settings import Misconfigured, suite_root
+
+_MOST_JOBS = 4
+
+
+def usual_jobs() -> int:
+    """How many scenarios run side by side where nobody says it: as many as there are cores, and 4 at most."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, _MOST_JOBS)
 
 
 def add(commands: Any) -> None:
@@ -65,11 +74,16 @@ def add(commands: Any) -> None:
     how.add_argument(
         "--baseline", action="store_true",
         help="block if it is slower than the sessions of this target that were approved before; without it that is "
-        "only shown (example: greenlight run --baseline)",
+        "only shown; scenarios then run one at a time (example: greenlight run --baseline)",
     )  # fmt: skip
     how.add_argument(
         "--skip-services-check", action="store_true",
         help="with --environment local: take the stack as it is, start nothing (example: --skip-services-check)",
+    )  # fmt: skip
+    how.add_argument(
+        "--jobs", type=positive(int), default=usual_jobs(), metavar="N",
+        help="scenarios side by side; what measures time or memory runs alone, at the end (default: the number of "
+        "cores, at most 4; example: --jobs 1)",
     )  # fmt: skip
     how.add_argument(
         "--fail-fast", action="store_true",
@@ -97,7 +111,7 @@ def run(options: argparse.Namespace) -> int:
     from greenlight_gate.cli.allure_report import allure_page  # noqa: PLC0415
     from greenlight_gate.cli.session_reports import hold_against  # noqa: PLC0415
     from greenlight_gate.cli.suite_faults import SuiteFaults  # noqa: PLC0415
-    from greenlight_gate.cli.views.judgement import conclude, ended  # noqa: PLC0415
+    from greenlight_gate.cli.views.judgement import conclude, ended, show_verdict  # noqa: PLC0415
     from greenlight_gate.session.validation_session import SessionPlan  # noqa: PLC0415
 
     plan = SessionPlan(
@@ -105,6 +119,8 @@ def run(options: argparse.Namespace) -> int:
         defects=tuple(options.defect), performance_threshold_ms=options.performance_threshold,
         timeout_s=options.timeout, scale=options.scale, soak_s=options.soak, environ=dict(os.environ),
         services_check=not options.skip_services_check,
+        # Whoever is held against a baseline is measured undisturbed.
+        jobs=1 if options.baseline else options.jobs,
     )  # fmt: skip
     progress = RunProgress(console)
     runner = SuiteRunner(_configuration(options, [features / category for category in wanted]), plan, progress)
@@ -122,7 +138,8 @@ def run(options: argparse.Namespace) -> int:
     faults = SuiteFaults(folder, console)
     with faults.costing("baseline"):
         hold_against(folder, gate=options.baseline)
-    judgement = conclude(folder, console, options, faults)
+    show = partial(show_verdict, folder=folder, console=console, verbose=options.verbose)
+    judgement = conclude(folder, console, faults, show)
     with faults.costing("HTML report of Allure"):
         allure_page(runner.results_dir, folder, console, options)
     code = ended(judgement, folder, options, faults)

@@ -1,4 +1,4 @@
-"""What a command leaves in the session folder once the verdict is on the screen: files, pictures and the page."""
+"""What a session leaves in its folder once it is judged: the reports for people, pipelines and later sessions."""
 
 import os
 from collections.abc import Mapping
@@ -7,24 +7,32 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from greenlight_gate.cli.allure_report import into_results
 from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.evidence.history import History
 from greenlight_gate.evidence.judge import Judgement
 from greenlight_gate.evidence.session_folder import Evidence
 from greenlight_gate.report.ci_summary import as_markdown
-from greenlight_gate.report.session_reports import write_files
+from greenlight_gate.report.monitoring_files import write_files
+from greenlight_gate.report.run_report import write_report
 from greenlight_gate.report.trend import as_html, baseline_of
+from greenlight_gate.targets.settings import Misconfigured
 
 _STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
-def leave(
+def write_reports(
     judgement: Judgement, folder: Path, console: Console, faults: SuiteFaults, environ: Mapping[str, str] = os.environ
-) -> None:
-    """Writes all of it, and what cannot be written costs only itself: the verdict stands.
+) -> list[Path]:
+    """Writes every report of a session that has been judged. Returns those that people open.
 
-    A page whose pictures could not be drawn goes without them.
+    Without `comprehensive_validation_report.json` there is none: Misconfigured. What else cannot be written costs only
+    itself: the verdict stands, and a page whose pictures could not be drawn goes without them.
     """
+    try:
+        written = [write_report(judgement, folder)]
+    except OSError as error:
+        raise Misconfigured(f"{folder}: the report cannot be written ({error.strerror})") from error
     with faults.costing("files for pipelines and monitoring"):
         write_files(judgement, folder)
     with faults.costing("summary for the pipeline"):
@@ -40,16 +48,19 @@ def leave(
     with faults.costing("page"):
         from greenlight_gate.report.html_page import write_page  # noqa: PLC0415
 
-        page = write_page(judgement, folder, pictures, trend)
-        console.print(f"[dim]{escape(str(page))}[/]", highlight=False, soft_wrap=True)
+        written.append(write_page(judgement, folder, pictures, trend))
+    with faults.costing("verdict in Allure's results"):
+        into_results(judgement, folder)
+    return written
 
 
 def _remember(judgement: Judgement, folder: Path, console: Console) -> str:
-    """Keeps the session in the history; the trend until then, for the page. Raises OSError."""
+    """Keeps the session in the history; the trend of its kind until then, for the page. Raises OSError."""
     session = judgement.session
     history = History(folder.parent)
     history.add(judgement)
-    before = [past for past in history.sessions(session.environment) if past.started_s <= session.started_epoch_s]
+    kept = history.sessions(session.environment, is_load=session.workload is not None)
+    before = [past for past in kept if past.started_s <= session.started_epoch_s]
     changed = history.changed(before[-2].id, before[-1].id) if len(before) > 1 else None
     if history.warning:
         console.print(f"[yellow]{escape(history.warning)}[/]", highlight=False, soft_wrap=True)
@@ -63,9 +74,10 @@ def hold_against(folder: Path, *, gate: bool) -> None:
     """Writes the baseline of a session into its evidence, before it is judged. Raises OSError."""
     evidence = Evidence(folder)
     session = evidence.session()
-    past = [past for past in History(folder.parent).sessions(session.environment) if past.id != session.session_id]
+    kept = History(folder.parent).sessions(session.environment, is_load=False)
+    past = [past for past in kept if past.id != session.session_id]
     latency = "acknowledgement" if session.clock == "unknown" else "delivery"
-    baseline = baseline_of(past, latency=latency, categories=" ".join(session.wanted), gate=gate)
+    baseline = baseline_of(past, latency=latency, categories=" ".join(session.wanted), jobs=session.jobs, gate=gate)
     if gate or baseline.sessions:
         evidence.compared_with(baseline)
 

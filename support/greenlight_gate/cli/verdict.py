@@ -1,14 +1,16 @@
 """greenlight verdict: judges an evidence folder again, offline."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from greenlight_gate.cli.commands import SUMMARIES
 from greenlight_gate.cli.options import command_of, how_shown, output
 from greenlight_gate.cli.suite_faults import SuiteFaults
-from greenlight_gate.cli.views.judgement import conclude, ended
+from greenlight_gate.cli.views.judgement import conclude, ended, show_verdict
 from greenlight_gate.cli.views.terminal import Terminal
+from greenlight_gate.evidence.session_folder import LOAD_FOLDER, VALIDATION_FOLDER
 from greenlight_gate.targets.settings import Misconfigured
 
 
@@ -30,16 +32,24 @@ def verdict(options: argparse.Namespace) -> int:
     """Judges the given session, or the newest one. Raises Misconfigured if there is none."""
     folder, console = options.session or newest(options.output_dir), Terminal(stderr=options.ci_mode)
     faults = SuiteFaults(folder, console)
-    return ended(conclude(folder, console, options, faults), folder, options, faults)
+    judgement = conclude(
+        folder, console, faults, partial(show_verdict, folder=folder, console=console, verbose=options.verbose)
+    )
+    return ended(judgement, folder, options, faults)
 
 
 def newest(output_dir: Path) -> Path:
-    """The session folder that was begun last. Raises Misconfigured if there is none."""
-    sessions = [path for path in output_dir.glob("validation_session_*") if path.is_dir()]
+    """The validation session that was begun last; never a load, which approves no release.
+
+    Raises Misconfigured if there is none.
+    """
+    sessions = [path for path in output_dir.glob(f"{VALIDATION_FOLDER}_*") if path.is_dir()]
     if not sessions:
-        raise Misconfigured(f"{output_dir}: holds no validation session; run `behave` or `greenlight run` first")
+        loads = any(output_dir.glob(f"{LOAD_FOLDER}_*"))
+        more = f"; a load is judged again by its folder, {output_dir / LOAD_FOLDER}_..." if loads else ""
+        raise Misconfigured(f"{output_dir}: holds no validation session; run `behave` or `greenlight run` first{more}")
     return max(sessions, key=_order)
 
 
 def _order(path: Path) -> tuple[int, ...]:
-    return tuple(int(part) for part in path.name.removeprefix("validation_session_").split("-") if part.isdecimal())
+    return tuple(int(part) for part in path.name.removeprefix(f"{VALIDATION_FOLDER}_").split("-") if part.isdecimal())

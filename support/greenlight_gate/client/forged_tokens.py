@@ -121,23 +121,23 @@ def _header(token: str) -> dict[str, Any]:
         return {}
 
 
-# What each is called in sentences such as "let in with an expired pass".
+# What each is called in sentences such as "let in with an expired token".
 FORGERIES: dict[str, Forge] = {
-    "no pass": _none,
-    "a gibberish pass": _gibberish,
-    "a pass signed by somebody else": _signed_by_somebody,
-    "an unsigned pass": _unsigned,
-    "an unsigned pass in disguise": _unsigned_in_disguise,
-    "an unsigned pass by another way": _unsigned_by_another_way,
-    "a pass without its signature": _without_signature,
-    "a pass with the beginning of a signature": _beginning_of_signature,
-    "a pass signed with the wrong kind of key": _confused,
-    "an expired pass": _expired,
-    "a pass that expired minutes ago": _just_expired,
-    "a pass that is not valid yet": _not_yet,
-    "a pass for another service": _elsewhere,
-    "a pass for no service": _for_nobody,
-    "a pass in the address": _in_the_address,
+    "no token": _none,
+    "a random token": _gibberish,
+    "a token signed with another key": _signed_by_somebody,
+    "an unsigned token": _unsigned,
+    "an unsigned token with the algorithm nOnE": _unsigned_in_disguise,
+    "an unsigned token sent in another way": _unsigned_by_another_way,
+    "a token whose signature was removed": _without_signature,
+    "a token whose signature was cut short": _beginning_of_signature,
+    "a token that names another kind of algorithm": _confused,
+    "an expired token": _expired,
+    "a token that expired 6 minutes ago": _just_expired,
+    "a token that is not valid yet": _not_yet,
+    "a token for another audience": _elsewhere,
+    "a token without an audience": _for_nobody,
+    "a token in the URL": _in_the_address,
 }
 
 

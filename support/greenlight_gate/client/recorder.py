@@ -41,7 +41,8 @@ class Recorder:
     `redact` replaces secrets before anything is kept. Raises OSError if the trace cannot be written. `fault` is what
     went wrong in the suite itself while a message was taken in. What came beyond `most_bytes` is too much for one
     scenario, whose records all stay in memory. `ticked_at` says when the loop was last free, so that it is noticed when
-    messages had to wait for their stamps. `rules`: those by which it is judged.
+    messages had to wait for their stamps. `beside`: other scenarios run at the same time. `rules`: those by which it is
+    judged.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Recorder:
         self.fault: Exception | None = None
         self.most_bytes = most_bytes
         self.ticked_at: Callable[[], float] | None = None
+        self.beside = False
         self._stalled_since = 0.0
         self._size = 0
         self._redact = redact

@@ -94,7 +94,7 @@ class Session:
             Opened, self.connection, person=self.person, persona=self.persona, user=self.user, attempt=attempt,
             handshake_ms=round(handshake_ms, 3), headers=kept_headers(connection.response.headers, clean),
             subprotocol=clean(connection.subprotocol) if connection.subprotocol else None, unwelcome=unwelcome,
-            proxied=via is not None,
+            proxied=via is not None, beside=self.recorder.beside,
             expires_at=None if entry.expires_s is None else entry.expires_s - self.recorder.checker.epoch_s,
             values={name: self._clean_value(value) for name, value in way.looked_up.items()},
         )  # fmt: skip

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from greenlight_gate.evidence.judge import Judgement
-from greenlight_gate.verdict.decision import success_percent
+from greenlight_gate.measure.thresholds import success
+from greenlight_gate.verdict.criteria import LOAD
 
 HISTORY = "history.sqlite"
 _BUSY_S = 20.0
@@ -20,7 +21,7 @@ CREATE TABLE IF NOT EXISTS session (
     id TEXT PRIMARY KEY, target TEXT NOT NULL, started_s REAL NOT NULL, verdict TEXT NOT NULL, reason TEXT NOT NULL,
     categories TEXT NOT NULL, events INTEGER NOT NULL, success_percent REAL NOT NULL, connections_most INTEGER NOT NULL,
     events_per_s REAL NOT NULL, memory_mb_end REAL, memory_mb_growth REAL, latency TEXT NOT NULL, samples INTEGER,
-    avg_ms REAL, p50_ms REAL, p95_ms REAL, p99_ms REAL, max_ms REAL
+    avg_ms REAL, p50_ms REAL, p95_ms REAL, p99_ms REAL, max_ms REAL, jobs INTEGER NOT NULL DEFAULT 1
 );
 CREATE TABLE IF NOT EXISTS criterion (
     session TEXT NOT NULL, id TEXT NOT NULL, status TEXT NOT NULL, measured TEXT NOT NULL, PRIMARY KEY (session, id)
@@ -33,12 +34,17 @@ CREATE TABLE IF NOT EXISTS finding (
 _COLUMNS = (
     "id", "target", "started_s", "verdict", "reason", "categories", "events", "success_percent", "connections_most",
     "events_per_s", "memory_mb_end", "memory_mb_growth", "latency", "samples", "avg_ms", "p50_ms", "p95_ms", "p99_ms",
-    "max_ms",
+    "max_ms", "jobs",
 )  # fmt: skip
+# Before scenarios ran side by side: the column is added, and what is kept stays.
+_BEFORE_JOBS = _COLUMNS[:-1]
 
 
 class Past(NamedTuple):
-    """One session as it is kept; `latency` says what was measured (delivery, acknowledgement or "")."""
+    """One session as it is kept; `latency` says what was measured (delivery, acknowledgement or "").
+
+    `jobs`: how many scenarios ran side by side. `categories` are those that were wanted; `LOAD` of a load session.
+    """
 
     id: str
     target: str
@@ -59,6 +65,12 @@ class Past(NamedTuple):
     p95_ms: float | None
     p99_ms: float | None
     max_ms: float | None
+    jobs: int = 1
+
+    @property
+    def is_load(self) -> bool:
+        """Whether it is a load session, which says nothing of a release and is not compared with those that do."""
+        return self.categories == LOAD
 
 
 class Changed(NamedTuple):
@@ -99,9 +111,13 @@ class History:
                 "INSERT INTO finding VALUES (?, ?, ?, ?)", [(session, *key, count) for key, count in times.items()]
             )
 
-    def sessions(self, target: str | None = None, most: int = 50) -> list[Past]:
-        """The latest sessions, of one target or of all, the oldest first."""
-        where, values = ("WHERE target = ?", [target]) if target is not None else ("", [])
+    def sessions(self, target: str | None = None, most: int = 50, *, is_load: bool | None = None) -> list[Past]:
+        """The latest sessions, of one target or of all, the oldest first. `is_load`: loads only, or none of them."""
+        wanted: list[tuple[str, str]] = []
+        wanted += [("target = ?", target)] if target is not None else []
+        wanted += [("categories = ?" if is_load else "categories <> ?", LOAD)] if is_load is not None else []
+        where = f"WHERE {' AND '.join(condition for condition, _ in wanted)}" if wanted else ""
+        values = [value for _, value in wanted]
         with self._open() as database:
             rows = database.execute(
                 f"SELECT {', '.join(_COLUMNS)} FROM session {where} ORDER BY started_s DESC, id DESC LIMIT ?",
@@ -164,13 +180,17 @@ def _check(database: sqlite3.Connection) -> None:
     if state != "ok":
         raise sqlite3.DatabaseError(state)
     columns = [row[1] for row in database.execute("PRAGMA table_info(session)")]
-    if columns not in ([], list(_COLUMNS)):
+    if columns == list(_BEFORE_JOBS):
+        with contextlib.suppress(sqlite3.OperationalError):  # another run has just done the same
+            database.execute("ALTER TABLE session ADD COLUMN jobs INTEGER NOT NULL DEFAULT 1")
+    elif columns not in ([], list(_COLUMNS)):
         raise sqlite3.DatabaseError("it was written by another version")
     database.executescript(_SCHEMA)
 
 
 def _row(judgement: Judgement) -> Sequence[object]:
-    session, observed, measured = judgement.session, judgement.observed, judgement.measurements
+    session, observed, measured = judgement.session, judgement.measured, judgement.measurements
+    share = success(observed)
     figures = observed.latency or observed.acknowledgement
     of = "" if figures is None else "delivery" if observed.latency is not None else "acknowledgement"
     begin = measured.target_rss_mb_start if measured is not None else None
@@ -181,9 +201,11 @@ def _row(judgement: Judgement) -> Sequence[object]:
         if figures is not None
         else (None,) * 6
     )
-    return Past(
+    past = Past(
         session.session_id, session.environment, session.started_epoch_s, judgement.decision.verdict.value,
-        judgement.decision.reason, " ".join(session.wanted), observed.events, round(success_percent(observed), 3),
+        judgement.decision.reason, LOAD if session.workload is not None else " ".join(session.wanted), observed.events,
+        round(share.percent, 3) if share is not None else 0.0,
         judgement.course.windows.total().open_most, round(observed.events / seconds, 3), end,
         round(end - begin, 3) if begin is not None and end is not None else None, of, *latency,
     )  # fmt: skip
+    return past._replace(jobs=session.jobs)

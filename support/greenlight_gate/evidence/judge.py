@@ -1,35 +1,57 @@
 """From an evidence folder to a verdict: the same on any machine, as often as one likes."""
 
 import gc
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import msgspec
 
 from greenlight_gate.evidence.cut_matrix import CutCell, cut_cells
-from greenlight_gate.evidence.loads import gather
+from greenlight_gate.evidence.loads import as_observed, gather
 from greenlight_gate.evidence.replay import Meter, Torn, replay
-from greenlight_gate.evidence.session_folder import Ended, Evidence, Finished, JudgedTarget, Measurements, Selected
-from greenlight_gate.evidence.unbegun import unbegun
+from greenlight_gate.evidence.session_folder import (
+    LOAD_FOLDER,
+    UNKNOWN,
+    VALIDATION_FOLDER,
+    Ended,
+    Evidence,
+    Finished,
+    JudgedTarget,
+    Measurements,
+    Selected,
+)
 from greenlight_gate.findings import Finding
+from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.measure.timeline import Timeline
+from greenlight_gate.rules.engine.run_state import TimeBudgets
 from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.verdict.baseline import Compared, compare
-from greenlight_gate.verdict.criteria import Loaded
-from greenlight_gate.verdict.decision import Decision, Facts, Observed, Outcome, ScenarioResult, decide
+from greenlight_gate.verdict.criteria import Criterion, Loaded, Status
+from greenlight_gate.verdict.decision import Decision, Facts, Observed, Outcome, ScenarioResult, Verdict, decide
 from greenlight_gate.verdict.failure_patterns import Occurrence
 from greenlight_gate.verdict.memory_trend import Watched, judge_watch
-from greenlight_gate.verdict.pattern_detection import Memory, PatternLimits, detect
+from greenlight_gate.verdict.pattern_detection import Memory, detect
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.spec import ProfileError
 
 _MOST_UNMAPPED = 0.05
 _SELDOM = 50_000
+_MOST_UNFINISHED = 4
+_NAME = re.compile(rf"(?:{VALIDATION_FOLDER}|{LOAD_FOLDER})_(\d+)(?:-\d+)?")
+_UNBEGUN = (
+    "the run was ended before it had said what it was going to judge, so it has to run again; "
+    "the run did not come to its end"
+)
 
 
 class NoEvidence(Exception):  # noqa: N818 -- reads as what the folder holds
     """A folder that is not a validation session: one line says what is missing."""
+
+
+class Unreadable(Exception):  # noqa: N818 -- reads as what the session is
+    """A session that does not say, or not any longer, what was judged: one line says why."""
 
 
 class Attributed(msgspec.Struct, frozen=True):
@@ -63,6 +85,11 @@ class Judgement(msgspec.Struct, frozen=True):
     compared: Compared | None = None
     course: Timeline = msgspec.field(default_factory=lambda: Timeline(None))
 
+    @property
+    def measured(self) -> Observed:
+        """What is shown in figures: what the traces show, or of a load session what its load shows."""
+        return self.observed if self.session.workload is None else as_observed(self.loads)
+
 
 class _Ledger:
     def __init__(self, evidence: Evidence) -> None:
@@ -83,24 +110,28 @@ class _Ledger:
 
 def judge(folder: Path, rules: Mapping[str, Rule] = RULES) -> Judgement:
     """Judges a session folder by these rules. Raises NoEvidence for one that holds none."""
+    evidence = Evidence(folder)
+    try:
+        session, profile = _opened(evidence, folder)
+    except Unreadable as error:
+        return _undecided(folder, str(error))
     # What is kept of millions of records is bounded and has few cycles: looking for them often costs a lot of time.
     usual = gc.get_threshold()
     gc.set_threshold(_SELDOM, 50, 1000)
     try:
-        return _judge(folder, rules)
+        return _judge(evidence, session, profile, rules)
     finally:
         gc.set_threshold(*usual)
 
 
-def _judge(folder: Path, rules: Mapping[str, Rule]) -> Judgement:
-    evidence = Evidence(folder)
-    session, profile = _opened(evidence, folder)
+def _judge(evidence: Evidence, session: JudgedTarget, profile: Profile, rules: Mapping[str, Rule]) -> Judgement:
     ledger = _Ledger(evidence)
     meter, course = (
         Meter(session.clock, profile.spec.absent),
         Timeline(None, {key: entry.name for key, entry in ledger.selected.items()}),
     )
-    gaps = [*session.caveats, *_gaps(ledger)]
+    changed = _changed(evidence, ledger.ended)
+    gaps = [*session.caveats, *_gaps(ledger, session), *changed.values()]
     findings: list[Attributed] = []
     relations: list[IsolationPair] = []
     cells: list[CutCell] = []
@@ -128,7 +159,9 @@ def _judge(folder: Path, rules: Mapping[str, Rule]) -> Judgement:
                 gaps.append(f"'{name}' had {entry.findings} findings live and {found} in the replay of its trace")
     gaps += _unfinished(evidence, ledger, profile, session, meter)
     measurements = _measurements(evidence, gaps)
-    loads, watched = _believed(evidence, gaps)
+    loads, watched = _believed(evidence, gaps, changed)
+    if session.workload is not None and not loads:
+        gaps.append("the evidence holds no result of the load")
     names = {key: selected.name for key, selected in ledger.selected.items()}
     gather(course, loads, names)
     findings += [
@@ -140,18 +173,18 @@ def _judge(folder: Path, rules: Mapping[str, Rule]) -> Judgement:
         gaps.append(f"{observed.unmapped} of {observed.messages} messages could not be read with the profile")
     compared = _compared(evidence, observed, gaps)
     patterns = detect(
-        course, PatternLimits(session.latency_ms_avg, session.memory_mb_growth),
-        _memory(measurements, watched, session.memory_mb_growth),
+        course, session.thresholds,
+        # Many users at once need memory while they are there: how it grows is asked in a session that watches it.
+        _memory(measurements if session.workload is None else None, watched, session.thresholds.memory_mb_growth),
     )  # fmt: skip
     scenarios = tuple(_result(selected, ledger.finished.get(key)) for key, selected in ledger.selected.items())
     facts = Facts(
         wanted=session.wanted, tags=session.tags, scenarios=scenarios,
-        findings=tuple(attributed.finding for attributed in findings), observed=observed, gaps=tuple(gaps),
-        absent=session.absent, accepted=session.accepted, success_percent=session.success_percent,
-        latency_ms_avg=session.latency_ms_avg, latency_ms_p95=session.latency_ms_p95,
-        latency_ms_p99=session.latency_ms_p99, memory_mb_growth=session.memory_mb_growth, loads=loads, watched=watched,
-        recover_s=session.budgets.recover_s, relations=tuple(relations), patterns=patterns, compared=compared[0],
-        gated=compared[1],
+        findings=tuple(attributed.finding for attributed in findings), observed=observed,
+        gaps=tuple(dict.fromkeys(gaps)), absent=session.absent, accepted=session.accepted,
+        thresholds=session.thresholds, loads=loads, watched=watched, recover_s=session.budgets.recover_s,
+        relations=tuple(relations), patterns=patterns, compared=compared[0], gated=compared[1],
+        workload=session.workload,
     )  # fmt: skip
     return Judgement(
         session, decide(facts), scenarios, tuple(findings), observed, measurements, ledger.ended, facts.relations,
@@ -161,22 +194,54 @@ def _judge(folder: Path, rules: Mapping[str, Rule]) -> Judgement:
 
 
 def _opened(evidence: Evidence, folder: Path) -> tuple[JudgedTarget, Profile]:
+    """What was judged. Raises NoEvidence for a folder that is no session, Unreadable for one that does not say it."""
+    if not folder.is_dir() or not (_NAME.fullmatch(folder.absolute().name) or evidence.folder.is_dir()):
+        raise NoEvidence(f"{folder}: expected a session folder with evidence/session.json")
     try:
-        session = unbegun(folder) or evidence.session()
-    except OSError as error:
-        came = error.strerror or str(error)
-        raise NoEvidence(f"{folder}: expected a session folder with evidence/session.json: {came}") from error
-    except msgspec.MsgspecError as error:
-        raise NoEvidence(f"{folder}: evidence/session.json is not whole: {error}") from error
-    try:
+        session = evidence.session()
         return session, Profile.from_toml(session.profile_toml)
+    except FileNotFoundError as error:
+        begun = evidence.ledger.exists() or any(evidence.traces.glob("*"))
+        raise Unreadable("evidence/session.json is missing" if begun else _UNBEGUN) from error
+    except OSError as error:
+        raise NoEvidence(f"{folder}: evidence/session.json cannot be read: {error.strerror or error}") from error
+    except msgspec.MsgspecError as error:
+        raise Unreadable(f"evidence/session.json is not whole: {error}") from error
     except ProfileError as error:
-        raise NoEvidence(f"{folder} cannot be judged: the profile in its evidence: {error}") from error
+        raise Unreadable(f"the profile in its evidence cannot be read: {error}") from error
 
 
-def _believed(evidence: Evidence, gaps: list[str]) -> tuple[tuple[Loaded, ...], tuple[Watched, ...]]:
+def _undecided(folder: Path, why: str) -> Judgement:
+    """Of a session of which it is not known what was judged: nothing of it is read, and nothing approved."""
+    requirement = "Nothing is missing: the session says what was judged, and by which thresholds."
+    criterion = Criterion("EVIDENCE", requirement, "all", why, 0, Status.INCONCLUSIVE)
+    reason = f"EVIDENCE: {why} (required: all)."
+    name = folder.absolute().name
+    began = _NAME.fullmatch(name)
+    session = JudgedTarget(
+        session_id=name, started_epoch_s=float(began[1]) if began is not None else 0.0, environment=UNKNOWN, url="",
+        profile_toml="", budgets=TimeBudgets(), clock=UNKNOWN, wanted=(), tags="", absent={}, accepted={},
+        thresholds=Thresholds(),
+    )  # fmt: skip
+    return Judgement(session, Decision(Verdict.INCONCLUSIVE, reason, (criterion,)), (), (), Observed(), None, None)
+
+
+def _changed(evidence: Evidence, ended: Ended | None) -> dict[str, str]:
+    """The believed files that are not what the last line of the ledger says, by path, and in words what they are."""
+    if ended is None or ended.digests is None:
+        return {}
+    written, now = ended.digests, evidence.digests()
+    said = {name: f"{name} is missing" for name in written if name not in now}
+    said |= {name: f"{name} is not what was written" for name in now if written.get(name, now[name]) != now[name]}
+    return said | {name: f"{name} is in no line of the ledger" for name in now if name not in written}
+
+
+def _believed(
+    evidence: Evidence, gaps: list[str], changed: Collection[str]
+) -> tuple[tuple[Loaded, ...], tuple[Watched, ...]]:
+    """What loads and probes have shown, without the files that were changed since."""
     try:
-        return tuple(evidence.loads()), tuple(evidence.watches())
+        return tuple(evidence.loads(changed)), tuple(evidence.watches(changed))
     except (OSError, msgspec.MsgspecError) as error:
         gaps.append(f"what loads and probes have shown is not whole: {error}")
         return (), ()
@@ -212,11 +277,11 @@ def _measurements(evidence: Evidence, gaps: list[str]) -> Measurements | None:
     return measurements
 
 
-def _gaps(ledger: _Ledger) -> list[str]:
+def _gaps(ledger: _Ledger, session: JudgedTarget) -> list[str]:
     gaps = []
     if ledger.torn:
         gaps.append(f"{ledger.torn} line(s) of the ledger are not whole")
-    if not ledger.selected:
+    if not ledger.selected and session.workload is None:
         gaps.append("no scenario was selected")
     ended = ledger.ended
     if ended is None:
@@ -226,6 +291,8 @@ def _gaps(ledger: _Ledger) -> list[str]:
         gaps.append(f"the run was interrupted ({ended.interrupted})")
     if ended.fault:
         gaps.append(f"the suite itself failed: {ended.fault}")
+    if session.workload is not None and ended.digests is None:
+        gaps.append("the ledger does not say which files were written")
     ours, theirs = set(ledger.finished), set(ended.allure)
     if ours != theirs or len(ended.allure) != len(theirs):
         gaps.append(f"Allure has {len(ended.allure)} results, the ledger {len(ours)} scenarios")
@@ -235,7 +302,8 @@ def _gaps(ledger: _Ledger) -> list[str]:
 def _unfinished(
     evidence: Evidence, ledger: _Ledger, profile: Profile, session: JudgedTarget, meter: Meter
 ) -> list[str]:
-    """What a scenario that never finished has shown counts all the same, as far as its trace can be read."""
+    """What scenarios that never finished have shown counts all the same, as far as their traces can be read."""
+    gaps = []
     known = {trace for entry in ledger.finished.values() for trace in (entry.trace, *entry.beside)}
     for path in sorted(evidence.traces.glob("*.jsonl")):
         name = f"traces/{path.name}"
@@ -244,11 +312,13 @@ def _unfinished(
         try:
             replay(path, profile, session.budgets, meter)
         except Torn as error:
-            return [f"a scenario did not finish: {error}"]
+            gaps.append(f"a scenario did not finish: {error}")
         except Exception as error:  # noqa: BLE001 -- as above
-            return [f"the suite's own fault: judging {path.name}, which did not finish, failed: {error!r}"]
-        return [f"the scenario of {path.name} did not finish"]
-    return []
+            gaps.append(f"the suite's own fault: judging {path.name}, which did not finish, failed: {error!r}")
+        else:
+            gaps.append(f"the scenario of {path.name} did not finish")
+    more = len(gaps) - _MOST_UNFINISHED
+    return gaps if more <= 0 else [*gaps[:_MOST_UNFINISHED], f"nor did those of {more} more traces"]
 
 
 def _result(selected: Selected, finished: Finished | None) -> ScenarioResult:

@@ -23,17 +23,34 @@ def gather(course: Timeline, loads: Sequence[Loaded], names: Mapping[str, str]) 
             counted.take(counts)
 
 
+def as_observed(loads: Sequence[Loaded]) -> Observed:
+    """What loads have counted and measured, as it is said of traces."""
+
+    def total(name: str) -> int:
+        return sum(getattr(load.summary, name) for load in loads)
+
+    return Observed(
+        events=total("events"), kinds=tuple(sorted({kind for load in loads for kind in load.summary.kinds})),
+        expected_events=total("expected_events"), arrived_events=total("arrived_events"),
+        connections_tried=total("connections_tried"), connections_made=total("connections_made"),
+        five_expected=total("five_expected"), five_shown=total("five_shown"), messages=total("messages"),
+        unmapped=total("unmapped"), latency=_measured(loads, "delivery"),
+        acknowledgement=_measured(loads, "acknowledgement"),
+    )  # fmt: skip
+
+
 def latency_under_load(loads: Sequence[Loaded]) -> LatencySummary | None:
     """How late events came in all loads that can say so: since the backend's stamp, or else since the question."""
-    timed = [load.summary.latency for load in loads if not load.summary.saturated]
-    for kind in ("delivery", "acknowledgement"):
-        whole = Histogram()
-        for known in timed:
-            if kind in known:
-                whole.merge(Histogram.decode(known[kind]))
-        if whole.samples:
-            return whole.summary()
-    return None
+    timed = [load for load in loads if not load.summary.saturated]
+    return _measured(timed, "delivery") or _measured(timed, "acknowledgement")
+
+
+def _measured(loads: Sequence[Loaded], kind: str) -> LatencySummary | None:
+    whole = Histogram()
+    for load in loads:
+        if (encoded := load.summary.latency.get(kind)) is not None:
+            whole.merge(Histogram.decode(encoded))
+    return whole.summary()
 
 
 def latency_in_words(observed: Observed, loads: tuple[Loaded, ...]) -> str:

@@ -11,6 +11,7 @@ from greenlight_gate.events import ENDS, FIVE, Control, Event, EventKind, Readin
 from greenlight_gate.evidence.recovery import Recovery
 from greenlight_gate.findings import Finding
 from greenlight_gate.measure.histogram import Histogram
+from greenlight_gate.measure.server_clock import ServerClock
 from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.measure.trace_timeline import TraceTimeline
 from greenlight_gate.rules.engine.run_state import TimeBudgets
@@ -19,7 +20,6 @@ from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.trace import AnyRecord, Closed, Cut, Opened, Received, Sent, TimedOut, read_trace
 from greenlight_gate.verdict.decision import Observed
 from greenlight_gate.wire.profile import Profile
-from greenlight_gate.wire.values import read_stamp
 
 _MOST_ANSWERS = 256
 _BLOCK = 64
@@ -68,7 +68,6 @@ class Meter:
     """
 
     def __init__(self, clock: str, absent: Collection[str] = ()) -> None:
-        self.clock = clock
         self.absent = frozenset(absent)
         self._five = {kind for kind in FIVE if kind not in self.absent}
         self.events = self.messages = self.unmapped = 0
@@ -78,14 +77,17 @@ class Meter:
         self.tried = self.made = 0
         self.latency = Histogram()
         self.acknowledgement = Histogram()
+        # Of scenarios that ran beside others, whose work may have delayed what came.
+        self.latency_beside = Histogram()
+        self.acknowledgement_beside = Histogram()
+        self._beside: set[str] = set()
         self.recovery = Recovery()
         self._delayed: set[str] = set()
         self._answers: dict[str, _Answer] = {}
         self._by_run: dict[str, _Answer] = {}
-        self._pings: dict[str, float] = {}
         self._expiring: set[str] = set()
-        self.offset_s: float | None = 0.0 if clock == "same-host" else None
-        self._best_rtt_s = float("inf")
+        self._clock = ServerClock(clock)
+        self.offset_s = self._clock.offset_s
 
     def take(self, record: AnyRecord, reading: Reading | None, epoch_s: float) -> None:
         """One record, with how it was read."""
@@ -130,6 +132,8 @@ class Meter:
             self._expiring.add(opened.connection)
         if opened.proxied:
             self._delayed.add(opened.connection)
+        if opened.beside:
+            self._beside.add(opened.connection)
 
     def _cut(self, cut: Cut) -> None:
         """What is under way when the suite takes the backend away may end without an answer."""
@@ -145,7 +149,7 @@ class Meter:
         elif sent.what == "restore":
             self._delayed.add(sent.connection)
         elif sent.what == "ping" and sent.nonce is not None:
-            self._pings[sent.nonce] = sent.at
+            self._clock.pinged(sent.nonce, sent.at)
         elif sent.what == "stop" and sent.run is not None and not sent.foreign:
             for answer in self._answers.values():
                 answer.was_stopped = answer.was_stopped or answer.run == sent.run
@@ -168,7 +172,8 @@ class Meter:
         # What waited in our own proxy, or for its person to come back, says nothing of how quick the backend is.
         is_news = connection not in self._delayed
         if is_news and stamp is not None and offset_s is not None:
-            self.latency.record(at + epoch_s - (stamp - offset_s))
+            latency = self.latency_beside if connection in self._beside else self.latency
+            latency.record(at + epoch_s - (stamp - offset_s))
         if event.parent is not None:
             return
         request = event.request
@@ -184,7 +189,8 @@ class Meter:
         if kind in ENDS:
             answer.settled = True
         elif so_far == 1 and kind is _STARTED and is_news:
-            self.acknowledgement.record(at - answer.asked_at)
+            latency = self.acknowledgement_beside if connection in self._beside else self.acknowledgement
+            latency.record(at - answer.asked_at)
 
     def _answer_of(self, event: Event, connection: str) -> _Answer | None:
         """Where the wire has no requests, by the run; a run that is new answers the oldest question."""
@@ -195,14 +201,9 @@ class Meter:
         return next((answer for answer in here if answer.run is None and not answer.settled), None)
 
     def _control(self, control: Control, at: float, epoch_s: float) -> None:
-        sent_at = self._pings.pop(str(control.values.get("nonce")), None) if control.name == "pong" else None
-        if self.clock != "ping" or sent_at is None:
-            return
-        server_s, _ = read_stamp(control.values.get("server_time"))
-        # Cristian: the server read its clock somewhere in the round trip; the shortest one says it best.
-        if server_s is not None and at - sent_at < self._best_rtt_s:
-            self._best_rtt_s = at - sent_at
-            self.offset_s = server_s - (epoch_s + (sent_at + at) / 2)
+        if control.name == "pong":
+            self._clock.ponged(control, at, epoch_s)
+            self.offset_s = self._clock.offset_s
 
     def end_of_trace(self) -> None:
         """Settles what the questions of one trace asked for."""
@@ -211,8 +212,9 @@ class Meter:
         self._answers.clear()
         self._by_run.clear()
         self._expiring.clear()
-        self._pings.clear()
+        self._clock.forget_pings()
         self._delayed.clear()
+        self._beside.clear()
         self.recovery.end_of_trace()
 
     def _sum_up(self, answer: "_Answer") -> None:
@@ -240,7 +242,10 @@ class Meter:
             events=self.events, kinds=tuple(sorted(self.kinds)), expected_events=self.expected,
             arrived_events=self.arrived, connections_tried=self.tried, connections_made=self.made,
             five_expected=self.five_expected, five_shown=self.five_shown, messages=self.messages,
-            unmapped=self.unmapped, latency=self.latency.summary(), acknowledgement=self.acknowledgement.summary(),
+            unmapped=self.unmapped, latency=(self.latency if self.latency.samples else self.latency_beside).summary(),
+            acknowledgement=(
+                self.acknowledgement if self.acknowledgement.samples else self.acknowledgement_beside
+            ).summary(),
             recovery=self.recovery.times.summary(),
         )  # fmt: skip
 

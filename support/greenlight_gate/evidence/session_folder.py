@@ -1,18 +1,19 @@
 """The evidence folder: all that a verdict reads, written as it happens, readable after a crash.
 
-- evidence/session.json: what was judged, and by which thresholds
-- evidence/ledger.jsonl: what was selected, and what became of it
+- evidence/session.json: what was judged, by which thresholds; of a load session, which load was asked for
+- evidence/ledger.jsonl: what was selected, and what became of it; its last line seals what is believed
 - evidence/traces/*.jsonl: every frame of every scenario
 - evidence/load/*.json: what came of many people at once: counts, histograms, the first findings of each rule, and what
   had been counted at moments on the way; beside each the frames of these findings. Millions of frames are not kept, so
-  that this is not judged again but believed.
+  that this is not replayed but believed.
 - evidence/watched/*.json: what probes saw of the target's memory, sample by sample
 - evidence/measurements.json: what the traces cannot show
 - evidence/baseline.json: the sessions before that it is held against
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -20,21 +21,28 @@ from uuid import uuid4
 import msgspec
 
 from greenlight_gate.measure.load_result import LoadResult
+from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.rules.engine.run_state import TimeBudgets
 from greenlight_gate.verdict.baseline import Baseline
 from greenlight_gate.verdict.criteria import Loaded
 from greenlight_gate.verdict.decision import Outcome
+from greenlight_gate.verdict.load_verdict import Workload
 from greenlight_gate.verdict.memory_trend import Watched
 
 # The log of a run, beside its report.
 LOG = "validation_execution.log"
+# What the folders of sessions are called, before the time at which they began.
+VALIDATION_FOLDER, LOAD_FOLDER = "validation_session", "load_session"
+# The environment of a session that was killed before it had said which one it is.
+UNKNOWN = "unknown"
 T = TypeVar("T")
 
 
 class JudgedTarget(msgspec.Struct, frozen=True):
     """What was judged: the target without its secrets, and what was wanted of it.
 
-    `caveats` say why nothing that this session finds out can approve.
+    `jobs`: how many scenarios ran side by side. `workload` is what a load session was asked for; None: the session is
+    one of scenarios. `caveats` say why nothing that this session finds out can approve.
     """
 
     session_id: str
@@ -48,13 +56,11 @@ class JudgedTarget(msgspec.Struct, frozen=True):
     tags: str
     absent: dict[str, str]
     accepted: dict[str, str]
-    success_percent: float
-    latency_ms_avg: float
-    latency_ms_p95: float | None = None
-    latency_ms_p99: float | None = None
-    memory_mb_growth: float = 500.0
+    thresholds: Thresholds
     versions: dict[str, str] = {}
     caveats: tuple[str, ...] = ()
+    jobs: int = 1
+    workload: Workload | None = None
 
 
 class Measurements(msgspec.Struct, frozen=True):
@@ -99,12 +105,16 @@ class Finished(msgspec.Struct, frozen=True, tag_field="entry", tag="finished"):
 
 
 class Ended(msgspec.Struct, frozen=True, tag_field="entry", tag="ended"):
-    """The run is over. `allure` holds the keys of the scenarios that Allure has a result of."""
+    """The run is over. `allure` holds the keys of the scenarios that Allure has a result of.
+
+    `digests` are those of the files that are believed rather than replayed (`Evidence.digests`); None: not known.
+    """
 
     epoch_s: float
     interrupted: str
     fault: str
     allure: tuple[str, ...]
+    digests: dict[str, str] | None = None
 
 
 Entry = Selected | Finished | Ended
@@ -131,6 +141,10 @@ class Evidence:
         with self.ledger.open("ab") as file:
             file.write(_encoder.encode(entry) + b"\n")
 
+    def end(self, ended: Ended) -> None:
+        """The last line of the ledger. It seals what is believed as it now lies on the disk."""
+        self.append(msgspec.structs.replace(ended, digests=self.digests()))
+
     def measured(self, measurements: Measurements) -> None:
         """What was measured over the whole run."""
         write_whole(self.folder / "measurements.json", msgspec.json.format(_encoder.encode(measurements)))
@@ -144,9 +158,22 @@ class Evidence:
         kept = msgspec.structs.replace(load, summary=_renamed(load.summary, name))
         write_whole(folder / f"{name}.json", _encoder.encode(kept) + b"\n")
 
-    def loads(self) -> list[Loaded]:
-        """All loads, in order. Raises msgspec.MsgspecError for a file that is not whole."""
-        return [_read(path, Loaded) for path in sorted((self.folder / "load").glob("*.json"))]
+    def loads(self, but: Collection[str] = ()) -> list[Loaded]:
+        """All loads, in order, without the files of these paths in the evidence folder.
+
+        Raises msgspec.MsgspecError for a file that is not whole.
+        """
+        paths = sorted((self.folder / "load").glob("*.json"))
+        return [_read(path, Loaded) for path in paths if f"load/{path.name}" not in but]
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of each file that is believed rather than replayed, by its path in the evidence folder."""
+        paths = [self.folder / "session.json", self.folder / "measurements.json"]
+        paths += [*(self.folder / "load").glob("*"), *(self.folder / "watched").glob("*")]
+        return {
+            path.relative_to(self.folder).as_posix(): sha256(path.read_bytes()).hexdigest()
+            for path in sorted(paths) if path.is_file()
+        }  # fmt: skip
 
     def watch(self, name: str, watched: Watched) -> None:
         """What a probe saw while one thing was done again and again."""
@@ -154,9 +181,10 @@ class Evidence:
         folder.mkdir(exist_ok=True)
         write_whole(folder / f"{name}.json", _encoder.encode(watched) + b"\n")
 
-    def watches(self) -> list[Watched]:
-        """All that probes saw, in order. Raises msgspec.MsgspecError for a file that is not whole."""
-        return [_read(path, Watched) for path in sorted((self.folder / "watched").glob("*.json"))]
+    def watches(self, but: Collection[str] = ()) -> list[Watched]:
+        """All that probes saw, in order; like `loads`."""
+        paths = sorted((self.folder / "watched").glob("*.json"))
+        return [_read(path, Watched) for path in paths if f"watched/{path.name}" not in but]
 
     def compared_with(self, baseline: Baseline) -> None:
         """The sessions that this one is held against."""

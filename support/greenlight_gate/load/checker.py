@@ -1,11 +1,12 @@
 """The streaming checker that the scenarios use, with an eye on the question that its person is waiting for."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from greenlight_gate.events import Control, EventKind, Part, Unmapped
+from greenlight_gate.findings import Finding
 from greenlight_gate.load.meters import Meters
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
-from greenlight_gate.rules.engine.finding_sink import Findings
 from greenlight_gate.rules.engine.id_registry import IdRegistry
 from greenlight_gate.rules.engine.run_state import Request, RunState, TimeBudgets
 from greenlight_gate.wire.profile import Profile
@@ -29,9 +30,9 @@ class LoadChecker(ConnectionChecker):
 
     def __init__(
         self, profile: Profile, budgets: TimeBudgets, book: IdRegistry, connection: str, *, person: Waiting, name: str,
-        meters: Meters, findings: Findings,
+        meters: Meters, found: Callable[[Finding], None],
     ) -> None:  # fmt: skip
-        super().__init__(profile, budgets, book, name, connection, epoch_s=meters.epoch_s, findings=findings)
+        super().__init__(profile, budgets, book, name, connection, epoch_s=meters.epoch_s, found=found)
         self.meters = meters
         self.stamps: list[float] = []
         self.run_judge.stamps = self.stamps

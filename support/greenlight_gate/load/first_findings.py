@@ -1,17 +1,14 @@
 """What the rules found under load: counted all, kept with their frames for the first offenders of each rule only."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from greenlight_gate.findings import Finding
 from greenlight_gate.measure.load_result import MOST_OFFENCES_OF_A_RULE, Offence
 
 
 class Offenders:
-    """Stands where the rules put their findings; keeps the first of each rule, with `trace_of` their connection.
-
-    It stays empty: the rules count for themselves how many there were.
-    """
+    """Counts the findings of one shard, and keeps the first of each rule with `trace_of` their connection."""
 
     def __init__(self, trace_of: Callable[[str], bytes], prefix: str) -> None:
         self.offences: list[Offence] = []
@@ -26,14 +23,8 @@ class Offenders:
         """How many there were."""
         return self.by_rule.total()
 
-    def __len__(self) -> int:
-        return 0
-
-    def __iter__(self) -> Iterator[Finding]:
-        return iter(())
-
-    def append(self, finding: Finding, /) -> None:
-        """Takes a finding."""
+    def take(self, finding: Finding) -> None:
+        """Counts a finding, and keeps it where it is one of the first of its rule."""
         self.by_rule[finding.rule] += 1
         if self._kept[finding.rule] >= MOST_OFFENCES_OF_A_RULE:
             return

@@ -30,11 +30,11 @@ from greenlight_gate.load.shard_counts import counted
 from greenlight_gate.load.user_connection import UserConnection
 from greenlight_gate.load.virtual_user import VirtualUser
 from greenlight_gate.measure.load_result import LoadResult
+from greenlight_gate.measure.server_clock import ServerClock
 from greenlight_gate.rules.engine.deadlines import MARGIN_S, Deadlines
 from greenlight_gate.rules.engine.id_registry import IdRegistry
 from greenlight_gate.trace import Header, encode_header
 from greenlight_gate.wire.profile import Profile
-from greenlight_gate.wire.values import read_stamp
 
 _CONNECTING_AT_ONCE = 128
 _TICK_S = 0.25
@@ -69,8 +69,8 @@ class Shard:
         self.sends_thread = "{thread}" in str(self.profile.spec.send.get("start"))
         self.book = IdRegistry()
         epoch_s = time.time() - time.monotonic()
-        same_host = self.plan.clock == "same-host"
-        self.meters = Meters(epoch_s, 0.0 if same_host else None)
+        self.clock = ServerClock(self.plan.clock)
+        self.meters = Meters(epoch_s, self.clock.offset_s)
         self.offenders = Offenders(self._trace_of, f"s{share.shard + 1}")
         self.people: dict[str, VirtualUser] = {}
         self.masks = Masks()
@@ -89,8 +89,6 @@ class Shard:
         self._answered: list[VirtualUser] = []
         self.patience = Deadlines(self.budgets, self.plan.hung_tools)
         self._present = 0
-        self._best_rtt_s = float("inf")
-        self._pinged: dict[str, float] = {}
 
     def extensions(self) -> Any:
         """What is offered in the handshake: compression only where it was asked for, since it costs memory."""
@@ -197,22 +195,17 @@ class Shard:
             return
         for number in range(_PINGS):
             nonce = f"{self.prefix}-{number}"
-            self._pinged[nonce] = time.monotonic()
+            self.clock.pinged(nonce, time.monotonic())
             person.ping(nonce)
             deadline = time.monotonic() + _PING_S
-            while nonce in self._pinged and time.monotonic() < deadline:  # noqa: ASYNC110 -- a deadline as well
+            while self.clock.awaits(nonce) and time.monotonic() < deadline:  # noqa: ASYNC110 -- a deadline as well
                 await asyncio.sleep(0.001)
 
     def ponged(self, person: VirtualUser, control: Control, at: float) -> None:
-        """The answer to a ping: with the server's time in it, the shortest round trip says it best."""
+        """The answer to a ping, which may say how far the server's clock is ahead of ours."""
         del person
-        sent_at = self._pinged.pop(str(control.values.get("nonce")), None)
-        if sent_at is None or self.plan.clock != "ping":
-            return
-        server_s, _ = read_stamp(control.values.get("server_time"))
-        if server_s is not None and at - sent_at < self._best_rtt_s:
-            self._best_rtt_s = at - sent_at
-            self.meters.knows_clock(server_s - (self.meters.epoch_s + (sent_at + at) / 2))
+        self.clock.ponged(control, at, self.meters.epoch_s)
+        self.meters.knows_clock(self.clock.offset_s)
 
     # Asking ---------------------------------------------------------------------------------------------------
 

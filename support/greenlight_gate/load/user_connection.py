@@ -48,7 +48,7 @@ class UserConnection(asyncio.Protocol, ABC):
         self.connection = f"{shard.prefix}-{number}"
         self.checker = LoadChecker(
             shard.profile, shard.budgets, shard.book, self.connection, person=self, name=guest.person,
-            meters=shard.meters, findings=shard.offenders,
+            meters=shard.meters, found=shard.offenders.take,
         )  # fmt: skip
         self._protocol = ClientProtocol(
             uri, extensions=shard.extensions(), subprotocols=list(guest.subprotocols) or None,  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from greenlight_gate.measure.histogram import Histogram
 from greenlight_gate.measure.latency import Encoded
 from greenlight_gate.measure.latency import LatencySummary as Figures
 from greenlight_gate.measure.load_counts import Counts
+from greenlight_gate.measure.thresholds import LEAST_SUCCESS, success
 
 # The generator cannot judge speed when it has no time to look (performance.md).
 MOST_BUSY = 0.85
@@ -18,8 +20,6 @@ MOST_LAG_MS = 20.0
 # How far the wall clock may move against the monotonic one while stamps of both are compared.
 MOST_DRIFT_MS = 5.0
 
-# Percent of the expected events and connections (cli.md, SUCCESS under load).
-LEAST_SUCCESS = 99.0
 # What the loss of one answer or one line looks like; and what is only late.
 LATE = frozenset({"TIMELINESS-1", "TIMELINESS-2", "TIMELINESS-3", "TIMELINESS-4", "CONNECTION-2"})
 LOSSES = frozenset({"CONNECTION-1", "CONNECTION-3", "LIFECYCLE-2", "TIMELINESS-1", "TIMELINESS-2"})
@@ -107,8 +107,8 @@ class LoadResult(msgspec.Struct, kw_only=True):
     @property
     def success_percent(self) -> float:
         """Of the events that were expected and the connections that were tried; 0 where there was neither."""
-        wanted = self.expected_events + self.connections_tried
-        return 100.0 * (self.arrived_events + self.connections_made) / wanted if wanted else 0.0
+        share = success(self)
+        return share.percent if share is not None else 0.0
 
     @property
     def latency(self) -> dict[str, Encoded]:
@@ -143,6 +143,13 @@ def within_allowance(rule: str, times: int, of: int) -> bool:
 def figures(encoded: Encoded | None) -> Figures | None:
     """The figures of a histogram as they are shown; None without a sample."""
     return Histogram.decode(encoded).summary() if encoded is not None else None
+
+
+def redacted(summary: LoadResult, redact: Callable[[bytes], bytes]) -> LoadResult:
+    """The same without secrets, as it may be kept: `redact` takes them out of bytes."""
+    offences = msgspec.json.decode(redact(msgspec.json.encode(summary.offences)), type=list[Offence])
+    traces = {name: redact(trace) for name, trace in summary.traces.items()}
+    return msgspec.structs.replace(summary, offences=offences, traces=traces)
 
 
 _SUMS = (

@@ -215,7 +215,7 @@ class TraceTimeline:
             return
         # A pass that is going to end takes the connection with it.
         line.provoked = line.provoked or opened.expires_at is not None
-        line.slowed = opened.proxied
+        line.slowed = opened.proxied or opened.beside
         line.open = True
         course = self.course
         course.open += 1

@@ -17,13 +17,14 @@ from greenlight_gate.events import Event, Reading
 from greenlight_gate.measure import feed
 from greenlight_gate.measure.load_counts import Counts
 from greenlight_gate.measure.load_timeline import LoadTimeline
+from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.measure.trace_timeline import TraceTimeline
 from greenlight_gate.monitor.alerts import Alert, AlertLog, Alerts
 from greenlight_gate.monitor.monitoring_summary import FailurePatterns, MonitoringSummary, explain, summarise
 from greenlight_gate.trace import AnyRecord
 from greenlight_gate.verdict.failure_patterns import Occurrence
-from greenlight_gate.verdict.pattern_detection import PatternLimits, detect
+from greenlight_gate.verdict.pattern_detection import detect
 
 # Patterns are looked for so often, and not with each record.
 _LOOK_S = 1.0
@@ -34,15 +35,15 @@ EventSeen = Callable[[str, Event], None]
 class RealTimeEventMonitor:
     """Watches all that is recorded in this process between `start_monitoring` and `stop_monitoring`.
 
-    `limits` are the target's; `same_clock` says that the backend's clock is this machine's, so that latency can be told
-    from its stamps. Subscribers are called on the thread on which it happens. `faults` are what they failed with.
+    `thresholds` are the target's; `same_clock` says that the backend's clock is this machine's, so that latency can be
+    told from its stamps. Subscribers are called on the thread on which it happens. `faults` are what they failed with.
     """
 
     def __init__(
-        self, name: str = "monitoring", limits: PatternLimits | None = None, *, same_clock: bool = True
+        self, name: str = "monitoring", thresholds: Thresholds | None = None, *, same_clock: bool = True
     ) -> None:
         self.name = name
-        self.limits = limits or PatternLimits()
+        self.thresholds = thresholds or Thresholds()
         self.faults: list[Exception] = []
         self._course = Timeline(0.0 if same_clock else None)
         self._strands: dict[int, _Heard] = {}
@@ -83,12 +84,12 @@ class RealTimeEventMonitor:
     def summary(self) -> MonitoringSummary:
         """All figures so far: events, latency, connections with their success rate, findings, patterns."""
         with self._lock:
-            return summarise(self._course, self.name, detect(self._course, self.limits))
+            return summarise(self._course, self.name, detect(self._course, self.thresholds))
 
     def patterns(self) -> tuple[Occurrence, ...]:
         """The failure patterns that show so far."""
         with self._lock:
-            return detect(self._course, self.limits)
+            return detect(self._course, self.thresholds)
 
     def explained(self) -> FailurePatterns:
         """The same with the definitions of all that were looked for."""
@@ -176,14 +177,14 @@ class _Heard:
 
 @contextlib.contextmanager
 def create_monitoring_session(
-    name: str, output_dir: Path | str | None = None, limits: PatternLimits | None = None
+    name: str, output_dir: Path | str | None = None, thresholds: Thresholds | None = None
 ) -> Iterator[RealTimeEventMonitor]:
     """Captures every connection that is opened inside it, whoever opens it, and every load that is directed from there.
 
     With `output_dir`, alerts.log is written there as it happens, and monitoring_summary.json and failure_patterns.json
     at the end, also when the body raises. Raises OSError if that folder cannot be written.
     """
-    monitor = RealTimeEventMonitor(name, limits)
+    monitor = RealTimeEventMonitor(name, thresholds)
     folder = Path(output_dir) if output_dir is not None else None
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from greenlight_gate.evidence.unbegun import UNKNOWN
+from greenlight_gate.evidence.session_folder import UNKNOWN
 from greenlight_gate.verdict.decision import Status
 
 
@@ -48,6 +48,7 @@ _BY_FAMILY: dict[str, Advice] = {
 }  # fmt: skip
 _BY_CRITERION: dict[str, Advice] = {
     "SCENARIOS": Advice(("see the first scenario that failed, below",), _VERBOSE),
+    "RULES": Advice(("see the first finding of each rule, below",), _VERBOSE),
     "COMPLETENESS": Advice(("a kind of event is never sent", "the profile calls it something else"), _DOCTOR),
     "SUCCESS": Advice(("connections are refused or break", "answers end early"), _VERBOSE),
     "LATENCY": Advice(
@@ -66,6 +67,7 @@ _BY_CRITERION: dict[str, Advice] = {
 # Why something cannot be told has other causes than why it is broken.
 _BY_UNKNOWN: dict[str, Advice] = {
     "SCENARIOS": Advice(("the run ended early", "the tags match nothing", "see the first that is broken"), _VERBOSE),
+    "RULES": Advice(("no user was connected, or no event came",), _DOCTOR),
     "COMPLETENESS": Advice(("no question that needs a tool was answered",), _DOCTOR),
     "SUCCESS": Advice(("nobody came so far as to ask",), _DOCTOR),
     "ISOLATION": Advice(

@@ -14,8 +14,9 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!~&@])")
 def as_markdown(judgement: Judgement) -> str:
     """Decision, criteria, patterns and the first finding of each rule. What a target sent is shown as text."""
     decision, session = judgement.decision, judgement.session
+    of = "load on " if session.workload is not None else ""
     lines = [
-        f"## {_HEADS[decision.verdict]} {decision.verdict}: {_text(session.environment)}", "",
+        f"## {_HEADS[decision.verdict]} {decision.verdict}: {of}{_text(session.environment)}", "",
         _text(decision.reason), "", "| criterion | is | required | measured |", "|---|---|---|---|",
     ]  # fmt: skip
     lines += [

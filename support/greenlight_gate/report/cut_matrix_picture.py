@@ -7,7 +7,7 @@ from greenlight_gate.evidence.cut_matrix import Became, CutCell, CutGrid
 from greenlight_gate.evidence.session_folder import write_whole
 from greenlight_gate.report.matrix_picture import Mark, Sheet, draw
 from greenlight_gate.report.matrix_picture import MatrixGrid as PictureGrid
-from greenlight_gate.report.session_reports import VISUALIZATIONS
+from greenlight_gate.report.monitoring_files import VISUALIZATIONS
 
 _MARKS = {Became.WHOLE: Mark.GOOD, Became.BROKEN: Mark.BAD, Became.NO_RESUME: Mark.UNKNOWN}
 _LEGEND = {

@@ -9,15 +9,16 @@ from typing import Any, NamedTuple
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from greenlight_gate.categories import CATEGORIES
 from greenlight_gate.evidence.brief import brief
 from greenlight_gate.evidence.judge import Attributed, Judgement
 from greenlight_gate.evidence.session_folder import write_whole
 from greenlight_gate.findings import printable, printable_lines
 from greenlight_gate.report.advice import Advice, on_criterion, on_rule
 from greenlight_gate.report.finding_excerpt import ExcerptRow, excerpt
-from greenlight_gate.report.session_reports import PAGE
+from greenlight_gate.report.monitoring_files import PAGE
 from greenlight_gate.rules.engine.canary import named
-from greenlight_gate.verdict.decision import CATEGORIES, Criterion, Outcome, ScenarioResult, Status, Verdict
+from greenlight_gate.verdict.decision import Criterion, Outcome, ScenarioResult, Status, Verdict
 from greenlight_gate.wire.profile import Profile
 
 _MOST_CONVERSATIONS = 40
@@ -28,10 +29,12 @@ _IN_WORDS = {
     Verdict.BLOCKED: "This must not be released.",
     Verdict.INCONCLUSIVE: "Nothing can be said yet: evidence is missing.",
 }
+_LOAD_APPROVED = "The load showed nothing wrong. It approves no release."
 _STATUS = {Status.PASSED: "met", Status.FAILED: "broken", Status.INCONCLUSIVE: "unknown"}
 # The pre-deployment checklist: what has to hold, and the criteria that tell.
 _CHECKLIST = (
     ("Every promise of the wanted categories was tried and kept", ("SCENARIOS",)),
+    ("No rule objected to what came under load", ("RULES",)),
     ("People see all five events of an answer", ("COMPLETENESS",)),
     ("Answers arrive, and people get in", ("SUCCESS",)),
     ("Events arrive while they are news", ("LATENCY",)),
@@ -77,7 +80,7 @@ def render(judgement: Judgement, folder: Path, pictures: Sequence[Picture], tren
     name = _as_named(folder)
     begun = datetime.fromtimestamp(session.started_epoch_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
     return environment.get_template("verdict.html.j2").render(
-        decision=decision, in_words=_IN_WORDS[decision.verdict], session=session,
+        decision=decision, in_words=_in_words(judgement), session=session,
         begun=begun, took=_took(judgement),
         criteria=[(c, _STATUS[c.status], on_criterion(c.id, c.status, name, session.environment))
                   for c in decision.criteria],
@@ -86,7 +89,7 @@ def render(judgement: Judgement, folder: Path, pictures: Sequence[Picture], tren
         rules=_shown(judgement, folder), findings=len(judgement.findings), categories=_categories(judgement),
         failed=_by_category(_concerned(judgement, Outcome.FAILED, Outcome.BROKEN, Outcome.NOT_RUN)),
         unexercised=_by_reason(_concerned(judgement, Outcome.NOT_EXERCISED)), outcomes=_outcomes(judgement),
-        unexamined=[each for each in CATEGORIES if each not in session.wanted], observed=judgement.observed,
+        unexamined=[each for each in CATEGORIES if each not in session.wanted], observed=judgement.measured,
         measurements=judgement.measurements, trend=trend, loads=judgement.loads,
         begin=judgement.course.windows.start,
     )  # fmt: skip
@@ -102,6 +105,13 @@ def write_page(judgement: Judgement, folder: Path, pictures: Sequence[Picture], 
 def _visible(value: Any) -> Any:
     """Whatever a target sent, no character of it acts, and a canary is shown by its owner's name."""
     return printable_lines(named(value)) if type(value) is str else value
+
+
+def _in_words(judgement: Judgement) -> str:
+    verdict = judgement.decision.verdict
+    if verdict is Verdict.APPROVED and judgement.session.workload is not None:
+        return _LOAD_APPROVED
+    return _IN_WORDS[verdict]
 
 
 def _as_named(folder: Path) -> str:
@@ -123,7 +133,8 @@ def _checklist(criteria: Sequence[Criterion]) -> list[tuple[str, str, str]]:
         judged = [known[name] for name in ids if name in known]
         if judged:
             rows.append((text, _STATUS[judged[0].status], judged[0].measured))
-        else:
+        elif ids != ("RULES",):
+            # Where there are scenarios, they tell it as well.
             rows.append((text, "not examined", f"no criterion {ids[0]} in this session"))
     return rows
 
@@ -164,6 +175,8 @@ def _shown(judgement: Judgement, folder: Path) -> list[Shown]:
     by_rule: dict[str, list[Attributed]] = {}
     for item in judgement.findings:
         by_rule.setdefault(item.finding.rule, []).append(item)
+    if not by_rule:
+        return []
     profile = Profile.from_toml(judgement.session.profile_toml)
     room, shown = _MOST_CONVERSATIONS, []
     worst_first = sorted(by_rule.items(), key=lambda one: (one[1][0].finding.severity.value, -len(one[1])))

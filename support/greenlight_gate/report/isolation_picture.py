@@ -5,7 +5,7 @@ from pathlib import Path
 
 from greenlight_gate.evidence.session_folder import write_whole
 from greenlight_gate.report.matrix_picture import Mark, MatrixGrid, Sheet, draw
-from greenlight_gate.report.session_reports import VISUALIZATIONS
+from greenlight_gate.report.monitoring_files import VISUALIZATIONS
 from greenlight_gate.rules.isolation import IsolationPair
 
 _LEGEND = {

@@ -11,7 +11,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from greenlight_gate.evidence.loads import latency_in_words
 from greenlight_gate.evidence.session_folder import Measurements
-from greenlight_gate.measure.load_result import LEAST_SUCCESS
+from greenlight_gate.measure.thresholds import LEAST_SUCCESS, Thresholds, success
 from greenlight_gate.measure.time_series import TimeWindow, bucket_ms, percentiles_ms
 from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.report.picture_style import (
@@ -28,8 +28,8 @@ from greenlight_gate.report.picture_style import (
     plain_axes,
     title,
 )
-from greenlight_gate.verdict.criteria import Loaded, success_under_load
-from greenlight_gate.verdict.decision import Observed, success_percent
+from greenlight_gate.verdict.criteria import Loaded
+from greenlight_gate.verdict.decision import Observed
 from greenlight_gate.verdict.memory_trend import MB, Slope, Watched, theil_sen
 
 _HEIGHT_IN = 7.6
@@ -41,7 +41,7 @@ _NOTHING = "nobody was connected in this session:\nthere was no conversation and
 
 def draw_dashboard(
     course: Timeline, observed: Observed, measurements: Measurements | None, watched: tuple[Watched, ...] = (),
-    loads: tuple[Loaded, ...] = (), *, latency_ms_avg: float, success_percent_least: float,
+    loads: tuple[Loaded, ...] = (), *, thresholds: Thresholds,
 ) -> Figure:  # fmt: skip
     """The sheet of a session. What was not measured says so where it would stand."""
     figure = blank(_HEIGHT_IN)
@@ -52,8 +52,8 @@ def draw_dashboard(
     span = max(course.ended_at - start, course.windows.width_s)
     points = [(begin - start, window) for begin, window in course.windows.joined(span / _MOST_POINTS)]
     step = max(span / _MOST_POINTS, course.windows.width_s)
-    _distribution(axes[0][0], course.windows.total(), latency_ms_avg)
-    _percentiles(axes[0][1], points, step, latency_ms_avg)
+    _distribution(axes[0][0], course.windows.total(), thresholds.latency_ms_avg)
+    _percentiles(axes[0][1], points, step, thresholds.latency_ms_avg)
     _throughput(axes[0][2], points, step)
     _people(axes[1][0], points)
     for axis in (axes[0][1], axes[0][2], axes[1][0]):
@@ -61,7 +61,7 @@ def draw_dashboard(
         if points and axis.get_xlabel():
             axis.set_xlim(-0.02 * span, 1.02 * span)
     _memory(axes[1][1], measurements, watched)
-    _success(axes[1][2], observed, loads, success_percent_least)
+    _success(axes[1][2], observed, loads, thresholds.success_percent)
     return figure
 
 
@@ -227,12 +227,11 @@ def _soak(axis: Any, points: list[tuple[float, float]], slope: Slope) -> None:
 
 def _success(axis: Any, observed: Observed, loads: tuple[Loaded, ...], least: float) -> None:
     plain_axes(axis, "Success")
-    wanted = observed.expected_events + observed.connections_tried
-    loaded = success_under_load(loads)
+    traced, loaded = success(observed), success(*(load.summary for load in loads))
     rows: list[tuple[str, float, int]] = []
-    if wanted:
+    if traced is not None:
         rows += [
-            ("in conversations", success_percent(observed), wanted),
+            ("in conversations", *traced),
             ("connections", _percent(observed.connections_made, observed.connections_tried),
              observed.connections_tried),
             ("events", _percent(observed.arrived_events, observed.expected_events), observed.expected_events),
@@ -246,8 +245,8 @@ def _success(axis: Any, observed: Observed, loads: tuple[Loaded, ...], least: fl
     for row, (name, percent, of) in enumerate(rows):
         axis.text(2, row, f"{name}: {percent:.2f} % of {of:,}", va="center", fontsize=9, color=INK)
     axis.set_yticks([])
-    required = least if wanted else LEAST_SUCCESS
-    more = f", under load {LEAST_SUCCESS:g} %" if wanted and loaded is not None else ""
+    required = least if traced is not None else LEAST_SUCCESS
+    more = f", under load {LEAST_SUCCESS:g} %" if traced is not None and loaded is not None else ""
     _threshold(axis, required, f"required: {required:g} %{more}", upright=True)
     axis.set_xlim(0, 104)
     axis.set_ylim(-0.6 if rows[1:] else -1.5, len(rows) if rows[1:] else 2.0)

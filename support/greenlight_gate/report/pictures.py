@@ -8,15 +8,14 @@ from pathlib import Path
 from greenlight_gate.evidence.judge import Judgement
 from greenlight_gate.evidence.loads import latency_in_words
 from greenlight_gate.evidence.session_folder import write_whole
+from greenlight_gate.measure.thresholds import success
 from greenlight_gate.report.cut_matrix_picture import draw_cuts
 from greenlight_gate.report.html_page import Picture
 from greenlight_gate.report.isolation_picture import draw_isolation, in_words
+from greenlight_gate.report.monitoring_files import DASHBOARD, TIMELINE, VISUALIZATIONS
 from greenlight_gate.report.performance_dashboard import draw_dashboard
 from greenlight_gate.report.picture_style import inline, saved
-from greenlight_gate.report.session_reports import DASHBOARD, TIMELINE, VISUALIZATIONS
 from greenlight_gate.report.session_timeline import draw_timeline
-from greenlight_gate.verdict.criteria import success_under_load
-from greenlight_gate.verdict.decision import success_percent
 
 _MOST_PAIRS = 6
 # What other parts of the suite draw into the folder is shown as well, under these names or its file's.
@@ -30,7 +29,7 @@ def draw_pictures(judgement: Judgement, folder: Path) -> list[Picture]:
     timeline = draw_timeline(judgement.course)
     dashboard = draw_dashboard(
         judgement.course, observed, judgement.measurements, judgement.watched, judgement.loads,
-        latency_ms_avg=session.latency_ms_avg, success_percent_least=session.success_percent,
+        thresholds=session.thresholds,
     )  # fmt: skip
     drawn = []
     for file, figure, name, said in (
@@ -67,11 +66,11 @@ def _timeline_in_words(judgement: Judgement) -> str:
 def _dashboard_in_words(judgement: Judgement) -> str:
     observed, measured = judgement.observed, judgement.measurements
     parts = [latency_in_words(observed, judgement.loads)]
-    if observed.expected_events + observed.connections_tried:
-        parts.append(f"success {success_percent(observed):.2f} %")
-    loaded = success_under_load(judgement.loads)
+    traced, loaded = success(observed), success(*(load.summary for load in judgement.loads))
+    if traced is not None:
+        parts.append(f"success {traced.percent:.2f} %")
     if loaded is not None:
-        parts.append(f"success under load {loaded[0]:.2f} %")
+        parts.append(f"success under load {loaded.percent:.2f} %")
     if measured is not None and measured.target_rss_mb_start is not None and measured.target_rss_mb_end is not None:
         parts.append(f"memory from {measured.target_rss_mb_start:.0f} to {measured.target_rss_mb_end:.0f} MB")
     return f"{', '.join(parts)}."

@@ -10,9 +10,10 @@ from greenlight_gate.evidence.judge import Judgement
 from greenlight_gate.evidence.session_folder import plain, write_whole
 from greenlight_gate.findings import printable
 from greenlight_gate.measure.load_result import figures
+from greenlight_gate.measure.thresholds import success
 from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.verdict.criteria import Loaded
-from greenlight_gate.verdict.decision import Outcome, Status, Verdict, success_percent
+from greenlight_gate.verdict.decision import Outcome, Status, Verdict
 from greenlight_gate.verdict.memory_trend import judge_watch
 
 REPORT = "comprehensive_validation_report.json"
@@ -20,15 +21,18 @@ REPORT = "comprehensive_validation_report.json"
 
 def as_document(judgement: Judgement) -> dict[str, Any]:
     """The report as plain JSON values; a pure function of the judgement."""
-    session, decision, observed = judgement.session, judgement.decision, judgement.observed
+    session, decision, observed = judgement.session, judgement.decision, judgement.measured
     passed = [scenario for scenario in judgement.scenarios if scenario.outcome is Outcome.PASSED]
     unexercised = [scenario for scenario in judgement.scenarios if scenario.outcome is Outcome.NOT_EXERCISED]
     failed = [scenario for scenario in judgement.scenarios if scenario not in passed and scenario not in unexercised]
-    ended = judgement.ended
-    approved = decision.verdict is Verdict.APPROVED
+    ended, workload = judgement.ended, session.workload
+    met = decision.verdict is Verdict.APPROVED
+    counted = success(judgement.observed, *(load.summary for load in judgement.loads))
     return {
         "validation_session": {
             "session_id": session.session_id,
+            "kind": "validation" if workload is None else "load",
+            "workload": plain(workload),
             "timestamp": datetime.fromtimestamp(session.started_epoch_s, UTC).isoformat(timespec="seconds"),
             "duration_seconds": round(ended.epoch_s - session.started_epoch_s, 3) if ended is not None else None,
             "target_environment": session.environment,
@@ -39,7 +43,7 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
             "versions": session.versions,
         },
         "execution_results": {
-            "passed": not failed and bool(passed),
+            "passed": not failed and bool(passed) if workload is None else met,
             "pytest_metrics": {
                 "tests_passed": len(passed),
                 "tests_failed": len(failed),
@@ -47,8 +51,8 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
                 "total_tests": len(judgement.scenarios),
             },
             "monitoring_metrics": {
-                "total_events": observed.events + sum(load.summary.events for load in judgement.loads),
-                "success_rate_percent": round(_success_percent(judgement), 2),
+                "total_events": judgement.observed.events + sum(load.summary.events for load in judgement.loads),
+                "success_rate_percent": round(counted.percent, 2) if counted is not None else 0.0,
                 "avg_latency_ms": observed.latency.avg_ms if observed.latency is not None else None,
                 "latency": plain(observed.latency),
                 "acknowledgement": plain(observed.acknowledgement),
@@ -62,7 +66,7 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
             },
             "loads": [_load(load) for load in judgement.loads],
             "memory": [
-                {"kind": each.kind, "by": each.by, **plain(judge_watch(each, session.memory_mb_growth))}
+                {"kind": each.kind, "by": each.by, **plain(judge_watch(each, session.thresholds.memory_mb_growth))}
                 for each in judgement.watched
             ],
             "categories": _by_category(judgement),
@@ -70,7 +74,7 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
             "cut_matrix": plain(judgement.cells),
         },
         "compliance_check": {
-            "overall_passed": approved,
+            "overall_passed": met,
             "violations": [f"{c.id}: {c.measured}" for c in decision.criteria if c.status is not Status.PASSED],
             "criteria": plain(decision.criteria),
         },
@@ -89,24 +93,12 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
         "isolation": [{**plain(relation), "unproven": list(relation.unproven)} for relation in judgement.relations],
         "not_exercised": [{"scenario": s.name, "reason": s.reason} for s in unexercised],
         "deployment_decision": {
-            "approved": approved,
+            # A load examines too little of a backend for anybody to release it on that.
+            "approved": met and workload is None,
             "verdict": str(decision.verdict),
             "reason": decision.reason,
         },
     }
-
-
-def _success_percent(judgement: Judgement) -> float:
-    """Of all that was expected, in traces and in loads together."""
-    seen, loads = judgement.observed, [load.summary for load in judgement.loads]
-    together = msgspec.structs.replace(
-        seen,
-        expected_events=seen.expected_events + sum(load.expected_events for load in loads),
-        arrived_events=seen.arrived_events + sum(load.arrived_events for load in loads),
-        connections_tried=seen.connections_tried + sum(load.connections_tried for load in loads),
-        connections_made=seen.connections_made + sum(load.connections_made for load in loads),
-    )
-    return success_percent(together)
 
 
 def _load(load: Loaded) -> dict[str, Any]:

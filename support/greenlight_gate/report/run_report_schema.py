@@ -4,12 +4,14 @@ from typing import Any
 
 import msgspec
 
+from greenlight_gate.categories import CATEGORIES
 from greenlight_gate.evidence.cut_matrix import CutCell
 from greenlight_gate.evidence.session_folder import Measurements
 from greenlight_gate.measure.latency import LatencySummary
 from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.verdict.criteria import Criterion
-from greenlight_gate.verdict.decision import CATEGORIES, ScenarioResult, Verdict
+from greenlight_gate.verdict.decision import ScenarioResult, Verdict
+from greenlight_gate.verdict.load_verdict import Workload
 from greenlight_gate.verdict.memory_trend import Verdictlet
 
 Schema = dict[str, Any]
@@ -34,14 +36,15 @@ _PERCENT: Schema = {"type": "number", "minimum": 0, "maximum": 100}
 
 def report_schema() -> Schema:
     """Of the whole file."""
-    structs = (LatencySummary, Measurements, ScenarioResult, Criterion, CutCell, IsolationPair, Verdictlet)
+    structs = (LatencySummary, Measurements, ScenarioResult, Criterion, CutCell, IsolationPair, Verdictlet, Workload)
     parts, definitions = msgspec.json.schema_components(structs, ref_template="#/$defs/{name}")
     of = dict(zip((struct.__name__ for struct in structs), parts, strict=True))
     counts = object_of(passed=_COUNT, failed=_COUNT, not_exercised=_COUNT)
     figures = _or_null(of["LatencySummary"])
     return object_of(
         validation_session=object_of(
-            session_id=TEXT, timestamp={"type": "string", "format": "date-time"}, duration_seconds=_or_null(_NUMBER),
+            session_id=TEXT, kind=one_of(("validation", "load")), workload=_or_null(of["Workload"]),
+            timestamp={"type": "string", "format": "date-time"}, duration_seconds=_or_null(_NUMBER),
             target_environment=TEXT, url=TEXT, categories=_list(TEXT), tags=TEXT, interrupted=TEXT,
             versions={"type": "object", "additionalProperties": TEXT},
         ),

@@ -28,11 +28,11 @@ def sparkline(values: Sequence[float | None]) -> str:
     return "".join(" " if v is None else _BARS[round((v - low) / reach * (len(_BARS) - 1))] for v in values)
 
 
-def baseline_of(sessions: Sequence[Past], *, latency: str, categories: str, gate: bool) -> Baseline:
-    """The last approved sessions that examined the same categories and measured the same kind of latency."""
+def baseline_of(sessions: Sequence[Past], *, latency: str, categories: str, jobs: int, gate: bool) -> Baseline:
+    """The last approved sessions of the same categories, so many scenarios at once, and the same kind of latency."""
+    wanted = ("APPROVED", latency, categories, jobs)
     alike = [
-        past for past in sessions
-        if past.verdict == "APPROVED" and past.latency == latency and past.categories == categories
+        past for past in sessions if (past.verdict, past.latency, past.categories, past.jobs) == wanted
     ][-MOST_SESSIONS:]  # fmt: skip
     return Baseline(
         tuple(past.id for past in alike), latency, tuple(past.avg_ms or 0.0 for past in alike),

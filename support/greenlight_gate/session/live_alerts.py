@@ -5,9 +5,8 @@ import logging
 from collections.abc import Callable, Iterator
 
 from greenlight_gate.monitor import Alert, AlertLog, RealTimeEventMonitor
-from greenlight_gate.report.session_reports import ALERTS
+from greenlight_gate.report.monitoring_files import ALERTS
 from greenlight_gate.session.validation_session import ValidationSession
-from greenlight_gate.verdict.pattern_detection import PatternLimits
 
 log = logging.getLogger("greenlight")
 
@@ -16,8 +15,8 @@ log = logging.getLogger("greenlight")
 def alerting(suite: ValidationSession, tell: Callable[[Alert], None]) -> Iterator[RealTimeEventMonitor]:
     """Watches a session that has begun: each alert goes to alerts.log, to the execution log and to `tell`."""
     target = suite.target
-    limits = PatternLimits(target.thresholds.latency_ms_avg)
-    monitor = RealTimeEventMonitor(suite.folder.name, limits, same_clock=target.clock == "same-host")
+    same_clock = target.clock == "same-host"
+    monitor = RealTimeEventMonitor(suite.folder.name, target.thresholds, same_clock=same_clock)
     for listener in (AlertLog(suite.folder / ALERTS), lambda alert: log.warning("%s", alert), tell):
         monitor.subscribe(on_alert=listener)
     monitor.start_monitoring()

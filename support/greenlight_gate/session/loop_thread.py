@@ -17,6 +17,7 @@ T = TypeVar("T")
 _STOP_S = 5.0
 _SLICE_S = 0.1
 _TICK_S = 0.02
+INTERRUPTED = "the run was interrupted"
 
 
 class SuiteFault(Exception):  # noqa: N818 -- the word that reports use
@@ -33,6 +34,7 @@ class LoopThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = threading.Event()
         self._ticked_at = time.monotonic()
+        self._interrupted = False
         self._thread = threading.Thread(target=self._run, name="greenlight-loop", daemon=True)
 
     def start(self) -> None:
@@ -43,12 +45,12 @@ class LoopThread:
     def call(self, coroutine: Coroutine[Any, Any, T], deadline_s: float) -> T:
         """The coroutine's result. Raises what it raises; SuiteFault past the deadline, when it is cancelled.
 
-        An interruption of the waiting thread cancels it as well.
+        An interruption of the waiting thread, or of all of them (`interrupt`), cancels it as well.
         """
         future = self.post(coroutine)
         deadline = time.monotonic() + deadline_s
         try:
-            while (left := deadline - time.monotonic()) > 0:
+            while not self._interrupted and (left := deadline - time.monotonic()) > 0:
                 # In slices: a signal that comes just before a wait is noticed only when the wait is over.
                 with contextlib.suppress(concurrent.futures.TimeoutError):
                     return future.result(min(left, _SLICE_S))
@@ -58,7 +60,13 @@ class LoopThread:
             future.cancel()
             raise
         future.cancel()
+        if self._interrupted:
+            raise SuiteFault(INTERRUPTED)
         raise SuiteFault(f"a wait of the suite did not come back within {deadline_s:g} s")
+
+    def interrupt(self) -> None:
+        """From now on nobody waits for anything any more: each `call` ends with SuiteFault, in whatever thread."""
+        self._interrupted = True
 
     def post(self, coroutine: Coroutine[Any, Any, T]) -> "concurrent.futures.Future[T]":
         """Starts the coroutine and does not wait for it."""

@@ -9,24 +9,27 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
 from greenlight_gate import __version__
 from greenlight_gate.client.persona_canary import canary_of
-from greenlight_gate.evidence.session_folder import LOG, Evidence, JudgedTarget
+from greenlight_gate.evidence.session_folder import LOAD_FOLDER, LOG, VALIDATION_FOLDER, Evidence, JudgedTarget
+from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.rules.engine.deadlines import Deadlines
 from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.session.command_backend import CommandProcess
 from greenlight_gate.session.compatibility import check_profile_and_target, hindrance_of, not_observable
 from greenlight_gate.session.embedded_backend import BackendFailed, Running, StartedBackend
+from greenlight_gate.session.jobs import jobs_for
 from greenlight_gate.session.loop_thread import LoopThread
 from greenlight_gate.session.suite_load import SuiteLoad
 from greenlight_gate.targets.access import Access, TargetFault, check_trust, ssl_context, wait_healthy
 from greenlight_gate.targets.model import NEEDS, PROMPTS, Target
 from greenlight_gate.targets.sections import Persona
 from greenlight_gate.targets.settings import Misconfigured, load_target, profile_text
+from greenlight_gate.verdict.load_verdict import Workload
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.spec import ProfileError
 
@@ -49,8 +52,8 @@ log = logging.getLogger("greenlight")
 class SessionPlan:
     """What is wanted of a session. `wanted` are categories; `tags` a behave tag expression within them, or "".
 
-    `scale`: people in stress scenarios; `soak_s`: how long the memory is watched; `rules`: those by which
-    scenarios are judged.
+    `scale`: people in stress scenarios; `soak_s`: how long the memory is watched; `jobs`: scenarios side by side;
+    `rules`: those by which scenarios are judged.
     """
 
     environment: str = "embedded"
@@ -64,7 +67,15 @@ class SessionPlan:
     soak_s: float = 20.0
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     services_check: bool = True
+    jobs: int = 1
     rules: Mapping[str, Rule] = field(default_factory=lambda: RULES)
+
+
+class MeasuredLoad(NamedTuple):
+    """What came of a load, and the key of the scenario that made it."""
+
+    summary: LoadResult
+    scenario: str
 
 
 class ValidationSession:
@@ -82,6 +93,9 @@ class ValidationSession:
         self.own_backend: StartedBackend | None = None
         # The scenarios whose connections are open, the one that is running and those that still listen on.
         self.worlds: set[object] = set()
+        # Loads by what they are called, and how often a person can ask, as far as a scenario has found it out.
+        self.measured: dict[str, MeasuredLoad] = {}
+        self.pause_s: float | None = None
         self.stack: LocalStack | None = None
         self.folder: Path
         self.evidence: Evidence
@@ -150,9 +164,9 @@ class ValidationSession:
         except Misconfigured:
             raise
         except BaseException:
-            self._begin()
+            self.begin()
             raise
-        self._begin()
+        self.begin()
         if self.target.warm_up_runs:
             self.loop.call(self._warm_up(), _WARM_UP_S)
 
@@ -182,6 +196,11 @@ class ValidationSession:
             raise TargetFault(f"during the warm-up: {error}") from error
 
     @property
+    def jobs(self) -> int:
+        """How many scenarios run side by side."""
+        return jobs_for(self.plan.jobs, self.target, self.profile)
+
+    @property
     def first_prompt(self) -> str:
         """The first question that the target can be asked."""
         return next(name for name in PROMPTS if self.target.lacks(name) is None)
@@ -198,9 +217,10 @@ class ValidationSession:
         """The secret of one of the target's people, the same one throughout the session."""
         return self._canaries.setdefault(persona.name, canary_of(persona.name))
 
-    def _begin(self) -> None:
+    def begin(self, workload: Workload | None = None) -> None:
+        """Makes the session folder and says in it what is going to be judged. `workload`: that of a load session."""
         plan, target = self.plan, self.target
-        self.folder = new_session_folder(plan.output_dir)
+        self.folder = new_session_folder(plan.output_dir, VALIDATION_FOLDER if workload is None else LOAD_FOLDER)
         self.evidence = Evidence(self.folder)
         self._log = log_to(self.folder / LOG)
         absent = {need: reason for need in NEEDS if (reason := target.lacks(need)) is not None}
@@ -215,10 +235,8 @@ class ValidationSession:
                 session_id=self.folder.name, started_epoch_s=time.time(), environment=target.name,
                 url=_without_query(target.url), profile_toml=self.profile_toml, budgets=target.budgets,
                 clock=target.clock, wanted=plan.wanted, tags=plan.tags, absent=absent,
-                accepted=dict(target.accepted_gaps), success_percent=target.thresholds.success_percent,
-                latency_ms_avg=target.thresholds.latency_ms_avg, latency_ms_p95=target.thresholds.latency_ms_p95,
-                latency_ms_p99=target.thresholds.latency_ms_p99,
-                memory_mb_growth=target.thresholds.memory_mb_growth, versions=versions(), caveats=self.caveats,
+                accepted=dict(target.accepted_gaps), thresholds=target.thresholds, versions=versions(),
+                caveats=self.caveats, jobs=self.jobs, workload=workload,
             )
         )  # fmt: skip
         self.own_load = SuiteLoad(self.backend_pids)
@@ -268,9 +286,9 @@ class ValidationSession:
             self._log.close()
 
 
-def new_session_folder(output_dir: Path) -> Path:
-    """Makes `validation_session_<epoch seconds>[-n]` in the output folder. Raises Misconfigured if that fails."""
-    base = f"validation_session_{int(time.time())}"
+def new_session_folder(output_dir: Path, kind: str = VALIDATION_FOLDER) -> Path:
+    """Makes `<kind>_<epoch seconds>[-n]` in the output folder. Raises Misconfigured if that fails."""
+    base = f"{kind}_{int(time.time())}"
     _keep_out_of_git(output_dir)
     for number in range(1000):
         folder = output_dir / (f"{base}-{number}" if number else base)

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from greenlight_gate.events import EventKind
+from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.targets.sections import (
     CANARY,
     EIGHT_PEOPLE,
@@ -22,7 +23,6 @@ from greenlight_gate.targets.sections import (
     Prompt,
     Prompts,
     Text,
-    Thresholds,
     Tls,
 )
 from greenlight_gate.targets.suggestions import nearest
@@ -184,10 +184,15 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         names = [persona.name for persona in self.personas]
         raise ValueError(f"{self.name} knows no {name!r}{nearest(name, names)}")
 
+    @property
+    def needs_accounts(self) -> bool:
+        """Whether only those can connect who have an account at the target, so that nobody can be made up."""
+        return self.auth.obtain in ("login", "token")
+
     def people(self, count: int) -> tuple[Persona, ...]:
         """Up to `count` people. Where nobody needs an account (mint, none), as many are made up as are asked for."""
         known = self.personas[:count]
-        if self.auth.obtain in ("login", "token"):
+        if self.needs_accounts:
             return known
         extra = range(len(known) + 1, count + 1)
         return (*known, *(Persona(name=f"Person {number}", user=f"u-person-{number}") for number in extra))

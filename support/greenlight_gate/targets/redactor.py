@@ -3,55 +3,58 @@
 import base64
 import json
 import re
+import threading
 from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
 
 # Whatever is shorter occurs in ordinary words: to replace it would spoil the evidence and protect nobody.
 SHORTEST_SECRET = 8
+# What is looked for first: tokens of one kind begin alike, and that there are none of a few beginnings is soon seen.
+_BEGINNING = SHORTEST_SECRET
 _PERCENT = re.compile("%[0-9A-F]{2}")
 _URL_SAFE = str.maketrans("+/", "-_")
 
 
 class Redactor:
-    """Replaces each known secret by `[token of NAME]`, in each of the forms in which it travels."""
+    """Replaces each known secret by `[token of NAME]`, in each of the forms in which it travels.
+
+    Any thread may call it: tokens are made where steps run, and looked for where messages come in.
+    """
 
     def __init__(self) -> None:
-        self._texts: list[tuple[str, str]] = []
-        self._bytes: list[tuple[bytes, bytes]] = []
+        self._forms: dict[bytes, bytes] = {}
+        self._by_beginning: dict[bytes, list[bytes]] = {}
         self._known: set[str] = set()
-        self._is_sorted = True
+        self._lock = threading.Lock()
 
     def learn(self, secret: str, owner: str) -> None:
         """From now on `secret` is shown as its owner's token. What has fewer than 8 characters is not looked for."""
         if len(secret) < SHORTEST_SECRET or secret in self._known:
             return
-        self._known.add(secret)
-        marker = f"[token of {owner}]"
-        self._texts += [(form, marker) for form in _forms(secret)]
-        self._is_sorted = False
-
-    def _sort(self) -> None:
-        """The longest first: one secret may be the beginning of another. Once for all that were learned meanwhile."""
-        self._texts.sort(key=lambda pair: -len(pair[0]))
-        self._bytes = [(form.encode(), marker.encode()) for form, marker in self._texts]
-        self._is_sorted = True
+        marker = f"[token of {owner}]".encode()
+        forms = [form.encode() for form in _forms(secret)]
+        with self._lock:
+            self._known.add(secret)
+            by_beginning = {beginning: list(known) for beginning, known in self._by_beginning.items()}
+            for form in forms:
+                self._forms.setdefault(form, marker)
+                by_beginning.setdefault(form[:_BEGINNING], []).append(form)
+            # A new table in place of the old one, which somebody may be reading.
+            self._by_beginning = by_beginning
 
     def redact(self, text: str) -> str:
         """The text without secrets; the very same object when there are none."""
-        if not self._is_sorted:
-            self._sort()
-        for form, marker in self._texts:
-            if form in text:
-                text = text.replace(form, marker)
-        return text
+        data = text.encode(errors="surrogatepass")
+        clean = self.redact_bytes(data)
+        return text if clean is data else clean.decode(errors="surrogatepass")
 
     def redact_bytes(self, data: bytes) -> bytes:
-        """The bytes without secrets, which are looked for as UTF-8."""
-        if not self._is_sorted:
-            self._sort()
-        for form, marker in self._bytes:
+        """The bytes without secrets, which are looked for as UTF-8; the very same object when there are none."""
+        found = [form for beginning, forms in self._by_beginning.items() if beginning in data for form in forms]
+        # The longest first: one secret may be the beginning of another.
+        for form in sorted(found, key=len, reverse=True):
             if form in data:
-                data = data.replace(form, marker)
+                data = data.replace(form, self._forms[form])
         return data
 
 

@@ -15,7 +15,6 @@ Variable = Annotated[
 ]
 Label = Annotated[str, Meta(pattern=r"^\w[\w .'-]{0,39}$", description="a name of 1 to 40 letters, digits or . ' -")]
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
-Milliseconds = Annotated[float, Meta(gt=0, le=600_000)]
 
 
 class Invalid(ValueError):  # noqa: N818 -- it reads as what the value is
@@ -160,16 +159,6 @@ class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     memory_probe: bool = True
     errors: bool = True
     logout: bool = True
-
-
-class Thresholds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[thresholds]: what the verdict compares with. Milliseconds, percent and megabytes (10^6 bytes)."""
-
-    latency_ms_avg: Milliseconds = 100.0
-    latency_ms_p95: Milliseconds | None = None
-    latency_ms_p99: Milliseconds | None = None
-    success_percent: Annotated[float, Meta(gt=0, le=100)] = 95.0
-    memory_mb_growth: Annotated[float, Meta(gt=0, le=1_000_000)] = 500.0
 
 
 class Budgets(run_state.TimeBudgets, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,30 +9,20 @@ from enum import StrEnum
 
 import msgspec
 
+from greenlight_gate.categories import CATEGORIES
 from greenlight_gate.events import FIVE
 from greenlight_gate.findings import Finding, Severity
 from greenlight_gate.measure.latency import LatencySummary
-from greenlight_gate.measure.load_result import LEAST_SUCCESS
+from greenlight_gate.measure.thresholds import LEAST_SUCCESS, Thresholds, success
 from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.rules.registry import RULES
 from greenlight_gate.verdict.baseline import Compared
-from greenlight_gate.verdict.criteria import (
-    Allowed,
-    Criterion,
-    Loaded,
-    Status,
-    enough_under_load,
-    gaps_of,
-    latency,
-    memory,
-    success_under_load,
-)
-from greenlight_gate.verdict.failure_patterns import Occurrence
+from greenlight_gate.verdict.criteria import Criterion, Loaded, Status, gaps_of, latency, losses, memory
+from greenlight_gate.verdict.failure_patterns import SLOW, Occurrence
+from greenlight_gate.verdict.load_verdict import Workload, excused, isolation, rules
 from greenlight_gate.verdict.memory_trend import Watched
 
 __all__ = ["Criterion", "Decision", "Facts", "Observed", "Outcome", "ScenarioResult", "Status", "Verdict", "decide"]
-
-CATEGORIES = ("functional", "integration", "performance", "resilience", "security", "stress")
 
 
 class Verdict(StrEnum):
@@ -97,7 +87,8 @@ class Facts(msgspec.Struct, frozen=True):
     `gaps` are the reasons why evidence is incomplete; `absent` what the target declares that it cannot do, with the
     reason; `accepted` those of them that somebody answers for. `relations` say who could see whom; `loads` is what came
     of many people at once, `watched` what probes saw; `patterns` what went wrong over many answers. `compared` is what
-    came of the baseline, which decides where it is `gated`.
+    came of the baseline, which decides where it is `gated`. `workload` says that it is a load session, and which load
+    was asked for: it has no scenarios, and approves no release.
     """
 
     wanted: tuple[str, ...]
@@ -108,18 +99,15 @@ class Facts(msgspec.Struct, frozen=True):
     gaps: tuple[str, ...]
     absent: dict[str, str]
     accepted: dict[str, str]
-    success_percent: float = 95.0
-    latency_ms_avg: float = 100.0
+    thresholds: Thresholds = Thresholds()
     relations: tuple[IsolationPair, ...] = ()
     recover_s: float = 5.0
-    latency_ms_p95: float | None = None
-    latency_ms_p99: float | None = None
-    memory_mb_growth: float = 500.0
     loads: tuple[Loaded, ...] = ()
     watched: tuple[Watched, ...] = ()
     patterns: tuple[Occurrence, ...] = ()
     compared: Compared | None = None
     gated: bool = False
+    workload: Workload | None = None
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -136,7 +124,24 @@ MUST_NOT_BE_ABSENT = ("with_tool", "isolation", "authentication", *FIVE)
 
 
 def decide(facts: Facts) -> Decision:
-    """Judges the criteria that the wanted categories feed; the worst of them is the verdict."""
+    """Judges the criteria that apply; the worst of them is the verdict."""
+    criteria = _of_scenarios(facts) if facts.workload is None else _of_a_load(facts, facts.workload)
+    statuses = {criterion.status for criterion in criteria}
+    if Status.FAILED in statuses:
+        verdict = Verdict.BLOCKED
+    elif Status.INCONCLUSIVE in statuses:
+        verdict = Verdict.INCONCLUSIVE
+    else:
+        verdict = Verdict.APPROVED
+    if facts.workload is None:
+        reason = _reason(verdict, criteria, facts)
+    else:
+        reason = _reason_of_a_load(verdict, criteria, facts, facts.workload)
+    return Decision(verdict, reason, tuple(criteria))
+
+
+def _of_scenarios(facts: Facts) -> list[Criterion]:
+    """The criteria that the wanted categories feed."""
     criteria = [_scenarios(facts), _completeness(facts), _success(facts)]
     if "performance" in facts.wanted:
         criteria.append(_latency(facts))
@@ -145,19 +150,26 @@ def decide(facts: Facts) -> Decision:
     if facts.observed.recovery is not None or (not facts.tags and "resilience" in facts.wanted):
         criteria.append(_recovery(facts))
     if "stress" in facts.wanted and not {"stress", "memory_probe"} & facts.absent.keys():
-        criteria.append(memory(facts.watched, facts.memory_mb_growth))
+        criteria.append(memory(facts.watched, facts.thresholds.memory_mb_growth))
     criteria.append(_patterns(facts))
     if facts.gated and facts.compared is not None:
         criteria.append(_baseline(facts.compared))
     criteria.append(_evidence(facts))
-    statuses = {criterion.status for criterion in criteria}
-    if Status.FAILED in statuses:
-        verdict = Verdict.BLOCKED
-    elif Status.INCONCLUSIVE in statuses:
-        verdict = Verdict.INCONCLUSIVE
-    else:
-        verdict = Verdict.APPROVED
-    return Decision(verdict, _reason(verdict, criteria, facts), tuple(criteria))
+    return criteria
+
+
+def _of_a_load(facts: Facts, workload: Workload) -> list[Criterion]:
+    """The criteria that a load feeds: those of scenarios, of lost connections and of memory over time it does not."""
+    criteria = [rules(facts.loads)]
+    if any(load.summary.five_expected for load in facts.loads):
+        criteria.append(_completeness(facts))
+    criteria.append(_success(facts))
+    if workload.judges_latency:
+        criteria.append(latency(facts.loads, {}, facts.thresholds))
+    isolated = isolation(facts.loads)
+    if isolated is not None:
+        criteria.append(isolated)
+    return [*criteria, _patterns(facts), _evidence(facts)]
 
 
 def _seen(facts: Facts) -> set[str]:
@@ -194,7 +206,8 @@ def _completeness(facts: Facts) -> Criterion:
     hidden = [kind for kind in FIVE if kind in facts.absent]
     unseen = [kind for kind in FIVE if kind not in kinds and kind not in hidden]
     measured = f"{shown} of {expected} answers"
-    if unseen:
+    # A load counts whole answers only, and does not know which kinds the others had.
+    if unseen and facts.workload is None:
         measured += f"; never seen: {', '.join(unseen)}"
     if hidden:
         measured += f"; not observable here: {', '.join(hidden)}"
@@ -202,39 +215,34 @@ def _completeness(facts: Facts) -> Criterion:
         status = Status.PASSED if "with_tool" in facts.accepted else Status.INCONCLUSIVE
     else:
         # What single people lose in a crowd is for SUCCESS to judge.
-        enough = seen.five_shown == seen.five_expected and (not lost or _lost_little(facts))
-        status = Status.PASSED if enough else Status.FAILED
+        status = Status.PASSED if seen.five_shown == seen.five_expected else Status.FAILED
+        if status is Status.PASSED and lost:
+            any_shown = any(load.summary.five_shown for load in facts.loads)
+            status = losses(facts.loads) if any_shown else Status.FAILED
     requirement = "All five events were observed where the question requires them."
     return Criterion("COMPLETENESS", requirement, "100 %", measured, expected, status)
 
 
-def _lost_little(facts: Facts) -> bool:
-    return enough_under_load(facts.loads) and any(load.summary.five_shown for load in facts.loads)
-
-
 def _success(facts: Facts) -> Criterion:
-    seen = facts.observed
-    wanted = seen.expected_events + seen.connections_tried
-    loaded = success_under_load(facts.loads)
-    requirement = "Expected events arrived and were valid, and connections came about."
-    threshold = f">= {facts.success_percent:g} %"
-    if not wanted and loaded is None:
-        return Criterion("SUCCESS", requirement, threshold, "nothing was asked", 0, Status.INCONCLUSIVE)
-    percent = success_percent(seen) if wanted else 100.0
-    measured = [f"{percent:.2f} %"] if wanted else []
+    traced, loaded = success(facts.observed), success(*(load.summary for load in facts.loads))
+    requirement = "Expected events arrived and were valid, and connections were accepted."
+    required, measured, statuses, samples = [], [], [], 0
+    if traced is not None or facts.workload is None:
+        required.append(f">= {facts.thresholds.success_percent:g} %")
+    if traced is not None:
+        enough = traced.percent >= facts.thresholds.success_percent
+        measured.append(f"{traced.percent:.2f} %")
+        statuses.append(Status.PASSED if enough else Status.FAILED)
+        samples += traced.of
     if loaded is not None:
-        threshold += f", under load >= {LEAST_SUCCESS:g} %"
-        measured.append(f"{loaded[0]:.2f} % of {loaded[1]} under load")
-        wanted += loaded[1]
-    passed = percent >= facts.success_percent and enough_under_load(facts.loads)
-    status = Status.PASSED if passed else Status.FAILED
-    return Criterion("SUCCESS", requirement, threshold, ", ".join(measured), wanted, status)
-
-
-def success_percent(seen: Observed) -> float:
-    """Of the events that were expected and the connections that were tried; 0 when there was neither."""
-    wanted = seen.expected_events + seen.connections_tried
-    return 100.0 * (seen.arrived_events + seen.connections_made) / wanted if wanted else 0.0
+        required.append(f"under load >= {LEAST_SUCCESS:g} %")
+        measured.append(f"{loaded.percent:.2f} % of {loaded.of} under load")
+        statuses.append(losses(facts.loads))
+        samples += loaded.of
+    if not statuses:
+        measured, statuses = ["nothing was asked"], [Status.INCONCLUSIVE]
+    worst = next(status for status in (Status.FAILED, Status.INCONCLUSIVE, Status.PASSED) if status in statuses)
+    return Criterion("SUCCESS", requirement, ", ".join(required), ", ".join(measured), samples, worst)
 
 
 def _latency(facts: Facts) -> Criterion:
@@ -242,7 +250,7 @@ def _latency(facts: Facts) -> Criterion:
     traced = {"delivery": seen.latency, "acknowledgement (no known server clock)": seen.acknowledgement}
     known = {name: figures for name, figures in traced.items() if figures is not None}
     first = dict(list(known.items())[:1])
-    return latency(facts.loads, first, Allowed(facts.latency_ms_avg, facts.latency_ms_p95, facts.latency_ms_p99))
+    return latency(facts.loads, first, facts.thresholds)
 
 
 def _isolation(facts: Facts) -> Criterion:
@@ -286,8 +294,7 @@ def _unwatched(facts: Facts) -> str:
 
 
 def _patterns(facts: Facts) -> Criterion:
-    critical = [seen for seen in facts.patterns if seen.severity is Severity.CRITICAL]
-    others = [seen for seen in facts.patterns if seen.severity is not Severity.CRITICAL]
+    critical, others = _critical(facts), [seen for seen in facts.patterns if seen not in _critical(facts)]
     measured = f"{len(critical)} critical, {len(others)} others"
     if facts.patterns:
         measured += f": {', '.join(seen.pattern for seen in (*critical, *others))}"
@@ -299,6 +306,13 @@ def _patterns(facts: Facts) -> Criterion:
     return Criterion("PATTERNS", requirement, "0 critical", measured, messages, status)
 
 
+def _critical(facts: Facts) -> list[Occurrence]:
+    """The patterns that block. How fast a load has to be is asked only with a threshold."""
+    untimed = facts.workload is not None and not facts.workload.judges_latency
+    critical = [seen for seen in facts.patterns if seen.severity is Severity.CRITICAL]
+    return [seen for seen in critical if not (untimed and seen.pattern == SLOW)]
+
+
 def _baseline(compared: Compared) -> Criterion:
     status = {True: Status.FAILED, False: Status.PASSED, None: Status.INCONCLUSIVE}[compared.slower]
     requirement = "It is not slower than the sessions that were approved before."
@@ -307,15 +321,22 @@ def _baseline(compared: Compared) -> Criterion:
 
 def _evidence(facts: Facts) -> Criterion:
     gaps = [*facts.gaps, *gaps_of(facts.loads)]
-    gaps += [
-        f"{need} is declared absent and not accepted: {facts.absent[need]}"
-        for need in MUST_NOT_BE_ABSENT
-        if need in facts.absent and need not in facts.accepted
-    ]
+    if facts.workload is None:
+        requirement = "Nothing is missing: run finished, traces whole, counts agree with Allure."
+        samples = len(facts.scenarios)
+        gaps += [
+            f"{need} is declared absent and not accepted: {facts.absent[need]}"
+            for need in MUST_NOT_BE_ABSENT
+            if need in facts.absent and need not in facts.accepted
+        ]
+    else:
+        requirement = "Nothing is missing: the load finished, and its files are those that were written."
+        samples = len(facts.loads)
+        if facts.loads and not any(load.summary.runs for load in facts.loads):
+            gaps.append("no request was answered")
     measured = "; ".join(gaps) if gaps else "nothing is missing"
     status = Status.INCONCLUSIVE if gaps else Status.PASSED
-    requirement = "Nothing is missing: run finished, traces whole, counts agree with Allure."
-    return Criterion("EVIDENCE", requirement, "all", measured, len(facts.scenarios), status)
+    return Criterion("EVIDENCE", requirement, "all", measured, samples, status)
 
 
 def _reason(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
@@ -338,10 +359,7 @@ def _reason(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
         shown = f"{five} observed" if due else "no question needed a tool"
         scenarios = "scenario" if passed == 1 else "scenarios"
         return f"{accepted}{passed} {scenarios} passed, {shown}, no rule objected.{beyond}"
-    wanted = Status.FAILED if verdict is Verdict.BLOCKED else Status.INCONCLUSIVE
-    # Where evidence is missing, that is why the others are unknown, so it is said first.
-    worst_first = sorted(criteria, key=lambda c: verdict is not Verdict.BLOCKED and c.id != "EVIDENCE")
-    parts = [f"{c.id}: {c.measured} (required: {c.threshold})" for c in worst_first if c.status is wanted]
+    parts = _open(verdict, criteria)
     if verdict is Verdict.BLOCKED and facts.findings:
         parts.insert(0, _first_findings(facts.findings))
     elif verdict is Verdict.BLOCKED:
@@ -351,13 +369,58 @@ def _reason(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
     return f"{accepted}{'; '.join(parts)}.{beyond}"
 
 
+def _open(verdict: Verdict, criteria: list[Criterion]) -> list[str]:
+    """The criteria that are why the verdict is no approval, each in words."""
+    wanted = Status.FAILED if verdict is Verdict.BLOCKED else Status.INCONCLUSIVE
+    # Where evidence is missing, that is why the others are unknown, so it is said first.
+    worst_first = sorted(criteria, key=lambda c: verdict is not Verdict.BLOCKED and c.id != "EVIDENCE")
+    return [f"{c.id}: {c.measured} (required: {c.threshold})" for c in worst_first if c.status is wanted]
+
+
+def _reason_of_a_load(verdict: Verdict, criteria: list[Criterion], facts: Facts, workload: Workload) -> str:
+    """Begins with what the load was, and says of an approval that it is none of a release."""
+    what = f"Load of {workload}"
+    if verdict is Verdict.BLOCKED:
+        # What they have found says more than that they are broken.
+        parts = _open(verdict, [criterion for criterion in criteria if criterion.id not in ("RULES", "PATTERNS")])
+        parts[:0] = [f"{seen.pattern}: {seen.measured}" for seen in _critical(facts)]
+        if facts.findings:
+            parts.insert(0, _first_findings(facts.findings, _counts(facts.loads)))
+        return f"{what}: {'; '.join(parts)}."
+    if verdict is Verdict.INCONCLUSIVE:
+        return f"{what}: {'; '.join(_open(verdict, criteria))}."
+    runs, events = (sum(getattr(load.summary, name) for load in facts.loads) for name in ("runs", "events"))
+    excuses = [text for load in facts.loads if (text := excused(load.summary))]
+    but = f", but for what is allowed: {'; '.join(excuses)}" if excuses else ""
+    busy = next((load.summary.saturated for load in facts.loads if load.summary.saturated), "")
+    untimed = f" Latency is not to be trusted: the generator was {busy}." if busy else ""
+    if not workload.judges_latency and not busy:
+        untimed = " Latency was not judged: no threshold was given."
+    examined = ", ".join(criterion.id for criterion in criteria)
+    return (
+        f"{what}: {events:,} events of {runs:,} runs were checked, no rule objected{but}. Examined: {examined}."
+        f"{untimed} This is a load, and approves no release."
+    )
+
+
+def _counts(loads: tuple[Loaded, ...]) -> Counter[str]:
+    """How often each rule objected that no allowance covers."""
+    guilty: Counter[str] = Counter()
+    for load in loads:
+        # In an order that is the same in every process: the reason names them in it.
+        for rule in sorted({offence.finding.rule for offence in load.summary.convicting()}):
+            guilty[rule] += load.summary.counts[rule]
+    return guilty
+
+
 def _first_of(outcome: Outcome, facts: Facts) -> list[str]:
     concerned = [scenario for scenario in facts.scenarios if scenario.outcome is outcome]
     return [f"'{scenario.name}' {outcome}: {in_one_line(scenario.reason)}" for scenario in concerned[:1]]
 
 
-def _first_findings(findings: tuple[Finding, ...]) -> str:
-    count = Counter(finding.rule for finding in findings)
+def _first_findings(findings: tuple[Finding, ...], counted: Counter[str] | None = None) -> str:
+    """The most frequent rule with its first finding, and the others. `counted`: how often each objected in fact."""
+    count = counted or Counter(finding.rule for finding in findings)
     first = {finding.rule: finding for finding in reversed(findings)}
     (rule, times), *others = count.most_common()
     example = first[rule]

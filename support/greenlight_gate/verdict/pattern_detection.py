@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from greenlight_gate.measure.rule_counts import RuleCount
+from greenlight_gate.measure.thresholds import Thresholds, too_slow
 from greenlight_gate.measure.time_series import TimeWindow
 from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.verdict.failure_patterns import (
@@ -27,13 +28,6 @@ _LEAST_SAMPLES = 10
 _EXAMPLES = 5
 
 
-class PatternLimits(msgspec.Struct, frozen=True):
-    """What the target may take: average latency and growth of memory."""
-
-    latency_ms_avg: float = 100.0
-    memory_mb_growth: float = 500.0
-
-
 class Memory(msgspec.Struct, frozen=True):
     """What is known of the backend's memory, in MB; `faults` is what whoever watched it objects to."""
 
@@ -42,14 +36,14 @@ class Memory(msgspec.Struct, frozen=True):
     faults: tuple[str, ...] = ()
 
 
-def detect(course: Timeline, limits: PatternLimits, memory: Memory = Memory()) -> tuple[Occurrence, ...]:  # noqa: B008 -- frozen
+def detect(course: Timeline, thresholds: Thresholds, memory: Memory = Memory()) -> tuple[Occurrence, ...]:  # noqa: B008 -- frozen
     """All patterns that there are to see, in the order of the catalogue."""
     looks: dict[str, Callable[[], Occurrence | None]] = {
-        "SUSTAINED_HIGH_LATENCY": lambda: _sustained(course, limits),
+        "SUSTAINED_HIGH_LATENCY": lambda: _sustained(course, thresholds),
         "CONNECTION_INSTABILITY": lambda: _unstable(course),
-        "MEMORY_LEAK": lambda: _leak(course, limits, memory),
+        "MEMORY_LEAK": lambda: _leak(course, thresholds, memory),
         "ERROR_BURST": lambda: _error_burst(course),
-        "LATENCY_GROWS_WITH_LOAD": lambda: _grows_with_load(course, limits),
+        "LATENCY_GROWS_WITH_LOAD": lambda: _grows_with_load(course, thresholds),
     }
     seen = [looks[name]() if name in looks else _of_findings(course, name) for name in PATTERNS]
     return tuple(each for each in seen if each is not None)
@@ -77,7 +71,7 @@ def _answers(broken: Sequence[RuleCount]) -> int:
     return len(traced) + sum(max(each.under_load.get(load, 0) for each in broken) for load in loads)
 
 
-def _sustained(course: Timeline, limits: PatternLimits) -> Occurrence | None:
+def _sustained(course: Timeline, thresholds: Thresholds) -> Occurrence | None:
     """The longest stretch in which every second with enough samples was too slow."""
     worst: list[tuple[float, TimeWindow]] = []
     stretch: list[tuple[float, TimeWindow]] = []
@@ -85,7 +79,7 @@ def _sustained(course: Timeline, limits: PatternLimits) -> Occurrence | None:
     for begin, window in course.windows.joined(_STEP_S):
         if not window.samples:
             continue
-        if window.delay_ms <= limits.latency_ms_avg:
+        if not too_slow(thresholds, window.delay_ms):
             stretch = []
             continue
         stretch.append((begin, window))
@@ -97,7 +91,7 @@ def _sustained(course: Timeline, limits: PatternLimits) -> Occurrence | None:
         return None
     average = sum(window.delay_us for _, window in worst) / samples / 1e3
     measured = (
-        f"{average:.0f} ms on average for {lasted:.0f} s (allowed: {limits.latency_ms_avg:g} ms), {samples} events"
+        f"{average:.0f} ms on average for {lasted:.0f} s (allowed: {thresholds.latency_ms_avg:g} ms), {samples} events"
     )
     slowest = sorted(worst, key=lambda one: -one[1].delay_ms)[:_EXAMPLES]
     evidence = tuple(f"{begin - course.windows.start:.0f} s in: {window.delay_ms:.0f} ms" for begin, window in slowest)
@@ -114,11 +108,11 @@ def _unstable(course: Timeline) -> Occurrence | None:
     return occurrence("CONNECTION_INSTABILITY", measured, (troubles[0][0], troubles[-1][0]), _examples(troubles))
 
 
-def _leak(course: Timeline, limits: PatternLimits, memory: Memory) -> Occurrence | None:
+def _leak(course: Timeline, thresholds: Thresholds, memory: Memory) -> Occurrence | None:
     faults = list(memory.faults)
     if memory.start_mb is not None and memory.end_mb is not None:
         growth = memory.end_mb - memory.start_mb
-        if growth > limits.memory_mb_growth:
+        if growth > thresholds.memory_mb_growth:
             faults.insert(0, f"grew by {growth:.0f} MB, from {memory.start_mb:.0f} to {memory.end_mb:.0f} MB")
     if not faults:
         return None
@@ -138,7 +132,7 @@ def _error_burst(course: Timeline) -> Occurrence | None:
     return None
 
 
-def _grows_with_load(course: Timeline, limits: PatternLimits) -> Occurrence | None:
+def _grows_with_load(course: Timeline, thresholds: Thresholds) -> Occurrence | None:
     """The quarter of the time with the fewest answers under way against the quarter with the most."""
     windows = [window for _, window in course.windows.joined(_STEP_S) if window.samples >= _LEAST_SAMPLES]
     windows.sort(key=lambda window: window.busy_most)
@@ -149,7 +143,7 @@ def _grows_with_load(course: Timeline, limits: PatternLimits) -> Occurrence | No
     few, many = _busy(idle), _busy(full)
     before, after = _delay(idle), _delay(full)
     grows = many >= LOAD_LEAST and many >= LOAD_RATIO * few and after >= DELAY_RATIO * before
-    if not grows or after <= limits.latency_ms_avg:
+    if not grows or not too_slow(thresholds, after):
         return None
     measured = f"{before:.1f} ms with {few:.0f} answers at once, {after:.1f} ms with {many:.0f}"
     return occurrence("LATENCY_GROWS_WITH_LOAD", measured, (course.windows.start, course.ended_at))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.tests.cli.process import ROOT, Ran, behave, target
+from support.tests.cli.process import ROOT, Ran, behave, ended, started, target
 from support.tests.hostile import conduct as does
 from support.tests.hostile.conduct import Talk
 from support.tests.hostile.server import HostileServer, Wire
@@ -25,10 +25,10 @@ from greenlight_gate.bdd.matchers.event_patterns import completed, tool_executin
 class Fragile(hooks.World):
     """A World that cannot be made for some scenarios."""
 
-    def __init__(self, suite, key, number):
+    def __init__(self, suite, key, *more):
         if "fragile" in key:
             raise RuntimeError("no World today")
-        super().__init__(suite, key, number)
+        super().__init__(suite, key, *more)
 
 
 hooks.World = Fragile
@@ -106,8 +106,13 @@ async def _door(wire: Wire) -> None:
             await talk.finish()
 
 
-def run(folder: Path, features: dict[str, str], *options: str, fresh: bool = False) -> Outcomes:
-    """Runs features, by file name below functional/, with bare behave."""
+def run(
+    folder: Path, features: dict[str, str], *options: str, fresh: bool = False, jobs: int = 0, target_toml: str = ""
+) -> Outcomes:  # fmt: skip
+    """Runs features, by file name below functional/, with bare behave, or with so many `jobs` as `greenlight run` does.
+
+    `target_toml`: more lines for the file of the target.
+    """
     (folder / "features/functional").mkdir(parents=True)
     (folder / "steps").mkdir()
     (folder / "steps/steps.py").write_text(STEPS, encoding="utf-8")
@@ -115,9 +120,13 @@ def run(folder: Path, features: dict[str, str], *options: str, fresh: bool = Fal
     for name, text in features.items():
         (folder / "features/functional" / name).write_text(text, encoding="utf-8")
     with HostileServer(_door, does.health()) as server:
-        path = target(folder, server.url, more=PROMPTS)
+        path = target(folder, server.url, more=PROMPTS + target_toml)
         path.write_text(path.read_text("utf-8").replace("grace_s = 0.05", "grace_s = 0.5"), encoding="utf-8")
-        ran = behave(folder, "-D", "environment=hostile.toml", *options, fresh=fresh)
+        if jobs:
+            with started(folder, str(jobs), *options, module="support.tests.bdd.run_in_jobs") as process:
+                ran = ended(process, folder)
+        else:
+            ran = behave(folder, "-D", "environment=hostile.toml", *options, fresh=fresh)
     return Outcomes(ran, _ledger(folder), _allure(folder))
 
 

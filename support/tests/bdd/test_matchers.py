@@ -58,6 +58,7 @@ ACCEPTED = [
     (WHOLE, m.in_order(p.started(), p.thinking(), p.tool_executing(), p.tool_completed(), p.completed())),
     (WHOLE, m.begins_with(p.started())),
     (WHOLE, m.ends_with(p.completed())),
+    (WHOLE, m.has_text_at_its_end()),
     (WHOLE, m.answers()),
     (WHOLE, m.tools_are_named()),
     (WHOLE, m.has_results_of_each_tool()),
@@ -90,6 +91,9 @@ REFUSED = [
      "     but: no agent_started in what was left:\n" + rows()),
     (WHOLE, m.ends_with(p.stopped()),
      "Expected: an answer whose last event is agent_stopped\n     but: it was not:\n" + rows(4)),
+    (answer(*CALCULATOR[:3]), m.has_text_at_its_end(),
+     "Expected: an answer whose last event has a text\n     but: it had none:\n"
+     + "\n".join(rows(2).split("\n")[:3]) + "\n"),
     (WHOLE, m.begins_with(p.thinking()),
      "Expected: an answer whose first event is agent_thinking\n     but: it was not:\n" + rows(0)),
     (WHOLE, m.never_shows(p.completed()),

@@ -3,8 +3,8 @@
 import argparse
 
 import pytest
+from greenlight_gate.categories import CATEGORIES
 from greenlight_gate.cli.main import main, parser
-from greenlight_gate.cli.options import CATEGORIES
 
 
 def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:

@@ -66,17 +66,17 @@ def claims(kind: str, *unchecked: str, key: str = SECRET) -> dict[str, Any]:
 
 def test_each_is_wrong_in_one_way_only() -> None:
     now = time.time()
-    assert claims("an expired pass", "exp")["exp"] < now - 60
-    assert claims("a pass that is not valid yet", "nbf")["nbf"] > now + 60
-    assert claims("a pass for another service", "aud")["aud"] == "another-service"
-    assert claims("a pass in the address")["sub"] == ADA.user
+    assert claims("an expired token", "exp")["exp"] < now - 60
+    assert claims("a token that is not valid yet", "nbf")["nbf"] > now + 60
+    assert claims("a token for another audience", "aud")["aud"] == "another-service"
+    assert claims("a token in the URL")["sub"] == ADA.user
     with pytest.raises(jwt.InvalidSignatureError):
-        claims("a pass signed by somebody else")
-    assert claims("a pass signed by somebody else", "signature")["sub"] == ADA.user
+        claims("a token signed with another key")
+    assert claims("a token signed with another key", "signature")["sub"] == ADA.user
 
 
 @pytest.mark.parametrize(
-    ("kind", "algorithm"), [("an unsigned pass", "none"), ("a pass signed with the wrong kind of key", "RS256")]
+    ("kind", "algorithm"), [("an unsigned token", "none"), ("a token that names another kind of algorithm", "RS256")]
 )
 def test_headers_that_name_another_way_of_signing(kind: str, algorithm: str) -> None:
     token = forged(kind).token or ""
@@ -85,12 +85,12 @@ def test_headers_that_name_another_way_of_signing(kind: str, algorithm: str) -> 
 
 
 def test_a_pass_in_the_address_is_nowhere_else() -> None:
-    entry = forged("a pass in the address")
+    entry = forged("a token in the URL")
     assert (entry.headers, entry.subprotocols, list(entry.query)) == ({}, [], ["token"])
 
 
-MINTED = {"an expired pass", "a pass that is not valid yet", "a pass for another service"}
-RESIGNED = {"a pass signed by somebody else", "an unsigned pass", "a pass signed with the wrong kind of key"}
+MINTED = {"an expired token", "a token that is not valid yet", "a token for another audience"}
+RESIGNED = {"a token signed with another key", "an unsigned token", "a token that names another kind of algorithm"}
 
 
 @pytest.mark.parametrize("kind", sorted(MINTED | RESIGNED))
@@ -107,7 +107,7 @@ def test_what_cannot_be_made_for_a_target_is_none(kind: str) -> None:
 def test_nobody_can_be_sent_to_the_address_who_comes_that_way() -> None:
     auth = Auth(obtain="mint", send="query", secret_env="CHAT_JWT_SECRET")
     access = Access(msgspec.structs.replace(TARGET, auth=auth), ENVIRONMENT)
-    assert FORGERIES["a pass in the address"](access, ADA, "honest") is None
+    assert FORGERIES["a token in the URL"](access, ADA, "honest") is None
 
 
 def test_forged_tokens_are_redacted_like_honest_ones() -> None:

@@ -15,8 +15,8 @@ NAME = "An answer, from question to end"
 SESSION: dict[str, Any] = {
     "session_id": "validation_session_1767225600", "started_epoch_s": EPOCH_S, "environment": "by-hand",
     "url": "ws://127.0.0.1:1/ws", "profile_toml": PROFILE_TOML, "budgets": {}, "clock": "same-host",
-    "wanted": ["functional"], "tags": "", "absent": {}, "accepted": {}, "success_percent": 95.0,
-    "latency_ms_avg": 100.0, "versions": {"greenlight": "0"},
+    "wanted": ["functional"], "tags": "", "absent": {}, "accepted": {}, "thresholds": {},
+    "versions": {"greenlight": "0"},
 }  # fmt: skip
 SELECTED = {"entry": "selected", "key": KEY, "name": NAME, "category": "functional", "feature": "Answers"}
 FINISHED = {

@@ -19,11 +19,11 @@ from support.tests.evidence.folders import ENDED, FINISHED, NAME, SELECTED, writ
 from support.tests.rules.talk import EPOCH_S, Talk, asked
 
 
-def session(folder: Path, number: int, talk: Talk | None = None) -> Judgement:
+def session(folder: Path, number: int, talk: Talk | None = None, **more: int) -> Judgement:
     talk = talk or asked().answer().close()
     found = len(talk.findings())
     entry = {**FINISHED, "findings": found, "outcome": "failed" if found else "passed"}
-    changes = {"session_id": f"validation_session_{number}", "started_epoch_s": EPOCH_S + number}
+    changes = {"session_id": f"validation_session_{number}", "started_epoch_s": EPOCH_S + number, **more}
     return judge(write(folder / f"validation_session_{number}", SELECTED, entry, ENDED, talk=talk, session=changes))
 
 
@@ -110,6 +110,21 @@ def test_a_damaged_file_is_moved_aside(tmp_path: Path, damage: str) -> None:
     assert damage == "foreign" or aside == before
 
 
+def test_what_was_kept_before_scenarios_ran_side_by_side_stays(tmp_path: Path) -> None:
+    History(tmp_path).add(session(tmp_path, 1))
+    with sqlite3.connect(tmp_path / HISTORY) as database:
+        database.execute("ALTER TABLE session DROP COLUMN jobs")
+    database.close()
+
+    history = History(tmp_path)
+    history.add(session(tmp_path, 2, jobs=4))
+
+    assert [(past.id, past.jobs) for past in history.sessions()] == [
+        ("validation_session_1", 1), ("validation_session_2", 4)
+    ]  # fmt: skip
+    assert history.warning == ""
+
+
 def figures(avg: float, p95: float = 20.0) -> LatencySummary:
     return LatencySummary(100, avg, 5.0, p95, 30.0, 40.0)
 
@@ -180,9 +195,10 @@ def test_only_approved_sessions_of_the_same_kind_are_a_baseline(tmp_path: Path) 
         history.add(session(tmp_path, number, talk.close()))
     kept = history.sessions()
 
-    found = baseline_of(kept, latency="delivery", categories="functional", gate=False)
+    found = baseline_of(kept, latency="delivery", categories="functional", jobs=1, gate=False)
     assert found.sessions == ("validation_session_1", "validation_session_3")
-    assert baseline_of(kept, latency="delivery", categories="security", gate=False).sessions == ()
+    assert baseline_of(kept, latency="delivery", categories="security", jobs=1, gate=False).sessions == ()
+    assert baseline_of(kept, latency="delivery", categories="functional", jobs=2, gate=False).sessions == ()
 
 
 def test_the_trend_shows_capacity_and_hostile_names_as_text(tmp_path: Path) -> None:
@@ -212,4 +228,7 @@ def test_the_command_shows_the_trend(tmp_path: Path) -> None:
     assert "2026-01-01 00:00  BLOCKED" in ran.out
     assert "2026-01-01 00:00  APPROVED" in ran.out
     assert f"fixed        LIFECYCLE-4 in '{NAME}'" in ran.out
-    assert (nothing.code, "holds no history; `greenlight run` begins one" in nothing.err) == (3, True)
+    assert (nothing.code, "holds no history; `greenlight run` or `greenlight load` begins one" in nothing.err) == (
+        3,
+        True,
+    )

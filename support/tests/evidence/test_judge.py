@@ -4,9 +4,10 @@ import json
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 from greenlight_gate.evidence.judge import NoEvidence, judge
-from greenlight_gate.evidence.session_folder import Evidence
+from greenlight_gate.evidence.session_folder import Ended, Evidence
 from greenlight_gate.report.run_report import write_report
 from greenlight_gate.verdict.decision import Outcome, Verdict
 from greenlight_gate.verdict.memory_trend import Sample, Watched
@@ -74,6 +75,20 @@ def test_what_is_missing_is_named(tmp_path: Path, ledger: list[dict[str, object]
     assert said in evidence_of(write(tmp_path, *ledger))
 
 
+@pytest.mark.parametrize(
+    ("traces", "said"), [(2, "the scenario of 3.jsonl did not finish"), (6, "nor did those of 2 more")]
+)
+def test_each_scenario_that_did_not_finish_is_named_and_counts(tmp_path: Path, traces: int, said: str) -> None:
+    folder = write(tmp_path) / "evidence/traces"
+    for number in range(2, 2 + traces):
+        (folder / f"{number}.jsonl").write_bytes((folder / "1.jsonl").read_bytes())
+
+    judgement = judge(tmp_path)
+
+    assert said in judgement.decision.criteria[-1].measured
+    assert judgement.observed.events == 5 * (1 + traces)
+
+
 def test_a_torn_last_line_of_the_ledger(tmp_path: Path) -> None:
     path = write(tmp_path) / "evidence/ledger.jsonl"
     path.write_bytes(path.read_bytes()[:-20])
@@ -111,21 +126,65 @@ def test_more_than_a_twentieth_unreadable_is_no_evidence(tmp_path: Path, unreada
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda path: path.unlink(), "expected a session folder with evidence/session.json: No such file or directory"),
+        (lambda path: path.unlink(), "evidence/session.json is missing"),
         (lambda path: path.write_text("{"), "evidence/session.json is not whole: "),
-        (lambda path: path.write_text(path.read_text().replace("[frame]", "[fame]")), "the profile in its evidence: "),
+        (lambda path: path.write_text(path.read_text().replace("[frame]", "[fame]")), "the profile in its evidence "),
+        (lambda path: path.write_text(path.read_text().replace('"thresholds"', '"limits"')), "is not whole: "),
     ],
-    ids=["gone", "torn", "no-profile"],
+    ids=["gone", "torn", "no-profile", "no-thresholds"],
 )
-def test_a_folder_that_is_no_session(tmp_path: Path, spoil: object, said: str) -> None:
+def test_a_session_that_does_not_say_what_was_judged_is_undecided(tmp_path: Path, spoil: object, said: str) -> None:
     assert callable(spoil)
     spoil(write(tmp_path) / "evidence/session.json")
 
-    with pytest.raises(NoEvidence) as error:
-        judge(tmp_path)
+    judgement = judge(tmp_path)
 
-    assert said in str(error.value)
-    assert "\n" not in str(error.value)
+    assert judgement.decision.verdict is Verdict.INCONCLUSIVE
+    assert said in judgement.decision.reason
+    assert [criterion.id for criterion in judgement.decision.criteria] == ["EVIDENCE"]
+    assert write_report(judgement, tmp_path).read_bytes() == write_report(judge(tmp_path), tmp_path).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["empty", "absent", "a-file"])
+def test_what_is_no_session(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a-file").touch()
+
+    with pytest.raises(NoEvidence, match=r"expected a session folder with evidence/session\.json$"):
+        judge(tmp_path / name)
+
+
+def _append(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b" ")
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda folder: (folder / "measurements.json").unlink(), "measurements.json is missing"),
+        (lambda folder: _append(folder / "session.json"), "session.json is not what was written"),
+        (lambda folder: _append(folder / "watched/soak.json"), "watched/soak.json is not what was written"),
+        (lambda folder: (folder / "watched/soak.json").unlink(), "watched/soak.json is missing"),
+        (lambda folder: (folder / "watched/b.json").write_bytes((folder / "watched/soak.json").read_bytes()),
+         "watched/b.json is in no line of the ledger"),
+    ],
+)  # fmt: skip
+def test_what_is_believed_is_what_was_written(tmp_path: Path, spoil: object, said: str, *, sealed: bool) -> None:
+    assert callable(spoil)
+    folder = write(tmp_path, SELECTED, FINISHED)
+    evidence = Evidence(folder)
+    evidence.watch("soak", Watched(scenario=KEY, kind="soak", unit="run", by="process 1", samples=()))
+    ended = msgspec.convert({key: value for key, value in ENDED.items() if key != "entry"}, Ended)
+    if sealed:
+        evidence.end(ended)
+    else:
+        evidence.append(ended)
+    assert judge(folder).decision.verdict is Verdict.APPROVED
+
+    spoil(folder / "evidence")
+
+    assert (said in str(judge(folder).decision.criteria[-1].measured)) is (sealed or "measurements" in said)
 
 
 def test_a_run_that_was_killed_in_a_scenario_keeps_what_it_saw(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_two_answers_without_request_ids_are_told_apart_by_run() -> None:
 
 def test_a_refused_connection_counts_unless_it_was_meant_to_be() -> None:
     refused = Talk().add(Closed, "c1", by="server", during="handshake", status=401)
-    meant = Talk().add(Closed, "c1", by="server", during="handshake", status=401, unwelcome="no pass")
+    meant = Talk().add(Closed, "c1", by="server", during="handshake", status=401, unwelcome="no token")
 
     assert [(measured(talk).connections_tried, measured(talk).connections_made) for talk in (refused, meant)] == [
         (1, 0), (0, 0)
@@ -169,3 +169,16 @@ def test_what_our_own_proxy_or_a_time_away_delays_is_no_latency() -> None:
     assert measured(delayed(Talk().open(proxied=True).ask()).answer()).acknowledgement is None
     back = asked().cut("FIN").close("nobody", None).open("Ada", "c2").restore("c2", 0, answered=False)
     assert measured(delayed(back).answer(connection="c2")).latency is None
+
+
+def test_what_other_scenarios_may_have_delayed_counts_where_there_is_nothing_else() -> None:
+    def talk(late_s: float, *, beside: bool = False) -> Talk:
+        made = Talk().open(beside=beside).ask()
+        made.change = lambda body: {**body, "timestamp": iso(made.at + 0.1 - late_s)}
+        return made.answer()
+
+    crowded, alone = talk(0.2, beside=True), talk(0.04)
+    seen = [measured(crowded).latency, measured(crowded, alone).latency, measured(alone, crowded).latency]
+
+    assert [latency.avg_ms for latency in seen if latency is not None] == pytest.approx([200, 40, 40], abs=1)
+    assert [latency.samples for latency in seen if latency is not None] == [5, 5, 5]

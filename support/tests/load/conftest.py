@@ -5,6 +5,6 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("rules.patience", "load.shard"):
-        monkeypatch.setattr(f"support.{module}.MARGIN_S", 0.3)
+    for module in ("rules.engine.deadlines", "load.shard"):
+        monkeypatch.setattr(f"greenlight_gate.{module}.MARGIN_S", 0.3)
     monkeypatch.setattr("greenlight_gate.load.shard._CLOSE_S", 0.3)

@@ -4,14 +4,14 @@ import shlex
 
 import pytest
 from greenlight_gate.cli.main import parser
-from greenlight_gate.evidence.unbegun import UNKNOWN
+from greenlight_gate.evidence.session_folder import UNKNOWN
 from greenlight_gate.report.advice import on_criterion, on_rule
 from greenlight_gate.rules.registry import RULES
 from greenlight_gate.verdict.decision import Status
 
 CRITERIA = (
-    "SCENARIOS", "COMPLETENESS", "SUCCESS", "LATENCY", "ISOLATION", "RECOVERY", "MEMORY", "PATTERNS", "BASELINE",
-    "EVIDENCE",
+    "SCENARIOS", "RULES", "COMPLETENESS", "SUCCESS", "LATENCY", "ISOLATION", "RECOVERY", "MEMORY", "PATTERNS",
+    "BASELINE", "EVIDENCE",
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from greenlight_gate.measure.load_result import LoadResult
+from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.report.performance_dashboard import draw_dashboard
 from greenlight_gate.report.session_timeline import draw_timeline
@@ -34,7 +35,7 @@ def panels(figure: Figure) -> dict[str, tuple[list[str], int]]:
 
 
 def dashboard(seen: Timeline, observed: Observed, *loads: Loaded) -> dict[str, Any]:
-    return panels(draw_dashboard(seen, observed, None, (), loads, latency_ms_avg=100.0, success_percent_least=95.0))
+    return panels(draw_dashboard(seen, observed, None, (), loads, thresholds=Thresholds()))
 
 
 def test_an_empty_panel_says_why_and_has_no_scale() -> None:
@@ -73,7 +74,7 @@ def test_a_session_of_loads_fills_every_panel() -> None:
     ],
 )
 def test_the_title_says_how_late_events_came(observed: Observed, loads: tuple[Loaded, ...], said: str) -> None:
-    figure = draw_dashboard(Timeline(0.0), observed, None, (), loads, latency_ms_avg=100.0, success_percent_least=95.0)
+    figure = draw_dashboard(Timeline(0.0), observed, None, (), loads, thresholds=Thresholds())
 
     assert [text.get_text() for text in figure.texts] == ["Performance of the session", said]
 

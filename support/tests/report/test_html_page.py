@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from greenlight_gate.evidence.judge import Judgement, judge
 from greenlight_gate.report.html_page import write_page
+from greenlight_gate.report.monitoring_files import DASHBOARD, TIMELINE
 from greenlight_gate.report.pictures import draw_pictures
-from greenlight_gate.report.session_reports import DASHBOARD, TIMELINE
 from greenlight_gate.rules.engine.canary import canary_word
 
 from support.tests.evidence.folders import ENDED, FINISHED, SELECTED, write

@@ -72,8 +72,7 @@ def test_a_check_that_never_saw_a_canary_says_nothing(tmp_path: Path) -> None:
     status, measured, pairs = isolation_of(judgement)
     assert (status, pairs) == (Status.INCONCLUSIVE, 1)
     assert measured.endswith(
-        "The check itself works: the person's own canary was seen on their own connection. "
-        f"Not so for Bashir in '{NAME}'"
+        f"The check itself works: the user's own canary was seen on their own connection. Not so for Bashir in '{NAME}'"
     )
     assert judgement.decision.verdict is Verdict.INCONCLUSIVE
 

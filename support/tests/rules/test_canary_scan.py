@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from greenlight_gate.findings import Finding
 from greenlight_gate.rules.engine import canary_scan
 from greenlight_gate.rules.engine.canary import canary_word
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
@@ -18,8 +19,13 @@ PEOPLE = ("Ada", "Bashir", "Chiara")
 WORDS = {person: canary_word(person, "abcdefgh") for person in PEOPLE}
 
 
+FOUND: dict[ConnectionChecker, list[Finding]] = {}
+
+
 def checker(person: str = "Ada") -> ConnectionChecker:
-    made = ConnectionChecker(PROFILE, TimeBudgets(), IdRegistry(), person, "c1", epoch_s=EPOCH_S, findings=[])
+    found: list[Finding] = []
+    made = ConnectionChecker(PROFILE, TimeBudgets(), IdRegistry(), person, "c1", epoch_s=EPOCH_S, found=found.append)
+    FOUND[made] = found
     made.opened(f"user-{person.lower()}", 1.0, 1)
     return made
 
@@ -66,7 +72,7 @@ def test_what_a_person_typed_is_their_own() -> None:
     side.search.typed(json.dumps({"prompt": f"remember {WORDS['Bashir']}"}))
     side.received(json.dumps({"type": "pong", "a": WORDS["Bashir"]}).encode(), 1.0, 2)
 
-    assert list(side.findings) == []
+    assert FOUND[side] == []
     assert side.search.seen_own
 
 
@@ -83,7 +89,7 @@ def test_anything_else_can_be_searched() -> None:
     side = checker()
     side.searched(WORDS["Bashir"].encode(), "a ping", 7)
 
-    assert [(f.actual, f.evidence) for f in side.findings] == [("canary of Bashir, plain, in a ping", (7,))]
+    assert [(f.actual, f.evidence) for f in FOUND[side]] == [("canary of Bashir, plain, in a ping", (7,))]
 
 
 @pytest.mark.parametrize("name", [name for name, (_, whole) in BROKEN.items() if "ISOLATION-1" in whole[0][0]])
@@ -101,7 +107,7 @@ def test_reads_are_searched_like_frames(name: str, size: int) -> None:
     for side in (one_by_one, together):
         side.finish(99)
 
-    assert sorted(map(str, together.findings)) == sorted(map(str, one_by_one.findings))
+    assert sorted(map(str, FOUND[together])) == sorted(map(str, FOUND[one_by_one]))
     assert together.counts == one_by_one.counts
     assert "ISOLATION-1" in together.counts
 
@@ -131,7 +137,7 @@ def test_a_large_frame_is_kept_by_its_ends() -> None:
     side.received_together(first, [first], 1.0, 2)
     side.received_together(second, [second], 1.0, 3)
 
-    assert [(f.actual, f.evidence) for f in side.findings] == [
+    assert [(f.actual, f.evidence) for f in FOUND[side]] == [
         ("canary of Bashir, plain, split over 2 frames", (2, 3)),
     ]
 

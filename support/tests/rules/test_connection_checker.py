@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from greenlight_gate.findings import Finding
-from greenlight_gate.rules.engine import finding_sink
+from greenlight_gate.rules.engine import finding_sink, trace_checker
 from greenlight_gate.rules.engine import id_registry as books
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
 from greenlight_gate.rules.engine.id_registry import IdRegistry
@@ -20,8 +20,15 @@ FRAMES_ONLY = ["started_twice", "double_encoded_json", "stack_trace_in_answer", 
                "run_id_changes_midway", "duplicate_delivery", "invalid_utf8", "kind_renamed", "no_object"]  # fmt: skip
 
 
+FOUND: dict[ConnectionChecker, list[Finding]] = {}
+
+
 def checker(person: str = "Ada", book: IdRegistry | None = None, name: str = "c1") -> ConnectionChecker:
-    made = ConnectionChecker(PROFILE, TimeBudgets(), book or IdRegistry(), person, name, epoch_s=EPOCH_S, findings=[])
+    found: list[Finding] = []
+    made = ConnectionChecker(
+        PROFILE, TimeBudgets(), book or IdRegistry(), person, name, epoch_s=EPOCH_S, found=found.append
+    )
+    FOUND[made] = found
     made.opened(f"user-{person.lower()}", 1.0, 1)
     return made
 
@@ -41,8 +48,8 @@ def test_a_socket_read_at_once_is_judged_like_its_frames(name: str) -> None:
         one_by_one.received(frame, 1.0, number)
     together.received_together(b"".join(data), data, 1.0, 3)
     assert one_by_one.ready
-    assert sorted(map(str, together.findings)) == sorted(map(str, one_by_one.findings))
-    assert together.findings
+    assert sorted(map(str, FOUND[together])) == sorted(map(str, FOUND[one_by_one]))
+    assert FOUND[together]
     assert together.counts == one_by_one.counts
 
 
@@ -51,7 +58,7 @@ def test_a_clean_read_finds_nothing() -> None:
     side.asked(Request(2, 0.0, "q1", None, TOOL_QUESTION))
     data = frames(asked().answer())
     side.received_together(b"".join(data), data, 0.5, 3)
-    assert list(side.findings) == []
+    assert FOUND[side] == []
     assert side.counts == {}
 
 
@@ -68,7 +75,7 @@ def test_nothing_but_a_few_words_is_kept_of_what_is_over(monkeypatch: pytest.Mon
     monkeypatch.setattr(books, "_MOST_THREADS", 5)
     side = checker()
     many_runs(side, Talk(), 20)
-    assert list(side.findings) == []
+    assert FOUND[side] == []
     desk, book = side.desk, side.book
     assert (desk.asks, desk.by_request, desk.runs, book.runs) == ([], {}, {}, {})
     assert list(book.ended) == ["r16", "r17", "r18", "r19"]
@@ -83,7 +90,7 @@ def test_runs_that_people_walked_away_from_are_forgotten(monkeypatch: pytest.Mon
     assert len(side.book.runs) == 20
     side.closed("client", 1000, 9.9, 99)
     side.finish(99)
-    assert list(side.findings) == []
+    assert FOUND[side] == []
     assert len(side.book.runs) == 4
 
 
@@ -97,21 +104,28 @@ def test_helpers_that_never_end_are_forgotten(monkeypatch: pytest.MonkeyPatch) -
     side.asked(Request(2, 0.0, "q1", None, TOOL_QUESTION))
     for number, frame in enumerate(frames(talk), 3):
         side.received(frame, 0.5, number)
-    assert list(side.findings) == []
+    assert FOUND[side] == []
     assert side.desk.runs == {}
     assert len(side.book.runs) == 2
 
 
 def test_findings_are_bounded_and_counts_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finding_sink, "_MOST_FINDINGS", 3)
+    monkeypatch.setattr(finding_sink, "MOST_FINDINGS", 3)
     found: list[Finding] = []
-    notes = finding_sink.FindingSink("Ada", "c1", found, UserTabs())
+    notes = finding_sink.FindingSink("Ada", "c1", found.append, UserTabs())
     for number in range(10):
         notes.report("CONTENT-1", "this", "that", number, number)
         notes.report(list(RULES)[number], "this", "that", number)
     assert len(found) == 3
     assert found[0].evidence == (0,)
     assert notes.counts["CONTENT-1"] == 10
+
+
+def test_of_all_connections_of_a_trace_together_no_more_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = asked().started().started()
+    assert len(talk.findings()) == 2
+    monkeypatch.setattr(trace_checker, "MOST_FINDINGS", 1)
+    assert len(talk.findings()) == 1
 
 
 def test_the_same_breach_of_one_run_is_one_finding() -> None:

@@ -170,7 +170,7 @@ def test_refusals_of_what_must_be_refused() -> None:
 
 
 def test_a_person_who_came_to_be_turned_away() -> None:
-    talk = Talk().close("server", None, during="handshake", status=401, person="Ada", unwelcome="no pass")
+    talk = Talk().close("server", None, during="handshake", status=401, person="Ada", unwelcome="no token")
     assert talk.whole() == []
 
 

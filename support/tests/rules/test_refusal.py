@@ -27,7 +27,7 @@ def judged_by(profile: Profile, talk: Talk) -> list[str]:
 @pytest.mark.parametrize(
     "talk",
     [
-        Talk().add(Closed, "c1", by="server", during="handshake", status=403, person="Ada", unwelcome="no pass"),
+        Talk().add(Closed, "c1", by="server", during="handshake", status=403, person="Ada", unwelcome="no token"),
         intruder().close("server", 4401),
         intruder().close("server", 1008),
         intruder().frame(UNAUTHENTICATED).close("server", 1000),

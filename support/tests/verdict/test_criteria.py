@@ -8,18 +8,11 @@ from greenlight_gate.measure.histogram import Histogram
 from greenlight_gate.measure.latency import Encoded
 from greenlight_gate.measure.latency import LatencySummary as Figures
 from greenlight_gate.measure.load_result import LoadResult, Offence
-from greenlight_gate.verdict.criteria import (
-    Allowed,
-    Loaded,
-    enough_under_load,
-    gaps_of,
-    latency,
-    memory,
-    success_under_load,
-)
+from greenlight_gate.measure.thresholds import Thresholds, success
+from greenlight_gate.verdict.criteria import Loaded, gaps_of, latency, losses, memory
 from greenlight_gate.verdict.memory_trend import Sample, Watched
 
-ALLOWED = Allowed()
+ALLOWED = Thresholds()
 TRACED = {"delivery": Figures(10, 12.0, 10.0, 20.0, 30.0, 40.0)}
 
 
@@ -54,9 +47,9 @@ def test_latency_is_that_of_the_loads_of_performance() -> None:
         ((loaded(delivery=of(150), raw=of(1)),), ALLOWED, "failed"),
         ((loaded(delivery=of(1), raw=of(150)),), ALLOWED, "failed"),
         ((loaded(delivery=of(1), raw=of(1), corrected=of(150)),), ALLOWED, "failed"),
-        ((loaded(delivery=of(*[1] * 99, 90)),), Allowed(p99_ms=50.0), "passed"),
-        ((loaded(delivery=of(*[1] * 90, *[90] * 10)),), Allowed(p99_ms=50.0), "failed"),
-        ((loaded(delivery=of(*[1] * 90, *[90] * 10)),), Allowed(p95_ms=50.0), "failed"),
+        ((loaded(delivery=of(*[1] * 99, 90)),), Thresholds(latency_ms_p99=50.0), "passed"),
+        ((loaded(delivery=of(*[1] * 90, *[90] * 10)),), Thresholds(latency_ms_p99=50.0), "failed"),
+        ((loaded(delivery=of(*[1] * 90, *[90] * 10)),), Thresholds(latency_ms_p95=50.0), "failed"),
         ((loaded(delivery=of(150), busy=0.86),), ALLOWED, "inconclusive"),
         ((loaded(delivery=of(1), lag_ms_p99=20.5),), ALLOWED, "inconclusive"),
         ((loaded(delivery=of(150), busy=0.99, discarded=True), loaded(delivery=of(1))), ALLOWED, "passed"),
@@ -64,7 +57,7 @@ def test_latency_is_that_of_the_loads_of_performance() -> None:
         ((loaded(delivery=of(150), busy=0.99, fast=False), loaded(delivery=of(1))), ALLOWED, "passed"),
     ],
 )
-def test_latency(loads: tuple[Loaded, ...], allowed: Allowed, status: str) -> None:
+def test_latency(loads: tuple[Loaded, ...], allowed: Thresholds, status: str) -> None:
     assert latency(loads, TRACED, allowed).status == status
 
 
@@ -75,10 +68,18 @@ def test_without_any_sample_latency_is_not_known() -> None:
 def test_success_holds_for_each_load_by_itself() -> None:
     good, bad = loaded(arrived_events=490), loaded(arrived_events=484)
 
-    assert success_under_load((good, bad)) == (99.4, 1000)
-    assert enough_under_load((good,))
-    assert not enough_under_load((good, bad))
-    assert success_under_load(()) is None
+    assert success(good.summary, bad.summary) == (99.4, 1000)
+    assert losses((good,)) == "passed"
+    assert losses((good, bad)) == "failed"
+    assert success() is None
+
+
+def test_what_a_busy_generator_lost_is_held_against_nobody_and_approves_nothing() -> None:
+    good, busy, bad = loaded(), loaded(arrived_events=400, busy=0.9), loaded(arrived_events=400)
+
+    assert losses((good, busy)) == "inconclusive"
+    assert losses((busy, bad)) == "failed"
+    assert losses((loaded(busy=0.9),)) == "passed"
 
 
 def offence(rule: str) -> Offence:
@@ -131,11 +132,12 @@ def test_what_is_missing_is_said() -> None:
     gaps = gaps_of(
         (
             loaded(lost=("shard 2 of 2 died",)), loaded(short=("no room",)), loaded(interrupted=True),
-            loaded(canaries_expected=5, canaries_seen=3), loaded(),
+            loaded(canaries_expected=5, canaries_seen=3), loaded(counts={"PAIRING-1": 2}), loaded(),
         )
     )  # fmt: skip
 
     assert gaps == [
         "'a load': shard 2 of 2 died", "'a load': no room", "'a load' was interrupted",
         "'a load': 2 people never saw their own canary, so that leaks might go unseen",
+        "'a load': PAIRING-1 was counted, and no finding shows it",
     ]  # fmt: skip

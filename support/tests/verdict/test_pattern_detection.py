@@ -4,16 +4,17 @@ from collections.abc import Callable
 
 import pytest
 from greenlight_gate.findings import Finding, Severity
+from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.measure.trace_timeline import TraceTimeline
 from greenlight_gate.trace import Cut
 from greenlight_gate.verdict.failure_patterns import PATTERNS, as_markdown
-from greenlight_gate.verdict.pattern_detection import Memory, PatternLimits, detect
+from greenlight_gate.verdict.pattern_detection import Memory, detect
 
 from support.tests.measure.test_timeline import course_of
 from support.tests.rules.talk import EPOCH_S, Talk, asked
 
-LIMITS = PatternLimits(latency_ms_avg=100.0, memory_mb_growth=500.0)
+LIMITS = Thresholds(latency_ms_avg=100.0, memory_mb_growth=500.0)
 
 
 def seen(course: Timeline, memory: Memory | None = None) -> list[str]:

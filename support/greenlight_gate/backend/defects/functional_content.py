@@ -16,13 +16,13 @@ def _first_thought(event: Outgoing) -> bool:
 
 @defect("draft", "CONTENT-1")
 def result_missing(run: AgentRun, event: Outgoing) -> Events:
-    """The answer is announced, but there is no text in it."""
+    """agent_completed arrives without the text of the answer."""
     return [event.payload_without("result")] if event.kind == COMPLETED else [event]
 
 
 @defect("draft", "CONTENT-1", default="outcome")
 def result_renamed(run: AgentRun, event: Outgoing, *, value: str) -> Events:
-    """The answer's text stands in a field that no client looks at."""
+    """The text of the answer is in a field that no client reads."""
     if event.kind != COMPLETED or "result" not in event.body["payload"]:
         return [event]
     return [event.payload_without("result").payload_changed(**{value: event.body["payload"]["result"]})]
@@ -30,50 +30,50 @@ def result_renamed(run: AgentRun, event: Outgoing, *, value: str) -> Events:
 
 @defect("draft", "CONTENT-1", "LIFECYCLE", default="agent_update")
 def kind_renamed(run: AgentRun, event: Outgoing, *, value: str) -> Events:
-    """Thoughts come under a name that no client knows."""
+    """agent_thinking arrives under a name that no client knows."""
     return [event.changed(type=value)] if event.kind == THINKING else [event]
 
 
 @defect("draft", "CONTENT-2")
 def double_wrapped_payload(run: AgentRun, event: Outgoing) -> Events:
-    """The content of each event is one level deeper than agreed."""
+    """The payload of each event is nested one level too deep."""
     return [event.changed(payload={"payload": event.body["payload"]})]
 
 
 @defect("frame", "CONTENT-2")
 def double_encoded_json(connection: ServedConnection, event: Outgoing, frame: Frame) -> list[Frame]:
-    """Each event is a text that holds JSON, instead of JSON."""
+    """Each event is JSON that was encoded twice."""
     # What another defect has made of the frame may be no text; there is nothing to encode again then.
     return [encode(frame)] if isinstance(frame, str) else [frame]
 
 
 @defect("draft", "CONTENT-2", default="<AgentName.ASSISTANT: 'assistant'>")
 def enum_as_repr(run: AgentRun, event: Outgoing, *, value: str) -> Events:
-    """The assistant's name looks like a piece of program text."""
+    """The agent's name is the repr of a Python enum."""
     return [event.changed(agent_name=value)]
 
 
 @defect("draft", "CONTENT-2")
 def nan_in_json(run: AgentRun, event: Outgoing) -> Events:
-    """A browser cannot read the answer: its duration is NaN, which is not JSON."""
+    """The answer holds NaN, which is not JSON, so that browsers cannot read it."""
     return [event.payload_changed(execution_time_ms=float("nan"))] if event.kind == COMPLETED else [event]
 
 
 @defect("frame", "CONTENT-2")
 def truncated_json(connection: ServedConnection, event: Outgoing, frame: Frame) -> list[Frame]:
-    """One event of each answer is cut off in the middle."""
+    """One event of each answer is truncated."""
     return [frame[: len(frame) // 2]] if _first_thought(event) and isinstance(frame, str) else [frame]
 
 
 @defect("frame", "CONTENT-2")
 def binary_frame(connection: ServedConnection, event: Outgoing, frame: Frame) -> list[Frame]:
-    """One event of each answer comes as a binary message."""
+    """One event of each answer arrives as a binary message."""
     return [frame.encode()] if _first_thought(event) and isinstance(frame, str) else [frame]
 
 
 @defect("frame", "CONTENT-2")
 def invalid_utf8(connection: ServedConnection, event: Outgoing, frame: Frame) -> list[Frame]:
-    """One event of each answer holds a byte that is not UTF-8, and strict clients hang up."""
+    """One event of each answer is not valid UTF-8, so that strict clients disconnect."""
     if not (_first_thought(event) and isinstance(frame, str)):
         return [frame]
     marker = b'"reasoning":"'
@@ -82,7 +82,7 @@ def invalid_utf8(connection: ServedConnection, event: Outgoing, frame: Frame) ->
 
 @defect("draft", "CONTENT-3", default=2.0, unit="s")
 def timestamp_runs_backwards(run: AgentRun, event: Outgoing, *, value: float) -> Events:
-    """The answer is dated before the question."""
+    """The timestamp of the answer is before that of the question."""
     if event.kind != COMPLETED:
         return [event]
     return [event.changed(timestamp=iso(run.last_stamp_us - round(value * 1e6)))]
@@ -90,13 +90,13 @@ def timestamp_runs_backwards(run: AgentRun, event: Outgoing, *, value: float) ->
 
 @defect("draft", "CONTENT-3")
 def timestamp_zero(run: AgentRun, event: Outgoing) -> Events:
-    """Everything happened in 1970."""
+    """All timestamps are in 1970."""
     return [event.changed(timestamp=iso(0))]
 
 
 @defect("delivery", "CONTENT-6")
 def timestamp_format_flips(connection: ServedConnection, event: Outgoing) -> Events:
-    """Every other event of a kind has its time as a number instead of a text."""
+    """Every second event of a kind has its timestamp as a number instead of a text."""
     connection.counts[event.kind] += 1
     if connection.counts[event.kind] % 2:
         return [event]
@@ -105,7 +105,7 @@ def timestamp_format_flips(connection: ServedConnection, event: Outgoing) -> Eve
 
 @defect("delivery", "CONTENT-6")
 def event_hidden_in_system_message_only_once(connection: ServedConnection, event: Outgoing) -> Events:
-    """One thought on each connection hides in a system message, and clients miss it."""
+    """One agent_thinking of each connection is wrapped in a system message, and clients miss it."""
     connection.counts[event.kind] += event.kind == THINKING
     if event.kind != THINKING or connection.counts[event.kind] != 2:
         return [event]
@@ -115,13 +115,13 @@ def event_hidden_in_system_message_only_once(connection: ServedConnection, event
 
 @defect("answer", "CONTENT-4", default="I'm sorry, something went wrong. Please try again later.")
 def canned_answer(run: AgentRun, answer: str, *, value: str) -> str:
-    """Every question gets the same excuse."""
+    """Every question receives the same apology instead of an answer."""
     return value
 
 
 @defect("answer", "CONTENT-4")
 def answer_echoes_question(run: AgentRun, answer: str) -> str:
-    """The assistant repeats the question instead of answering it."""
+    """The answer repeats the question."""
     return run.question
 
 
@@ -133,7 +133,7 @@ def empty_answer(run: AgentRun, answer: str) -> str:
 
 @defect("answer", "CONTENT-5")
 def stack_trace_in_answer(run: AgentRun, answer: str) -> str:
-    """The answer ends in a stack trace."""
+    """The answer ends with a stack trace."""
     return (
         f"{answer}\nTraceback (most recent call last):\n"
         '  File "/srv/chat/agent.py", line 212, in run\n    reply = await model.complete(messages)\n'
@@ -143,13 +143,13 @@ def stack_trace_in_answer(run: AgentRun, answer: str) -> str:
 
 @defect("refusal", "REFUSAL-4")
 def oversize_dropped_silently(connection: ServedConnection, refusal: Refusal) -> Refusal | None:
-    """A message that is too long vanishes without a word."""
+    """A message over the size limit gets no error."""
     return None if refusal.code == "TOO_LARGE" else refusal
 
 
 @defect("refusal", "REFUSAL-4")
 def unknown_type_acknowledged_as_ok(connection: ServedConnection, refusal: Refusal) -> Refusal | None:
-    """A request that the server does not know is answered with “ok”."""
+    """A message of unknown type is acknowledged as ok."""
     if refusal.code != "UNKNOWN_TYPE":
         return refusal
     return Refusal({"type": "ack", "status": "ok", "request_id": refusal.message["request_id"]})
@@ -157,5 +157,5 @@ def unknown_type_acknowledged_as_ok(connection: ServedConnection, refusal: Refus
 
 @defect("refusal", "REFUSAL-4")
 def bad_json_silence(connection: ServedConnection, refusal: Refusal) -> Refusal | None:
-    """A garbled message vanishes without a word."""
+    """A message that is not JSON gets no error."""
     return None if refusal.code == "BAD_JSON" else refusal

@@ -11,7 +11,7 @@ Events = list[Outgoing]
 
 @defect("draft", "LIFECYCLE-1")
 def thought_before_the_start(run: AgentRun, event: Outgoing) -> Events:
-    """The assistant thinks first, and only then is work said to begin."""
+    """agent_thinking arrives before agent_started."""
     if run.connection is None:
         return [event]
     notes = run.connection.notes
@@ -24,7 +24,7 @@ def thought_before_the_start(run: AgentRun, event: Outgoing) -> Events:
 
 @defect("draft", "LIFECYCLE-5")
 def parallel_tools_one_after_the_other(run: AgentRun, event: Outgoing) -> Events:
-    """Of two tools that could work at once, the second is only shown when the first has finished."""
+    """Of two tools that run at the same time, the second is shown only when the first has completed."""
     if run.connection is None:
         return [event]
     notes = run.connection.notes
@@ -37,7 +37,7 @@ def parallel_tools_one_after_the_other(run: AgentRun, event: Outgoing) -> Events
 
 @defect("draft", "SCENARIOS")
 def tool_for_small_talk(run: AgentRun, event: Outgoing) -> Events:
-    """A greeting is answered with the help of a tool that nobody needs."""
+    """A greeting, which needs no tool, is answered with a tool."""
     if event.kind != COMPLETED or run.counts[EXECUTING] or run.parent is not None:
         return [event]
     call = {"tool_name": "calculator", "tool_call_id": f"call-of-{run.run_id}"}
@@ -48,13 +48,13 @@ def tool_for_small_talk(run: AgentRun, event: Outgoing) -> Events:
 
 @defect("draft", "CONTENT-1")
 def failure_without_a_word(run: AgentRun, event: Outgoing) -> Events:
-    """The assistant gives up, and does not say why."""
+    """agent_failed arrives without a text."""
     return [event.payload_without("error_message")] if event.kind == FAILED else [event]
 
 
 @defect("draft", "LIFECYCLE-2")
 def failure_that_is_also_an_answer(run: AgentRun, event: Outgoing) -> Events:
-    """An answer that failed is announced as ready as well."""
+    """A failed run sends agent_completed as well as agent_failed."""
     if event.kind != FAILED:
         return [event]
     return [event.changed(type=COMPLETED, payload={"result": "Here you are.", "execution_time_ms": 1.0}), event]
@@ -62,7 +62,7 @@ def failure_that_is_also_an_answer(run: AgentRun, event: Outgoing) -> Events:
 
 @defect("incoming", "IDENTITY-2")
 def every_turn_a_new_conversation(connection: ServedConnection, message: Body) -> Body:
-    """Whoever goes on in a conversation is answered in another one, which knows nothing of it."""
+    """A question that continues a conversation is answered in a new one."""
     payload = message.get("payload")
     if message.get("type") != "start_agent" or not isinstance(payload, dict):
         return message

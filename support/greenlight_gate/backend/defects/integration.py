@@ -16,7 +16,7 @@ Events = list[Outgoing]
 
 @defect("delivery", "CONTINUITY-3", "LIFECYCLE")
 def out_of_order(connection: ServedConnection, event: Outgoing) -> Events:
-    """In each answer, two neighbouring events arrive in the wrong order."""
+    """Two consecutive events of each answer arrive in the wrong order."""
     held = connection.notes.pop(event.run_id, None)
     if held is not None:
         return [event, held]
@@ -34,7 +34,7 @@ def duplicate_delivery(connection: ServedConnection, event: Outgoing, frame: Fra
 
 @defect("ended", "LIFECYCLE-3", default=50.0, unit="ms")
 async def events_after_completed(run: AgentRun, journal: Journal, *, value: float) -> None:
-    """The assistant goes on thinking after it has answered."""
+    """agent_thinking arrives after agent_completed."""
     await asyncio.sleep(value / 1e3)
     if run.connection is not None:
         payload = {"reasoning": "One more thing to consider.", "step_number": run.counts[THINKING] + 1}
@@ -43,25 +43,25 @@ async def events_after_completed(run: AgentRun, journal: Journal, *, value: floa
 
 @defect("draft", "LIFECYCLE-2")
 def subagent_completion_ends_the_run(run: AgentRun, event: Outgoing) -> Events:
-    """When a helper is done the assistant falls silent, and its own answer never comes."""
+    """After a sub-agent has completed, no more events of the run arrive."""
     return [] if any(helper.ended for helper in run.helpers) else [event]
 
 
 @defect("draft", "LIFECYCLE-2")
 def accepted_but_never_runs(run: AgentRun, event: Outgoing) -> Events:
-    """The question is taken, and then nothing happens."""
+    """agent_started arrives, and nothing after it."""
     return [event] if event.kind == STARTED else []
 
 
 @defect("draft", "LIFECYCLE-2")
 def final_event_skipped(run: AgentRun, event: Outgoing) -> Events:
-    """However an answer ends, nobody is told."""
+    """No run sends its last event: agent_completed, agent_failed or agent_stopped."""
     return [] if event.kind in ENDS else [event]
 
 
 @defect("draft", "IDENTITY-1", "ISOLATION-2", "LIFECYCLE-2")
 def parallel_runs_cross_write(run: AgentRun, event: Outgoing) -> Events:
-    """While two answers are under way on one connection, each writes into the other."""
+    """While two runs are under way on one connection, events carry the run id of the other one."""
     # Each begins under its own id: were all events of two runs exchanged, nobody could tell.
     if event.kind == STARTED or run.connection is None:
         return [event]
@@ -71,25 +71,25 @@ def parallel_runs_cross_write(run: AgentRun, event: Outgoing) -> Events:
 
 @defect("route", "IDENTITY-1", "ISOLATION-2", "LIFECYCLE-2")
 def only_newest_connection_gets_events(hub: Hub, event: Outgoing, recipients: list[Subscriber]) -> list[Subscriber]:
-    """With two windows open, the newer one gets what the older one asked for."""
+    """With two tabs open, the second receives what the first asked for."""
     mine = [connection for connection in hub.connections.values() if connection.user_id == event.user_id]
     return [mine[-1]] if mine else []
 
 
 @defect("route", "IDENTITY-1")
 def every_window_shows_everything(hub: Hub, event: Outgoing, recipients: list[Subscriber]) -> list[Subscriber]:
-    """What is asked in one window is answered in all windows of the person."""
+    """A question in one tab is answered in all tabs of the user."""
     mine = [connection for connection in hub.connections.values() if connection.user_id == event.user_id]
     return list(dict.fromkeys([*recipients, *mine]))
 
 
 @defect("cancel", "LIFECYCLE-2", "LIFECYCLE-3")
 def stop_acknowledged_but_run_goes_on(run: AgentRun) -> bool:
-    """The assistant says that it stopped, and goes on."""
+    """A stop is acknowledged, but the run continues."""
     return False
 
 
 @defect("outcome", "CONTENT-4")
 def tool_failure_hidden(run: AgentRun, call: Call, outcome: ToolResult) -> ToolResult:
-    """A tool fails, and the answer pretends that all went well."""
+    """A tool fails, but is shown as successful."""
     return outcome if outcome.ok else ToolResult(ok=True, text="everything is fine")

@@ -14,39 +14,39 @@ from greenlight_gate.backend.tools.tool import Call
 
 @defect("wait", "LATENCY", default=150.0, unit="ms")
 async def every_event_delayed(run: AgentRun, event: Outgoing, *, value: float) -> None:
-    """Everything that the assistant does is shown a little too late."""
+    """Every event arrives late."""
     await asyncio.sleep(value / 1e3)
 
 
 @defect("wait", "LATENCY", default=8.0, unit="ms")
 async def latency_grows_with_connections(run: AgentRun, event: Outgoing, *, value: float) -> None:
-    """Each person more makes it slower for all."""
+    """Latency grows with the number of connections."""
     if run.connection is not None:
         await asyncio.sleep(len(run.connection.hub.connections) * value / 1e3)
 
 
 @defect("wait", "LATENCY", default=200.0, unit="ms")
 async def blocking_sleep_stalls_everyone(run: AgentRun, event: Outgoing, *, value: float) -> None:
-    """While one person's tool is started, nothing moves for anybody."""
+    """While a tool starts, no user receives events."""
     if event.kind == EXECUTING:
         time.sleep(value / 1e3)  # noqa: ASYNC251 -- this is the defect
 
 
 @defect("begin", "TIMELINESS-1", default=6.0, unit="s")
 async def slow_start(run: AgentRun, *, value: float) -> None:
-    """For a long time nothing says that somebody has taken up the question."""
+    """agent_started arrives late."""
     await asyncio.sleep(value)
 
 
 @defect("tool", "TIMELINESS-2", default=6.0, unit="s")
 async def silent_gap(run: AgentRun, call: Call, *, value: float) -> None:
-    """In the middle of the work there is a long silence."""
+    """There is a long silence during an answer."""
     await asyncio.sleep(value)
 
 
 @defect("delivery", "TIMELINESS-3")
 def burst_at_the_end(connection: ServedConnection, event: Outgoing) -> list[Outgoing]:
-    """Nothing is shown while the assistant works, and everything once it has finished."""
+    """All events arrive at the end of an answer."""
     held: list[Outgoing] = connection.notes.setdefault(f"burst {event.root_run_id}", [])
     held.append(event)
     if event.kind not in ENDS or event.run_id != event.root_run_id:
@@ -56,26 +56,26 @@ def burst_at_the_end(connection: ServedConnection, event: Outgoing) -> list[Outg
 
 @defect("tool", "TIMELINESS-4")
 async def tool_never_returns(run: AgentRun, call: Call) -> None:
-    """A tool begins and is never heard of again."""
+    """A tool starts and never completes."""
     await asyncio.Event().wait()
 
 
 @defect("incoming", "CONNECTION-2")
 def ping_unanswered_during_run(connection: ServedConnection, message: Body) -> Body | None:
-    """While the assistant works, the app gets no sign of life."""
+    """Pings are not answered during a run."""
     return None if message.get("type") == "ping" and connection.open_runs else message
 
 
 @defect("handshake", "CONNECTION-1", default=6.0, unit="s")
 async def handshake_slow(hub: Hub, attempt: Attempt, *, value: float) -> int | None:
-    """It takes very long until one is let in."""
+    """The handshake takes long."""
     await asyncio.sleep(value)
     return None
 
 
 @defect("begin", "LATENCY", "SUCCESS", default=10.0, unit="runs/s")
 async def throughput_capped(run: AgentRun, *, value: float) -> None:
-    """However many people ask, only so many questions a second are taken up; the others wait in line."""
+    """Only a limited number of questions a second are begun; the others wait."""
     if run.connection is not None:
         notes, now = run.connection.hub.notes, time.monotonic()
         turn = max(now, notes.get("next turn", now))

@@ -4,7 +4,7 @@ A defect is one decorated function::
 
     @defect("draft", "LIFECYCLE-4")
     def thinking_missing(run: Run, event: Outgoing) -> list[Outgoing]:
-        \"\"\"The assistant never shows what it is thinking.\"\"\"
+        \"\"\"agent_thinking never arrives.\"\"\"
         return [] if event.kind == THINKING else [event]
 
 Its name is the defect's name, its module (up to the first underscore) the family, its docstring what a person

@@ -20,19 +20,19 @@ _LAST_WORDS_S = 0.005
 
 @defect("replay", "CONTINUITY-1")
 def events_lost_across_reconnect(connection: ServedConnection, events: Events) -> Events:
-    """What happened while somebody was away is never shown to them."""
+    """Events sent while a user is disconnected are never delivered."""
     return []
 
 
 @defect("replay", "CONTINUITY-1", default=3.0, unit="events")
 def replay_buffer_drops_oldest(connection: ServedConnection, events: Events, *, value: float) -> Events:
-    """Of what somebody missed, the oldest events are gone."""
+    """After a reconnect, the oldest missed events are lost."""
     return events[int(value) :]
 
 
 @defect("replay", "CONTINUITY-1")
 def resume_unknown_but_says_ok(connection: ServedConnection, events: Events) -> Events:
-    """The conversation is said to be restored, and nothing of it ever comes again."""
+    """A conversation is reported as restored, but no more of its events arrive."""
     return []
 
 
@@ -43,31 +43,31 @@ def _not_its_own(connection: ServedConnection, event: Outgoing) -> Events:
 
 @defect("replay", "CONTINUITY-2")
 def replay_duplicates(connection: ServedConnection, events: Events) -> Events:
-    """What somebody missed comes twice."""
+    """After a reconnect, missed events arrive twice."""
     return [event for event in events for _ in range(2)]
 
 
 @defect("replay", "CONTINUITY-2")
 def replay_out_of_order(connection: ServedConnection, events: Events) -> Events:
-    """What somebody missed comes in the wrong order: the latest first."""
+    """After a reconnect, missed events arrive in reverse order."""
     return events[::-1]
 
 
 @defect("accepted", "CONNECTION-1")
 async def closes_1011_at_start(connection: ServedConnection) -> None:
-    """Whoever comes is let in and shown the door at once, with an internal error."""
+    """Connections are accepted and closed at once with an internal error (1011)."""
     connection.close(1011, "internal error")
 
 
 @defect("accepted", "CONNECTION-1")
 async def accepted_then_closed_1000(connection: ServedConnection) -> None:
-    """Whoever comes is let in, and the connection is closed as if all were done."""
+    """Connections are accepted and closed at once as if complete (1000)."""
     connection.close(1000)
 
 
 @defect("incoming", "CONNECTION-1", "LIFECYCLE-2")
 def events_before_ready_lost(connection: ServedConnection, message: Body) -> Body | None:
-    """The backend says that it is ready before it is: who asks at once is not heard."""
+    """The backend reports that it is ready too early, and loses questions asked at once."""
     began: float = connection.notes.setdefault("ready at", time.perf_counter() + _NOT_READY_S)
     return None if message.get("type") == "start_agent" and time.perf_counter() < began else message
 
@@ -79,7 +79,7 @@ async def _note_the_beginning(connection: ServedConnection) -> None:
 
 @defect("draft", "LIFECYCLE-2", "CONTINUITY-1")
 def dies_mid_run_without_a_word(run: AgentRun, event: Outgoing) -> Events:
-    """In the middle of an answer the line breaks, and the work is lost."""
+    """The connection breaks during an answer, and the run is lost."""
     if run.root.counts[THINKING] and run.connection is not None and "dying" not in run.connection.notes:
         run.connection.notes["dying"] = True
         asyncio.get_running_loop().call_later(_LAST_WORDS_S, run.connection.protocol.abort)
@@ -88,13 +88,13 @@ def dies_mid_run_without_a_word(run: AgentRun, event: Outgoing) -> Events:
 
 @defect("draft", "LIFECYCLE-2", "CONTINUITY-1")
 def hangs_mid_run_socket_open(run: AgentRun, event: Outgoing) -> Events:
-    """In the middle of an answer the backend falls silent for good, and keeps the line open."""
+    """No more events arrive during an answer, and the connection stays open."""
     return _until_the_first_thought(run, event)
 
 
 @defect("credentials", "CONNECTION-1", default=3.0, unit="visits")
 def reconnect_refused_after(hub: Hub, attempt: Attempt, identity: Identity | None, *, value: float) -> Identity | None:
-    """Whoever has come a few times is not let in any more."""
+    """After some reconnects, a user is refused."""
     if identity is None:
         return None
     visits: Counter[str] = hub.notes.setdefault("visits so far", Counter())
@@ -104,7 +104,7 @@ def reconnect_refused_after(hub: Hub, attempt: Attempt, identity: Identity | Non
 
 @defect("credentials", "CONNECTION-1")
 def same_token_refused_within_1_s(hub: Hub, attempt: Attempt, identity: Identity | None) -> Identity | None:
-    """Whoever comes back at once, with the same pass, is taken for an impostor."""
+    """A user who reconnects at once with the same token is refused."""
     if identity is None:
         return None
     shown: dict[str, float] = hub.notes.setdefault("passes shown at", {})
@@ -117,7 +117,7 @@ def same_token_refused_within_1_s(hub: Hub, attempt: Attempt, identity: Identity
 
 @defect("incoming", "CONTINUITY-1")
 def half_open_after_reconnect(connection: ServedConnection, message: Body) -> Body | None:
-    """Whoever comes back is let in, and then never hears another word."""
+    """After a reconnect, no more events arrive."""
     if message.get("type") == "session_restore":
         connection.notes["deaf and dumb"] = True
     return None if "deaf and dumb" in connection.notes else message
@@ -130,7 +130,7 @@ def _says_nothing(connection: ServedConnection, event: Outgoing) -> Events:
 
 @defect("accepted", "CONNECTION-3", "LIFECYCLE-2", default=2.0, unit="s")
 async def idle_cut_after(connection: ServedConnection, *, value: float) -> None:
-    """Whoever says nothing for a while is cut off without a word."""
+    """An idle connection is closed without a close code."""
     _wait_for_silence(connection, value)
 
 
@@ -148,7 +148,7 @@ def _speak(connection: ServedConnection, event: Outgoing, *, value: float) -> Ev
 
 @defect("closing", "CONNECTION-3", default=1006.0, unit="")
 def illegal_close_code(connection: ServedConnection, frame: Frame, *, value: float) -> Frame:
-    """Connections are closed with a code that must never be sent."""
+    """Connections are closed with a close code that must not be sent."""
     if not isinstance(frame, CloseFrame):
         return frame
     asyncio.get_running_loop().call_later(_LAST_WORDS_S, connection.protocol.hang_up)

@@ -27,14 +27,14 @@ class _Said(NamedTuple):
 
 @defect("route", "ISOLATION-1", "ISOLATION-2")
 def broadcast_to_all(hub: Hub, event: Outgoing, recipients: list[Subscriber]) -> list[Subscriber]:
-    """Everybody sees everything that is answered to anybody."""
+    """All users receive the answers of all users."""
     others = (connection for connection in hub.connections.values() if connection.user_id != event.user_id)
     return list(dict.fromkeys([*recipients, *others]))
 
 
 @defect("acting", "ISOLATION-1", "ISOLATION-2")
 def first_user_handler_serves_everyone(connection: ServedConnection, message: Body, user_id: str) -> str:
-    """Whoever asked first is taken for everybody: all questions are worked on in their name, with their notes."""
+    """All questions are answered with the data of the first user."""
     first: str = connection.hub.notes.setdefault("first user", user_id)
     return first
 
@@ -43,14 +43,14 @@ def first_user_handler_serves_everyone(connection: ServedConnection, message: Bo
 def cross_leak_only_under_load(
     hub: Hub, event: Outgoing, recipients: list[Subscriber], *, value: float
 ) -> list[Subscriber]:
-    """When many connections are open, answers also go to somebody who did not ask."""
+    """When many connections are open, answers also arrive at another user."""
     crowded = len(hub.connections) >= value
     return _with_neighbour(hub, event, recipients) if crowded and event.kind == COMPLETED else recipients
 
 
 @defect("route", "ISOLATION-1", "ISOLATION-2")
 def cross_leak_only_after_reconnect(hub: Hub, event: Outgoing, recipients: list[Subscriber]) -> list[Subscriber]:
-    """What is answered to somebody who came back also goes to somebody else."""
+    """After a user has reconnected, their answers also arrive at another user."""
     return _with_neighbour(hub, event, recipients) if _visits(hub)[event.user_id] > 1 else recipients
 
 
@@ -61,7 +61,7 @@ async def _count_visit(connection: ServedConnection) -> None:
 
 @defect("answer", "ISOLATION-1")
 def shared_agent_mixes_answers(run: AgentRun, answer: str) -> str:
-    """Of two people who ask at the same time, one gets the other's answer."""
+    """Of two users who ask at the same time, one receives the other's answer."""
     # One assistant for all, with one place for its answer: whoever is done first has filled it.
     filled: deque[_Said] = _notes(run).setdefault("answers", deque(maxlen=_ANSWERS_KEPT))
     meanwhile = [said for said in filled if said.at_s > run.started_s and said.user_id != run.user_id]
@@ -71,7 +71,7 @@ def shared_agent_mixes_answers(run: AgentRun, answer: str) -> str:
 
 @defect("draft", "ISOLATION-1")
 def canary_in_metadata(run: AgentRun, event: Outgoing) -> Events:
-    """The answer carries, beside its text, what somebody else had noted down."""
+    """The metadata of an answer holds another user's notes."""
     said = _overheard(run)
     if said is None or event.kind != COMPLETED:
         return [event]
@@ -80,7 +80,7 @@ def canary_in_metadata(run: AgentRun, event: Outgoing) -> Events:
 
 @defect("answer", "ISOLATION-1")
 def canary_base64(run: AgentRun, answer: str) -> str:
-    """The answer ends in letters that nobody can read: encoded, what somebody else had noted down."""
+    """The answer ends with another user's notes, encoded in Base64."""
     said = _overheard(run)
     if said is None:
         return answer
@@ -90,7 +90,7 @@ def canary_base64(run: AgentRun, answer: str) -> str:
 
 @defect("draft", "ISOLATION-1")
 def canary_split_over_two_frames(run: AgentRun, event: Outgoing) -> Events:
-    """One thought ends in half a word, the next begins with the rest: what somebody else had noted down."""
+    """Another user's notes are split over two agent_thinking events."""
     if event.kind != THINKING or run.connection is None or "reasoning" not in event.body["payload"]:
         return [event]
     reasoning, halves = event.body["payload"]["reasoning"], run.connection.notes

@@ -14,13 +14,13 @@ from greenlight_gate.backend.tokens import Attempt, Identity
 
 @defect("route", "LIFECYCLE-2", "CONTINUITY-1", "TIMELINESS-2")
 def fan_out_to_one_replica(hub: Hub, event: Outgoing, recipients: list[Subscriber]) -> list[Subscriber]:
-    """Whoever is connected to another replica than the one that does the work hears nothing more of it."""
+    """A user connected to another replica than the one that runs the agent receives no more events."""
     return [] if _from_elsewhere(hub, event) else recipients
 
 
 @defect("replay", "CONTINUITY-1")
 def resume_knows_only_its_replica(connection: ServedConnection, events: list[Outgoing]) -> list[Outgoing]:
-    """Whoever comes back is shown only what happened on the replica that they come back to."""
+    """A user who reconnects receives only the missed events of the replica that they reconnect to."""
     here: set[str] = connection.hub.notes.get("runs of this replica", set())
     return [event for event in events if event.run_id in here]
 
@@ -34,14 +34,14 @@ def _note_the_run(run: AgentRun, event: Outgoing) -> list[Outgoing]:
 
 @defect("route", "ISOLATION-1", "ISOLATION-2")
 def redis_channel_shared_by_all_users(hub: Hub, event: Outgoing, recipients: list[Subscriber]) -> list[Subscriber]:
-    """What one person is answered on one replica, everybody on the other replica is shown."""
+    """Answers made on one replica arrive at all users of the other replica."""
     everybody = hub.connections.values() if _from_elsewhere(hub, event) else ()
     return list(dict.fromkeys([*recipients, *everybody]))
 
 
 @defect("acting", "REFUSAL-2")
 def session_cache_keyed_by_thread_only(connection: ServedConnection, message: Body, user_id: str) -> str:
-    """Whoever names a conversation that was lately used is taken for the person who used it."""
+    """A user who names another user's recent conversation has that user's access."""
     payload = message.get("payload")
     thread = message.get("thread_id") or (payload.get("thread_id") if isinstance(payload, dict) else None)
     cached: dict[Any, str] = connection.hub.notes.get("sessions", {})
@@ -57,7 +57,7 @@ def _cache_the_session(run: AgentRun, event: Outgoing) -> list[Outgoing]:
 
 @defect("credentials", "REFUSAL-1")
 def token_cache_ignores_expiry(hub: Hub, attempt: Attempt, identity: Identity | None) -> Identity | None:
-    """A token that was good once opens the chat for ever."""
+    """A token that was accepted once is accepted after it has expired."""
     cached: dict[str, Identity] = hub.notes.setdefault("tokens", {})
     if identity is not None:
         cached[attempt.token] = identity

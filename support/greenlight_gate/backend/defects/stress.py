@@ -16,20 +16,20 @@ _BUSY = 503
 
 @defect("handshake", "SUCCESS", "CONNECTION-1", default=20.0, unit="connections")
 async def connections_capped(hub: Hub, attempt: Attempt, *, value: float) -> int | None:
-    """Whoever comes when some people are already there is turned away."""
+    """When some users are connected, further connections are refused."""
     return _BUSY if len(hub.connections) >= value else None
 
 
 @defect("handshake", "SUCCESS", "CONNECTION-1", default=50.0, unit="connections")
 async def refuses_after_churn(hub: Hub, attempt: Attempt, *, value: float) -> int | None:
-    """After many people have come and gone, nobody is let in any more."""
+    """After many users have connected and left, connections are refused."""
     hub.notes["doors opened"] = hub.notes.get("doors opened", 0) + 1
     return _BUSY if hub.notes["doors opened"] > value else None
 
 
 @defect("draft", "SUCCESS", "LIFECYCLE-2", default=20.0, unit="runs")
 def drops_one_in(run: AgentRun, event: Outgoing, *, value: float) -> list[Outgoing]:
-    """One answer in so many begins and never comes."""
+    """A share of the answers begins and never ends."""
     if run.connection is None:
         return [event]
     notes = run.connection.hub.notes
@@ -43,7 +43,7 @@ def drops_one_in(run: AgentRun, event: Outgoing, *, value: float) -> list[Outgoi
 
 @defect("ended", "MEMORY", default=64.0, unit="KB")
 async def memory_leak_per_run(run: AgentRun, journal: Journal, *, value: float) -> None:
-    """Each answer leaves something behind in the backend's memory."""
+    """Each answer leaks memory."""
     del journal
     if run.connection is not None:
         _leak(run.connection.hub, value)
@@ -51,7 +51,7 @@ async def memory_leak_per_run(run: AgentRun, journal: Journal, *, value: float) 
 
 @defect("accepted", "MEMORY", default=256.0, unit="KB")
 async def memory_leak_per_connection(connection: ServedConnection, *, value: float) -> None:
-    """Each person who has been there leaves something behind in the backend's memory."""
+    """Each connection leaks memory."""
     _leak(connection.hub, value)
 
 
@@ -62,7 +62,7 @@ def _leak(hub: ConnectionHub, kilobytes: float) -> None:
 
 @defect("accepted", "MEMORY")
 async def handler_leak(connection: ServedConnection) -> None:
-    """The backend goes on to serve people who have left."""
+    """Connections of users who have left are still served."""
     connection.hub.notes.setdefault("handlers", []).append(connection)
 
 
@@ -73,14 +73,14 @@ def _handlers_in_metrics(hub: Hub, values: dict[str, float]) -> dict[str, float]
 
 @defect("accepted", "MEMORY")
 async def fd_leak(connection: ServedConnection) -> None:
-    """Each person who has been there leaves a file open."""
+    """Each connection leaks an open file."""
     file = Path("/dev/null").open("rb")  # noqa: SIM115, ASYNC230 -- this is the defect
     connection.hub.notes.setdefault("files", []).append(file)
 
 
 @defect("wait", "LATENCY", "TIMELINESS-2")
 async def slow_client_stalls_others(run: AgentRun, event: Outgoing) -> None:
-    """When somebody's line is slow, everybody else's answers stop until it takes more."""
+    """A client that reads slowly stops the answers of all others."""
     if run.connection is None or event.kind == STARTED:
         return
     for connection in list(run.connection.hub.connections.values()):

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 
-from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.forged_tokens import FORGERIES, short_pass
@@ -16,11 +16,10 @@ from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.targets.access import Token
 from greenlight_gate.trace import Sent
 
-SIGNED_OUT = "a pass that was signed out"
-ENDED = "a pass that has ended meanwhile"
-_SHORT_S = 1.0
+SIGNED_OUT = "a token that was signed out"
+ENDED = "a token that has expired meanwhile"
 # So long before the pass ends, a question that takes long is asked.
-_IN_THE_MIDDLE_S = 0.5
+_IN_THE_MIDDLE_S = 0.4
 
 
 class AccessAttempts:
@@ -58,14 +57,15 @@ class AccessAttempts:
             return  # that is what should happen; the rules say whether it happened well
 
     def turned_away(self, person: str) -> bool:
-        """Whether the backend refused the person's last attempt to get in, in a way that it lists."""
-        checker = self._checker(self.world.sessions[person][-1])
-        if checker.entry is None:
+        """Whether the backend refused each of the person's attempts to get in, in a way that it lists."""
+        entries = [self._checker(session).entry for session in self.world.sessions[person]]
+        attempts = [entry for entry in entries if entry is not None]
+        if not attempts:
             raise SuiteFault(f"{person} has not come with a pass that opens nothing")
-        return not checker.entry.reported
+        return not any(attempt.reported for attempt in attempts)
 
-    def come_for_a_short_time(self, person: str) -> None:
-        """The person comes with a pass that ends in a moment."""
+    def come_for_a_short_time(self, person: str, most_s: int) -> None:
+        """The person comes with a pass that ends within so many seconds, and not within the last of them."""
         access = self.world.suite.access
         if not access.can_mint:
             raise NotExercised(f"passes that end soon cannot be made for {self.world.suite.target.name} (auth.obtain)")
@@ -75,7 +75,7 @@ class AccessAttempts:
             self.world.connect(person)
             ahead_s = self.world.window(person).heard.clock_ahead_s
             self.world.leave_all()
-        self._short[person] = entry = short_pass(access, self.world.persona(person), _SHORT_S, ahead_s)
+        self._short[person] = entry = short_pass(access, self.world.persona(person), most_s - 1.0, ahead_s)
         self.world.call(self.world.enter(person, entry))
 
     def come_again(self, person: str) -> None:
@@ -95,21 +95,30 @@ class AccessAttempts:
                 await session.connect(entry, self.world.suite.tls, unwelcome=ENDED)
 
     def wait_for_the_end(self, person: str, *, while_asking: str = "") -> None:
-        """Waits until the person's pass has ended, if wanted in the middle of an answer to a prompt."""
+        """Waits until the person's pass has ended, if wanted in the middle of an answer to a prompt.
+
+        Raises NotExercised where that answer was over before, and nothing else went wrong.
+        """
+        question = None
         if while_asking:
             self.world.need(while_asking)
-            self.world.call(self._until_shortly_before_the_end(person))
-            self.world.ask(person, while_asking)
+            early = self._ends_at(person) - _IN_THE_MIDDLE_S - time.monotonic()
+            self.world.call(asyncio.sleep(max(0.0, early)))
+            question = self.world.ask(person, while_asking)
         target = self.world.suite.target
         text = target.question(self.world.suite.first_prompt, self.world.canary(person))
         self.world.call(outstay(self.world.window(person), text))
+        if question is None or self.world.findings or not question.has_end:
+            return
+        if question.seen_at[-1] < self._ends_at(person):
+            raise NotExercised(f"the answer to {question.text!r} was over before the token of {person} expired")
 
-    async def _until_shortly_before_the_end(self, person: str) -> None:
+    def _ends_at(self, person: str) -> float:
+        """When the person's pass ends, on the monotonic clock."""
         expiry = self._checker(self.world.window(person)).expiry
         if expiry is None:
             raise SuiteFault(f"{person}'s pass has no known end")
-        ends_at = self.world.recorder.began + expiry.expires_at
-        await asyncio.sleep(max(0.0, ends_at - _IN_THE_MIDDLE_S - time.monotonic()))
+        return self.world.recorder.began + expiry.expires_at
 
     def is_shown_out(self, person: str) -> bool:
         """Whether the backend has ended the person's access."""

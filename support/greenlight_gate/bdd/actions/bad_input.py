@@ -4,14 +4,12 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 
-from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import Answered, World
 from greenlight_gate.client.abuse import half_open_handshakes
 from greenlight_gate.client.refused_session import send_invalid
 from greenlight_gate.client.session import Session
 
-_PINGS = 1_000
-_STRANGERS = 1_000
 _DEEP = 10_000
 _MEGABYTE = 1_048_576
 _TEN_MEGABYTES = 10_000_000
@@ -44,20 +42,22 @@ def _control_characters(world: World) -> Message:
 
 # Each is called what a person would call it. Bytes that are sent as text are marked by their name.
 MESSAGES: dict[str, Callable[[World], Message]] = {
-    "half a message": _half,
-    "a message of no known kind": lambda world: '{"type": "greenlight_unknown", "request_id": "unknown-1"}',
-    "a message without its parts": _without_parts,
-    "a question without words": lambda world: world.frame("start", request="wordless", prompt=None, thread=None),
-    "a number for a question": lambda world: world.frame("start", request="number", prompt=17, thread=None),
-    "a list for a message": lambda world: "[1, 2, 3]",
-    "a message nested ten thousand times": lambda world: '{"type": ' + "[" * _DEEP + "]" * _DEEP + "}",
-    "control characters": _control_characters,
-    "bytes that are no text": lambda world: bytes(range(256)),
-    "text that is no UTF-8": lambda world: b'{"type": "ping", "nonce": "\xff\xfe"}',
-    "ten megabytes": lambda world: world.frame("start", request="large", prompt="x" * _TEN_MEGABYTES, thread=None),
+    "a truncated message": _half,
+    "a message of unknown type": lambda world: '{"type": "greenlight_unknown", "request_id": "unknown-1"}',
+    "a message without its fields": _without_parts,
+    "a request without a prompt": lambda world: world.frame("start", request="wordless", prompt=None, thread=None),
+    "a number as the prompt": lambda world: world.frame("start", request="number", prompt=17, thread=None),
+    "a list instead of an object": lambda world: "[1, 2, 3]",
+    "a message nested 10000 levels deep": lambda world: '{"type": ' + "[" * _DEEP + "]" * _DEEP + "}",
+    "a prompt of control characters": _control_characters,
+    "a binary message": lambda world: bytes(range(256)),
+    "text that is not UTF-8": lambda world: b'{"type": "ping", "nonce": "\xff\xfe"}',
+    "a prompt of 10 megabytes": lambda world: world.frame(
+        "start", request="large", prompt="x" * _TEN_MEGABYTES, thread=None
+    ),
 }
-_SENT_AS_TEXT = "text that is no UTF-8"
-_ONE_BYTE_TOO_MANY = "one byte more than is allowed"
+_SENT_AS_TEXT = "text that is not UTF-8"
+_ONE_BYTE_TOO_MANY = "a message one byte over the size limit"
 MESSAGE_NAMES = (*MESSAGES, _ONE_BYTE_TOO_MANY)
 
 
@@ -106,13 +106,13 @@ class BadInput:
         empty = len(self.world.frame("start", request="large", prompt="", thread=None))
         return self.world.frame("start", request="large", prompt="x" * (most + 1 - empty), thread=None)
 
-    def flood_with_pings(self, person: str) -> None:
-        """A person's app sends pings of the WebSocket protocol (RFC 6455 section 5.5.2) as fast as it can."""
-        self.world.call(self.world.window(person).flood(_PINGS))
+    def flood_with_pings(self, person: str, count: int) -> None:
+        """A person's app sends so many pings of the WebSocket protocol (RFC 6455 section 5.5.2) as fast as it can."""
+        self.world.call(self.world.window(person).flood(count))
 
-    def crowd_the_door(self) -> None:
-        """Strangers begin to connect and never finish, until the scenario ends."""
+    def crowd_the_door(self, count: int) -> None:
+        """So many strangers begin to connect and never finish, until the scenario ends."""
         target = self.world.suite.target
         if not target.limits.allow_stress:
             raise NotExercised(f"{target.name} does not allow stress (limits.allow_stress)")
-        self.world.hold(half_open_handshakes(target, _STRANGERS))
+        self.world.hold(half_open_handshakes(target, count))

@@ -7,20 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import allure
-import msgspec
 from behave.runner import Context
 
-from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.load.director import Director, State
 from greenlight_gate.load.executors import here
 from greenlight_gate.load.plan import PlannedUser
 from greenlight_gate.measure.latency import LatencySummary as Figures
-from greenlight_gate.measure.load_result import LoadResult, Offence, figures
+from greenlight_gate.measure.load_result import LoadResult, figures, redacted
 from greenlight_gate.probes import Probes, probes_for
 from greenlight_gate.session.load_users import guests_of, plan_of
+from greenlight_gate.session.loop_thread import SuiteFault
+from greenlight_gate.session.validation_session import MeasuredLoad
 from greenlight_gate.targets.settings import Misconfigured
-from greenlight_gate.verdict.criteria import Loaded
+from greenlight_gate.verdict.criteria import Loaded, slow_under_load
 from greenlight_gate.verdict.memory_trend import Sample, Verdictlet, Watched, judge_watch
 
 log = logging.getLogger("greenlight")
@@ -95,18 +96,37 @@ class Crowd:
             raise AssertionError("\n".join(map(str, convicting)))
         return summary
 
-    def in_turn(self, label: str, people: int) -> LoadResult:
-        """Each person asks once in an interval, at a rate that does not wait for the answers."""
+    def at_steady_rate(self, people: int) -> LoadResult:
+        """Each person asks once in an interval, at a rate that does not wait for the answers.
+
+        What a session has measured so once is judged by each scenario that promises something of it.
+        """
+        label = _steady(people)
+        measured = self.suite.measured.get(label)
+        if measured is not None:
+            return self._measured_before(label, measured)
         seconds = min(2.5 * self.pause_s, _LONGEST_S)
-        return self.talk(
+        summary = self.talk(
             label, people=people, fast=True, arrival="open", rate=people / self.pause_s, duration_s=seconds
         )
+        if not summary.saturated:
+            self.suite.measured[label] = MeasuredLoad(summary, self.world.key)
+        return summary
+
+    def _measured_before(self, label: str, measured: MeasuredLoad) -> LoadResult:
+        self.loads[label] = measured.summary
+        self.world.heard_beside += measured.summary.messages
+        shown = f"measured in {measured.scenario}\n{as_text(measured.summary)}"
+        allure.attach(shown, name=label, attachment_type=allure.attachment_type.TEXT)
+        return measured.summary
 
     def find_pace(self) -> None:
         """How often a person can ask: by how long an answer takes when nobody else is there."""
-        alone = figures(self.talk("alone, to find the pace", people=1, runs_each=2).whole)
-        answer_s = alone.p50_ms / 1e3 if alone is not None else 0.0
-        self.pause_s = max(_INTERVAL_S, _ANSWERS_IN_AN_INTERVAL * answer_s)
+        if self.suite.pause_s is None:
+            alone = figures(self.talk("alone, to find the pace", people=1, runs_each=2).whole)
+            answer_s = alone.p50_ms / 1e3 if alone is not None else 0.0
+            self.suite.pause_s = max(_INTERVAL_S, _ANSWERS_IN_AN_INTERVAL * answer_s)
+        self.pause_s = self.suite.pause_s
 
     def _guests(self, count: int, prompts: tuple[str, ...], again_from: int) -> tuple[PlannedUser, ...]:
         if (count, prompts) not in self._fetched:
@@ -120,15 +140,14 @@ class Crowd:
         return self._fetched[count, prompts]
 
     def _keep(self, label: str, summary: LoadResult, *, fast: bool, discarded: bool) -> None:
-        world, redact = self.world, self.suite.access.redact_bytes
+        world = self.world
         self._count += 1
         self.world.heard_beside += summary.messages
-        summary.offences = msgspec.json.decode(redact(msgspec.json.encode(summary.offences)), type=list[Offence])
-        summary.traces = {name: redact(trace) for name, trace in summary.traces.items()}
+        kept = redacted(summary, self.suite.access.redact_bytes)
         category = world.key.partition("/")[0]
         name = f"{Path(world.trace).stem}-{self._count}"
-        self.suite.evidence.loaded(name, Loaded(world.key, category, label, summary, fast, discarded))
-        allure.attach(as_text(summary), name=label, attachment_type=allure.attachment_type.TEXT)
+        self.suite.evidence.loaded(name, Loaded(world.key, category, label, kept, fast, discarded))
+        allure.attach(as_text(kept), name=label, attachment_type=allure.attachment_type.TEXT)
         log.info("'%s': %s runs, %s events, %s findings", label, summary.runs, summary.events, summary.findings)
         if summary.interrupted:
             raise KeyboardInterrupt
@@ -203,43 +222,47 @@ class Crowd:
         return [judge_watch(each, self.suite.target.thresholds.memory_mb_growth) for each in self.watches]
 
     def too_slow(self, label: str | None = None) -> list[str]:
-        """In what a talk was slower than the target promises; nothing, where the generator was too busy to tell."""
-        summary = self.latest() if label is None else self.loads[label]
-        if summary.saturated:
-            return []  # LATENCY is inconclusive then
-        thresholds = self.suite.target.thresholds
-        found = []
-        for name, encoded in summary.latency.items():
-            seen = figures(encoded)
-            if seen is None:
-                continue
-            for what, ms, most in (
-                ("on average", seen.avg_ms, thresholds.latency_ms_avg),
-                ("at p95", seen.p95_ms, thresholds.latency_ms_p95),
-                ("at p99", seen.p99_ms, thresholds.latency_ms_p99),
-            ):
-                if most is not None and ms > most:
-                    found.append(f"{name} took {ms:.1f} ms {what}, {most:g} ms are promised")
-        return found
+        """In what a load was slower than the target's thresholds. Raises SuiteFault where the generator cannot tell."""
+        summary = judgeable(self.latest() if label is None else self.loads[label])
+        return slow_under_load(summary, self.suite.target.thresholds)
 
-    def slower_than(self, few: str, many: str, times: float) -> list[str]:
-        """In what many people were served slower than few, by more than so many times and than is promised anyway."""
-        if self.loads[few].saturated or self.loads[many].saturated:
-            return []
+    def slower_than(self, few: int, many: int, times: float) -> list[str]:
+        """In what so many people were served slower than few, by more than so many times and than the threshold.
+
+        Both asked at a steady rate before. Raises SuiteFault where the generator cannot tell.
+        """
+        alone, together = judgeable(self.loads[_steady(few)]), judgeable(self.loads[_steady(many)])
         thresholds, found = self.suite.target.thresholds, []
         promised = thresholds.latency_ms_p95 or thresholds.latency_ms_avg
-        for name, encoded in self.loads[many].latency.items():
-            before, after = figures(self.loads[few].latency.get(name)), figures(encoded)
+        for name, encoded in together.latency.items():
+            before, after = figures(alone.latency.get(name)), figures(encoded)
             if before is None or after is None:
                 continue
             if after.p95_ms > max(times * before.p95_ms, promised):
-                found.append(f"{name} at p95: {before.p95_ms:.1f} ms for '{few}', {after.p95_ms:.1f} ms for '{many}'")
+                found.append(
+                    f"{name} at p95: {before.p95_ms:.1f} ms for {few} user(s), {after.p95_ms:.1f} ms for {many}, "
+                    f"{promised:g} ms are promised"
+                )
         return found
 
     def kept_up(self, people: int) -> float:
-        """Answers a second of the latest talk, as a share of the questions a second that people came with."""
-        summary = self.latest()
+        """Answers a second of the latest talk, as a share of the questions a second that people came with.
+
+        Raises SuiteFault where the generator cannot tell.
+        """
+        summary = judgeable(self.latest())
         return (summary.runs / summary.seconds) / (people / self.pause_s) if summary.seconds else 0.0
+
+
+def judgeable(summary: LoadResult) -> LoadResult:
+    """The summary, if the generator had the time to judge speed. Raises SuiteFault if not: nothing can be said then."""
+    if summary.saturated:
+        raise SuiteFault(f"the load generator was {summary.saturated}, and cannot judge speed")
+    return summary
+
+
+def _steady(people: int) -> str:
+    return f"{people} at a steady rate"
 
 
 def _has_gone(sample: Sample | None, first: Sample | None) -> bool:

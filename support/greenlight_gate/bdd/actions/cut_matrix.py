@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.proxied_user import ProxiedUser, ProxyPath
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.endings import NotConnected
@@ -71,17 +71,19 @@ class CutMatrix:
         if not self.world.findings:
             self.world.need("resume")
 
+    def cells(self) -> list[CutCell]:
+        """What became of each cut."""
+        return cut_cells_of(self.world)
+
     def broken(self) -> list[str]:
         """The cuts after which the answer was not whole, with the rules that objected."""
         return [
-            f"{cell.way} {cell.where}: {', '.join(cell.rules)}"
-            for cell in cut_cells_of(self.world)
-            if cell.became is Became.BROKEN
+            f"{cell.way} {cell.where}: {', '.join(cell.rules)}" for cell in self.cells() if cell.became is Became.BROKEN
         ]
 
     async def _play_all(self, prompt: str, events: Sequence[Event]) -> None:
         target = self.suite.target
-        people = target.people(min(_AT_ONCE, max(1, (target.limits.max_connections - 1) // _LINES_EACH)))
+        people = self.world.users(min(_AT_ONCE, max(1, (target.limits.max_connections - 1) // _LINES_EACH)))
         if target.limits.max_connections <= _LINES_EACH:
             raise NotExercised(f"{target.name} allows {target.limits.max_connections} connections at a time")
         free: asyncio.Queue[Persona] = asyncio.Queue()

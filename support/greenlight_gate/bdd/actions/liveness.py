@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
 
 from greenlight_gate.bdd.actions.network import Network
 from greenlight_gate.bdd.world.proxied_user import ProxyPath
@@ -11,12 +10,8 @@ from greenlight_gate.client.request import UserRequest
 from greenlight_gate.faults.bandwidth import Bandwidth
 from greenlight_gate.faults.link import Direction
 
-_SLOW_BYTES_PER_S = 1_000
 _TINY_WINDOW_BYTES = 1_024
 _WIDE_WINDOW_BYTES = 1_048_576
-_MANY = 10
-# What a person does not notice, on top of twice the time that the same answer took before.
-_UNNOTICED_S = 0.5
 
 
 class Liveness:
@@ -48,18 +43,18 @@ class Liveness:
         """How many signs of life the backend has sent to a person by itself."""
         return self.network.line(person).session.heartbeats
 
-    def reads_slowly(self, person: str, prompt: str) -> None:
-        """The person's line takes hardly anything any more, and they have asked a lot."""
+    def reads_slowly(self, person: str, prompt: str, *, bytes_per_s: int, times: int) -> None:
+        """The person's line takes no more than so many bytes a second, and they ask so many times."""
         self.world.need(prompt)
-        self.world.call(self._reads_slowly(person))
-        for _ in range(_MANY):
+        self.world.call(self._reads_slowly(person, bytes_per_s))
+        for _ in range(times):
             self.world.ask(person, prompt)
 
-    async def _reads_slowly(self, person: str) -> None:
+    async def _reads_slowly(self, person: str, bytes_per_s: int) -> None:
         line = self.network.line(person)
         line.session.throttled()
         line.link.narrow(_TINY_WINDOW_BYTES)
-        await line.link.add(Bandwidth(_SLOW_BYTES_PER_S, Direction.DOWN))
+        await line.link.add(Bandwidth(bytes_per_s, Direction.DOWN))
 
     def reads_well_again(self, person: str) -> None:
         """The person's line is as it was."""
@@ -78,10 +73,3 @@ class Liveness:
         if not question.seen_at:
             raise AssertionError(f"nothing was seen of an answer to {question.text!r}")
         return question.seen_at[-1] - question.asked_at
-
-    def longest_s(self, alone_s: Sequence[float]) -> float:
-        """How long the quickest of some answers may take beside somebody who reads slowly, in seconds.
-
-        `alone_s` took as many before. Whoever is stalled has no quick one; a model that hesitates does.
-        """
-        return 2 * max(alone_s) + _UNNOTICED_S

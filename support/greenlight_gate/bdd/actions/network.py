@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.bdd.matchers.observable import NotExercised, must_have_shown
 from greenlight_gate.bdd.world.proxied_user import LAST_TRY_AFTER_S, ProxiedUser, ProxyPath
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.endings import NotConnected
@@ -19,9 +19,8 @@ from greenlight_gate.session.loop_thread import SuiteFault, together
 _OTHER_ADDRESS = "127.0.0.2"
 # So much of the answer to the upgrade arrives before the line is lost: its first line, and no whole header.
 _HALF_A_HANDSHAKE_BYTES = 40
-_EXPIRED = "an expired pass"
+_EXPIRED = "an expired token"
 _AN_HOUR_S = 3600
-_AWAY_S = 1.0
 
 
 class Network:
@@ -85,29 +84,31 @@ class Network:
         self.world.call(self._lose(self.line(person, window), way))
 
     def lose_once(self, question: UserRequest, kind: EventKind, way: ProxyPath = ProxyPath.RST) -> None:
-        """The line is cut once an event of this kind was shown."""
-        self.world.call(self._lose_once(question, lambda: question.has(kind), way))
+        """The line is cut once an event of this kind was shown. Raises as `must_have_shown` where none was."""
+        self.world.call(self._lose_once(question, kind, way))
 
-    async def _lose_once(self, question: UserRequest, condition: Callable[[], bool], way: ProxyPath) -> None:
+    async def _lose_once(self, question: UserRequest, kind: EventKind, way: ProxyPath) -> None:
         # Whoever has not been told in which conversation a question is answered has nothing to come back to.
         line = self._line_of(question)
         for other in line.session.heard.questions:
             await line.session.wait_until(other, other.has_begun)
-        await line.session.wait_until(question, condition)
+        await line.session.wait_until(question, lambda: question.has(kind))
+        must_have_shown(question, kind)
         await self._lose(line, way)
 
     async def _lose(self, line: ProxiedUser, way: ProxyPath) -> None:
         await line.cut(way, where(line.session.heard.questions))
 
     def until(self, question: UserRequest, kind: EventKind) -> None:
-        """Waits until an event of this kind was shown of an answer."""
+        """Waits until an event of this kind was shown of an answer. Raises as `must_have_shown` where none was."""
         self.world.call(self._line_of(question).session.wait_until(question, lambda: question.has(kind)))
+        must_have_shown(question, kind)
 
-    def stay_away(self, person: str) -> None:
-        """The person does something else for so long that what they asked for is done."""
+    def stay_away(self, person: str, seconds: float) -> None:
+        """The person stays away for so long."""
         if self.line(person).session.open:
             raise SuiteFault(f"{person} has not lost the line, and so cannot stay away")
-        self.world.call(asyncio.sleep(_AWAY_S))
+        self.world.call(asyncio.sleep(seconds))
 
     def lose_all(self) -> None:
         """Everybody loses their line at the same moment, in the middle of their answers."""
@@ -188,7 +189,7 @@ class Network:
         """The person's pass has ended while they were away: they are turned away, sign in again, and come back."""
         access, persona = self.world.suite.access, self.world.persona(person)
         if not access.can_mint:
-            raise NotExercised(f"an expired pass cannot be made for {self.world.suite.target.name} (auth.obtain)")
+            raise NotExercised(f"an expired token cannot be made for {self.world.suite.target.name} (auth.obtain)")
         now = int(time.time())
         expired = access.mint(persona, iat=now - 2 * _AN_HOUR_S, exp=now - _AN_HOUR_S)
         line = self.line(person)

@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 
 from greenlight_gate.bdd.actions.bad_input import BadInput
-from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.rules.isolation import IsolationPair
 
 _AT_LEAST = 2
-_PEOPLE = 8
-_CROWD = 25
 
 
 class Unproven(Exception):  # noqa: N818 -- reads as what the check is
@@ -29,7 +27,7 @@ class Privacy:
         """From now on it is noted what these people see of each other."""
         self.world.private = tuple(people)
 
-    def gather(self, *, most: int = _PEOPLE) -> None:
+    def gather(self, *, most: int) -> None:
         """Several people, as many as the target has up to `most`, come and tell the assistant a secret each."""
         world = self.world
         world.need("isolation")
@@ -43,12 +41,12 @@ class Privacy:
         world.pictured = True
         self.tell(people)
 
-    def gather_crowd(self) -> None:
-        """So many people that 25 connections are open, with several windows each where the target has fewer people."""
-        self.gather(most=_CROWD)
+    def gather_crowd(self, connections: int) -> None:
+        """So many people that so many connections are open, with several windows each where the target has fewer."""
+        self.gather(most=connections)
         world = self.world
         people = list(world.sessions)
-        more = [people[number % len(people)] for number in range(_CROWD - len(people))]
+        more = [people[number % len(people)] for number in range(connections - len(people))]
         if more:
             world.connect_all(more)
 
@@ -72,7 +70,7 @@ class Privacy:
         for _ in range(times):
             world.ask_together([(person, self.question, n + 1) for person in world.private for n in range(windows)])
 
-    def one_after_the_other(self, *, rounds: int = 2) -> None:
+    def one_after_the_other(self, *, rounds: int) -> None:
         """Each comes, asks and leaves before the next one comes; in further rounds the first come after the last."""
         world = self.world
         world.leave_all()
@@ -99,7 +97,7 @@ class Privacy:
 
     def ask_after_an_error(self) -> None:
         """Each sends what cannot be understood, and then asks for their secret."""
-        BadInput(self.world).send(*((person, "half a message") for person in self.world.private))
+        BadInput(self.world).send(*((person, "a truncated message") for person in self.world.private))
         self.ask_all()
 
     def ask_during_long_work(self) -> None:

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 
 from greenlight_gate.bdd.matchers.event_patterns import EventPattern
-from greenlight_gate.bdd.world.observable import NotExercised
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import EventKind
+
+
+class NotExercised(Exception):  # noqa: N818 -- the word of the report
+    """The target does not claim to do this; the scenario is reported as not exercised, with the reason."""
 
 
 def claim(question: UserRequest, pattern: EventPattern) -> None:
@@ -15,6 +18,20 @@ def claim(question: UserRequest, pattern: EventPattern) -> None:
         raise NotExercised(f"{pattern.kind} is not observable here: {reason}")
     if _is_unasked(question, pattern):
         raise NotExercised(f"the target does not promise {pattern.kind} for {question.expect.prompt!r}")
+
+
+def must_have_shown(question: UserRequest, kind: EventKind) -> None:
+    """Something was to happen once an event of this kind came.
+
+    Raises NotExercised where none can come, since the wire does not show it or the question needs none; AssertionError
+    where it was owed and did not come.
+    """
+    if question.has(kind):
+        return
+    claim(question, EventPattern(kind))
+    if kind in (EventKind.TOOL_EXECUTING, EventKind.TOOL_COMPLETED) and not question.expect.tools:
+        raise NotExercised(f"{question.expect.prompt!r} needs no tool, and {kind} was waited for")
+    raise AssertionError(f"no {kind} came of {question.text!r}, and it was waited for")
 
 
 def claimable(question: UserRequest, patterns: Sequence[EventPattern]) -> list[EventPattern]:

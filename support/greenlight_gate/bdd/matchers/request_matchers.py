@@ -89,6 +89,17 @@ class _EndsWith(BaseMatcher[UserRequest]):
         mismatch_description.append_text(f"it was not:\n{table(item, [len(item.events) - 1])}")
 
 
+class _EndsWithText(BaseMatcher[UserRequest]):
+    def _matches(self, item: UserRequest) -> bool:
+        return bool(item.events) and bool((item.events[-1].text or "").strip())
+
+    def describe_to(self, description: Description) -> None:
+        description.append_text("an answer whose last event has a text")
+
+    def describe_mismatch(self, item: UserRequest, mismatch_description: Description) -> None:
+        mismatch_description.append_text(f"it had none:\n{table(item, [len(item.events) - 1])}")
+
+
 class _Answers(BaseMatcher[UserRequest]):
     def _matches(self, item: UserRequest) -> bool:
         answer = (item.answer or "").casefold()
@@ -200,6 +211,11 @@ def in_order(*patterns: EventPattern) -> Matcher[UserRequest]:
 def ends_with(pattern: EventPattern) -> Matcher[UserRequest]:
     """The last event of all is like this."""
     return _EndsWith(pattern)
+
+
+def has_text_at_its_end() -> Matcher[UserRequest]:
+    """The last event of all has a text: the answer, or the error in its place."""
+    return _EndsWithText()
 
 
 def each(matcher: Matcher[UserRequest]) -> Matcher[Sequence[UserRequest]]:

@@ -7,6 +7,7 @@ selected and reached leaves exactly one `*-result.json`, whose `fullName` is its
 # mypy: allow-untyped-calls
 # Neither behave nor allure-behave ships types.
 
+from collections.abc import Callable
 from typing import Any
 
 import allure_commons
@@ -33,6 +34,9 @@ from greenlight_gate.bdd.runner.allure_outcome import (
     step_outcome,
 )
 from greenlight_gate.report.allure_results import AllureResults
+
+# When a scenario or step ran, from and to (epoch seconds), where that was in a thread; None: it runs as behave says.
+When = Callable[[Scenario | Step], tuple[float, float] | None]
 
 
 class _Items(dict[str, Any]):
@@ -73,6 +77,7 @@ class _Listener(AllureListener):
         self.logger = _Reporter()
         self.group_context = GroupContext(self.logger)
         self.group_context.enter()
+        self.when: When = lambda _: None
         self.identities: dict[int, str] = {}
         self.waiting: dict[int, Scenario] = {}
         self.started: set[int] = set()
@@ -121,7 +126,8 @@ class _Listener(AllureListener):
         self.logger.unwind(keep=uuid)
         self.flush_steps()
         result = self.logger.get_test(uuid)
-        result.stop = now()
+        ran = self.when(scenario)
+        result.start, result.stop = (_ms(ran[0]), _ms(ran[1])) if ran is not None else (result.start, now())
         result.status, result.statusDetails = outcome_of(scenario, error)
         self.group_context.append_test(uuid)
         self.logger.close_test(uuid)
@@ -138,7 +144,9 @@ class _Listener(AllureListener):
 
     def stop_behave_step(self, result: Step) -> None:
         status, details = step_outcome(result)
-        self.logger.stop_step(self.current_step_uuid, stop=now(), status=status, statusDetails=details)
+        ran = self.when(result)
+        times = {"stop": now()} if ran is None else {"start": _ms(ran[0]), "stop": _ms(ran[1])}
+        self.logger.stop_step(self.current_step_uuid, **times, status=status, statusDetails=details)
 
     @hookimpl
     def attach_data(self, body: Any, name: Any, attachment_type: Any, extension: Any) -> None:
@@ -184,6 +192,16 @@ class AllureFormatter(StockFormatter):
         self.testplan = get_testplan()
         allure_commons.plugin_manager.register(self.listener)
         allure_commons.plugin_manager.register(self.file_logger)
+
+    @property
+    def when(self) -> When:
+        """What tells when a scenario or step ran in a thread."""
+        when: When = self.listener.when
+        return when
+
+    @when.setter
+    def when(self, when: When) -> None:
+        self.listener.when = when
 
     @property
     def files_written(self) -> list[str]:
@@ -233,3 +251,7 @@ class AllureFormatter(StockFormatter):
             self.results.release_all()
         finally:
             super().close()
+
+
+def _ms(epoch_s: float) -> int:
+    return int(epoch_s * 1000)

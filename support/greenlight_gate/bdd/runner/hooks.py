@@ -3,13 +3,17 @@
 import concurrent.futures
 import gc
 import logging
+import sys
+import threading
 import time
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from behave.model import Scenario
 
 from greenlight_gate.bdd.runner.allure_outcome import scenario_key
 from greenlight_gate.bdd.runner.attachments import attach
+from greenlight_gate.bdd.runner.parallel import Parallel, Work
 from greenlight_gate.bdd.world.world import NOTHING_OBSERVED, World
 from greenlight_gate.evidence.session_folder import Finished
 from greenlight_gate.findings import printable_lines
@@ -18,6 +22,10 @@ from greenlight_gate.session.validation_session import ValidationSession
 from greenlight_gate.verdict.decision import Outcome, in_one_line
 
 _LINGER_S = 30.0
+# While scenarios run side by side, nothing old is looked at: that would stop the loop thread.
+_ONLY_THE_YOUNG = (20_000, 50, 1_000)
+# Nor does the loop thread wait long for its turn while a picture is drawn.
+_SWITCH_S = 0.0005
 _OUTCOMES = {"passed": Outcome.PASSED, "failed": Outcome.FAILED, "skipped": Outcome.NOT_EXERCISED}
 log = logging.getLogger("greenlight")
 
@@ -43,42 +51,120 @@ class Watcher(Protocol):
 
 
 class Hooks:
-    """The hooks of one session, and the scenarios that have ended but still listen for what may come late."""
+    """The hooks of one session, and the scenarios that have ended but still listen for what may come late.
 
-    def __init__(self, suite: ValidationSession, results: Results, watcher: Watcher) -> None:
+    `scenarios` are those that were selected, in the order in which behave runs them.
+    """
+
+    def __init__(
+        self, suite: ValidationSession, scenarios: Sequence[Scenario], runner: Any, results: Results, watcher: Watcher
+    ) -> None:
         self.suite = suite
         self.results = results
         self.watcher = watcher
-        self.count = 0
         self.failed = False
+        self._numbers = {id(scenario): number for number, scenario in enumerate(scenarios, 1)}
         self._waiting: list[_Waiting] = []
+        self._usual_threshold = gc.get_threshold()
+        self._usual_switch_s = sys.getswitchinterval()
         gc.collect()
         gc.freeze()
+        self._runner = runner
+        self.parallel = Parallel(runner, suite, scenarios, self._new_world)
+
+    def before_all(self, _: Any) -> None:
+        """Lets the scenarios begin that run side by side."""
+        if self.parallel.any:
+            gc.set_threshold(*_ONLY_THE_YOUNG)
+            sys.setswitchinterval(_SWITCH_S)
+            # Scenarios wait most of the time, and nothing is measured meanwhile.
+            threading.Thread(target=_load_what_draws, name="greenlight-pictures", daemon=True).start()
+        self.parallel.start()
+
+    def after_all(self, _: Any) -> None:
+        """Settles everything, since behave closes the formatters next."""
+        self.parallel.close()
+        self.settle(wait=True)
+        self._as_usual()
+
+    def _new_world(self, scenario: Scenario, lane: int | None = None) -> World:
+        """A World; with a `lane`, that of a scenario which runs beside others."""
+        world = World(self.suite, scenario_key(scenario), self._numbers[id(scenario)], lane or 0)
+        world.recorder.beside = lane is not None
+        return world
 
     def before_scenario(self, context: Any, scenario: Scenario) -> None:
-        """Begins a World, after settling whatever has waited long enough."""
+        """Begins a World, or waits until a thread has; after settling whatever has waited long enough."""
         self.settle()
-        # A full collection stops the loop thread, and what arrives meanwhile would be stamped late, all at once: it is
-        # made now, between two scenarios, and without what was there when the session began.
-        gc.collect()
-        self.count += 1
-        context.world = None
-        context.began = time.monotonic()
-        context.world = World(self.suite, scenario_key(scenario), self.count)
+        context.world, context.began = None, time.monotonic()
+        work = context.work = self.parallel.work_of(scenario)
+        if work is not None:
+            context.world = work.begin()
+        else:
+            self._settle_those_beside()
+            self._collect()
+            context.began = time.monotonic()
+            context.world = self._new_world(scenario)
         self.watcher.began(scenario, context.world)
 
     def after_scenario(self, context: Any, scenario: Scenario) -> None:
         """Shows the conversation to Allure, and lets the World listen on in the background."""
-        world: World | None = context.world
-        future = self.suite.loop.post(world.linger()) if world is not None else None
-        self._waiting.append(_Waiting(scenario, world, future, time.monotonic() - context.began))
-        if world is not None:
-            attach(world, scenario.name)
+        work: Work | None = context.work
+        if work is not None:
+            self._end(work, aborted=context.aborted)
+            waiting = _Waiting(scenario, work.world, work.lingering, work.took_s, work)
+        else:
+            world: World | None = context.world
+            future = self.suite.loop.post(world.linger()) if world is not None else None
+            waiting = _Waiting(scenario, world, future, time.monotonic() - context.began)
+        self._waiting.append(waiting)
+        if waiting.world is not None:
+            attach(waiting.world, scenario.name)
+
+    def _end(self, work: Work, *, aborted: bool) -> None:
+        """Waits for the end of what runs in a thread; an interruption hastens it, and loses nothing of it."""
+        try:
+            if aborted:
+                self.parallel.interrupt()
+            work.end()
+        except KeyboardInterrupt:
+            self.parallel.interrupt()
+            work.end()
+            self._runner.abort(reason="KeyboardInterrupt")
+
+    def _collect(self) -> None:
+        """A full collection stops the loop thread, and what arrives meanwhile would be stamped late, all at once.
+
+        So it is made now, between two scenarios, and without what is there to stay.
+        """
+        self._as_usual()
+        gc.collect()
+        if not self._waiting:
+            gc.freeze()
+
+    def _as_usual(self) -> None:
+        """Nothing runs side by side any more."""
+        gc.set_threshold(*self._usual_threshold)
+        sys.setswitchinterval(self._usual_switch_s)
+
+    def _settle_those_beside(self) -> None:
+        """What runs alone has nobody beside it, not even those who only listen on."""
+        # Waited for before anything is taken off the list: an interruption loses nothing.
+        lingering = [each.future for each in self._waiting if each.work is not None and each.future is not None]
+        concurrent.futures.wait(lingering, _LINGER_S)
+        while any(waiting.work is not None for waiting in self._waiting):
+            self._settle_first()
 
     def settle(self, *, wait: bool = False) -> None:
         """Enters into the ledger, in order, what can no longer change; with `wait`, everything."""
         while self._waiting and (wait or self._waiting[0].is_done()):
-            self._settle(self._waiting.pop(0))
+            self._settle_first()
+
+    def _settle_first(self) -> None:
+        """Settles the first one, and takes it off the list only then: what an interruption meets is settled again."""
+        if not self._waiting[0].is_told:
+            self._settle(self._waiting[0])
+        del self._waiting[0]
 
     def _settle(self, waiting: "_Waiting") -> None:
         scenario, world = waiting.scenario, waiting.world
@@ -109,15 +195,28 @@ class Hooks:
         beside = tuple(f"traces/{each.path.name}" for each in world.beside if each.path) if world is not None else ()
         finished = Finished(key, outcome, reason, len(findings), trace, round(waiting.took_s, 3), private, beside)
         self.suite.evidence.append(finished)
+        waiting.is_told = True
         self.failed = self.failed or outcome in (Outcome.FAILED, Outcome.BROKEN)
         log.info("%s %s: %s%s", outcome, key, scenario.name, f" ({in_one_line(reason)})" if reason else "")
         self.watcher.ended(finished, scenario.name, _events(world))
+        if world is not None and waiting.is_done():
+            world.forget()
+        if waiting.work is not None:
+            waiting.work.forget()
+
+
+def _load_what_draws() -> None:
+    """What pictures are drawn with takes most of a second to load, and would be waited for at the end."""
+    from greenlight_gate.report import html_page, pictures  # noqa: F401, PLC0415 -- as above
 
 
 class _Waiting:
     def __init__(
-        self, scenario: Scenario, world: World | None, future: "concurrent.futures.Future[None] | None", took_s: float
-    ) -> None:
+        self, scenario: Scenario, world: World | None, future: "concurrent.futures.Future[None] | None", took_s: float,
+        work: Work | None = None,
+    ) -> None:  # fmt: skip
+        self.work = work
+        self.is_told = False
         self.scenario = scenario
         self.world = world
         self.future = future

@@ -1,18 +1,20 @@
 """Steps that end as the suite wants them to: the last one of a scenario judges all that was seen."""
 
+from collections.abc import Callable
 from typing import Any
 
 from behave.model import Step
 from behave.step_registry import StepRegistry
 
-from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 
 
 class LastStepRegistry:
     """behave's registry of steps, whose matches run a step and then look at what the rules have found.
 
-    What the target lacks skips the scenario with the reason. A failed step says first which promises were broken.
+    What the target lacks skips the scenario with the reason. A failed step says first which promises were broken. A
+    step whose scenario runs in a thread (`context.work`) is not run, but ends as it did there.
     """
 
     def __init__(self, registry: StepRegistry) -> None:
@@ -29,20 +31,32 @@ class LastStepRegistry:
         plain_run = match.run
 
         def run(context: Any) -> None:
-            _run(context, step, plain_run)
+            try:
+                if context.work is not None:
+                    context.work.show(step)
+                else:
+                    _run(context, step, plain_run)
+            except NotExercised as reason:
+                context.scenario.skip(str(reason))
 
         match.run = run
         return match
 
+    def run_of(self, step: Step) -> Callable[[Any], None] | None:
+        """What runs the step in a context, wherever that is, and concludes; None for an undefined one.
 
-def _run(context: Any, step: Step, plain_run: Any) -> None:
+        It raises what the step raises, and NotExercised for what the target lacks.
+        """
+        match: Any = self._registry.find_match(step)
+        return None if match is None else lambda context: _run(context, step, match.run)
+
+
+def _run(context: Any, step: Step, plain_run: Callable[[Any], None]) -> None:
     world: World = context.world
     try:
         plain_run(context)
         if step is list(context.scenario.all_steps)[-1]:
             world.conclude()
-    except NotExercised as reason:
-        context.scenario.skip(str(reason))
     except AssertionError as error:
         complaint = world.complaint()
         if not complaint or complaint in str(error):

@@ -54,10 +54,11 @@ class RunProgress:
         """The target is being read and its backend started."""
         self._say(f"Getting {escape(environment)} ready ...")
 
-    def running(self, name: str, url: str, scenarios: int) -> None:
-        """The target is healthy; the scenarios begin."""
+    def running(self, name: str, url: str, scenarios: int, jobs: int) -> None:
+        """The target is healthy; the scenarios begin, so many at a time."""
         self._total = scenarios
-        self._say(f"Judging [bold]{escape(name)}[/] at {escape(url)}: {scenarios} scenarios")
+        beside = f", {jobs} at a time where nothing is measured" if jobs > 1 else ""
+        self._say(f"Judging [bold]{escape(name)}[/] at {escape(url)}: {scenarios} scenarios{beside}")
         if self.console.is_terminal and not self.quiet:
             self._live = Live(get_renderable=self._line, console=self.console, transient=True, refresh_per_second=8)
             self._live.start()

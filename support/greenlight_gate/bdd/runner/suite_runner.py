@@ -20,6 +20,7 @@ from greenlight_gate.bdd.runner.allure_formatter import AllureFormatter
 from greenlight_gate.bdd.runner.allure_outcome import scenario_key
 from greenlight_gate.bdd.runner.hooks import Hooks
 from greenlight_gate.bdd.runner.last_step import LastStepRegistry
+from greenlight_gate.bdd.runner.parallel import those_alone_last
 from greenlight_gate.bdd.runner.progress import RunProgress
 from greenlight_gate.bdd.runner.results_folder import claimed
 from greenlight_gate.bdd.world import parameters
@@ -76,6 +77,9 @@ class SuiteRunner(Runner):
         self.features = [feature for feature in collected if not _judges_the_suite(feature)]
         selected = judging
         keys = [scenario_key(scenario) for scenario in selected]
+        if self.plan is not None:
+            # Bare behave runs features in the order in which it was given them.
+            self.features = those_alone_last(self.features)
         try:
             plan = self.plan or _plan_of(self.config, keys)
         except Misconfigured as error:
@@ -147,21 +151,28 @@ class SuiteRunner(Runner):
         if not selected:
             progress.failed("no scenario was selected: nothing can be judged")
             return True
-        progress.running(suite.target.name, suite.target.url, len(selected))
+        progress.running(suite.target.name, suite.target.url, len(selected), suite.jobs)
+        in_turn = [
+            each for feature in self.features for each in feature.walk_scenarios() if each.should_run(self.config)
+        ]
         self._held.enter_context(alerting(suite, progress.alert))
         self._allure = AllureFormatter(StreamOpener(filename=str(self.results_dir)), self.config)
         self._allure.results.hold()
         self.formatters.append(self._allure)
-        hooks = self._hooks = Hooks(suite, self._allure.results, progress)
+        hooks = self._hooks = Hooks(suite, in_turn, self, self._allure.results, progress)
+        self._allure.when = hooks.parallel.when
         self.hooks = {
+            "before_all": hooks.before_all,
             "before_scenario": hooks.before_scenario,
             "after_scenario": hooks.after_scenario,
-            # behave closes the formatters after this hook, and what they hold back has to be settled before.
-            "after_all": lambda _: hooks.settle(wait=True),
+            "after_all": hooks.after_all,
         }
         # The runner's own name for the registry: behave.step_registry names another one once behave has reset itself.
         self.step_registry = LastStepRegistry(self.step_registry or the_step_registry)
-        failed = super().run_model(self.features)
+        try:
+            failed = super().run_model(self.features)
+        finally:
+            hooks.parallel.close()
         return failed or hooks.failed
 
     def _claim_results(self, suite: ValidationSession) -> None:
@@ -192,7 +203,7 @@ class SuiteRunner(Runner):
             write_categories(self.results_dir)
             write_executor(self.results_dir, suite.plan.environ)
         suite.evidence.measured(suite.own_load.so_far())
-        suite.evidence.append(Ended(time.time(), self.interrupted, self._fault, keys))
+        suite.evidence.end(Ended(time.time(), self.interrupted, self._fault, keys))
 
 
 def _judges_the_suite(part: Any) -> bool:

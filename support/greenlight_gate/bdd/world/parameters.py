@@ -1,4 +1,4 @@
-"""The words that steps understand: people, questions and moments."""
+"""The words that steps understand: users, questions, events, invalid tokens and messages."""
 # mypy: allow-untyped-calls
 # behave ships no types for its parameter types.
 
@@ -9,7 +9,7 @@ from behave import matchers
 from greenlight_gate.bdd.actions.access import SIGNED_OUT
 from greenlight_gate.bdd.actions.bad_input import MESSAGE_NAMES
 from greenlight_gate.client.forged_tokens import FORGERIES
-from greenlight_gate.events import EventKind
+from greenlight_gate.events import FIVE, EventKind
 
 QUESTIONS = {
     "needs a tool": "with_tool",
@@ -17,22 +17,16 @@ QUESTIONS = {
     "needs two tools": "two_tools",
     "needs two tools at once": "parallel_tools",
     "takes long": "long_running",
-    "the agent gives up on": "failing_agent",
-    "needs a helper": "helper",
+    "makes the agent fail": "failing_agent",
+    "needs a sub-agent": "helper",
 }
 OTHER_QUESTIONS = {
     "a question whose tool fails": "failing_tool",
-    "a question about the one before": "follow_up",
+    "a question about the previous question": "follow_up",
     "a question about what to remember": "recall",
     "something to remember": "remember",
 }
-MOMENTS = {
-    "work began": EventKind.STARTED,
-    "reasoning": EventKind.THINKING,
-    "a tool is at work": EventKind.TOOL_EXECUTING,
-    "the tool's result": EventKind.TOOL_COMPLETED,
-    "the answer is ready": EventKind.COMPLETED,
-}
+MOMENTS = {str(kind): kind for kind in FIVE}
 
 _PHRASES = {f"a question that {words}": prompt for words, prompt in QUESTIONS.items()} | OTHER_QUESTIONS
 # The longest first: a phrase may begin with another one.
@@ -56,7 +50,7 @@ def question(text: str) -> str:
 
 
 def moment(text: str) -> EventKind:
-    """The kind of event that a person would call this. Raises KeyError for a word that is none."""
+    """The kind of event of this name. Raises KeyError for a word that is none."""
     return MOMENTS[text]
 
 
@@ -64,8 +58,8 @@ def register() -> None:
     """Makes the words known to behave; to be called before steps are loaded."""
     matchers.register_type(
         Question=_Words(_QUESTION_PATTERN, question),
-        Forgery=_Words("|".join(sorted((*FORGERIES, SIGNED_OUT), key=len, reverse=True)), str),
+        InvalidToken=_Words("|".join(sorted((*FORGERIES, SIGNED_OUT), key=len, reverse=True)), str),
         Message=_Words("|".join(sorted(MESSAGE_NAMES, key=len, reverse=True)), str),
-        Person=_Words(r"[A-Z][a-z]+", str),
+        User=_Words(r"[A-Z][a-z]+", str),
         Number=_Words(r"\d+", int),
     )

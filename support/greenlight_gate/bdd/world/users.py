@@ -1,9 +1,10 @@
 """The people of one scenario: who plays them, and in which windows they are."""
 
-from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.session import Session
+from greenlight_gate.session.jobs import users_of
 from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.session.validation_session import ValidationSession
 from greenlight_gate.targets.access import Token
@@ -11,11 +12,15 @@ from greenlight_gate.targets.sections import Persona
 
 
 class Users:
-    """`sessions`: person -> their windows, in the order of opening. `cast`: who of the target's people plays whom."""
+    """`sessions`: person -> their windows, in the order of opening. `cast`: who of the target's people plays whom.
 
-    def __init__(self, suite: ValidationSession, recorder: Recorder) -> None:
+    `lane`: as which users they come, where scenarios run side by side (`greenlight_gate.session.jobs`).
+    """
+
+    def __init__(self, suite: ValidationSession, recorder: Recorder, lane: int = 0) -> None:
         self.suite = suite
         self.recorder = recorder
+        self.lane = lane
         self.sessions: dict[str, list[Session]] = {}
         self.cast: dict[str, Persona] = {}
         self._past: list[Session] = []
@@ -40,13 +45,17 @@ class Users:
 
     def persona(self, person: str) -> Persona:
         """Who of the target's people plays this person: the one of the same name, else somebody who is still free."""
-        personas = self.suite.target.personas
+        personas = self.users(len(self.suite.target.personas))
         free = [persona for persona in personas if persona not in self.cast.values()]
         if person not in self.cast:
             if not free:
                 raise NotExercised(f"{self.suite.target.name} has {len(personas)} people, one more is needed")
             self.cast[person] = next((persona for persona in free if persona.name == person), free[0])
         return self.cast[person]
+
+    def users(self, count: int) -> tuple[Persona, ...]:
+        """Up to `count` of the target's people, as who they are in this scenario."""
+        return users_of(self.suite.target, count, self.lane)
 
     def canary(self, person: str) -> str:
         """The secret of a person of this scenario."""
@@ -59,7 +68,7 @@ class Users:
     def people_up_to(self, most: int, *, at_least: int) -> list[str]:
         """Names for as many people as the target has and allows, up to `most`."""
         target = self.suite.target
-        people = target.people(min(most, target.limits.max_connections))
+        people = self.users(min(most, target.limits.max_connections))
         if len(people) < at_least:
             raise NotExercised(f"{target.name} has {len(people)} people, {at_least} are needed")
         self.cast.update({persona.name: persona for persona in people})

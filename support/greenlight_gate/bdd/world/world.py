@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.bdd.matchers.observable import NotExercised, must_have_shown
 from greenlight_gate.bdd.world.users import Users
 from greenlight_gate.client.connecting import Values
 from greenlight_gate.client.endings import NotConnected
@@ -49,14 +49,13 @@ class World(Users):
     `heard_beside`: messages that a crowd was sent, which the trace lacks.
     """
 
-    def __init__(self, suite: ValidationSession, key: str, number: int) -> None:
+    def __init__(self, suite: ValidationSession, key: str, number: int, lane: int = 0) -> None:
         self.key = key
         self.trace = f"traces/{number:04d}-{_slug(key)}.jsonl"
         path: Path = suite.evidence.folder / self.trace
         budgets = suite.target.budgets
-        super().__init__(
-            suite, Recorder(key, path, suite.profile, budgets, suite.access.redact_bytes, rules=suite.plan.rules)
-        )
+        recorder = Recorder(key, path, suite.profile, budgets, suite.access.redact_bytes, rules=suite.plan.rules)
+        super().__init__(suite, recorder, lane)
         self.recorder.ticked_at = lambda: suite.loop.ticked_at
         self.questions: list[UserRequest] = []
         self.answered_to: list[Answered] = []
@@ -182,11 +181,15 @@ class World(Users):
         return self.call(self.window(person, window).restore(question.thread, first - 1))
 
     def stop_once(self, question: UserRequest, kind: EventKind) -> None:
-        """Says stop once an event of the kind was shown, and waits for the end."""
+        """Says stop once an event of the kind was shown, and waits for the end.
+
+        Raises as `must_have_shown` where none was.
+        """
         self.need("stop")
         session = self._session(question)
-        if self.call(session.wait_until(question, lambda: question.has(kind))):
-            self.call(session.stop(question))
+        self.call(session.wait_until(question, lambda: question.has(kind)))
+        must_have_shown(question, kind)
+        self.call(session.stop(question))
         self.wait(question)
 
     # What can be told ----------------------------------------------------------------------------------------
@@ -315,6 +318,11 @@ class World(Users):
                 recorder.finish()
             self.suite.worlds.discard(self)
         self._admit_fault()
+
+    def forget(self) -> None:
+        """All that was to be told of it has been told: its records are on the disk, and need no memory any more."""
+        for recorder in (self.recorder, *self.beside):
+            recorder.entries.clear()
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine on the loop thread. A connection that failed is an AssertionError: the target's doing."""

@@ -2,43 +2,39 @@
 
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from greenlight_gate.cli.allure_report import into_results
-from greenlight_gate.cli.session_reports import leave
+from greenlight_gate.cli.session_reports import write_reports
 from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.evidence.conversation import as_table
 from greenlight_gate.evidence.judge import Attributed, Judgement, NoEvidence, judge
-from greenlight_gate.report.run_report import REPORT, write_report
+from greenlight_gate.report.run_report import REPORT
 from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.verdict.decision import Status, Verdict
 
-_COLOURS = {Verdict.APPROVED: "green", Verdict.BLOCKED: "red", Verdict.INCONCLUSIVE: "yellow"}
+COLOURS = {Verdict.APPROVED: "green", Verdict.BLOCKED: "red", Verdict.INCONCLUSIVE: "yellow"}
 _MARKS = {Status.PASSED: "[green]met[/]", Status.FAILED: "[red]broken[/]", Status.INCONCLUSIVE: "[yellow]unknown[/]"}
 _MOST_FINDINGS = 12
 _LOG_WIDTH = 160
 
 
-def conclude(folder: Path, console: Console, options: argparse.Namespace, faults: SuiteFaults) -> Judgement:
-    """Judges a session folder, writes its report, shows the verdict and leaves the rest of the files.
+def conclude(folder: Path, console: Console, faults: SuiteFaults, show: Callable[[Judgement], None]) -> Judgement:
+    """Judges a session folder, shows the verdict and writes the reports.
 
     Raises Misconfigured where there is nothing to judge, or no room for the report.
     """
     try:
         judgement = judge(folder)
-        report = write_report(judgement, folder)
     except NoEvidence as error:
         raise Misconfigured(str(error)) from error
-    except OSError as error:
-        raise Misconfigured(f"{folder}: the report cannot be written ({error.strerror})") from error
-    _show(judgement, folder, report, console, verbose=options.verbose)
-    leave(judgement, folder, console, faults)
-    with faults.costing("verdict in Allure's results"):
-        into_results(judgement, folder)
+    show(judgement)
+    for path in write_reports(judgement, folder, console, faults):
+        console.print(f"[dim]{escape(str(path))}[/]", highlight=False, soft_wrap=True)
     return judgement
 
 
@@ -53,7 +49,8 @@ def ended(judgement: Judgement, folder: Path, options: argparse.Namespace, fault
     return outcome.exit_code
 
 
-def _show(judgement: Judgement, folder: Path, report: Path, console: Console, *, verbose: bool) -> None:
+def show_verdict(judgement: Judgement, folder: Path, console: Console, *, verbose: bool = False) -> None:
+    """The criteria, the first finding of each rule, and the decision; `verbose`: with the conversations."""
     decision = judgement.decision
     wrap = not console.is_terminal
     table = Table(box=None, pad_edge=False, show_edge=False)
@@ -74,9 +71,8 @@ def _show(judgement: Judgement, folder: Path, report: Path, console: Console, *,
         console.print(came, highlight=False, soft_wrap=wrap)
         where = f"{finding.person}, '{item.scenario}', records {records} of {item.trace}"
         console.print(f"  [dim]{escape(where)}[/]", highlight=False, soft_wrap=wrap)
-    colour = _COLOURS[decision.verdict]
+    colour = COLOURS[decision.verdict]
     console.print(f"\n[bold {colour}]{decision.verdict}[/]  {escape(decision.reason)}", highlight=False, soft_wrap=wrap)
-    console.print(f"[dim]{escape(str(report))}[/]", highlight=False, soft_wrap=True)
     if verbose:
         _conversations(judgement, folder, console)
 

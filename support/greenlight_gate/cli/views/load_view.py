@@ -1,8 +1,6 @@
-"""What `greenlight load` shows: one line while it runs, a table when it is over, and the same as JSON."""
+"""What `greenlight load` shows: one line while it runs, figures and verdict when it is over, figures as JSON."""
 
-import contextlib
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +10,12 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
+from greenlight_gate.cli.views.judgement import COLOURS
+from greenlight_gate.evidence.judge import Judgement
 from greenlight_gate.evidence.session_folder import write_whole
 from greenlight_gate.load.director import State
 from greenlight_gate.measure.latency import LatencySummary as Figures
 from greenlight_gate.measure.load_result import LoadResult, figures
-from greenlight_gate.monitor import RealTimeEventMonitor
 from greenlight_gate.verdict.failure_patterns import Occurrence
 
 _EVERY_S = 0.5
@@ -60,7 +59,7 @@ class LoadView:
         raw = state.raw
         latency = raw.summary() if raw is not None else None
         table = Table(box=None, pad_edge=False)
-        for column in ("people", "runs/s", "events/s", "p50", "p95", "p99", "findings", "generator"):
+        for column in ("users", "runs/s", "events/s", "p50", "p95", "p99", "findings", "generator"):
             table.add_column(column, justify="right")
         shown = (latency.p50_ms, latency.p95_ms, latency.p99_ms) if latency is not None else None
         found = state.total("findings")
@@ -71,17 +70,6 @@ class LoadView:
             f"[red]{found}[/]" if found else "0", f"{busiest:.0%} busy",
         )  # fmt: skip
         return table
-
-
-@contextlib.contextmanager
-def watched_by(monitor: RealTimeEventMonitor, console: Console) -> Iterator[None]:
-    """While the load runs, failure patterns are told as they begin to show, and when they are over."""
-    monitor.subscribe(on_alert=lambda alert: console.print(f"[yellow]{escape(str(alert))}[/]", highlight=False))
-    monitor.start_monitoring()
-    try:
-        yield
-    finally:
-        monitor.stop_monitoring()
 
 
 def document(summary: LoadResult, patterns: tuple[Occurrence, ...] = ()) -> dict[str, Any]:
@@ -132,15 +120,25 @@ def write_json(summary: LoadResult, patterns: tuple[Occurrence, ...], path: Path
     write_whole(path, msgspec.json.format(msgspec.json.encode(document(summary, patterns)), indent=2) + b"\n")
 
 
-def show_result(summary: LoadResult, console: Console) -> None:
-    """The final table, at 80 columns."""
+def show_load(judgement: Judgement, folder: Path, console: Console) -> None:
+    """The figures of the load and the verdict on them, at 80 columns, and where its evidence lies."""
+    for load in judgement.loads:
+        _figures(load.summary, console)
+    decision = judgement.decision
+    console.print(
+        f"\n[bold {COLOURS[decision.verdict]}]{decision.verdict}[/]  {escape(decision.reason)}", highlight=False
+    )
+    console.print(f"[dim]{escape(str(folder))}[/]", highlight=False, soft_wrap=True)
+
+
+def _figures(summary: LoadResult, console: Console) -> None:
     counts = Table(box=None, pad_edge=False, show_header=False)
     counts.add_column()
     counts.add_column(overflow="fold")
     per_cpu_s = summary.events / summary.cpu_seconds if summary.cpu_seconds else 0.0
     seconds = summary.seconds or 1.0
     rows = [
-        ("people", f"{summary.connections_made:,} of {summary.people:,} connected"),
+        ("users", f"{summary.connections_made:,} of {summary.people:,} connected"),
         ("runs", f"{summary.runs:,} of {summary.asked:,} asked, {summary.runs / seconds:,.1f}/s"),
         ("checked events", f"{summary.events:,}, {summary.events / seconds:,.0f}/s, {per_cpu_s:,.0f} per CPU-second"),
         ("dropped", f"{summary.dropped:,} that could not be asked in time" if summary.dropped else ""),

@@ -4,15 +4,16 @@ Scenarios and the load engine use the same one. All state is bounded for each op
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from greenlight_gate.events import Control, Event, Foreign, Ignored, More, Part, Problem, Reading, Unmapped, each
+from greenlight_gate.findings import Finding
 from greenlight_gate.rules import continuity
 from greenlight_gate.rules.connection import ConnectionRules
 from greenlight_gate.rules.engine import canary_search, forbidden_text, other_messages, timeouts
 from greenlight_gate.rules.engine.canary_scan import LONGEST_KEPT, CanaryScan
-from greenlight_gate.rules.engine.finding_sink import Findings, FindingSink
+from greenlight_gate.rules.engine.finding_sink import FindingSink
 from greenlight_gate.rules.engine.id_registry import SHORTEST_ID, IdRegistry
 from greenlight_gate.rules.engine.run_checker import RunChecker
 from greenlight_gate.rules.engine.run_state import Request, RunState, TimeBudgets
@@ -30,13 +31,13 @@ _WORDS: Final = re.sub(rb"[^A-Za-z0-9_.:-]", b" ", bytes(range(256)))
 class ConnectionChecker:
     """Judges one connection of one person.
 
-    `epoch_s` is the wall time of the monotonic clock's zero. Findings are handed to `findings`, the first of each rule
-    and run and 10,000 at most; `counts` says how often each rule was broken.
+    `epoch_s` is the wall time of the monotonic clock's zero. `found` is called with each finding: the first of each
+    rule and run, 10,000 at most; `counts` says how often each rule was broken.
     """
 
     def __init__(
         self, profile: Profile, budgets: TimeBudgets, book: IdRegistry, person: str, connection: str, *, epoch_s: float,
-        findings: Findings, rules: Mapping[str, Rule] = RULES,
+        found: Callable[[Finding], None], rules: Mapping[str, Rule] = RULES,
     ) -> None:  # fmt: skip
         self.profile = profile
         self.reader = profile.reader()
@@ -45,9 +46,8 @@ class ConnectionChecker:
         self.person = person
         self.connection = connection
         self.epoch_s = epoch_s
-        self.findings = findings
         self.windows = book.windows(person)
-        ledger = FindingSink(person, connection, findings, self.windows, rules)
+        ledger = FindingSink(person, connection, found, self.windows, rules)
         self.report = ledger.report
         self.counts = ledger.counts
         self.desk = Correlation(book, person, connection, self.report)

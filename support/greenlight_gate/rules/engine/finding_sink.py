@@ -1,44 +1,30 @@
 """Where breaches are noted: counted all, and shown as findings as far as they help."""
 
-from collections.abc import Iterator, Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
 
 from greenlight_gate.findings import Finding, printable
 from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.rules.engine.run_state import RunState, UserTabs
 from greenlight_gate.rules.registry import RULES, Rule
 
-_MOST_FINDINGS = 10_000
-
-
-class Findings(Protocol):
-    """A list of findings, or whatever else takes them in."""
-
-    def append(self, finding: Finding, /) -> None:
-        """Take one in."""
-
-    def __len__(self) -> int:
-        """How many are kept."""
-
-    def __iter__(self) -> Iterator[Finding]:
-        """Those that are kept."""
+MOST_FINDINGS = 10_000
 
 
 class FindingSink:
     """What one connection's person was done.
 
-    The first breach of each rule and run, and of whom or what it is about, becomes a finding, 10,000 in `findings` at
-    most, which several ledgers may share; `counts` says how often each rule was broken. After the suite itself
-    has cut a line of the person's, each finding says where. `rules`: those that are judged; a breach of another one
-    is not noted.
+    The first breach of each rule and run, and of whom or what it is about, becomes a finding, 10,000 at most, for which
+    `found` is called; `counts` says how often each rule was broken. After the suite itself has cut a line of the
+    person's, each finding says where. `rules`: those that are judged; a breach of another one is not noted.
     """
 
     def __init__(
-        self, person: str, connection: str, findings: Findings, windows: UserTabs, rules: Mapping[str, Rule] = RULES
-    ) -> None:
+        self, person: str, connection: str, found: Callable[[Finding], None], windows: UserTabs,
+        rules: Mapping[str, Rule] = RULES,
+    ) -> None:  # fmt: skip
         self.person = person
         self.connection = connection
-        self.findings = findings
+        self.found = found
         self.windows = windows
         self.counts: dict[str, int] = {}
         self._rules = rules
@@ -53,12 +39,12 @@ class FindingSink:
             return
         self.counts[rule] = self.counts.get(rule, 0) + 1
         key = (rule, run.id if run is not None else "", about)
-        if key in self._reported or len(self.findings) >= _MOST_FINDINGS:
+        if key in self._reported or len(self._reported) >= MOST_FINDINGS:
             return
         self._reported.add(key)
         if self.windows.cut:
             actual = f"{actual}; the line was cut by {self.windows.cut}"
-        self.findings.append(
+        self.found(
             Finding(
                 rule, known.severity, known.requirement, _shown(expected), _shown(actual), self.person,
                 self.connection, run.id if run is not None else None, tuple(sorted(set(evidence))),

@@ -8,6 +8,7 @@ from greenlight_gate.rules import continuity
 from greenlight_gate.rules.engine import canary_search, forbidden_text
 from greenlight_gate.rules.engine.canary import owner_code
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
+from greenlight_gate.rules.engine.finding_sink import MOST_FINDINGS
 from greenlight_gate.rules.engine.id_registry import IdRegistry
 from greenlight_gate.rules.engine.run_state import Request, TimeBudgets
 from greenlight_gate.rules.isolation import IsolationPair
@@ -37,6 +38,11 @@ class TraceChecker:
         self._rules = rules
         self._last_n = 0
         self._cast: dict[str, str] = {}
+
+    def _found(self, finding: Finding) -> None:
+        """Of all connections together as many are kept as of one."""
+        if len(self.findings) < MOST_FINDINGS:
+            self.findings.append(finding)
 
     def feed(self, record: AnyRecord) -> Reading | None:
         """Judges one record. Returns how a received message was read, None for other records."""
@@ -150,7 +156,7 @@ class TraceChecker:
             person = record.person if isinstance(record, Opened | Closed | Cut) else ""
             checker = self.connections[record.connection] = ConnectionChecker(
                 self.profile, self.budgets, self.book, person, record.connection,
-                epoch_s=self.epoch_s, findings=self.findings, rules=self._rules,
+                epoch_s=self.epoch_s, found=self._found, rules=self._rules,
             )  # fmt: skip
         return checker
 

@@ -12,7 +12,7 @@ NOTHING = Expect()
 FORBIDDEN = {"type": "error_message", "error_code": "FORBIDDEN_THREAD", "error_message": "not yours"}
 
 
-def intruder(unwelcome: str = "an expired pass") -> Talk:
+def intruder(unwelcome: str = "an expired token") -> Talk:
     """Somebody whom nobody should have let in; record 1."""
     return Talk().add(Opened, "c1", person="Ada", unwelcome=unwelcome)
 
@@ -27,14 +27,14 @@ def expiring(at: float = 1.0) -> Talk:
     return Talk().open(expires_at=at)
 
 
-@broken(("REFUSAL-1", AT_THE_DOOR, "let in with an expired pass, and told ready", (1, 2)))
+@broken(("REFUSAL-1", AT_THE_DOOR, "let in with an expired token, and told ready", (1, 2)))
 def expired_token_accepted() -> Talk:
     return intruder().frame({"type": "connection_established", "user_id": "user-ada"}).close()
 
 
-@broken(("REFUSAL-1", AT_THE_DOOR, "let in with no pass, and not turned away within 2.0 s", (1, 2)))
+@broken(("REFUSAL-1", AT_THE_DOOR, "let in with no token, and not turned away within 2.0 s", (1, 2)))
 def no_token_accepted_in_silence() -> Talk:
-    return intruder("no pass").timeout("refusal", 2.0).close()
+    return intruder("no token").timeout("refusal", 2.0).close()
 
 
 @broken(("REFUSAL-1", AT_THE_DOOR, "HTTP 500 to a forged pass", (1,)))
@@ -44,17 +44,17 @@ def bad_signature_is_a_crash() -> Talk:
     )
 
 
-@broken(("REFUSAL-1", AT_THE_DOOR, "a line that broke to an expired pass", (1, 2)))
+@broken(("REFUSAL-1", AT_THE_DOOR, "a line that broke to an expired token", (1, 2)))
 def expired_token_breaks_the_line() -> Talk:
     return intruder().close("nobody", None)
 
 
-@broken(("REFUSAL-1", AT_THE_DOOR, "a close with 1011 to an expired pass", (1, 2)))
+@broken(("REFUSAL-1", AT_THE_DOOR, "a close with 1011 to an expired token", (1, 2)))
 def expired_token_closes_with_1011() -> Talk:
     return intruder().close("server", 1011)
 
 
-@broken(("REFUSAL-1", AT_THE_DOOR, "let in with an expired pass, and told error RATE_LIMITED", (1, 2)))
+@broken(("REFUSAL-1", AT_THE_DOOR, "let in with an expired token, and told error RATE_LIMITED", (1, 2)))
 def expired_token_gets_another_error() -> Talk:
     return intruder().frame({"type": "error_message", "error_code": "RATE_LIMITED", "error_message": "later"})
 

@@ -1,0 +1,23 @@
+@integration
+Feature: Several questions at once on one connection
+  A user can ask the next question before the last one is answered.
+
+  Rule: Each question gets its own answer
+
+    Example: Two questions at once each receive their own answer
+      Given Ada is in a conversation
+      When Ada asks at the same moment:
+        | question                      |
+        | a question that needs a tool  |
+        | a question that needs no tool |
+      Then each of Ada's questions has a complete and right answer
+
+    Example: Four questions at once, one of them long, each receive their own answer
+      Given Ada is in a conversation
+      When Ada asks at the same moment:
+        | question                                |
+        | a question that takes long              |
+        | a question that needs a tool            |
+        | a question that needs two tools         |
+        | a question that needs two tools at once |
+      Then each of Ada's questions has a complete and right answer

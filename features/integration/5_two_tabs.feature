@@ -1,0 +1,25 @@
+@integration
+Feature: Two tabs of one user
+  A user can be connected twice, for instance with a laptop and a phone.
+
+  Rule: An answer arrives in the tab that asked
+
+    Example: A question in each of two tabs is answered in that tab
+      Given Ada has two tabs open
+      When Ada asks a question that needs a tool in each tab
+      Then each of Ada's questions has a complete and right answer
+      And each answer ended in the tab that asked, and in no other
+
+    Example: A question in the first of two tabs is answered in the first tab
+      Given Ada has two tabs open
+      When Ada asks a question that needs a tool in the first tab
+      Then Ada receives the right answer
+      And each answer ended in the tab that asked, and in no other
+
+  Rule: A tab can restore the conversation of another tab
+
+    Example: The second tab restores the conversation and receives the answer
+      Given Ada has two tabs open
+      When Ada asks a question that needs a tool in the first tab
+      And Ada's second tab restores the conversation
+      Then Ada receives the right answer, and its end in both tabs

@@ -1,0 +1,48 @@
+@security @severity.critical
+Feature: Only a valid token gives access
+  A connection belongs to the user of its token, for as long as the token is valid.
+
+  Rule: A connection without a valid token is refused
+
+    Scenario Outline: A connection with <token> is refused
+      When Ada connects with <token>
+      Then Ada's connection is refused
+      And Ada connects with a valid token and receives the right answer
+
+      Examples:
+        | token                                        |
+        | no token                                     |
+        | a random token                               |
+        | a token signed with another key              |
+        | an unsigned token                            |
+        | an unsigned token with the algorithm nOnE    |
+        | an unsigned token sent in another way        |
+        | a token whose signature was removed          |
+        | a token whose signature was cut short        |
+        | a token that names another kind of algorithm |
+        | an expired token                             |
+        | a token that expired 6 minutes ago           |
+        | a token that is not valid yet                |
+        | a token for another audience                 |
+        | a token without an audience                  |
+        | a token in the URL                           |
+        | a token that was signed out                  |
+
+  Rule: Access ends when the token expires
+
+    Example: An idle connection loses access when its token expires
+      Given Ada is in a conversation, with a token that expires within 2 seconds
+      When Ada's token expires
+      Then Ada has lost access
+
+    Example: A connection loses access when its token expires during an answer
+      Given Bashir is in a conversation, with a token that expires within 2 seconds
+      When Bashir's token expires during the answer to a question that takes long
+      Then Bashir has lost access
+
+    @pass_ends
+    Example: A new connection with an expired token that was accepted before is refused
+      Given Chiara is in a conversation, with a token that expires within 2 seconds
+      When Chiara's token expires
+      And Chiara connects again with the same token
+      Then Chiara's connection is refused

@@ -1,0 +1,34 @@
+@security @severity.critical
+Feature: A user has no access to another user's conversation
+  A conversation belongs to the user who began it.
+
+  Rule: Access to another user's conversation or run is refused
+
+    Example: A question in another user's conversation is refused
+      Given Ada and Bashir are each in a conversation of their own
+      When Ada tells the assistant something to remember
+      And Bashir asks in Ada's conversation
+      Then Bashir is refused, or served without Ada's data
+      And Ada receives the right answer to another question
+
+    Example: Restoring another user's conversation is refused
+      Given Ada and Bashir are each in a conversation of their own
+      When Ada tells the assistant something to remember
+      And Bashir asks to restore Ada's conversation
+      Then Bashir is refused, or served without Ada's data
+      And Bashir receives the right answer to another question
+
+    Example: Stopping another user's run is refused
+      Given Ada and Bashir are each in a conversation of their own
+      When Ada begins a question that takes long
+      And Bashir tries to stop Ada's run
+      Then Bashir is refused, or served without Ada's data
+      And Ada receives the right answer
+
+  Rule: The token decides who the user is, whatever a message claims
+
+    Example: A question with another user's id does not reach that user's data
+      Given Ada and Bashir are each in a conversation of their own
+      When Ada tells the assistant something to remember
+      And Bashir claims Ada's user id and asks a question about what to remember
+      Then Bashir is refused, or served without Ada's data

@@ -1,0 +1,58 @@
+"""Bad input: invalid messages, floods and unfinished handshakes."""
+
+from behave import then, when
+from behave.runner import Context
+from greenlight_gate.bdd.matchers.request_matchers import answers, is_clear
+from greenlight_gate.bdd.world.context import hostility_of, rows_of, world_of
+from hamcrest import assert_that, greater_than, has_length
+
+
+@when("{user:User}'s client sends {message:Message}")
+def sends(context: Context, user: str, message: str) -> None:
+    hostility_of(context).send((user, message))
+
+
+@when("at the same moment other users' clients send:")
+def others_send(context: Context) -> None:
+    hostility_of(context).send_from_others([row["message"] for row in rows_of(context)])
+
+
+@when("{user:User}'s client sends {count:Number} pings without waiting")
+def floods_with_pings(context: Context, user: str, count: int) -> None:
+    hostility_of(context).flood_with_pings(user, count)
+
+
+@when("{count:Number} clients begin a handshake and never finish it")
+def unfinished_handshakes(context: Context, count: int) -> None:
+    hostility_of(context).crowd_the_door(count)
+
+
+@then("{user:User} receives a clear error")
+def clear_error(context: Context, user: str) -> None:
+    answered = world_of(context).answered_to[-1]
+    assert_that(answered.told, is_clear(), f"{user}: {answered.message}")
+
+
+@then("{user:User} receives a clear error or is disconnected with a close code")
+@then("each of these clients receives a clear error or is disconnected with a close code")
+def clear_error_or_disconnected(context: Context, user: str = "") -> None:
+    world = world_of(context)
+    assert_that(world.answered_to, has_length(greater_than(0)))
+    for answered in world.answered_to:
+        if not world.was_shown_the_door(answered.session):
+            assert_that(answered.told, is_clear(), f"{user} {answered.message}")
+
+
+@then("{user:User} is disconnected with a close code, or receives the right answer to another question")
+def disconnected_or_answered(context: Context, user: str) -> None:
+    world = world_of(context)
+    if not world.was_shown_the_door(world.window(user)):
+        another_question(context, user)
+
+
+@then("{user:User} receives the right answer to another question")
+def another_question(context: Context, user: str) -> None:
+    world = world_of(context)
+    question = world.ask(user, "with_tool")
+    world.wait(question)
+    assert_that(question, answers())

@@ -1,0 +1,289 @@
+"""Scenarios side by side: threads run their steps ahead of behave, which is shown in its order what became of each.
+
+behave runs one scenario after the other on one thread, and so do its formatters, its hooks and Allure. None of that
+changes: where behave runs a step of a scenario that was given to a thread, it waits until the step has ended there, and
+returns or raises as it did. So all that is written down has behave's order, however many threads there are and
+whichever scenario ends first. What runs alone (`jobs.py`) runs in behave's
+own thread, after all others.
+"""
+# mypy: allow-untyped-calls
+# behave ships types only of what steps need.
+
+import concurrent.futures
+import copy
+import functools
+import heapq
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from behave.model import Rule, Scenario, ScenarioOutline, Step
+from behave.runner import Context
+
+from greenlight_gate.bdd.matchers.observable import NotExercised
+from greenlight_gate.bdd.world.world import World
+from greenlight_gate.session.jobs import connections_of, runs_alone
+from greenlight_gate.session.loop_thread import INTERRUPTED, SuiteFault
+from greenlight_gate.session.validation_session import ValidationSession
+
+_SLICE_S = 0.1
+_END_S = 10.0
+
+# Makes the World of a scenario, whose people come as the users of a lane.
+NewWorld = Callable[[Scenario, int], World]
+# What runs a step in a context; None for a step that is not defined.
+RunOf = Callable[[Step], Callable[[Context], None] | None]
+
+
+class Work:
+    """One scenario that runs in a thread. behave's thread waits for what becomes of it, and may be interrupted in that.
+
+    `world`: None where it could not be made. `lingering`: its listening on after the last step, where it came so far.
+    `began_s` and `ended_s` are epoch seconds, `times_s` the same for each step (by `id`).
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.world: World | None = None
+        self.lingering: concurrent.futures.Future[None] | None = None
+        self.lane = 0
+        self.began_s = self.ended_s = self.took_s = 0.0
+        self.times_s: dict[int, tuple[float, float]] = {}
+        self._became: dict[int, Exception | None] = {}
+        self._no_world: Exception | None = None
+        self._began = time.monotonic()
+        self._over = False
+        self._changed = threading.Condition()
+
+    # In behave's thread ------------------------------------------------------------------------------------------
+
+    def begin(self) -> World:
+        """Waits until the scenario has begun. Raises what kept its World from being made."""
+        self._wait(lambda: self.world is not None or self._over)
+        if self.world is None:
+            raise self._no_world or SuiteFault(INTERRUPTED)
+        return self.world
+
+    def show(self, step: Step) -> None:
+        """Waits until a step has ended, and raises what it has raised."""
+        self._wait(lambda: id(step) in self._became or self._over)
+        error = self._became.get(id(step), SuiteFault(INTERRUPTED))
+        if error is not None:
+            raise error
+
+    def end(self) -> None:
+        """Waits until nothing more of the scenario runs; it may still listen on."""
+        self._wait(lambda: self._over)
+
+    def _wait(self, condition: Callable[[], bool]) -> None:
+        with self._changed:
+            while not condition():
+                # In slices: a signal that comes just before a wait is noticed only when the wait is over.
+                self._changed.wait(_SLICE_S)
+
+    # In its own thread -------------------------------------------------------------------------------------------
+
+    def run(self, context: Context, new_world: NewWorld, run_of: RunOf) -> None:
+        """Runs the steps until one does not end well, as behave does. Raises nothing."""
+        self.began_s, self._began = time.time(), time.monotonic()
+        try:
+            world = new_world(self.scenario, self.lane)
+        except Exception as error:  # noqa: BLE001 -- behave's thread raises it, in the hook where it belongs
+            self._no_world = error
+            return
+        context.feature, context.scenario, context.world = self.scenario.feature, self.scenario, world
+        with self._changed:
+            self.world = world
+            self._changed.notify_all()
+        for step in self.scenario.all_steps:
+            if not self._run_step(context, step, run_of(step)):
+                break
+        self.lingering = world.suite.loop.post(world.linger())
+
+    def _run_step(self, context: Context, step: Step, run: Callable[[Context], None] | None) -> bool:
+        if run is None:
+            return False  # behave says so by itself
+        began_s = time.time()
+        became: Exception | None = None
+        context.text, context.table = step.text, step.table
+        try:
+            run(context)
+        except Exception as error:  # noqa: BLE001 -- behave's thread raises it, in the step where it belongs
+            became = error
+        self.times_s[id(step)] = (began_s, time.time())
+        with self._changed:
+            self._became[id(step)] = became
+            self._changed.notify_all()
+        return became is None
+
+    def finish(self) -> None:
+        """Nothing more of it runs."""
+        self.ended_s, self.took_s = time.time(), time.monotonic() - self._began
+        with self._changed:
+            self._over = True
+            self._changed.notify_all()
+
+    def forget(self) -> None:
+        """All that was to be told of it has been told."""
+        self.world = self.lingering = None
+        self._became.clear()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more of it runs; it may still listen on."""
+        return self._over
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether anything of it went wrong so far."""
+        errors = [self._no_world, *self._became.values()]
+        return any(error is not None and not isinstance(error, NotExercised) for error in errors)
+
+
+class Parallel:
+    """Runs those of the selected scenarios that need not be alone, `suite.jobs` at a time, in their order.
+
+    With one job, or none of them, behave's own thread runs all. Call `close` at the end, whatever happened.
+    """
+
+    def __init__(
+        self, runner: Any, suite: ValidationSession, scenarios: Sequence[Scenario], new_world: NewWorld
+    ) -> None:
+        beside = [s for s in scenarios if not runs_alone(s.effective_tags)] if suite.jobs > 1 else []
+        self._works = {id(scenario): Work(scenario) for scenario in beside}
+        self._steps = {id(step): work for work in self._works.values() for step in work.scenario.all_steps}
+        self._runner = runner
+        self._suite = suite
+        self._new_world = new_world
+        self._waiting = deque(self._works.values())
+        self._free_lanes: list[int] = []
+        self._lanes = self._connections = 0
+        self._changed = threading.Condition()
+        self._threads = [
+            threading.Thread(target=self._run, name=f"greenlight-scenarios-{number}", daemon=True)
+            for number in range(1, min(suite.jobs, len(beside)) + 1)
+        ]
+
+    @property
+    def any(self) -> bool:
+        """Whether any scenario runs in a thread."""
+        return bool(self._works)
+
+    def start(self) -> None:
+        """Begins with the first scenarios."""
+        for thread in self._threads:
+            thread.start()
+
+    def work_of(self, scenario: Scenario) -> Work | None:
+        """The work of a scenario that runs in a thread; None for one that behave's thread has to run."""
+        return self._works.get(id(scenario))
+
+    def when(self, part: Scenario | Step) -> tuple[float, float] | None:
+        """When a scenario or a step of it ran in a thread, from and to (epoch seconds); None if it did not."""
+        work = self._works.get(id(part))
+        if work is not None:
+            return work.began_s, work.ended_s
+        work = self._steps.get(id(part))
+        return work.times_s.get(id(part)) if work is not None else None
+
+    def interrupt(self) -> None:
+        """Ends what runs, and begins nothing more."""
+        self._begin_no_more()
+        self._suite.loop.interrupt()
+
+    def close(self) -> None:
+        """Interrupts what behave did not come to any more, and waits until its connections are closed."""
+        if any(not work.is_over for work in self._works.values()):
+            self.interrupt()
+        deadline = time.monotonic() + _END_S
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, deadline - time.monotonic()))
+        lingering = [work.lingering for work in self._works.values() if work.lingering is not None]
+        concurrent.futures.wait(lingering, max(0.0, deadline - time.monotonic()))
+
+    # In the threads ----------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while (work := self._next()) is not None:
+                try:
+                    work.run(Context(self._runner), self._new_world, self._runner.step_registry.run_of)
+                finally:
+                    work.finish()
+                    if work.lingering is not None:
+                        work.lingering.add_done_callback(functools.partial(self._release, work))
+                    else:
+                        self._release(work)
+                if self._runner.config.stop and work.has_failed:
+                    # behave stops at this one at the latest: all that come before it have been begun.
+                    self._begin_no_more()
+        except BaseException:
+            # Nobody may wait for what this thread was to do.
+            self.interrupt()
+            raise
+
+    def _begin_no_more(self) -> None:
+        with self._changed:
+            for work in self._waiting:
+                work.finish()
+            self._waiting.clear()
+            self._changed.notify_all()
+
+    def _next(self) -> Work | None:
+        """The next scenario, once its connections fit in with those that are open; None when there is none."""
+        most = self._suite.target.limits.max_connections
+        with self._changed:
+            while self._waiting:
+                wanted = connections_of(self._waiting[0].scenario.effective_tags)
+                if not self._connections or self._connections + wanted <= most:
+                    work = self._waiting.popleft()
+                    self._connections += wanted
+                    work.lane = self._new_lane()
+                    return work
+                self._changed.wait()
+            return None
+
+    def _new_lane(self) -> int:
+        if self._free_lanes:
+            return heapq.heappop(self._free_lanes)
+        self._lanes += 1
+        return self._lanes - 1
+
+    def _release(self, work: Work, _: object = None) -> None:
+        """Nobody of this scenario is connected any more."""
+        with self._changed:
+            self._connections -= connections_of(work.scenario.effective_tags)
+            heapq.heappush(self._free_lanes, work.lane)
+            self._changed.notify_all()
+
+
+def those_alone_last(features: Sequence[Any]) -> list[Any]:
+    """The same features, where what runs alone comes after all the rest; a feature that has both comes twice."""
+    beside = [part for feature in features if (part := _part(feature, alone=False)).run_items]
+    return [*beside, *(part for feature in features if (part := _part(feature, alone=True)).run_items)]
+
+
+def _part(container: Any, *, alone: bool) -> Any:
+    """A copy of a feature, rule or outline that holds only what runs alone, or only what does not."""
+    part = copy.copy(container)
+    kept = []
+    for item in _items(container):
+        if isinstance(item, Rule | ScenarioOutline):
+            inner = _part(item, alone=alone)
+            kept += [inner] if _items(inner) else []
+        elif runs_alone(item.effective_tags) == alone:
+            kept.append(item)
+    if isinstance(container, ScenarioOutline):
+        part._scenarios = kept  # noqa: SLF001 -- behave has no other place for the rows
+    else:
+        part.run_items = kept
+        part.rules = [item for item in kept if isinstance(item, Rule)]
+    return part
+
+
+def _items(part: Any) -> Sequence[Any]:
+    items: Sequence[Any] = part.scenarios if isinstance(part, ScenarioOutline) else part.run_items
+    return items

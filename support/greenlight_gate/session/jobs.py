@@ -1,0 +1,57 @@
+"""How many scenarios may run side by side against a target, as which users, and on how many connections."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from greenlight_gate.session.compatibility import hindrance_of
+from greenlight_gate.targets.model import Target
+from greenlight_gate.targets.sections import EIGHT_PEOPLE, Persona
+from greenlight_gate.wire.profile import Profile
+
+# Tags of scenarios, on whatever level of a feature they stand.
+ALONE = "alone"
+CROWD = "crowd"
+# So many connections a scenario has open at once at most; one that is tagged @crowd has more.
+MOST_CONNECTIONS = 20
+MOST_CONNECTIONS_OF_A_CROWD = 60
+
+
+def runs_alone(tags: Iterable[str]) -> bool:
+    """Whether a scenario runs when no other one does, after all that run side by side.
+
+    It measures time or memory, burdens the backend on purpose, or takes it away.
+    """
+    return ALONE in tags
+
+
+def connections_of(tags: Iterable[str]) -> int:
+    """How many connections a scenario has open at once at most."""
+    return MOST_CONNECTIONS_OF_A_CROWD if CROWD in tags else MOST_CONNECTIONS
+
+
+def jobs_for(wanted: int, target: Target, profile: Profile) -> int:
+    """How many scenarios run side by side, if so many are wanted and the target can take them.
+
+    One at a time where scenarios would have to share users, and where no load can be made, so that latency is measured
+    in scenarios.
+    """
+    if not can_make_up_users(target) or hindrance_of(profile) is not None:
+        return 1
+    return max(1, min(wanted, target.limits.max_connections // MOST_CONNECTIONS))
+
+
+def can_make_up_users(target: Target) -> bool:
+    """Whether the target takes anybody for a user: its file names nobody, and nobody needs an account."""
+    return target.personas == EIGHT_PEOPLE and not target.needs_accounts
+
+
+def users_of(target: Target, count: int, lane: int) -> tuple[Persona, ...]:
+    """Up to `count` of the target's people, for scenarios of one lane; no two lanes have a user in common.
+
+    The first lane, 0, has the target's own; in the others people have the same names and other user ids.
+    """
+    people = target.people(count)
+    if lane == 0:
+        return people
+    return tuple(msgspec.structs.replace(each, user=f"{each.user}-{lane + 1}") for each in people)
