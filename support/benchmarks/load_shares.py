@@ -12,9 +12,9 @@ import sys
 import time
 from collections.abc import Callable
 
-from greenlight_gate.load.frame_splitter import cut
 from greenlight_gate.load.latency_counter import LatencyCounter
 from greenlight_gate.rules.engine import canary_search, forbidden_text
+from greenlight_gate.transport.frames import cut
 
 from support.benchmarks.decode_and_rules import Answer, answers
 from support.benchmarks.fast import PEERS, loaded, pin, serving, target_file

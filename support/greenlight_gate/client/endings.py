@@ -1,9 +1,7 @@
 """How connections and attempts at one end, in words."""
 
-from websockets.exceptions import InvalidMessage, InvalidStatus
-
-from greenlight_gate.client.stamped_connection import Ending
 from greenlight_gate.findings import printable
+from greenlight_gate.transport.interface import Ending, NotOpened
 
 _SHOWN = 200
 
@@ -22,14 +20,8 @@ def how(ending: Ending) -> str:
 
 def said(error: Exception) -> str:
     """What a failed connection attempt says, in one printable line."""
-    if isinstance(error, InvalidStatus):
-        status, location = error.response.status_code, error.response.headers.get("Location")
-        if 300 <= status < 400 and location:
-            return printable(f"HTTP {status}, a redirect to {location.partition('?')[0][:_SHOWN]}")
-        body = (error.response.body or b"")[:_SHOWN].decode(errors="replace").strip()
-        return printable(f"HTTP {status}{f': {body}' if body else ''}")
-    if isinstance(error, InvalidMessage):
-        return printable(f"no HTTP answer to the upgrade ({error.__cause__ or error})"[:_SHOWN])
+    if isinstance(error, NotOpened):
+        return str(error)
     if isinstance(error, TimeoutError):
         return "no answer to the upgrade in time"
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

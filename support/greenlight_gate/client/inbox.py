@@ -5,8 +5,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from websockets.frames import Opcode
-
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import Control, Event, More, Reading, each
@@ -34,17 +32,16 @@ class Inbox:
         self._too_much = too_much
         self._asked_to_answer = asked_to_answer
 
-    def frame(self, kind: Opcode, data: bytes, at: float) -> None:
-        """Takes in a frame, or an incomplete message (CONT), at a time of the monotonic clock."""
+    def frame(self, kind: str, data: bytes, at: float) -> None:
+        """Takes in a message (text, binary) or what is none (ping, pong, part), at a time of the monotonic clock."""
         recorder = self._recorder
         try:
-            if kind in (Opcode.TEXT, Opcode.BINARY):
-                reading = recorder.received(data, kind is Opcode.BINARY, at, self._connection)
+            if kind in ("text", "binary"):
+                reading = recorder.received(data, kind == "binary", at, self._connection)
                 for part in each(reading):
                     self._distribute(part, len(data), at)
             else:
-                what = "part" if kind is Opcode.CONT else kind.name.lower()
-                recorder.other(what, data, at, self._connection)
+                recorder.other(kind, data, at, self._connection)
             if recorder.is_full:
                 self._too_much(f"more than {recorder.most_bytes} bytes in one scenario")
         except Exception as error:  # noqa: BLE001 -- here it would look as if the target had cut the line

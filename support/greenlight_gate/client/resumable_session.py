@@ -24,8 +24,8 @@ class ResumableSession(Session):
 
     def hang_up(self) -> None:
         """Lets go of the line without a word, as an app does that has lost its network."""
-        if self._socket is not None and self.open:
-            self._socket.transport.abort()
+        if self._transport is not None and self.open:
+            self._transport.abort()
 
     def take_over(self, other: Session) -> None:
         """Goes on with what was asked on a line that has ended."""
@@ -41,9 +41,9 @@ class ResumableSession(Session):
     @property
     def frames(self) -> int:
         """How many frames have come so far, those of the protocol included."""
-        return self._socket.frames if self._socket is not None else 0
+        return self._transport.frames if self._transport is not None else 0
 
     @property
     def heartbeats(self) -> int:
         """How many pings the backend has sent so far."""
-        return self._socket.pings if self._socket is not None else 0
+        return self._transport.pings if self._transport is not None else 0

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from greenlight_gate.client.connecting import ConnectionSetup, StepRefused, Values, user_shown
 from greenlight_gate.client.endings import NotConnected, how, said
@@ -22,18 +21,19 @@ from greenlight_gate.client.inbox import Inbox
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.refused_session import wait_to_be_refused
 from greenlight_gate.client.request import UserRequest
-from greenlight_gate.client.stamped_connection import Ending, StampedConnection
-from greenlight_gate.client.upgrade import kept_body, kept_headers, opened
+from greenlight_gate.client.upgrade import kept_body, kept_headers, transport_of
 from greenlight_gate.rules.engine.deadlines import MARGIN_S, Deadlines
 from greenlight_gate.rules.engine.run_state import TimeBudgets
 from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import Persona
 from greenlight_gate.trace import Closed, Expect, Opened, Sent, TimedOut
+from greenlight_gate.transport.interface import Accepted, ConnectionEnded, Ending, NotOpened, Transport
 from greenlight_gate.wire.codecs import UndecodableError
 from greenlight_gate.wire.profile import Profile
 
 _FLUSH_S = 0.25
+_CLOSE_S = 2.0
 _BREATH = 8
 _ANSWERS = ("ready", "error", "pong", "restored", "heartbeat")
 log = logging.getLogger("greenlight")
@@ -64,7 +64,9 @@ class Session:
             recorder, self.connection, target.limits, before.heard.questions if before is not None else [],
             too_much=self._give_up, asked_to_answer=self._answer,
         )  # fmt: skip
-        self._socket: StampedConnection | None = None
+        self._transport: Transport | None = None
+        self._asked_at = 0.0
+        self._asked_as: dict[str, Any] = {}
         self._ended = "has ended"
 
     # Coming and going ----------------------------------------------------------------------------------------
@@ -81,25 +83,17 @@ class Session:
         way = self.way = ConnectionSetup(self.target, self.profile, self.played_by, entry, self.kept)
         try:
             await way.prepare()
-            began = time.monotonic()
-            connection = await opened(way, self.target, tls, self.budgets.handshake_s + MARGIN_S, via)
-        except (OSError, WebSocketException, TimeoutError, StepRefused) as error:
+            transport = self._transport = transport_of(way, self.target, self)
+            self._asked_as = {
+                "attempt": attempt, "unwelcome": unwelcome, "proxied": via is not None,
+                "expires_at": None if entry.expires_s is None else entry.expires_s - self.recorder.checker.epoch_s,
+                "values": {name: self._clean_value(value) for name, value in way.looked_up.items()},
+            }  # fmt: skip
+            self._asked_at = time.monotonic()
+            async with asyncio.timeout(self.budgets.handshake_s + MARGIN_S):
+                await transport.open(tls=tls, via=via)
+        except (OSError, NotOpened, StepRefused) as error:
             raise self._refused(error, unwelcome) from error
-        assert connection.response is not None
-        clean = self.recorder.clean
-        self._socket = connection
-        self.open = True
-        handshake_ms = (time.monotonic() - began) * 1e3
-        self.recorder.add(
-            Opened, self.connection, person=self.person, persona=self.persona, user=self.user, attempt=attempt,
-            handshake_ms=round(handshake_ms, 3), headers=kept_headers(connection.response.headers, clean),
-            subprotocol=clean(connection.subprotocol) if connection.subprotocol else None, unwelcome=unwelcome,
-            proxied=via is not None, beside=self.recorder.beside,
-            expires_at=None if entry.expires_s is None else entry.expires_s - self.recorder.checker.epoch_s,
-            values={name: self._clean_value(value) for name, value in way.looked_up.items()},
-        )  # fmt: skip
-        connection.on_any = self.heard.changed.set
-        connection.listen(self.heard.frame, self._on_lost)
         if entry.first_message is not None:
             await self.write(msgspec.json.encode(entry.first_message).decode(), what="hello")
         trouble = await shake_hands(self)
@@ -116,32 +110,76 @@ class Session:
                 raise NotConnected(f"{self.person}'s connection {self._ended}")
 
     def _refused(self, error: Exception, unwelcome: str) -> NotConnected:
-        response, clean = error.response if isinstance(error, InvalidStatus) else None, self.recorder.clean
+        self.open = False
+        clean = self.recorder.clean
         reason = clean(said(error))
-        status = response.status_code if response else error.status if isinstance(error, StepRefused) else None
+        status = error.status if isinstance(error, NotOpened | StepRefused) else None
+        answer = error if isinstance(error, NotOpened) else NotOpened("")
         self.recorder.add(
             Closed, self.connection, by="server" if status else "nobody", during="handshake", status=status,
             reason=reason, person=self.person, persona=self.persona,
-            headers=kept_headers(response.headers, clean) if response else (),
-            body=kept_body(response, clean) if response else "", unwelcome=unwelcome,
+            headers=kept_headers(answer.headers, clean), body=kept_body(answer.body, clean), unwelcome=unwelcome,
         )  # fmt: skip
         return NotConnected(f"{self.person} was not let in: {reason}")
 
     async def close(self, *, keep_window: bool = False) -> None:
         """Says goodbye and waits for the answer, for a moment; then clears away what was made for the connection."""
-        if self._socket is not None and self.open:
-            await self._socket.close()
-            await self._socket.wait_closed()
+        if self._transport is not None and self.open:
+            self._transport.close()
+            await self._transport.wait_gone(_CLOSE_S)
         if self.way is not None:
             way, self.way = self.way, None
             for complaint in await way.leave(window=not keep_window):
                 log.warning("%s", self.recorder.clean(complaint))
 
-    def _on_lost(self, at: float) -> None:
-        if self._socket is None or not self.open:
+    # What the transport reports ------------------------------------------------------------------------------
+
+    def on_open(self, accepted: Accepted, at: float) -> None:
+        """The connection is open."""
+        self.open = True
+        recorder, clean = self.recorder, self.recorder.clean
+        try:
+            recorder.add(
+                Opened, self.connection, at, person=self.person, persona=self.persona, user=self.user,
+                handshake_ms=round((at - self._asked_at) * 1e3, 3), headers=kept_headers(accepted.headers, clean),
+                subprotocol=clean(accepted.subprotocol) if accepted.subprotocol else None, beside=recorder.beside,
+                **self._asked_as,
+            )  # fmt: skip
+        except Exception as error:  # noqa: BLE001 -- here it would look as if the target had not let them in
+            recorder.fault = recorder.fault or error
+
+    def on_texts(self, texts: list[bytes], at: float) -> None:
+        """Messages have come."""
+        for text in texts:
+            if self.open:  # one of them may have been too much
+                self.heard.frame("text", text, at)
+
+    def on_binary(self, data: bytes, at: float) -> None:
+        """A binary message has come."""
+        if self.open:
+            self.heard.frame("binary", data, at)
+
+    def on_other(self, kind: str, data: bytes, at: float) -> None:
+        """What is no message has come."""
+        if self.open:
+            self.heard.frame(kind, data, at)
+
+    def on_read(self, at: float) -> None:
+        """Something has come, be it nothing but protocol."""
+        self.heard.changed.set()
+
+    def on_writable(self, at: float) -> None:
+        """Whoever writes waits for it by itself."""
+
+    def on_gone(self) -> None:
+        """Nothing is left of the connection, which has ended before."""
+
+    def on_close(self, ending: Ending, at: float) -> None:
+        """The connection has ended: what was asked on it is given up, unless it was cut by the suite."""
+        if not self.open:
             return
         self.open = False
-        by, code, reason, unsaid = self._socket.ending()
+        by, code, reason, unsaid = ending
         reason = self.recorder.clean(reason)
         self._ended = how(Ending(by, code, reason))
         try:
@@ -156,8 +194,8 @@ class Session:
         self.heard.changed.set()
 
     def _give_up(self, why: str) -> None:
-        if self._socket is not None:
-            self._socket.give_up(why)
+        if self._transport is not None:
+            self._transport.give_up(why)
 
     def _answer(self, values: dict[str, Any]) -> None:
         self._answering = asyncio.ensure_future(answer(self, values))
@@ -215,12 +253,13 @@ class Session:
 
     async def flood(self, count: int) -> None:
         """Sends so many pings of the WebSocket protocol as fast as it can; the answers are not waited for."""
-        if self._socket is None or not self.open:
+        if self._transport is None or not self.open:
             raise NotConnected(f"{self.person}'s connection {self._ended}")
         self.recorder.add(Sent, self.connection, what="pings", text=f"{count} pings")
-        with contextlib.suppress(ConnectionClosed):  # whoever floods may be shown the door
+        with contextlib.suppress(ConnectionEnded):  # whoever floods may be shown the door
             for number in range(count):
-                await self._socket.ping()
+                self._transport.ping()
+                await self._transport.drained()
                 if number % _BREATH == 0:
                     await asyncio.sleep(0)  # what others are shown meanwhile is stamped when it comes
 
@@ -258,13 +297,15 @@ class Session:
 
         `as_text`: bytes go into a text frame, whatever they are.
         """
-        if self._socket is None or not self.open:
+        if self._transport is None or not self.open:
             raise NotConnected(f"{self.person}'s connection {self._ended}")
         self.recorder.add(Sent, self.connection, None, text=self.recorder.clean(text), **record)
         try:
             for message in raw if isinstance(raw, list) else [text if raw is None else raw]:
-                await self._socket.send(message, text=True if as_text else None)
-        except ConnectionClosed as error:
+                is_text = as_text or isinstance(message, str)
+                self._transport.send(message.encode() if isinstance(message, str) else message, text=is_text)
+                await self._transport.drained()
+        except ConnectionEnded as error:
             raise NotConnected(f"{self.person}'s connection {self._ended}") from error
 
     # Waiting -------------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import itertools
-import logging
 import os
 import socket
 import ssl
@@ -13,27 +12,25 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
-
-from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
-from websockets.uri import WebSocketURI, parse_uri
+from urllib.parse import urlsplit
 
 from greenlight_gate.events import FIVE, Control
 from greenlight_gate.load.arrivals import arrivals
 from greenlight_gate.load.channel import Channel, Order, ShardProgress
 from greenlight_gate.load.first_findings import Offenders
-from greenlight_gate.load.frame_splitter import Masks
 from greenlight_gate.load.generator_health import GeneratorHealth
 from greenlight_gate.load.machine_limits import Short, make_room
 from greenlight_gate.load.meters import Meters, encoded
 from greenlight_gate.load.plan import Share
 from greenlight_gate.load.shard_counts import counted
-from greenlight_gate.load.user_connection import UserConnection
 from greenlight_gate.load.virtual_user import VirtualUser
 from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.measure.server_clock import ServerClock
 from greenlight_gate.rules.engine.deadlines import MARGIN_S, Deadlines
 from greenlight_gate.rules.engine.id_registry import IdRegistry
+from greenlight_gate.targets.trust import trust
 from greenlight_gate.trace import Header, encode_header
+from greenlight_gate.transport.interface import NotOpened
 from greenlight_gate.wire.profile import Profile
 
 _CONNECTING_AT_ONCE = 128
@@ -73,9 +70,6 @@ class Shard:
         self.meters = Meters(epoch_s, self.clock.offset_s)
         self.offenders = Offenders(self._trace_of, f"s{share.shard + 1}")
         self.people: dict[str, VirtualUser] = {}
-        self.masks = Masks()
-        self.quiet = logging.getLogger("greenlight.websockets")
-        self.quiet.disabled = True
         self.strain = GeneratorHealth()
         self.short: list[str] = []
         self._phase = "began"
@@ -88,11 +82,8 @@ class Shard:
         self._overdue: deque[float] = deque()
         self._answered: list[VirtualUser] = []
         self.patience = Deadlines(self.budgets, self.plan.hung_tools)
-        self._present = 0
-
-    def extensions(self) -> Any:
-        """What is offered in the handshake: compression only where it was asked for, since it costs memory."""
-        return [ClientPerMessageDeflateFactory()] if self.plan.compress else None
+        # Connections that came about and are not gone.
+        self.present = 0
 
     # The whole of it ------------------------------------------------------------------------------------------
 
@@ -130,11 +121,11 @@ class Shard:
 
     async def _connect(self) -> None:
         await self._say("connecting")
-        uri = parse_uri(self.plan.guests[0].url) if self.plan.guests else None
         waiting = iter(enumerate(self.plan.guests))
         began = time.monotonic()
         pause_s = self.plan.ramp_s / max(len(self.plan.guests), 1)
-        context = self._trust() if uri is not None and uri.secure else None
+        is_secure = any(urlsplit(guest.url).scheme == "wss" for guest in self.plan.guests[:1])
+        context = trust(self.plan.ca_file, verifies=self.plan.verifies) if is_secure else None
         sources = itertools.cycle(self.plan.sources) if self.plan.sources else None
 
         async def some() -> None:
@@ -144,38 +135,27 @@ class Shard:
                 due = began + number * pause_s
                 if (left := due - time.monotonic()) > 0:
                     await asyncio.sleep(left)
-                person = VirtualUser(guest, self, number + 1, parse_uri(guest.url))
+                person = VirtualUser(guest, self, number + 1)
                 self.people[person.connection] = person
                 await self._connect_one(person, context, next(sources) if sources else None)
 
         await asyncio.gather(*(some() for _ in range(min(_CONNECTING_AT_ONCE, len(self.plan.guests)))))
 
-    def _trust(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=self.plan.ca_file or None)
-        if not self.plan.verifies:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
-
     async def _connect_one(self, person: VirtualUser, context: ssl.SSLContext | None, source: str | None) -> None:
-        uri: WebSocketURI = parse_uri(person.guest.url)
         self.meters.connections_tried += 1
         ready = person.ready
         assert ready is not None
         try:
             async with asyncio.timeout(self.budgets.handshake_s + MARGIN_S):
-                person.began_at = time.monotonic()
-                await asyncio.get_running_loop().create_connection(
-                    lambda: person, uri.host, uri.port, ssl=context, server_hostname=uri.host if context else None,
-                    local_addr=(source, 0) if source else None,
-                )  # fmt: skip
-                self._present += 1
+                await person.connect(context, source or "")
                 await ready.wait()
         except TimeoutError:
             if person.open:
                 person.checker.timed_out("ready", self.budgets.handshake_s, None, time.monotonic(), 1)
             person.refused(TimeoutError("no answer to the upgrade in time"))
             person.hang_up()
+        except NotOpened as error:
+            person.refused(error)
         except OSError as error:
             if error.errno in _OURS:
                 # What our machine lacks is not the target's fault, so that the attempt does not count.
@@ -350,16 +330,11 @@ class Shard:
                 if pause_s and number + 1 < len(people):
                     await asyncio.sleep(pause_s)
         deadline = time.monotonic() + _CLOSE_S
-        while self._present > 0 and time.monotonic() < deadline:  # noqa: ASYNC110 -- a deadline as well
+        while self.present > 0 and time.monotonic() < deadline:  # noqa: ASYNC110 -- a deadline as well
             await asyncio.sleep(0.005)
         for person in self.people.values():
             if not person.is_slow and not self.plan.break_off:
                 person.checker.finish(person.last_n)
-
-    def went(self, line: UserConnection) -> None:
-        """A line is gone."""
-        del line
-        self._present -= 1
 
     # Beside it ------------------------------------------------------------------------------------------------
 

@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from websockets.uri import WebSocketURI
-
 from greenlight_gate.events import Control, EventKind
 from greenlight_gate.load.checker import expected_of
 from greenlight_gate.load.plan import PlannedUser
@@ -23,8 +21,8 @@ class VirtualUser(UserConnection):
 
     __slots__ = ("_asked_bytes", "_sent_at", "answered_at", "ask", "asked", "intended", "request", "thread")
 
-    def __init__(self, guest: PlannedUser, shard: "Shard", number: int, uri: WebSocketURI) -> None:
-        super().__init__(guest, shard, number, uri)
+    def __init__(self, guest: PlannedUser, shard: "Shard", number: int) -> None:
+        super().__init__(guest, shard, number)
         self._asked_bytes: tuple[int, str | None, bytes, bytes | None] | None = None
         self.asked = 0
         self.request = ""
@@ -116,9 +114,14 @@ class VirtualUser(UserConnection):
         elif control.name == "pong":
             self.shard.ponged(self, control, at)
 
-    def read_over(self, at: float) -> None:
-        """All frames of one read have been judged: whoever was answered by one of them is free."""
-        if self.ask is None and self.answered_at:
+    def on_read(self, at: float) -> None:
+        """All messages of one read are judged, and only now whoever was answered by one of them is free.
+
+        What follows the end of an answer may be a finding.
+        """
+        if self.ready is not None:
+            self.maybe_ready(at)
+        if self.ask is None and self.answered_at and self.open:
             self.answered_at = 0.0
             self.shard.is_free(self, at)
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from greenlight_gate.targets.errors import Misconfigured, TargetFault
 from greenlight_gate.targets.model import Target
+from greenlight_gate.targets.trust import trust
 
 if TYPE_CHECKING:
     import httpx
@@ -71,15 +72,11 @@ def _trust(target: Target) -> ssl.SSLContext:
     ca_file = target.tls.ca_file
     expected = f"{target.name}: tls.ca_file: expected a file with certificates in PEM form, but {ca_file!r}"
     try:
-        context = ssl.create_default_context(cafile=ca_file or None)
+        return trust(ca_file, verifies=not target.tls.insecure_skip_verification)
     except ssl.SSLError as error:
         raise Misconfigured(f"{expected} holds none ({error.reason or error})") from error
     except OSError as error:
         raise Misconfigured(f"{expected} cannot be read: {error.strerror}") from error
-    if target.tls.insecure_skip_verification:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 async def check_trust(target: Target) -> None:
@@ -121,9 +118,9 @@ async def exchange(
     where = f"{target.name}: {bare(url)}"
     try:
         # Reading the system's authorities takes a moment in which nothing else moves; http has no use for them.
-        trust = _trust(target) if urlsplit(url).scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        verify = _trust(target) if urlsplit(url).scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         # A proxy for the internet must not be asked for this very machine.
-        options: dict[str, Any] = {"verify": trust, "trust_env": not target.is_loopback, "timeout": budget_s}
+        options: dict[str, Any] = {"verify": verify, "trust_env": not target.is_loopback, "timeout": budget_s}
         async with asyncio.timeout(budget_s + 1), httpx.AsyncClient(**options) as client:
             all_headers = {"accept": "application/json", "accept-encoding": "identity", **(headers or {})}
             async with client.stream(method, url, data=form, json=json_body, headers=all_headers) as response:

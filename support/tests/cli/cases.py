@@ -84,8 +84,8 @@ def meet(case: Case, folder: Path) -> Met:
             ran = behave(folder, f"features/{case.category}", *stop, "-D", "environment=hostile.toml")
             write_report(judge(ran.session), ran.session)
         else:
-            stop = ("--fail-fast",) if case.fail_fast else ()
-            ran = judged(folder, "--environment", "hostile.toml", "--categories", case.category, *stop)
+            alone: tuple[str, ...] = ("--fail-fast", "--jobs", "1") if case.fail_fast else ()
+            ran = judged(folder, "--environment", "hostile.toml", "--categories", case.category, *alone)
         return Met(ran, frozenset(server.tokens), server.url)
 
 

@@ -110,7 +110,7 @@ def test_no_form_of_a_token_is_kept_whoever_repeats_it(tmp_path: Path, door: Act
         path = target(tmp_path, server.url)
         path.write_text(path.read_text("utf-8").replace('"bearer"', '"subprotocol"'), encoding="utf-8")
         ran, processes = watched(
-            tmp_path, "--environment", "hostile.toml", "--categories", "functional", "--fail-fast"
+            tmp_path, "--environment", "hostile.toml", "--categories", "functional", "--fail-fast", "--jobs", "1"
         )  # fmt: skip
         tokens = set(server.tokens)
     secrets = {SECRET, *tokens, *(token.rpartition(".")[2] for token in tokens)}

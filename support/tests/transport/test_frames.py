@@ -1,6 +1,6 @@
 """The cutter finds the same frames however the bytes are torn, and leaves what is not plain to the library."""
 
-from greenlight_gate.load.frame_splitter import cut, end_of_frame
+from greenlight_gate.transport.frames import cut, end_of_frame
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,7 +24,7 @@ def read_in_pieces(data: bytes, cuts: list[int]) -> list[bytes]:
         while start < len(rest):
             start = cut(rest, start, MOST, found)
             stop = end_of_frame(rest, start, MOST) if start < len(rest) else None
-            if stop is None:
+            if stop is None or stop > len(rest):
                 break
             found.append(rest[stop - (stop - start) : stop][10:] if rest[start + 1] == 127 else rest[start:stop])
             start = stop
@@ -54,16 +54,18 @@ def test_it_stops_where_something_else_begins() -> None:
 def test_where_other_frames_end() -> None:
     ping = frame(b"x" * 100, PING)
     assert end_of_frame(ping + b"more", 0, MOST) == len(ping)
-    assert end_of_frame(ping[:-1], 0, MOST) is None
+    assert end_of_frame(ping[:-1], 0, MOST) == len(ping)
+    assert end_of_frame(head_of(TEXT, 70_000), 0, MOST) == 70_010
+    assert end_of_frame(head_of(TEXT, 70_000)[:-1], 0, MOST) is None
     assert end_of_frame(b"\x81", 0, MOST) is None
-    assert end_of_frame(head_of(TEXT, 70_000), 0, MOST) is None
 
 
-def test_what_is_too_large_or_masked_is_handed_over_at_once() -> None:
+def test_what_is_too_large_or_masked_or_of_no_kind_is_handed_over_at_once() -> None:
     head = head_of(TEXT, MOST + 1)
     found: list[bytes] = []
     assert cut(head + b"x", 0, MOST, found) == 0
     assert end_of_frame(head + b"x", 0, MOST) == len(head) + 1
     assert end_of_frame(b"\x81\x85abcd", 0, MOST) == 6
+    assert end_of_frame(b"\x85\x7dabcd", 0, MOST) == 6
     assert cut(frame(b"x" * 500), 0, 400, found) == 0
     assert found == []

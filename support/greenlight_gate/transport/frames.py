@@ -1,4 +1,4 @@
-"""Cuts what was read from a socket into text frames, and puts what is sent into one; the rest is left to the library.
+"""The fast parser: cuts what was read into text frames, and puts what is sent into one; the rest is left to websockets.
 
 RFC 6455 section 5.2. Nearly all frames that a server sends are whole, unmasked, uncompressed text messages of less
 than 64 KiB: these are recognised by their first two bytes, and need no object but their payload.
@@ -6,6 +6,7 @@ than 64 KiB: these are recognised by their first two bytes, and need no object b
 
 import os
 import struct
+from collections import deque
 from typing import Final
 
 try:
@@ -17,7 +18,9 @@ _WHOLE_TEXT: Final = 0x81
 _IN_TWO_BYTES: Final = 126
 _IN_EIGHT_BYTES: Final = 127
 _MASKED = 0x80
+_KINDS = frozenset({0x0, 0x1, 0x2, 0x8, 0x9, 0xA})
 _MASKS_AT_ONCE = 1_024
+_masks: deque[bytes] = deque()
 
 
 def cut(data: bytes, start: int, most: int, frames: list[bytes]) -> int:
@@ -45,16 +48,16 @@ def cut(data: bytes, start: int, most: int, frames: list[bytes]) -> int:
 
 
 def end_of_frame(data: bytes, start: int, most: int) -> int | None:
-    """Where the frame at `start` ends, whatever it is; None if it is not all there.
+    """Where the frame at `start` ends, whatever it is, be it beyond the data; None if not even its head is all there.
 
-    A frame that is larger than `most` or masked, which is none of a server's, ends with the data: what follows it does
-    not matter any more.
+    A frame of no known kind, one that is larger than `most`, and one that is masked, which is none of a server's, ends
+    with the data: what follows it does not matter any more.
     """
     end = len(data)
     if start + 2 > end:
         return None
     size, body = data[start + 1], start + 2
-    if size & _MASKED:
+    if size & _MASKED or data[start] & 0x0F not in _KINDS:
         return end
     if size >= _IN_TWO_BYTES:
         width = 2 if size == _IN_TWO_BYTES else 8
@@ -64,30 +67,28 @@ def end_of_frame(data: bytes, start: int, most: int) -> int | None:
         body += width
     if size > most:
         return end
-    return body + size if body + size <= end else None
+    return body + size
 
 
-class Masks:
-    """Makes frames of a client: masked, each with a key of its own (RFC 6455 section 5.3).
+def text_frame(payload: bytes) -> bytes:
+    """The bytes of one text frame of a client: masked with a key of its own (section 5.3)."""
+    try:
+        # Threads may share the deque, since each of its operations is atomic.
+        key = _masks.popleft()
+    except IndexError:
+        key = _more_masks()
+    size = len(payload)
+    if size < _IN_TWO_BYTES:
+        head = bytes((_WHOLE_TEXT, _MASKED | size))
+    elif size < 65_536:
+        head = struct.pack("!BBH", _WHOLE_TEXT, _MASKED | _IN_TWO_BYTES, size)
+    else:
+        head = struct.pack("!BBQ", _WHOLE_TEXT, _MASKED | _IN_EIGHT_BYTES, size)
+    return head + key + apply_mask(payload, key)
 
-    Keys come from the system's random numbers as the section demands, many at a time, since asking costs.
-    """
 
-    def __init__(self) -> None:
-        self._keys = b""
-        self._next = 0
-
-    def text_frame(self, payload: bytes) -> bytes:
-        """The bytes of one text frame."""
-        if self._next >= len(self._keys):
-            self._keys, self._next = os.urandom(4 * _MASKS_AT_ONCE), 0
-        key = self._keys[self._next : self._next + 4]
-        self._next += 4
-        size = len(payload)
-        if size < _IN_TWO_BYTES:
-            head = bytes((_WHOLE_TEXT, _MASKED | size))
-        elif size < 65_536:
-            head = struct.pack("!BBH", _WHOLE_TEXT, _MASKED | _IN_TWO_BYTES, size)
-        else:
-            head = struct.pack("!BBQ", _WHOLE_TEXT, _MASKED | _IN_EIGHT_BYTES, size)
-        return head + key + apply_mask(payload, key)
+def _more_masks() -> bytes:
+    """A mask from the system's random numbers, as the section demands; many at a time, since asking costs."""
+    random = os.urandom(4 * _MASKS_AT_ONCE)
+    _masks.extend(random[start : start + 4] for start in range(4, len(random), 4))
+    return random[:4]

@@ -1,0 +1,132 @@
+"""What every transport offers and what it reports: open, send, messages with stamps, close, and the peer's close.
+
+Whoever uses a connection implements `Receiver` and holds a `Transport`; neither says which protocol is spoken.
+"""
+
+import ssl
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+
+class ConnectionLimits(NamedTuple):
+    """How much is taken from one connection before it is ended: memory is bounded, whatever a backend sends.
+
+    `frames` counts fragments, pings and pongs as well; `bytes` what all of them carry, inflated.
+    """
+
+    frames: int
+    bytes: int
+
+
+class Accepted(NamedTuple):
+    """How the server accepted a connection: its headers (name, value), the subprotocol, and the raw head of both."""
+
+    headers: tuple[tuple[str, str], ...]
+    subprotocol: str | None
+    head: bytes
+
+
+class Ending(NamedTuple):
+    """Who ended a connection (client, server or nobody), with which code, and why.
+
+    `unsaid`: what the server's close frame carried, where it is not this reason.
+    """
+
+    by: str
+    code: int | None
+    reason: str
+    unsaid: bytes = b""
+
+
+class NotOpened(Exception):  # noqa: N818 -- reads as what happened
+    """The server did not accept the connection; the text says what came instead.
+
+    `status`, `headers` and `body` are those of the HTTP response, if one came.
+    """
+
+    def __init__(
+        self, reason: str, status: int | None = None, headers: Sequence[tuple[str, str]] = (), body: bytes = b""
+    ) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.headers = tuple(headers)
+        self.body = body
+
+
+class ConnectionEnded(Exception):  # noqa: N818 -- reads as what happened
+    """Nothing can be sent on this connection any more."""
+
+
+class Receiver(Protocol):
+    """Gets all that comes on one connection, on the loop thread. `at`: monotonic seconds when the bytes were read."""
+
+    def on_open(self, accepted: Accepted, at: float) -> None:
+        """The connection is open. What this raises, `open` raises."""
+
+    def on_texts(self, texts: list[bytes], at: float) -> None:
+        """Whole text messages that were read together, in the order in which they came."""
+
+    def on_binary(self, data: bytes, at: float) -> None:
+        """A whole binary message."""
+
+    def on_other(self, kind: str, data: bytes, at: float) -> None:
+        """What is no message: the content of a "ping" or "pong", and in the end the "part" of a message that came."""
+
+    def on_read(self, at: float) -> None:
+        """All that one read brought has been handed over; some of it may have been nothing but protocol."""
+
+    def on_close(self, ending: Ending, at: float) -> None:
+        """The connection has ended: nothing more comes."""
+
+    def on_gone(self) -> None:
+        """The connection of the operating system is gone too."""
+
+    def on_writable(self, at: float) -> None:
+        """The connection takes more again, after `is_full`."""
+
+
+class Transport(Protocol):
+    """One connection. All methods run on the loop thread.
+
+    `is_open`: from `on_open` until `on_close`; `can_send`: until either side has said that it ends. `is_full`: more is
+    buffered than the peer reads. `frames` and `pings` count what has come, frames of any kind and pings of the peer.
+    """
+
+    is_open: bool
+    can_send: bool
+    is_full: bool
+    frames: int
+    pings: int
+
+    async def open(
+        self, *, tls: ssl.SSLContext | None = None, via: tuple[str, int] | None = None, source: str = ""
+    ) -> None:
+        """Opens the connection; returns after `on_open`. Cancelled, it leaves nothing open.
+
+        `via`: host and port of a proxy that passes everything on; what is asked for, and whose certificate is checked,
+        is the target all the same. `source`: the local address. Raises NotOpened, OSError.
+        """
+
+    def send(self, data: bytes, *, text: bool = True) -> None:
+        """Sends one message, whatever its bytes are. Raises ConnectionEnded."""
+
+    def ping(self) -> None:
+        """Sends a ping of the transport's own protocol; its answer is not handed over. Raises ConnectionEnded."""
+
+    async def drained(self) -> None:
+        """Waits while the connection is full. Raises ConnectionEnded."""
+
+    def close(self) -> None:
+        """Says that nothing more will be sent; the connection ends when the peer has answered."""
+
+    async def wait_gone(self, timeout_s: float) -> None:
+        """Waits until the connection of the operating system is gone, and cuts it after `timeout_s`."""
+
+    def give_up(self, reason: str) -> None:
+        """Ends the connection because more came than is taken. `reason`: at most 123 bytes."""
+
+    def abort(self) -> None:
+        """Cuts the connection without a word to the peer."""
+
+    def stop_reading(self) -> None:
+        """Reads nothing more, as if the network were very slow."""
