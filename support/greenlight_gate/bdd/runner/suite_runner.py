@@ -16,6 +16,7 @@ from behave.formatter.base import StreamOpener
 from behave.model import Scenario
 from behave.runner import Runner, the_step_registry
 
+from greenlight_gate.bdd import parameters
 from greenlight_gate.bdd.runner.allure_formatter import AllureFormatter
 from greenlight_gate.bdd.runner.allure_outcome import scenario_key
 from greenlight_gate.bdd.runner.hooks import Hooks
@@ -23,7 +24,6 @@ from greenlight_gate.bdd.runner.last_step import LastStepRegistry
 from greenlight_gate.bdd.runner.parallel import those_alone_last
 from greenlight_gate.bdd.runner.progress import RunProgress
 from greenlight_gate.bdd.runner.results_folder import claimed
-from greenlight_gate.bdd.world import parameters
 from greenlight_gate.evidence.session_folder import Ended, Selected
 from greenlight_gate.report.allure_results import clear_results, write_categories, write_environment, write_executor
 from greenlight_gate.session.interruption import interruptible
