@@ -1,4 +1,4 @@
-"""The published matrix: what was planted, by which rule it is caught, how soon, and how small it may be."""
+"""The published detection matrix: each defect, the rule that reports it, the time to detect and the detection limit."""
 
 import re
 import statistics
@@ -10,32 +10,49 @@ from greenlight_gate.backend.defects import REGISTRY, Defect
 from greenlight_gate.targets.settings import suite_root
 
 PATH = Path(__file__).with_name("README.md")
-# Where the README says the same in one sentence.
+# The sentence of the README that repeats the figures.
 SUMMARY = re.compile(r"(\n## What it catches\n)(.*?)( \[Each one)", re.DOTALL)
 _HEAD = """\
-# What the suite catches
+# What the suite detects
 
-The defects below were met in real chat backends, or stand for what nothing else had shown. Each is planted into the
-embedded backend from outside: the suite that judges it is not told. Caught means that the verdict is BLOCKED, that the
-rule or criterion of the row objected, and that no scenario broke. The same scenarios approve the backend without
-defects.
+This page shows which faults of a chat backend the suite detects. Each row is one defect that the embedded backend can
+be given. Most of them were found in real chat backends; the others break a rule that no known backend had broken. The
+suite is not told which defect is active.
+
+A defect is *detected* if all of this holds:
+
+- the verdict is BLOCKED;
+- the rule or criterion in the row reported it;
+- no scenario ended in an error of the suite.
+
+The same scenarios approve the backend without defects.
 
 {figures}
 
-    pytest -m assurance                      the matrix, and what goes unseen without each rule
-    python -m greenlight_gate.assurance              the matrix alone; with names of defects, these
-    python -m greenlight_gate.assurance measure      the matrix, and what is said here of it (some minutes)
-    python -m greenlight_gate.assurance limits       how small each may be (some minutes more)
-    python -m greenlight_gate.assurance record       a defect under which each scenario fails and each assertion objects
-    python -m greenlight_gate.assurance scenarios    each scenario again under the defect that was found for it
-    python -m greenlight_gate.assurance steps        each assertion of each step removed in turn
+The columns of the table:
 
-Time to detect runs from the first step to the verdict, with the scenarios that must object and short budgets
-({budgets}).
-The limit is the hardest value that was still caught there, and the next one tried, which was not; each was tried once,
-and budgets of your own move it. A backend that you serve can be given all of them while it runs:
-`greenlight serve --admin-token-env CHAT_ADMIN_TOKEN`, and
-`curl -X PUT -H "Authorization: Bearer $CHAT_ADMIN_TOKEN" -d '{{"defects": ["slow_start=2"]}}' .../admin/defects`.
+- *defect*: its name, as in `greenlight run --defect NAME`; `greenlight serve --list-defects` prints all of them.
+- *rule*: the rule or criterion that must report it, with its *severity*.
+- *time to detect*: from the first step to the verdict, with only the scenarios that must report the defect and with
+  short time budgets ({budgets}). After a colon, why it takes longer.
+- *detection limit*: the value of the defect that is hardest to see and was still detected; in parentheses the next
+  harder one, which was not. Each value was tried once. Other time budgets give other limits.
+
+To measure it again:
+
+    pytest -m assurance                              the matrix; and without its rule, a defect is not detected
+    python -m greenlight_gate.assurance              the matrix only; `matrix NAME ...` for some defects
+    python -m greenlight_gate.assurance measure      the matrix, and write this page (some minutes)
+    python -m greenlight_gate.assurance limits       the detection limits, and write this page (some more minutes)
+    python -m greenlight_gate.assurance page         write this page from the last measurements
+    python -m greenlight_gate.assurance record       find a defect that makes each scenario and each assertion fail
+    python -m greenlight_gate.assurance scenarios    run each scenario again with the defect recorded for it
+    python -m greenlight_gate.assurance steps        remove each assertion of each step in turn
+
+A backend that is served can be given any defect while it runs:
+
+    greenlight serve --admin-token-env CHAT_ADMIN_TOKEN
+    curl -X PUT -H "Authorization: Bearer $CHAT_ADMIN_TOKEN" -d '{{"defects": ["slow_start=2"]}}' http://127.0.0.1:8000/admin/defects
 
 | defect | what a user notices | severity | rule | time to detect | detection limit |
 |---|---|---|---|---|---|
@@ -43,7 +60,7 @@ and budgets of your own move it. A backend that you serve can be given all of th
 
 
 def summary() -> str:
-    """The figures in one sentence, for here and for the README."""
+    """The figures in one sentence, for this page and for the README."""
     known = measured.read()
     took = sorted(known.took_s.values())
     if not took:
@@ -63,7 +80,7 @@ def _false_alarms(known: measured.Measured) -> str:
 
 
 def as_page() -> str:
-    """The text of the page."""
+    """Return the text of the page."""
     from greenlight_gate.assurance.bench import BUDGETS  # noqa: PLC0415 -- behave is loaded for it
 
     budgets = ", ".join(f"{name.removesuffix('_s').replace('_', ' ')} {value:g} s" for name, value in BUDGETS.items())
@@ -72,7 +89,7 @@ def as_page() -> str:
 
 
 def write() -> Path:
-    """Write the page and the line of the README that is made of the same figures; return the path of the page."""
+    """Write the page and the sentence of the README with the same figures; return the path of the page."""
     PATH.write_text(as_page(), encoding="utf-8")
     readme = suite_root() / "README.md"
     text = readme.read_text(encoding="utf-8")

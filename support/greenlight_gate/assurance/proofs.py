@@ -99,17 +99,17 @@ _BUDGETS: Mapping[str, Mapping[str, float]] = {
 }
 # Why it takes more than three seconds beyond the budget that is broken.
 SLOW: Mapping[str, str] = {
-    "memory_leak_per_run": "the memory is watched for 8 s, for it takes 12 looks to tell a leak from noise",
-    "handler_leak": "connections of users who have left have 2 s to close, after the first and the last round",
-    "fan_out_to_one_replica": "two replicas and what is behind them are started for it",
-    "resume_knows_only_its_replica": "two replicas and what is behind them are started for it",
-    "throughput_capped": "the start budget is 5 s here, so that it is the latency that is noticed",
-    "latency_grows_with_connections": "it takes 25 users who ask at a steady rate that a healthy backend keeps",
-    "blocking_sleep_stalls_everyone": "it takes 25 users who ask at a steady rate that a healthy backend keeps",
-    "survives_token_expiry": "a token has to expire first, and 2 s more are allowed",
+    "memory_leak_per_run": "memory is sampled for 8 s, since it takes 12 samples to tell a leak from noise",
+    "handler_leak": "the backend has 2 s to release closed connections, in the first and in the last round",
+    "fan_out_to_one_replica": "two replicas with their services are started",
+    "resume_knows_only_its_replica": "two replicas with their services are started",
+    "throughput_capped": "the start budget is 5 s here, so that the queue is what is measured",
+    "latency_grows_with_connections": "25 users ask one after the other, at a rate that a healthy backend sustains",
+    "blocking_sleep_stalls_everyone": "25 users ask one after the other, at a rate that a healthy backend sustains",
+    "survives_token_expiry": "a token has to expire first, and 2 s are allowed after that",
     "token_cache_ignores_expiry": "a token has to expire first",
-    "half_open_after_reconnect": "the connection is lost during a run, and the events that follow are waited for",
-    "drops_one_in": "all users ask twice, and those who get nothing wait for the start and silence budgets",
+    "half_open_after_reconnect": "the connection is lost during a run, and the missing events are waited for",
+    "drops_one_in": "every user asks twice, and a lost run is waited for until two budgets have passed",
 }
 # Which of the rules that the registry names is held to have objected, where it is not the first of them.
 _NAMED = {

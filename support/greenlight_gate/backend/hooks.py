@@ -1,10 +1,10 @@
-"""The hook points: where a defect may reach into the backend.
+"""The hook points at which a defect may change what the backend does.
 
-Each method of `Chain` is one hook point, and its docstring says when it is asked and what a hook function is given.
-A healthy backend has a chain without functions, so each call comes straight back.
+Each method of `Chain` is one hook point, and its docstring says when it is called and with which arguments.
+A healthy backend has a chain without functions: each call returns its argument unchanged.
 
-Which hub, connection or run a hook is about goes through unread, and so is an `object` here: the functions of
-`defects/`, which are given it, name its class.
+The hub, connection or run that a hook is about is passed on unread, and so is an `object` here: the functions of
+`defects/`, which receive it, name its class.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -24,9 +24,9 @@ HOOKS = frozenset(
 
 
 class Chain:
-    """The functions of all active defects, by hook point, in the order in which they were asked for.
+    """The functions of all active defects, by hook point, in the order in which they were requested.
 
-    `requests` are the `NAME` or `NAME=VALUE` that it was made of.
+    `requests` are the `NAME` or `NAME=VALUE` texts that it was built from.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Chain:
         self.requests = requests
 
     def become(self, other: "Chain") -> None:
-        """Take over what another chain does; whoever holds this one has the other's defects from now on."""
+        """Replace the active defects by those of another chain, for everything that holds this one."""
         self._at, self.requests = other._at, other.requests  # noqa: SLF001 - of the same kind
 
     async def handshake(self, hub: object, attempt: Attempt) -> int | None:

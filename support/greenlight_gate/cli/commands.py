@@ -1,13 +1,13 @@
 """The commands of `greenlight`, in the order in which its help shows them, each with one line."""
 
 SUMMARIES = {
-    "run": "judge a backend: run the scenarios, keep the evidence, give the verdict",
-    "verdict": "judge an evidence folder again, offline",
-    "serve": "run the embedded backend in the foreground, as another team's would run",
-    "doctor": "try a target step by step: DNS, TCP, TLS, health, auth, handshake, one run, each frame as read",
-    "profile": "check a profile on recorded frames, or draft one from them",
-    "load": "put many people on a backend at once, and check every event of each of them",
-    "history": "past sessions, their trend, and what is new, fixed and still there",
+    "run": "judge a backend: run the scenarios, store the evidence, print the verdict",
+    "verdict": "judge the evidence of a session folder again, offline",
+    "serve": "run the embedded reference backend in the foreground, as an external target",
+    "doctor": "check a target step by step: DNS, TCP, TLS, health, sign-in, handshake, one run with each frame as read",
+    "profile": "check a wire profile against recorded frames, or draft a profile from them",
+    "load": "connect many virtual users at once and check every event of each of them",
+    "history": "list past sessions, their trend, and which findings are new, fixed or still present",
     "schema": "print the JSON schemas of the report and the monitoring files",
-    "services": "start, stop and look at the services of a target (default: the stack of `local`)",
+    "services": "start, stop and inspect the services of a target (default: those of `local`)",
 }

@@ -31,7 +31,10 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     target(doctor)
     doctor.add_argument(
-        "--record", type=Path, metavar="FILE.jsonl", help="keep the frames (example: --record capture.jsonl)"
+        "--record",
+        type=Path,
+        metavar="FILE.jsonl",
+        help="write the frames to this file (example: --record capture.jsonl)",
     )
 
 

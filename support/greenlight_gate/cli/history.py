@@ -23,10 +23,14 @@ def add(commands: Any) -> None:
         "greenlight history --environment staging --last 10",
     )  # fmt: skip
     history.add_argument(
-        "--environment", metavar="NAME", help="one target only, by its name (example: --environment embedded)"
+        "--environment", metavar="NAME", help="show only the target of this name (example: --environment embedded)"
     )
     history.add_argument(
-        "--last", type=positive(int), default=20, metavar="N", help="so many sessions (default: 20; example: --last 5)"
+        "--last",
+        type=positive(int),
+        default=20,
+        metavar="N",
+        help="number of sessions to show (default: 20; example: --last 5)",
     )
     output(history)
 

@@ -86,7 +86,7 @@ def target(group: Any) -> None:
     """What is judged."""
     group.add_argument(
         "--environment", default="embedded", metavar="NAME|FILE.toml",
-        help="what is judged: embedded (starts and stops its own backend), local, staging, or a target file "
+        help="the target: embedded (the suite starts and stops its own backend), local, staging, or a target file "
         "(default: embedded; example: --environment staging)",
     )  # fmt: skip
 
@@ -95,7 +95,7 @@ def output(group: Any) -> None:
     """Where sessions are kept."""
     group.add_argument(
         "--output-dir", type=Path, default=Path("websocket_validation_reports"), metavar="DIR",
-        help="where session folders are kept (default: %(default)s; example: --output-dir reports)",
+        help="folder for session folders (default: %(default)s; example: --output-dir reports)",
     )  # fmt: skip
 
 
@@ -103,9 +103,9 @@ def how_shown(group: Any, command: str) -> None:
     """How much is printed."""
     group.add_argument(
         "--ci-mode", action="store_true",
-        help=f"print three machine-readable lines on stdout, no more (example: greenlight {command} --ci-mode)",
+        help=f"print only three machine-readable lines on stdout (example: greenlight {command} --ci-mode)",
     )  # fmt: skip
     group.add_argument(
         "--verbose", action="store_true",
-        help=f"show each finding with its conversation (example: greenlight {command} --verbose)",
+        help=f"print each finding with the messages around it (example: greenlight {command} --verbose)",
     )  # fmt: skip

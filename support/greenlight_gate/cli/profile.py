@@ -31,21 +31,21 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     actions = profile.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
     check = command_of(
-        actions, "check", "read a profile, and recorded frames with it: events, unmapped frames, findings",
+        actions, "check", "check a profile; with recorded frames, print events, unmapped frames and findings",
         "greenlight profile check mine.toml capture.jsonl",
     )  # fmt: skip
     check.add_argument(
         "file",
         metavar="FILE.toml|NAME",
-        help="a profile file, or the name of one that ships (example: greenlight profile check agno)",
+        help="a profile file, or the name of an included profile (example: greenlight profile check agno)",
     )
     check.add_argument(
         "capture", nargs="?", type=Path, metavar="CAPTURE.jsonl",
-        help="recorded frames, as `greenlight doctor --record` keeps them "
+        help="recorded frames, as written by `greenlight doctor --record` "
         "(default: none; example: greenlight profile check mine.toml capture.jsonl)",
     )  # fmt: skip
     draft = command_of(
-        actions, "draft", "propose a profile from recorded frames, for a person to finish",
+        actions, "draft", "propose a profile from recorded frames, for you to complete",
         "greenlight profile draft capture.jsonl > mine.toml",
     )  # fmt: skip
     draft.add_argument(

@@ -39,61 +39,61 @@ def add(commands: Any) -> None:
         commands, "run", SUMMARIES["run"],
         "greenlight run --categories functional integration",
     )  # fmt: skip
-    what = run.add_argument_group("what is judged")
+    what = run.add_argument_group("target and scenarios")
     target(what)
     what.add_argument(
         "--categories", nargs="+", action="extend", type=category, metavar="CATEGORY",
-        help=f"any of {', '.join(CATEGORIES)} (default: all that have features; example: --categories functional)",
+        help=f"any of {', '.join(CATEGORIES)} (default: all; example: --categories functional)",
     )  # fmt: skip
     what.add_argument(
         "--tags", default="", metavar="EXPR",
-        help="behave tag expression within the categories (example: --tags '@functional and not @slow')",
+        help="only scenarios with these tags, as a behave tag expression (example: --tags '@functional and not @slow')",
     )  # fmt: skip
     what.add_argument(
         "--defect", action="append", default=[], metavar="NAME[=VALUE]",
-        help="start the embedded backend with a seeded defect, to see it caught (example: --defect thinking_missing)",
+        help="start the embedded backend with this defect; may be repeated (example: --defect thinking_missing)",
     )  # fmt: skip
-    how = run.add_argument_group("how it is judged")
+    how = run.add_argument_group("thresholds and limits")
     how.add_argument(
         "--performance-threshold", type=positive(float), metavar="MS",
-        help="largest average event latency in milliseconds (default: the target's, 100; "
+        help="highest accepted average event latency in milliseconds (default: that of the target, 100; "
         "example: --performance-threshold 50)",
     )  # fmt: skip
     how.add_argument(
         "--timeout", type=positive(float), default=900, metavar="SECONDS",
-        help="for the whole run; past it the verdict is INCONCLUSIVE (default: 900; example: --timeout 300)",
+        help="time limit of the session; beyond it the verdict is INCONCLUSIVE (default: 900; example: --timeout 300)",
     )  # fmt: skip
     how.add_argument(
         "--scale", type=positive(int), default=25, metavar="N",
-        help="people at once in stress scenarios (default: 25; example: --scale 500)",
+        help="number of users in stress scenarios (default: 25; example: --scale 500)",
     )  # fmt: skip
     how.add_argument(
         "--soak", type=positive(float), default=20, metavar="SECONDS",
-        help="how long the memory is watched in stress scenarios (default: 20; example: --soak 1800)",
+        help="how long memory is measured in stress scenarios (default: 20; example: --soak 1800)",
     )  # fmt: skip
     how.add_argument(
         "--baseline", action="store_true",
-        help="block if it is slower than the sessions of this target that were approved before; without it that is "
-        "only shown; scenarios then run one at a time (example: greenlight run --baseline)",
+        help="block if the target is slower than in its earlier approved sessions; without this option that is only "
+        "reported; scenarios then run one at a time (example: greenlight run --baseline)",
     )  # fmt: skip
     how.add_argument(
         "--skip-services-check", action="store_true",
-        help="with --environment local: take the stack as it is, start nothing (example: --skip-services-check)",
+        help="with --environment local: use the running services, start none (example: --skip-services-check)",
     )  # fmt: skip
     how.add_argument(
         "--jobs", type=positive(int), default=usual_jobs(), metavar="N",
-        help="scenarios side by side; what measures time or memory runs alone, at the end (default: the number of "
-        "cores, at most 4; example: --jobs 1)",
+        help="scenarios that run in parallel; those that measure time or memory run alone, at the end (default: the "
+        "number of cores, at most 4; example: --jobs 1)",
     )  # fmt: skip
     how.add_argument(
         "--fail-fast", action="store_true",
         help="stop at the first scenario that fails (example: greenlight run --fail-fast)",
     )  # fmt: skip
-    out = run.add_argument_group("what comes out")
+    out = run.add_argument_group("output")
     output(out)
     out.add_argument(
         "--allure", action="store_true",
-        help="make allure-report.html, even if npx has to fetch Allure (example: greenlight run --allure)",
+        help="write allure-report.html, even if npx has to download Allure (example: greenlight run --allure)",
     )  # fmt: skip
     how_shown(out, "run")
 

@@ -27,21 +27,21 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     serve.add_argument(
         "--defect", action="append", default=[], metavar="NAME[=VALUE]",
-        help="seed a defect; may be repeated (example: --defect tool_name_missing)",
+        help="activate this defect; may be repeated (example: --defect tool_name_missing)",
     )  # fmt: skip
     serve.add_argument(
         "--admin-token-env", default="", metavar="NAME",
-        help="PUT /admin/defects changes the defects while it runs, for whoever shows the token in this variable "
-        "(default: nobody can; example: --admin-token-env CHAT_ADMIN_TOKEN)",
+        help="enable PUT /admin/defects, which changes the defects at run time, for requests with the token in this "
+        "environment variable (default: disabled; example: --admin-token-env CHAT_ADMIN_TOKEN)",
     )  # fmt: skip
     serve.add_argument(
         "--vary", default="", metavar="SEED",
-        help="be healthy in another way: other shapes, fragments, pauses, words, drawn from a whole number "
+        help="vary the healthy behaviour (message shapes, fragments, pauses, texts) at random from this integer seed "
         "(example: --vary 7)",
     )  # fmt: skip
     serve.add_argument(
         "--list-defects", action="store_true",
-        help="print the known defects and exit (example: greenlight serve --list-defects)",
+        help="print all defects and exit (example: greenlight serve --list-defects)",
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What likely lies behind a finding or an open criterion, and which command shows more."""
+"""Likely causes of a finding or of a criterion that is not met, and the command that shows more."""
 
 from typing import NamedTuple
 
@@ -19,64 +19,64 @@ _HISTORY = "greenlight history --environment {environment}"
 
 _BY_FAMILY: dict[str, Advice] = {
     "LIFECYCLE": Advice(
-        ("a step of the agent has no way to the socket", "an exception in a task that nobody awaits",
-         "the profile calls the frame something else"), _VERBOSE),
+        ("a step of the agent is never sent", "an exception in a task that is never awaited",
+         "the profile maps the frame to another kind"), _VERBOSE),
     "PAIRING": Advice(
-        ("the callback of a tool's end is not wired, or not for failures", "tool names or call ids are made twice"),
+        ("no callback for the end of a tool, or none for its failure", "tool names or call ids are not unique"),
         _VERBOSE),
     "IDENTITY": Advice(
-        ("an id is kept in a variable that several runs share", "a default is sent where the id is not known yet"),
+        ("several runs share one variable for the id", "a default value is sent before the id is known"),
         _VERBOSE),
     "ISOLATION": Advice(
-        ("events are sent to all connections, or to the newest one", "an agent or its memory is shared by people",
-         "a cache without the user in its key"), _VERBOSE),
+        ("events are sent to all connections, or to the newest one", "users share an agent or its memory",
+         "a cache key without the user"), _VERBOSE),
     "CONTENT": Advice(
-        ("objects are turned into text instead of JSON", "a clock without a time zone", "a fallback text stands in"),
+        ("objects are converted to text instead of JSON", "timestamps without a time zone", "a fallback text is sent"),
         _VERBOSE),
     "TIMELINESS": Advice(
-        ("a call that blocks the event loop", "a buffer between the agent and the socket", "a model or tool is slow"),
+        ("a call blocks the event loop", "a buffer between the agent and the socket", "a slow model or tool"),
         _VERBOSE),
     "CONTINUITY": Advice(
-        ("what is sent while a line is down is not kept", "retries send what has been sent", "two writers, one stream"),
+        ("events are not stored while a client is disconnected", "retries send events again",
+         "two tasks write to one connection"),
         _VERBOSE),
     "CONNECTION": Advice(
-        ("a valid pass is turned away", "nothing says that the backend is ready", "a proxy closes early"),
+        ("a valid token is refused", "the backend sends no message that it is ready", "a proxy closes connections"),
         _DOCTOR),
     "REFUSAL": Advice(
-        ("the token is read but not checked", "ids of the client are trusted", "bad input is dropped without a word"),
+        ("the token is read but not verified", "ids from the client are trusted", "bad input is dropped silently"),
         _DOCTOR),
 }  # fmt: skip
 _BY_CRITERION: dict[str, Advice] = {
-    "SCENARIOS": Advice(("see the first scenario that failed, below",), _VERBOSE),
+    "SCENARIOS": Advice(("see the first failed scenario, below",), _VERBOSE),
     "RULES": Advice(("see the first finding of each rule, below",), _VERBOSE),
-    "COMPLETENESS": Advice(("a kind of event is never sent", "the profile calls it something else"), _DOCTOR),
-    "SUCCESS": Advice(("connections are refused or break", "answers end early"), _VERBOSE),
-    "LATENCY": Advice(
-        ("the event loop is blocked", "too little processor time", "a slow network in between"), _VERBOSE
-    ),
+    "COMPLETENESS": Advice(("one kind of event is never sent", "the profile maps it to another kind"), _DOCTOR),
+    "SUCCESS": Advice(("connections are refused or break", "runs end early"), _VERBOSE),
+    "LATENCY": Advice(("the event loop is blocked", "too little CPU time", "a slow network"), _VERBOSE),
     "ISOLATION": _BY_FAMILY["ISOLATION"],
-    "RECOVERY": Advice(("coming back waits for a time limit", "what was missed is looked up slowly"), _VERBOSE),
-    "BASELINE": Advice(("a change since the sessions before", "a machine that is busier than it was"), _HISTORY),
-    "MEMORY": Advice(("something is kept for each run and never taken out",), "greenlight run --categories stress"),
+    "RECOVERY": Advice(("a reconnect waits for a timeout", "missed events are read slowly"), _VERBOSE),
+    "BASELINE": Advice(("a change since the earlier sessions", "the machine is busier than before"), _HISTORY),
+    "MEMORY": Advice(("something is kept for each run and never released",), "greenlight run --categories stress"),
     "PATTERNS": Advice(("see the patterns below: each says where to look",), _VERBOSE),
     "EVIDENCE": Advice(
-        ("the run was ended early", "another run used the same folders", "the disk is full"),
+        ("the session ended early", "another session used the same folders", "the disk is full"),
         "greenlight run --environment {environment}",
     ),
 }
-# Why something cannot be told has other causes than why it is broken.
+# A criterion that is INCONCLUSIVE has other causes than one that FAILED.
 _BY_UNKNOWN: dict[str, Advice] = {
-    "SCENARIOS": Advice(("the run ended early", "the tags match nothing", "see the first that is broken"), _VERBOSE),
-    "RULES": Advice(("no user was connected, or no event came",), _DOCTOR),
-    "COMPLETENESS": Advice(("no question that needs a tool was answered",), _DOCTOR),
-    "SUCCESS": Advice(("nobody came so far as to ask",), _DOCTOR),
-    "ISOLATION": Advice(
-        ("people never saw their own secret, so that nothing shows whether others would have", "answers end early"),
+    "SCENARIOS": Advice(("the session ended early", "the tags match no scenario", "see the first broken scenario"),
         _VERBOSE),
-    "RECOVERY": Advice(("no line was cut", "nobody came back"), _VERBOSE),
-    "MEMORY": Advice(("nothing shows the backend's memory", "it was watched for too short a time"), _DOCTOR),
-    "BASELINE": Advice(("too few sessions like this one were approved before",), _HISTORY),
-    "PATTERNS": Advice(("nothing was received",), _DOCTOR),
+    "RULES": Advice(("no user was connected, or no event was received",), _DOCTOR),
+    "COMPLETENESS": Advice(("no request that needs a tool was answered",), _DOCTOR),
+    "SUCCESS": Advice(("no user sent a request",), _DOCTOR),
+    "ISOLATION": Advice(
+        ("no user received their own canary, so the check proves nothing", "runs end early"),
+        _VERBOSE),
+    "RECOVERY": Advice(("no connection was cut", "no user reconnected"), _VERBOSE),
+    "MEMORY": Advice(("the backend's memory cannot be read", "it was measured for too short a time"), _DOCTOR),
+    "BASELINE": Advice(("too few comparable sessions were approved before",), _HISTORY),
+    "PATTERNS": Advice(("no event was received",), _DOCTOR),
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The failure patterns: what each is, from when it counts, how bad it is, and where to look.
+"""The failure patterns: definition, threshold, severity, and where to look for the cause.
 
 The table in `rules/README.md` is generated from here (`python -m greenlight_gate.verdict.failure_patterns`).
 """
@@ -11,7 +11,7 @@ from greenlight_gate.findings import Severity
 
 
 class FailurePattern(NamedTuple):
-    """A definition. `rules` are those whose findings show it, in at least `least` different answers."""
+    """The definition of a pattern: it is reported if `rules` have findings in at least `least` different runs."""
 
     id: str
     severity: Severity
@@ -23,7 +23,7 @@ class FailurePattern(NamedTuple):
 
 
 class Occurrence(msgspec.Struct, frozen=True):
-    """A pattern that was seen: what was measured, from when to when (seconds since the epoch), and where to see it."""
+    """A pattern that occurred: measured value, first and last moment (seconds since the epoch), evidence."""
 
     pattern: str
     severity: Severity
@@ -56,61 +56,64 @@ def _rules(*rules: str) -> frozenset[str]:
 
 _ALL = (
     FailurePattern(
-        SLOW, _CRITICAL, "Events keep coming late, not for a moment but for a while.",
-        f"average above the target's threshold for {SUSTAINED_S:g} s on end, {SUSTAINED_SAMPLES} events or more",
-        "Look at what the backend waits for in that time: event loop, database, model, a log that blocks.",
+        SLOW, _CRITICAL, "Event latency stays too high for a sustained time.",
+        f"average latency above the target's threshold for {SUSTAINED_S:g} s without a break, "
+        f"{SUSTAINED_SAMPLES} events or more",
+        "Check what the backend waits for: a blocked event loop, the database, the model, blocking log writes.",
     ),
     FailurePattern(
-        "MISSING_EVENT_SEQUENCES", _CRITICAL, "Steps of an answer are missing again and again.",
-        "3 answers or more", "Look at where the agent's steps become frames: which of them has no way to the socket?",
+        "MISSING_EVENT_SEQUENCES", _CRITICAL, "Events of a run are missing repeatedly.",
+        "3 runs or more", "Check the code that turns the agent's steps into frames: which step is never sent?",
         _rules("LIFECYCLE-2", "LIFECYCLE-4", "LIFECYCLE-5", "PAIRING-2", "CONTINUITY-1"),
     ),
     FailurePattern(
-        "ORDER_DISORDER", _NORMAL, "Events come in an order that cannot be.",
-        "3 answers or more", "Look for two tasks or workers that write to one connection without a queue between them.",
+        "ORDER_DISORDER", _NORMAL, "Events arrive in an impossible order.",
+        "3 runs or more", "Look for two tasks or workers that write to one connection without a common queue.",
         _rules("LIFECYCLE-3", "PAIRING-1", "CONTENT-3"),
     ),
     FailurePattern(
-        "USER_ISOLATION_VIOLATION", _CRITICAL, "Somebody is shown, or gets at, what belongs to somebody else.",
-        "1 is enough", "Look at how a connection is found for an event: by user and run, or by whoever came last?",
+        "USER_ISOLATION_VIOLATION", _CRITICAL, "A user receives, or gets access to, another user's data.",
+        "1 occurrence",
+        "Check how the connection for an event is chosen: by user and run, or is it the last one opened?",
         _rules("ISOLATION-1", "ISOLATION-2", "IDENTITY-2", "REFUSAL-2"), 1,
     ),
     FailurePattern(
-        "CONNECTION_INSTABILITY", _CRITICAL, "Lines break, or people are turned away, without a reason.",
-        f"{UNSTABLE_LEAST} lines or more, and more than {UNSTABLE_PERCENT:g} % of those that were tried",
-        "Look at restarts, at limits of descriptors and memory, and at the idle timeout of proxies in between.",
+        "CONNECTION_INSTABILITY", _CRITICAL, "Connections break, or are refused, without a reason.",
+        f"{UNSTABLE_LEAST} connections or more, and more than {UNSTABLE_PERCENT:g} % of all attempts",
+        "Check for restarts, for limits on file descriptors and memory, and for idle timeouts of proxies.",
     ),
     FailurePattern(
-        "MEMORY_LEAK", _CRITICAL, "The backend's memory grows and does not come back.",
-        "growth above what the target allows, or a slope that is above zero for sure",
-        "Look at what is kept for each run or connection and never taken out: registries, queues, callbacks.",
+        "MEMORY_LEAK", _CRITICAL, "The backend's memory grows and is not released.",
+        "growth above the target's threshold, or a slope that is significantly above zero",
+        "Look for objects that are kept for each run or connection and never removed: registries, queues, callbacks.",
     ),
     FailurePattern(
-        "SILENT_STALLS", _CRITICAL, "Answers stand still, and nothing tells the person why.",
-        "3 answers or more", "Look for a call without a timeout between two events: model, tool, lock.",
+        "SILENT_STALLS", _CRITICAL, "Runs stall, and the user receives no event that says why.",
+        "3 runs or more", "Look for a call without a timeout between two events: model, tool, lock.",
         _rules("TIMELINESS-1", "TIMELINESS-2", "TIMELINESS-4"),
     ),
     FailurePattern(
-        "BURST_DELIVERY", _NORMAL, "Events are held back and come all at once at the end.",
-        "2 answers or more",
-        "Look for a buffer without a flush: a proxy, a generator that is collected, a batch writer.",
+        "BURST_DELIVERY", _NORMAL, "Events are held back and arrive together at the end of the run.",
+        "2 runs or more",
+        "Look for a buffer that is not flushed: a proxy, a generator that is collected into a list, a batch writer.",
         _rules("TIMELINESS-3"), 2,
     ),
     FailurePattern(
-        "DUPLICATE_DELIVERY", _NORMAL, "Events come more than once.",
-        "3 answers or more", "Look at retries and at what is replayed after a restore: is it known what was sent?",
+        "DUPLICATE_DELIVERY", _NORMAL, "Events are delivered more than once.",
+        "3 runs or more",
+        "Check retries, and the replay after session_restore: does the backend know what it has sent?",
         _rules("CONTINUITY-2", "CONTINUITY-3"),
     ),
     FailurePattern(
-        "ERROR_BURST", _CRITICAL, "Failures that nobody provoked come close together.",
+        "ERROR_BURST", _CRITICAL, "Failures that no test provoked occur close together.",
         f"{BURST_ERRORS} or more within {BURST_S:g} s",
-        "Look at the backend's log at that time: one dependency that is down fails every answer.",
+        "Read the backend's log of that time: one dependency that is down makes every run fail.",
     ),
     FailurePattern(
-        "LATENCY_GROWS_WITH_LOAD", _NORMAL, "The more answers are under way, the later events come.",
-        f"with {LOAD_RATIO:g} times as many answers at once the average is {DELAY_RATIO:g} times as long, and above "
-        "the target's threshold",
-        "Look for what all answers share and only one can have at a time: a lock, a pool, one thread.",
+        "LATENCY_GROWS_WITH_LOAD", _NORMAL, "Event latency grows with the number of concurrent runs.",
+        f"with {LOAD_RATIO:g} times as many concurrent runs, the average latency is {DELAY_RATIO:g} times as high, "
+        "and above the target's threshold",
+        "Look for a resource that all runs share and only one can use at a time: a lock, a pool, one thread.",
     ),
 )  # fmt: skip
 
@@ -118,7 +121,7 @@ PATTERNS: dict[str, FailurePattern] = {pattern.id: pattern for pattern in _ALL}
 
 
 def occurrence(name: str, measured: str, when: tuple[float, float], evidence: tuple[str, ...] = ()) -> Occurrence:
-    """The pattern of this name, as it was seen."""
+    """An occurrence of the pattern of this name."""
     known = PATTERNS[name]
     return Occurrence(
         known.id, known.severity, known.definition, known.threshold, measured, known.hint, *when, evidence
@@ -128,7 +131,7 @@ def occurrence(name: str, measured: str, when: tuple[float, float], evidence: tu
 def as_markdown() -> str:
     """The patterns as a Markdown table."""
     rows = [f"| {p.id} | {p.severity} | {p.definition} | {p.threshold} |" for p in PATTERNS.values()]
-    return "\n".join(["| pattern | severity | what it is | from when it counts |", "|---|---|---|---|", *rows])
+    return "\n".join(["| pattern | severity | definition | threshold |", "|---|---|---|---|", *rows])
 
 
 if __name__ == "__main__":

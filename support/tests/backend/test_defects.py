@@ -138,7 +138,7 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
 def test_defects_that_hide_each_other_are_refused_by_name() -> None:
     with pytest.raises(ConflictError, match="run_id_null and run_id_missing hide each other"):
         activate(["run_id_null", "thinking_missing", "run_id_missing"])
-    with pytest.raises(ConflictError, match="slow_start is asked for twice"):
+    with pytest.raises(ConflictError, match="slow_start is given twice"):
         activate(["slow_start", "slow_start=2"])
 
 

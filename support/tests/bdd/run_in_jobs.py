@@ -2,17 +2,20 @@
 # mypy: allow-untyped-calls
 
 import os
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from behave.configuration import Configuration
 from greenlight_gate.bdd.runner.suite_runner import SuiteRunner
 from greenlight_gate.session.validation_session import SessionPlan
 
-jobs, *options = sys.argv[1:]
-plan = SessionPlan(
-    environment="hostile.toml", wanted=("functional",), output_dir=Path("reports"), environ=dict(os.environ),
-    jobs=int(jobs),
-)  # fmt: skip
-config = Configuration(["-f", "null", "--no-summary", *options, "features"], load_config=False)
-raise SystemExit(SuiteRunner(config, plan).run())
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns behave's exit code. `arguments`: N, then options of behave."""
+    jobs, *options = arguments
+    plan = SessionPlan(
+        environment="hostile.toml", wanted=("functional",), output_dir=Path("reports"), environ=dict(os.environ),
+        jobs=int(jobs),
+    )  # fmt: skip
+    config = Configuration(["-f", "null", "--no-summary", *options, "features"], load_config=False)
+    return int(SuiteRunner(config, plan).run())

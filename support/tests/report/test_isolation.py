@@ -72,7 +72,8 @@ def test_a_check_that_never_saw_a_canary_says_nothing(tmp_path: Path) -> None:
     status, measured, pairs = isolation_of(judgement)
     assert (status, pairs) == (Status.INCONCLUSIVE, 1)
     assert measured.endswith(
-        f"The check itself works: the user's own canary was seen on their own connection. Not so for Bashir in '{NAME}'"
+        "The check itself works: each user's own canary was seen on their own connection. "
+        f"Not so for Bashir in '{NAME}'"
     )
     assert judgement.decision.verdict is Verdict.INCONCLUSIVE
 

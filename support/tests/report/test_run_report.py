@@ -61,7 +61,8 @@ def test_a_finding_names_its_scenario_and_its_evidence(tmp_path: Path) -> None:
     found = next(each for each in document["findings"] if each["rule"] == "CONTENT-4")
 
     assert found == {
-        "rule": "CONTENT-4", "severity": "critical", "requirement": "The answer answers the question.",
+        "rule": "CONTENT-4", "severity": "critical",
+        "requirement": "The answer contains what the prompt expects. It is no echo and no fallback text.",
         "expected": "an answer with 'rain'", "actual": "'It is dry.'", "scenario": NAME, "person": "Ada",
         "connection": "c1", "run": "r1", "evidence": {"trace": "traces/1.jsonl", "records": [3, 6]},
     }  # fmt: skip

@@ -545,7 +545,7 @@ def test_any_table_is_a_target_or_a_line(table: dict[str, Any]) -> None:
 
 
 @settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(position=st.integers(0, 3000), junk=st.text(max_size=3), cut=st.integers(0, 40))
+@given(position=st.integers(0, 8000), junk=st.text(max_size=3), cut=st.integers(0, 40))
 def test_any_damage_to_a_file_is_read_or_told(tmp_path: Path, position: int, junk: str, cut: int) -> None:
     text = (Path(reader.__file__).parent / "staging.toml").read_text(encoding="utf-8")
     damaged = text[:position] + junk + text[position + cut :]

@@ -1,4 +1,4 @@
-"""Defects that can be switched on: the registry, the hook points, and the modules of each family."""
+"""Defects that can be switched on: the registry, the hook points, and one or more modules for each family."""
 
 from greenlight_gate.backend.defects import (
     functional,

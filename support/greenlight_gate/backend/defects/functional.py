@@ -1,4 +1,4 @@
-"""Defects of one person's conversation: events that lack, repeat, or belong to nothing."""
+"""Defects in one user's runs: missing or repeated events, and wrong ids."""
 
 from greenlight_gate.backend.defects.registry import defect
 from greenlight_gate.backend.frames import COMPLETED, EXECUTING, FAILED, STARTED, THINKING, TOOL_COMPLETED, Outgoing

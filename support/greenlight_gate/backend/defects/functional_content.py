@@ -1,4 +1,4 @@
-"""Defects in what an event says, and in the frame that carries it."""
+"""Defects in the content of an event and in the frame that carries it."""
 
 from greenlight_gate.backend.clock import epoch_s, iso
 from greenlight_gate.backend.connection import ServedConnection

@@ -1,4 +1,4 @@
-"""Defects in the turns that a conversation takes: what comes before it should, without need, or in another place."""
+"""Defects in the course of a run or thread: wrong order, needless tools, wrong ends, lost context."""
 
 from greenlight_gate.backend.clock import iso
 from greenlight_gate.backend.connection import ServedConnection

@@ -1,4 +1,4 @@
-"""Defects of several things at once: order, tools, helpers, windows, runs side by side."""
+"""Defects in the interplay of events, tools, sub-agents, tabs and parallel runs."""
 
 import asyncio
 

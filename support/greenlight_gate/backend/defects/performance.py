@@ -1,4 +1,4 @@
-"""Defects of speed: what comes late, all at once, or only as long as few people are there."""
+"""Defects in speed: late events, bursts, and latency that grows with the number of users."""
 
 import asyncio
 import time

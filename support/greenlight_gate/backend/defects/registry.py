@@ -7,7 +7,7 @@ A defect is one decorated function::
         \"\"\"agent_thinking never arrives.\"\"\"
         return [] if event.kind == THINKING else [event]
 
-Its name is the defect's name, its module (up to the first underscore) the family, its docstring what a person
+Its name is the defect's name, its module (up to the first underscore) the family, its docstring what a user
 notices. With a `default` the function takes a keyword `value`. A second function for the same defect, at another
 hook, is added with `also`.
 """
@@ -28,18 +28,19 @@ _HookT = TypeVar("_HookT", bound=Hook)
 
 
 class UnknownDefectError(Exception):
-    """A request names a defect that does not exist, or gives it a value that it cannot take."""
+    """A requested defect does not exist, or does not accept the given value."""
 
 
 class ConflictError(UnknownDefectError):
-    """Two defects were asked for of which only one can show."""
+    """Two requested defects hide each other, so that only one of them can be observed."""
 
 
 @dataclass(frozen=True)
 class Defect:
     """One way in which a chat backend can be broken.
 
-    `rules` are the ids of the rules of which at least one must object; an id without a number stands for its family.
+    `rules` are the ids of the rules of which at least one must report the defect; an id without a number stands for
+    its family.
     `default` is the value when none is given, in `unit`; None when the defect takes no value.
     """
 
@@ -53,13 +54,13 @@ class Defect:
 
     @property
     def severity(self) -> str:
-        """How bad it is for a person: `critical` where the first rule that must object is, else `normal`."""
+        """`critical` if the first rule that must report the defect is critical, else `normal`."""
         first = self.rules[0]
         critical = first in _CRITICAL or first.partition("-")[0] in _CRITICAL_FAMILIES
         return "critical" if critical or first in {"REFUSAL-1", "REFUSAL-2", "REFUSAL-3", "SUCCESS"} else "normal"
 
 
-# Of each line only one can show: what is missing is not there to be doubled, renamed or emptied.
+# Only one defect of each line can be observed: an event that is missing cannot also be doubled, renamed or emptied.
 HIDING = tuple(
     frozenset(line.split())
     for line in (
@@ -93,10 +94,10 @@ def defect(hook: str, *rules: str, default: float | str | None = None, unit: str
     def register(function: _HookT) -> _HookT:
         name, family = function.__name__, function.__module__.rpartition(".")[2].partition("_")[0]
         if name in _defects:
-            raise ValueError(f"two defects are called {name}")
+            raise ValueError(f"the defect name {name} is used twice")
         notice = (inspect.getdoc(function) or "").strip()
         if not (notice and rules):
-            raise ValueError(f"the defect {name} must say what a person notices, and which rules object")
+            raise ValueError(f"the defect {name} needs a docstring (what a user notices) and the rules that report it")
         _defects[name] = Defect(name, family, notice, rules, default, unit, {hook: function})
         return function
 
@@ -121,7 +122,7 @@ def activate(requests: Sequence[str]) -> Chain:
     """Build the chain for `NAME` or `NAME=VALUE` texts, in their order.
 
     Raises UnknownDefectError with one line that names the nearest valid names, or the value that was expected, and
-    ConflictError for two of which only one can show.
+    ConflictError for two that hide each other.
     """
     hooks: dict[str, list[Hook]] = {}
     names: list[str] = []
@@ -142,9 +143,9 @@ def activate(requests: Sequence[str]) -> Chain:
 def _refuse_conflict(name: str, others: Sequence[str]) -> None:
     for other in others:
         if name == other:
-            raise ConflictError(f"the defect {name} is asked for twice")
+            raise ConflictError(f"the defect {name} is given twice")
         if any({name, other} <= line for line in HIDING):
-            raise ConflictError(f"the defects {other} and {name} hide each other: ask for one of them")
+            raise ConflictError(f"the defects {other} and {name} hide each other: choose one of them")
 
 
 def _require_hook(hook: str) -> None:

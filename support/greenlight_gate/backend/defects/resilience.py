@@ -1,4 +1,4 @@
-"""Defects of lines that are lost, of people who come back, and of doors that do not stay open."""
+"""Defects in connections, reconnects and restores."""
 
 import asyncio
 import struct

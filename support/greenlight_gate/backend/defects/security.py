@@ -1,4 +1,4 @@
-"""Defects that show one person what belongs to another."""
+"""Defects that send one user's data to another user."""
 
 import base64
 import time

@@ -1,4 +1,4 @@
-"""Defects that let people in who should stay outside, or too far."""
+"""Defects in authentication and in the access to threads and runs."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Defects that live between replicas, and in what they keep to be quick."""
+"""Defects between replicas, and in their caches."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""Defects that show when many people come, stay, go, and come again."""
+"""Defects that show under load and after many connections."""
 
 from pathlib import Path
 
