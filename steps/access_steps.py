@@ -2,8 +2,8 @@
 
 from behave import given, then, when
 from behave.runner import Context
+from greenlight_gate.bdd.context import walls_of, world_of
 from greenlight_gate.bdd.matchers.request_matchers import answers
-from greenlight_gate.bdd.world.context import walls_of, world_of
 from hamcrest import assert_that, is_
 
 

@@ -2,8 +2,7 @@
 
 from behave import given, then, when
 from behave.runner import Context
-from greenlight_gate.bdd.matchers.request_matchers import answers, each, has_text_at_its_end
-from greenlight_gate.bdd.world.context import (
+from greenlight_gate.bdd.context import (
     cut_matrix_of,
     liveness_of,
     network_of,
@@ -12,6 +11,7 @@ from greenlight_gate.bdd.world.context import (
     trouble_of,
     world_of,
 )
+from greenlight_gate.bdd.matchers.request_matchers import answers, each, has_text_at_its_end
 from greenlight_gate.events import EventKind
 from hamcrest import assert_that, empty, greater_than, greater_than_or_equal_to, has_length, is_, less_than_or_equal_to
 

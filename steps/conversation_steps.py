@@ -2,6 +2,7 @@
 
 from behave import then, when
 from behave.runner import Context
+from greenlight_gate.bdd.context import question_in, rows_of, world_of
 from greenlight_gate.bdd.matchers.event_patterns import (
     agent_failed,
     completed,
@@ -19,7 +20,6 @@ from greenlight_gate.bdd.matchers.request_matchers import (
     never_shows,
     shows_once,
 )
-from greenlight_gate.bdd.world.context import question_in, rows_of, world_of
 from greenlight_gate.events import EventKind
 from hamcrest import assert_that, equal_to, greater_than, has_length, is_, not_none, only_contains
 

@@ -4,6 +4,7 @@ from itertools import accumulate
 
 from behave import then
 from behave.runner import Context
+from greenlight_gate.bdd.context import moment_in, rows_of, world_of
 from greenlight_gate.bdd.matchers.event_patterns import (
     EventPattern,
     completed,
@@ -12,6 +13,7 @@ from greenlight_gate.bdd.matchers.event_patterns import (
     tool_completed,
     tool_executing,
 )
+from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.matchers.request_matchers import (
     begins_with,
     has_results_of_each_tool,
@@ -20,8 +22,6 @@ from greenlight_gate.bdd.matchers.request_matchers import (
     shows_once,
     tools_are_named,
 )
-from greenlight_gate.bdd.world.context import moment_in, rows_of, world_of
-from greenlight_gate.bdd.world.observable import NotExercised
 from greenlight_gate.events import EventKind
 from hamcrest import assert_that, greater_than_or_equal_to, less_than_or_equal_to
 

@@ -2,8 +2,8 @@
 
 from behave import then, when
 from behave.runner import Context
+from greenlight_gate.bdd.context import hostility_of, rows_of, world_of
 from greenlight_gate.bdd.matchers.request_matchers import answers, is_clear
-from greenlight_gate.bdd.world.context import hostility_of, rows_of, world_of
 from hamcrest import assert_that, greater_than, has_length
 
 

@@ -2,8 +2,8 @@
 
 from behave import given, then, when
 from behave.runner import Context
+from greenlight_gate.bdd.context import privacy_of, walls_of, world_of
 from greenlight_gate.bdd.matchers.request_matchers import answers, each
-from greenlight_gate.bdd.world.context import privacy_of, walls_of, world_of
 from hamcrest import assert_that, empty, equal_to, is_
 
 

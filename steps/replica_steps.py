@@ -2,8 +2,8 @@
 
 from behave import given, then, when
 from behave.runner import Context
+from greenlight_gate.bdd.context import replicas_of, world_of
 from greenlight_gate.bdd.matchers.request_matchers import answers, each
-from greenlight_gate.bdd.world.context import replicas_of, world_of
 from greenlight_gate.events import EventKind
 from hamcrest import assert_that, equal_to, has_item, is_
 

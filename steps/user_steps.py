@@ -2,7 +2,7 @@
 
 from behave import given
 from behave.runner import Context
-from greenlight_gate.bdd.world.context import world_of
+from greenlight_gate.bdd.context import world_of
 
 
 @given("{user:User} is in a conversation")

@@ -4,12 +4,11 @@ import ast
 import hashlib
 import shutil
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from greenlight_gate.bdd.runner import last_step
+from behave.model import Step
+from behave.step_registry import StepRegistry
 
 # What judges the suite itself is tried by the matrix that it makes.
 _NOT_THESE = {"release_steps"}
@@ -25,11 +24,38 @@ class Assertion(NamedTuple):
     digest: str
 
 
-class Noted(NamedTuple):
-    """What steps did in a session: which functions ran, and the places (module, line) that objected by themselves."""
+class NotedSteps:
+    """behave's registry of steps, whose matches note that they run and where they object by themselves.
 
-    functions: list[str]
-    objections: list[tuple[str, int]]
+    `functions` are those of the steps that ran, `objections` the places (module, line) of what they raised.
+    """
+
+    def __init__(self, registry: StepRegistry) -> None:
+        self.functions: list[str] = []
+        self.objections: list[tuple[str, int]] = []
+        self._registry = registry
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._registry, name)
+
+    def find_match(self, step: Step) -> Any:
+        """The match of behave for the step; None for an undefined one."""
+        match: Any = self._registry.find_match(step)
+        if match is None:
+            return None
+        function, plain_run = match.func, match.run
+
+        def run(context: Any) -> None:
+            self.functions.append(f"{Path(function.__code__.co_filename).stem}.{function.__name__}")
+            try:
+                plain_run(context)
+            except AssertionError as error:
+                place = _place(error)
+                self.objections.extend([place] if place is not None else [])
+                raise
+
+        match.run = run
+        return match
 
 
 def assertions(steps: Path) -> dict[str, Assertion]:
@@ -68,32 +94,6 @@ def ids_at(places: list[tuple[str, int]], known: dict[str, Assertion]) -> tuple[
         if each.module == module and each.first_line <= line <= each.last_line
     ]  # fmt: skip
     return tuple(dict.fromkeys(found))
-
-
-@contextmanager
-def noting() -> Iterator[Noted]:
-    """Note, for as long as this lasts, which steps run in this process and where they object by themselves."""
-    noted, plain = Noted([], []), last_step._run  # noqa: SLF001 -- there is no other way to tell a step from the rules
-
-    def run(context: Any, step: Any, plain_run: Any) -> None:
-        function = plain_run.__self__.func
-        noted.functions.append(f"{Path(function.__code__.co_filename).stem}.{function.__name__}")
-
-        def noted_run(of: Any) -> None:
-            try:
-                plain_run(of)
-            except AssertionError as error:
-                place = _place(error)
-                noted.objections.extend([place] if place is not None else [])
-                raise
-
-        plain(context, step, noted_run)
-
-    last_step._run = run  # noqa: SLF001
-    try:
-        yield noted
-    finally:
-        last_step._run = plain  # noqa: SLF001
 
 
 def _assertions_in(function: ast.FunctionDef) -> list[ast.Expr]:

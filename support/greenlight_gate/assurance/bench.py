@@ -18,15 +18,16 @@ import httpx
 import msgspec
 from behave.configuration import Configuration
 from behave.model import ScenarioOutline
-from behave.step_registry import registry as the_step_registry
+from behave.runner import the_step_registry
 from rich.console import Console
 
-from greenlight_gate.assurance.assertions import assertions, ids_at, noting
+from greenlight_gate.assurance.assertions import NotedSteps, assertions, ids_at
 from greenlight_gate.assurance.scenarios import ScenarioPlace, scenarios
 from greenlight_gate.backend.launch import BackendProcess
 from greenlight_gate.bdd.runner.progress import RunProgress
 from greenlight_gate.bdd.runner.suite_runner import SuiteRunner
 from greenlight_gate.evidence.judge import Judgement, judge
+from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.session.validation_session import SessionPlan
 from greenlight_gate.targets import settings
 from greenlight_gate.targets.settings import suite_root
@@ -149,11 +150,11 @@ class Bench:
 
     def judge(
         self, names: Sequence[str], budgets: Mapping[str, float] | None = None, *, prompts: str = "reference",
-        soak_s: float = _SOAK_S,
+        soak_s: float = _SOAK_S, rules: Mapping[str, Rule] = RULES,
     ) -> BenchResult:  # fmt: skip
         """Run these scenarios against the backend as it is, and judge what came. Raises KeyError for unknown names.
 
-        `prompts`: the name of a set, or the text of one.
+        `prompts`: the name of a set, or the text of one. `rules`: those by which it is judged.
         """
         known = scenarios(self.root / "features")
         places = [known[name] for name in names]
@@ -165,7 +166,7 @@ class Bench:
         target.write_text(
             _TARGET.format(url=self.backend.url, budgets="\n".join(lines), prompts=prompts), encoding="utf-8"
         )
-        return self._session(str(target), places, self._environ, (), soak_s)
+        return self._session(str(target), places, self._environ, (), soak_s, rules=rules)
 
     def judge_started(self, names: Sequence[str], defects: Sequence[str], services: str = "") -> BenchResult:
         """The same for a backend that the suite starts itself, with these defects, and may take away.
@@ -183,21 +184,23 @@ class Bench:
 
     def _session(
         self, environment: str, places: Sequence[ScenarioPlace], environ: Mapping[str, str], defects: tuple[str, ...],
-        soak_s: float,
+        soak_s: float, *, rules: Mapping[str, Rule] = RULES,
     ) -> BenchResult:  # fmt: skip
         plan = SessionPlan(
             environment=environment, wanted=tuple(dict.fromkeys(place.category for place in places)),
             output_dir=self.folder / "sessions", environ=environ, defects=defects, soak_s=soak_s,
-            tags="@assurance",
+            tags="@assurance", rules=rules,
         )  # fmt: skip
         began = time.monotonic()
-        runner = SuiteRunner(self._configuration(places), plan, RunProgress(Console(file=io.StringIO()), quiet=True))
-        with noting() as noted, contextlib.chdir(self.folder), contextlib.redirect_stdout(io.StringIO()):
+        noted = NotedSteps(the_step_registry)
+        progress = RunProgress(Console(file=io.StringIO()), quiet=True)
+        runner = SuiteRunner(self._configuration(places), plan, progress, steps=noted)
+        with contextlib.chdir(self.folder), contextlib.redirect_stdout(io.StringIO()):
             runner.run()
         if runner.misconfigured or runner.interrupted or runner.suite is None:
             raise RuntimeError(f"the session did not take place: {runner.misconfigured or runner.interrupted}")
         folder = self.folder / runner.suite.folder
-        judgement = judge(folder)
+        judgement = judge(folder, rules)
         took_s = time.monotonic() - began
         shutil.rmtree(folder)
         ids = ids_at(noted.objections, assertions(suite_root() / "steps"))

@@ -2,18 +2,17 @@
 
 import atexit
 import concurrent.futures
-import contextlib
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from greenlight_gate.assurance.bench import Bench, BenchResult
-from greenlight_gate.assurance.unseen import without
+from greenlight_gate.rules.registry import RULES, Rule
 
 # Most of a session is waiting for what does not come: more of them than there are cores.
 _AT_ONCE = 4
@@ -22,7 +21,8 @@ _AT_ONCE = 4
 class Job(msgspec.Struct, frozen=True):
     """One session: the backend's defects, the scenarios that judge it, and budgets (s) that differ from the usual.
 
-    `without`: a rule that is taken away for it. `crowded`: many people talk, and nothing else may go on meanwhile.
+    `without`: a rule by which it is not judged (loads are judged by all: they have processes of their own).
+    `crowded`: many people talk, and nothing else may go on meanwhile.
     `services`: where a stack with these defects keeps its data, "" for a single backend; `started`: that
     the suite starts itself and may take away. `prompts` as in a target file.
     `steps`: a folder with other steps than the suite's own.
@@ -65,14 +65,21 @@ def judge(job: Job, bench: Bench | None = None) -> BenchResult:
     """Do one job on a bench, by default on that of this process."""
     bench = bench or _bench
     assert bench is not None
-    with without(job.without) if job.without else contextlib.nullcontext():
-        bench.take_steps(Path(job.steps) if job.steps else None)
-        if job.services or job.started:
-            return bench.judge_started(job.scenarios, job.defects, job.services)
-        if job.crowded:
-            bench.fresh()
-        bench.give(*job.defects)
-        return bench.judge(job.scenarios, job.budgets, prompts=job.prompts)
+    bench.take_steps(Path(job.steps) if job.steps else None)
+    if job.services or job.started:
+        return bench.judge_started(job.scenarios, job.defects, job.services)
+    if job.crowded:
+        bench.fresh()
+    bench.give(*job.defects)
+    rules = rules_without(job.without) if job.without else RULES
+    return bench.judge(job.scenarios, job.budgets, prompts=job.prompts, rules=rules)
+
+
+def rules_without(rule: str) -> Mapping[str, Rule]:
+    """All rules but one. Raises KeyError for one that does not exist."""
+    others = dict(RULES)
+    del others[rule]
+    return others
 
 
 class Pool:

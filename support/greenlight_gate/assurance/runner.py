@@ -18,7 +18,7 @@ from greenlight_gate.assurance.features import defect_of, title_of
 from greenlight_gate.assurance.pool import Job, Pool
 from greenlight_gate.assurance.proofs import PROOFS
 from greenlight_gate.assurance.release import Release, forgetful_job, healthy_jobs, jobs_of
-from greenlight_gate.bdd.world import parameters
+from greenlight_gate.bdd import parameters
 from greenlight_gate.services.programs import postgres_folder, redis_program
 from greenlight_gate.targets.settings import Misconfigured, suite_root
 

@@ -6,14 +6,15 @@ import uuid
 from dataclasses import dataclass
 
 from greenlight_gate.backend import phrases
-from greenlight_gate.backend.defects.chain import Chain
 from greenlight_gate.backend.frames import COMPLETED, EXECUTING, FAILED, STARTED, THINKING, TOOL_COMPLETED
+from greenlight_gate.backend.hooks import Chain
 from greenlight_gate.backend.journal import Journal
-from greenlight_gate.backend.planner import AgentPlan, Call, make_plan
+from greenlight_gate.backend.planner import AgentPlan, make_plan
 from greenlight_gate.backend.runs import AgentRun
 from greenlight_gate.backend.settings import Settings
 from greenlight_gate.backend.store import Store
-from greenlight_gate.backend.tools import Errand, ToolResult, toolbox
+from greenlight_gate.backend.tools import toolbox
+from greenlight_gate.backend.tools.tool import Call, Errand, ToolResult
 
 # A thorough search thinks several times before and after its slow tool, this far apart, so that its events are spread
 # over the whole run.

@@ -4,40 +4,39 @@ import asyncio
 import time
 import uuid
 from collections import Counter, deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from greenlight_gate.backend.bus import Bus
 from greenlight_gate.backend.clock import iso, now_us
 from greenlight_gate.backend.follower import Follower
-from greenlight_gate.backend.frames import Body, CloseFrame, Frame, Outgoing
+from greenlight_gate.backend.frames import Body, CloseFrame, Frame, Outgoing, Refusal
+from greenlight_gate.backend.hooks import Chain
 from greenlight_gate.backend.protocol import ChatProtocol
+from greenlight_gate.backend.settings import Settings
 from greenlight_gate.backend.tokens import Identity
-
-if TYPE_CHECKING:
-    from greenlight_gate.backend.hub import Hub
 
 # Whoever leaves this much unread is closed (1008), so that a slow reader cannot fill the memory.
 _MAX_WAITING_FRAMES = 10_000
 _MAX_WAITING_CHARACTERS = 16_000_000
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """An error that a client is told: the message, and the close that follows when the connection cannot go on."""
+class ConnectionHub(Protocol):
+    """What a connection needs of the hub that it belongs to, and what defects find there.
 
-    message: Body
-    close: CloseFrame | None = None
+    `connections` holds all that are open by id. `notes` is room for defects.
+    """
 
-    @property
-    def code(self) -> str:
-        """The error's code, such as `BAD_JSON`; empty when a defect has made something else of it."""
-        return str(self.message.get("error_code", ""))
+    settings: Settings
+    chain: Chain
+    bus: Bus
+    connections: "dict[str, ServedConnection]"
+    notes: dict[str, Any]
 
 
 class ServedConnection:
     """Sends to one client. `notes` and `counts` are room for defects; a healthy backend leaves them empty."""
 
-    def __init__(self, hub: "Hub", protocol: ChatProtocol, identity: Identity, token: str) -> None:
+    def __init__(self, hub: ConnectionHub, protocol: ChatProtocol, identity: Identity, token: str) -> None:
         self.hub = hub
         self.protocol = protocol
         self.identity = identity
@@ -108,6 +107,13 @@ class ServedConnection:
         """Send one event, live or replayed."""
         for frame in self.hub.chain.frame(self, event, self._variation.event(event.encoded())):
             self.write(frame)
+
+    def send_missed(self, events: list[Outgoing]) -> int:
+        """Send events of a restored thread, and return how many."""
+        shown = self.hub.chain.replay(self, events)
+        for event in shown:
+            self.send_event(event)
+        return len(shown)
 
     def send(self, message: Body) -> None:
         """Send a message that is not an event."""

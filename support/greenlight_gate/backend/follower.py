@@ -2,15 +2,23 @@
 
 import asyncio
 import json
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from greenlight_gate.backend.bus import Bus
 from greenlight_gate.backend.frames import Outgoing
-from greenlight_gate.backend.store import StoredEvent
-
-if TYPE_CHECKING:
-    from greenlight_gate.backend.connection import ServedConnection
+from greenlight_gate.backend.store import Store, StoredEvent
 
 _BATCH = 100
+
+
+class FollowingConnection(Protocol):
+    """The connection on which a thread is followed."""
+
+    def show(self, outgoing: Outgoing) -> None:
+        """Send one live event now."""
+
+    def send_missed(self, events: list[Outgoing]) -> int:
+        """Send events of a restored thread, and return how many."""
 
 
 class Follower:
@@ -20,8 +28,12 @@ class Follower:
     does not matter on which replica it happened, nor what was lost on the way.
     """
 
-    def __init__(self, connection: "ServedConnection", thread_id: str, owner: str, seq: int) -> None:
+    def __init__(
+        self, connection: FollowingConnection, thread_id: str, owner: str, seq: int, *, bus: Bus, store: Store
+    ) -> None:
         self._connection = connection
+        self._bus = bus
+        self._store = store
         self._thread_id = thread_id
         self._owner = owner
         self._seq = seq
@@ -56,9 +68,7 @@ class Follower:
                 while batch := await self._missed():
                     self._seq = batch[-1].seq
                     events = [_outgoing(self._thread_id, self._owner, stored) for stored in batch]
-                    for event in self._connection.hub.chain.replay(self._connection, events):
-                        self._connection.send_event(event)
-                        self.replayed += 1
+                    self.replayed += self._connection.send_missed(events)
                     await asyncio.sleep(0)
         finally:
             self._busy = False
@@ -69,8 +79,7 @@ class Follower:
             self._reading.cancel()
 
     async def _missed(self) -> list[StoredEvent]:
-        hub = self._connection.hub
-        return await hub.bus.recent(self._thread_id, self._seq, _BATCH) or await hub.store.events_after(
+        return await self._bus.recent(self._thread_id, self._seq, _BATCH) or await self._store.events_after(
             self._thread_id, self._seq, _BATCH
         )
 

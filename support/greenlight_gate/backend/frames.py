@@ -34,6 +34,19 @@ class CloseFrame:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """An error that a client is told: the message, and the close that follows when the connection cannot go on."""
+
+    message: Body
+    close: CloseFrame | None = None
+
+    @property
+    def code(self) -> str:
+        """The error's code, such as `BAD_JSON`; empty when a defect has made something else of it."""
+        return str(self.message.get("error_code", ""))
+
+
 # A str is a text message, bytes are a binary one.
 Frame = str | bytes | Raw | CloseFrame
 

@@ -1,24 +1,30 @@
 """What all connections share."""
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 from greenlight_gate.backend.agent import Agent
 from greenlight_gate.backend.bus import Bus, LocalBus, Subscriber
 from greenlight_gate.backend.connection import ServedConnection
-from greenlight_gate.backend.defects.chain import Chain
 from greenlight_gate.backend.frames import Outgoing
+from greenlight_gate.backend.hooks import Chain
 from greenlight_gate.backend.journal import Journal
-from greenlight_gate.backend.runs import RunDesk
+from greenlight_gate.backend.run_supervisor import RunSupervisor
 from greenlight_gate.backend.settings import Settings
-from greenlight_gate.backend.sqlite_store import SqliteStore
+from greenlight_gate.backend.sqlite_store import SqliteStore, later
 from greenlight_gate.backend.store import Store
 from greenlight_gate.backend.tokens import Tokens
 
-# Often enough that one commit holds few events, and takes well below a millisecond.
-_COMMIT_AFTER_S = 0.005
+
+class Watch(Protocol):
+    """Looks after other replicas."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """End."""
 
 
 class Hub:
@@ -40,16 +46,19 @@ class Hub:
         self.watch: Watch | None = None
         if settings.database_url or settings.redis_url or settings.auth_url:
             # Only now: who has no use for them does not wait for their packages.
-            from greenlight_gate.backend.stack.parts import parts_of  # noqa: PLC0415
+            from greenlight_gate.backend.stack.parts import SharedParts  # noqa: PLC0415
 
-            self.store, self.bus, self.tokens, self.watch = parts_of(self, data)
+            shared = SharedParts(settings, data)
+            self.store, self.tokens = shared.store, shared.tokens
+            self.bus = shared.bus(self.route, self.look_again, self.heard)
+            self.watch = shared.watch(self._take_over)
         else:
             self.store = SqliteStore(data / "chat.sqlite3", later)
             self.bus = LocalBus(self.route)
             self.tokens = Tokens(settings, self.store)
         self.journal = Journal(self.store, self.bus, chain)
         self.agent = Agent(settings, self.store, self.journal, chain)
-        self.runs = RunDesk(self)
+        self.runs = RunSupervisor(self.store, self.bus, chain, self.journal, self.agent, replica=settings.replica)
 
     async def start(self) -> None:
         """Bring the stored threads to order, and be ready."""
@@ -100,17 +109,5 @@ class Hub:
         """Return who gets an event."""
         return self.chain.route(self, outgoing, recipients)
 
-
-class Watch(Protocol):
-    """Looks after other replicas."""
-
-    def start(self) -> None:
-        """Begin."""
-
-    def stop(self) -> None:
-        """End."""
-
-
-def later(commit: Callable[[], None]) -> asyncio.TimerHandle:
-    """Put a commit off for a moment, in which more may come."""
-    return asyncio.get_running_loop().call_later(_COMMIT_AFTER_S, commit)
+    async def _take_over(self, replica: str) -> None:
+        await self.runs.end_unfinished(replica)

@@ -3,17 +3,15 @@
 import asyncio
 import uuid
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakValueDictionary
 
 from greenlight_gate.backend.bus import Bus
 from greenlight_gate.backend.clock import iso, now_us
-from greenlight_gate.backend.defects.chain import Chain
 from greenlight_gate.backend.frames import ENDS, Outgoing, encode
+from greenlight_gate.backend.hooks import Chain
+from greenlight_gate.backend.runs import AgentRun
 from greenlight_gate.backend.store import Store, StoredEvent
-
-if TYPE_CHECKING:
-    from greenlight_gate.backend.runs import AgentRun
 
 
 class Journal:
@@ -25,7 +23,7 @@ class Journal:
         self._chain = chain
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def emit(self, run: "AgentRun", kind: str, payload: dict[str, Any]) -> None:
+    async def emit(self, run: AgentRun, kind: str, payload: dict[str, Any]) -> None:
         """Send an event of this run to whoever follows it."""
         run.counts[kind] += 1
         # A clock that is set back must not make a run's events run backwards.
@@ -51,7 +49,7 @@ class Journal:
             self._bus.publish(replace(draft, body=body, seq=stored.seq, text=stored.text))
 
     @staticmethod
-    def _event(run: "AgentRun", kind: str, payload: dict[str, Any]) -> Outgoing:
+    def _event(run: AgentRun, kind: str, payload: dict[str, Any]) -> Outgoing:
         body: dict[str, Any] = {
             "type": kind,
             "request_id": run.request_id,

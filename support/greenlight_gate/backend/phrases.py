@@ -3,11 +3,8 @@
 import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from greenlight_gate.backend.planner import Call
-    from greenlight_gate.backend.tools import ToolResult
+from greenlight_gate.backend.tools.tool import Call, ToolResult
 
 GREETINGS: Mapping[str, str] = MappingProxyType(
     {"assistant": "I am on it.", "helper": "The helper takes over this part."}
@@ -34,7 +31,7 @@ AFTERTHOUGHTS = (
 _WORD = re.compile(r"\w{4,}")
 
 
-def told(call: "Call", outcome: "ToolResult") -> str:
+def told(call: Call, outcome: ToolResult) -> str:
     """Put what a tool found, or why it failed, into one sentence."""
     subject = list(call.parameters.values())[-1]
     if not outcome.ok:

@@ -2,10 +2,10 @@
 
 import functools
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from greenlight_gate.backend import phrases
+from greenlight_gate.backend.tools.tool import Call
 
 # Questions may be long; what they ask for is looked for at their beginning, so that no pattern takes long.
 _READ_CHARACTERS = 1_000
@@ -47,14 +47,6 @@ _MINE = re.compile(
 )
 _WHO_ARE_YOU = re.compile(r"\bwho are you\b|\bwhat are you\b|\byour name\b|\bintroduce yourself\b", re.IGNORECASE)
 _HELLO = re.compile(r"\s*(?:good (?:morning|afternoon|evening|day)|hello|hi|hey)\b", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Call:
-    """One use of a tool."""
-
-    tool: str
-    parameters: Mapping[str, str]
 
 
 @dataclass(frozen=True)

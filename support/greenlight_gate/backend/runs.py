@@ -1,23 +1,13 @@
-"""Runs: one question to one answer, from the start to exactly one end."""
+"""A run: one question to one answer, from the start to exactly one end."""
 
 import asyncio
-import json
-import logging
 import time
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from greenlight_gate.backend.bus import run_topic
-from greenlight_gate.backend.frames import FAILED, STOPPED
-from greenlight_gate.backend.store import UnfinishedRun
+from greenlight_gate.backend.connection import ServedConnection
 
-if TYPE_CHECKING:
-    from greenlight_gate.backend.connection import ServedConnection
-    from greenlight_gate.backend.hub import Hub
-
-_log = logging.getLogger(__name__)
 ASSISTANT = "assistant"
 HELPER = "helper"
 
@@ -30,7 +20,7 @@ class AgentRun:
     thread_id: str
     user_id: str
     question: str
-    connection: "ServedConnection | None" = None
+    connection: ServedConnection | None = None
     agent_name: str = ASSISTANT
     parent: "AgentRun | None" = None
     run_id: str = field(default_factory=lambda: f"run-{uuid.uuid4().hex}")
@@ -58,102 +48,3 @@ class AgentRun:
         run = AgentRun(self.request_id, self.thread_id, self.user_id, errand, self.connection, HELPER, self)
         self.helpers.append(run)
         return run
-
-
-class RunDesk:
-    """Starts runs, stops them, and sees to it that each one ends."""
-
-    def __init__(self, hub: "Hub") -> None:
-        self._hub = hub
-        self._open: dict[str, AgentRun] = {}
-        self._supervisors: set[asyncio.Task[None]] = set()
-
-    @property
-    def open_count(self) -> int:
-        """How many runs are under way."""
-        return len(self._open)
-
-    def under_way(self) -> list[AgentRun]:
-        """Return all runs that have not ended."""
-        return list(self._open.values())
-
-    def find(self, run_id: str) -> AgentRun | None:
-        """Return the run that is under way by this id; a sub-agent's id finds the run that the person asked for."""
-        for run in self._open.values():
-            if run_id == run.run_id or any(run_id == helper.run_id for helper in run.helpers):
-                return run
-        return None
-
-    def in_thread(self, thread_id: str) -> list[AgentRun]:
-        """Return the runs under way in this thread."""
-        return [run for run in self._open.values() if run.thread_id == thread_id]
-
-    async def start(
-        self, connection: "ServedConnection", user_id: str, question: str, request_id: str | int | None, thread_id: str
-    ) -> None:
-        """Begin a run for this person and return at once; its events go to this connection."""
-        run = AgentRun(request_id, thread_id, user_id, question, connection)
-        await self._hub.store.begin_run(
-            run.run_id, thread_id, question, json.dumps(request_id), self._hub.settings.replica
-        )
-        self._hub.bus.subscribe(run_topic(run.run_id), connection)
-        self._open[run.run_id] = run
-        connection.open_runs.add(run.run_id)
-        run.work = asyncio.create_task(self._hub.agent.work(run))
-        supervisor = asyncio.create_task(self._supervise(run, run.work))
-        self._supervisors.add(supervisor)
-        supervisor.add_done_callback(self._supervisors.discard)
-
-    async def stop(self, run: AgentRun, reason: str) -> None:
-        """End a run with agent_stopped; one that has just ended stays as it is."""
-        if run.ended or run.stop_reason:
-            return
-        run.stop_reason = reason
-        if self._hub.chain.cancel(run) and run.work is not None:
-            # The supervisor says that it stopped, once nothing of it can come any more.
-            run.work.cancel()
-        else:
-            await self._hub.journal.emit(run, STOPPED, {"reason": reason})
-
-    async def stop_all(self, reason: str) -> None:
-        """Stop everything and wait until all have been told."""
-        for run in list(self._open.values()):
-            await self.stop(run, reason)
-        if self._supervisors:
-            await asyncio.wait(list(self._supervisors), timeout=0.5)
-
-    async def end_unfinished(self, replica: str) -> None:
-        """Give an end to the runs that a process which is gone has left open."""
-        for left in await self._hub.store.unfinished_runs(replica):
-            # Of several replicas that notice it, one does it.
-            if await self._hub.store.take_over(left.run_id, replica, self._hub.settings.replica):
-                run = _revived(left)
-                await self._fail(run, "SERVER_RESTARTED", "the server was restarted while this was under way")
-                await self._hub.store.end_run(run.run_id)
-
-    async def _supervise(self, run: AgentRun, work: asyncio.Task[None]) -> None:
-        await asyncio.wait({work})
-        if work.cancelled():
-            for stopped in (*(helper for helper in run.helpers if not helper.ended), run):
-                await self._hub.journal.emit(stopped, STOPPED, {"reason": run.stop_reason or "cancelled"})
-        elif (error := work.exception()) is not None:
-            _log.error("run %s broke down", run.run_id, exc_info=error)
-            for broken in (*(helper for helper in run.helpers if not helper.ended), run):
-                await self._fail(broken, "INTERNAL_ERROR", "something went wrong on the server")
-        await self._hub.store.end_run(run.run_id)
-        self._release(run)
-        await self._hub.chain.ended(run)
-        self._hub.bus.drop(run_topic(run.run_id))
-
-    def _release(self, run: AgentRun) -> None:
-        self._open.pop(run.run_id, None)
-        if run.connection is not None:
-            run.connection.open_runs.discard(run.run_id)
-
-    async def _fail(self, run: AgentRun, code: str, message: str) -> None:
-        payload = {"error_code": code, "error_message": message, "recovery_suggestion": "Please ask again."}
-        await self._hub.journal.emit(run, FAILED, payload)
-
-
-def _revived(left: UnfinishedRun) -> AgentRun:
-    return AgentRun(json.loads(left.request_id), left.thread_id, left.owner, "", run_id=left.run_id)

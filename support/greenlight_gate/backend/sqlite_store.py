@@ -1,5 +1,6 @@
 """The store on SQLite: one file, no waiting for the disk."""
 
+import asyncio
 import hashlib
 import sqlite3
 import threading
@@ -29,9 +30,16 @@ CREATE VIRTUAL TABLE IF NOT EXISTS notes USING fts5 (body, owner, tokenize = 'po
 """
 _HEADS_KEPT = 1_000
 _CHECKPOINT_EVERY_S = 1.0
+# Often enough that one commit holds few events, and takes well below a millisecond.
+_COMMIT_AFTER_S = 0.005
 
 _T = TypeVar("_T")
 Defer = Callable[[Callable[[], None]], object]
+
+
+def later(commit: Callable[[], None]) -> asyncio.TimerHandle:
+    """Put a commit off for a moment, in which more may come."""
+    return asyncio.get_running_loop().call_later(_COMMIT_AFTER_S, commit)
 
 
 @dataclass

@@ -15,7 +15,7 @@ from greenlight_gate.backend.admin import admin_routes
 from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.credentials import knows, problem, read_credentials
 from greenlight_gate.backend.hub import Hub
-from greenlight_gate.backend.inbox import Inbox
+from greenlight_gate.backend.message_handler import MessageHandler
 from greenlight_gate.backend.settings import API_VERSION, SERVICE_NAME
 from greenlight_gate.backend.tokens import Attempt, read_attempt
 
@@ -108,16 +108,15 @@ class _Web:
             else:
                 await websocket.accept(attempt.subprotocol)
                 await hub.store.remember_user(identity.user_id)
-                await _converse(
-                    websocket, ServedConnection(hub, websocket.scope["state"]["protocol"], identity, attempt.token)
-                )
+                protocol = websocket.scope["state"]["protocol"]
+                await _converse(hub, websocket, ServedConnection(hub, protocol, identity, attempt.token))
         except WebSocketDisconnect:
             # The client left before it had an answer; there is nobody to tell.
             return
 
 
-async def _converse(websocket: WebSocket, connection: ServedConnection) -> None:
-    hub, inbox = connection.hub, Inbox(connection)
+async def _converse(hub: Hub, websocket: WebSocket, connection: ServedConnection) -> None:
+    handler = MessageHandler(hub, connection)
     hub.connections[connection.connection_id] = connection
     in_order = False
     try:
@@ -125,7 +124,7 @@ async def _converse(websocket: WebSocket, connection: ServedConnection) -> None:
         await hub.chain.accepted(connection)
         # Always receiving: uvicorn reads nothing more, pings and closes included, until a message is taken.
         while (message := await websocket.receive())["type"] == "websocket.receive":
-            await inbox.take(message["text"])
+            await handler.take(message["text"])
         in_order = True
     finally:
         if not in_order:

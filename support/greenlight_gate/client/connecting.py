@@ -13,7 +13,7 @@ from greenlight_gate.targets.errors import Misconfigured
 from greenlight_gate.targets.http import Reply, exchange
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import Persona
-from greenlight_gate.wire.connecting import Request
+from greenlight_gate.wire.connecting import HttpRequest
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.spec import Spec
 from greenlight_gate.wire.templates import fill, filled_or_none
@@ -104,12 +104,12 @@ class ConnectionSetup:
                 complaints.append(str(error))
         return complaints
 
-    def _is_given(self, request: Request) -> bool:
+    def _is_given(self, request: HttpRequest) -> bool:
         """Whether what the request is about was given by the target, and so is not ours to clear away."""
         made = {name for before in self.spec.before for name in before.capture}
         return any(f"{{{name}}}" in request.path for name in made if name in self.entry.values)
 
-    async def _ask(self, request: Request) -> Reply:
+    async def _ask(self, request: HttpRequest) -> Reply:
         path = fill(request.path, _quoted(self.values))
         headers = self._filled(request.headers) | self._cookie()
         try:
@@ -169,7 +169,7 @@ class ConnectionSetup:
         return {name: value for name, value in self.values.items() if name in wanted and name != "token"}
 
 
-def _captured(request: Request, reply: Reply) -> dict[str, Any]:
+def _captured(request: HttpRequest, reply: Reply) -> dict[str, Any]:
     if not request.capture:
         return {}
     body = reply.json()
@@ -189,7 +189,7 @@ def _quoted(values: Values) -> Mapping[str, Any]:
     return _Quoted()
 
 
-def _has_all(request: Request, values: Values) -> bool:
+def _has_all(request: HttpRequest, values: Values) -> bool:
     try:
         fill([request.path, request.json, request.form, request.headers], values)
     except KeyError:

@@ -4,7 +4,7 @@ It lives on the loop thread; nothing else writes to the trace.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from greenlight_gate.measure import feed
 from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.rules.engine.run_state import RunState, TimeBudgets
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
+from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.trace import AnyRecord, Header, Other, Received, Stalled, encode_header, encode_record
 from greenlight_gate.wire.profile import Profile
 
@@ -43,20 +44,20 @@ class Recorder:
     went wrong in the suite itself while a message was taken in. What came beyond `most_bytes` is too much for one
     scenario, whose records all stay in memory. `ticked_at` says when the loop was last free, so that it is noticed when
     messages had to wait for their stamps. `beside`: other scenarios run at the same time. `answers`: what was asked in
-    the scenario, and what was shown of it.
+    the scenario, and what was shown of it. `rules`: those by which it is judged.
     """
 
     def __init__(
         self, scenario: str, path: Path | None, profile: Profile, budgets: TimeBudgets,
         redact: Callable[[bytes], bytes], *,
-        most_bytes: int = 67_108_864,
+        most_bytes: int = 67_108_864, rules: Mapping[str, Rule] = RULES,
     ) -> None:  # fmt: skip
         self.began = time.monotonic()
         epoch_s = _EPOCH_OF_MONOTONIC + self.began
         self.scenario = scenario
         self.path = path
         self.entries: list[RecordedEntry] = []
-        self.checker = TraceChecker(profile, budgets, epoch_s)
+        self.checker = TraceChecker(profile, budgets, epoch_s, rules=rules)
         self.answers = Answers(self.began)
         self.checker.observe_events(self)
         self.connections = 0

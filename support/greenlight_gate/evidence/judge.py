@@ -2,7 +2,7 @@
 
 import gc
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import msgspec
@@ -26,6 +26,7 @@ from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.rules.engine.run_state import TimeBudgets
 from greenlight_gate.rules.isolation import IsolationPair
+from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.verdict.baseline import Compared, compare
 from greenlight_gate.verdict.criteria import Criterion, Loaded, Status
 from greenlight_gate.verdict.decision import Decision, Facts, Observed, Outcome, ScenarioResult, Verdict, decide
@@ -107,8 +108,8 @@ class _Ledger:
                 self.torn += 1
 
 
-def judge(folder: Path) -> Judgement:
-    """Judges a session folder. Raises NoEvidence for one that holds none."""
+def judge(folder: Path, rules: Mapping[str, Rule] = RULES) -> Judgement:
+    """Judges a session folder by these rules. Raises NoEvidence for one that holds none."""
     evidence = Evidence(folder)
     try:
         session, profile = _opened(evidence, folder)
@@ -118,12 +119,12 @@ def judge(folder: Path) -> Judgement:
     usual = gc.get_threshold()
     gc.set_threshold(_SELDOM, 50, 1000)
     try:
-        return _judge(evidence, session, profile)
+        return _judge(evidence, session, profile, rules)
     finally:
         gc.set_threshold(*usual)
 
 
-def _judge(evidence: Evidence, session: JudgedTarget, profile: Profile) -> Judgement:
+def _judge(evidence: Evidence, session: JudgedTarget, profile: Profile, rules: Mapping[str, Rule]) -> Judgement:
     ledger = _Ledger(evidence)
     meter, course = (
         Meter(session.clock),
@@ -141,7 +142,7 @@ def _judge(evidence: Evidence, session: JudgedTarget, profile: Profile) -> Judge
         found = 0
         for trace in (entry.trace, *entry.beside):
             try:
-                checker = replay(evidence.folder / trace, profile, session.budgets, meter, course)
+                checker = replay(evidence.folder / trace, profile, session.budgets, meter, course, rules=rules)
             except Torn as error:
                 gaps.append(str(error))
                 break

@@ -1,6 +1,6 @@
 """Evidence, judged again: every trace is read once more with its profile, and every rule applied to it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from greenlight_gate.measure.trace_timeline import TraceTimeline
 from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.rules.engine.run_state import RunState, TimeBudgets
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
+from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.trace import AnyRecord, Closed, Opened, Received, Sent, read_trace
 from greenlight_gate.verdict.decision import Observed
 from greenlight_gate.wire.profile import Profile
@@ -152,15 +153,16 @@ class Meter:
 
 
 def replay(
-    path: Path, profile: Profile, budgets: TimeBudgets, meter: Meter, course: Timeline | None = None
-) -> TraceChecker:
+    path: Path, profile: Profile, budgets: TimeBudgets, meter: Meter, course: Timeline | None = None, *,
+    rules: Mapping[str, Rule] = RULES,
+) -> TraceChecker:  # fmt: skip
     """One trace file, judged to its end. Raises Torn for a file that is missing or not whole.
 
-    `course` gathers what it shows over time.
+    `course` gathers what it shows over time. `rules`: those by which it is judged.
     """
     try:
         with path.open("rb") as lines:
-            return _replay(lines, profile, budgets, meter, course or Timeline(None))
+            return _replay(lines, profile, budgets, meter, course or Timeline(None), rules=rules)
     except OSError as error:
         raise Torn(f"{path.name} cannot be read ({error.strerror})") from error
     except msgspec.MsgspecError as error:
@@ -168,11 +170,12 @@ def replay(
 
 
 def _replay(
-    lines: Iterable[bytes], profile: Profile, budgets: TimeBudgets, meter: Meter, course: Timeline
-) -> TraceChecker:
+    lines: Iterable[bytes], profile: Profile, budgets: TimeBudgets, meter: Meter, course: Timeline, *,
+    rules: Mapping[str, Rule],
+) -> TraceChecker:  # fmt: skip
     header, records = read_trace(lines)
     epoch_s = header.epoch_s
-    checker = TraceChecker(profile, budgets, epoch_s)
+    checker = TraceChecker(profile, budgets, epoch_s, rules=rules)
     strand, steps = TraceTimeline(course, header.scenario, epoch_s), _Steps()
     findings, said, known = checker.findings, steps.said, 0
     checker.observe(meter)

@@ -1,8 +1,7 @@
 """Cut after N bytes: exactly so many go through, wherever that is, and then the line is cut."""
 
-from greenlight_gate.faults.fault import Chunk, Direction, End, Fault, Onward, bounded
-from greenlight_gate.faults.link import Link
-from greenlight_gate.faults.pipe import Pipe
+from greenlight_gate.faults.fault import Fault
+from greenlight_gate.faults.link import Chunk, Direction, End, Link, Onward, Pipe, bounded
 
 
 class CutAfter(Fault):

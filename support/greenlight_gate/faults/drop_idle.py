@@ -3,8 +3,8 @@
 import asyncio
 import time
 
-from greenlight_gate.faults.fault import Fault, bounded
-from greenlight_gate.faults.link import Link
+from greenlight_gate.faults.fault import Fault
+from greenlight_gate.faults.link import Link, bounded
 
 
 class DropIdle(Fault):

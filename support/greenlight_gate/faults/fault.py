@@ -1,44 +1,21 @@
 """What every fault is: something that happens to the bytes of one direction, or to a line as a whole."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from greenlight_gate.faults.link import Link
-    from greenlight_gate.faults.pipe import Pipe
-    from greenlight_gate.faults.proxy import FaultProxy
+from greenlight_gate.faults.link import Chunk, Direction, Link, Onward, Pipe
 
 
-class Direction(StrEnum):
-    """Which way a fault acts: up to the target, down to the person, or both."""
+class Place(Protocol):
+    """Where a fault happens: a proxy, which is all of its lines, or one line."""
 
-    UP = "up"
-    DOWN = "down"
-    BOTH = "both"
+    @property
+    def links(self) -> Iterable[Link]:
+        """The lines."""
 
-    def covers(self, other: "Direction") -> bool:
-        """Whether what acts this way acts on bytes that go the other."""
-        return self in (Direction.BOTH, other)
-
-
-class End(StrEnum):
-    """How a side ended: it has nothing more to say (FIN), or hung up (RST)."""
-
-    FIN = "fin"
-    RST = "rst"
-
-
-class Chunk(NamedTuple):
-    """Bytes as they were read from one side at `at` (monotonic seconds), or the end of that side."""
-
-    data: bytes
-    at: float
-    end: End | None = None
-
-
-Onward = Callable[[Chunk], Awaitable[None]]
+    def refresh(self) -> None:
+        """Faults were added or switched."""
 
 
 class Fault:
@@ -51,7 +28,7 @@ class Fault:
         self.direction = direction
         self.on = False
         self.off = asyncio.Event()
-        self.place: FaultProxy | Link | None = None
+        self.place: Place | None = None
 
     async def switch_on(self) -> None:
         """From now on it happens."""
@@ -69,8 +46,12 @@ class Fault:
             self._told()
             await self.end()
 
+    def acts_on(self, place: Place) -> None:
+        """It belongs to this proxy or line."""
+        self.place = place
+
     @property
-    def links(self) -> "list[Link]":
+    def links(self) -> list[Link]:
         """The lines that it acts on."""
         return list(self.place.links) if self.place is not None else []
 
@@ -80,10 +61,10 @@ class Fault:
     async def end(self) -> None:
         """It has just been switched off."""
 
-    def opened(self, link: "Link") -> None:
+    def opened(self, link: Link) -> None:
         """A line came about while it is on."""
 
-    async def carry(self, chunk: Chunk, pipe: "Pipe", onward: Onward) -> None:
+    async def carry(self, chunk: Chunk, pipe: Pipe, onward: Onward) -> None:
         """Passes a chunk on: now, later, in parts, or never."""
         del pipe
         await onward(chunk)
@@ -91,10 +72,3 @@ class Fault:
     def _told(self) -> None:
         if self.place is not None:
             self.place.refresh()
-
-
-def bounded(name: str, value: float, least: float, most: float) -> float:
-    """The value, which has to lie within its bounds. Raises ValueError that names it and them."""
-    if not least <= value <= most:
-        raise ValueError(f"{name}: expected {least:g} to {most:g}, got {value:g}")
-    return value

@@ -5,9 +5,9 @@ This is how a line is cut at an exact event: the frames before it have arrived, 
 
 import asyncio
 
-from greenlight_gate.faults.fault import Chunk, Direction, Fault, Onward
+from greenlight_gate.faults.fault import Fault
 from greenlight_gate.faults.framing import Framer
-from greenlight_gate.faults.pipe import Pipe
+from greenlight_gate.faults.link import Chunk, Direction, Onward, Pipe
 
 
 class Gate(Fault):

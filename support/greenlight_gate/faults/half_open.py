@@ -1,7 +1,7 @@
 """Half-open: one side has gone, and the other does not know (RFC 9293 section 3.5.1)."""
 
-from greenlight_gate.faults.fault import Chunk, Direction, Fault, Onward
-from greenlight_gate.faults.pipe import Pipe
+from greenlight_gate.faults.fault import Fault
+from greenlight_gate.faults.link import Chunk, Direction, Onward, Pipe
 
 
 class HalfOpen(Fault):

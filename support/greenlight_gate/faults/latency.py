@@ -4,8 +4,8 @@ import asyncio
 import random
 import time
 
-from greenlight_gate.faults.fault import Chunk, Direction, Fault, Onward, bounded
-from greenlight_gate.faults.pipe import Pipe
+from greenlight_gate.faults.fault import Fault
+from greenlight_gate.faults.link import Chunk, Direction, Onward, Pipe, bounded
 
 _LONGEST_S = 60.0
 

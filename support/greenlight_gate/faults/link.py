@@ -1,4 +1,7 @@
-"""One line through the proxy: a person's side, a target's side, and a pipe each way between them."""
+"""One line through the proxy: a person's side, a target's side, and a pipe each way between them.
+
+Bytes come in from one side, go through the faults that are on, and out to the other.
+"""
 
 import asyncio
 import contextlib
@@ -6,16 +9,73 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
-
-from greenlight_gate.faults.fault import Direction, End, Fault, bounded
-from greenlight_gate.faults.pipe import Pipe
-
-if TYPE_CHECKING:
-    from greenlight_gate.faults.proxy import FaultProxy
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from enum import StrEnum
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 _LINGER_NOT = struct.pack("ii", 1, 0)
+_MOST_HELD_BYTES = 262_144
+
+
+class Direction(StrEnum):
+    """Which way a fault acts: up to the target, down to the person, or both."""
+
+    UP = "up"
+    DOWN = "down"
+    BOTH = "both"
+
+    def covers(self, other: "Direction") -> bool:
+        """Whether what acts this way acts on bytes that go the other."""
+        return self in (Direction.BOTH, other)
+
+
+class End(StrEnum):
+    """How a side ended: it has nothing more to say (FIN), or hung up (RST)."""
+
+    FIN = "fin"
+    RST = "rst"
+
+
+class Chunk(NamedTuple):
+    """Bytes as they were read from one side at `at` (monotonic seconds), or the end of that side."""
+
+    data: bytes
+    at: float
+    end: End | None = None
+
+
+Onward = Callable[[Chunk], Awaitable[None]]
+
+
+class LinkFault(Protocol):
+    """What a line needs of a fault (`faults.fault.Fault`): how it acts on bytes while it is on."""
+
+    direction: Direction
+    on: bool
+
+    def acts_on(self, place: "Link") -> None:
+        """It belongs to this line."""
+
+    async def switch_on(self) -> None:
+        """From now on it happens."""
+
+    async def carry(self, chunk: Chunk, pipe: "Pipe", onward: Onward) -> None:
+        """Passes a chunk on: now, later, in parts, or never."""
+
+
+F = TypeVar("F", bound=LinkFault)
+
+
+class LinkOwner(Protocol):
+    """What a line needs of the proxy that it goes through: the faults of all lines, and to be let go of at its end."""
+
+    @property
+    def faults(self) -> Sequence[LinkFault]:
+        """The faults of all lines."""
+
+    def forget(self, link: "Link") -> None:
+        """A line has ended."""
 
 
 class Side(asyncio.Protocol):
@@ -89,6 +149,95 @@ class Side(asyncio.Protocol):
                 self.transport.resume_reading()
 
 
+class Pipe:
+    """Carries what `source` says to `sink`. While no fault is on, what is read is written at once.
+
+    `most_held_bytes`: what is held back at most; after that the kernel holds back whoever sends.
+    """
+
+    def __init__(self, link: "Link", direction: Direction, source: "Side", sink: "Side") -> None:
+        self.link = link
+        self.direction = direction
+        self.source = source
+        self.sink = sink
+        self.faults: tuple[LinkFault, ...] = ()
+        self.passed_bytes = 0
+        self.most_held_bytes = _MOST_HELD_BYTES
+        self._plain = True
+        self._held: deque[Chunk] = deque()
+        self._held_bytes = 0
+        self._work: asyncio.Task[None] | None = None
+
+    def refresh(self, faults: tuple[LinkFault, ...]) -> None:
+        """Takes note of which faults there are, and whether any is on."""
+        self.faults = tuple(fault for fault in faults if fault.direction.covers(self.direction))
+        self._plain = not any(fault.on for fault in self.faults)
+
+    def feed(self, data: bytes) -> None:
+        """Takes what was read."""
+        self.link.last_at = now = time.monotonic()
+        if self._plain and self._work is None:
+            self.passed_bytes += len(data)
+            self.sink.write(data)
+        else:
+            self._hold(Chunk(data, now))
+
+    def feed_end(self, end: End) -> None:
+        """Takes note that the source has ended. An end is held back like bytes, and comes after them."""
+        if self._plain and self._work is None:
+            self.link.pass_end(self.sink, end)
+        else:
+            self._hold(Chunk(b"", time.monotonic(), end))
+
+    def drop(self) -> None:
+        """Forgets what is held back."""
+        self._held.clear()
+        if self._work is not None and self._work is not asyncio.current_task():
+            self._work.cancel()
+
+    async def flushed(self) -> None:
+        """Returns once what was passed on has been given to the kernel."""
+        await self.sink.drained()
+
+    def _hold(self, chunk: Chunk) -> None:
+        self._held.append(chunk)
+        self._held_bytes += len(chunk.data)
+        if self._held_bytes > self.most_held_bytes:
+            self.source.pause()
+        if self._work is None:
+            self._work = self.link.spawn(self._carry_all())
+
+    async def _carry_all(self) -> None:
+        try:
+            while self._held:
+                chunk = self._held.popleft()
+                with contextlib.suppress(ConnectionError):  # whoever it was meant for has gone
+                    await self._carry(chunk, 0)
+                self._held_bytes -= len(chunk.data)
+                if self._held_bytes <= self.most_held_bytes // 2:
+                    self.source.resume()
+        finally:
+            if self._work is asyncio.current_task():
+                self._work = None
+
+    async def _carry(self, chunk: Chunk, first: int) -> None:
+        for index, fault in enumerate(self.faults[first:], first + 1):
+            if fault.on:
+                after = index
+
+                async def onward(passed: Chunk, after: int = after) -> None:
+                    await self._carry(passed, after)
+
+                await fault.carry(chunk, self, onward)
+                return
+        if chunk.data:
+            self.passed_bytes += len(chunk.data)
+            self.sink.write(chunk.data)
+            await self.sink.writable.wait()
+        if chunk.end is not None:
+            self.link.pass_end(self.sink, chunk.end)
+
+
 class Link:
     """One person's connection and the one to the target that belongs to it.
 
@@ -96,8 +245,8 @@ class Link:
     there is one. `last_at` is when bytes were read last (monotonic seconds).
     """
 
-    def __init__(self, proxy: "FaultProxy", number: int) -> None:
-        self.proxy = proxy
+    def __init__(self, owner: LinkOwner, number: int) -> None:
+        self._owner = owner
         self.number = number
         self.failure = ""
         self.opened_at = self.last_at = time.monotonic()
@@ -105,7 +254,7 @@ class Link:
         self.target = Side(self)
         self.up = self.person.out = Pipe(self, Direction.UP, self.person, self.target)
         self.down = self.target.out = Pipe(self, Direction.DOWN, self.target, self.person)
-        self.own: tuple[Fault, ...] = ()
+        self.own: tuple[LinkFault, ...] = ()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
@@ -118,9 +267,9 @@ class Link:
         """Whether both sides have gone."""
         return self.person.gone.is_set() and self.target.gone.is_set()
 
-    async def add(self, fault: Fault) -> Fault:
+    async def add(self, fault: F) -> F:
         """Lets a fault happen to this line alone, at once."""
-        fault.place = self
+        fault.acts_on(self)
         self.own = (*self.own, fault)
         self.refresh()
         await fault.switch_on()
@@ -139,7 +288,7 @@ class Link:
     def refresh(self) -> None:
         """Faults were added or switched."""
         for pipe in (self.up, self.down):
-            pipe.refresh((*self.own, *self.proxy.faults))
+            pipe.refresh((*self.own, *self._owner.faults))
 
     def other(self, side: Side) -> Side:
         """The side at the other end."""
@@ -186,7 +335,7 @@ class Link:
             self._forget()
             for task in self._tasks:
                 task.cancel()
-            self.proxy.forget(self)
+            self._owner.forget(self)
 
     def _forget(self) -> None:
         self.up.drop()
@@ -199,3 +348,10 @@ def _hang_up(side: Side) -> None:
     with contextlib.suppress(OSError):
         side.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
     side.transport.abort()
+
+
+def bounded(name: str, value: float, least: float, most: float) -> float:
+    """The value, which has to lie within its bounds. Raises ValueError that names it and them."""
+    if not least <= value <= most:
+        raise ValueError(f"{name}: expected {least:g} to {most:g}, got {value:g}")
+    return value

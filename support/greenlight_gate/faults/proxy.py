@@ -79,7 +79,7 @@ class FaultProxy:
     def add(self, *faults: Fault) -> None:
         """Makes faults of all lines known; each is off until it is switched on, and acts before those added later."""
         for fault in faults:
-            fault.place = self
+            fault.acts_on(self)
         self.faults = (*self.faults, *faults)
         self.refresh()
 

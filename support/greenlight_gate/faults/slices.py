@@ -2,8 +2,8 @@
 
 import asyncio
 
-from greenlight_gate.faults.fault import Chunk, Direction, Fault, Onward, bounded
-from greenlight_gate.faults.pipe import Pipe
+from greenlight_gate.faults.fault import Fault
+from greenlight_gate.faults.link import Chunk, Direction, Onward, Pipe, bounded
 
 
 class Slices(Fault):

@@ -1,7 +1,7 @@
 """Stall: a black hole. The line is open and silent, and neither side is told of anything, ends included."""
 
-from greenlight_gate.faults.fault import Chunk, Fault, Onward
-from greenlight_gate.faults.pipe import Pipe
+from greenlight_gate.faults.fault import Fault
+from greenlight_gate.faults.link import Chunk, Onward, Pipe
 
 
 class Stall(Fault):

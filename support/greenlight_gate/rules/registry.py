@@ -3,6 +3,8 @@
 The table in `rules/README.md` is generated from here (`python -m greenlight_gate.rules.registry`).
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from greenlight_gate.findings import Severity
@@ -55,7 +57,7 @@ _ALL = (
     Rule("REFUSAL-4", _NORMAL, "Malformed, oversized or unknown input gets a clear error, never silence."),
 )
 
-RULES: dict[str, Rule] = {rule.id: rule for rule in _ALL}
+RULES: Mapping[str, Rule] = MappingProxyType({rule.id: rule for rule in _ALL})
 
 
 def as_markdown() -> str:

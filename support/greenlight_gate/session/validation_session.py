@@ -18,13 +18,14 @@ from greenlight_gate.client.persona_canary import canary_of
 from greenlight_gate.evidence.session_folder import LOAD_FOLDER, LOG, VALIDATION_FOLDER, Evidence, JudgedTarget
 from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.rules.engine.deadlines import Deadlines
+from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.session.command_backend import CommandProcess
 from greenlight_gate.session.compatibility import check_profile_and_target, hindrance_of, not_observable
 from greenlight_gate.session.embedded_backend import BackendFailed, Running, StartedBackend
 from greenlight_gate.session.jobs import jobs_for
 from greenlight_gate.session.loop_thread import LoopThread
 from greenlight_gate.session.suite_load import SuiteLoad
-from greenlight_gate.targets.access import Access, check_trust, ssl_context, wait_healthy
+from greenlight_gate.targets.access import Access, TargetFault, check_trust, ssl_context, wait_healthy
 from greenlight_gate.targets.model import NEEDS, PROMPTS, Target
 from greenlight_gate.targets.sections import Persona
 from greenlight_gate.targets.settings import Misconfigured, load_target, profile_text
@@ -51,7 +52,8 @@ log = logging.getLogger("greenlight")
 class SessionPlan:
     """What is wanted of a session. `wanted` are categories; `tags` a behave tag expression within them, or "".
 
-    `scale`: people in stress scenarios; `soak_s`: how long the memory is watched; `jobs`: scenarios side by side.
+    `scale`: people in stress scenarios; `soak_s`: how long the memory is watched; `jobs`: scenarios side by side;
+    `rules`: those by which scenarios are judged.
     """
 
     environment: str = "embedded"
@@ -66,9 +68,10 @@ class SessionPlan:
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     services_check: bool = True
     jobs: int = 1
+    rules: Mapping[str, Rule] = field(default_factory=lambda: RULES)
 
 
-class Measured(NamedTuple):
+class MeasuredLoad(NamedTuple):
     """What came of a load, and the key of the scenario that made it."""
 
     summary: LoadResult
@@ -91,7 +94,7 @@ class ValidationSession:
         # The scenarios whose connections are open, the one that is running and those that still listen on.
         self.worlds: set[object] = set()
         # Loads by what they are called, and how often a person can ask, as far as a scenario has found it out.
-        self.measured: dict[str, Measured] = {}
+        self.measured: dict[str, MeasuredLoad] = {}
         self.pause_s: float | None = None
         self.stack: LocalStack | None = None
         self.folder: Path
@@ -163,10 +166,32 @@ class ValidationSession:
             raise
         self.begin()
         if self.target.warm_up_runs:
-            # What only some sessions need is imported there: a load is not to pay for it.
-            from greenlight_gate.session.warm_up import warm_up  # noqa: PLC0415
+            self.loop.call(self._warm_up(), _WARM_UP_S)
 
-            self.loop.call(warm_up(self), _WARM_UP_S)
+    async def _warm_up(self) -> None:
+        """Asks the target's first question as often as its file says; nothing of it is judged or kept.
+
+        Raises TargetFault where the target does not even let the person in.
+        """
+        # What only some sessions need is imported here: a load is not to pay for it.
+        from greenlight_gate.client.endings import NotConnected  # noqa: PLC0415
+        from greenlight_gate.client.recorder import Recorder  # noqa: PLC0415
+        from greenlight_gate.client.session import Session  # noqa: PLC0415
+
+        target, prompt = self.target, self.first_prompt
+        persona = target.personas[0]
+        canary = self.canary(persona)
+        expect = target.expectation(prompt, canary)
+        recorder = Recorder("warm-up", None, self.profile, target.budgets, self.access.redact_bytes)
+        session = self.new_session(Session, persona.name, persona, recorder)
+        try:
+            await session.connect(await self.access.pass_for(persona), self.tls)
+            for _ in range(target.warm_up_runs):
+                question = await session.ask(target.question(prompt, canary), expect)
+                await session.wait_end(question)
+            await session.close()
+        except NotConnected as error:
+            raise TargetFault(f"during the warm-up: {error}") from error
 
     def await_health(self) -> None:
         """Waits until the target says that it is healthy, where it has a health check. Raises TargetFault."""

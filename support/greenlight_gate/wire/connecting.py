@@ -28,7 +28,7 @@ class ConnectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     runs: Literal["many", "one_at_a_time", "one"] = "many"
 
 
-class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class HttpRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """[[before]] and [[after]]: one HTTP request before a connection is opened, or after it has ended.
 
     `path` is at the target's origin, or a full URL. `json` or `form` is the body. `status` lists what is right.
@@ -74,11 +74,11 @@ def read_connection(data: dict[str, Any]) -> ConnectionSpec:
     return connection
 
 
-def read_requests(data: dict[str, Any], name: str) -> tuple[Request, ...]:
+def read_requests(data: dict[str, Any], name: str) -> tuple[HttpRequest, ...]:
     """The [[before]] or [[after]] tables."""
     found = []
     for where, section in tables(data, name):
-        request: Request = convert(section, Request, where)
+        request: HttpRequest = convert(section, HttpRequest, where)
         if not request.path.startswith(("/", "http://", "https://")):
             raise ProfileError(f"{where}.path: expected a path that begins with / or a full URL, got {request.path!r}")
         if request.json is not None and request.form is not None:

@@ -11,7 +11,14 @@ import msgspec
 
 from greenlight_gate.events import EventKind
 from greenlight_gate.wire.codecs import codec_named
-from greenlight_gate.wire.connecting import ConnectionSpec, Request, Step, read_connection, read_requests, read_steps
+from greenlight_gate.wire.connecting import (
+    ConnectionSpec,
+    HttpRequest,
+    Step,
+    read_connection,
+    read_requests,
+    read_steps,
+)
 from greenlight_gate.wire.errors import ProfileError, check_names, check_paths, convert, known, one_of, table
 from greenlight_gate.wire.fields import EVERY_FIELDS, OWN_FIELDS, Fields, read_fields
 from greenlight_gate.wire.matching import Answer, EventRule, Ignore, read_answers, read_ignores, read_rules
@@ -89,8 +96,8 @@ class Spec(msgspec.Struct, frozen=True):
     ignored: tuple[Ignore, ...] = ()
     answers: tuple[Answer, ...] = ()
     handshake: tuple[Step, ...] = ()
-    before: tuple[Request, ...] = ()
-    after: tuple[Request, ...] = ()
+    before: tuple[HttpRequest, ...] = ()
+    after: tuple[HttpRequest, ...] = ()
     connection: ConnectionSpec = ConnectionSpec()
     scope: tuple[Term, ...] = ()
     values: dict[str, Any] = {}
@@ -296,7 +303,7 @@ def _event(kind: EventKind, section: Any, every: Fields, *, rich: bool) -> Event
 def _captured(spec: Spec) -> frozenset[str]:
     names = {*spec.values, *spec.needs}
     rules: tuple[EventRule | Ignore, ...] = (*spec.rules, *spec.ignored)
-    parts: tuple[Request | Step, ...] = (*spec.before, *spec.after, *spec.handshake)
+    parts: tuple[HttpRequest | Step, ...] = (*spec.before, *spec.after, *spec.handshake)
     names.update(name for rule in rules for name in (*rule.remember, *rule.gather))
     names.update(name for part in parts for name in part.capture)
     return frozenset(names)

@@ -70,6 +70,8 @@ def test_without_a_rule_its_defect_goes_unseen(judged: Judged, rule: str) -> Non
     assert rule in judged.rows[defect].rules
     without = judged.pool.result(removal_of(rule))
     assert rule not in without.rules, f"{rule} was removed and objects to {defect} all the same"
+    # Else it was removed from the scenarios and not from the replay, or the other way round.
+    assert "EVIDENCE" not in without.inconclusive, without.reason
     assert job_of(PROOFS[defect]).defects == (defect,)
     assert promise_of(rule)
 

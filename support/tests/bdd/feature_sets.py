@@ -17,7 +17,7 @@ import asyncio
 import greenlight_gate.bdd.runner.hooks as hooks
 from behave import given, then, when
 from hamcrest import assert_that
-from greenlight_gate.bdd.world.context import world_of
+from greenlight_gate.bdd.context import world_of
 from greenlight_gate.bdd.matchers.request_matchers import shows
 from greenlight_gate.bdd.matchers.event_patterns import completed, tool_executing
 

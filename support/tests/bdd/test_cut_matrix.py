@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 from greenlight_gate.bdd.actions.cut_matrix import CutMatrix, cut_cells_of, places
-from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.proxied_user import ProxyPath
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.events import Event, EventKind

@@ -2,7 +2,7 @@
 
 import pytest
 from greenlight_gate.bdd.actions.crowd import judgeable
-from greenlight_gate.bdd.world.observable import NotExercised, must_have_shown
+from greenlight_gate.bdd.matchers.observable import NotExercised, must_have_shown
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import Event, EventKind
 from greenlight_gate.measure.load_result import LoadResult

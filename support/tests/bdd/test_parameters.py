@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from greenlight_gate.bdd.world.parameters import (
+from greenlight_gate.bdd.parameters import (
     _QUESTION_PATTERN,
     MOMENTS,
     OTHER_QUESTIONS,

@@ -10,9 +10,10 @@ from greenlight_gate.faults.bandwidth import Bandwidth
 from greenlight_gate.faults.close import Close
 from greenlight_gate.faults.cut_after import CutAfter
 from greenlight_gate.faults.drop_idle import DropIdle
-from greenlight_gate.faults.fault import Direction, End, Fault
+from greenlight_gate.faults.fault import Fault
 from greenlight_gate.faults.half_open import HalfOpen
 from greenlight_gate.faults.latency import Latency
+from greenlight_gate.faults.link import Direction, End
 from greenlight_gate.faults.refuse import Refuse
 from greenlight_gate.faults.reset import Reset
 from greenlight_gate.faults.slices import Slices

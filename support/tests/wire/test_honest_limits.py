@@ -2,9 +2,9 @@
 
 import msgspec
 import pytest
+from greenlight_gate.bdd.matchers import observable
 from greenlight_gate.bdd.matchers.event_patterns import completed, started, thinking
-from greenlight_gate.bdd.world import observable
-from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import FIVE, Event, EventKind, each
 from greenlight_gate.evidence.replay import Meter

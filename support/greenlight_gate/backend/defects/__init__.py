@@ -12,8 +12,8 @@ from greenlight_gate.backend.defects import (
     stack,
     stress,
 )
-from greenlight_gate.backend.defects.chain import Chain
 from greenlight_gate.backend.defects.registry import REGISTRY, ConflictError, Defect, UnknownDefectError, activate
+from greenlight_gate.backend.hooks import Chain
 
 FAMILIES = (
     functional,

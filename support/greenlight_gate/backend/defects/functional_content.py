@@ -1,9 +1,9 @@
 """Defects in the content of an event and in the frame that carries it."""
 
 from greenlight_gate.backend.clock import epoch_s, iso
-from greenlight_gate.backend.connection import Refusal, ServedConnection
+from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.registry import defect
-from greenlight_gate.backend.frames import COMPLETED, THINKING, Frame, Outgoing, encode, raw_frame
+from greenlight_gate.backend.frames import COMPLETED, THINKING, Frame, Outgoing, Refusal, encode, raw_frame
 from greenlight_gate.backend.runs import AgentRun
 
 Events = list[Outgoing]

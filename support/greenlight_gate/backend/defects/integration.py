@@ -1,18 +1,15 @@
 """Defects in the interplay of events, tools, sub-agents, tabs and parallel runs."""
 
 import asyncio
-from typing import TYPE_CHECKING
 
+from greenlight_gate.backend.bus import Subscriber
 from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.registry import defect
 from greenlight_gate.backend.frames import ENDS, STARTED, THINKING, Frame, Outgoing
-from greenlight_gate.backend.planner import Call
+from greenlight_gate.backend.hub import Hub
+from greenlight_gate.backend.journal import Journal
 from greenlight_gate.backend.runs import AgentRun
-from greenlight_gate.backend.tools import ToolResult
-
-if TYPE_CHECKING:
-    from greenlight_gate.backend.bus import Subscriber
-    from greenlight_gate.backend.hub import Hub
+from greenlight_gate.backend.tools.tool import Call, ToolResult
 
 Events = list[Outgoing]
 
@@ -36,12 +33,12 @@ def duplicate_delivery(connection: ServedConnection, event: Outgoing, frame: Fra
 
 
 @defect("ended", "LIFECYCLE-3", default=50.0, unit="ms")
-async def events_after_completed(run: AgentRun, *, value: float) -> None:
+async def events_after_completed(run: AgentRun, journal: Journal, *, value: float) -> None:
     """agent_thinking arrives after agent_completed."""
     await asyncio.sleep(value / 1e3)
     if run.connection is not None:
         payload = {"reasoning": "One more thing to consider.", "step_number": run.counts[THINKING] + 1}
-        await run.connection.hub.journal.emit(run, THINKING, payload)
+        await journal.emit(run, THINKING, payload)
 
 
 @defect("draft", "LIFECYCLE-2")
@@ -73,16 +70,14 @@ def parallel_runs_cross_write(run: AgentRun, event: Outgoing) -> Events:
 
 
 @defect("route", "IDENTITY-1", "ISOLATION-2", "LIFECYCLE-2")
-def only_newest_connection_gets_events(
-    hub: "Hub", event: Outgoing, recipients: "list[Subscriber]"
-) -> "list[Subscriber]":
+def only_newest_connection_gets_events(hub: Hub, event: Outgoing, recipients: list[Subscriber]) -> list[Subscriber]:
     """With two tabs open, the second receives what the first asked for."""
     mine = [connection for connection in hub.connections.values() if connection.user_id == event.user_id]
     return [mine[-1]] if mine else []
 
 
 @defect("route", "IDENTITY-1")
-def every_window_shows_everything(hub: "Hub", event: Outgoing, recipients: "list[Subscriber]") -> "list[Subscriber]":
+def every_window_shows_everything(hub: Hub, event: Outgoing, recipients: list[Subscriber]) -> list[Subscriber]:
     """A question in one tab is answered in all tabs of the user."""
     mine = [connection for connection in hub.connections.values() if connection.user_id == event.user_id]
     return list(dict.fromkeys([*recipients, *mine]))

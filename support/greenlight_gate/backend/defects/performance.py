@@ -2,17 +2,14 @@
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
 
 from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.registry import defect
 from greenlight_gate.backend.frames import ENDS, EXECUTING, Body, Outgoing
-from greenlight_gate.backend.planner import Call
+from greenlight_gate.backend.hub import Hub
 from greenlight_gate.backend.runs import AgentRun
 from greenlight_gate.backend.tokens import Attempt
-
-if TYPE_CHECKING:
-    from greenlight_gate.backend.hub import Hub
+from greenlight_gate.backend.tools.tool import Call
 
 
 @defect("wait", "LATENCY", default=150.0, unit="ms")
@@ -70,7 +67,7 @@ def ping_unanswered_during_run(connection: ServedConnection, message: Body) -> B
 
 
 @defect("handshake", "CONNECTION-1", default=6.0, unit="s")
-async def handshake_slow(hub: "Hub", attempt: Attempt, *, value: float) -> int | None:
+async def handshake_slow(hub: Hub, attempt: Attempt, *, value: float) -> int | None:
     """The handshake takes long."""
     await asyncio.sleep(value)
     return None

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from greenlight_gate.backend.defects.chain import HOOKS, Chain
+from greenlight_gate.backend.hooks import HOOKS, Chain
 
 Hook = Callable[..., Any]
 _HookT = TypeVar("_HookT", bound=Hook)

@@ -4,16 +4,13 @@ import asyncio
 import struct
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
 
 from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.registry import also, defect
 from greenlight_gate.backend.frames import OPCODE_CLOSE, STARTED, THINKING, Body, CloseFrame, Frame, Outgoing, raw_frame
+from greenlight_gate.backend.hub import Hub
 from greenlight_gate.backend.runs import AgentRun
-
-if TYPE_CHECKING:
-    from greenlight_gate.backend.hub import Hub
-    from greenlight_gate.backend.tokens import Attempt, Identity
+from greenlight_gate.backend.tokens import Attempt, Identity
 
 Events = list[Outgoing]
 _NOT_READY_S = 0.15
@@ -96,9 +93,7 @@ def hangs_mid_run_socket_open(run: AgentRun, event: Outgoing) -> Events:
 
 
 @defect("credentials", "CONNECTION-1", default=3.0, unit="visits")
-def reconnect_refused_after(
-    hub: "Hub", attempt: "Attempt", identity: "Identity | None", *, value: float
-) -> "Identity | None":
+def reconnect_refused_after(hub: Hub, attempt: Attempt, identity: Identity | None, *, value: float) -> Identity | None:
     """After some reconnects, a user is refused."""
     if identity is None:
         return None
@@ -108,7 +103,7 @@ def reconnect_refused_after(
 
 
 @defect("credentials", "CONNECTION-1")
-def same_token_refused_within_1_s(hub: "Hub", attempt: "Attempt", identity: "Identity | None") -> "Identity | None":
+def same_token_refused_within_1_s(hub: Hub, attempt: Attempt, identity: Identity | None) -> Identity | None:
     """A user who reconnects at once with the same token is refused."""
     if identity is None:
         return None

@@ -3,18 +3,15 @@
 import base64
 import time
 from collections import Counter, deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from greenlight_gate.backend.connection import ServedConnection
+from greenlight_gate.backend.bus import Subscriber
+from greenlight_gate.backend.connection import ConnectionHub, ServedConnection
 from greenlight_gate.backend.defects.registry import also, defect
 from greenlight_gate.backend.frames import COMPLETED, THINKING, Body, Outgoing, encode
-from greenlight_gate.backend.planner import Call
+from greenlight_gate.backend.hub import Hub
 from greenlight_gate.backend.runs import AgentRun
-from greenlight_gate.backend.tools import ToolResult
-
-if TYPE_CHECKING:
-    from greenlight_gate.backend.bus import Subscriber
-    from greenlight_gate.backend.hub import Hub
+from greenlight_gate.backend.tools.tool import Call, ToolResult
 
 Events = list[Outgoing]
 _ANSWERS_KEPT = 1_000
@@ -29,7 +26,7 @@ class _Said(NamedTuple):
 
 
 @defect("route", "ISOLATION-1", "ISOLATION-2")
-def broadcast_to_all(hub: "Hub", event: Outgoing, recipients: "list[Subscriber]") -> "list[Subscriber]":
+def broadcast_to_all(hub: Hub, event: Outgoing, recipients: list[Subscriber]) -> list[Subscriber]:
     """All users receive the answers of all users."""
     others = (connection for connection in hub.connections.values() if connection.user_id != event.user_id)
     return list(dict.fromkeys([*recipients, *others]))
@@ -44,15 +41,15 @@ def first_user_handler_serves_everyone(connection: ServedConnection, message: Bo
 
 @defect("route", "ISOLATION-1", "ISOLATION-2", default=20.0, unit="connections")
 def cross_leak_only_under_load(
-    hub: "Hub", event: Outgoing, recipients: "list[Subscriber]", *, value: float
-) -> "list[Subscriber]":
+    hub: Hub, event: Outgoing, recipients: list[Subscriber], *, value: float
+) -> list[Subscriber]:
     """When many connections are open, answers also arrive at another user."""
     crowded = len(hub.connections) >= value
     return _with_neighbour(hub, event, recipients) if crowded and event.kind == COMPLETED else recipients
 
 
 @defect("route", "ISOLATION-1", "ISOLATION-2")
-def cross_leak_only_after_reconnect(hub: "Hub", event: Outgoing, recipients: "list[Subscriber]") -> "list[Subscriber]":
+def cross_leak_only_after_reconnect(hub: Hub, event: Outgoing, recipients: list[Subscriber]) -> list[Subscriber]:
     """After a user has reconnected, their answers also arrive at another user."""
     return _with_neighbour(hub, event, recipients) if _visits(hub)[event.user_id] > 1 else recipients
 
@@ -132,12 +129,12 @@ def _notes(run: AgentRun) -> dict[str, Any]:
     return {} if run.connection is None else run.connection.hub.notes
 
 
-def _visits(hub: "Hub") -> Counter[str]:
+def _visits(hub: ConnectionHub) -> Counter[str]:
     visits: Counter[str] = hub.notes.setdefault("visits", Counter())
     return visits
 
 
-def _with_neighbour(hub: "Hub", event: Outgoing, recipients: "list[Subscriber]") -> "list[Subscriber]":
+def _with_neighbour(hub: Hub, event: Outgoing, recipients: list[Subscriber]) -> list[Subscriber]:
     """Add the connection of somebody else that was opened next after this person's last, or the oldest."""
     everybody = list(hub.connections.values())
     mine = [position for position, connection in enumerate(everybody) if connection.user_id == event.user_id]

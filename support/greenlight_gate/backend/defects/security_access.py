@@ -1,15 +1,12 @@
 """Defects in authentication and in the access to threads and runs."""
 
 import time
-from typing import TYPE_CHECKING
 
-from greenlight_gate.backend.connection import Refusal, ServedConnection
+from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.registry import also, defect
-from greenlight_gate.backend.frames import Body
+from greenlight_gate.backend.frames import Body, Refusal
+from greenlight_gate.backend.hub import Hub
 from greenlight_gate.backend.tokens import Attempt, Identity
-
-if TYPE_CHECKING:
-    from greenlight_gate.backend.hub import Hub
 
 
 @defect("acting", "REFUSAL-2")
@@ -45,19 +42,19 @@ def foreign_reach_met_with_silence(connection: ServedConnection, refusal: Refusa
 
 
 @defect("credentials", "REFUSAL-1")
-def no_token_accepted(hub: "Hub", attempt: Attempt, identity: Identity | None) -> Identity | None:
+def no_token_accepted(hub: Hub, attempt: Attempt, identity: Identity | None) -> Identity | None:
     """A connection without a token is accepted as an anonymous user."""
     return identity if attempt.source else Identity("anonymous", "", time.time() + hub.settings.token_ttl_s)
 
 
 @defect("credentials", "REFUSAL-1")
-def bad_signature_accepted(hub: "Hub", attempt: Attempt, identity: Identity | None) -> Identity | None:
+def bad_signature_accepted(hub: Hub, attempt: Attempt, identity: Identity | None) -> Identity | None:
     """The signature of tokens is not checked."""
     return identity or _leniently(hub, attempt, "signature")
 
 
 @defect("credentials", "REFUSAL-1")
-def expired_token_accepted(hub: "Hub", attempt: Attempt, identity: Identity | None) -> Identity | None:
+def expired_token_accepted(hub: Hub, attempt: Attempt, identity: Identity | None) -> Identity | None:
     """An expired token is accepted."""
     return identity or _leniently(hub, attempt, "exp")
 
@@ -68,13 +65,13 @@ def _no_end_in_the_past(connection: ServedConnection, expires_at: float | None) 
 
 
 @defect("credentials", "REFUSAL-1")
-def wrong_audience_accepted(hub: "Hub", attempt: Attempt, identity: Identity | None) -> Identity | None:
+def wrong_audience_accepted(hub: Hub, attempt: Attempt, identity: Identity | None) -> Identity | None:
     """A token for another audience is accepted."""
     return identity or _leniently(hub, attempt, "aud")
 
 
 @defect("credentials", "REFUSAL-1")
-def token_in_query_accepted(hub: "Hub", attempt: Attempt, identity: Identity | None) -> Identity | None:
+def token_in_query_accepted(hub: Hub, attempt: Attempt, identity: Identity | None) -> Identity | None:
     """A token in the URL is accepted, and so appears in logs."""
     return identity or (hub.tokens.identify(attempt.token) if attempt.source == "query" else None)
 
@@ -91,6 +88,6 @@ def token_echoed_in_frame(connection: ServedConnection, message: Body) -> Body:
     return {**message, "token": connection.token}
 
 
-def _leniently(hub: "Hub", attempt: Attempt, unchecked: str) -> Identity | None:
+def _leniently(hub: Hub, attempt: Attempt, unchecked: str) -> Identity | None:
     wanted = attempt.source not in {"", "query"}
     return hub.tokens.identify(attempt.token, unchecked={unchecked}) if wanted else None

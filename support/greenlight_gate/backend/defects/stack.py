@@ -1,21 +1,19 @@
 """Defects between replicas, and in their caches."""
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from greenlight_gate.backend.bus import Subscriber
 from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.registry import also, defect
 from greenlight_gate.backend.frames import Body, Outgoing
+from greenlight_gate.backend.hub import Hub
 from greenlight_gate.backend.runs import AgentRun
 from greenlight_gate.backend.tokens import Attempt, Identity
 
-if TYPE_CHECKING:
-    from greenlight_gate.backend.bus import Subscriber
-    from greenlight_gate.backend.hub import Hub
-
 
 @defect("route", "LIFECYCLE-2", "CONTINUITY-1", "TIMELINESS-2")
-def fan_out_to_one_replica(hub: "Hub", event: Outgoing, recipients: "list[Subscriber]") -> "list[Subscriber]":
+def fan_out_to_one_replica(hub: Hub, event: Outgoing, recipients: list[Subscriber]) -> list[Subscriber]:
     """A user connected to another replica than the one that runs the agent receives no more events."""
     return [] if _from_elsewhere(hub, event) else recipients
 
@@ -35,9 +33,7 @@ def _note_the_run(run: AgentRun, event: Outgoing) -> list[Outgoing]:
 
 
 @defect("route", "ISOLATION-1", "ISOLATION-2")
-def redis_channel_shared_by_all_users(
-    hub: "Hub", event: Outgoing, recipients: "list[Subscriber]"
-) -> "list[Subscriber]":
+def redis_channel_shared_by_all_users(hub: Hub, event: Outgoing, recipients: list[Subscriber]) -> list[Subscriber]:
     """Answers made on one replica arrive at all users of the other replica."""
     everybody = hub.connections.values() if _from_elsewhere(hub, event) else ()
     return list(dict.fromkeys([*recipients, *everybody]))
@@ -60,7 +56,7 @@ def _cache_the_session(run: AgentRun, event: Outgoing) -> list[Outgoing]:
 
 
 @defect("credentials", "REFUSAL-1")
-def token_cache_ignores_expiry(hub: "Hub", attempt: Attempt, identity: Identity | None) -> Identity | None:
+def token_cache_ignores_expiry(hub: Hub, attempt: Attempt, identity: Identity | None) -> Identity | None:
     """A token that was accepted once is accepted after it has expired."""
     cached: dict[str, Identity] = hub.notes.setdefault("tokens", {})
     if identity is not None:
@@ -73,5 +69,5 @@ def _no_end_in_the_past(connection: ServedConnection, expires_at: float | None) 
     return None if expires_at is not None and expires_at <= time.time() else expires_at
 
 
-def _from_elsewhere(hub: "Hub", event: Outgoing) -> bool:
+def _from_elsewhere(hub: Hub, event: Outgoing) -> bool:
     return hub.runs.find(event.root_run_id) is None

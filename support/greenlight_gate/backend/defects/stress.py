@@ -1,29 +1,27 @@
 """Defects that show under load and after many connections."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from greenlight_gate.backend.connection import ServedConnection
+from greenlight_gate.backend.connection import ConnectionHub, ServedConnection
 from greenlight_gate.backend.defects.registry import also, defect
 from greenlight_gate.backend.frames import STARTED, Outgoing
+from greenlight_gate.backend.hub import Hub
+from greenlight_gate.backend.journal import Journal
 from greenlight_gate.backend.runs import AgentRun
 from greenlight_gate.backend.tokens import Attempt
-
-if TYPE_CHECKING:
-    from greenlight_gate.backend.hub import Hub
 
 _KB = 1_024
 _BUSY = 503
 
 
 @defect("handshake", "SUCCESS", "CONNECTION-1", default=20.0, unit="connections")
-async def connections_capped(hub: "Hub", attempt: Attempt, *, value: float) -> int | None:
+async def connections_capped(hub: Hub, attempt: Attempt, *, value: float) -> int | None:
     """When some users are connected, further connections are refused."""
     return _BUSY if len(hub.connections) >= value else None
 
 
 @defect("handshake", "SUCCESS", "CONNECTION-1", default=50.0, unit="connections")
-async def refuses_after_churn(hub: "Hub", attempt: Attempt, *, value: float) -> int | None:
+async def refuses_after_churn(hub: Hub, attempt: Attempt, *, value: float) -> int | None:
     """After many users have connected and left, connections are refused."""
     hub.notes["doors opened"] = hub.notes.get("doors opened", 0) + 1
     return _BUSY if hub.notes["doors opened"] > value else None
@@ -44,8 +42,9 @@ def drops_one_in(run: AgentRun, event: Outgoing, *, value: float) -> list[Outgoi
 
 
 @defect("ended", "MEMORY", default=64.0, unit="KB")
-async def memory_leak_per_run(run: AgentRun, *, value: float) -> None:
+async def memory_leak_per_run(run: AgentRun, journal: Journal, *, value: float) -> None:
     """Each answer leaks memory."""
+    del journal
     if run.connection is not None:
         _leak(run.connection.hub, value)
 
@@ -56,7 +55,7 @@ async def memory_leak_per_connection(connection: ServedConnection, *, value: flo
     _leak(connection.hub, value)
 
 
-def _leak(hub: "Hub", kilobytes: float) -> None:
+def _leak(hub: ConnectionHub, kilobytes: float) -> None:
     # Written to, or the system would not give it a page of memory.
     hub.notes.setdefault("leaked", []).append(b"x" * int(kilobytes * _KB))
 
@@ -68,7 +67,7 @@ async def handler_leak(connection: ServedConnection) -> None:
 
 
 @also("handler_leak", "metrics")
-def _handlers_in_metrics(hub: "Hub", values: dict[str, float]) -> dict[str, float]:
+def _handlers_in_metrics(hub: Hub, values: dict[str, float]) -> dict[str, float]:
     return {**values, "chat_connections_open": float(len(hub.notes.get("handlers", ())))}
 
 

@@ -1,11 +1,11 @@
 """Which parts a hub gets, by what its settings name."""
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from greenlight_gate.backend.bus import Bus, LocalBus
-from greenlight_gate.backend.hub import Watch, later
-from greenlight_gate.backend.sqlite_store import SqliteStore
+from greenlight_gate.backend.bus import Bus, LocalBus, Route
+from greenlight_gate.backend.settings import Settings
+from greenlight_gate.backend.sqlite_store import SqliteStore, later
 from greenlight_gate.backend.stack.jwks import JwksTokens
 from greenlight_gate.backend.stack.redis_bus import RedisBus
 from greenlight_gate.backend.stack.replicas import ReplicaWatch
@@ -13,20 +13,22 @@ from greenlight_gate.backend.stack.sql_store import SqlStore
 from greenlight_gate.backend.store import Store
 from greenlight_gate.backend.tokens import Tokens
 
-if TYPE_CHECKING:
-    from greenlight_gate.backend.hub import Hub
 
+class SharedParts:
+    """The parts of a hub, each shared with other replicas where the settings name what is to be shared."""
 
-def parts_of(hub: "Hub", data: Path) -> tuple[Store, Bus, Tokens, Watch | None]:
-    """Return store, bus, tokens and watch for this hub."""
-    settings = hub.settings
-    store: Store = SqliteStore(data / "chat.sqlite3", later)
-    watch: Watch | None = None
-    if settings.database_url:
-        store = shared = SqlStore(settings.database_url)
-        watch = ReplicaWatch(hub, shared) if settings.replica else None
-    bus: Bus = LocalBus(hub.route)
-    if settings.redis_url:
-        bus = RedisBus(settings.redis_url, hub.route, hub.look_again, hub.heard)
-    tokens = JwksTokens(settings, store) if settings.auth_url else Tokens(settings, store)
-    return store, bus, tokens, watch
+    def __init__(self, settings: Settings, data: Path) -> None:
+        self._settings = settings
+        self._shared = SqlStore(settings.database_url) if settings.database_url else None
+        self.store: Store = self._shared or SqliteStore(data / "chat.sqlite3", later)
+        self.tokens = JwksTokens(settings, self.store) if settings.auth_url else Tokens(settings, self.store)
+
+    def bus(self, route: Route, look_again: Callable[[str], None], heard: Callable[[str, str], None]) -> Bus:
+        """Return the bus. It tells of a thread in which events were missed, and of what others announce."""
+        url = self._settings.redis_url
+        return RedisBus(url, route, look_again, heard) if url else LocalBus(route)
+
+    def watch(self, lost: Callable[[str], Awaitable[None]]) -> ReplicaWatch | None:
+        """Return what looks after other replicas, and calls `lost` with the name of one that has gone."""
+        replica = self._settings.replica
+        return ReplicaWatch(replica, self._shared, lost) if self._shared is not None and replica else None

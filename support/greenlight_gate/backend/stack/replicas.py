@@ -2,14 +2,11 @@
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from greenlight_gate.backend.stack.sql_store import SqlStore
-
-if TYPE_CHECKING:
-    from greenlight_gate.backend.hub import Hub
 
 _log = logging.getLogger(__name__)
 _EVERY_S = 0.5
@@ -19,11 +16,12 @@ _SILENT_AT_MOST = 5
 
 
 class ReplicaWatch:
-    """Shows the others that this replica lives, and ends the runs of those that do not."""
+    """Shows the others that this replica lives, and calls `lost` with the name of each one that does not."""
 
-    def __init__(self, hub: "Hub", store: SqlStore) -> None:
-        self._hub = hub
+    def __init__(self, replica: str, store: SqlStore, lost: Callable[[str], Awaitable[None]]) -> None:
+        self._replica = replica
         self._store = store
+        self._lost = lost
         self._seen: dict[str, tuple[int, int]] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -37,13 +35,12 @@ class ReplicaWatch:
             self._task.cancel()
 
     async def _watch(self) -> None:
-        me = self._hub.settings.replica
         while True:
             try:
-                for replica, beats in (await self._store.beat(me)).items():
-                    if replica != me and self._silent_for(replica, beats) == _SILENT_AT_MOST:
+                for replica, beats in (await self._store.beat(self._replica)).items():
+                    if replica != self._replica and self._silent_for(replica, beats) == _SILENT_AT_MOST:
                         _log.warning("replica %s is lost", replica)
-                        await self._hub.runs.end_unfinished(replica)
+                        await self._lost(replica)
             except (SQLAlchemyError, OSError) as error:
                 _log.warning("the database is away: %s", error)
                 self._seen.clear()

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable
 from types import MappingProxyType
 
-from greenlight_gate.backend.tools import Errand, ToolResult
+from greenlight_gate.backend.tools.tool import Errand, ToolResult
 
 _MAX_CHARACTERS = 200
 _MAX_BITS = 1_024

@@ -3,7 +3,7 @@
 import re
 
 from greenlight_gate.backend.store import Store
-from greenlight_gate.backend.tools import Errand, ToolResult
+from greenlight_gate.backend.tools.tool import Errand, ToolResult
 
 _WORD = re.compile(r"\w+")
 _SMALL_WORDS = frozenset(

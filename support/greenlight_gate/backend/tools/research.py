@@ -2,7 +2,7 @@
 
 import asyncio
 
-from greenlight_gate.backend.tools import Errand, ToolResult
+from greenlight_gate.backend.tools.tool import Errand, ToolResult
 
 
 class Research:

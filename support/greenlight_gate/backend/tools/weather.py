@@ -1,6 +1,6 @@
 """A tool that always fails, because people must be told when one does."""
 
-from greenlight_gate.backend.tools import Errand, ToolResult
+from greenlight_gate.backend.tools.tool import Errand, ToolResult
 
 
 async def look_up(errand: Errand) -> ToolResult:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 
-from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.forged_tokens import FORGERIES, short_pass

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from greenlight_gate.bdd.actions.network import Network, where
-from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.proxied_user import ProxiedUser
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.resumable_session import ResumableSession

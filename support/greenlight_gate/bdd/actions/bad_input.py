@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 
-from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import Answered, World
 from greenlight_gate.client.abuse import half_open_handshakes
 from greenlight_gate.client.refused_session import send_invalid

@@ -9,7 +9,7 @@ from typing import Any
 import allure
 from behave.runner import Context
 
-from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.load.director import Director, State
 from greenlight_gate.load.executors import here
@@ -19,7 +19,7 @@ from greenlight_gate.measure.load_result import LoadResult, figures, redacted
 from greenlight_gate.probes import Probes, probes_for
 from greenlight_gate.session.load_users import guests_of, plan_of
 from greenlight_gate.session.loop_thread import SuiteFault
-from greenlight_gate.session.validation_session import Measured
+from greenlight_gate.session.validation_session import MeasuredLoad
 from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.verdict.criteria import Loaded, slow_under_load
 from greenlight_gate.verdict.memory_trend import Sample, Verdictlet, Watched, judge_watch
@@ -110,10 +110,10 @@ class Crowd:
             label, people=people, fast=True, arrival="open", rate=people / self.pause_s, duration_s=seconds
         )
         if not summary.saturated:
-            self.suite.measured[label] = Measured(summary, self.world.key)
+            self.suite.measured[label] = MeasuredLoad(summary, self.world.key)
         return summary
 
-    def _measured_before(self, label: str, measured: Measured) -> LoadResult:
+    def _measured_before(self, label: str, measured: MeasuredLoad) -> LoadResult:
         self.loads[label] = measured.summary
         self.world.heard_beside += measured.summary.messages
         shown = f"measured in {measured.scenario}\n{as_text(measured.summary)}"

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.proxied_user import ProxiedUser, ProxyPath
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.endings import NotConnected
@@ -112,7 +112,9 @@ class CutMatrix:
         """A recorder for one more conversation, which is judged by itself."""
         suite, beside = self.suite, self.world.beside
         path = suite.evidence.folder / f"{self.world.trace.removesuffix('.jsonl')}.{len(beside) + 1}.jsonl"
-        beside.append(Recorder(name, path, suite.profile, suite.target.budgets, suite.access.redact_bytes))
+        beside.append(
+            Recorder(name, path, suite.profile, suite.target.budgets, suite.access.redact_bytes, rules=suite.plan.rules)
+        )
         return beside[-1]
 
 

@@ -8,7 +8,7 @@ from greenlight_gate.bdd.world.proxied_user import ProxyPath
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.faults.bandwidth import Bandwidth
-from greenlight_gate.faults.fault import Direction
+from greenlight_gate.faults.link import Direction
 
 _TINY_WINDOW_BYTES = 1_024
 _WIDE_WINDOW_BYTES = 1_048_576

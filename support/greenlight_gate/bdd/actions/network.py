@@ -5,7 +5,7 @@ import contextlib
 import time
 from collections.abc import Sequence
 
-from greenlight_gate.bdd.world.observable import NotExercised, must_have_shown
+from greenlight_gate.bdd.matchers.observable import NotExercised, must_have_shown
 from greenlight_gate.bdd.world.proxied_user import LAST_TRY_AFTER_S, ProxiedUser, ProxyPath
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.endings import NotConnected
@@ -13,7 +13,7 @@ from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.resumable_session import ResumableSession
 from greenlight_gate.events import Event, EventKind
 from greenlight_gate.faults.cut_after import CutAfter
-from greenlight_gate.faults.fault import End
+from greenlight_gate.faults.link import End
 from greenlight_gate.session.loop_thread import SuiteFault, together
 
 _OTHER_ADDRESS = "127.0.0.2"

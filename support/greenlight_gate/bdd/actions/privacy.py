@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from greenlight_gate.bdd.actions.bad_input import BadInput
-from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.rules.isolation import IsolationPair

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from greenlight_gate.bdd.actions.backend_restarts import others_are_done
 from greenlight_gate.bdd.actions.network import Network, where
 from greenlight_gate.bdd.actions.privacy import Privacy
-from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.proxied_user import ProxiedUser
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.request import UserRequest

@@ -13,7 +13,7 @@ from hamcrest.core.description import Description
 from hamcrest.core.matcher import Matcher
 
 from greenlight_gate.bdd.matchers.event_patterns import EventPattern
-from greenlight_gate.bdd.world.observable import claim, claimable
+from greenlight_gate.bdd.matchers.observable import claim, claimable
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import Control, Event, EventKind
 from greenlight_gate.findings import printable

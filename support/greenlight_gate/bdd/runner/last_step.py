@@ -6,7 +6,7 @@ from typing import Any
 from behave.model import Step
 from behave.step_registry import StepRegistry
 
-from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 
 

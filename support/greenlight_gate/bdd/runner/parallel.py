@@ -22,7 +22,7 @@ from typing import Any
 from behave.model import Rule, Scenario, ScenarioOutline, Step
 from behave.runner import Context
 
-from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.session.jobs import connections_of, runs_alone
 from greenlight_gate.session.loop_thread import INTERRUPTED, SuiteFault

@@ -16,6 +16,7 @@ from behave.formatter.base import StreamOpener
 from behave.model import Scenario
 from behave.runner import Runner, the_step_registry
 
+from greenlight_gate.bdd import parameters
 from greenlight_gate.bdd.runner.allure_formatter import AllureFormatter
 from greenlight_gate.bdd.runner.allure_outcome import scenario_key
 from greenlight_gate.bdd.runner.hooks import Hooks
@@ -23,7 +24,6 @@ from greenlight_gate.bdd.runner.last_step import LastStepRegistry
 from greenlight_gate.bdd.runner.parallel import those_alone_last
 from greenlight_gate.bdd.runner.progress import RunProgress
 from greenlight_gate.bdd.runner.results_folder import claimed
-from greenlight_gate.bdd.world import parameters
 from greenlight_gate.evidence.session_folder import Ended, Selected
 from greenlight_gate.report.allure_results import clear_results, write_categories, write_environment, write_executor
 from greenlight_gate.session.interruption import interruptible
@@ -40,13 +40,15 @@ class SuiteRunner(Runner):
     """Runs the selected scenarios against one target and leaves a session folder that can be judged.
 
     `plan` and `progress` come from `greenlight run`; bare behave takes them from its own options: `-D environment=...`,
-    `-D output_dir=...`, `-D defect=...`. After `run`, `suite` is the session (None if it never began), `misconfigured`
-    the user's mistake if there was one, and `interrupted` why the run ended early, if it did.
+    `-D output_dir=...`, `-D defect=...`. `steps` are where steps are looked up, if that is not behave's own registry.
+    After `run`, `suite` is the session (None if it never began), `misconfigured` the user's mistake if there was one,
+    and `interrupted` why the run ended early, if it did.
     """
 
     def __init__(
-        self, config: Configuration, plan: SessionPlan | None = None, progress: RunProgress | None = None
-    ) -> None:
+        self, config: Configuration, plan: SessionPlan | None = None, progress: RunProgress | None = None, *,
+        steps: Any = None,
+    ) -> None:  # fmt: skip
         super().__init__(config)
         self.plan = plan
         self.progress = progress
@@ -55,7 +57,7 @@ class SuiteRunner(Runner):
         self.interrupted = ""
         self.results_dir = ALLURE_RESULTS
         self._held = contextlib.ExitStack()
-        self.step_registry: Any = None
+        self.step_registry: Any = steps
 
     def load_hooks(self, filename: str | None = None) -> None:
         """The hooks belong to a session, and are set when it begins; what steps need to be parsed is set here."""

@@ -1,6 +1,6 @@
 """The people of one scenario: who plays them, and in which windows they are."""
 
-from greenlight_gate.bdd.world.observable import NotExercised
+from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.session import Session

@@ -7,9 +7,9 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from greenlight_gate.bdd.world.observable import NotExercised, must_have_shown
-from greenlight_gate.bdd.world.tabs import busy, frame_of, ready_to_ask
+from greenlight_gate.bdd.matchers.observable import NotExercised, must_have_shown
 from greenlight_gate.bdd.world.users import Users
+from greenlight_gate.client.connecting import Values
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.request import UserRequest
@@ -54,7 +54,8 @@ class World(Users):
         self.trace = f"traces/{number:04d}-{_slug(key)}.jsonl"
         path: Path = suite.evidence.folder / self.trace
         budgets = suite.target.budgets
-        super().__init__(suite, Recorder(key, path, suite.profile, budgets, suite.access.redact_bytes), lane)
+        recorder = Recorder(key, path, suite.profile, budgets, suite.access.redact_bytes, rules=suite.plan.rules)
+        super().__init__(suite, recorder, lane)
         self.recorder.ticked_at = lambda: suite.loop.ticked_at
         self.questions: list[UserRequest] = []
         self.answered_to: list[Answered] = []
@@ -113,11 +114,26 @@ class World(Users):
         text = target.question(prompt, canary)
         thread = follow.thread if follow is not None else None
         user = self.persona(claims).user if claims else None
-        session = await ready_to_ask(self, person, window)
+        session = await self._ready_to_ask(person, window)
         question = await session.ask(text, expect, thread, foreign=claims, claims=user)
         question.absent = self.suite.profile.spec.absent
         self.questions.append(question)
         return question
+
+    async def _ready_to_ask(self, person: str, number: int) -> Session:
+        """The person's window, with a connection that takes a question.
+
+        Where a connection answers one question in its life, the app opens a new one for the next, in the same window.
+        """
+        session = self.window(person, number)
+        if session.profile.spec.connection.runs != "one" or not session.heard.questions:
+            return session
+        suite, persona = self.suite, session.played_by
+        await session.close(keep_window=True)
+        fresh = suite.new_session(Session, person, persona, session.recorder, before=session)
+        self.sessions[person][number - 1] = fresh
+        await fresh.connect(await suite.access.pass_for(persona), suite.tls)
+        return fresh
 
     def ask_together(self, wishes: Sequence[Wish]) -> list[UserRequest]:
         """All asked at the same moment; waits for all the answers."""
@@ -136,7 +152,7 @@ class World(Users):
         name = self.suite.profile.name
         for place in windows:
             alone = self.suite.profile.spec.connection.runs == "many" or windows.count(place) == 1
-            if not alone or busy(self.window(*place)):
+            if not alone or _is_busy(self.window(*place)):
                 raise NotExercised(f"a connection of {name} answers one question at a time (connection.runs)")
 
     def wait_for_a_sign(self, question: UserRequest) -> None:
@@ -221,8 +237,12 @@ class World(Users):
             raise SuiteFault(f"it stood still while {question.text!r} was answered, and cannot tell at what pace")
 
     def frame(self, what: str, **values: object) -> str:
-        """The text of a frame as the person's app would send it."""
-        return frame_of(self, what, values)
+        """The text of a frame, filled in with what the app of somebody who is connected knows."""
+        open_ = [session for windows in self.sessions.values() for session in windows if session.open]
+        known = open_[-1].values if open_ else Values()
+        profile = self.suite.profile
+        text, messages = profile.wire(profile.spec.send[what], known.over(values))
+        return messages[-1] if isinstance(messages[-1], str) else text
 
     def was_shown_the_door(self, session: Session) -> bool:
         """Whether the backend closed a connection with a code; REFUSAL-4 judges what it says."""
@@ -318,6 +338,12 @@ class World(Users):
         fault = next((each.fault for each in (self.recorder, *self.beside) if each.fault is not None), None)
         if fault is not None:
             raise SuiteFault(f"a message could not be taken in: {fault!r}") from fault
+
+
+def _is_busy(session: Session) -> bool:
+    """Whether an answer is still under way on a connection that takes one question at a time."""
+    runs = session.profile.spec.connection.runs
+    return runs != "many" and any(not question.over for question in session.heard.questions)
 
 
 def _slug(key: str) -> str:

@@ -4,7 +4,7 @@ Scenarios and the load engine use the same one. All state is bounded for each op
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from greenlight_gate.events import Control, Event, Foreign, Ignored, More, Part, Problem, Reading, Unmapped, each
@@ -22,6 +22,7 @@ from greenlight_gate.rules.engine.run_state import Request, RunState, TimeBudget
 from greenlight_gate.rules.identity import Correlation
 from greenlight_gate.rules.isolation import named_in
 from greenlight_gate.rules.refusal import ForeignAttempt, ForeignAttempts, SignInAttempt, TokenExpiry
+from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.trace import Cut
 from greenlight_gate.wire.profile import UNREADABLE, Profile
 
@@ -38,7 +39,7 @@ class ConnectionChecker:
 
     def __init__(
         self, profile: Profile, budgets: TimeBudgets, book: IdRegistry, person: str, connection: str, *, epoch_s: float,
-        found: Callable[[Finding], None],
+        found: Callable[[Finding], None], rules: Mapping[str, Rule] = RULES,
     ) -> None:  # fmt: skip
         self.profile = profile
         self.reader = profile.reader()
@@ -48,7 +49,7 @@ class ConnectionChecker:
         self.connection = connection
         self.epoch_s = epoch_s
         self.windows = book.windows(person)
-        ledger = FindingSink(person, connection, found, self.windows)
+        ledger = FindingSink(person, connection, found, self.windows, rules)
         self.report = ledger.report
         self.counts = ledger.counts
         self.desk = Correlation(book, person, connection, self.report)

@@ -1,11 +1,11 @@
 """Where breaches are noted: counted all, and shown as findings as far as they help."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from greenlight_gate.findings import Finding, printable
 from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.rules.engine.run_state import RunState, UserTabs
-from greenlight_gate.rules.registry import RULES
+from greenlight_gate.rules.registry import RULES, Rule
 
 MOST_FINDINGS = 10_000
 
@@ -15,27 +15,33 @@ class FindingSink:
 
     The first breach of each rule and run, and of whom or what it is about, becomes a finding, 10,000 at most, for which
     `found` is called; `counts` says how often each rule was broken. After the suite itself has cut a line of the
-    person's, each finding says where.
+    person's, each finding says where. `rules`: those that are judged; a breach of another one is not noted.
     """
 
-    def __init__(self, person: str, connection: str, found: Callable[[Finding], None], windows: UserTabs) -> None:
+    def __init__(
+        self, person: str, connection: str, found: Callable[[Finding], None], windows: UserTabs,
+        rules: Mapping[str, Rule] = RULES,
+    ) -> None:  # fmt: skip
         self.person = person
         self.connection = connection
         self.found = found
         self.windows = windows
         self.counts: dict[str, int] = {}
+        self._rules = rules
         self._reported: set[tuple[str, str, str]] = set()
 
     def report(
         self, rule: str, expected: str, actual: str, *evidence: int, run: RunState | None = None, about: str = ""
     ) -> None:
         """Notes a breach; the first of each rule and run becomes a finding, one for each whom or what it is `about`."""
+        known = self._rules.get(rule)
+        if known is None:
+            return
         self.counts[rule] = self.counts.get(rule, 0) + 1
         key = (rule, run.id if run is not None else "", about)
         if key in self._reported or len(self._reported) >= MOST_FINDINGS:
             return
         self._reported.add(key)
-        known = RULES[rule]
         if self.windows.cut:
             actual = f"{actual}; the line was cut by {self.windows.cut}"
         self.found(

@@ -1,6 +1,6 @@
 """A whole trace, judged record by record: the same in a running scenario and in a replay of its evidence."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from greenlight_gate.events import Reading
 from greenlight_gate.findings import Finding
@@ -14,6 +14,7 @@ from greenlight_gate.rules.engine.outcome import EventObserver, Observer
 from greenlight_gate.rules.engine.run_state import Request, TimeBudgets
 from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.rules.refusal import ForeignAttempt
+from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.trace import AnyRecord, Closed, Cut, Opened, Other, Received, Sent, Stalled, Throttled, TimedOut
 from greenlight_gate.wire.profile import Profile
 
@@ -22,9 +23,12 @@ class TraceChecker:
     """Feeds the records of one scenario's trace to the checkers of its connections.
 
     `findings` grows as records come; `finish` judges what is left open. `cuts`: what the suite did to the lines.
+    `rules`: those by which it is judged.
     """
 
-    def __init__(self, profile: Profile, budgets: TimeBudgets, epoch_s: float) -> None:
+    def __init__(
+        self, profile: Profile, budgets: TimeBudgets, epoch_s: float, *, rules: Mapping[str, Rule] = RULES
+    ) -> None:
         self.profile = profile
         self.budgets = budgets
         self.epoch_s = epoch_s
@@ -34,6 +38,7 @@ class TraceChecker:
         self.cuts: list[Cut] = []
         self._observers: list[Observer] = []
         self._event_observers: list[EventObserver] = []
+        self._rules = rules
         self._last_n = 0
         self._cast: dict[str, str] = {}
 
@@ -136,7 +141,9 @@ class TraceChecker:
     def relation(self, name: str, people: Iterable[str]) -> IsolationPair:
         """What these people saw of themselves and of each other."""
         watched = tuple(people)
-        seen, saw = self.own_canary_seen, self.who_saw_whom
+        # No frame breaks ISOLATION-3: where it is not judged, nobody asks whether the check has worked.
+        seen = self.own_canary_seen if "ISOLATION-3" in self._rules else set(watched)
+        saw = self.who_saw_whom
         desks = [checker.desk for checker in self.connections.values() if checker.person in watched]
         return IsolationPair(
             name, watched,
@@ -160,7 +167,7 @@ class TraceChecker:
             person = record.person if isinstance(record, Opened | Closed | Cut) else ""
             checker = self.connections[record.connection] = ConnectionChecker(
                 self.profile, self.budgets, self.book, person, record.connection,
-                epoch_s=self.epoch_s, found=self._found,
+                epoch_s=self.epoch_s, found=self._found, rules=self._rules,
             )  # fmt: skip
             for observer in self._observers:
                 checker.observe(observer)

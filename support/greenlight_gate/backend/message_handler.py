@@ -9,6 +9,7 @@ from greenlight_gate.backend.clock import iso, now_us
 from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.follower import Follower
 from greenlight_gate.backend.frames import Body
+from greenlight_gate.backend.hub import Hub
 
 _MAX_ID_CHARACTERS = 256
 _NOT_YOURS = "there is no such conversation or run of yours"
@@ -18,12 +19,12 @@ class _BadRequestError(Exception):
     """A message that is JSON but not one of ours; the text says what was required."""
 
 
-class Inbox:
+class MessageHandler:
     """Reads the messages of one connection, one after the other."""
 
-    def __init__(self, connection: ServedConnection) -> None:
+    def __init__(self, hub: Hub, connection: ServedConnection) -> None:
+        self._hub = hub
         self._connection = connection
-        self._hub = connection.hub
         self._handlers = {
             "start_agent": self._start,
             "stop_agent": self._stop,
@@ -108,9 +109,9 @@ class Inbox:
         if owner is None or not self._may("restore", self._acting(message), owner):
             self._not_theirs(owner, request_id)
             return
-        follower = Follower(
-            self._connection, thread_id, owner, min(last_seq, await self._hub.store.last_seq(thread_id))
-        )
+        store = self._hub.store
+        seq = min(last_seq, await store.last_seq(thread_id))
+        follower = Follower(self._connection, thread_id, owner, seq, bus=self._hub.bus, store=store)
         earlier = self._connection.following.get(thread_id)
         if earlier is not None:
             earlier.stop()

@@ -13,8 +13,8 @@ from greenlight_gate.bdd.actions.liveness import Liveness
 from greenlight_gate.bdd.actions.network import Network
 from greenlight_gate.bdd.actions.privacy import Privacy
 from greenlight_gate.bdd.actions.replicas import Replicas
-from greenlight_gate.bdd.world.parameters import moment as moment_in
-from greenlight_gate.bdd.world.parameters import question as question_in
+from greenlight_gate.bdd.parameters import moment as moment_in
+from greenlight_gate.bdd.parameters import question as question_in
 from greenlight_gate.bdd.world.world import World
 
 __all__ = [

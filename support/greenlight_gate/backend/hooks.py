@@ -2,21 +2,18 @@
 
 Each method of `Chain` is one hook point, and its docstring says when it is called and with which arguments.
 A healthy backend has a chain without functions: each call returns its argument unchanged.
+
+The hub, connection or run that a hook is about is passed on unread, and so is an `object` here: the functions of
+`defects/`, which receive it, name its class.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from greenlight_gate.backend.frames import Body, CloseFrame, Frame, Outgoing
-
-if TYPE_CHECKING:
-    from greenlight_gate.backend.bus import Subscriber
-    from greenlight_gate.backend.connection import Refusal, ServedConnection
-    from greenlight_gate.backend.hub import Hub
-    from greenlight_gate.backend.planner import Call
-    from greenlight_gate.backend.runs import AgentRun
-    from greenlight_gate.backend.tokens import Attempt, Identity
-    from greenlight_gate.backend.tools import ToolResult
+from greenlight_gate.backend.bus import Subscriber
+from greenlight_gate.backend.frames import Body, CloseFrame, Frame, Outgoing, Refusal
+from greenlight_gate.backend.tokens import Attempt, Identity
+from greenlight_gate.backend.tools.tool import Call, ToolResult
 
 _T = TypeVar("_T")
 HOOKS = frozenset(
@@ -43,7 +40,7 @@ class Chain:
         """Replace the active defects by those of another chain, for everything that holds this one."""
         self._at, self.requests = other._at, other.requests  # noqa: SLF001 - of the same kind
 
-    async def handshake(self, hub: "Hub", attempt: "Attempt") -> int | None:
+    async def handshake(self, hub: object, attempt: Attempt) -> int | None:
         """Before an upgrade is answered; may wait. `async (hub, attempt) -> status`: refuse with it, or None."""
         for hook in self._at["handshake"]:
             status: int | None = await hook(hub, attempt)
@@ -51,23 +48,23 @@ class Chain:
                 return status
         return None
 
-    def credentials(self, hub: "Hub", attempt: "Attempt", identity: "Identity | None") -> "Identity | None":
+    def credentials(self, hub: object, attempt: Attempt, identity: Identity | None) -> Identity | None:
         """When a token was judged. `(hub, attempt, identity or None) -> identity or None`; None refuses."""
         return _through(self._at["credentials"], identity, hub, attempt)
 
-    def expiry(self, connection: "ServedConnection", expires_at: float | None) -> float | None:
+    def expiry(self, connection: object, expires_at: float | None) -> float | None:
         """When a connection opens. `(connection, epoch seconds) -> epoch seconds`, None for never."""
         return _through(self._at["expiry"], expires_at, connection)
 
-    def greeting(self, connection: "ServedConnection", message: Body) -> Body:
+    def greeting(self, connection: object, message: Body) -> Body:
         """For connection_established, before it is sent. `(connection, message) -> message`."""
         return _through(self._at["greeting"], message, connection)
 
-    async def accepted(self, connection: "ServedConnection") -> None:
+    async def accepted(self, connection: object) -> None:
         """Right after connection_established; may wait, send and close. `async (connection) -> None`."""
         await _each(self._at["accepted"], connection)
 
-    def incoming(self, connection: "ServedConnection", message: Body) -> Body | None:
+    def incoming(self, connection: object, message: Body) -> Body | None:
         """For each well-formed message of a client. `(connection, message) -> message`, None ignores it."""
         kept: Body | None = message
         for hook in self._at["incoming"]:
@@ -76,7 +73,7 @@ class Chain:
             kept = hook(connection, kept)
         return kept
 
-    def refusal(self, connection: "ServedConnection", refusal: "Refusal") -> "Refusal | None":
+    def refusal(self, connection: object, refusal: Refusal) -> Refusal | None:
         """Before an error is sent. `(connection, refusal) -> refusal`, None keeps silent and open."""
         kept: Refusal | None = refusal
         for hook in self._at["refusal"]:
@@ -85,7 +82,7 @@ class Chain:
             kept = hook(connection, kept)
         return kept
 
-    def acting(self, connection: "ServedConnection", message: Body, user_id: str) -> str:
+    def acting(self, connection: object, message: Body, user_id: str) -> str:
         """When a message is about a thread or a run. `(connection, message, user id) -> user id`: who asks for it."""
         return _through(self._at["acting"], user_id, connection, message)
 
@@ -95,77 +92,77 @@ class Chain:
             allowed = hook(allowed, action, user_id, owner)
         return allowed
 
-    async def begin(self, run: "AgentRun") -> None:
+    async def begin(self, run: object) -> None:
         """Before a run's first event; may wait. `async (run) -> None`."""
         await _each(self._at["begin"], run)
 
-    async def wait(self, run: "AgentRun", event: Outgoing) -> None:
+    async def wait(self, run: object, event: Outgoing) -> None:
         """After an event was stamped and before it leaves; may wait. `async (run, event) -> None`."""
         await _each(self._at["wait"], run, event)
 
-    def draft(self, run: "AgentRun", event: Outgoing) -> list[Outgoing]:
+    def draft(self, run: object, event: Outgoing) -> list[Outgoing]:
         """Before an event is numbered and stored. `(run, event) -> events`; what is dropped leaves no gap."""
         return _spread(self._at["draft"], [event], run)
 
-    def route(self, hub: "Hub", event: Outgoing, recipients: list["Subscriber"]) -> list["Subscriber"]:
+    def route(self, hub: object, event: Outgoing, recipients: list[Subscriber]) -> list[Subscriber]:
         """When an event is handed out. `(hub, event, recipients) -> recipients`."""
         for hook in self._at["route"]:
             recipients = hook(hub, event, recipients)
         return recipients
 
-    def delivery(self, connection: "ServedConnection", event: Outgoing) -> list[Outgoing]:
+    def delivery(self, connection: object, event: Outgoing) -> list[Outgoing]:
         """For each connection that gets a live event. `(connection, event) -> events`; numbers are already given."""
         return _spread(self._at["delivery"], [event], connection)
 
-    def frame(self, connection: "ServedConnection", event: Outgoing, frame: Frame) -> list[Frame]:
+    def frame(self, connection: object, event: Outgoing, frame: Frame) -> list[Frame]:
         """For each frame that carries an event, live or replayed. `(connection, event, frame) -> frames`."""
         frames = [frame]
         for hook in self._at["frame"]:
             frames = [changed for each in frames for changed in hook(connection, event, each)]
         return frames
 
-    def replay(self, connection: "ServedConnection", events: list[Outgoing]) -> list[Outgoing]:
+    def replay(self, connection: object, events: list[Outgoing]) -> list[Outgoing]:
         """For the missed events of a restored thread. `(connection, events) -> events`."""
         for hook in self._at["replay"]:
             events = hook(connection, events)
         return events
 
-    async def tool(self, run: "AgentRun", call: "Call") -> None:
+    async def tool(self, run: object, call: Call) -> None:
         """After tool_executing and before the tool works; may wait. `async (run, call) -> None`."""
         await _each(self._at["tool"], run, call)
 
-    def outcome(self, run: "AgentRun", call: "Call", outcome: "ToolResult") -> "ToolResult":
+    def outcome(self, run: object, call: Call, outcome: ToolResult) -> ToolResult:
         """When a tool is done. `(run, call, outcome) -> outcome`."""
         for hook in self._at["outcome"]:
             outcome = hook(run, call, outcome)
         return outcome
 
-    def answer(self, run: "AgentRun", answer: str) -> str:
+    def answer(self, run: object, answer: str) -> str:
         """When the answer is ready. `(run, answer) -> answer`."""
         for hook in self._at["answer"]:
             answer = hook(run, answer)
         return answer
 
-    def cancel(self, run: "AgentRun") -> bool:
+    def cancel(self, run: object) -> bool:
         """When a run is stopped. `(run) -> bool`: whether it really is."""
         return all(hook(run) for hook in self._at["cancel"])
 
-    async def ended(self, run: "AgentRun") -> None:
-        """After a run's last event; may wait. `async (run) -> None`."""
-        await _each(self._at["ended"], run)
+    async def ended(self, run: object, journal: object) -> None:
+        """After a run's last event; may wait. `async (run, journal) -> None`: the journal could emit more."""
+        await _each(self._at["ended"], run, journal)
 
-    def ping(self, connection: "ServedConnection") -> bool:
+    def ping(self, connection: object) -> bool:
         """When a WebSocket ping arrives. `(connection) -> bool`: whether it is answered."""
         return all(hook(connection) for hook in self._at["ping"])
 
-    def closing(self, connection: "ServedConnection", close: CloseFrame) -> Frame:
+    def closing(self, connection: object, close: CloseFrame) -> Frame:
         """Before the backend closes a connection. `(connection, close) -> frame`."""
         frame: Frame = close
         for hook in self._at["closing"]:
             frame = hook(connection, frame)
         return frame
 
-    def metrics(self, hub: "Hub", values: dict[str, float]) -> dict[str, float]:
+    def metrics(self, hub: object, values: dict[str, float]) -> dict[str, float]:
         """When the metrics are read. `(hub, values) -> values`."""
         for hook in self._at["metrics"]:
             values = hook(hub, values)

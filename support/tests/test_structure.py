@@ -1,0 +1,116 @@
+"""How the package is cut: a class name stands for one thing, no imports run in a circle, and nobody patches another."""
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+import greenlight_gate
+import grimp
+import pytest
+
+PACKAGE = Path(greenlight_gate.__file__).parent
+# Cycles that are still to be cut: (importing module, imported module).
+_NOT_YET = [
+    ("client.handshake_steps", "client.session"),
+    ("client.refused_session", "client.session"),
+    ("load.shard_counts", "load.shard"),
+    ("load.user_connection", "load.shard"),
+    ("load.virtual_user", "load.shard"),
+    ("rules.engine.other_messages", "rules.engine.connection_checker"),
+    ("rules.engine.requests", "rules.engine.run_state"),
+    ("rules.engine.run_state", "rules.engine.open_requests"),
+    ("rules.engine.timeouts", "rules.engine.connection_checker"),
+]
+# behave takes this option from the class alone, where it reads no configuration file.
+_OPTION = "ScenarioOutline.annotation_schema = '{name}'"
+
+
+def _imports() -> grimp.ImportGraph:
+    """All imports, of whatever kind: at the top, in a function, and under TYPE_CHECKING, where cycles hide."""
+    return grimp.build_graph("greenlight_gate", exclude_type_checking_imports=False, cache_dir=None)
+
+
+def _cycle(graph: grimp.ImportGraph, importer: str, imported: str) -> tuple[str, ...]:
+    """The modules that lead from the importing one back to itself; none if nothing does."""
+    back = graph.find_shortest_chain(importer=imported, imported=importer)
+    return (importer, *back) if back is not None else ()
+
+
+def _patches(module: ast.Module) -> list[str]:
+    """What changes an attribute or an item of something that the module has imported."""
+    nodes = list(ast.walk(module))
+    imported = {
+        (alias.asname or alias.name).partition(".")[0]
+        for node in nodes if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names
+    }  # fmt: skip
+    return [
+        ast.unparse(node) for node in nodes for target in _changed_by(node)
+        if _root(target) in imported and not isinstance(target, ast.Name)
+    ]  # fmt: skip
+
+
+def _changed_by(node: ast.AST) -> list[ast.expr]:
+    match node:
+        case ast.Assign(targets=targets) | ast.Delete(targets=targets):
+            return [each for target in targets for each in (target.elts if isinstance(target, ast.Tuple) else [target])]
+        case ast.AnnAssign(target=target) | ast.AugAssign(target=target):
+            return [target]
+        case ast.Call(func=ast.Name(id="setattr" | "delattr"), args=[of, name, *_]):
+            return [ast.Subscript(of, name)]
+    return []
+
+
+def _root(target: ast.expr) -> str:
+    while isinstance(target, ast.Attribute | ast.Subscript):
+        target = target.value
+    return target.id if isinstance(target, ast.Name) else ""
+
+
+def test_a_class_name_exists_once() -> None:
+    places = defaultdict(list)
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(f"{path.relative_to(PACKAGE)}:{node.lineno}")
+    assert len(places) > 300, "the package was not found"
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
+def test_no_module_imports_what_leads_back_to_it() -> None:
+    graph = _imports()
+    for importer, imported in _NOT_YET:
+        graph.remove_import(importer=f"greenlight_gate.{importer}", imported=f"greenlight_gate.{imported}")
+    edges = [(module, other) for module in graph.modules for other in graph.find_modules_directly_imported_by(module)]
+    assert len(edges) > 1000, "the package was not read"
+    cycles = {frozenset(cycle): " -> ".join(cycle) for edge in edges if (cycle := _cycle(graph, *edge))}
+    assert sorted(cycles.values()) == []
+
+
+@pytest.mark.parametrize(("importer", "imported"), _NOT_YET)
+def test_a_cycle_that_is_left_is_still_one(importer: str, imported: str) -> None:
+    graph, edge = _imports(), (f"greenlight_gate.{importer}", f"greenlight_gate.{imported}")
+    assert set(edge) <= graph.modules, "it is gone: strike it from the list"
+    assert graph.direct_import_exists(importer=edge[0], imported=edge[1]), "it is cut: strike it from the list"
+    assert _cycle(graph, *edge), "it leads back no more: strike it from the list"
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        "FindingSink.report = report_others", "del RULES['CONTENT-1']", "sinks.FindingSink.report, x = (f, 1)",
+        "setattr(FindingSink, 'report', f)", "sinks.LIMIT += 1", "sinks.LIMIT: int = 1",
+    ],
+)  # fmt: skip
+def test_a_patch_is_noticed(patch: str) -> None:
+    imports = "from engine import finding_sink as sinks\nfrom engine.finding_sink import FindingSink, RULES\n"
+    assert _patches(ast.parse(f"{imports}{patch}")) == [patch]
+    assert _patches(ast.parse(f"{imports}RULES = {{}}\nreport = FindingSink.report\nself.report = report")) == []
+
+
+def test_nothing_is_changed_from_outside_its_module() -> None:
+    patches = {
+        str(path.relative_to(PACKAGE)): found
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if (found := [each for each in _patches(ast.parse(path.read_text(encoding="utf-8"))) if each != _OPTION])
+    }
+    assert patches == {}
