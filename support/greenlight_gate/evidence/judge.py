@@ -29,7 +29,7 @@ from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.verdict.baseline import Compared, compare
 from greenlight_gate.verdict.criteria import Criterion, Loaded, Status
-from greenlight_gate.verdict.decision import Decision, Facts, Observed, Outcome, ScenarioResult, Verdict, decide
+from greenlight_gate.verdict.decision import Decision, Facts, Observed, ScenarioOutcome, ScenarioResult, Verdict, decide
 from greenlight_gate.verdict.failure_patterns import Occurrence
 from greenlight_gate.verdict.memory_trend import Watched, judge_watch
 from greenlight_gate.verdict.pattern_detection import Memory, detect
@@ -152,7 +152,7 @@ def _judge(evidence: Evidence, session: JudgedTarget, profile: Profile, rules: M
             found += len(checker.findings)
             findings += [Attributed(finding, name, trace) for finding in checker.findings]
             cells += cut_cells(checker, can_resume="resume" not in session.absent)
-            if trace == entry.trace and entry.private and entry.outcome is not Outcome.NOT_EXERCISED:
+            if trace == entry.trace and entry.private and entry.outcome is not ScenarioOutcome.NOT_EXERCISED:
                 relations.append(checker.relation(name, entry.private))
         else:
             if found != entry.findings:
@@ -322,6 +322,6 @@ def _unfinished(
 
 
 def _result(selected: Selected, finished: Finished | None) -> ScenarioResult:
-    outcome = Outcome(finished.outcome) if finished is not None else Outcome.NOT_RUN
+    outcome = ScenarioOutcome(finished.outcome) if finished is not None else ScenarioOutcome.NOT_RUN
     reason = finished.reason if finished is not None else "the run ended before it"
     return ScenarioResult(selected.key, selected.name, selected.category, outcome, reason)

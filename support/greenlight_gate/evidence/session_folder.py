@@ -25,7 +25,7 @@ from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.rules.engine.run_state import TimeBudgets
 from greenlight_gate.verdict.baseline import Baseline
 from greenlight_gate.verdict.criteria import Loaded
-from greenlight_gate.verdict.decision import Outcome
+from greenlight_gate.verdict.decision import ScenarioOutcome
 from greenlight_gate.verdict.load_verdict import Workload
 from greenlight_gate.verdict.memory_trend import Watched
 
@@ -95,7 +95,7 @@ class Finished(msgspec.Struct, frozen=True, tag_field="entry", tag="finished"):
     """
 
     key: str
-    outcome: Outcome
+    outcome: ScenarioOutcome
     reason: str
     findings: int
     trace: str

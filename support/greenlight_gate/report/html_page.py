@@ -18,7 +18,7 @@ from greenlight_gate.report.advice import Advice, on_criterion, on_rule
 from greenlight_gate.report.finding_excerpt import ExcerptRow, excerpt
 from greenlight_gate.report.monitoring_files import PAGE
 from greenlight_gate.rules.engine.canary import named
-from greenlight_gate.verdict.decision import Criterion, Outcome, ScenarioResult, Status, Verdict
+from greenlight_gate.verdict.decision import Criterion, ScenarioOutcome, ScenarioResult, Status, Verdict
 from greenlight_gate.wire.profile import Profile
 
 _MOST_CONVERSATIONS = 40
@@ -87,8 +87,10 @@ def render(judgement: Judgement, folder: Path, pictures: Sequence[Picture], tren
         checklist=checklist, worst=worst, open=[text for text, state, _ in checklist if state == worst],
         pictures=pictures, patterns=judgement.patterns,
         rules=_shown(judgement, folder), findings=len(judgement.findings), categories=_categories(judgement),
-        failed=_by_category(_concerned(judgement, Outcome.FAILED, Outcome.BROKEN, Outcome.NOT_RUN)),
-        unexercised=_by_reason(_concerned(judgement, Outcome.NOT_EXERCISED)), outcomes=_outcomes(judgement),
+        failed=_by_category(
+            _concerned(judgement, ScenarioOutcome.FAILED, ScenarioOutcome.BROKEN, ScenarioOutcome.NOT_RUN)
+        ),
+        unexercised=_by_reason(_concerned(judgement, ScenarioOutcome.NOT_EXERCISED)), outcomes=_outcomes(judgement),
         unexamined=[each for each in CATEGORIES if each not in session.wanted], observed=judgement.measured,
         measurements=judgement.measurements, trend=trend, loads=judgement.loads,
         begin=judgement.course.windows.start,
@@ -147,7 +149,7 @@ def _categories(judgement: Judgement) -> list[tuple[str, dict[str, int]]]:
     return list(rows.items())
 
 
-def _concerned(judgement: Judgement, *outcomes: Outcome) -> list[ScenarioResult]:
+def _concerned(judgement: Judgement, *outcomes: ScenarioOutcome) -> list[ScenarioResult]:
     return [scenario for scenario in judgement.scenarios if scenario.outcome in outcomes]
 
 
@@ -165,10 +167,14 @@ def _by_reason(scenarios: Sequence[ScenarioResult]) -> dict[str, list[str]]:
     return names
 
 
-def _outcomes(judgement: Judgement) -> list[Outcome]:
+def _outcomes(judgement: Judgement) -> list[ScenarioOutcome]:
     """What came of any scenario: the columns of a table that shows nothing but zeros otherwise."""
     seen = {scenario.outcome for scenario in judgement.scenarios}
-    return [outcome for outcome in Outcome if outcome in seen or outcome in (Outcome.PASSED, Outcome.FAILED)]
+    return [
+        outcome
+        for outcome in ScenarioOutcome
+        if outcome in seen or outcome in (ScenarioOutcome.PASSED, ScenarioOutcome.FAILED)
+    ]
 
 
 def _shown(judgement: Judgement, folder: Path) -> list[Shown]:

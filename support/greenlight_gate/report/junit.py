@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 from greenlight_gate.evidence.brief import brief
 from greenlight_gate.evidence.judge import Judgement
 from greenlight_gate.evidence.session_folder import write_whole
-from greenlight_gate.verdict.decision import Criterion, Outcome, ScenarioResult, Status, in_one_line
+from greenlight_gate.verdict.decision import Criterion, ScenarioOutcome, ScenarioResult, Status, in_one_line
 
 JUNIT = "junit.xml"
 _MOST_LINES = 40
@@ -53,11 +53,11 @@ def _scenario(suite: ET.Element, scenario: ScenarioResult, took_s: float) -> Non
         file=_clean(f"features/{place}"), line=line or "1", time=f"{took_s:.3f}",
     )  # fmt: skip
     reason, short = _clean(brief(scenario.reason, _MOST_LINES)), _clean(in_one_line(scenario.reason))
-    if scenario.outcome is Outcome.FAILED:
+    if scenario.outcome is ScenarioOutcome.FAILED:
         ET.SubElement(case, "failure", message=short, type="failed").text = reason
-    elif scenario.outcome in (Outcome.BROKEN, Outcome.NOT_RUN):
+    elif scenario.outcome in (ScenarioOutcome.BROKEN, ScenarioOutcome.NOT_RUN):
         ET.SubElement(case, "error", message=short, type=scenario.outcome.value).text = reason
-    elif scenario.outcome is Outcome.NOT_EXERCISED:
+    elif scenario.outcome is ScenarioOutcome.NOT_EXERCISED:
         ET.SubElement(case, "skipped", message=short)
 
 

@@ -13,7 +13,7 @@ from greenlight_gate.measure.load_result import figures
 from greenlight_gate.measure.thresholds import success
 from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.verdict.criteria import Loaded
-from greenlight_gate.verdict.decision import Outcome, Status, Verdict
+from greenlight_gate.verdict.decision import ScenarioOutcome, Status, Verdict
 from greenlight_gate.verdict.memory_trend import judge_watch
 
 REPORT = "comprehensive_validation_report.json"
@@ -22,8 +22,8 @@ REPORT = "comprehensive_validation_report.json"
 def as_document(judgement: Judgement) -> dict[str, Any]:
     """The report as plain JSON values; a pure function of the judgement."""
     session, decision, observed = judgement.session, judgement.decision, judgement.measured
-    passed = [scenario for scenario in judgement.scenarios if scenario.outcome is Outcome.PASSED]
-    unexercised = [scenario for scenario in judgement.scenarios if scenario.outcome is Outcome.NOT_EXERCISED]
+    passed = [scenario for scenario in judgement.scenarios if scenario.outcome is ScenarioOutcome.PASSED]
+    unexercised = [scenario for scenario in judgement.scenarios if scenario.outcome is ScenarioOutcome.NOT_EXERCISED]
     failed = [scenario for scenario in judgement.scenarios if scenario not in passed and scenario not in unexercised]
     ended, workload = judgement.ended, session.workload
     met = decision.verdict is Verdict.APPROVED
@@ -124,7 +124,7 @@ def _by_category(judgement: Judgement) -> dict[str, dict[str, int]]:
     rows = {category: {"passed": 0, "failed": 0, "not_exercised": 0} for category in judgement.session.wanted}
     for scenario in judgement.scenarios:
         row = rows.setdefault(scenario.category, {"passed": 0, "failed": 0, "not_exercised": 0})
-        if scenario.outcome in (Outcome.PASSED, Outcome.NOT_EXERCISED):
+        if scenario.outcome in (ScenarioOutcome.PASSED, ScenarioOutcome.NOT_EXERCISED):
             row[scenario.outcome.value] += 1
         else:
             row["failed"] += 1

@@ -22,7 +22,17 @@ from greenlight_gate.verdict.failure_patterns import SLOW, Occurrence
 from greenlight_gate.verdict.load_verdict import Workload, excused, isolation, rules
 from greenlight_gate.verdict.memory_trend import Watched
 
-__all__ = ["Criterion", "Decision", "Facts", "Observed", "Outcome", "ScenarioResult", "Status", "Verdict", "decide"]
+__all__ = [
+    "Criterion",
+    "Decision",
+    "Facts",
+    "Observed",
+    "ScenarioOutcome",
+    "ScenarioResult",
+    "Status",
+    "Verdict",
+    "decide",
+]
 
 
 class Verdict(StrEnum):
@@ -38,7 +48,7 @@ class Verdict(StrEnum):
         return {"APPROVED": 0, "BLOCKED": 1, "INCONCLUSIVE": 2}[self.value]
 
 
-class Outcome(StrEnum):
+class ScenarioOutcome(StrEnum):
     """Of a scenario. Broken: the suite's own fault. Not exercised: the target does not claim to do this."""
 
     PASSED = "passed"
@@ -54,7 +64,7 @@ class ScenarioResult(msgspec.Struct, frozen=True):
     key: str
     name: str
     category: str
-    outcome: Outcome
+    outcome: ScenarioOutcome
     reason: str = ""
 
 
@@ -173,13 +183,13 @@ def _of_a_load(facts: Facts, workload: Workload) -> list[Criterion]:
 
 
 def _seen(facts: Facts) -> set[str]:
-    return {scenario.category for scenario in facts.scenarios if scenario.outcome is not Outcome.NOT_EXERCISED}
+    return {scenario.category for scenario in facts.scenarios if scenario.outcome is not ScenarioOutcome.NOT_EXERCISED}
 
 
 def _scenarios(facts: Facts) -> Criterion:
     count = Counter(scenario.outcome for scenario in facts.scenarios)
-    ran = count[Outcome.PASSED] + count[Outcome.FAILED] + count[Outcome.BROKEN]
-    parts = [f"{count[outcome]} {outcome.replace('_', ' ')}" for outcome in Outcome if count[outcome]]
+    ran = count[ScenarioOutcome.PASSED] + count[ScenarioOutcome.FAILED] + count[ScenarioOutcome.BROKEN]
+    parts = [f"{count[outcome]} {outcome.replace('_', ' ')}" for outcome in ScenarioOutcome if count[outcome]]
     measured = ", ".join(parts) or "no scenario"
     seen = _seen(facts)
     unseen = [category for category in facts.wanted if category not in seen and category not in facts.absent]
@@ -187,9 +197,9 @@ def _scenarios(facts: Facts) -> Criterion:
         measured += f"; nothing of {', '.join(unseen)}"
     if facts.findings:
         measured += f"; {len(facts.findings)} findings"
-    if count[Outcome.FAILED] or facts.findings:
+    if count[ScenarioOutcome.FAILED] or facts.findings:
         status = Status.FAILED
-    elif count[Outcome.BROKEN] or count[Outcome.NOT_RUN] or unseen or not count[Outcome.PASSED]:
+    elif count[ScenarioOutcome.BROKEN] or count[ScenarioOutcome.NOT_RUN] or unseen or not count[ScenarioOutcome.PASSED]:
         status = Status.INCONCLUSIVE
     else:
         status = Status.PASSED
@@ -349,8 +359,8 @@ def _reason(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
     if facts.tags:
         beyond += f" Only scenarios with {facts.tags}."
     if verdict is Verdict.APPROVED:
-        passed = sum(scenario.outcome is Outcome.PASSED for scenario in facts.scenarios)
-        spared = sum(scenario.outcome is Outcome.NOT_EXERCISED for scenario in facts.scenarios)
+        passed = sum(scenario.outcome is ScenarioOutcome.PASSED for scenario in facts.scenarios)
+        spared = sum(scenario.outcome is ScenarioOutcome.NOT_EXERCISED for scenario in facts.scenarios)
         were = "scenario was" if spared == 1 else "scenarios were"
         beyond = (f" {spared} {were} not exercised." if spared else "") + beyond
         hidden = [kind for kind in FIVE if kind in facts.absent]
@@ -363,9 +373,9 @@ def _reason(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
     if verdict is Verdict.BLOCKED and facts.findings:
         parts.insert(0, _first_findings(facts.findings))
     elif verdict is Verdict.BLOCKED:
-        parts[:0] = _first_of(Outcome.FAILED, facts)
+        parts[:0] = _first_of(ScenarioOutcome.FAILED, facts)
     else:
-        parts[:0] = _first_of(Outcome.BROKEN, facts)
+        parts[:0] = _first_of(ScenarioOutcome.BROKEN, facts)
     return f"{accepted}{'; '.join(parts)}.{beyond}"
 
 
@@ -413,7 +423,7 @@ def _counts(loads: tuple[Loaded, ...]) -> Counter[str]:
     return guilty
 
 
-def _first_of(outcome: Outcome, facts: Facts) -> list[str]:
+def _first_of(outcome: ScenarioOutcome, facts: Facts) -> list[str]:
     concerned = [scenario for scenario in facts.scenarios if scenario.outcome is outcome]
     return [f"'{scenario.name}' {outcome}: {in_one_line(scenario.reason)}" for scenario in concerned[:1]]
 

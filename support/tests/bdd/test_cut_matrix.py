@@ -10,7 +10,7 @@ import psutil
 import pytest
 from greenlight_gate.bdd.actions.cut_matrix import CutMatrix, cut_cells_of, places
 from greenlight_gate.bdd.matchers.observable import NotExercised
-from greenlight_gate.bdd.world.proxied_user import ProxyPath
+from greenlight_gate.bdd.world.proxied_user import ConnectionLoss
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.events import Event, EventKind
 from greenlight_gate.evidence.cut_matrix import Became, CutGrid, as_table
@@ -19,7 +19,7 @@ from greenlight_gate.evidence.session_folder import Ended, Evidence, Finished, S
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.targets.settings import suite_root
 from greenlight_gate.trace import Closed, Received, Sent
-from greenlight_gate.verdict.decision import Outcome
+from greenlight_gate.verdict.decision import ScenarioOutcome
 
 from support.tests.backend.users import eventually
 
@@ -91,7 +91,7 @@ def assert_the_trace_says_the_same(scene: World) -> None:
     evidence = Evidence(scene.suite.folder)
     evidence.append(Selected(scene.key, "cuts", "resilience", "Cuts"))
     beside = tuple(f"traces/{each.path.name}" for each in scene.beside if each.path)
-    evidence.append(Finished(scene.key, Outcome.PASSED, "", 0, scene.trace, 1.0, (), beside))
+    evidence.append(Finished(scene.key, ScenarioOutcome.PASSED, "", 0, scene.trace, 1.0, (), beside))
     evidence.append(Ended(0.0, "", "", (scene.key,)))
     judged = judge(scene.suite.folder)
     assert list(judged.cells) == live
@@ -101,7 +101,7 @@ def assert_the_trace_says_the_same(scene: World) -> None:
 
 
 def test_silent_ways_leave_the_line_to_the_person_and_others_end_it() -> None:
-    assert [way.is_silent for way in ProxyPath] == [False, False, True, True]
+    assert [way.is_silent for way in ConnectionLoss] == [False, False, True, True]
 
 
 def test_lost_events_are_found_in_exactly_the_cuts_that_lose_some(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_without_resume_what_can_be_promised_is_tried(tmp_path: Path) -> None:
             play(scene)
         scene.suite.loop.call(scene.linger(), 20)
         assert {cell.became for cell in cut_cells_of(scene)} == {Became.NO_RESUME}
-        assert CutGrid(cut_cells_of(scene)).ways == [str(way) for way in ProxyPath]
+        assert CutGrid(cut_cells_of(scene)).ways == [str(way) for way in ConnectionLoss]
 
 
 def test_without_resume_a_broken_promise_is_a_finding(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 from greenlight_gate.bdd.world import proxied_user as lines
-from greenlight_gate.bdd.world.proxied_user import ProxiedUser, ProxyPath
+from greenlight_gate.bdd.world.proxied_user import ConnectionLoss, ProxiedUser
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.request import UserRequest
@@ -66,10 +66,10 @@ async def ask(line: ProxiedUser) -> UserRequest:
 
 
 @pytest.mark.parametrize("with_tls", [False, True])
-@pytest.mark.parametrize("way", list(ProxyPath))
+@pytest.mark.parametrize("way", list(ConnectionLoss))
 @pytest.mark.parametrize("events", [0, 1, 3, 5])
 def test_a_line_is_cut_after_exactly_so_many_events(
-    tmp_path: Path, way: ProxyPath, events: int, with_tls: bool
+    tmp_path: Path, way: ConnectionLoss, events: int, with_tls: bool
 ) -> None:
     async def scene(line: ProxiedUser) -> None:
         await line.open()
@@ -118,7 +118,7 @@ def test_trying_to_come_back_ends_with_what_was_last_said(monkeypatch: pytest.Mo
 
     async def scene(line: ProxiedUser) -> None:
         await line.open()
-        await line.cut(ProxyPath.RST, "here")
+        await line.cut(ConnectionLoss.RST, "here")
         with pytest.raises(NotConnected, match="HTTP 503"):
             await line.come_back(patience_s=0.3)
 
@@ -130,7 +130,7 @@ def test_trying_to_come_back_ends_with_what_was_last_said(monkeypatch: pytest.Mo
 def test_a_backend_that_is_away_is_noted_before_each_try() -> None:
     async def scene(line: ProxiedUser) -> None:
         await line.open()
-        await line.cut(ProxyPath.FIN, "here")
+        await line.cut(ConnectionLoss.FIN, "here")
         line.prepare_try = lambda session: session.cut("kill", "while it is away")
         await line.come_back()
 

@@ -19,7 +19,7 @@ from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import Persona, Prompt, Prompts
 from greenlight_gate.trace import Expect
 from greenlight_gate.verdict.criteria import Loaded, Status
-from greenlight_gate.verdict.decision import Facts, Observed, Outcome, ScenarioResult, decide
+from greenlight_gate.verdict.decision import Facts, Observed, ScenarioOutcome, ScenarioResult, decide
 from greenlight_gate.wire.profile import Profile
 from websockets.sync.server import ServerConnection, serve
 
@@ -108,7 +108,7 @@ def under_load(url: str) -> LoadResult:
 
 
 def completeness(seen: Observed, *loads: Loaded) -> Status:
-    one = (ScenarioResult("functional/a.feature:1", "a", "functional", Outcome.PASSED),)
+    one = (ScenarioResult("functional/a.feature:1", "a", "functional", ScenarioOutcome.PASSED),)
     absent = {str(EventKind.THINKING): REASON}
     decision = decide(Facts(("functional",), "", one, (), seen, (), absent, absent, loads=loads))
     return next(criterion.status for criterion in decision.criteria if criterion.id == "COMPLETENESS")

@@ -9,7 +9,7 @@ import pytest
 from greenlight_gate.evidence.judge import NoEvidence, judge
 from greenlight_gate.evidence.session_folder import Ended, Evidence
 from greenlight_gate.report.run_report import write_report
-from greenlight_gate.verdict.decision import Outcome, Verdict
+from greenlight_gate.verdict.decision import ScenarioOutcome, Verdict
 from greenlight_gate.verdict.memory_trend import Sample, Watched
 
 from support.tests.evidence.folders import ENDED, FINISHED, KEY, NAME, SELECTED, whole_answer, write
@@ -27,7 +27,7 @@ def test_a_whole_session_is_approved(tmp_path: Path) -> None:
     judgement = judge(write(tmp_path))
 
     assert judgement.decision.verdict is Verdict.APPROVED
-    assert [(s.key, s.name, s.outcome) for s in judgement.scenarios] == [(KEY, NAME, Outcome.PASSED)]
+    assert [(s.key, s.name, s.outcome) for s in judgement.scenarios] == [(KEY, NAME, ScenarioOutcome.PASSED)]
     assert (judgement.observed.five_expected, judgement.observed.five_shown) == (1, 1)
     assert (judgement.observed.expected_events, judgement.observed.arrived_events) == (5, 5)
 
@@ -191,7 +191,7 @@ def test_a_run_that_was_killed_in_a_scenario_keeps_what_it_saw(tmp_path: Path) -
     judgement = judge(write(tmp_path, SELECTED, talk=whole_answer()))
 
     assert judgement.decision.verdict is Verdict.INCONCLUSIVE
-    assert [scenario.outcome for scenario in judgement.scenarios] == [Outcome.NOT_RUN]
+    assert [scenario.outcome for scenario in judgement.scenarios] == [ScenarioOutcome.NOT_RUN]
     assert judgement.observed.events == 5
 
 

@@ -7,6 +7,8 @@ import pytest
 from greenlight_gate.events import Event, EventKind, Reading, each
 from greenlight_gate.measure import feed
 from greenlight_gate.measure.load_counts import Counts
+from greenlight_gate.rules.engine.outcome import Outcome
+from greenlight_gate.rules.engine.run_state import RunState
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.targets.access import TargetFault
 from greenlight_gate.targets.settings import suite_root
@@ -25,6 +27,12 @@ class Answers(feed.FeedListener):
         del record
         completed = [part for part in each(reading) if isinstance(part, Event) and part.kind is EventKind.COMPLETED]
         self.of[source.scenario] = self.of.get(source.scenario, 0) + len(completed)
+
+    def on_event(self, source: feed.FeedSource, run: RunState, event: Event, at: float) -> None:
+        pass
+
+    def on_settled(self, source: feed.FeedSource, outcome: Outcome) -> None:
+        pass
 
     def finished(self, source: feed.FeedSource) -> None:
         pass

@@ -9,7 +9,7 @@ from greenlight_gate.verdict.decision import (
     Decision,
     Facts,
     Observed,
-    Outcome,
+    ScenarioOutcome,
     ScenarioResult,
     Status,
     Verdict,
@@ -19,7 +19,9 @@ from greenlight_gate.verdict.decision import (
 from greenlight_gate.verdict.failure_patterns import occurrence
 
 
-def scenario(outcome: Outcome = Outcome.PASSED, reason: str = "", category: str = "functional") -> ScenarioResult:
+def scenario(
+    outcome: ScenarioOutcome = ScenarioOutcome.PASSED, reason: str = "", category: str = "functional"
+) -> ScenarioResult:
     return ScenarioResult(f"{category}/a.feature:{outcome}", f"One that {outcome}", category, outcome, reason)
 
 
@@ -93,14 +95,22 @@ def test_where_nothing_came_no_pattern_could_be_seen() -> None:
 
 
 TABLE = [
-    ("a failed scenario", facts(scenarios=(scenario(), scenario(Outcome.FAILED, "no"))), {"SCENARIOS": "failed"}),
+    (
+        "a failed scenario",
+        facts(scenarios=(scenario(), scenario(ScenarioOutcome.FAILED, "no"))),
+        {"SCENARIOS": "failed"},
+    ),
     ("a finding", facts(findings=(finding(),)), {"SCENARIOS": "failed"}),
-    ("a broken scenario", facts(scenarios=(scenario(), scenario(Outcome.BROKEN))), {"SCENARIOS": "inconclusive"}),
-    ("one not run", facts(scenarios=(scenario(), scenario(Outcome.NOT_RUN))), {"SCENARIOS": "inconclusive"}),
-    ("none that passed", facts(scenarios=(scenario(Outcome.NOT_EXERCISED),)), {"SCENARIOS": "inconclusive"}),
+    (
+        "a broken scenario",
+        facts(scenarios=(scenario(), scenario(ScenarioOutcome.BROKEN))),
+        {"SCENARIOS": "inconclusive"},
+    ),
+    ("one not run", facts(scenarios=(scenario(), scenario(ScenarioOutcome.NOT_RUN))), {"SCENARIOS": "inconclusive"}),
+    ("none that passed", facts(scenarios=(scenario(ScenarioOutcome.NOT_EXERCISED),)), {"SCENARIOS": "inconclusive"}),
     ("nothing selected", facts(scenarios=(), gaps=("no scenario was selected",)),
      {"SCENARIOS": "inconclusive", "EVIDENCE": "inconclusive"}),
-    ("one not exercised", facts(scenarios=(scenario(), scenario(Outcome.NOT_EXERCISED))), {}),
+    ("one not exercised", facts(scenarios=(scenario(), scenario(ScenarioOutcome.NOT_EXERCISED))), {}),
     ("a wanted category of which nothing ran", facts(wanted=("functional", "resilience")),
      {"SCENARIOS": "inconclusive", "RECOVERY": "inconclusive"}),
     ("stress of which nothing ran", facts(wanted=("functional", "stress")),
@@ -182,14 +192,14 @@ def test_what_somebody_answers_for_stands_first() -> None:
 
 
 def test_tags_and_what_was_not_exercised_are_said() -> None:
-    decision = decide(facts(scenarios=(scenario(), scenario(Outcome.NOT_EXERCISED)), tags="@a and not @b"))
+    decision = decide(facts(scenarios=(scenario(), scenario(ScenarioOutcome.NOT_EXERCISED)), tags="@a and not @b"))
 
     assert " 1 scenario was not exercised. " in decision.reason
     assert decision.reason.endswith(" Only scenarios with @a and not @b.")
 
 
-@pytest.mark.parametrize(("outcome", "said"), [(Outcome.FAILED, "failed"), (Outcome.BROKEN, "broken")])
-def test_a_scenario_without_a_finding_says_why(outcome: Outcome, said: str) -> None:
+@pytest.mark.parametrize(("outcome", "said"), [(ScenarioOutcome.FAILED, "failed"), (ScenarioOutcome.BROKEN, "broken")])
+def test_a_scenario_without_a_finding_says_why(outcome: ScenarioOutcome, said: str) -> None:
     reason = "\nExpected: an answer\n     but: no agent_completed in what was left:\n   0.1 agent_started"
 
     decision = decide(facts(scenarios=(scenario(), scenario(outcome, reason))))

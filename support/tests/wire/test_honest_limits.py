@@ -11,13 +11,13 @@ from greenlight_gate.evidence.replay import Meter
 from greenlight_gate.rules.engine.run_state import TimeBudgets
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.trace import Expect, Sent
-from greenlight_gate.verdict.decision import Facts, Outcome, ScenarioResult, Verdict, decide
+from greenlight_gate.verdict.decision import Facts, ScenarioOutcome, ScenarioResult, Verdict, decide
 from greenlight_gate.wire.capture import read_capture
 from greenlight_gate.wire.profile import Profile
 
 from support.tests.wire.recorded import PROFILES, Recorded, capture, shipped
 
-ONE = (ScenarioResult("functional/a.feature:1", "a", "functional", Outcome.PASSED),)
+ONE = (ScenarioResult("functional/a.feature:1", "a", "functional", ScenarioOutcome.PASSED),)
 
 
 def test_a_decoy_that_is_taken_for_the_end_is_caught() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from greenlight_gate.bdd.matchers.observable import NotExercised
-from greenlight_gate.bdd.world.proxied_user import ProxiedUser, ProxyPath
+from greenlight_gate.bdd.world.proxied_user import ConnectionLoss, ProxiedUser
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
@@ -89,10 +89,10 @@ class CutMatrix:
         free: asyncio.Queue[Persona] = asyncio.Queue()
         for persona in people:
             free.put_nowait(persona)
-        cuts = [(place, way) for place in places(events) for way in ProxyPath]
+        cuts = [(place, way) for place in places(events) for way in ConnectionLoss]
         recorders = [self._recorder(f"{way} {place.where}") for place, way in cuts]
 
-        async def cell(recorder: Recorder, place: CutPoint, way: ProxyPath) -> None:
+        async def cell(recorder: Recorder, place: CutPoint, way: ConnectionLoss) -> None:
             persona = await free.get()
             try:
                 await _Cell(self, persona, recorder).play(prompt, place, way)
@@ -136,7 +136,7 @@ class _Cell:
     def _new_session(self) -> ResumableSession:
         return self.suite.new_session(ResumableSession, self.persona.name, self.persona, self.recorder)
 
-    async def play(self, prompt: str, place: CutPoint, way: ProxyPath) -> None:
+    async def play(self, prompt: str, place: CutPoint, way: ConnectionLoss) -> None:
         line = self.line
         try:
             await line.open()

@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from greenlight_gate.bdd.actions.network import Network
-from greenlight_gate.bdd.world.proxied_user import ProxyPath
+from greenlight_gate.bdd.world.proxied_user import ConnectionLoss
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.faults.bandwidth import Bandwidth
@@ -24,7 +24,7 @@ class Liveness:
     def line_goes_dead(self, person: str) -> None:
         """The person's line becomes a black hole: open, and silent both ways."""
         self.world.need("heartbeat")
-        self.network.lose(person, ProxyPath.BLACK_HOLE)
+        self.network.lose(person, ConnectionLoss.BLACK_HOLE)
 
     def backend_lets_go(self, person: str) -> bool:
         """Waits until the backend ends its side of a dead line; whether it does within the declared time."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from greenlight_gate.bdd.matchers.observable import NotExercised, must_have_shown
-from greenlight_gate.bdd.world.proxied_user import LAST_TRY_AFTER_S, ProxiedUser, ProxyPath
+from greenlight_gate.bdd.world.proxied_user import LAST_TRY_AFTER_S, ConnectionLoss, ProxiedUser
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.request import UserRequest
@@ -59,7 +59,7 @@ class Network:
         await line.proxy.start()
         line.proxy.add(fault := CutAfter(_HALF_A_HANDSHAKE_BYTES, how=End.RST))
         await fault.switch_on()
-        line.session.cut(ProxyPath.RST, "during the handshake")
+        line.session.cut(ConnectionLoss.RST, "during the handshake")
         try:
             await line.open()
         except NotConnected:
@@ -79,15 +79,15 @@ class Network:
 
     # Losing the line ---------------------------------------------------------------------------------------------
 
-    def lose(self, person: str, way: ProxyPath = ProxyPath.RST, window: int = 1) -> None:
+    def lose(self, person: str, way: ConnectionLoss = ConnectionLoss.RST, window: int = 1) -> None:
         """The person's line is cut, wherever the answer is."""
         self.world.call(self._lose(self.line(person, window), way))
 
-    def lose_once(self, question: UserRequest, kind: EventKind, way: ProxyPath = ProxyPath.RST) -> None:
+    def lose_once(self, question: UserRequest, kind: EventKind, way: ConnectionLoss = ConnectionLoss.RST) -> None:
         """The line is cut once an event of this kind was shown. Raises as `must_have_shown` where none was."""
         self.world.call(self._lose_once(question, kind, way))
 
-    async def _lose_once(self, question: UserRequest, kind: EventKind, way: ProxyPath) -> None:
+    async def _lose_once(self, question: UserRequest, kind: EventKind, way: ConnectionLoss) -> None:
         # Whoever has not been told in which conversation a question is answered has nothing to come back to.
         line = self._line_of(question)
         for other in line.session.heard.questions:
@@ -96,7 +96,7 @@ class Network:
         must_have_shown(question, kind)
         await self._lose(line, way)
 
-    async def _lose(self, line: ProxiedUser, way: ProxyPath) -> None:
+    async def _lose(self, line: ProxiedUser, way: ConnectionLoss) -> None:
         await line.cut(way, where(line.session.heard.questions))
 
     def until(self, question: UserRequest, kind: EventKind) -> None:
@@ -119,7 +119,7 @@ class Network:
         for line in lines:
             for question in line.session.heard.questions:
                 await line.session.wait_until(question, question.has_begun)
-        await together([self._lose(line, ProxyPath.RST) for line in lines])
+        await together([self._lose(line, ConnectionLoss.RST) for line in lines])
 
     # Coming back -------------------------------------------------------------------------------------------------
 
@@ -174,7 +174,7 @@ class Network:
             raise AssertionError(f"{question.text!r} was over before the line could be lost")
         # A quick backend, or a slow machine, may be done before the last loss: people lose their lines then as well.
         for number in range(times):
-            await self._lose(line, list(ProxyPath)[number % len(ProxyPath)])
+            await self._lose(line, list(ConnectionLoss)[number % len(ConnectionLoss)])
             await self.return_on(line)
 
     def come_back_from_elsewhere(self, person: str) -> None:

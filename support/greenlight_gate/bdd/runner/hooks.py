@@ -19,14 +19,18 @@ from greenlight_gate.evidence.session_folder import Finished
 from greenlight_gate.findings import printable_lines
 from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.session.validation_session import ValidationSession
-from greenlight_gate.verdict.decision import Outcome, in_one_line
+from greenlight_gate.verdict.decision import ScenarioOutcome, in_one_line
 
 _LINGER_S = 30.0
 # While scenarios run side by side, nothing old is looked at: that would stop the loop thread.
 _ONLY_THE_YOUNG = (20_000, 50, 1_000)
 # Nor does the loop thread wait long for its turn while a picture is drawn.
 _SWITCH_S = 0.0005
-_OUTCOMES = {"passed": Outcome.PASSED, "failed": Outcome.FAILED, "skipped": Outcome.NOT_EXERCISED}
+_OUTCOMES = {
+    "passed": ScenarioOutcome.PASSED,
+    "failed": ScenarioOutcome.FAILED,
+    "skipped": ScenarioOutcome.NOT_EXERCISED,
+}
 log = logging.getLogger("greenlight")
 
 
@@ -169,7 +173,7 @@ class Hooks:
     def _settle(self, waiting: "_Waiting") -> None:
         scenario, world = waiting.scenario, waiting.world
         key = scenario_key(scenario)
-        outcome = _OUTCOMES.get(scenario.status.name, Outcome.BROKEN)
+        outcome = _OUTCOMES.get(scenario.status.name, ScenarioOutcome.BROKEN)
         reason = _reason(scenario, outcome)
         if waiting.future is not None:
             try:
@@ -177,16 +181,16 @@ class Hooks:
             except (Exception, concurrent.futures.CancelledError) as error:  # noqa: BLE001 -- whatever it is, it is told
                 said = f"Suite fault: listening on failed: {error!r}"
                 self.results.fail(key, said)
-                if outcome is not Outcome.FAILED:
-                    outcome, reason = Outcome.BROKEN, said
+                if outcome is not ScenarioOutcome.FAILED:
+                    outcome, reason = ScenarioOutcome.BROKEN, said
         findings = world.findings if world is not None else []
-        if world is not None and findings and outcome is not Outcome.FAILED:
+        if world is not None and findings and outcome is not ScenarioOutcome.FAILED:
             self.results.fail(key, world.complaint())
-            if outcome is not Outcome.BROKEN:
-                outcome, reason = Outcome.FAILED, str(findings[0])
-        if outcome is Outcome.PASSED and not (world is not None and world.has_observed):
+            if outcome is not ScenarioOutcome.BROKEN:
+                outcome, reason = ScenarioOutcome.FAILED, str(findings[0])
+        if outcome is ScenarioOutcome.PASSED and not (world is not None and world.has_observed):
             # A scenario without steps has none that could have said so.
-            outcome, reason = Outcome.BROKEN, f"Suite fault: {NOTHING_OBSERVED}"
+            outcome, reason = ScenarioOutcome.BROKEN, f"Suite fault: {NOTHING_OBSERVED}"
             self.results.fail(key, reason)
         self.results.release(key)
         trace = world.trace if world is not None else ""
@@ -196,7 +200,7 @@ class Hooks:
         finished = Finished(key, outcome, reason, len(findings), trace, round(waiting.took_s, 3), private, beside)
         self.suite.evidence.append(finished)
         waiting.is_told = True
-        self.failed = self.failed or outcome in (Outcome.FAILED, Outcome.BROKEN)
+        self.failed = self.failed or outcome in (ScenarioOutcome.FAILED, ScenarioOutcome.BROKEN)
         log.info("%s %s: %s%s", outcome, key, scenario.name, f" ({in_one_line(reason)})" if reason else "")
         self.watcher.ended(finished, scenario.name, _events(world))
         if world is not None and waiting.is_done():
@@ -227,15 +231,15 @@ class _Waiting:
         return self.future is None or self.future.done()
 
 
-def _reason(scenario: Scenario, outcome: Outcome) -> str:
-    if outcome is Outcome.PASSED:
+def _reason(scenario: Scenario, outcome: ScenarioOutcome) -> str:
+    if outcome is ScenarioOutcome.PASSED:
         return ""
-    if outcome is Outcome.NOT_EXERCISED:
+    if outcome is ScenarioOutcome.NOT_EXERCISED:
         return str(scenario.skip_reason or "skipped")
     for step in scenario.all_steps:
         if step.exception is not None:
             text = str(step.exception) or type(step.exception).__name__
-            return text if outcome is Outcome.FAILED else f"{type(step.exception).__name__}: {text}"
+            return text if outcome is ScenarioOutcome.FAILED else f"{type(step.exception).__name__}: {text}"
         if step.status.name in ("undefined", "pending"):
             return f"Suite fault: the step '{step.name}' is {step.status.name}"
     return str(scenario.error_message or scenario.status.name)

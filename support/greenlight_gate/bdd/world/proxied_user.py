@@ -32,7 +32,7 @@ _FRAME_S = 0.05
 _ENDS_S = 2.0
 
 
-class ProxyPath(StrEnum):
+class ConnectionLoss(StrEnum):
     """How networks end a line: with a word (FIN, RST), in silence, or in one direction only."""
 
     FIN = "FIN"
@@ -43,11 +43,12 @@ class ProxyPath(StrEnum):
     @property
     def is_silent(self) -> bool:
         """Whether a person's app is not told, and has to find out and let go by itself."""
-        return self in (ProxyPath.BLACK_HOLE, ProxyPath.HALF_OPEN)
+        return self in (ConnectionLoss.BLACK_HOLE, ConnectionLoss.HALF_OPEN)
 
 
-_FAULTS: dict[ProxyPath, Callable[[], Fault]] = {
-    ProxyPath.FIN: Close, ProxyPath.RST: Reset, ProxyPath.BLACK_HOLE: Stall, ProxyPath.HALF_OPEN: HalfOpen,
+_FAULTS: dict[ConnectionLoss, Callable[[], Fault]] = {
+    ConnectionLoss.FIN: Close, ConnectionLoss.RST: Reset, ConnectionLoss.BLACK_HOLE: Stall,
+    ConnectionLoss.HALF_OPEN: HalfOpen,
 }  # fmt: skip
 
 
@@ -134,7 +135,7 @@ class ProxiedUser:
             return True
         return False
 
-    async def cut(self, way: ProxyPath, where: str, *, after: int | None = None, inside: bool = False) -> None:
+    async def cut(self, way: ConnectionLoss, where: str, *, after: int | None = None, inside: bool = False) -> None:
         """Cuts the line; `inside`: in the middle of the frame that waits. What was held is lost with it."""
         session, link = self.session, self.link
         if inside:
