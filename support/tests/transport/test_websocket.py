@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import zlib
 from typing import Any
 
@@ -279,7 +280,10 @@ def test_a_ping_is_answered_with_what_it_said() -> None:
 
 
 def test_it_waits_while_the_server_does_not_read() -> None:
+    sent = threading.Event()
+
     async def read_late(wire: Wire) -> None:
+        await asyncio.to_thread(sent.wait, 20)
         left = 200 * len(text_frame(b"x" * 100_000))
         while left:
             left -= len(await wire.reader.read(left))
@@ -289,6 +293,7 @@ def test_it_waits_while_the_server_does_not_read() -> None:
         for _ in range(200):
             connection.send(b"x" * 100_000)
         was_full = connection.is_full
+        sent.set()
         await connection.drained()
         await kept.until(lambda: bool(kept.of("text")))
         return was_full
