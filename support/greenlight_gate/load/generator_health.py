@@ -46,7 +46,8 @@ class GeneratorHealth:
         self._handle = None
         self.seconds = time.monotonic() - began
         self.cpu_seconds = time.process_time() - process_s
-        self.busy = (time.thread_time() - thread_s) / self.seconds if self.seconds else 0.0
+        # Nobody was connected: what takes no time at all is not busy.
+        self.busy = (time.thread_time() - thread_s) / self.seconds if self.seconds >= _EVERY_S else 0.0
         lag = self._lag.histogram().summary()
         self.lag_ms_p99 = lag.p99_ms if lag is not None else 0.0
 
