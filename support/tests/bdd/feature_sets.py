@@ -1,6 +1,8 @@
 """Small sets of features with steps of their own, run by bare behave against a hostile server, as people would."""
 
 import asyncio
+import contextlib
+import functools
 import json
 import re
 from dataclasses import dataclass
@@ -60,6 +62,7 @@ def waits(context):
     world.suite.loop.call(asyncio.Event().wait(), 0.05)
 '''
 _LATE_S = 0.1
+_NOBODY_ELSE_S = 3.0
 PROMPTS = """
 [prompts.without_tool]
 ask = "Say something late, please."
@@ -78,7 +81,23 @@ class Outcomes:
     allure: dict[str, tuple[str, str]]
 
 
-async def _door(wire: Wire) -> None:
+class _Meeting:
+    """Holds the first answers back until so many connections have asked, or until nobody else comes."""
+
+    def __init__(self, expected: int) -> None:
+        self._missing = expected
+        self._complete: asyncio.Event | None = None
+
+    async def __call__(self) -> None:
+        self._complete = self._complete or asyncio.Event()
+        self._missing -= 1
+        if self._missing <= 0:
+            self._complete.set()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._complete.wait(), _NOBODY_ELSE_S)
+
+
+async def _door(wire: Wire, meeting: _Meeting) -> None:
     """Answers rightly, late or badly, as it is asked. What is late comes when the person thinks that all is said."""
     await does.greet(wire)
     late: list[dict[str, Any]] = []
@@ -94,6 +113,7 @@ async def _door(wire: Wire) -> None:
             late.clear()
             continue
         number += 1
+        await meeting()
         talk, asked = Talk(wire, heard, number), heard["payload"]["user_request"]
         await talk.begin()
         if "late" in asked:
@@ -107,11 +127,12 @@ async def _door(wire: Wire) -> None:
 
 
 def run(
-    folder: Path, features: dict[str, str], *options: str, fresh: bool = False, jobs: int = 0, target_toml: str = ""
+    folder: Path, features: dict[str, str], *options: str, fresh: bool = False, jobs: int = 0, target_toml: str = "",
+    meeting: int = 1,
 ) -> Outcomes:  # fmt: skip
     """Runs features, by file name below functional/, with bare behave, or with so many `jobs` as `greenlight run` does.
 
-    `target_toml`: more lines for the file of the target.
+    `target_toml`: more lines for the file of the target. `meeting`: so many connections ask before any is answered.
     """
     (folder / "features/functional").mkdir(parents=True)
     (folder / "steps").mkdir()
@@ -119,7 +140,7 @@ def run(
     (folder / "behave.ini").write_text((ROOT / "behave.ini").read_text("utf-8"), encoding="utf-8")
     for name, text in features.items():
         (folder / "features/functional" / name).write_text(text, encoding="utf-8")
-    with HostileServer(_door, does.health()) as server:
+    with HostileServer(functools.partial(_door, meeting=_Meeting(meeting)), does.health()) as server:
         path = target(folder, server.url, more=PROMPTS + target_toml)
         path.write_text(path.read_text("utf-8").replace("grace_s = 0.05", "grace_s = 0.5"), encoding="utf-8")
         if jobs:

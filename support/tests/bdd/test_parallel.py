@@ -122,7 +122,8 @@ def _place(row: tuple[str, ...]) -> int:
 @pytest.fixture(scope="module")
 def several(tmp_path_factory: pytest.TempPathFactory) -> list[Shown]:
     more = "[limits]\nmax_connections = 200\n"
-    outcomes = run(tmp_path_factory.mktemp("several"), {"several.feature": SEVERAL}, jobs=4, target_toml=more)
+    folder = tmp_path_factory.mktemp("several")
+    outcomes = run(folder, {"several.feature": SEVERAL}, jobs=4, target_toml=more, meeting=3)
     return shown(outcomes)
 
 
