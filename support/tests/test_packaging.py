@@ -25,7 +25,10 @@ EXTRAS = {
 }
 EVERY = [*RUNTIME, *(requirement for extra in EXTRAS.values() for requirement in extra)]
 LOCKED = [*RUNTIME, *(requirement for name, extra in EXTRAS.items() if name != "bench" for requirement in extra)]
-PINS = {str(canonicalize_name(name)): version for name, version in re.findall(r"^(\S+?)==(\S+)", LOCK, re.MULTILINE)}
+PINS = {
+    str(canonicalize_name(name)): version
+    for name, version in re.findall(r"^([\w.-]+)(?:\[.+\])?==(\S+)", LOCK, re.MULTILINE)
+}
 
 
 def name_of(requirement: Requirement) -> str:
@@ -53,7 +56,7 @@ def test_each_pin_of_the_lock_has_hashes() -> None:
     blocks = re.split(r"^(?=\S+==)", LOCK, flags=re.MULTILINE)[1:]
 
     # A distribution may be pinned once for each of several Pythons.
-    assert {block.split("==")[0] for block in blocks} == set(PINS)
+    assert {re.split(r"==|\[", block)[0] for block in blocks} == set(PINS)
     assert [block.split("==")[0] for block in blocks if "--hash=sha256:" not in block] == []
 
 
