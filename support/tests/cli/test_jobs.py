@@ -66,7 +66,7 @@ def test_no_scenario_has_more_connections_than_it_is_counted_for(both: list[Ran]
     crowds = {key for key, connections in most.items() if connections > MOST_CONNECTIONS}
 
     assert {key.partition(":")[0] for key in crowds} <= {
-        "resilience/1_lost_line.feature", "security/1_nobody_sees_anothers.feature"
+        "resilience/1_lost_connection.feature", "security/1_isolation.feature"
     }  # fmt: skip
     assert max(most.values()) <= MOST_CONNECTIONS_OF_A_CROWD
 
