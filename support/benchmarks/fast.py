@@ -16,8 +16,7 @@ from greenlight_gate.load.executors import here
 from greenlight_gate.load.plan import LoadPlan
 from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.session.load_users import guests_of, plan_of
-from greenlight_gate.session.validation_session import SessionPlan as SuitePlan
-from greenlight_gate.session.validation_session import ValidationSession
+from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 
 PEERS = Path(__file__).parent / "peers"
 _TARGET = """
@@ -78,7 +77,7 @@ def target_file(port: int) -> Path:
 
 def plan_for(environment: str, people: int, **values: Any) -> tuple[ValidationSession, LoadPlan]:
     """A plan for a target; whoever asks for it stops the suite."""
-    suite = ValidationSession(SuitePlan(environment=environment))
+    suite = ValidationSession(SessionPlan(environment=environment))
     suite.prepare()
     guests = suite.loop.call(guests_of(suite, people, ("with_tool",)), 600.0)
     return suite, plan_of(suite, guests, own_process=True, **values)

@@ -29,8 +29,7 @@ from greenlight_gate.measure.load_result import LoadResult, redacted
 from greenlight_gate.session.interruption import Interruption, interruptible
 from greenlight_gate.session.live_alerts import alerting
 from greenlight_gate.session.load_users import guests_of, plan_of, usual_prompts
-from greenlight_gate.session.validation_session import SessionPlan as SuitePlan
-from greenlight_gate.session.validation_session import ValidationSession
+from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.targets.access import TargetFault
 from greenlight_gate.targets.model import PROMPTS
 from greenlight_gate.targets.settings import Misconfigured
@@ -135,7 +134,7 @@ def load(options: argparse.Namespace) -> int:
         raise Misconfigured(f"--cluster {options.cluster}: {why}")
     console = Terminal()
     suite = ValidationSession(
-        SuitePlan(
+        SessionPlan(
             environment=options.environment, output_dir=options.output_dir, defects=tuple(options.defect),
             performance_threshold_ms=options.performance_threshold, environ=dict(os.environ),
         )

@@ -9,8 +9,7 @@ import msgspec
 
 from greenlight_gate.findings import Finding
 from greenlight_gate.measure.histogram import Histogram
-from greenlight_gate.measure.latency import Encoded
-from greenlight_gate.measure.latency import LatencySummary as Figures
+from greenlight_gate.measure.latency import Encoded, LatencySummary
 from greenlight_gate.measure.load_counts import Counts
 from greenlight_gate.measure.thresholds import LEAST_SUCCESS, success
 
@@ -140,7 +139,7 @@ def within_allowance(rule: str, times: int, of: int) -> bool:
     return rule in LOSSES and times * 100.0 <= (100.0 - LEAST_SUCCESS) * of
 
 
-def figures(encoded: Encoded | None) -> Figures | None:
+def figures(encoded: Encoded | None) -> LatencySummary | None:
     """The figures of a histogram as they are shown; None without a sample."""
     return Histogram.decode(encoded).summary() if encoded is not None else None
 

@@ -6,8 +6,7 @@ import msgspec
 
 from greenlight_gate.measure.histogram import Histogram
 from greenlight_gate.measure.latency import LatencySummary
-from greenlight_gate.measure.load_result import LoadResult as LoadSummary
-from greenlight_gate.measure.load_result import figures
+from greenlight_gate.measure.load_result import LoadResult, figures
 from greenlight_gate.measure.thresholds import LEAST_SUCCESS, Thresholds, too_slow
 from greenlight_gate.verdict.memory_trend import Watched, judge_watch
 
@@ -44,7 +43,7 @@ class Loaded(msgspec.Struct, frozen=True):
     scenario: str
     category: str
     label: str
-    summary: LoadSummary
+    summary: LoadResult
     fast: bool = False
     discarded: bool = False
 
@@ -79,7 +78,7 @@ def latency(loads: tuple[Loaded, ...], traced: dict[str, LatencySummary], thresh
     return Criterion("LATENCY", requirement, allowed, "; ".join(parts), samples, status)
 
 
-def slow_under_load(summary: LoadSummary, thresholds: Thresholds) -> list[str]:
+def slow_under_load(summary: LoadResult, thresholds: Thresholds) -> list[str]:
     """In what a load was slower than allowed, in words; nothing where the generator was too busy to tell."""
     if summary.saturated:
         return []

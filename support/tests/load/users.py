@@ -12,8 +12,7 @@ from greenlight_gate.load.channel import LocalDirectorChannel
 from greenlight_gate.load.director import Director
 from greenlight_gate.load.plan import LoadPlan, PlannedPrompt, PlannedUser
 from greenlight_gate.measure.histogram import Histogram
-from greenlight_gate.measure.latency import Encoded
-from greenlight_gate.measure.latency import LatencySummary as Figures
+from greenlight_gate.measure.latency import Encoded, LatencySummary
 from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.rules.engine.run_state import TimeBudgets
 from greenlight_gate.targets.access import Access
@@ -67,7 +66,7 @@ def run(made: LoadPlan, shards: int = 1) -> LoadResult:
         return Director(made, [pool] * shards, LocalDirectorChannel()).run()
 
 
-def figures(encoded: Encoded | None) -> Figures:
+def figures(encoded: Encoded | None) -> LatencySummary:
     assert encoded is not None
     found = Histogram.decode(encoded).summary()
     assert found is not None

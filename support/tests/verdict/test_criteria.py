@@ -5,15 +5,14 @@ from typing import Any
 import pytest
 from greenlight_gate.findings import Finding, Severity
 from greenlight_gate.measure.histogram import Histogram
-from greenlight_gate.measure.latency import Encoded
-from greenlight_gate.measure.latency import LatencySummary as Figures
+from greenlight_gate.measure.latency import Encoded, LatencySummary
 from greenlight_gate.measure.load_result import LoadResult, Offence
 from greenlight_gate.measure.thresholds import Thresholds, success
 from greenlight_gate.verdict.criteria import Loaded, gaps_of, latency, losses, memory
 from greenlight_gate.verdict.memory_trend import Sample, Watched
 
 ALLOWED = Thresholds()
-TRACED = {"delivery": Figures(10, 12.0, 10.0, 20.0, 30.0, 40.0)}
+TRACED = {"delivery": LatencySummary(10, 12.0, 10.0, 20.0, 30.0, 40.0)}
 
 
 def of(*ms: float) -> Encoded:

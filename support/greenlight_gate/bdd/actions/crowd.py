@@ -14,7 +14,7 @@ from greenlight_gate.bdd.world.world import World
 from greenlight_gate.load.director import Director, State
 from greenlight_gate.load.executors import here
 from greenlight_gate.load.plan import PlannedUser
-from greenlight_gate.measure.latency import LatencySummary as Figures
+from greenlight_gate.measure.latency import LatencySummary
 from greenlight_gate.measure.load_result import LoadResult, figures, redacted
 from greenlight_gate.probes import Probes, probes_for
 from greenlight_gate.session.load_users import guests_of, plan_of
@@ -292,7 +292,7 @@ def as_text(summary: LoadResult) -> str:
         "whole answer": summary.whole, "longest silence": summary.silence, "connecting": summary.connect,
     }  # fmt: skip
     for name, encoded in shown.items():
-        found: Figures | None = figures(encoded)
+        found: LatencySummary | None = figures(encoded)
         if found is not None:
             rows.append(
                 f"{name:<24}avg {found.avg_ms:8.1f}  p50 {found.p50_ms:8.1f}  p95 {found.p95_ms:8.1f}  "

@@ -14,7 +14,7 @@ from greenlight_gate.cli.views.judgement import COLOURS
 from greenlight_gate.evidence.judge import Judgement
 from greenlight_gate.evidence.session_folder import write_whole
 from greenlight_gate.load.director import State
-from greenlight_gate.measure.latency import LatencySummary as Figures
+from greenlight_gate.measure.latency import LatencySummary
 from greenlight_gate.measure.load_result import LoadResult, figures
 from greenlight_gate.verdict.failure_patterns import Occurrence
 
@@ -160,7 +160,7 @@ def _figures(summary: LoadResult, console: Console) -> None:
         "delivery of an event": summary.delivery, "whole answer": summary.whole,
     }  # fmt: skip
     for name, encoded in shown.items():
-        found: Figures | None = figures(encoded)
+        found: LatencySummary | None = figures(encoded)
         if found is not None:
             ms = (found.avg_ms, found.p50_ms, found.p95_ms, found.p99_ms, found.max_ms)
             latency.add_row(name, *(f"{value:.1f}" for value in ms), f"{found.samples:,}")
