@@ -45,10 +45,6 @@ class RunSupervisor:
                 return run
         return None
 
-    def in_thread(self, thread_id: str) -> list[AgentRun]:
-        """Return the runs under way in this thread."""
-        return [run for run in self._open.values() if run.thread_id == thread_id]
-
     async def start(
         self, connection: ServedConnection, user_id: str, question: str, request_id: str | int | None, thread_id: str
     ) -> None:

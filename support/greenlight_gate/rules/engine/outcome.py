@@ -60,11 +60,6 @@ class Outcome(msgspec.Struct, frozen=True):
         return self.seen.of(self.expected)
 
     @property
-    def is_complete(self) -> bool:
-        """Whether all that was expected was seen."""
-        return self.arrived == self.due
-
-    @property
     def needs_all_five(self) -> bool:
         """Whether the request had to show all five kinds of event, but for those that the wire does not show."""
         return self.expected.tool_executing > 0
