@@ -1,4 +1,4 @@
-"""The events that a person in the chat can see, and what else a frame can be read as."""
+"""The events that a user of the chat can see, and what else a frame can be read as."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -18,7 +18,7 @@ class EventKind(StrEnum):
     FAILED = "agent_failed"
     STOPPED = "agent_stopped"
 
-    # Enum has a slow one of its own, and kinds are looked up several times for each event.
+    # Enum's own hash is slow, and kinds are looked up several times for each event.
     __hash__ = str.__hash__
 
 
@@ -33,7 +33,7 @@ ENDS = frozenset({EventKind.COMPLETED, EventKind.FAILED, EventKind.STOPPED})
 
 
 class Problem(NamedTuple):
-    """What a profile found wrong with one frame while it read it; a finding once a person is known."""
+    """A violation that a profile found while it read one frame; it becomes a finding once the user is known."""
 
     rule: str
     expected: str
@@ -45,7 +45,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
     Ids are as the wire has them, whole numbers as texts (None: absent or null). `stamp` is the server's timestamp as
     sent, `server_s` the same as seconds since the epoch. `shape` is equal for frames of one kind that are built alike.
-    `text` is what a person reads: the message, the reasoning, the tool's result or error, the answer or the error's
+    `text` is what a user reads: the message, the reasoning, the tool's result or error, the answer or the error's
     text. `synthesised`: the wire does not show it; the profile infers it from something else, and it never counts as
     observed.
     """
@@ -90,25 +90,25 @@ class Unmapped(msgspec.Struct, frozen=True, gc=False):
 
 
 class More(msgspec.Struct, frozen=True, gc=False):
-    """Another piece of what was told before: the next token of a phase of thinking, or the same fact once more.
+    """A continuation of an earlier event: the next token of a phase of thinking, or the same fact once more.
 
-    It is a sign of life, and its text is searched; it is no event of its own.
+    It counts as activity, and its text is searched for canaries; it is no event of its own.
     """
 
     event: Event
 
 
 class Ignored(msgspec.Struct, frozen=True, gc=False):
-    """A frame that the profile passes over on purpose, and why."""
+    """A frame that the profile ignores on purpose, and why."""
 
     because: str
     problems: tuple[Problem, ...] = ()
 
 
 class Foreign(msgspec.Struct, frozen=True, gc=False):
-    """A frame outside of the connection's own scope: somebody else's, and how it would have been read.
+    """A frame outside the scope of the connection: another user's, and how it would have been read.
 
-    `what` names where it says so, and `owner` is what stands there: the session, run or person that it belongs to.
+    `what` names the field that says so, and `owner` is its value: the session, run or user that it belongs to.
     """
 
     what: str

@@ -1,4 +1,4 @@
-"""The extras of the distribution that a command may need: which are missing, and what the user is told then."""
+"""The extras of the distribution that a command may need: which are missing, and the message for the user."""
 
 from importlib.util import find_spec
 
@@ -12,7 +12,7 @@ MODULES = {
 
 
 def missing(extra: str) -> str:
-    """What to say where a package of the extra is not installed, as the end of a sentence; empty where all are."""
+    """The end of a sentence that names the missing packages of the extra; empty if all are installed."""
     absent = [module for module in MODULES[extra] if not _is_there(module)]
     return f"needs {', '.join(absent)} of the extra [{extra}]: {install_command(extra)}" if absent else ""
 
@@ -25,5 +25,5 @@ def install_command(extra: str) -> str:
 def _is_there(module: str) -> bool:
     try:
         return find_spec(module) is not None
-    except ModuleNotFoundError:  # the package that the module would be in
+    except ModuleNotFoundError:  # the package that contains the module
         return False

@@ -1,4 +1,4 @@
-"""A finding: one broken promise, with what was expected, what came, and the records that prove it."""
+"""A finding: one violation of a rule, with what was expected, what was received, and the records that prove it."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Severity(StrEnum):
-    """How bad it is for a person: critical findings are never offset by anything."""
+    """How severe a finding is for users: nothing compensates for a critical one."""
 
     CRITICAL = "critical"
     NORMAL = "normal"
@@ -16,7 +16,7 @@ class Finding(msgspec.Struct, frozen=True):
     """One broken rule.
 
     `rule` is an id of the registry (`greenlight_gate.rules.registry`), `requirement` its sentence. `evidence` holds the
-    numbers of the trace records that prove it; `person` is who noticed it, `run` the run concerned, if any.
+    numbers of the trace records that prove it; `person` is the user who observed it, `run` the run concerned, if any.
     """
 
     rule: str
@@ -35,7 +35,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def printable(text: str) -> str:
-    """The text as one line of characters that can be shown: what a target sends is read, and never acts.
+    """The text as one line of printable characters: text of a target must have no effect on a terminal.
 
     Line breaks, escape sequences, marks that reverse the direction of writing and lone surrogates become visible.
     """
@@ -45,5 +45,5 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """The same for a text of several lines, which stay lines."""
+    """The same for a text of several lines: line breaks are kept."""
     return text if text.isprintable() else "\n".join(printable(line) for line in text.split("\n"))

@@ -10,21 +10,21 @@ import msgspec
 
 from greenlight_gate.events import EventKind
 
-# How a client ends a connection on which something came that it cannot take (RFC 6455 section 7.4.1).
+# The codes with which a client closes a connection after data that it cannot accept (RFC 6455 section 7.4.1).
 _GIVEN_UP = frozenset({1002, 1003, 1007, 1008, 1009})
 
-# Ways in which a line ends because the suite ends the backend.
+# The ways in which a connection ends because the suite ends the backend.
 RESTART = "restart"
 KILL = "kill"
 
 
 class Expect(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """What a person who asks may expect of the run.
+    """What a user may expect of the run of a request.
 
     `contains` is a conjunction of alternatives: the answer must hold, whatever the case, one text of each group.
     `tools` is the least number of tools; `parallel` asks that two of them are open at once; `failing_tool` that one
-    is shown as failed; `paced` that events come as they happen (TIMELINESS-3). `hidden` are the kinds of event that
-    this wire does not show.
+    fails; `paced` that events arrive as they happen (TIMELINESS-3). `hidden` are the kinds of event that this wire does
+    not show.
     """
 
     prompt: str = ""
@@ -51,11 +51,11 @@ class Record(
 class Opened(Record, frozen=True):
     """A connection attempt succeeded at the WebSocket level.
 
-    `persona`: who of the target's people it is, where the scenario calls them otherwise. `headers`: what the upgrade
-    was answered with, as "name: value", as far as it is kept. `unwelcome`: what is wrong with the pass that was shown,
-    so that nobody should have been let in. `expires_at`: when the pass ends, in the trace's time. `proxied`: it goes
-    through the suite's own proxy, which may delay what comes. `beside`: so may other scenarios, which ran beside this
-    one. `values`: what was captured before the connection, by name, as far as the profile's rules ask for it.
+    `persona`: the target's persona, if the scenario uses another name. `headers`: of the response to the upgrade, as
+    "name: value", as far as they are stored. `unwelcome`: what is wrong with the token, so that the backend should have
+    refused it. `expires_at`: when the token expires, in the trace's time. `proxied`: the connection goes through the
+    suite's own proxy, which may delay messages. `beside`: other scenarios ran in parallel, which may delay them as well.
+    `values`: what was captured before the connection, by name, as far as the profile's rules need it.
     """
 
     person: str
@@ -73,12 +73,13 @@ class Opened(Record, frozen=True):
 
 
 class Sent(Record, frozen=True):
-    """A frame that the person's client sent.
+    """A frame that the user's client sent.
 
     `what` is one of start, stop, ping, restore, hello (a step of the handshake), keepalive or invalid (sent to be
     refused).
-    `last_seq` is what a restore says was seen last; `intended_at` is when it was due, which is when latency begins;
-    `foreign` is whose conversation, run or user id (`claims`) the frame reaches for, so that it has to be refused.
+    `last_seq` is the last number that a restore says was received; `intended_at` is when it was due, from which latency
+    counts; `foreign` is the owner of the conversation, run or user id (`claims`) that the frame names: the backend has to
+    refuse it.
     """
 
     what: str
@@ -99,7 +100,7 @@ class _Payload(Record, frozen=True):
     data: bytes | None = None
 
     def raw(self) -> bytes:
-        """The bytes as they came."""
+        """The bytes as received."""
         text = self.text
         if text is not None and text.isascii():
             return text.encode()
@@ -107,27 +108,27 @@ class _Payload(Record, frozen=True):
 
 
 class Received(_Payload, frozen=True):
-    """A message as it came. `binary` frames and broken UTF-8 are kept as bytes (base64 in JSON)."""
+    """A message as received. `binary` frames and broken UTF-8 are kept as bytes (base64 in JSON)."""
 
     binary: bool = False
 
 
 class Other(_Payload, frozen=True, kw_only=True):
-    """What came and is no whole message.
+    """Received data that is no complete message.
 
-    `what`: a `ping` or a `pong` that carries something, a `close` frame whose words are not the reason in `Closed`, or
-    the `part` of a message that was there when the connection ended.
+    `what`: a `ping` or a `pong` with a payload, a `close` frame whose text is not the reason in `Closed`, or the `part` of
+    a message that had arrived when the connection ended.
     """
 
     what: str
 
 
 class Closed(Record, frozen=True):
-    """The end of a connection by the client, the server or nobody (the line broke).
+    """The end of a connection by the client, the server or neither (the connection was lost).
 
-    `during` is "handshake" when the connection never came about; `status` is what the upgrade was answered with.
-    `unwelcome`: what is wrong with the pass that was shown, so that being turned away is what should happen.
-    `persona`, `headers`: as in `Opened`. `body`: of the refusal, as far as it is kept.
+    `during` is "handshake" when the connection was never established; `status` is that of the response to the upgrade.
+    `unwelcome`: what is wrong with the token, so that the backend should refuse it. `persona`, `headers`: as in
+    `Opened`. `body`: of the refusal, as far as it is stored.
     """
 
     by: str
@@ -143,16 +144,16 @@ class Closed(Record, frozen=True):
 
     @property
     def given_up(self) -> bool:
-        """The client had to end it, because of what came: no WebSocket message, or more than anybody takes."""
+        """The client had to end it: what it received was no WebSocket message, or larger than the limit."""
         return self.by == "client" and self.code in _GIVEN_UP
 
 
 class Cut(Record, frozen=True):
-    """The suite is about to do something to this line, so that its end, or its never coming about, is no fault.
+    """The suite is about to interfere with this connection, so that its end, or its failure to open, is no violation.
 
-    `way`: how (a reset, a restart of the backend, ...); `where`: at which moment, in words. `after`: how many events
-    of the answer had come, where it is an exact place; `inside`: the line was cut in the middle of the next one.
-    `person`: whose line it is, where it has not been opened yet.
+    `way`: how (a reset, a restart of the backend, ...); `where`: at which point, in words. `after`: how many events of
+    the answer had arrived, if the place is exact; `inside`: the connection was cut in the middle of the next one.
+    `person`: the user, if the connection is not open yet.
     """
 
     way: str
@@ -163,7 +164,7 @@ class Cut(Record, frozen=True):
 
     @property
     def ends_backend(self) -> bool:
-        """Whether it is the backend itself that goes, and its runs with it."""
+        """Whether the backend itself ends, and its runs with it."""
         return self.way in (RESTART, KILL)
 
     def __str__(self) -> str:
@@ -171,22 +172,22 @@ class Cut(Record, frozen=True):
 
 
 class Stalled(Record, frozen=True):
-    """The suite itself stood still for so many seconds: what comes now may have waited that long to be stamped."""
+    """The suite itself was stalled for so many seconds: timestamps of the next records may be late by as much."""
 
     for_s: float
 
 
 class Throttled(Record, frozen=True):
-    """From now on the suite takes hardly anything off this line; with `over`, all that comes again.
+    """From now on the suite reads hardly anything from this connection; with `over`, it reads normally again.
 
-    What comes in between was held back by the suite, for nobody knows how long.
+    What arrives in between was delayed by the suite, for an unknown time.
     """
 
     over: bool = False
 
 
 class TimedOut(Record, frozen=True):
-    """A wait that ended without what was waited for: ready, start, end, pong, refusal, expiry, restored or close."""
+    """A wait that ended without its event: ready, start, end, pong, refusal, expiry, restored or close."""
 
     waiting_for: str
     after_s: float

@@ -34,7 +34,7 @@ from greenlight_gate.targets.settings import suite_root
 
 _ADMIN = "GREENLIGHT_ASSURANCE_ADMIN"
 _SECRET = "CHAT_JWT_SECRET"  # noqa: S105 -- the variable's name
-# Dead lines are then noticed while a scenario can wait for it.
+# So that dead connections are noticed while a scenario can wait for it.
 _ENVIRON = {"CHAT_HEARTBEAT_S": "3"}
 # A second for whatever a person waits for: what never comes is noticed soon.
 BUDGETS = {

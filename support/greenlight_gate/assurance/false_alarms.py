@@ -70,7 +70,7 @@ def judge(seed: int, categories: Sequence[str], folder: Path) -> HealthySession:
     seconds = time.monotonic() - began
     reports = list(here.glob("reports/*/comprehensive_validation_report.json"))
     if not reports:
-        said = (ran.stderr or ran.stdout).strip().splitlines()[-3:] or ["it said nothing"]
+        said = (ran.stderr or ran.stdout).strip().splitlines()[-3:] or ["it printed nothing"]
         return HealthySession(seed, tuple(categories), f"exit {ran.returncode}", 0, 0, seconds, tuple(said), str(here))
     session = _read(seed, tuple(categories), json.loads(reports[0].read_text(encoding="utf-8")), seconds)
     if session.is_false_alarm:
@@ -155,7 +155,7 @@ def summary(sessions: Sequence[HealthySession], seconds: float) -> str:
     """The rate: how many sessions, and how many of a thousand answers, a healthy backend was accused in."""
     alarms = [session for session in sessions if session.is_false_alarm]
     answers = sum(session.answers for session in sessions)
-    rate = f"{1000 * len(alarms) / answers:.2f} false alarms per thousand runs" if answers else "nothing was seen"
+    rate = f"{1000 * len(alarms) / answers:.2f} false alarms per thousand runs" if answers else "no run was observed"
     kinds = {number: sum(len(session.categories) == number for session in sessions) for number in range(1, 7)}
     told = ", ".join(f"{count} of {number} categories" for number, count in kinds.items() if count)
     return (

@@ -1,4 +1,4 @@
-"""The Allure report of a run: the verdict as an entry of its own, and one HTML page where Allure is to be had."""
+"""The Allure report of a run: the verdict as an entry of its own, and one HTML page if Allure is available."""
 
 import argparse
 import time
@@ -17,7 +17,7 @@ from greenlight_gate.verdict.decision import Status
 RESULTS = Path("allure-results")
 _STATUS = {Status.PASSED: "passed", Status.FAILED: "failed", Status.INCONCLUSIVE: "broken"}
 _ATTACHED = (
-    ("What people saw, and when", VISUALIZATIONS / TIMELINE, "image/png"),
+    ("Events over time", VISUALIZATIONS / TIMELINE, "image/png"),
     ("Performance", VISUALIZATIONS / DASHBOARD, "image/png"),
     ("The report", Path(REPORT), "application/json"),
     ("The page of the verdict", Path(PAGE), "text/html"),
@@ -25,7 +25,7 @@ _ATTACHED = (
 
 
 def into_results(judgement: Judgement, folder: Path) -> None:
-    """Adds the verdict to Allure's results, where those of this session are still there. Raises OSError."""
+    """Adds the verdict to Allure's results, if they are still those of this session. Raises OSError."""
     session, decision = judgement.session, judgement.decision
     ours = (each for each in (folder / RESULTS, RESULTS) if session_of(each) == session.session_id)
     results_dir = next(ours, None)
@@ -42,7 +42,7 @@ def into_results(judgement: Judgement, folder: Path) -> None:
 
 
 def allure_page(results_dir: Path, folder: Path, console: Console, options: argparse.Namespace) -> None:
-    """The HTML report beside the verdict, where Allure is installed or may be fetched; else one line says how."""
+    """The HTML report, if Allure is installed or may be downloaded; else one line says how to get it."""
     history = options.output_dir / "allure-history.jsonl"
     page = folder / "allure-report.html"
     made = render_html(results_dir, page, history, may_download=options.allure)

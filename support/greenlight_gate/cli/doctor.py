@@ -1,4 +1,4 @@
-"""greenlight doctor: tries a target step by step, and says at which one it fails and what to do."""
+"""greenlight doctor: checks a target step by step, and says which step fails and what to do."""
 
 import argparse
 import os
@@ -42,7 +42,7 @@ _RUN_S = 330.0
 
 
 class _Examination:
-    """One walk from the health check to the end of an answer; each step prints its own line."""
+    """The checks from DNS to the end of an answer; each prints its own line."""
 
     def __init__(self, suite: ValidationSession, console: Console) -> None:
         self.suite = suite
@@ -60,12 +60,12 @@ class _Examination:
         self._ok("TLS", await secure(target, suite.tls))
         if target.health:
             report = await check_health(target)
-            self._ok("health", f"{report.service} {report.version} says {report.status}")
+            self._ok("health", f"{report.service} {report.version} reports {report.status}")
         for caveat in suite.caveats:
             self.console.print(f"[bold yellow]WARNING[/] {escape(caveat)}", highlight=False, soft_wrap=True)
         persona = target.personas[0]
         entry = await suite.access.pass_for(persona)
-        self._ok("auth", f"a pass for {persona.name} ({target.auth.obtain}, shown as {target.auth.send})")
+        self._ok("auth", f"a token for {persona.name} ({target.auth.obtain}, sent as {target.auth.send})")
         self.recorder = Recorder("doctor", None, suite.profile, target.budgets, suite.access.redact_bytes)
         session = suite.new_session(Session, persona.name, persona, self.recorder)
         self.session = session
@@ -79,14 +79,14 @@ class _Examination:
         await session.wait_end(self.question)
         await session.close()
         self.recorder.finish()
-        self._ok("one run", f"{len(self.question.events)} events of {escape(repr(named(text)))}")
+        self._ok("one run", f"{len(self.question.events)} events in answer to {escape(repr(named(text)))}")
 
     def _ok(self, step: str, text: str) -> None:
         self.console.print(f"[green]ok[/]  {step:<10} {text}", highlight=False)
 
 
 def doctor(options: argparse.Namespace) -> int:
-    """0 if a run was seen whole, 1 if something is wrong with the target. Raises Misconfigured."""
+    """Returns 0 if one run is complete and without findings, else 1. Raises Misconfigured."""
     console = Terminal()
     suite = ValidationSession(SessionPlan(environment=options.environment, environ=dict(os.environ)))
     examination: _Examination | None = None
@@ -117,7 +117,7 @@ def _show_frames(examination: _Examination, console: Console, record: Path | Non
         console.print(f"[red]{escape(str(finding))}[/]", highlight=False, soft_wrap=True)
     if record is not None:
         record.write_bytes(b"".join(encode_record(entry) for entry, _ in entries))
-        console.print(f"\nframes kept in {escape(str(record))}", highlight=False)
+        console.print(f"\nframes written to {escape(str(record))}", highlight=False)
     return summary
 
 
@@ -136,12 +136,12 @@ def _next_step(examination: _Examination, summary: FrameSummary) -> str:
     environment = suite.plan.environment
     name = suite.profile.name
     if summary.unmapped:
-        return f"say in the profile {name} what the unmapped frames are: [[event]] or [[ignore]] with a reason"
+        return f"add rules to the profile {name} for the unmapped frames: [[event]] or [[ignore]] with a reason"
     if question is None or question.answer is None:
         return f"find the frame that ends the answer above, and map it to agent_completed in the profile {name}"
     if examination.recorder is not None and examination.recorder.findings:
-        return "mend what is marked above, or the profile"
+        return "correct what is marked above in the backend, or in the profile"
     if summary.missing:
         missing = " and ".join(summary.missing)
-        return f"map {missing} in the profile {name}, or say under [absent] why they are not shown; then greenlight run"
+        return f"map {missing} in the profile {name}, or give the reason under [absent]; then greenlight run"
     return f"greenlight run --environment {environment}"

@@ -40,10 +40,10 @@ _MOST_CHANGES = 12
 
 
 def history(options: argparse.Namespace) -> int:
-    """Shows each target, or the one that is named. Raises Misconfigured where there is nothing to show."""
+    """Shows each target, or the named one. Raises Misconfigured if there is nothing to show."""
     folder: Path = options.output_dir
     if not (folder / HISTORY).is_file():
-        raise Misconfigured(f"{folder}: holds no history; `greenlight run` or `greenlight load` begins one")
+        raise Misconfigured(f"{folder}: has no history; `greenlight run` and `greenlight load` write one")
     console = Terminal()
     kept = History(folder)
     try:
@@ -51,8 +51,8 @@ def history(options: argparse.Namespace) -> int:
         if kept.warning:
             console.print(f"[yellow]{escape(kept.warning)}[/]", highlight=False)
         if not sessions:
-            raise Misconfigured(f"{folder}: the history holds no session of {options.environment or 'any target'}")
-        # Loads are a series of their own: how fast and how large they are says nothing of scenarios.
+            raise Misconfigured(f"{folder}: the history has no session of {options.environment or 'any target'}")
+        # Loads are a series of their own: their speed and size cannot be compared with scenarios.
         for target, is_load in dict.fromkeys((past.target, past.is_load) for past in sessions):
             series = [past for past in sessions if (past.target, past.is_load) == (target, is_load)]
             _series(f"{target}, under load" if is_load else target, series, kept, console)
@@ -80,7 +80,7 @@ def _series(name: str, sessions: list[Past], kept: History, console: Console) ->
 
 
 def _changes(changed: Changed, console: Console) -> None:
-    for name, items in (("new", changed.new), ("fixed", changed.fixed), ("still there", changed.still)):
+    for name, items in (("new", changed.new), ("fixed", changed.fixed), ("still present", changed.still)):
         for rule, scenario in items[:_MOST_CHANGES]:
             console.print(f"  {name:<12} {rule} in '{escape(scenario)}'", highlight=False, soft_wrap=True)
         if len(items) > _MOST_CHANGES:

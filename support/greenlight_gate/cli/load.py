@@ -1,4 +1,4 @@
-"""greenlight load: many users at once on one target, with every event checked, and a session folder to judge it by."""
+"""greenlight load: many virtual users at once on one target; checks every event and writes a session folder."""
 
 import argparse
 import contextlib
@@ -126,9 +126,9 @@ log = logging.getLogger("greenlight")
 
 
 def load(options: argparse.Namespace) -> int:
-    """Runs the load, leaves its evidence and shows the verdict on it.
+    """Runs the load, writes its evidence and shows the verdict.
 
-    Raises Misconfigured, also for more than the target's limits allow.
+    Raises Misconfigured, also if the load exceeds the target's limits.
     """
     if options.cluster and (why := missing("cluster")):
         raise Misconfigured(f"--cluster {options.cluster}: {why}")
@@ -152,7 +152,7 @@ def load(options: argparse.Namespace) -> int:
 
 
 def _workload(options: argparse.Namespace, suite: ValidationSession) -> Workload:
-    """What is asked for. Raises Misconfigured for what the target does not allow, or what contradicts itself."""
+    """The load that the options describe. Raises Misconfigured if the target does not allow it or options conflict."""
     target, users = suite.target, options.users
     most = target.limits.max_connections
     if users > most:
@@ -160,7 +160,7 @@ def _workload(options: argparse.Namespace, suite: ValidationSession) -> Workload
             f"--users {users}: {target.name} allows {most} connections at a time (limits.max_connections in its file)"
         )
     if (options.arrival == "open") != (options.rate is not None):
-        raise Misconfigured("--arrival open needs --rate, the questions a second, and --rate needs --arrival open")
+        raise Misconfigured("--arrival open needs --rate, the requests a second, and --rate needs --arrival open")
     for name in options.prompt:
         if name not in PROMPTS:
             known = ", ".join(nearest_first(name, PROMPTS))
@@ -190,7 +190,7 @@ def _session(
     options: argparse.Namespace, suite: ValidationSession, workload: Workload, crew: Crew, *,
     interruption: Interruption, console: Console,
 ) -> None:  # fmt: skip
-    """From the first request to the last line of the ledger. What ends it early is said there, and judged."""
+    """Runs the load and writes the ledger, with what ended the load early. Returns its result."""
     plan, summary, fault = None, None, ""
     try:
         plan = _plan(options, suite, workload)
@@ -202,7 +202,7 @@ def _session(
             console.print(f"{workload.users} users on {escape(suite.target.name)} ...", highlight=False)
             summary = _run(plan, suite, crew, console)
     except KeyboardInterrupt:
-        log.info("interrupted before there was anything to sum up")
+        log.info("interrupted before there was any result")
     except Exception as error:
         fault = f"{type(error).__name__}: {error}"
         log.exception("the suite itself failed")
@@ -213,9 +213,9 @@ def _session(
 
 
 def _plan(options: argparse.Namespace, suite: ValidationSession, workload: Workload) -> LoadPlan:
-    """Finds room on this machine and signs everybody in.
+    """Raises the limits of this machine and signs all users in.
 
-    Raises Short where there is no room, TargetFault, and Misconfigured where the target has too few accounts.
+    Raises Short if the limits are too low, TargetFault, and Misconfigured if the target has too few accounts.
     """
     if options.cluster is None:
         make_room(-(-workload.users // (options.processes or 1)))
@@ -233,7 +233,7 @@ def _plan(options: argparse.Namespace, suite: ValidationSession, workload: Workl
 
 
 def _run(plan: LoadPlan, suite: ValidationSession, crew: Crew, console: Console) -> LoadResult:
-    """The load itself. Failure patterns are told as they begin to show, and when they are over."""
+    """Runs the load. Failure patterns are reported when they begin and when they end."""
     executors, desk = crew
     with (
         LoadView(console) as view,
@@ -243,7 +243,7 @@ def _run(plan: LoadPlan, suite: ValidationSession, crew: Crew, console: Console)
 
 
 def _record(suite: ValidationSession, workload: Workload, summary: LoadResult | None, ended: Ended) -> None:
-    """Leaves the evidence, without secrets. Raises OSError."""
+    """Writes the evidence, without secrets. Raises OSError."""
     evidence = suite.evidence
     if summary is not None:
         log.info("%s: %s runs, %s events, %s findings", workload, summary.runs, summary.events, summary.findings)
@@ -256,7 +256,7 @@ def _record(suite: ValidationSession, workload: Workload, summary: LoadResult | 
 def _concluded(
     options: argparse.Namespace, suite: ValidationSession, interruption: Interruption, console: Console
 ) -> int:
-    """Judges the session folder, as `greenlight verdict` does; the exit code."""
+    """Judges the session folder, as `greenlight verdict` does. Returns the exit code."""
     folder = suite.folder
     faults = SuiteFaults(folder, console)
     judgement = judge(folder)

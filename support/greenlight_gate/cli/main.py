@@ -16,7 +16,7 @@ from greenlight_gate.cli.options import EPILOG, INTERRUPTED, MISCONFIGURED, Pars
 
 
 def parser(*names: str) -> argparse.ArgumentParser:
-    """The command line with the options of these commands, or of all; of the others it knows their summaries."""
+    """The parser with the options of these commands, or of all; of the others only the summaries."""
     top = Parser(prog="greenlight", description=__doc__.split("\n")[0], epilog=EPILOG, allow_abbrev=False)
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     for name, summary in SUMMARIES.items():
@@ -28,7 +28,7 @@ def parser(*names: str) -> argparse.ArgumentParser:
 
 
 def _module(name: str) -> ModuleType:
-    """A command is a module of its own name, which holds `add` for its options and a function of the same name."""
+    """The module of a command, which has `add` for its options and a function of the same name."""
     return importlib.import_module(f"greenlight_gate.cli.{name}")
 
 
@@ -40,15 +40,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; returns its exit code. The user's mistakes are one line on stderr and exit code 3."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     try:
-        # Only what is asked for is imported: the others' imports take longer than most commands.
+        # Only the given command is imported: importing all takes longer than most commands.
         top = parser(next((word for word in arguments if not word.startswith("-")), "none"))
         options, unknown = top.parse_known_args(arguments)
         if unknown:
-            # Said by the command's own parser, which knows what is nearest.
+            # The command's own parser reports it, since it can suggest the nearest option.
             options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
         if options.command == "serve":
             return _run(options)
-        # Until the run has handlers of its own, and after it: whoever is told to stop says so, and ends with 130.
+        # Before and after the run has handlers of its own, a signal ends the command with 130.
         signal.signal(signal.SIGTERM, _interrupted)
         return _run(options)
     except KeyboardInterrupt:

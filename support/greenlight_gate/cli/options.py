@@ -1,4 +1,4 @@
-"""What the options of several commands have in common: the parser, kinds of values, and groups of options."""
+"""What several commands share: the parser, types of values, and groups of options."""
 
 import argparse
 import difflib
@@ -18,10 +18,10 @@ _NO_SUCH_COMMAND = re.compile(r"argument (?:COMMAND|ACTION): invalid choice: ['\
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse whose errors are one line, name what is nearest, and end with the exit code for a user's mistake."""
+    """argparse with errors in one line that suggest the nearest option, and the exit code for a user's mistake."""
 
     def error(self, message: str) -> NoReturn:
-        """One line, and the end."""
+        """Prints one line and exits."""
         chosen = _NO_SUCH_COMMAND.search(message)
         if chosen is not None:
             (known,) = [list(action.choices or ()) for action in self._actions if action.dest in ("command", "action")]
@@ -30,7 +30,7 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(MISCONFIGURED)
 
     def _hint(self, message: str) -> str:
-        """The options that exist, the nearest first, where an unknown one was given."""
+        """The known options, the nearest first, if an unknown one was given."""
         unknown = message.partition("unrecognized arguments: ")[2].split(" ")[0].partition("=")[0]
         options = [option for action in self._actions for option in action.option_strings if option.startswith("--")]
         if not unknown.startswith("-"):
@@ -51,7 +51,7 @@ def category(text: str) -> str:
 
 
 def positive(kind: Callable[[str], float]) -> Callable[[str], Any]:
-    """What reads a number greater than 0; it raises ArgumentTypeError."""
+    """The type of a number greater than 0. It raises ArgumentTypeError."""
 
     def convert(text: str) -> float:
         try:
@@ -66,14 +66,14 @@ def positive(kind: Callable[[str], float]) -> Callable[[str], Any]:
 
 
 def zero_or_more(text: str) -> float:
-    """A number, or none of it. Raises ArgumentTypeError."""
+    """A number that is 0 or greater. Raises ArgumentTypeError."""
     if text.strip() in ("0", "0.0"):
         return 0.0
     return float(positive(float)(text))
 
 
 def command_of(commands: Any, name: str, help_: str, example: str) -> argparse.ArgumentParser:
-    """A new command, with its help."""
+    """Adds a command with its help."""
     command: argparse.ArgumentParser = commands.add_parser(
         name, help=help_, description=help_, epilog=f"example: {example}\n\n{EPILOG}", allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -83,7 +83,7 @@ def command_of(commands: Any, name: str, help_: str, example: str) -> argparse.A
 
 
 def target(group: Any) -> None:
-    """What is judged."""
+    """Adds the option for the target."""
     group.add_argument(
         "--environment", default="embedded", metavar="NAME|FILE.toml",
         help="the target: embedded (the suite starts and stops its own backend), local, staging, or a target file "
@@ -92,7 +92,7 @@ def target(group: Any) -> None:
 
 
 def output(group: Any) -> None:
-    """Where sessions are kept."""
+    """Adds the option for the output folder."""
     group.add_argument(
         "--output-dir", type=Path, default=Path("websocket_validation_reports"), metavar="DIR",
         help="folder for session folders (default: %(default)s; example: --output-dir reports)",
@@ -100,7 +100,7 @@ def output(group: Any) -> None:
 
 
 def how_shown(group: Any, command: str) -> None:
-    """How much is printed."""
+    """Adds the options for how much is printed."""
     group.add_argument(
         "--ci-mode", action="store_true",
         help=f"print only three machine-readable lines on stdout (example: greenlight {command} --ci-mode)",

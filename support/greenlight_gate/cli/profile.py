@@ -56,12 +56,12 @@ def add(commands: Any) -> None:
     )
 
 
-# Whoever recorded may have waited as long as they liked.
+# A recording may contain pauses of any length.
 _PATIENT = TimeBudgets(start_s=3600, silence_s=3600, tool_s=3600, run_s=86_400, grace_s=60, clock_skew_s=86_400)
 
 
 def profile(options: argparse.Namespace) -> int:
-    """0 if all is well, 1 if the frames are not read well. Raises Misconfigured for a file that cannot be used."""
+    """Returns 0 if the frames are read without problems, else 1. Raises Misconfigured for an unusable file."""
     if options.action == "draft":
         return _draft(options.capture)
     _, text = profile_text(options.file, Path())
@@ -102,7 +102,7 @@ def _read(checked: Profile, capture: Path, console: Console) -> int:
         console.print(f"[red]{escape(str(finding))}[/]", highlight=False, soft_wrap=True)
     well = bool(summary.shown) and not summary.too_many_unmapped and not checker.findings
     step = (
-        "add rules for what is unmapped ([[event]] or [[ignore]])" if summary.unmapped else "look at what is marked red"
+        "add rules for what is unmapped ([[event]] or [[ignore]])" if summary.unmapped else "check what is marked red"
     )
     step = 'put it into a target file (profile = "FILE.toml") and run greenlight doctor' if well else step
     step = step if summary.shown else "add [[event]] rules: not one event was read"

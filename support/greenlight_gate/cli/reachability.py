@@ -1,4 +1,4 @@
-"""The first steps to a target: its name, and whether anything listens there."""
+"""The first checks of a target: its address, its port and its certificate."""
 
 import asyncio
 import contextlib
@@ -18,14 +18,14 @@ async def resolve(target: Target) -> str:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         raise Misconfigured(
-            f"{target.name}: DNS: expected an address for {host}, but there is none ({error.strerror}); "
+            f"{target.name}: DNS: expected an address for {host}, found none ({error.strerror}); "
             f"correct url in the target file, or WEBSOCKET_TEST_URL"
         ) from error
     return f"{host} is {', '.join(dict.fromkeys(str(entry[4][0]) for entry in found))}"
 
 
 async def reach(target: Target) -> str:
-    """That something listens at the target's port, as text. Raises Misconfigured with the next step."""
+    """Confirms that the target's port accepts connections, as text. Raises Misconfigured with the next step."""
     host, port = _place(target)
     try:
         async with asyncio.timeout(target.budgets.handshake_s):
@@ -33,7 +33,7 @@ async def reach(target: Target) -> str:
     except (OSError, TimeoutError) as error:
         said = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "no answer in time"
         raise Misconfigured(
-            f"{target.name}: TCP: expected something that listens at {host} port {port}, but {said.lower()}; "
+            f"{target.name}: TCP: expected a server at {host} port {port}, but {said.lower()}; "
             f"start the backend, or correct url in the target file"
         ) from error
     writer.close()
@@ -43,7 +43,7 @@ async def reach(target: Target) -> str:
 
 
 async def secure(target: Target, tls: ssl.SSLContext | None) -> str:
-    """That the server's certificate can be trusted, as text. Raises Misconfigured with the next step."""
+    """Confirms that the server's certificate is trusted, as text. Raises Misconfigured with the next step."""
     if tls is None:
         return "not used (ws://)"
     host, port = _place(target)

@@ -1,4 +1,4 @@
-"""greenlight run: from the wish to the verdict."""
+"""greenlight run: runs scenarios and shows the verdict."""
 
 # mypy: allow-untyped-calls
 # behave ships no types of its configuration.
@@ -28,7 +28,7 @@ _MOST_JOBS = 4
 
 
 def usual_jobs() -> int:
-    """How many scenarios run side by side where nobody says it: as many as there are cores, and 4 at most."""
+    """The default number of parallel scenarios: the number of cores, at most 4."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores, _MOST_JOBS)
 
@@ -100,12 +100,12 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Runs the scenarios, writes the session folder and prints the verdict. Raises Misconfigured."""
-    # The stream is named, since behave captures whatever sys.stdout is while a step runs.
+    # The stream is named, since behave replaces sys.stdout while a step runs.
     console = Terminal(file=sys.stderr if options.ci_mode else sys.stdout)
     console.print(f"Greenlight judges [bold]{options.environment}[/] ...", highlight=False)
     features = suite_root() / "features"
     wanted = _wanted(options.categories, features)
-    # Imported after the first line is on the screen: behave and its friends take their time.
+    # Imported after the first line is printed: behave takes long to import.
     from greenlight_gate.bdd.runner.progress import RunProgress  # noqa: PLC0415
     from greenlight_gate.bdd.runner.suite_runner import SuiteRunner  # noqa: PLC0415
     from greenlight_gate.cli.allure_report import allure_page  # noqa: PLC0415
@@ -119,12 +119,12 @@ def run(options: argparse.Namespace) -> int:
         defects=tuple(options.defect), performance_threshold_ms=options.performance_threshold,
         timeout_s=options.timeout, scale=options.scale, soak_s=options.soak, environ=dict(os.environ),
         services_check=not options.skip_services_check,
-        # Whoever is held against a baseline is measured undisturbed.
+        # A comparison with the baseline needs scenarios that run one at a time.
         jobs=1 if options.baseline else options.jobs,
     )  # fmt: skip
     progress = RunProgress(console)
     runner = SuiteRunner(_configuration(options, [features / category for category in wanted]), plan, progress)
-    # behave prints some of its own on stdout; in CI mode that belongs to three lines only.
+    # behave prints to stdout, which in CI mode must hold three lines only.
     with contextlib.redirect_stdout(sys.stderr), contextlib.closing(progress):
         try:
             runner.run()
@@ -172,7 +172,7 @@ def _configuration(options: argparse.Namespace, paths: list[Path]) -> Any:
         raise Misconfigured(
             f"--tags {options.tags!r}: expected an expression like '@a and not @b': {complaint}"
         ) from error
-    # The rows of an outline bear names of their own, which need no numbers. Without its config files, behave takes this
+    # The rows of an outline have names of their own, which need no numbers. Without its config files, behave takes this
     # from the class.
     ScenarioOutline.annotation_schema = "{name}"
     return configuration

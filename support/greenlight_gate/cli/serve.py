@@ -50,7 +50,7 @@ _SHARED = ("CHAT_DATABASE_URL", "CHAT_REDIS_URL")
 
 
 def serve(options: argparse.Namespace) -> int:
-    """Serves until it is told to stop; the backend says for itself what is wrong with its arguments."""
+    """Serves until it is stopped; the backend itself reports invalid arguments."""
     shared = [name for name in _SHARED if os.environ.get(name)]
     if shared and (why := missing("stack")):
         sys.stderr.write(f"greenlight: {shared[0]}: a replica {why}\n")

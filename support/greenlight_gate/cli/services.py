@@ -1,4 +1,4 @@
-"""greenlight services: the services of a target, started, looked at and ended."""
+"""greenlight services: starts, inspects and stops the services of a target."""
 
 import argparse
 import os
@@ -75,7 +75,7 @@ _MOST_PORT = 65_535
 
 
 def services(options: argparse.Namespace) -> int:
-    """Carries out one of the verbs; 0, or 1 for a status of which not everything is well. Raises Misconfigured."""
+    """Carries out one action; returns 0, or 1 if the status shows an unhealthy service. Raises Misconfigured."""
     console = Terminal()
     if not 0 <= options.port <= _MOST_PORT:
         raise Misconfigured(f"--port {options.port}: expected a number from 0 to {_MOST_PORT}")
@@ -110,26 +110,26 @@ def _start(runtime: Runtime, wish: Wish, console: Console) -> int:
     with _Screen(console) as screen:
         started = runtime.start(wish, screen.told)
     if started:
-        console.print(f"ready after {time.monotonic() - began:.1f} s; `greenlight services stop` ends them")
+        console.print(f"ready after {time.monotonic() - began:.1f} s; `greenlight services stop` stops them")
     else:
-        console.print("they were running already")
+        console.print("already running")
     return 0
 
 
 def _clean(runtime: Runtime, console: Console, *, sure: bool) -> int:
     if not sure:
         if not sys.stdin.isatty():
-            raise Misconfigured("services clean: removes data, logs and passwords for good: say so with --yes")
+            raise Misconfigured("services clean: removes data, logs and passwords: confirm with --yes")
         if console.input("Remove the services' data, logs and passwords? [y/N] ").strip().lower() not in ("y", "yes"):
             console.print("nothing was removed")
             return 0
     runtime.clean()
-    console.print("all is ended and removed")
+    console.print("all services are stopped and their data is removed")
     return 0
 
 
 class _Screen:
-    """What is up so far: as it changes on a terminal, elsewhere once, in the end."""
+    """The state of services while they start: updated on a terminal, elsewhere printed once at the end."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -156,8 +156,8 @@ class _Screen:
 
 def _table(rows: list[ServiceStatus]) -> Table:
     table = Table(box=None, pad_edge=False)
-    for name in ("service", "who", "port", "health", "memory", "up for"):
-        table.add_column(name, justify="right" if name in ("port", "memory", "up for") else "left")
+    for name in ("service", "who", "port", "health", "memory", "uptime"):
+        table.add_column(name, justify="right" if name in ("port", "memory", "uptime") else "left")
     for row in rows:
         colour = "green" if row.up else "red" if row.health == "not running" else "yellow"
         table.add_row(

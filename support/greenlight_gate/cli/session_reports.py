@@ -1,4 +1,4 @@
-"""What a session leaves in its folder once it is judged: the reports for people, pipelines and later sessions."""
+"""Writes the reports of a judged session: for users, for pipelines and for later sessions."""
 
 import os
 from collections.abc import Mapping
@@ -24,10 +24,10 @@ _STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 def write_reports(
     judgement: Judgement, folder: Path, console: Console, faults: SuiteFaults, environ: Mapping[str, str] = os.environ
 ) -> list[Path]:
-    """Writes every report of a session that has been judged. Returns those that people open.
+    """Writes every report of a judged session. Returns the files that users open.
 
-    Without `comprehensive_validation_report.json` there is none: Misconfigured. What else cannot be written costs only
-    itself: the verdict stands, and a page whose pictures could not be drawn goes without them.
+    Raises Misconfigured if `comprehensive_validation_report.json` cannot be written. Any other file that cannot be
+    written is left out: the verdict stands, and a page without pictures is written.
     """
     try:
         written = [write_report(judgement, folder)]
@@ -41,7 +41,7 @@ def write_reports(
     with faults.costing("history"):
         trend = _remember(judgement, folder, console)
     with faults.costing("pictures"):
-        # Drawing takes half a second to load, which nobody waits for who wants to know the verdict.
+        # Imported after the verdict is printed: loading matplotlib takes half a second.
         from greenlight_gate.report.pictures import draw_pictures  # noqa: PLC0415
 
         pictures = draw_pictures(judgement, folder)
@@ -55,7 +55,7 @@ def write_reports(
 
 
 def _remember(judgement: Judgement, folder: Path, console: Console) -> str:
-    """Keeps the session in the history; the trend of its kind until then, for the page. Raises OSError."""
+    """Adds the session to the history. Returns the trend of earlier sessions of its kind, for the page. Raises OSError."""
     session = judgement.session
     history = History(folder.parent)
     history.add(judgement)
@@ -83,7 +83,7 @@ def hold_against(folder: Path, *, gate: bool) -> None:
 
 
 def _summary(judgement: Judgement, environ: Mapping[str, str]) -> None:
-    """The verdict on the summary page of the pipeline, where there is one."""
+    """Writes the verdict to the summary page of the pipeline, if there is one."""
     path = environ.get(_STEP_SUMMARY)
     if path:
         with Path(path).open("a", encoding="utf-8", errors="replace") as summary:

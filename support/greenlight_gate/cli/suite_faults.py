@@ -1,4 +1,4 @@
-"""The suite's own fault: told by its class and its text, and by an exit code that is not the target's."""
+"""Faults of the suite itself: reported by class and text, with an exit code that does not blame the target."""
 
 import contextlib
 import time
@@ -16,9 +16,9 @@ from greenlight_gate.verdict.decision import Verdict
 
 
 class SuiteFaults:
-    """What went wrong in the suite itself while it wrote what nothing is decided by; `told` holds each in one line.
+    """Faults of the suite while it wrote files that do not affect the decision; `told` holds each in one line.
 
-    The decision and the evidence stand; but a suite that is broken approves nothing.
+    The decision and the evidence stand, but a faulty suite approves nothing.
     """
 
     def __init__(self, folder: Path, console: Console) -> None:
@@ -28,26 +28,26 @@ class SuiteFaults:
 
     @contextlib.contextmanager
     def costing(self, what: str) -> Iterator[None]:
-        """Whatever is raised inside costs no more than `what`. A disk that says no is nobody's fault, and told too."""
+        """Limits an exception to the loss of `what`, and reports it. An OSError is no fault of the suite."""
         try:
             yield
         except OSError as error:
             name = error.filename2 or error.filename
             where = f" ({name})" if name else ""
-            self._say("yellow", f"no {what}: {error.strerror or error}{where}")
-        except Exception as error:  # noqa: BLE001 -- whatever it is, it is told, and is not the target's fault
-            self.told.append(f"Suite fault: no {what}: {in_short(error)}")
+            self._say("yellow", f"{what} not written: {error.strerror or error}{where}")
+        except Exception as error:  # noqa: BLE001 -- reported as the suite's fault
+            self.told.append(f"Suite fault: {what} not written: {in_short(error)}")
             self._say("red", self.told[-1])
             self._log(error)
 
     def outcome(self, verdict: Verdict) -> Verdict:
-        """What the command ends with: that of the decision, but for an approval by a suite that is broken."""
+        """The verdict for the exit code: the decision, but INCONCLUSIVE for an approval by a faulty suite."""
         if not self.told or verdict is not Verdict.APPROVED:
             return verdict
         self._say(
             "yellow",
-            "INCONCLUSIVE  The suite itself is at fault, not the target. The report keeps the decision above, and "
-            f"{LOG} says what went wrong where. Once that is mended, `greenlight verdict {self.folder}` decides "
+            "INCONCLUSIVE  The suite itself failed, not the target. The report contains the decision above, and "
+            f"{LOG} the details. Once the fault is corrected, `greenlight verdict {self.folder}` decides "
             "without another run.",
         )
         return Verdict.INCONCLUSIVE
@@ -56,12 +56,12 @@ class SuiteFaults:
         self.console.print(f"[{colour}]{escape(text)}[/]", highlight=False, soft_wrap=not self.console.is_terminal)
 
     def _log(self, error: Exception) -> None:
-        # The run's own log is closed by now, and `greenlight verdict` has none.
+        # The log of the run is closed by now, and `greenlight verdict` has none.
         with contextlib.suppress(OSError), (self.folder / LOG).open("a", encoding="utf-8", errors="replace") as log:
             lines = named("".join(traceback.format_exception(error)))
             log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} ERROR {self.told[-1]}\n{lines}")
 
 
 def in_short(error: Exception) -> str:
-    """The class and the text of an exception, in one line in which nothing acts."""
+    """The class and the text of an exception, in one line of printable characters."""
     return f"{type(error).__name__}: {printable(named(str(error)))}"

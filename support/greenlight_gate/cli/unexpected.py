@@ -1,4 +1,4 @@
-"""What no command expected: nothing but Python itself is needed to tell it, since the installation may be broken."""
+"""Reports an unexpected exception; uses the standard library only, since the installation may be broken."""
 
 import sys
 import traceback
@@ -7,7 +7,7 @@ INCONCLUSIVE = 2
 
 
 def unexpected(error: Exception) -> int:
-    """Tells on stderr what happened, and where, as the suite's own fault; the exit code of "nothing is decided"."""
+    """Reports the exception and its place on stderr as a fault of the suite. Returns the exit code of INCONCLUSIVE."""
     text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in str(error))
     sys.stderr.write("".join(traceback.format_exception(error)))
     sys.stderr.write(f"greenlight: Suite fault: {type(error).__name__}: {text}; the target was not judged\n")

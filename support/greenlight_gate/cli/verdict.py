@@ -39,15 +39,15 @@ def verdict(options: argparse.Namespace) -> int:
 
 
 def newest(output_dir: Path) -> Path:
-    """The validation session that was begun last; never a load, which approves no release.
+    """The newest validation session; never a load, which approves no release.
 
     Raises Misconfigured if there is none.
     """
     sessions = [path for path in output_dir.glob(f"{VALIDATION_FOLDER}_*") if path.is_dir()]
     if not sessions:
         loads = any(output_dir.glob(f"{LOAD_FOLDER}_*"))
-        more = f"; a load is judged again by its folder, {output_dir / LOAD_FOLDER}_..." if loads else ""
-        raise Misconfigured(f"{output_dir}: holds no validation session; run `behave` or `greenlight run` first{more}")
+        more = f"; to judge a load again, give its folder, {output_dir / LOAD_FOLDER}_..." if loads else ""
+        raise Misconfigured(f"{output_dir}: has no validation session; run `behave` or `greenlight run` first{more}")
     return max(sessions, key=_order)
 
 

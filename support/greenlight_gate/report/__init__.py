@@ -1,7 +1,6 @@
-"""What is made of the evidence: the judgement, the report files, the pictures and the page."""
+"""Renderers of a judged session: the report files, the pictures and the page."""
 
 import logging
 
-# It lists the fonts of every environment that it was ever run from, and complains of those that are gone; what is drawn
-# here needs none but the one that it brings.
+# matplotlib warns of fonts of environments that no longer exist; the pictures need only the font that it brings.
 logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)

@@ -23,7 +23,7 @@ _TAG_MANAGER = [
 _OUTSIDE = re.compile(
     r"""<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)\s*=\s*["']?(?:https?:)?//[^>]*>""", re.IGNORECASE
 )
-# Attachments and descriptions are the target's words and may name pictures from outside: the browser must not ask.
+# Attachments and descriptions hold the target's texts, which may name images elsewhere: the browser must not load them.
 _POLICY = (
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src data: blob: 'unsafe-inline' 'unsafe-eval'; "
     "form-action 'none'; base-uri 'self' file:\">"
@@ -71,7 +71,7 @@ def render_html(
                 return made
             page, outside = _closed(made.read_text(encoding="utf-8", errors="replace"))
             if outside:
-                return NotRendered(f"Allure's page would load {outside} from outside, so it was not kept")
+                return NotRendered(f"Allure's page would load {outside} from outside, so it was discarded")
             output.parent.mkdir(parents=True, exist_ok=True)
             write_text(output, page)
     except OSError as error:
@@ -95,7 +95,7 @@ def _generate(
         history.parent.mkdir(parents=True, exist_ok=True)
         config["historyPath"] = str(history)
     write_text(work / "allurerc.json", json.dumps(config))
-    # Allure takes a folder as a glob pattern and looks below its working directory, so it gets a copy of plain name.
+    # Allure reads a folder name as a glob pattern below its working directory, so it gets a copy with a plain name.
     shutil.copytree(results, work / "results", ignore=_foreign)
     arguments = ["generate", "--config", str(work / "allurerc.json"), "--cwd", str(work), "results"]
     code, told = _run([*command, *arguments], work, deadline)
@@ -113,9 +113,9 @@ def _command(may_download: bool, work: Path, deadline: float) -> list[str] | Not
     installed = shutil.which("allure") or shutil.which("allure", path="node_modules/.bin")
     npx = shutil.which("npx")
     candidates = [[installed]] if installed else []
-    # npx takes a second to say no, which nobody should wait for who has not asked for the page.
+    # npx takes a second to fail: that is not worth a wait unless the page was asked for.
     candidates += [[npx, "--yes", ALLURE]] if npx and may_download else []
-    told = "Node.js is not there" if npx is None else "Allure 3 is not installed"
+    told = "Node.js is not installed" if npx is None else "Allure 3 is not installed"
     for candidate in candidates:
         code, answer = _run([*candidate, "--version"], work, deadline)
         if code == 0 and answer.startswith("3."):
@@ -141,7 +141,7 @@ def _run(command: list[str], work: Path, deadline: float) -> tuple[int, str]:
             if tool.returncode is None:
                 _end(tool)
     said = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    return code, said[-1] if said else "it said nothing"
+    return code, said[-1] if said else "it printed nothing"
 
 
 def _end(tool: subprocess.Popen[bytes]) -> None:
@@ -153,7 +153,7 @@ def _end(tool: subprocess.Popen[bytes]) -> None:
 
 
 def _closed(page: str) -> tuple[str, str | None]:
-    """Take the tag manager out of a page and forbid it the network; also the first outside address left, or None."""
+    """Remove the tag manager from a page and forbid network access; also the first external address left, or None."""
     for pattern in _TAG_MANAGER:
         page = pattern.sub("", page)
     page = page.replace("<head>", f"<head>{_POLICY}", 1)

@@ -24,7 +24,7 @@ from greenlight_gate.rules.engine.canary import named
 OURS = re.compile(
     r".+-(result|container|globals)\.json(\.tmp)?|.+-attachment\..+|environment\.properties|(categories|executor)\.json"
 )
-# Allure 2 wants the whole message to match, Allure 3 any part of it; an exception's class may stand in front.
+# Allure 2 matches the whole message, Allure 3 any part of it; the class of an exception may precede it.
 _CATEGORIES = [
     ("The verdict", ["failed", "broken"], r"^(?:BLOCKED|INCONCLUSIVE): [\s\S]*$"),
     ("Suite's own fault", ["broken", "failed"], r"^(?:[\w.]+: )?Suite fault:[\s\S]*$"),
@@ -36,7 +36,7 @@ _CATEGORIES = [
 
 
 class AllureVerdict(NamedTuple):
-    """What a verdict is shown by; times are seconds since the epoch.
+    """A verdict as an Allure entry; times are seconds since the epoch.
 
     `session`: its id. `criteria`: (id, Allure's status, measured, threshold); `attachments`: (name, file, media type).
     """
@@ -59,7 +59,7 @@ def scrub(text: str) -> str:
 class AllureResults(AllureFileLogger):
     """Writes one session's results, and can hold finished ones back while late findings may still arrive.
 
-    A result is known by its `fullName`, which is the scenario's key. Attachments are written at once, held or not.
+    A result is identified by its `fullName`, the scenario's key. Attachments are written at once, held or not.
     `files_written` lists the result files by name, in the order of writing. I/O errors are raised (OSError).
     """
 
@@ -75,7 +75,7 @@ class AllureResults(AllureFileLogger):
     def fail(self, key: str, message: str, trace: str | None = None) -> bool:
         """Turn a held result into a failed one; False if none is held under this key.
 
-        The message stands first unless the scenario had failed already: Allure sorts by how a message begins.
+        The message comes first unless the scenario had failed already: Allure sorts by how a message begins.
         """
         result = (self._held or {}).get(key)
         if result is None:
@@ -122,7 +122,7 @@ class AllureResults(AllureFileLogger):
 
 
 def _scrubbed(value: Any) -> Any:
-    """All texts as they can be shown: nothing in them acts, and canaries stand by their owner's name."""
+    """All texts with control characters escaped and canaries replaced by their owner's name."""
     if isinstance(value, str):
         return printable_lines(named(scrub(value)))
     if isinstance(value, dict):
@@ -154,7 +154,7 @@ def write_environment(results_dir: str | Path, mapping: Mapping[str, object]) ->
 
 
 def session_of(results_dir: str | Path) -> str:
-    """The session that wrote these results, as environment.properties says; "" where that is not known."""
+    """The session that wrote these results, from environment.properties; "" if unknown."""
     try:
         lines = (Path(results_dir) / "environment.properties").read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeError):
@@ -174,7 +174,7 @@ def _folder(path: str | Path) -> Path:
 
 
 def categories() -> list[dict[str, Any]]:
-    """Allure's sorting of what did not pass, in order: the first that matches wins."""
+    """Allure's categories of results that did not pass, in order: the first match wins."""
     rules = [
         {"name": name, "matchedStatuses": statuses, "messageRegex": regex} for name, statuses, regex in _CATEGORIES
     ]
@@ -187,9 +187,9 @@ def write_categories(results_dir: str | Path) -> None:
 
 
 def write_executor(results_dir: str | Path, environment: Mapping[str, str], report_name: str = "Greenlight") -> None:
-    """Write executor.json: who ran this, as the variables of GitHub Actions or GitLab CI tell, else `local`.
+    """Write executor.json from the variables of GitHub Actions or GitLab CI, else `local`.
 
-    `environment` is data, usually a copy of os.environ; only the well-known names of the CI are read from it.
+    `environment` is data, usually a copy of os.environ; only the variables of these CI systems are read.
     """
     if environment.get("GITHUB_ACTIONS") == "true":
         run = f"{environment.get('GITHUB_SERVER_URL', '')}/{environment.get('GITHUB_REPOSITORY', '')}/actions/runs/"
@@ -207,9 +207,9 @@ def write_executor(results_dir: str | Path, environment: Mapping[str, str], repo
 
 
 def write_verdict(results_dir: str | Path, entry: AllureVerdict) -> None:
-    """Adds the verdict as an entry of its own beside the scenarios; it stands first, as the epic "Verdict".
+    """Adds the verdict as an entry of its own, which comes first, as the epic "Verdict".
 
-    A session has one verdict: that of a later judgement takes the place of an earlier one.
+    A session has one verdict: a later judgement replaces an earlier one.
     """
     folder = _folder(results_dir)
     key = uuid5(NAMESPACE_URL, entry.session).hex

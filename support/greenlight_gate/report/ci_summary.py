@@ -17,7 +17,7 @@ def as_markdown(judgement: Judgement) -> str:
     of = "load on " if session.workload is not None else ""
     lines = [
         f"## {_HEADS[decision.verdict]} {decision.verdict}: {of}{_text(session.environment)}", "",
-        _text(decision.reason), "", "| criterion | is | required | measured |", "|---|---|---|---|",
+        _text(decision.reason), "", "| criterion | state | required | measured |", "|---|---|---|---|",
     ]  # fmt: skip
     lines += [
         f"| {c.id} | {_SIGNS[c.status]} | {_text(c.threshold)} | {_text(c.measured)} |" for c in decision.criteria
@@ -37,5 +37,5 @@ def as_markdown(judgement: Judgement) -> str:
 
 
 def _text(text: str) -> str:
-    """Nothing in it is Markdown or HTML, and it is one line."""
+    """The text in one line, with Markdown and HTML escaped."""
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))[:600]

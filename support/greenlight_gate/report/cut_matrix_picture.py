@@ -1,4 +1,4 @@
-"""The cut-point matrix as a picture: where an answer was cut, in which way, and what became of it."""
+"""The cut-point matrix as a picture: where the connection was cut, how, and whether the answer was complete."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,14 +11,14 @@ from greenlight_gate.report.monitoring_files import VISUALIZATIONS
 
 _MARKS = {Became.WHOLE: Mark.GOOD, Became.BROKEN: Mark.BAD, Became.NO_RESUME: Mark.UNKNOWN}
 _LEGEND = {
-    Mark.GOOD: "the answer was whole in the end",
+    Mark.GOOD: "the answer was complete in the end",
     Mark.BAD: "a promise was broken",
-    Mark.UNKNOWN: "no resume here",
+    Mark.UNKNOWN: "the target cannot resume",
 }
 
 
 def cut_sheet(cells: Sequence[CutCell]) -> Sheet:
-    """The sheet of these cuts; at least one."""
+    """The sheet of these cuts. Raises ValueError without any."""
     grid = CutGrid(cells)
     broken = sum(cell.became is Became.BROKEN for cell in grid.cells.values())
     said = f"{broken or 'none'} of {len(grid.cells)} cuts broke a promise"
@@ -30,18 +30,18 @@ def cut_sheet(cells: Sequence[CutCell]) -> Sheet:
     }
     picture = PictureGrid("", tuple(where for _, where in grid.rows), tuple(grid.ways), marks)
     return Sheet(
-        "Where the line was cut, and what became of the answer",
+        "Where the connection was cut, and the result",
         said,
         _LEGEND,
         "",
-        "in which way",
+        "how it was cut",
         [picture],
         wordy=True,
     )
 
 
 def draw_cuts(cells: Sequence[CutCell], folder: Path) -> Path:
-    """Draws the matrix of a session into its folder, whole or not at all. Raises OSError."""
+    """Draws the matrix of a session into its folder, atomically. Raises OSError."""
     path = folder / VISUALIZATIONS / "cut_matrix.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, draw(cut_sheet(cells)))

@@ -1,4 +1,4 @@
-"""The records around a finding, read as a stream: of a trace of any length, only what is shown is kept."""
+"""The records around a finding, read as a stream: only the records to show are kept in memory."""
 
 from collections import deque
 from collections.abc import Collection
@@ -20,7 +20,7 @@ _FRAME = 4_000
 
 
 class ExcerptRow(NamedTuple):
-    """One record as a person reads it. `frame` is the record itself, for those that prove something."""
+    """One record in readable form. `frame` is the record itself, for those that prove the finding."""
 
     n: int
     seconds: str

@@ -1,4 +1,4 @@
-"""verdict.html: one page that a product owner can read and an engineer can go on from. It requests nothing."""
+"""verdict.html: one page for product owners and engineers. It loads nothing from the network."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -25,30 +25,30 @@ _MOST_CONVERSATIONS = 40
 _MOST_OF_A_RULE = 3
 _MOST_LINES = 12
 _IN_WORDS = {
-    Verdict.APPROVED: "This may be released.",
-    Verdict.BLOCKED: "This must not be released.",
-    Verdict.INCONCLUSIVE: "Nothing can be said yet: evidence is missing.",
+    Verdict.APPROVED: "The target may be released.",
+    Verdict.BLOCKED: "The target must not be released.",
+    Verdict.INCONCLUSIVE: "There is no decision: evidence is missing.",
 }
-_LOAD_APPROVED = "The load showed nothing wrong. It approves no release."
+_LOAD_APPROVED = "The load found no violation. A load approves no release."
 _STATUS = {Status.PASSED: "met", Status.FAILED: "broken", Status.INCONCLUSIVE: "unknown"}
-# The pre-deployment checklist: what has to hold, and the criteria that tell.
+# The pre-deployment checklist: each requirement, and the criteria that judge it.
 _CHECKLIST = (
-    ("Every promise of the wanted categories was tried and kept", ("SCENARIOS",)),
-    ("No rule objected to what came under load", ("RULES",)),
-    ("People see all five events of an answer", ("COMPLETENESS",)),
-    ("Answers arrive, and people get in", ("SUCCESS",)),
-    ("Events arrive while they are news", ("LATENCY",)),
-    ("Nobody sees anything of anybody else", ("ISOLATION",)),
-    ("People whose line breaks are soon back", ("RECOVERY",)),
-    ("The backend does not fill up", ("MEMORY",)),
-    ("Nothing goes wrong again and again", ("PATTERNS",)),
-    ("It is not slower than the releases before", ("BASELINE",)),
-    ("The evidence is whole", ("EVIDENCE",)),
+    ("Every scenario of the selected categories ran and passed", ("SCENARIOS",)),
+    ("There are no findings under load", ("RULES",)),
+    ("Users receive all five events of an answer", ("COMPLETENESS",)),
+    ("Connections are accepted, and answers arrive", ("SUCCESS",)),
+    ("Events arrive without delay", ("LATENCY",)),
+    ("No user receives data of another user", ("ISOLATION",)),
+    ("Users who lose their connection recover in time", ("RECOVERY",)),
+    ("The backend does not leak memory", ("MEMORY",)),
+    ("No critical failure pattern occurred", ("PATTERNS",)),
+    ("It is not slower than in earlier approved sessions", ("BASELINE",)),
+    ("The evidence is complete", ("EVIDENCE",)),
 )
 
 
 class Picture(NamedTuple):
-    """One picture of the page. `html` is an SVG or an image that holds its own data; `said` is it in words."""
+    """One picture of the page. `html` is an SVG or an image with inline data; `said` describes it in words."""
 
     name: str
     file: str
@@ -57,7 +57,7 @@ class Picture(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A rule that objected: how often, its first findings with their conversations, and what to do about it."""
+    """A rule with findings: how many, the first of them with their conversations, and advice."""
 
     rule: str
     severity: str
@@ -68,7 +68,7 @@ class Shown(NamedTuple):
 
 
 def render(judgement: Judgement, folder: Path, pictures: Sequence[Picture], trend: str = "") -> str:
-    """The page as HTML. `trend`: a part of HTML on the sessions before, made by whoever keeps them."""
+    """The page as HTML. `trend`: the HTML part about earlier sessions."""
     session, decision = judgement.session, judgement.decision
     environment = Environment(
         loader=PackageLoader("greenlight_gate.report"), autoescape=True, undefined=StrictUndefined, finalize=_visible
@@ -98,14 +98,14 @@ def render(judgement: Judgement, folder: Path, pictures: Sequence[Picture], tren
 
 
 def write_page(judgement: Judgement, folder: Path, pictures: Sequence[Picture], trend: str = "") -> Path:
-    """Writes the page into the session folder, whole or not at all. Raises OSError."""
+    """Writes the page into the session folder, atomically. Raises OSError."""
     path = folder / PAGE
     write_whole(path, render(judgement, folder, pictures, trend).encode("utf-8", "replace"))
     return path
 
 
 def _visible(value: Any) -> Any:
-    """Whatever a target sent, no character of it acts, and a canary is shown by its owner's name."""
+    """Text of the target with control characters escaped and canaries replaced by their owner's name."""
     return printable_lines(named(value)) if type(value) is str else value
 
 
@@ -117,18 +117,18 @@ def _in_words(judgement: Judgement) -> str:
 
 
 def _as_named(folder: Path) -> str:
-    """The folder as one would write it in a command; never where it lies on this machine."""
+    """The folder as a command takes it; never an absolute path of this machine."""
     return folder.name if folder.is_absolute() else folder.as_posix()
 
 
 def _took(judgement: Judgement) -> str:
     if judgement.ended is None:
-        return "did not come to its end"
+        return "an unknown time: it did not finish"
     return f"{judgement.ended.epoch_s - judgement.session.started_epoch_s:.0f} s"
 
 
 def _checklist(criteria: Sequence[Criterion]) -> list[tuple[str, str, str]]:
-    """(what has to hold, met, broken, unknown or not examined, what was measured)."""
+    """(requirement; met, broken, unknown or not examined; what was measured) of each row."""
     known = {criterion.id: criterion for criterion in criteria}
     rows = []
     for text, ids in _CHECKLIST:
@@ -136,7 +136,7 @@ def _checklist(criteria: Sequence[Criterion]) -> list[tuple[str, str, str]]:
         if judged:
             rows.append((text, _STATUS[judged[0].status], judged[0].measured))
         elif ids != ("RULES",):
-            # Where there are scenarios, they tell it as well.
+            # In a session of scenarios, SCENARIOS covers it.
             rows.append((text, "not examined", f"no criterion {ids[0]} in this session"))
     return rows
 
@@ -168,7 +168,7 @@ def _by_reason(scenarios: Sequence[ScenarioResult]) -> dict[str, list[str]]:
 
 
 def _outcomes(judgement: Judgement) -> list[ScenarioOutcome]:
-    """What came of any scenario: the columns of a table that shows nothing but zeros otherwise."""
+    """The outcomes that occurred, as columns of the table; passed and failed always."""
     seen = {scenario.outcome for scenario in judgement.scenarios}
     return [
         outcome

@@ -1,4 +1,4 @@
-"""Who could see whom, as a picture: a matrix for each scenario that watched the privacy of people."""
+"""Isolation as a picture: which user received data of which, a matrix for each scenario that checked it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,36 +9,36 @@ from greenlight_gate.report.monitoring_files import VISUALIZATIONS
 from greenlight_gate.rules.isolation import IsolationPair
 
 _LEGEND = {
-    Mark.OWN: "saw their own secret",
-    Mark.GOOD: "saw nothing of the other's",
-    Mark.BAD: "saw something of the other's",
-    Mark.UNKNOWN: "cannot be told: the own secret was never seen",
+    Mark.OWN: "received their own secret",
+    Mark.GOOD: "received no data of the other user",
+    Mark.BAD: "received data of the other user",
+    Mark.UNKNOWN: "unknown: the own secret was never received",
 }
 _LONGEST_TITLE = 38
 
 
 def isolation_sheet(relations: Sequence[IsolationPair]) -> Sheet:
-    """The sheet of these scenarios; at least one."""
+    """The sheet of these scenarios. Raises ValueError without any."""
     return Sheet(
-        "Who could see whom", in_words(relations), _LEGEND, "who looked", "at whom",
+        "Isolation: which user received data of which", in_words(relations), _LEGEND, "receiver", "owner of the data",
         [_grid(relation) for relation in relations],
     )  # fmt: skip
 
 
 def in_words(relations: Sequence[IsolationPair]) -> str:
-    """What these scenarios have shown, in one line that does not claim more than was seen."""
+    """The result of these scenarios in one line, which claims no more than was observed."""
     saw = sum(len(relation.saw) for relation in relations)
     watched, unproven = sum(r.pairs for r in relations), sum(len(r.unproven) for r in relations)
     if not saw and not watched:
-        return "nothing can be said: nobody was seen to see their own secret"
+        return "isolation is unknown: no user received their own secret"
     people = max(len(relation.people) for relation in relations)
-    said = f"{saw:,} times somebody saw something of somebody else" if saw else "nobody saw anything of anybody else"
-    beyond = f"; {unproven} times nothing can be said, since the own secret was never seen" if unproven else ""
-    return f"{said}, in {watched:,} pairs of {people} people and fewer{beyond}"
+    said = f"{saw:,} times a user received data of another user" if saw else "no user received data of another user"
+    beyond = f"; {unproven} times it is unknown, since the own secret was never received" if unproven else ""
+    return f"{said}, in {watched:,} pairs of up to {people} users{beyond}"
 
 
 def draw_isolation(relations: Sequence[IsolationPair], folder: Path) -> Path:
-    """Draws the matrices of a session into its folder, whole or not at all. Raises OSError."""
+    """Draws the matrices of a session into its folder, atomically. Raises OSError."""
     path = folder / VISUALIZATIONS / "isolation_matrix.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, draw(isolation_sheet(relations)))

@@ -1,4 +1,4 @@
-"""junit.xml: the form that GitHub, GitLab and most others show. Scenarios by category, and the criteria as a suite."""
+"""junit.xml, which GitHub, GitLab and most CI systems show: scenarios by category, and the criteria as a suite."""
 
 import re
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from greenlight_gate.verdict.decision import Criterion, ScenarioOutcome, Scenari
 
 JUNIT = "junit.xml"
 _MOST_LINES = 40
-# What XML 1.0 has no place for (section 2.2).
+# Characters that XML 1.0 does not allow (section 2.2).
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -37,7 +37,7 @@ def as_junit(judgement: Judgement) -> bytes:
 
 
 def write_junit(judgement: Judgement, folder: Path) -> None:
-    """Writes it into the session folder, whole or not at all. Raises OSError."""
+    """Writes it into the session folder, atomically. Raises OSError."""
     write_whole(folder / JUNIT, as_junit(judgement))
 
 

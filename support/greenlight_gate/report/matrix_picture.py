@@ -1,4 +1,4 @@
-"""Matrices as pictures: who could see whom, what survived which cut. Readable in grey and without red and green."""
+"""Matrices as pictures, of isolation and of cuts. Readable in grey and for colour-blind eyes."""
 
 import io
 import math
@@ -15,13 +15,13 @@ _WIDTH_IN = 12.0
 _HEADER_IN = 1.15
 _ROW_IN = 0.26
 _MANY = 12
-# Of many names, every fourth is written.
+# Of many names, only every fourth is shown.
 _SPARSE = 4
 _INK, _PAPER, _FAINT = "#1b1b1b", "#ffffff", "#6b6b6b"
 
 
 class Mark(Enum):
-    """What a cell says: its colour (Okabe and Ito's palette, safe for colour-blind eyes) and its sign."""
+    """The mark of a cell: its colour (Okabe and Ito's palette, safe for colour-blind eyes) and its symbol."""
 
     GOOD = ("#cfe8f5", "")
     OWN = ("#0072b2", "●")
@@ -30,7 +30,7 @@ class Mark(Enum):
 
 
 class MatrixGrid(NamedTuple):
-    """One matrix: `cells` holds a mark for (row, column); what is left out is empty."""
+    """One matrix: `cells` holds a mark for (row, column); cells without a mark are empty."""
 
     title: str
     rows: tuple[str, ...]
@@ -39,9 +39,9 @@ class MatrixGrid(NamedTuple):
 
 
 class Sheet(NamedTuple):
-    """A picture of several matrices: what it is about, what the marks mean here, and which way they are read.
+    """A picture of several matrices: its title, the meaning of the marks, and the names of rows and columns.
 
-    `wordy`: the rows of its only matrix are called by words, each of which is written.
+    `wordy`: the rows of its only matrix have long names, each of which is shown.
     """
 
     title: str

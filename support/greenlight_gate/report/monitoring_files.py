@@ -1,4 +1,4 @@
-"""What a session leaves beside its report, made from the judgement once the verdict is known. Nothing is decided."""
+"""The files for pipelines and monitoring, written from the judgement. Nothing is decided here."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ ALERTS = "alerts.log"
 
 
 def write_files(judgement: Judgement, folder: Path) -> None:
-    """junit.xml and the monitoring files, each whole or not at all. Raises OSError."""
+    """Writes junit.xml and the monitoring files, each atomically. Raises OSError."""
     write_junit(judgement, folder)
     (folder / MONITORING).mkdir(exist_ok=True)
     name = judgement.session.session_id
@@ -26,5 +26,5 @@ def write_files(judgement: Judgement, folder: Path) -> None:
     patterns = explain(name, judgement.patterns)
     for file, content in (("monitoring_summary.json", summary), ("failure_patterns.json", patterns)):
         write_whole(folder / MONITORING / file, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
-    # A session in which nothing was alarming has an empty file, which says so.
+    # A session without alerts has an empty file, so that readers can tell.
     (folder / ALERTS).touch()

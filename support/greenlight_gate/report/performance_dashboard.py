@@ -1,4 +1,4 @@
-"""How fast, how many, how steady: six small pictures of a session on one sheet."""
+"""The performance of a session: latency, throughput, users, memory and success on one sheet."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -36,14 +36,14 @@ _HEIGHT_IN = 7.6
 _MOST_POINTS = 120
 _GAP_STEPS = 6
 _FEW_DECADES = 200.0
-_NOTHING = "nobody was connected in this session:\nthere was no conversation and no load"
+_NOTHING = "no user was connected in this session"
 
 
 def draw_dashboard(
     course: Timeline, observed: Observed, measurements: Measurements | None, watched: tuple[Watched, ...] = (),
     loads: tuple[Loaded, ...] = (), *, thresholds: Thresholds,
 ) -> Figure:  # fmt: skip
-    """The sheet of a session. What was not measured says so where it would stand."""
+    """The sheet of a session. A diagram without data says why."""
     figure = blank(_HEIGHT_IN)
     title(figure, "Performance of the session", latency_in_words(observed, loads))
     axes = figure.subplots(2, 3)
@@ -57,7 +57,7 @@ def draw_dashboard(
     _throughput(axes[0][2], points, step)
     _people(axes[1][0], points)
     for axis in (axes[0][1], axes[0][2], axes[1][0]):
-        # The same moment stands at the same place in each of them, also where it was silent at first or in the end.
+        # All share one time axis, also where nothing happened at the beginning or the end.
         if points and axis.get_xlabel():
             axis.set_xlim(-0.02 * span, 1.02 * span)
     _memory(axes[1][1], measurements, watched)
@@ -72,10 +72,10 @@ def _nothing(axis: Any, why: str) -> None:
 
 
 def _untimed(*windows: TimeWindow) -> str:
-    """Why there is no latency to show."""
+    """The reason why there is no latency to show."""
     if not any(window.messages for window in windows):
         return _NOTHING
-    return "no event came of which it is known\nhow late it was"
+    return "no event has a known latency"
 
 
 def _threshold(axis: Any, at: float, text: str, *, upright: bool = False) -> None:
@@ -84,7 +84,7 @@ def _threshold(axis: Any, at: float, text: str, *, upright: bool = False) -> Non
 
 
 def _log_labels(axis: Any, limits: tuple[float, float]) -> None:
-    """Plain numbers, and enough of them: at 1, 2 and 5 of each decade where there are few decades."""
+    """Plain numbers at each decade; also at 2 and 5 where there are few decades."""
     few = limits[1] < _FEW_DECADES * limits[0]
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,)))
     axis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -122,7 +122,7 @@ def _percentiles(axis: Any, points: list[tuple[float, TimeWindow]], step: float,
         return
     times = [at for at, _ in known]
     by_percent = list(zip(*(percentiles_ms(window.delays, (50, 95, 99)) for _, window in known), strict=True))
-    # A line over a time in which nothing came would claim what nobody has measured.
+    # No line is drawn over a time in which nothing was measured.
     gaps = [n for n, (earlier, later) in enumerate(pairwise(times), 1) if later - earlier > _GAP_STEPS * step]
     alone = len(times) == 1 or any(later - earlier == 1 for earlier, later in pairwise([0, *gaps, len(times)]))
     times = _parted(times, gaps)
@@ -144,7 +144,7 @@ def _percentiles(axis: Any, points: list[tuple[float, TimeWindow]], step: float,
 
 
 def _parted(values: Sequence[float], gaps: Sequence[int]) -> list[float]:
-    """The values with nothing in between where a gap is: before the values of these numbers."""
+    """The values with a NaN inserted at each gap, which is before the values of these numbers."""
     parts = [values[begin:end] for begin, end in pairwise([0, *gaps, len(values)])]
     return [value for part in parts for value in (*part, nan)][:-1]
 
@@ -161,7 +161,7 @@ def _throughput(axis: Any, points: list[tuple[float, TimeWindow]], step: float) 
 
 
 def _people(axis: Any, points: list[tuple[float, TimeWindow]]) -> None:
-    plain_axes(axis, "People")
+    plain_axes(axis, "Users")
     if not points:
         _nothing(axis, _NOTHING)
         return
@@ -169,11 +169,11 @@ def _people(axis: Any, points: list[tuple[float, TimeWindow]]) -> None:
     axis.step(times, [w.open_most for _, w in points], where="post", color=BLUE, linewidth=1.8, label="connections")
     axis.step(
         times, [w.busy_most for _, w in points], where="post", color=ORANGE, linewidth=1.6, linestyle=(0, (3, 1)),
-        label="answers under way",
+        label="concurrent runs",
     )  # fmt: skip
     axis.set_ylim(0, axis.get_ylim()[1] * 1.25 or 1.0)
     axis.set_xlabel("seconds since the session began", fontsize=9, color=FAINT)
-    axis.set_ylabel("at most, at once", fontsize=9, color=FAINT)
+    axis.set_ylabel("highest number at a time", fontsize=9, color=FAINT)
     axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     axis.yaxis.grid(visible=True, color=GRID)
     axis.legend(fontsize=8, frameon=False, loc="upper left", ncols=2, labelcolor=INK)
@@ -191,10 +191,10 @@ def _memory(axis: Any, measurements: Measurements | None, watched: tuple[Watched
     begin = measurements.target_rss_mb_start if measurements is not None else None
     end = measurements.target_rss_mb_end if measurements is not None else None
     if measurements is None or begin is None or end is None:
-        _nothing(axis, "could not be read\n(the backend is not on this machine,\nor is not the suite's own)")
+        _nothing(axis, "memory cannot be read:\nthe suite did not start the backend\non this machine")
         return
     minutes = measurements.seconds / 60
-    # Over less than a minute a rate would be made up of the warm-up.
+    # In less than a minute, the warm-up would dominate a rate.
     slope = f"{(end - begin) / minutes:+.1f} MB a minute" if minutes >= 1 else f"in {measurements.seconds:.0f} s"
     axis.plot([0, measurements.seconds], [begin, end], color=BLUE, linewidth=2, marker="o", label=slope)
     axis.annotate(
@@ -210,16 +210,16 @@ def _memory(axis: Any, measurements: Measurements | None, watched: tuple[Watched
 
 
 def _soak(axis: Any, points: list[tuple[float, float]], slope: Slope) -> None:
-    """What a probe saw while people talked, and the slope of it (Theil 1950, Sen 1968)."""
+    """The samples of a probe during conversations, and their slope (Theil 1950, Sen 1968)."""
     at, held = [point[0] for point in points], [point[1] for point in points]
-    axis.plot(at, held, color=BLUE, linewidth=0, marker="o", markersize=3, label="while people talked")
+    axis.plot(at, held, color=BLUE, linewidth=0, marker="o", markersize=3, label="during conversations")
     middle = median(value - slope.value * seconds for seconds, value in points)
     line = [middle + slope.value * at[0], middle + slope.value * at[-1]]
     said = f"{slope.value * 60:+.1f} MB a minute"
     axis.plot([at[0], at[-1]], line, color=VERMILION, linewidth=1.6, linestyle=(0, (5, 2)), label=said)
     axis.set_ylim(0, max(held) * 1.35)
     axis.set_xlim(0, max(at[-1], 1e-3))
-    axis.set_xlabel("seconds since the watch began", fontsize=9, color=FAINT)
+    axis.set_xlabel("seconds since the measurement began", fontsize=9, color=FAINT)
     axis.set_ylabel("MB, resident", fontsize=9, color=FAINT)
     axis.yaxis.grid(visible=True, color=GRID)
     axis.legend(fontsize=8, frameon=False, loc="lower right", labelcolor=INK)
@@ -231,7 +231,7 @@ def _success(axis: Any, observed: Observed, loads: tuple[Loaded, ...], least: fl
     rows: list[tuple[str, float, int]] = []
     if traced is not None:
         rows += [
-            ("in conversations", *traced),
+            ("in scenarios", *traced),
             ("connections", _percent(observed.connections_made, observed.connections_tried),
              observed.connections_tried),
             ("events", _percent(observed.arrived_events, observed.expected_events), observed.expected_events),

@@ -1,6 +1,6 @@
 """Colours and the saving of pictures. Okabe and Ito's palette, which colour-blind eyes can tell apart.
 
-In grey it is not enough: whoever draws gives each kind a shape or a dash of its own as well.
+Colour is not enough in grey: each kind also has its own shape or dash pattern.
 """
 
 import io
@@ -26,14 +26,14 @@ def blank(height_in: float) -> Figure:
 
 
 def title(figure: Figure, text: str, subtitle: str) -> None:
-    """What the picture is about, and what is to be seen in it."""
+    """Draws the title, and below it the result in words."""
     height = figure.get_figheight()
     figure.text(0.02, 1 - 0.32 / height, text, fontsize=16, fontweight="bold", color=INK, va="center")
     figure.text(0.02, 1 - 0.64 / height, subtitle, fontsize=10, color=FAINT, va="center")
 
 
 def plain_axes(axis: Axes, name: str = "") -> None:
-    """Axes with nothing around them that says nothing."""
+    """Axes without a frame, with small grey labels."""
     axis.spines[["top", "right"]].set_visible(False)
     axis.spines[["left", "bottom"]].set_color(FAINT)
     axis.tick_params(colors=INK, labelsize=9)
@@ -51,6 +51,6 @@ def saved(figure: Figure, kind: str = "png") -> bytes:
 
 
 def inline(svg: bytes, prefix: str) -> str:
-    """An SVG as part of an HTML page, with ids that no other picture on it has."""
+    """An SVG as part of an HTML page, with ids that are unique on the page."""
     text = svg.decode("utf-8")
     return _ID.sub(rf"\g<1>{prefix}-", text[text.index("<svg") :])

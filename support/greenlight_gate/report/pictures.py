@@ -1,4 +1,4 @@
-"""The pictures of a session: as files for whoever wants to pass them on, and as parts of its page."""
+"""The pictures of a session, as files and as parts of its page."""
 
 import base64
 from collections import Counter
@@ -18,12 +18,12 @@ from greenlight_gate.report.picture_style import inline, saved
 from greenlight_gate.report.session_timeline import draw_timeline
 
 _MOST_PAIRS = 6
-# What other parts of the suite draw into the folder is shown as well, under these names or its file's.
-_NAMES = {"isolation_matrix": "Who could see whom", "cut_matrix": "What became of answers whose line was cut"}
+# Other PNG files in the folder are shown too, under these names or that of the file.
+_NAMES = {"isolation_matrix": "Isolation", "cut_matrix": "Answers after a lost connection"}
 
 
 def draw_pictures(judgement: Judgement, folder: Path) -> list[Picture]:
-    """Draws all of a session into its folder, each whole or not at all. Raises OSError."""
+    """Draws all pictures of a session into its folder, each atomically. Raises OSError."""
     (folder / VISUALIZATIONS).mkdir(parents=True, exist_ok=True)
     session, observed = judgement.session, judgement.observed
     timeline = draw_timeline(judgement.course)
@@ -33,7 +33,7 @@ def draw_pictures(judgement: Judgement, folder: Path) -> list[Picture]:
     )  # fmt: skip
     drawn = []
     for file, figure, name, said in (
-        (TIMELINE, timeline, "What people saw, and when", _timeline_in_words(judgement)),
+        (TIMELINE, timeline, "Events over time", _timeline_in_words(judgement)),
         (DASHBOARD, dashboard, "Performance", _dashboard_in_words(judgement)),
     ):
         write_whole(folder / VISUALIZATIONS / file, saved(figure))
@@ -50,7 +50,7 @@ def _others(folder: Path, judgement: Judgement) -> Iterator[Picture]:
         if path.name in (TIMELINE, DASHBOARD):
             continue
         name = _NAMES.get(path.stem, path.stem.replace("_", " ").capitalize())
-        said = _IN_WORDS[path.stem](judgement) if path.stem in _IN_WORDS else "Drawn by another part of the suite."
+        said = _IN_WORDS[path.stem](judgement) if path.stem in _IN_WORDS else "No description is available."
         data = base64.b64encode(path.read_bytes()).decode()
         yield Picture(name, f"{VISUALIZATIONS}/{path.name}", said, f'<img alt="" src="data:image/png;base64,{data}">')
 
@@ -58,8 +58,8 @@ def _others(folder: Path, judgement: Judgement) -> Iterator[Picture]:
 def _timeline_in_words(judgement: Judgement) -> str:
     whole = judgement.course.windows.total()
     return (
-        f"{whole.events:,} events of {whole.asked:,} questions. {whole.dropped} lines were lost without a reason, "
-        f"{whole.errors} failures came unprovoked, rules objected {whole.findings:,} times."
+        f"{whole.events:,} events of {whole.asked:,} requests. {whole.dropped} connections were lost without a reason,  "
+        f"{whole.errors} failures were not provoked by a test, {whole.findings:,} findings."
     )
 
 
@@ -81,10 +81,10 @@ def _isolation_in_words(judgement: Judgement) -> str:
     if not pairs:
         return f"{in_words(judgement.relations).capitalize()}."
     if len(pairs) <= _MOST_PAIRS:
-        return f"{'; '.join(f'{one} saw something of {other}' for one, other in pairs)}."
+        return f"{'; '.join(f'{one} received data of {other}' for one, other in pairs)}."
     lookers, seen = len({one for one, _ in pairs}), len({other for _, other in pairs})
     scenarios = sum(bool(relation.saw) for relation in judgement.relations)
-    return f"{lookers} people saw something of {seen} others, in {scenarios} of {len(judgement.relations)} scenarios."
+    return f"{lookers} users received data of {seen} others, in {scenarios} of {len(judgement.relations)} scenarios."
 
 
 def _cuts_in_words(judgement: Judgement) -> str:

@@ -1,4 +1,4 @@
-"""comprehensive_validation_report.json: the names that its consumers know, and what we add to them."""
+"""comprehensive_validation_report.json: the keys that its consumers know, and further ones."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,7 +39,7 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
             "url": session.url,
             "categories": list(session.wanted),
             "tags": session.tags,
-            "interrupted": ended.interrupted if ended is not None else "the run did not come to its end",
+            "interrupted": ended.interrupted if ended is not None else "the run did not finish",
             "versions": session.versions,
         },
         "execution_results": {
@@ -93,7 +93,7 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
         "isolation": [{**plain(relation), "unproven": list(relation.unproven)} for relation in judgement.relations],
         "not_exercised": [{"scenario": s.name, "reason": s.reason} for s in unexercised],
         "deployment_decision": {
-            # A load examines too little of a backend for anybody to release it on that.
+            # A load examines too little of a backend to approve a release.
             "approved": met and workload is None,
             "verdict": str(decision.verdict),
             "reason": decision.reason,
@@ -114,7 +114,7 @@ def _load(load: Loaded) -> dict[str, Any]:
 
 
 def write_report(judgement: Judgement, folder: Path) -> Path:
-    """Writes the report into the session folder, whole or not at all. Raises OSError."""
+    """Writes the report into the session folder, atomically. Raises OSError."""
     path = folder / REPORT
     write_whole(path, msgspec.json.format(msgspec.json.encode(as_document(judgement)), indent=2) + b"\n")
     return path

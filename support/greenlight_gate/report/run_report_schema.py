@@ -18,12 +18,12 @@ Schema = dict[str, Any]
 
 
 def object_of(**properties: Schema) -> Schema:
-    """An object that has all of these, and may have more."""
+    """The schema of an object that has all of these properties, and may have more."""
     return {"type": "object", "required": list(properties), "properties": properties}
 
 
 def one_of(values: Any) -> Schema:
-    """One of these texts."""
+    """The schema of one of these strings."""
     return {"enum": [str(value) for value in values]}
 
 
@@ -35,7 +35,7 @@ _PERCENT: Schema = {"type": "number", "minimum": 0, "maximum": 100}
 
 
 def report_schema() -> Schema:
-    """Of the whole file."""
+    """The schema of the whole file."""
     structs = (LatencySummary, Measurements, ScenarioResult, Criterion, CutCell, IsolationPair, Verdictlet, Workload)
     parts, definitions = msgspec.json.schema_components(structs, ref_template="#/$defs/{name}")
     of = dict(zip((struct.__name__ for struct in structs), parts, strict=True))
@@ -88,7 +88,7 @@ def _load(figures: Schema) -> Schema:
 
 
 def _and(schema: Schema, **more: Schema) -> Schema:
-    """An object that has further properties."""
+    """The schema of an object with further properties."""
     properties, required = {**schema["properties"], **more}, [*schema["required"], *more]
     return {**schema, "properties": properties, "required": required}
 

@@ -1,4 +1,4 @@
-"""JSON schemas of what a session leaves behind (draft 2020-12), for those who read it with other tools."""
+"""JSON schemas (draft 2020-12) of the files of a session, for other tools."""
 
 import msgspec
 
@@ -14,7 +14,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schemas() -> dict[str, Schema]:
-    """The schemas by the file that they are of, inside the session folder; of JSON lines, that of one line."""
+    """The schemas by the path of their file in the session folder; for JSON lines, the schema of one line."""
     by_file: dict[str, Schema] = {
         "comprehensive_validation_report.json": report_schema(),
         "monitoring/monitoring_summary.json": msgspec.json.schema(MonitoringSummary),

@@ -1,4 +1,4 @@
-"""What people saw and when: the whole session as bars, below it single answers as lanes, never a mark for each."""
+"""The events of a session over time: the whole session as bars, below it selected answers, one row each."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -38,10 +38,10 @@ _LEAST_SILENCE_S = 1.0
 _LONGEST_LABEL = 46
 _LATE = 0.6
 _ABOVE = 0.46
-# Of durations that differ by more than this, the short ones would be a dot on a linear scale.
+# If durations differ by more than this ratio, short answers would be a dot on a linear scale.
 _LINEAR_RATIO = 12.0
 
-# Each kind has a colour, a shape and a name; the shapes are what is left of it in grey.
+# Each kind has a colour, a shape and a name; the shape tells kinds apart in grey.
 MARKS: dict[EventKind, tuple[str, str, str]] = {
     EventKind.STARTED: (BLUE, ">", "started"),
     EventKind.THINKING: (SKY, "o", "thinking"),
@@ -55,17 +55,17 @@ _SHAPES: dict[str, Any] = {"[": "$[$", "]": "$]$"}
 
 
 def draw_timeline(course: Timeline) -> Figure:
-    """The picture of a session; one with nothing in it says so."""
+    """The picture of a session; without events it says so."""
     lanes = course.lanes.chosen(_MOST_LANES)
     height = _HEAD_IN + _STRIP_IN + _FOOT_IN + (_GAP_IN + len(lanes) * _LANE_IN if lanes else 0.0)
     figure = blank(height)
     whole = course.windows.total()
     guilty = sum(bool(lane.found) for lane in lanes)
-    said = f"{whole.events:,} events of {whole.asked:,} questions"
-    shown = f"; below, {len(lanes)} answers worth a look, {guilty} of them with findings" if lanes else ""
+    said = f"{whole.events:,} events of {whole.asked:,} requests"
+    shown = f"; below, {len(lanes)} selected answers, {guilty} of them with findings" if lanes else ""
     untold = whole.events - sum(whole.kinds)
-    loads = f"; {untold:,} of them under load, where single answers are only counted" if untold > 0 else ""
-    title(figure, "What people saw, and when", said + loads + shown)
+    loads = f"; {untold:,} of them under load, where answers are only counted" if untold > 0 else ""
+    title(figure, "Events over time", said + loads + shown)
     _legend(figure, height)
     strip = figure.add_axes((0.30, 1 - (_HEAD_IN + _STRIP_IN) / height, 0.675, _STRIP_IN / height))
     _strip(strip, course)
@@ -81,13 +81,13 @@ def _legend(figure: Figure, height: float) -> None:
         for colour, shape, name in MARKS.values()
     ]
     handles += [
-        Patch(facecolor=GRID, edgecolor=FAINT, hatch="...", label="of loads, any kind"),
-        Patch(facecolor="#fbe3b5", edgecolor=ORANGE, label="a tool at work"),
-        Patch(facecolor=PAPER, edgecolor=FAINT, hatch="////", label="silence of 1 s and more"),
+        Patch(facecolor=GRID, edgecolor=FAINT, hatch="...", label="under load, any kind"),
+        Patch(facecolor="#fbe3b5", edgecolor=ORANGE, label="a tool is executing"),
+        Patch(facecolor=PAPER, edgecolor=FAINT, hatch="////", label="silence of 1 s or more"),
         Line2D(
-            [], [], linestyle="", marker="x", color=VERMILION, markersize=9, markeredgewidth=2, label="the line ended"
+            [], [], linestyle="", marker="x", color=VERMILION, markersize=9, markeredgewidth=2, label="connection ended"
         ),
-        Line2D([], [], linestyle="", marker="v", color=VERMILION, markersize=8, label="a rule objects"),
+        Line2D([], [], linestyle="", marker="v", color=VERMILION, markersize=8, label="finding"),
     ]
     figure.legend(
         handles=handles, loc="center left", bbox_to_anchor=(0.012, 1 - 1.0 / height), ncols=6, frameon=False,
@@ -102,7 +102,7 @@ def _strip(axis: Any, course: Timeline) -> None:
     span = max(course.ended_at - start, course.windows.width_s)
     windows = course.windows.joined(span / _MOST_BARS)
     if not windows:
-        axis.text(0.5, 0.5, "nothing was seen", transform=axis.transAxes, ha="center", va="center", color=FAINT)
+        axis.text(0.5, 0.5, "no event was received", transform=axis.transAxes, ha="center", va="center", color=FAINT)
         axis.set_xticks([])
         axis.set_yticks([])
         return
@@ -145,9 +145,9 @@ def _lanes(axis: Any, lanes: Sequence[RunTrack]) -> None:
     longest, middle = lengths[-1], lengths[len(lengths) // 2]
     if longest > _LINEAR_RATIO * middle:
         axis.set_xscale("symlog", linthresh=max(10 ** _floor_log10(lengths[0]), 1e-3))
-        scale = "seconds since the question (not to scale: short answers are stretched)"
+        scale = "seconds since the request (not to scale: short answers are stretched)"
     else:
-        scale = "seconds since the question"
+        scale = "seconds since the request"
     axis.set_xlim(0, longest * 1.06)
     for row, lane in enumerate(lanes):
         _lane(axis, lane, row)
@@ -156,7 +156,7 @@ def _lanes(axis: Any, lanes: Sequence[RunTrack]) -> None:
     axis.set_yticks(range(len(lanes)), [_label(lane) for lane in lanes], fontsize=8)
     for label, lane in zip(axis.get_yticklabels(), lanes, strict=True):
         label.set_color(VERMILION if lane.found else INK)
-    # The first mark of an answer stands on the axis: names keep away from it.
+    # The first mark of an answer is on the axis: names keep a distance from it.
     axis.tick_params(axis="y", length=0, pad=9)
     axis.xaxis.grid(visible=True, color=GRID)
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -174,7 +174,7 @@ def _lane(axis: Any, lane: RunTrack, row: int) -> None:
     axis.hlines(row, 0, lane.last, color=GRID, linewidth=1, zorder=1)
     begin, end = lane.silence
     if end - begin >= _LEAST_SILENCE_S:
-        # Above the tool that is at work meanwhile: its bar would hide that nothing is heard of it.
+        # Above the bar of an executing tool, which would hide the silence.
         axis.barh(
             row, end - begin, left=begin, height=0.44, facecolor="none", edgecolor=FAINT, hatch="////", linewidth=0.5,
             zorder=2.5,
@@ -196,7 +196,7 @@ def _lane(axis: Any, lane: RunTrack, row: int) -> None:
         at = lane.found[0][0]
         axis.plot([at], [row - _ABOVE], marker="v", color=VERMILION, markersize=6, zorder=5, clip_on=False)
         rules = ", ".join(dict.fromkeys(rule for _, rule in lane.found))
-        # Between two lanes they hide nothing of either; on the side on which there is room for them.
+        # Between two rows they hide neither; on the side with enough space.
         across, _ = axis.transAxes.inverted().transform(axis.transData.transform((at, row)))
         late = across > _LATE
         axis.annotate(
@@ -206,6 +206,6 @@ def _lane(axis: Any, lane: RunTrack, row: int) -> None:
 
 
 def _label(lane: RunTrack) -> str:
-    # A dollar sign begins mathematics for matplotlib.
+    # matplotlib reads a dollar sign as the start of a formula.
     text = printable(f"{lane.person}: {lane.scenario}").replace("$", r"\$")
     return text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1]}…"

@@ -1,4 +1,4 @@
-"""The trend of a target over its sessions: for the terminal and for the page."""
+"""The trend of a target over its sessions, for the terminal and the page."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,23 +13,23 @@ _MOST_CHANGES = 20
 _WORDS = 2
 CAPACITY = (
     ("latency, average, ms", "avg_ms"), ("latency, p95, ms", "p95_ms"), ("memory at the end, MB", "memory_mb_end"),
-    ("people at once", "connections_most"), ("events each second", "events_per_s"),
+    ("users at a time", "connections_most"), ("events each second", "events_per_s"),
 )  # fmt: skip
 
 
 def sparkline(values: Sequence[float | None]) -> str:
-    """A line of bars, the highest for the largest value; a space where there is none."""
+    """A sparkline: the highest bar for the largest value, a space for a missing one."""
     known = [value for value in values if value is not None]
     if not known:
         return ""
     low, high = min(known), max(known)
-    # What varies by less than a tenth is noise, which would fill the whole height otherwise.
+    # Differences of less than a tenth are noise, which must not fill the whole height.
     reach = max(high - low, abs(high) / 10) or 1.0
     return "".join(" " if v is None else _BARS[round((v - low) / reach * (len(_BARS) - 1))] for v in values)
 
 
 def baseline_of(sessions: Sequence[Past], *, latency: str, categories: str, jobs: int, gate: bool) -> Baseline:
-    """The last approved sessions of the same categories, so many scenarios at once, and the same kind of latency."""
+    """The last approved sessions with the same categories, number of parallel scenarios, and kind of latency."""
     wanted = ("APPROVED", latency, categories, jobs)
     alike = [
         past for past in sessions if (past.verdict, past.latency, past.categories, past.jobs) == wanted
@@ -41,7 +41,7 @@ def baseline_of(sessions: Sequence[Past], *, latency: str, categories: str, jobs
 
 
 def figures_of(past: Past) -> list[str]:
-    """One session as the cells of a table: when, verdict, events, success, average, p95, memory, people."""
+    """One session as the cells of a table: when, verdict, events, success, average, p95, memory, users."""
 
     def number(value: float | None, digits: int = 1) -> str:
         return "" if value is None else f"{value:.{digits}f}"
@@ -53,11 +53,11 @@ def figures_of(past: Past) -> list[str]:
     ]  # fmt: skip
 
 
-HEADS = ("begun (UTC)", "verdict", "events", "success %", "avg ms", "p95 ms", "MB", "people")
+HEADS = ("begun (UTC)", "verdict", "events", "success %", "avg ms", "p95 ms", "MB", "users")
 
 
 def as_html(sessions: Sequence[Past], changed: Changed | None, regression: str = "") -> str:
-    """The trend as a part of the page; "" where there is nothing before this session."""
+    """The trend as a part of the page; "" if this is the first session."""
     if len(sessions) < 2:
         return ""
     rows = "".join(
@@ -76,12 +76,12 @@ def as_html(sessions: Sequence[Past], changed: Changed | None, regression: str =
 
 
 def _wide(name: str, table: str) -> str:
-    """A table that may be wider than the page; it can be moved with the keyboard as well."""
+    """A table that may be wider than the page; it can be scrolled with the keyboard."""
     return f"<div class='wide' tabindex='0' role='region' aria-label='{name}'>{table}</div>"
 
 
 def _cell(text: str, column: int, tag: str = "td") -> str:
-    """A cell of the sessions: words to the left, numbers to the right."""
+    """A cell of the sessions: words are aligned left, numbers right."""
     kind = "" if column < _WORDS else " class='n'"
     return f"<{tag}{kind}>{escape(printable(text))}</{tag.partition(' ')[0]}>"
 
@@ -94,7 +94,7 @@ def _changes(changed: Changed | None) -> str:
     if changed is None or not any(changed):
         return ""
     parts = []
-    for name, items in (("new", changed.new), ("fixed", changed.fixed), ("still there", changed.still)):
+    for name, items in (("new", changed.new), ("fixed", changed.fixed), ("still present", changed.still)):
         if items:
             texts = "; ".join(escape(printable(f"{rule} in '{scenario}'")) for rule, scenario in items[:_MOST_CHANGES])
             more = f" and {len(items) - _MOST_CHANGES} more" if len(items) > _MOST_CHANGES else ""

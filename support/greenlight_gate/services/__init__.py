@@ -1,1 +1,1 @@
-"""The services of a target: the stack of the `local` environment, or what a target of one's own names."""
+"""The services of a target: the stack of the `local` environment, or those that a target file names."""

@@ -1,4 +1,4 @@
-"""Services in containers, by a compose file: ours, or one that a target of one's own names."""
+"""Services in containers, by a compose file: the bundled one, or one that a target file names."""
 
 import json
 import os
@@ -17,7 +17,7 @@ _QUICK_S = 60.0
 
 
 class Compose:
-    """A compose file, run with `environ` added to the environment. Raises Misconfigured where Docker does not work."""
+    """A compose file, run with `environ` added to the environment. Raises Misconfigured if Docker does not work."""
 
     def __init__(self, file: Path, environ: Mapping[str, str], project: str = "") -> None:
         reason = docker_engine()
@@ -29,7 +29,7 @@ class Compose:
         self._environ = {**os.environ, **environ}
 
     def up(self, names: Sequence[str] = ()) -> None:
-        """Builds, starts and waits until all are healthy; takes down what only half came up."""
+        """Builds, starts and waits until all are healthy; stops everything if that fails."""
         try:
             self._run("up", "--build", "--detach", "--wait", *names, timeout_s=_UP_WITHIN_S)
         except BaseException:
@@ -38,7 +38,7 @@ class Compose:
             raise
 
     def down(self, names: Sequence[str] = (), *, volumes: bool = False) -> None:
-        """Stops services, or all; `volumes` removes what they have kept."""
+        """Stops services, or all; `volumes` also removes their data."""
         if names:
             self._run("stop", *names)
         else:
@@ -50,13 +50,13 @@ class Compose:
         self.up(names)
 
     def kill(self, name: str) -> None:
-        """Ends a service by force."""
+        """Kills a service."""
         self._run("kill", name)
 
     def rows(self) -> list[ServiceStatus]:
         """The state of every service of the file."""
         said = self._run("ps", "--all", "--format", "json")
-        # One array in old versions of the plugin, one object to a line in newer ones.
+        # An array in old versions of the plugin, one object per line in newer ones.
         containers = json.loads(said) if said.startswith("[") else [json.loads(line) for line in said.splitlines()]
         known = {container["Service"]: container for container in containers}
         services = self._run("config", "--services").split()

@@ -1,4 +1,4 @@
-"""The stack in containers: the same record, keys and ports as with processes, carried out by Docker."""
+"""The stack in containers: the same record, keys and ports as with processes, run by Docker."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,14 +28,14 @@ class Containers:
         return SERVICES
 
     def start(self, wish: Wish, told: Told = silent) -> bool:
-        """Starts all and waits until all are well; whether anything had to be started. Raises Misconfigured."""
+        """Starts all and waits until all are healthy; returns whether anything had to be started. Raises Misconfigured."""
         with self.folder.claimed():
             if self.folder.read() and all(row.up for row in self.rows()):
                 return False
             kept = self.folder.read().get("secrets")
             record = new_record("docker", wish)
             if kept:
-                # The volume of the database knows its password only.
+                # The volume of the database accepts only the password that it was made with.
                 record["secrets"]["postgres"] = kept["postgres"]
             self.folder.write(record)
             self._compose().up()
@@ -43,20 +43,20 @@ class Containers:
             return True
 
     def stop(self, names: Sequence[str] = ()) -> list[str]:
-        """Ends services, or all; the names of those that were running."""
+        """Stops services, or all; returns the names of those that were running."""
         with self.folder.claimed():
             running = [row.service for row in self.rows() if row.health != "not running"]
             self._compose().down(names)
             return [name for name in running if not names or name in names]
 
     def restart(self, names: Sequence[str] = (), told: Told = silent) -> None:
-        """Ends services and starts them again."""
+        """Restarts services."""
         with self.folder.claimed():
             self._compose().restart(names)
             told(self.rows())
 
     def kill(self, name: str) -> None:
-        """Ends a service by force."""
+        """Kills a service."""
         self._compose().kill(name)
 
     def resume(self, name: str) -> None:
@@ -72,20 +72,20 @@ class Containers:
         return self._compose().logs(names, lines, follow=follow)
 
     def clean(self) -> None:
-        """Ends all, and removes data and passwords."""
+        """Stops all, and removes data and passwords."""
         with self.folder.claimed():
             if self.folder.read():
                 self._compose().down(volumes=True)
         self.folder.remove()
 
     def pids(self) -> dict[str, int]:
-        """No process ids: what is in a container is measured by what it says of itself."""
+        """Returns no process ids: a container is measured through its own metrics."""
         return {}
 
     def _compose(self) -> Compose:
         record = self.folder.read()
         if not record:
-            raise Misconfigured("services: none were started here: `greenlight services start` does that")
+            raise Misconfigured("services: none are running: start them with `greenlight services start`")
         ports = {f"GREENLIGHT_{n.upper().replace('-', '_')}_PORT": str(p) for n, p in record["ports"].items()}
         kept = record["secrets"]
         users = ",".join(f"{user}:{kept['people']}" for user in record["users"])

@@ -1,4 +1,4 @@
-"""The folder in which a stack keeps its data, its logs, and the record of what it has started."""
+"""The folder of a stack: its data, its logs, and the record of the processes that were started."""
 
 import contextlib
 import fcntl
@@ -18,9 +18,9 @@ _RECORD = "started.json"
 
 
 def default_folder(environ: "os._Environ[str] | dict[str, str]") -> Path:
-    """Where services live: GREENLIGHT_SERVICES_DIR, else a place of this user's.
+    """The folder of the services: GREENLIGHT_SERVICES_DIR, else one of this user.
 
-    root's is /var/lib/greenlight, since PostgreSQL runs as somebody else, who cannot look into root's home.
+    For root it is /var/lib/greenlight, since PostgreSQL runs as another user, who cannot read root's home.
     """
     if named := environ.get(FOLDER_VARIABLE, ""):
         return Path(named).absolute()
@@ -31,7 +31,7 @@ def default_folder(environ: "os._Environ[str] | dict[str, str]") -> Path:
 
 
 class Folder:
-    """One stack's folder. The record holds passwords: it is for its owner's eyes only."""
+    """The folder of one stack. The record holds passwords: only its owner may read it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -41,7 +41,7 @@ class Folder:
         return self.path / "logs" / f"{name}.log"
 
     def make(self) -> None:
-        """Makes the folder. Raises Misconfigured where that is not possible."""
+        """Makes the folder. Raises Misconfigured if that fails."""
         try:
             self.path.mkdir(mode=0o755, parents=True, exist_ok=True)
             (self.path / "logs").mkdir(exist_ok=True)
@@ -50,7 +50,7 @@ class Folder:
 
     @contextlib.contextmanager
     def claimed(self) -> Iterator[None]:
-        """Keeps others from starting or stopping here. Raises Misconfigured where somebody is at it."""
+        """Locks the folder against other commands. Raises Misconfigured if another one holds the lock."""
         self.make()
         try:
             lock = (self.path / "lock").open("a+", encoding="ascii")
@@ -71,7 +71,7 @@ class Folder:
             yield
 
     def read(self) -> dict[str, Any]:
-        """The record; empty when nothing was started. Raises Misconfigured for one that cannot be read."""
+        """The record; empty if nothing was started. Raises Misconfigured for one that cannot be read."""
         try:
             record = json.loads((self.path / _RECORD).read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -80,13 +80,13 @@ class Folder:
             raise self._unusable(error) from error
         except (OSError, ValueError) as error:
             raise Misconfigured(
-                f"{self.path / _RECORD}: expected the record of what was started, but {error}; "
-                f"`greenlight services clean` begins anew"
+                f"{self.path / _RECORD}: expected a readable record of the services, but {error}; "
+                f"`greenlight services clean` removes it"
             ) from error
         return record if isinstance(record, dict) else {}
 
     def write(self, record: dict[str, Any]) -> None:
-        """Keeps the record, whole or not at all. Raises Misconfigured where the disk takes no more."""
+        """Writes the record, atomically. Raises Misconfigured if the disk is full."""
         fresh = self.path / f"{_RECORD}.new"
         try:
             with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123
@@ -100,7 +100,7 @@ class Folder:
         (self.path / _RECORD).unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Removes everything. Raises Misconfigured where something resists."""
+        """Removes everything. Raises Misconfigured if that fails."""
         try:
             shutil.rmtree(self.path)
         except FileNotFoundError:
@@ -110,13 +110,13 @@ class Folder:
 
     def _unusable(self, error: OSError) -> Misconfigured:
         return Misconfigured(
-            f"services in {self.path}: expected a folder that can be written, but {error.strerror}; "
+            f"services in {self.path}: expected a writable folder, but {error.strerror}; "
             f"name another one in {FOLDER_VARIABLE}"
         )
 
 
 def process_of(record: dict[str, Any]) -> psutil.Process | None:
-    """The process that a record speaks of, if it still runs: the same pid may be somebody else's by now."""
+    """The process that the record names, if it still runs; the same pid may belong to another process by now."""
     try:
         process = psutil.Process(int(record["pid"]))
         same = abs(process.create_time() - float(record["created"])) < 1.0

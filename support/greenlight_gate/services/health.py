@@ -1,16 +1,16 @@
-"""Whether a service answers, asked in its own language, once and quickly."""
+"""Whether a service answers: one quick request in its own protocol."""
 
 import socket
 
 import httpx
 
 _WITHIN_S = 1.0
-# PostgreSQL's SSLRequest (its protocol documentation, 55.7): one letter comes back, without anybody signing in.
+# PostgreSQL's SSLRequest (protocol documentation, 55.7): the server answers with one letter, without a sign-in.
 _SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 
 
 def http_answers(port: int, path: str = "/health") -> str:
-    """Returns "healthy", or what came instead."""
+    """Returns "healthy", or what was received instead."""
     try:
         answer = httpx.get(f"http://127.0.0.1:{port}{path}", timeout=_WITHIN_S, trust_env=False)
     except httpx.HTTPError as error:
@@ -19,13 +19,13 @@ def http_answers(port: int, path: str = "/health") -> str:
 
 
 def postgres_answers(port: int) -> str:
-    """Returns "healthy", or what came instead."""
+    """Returns "healthy", or what was received instead."""
     came = _ask(port, _SSL_REQUEST)
     return "healthy" if came[:1] in (b"S", b"N") else f"no answer ({came.decode('latin-1') or 'silence'})"
 
 
 def redis_answers(port: int, password: str) -> str:
-    """Returns "healthy", or what came instead."""
+    """Returns "healthy", or what was received instead."""
     came = _ask(port, f"AUTH {password}\r\nPING\r\n".encode(), until=b"+PONG")
     return "healthy" if b"+PONG" in came else f"no answer ({came.decode('latin-1').strip() or 'silence'})"
 

@@ -1,4 +1,4 @@
-"""The stack as a target: started if need be, and where it is."""
+"""The stack as a target: starts it if needed, and provides its addresses."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ KEY, PASSWORD = "CHAT_AUTH_KEY", "CHAT_PASSWORD"
 
 
 def services_of(target: Target, runtime: str, environ: Mapping[str, str], beside: Path) -> Runtime:
-    """What runs the services of a target; `beside`: the folder of its file. Raises Misconfigured where it has none."""
+    """The runtime of a target's services; `beside`: the folder of its file. Raises Misconfigured if it has none."""
     folder = Folder(default_folder(dict(environ)))
     if target.start == "stack":
         return runtime_of(runtime, folder, environ)
@@ -37,13 +37,13 @@ def services_of(target: Target, runtime: str, environ: Mapping[str, str], beside
 
 
 def runtime_of(name: str, folder: Folder, environ: Mapping[str, str]) -> Ours:
-    """The runtime of this name; for "auto" that of what was started, else what is installed. Raises Misconfigured."""
+    """The runtime of this name; for "auto" that of the running services, else the installed one. Raises Misconfigured."""
     started = folder.read().get("runtime", "")
     if name == "auto":
         name = started or _installed()
     elif started and started != name and (started == "docker" or Supervisor(folder).running()):
         raise Misconfigured(
-            f"services: they were started with --runtime {started}: `greenlight services clean`, then start anew"
+            f"services: they were started with --runtime {started}: run `greenlight services clean`, then start them again"
         )
     return Containers(folder, environ) if name == "docker" else Processes(folder, environ)
 
@@ -61,7 +61,7 @@ def _installed() -> str:
 
 
 class LocalStack:
-    """The stack that a run uses. `started`: by this run, which then ends it."""
+    """The stack that a run uses. `started`: by this run, which then stops it."""
 
     def __init__(self, runtime: Ours, *, started: bool) -> None:
         self.runtime = runtime
@@ -73,7 +73,7 @@ class LocalStack:
         cls, target: Target, environ: Mapping[str, str], defects: Sequence[str] = (), *, check: bool = True,
         told: Told = silent,
     ) -> "LocalStack":  # fmt: skip
-        """The stack, up and well; without `check` as it was left, whatever became of it. Raises Misconfigured."""
+        """The healthy stack; without `check`, in its present state. Raises Misconfigured."""
         folder = Folder(default_folder(dict(environ)))
         runtime = runtime_of("auto", folder, environ)
         if check:
@@ -81,17 +81,17 @@ class LocalStack:
             return cls(runtime, started=runtime.start(Wish(users, defects), told))
         if not folder.read():
             raise Misconfigured(
-                "services: none were started here, and --skip-services-check starts none: `greenlight services start`"
+                "services: none are running, and --skip-services-check starts none: start them with `greenlight services start`"
             )
         return cls(runtime, started=False)
 
     def environ(self) -> dict[str, str]:
-        """The credentials of the stack's people, as the variables that the target file names."""
+        """The credentials of the stack's users, as the variables that the target file names."""
         kept = self._record["secrets"]
         return {KEY: kept["auth"], PASSWORD: kept["people"]}
 
     def located(self, target: Target) -> Target:
-        """The target at the addresses of this stack."""
+        """The target with the addresses of this stack."""
         ports = self._record["ports"]
         sign = f"http://127.0.0.1:{ports['auth']}/auth"
         auth = msgspec.structs.replace(target.auth, login_url=f"{sign}/token", logout_url=f"{sign}/logout")
@@ -99,6 +99,6 @@ class LocalStack:
         return msgspec.structs.replace(target, url=f"ws://127.0.0.1:{ports['entry']}/ws", replicas=replicas, auth=auth)
 
     def stop(self) -> None:
-        """Ends the stack, if this run has started it."""
+        """Stops the stack, if this run has started it."""
         if self.started:
             self.runtime.stop()

@@ -1,4 +1,4 @@
-"""The stack as processes of this machine: start, stop, restart, look."""
+"""The stack as processes of this machine: start, stop, restart, status."""
 
 import contextlib
 import time
@@ -17,7 +17,7 @@ READY_WITHIN_S = 30.0
 
 
 class Processes:
-    """The stack in a folder. Every method that changes something holds the folder's lock while it does."""
+    """The stack in a folder. Every method that changes something holds the folder's lock."""
 
     runtime = "processes"
 
@@ -32,9 +32,9 @@ class Processes:
         return SERVICES
 
     def start(self, wish: Wish, told: Told = silent) -> bool:
-        """Starts all and waits until all are well; whether anything had to be started.
+        """Starts all and waits until all are healthy; returns whether anything had to be started.
 
-        Raises Misconfigured, and then nothing of it is left running.
+        Raises Misconfigured if that fails, and leaves nothing running.
         """
         with self.folder.claimed():
             running = self._supervisor.running()
@@ -42,10 +42,10 @@ class Processes:
             if set(running) == set(SERVICES):
                 if record["defects"] != list(wish.defects):
                     has = ", ".join(record["defects"]) or "no defect"
-                    raise Misconfigured(f"services: they run already, with {has}: `greenlight services stop` first")
+                    raise Misconfigured(f"services: they already run, with {has}: run `greenlight services stop` first")
                 self._wait(SERVICES, told)
                 return False
-            # What is left of a start that was killed, or of a stack of which something died, is no stack.
+            # The rest of a killed start, or of a stack of which a process ended, is stopped first.
             self._end_all()
             with self._all_or_nothing():
                 self.stack.begin(wish)
@@ -55,12 +55,12 @@ class Processes:
             return True
 
     def stop(self, names: Sequence[str] = ()) -> list[str]:
-        """Ends services, or all; the names of those that were running."""
+        """Stops services, or all; returns the names of those that were running."""
         with self.folder.claimed():
             return self._end_all(names or SERVICES)
 
     def restart(self, names: Sequence[str] = (), told: Told = silent) -> None:
-        """Ends services and starts them again as they were, or all. Raises Misconfigured, also where there are none."""
+        """Restarts services, or all, with the same settings. Raises Misconfigured, also if there are none."""
         with self.folder.claimed():
             self._require_started()
             wanted = [name for name in SERVICES if name in names or not names]
@@ -68,7 +68,7 @@ class Processes:
             self._begin_again(wanted, told)
 
     def kill(self, name: str) -> None:
-        """Ends a service by force (SIGKILL)."""
+        """Kills a service (SIGKILL)."""
         with self.folder.claimed():
             self._supervisor.end(name, kill=True)
 
@@ -84,16 +84,16 @@ class Processes:
         return [self._row(name) for name in SERVICES]
 
     def logs(self, names: Sequence[str], lines: int, *, follow: bool) -> int:
-        """Shows the ends of logs, and what comes after them if wanted."""
+        """Shows the last lines of logs, and follows them if wanted."""
         return tail(self.folder, names or SERVICES, lines, follow=follow)
 
     def clean(self) -> None:
-        """Ends all, and removes data, logs and passwords."""
+        """Stops all, and removes data, logs and passwords."""
         with self.folder.claimed():
             try:
                 self._end_all()
             except Misconfigured:
-                # A record that cannot be read names nobody who could be ended.
+                # A record that cannot be read names no process to end.
                 self.folder.forget()
         self.folder.remove()
 
@@ -104,7 +104,7 @@ class Processes:
 
     def _require_started(self) -> None:
         if not self.folder.read().get("programs"):
-            raise Misconfigured("services: none were started here: `greenlight services start` does that")
+            raise Misconfigured("services: none are running: start them with `greenlight services start`")
 
     def _begin_again(self, names: Sequence[str], told: Told) -> None:
         for name in names:
@@ -120,7 +120,7 @@ class Processes:
             raise
 
     def _end_all(self, names: Sequence[str] = SERVICES) -> list[str]:
-        # The other way round: who depends on others goes first.
+        # In reverse order: a service ends before those that it depends on.
         return [name for name in reversed(SERVICES) if name in names and self._supervisor.end(name)][::-1]
 
     def _wait(self, names: Sequence[str], told: Told) -> None:
@@ -163,10 +163,10 @@ class Processes:
 
 
 def _memory_mb(process: psutil.Process) -> float:
-    # A process that ends while it is being looked at weighs nothing.
+    # A process that ends during the measurement counts as zero.
     with contextlib.suppress(psutil.Error):
         try:
-            # PostgreSQL's processes share most of what they have: it is counted once.
+            # PostgreSQL's processes share most of their memory, which is counted once.
             return float(process.memory_full_info().uss) / 1e6
         except (psutil.AccessDenied, AttributeError):
             return float(process.memory_info().rss) / 1e6

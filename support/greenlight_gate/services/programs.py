@@ -1,4 +1,4 @@
-"""Where the programs of others are: PATH first, then the places where distributions put them."""
+"""Finds external programs: in PATH first, then where distributions install them."""
 
 import os
 import pwd
@@ -30,7 +30,7 @@ def postgres_folder() -> Path:
 
 
 def redis_program() -> Path:
-    """The program that serves as Redis. Raises Misconfigured."""
+    """The path of redis-server or valkey-server. Raises Misconfigured."""
     for name in _REDIS:
         if (found := shutil.which(name)) or (found := shutil.which(name, path="/usr/sbin:/usr/local/bin")):
             return Path(found)
@@ -38,14 +38,14 @@ def redis_program() -> Path:
 
 
 def major_version(program: Path) -> str:
-    """The major version that a program says of itself, such as "15"."""
+    """The major version that a program reports, such as "15"."""
     said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False, timeout=10).stdout
     found = re.search(r"(\d+)(\.\d+)?", said)
     return found[1] if found else ""
 
 
 def unprivileged() -> str | None:
-    """The user as whom PostgreSQL runs when we are root; None for ourselves. Raises Misconfigured."""
+    """The user as whom PostgreSQL runs if the suite runs as root; else None. Raises Misconfigured."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -57,7 +57,7 @@ def unprivileged() -> str | None:
 
 
 def docker_engine() -> str | None:
-    """Why Docker cannot be used; None when it can."""
+    """Why Docker cannot be used; None if it can."""
     program = shutil.which("docker")
     if program is None:
         return "docker was not found: install Docker Engine 20.10 or newer"
@@ -67,7 +67,7 @@ def docker_engine() -> str | None:
         [program, "version", "--format", "{{.Server.Version}}"], capture_output=True, text=True, check=False, timeout=20
     )
     if engine.returncode:
-        return "docker is there, but no engine answers: start it (systemctl start docker), or say where in DOCKER_HOST"
+        return "docker is installed, but its engine does not answer: start it (systemctl start docker), or set DOCKER_HOST"
     numbers = [int(part) for part in re.findall(r"\d+", engine.stdout)[:2]]
     if numbers and numbers < [20, 10]:
         return f"the Docker engine is {engine.stdout.strip()}: 20.10 or newer is needed"

@@ -1,4 +1,4 @@
-"""What can be done with services, however they run."""
+"""The interface to services, as processes or in containers."""
 
 import contextlib
 import time
@@ -15,7 +15,7 @@ _LOOK_EVERY_S = 0.2
 
 @dataclass(frozen=True)
 class Wish:
-    """How our own stack is wanted: who may sign in, with which seeded defects, and the entry's port (0: any)."""
+    """How to start the stack: who may sign in, which defects to activate, and the port of the entry (0: any)."""
 
     users: Sequence[str] = ()
     defects: Sequence[str] = ()
@@ -27,7 +27,7 @@ def silent(_: list[ServiceStatus]) -> None:
 
 
 class Runtime(Protocol):
-    """Services of one target. Each method raises Misconfigured with one line that says what to do."""
+    """The services of one target. Each method raises Misconfigured with one line that says what to do."""
 
     runtime: str
 
@@ -36,26 +36,26 @@ class Runtime(Protocol):
         """The names of all services, in the order of their start."""
 
     def start(self, wish: Wish, told: Told = silent) -> bool:
-        """Starts all, waits until all are well, and says whether anything had to be; else nothing is left running."""
+        """Starts all, waits until all are healthy, and returns whether anything had to be started."""
 
     def stop(self, names: Sequence[str] = ()) -> list[str]:
-        """Ends services, or all; the names of those that were running."""
+        """Stops services, or all; returns the names of those that were running."""
 
     def restart(self, names: Sequence[str] = (), told: Told = silent) -> None:
-        """Ends services and starts them again as they were, or all."""
+        """Restarts services, or all, with the same settings."""
 
     def rows(self) -> list[ServiceStatus]:
         """The state of every service."""
 
     def logs(self, names: Sequence[str], lines: int, *, follow: bool) -> int:
-        """Shows the ends of logs, and what comes after them if wanted; the exit code."""
+        """Shows the last lines of logs, and follows them if wanted; returns the exit code."""
 
     def clean(self) -> None:
-        """Ends all, and removes what they have kept."""
+        """Stops all, and removes their data."""
 
 
 def tail(folder: Folder, names: Sequence[str], lines: int, *, follow: bool) -> int:
-    """Shows the ends of log files on standard output, until Ctrl-C if `follow`."""
+    """Shows the last lines of log files on standard output, until Ctrl-C if `follow`."""
     at: dict[str, int] = {}
     for name in names:
         with contextlib.suppress(FileNotFoundError):

@@ -27,7 +27,7 @@ _REASON = re.compile(r"^.*(?:FATAL|PANIC|error):")
 
 
 class Stack:
-    """What belongs to each service: the program, and how one hears that it is well. `record` is the folder's."""
+    """The program of each service, and its health check. `record` is that of the folder."""
 
     def __init__(self, folder: Folder, environ: Mapping[str, str]) -> None:
         self.folder = folder
@@ -35,7 +35,7 @@ class Stack:
         self._supervisor = Supervisor(folder)
 
     def begin(self, wish: Wish) -> None:
-        """Makes keys, passwords and ports, finds the programs, makes the database's folder. Raises Misconfigured."""
+        """Makes keys, passwords and ports, finds the programs, makes the folder of the database. Raises Misconfigured."""
         record = new_record("processes", wish)
         bin_folder, _ = postgres_folder(), redis_program()
         there = (self._data / "PG_VERSION").exists()
@@ -48,12 +48,12 @@ class Stack:
             self._make_database(bin_folder, record["secrets"]["postgres"])
 
     def start(self, name: str) -> None:
-        """Starts a service, with what `begin` has made."""
+        """Starts a service, with the result of `begin`."""
         record = self.folder.read()
         self._supervisor.start(self._program(name, record))
 
     def health(self, name: str) -> str:
-        """Asks a service: "healthy", or what came instead."""
+        """The health of a service: "healthy", or what was received instead."""
         record = self.folder.read()
         port = record["ports"][name]
         ask: dict[str, Callable[[], str]] = {
@@ -63,7 +63,7 @@ class Stack:
         return ask.get(name, lambda: http_answers(port))()
 
     def urls(self) -> tuple[str, str]:
-        """Where the database (SQLAlchemy's way) and Redis are, passwords included."""
+        """The URLs of the database (for SQLAlchemy) and of Redis, with passwords."""
         record = self.folder.read()
         kept, ports = record["secrets"], record["ports"]
         return (
@@ -84,10 +84,10 @@ class Stack:
             }  # fmt: skip
             argv = [str(postgres_folder() / "postgres"), "-D", str(self._data)]
             argv += [part for key, value in options.items() for part in ("-c", f"{key}={value}")]
-            # SIGINT is PostgreSQL's "fast": it does not wait for whoever is connected.
+            # SIGINT is PostgreSQL's "fast" shutdown: it does not wait for clients.
             return Program(name, argv, port, self._plain_environ(), user, end_signal=_SIGINT)
         if name == "redis":
-            # Its configuration goes in by stdin, since the password is part of it.
+            # Its configuration is passed by stdin, since it contains the password.
             lines = ["bind 127.0.0.1", f"port {port}", 'save ""', "appendonly no", "maxmemory 256mb"]
             lines += ["maxmemory-policy allkeys-lru", f"requirepass {record['secrets']['redis']}"]
             argv = [str(redis_program()), "-"]
@@ -116,7 +116,7 @@ class Stack:
         return {**shared, "CHAT_AUTH_URL": f"http://127.0.0.1:{ports['auth']}", "CHAT_REPLICA": name}
 
     def _plain_environ(self) -> dict[str, str]:
-        # What a person set up for a PostgreSQL of their own must not reach ours.
+        # The user's settings for another PostgreSQL must not affect this one.
         strange = ("PG", "CHAT_", "WEBSOCKET_")
         kept = {name: value for name, value in self._environ.items() if not name.startswith(strange)}
         path = os.pathsep.join(filter(None, (str(_ROOT), kept.get("PYTHONPATH"))))
@@ -124,7 +124,7 @@ class Stack:
 
     def _make_database(self, bin_folder: Path, password: str) -> None:
         user = unprivileged()
-        # What a killed start has left is no database.
+        # The rest of a killed start is no valid database.
         fresh = self.folder.path / "postgres.new"
         shutil.rmtree(fresh, ignore_errors=True)
         try:
@@ -136,7 +136,7 @@ class Stack:
         command = [str(bin_folder / "initdb"), "-D", str(fresh), "-U", "chat", "-E", "UTF8", "--locale=C.UTF-8"]
         options: dict[str, Any] = {"user": user, "extra_groups": []} if user is not None else {}
         with tempfile.NamedTemporaryFile("w", prefix="greenlight-") as word:
-            # Another user cannot open our end of a pipe, and an argument would be seen by all.
+            # Another user cannot open our end of a pipe, and arguments are visible to all users.
             word.write(password)
             word.flush()
             if user is not None:
@@ -149,7 +149,7 @@ class Stack:
         if done.returncode:
             shutil.rmtree(fresh, ignore_errors=True)
             said = [line for line in (done.stdout + done.stderr).splitlines() if _REASON.search(line)] or [""]
-            reason = _REASON.sub("", said[0]).strip() or "it gives no reason"
+            reason = _REASON.sub("", said[0]).strip() or "no reason was given"
             step = "free some space" if "No space left" in reason else f"or name another folder in {FOLDER_VARIABLE}"
             if "Permission denied" in reason and user is not None:
                 step = f"user {user} must be able to enter the folders above it, {step}"
@@ -163,14 +163,14 @@ class Stack:
             raise Misconfigured(f"services: {self._data} cannot be read: {error.strerror}") from error
         here = major_version(bin_folder / "postgres")
         if kept != here or not password:
-            why = f"is of PostgreSQL {kept}, and PostgreSQL {here} is here" if password else "has lost its password"
-            raise Misconfigured(f"services: {self._data} {why}: `greenlight services clean` begins anew")
+            why = f"was made by PostgreSQL {kept}, but PostgreSQL {here} is installed" if password else "has no known password"
+            raise Misconfigured(f"services: {self._data} {why}: `greenlight services clean` removes it")
 
 
 def new_record(runtime: str, wish: Wish) -> dict[str, Any]:
-    """Keys, passwords and ports for a stack that is about to be started. Raises Misconfigured for a port in use."""
+    """Makes keys, passwords and ports for a stack. Raises Misconfigured for a port in use."""
     require_packages()
-    # Only here: who has no stack does not need it.
+    # Imported here: only the stack needs it.
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat  # noqa: PLC0415
 
@@ -184,6 +184,6 @@ def new_record(runtime: str, wish: Wish) -> dict[str, Any]:
 
 
 def require_packages() -> None:
-    """Raises Misconfigured where the packages of the extra are not installed."""
+    """Raises Misconfigured if the packages of the extra are not installed."""
     if why := missing("stack"):
         raise Misconfigured(f"services: the stack {why}")

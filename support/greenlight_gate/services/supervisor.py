@@ -1,4 +1,4 @@
-"""Starts programs that outlive the command, finds them again, and ends them."""
+"""Starts programs that outlive the command, finds them again, and stops them."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ _END_WITHIN_S = 5.0
 
 @dataclass(frozen=True)
 class Program:
-    """What is to run. `stdin`: handed over once, for secrets that must not be seen in a list of processes."""
+    """A program to run. `stdin`: for secrets that must not appear in the list of processes."""
 
     name: str
     argv: Sequence[str]
@@ -46,18 +46,18 @@ class ServiceStatus:
 
     @property
     def up(self) -> bool:
-        """Whether it runs and says that it is well."""
+        """Whether it runs and is healthy."""
         return self.health == "healthy"
 
 
 class Supervisor:
-    """The programs of one folder. Everything that was started is in the folder's record before it is waited for."""
+    """The programs of one folder. Each is in the folder's record before the supervisor waits for it."""
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
 
     def start(self, program: Program) -> None:
-        """Starts a program in the background. Raises Misconfigured where it cannot be run."""
+        """Starts a program in the background. Raises Misconfigured if that fails."""
         log = self.folder.log(program.name)
         options: dict[str, Any] = {}
         if program.user is not None:
@@ -73,10 +73,10 @@ class Supervisor:
             raise Misconfigured(f"services: {program.name} could not be started: {error}") from error
         if program.stdin:
             assert process.stdin is not None
-            with contextlib.suppress(BrokenPipeError):  # it ended at once; its log says why
+            with contextlib.suppress(BrokenPipeError):  # it has ended already; its log says why
                 process.stdin.write(program.stdin.encode())
                 process.stdin.close()
-        # It outlives this object, and is looked after by its pid.
+        # It outlives this object, and is found again by its pid.
         process.returncode = 0
         self._note(program, process.pid)
 
@@ -100,7 +100,7 @@ class Supervisor:
         return [name for name, record in self.folder.read().get("programs", {}).items() if process_of(record)]
 
     def end(self, name: str, *, kill: bool = False) -> bool:
-        """Ends a service, by force if it does not end by itself or `kill` says so; whether it was running."""
+        """Stops a service, and kills it after a timeout or if `kill`; returns whether it was running."""
         process = self.process(name)
         if process is None:
             return False
@@ -128,14 +128,14 @@ class Supervisor:
 
 
 def free_port(wanted: int = 0, host: str = "127.0.0.1") -> int:
-    """A port on which nobody listens. Raises Misconfigured where a wanted one is taken."""
+    """A free port. Raises Misconfigured if the wanted one is in use."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, wanted))
         except OSError as error:
             raise Misconfigured(
-                f"services: port {wanted} cannot be had ({error.strerror}): give another one with --port, or none"
+                f"services: port {wanted} cannot be used ({error.strerror}): give another one with --port, or none"
             ) from error
         return int(probe.getsockname()[1])
 
@@ -148,7 +148,7 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
 
 
 def _reap(process: psutil.Process, timeout_s: float) -> None:
-    """Waits for the end of a process, be it a child of ours or not."""
+    """Waits for the end of a process, which need not be a child."""
     deadline_s = time.monotonic() + timeout_s
     while True:
         with contextlib.suppress(ChildProcessError):

@@ -1,4 +1,4 @@
-"""The services of a target of one's own: a compose file, or a command that serves until it is ended."""
+"""The services that a target file names: a compose file, or a command that serves until it is stopped."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ _NAME = "command"
 
 
 class TargetCompose:
-    """A target's `compose` file."""
+    """The services of a target's `compose` file."""
 
     runtime = "docker"
 
@@ -33,7 +33,7 @@ class TargetCompose:
         return tuple(row.service for row in self.rows())
 
     def start(self, wish: Wish, told: Told = silent) -> bool:
-        """Starts all and waits until they are healthy; whether anything had to be started."""
+        """Starts all and waits until they are healthy; returns whether anything had to be started."""
         _refuse_defects(wish)
         if all(row.up for row in self.rows()):
             return False
@@ -42,13 +42,13 @@ class TargetCompose:
         return True
 
     def stop(self, names: Sequence[str] = ()) -> list[str]:
-        """Ends services, or all; the names of those that were running."""
+        """Stops services, or all; returns the names of those that were running."""
         running = [row.service for row in self.rows() if row.health != "not running"]
         self._compose.down(names)
         return [name for name in running if not names or name in names]
 
     def restart(self, names: Sequence[str] = (), told: Told = silent) -> None:
-        """Ends services and starts them again."""
+        """Restarts services."""
         self._compose.restart(names)
         told(self.rows())
 
@@ -61,7 +61,7 @@ class TargetCompose:
         return self._compose.logs(names, lines, follow=follow)
 
     def clean(self) -> None:
-        """Ends all, and removes their volumes."""
+        """Stops all, and removes their volumes."""
         self._compose.down(volumes=True)
 
 
@@ -79,7 +79,7 @@ class TargetCommand:
         self._supervisor = Supervisor(folder)
 
     def start(self, wish: Wish, told: Told = silent) -> bool:
-        """Starts it and waits for the target's health; whether it had to be started. Raises Misconfigured."""
+        """Starts it and waits until the target is healthy; returns whether it had to be started. Raises Misconfigured."""
         _refuse_defects(wish)
         with self.folder.claimed():
             if self._supervisor.process(_NAME) is not None:
@@ -93,18 +93,18 @@ class TargetCommand:
             return True
 
     def stop(self, names: Sequence[str] = ()) -> list[str]:
-        """Ends it; its name if it was running."""
+        """Stops it; returns its name if it was running."""
         del names
         with self.folder.claimed():
             return [_NAME] if self._supervisor.end(_NAME) else []
 
     def restart(self, names: Sequence[str] = (), told: Told = silent) -> None:
-        """Ends it and starts it again."""
+        """Restarts it."""
         self.stop(names)
         self.start(Wish(), told)
 
     def rows(self) -> list[ServiceStatus]:
-        """Its state."""
+        """The state of the command."""
         process = self._supervisor.process(_NAME)
         if process is None:
             return [ServiceStatus(_NAME)]
@@ -121,7 +121,7 @@ class TargetCommand:
         return tail(self.folder, [_NAME], lines, follow=follow)
 
     def clean(self) -> None:
-        """Ends it and removes its log."""
+        """Stops it and removes its log."""
         self.stop()
         self.folder.remove()
 
@@ -155,4 +155,4 @@ class TargetCommand:
 
 def _refuse_defects(wish: Wish) -> None:
     if wish.defects:
-        raise Misconfigured(f"--defect {wish.defects[0]}: works only with our own stack (--environment local)")
+        raise Misconfigured(f"--defect {wish.defects[0]}: works only with the bundled stack (--environment local)")

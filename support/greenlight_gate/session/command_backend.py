@@ -1,4 +1,4 @@
-"""A backend that a command of the target file starts: a process, with whatever it starts itself."""
+"""A backend that a command of the target file starts: a process and its children."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ _LEAST_PATIENCE_S = 10.0
 
 
 class CommandProcess:
-    """A running command. It and its children are one process group, and end together."""
+    """A running command. It and its children are one process group, which is ended as a whole."""
 
     url = ""
 
@@ -28,7 +28,7 @@ class CommandProcess:
 
     @classmethod
     def start(cls, command: Sequence[str], environ: Mapping[str, str], folder: Path) -> "CommandProcess":
-        """Starts a command in a folder. Raises BackendFailed for one that cannot be started."""
+        """Starts a command in a folder. Raises BackendFailed if that fails."""
         said = tempfile.TemporaryFile()  # noqa: SIM115 -- it lives as long as the process
         try:
             process = subprocess.Popen(
@@ -46,19 +46,19 @@ class CommandProcess:
         return self._process.poll() is None
 
     def stderr_tail(self) -> str:
-        """The end of what it has said."""
+        """The last lines of its output."""
         if not self._said.closed:
             size = os.fstat(self._said.fileno()).st_size
             self._tail = os.pread(self._said.fileno(), _TAIL_BYTES, max(0, size - _TAIL_BYTES)).decode(errors="replace")
         return self._tail
 
     def stop(self, timeout_s: float = 2) -> None:
-        """Asks the group to end, and kills it when the process has not; other people's backends get more time."""
+        """Asks the group to end, and kills it after a timeout, which is longer for backends of others."""
         if self.alive and timeout_s > 0:
             self._signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(max(timeout_s, _LEAST_PATIENCE_S))
-        # Its children may have outlived it.
+        # Its children may outlive it.
         self._signal(signal.SIGKILL)
         self._process.wait()
         self.stderr_tail()

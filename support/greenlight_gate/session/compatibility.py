@@ -1,4 +1,4 @@
-"""Whether a target and a profile belong together: each gives what the other asks for."""
+"""Whether a target and a profile are compatible: each provides what the other needs."""
 
 from greenlight_gate.events import EventKind
 from greenlight_gate.targets.model import Target
@@ -8,29 +8,30 @@ from greenlight_gate.wire.profile import Profile
 
 
 def check_profile_and_target(profile: Profile, target: Target) -> None:
-    """Raises Misconfigured for a value that is missing or that nobody asks for, and for a gap that there is not."""
+    """Raises Misconfigured for a value that is missing or unused, and for an accepted gap that does not exist."""
     spec = profile.spec
     for name, what in spec.needs.items():
         if name not in target.values:
             raise Misconfigured(
-                f"{target.name}: values.{name}: expected {what} (the profile {profile.name} needs it), but nothing came"
+                f"{target.name}: values.{name}: expected {what} (the profile {profile.name} needs it), "
+                f"but the target file does not set it"
             )
     for name in target.values:
         if name not in spec.captured:
             raise Misconfigured(
                 f"{target.name}: values.{name}: expected a value that the profile {profile.name} knows, "
-                f"but it asks for no {name!r}{nearest(name, sorted(spec.captured) or ['none'])}"
+                f"but it has no {name!r}{nearest(name, sorted(spec.captured) or ['none'])}"
             )
     for need in target.accepted_gaps:
         if need in tuple(EventKind) and need not in spec.absent:
             raise Misconfigured(
-                f"{target.name}: accepted_gaps.{need}: expected something that cannot be seen here, "
+                f"{target.name}: accepted_gaps.{need}: expected an event that cannot be observed here, "
                 f"but the profile {profile.name} reads {need}"
             )
     if target.auth.obtain not in ("none", "hook") and target.auth.send == "profile" and not _shows_token(profile):
         raise Misconfigured(
-            f"{target.name}: auth.send: expected a way to show the token, but it is 'profile' and the profile "
-            f"{profile.name} has no {{token}} in it"
+            f"{target.name}: auth.send: expected a way to send the token, but it is 'profile', and the profile "
+            f"{profile.name} contains no {{token}}"
         )
 
 
@@ -41,19 +42,19 @@ def _shows_token(profile: Profile) -> bool:
 
 
 def not_observable(profile: Profile) -> dict[str, str]:
-    """The kinds of event that the wire does not show, each with why a report can print."""
+    """The kinds of event that the wire does not show, each with a reason for the report."""
     return {kind: f"not observable with the profile {profile.name}: {why}" for kind, why in profile.spec.absent.items()}
 
 
 def hindrance_of(profile: Profile) -> str | None:
-    """Why people of a load, who only connect, ask and read, cannot speak this profile; None where they can."""
+    """Why virtual users cannot use this profile, since they only connect, send and read; None if they can."""
     spec = profile.spec
     given = {"user", "person", "token", *spec.values, *spec.needs}
     for holds, reason in (
         (spec.before, "it asks for a request before each connection"),
         (spec.handshake, "it has a handshake"),
         (spec.answers, "it has frames that have to be answered"),
-        (spec.connection.runs == "one", "each question needs a connection of its own"),
+        (spec.connection.runs == "one", "each request needs a connection of its own"),
         (spec.looked_up & given, "its rules look up values of the connection"),
     ):
         if holds:
@@ -61,5 +62,5 @@ def hindrance_of(profile: Profile) -> str | None:
     try:
         _, messages = profile.wire(spec.send["start"], {"request": "r", "prompt": "p", "thread": None})
     except KeyError as error:
-        return f"its question needs {error}"
-    return None if len(messages) == 1 and isinstance(messages[0], str) else "its question is more than one text frame"
+        return f"its request needs {error}"
+    return None if len(messages) == 1 and isinstance(messages[0], str) else "its request is more than one text frame"

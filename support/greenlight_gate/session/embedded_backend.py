@@ -1,4 +1,4 @@
-"""The backend that the suite starts itself: it can be restarted, or killed, and comes back at the same address."""
+"""The backend that the suite starts itself: it can be restarted or killed, and then uses the same address again."""
 
 import asyncio
 import logging
@@ -29,24 +29,24 @@ class Running(Protocol):
 
     @property
     def url(self) -> str:
-        """Where it is reached; "" where the target file says that."""
+        """Its URL; "" if the target file has it."""
 
     @property
     def alive(self) -> bool:
         """Whether the process is running."""
 
     def stop(self, timeout_s: float = 2) -> None:
-        """Asks it to end (SIGTERM), and kills it when it has not after `timeout_s`; at once, if that is 0."""
+        """Asks it to end (SIGTERM), and kills it after `timeout_s`; at once, if that is 0."""
 
     def stderr_tail(self) -> str:
-        """The end of what it has said."""
+        """The last lines of its output."""
 
 
 class StartedBackend:
-    """One backend, as one process after the other. Call `put_away` at the end, whatever happened.
+    """One backend, as a sequence of processes. Call `put_away` at the end in any case.
 
-    `launch` starts a process at a port (0: any free one), or raises BackendFailed. `is_away`: from the moment when it
-    is ended until it has come up again.
+    `launch` starts a process at a port (0: any free one), or raises BackendFailed. `is_away`: from when it is
+    ended until it is healthy again.
     """
 
     def __init__(self, launch: Callable[[int], Running], data: Path | None = None) -> None:
@@ -57,7 +57,7 @@ class StartedBackend:
 
     @classmethod
     def embedded(cls, defects: Sequence[str], environ: Mapping[str, str]) -> "StartedBackend":
-        """The embedded backend, with data that outlives its processes."""
+        """The embedded backend, whose data survives its processes."""
         data = data_folder()
         return cls(
             lambda port: BackendProcess.start(defects, env=environ, port=port, timeout_s=_START_S, data=data), data
@@ -65,21 +65,21 @@ class StartedBackend:
 
     @property
     def url(self) -> str:
-        """Where the process is reached that was started last."""
+        """The URL of the process that was started last."""
         return self.process.url if self.process is not None else ""
 
     @property
     def pids(self) -> tuple[int, ...]:
-        """The processes that serve now; none while it is away for good."""
+        """The processes that serve now; none once it has ended."""
         return () if self.process is None else (self.process.pid,)
 
     def start(self) -> None:
-        """Starts it, at the port that it had before. Raises BackendFailed, also where somebody took that port."""
+        """Starts it, at its earlier port if it had one. Raises BackendFailed, also if that port is in use."""
         self.process = self._launch(urlsplit(self.url).port or 0)
         log.info("backend started: %s (pid %s)", self.process.url, self.process.pid)
 
     async def wait_until_up(self, target: Target) -> None:
-        """Waits until the target is healthy. Raises BackendFailed if the process ends first, or needs too long."""
+        """Waits until the target is healthy. Raises BackendFailed if the process ends first or takes too long."""
         process, said = self.process, ""
         assert process is not None
         try:
@@ -94,9 +94,9 @@ class StartedBackend:
                         self.is_away = False
                         return
         except TimeoutError:
-            raise BackendFailed(f"the backend did not come up within {_START_S:g} s: {said}") from None
-        last = process.stderr_tail().strip().splitlines()[-1:] or ["it said nothing"]
-        raise BackendFailed(f"the backend ended before it had come up: {last[0]}")
+            raise BackendFailed(f"the backend was not ready within {_START_S:g} s: {said}") from None
+        last = process.stderr_tail().strip().splitlines()[-1:] or ["it printed nothing"]
+        raise BackendFailed(f"the backend ended before it was ready: {last[0]}")
 
     def stop(self, *, kill: bool) -> None:
         """Ends the process: asks it to (SIGTERM), or kills it (SIGKILL)."""

@@ -11,7 +11,7 @@ _A_MOMENT_S = 0.005
 
 
 class Interruption:
-    """`reason` says what ended the run early; "" while nothing has."""
+    """`reason` says what ended the run early; "" if nothing did."""
 
     def __init__(self) -> None:
         self.reason = ""

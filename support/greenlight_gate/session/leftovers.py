@@ -1,4 +1,4 @@
-"""Data of backends whose run was killed: nobody was left to remove it, so the next run does."""
+"""Data that killed runs left behind: the next run removes it."""
 
 import contextlib
 import shutil
@@ -8,18 +8,18 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Windows has no such lock: there the system's own cleaning has to do
+except ImportError:  # Windows has no such lock: there the system removes temporary files
     fcntl = None  # type: ignore[assignment]
 
 PREFIX = "greenlight-backend-"
-# Longer than any run lasts in which a backend may be away for a moment.
+# Longer than any run, in which a backend may be absent for a moment.
 _AGE_S = 24 * 3600.0
 
 
 def data_folder() -> Path:
-    """A new folder for a backend's data. What runs left behind that were killed a day ago or more is removed."""
+    """A new folder for a backend's data. Removes what runs left that were killed a day ago or earlier."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        # Another user's, or gone by now.
+        # Another user's, or already removed.
         with contextlib.suppress(OSError):
             _remove_if_left(folder)
     return Path(tempfile.mkdtemp(prefix=PREFIX))
@@ -30,6 +30,6 @@ def _remove_if_left(folder: Path) -> None:
     if fcntl is None or time.time() - path.stat().st_mtime < _AGE_S:
         return
     with path.open("r+") as lock:
-        # A backend that runs holds it: then this raises.
+        # A running backend holds the lock: then this raises.
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(folder, ignore_errors=True)

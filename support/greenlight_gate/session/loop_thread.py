@@ -1,7 +1,7 @@
 """The loop thread: one event loop that runs from the beginning to the end of the session.
 
 behave stops its own loop between steps, which stamps events late and kills keepalive. Steps hand coroutines to this one
-and wait, with a deadline, so that nothing can hang.
+and wait with a deadline, so that nothing can hang.
 """
 
 import asyncio
@@ -21,14 +21,14 @@ INTERRUPTED = "the run was interrupted"
 
 
 class SuiteFault(Exception):  # noqa: N818 -- the word that reports use
-    """The suite's own fault, never the target's. Reports and Allure show it as such."""
+    """A fault of the suite itself, never of the target. Reports and Allure show it as such."""
 
     def __init__(self, text: str) -> None:
         super().__init__(f"Suite fault: {text}")
 
 
 class LoopThread:
-    """Runs coroutines for a thread that may block. `start` before use; `stop` ends it and what still runs on it."""
+    """Runs coroutines for a thread that may block. Call `start` before use; `stop` ends it and its coroutines."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -38,12 +38,12 @@ class LoopThread:
         self._thread = threading.Thread(target=self._run, name="greenlight-loop", daemon=True)
 
     def start(self) -> None:
-        """Returns when the loop runs."""
+        """Starts the thread; returns when the loop runs."""
         self._thread.start()
         self._ready.wait()
 
     def call(self, coroutine: Coroutine[Any, Any, T], deadline_s: float) -> T:
-        """The coroutine's result. Raises what it raises; SuiteFault past the deadline, when it is cancelled.
+        """The coroutine's result. Raises what it raises, and SuiteFault past the deadline, when it is cancelled.
 
         An interruption of the waiting thread, or of all of them (`interrupt`), cancels it as well.
         """
@@ -62,10 +62,10 @@ class LoopThread:
         future.cancel()
         if self._interrupted:
             raise SuiteFault(INTERRUPTED)
-        raise SuiteFault(f"a wait of the suite did not come back within {deadline_s:g} s")
+        raise SuiteFault(f"a wait of the suite did not return within {deadline_s:g} s")
 
     def interrupt(self) -> None:
-        """From now on nobody waits for anything any more: each `call` ends with SuiteFault, in whatever thread."""
+        """Ends each `call`, present and future, with SuiteFault, in whatever thread."""
         self._interrupted = True
 
     def post(self, coroutine: Coroutine[Any, Any, T]) -> "concurrent.futures.Future[T]":
@@ -77,7 +77,7 @@ class LoopThread:
 
     @property
     def ticked_at(self) -> float:
-        """When the loop was last free to do anything, on the monotonic clock; a moment ago, unless it stands still."""
+        """When the loop last ran a callback, on the monotonic clock; long ago means that it is blocked."""
         return self._ticked_at
 
     def _tick(self) -> None:

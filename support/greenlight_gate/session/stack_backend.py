@@ -1,4 +1,4 @@
-"""Both replicas of the stack as one backend: they end and come back together, as a careless release does it."""
+"""Both replicas of the stack as one backend: they are ended and started together, as in a release without rollout."""
 
 from greenlight_gate.services.local import Ours
 from greenlight_gate.services.stack import REPLICAS
@@ -7,7 +7,7 @@ from greenlight_gate.targets.model import Target
 
 
 class StackBackend(StartedBackend):
-    """The replicas of a stack. The other services, and so all that was stored, stay."""
+    """The replicas of a stack. The other services, and so all stored data, stay."""
 
     def __init__(self, runtime: Ours) -> None:
         super().__init__(_never)
@@ -15,7 +15,7 @@ class StackBackend(StartedBackend):
 
     @property
     def pids(self) -> tuple[int, ...]:
-        """The processes of both replicas, as far as they run on this machine and not in containers."""
+        """The processes of both replicas; none if they run in containers."""
         return tuple(self._runtime.pids().values())
 
     def start(self) -> None:
@@ -24,7 +24,7 @@ class StackBackend(StartedBackend):
             self._runtime.resume(name)
 
     async def wait_until_up(self, target: Target) -> None:
-        """Nothing: `start` has waited for them."""
+        """Does nothing: `start` has waited for them."""
         del target
         self.is_away = False
 
@@ -38,8 +38,8 @@ class StackBackend(StartedBackend):
             self._runtime.stop(REPLICAS)
 
     def put_away(self) -> None:
-        """Nothing: the stack is ended as a whole, if it was started for this run."""
+        """Does nothing: the stack is ended as a whole, if it was started for this run."""
 
 
 def _never(port: int) -> Running:
-    raise AssertionError(f"a stack is not started at port {port} as one process")
+    raise AssertionError(f"a stack cannot be started as one process at port {port}")

@@ -1,4 +1,4 @@
-"""How busy the suite itself is, and how much memory a backend of its own holds."""
+"""How busy the suite itself is, and how much memory the backend that it started uses."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -11,9 +11,9 @@ _MB = 1e6
 
 
 class SuiteLoad:
-    """Begins to measure when it is made; `so_far` can be asked as often as one likes.
+    """Measures from its creation; `so_far` may be called repeatedly.
 
-    `target_pids` says which processes the backend is now: one that was restarted is another one.
+    `target_pids` returns the backend's current processes, which a restart changes.
     """
 
     def __init__(self, target_pids: Callable[[], Sequence[int]]) -> None:
@@ -40,7 +40,7 @@ def _cpu_s(process: psutil.Process) -> float:
 
 
 def _rss_mb(pids: Sequence[int]) -> float | None:
-    """Resident memory of all together, or None for no process, also where one has died."""
+    """Resident memory in total, or None without processes or if one has ended."""
     if not pids:
         return None
     try:

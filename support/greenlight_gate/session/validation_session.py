@@ -1,4 +1,4 @@
-"""One validation session: the target, its backend where the suite starts it, the loop thread and the evidence."""
+"""One validation session: the target, its backend if the suite starts it, the loop thread and the evidence."""
 
 import contextlib
 import logging
@@ -42,7 +42,7 @@ S = TypeVar("S", bound="Session")
 _START_S = 15.0
 _FOREIGN_START_S = 5.0
 _WARM_UP_S = 600.0
-# Dead lines are then noticed while a scenario can wait for it.
+# So that dead connections are noticed while a scenario can wait for it.
 _HEARTBEAT_S = "3"
 _USUAL_SCALE = 25
 log = logging.getLogger("greenlight")
@@ -50,10 +50,10 @@ log = logging.getLogger("greenlight")
 
 @dataclass(frozen=True)
 class SessionPlan:
-    """What is wanted of a session. `wanted` are categories; `tags` a behave tag expression within them, or "".
+    """The plan of a session. `wanted` are categories; `tags` a behave tag expression within them, or "".
 
-    `scale`: people in stress scenarios; `soak_s`: how long the memory is watched; `jobs`: scenarios side by side;
-    `rules`: those by which scenarios are judged.
+    `scale`: users in stress scenarios; `soak_s`: how long memory is measured; `jobs`: parallel scenarios; `rules`: the
+    rules that are checked.
     """
 
     environment: str = "embedded"
@@ -72,14 +72,14 @@ class SessionPlan:
 
 
 class MeasuredLoad(NamedTuple):
-    """What came of a load, and the key of the scenario that made it."""
+    """The result of a load, and the key of the scenario that ran it."""
 
     summary: LoadResult
     scenario: str
 
 
 class ValidationSession:
-    """Holds what lives as long as the session does.
+    """The resources that live as long as the session.
 
     `start` raises Misconfigured for the user's mistakes and TargetFault for a target that answers wrongly. `stop`
     leaves no process and no thread behind, however far `start` came.
@@ -91,9 +91,9 @@ class ValidationSession:
         self.own_load: SuiteLoad
         self.loop = LoopThread()
         self.own_backend: StartedBackend | None = None
-        # The scenarios whose connections are open, the one that is running and those that still listen on.
+        # The scenarios with open connections: the running one and those that still wait for late messages.
         self.worlds: set[object] = set()
-        # Loads by what they are called, and how often a person can ask, as far as a scenario has found it out.
+        # Loads by label, and how often a user can send requests, once a scenario has measured it.
         self.measured: dict[str, MeasuredLoad] = {}
         self.pause_s: float | None = None
         self.stack: LocalStack | None = None
@@ -110,7 +110,7 @@ class ValidationSession:
         self.access: Access
 
     def prepare(self) -> None:
-        """Reads the target and its profile, and starts the loop thread and, where it is ours, the backend."""
+        """Reads the target and its profile, and starts the loop thread and, if it is the suite's, the backend."""
         plan = self.plan
         environ = dict(plan.environ)
         target = load_target(plan.environment, environ)
@@ -125,7 +125,7 @@ class ValidationSession:
         if plan.defects and target.start not in ("embedded", "stack"):
             raise Misconfigured(
                 f"--defect {plan.defects[0]}: works only where the suite starts the backend itself (--environment "
-                f"embedded or local); start the other one with `greenlight serve --defect {plan.defects[0]}`"
+                f"embedded or local); start the external backend with `greenlight serve --defect {plan.defects[0]}`"
             )
         name, self.profile_toml = profile_text(target.profile, Path(plan.environment).parent)
         try:
@@ -146,14 +146,14 @@ class ValidationSession:
         self.access = Access(target, environ)
         self.loop.start()
         self.target = self._start_backend(target, environ) if target.start in ("embedded", "command") else target
-        # Whoever signs out has to know at which port the backend came up.
+        # Signing out needs the port of the backend.
         self.access.target = self.target
 
     def start(self) -> None:
         """Prepares, waits until the target is healthy, and begins the session folder.
 
-        The folder is made as well when the target is at fault or the wait is interrupted, so that this can be judged;
-        not for a mistake of the user's.
+        The folder is also made if the target is at fault or the wait is interrupted, so that this can be judged; not for
+        a mistake of the user.
         """
         self.prepare()
         try:
@@ -169,11 +169,11 @@ class ValidationSession:
             self.loop.call(self._warm_up(), _WARM_UP_S)
 
     async def _warm_up(self) -> None:
-        """Asks the target's first question as often as its file says; nothing of it is judged or kept.
+        """Sends the target's first prompt as often as its file says; nothing of it is judged or stored.
 
-        Raises TargetFault where the target does not even let the person in.
+        Raises TargetFault if the target refuses the connection.
         """
-        # What only some sessions need is imported here: a load is not to pay for it.
+        # Imported here, since a load does not need it.
         from greenlight_gate.client.endings import NotConnected  # noqa: PLC0415
         from greenlight_gate.client.recorder import Recorder  # noqa: PLC0415
         from greenlight_gate.client.session import Session  # noqa: PLC0415
@@ -194,35 +194,35 @@ class ValidationSession:
             raise TargetFault(f"during the warm-up: {error}") from error
 
     def await_health(self) -> None:
-        """Waits until the target says that it is healthy, where it has a health check. Raises TargetFault."""
+        """Waits until the target reports that it is healthy, if it has a health check. Raises TargetFault."""
         if self.target.health:
             wait_s = _START_S if self.target.start != "none" else _FOREIGN_START_S
             self.loop.call(wait_healthy(self.target, wait_s), _START_S * 2)
 
     @property
     def jobs(self) -> int:
-        """How many scenarios run side by side."""
+        """How many scenarios run in parallel."""
         return jobs_for(self.plan.jobs, self.target, self.profile)
 
     @property
     def first_prompt(self) -> str:
-        """The first question that the target can be asked."""
+        """The first prompt that the target supports."""
         return next(name for name in PROMPTS if self.target.lacks(name) is None)
 
     def new_session(
         self, kind: type[S], person: str, persona: Persona, recorder: "Recorder", *, before: "Session | None" = None
     ) -> S:
-        """A connection to the target, still to be opened. `before`: the one whose window it goes on in."""
+        """A connection to the target, still to be opened. `before`: the earlier connection of the same tab."""
         return kind(
             person, persona, self.target, profile=self.profile, recorder=recorder, before=before, patience=self.patience
         )
 
     def canary(self, persona: Persona) -> str:
-        """The secret of one of the target's people, the same one throughout the session."""
+        """The canary of a persona, the same throughout the session."""
         return self._canaries.setdefault(persona.name, canary_of(persona.name))
 
     def begin(self, workload: Workload | None = None) -> None:
-        """Makes the session folder and says in it what is going to be judged. `workload`: that of a load session."""
+        """Makes the session folder and records in it what will be judged. `workload`: that of a load session."""
         plan, target = self.plan, self.target
         self.folder = new_session_folder(plan.output_dir, VALIDATION_FOLDER if workload is None else LOAD_FOLDER)
         self.evidence = Evidence(self.folder)
@@ -267,19 +267,19 @@ class ValidationSession:
 
     @property
     def backend(self) -> Running | None:
-        """The process of the backend that the suite has started, if it has."""
+        """The process of the backend, if the suite has started it."""
         return self.own_backend.process if self.own_backend is not None else None
 
     def backend_pids(self) -> tuple[int, ...]:
-        """The processes of what the suite has started; those of a target that it has not started are not known."""
+        """The processes of the backend, if the suite has started it; those of other targets are unknown."""
         return self.own_backend.pids if self.own_backend is not None else ()
 
     def narrow_to(self, categories: tuple[str, ...]) -> None:
-        """Only these categories have scenarios that were selected: the others are not examined."""
+        """Restricts the session to the categories of the selected scenarios: the others are not examined."""
         self.plan = replace(self.plan, wanted=categories)
 
     def stop(self) -> None:
-        """Ends what was started."""
+        """Ends everything that was started."""
         self.loop.stop()
         if self.own_backend is not None:
             self.own_backend.put_away()
@@ -309,9 +309,9 @@ def new_session_folder(output_dir: Path, kind: str = VALIDATION_FOLDER) -> Path:
 
 
 def _keep_out_of_git(output_dir: Path) -> None:
-    """Reports are not sources: a folder that we make says so to git, wherever it is made."""
+    """Makes git ignore a new folder of reports."""
     if not output_dir.exists():
-        with contextlib.suppress(OSError):  # the session folder itself will say what is wrong
+        with contextlib.suppress(OSError):  # making the session folder will report the error
             output_dir.mkdir(parents=True)
             (output_dir / ".gitignore").write_text("*\n", encoding="utf-8")
 
@@ -327,7 +327,7 @@ def log_to(path: Path) -> logging.Handler:
 
 
 def versions() -> dict[str, str]:
-    """What judged: for the report and for Allure's environment."""
+    """The versions of the suite and its dependencies, for the report and Allure's environment."""
     return {"greenlight": __version__, "python": platform.python_version(), "platform": platform.system().lower()}
 
 

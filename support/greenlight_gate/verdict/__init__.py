@@ -1,1 +1,1 @@
-"""Failure patterns: what goes wrong over many answers and over time, each with its definition and threshold."""
+"""Criteria, decision, baseline, memory trend and failure patterns: pure functions of the evidence."""

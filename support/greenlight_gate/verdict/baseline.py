@@ -1,4 +1,4 @@
-"""Whether a session is slower than those before it: than the median of the last approved ones, beyond their noise."""
+"""Whether a session is slower than the last approved ones: above their median by more than their noise."""
 
 from statistics import median
 
@@ -8,16 +8,16 @@ from greenlight_gate.measure.latency import LatencySummary
 
 LEAST_SESSIONS = 3
 MOST_SESSIONS = 10
-# Slower counts from three times the noise, but not below a quarter of the median and 2 ms, which nobody notices.
+# A difference counts from three times the noise, and only above a quarter of the median and 2 ms: users notice no less.
 _NOISES = 3.0
 _LEAST_SHARE = 0.25
 _LEAST_MS = 2.0
-# What turns a median absolute deviation into the standard deviation of a normal distribution (Rousseeuw, Croux 1993).
+# The factor from a median absolute deviation to the standard deviation of a normal distribution (Rousseeuw, Croux 1993).
 _MAD = 1.4826
 
 
 class Baseline(msgspec.Struct, frozen=True):
-    """The approved sessions that one is held against: their ids, and their figures in milliseconds, in the same order.
+    """The approved sessions to compare with: their ids and their latencies in milliseconds, in the same order.
 
     `latency`: delivery or acknowledgement. `gate`: being slower blocks; else it is a warning.
     """
@@ -30,17 +30,17 @@ class Baseline(msgspec.Struct, frozen=True):
 
 
 class Compared(msgspec.Struct, frozen=True):
-    """What came of the comparison: in words, whether it is slower, and None where it cannot be told."""
+    """The comparison in words, and whether the session is slower: None where that is unknown."""
 
     said: str
     slower: bool | None
 
 
 def compare(baseline: Baseline, delivery: LatencySummary | None, acknowledgement: LatencySummary | None) -> Compared:
-    """Holds the figures of a session against the baseline."""
+    """Compares the latencies of a session with the baseline."""
     figures = delivery if baseline.latency == "delivery" else acknowledgement
     if len(baseline.sessions) < LEAST_SESSIONS:
-        return Compared(f"{len(baseline.sessions)} approved sessions before it, {LEAST_SESSIONS} are needed", None)
+        return Compared(f"{len(baseline.sessions)} earlier approved sessions, {LEAST_SESSIONS} are needed", None)
     if figures is None:
         return Compared(f"no {baseline.latency} latency was measured", None)
     parts, slower = [], False

@@ -1,4 +1,4 @@
-"""What a verdict is made of, and what loads and probes decide: LATENCY, losses under load and MEMORY."""
+"""The criterion, and the criteria that loads and probes decide: LATENCY, losses under load and MEMORY."""
 
 from enum import StrEnum
 
@@ -10,13 +10,13 @@ from greenlight_gate.measure.load_result import LoadResult, figures
 from greenlight_gate.measure.thresholds import LEAST_SUCCESS, Thresholds, too_slow
 from greenlight_gate.verdict.memory_trend import Watched, judge_watch
 
-# The category of the load of a load session, which is of no scenario.
+# The category of the load of a load session, which belongs to no scenario.
 LOAD = "load"
 _TIMED = frozenset({"performance", LOAD})
 
 
 class Status(StrEnum):
-    """Of a criterion: met, broken, or not to be told."""
+    """The state of a criterion: met, not met, or unknown."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -37,7 +37,7 @@ class Criterion(msgspec.Struct, frozen=True):
 class Loaded(msgspec.Struct, frozen=True):
     """One load of a scenario, or that of a load session.
 
-    `fast`: how fast it was counts. `discarded`: it was taken again, because the generator was too busy to judge that.
+    `fast`: its latency is judged. `discarded`: it was repeated, because the generator was too busy to measure latency.
     """
 
     scenario: str
@@ -49,16 +49,16 @@ class Loaded(msgspec.Struct, frozen=True):
 
 
 def latency(loads: tuple[Loaded, ...], traced: dict[str, LatencySummary], thresholds: Thresholds) -> Criterion:
-    """LATENCY: of the events of the loads that are judged for it, with the generator's own load beside it.
+    """LATENCY of the events of the loads that are judged for it, with how busy the generator was.
 
-    These are loads of the performance category, and a load session with a threshold. Without one, it is that of the
-    events in the traces (`traced`, by what it is the latency of).
+    Judged are loads of the performance category, and a load session with a threshold. Without any, the latency in the
+    traces is judged (`traced`, by the kind of latency).
     """
     judged = [load for load in loads if load.category in _TIMED and load.fast and not load.discarded]
-    requirement, allowed = "Events arrive as they happen: latency is within the thresholds.", thresholds.latency_allowed
+    requirement, allowed = "Events arrive without delay: latency is within the thresholds.", thresholds.latency_allowed
     known = _of_loads(judged) or traced
     if not known:
-        return Criterion("LATENCY", requirement, allowed, "no sample", 0, Status.INCONCLUSIVE)
+        return Criterion("LATENCY", requirement, allowed, "no latency was measured", 0, Status.INCONCLUSIVE)
     parts = [
         f"{each.avg_ms:.1f} ms {name}; p50 {each.p50_ms:.1f}, p95 {each.p95_ms:.1f}, "
         f"p99 {each.p99_ms:.1f}, max {each.max_ms:.1f} ms"
@@ -66,11 +66,11 @@ def latency(loads: tuple[Loaded, ...], traced: dict[str, LatencySummary], thresh
     ]
     if judged:
         busy, lag = max(load.summary.busy for load in judged), max(load.summary.lag_ms_p99 for load in judged)
-        parts.append(f"generator at most {busy:.0%} busy and {lag:.1f} ms late")
+        parts.append(f"load generator at most {busy:.0%} busy and {lag:.1f} ms late")
     saturated = next((f"'{load.label}': {load.summary.saturated}" for load in judged if load.summary.saturated), "")
     samples = sum(each.samples for each in known.values())
     if saturated:
-        parts.append(f"the generator itself was too busy to judge this ({saturated})")
+        parts.append(f"the load generator was too busy to measure latency ({saturated})")
         status = Status.INCONCLUSIVE
     else:
         slow = any(_too_slow(thresholds, each) for each in known.values())
@@ -79,7 +79,7 @@ def latency(loads: tuple[Loaded, ...], traced: dict[str, LatencySummary], thresh
 
 
 def slow_under_load(summary: LoadResult, thresholds: Thresholds) -> list[str]:
-    """In what a load was slower than allowed, in words; nothing where the generator was too busy to tell."""
+    """The latencies of a load that exceed a threshold, in words; empty if the generator was too busy to measure them."""
     if summary.saturated:
         return []
     known = {name: figures(encoded) for name, encoded in summary.latency.items()}
@@ -99,9 +99,9 @@ def _of_loads(loads: list[Loaded]) -> dict[str, LatencySummary]:
 
 
 def losses(loads: tuple[Loaded, ...]) -> Status:
-    """Whether little enough was lost under load. It holds for each load: what one has lost, others do not make good.
+    """Whether the success rate under load is high enough. Each load is judged alone: none compensates for another.
 
-    Where the generator was too busy itself, what is missing may have come too late for it alone: that is not known.
+    Inconclusive where the generator was too busy: what is missing may only have been read too late by the generator.
     """
     asked = [load.summary for load in loads if load.summary.expected_events + load.summary.connections_tried]
     lossy = [summary for summary in asked if summary.success_percent < LEAST_SUCCESS]
@@ -111,11 +111,11 @@ def losses(loads: tuple[Loaded, ...]) -> Status:
 
 
 def memory(watched: tuple[Watched, ...], most_mb: float) -> Criterion:
-    """MEMORY: the growth in extended operation, no leak by slope, and nothing left behind by those who have left."""
-    requirement = "The backend does not leak: no large growth, no leak by slope, nothing left behind."
+    """MEMORY: limited growth in extended operation, no leak by slope, and no memory kept for closed connections."""
+    requirement = "The backend does not leak memory: growth is limited, and the memory of closed connections is released."
     threshold = f"<= {most_mb:g} MB"
     if not watched:
-        return Criterion("MEMORY", requirement, threshold, "not watched", 0, Status.INCONCLUSIVE)
+        return Criterion("MEMORY", requirement, threshold, "memory was not measured", 0, Status.INCONCLUSIVE)
     judged = [judge_watch(each, most_mb) for each in watched]
     parts: list[str] = []
     for each, result in zip(watched, judged, strict=True):
@@ -130,7 +130,7 @@ def memory(watched: tuple[Watched, ...], most_mb: float) -> Criterion:
 
 
 def gaps_of(loads: tuple[Loaded, ...]) -> list[str]:
-    """Why what loads have shown is not complete."""
+    """The reasons why the evidence of the loads is incomplete."""
     gaps = []
     for load in loads:
         summary = load.summary
@@ -138,8 +138,8 @@ def gaps_of(loads: tuple[Loaded, ...]) -> list[str]:
         if summary.interrupted:
             gaps.append(f"'{load.label}' was interrupted")
         unshown = summary.counts.keys() - {offence.finding.rule for offence in summary.offences}
-        gaps += [f"'{load.label}': {rule} was counted, and no finding shows it" for rule in sorted(unshown)]
+        gaps += [f"'{load.label}': findings of {rule} were counted, but none was stored" for rule in sorted(unshown)]
         if summary.canaries_seen < summary.canaries_expected and summary.success_percent >= LEAST_SUCCESS:
             unseen = summary.canaries_expected - summary.canaries_seen
-            gaps.append(f"'{load.label}': {unseen} people never saw their own canary, so that leaks might go unseen")
+            gaps.append(f"'{load.label}': {unseen} users never received their own canary: leaks to them would not be detected")
     return gaps

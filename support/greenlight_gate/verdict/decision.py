@@ -1,4 +1,4 @@
-"""Criteria to verdict: a pure function of what was observed. It never guesses.
+"""From criteria to the verdict: a pure function of what was observed. It never guesses.
 
 A criterion that lacks evidence is inconclusive, and inconclusive never approves. BLOCKED before INCONCLUSIVE before
 APPROVED.
@@ -36,7 +36,7 @@ __all__ = [
 
 
 class Verdict(StrEnum):
-    """The three values. `exit_code` is what commands end with."""
+    """The three values, each with its exit code."""
 
     APPROVED = "APPROVED"
     BLOCKED = "BLOCKED"
@@ -44,12 +44,12 @@ class Verdict(StrEnum):
 
     @property
     def exit_code(self) -> int:
-        """What a command that gave this verdict ends with."""
+        """The exit code of a command with this verdict."""
         return {"APPROVED": 0, "BLOCKED": 1, "INCONCLUSIVE": 2}[self.value]
 
 
 class ScenarioOutcome(StrEnum):
-    """Of a scenario. Broken: the suite's own fault. Not exercised: the target does not claim to do this."""
+    """The outcome of a scenario. Broken: the suite failed. Not exercised: the target declares that it cannot do this."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -69,11 +69,11 @@ class ScenarioResult(msgspec.Struct, frozen=True):
 
 
 class Observed(msgspec.Struct, frozen=True):
-    """What the traces show, counted.
+    """Counts over the traces.
 
-    `expected_events` and `arrived_events` count what the questions asked for; `five_expected` and `five_shown` the
-    answers that had to show, and showed, all five kinds. `latency` is from the server's stamp to the receipt;
-    `recovery` from a person's first try to come back until they are.
+    `expected_events` and `arrived_events` count the events that the requests call for; `five_expected` and `five_shown`
+    the answers that had to have, and had, all five kinds. `latency` is from the server's timestamp to the receipt;
+    `recovery` from a user's first attempt to reconnect until it succeeds.
     """
 
     events: int = 0
@@ -92,13 +92,13 @@ class Observed(msgspec.Struct, frozen=True):
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """All that a verdict is made of.
+    """Everything that the verdict depends on.
 
     `gaps` are the reasons why evidence is incomplete; `absent` what the target declares that it cannot do, with the
-    reason; `accepted` those of them that somebody answers for. `relations` say who could see whom; `loads` is what came
-    of many people at once, `watched` what probes saw; `patterns` what went wrong over many answers. `compared` is what
-    came of the baseline, which decides where it is `gated`. `workload` says that it is a load session, and which load
-    was asked for: it has no scenarios, and approves no release.
+    reason; `accepted` the gaps that were accepted, with the reason. `relations` say which users received data of which;
+    `loads` are the results of loads, `watched` those of probes, `patterns` failures over many answers. `compared` is the
+    comparison with the baseline, which decides only if `gated`. `workload`: this is a load session, of this load; it has
+    no scenarios and approves no release.
     """
 
     wanted: tuple[str, ...]
@@ -121,20 +121,20 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """The verdict, why, and each criterion."""
+    """The verdict, its reason, and each criterion."""
 
     verdict: Verdict
     reason: str
     criteria: tuple[Criterion, ...]
 
 
-# The categories that watch the privacy of people.
+# The categories whose scenarios check isolation.
 _WATCHFUL = frozenset({"integration", "security"})
 MUST_NOT_BE_ABSENT = ("with_tool", "isolation", "authentication", *FIVE)
 
 
 def decide(facts: Facts) -> Decision:
-    """Judges the criteria that apply; the worst of them is the verdict."""
+    """Judges the criteria that apply; the worst of them decides the verdict."""
     criteria = _of_scenarios(facts) if facts.workload is None else _of_a_load(facts, facts.workload)
     statuses = {criterion.status for criterion in criteria}
     if Status.FAILED in statuses:
@@ -151,7 +151,7 @@ def decide(facts: Facts) -> Decision:
 
 
 def _of_scenarios(facts: Facts) -> list[Criterion]:
-    """The criteria that the wanted categories feed."""
+    """The criteria of the selected categories."""
     criteria = [_scenarios(facts), _completeness(facts), _success(facts)]
     if "performance" in facts.wanted:
         criteria.append(_latency(facts))
@@ -169,7 +169,7 @@ def _of_scenarios(facts: Facts) -> list[Criterion]:
 
 
 def _of_a_load(facts: Facts, workload: Workload) -> list[Criterion]:
-    """The criteria that a load feeds: those of scenarios, of lost connections and of memory over time it does not."""
+    """The criteria of a load: it says nothing of scenarios, lost connections, or memory over time."""
     criteria = [rules(facts.loads)]
     if any(load.summary.five_expected for load in facts.loads):
         criteria.append(_completeness(facts))
@@ -190,11 +190,11 @@ def _scenarios(facts: Facts) -> Criterion:
     count = Counter(scenario.outcome for scenario in facts.scenarios)
     ran = count[ScenarioOutcome.PASSED] + count[ScenarioOutcome.FAILED] + count[ScenarioOutcome.BROKEN]
     parts = [f"{count[outcome]} {outcome.replace('_', ' ')}" for outcome in ScenarioOutcome if count[outcome]]
-    measured = ", ".join(parts) or "no scenario"
+    measured = ", ".join(parts) or "no scenario ran"
     seen = _seen(facts)
     unseen = [category for category in facts.wanted if category not in seen and category not in facts.absent]
     if unseen and facts.scenarios:
-        measured += f"; nothing of {', '.join(unseen)}"
+        measured += f"; none of category {', '.join(unseen)}"
     if facts.findings:
         measured += f"; {len(facts.findings)} findings"
     if count[ScenarioOutcome.FAILED] or facts.findings:
@@ -203,7 +203,7 @@ def _scenarios(facts: Facts) -> Criterion:
         status = Status.INCONCLUSIVE
     else:
         status = Status.PASSED
-    requirement = "Every scenario of the wanted categories ran and passed, and no rule objected."
+    requirement = "Every scenario of the selected categories ran and passed, without findings."
     return Criterion("SCENARIOS", requirement, "100 %", measured, ran, status)
 
 
@@ -216,20 +216,20 @@ def _completeness(facts: Facts) -> Criterion:
     hidden = [kind for kind in FIVE if kind in facts.absent]
     unseen = [kind for kind in FIVE if kind not in kinds and kind not in hidden]
     measured = f"{shown} of {expected} answers"
-    # A load counts whole answers only, and does not know which kinds the others had.
+    # A load counts complete answers only: which kinds the others lack is not known.
     if unseen and facts.workload is None:
-        measured += f"; never seen: {', '.join(unseen)}"
+        measured += f"; never received: {', '.join(unseen)}"
     if hidden:
         measured += f"; not observable here: {', '.join(hidden)}"
     if not expected:
         status = Status.PASSED if "with_tool" in facts.accepted else Status.INCONCLUSIVE
     else:
-        # What single people lose in a crowd is for SUCCESS to judge.
+        # Single losses among many users are judged by SUCCESS.
         status = Status.PASSED if seen.five_shown == seen.five_expected else Status.FAILED
         if status is Status.PASSED and lost:
             any_shown = any(load.summary.five_shown for load in facts.loads)
             status = losses(facts.loads) if any_shown else Status.FAILED
-    requirement = "All five events were observed where the question requires them."
+    requirement = "Every answer that requires all five events had them."
     return Criterion("COMPLETENESS", requirement, "100 %", measured, expected, status)
 
 
@@ -250,7 +250,7 @@ def _success(facts: Facts) -> Criterion:
         statuses.append(losses(facts.loads))
         samples += loaded.of
     if not statuses:
-        measured, statuses = ["nothing was asked"], [Status.INCONCLUSIVE]
+        measured, statuses = ["no request was sent"], [Status.INCONCLUSIVE]
     worst = next(status for status in (Status.FAILED, Status.INCONCLUSIVE, Status.PASSED) if status in statuses)
     return Criterion("SUCCESS", requirement, ", ".join(required), ", ".join(measured), samples, worst)
 
@@ -269,27 +269,27 @@ def _isolation(facts: Facts) -> Criterion:
     people = max((len(relation.people) for relation in facts.relations), default=0)
     pairs = sum(relation.pairs for relation in facts.relations)
     by_design = sum(relation.by_design for relation in facts.relations)
-    measured = f"{len(broken)} in {len(facts.relations)} scenarios with up to {people} people"
+    measured = f"{len(broken)} findings in {len(facts.relations)} scenarios with up to {people} users"
     status = Status.FAILED if broken else Status.PASSED
     if unproven:
         more = f" and {len(unproven) - 1} more" if unproven[1:] else ""
-        measured += f"; {RULES['ISOLATION-3'].requirement} Not so for {unproven[0]}{more}"
+        measured += f"; {RULES['ISOLATION-3'].requirement} This is not shown for {unproven[0]}{more}"
     elif not facts.relations:
         measured = _unwatched(facts)
     if by_design:
-        measured += f"; {by_design} frames of others by design"
+        measured += f"; {by_design} messages of other users, which the profile allows"
     if not broken and (unproven or (not facts.relations and "isolation" not in facts.accepted)):
         status = Status.INCONCLUSIVE
-    requirement = "Nobody sees anything of anybody else, and everybody was seen to see their own."
+    requirement = "No user receives data of another user, and each received their own."
     return Criterion("ISOLATION", requirement, "0", measured, pairs, status)
 
 
 def _recovery(facts: Facts) -> Criterion:
     took = facts.observed.recovery
-    requirement = "People whose line was lost are back soon: 95 of 100, from their first try."
+    requirement = "95 % of the users who lost their connection recover in time, counted from their first attempt."
     threshold = f"<= {facts.recover_s:g} s"
     if took is None:
-        return Criterion("RECOVERY", requirement, threshold, "nobody had to come back", 0, Status.INCONCLUSIVE)
+        return Criterion("RECOVERY", requirement, threshold, "no user had to reconnect", 0, Status.INCONCLUSIVE)
     measured = f"p95 {took.p95_ms / 1e3:.2f} s; p50 {took.p50_ms / 1e3:.2f}, max {took.max_ms / 1e3:.2f} s"
     status = Status.PASSED if took.p95_ms <= facts.recover_s * 1e3 else Status.FAILED
     return Criterion("RECOVERY", requirement, threshold, measured, took.samples, status)
@@ -299,8 +299,8 @@ def _unwatched(facts: Facts) -> str:
     if "isolation" in facts.accepted:
         return f"not exercised, accepted: {facts.accepted['isolation']}"
     lacking = [facts.absent[need] for need in ("isolation", "remember", "recall") if need in facts.absent]
-    why = lacking[0] if lacking else "no scenario that does so was run as far as that"
-    return f"nobody's privacy was watched: {why}"
+    why = lacking[0] if lacking else "no scenario that checks it ran far enough"
+    return f"isolation was not checked: {why}"
 
 
 def _patterns(facts: Facts) -> Criterion:
@@ -311,13 +311,13 @@ def _patterns(facts: Facts) -> Criterion:
     status = Status.FAILED if critical else Status.PASSED
     messages = facts.observed.messages + sum(load.summary.messages for load in facts.loads)
     if not critical and not messages:
-        measured, status = "nothing came in which one could be seen", Status.INCONCLUSIVE
-    requirement = "No critical failure pattern over all answers and all the time."
+        measured, status = "no message was received", Status.INCONCLUSIVE
+    requirement = "No critical failure pattern occurred in the session."
     return Criterion("PATTERNS", requirement, "0 critical", measured, messages, status)
 
 
 def _critical(facts: Facts) -> list[Occurrence]:
-    """The patterns that block. How fast a load has to be is asked only with a threshold."""
+    """The patterns that block. Under load, latency blocks only with a threshold."""
     untimed = facts.workload is not None and not facts.workload.judges_latency
     critical = [seen for seen in facts.patterns if seen.severity is Severity.CRITICAL]
     return [seen for seen in critical if not (untimed and seen.pattern == SLOW)]
@@ -325,14 +325,14 @@ def _critical(facts: Facts) -> list[Occurrence]:
 
 def _baseline(compared: Compared) -> Criterion:
     status = {True: Status.FAILED, False: Status.PASSED, None: Status.INCONCLUSIVE}[compared.slower]
-    requirement = "It is not slower than the sessions that were approved before."
+    requirement = "The target is not slower than in its earlier approved sessions."
     return Criterion("BASELINE", requirement, "within their noise", compared.said, 1, status)
 
 
 def _evidence(facts: Facts) -> Criterion:
     gaps = [*facts.gaps, *gaps_of(facts.loads)]
     if facts.workload is None:
-        requirement = "Nothing is missing: run finished, traces whole, counts agree with Allure."
+        requirement = "The evidence is complete: the run finished, traces are intact, counts agree with Allure."
         samples = len(facts.scenarios)
         gaps += [
             f"{need} is declared absent and not accepted: {facts.absent[need]}"
@@ -340,7 +340,7 @@ def _evidence(facts: Facts) -> Criterion:
             if need in facts.absent and need not in facts.accepted
         ]
     else:
-        requirement = "Nothing is missing: the load finished, and its files are those that were written."
+        requirement = "The evidence is complete: the load finished, and its files are unchanged."
         samples = len(facts.loads)
         if facts.loads and not any(load.summary.runs for load in facts.loads):
             gaps.append("no request was answered")
@@ -366,9 +366,9 @@ def _reason(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
         hidden = [kind for kind in FIVE if kind in facts.absent]
         five = f"all but {' and '.join(hidden)} of the five events were" if hidden else "all five events were"
         due = facts.observed.five_expected + sum(load.summary.five_expected for load in facts.loads)
-        shown = f"{five} observed" if due else "no question needed a tool"
+        shown = f"{five} observed" if due else "no request needed a tool"
         scenarios = "scenario" if passed == 1 else "scenarios"
-        return f"{accepted}{passed} {scenarios} passed, {shown}, no rule objected.{beyond}"
+        return f"{accepted}{passed} {scenarios} passed, {shown}, no findings.{beyond}"
     parts = _open(verdict, criteria)
     if verdict is Verdict.BLOCKED and facts.findings:
         parts.insert(0, _first_findings(facts.findings))
@@ -380,18 +380,18 @@ def _reason(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
 
 
 def _open(verdict: Verdict, criteria: list[Criterion]) -> list[str]:
-    """The criteria that are why the verdict is no approval, each in words."""
+    """The criteria that prevent an approval, each in words."""
     wanted = Status.FAILED if verdict is Verdict.BLOCKED else Status.INCONCLUSIVE
-    # Where evidence is missing, that is why the others are unknown, so it is said first.
+    # Missing evidence is why the others are unknown, so it stands first.
     worst_first = sorted(criteria, key=lambda c: verdict is not Verdict.BLOCKED and c.id != "EVIDENCE")
     return [f"{c.id}: {c.measured} (required: {c.threshold})" for c in worst_first if c.status is wanted]
 
 
 def _reason_of_a_load(verdict: Verdict, criteria: list[Criterion], facts: Facts, workload: Workload) -> str:
-    """Begins with what the load was, and says of an approval that it is none of a release."""
+    """Begins with what was asked of the load; an approval says that it approves no release."""
     what = f"Load of {workload}"
     if verdict is Verdict.BLOCKED:
-        # What they have found says more than that they are broken.
+        # Their findings say more than that these criteria are not met.
         parts = _open(verdict, [criterion for criterion in criteria if criterion.id not in ("RULES", "PATTERNS")])
         parts[:0] = [f"{seen.pattern}: {seen.measured}" for seen in _critical(facts)]
         if facts.findings:
@@ -401,23 +401,23 @@ def _reason_of_a_load(verdict: Verdict, criteria: list[Criterion], facts: Facts,
         return f"{what}: {'; '.join(_open(verdict, criteria))}."
     runs, events = (sum(getattr(load.summary, name) for load in facts.loads) for name in ("runs", "events"))
     excuses = [text for load in facts.loads if (text := excused(load.summary))]
-    but = f", but for what is allowed: {'; '.join(excuses)}" if excuses else ""
+    but = f"; allowed exceptions: {'; '.join(excuses)}" if excuses else ""
     busy = next((load.summary.saturated for load in facts.loads if load.summary.saturated), "")
-    untimed = f" Latency is not to be trusted: the generator was {busy}." if busy else ""
+    untimed = f" The measured latency is not reliable: the load generator was {busy}." if busy else ""
     if not workload.judges_latency and not busy:
         untimed = " Latency was not judged: no threshold was given."
     examined = ", ".join(criterion.id for criterion in criteria)
     return (
-        f"{what}: {events:,} events of {runs:,} runs were checked, no rule objected{but}. Examined: {examined}."
-        f"{untimed} This is a load, and approves no release."
+        f"{what}: {events:,} events of {runs:,} runs were checked, without findings{but}. Examined: {examined}."
+        f"{untimed} A load approves no release."
     )
 
 
 def _counts(loads: tuple[Loaded, ...]) -> Counter[str]:
-    """How often each rule objected that no allowance covers."""
+    """The number of findings of each rule that has findings beyond the allowance."""
     guilty: Counter[str] = Counter()
     for load in loads:
-        # In an order that is the same in every process: the reason names them in it.
+        # Sorted, so that the reason is the same in every process.
         for rule in sorted({offence.finding.rule for offence in load.summary.convicting()}):
             guilty[rule] += load.summary.counts[rule]
     return guilty
@@ -429,7 +429,7 @@ def _first_of(outcome: ScenarioOutcome, facts: Facts) -> list[str]:
 
 
 def _first_findings(findings: tuple[Finding, ...], counted: Counter[str] | None = None) -> str:
-    """The most frequent rule with its first finding, and the others. `counted`: how often each objected in fact."""
+    """The most frequent rule with its first finding, then the others. `counted`: the findings of each, stored or not."""
     count = counted or Counter(finding.rule for finding in findings)
     first = {finding.rule: finding for finding in reversed(findings)}
     (rule, times), *others = count.most_common()
@@ -439,6 +439,6 @@ def _first_findings(findings: tuple[Finding, ...], counted: Counter[str] | None 
 
 
 def in_one_line(reason: str) -> str:
-    """Why a scenario did not pass, in short: the first line, and what came instead where a matcher says it."""
+    """The first line of the reason why a scenario did not pass, and what a matcher received instead."""
     lines = [line.strip() for line in reason.splitlines() if line.strip()]
     return " ".join(lines[:2] if lines[1:] and lines[1].startswith("but:") else lines[:1]) or "no reason given"

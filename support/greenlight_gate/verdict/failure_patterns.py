@@ -63,7 +63,7 @@ _ALL = (
     ),
     FailurePattern(
         "MISSING_EVENT_SEQUENCES", _CRITICAL, "Events of a run are missing repeatedly.",
-        "3 runs or more", "Check the code that turns the agent's steps into frames: which step is never sent?",
+        "3 runs or more", "Check the code that turns the agent's steps into messages: which step is never sent?",
         _rules("LIFECYCLE-2", "LIFECYCLE-4", "LIFECYCLE-5", "PAIRING-2", "CONTINUITY-1"),
     ),
     FailurePattern(

@@ -1,4 +1,4 @@
-"""What is judged of a load session, beside what every session is judged on. A load never approves a release."""
+"""The criteria that only a load session has. A load never approves a release."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ from greenlight_gate.verdict.criteria import Criterion, Loaded, Status
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What `greenlight load` was asked to do. Times in seconds, `rate` in requests a second of all users together.
+    """The load that `greenlight load` was asked for. Times in seconds, `rate` in requests a second of all users together.
 
     It ends after `duration_s`, or when each user has made `runs_per_user` requests; None: not limited by this.
     `judges_latency`: a latency threshold was given; otherwise latency is shown and decides nothing.
@@ -41,23 +41,23 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def rules(loads: tuple[Loaded, ...]) -> Criterion:
-    """RULES: no rule objected, but for single losses, which SUCCESS judges, and for what the generator delayed."""
+    """RULES: no findings, except single losses, which SUCCESS judges, and what the generator delayed itself."""
     events = sum(load.summary.events for load in loads)
     guilty = {offence.finding.rule for load in loads for offence in load.summary.convicting()}
     said = [f"{rule} ({sum(load.summary.counts[rule] for load in loads)})" for rule in sorted(guilty)]
     excuses = [text for load in loads if (text := excused(load.summary))]
     if not events:
-        said, status = ["no event was checked"], Status.INCONCLUSIVE
+        said, status = ["no event was received"], Status.INCONCLUSIVE
     elif guilty:
         status = Status.FAILED
     else:
-        said, status = ["no rule objected" if not excuses else "no rule objected to more than that"], Status.PASSED
-    requirement = "Every event of every run was checked, and no rule objected."
+        said, status = ["no findings" if not excuses else "no other findings"], Status.PASSED
+    requirement = "Every event of every run was checked, without findings."
     return Criterion("RULES", requirement, "0 findings", "; ".join([*excuses, *said]), events, status)
 
 
 def excused(summary: LoadResult) -> str:
-    """Which findings convict nobody, and why; "" where there are none."""
+    """The findings that do not block, and why; "" if there are none."""
     guilty = {offence.finding.rule for offence in summary.convicting()}
     others = {rule: times for rule, times in summary.counts.items() if rule not in guilty}
     late = sum(times for rule, times in others.items() if summary.saturated and rule in LATE)
@@ -66,14 +66,14 @@ def excused(summary: LoadResult) -> str:
     if lost:
         parts.append(f"runs or connections lost: {lost:,}, within the {100 - LEAST_SUCCESS:g} % allowed")
     if late:
-        parts.append(f"late: {late:,}, which the generator may have caused itself, {summary.saturated}")
+        parts.append(f"late: {late:,}, which the load generator may have caused itself, {summary.saturated}")
     return "; ".join(parts)
 
 
 def isolation(loads: tuple[Loaded, ...]) -> Criterion | None:
-    """ISOLATION under load: nobody received a canary of somebody else. None where nobody was told a canary.
+    """ISOLATION under load: no user received another user's canary. None if no user had a canary.
 
-    The positive control is that users receive their own: where they do not, nothing shows that leaks would be seen.
+    The positive control: users receive their own canary. Without it, nothing shows that a leak would be detected.
     """
     users = sum(load.summary.canaries_expected for load in loads)
     if not users:
@@ -82,7 +82,7 @@ def isolation(loads: tuple[Loaded, ...]) -> Criterion | None:
     leaks = {rule: load.summary.counts[rule] for load in loads for rule in load.summary.counts if _is_leak(rule)}
     found = ", ".join(f"{rule} ({times})" for rule, times in sorted(leaks.items())) or "0"
     status = Status.INCONCLUSIVE if seen < users else Status.PASSED
-    requirement = "No user receives anything of another user, and each was seen to receive their own."
+    requirement = "No user receives data of another user, and each received their own."
     measured = f"{found}; {seen:,} of {users:,} users received their own canary"
     return Criterion("ISOLATION", requirement, "0", measured, users, Status.FAILED if leaks else status)
 

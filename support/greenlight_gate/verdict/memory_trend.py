@@ -1,7 +1,7 @@
-"""Whether a backend fills up: from samples of its memory and its descriptors over time. Pure arithmetic.
+"""Whether a backend leaks, from samples of its memory and its descriptors over time. Pure arithmetic.
 
 Samples of one process are not independent, so that a test of significance alone would find a leak in every warm-up:
-growth counts only where the slope is above zero for sure and the effect is large enough to matter.
+growth counts only if the slope is significantly above zero and the effect is large enough to matter.
 """
 
 import functools
@@ -12,22 +12,22 @@ from statistics import median
 import msgspec
 
 MB = 1e6
-# The first part of a watch is the warm-up, in which every cache fills.
+# The first part of a measurement is the warm-up, in which caches fill.
 WARM_UP = 0.25
 LEAST_SAMPLES = 12
-# What matters: so much for each run or connection, and so much in all while it was watched.
+# The least growth that counts: for each run or connection, and in total.
 LEAST_KB_EACH = 16.0
 LEAST_MB = 8.0
-# Descriptors and connections that may be left over, for what the backend does beside.
+# Descriptors and connections that may remain, for the backend's other work.
 SPARE_DESCRIPTORS = 5
 SPARE_CONNECTIONS = 0
 _Z95 = 1.959964
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """One look at a process: seconds on one clock, bytes, counts, CPU seconds; None where it cannot be seen.
+    """One sample of a process: seconds on one clock, bytes, counts, CPU seconds; None where it cannot be read.
 
-    `done`: how many runs (or connections) there had been until then.
+    `done`: the number of runs (or connections) until then.
     """
 
     at: float
@@ -62,10 +62,10 @@ def theil_sen(points: list[tuple[float, float]]) -> Slope | None:
 
 
 class Watched(msgspec.Struct, frozen=True, kw_only=True):
-    """What a probe saw while one thing was done again and again.
+    """The samples of a probe while one action was repeated.
 
-    kind "soak": `samples` all along, `unit` run. kind "churn": one sample before, and one after each round of coming
-    and leaving, when all had left; `unit` connection. `by`: how it was looked at; "" where it could not be.
+    kind "soak": `samples` throughout, `unit` run. kind "churn": one sample before, and one after each round of connecting
+    and disconnecting, when all had left; `unit` connection. `by`: how it was measured; "" if it could not be.
     """
 
     scenario: str
@@ -77,7 +77,7 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdictlet(msgspec.Struct, frozen=True):
-    """What follows from one watch: what was measured, why it is too much, and what could not be told."""
+    """The judgement of one measurement: what was measured, why it is too much, and what is unknown."""
 
     measured: str
     faults: tuple[str, ...] = ()
@@ -85,12 +85,12 @@ class Verdictlet(msgspec.Struct, frozen=True):
     samples: int = 0
 
 
-@functools.lru_cache(maxsize=16)  # all pairs of a long soak are millions, and more than one asks
+@functools.lru_cache(maxsize=16)  # a long soak has millions of pairs, and several callers ask
 def judge_watch(watched: Watched, most_mb: float) -> Verdictlet:
-    """Judges one watch; `most_mb` is the growth that is allowed however slow it is."""
+    """Judges one measurement; `most_mb` is the highest accepted growth, however slow."""
     samples = [sample for sample in watched.samples if sample.rss_bytes is not None or sample.descriptors is not None]
     if not watched.by or not samples:
-        return Verdictlet("", unknown=watched.reason or "the target's memory cannot be seen")
+        return Verdictlet("", unknown=watched.reason or "the target's memory cannot be read")
     return _soak(watched, samples, most_mb) if watched.kind == "soak" else _churn(watched, samples, most_mb)
 
 
@@ -113,22 +113,22 @@ def _soak(watched: Watched, samples: list[Sample], most_mb: float) -> Verdictlet
     slope = theil_sen(descriptors)
     if slope is not None and slope.low > 0 and descriptors[-1][1] - descriptors[0][1] > SPARE_DESCRIPTORS:
         faults.append(f"descriptors grew from {descriptors[0][1]:.0f} to {descriptors[-1][1]:.0f}")
-    # A backend that does nothing fills up with nothing.
-    idle = "" if done or faults else f"no {watched.unit} ended while it was watched"
+    # A backend without work shows no leak.
+    idle = "" if done or faults else f"no {watched.unit} ended during the measurement"
     return Verdictlet(measured, tuple(faults), idle, samples=len(warm))
 
 
 def _growth_mb(points: list[tuple[float, float]]) -> float:
-    """Between the medians of the first and the last fifth: one odd sample is no growth."""
+    """The growth between the medians of the first and the last fifth, so that a single outlier does not count."""
     fifth = max(len(points) // 5, 1)
     values = [value for _, value in points]
     return (median(values[-fifth:]) - median(values[:fifth])) / MB
 
 
 def _churn(watched: Watched, samples: list[Sample], most_mb: float) -> Verdictlet:
-    """After the third round nothing grows any more, and in the end all that was opened is closed."""
+    """After the third round memory must not grow, and at the end all descriptors and connections must be closed."""
     if len(samples) < 6:
-        return Verdictlet("", unknown=f"{len(samples)} rounds of coming and leaving, at least 5 are needed")
+        return Verdictlet("", unknown=f"{len(samples)} rounds of connecting and disconnecting, at least 5 are needed")
     before, end, settled = samples[0], samples[-1], samples[3:]
     faults, parts = [], []
     rss = [(s.done, s.rss_bytes) for s in settled if s.rss_bytes is not None]
@@ -138,11 +138,11 @@ def _churn(watched: Watched, samples: list[Sample], most_mb: float) -> Verdictle
         parts.append(f"{growth_mb:+.1f} MB after the third of {len(samples) - 1} rounds")
         low = slope.low if slope is not None else 0.0
         if growth_mb > most_mb or (low > LEAST_KB_EACH * 1e3 and growth_mb > LEAST_MB):
-            faults.append(f"{growth_mb:.1f} MB did not come back, {low / 1e3:.0f} KB a {watched.unit} or more")
+            faults.append(f"{growth_mb:.1f} MB were not released, at least {low / 1e3:.0f} KB a {watched.unit}")
     for name, spare in (("descriptors", SPARE_DESCRIPTORS), ("connections", SPARE_CONNECTIONS)):
         was, now = getattr(before, name), getattr(end, name)
         if was is not None and now is not None:
             parts.append(f"{name} {was:.0f} to {now:.0f}")
             if now - was > spare:
-                faults.append(f"{now - was:.0f} {name} did not come back")
+                faults.append(f"{now - was:.0f} {name} were not released")
     return Verdictlet(", ".join(parts), tuple(faults), samples=len(samples))

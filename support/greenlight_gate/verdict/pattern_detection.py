@@ -1,4 +1,4 @@
-"""Which failure patterns the course of a session shows. Pure: the same course gives the same answer."""
+"""Which failure patterns the timeline of a session shows. Pure."""
 
 from collections.abc import Callable, Sequence
 
@@ -29,7 +29,7 @@ _EXAMPLES = 5
 
 
 class Memory(msgspec.Struct, frozen=True):
-    """What is known of the backend's memory, in MB; `faults` is what whoever watched it objects to."""
+    """What is known of the backend's memory, in MB; `faults` are the violations that a probe's measurements show."""
 
     start_mb: float | None = None
     end_mb: float | None = None
@@ -37,7 +37,7 @@ class Memory(msgspec.Struct, frozen=True):
 
 
 def detect(course: Timeline, thresholds: Thresholds, memory: Memory = Memory()) -> tuple[Occurrence, ...]:  # noqa: B008 -- frozen
-    """All patterns that there are to see, in the order of the catalogue."""
+    """All patterns that occurred, in the order of the catalogue."""
     looks: dict[str, Callable[[], Occurrence | None]] = {
         "SUSTAINED_HIGH_LATENCY": lambda: _sustained(course, thresholds),
         "CONNECTION_INSTABILITY": lambda: _unstable(course),
@@ -65,7 +65,7 @@ def _of_findings(course: Timeline, name: str) -> Occurrence | None:
 
 
 def _answers(broken: Sequence[RuleCount]) -> int:
-    """In how many answers any of some rules was broken; of those of a load it is known for each rule alone."""
+    """The number of answers with findings of any of these rules; of a load it is known for each rule alone."""
     loads = {load for each in broken for load in each.under_load}
     traced = set().union(*(each.runs for each in broken))
     return len(traced) + sum(max(each.under_load.get(load, 0) for each in broken) for load in loads)
@@ -103,7 +103,7 @@ def _unstable(course: Timeline) -> Occurrence | None:
     lost = whole.dropped + whole.refused
     if lost < UNSTABLE_LEAST or lost * 100.0 <= UNSTABLE_PERCENT * whole.tried:
         return None
-    measured = f"{whole.dropped} lines broken, {whole.refused} refused, of {whole.tried} tried"
+    measured = f"{whole.dropped} connections broken, {whole.refused} refused, of {whole.tried} attempts"
     troubles = sorted(course.troubles)
     return occurrence("CONNECTION_INSTABILITY", measured, (troubles[0][0], troubles[-1][0]), _examples(troubles))
 
@@ -120,7 +120,7 @@ def _leak(course: Timeline, thresholds: Thresholds, memory: Memory) -> Occurrenc
 
 
 def _error_burst(course: Timeline) -> Occurrence | None:
-    # Traces come one after the other, and what was late in one may come before the first of the next.
+    # Traces are read one after the other, but scenarios may overlap in time.
     errors = sorted(course.errors)
     for last in range(BURST_ERRORS - 1, len(errors)):
         first = last - BURST_ERRORS + 1
@@ -133,7 +133,7 @@ def _error_burst(course: Timeline) -> Occurrence | None:
 
 
 def _grows_with_load(course: Timeline, thresholds: Thresholds) -> Occurrence | None:
-    """The quarter of the time with the fewest answers under way against the quarter with the most."""
+    """Compares the quarter of the time with the fewest concurrent runs and the quarter with the most."""
     windows = [window for _, window in course.windows.joined(_STEP_S) if window.samples >= _LEAST_SAMPLES]
     windows.sort(key=lambda window: window.busy_most)
     quarter = len(windows) // 4
@@ -145,7 +145,7 @@ def _grows_with_load(course: Timeline, thresholds: Thresholds) -> Occurrence | N
     grows = many >= LOAD_LEAST and many >= LOAD_RATIO * few and after >= DELAY_RATIO * before
     if not grows or not too_slow(thresholds, after):
         return None
-    measured = f"{before:.1f} ms with {few:.0f} answers at once, {after:.1f} ms with {many:.0f}"
+    measured = f"{before:.1f} ms with {few:.0f} concurrent runs, {after:.1f} ms with {many:.0f}"
     return occurrence("LATENCY_GROWS_WITH_LOAD", measured, (course.windows.start, course.ended_at))
 
 

@@ -17,7 +17,7 @@ from support.tests.needs import skip_without_services
 
 pytestmark = [pytest.mark.assurance, pytest.mark.timeout(900)]
 Record = Callable[[str, object], None]
-# Nobody saw their own secret, and nobody asks whether they did.
+# No user received their own secret, and the check does not notice.
 UNPROVEN = msgspec.structs.replace(forgetful_job(), without="ISOLATION-3")
 REMOVABLE = sorted(RULES.keys() & FIRST.keys())
 

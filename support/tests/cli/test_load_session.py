@@ -81,9 +81,9 @@ def test_an_approved_load_approves_no_release(healthy: Session) -> None:
     )
     for said in (report["deployment_decision"]["reason"], " ".join(healthy.ran.out.split())):
         assert "Load of 4 users, 4 requests each: " in said
-        assert "This is a load, and approves no release." in said
-    assert "The load showed nothing wrong. It approves no release." in page
-    assert "This may be released." not in page
+        assert "A load approves no release." in said
+    assert "The load found no violation. A load approves no release." in page
+    assert "The target may be released." not in page
     assert str(healthy.folder.relative_to(healthy.ran.folder)) in healthy.ran.out
 
 

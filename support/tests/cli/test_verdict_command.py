@@ -27,7 +27,7 @@ def test_the_newest_is_the_one_that_began_last_whatever_was_touched_last(tmp_pat
 def test_without_a_session_there_is_one_line(tmp_path: Path, folder: str) -> None:
     (tmp_path / "empty").mkdir()
 
-    with pytest.raises(Misconfigured, match=r"holds no validation session; run `behave` or `greenlight run` first"):
+    with pytest.raises(Misconfigured, match=r"has no validation session; run `behave` or `greenlight run` first"):
         newest(tmp_path / folder)
 
 

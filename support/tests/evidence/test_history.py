@@ -210,7 +210,7 @@ def test_the_trend_shows_capacity_and_hostile_names_as_text(tmp_path: Path) -> N
     assert "&lt;script&gt;" in html
     assert "<script" not in html
     assert "slower &lt;b&gt;" in html
-    assert "people at once" in html
+    assert "users at a time" in html
     assert as_html(history.sessions()[:1], None) == ""
     assert sparkline([1.0, None, 3.0, 2.0]) == "▁ █▅"
     assert sparkline([50.1, 50.4, 50.2]) == "▁▁▁", "a bit of noise looks like a leak"
@@ -228,7 +228,7 @@ def test_the_command_shows_the_trend(tmp_path: Path) -> None:
     assert "2026-01-01 00:00  BLOCKED" in ran.out
     assert "2026-01-01 00:00  APPROVED" in ran.out
     assert f"fixed        LIFECYCLE-4 in '{NAME}'" in ran.out
-    assert (nothing.code, "holds no history; `greenlight run` or `greenlight load` begins one" in nothing.err) == (
+    assert (nothing.code, "has no history; `greenlight run` and `greenlight load` write one" in nothing.err) == (
         3,
         True,
     )

@@ -212,7 +212,7 @@ def test_without_node_the_reason_says_how_to_get_it(tool: Path) -> None:
     made = render_html(tool / "results", tool / "report.html")
 
     assert made == NotRendered(
-        "Node.js is not there: install Node.js 20 or newer and run `npm install --global allure@3.18.0`, "
+        "Node.js is not installed: install Node.js 20 or newer and run `npm install --global allure@3.18.0`, "
         "or run `greenlight run --allure`"
     )
     assert list((tool / "tmp").iterdir()) == []
@@ -240,7 +240,7 @@ def test_allure_2_is_passed_over(tool: Path) -> None:
     ("script", "reason"),
     [
         (VERSION + "echo it fell over; exit 3", "Allure made no page (exit code 3): it fell over"),
-        (VERSION + "exit 0", "Allure made no page (exit code 0): it said nothing"),
+        (VERSION + "exit 0", "Allure made no page (exit code 0): it printed nothing"),
     ],
 )
 def test_a_failing_tool_is_a_value(script: str, reason: str, tool: Path) -> None:
@@ -259,7 +259,7 @@ def test_a_hanging_tool_is_ended_with_its_children(tool: Path) -> None:
 
     made = render_html(tool / "results", tool / "report.html", timeout_s=1)
 
-    assert made == NotRendered("Allure made no page (exit code -1): it said nothing")
+    assert made == NotRendered("Allure made no page (exit code -1): it printed nothing")
     # The pipe's end is reached only when neither the tool nor its child holds it.
     assert os.read(reader, 1) == b""
     os.close(reader)

@@ -18,9 +18,9 @@ from support.tests.measure.test_timeline import course_of
 from support.tests.rules.talk import asked
 from support.tests.verdict.test_criteria import of
 
-NOBODY = "nobody was connected in this session:\nthere was no conversation and no load"
-UNTIMED = "no event came of which it is known\nhow late it was"
-NO_MEMORY = "could not be read\n(the backend is not on this machine,\nor is not the suite's own)"
+NOBODY = "no user was connected in this session"
+UNTIMED = "no event has a known latency"
+NO_MEMORY = "memory cannot be read:\nthe suite did not start the backend\non this machine"
 LOAD = Loaded("stress/a.feature:7", "stress", "a load", LoadResult(**WHOLE, delivery=of(5.0)))
 
 

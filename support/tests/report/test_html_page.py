@@ -35,13 +35,13 @@ def test_an_approval_in_a_browser(browser: Any, tmp_path: Path, width: int, sche
 
     assert (seen.requests, seen.complaints, seen.overflow) == ([], [], 0)
     assert seen.title == "APPROVED: by-hand, validation_session_1767225600"
-    assert "This may be released." in seen.text
+    assert "The target may be released." in seen.text
     assert judgement.decision.reason in seen.text
     for criterion in judgement.decision.criteria:
         assert criterion.id in seen.text
         assert criterion.measured in seen.text
-    assert "No rule objected." in seen.text
-    assert "It is not slower than the releases before (not examined)" in seen.text
+    assert "There are no findings." in seen.text
+    assert "It is not slower than in earlier approved sessions (not examined)" in seen.text
     assert seen.html.evaluate("[...document.querySelectorAll('svg')].map(svg => svg.clientWidth > 300)") == [True, True]
 
 
@@ -113,7 +113,7 @@ def test_pictures_are_files_too_and_all_others_of_the_folder_are_shown(tmp_path:
     pictures = draw_pictures(judgement, tmp_path)
 
     names = [picture.name for picture in pictures]
-    assert names == ["What people saw, and when", "Performance", "What became of answers whose line was cut"]
+    assert names == ["Events over time", "Performance", "Answers after a lost connection"]
     for file in (TIMELINE, DASHBOARD):
         assert (folder / file).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
@@ -126,7 +126,7 @@ def test_a_session_in_which_nothing_ran_has_a_page(tmp_path: Path) -> None:
     html = write_page(judgement, folder, draw_pictures(judgement, folder)).read_text(encoding="utf-8")
 
     assert "<h1>INCONCLUSIVE</h1>" in html
-    assert "nothing was seen" in html
+    assert "no event was received" in html
 
 
 def test_it_says_in_words_what_is_broken_and_folds_what_is_long(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_it_says_in_words_what_is_broken_and_folds_what_is_long(tmp_path: Path) 
 
     top = html[html.index("<h1>BLOCKED") : html.index("<nav")]
     assert "<p>Broken:</p>" in top
-    assert "<li>Every promise of the wanted categories was tried and kept</li>" in top
+    assert "<li>Every scenario of the selected categories ran and passed</li>" in top
     assert "complaint 11\n... and 288 lines more, in the report</pre>" in html
     assert "complaint 12" not in html
     assert re.findall(r"<details( open)?><summary>(\w+): 100</summary>", html) == [

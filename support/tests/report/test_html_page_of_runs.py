@@ -22,22 +22,22 @@ class Backend(NamedTuple):
 
 
 BACKENDS = {
-    "healthy": Backend(("--categories", "functional"), "This may be released."),
+    "healthy": Backend(("--categories", "functional"), "The target may be released."),
     "leaking": Backend(
         ("--categories", "integration", "--defect", "broadcast_to_all"),
-        "Nobody sees anything of anybody else", "USER_ISOLATION_VIOLATION",
+        "No user receives data of another user", "USER_ISOLATION_VIOLATION",
     ),
     "cut": Backend(
         ("--categories", "functional", "--defect", "dies_mid_run_without_a_word"),
-        "People see all five events of an answer", "CONNECTION_INSTABILITY",
+        "Users receive all five events of an answer", "CONNECTION_INSTABILITY",
     ),
     "slow": Backend(
         ("--categories", "performance", "--defect", "every_event_delayed=120"),
-        "Events arrive while they are news", "SUSTAINED_HIGH_LATENCY",
+        "Events arrive without delay", "SUSTAINED_HIGH_LATENCY",
     ),
     "filling up": Backend(
         ("--categories", "stress", "--soak", "8", "--defect", "memory_leak_per_run"),
-        "The backend does not fill up", "MEMORY_LEAK",
+        "The backend does not leak memory", "MEMORY_LEAK",
     ),
 }  # fmt: skip
 TOO_BUSY = "the generator itself was too busy to judge this"

@@ -85,7 +85,7 @@ def test_a_scenario_that_was_not_exercised_says_nothing_of_anybody(tmp_path: Pat
 @pytest.mark.parametrize(
     ("category", "absent", "why"),
     [
-        ("integration", {}, "no scenario that does so was run as far as that"),
+        ("integration", {}, "no scenario that checks it ran far enough"),
         ("security", {"recall": "by-hand names no prompt recall"}, "by-hand names no prompt recall"),
     ],
 )
@@ -97,7 +97,7 @@ def test_where_privacy_should_have_been_watched_it_must_have_been(
 
     assert isolation_of(judgement) == (
         Status.INCONCLUSIVE,
-        f"nobody's privacy was watched: {why}",
+        f"isolation was not checked: {why}",
         0,
     )
     assert judgement.decision.verdict is Verdict.INCONCLUSIVE

@@ -138,7 +138,7 @@ def test_data_of_another_version(tmp_path: Path, services_dir: Path) -> None:
     refused = services(tmp_path, services_dir, "start")
     assert refused.code == 3
     assert "is of PostgreSQL 9, and PostgreSQL" in refused.err
-    assert "`greenlight services clean` begins anew" in refused.err
+    assert "`greenlight services clean` removes it" in refused.err
 
 
 def test_neither_postgresql_nor_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

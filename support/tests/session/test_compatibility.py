@@ -44,7 +44,7 @@ def test_each_profile_that_ships() -> None:
     [
         ("", None),
         ('[connection]\npath = "/ws/{room}"\n[needs]\nroom = "where"', None),
-        ('[connection]\nruns = "one"', "each question needs a connection of its own"),
+        ('[connection]\nruns = "one"', "each request needs a connection of its own"),
         ('[[answer]]\nwhen = { type = "hb" }\nsend = { type = "hb" }', "it has frames that have to be answered"),
         ('[scope]\nmine = { who = { same_as = "user" } }', "its rules look up values of the connection"),
     ],

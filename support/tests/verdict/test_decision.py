@@ -222,7 +222,7 @@ def test_a_reason_in_one_line(reason: str, line: str) -> None:
     [
         (LatencySummary(8, 90.0, 80.0, 4_999.0, 5_000.0, 9_000.0), "passed", "p95 5.00 s; p50 0.08, max 9.00 s"),
         (LatencySummary(8, 90.0, 80.0, 5_001.0, 5_002.0, 9_000.0), "failed", "p95 5.00 s; p50 0.08, max 9.00 s"),
-        (None, "inconclusive", "nobody had to come back"),
+        (None, "inconclusive", "no user had to reconnect"),
     ],
 )
 def test_people_who_lose_their_line_are_back_soon(recovery: LatencySummary | None, status: str, measured: str) -> None:

@@ -63,7 +63,7 @@ def test_an_approval_as_a_whole_says_that_it_approves_no_release() -> None:
         "a load, and approves no release."
     )
     assert [(c.id, c.threshold, c.measured, c.samples, c.status.value) for c in decision.criteria] == [
-        ("RULES", "0 findings", "no rule objected", 990, "passed"),
+        ("RULES", "0 findings", "no findings", 990, "passed"),
         ("COMPLETENESS", "100 %", "198 of 198 answers", 198, "passed"),
         ("SUCCESS", "under load >= 99 %", "100.00 % of 1000 under load", 1000, "passed"),
         ("ISOLATION", "0", "0; 10 of 10 users received their own canary", 10, "passed"),

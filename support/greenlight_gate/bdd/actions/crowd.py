@@ -288,8 +288,8 @@ def as_text(summary: LoadResult) -> str:
         f"generator {summary.busy:.0%} busy, {summary.lag_ms_p99:.1f} ms late at p99, {summary.peak_rss_mb:.0f} MB",
     ]
     shown = {
-        "first sign of life": summary.raw, "  from when it was due": summary.corrected, "delivery": summary.delivery,
-        "whole answer": summary.whole, "longest silence": summary.silence, "connecting": summary.connect,
+        "first sign of life": summary.raw, "  from intended send": summary.corrected, "delivery": summary.delivery,
+        "whole run": summary.whole, "longest silence": summary.silence, "connecting": summary.connect,
     }  # fmt: skip
     for name, encoded in shown.items():
         found: LatencySummary | None = figures(encoded)

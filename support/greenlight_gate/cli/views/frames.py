@@ -1,4 +1,4 @@
-"""How the frames of a conversation were read: a table of all, a summary by reading, and what follows from it."""
+"""How the frames of a conversation were read: a table of all, a summary, and whether they suffice as evidence."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ Entries = Sequence[tuple[AnyRecord, Reading | None]]
 
 
 class FrameSummary:
-    """What the frames were read as, counted."""
+    """The frames counted by how they were read."""
 
     def __init__(self, profile: Profile, entries: Entries) -> None:
         self.profile = profile
@@ -30,18 +30,18 @@ class FrameSummary:
 
     @property
     def missing(self) -> list[str]:
-        """Those of the five that were not seen, though the wire can show them."""
+        """The kinds among the five that were not received, although the wire can show them."""
         return [str(kind) for kind in FIVE if kind not in self.shown and kind not in self.profile.spec.absent]
 
     @property
     def too_many_unmapped(self) -> bool:
-        """Whether a verdict on this would be inconclusive."""
+        """Whether a verdict on these frames would be inconclusive."""
         return self.unmapped > MOST_UNMAPPED * self.messages
 
     def show(self, console: Console) -> None:
-        """The table of all frames, and what they were, counted."""
+        """Shows the table of all frames, and the summary."""
         console.print(escape(as_table(self.entries)), highlight=False, soft_wrap=True)
-        console.print(f"\n{self.messages} frames were read as", highlight=False)
+        console.print(f"\n{self.messages} messages were read as", highlight=False)
         for (group, name), count in sorted(self.counts.items()):
             colour = {"unmapped": "yellow", "foreign": "yellow"}.get(group)
             line = f"  {count:>5}  {group:<10} {escape(name)}"
@@ -49,15 +49,15 @@ class FrameSummary:
         for kind, why in self.profile.spec.absent.items():
             console.print(f"not observable with this profile: {kind} ({escape(why)})", highlight=False, soft_wrap=True)
         if self.missing:
-            console.print(f"not seen here: {', '.join(self.missing)}", highlight=False)
+            console.print(f"not received here: {', '.join(self.missing)}", highlight=False)
         if self.unmapped:
             share = 100 * self.unmapped / self.messages
-            limit = f"the evidence is inconclusive above {100 * MOST_UNMAPPED:g} %"
+            limit = f"the verdict is INCONCLUSIVE above {100 * MOST_UNMAPPED:g} %"
             console.print(f"{self.unmapped} unmapped: {share:.1f} % of all ({limit})", highlight=False)
 
 
 def _named(part: Event | Control | Unmapped | More | Ignored | Foreign) -> tuple[str, str]:
-    """The group (event, more, lifecycle, ignored, foreign or unmapped), and which of it."""
+    """The group (event, more, lifecycle, ignored, foreign or unmapped), and the name within it."""
     if isinstance(part, Event):
         return "event", f"{part.kind}{' (inferred)' if part.synthesised else ''}"
     if isinstance(part, More):

@@ -1,4 +1,4 @@
-"""What the commands show of a judgement: on the terminal, or as three lines for CI."""
+"""Shows a judgement on the terminal, or as three lines for CI."""
 
 import argparse
 import os
@@ -26,7 +26,7 @@ _LOG_WIDTH = 160
 def conclude(folder: Path, console: Console, faults: SuiteFaults, show: Callable[[Judgement], None]) -> Judgement:
     """Judges a session folder, shows the verdict and writes the reports.
 
-    Raises Misconfigured where there is nothing to judge, or no room for the report.
+    Raises Misconfigured if there is nothing to judge, or the report cannot be written.
     """
     try:
         judgement = judge(folder)
@@ -39,7 +39,7 @@ def conclude(folder: Path, console: Console, faults: SuiteFaults, show: Callable
 
 
 def ended(judgement: Judgement, folder: Path, options: argparse.Namespace, faults: SuiteFaults) -> int:
-    """The exit code, and for CI its three lines. They come last, since a suite that is broken approves nothing."""
+    """Returns the exit code, and prints the three lines for CI. They come last, since a faulty suite approves nothing."""
     decision = judgement.decision
     outcome = faults.outcome(decision.verdict)
     if options.ci_mode:
@@ -50,7 +50,7 @@ def ended(judgement: Judgement, folder: Path, options: argparse.Namespace, fault
 
 
 def show_verdict(judgement: Judgement, folder: Path, console: Console, *, verbose: bool = False) -> None:
-    """The criteria, the first finding of each rule, and the decision; `verbose`: with the conversations."""
+    """Shows the criteria, the first finding of each rule, and the decision; `verbose`: with the conversations."""
     decision = judgement.decision
     wrap = not console.is_terminal
     table = Table(box=None, pad_edge=False, show_edge=False)
@@ -60,7 +60,7 @@ def show_verdict(judgement: Judgement, folder: Path, console: Console, *, verbos
         table.add_row(criterion.id, _MARKS[criterion.status], escape(criterion.threshold), escape(criterion.measured))
     console.print()
     if not console.is_terminal and "COLUMNS" not in os.environ:
-        # Without a terminal, rich takes 80 columns; a log has more, and there a line that is whole is found.
+        # Without a terminal, rich assumes 80 columns; in a log, unwrapped lines are easier to search.
         console.width = _LOG_WIDTH
     console.print(table, highlight=False)
     for item in _first_of_each_rule(judgement.findings):

@@ -1,4 +1,4 @@
-"""What `greenlight load` shows: one line while it runs, figures and verdict when it is over, figures as JSON."""
+"""Shows a load: one line while it runs, figures and verdict at the end, figures as JSON."""
 
 import time
 from pathlib import Path
@@ -23,7 +23,7 @@ _MB = 1e6
 
 
 class LoadView:
-    """A few lines that are painted over and over on a terminal; without one, nothing but the result."""
+    """A few lines that are updated on a terminal; without one, only the result is shown."""
 
     def __init__(self, console: Console) -> None:
         self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
@@ -41,7 +41,7 @@ class LoadView:
             self._live.stop()
 
     def show(self, state: State) -> None:
-        """Paints the state, twice a second."""
+        """Shows the state, twice a second."""
         now = time.monotonic()
         if self._live is None or now - self._drawn_at < _EVERY_S:
             return
@@ -116,12 +116,12 @@ def document(summary: LoadResult, patterns: tuple[Occurrence, ...] = ()) -> dict
 
 
 def write_json(summary: LoadResult, patterns: tuple[Occurrence, ...], path: Path) -> None:
-    """Writes the result, whole or not at all. Raises OSError."""
+    """Writes the result, atomically. Raises OSError."""
     write_whole(path, msgspec.json.format(msgspec.json.encode(document(summary, patterns)), indent=2) + b"\n")
 
 
 def show_load(judgement: Judgement, folder: Path, console: Console) -> None:
-    """The figures of the load and the verdict on them, at 80 columns, and where its evidence lies."""
+    """Shows the figures of the load, the verdict, and the path of the evidence, at 80 columns."""
     for load in judgement.loads:
         _figures(load.summary, console)
     decision = judgement.decision
@@ -139,10 +139,10 @@ def _figures(summary: LoadResult, console: Console) -> None:
     seconds = summary.seconds or 1.0
     rows = [
         ("users", f"{summary.connections_made:,} of {summary.people:,} connected"),
-        ("runs", f"{summary.runs:,} of {summary.asked:,} asked, {summary.runs / seconds:,.1f}/s"),
+        ("runs", f"{summary.runs:,} of {summary.asked:,} requests, {summary.runs / seconds:,.1f}/s"),
         ("checked events", f"{summary.events:,}, {summary.events / seconds:,.0f}/s, {per_cpu_s:,.0f} per CPU-second"),
-        ("dropped", f"{summary.dropped:,} that could not be asked in time" if summary.dropped else ""),
-        ("success", f"{summary.success_percent:.2f} % of what was expected arrived"),
+        ("dropped", f"{summary.dropped:,} requests that could not be sent in time" if summary.dropped else ""),
+        ("success", f"{summary.success_percent:.2f} % of the expected events and connections"),
         (
             "generator",
             f"{summary.busy:.0%} busy, {summary.lag_ms_p99:.1f} ms late at p99, {summary.peak_rss_mb:.0f} MB",
@@ -156,8 +156,8 @@ def _figures(summary: LoadResult, console: Console) -> None:
     for column in ("avg", "p50", "p95", "p99", "max", "samples"):
         latency.add_column(column, justify="right")
     shown = {
-        "first sign of life, raw": summary.raw, "  from when it was due": summary.corrected,
-        "delivery of an event": summary.delivery, "whole answer": summary.whole,
+        "acknowledgement, raw": summary.raw, "  from intended send": summary.corrected,
+        "delivery": summary.delivery, "whole run": summary.whole,
     }  # fmt: skip
     for name, encoded in shown.items():
         found: LatencySummary | None = figures(encoded)
