@@ -1,1 +1,1 @@
-"""Gherkin at work: the suite, its scenarios, and what steps may know of them (`context`)."""
+"""Runs the scenarios with behave. Steps use `context` only."""

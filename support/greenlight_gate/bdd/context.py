@@ -1,4 +1,4 @@
-"""What steps may know of the suite: the World, and the words of parameters."""
+"""The interface for steps: the World, the actions, and the words of parameters."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -26,53 +26,53 @@ T = TypeVar("T")
 
 
 def world_of(context: Context) -> World:
-    """The World of the scenario that is running."""
+    """The World of the running scenario."""
     world: World = context.world
     return world
 
 
 def hostility_of(context: Context) -> BadInput:
-    """The hostile things that happen in the scenario that is running."""
+    """The bad input of the running scenario."""
     return BadInput(world_of(context))
 
 
 def privacy_of(context: Context) -> Privacy:
-    """The privacy of the people in the scenario that is running."""
+    """The isolation checks of the running scenario."""
     return Privacy(world_of(context))
 
 
 def walls_of(context: Context) -> AccessAttempts:
-    """The attempts to get in, or to reach into what is another's, of the scenario that is running."""
+    """The access attempts of the running scenario."""
     return _kept(context, "walls", lambda: AccessAttempts(world_of(context)))
 
 
 def network_of(context: Context) -> Network:
-    """The network of the scenario that is running."""
+    """The network of the running scenario."""
     return _kept(context, "network", lambda: Network(world_of(context)))
 
 
 def cut_matrix_of(context: Context) -> CutMatrix:
-    """The cuts of the scenario that is running."""
+    """The cut-point matrix of the running scenario."""
     return _kept(context, "cut_matrix", lambda: CutMatrix(world_of(context)))
 
 
 def trouble_of(context: Context) -> BackendRestarts:
-    """The backend's trouble in the scenario that is running."""
+    """The backend restarts of the running scenario."""
     return BackendRestarts(world_of(context), network_of(context))
 
 
 def replicas_of(context: Context) -> Replicas:
-    """The replicas and services behind the backend, in the scenario that is running."""
+    """The replicas and services of the running scenario."""
     return _kept(context, "replicas", lambda: Replicas(world_of(context), network_of(context), privacy_of(context)))
 
 
 def liveness_of(context: Context) -> Liveness:
-    """Who is alive in the scenario that is running."""
+    """The dead and slow connections of the running scenario."""
     return Liveness(world_of(context), network_of(context))
 
 
 def _kept(context: Context, name: str, make: Callable[[], T]) -> T:
-    """What the steps of one scenario share; behave forgets it with the scenario."""
+    """A value that the steps of one scenario share."""
     kept: T | None = getattr(context, name, None)
     if kept is None:
         kept = make()

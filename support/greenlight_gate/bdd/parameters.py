@@ -1,4 +1,4 @@
-"""The words that steps understand: users, questions, events, invalid tokens and messages."""
+"""The parameter types of steps: users, questions, events, invalid tokens and messages."""
 # mypy: allow-untyped-calls
 # behave ships no types for its parameter types.
 
@@ -29,12 +29,12 @@ OTHER_QUESTIONS = {
 MOMENTS = {str(kind): kind for kind in FIVE}
 
 _PHRASES = {f"a question that {words}": prompt for words, prompt in QUESTIONS.items()} | OTHER_QUESTIONS
-# The longest first: a phrase may begin with another one.
+# The longest first, since a phrase may begin with another one.
 _QUESTION_PATTERN = "|".join(sorted(_PHRASES, key=len, reverse=True))
 
 
 class _Words:
-    """A kind of word in a step: what it looks like, and what it stands for."""
+    """A parameter type: its pattern, and its value."""
 
     def __init__(self, pattern: str, convert: Callable[[str], object]) -> None:
         self.pattern = pattern
@@ -45,17 +45,17 @@ class _Words:
 
 
 def question(text: str) -> str:
-    """The name of the prompt that a phrase stands for. Raises KeyError for a phrase that is none."""
+    """The name of the prompt of a phrase. Raises KeyError for an unknown phrase."""
     return _PHRASES[text]
 
 
 def moment(text: str) -> EventKind:
-    """The kind of event of this name. Raises KeyError for a word that is none."""
+    """The kind of event of this name. Raises KeyError for an unknown name."""
     return MOMENTS[text]
 
 
 def register() -> None:
-    """Makes the words known to behave; to be called before steps are loaded."""
+    """Registers the parameter types with behave; to be called before steps are loaded."""
     matchers.register_type(
         Question=_Words(_QUESTION_PATTERN, question),
         InvalidToken=_Words("|".join(sorted((*FORGERIES, SIGNED_OUT), key=len, reverse=True)), str),

@@ -99,7 +99,7 @@ REFUSED = [
     (WHOLE, m.never_shows(p.completed()),
      "Expected: an answer that shows agent_completed never\n     but: shown 1 times:\n" + rows(4)),
     (answer(), m.never_shows(p.tool_executing()),
-     "Expected: an answer that shows tool_executing never\n     but: shown never:\n   (nothing was shown)\n"),
+     "Expected: an answer that shows tool_executing never\n     but: shown never:\n   (no event was received)\n"),
     (answer(*CALCULATOR[:4], Event(EventKind.COMPLETED, run="r", text="Who knows?")), m.answers(),
      "Expected: an answer that answers the question\n     but: '391' or 'CCCXCI' was wanted, 'Who knows?' came:\n"
      + rows().replace("It is 391.", "Who knows?")),
@@ -107,13 +107,13 @@ REFUSED = [
      "Expected: an answer in which every tool has a name\n     but: there was no tool:\n"
      + "\n".join(rows().split("\n")[:2]) + "\n"),
     (answer(Event(EventKind.TOOL_COMPLETED, tool="x", text="no", tool_failed=True)), m.has_results_of_each_tool(),
-     "Expected: an answer in which every tool shows what it found\n     but: the marked rows are not like that:\n"
+     "Expected: an answer in which every tool has a result\n     but: the marked rows are not like that:\n"
      ">>   0.1000  tool_completed            x: no\n"),
     ([], m.each(m.answers()),
      "Expected: each of several answers: an answer that answers the question\n     but: there was no answer at all\n"),
     ([WHOLE, answer()], m.each(m.ends_with(p.completed())),
      "Expected: each of several answers: an answer whose last event is agent_completed\n"
-     "     but: Ada, 'What is 17*23?': it was not:\n   (nothing was shown)\n"),
+     "     but: Ada, 'What is 17*23?': it was not:\n   (no event was received)\n"),
     (None, m.is_clear(), "Expected: an error that says what is wrong\n     but: was <None>\n"),
 ]  # fmt: skip
 

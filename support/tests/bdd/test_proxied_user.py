@@ -131,7 +131,7 @@ def test_a_backend_that_is_away_is_noted_before_each_try() -> None:
     async def scene(line: ProxiedUser) -> None:
         await line.open()
         await line.cut(ConnectionLoss.FIN, "here")
-        line.prepare_try = lambda session: session.cut("kill", "while it is away")
+        line.prepare_try = lambda session: session.cut("kill", "while the backend is down")
         await line.come_back()
 
     records = on_a_line(does.conversation(does.rightly), scene)

@@ -13,7 +13,7 @@ from support.tests.hostile.server import HostileServer
 from support.tests.rules.talk import Talk, asked
 
 NO_PICTURES = {"MPLBACKEND": "no-such-backend"}
-SAID = "Suite fault: no pictures: ValueError: Key backend: 'no-such-backend' is not a valid value"
+SAID = "Suite fault: pictures not written: ValueError: Key backend: 'no-such-backend' is not a valid value"
 VISUALIZATIONS = "monitoring/visualizations"
 KEPT = ("verdict.html", "junit.xml", "monitoring/failure_patterns.json", "evidence/ledger.jsonl")
 
@@ -67,10 +67,10 @@ def test_ci_is_told_the_same_in_its_three_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "taken",
     [
-        {f"{VISUALIZATIONS}/session_event_timeline.png": "no pictures: Is a directory"},
+        {f"{VISUALIZATIONS}/session_event_timeline.png": "pictures not written: Is a directory"},
         {
-            "verdict.html": "no page: Is a directory",
-            "junit.xml": "no files for pipelines and monitoring: Is a directory",
+            "verdict.html": "page not written: Is a directory",
+            "junit.xml": "files for pipelines and monitoring not written: Is a directory",
         },
     ],
     ids=" and ".join,

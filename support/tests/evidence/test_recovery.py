@@ -25,7 +25,7 @@ def test_from_the_handshake_until_the_conversation_is_restored() -> None:
 
 def test_from_the_first_of_several_tries() -> None:
     talk = asked().started().cut(KILL).close("nobody", None).wait(1)
-    talk.cut(KILL, "while it is away", "c2", person="Ada")
+    talk.cut(KILL, "while the backend is down", "c2", person="Ada")
     talk.close("nobody", None, "c2", during="handshake", person="Ada").wait(2)
     talk.close("server", None, "c3", during="handshake", status=503, person="Ada").wait(1)
     talk.open("Ada", "c4", attempt=4).restore("c4", 1)

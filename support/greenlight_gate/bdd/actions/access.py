@@ -1,4 +1,4 @@
-"""Walls: people who try to get in, or to reach, where they have no business, and what the backend makes of it."""
+"""Access: users who try to connect with an invalid token, or to reach data of others, and the backend's answer."""
 
 import asyncio
 import contextlib
@@ -17,8 +17,8 @@ from greenlight_gate.targets.access import Token
 from greenlight_gate.trace import Sent
 
 SIGNED_OUT = "a token that was signed out"
-ENDED = "a token that has expired meanwhile"
-# So long before the pass ends, a question that takes long is asked.
+ENDED = "a token that has expired since"
+# The time in seconds before the expiry at which a long request is sent.
 _IN_THE_MIDDLE_S = 0.4
 
 
@@ -29,10 +29,10 @@ class AccessAttempts:
         self.world = world
         self._short: dict[str, Token] = {}
 
-    # At the door ---------------------------------------------------------------------------------------------
+    # Connecting with a token ---------------------------------------------------------------------------------------------
 
     def come_with(self, person: str, kind: str) -> None:
-        """The person comes with a pass of some kind that opens nothing, and is let in or not."""
+        """The user tries to connect with an invalid token of this kind."""
         self.world.need("authentication")
         self.world.call(self._come_with(person, kind))
 
@@ -40,7 +40,7 @@ class AccessAttempts:
         suite, persona = self.world.suite, self.world.persona(person)
         if kind == SIGNED_OUT:
             if (reason := suite.target.lacks("logout")) is not None or suite.target.auth.obtain == "token":
-                raise NotExercised(reason or f"{suite.target.name}: its only passes would be lost (auth.obtain)")
+                raise NotExercised(reason or f"{suite.target.name}: signing out would invalidate the only tokens of the target (auth.obtain)")
             entry = await suite.access.fresh_pass_for(persona)
             await suite.access.sign_out(entry)
         else:
@@ -54,24 +54,24 @@ class AccessAttempts:
         try:
             await session.connect(entry, suite.tls, unwelcome=kind)
         except NotConnected:
-            return  # that is what should happen; the rules say whether it happened well
+            return  # as expected; the rules judge how the refusal was done
 
     def turned_away(self, person: str) -> bool:
-        """Whether the backend refused each of the person's attempts to get in, in a way that it lists."""
+        """Whether the backend refused each of the user's invalid tokens, in a way that the target file lists."""
         entries = [self._checker(session).entry for session in self.world.sessions[person]]
         attempts = [entry for entry in entries if entry is not None]
         if not attempts:
-            raise SuiteFault(f"{person} has not come with a pass that opens nothing")
+            raise SuiteFault(f"{person} has not tried to connect with an invalid token")
         return not any(attempt.reported for attempt in attempts)
 
     def come_for_a_short_time(self, person: str, most_s: int) -> None:
-        """The person comes with a pass that ends within so many seconds, and not within the last of them."""
+        """The user connects with a token that expires within so many seconds, but not before the last of them."""
         access = self.world.suite.access
         if not access.can_mint:
-            raise NotExercised(f"passes that end soon cannot be made for {self.world.suite.target.name} (auth.obtain)")
+            raise NotExercised(f"tokens that expire soon cannot be made for {self.world.suite.target.name} (auth.obtain)")
         ahead_s = 0.0
         if self.world.suite.target.clock != "same-host":
-            # By whose clock the pass ends is seen from an honest visit before.
+            # An earlier valid connection shows the backend's clock, by which the token expires.
             self.world.connect(person)
             ahead_s = self.world.window(person).heard.clock_ahead_s
             self.world.leave_all()
@@ -79,7 +79,7 @@ class AccessAttempts:
         self.world.call(self.world.enter(person, entry))
 
     def come_again(self, person: str) -> None:
-        """The person comes again with the pass that has ended meanwhile, and is let in or not."""
+        """The user tries to connect again with the token that has expired since."""
         self.world.call(self._come_again(person))
 
     async def _come_again(self, person: str) -> None:
@@ -87,17 +87,17 @@ class AccessAttempts:
         assert entry.expires_s is not None
         await asyncio.sleep(max(0.0, entry.expires_s + LEEWAY_S - time.time()))
         target = self.world.suite.target
-        # Each replica may remember for itself whom it has let in.
+        # Each replica may remember accepted tokens for itself.
         for url in (target.url, *target.replicas):
             session = self.world.new_session(person)
             session.user, session.target = None, target.at(url)
-            with contextlib.suppress(NotConnected):  # as it should be; the rules say whether it happened well
+            with contextlib.suppress(NotConnected):  # as expected; the rules judge how the refusal was done
                 await session.connect(entry, self.world.suite.tls, unwelcome=ENDED)
 
     def wait_for_the_end(self, person: str, *, while_asking: str = "") -> None:
-        """Waits until the person's pass has ended, if wanted in the middle of an answer to a prompt.
+        """Waits until the user's token has expired, if wanted during the answer to a prompt.
 
-        Raises NotExercised where that answer was over before, and nothing else went wrong.
+        Raises NotExercised if that answer ended before, and nothing else went wrong.
         """
         question = None
         if while_asking:
@@ -111,70 +111,70 @@ class AccessAttempts:
         if question is None or self.world.findings or not question.has_end:
             return
         if question.seen_at[-1] < self._ends_at(person):
-            raise NotExercised(f"the answer to {question.text!r} was over before the token of {person} expired")
+            raise NotExercised(f"the answer to {question.text!r} ended before the token of {person} expired")
 
     def _ends_at(self, person: str) -> float:
-        """When the person's pass ends, on the monotonic clock."""
+        """When the user's token expires, on the monotonic clock."""
         expiry = self._checker(self.world.window(person)).expiry
         if expiry is None:
-            raise SuiteFault(f"{person}'s pass has no known end")
+            raise SuiteFault(f"the expiry of {person}'s token is unknown")
         return self.world.recorder.began + expiry.expires_at
 
     def is_shown_out(self, person: str) -> bool:
-        """Whether the backend has ended the person's access."""
+        """Whether the backend has ended the user's access."""
         session = self.world.window(person)
         expiry = self._checker(session).expiry
         return not session.open or (expiry is not None and expiry.over)
 
-    # At what is another person's -----------------------------------------------------------------------------
+    # Reaching data of another user -----------------------------------------------------------------------------
 
     def ask_in_conversation_of(self, owner: str, person: str) -> None:
-        """The person asks a question in another person's conversation."""
+        """The user sends a request in another user's conversation."""
         target, thread = self.world.suite.target, self._thread(owner)
-        # First what would show most, were it answered out of the other's conversation or memory.
+        # First the prompt whose answer would reveal most of the other user's conversation or memory.
         for prompt in dict.fromkeys(("follow_up", target.secret_prompt, self.world.suite.first_prompt)):
             if prompt and target.lacks(prompt) is None:
                 text = target.question(prompt, self.world.canary(person))
                 self._reach(person, "start", owner, prompt=text, thread=thread)
 
     def ask_to_see_conversation_of(self, owner: str, person: str) -> None:
-        """The person asks to be shown another person's conversation from its beginning."""
+        """The user requests another user's conversation from its beginning."""
         self.world.need("resume")
         for last_seq in (0, 1):
             self._reach(person, "restore", owner, thread=self._thread(owner), last_seq=last_seq)
 
     def say_stop_to(self, owner: str, person: str) -> None:
-        """The person says stop to what another person has asked for and is under way."""
+        """The user sends a stop for a run of another user."""
         self.world.need("stop")
         question = self.world.asking(owner)
         self.world.wait_for_a_sign(question)
         if question.run is None:
-            raise AssertionError(f"{owner}'s question {question.text!r} was not taken up: there is nothing to stop")
+            raise AssertionError(f"{owner}'s request {question.text!r} did not start a run: there is nothing to stop")
         self._reach(person, "stop", owner, run=question.run)
 
     def claim_to_be(self, owner: str, person: str, prompt: str) -> None:
-        """The person asks a question and claims another person's user id in it."""
+        """The user sends a request that claims another user's id."""
         if not self.world.suite.profile.can_send("claim"):
-            raise NotExercised(f"the profile {self.world.suite.profile.name} knows no user id that could be claimed")
+            raise NotExercised(f"the profile {self.world.suite.profile.name} has no user id that could be claimed")
         self.world.claim(person, prompt, owner)
 
     def has_reached(self, person: str) -> bool:
-        """Whether the person got at anything that is another person's."""
+        """Whether the user obtained data of another user."""
         tried = any(isinstance(entry.record, Sent) and entry.record.foreign for entry in self.world.recorder.entries)
         if not tried:
-            raise SuiteFault(f"{person} has not reached for anything of anybody else's")
+            raise SuiteFault(f"{person} has not tried to reach data of another user")
         concerned = ("REFUSAL-2", "ISOLATION-1", "ISOLATION-2")
         return any(finding.rule in concerned for finding in self.world.findings)
 
     def _reach(self, person: str, what: str, owner: str, **named: object) -> None:
         if not self.world.suite.profile.can_send(what):
-            raise NotExercised(f"the profile {self.world.suite.profile.name} knows no frame for {what}")
+            raise NotExercised(f"the profile {self.world.suite.profile.name} has no frame for {what}")
         self.world.call(reach(self.world.window(person), what, owner, **named))
 
     def _thread(self, owner: str) -> str:
         question = self.world.last(owner)
         if question.thread is None:
-            raise NotExercised("the answers of this backend name no conversation that others could reach for")
+            raise NotExercised("the answers of this backend name no conversation that other users could try to reach")
         return question.thread
 
     def _checker(self, session: Session) -> ConnectionChecker:

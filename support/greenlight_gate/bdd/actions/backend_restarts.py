@@ -1,4 +1,4 @@
-"""Backend trouble: the backend that the suite has started is restarted, or killed, and comes back."""
+"""Restarts or kills the backend that the suite has started."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,7 +18,7 @@ _AWAY_S = 20.0
 
 
 class BackendRestarts:
-    """Takes the backend away from the people of one scenario, and gives it back."""
+    """Ends the backend during one scenario, and starts it again."""
 
     def __init__(self, world: World, network: Network) -> None:
         self.world = world
@@ -26,15 +26,15 @@ class BackendRestarts:
 
     @property
     def backend(self) -> StartedBackend:
-        """The backend of the suite. Raises NotExercised where it is not ours to restart."""
+        """The backend of the suite. Raises NotExercised if the suite has not started it."""
         if self.world.suite.own_backend is None:
-            raise NotExercised(f"{self.world.suite.target.name} was not started by the suite, and is not ours to end")
+            raise NotExercised(f"{self.world.suite.target.name} was not started by the suite, which must not end it")
         return self.world.suite.own_backend
 
     def take_away(self, *, kill: bool) -> None:
-        """Restarts the backend (SIGTERM), or kills it (SIGKILL), once a tool is at work.
+        """Restarts the backend (SIGTERM), or kills it (SIGKILL), once a tool is executing.
 
-        Meanwhile people try to come back; when this returns, they and the backend are there again.
+        Meanwhile the users try to reconnect; when this returns, they are connected again.
         """
         self.network.until(self.world.asking(), EventKind.TOOL_EXECUTING)
         self.world.call(self._take_away(self.backend, KILL if kill else RESTART))
@@ -49,7 +49,7 @@ class BackendRestarts:
             await asyncio.to_thread(backend.stop, kill=way == KILL)
             await together([self._start(backend), *(self._return(line) for line in lines)])
         except BackendFailed as error:
-            raise SuiteFault(f"the backend did not come back: {error}") from error
+            raise SuiteFault(f"the backend did not start again: {error}") from error
 
     async def _start(self, backend: StartedBackend) -> None:
         await asyncio.to_thread(backend.start)
@@ -62,13 +62,13 @@ class BackendRestarts:
     def _prepared(self, backend: StartedBackend, way: str) -> Callable[[ResumableSession], None]:
         def prepare(session: ResumableSession) -> None:
             if backend.is_away:
-                session.cut(way, "while it is away")
+                session.cut(way, "while the backend is down")
 
         return prepare
 
 
 async def others_are_done(world: World) -> None:
-    """Waits for earlier scenarios, which may still listen for what comes late, and must not lose their lines."""
+    """Waits for earlier scenarios, which may still wait for late messages and must not lose their connections."""
     async with asyncio.timeout(_QUIET_S):
         while world.suite.worlds != {world}:  # noqa: ASYNC110 -- worlds end in many ways
             await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Hostile input: what apps should not send and strangers should not do, and what becomes of it and of others."""
+"""Bad input: invalid messages and unfinished connections, how the backend answers, and whether others are affected."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ def _without_parts(world: World) -> Message:
     try:
         frame = json.loads(whole)
     except ValueError:
-        return whole[:2]  # another form than JSON, such as Socket.IO's: its kind is at the beginning
+        return whole[:2]  # another format than JSON, such as Socket.IO's: it begins with the type
     if not isinstance(frame, dict):
         return json.dumps(frame[:1])
     first = next(iter(frame))
@@ -40,7 +40,7 @@ def _control_characters(world: World) -> Message:
     return whole.replace("What is", "".join(map(chr, range(32))))
 
 
-# Each is called what a person would call it. Bytes that are sent as text are marked by their name.
+# By their names in the steps. Bytes that are sent as text are listed below.
 MESSAGES: dict[str, Callable[[World], Message]] = {
     "a truncated message": _half,
     "a message of unknown type": lambda world: '{"type": "greenlight_unknown", "request_id": "unknown-1"}',
@@ -62,17 +62,17 @@ MESSAGE_NAMES = (*MESSAGES, _ONE_BYTE_TOO_MANY)
 
 
 class BadInput:
-    """The hostile things of one scenario, and what each of them got for it."""
+    """The bad input of one scenario, and the backend's answers to it."""
 
     def __init__(self, world: World) -> None:
         self.world = world
 
     def send(self, *messages: tuple[str, str]) -> None:
-        """(person, name of a message) each, all sent at the same moment, and waits for what becomes of them."""
+        """Sends these (user, name of a message) at the same time, and waits for the answers."""
         self._send_all([(self.world.window(person), name) for person, name in messages])
 
     def send_from_others(self, names: Sequence[str]) -> None:
-        """The same from people who come for it, each message from a window of its own."""
+        """The same from users who connect for it, each message in a tab of its own."""
         world = self.world
         here = len(world.sessions)
         here_already = {world.persona(person) for person in world.sessions}
@@ -85,7 +85,7 @@ class BadInput:
 
     def _send_all(self, messages: Sequence[tuple[Session, str]]) -> None:
         self.world.need("errors")
-        # Made before they are sent: on the loop, it would keep what others are shown from being stamped.
+        # Made beforehand: on the event loop it would delay the timestamps of other messages.
         made = [(session, name, self._made(session, name)) for session, name in messages]
         self.world.answered_to += self.world.call(self._at_once(made))
 
@@ -102,17 +102,17 @@ class BadInput:
     def _too_large(self, session: Session) -> str:
         most = session.heard.announced("max_message_bytes", _MEGABYTE)
         if not 0 < most <= _MOST_SENT:
-            raise NotExercised(f"{self.world.suite.target.name} announces that it takes messages of {most} bytes")
+            raise NotExercised(f"{self.world.suite.target.name} declares that it accepts messages of {most} bytes")
         empty = len(self.world.frame("start", request="large", prompt="", thread=None))
         return self.world.frame("start", request="large", prompt="x" * (most + 1 - empty), thread=None)
 
     def flood_with_pings(self, person: str, count: int) -> None:
-        """A person's app sends so many pings of the WebSocket protocol (RFC 6455 section 5.5.2) as fast as it can."""
+        """The user's client sends so many WebSocket pings (RFC 6455 section 5.5.2) as fast as it can."""
         self.world.call(self.world.window(person).flood(count))
 
     def crowd_the_door(self, count: int) -> None:
-        """So many strangers begin to connect and never finish, until the scenario ends."""
+        """Opens so many TCP connections that never finish the handshake, until the scenario ends."""
         target = self.world.suite.target
         if not target.limits.allow_stress:
-            raise NotExercised(f"{target.name} does not allow stress (limits.allow_stress)")
+            raise NotExercised(f"{target.name} does not allow stress tests (limits.allow_stress)")
         self.world.hold(half_open_handshakes(target, count))

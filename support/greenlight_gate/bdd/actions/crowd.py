@@ -1,4 +1,4 @@
-"""Many people in a scenario: they come through the load engine, and every event of each of them is checked."""
+"""Many virtual users in a scenario: the load engine connects them, and every event of each is checked."""
 
 import logging
 import time
@@ -26,22 +26,22 @@ from greenlight_gate.verdict.memory_trend import Sample, Verdictlet, Watched, ju
 
 log = logging.getLogger("greenlight")
 
-# A measurement during which the generator itself was too busy proves nothing, and is taken again.
+# A measurement during which the generator was too busy proves nothing, and is repeated.
 _ATTEMPTS = 3
 _GUESTS_S = 60.0
 _PROBE_EVERY_S = 0.5
 _SETTLE_S = 2.0
-# People ask once a second, or as often as answers that take long allow.
+# Each user sends one request a second, or fewer if answers take long.
 _INTERVAL_S = 1.0
 _ANSWERS_IN_AN_INTERVAL = 2.0
 _LONGEST_S = 60.0
 
 
 class Crowd:
-    """The people of one scenario beside those with names, and what came of their talking.
+    """The virtual users of one scenario, and the results of their loads.
 
-    `loads` are the results by label, in order. Whatever the rules found in one, and no allowance covers, is raised as
-    an AssertionError once it is over.
+    `loads` are the results by label, in order. Findings beyond the allowance are raised as an AssertionError once a load
+    is over.
     """
 
     def __init__(self, world: World) -> None:
@@ -56,28 +56,28 @@ class Crowd:
 
     @property
     def scale(self) -> int:
-        """How many people stress is made of."""
+        """The number of users in stress scenarios."""
         return self.suite.plan.scale
 
     def gather(self, count: int, *, stress: bool = False) -> None:
-        """So many people will take part. Raises NotExercised where the target does not allow it."""
+        """Sets the number of users. Raises NotExercised if the target does not allow it."""
         target = self.suite.target
         if stress and not target.limits.allow_stress:
-            raise NotExercised(f"{target.name} does not allow stress (limits.allow_stress)")
+            raise NotExercised(f"{target.name} does not allow stress tests (limits.allow_stress)")
         if count > target.limits.max_connections:
             raise NotExercised(f"{target.name} allows {target.limits.max_connections} connections at a time")
         self.world.need("with_tool")
         self.size = count
 
-    # Talking --------------------------------------------------------------------------------------------------
+    # Load --------------------------------------------------------------------------------------------------
 
     def talk(
         self, label: str, *, people: int | None = None, prompts: Sequence[str] = ("with_tool",), again_from: int = 0,
         fast: bool = False, watch: Callable[[State], None] | None = None, **plan: Any,
     ) -> LoadResult:  # fmt: skip
-        """Lets people talk as `plan` says (see `greenlight_gate.load.plan.Plan`), and keeps the result as evidence.
+        """Runs the load of `plan` (see `greenlight_gate.load.plan.Plan`), and stores the result as evidence.
 
-        `fast`: how fast it was is going to be judged, so that it is done again if the generator was too busy itself.
+        `fast`: its latency will be judged, so the load is repeated if the generator was too busy.
         """
         self.world.need(*prompts)
         guests = self._guests(self.size if people is None else people, tuple(prompts), again_from)
@@ -89,7 +89,7 @@ class Crowd:
             self._keep(label, summary, fast=fast, discarded=again)
             if not again:
                 break
-            log.info("'%s' is taken again: the generator was %s", label, summary.saturated)
+            log.info("'%s' is repeated: the generator was %s", label, summary.saturated)
         self.loads[label] = summary
         convicting = [offence.finding for offence in summary.convicting()]
         if convicting:
@@ -97,9 +97,9 @@ class Crowd:
         return summary
 
     def at_steady_rate(self, people: int) -> LoadResult:
-        """Each person asks once in an interval, at a rate that does not wait for the answers.
+        """Each user sends one request per interval, without waiting for the answers.
 
-        What a session has measured so once is judged by each scenario that promises something of it.
+        A session measures this once; every scenario that judges it uses the same result.
         """
         label = _steady(people)
         measured = self.suite.measured.get(label)
@@ -121,9 +121,9 @@ class Crowd:
         return measured.summary
 
     def find_pace(self) -> None:
-        """How often a person can ask: by how long an answer takes when nobody else is there."""
+        """How often a user can send requests: from the time of an answer without other load."""
         if self.suite.pause_s is None:
-            alone = figures(self.talk("alone, to find the pace", people=1, runs_each=2).whole)
+            alone = figures(self.talk("one user, to find the request rate", people=1, runs_each=2).whole)
             answer_s = alone.p50_ms / 1e3 if alone is not None else 0.0
             self.suite.pause_s = max(_INTERVAL_S, _ANSWERS_IN_AN_INTERVAL * answer_s)
         self.pause_s = self.suite.pause_s
@@ -152,10 +152,10 @@ class Crowd:
         if summary.interrupted:
             raise KeyboardInterrupt
 
-    # Watching -------------------------------------------------------------------------------------------------
+    # Memory -------------------------------------------------------------------------------------------------
 
     def soak(self, people: int, think_s: float) -> None:
-        """Lets people talk for as long as the memory is to be watched."""
+        """Runs a load while memory is measured."""
         self.world.need("memory_probe")
         seconds, probes, samples = self.suite.plan.soak_s, self._probes(), list[Sample]()
 
@@ -169,21 +169,21 @@ class Crowd:
 
         try:
             self.talk(
-                f"{people} people for {seconds:g} s", people=people, watch=watch, duration_s=seconds, think_s=think_s
+                f"{people} users for {seconds:g} s", people=people, watch=watch, duration_s=seconds, think_s=think_s
             )
         finally:
             self._watched("soak", "run", probes, samples)
 
     def churn(self, rounds: int) -> None:
-        """Lets everybody come and leave again and again, and looks at what is left behind each time."""
+        """Connects and disconnects all users repeatedly, and measures what remains each time."""
         self.world.need("memory_probe")
         probes, samples, came = self._probes(), list[Sample](), 0
         first, settles = probes.look(time.monotonic()), True
         samples += [first] if first is not None else []
         try:
             for number in range(1, rounds + 1):
-                came += self.talk(f"coming and leaving, round {number}", runs_each=0).connections_made
-                # Whoever has not gone within the time after one round is waited for again after the last one.
+                came += self.talk(f"connect and disconnect, round {number}", runs_each=0).connections_made
+                # Connections that did not close in time after a round are waited for again after the last one.
                 patience_s = _SETTLE_S if settles or number == rounds else _SETTLE_S / 10
                 settled = self._settled(probes, first, came, patience_s)
                 settles = settles and _has_gone(settled, first)
@@ -193,7 +193,7 @@ class Crowd:
 
     @staticmethod
     def _settled(probes: Probes, first: Sample | None, came: int, patience_s: float) -> Sample | None:
-        """A look once all have left, as far as the backend says so within a moment."""
+        """A sample once all have disconnected, as far as the backend reports that in time."""
         deadline = time.monotonic() + patience_s
         while True:
             sample = probes.look(time.monotonic(), came)
@@ -211,25 +211,25 @@ class Crowd:
         self.watches.append(watched)
         self.suite.evidence.watch(f"{Path(self.world.trace).stem}-{kind}", watched)
 
-    # What can be told -----------------------------------------------------------------------------------------
+    # Results -----------------------------------------------------------------------------------------
 
     def latest(self) -> LoadResult:
-        """The result of the latest talk."""
+        """The result of the latest load."""
         return next(reversed(self.loads.values()))
 
     def judged_memory(self) -> list[Verdictlet]:
-        """What the probes' samples mean."""
+        """The judgement of the memory samples."""
         return [judge_watch(each, self.suite.target.thresholds.memory_mb_growth) for each in self.watches]
 
     def too_slow(self, label: str | None = None) -> list[str]:
-        """In what a load was slower than the target's thresholds. Raises SuiteFault where the generator cannot tell."""
+        """The latencies above the target's thresholds. Raises SuiteFault if the generator was too busy to measure."""
         summary = judgeable(self.latest() if label is None else self.loads[label])
         return slow_under_load(summary, self.suite.target.thresholds)
 
     def slower_than(self, few: int, many: int, times: float) -> list[str]:
-        """In what so many people were served slower than few, by more than so many times and than the threshold.
+        """The latencies that with many users exceed both the threshold and so many times those with few users.
 
-        Both asked at a steady rate before. Raises SuiteFault where the generator cannot tell.
+        Both were measured at a steady rate before. Raises SuiteFault if the generator was too busy.
         """
         alone, together = judgeable(self.loads[_steady(few)]), judgeable(self.loads[_steady(many)])
         thresholds, found = self.suite.target.thresholds, []
@@ -246,33 +246,33 @@ class Crowd:
         return found
 
     def kept_up(self, people: int) -> float:
-        """Answers a second of the latest talk, as a share of the questions a second that people came with.
+        """Answers per second of the latest load, divided by requests per second.
 
-        Raises SuiteFault where the generator cannot tell.
+        Raises SuiteFault if the generator was too busy.
         """
         summary = judgeable(self.latest())
         return (summary.runs / summary.seconds) / (people / self.pause_s) if summary.seconds else 0.0
 
 
 def judgeable(summary: LoadResult) -> LoadResult:
-    """The summary, if the generator had the time to judge speed. Raises SuiteFault if not: nothing can be said then."""
+    """The summary. Raises SuiteFault if the generator was too busy to measure speed."""
     if summary.saturated:
-        raise SuiteFault(f"the load generator was {summary.saturated}, and cannot judge speed")
+        raise SuiteFault(f"the load generator was {summary.saturated}, so speed cannot be judged")
     return summary
 
 
 def _steady(people: int) -> str:
-    return f"{people} at a steady rate"
+    return f"{people} users at a steady rate"
 
 
 def _has_gone(sample: Sample | None, first: Sample | None) -> bool:
-    """Whether nobody more is connected than at first, as far as that is known."""
+    """Whether no more connections are open than at first, as far as that is known."""
     before = first.connections if first is not None else None
     return sample is None or before is None or sample.connections is None or sample.connections <= before
 
 
 def crowd_of(context: Context) -> Crowd:
-    """The crowd of the scenario that is running."""
+    """The virtual users of the running scenario."""
     world: World = context.world
     crowd: Crowd | None = getattr(context, "crowd", None)
     if crowd is None or crowd.world is not world:
@@ -281,14 +281,14 @@ def crowd_of(context: Context) -> Crowd:
 
 
 def as_text(summary: LoadResult) -> str:
-    """A result as lines for people: counts, percentiles, findings."""
+    """A result as lines of text: counts, percentiles, findings."""
     rows = [
-        f"people {summary.connections_made} of {summary.people}, asked {summary.asked}, answered {summary.runs}, "
+        f"users {summary.connections_made} of {summary.people}, requests {summary.asked},  answered {summary.runs}, "
         f"dropped {summary.dropped}, events {summary.events}, success {summary.success_percent:.2f} %",
         f"generator {summary.busy:.0%} busy, {summary.lag_ms_p99:.1f} ms late at p99, {summary.peak_rss_mb:.0f} MB",
     ]
     shown = {
-        "first sign of life": summary.raw, "  from intended send": summary.corrected, "delivery": summary.delivery,
+        "acknowledgement": summary.raw, "  from intended send": summary.corrected, "delivery": summary.delivery,
         "whole run": summary.whole, "longest silence": summary.silence, "connecting": summary.connect,
     }  # fmt: skip
     for name, encoded in shown.items():

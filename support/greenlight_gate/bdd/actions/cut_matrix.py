@@ -1,6 +1,6 @@
-"""The cut-point matrix: one answer, cut at every event and inside each, in every way, and what became of each cut.
+"""The cut-point matrix: one answer whose connection is cut at and inside every event, in every way, and the results.
 
-Each cut is a conversation of its own, with a trace of its own, so that many can be played at the same time.
+Each cut has a conversation and a trace of its own, so that many can run at the same time.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ from greenlight_gate.evidence.cut_matrix import Became, CutCell, cut_cells
 from greenlight_gate.targets.sections import Persona
 
 _AT_ONCE = 24
-# The old and the new line of a person are open at the same time where the old one is dead and nobody knows.
+# The old and the new connection of a user are open together if the old one is dead but not closed.
 _LINES_EACH = 2
 
 
 class CutPoint(NamedTuple):
-    """Where a line is cut: after so many events of the answer, or in the middle of the next one."""
+    """Where a connection is cut: after so many events of the answer, or in the middle of the next one."""
 
     after: int
     inside: bool
@@ -41,7 +41,7 @@ def places(events: Sequence[Event]) -> list[CutPoint]:
 
 
 class CutMatrix:
-    """Plays all the cuts of one scenario."""
+    """Runs all the cuts of one scenario."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -50,7 +50,7 @@ class CutMatrix:
         self.events: Sequence[Event] = ()
 
     def rehearse(self, prompt: str) -> None:
-        """Sees the answer to a prompt once, as it is without a cut."""
+        """Receives the answer to a prompt once without a cut."""
         world = self.world
         world.need(prompt)
         person = world.people(1)[0]
@@ -62,21 +62,20 @@ class CutMatrix:
         self.prompt, self.events = prompt, rehearsal.events
 
     def play(self) -> None:
-        """Cuts that answer at every place, in every way. What is wrong becomes findings of each cut.
+        """Cuts that answer at every place, in every way. Violations become findings of each cut.
 
-        Raises NotExercised, once all has been played, where the target cannot resume: then only what it can promise
-        all the same was tried.
+        Raises NotExercised after all cuts if the target cannot resume: then only what holds without resume was checked.
         """
         self.world.call(self._play_all(self.prompt, self.events))
         if not self.world.findings:
             self.world.need("resume")
 
     def cells(self) -> list[CutCell]:
-        """What became of each cut."""
+        """The result of each cut."""
         return cut_cells_of(self.world)
 
     def broken(self) -> list[str]:
-        """The cuts after which the answer was not whole, with the rules that objected."""
+        """The cuts with findings, and their rules."""
         return [
             f"{cell.way} {cell.where}: {', '.join(cell.rules)}" for cell in self.cells() if cell.became is Became.BROKEN
         ]
@@ -104,12 +103,12 @@ class CutMatrix:
             *(cell(recorder, *cut) for recorder, cut in zip(recorders, cuts, strict=True)), return_exceptions=True
         )
         for result in results:
-            # Whoever was not let in has a finding already.
+            # A refused connection is a finding already.
             if isinstance(result, BaseException) and not isinstance(result, NotConnected):
                 raise result
 
     def _recorder(self, name: str) -> Recorder:
-        """A recorder for one more conversation, which is judged by itself."""
+        """A recorder for one more conversation, which is judged on its own."""
         suite, beside = self.suite, self.world.beside
         path = suite.evidence.folder / f"{self.world.trace.removesuffix('.jsonl')}.{len(beside) + 1}.jsonl"
         beside.append(
@@ -119,13 +118,13 @@ class CutMatrix:
 
 
 def cut_cells_of(world: World) -> list[CutCell]:
-    """What became of each answer whose line was cut at an exact place."""
+    """The result of each answer whose connection was cut at an exact place."""
     can_resume = world.suite.target.lacks("resume") is None
     return [cell for each in world.beside for cell in cut_cells(each.checker, can_resume=can_resume)]
 
 
 class _Cell:
-    """One cut: a person asks, loses the line at the place, comes back, and sees the answer to its end."""
+    """One cut: a user sends a request, loses the connection at the place, reconnects, and waits for the end of the answer."""
 
     def __init__(self, matrix: CutMatrix, persona: Persona, recorder: Recorder) -> None:
         self.suite = matrix.suite
@@ -140,7 +139,7 @@ class _Cell:
         line = self.line
         try:
             await line.open()
-            # The conversation has to be known before an answer in it is cut at its very beginning.
+            # The conversation's id has to be known before an answer is cut at its beginning.
             first = await self._ask(self.suite.first_prompt, None)
             await line.session.wait_end(first)
             line.hold()
@@ -162,7 +161,7 @@ class _Cell:
             await self.line.restore(question)
             await session.wait_end(question)
         else:
-            # What can be promised without resume: a new question works, and nothing of the old one is taken for it.
+            # Without resume: a new request must work, and no event of the old one may be attributed to it.
             again = await self._ask(prompt, None)
             await session.wait_end(again)
 

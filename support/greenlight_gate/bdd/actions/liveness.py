@@ -1,4 +1,4 @@
-"""Liveness: lines that are dead and do not look it, people who read slowly, and who notices."""
+"""Liveness: connections that are dead without being closed, and users who read slowly."""
 
 import asyncio
 import time
@@ -15,19 +15,19 @@ _WIDE_WINDOW_BYTES = 1_048_576
 
 
 class Liveness:
-    """Who is alive in one scenario, and who knows it."""
+    """Dead and slow connections of one scenario."""
 
     def __init__(self, world: World, network: Network) -> None:
         self.world = world
         self.network = network
 
     def line_goes_dead(self, person: str) -> None:
-        """The person's line becomes a black hole: open, and silent both ways."""
+        """The user's connection stays open, but no data passes in either direction."""
         self.world.need("heartbeat")
         self.network.lose(person, ConnectionLoss.BLACK_HOLE)
 
     def backend_lets_go(self, person: str) -> bool:
-        """Waits until the backend ends its side of a dead line; whether it does within the declared time."""
+        """Waits until the backend ends its side of a dead connection; returns whether it does within the declared time."""
         return self.world.call(self._backend_lets_go(person))
 
     async def _backend_lets_go(self, person: str) -> bool:
@@ -40,11 +40,11 @@ class Liveness:
         return True
 
     def heartbeats(self, person: str) -> int:
-        """How many signs of life the backend has sent to a person by itself."""
+        """The number of heartbeats that the backend has sent to a user on its own."""
         return self.network.line(person).session.heartbeats
 
     def reads_slowly(self, person: str, prompt: str, *, bytes_per_s: int, times: int) -> None:
-        """The person's line takes no more than so many bytes a second, and they ask so many times."""
+        """Limits the user's connection to so many bytes a second; the user then sends so many requests."""
         self.world.need(prompt)
         self.world.call(self._reads_slowly(person, bytes_per_s))
         for _ in range(times):
@@ -57,7 +57,7 @@ class Liveness:
         await line.link.add(Bandwidth(bytes_per_s, Direction.DOWN))
 
     def reads_well_again(self, person: str) -> None:
-        """The person's line is as it was."""
+        """Removes the limit of the user's connection."""
         self.world.call(self._reads_well_again(person))
 
     async def _reads_well_again(self, person: str) -> None:
@@ -69,7 +69,7 @@ class Liveness:
         line.session.throttled(over=True)
 
     def took_s(self, question: UserRequest) -> float:
-        """How long an answer took, from the question to the last that was seen of it, in seconds."""
+        """The seconds from a request to the last received event of its answer."""
         if not question.seen_at:
-            raise AssertionError(f"nothing was seen of an answer to {question.text!r}")
+            raise AssertionError(f"no event was received for {question.text!r}")
         return question.seen_at[-1] - question.asked_at

@@ -1,4 +1,4 @@
-"""The network between people and the backend: lines that are lost, in all the ways of networks, and found again."""
+"""The network between users and the backend: connections that are lost in several ways, and reconnects."""
 
 import asyncio
 import contextlib
@@ -17,16 +17,16 @@ from greenlight_gate.faults.link import End
 from greenlight_gate.session.loop_thread import SuiteFault, together
 
 _OTHER_ADDRESS = "127.0.0.2"
-# So much of the answer to the upgrade arrives before the line is lost: its first line, and no whole header.
+# This much of the response to the upgrade arrives before the loss: its first line, but no complete header.
 _HALF_A_HANDSHAKE_BYTES = 40
 _EXPIRED = "an expired token"
 _AN_HOUR_S = 3600
 
 
 class Network:
-    """The lines of one scenario: person -> their windows, in the order of opening.
+    """The connections of one scenario: user -> their tabs, in the order of opening.
 
-    `tries`: how often somebody set out to come back; `returns_s`: how long each took who did, in seconds.
+    `tries`: the number of attempts to reconnect; `returns_s`: how long each successful one took, in seconds.
     """
 
     def __init__(self, world: World) -> None:
@@ -35,10 +35,10 @@ class Network:
         self.returns_s: list[float] = []
         self.lines: dict[str, list[ProxiedUser]] = {}
 
-    # Coming ------------------------------------------------------------------------------------------------------
+    # Opening ------------------------------------------------------------------------------------------------------
 
     def connect(self, *people: str) -> None:
-        """Each person opens a (further) window, all at the same moment."""
+        """Each user opens a (further) tab, all at the same time."""
         self.world.call(self._connect_all(people))
 
     async def _connect_all(self, people: Sequence[str]) -> None:
@@ -50,7 +50,7 @@ class Network:
         await line.open()
 
     def lose_while_coming(self, person: str) -> None:
-        """The person's line is lost while they are being let in."""
+        """The user's connection is lost during the handshake."""
         self.world.call(self._lose_while_coming(person))
 
     async def _lose_while_coming(self, person: str) -> None:
@@ -65,10 +65,10 @@ class Network:
         except NotConnected:
             await fault.switch_off()
             return
-        raise SuiteFault("the line was to be lost during the handshake, and was not")
+        raise SuiteFault("the connection should have been lost during the handshake, but was established")
 
     def new_line(self, person: str) -> ProxiedUser:
-        """A line for a person, still to be opened."""
+        """A connection for a user, still to be opened."""
         world, persona = self.world, self.world.persona(person)
         line = ProxiedUser(
             world.suite, persona, lambda: world.suite.new_session(ResumableSession, person, persona, world.recorder)
@@ -77,18 +77,18 @@ class Network:
         self.lines.setdefault(person, []).append(line)
         return line
 
-    # Losing the line ---------------------------------------------------------------------------------------------
+    # Losing the connection ---------------------------------------------------------------------------------------------
 
     def lose(self, person: str, way: ConnectionLoss = ConnectionLoss.RST, window: int = 1) -> None:
-        """The person's line is cut, wherever the answer is."""
+        """Cuts the user's connection, wherever the answer is."""
         self.world.call(self._lose(self.line(person, window), way))
 
     def lose_once(self, question: UserRequest, kind: EventKind, way: ConnectionLoss = ConnectionLoss.RST) -> None:
-        """The line is cut once an event of this kind was shown. Raises as `must_have_shown` where none was."""
+        """Cuts the connection once an event of this kind was received. Raises as `must_have_shown` if none was."""
         self.world.call(self._lose_once(question, kind, way))
 
     async def _lose_once(self, question: UserRequest, kind: EventKind, way: ConnectionLoss) -> None:
-        # Whoever has not been told in which conversation a question is answered has nothing to come back to.
+        # Without the id of the conversation, there is nothing to resume.
         line = self._line_of(question)
         for other in line.session.heard.questions:
             await line.session.wait_until(other, other.has_begun)
@@ -100,18 +100,18 @@ class Network:
         await line.cut(way, where(line.session.heard.questions))
 
     def until(self, question: UserRequest, kind: EventKind) -> None:
-        """Waits until an event of this kind was shown of an answer. Raises as `must_have_shown` where none was."""
+        """Waits until an answer has an event of this kind. Raises as `must_have_shown` if none was received."""
         self.world.call(self._line_of(question).session.wait_until(question, lambda: question.has(kind)))
         must_have_shown(question, kind)
 
     def stay_away(self, person: str, seconds: float) -> None:
-        """The person stays away for so long."""
+        """The user stays disconnected for so long."""
         if self.line(person).session.open:
-            raise SuiteFault(f"{person} has not lost the line, and so cannot stay away")
+            raise SuiteFault(f"{person} has not lost the connection, and so cannot stay disconnected")
         self.world.call(asyncio.sleep(seconds))
 
     def lose_all(self) -> None:
-        """Everybody loses their line at the same moment, in the middle of their answers."""
+        """All users lose their connections at the same time, during their answers."""
         self.world.call(self._lose_all())
 
     async def _lose_all(self) -> None:
@@ -121,10 +121,10 @@ class Network:
                 await line.session.wait_until(question, question.has_begun)
         await together([self._lose(line, ConnectionLoss.RST) for line in lines])
 
-    # Coming back -------------------------------------------------------------------------------------------------
+    # Reconnecting -------------------------------------------------------------------------------------------------
 
     def come_back(self, *people: str) -> None:
-        """Each comes back in each of their windows whose line was lost, at the same moment, and asks for the rest."""
+        """Each user reconnects in each tab that lost its connection, at the same time, and requests the missed events."""
         self.world.call(self._come_back_all(people))
 
     async def _come_back_all(self, people: Sequence[str]) -> None:
@@ -132,7 +132,7 @@ class Network:
         await together([self.return_on(line) for line in lost])
 
     def come_back_together(self) -> None:
-        """Everybody comes back at the same moment; whoever does not come in is counted, and is a finding as well."""
+        """All users reconnect at the same time; a user who fails is counted, and is a finding as well."""
         self.world.need("resume")
         self.world.call(self._come_back_together())
 
@@ -144,7 +144,7 @@ class Network:
         await together([one(line) for lines in self.lines.values() for line in lines])
 
     async def return_on(self, line: ProxiedUser, patience_s: float = LAST_TRY_AFTER_S) -> None:
-        """Comes back on one line, and asks for what was missed where the backend can say it."""
+        """Reconnects one tab, and requests the missed events if the backend can resume."""
         before, began = line.session, time.monotonic()
         self.tries += 1
         await line.come_back(patience_s=patience_s)
@@ -153,7 +153,7 @@ class Network:
         self.returns_s.append(time.monotonic() - began)
 
     async def catch_up(self, line: ProxiedUser) -> None:
-        """Asks for what was missed of each conversation of the line. Raises NotExercised where nobody can."""
+        """Requests the missed events of each conversation of the tab. Raises NotExercised if the target cannot resume."""
         questions = line.session.heard.questions
         if all(question.over for question in questions):
             return
@@ -163,7 +163,7 @@ class Network:
             await line.restore(question)
 
     def lose_and_come_back(self, question: UserRequest, times: int) -> None:
-        """The line is lost and found again so often while one answer is made, spread over its events."""
+        """Loses the connection and reconnects so many times during one answer, spread over its events."""
         self.world.need("resume")
         self.world.call(self._lose_and_come_back(question, times))
 
@@ -171,22 +171,22 @@ class Network:
         line = self._line_of(question)
         await line.session.wait_until(question, question.has_begun)
         if question.over:
-            raise AssertionError(f"{question.text!r} was over before the line could be lost")
-        # A quick backend, or a slow machine, may be done before the last loss: people lose their lines then as well.
+            raise AssertionError(f"the answer to {question.text!r} ended before the connection could be lost")
+        # A quick backend, or a slow machine, may be done before the last loss, which then happens after the answer.
         for number in range(times):
             await self._lose(line, list(ConnectionLoss)[number % len(ConnectionLoss)])
             await self.return_on(line)
 
     def come_back_from_elsewhere(self, person: str) -> None:
-        """The person comes back from another address, as in another network."""
+        """The user reconnects from another address, as in another network."""
         if not self.world.suite.target.is_loopback or ":" in self.world.suite.target.endpoint[0]:
-            raise NotExercised(f"{self.world.suite.target.name} is not on this machine, which has one address for it")
+            raise NotExercised(f"{self.world.suite.target.name} is not on this machine, and only there another address can be used")
         line = self.line(person)
         line.proxy.source = _OTHER_ADDRESS
         self.come_back(person)
 
     def come_back_with_expired_pass(self, person: str) -> None:
-        """The person's pass has ended while they were away: they are turned away, sign in again, and come back."""
+        """The user's token expired while they were disconnected: they are refused, sign in again, and reconnect."""
         access, persona = self.world.suite.access, self.world.persona(person)
         if not access.can_mint:
             raise NotExercised(f"an expired token cannot be made for {self.world.suite.target.name} (auth.obtain)")
@@ -198,20 +198,20 @@ class Network:
             session = line.new_session()
             with contextlib.suppress(
                 NotConnected
-            ):  # that is what should happen; the rules say whether it happened well
+            ):  # as expected; the rules judge how the refusal was done
                 await session.connect(expired, self.world.suite.tls, unwelcome=_EXPIRED, via=line.proxy.address)
             await session.close()
 
         self.world.call(try_it())
         self.come_back(person)
 
-    # What can be told --------------------------------------------------------------------------------------------
+    # Results --------------------------------------------------------------------------------------------
 
     def line(self, person: str, window: int = 1) -> ProxiedUser:
-        """A person's line, counted from 1."""
+        """A user's tab, counted from 1."""
         lines = self.lines.get(person, [])
         if window > len(lines):
-            raise SuiteFault(f"{person} has {len(lines)} lines in this scenario, not {window}")
+            raise SuiteFault(f"{person} has {len(lines)} tabs in this scenario, not {window}")
         return lines[window - 1]
 
     def _line_of(self, question: UserRequest) -> ProxiedUser:
@@ -219,9 +219,9 @@ class Network:
 
 
 def where(questions: Sequence[UserRequest]) -> str:
-    """Where the latest answer stands that is under way, in words."""
+    """The place in the latest unfinished answer, in words."""
     running = [question for question in questions if not question.over] or list(questions)
     if not running:
-        return "before a question"
+        return "before a request"
     events: Sequence[Event] = running[-1].events
     return f"after event {len(events)} ({events[-1].kind})" if events else "before event 1"

@@ -1,4 +1,4 @@
-"""Privacy: who is watched for what they see of others, and how they come to meet on one backend."""
+"""Isolation: whether users receive data of others, while they use one backend in several ways."""
 
 from collections.abc import Sequence
 
@@ -12,23 +12,23 @@ _AT_LEAST = 2
 
 
 class Unproven(Exception):  # noqa: N818 -- reads as what the check is
-    """Somebody's own secret was never seen on their own connection: nothing can be said of what others see of it."""
+    """A user never received their own secret, so it is unknown whether others would have received it."""
 
 
 class Privacy:
-    """The people of one scenario who have a secret each, and what becomes of it."""
+    """The users of one scenario who have a secret each, and who received which."""
 
     def __init__(self, world: World) -> None:
         self.world = world
 
-    # Who is here ---------------------------------------------------------------------------------------------
+    # Users ---------------------------------------------------------------------------------------------
 
     def watch(self, people: Sequence[str]) -> None:
-        """From now on it is noted what these people see of each other."""
+        """From now on the scenario records which of these users receive data of each other."""
         self.world.private = tuple(people)
 
     def gather(self, *, most: int) -> None:
-        """Several people, as many as the target has up to `most`, come and tell the assistant a secret each."""
+        """Several users, as many as the target has up to `most`, connect and tell the assistant a secret each."""
         world = self.world
         world.need("isolation")
         if not self.question:
@@ -42,7 +42,7 @@ class Privacy:
         self.tell(people)
 
     def gather_crowd(self, connections: int) -> None:
-        """So many people that so many connections are open, with several windows each where the target has fewer."""
+        """Opens so many connections, one for each user, or several tabs for each if the target has fewer users."""
         self.gather(most=connections)
         world = self.world
         people = list(world.sessions)
@@ -51,27 +51,27 @@ class Privacy:
             world.connect_all(more)
 
     def watch_those_with_secrets(self) -> None:
-        """Watches everybody, if each was asked or told anything that holds their own secret."""
+        """Checks the isolation of all users, if each sent or requested their own secret."""
         world = self.world
         told = {q.person for q in world.questions if world.canary(q.person) in f"{q.text} {q.expect.contains}"}
         if told.issuperset(world.sessions):
             self.watch(list(world.sessions))
 
     def tell(self, people: Sequence[str]) -> None:
-        """Each of them tells the assistant what to remember; a target without a memory is told with the question."""
+        """Each user tells the assistant what to remember; without a memory, the secret is part of the request."""
         if self.world.suite.target.lacks("remember") is None:
             self.world.ask_together([(person, "remember") for person in people])
 
-    # How they meet -------------------------------------------------------------------------------------------
+    # Ways to interfere -------------------------------------------------------------------------------------------
 
     def ask_all(self, *, times: int = 1, windows: int = 1) -> None:
-        """All of them ask for their own secrets at the same moment, in each of so many windows."""
+        """All users ask for their own secrets at the same time, in each of so many tabs."""
         world = self.world
         for _ in range(times):
             world.ask_together([(person, self.question, n + 1) for person in world.private for n in range(windows)])
 
     def one_after_the_other(self, *, rounds: int) -> None:
-        """Each comes, asks and leaves before the next one comes; in further rounds the first come after the last."""
+        """Each user connects, asks and disconnects before the next one connects, for so many rounds."""
         world = self.world
         world.leave_all()
         for _ in range(rounds):
@@ -80,7 +80,7 @@ class Privacy:
                 world.leave_all()
 
     def take_each_others_seat(self) -> None:
-        """Each leaves in the middle of an answer, and the next one comes at that very moment."""
+        """Each user disconnects during an answer, and the next one connects at that moment."""
         world = self.world
         world.leave_all()
         for person in (*world.private, world.private[0]):
@@ -90,18 +90,18 @@ class Privacy:
         self.one_after_the_other(rounds=1)
 
     def come_back_and_ask(self) -> None:
-        """All lose their connections at the same moment, come back, and ask for their secrets."""
+        """All users lose their connections at the same time, reconnect, and ask for their secrets."""
         self.world.leave_all()
         self.world.connect_all(self.world.private)
         self.ask_all()
 
     def ask_after_an_error(self) -> None:
-        """Each sends what cannot be understood, and then asks for their secret."""
+        """Each user sends an invalid message, and then asks for their secret."""
         BadInput(self.world).send(*((person, "a truncated message") for person in self.world.private))
         self.ask_all()
 
     def ask_during_long_work(self) -> None:
-        """Half of them have something done that takes long, and meanwhile the others ask for their secrets."""
+        """Half of the users send a long request, and meanwhile the others ask for their secrets."""
         world = self.world
         middle = len(world.private) // 2
         first, second = world.private[:middle], world.private[middle:]
@@ -112,31 +112,30 @@ class Privacy:
         self.ask_all()
 
     def come_and_ask(self, person: str) -> UserRequest:
-        """The person opens a connection and asks for their own secret there."""
+        """The user opens a connection and asks for their own secret there."""
         self.world.connect(person)
         return self.world.ask(person, self.question, window=len(self.world.sessions[person]))
 
     @property
     def question(self) -> str:
-        """The prompt whose answer holds the canary of whoever asks."""
+        """The prompt whose answer contains the user's own canary."""
         return self.world.suite.target.secret_prompt
 
-    # What can be told ----------------------------------------------------------------------------------------
+    # Results ----------------------------------------------------------------------------------------
 
     @property
     def relation(self) -> IsolationPair:
-        """Who has seen whom so far."""
+        """Which user has received data of which so far."""
         return self.world.recorder.checker.relation(self.world.key, self.world.private)
 
     def who_saw_whom(self) -> list[str]:
-        """Who was shown something of whom, as "Ada saw something of Bashir".
+        """Which user received data of which, as "Ada received data of Bashir".
 
-        Raises Unproven where privacy is watched and somebody's own secret was not seen by themselves: then the check
-        does not work.
+        Raises Unproven if a user did not receive their own secret: then the check proves nothing.
         """
         relation = self.relation
         if relation.unproven:
             people = ", ".join(relation.unproven)
-            raise Unproven(f"ISOLATION-3: the own secret of {people} was not seen on their own connection")
+            raise Unproven(f"ISOLATION-3: {people} did not receive their own secret")
         saw = self.world.recorder.checker.who_saw_whom
-        return sorted(f"{person} saw something of {other or 'somebody'}" for person, other in saw)
+        return sorted(f"{person} received data of {other or 'another user'}" for person, other in saw)

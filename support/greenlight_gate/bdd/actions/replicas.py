@@ -1,4 +1,4 @@
-"""Several replicas behind one chat, and the services behind them: people meet across them, and all comes back."""
+"""Several replicas of one backend and the services behind them: users on both, and restarts."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ _AWAY_S = 20.0
 
 
 class Replicas:
-    """Who is on which replica, in one scenario. Replicas are counted from 1."""
+    """Which user is on which replica, in one scenario. Replicas are counted from 1."""
 
     def __init__(self, world: World, network: Network, privacy: Privacy) -> None:
         self.world = world
@@ -37,23 +37,23 @@ class Replicas:
 
     @property
     def runtime(self) -> Ours:
-        """The services of the suite's stack. Raises NotExercised where they are not the suite's to end."""
+        """The services of the suite's stack. Raises NotExercised if the suite has not started them."""
         self.world.need("services")
         if self.world.suite.stack is None:
             raise NotExercised(f"{self.world.suite.target.name} has no services that the suite may end")
         return self.world.suite.stack.runtime
 
-    # Who is where ------------------------------------------------------------------------------------------------
+    # Connecting ------------------------------------------------------------------------------------------------
 
     def come(self, people: Sequence[str], replica: int) -> None:
-        """Each person opens a (further) window on this replica, all at the same moment."""
+        """Each user opens a (further) tab on this replica, all at the same time."""
         self.world.need("replicas")
-        # A scenario before this one may still give back what it took away.
+        # An earlier scenario may still be restarting a service.
         self.world.call(others_are_done(self.world))
         self.world.call(together([self._come(person, replica) for person in people]))
 
     def come_in_turn(self, people: Sequence[str]) -> None:
-        """People come, every other one to the second replica."""
+        """Users connect, every second one to the second replica."""
         self.come(people[::2], 1)
         self.come(people[1::2], 2)
 
@@ -71,38 +71,38 @@ class Replicas:
     def _lines(self, replica: int | None = None) -> list[ProxiedUser]:
         return [line for line, on in self._on.items() if replica in (None, on)]
 
-    # Following and coming back -----------------------------------------------------------------------------------
+    # Following and reconnecting -----------------------------------------------------------------------------------
 
     def follow(self, person: str) -> None:
-        """The person's newer window follows, on its replica, the conversation in which they asked last."""
+        """The user's newer tab follows, on its replica, the conversation of the latest request."""
         question = self.world.asking(person)
         self.world.wait_for_a_sign(question)
         self.world.restore(person, question, len(self.world.sessions[person]))
 
     def shows_it_too(self, person: str) -> bool:
-        """Whether the person's newer window shows the end of the answer, be it a moment later than the older one."""
+        """Whether the user's newer tab receives the end of the answer, possibly later than the older one."""
         question, number = self.world.last(person), len(self.world.sessions[person])
         return self.world.call(self._shows(question, number))
 
     async def _shows(self, question: UserRequest, number: int) -> bool:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.world.budgets.silence_s):
-                while number not in self.world.windows_that_showed(question):  # noqa: ASYNC110 -- records come as they do
+                while number not in self.world.windows_that_showed(question):  # noqa: ASYNC110 -- nothing signals a new record
                     await asyncio.sleep(0.01)
                 return True
         return False
 
     def lose_and_come_back_elsewhere(self, person: str, kind: EventKind) -> None:
-        """The person's line is lost once an event was shown, and they come back on the other replica."""
+        """The user loses the connection once an event was received, and reconnects to the other replica."""
         self.network.lose_once(self.world.asking(person), kind)
         line = self.network.line(person)
         self._point(line, 3 - self._on[line])
         self.network.come_back(person)
 
-    # What fails --------------------------------------------------------------------------------------------------
+    # Failures --------------------------------------------------------------------------------------------------
 
     def take_away(self, replica: int, *, kill: bool) -> None:
-        """A replica ends while its people wait for answers (SIGTERM, or SIGKILL), and they come back on the other."""
+        """A replica ends while its users wait for answers (SIGTERM, or SIGKILL); they reconnect to the other one."""
         name, runtime = REPLICAS[replica - 1], self.runtime
         self.world.afterwards.append(lambda: asyncio.to_thread(runtime.resume, name))
         self.world.call(self._take_away(name, replica, kill=kill))
@@ -110,12 +110,12 @@ class Replicas:
     async def _take_away(self, name: str, replica: int, *, kill: bool) -> None:
         lines, way = self._lines(replica), KILL if kill else RESTART
         for line in lines:
-            # Whoever was shown nothing yet could not say to what they come back.
+            # Without a first event, a user does not know what to resume.
             for question in line.session.heard.questions:
                 await line.session.wait_until(question, question.has_begun)
         for line in lines:
             line.session.cut(way, where(line.session.heard.questions))
-            line.prepare_try = lambda session: session.cut(way, "while it is away")
+            line.prepare_try = lambda session: session.cut(way, "while the backend is down")
             self._point(line, 3 - replica)
         await asyncio.to_thread(self.runtime.kill if kill else _stopping(self.runtime), name)
         await together([self._return(line) for line in lines])
@@ -130,7 +130,7 @@ class Replicas:
         self.world.call(asyncio.to_thread(self.runtime.resume, REPLICAS[replica - 1]))
 
     def deploy(self, prompt: str) -> None:
-        """Each replica in turn is ended and started anew, while everybody asks something and comes back."""
+        """Restarts one replica after the other, while all users send requests and reconnect."""
         for replica in (1, 2):
             self.world.begin_together([(person, prompt) for person in self.world.sessions])
             if self._lines(replica):
@@ -143,7 +143,7 @@ class Replicas:
         self.world.call(asyncio.to_thread(self.runtime.restart, [service]))
 
     def stop(self, service: str) -> None:
-        """A service ends, and comes back with the end of the scenario at the latest."""
+        """A service ends; it is started again at the end of the scenario at the latest."""
         runtime = self.runtime
         self.world.afterwards.append(lambda: asyncio.to_thread(runtime.resume, service))
         self.world.call(asyncio.to_thread(runtime.stop, [service]))
@@ -153,19 +153,19 @@ class Replicas:
         self.world.call(asyncio.to_thread(self.runtime.resume, service))
 
     def try_to_sign_in(self, person: str) -> None:
-        """A person who was not here before tries to sign in."""
+        """A new user tries to sign in."""
         suite, persona = self.world.suite, self.world.persona(person)
         if suite.target.auth.obtain != "login":
-            raise NotExercised(f"{suite.target.name}: nobody signs in (auth.obtain = {suite.target.auth.obtain!r})")
+            raise NotExercised(f"{suite.target.name}: there is no sign-in (auth.obtain = {suite.target.auth.obtain!r})")
         try:
             suite.loop.call(suite.access.fresh_pass_for(persona), _CLOSES_S)
         except (Misconfigured, TargetFault):
             self.kept_out.append(person)
 
-    # Privacy across replicas -------------------------------------------------------------------------------------
+    # Isolation across replicas -------------------------------------------------------------------------------------
 
     def gather(self, most: int) -> None:
-        """Several people tell the assistant a secret on one replica, and follow that conversation on the other one."""
+        """Several users tell the assistant a secret on one replica, and follow that conversation on the other one."""
         world, privacy = self.world, self.privacy
         world.need("isolation", "remember", "recall", "resume", "replicas")
         people = world.people_up_to(most, at_least=2)
@@ -180,7 +180,7 @@ class Replicas:
             world.restore(person, self._told[person], 2)
 
     def ask_all(self) -> None:
-        """All of them ask for their own secret in the conversation that they follow elsewhere, at the same moment."""
+        """All users ask for their own secret in the conversation that they follow on the other replica, at the same time."""
         world = self.world
         asked = [world.ask(person, "recall", follow=told) for person, told in self._told.items()]
         world.wait(*asked)
@@ -191,4 +191,4 @@ def _stopping(runtime: Ours) -> Callable[[str], object]:
 
 
 def _unprepared(_: ResumableSession) -> None:
-    """Nothing is to be said of a try that should work."""
+    """A factory whose attempts are expected to succeed."""

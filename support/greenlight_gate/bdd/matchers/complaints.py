@@ -1,4 +1,4 @@
-"""A matcher for lists of complaints: there may be none, and those that there are read as sentences."""
+"""A matcher for a list of complaints, which has to be empty."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ class _Nothing(BaseMatcher[Sequence[str]]):
         return not item
 
     def describe_to(self, description: Description) -> None:
-        description.append_text("nothing to object to")
+        description.append_text("no complaints")
 
     def describe_mismatch(self, item: Sequence[str], mismatch_description: Description) -> None:
         more = f"; and {len(item) - _MOST} more" if len(item) > _MOST else ""
@@ -22,5 +22,5 @@ class _Nothing(BaseMatcher[Sequence[str]]):
 
 
 def nothing() -> Matcher[Sequence[str]]:
-    """No complaint at all."""
+    """Matches an empty list."""
     return _Nothing()

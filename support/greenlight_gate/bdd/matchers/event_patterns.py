@@ -1,4 +1,4 @@
-"""What one event of an answer has to be like: the words inside `shows(...)` and `in_order(...)`."""
+"""Patterns of one event of an answer: the arguments of `shows(...)` and `in_order(...)`."""
 
 import msgspec
 
@@ -6,7 +6,7 @@ from greenlight_gate.events import Event, EventKind
 
 
 class EventPattern(msgspec.Struct, frozen=True):
-    """What an event has to be like; None: does not matter. `helper`: of a helper's run, not of the answer's own."""
+    """A pattern of an event; None: any value. `helper`: of a sub-agent's run, not of the answer's own."""
 
     kind: EventKind
     named: str | None = None
@@ -15,7 +15,7 @@ class EventPattern(msgspec.Struct, frozen=True):
     helper: bool | None = False
 
     def fits(self, event: Event) -> bool:
-        """Whether the event is like that."""
+        """Whether the event matches."""
         return (
             event.kind is self.kind
             and (self.named is None or event.tool == self.named)
@@ -27,42 +27,42 @@ class EventPattern(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         parts = [str(self.kind)]
         parts += [f"named {self.named!r}"] if self.named is not None else []
-        parts += [f"holding {self.holding!r}"] if self.holding is not None else []
-        parts += ["shown as failed" if self.failed else "shown as fine"] if self.failed is not None else []
-        parts += ["of a helper"] if self.helper else []
+        parts += [f"containing {self.holding!r}"] if self.holding is not None else []
+        parts += ["that failed" if self.failed else "that succeeded"] if self.failed is not None else []
+        parts += ["of a sub-agent"] if self.helper else []
         return " ".join(parts)
 
 
 def started() -> EventPattern:
-    """Work began."""
+    """Matches agent_started."""
     return EventPattern(EventKind.STARTED)
 
 
 def thinking() -> EventPattern:
-    """Reasoning was shown."""
+    """Matches agent_thinking."""
     return EventPattern(EventKind.THINKING)
 
 
 def tool_executing(named: str | None = None) -> EventPattern:
-    """A tool is at work."""
+    """Matches tool_executing."""
     return EventPattern(EventKind.TOOL_EXECUTING, named)
 
 
 def tool_completed(named: str | None = None, *, failed: bool | None = None, holding: str | None = None) -> EventPattern:
-    """A tool has finished."""
+    """Matches tool_completed."""
     return EventPattern(EventKind.TOOL_COMPLETED, named, holding, failed)
 
 
 def completed(holding: str | None = None, *, helper: bool = False) -> EventPattern:
-    """The answer is ready (or the helper's)."""
+    """Matches agent_completed (of a sub-agent, if `helper`)."""
     return EventPattern(EventKind.COMPLETED, holding=holding, helper=helper)
 
 
 def agent_failed() -> EventPattern:
-    """The agent said that it failed."""
+    """Matches the failure of a run."""
     return EventPattern(EventKind.FAILED)
 
 
 def stopped() -> EventPattern:
-    """The work was stopped."""
+    """Matches the end of a stopped run."""
     return EventPattern(EventKind.STOPPED)

@@ -1,4 +1,4 @@
-"""What can be claimed of an answer: not what its wire cannot show, nor reasoning that its question does not ask for."""
+"""Which events a step may require of an answer: those that the wire can show and the prompt calls for."""
 
 from collections.abc import Sequence
 
@@ -8,11 +8,11 @@ from greenlight_gate.events import EventKind
 
 
 class NotExercised(Exception):  # noqa: N818 -- the word of the report
-    """The target does not claim to do this; the scenario is reported as not exercised, with the reason."""
+    """The target declares that it cannot do this; the scenario is reported as not exercised, with the reason."""
 
 
 def claim(question: UserRequest, pattern: EventPattern) -> None:
-    """Raises NotExercised where events like this cannot be seen at all."""
+    """Raises NotExercised if such events cannot be observed."""
     reason = question.absent.get(pattern.kind)
     if reason is not None:
         raise NotExercised(f"{pattern.kind} is not observable here: {reason}")
@@ -21,21 +21,21 @@ def claim(question: UserRequest, pattern: EventPattern) -> None:
 
 
 def must_have_shown(question: UserRequest, kind: EventKind) -> None:
-    """Something was to happen once an event of this kind came.
+    """Checks that the event came for which a step has waited.
 
-    Raises NotExercised where none can come, since the wire does not show it or the question needs none; AssertionError
-    where it was owed and did not come.
+    Raises NotExercised if none can come, since the wire does not show it or the prompt needs none; AssertionError if it
+    was expected and did not come.
     """
     if question.has(kind):
         return
     claim(question, EventPattern(kind))
     if kind in (EventKind.TOOL_EXECUTING, EventKind.TOOL_COMPLETED) and not question.expect.tools:
-        raise NotExercised(f"{question.expect.prompt!r} needs no tool, and {kind} was waited for")
-    raise AssertionError(f"no {kind} came of {question.text!r}, and it was waited for")
+        raise NotExercised(f"the step waits for {kind}, but {question.expect.prompt!r} needs no tool")
+    raise AssertionError(f"{kind} was expected, but was not received for {question.text!r}")
 
 
 def claimable(question: UserRequest, patterns: Sequence[EventPattern]) -> list[EventPattern]:
-    """Those of the patterns that can be seen here. Raises NotExercised where none can."""
+    """Those of the patterns that can be observed here. Raises NotExercised if none can."""
     seen = [p for p in patterns if p.kind not in question.absent and not _is_unasked(question, p)]
     if not seen:
         claim(question, patterns[0])
@@ -43,7 +43,7 @@ def claimable(question: UserRequest, patterns: Sequence[EventPattern]) -> list[E
 
 
 def _is_unasked(question: UserRequest, pattern: EventPattern) -> bool:
-    """Whether it is reasoning, which neither came nor had to."""
+    """Whether it is reasoning, which did not come and need not."""
     thinking = EventKind.THINKING
     asked = question.expect.thinking or any(event.kind is thinking for event in question.events)
     return pattern.kind is thinking and not asked

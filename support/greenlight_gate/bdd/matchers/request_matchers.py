@@ -1,4 +1,4 @@
-"""PyHamcrest matchers over an answer as a person saw it.
+"""PyHamcrest matchers for an answer as the user received it.
 
     assert_that(question, shows(tool_executing(named="calculator")))
     assert_that(question, in_order(started(), thinking(), completed()))
@@ -54,7 +54,7 @@ class _InOrder(BaseMatcher[UserRequest]):
         return self._first_missing(item) is None
 
     def _first_missing(self, item: UserRequest) -> tuple[int, int] | None:
-        """(pattern that was not found, event index from where it was looked for), or None."""
+        """(index of the pattern that was not found, index of the event where the search began), or None."""
         at = 0
         for number, pattern in enumerate(self.patterns):
             found = next((i for i in range(at, len(item.events)) if pattern.fits(item.events[i])), None)
@@ -70,7 +70,7 @@ class _InOrder(BaseMatcher[UserRequest]):
         missing = self._first_missing(item)
         if missing is not None:
             number, at = missing
-            where = "from the marked row on" if at < len(item.events) else "in what was left"
+            where = "from the marked row on" if at < len(item.events) else "after that"
             mismatch_description.append_text(f"no {self.patterns[number]} {where}:\n{table(item, [at])}")
 
 
@@ -111,7 +111,7 @@ class _Answers(BaseMatcher[UserRequest]):
 
     def describe_mismatch(self, item: UserRequest, mismatch_description: Description) -> None:
         wanted = " and ".join(" or ".join(map(repr, group)) for group in item.expect.contains) or "any answer"
-        mismatch_description.append_text(f"{wanted} was wanted, {item.answer!r} came:\n{table(item, [])}")
+        mismatch_description.append_text(f"expected {wanted}, got {item.answer!r}:\n{table(item, [])}")
 
 
 class _Never(_Shows):
@@ -135,7 +135,7 @@ class _BeginsWith(_EndsWith):
 
 
 class _Tools(BaseMatcher[UserRequest]):
-    """A judgement over all tool events of an answer; there has to be one."""
+    """Checks all tool events of an answer, of which there has to be at least one."""
 
     def __init__(self, kind: EventKind, what: str, right: Callable[[Event], bool]) -> None:
         self.kind = kind
@@ -155,7 +155,7 @@ class _Tools(BaseMatcher[UserRequest]):
 
     def describe_mismatch(self, item: UserRequest, mismatch_description: Description) -> None:
         wrong = self._wrong(item)
-        said = "there was no tool" if wrong is None else "the marked rows are not like that"
+        said = "no tool was used" if wrong is None else "the marked rows do not match"
         mismatch_description.append_text(f"{said}:\n{table(item, wrong or [])}")
 
 
@@ -171,7 +171,7 @@ class _Each(BaseMatcher[Sequence[UserRequest]]):
 
     def describe_mismatch(self, item: Sequence[UserRequest], mismatch_description: Description) -> None:
         if not item:
-            mismatch_description.append_text("there was no answer at all")
+            mismatch_description.append_text("there was no answer")
         for question in item:
             if not self.matcher.matches(question):
                 mismatch_description.append_text(f"{question.person}, {question.text!r}: ")
@@ -189,54 +189,54 @@ class _Clear(BaseMatcher[Control | None]):
 
 
 def shows(pattern: EventPattern, least: int = 1) -> Matcher[UserRequest]:
-    """At least so many events like this."""
+    """At least so many matching events."""
     return _Shows(pattern, least, None)
 
 
 def shows_once(pattern: EventPattern) -> Matcher[UserRequest]:
-    """Exactly one event like this."""
+    """Exactly one matching event."""
     return _Shows(pattern, 1, 1)
 
 
 def never_shows(pattern: EventPattern) -> Matcher[UserRequest]:
-    """No event like this, in an answer that showed something."""
+    """No matching event, in an answer that has events."""
     return _Never(pattern)
 
 
 def in_order(*patterns: EventPattern) -> Matcher[UserRequest]:
-    """Events like these one after the other; others may come in between."""
+    """Matching events in this order; others may come in between."""
     return _InOrder(patterns)
 
 
 def ends_with(pattern: EventPattern) -> Matcher[UserRequest]:
-    """The last event of all is like this."""
+    """The last event matches."""
     return _EndsWith(pattern)
 
 
 def has_text_at_its_end() -> Matcher[UserRequest]:
-    """The last event of all has a text: the answer, or the error in its place."""
+    """The last event has a text: the answer, or an error."""
     return _EndsWithText()
 
 
 def each(matcher: Matcher[UserRequest]) -> Matcher[Sequence[UserRequest]]:
-    """Every one of several answers is like this, and there is at least one."""
+    """Every one of several answers matches, and there is at least one."""
     return _Each(matcher)
 
 
 def begins_with(pattern: EventPattern) -> Matcher[UserRequest]:
-    """The first event of all is like this."""
+    """The first event matches."""
     return _BeginsWith(pattern)
 
 
 def tools_are_named() -> Matcher[UserRequest]:
-    """Every tool that began has a name."""
+    """Every tool that was started has a name."""
     return _Tools(EventKind.TOOL_EXECUTING, "every tool has a name", lambda event: bool((event.tool or "").strip()))
 
 
 def has_results_of_each_tool() -> Matcher[UserRequest]:
-    """Every tool that finished shows what it found, and as fine."""
+    """Every tool that finished succeeded, and has a result."""
     return _Tools(
-        EventKind.TOOL_COMPLETED, "every tool shows what it found",
+        EventKind.TOOL_COMPLETED, "every tool has a result",
         lambda event: not event.tool_failed and bool((event.text or "").strip()),
     )  # fmt: skip
 
@@ -247,21 +247,21 @@ def is_clear() -> Matcher[Control | None]:
 
 
 def answers() -> Matcher[UserRequest]:
-    """There is an answer, and it holds what the question's expectation names."""
+    """There is an answer, and it contains what the expectation of the request names."""
     return _Answers()
 
 
 def table(question: UserRequest, marked: Sequence[int]) -> str:
-    """The events of an answer as an aligned text table; `marked` are indices of rows to point at."""
+    """The events of an answer as an aligned text table; `marked` are indices of rows to mark."""
     rows = []
     for index, (event, at) in enumerate(zip(question.events, question.seen_at, strict=True)):
         arrow = ">>" if index in marked else "  "
-        helper = " (helper)" if event.parent is not None else ""
+        helper = " (sub-agent)" if event.parent is not None else ""
         tool = f"{event.tool}: " if event.tool else ""
         text = printable(" ".join(named(f"{tool}{event.text or ''}"[:_MOST_READ]).split())[:80])
         rows.append(f"{arrow} {at - question.asked_at:8.4f}  {event.kind + helper:<24}  {text}".rstrip())
     if len(rows) > _MOST_ROWS:
-        # Of an endless answer the beginning and the end say enough.
+        # A very long answer is cut in the middle.
         half = _MOST_ROWS // 2
         rows[half:-half] = [f"   ({len(rows) - 2 * half} events are left out here)"]
-    return "\n".join(rows) or "   (nothing was shown)"
+    return "\n".join(rows) or "   (no event was received)"

@@ -1,7 +1,7 @@
-"""Allure results that tell the truth: allure-behave's formatter, mended.
+"""The Allure formatter: allure-behave's, with its faults corrected.
 
 As shipped it loses scenarios under a Rule, shows a broken hook as skipped or passed, lets a skipped scenario's steps
-leak into the next, dies of a lone surrogate, and merges scenarios of one name as retries. Here every scenario that was
+leak into the next, fails on a lone surrogate, and merges scenarios of one name as retries. Here every scenario that was
 selected and reached leaves exactly one `*-result.json`, whose `fullName` is its `scenario_key`.
 """
 # mypy: allow-untyped-calls
@@ -35,15 +35,15 @@ from greenlight_gate.bdd.runner.allure_outcome import (
 )
 from greenlight_gate.report.allure_results import AllureResults
 
-# When a scenario or step ran, from and to (epoch seconds), where that was in a thread; None: it runs as behave says.
+# When a scenario or step ran in a thread, from and to (epoch seconds); None if behave's own thread ran it.
 When = Callable[[Scenario | Step], tuple[float, float] | None]
 
 
 class _Items(dict[str, Any]):
-    """The open items of one run. The stock store belongs to the process and to each thread, and outlives the run."""
+    """The open items of one run. The original store belongs to the process and to each thread, and outlives the run."""
 
     def cleanup(self) -> None:
-        """Nothing is kept for each thread, so nothing is stale."""
+        """Does nothing: no state is kept per thread."""
 
 
 class _Reporter(AllureReporter):
@@ -54,16 +54,16 @@ class _Reporter(AllureReporter):
         self._items = _Items()
 
     def idle(self) -> bool:
-        """Tell whether nothing is open that an attachment could hang on."""
+        """Whether no item is open that an attachment could belong to."""
         return self._last_executable() is None
 
     def _last_executable(self) -> str | None:
-        # One snapshot, since another thread may attach while a step starts or ends.
+        # A snapshot, since another thread may attach while a step starts or ends.
         newest_first = reversed(list(self._items.items()))
         return next((uuid for uuid, item in newest_first if isinstance(item, ExecutableItem)), None)
 
     def unwind(self, keep: str) -> None:
-        """Drop the steps that an interruption left open, so that nothing later hangs on them."""
+        """Drop the steps that an interruption left open, so that nothing later is attached to them."""
         for uuid in [each for each, item in self._items.items() if isinstance(item, ExecutableItem) and each != keep]:
             self._items.pop(uuid)
 
@@ -83,7 +83,7 @@ class _Listener(AllureListener):
         self.started: set[int] = set()
 
     def has_run(self, container: Any) -> bool:
-        """Tell whether any scenario of this feature or rule was started."""
+        """Whether any scenario of this feature or rule was started."""
         return any(id(each) in self.started for each in container.walk_scenarios())
 
     def start_scenario(self, scenario: Scenario) -> None:
@@ -175,7 +175,7 @@ class _Listener(AllureListener):
 
 
 class AllureFormatter(StockFormatter):
-    """Give Allure one truthful result for every scenario that was selected and reached.
+    """Writes one correct Allure result for every scenario that was selected and reached.
 
     `stream_opener.name` is the results folder (`allure-results` without one). `results` holds and fails finished
     results, see `AllureResults`. A scenario that a hook or step skipped is a skipped result with its reason, whatever
@@ -185,7 +185,7 @@ class AllureFormatter(StockFormatter):
     listener: Any
 
     def __init__(self, stream_opener: Any, config: Configuration) -> None:
-        # The stock constructor registers its own listener and logger, so it is passed over.
+        # The original constructor would register its own listener and logger, so it is not called.
         super(StockFormatter, self).__init__(stream_opener, config)
         self.listener = _Listener(config)
         self.file_logger = self.results = AllureResults(stream_opener.name or "allure-results")
@@ -195,7 +195,7 @@ class AllureFormatter(StockFormatter):
 
     @property
     def when(self) -> When:
-        """What tells when a scenario or step ran in a thread."""
+        """The function that returns when a scenario or step ran in a thread."""
         when: When = self.listener.when
         return when
 
@@ -209,10 +209,10 @@ class AllureFormatter(StockFormatter):
         return list(self.results.files_written)
 
     def uri(self, uri: str) -> None:
-        """Do nothing: behave names files here whose features it then skips, and a group would stay open."""
+        """Does nothing: behave also announces files whose features it then skips, and a group would stay open."""
 
     def feature(self, feature: Feature) -> None:
-        """Expect a result of each scenario that was selected, under whatever Rule or Outline it stands."""
+        """Expect a result of each selected scenario, in any Rule or Outline."""
         self._feature = feature
         self.listener.start_file()
         self.listener.identities = identities_of(feature)
@@ -224,7 +224,7 @@ class AllureFormatter(StockFormatter):
                 scenario.run = allure_commons.test(scenario.run, context={"scenario": scenario})
 
     def match(self, match: Any) -> None:
-        """Open the next step, except in a dry run, where behave passes over undefined steps in silence."""
+        """Open the next step, except in a dry run, where behave skips undefined steps silently."""
         if not self.config.dry_run:
             super().match(match)
 
@@ -234,7 +234,7 @@ class AllureFormatter(StockFormatter):
             super().result(result)
 
     def eof(self) -> None:
-        """Report what a feature's or a rule's hooks broke: its scenarios, or, once these ran, the session."""
+        """Report failed hooks of a feature or rule: as failures of its scenarios, or, once these ran, of the session."""
         for container in (*self._feature.rules, self._feature):
             if fault := hook_fault(container):
                 unrun = [each for each in container.walk_scenarios() if id(each) in self.listener.waiting]
@@ -246,7 +246,7 @@ class AllureFormatter(StockFormatter):
         super().eof()
 
     def close(self) -> None:
-        """Write what is still held, and leave the process as it was."""
+        """Write the held results, and restore the state of the process."""
         try:
             self.results.release_all()
         finally:

@@ -1,4 +1,4 @@
-"""What a scenario is called in a report, where it stands, and how it ended."""
+"""The name, place and outcome of a scenario in a report."""
 # mypy: allow-untyped-calls
 # Neither behave nor allure-behave ships types.
 
@@ -23,7 +23,7 @@ def scenario_key(scenario: Scenario) -> str:
     """Name a scenario the same way on every machine: `"functional/answers.feature:12"`.
 
     The path is relative to the innermost folder `features` and has forward slashes; a file outside such a folder keeps
-    the path that behave knows it by. The line is the Example's, or the row's of a Scenario Outline.
+    the path that behave uses. The line is the Example's, or the row's of a Scenario Outline.
     """
     return scrub(f"{'/'.join(place_of(scenario))}:{scenario.line}")
 
@@ -43,12 +43,12 @@ def _ancestry(scenario: Scenario) -> list[Any]:
 
 
 def rule_of(scenario: Scenario) -> Rule | None:
-    """The Rule that a scenario stands under, if it does."""
+    """The Rule that contains a scenario, if any."""
     return next((each for each in _ancestry(scenario) if isinstance(each, Rule)), None)
 
 
 def labels_of(scenario: Scenario) -> list[Label]:
-    """Labels by tag, the nearest severity winning; what no tag names follows from where the scenario stands."""
+    """Labels from tags, the nearest severity first; others follow from the place of the scenario."""
     tags = [tag for each in _ancestry(scenario) for tag in each.tags]
     severities = {f"severity.{each.value}": each.value for each in Severity}
     parsed = [parse_tag(severities.get(tag, tag)) for tag in tags]
@@ -67,9 +67,9 @@ def labels_of(scenario: Scenario) -> list[Label]:
 
 
 def identities_of(feature: Feature) -> dict[int, str]:
-    """One identity for each scenario by `id()`: path, Rule and name, and a count where these repeat.
+    """One identity for each scenario by `id()`: path, Rule and name, and a number where these repeat.
 
-    A count and not the line, so that history survives an edit further up in the file.
+    A number instead of the line, so that history survives an edit further up in the file.
     """
     seen: Counter[tuple[str, ...]] = Counter()
     identities = {}
@@ -82,10 +82,10 @@ def identities_of(feature: Feature) -> dict[int, str]:
 
 
 def step_outcome(step: Step) -> tuple[str, StatusDetails | None]:
-    """How a step ended in Allure's words, with the message that it left."""
+    """The outcome of a step in Allure's words, with its message."""
     status = step.status.name
     if status == "hook_error" and not step.error_message:
-        # behave keeps a step's own message, but not a step hook's: without one, it was the hook that raised.
+        # behave keeps the message of a step, but not of a step hook: without a message, the hook raised.
         return Status.BROKEN, _details(f"Suite fault: HOOK-ERROR at this step: {_text(step.exception)}", step)
     if step.exception:
         failed = isinstance(step.exception, AssertionError)
@@ -104,7 +104,7 @@ def _details(message: str, raised: Any) -> StatusDetails:
 
 
 def hook_fault(statement: Any) -> StatusDetails | None:
-    """What a hook or a cleanup did wrong around a scenario, rule or feature, or None."""
+    """The error of a hook or a cleanup of a scenario, rule or feature, or None."""
     if statement.hook_failed:
         return _details(f"Suite fault: {statement.error_message or 'HOOK-ERROR: interrupted'}", statement)
     if statement.status.name == "cleanup_error":
@@ -113,14 +113,14 @@ def hook_fault(statement: Any) -> StatusDetails | None:
 
 
 def outcome_of(scenario: Scenario, error: BaseException | None) -> tuple[str, StatusDetails | None]:
-    """How a scenario ended, hooks and cleanups included; `error` is what escaped from its run, if anything did."""
+    """The outcome of a scenario, with hooks and cleanups; `error` is the exception that its run raised, if any."""
     steps = [step_outcome(step) for step in scenario.all_steps]
     bad = next((each for each in steps if each[0] in {Status.FAILED, Status.BROKEN}), None)
     fault = hook_fault(scenario)
     if error is not None:
         fault = StatusDetails(message=f"Suite fault: {_text(error)}", trace=format_traceback(error.__traceback__))
     if bad and fault:
-        # The step's own failure came first and may be the target's; the hook's is told beside it.
+        # The step's own failure came first and may be the target's; that of the hook is added.
         status, details = bad
         message = "\n".join(each.message for each in (details, fault) if each)
         return status, StatusDetails(message=message, trace=details.trace if details else None)

@@ -1,4 +1,4 @@
-"""What Allure shows of a scenario: the conversation, its frames and what the rules found."""
+"""The Allure attachments of a scenario: the conversation, its frames and the findings."""
 
 import logging
 import re
@@ -19,7 +19,7 @@ log = logging.getLogger("greenlight")
 
 
 def attach(world: World, scenario: str) -> None:
-    """Shows to Allure what came of a scenario, as far as a page can hold it; the trace has it whole."""
+    """Attaches the records of a scenario to Allure, up to a limit; the trace has all of them."""
     entries = list(world.recorder.entries)
     if not entries:
         return
@@ -29,10 +29,10 @@ def attach(world: World, scenario: str) -> None:
     name = "Frames" if shown == len(entries) else f"Frames (the first {shown} of {len(entries)}; see {world.trace})"
     allure.attach(as_text(frames), name=name, attachment_type=kinds.JSON)
     if world.pictured:
-        _attach_picture("Who could see whom", lambda: _isolation(world, scenario))
+        _attach_picture("Isolation", lambda: _isolation(world, scenario))
     cells = cut_cells_of(world)
     if cells:
-        allure.attach(as_table(cells), name="Where the line was cut", attachment_type=kinds.TEXT)
+        allure.attach(as_table(cells), name="Where the connection was cut", attachment_type=kinds.TEXT)
         _attach_picture("Cut-point matrix", lambda: _cuts(cells))
         allure.attach(msgspec.json.encode(cells).decode(), name="Cuts", attachment_type=kinds.JSON)
     if world.findings:
@@ -41,11 +41,11 @@ def attach(world: World, scenario: str) -> None:
 
 
 def _attach_picture(name: str, draw: Callable[[], bytes]) -> None:
-    """A picture that cannot be drawn costs only itself: whether the target keeps its promises does not depend on it."""
+    """Attaches a picture, or a note if it cannot be drawn, since the outcome of the scenario does not depend on it."""
     try:
         allure.attach(draw(), name=name, attachment_type=allure.attachment_type.PNG)
     except Exception as error:
-        log.exception("Suite fault: no picture '%s'", name)
+        log.exception("Suite fault: picture '%s' was not drawn", name)
         said = f"Suite fault: this could not be drawn: {type(error).__name__}: {error}"
         allure.attach(said, name=name, attachment_type=allure.attachment_type.TEXT)
 
@@ -65,7 +65,7 @@ def _cuts(cells: list[CutCell]) -> bytes:
 
 
 def _frames(entries: list[RecordedEntry]) -> tuple[str, int]:
-    """The records as a JSON array, as many of them as fit, and how many those are."""
+    """The records as a JSON array, as many as fit, and their number."""
     lines: list[bytes] = []
     size = 0
     for entry in entries:
@@ -78,7 +78,7 @@ def _frames(entries: list[RecordedEntry]) -> tuple[str, int]:
 
 
 def as_text(json: str) -> str:
-    """The same JSON value, in which what cannot be printed, or turns the direction of writing, stands as an escape."""
+    """The same JSON value, with characters escaped that cannot be printed or that reverse the direction of writing."""
     return _UNSEEN.sub(lambda match: match[0] if match[0].isprintable() else _escape(match[0]), json)
 
 

@@ -1,4 +1,4 @@
-"""What happens around each scenario: its World begins, is attached to Allure, lingers, and goes into the ledger."""
+"""The hooks around each scenario: its World begins, is attached to Allure, waits for late messages, and is recorded."""
 
 import concurrent.futures
 import gc
@@ -22,9 +22,9 @@ from greenlight_gate.session.validation_session import ValidationSession
 from greenlight_gate.verdict.decision import ScenarioOutcome, in_one_line
 
 _LINGER_S = 30.0
-# While scenarios run side by side, nothing old is looked at: that would stop the loop thread.
+# While scenarios run in parallel, no full garbage collection runs: it would stop the loop thread.
 _ONLY_THE_YOUNG = (20_000, 50, 1_000)
-# Nor does the loop thread wait long for its turn while a picture is drawn.
+# The loop thread must not wait long for the interpreter while a picture is drawn.
 _SWITCH_S = 0.0005
 _OUTCOMES = {
     "passed": ScenarioOutcome.PASSED,
@@ -35,17 +35,17 @@ log = logging.getLogger("greenlight")
 
 
 class Results(Protocol):
-    """Where finished results wait for what comes late (AllureResults)."""
+    """The interface of AllureResults that holds finished results for late findings."""
 
     def fail(self, key: str, message: str) -> bool:
-        """Turns a waiting result into a failed one."""
+        """Turns a held result into a failed one."""
 
     def release(self, key: str) -> bool:
-        """Lets a result go: nothing more can change it."""
+        """Writes a held result: nothing more can change it."""
 
 
 class Watcher(Protocol):
-    """Somebody who wants to see scenarios begin and end while it happens."""
+    """An observer of scenarios as they begin and end."""
 
     def began(self, scenario: Scenario, world: World) -> None:
         """A scenario has begun."""
@@ -55,7 +55,7 @@ class Watcher(Protocol):
 
 
 class Hooks:
-    """The hooks of one session, and the scenarios that have ended but still listen for what may come late.
+    """The hooks of one session, and the scenarios that have ended but still wait for late messages.
 
     `scenarios` are those that were selected, in the order in which behave runs them.
     """
@@ -77,11 +77,11 @@ class Hooks:
         self.parallel = Parallel(runner, suite, scenarios, self._new_world)
 
     def before_all(self, _: Any) -> None:
-        """Lets the scenarios begin that run side by side."""
+        """Starts the scenarios that run in parallel."""
         if self.parallel.any:
             gc.set_threshold(*_ONLY_THE_YOUNG)
             sys.setswitchinterval(_SWITCH_S)
-            # Scenarios wait most of the time, and nothing is measured meanwhile.
+            # Scenarios mostly wait, and nothing is measured meanwhile.
             threading.Thread(target=_load_what_draws, name="greenlight-pictures", daemon=True).start()
         self.parallel.start()
 
@@ -92,13 +92,13 @@ class Hooks:
         self._as_usual()
 
     def _new_world(self, scenario: Scenario, lane: int | None = None) -> World:
-        """A World; with a `lane`, that of a scenario which runs beside others."""
+        """A World; with a `lane`, that of a scenario which runs in parallel with others."""
         world = World(self.suite, scenario_key(scenario), self._numbers[id(scenario)], lane or 0)
         world.recorder.beside = lane is not None
         return world
 
     def before_scenario(self, context: Any, scenario: Scenario) -> None:
-        """Begins a World, or waits until a thread has; after settling whatever has waited long enough."""
+        """Begins a World, or waits until a thread has; first settles scenarios that have waited long enough."""
         self.settle()
         context.world, context.began = None, time.monotonic()
         work = context.work = self.parallel.work_of(scenario)
@@ -112,7 +112,7 @@ class Hooks:
         self.watcher.began(scenario, context.world)
 
     def after_scenario(self, context: Any, scenario: Scenario) -> None:
-        """Shows the conversation to Allure, and lets the World listen on in the background."""
+        """Attaches the conversation to Allure; the World waits for late messages in the background."""
         work: Work | None = context.work
         if work is not None:
             self._end(work, aborted=context.aborted)
@@ -126,7 +126,7 @@ class Hooks:
             attach(waiting.world, scenario.name)
 
     def _end(self, work: Work, *, aborted: bool) -> None:
-        """Waits for the end of what runs in a thread; an interruption hastens it, and loses nothing of it."""
+        """Waits for the end of the scenario's thread; an interruption shortens the wait, and loses no records."""
         try:
             if aborted:
                 self.parallel.interrupt()
@@ -137,9 +137,9 @@ class Hooks:
             self._runner.abort(reason="KeyboardInterrupt")
 
     def _collect(self) -> None:
-        """A full collection stops the loop thread, and what arrives meanwhile would be stamped late, all at once.
+        """Collects garbage: a full collection stops the loop thread, and would delay the timestamps of messages.
 
-        So it is made now, between two scenarios, and without what is there to stay.
+        So it runs now, between two scenarios, and without the objects that stay.
         """
         self._as_usual()
         gc.collect()
@@ -147,25 +147,25 @@ class Hooks:
             gc.freeze()
 
     def _as_usual(self) -> None:
-        """Nothing runs side by side any more."""
+        """Ends the parallel part of the run."""
         gc.set_threshold(*self._usual_threshold)
         sys.setswitchinterval(self._usual_switch_s)
 
     def _settle_those_beside(self) -> None:
-        """What runs alone has nobody beside it, not even those who only listen on."""
-        # Waited for before anything is taken off the list: an interruption loses nothing.
+        """Settles all other scenarios before one that runs alone, also those that only wait for late messages."""
+        # Waits before anything is removed from the list: an interruption loses nothing.
         lingering = [each.future for each in self._waiting if each.work is not None and each.future is not None]
         concurrent.futures.wait(lingering, _LINGER_S)
         while any(waiting.work is not None for waiting in self._waiting):
             self._settle_first()
 
     def settle(self, *, wait: bool = False) -> None:
-        """Enters into the ledger, in order, what can no longer change; with `wait`, everything."""
+        """Records in the ledger, in order, the scenarios that can no longer change; with `wait`, all."""
         while self._waiting and (wait or self._waiting[0].is_done()):
             self._settle_first()
 
     def _settle_first(self) -> None:
-        """Settles the first one, and takes it off the list only then: what an interruption meets is settled again."""
+        """Settles the first one, and then removes it from the list: after an interruption it is settled again."""
         if not self._waiting[0].is_told:
             self._settle(self._waiting[0])
         del self._waiting[0]
@@ -178,8 +178,8 @@ class Hooks:
         if waiting.future is not None:
             try:
                 waiting.future.result(_LINGER_S)
-            except (Exception, concurrent.futures.CancelledError) as error:  # noqa: BLE001 -- whatever it is, it is told
-                said = f"Suite fault: listening on failed: {error!r}"
+            except (Exception, concurrent.futures.CancelledError) as error:  # noqa: BLE001 -- it is reported as the reason
+                said = f"Suite fault: waiting for late messages failed: {error!r}"
                 self.results.fail(key, said)
                 if outcome is not ScenarioOutcome.FAILED:
                     outcome, reason = ScenarioOutcome.BROKEN, said
@@ -189,7 +189,7 @@ class Hooks:
             if outcome is not ScenarioOutcome.BROKEN:
                 outcome, reason = ScenarioOutcome.FAILED, str(findings[0])
         if outcome is ScenarioOutcome.PASSED and not (world is not None and world.has_observed):
-            # A scenario without steps has none that could have said so.
+            # A scenario without steps has no last step that could report it.
             outcome, reason = ScenarioOutcome.BROKEN, f"Suite fault: {NOTHING_OBSERVED}"
             self.results.fail(key, reason)
         self.results.release(key)
@@ -210,7 +210,7 @@ class Hooks:
 
 
 def _load_what_draws() -> None:
-    """What pictures are drawn with takes most of a second to load, and would be waited for at the end."""
+    """Loads matplotlib in advance, which takes most of a second."""
     from greenlight_gate.report import html_page, pictures  # noqa: F401, PLC0415 -- as above
 
 
@@ -227,7 +227,7 @@ class _Waiting:
         self.took_s = took_s
 
     def is_done(self) -> bool:
-        """Whether nothing more of the scenario can arrive."""
+        """Whether no more messages of the scenario can arrive."""
         return self.future is None or self.future.done()
 
 

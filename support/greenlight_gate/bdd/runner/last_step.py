@@ -1,4 +1,4 @@
-"""Steps that end as the suite wants them to: the last one of a scenario judges all that was seen."""
+"""The step registry of the suite: the last step of a scenario also checks all findings."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,10 +11,10 @@ from greenlight_gate.bdd.world.world import World
 
 
 class LastStepRegistry:
-    """behave's registry of steps, whose matches run a step and then look at what the rules have found.
+    """behave's registry of steps, whose matches run a step and then check the findings.
 
-    What the target lacks skips the scenario with the reason. A failed step says first which promises were broken. A
-    step whose scenario runs in a thread (`context.work`) is not run, but ends as it did there.
+    A capability that the target lacks skips the scenario with the reason. A failed step reports findings first. A step
+    whose scenario runs in a thread (`context.work`) is not run, but ends as it did there.
     """
 
     def __init__(self, registry: StepRegistry) -> None:
@@ -24,7 +24,7 @@ class LastStepRegistry:
         return getattr(self._registry, name)
 
     def find_match(self, step: Step) -> Any:
-        """The match of behave for the step, concluding; None for an undefined one."""
+        """The match of behave for the step; None for an undefined one."""
         match: Any = self._registry.find_match(step)
         if match is None:
             return None
@@ -43,7 +43,7 @@ class LastStepRegistry:
         return match
 
     def run_of(self, step: Step) -> Callable[[Any], None] | None:
-        """What runs the step in a context, wherever that is, and concludes; None for an undefined one.
+        """A function that runs the step in a context, in any thread; None for an undefined one.
 
         It raises what the step raises, and NotExercised for what the target lacks.
         """

@@ -1,9 +1,8 @@
-"""Scenarios side by side: threads run their steps ahead of behave, which is shown in its order what became of each.
+"""Parallel scenarios: threads run their steps ahead of behave, which receives the outcomes in its own order.
 
 behave runs one scenario after the other on one thread, and so do its formatters, its hooks and Allure. None of that
-changes: where behave runs a step of a scenario that was given to a thread, it waits until the step has ended there, and
-returns or raises as it did. So all that is written down has behave's order, however many threads there are and
-whichever scenario ends first. What runs alone (`jobs.py`) runs in behave's
+changes: when behave runs a step of a scenario that a thread has, it waits until the step has ended there, and returns or
+raises as it did. So all files have behave's order, with any number of threads. What runs alone (`jobs.py`) runs in behave's
 own thread, after all others.
 """
 # mypy: allow-untyped-calls
@@ -31,16 +30,16 @@ from greenlight_gate.session.validation_session import ValidationSession
 _SLICE_S = 0.1
 _END_S = 10.0
 
-# Makes the World of a scenario, whose people come as the users of a lane.
+# Makes the World of a scenario; its users are those of a lane.
 NewWorld = Callable[[Scenario, int], World]
-# What runs a step in a context; None for a step that is not defined.
+# A function that runs a step in a context; None for an undefined step.
 RunOf = Callable[[Step], Callable[[Context], None] | None]
 
 
 class Work:
-    """One scenario that runs in a thread. behave's thread waits for what becomes of it, and may be interrupted in that.
+    """One scenario that runs in a thread. behave's thread waits for its outcome, and may be interrupted.
 
-    `world`: None where it could not be made. `lingering`: its listening on after the last step, where it came so far.
+    `world`: None if it could not be made. `lingering`: the wait for late messages after the last step, if it came so far.
     `began_s` and `ended_s` are epoch seconds, `times_s` the same for each step (by `id`).
     """
 
@@ -60,21 +59,21 @@ class Work:
     # In behave's thread ------------------------------------------------------------------------------------------
 
     def begin(self) -> World:
-        """Waits until the scenario has begun. Raises what kept its World from being made."""
+        """Waits until the scenario has begun. Raises the error if its World could not be made."""
         self._wait(lambda: self.world is not None or self._over)
         if self.world is None:
             raise self._no_world or SuiteFault(INTERRUPTED)
         return self.world
 
     def show(self, step: Step) -> None:
-        """Waits until a step has ended, and raises what it has raised."""
+        """Waits until a step has ended, and raises its exception."""
         self._wait(lambda: id(step) in self._became or self._over)
         error = self._became.get(id(step), SuiteFault(INTERRUPTED))
         if error is not None:
             raise error
 
     def end(self) -> None:
-        """Waits until nothing more of the scenario runs; it may still listen on."""
+        """Waits until the scenario has ended; it may still wait for late messages."""
         self._wait(lambda: self._over)
 
     def _wait(self, condition: Callable[[], bool]) -> None:
@@ -86,7 +85,7 @@ class Work:
     # In its own thread -------------------------------------------------------------------------------------------
 
     def run(self, context: Context, new_world: NewWorld, run_of: RunOf) -> None:
-        """Runs the steps until one does not end well, as behave does. Raises nothing."""
+        """Runs the steps until one does not pass, as behave does. Raises nothing."""
         self.began_s, self._began = time.time(), time.monotonic()
         try:
             world = new_world(self.scenario, self.lane)
@@ -104,7 +103,7 @@ class Work:
 
     def _run_step(self, context: Context, step: Step, run: Callable[[Context], None] | None) -> bool:
         if run is None:
-            return False  # behave says so by itself
+            return False  # behave reports it itself
         began_s = time.time()
         became: Exception | None = None
         context.text, context.table = step.text, step.table
@@ -119,33 +118,33 @@ class Work:
         return became is None
 
     def finish(self) -> None:
-        """Nothing more of it runs."""
+        """Marks the scenario as ended."""
         self.ended_s, self.took_s = time.time(), time.monotonic() - self._began
         with self._changed:
             self._over = True
             self._changed.notify_all()
 
     def forget(self) -> None:
-        """All that was to be told of it has been told."""
+        """Releases the memory of the scenario once it is reported."""
         self.world = self.lingering = None
         self._became.clear()
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more of it runs; it may still listen on."""
+        """Whether it has ended; it may still wait for late messages."""
         return self._over
 
     @property
     def has_failed(self) -> bool:
-        """Whether anything of it went wrong so far."""
+        """Whether anything in it has failed so far."""
         errors = [self._no_world, *self._became.values()]
         return any(error is not None and not isinstance(error, NotExercised) for error in errors)
 
 
 class Parallel:
-    """Runs those of the selected scenarios that need not be alone, `suite.jobs` at a time, in their order.
+    """Runs the selected scenarios that may run in parallel, `suite.jobs` at a time, in their order.
 
-    With one job, or none of them, behave's own thread runs all. Call `close` at the end, whatever happened.
+    With one job, or without such scenarios, behave's own thread runs all. Call `close` at the end in any case.
     """
 
     def __init__(
@@ -172,7 +171,7 @@ class Parallel:
         return bool(self._works)
 
     def start(self) -> None:
-        """Begins with the first scenarios."""
+        """Starts the first scenarios."""
         for thread in self._threads:
             thread.start()
 
@@ -189,12 +188,12 @@ class Parallel:
         return work.times_s.get(id(part)) if work is not None else None
 
     def interrupt(self) -> None:
-        """Ends what runs, and begins nothing more."""
+        """Ends running scenarios, and starts no more."""
         self._begin_no_more()
         self._suite.loop.interrupt()
 
     def close(self) -> None:
-        """Interrupts what behave did not come to any more, and waits until its connections are closed."""
+        """Interrupts scenarios that behave did not reach, and waits until their connections are closed."""
         if any(not work.is_over for work in self._works.values()):
             self.interrupt()
         deadline = time.monotonic() + _END_S
@@ -218,10 +217,10 @@ class Parallel:
                     else:
                         self._release(work)
                 if self._runner.config.stop and work.has_failed:
-                    # behave stops at this one at the latest: all that come before it have been begun.
+                    # behave stops at this one at the latest: all earlier ones have been started.
                     self._begin_no_more()
         except BaseException:
-            # Nobody may wait for what this thread was to do.
+            # No thread may wait for what this one should have done.
             self.interrupt()
             raise
 
@@ -233,7 +232,7 @@ class Parallel:
             self._changed.notify_all()
 
     def _next(self) -> Work | None:
-        """The next scenario, once its connections fit in with those that are open; None when there is none."""
+        """The next scenario, once the connection limit allows it; None if there is none."""
         most = self._suite.target.limits.max_connections
         with self._changed:
             while self._waiting:
@@ -253,7 +252,7 @@ class Parallel:
         return self._lanes - 1
 
     def _release(self, work: Work, _: object = None) -> None:
-        """Nobody of this scenario is connected any more."""
+        """Marks all connections of this scenario as closed."""
         with self._changed:
             self._connections -= connections_of(work.scenario.effective_tags)
             heapq.heappush(self._free_lanes, work.lane)
@@ -261,13 +260,13 @@ class Parallel:
 
 
 def those_alone_last(features: Sequence[Any]) -> list[Any]:
-    """The same features, where what runs alone comes after all the rest; a feature that has both comes twice."""
+    """The same features, with scenarios that run alone at the end; a feature that has both appears twice."""
     beside = [part for feature in features if (part := _part(feature, alone=False)).run_items]
     return [*beside, *(part for feature in features if (part := _part(feature, alone=True)).run_items)]
 
 
 def _part(container: Any, *, alone: bool) -> Any:
-    """A copy of a feature, rule or outline that holds only what runs alone, or only what does not."""
+    """A copy of a feature, rule or outline with only the scenarios that run alone, or only the others."""
     part = copy.copy(container)
     kept = []
     for item in _items(container):

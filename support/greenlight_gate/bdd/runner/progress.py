@@ -1,4 +1,4 @@
-"""What a person sees while the run goes on: a live line on a terminal, plain lines elsewhere."""
+"""The progress of a run: a live line on a terminal, plain lines elsewhere."""
 
 import time
 from collections import Counter
@@ -28,7 +28,7 @@ _NARROWEST = 20
 
 
 class RunProgress:
-    """Prints a line for each scenario once it is settled; on a terminal also what is going on right now.
+    """Prints a line for each scenario once it is settled; on a terminal also the current state.
 
     `quiet` prints nothing. The console decides where lines go, and whether it is a terminal.
     """
@@ -47,28 +47,28 @@ class RunProgress:
 
     @classmethod
     def silent(cls) -> "RunProgress":
-        """Says nothing: bare behave prints for itself."""
+        """Prints nothing, since behave without `greenlight run` prints its own progress."""
         return cls(Console(stderr=True), quiet=True)
 
     def starting(self, environment: str) -> None:
-        """The target is being read and its backend started."""
-        self._say(f"Getting {escape(environment)} ready ...")
+        """Reports that the target is being read and its backend started."""
+        self._say(f"Preparing {escape(environment)} ...")
 
     def running(self, name: str, url: str, scenarios: int, jobs: int) -> None:
-        """The target is healthy; the scenarios begin, so many at a time."""
+        """Reports that the target is healthy and the scenarios begin, so many at a time."""
         self._total = scenarios
-        beside = f", {jobs} at a time where nothing is measured" if jobs > 1 else ""
-        self._say(f"Judging [bold]{escape(name)}[/] at {escape(url)}: {scenarios} scenarios{beside}")
+        beside = f", {jobs} in parallel except for measurements" if jobs > 1 else ""
+        self._say(f"Testing [bold]{escape(name)}[/] at {escape(url)}: {scenarios} scenarios{beside}")
         if self.console.is_terminal and not self.quiet:
             self._live = Live(get_renderable=self._line, console=self.console, transient=True, refresh_per_second=8)
             self._live.start()
 
     def failed(self, reason: str) -> None:
-        """The run cannot go on."""
+        """Reports why the run cannot continue."""
         self._say(f"[red]{escape(reason)}[/]")
 
     def warn(self, caveat: str) -> None:
-        """Something that forbids to approve; it is said in any case."""
+        """Prints a reason that prevents an approval, also if `quiet`."""
         self.console.print(f"[bold yellow]WARNING[/] {escape(caveat)}", highlight=False, soft_wrap=True)
 
     def began(self, scenario: Scenario, world: World) -> None:
@@ -95,12 +95,12 @@ class RunProgress:
             self._say(f"         {escape(in_one_line(finished.reason))}")
 
     def alert(self, alert: Alert) -> None:
-        """A failure pattern has begun to show, or has not shown for a while."""
+        """Prints that a failure pattern has begun or ended."""
         colour = {"critical": "red", "warning": "yellow"}.get(alert.level, "green")
         self._say(f"  [bold {colour}]ALERT[/]  {escape(str(alert))}")
 
     def close(self) -> None:
-        """Leaves the terminal as it was."""
+        """Restores the terminal."""
         if self._live is not None:
             self._live.stop()
             self._live = None

@@ -1,4 +1,4 @@
-"""Which folder a run may write Allure's results to: two runs in one would destroy each other's."""
+"""The folder for the Allure results of a run: two runs in one folder would destroy each other's results."""
 
 import contextlib
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Windows has no such lock, and there two runs in one folder are not told apart
+except ImportError:  # Windows has no such lock: two runs in one folder are not detected there
     fcntl = None  # type: ignore[assignment]
 
 _LOCK = ".lock"
@@ -14,7 +14,7 @@ _LOCK = ".lock"
 
 @contextlib.contextmanager
 def claimed(shared: Path, own: Path) -> Iterator[Path]:
-    """The shared folder while no other run uses it, else the session's own. Raises OSError if neither can be made."""
+    """The shared folder unless another run uses it, else one of the session. Raises OSError if neither can be made."""
     shared.mkdir(parents=True, exist_ok=True)
     with (shared / _LOCK).open("wb") as lock:
         if fcntl is not None:

@@ -1,4 +1,4 @@
-"""The behave runner of the suite: `behave` from the root and `greenlight run` both come through here."""
+"""The behave runner of the suite, for `greenlight run` and for `behave` from the root."""
 # mypy: allow-untyped-calls
 # behave ships types only of what steps need.
 
@@ -39,8 +39,8 @@ log = logging.getLogger("greenlight")
 class SuiteRunner(Runner):
     """Runs the selected scenarios against one target and leaves a session folder that can be judged.
 
-    `plan` and `progress` come from `greenlight run`; bare behave takes them from its own options: `-D environment=...`,
-    `-D output_dir=...`, `-D defect=...`. `steps` are where steps are looked up, if that is not behave's own registry.
+    `plan` and `progress` come from `greenlight run`; behave alone takes them from its own options: `-D environment=...`,
+    `-D output_dir=...`, `-D defect=...`. `steps` is the registry of steps, if not behave's own.
     After `run`, `suite` is the session (None if it never began), `misconfigured` the user's mistake if there was one,
     and `interrupted` why the run ended early, if it did.
     """
@@ -60,17 +60,17 @@ class SuiteRunner(Runner):
         self.step_registry: Any = steps
 
     def load_hooks(self, filename: str | None = None) -> None:
-        """The hooks belong to a session, and are set when it begins; what steps need to be parsed is set here."""
+        """Registers the parameter types; the hooks belong to a session, and are set when it begins."""
         parameters.register()
 
     def run_model(self, features: Any = None) -> bool:
-        """Runs the session; True if it failed, and that is also when nothing was selected."""
+        """Runs the session. Returns True if it failed, or if nothing was selected."""
         collected: list[Any] = [*self.features]  # type: ignore[has-type]
         selected = [s for f in collected for s in f.walk_scenarios() if s.should_run(self.config)]
         judging = [scenario for scenario in selected if not _judges_the_suite(scenario)]
         if selected and not judging:
             self.misconfigured = (
-                "features/assurance judges the suite and no target: `python -m greenlight_gate.assurance`"
+                "features/assurance tests the suite and no target: run `python -m greenlight_gate.assurance`"
             )
             print(f"greenlight: {self.misconfigured}", file=sys.stderr)
             return True
@@ -78,7 +78,7 @@ class SuiteRunner(Runner):
         selected = judging
         keys = [scenario_key(scenario) for scenario in selected]
         if self.plan is not None:
-            # Bare behave runs features in the order in which it was given them.
+            # behave alone runs features in the order of its arguments.
             self.features = those_alone_last(self.features)
         try:
             plan = self.plan or _plan_of(self.config, keys)
@@ -113,7 +113,7 @@ class SuiteRunner(Runner):
     _allure: AllureFormatter | None = None
 
     def _as_far_as_it_comes(self, plan: SessionPlan, suite: ValidationSession, selected: list[Scenario]) -> bool:
-        """The session. What ends it early is said in the ledger, and what was found until then is judged."""
+        """Runs the session. The ledger says what ended it early, and the findings until then are judged."""
         try:
             return self._session(suite, selected)
         except KeyboardInterrupt:
@@ -167,7 +167,7 @@ class SuiteRunner(Runner):
             "after_scenario": hooks.after_scenario,
             "after_all": hooks.after_all,
         }
-        # The runner's own name for the registry: behave.step_registry names another one once behave has reset itself.
+        # The runner's own reference: behave replaces behave.step_registry when it resets itself.
         self.step_registry = LastStepRegistry(self.step_registry or the_step_registry)
         try:
             failed = super().run_model(self.features)
@@ -176,7 +176,7 @@ class SuiteRunner(Runner):
         return failed or hooks.failed
 
     def _claim_results(self, suite: ValidationSession) -> None:
-        """From here on Allure's results are those of this session, also where no scenario of it comes to run."""
+        """Prepares the Allure results of this session, also if no scenario will run."""
         self.results_dir = self._held.enter_context(claimed(ALLURE_RESULTS, suite.folder / ALLURE_RESULTS))
         clear_results(self.results_dir)
         facts = suite.evidence.session()
@@ -184,7 +184,7 @@ class SuiteRunner(Runner):
         write_environment(self.results_dir, shown)
 
     def _unwritable(self, plan: SessionPlan, suite: ValidationSession, error: OSError) -> None:
-        """The disk says no. What lacks its last line is inconclusive; where nothing could begin, the user must help."""
+        """Handles a failed write: a ledger without its last line is INCONCLUSIVE; without a folder it is the user's error."""
         self._fault = f"the evidence cannot be written ({error.strerror or error})"
         log.error("%s", self._fault)
         if not suite.begun:
@@ -192,7 +192,7 @@ class SuiteRunner(Runner):
         (self.progress or RunProgress.silent()).failed(self._fault)
 
     def _ended(self) -> None:
-        """Writes the last line of the ledger, and what Allure wants to know of the session."""
+        """Writes the last line of the ledger, and Allure's environment and categories."""
         suite = self.suite
         if suite is None:
             return
@@ -218,7 +218,7 @@ def _selected(scenario: Scenario) -> Selected:
 
 
 def _assert_unique(scenarios: list[Scenario]) -> None:
-    """Two scenarios of one name cannot be told apart in a report. Raises Misconfigured naming them."""
+    """Raises Misconfigured for scenarios of the same name, which a report could not tell apart."""
     names = Counter((scenario.filename, scenario.name) for scenario in scenarios)
     for (filename, name), count in names.items():
         if count > 1:

@@ -1,4 +1,4 @@
-"""A person's line through a proxy of its own: it can be cut at an exact event, and they come back on another one."""
+"""A user's connection through a proxy of its own: it can be cut at an exact event, and the user reconnects."""
 
 import asyncio
 import contextlib
@@ -27,13 +27,13 @@ from greenlight_gate.targets.sections import Persona
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
 LAST_TRY_AFTER_S = 5.0
-# A TLS record may end in the middle of a frame, or hold none: then the next one is let through.
+# A TLS record may end in the middle of a frame, or contain none: then the next one is let through.
 _FRAME_S = 0.05
 _ENDS_S = 2.0
 
 
 class ConnectionLoss(StrEnum):
-    """How networks end a line: with a word (FIN, RST), in silence, or in one direction only."""
+    """How networks end a connection: with FIN or RST, silently, or in one direction only."""
 
     FIN = "FIN"
     RST = "RST"
@@ -42,7 +42,7 @@ class ConnectionLoss(StrEnum):
 
     @property
     def is_silent(self) -> bool:
-        """Whether a person's app is not told, and has to find out and let go by itself."""
+        """Whether the user's client is not notified, and has to detect the loss itself."""
         return self in (ConnectionLoss.BLACK_HOLE, ConnectionLoss.HALF_OPEN)
 
 
@@ -53,10 +53,10 @@ _FAULTS: dict[ConnectionLoss, Callable[[], Fault]] = {
 
 
 class ProxiedUser:
-    """One window of one person. `session` is the connection that is open now, or was last.
+    """One tab of one user. `session` is its current connection, or the latest.
 
-    `new_session` makes a session for each try to come back, and `prepare_try` is told of it before it is
-    used. All methods run on the loop thread.
+    `new_session` makes a session for each attempt to reconnect, and `prepare_try` receives it before it is used. All
+    methods run on the loop thread.
     """
 
     def __init__(
@@ -72,19 +72,19 @@ class ProxiedUser:
 
     @property
     def link(self) -> Link:
-        """The line through the proxy that was opened last. Raises AssertionError if there was none."""
+        """The latest connection through the proxy. Raises AssertionError if there was none."""
         assert self.proxy.last is not None
         return self.proxy.last
 
     @property
     def gate(self) -> Gate:
-        """Where frames can be held."""
+        """The gate that can hold frames."""
         gate = self.link.own[0]
         assert isinstance(gate, Gate)
         return gate
 
     async def open(self, entry: Token | None = None) -> None:
-        """Opens the line, with the person's pass or another one. Raises NotConnected, ProxyFault."""
+        """Opens the connection, with the user's token or another one. Raises NotConnected, ProxyFault."""
         if self.proxy.port == 0:
             await self.proxy.start()
         await self._connect(entry, 1)
@@ -98,17 +98,17 @@ class ProxiedUser:
             raise NotConnected(f"{error}; from the proxy on: {failure}" if failure else str(error)) from error
 
     async def put_away(self) -> None:
-        """Ends the proxy and whatever goes through it."""
+        """Ends the proxy and its connections."""
         await self.proxy.stop()
 
-    # Losing the line --------------------------------------------------------------------------------------------------
+    # Losing the connection --------------------------------------------------------------------------------------------------
 
     def hold(self) -> None:
-        """From now on nothing reaches the person until it is let through."""
+        """From now on frames to the user are held until they are let through."""
         self.gate.shut()
 
     async def let_through(self, question: UserRequest, events: int) -> bool:
-        """Lets so many events of an answer through, until the next frame waits; False if they do not come in time.
+        """Lets so many events of an answer through, until the next frame is held; False if they do not come in time.
 
         When it returns, the next event has been sent, and has not arrived.
         """
@@ -129,14 +129,14 @@ class ProxiedUser:
         return False
 
     async def _passes(self, release: Coroutine[Any, Any, None]) -> bool:
-        """Whether a frame passes the gate; where the line has ended meanwhile, none ever will."""
+        """Whether a frame passes the gate; False if the connection has ended."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(release, _ENDS_S)
             return True
         return False
 
     async def cut(self, way: ConnectionLoss, where: str, *, after: int | None = None, inside: bool = False) -> None:
-        """Cuts the line; `inside`: in the middle of the frame that waits. What was held is lost with it."""
+        """Cuts the connection; `inside`: in the middle of the held frame. Held frames are lost."""
         session, link = self.session, self.link
         if inside:
             await self._passes(self.gate.release_half())
@@ -146,12 +146,12 @@ class ProxiedUser:
             session.hang_up()
         await session.wait_closed(_ENDS_S)
 
-    # Coming back ------------------------------------------------------------------------------------------------------
+    # Reconnecting ------------------------------------------------------------------------------------------------------
 
     async def come_back(self, entry: Token | None = None, *, patience_s: float = LAST_TRY_AFTER_S) -> ResumableSession:
-        """Tries to connect until it works: soon at first, then less often, and not in step with others.
+        """Tries to connect until it succeeds, with growing random delays.
 
-        What was asked goes on in the new session. Raises NotConnected when nothing has worked for `patience_s`.
+        Open requests continue in the new session. Raises NotConnected after `patience_s` without success.
         """
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(NotConnected),
@@ -169,14 +169,14 @@ class ProxiedUser:
         return self.session
 
     async def restore(self, question: UserRequest) -> bool:
-        """Asks for what was missed of an answer's conversation; whether the backend said that it was restored."""
+        """Requests the missed events of an answer's conversation; returns whether the backend confirmed the restore."""
         thread = question.thread
         if thread is None:
             raise AssertionError(f"the answer to {question.text!r} names no conversation that could be restored")
         return await self.session.restore(thread, self.last_seq(thread))
 
     def last_seq(self, thread: str) -> int:
-        """The highest number that the person was shown of a conversation."""
+        """The highest sequence number that the user received of a conversation."""
         parts = [part for entry in self.session.recorder.entries for part in each(entry.reading)]
         events = [part for part in parts if isinstance(part, Event) and part.thread == thread]
         return max((event.seq for event in events if event.seq is not None), default=0)

@@ -1,4 +1,4 @@
-"""The people of one scenario: who plays them, and in which windows they are."""
+"""The users of one scenario: their personas, and their tabs."""
 
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.client.recorder import Recorder
@@ -12,9 +12,9 @@ from greenlight_gate.targets.sections import Persona
 
 
 class Users:
-    """`sessions`: person -> their windows, in the order of opening. `cast`: who of the target's people plays whom.
+    """`sessions`: user -> their tabs, in the order of opening. `cast`: the persona of each user.
 
-    `lane`: as which users they come, where scenarios run side by side (`greenlight_gate.session.jobs`).
+    `lane`: which user ids they have if scenarios run in parallel (`greenlight_gate.session.jobs`).
     """
 
     def __init__(self, suite: ValidationSession, recorder: Recorder, lane: int = 0) -> None:
@@ -26,7 +26,7 @@ class Users:
         self._past: list[Session] = []
 
     async def come(self, person: str) -> None:
-        """Opens a (further) window for a person. Raises NotExercised where the target allows no more."""
+        """Opens a (further) tab for a user. Raises NotExercised if the target allows no more."""
         persona = self.persona(person)
         limit = self.suite.target.limits.max_connections
         if sum(session.open for windows in self.sessions.values() for session in windows) >= limit:
@@ -34,55 +34,55 @@ class Users:
         await self.enter(person, await self.suite.access.pass_for(persona))
 
     async def enter(self, person: str, entry: Token) -> None:
-        """Opens a window for a person who shows this pass."""
+        """Opens a tab for a user with this token."""
         await self.new_session(person).connect(entry, self.suite.tls)
 
     def new_session(self, person: str) -> Session:
-        """A window for a person, still to be opened."""
+        """A tab for a user, still to be opened."""
         session = self.suite.new_session(Session, person, self.persona(person), self.recorder)
         self.sessions.setdefault(person, []).append(session)
         return session
 
     def persona(self, person: str) -> Persona:
-        """Who of the target's people plays this person: the one of the same name, else somebody who is still free."""
+        """The persona of a user: the one of the same name, else one that is still free."""
         personas = self.users(len(self.suite.target.personas))
         free = [persona for persona in personas if persona not in self.cast.values()]
         if person not in self.cast:
             if not free:
-                raise NotExercised(f"{self.suite.target.name} has {len(personas)} people, one more is needed")
+                raise NotExercised(f"{self.suite.target.name} has {len(personas)} users, one more is needed")
             self.cast[person] = next((persona for persona in free if persona.name == person), free[0])
         return self.cast[person]
 
     def users(self, count: int) -> tuple[Persona, ...]:
-        """Up to `count` of the target's people, as who they are in this scenario."""
+        """Up to `count` personas of the target, with the user ids of this scenario."""
         return users_of(self.suite.target, count, self.lane)
 
     def canary(self, person: str) -> str:
-        """The secret of a person of this scenario."""
+        """The canary of a user of this scenario."""
         return self.suite.canary(self.persona(person))
 
     def people(self, count: int) -> list[str]:
-        """Names for `count` people of the target."""
+        """The names of `count` users of the target."""
         return self.people_up_to(count, at_least=count)
 
     def people_up_to(self, most: int, *, at_least: int) -> list[str]:
-        """Names for as many people as the target has and allows, up to `most`."""
+        """The names of as many users as the target has and allows, up to `most`."""
         target = self.suite.target
         people = self.users(min(most, target.limits.max_connections))
         if len(people) < at_least:
-            raise NotExercised(f"{target.name} has {len(people)} people, {at_least} are needed")
+            raise NotExercised(f"{target.name} has {len(people)} users, {at_least} are needed")
         self.cast.update({persona.name: persona for persona in people})
         return [persona.name for persona in people]
 
     def window(self, person: str, number: int = 1) -> Session:
-        """A person's window, counted from 1."""
+        """A user's tab, counted from 1."""
         windows = self.sessions.get(person, [])
         if number > len(windows):
-            raise SuiteFault(f"{person} has {len(windows)} windows in this scenario, not {number}")
+            raise SuiteFault(f"{person} has {len(windows)} tabs in this scenario, not {number}")
         return windows[number - 1]
 
     def replace(self, old: Session, new: Session) -> None:
-        """A person goes on in a new window where another one was."""
+        """Replaces a connection of a tab by a new one."""
         windows = self.sessions[old.person]
         windows[windows.index(old)] = new
         self._past.append(old)
@@ -91,4 +91,4 @@ class Users:
         for session in (*self.sessions[question.person], *self._past):
             if question in session.heard.questions:
                 return session
-        raise SuiteFault(f"no window of {question.person} asked {question.text!r}")
+        raise SuiteFault(f"no tab of {question.person} sent {question.text!r}")

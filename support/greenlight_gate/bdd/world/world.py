@@ -1,4 +1,4 @@
-"""The World: the state of one scenario, typed. Steps speak through it; it hands the work to the loop thread."""
+"""The World: the typed state of one scenario. Steps call it; it passes the work to the loop thread."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ from greenlight_gate.session.validation_session import ValidationSession
 from greenlight_gate.trace import Closed, Received
 
 T = TypeVar("T")
-# Who asks which prompt, and in which of their windows if it is not the first.
+# (user, prompt), and the number of the tab if it is not the first.
 Wish = tuple[str, str] | tuple[str, str, int]
 
 _HOP_S = 600.0
@@ -33,7 +33,7 @@ NOTHING_OBSERVED = "the scenario passed without having observed anything"
 
 
 class Answered(NamedTuple):
-    """What was sent to be refused (by its name), on which connection, and the error that answered it, if one did."""
+    """An invalid message (by its name), its connection, and the error that answered it, if any."""
 
     session: Session
     message: str
@@ -41,12 +41,11 @@ class Answered(NamedTuple):
 
 
 class World(Users):
-    """One scenario's people, their connections, and what they asked.
+    """One scenario's users, their connections, and their requests.
 
-    `questions`: all that was asked, in order. `private`: whose privacy is watched; `pictured`: with a picture of it.
-    `beside`: recorders of further conversations, each with a trace of its own. `afterwards`: what is put away when all
-    connections are closed.
-    `heard_beside`: messages that a crowd was sent, which the trace lacks.
+    `questions`: all requests, in order. `private`: the users whose isolation is checked; `pictured`: with a picture.
+    `beside`: recorders of further conversations, each with a trace of its own. `afterwards`: what is closed after all
+    connections. `heard_beside`: the number of messages to virtual users, which the trace lacks.
     """
 
     def __init__(self, suite: ValidationSession, key: str, number: int, lane: int = 0) -> None:
@@ -68,18 +67,18 @@ class World(Users):
         suite.worlds.add(self)
         self.heard_beside = 0
 
-    # Who is here ---------------------------------------------------------------------------------------------
+    # Users ---------------------------------------------------------------------------------------------
 
     def connect(self, person: str) -> None:
-        """Opens a (further) window for a person."""
+        """Opens a (further) tab for a user."""
         self.call(self.come(person))
 
     def connect_all(self, people: Sequence[str]) -> None:
-        """Opens a window for each person, all at the same moment."""
+        """Opens a tab for each user, all at the same time."""
         self.call(_all([self.come(person) for person in people]))
 
     def leave_all(self) -> None:
-        """Everybody closes their windows, whatever is under way in them."""
+        """Closes all tabs, also those with unfinished runs."""
         sessions = [session for windows in self.sessions.values() for session in windows]
         self._past += sessions
         self.call(_all([session.close() for session in sessions]))
@@ -93,16 +92,16 @@ class World(Users):
             if reason is not None:
                 raise NotExercised(reason)
 
-    # What they do --------------------------------------------------------------------------------------------
+    # Requests --------------------------------------------------------------------------------------------
 
     def ask(self, person: str, prompt: str, *, window: int = 1, follow: UserRequest | None = None) -> UserRequest:
-        """Asks and does not wait. `follow` continues that question's thread."""
+        """Sends a request and does not wait. `follow` continues the thread of that request."""
         self.need(prompt)
         self._one_at_a_time([(person, window)])
         return self.call(self._ask(person, prompt, window, follow))
 
     def claim(self, person: str, prompt: str, owner: str) -> None:
-        """Asks and claims the user id of `owner`; waits for what comes of it."""
+        """Sends a request with the user id of `owner`; waits for the result."""
         self.need(prompt)
         self.wait(self.call(self._ask(person, prompt, claims=owner)))
 
@@ -121,9 +120,9 @@ class World(Users):
         return question
 
     async def _ready_to_ask(self, person: str, number: int) -> Session:
-        """The person's window, with a connection that takes a question.
+        """The user's tab, with a connection that accepts a request.
 
-        Where a connection answers one question in its life, the app opens a new one for the next, in the same window.
+        If a connection answers only one request, the client opens a new one for the next, in the same tab.
         """
         session = self.window(person, number)
         if session.profile.spec.connection.runs != "one" or not session.heard.questions:
@@ -136,31 +135,31 @@ class World(Users):
         return fresh
 
     def ask_together(self, wishes: Sequence[Wish]) -> list[UserRequest]:
-        """All asked at the same moment; waits for all the answers."""
+        """Sends all at the same time; waits for all the answers."""
         questions = self.begin_together(wishes)
         self.wait(*questions)
         return questions
 
     def begin_together(self, wishes: Sequence[Wish]) -> list[UserRequest]:
-        """All asked at the same moment; does not wait."""
+        """Sends all at the same time; does not wait."""
         self.need(*{wish[1] for wish in wishes})
         self._one_at_a_time([(wish[0], wish[2] if len(wish) == 3 else 1) for wish in wishes])
         return self.call(_all([self._ask(*wish) for wish in wishes]))
 
     def _one_at_a_time(self, windows: Sequence[tuple[str, int]]) -> None:
-        """Raises NotExercised for questions side by side on a connection that does not take them."""
+        """Raises NotExercised for parallel requests on a connection that does not accept them."""
         name = self.suite.profile.name
         for place in windows:
             alone = self.suite.profile.spec.connection.runs == "many" or windows.count(place) == 1
             if not alone or _is_busy(self.window(*place)):
-                raise NotExercised(f"a connection of {name} answers one question at a time (connection.runs)")
+                raise NotExercised(f"a connection of {name} answers one request at a time (connection.runs)")
 
     def wait_for_a_sign(self, question: UserRequest) -> None:
-        """Waits until anything of an answer was shown."""
+        """Waits for the first event of an answer."""
         self.call(self._session(question).wait_until(question, question.has_begun))
 
     def wait(self, *questions: UserRequest) -> None:
-        """Waits for answers to end. Waiting in vain is a finding, and no error here."""
+        """Waits for answers to end. A timeout is a finding, and no error here."""
         self.call(_all([self._session(question).wait_end(question) for question in questions]))
 
     def ping(self, person: str) -> None:
@@ -169,11 +168,11 @@ class World(Users):
         self.pinged.append(self.call(self.window(person).ping()))
 
     def hold(self, resource: AbstractAsyncContextManager[T]) -> T:
-        """Enters something on the loop thread, and leaves it when the scenario ends."""
+        """Enters a context manager on the loop thread, and leaves it when the scenario ends."""
         return self.call(self._held.enter_async_context(resource))
 
     def restore(self, person: str, question: UserRequest, window: int) -> bool:
-        """Asks, on a window, for all of the thread of an answer; whether the backend said that it was restored."""
+        """Requests, in a tab, the whole thread of an answer; returns whether the backend confirmed the restore."""
         self.need("resume")
         if question.thread is None:
             raise AssertionError(f"the answer to {question.text!r} names no conversation that could be restored")
@@ -181,9 +180,9 @@ class World(Users):
         return self.call(self.window(person, window).restore(question.thread, first - 1))
 
     def stop_once(self, question: UserRequest, kind: EventKind) -> None:
-        """Says stop once an event of the kind was shown, and waits for the end.
+        """Sends a stop once an event of the kind was received, and waits for the end.
 
-        Raises as `must_have_shown` where none was.
+        Raises as `must_have_shown` if none was received.
         """
         self.need("stop")
         session = self._session(question)
@@ -192,36 +191,36 @@ class World(Users):
         self.call(session.stop(question))
         self.wait(question)
 
-    # What can be told ----------------------------------------------------------------------------------------
+    # Results ----------------------------------------------------------------------------------------
 
     def asking(self, person: str | None = None) -> UserRequest:
-        """What was asked last, by anybody or by this person; its answer may still be under way."""
+        """The latest request, of any user or of this one; its answer may be unfinished."""
         for question in reversed(self.questions):
             if person in (None, question.person):
                 return question
-        raise SuiteFault(f"{person or 'nobody'} has not asked anything in this scenario")
+        raise SuiteFault(f"{person or 'no user'} has sent no request in this scenario")
 
     def last(self, person: str | None = None) -> UserRequest:
-        """What was asked last, once its answer has ended (or was waited for in vain)."""
+        """The latest request, once its answer has ended or timed out."""
         question = self.asking(person)
         if not question.over:
             self.wait(question)
         return question
 
     def asked_by(self, person: str) -> list[UserRequest]:
-        """All that a person asked, in order."""
+        """All requests of a user, in order."""
         return [question for question in self.questions if question.person == person]
 
     def answered(self, person: str) -> bool:
-        """Whether the person was shown anything of an answer: without that, nothing can be said of what they saw."""
+        """Whether the user received any event of an answer."""
         return any(question.events for question in self.asked_by(person))
 
     def window_of(self, question: UserRequest) -> int:
-        """The number of the window in which a question was asked."""
+        """The number of the tab in which a request was sent."""
         return self.sessions[question.person].index(self._session(question)) + 1
 
     def windows_that_showed(self, question: UserRequest) -> list[int]:
-        """The numbers of the person's windows in which the end of an answer was shown."""
+        """The numbers of the user's tabs that received the end of an answer."""
         runs = {event.run for event in question.events if event.parent is None}
         shown = {
             entry.record.connection
@@ -232,12 +231,12 @@ class World(Users):
         return [number for number, session in enumerate(windows, 1) if session.connection in shown]
 
     def admit_stall(self, question: UserRequest) -> None:
-        """Raises SuiteFault if the suite itself stood still while an answer came: then its pace cannot be told."""
+        """Raises SuiteFault if the suite itself stalled during an answer: then its pace cannot be judged."""
         if self.recorder.stood_still(question.asked_at):
-            raise SuiteFault(f"it stood still while {question.text!r} was answered, and cannot tell at what pace")
+            raise SuiteFault(f"the suite stalled while {question.text!r} was answered, so its pace cannot be judged")
 
     def frame(self, what: str, **values: object) -> str:
-        """The text of a frame, filled in with what the app of somebody who is connected knows."""
+        """The text of a frame, with its placeholders filled in for a connected user."""
         open_ = [session for windows in self.sessions.values() for session in windows if session.open]
         known = open_[-1].values if open_ else Values()
         profile = self.suite.profile
@@ -251,16 +250,16 @@ class World(Users):
 
     @property
     def budgets(self) -> TimeBudgets:
-        """How long a person may have to wait for what."""
+        """The limits of each wait."""
         return self.suite.target.budgets
 
     @property
     def findings(self) -> list[Finding]:
-        """What the rules have objected to so far."""
+        """The findings so far."""
         return [*self.recorder.findings, *(finding for each in self.beside for finding in each.findings)]
 
     def table(self) -> str:
-        """The whole conversation, or the first one with findings, with the records that prove them pointed at."""
+        """The whole conversation, or the first one with findings, with the records that prove them marked."""
         recorders = [self.recorder, *self.beside]
         told = next((recorder for recorder in recorders if recorder.findings), self.recorder)
         marked = {number for finding in told.findings for number in finding.evidence}
@@ -268,13 +267,13 @@ class World(Users):
 
     @property
     def has_observed(self) -> bool:
-        """Whether the backend has said anything in this scenario, be it that it opens to nobody."""
+        """Whether the backend has sent anything in this scenario, including refused connections."""
         records = [entry.record for entry in self.recorder.entries]
         heard = any(isinstance(r, Received) or (isinstance(r, Closed) and r.by == "server") for r in records)
         return heard or self.heard_beside > 0
 
     def ended_questions(self) -> list[UserRequest]:
-        """All that was asked and not walked away from."""
+        """All requests that were not abandoned."""
         return [question for question in self.questions if question.over and not self._left(question)]
 
     def _left(self, question: UserRequest) -> bool:
@@ -289,12 +288,12 @@ class World(Users):
         shown += [f"... and {more} more findings"] if more else []
         return "\n".join([*shown, "", self.table()])
 
-    # How it ends ---------------------------------------------------------------------------------------------
+    # The end of the scenario ---------------------------------------------------------------------------------------------
 
     def conclude(self) -> None:
-        """The last step is done: every answer comes to its end, and whatever the rules found fails the scenario.
+        """Concludes the last step: waits for every answer to end; any finding fails the scenario.
 
-        Raises AssertionError with the findings, or SuiteFault for a scenario that saw nothing at all.
+        Raises AssertionError with the findings, or SuiteFault for a scenario that received nothing.
         """
         self.wait(*[question for question in self.questions if not question.over])
         self.call(_all([session.flush() for windows in self.sessions.values() for session in windows]))
@@ -304,7 +303,7 @@ class World(Users):
             raise SuiteFault(NOTHING_OBSERVED)
 
     async def linger(self) -> None:
-        """Listens through the grace after the end, then closes all connections and the trace."""
+        """Waits for late messages during the grace time, then closes all connections and the trace."""
         sessions = [*self._past, *(session for windows in self.sessions.values() for session in windows)]
         if any(session.open for session in sessions):
             await asyncio.sleep(self.suite.target.budgets.grace_s)
@@ -320,12 +319,12 @@ class World(Users):
         self._admit_fault()
 
     def forget(self) -> None:
-        """All that was to be told of it has been told: its records are on the disk, and need no memory any more."""
+        """Releases the memory of the records, which are on disk."""
         for recorder in (self.recorder, *self.beside):
             recorder.entries.clear()
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Runs a coroutine on the loop thread. A connection that failed is an AssertionError: the target's doing."""
+        """Runs a coroutine on the loop thread. Raises AssertionError for a failed connection, since the target caused it."""
         try:
             result = self.suite.loop.call(coroutine, _HOP_S)
         except NotConnected as error:
@@ -337,15 +336,15 @@ class World(Users):
     def _admit_fault(self) -> None:
         fault = next((each.fault for each in (self.recorder, *self.beside) if each.fault is not None), None)
         if fault is not None:
-            raise SuiteFault(f"a message could not be taken in: {fault!r}") from fault
+            raise SuiteFault(f"a message could not be processed: {fault!r}") from fault
 
 
 def _is_busy(session: Session) -> bool:
-    """Whether an answer is still under way on a connection that takes one question at a time."""
+    """Whether an answer is unfinished on a connection that answers one request at a time."""
     runs = session.profile.spec.connection.runs
     return runs != "many" and any(not question.over for question in session.heard.questions)
 
 
 def _slug(key: str) -> str:
-    """A scenario's key as a file name: letters, digits and dashes only, whatever a feature is called."""
+    """A scenario's key as a file name: letters, digits and dashes only."""
     return "".join(char if char.isascii() and char.isalnum() else "-" for char in key)[:80].strip("-")
