@@ -1,1 +1,1 @@
-"""Steps: glue between the features and the World. A step says what happens; the World does it."""
+"""Steps: each calls the World or an action of the package."""

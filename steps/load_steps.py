@@ -1,4 +1,4 @@
-"""Many users: how many are connected and answered, and what they leave behind."""
+"""Many users: connections, answers, and the resources that are released."""
 
 from behave import given, then, when
 from behave.runner import Context
@@ -32,7 +32,7 @@ def without_a_pause(context: Context, count: int) -> None:
 )
 def some_read_nothing(context: Context, most: int, share: int, asking_ms: int) -> None:
     crowd = crowd_of(context)
-    # Each client that reads nothing is sent 8 MB: with many of them the suite's own flood delays the others.
+    # Each client that reads nothing is sent 8 MB: with many of them the suite's own traffic delays the others.
     users = min(crowd.size, most)
     slow = max(users // share, 1)
     crowd.talk("some read nothing", people=users, fast=True, slow=slow, think_s=0.5, duration_s=asking_ms / 1e3)

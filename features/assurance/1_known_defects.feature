@@ -1,7 +1,7 @@
-# Made of the registry of defects: `python -m greenlight_gate.assurance features` writes it anew.
+# Generated from the registry of defects by `python -m greenlight_gate.assurance features`.
 @assurance
 Feature: Every known defect blocks the release
-  Most of these defects come from real chat backends. Each row plants one, and names the rule that must find it.
+  Most of these defects come from real chat backends. Each row activates one, and names the rule that must report it.
 
   Rule: A release that breaks the events of one conversation is blocked
 

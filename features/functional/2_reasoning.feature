@@ -14,7 +14,7 @@ Feature: The user can follow the reasoning
       When Chiara asks a question that needs no tool
       Then Chiara receives agent_thinking between agent_started and agent_completed
 
-  Rule: Long work is shown while it goes on
+  Rule: Long work sends reasoning while it runs
 
     Example: Reasoning arrives more than once during long work
       Given Dayo is in a conversation

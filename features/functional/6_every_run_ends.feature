@@ -18,7 +18,7 @@ Feature: Every run ends visibly
       And Ada asks a question that needs a tool
       Then Ada receives the right answer
 
-  Rule: An agent that fails says so
+  Rule: A failed run ends with agent_failed
 
     Example: An agent that fails sends agent_failed with a text and no answer
       Given Bashir is in a conversation

@@ -1,6 +1,6 @@
 @integration
 Feature: A complete answer from question to result
-  All five events arrive, in the order in which they make sense.
+  All five events arrive in order.
 
   Rule: The five events arrive in order
 

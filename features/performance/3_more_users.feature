@@ -1,5 +1,5 @@
 @performance @alone
-Feature: More users do not make it slower than promised
+Feature: Latency and throughput hold with more users
   Response times and throughput hold for 25 users as they do for one.
 
   Rule: Latency grows by no more than a factor of 5 from 1 user to 25, or stays within the threshold

@@ -2,7 +2,7 @@
 Feature: Bad input of one client does not affect other users
   Clients send invalid, oversized and excessive messages, by mistake or on purpose.
 
-  Rule: Invalid messages are refused, and other users do not notice
+  Rule: Invalid messages are refused, and other users are not affected
 
     Example: Malformed messages of other clients do not affect a user's answer
       Given Ada is in a conversation

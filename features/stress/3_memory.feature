@@ -2,14 +2,14 @@
 Feature: The backend does not leak memory
   The limit is memory_mb_growth of the target; the soak time is 20 seconds, or what --soak says.
 
-  Rule: Answers leave nothing behind in memory
+  Rule: Answers do not leak memory
 
     Example: Memory does not leak while users ask for the soak time
       Given the users of the stress scale
       When at most 10 of them ask for the soak time
       Then the backend leaks no memory, and its growth is within the target's limit
 
-  Rule: Users who have left leave nothing behind
+  Rule: The resources of users who have left are released
 
     Example: Memory, files and connections are released after all users left ten times
       Given the users of the stress scale

@@ -74,5 +74,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     lines = [text for report in reports for name, text in report.user_properties if name == "matrix"]
     if lines:
         terminalreporter.section("what the suite catches")
-        for line in sorted(lines, key=lambda text: "defects planted" in text):
+        for line in sorted(lines, key=lambda text: "defects activated" in text):
             terminalreporter.write_line(line)

@@ -17,9 +17,9 @@ from greenlight_gate.cli.options import INTERRUPTED, MISCONFIGURED
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Do what is asked; 0 if every defect is caught and no healthy backend accused, 1 if not, 3 for a mistake."""
+    """Run an action; 0 if every defect is detected without a false alarm, 1 if not, 3 for a mistake of the user."""
     options = _parser().parse_args(argv)
-    # As Ctrl-C: what was started ends with it.
+    # Like Ctrl-C: all started processes are ended.
     signal.signal(signal.SIGTERM, _interrupted)
     try:
         return int(options.do(options))
@@ -35,31 +35,31 @@ def _interrupted(*_: object) -> NoReturn:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m greenlight_gate.assurance", allow_abbrev=False,
-        description="Judge the suite itself: is every seeded defect caught by the rule that it names?",
+        description="Test the suite itself: does the right rule detect every seeded defect?",
     )  # fmt: skip
     parser.set_defaults(do=_matrix, defects=[])
-    whats = parser.add_subparsers(metavar="WHAT", title="what can be asked (default: the whole matrix)")
-    matrix = whats.add_parser("matrix", help="the matrix, of all defects or of some (example: matrix run_id_null)")
+    whats = parser.add_subparsers(metavar="WHAT", title="actions (default: the whole matrix)")
+    matrix = whats.add_parser("matrix", help="run the matrix, for all defects or some (example: matrix run_id_null)")
     matrix.add_argument("defects", nargs="*", metavar="DEFECT", help="default: all, and the healthy backend")
     matrix.set_defaults(do=_matrix)
-    whats.add_parser("features", help="write features/assurance anew").set_defaults(do=_features)
-    whats.add_parser("measure", help="the matrix, and the page that is made of it").set_defaults(do=_measure)
-    limits = whats.add_parser("limits", help="how small each defect with a value may be (example: limits slow_start)")
+    whats.add_parser("features", help="write features/assurance again").set_defaults(do=_features)
+    whats.add_parser("measure", help="run the matrix, and write its page").set_defaults(do=_measure)
+    limits = whats.add_parser("limits", help="find the smallest value of each defect that is detected (example: limits slow_start)")
     limits.add_argument("defects", nargs="*", metavar="DEFECT", help="default: all that have a value")
     limits.set_defaults(do=_limits)
-    again = whats.add_parser("page", help="write the page and the README's line anew of what was measured")
+    again = whats.add_parser("page", help="write the page and the README's sentence from the stored measurements")
     again.add_argument(
         "--healthy", nargs=2, type=int, metavar=("SESSIONS", "ALARMS"),
-        help="healthy sessions that were judged, and how many of them were accused (example: page --healthy 200 0)",
+        help="number of healthy sessions, and of those with a false alarm (example: page --healthy 200 0)",
     )  # fmt: skip
     again.set_defaults(do=_page)
-    whats.add_parser("scenarios", help="try each scenario under the defect that is recorded for it").set_defaults(
+    whats.add_parser("scenarios", help="run each scenario with the defect that is recorded for it").set_defaults(
         do=_scenarios
     )
-    whats.add_parser("steps", help="remove each assertion of the steps in turn (long)").set_defaults(do=_steps)
-    search = whats.add_parser("record", help="find a defect for each scenario and assertion that has none (long)")
+    whats.add_parser("steps", help="remove each assertion of the steps in turn (takes long)").set_defaults(do=_steps)
+    search = whats.add_parser("record", help="find a defect for each scenario and assertion that has none (takes long)")
     search.add_argument("scenarios", nargs="*", metavar="BEGINNING", help="only in these (example: record stress/)")
-    search.add_argument("--again", action="store_true", help="for all of them, whatever is recorded")
+    search.add_argument("--again", action="store_true", help="also those that are already recorded")
     search.set_defaults(do=_record)
     return parser
 
@@ -91,7 +91,7 @@ def _limits(options: argparse.Namespace) -> int:
     names = options.defects or list(HARDER)
     unknown = [name for name in names if name not in HARDER]
     if unknown:
-        print(f"assurance: {unknown[0]} has no size; these have: {', '.join(HARDER)}", file=sys.stderr)
+        print(f"assurance: {unknown[0]} has no value; these have one: {', '.join(HARDER)}", file=sys.stderr)
         return MISCONFIGURED
     lost = 0
     with Bench() as bench:
@@ -116,7 +116,7 @@ def _scenarios(options: argparse.Namespace) -> int:
         passed = try_again(
             services, lambda name, failed: print(f"{'fails' if failed else 'PASSES':<8}{name}", flush=True)
         )
-    print(f"{len(passed)} scenarios do not fail under the defect that is recorded for them")
+    print(f"{len(passed)} scenarios pass with the defect that is recorded for them")
     return 1 if passed else 0
 
 
@@ -126,14 +126,14 @@ def _steps(options: argparse.Namespace) -> int:
         found = mutants(lambda mutant: print(_mutant_line(mutant), flush=True), services)
     noticed = [mutant for mutant in found if mutant.objects and mutant.noticed]
     alone = sum(mutant.alone for mutant in noticed)
-    print(f"{len(found)} assertions removed, {len(noticed)} noticed; without {alone} of them nothing would block")
+    print(f"{len(found)} assertions removed, {len(noticed)} of the removals detected; {alone} assertions are the only ones that block")
     return 0 if found and len(noticed) == len(found) else 1
 
 
 def _mutant_line(mutant: Mutant) -> str:
-    mark = "noticed" if mutant.objects and mutant.noticed else "NOT SO"
-    why = "" if mutant.objects else "it does not object as recorded"
-    why = why or ("without it nothing blocks" if mutant.alone else "others block as well")
+    mark = "noticed" if mutant.objects and mutant.noticed else "FAILS"
+    why = "" if mutant.objects else "it does not fail as recorded"
+    why = why or ("nothing else blocks" if mutant.alone else "others block as well")
     return f"{mark:<8}{mutant.id:<52}{why}"
 
 

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 from behave.model import Step
 from behave.step_registry import StepRegistry
 
-# What judges the suite itself is tried by the matrix that it makes.
+# The steps of the assurance features are tested by the matrix itself.
 _NOT_THESE = {"release_steps"}
 
 
 class Assertion(NamedTuple):
-    """One `assert_that` of a step. `digest` changes with its text, and not with its place."""
+    """One `assert_that` of a step. `digest` changes with its text, not with its position."""
 
     id: str
     module: str
@@ -25,9 +25,9 @@ class Assertion(NamedTuple):
 
 
 class NotedSteps:
-    """behave's registry of steps, whose matches note that they run and where they object by themselves.
+    """behave's registry of steps, whose matches record which steps run and which assertions fail.
 
-    `functions` are those of the steps that ran, `objections` the places (module, line) of what they raised.
+    `functions` are those of the steps that ran, `objections` the places (module, line) of their exceptions.
     """
 
     def __init__(self, registry: StepRegistry) -> None:
@@ -74,7 +74,7 @@ def assertions(steps: Path) -> dict[str, Assertion]:
 
 
 def without(assertion: Assertion, steps: Path, folder: Path) -> Path:
-    """A copy of steps/ in a folder of its own, in which that assertion is gone and each line has kept its place."""
+    """A copy of steps/ without that assertion; line numbers stay the same."""
     copy = folder / assertion.id / "steps"
     shutil.copytree(steps, copy, ignore=shutil.ignore_patterns("__pycache__"))
     path = copy / f"{assertion.module}.py"
@@ -88,7 +88,7 @@ def without(assertion: Assertion, steps: Path, folder: Path) -> Path:
 
 
 def ids_at(places: list[tuple[str, int]], known: dict[str, Assertion]) -> tuple[str, ...]:
-    """Which assertions stand at these places; what a step raised elsewhere is left out."""
+    """The assertions at these places; exceptions from other places are ignored."""
     found = [
         each.id for module, line in places for each in known.values()
         if each.module == module and each.first_line <= line <= each.last_line

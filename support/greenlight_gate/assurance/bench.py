@@ -1,4 +1,4 @@
-"""A bench: one backend that is given defects from outside, and sessions that judge it without knowing of them."""
+"""A test bench: one backend whose defects are set from outside, and sessions that judge it as an unknown target."""
 # mypy: allow-untyped-calls
 # behave ships types only of what steps need.
 
@@ -36,12 +36,12 @@ _ADMIN = "GREENLIGHT_ASSURANCE_ADMIN"
 _SECRET = "CHAT_JWT_SECRET"  # noqa: S105 -- the variable's name
 # So that dead connections are noticed while a scenario can wait for it.
 _ENVIRON = {"CHAT_HEARTBEAT_S": "3"}
-# A second for whatever a person waits for: what never comes is noticed soon.
+# One second for each wait, so that missing events are detected soon.
 BUDGETS = {
     "handshake_s": 1.0, "start_s": 1.0, "silence_s": 1.0, "tool_s": 2.0, "run_s": 10.0, "ping_s": 1.0,
     "refusal_s": 1.0, "half_open_s": 10.0,
 }  # fmt: skip
-# Two replicas and what is behind them share the machine with their judge.
+# Two replicas and their services share the machine with the suite.
 _STACK_BUDGETS = "start_s = 3\nsilence_s = 2\ntool_s = 3\nrun_s = 10\n"
 _OWN_BUDGETS = "start_s = 1\nsilence_s = 1\ntool_s = 2\nrun_s = 10\n"
 _TARGET = """
@@ -68,11 +68,11 @@ _SWITCH_S = 10.0
 
 
 class BenchResult(msgspec.Struct, frozen=True):
-    """What came of one session. `rules` in the order of their first objection; `broken` are criteria that failed.
+    """The result of one session. `rules` in the order of their first finding; `broken` are criteria that failed.
 
-    `outcomes` by scenario name; `faults` what the suite itself did wrong; `inconclusive` criteria that lack evidence.
+    `outcomes` by scenario name; `faults` are faults of the suite itself; `inconclusive` criteria that lack evidence.
     `took_s`: from the first step to the verdict. `steps` are the functions of steps that ran, `assertions` those that
-    objected by themselves.
+    failed.
     """
 
     verdict: str
@@ -88,12 +88,12 @@ class BenchResult(msgspec.Struct, frozen=True):
 
     @property
     def objections(self) -> tuple[str, ...]:
-        """The rules that objected and the criteria that are not met."""
+        """The rules with findings and the criteria that are not met."""
         return (*self.rules, *self.criteria)
 
 
 class Bench:
-    """Serves a backend as another team would, and judges it. Leave it, and nothing is left running."""
+    """Serves a backend like that of another team, and judges it. On exit, everything is stopped."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="greenlight-assurance-"))
@@ -118,13 +118,13 @@ class Bench:
 
     @property
     def backend(self) -> BackendProcess:
-        """The backend; it is started when it is first needed, or when a defect was too much for it."""
+        """The backend; it is started on first use, and again after a defect has ended it."""
         if self._backend is None or not self._backend.alive:
             self._backend = BackendProcess.start(env={**self._environ, **_ENVIRON}, admin_token_env=_ADMIN)
         return self._backend
 
     def give(self, *defects: str) -> None:
-        """Give the backend these defects in place of all others. Raises httpx.HTTPError where it refuses."""
+        """Replace the backend's defects. Raises httpx.HTTPError if it refuses."""
         answer = httpx.put(
             f"{self.backend.http_url}/admin/defects", json={"defects": defects}, timeout=_SWITCH_S,
             headers={"Authorization": f"Bearer {self._environ[_ADMIN]}"},
@@ -132,19 +132,19 @@ class Bench:
         answer.raise_for_status()
 
     def take_steps(self, steps: Path | None) -> None:
-        """Judge with other steps from now on; None: with the suite's own."""
+        """Use other steps from now on; None: the suite's own."""
         root = suite_root() if steps is None else steps.parent
         if root == self.root:
             return
         self.root = root
-        # behave keeps the steps of a process, and takes the same step from elsewhere for another one.
+        # behave stores steps per process, and treats the same step from another file as a different one.
         the_step_registry.clear()
         if steps is not None:
             with contextlib.suppress(FileExistsError):
                 (self.root / "features").symlink_to(suite_root() / "features")
 
     def fresh(self) -> None:
-        """Let the next session have a backend that has served nobody: what is measured of it is its own."""
+        """Start a new backend for the next session, so that measurements are not affected by earlier ones."""
         if self._backend is not None:
             self._backend.stop()
 
@@ -152,9 +152,9 @@ class Bench:
         self, names: Sequence[str], budgets: Mapping[str, float] | None = None, *, prompts: str = "reference",
         soak_s: float = _SOAK_S, rules: Mapping[str, Rule] = RULES,
     ) -> BenchResult:  # fmt: skip
-        """Run these scenarios against the backend as it is, and judge what came. Raises KeyError for unknown names.
+        """Run these scenarios against the backend, and judge the session. Raises KeyError for unknown names.
 
-        `prompts`: the name of a set, or the text of one. `rules`: those by which it is judged.
+        `prompts`: the name of a set, or the text of one. `rules`: those that are checked.
         """
         known = scenarios(self.root / "features")
         places = [known[name] for name in names]
@@ -169,9 +169,9 @@ class Bench:
         return self._session(str(target), places, self._environ, (), soak_s, rules=rules)
 
     def judge_started(self, names: Sequence[str], defects: Sequence[str], services: str = "") -> BenchResult:
-        """The same for a backend that the suite starts itself, with these defects, and may take away.
+        """The same for a backend that the suite starts itself, with these defects, and may end.
 
-        With a folder for `services` it is a whole stack, which is ended after the session.
+        With a folder for `services` it is a whole stack, which is stopped after the session.
         """
         known = scenarios(self.root / "features")
         kind, budgets = ("local", _STACK_BUDGETS) if services else ("embedded", _OWN_BUDGETS)
@@ -209,7 +209,7 @@ class Bench:
     def _configuration(self, places: Sequence[ScenarioPlace]) -> Any:
         paths = [f"{self.root / 'features' / place.path}:{place.line}" for place in places]
         configuration = Configuration(["-f", "null", "--no-summary", "--no-color", *paths], load_config=False)
-        # As `greenlight run` has it: the rows of an outline bear names of their own.
+        # As in `greenlight run`: the rows of an outline have names of their own.
         ScenarioOutline.annotation_schema = "{name}"
         return configuration
 

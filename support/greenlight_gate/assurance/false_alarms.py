@@ -1,10 +1,10 @@
-"""False alarms: whole validation sessions of a backend that is healthy in many ways, none of which may be accused.
+"""False alarms: whole validation sessions of healthy backends with varied behaviour, all of which must be approved.
 
 python -m greenlight_gate.assurance.false_alarms 20               twenty sessions, two at a time
 python -m greenlight_gate.assurance.false_alarms 200 --whole 10   two hundred; all six categories in every tenth
 
-Each session is `greenlight run` with a seed of its own: the seed says in which of the allowed ways the backend talks,
-pauses and answers, and what it is asked. Most sessions run the categories that take seconds (`--categories`); every
+Each session is `greenlight run` with a seed of its own, which selects the backend's messages, pauses and answers among
+those that are allowed, and the prompts. Most sessions run the categories that take seconds (`--categories`); every
 `--more`th adds security and resilience, every `--whole`th runs all six. The evidence of a session that is not approved
 is kept. Exit code 0 if every session was approved, 1 otherwise.
 """
@@ -33,7 +33,7 @@ _LONGEST_SESSION_S = 600
 
 
 class HealthySession(NamedTuple):
-    """What came of one session. `answers`: how many questions were judged; `alarms`: what it was accused of."""
+    """The result of one session. `answers`: the number of checked answers; `alarms`: its false alarms."""
 
     seed: int
     categories: tuple[str, ...]
@@ -46,7 +46,7 @@ class HealthySession(NamedTuple):
 
     @property
     def is_false_alarm(self) -> bool:
-        """Whether a healthy backend was not approved, or something was said against it."""
+        """Whether a healthy backend was not approved, or had findings."""
         return self.verdict != "APPROVED" or bool(self.alarms)
 
     def __str__(self) -> str:
@@ -109,7 +109,7 @@ def composition(number: int, *, base: Sequence[str], more: int, whole: int) -> t
 
 @contextlib.contextmanager
 def noise(cores: int) -> Iterator[None]:
-    """Keeps so many cores busy with something else."""
+    """Keeps so many cores busy."""
     busy = [multiprocessing.get_context("spawn").Process(target=_spin, daemon=True) for _ in range(cores)]
     for process in busy:
         process.start()
@@ -145,21 +145,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         for future in work:
             sessions.append(future.result())
             print(sessions[-1], flush=True)
-    with contextlib.suppress(OSError):  # evidence of what was not approved stays
+    with contextlib.suppress(OSError):  # evidence of sessions that were not approved stays
         folder.rmdir()
     print(summary(sessions, time.monotonic() - began))
     return int(any(session.is_false_alarm for session in sessions))
 
 
 def summary(sessions: Sequence[HealthySession], seconds: float) -> str:
-    """The rate: how many sessions, and how many of a thousand answers, a healthy backend was accused in."""
+    """The rate of false alarms: in how many sessions, and per thousand answers."""
     alarms = [session for session in sessions if session.is_false_alarm]
     answers = sum(session.answers for session in sessions)
     rate = f"{1000 * len(alarms) / answers:.2f} false alarms per thousand runs" if answers else "no run was observed"
     kinds = {number: sum(len(session.categories) == number for session in sessions) for number in range(1, 7)}
     told = ", ".join(f"{count} of {number} categories" for number, count in kinds.items() if count)
     return (
-        f"{len(alarms)} of {len(sessions)} healthy sessions accused ({told}; {seconds:.0f} s): "
+        f"{len(alarms)} of {len(sessions)} healthy sessions with a false alarm ({told}; {seconds:.0f} s): "
         f"{rate}, {answers} answers judged"
     )
 
@@ -168,23 +168,23 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m greenlight_gate.assurance.false_alarms",
         description=(__doc__ or "").partition("\n\n")[0],
-        epilog="exit codes: 0 no session accused, 1 at least one",
+        epilog="exit codes: 0 no false alarm, 1 at least one",
     )
-    parser.add_argument("sessions", type=_number, help="how many sessions (example: 20)")
+    parser.add_argument("sessions", type=_number, help="number of sessions (example: 20)")
     parser.add_argument("--first-seed", type=int, default=1, metavar="N", help="default: %(default)s")
-    parser.add_argument("--at-once", type=_number, default=2, metavar="N", help="side by side (default: %(default)s)")
+    parser.add_argument("--at-once", type=_number, default=2, metavar="N", help="sessions in parallel (default: %(default)s)")
     parser.add_argument(
         "--categories", nargs="+", default=list(FAST), choices=WHOLE, metavar="CATEGORY",
-        help=f"of the usual session (default: {' '.join(FAST)})",
+        help=f"categories of most sessions (default: {' '.join(FAST)})",
     )  # fmt: skip
     parser.add_argument(
-        "--more", type=int, default=4, metavar="N", help="security and resilience in every Nth (default: %(default)s)"
+        "--more", type=int, default=4, metavar="N", help="add security and resilience in every Nth session (default: %(default)s)"
     )
-    parser.add_argument("--whole", type=int, default=0, metavar="N", help="all six in every Nth (default: never)")
-    parser.add_argument("--noise", type=int, default=0, metavar="CORES", help="keep so many cores busy meanwhile")
+    parser.add_argument("--whole", type=int, default=0, metavar="N", help="run all six categories in every Nth session (default: never)")
+    parser.add_argument("--noise", type=int, default=0, metavar="CORES", help="keep this number of cores busy meanwhile")
     parser.add_argument(
         "--evidence", type=Path, default=Path(tempfile.gettempdir()), metavar="DIR",
-        help="where the evidence of a session that is not approved stays (default: %(default)s)",
+        help="folder for the evidence of sessions that are not approved (default: %(default)s)",
     )  # fmt: skip
     return parser
 

@@ -1,6 +1,6 @@
 """The detection matrix in Gherkin: one row for each defect of the registry.
 
-`python -m greenlight_gate.assurance features` writes the file; a test holds it against the registry.
+`python -m greenlight_gate.assurance features` writes the file; a test compares it with the registry.
 """
 
 from pathlib import Path
@@ -13,12 +13,12 @@ from greenlight_gate.verdict.decision import Facts, Observed, decide
 
 KNOWN_DEFECTS = Path("assurance/1_known_defects.feature")
 _HEAD = """\
-# Made of the registry of defects: `python -m greenlight_gate.assurance features` writes it anew.
+# Generated from the registry of defects by `python -m greenlight_gate.assurance features`.
 @assurance
 Feature: Every known defect blocks the release
-  Most of these defects come from real chat backends. Each row plants one, and names the rule that must find it.
+  Most of these defects come from real chat backends. Each row activates one, and names the rule that must report it.
 """
-# What a row of the matrix is called; the name of the defect is between the two parts.
+# The name of a row of the matrix; the name of the defect is between the two parts.
 _BEFORE, _AFTER = "A release with ", " is blocked"
 _TITLES = {
     "functional": "A release that breaks the events of one conversation is blocked",
@@ -32,17 +32,17 @@ _TITLES = {
 
 
 def promise_of(rule: str) -> str:
-    """The sentence of a rule or of a criterion. Raises KeyError for what is neither."""
+    """The sentence of a rule or of a criterion. Raises KeyError for other ids."""
     return RULES[rule].requirement if rule in RULES else _criteria()[rule]
 
 
 def title_of(defect: str) -> str:
-    """What the scenario of a defect is called."""
+    """The name of the scenario of a defect."""
     return f"{_BEFORE}{defect}{_AFTER}"
 
 
 def defect_of(title: str) -> str:
-    """The defect that a scenario is about; "" for one that is about none."""
+    """The defect of a scenario; "" if it has none."""
     name = title.removeprefix(_BEFORE).removesuffix(_AFTER)
     return name if name in PROOFS and title == title_of(name) else ""
 

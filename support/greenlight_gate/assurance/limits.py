@@ -1,4 +1,4 @@
-"""How small a delay, a leak or a loss is still caught: the detection limit of each defect that has a value."""
+"""The detection limit of each defect with a value: the smallest delay, leak or loss that is detected."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from greenlight_gate.assurance.proofs import PROOFS
 from greenlight_gate.assurance.release import job_of
 from greenlight_gate.backend.defects import REGISTRY
 
-# In which direction a defect is harder to see. A close code is no size.
+# The direction in which a defect is harder to detect. A close code has none.
 _LESS, _MORE = 0.5, 2.0
 HARDER = {
     "every_event_delayed": _LESS, "latency_grows_with_connections": _LESS, "blocking_sleep_stalls_everyone": _LESS,
@@ -26,9 +26,9 @@ _CLOSER = 3
 
 
 def limit_of(name: str, bench: Bench, tell: Callable[[str], None]) -> Limit | None:
-    """Make a defect harder to see until it is not caught any more; None if not even its default is.
+    """Make a defect harder to detect until it is not detected; None if not even its default is.
 
-    Each value is tried once: what is measured near its limit may come out this way or that another time.
+    Each value is tried once: a value near the limit may be detected in one run and not in another.
     """
     default = REGISTRY[name].default
     assert isinstance(default, float)

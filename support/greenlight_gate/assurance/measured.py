@@ -1,4 +1,4 @@
-"""What was measured of the matrix: kept beside the code, for the page that is made of it."""
+"""The measurements of the matrix, stored beside the code for its page."""
 
 import datetime
 import os
@@ -14,7 +14,7 @@ PATH = Path(__file__).with_name("measured.json")
 
 
 class Limit(msgspec.Struct, frozen=True):
-    """The hardest value at which a defect was still caught, and the next one tried, which was not; None: all were."""
+    """The hardest value of a defect that was detected, and the next one, which was not; None if all were."""
 
     caught: float
     unseen: float | None = None
@@ -23,8 +23,7 @@ class Limit(msgspec.Struct, frozen=True):
 class Measured(msgspec.Struct, frozen=True):
     """One run of the whole matrix: when, on how many cores, and seconds from the first step to the verdict by defect.
 
-    `limits` are of a run of their own, and so is what came of healthy backends: whole sessions, and those of them that
-    accused somebody.
+    `limits` come from another run, and so do the healthy sessions: their number, and those with a false alarm.
     """
 
     date: str = ""
@@ -38,12 +37,12 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 def read() -> Measured:
-    """What is kept."""
+    """The stored measurements."""
     return msgspec.json.decode(PATH.read_bytes(), type=Measured) if PATH.exists() else Measured()
 
 
 def keep_rows(rows: Sequence[MatrixRow], seconds: float) -> Measured:
-    """Keep a run of the whole matrix in place of the one before."""
+    """Store a run of the whole matrix in place of the earlier one."""
     took_s = {row.defect: round(row.took_s, 1) for row in rows if row.defect and row.status == "passed"}
     sound = sum(row.status == "passed" for row in rows if not row.defect)
     today = datetime.datetime.fromtimestamp(time.time(), datetime.UTC).date().isoformat()
@@ -52,13 +51,13 @@ def keep_rows(rows: Sequence[MatrixRow], seconds: float) -> Measured:
 
 
 def keep_limits(limits: Mapping[str, Limit]) -> Measured:
-    """Keep limits in place of earlier ones of the same defects."""
+    """Store limits in place of earlier ones of the same defects."""
     before = read()
     return _write(msgspec.structs.replace(before, limits={**before.limits, **limits}))
 
 
 def keep_false_alarms(sessions: int, alarms: int) -> Measured:
-    """Keep how many healthy sessions were judged, and how many of them were accused, in place of what was known."""
+    """Store the number of healthy sessions and of those with a false alarm, in place of the earlier numbers."""
     return _write(msgspec.structs.replace(read(), healthy_sessions=sessions, false_alarms=alarms))
 
 

@@ -1,4 +1,4 @@
-"""Each assertion of each step removed in turn: what it objected to by itself has to be gone from the matrix."""
+"""Removes each assertion of each step in turn: the matrix has to detect it."""
 
 import concurrent.futures
 import multiprocessing
@@ -20,9 +20,9 @@ _AT_ONCE = 4
 
 
 class Mutant(NamedTuple):
-    """A removed assertion: whether it still objects as recorded when it is there, and whether its absence shows.
+    """A removed assertion: whether it still fails as recorded when present, and whether its removal is detected.
 
-    `alone`: without it, nothing blocks the release any more.
+    `alone`: without it, nothing blocks the release.
     """
 
     id: str
@@ -32,9 +32,9 @@ class Mutant(NamedTuple):
 
 
 def mutants(tell: Callable[[Mutant], None], services: str) -> list[Mutant]:
-    """Try each assertion that has a recorded objection, with it and without it.
+    """Run each assertion with a recorded defect, with and without the assertion.
 
-    `services`: where a stack keeps its data, "" where there can be none: then what needs one is left out.
+    `services`: the folder of a stack, "" if there can be none: then scenarios that need one are skipped.
     """
     steps, recorded = suite_root() / "steps", read().assertions
     known = {id_: each for id_, each in assertions(steps).items() if id_ in recorded}
@@ -59,12 +59,12 @@ def mutants(tell: Callable[[Mutant], None], services: str) -> list[Mutant]:
 
 
 def alone(scenario: str) -> bool:
-    """Whether a scenario has to have the machine to itself."""
+    """Whether a scenario needs the machine to itself."""
     return scenario.startswith(("performance", "stress")) or needs_stack(scenario)
 
 
 def needs_stack(scenario: str) -> bool:
-    """Whether a scenario takes several replicas."""
+    """Whether a scenario needs several replicas."""
     return "needs.replicas" in scenarios(suite_root() / "features")[scenario].tags
 
 

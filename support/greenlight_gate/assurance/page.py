@@ -10,7 +10,7 @@ from greenlight_gate.backend.defects import REGISTRY, Defect
 from greenlight_gate.targets.settings import suite_root
 
 PATH = Path(__file__).with_name("README.md")
-# The sentence of the README that repeats the figures.
+# The sentence of the README with the same figures.
 SUMMARY = re.compile(r"(\n## What it catches\n)(.*?)( \[Each one)", re.DOTALL)
 _HEAD = """\
 # What the suite detects
@@ -66,8 +66,8 @@ def summary() -> str:
     if not took:
         return "Nothing has been measured yet."
     return (
-        f"{known.date}, `python -m greenlight_gate.assurance` on {known.cores} cores: {len(PROOFS)} defects planted, "
-        f"{len(took)} caught by the rule that they name, in {known.seconds:.0f} s; each within {took[-1]:.1f} s, "
+        f"{known.date}, `python -m greenlight_gate.assurance` on {known.cores} cores: {len(PROOFS)} defects activated, "
+        f"{len(took)} detected by the right rule, in {known.seconds:.0f} s; each within {took[-1]:.1f} s, "
         f"half of them within {statistics.median(took):.1f} s; {_false_alarms(known)}."
     )
 

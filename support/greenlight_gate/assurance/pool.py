@@ -1,4 +1,4 @@
-"""Several benches at once, each a process of its own with a backend of its own."""
+"""Several benches in parallel, each a process with a backend of its own."""
 
 import atexit
 import concurrent.futures
@@ -14,17 +14,17 @@ import msgspec
 from greenlight_gate.assurance.bench import Bench, BenchResult
 from greenlight_gate.rules.registry import RULES, Rule
 
-# Most of a session is waiting for what does not come: more of them than there are cores.
+# Sessions mostly wait for missing events: so there are more of them than cores.
 _AT_ONCE = 4
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One session: the backend's defects, the scenarios that judge it, and budgets (s) that differ from the usual.
+    """One session: the backend's defects, the scenarios to run, and budgets (s) that differ from the default.
 
-    `without`: a rule by which it is not judged (loads are judged by all: they have processes of their own).
-    `crowded`: many people talk, and nothing else may go on meanwhile.
-    `services`: where a stack with these defects keeps its data, "" for a single backend; `started`: that
-    the suite starts itself and may take away. `prompts` as in a target file.
+    `without`: a rule that is not checked (loads check all: they have processes of their own).
+    `crowded`: many users are connected, and no other session may run meanwhile.
+    `services`: the folder of a stack with these defects, "" for a single backend; `started`: the suite
+    starts the backend itself and may end it. `prompts` as in a target file.
     `steps`: a folder with other steps than the suite's own.
     """
 
@@ -43,8 +43,8 @@ _bench: Bench | None = None
 
 
 def settle_in() -> None:
-    """Prepare a process of a pool: it has one bench."""
-    # Whoever is at the keyboard talks to the parent, which ends its children.
+    """Prepare a process of a pool, which has one bench."""
+    # Ctrl-C is for the parent, which ends its children.
     global _bench  # noqa: PLW0603 -- one for each process of the pool
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _bench = Bench()
@@ -55,14 +55,14 @@ def settle_in() -> None:
 def _end_with_parent(bench: Bench) -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
-        # None was told to end where the parent was killed, and none would ever be given anything to do again.
+        # If the parent was killed, no one ends this process, and it would never get another job.
         parent.join()
         bench.close()
         os._exit(1)
 
 
 def judge(job: Job, bench: Bench | None = None) -> BenchResult:
-    """Do one job on a bench, by default on that of this process."""
+    """Run one job on a bench, by default on that of this process."""
     bench = bench or _bench
     assert bench is not None
     bench.take_steps(Path(job.steps) if job.steps else None)
@@ -83,13 +83,13 @@ def rules_without(rule: str) -> Mapping[str, Rule]:
 
 
 class Pool:
-    """Does jobs: those of few people side by side, and then the crowded ones, each with the machine to itself."""
+    """Runs jobs: those with few users in parallel, then the crowded ones one at a time."""
 
     def __init__(self, jobs: Sequence[Job], *, at_once: int = _AT_ONCE) -> None:
         self._futures: dict[bytes, concurrent.futures.Future[BenchResult]] = {_key(job): _future() for job in jobs}
         self._jobs = {_key(job): job for job in jobs}
         self._ended = threading.Event()
-        # Forked processes would share the locks of our threads.
+        # Forked processes would inherit the locks of our threads.
         self._executor = concurrent.futures.ProcessPoolExecutor(
             at_once, multiprocessing.get_context("spawn"), settle_in
         )
@@ -97,11 +97,11 @@ class Pool:
         self._thread.start()
 
     def result(self, job: Job) -> BenchResult:
-        """Wait for a job that the pool was made with. Raises what the bench has raised."""
+        """Wait for a job that the pool was made with. Raises the exception of the bench."""
         return self._futures[_key(job)].result()
 
     def close(self) -> None:
-        """End everything, also what has not been done."""
+        """End all processes, and drop the remaining jobs."""
         self._ended.set()
         self._executor.shutdown(wait=False, cancel_futures=True)
         self._thread.join()
@@ -119,7 +119,7 @@ class Pool:
             future.cancel()
 
     def _in_turn(self, keys: Sequence[bytes], many: int) -> Iterator[bytes]:
-        """Hand out jobs, so many at a time, and pass on what came of each; yields those that are begun."""
+        """Submit jobs, so many at a time, and pass on their results; yields those that are started."""
         places = threading.Semaphore(many)
         begun: list[concurrent.futures.Future[BenchResult]] = []
         for key in keys:

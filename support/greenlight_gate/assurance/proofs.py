@@ -1,4 +1,4 @@
-"""Which scenarios must object to which defect: the cheapest ones that can.
+"""Which scenarios must fail with which defect: the quickest ones that can.
 
 A scenario is named by its category, the number of its feature and its own name:
 "functional/3: A tool is named before its result arrives".
@@ -89,15 +89,15 @@ _BY_SCENARIO = {
         resume_knows_only_its_replica""",
     "security/6: Users connected to two replicas receive only their own secret": "redis_channel_shared_by_all_users",
 }
-# Where the usual second is not what the defect breaks, or would be broken before.
+# Budgets for defects that the usual second does not fit.
 _BUDGETS: Mapping[str, Mapping[str, float]] = {
     "tool_never_returns": {"silence_s": 3.0, "tool_s": 1.0},
-    # It is the waiting in line that has to be noticed.
+    # The queue has to be detected, not the slow start.
     "throughput_capped": {"start_s": 5.0},
-    # Nor may what is held back be late as well where the machine is slow.
+    # Delayed events must not exceed the budget on a slow machine.
     "burst_at_the_end": {"start_s": 5.0},
 }
-# Why it takes more than three seconds beyond the budget that is broken.
+# The reasons why detection takes more than three seconds beyond the budget.
 SLOW: Mapping[str, str] = {
     "memory_leak_per_run": "memory is sampled for 8 s, since it takes 12 samples to tell a leak from noise",
     "handler_leak": "the backend has 2 s to release closed connections, in the first and in the last round",
@@ -108,23 +108,23 @@ SLOW: Mapping[str, str] = {
     "blocking_sleep_stalls_everyone": "25 users ask one after the other, at a rate that a healthy backend sustains",
     "survives_token_expiry": "a token has to expire first, and 2 s are allowed after that",
     "token_cache_ignores_expiry": "a token has to expire first",
-    "half_open_after_reconnect": "the connection is lost during a run, and the missing events are waited for",
-    "drops_one_in": "every user asks twice, and a lost run is waited for until two budgets have passed",
+    "half_open_after_reconnect": "the connection is lost during a run, and the suite waits for the missing events",
+    "drops_one_in": "every user asks twice, and the suite waits two budgets for a lost run",
 }
-# Which of the rules that the registry names is held to have objected, where it is not the first of them.
+# The rule that must report the defect, if it is not the first one in the registry.
 _NAMED = {
     "kind_renamed": "LIFECYCLE-4", "slow_client_stalls_others": "TIMELINESS-2", "broadcast_to_all": "ISOLATION-2",
     "cross_leak_only_after_reconnect": "ISOLATION-2",
 }  # fmt: skip
-# Several replicas and what is behind them: these defects live between them.
+# These defects occur between replicas.
 REPLICATED = frozenset({"fan_out_to_one_replica", "resume_knows_only_its_replica", "redis_channel_shared_by_all_users"})
 
 
 @dataclass(frozen=True)
 class Proof:
-    """How a defect is proven: the rule or criterion that must object, and the scenarios that are run.
+    """The proof of a defect: the rule or criterion that must report it, and the scenarios to run.
 
-    `budgets` are seconds that differ from the usual ones.
+    `budgets` are those that differ from the default, in seconds.
     """
 
     defect: str
@@ -134,12 +134,12 @@ class Proof:
 
     @property
     def crowded(self) -> bool:
-        """Whether many people talk: then the machine has to be theirs."""
+        """Whether many users are connected: then no other session may run."""
         return any(each.startswith(("performance", "stress")) for each in self.scenarios)
 
     @property
     def replicated(self) -> bool:
-        """Whether it takes a stack with several replicas."""
+        """Whether it needs a stack with several replicas."""
         return self.defect in REPLICATED
 
 

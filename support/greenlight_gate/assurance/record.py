@@ -1,6 +1,6 @@
-"""Which scenario fails under which defect, and which assertion of a step objects by itself: found once, and kept.
+"""Records which scenario fails with which defect, and which assertion of a step fails.
 
-Finding it takes many minutes; that it is complete and belongs to the features and steps as they are is quickly told.
+The search takes many minutes; whether the record is complete and current is checked quickly.
 """
 
 import concurrent.futures
@@ -23,9 +23,9 @@ from greenlight_gate.targets.settings import suite_root
 
 PATH = Path(__file__).with_name("recorded.json")
 _AT_ONCE = 4
-# Where nothing was found for an assertion in so many scenarios, nothing is sought in others.
+# If no defect was found for an assertion in so many scenarios, the search stops.
 _ENOUGH_SCENARIOS = 2
-# Tried first: each breaks nearly every answer, and is noticed at once.
+# Tried first: each breaks nearly every answer, and is detected at once.
 _USUAL = (
     "tool_name_missing", "started_twice", "canned_answer", "thinking_missing", "tools_hidden", "completed_twice",
     "started_missing", "empty_answer", "tool_executing_missing", "tool_completed_missing", "out_of_order",
@@ -33,7 +33,7 @@ _USUAL = (
     "closes_1011_at_start", "completed_missing", "accepted_but_never_runs", "slow_start", "silent_gap",
     "every_event_delayed", "burst_at_the_end",
 )  # fmt: skip
-# What only a certain defect, or a certain value of one, can show.
+# Scenarios that fail only with a certain defect or value.
 _HINTS = {
     "functional/1: A question that needs a tool first receives agent_started, once": ("thought_before_the_start",),
     "functional/1: agent_started arrives within the start budget of the target": ("slow_start=1.3",),
@@ -60,7 +60,7 @@ _HINTS = {
     ),
     "resilience/4: A user who reads 1000 bytes per second does not slow down another user": ("throughput_capped=5",),
 }  # fmt: skip
-# A crowd takes its time, too.
+# Scenarios with many users also take long.
 _CROWDED = (
     "tool_name_missing", "every_event_delayed", "canned_answer", "connections_capped", "drops_one_in",
     "shared_agent_mixes_answers", "broadcast_to_all", "throughput_capped", "memory_leak_per_connection",
@@ -69,14 +69,14 @@ _CROWDED = (
 
 
 class Fails(msgspec.Struct, frozen=True):
-    """A scenario, by the digest of its steps, and a defect (NAME or NAME=VALUE) under which it fails."""
+    """A scenario, by the digest of its steps, and a defect (NAME or NAME=VALUE) with which it fails."""
 
     digest: str
     defect: str
 
 
 class Objects(msgspec.Struct, frozen=True):
-    """An assertion, by the digest of its text, with the scenario and the defect in which it objects by itself."""
+    """An assertion, by the digest of its text, with the scenario and the defect with which it fails."""
 
     digest: str
     scenario: str
@@ -84,7 +84,7 @@ class Objects(msgspec.Struct, frozen=True):
 
 
 class RecordedProofs(msgspec.Struct, frozen=True):
-    """What is kept. `scenarios` by short name, `assertions` by id."""
+    """The stored record. `scenarios` by short name, `assertions` by id."""
 
     scenarios: dict[str, Fails] = {}
     assertions: dict[str, Objects] = {}
@@ -96,12 +96,12 @@ def read() -> RecordedProofs:
 
 
 def digest_of(place: ScenarioPlace) -> str:
-    """What changes with the steps of a scenario, and not with its place."""
+    """A digest of the steps of a scenario, independent of its position."""
     return hashlib.sha256("\n".join(place.steps).encode()).hexdigest()[:12]
 
 
 def job_for(name: str, place: ScenarioPlace, defect: str, services: str = "") -> Job:
-    """The session in which a scenario meets a defect, "" for none; some take a stack or a backend of the suite's."""
+    """The session that runs a scenario with a defect, "" for none; some need a stack or a backend that the suite starts."""
     budgets = dict(PROOFS[defect.partition("=")[0]].budgets) if defect else {}
     stack = services if "needs.replicas" in place.tags else ""
     own = "backend_restarts" in place.tags
@@ -109,7 +109,7 @@ def job_for(name: str, place: ScenarioPlace, defect: str, services: str = "") ->
 
 
 def try_again(services: str, tell: Callable[[str, bool], None]) -> list[str]:
-    """Try each recorded scenario under its defect; those that do not fail any more. Without `services`, not all."""
+    """Run each recorded scenario with its defect; return those that pass. Without `services`, some are skipped."""
     known = scenarios(suite_root() / "features")
     jobs = {
         name: job_for(name, known[name], fails.defect, services) for name, fails in read().scenarios.items()
@@ -126,9 +126,9 @@ def try_again(services: str, tell: Callable[[str, bool], None]) -> list[str]:
 
 
 class ProofSearch:
-    """Looks for what the record lacks, and keeps what it finds. `tell` is told of each find and of what was not found.
+    """Searches for missing entries of the record, and stores them. `tell` receives a line for each result.
 
-    `services`: where a stack keeps its data, "" where there can be none. `again`: also for what is recorded already.
+    `services`: the folder of a stack, "" if there can be none. `again`: also for recorded entries.
     """
 
     def __init__(self, tell: Callable[[str], None], services: str = "", *, again: bool = False) -> None:
@@ -165,7 +165,7 @@ class ProofSearch:
                     for done in [threads.submit(self._search, name, benches) for name in some]:
                         done.result()
         finally:
-            # Also where it was interrupted: what was found took its time.
+            # Also after an interruption: the search takes long.
             record = RecordedProofs(dict(sorted(self._scenarios.items())), dict(sorted(self._assertions.items())))
             PATH.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
         return record
@@ -207,7 +207,7 @@ class ProofSearch:
             for id_ in judged.assertions:
                 if id_ not in self._assertions:
                     self._assertions[id_] = Objects(self.assertions[id_].digest, name, defect)
-                    self._tell(f"objects: {id_} in '{name}' under {defect}")
+                    self._tell(f"fails: {id_} in '{name}' under {defect}")
 
 
 def _crowded(name: str) -> bool:
@@ -215,11 +215,11 @@ def _crowded(name: str) -> bool:
 
 
 def _candidates(name: str, *, replicated: bool) -> Sequence[str]:
-    """The defects to try, the likeliest first: those that it proves, those of its feature, the usual, its family."""
+    """The defects to try, the likeliest first: those that the scenario proves, of its feature, the usual, of its family."""
     category, feature = name.partition("/")[0], name.partition(":")[0]
     ours = [*_HINTS.get(name, ()), *(d for d, proof in PROOFS.items() if name in proof.scenarios)]
     if replicated:
-        # A stack takes its time to start.
+        # A stack takes long to start.
         few = ("tool_name_missing", "canned_answer", "completed_missing", "foreign_resume_accepted")
         return list(dict.fromkeys([*ours, *REPLICATED, *few]))
     if _crowded(name):

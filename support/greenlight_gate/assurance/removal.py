@@ -1,11 +1,10 @@
-"""For each rule, the defect that goes unseen without it."""
+"""For each rule, a defect that is not detected without it."""
 
 from greenlight_gate.assurance.pool import Job
 from greenlight_gate.assurance.proofs import PROOFS
 from greenlight_gate.assurance.release import job_of
 
-# The rule is the first to object, in the trace as well as among its findings. The defects of crowds are left out:
-# loads have processes of their own.
+# The rule has the first finding. Defects that need loads are left out: loads have processes of their own.
 _CHOSEN = {
     "LIFECYCLE-2": "completed_twice",
     "PAIRING-2": "second_tool_never_completed",
@@ -23,5 +22,5 @@ FIRST = {**_FIRST, **_CHOSEN}
 
 
 def removal_of(rule: str) -> Job:
-    """The session that judges this rule's defect without the rule."""
+    """The session that runs this rule's defect without the rule."""
     return job_of(PROOFS[FIRST[rule]], without=rule)

@@ -1,4 +1,4 @@
-"""Runs features/assurance: behave, with a pool that judges releases instead of a session against a target."""
+"""Runs features/assurance with behave, and a pool that judges releases instead of a session against a target."""
 # mypy: allow-untyped-calls
 # behave ships types only of what steps need.
 
@@ -24,7 +24,7 @@ from greenlight_gate.targets.settings import Misconfigured, suite_root
 
 
 class MatrixRow(NamedTuple):
-    """What came of one scenario of the matrix. `defect`: "" where there is none in it; `status` is behave's word."""
+    """The result of one scenario of the matrix. `defect`: "" if it has none; `status` is that of behave."""
 
     name: str
     defect: str
@@ -36,9 +36,9 @@ class MatrixRow(NamedTuple):
 
 
 class AssuranceRunner(Runner):
-    """Runs scenarios of features/assurance; `rows` are what came of them, in their order.
+    """Runs scenarios of features/assurance; `rows` are their results, in order.
 
-    `pool` does the sessions; `services`: where stacks keep their data, "" where there can be none.
+    `pool` runs the sessions; `services`: the folder of stacks, "" if there can be none.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class AssuranceRunner(Runner):
         self._watch = watch
 
     def load_hooks(self, filename: str | None = None) -> None:
-        """Nothing is read from a file."""
+        """Load no configuration file."""
         del filename
         parameters.register()
         self.hooks = {"before_scenario": self._before, "after_scenario": self._after}
@@ -59,7 +59,7 @@ class AssuranceRunner(Runner):
     def _before(self, context: Any, scenario: Scenario) -> None:
         context.release = Release(self._pool, self._services)
         if not self._services and PROOFS.get(defect_of(scenario.name)) in _replicated():
-            scenario.skip("it takes several replicas, and PostgreSQL or Redis is not installed")
+            scenario.skip("it needs several replicas, and PostgreSQL or Redis is not installed")
 
     def _after(self, context: Any, scenario: Scenario) -> None:
         release: Release = context.release
@@ -83,7 +83,7 @@ def _replicated() -> list[Any]:
 class Matrix:
     """One run of the matrix: of these defects, or of all and of the healthy backend.
 
-    `more` are further jobs for the same pool. Leave it, and nothing is left running.
+    `more` are further jobs for the same pool. On exit, everything is stopped.
     """
 
     def __init__(self, defects: Sequence[str] = (), more: Sequence[Job] = ()) -> None:
@@ -105,12 +105,12 @@ class Matrix:
         self._folder.close()
 
     def run(self, watch: Callable[[MatrixRow], None] = lambda _: None) -> list[MatrixRow]:
-        """Run the features; what came of each scenario, also of one that failed. Raises KeyboardInterrupt."""
+        """Run the features; returns the result of each scenario, also of failed ones. Raises KeyboardInterrupt."""
         began = time.monotonic()
         runner = AssuranceRunner(self._configuration(), self.pool, self.services, watch)
         runner.run()
         if runner.aborted:
-            # behave ends its run for it, and goes on.
+            # behave only ends its run for it.
             raise KeyboardInterrupt
         self.took_s = time.monotonic() - began
         return runner.rows
@@ -126,15 +126,15 @@ class Matrix:
 
 @contextlib.contextmanager
 def stack_folder() -> Iterator[str]:
-    """Where a stack may keep its data; "", and on stderr why, where PostgreSQL or Redis is not installed."""
+    """The folder of a stack; "", with the reason on stderr, if PostgreSQL or Redis is not installed."""
     try:
         postgres_folder()
         redis_program()
     except Misconfigured as error:
-        print(f"assurance: no stack is judged here: {error}", file=sys.stderr)
+        print(f"assurance: scenarios with several replicas are skipped: {error}", file=sys.stderr)
         yield ""
         return
     with tempfile.TemporaryDirectory(prefix="greenlight-stacks-") as folder:
-        # PostgreSQL runs as somebody else where root runs this, and has to get there.
+        # For root, PostgreSQL runs as another user, who has to be able to enter the folder.
         Path(folder).chmod(0o755)
         yield folder

@@ -13,7 +13,7 @@ from greenlight_gate.categories import CATEGORIES
 
 
 class ScenarioPlace(NamedTuple):
-    """Where a scenario stands: `path` below features/, and its line; `steps` are its texts, the table rows included."""
+    """A scenario: its `path` below features/, its line, and the texts of its steps with their table rows."""
 
     path: str
     line: int
@@ -22,14 +22,14 @@ class ScenarioPlace(NamedTuple):
 
     @property
     def category(self) -> str:
-        """The category that it belongs to."""
+        """Its category."""
         return self.path.partition("/")[0]
 
 
 @cache
 def scenarios(features: Path) -> dict[str, ScenarioPlace]:
     """All scenarios below features/, by their short names. Raises ValueError for two of one name."""
-    # As `greenlight run` has it: the rows of an outline bear names of their own.
+    # As in `greenlight run`: the rows of an outline have names of their own.
     ScenarioOutline.annotation_schema = "{name}"
     found: dict[str, ScenarioPlace] = {}
     for category in CATEGORIES:

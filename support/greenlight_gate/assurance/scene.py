@@ -1,4 +1,4 @@
-"""What steps of the assurance features may know of it; whoever judges a target loads no more than this."""
+"""The interface for the steps of the assurance features; a run against a target loads no more than this."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -7,6 +7,6 @@ if TYPE_CHECKING:
 
 
 def release_of(context: Any) -> "Release":
-    """The release of the scenario that is running."""
+    """The release of the running scenario."""
     release: Release = context.release
     return release

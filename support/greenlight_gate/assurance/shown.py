@@ -1,4 +1,4 @@
-"""The matrix as lines for people, at 80 columns."""
+"""The matrix as lines of text, at 80 columns."""
 
 import statistics
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ _MARKS = {"passed": "caught", "skipped": "not run"}
 
 
 def line(row: MatrixRow) -> str:
-    """One scenario of the matrix in one line, and why, where it did not pass."""
+    """One scenario of the matrix in one line, with the reason if it did not pass."""
     if row.defect:
         rule = PROOFS[row.defect].rule
         mark = _MARKS.get(row.status, "UNSEEN")
@@ -24,7 +24,7 @@ def line(row: MatrixRow) -> str:
 
 
 def total(rows: Sequence[MatrixRow], seconds: float) -> str:
-    """How many defects were planted and caught, and how long that took."""
+    """The number of defects activated and detected, and the time that took."""
     planted = [row for row in rows if row.defect and row.status != "skipped"]
     caught = [row for row in planted if row.status == "passed"]
     spared = sum(row.status == "skipped" for row in rows)
@@ -35,6 +35,6 @@ def total(rows: Sequence[MatrixRow], seconds: float) -> str:
     others = [row for row in rows if not row.defect]
     sound = f"; {sum(row.status == 'passed' for row in others)} of {len(others)} sound verdicts" if others else ""
     return (
-        f"{len(planted)} defects planted, {len(caught)} caught by the rule that they name, in {seconds:.0f} s"
+        f"{len(planted)} defects activated, {len(caught)} detected by the right rule, in {seconds:.0f} s"
         f"{times}{sound}{f'; {spared} not run here' if spared else ''}"
     )

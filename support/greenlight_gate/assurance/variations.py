@@ -1,4 +1,4 @@
-"""A target for a seed: the embedded backend, healthy in one of its ways, and other questions for it."""
+"""A target for a seed: the embedded backend in one variant of healthy behaviour, with other prompts."""
 
 import json
 import random
@@ -13,7 +13,7 @@ _NOTES = ("lunch", "the dentist", "Zoë's birthday", "東京")
 
 
 def write_target(seed: int, folder: Path) -> Path:
-    """Writes the target of a seed, with its questions beside it; returns the target's path."""
+    """Writes the target of a seed, and its prompts; returns the target's path."""
     embedded = (Path(settings.__file__).parent / "embedded.toml").read_text(encoding="utf-8")
     target = folder / f"varied-{seed}.toml"
     questions = folder / f"questions-{seed}.toml"
@@ -23,8 +23,8 @@ def write_target(seed: int, folder: Path) -> Path:
 
 
 def _questions(seed: int) -> str:
-    """The questions of the reference set, with one to five tools and thoughts only where somebody asks for them."""
-    chance = random.Random(f"questions of {seed}")  # noqa: S311 - it has to come out the same
+    """The prompts of the reference set, with one to five tools, and reasoning only where it is requested."""
+    chance = random.Random(f"questions of {seed}")  # noqa: S311 - it has to be reproducible
     aloud = not Variation.drawn(seed).quiet
     left, right = chance.randint(2, 99), chance.randint(2, 99)
     topic, note = chance.choice(_TOPICS), chance.choice(_NOTES)

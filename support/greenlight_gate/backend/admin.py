@@ -1,4 +1,4 @@
-"""The admin call: which defects the backend has, while it runs. It exists only where it was asked for at the start."""
+"""The admin call, which reads and changes the defects at run time. It exists only if it was enabled at the start."""
 
 import asyncio
 import hmac
@@ -21,10 +21,10 @@ _ASK_EVERY_S = 0.005
 
 
 def admin_routes(hub: Callable[[], Hub], token: str) -> list[Route]:
-    """The routes for whoever shows this token; none without one.
+    """The routes for requests with this token; none without one.
 
-    `GET /admin/defects` says which defects are on. `PUT /admin/defects` with `{"defects": ["NAME", "NAME=VALUE"]}`
-    puts these in place of all others and answers what it did; one that is wrong changes nothing.
+    `GET /admin/defects` returns the active defects. `PUT /admin/defects` with `{"defects": ["NAME", "NAME=VALUE"]}`
+    replaces all others by these and returns what it did; an invalid defect changes nothing.
     """
     if not token:
         return []
@@ -71,12 +71,12 @@ def _wanted(body: bytes) -> list[str]:
 
 
 async def switch(hub: Hub, chain: Chain) -> dict[str, object]:
-    """Give the backend other defects, as if it had been started with them; return what was done for that.
+    """Replace the defects, as if the backend had been started with them; return what was done.
 
-    Runs are ended and connections closed first, and what earlier defects have noted is forgotten.
+    Runs are ended and connections closed first, and the notes of earlier defects are deleted.
     """
     before = list(hub.chain.requests)
-    # Without defects first: what is owed at the end of the old times is neither held back nor broken.
+    # Without defects first: the last events of running runs must be neither held back nor broken.
     hub.chain.become(Chain())
     runs, connections = hub.runs.under_way(), list(hub.connections.values())
     await hub.runs.stop_all("the backend is being changed")
@@ -100,7 +100,7 @@ async def switch(hub: Hub, chain: Chain) -> dict[str, object]:
 
 def _end(runs: list[AgentRun]) -> None:
     for run in runs:
-        # One that went on although it was stopped.
+        # A run that continued although it was stopped.
         if run.work is not None:
             run.work.cancel()
 

@@ -1,4 +1,4 @@
-"""The assistant: it plans, thinks aloud, uses tools, and answers."""
+"""The assistant: it plans, sends its reasoning, uses tools, and answers."""
 
 import asyncio
 import time

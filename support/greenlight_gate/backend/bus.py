@@ -1,4 +1,4 @@
-"""The way from a run to whoever follows it, as an interface, and one that stays inside the process."""
+"""The event bus from runs to their subscribers: the interface, and an implementation for one process."""
 
 from collections.abc import Callable, Iterable
 from typing import Protocol
@@ -8,7 +8,7 @@ from greenlight_gate.backend.store import StoredEvent
 
 
 class Subscriber(Protocol):
-    """Somebody who is given events; it must not wait."""
+    """A receiver of events; it must not wait."""
 
     def deliver(self, outgoing: Outgoing) -> None:
         """Take one event."""
@@ -24,25 +24,25 @@ class Bus(Protocol):
         """Send everything on this topic to the subscriber from now on."""
 
     def unsubscribe(self, topic: str, subscriber: Subscriber) -> None:
-        """Stop sending this topic to the subscriber; one that never had it is fine."""
+        """Stop sending this topic to the subscriber, if it was subscribed."""
 
     def forget(self, subscriber: Subscriber) -> None:
         """Stop sending anything to the subscriber."""
 
     def drop(self, topic: str) -> None:
-        """Forget a topic on which nothing will come any more."""
+        """Delete a topic that has no further events."""
 
     def publish(self, outgoing: Outgoing) -> None:
-        """Hand an event to everybody on its run's and on its thread's topic."""
+        """Send an event to all subscribers of its run's and its thread's topic."""
 
     async def recent(self, thread_id: str, seq: int, limit: int) -> list[StoredEvent]:
-        """Return events that follow on this number without a gap, if they are at hand; none says nothing."""
+        """Return events that follow this number without a gap, if cached; an empty list does not mean that there are none."""
 
     def announce(self, what: str, about: str) -> None:
-        """Tell all other replicas: "stop" about a run, "signed out" about a token."""
+        """Announce to all other replicas: "stop" of a run, "signed out" of a token."""
 
     async def close(self) -> None:
-        """Let go of everything."""
+        """Release all resources."""
 
 
 def run_topic(run_id: str) -> str:
@@ -69,7 +69,7 @@ class LocalBus:
         self._topics.setdefault(subscriber, set()).add(topic)
 
     def unsubscribe(self, topic: str, subscriber: Subscriber) -> None:
-        """Stop sending this topic to the subscriber; one that never had it is fine."""
+        """Stop sending this topic to the subscriber, if it was subscribed."""
         self._discard(self._subscribers, topic, subscriber)
         topics = self._topics.get(subscriber)
         if topics is not None:
@@ -83,12 +83,12 @@ class LocalBus:
             self._discard(self._subscribers, topic, subscriber)
 
     def drop(self, topic: str) -> None:
-        """Forget a topic on which nothing will come any more."""
+        """Delete a topic that has no further events."""
         for subscriber in list(self._subscribers.get(topic, ())):
             self.unsubscribe(topic, subscriber)
 
     def publish(self, outgoing: Outgoing) -> None:
-        """Hand an event to everybody on its run's and on its thread's topic."""
+        """Send an event to all subscribers of its run's and its thread's topic."""
         self._deliver(outgoing)
 
     def _deliver(self, outgoing: Outgoing) -> None:
@@ -97,15 +97,15 @@ class LocalBus:
             subscriber.deliver(outgoing)
 
     async def recent(self, thread_id: str, seq: int, limit: int) -> list[StoredEvent]:
-        """Return nothing: in one process the store is as near."""
+        """Return nothing: in one process the store is as fast."""
         del thread_id, seq, limit
         return []
 
     def announce(self, what: str, about: str) -> None:
-        """There is no other replica to tell."""
+        """Do nothing: there is no other replica."""
 
     async def close(self) -> None:
-        """There is nothing to let go of."""
+        """Do nothing: there are no resources."""
 
     def _on(self, topics: Iterable[str]) -> list[Subscriber]:
         return list({subscriber: None for topic in topics for subscriber in self._subscribers.get(topic, ())})

@@ -17,20 +17,20 @@ EXIT_MISCONFIGURED = 3
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what was wrong in one line, with the exit code for a mistake of the user."""
+    """A parser that reports errors in one line, with the exit code for a mistake of the user."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(EXIT_MISCONFIGURED, f"{self.prog}: {message}\n")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the backend until it is told to end, and return the exit code.
+    """Run the backend until it is stopped, and return the exit code.
 
     Standard output gets exactly one line, the JSON with the addresses, once the backend is ready. A port in use, an
     unknown defect or an unusable variable give one line on standard error and exit code 3.
     """
     arguments = _parser().parse_args(argv)
-    # Only now: a mistyped option is reported without loading the server.
+    # Imported here: a mistyped option is reported without loading the server.
     from greenlight_gate.backend.defects import UnknownDefectError, activate  # noqa: PLC0415
     from greenlight_gate.backend.settings import SettingsError, settings_from  # noqa: PLC0415
 
@@ -74,21 +74,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=_port, default=0, help="port to listen on (default: a free one)")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="keep the data here (default: nowhere)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="store the data in this folder (default: not stored)")
     parser.add_argument(
-        "--defect", action="append", default=[], metavar="NAME[=VALUE]", help="break it on purpose; may be repeated"
+        "--defect", action="append", default=[], metavar="NAME[=VALUE]", help="activate this defect; may be repeated"
     )
     parser.add_argument(
         "--admin-token-env",
         default="",
         metavar="NAME",
-        help="let whoever shows the token in this variable change the defects while it runs (default: nobody)",
+        help="enable the admin call for requests with the token in this variable (default: disabled)",
     )
     parser.add_argument(
-        "--vary", default="", metavar="SEED", help="be healthy in another way, drawn from a whole number"
+        "--vary", default="", metavar="SEED", help="vary the healthy behaviour at random from this integer seed"
     )
-    parser.add_argument("--die-with-parent", action="store_true", help="end when standard input ends")
-    parser.add_argument("--list-defects", action="store_true", help="show all defects and end")
+    parser.add_argument("--die-with-parent", action="store_true", help="stop when standard input ends")
+    parser.add_argument("--list-defects", action="store_true", help="print all defects and exit")
     return parser
 
 
@@ -106,7 +106,7 @@ def _admin_token(variable: str) -> str:
 
 
 def _port(text: str) -> int:
-    # Checked here, because the resolver would quietly take 65536 off a larger number.
+    # Checked here, because the resolver would silently subtract 65536 from a larger number.
     if not (text.isascii() and text.isdigit() and int(text) <= 65_535):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 65535")
     return int(text)
@@ -118,7 +118,7 @@ def _claim(data: Path | None) -> IO[str]:
     data.mkdir(parents=True, exist_ok=True)
     lock = (data / "lock").open("w", encoding="ascii")
     try:
-        # Two backends on one file would give the same numbers to different events.
+        # Two backends on one file would assign the same numbers to different events.
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()
@@ -130,7 +130,7 @@ def _list_defects() -> None:
     from greenlight_gate.backend.defects import REGISTRY  # noqa: PLC0415
 
     width = max(len(name) for name in REGISTRY)
-    with contextlib.suppress(BrokenPipeError):  # whoever reads it has seen enough
+    with contextlib.suppress(BrokenPipeError):  # the reader has closed the pipe
         for found in REGISTRY.values():
             value = "" if found.default is None else f" (default: {_with_unit(found.default, found.unit)})"
             kind = f"{found.family:12} {found.name:{width}} {found.severity:8}"
@@ -151,7 +151,7 @@ def _announce(host: str, port: int, defects: Sequence[str]) -> None:
 
 
 def _shown(host: str) -> str:
-    # Nobody can connect to "all addresses"; this machine's own is one of them.
+    # "All addresses" is no address to connect to; the loopback address is one of them.
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
     return f"[{shown}]" if ":" in shown else shown
 

@@ -1,4 +1,4 @@
-"""One WebSocket connection: what it is owed goes out in order, and it closes when its token does."""
+"""One WebSocket connection: it sends events in order, and closes when its token expires."""
 
 import asyncio
 import time
@@ -15,15 +15,15 @@ from greenlight_gate.backend.protocol import ChatProtocol
 from greenlight_gate.backend.settings import Settings
 from greenlight_gate.backend.tokens import Identity
 
-# Whoever leaves this much unread is closed (1008), so that a slow reader cannot fill the memory.
+# A connection with this much unread data is closed (1008), so that a slow reader cannot fill the memory.
 _MAX_WAITING_FRAMES = 10_000
 _MAX_WAITING_CHARACTERS = 16_000_000
 
 
 class ConnectionHub(Protocol):
-    """What a connection needs of the hub that it belongs to, and what defects find there.
+    """The part of the hub that connections and defects use.
 
-    `connections` holds all that are open by id. `notes` is room for defects.
+    `connections` holds all open ones by id. `notes` is for defects.
     """
 
     settings: Settings
@@ -34,7 +34,7 @@ class ConnectionHub(Protocol):
 
 
 class ServedConnection:
-    """Sends to one client. `notes` and `counts` are room for defects; a healthy backend leaves them empty."""
+    """Sends to one client. `notes` and `counts` are for defects; a healthy backend leaves them empty."""
 
     def __init__(self, hub: ConnectionHub, protocol: ChatProtocol, identity: Identity, token: str) -> None:
         self.hub = hub
@@ -56,14 +56,14 @@ class ServedConnection:
 
     @property
     def user_id(self) -> str:
-        """Whose connection this is."""
+        """The user of the connection."""
         return self.identity.user_id
 
     def open(self) -> None:
-        """Greet the client and start to watch the token's end."""
+        """Send connection_established and start the timer for the expiry of the token."""
         expires_at = self.hub.chain.expiry(self, self.identity.expires_at)
         if expires_at is not None:
-            # The loop's timers wake at most a few milliseconds early, and a token must not be cut before its end.
+            # The loop's timers fire up to a few milliseconds early, but the connection must not close before the expiry.
             delay_s = max(0.0, expires_at - time.time()) + 0.01
             self._expiry = asyncio.get_running_loop().call_later(
                 min(delay_s, 3e8), self.expire, "the token has expired"
@@ -80,7 +80,7 @@ class ServedConnection:
         self.send(self.hub.chain.greeting(self, greeting))
 
     def detach(self) -> None:
-        """Let go of everything; the client is gone."""
+        """Release all resources; the client has disconnected."""
         self.hub.bus.forget(self)
         for follower in self.following.values():
             follower.stop()
@@ -91,7 +91,7 @@ class ServedConnection:
         self._forget_waiting()
 
     def deliver(self, outgoing: Outgoing) -> None:
-        """Send one live event, in its turn where its whole thread is followed."""
+        """Send one live event; if its whole thread is followed, in the order of the thread."""
         follower = self.following.get(outgoing.thread_id)
         if follower is not None:
             follower.take(outgoing)
@@ -120,7 +120,7 @@ class ServedConnection:
         self.write(self._variation.encoded(message))
 
     def refuse(self, error_code: str, error_message: str, request_id: object = None, close: int | None = None) -> bool:
-        """Tell the client what was wrong, and close if `close` gives a code; return whether it was told."""
+        """Send an error to the client, and close if it has a close code; return whether it was sent."""
         message = {
             "type": "error_message",
             "error_code": error_code,
@@ -146,7 +146,7 @@ class ServedConnection:
         self.write(self.hub.chain.closing(self, CloseFrame(code, reason)))
 
     def too_large(self) -> bool:
-        """Tell the client that its message is over the limit; return whether the connection ends."""
+        """Send the error for a message over the limit; return whether the connection ends."""
         limit = self.hub.settings.max_message_bytes
         return self.refuse("TOO_LARGE", f"a message may have {limit} bytes at most")
 
@@ -155,7 +155,7 @@ class ServedConnection:
         return self.hub.chain.ping(self)
 
     def write(self, frame: Frame) -> None:
-        """Send a frame now if the network takes it, else as soon as it does; the order is kept."""
+        """Send a frame now if the network accepts it, else as soon as possible; the order is kept."""
         if not self._waiting and self.protocol.writable.is_set():
             self.protocol.write_frame(frame)
             return

@@ -1,4 +1,4 @@
-"""How somebody says who they are to `/auth/token`."""
+"""How users authenticate at `/auth/token`."""
 
 import hmac
 import json
@@ -14,18 +14,18 @@ _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 def knows(users: Mapping[str, str], name: str, password: str) -> bool:
     """Return whether this is the password of this user."""
     expected = users.get(name)
-    # An unknown name costs the same comparison, so that the time tells nothing.
+    # An unknown name takes the same comparison, so that the time reveals nothing.
     matches = hmac.compare_digest((expected or "").encode(), password.encode())
     return expected is not None and matches
 
 
 def problem(status: int, message: str) -> JSONResponse:
-    """Return the answer that says what was wrong."""
+    """Return the error response."""
     return JSONResponse({"error": message}, status, headers=_CHALLENGE if status == 401 else None)
 
 
 async def read_credentials(request: Request) -> tuple[str, str] | Response:
-    """Return name and password from a form or JSON, or the answer that says why there are none."""
+    """Return name and password from a form or JSON, or the error response."""
     body = await _bounded_body(request)
     if body is None:
         return problem(413, f"at most {_MAX_BODY_BYTES} bytes are read")

@@ -1,4 +1,4 @@
-"""permessage-deflate as wsproto has it, made safe for strangers."""
+"""wsproto's permessage-deflate, with a limit on the size of inflated messages."""
 
 import zlib
 from dataclasses import replace
@@ -8,16 +8,16 @@ from wsproto.events import AcceptConnection, Event
 from wsproto.extensions import PerMessageDeflate
 from wsproto.frame_protocol import CloseReason, FrameDecoder, FrameProtocol, Opcode, RsvBits
 
-# How much larger than the limit a message may get before inflating it is given up; below this the limit itself
-# decides, and the connection could go on.
+# How far above the limit a message may grow before inflating stops; below this the limit itself decides, and the
+# connection could continue.
 _GIVE_UP_FACTOR = 64
 
 
 class BoundedDeflate(PerMessageDeflate):
-    """Inflates no more than it must, and lets control frames pass between the fragments of a message.
+    """Inflates no more than needed, and allows control frames between the fragments of a message.
 
-    wsproto inflates a whole read at once, however much it grows to, and takes a ping between two fragments for the
-    end of the message (RFC 7692, section 6.1, leaves control frames alone).
+    wsproto inflates a whole read at once, without a limit, and treats a ping between two fragments as the end of the
+    message (RFC 7692, section 6.1, does not compress control frames).
     """
 
     def __init__(self, max_message_bytes: int) -> None:
@@ -29,7 +29,7 @@ class BoundedDeflate(PerMessageDeflate):
     def frame_inbound_header(
         self, proto: FrameDecoder | FrameProtocol, opcode: Opcode, rsv: RsvBits, payload_length: int
     ) -> CloseReason | RsvBits:
-        """Learn what kind of frame begins."""
+        """Note the kind of the frame that begins."""
         self._in_control_frame = opcode.iscontrol()
         if self._in_control_frame:
             return RsvBits(False, False, False)
@@ -40,7 +40,7 @@ class BoundedDeflate(PerMessageDeflate):
         if self._in_control_frame or not self._inbound_compressed or self._decompressor is None:
             return data
         try:
-            # One byte more than allowed: reaching it says that there is more.
+            # One byte more than allowed, to detect that there is more.
             inflated = self._decompressor.decompress(data, self._max_bytes - self._inflated_bytes + 1)
         except zlib.error:
             return CloseReason.INVALID_FRAME_PAYLOAD_DATA
@@ -57,14 +57,14 @@ class BoundedDeflate(PerMessageDeflate):
 
 
 class BoundedConnection(WSConnection):
-    """A server's connection that accepts with a BoundedDeflate where plain deflate was meant."""
+    """A server's connection that accepts permessage-deflate with a BoundedDeflate."""
 
     def __init__(self, max_message_bytes: int) -> None:
         super().__init__(ConnectionType.SERVER)
         self._max_message_bytes = max_message_bytes
 
     def send(self, event: Event) -> bytes:
-        """Return the bytes that this event is on the wire."""
+        """Return the bytes of this event on the wire."""
         if isinstance(event, AcceptConnection):
             extensions = [
                 BoundedDeflate(self._max_message_bytes) if isinstance(extension, PerMessageDeflate) else extension

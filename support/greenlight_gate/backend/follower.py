@@ -1,4 +1,4 @@
-"""One conversation on its way to one connection that has restored it: in order, without gaps, each event once."""
+"""Sends one restored conversation to one connection: in order, without gaps, each event once."""
 
 import asyncio
 import json
@@ -22,10 +22,10 @@ class FollowingConnection(Protocol):
 
 
 class Follower:
-    """Sends what happens in a thread after `seq`.
+    """Sends the events of a thread after `seq`.
 
-    Live events are sent as they come, if they are the next ones. Whatever else is missing is read from the store, so it
-    does not matter on which replica it happened, nor what was lost on the way.
+    Live events are sent at once if they are the next ones. All others are read from the store, so it does not matter on
+    which replica they were made, nor which were lost between replicas.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Follower:
         self.replayed = 0
 
     def take(self, event: Outgoing) -> None:
-        """Send a live event, or see to it that it comes in its turn."""
+        """Send a live event, or schedule it in its order."""
         if event.seq <= self._seq:
             return
         if event.seq == self._seq + 1 and not self._busy:
@@ -53,17 +53,17 @@ class Follower:
             self.wake()
 
     def wake(self) -> None:
-        """Look into the store for what may have been missed."""
+        """Read missed events from the store."""
         self._behind = True
         if not self._busy and (self._reading is None or self._reading.done()):
             self._reading = asyncio.create_task(self.catch_up())
 
     async def catch_up(self) -> None:
-        """Send all that the store has and the connection has not."""
+        """Send all events in the store that the connection has not received."""
         self._busy = True
         try:
             while self._behind:
-                # First: what comes while the store is being read is looked for once more.
+                # Reset first: events that arrive during the read cause another read.
                 self._behind = False
                 while batch := await self._missed():
                     self._seq = batch[-1].seq
@@ -74,7 +74,7 @@ class Follower:
             self._busy = False
 
     def stop(self) -> None:
-        """Send nothing more."""
+        """Stop sending."""
         if self._reading is not None:
             self._reading.cancel()
 

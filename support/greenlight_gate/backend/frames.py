@@ -1,4 +1,4 @@
-"""What goes out: an event on its way to people, and the frames that carry it."""
+"""Outgoing events, and the frames that carry them."""
 
 import json
 import struct
@@ -21,7 +21,7 @@ OPCODE_CLOSE = 0x8
 
 @dataclass(frozen=True)
 class Raw:
-    """Bytes that go onto the connection exactly as they are, frame header included."""
+    """Bytes that are sent unchanged, frame header included."""
 
     data: bytes
 
@@ -36,14 +36,14 @@ class CloseFrame:
 
 @dataclass(frozen=True)
 class Refusal:
-    """An error that a client is told: the message, and the close that follows when the connection cannot go on."""
+    """An error for a client: the message, and the close that follows if the connection cannot continue."""
 
     message: Body
     close: CloseFrame | None = None
 
     @property
     def code(self) -> str:
-        """The error's code, such as `BAD_JSON`; empty when a defect has made something else of it."""
+        """The error's code, such as `BAD_JSON`; empty if a defect has changed it."""
         return str(self.message.get("error_code", ""))
 
 
@@ -55,8 +55,8 @@ Frame = str | bytes | Raw | CloseFrame
 class Outgoing:
     """One event of a run.
 
-    `kind`, `nth` (the how many-th of its kind in its run, from 1), `run_id`, `root_run_id`, `thread_id` and
-    `user_id` are the truth; `body` is what the wire shows of it. `seq` is 0 until the event is numbered.
+    `kind`, `nth` (its number among the events of its kind in the run, from 1), `run_id`, `root_run_id`, `thread_id` and
+    `user_id` are the correct values; `body` is what is sent. `seq` is 0 until the event is numbered.
     """
 
     kind: str
@@ -96,7 +96,7 @@ def encode(message: object) -> str:
 
 
 def raw_frame(payload: bytes, opcode: int = OPCODE_TEXT, *, final: bool = True) -> Raw:
-    """Build one unmasked, uncompressed frame (RFC 6455, section 5.2), whatever the payload holds."""
+    """Build one unmasked, uncompressed frame (RFC 6455, section 5.2) with any payload."""
     first = (0x80 if final else 0) | opcode
     length = len(payload)
     if length < 126:

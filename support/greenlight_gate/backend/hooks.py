@@ -3,7 +3,7 @@
 Each method of `Chain` is one hook point, and its docstring says when it is called and with which arguments.
 A healthy backend has a chain without functions: each call returns its argument unchanged.
 
-The hub, connection or run that a hook is about is passed on unread, and so is an `object` here: the functions of
+The hub, connection or run of a hook is typed as `object` here, since it is only passed on: the functions of
 `defects/`, which receive it, name its class.
 """
 
@@ -97,7 +97,7 @@ class Chain:
         await _each(self._at["begin"], run)
 
     async def wait(self, run: object, event: Outgoing) -> None:
-        """After an event was stamped and before it leaves; may wait. `async (run, event) -> None`."""
+        """After an event has its timestamp and before it is sent; may wait. `async (run, event) -> None`."""
         await _each(self._at["wait"], run, event)
 
     def draft(self, run: object, event: Outgoing) -> list[Outgoing]:
@@ -105,7 +105,7 @@ class Chain:
         return _spread(self._at["draft"], [event], run)
 
     def route(self, hub: object, event: Outgoing, recipients: list[Subscriber]) -> list[Subscriber]:
-        """When an event is handed out. `(hub, event, recipients) -> recipients`."""
+        """When an event is distributed. `(hub, event, recipients) -> recipients`."""
         for hook in self._at["route"]:
             recipients = hook(hub, event, recipients)
         return recipients
@@ -128,11 +128,11 @@ class Chain:
         return events
 
     async def tool(self, run: object, call: Call) -> None:
-        """After tool_executing and before the tool works; may wait. `async (run, call) -> None`."""
+        """After tool_executing and before the tool runs; may wait. `async (run, call) -> None`."""
         await _each(self._at["tool"], run, call)
 
     def outcome(self, run: object, call: Call, outcome: ToolResult) -> ToolResult:
-        """When a tool is done. `(run, call, outcome) -> outcome`."""
+        """When a tool has finished. `(run, call, outcome) -> outcome`."""
         for hook in self._at["outcome"]:
             outcome = hook(run, call, outcome)
         return outcome
@@ -144,7 +144,7 @@ class Chain:
         return answer
 
     def cancel(self, run: object) -> bool:
-        """When a run is stopped. `(run) -> bool`: whether it really is."""
+        """When a run is stopped. `(run) -> bool`: whether it is actually stopped."""
         return all(hook(run) for hook in self._at["cancel"])
 
     async def ended(self, run: object, journal: object) -> None:

@@ -1,4 +1,4 @@
-"""What all connections share."""
+"""The hub: the parts of a backend that all connections share."""
 
 import asyncio
 from pathlib import Path
@@ -18,7 +18,7 @@ from greenlight_gate.backend.tokens import Tokens
 
 
 class Watch(Protocol):
-    """Looks after other replicas."""
+    """Watches other replicas."""
 
     def start(self) -> None:
         """Begin."""
@@ -28,9 +28,9 @@ class Watch(Protocol):
 
 
 class Hub:
-    """The parts of one backend, put together. It is made inside the running event loop.
+    """The parts of one backend. It is created inside the running event loop.
 
-    `connections` holds the open ones by id, oldest first. `notes` is room for defects, as a connection's are.
+    `connections` holds the open ones by id, oldest first. `notes` is for defects, like those of a connection.
     """
 
     def __init__(self, settings: Settings, chain: Chain, data: Path) -> None:
@@ -45,7 +45,7 @@ class Hub:
         self.tokens: Tokens
         self.watch: Watch | None = None
         if settings.database_url or settings.redis_url or settings.auth_url:
-            # Only now: who has no use for them does not wait for their packages.
+            # Imported here: their packages are needed for replicas only.
             from greenlight_gate.backend.stack.parts import SharedParts  # noqa: PLC0415
 
             shared = SharedParts(settings, data)
@@ -61,7 +61,7 @@ class Hub:
         self.runs = RunSupervisor(self.store, self.bus, chain, self.journal, self.agent, replica=settings.replica)
 
     async def start(self) -> None:
-        """Bring the stored threads to order, and be ready."""
+        """End the runs that an earlier process left open, and become ready."""
         await self.store.open()
         await self.tokens.learn_keys("")
         await self.runs.end_unfinished(self.settings.replica)
@@ -70,27 +70,27 @@ class Hub:
         self.ready = True
 
     async def quiet_down(self) -> None:
-        """End what is under way, while the connections can still be told."""
+        """End all runs while connections are still open."""
         self.ready = False
         await self.runs.stop_all("the server is going away")
         for connection in list(self.connections.values()):
             connection.close(1001, "the server is going away")
 
     async def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections."""
         if self.watch is not None:
             self.watch.stop()
         await self.bus.close()
         await self.store.close()
 
     def expire_token(self, token_id: str) -> None:
-        """Close the connections that came with this token."""
+        """Close the connections that used this token."""
         for connection in list(self.connections.values()):
             if connection.identity.token_id == token_id:
                 connection.expire("you have signed out")
 
     def heard(self, what: str, about: str) -> None:
-        """Do what another replica has announced."""
+        """Handle an announcement of another replica."""
         if what == "signed out":
             self.expire_token(about)
         elif what == "stop" and (run := self.runs.find(about)) is not None:
@@ -99,14 +99,14 @@ class Hub:
             stopping.add_done_callback(self._stopping.discard)
 
     def look_again(self, thread_id: str) -> None:
-        """Let those who follow this thread look for what they may have missed."""
+        """Make the followers of this thread read missed events."""
         for connection in list(self.connections.values()):
             follower = connection.following.get(thread_id)
             if follower is not None:
                 follower.wake()
 
     def route(self, outgoing: Outgoing, recipients: list[Subscriber]) -> list[Subscriber]:
-        """Return who gets an event."""
+        """Return the recipients of an event."""
         return self.chain.route(self, outgoing, recipients)
 
     async def _take_over(self, replica: str) -> None:

@@ -1,4 +1,4 @@
-"""Where a run's events are stamped, numbered, stored and handed out."""
+"""Gives a run's events their timestamps and numbers, stores them and distributes them."""
 
 import asyncio
 import uuid
@@ -15,7 +15,7 @@ from greenlight_gate.backend.store import Store, StoredEvent
 
 
 class Journal:
-    """The one place where an event comes into being."""
+    """Creates all events."""
 
     def __init__(self, store: Store, bus: Bus, chain: Chain) -> None:
         self._store = store
@@ -24,9 +24,9 @@ class Journal:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def emit(self, run: AgentRun, kind: str, payload: dict[str, Any]) -> None:
-        """Send an event of this run to whoever follows it."""
+        """Send an event of this run to its subscribers."""
         run.counts[kind] += 1
-        # A clock that is set back must not make a run's events run backwards.
+        # A clock that is set back must not decrease the timestamps of a run.
         run.last_stamp_us = max(now_us(), run.last_stamp_us)
         event = self._event(run, kind, payload)
         if kind in ENDS:
@@ -42,7 +42,7 @@ class Journal:
             text = encode({**draft.body, "seq": seq, "event_id": event_id})
             return StoredEvent(seq, draft.kind, draft.nth, draft.run_id, text)
 
-        # What is stored first is handed out first, also where storing takes a while.
+        # Events are distributed in the order of their storage, also if storing takes time.
         async with self._locks.setdefault(draft.thread_id, asyncio.Lock()):
             stored = await self._store.append(draft.thread_id, numbered)
             body = {**draft.body, "seq": stored.seq, "event_id": event_id}

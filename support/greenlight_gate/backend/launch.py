@@ -1,4 +1,4 @@
-"""Starts the backend as a process of its own, and is sure to end it; needs only the standard library."""
+"""Starts the backend as a process, and always ends it; needs only the standard library."""
 
 import contextlib
 import json
@@ -18,10 +18,10 @@ _ROOT = Path(__file__).resolve().parents[2]
 _TAIL_BYTES = 4_000
 
 
-class BackendFailed(Exception):  # noqa: N818 - it reads as what happened
+class BackendFailed(Exception):  # noqa: N818 - the name says what happened
     """The backend did not start; one line says why.
 
-    `exit_code` is the process's own (3: what the user asked for cannot be done), None when it had to be killed.
+    `exit_code` is that of the process (3: a mistake of the user), None if it had to be killed.
     """
 
     def __init__(self, message: str, exit_code: int | None = None) -> None:
@@ -55,8 +55,8 @@ class BackendProcess:
         """Start a backend and wait until it is ready.
 
         `defects` are `NAME` or `NAME=VALUE`; `env` is added to this process's environment; without `data` the
-        backend forgets everything at its end. `admin_token_env` names the variable with the token of the admin
-        call, which does not exist without. Raises BackendFailed when it is not ready within `timeout_s`.
+        backend deletes everything at its end. `admin_token_env` names the variable with the token of the admin
+        call, which is disabled without it. Raises BackendFailed when it is not ready within `timeout_s`.
         """
         command = [
             sys.executable,
@@ -73,7 +73,7 @@ class BackendProcess:
         command += ["--admin-token-env", admin_token_env] if admin_token_env else []
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
         try:
-            # A session of its own: Ctrl-C on the terminal is for the suite, which then stops the backend in order.
+            # A session of its own: Ctrl-C on the terminal reaches only the suite, which then stops the backend.
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
@@ -103,11 +103,11 @@ class BackendProcess:
         return self._process.poll()
 
     def stderr_tail(self) -> str:
-        """Return the end of what the backend wrote to standard error."""
+        """Return the last part of the backend's standard error."""
         return self._tail if self._errors.closed else _read_tail(self._errors)
 
     def stop(self, timeout_s: float = 2) -> None:
-        """Ask the backend to end, and kill it when it has not after `timeout_s`; doing so again is fine."""
+        """Ask the backend to end, and kill it after `timeout_s`; may be called again."""
         _end(self._process, timeout_s)
         if not self._errors.closed:
             self._tail = _read_tail(self._errors)
@@ -123,7 +123,7 @@ class BackendProcess:
 
 
 def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
-    # The package is found wherever the suite was started from.
+    # The package is found from any working directory.
     path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH", ""))))
     return {**os.environ, "PYTHONPATH": path, **(extra or {})}
 
@@ -153,7 +153,7 @@ def _said(errors: IO[bytes]) -> str:
 
 def _read_tail(errors: IO[bytes]) -> str:
     size = os.fstat(errors.fileno()).st_size
-    # Read at a position: the child writes through the same open file, and its position must stay where it is.
+    # Read at a position: the child writes through the same open file, whose position must not change.
     return os.pread(errors.fileno(), _TAIL_BYTES, max(0, size - _TAIL_BYTES)).decode(errors="replace")
 
 
@@ -166,7 +166,7 @@ def _end(process: "subprocess.Popen[bytes]", timeout_s: float) -> None:
         if process.poll() is None:
             process.kill()
             process.wait()
-            # A killed process could not tidy up.
+            # A killed process did not remove its files.
             for left in Path(tempfile.gettempdir()).glob(f"reference-chat-{process.pid}-*"):
                 shutil.rmtree(left, ignore_errors=True)
     for pipe in (process.stdin, process.stdout):

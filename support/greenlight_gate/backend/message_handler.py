@@ -1,4 +1,4 @@
-"""What a client says, and what is done about it."""
+"""Handles the messages of a client."""
 
 import json
 import math
@@ -16,7 +16,7 @@ _NOT_YOURS = "there is no such conversation or run of yours"
 
 
 class _BadRequestError(Exception):
-    """A message that is JSON but not one of ours; the text says what was required."""
+    """A message that is JSON but not valid; the text says what was required."""
 
 
 class MessageHandler:
@@ -34,7 +34,7 @@ class MessageHandler:
             self._handlers["session_restore"] = self._restore
 
     async def take(self, text: str) -> None:
-        """Act on one message; whatever is wrong with it is answered with an error."""
+        """Handle one message; an invalid one is answered with an error."""
         try:
             message = parse(text)
         except ValueError as error:
@@ -91,7 +91,7 @@ class MessageHandler:
         elif run is not None:
             await self._hub.runs.stop(run, "stopped by the user")
         else:
-            # Another replica works on it.
+            # The run is on another replica.
             self._hub.bus.announce("stop", run_id)
 
     async def _ping(self, message: Body, request_id: Any) -> None:
@@ -115,7 +115,7 @@ class MessageHandler:
         earlier = self._connection.following.get(thread_id)
         if earlier is not None:
             earlier.stop()
-        # From here on live events wait for their turn: they must not overtake the replay.
+        # From here on live events wait: they must not overtake the replay.
         self._connection.following[thread_id] = follower
         self._hub.bus.subscribe(thread_topic(thread_id), self._connection)
         await follower.catch_up()

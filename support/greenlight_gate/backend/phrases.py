@@ -1,4 +1,4 @@
-"""What the assistant says."""
+"""The texts of the assistant."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ _WORD = re.compile(r"\w{4,}")
 
 
 def told(call: Call, outcome: ToolResult) -> str:
-    """Put what a tool found, or why it failed, into one sentence."""
+    """Return the result of a tool, or why it failed, as one sentence."""
     subject = list(call.parameters.values())[-1]
     if not outcome.ok:
         return f"I could not get an answer from the {call.tool} for {subject}: {outcome.text}."
@@ -44,14 +44,14 @@ def told(call: Call, outcome: ToolResult) -> str:
 
 
 def recalled(question: str | None) -> str:
-    """Say what was asked before."""
+    """Return the text about the previous request."""
     if question is None:
         return "There was none: this conversation begins with what you ask now."
     return f"Before this you asked me: “{question[:500]}”"
 
 
 def beyond_me(text: str) -> str:
-    """Answer what no tool is good for."""
+    """Return an answer for a request that no tool can handle."""
     words = sorted(_WORD.findall(text[:300]), key=len, reverse=True)
     subject = f"about {words[0].lower()[:40]} " if words else ""
     return (

@@ -1,4 +1,4 @@
-"""What the assistant makes of a question: which tools to call, in which order, or what to say without one."""
+"""The plan for a request: which tools to call, in which order, or what to answer without one."""
 
 import functools
 import re
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from greenlight_gate.backend import phrases
 from greenlight_gate.backend.tools.tool import Call
 
-# Questions may be long; what they ask for is looked for at their beginning, so that no pattern takes long.
+# Requests may be long; only their beginning is searched, so that no pattern takes long.
 _READ_CHARACTERS = 1_000
 
-# A sum stands for itself: digits inside a word, a date or a code such as AB-12-34 are none.
+# A sum is no part of a word: digits in a word, a date or a code such as AB-12-34 are none.
 _ARITHMETIC = re.compile(
     r"(?<![\w.-])(?!\d{4}-\d\d-\d\d)[(\s+-]{0,8}\d[\d.]*(?:[\s()]{0,8}(?:\*\*|[-+*/])[\s()+-]{0,8}\d[\d.]*){1,40}"
     r"\s{0,8}\){0,8}(?![\w-])"
@@ -51,7 +51,7 @@ _HELLO = re.compile(r"\s*(?:good (?:morning|afternoon|evening|day)|hello|hi|hey)
 
 @dataclass(frozen=True)
 class AgentPlan:
-    """What to do. The calls of one stage run at the same time, the stages one after the other."""
+    """A plan. The calls of one stage run at the same time, the stages one after the other."""
 
     thoughts: tuple[str, ...]
     stages: tuple[tuple[Call, ...], ...] = ()
@@ -63,7 +63,7 @@ class AgentPlan:
 
 
 def make_plan(question: str) -> AgentPlan:
-    """Return what to do about a question; the first of these that fits decides."""
+    """Return the plan for a request; the first matching case decides."""
     text = question[:_READ_CHARACTERS].strip()
     if note := _REMEMBER.search(text):
         call = Call("notes", {"action": "add", "text": note["note"].strip()})
@@ -86,7 +86,7 @@ def _with_tools(text: str) -> AgentPlan | None:
     for pattern, build in ((_WEATHER, _weather), (_NOTES, _search), (_MINE, _search)):
         found.extend((match.start(), build(match)) for match in pattern.finditer(rest))
         rest = pattern.sub(lambda match: " " * len(match[0]), rest)
-    # Sums come last, and read what the others left: digits in the topic of a note are no sum.
+    # Sums come last, and read the rest: digits in the topic of a note are no sum.
     found += [(match.start(), _sum(match)) for match in _ARITHMETIC.finditer(_symbols(rest))]
     calls = tuple(call for _, call in sorted(found, key=lambda item: item[0]))[:8]
     if not calls:
@@ -125,7 +125,7 @@ def _sum(match: re.Match[str]) -> Call:
 
 def _symbols(text: str) -> str:
     for pattern, symbol in _WORDED_OPERATORS:
-        # The length is kept, so that positions still tell what was asked first.
+        # The length is kept, so that positions still give the order of the parts.
         text = pattern.sub(functools.partial(_centred, symbol), text)
     return text
 

@@ -1,4 +1,4 @@
-"""The WebSocket protocol: uvicorn's, with the closes that RFC 6455 asks for and a way to send any bytes."""
+"""uvicorn's WebSocket protocol, with the close codes that RFC 6455 requires and a method to send any bytes."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -13,7 +13,7 @@ from greenlight_gate.backend.frames import CloseFrame, Frame, Raw
 
 # How long a client has to answer a close frame before the connection is cut.
 _LINGER_S = 0.5
-# How long a client then has to read what was sent before; whoever never reads would keep the connection for ever.
+# How long a client then has to read what was sent before; without it, a client could keep the connection for ever.
 _READ_WITHIN_S = 10.0
 
 
@@ -22,17 +22,17 @@ def _whole(text: str) -> Sequence[str]:
 
 
 class EventListener(Protocol):
-    """Who is told what the ASGI interface cannot say."""
+    """Receives what the ASGI interface cannot express."""
 
     def too_large(self) -> bool:
-        """A message is over the limit; return whether the connection is to be closed."""
+        """Handle a message over the limit; return whether the connection is to be closed."""
 
     def answers_ping(self) -> bool:
-        """A ping came; return whether it is answered."""
+        """Handle a ping; return whether it is answered."""
 
 
 class ChatProtocol(WSProtocol):
-    """One connection's protocol; the application finds it in the scope's state as `protocol`."""
+    """The protocol of one connection; the application finds it in the scope's state as `protocol`."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -44,7 +44,7 @@ class ChatProtocol(WSProtocol):
         self._owed_pong: events.Ping | None = None
 
     def write_frame(self, frame: Frame) -> None:
-        """Put a frame on the connection; on a closed one nothing happens."""
+        """Send a frame; on a closed connection nothing happens."""
         if self.close_sent or self.disconnected or self.transport.is_closing():
             return
         if isinstance(frame, CloseFrame):
@@ -60,11 +60,11 @@ class ChatProtocol(WSProtocol):
             self.transport.write(self.conn.send(events.BytesMessage(data=frame)))
 
     def abort(self) -> None:
-        """Cut the connection without a word."""
+        """Cut the connection without a close frame."""
         self.transport.abort()
 
     def fail(self, code: int, reason: str = "", *, deaf: bool = False) -> None:
-        """Start the closing handshake; `deaf` when what comes in can no longer be understood."""
+        """Start the closing handshake; `deaf` if incoming data can no longer be parsed."""
         if self.close_sent or self.transport.is_closing():
             return
         self.close_sent = True
@@ -72,7 +72,7 @@ class ChatProtocol(WSProtocol):
         self.stop_keepalive()
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.transport.write(self.conn.send(events.CloseConnection(code=code, reason=reason)))
-        # Closing at once, with input unread, would reset the connection and take the close frame with it.
+        # Closing at once, with input unread, would reset the connection and lose the close frame.
         self.close_timer = self.loop.call_later(_LINGER_S, self.hang_up)
         if deaf and self.transport.can_write_eof():
             self.transport.write_eof()
@@ -86,19 +86,19 @@ class ChatProtocol(WSProtocol):
         self.close_timer = self.loop.call_later(_READ_WITHIN_S, self.transport.abort)
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes from the network."""
+        """Handle bytes from the network."""
         if not self._deaf:
             super().data_received(data)
 
     def handle_connect(self, event: events.Request) -> None:
-        """Hand the upgrade to the application, together with this protocol."""
+        """Pass the upgrade and this protocol to the application."""
         super().handle_connect(event)
         self.scope["state"]["protocol"] = self
 
     def handle_message(self, event: events.TextMessage | events.BytesMessage) -> None:
-        """Collect a message: text within the limit goes to the application, everything else ends the connection."""
+        """Collect a message: text within the limit goes to the application, anything else ends the connection."""
         if isinstance(event, events.BytesMessage):
-            self.fail(1003, "only text messages are understood")
+            self.fail(1003, "only text messages are accepted")
         elif self._skipping:
             self._skipping = not event.message_finished
         else:
@@ -130,7 +130,7 @@ class ChatProtocol(WSProtocol):
             self._owed_pong = event
 
     def resume_writing(self) -> None:
-        """Go on to send, with the answer to the latest ping first."""
+        """Continue to send, with the answer to the latest ping first."""
         super().resume_writing()
         owed, self._owed_pong = self._owed_pong, None
         if owed is not None and not self.close_sent and self.conn.state is ConnectionState.OPEN:
@@ -146,7 +146,7 @@ class ChatProtocol(WSProtocol):
             super().handle_close(event)
 
     def shutdown(self) -> None:
-        """Say that the server goes away (1001), instead of uvicorn's 1012."""
+        """Close with 1001 (going away), instead of uvicorn's 1012."""
         if self.close_sent:
             return
         if self.handshake_complete and not self.response_started:

@@ -1,4 +1,4 @@
-"""The same event in the other shapes that the wire knows, and the same JSON text in other letters."""
+"""The same event in other shapes of the wire format, and the same JSON text with other escapes."""
 
 import random
 import re
@@ -16,7 +16,7 @@ from greenlight_gate.backend.frames import (
 
 KINDS = (STARTED, THINKING, EXECUTING, TOOL_COMPLETED, COMPLETED, FAILED, STOPPED)
 _OTHER_NAMES = {"tool_name": "tool", "reasoning": "thought", "result": "results"}
-# What stands between the quotes of a JSON text: an escape, or a letter that may become one.
+# The content of a JSON string: an escape, or a character that may be escaped.
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _LETTER = re.compile(r"(\\u[0-9a-f]{4}|\\.)|([a-z])")
 _EVERY_SO_MANY = 6
@@ -41,7 +41,7 @@ def reshaped(body: Body, shape: str, *, renamed: bool) -> Body:
 
 
 def escaped(text: str, chance: random.Random) -> str:
-    """The JSON text with some of the letters in its strings written as escapes."""
+    """The JSON text with some characters in its strings written as escapes."""
 
     def letter(match: re.Match[str]) -> str:
         if match[1] or chance.randrange(_EVERY_SO_MANY):

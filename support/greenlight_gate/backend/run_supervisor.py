@@ -1,4 +1,4 @@
-"""What happens to runs: they are started, stopped, and each one comes to its end."""
+"""Starts and stops runs, and makes sure that each one ends."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 class RunSupervisor:
-    """Starts runs, stops them, and sees to it that each one ends."""
+    """Starts runs, stops them, and makes sure that each one ends."""
 
     def __init__(self, store: Store, bus: Bus, chain: Chain, journal: Journal, agent: Agent, *, replica: str) -> None:
         self._replica = replica
@@ -31,7 +31,7 @@ class RunSupervisor:
 
     @property
     def open_count(self) -> int:
-        """How many runs are under way."""
+        """The number of open runs."""
         return len(self._open)
 
     def under_way(self) -> list[AgentRun]:
@@ -39,7 +39,7 @@ class RunSupervisor:
         return list(self._open.values())
 
     def find(self, run_id: str) -> AgentRun | None:
-        """Return the run that is under way by this id; a sub-agent's id finds the run that the person asked for."""
+        """Return the open run with this id; the id of a sub-agent's run gives the run that the user requested."""
         for run in self._open.values():
             if run_id == run.run_id or any(run_id == helper.run_id for helper in run.helpers):
                 return run
@@ -48,7 +48,7 @@ class RunSupervisor:
     async def start(
         self, connection: ServedConnection, user_id: str, question: str, request_id: str | int | None, thread_id: str
     ) -> None:
-        """Begin a run for this person and return at once; its events go to this connection."""
+        """Start a run for this user and return at once; its events go to this connection."""
         run = AgentRun(request_id, thread_id, user_id, question, connection)
         await self._store.begin_run(run.run_id, thread_id, question, json.dumps(request_id), self._replica)
         self._bus.subscribe(run_topic(run.run_id), connection)
@@ -65,22 +65,22 @@ class RunSupervisor:
             return
         run.stop_reason = reason
         if self._chain.cancel(run) and run.work is not None:
-            # The supervisor says that it stopped, once nothing of it can come any more.
+            # The supervisor sends agent_stopped, once the run can send nothing more.
             run.work.cancel()
         else:
             await self._journal.emit(run, STOPPED, {"reason": reason})
 
     async def stop_all(self, reason: str) -> None:
-        """Stop everything and wait until all have been told."""
+        """Stop all runs and wait until their last events were sent."""
         for run in list(self._open.values()):
             await self.stop(run, reason)
         if self._supervisors:
             await asyncio.wait(list(self._supervisors), timeout=0.5)
 
     async def end_unfinished(self, replica: str) -> None:
-        """Give an end to the runs that a process which is gone has left open."""
+        """End the runs that an ended process left open."""
         for left in await self._store.unfinished_runs(replica):
-            # Of several replicas that notice it, one does it.
+            # Of several replicas that notice it, only one ends the runs.
             if await self._store.take_over(left.run_id, replica, self._replica):
                 run = _revived(left)
                 await self._fail(run, "SERVER_RESTARTED", "the server was restarted while this was under way")
@@ -92,7 +92,7 @@ class RunSupervisor:
             for stopped in (*(helper for helper in run.helpers if not helper.ended), run):
                 await self._journal.emit(stopped, STOPPED, {"reason": run.stop_reason or "cancelled"})
         elif (error := work.exception()) is not None:
-            _log.error("run %s broke down", run.run_id, exc_info=error)
+            _log.error("run %s failed", run.run_id, exc_info=error)
             for broken in (*(helper for helper in run.helpers if not helper.ended), run):
                 await self._fail(broken, "INTERNAL_ERROR", "something went wrong on the server")
         await self._store.end_run(run.run_id)

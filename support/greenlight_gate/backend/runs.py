@@ -35,7 +35,7 @@ class AgentRun:
 
     @property
     def root(self) -> "AgentRun":
-        """The run that the person asked for."""
+        """The run that the user requested."""
         return self if self.parent is None else self.parent.root
 
     @property
@@ -44,7 +44,7 @@ class AgentRun:
         return round((time.perf_counter() - self.started_s) * 1e3, 3)
 
     def helper(self, errand: str) -> "AgentRun":
-        """Return a new run of a sub-agent for this errand."""
+        """Return a new run of a sub-agent for this task."""
         run = AgentRun(self.request_id, self.thread_id, self.user_id, errand, self.connection, HELPER, self)
         self.helpers.append(run)
         return run

@@ -1,4 +1,4 @@
-"""The process: a socket, a uvicorn server on it, and an orderly end."""
+"""The server process: a socket, a uvicorn server on it, and a clean shutdown."""
 
 import asyncio
 import contextlib
@@ -24,12 +24,12 @@ from greenlight_gate.backend.web import build_app
 # After this the process ends even if something still hangs.
 _END_AFTER_S = 1.5
 _BACKLOG = 4_096
-# How long a pong may take at least, whatever the heartbeat.
+# The least time allowed for a pong, with any heartbeat.
 _PONG_WITHIN_S = 5.0
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server that has a hub, ends with exit code 0, and wakes up for that at once."""
+    """A uvicorn server with a hub, which ends at once and with exit code 0."""
 
     def __init__(self, config: uvicorn.Config, make_hub: Callable[[], Hub], on_ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -81,7 +81,7 @@ class _Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket; raises OSError when the address cannot be had."""
+    """Return a listening socket; raises OSError if the address cannot be used."""
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -108,7 +108,7 @@ def serve(
 ) -> None:
     """Serve until SIGTERM, SIGINT or, with `die_with_parent`, the end of standard input.
 
-    With an `admin_token` there is the admin call, for whoever shows it.
+    With an `admin_token`, the admin call is enabled for requests with it.
     """
     with contextlib.ExitStack() as stack:
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f"reference-chat-{os.getpid()}-")))

@@ -1,4 +1,4 @@
-"""What the backend reads from its environment, checked once at the start."""
+"""The settings of the backend from its environment, checked once at the start."""
 
 import secrets
 from collections.abc import Mapping
@@ -12,19 +12,19 @@ AUDIENCE = "chat"
 
 
 class SettingsError(Exception):
-    """The environment or the command line holds something that cannot be used; the message is one line."""
+    """An invalid value in the environment or on the command line; the message is one line."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The knobs of one backend process.
+    """The settings of one backend process.
 
     Units stand last in each name. `users` maps a name, which is also the user id, to its password.
-    `max_open_runs` bounds what one connection may have under way before it is answered RATE_LIMITED. Without `resume`
-    nobody can restore a conversation: what was not seen in time is lost, and the backend says so. `variation`: which of
-    all healthy ways it takes.
+    `max_open_runs` limits the open runs of one connection; further requests get RATE_LIMITED. Without `resume`, no
+    conversation can be restored: missed events are lost, and the backend reports it. `variation`: the variant of healthy
+    behaviour.
     `replica` names this process among those that share `database_url` (SQLAlchemy's) and `redis_url`; `auth_url` is the
-    origin of the service that signs the tokens. Where these are empty, one process does all by itself.
+    origin of the service that signs the tokens. If these are empty, one process does everything.
     """
 
     jwt_secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
@@ -80,7 +80,7 @@ def _users(text: str) -> dict[str, str]:
     for position, entry in enumerate(filter(None, (part.strip() for part in text.split(","))), start=1):
         name, colon, password = entry.partition(":")
         if not (name and colon and password):
-            # The entry itself is not shown: it may be a password whose name was forgotten.
+            # The entry itself is not printed: it may be a password without its name.
             raise SettingsError(f"CHAT_USERS must be name:password,name:password; entry {position} is not")
         users[name] = password
     return users
@@ -102,5 +102,5 @@ def _number(environment: Mapping[str, str], name: str, default: float) -> float:
     except ValueError:
         raise SettingsError(f"{name} must be a number, not {text!r}") from None
     if not 0 <= value < 1e7:
-        raise SettingsError(f"{name} must lie between 0 and 10,000,000, not {text!r}")
+        raise SettingsError(f"{name} must be between 0 and 10,000,000, not {text!r}")
     return value

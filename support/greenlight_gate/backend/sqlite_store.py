@@ -30,7 +30,7 @@ CREATE VIRTUAL TABLE IF NOT EXISTS notes USING fts5 (body, owner, tokenize = 'po
 """
 _HEADS_KEPT = 1_000
 _CHECKPOINT_EVERY_S = 1.0
-# Often enough that one commit holds few events, and takes well below a millisecond.
+# Often enough that one commit has few events, and takes well below a millisecond.
 _COMMIT_AFTER_S = 0.005
 
 _T = TypeVar("_T")
@@ -38,13 +38,13 @@ Defer = Callable[[Callable[[], None]], object]
 
 
 def later(commit: Callable[[], None]) -> asyncio.TimerHandle:
-    """Put a commit off for a moment, in which more may come."""
+    """Delay a commit briefly, so that it can include further changes."""
     return asyncio.get_running_loop().call_later(_COMMIT_AFTER_S, commit)
 
 
 @dataclass
 class _Head:
-    """What is asked for with every event, kept so that no query is needed; it can always be read again."""
+    """A cache of what every event needs, so that no query is necessary."""
 
     key: int
     owner: str
@@ -54,8 +54,8 @@ class _Head:
 class SqliteStore:
     """A `Store` in one SQLite file.
 
-    Statements run at once and are seen at once; the commit is put off through `defer`, which is called with the
-    commit as soon as there is one to make. A killed process loses what was not yet committed, and nothing else.
+    Statements run at once and are visible at once; the commit is delayed through `defer`, which is called with the
+    commit as soon as one is needed. A killed process loses only what was not yet committed.
     """
 
     def __init__(self, path: Path, defer: Defer) -> None:
@@ -71,10 +71,10 @@ class SqliteStore:
         self._checkpointer.start()
 
     async def open(self) -> None:
-        """Nothing is left to be done: the file was opened when this was made."""
+        """Do nothing: the file was opened on creation."""
 
     async def remember_user(self, user_id: str) -> None:
-        """Note that this person exists."""
+        """Record that this user exists."""
         if user_id not in self._known_users:
             self._write("INSERT OR IGNORE INTO users VALUES (?)", (user_id,))
             _keep(self._known_users, user_id, None)
@@ -88,7 +88,7 @@ class SqliteStore:
         return thread_id
 
     async def owner_of(self, thread_id: str) -> str | None:
-        """Return whose thread this is, or None when there is no such thread."""
+        """Return the owner of the thread, or None if there is no such thread."""
         head = self._head(thread_id)
         return head.owner if head else None
 
@@ -97,13 +97,13 @@ class SqliteStore:
         return self._known_head(thread_id).last_seq
 
     async def append(self, thread_id: str, make: Callable[[int], StoredEvent]) -> StoredEvent:
-        """Number an event and keep it for replay."""
+        """Number an event and store it for replay."""
         head = self._known_head(thread_id)
         head.last_seq += 1
         event = make(head.last_seq)
         row = (head.key, event.seq, event.kind, event.nth, event.run_id, event.text)
         self._write("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", row)
-        # Whoever is shown an event may ask for what comes after it, also of the process that follows a killed one.
+        # A client that received an event may ask for the events after it, also the next process after a killed one.
         self.commit()
         return event
 
@@ -114,13 +114,13 @@ class SqliteStore:
         return [StoredEvent(*row) for row in rows]
 
     async def begin_run(self, run_id: str, thread_id: str, question: str, request_id: str, replica: str = "") -> None:
-        """Keep what was asked."""
+        """Store the request of a run."""
         del replica  # a file has one process
         row = (run_id, self._known_head(thread_id).key, question, request_id)
         self._write("INSERT INTO runs (run_id, thread, question, request_id) VALUES (?, ?, ?, ?)", row)
 
     async def end_run(self, run_id: str) -> None:
-        """Note that the run came to its end."""
+        """Record that the run has ended."""
         self._write("UPDATE runs SET ended = 1 WHERE run_id = ?", (run_id,))
 
     async def unfinished_runs(self, replica: str = "") -> list[UnfinishedRun]:
@@ -133,18 +133,18 @@ class SqliteStore:
         return [UnfinishedRun(*row) for row in self._db.execute(query)]
 
     async def take_over(self, run_id: str, replica: str, by: str) -> bool:
-        """Return True: nobody else has this file."""
+        """Return True: no other process uses this file."""
         del run_id, replica, by
         return True
 
     async def owner_of_run(self, run_id: str) -> str | None:
-        """Return who asked for a run that has not ended, or None when there is no such run."""
+        """Return the user of an open run, or None if there is no such run."""
         query = "SELECT owner FROM runs JOIN threads ON threads.key = runs.thread WHERE run_id = ? AND ended = 0"
         row = self._db.execute(query, (run_id,)).fetchone()
         return str(row[0]) if row else None
 
     async def previous_question(self, thread_id: str, run_id: str) -> str | None:
-        """Return what was asked in this thread before this run."""
+        """Return the request before this run in its thread."""
         query = (
             "SELECT question FROM runs WHERE thread = ? AND key < (SELECT key FROM runs WHERE run_id = ?) "
             "ORDER BY key DESC LIMIT 1"
@@ -153,11 +153,11 @@ class SqliteStore:
         return str(row[0]) if row else None
 
     async def add_note(self, owner: str, text: str) -> None:
-        """Keep a private note."""
+        """Store a private note."""
         self._write("INSERT INTO notes (body, owner) VALUES (?, ?)", (text, _owner_term(owner)))
 
     async def find_notes(self, owner: str, words: Sequence[str], limit: int) -> list[str]:
-        """Return the owner's newest notes that hold all words, else any of them; without words the newest."""
+        """Return the owner's newest notes with all words, else with any of them; without words the newest."""
         mine = f'owner : "{_owner_term(owner)}"'
         quoted = ['"' + word.replace('"', "") + '"' for word in words]
         attempts = [f"{mine} AND body : ({glue.join(quoted)})" for glue in (" AND ", " OR ")] if quoted else [mine]
@@ -179,12 +179,12 @@ class SqliteStore:
         return self._db.execute("SELECT 1 FROM revoked WHERE token_id = ?", (token_id,)).fetchone() is not None
 
     def commit(self) -> None:
-        """Make everything so far survive the process, also where it is killed."""
+        """Commit everything so far, so that it survives a killed process."""
         if self._db.in_transaction:
             self._db.execute("COMMIT")
 
     async def close(self) -> None:
-        """Write everything that is pending and let go of the files."""
+        """Write everything that is pending and close the files."""
         self._closing.set()
         self._checkpointer.join()
         self.commit()
@@ -217,7 +217,7 @@ class SqliteStore:
         return head
 
     def _checkpoint(self) -> None:
-        # The log is copied into the file by a thread of its own: done at a commit it would hold up the event loop.
+        # The log is copied into the file by a thread of its own: at a commit it would block the event loop.
         db = _connect(self._path)
         while not self._closing.wait(_CHECKPOINT_EVERY_S):
             db.execute("PRAGMA wal_checkpoint(PASSIVE)")
@@ -237,6 +237,6 @@ def _keep(cache: OrderedDict[str, _T], key: str, value: _T) -> None:
 
 
 def _owner_term(owner: str) -> str:
-    # A user id may hold anything; its digest is one word for the index, so that one person's notes are found without
-    # walking through everybody's.
+    # A user id may contain any text; its digest is one word for the index, so that a query reads the notes of one
+    # user only.
     return "o" + hashlib.sha256(owner.encode()).hexdigest()

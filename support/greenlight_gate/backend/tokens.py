@@ -1,4 +1,4 @@
-"""Who somebody is: tokens are issued, found in an upgrade, and judged."""
+"""Tokens: issued, read from an upgrade, and verified."""
 
 import base64
 import binascii
@@ -23,7 +23,7 @@ _BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
 
 @dataclass(frozen=True)
 class Identity:
-    """Whom a token stands for, and until when (epoch seconds)."""
+    """The user of a token, and its expiry (epoch seconds)."""
 
     user_id: str
     token_id: str
@@ -32,7 +32,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Attempt:
-    """What an upgrade request brought: the token, where it was ("header", "subprotocol", "query" or "")."""
+    """The token of an upgrade request, and where it was ("header", "subprotocol", "query" or "")."""
 
     token: str
     source: str
@@ -45,8 +45,8 @@ def read_attempt(
 ) -> Attempt:
     """Find the token in an upgrade request.
 
-    A token in the query string is reported as such even when there is another: URLs end up in logs, so whoever
-    sends one there must learn that it is refused.
+    A token in the query string is reported even if there is another: URLs appear in logs, so a client must learn that
+    such a token is refused.
     """
     subprotocol = SUBPROTOCOL if SUBPROTOCOL in subprotocols else None
     for name, value in query_items:
@@ -62,14 +62,14 @@ def read_attempt(
 
 
 class Tokens:
-    """Issues and judges the tokens of this backend (HS256, with a secret that it shares with nobody but its tests)."""
+    """Issues and verifies the tokens of this backend (HS256, with a secret that only its tests share)."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings
         self._store = store
 
     def issue(self, user_id: str) -> str:
-        """Return a token for this person that starts now."""
+        """Return a token for this user that is valid from now."""
         now = int(time.time())
         claims = {
             "sub": user_id,
@@ -81,11 +81,11 @@ class Tokens:
         return jwt.encode(claims, self._settings.jwt_secret, algorithm="HS256")
 
     def identify(self, token: str, *, unchecked: Collection[str] = ()) -> Identity | None:
-        """Return whom the token stands for, or None when it is not valid here and now.
+        """Return the user of the token, or None if it is not valid.
 
-        `unchecked` names checks that are left out: "signature", "exp" and "aud"; a healthy backend leaves out none.
+        `unchecked` names checks that are skipped: "signature", "exp" and "aud"; a healthy backend skips none.
         """
-        # Without a signature PyJWT would leave out everything that is not asked for by name.
+        # Without a signature PyJWT would skip every check that is not named.
         options: Options = {
             "require": ["sub", "aud", "exp"],
             "verify_signature": "signature" not in unchecked,
@@ -106,7 +106,7 @@ class Tokens:
         return Identity(user_id, token_id, expires_at)
 
     async def learn_keys(self, token: str) -> None:
-        """Make sure that the key of this token is known, if there is one."""
+        """Fetch the key of this token, if it is unknown."""
 
     def _key_of(self, token: str) -> tuple[Any, str]:
         del token

@@ -1,8 +1,8 @@
-"""What a healthy backend may do in more than one way, drawn from a seed.
+"""Variants of healthy behaviour, drawn from a seed.
 
-Everything here is allowed by the wire and by the contract: whoever accuses a backend of it is wrong. Without a seed the
-backend does all of it in its usual way. The same seed gives the same ways; only what is drawn anew for each event
-depends on the order in which events come.
+The wire format and the contract allow everything here, so a finding about it is a false alarm. Without a seed the
+backend has its default behaviour. The same seed gives the same variants; only random values of single events depend on
+the order of the events.
 """
 
 import json
@@ -41,12 +41,12 @@ _MEMBERS: tuple[tuple[str, object], ...] = (
 
 @dataclass(frozen=True)
 class Variation:
-    """One healthy way to be. `chance` is the source of what is drawn for each event; None: nothing varies.
+    """One variant of healthy behaviour. `chance` is the random source for single events; None: nothing varies.
 
-    `shapes`, `stamps` and `names` say for each kind of event how it is built: where its fields stand, how its time is
-    written, and whether tools, thoughts and results go by their other names. `pace_s` is the usual pause of the model,
-    and `hesitates` the share of pauses that are long. `most_parts` into which a message is cut. `quiet`: nothing is
-    thought aloud where no tool is needed. `slow_door_s` is how long it takes to be let in.
+    `shapes`, `stamps` and `names` say for each kind of event where its fields are, how its time is written, and whether
+    tools, reasoning and results have their alternative names. `pace_s` is the usual pause of the model, and `hesitates`
+    the share of long pauses. `most_parts`: fragments of a message. `quiet`: no reasoning if no tool is needed.
+    `slow_door_s` is the duration of the handshake.
     """
 
     chance: random.Random | None = None
@@ -72,7 +72,7 @@ class Variation:
     @classmethod
     def drawn(cls, seed: int) -> "Variation":
         """The variation of a seed, a whole number."""
-        chance = random.Random(seed)  # noqa: S311 - it has to come out the same
+        chance = random.Random(seed)  # noqa: S311 - it has to be reproducible
         mixed = chance.random() < 0.4
 
         def each(*ways: str) -> dict[str, str]:
@@ -94,7 +94,7 @@ class Variation:
         )  # fmt: skip
 
     def pause_s(self, usual_s: float) -> float:
-        """How long the model pauses: 1 ms to 3 s, seldom long."""
+        """The pause of the model: 1 ms to 3 s, rarely long."""
         if self.chance is None:
             return usual_s
         if self.chance.random() < self.hesitates:
@@ -102,11 +102,11 @@ class Variation:
         return _between(self.chance, 0.001, max(0.001, self.pace_s))
 
     def tool_delay_s(self) -> float:
-        """How much longer a tool takes, so that those at work together finish in any order."""
+        """The extra time of a tool, so that parallel tools finish in any order."""
         return self.chance.uniform(0.0, self.tool_s) if self.chance is not None else 0.0
 
     def thoughts(self, thoughts: Sequence[str], *, needed: bool) -> Sequence[str]:
-        """What is thought aloud; `needed`: something has to be."""
+        """The reasoning; `needed`: it must not be empty."""
         if self.chance is None:
             return thoughts
         if self.quiet and not needed:
@@ -115,14 +115,14 @@ class Variation:
         return (*(f"{thought} {self._words(2)}" for thought in more), *thoughts)
 
     def answer(self, answer: str) -> str:
-        """The answer, with more around it."""
+        """The answer, with random words around it."""
         if self.chance is None or not self.talks_much:
             return answer
         most = self.chance.choice((3, 40, 2_500))
         return f"{self._words(most)} {answer} {self._words(most)}"
 
     def event(self, text: str) -> str:
-        """An event as the wire shows it."""
+        """An event as it is sent."""
         if self.chance is None:
             return text
         body: Body = json.loads(text)
@@ -161,7 +161,7 @@ class Variation:
 
 
 def _between(chance: random.Random, least: float, most: float) -> float:
-    """As often near the least as near the most, as pauses are."""
+    """A random value, evenly distributed on a logarithmic scale."""
     return math.exp(chance.uniform(math.log(least), math.log(most)))
 
 

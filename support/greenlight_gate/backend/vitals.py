@@ -1,11 +1,11 @@
-"""What the process weighs."""
+"""The memory and file descriptors of the process."""
 
 import os
 import resource
 import sys
 from pathlib import Path
 
-# macOS refuses more, even where it calls the number unlimited.
+# macOS refuses more, even if it reports the limit as unlimited.
 _FILES_AT_MOST = 10_240 if sys.platform == "darwin" else 65_536
 _STATM = Path("/proc/self/statm")
 _DESCRIPTORS = next((path for path in (Path("/proc/self/fd"), Path("/dev/fd")) if path.is_dir()), None)
@@ -21,7 +21,7 @@ def process_vitals() -> dict[str, float]:
 
 
 def allow_many_files() -> None:
-    """Let this process have as many connections as the system allows it; most start with room for 1,024."""
+    """Raise the limit of open files to what the system allows; the default is often 1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _FILES_AT_MOST if hard == resource.RLIM_INFINITY else min(hard, _FILES_AT_MOST)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -31,6 +31,6 @@ def allow_many_files() -> None:
 def _resident_bytes() -> int:
     if _STATM.exists():
         return int(_STATM.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    # Without /proc the peak is all that the standard library knows; macOS counts it in bytes, others in KiB.
+    # Without /proc the standard library has only the peak; macOS counts it in bytes, others in KiB.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -21,7 +21,7 @@ from greenlight_gate.backend.tokens import Attempt, read_attempt
 
 
 def build_app(hub: Callable[[], Hub], admin_token: str = "") -> Starlette:
-    """Return the application; `hub` is asked for when a request comes, since it lives in the event loop."""
+    """Return the application; `hub` is called for each request, since the hub belongs to the event loop."""
     web = _Web(hub)
     return Starlette(
         routes=[
@@ -111,7 +111,7 @@ class _Web:
                 protocol = websocket.scope["state"]["protocol"]
                 await _converse(hub, websocket, ServedConnection(hub, protocol, identity, attempt.token))
         except WebSocketDisconnect:
-            # The client left before it had an answer; there is nobody to tell.
+            # The client disconnected before the response.
             return
 
 
@@ -122,7 +122,7 @@ async def _converse(hub: Hub, websocket: WebSocket, connection: ServedConnection
     try:
         connection.open()
         await hub.chain.accepted(connection)
-        # Always receiving: uvicorn reads nothing more, pings and closes included, until a message is taken.
+        # Always receiving: uvicorn reads nothing more, pings and closes included, until a message is consumed.
         while (message := await websocket.receive())["type"] == "websocket.receive":
             await handler.take(message["text"])
         in_order = True

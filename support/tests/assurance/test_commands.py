@@ -35,7 +35,7 @@ def test_a_line_says_what_was_caught_by_which_rule_how_soon() -> None:
 def test_the_total_counts_what_was_planted_and_not_what_was_spared() -> None:
     rows = [CAUGHT, UNSEEN, SPARED, SOUND]
     assert shown.total(rows, 7.0) == (
-        "2 defects planted, 1 caught by the rule that they name, in 7 s; each in 0.4 to 0.4 s, half of them within "
+        "2 defects activated, 1 detected by the right rule, in 7 s; each in 0.4 to 0.4 s, half of them within "
         "0.4 s; 1 of 1 sound verdicts; 1 not run here"
     )
-    assert shown.total([UNSEEN], 7.0) == "1 defects planted, 0 caught by the rule that they name, in 7 s"
+    assert shown.total([UNSEEN], 7.0) == "1 defects activated, 0 detected by the right rule, in 7 s"

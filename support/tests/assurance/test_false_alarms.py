@@ -63,10 +63,10 @@ def test_a_report_that_lacks_everything_is_no_approval() -> None:
 
 def test_the_rate_is_of_a_thousand_answers() -> None:
     assert summary([SOUND, ACCUSED, SOUND._replace(seed=2)], 60.0) == (
-        "1 of 3 healthy sessions accused (2 of 2 categories, 1 of 4 categories; 60 s): "
+        "1 of 3 healthy sessions with a false alarm (2 of 2 categories, 1 of 4 categories; 60 s): "
         "5.26 false alarms per thousand runs, 190 answers judged"
     )
-    assert summary([], 0.0) == "0 of 0 healthy sessions accused (; 0 s): nothing was seen, 0 answers judged"
+    assert summary([], 0.0) == "0 of 0 healthy sessions with a false alarm (; 0 s): nothing was seen, 0 answers judged"
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "²"])

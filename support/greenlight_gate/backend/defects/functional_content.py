@@ -43,7 +43,7 @@ def double_wrapped_payload(run: AgentRun, event: Outgoing) -> Events:
 @defect("frame", "CONTENT-2")
 def double_encoded_json(connection: ServedConnection, event: Outgoing, frame: Frame) -> list[Frame]:
     """Each event is JSON that was encoded twice."""
-    # What another defect has made of the frame may be no text; there is nothing to encode again then.
+    # Another defect may have made the frame binary: then there is no text to encode again.
     return [encode(frame)] if isinstance(frame, str) else [frame]
 
 

@@ -70,5 +70,5 @@ def every_turn_a_new_conversation(connection: ServedConnection, message: Body) -
 
 
 def _stamped_now(run: AgentRun, event: Outgoing) -> Outgoing:
-    # Only its place is wrong: time does not run backwards.
+    # Only the order is wrong: timestamps do not decrease.
     return event.changed(timestamp=iso(run.last_stamp_us))

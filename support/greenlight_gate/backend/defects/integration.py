@@ -62,7 +62,7 @@ def final_event_skipped(run: AgentRun, event: Outgoing) -> Events:
 @defect("draft", "IDENTITY-1", "ISOLATION-2", "LIFECYCLE-2")
 def parallel_runs_cross_write(run: AgentRun, event: Outgoing) -> Events:
     """While two runs are under way on one connection, events carry the run id of the other one."""
-    # Each begins under its own id: were all events of two runs exchanged, nobody could tell.
+    # The first event keeps its own id: if all events of two runs were exchanged, no client could detect it.
     if event.kind == STARTED or run.connection is None:
         return [event]
     others = sorted(run.connection.open_runs - {run.root.run_id})

@@ -60,7 +60,7 @@ class Defect:
         return "critical" if critical or first in {"REFUSAL-1", "REFUSAL-2", "REFUSAL-3", "SUCCESS"} else "normal"
 
 
-# Only one defect of each line can be observed: an event that is missing cannot also be doubled, renamed or emptied.
+# Only one defect of each line can be observed: a missing event cannot also be repeated, renamed or empty.
 HIDING = tuple(
     frozenset(line.split())
     for line in (

@@ -97,7 +97,7 @@ def reconnect_refused_after(hub: Hub, attempt: Attempt, identity: Identity | Non
     """After some reconnects, a user is refused."""
     if identity is None:
         return None
-    visits: Counter[str] = hub.notes.setdefault("visits so far", Counter())
+    visits: Counter[str] = hub.notes.setdefault("connections so far", Counter())
     visits[identity.user_id] += 1
     return identity if visits[identity.user_id] <= value else None
 
@@ -107,7 +107,7 @@ def same_token_refused_within_1_s(hub: Hub, attempt: Attempt, identity: Identity
     """A user who reconnects at once with the same token is refused."""
     if identity is None:
         return None
-    shown: dict[str, float] = hub.notes.setdefault("passes shown at", {})
+    shown: dict[str, float] = hub.notes.setdefault("tokens used at", {})
     before, now = shown.get(identity.token_id), time.perf_counter()
     if before is not None and now - before < _NOT_AGAIN_WITHIN_S:
         return None
@@ -119,13 +119,13 @@ def same_token_refused_within_1_s(hub: Hub, attempt: Attempt, identity: Identity
 def half_open_after_reconnect(connection: ServedConnection, message: Body) -> Body | None:
     """After a reconnect, no more events arrive."""
     if message.get("type") == "session_restore":
-        connection.notes["deaf and dumb"] = True
-    return None if "deaf and dumb" in connection.notes else message
+        connection.notes["no more frames"] = True
+    return None if "no more frames" in connection.notes else message
 
 
 @also("half_open_after_reconnect", "delivery")
 def _says_nothing(connection: ServedConnection, event: Outgoing) -> Events:
-    return [] if "deaf and dumb" in connection.notes else [event]
+    return [] if "no more frames" in connection.notes else [event]
 
 
 @defect("accepted", "CONNECTION-3", "LIFECYCLE-2", default=2.0, unit="s")
@@ -161,7 +161,7 @@ def _until_the_first_thought(run: AgentRun, event: Outgoing) -> Events:
 
 
 def _wait_for_silence(connection: ServedConnection, after_s: float) -> None:
-    timer: asyncio.TimerHandle | None = connection.notes.get("until silence")
+    timer: asyncio.TimerHandle | None = connection.notes.get("idle timer")
     if timer is not None:
         timer.cancel()
-    connection.notes["until silence"] = asyncio.get_running_loop().call_later(after_s, connection.protocol.abort)
+    connection.notes["idle timer"] = asyncio.get_running_loop().call_later(after_s, connection.protocol.abort)

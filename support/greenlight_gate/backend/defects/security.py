@@ -18,7 +18,7 @@ _ANSWERS_KEPT = 1_000
 
 
 class _Said(NamedTuple):
-    """A text of somebody, and when it came to be (monotonic seconds)."""
+    """A text of a user, and when it was made (monotonic seconds)."""
 
     user_id: str
     text: str
@@ -62,7 +62,7 @@ async def _count_visit(connection: ServedConnection) -> None:
 @defect("answer", "ISOLATION-1")
 def shared_agent_mixes_answers(run: AgentRun, answer: str) -> str:
     """Of two users who ask at the same time, one receives the other's answer."""
-    # One assistant for all, with one place for its answer: whoever is done first has filled it.
+    # One assistant for all users, with one variable for the answer, which the first run to finish has set.
     filled: deque[_Said] = _notes(run).setdefault("answers", deque(maxlen=_ANSWERS_KEPT))
     meanwhile = [said for said in filled if said.at_s > run.started_s and said.user_id != run.user_id]
     filled.append(_Said(run.user_id, answer, time.perf_counter()))
@@ -107,7 +107,7 @@ def canary_split_over_two_frames(run: AgentRun, event: Outgoing) -> Events:
 def _overhear(run: AgentRun, call: Call, outcome: ToolResult) -> ToolResult:
     if call.tool == "notes" and call.parameters["action"] == "add":
         said = _Said(run.user_id, call.parameters["text"].rstrip(" .!"), time.perf_counter())
-        # The newest of each of the last two people: for anybody there is then one of somebody else.
+        # The newest text of each of the last two users: so there is always one of another user.
         kept = [earlier for earlier in _notes(run).get("overheard", []) if earlier.user_id != run.user_id]
         _notes(run)["overheard"] = [said, *kept[:1]]
     return outcome
@@ -118,14 +118,14 @@ def _overheard(run: AgentRun) -> _Said | None:
 
 
 def _halved(text: str) -> tuple[str, str]:
-    # The longest word is cut, since that is where a secret would be.
+    # The longest word is split, since it is most likely the secret.
     word = max(text.split(), key=len, default=text)
     middle = text.index(word) + len(word) // 2
     return text[:middle], text[middle:]
 
 
 def _notes(run: AgentRun) -> dict[str, Any]:
-    # A run without a connection was only brought to its end after a restart; nothing is kept for it.
+    # A run without a connection was only ended after a restart; nothing is stored for it.
     return {} if run.connection is None else run.connection.hub.notes
 
 
@@ -135,7 +135,7 @@ def _visits(hub: ConnectionHub) -> Counter[str]:
 
 
 def _with_neighbour(hub: Hub, event: Outgoing, recipients: list[Subscriber]) -> list[Subscriber]:
-    """Add the connection of somebody else that was opened next after this person's last, or the oldest."""
+    """Add the connection of another user that was opened next after this user's last, or the oldest."""
     everybody = list(hub.connections.values())
     mine = [position for position, connection in enumerate(everybody) if connection.user_id == event.user_id]
     after = mine[-1] + 1 if mine else 0

@@ -23,8 +23,8 @@ async def connections_capped(hub: Hub, attempt: Attempt, *, value: float) -> int
 @defect("handshake", "SUCCESS", "CONNECTION-1", default=50.0, unit="connections")
 async def refuses_after_churn(hub: Hub, attempt: Attempt, *, value: float) -> int | None:
     """After many users have connected and left, connections are refused."""
-    hub.notes["doors opened"] = hub.notes.get("doors opened", 0) + 1
-    return _BUSY if hub.notes["doors opened"] > value else None
+    hub.notes["connections opened"] = hub.notes.get("connections opened", 0) + 1
+    return _BUSY if hub.notes["connections opened"] > value else None
 
 
 @defect("draft", "SUCCESS", "LIFECYCLE-2", default=20.0, unit="runs")
@@ -56,7 +56,7 @@ async def memory_leak_per_connection(connection: ServedConnection, *, value: flo
 
 
 def _leak(hub: ConnectionHub, kilobytes: float) -> None:
-    # Written to, or the system would not give it a page of memory.
+    # Written to, or the system would not allocate a page for it.
     hub.notes.setdefault("leaked", []).append(b"x" * int(kilobytes * _KB))
 
 

@@ -1,8 +1,8 @@
 """The auth service: `python -m greenlight_gate.backend.stack.auth --port 8081`.
 
 `POST /auth/token` and `/auth/logout` as the embedded backend has them, `GET /.well-known/jwks.json` with the public
-key (RFC 7517), `GET /health`. Tokens are signed with Ed25519 (RFC 8037). The key is made at the start, or comes as PEM
-in `CHAT_AUTH_KEY`, so that tokens outlive a restart.
+key (RFC 7517), `GET /health`. Tokens are signed with Ed25519 (RFC 8037). The key is made at the start, or read as PEM
+from `CHAT_AUTH_KEY`, so that tokens stay valid after a restart.
 """
 
 import argparse
@@ -37,7 +37,7 @@ _ALGORITHM = "EdDSA"
 
 
 class AuthService:
-    """Knows the names and passwords of `CHAT_USERS`, signs tokens, and makes them worthless again."""
+    """Checks the names and passwords of `CHAT_USERS`, and issues and revokes tokens."""
 
     def __init__(self, settings: Settings, key: Ed25519PrivateKey) -> None:
         self._settings = settings
@@ -68,18 +68,18 @@ class AuthService:
         await self._redis.aclose()
 
     async def health(self, request: Request) -> Response:
-        """Say that all is well."""
+        """Return the health."""
         del request
         body = {"status": "healthy", "service": "reference-auth", "version": API_VERSION, "timestamp": time.time()}
         return JSONResponse(body)
 
     async def keys(self, request: Request) -> Response:
-        """Show the public key."""
+        """Return the public key."""
         del request
         return JSONResponse({"keys": [{**self._public, "kid": self._kid, "use": "sig", "alg": _ALGORITHM}]})
 
     async def token(self, request: Request) -> Response:
-        """Give a token for a name and a password."""
+        """Return a token for a name and a password."""
         credentials = await read_credentials(request)
         if isinstance(credentials, Response):
             return credentials
@@ -93,7 +93,7 @@ class AuthService:
         return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
     async def logout(self, request: Request) -> Response:
-        """Make a token worthless, and have its connections closed."""
+        """Revoke a token, and have its connections closed."""
         token = read_attempt(request.headers.get("authorization", ""), (), (), "").token
         try:
             claims = jwt.decode(token, self._key.public_key(), algorithms=[_ALGORITHM], audience=AUDIENCE)
@@ -102,14 +102,14 @@ class AuthService:
         if token_id := str(claims.get("jti", "")):
             await self._store.revoke(token_id, float(claims["exp"]))
             with contextlib.suppress(RedisError, OSError):
-                # Without Redis the token is refused all the same; only who is inside stays until it ends.
+                # Without Redis the token is still refused; only open connections stay until it expires.
                 told = {"origin": "auth", "what": "signed out", "about": token_id}
                 await self._redis.publish("chat:control", json.dumps(told))
         return Response(status_code=204)
 
 
 def key_id(key: Ed25519PrivateKey) -> str:
-    """Return a name for the key that everybody who has it comes to."""
+    """Return an id that is derived from the key."""
     return hashlib.sha256(key.public_key().public_bytes_raw()).hexdigest()[:16]
 
 
@@ -126,7 +126,7 @@ def _key(pem: str) -> Ed25519PrivateKey:
     except ValueError:
         key = None
     if not isinstance(key, Ed25519PrivateKey):
-        # What it holds is not shown.
+        # Its content is not printed.
         raise SettingsError("CHAT_AUTH_KEY must be an Ed25519 private key as PEM")
     return key
 

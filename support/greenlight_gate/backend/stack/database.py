@@ -1,4 +1,4 @@
-"""Transactions that are carried out whole, also where the database goes away for a while."""
+"""Transactions that are repeated while the database is unavailable."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
-# So long a database may be away, for instance because it is restarted, before those who wait are told.
+# How long a database may be unavailable, for instance during a restart, before callers get an error.
 _PATIENCE_S = 20.0
 _POOL = 10
 
@@ -23,14 +23,14 @@ class Database:
     def __init__(self, url: str) -> None:
         options: dict[str, Any] = {}
         if url.startswith("postgresql"):
-            # No waiting for the disk, as with SQLite: what is kept must survive a killed process.
+            # No waiting for the disk, as with SQLite: the data must only survive a killed process.
             settings = {"synchronous_commit": "off", "application_name": "reference-chat"}
             options = {"pool_size": _POOL, "max_overflow": _POOL, "connect_args": {"server_settings": settings}}
         self._engine = create_async_engine(url, **options)
 
     @property
     def dialect(self) -> str:
-        """Which database it is."""
+        """The name of the database."""
         return self._engine.dialect.name
 
     def begin(self) -> AbstractAsyncContextManager[AsyncConnection]:
@@ -38,18 +38,18 @@ class Database:
         return self._engine.begin()
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         await self._engine.dispose()
 
     async def do(self, work: "Work[_T]") -> _T:
-        """Carry out a transaction to its end, also where whoever wants it is cancelled meanwhile."""
+        """Run a transaction to its end, also if the caller is cancelled."""
         task = asyncio.ensure_future(self._transaction(work))
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
             if task.cancelled():
                 raise
-            # Half-done, nobody would know whether it was done: the cancellation comes right after it.
+            # An interrupted commit would have an unknown result: the cancellation is raised after it.
             result = await task
             current = asyncio.current_task()
             assert current is not None
@@ -67,11 +67,11 @@ class Database:
             with attempt:
                 async with self._engine.begin() as db:
                     return await work(db)
-        raise AssertionError("tenacity raises what came last")
+        raise AssertionError("tenacity raises the last error")
 
 
 def _went_away(error: BaseException) -> bool:
-    """Whether the database is gone, or busy, rather than content to refuse."""
+    """Whether the database is unavailable or busy, and did not reject the statement."""
     if isinstance(error, DBAPIError):
         gone = (OperationalError, InterfaceError)
         return error.connection_invalidated or (isinstance(error, gone) and not isinstance(error, IntegrityError))

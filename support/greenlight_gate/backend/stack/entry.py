@@ -1,7 +1,7 @@
-"""The way in: a TCP entry that hands connections to the replicas in turn.
+"""A TCP entry point that distributes connections over the replicas in turn.
 
 `python -m greenlight_gate.backend.stack.entry --port 8000 127.0.0.1:8001 127.0.0.1:8002`. A replica that does not
-take a connection is passed over; bytes go through as they are.
+accept a connection is skipped; bytes are forwarded unchanged.
 """
 
 import argparse
@@ -24,7 +24,7 @@ class EntryProxy:
         self._turn = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry one connection; it is cut at once where no replica takes it."""
+        """Forward one connection; it is cut at once if no replica accepts it."""
         with contextlib.closing(writer):
             connected = await self._next()
             if connected is None:
@@ -38,7 +38,7 @@ class EntryProxy:
                 ]
                 done, _ = await asyncio.wait(pumps, return_when=asyncio.FIRST_EXCEPTION)
                 if any(task.exception() for task in done):
-                    # A cut on one side is a cut on the other.
+                    # A cut on one side cuts the other side.
                     writer.transport.abort()
                     inner_writer.transport.abort()
                 for task in pumps:
@@ -82,7 +82,7 @@ def _address(text: str) -> tuple[str, int]:
 def main() -> int:
     """Serve until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(
-        prog="greenlight_gate.backend.stack.entry", description="Share connections out in turn."
+        prog="greenlight_gate.backend.stack.entry", description="Distribute connections over replicas in turn."
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, required=True, help="port to listen on")

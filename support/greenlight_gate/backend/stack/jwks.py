@@ -1,4 +1,4 @@
-"""Tokens that another service signs: only its public keys are known here (RFC 7517)."""
+"""Verifies tokens that another service signs, with its public keys (RFC 7517)."""
 
 import logging
 import time
@@ -19,10 +19,10 @@ _ANSWER_S = 2.0
 
 
 class JwksTokens(Tokens):
-    """Judges tokens by the keys that the auth service publishes.
+    """Verifies tokens with the keys that the auth service publishes.
 
-    The keys are kept: whoever has a token gets in also while the auth service is away. A token with an unknown key has
-    them fetched again, at most once a second.
+    The keys are cached: tokens are accepted also while the auth service is down. A token with an unknown key causes a new
+    fetch, at most once a second.
     """
 
     def __init__(self, settings: Settings, store: Store) -> None:
@@ -53,12 +53,12 @@ class JwksTokens(Tokens):
 
     def _key_of(self, token: str) -> tuple[Any, str]:
         kid = _kid(token)
-        # Where there is one key, a token need not name it.
+        # If there is one key, a token need not name it.
         only = next(iter(self._keys.values())) if len(self._keys) == 1 and not kid else None
         key = self._keys.get(kid, only)
         if key is None:
             raise jwt.InvalidTokenError("signed with an unknown key")
-        # The algorithm is the key's, whatever the token says of itself (RFC 8725, section 3.1).
+        # The algorithm is that of the key, not the one that the token names (RFC 8725, section 3.1).
         return key.key, key.algorithm_name
 
     async def _fetch(self) -> None:

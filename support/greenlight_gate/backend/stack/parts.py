@@ -1,4 +1,4 @@
-"""Which parts a hub gets, by what its settings name."""
+"""Selects the parts of a hub from its settings."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ from greenlight_gate.backend.tokens import Tokens
 
 
 class SharedParts:
-    """The parts of a hub, each shared with other replicas where the settings name what is to be shared."""
+    """The parts of a hub, shared with other replicas if the settings say so."""
 
     def __init__(self, settings: Settings, data: Path) -> None:
         self._settings = settings
@@ -24,11 +24,11 @@ class SharedParts:
         self.tokens = JwksTokens(settings, self.store) if settings.auth_url else Tokens(settings, self.store)
 
     def bus(self, route: Route, look_again: Callable[[str], None], heard: Callable[[str, str], None]) -> Bus:
-        """Return the bus. It tells of a thread in which events were missed, and of what others announce."""
+        """Return the bus. It reports threads with missed events, and the announcements of other replicas."""
         url = self._settings.redis_url
         return RedisBus(url, route, look_again, heard) if url else LocalBus(route)
 
     def watch(self, lost: Callable[[str], Awaitable[None]]) -> ReplicaWatch | None:
-        """Return what looks after other replicas, and calls `lost` with the name of one that has gone."""
+        """Return the watch over other replicas, which calls `lost` with the name of one that has ended."""
         replica = self._settings.replica
         return ReplicaWatch(replica, self._shared, lost) if self._shared is not None and replica else None

@@ -1,4 +1,4 @@
-"""The bus on Redis: pub/sub carries events between replicas, streams keep the recent ones at hand."""
+"""The bus on Redis: pub/sub carries events between replicas, streams cache the recent ones."""
 
 import asyncio
 import json
@@ -30,9 +30,9 @@ _ANSWER_S = 2.0
 class RedisBus(LocalBus):
     """A bus for several replicas.
 
-    People on this replica are served directly, and do not notice when Redis is away. What others must hear waits in a
-    queue for Redis to come back. Whoever joins or has lost touch is told by `on_gap` (a thread's id) to look into the
-    store, so that nothing is lost, whatever Redis forgets. `on_announcement` is told what other replicas announce.
+    Users on this replica are served directly, also while Redis is down. Messages for other replicas wait in a queue until
+    Redis is available. After a new subscription or a lost connection, `on_gap` (with a thread's id) makes followers read
+    the store, so that nothing is lost. `on_announcement` receives the announcements of other replicas.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class RedisBus(LocalBus):
         self._redis = Redis.from_url(
             url, retry=Retry(NoBackoff(), 0), socket_timeout=_ANSWER_S, socket_connect_timeout=_ANSWER_S
         )
-        # The listening connection is silent for as long as nothing happens.
+        # The listening connection receives nothing while no event happens.
         self._listener = Redis.from_url(
             url, retry=Retry(NoBackoff(), 0), socket_connect_timeout=_ANSWER_S, health_check_interval=10
         )
@@ -58,12 +58,12 @@ class RedisBus(LocalBus):
         """Send everything on this topic to the subscriber from now on."""
         fresh = topic not in self._subscribers
         super().subscribe(topic, subscriber)
-        # A run's own topic is for the connection that asked for it, which is here, as the run is.
+        # A run's own topic is for the connection that requested it, which is on this replica, as the run is.
         if fresh and topic.startswith("thread:"):
             self._send("subscribe", topic)
 
     def unsubscribe(self, topic: str, subscriber: Subscriber) -> None:
-        """Stop sending this topic to the subscriber; one that never had it is fine."""
+        """Stop sending this topic to the subscriber, if it was subscribed."""
         super().unsubscribe(topic, subscriber)
         self._leave(topic)
 
@@ -75,12 +75,12 @@ class RedisBus(LocalBus):
             self._leave(topic)
 
     def publish(self, outgoing: Outgoing) -> None:
-        """Hand an event to everybody on its run's and on its thread's topic, on all replicas."""
+        """Send an event to all subscribers of its run's and its thread's topic, on all replicas."""
         super().publish(outgoing)
         self._send("publish", outgoing.thread_id, outgoing)
 
     async def recent(self, thread_id: str, seq: int, limit: int) -> list[StoredEvent]:
-        """Return events that follow on this number without a gap, if they are at hand; none says nothing."""
+        """Return events that follow this number without a gap, if cached; an empty list does not mean that there are none."""
         try:
             entries: Any = await self._redis.xrange(_stream(thread_id), min=f"{seq + 1}-0", count=limit)
         except (RedisError, OSError):
@@ -95,11 +95,11 @@ class RedisBus(LocalBus):
         return events
 
     def announce(self, what: str, about: str) -> None:
-        """Tell all other replicas: "stop" about a run, "signed out" about a token."""
+        """Announce to all other replicas: "stop" of a run, "signed out" of a token."""
         self._send("announce", json.dumps({"origin": self._origin, "what": what, "about": about}))
 
     async def close(self) -> None:
-        """Send what waits, if Redis is there, and let go of the connections."""
+        """Send what is queued, if Redis is available, and close the connections."""
         if self._waiting:
             await asyncio.wait({asyncio.create_task(self._until_sent())}, timeout=0.3)
         for task in self._tasks:
@@ -128,7 +128,7 @@ class RedisBus(LocalBus):
                 try:
                     await self._carry_out(*self._waiting[0])
                 except (RedisError, OSError):
-                    # What waits goes out in its order once Redis is back.
+                    # Queued messages are sent in order once Redis is available again.
                     await asyncio.sleep(pause_s)
                     pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
                 else:
@@ -143,7 +143,7 @@ class RedisBus(LocalBus):
         elif what == "announce":
             await self._redis.publish(_CONTROL, about)
         elif self._pubsub is not None:
-            # Without it nothing is to be done: all topics are subscribed to when the listener comes back.
+            # Without it there is nothing to do: the listener subscribes to all topics when it reconnects.
             channel = _channel(about)
             wanted = about in self._subscribers
             await (self._pubsub.subscribe(channel) if wanted else self._pubsub.unsubscribe(channel))
@@ -153,7 +153,7 @@ class RedisBus(LocalBus):
         told = {**fields, "origin": self._origin, "root": event.root_run_id, "user": event.user_id, "seq": event.seq}
         stream = _stream(event.thread_id)
         async with self._redis.pipeline(transaction=False) as pipe:
-            # The number is the entry's id. One that comes late is refused, and leaves a gap that is read as one.
+            # The number is the entry's id. A late one is refused, and leaves a gap that is detected.
             pipe.xadd(stream, fields, id=f"{event.seq}-0", maxlen=_STREAM_KEPT, approximate=True)
             pipe.expire(stream, _STREAM_S)
             pipe.publish(_channel(thread_topic(event.thread_id)), json.dumps(told))
@@ -169,14 +169,14 @@ class RedisBus(LocalBus):
                     topics = [topic for topic in self._subscribers if topic.startswith("thread:")]
                     await pubsub.subscribe(_CONTROL, *map(_channel, topics))
                     self._pubsub, pause_s = pubsub, _FIRST_PAUSE_S
-                    # Some may have come since the list was made.
+                    # More may have arrived since the list was made.
                     for topic in self._subscribers:
                         if topic.startswith("thread:"):
                             await pubsub.subscribe(_channel(topic))
                     async for message in pubsub.listen():
                         self._hear(message)
             except (RedisError, OSError) as error:
-                _log.warning("Redis is away: %s", error)
+                _log.warning("Redis is unavailable: %s", error)
             finally:
                 self._pubsub = None
             await asyncio.sleep(pause_s)
@@ -185,7 +185,7 @@ class RedisBus(LocalBus):
     def _hear(self, message: dict[str, Any]) -> None:
         channel = message["channel"].decode()
         if message["type"] == "subscribe" and channel != _CONTROL:
-            # Only from here on is nothing missed.
+            # From here on nothing is missed.
             self._on_gap(channel.removeprefix("chat:thread:"))
         elif message["type"] == "message":
             told = json.loads(message["data"])

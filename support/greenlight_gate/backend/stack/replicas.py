@@ -1,4 +1,4 @@
-"""Replicas that look after each other: what a lost one has left open comes to a visible end."""
+"""Replicas that watch each other: the open runs of a lost one are ended."""
 
 import asyncio
 import logging
@@ -10,13 +10,13 @@ from greenlight_gate.backend.stack.sql_store import SqlStore
 
 _log = logging.getLogger(__name__)
 _EVERY_S = 0.5
-# So many times in a row a replica has to be seen without a sign of life. No clock is compared with another, and while
-# the database is away nobody is counted out.
+# How many times in a row a replica's counter must be unchanged. No clocks are compared, and while the database is
+# unavailable no replica is declared lost.
 _SILENT_AT_MOST = 5
 
 
 class ReplicaWatch:
-    """Shows the others that this replica lives, and calls `lost` with the name of each one that does not."""
+    """Announces that this replica runs, and calls `lost` with the name of each one that does not."""
 
     def __init__(self, replica: str, store: SqlStore, lost: Callable[[str], Awaitable[None]]) -> None:
         self._replica = replica
@@ -30,7 +30,7 @@ class ReplicaWatch:
         self._task = asyncio.create_task(self._watch())
 
     def stop(self) -> None:
-        """End; the others will notice."""
+        """Stop; the others will notice."""
         if self._task is not None:
             self._task.cancel()
 
@@ -42,7 +42,7 @@ class ReplicaWatch:
                         _log.warning("replica %s is lost", replica)
                         await self._lost(replica)
             except (SQLAlchemyError, OSError) as error:
-                _log.warning("the database is away: %s", error)
+                _log.warning("the database is unavailable: %s", error)
                 self._seen.clear()
             await asyncio.sleep(_EVERY_S)
 

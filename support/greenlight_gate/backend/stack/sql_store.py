@@ -14,14 +14,14 @@ from greenlight_gate.backend.stack.schema import EVENTS, META, NOTES, REPLICAS, 
 from greenlight_gate.backend.store import StoredEvent, UnfinishedRun
 
 _USERS_KEPT = 10_000
-_CREATING = 7_226_001  # any number, the same for all: PostgreSQL's lock for those who create the tables
+_CREATING = 7_226_001  # any number, the same for all: PostgreSQL's lock for creating the tables
 
 
 class SqlStore:
     """A `Store` for several processes.
 
     `url` is SQLAlchemy's, `postgresql+asyncpg://...` or `sqlite+aiosqlite:///FILE`. Each call is a transaction of its
-    own, and what it wrote survives this process. A database that goes away is waited for.
+    own, and what it wrote survives this process. Calls wait while the database is unavailable.
     """
 
     def __init__(self, url: str) -> None:
@@ -30,7 +30,7 @@ class SqlStore:
         self._known_users: set[str] = set()
 
     async def open(self) -> None:
-        """Create the tables that are not there yet; raises what the database says after 20 s of trying."""
+        """Create missing tables; raises the database's error after 20 s of attempts."""
 
         async def create(db: AsyncConnection) -> None:
             if self._db.dialect == "postgresql":
@@ -40,7 +40,7 @@ class SqlStore:
         await self._db.do(create)
 
     async def remember_user(self, user_id: str) -> None:
-        """Note that this person exists."""
+        """Record that this user exists."""
         if user_id not in self._known_users:
             await self._execute(self._insert(USERS).values(user_id=user_id).on_conflict_do_nothing())
             if len(self._known_users) >= _USERS_KEPT:
@@ -55,9 +55,9 @@ class SqlStore:
         return thread_id
 
     async def owner_of(self, thread_id: str) -> str | None:
-        """Return whose thread this is, or None when there is no such thread."""
+        """Return the owner of the thread, or None if there is no such thread."""
         if "\0" in thread_id:
-            return None  # PostgreSQL has no such texts
+            return None  # PostgreSQL cannot store such texts
         return await self._text(sa.select(THREADS.c.owner).where(THREADS.c.thread_id == thread_id))
 
     async def last_seq(self, thread_id: str) -> int:
@@ -66,7 +66,7 @@ class SqlStore:
         return int(found or 0)
 
     async def append(self, thread_id: str, make: Callable[[int], StoredEvent]) -> StoredEvent:
-        """Number an event and keep it for replay. Raises KeyError for a thread that does not exist."""
+        """Number an event and store it for replay. Raises KeyError for a thread that does not exist."""
         number = (
             sa.update(THREADS)
             .where(THREADS.c.thread_id == thread_id)
@@ -76,12 +76,12 @@ class SqlStore:
         tried: list[StoredEvent] = []
 
         async def keep(db: AsyncConnection) -> StoredEvent:
-            # The thread's row stays locked until the commit, so that numbers become visible in their order.
+            # The thread's row stays locked until the commit, so that numbers become visible in order.
             seq = (await db.execute(number)).scalar()
             if seq is None:
                 raise KeyError(thread_id)
             if tried and await self._arrived(db, thread_id, tried[-1]):
-                # The line broke during the commit, which had been carried out.
+                # The connection was lost during the commit, which had succeeded.
                 await db.rollback()
                 return tried[-1]
             event = make(seq)
@@ -100,13 +100,13 @@ class SqlStore:
         return [StoredEvent(*row) for row in rows]
 
     async def begin_run(self, run_id: str, thread_id: str, question: str, request_id: str, replica: str) -> None:
-        """Keep what was asked, and which replica works on it."""
+        """Store the request of a run, and its replica."""
         row = {"run_id": run_id, "thread_id": thread_id, "question": question, "request_id": request_id}
         statement = self._insert(RUNS).values(**row, replica=replica, ended=False)
         await self._execute(statement.on_conflict_do_nothing())
 
     async def end_run(self, run_id: str) -> None:
-        """Note that the run came to its end."""
+        """Record that the run has ended."""
         await self._execute(sa.update(RUNS).where(RUNS.c.run_id == run_id).values(ended=True))
 
     async def unfinished_runs(self, replica: str) -> list[UnfinishedRun]:
@@ -117,30 +117,30 @@ class SqlStore:
         return [UnfinishedRun(*row) for row in rows]
 
     async def take_over(self, run_id: str, replica: str, by: str) -> bool:
-        """Make a run that `replica` has left the one of `by`; return whether nobody else was faster."""
+        """Assign an abandoned run of `replica` to `by`; return whether no other replica did so before."""
         mine = (RUNS.c.run_id == run_id) & (RUNS.c.replica == replica) & ~RUNS.c.ended
         taken = sa.update(RUNS).where(mine).values(replica=by).returning(RUNS.c.run_id)
         return await self._value(taken) is not None
 
     async def owner_of_run(self, run_id: str) -> str | None:
-        """Return who asked for a run that has not ended, or None when there is no such run."""
+        """Return the user of an open run, or None if there is no such run."""
         if "\0" in run_id:
             return None
         joined = sa.select(THREADS.c.owner).join_from(RUNS, THREADS, THREADS.c.thread_id == RUNS.c.thread_id)
         return await self._text(joined.where((RUNS.c.run_id == run_id) & ~RUNS.c.ended))
 
     async def previous_question(self, thread_id: str, run_id: str) -> str | None:
-        """Return what was asked in this thread before this run."""
+        """Return the request before this run in its thread."""
         this = sa.select(RUNS.c.key).where(RUNS.c.run_id == run_id).scalar_subquery()
         before = sa.select(RUNS.c.question).where((RUNS.c.thread_id == thread_id) & (RUNS.c.key < this))
         return await self._text(before.order_by(RUNS.c.key.desc()).limit(1))
 
     async def add_note(self, owner: str, text: str) -> None:
-        """Keep a private note."""
+        """Store a private note."""
         await self._execute(sa.insert(NOTES).values(owner=owner, body=text.replace("\0", " ")))
 
     async def find_notes(self, owner: str, words: Sequence[str], limit: int) -> list[str]:
-        """Return the owner's newest notes that hold all words, else any of them; without words the newest."""
+        """Return the owner's newest notes with all words, else with any of them; without words the newest."""
         holding = [self._holds(word) for word in words]
         for condition in (sa.and_(*holding), sa.or_(*holding)) if holding else (sa.true(),):
             mine = sa.select(NOTES.c.body).where((NOTES.c.owner == owner) & condition)
@@ -162,7 +162,7 @@ class SqlStore:
         return await self._value(sa.select(REVOKED.c.token_id).where(REVOKED.c.token_id == token_id)) is not None
 
     async def beat(self, replica: str) -> dict[str, int]:
-        """Note that this replica lives; return how often each one has done so. It does not wait for the database."""
+        """Count up for this replica; return the counts of all replicas. Does not wait for the database."""
         first = self._insert(REPLICAS).values(replica=replica, beats=1)
         again = first.on_conflict_do_update(index_elements=["replica"], set_={"beats": REPLICAS.c.beats + 1})
         async with self._db.begin() as db:
@@ -170,13 +170,13 @@ class SqlStore:
             return {row[0]: row[1] for row in await db.execute(sa.select(REPLICAS))}
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         await self._db.close()
 
     def _holds(self, word: str) -> sa.ColumnElement[bool]:
         word = word.replace("\0", "")
         if self._db.dialect == "postgresql":
-            # As a word, in whatever form of English.
+            # As a word, in any English form.
             return sa.func.to_tsvector("english", NOTES.c.body).op("@@")(sa.func.plainto_tsquery("english", word))
         return NOTES.c.body.icontains(word.rstrip("s"), autoescape=True)
 

@@ -1,4 +1,4 @@
-"""Sums, by a parser that knows numbers and six operators and nothing else."""
+"""A calculator with a parser for numbers and six operators."""
 
 import ast
 import math
@@ -18,11 +18,11 @@ _BINARY: MappingProxyType[type[ast.operator], Callable[[Number, Number], Number]
 
 
 class SumError(Exception):
-    """The expression cannot be worked out; the message says why."""
+    """The expression cannot be evaluated; the message says why."""
 
 
 async def work_out(errand: Errand) -> ToolResult:
-    """Work out the parameter `expression`."""
+    """Evaluate the parameter `expression`."""
     try:
         return ToolResult(ok=True, text=written(evaluate(errand.parameters["expression"])))
     except SumError as error:
@@ -32,7 +32,7 @@ async def work_out(errand: Errand) -> ToolResult:
 def evaluate(expression: str) -> Number:
     """Return the value of an expression of numbers, + - * / ** and parentheses.
 
-    Raises SumError when it holds anything else, divides by zero, or grows beyond 1,024 bits.
+    Raises SumError if it contains anything else, divides by zero, or grows beyond 1,024 bits.
     """
     if len(expression) > _MAX_CHARACTERS:
         raise SumError(f"the sum is longer than {_MAX_CHARACTERS} characters")
@@ -48,7 +48,7 @@ def evaluate(expression: str) -> Number:
 
 
 def written(value: Number) -> str:
-    """Write a number the way a person does: no trailing `.0`, ten digits at most behind the point."""
+    """Format a number: no trailing `.0`, at most ten digits after the point."""
     if isinstance(value, float):
         value = round(value, 10)
         if value.is_integer() and abs(value) < 1e15:
@@ -75,7 +75,7 @@ def _value(node: ast.expr) -> Number:
 
 
 def _power(base: Number, exponent: Number) -> Number:
-    # Checked before it is worked out: 9**9**9 would keep the whole server busy.
+    # Checked before it is evaluated: 9**9**9 would block the whole server.
     if abs(base) > 1 and abs(exponent) * math.log2(abs(base)) > _MAX_BITS:
         raise SumError("the numbers are too large")
     if base < 0 and not float(exponent).is_integer():

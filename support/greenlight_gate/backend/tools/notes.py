@@ -1,4 +1,4 @@
-"""A person's private notes: kept, and found again by their words."""
+"""A user's private notes: stored, and searched by words."""
 
 import re
 
@@ -20,7 +20,7 @@ class Notes:
         self._store = store
 
     async def __call__(self, errand: Errand) -> ToolResult:
-        """Do what `action` says, in the notes of this person only."""
+        """Run the action in the notes of this user only."""
         if errand.parameters["action"] == "add":
             text = errand.parameters["text"].rstrip(" .!")
             await self._store.add_note(errand.user_id, text)

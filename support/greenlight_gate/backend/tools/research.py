@@ -1,4 +1,4 @@
-"""A slow search, as a real one would be."""
+"""A slow search tool."""
 
 import asyncio
 
@@ -6,13 +6,13 @@ from greenlight_gate.backend.tools.tool import Errand, ToolResult
 
 
 class Research:
-    """Takes its time over the parameter `topic`."""
+    """Searches slowly for the parameter `topic`."""
 
     def __init__(self, duration_s: float) -> None:
         self._duration_s = duration_s
 
     async def __call__(self, errand: Errand) -> ToolResult:
-        """Return what is known about the topic."""
+        """Return the result for the topic."""
         await asyncio.sleep(self._duration_s)
         topic = errand.parameters["topic"]
         return ToolResult(

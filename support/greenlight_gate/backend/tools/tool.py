@@ -1,4 +1,4 @@
-"""What a tool is: it is called for a person with parameters, and finds something or says why not."""
+"""The interface of a tool: it is called for a user with parameters, and returns a result or an error."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Call:
-    """One use of a tool."""
+    """One call of a tool."""
 
     tool: str
     parameters: Mapping[str, str]
@@ -14,7 +14,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Errand:
-    """For whom a tool works, and on what."""
+    """The user and the parameters of a tool call."""
 
     user_id: str
     parameters: Mapping[str, str]
@@ -22,7 +22,7 @@ class Errand:
 
 @dataclass(frozen=True)
 class ToolResult:
-    """What a tool found, or why it failed: one line either way."""
+    """The result of a tool, or why it failed, as one line."""
 
     ok: bool
     text: str
