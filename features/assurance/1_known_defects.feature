@@ -52,7 +52,7 @@ Feature: Every known defect blocks the release
         | bad_json_silence                         | A message that is not JSON gets no error.                                                      | REFUSAL-4   | Malformed, oversized or unknown input gets a clear error, never silence.         |
         | thought_before_the_start                 | agent_thinking arrives before agent_started.                                                   | LIFECYCLE-1 | A run's first event is agent_started, exactly once.                              |
         | parallel_tools_one_after_the_other       | Of two tools that run at the same time, the second is shown only when the first has completed. | LIFECYCLE-5 | A request that needs a tool shows all five kinds of event.                       |
-        | tool_for_small_talk                      | A greeting, which needs no tool, is answered with a tool.                                      | SCENARIOS   | Every scenario of the selected categories ran and passed, without findings.    |
+        | tool_for_small_talk                      | A greeting, which needs no tool, is answered with a tool.                                      | SCENARIOS   | Every scenario of the selected categories ran and passed, without findings.      |
         | failure_without_a_word                   | agent_failed arrives without a text.                                                           | CONTENT-1   | Required fields are present, have their declared types, and are not empty.       |
         | failure_that_is_also_an_answer           | A failed run sends agent_completed as well as agent_failed.                                    | LIFECYCLE-2 | A run ends exactly once: completed, failed or stopped.                           |
         | every_turn_a_new_conversation            | A question that continues a conversation is answered in a new one.                             | IDENTITY-2  | Thread and user ids are those of the user who sent the request.                  |
@@ -87,16 +87,16 @@ Feature: Every known defect blocks the release
 
       Examples:
         | defect                         | what a user notices                                                     | rule         | promise                                                                   |
-        | every_event_delayed            | Every event arrives late.                                               | LATENCY      | Events arrive without delay: latency is within the thresholds.           |
-        | latency_grows_with_connections | Latency grows with the number of connections.                           | LATENCY      | Events arrive without delay: latency is within the thresholds.           |
-        | blocking_sleep_stalls_everyone | While a tool starts, no user receives events.                           | LATENCY      | Events arrive without delay: latency is within the thresholds.           |
+        | every_event_delayed            | Every event arrives late.                                               | LATENCY      | Events arrive without delay: latency is within the thresholds.            |
+        | latency_grows_with_connections | Latency grows with the number of connections.                           | LATENCY      | Events arrive without delay: latency is within the thresholds.            |
+        | blocking_sleep_stalls_everyone | While a tool starts, no user receives events.                           | LATENCY      | Events arrive without delay: latency is within the thresholds.            |
         | slow_start                     | agent_started arrives late.                                             | TIMELINESS-1 | agent_started arrives within the start budget of the request.             |
         | silent_gap                     | There is a long silence during an answer.                               | TIMELINESS-2 | The longest silence within a run stays within its budget.                 |
         | burst_at_the_end               | All events arrive at the end of an answer.                              | TIMELINESS-3 | Events arrive as they happen, not all at the end.                         |
         | tool_never_returns             | A tool starts and never completes.                                      | TIMELINESS-4 | Each tool call and each run finishes within its budget.                   |
         | ping_unanswered_during_run     | Pings are not answered during a run.                                    | CONNECTION-2 | Pings are answered while a run is in progress.                            |
         | handshake_slow                 | The handshake takes long.                                               | CONNECTION-1 | The handshake finishes in time, and the backend reports that it is ready. |
-        | throughput_capped              | Only a limited number of questions a second are begun; the others wait. | LATENCY      | Events arrive without delay: latency is within the thresholds.           |
+        | throughput_capped              | Only a limited number of questions a second are begun; the others wait. | LATENCY      | Events arrive without delay: latency is within the thresholds.            |
 
   Rule: A release that loses events or refuses users after a lost connection is blocked
 
@@ -177,12 +177,12 @@ Feature: Every known defect blocks the release
       Then it is blocked by <rule>: <promise>
 
       Examples:
-        | defect                     | what a user notices                                                | rule         | promise                                                                            |
-        | connections_capped         | When some users are connected, further connections are refused.    | SUCCESS      | Expected events arrived and were valid, and connections were accepted.             |
-        | refuses_after_churn        | After many users have connected and left, connections are refused. | SUCCESS      | Expected events arrived and were valid, and connections were accepted.             |
-        | drops_one_in               | A share of the answers begins and never ends.                      | SUCCESS      | Expected events arrived and were valid, and connections were accepted.             |
+        | defect                     | what a user notices                                                | rule         | promise                                                                                                |
+        | connections_capped         | When some users are connected, further connections are refused.    | SUCCESS      | Expected events arrived and were valid, and connections were accepted.                                 |
+        | refuses_after_churn        | After many users have connected and left, connections are refused. | SUCCESS      | Expected events arrived and were valid, and connections were accepted.                                 |
+        | drops_one_in               | A share of the answers begins and never ends.                      | SUCCESS      | Expected events arrived and were valid, and connections were accepted.                                 |
         | memory_leak_per_run        | Each answer leaks memory.                                          | MEMORY       | The backend does not leak memory: growth is limited, and the memory of closed connections is released. |
         | memory_leak_per_connection | Each connection leaks memory.                                      | MEMORY       | The backend does not leak memory: growth is limited, and the memory of closed connections is released. |
         | handler_leak               | Connections of users who have left are still served.               | MEMORY       | The backend does not leak memory: growth is limited, and the memory of closed connections is released. |
         | fd_leak                    | Each connection leaks an open file.                                | MEMORY       | The backend does not leak memory: growth is limited, and the memory of closed connections is released. |
-        | slow_client_stalls_others  | A client that reads slowly stops the answers of all others.        | TIMELINESS-2 | The longest silence within a run stays within its budget.                          |
+        | slow_client_stalls_others  | A client that reads slowly stops the answers of all others.        | TIMELINESS-2 | The longest silence within a run stays within its budget.                                              |

@@ -54,8 +54,8 @@ class Opened(Record, frozen=True):
     `persona`: the target's persona, if the scenario uses another name. `headers`: of the response to the upgrade, as
     "name: value", as far as they are stored. `unwelcome`: what is wrong with the token, so that the backend should have
     refused it. `expires_at`: when the token expires, in the trace's time. `proxied`: the connection goes through the
-    suite's own proxy, which may delay messages. `beside`: other scenarios ran in parallel, which may delay them as well.
-    `values`: what was captured before the connection, by name, as far as the profile's rules need it.
+    suite's own proxy, which may delay messages. `beside`: other scenarios ran in parallel, which may delay them as
+    well. `values`: what was captured before the connection, by name, as far as the profile's rules need it.
     """
 
     person: str
@@ -76,10 +76,9 @@ class Sent(Record, frozen=True):
     """A frame that the user's client sent.
 
     `what` is one of start, stop, ping, restore, hello (a step of the handshake), keepalive or invalid (sent to be
-    refused).
-    `last_seq` is the last number that a restore says was received; `intended_at` is when it was due, from which latency
-    counts; `foreign` is the owner of the conversation, run or user id (`claims`) that the frame names: the backend has to
-    refuse it.
+    refused). `last_seq` is the last number that a restore says was received; `intended_at` is when it was due, from
+    which latency counts; `foreign` is the owner of the conversation, run or user id (`claims`) that the frame names:
+    the backend has to refuse it.
     """
 
     what: str
@@ -116,8 +115,8 @@ class Received(_Payload, frozen=True):
 class Other(_Payload, frozen=True, kw_only=True):
     """Received data that is no complete message.
 
-    `what`: a `ping` or a `pong` with a payload, a `close` frame whose text is not the reason in `Closed`, or the `part` of
-    a message that had arrived when the connection ended.
+    `what`: a `ping` or a `pong` with a payload, a `close` frame whose text is not the reason in `Closed`, or the `part`
+    of a message that had arrived when the connection ended.
     """
 
     what: str

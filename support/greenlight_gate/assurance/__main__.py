@@ -44,7 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     matrix.set_defaults(do=_matrix)
     whats.add_parser("features", help="write features/assurance again").set_defaults(do=_features)
     whats.add_parser("measure", help="run the matrix, and write its page").set_defaults(do=_measure)
-    limits = whats.add_parser("limits", help="find the smallest value of each defect that is detected (example: limits slow_start)")
+    limits = whats.add_parser(
+        "limits", help="find the smallest value of each defect that is detected (example: limits slow_start)"
+    )
     limits.add_argument("defects", nargs="*", metavar="DEFECT", help="default: all that have a value")
     limits.set_defaults(do=_limits)
     again = whats.add_parser("page", help="write the page and the README's sentence from the stored measurements")
@@ -126,7 +128,10 @@ def _steps(options: argparse.Namespace) -> int:
         found = mutants(lambda mutant: print(_mutant_line(mutant), flush=True), services)
     noticed = [mutant for mutant in found if mutant.objects and mutant.noticed]
     alone = sum(mutant.alone for mutant in noticed)
-    print(f"{len(found)} assertions removed, {len(noticed)} of the removals detected; {alone} assertions are the only ones that block")
+    print(
+        f"{len(found)} assertions removed, {len(noticed)} of the removals detected; "
+        f"{alone} assertions are the only ones that block"
+    )
     return 0 if found and len(noticed) == len(found) else 1
 
 

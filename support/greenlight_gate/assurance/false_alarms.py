@@ -172,16 +172,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("sessions", type=_number, help="number of sessions (example: 20)")
     parser.add_argument("--first-seed", type=int, default=1, metavar="N", help="default: %(default)s")
-    parser.add_argument("--at-once", type=_number, default=2, metavar="N", help="sessions in parallel (default: %(default)s)")
+    parser.add_argument(
+        "--at-once", type=_number, default=2, metavar="N", help="sessions in parallel (default: %(default)s)"
+    )
     parser.add_argument(
         "--categories", nargs="+", default=list(FAST), choices=WHOLE, metavar="CATEGORY",
         help=f"categories of most sessions (default: {' '.join(FAST)})",
     )  # fmt: skip
     parser.add_argument(
-        "--more", type=int, default=4, metavar="N", help="add security and resilience in every Nth session (default: %(default)s)"
+        "--more",
+        type=int,
+        default=4,
+        metavar="N",
+        help="add security and resilience in every Nth session (default: %(default)s)",
     )
-    parser.add_argument("--whole", type=int, default=0, metavar="N", help="run all six categories in every Nth session (default: never)")
-    parser.add_argument("--noise", type=int, default=0, metavar="CORES", help="keep this number of cores busy meanwhile")
+    parser.add_argument(
+        "--whole", type=int, default=0, metavar="N", help="run all six categories in every Nth session (default: never)"
+    )
+    parser.add_argument(
+        "--noise", type=int, default=0, metavar="CORES", help="keep this number of cores busy meanwhile"
+    )
     parser.add_argument(
         "--evidence", type=Path, default=Path(tempfile.gettempdir()), metavar="DIR",
         help="folder for the evidence of sessions that are not approved (default: %(default)s)",

@@ -101,7 +101,7 @@ def digest_of(place: ScenarioPlace) -> str:
 
 
 def job_for(name: str, place: ScenarioPlace, defect: str, services: str = "") -> Job:
-    """The session that runs a scenario with a defect, "" for none; some need a stack or a backend that the suite starts."""
+    """The session that runs a scenario with a defect ("": none); some need a stack or a backend of the suite."""
     budgets = dict(PROOFS[defect.partition("=")[0]].budgets) if defect else {}
     stack = services if "needs.replicas" in place.tags else ""
     own = "backend_restarts" in place.tags
@@ -215,7 +215,7 @@ def _crowded(name: str) -> bool:
 
 
 def _candidates(name: str, *, replicated: bool) -> Sequence[str]:
-    """The defects to try, the likeliest first: those that the scenario proves, of its feature, the usual, of its family."""
+    """The defects to try, the likeliest first: that the scenario proves, of its feature, the usual, of its family."""
     category, feature = name.partition("/")[0], name.partition(":")[0]
     ours = [*_HINTS.get(name, ()), *(d for d, proof in PROOFS.items() if name in proof.scenarios)]
     if replicated:

@@ -36,7 +36,7 @@ class Bus(Protocol):
         """Send an event to all subscribers of its run's and its thread's topic."""
 
     async def recent(self, thread_id: str, seq: int, limit: int) -> list[StoredEvent]:
-        """Return events that follow this number without a gap, if cached; an empty list does not mean that there are none."""
+        """Return cached events that follow this number without a gap; if empty, the store may have some."""
 
     def announce(self, what: str, about: str) -> None:
         """Announce to all other replicas: "stop" of a run, "signed out" of a token."""

@@ -63,7 +63,7 @@ class ServedConnection:
         """Send connection_established and start the timer for the expiry of the token."""
         expires_at = self.hub.chain.expiry(self, self.identity.expires_at)
         if expires_at is not None:
-            # The loop's timers fire up to a few milliseconds early, but the connection must not close before the expiry.
+            # The loop's timers fire up to a few milliseconds early, but the connection must not close so early.
             delay_s = max(0.0, expires_at - time.time()) + 0.01
             self._expiry = asyncio.get_running_loop().call_later(
                 min(delay_s, 3e8), self.expire, "the token has expired"

@@ -19,10 +19,9 @@ class SettingsError(Exception):
 class Settings:
     """The settings of one backend process.
 
-    Units stand last in each name. `users` maps a name, which is also the user id, to its password.
-    `max_open_runs` limits the open runs of one connection; further requests get RATE_LIMITED. Without `resume`, no
-    conversation can be restored: missed events are lost, and the backend reports it. `variation`: the variant of healthy
-    behaviour.
+    Units stand last in each name. `users` maps a name, which is also the user id, to its password. `max_open_runs`
+    limits the open runs of one connection; further requests get RATE_LIMITED. Without `resume`, no conversation can be
+    restored: missed events are lost, and the backend reports it. `variation`: the variant of healthy behaviour.
     `replica` names this process among those that share `database_url` (SQLAlchemy's) and `redis_url`; `auth_url` is the
     origin of the service that signs the tokens. If these are empty, one process does everything.
     """

@@ -29,8 +29,8 @@ class UnfinishedRun:
 class Store(Protocol):
     """Everything that outlives a connection.
 
-    A store may be shared by several processes: `replica` says which runs belong to which. Errors of the database are not
-    wrapped.
+    A store may be shared by several processes: `replica` says which runs belong to which. Errors of the database are
+    not wrapped.
     """
 
     async def open(self) -> None:

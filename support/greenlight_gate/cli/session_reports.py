@@ -55,7 +55,7 @@ def write_reports(
 
 
 def _remember(judgement: Judgement, folder: Path, console: Console) -> str:
-    """Adds the session to the history. Returns the trend of earlier sessions of its kind, for the page. Raises OSError."""
+    """Adds the session to the history. Returns the trend of earlier sessions as HTML. Raises OSError."""
     session = judgement.session
     history = History(folder.parent)
     history.add(judgement)

@@ -58,7 +58,8 @@ def _others(folder: Path, judgement: Judgement) -> Iterator[Picture]:
 def _timeline_in_words(judgement: Judgement) -> str:
     whole = judgement.course.windows.total()
     return (
-        f"{whole.events:,} events of {whole.asked:,} requests. {whole.dropped} connections were lost without a reason,  "
+        f"{whole.events:,} events of {whole.asked:,} requests. "
+        f"{whole.dropped} connections were lost without a reason, "
         f"{whole.errors} failures were not provoked by a test, {whole.findings:,} findings."
     )
 

@@ -28,7 +28,7 @@ class Containers:
         return SERVICES
 
     def start(self, wish: Wish, told: Told = silent) -> bool:
-        """Starts all and waits until all are healthy; returns whether anything had to be started. Raises Misconfigured."""
+        """Starts all and waits until all are healthy; returns whether any had to be started. Raises Misconfigured."""
         with self.folder.claimed():
             if self.folder.read() and all(row.up for row in self.rows()):
                 return False

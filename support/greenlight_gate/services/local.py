@@ -37,13 +37,13 @@ def services_of(target: Target, runtime: str, environ: Mapping[str, str], beside
 
 
 def runtime_of(name: str, folder: Folder, environ: Mapping[str, str]) -> Ours:
-    """The runtime of this name; for "auto" that of the running services, else the installed one. Raises Misconfigured."""
+    """The runtime of this name; for "auto" that of running services, else the installed one. Raises Misconfigured."""
     started = folder.read().get("runtime", "")
     if name == "auto":
         name = started or _installed()
     elif started and started != name and (started == "docker" or Supervisor(folder).running()):
         raise Misconfigured(
-            f"services: they were started with --runtime {started}: run `greenlight services clean`, then start them again"
+            f"services: they were started with --runtime {started}: run `greenlight services clean` first"
         )
     return Containers(folder, environ) if name == "docker" else Processes(folder, environ)
 
@@ -81,7 +81,8 @@ class LocalStack:
             return cls(runtime, started=runtime.start(Wish(users, defects), told))
         if not folder.read():
             raise Misconfigured(
-                "services: none are running, and --skip-services-check starts none: start them with `greenlight services start`"
+                "services: none are running, and --skip-services-check starts none: "
+                "start them with `greenlight services start`"
             )
         return cls(runtime, started=False)
 

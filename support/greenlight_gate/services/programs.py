@@ -67,7 +67,9 @@ def docker_engine() -> str | None:
         [program, "version", "--format", "{{.Server.Version}}"], capture_output=True, text=True, check=False, timeout=20
     )
     if engine.returncode:
-        return "docker is installed, but its engine does not answer: start it (systemctl start docker), or set DOCKER_HOST"
+        return (
+            "docker is installed, but its engine does not answer: start it (systemctl start docker), or set DOCKER_HOST"
+        )
     numbers = [int(part) for part in re.findall(r"\d+", engine.stdout)[:2]]
     if numbers and numbers < [20, 10]:
         return f"the Docker engine is {engine.stdout.strip()}: 20.10 or newer is needed"

@@ -35,7 +35,7 @@ class Stack:
         self._supervisor = Supervisor(folder)
 
     def begin(self, wish: Wish) -> None:
-        """Makes keys, passwords and ports, finds the programs, makes the folder of the database. Raises Misconfigured."""
+        """Makes keys, passwords, ports and the folder of the database, and finds programs. Raises Misconfigured."""
         record = new_record("processes", wish)
         bin_folder, _ = postgres_folder(), redis_program()
         there = (self._data / "PG_VERSION").exists()
@@ -163,7 +163,11 @@ class Stack:
             raise Misconfigured(f"services: {self._data} cannot be read: {error.strerror}") from error
         here = major_version(bin_folder / "postgres")
         if kept != here or not password:
-            why = f"was made by PostgreSQL {kept}, but PostgreSQL {here} is installed" if password else "has no known password"
+            why = (
+                f"was made by PostgreSQL {kept}, but PostgreSQL {here} is installed"
+                if password
+                else "has no known password"
+            )
             raise Misconfigured(f"services: {self._data} {why}: `greenlight services clean` removes it")
 
 

@@ -79,7 +79,7 @@ class TargetCommand:
         self._supervisor = Supervisor(folder)
 
     def start(self, wish: Wish, told: Told = silent) -> bool:
-        """Starts it and waits until the target is healthy; returns whether it had to be started. Raises Misconfigured."""
+        """Starts it and waits until the target is healthy; whether it had to be started. Raises Misconfigured."""
         _refuse_defects(wish)
         with self.folder.claimed():
             if self._supervisor.process(_NAME) is not None:

@@ -152,8 +152,8 @@ class ValidationSession:
     def start(self) -> None:
         """Prepares, waits until the target is healthy, and begins the session folder.
 
-        The folder is also made if the target is at fault or the wait is interrupted, so that this can be judged; not for
-        a mistake of the user.
+        The folder is also made if the target is at fault or the wait is interrupted, so that this can be judged; not
+        for a mistake of the user.
         """
         self.prepare()
         try:

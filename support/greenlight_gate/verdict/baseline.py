@@ -12,7 +12,7 @@ MOST_SESSIONS = 10
 _NOISES = 3.0
 _LEAST_SHARE = 0.25
 _LEAST_MS = 2.0
-# The factor from a median absolute deviation to the standard deviation of a normal distribution (Rousseeuw, Croux 1993).
+# From a median absolute deviation to the standard deviation of a normal distribution (Rousseeuw, Croux 1993).
 _MAD = 1.4826
 
 

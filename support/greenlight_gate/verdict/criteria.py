@@ -79,7 +79,7 @@ def latency(loads: tuple[Loaded, ...], traced: dict[str, LatencySummary], thresh
 
 
 def slow_under_load(summary: LoadResult, thresholds: Thresholds) -> list[str]:
-    """The latencies of a load that exceed a threshold, in words; empty if the generator was too busy to measure them."""
+    """The latencies of a load above a threshold, in words; empty if the generator was too busy to measure them."""
     if summary.saturated:
         return []
     known = {name: figures(encoded) for name, encoded in summary.latency.items()}
@@ -112,7 +112,9 @@ def losses(loads: tuple[Loaded, ...]) -> Status:
 
 def memory(watched: tuple[Watched, ...], most_mb: float) -> Criterion:
     """MEMORY: limited growth in extended operation, no leak by slope, and no memory kept for closed connections."""
-    requirement = "The backend does not leak memory: growth is limited, and the memory of closed connections is released."
+    requirement = (
+        "The backend does not leak memory: growth is limited, and the memory of closed connections is released."
+    )
     threshold = f"<= {most_mb:g} MB"
     if not watched:
         return Criterion("MEMORY", requirement, threshold, "memory was not measured", 0, Status.INCONCLUSIVE)
@@ -141,5 +143,7 @@ def gaps_of(loads: tuple[Loaded, ...]) -> list[str]:
         gaps += [f"'{load.label}': findings of {rule} were counted, but none was stored" for rule in sorted(unshown)]
         if summary.canaries_seen < summary.canaries_expected and summary.success_percent >= LEAST_SUCCESS:
             unseen = summary.canaries_expected - summary.canaries_seen
-            gaps.append(f"'{load.label}': {unseen} users never received their own canary: leaks to them would not be detected")
+            gaps.append(
+                f"'{load.label}': {unseen} users never received their own canary: leaks to them would not be detected"
+            )
     return gaps

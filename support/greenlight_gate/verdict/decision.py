@@ -49,7 +49,7 @@ class Verdict(StrEnum):
 
 
 class ScenarioOutcome(StrEnum):
-    """The outcome of a scenario. Broken: the suite failed. Not exercised: the target declares that it cannot do this."""
+    """The outcome of a scenario. Broken: the suite failed. Not exercised: the target cannot do this."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -96,9 +96,9 @@ class Facts(msgspec.Struct, frozen=True):
 
     `gaps` are the reasons why evidence is incomplete; `absent` what the target declares that it cannot do, with the
     reason; `accepted` the gaps that were accepted, with the reason. `relations` say which users received data of which;
-    `loads` are the results of loads, `watched` those of probes, `patterns` failures over many answers. `compared` is the
-    comparison with the baseline, which decides only if `gated`. `workload`: this is a load session, of this load; it has
-    no scenarios and approves no release.
+    `loads` are the results of loads, `watched` those of probes, `patterns` failures over many answers. `compared` is
+    the comparison with the baseline, which decides only if `gated`. `workload`: this is a load session, of this load;
+    it has no scenarios and approves no release.
     """
 
     wanted: tuple[str, ...]
@@ -429,7 +429,7 @@ def _first_of(outcome: ScenarioOutcome, facts: Facts) -> list[str]:
 
 
 def _first_findings(findings: tuple[Finding, ...], counted: Counter[str] | None = None) -> str:
-    """The most frequent rule with its first finding, then the others. `counted`: the findings of each, stored or not."""
+    """The most frequent rule with its first finding, then the others. `counted`: all findings of each rule."""
     count = counted or Counter(finding.rule for finding in findings)
     first = {finding.rule: finding for finding in reversed(findings)}
     (rule, times), *others = count.most_common()

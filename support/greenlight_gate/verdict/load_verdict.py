@@ -10,7 +10,7 @@ from greenlight_gate.verdict.criteria import Criterion, Loaded, Status
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The load that `greenlight load` was asked for. Times in seconds, `rate` in requests a second of all users together.
+    """The load that `greenlight load` was asked for. Times in seconds, `rate` in requests per second.
 
     It ends after `duration_s`, or when each user has made `runs_per_user` requests; None: not limited by this.
     `judges_latency`: a latency threshold was given; otherwise latency is shown and decides nothing.

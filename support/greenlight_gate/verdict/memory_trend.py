@@ -64,8 +64,9 @@ def theil_sen(points: list[tuple[float, float]]) -> Slope | None:
 class Watched(msgspec.Struct, frozen=True, kw_only=True):
     """The samples of a probe while one action was repeated.
 
-    kind "soak": `samples` throughout, `unit` run. kind "churn": one sample before, and one after each round of connecting
-    and disconnecting, when all had left; `unit` connection. `by`: how it was measured; "" if it could not be.
+    kind "soak": `samples` throughout, `unit` run. kind "churn": one sample before, and one after each round of
+    connecting and disconnecting, when all had left; `unit` connection. `by`: how it was measured; "" if it could not
+    be.
     """
 
     scenario: str

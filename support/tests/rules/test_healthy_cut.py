@@ -76,7 +76,9 @@ def test_a_backend_that_is_restarted_ends_what_is_under_way(end: str) -> None:
 @pytest.mark.parametrize("end", ["stopped", "failed", "rest"])
 def test_a_backend_that_was_killed_ends_or_goes_on_with_what_was_under_way(end: str) -> None:
     talk = asked().started().thinking().cut(KILL, "after event 2").close("nobody", None)
-    talk.cut(KILL, "while the backend is down", "c2", person="Ada").close("nobody", None, "c2", during="handshake", person="Ada")
+    talk.cut(KILL, "while the backend is down", "c2", person="Ada").close(
+        "nobody", None, "c2", during="handshake", person="Ada"
+    )
     talk.open("Ada", "c3", attempt=3).restore("c3", 2, answered=False)
     if end == "rest":
         talk.executing(connection="c3").tool_done(connection="c3").completed(connection="c3")

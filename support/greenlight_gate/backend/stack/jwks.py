@@ -21,8 +21,8 @@ _ANSWER_S = 2.0
 class JwksTokens(Tokens):
     """Verifies tokens with the keys that the auth service publishes.
 
-    The keys are cached: tokens are accepted also while the auth service is down. A token with an unknown key causes a new
-    fetch, at most once a second.
+    The keys are cached: tokens are accepted also while the auth service is down. A token with an unknown key causes a
+    new fetch, at most once a second.
     """
 
     def __init__(self, settings: Settings, store: Store) -> None:

@@ -30,9 +30,9 @@ _ANSWER_S = 2.0
 class RedisBus(LocalBus):
     """A bus for several replicas.
 
-    Users on this replica are served directly, also while Redis is down. Messages for other replicas wait in a queue until
-    Redis is available. After a new subscription or a lost connection, `on_gap` (with a thread's id) makes followers read
-    the store, so that nothing is lost. `on_announcement` receives the announcements of other replicas.
+    Users on this replica are served directly, also while Redis is down. Messages for other replicas wait in a queue
+    until Redis is available. After a new subscription or a lost connection, `on_gap` (with a thread's id) makes
+    followers read the store, so that nothing is lost. `on_announcement` receives the announcements of other replicas.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class RedisBus(LocalBus):
         self._send("publish", outgoing.thread_id, outgoing)
 
     async def recent(self, thread_id: str, seq: int, limit: int) -> list[StoredEvent]:
-        """Return events that follow this number without a gap, if cached; an empty list does not mean that there are none."""
+        """Return cached events that follow this number without a gap; if empty, the store may have some."""
         try:
             entries: Any = await self._redis.xrange(_stream(thread_id), min=f"{seq + 1}-0", count=limit)
         except (RedisError, OSError):

@@ -29,7 +29,7 @@ class AccessAttempts:
         self.world = world
         self._short: dict[str, Token] = {}
 
-    # Connecting with a token ---------------------------------------------------------------------------------------------
+    # Connecting with a token -------------------------------------------------------------------------------------
 
     def come_with(self, person: str, kind: str) -> None:
         """The user tries to connect with an invalid token of this kind."""
@@ -40,7 +40,10 @@ class AccessAttempts:
         suite, persona = self.world.suite, self.world.persona(person)
         if kind == SIGNED_OUT:
             if (reason := suite.target.lacks("logout")) is not None or suite.target.auth.obtain == "token":
-                raise NotExercised(reason or f"{suite.target.name}: signing out would invalidate the only tokens of the target (auth.obtain)")
+                raise NotExercised(
+                    reason
+                    or f"{suite.target.name}: signing out would invalidate the only tokens of the target (auth.obtain)"
+                )
             entry = await suite.access.fresh_pass_for(persona)
             await suite.access.sign_out(entry)
         else:
@@ -68,7 +71,9 @@ class AccessAttempts:
         """The user connects with a token that expires within so many seconds, but not before the last of them."""
         access = self.world.suite.access
         if not access.can_mint:
-            raise NotExercised(f"tokens that expire soon cannot be made for {self.world.suite.target.name} (auth.obtain)")
+            raise NotExercised(
+                f"tokens that expire soon cannot be made for {self.world.suite.target.name} (auth.obtain)"
+            )
         ahead_s = 0.0
         if self.world.suite.target.clock != "same-host":
             # An earlier valid connection shows the backend's clock, by which the token expires.

@@ -40,8 +40,8 @@ _LONGEST_S = 60.0
 class Crowd:
     """The virtual users of one scenario, and the results of their loads.
 
-    `loads` are the results by label, in order. Findings beyond the allowance are raised as an AssertionError once a load
-    is over.
+    `loads` are the results by label, in order. Findings beyond the allowance are raised as an AssertionError once a
+    load is over.
     """
 
     def __init__(self, world: World) -> None:

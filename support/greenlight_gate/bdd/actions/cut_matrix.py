@@ -124,7 +124,7 @@ def cut_cells_of(world: World) -> list[CutCell]:
 
 
 class _Cell:
-    """One cut: a user sends a request, loses the connection at the place, reconnects, and waits for the end of the answer."""
+    """One cut: a user sends a request, loses the connection at the place, reconnects, and waits for the answer."""
 
     def __init__(self, matrix: CutMatrix, persona: Persona, recorder: Recorder) -> None:
         self.suite = matrix.suite

@@ -27,7 +27,7 @@ class Liveness:
         self.network.lose(person, ConnectionLoss.BLACK_HOLE)
 
     def backend_lets_go(self, person: str) -> bool:
-        """Waits until the backend ends its side of a dead connection; returns whether it does within the declared time."""
+        """Waits until the backend ends a dead connection; returns whether it does so within the declared time."""
         return self.world.call(self._backend_lets_go(person))
 
     async def _backend_lets_go(self, person: str) -> bool:

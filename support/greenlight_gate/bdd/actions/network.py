@@ -77,7 +77,7 @@ class Network:
         self.lines.setdefault(person, []).append(line)
         return line
 
-    # Losing the connection ---------------------------------------------------------------------------------------------
+    # Losing the connection ---------------------------------------------------------------------------------------
 
     def lose(self, person: str, way: ConnectionLoss = ConnectionLoss.RST, window: int = 1) -> None:
         """Cuts the user's connection, wherever the answer is."""
@@ -124,7 +124,7 @@ class Network:
     # Reconnecting -------------------------------------------------------------------------------------------------
 
     def come_back(self, *people: str) -> None:
-        """Each user reconnects in each tab that lost its connection, at the same time, and requests the missed events."""
+        """Each user reconnects each lost tab, all at the same time, and requests the missed events."""
         self.world.call(self._come_back_all(people))
 
     async def _come_back_all(self, people: Sequence[str]) -> None:
@@ -153,7 +153,7 @@ class Network:
         self.returns_s.append(time.monotonic() - began)
 
     async def catch_up(self, line: ProxiedUser) -> None:
-        """Requests the missed events of each conversation of the tab. Raises NotExercised if the target cannot resume."""
+        """Requests the missed events of each conversation of the tab. Raises NotExercised if there is no resume."""
         questions = line.session.heard.questions
         if all(question.over for question in questions):
             return
@@ -180,7 +180,9 @@ class Network:
     def come_back_from_elsewhere(self, person: str) -> None:
         """The user reconnects from another address, as in another network."""
         if not self.world.suite.target.is_loopback or ":" in self.world.suite.target.endpoint[0]:
-            raise NotExercised(f"{self.world.suite.target.name} is not on this machine, and only there another address can be used")
+            raise NotExercised(
+                f"{self.world.suite.target.name} is not on this machine, and only there another address can be used"
+            )
         line = self.line(person)
         line.proxy.source = _OTHER_ADDRESS
         self.come_back(person)
@@ -196,9 +198,7 @@ class Network:
 
         async def try_it() -> None:
             session = line.new_session()
-            with contextlib.suppress(
-                NotConnected
-            ):  # as expected; the rules judge how the refusal was done
+            with contextlib.suppress(NotConnected):  # as expected; the rules judge how the refusal was done
                 await session.connect(expired, self.world.suite.tls, unwelcome=_EXPIRED, via=line.proxy.address)
             await session.close()
 

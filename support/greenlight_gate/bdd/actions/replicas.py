@@ -180,7 +180,7 @@ class Replicas:
             world.restore(person, self._told[person], 2)
 
     def ask_all(self) -> None:
-        """All users ask for their own secret in the conversation that they follow on the other replica, at the same time."""
+        """All users ask at the same time for their own secret in the conversation that they follow."""
         world = self.world
         asked = [world.ask(person, "recall", follow=told) for person, told in self._told.items()]
         world.wait(*asked)

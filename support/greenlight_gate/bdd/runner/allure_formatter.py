@@ -234,7 +234,7 @@ class AllureFormatter(StockFormatter):
             super().result(result)
 
     def eof(self) -> None:
-        """Report failed hooks of a feature or rule: as failures of its scenarios, or, once these ran, of the session."""
+        """Report failed hooks of a feature or rule: as failures of its scenarios, or of the session."""
         for container in (*self._feature.rules, self._feature):
             if fault := hook_fault(container):
                 unrun = [each for each in container.walk_scenarios() if id(each) in self.listener.waiting]

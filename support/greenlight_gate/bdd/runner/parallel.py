@@ -1,9 +1,9 @@
 """Parallel scenarios: threads run their steps ahead of behave, which receives the outcomes in its own order.
 
 behave runs one scenario after the other on one thread, and so do its formatters, its hooks and Allure. None of that
-changes: when behave runs a step of a scenario that a thread has, it waits until the step has ended there, and returns or
-raises as it did. So all files have behave's order, with any number of threads. What runs alone (`jobs.py`) runs in behave's
-own thread, after all others.
+changes: when behave runs a step of a scenario that a thread has, it waits until the step has ended there, and returns
+or raises as it did. So all files have behave's order, with any number of threads. What runs alone (`jobs.py`) runs in
+behave's own thread, after all others.
 """
 # mypy: allow-untyped-calls
 # behave ships types only of what steps need.
@@ -39,8 +39,8 @@ RunOf = Callable[[Step], Callable[[Context], None] | None]
 class Work:
     """One scenario that runs in a thread. behave's thread waits for its outcome, and may be interrupted.
 
-    `world`: None if it could not be made. `lingering`: the wait for late messages after the last step, if it came so far.
-    `began_s` and `ended_s` are epoch seconds, `times_s` the same for each step (by `id`).
+    `world`: None if it could not be made. `lingering`: the wait for late messages after the last step, if it came so
+    far. `began_s` and `ended_s` are epoch seconds, `times_s` the same for each step (by `id`).
     """
 
     def __init__(self, scenario: Scenario) -> None:

@@ -39,10 +39,10 @@ log = logging.getLogger("greenlight")
 class SuiteRunner(Runner):
     """Runs the selected scenarios against one target and leaves a session folder that can be judged.
 
-    `plan` and `progress` come from `greenlight run`; behave alone takes them from its own options: `-D environment=...`,
-    `-D output_dir=...`, `-D defect=...`. `steps` is the registry of steps, if not behave's own.
-    After `run`, `suite` is the session (None if it never began), `misconfigured` the user's mistake if there was one,
-    and `interrupted` why the run ended early, if it did.
+    `plan` and `progress` come from `greenlight run`; behave alone takes them from its own options: `-D
+    environment=...`, `-D output_dir=...`, `-D defect=...`. `steps` is the registry of steps, if not behave's own. After
+    `run`, `suite` is the session (None if it never began), `misconfigured` the user's mistake if there was one, and
+    `interrupted` why the run ended early, if it did.
     """
 
     def __init__(
@@ -184,7 +184,7 @@ class SuiteRunner(Runner):
         write_environment(self.results_dir, shown)
 
     def _unwritable(self, plan: SessionPlan, suite: ValidationSession, error: OSError) -> None:
-        """Handles a failed write: a ledger without its last line is INCONCLUSIVE; without a folder it is the user's error."""
+        """Handles a failed write: without a last line the session is INCONCLUSIVE."""
         self._fault = f"the evidence cannot be written ({error.strerror or error})"
         log.error("%s", self._fault)
         if not suite.begun:

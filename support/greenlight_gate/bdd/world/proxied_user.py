@@ -101,7 +101,7 @@ class ProxiedUser:
         """Ends the proxy and its connections."""
         await self.proxy.stop()
 
-    # Losing the connection --------------------------------------------------------------------------------------------------
+    # Losing the connection ---------------------------------------------------------------------------------------
 
     def hold(self) -> None:
         """From now on frames to the user are held until they are let through."""
@@ -146,7 +146,7 @@ class ProxiedUser:
             session.hang_up()
         await session.wait_closed(_ENDS_S)
 
-    # Reconnecting ------------------------------------------------------------------------------------------------------
+    # Reconnecting ------------------------------------------------------------------------------------------------
 
     async def come_back(self, entry: Token | None = None, *, patience_s: float = LAST_TRY_AFTER_S) -> ResumableSession:
         """Tries to connect until it succeeds, with growing random delays.

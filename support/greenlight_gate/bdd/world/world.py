@@ -288,7 +288,7 @@ class World(Users):
         shown += [f"... and {more} more findings"] if more else []
         return "\n".join([*shown, "", self.table()])
 
-    # The end of the scenario ---------------------------------------------------------------------------------------------
+    # The end of the scenario -------------------------------------------------------------------------------------
 
     def conclude(self) -> None:
         """Concludes the last step: waits for every answer to end; any finding fails the scenario.
@@ -324,7 +324,7 @@ class World(Users):
             recorder.entries.clear()
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Runs a coroutine on the loop thread. Raises AssertionError for a failed connection, since the target caused it."""
+        """Runs a coroutine on the loop thread. Raises AssertionError for a failed connection: the target caused it."""
         try:
             result = self.suite.loop.call(coroutine, _HOP_S)
         except NotConnected as error:

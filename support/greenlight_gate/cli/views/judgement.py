@@ -39,7 +39,7 @@ def conclude(folder: Path, console: Console, faults: SuiteFaults, show: Callable
 
 
 def ended(judgement: Judgement, folder: Path, options: argparse.Namespace, faults: SuiteFaults) -> int:
-    """Returns the exit code, and prints the three lines for CI. They come last, since a faulty suite approves nothing."""
+    """Returns the exit code, and prints the three lines for CI, last, since a faulty suite approves nothing."""
     decision = judgement.decision
     outcome = faults.outcome(decision.verdict)
     if options.ci_mode:
