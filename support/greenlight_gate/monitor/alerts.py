@@ -1,4 +1,4 @@
-"""Alerts: a failure pattern begins to show, gets worse, or has not shown for a while. Each is told once."""
+"""Alerts: a failure pattern has begun, become worse, or ended. Each is reported once."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ import msgspec
 from greenlight_gate.findings import Severity
 from greenlight_gate.verdict.failure_patterns import PATTERNS, Occurrence
 
-# A pattern that has not been seen again for so long is over.
+# A pattern that has not occurred for so long has ended.
 QUIET_S = 30.0
 
 
@@ -33,7 +33,7 @@ Told = Callable[[Alert], None]
 
 
 class Alerts:
-    """Which patterns are showing. Those that go on are not told again; once quiet for `QUIET_S` they have recovered."""
+    """The active patterns. A continuing one is not reported again; after `QUIET_S` without it, it has recovered."""
 
     def __init__(self, tell: Told) -> None:
         self.tell = tell
@@ -42,7 +42,7 @@ class Alerts:
         self._over: dict[str, float] = {}
 
     def look(self, seen: Sequence[Occurrence], now: float) -> None:
-        """What shows at this moment (seconds since the epoch). Patterns are of the whole course, so they stay seen."""
+        """The new alerts at this time (seconds since the epoch). Patterns are those of the whole session."""
         for occurrence in seen:
             name = occurrence.pattern
             if name in self._showing:
@@ -70,7 +70,7 @@ class Alerts:
 
 
 class AlertLog:
-    """alerts.log: each alert is a line on the disk before the next one can come. Raises OSError."""
+    """alerts.log: each alert is written to disk as one line before the next. Raises OSError."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

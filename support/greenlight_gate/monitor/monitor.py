@@ -1,8 +1,7 @@
-"""RealTimeEventMonitor: hears every connection of this process, in scenarios and in one's own code.
+"""RealTimeEventMonitor: observes every connection of this process, in scenarios and in other code.
 
-Of a load, also of one in other processes, it hears once a second what was counted until then: single events of it are
-told to nobody.
-Memory is bounded however long it listens: windows and histograms are kept, and the answers that are worth a look.
+Of a load, also in other processes, it receives the counts once a second, but no single events.
+Memory is bounded for any duration: it stores time windows, histograms and selected answers.
 """
 
 import contextlib
@@ -28,17 +27,17 @@ from greenlight_gate.trace import AnyRecord
 from greenlight_gate.verdict.failure_patterns import Occurrence
 from greenlight_gate.verdict.pattern_detection import detect
 
-# Patterns are looked for so often, and not with each record.
+# The interval of the search for patterns, in seconds.
 _LOOK_S = 1.0
 
 EventSeen = Callable[[str, Event], None]
 
 
 class RealTimeEventMonitor:
-    """Watches all that is recorded in this process between `start_monitoring` and `stop_monitoring`.
+    """Observes all records of this process between `start_monitoring` and `stop_monitoring`.
 
-    `thresholds` are the target's; `same_clock` says that the backend's clock is this machine's, so that latency can be
-    told from its stamps. Subscribers are called on the thread on which it happens. `faults` are what they failed with.
+    `thresholds` are the target's; `same_clock` says that the backend's clock is this machine's, so that its timestamps
+    give latency. Subscribers are called on the thread of the event. `faults` are their exceptions.
     """
 
     def __init__(
@@ -57,19 +56,19 @@ class RealTimeEventMonitor:
         self._next_look = 0.0
 
     def start_monitoring(self) -> None:
-        """From now on everything is seen. Calling it again changes nothing."""
+        """Starts to observe. Calling it again changes nothing."""
         self.stop_monitoring()
         feed.listen(self)
 
     def stop_monitoring(self) -> None:
-        """From now on nothing more is seen; the summary stays."""
+        """Stops to observe; the summary stays."""
         feed.leave(self)
         self.look()
 
     def subscribe(
         self, on_event: EventSeen | None = None, on_alert: Callable[[Alert], None] | None = None
     ) -> Callable[[], None]:
-        """Calls `on_event(person, event)` and `on_alert(alert)` as it happens; returns how to unsubscribe."""
+        """Calls `on_event(person, event)` and `on_alert(alert)` at once; returns a function to unsubscribe."""
         if on_event is not None:
             self._on_event.append(on_event)
         if on_alert is not None:
@@ -89,20 +88,20 @@ class RealTimeEventMonitor:
             return summarise(self._course, self.name, detect(self._course, self.thresholds))
 
     def patterns(self) -> tuple[Occurrence, ...]:
-        """The failure patterns that show so far."""
+        """The failure patterns so far."""
         with self._lock:
             return detect(self._course, self.thresholds)
 
     def explained(self) -> FailurePatterns:
-        """The same with the definitions of all that were looked for."""
+        """The failure patterns so far, with the definitions of all."""
         return explain(self.name, self.patterns())
 
     def look(self) -> None:
-        """Looks for patterns now, and alerts."""
+        """Searches for patterns now, and reports alerts."""
         self._alerts.look(self.patterns(), time.time())
 
     def heard(self, source: feed.FeedSource, record: AnyRecord, reading: Reading | None) -> None:
-        """One record (`greenlight_gate.measure.feed.Listener`)."""
+        """Receives one record (`greenlight_gate.measure.feed.Listener`)."""
         with self._lock:
             heard = self._heard(source)
             heard.take(record, reading)
@@ -111,12 +110,12 @@ class RealTimeEventMonitor:
         self._look_again()
 
     def on_event(self, source: feed.FeedSource, run: RunState, event: Event, at: float) -> None:
-        """An event of a run came (`greenlight_gate.measure.feed.Listener`)."""
+        """Receives an event of a run (`greenlight_gate.measure.feed.Listener`)."""
         with self._lock:
             self._heard(source).strand.on_event(run, event, at)
 
     def on_settled(self, source: feed.FeedSource, outcome: Outcome) -> None:
-        """A request is settled (`greenlight_gate.measure.feed.Listener`)."""
+        """Receives the outcome of a request (`greenlight_gate.measure.feed.Listener`)."""
         with self._lock:
             self._heard(source).strand.on_settled(outcome)
 
@@ -128,7 +127,7 @@ class RealTimeEventMonitor:
         return heard
 
     def counted(self, load: object, counts: Counts) -> None:
-        """What a load has counted (`greenlight_gate.measure.feed.Listener`)."""
+        """Receives the counts of a load (`greenlight_gate.measure.feed.Listener`)."""
         with self._lock:
             known = self._loads.get(load)
             if known is None:
@@ -144,7 +143,7 @@ class RealTimeEventMonitor:
             self.look()
 
     def finished(self, source: feed.FeedSource) -> None:
-        """A trace is complete (`greenlight_gate.measure.feed.Listener`)."""
+        """Receives the end of a trace (`greenlight_gate.measure.feed.Listener`)."""
         with self._lock:
             heard = self._strands.pop(id(source), None)
             if heard is not None:
@@ -157,13 +156,13 @@ class RealTimeEventMonitor:
         for subscriber in list(subscribers):
             try:
                 subscriber(*given)
-            except Exception as error:  # noqa: BLE001 -- whoever listens must not end what is listened to
+            except Exception as error:  # noqa: BLE001 -- a subscriber must not end the connection
                 self.faults.append(error)
                 subscribers.remove(subscriber)
 
 
 class _Heard:
-    """One source, and how many of its findings have been taken."""
+    """One source, and how many of its findings have been counted."""
 
     def __init__(self, source: feed.FeedSource, strand: TraceTimeline) -> None:
         self.source = source
@@ -194,10 +193,10 @@ class _Heard:
 def create_monitoring_session(
     name: str, output_dir: Path | str | None = None, thresholds: Thresholds | None = None
 ) -> Iterator[RealTimeEventMonitor]:
-    """Captures every connection that is opened inside it, whoever opens it, and every load that is directed from there.
+    """Records every connection opened in its `with` block, and every load that is started there.
 
-    With `output_dir`, alerts.log is written there as it happens, and monitoring_summary.json and failure_patterns.json
-    at the end, also when the body raises. Raises OSError if that folder cannot be written.
+    With `output_dir`, alerts.log is written there immediately, and monitoring_summary.json and failure_patterns.json
+    at the end, also if the body raises. Raises OSError if that folder cannot be written.
     """
     monitor = RealTimeEventMonitor(name, thresholds)
     folder = Path(output_dir) if output_dir is not None else None

@@ -1,4 +1,4 @@
-"""monitoring_summary.json and failure_patterns.json: a course in figures, and the patterns with their definitions."""
+"""monitoring_summary.json and failure_patterns.json: a session in figures, and the patterns with their definitions."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ _MOST_POINTS = 120
 
 
 class Connections(msgspec.Struct, frozen=True):
-    """Lines to the backend. `success_rate_percent`: of those tried that should have come about; null without any."""
+    """Connections to the backend. `success_rate_percent`: of the attempts that should succeed; null without any."""
 
     tried: int
     made: int
@@ -35,7 +35,7 @@ class Delays(msgspec.Struct, frozen=True):
 
 
 class Stretch(msgspec.Struct, frozen=True):
-    """What happened in one stretch of time. `at_s`: its begin, in seconds since the session's."""
+    """The figures of one time window. `at_s`: its start, in seconds since that of the session."""
 
     at_s: float
     events: int
@@ -72,7 +72,7 @@ class MonitoringSummary(msgspec.Struct, frozen=True):
 
 
 class Definition(msgspec.Struct, frozen=True):
-    """A pattern that is looked for, and whether it was seen."""
+    """A pattern, and whether it occurred."""
 
     pattern: str
     severity: str
@@ -82,7 +82,7 @@ class Definition(msgspec.Struct, frozen=True):
 
 
 class FailurePatterns(msgspec.Struct, frozen=True):
-    """Those that were seen, and all that were looked for."""
+    """The patterns that occurred, and all definitions."""
 
     session: str
     seen: tuple[Occurrence, ...]
@@ -90,7 +90,7 @@ class FailurePatterns(msgspec.Struct, frozen=True):
 
 
 def summarise(course: Timeline, name: str, patterns: Sequence[Occurrence]) -> MonitoringSummary:
-    """The figures of a course so far."""
+    """The figures of a timeline so far."""
     whole, start = course.windows.total(), course.windows.start
     span = max(course.ended_at - start, 0.0)
     rate = round(100.0 * whole.made / whole.tried, 3) if whole.tried else None

@@ -1,4 +1,4 @@
-"""Looking at a backend from outside: its memory, descriptors, connections and CPU."""
+"""Probes of a backend: its memory, descriptors, connections and CPU."""
 
 from greenlight_gate.probes.choose import Probes, probes_for
 

@@ -1,18 +1,18 @@
-"""What all probes have in common."""
+"""The interface of probes."""
 
 from typing import Protocol
 
 from greenlight_gate.verdict.memory_trend import Sample
 
 
-class ProbeFailed(Exception):  # noqa: N818 -- reads as what happened
-    """The target cannot be looked at in this way; one line says why."""
+class ProbeFailed(Exception):  # noqa: N818 -- the name says what happened
+    """The target cannot be probed in this way; one line says why."""
 
 
 class Probe(Protocol):
-    """One way to look. `by` says which."""
+    """One kind of probe. `by` is its name."""
 
     by: str
 
     def look(self, at: float) -> Sample:
-        """One look, at a moment (monotonic seconds). Raises CannotLook."""
+        """One sample at a time (monotonic seconds). Raises CannotLook."""

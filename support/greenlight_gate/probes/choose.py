@@ -1,4 +1,4 @@
-"""Which ways there are to look at a target: by its file, and by where it runs."""
+"""Selects the probes of a target from its file and from where it runs."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -16,9 +16,9 @@ _FIELDS = ("rss_bytes", "descriptors", "connections", "cpu_s")
 
 
 class Probes:
-    """Several ways to look at one target: what the first cannot see is asked of the next.
+    """Several probes of one target: each provides what the earlier ones cannot.
 
-    `by` names those that see anything; `reason` says why the others do not.
+    `by` names those that provide values; `reason` says why the others do not.
     """
 
     def __init__(self, ways: Sequence[Probe]) -> None:
@@ -27,16 +27,16 @@ class Probes:
 
     @property
     def by(self) -> str:
-        """How the target is looked at; "" when it cannot be."""
+        """The names of the probes in use; "" if there are none."""
         return " and ".join(way.by for way in self._ways if way.by not in self._blind)
 
     @property
     def reason(self) -> str:
-        """Why not."""
-        return "; ".join(self._blind.values()) or "there is no way to look at this target ([probe] in its file)"
+        """Why the target cannot be probed."""
+        return "; ".join(self._blind.values()) or "no probe is available for this target ([probe] in its file)"
 
     def look(self, at: float, done: float = 0.0) -> Sample | None:
-        """One look by all ways together; None when none of them sees anything."""
+        """One sample of all probes together; None if none provides a value."""
         seen: dict[str, float] = {}
         for way in self._ways:
             try:
@@ -53,14 +53,14 @@ class Probes:
 
 
 def probes_for(target: Target, own_pids: Sequence[int]) -> Probes:
-    """The ways for this target. `own_pids`: the processes of a backend that the suite has started."""
+    """The probes of this target. `own_pids`: the processes of a backend that the suite has started."""
     probe = target.probe
     ways: list[Probe] = []
     if probe.container:
         ways.append(ContainerProbe(probe.container, probe.docker_socket))
     elif own_pids:
         ways.append(PidProbe(*own_pids))
-    # At the entry of a stack nothing listens whose memory would matter: its replicas are seen, or nothing is.
+    # The process at the entry of a stack is not the backend: only the replicas are measured.
     elif target.start != "stack" and target.is_loopback and (pid := pid_of_listener(_port(target.url))) is not None:
         ways.append(PidProbe(pid))
     if probe.metrics:

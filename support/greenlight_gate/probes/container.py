@@ -1,4 +1,4 @@
-"""A container, looked at through the Docker Engine API on its socket (GET /containers/NAME/stats)."""
+"""A probe of a container through the Docker Engine API on its socket (GET /containers/NAME/stats)."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ _NS = 1e9
 
 
 class ContainerProbe:
-    """Memory and CPU time of a container; descriptors are not to be had this way."""
+    """Memory and CPU time of a container; descriptors are not available."""
 
     def __init__(self, name: str, socket: str) -> None:
         self.by = f"container {name}"
@@ -25,7 +25,7 @@ class ContainerProbe:
         )  # fmt: skip
 
     def look(self, at: float) -> Sample:
-        """One look. Raises CannotLook without an engine, without such a container, or when it does not run."""
+        """One sample. Raises CannotLook without an engine, without such a container, or if it does not run."""
         if not self._socket.exists():
             raise ProbeFailed(f"{self.by}: there is no Docker engine at {self._socket}")
         try:
@@ -43,4 +43,4 @@ class ContainerProbe:
             cpu_s = said["cpu_stats"]["cpu_usage"]["total_usage"] / _NS
             return Sample(at, float(memory["usage"] - cache), cpu_s=float(cpu_s))
         except (KeyError, TypeError) as error:
-            raise ProbeFailed(f"{self.by}: it does not run, or says nothing of its memory ({error})") from error
+            raise ProbeFailed(f"{self.by}: it does not run, or does not report its memory ({error})") from error

@@ -1,4 +1,4 @@
-"""A Prometheus endpoint of the target (text format 0.0.4)."""
+"""A probe of a Prometheus endpoint of the target (text format 0.0.4)."""
 
 import math
 import re
@@ -14,7 +14,7 @@ _LINE = re.compile(r"^(?P<name>[a-zA-Z_:][\w:]*)(?:\{[^}]*\})?\s+(?P<value>[-+\w
 
 
 def read_metrics(text: str) -> dict[str, float]:
-    """The values by name; those of one name with several labels are added up. Lines that are none are passed over."""
+    """The values by name; those of one name with several labels are added up. Invalid lines are skipped."""
     values: dict[str, float] = {}
     for line in text.splitlines():
         found = _LINE.match(line)
@@ -36,11 +36,11 @@ class MetricsProbe:
         self.by = f"metrics at {url.partition('?')[0]}"
         self._url = url
         self._gauge = gauge
-        # A connection that is kept would be one of the descriptors that are counted.
+        # A persistent connection would count as one of the descriptors.
         self._client = httpx.Client(timeout=_TIMEOUT_S, trust_env=False, headers={"Connection": "close"})
 
     def look(self, at: float) -> Sample:
-        """One look. Raises CannotLook when there is no answer, or none with anything known in it."""
+        """One sample. Raises CannotLook without an answer, or if it has no known metric."""
         try:
             reply = self._client.get(self._url)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -51,5 +51,5 @@ class MetricsProbe:
         names = ("process_resident_memory_bytes", "process_open_fds", self._gauge, "process_cpu_seconds_total")
         rss, descriptors, connections, cpu_s = (values.get(name) for name in names)
         if rss is None and descriptors is None and connections is None:
-            raise ProbeFailed(f"{self.by}: none of {', '.join(names[:3])} is there")
+            raise ProbeFailed(f"{self.by}: none of {', '.join(names[:3])} was found")
         return Sample(at, rss, descriptors, connections, cpu_s)

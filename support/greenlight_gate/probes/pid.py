@@ -1,4 +1,4 @@
-"""Processes on this machine, looked at by their ids."""
+"""A probe of processes on this machine, by their ids."""
 
 import psutil
 
@@ -7,14 +7,14 @@ from greenlight_gate.verdict.memory_trend import Sample
 
 
 class PidProbe:
-    """Resident memory, descriptors and CPU time of processes and of their children, which may be workers, in sum."""
+    """The sum of resident memory, descriptors and CPU time of processes and their children, which may be workers."""
 
     def __init__(self, *pids: int) -> None:
         self.by = f"process{'es' if len(pids) > 1 else ''} {' and '.join(map(str, pids))}"
         self._pids = pids
 
     def look(self, at: float) -> Sample:
-        """One look. Raises CannotLook when one is gone or somebody else's."""
+        """One sample. Raises CannotLook if a process has ended or belongs to another user."""
         try:
             heads = [psutil.Process(pid) for pid in self._pids]
             family = [each for head in heads for each in (head, *head.children(recursive=True))]
@@ -22,13 +22,13 @@ class PidProbe:
             descriptors = sum(each.num_fds() for each in family)
             times = [each.cpu_times() for each in family]
         except psutil.Error as error:
-            raise ProbeFailed(f"{self.by} cannot be looked at: {error}") from error
+            raise ProbeFailed(f"{self.by} cannot be measured: {error}") from error
         cpu_s = sum(time.user + time.system for time in times)
         return Sample(at, float(rss), float(descriptors), cpu_s=float(cpu_s))
 
 
 def pid_of_listener(port: int) -> int | None:
-    """Which process of this machine listens on a port; None where that cannot be told."""
+    """The process of this machine that listens on a port; None if unknown."""
     try:
         found = psutil.net_connections(kind="tcp")
     except psutil.Error:

@@ -283,7 +283,7 @@ def crowd_of(context: Context) -> Crowd:
 def as_text(summary: LoadResult) -> str:
     """A result as lines of text: counts, percentiles, findings."""
     rows = [
-        f"users {summary.connections_made} of {summary.people}, requests {summary.asked},  answered {summary.runs}, "
+        f"users {summary.connections_made} of {summary.people}, requests {summary.asked}, answered {summary.runs}, "
         f"dropped {summary.dropped}, events {summary.events}, success {summary.success_percent:.2f} %",
         f"generator {summary.busy:.0%} busy, {summary.lag_ms_p99:.1f} ms late at p99, {summary.peak_rss_mb:.0f} MB",
     ]
