@@ -56,12 +56,12 @@ class RealTimeEventMonitor:
         self._next_look = 0.0
 
     def start_monitoring(self) -> None:
-        """Starts to observe. Calling it again changes nothing."""
+        """Starts observing. Calling it again changes nothing."""
         self.stop_monitoring()
         feed.listen(self)
 
     def stop_monitoring(self) -> None:
-        """Stops to observe; the summary stays."""
+        """Stops observing; the summary stays."""
         feed.leave(self)
         self.look()
 

@@ -126,7 +126,7 @@ def _command(may_download: bool, work: Path, deadline: float) -> list[str] | Not
 
 
 def _run(command: list[str], work: Path, deadline: float) -> tuple[int, str]:
-    """Run a tool with its children; its exit code (or `_TIMED_OUT`) and the last line that it said."""
+    """Run a tool with its children; its exit code (or `_TIMED_OUT`) and its last line of output."""
     log = work / "tool.log"
     with log.open("wb") as out:
         # A session of its own, so that the Node process behind npx ends with it.

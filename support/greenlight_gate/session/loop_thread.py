@@ -65,7 +65,7 @@ class LoopThread:
         raise SuiteFault(f"a wait of the suite did not return within {deadline_s:g} s")
 
     def interrupt(self) -> None:
-        """Ends each `call`, present and future, with SuiteFault, in whatever thread."""
+        """Ends each `call`, present and future, with SuiteFault, in any thread."""
         self._interrupted = True
 
     def post(self, coroutine: Coroutine[Any, Any, T]) -> "concurrent.futures.Future[T]":

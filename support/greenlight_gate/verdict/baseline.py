@@ -8,7 +8,7 @@ from greenlight_gate.measure.latency import LatencySummary
 
 LEAST_SESSIONS = 3
 MOST_SESSIONS = 10
-# A difference counts from three times the noise, and only above a quarter of the median and 2 ms: users notice no less.
+# A difference counts from three times the noise, and only above a quarter of the median and 2 ms (not noticeable).
 _NOISES = 3.0
 _LEAST_SHARE = 0.25
 _LEAST_MS = 2.0

@@ -23,7 +23,7 @@ class FailurePattern(NamedTuple):
 
 
 class Occurrence(msgspec.Struct, frozen=True):
-    """A pattern that occurred: measured value, first and last moment (seconds since the epoch), evidence."""
+    """A pattern that occurred: measured value, first and last time (seconds since the epoch), evidence."""
 
     pattern: str
     severity: Severity

@@ -68,7 +68,7 @@ class AccessAttempts:
         return not any(attempt.reported for attempt in attempts)
 
     def come_for_a_short_time(self, person: str, most_s: int) -> None:
-        """The user connects with a token that expires within so many seconds, but not before the last of them."""
+        """The user connects with a token that expires within this many seconds, but not before the last of them."""
         access = self.world.suite.access
         if not access.can_mint:
             raise NotExercised(

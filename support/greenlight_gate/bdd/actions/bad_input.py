@@ -107,11 +107,11 @@ class BadInput:
         return self.world.frame("start", request="large", prompt="x" * (most + 1 - empty), thread=None)
 
     def flood_with_pings(self, person: str, count: int) -> None:
-        """The user's client sends so many WebSocket pings (RFC 6455 section 5.5.2) as fast as it can."""
+        """The user's client sends this many WebSocket pings (RFC 6455 section 5.5.2) as fast as it can."""
         self.world.call(self.world.window(person).flood(count))
 
     def crowd_the_door(self, count: int) -> None:
-        """Opens so many TCP connections that never finish the handshake, until the scenario ends."""
+        """Opens this many TCP connections that never finish the handshake, until the scenario ends."""
         target = self.world.suite.target
         if not target.limits.allow_stress:
             raise NotExercised(f"{target.name} does not allow stress tests (limits.allow_stress)")

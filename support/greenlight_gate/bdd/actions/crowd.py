@@ -227,7 +227,7 @@ class Crowd:
         return slow_under_load(summary, self.suite.target.thresholds)
 
     def slower_than(self, few: int, many: int, times: float) -> list[str]:
-        """The latencies that with many users exceed both the threshold and so many times those with few users.
+        """The latencies that with many users exceed both the threshold and this many times those with few users.
 
         Both were measured at a steady rate before. Raises SuiteFault if the generator was too busy.
         """

@@ -24,7 +24,7 @@ _LINES_EACH = 2
 
 
 class CutPoint(NamedTuple):
-    """Where a connection is cut: after so many events of the answer, or in the middle of the next one."""
+    """Where a connection is cut: after this many events of the answer, or in the middle of the next one."""
 
     after: int
     inside: bool

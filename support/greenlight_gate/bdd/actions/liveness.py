@@ -44,7 +44,7 @@ class Liveness:
         return self.network.line(person).session.heartbeats
 
     def reads_slowly(self, person: str, prompt: str, *, bytes_per_s: int, times: int) -> None:
-        """Limits the user's connection to so many bytes a second; the user then sends so many requests."""
+        """Limits the user's connection to this many bytes a second; the user then sends this many requests."""
         self.world.need(prompt)
         self.world.call(self._reads_slowly(person, bytes_per_s))
         for _ in range(times):

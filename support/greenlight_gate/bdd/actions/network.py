@@ -163,7 +163,7 @@ class Network:
             await line.restore(question)
 
     def lose_and_come_back(self, question: UserRequest, times: int) -> None:
-        """Loses the connection and reconnects so many times during one answer, spread over its events."""
+        """Loses the connection and reconnects this many times during one answer, spread over its events."""
         self.world.need("resume")
         self.world.call(self._lose_and_come_back(question, times))
 

@@ -42,7 +42,7 @@ class Privacy:
         self.tell(people)
 
     def gather_crowd(self, connections: int) -> None:
-        """Opens so many connections, one for each user, or several tabs for each if the target has fewer users."""
+        """Opens this many connections, one for each user, or several tabs for each if the target has fewer users."""
         self.gather(most=connections)
         world = self.world
         people = list(world.sessions)
@@ -65,13 +65,13 @@ class Privacy:
     # Ways to interfere -------------------------------------------------------------------------------------------
 
     def ask_all(self, *, times: int = 1, windows: int = 1) -> None:
-        """All users ask for their own secrets at the same time, in each of so many tabs."""
+        """All users ask for their own secrets at the same time, in each of this many tabs."""
         world = self.world
         for _ in range(times):
             world.ask_together([(person, self.question, n + 1) for person in world.private for n in range(windows)])
 
     def one_after_the_other(self, *, rounds: int) -> None:
-        """Each user connects, asks and disconnects before the next one connects, for so many rounds."""
+        """Each user connects, asks and disconnects before the next one connects, for this many rounds."""
         world = self.world
         world.leave_all()
         for _ in range(rounds):

@@ -189,7 +189,7 @@ class _Clear(BaseMatcher[Control | None]):
 
 
 def shows(pattern: EventPattern, least: int = 1) -> Matcher[UserRequest]:
-    """At least so many matching events."""
+    """At least this many matching events."""
     return _Shows(pattern, least, None)
 
 

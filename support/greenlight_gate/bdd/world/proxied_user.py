@@ -108,7 +108,7 @@ class ProxiedUser:
         self.gate.shut()
 
     async def let_through(self, question: UserRequest, events: int) -> bool:
-        """Lets so many events of an answer through, until the next frame is held; False if they do not come in time.
+        """Lets this many events of an answer through, until the next frame is held; False if they do not come in time.
 
         When it returns, the next event has been sent, and has not arrived.
         """
