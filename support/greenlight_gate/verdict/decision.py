@@ -196,7 +196,7 @@ def _scenarios(facts: Facts) -> Criterion:
     if unseen and facts.scenarios:
         measured += f"; none of category {', '.join(unseen)}"
     if facts.findings:
-        measured += f"; {len(facts.findings)} findings"
+        measured += f"; {_numbered(len(facts.findings), 'finding')}"
     if count[ScenarioOutcome.FAILED] or facts.findings:
         status = Status.FAILED
     elif count[ScenarioOutcome.BROKEN] or count[ScenarioOutcome.NOT_RUN] or unseen or not count[ScenarioOutcome.PASSED]:
@@ -269,7 +269,8 @@ def _isolation(facts: Facts) -> Criterion:
     people = max((len(relation.people) for relation in facts.relations), default=0)
     pairs = sum(relation.pairs for relation in facts.relations)
     by_design = sum(relation.by_design for relation in facts.relations)
-    measured = f"{len(broken)} findings in {len(facts.relations)} scenarios with up to {people} users"
+    found, scenarios = _numbered(len(broken), "finding"), _numbered(len(facts.relations), "scenario")
+    measured = f"{found} in {scenarios} with up to {people} users"
     status = Status.FAILED if broken else Status.PASSED
     if unproven:
         more = f" and {len(unproven) - 1} more" if unproven[1:] else ""
@@ -361,14 +362,13 @@ def _reason(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
     if verdict is Verdict.APPROVED:
         passed = sum(scenario.outcome is ScenarioOutcome.PASSED for scenario in facts.scenarios)
         spared = sum(scenario.outcome is ScenarioOutcome.NOT_EXERCISED for scenario in facts.scenarios)
-        were = "scenario was" if spared == 1 else "scenarios were"
-        beyond = (f" {spared} {were} not exercised." if spared else "") + beyond
+        were = "was" if spared == 1 else "were"
+        beyond = (f" {_numbered(spared, 'scenario')} {were} not exercised." if spared else "") + beyond
         hidden = [kind for kind in FIVE if kind in facts.absent]
         five = f"all but {' and '.join(hidden)} of the five events were" if hidden else "all five events were"
         due = facts.observed.five_expected + sum(load.summary.five_expected for load in facts.loads)
         shown = f"{five} observed" if due else "no request needed a tool"
-        scenarios = "scenario" if passed == 1 else "scenarios"
-        return f"{accepted}{passed} {scenarios} passed, {shown}, no findings.{beyond}"
+        return f"{accepted}{_numbered(passed, 'scenario')} passed, {shown}, no findings.{beyond}"
     parts = _open(verdict, criteria)
     if verdict is Verdict.BLOCKED and facts.findings:
         parts.insert(0, _first_findings(facts.findings))
@@ -434,8 +434,12 @@ def _first_findings(findings: tuple[Finding, ...], counted: Counter[str] | None 
     first = {finding.rule: finding for finding in reversed(findings)}
     (rule, times), *others = count.most_common()
     example = first[rule]
-    more = f", and {', '.join(f'{other} ({n})' for other, n in others)}" if others else ""
-    return f"{rule} ({times}): expected {example.expected}, got {example.actual}{more}"
+    more = f"; also {', '.join(f'{other} ({n})' for other, n in others)}" if others else ""
+    return f"{rule} ({_numbered(times, 'finding')}): expected {example.expected}, got {example.actual}{more}"
+
+
+def _numbered(count: int, name: str) -> str:
+    return f"{count} {name}" if count == 1 else f"{count} {name}s"
 
 
 def in_one_line(reason: str) -> str:

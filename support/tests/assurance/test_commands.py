@@ -18,7 +18,7 @@ def test_a_name_that_is_mistyped_is_answered_with_the_nearest(capsys: pytest.Cap
 
 def test_a_defect_without_size_has_no_limit(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["limits", "thinking_missing"]) == 3
-    assert "thinking_missing has no size; these have: every_event_delayed" in capsys.readouterr().err
+    assert "thinking_missing has no value; these have one: every_event_delayed" in capsys.readouterr().err
 
 
 def test_a_line_says_what_was_caught_by_which_rule_how_soon() -> None:

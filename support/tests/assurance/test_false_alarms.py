@@ -66,7 +66,9 @@ def test_the_rate_is_of_a_thousand_answers() -> None:
         "1 of 3 healthy sessions with a false alarm (2 of 2 categories, 1 of 4 categories; 60 s): "
         "5.26 false alarms per thousand runs, 190 answers judged"
     )
-    assert summary([], 0.0) == "0 of 0 healthy sessions with a false alarm (; 0 s): nothing was seen, 0 answers judged"
+    assert (
+        summary([], 0.0) == "0 of 0 healthy sessions with a false alarm (; 0 s): no run was observed, 0 answers judged"
+    )
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "²"])

@@ -87,7 +87,7 @@ def test_bare_behave_says_how_the_suite_is_judged(tmp_path: Path, arguments: lis
     suite_in(tmp_path)
     ran = behave(tmp_path, *arguments)
     assert ran.code == 1
-    assert "judges the suite and no target: `python -m greenlight_gate.assurance`" in ran.err
+    assert "tests the suite and no target: run `python -m greenlight_gate.assurance`" in ran.err
     assert not (tmp_path / "reports").exists()
 
 

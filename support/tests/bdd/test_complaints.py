@@ -11,7 +11,7 @@ def test_none_is_fine_and_any_is_told() -> None:
     with pytest.raises(AssertionError) as error:
         assert_that(["it was late", "it was lost"], nothing(), "promises")
     assert str(error.value) == (
-        "promises\nExpected: nothing to object to\n     but: it was late; it was lost\n"
+        "promises\nExpected: no complaints\n     but: it was late; it was lost\n"
     )  # fmt: skip
 
 

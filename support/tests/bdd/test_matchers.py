@@ -88,7 +88,7 @@ REFUSED = [
      "     but: no agent_started from the marked row on:\n" + rows(2)),
     (WHOLE, m.in_order(p.completed(), p.started()),
      "Expected: an answer that shows, in this order, agent_completed, agent_started\n"
-     "     but: no agent_started in what was left:\n" + rows()),
+     "     but: no agent_started after that:\n" + rows()),
     (WHOLE, m.ends_with(p.stopped()),
      "Expected: an answer whose last event is agent_stopped\n     but: it was not:\n" + rows(4)),
     (answer(*CALCULATOR[:3]), m.has_text_at_its_end(),
@@ -101,16 +101,16 @@ REFUSED = [
     (answer(), m.never_shows(p.tool_executing()),
      "Expected: an answer that shows tool_executing never\n     but: shown never:\n   (no event was received)\n"),
     (answer(*CALCULATOR[:4], Event(EventKind.COMPLETED, run="r", text="Who knows?")), m.answers(),
-     "Expected: an answer that answers the question\n     but: '391' or 'CCCXCI' was wanted, 'Who knows?' came:\n"
+     "Expected: an answer that answers the question\n     but: expected '391' or 'CCCXCI', got 'Who knows?':\n"
      + rows().replace("It is 391.", "Who knows?")),
     (answer(*CALCULATOR[:2]), m.tools_are_named(),
-     "Expected: an answer in which every tool has a name\n     but: there was no tool:\n"
+     "Expected: an answer in which every tool has a name\n     but: no tool was used:\n"
      + "\n".join(rows().split("\n")[:2]) + "\n"),
     (answer(Event(EventKind.TOOL_COMPLETED, tool="x", text="no", tool_failed=True)), m.has_results_of_each_tool(),
-     "Expected: an answer in which every tool has a result\n     but: the marked rows are not like that:\n"
+     "Expected: an answer in which every tool has a result\n     but: the marked rows do not match:\n"
      ">>   0.1000  tool_completed            x: no\n"),
     ([], m.each(m.answers()),
-     "Expected: each of several answers: an answer that answers the question\n     but: there was no answer at all\n"),
+     "Expected: each of several answers: an answer that answers the question\n     but: there was no answer\n"),
     ([WHOLE, answer()], m.each(m.ends_with(p.completed())),
      "Expected: each of several answers: an answer whose last event is agent_completed\n"
      "     but: Ada, 'What is 17*23?': it was not:\n   (no event was received)\n"),

@@ -135,7 +135,10 @@ def test_a_backend_that_is_away_is_noted_before_each_try() -> None:
         await line.come_back()
 
     records = on_a_line(does.conversation(does.rightly), scene)
-    assert [str(record) for record in records if isinstance(record, Cut)] == ["FIN here", "kill while it is away"]
+    assert [str(record) for record in records if isinstance(record, Cut)] == [
+        "FIN here",
+        "kill while the backend is down",
+    ]
 
 
 def test_a_restore_that_nobody_answers_is_recorded() -> None:

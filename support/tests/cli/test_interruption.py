@@ -106,7 +106,7 @@ def test_a_killed_run_leaves_no_backend_and_a_folder_that_is_inconclusive(
     assert "Traceback" not in after.out + after.err
     if moment is begun:
         assert (after.code, after.err.count("\n")) == (3, 1)
-        assert "holds no validation session" in after.err
+        assert "has no validation session" in after.err
         return
     assert (after.code, after.verdict) == (2, "INCONCLUSIVE")
     assert "the run did not come to its end" in after.report["deployment_decision"]["reason"]

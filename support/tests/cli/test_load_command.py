@@ -72,10 +72,12 @@ def test_a_critical_pattern_is_told_at_once_and_blocks(tmp_path: Path) -> None:
 
     assert ran.code == 1, ran.out + ran.err
     assert [seen["pattern"] for seen in result["patterns"]] == ["CONNECTION_INSTABILITY"]
-    assert result["patterns"][0]["measured"] == "0 lines broken, 4 refused, of 8 tried"
+    assert result["patterns"][0]["measured"] == "0 connections broken, 4 refused, of 8 attempts"
     told, last = ran.out.split("users  ", 1)[0], " ".join(ran.out.split()).rpartition("BLOCKED")[2]
-    assert "CONNECTION_INSTABILITY (critical): 0 lines broken, 4 refused, of 8 tried." in " ".join(told.split())
-    assert "CONNECTION_INSTABILITY: 0 lines broken, 4 refused, of 8 tried" in last
+    assert "CONNECTION_INSTABILITY (critical): 0 connections broken, 4 refused, of 8 attempts." in " ".join(
+        told.split()
+    )
+    assert "CONNECTION_INSTABILITY: 0 connections broken, 4 refused, of 8 attempts" in last
     assert max(map(len, ran.out.splitlines())) <= 80
 
 
@@ -111,7 +113,11 @@ def test_a_threshold_is_judged(tmp_path: Path) -> None:
     said = " ".join(ran.out.split())
     assert ran.code in (1, 2), ran.out
     assert "(required: <= 0.001 ms)" in said
-    assert "Load of 2 users, 3 requests each: LATENCY: " in said if ran.code == 1 else "too busy to judge this" in said
+    assert (
+        "Load of 2 users, 3 requests each: LATENCY: " in said
+        if ran.code == 1
+        else "too busy to measure latency" in said
+    )
 
 
 def test_an_interruption_loses_nothing(tmp_path: Path) -> None:

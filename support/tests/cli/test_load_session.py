@@ -105,7 +105,10 @@ def test_a_defect_is_blocked_by_its_rule_with_the_frames_that_show_it(defective:
     said, findings = " ".join(defective.ran.out.split()), defective.report["findings"]
 
     assert {finding["rule"] for finding in findings} == {"CONTENT-5", "LIFECYCLE-5", "PAIRING-2"}
-    assert "Load of 3 users, 3 requests each: LIFECYCLE-5 (9): expected all five kinds, got no tool_completed" in said
+    assert (
+        "Load of 3 users, 3 requests each: LIFECYCLE-5 (9 findings): expected all five kinds, got no tool_completed"
+        in said
+    )
     assert "PAIRING-2 (9), CONTENT-5 (" in said
     for finding in findings:
         lines = (defective.folder / "evidence" / finding["evidence"]["trace"]).read_bytes().splitlines()
@@ -148,8 +151,8 @@ def test_the_history_marks_it_and_no_release_is_taken_from_it(healthy: Session) 
     assert (past.id, past.is_load, past.samples is not None) == (healthy.folder.name, True, True)
     assert "embedded, under load" in shown.out
     assert newest.code == 3, newest.out
-    assert "holds no validation session" in newest.err
-    assert "a load is judged again by its folder" in newest.err
+    assert "has no validation session" in newest.err
+    assert "to judge a load again, give its folder" in newest.err
 
 
 def _change(path: Path, before: bytes, after: bytes) -> None:

@@ -32,7 +32,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
 def test_a_run_whose_pictures_cannot_be_drawn_decides_and_approves_nothing(ran: Ran) -> None:
     assert (ran.code, ran.verdict) == (2, "APPROVED"), ran.out + ran.err
     assert SAID in ran.out
-    assert "INCONCLUSIVE  The suite itself is at fault, not the target." in ran.out
+    assert "INCONCLUSIVE  The suite itself failed, not the target." in ran.out
     assert "Traceback" not in ran.out + ran.err
     assert [name for name in KEPT if not (ran.session / name).is_file()] == []
     assert "There are no pictures of this session." in (ran.session / "verdict.html").read_text("utf-8")

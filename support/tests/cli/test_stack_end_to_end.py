@@ -34,4 +34,4 @@ def test_a_stack_is_not_started_where_that_was_not_wanted(tmp_path: Path, servic
     ran = judged(tmp_path, services_dir, "--skip-services-check")
 
     assert ran.code == 3
-    assert "none were started here, and --skip-services-check starts none" in ran.err
+    assert "none are running, and --skip-services-check starts none" in ran.err

@@ -83,7 +83,7 @@ def test_by_process_id(backend: BackendProcess) -> None:
 def test_a_process_that_is_gone() -> None:
     with waiting() as process:
         pass
-    with pytest.raises(ProbeFailed, match=f"process {process.pid} cannot be looked at"):
+    with pytest.raises(ProbeFailed, match=f"process {process.pid} cannot be measured"):
         PidProbe(process.pid).look(0.0)
 
 
@@ -96,7 +96,7 @@ def test_several_processes_are_one_sum(backend: BackendProcess) -> None:
     assert two.descriptors is not None
     assert sample.descriptors == one.descriptors + two.descriptors
     assert both.by == f"processes {backend.pid} and {other.pid}"
-    with pytest.raises(ProbeFailed, match=rf"processes {backend.pid} and {other.pid} cannot be looked at"):
+    with pytest.raises(ProbeFailed, match=rf"processes {backend.pid} and {other.pid} cannot be measured"):
         both.look(1.0)
 
 

@@ -17,7 +17,7 @@ def entry(
     picture = folder / "timeline.png"
     picture.write_bytes(b"\x89PNG")
     criteria = [("SCENARIOS", "failed", "3 failed", "100 %"), ("EVIDENCE", "passed", "nothing is missing", "all")]
-    attachments = [("What people saw", picture, "image/png"), ("Not there", folder / "none.json", "application/json")]
+    attachments = [("Events over time", picture, "image/png"), ("Not there", folder / "none.json", "application/json")]
     return AllureVerdict(session, "staging", verdict, reason, 100.0, 109.5, criteria, attachments)
 
 

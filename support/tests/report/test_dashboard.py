@@ -83,7 +83,7 @@ def test_the_title_says_how_late_events_came(observed: Observed, loads: tuple[Lo
     ("seen", "said"),
     [
         (gathered(*course()), "1,200 events of 200 questions; 1,200 of them under load, where single answers are only"),
-        (course_of(asked().answer().close()), "5 events of 1 questions; below, 1 answers worth a look, 0 of them"),
+        (course_of(asked().answer().close()), "5 events of 1 requests; below, 1 selected answers, 0 of them"),
     ],
     ids=["load", "conversation"],
 )

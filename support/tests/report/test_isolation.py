@@ -53,7 +53,7 @@ def test_people_who_see_themselves_and_nobody_else(tmp_path: Path) -> None:
     judgement = judged(tmp_path, meeting(**WORDS))
 
     assert judgement.relations == (IsolationPair(NAME, PEOPLE, own_seen=PEOPLE),)
-    assert isolation_of(judgement) == (Status.PASSED, "0 in 1 scenarios with up to 2 people", 2)
+    assert isolation_of(judgement) == (Status.PASSED, "0 findings in 1 scenario with up to 2 users", 2)
     assert judgement.decision.verdict is Verdict.APPROVED
 
 
@@ -61,7 +61,7 @@ def test_a_person_who_sees_another(tmp_path: Path) -> None:
     judgement = judged(tmp_path, meeting(Ada=f"{WORDS['Ada']} {WORDS['Bashir']}", Bashir=WORDS["Bashir"]))
 
     assert judgement.relations == (IsolationPair(NAME, PEOPLE, own_seen=PEOPLE, saw=(("Ada", "Bashir"),)),)
-    assert isolation_of(judgement) == (Status.FAILED, "1 in 1 scenarios with up to 2 people", 2)
+    assert isolation_of(judgement) == (Status.FAILED, "1 finding in 1 scenario with up to 2 users", 2)
     assert judgement.decision.verdict is Verdict.BLOCKED
 
 
@@ -73,7 +73,7 @@ def test_a_check_that_never_saw_a_canary_says_nothing(tmp_path: Path) -> None:
     assert (status, pairs) == (Status.INCONCLUSIVE, 1)
     assert measured.endswith(
         "The check itself works: each user's own canary was seen on their own connection. "
-        f"Not so for Bashir in '{NAME}'"
+        f"This is not shown for Bashir in '{NAME}'"
     )
     assert judgement.decision.verdict is Verdict.INCONCLUSIVE
 

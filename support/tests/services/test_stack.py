@@ -137,7 +137,7 @@ def test_data_of_another_version(tmp_path: Path, services_dir: Path) -> None:
     Folder(services_dir).write({"secrets": {"postgres": "word"}})
     refused = services(tmp_path, services_dir, "start")
     assert refused.code == 3
-    assert "is of PostgreSQL 9, and PostgreSQL" in refused.err
+    assert "was made by PostgreSQL 9, but PostgreSQL" in refused.err
     assert "`greenlight services clean` removes it" in refused.err
 
 
@@ -161,14 +161,14 @@ def test_docker_without_an_engine_or_no_docker(tmp_path: Path, services_dir: Pat
     fake.chmod(0o755)
     refused = services(tmp_path, services_dir, "start", "--runtime", "docker", env={**env, "PATH": f"{tmp_path}:/bin"})
     assert refused.code == 3
-    assert "no engine answers: start it" in refused.err
+    assert "its engine does not answer: start it" in refused.err
 
 
 def test_unknown_services_and_targets_without_any(tmp_path: Path, services_dir: Path) -> None:
     unknown = services(tmp_path, services_dir, "restart", "postgress")
     assert (unknown.code, "expected any of postgres, redis" in unknown.err) == (3, True)
     nothing = services(tmp_path, services_dir, "restart")
-    assert (nothing.code, "none were started here" in nothing.err) == (3, True)
+    assert (nothing.code, "none are running" in nothing.err) == (3, True)
     embedded = services(tmp_path, services_dir, "start", "--environment", "embedded")
     assert (embedded.code, "embedded has none that could be started" in embedded.err) == (3, True)
 

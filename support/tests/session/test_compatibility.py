@@ -22,7 +22,7 @@ type = "ask"
 text = "{prompt}"
 """
 HINDRANCES = {
-    "ag-ui": "its question needs 'uuid'",
+    "ag-ui": "its request needs 'uuid'",
     "agent-events": None,
     "agno": "it has a handshake",
     "autogenstudio": "it asks for a request before each connection",
@@ -30,7 +30,7 @@ HINDRANCES = {
     "json-rpc": "it has a handshake",
     "jupyter": "it asks for a request before each connection",
     "openai-realtime": "it has a handshake",
-    "openai-responses": "its question needs 'model'",
+    "openai-responses": "its request needs 'model'",
     "socketio-generic": "it has a handshake",
 }
 
@@ -55,6 +55,6 @@ def test_parts_of_a_profile(also: str, hindrance: str | None) -> None:
 
 def test_what_its_question_needs() -> None:
     needs = SMALL.replace('"{prompt}"', '"{prompt}"\nmodel = "{model}"\n[needs]\nmodel = "which"')
-    assert hindrance_of(Profile.from_toml(needs)) == "its question needs 'model'"
+    assert hindrance_of(Profile.from_toml(needs)) == "its request needs 'model'"
     packed = SMALL.replace('name = "small"', 'name = "small"\n[frame]\ncodecs = ["base64", "json"]')
     assert hindrance_of(Profile.from_toml(packed)) is None

@@ -109,7 +109,7 @@ def test_a_local_backend_is_restarted_and_killed_by_its_command(tmp_path: Path) 
     ("command", "said"),
     [
         (["no-such-program"], "command 'no-such-program' cannot be started: No such file or directory"),
-        ([sys.executable, "-c", "print('no licence')"], "the backend ended before it had come up: no licence"),
+        ([sys.executable, "-c", "print('no licence')"], "the backend ended before it was ready: no licence"),
     ],
 )
 def test_a_command_that_does_not_work_is_a_mistake_that_is_explained(

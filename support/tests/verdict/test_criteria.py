@@ -137,6 +137,6 @@ def test_what_is_missing_is_said() -> None:
 
     assert gaps == [
         "'a load': shard 2 of 2 died", "'a load': no room", "'a load' was interrupted",
-        "'a load': 2 people never saw their own canary, so that leaks might go unseen",
-        "'a load': PAIRING-1 was counted, and no finding shows it",
+        "'a load': 2 users never received their own canary: leaks to them would not be detected",
+        "'a load': findings of PAIRING-1 were counted, but none was stored",
     ]  # fmt: skip

@@ -64,7 +64,7 @@ def test_an_approval_as_a_whole() -> None:
 
     assert (decision.verdict, decision.verdict.exit_code) == (Verdict.APPROVED, 0)
     assert decision.reason == (
-        "1 scenario passed, all five events were observed, no rule objected. "
+        "1 scenario passed, all five events were observed, no findings. "
         "Not examined: integration, performance, resilience, security, stress."
     )
     assert [(c.id, c.threshold, c.measured, c.samples, c.status) for c in decision.criteria] == [
@@ -150,7 +150,7 @@ def test_each_criterion(given: Facts, expected: dict[str, str]) -> None:
         (FAST, SLOW, "passed", "12.0 ms delivery; p50 10.0, p95 20.0, p99 30.0, max 40.0 ms"),
         (SLOW, FAST, "failed", "100.1 ms delivery; p50 10.0, p95 20.0, p99 30.0, max 900.0 ms"),
         (None, FAST, "passed", "12.0 ms acknowledgement (no known server clock); p50 10.0, p95 20.0, p99 30.0, max 4"),
-        (None, None, "inconclusive", "no sample"),
+        (None, None, "inconclusive", "no latency was measured"),
     ],
 )
 def test_latency_is_judged_where_performance_was_wanted(
@@ -169,7 +169,9 @@ def test_blocked_comes_before_inconclusive() -> None:
     decision = decide(facts(findings=(finding(),), gaps=("no end",)))
 
     assert decision.verdict is Verdict.BLOCKED
-    assert decision.reason.startswith("PAIRING-1 (1): expected a tool, got none; SCENARIOS: 1 passed; 1 findings")
+    assert decision.reason.startswith(
+        "PAIRING-1 (1 finding): expected a tool, got none; SCENARIOS: 1 passed; 1 finding"
+    )
 
 
 def test_the_most_frequent_rule_stands_first_with_its_first_finding() -> None:
@@ -177,7 +179,7 @@ def test_the_most_frequent_rule_stands_first_with_its_first_finding() -> None:
 
     reason = decide(facts(findings=found)).reason
 
-    assert reason.startswith("PAIRING-1 (2): expected a tool, got the first, and LIFECYCLE-2 (1); ")
+    assert reason.startswith("PAIRING-1 (2 findings): expected a tool, got the first; also LIFECYCLE-2 (1); ")
 
 
 def test_what_somebody_answers_for_stands_first() -> None:
@@ -200,12 +202,12 @@ def test_tags_and_what_was_not_exercised_are_said() -> None:
 
 @pytest.mark.parametrize(("outcome", "said"), [(ScenarioOutcome.FAILED, "failed"), (ScenarioOutcome.BROKEN, "broken")])
 def test_a_scenario_without_a_finding_says_why(outcome: ScenarioOutcome, said: str) -> None:
-    reason = "\nExpected: an answer\n     but: no agent_completed in what was left:\n   0.1 agent_started"
+    reason = "\nExpected: an answer\n     but: no agent_completed after that:\n   0.1 agent_started"
 
     decision = decide(facts(scenarios=(scenario(), scenario(outcome, reason))))
 
     assert decision.reason.startswith(
-        f"'One that {said}' {said}: Expected: an answer but: no agent_completed in what was left:; SCENARIOS: "
+        f"'One that {said}' {said}: Expected: an answer but: no agent_completed after that:; SCENARIOS: "
     )
 
 

@@ -25,7 +25,7 @@ WHOLE: dict[str, Any] = {
     "kinds": tuple(FIVE), "canaries_expected": 10, "canaries_seen": 10, "delivery": of(5.0), "raw": of(5.0),
 }  # fmt: skip
 SLOW = occurrence("SUSTAINED_HIGH_LATENCY", "150 ms on average for 20 s", (0.0, 20.0))
-REFUSED = occurrence("CONNECTION_INSTABILITY", "0 lines broken, 4 refused, of 8 tried", (0.0, 1.0))
+REFUSED = occurrence("CONNECTION_INSTABILITY", "0 connections broken, 4 refused, of 8 attempts", (0.0, 1.0))
 USUAL = ("RULES", "COMPLETENESS", "SUCCESS", "ISOLATION", "PATTERNS", "EVIDENCE")
 
 
@@ -58,9 +58,9 @@ def test_an_approval_as_a_whole_says_that_it_approves_no_release() -> None:
 
     assert (decision.verdict, decision.verdict.exit_code) == (Verdict.APPROVED, 0)
     assert decision.reason == (
-        "Load of 10 users, 20 requests each: 990 events of 200 runs were checked, no rule objected. Examined: RULES, "
-        "COMPLETENESS, SUCCESS, ISOLATION, PATTERNS, EVIDENCE. Latency was not judged: no threshold was given. This is "
-        "a load, and approves no release."
+        "Load of 10 users, 20 requests each: 990 events of 200 runs were checked, without findings. Examined: RULES, "
+        "COMPLETENESS, SUCCESS, ISOLATION, PATTERNS, EVIDENCE. Latency was not judged: no threshold was given. A "
+        "load approves no release."
     )
     assert [(c.id, c.threshold, c.measured, c.samples, c.status.value) for c in decision.criteria] == [
         ("RULES", "0 findings", "no findings", 990, "passed"),
@@ -128,8 +128,8 @@ def test_a_blocked_load_says_how_often_which_rule_objected_and_what_showed() -> 
     }
 
     assert decide(of_a_load(**both, patterns=(REFUSED,), connections_made=6)).reason == (
-        "Load of 10 users, 20 requests each: CONTENT-5 (9): expected this, got x, and PAIRING-1 (2); "
-        "CONNECTION_INSTABILITY: 0 lines broken, 4 refused, of 8 tried."
+        "Load of 10 users, 20 requests each: CONTENT-5 (9 findings): expected this, got x; also PAIRING-1 (2); "
+        "CONNECTION_INSTABILITY: 0 connections broken, 4 refused, of 8 attempts."
     )
 
 
@@ -139,7 +139,10 @@ def test_a_blocked_load_says_how_often_which_rule_objected_and_what_showed() -> 
         ({}, ""),
         (found("LIFECYCLE-2", 1), "runs or connections lost: 1, within the 1 % allowed"),
         ({"busy": 0.9}, ""),
-        ({"busy": 0.9, **found("TIMELINESS-1", 40)}, "late: 40, which the generator may have caused itself, 90% busy"),
+        (
+            {"busy": 0.9, **found("TIMELINESS-1", 40)},
+            "late: 40, which the load generator may have caused itself, 90% busy",
+        ),
         (found("CONTENT-5", 40), ""),
     ],
 )
@@ -153,7 +156,7 @@ def test_what_is_excused_is_said_with_its_reason(values: dict[str, Any], said: s
 def test_a_busy_generator_is_told_in_an_approval() -> None:
     reason = decide(of_a_load(busy=0.9)).reason
 
-    assert "Latency is not to be trusted: the generator was 90% busy." in reason
+    assert "The measured latency is not reliable: the load generator was 90% busy." in reason
 
 
 @pytest.mark.parametrize(

@@ -65,14 +65,14 @@ def test_growth_alone_is_too_much_past_the_threshold() -> None:
 
 def test_too_few_samples_tell_nothing() -> None:
     assert judge_watch(soak([60.0] * 8), 500).unknown == "6 samples after the warm-up, 12 are needed"
-    blind = Watched(scenario="s", kind="soak", unit="run", by="", reason="no way to look")
-    assert judge_watch(blind, 500).unknown == "no way to look"
+    blind = Watched(scenario="s", kind="soak", unit="run", by="", reason="no probe is available")
+    assert judge_watch(blind, 500).unknown == "no probe is available"
 
 
 def test_a_backend_that_answers_nothing_has_not_shown_that_it_does_not_fill_up() -> None:
     found = judge_watch(soak([60.0] * 40, runs_each=0), 500)
 
-    assert (found.faults, found.unknown) == ((), "no run ended while it was watched")
+    assert (found.faults, found.unknown) == ((), "no run ended during the measurement")
 
 
 def churn(rss_mb: list[float], descriptors: list[int], connections: list[int]) -> Watched:
@@ -91,9 +91,9 @@ def test_whoever_left_leaves_nothing_behind() -> None:
 @pytest.mark.parametrize(
     ("rss_mb", "descriptors", "connections", "fault"),
     [
-        ([60 + 6.4 * n for n in range(11)], [12] * 11, [0] * 11, "44.8 MB did not come back"),
-        ([60.0] * 11, [12 + 25 * n for n in range(11)], [0] * 11, "250 descriptors did not come back"),
-        ([60.0] * 11, [12] * 11, list(range(11)), "10 connections did not come back"),
+        ([60 + 6.4 * n for n in range(11)], [12] * 11, [0] * 11, "44.8 MB were not released"),
+        ([60.0] * 11, [12 + 25 * n for n in range(11)], [0] * 11, "250 descriptors were not released"),
+        ([60.0] * 11, [12] * 11, list(range(11)), "10 connections were not released"),
     ],
 )  # fmt: skip
 def test_what_is_left_behind(rss_mb: list[float], descriptors: list[int], connections: list[int], fault: str) -> None:
