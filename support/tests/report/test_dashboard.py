@@ -42,7 +42,7 @@ def test_an_empty_panel_says_why_and_has_no_scale() -> None:
     found = dashboard(Timeline(0.0), Observed())
 
     panel = ([NOBODY], 0)
-    names = ("Latency of events", "Latency over time", "Events each second", "People", "Success")
+    names = ("Latency of events", "Latency over time", "Events each second", "Users", "Success")
     assert found == {**dict.fromkeys(names, panel), "Memory of the backend": ([NO_MEMORY], 0)}
 
 
@@ -52,7 +52,7 @@ def test_without_a_known_time_latency_says_so() -> None:
 
     assert found["Latency of events"] == found["Latency over time"] == ([UNTIMED], 0)
     assert found["Success"][0] == [
-        "in conversations: 16.67 % of 6",
+        "in scenarios: 16.67 % of 6",
         "connections: 100.00 % of 1",
         "events: 0.00 % of 5",
     ]
@@ -82,7 +82,7 @@ def test_the_title_says_how_late_events_came(observed: Observed, loads: tuple[Lo
 @pytest.mark.parametrize(
     ("seen", "said"),
     [
-        (gathered(*course()), "1,200 events of 200 questions; 1,200 of them under load, where single answers are only"),
+        (gathered(*course()), "1,200 events of 200 requests; 1,200 of them under load, where answers are only"),
         (course_of(asked().answer().close()), "5 events of 1 requests; below, 1 selected answers, 0 of them"),
     ],
     ids=["load", "conversation"],

@@ -54,7 +54,7 @@ def test_the_verbs_from_start_to_clean(tmp_path: Path, services_dir: Path) -> No
     pids = {name: record["pid"] for name, record in Folder(services_dir).read()["programs"].items()}
 
     again = services(tmp_path, services_dir, "start")
-    assert "running already" in again.out
+    assert "already running" in again.out
     assert {name: record["pid"] for name, record in Folder(services_dir).read()["programs"].items()} == pids
 
     assert services(tmp_path, services_dir, "restart", "redis").code == 0
@@ -125,7 +125,7 @@ def test_a_port_that_is_taken(tmp_path: Path, services_dir: Path) -> None:
     with a_taken_port() as port:
         refused = services(tmp_path, services_dir, "start", "--port", str(port))
     assert refused.code == 3
-    assert f"port {port} cannot be had" in refused.err
+    assert f"port {port} cannot be used" in refused.err
     assert "another one with --port" in refused.err
     assert running(services_dir) == []
 

@@ -189,7 +189,7 @@ def test_what_somebody_answers_for_stands_first() -> None:
 
     assert decision.verdict is Verdict.APPROVED
     assert decision.reason.startswith(
-        "Accepted gap: resume (later). Accepted gap: with_tool (no tools yet). 1 scenario passed, no question needed"
+        "Accepted gap: resume (later). Accepted gap: with_tool (no tools yet). 1 scenario passed, no request needed"
     )
 
 
