@@ -6,7 +6,7 @@ from greenlight_gate.evidence.judge import Judgement
 from greenlight_gate.verdict.decision import Status, Verdict
 
 _MOST_FINDINGS = 20
-_SIGNS = {Status.PASSED: "✅ met", Status.FAILED: "❌ broken", Status.INCONCLUSIVE: "⚠️ unknown"}
+_SIGNS = {Status.PASSED: "✅ met", Status.FAILED: "❌ not met", Status.INCONCLUSIVE: "⚠️ unknown"}
 _HEADS = {Verdict.APPROVED: "✅", Verdict.BLOCKED: "❌", Verdict.INCONCLUSIVE: "⚠️"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!~&@])")
 

@@ -30,7 +30,7 @@ _IN_WORDS = {
     Verdict.INCONCLUSIVE: "There is no decision: evidence is missing.",
 }
 _LOAD_APPROVED = "The load found no violation. A load approves no release."
-_STATUS = {Status.PASSED: "met", Status.FAILED: "broken", Status.INCONCLUSIVE: "unknown"}
+_STATUS = {Status.PASSED: "met", Status.FAILED: "not met", Status.INCONCLUSIVE: "unknown"}
 # The pre-deployment checklist: each requirement, and the criteria that judge it.
 _CHECKLIST = (
     ("Every scenario of the selected categories ran and passed", ("SCENARIOS",)),
@@ -76,7 +76,7 @@ def render(judgement: Judgement, folder: Path, pictures: Sequence[Picture], tren
     environment.filters["printable"] = printable
     environment.filters["brief"] = partial(brief, most=_MOST_LINES)
     checklist = _checklist(decision.criteria)
-    worst = "broken" if decision.verdict is Verdict.BLOCKED else "unknown"
+    worst = "not met" if decision.verdict is Verdict.BLOCKED else "unknown"
     name = _as_named(folder)
     begun = datetime.fromtimestamp(session.started_epoch_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
     return environment.get_template("verdict.html.j2").render(
@@ -128,7 +128,7 @@ def _took(judgement: Judgement) -> str:
 
 
 def _checklist(criteria: Sequence[Criterion]) -> list[tuple[str, str, str]]:
-    """(requirement; met, broken, unknown or not examined; what was measured) of each row."""
+    """(requirement; met, not met, unknown or not examined; what was measured) of each row."""
     known = {criterion.id: criterion for criterion in criteria}
     rows = []
     for text, ids in _CHECKLIST:

@@ -103,7 +103,7 @@ def _unstable(course: Timeline) -> Occurrence | None:
     lost = whole.dropped + whole.refused
     if lost < UNSTABLE_LEAST or lost * 100.0 <= UNSTABLE_PERCENT * whole.tried:
         return None
-    measured = f"{whole.dropped} connections broken, {whole.refused} refused, of {whole.tried} attempts"
+    measured = f"{whole.dropped} connections lost, {whole.refused} refused, of {whole.tried} attempts"
     troubles = sorted(course.troubles)
     return occurrence("CONNECTION_INSTABILITY", measured, (troubles[0][0], troubles[-1][0]), _examples(troubles))
 

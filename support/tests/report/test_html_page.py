@@ -147,7 +147,7 @@ def test_it_says_in_words_what_is_broken_and_folds_what_is_long(tmp_path: Path) 
     html = write_page(judgement, folder, ()).read_text(encoding="utf-8")
 
     top = html[html.index("<h1>BLOCKED") : html.index("<nav")]
-    assert "<p>Broken:</p>" in top
+    assert "<p>Not met:</p>" in top
     assert "<li>Every scenario of the selected categories ran and passed</li>" in top
     assert "complaint 11\n... and 288 lines more, in the report</pre>" in html
     assert "complaint 12" not in html

@@ -111,7 +111,7 @@ def test_the_summary_of_a_pipeline_shows_hostile_text_as_text(tmp_path: Path) ->
     markdown = as_markdown(judge(left(tmp_path, BAD)))
 
     assert markdown.startswith("## ❌ BLOCKED: by-hand\n")
-    assert "| SCENARIOS | ❌ broken | 100 % |" in markdown
+    assert "| SCENARIOS | ❌ not met | 100 % |" in markdown
     assert "\\| \\<b\\>dry\\</b\\> \\`x\\`" in markdown
 
 

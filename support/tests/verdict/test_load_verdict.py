@@ -25,7 +25,7 @@ WHOLE: dict[str, Any] = {
     "kinds": tuple(FIVE), "canaries_expected": 10, "canaries_seen": 10, "delivery": of(5.0), "raw": of(5.0),
 }  # fmt: skip
 SLOW = occurrence("SUSTAINED_HIGH_LATENCY", "150 ms on average for 20 s", (0.0, 20.0))
-REFUSED = occurrence("CONNECTION_INSTABILITY", "0 connections broken, 4 refused, of 8 attempts", (0.0, 1.0))
+REFUSED = occurrence("CONNECTION_INSTABILITY", "0 connections lost, 4 refused, of 8 attempts", (0.0, 1.0))
 USUAL = ("RULES", "COMPLETENESS", "SUCCESS", "ISOLATION", "PATTERNS", "EVIDENCE")
 
 
@@ -129,7 +129,7 @@ def test_a_blocked_load_says_how_often_which_rule_objected_and_what_showed() -> 
 
     assert decide(of_a_load(**both, patterns=(REFUSED,), connections_made=6)).reason == (
         "Load of 10 users, 20 requests each: CONTENT-5 (9 findings): expected this, got x; also PAIRING-1 (2); "
-        "CONNECTION_INSTABILITY: 0 connections broken, 4 refused, of 8 attempts."
+        "CONNECTION_INSTABILITY: 0 connections lost, 4 refused, of 8 attempts."
     )
 
 

@@ -18,7 +18,7 @@ from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.verdict.decision import Status, Verdict
 
 COLOURS = {Verdict.APPROVED: "green", Verdict.BLOCKED: "red", Verdict.INCONCLUSIVE: "yellow"}
-_MARKS = {Status.PASSED: "[green]met[/]", Status.FAILED: "[red]broken[/]", Status.INCONCLUSIVE: "[yellow]unknown[/]"}
+_MARKS = {Status.PASSED: "[green]met[/]", Status.FAILED: "[red]not met[/]", Status.INCONCLUSIVE: "[yellow]unknown[/]"}
 _MOST_FINDINGS = 12
 _LOG_WIDTH = 160
 
