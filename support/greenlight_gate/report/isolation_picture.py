@@ -12,7 +12,7 @@ _LEGEND = {
     Mark.OWN: "received their own secret",
     Mark.GOOD: "received no data of the other user",
     Mark.BAD: "received data of the other user",
-    Mark.UNKNOWN: "unknown: the own secret was never received",
+    Mark.UNKNOWN: "unknown: own secret not received",
 }
 _LONGEST_TITLE = 38
 
@@ -32,9 +32,9 @@ def in_words(relations: Sequence[IsolationPair]) -> str:
     if not saw and not watched:
         return "isolation is unknown: no user received their own secret"
     people = max(len(relation.people) for relation in relations)
-    said = f"{saw:,} times a user received data of another user" if saw else "no user received data of another user"
-    beyond = f"; {unproven} times it is unknown, since the own secret was never received" if unproven else ""
-    return f"{said}, in {watched:,} pairs of up to {people} users{beyond}"
+    said = f"users received data of another user in {saw:,} pairs" if saw else "no user received data of another user"
+    beyond = f"; unknown for {unproven} users who never received their own secret" if unproven else ""
+    return f"{said}; {watched:,} pairs checked, with up to {people} users in a scenario{beyond}"
 
 
 def draw_isolation(relations: Sequence[IsolationPair], folder: Path) -> Path:

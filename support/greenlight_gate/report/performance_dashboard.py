@@ -75,7 +75,7 @@ def _untimed(*windows: TimeWindow) -> str:
     """The reason why there is no latency to show."""
     if not any(window.messages for window in windows):
         return _NOTHING
-    return "no event has a known latency"
+    return "no reliable latency:\nscenarios ran in parallel,\nor the server clock is unknown"
 
 
 def _threshold(axis: Any, at: float, text: str, *, upright: bool = False) -> None:

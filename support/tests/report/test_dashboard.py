@@ -19,7 +19,7 @@ from support.tests.rules.talk import asked
 from support.tests.verdict.test_criteria import of
 
 NOBODY = "no user was connected in this session"
-UNTIMED = "no event has a known latency"
+UNTIMED = "no reliable latency:\nscenarios ran in parallel,\nor the server clock is unknown"
 NO_MEMORY = "memory cannot be read:\nthe suite did not start the backend\non this machine"
 LOAD = Loaded("stress/a.feature:7", "stress", "a load", LoadResult(**WHOLE, delivery=of(5.0)))
 
