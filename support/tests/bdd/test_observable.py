@@ -24,7 +24,7 @@ def test_an_event_that_came_is_enough() -> None:
 def test_an_event_that_was_owed_and_did_not_come_fails_the_step() -> None:
     with pytest.raises(AssertionError, match="tool_executing was expected, but was not received"):
         must_have_shown(answer(EventKind.STARTED), EventKind.TOOL_EXECUTING)
-    with pytest.raises(AssertionError, match="no agent_started came of"):
+    with pytest.raises(AssertionError, match="agent_started was expected, but was not received"):
         must_have_shown(answer(tools=0), EventKind.STARTED)
 
 

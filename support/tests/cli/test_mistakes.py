@@ -104,7 +104,7 @@ def test_ci_mode_prints_three_lines_and_no_more(tmp_path: Path) -> None:
 
     assert (ran.code, ran.out) == (0, lines)
     assert (again.code, again.out) == (0, lines)
-    assert "Judging hostile" in ran.err
+    assert "Testing hostile" in ran.err
 
 
 def test_ci_mode_keeps_to_its_lines_whatever_the_backend_says(tmp_path: Path) -> None:
