@@ -11,8 +11,6 @@ import pytest
 PACKAGE = Path(greenlight_gate.__file__).parent
 # Cycles that are still to be cut: (importing module, imported module).
 _NOT_YET = [
-    ("client.handshake_steps", "client.session"),
-    ("client.refused_session", "client.session"),
     ("load.shard_counts", "load.shard"),
     ("load.user_connection", "load.shard"),
     ("load.virtual_user", "load.shard"),

@@ -74,6 +74,10 @@ class Inbox:
         """The first control message of these names, from that one on."""
         return next((control for control in self.controls[index:] if control.name in names), None)
 
+    def handshake_step(self, index: int) -> int:
+        """How often a step of the profile's handshake (from 0) has come."""
+        return sum(c.name == "handshake" and c.values.get("step") == index for c in self.controls)
+
     def pong(self, nonce: str, since: int) -> bool:
         """Whether a ping was answered by one of the control messages from that one on."""
         return any(c.name == "pong" and c.values.get("nonce", nonce) == nonce for c in self.controls[since:])
