@@ -140,7 +140,7 @@ class Session:
             self._timed_out("ready", wait_s)
             raise NotConnected(f"{self.person} was accepted, but the backend did not report that it is ready")
         if not self.open:
-            raise self._not_open()
+            raise self.not_open()
 
     def _refused(self, error: Exception, unwelcome: str) -> NotConnected:
         self.open = False
@@ -290,7 +290,7 @@ class Session:
     async def flood(self, count: int) -> None:
         """Sends `count` pings of the WebSocket protocol as fast as possible; their answers are not waited for."""
         if self._transport is None or not self.open:
-            raise self._not_open()
+            raise self.not_open()
         self.recorder.add(Sent, self.connection, what="pings", text=f"{count} pings")
         with contextlib.suppress(ConnectionEnded):  # a backend may close the connection because of it
             for number in range(count):
@@ -334,7 +334,7 @@ class Session:
         `as_text`: bytes go into a text frame, whether or not they are UTF-8.
         """
         if self._transport is None or not self.open:
-            raise self._not_open()
+            raise self.not_open()
         self.recorder.add(Sent, self.connection, None, text=self.recorder.clean(text), **record)
         try:
             for message in raw if isinstance(raw, list) else [text if raw is None else raw]:
@@ -342,9 +342,10 @@ class Session:
                 self._transport.send(message.encode() if isinstance(message, str) else message, text=is_text)
                 await self._transport.drained()
         except ConnectionEnded as error:
-            raise self._not_open() from error
+            raise self.not_open() from error
 
-    def _not_open(self) -> NotConnected:
+    def not_open(self) -> NotConnected:
+        """The error that says how the connection ended."""
         return NotConnected(f"{self.person}'s connection {self._ended}")
 
     # Sending what the backend has to refuse ------------------------------------------------------------------

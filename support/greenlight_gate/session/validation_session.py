@@ -171,7 +171,7 @@ class ValidationSession:
     async def _warm_up(self) -> None:
         """Asks the target's first question as often as its file says; nothing of it is judged or kept.
 
-        Raises TargetFault where the target does not even let the person in.
+        Raises TargetFault where the target refuses the user, or closes the connection without an answer.
         """
         # What only some sessions need is imported here: a load is not to pay for it.
         from greenlight_gate.client.endings import NotConnected  # noqa: PLC0415
@@ -189,6 +189,8 @@ class ValidationSession:
             for _ in range(target.warm_up_runs):
                 question = await session.ask(target.question(prompt, canary), expect)
                 await session.wait_end(question)
+                if not session.open and not question.has_end:
+                    raise session.not_open()
             await session.close()
         except NotConnected as error:
             raise TargetFault(f"during the warm-up: {error}") from error
