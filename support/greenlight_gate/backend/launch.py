@@ -18,7 +18,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _TAIL_BYTES = 4_000
 
 
-class BackendFailed(Exception):  # noqa: N818 - it reads as what happened
+class BackendFailed(Exception):
     """The backend did not start; one line says why.
 
     `exit_code` is the process's own (3: what the user asked for cannot be done), None when it had to be killed.

@@ -23,7 +23,7 @@ from greenlight_gate.evidence.session_folder import Ended
 from greenlight_gate.extras import missing
 from greenlight_gate.load.director import Director
 from greenlight_gate.load.executors import Crew, NoCluster, cluster, here, processes
-from greenlight_gate.load.machine_limits import Short, make_room, sources_for
+from greenlight_gate.load.machine_limits import MachineLimit, raise_descriptor_limit, sources_for
 from greenlight_gate.load.plan import LoadPlan
 from greenlight_gate.measure.load_result import LoadResult, redacted
 from greenlight_gate.session.interruption import Interruption, interruptible
@@ -144,7 +144,7 @@ def load(options: argparse.Namespace) -> int:
         workload = _workload(options, suite)
         with _crew(options) as crew, interruptible(None) as interruption:
             _session(options, suite, workload, crew, interruption=interruption, console=console)
-    except (Short, NoCluster) as error:
+    except (MachineLimit, NoCluster) as error:
         raise Misconfigured(str(error)) from error
     finally:
         suite.stop()
@@ -213,12 +213,12 @@ def _session(
 
 
 def _plan(options: argparse.Namespace, suite: ValidationSession, workload: Workload) -> LoadPlan:
-    """Finds room on this machine and signs everybody in.
+    """Checks the limits of this machine and signs all users in.
 
-    Raises Short where there is no room, TargetFault, and Misconfigured where the target has too few accounts.
+    Raises MachineLimit, TargetFault, and Misconfigured where the target has too few accounts.
     """
     if options.cluster is None:
-        make_room(-(-workload.users // (options.processes or 1)))
+        raise_descriptor_limit(-(-workload.users // (options.processes or 1)))
     sources = sources_for(workload.users, suite.target.url, tuple(options.source))
     suite.await_health()
     again_from = 0 if options.prompt else usual_prompts(suite)[1]

@@ -21,7 +21,7 @@ from greenlight_gate.wire.text import preview
 from greenlight_gate.wire.values import MISSING, walk
 
 
-class StepRefused(Exception):  # noqa: N818 -- reads as what happened
+class StepRefused(Exception):
     """A request before the connection did not give what it is for. `status`: of its HTTP answer, if there was one."""
 
     def __init__(self, reason: str, status: int | None) -> None:

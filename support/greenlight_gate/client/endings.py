@@ -6,7 +6,7 @@ from greenlight_gate.transport.interface import Ending, NotOpened
 _SHOWN = 200
 
 
-class NotConnected(Exception):  # noqa: N818 -- the outcome that a step reports
+class NotConnected(Exception):
     """The backend did not accept this user's connection, or it has ended; the trace says how."""
 
 

@@ -24,7 +24,7 @@ from greenlight_gate.wire.profile import Profile
 _BLOCK = 64
 
 
-class Torn(Exception):  # noqa: N818 -- reads as what happened to the trace
+class Torn(Exception):
     """A trace that is not whole."""
 
 

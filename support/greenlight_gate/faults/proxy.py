@@ -15,7 +15,7 @@ _CONNECT_S = 10.0
 _STOP_S = 5.0
 
 
-class ProxyFault(Exception):  # noqa: N818 -- reads as what happened
+class ProxyFault(Exception):
     """The proxy cannot do what it was asked to; one line says why."""
 
 

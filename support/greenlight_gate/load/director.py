@@ -12,7 +12,7 @@ import msgspec
 from greenlight_gate.load.channel import Channel, DirectorChannel, Order, ShardProgress
 from greenlight_gate.load.live_counts import LiveCounts
 from greenlight_gate.load.plan import LoadPlan, Share, shares
-from greenlight_gate.load.shard import TooLate, run_shard
+from greenlight_gate.load.shard import RestartedTooLate, run_shard
 from greenlight_gate.measure.histogram import Histogram
 from greenlight_gate.measure.latency import Encoded
 from greenlight_gate.measure.load_result import LoadResult, merged
@@ -128,7 +128,7 @@ class Director:
             return died
         error = future.exception()
         if error is not None:
-            if isinstance(error, TooLate) or len(attempts) > 1:
+            if isinstance(error, RestartedTooLate) or len(attempts) > 1:
                 died.lost = (f"{name} died, and was started again elsewhere after the asking had begun",)
             else:
                 died.lost = (f"{name} died: {type(error).__name__}: {error}",)

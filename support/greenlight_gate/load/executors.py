@@ -28,7 +28,7 @@ _CONNECT_S = 10.0
 _ORDER_S = 5.0
 
 
-class NoCluster(Exception):  # noqa: N818 -- reads as what is missing
+class NoCluster(Exception):
     """There is no cluster to work with; one line says what to do."""
 
 

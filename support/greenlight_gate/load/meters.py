@@ -14,7 +14,7 @@ class Meters:
     def __init__(self, epoch_s: float, offset_s: float | None) -> None:
         self.epoch_s = epoch_s
         self.stamp_zero: float | None = None
-        self.knows_clock(offset_s)
+        self.set_clock_offset(offset_s)
         self.connections_tried = self.connections_made = 0
         self.asked = self.runs = self.messages = self.controls = self.unmapped = 0
         self.expected = self.arrived = self.dropped = 0
@@ -47,7 +47,7 @@ class Meters:
             return self.delivery
         return self.corrected if corrected else self.raw
 
-    def knows_clock(self, offset_s: float | None) -> None:
+    def set_clock_offset(self, offset_s: float | None) -> None:
         """From now on delivery is measured with this offset; None: not at all."""
         self.stamp_zero = None if offset_s is None else self.epoch_s + offset_s
 

@@ -5,7 +5,7 @@ from typing import Protocol
 from greenlight_gate.verdict.memory_trend import Sample
 
 
-class ProbeFailed(Exception):  # noqa: N818 -- reads as what happened
+class ProbeFailed(Exception):
     """The target cannot be looked at in this way; one line says why."""
 
 

@@ -17,7 +17,7 @@ Label = Annotated[str, Meta(pattern=r"^\w[\w .'-]{0,39}$", description="a name o
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 
 
-class Invalid(ValueError):  # noqa: N818 -- it reads as what the value is
+class Invalid(ValueError):
     """A value that contradicts another one: `key` is its path below the struct that objects."""
 
     def __init__(self, key: str, expected: str, came: str) -> None:

@@ -38,7 +38,7 @@ class Ending(NamedTuple):
     unsaid: bytes = b""
 
 
-class NotOpened(Exception):  # noqa: N818 -- reads as what happened
+class NotOpened(Exception):
     """The server did not accept the connection; the text says what came instead.
 
     `status`, `headers` and `body` are those of the HTTP response, if one came.
@@ -53,7 +53,7 @@ class NotOpened(Exception):  # noqa: N818 -- reads as what happened
         self.body = body
 
 
-class ConnectionEnded(Exception):  # noqa: N818 -- reads as what happened
+class ConnectionEnded(Exception):
     """Nothing can be sent on this connection any more."""
 
 

@@ -11,7 +11,7 @@ from greenlight_gate.rules.isolation import IsolationPair
 _AT_LEAST = 2
 
 
-class Unproven(Exception):  # noqa: N818 -- reads as what the check is
+class Unproven(Exception):
     """Somebody's own secret was never seen on their own connection: nothing can be said of what others see of it."""
 
 

@@ -7,7 +7,7 @@ from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import EventKind
 
 
-class NotExercised(Exception):  # noqa: N818 -- the word of the report
+class NotExercised(Exception):
     """The target does not claim to do this; the scenario is reported as not exercised, with the reason."""
 
 
