@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from greenlight_gate.cli.commands import SUMMARIES
-from greenlight_gate.cli.options import INTERRUPTED, command_of, output, positive, target, zero_or_more
+from greenlight_gate.cli.options import INTERRUPTED, command_of, defect_option, output, positive, target, zero_or_more
 from greenlight_gate.cli.session_reports import write_reports
 from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.cli.views.load_view import LoadView, show_load, write_json
@@ -106,10 +106,7 @@ def add(commands: Any) -> None:
     what.add_argument(
         "--compress", action="store_true", help="offer permessage-deflate (example: greenlight load ... --compress)"
     )
-    what.add_argument(
-        "--defect", action="append", default=[], metavar="NAME[=VALUE]",
-        help="start the embedded backend with this defect; may be repeated (example: --defect drops_one_in)",
-    )  # fmt: skip
+    defect_option(what.add_argument, "start the embedded backend with this defect", "drops_one_in")
     out = load.add_argument_group("output")
     out.add_argument(
         "--performance-threshold", type=number, metavar="MS",

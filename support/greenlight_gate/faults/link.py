@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 _LINGER_NOT = struct.pack("ii", 1, 0)
 _MOST_HELD_BYTES = 262_144
@@ -93,9 +93,9 @@ class Side(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection stands."""
-        self.transport = transport  # type: ignore[assignment] # uvloop's are of no class of asyncio's
-        # Whatever the kernel does not take at once makes the other side wait: nothing piles up here.
-        self.transport.set_write_buffer_limits(0)  # type: ignore[union-attr]
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's classes are not asyncio's
+        # What the kernel does not accept at once makes the other side wait: nothing is buffered here.
+        self.transport.set_write_buffer_limits(0)
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:

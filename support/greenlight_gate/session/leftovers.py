@@ -1,4 +1,4 @@
-"""Data of backends whose run was killed: nobody was left to remove it, so the next run does."""
+"""Data of backends whose run was killed: the next run removes it."""
 
 import contextlib
 import shutil
@@ -12,14 +12,14 @@ except ImportError:  # Windows has no such lock: there the system's own cleaning
     fcntl = None  # type: ignore[assignment]
 
 PREFIX = "greenlight-backend-"
-# Longer than any run lasts in which a backend may be away for a moment.
+# Longer than any run in which a backend may be restarted.
 _AGE_S = 24 * 3600.0
 
 
 def data_folder() -> Path:
-    """A new folder for a backend's data. What runs left behind that were killed a day ago or more is removed."""
+    """A new folder for a backend's data. Folders of runs that were killed a day ago or more are removed."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        # Another user's, or gone by now.
+        # Another account's, or removed meanwhile.
         with contextlib.suppress(OSError):
             _remove_if_left(folder)
     return Path(tempfile.mkdtemp(prefix=PREFIX))

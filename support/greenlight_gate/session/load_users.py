@@ -1,4 +1,4 @@
-"""Who takes part in a load: people of the target, with what lets them in and what they ask."""
+"""The users of a load: personas of the target, with their tokens and their prompts."""
 
 import time
 import uuid
@@ -13,15 +13,15 @@ from greenlight_gate.targets.model import PROMPTS
 from greenlight_gate.targets.sections import Persona
 from greenlight_gate.targets.settings import Misconfigured
 
-# Told and asked back first, so that each person's own canary is in play.
+# Asked first, so that each user's own canary has to come back in an answer.
 _OPENING = ("remember", "recall")
-# What is left of the lifetime of a pass that `Access` hands out; longer loads get tokens that outlive them by a spare.
-_LEFT_OF_A_PASS = 0.1
+# A token from `Access` has at least this share of its lifetime left; longer loads mint tokens that outlast them.
+_LIFETIME_LEFT = 0.1
 _SPARE_S = 600
 
 
 def usual_prompts(suite: ValidationSession) -> tuple[tuple[str, ...], int]:
-    """What people ask where nothing else is said, and the number of the question that comes again and again."""
+    """The prompts of a load by default, and the number of the one from which they repeat."""
     target = suite.target
     main = next((name for name in PROMPTS if target.lacks(name) is None), PROMPTS[0])
     if main not in _OPENING and all(target.lacks(name) is None for name in _OPENING):
@@ -32,17 +32,17 @@ def usual_prompts(suite: ValidationSession) -> tuple[tuple[str, ...], int]:
 async def guests_of(
     suite: ValidationSession, count: int, prompts: Sequence[str], again_from: int = 0, *, seconds: float = 0.0
 ) -> tuple[PlannedUser, ...]:
-    """`count` people, whose tokens are good for `seconds` and more.
+    """`count` users, whose tokens are valid for at least `seconds`.
 
-    Raises Misconfigured where the target has fewer, or where its profile asks for what the load engine does not do.
+    Raises Misconfigured if the target has fewer users, or if the load engine cannot speak its profile.
     """
     hindrance = hindrance_of(suite.profile)
     if hindrance is not None:
-        raise Misconfigured(f"profile {suite.profile.name}: no load can be made of it, since {hindrance}")
+        raise Misconfigured(f"profile {suite.profile.name}: it cannot be used for a load: {hindrance}")
     people = suite.target.people(count)
     if len(people) < count:
         raise Misconfigured(
-            f"{suite.target.name}: {count} people are wanted, but only {len(people)} have an account ([[personas]])"
+            f"{suite.target.name}: {count} users are needed, but only {len(people)} have an account ([[personas]])"
         )
     return tuple([await _guest(suite, persona, prompts, again_from, seconds) for persona in people])
 
@@ -52,7 +52,7 @@ async def _guest(
 ) -> PlannedUser:
     target, access = suite.target, suite.access
     canary = suite.canary(persona)
-    if access.can_mint and seconds > _LEFT_OF_A_PASS * target.auth.lifetime_s:
+    if access.can_mint and seconds > _LIFETIME_LEFT * target.auth.lifetime_s:
         entry = access.mint(persona, exp=int(time.time()) + int(seconds) + _SPARE_S)
     else:
         entry = await access.pass_for(persona)
@@ -67,7 +67,7 @@ async def _guest(
 
 
 def plan_of(suite: ValidationSession, guests: tuple[PlannedUser, ...], **values: Any) -> LoadPlan:
-    """A plan for this target; `values` are the plan's own."""
+    """A plan for this target; `values` are further fields of the plan."""
     target = suite.target
     return LoadPlan(
         id=uuid.uuid4().hex, profile_toml=suite.profile_toml, guests=guests, budgets=target.budgets, clock=target.clock,

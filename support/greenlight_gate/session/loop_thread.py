@@ -64,10 +64,10 @@ class LoopThread:
         future.cancel()
         if self._interrupted:
             raise SuiteFault(INTERRUPTED)
-        raise SuiteFault(f"a wait of the suite did not come back within {deadline_s:g} s")
+        raise SuiteFault(f"an operation of the suite did not finish within {deadline_s:g} s")
 
     def interrupt(self) -> None:
-        """From now on nobody waits for anything any more: each `call` ends with SuiteFault, in whatever thread."""
+        """From now on each `call` ends with SuiteFault, in every thread."""
         self._interrupted = True
 
     def post(self, coroutine: Coroutine[Any, Any, T]) -> "concurrent.futures.Future[T]":
@@ -79,7 +79,7 @@ class LoopThread:
 
     @property
     def ticked_at(self) -> float:
-        """When the loop was last free to do anything, on the monotonic clock; a moment ago, unless it stands still."""
+        """When the loop was last free to do anything, on the monotonic clock; a moment ago, unless it has stalled."""
         return self._ticked_at
 
     def _tick(self) -> None:

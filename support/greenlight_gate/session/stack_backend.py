@@ -1,4 +1,4 @@
-"""Both replicas of the stack as one backend: they end and come back together, as a careless release does it."""
+"""Both replicas of the stack as one backend: they end and start together, as in a release that is not rolling."""
 
 from greenlight_gate.services.local import Ours
 from greenlight_gate.services.stack import REPLICAS

@@ -42,7 +42,7 @@ S = TypeVar("S", bound="Session")
 _START_S = 15.0
 _FOREIGN_START_S = 5.0
 _WARM_UP_S = 600.0
-# Dead lines are then noticed while a scenario can wait for it.
+# Short enough that lost connections are noticed while a scenario waits.
 _HEARTBEAT_S = "3"
 _USUAL_SCALE = 25
 log = logging.getLogger("greenlight")
@@ -50,9 +50,9 @@ log = logging.getLogger("greenlight")
 
 @dataclass(frozen=True)
 class SessionPlan:
-    """What is wanted of a session. `wanted` are categories; `tags` a behave tag expression within them, or "".
+    """The options of a session. `wanted` are categories; `tags` a behave tag expression within them, or "".
 
-    `scale`: people in stress scenarios; `soak_s`: how long the memory is watched; `jobs`: scenarios side by side;
+    `scale`: users in stress scenarios; `soak_s`: how long the memory is watched; `jobs`: scenarios side by side;
     `rules`: those by which scenarios are judged.
     """
 
@@ -72,17 +72,17 @@ class SessionPlan:
 
 
 class MeasuredLoad(NamedTuple):
-    """What came of a load, and the key of the scenario that made it."""
+    """The result of a load, and the key of the scenario that ran it."""
 
     summary: LoadResult
     scenario: str
 
 
 class ValidationSession:
-    """Holds what lives as long as the session does.
+    """Owns everything that lives as long as the session.
 
-    `start` raises Misconfigured for the user's mistakes and TargetFault for a target that answers wrongly. `stop`
-    leaves no process and no thread behind, however far `start` came.
+    `start` raises Misconfigured for mistakes in options or files and TargetFault for a target that answers wrongly.
+    `stop` leaves no process and no thread behind, however far `start` came.
     """
 
     def __init__(self, plan: SessionPlan) -> None:
@@ -146,7 +146,7 @@ class ValidationSession:
         self.access = Access(target, environ)
         self.loop.start()
         self.target = self._start_backend(target, environ) if target.start in ("embedded", "command") else target
-        # Whoever signs out has to know at which port the backend came up.
+        # Signing out needs the port at which the backend came up.
         self.access.target = self.target
 
     def start(self) -> None:
@@ -169,11 +169,11 @@ class ValidationSession:
             self.loop.call(self._warm_up(), _WARM_UP_S)
 
     async def _warm_up(self) -> None:
-        """Asks the target's first question as often as its file says; nothing of it is judged or kept.
+        """Sends the target's first prompt as often as its file says; nothing of it is judged or kept.
 
         Raises TargetFault where the target refuses the user, or closes the connection without an answer.
         """
-        # What only some sessions need is imported here: a load is not to pay for it.
+        # Imported here, since a load does not need them.
         from greenlight_gate.client.endings import NotConnected  # noqa: PLC0415
         from greenlight_gate.client.recorder import Recorder  # noqa: PLC0415
         from greenlight_gate.client.session import Session  # noqa: PLC0415
@@ -208,23 +208,23 @@ class ValidationSession:
 
     @property
     def first_prompt(self) -> str:
-        """The first question that the target can be asked."""
+        """The first prompt that the target supports."""
         return next(name for name in PROMPTS if self.target.lacks(name) is None)
 
     def new_session(
         self, kind: type[S], person: str, persona: Persona, recorder: "Recorder", *, before: "Session | None" = None
     ) -> S:
-        """A connection to the target, still to be opened. `before`: the one whose window it goes on in."""
+        """A connection to the target, still to be opened. `before`: the earlier one of the same tab."""
         return kind(
             person, persona, self.target, profile=self.profile, recorder=recorder, before=before, patience=self.patience
         )
 
     def canary(self, persona: Persona) -> str:
-        """The secret of one of the target's people, the same one throughout the session."""
+        """The canary of one of the target's users, the same throughout the session."""
         return self._canaries.setdefault(persona.name, canary_of(persona.name))
 
     def begin(self, workload: Workload | None = None) -> None:
-        """Makes the session folder and says in it what is going to be judged. `workload`: that of a load session."""
+        """Makes the session folder and writes into it what will be judged. `workload`: that of a load session."""
         plan, target = self.plan, self.target
         self.folder = new_session_folder(plan.output_dir, VALIDATION_FOLDER if workload is None else LOAD_FOLDER)
         self.evidence = Evidence(self.folder)
@@ -277,7 +277,7 @@ class ValidationSession:
         return self.own_backend.pids if self.own_backend is not None else ()
 
     def narrow_to(self, categories: tuple[str, ...]) -> None:
-        """Only these categories have scenarios that were selected: the others are not examined."""
+        """Only these categories have scenarios that were selected: the others are not exercised."""
         self.plan = replace(self.plan, wanted=categories)
 
     def stop(self) -> None:
@@ -313,7 +313,7 @@ def new_session_folder(output_dir: Path, kind: str = VALIDATION_FOLDER) -> Path:
 def _keep_out_of_git(output_dir: Path) -> None:
     """Reports are not sources: a folder that we make says so to git, wherever it is made."""
     if not output_dir.exists():
-        with contextlib.suppress(OSError):  # the session folder itself will say what is wrong
+        with contextlib.suppress(OSError):  # creating the session folder will report the error
             output_dir.mkdir(parents=True)
             (output_dir / ".gitignore").write_text("*\n", encoding="utf-8")
 
@@ -329,7 +329,7 @@ def log_to(path: Path) -> logging.Handler:
 
 
 def versions() -> dict[str, str]:
-    """What judged: for the report and for Allure's environment."""
+    """The versions of the suite and its tools, for the report and for Allure."""
     return {"greenlight": __version__, "python": platform.python_version(), "platform": platform.system().lower()}
 
 
