@@ -1,4 +1,4 @@
-"""The live monitor: what happens on all connections right now, which patterns show, and alerts."""
+"""The live monitor: events of all connections, failure patterns, and alerts."""
 
 from greenlight_gate.monitor.alerts import Alert, AlertLog
 from greenlight_gate.monitor.monitor import RealTimeEventMonitor, create_monitoring_session

@@ -1,4 +1,4 @@
-"""Alerts: a failure pattern begins to show, gets worse, or has not shown for a while. Each is told once."""
+"""Alerts: a failure pattern begins, gets worse, or has recovered. Each is reported once."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -33,7 +33,7 @@ Told = Callable[[Alert], None]
 
 
 class Alerts:
-    """Which patterns are showing. Those that go on are not told again; once quiet for `QUIET_S` they have recovered."""
+    """Which patterns are active. They are not reported again while they go on; after `QUIET_S` they have recovered."""
 
     def __init__(self, tell: Told) -> None:
         self.tell = tell

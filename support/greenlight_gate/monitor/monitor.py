@@ -1,8 +1,7 @@
-"""RealTimeEventMonitor: hears every connection of this process, in scenarios and in one's own code.
+"""RealTimeEventMonitor: observes every connection of this process, in scenarios and in other code.
 
-Of a load, also of one in other processes, it hears once a second what was counted until then: single events of it are
-told to nobody.
-Memory is bounded however long it listens: windows and histograms are kept, and the answers that are worth a look.
+Of a load, in whatever process, it gets the counts once a second, and no single events.
+Memory is bounded however long it runs: time windows and histograms are kept, and the runs that are worth a look.
 """
 
 import contextlib
@@ -28,7 +27,7 @@ from greenlight_gate.trace import AnyRecord
 from greenlight_gate.verdict.failure_patterns import Occurrence
 from greenlight_gate.verdict.pattern_detection import detect
 
-# Patterns are looked for so often, and not with each record.
+# How often patterns are looked for: not with each record.
 _LOOK_S = 1.0
 
 EventSeen = Callable[[str, Event], None]
@@ -37,8 +36,8 @@ EventSeen = Callable[[str, Event], None]
 class RealTimeEventMonitor:
     """Watches all that is recorded in this process between `start_monitoring` and `stop_monitoring`.
 
-    `thresholds` are the target's; `same_clock` says that the backend's clock is this machine's, so that latency can be
-    told from its stamps. Subscribers are called on the thread on which it happens. `faults` are what they failed with.
+    `thresholds` are the target's; `same_clock` says that the backend uses this machine's clock, so that latency can be
+    measured from its stamps. Subscribers are called on the thread of the event; `faults` are their exceptions.
     """
 
     def __init__(
@@ -57,12 +56,12 @@ class RealTimeEventMonitor:
         self._next_look = 0.0
 
     def start_monitoring(self) -> None:
-        """From now on everything is seen. Calling it again changes nothing."""
+        """Starts to observe. Calling it again changes nothing."""
         self.stop_monitoring()
         feed.listen(self)
 
     def stop_monitoring(self) -> None:
-        """From now on nothing more is seen; the summary stays."""
+        """Stops observing; the summary stays."""
         feed.leave(self)
         self.look()
 
@@ -157,7 +156,7 @@ class RealTimeEventMonitor:
         for subscriber in list(subscribers):
             try:
                 subscriber(*given)
-            except Exception as error:  # noqa: BLE001 -- whoever listens must not end what is listened to
+            except Exception as error:  # noqa: BLE001 -- a subscriber must not end what it observes
                 self.faults.append(error)
                 subscribers.remove(subscriber)
 
@@ -194,7 +193,7 @@ class _Heard:
 def create_monitoring_session(
     name: str, output_dir: Path | str | None = None, thresholds: Thresholds | None = None
 ) -> Iterator[RealTimeEventMonitor]:
-    """Captures every connection that is opened inside it, whoever opens it, and every load that is directed from there.
+    """Records every connection opened in its `with` block, and every load run from there.
 
     With `output_dir`, alerts.log is written there as it happens, and monitoring_summary.json and failure_patterns.json
     at the end, also when the body raises. Raises OSError if that folder cannot be written.

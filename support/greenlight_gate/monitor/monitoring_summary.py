@@ -14,7 +14,7 @@ _MOST_POINTS = 120
 
 
 class Connections(msgspec.Struct, frozen=True):
-    """Lines to the backend. `success_rate_percent`: of those tried that should have come about; null without any."""
+    """Connections to the backend. `success_rate_percent`: of those that should be accepted; null without any."""
 
     tried: int
     made: int

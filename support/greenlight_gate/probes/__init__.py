@@ -1,4 +1,4 @@
-"""Looking at a backend from outside: its memory, descriptors, connections and CPU."""
+"""Probes that measure a backend from outside: its memory, descriptors, connections and CPU."""
 
 from greenlight_gate.probes.choose import Probes, probes_for
 

@@ -6,13 +6,13 @@ from greenlight_gate.verdict.memory_trend import Sample
 
 
 class ProbeFailed(Exception):
-    """The target cannot be looked at in this way; one line says why."""
+    """The target cannot be measured by this probe; one line says why."""
 
 
 class Probe(Protocol):
-    """One way to look. `by` says which."""
+    """One probe. `by` names it."""
 
     by: str
 
     def look(self, at: float) -> Sample:
-        """One look, at a moment (monotonic seconds). Raises CannotLook."""
+        """One measurement, at a moment (monotonic seconds). Raises CannotLook."""

@@ -1,4 +1,4 @@
-"""Which ways there are to look at a target: by its file, and by where it runs."""
+"""The probes for a target: by its file, and by where it runs."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -16,9 +16,9 @@ _FIELDS = ("rss_bytes", "descriptors", "connections", "cpu_s")
 
 
 class Probes:
-    """Several ways to look at one target: what the first cannot see is asked of the next.
+    """Several probes of one target: what the first cannot measure is left to the next.
 
-    `by` names those that see anything; `reason` says why the others do not.
+    `by` names those that measure anything; `reason` says why the others do not.
     """
 
     def __init__(self, ways: Sequence[Probe]) -> None:
@@ -27,7 +27,7 @@ class Probes:
 
     @property
     def by(self) -> str:
-        """How the target is looked at; "" when it cannot be."""
+        """The names of the probes that measure anything; "" if none does."""
         return " and ".join(way.by for way in self._ways if way.by not in self._blind)
 
     @property
@@ -36,7 +36,7 @@ class Probes:
         return "; ".join(self._blind.values()) or "there is no way to look at this target ([probe] in its file)"
 
     def look(self, at: float, done: float = 0.0) -> Sample | None:
-        """One look by all ways together; None when none of them sees anything."""
+        """One measurement by all probes together; None if none measures anything."""
         seen: dict[str, float] = {}
         for way in self._ways:
             try:
@@ -53,14 +53,14 @@ class Probes:
 
 
 def probes_for(target: Target, own_pids: Sequence[int]) -> Probes:
-    """The ways for this target. `own_pids`: the processes of a backend that the suite has started."""
+    """The probes for this target. `own_pids`: the processes of a backend that the suite has started."""
     probe = target.probe
     ways: list[Probe] = []
     if probe.container:
         ways.append(ContainerProbe(probe.container, probe.docker_socket))
     elif own_pids:
         ways.append(PidProbe(*own_pids))
-    # At the entry of a stack nothing listens whose memory would matter: its replicas are seen, or nothing is.
+    # The process at the entry point of a stack is only a proxy: its replicas are measured, or nothing is.
     elif target.start != "stack" and target.is_loopback and (pid := pid_of_listener(_port(target.url))) is not None:
         ways.append(PidProbe(pid))
     if probe.metrics:

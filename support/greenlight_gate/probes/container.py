@@ -1,4 +1,4 @@
-"""A container, looked at through the Docker Engine API on its socket (GET /containers/NAME/stats)."""
+"""A container, measured through the Docker Engine API on its socket (GET /containers/NAME/stats)."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ _NS = 1e9
 
 
 class ContainerProbe:
-    """Memory and CPU time of a container; descriptors are not to be had this way."""
+    """Memory and CPU time of a container; descriptors are not available there."""
 
     def __init__(self, name: str, socket: str) -> None:
         self.by = f"container {name}"
@@ -25,7 +25,7 @@ class ContainerProbe:
         )  # fmt: skip
 
     def look(self, at: float) -> Sample:
-        """One look. Raises CannotLook without an engine, without such a container, or when it does not run."""
+        """One measurement. Raises CannotLook without an engine, without such a container, or when it does not run."""
         if not self._socket.exists():
             raise ProbeFailed(f"{self.by}: there is no Docker engine at {self._socket}")
         try:

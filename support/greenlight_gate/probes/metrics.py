@@ -14,7 +14,7 @@ _LINE = re.compile(r"^(?P<name>[a-zA-Z_:][\w:]*)(?:\{[^}]*\})?\s+(?P<value>[-+\w
 
 
 def read_metrics(text: str) -> dict[str, float]:
-    """The values by name; those of one name with several labels are added up. Lines that are none are passed over."""
+    """The values by name; those of one name with several labels are added up. Other lines are ignored."""
     values: dict[str, float] = {}
     for line in text.splitlines():
         found = _LINE.match(line)
@@ -36,11 +36,11 @@ class MetricsProbe:
         self.by = f"metrics at {url.partition('?')[0]}"
         self._url = url
         self._gauge = gauge
-        # A connection that is kept would be one of the descriptors that are counted.
+        # A connection kept open would be one of the descriptors that are counted.
         self._client = httpx.Client(timeout=_TIMEOUT_S, trust_env=False, headers={"Connection": "close"})
 
     def look(self, at: float) -> Sample:
-        """One look. Raises CannotLook when there is no answer, or none with anything known in it."""
+        """One measurement. Raises CannotLook when there is no answer, or none with anything known in it."""
         try:
             reply = self._client.get(self._url)
         except (httpx.HTTPError, httpx.InvalidURL) as error:

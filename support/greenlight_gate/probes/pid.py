@@ -1,4 +1,4 @@
-"""Processes on this machine, looked at by their ids."""
+"""Processes on this machine, measured by their ids."""
 
 import psutil
 
@@ -14,7 +14,7 @@ class PidProbe:
         self._pids = pids
 
     def look(self, at: float) -> Sample:
-        """One look. Raises CannotLook when one is gone or somebody else's."""
+        """One measurement. Raises CannotLook when a process is gone or another account's."""
         try:
             heads = [psutil.Process(pid) for pid in self._pids]
             family = [each for head in heads for each in (head, *head.children(recursive=True))]
@@ -28,7 +28,7 @@ class PidProbe:
 
 
 def pid_of_listener(port: int) -> int | None:
-    """Which process of this machine listens on a port; None where that cannot be told."""
+    """Which process of this machine listens on a port; None where that is unknown."""
     try:
         found = psutil.net_connections(kind="tcp")
     except psutil.Error:

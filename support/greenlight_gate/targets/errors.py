@@ -1,4 +1,4 @@
-"""Plain data into structs, and what stands in the way as one line: where, what was expected, what came instead."""
+"""Converts plain data to structs; an error is one line: where, what was expected, what came instead."""
 
 import difflib
 import re
