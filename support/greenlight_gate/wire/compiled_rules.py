@@ -289,7 +289,7 @@ def _field(source: PathSource, variable: str, name: str, entry: tuple[Field, tup
 
 
 def _checked(source: PathSource, variable: str, name: str, field: Field) -> None:
-    """Emits the check of a value: none where it is plainly right, else that of the patient reader."""
+    """Emits the check of a value: none where it is plainly right, else that of the slow reader."""
     wrong = f"type({variable}) is not {_TYPES[field.type]}" if field.type in _TYPES else "True"
     if name == "text":
         wrong = f"type({variable}) is not str or not {variable} or {variable}.isspace()"
