@@ -11,11 +11,6 @@ import pytest
 PACKAGE = Path(greenlight_gate.__file__).parent
 # Cycles that are still to be cut: (importing module, imported module).
 _NOT_YET = [
-    ("client.handshake_steps", "client.session"),
-    ("client.refused_session", "client.session"),
-    ("load.shard_counts", "load.shard"),
-    ("load.user_connection", "load.shard"),
-    ("load.virtual_user", "load.shard"),
     ("rules.engine.other_messages", "rules.engine.connection_checker"),
     ("rules.engine.requests", "rules.engine.run_state"),
     ("rules.engine.run_state", "rules.engine.open_requests"),

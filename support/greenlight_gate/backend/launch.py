@@ -18,7 +18,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _TAIL_BYTES = 4_000
 
 
-class BackendFailed(Exception):  # noqa: N818 - the name says what happened
+class BackendFailed(Exception):
     """The backend did not start; one line says why.
 
     `exit_code` is that of the process (3: a mistake of the user), None if it had to be killed.

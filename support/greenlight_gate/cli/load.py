@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from greenlight_gate.cli.commands import SUMMARIES
-from greenlight_gate.cli.options import INTERRUPTED, command_of, output, positive, target, zero_or_more
+from greenlight_gate.cli.options import INTERRUPTED, command_of, defect_option, output, positive, target, zero_or_more
 from greenlight_gate.cli.session_reports import write_reports
 from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.cli.views.load_view import LoadView, show_load, write_json
@@ -23,7 +23,7 @@ from greenlight_gate.evidence.session_folder import Ended
 from greenlight_gate.extras import missing
 from greenlight_gate.load.director import Director
 from greenlight_gate.load.executors import Crew, NoCluster, cluster, here, processes
-from greenlight_gate.load.machine_limits import Short, make_room, sources_for
+from greenlight_gate.load.machine_limits import MachineLimit, raise_descriptor_limit, sources_for
 from greenlight_gate.load.plan import LoadPlan
 from greenlight_gate.measure.load_result import LoadResult, redacted
 from greenlight_gate.session.interruption import Interruption, interruptible
@@ -106,10 +106,7 @@ def add(commands: Any) -> None:
     what.add_argument(
         "--compress", action="store_true", help="offer permessage-deflate (example: greenlight load ... --compress)"
     )
-    what.add_argument(
-        "--defect", action="append", default=[], metavar="NAME[=VALUE]",
-        help="start the embedded backend with this defect; may be repeated (example: --defect drops_one_in)",
-    )  # fmt: skip
+    defect_option(what.add_argument, "start the embedded backend with this defect", "drops_one_in")
     out = load.add_argument_group("output")
     out.add_argument(
         "--performance-threshold", type=number, metavar="MS",
@@ -144,7 +141,7 @@ def load(options: argparse.Namespace) -> int:
         workload = _workload(options, suite)
         with _crew(options) as crew, interruptible(None) as interruption:
             _session(options, suite, workload, crew, interruption=interruption, console=console)
-    except (Short, NoCluster) as error:
+    except (MachineLimit, NoCluster) as error:
         raise Misconfigured(str(error)) from error
     finally:
         suite.stop()
@@ -213,12 +210,12 @@ def _session(
 
 
 def _plan(options: argparse.Namespace, suite: ValidationSession, workload: Workload) -> LoadPlan:
-    """Raises the limits of this machine and signs all users in.
+    """Checks the limits of this machine and signs all users in.
 
-    Raises Short if the limits are too low, TargetFault, and Misconfigured if the target has too few accounts.
+    Raises MachineLimit, TargetFault, and Misconfigured where the target has too few accounts.
     """
     if options.cluster is None:
-        make_room(-(-workload.users // (options.processes or 1)))
+        raise_descriptor_limit(-(-workload.users // (options.processes or 1)))
     sources = sources_for(workload.users, suite.target.url, tuple(options.source))
     suite.await_health()
     again_from = 0 if options.prompt else usual_prompts(suite)[1]

@@ -109,3 +109,11 @@ def how_shown(group: Any, command: str) -> None:
         "--verbose", action="store_true",
         help=f"print each finding with the messages around it (example: greenlight {command} --verbose)",
     )  # fmt: skip
+
+
+def defect_option(add: Callable[..., argparse.Action], does: str, example: str) -> None:
+    """Adds `--defect` by a parser's or group's `add_argument`. `does`: what the command does with each defect."""
+    add(
+        "--defect", action="append", default=[], metavar="NAME[=VALUE]",
+        help=f"{does}; may be repeated (example: --defect {example})",
+    )  # fmt: skip

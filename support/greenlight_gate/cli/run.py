@@ -16,6 +16,7 @@ from greenlight_gate.cli.options import (
     INTERRUPTED,
     category,
     command_of,
+    defect_option,
     how_shown,
     output,
     positive,
@@ -49,10 +50,7 @@ def add(commands: Any) -> None:
         "--tags", default="", metavar="EXPR",
         help="only scenarios with these tags, as a behave tag expression (example: --tags '@functional and not @slow')",
     )  # fmt: skip
-    what.add_argument(
-        "--defect", action="append", default=[], metavar="NAME[=VALUE]",
-        help="start the embedded backend with this defect; may be repeated (example: --defect thinking_missing)",
-    )  # fmt: skip
+    defect_option(what.add_argument, "start the embedded backend with this defect", "thinking_missing")
     how = run.add_argument_group("thresholds and limits")
     how.add_argument(
         "--performance-threshold", type=positive(float), metavar="MS",

@@ -7,7 +7,7 @@ from typing import Any
 
 from greenlight_gate.backend.cli import main
 from greenlight_gate.cli.commands import SUMMARIES
-from greenlight_gate.cli.options import MISCONFIGURED, command_of
+from greenlight_gate.cli.options import MISCONFIGURED, command_of, defect_option
 from greenlight_gate.extras import missing
 
 
@@ -25,10 +25,7 @@ def add(commands: Any) -> None:
         "--port", type=int, default=8000,
         help="port to listen on, 0 for any (default: %(default)s; example: --port 8001)",
     )  # fmt: skip
-    serve.add_argument(
-        "--defect", action="append", default=[], metavar="NAME[=VALUE]",
-        help="activate this defect; may be repeated (example: --defect tool_name_missing)",
-    )  # fmt: skip
+    defect_option(serve.add_argument, "activate this defect", "tool_name_missing")
     serve.add_argument(
         "--admin-token-env", default="", metavar="NAME",
         help="enable PUT /admin/defects, which changes the defects at run time, for requests with the token in this "

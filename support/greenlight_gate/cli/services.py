@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 
 from greenlight_gate.cli.commands import SUMMARIES
-from greenlight_gate.cli.options import command_of, positive
+from greenlight_gate.cli.options import command_of, defect_option, positive
 from greenlight_gate.cli.views.terminal import Terminal
 from greenlight_gate.services.local import services_of
 from greenlight_gate.services.runtime import Runtime, Wish
@@ -48,10 +48,7 @@ def add(commands: Any) -> None:
         "--port", type=int, default=0,
         help="start: port of the entry point (default: any free port; example: --port 8000)",
     )  # fmt: skip
-    services.add_argument(
-        "--defect", action="append", default=[], metavar="NAME[=VALUE]",
-        help="start: activate this defect in both replicas; may be repeated (example: --defect fan_out_to_one_replica)",
-    )  # fmt: skip
+    defect_option(services.add_argument, "start: activate this defect in both replicas", "fan_out_to_one_replica")
     services.add_argument(
         "--lines",
         type=positive(int),

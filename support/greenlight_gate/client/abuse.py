@@ -1,4 +1,4 @@
-"""What strangers do to a backend to wear it down; bounded in number and time."""
+"""Attempts to exhaust a backend without a token; bounded in number and time."""
 
 import asyncio
 import contextlib
@@ -15,12 +15,12 @@ _PORTS = {"ws": 80, "wss": 443}
 
 @contextlib.asynccontextmanager
 async def half_open_handshakes(target: Target, count: int) -> AsyncIterator[int]:
-    """Holds so many connections on which a request was begun and never finished; yields how many came about."""
+    """Holds `count` connections whose upgrade request is never finished; yields how many could be opened."""
     parts = urlsplit(target.url)
     port = parts.port or _PORTS[parts.scheme]
     begun = f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nUpgrade: websocket\r\n".encode()
     gate = asyncio.Semaphore(_AT_ONCE)
-    # Where descriptors are few, they are for those who really talk.
+    # Leaves descriptors for the connections of the users.
     count = min(count, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
 
     async def begin() -> asyncio.StreamWriter | None:
@@ -29,7 +29,7 @@ async def half_open_handshakes(target: Target, count: int) -> AsyncIterator[int]
                 opening = asyncio.open_connection(parts.hostname, port)
                 _, writer = await asyncio.wait_for(opening, _CONNECT_S)
             except OSError:
-                return None  # refused, or no descriptor left: as many as there are will do
+                return None  # refused, or no descriptor left: fewer will do
             writer.write(begun)
             return writer
 

@@ -1,4 +1,4 @@
-"""What was shown of each request of one scenario, as the correlation tells it: nothing is matched here."""
+"""Passes what the correlation decides on to the requests of one scenario; nothing is matched here."""
 
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import Event
@@ -7,10 +7,10 @@ from greenlight_gate.rules.engine.run_state import RunState
 
 
 class Answers:
-    """Hands events and outcomes to the requests that they are of (an `EventObserver`).
+    """Passes events and outcomes to the requests that they belong to (an `EventObserver`).
 
-    `began` is the trace's zero on the monotonic clock. `touched`: the requests of which the latest message showed
-    anything.
+    `began` is the trace's zero on the monotonic clock. `touched`: the requests that the latest message
+    concerned.
     """
 
     def __init__(self, began: float) -> None:
@@ -24,14 +24,14 @@ class Answers:
         self._asked[question.request] = question
 
     def on_event(self, run: RunState, event: Event, at: float) -> None:
-        """An event of the run came, which may be a helper's."""
+        """An event of the run, or of a sub-run of it, came."""
         question = self._question(run)
         if question is not None:
             question.take(event, self._began + at)
             self.touched.append(question)
 
     def on_more(self, run: RunState, at: float) -> None:
-        """More of what the run has shown before came."""
+        """More of what came before for the run came, the next token for instance."""
         question = self._question(run)
         if question is not None:
             question.last_at = self._began + at
@@ -46,7 +46,7 @@ class Answers:
     def _question(self, run: RunState) -> UserRequest | None:
         root = run.root
         question = self._of_run.get(root.id)
-        # A run that has ended no longer knows its request, and may go on all the same.
+        # A run that has ended no longer refers to its request, and more may come for it all the same.
         if question is None and root.ask is not None:
             question = self._asked.get(root.ask.request or "")
             if question is not None:

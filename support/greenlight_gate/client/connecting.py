@@ -1,4 +1,4 @@
-"""The way to a connection: the values of its profile, the requests before it, and its address."""
+"""Setting up a connection: the values of its profile, the HTTP requests before it, and its address."""
 
 import itertools
 import time
@@ -21,8 +21,8 @@ from greenlight_gate.wire.text import preview
 from greenlight_gate.wire.values import MISSING, walk
 
 
-class StepRefused(Exception):  # noqa: N818 -- reads as what happened
-    """A request before the connection did not give what it is for. `status`: of its HTTP answer, if there was one."""
+class StepRefused(Exception):
+    """An HTTP request before the connection failed. `status`: that of its response, if there was one."""
 
     def __init__(self, reason: str, status: int | None) -> None:
         super().__init__(reason)
@@ -30,14 +30,14 @@ class StepRefused(Exception):  # noqa: N818 -- reads as what happened
 
 
 class Values(dict[str, Any]):
-    """Values by name; those that are new each time are made when they are asked for."""
+    """Values by name; those that are new each time (`uuid`, `counter`, `now`) are made on access."""
 
     def __init__(self, *args: Any, **values: Any) -> None:
         super().__init__(*args, **values)
         self.count = itertools.count(1)
 
     def over(self, given: Mapping[str, Any]) -> "Values":
-        """These values with others on top; what is counted goes on."""
+        """These values, overridden by others; the counter is shared."""
         both = Values({**self, **given})
         both.count = self.count
         return both
@@ -56,15 +56,15 @@ class Values(dict[str, Any]):
 
 
 def user_shown(persona: Persona, target: Target, spec: Spec) -> str | None:
-    """The user id that a person shows, by a pass or in words; None: they are whoever the backend takes them for."""
+    """The user id that a user sends, in a token or in a message; None: the backend assigns one."""
     shows = target.auth.obtain != "none" or "{user}" in target.url or spec.tells_user
     return persona.user or None if shows else None
 
 
 class ConnectionSetup:
-    """How one person's connection comes about.
+    """Sets up one user's connection.
 
-    `kept` holds what was captured for the window that the connection is of, and outlives it.
+    `kept` holds what was captured for the tab of this connection, and outlives the connection.
     """
 
     def __init__(self, target: Target, profile: Profile, persona: Persona, entry: Token, kept: dict[str, Any]) -> None:
@@ -79,7 +79,7 @@ class ConnectionSetup:
         self._cookies: dict[str, str] = {}
 
     async def prepare(self) -> None:
-        """Makes the requests that come before the connection. Raises StepRefused."""
+        """Makes the requests that the profile has before the connection. Raises StepRefused."""
         for request in self.spec.before:
             given = bool(request.capture) and all(name in self.entry.values for name in request.capture)
             if given or (request.each == "window" and request.capture and self.kept.keys() >= request.capture.keys()):
@@ -91,7 +91,7 @@ class ConnectionSetup:
                 self.kept.update(captured)
 
     async def leave(self, *, window: bool) -> list[str]:
-        """Makes the requests that come after the connection (`window`: and after the window); says what went wrong."""
+        """Makes the requests after the connection (`window`: also those after the tab). Returns what failed."""
         complaints = []
         for request in self.spec.after:
             if request.each == "window" and not window:
@@ -105,7 +105,7 @@ class ConnectionSetup:
         return complaints
 
     def _is_given(self, request: HttpRequest) -> bool:
-        """Whether what the request is about was given by the target, and so is not ours to clear away."""
+        """Whether the request is about something that the target file names: that is not to be removed."""
         made = {name for before in self.spec.before for name in before.capture}
         return any(f"{{{name}}}" in request.path for name in made if name in self.entry.values)
 
@@ -138,7 +138,7 @@ class ConnectionSetup:
 
     @property
     def url(self) -> str:
-        """Where the WebSocket is opened, the query of the pass included."""
+        """The URL of the WebSocket, with the query of the token."""
         connection = self.spec.connection
         base, _, given = self.target.url.partition("?")
         url = f"{base.rstrip('/')}{fill(connection.path, _quoted(self.values))}" if connection.path else base
@@ -159,12 +159,12 @@ class ConnectionSetup:
 
     @property
     def max_frame_bytes(self) -> int:
-        """The largest message that is taken."""
+        """The largest message that is accepted, in bytes."""
         return self.spec.connection.max_frame_bytes or self.target.limits.max_frame_bytes
 
     @property
     def looked_up(self) -> dict[str, Any]:
-        """The values that the profile's rules ask for: what a replay has to know."""
+        """The values that the profile's rules refer to, which a replay needs."""
         wanted = self.spec.looked_up
         return {name: value for name, value in self.values.items() if name in wanted and name != "token"}
 

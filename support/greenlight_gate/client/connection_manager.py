@@ -1,4 +1,4 @@
-"""WebSocketConnectionManager: people's connections for one's own scripts, recorded and judged as in scenarios."""
+"""WebSocketConnectionManager: users' connections for scripts, recorded and judged as in scenarios."""
 
 import ssl
 import types
@@ -20,7 +20,7 @@ from greenlight_gate.wire.profile import Profile
 
 
 class WebSocketConnectionManager:
-    """Connects people of a target, sends what they say, and gives what they see. Use it as `async with`.
+    """Connects users of a target, sends their requests and yields the events. Use it as `async with`.
 
     `environ` holds the credentials that the target file names; `trace` is a file for all that is sent and received.
     Raises Misconfigured (at once) for a credential that is missing. `findings` are the rules' objections so far.
@@ -45,32 +45,32 @@ class WebSocketConnectionManager:
 
     @property
     def findings(self) -> list[Finding]:
-        """What the rules have objected to so far."""
+        """The findings so far."""
         return self.recorder.findings
 
     async def connect(self, person: str) -> Session:
-        """Opens a connection of one of the target's people. Raises NotConnected, or ValueError for an unknown name."""
+        """Opens a connection of one of the target's users. Raises NotConnected, or ValueError for an unknown name."""
         personas = {persona.name: persona for persona in self.target.personas}
         if person not in personas:
-            raise ValueError(f"{person!r} is none of the target's people: {', '.join(nearest_first(person, personas))}")
+            raise ValueError(f"{person!r} is none of the target's users: {', '.join(nearest_first(person, personas))}")
         session = Session(person, personas[person], self.target, profile=self.profile, recorder=self.recorder)
         await session.connect(await self._access.pass_for(personas[person]), self._tls)
         self._sessions[person] = session
         return session
 
     async def send_message(self, person: str, text: str, thread: str | None = None, **expect: Any) -> UserRequest:
-        """Asks a question. `thread` goes on in a conversation; `expect` is what is owed (`trace.Expect`).
+        """Sends a request. `thread` continues a conversation; `expect` is what is expected (`trace.Expect`).
 
-        Raises NotConnected if the line is gone or was never there.
+        Raises NotConnected if the connection has ended or was never opened.
         """
         if person not in self._sessions:
-            raise NotConnected(f"{person} is not connected: connect({person!r}) comes first")
+            raise NotConnected(f"{person} is not connected: call connect({person!r}) first")
         question = await self._sessions[person].ask(text, Expect(**expect), thread)
         self._questions[person] = question
         return question
 
     async def receive_events(self, person: str) -> AsyncIterator[Event]:
-        """The events of the person's latest question as they come, until the answer ends or is waited for in vain."""
+        """The events of the user's latest request as they come, until its run ends or a wait times out."""
         question, session = self._questions[person], self._sessions[person]
         seen: list[Event] = []
         while await session.wait_until(question, lambda: len(question.events) > len(seen)):
@@ -78,7 +78,7 @@ class WebSocketConnectionManager:
             yield seen[-1]
 
     async def close(self) -> None:
-        """Says goodbye on all connections, and judges what is still open."""
+        """Closes all connections, and judges what is still open."""
         for session in self._sessions.values():
             await session.close()
         self.recorder.finish()

@@ -1,4 +1,4 @@
-"""How connections and attempts at one end, in words."""
+"""How connections and attempts to connect end, in words."""
 
 from greenlight_gate.findings import printable
 from greenlight_gate.transport.interface import Ending, NotOpened
@@ -6,20 +6,20 @@ from greenlight_gate.transport.interface import Ending, NotOpened
 _SHOWN = 200
 
 
-class NotConnected(Exception):  # noqa: N818 -- reads as what a step reports
-    """The backend did not let this person in, or the connection has ended; the trace says how."""
+class NotConnected(Exception):
+    """The backend did not accept this user's connection, or it has ended; the trace says how."""
 
 
 def how(ending: Ending) -> str:
     """How a connection ended, as the rest of a sentence about it."""
     if ending.by == "nobody":
-        return "broke without a close frame"
-    who = "was closed by the backend" if ending.by == "server" else "was given up"
+        return "ended without a close frame"
+    who = "was closed by the backend" if ending.by == "server" else "was closed by the suite"
     return f"{who} with {ending.code}{f' ({printable(ending.reason)})' if ending.reason else ''}"
 
 
 def said(error: Exception) -> str:
-    """What a failed connection attempt says, in one printable line."""
+    """Why an attempt to connect failed, in one printable line."""
     if isinstance(error, NotOpened):
         return str(error)
     if isinstance(error, TimeoutError):

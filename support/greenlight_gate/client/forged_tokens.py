@@ -1,4 +1,4 @@
-"""Passes that open no door: forged, expired, made for somewhere else, or shown where they do not belong."""
+"""Tokens that must be refused: forged, expired, issued for another service, or sent in the wrong place."""
 
 import base64
 import hashlib
@@ -17,7 +17,7 @@ from greenlight_gate.targets.access import Access, Token
 from greenlight_gate.targets.sections import Persona
 
 _HOUR_S = 3600
-# More than clocks may differ (budgets.clock_skew_s by default), and less than somebody's idea of leeway.
+# More than clocks may differ (budgets.clock_skew_s by default), and less than a backend's leeway might be.
 _MINUTES_S = 360
 
 Forge = Callable[[Access, Persona, str], Token | None]
@@ -59,7 +59,7 @@ def _without_signature(access: Access, persona: Persona, honest: str) -> Token |
 
 
 def _beginning_of_signature(access: Access, persona: Persona, honest: str) -> Token | None:
-    """Whoever compares only as much of the signature as there is lets it in."""
+    """Accepted by a backend that compares only as much of the signature as was sent."""
     body, _, signature = honest.rpartition(".")
     return access.present(persona, f"{body}.{signature[:8]}") if _header(honest) else None
 
@@ -69,7 +69,7 @@ def _unsigned_in_disguise(access: Access, persona: Persona, honest: str) -> Toke
 
 
 def _unsigned_by_another_way(access: Access, persona: Persona, honest: str) -> Token | None:
-    """In the way that this target's people do not use: a second door is watched less."""
+    """Sent in the way that this target's users do not use, which may be checked less."""
     made = _unsigned(access, persona, honest)
     way = "subprotocol" if access.target.auth.send == "bearer" else "bearer"
     return access.present(persona, made.token, way=way) if made is not None else None
@@ -86,7 +86,7 @@ def _just_expired(access: Access, persona: Persona, honest: str) -> Token | None
 
 
 def _confused(access: Access, persona: Persona, honest: str) -> Token | None:
-    """A header that names the other family of keys: whoever takes it from there verifies with the wrong key.
+    """A header that names the other family of algorithms: a backend that trusts it verifies with the wrong key.
 
     The signature is an HMAC with the empty key, which is what is left where no such key is configured (RFC 8725
     section 2.1).
@@ -121,7 +121,7 @@ def _header(token: str) -> dict[str, Any]:
         return {}
 
 
-# What each is called in sentences such as "let in with an expired token".
+# By their names in findings: "... with an expired token".
 FORGERIES: dict[str, Forge] = {
     "no token": _none,
     "a random token": _gibberish,
@@ -142,7 +142,7 @@ FORGERIES: dict[str, Forge] = {
 
 
 def short_pass(access: Access, persona: Persona, lifetime_s: float, ahead_s: float = 0.0) -> Token:
-    """A valid pass that ends after at least so many seconds, at a whole one (RFC 7519 section 2: NumericDate).
+    """A valid token that expires after at least `lifetime_s`, at a whole second (RFC 7519 section 2: NumericDate).
 
     `ahead_s`: by how much the target's clock, which decides, is ahead of ours.
     """

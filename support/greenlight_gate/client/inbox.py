@@ -1,4 +1,4 @@
-"""What one connection has brought: which answer it belongs to, and the waiting for more of it."""
+"""What was received on one connection, and waiting for more."""
 
 import asyncio
 import time
@@ -13,10 +13,10 @@ from greenlight_gate.wire.values import read_stamp
 
 
 class Inbox:
-    """Lives on the loop thread. `changed` is set whenever anything has come, or will come no more.
+    """Used on the loop thread. `changed` is set whenever something has come, or when nothing more will.
 
-    `too_much` is told when the backend sends more than anybody takes; `asked_to_answer` gets the values of a frame that
-    a profile's [[answer]] is for.
+    `too_much` is called with the limit that the backend has exceeded; `asked_to_answer` gets the values of a message
+    that one of the profile's [[answer]] tables is for.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Inbox:
         self._asked_to_answer = asked_to_answer
 
     def frame(self, kind: str, data: bytes, at: float) -> None:
-        """Takes in a message (text, binary) or what is none (ping, pong, part), at a time of the monotonic clock."""
+        """Records a message (text, binary) or something else (ping, pong, part). `at`: monotonic seconds."""
         recorder = self._recorder
         try:
             if kind in ("text", "binary"):
@@ -48,7 +48,7 @@ class Inbox:
                 recorder.other(kind, data, at, self._connection)
             if recorder.is_full:
                 self._too_much(f"more than {recorder.most_bytes} bytes in one scenario")
-        except Exception as error:  # noqa: BLE001 -- here it would look as if the target had cut the line
+        except Exception as error:  # noqa: BLE001 -- raised here, it would be reported as a cut by the target
             recorder.fault = recorder.fault or error
         self.changed.set()
 
@@ -73,6 +73,10 @@ class Inbox:
     def since(self, index: int, *names: str) -> Control | None:
         """The first control message of these names, from that one on."""
         return next((control for control in self.controls[index:] if control.name in names), None)
+
+    def handshake_step(self, index: int) -> int:
+        """How often a step of the profile's handshake (from 0) has come."""
+        return sum(c.name == "handshake" and c.values.get("step") == index for c in self.controls)
 
     def pong(self, nonce: str, since: int) -> bool:
         """Whether a ping was answered by one of the control messages from that one on."""

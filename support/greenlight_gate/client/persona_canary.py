@@ -1,4 +1,4 @@
-"""What makes a person recognisable in a conversation: a canary that names its owner."""
+"""Canaries: synthetic secrets that name the user who owns them."""
 
 import secrets
 

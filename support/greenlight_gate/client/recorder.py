@@ -1,6 +1,6 @@
-"""The recorder of one scenario: every record goes to the trace, to its file and to the rules, in this order.
+"""The recorder of one scenario: every record goes to the trace file, to the rules and into memory, in this order.
 
-It lives on the loop thread; nothing else writes to the trace.
+It is used on the loop thread; nothing else writes to the trace.
 """
 
 import time
@@ -21,14 +21,14 @@ from greenlight_gate.wire.profile import Profile
 
 R = TypeVar("R", bound=AnyRecord)
 
-# Longer than the scheduler makes anybody wait on a machine that is merely busy.
+# Longer than the scheduler delays a process on a machine that is merely busy.
 _STALL_S = 0.1
 # One anchor ties the monotonic clock to the wall clock for the whole process.
 _EPOCH_OF_MONOTONIC = time.time() - time.monotonic()
 
 
 class RecordedEntry:
-    """A record, and how it was read if it was a message."""
+    """A record, and its reading if it is a message."""
 
     __slots__ = ("reading", "record")
 
@@ -40,11 +40,11 @@ class RecordedEntry:
 class Recorder:
     """Records one scenario. Times in the trace are seconds since the recorder began.
 
-    `redact` replaces secrets before anything is kept. Raises OSError if the trace cannot be written. `fault` is what
-    went wrong in the suite itself while a message was taken in. What came beyond `most_bytes` is too much for one
-    scenario, whose records all stay in memory. `ticked_at` says when the loop was last free, so that it is noticed when
-    messages had to wait for their stamps. `beside`: other scenarios run at the same time. `answers`: what was asked in
-    the scenario, and what was shown of it. `rules`: those by which it is judged.
+    `redact` replaces secrets before anything is kept. Raises OSError if the trace cannot be written. `fault` is an
+    error of the suite itself while a message was recorded. `most_bytes` limits what one scenario may receive, since its
+    records stay in memory. `ticked_at` says when the loop was last free, which shows whether messages had to wait for
+    their stamps. `beside`: other scenarios run at the same time. `answers`: the requests of the scenario. `rules`:
+    those by which it is judged.
     """
 
     def __init__(
@@ -74,12 +74,12 @@ class Recorder:
 
     @property
     def findings(self) -> list[Finding]:
-        """What the rules have objected to so far."""
+        """The findings so far."""
         return self.checker.findings
 
     @property
     def is_full(self) -> bool:
-        """Whether more came than one scenario may hold."""
+        """Whether more than `most_bytes` was received."""
         return self._size > self.most_bytes
 
     @property
@@ -114,7 +114,7 @@ class Recorder:
         return record
 
     def received(self, data: bytes, binary: bool, at: float, connection: str) -> Reading:
-        """Appends a message as it came, secrets aside, and returns how it was read."""
+        """Appends a message without secrets, and returns its reading."""
         self._notice_stall(at)
         self.add(Received, connection, at, binary=binary, **self._kept(data, binary=binary))
         reading = self.entries[-1].reading
@@ -122,7 +122,7 @@ class Recorder:
         return reading
 
     def _notice_stall(self, at: float) -> None:
-        """Says once, before the first message that had to wait, that the loop stood still."""
+        """Records a stall of the loop once, before the first message that had to wait for its stamp."""
         if self.ticked_at is None:
             return
         ticked_at = self.ticked_at()
@@ -131,20 +131,20 @@ class Recorder:
             self.add(Stalled, "", at, for_s=round(at - ticked_at, 3))
 
     def stood_still(self, since: float) -> bool:
-        """Whether the suite stood still after a time on the monotonic clock, so that what came then is stamped late."""
+        """Whether the loop stalled after a monotonic time, so that messages since then may be stamped late."""
         return self._stalled_since > since
 
     def other(self, what: str, data: bytes, at: float, connection: str) -> None:
-        """Appends what is no message (see `trace.Other`), secrets aside."""
+        """Appends what is not a message (see `trace.Other`), without secrets."""
         self.add(Other, connection, at, what=what, **self._kept(data, binary=False))
 
     def on_event(self, run: RunState, event: Event, at: float) -> None:
-        """The correlation says which run an event belongs to (`greenlight_gate.rules.engine.outcome.EventObserver`)."""
+        """The correlation reports the run of an event (`greenlight_gate.rules.engine.outcome.EventObserver`)."""
         self.answers.on_event(run, event, at)
         feed.matched(self, run, event, at)
 
     def on_more(self, run: RunState, at: float) -> None:
-        """More of what a run has shown before came."""
+        """More of what came before for a run came."""
         self.answers.on_more(run, at)
 
     def on_settled(self, outcome: Outcome) -> None:

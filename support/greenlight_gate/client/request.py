@@ -1,4 +1,4 @@
-"""A question that a person asked, and what has been shown of its answer so far."""
+"""A request of a user, and what was received for it so far."""
 
 import asyncio
 from collections import Counter
@@ -11,10 +11,10 @@ from greenlight_gate.trace import Expect
 
 
 class UserRequest:
-    """Follows one answer on the side of the person who asked.
+    """One request, as the user who sent it sees it.
 
-    `events` are those of the answer and of its helpers, in order of receipt, `size` the bytes of their frames;
-    `seen_at` their times (monotonic seconds); `over` is set when the answer has ended, was refused, or can no longer
+    `events` are those of its run and of its sub-runs, in order of receipt, `size` the bytes of their messages;
+    `seen_at` their times (monotonic seconds); `over` is set when the run has ended, was refused, or can no longer
     come; `outcome` says how the request was settled, once it is.
     """
 
@@ -34,13 +34,13 @@ class UserRequest:
         self.gave_up = False
         self.changed = asyncio.Event()
         self.over = False
-        self.absent: dict[str, str] = {}  # kinds of event that this wire does not show, and why
+        self.absent: dict[str, str] = {}  # kinds of event that the profile cannot show, and why
 
     def take(self, event: Event, at: float) -> None:
-        """One more event of this answer."""
+        """One more event for this request."""
         self.last_at = at
         if event.synthesised:
-            # What the profile only infers was not shown to the person.
+            # What the profile only infers was not received.
             self.run = self.run or event.run
             self.thread = self.thread or event.thread
             self.changed.set()
@@ -66,22 +66,22 @@ class UserRequest:
         self.changed.set()
 
     def excess(self, limits: Limits) -> str:
-        """In which way the answer is longer than anybody takes; "" while it is not."""
+        """Which limit the answer exceeds; "" while it exceeds none."""
         if len(self.events) > limits.max_run_events:
             return f"more than {limits.max_run_events} events in one answer"
         return f"more than {limits.max_run_bytes} bytes in one answer" if self.size > limits.max_run_bytes else ""
 
     def has(self, kind: EventKind) -> bool:
-        """Whether an event of this kind was shown by the answering agent itself."""
+        """Whether an event of this kind came for the run itself, not for a sub-run."""
         return any(event.kind is kind and event.parent is None for event in self.events)
 
     def has_begun(self) -> bool:
-        """Whether anything of the answer was shown."""
+        """Whether any event came."""
         return bool(self.events)
 
     @property
     def has_end(self) -> bool:
-        """Whether the end of the answer was shown."""
+        """Whether the end of the run came."""
         return self.outcome is not None and self.outcome.ended_by is not None
 
     @property
@@ -92,7 +92,7 @@ class UserRequest:
         return {name for name, count in begun.items() if count > 0}
 
     def patience_ends(self, patience: Deadlines) -> float:
-        """When nobody would wait any longer for what comes next (monotonic seconds)."""
+        """The deadline for the next event (monotonic seconds)."""
         if not self.has_begun():
             return patience.start_ends(self.last_at)
         return patience.ends(self.asked_at, self.last_at, self.open_tools)

@@ -1,4 +1,4 @@
-"""A connection that the suite itself may end: what is under way then is not given up, and may go on in another one."""
+"""A connection that the suite itself may cut: its open requests are not given up, and may resume on another one."""
 
 import time
 
@@ -7,28 +7,28 @@ from greenlight_gate.trace import Cut, Throttled
 
 
 class ResumableSession(Session):
-    """One WebSocket of a person, over a line that can be lost."""
+    """One connection of a user that the suite may cut or throttle."""
 
     def cut(self, way: str, where: str, *, after: int | None = None, inside: bool = False) -> None:
-        """Notes that the suite is about to end this line: what is under way is not given up, since it may go on."""
+        """Records that the suite is about to cut this connection; its open requests are not given up."""
         self.cut_by_us = True
         self.recorder.add(
             Cut, self.connection, way=way, where=where, after=after, inside=inside, person=self.person
         )  # fmt: skip
 
     def throttled(self, *, over: bool = False) -> None:
-        """Notes that the suite takes hardly anything off this line from now on, or all that comes again."""
+        """Records that the suite throttles this connection from now on, or (`over`) no longer does."""
         self.recorder.add(Throttled, self.connection, over=over)
         for question in self.heard.questions:
             question.last_at = time.monotonic()
 
     def hang_up(self) -> None:
-        """Lets go of the line without a word, as an app does that has lost its network."""
+        """Cuts the connection without a close frame, as an app does that has lost its network."""
         if self._transport is not None and self.open:
             self._transport.abort()
 
     def take_over(self, other: Session) -> None:
-        """Goes on with what was asked on a line that has ended."""
+        """Continues the requests of a connection that has ended."""
         self.heard.questions += other.heard.questions
         other.heard.questions.clear()
         for question in self.heard.questions:

@@ -1,6 +1,6 @@
-"""One connection of one person: what they send, what they see, and how long they wait.
+"""One connection of one user: what is sent on it, what comes back, and how long each is waited for.
 
-All methods run on the loop thread. Whatever happens becomes a record; waiting in vain does as well.
+All methods run on the loop thread. Whatever happens becomes a record; so does each wait that timed out.
 """
 
 import asyncio
@@ -16,31 +16,36 @@ import msgspec
 
 from greenlight_gate.client.connecting import ConnectionSetup, StepRefused, Values, user_shown
 from greenlight_gate.client.endings import NotConnected, how, said
-from greenlight_gate.client.handshake_steps import answer, shake_hands
 from greenlight_gate.client.inbox import Inbox
 from greenlight_gate.client.recorder import Recorder
-from greenlight_gate.client.refused_session import wait_to_be_refused
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.upgrade import kept_body, kept_headers, transport_of
+from greenlight_gate.events import Control
 from greenlight_gate.rules.engine.deadlines import MARGIN_S, Deadlines
 from greenlight_gate.rules.engine.run_state import TimeBudgets
+from greenlight_gate.rules.refusal import LEEWAY_S
 from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import Persona
 from greenlight_gate.trace import Closed, Expect, Opened, Sent, TimedOut
 from greenlight_gate.transport.interface import Accepted, ConnectionEnded, Ending, NotOpened, Transport
 from greenlight_gate.wire.codecs import UndecodableError
+from greenlight_gate.wire.connecting import Step
 from greenlight_gate.wire.profile import Profile
 
 _FLUSH_S = 0.25
 _CLOSE_S = 2.0
-_BREATH = 8
+_PINGS_AT_ONCE = 8
+_SHOWN_OF_INVALID = 2_000
 _ANSWERS = ("ready", "error", "pong", "restored", "heartbeat")
 log = logging.getLogger("greenlight")
 
 
 class Session:
-    """One WebSocket of `person`. `label` names it where the person has more than one window."""
+    """One connection of `person`, and the `Receiver` of its transport.
+
+    `before`: an earlier connection of the same tab, whose captured values and requests it continues.
+    """
 
     def __init__(
         self, person: str, persona: Persona, target: Target, *, profile: Profile, recorder: Recorder,
@@ -69,16 +74,16 @@ class Session:
         self._asked_as: dict[str, Any] = {}
         self._ended = "has ended"
 
-    # Coming and going ----------------------------------------------------------------------------------------
+    # Opening and closing -------------------------------------------------------------------------------------
 
     async def connect(
         self, entry: Token, tls: ssl.SSLContext | None, attempt: int = 1, *, unwelcome: str = "",
         via: tuple[str, int] | None = None,
     ) -> None:  # fmt: skip
-        """Opens the connection and waits until the backend says that it is ready.
+        """Opens the connection and waits until the backend reports that it is ready.
 
-        `unwelcome`: what is wrong with the pass; then it waits to be turned away. Raises NotConnected after the trace
-        has its record of the refusal, the failure or the silence.
+        `unwelcome`: what is wrong with the token; then it waits for the refusal. Raises NotConnected after the trace
+        has its record of the refusal, the failure or the timeout.
         """
         way = self.way = ConnectionSetup(self.target, self.profile, self.played_by, entry, self.kept)
         try:
@@ -96,18 +101,46 @@ class Session:
             raise self._refused(error, unwelcome) from error
         if entry.first_message is not None:
             await self.write(msgspec.json.encode(entry.first_message).decode(), what="hello")
-        trouble = await shake_hands(self)
+        failure = await self._shake_hands()
         if unwelcome:
-            await wait_to_be_refused(self, lambda: self._answered(0, *_ANSWERS) or not self.open)
-        elif trouble is not None:
-            raise NotConnected(f"{self.person} {trouble}")
+            await self._wait_refused(lambda: self._answered(0, *_ANSWERS))
+        elif failure is not None:
+            raise NotConnected(f"{self.person} {failure}")
         elif self.profile.promises.ready:
-            wait_s = self.budgets.handshake_s
-            if not await self.heard.until(lambda: self._answered(0, "ready") or not self.open, wait_s):
-                self.recorder.add(TimedOut, self.connection, waiting_for="ready", after_s=wait_s)
-                raise NotConnected(f"{self.person} was let in, but not told that the backend is ready")
-            if not self.open:
-                raise NotConnected(f"{self.person}'s connection {self._ended}")
+            await self._wait_ready()
+
+    async def _shake_hands(self) -> str | None:
+        """Takes the steps of the profile's handshake in turn. Returns what failed, which the trace records, or None."""
+        for index, step in enumerate(self.profile.spec.handshake):
+            if step.send is not None:
+                await self.send(step.send, what="hello")
+            elif (failure := await self._receive_step(index, step)) is not None:
+                return failure
+        return None
+
+    async def _receive_step(self, index: int, step: Step) -> str | None:
+        def came() -> bool:
+            return self.heard.handshake_step(index) >= step.nth
+
+        began = time.monotonic()
+        wait_s = step.timeout_s or self.budgets.handshake_s
+        await self._until(lambda: came() or self._answered(0, "error"), wait_s)
+        if came():
+            return None
+        if self._answered(0, "error"):
+            return "was refused in the handshake"
+        if not self.open:
+            return "lost the connection in the handshake"
+        self._timed_out("ready", time.monotonic() - began)
+        return f"received nothing for step {index + 1} of the handshake"
+
+    async def _wait_ready(self) -> None:
+        wait_s = self.budgets.handshake_s
+        if not await self._until(lambda: self._answered(0, "ready"), wait_s):
+            self._timed_out("ready", wait_s)
+            raise NotConnected(f"{self.person} was accepted, but the backend did not report that it is ready")
+        if not self.open:
+            raise self.not_open()
 
     def _refused(self, error: Exception, unwelcome: str) -> NotConnected:
         self.open = False
@@ -120,10 +153,10 @@ class Session:
             reason=reason, person=self.person, persona=self.persona,
             headers=kept_headers(answer.headers, clean), body=kept_body(answer.body, clean), unwelcome=unwelcome,
         )  # fmt: skip
-        return NotConnected(f"{self.person} was not let in: {reason}")
+        return NotConnected(f"{self.person} could not connect: {reason}")
 
     async def close(self, *, keep_window: bool = False) -> None:
-        """Says goodbye and waits for the answer, for a moment; then clears away what was made for the connection."""
+        """Closes the connection, waits for the answer, and makes the requests that the profile has for afterwards."""
         if self._transport is not None and self.open:
             self._transport.close()
             await self._transport.wait_gone(_CLOSE_S)
@@ -145,13 +178,13 @@ class Session:
                 subprotocol=clean(accepted.subprotocol) if accepted.subprotocol else None, beside=recorder.beside,
                 **self._asked_as,
             )  # fmt: skip
-        except Exception as error:  # noqa: BLE001 -- here it would look as if the target had not let them in
+        except Exception as error:  # noqa: BLE001 -- raised here, it would be reported as a refusal by the target
             recorder.fault = recorder.fault or error
 
     def on_texts(self, texts: list[bytes], at: float) -> None:
-        """Messages have come."""
+        """Text messages have come."""
         for text in texts:
-            if self.open:  # one of them may have been too much
+            if self.open:  # the one before may have exceeded a limit
                 self.heard.frame("text", text, at)
 
     def on_binary(self, data: bytes, at: float) -> None:
@@ -160,22 +193,22 @@ class Session:
             self.heard.frame("binary", data, at)
 
     def on_other(self, kind: str, data: bytes, at: float) -> None:
-        """What is no message has come."""
+        """Something other than a message has come."""
         if self.open:
             self.heard.frame(kind, data, at)
 
     def on_read(self, at: float) -> None:
-        """Something has come, be it nothing but protocol."""
+        """One read has been handed over."""
         self.heard.changed.set()
 
     def on_writable(self, at: float) -> None:
-        """Whoever writes waits for it by itself."""
+        """Nothing to do: `write` waits by itself."""
 
     def on_gone(self) -> None:
-        """Nothing is left of the connection, which has ended before."""
+        """Nothing to do: `on_close` came before."""
 
     def on_close(self, ending: Ending, at: float) -> None:
-        """The connection has ended: what was asked on it is given up, unless it was cut by the suite."""
+        """The connection has ended. Its open requests are given up, unless the suite itself cut the connection."""
         if not self.open:
             return
         self.open = False
@@ -186,7 +219,7 @@ class Session:
             if unsaid:
                 self.recorder.other("close", unsaid, at, self.connection)
             self.recorder.add(Closed, self.connection, at, by=by, code=code, reason=reason)
-        except Exception as error:  # noqa: BLE001 -- whoever waits has to hear of the end in any case
+        except Exception as error:  # noqa: BLE001 -- what waits for this connection has to be woken in any case
             self.recorder.fault = self.recorder.fault or error
         for question in self.heard.questions:
             if not question.over and not self.cut_by_us:
@@ -198,16 +231,18 @@ class Session:
             self._transport.give_up(why)
 
     def _answer(self, values: dict[str, Any]) -> None:
-        self._answering = asyncio.ensure_future(answer(self, values))
+        """Answers a message that one of the profile's [[answer]] tables is for."""
+        template = self.profile.spec.answers[values["answer"]].send
+        self._answering = asyncio.ensure_future(self.send(template, what="keepalive"))
 
-    # Speaking ------------------------------------------------------------------------------------------------
+    # Sending -------------------------------------------------------------------------------------------------
 
     async def ask(
         self, text: str, expect: Expect, thread: str | None = None, *, foreign: str = "", claims: str | None = None
     ) -> UserRequest:
-        """Asks a question; `thread` continues a conversation. Raises NotConnected if the line is gone.
+        """Sends a request; `thread` continues a conversation. Raises NotConnected if the connection has ended.
 
-        `foreign`: whose user id `claims` is, if the person claims to be somebody else.
+        `claims`: another user's id to send with it; `foreign`: the name of that user.
         """
         request = uuid.uuid4().hex
         expect = msgspec.structs.replace(expect, prompt=text)
@@ -232,7 +267,7 @@ class Session:
         ponged, budget = await self._ping(), self.budgets.ping_s
         answered = await self.heard.until(ponged, budget)
         if not answered:
-            self.recorder.add(TimedOut, self.connection, waiting_for="pong", after_s=budget)
+            self._timed_out("pong", budget)
         return answered
 
     async def _ping(self) -> Callable[[], bool]:
@@ -242,50 +277,50 @@ class Session:
         return lambda: self.heard.pong(nonce, before)
 
     async def restore(self, thread: str, last_seq: int) -> bool:
-        """Asks for the rest of a thread; whether the backend said that it was restored."""
+        """Asks for the rest of a thread; whether the backend reported that it was restored."""
         before = len(self.heard.controls)
         run = next((question.run for question in reversed(self.heard.questions) if question.thread == thread), None)
         values = {"thread": thread, "last_seq": last_seq, "run": run}
         await self.send(self.template("restore"), values, what="restore", thread=thread, last_seq=last_seq)
         budget = self.budgets.start_s
-        if not await self.heard.until(lambda: self._answered(before, "restored", "error") or not self.open, budget):
-            self.recorder.add(TimedOut, self.connection, waiting_for="restored", after_s=budget)
+        if not await self._until(lambda: self._answered(before, "restored", "error"), budget):
+            self._timed_out("restored", budget)
         return self._answered(before, "restored")
 
     async def flood(self, count: int) -> None:
-        """Sends so many pings of the WebSocket protocol as fast as it can; the answers are not waited for."""
+        """Sends `count` pings of the WebSocket protocol as fast as possible; their answers are not waited for."""
         if self._transport is None or not self.open:
-            raise NotConnected(f"{self.person}'s connection {self._ended}")
+            raise self.not_open()
         self.recorder.add(Sent, self.connection, what="pings", text=f"{count} pings")
-        with contextlib.suppress(ConnectionEnded):  # whoever floods may be shown the door
+        with contextlib.suppress(ConnectionEnded):  # a backend may close the connection because of it
             for number in range(count):
                 self._transport.ping()
                 await self._transport.drained()
-                if number % _BREATH == 0:
-                    await asyncio.sleep(0)  # what others are shown meanwhile is stamped when it comes
-
-    def _answered(self, since: int, *names: str) -> bool:
-        return self.heard.since(since, *names) is not None
+                if number % _PINGS_AT_ONCE == 0:
+                    await asyncio.sleep(0)  # so that other connections are read, and stamped, in time
 
     def template(self, what: str) -> Any:
-        """The profile's frame for something that an app sends."""
+        """The profile's template for a message that a client sends."""
         return self.profile.spec.send[what]
 
     @property
     def values(self) -> Values:
-        """All values of this connection by name: given, captured and remembered."""
+        """All values of this connection by name: from the target, captured, and remembered from messages."""
         known = (Values() if self.way is None else self.way.values).over({})
         known.update(self.recorder.checker.connections[self.connection].reader.values)
         return known
 
     async def send(self, template: Any, given: dict[str, Any] | None = None, **record: Any) -> None:
-        """Sends a frame of the profile, filled in. `record` is kept of it. Raises NotConnected if the line is gone."""
+        """Sends a template of the profile, filled in with `given` and `values`; `record` goes into the trace.
+
+        Raises NotConnected if it cannot be filled in or encoded, or if the connection has ended.
+        """
         try:
             text, raw = self.profile.wire(template, self.values.over(given or {}))
         except KeyError as error:
-            raise NotConnected(f"{self.person}'s app knows no {error} yet, which its next frame needs") from error
+            raise NotConnected(f"{self.person}'s next message needs {error}, which is not known yet") from error
         except UndecodableError as error:
-            raise NotConnected(f"{self.person}'s app cannot send its next frame: {error}") from error
+            raise NotConnected(f"{self.person}'s next message cannot be encoded: {error}") from error
         await self.write(text, raw, **record)
 
     def _clean_value(self, value: Any) -> Any:
@@ -294,12 +329,12 @@ class Session:
     async def write(
         self, text: str, raw: str | bytes | list[str | bytes] | None = None, *, as_text: bool = False, **record: Any
     ) -> None:  # fmt: skip
-        """Sends `raw`, which is `text` for people, or `text` itself. Raises NotConnected if the line is gone.
+        """Sends `raw`, shown in the trace as `text`, or `text` itself. Raises NotConnected if the connection has ended.
 
-        `as_text`: bytes go into a text frame, whatever they are.
+        `as_text`: bytes go into a text frame, whether or not they are UTF-8.
         """
         if self._transport is None or not self.open:
-            raise NotConnected(f"{self.person}'s connection {self._ended}")
+            raise self.not_open()
         self.recorder.add(Sent, self.connection, None, text=self.recorder.clean(text), **record)
         try:
             for message in raw if isinstance(raw, list) else [text if raw is None else raw]:
@@ -307,16 +342,66 @@ class Session:
                 self._transport.send(message.encode() if isinstance(message, str) else message, text=is_text)
                 await self._transport.drained()
         except ConnectionEnded as error:
-            raise NotConnected(f"{self.person}'s connection {self._ended}") from error
+            raise self.not_open() from error
+
+    def not_open(self) -> NotConnected:
+        """The error that says how the connection ended."""
+        return NotConnected(f"{self.person}'s connection {self._ended}")
+
+    # Sending what the backend has to refuse ------------------------------------------------------------------
+
+    async def send_foreign(self, what: str, owner: str, **named: Any) -> None:
+        """Sends a message that names a thread or run of another user (`owner`), and waits for the refusal."""
+        heard = self.heard
+        controls, records = len(heard.controls), len(self.recorder.entries)
+        request = uuid.uuid4().hex if what == "start" else None
+        kept = {name: named[name] for name in ("thread", "run", "last_seq") if name in named}
+        values = {"request": request, **named}
+        await self.send(self.template(what), values, what=what, request=request, foreign=owner, **kept)
+        await self._wait_refused(
+            lambda: len(heard.controls) > controls or heard.was_shown_an_event(records), request
+        )  # fmt: skip
+
+    async def send_invalid(self, data: str | bytes, *, as_text: bool = False) -> Control | None:
+        """Sends an invalid message. Returns the backend's error, or None if it kept silent or closed the connection.
+
+        `as_text`: bytes go into a text frame, whether or not they are UTF-8.
+        """
+        before = len(self.heard.controls)
+        shown = data if isinstance(data, str) else f"{len(data)} bytes"
+        try:
+            await self.write(shown[:_SHOWN_OF_INVALID], data, as_text=as_text, what="invalid")
+        except NotConnected:
+            return self.heard.since(before, "error")  # the backend closed before all was written
+        await self._wait_refused(lambda: self._answered(before, "error"))
+        return self.heard.since(before, "error")
+
+    async def outlast_token(self, text: str) -> None:
+        """Waits until the token has expired and the connection has ended; if it has not, sends a request on it."""
+        expiry = self.recorder.checker.connections[self.connection].expiry
+        assert expiry is not None, "the token of this connection has no known expiry"
+        left_s = self.recorder.began + expiry.expires_at + LEEWAY_S - time.monotonic()
+        if await self._until(lambda: expiry.over, left_s):
+            return
+        records = len(self.recorder.entries)
+        await self.ask(text, Expect())
+        if not await self._until(lambda: self.heard.was_shown_an_event(records), self.budgets.refusal_s):
+            self._timed_out("expiry", LEEWAY_S)
+
+    async def _wait_refused(self, condition: Callable[[], bool], request: str | None = None) -> None:
+        """Waits for a refusal, for the end of the connection, or for what `condition` says has come instead."""
+        budget = self.budgets.refusal_s
+        if not await self._until(condition, budget):
+            self._timed_out("refusal", budget, request=request)
 
     # Waiting -------------------------------------------------------------------------------------------------
 
     async def wait_end(self, question: UserRequest) -> bool:
-        """Waits until the answer has ended; False, with a record of it, when a person would wait no longer."""
+        """Whether the request was settled in time; if not, the trace records it."""
         return await self.wait_until(question, lambda: question.over)
 
     async def wait_until(self, question: UserRequest, condition: Callable[[], bool]) -> bool:
-        """Waits for a condition on an answer, as long as the answer goes on within its budgets."""
+        """Waits for a condition on a request, as long as its run stays within the budgets."""
         while not condition():
             if question.over:
                 return False
@@ -324,10 +409,9 @@ class Session:
             left_s = question.patience_ends(self.patience) - now
             if left_s <= 0:
                 self.patience.ended(question.last_at, now, question.open_tools)
-                waited = now - question.last_at
-                self.recorder.add(
-                    TimedOut, self.connection, waiting_for="end" if question.events else "start",
-                    after_s=round(waited, 3), request=question.request, run=question.run,
+                self._timed_out(
+                    "end" if question.events else "start", now - question.last_at,
+                    request=question.request, run=question.run,
                 )  # fmt: skip
                 question.gave_up = True
                 question.give_up()
@@ -340,14 +424,24 @@ class Session:
         return True
 
     async def flush(self) -> None:
-        """Lets what the backend has already sent arrive: what was sent before a pong is here before it."""
+        """Waits until what the backend has already sent has arrived: a pong comes after it."""
         if self.open and self.target.capabilities.ping and self.profile.can_send("ping"):
             try:
                 ponged = await self._ping()
             except NotConnected:
                 return
-            await self.heard.until(lambda: ponged() or not self.open, _FLUSH_S)
+            await self._until(ponged, _FLUSH_S)
 
     async def wait_closed(self, timeout_s: float) -> bool:
         """Whether the connection ended within the time."""
-        return await self.heard.until(lambda: not self.open, timeout_s)
+        return await self._until(lambda: False, timeout_s)
+
+    async def _until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Whether a condition on what has come became true, or the connection ended, within the time."""
+        return await self.heard.until(lambda: condition() or not self.open, timeout_s)
+
+    def _answered(self, since: int, *names: str) -> bool:
+        return self.heard.since(since, *names) is not None
+
+    def _timed_out(self, waiting_for: str, after_s: float, **record: Any) -> None:
+        self.recorder.add(TimedOut, self.connection, waiting_for=waiting_for, after_s=round(after_s, 3), **record)

@@ -1,4 +1,4 @@
-"""The upgrade of one person's connection: how it is asked for, and what is kept of the answer."""
+"""The upgrade of one user's connection: how it is requested, and what is kept of the response."""
 
 from collections.abc import Callable, Iterable
 
@@ -13,7 +13,7 @@ _BODY_KEPT = 2_000
 
 
 def transport_of(way: ConnectionSetup, target: Target, receiver: Receiver) -> Transport:
-    """A connection as this target wants it, to be opened. Raises NotOpened for what cannot be asked for."""
+    """The transport for this target, still to be opened. Raises NotOpened if the upgrade cannot be requested."""
     limits = target.limits
     upgrade = Upgrade(way.url, headers=way.headers, subprotocols=way.subprotocols, compress=True)
     return WebSocket(
@@ -25,7 +25,7 @@ def transport_of(way: ConnectionSetup, target: Target, receiver: Receiver) -> Tr
 def kept_headers(headers: Iterable[tuple[str, str]], clean: Callable[[str], str]) -> tuple[str, ...]:
     """Each header as "name: value", without secrets. At most 128 of them come, of 8 KiB each.
 
-    The value of a cookie is somebody's session, and left out unless it may hold a canary.
+    The value of a cookie may be a credential, and is left out unless it may hold a canary.
     """
     return tuple(clean(f"{name}: {_without_session(name, value)}") for name, value in headers)
 

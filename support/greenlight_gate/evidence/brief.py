@@ -1,4 +1,4 @@
-"""Texts that are as long as what went wrong, cut to what anybody reads."""
+"""Shortens long texts for display."""
 
 
 def brief(text: str, most: int) -> str:

@@ -1,4 +1,4 @@
-"""A conversation as a person reads it: time, who, what, text; one line for each record."""
+"""A conversation as readable text: time, user, kind, text; one line for each record."""
 
 from collections.abc import Collection, Iterable
 

@@ -1,4 +1,4 @@
-"""The cut-point matrix: where an answer was cut, in which way, and what became of it. Data and a table of text."""
+"""The cut-point matrix: where a run was cut, in which way, and with what result. Data and a text table."""
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
@@ -9,7 +9,7 @@ from greenlight_gate.rules.engine.trace_checker import TraceChecker
 
 
 class Became(StrEnum):
-    """Of an answer whose line was cut."""
+    """The result for a run whose connection was cut."""
 
     WHOLE = "whole"
     BROKEN = "broken"

@@ -46,11 +46,11 @@ _UNBEGUN = (
 )
 
 
-class NoEvidence(Exception):  # noqa: N818 -- reads as what the folder holds
+class NoEvidence(Exception):
     """A folder that is not a validation session: one line says what is missing."""
 
 
-class Unreadable(Exception):  # noqa: N818 -- reads as what the session is
+class Unreadable(Exception):
     """A session that does not say, or not any longer, what was judged: one line says why."""
 
 

@@ -1,4 +1,4 @@
-"""Loads of the evidence, as part of the course of the session: the same that a live monitor was told."""
+"""Loads of the evidence as a part of the timeline: the same counts that a live monitor received."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +11,7 @@ from greenlight_gate.verdict.decision import Observed
 
 
 def gather(course: Timeline, loads: Sequence[Loaded], names: Mapping[str, str]) -> None:
-    """Takes what loads had counted into the course. `names` are those of scenarios, by their keys."""
+    """Adds the counts of loads to the timeline. `names` are those of scenarios, by their keys."""
     for load in loads:
         summary = load.summary
         counted = LoadTimeline(

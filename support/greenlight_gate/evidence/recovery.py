@@ -1,4 +1,4 @@
-"""How long people need to come back after the suite has cut their line: from their first try until they are back."""
+"""How long users need to resume after the suite has cut their connection: from the first reconnect on."""
 
 from greenlight_gate.events import Control, Reading
 from greenlight_gate.measure.histogram import Histogram
@@ -6,11 +6,11 @@ from greenlight_gate.trace import AnyRecord, Closed, Cut, Opened, Received, Sent
 
 
 class Recovery:
-    """Follows the records of one trace after the other. A person is back once what they missed has been shown.
+    """Follows the records of one trace after the other. A user has resumed once the missed events have come.
 
     Where nothing can be restored, they are back once the backend says that it is ready, or lets them in where it says
     nothing. `times`: seconds. `cuts`: the connections that the suite cut, or had no chance to come about. `trying`: the
-    connections on which somebody is coming back, since when; nothing that is received elsewhere is of interest.
+    connections on which a user is resuming, and since when; others do not matter.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Recovery:
             self._comes_back(record, reading)
 
     def end_of_trace(self) -> None:
-        """Whoever did not ask for anything they missed was back when they were let in."""
+        """A user who did not ask for missed events has resumed as soon as the connection was accepted."""
         for took in self._in.values():
             self.times.record(took)
         self.cuts.clear()

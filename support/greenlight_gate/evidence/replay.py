@@ -24,7 +24,7 @@ from greenlight_gate.wire.profile import Profile
 _BLOCK = 64
 
 
-class Torn(Exception):  # noqa: N818 -- reads as what happened to the trace
+class Torn(Exception):
     """A trace that is not whole."""
 
 
@@ -121,7 +121,7 @@ class Meter:
         self.events += 1
         if kind not in self.kinds:
             self.kinds.add(kind)
-        # What waited in our own proxy, or for its person to come back, says nothing of how quick the backend is.
+        # What waited in the fault proxy, or for its user to reconnect, says nothing about the latency of the backend.
         if stamp is not None and offset_s is not None and connection not in self._delayed:
             latency = self.latency_beside if connection in self._beside else self.latency
             latency.record(at + epoch_s - (stamp - offset_s))

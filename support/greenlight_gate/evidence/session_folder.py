@@ -3,7 +3,7 @@
 - evidence/session.json: what was judged, by which thresholds; of a load session, which load was asked for
 - evidence/ledger.jsonl: what was selected, and what became of it; its last line seals what is believed
 - evidence/traces/*.jsonl: every frame of every scenario
-- evidence/load/*.json: what came of many people at once: counts, histograms, the first findings of each rule, and what
+- evidence/load/*.json: results of loads: counts, histograms, the first findings of each rule, and what
   had been counted at moments on the way; beside each the frames of these findings. Millions of frames are not kept, so
   that this is not replayed but believed.
 - evidence/watched/*.json: what probes saw of the target's memory, sample by sample
@@ -90,7 +90,7 @@ class Selected(msgspec.Struct, frozen=True, tag_field="entry", tag="selected"):
 class Finished(msgspec.Struct, frozen=True, tag_field="entry", tag="finished"):
     """What became of a scenario, once nothing more of it can arrive. `findings` counts what the rules said live.
 
-    `private` are the people whose privacy the scenario watched; `beside` further traces, each of a conversation of its
+    `private` are the users whose privacy the scenario watched; `beside` further traces, each of a conversation of its
     own, whose findings count as the scenario's.
     """
 

@@ -1,1 +1,1 @@
-"""What networks do to a conversation, on purpose: a TCP proxy on loopback, and one small fault to a file."""
+"""Network faults on purpose: a TCP proxy on loopback, and one small file for each fault."""

@@ -1,4 +1,4 @@
-"""Bandwidth: so many bytes a second, and no more."""
+"""Bandwidth: at most so many bytes a second."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ class Bandwidth(Fault):
         self.bytes_per_s = bounded("bytes_per_s", bytes_per_s, 1, 1e10)
 
     async def carry(self, chunk: Chunk, pipe: Pipe, onward: Onward) -> None:
-        """Passes it on part by part; each takes its time before the next."""
+        """Passes a chunk on part by part, at the limited rate."""
         size = max(1, int(self.bytes_per_s / _PARTS_A_SECOND))
         for start in range(0, len(chunk.data), size):
             part = chunk.data[start : start + size]

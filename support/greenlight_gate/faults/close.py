@@ -1,11 +1,11 @@
-"""Close: both sides are told that there is nothing more (FIN). What was on its way is lost."""
+"""Close: both sides get a FIN. Bytes on their way are lost."""
 
 from greenlight_gate.faults.fault import Fault
 from greenlight_gate.faults.link import Link
 
 
 class Close(Fault):
-    """Closes the lines that are open when it is switched on, and those that open while it is."""
+    """Closes the connections that are open when it is switched on, and those opened while it is on."""
 
     async def begin(self) -> None:
         """Ends the lines."""

@@ -1,11 +1,11 @@
-"""Cut after N bytes: exactly so many go through, wherever that is, and then the line is cut."""
+"""Cut after N bytes: exactly so many go through, at any place of a frame, and then the connection is cut."""
 
 from greenlight_gate.faults.fault import Fault
 from greenlight_gate.faults.link import Chunk, Direction, End, Link, Onward, Pipe, bounded
 
 
 class CutAfter(Fault):
-    """Lets `size_bytes` (at most 2^40) of its direction through on each line, and then ends the line."""
+    """Lets `size_bytes` (at most 2^40) of its direction through on each connection, and then ends it."""
 
     def __init__(self, size_bytes: int, direction: Direction = Direction.DOWN, how: End = End.RST) -> None:
         super().__init__(direction)
@@ -14,7 +14,7 @@ class CutAfter(Fault):
         self._passed: dict[Link, int] = {}
 
     async def carry(self, chunk: Chunk, pipe: Pipe, onward: Onward) -> None:
-        """Passes on what is left of the allowance."""
+        """Passes on as many bytes as are left of `size_bytes`."""
         link = pipe.link
         left = self.size_bytes - self._passed.get(link, 0)
         if len(chunk.data) < left or (chunk.end is not None and len(chunk.data) <= left):

@@ -1,4 +1,4 @@
-"""Drop idle: who says nothing for a while is cut off, as by the proxies and routers of this world."""
+"""Drop idle: idle connections are closed, as many proxies and routers do."""
 
 import asyncio
 import time
@@ -8,14 +8,14 @@ from greenlight_gate.faults.link import Link, bounded
 
 
 class DropIdle(Fault):
-    """Closes each line on which nothing went either way for `after_s` seconds (0.01 to 3,600)."""
+    """Closes each connection on which nothing was sent in either direction for `after_s` seconds (0.01 to 3,600)."""
 
     def __init__(self, after_s: float) -> None:
         super().__init__()
         self.after_s = bounded("after_s", after_s, 0.01, 3600)
 
     async def begin(self) -> None:
-        """Begins to watch the lines that are open."""
+        """Begins to watch the open connections."""
         for link in self.links:
             self.opened(link)
 

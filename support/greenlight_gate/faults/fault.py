@@ -1,4 +1,4 @@
-"""What every fault is: something that happens to the bytes of one direction, or to a line as a whole."""
+"""The base of every fault: it acts on the bytes of one direction, or on a connection as a whole."""
 
 import asyncio
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from greenlight_gate.faults.link import Chunk, Direction, Link, Onward, Pipe
 
 
 class Place(Protocol):
-    """Where a fault happens: a proxy, which is all of its lines, or one line."""
+    """What a fault acts on: a proxy, with all of its connections, or one connection."""
 
     @property
     def links(self) -> Iterable[Link]:
@@ -19,9 +19,9 @@ class Place(Protocol):
 
 
 class Fault:
-    """One fault, off until `switch_on`. It belongs to a proxy (all of its lines) or to one line.
+    """One fault, off until `switch_on`. It belongs to a proxy (all of its connections) or to one connection.
 
-    A fault overrides `carry` to act on bytes, and `begin`, `end` and `opened` to act on lines.
+    A fault overrides `carry` to act on bytes, and `begin`, `end` and `opened` to act on connections.
     """
 
     def __init__(self, direction: Direction = Direction.BOTH) -> None:
@@ -31,7 +31,7 @@ class Fault:
         self.place: Place | None = None
 
     async def switch_on(self) -> None:
-        """From now on it happens."""
+        """Switches the fault on."""
         if not self.on:
             self.on = True
             self.off.clear()
@@ -39,7 +39,7 @@ class Fault:
             await self.begin()
 
     async def switch_off(self) -> None:
-        """From now on it does not, and what was held back goes on."""
+        """Switches the fault off; what was held back is sent."""
         if self.on:
             self.on = False
             self.off.set()
@@ -47,12 +47,12 @@ class Fault:
             await self.end()
 
     def acts_on(self, place: Place) -> None:
-        """It belongs to this proxy or line."""
+        """Attaches the fault to a proxy or connection."""
         self.place = place
 
     @property
     def links(self) -> list[Link]:
-        """The lines that it acts on."""
+        """The connections that it acts on."""
         return list(self.place.links) if self.place is not None else []
 
     async def begin(self) -> None:
@@ -62,7 +62,7 @@ class Fault:
         """It has just been switched off."""
 
     def opened(self, link: Link) -> None:
-        """A line came about while it is on."""
+        """A connection was opened while it is on."""
 
     async def carry(self, chunk: Chunk, pipe: Pipe, onward: Onward) -> None:
         """Passes a chunk on: now, later, in parts, or never."""

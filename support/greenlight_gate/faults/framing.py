@@ -1,7 +1,7 @@
 """Where one frame ends and the next begins, in what a target sends: WebSocket frames, or TLS records.
 
-RFC 6455 section 5.2 for frames; RFC 8446 section 5.1 for records, which are all that can be told apart without the
-key. A target that puts several frames into a record has them let through together.
+RFC 6455 section 5.2 for frames; RFC 8446 section 5.1 for records, which are all that can be separated without the
+key. Several frames in one record pass together.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _HEAD_END = b"\r\n\r\n"
 
 
 class Piece(NamedTuple):
-    """Bytes of one unit: whether they are its first ones, and whether they are its last."""
+    """Bytes of one unit; whether they are its first, and whether they are its last."""
 
     data: bytes
     first: bool
@@ -23,8 +23,7 @@ class Piece(NamedTuple):
 class Framer:
     """Cuts a stream into the head of an HTTP response and the frames after it, or into TLS records.
 
-    A unit comes in as many pieces as it was read in. Of a header that is not whole yet the bytes are kept back until
-    it is; nothing else is.
+    A unit comes in as many pieces as it was read in. Only the bytes of an incomplete header are kept back.
     """
 
     def __init__(self) -> None:
@@ -52,7 +51,7 @@ class Framer:
             yield Piece(part, first=True, last=not self._left)
 
     def _size(self, data: bytes) -> int | None:
-        """How long the unit is that begins here; None as long as that cannot be told."""
+        """The length of the unit that begins here; None as long as it is unknown."""
         if self._tls is None:
             self._tls = data[0] == _TLS_HANDSHAKE
         if self._tls:
@@ -60,7 +59,7 @@ class Framer:
         if not self._upgraded:
             end = data.find(_HEAD_END)
             if end < 0:
-                # Whoever sends no end of a head is no web server, and gets through as it is.
+                # A peer whose head never ends is not a web server: its bytes pass unchanged.
                 return None if len(data) < _MOST_HEAD_BYTES else len(data)
             self._upgraded = True
             return end + len(_HEAD_END)

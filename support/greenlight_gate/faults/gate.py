@@ -1,6 +1,6 @@
 """The gate: lets what the target sends through frame by frame, each when the session says so.
 
-This is how a line is cut at an exact event: the frames before it have arrived, and the others wait here.
+So a connection is cut at an exact event: the frames before it have arrived, and the others wait here.
 """
 
 import asyncio
@@ -11,9 +11,9 @@ from greenlight_gate.faults.link import Chunk, Direction, Onward, Pipe
 
 
 class Gate(Fault):
-    """Belongs to one line, from its beginning on (see `FaultProxy`'s `each`). Open until `shut`.
+    """Belongs to one connection, from its beginning on (see `FaultProxy`'s `each`). Open until `shut`.
 
-    `arrived` is set while a frame waits; `release` lets it through, `release_half` only its first half, for good.
+    `arrived` is set while a frame waits; `release` lets it through, `release_half` only its first half.
     """
 
     def __init__(self) -> None:
@@ -32,18 +32,18 @@ class Gate(Fault):
         self._may_pass.clear()
 
     def open(self) -> None:
-        """Whatever waits goes through, and all that comes."""
+        """Lets everything through, now and later."""
         self._is_shut = False
         self._may_pass.set()
 
     async def release(self) -> None:
-        """Lets the frame that waits through, or the next to come, and returns when it has gone."""
+        """Lets the waiting frame, or the next one, through, and returns when it was sent."""
         self.passed.clear()
         self._may_pass.set()
         await self.passed.wait()
 
     async def release_half(self) -> None:
-        """Lets the first half of the frame that waits through, and returns when it has gone; the rest never follows."""
+        """Lets the first half of the waiting frame through, and returns when it was sent; the rest never follows."""
         self._half = True
         await self.release()
 

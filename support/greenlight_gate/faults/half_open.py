@@ -5,13 +5,13 @@ from greenlight_gate.faults.link import Chunk, Direction, Onward, Pipe
 
 
 class HalfOpen(Fault):
-    """What goes the dead way is taken and lost; what goes the other way arrives. No end is passed on either way."""
+    """Bytes in the direction `dead` are accepted and lost; those in the other arrive. No end is passed on in either."""
 
     def __init__(self, dead: Direction = Direction.DOWN) -> None:
         super().__init__(Direction.BOTH)
         self.dead = dead
 
     async def carry(self, chunk: Chunk, pipe: Pipe, onward: Onward) -> None:
-        """Passes on what goes the living way."""
+        """Drops the bytes of the direction `dead`, and every end."""
         if chunk.data and not self.dead.covers(pipe.direction):
             await onward(chunk._replace(end=None))

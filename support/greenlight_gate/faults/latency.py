@@ -1,4 +1,4 @@
-"""Latency: every byte takes longer, and some take longer than others."""
+"""Latency: every byte is delayed, by a varying time."""
 
 import asyncio
 import random
@@ -19,10 +19,10 @@ class Latency(Fault):
         super().__init__(direction)
         self.delay_s = bounded("delay_s", delay_s, 0, _LONGEST_S)
         self.jitter_s = bounded("jitter_s", jitter_s, 0, delay_s)
-        self._random = random.Random(seed)  # noqa: S311 -- networks keep no secrets
+        self._random = random.Random(seed)  # noqa: S311 -- not for secrets
 
     async def carry(self, chunk: Chunk, pipe: Pipe, onward: Onward) -> None:
-        """Passes it on once it is old enough: what waited behind others does not wait again."""
+        """Passes a chunk on once its delay since it was read has passed."""
         due = chunk.at + self.delay_s + self._random.uniform(-self.jitter_s, self.jitter_s)
         await asyncio.sleep(max(0.0, due - time.monotonic()))
         await onward(chunk)

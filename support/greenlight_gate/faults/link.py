@@ -1,6 +1,6 @@
-"""One line through the proxy: a person's side, a target's side, and a pipe each way between them.
+"""One connection through the proxy: the user's side, the target's side, and a pipe each way between them.
 
-Bytes come in from one side, go through the faults that are on, and out to the other.
+Bytes are read on one side, go through the active faults, and are written to the other.
 """
 
 import asyncio
@@ -12,26 +12,26 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 _LINGER_NOT = struct.pack("ii", 1, 0)
 _MOST_HELD_BYTES = 262_144
 
 
 class Direction(StrEnum):
-    """Which way a fault acts: up to the target, down to the person, or both."""
+    """Which way a fault acts: up to the target, down to the user, or both."""
 
     UP = "up"
     DOWN = "down"
     BOTH = "both"
 
     def covers(self, other: "Direction") -> bool:
-        """Whether what acts this way acts on bytes that go the other."""
+        """Whether a fault of this direction acts on bytes of the other one given."""
         return self in (Direction.BOTH, other)
 
 
 class End(StrEnum):
-    """How a side ended: it has nothing more to say (FIN), or hung up (RST)."""
+    """How a side ended: nothing more is sent (FIN), or it was reset (RST)."""
 
     FIN = "fin"
     RST = "rst"
@@ -49,13 +49,13 @@ Onward = Callable[[Chunk], Awaitable[None]]
 
 
 class LinkFault(Protocol):
-    """What a line needs of a fault (`faults.fault.Fault`): how it acts on bytes while it is on."""
+    """What a link needs of a fault (`faults.fault.Fault`): how it acts on bytes while it is on."""
 
     direction: Direction
     on: bool
 
     def acts_on(self, place: "Link") -> None:
-        """It belongs to this line."""
+        """Attaches the fault to this link."""
 
     async def switch_on(self) -> None:
         """From now on it happens."""
@@ -68,18 +68,18 @@ F = TypeVar("F", bound=LinkFault)
 
 
 class LinkOwner(Protocol):
-    """What a line needs of the proxy that it goes through: the faults of all lines, and to be let go of at its end."""
+    """What a link needs of its proxy: the faults of all links, and to be removed at its end."""
 
     @property
     def faults(self) -> Sequence[LinkFault]:
-        """The faults of all lines."""
+        """The faults of all links."""
 
     def forget(self, link: "Link") -> None:
         """A line has ended."""
 
 
 class Side(asyncio.Protocol):
-    """One of the two connections of a line."""
+    """One of the two TCP connections of a link."""
 
     def __init__(self, link: "Link") -> None:
         self.link = link
@@ -92,10 +92,10 @@ class Side(asyncio.Protocol):
         self._paused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The connection stands."""
-        self.transport = transport  # type: ignore[assignment] # uvloop's are of no class of asyncio's
-        # Whatever the kernel does not take at once makes the other side wait: nothing piles up here.
-        self.transport.set_write_buffer_limits(0)  # type: ignore[union-attr]
+        """The connection is open."""
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's classes are not asyncio's
+        # What the kernel does not accept at once makes the other side wait: nothing is buffered here.
+        self.transport.set_write_buffer_limits(0)
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:
@@ -103,20 +103,20 @@ class Side(asyncio.Protocol):
         self.out.feed(data)
 
     def eof_received(self) -> bool:
-        """A FIN came; the other direction may live on."""
+        """A FIN came; the other direction may stay open."""
         self.finished = True
         self.out.feed_end(End.FIN)
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection has gone, by our doing or theirs."""
+        """The connection is gone, whoever ended it."""
         self.gone.set()
         self.writable.set()
         self.out.feed_end(End.RST if exc is not None else End.FIN)
         self.link.side_lost()
 
     def pause_writing(self) -> None:
-        """Whoever is here reads too slowly: whoever sends has to wait."""
+        """The peer of this side reads too slowly: the other side has to wait."""
         self.writable.clear()
         self.link.other(self).pause()
 
@@ -126,7 +126,7 @@ class Side(asyncio.Protocol):
         self.link.other(self).resume()
 
     def write(self, data: bytes) -> None:
-        """Sends, or drops what is meant for nobody."""
+        """Sends, or drops the bytes if the connection is gone."""
         if self.transport is not None and not self.gone.is_set():
             self.transport.write(data)
 
@@ -150,9 +150,9 @@ class Side(asyncio.Protocol):
 
 
 class Pipe:
-    """Carries what `source` says to `sink`. While no fault is on, what is read is written at once.
+    """Carries bytes from `source` to `sink`. While no fault is on, they are written at once.
 
-    `most_held_bytes`: what is held back at most; after that the kernel holds back whoever sends.
+    `most_held_bytes`: the most that is held back; beyond it, the sender is slowed down by TCP.
     """
 
     def __init__(self, link: "Link", direction: Direction, source: "Side", sink: "Side") -> None:
@@ -169,12 +169,12 @@ class Pipe:
         self._work: asyncio.Task[None] | None = None
 
     def refresh(self, faults: tuple[LinkFault, ...]) -> None:
-        """Takes note of which faults there are, and whether any is on."""
+        """Updates the list of faults, and whether any is on."""
         self.faults = tuple(fault for fault in faults if fault.direction.covers(self.direction))
         self._plain = not any(fault.on for fault in self.faults)
 
     def feed(self, data: bytes) -> None:
-        """Takes what was read."""
+        """Handles bytes that were read."""
         self.link.last_at = now = time.monotonic()
         if self._plain and self._work is None:
             self.passed_bytes += len(data)
@@ -183,14 +183,14 @@ class Pipe:
             self._hold(Chunk(data, now))
 
     def feed_end(self, end: End) -> None:
-        """Takes note that the source has ended. An end is held back like bytes, and comes after them."""
+        """The source has ended. An end is held back like bytes, and comes after them."""
         if self._plain and self._work is None:
             self.link.pass_end(self.sink, end)
         else:
             self._hold(Chunk(b"", time.monotonic(), end))
 
     def drop(self) -> None:
-        """Forgets what is held back."""
+        """Discards what is held back."""
         self._held.clear()
         if self._work is not None and self._work is not asyncio.current_task():
             self._work.cancel()
@@ -211,7 +211,7 @@ class Pipe:
         try:
             while self._held:
                 chunk = self._held.popleft()
-                with contextlib.suppress(ConnectionError):  # whoever it was meant for has gone
+                with contextlib.suppress(ConnectionError):  # the receiver is gone
                     await self._carry(chunk, 0)
                 self._held_bytes -= len(chunk.data)
                 if self._held_bytes <= self.most_held_bytes // 2:
@@ -239,7 +239,7 @@ class Pipe:
 
 
 class Link:
-    """One person's connection and the one to the target that belongs to it.
+    """One user's connection and the one to the target that belongs to it.
 
     `number` counts from 1 in the order of arrival. `failure` says why there is no connection to the target, "" if
     there is one. `last_at` is when bytes were read last (monotonic seconds).
@@ -259,7 +259,7 @@ class Link:
 
     @property
     def links(self) -> "list[Link]":
-        """Itself: what a fault of this line acts on."""
+        """Itself: a fault of this link acts on it alone."""
         return [self]
 
     @property
@@ -268,7 +268,7 @@ class Link:
         return self.person.gone.is_set() and self.target.gone.is_set()
 
     async def add(self, fault: F) -> F:
-        """Lets a fault happen to this line alone, at once."""
+        """Adds a fault to this link alone and switches it on."""
         fault.acts_on(self)
         self.own = (*self.own, fault)
         self.refresh()
@@ -276,13 +276,13 @@ class Link:
         return fault
 
     def narrow(self, size_bytes: int) -> None:
-        """Takes so little at a time from the target, as a reader with a tiny window does. 1,024 to 1,048,576."""
+        """Limits the receive buffer towards the target, as a slow reader does. 1,024 to 1,048,576 bytes."""
         self.down.most_held_bytes = size = int(bounded("size_bytes", size_bytes, 1_024, 1_048_576))
         if self.target.transport is not None:
             taking = self.target.transport.get_extra_info("socket")
             taking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
             if sys.platform == "linux":
-                # A window that was tiny once would stay so for seconds, however much room there is again (tcp(7)).
+                # A window that was small once would stay small for seconds, even with free buffers (tcp(7)).
                 taking.setsockopt(socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP, size)
 
     def refresh(self) -> None:
@@ -295,7 +295,7 @@ class Link:
         return self.target if side is self.person else self.person
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        """Does something for as long as the line lives."""
+        """Runs a coroutine until the link ends."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -310,27 +310,27 @@ class Link:
         elif self.other(sink).gone.is_set():
             sink.transport.close()
         elif sink.finished:
-            # Both have said their last word; of the two closes neither is noticed by the kernel of the other.
+            # Both sides have sent their FIN; the close of one is not noticed by the other.
             self.close()
         else:
             with contextlib.suppress(OSError, RuntimeError):
                 sink.transport.write_eof()
 
     def close(self) -> None:
-        """FIN to both sides, after what they were sent; what is held back is lost."""
+        """Sends FIN to both sides, after what was written to them; what is held back is lost."""
         self._forget()
         for side in (self.person, self.target):
             if side.transport is not None:
                 side.transport.close()
 
     def reset(self) -> None:
-        """RST to both sides, at once."""
+        """Sends RST to both sides at once."""
         self._forget()
         for side in (self.person, self.target):
             _hang_up(side)
 
     def side_lost(self) -> None:
-        """One side has gone; once both have, nothing is left of the line."""
+        """One side is gone; once both are, the link ends."""
         if self.ended or (self.target.transport is None and self.person.gone.is_set()):
             self._forget()
             for task in self._tasks:

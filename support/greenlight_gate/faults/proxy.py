@@ -1,4 +1,4 @@
-"""The fault proxy: a TCP proxy on loopback between people and a target. It passes TLS through untouched."""
+"""The fault proxy: a TCP proxy on loopback between users and a target. It passes TLS through unchanged."""
 
 import asyncio
 import contextlib
@@ -15,16 +15,16 @@ _CONNECT_S = 10.0
 _STOP_S = 5.0
 
 
-class ProxyFault(Exception):  # noqa: N818 -- reads as what happened
+class ProxyFault(Exception):
     """The proxy cannot do what it was asked to; one line says why."""
 
 
 class FaultProxy:
-    """Listens on loopback and connects each line to `host`:`port`, trying all of its addresses one after the other.
+    """Listens on loopback and connects each link to `host`:`port`, trying all of its addresses in turn.
 
-    `faults` act on all lines; a line can have faults of its own (`Link.add`, or `each`, which is asked for them when
-    a line begins). `source`: the address that the target sees ("" for any). `links` are the open lines, oldest
-    first; `last` the line that was opened last. Use it with `async with`, inside one event loop.
+    `faults` act on all links; a link can have faults of its own (`Link.add`, or `each`, which makes them when a link
+    begins). `source`: the address that the target sees ("" for any). `links` are the open ones, oldest
+    first; `last` the one opened last. Use it with `async with`, inside one event loop.
     """
 
     def __init__(
@@ -45,17 +45,17 @@ class FaultProxy:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where people connect to: (host, port)."""
+        """The address to connect to: (host, port)."""
         return "127.0.0.1", self.port
 
     async def start(self) -> None:
-        """Listens. Raises ProxyFault for a port that cannot be had."""
+        """Listens. Raises ProxyFault for a port that is not available."""
         self._listener = self._bound()
         self.port = self._listener.getsockname()[1]
         self.listen_again()
 
     async def stop(self) -> None:
-        """Hangs up on everybody and leaves no task and no socket behind. Calling it again does nothing."""
+        """Ends all links and leaves no task and no socket behind. Calling it again does nothing."""
         await self.stop_listening()
         if self._listener is not None:
             self._listener.close()
@@ -77,7 +77,7 @@ class FaultProxy:
         await self.stop()
 
     def add(self, *faults: Fault) -> None:
-        """Makes faults of all lines known; each is off until it is switched on, and acts before those added later."""
+        """Adds faults of all links; each is off until it is switched on, and acts before those added later."""
         for fault in faults:
             fault.acts_on(self)
         self.faults = (*self.faults, *faults)
@@ -95,7 +95,7 @@ class FaultProxy:
     # Listening --------------------------------------------------------------------------------------------------------
 
     async def stop_listening(self) -> None:
-        """Refuses newcomers from now on; the port is kept."""
+        """Refuses new connections from now on; the port is kept."""
         if self._accepting is None or self._listener is None:
             return
         self._accepting.cancel()
@@ -106,7 +106,7 @@ class FaultProxy:
         self._listener = self._bound()
 
     def listen_again(self) -> None:
-        """Accepts newcomers again. Raises ProxyFault if that fails."""
+        """Accepts new connections again. Raises ProxyFault if that fails."""
         if self._accepting is not None or self._listener is None:
             return
         try:
@@ -116,7 +116,7 @@ class FaultProxy:
         self._accepting = asyncio.get_running_loop().create_task(self._accept(self._listener))
 
     def _bound(self) -> socket.socket:
-        """A socket that holds the port without listening: whoever connects to it is refused."""
+        """A socket that holds the port without listening: connections to it are refused."""
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
             if os.name == "posix":
@@ -165,7 +165,7 @@ class FaultProxy:
         link.refresh()
         await loop.connect_accepted_socket(lambda: link.person, newcomer)
         if link.failure or link.target.gone.is_set():
-            # Whom the target refuses is refused in turn, as far as that is possible now.
+            # A refusal by the target is passed on with an RST, since the connection is already accepted.
             link.target.gone.set()
             link.reset()
             return
@@ -181,7 +181,7 @@ class FaultProxy:
         host, port = self.target
         local = (self.source, 0) if self.source else None
         await asyncio.get_running_loop().create_connection(side, host, port, local_addr=local)
-        # Nothing may be read before there is somebody to read it to.
+        # Nothing may be read before the other side is connected.
         link.target.pause()
 
 

@@ -1,4 +1,4 @@
-"""Refuse: nobody listens any more. Lines that are open stay so."""
+"""Refuse: new connections are refused. Open ones stay open."""
 
 from greenlight_gate.faults.fault import Fault
 from greenlight_gate.faults.proxy import FaultProxy
@@ -13,6 +13,6 @@ class Refuse(Fault):
             await self.place.stop_listening()
 
     async def end(self) -> None:
-        """Listens again, at the same port. Raises ProxyFault if that was taken meanwhile."""
+        """Listens again, at the same port. Raises ProxyFault if it was taken meanwhile."""
         if isinstance(self.place, FaultProxy):
             self.place.listen_again()

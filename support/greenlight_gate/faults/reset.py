@@ -1,11 +1,11 @@
-"""Reset: both sides are hung up on (RST), in the middle of whatever it was."""
+"""Reset: both sides get an RST, at any point of the stream."""
 
 from greenlight_gate.faults.fault import Fault
 from greenlight_gate.faults.link import Link
 
 
 class Reset(Fault):
-    """Resets the lines that are open when it is switched on, and those that open while it is."""
+    """Resets the connections that are open when it is switched on, and those opened while it is on."""
 
     async def begin(self) -> None:
         """Hangs up."""
@@ -13,5 +13,5 @@ class Reset(Fault):
             link.reset()
 
     def opened(self, link: Link) -> None:
-        """Hangs up on a newcomer."""
+        """Resets a new connection."""
         link.reset()

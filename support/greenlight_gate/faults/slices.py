@@ -15,7 +15,7 @@ class Slices(Fault):
         self.gap_s = bounded("gap_s", gap_s, 0, 10)
 
     async def carry(self, chunk: Chunk, pipe: Pipe, onward: Onward) -> None:
-        """Passes it on slice by slice. The pause, even of no length, lets each be sent and read by itself."""
+        """Passes a chunk on slice by slice. The pause, even of 0 s, lets each be sent and read by itself."""
         for start in range(0, len(chunk.data), self.size_bytes):
             await onward(chunk._replace(data=chunk.data[start : start + self.size_bytes], end=None))
             await asyncio.sleep(self.gap_s)

@@ -1,13 +1,13 @@
-"""When questions are due in an open load: at a constant rate, or at random moments (a Poisson process)."""
+"""When requests are due in an open load: at a constant rate, or at random moments (a Poisson process)."""
 
 import random
 from collections.abc import Iterator
 
 
 def arrivals(rate: float, *, poisson: bool, seed: int, first: float = 0.0) -> Iterator[float]:
-    """Seconds from the beginning at which a question is due, without end. `rate`: questions a second.
+    """Seconds from the beginning at which a request is due, without end. `rate`: requests a second.
 
-    Constant: one every 1/rate seconds, the first at `first`. Poisson: exponential pauses with the mean 1/rate.
+    Constant: one every 1/rate seconds, the first at `first`. Poisson: exponential pauses of mean 1/rate.
     """
     rng = random.Random(seed)  # noqa: S311 -- a schedule, no secret
     at = first

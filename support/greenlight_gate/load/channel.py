@@ -1,4 +1,4 @@
-"""The way between the shards and whoever directs them: progress up, orders down."""
+"""The channel between the shards and their director: progress goes one way, orders the other."""
 
 import queue
 import threading
@@ -11,9 +11,9 @@ from greenlight_gate.measure.load_counts import Counts
 
 
 class ShardProgress(msgspec.Struct, frozen=True):
-    """How far one attempt at a shard has come. `phase`: began, connecting, connected, asking, leaving or left.
+    """The progress of one attempt at a shard. `phase`: began, connecting, connected, asking, leaving or left.
 
-    `people` are connected now; `busy` is the generator. `counts` is what monitors are told.
+    `people` are the users connected now; `busy` is the generator's share of a core. `counts` is for monitors.
     """
 
     shard: int
@@ -31,23 +31,23 @@ class ShardProgress(msgspec.Struct, frozen=True):
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What all shards are told. `go_at`: the wall time at which the asking begins; `stop`: enough."""
+    """An order to all shards. `go_at`: the wall time at which the load begins; `stop`: end it now."""
 
     go_at: float | None = None
     stop: bool = False
 
 
 class Channel(Protocol):
-    """A shard's end. `report` and `order` may wait for the network, and are called off the loop."""
+    """A shard's end. `report` and `order` may wait for the network, and are called outside the event loop."""
 
     def here(self) -> "Channel":
-        """The end as it can be used where it has been sent to; called once, on the shard's own thread."""
+        """The end for use where it was sent to; called once, on the shard's own thread."""
 
     def report(self, progress: ShardProgress) -> None:
-        """Tells how far it is."""
+        """Sends the shard's progress."""
 
     def order(self) -> Order:
-        """What holds at the moment."""
+        """The order that holds now."""
 
 
 class DirectorChannel(Protocol):
@@ -57,13 +57,13 @@ class DirectorChannel(Protocol):
         """A shard's end, which can be sent to wherever the shard runs."""
 
     def news(self, timeout_s: float) -> list[ShardProgress]:
-        """What has come, waiting a little for it."""
+        """The progress that has come, waiting up to `timeout_s` for the first."""
 
     def tell(self, order: Order) -> None:
-        """Gives an order that holds from now on."""
+        """Gives the order that holds from now on."""
 
     def close(self) -> None:
-        """Nothing more is told."""
+        """Releases what the channel holds."""
 
 
 class LocalDirectorChannel:
@@ -79,33 +79,33 @@ class LocalDirectorChannel:
         return self
 
     def here(self) -> "LocalDirectorChannel":
-        """Nothing was sent anywhere."""
+        """The same object: it was not sent anywhere."""
         return self
 
     def report(self, progress: ShardProgress) -> None:
-        """Tells how far a shard is."""
+        """Sends a shard's progress."""
         self._queue.put(progress)
 
     def order(self) -> Order:
-        """What holds at the moment."""
+        """The order that holds now."""
         with self._lock:
             return self._order
 
     def news(self, timeout_s: float) -> list[ShardProgress]:
-        """What has come, waiting a little for it."""
+        """The progress that has come, waiting up to `timeout_s` for the first."""
         return drained(self._queue, timeout_s)
 
     def tell(self, order: Order) -> None:
-        """Gives an order that holds from now on."""
+        """Gives the order that holds from now on."""
         with self._lock:
             self._order = order
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Nothing to release."""
 
 
 def drained(news: Any, timeout_s: float) -> list[ShardProgress]:
-    """All that is in a queue, waiting for the first of it."""
+    """All that is in a queue, waiting up to `timeout_s` for the first."""
     found: list[ShardProgress] = []
     try:
         found.append(news.get(timeout=timeout_s))

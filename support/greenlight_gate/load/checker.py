@@ -1,7 +1,6 @@
-"""The streaming checker that the scenarios use, with an eye on the question that its person is waiting for."""
+"""The streaming checker of the scenarios for one connection of a load, which counts for the shard's meters as well."""
 
 from collections.abc import Callable
-from typing import Protocol
 
 from greenlight_gate.events import Control, Part, Unmapped
 from greenlight_gate.findings import Finding
@@ -13,32 +12,26 @@ from greenlight_gate.rules.engine.run_state import TimeBudgets
 from greenlight_gate.wire.profile import Profile
 
 
-class Waiting(Observer, Protocol):
-    """Somebody who waits for an answer."""
-
-    def told(self, control: Control, at: float) -> None:
-        """A frame of the protocol came."""
-
-
 class LoadChecker(ConnectionChecker):
-    """Judges all, and tells `person` what concerns them. Nothing is sampled away.
+    """Judges every message of a connection; nothing is sampled.
 
-    `stamps` holds the server's times of the events since it was emptied.
+    `user` is told how requests are settled, `on_control` gets control messages. `stamps` holds the server's times of
+    the events since it was emptied.
     """
 
     def __init__(
-        self, profile: Profile, budgets: TimeBudgets, book: IdRegistry, connection: str, *, person: Waiting, name: str,
-        meters: Meters, found: Callable[[Finding], None],
+        self, profile: Profile, budgets: TimeBudgets, registry: IdRegistry, connection: str, *, user: Observer,
+        name: str, meters: Meters, found: Callable[[Finding], None], on_control: Callable[[Control, float], None],
     ) -> None:  # fmt: skip
-        super().__init__(profile, budgets, book, name, connection, epoch_s=meters.epoch_s, found=found)
+        super().__init__(profile, budgets, registry, name, connection, epoch_s=meters.epoch_s, found=found)
         self.meters = meters
         self.stamps: list[float] = []
         self.run_judge.stamps = self.stamps
-        self.observe(person)
-        self._told = person.told
+        self.observe(user)
+        self._on_control = on_control
 
     def opened(self, user: str | None, handshake_ms: float, n: int) -> None:
-        """The upgrade succeeded: whoever reads by a profile that remembers begins anew."""
+        """The upgrade succeeded: a reader that remembers values begins anew."""
         super().opened(user, handshake_ms, n)
         self.reader.opened(user, {})
 
@@ -50,4 +43,4 @@ class LoadChecker(ConnectionChecker):
             meters.controls += 1
         super()._take(reading, at, n)
         if type(reading) is Control:
-            self._told(reading, at)
+            self._on_control(reading, at)

@@ -1,6 +1,6 @@
-"""Directs the shards of a load: starts them, lets all begin at one moment, and merges what came of it.
+"""Directs the shards of a load: starts them, lets all begin at one moment, and merges their results.
 
-A shard runs on any `concurrent.futures.Executor`. One that dies takes nothing with it but its own people, and is named.
+A shard runs on any `concurrent.futures.Executor`. One that dies loses only its own users, and the result names it.
 """
 
 import time
@@ -12,12 +12,12 @@ import msgspec
 from greenlight_gate.load.channel import Channel, DirectorChannel, Order, ShardProgress
 from greenlight_gate.load.live_counts import LiveCounts
 from greenlight_gate.load.plan import LoadPlan, Share, shares
-from greenlight_gate.load.shard import TooLate, run_shard
+from greenlight_gate.load.shard import RestartedTooLate, run_shard
 from greenlight_gate.measure.histogram import Histogram
 from greenlight_gate.measure.latency import Encoded
 from greenlight_gate.measure.load_result import LoadResult, merged
 
-# Time for the word to reach everybody before the asking begins.
+# Time for the order to reach every shard before the load begins.
 _LEAD_S = 0.1
 _LEAD_ELSEWHERE_S = 1.0
 _POLL_S = 0.05
@@ -27,7 +27,7 @@ Watch = Callable[["State"], None]
 
 
 class State(msgspec.Struct):
-    """What is known while it runs: the latest news of each shard, and when the asking began (monotonic seconds)."""
+    """The latest progress of each shard, and when the load began (monotonic seconds)."""
 
     shards: dict[int, ShardProgress]
     people: int
@@ -39,7 +39,7 @@ class State(msgspec.Struct):
 
     @property
     def raw(self) -> Histogram | None:
-        """The times to the first sign of life so far."""
+        """The acknowledgement latencies so far."""
         known: list[Encoded] = [progress.raw for progress in self.shards.values() if progress.raw is not None]
         if not known:
             return None
@@ -50,7 +50,7 @@ class State(msgspec.Struct):
 
 
 class Director:
-    """One load, on executors of which each takes one shard."""
+    """One load; each of the executors runs one shard."""
 
     def __init__(
         self, plan: LoadPlan, executors: Sequence[Executor], desk: DirectorChannel, watch: Watch | None = None
@@ -60,12 +60,12 @@ class Director:
         self.desk = desk
         self.watch = watch or (lambda state: None)
         self.state = State({}, len(plan.guests))
-        self.teller = LiveCounts(f"load of {len(plan.guests)} people")
+        self.teller = LiveCounts(f"load of {len(plan.guests)} users")
         self._attempts: dict[int, list[ShardProgress]] = {}
         self._connected: set[int] = set()
 
     def run(self) -> LoadResult:
-        """Runs it to the end, or until KeyboardInterrupt: then what was done until then is summed up all the same."""
+        """Runs the load to its end, or until KeyboardInterrupt, when the result holds what was done until then."""
         channel = self.desk.channel()
         futures = {
             executor.submit(run_shard, share, channel): share
@@ -118,7 +118,7 @@ class Director:
                 self._connected.add(progress.shard)
 
     def _result(self, future: "Future[LoadResult]", share: Share) -> LoadResult:
-        """The shard's summary; one with a name in `lost` where the shard, or its first attempt, has died."""
+        """The shard's result; one that names the shard in `lost` if it, or its first attempt, has died."""
         attempts = self._attempts.get(share.shard, [])
         first = attempts[0] if attempts else None
         name = f"shard {share.shard + 1} of {share.of}" + (f" ({first.worker})" if first is not None else "")
@@ -128,8 +128,8 @@ class Director:
             return died
         error = future.exception()
         if error is not None:
-            if isinstance(error, TooLate) or len(attempts) > 1:
-                died.lost = (f"{name} died, and was started again elsewhere after the asking had begun",)
+            if isinstance(error, RestartedTooLate) or len(attempts) > 1:
+                died.lost = (f"{name} died, and was started again elsewhere after the load had begun",)
             else:
                 died.lost = (f"{name} died: {type(error).__name__}: {error}",)
             return died

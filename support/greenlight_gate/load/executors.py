@@ -1,6 +1,6 @@
 """Where shards run: on a thread here, in processes of this machine, or on a Dask cluster.
 
-Each gives as many executors as there are shards, and the desk that reaches all of them.
+Each gives as many executors as there are shards, and the director's end of the channel to all of them.
 """
 # mypy: allow-untyped-calls
 # distributed ships no types.
@@ -28,8 +28,8 @@ _CONNECT_S = 10.0
 _ORDER_S = 5.0
 
 
-class NoCluster(Exception):  # noqa: N818 -- reads as what is missing
-    """There is no cluster to work with; one line says what to do."""
+class NoCluster(Exception):
+    """No cluster can be used; one line says what to do."""
 
 
 @contextlib.contextmanager
@@ -48,12 +48,12 @@ def processes(count: int) -> Iterator[Crew]:
 
     context = multiprocessing.get_context("spawn")
     manager = SyncManager(ctx=context)
-    # Ctrl-C reaches the whole group; it is for the director, who then tells the others.
-    manager.start(_belong_to_the_director)
+    # Ctrl-C reaches the whole process group; the director handles it and orders the shards to stop.
+    manager.start(_follow_director)
     try:
         with contextlib.ExitStack() as stack:
             pools: list[Executor] = [
-                stack.enter_context(ProcessPoolExecutor(1, mp_context=context, initializer=_belong_to_the_director))
+                stack.enter_context(ProcessPoolExecutor(1, mp_context=context, initializer=_follow_director))
                 for _ in range(count)
             ]
             yield pools, _ManagerDesk(manager)
@@ -61,15 +61,15 @@ def processes(count: int) -> Iterator[Crew]:
         manager.shutdown()
 
 
-def _belong_to_the_director() -> None:
-    """In a process of the crew: interrupts are for the director, and where that is killed, nobody is needed."""
+def _follow_director() -> None:
+    """In a worker process: ignores interrupts, which the director handles, and exits when the director is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     director = multiprocessing.parent_process()
     if director is not None:
-        threading.Thread(target=_leave_with, args=(director,), daemon=True, name="greenlight-director").start()
+        threading.Thread(target=_exit_with, args=(director,), daemon=True, name="greenlight-director").start()
 
 
-def _leave_with(director: Any) -> None:
+def _exit_with(director: Any) -> None:
     director.join()
     os._exit(1)
 
@@ -121,7 +121,7 @@ def cluster(address: str, count: int | None) -> Iterator[Crew]:
         workers = len(client.scheduler_info(n_workers=-1)["workers"])
         if not workers:
             raise NoCluster(f"--cluster {address}: the scheduler has no workers; start some: dask worker {address}")
-        # A shard whose worker dies is not to be run again: its people would ask twice.
+        # A shard whose worker dies is not run again: its users would ask twice.
         executor: Executor = client.get_executor(pure=False, retries=0)
         desk = _DaskDesk(client)
         try:
@@ -131,7 +131,7 @@ def cluster(address: str, count: int | None) -> Iterator[Crew]:
 
 
 class _DaskChannel(msgspec.Struct):
-    """Names only, until it is somewhere: `here` finds the worker and its connection to the scheduler."""
+    """Only names until it has been sent: `here` finds the worker and its connection to the scheduler."""
 
     name: str
     worker: Any = None
@@ -160,9 +160,9 @@ class _DaskDesk:
         self._news: queue.Queue[ShardProgress] = queue.Queue()
         self._orders: Any = Variable(self._name, client=client)
         self.tell(Order())
-        client.subscribe_topic(self._name, self._heard)
+        client.subscribe_topic(self._name, self._on_event)
 
-    def _heard(self, event: Any) -> None:
+    def _on_event(self, event: Any) -> None:
         _, message = event
         self._news.put(msgspec.json.decode(message, type=ShardProgress))
 

@@ -1,4 +1,4 @@
-"""What the rules found under load: counted all, kept with their frames for the first offenders of each rule only."""
+"""Findings of a load: all are counted, and the first of each rule are kept with the trace of their connection."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -8,27 +8,26 @@ from greenlight_gate.measure.load_result import MOST_OFFENCES_OF_A_RULE, Offence
 
 
 class Offenders:
-    """Counts the findings of one shard, and keeps the first of each rule with `trace_of` their connection."""
+    """Counts the findings of one shard and keeps the first of each rule. `prefix` begins the names of their traces."""
 
-    def __init__(self, trace_of: Callable[[str], bytes], prefix: str) -> None:
+    def __init__(self, prefix: str) -> None:
         self.offences: list[Offence] = []
         self.traces: dict[str, bytes] = {}
         self.by_rule: Counter[str] = Counter()
-        self._trace_of = trace_of
         self._prefix = prefix
         self._kept: Counter[str] = Counter()
 
     @property
     def found(self) -> int:
-        """How many there were."""
+        """How many findings there were."""
         return self.by_rule.total()
 
-    def take(self, finding: Finding) -> None:
-        """Counts a finding, and keeps it where it is one of the first of its rule."""
+    def take(self, finding: Finding, trace: Callable[[], bytes]) -> None:
+        """Counts a finding; keeps it with the `trace` of its connection if it is one of the first of its rule."""
         self.by_rule[finding.rule] += 1
         if self._kept[finding.rule] >= MOST_OFFENCES_OF_A_RULE:
             return
         self._kept[finding.rule] += 1
         name = f"{self._prefix}-{finding.rule}-{self._kept[finding.rule]}.jsonl"
-        self.traces[name] = self._trace_of(finding.connection)
+        self.traces[name] = trace()
         self.offences.append(Offence(finding, name))

@@ -1,4 +1,4 @@
-"""How hard the generator itself has to work: its share of a core, and how late its loop comes to what is due."""
+"""The health of the load generator itself: its share of a core, and the lag of its event loop."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ _MB = 1e6
 class GeneratorHealth:
     """Watches the thread that it is made on, from `begin` until `end`.
 
-    `busy`: CPU time of this thread by wall time; `lag_ms_p99`: how much later than asked for the loop wakes up.
+    `busy`: CPU time of this thread by wall time; `lag_ms_p99`: how late timers of the event loop fire.
     """
 
     def __init__(self) -> None:
@@ -33,12 +33,12 @@ class GeneratorHealth:
         return float(round(self.process.memory_info().rss / _MB, 1))
 
     def begin(self) -> None:
-        """The part that counts begins."""
+        """The measurement begins."""
         self._began = (time.monotonic(), time.thread_time(), time.process_time())
         self._again()
 
     def end(self) -> None:
-        """It is over; without a begin nothing was measured."""
+        """The measurement ends; without a begin nothing was measured."""
         began, thread_s, process_s = self._began
         if self._handle is None or not began:
             return
@@ -46,24 +46,24 @@ class GeneratorHealth:
         self._handle = None
         self.seconds = time.monotonic() - began
         self.cpu_seconds = time.process_time() - process_s
-        # Nobody was connected: what takes no time at all is not busy.
+        # With no user connected the load takes no time: that is not busy.
         self.busy = (time.thread_time() - thread_s) / self.seconds if self.seconds >= _EVERY_S else 0.0
         lag = self._lag.histogram().summary()
         self.lag_ms_p99 = lag.p99_ms if lag is not None else 0.0
 
     def busy_now(self) -> float:
-        """The share of a core that was used since the begin; to be asked on the thread that is watched."""
+        """The share of a core used since the begin; to be called on the watched thread."""
         began, thread_s, _ = self._began
         passed = time.monotonic() - began
         return (time.thread_time() - thread_s) / passed if began and passed > 0 else 0.0
 
     @property
     def hinders(self) -> bool:
-        """Whether it has been too busy or too late until now for anybody to judge by it how fast something is."""
+        """Whether it has been too busy or too late until now for its latencies to be judged."""
         return self.busy_now() > MOST_BUSY or self._late * 100 > self._woken
 
     def look(self) -> None:
-        """Notes the memory; to be called now and then."""
+        """Samples the memory; to be called regularly."""
         self.peak_rss_mb = max(self.peak_rss_mb, self.rss_mb())
 
     def _again(self) -> None:

@@ -43,7 +43,7 @@ class LatencyCounter:
             self._count(us)
 
     def record_ages(self, moment: float, stamps: list[float]) -> None:
-        """Adds how old each of some stamps was at a moment, both in seconds on one clock. The hot path: no calls."""
+        """Adds the age of each stamp at a moment, both in seconds on one clock. The hot path: no calls."""
         short, longest = self._short, _SHORT_US
         for stamp in stamps:
             us = int((moment - stamp) * 1e6)
@@ -53,7 +53,7 @@ class LatencyCounter:
                 self._count(us)
 
     def _count(self, us: int) -> None:
-        """Counts what is not short."""
+        """Counts a latency that is not short."""
         us = min(max(us, 1), _HIGHEST_US - 1)
         self._counts[_bucket(us)] += 1
         self._long_us += us

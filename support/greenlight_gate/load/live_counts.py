@@ -1,4 +1,4 @@
-"""Tells whoever listens how far a load is, and keeps it for the evidence: on the director's side, once a second."""
+"""Publishes the counts of a load once a second, and keeps them for the evidence; runs beside the director."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -15,7 +15,7 @@ _SUMS = (
 
 
 class LiveCounts:
-    """Of one load, all its shards together. `name` is what it is called wherever it is listened to."""
+    """The counts of one load, all its shards together. `name` identifies the load to listeners."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -27,11 +27,11 @@ class LiveCounts:
         return self.name
 
     def goes_at(self, at: float) -> None:
-        """The asking begins at this moment (seconds since the epoch): nothing was asked before."""
+        """The load begins at this moment (seconds since the epoch): nothing was asked before."""
         self._go_at = at
 
     def tell(self, shards: Collection[Counts]) -> None:
-        """The latest of each shard."""
+        """Publishes the latest counts of each shard."""
         counts = _together(shards)
         last = self._last
         if last is not None and last.at < self._go_at < counts.at:
@@ -39,13 +39,13 @@ class LiveCounts:
         self._say(counts)
 
     def over(self, *, hindered: bool) -> tuple[Counts, ...]:
-        """Nothing more comes, and nobody is connected any more. Returns all that was told."""
+        """Publishes the end, when nobody is connected any more. Returns all counts that are kept."""
         if self._last is not None:
             self._say(msgspec.structs.replace(self._last, open=0, busy=0, hindered=hindered, is_last=True))
         return tuple(self._counting.kept)
 
     def _say(self, counts: Counts) -> None:
-        # Shards that tell at the same moment may have clocks that differ a little.
+        # The clocks of shards on several machines may differ a little.
         if self._last is not None and counts.at < self._last.at:
             counts = msgspec.structs.replace(counts, at=self._last.at)
         self._last = counts

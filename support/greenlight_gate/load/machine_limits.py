@@ -1,22 +1,22 @@
-"""What the machine of the generator has room for: descriptors, ports, and what to do when they do not suffice."""
+"""Limits of the generator's machine: file descriptors and ports, and what to do where they do not suffice."""
 
 import resource
 from pathlib import Path
 from urllib.parse import urlsplit
 
-# Descriptors that are no connections: the loop's own, files, pipes.
-_BESIDE = 64
+# Descriptors that are not connections: the event loop's own, files, pipes.
+_OTHER_DESCRIPTORS = 64
 _PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
-_USUAL_PORTS = (32_768, 60_999)
+_DEFAULT_PORTS = (32_768, 60_999)
 
 
-class Short(Exception):  # noqa: N818 -- reads as what the machine is
-    """The machine cannot carry so many people; one line says what is missing, and how to get it."""
+class MachineLimit(Exception):
+    """The machine cannot run so many users; one line says what is missing, and how to get it."""
 
 
-def make_room(people: int) -> None:
-    """Raises the limit of descriptors as far as it goes. Raises Short where even that is not enough for `people`."""
-    needed = people + _BESIDE
+def raise_descriptor_limit(users: int) -> None:
+    """Raises the soft limit of file descriptors to the hard one if needed. Raises MachineLimit if that is too low."""
+    needed = users + _OTHER_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = resource.RLIM_INFINITY
     if soft != unlimited and soft < needed:
@@ -26,10 +26,10 @@ def make_room(people: int) -> None:
         except (ValueError, OSError):
             most = soft
         if most < needed:
-            raise Short(
-                f"{people} people need {needed} file descriptors, and this process may have {most}: {needed - most} "
+            raise MachineLimit(
+                f"{users} users need {needed} file descriptors, and this process may have {most}: {needed - most} "
                 f"are missing; raise the hard limit (`ulimit -Hn {needed}` as root, or nofile in limits.conf), or "
-                f"share the people among more processes (--processes)"
+                f"share the users among more processes (--processes)"
             )
 
 
@@ -38,22 +38,22 @@ def ports() -> int:
     try:
         first, last = map(int, _PORTS.read_text(encoding="ascii").split())
     except (OSError, ValueError):
-        first, last = _USUAL_PORTS
+        first, last = _DEFAULT_PORTS
     return last - first + 1
 
 
-def sources_for(people: int, url: str, given: tuple[str, ...]) -> tuple[str, ...]:
-    """The source addresses to connect from, () for whichever the system takes.
+def sources_for(users: int, url: str, given: tuple[str, ...]) -> tuple[str, ...]:
+    """The source addresses to connect from; () leaves the choice to the system.
 
-    On the loopback more are to be had for nothing. Raises Short where one address has too few ports and no other is
-    given.
+    To a target on loopback, further loopback addresses are used. Raises MachineLimit where the ports of one address do
+    not suffice and no others are given.
     """
     each = ports()
-    needed = -(-people // each)
+    needed = -(-users // each)
     if given:
         if len(given) < needed:
-            raise Short(
-                f"{people} people need {needed} source addresses of {each} ports each, and {len(given)} were given "
+            raise MachineLimit(
+                f"{users} users need {needed} source addresses of {each} ports each, and {len(given)} were given "
                 f"(--source)"
             )
         return given
@@ -62,7 +62,7 @@ def sources_for(people: int, url: str, given: tuple[str, ...]) -> tuple[str, ...
     host = urlsplit(url).hostname or ""
     if host.startswith("127.") or host == "localhost":
         return tuple(f"127.0.0.{number}" for number in range(2, needed + 2))
-    raise Short(
-        f"{people} people need more than the {each} ports of one source address: widen {_PORTS}, or give {needed} "
+    raise MachineLimit(
+        f"{users} users need more than the {each} ports of one source address: widen {_PORTS}, or give {needed} "
         f"addresses of this machine (--source ADDRESS, repeated)"
     )

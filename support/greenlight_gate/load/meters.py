@@ -1,4 +1,4 @@
-"""The instruments that all people of one shard write to."""
+"""Counters and latencies that all virtual users of one shard write to."""
 
 from greenlight_gate.load.latency_counter import LatencyCounter
 from greenlight_gate.measure.latency import Encoded
@@ -6,15 +6,15 @@ from greenlight_gate.rules.engine.outcome import Outcome
 
 
 class Meters:
-    """Counts and tallies of one shard; what they mean is said in `Summary`.
+    """Counters and latencies of one shard; `LoadResult` says what each means.
 
-    `offset_s`: how far the server's clock is ahead of ours; None where nobody knows, so that no delivery is claimed.
+    `offset_s`: how far the server's clock is ahead of ours; None if unknown, when delivery latency is not measured.
     """
 
     def __init__(self, epoch_s: float, offset_s: float | None) -> None:
         self.epoch_s = epoch_s
         self.stamp_zero: float | None = None
-        self.knows_clock(offset_s)
+        self.set_clock_offset(offset_s)
         self.connections_tried = self.connections_made = 0
         self.asked = self.runs = self.messages = self.controls = self.unmapped = 0
         self.expected = self.arrived = self.dropped = 0
@@ -25,11 +25,11 @@ class Meters:
 
     @property
     def events(self) -> int:
-        """What came that was neither of the protocol nor unreadable."""
+        """Messages that were neither control messages nor unmapped."""
         return self.messages - self.controls - self.unmapped
 
     def settled(self, outcome: Outcome) -> None:
-        """Counts what was expected of one request, and what of it was seen."""
+        """Counts the expected events of one request, and those that were seen."""
         if outcome.excused:
             return
         self.expected += outcome.due
@@ -39,20 +39,20 @@ class Meters:
             self.five_shown += outcome.shows_all_five
 
     def delay(self, *, corrected: bool) -> LatencyCounter:
-        """How late events come: since the server's stamp where its clock is known, else since the question.
+        """Delivery latency where the server's clock is known, else acknowledgement latency.
 
-        `corrected`: since it was due.
+        `corrected`: since the request was due, not since it was sent.
         """
         if self.stamp_zero is not None:
             return self.delivery
         return self.corrected if corrected else self.raw
 
-    def knows_clock(self, offset_s: float | None) -> None:
-        """From now on delivery is measured with this offset; None: not at all."""
+    def set_clock_offset(self, offset_s: float | None) -> None:
+        """From now on delivery latency is measured with this offset; None: not at all."""
         self.stamp_zero = None if offset_s is None else self.epoch_s + offset_s
 
 
-def encoded(tally: LatencyCounter) -> Encoded | None:
-    """The tally as a histogram that can be sent; None without a sample."""
-    histogram = tally.histogram()
+def encoded(counter: LatencyCounter) -> Encoded | None:
+    """The latencies as an encoded histogram; None without a sample."""
+    histogram = counter.histogram()
     return histogram.encode() if histogram.samples else None

@@ -1,4 +1,4 @@
-"""What a load is: who takes part, what they ask, and when. Plain data, which other processes can be sent."""
+"""The plan of a load: its users, what they ask, and when. Plain data that can be sent to other processes."""
 
 from typing import Any, Literal
 
@@ -7,22 +7,22 @@ import msgspec
 from greenlight_gate.rules.engine.run_state import TimeBudgets
 from greenlight_gate.trace import Expect
 
-# So many people at once are given more time for the first sign of life (TIMELINESS-1).
-_A_CROWD = 1_000
-_START_OF_A_CROWD_S = 30.0
+# From so many users on, more time is allowed for the first event (TIMELINESS-1).
+_MANY_USERS = 1_000
+_START_OF_MANY_S = 30.0
 
 
 class PlannedPrompt(msgspec.Struct, frozen=True):
-    """What a person says, and what may be expected of the answer."""
+    """The text of a request, and what is expected of its run."""
 
     text: str
     expect: Expect
 
 
 class PlannedUser(msgspec.Struct, frozen=True):
-    """One person who takes part: how they get in, and what they ask.
+    """One virtual user: how it connects, and what it asks.
 
-    `questions` are asked in order; after the last one it goes on with number `again_from`.
+    `questions` are asked in order; after the last one it continues with number `again_from`.
     """
 
     person: str
@@ -36,15 +36,15 @@ class PlannedUser(msgspec.Struct, frozen=True):
 
 
 class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole load. Times in seconds, `rate` in questions a second of all people together.
+    """A whole load. Times in seconds, `rate` in requests a second of all users together.
 
-    closed: each person asks again `think_s` after an answer has ended. open: questions come at a constant `rate`, or,
+    closed: each user asks again `think_s` after an answer has ended. open: requests are due at a constant `rate`, or,
     with `poisson`, at random moments of this rate, whatever the backend does. It ends after `duration_s`, or when
-    each person has asked `runs_each` times. First all connect (over `ramp_s`) and hold (`hold_s`); in the end they
-    leave over `ramp_down_s`. `break_off`: every line is cut at the end, whatever is under way. `slow`: so many of the
-    guests, the first ones, read nothing of what they are sent. `verifies`: the target's certificate, against `ca_file`
-    if given. `own_process`: nothing else lives in the process. `hung_tools`: known to be never heard of again, and
-    given no more than any other silence.
+    each user has asked `runs_each` times. First all connect (over `ramp_s`) and wait (`hold_s`); in the end they
+    leave over `ramp_down_s`. `break_off`: every connection is cut at the end, whatever is under way. `slow`: this many
+    users, the first ones, read nothing. `verifies`: whether the target's certificate is verified, against `ca_file` if
+    given. `own_process`: the process runs nothing else. `hung_tools`: tools that are known to hang; the silence budget
+    applies to them in place of the tool budget.
     """
 
     id: str
@@ -74,14 +74,14 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def patience(self) -> TimeBudgets:
-        """The budgets, with more time for the start where a crowd asks at the same moment."""
-        if len(self.guests) <= _A_CROWD or self.budgets.start_s >= _START_OF_A_CROWD_S:
+        """The budgets, with more time for the first event where many users ask at the same moment."""
+        if len(self.guests) <= _MANY_USERS or self.budgets.start_s >= _START_OF_MANY_S:
             return self.budgets
-        return msgspec.structs.replace(self.budgets, start_s=_START_OF_A_CROWD_S)
+        return msgspec.structs.replace(self.budgets, start_s=_START_OF_MANY_S)
 
 
 class Share(msgspec.Struct, frozen=True):
-    """What one shard does of a plan: every `of`-th guest, beginning with number `shard` (from 0)."""
+    """One shard's part of a plan: every `of`-th user, beginning with number `shard` (from 0)."""
 
     plan: LoadPlan
     shard: int
@@ -90,12 +90,12 @@ class Share(msgspec.Struct, frozen=True):
 
     @property
     def rate(self) -> float:
-        """Questions a second."""
+        """Requests a second."""
         return self.plan.rate / self.of
 
 
 def shares(plan: LoadPlan, count: int) -> list[Share]:
-    """The plan cut into `count` shares, which together are the whole plan and need nothing of each other."""
+    """The plan divided into `count` shares, which do not depend on each other."""
     return [
         Share(_part(plan, plan.guests[shard::count], shard, count), shard, count, plan.patience)
         for shard in range(count)
@@ -103,6 +103,6 @@ def shares(plan: LoadPlan, count: int) -> list[Share]:
 
 
 def _part(plan: LoadPlan, guests: tuple[PlannedUser, ...], shard: int, count: int) -> LoadPlan:
-    # The slow ones are the first guests, and so the first ones of each share.
+    # The slow users are the first ones of the plan, and so the first ones of each share.
     slow = len(range(shard, plan.slow, count))
     return msgspec.structs.replace(plan, guests=guests, slow=slow)

@@ -1,4 +1,4 @@
-"""One shard: some of the people, on one event loop, from the first connection to the summary."""
+"""One shard: some of the users of a load, on one event loop, from the first connection to the result."""
 
 import asyncio
 import gc
@@ -8,430 +8,304 @@ import socket
 import ssl
 import time
 import uuid
-from collections import deque
-from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
 from urllib.parse import urlsplit
 
-from greenlight_gate.events import FIVE, Control
-from greenlight_gate.load.arrivals import arrivals
+from greenlight_gate.events import FIVE
 from greenlight_gate.load.channel import Channel, Order, ShardProgress
-from greenlight_gate.load.first_findings import Offenders
 from greenlight_gate.load.generator_health import GeneratorHealth
-from greenlight_gate.load.machine_limits import Short, make_room
-from greenlight_gate.load.meters import Meters, encoded
-from greenlight_gate.load.plan import Share
-from greenlight_gate.load.shard_counts import counted
+from greenlight_gate.load.machine_limits import MachineLimit, raise_descriptor_limit
+from greenlight_gate.load.meters import encoded
+from greenlight_gate.load.plan import PlannedUser, Share
+from greenlight_gate.load.request_schedule import RequestSchedule
+from greenlight_gate.load.shard_context import ShardContext
 from greenlight_gate.load.virtual_user import VirtualUser
+from greenlight_gate.measure.load_counts import Counts
 from greenlight_gate.measure.load_result import LoadResult
-from greenlight_gate.measure.server_clock import ServerClock
-from greenlight_gate.rules.engine.deadlines import MARGIN_S, Deadlines
-from greenlight_gate.rules.engine.id_registry import IdRegistry
+from greenlight_gate.rules.engine.deadlines import MARGIN_S
 from greenlight_gate.targets.trust import trust
-from greenlight_gate.trace import Header, encode_header
+from greenlight_gate.transport.event_loop import new_event_loop
 from greenlight_gate.transport.interface import NotOpened
-from greenlight_gate.wire.profile import Profile
 
 _CONNECTING_AT_ONCE = 128
 _TICK_S = 0.25
-_TELL_S = 1.0
+_REPORT_S = 1.0
 _POLL_S = 0.01
 _CLOSE_S = 2.0
 _GRACE_S = 0.25
 _PINGS = 8
 _PING_S = 2.0
-_RARELY = (50_000, 20, 100)
-_OURS = (24, 99)  # EMFILE and EADDRNOTAVAIL: what our own machine lacks is no fault of the target
+_GC_THRESHOLDS = (50_000, 20, 100)
+_OWN_ERRORS = (24, 99)  # EMFILE and EADDRNOTAVAIL: limits of the generator's machine, not faults of the target
 _SLOW_BYTES = 8_000_000
 _SLOW_NONCE = 30_000
-_SLOW_QUESTIONS = 50
+# In these phases more connections may still be opened.
+_CONNECTING = ("began", "connecting")
 
 
-class TooLate(Exception):  # noqa: N818 -- reads as what happened to the attempt
-    """The shard was started again after the asking had begun: its first attempt must have died."""
+class RestartedTooLate(Exception):
+    """The shard was started again after the load had begun: its first attempt must have died."""
 
 
 class Shard:
-    """Runs one share. `prefix` names this attempt: no request of it is called as one of another attempt."""
+    """Runs one share."""
 
     def __init__(self, share: Share, channel: Channel) -> None:
-        self.share, self.plan, self.budgets = share, share.plan, share.budgets
+        self.share, self.plan = share, share.plan
         self.channel = channel
         self.attempt = uuid.uuid4().hex[:12]
-        self.prefix = f"s{share.shard + 1}-{self.attempt}"
         self.worker = f"{socket.gethostname()} process {os.getpid()}"
-        self.profile = Profile.from_toml(self.plan.profile_toml)
-        # Who cannot say in which conversation a question belongs is not owed that it stays in one.
-        self.sends_thread = "{thread}" in str(self.profile.spec.send.get("start"))
-        self.book = IdRegistry()
-        epoch_s = time.time() - time.monotonic()
-        self.clock = ServerClock(self.plan.clock)
-        self.meters = Meters(epoch_s, self.clock.offset_s)
-        self.offenders = Offenders(self._trace_of, f"s{share.shard + 1}")
-        self.people: dict[str, VirtualUser] = {}
-        self.strain = GeneratorHealth()
+        self.context = ShardContext(share, f"s{share.shard + 1}-{self.attempt}")
+        self.meters = self.context.meters
+        self.users: dict[str, VirtualUser] = {}
+        self.health = GeneratorHealth()
         self.short: list[str] = []
+        self._stopping = asyncio.Event()
+        self._schedule = RequestSchedule(share, self.meters, self.users, self._stopping)
         self._phase = "began"
         self._order = Order()
-        self._asking = False
-        self._end_at = float("inf")
-        self._told_at = 0.0
-        self._stopping = asyncio.Event()
-        self._idle: deque[VirtualUser] = deque()
-        self._overdue: deque[float] = deque()
-        self._answered: list[VirtualUser] = []
-        self.patience = Deadlines(self.budgets, self.plan.hung_tools)
-        # Connections that came about and are not gone.
-        self.present = 0
-
-    # The whole of it ------------------------------------------------------------------------------------------
+        self._reported_at = 0.0
 
     async def run(self) -> LoadResult:
-        """Connects, waits for the word, asks, and leaves. Raises TooLate for a second attempt."""
-        await self._say("began")
-        if (await self._ordered()).go_at is not None:
-            raise TooLate(f"shard {self.share.shard + 1} was started again on {self.worker}")
-        summary = LoadResult(attempt=self.attempt, worker=self.worker, idle_rss_mb=self.strain.rss_mb())
+        """Connects, waits for the order to begin, asks, and leaves. Raises RestartedTooLate for a second attempt."""
+        await self._report("began")
+        if (await self._read_order()).go_at is not None:
+            raise RestartedTooLate(f"shard {self.share.shard + 1} was started again on {self.worker}")
+        result = LoadResult(attempt=self.attempt, worker=self.worker, idle_rss_mb=self.health.rss_mb())
         ticker = asyncio.create_task(self._tick())
         try:
             try:
-                make_room(len(self.plan.guests))
-            except Short as error:
+                raise_descriptor_limit(len(self.plan.guests))
+            except MachineLimit as error:
                 self.short.append(str(error))
             began = time.monotonic()
             if not self.short:
                 await self._connect()
-            summary.connecting_seconds = time.monotonic() - began
-            summary.connected_rss_mb = self.strain.rss_mb()
+            result.connecting_seconds = time.monotonic() - began
+            result.connected_rss_mb = self.health.rss_mb()
             await self._measure_clock()
-            await self._say("connected")
-            go_at = await self._word()
+            await self._report("connected")
+            go_at = await self._wait_go()
             if go_at is not None and not self.short:
-                await self._ask_all(go_at)
+                await self._ask(go_at - self.meters.epoch_s)
             await self._leave()
         finally:
             ticker.cancel()
-            for person in self.people.values():
-                person.hang_up()
-        await self._say("left")
-        return self._summary(summary)
+            for user in self.users.values():
+                user.hang_up()
+        await self._report("left")
+        return self._fill(result)
 
     # Connecting -----------------------------------------------------------------------------------------------
 
     async def _connect(self) -> None:
-        await self._say("connecting")
-        waiting = iter(enumerate(self.plan.guests))
+        await self._report("connecting")
+        planned = self.plan.guests
+        waiting = iter(enumerate(planned))
         began = time.monotonic()
-        pause_s = self.plan.ramp_s / max(len(self.plan.guests), 1)
-        is_secure = any(urlsplit(guest.url).scheme == "wss" for guest in self.plan.guests[:1])
-        context = trust(self.plan.ca_file, verifies=self.plan.verifies) if is_secure else None
-        sources = itertools.cycle(self.plan.sources) if self.plan.sources else None
+        pause_s = self.plan.ramp_s / max(len(planned), 1)
+        is_secure = any(urlsplit(each.url).scheme == "wss" for each in planned[:1])
+        tls = trust(self.plan.ca_file, verifies=self.plan.verifies) if is_secure else None
+        sources = itertools.cycle(self.plan.sources or ("",))
 
-        async def some() -> None:
-            for number, guest in waiting:
+        async def connect_some() -> None:
+            for number, each in waiting:
                 if self._stopping.is_set() or self.short:
                     return
-                due = began + number * pause_s
-                if (left := due - time.monotonic()) > 0:
-                    await asyncio.sleep(left)
-                person = VirtualUser(guest, self, number + 1)
-                self.people[person.connection] = person
-                await self._connect_one(person, context, next(sources) if sources else None)
+                if (left_s := began + number * pause_s - time.monotonic()) > 0:
+                    await asyncio.sleep(left_s)
+                await self._connect_one(number + 1, each, tls, next(sources))
 
-        await asyncio.gather(*(some() for _ in range(min(_CONNECTING_AT_ONCE, len(self.plan.guests)))))
+        await asyncio.gather(*(connect_some() for _ in range(min(_CONNECTING_AT_ONCE, len(planned)))))
 
-    async def _connect_one(self, person: VirtualUser, context: ssl.SSLContext | None, source: str | None) -> None:
+    async def _connect_one(self, number: int, planned: PlannedUser, tls: ssl.SSLContext | None, source: str) -> None:
+        user = VirtualUser(planned, self.context, number, self._schedule.is_free)
+        self.users[user.connection] = user
         self.meters.connections_tried += 1
-        ready = person.ready
+        handshake_s, ready = self.share.budgets.handshake_s, user.ready
         assert ready is not None
         try:
-            async with asyncio.timeout(self.budgets.handshake_s + MARGIN_S):
-                await person.connect(context, source or "")
+            async with asyncio.timeout(handshake_s + MARGIN_S):
+                await user.connect(tls, source)
                 await ready.wait()
         except TimeoutError:
-            if person.open:
-                person.checker.timed_out("ready", self.budgets.handshake_s, None, time.monotonic(), 1)
-            person.refused(TimeoutError("no answer to the upgrade in time"))
-            person.hang_up()
+            if user.open:
+                user.not_ready(handshake_s, time.monotonic())
+            user.refused(TimeoutError("no answer to the upgrade in time"))
+            user.hang_up()
         except NotOpened as error:
-            person.refused(error)
+            user.refused(error)
         except OSError as error:
-            if error.errno in _OURS:
-                # What our machine lacks is not the target's fault, so that the attempt does not count.
-                self.meters.connections_tried -= 1
-                self.short.append(f"this machine has no room for more connections: {error.strerror}")
-            person.gone = True
-            if error.errno not in _OURS:
-                person.gone = False
-                person.refused(error)
+            if error.errno not in _OWN_ERRORS:
+                user.refused(error)
+                return
+            # Not the target's fault: the attempt does not count.
+            self.meters.connections_tried -= 1
+            self.short.append(f"this machine cannot open more connections: {error.strerror}")
+            user.gone = True
 
     async def _measure_clock(self) -> None:
-        """Cristian's algorithm with application pings, where the target says that its clock is to be had so."""
-        if self.plan.clock != "ping" or not self.profile.can_send("ping"):
+        """Cristian's algorithm with application pings, for targets whose clock can be read from their pongs."""
+        context = self.context
+        if self.plan.clock != "ping" or not context.profile.can_send("ping"):
             return
-        person = next((each for each in self.people.values() if each.is_free), None)
-        if person is None:
+        user = next((each for each in self.users.values() if each.is_free), None)
+        if user is None:
             return
         for number in range(_PINGS):
-            nonce = f"{self.prefix}-{number}"
-            self.clock.pinged(nonce, time.monotonic())
-            person.ping(nonce)
-            deadline = time.monotonic() + _PING_S
-            while self.clock.awaits(nonce) and time.monotonic() < deadline:  # noqa: ASYNC110 -- a deadline as well
-                await asyncio.sleep(0.001)
-
-    def ponged(self, person: VirtualUser, control: Control, at: float) -> None:
-        """The answer to a ping, which may say how far the server's clock is ahead of ours."""
-        del person
-        self.clock.ponged(control, at, self.meters.epoch_s)
-        self.meters.knows_clock(self.clock.offset_s)
+            nonce = f"{context.prefix}-{number}"
+            context.clock.pinged(nonce, time.monotonic())
+            user.ping(nonce)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_PING_S):
+                    await context.wait_pong(nonce)
 
     # Asking ---------------------------------------------------------------------------------------------------
 
-    async def _ask_all(self, go_at: float) -> None:
-        plan = self.plan
-        begin = go_at - self.meters.epoch_s
-        if plan.own_process:
-            # What is there stays there; looking for cycles among it again and again costs a tenth of the time.
+    async def _ask(self, begin: float) -> None:
+        """Lets the users ask from `begin` (monotonic seconds) until the load is over and their requests are settled."""
+        if self.plan.own_process:
+            # What exists by now stays: collecting garbage among it again and again costs a tenth of the time.
             gc.collect()
             gc.freeze()
-            gc.set_threshold(*_RARELY)
-        await self._sleep_until(begin)
+            gc.set_threshold(*_GC_THRESHOLDS)
+        await self._schedule.wait_until(begin)
         self._phase = "asking"
-        self.strain.begin()
-        self._asking = not self._stopping.is_set()
-        if plan.duration_s is not None:
-            # Who is busy with ten thousand people does not come to look at the clock.
-            self._end_at = begin + plan.duration_s
-        self._be_slow()
-        if plan.arrival == "open":
-            await self._open_load(begin)
-        else:
-            for person in list(self.people.values()):
-                if person.is_free and not person.is_slow and self._may_ask(person):
-                    person.put(None)
-            await self._until_over(begin)
-        self._asking = False
-        self.meters.dropped += len(self._overdue)
-        self._overdue.clear()
-        if not plan.break_off:
-            await self._drain()
-        self.strain.end()
+        self.health.begin()
+        self._slow_down()
+        await self._schedule.run(begin)
+        if not self.plan.break_off:
+            await self._schedule.drain()
+        self.health.end()
 
-    def _be_slow(self) -> None:
-        """The slow guests stop reading, and have a lot sent to them."""
-        for person in list(self.people.values())[: self.plan.slow]:
-            if not person.is_free:
+    def _slow_down(self) -> None:
+        """The plan's slow users stop reading, and request more than fits into the buffers on the way."""
+        for user in list(self.users.values())[: self.plan.slow]:
+            if not user.is_free:
                 continue
-            person.stop_reading()
-            if self.profile.can_send("ping"):
+            user.stop_reading()
+            if self.context.profile.can_send("ping"):
                 for number in range(_SLOW_BYTES // _SLOW_NONCE):
-                    person.ping(f"{number:05d}" + "x" * _SLOW_NONCE)
-
-    async def _until_over(self, begin: float) -> None:
-        """Until the time is over, nobody is connected any more, or all were answered as often as they want to ask."""
-        end = None if self.plan.duration_s is None else begin + self.plan.duration_s
-        while not self._stopping.is_set():
-            left = _TICK_S if end is None else min(_TICK_S, end - time.monotonic())
-            if left <= 0 or not any(person.open for person in self.people.values()):
-                return
-            if self.plan.runs_each is not None and not any(self._has_more(p) for p in self.people.values()):
-                return
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), min(left, 0.02 if self.plan.runs_each else left))
-
-    def _has_more(self, person: VirtualUser) -> bool:
-        return person.open and not person.is_slow and (person.ask is not None or self._may_ask(person))
-
-    def _may_ask(self, person: VirtualUser) -> bool:
-        return self.plan.runs_each is None or person.asked < self.plan.runs_each
-
-    async def _open_load(self, begin: float) -> None:
-        plan, share = self.plan, self.share
-        self._idle.extend(p for p in self.people.values() if p.is_free and not p.is_slow)
-        most = None if plan.runs_each is None else plan.runs_each * len(plan.guests)
-        due_times: Iterator[float] = arrivals(
-            share.rate, poisson=plan.poisson, seed=plan.seed + share.shard, first=share.shard / max(plan.rate, 1e-9)
-        )
-        for count, offset in enumerate(due_times):
-            if self._stopping.is_set() or (plan.duration_s is not None and offset >= plan.duration_s):
-                return
-            if most is not None and count >= most:
-                return
-            await self._sleep_until(begin + offset)
-            self._overdue.append(begin + offset)
-            self._serve_overdue(time.monotonic())
-
-    def _serve_overdue(self, now: float) -> None:
-        """Whoever is free takes the oldest question that is due; one that waited too long is dropped."""
-        overdue, idle = self._overdue, self._idle
-        while overdue and now - overdue[0] > self.budgets.start_s:
-            overdue.popleft()
-            self.meters.dropped += 1
-        while overdue and idle:
-            person = idle.popleft()
-            if person.is_free:
-                person.put(overdue.popleft())
-
-    def is_free(self, person: VirtualUser, at: float) -> None:
-        """The person has been answered and may ask again."""
-        if not self._asking or person.is_full or person.is_slow or at >= self._end_at:
-            return
-        if self.plan.arrival == "open":
-            self._idle.append(person)
-            self._serve_overdue(at)
-        elif self._may_ask(person):
-            if self.plan.think_s > 0:
-                asyncio.get_running_loop().call_later(self.plan.think_s, self._after_thinking, person)
-            else:
-                # First all that has come is judged, then all who were answered ask: a question that was sent at once
-                # would wake the backend for itself alone, and wait the longer for its answer to be read.
-                if not self._answered:
-                    asyncio.get_running_loop().call_soon(self._ask_again)
-                self._answered.append(person)
-
-    def _ask_again(self) -> None:
-        answered, self._answered = self._answered, []
-        for person in answered:
-            self._after_thinking(person)
-
-    def _after_thinking(self, person: VirtualUser) -> None:
-        if self._asking and person.is_free:
-            person.put(None)
-
-    async def _drain(self) -> None:
-        """What is under way is waited for, as long as a person would wait; whoever gave up is no longer waited for."""
-
-        def is_waited_for(p: VirtualUser) -> bool:
-            return p.ask is not None and p.open and not p.is_slow
-
-        while any(map(is_waited_for, self.people.values())):
-            if self._stopping.is_set() and self._order.stop:
-                return
-            await asyncio.sleep(0.01)
+                    user.ping(f"{number:05d}" + "x" * _SLOW_NONCE)
 
     # Leaving --------------------------------------------------------------------------------------------------
 
     async def _leave(self) -> None:
-        await self._say("leaving")
-        people = [person for person in self.people.values() if person.open]
+        await self._report("leaving")
+        users = [user for user in self.users.values() if user.open]
         if self.plan.break_off:
-            for person in people:
-                person.hang_up()
+            for user in users:
+                user.hang_up()
         else:
             await asyncio.sleep(_GRACE_S if self.meters.asked else 0.0)
-            pause_s = self.plan.ramp_down_s / max(len(people), 1)
-            for number, person in enumerate(people):
-                if person.is_slow:
-                    person.hang_up()
+            pause_s = self.plan.ramp_down_s / max(len(users), 1)
+            for number, user in enumerate(users):
+                if user.is_slow:
+                    user.hang_up()
                 else:
-                    person.leave()
-                if pause_s and number + 1 < len(people):
+                    user.leave()
+                if pause_s and number + 1 < len(users):
                     await asyncio.sleep(pause_s)
-        deadline = time.monotonic() + _CLOSE_S
-        while self.present > 0 and time.monotonic() < deadline:  # noqa: ASYNC110 -- a deadline as well
-            await asyncio.sleep(0.005)
-        for person in self.people.values():
-            if not person.is_slow and not self.plan.break_off:
-                person.checker.finish(person.last_n)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_S):
+                await self.context.wait_all_gone()
+        for user in self.users.values():
+            if not user.is_slow and not self.plan.break_off:
+                user.finish()
 
-    # Beside it ------------------------------------------------------------------------------------------------
+    # Orders and progress --------------------------------------------------------------------------------------
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(_TICK_S)
             now = time.monotonic()
             if self._phase == "asking":
-                for person in self.people.values():
-                    if person.ask is not None:
-                        person.patience_ends(now)
-                if self._overdue:
-                    self._serve_overdue(now)
-            self.strain.look()
-            await self._ordered()
-            if now - self._told_at >= _TELL_S:
-                self._told_at = now
-                await self._say(self._phase)
+                for user in self.users.values():
+                    if user.ask is not None:
+                        user.check_deadline(now)
+                self._schedule.serve_overdue(now)
+            self.health.look()
+            await self._read_order()
+            if now - self._reported_at >= _REPORT_S:
+                self._reported_at = now
+                await self._report(self._phase)
 
-    async def _word(self) -> float | None:
-        """The wall time at which the asking begins; None when it is called off."""
+    async def _wait_go(self) -> float | None:
+        """The wall time at which the load begins; None if it was stopped before."""
         while not self._stopping.is_set():
-            order = await self._ordered()
+            order = await self._read_order()
             if order.go_at is not None:
                 return order.go_at
             await asyncio.sleep(_POLL_S)
         return None
 
-    async def _ordered(self) -> Order:
+    async def _read_order(self) -> Order:
         self._order = await asyncio.get_running_loop().run_in_executor(None, self.channel.order)
         if self._order.stop:
             self._stopping.set()
         return self._order
 
-    async def _say(self, phase: str) -> None:
+    async def _report(self, phase: str) -> None:
         self._phase = phase
         meters = self.meters
         asking = phase == "asking"
+        counts = self._counts()
         progress = ShardProgress(
-            self.share.shard, self.attempt, self.worker, phase, people=sum(p.open for p in self.people.values()),
-            runs=meters.runs, events=meters.events, dropped=meters.dropped, findings=self.offenders.found,
-            busy=self.strain.busy_now() if asking else 0.0, raw=encoded(meters.raw) if asking else None,
-            counts=counted(self, phase),
+            self.share.shard, self.attempt, self.worker, phase, people=counts.open, runs=meters.runs,
+            events=meters.events, dropped=meters.dropped, findings=self.context.offenders.found,
+            busy=self.health.busy_now() if asking else 0.0, raw=encoded(meters.raw) if asking else None, counts=counts,
         )  # fmt: skip
         await asyncio.get_running_loop().run_in_executor(None, self.channel.report, progress)
 
-    async def _sleep_until(self, at: float) -> None:
-        while (left := at - time.monotonic()) > 0 and not self._stopping.is_set():  # noqa: ASYNC110 -- until a time
-            await asyncio.sleep(min(left, _TICK_S))
+    def _counts(self) -> Counts:
+        """All counts until now: once a second, and not with each event."""
+        meters, users = self.meters, self.users.values()
+        tried, made = meters.connections_tried, meters.connections_made
+        delay = meters.delay(corrected=self.plan.arrival == "open")
+        return Counts(
+            at=meters.epoch_s + time.monotonic(), tried=tried, made=made,
+            refused=0 if self._phase in _CONNECTING else tried - made, lost=meters.lines_lost, asked=meters.asked,
+            messages=meters.messages, events=meters.events, failed=meters.failed, open=sum(user.open for user in users),
+            # A user that reads nothing is not known to wait for anything.
+            busy=sum(user.ask is not None and not user.is_slow for user in users), answering_us=meters.whole.sum_us,
+            rules=dict(self.context.offenders.by_rule), delays=delay.coarse(), delay_us=delay.sum_us,
+            hindered=self.health.hinders,
+        )  # fmt: skip
 
-    def _trace_of(self, connection: str) -> bytes:
-        person = self.people.get(connection)
-        header = encode_header(Header(f"load, {connection}", self.meters.epoch_s))
-        return header + (person.trace() if person is not None else b"")
-
-    def _summary(self, summary: LoadResult) -> LoadResult:
-        meters, strain = self.meters, self.strain
+    def _fill(self, result: LoadResult) -> LoadResult:
+        meters, health, context = self.meters, self.health, self.context
         for name in ("connections_tried", "connections_made", "asked", "runs", "events", "messages", "unmapped",
                      "five_expected", "five_shown", "dropped"):  # fmt: skip
-            setattr(summary, name, getattr(meters, name))
+            setattr(result, name, getattr(meters, name))
         for name in ("raw", "corrected", "delivery", "whole", "silence", "connect"):
-            setattr(summary, name, encoded(getattr(meters, name)))
-        summary.people = len(self.people)
-        summary.expected_events, summary.arrived_events = meters.expected, meters.arrived
-        summary.kinds = tuple(set(FIVE) - self.profile.spec.absent.keys()) if meters.five_shown else ()
+            setattr(result, name, encoded(getattr(meters, name)))
+        result.people = len(self.users)
+        result.expected_events, result.arrived_events = meters.expected, meters.arrived
+        result.kinds = tuple(set(FIVE) - context.profile.spec.absent.keys()) if meters.five_shown else ()
         counts: dict[str, int] = {}
-        for person in self.people.values():
-            for rule, times in person.checker.counts.items():
+        for user in self.users.values():
+            for rule, times in user.checker.counts.items():
                 counts[rule] = counts.get(rule, 0) + times
-            if person.asks_for_canary and person.asked > 1:
-                summary.canaries_expected += 1
-                summary.canaries_seen += person.checker.search.seen_own
-        summary.counts = counts
-        summary.offences, summary.traces = self.offenders.offences, self.offenders.traces
-        summary.seconds, summary.cpu_seconds = strain.seconds, strain.cpu_seconds
-        summary.busy, summary.lag_ms_p99 = round(strain.busy, 4), strain.lag_ms_p99
-        summary.drift_ms = abs(time.time() - time.monotonic() - meters.epoch_s) * 1e3
-        summary.peak_rss_mb = max(strain.peak_rss_mb, strain.rss_mb())
-        summary.short = tuple(dict.fromkeys(self.short))
-        summary.hung_tools = tuple(sorted(self.patience.hung))
-        summary.interrupted = self._order.stop
-        return summary
+            if user.asks_for_canary and user.asked > 1:
+                result.canaries_expected += 1
+                result.canaries_seen += user.checker.search.seen_own
+        result.counts = counts
+        result.offences, result.traces = context.offenders.offences, context.offenders.traces
+        result.seconds, result.cpu_seconds = health.seconds, health.cpu_seconds
+        result.busy, result.lag_ms_p99 = round(health.busy, 4), health.lag_ms_p99
+        result.drift_ms = abs(time.time() - time.monotonic() - meters.epoch_s) * 1e3
+        result.peak_rss_mb = max(health.peak_rss_mb, health.rss_mb())
+        result.short = tuple(dict.fromkeys(self.short))
+        result.hung_tools = tuple(sorted(context.deadlines.hung))
+        result.interrupted = self._order.stop
+        return result
 
 
 def run_shard(share: Share, channel: Channel) -> LoadResult:
     """Runs a share to its end, on an event loop of its own; for any executor, here or elsewhere."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(_shard(share, channel.here()))
 
 
 async def _shard(share: Share, channel: Channel) -> LoadResult:
     return await Shard(share, channel).run()
-
-
-def _loop_factory() -> Any:
-    try:
-        import uvloop  # noqa: PLC0415 -- absent on Windows
-    except ImportError:
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop

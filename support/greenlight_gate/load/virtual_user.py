@@ -1,28 +1,66 @@
-"""One virtual person: what they ask, and what comes of it."""
+"""One virtual user: its connection, the request that it waits for, and the records kept as evidence."""
 
-from typing import TYPE_CHECKING
+import asyncio
+import ssl
+import time
+from collections.abc import Callable
 
-from greenlight_gate.events import Control, EventKind
-from greenlight_gate.load.plan import PlannedUser
-from greenlight_gate.load.user_connection import UserConnection, monotonic
+import msgspec
+
+from greenlight_gate.events import EventKind
+from greenlight_gate.findings import Finding
+from greenlight_gate.load.checker import LoadChecker
+from greenlight_gate.load.plan import PlannedPrompt, PlannedUser
+from greenlight_gate.load.shard_context import ShardContext
 from greenlight_gate.rules.engine import canary
 from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.rules.engine.run_state import Request
-from greenlight_gate.trace import Closed, Received, Sent, encode_record
+from greenlight_gate.trace import Closed, Header, Opened, Received, Sent, encode_header, encode_record
+from greenlight_gate.transport.interface import Accepted, Ending, NotOpened, Transport
+from greenlight_gate.transport.upgrade import Upgrade
+from greenlight_gate.transport.websocket import WebSocket
 
-if TYPE_CHECKING:
-    from greenlight_gate.load.shard import Shard
-
+monotonic = time.monotonic
+# So many reads since the latest request are kept, in case a rule objects to one of them.
+_MOST_KEPT = 64
 _PLACE = "greenlight-request-place"
 
 
-class VirtualUser(UserConnection):
-    """A guest of a shard, with the one question that they are waiting for."""
+class VirtualUser:
+    """A user of a shard, with at most one open request: the `Receiver` of its transport, the `Observer` of its checker.
 
-    __slots__ = ("_asked_bytes", "_sent_at", "answered_at", "ask", "asked", "intended", "request", "thread")
+    `ready` is set when it may ask, or never will: then `gone` is true. `on_free` is told when it may ask again. Kept in
+    memory are a few numbers, and the messages since the latest request.
+    """
 
-    def __init__(self, guest: PlannedUser, shard: "Shard", number: int) -> None:
-        super().__init__(guest, shard, number)
+    __slots__ = (
+        "_asked_bytes", "_closed", "_context", "_kept", "_meters", "_n", "_on_free", "_opened", "_sent", "_sent_at",
+        "_transport", "answered_at", "ask", "asked", "began_at", "checker", "connection", "gone", "intended", "is_slow",
+        "last_at", "left", "longest_s", "open", "planned", "ready", "request", "thread",
+    )  # fmt: skip
+
+    def __init__(
+        self, planned: PlannedUser, context: ShardContext, number: int, on_free: Callable[["VirtualUser", float], None]
+    ) -> None:
+        self.planned = planned
+        self.connection = f"{context.prefix}-{number}"
+        self._context = context
+        self._meters = context.meters
+        self._on_free = on_free
+        self.checker = LoadChecker(
+            context.profile, context.budgets, context.registry, self.connection, user=self, name=planned.person,
+            meters=context.meters, found=self._found, on_control=context.on_control,
+        )  # fmt: skip
+        self._transport: Transport | None = None
+        self.began_at = monotonic()
+        self.ready: asyncio.Event | None = asyncio.Event()
+        self.open = False
+        self.gone = False
+        self.left = False
+        self.is_slow = False
+        self.last_at = 0.0
+        self.longest_s = 0.0
+        # The request.
         self._asked_bytes: tuple[int, str | None, bytes, bytes | None] | None = None
         self.asked = 0
         self.request = ""
@@ -31,58 +69,167 @@ class VirtualUser(UserConnection):
         self.intended: float | None = None
         self._sent_at = 0.0
         self.answered_at = 0.0
+        # Records: the number of the latest one; the opening, the latest request, reads since then, and the end.
+        self._n = 0
+        self._opened = b""
+        self._sent: tuple[int, float, float | None, PlannedPrompt, str | None] | None = None
+        self._kept: list[tuple[int, float, list[bytes]]] = []
+        self._closed: Closed | None = None
 
-    # What is asked, and what comes of it ----------------------------------------------------------------------
+    # Connecting -----------------------------------------------------------------------------------------------
+
+    async def connect(self, tls: ssl.SSLContext | None, source: str) -> None:
+        """Opens the connection. Raises NotOpened, OSError."""
+        self.began_at = monotonic()
+        planned, plan = self.planned, self._context.plan
+        # Compression only where it was asked for, since it costs memory.
+        upgrade = Upgrade(
+            planned.url, headers=planned.headers, subprotocols=planned.subprotocols, compress=plan.compress
+        )
+        self._transport = WebSocket(self, upgrade, max_message_bytes=plan.max_frame_bytes)
+        await self._transport.open(tls=tls, source=source)
+
+    def on_open(self, accepted: Accepted, at: float) -> None:
+        """The connection is open."""
+        self.open = True
+        self._context.connection_opened()
+        self._n += 1
+        planned = self.planned
+        opened = Opened(
+            n=self._n, at=at, connection=self.connection, person=planned.person, user=planned.user,
+            handshake_ms=round((at - self.began_at) * 1e3, 3), subprotocol=accepted.subprotocol,
+        )  # fmt: skip
+        self._opened = encode_record(opened)
+        self.checker.opened(planned.user, opened.handshake_ms, self._n)
+        self.checker.searched(accepted.head, "the handshake", self._n)
+        if planned.first_message is not None:
+            self._send(msgspec.json.encode(planned.first_message))
+
+    def refused(self, error: Exception) -> None:
+        """The connection was not opened."""
+        if self.gone:
+            return
+        status = error.status if isinstance(error, NotOpened) else None
+        self._n += 1
+        # The body may hold whatever was sent, tokens included.
+        said = f"HTTP {status}" if status is not None else str(error)
+        self.checker.refused(status, said, self._n)
+        self._is_gone()
+
+    def not_ready(self, after_s: float, at: float) -> None:
+        """The connection is open, but the backend did not report in time that it is ready."""
+        self.checker.timed_out("ready", after_s, None, at, 1)
+
+    def _maybe_ready(self, at: float) -> None:
+        """It may ask as soon as the backend has sent what it promises to send first."""
+        if self.ready is not None and (self.checker.ready or not self._context.profile.promises.ready):
+            self._meters.connections_made += 1
+            self._meters.connect.record(at - self.began_at)
+            self.ready.set()
+            self.ready = None
+
+    # What comes -----------------------------------------------------------------------------------------------
+
+    def on_texts(self, texts: list[bytes], at: float) -> None:
+        """Text messages have come."""
+        self.longest_s = max(self.longest_s, at - self.last_at)
+        self.last_at = at
+        n = self._n + 1
+        self._n += len(texts)
+        meters = self._meters
+        meters.messages += len(texts)
+        kept = self._kept
+        kept.append((n, at, texts))
+        if len(kept) > _MOST_KEPT:
+            del kept[:-_MOST_KEPT]
+        checker = self.checker
+        # Without their headers: the two bytes of a length may be any letters.
+        checker.received_together(b"".join(texts) if len(texts) > 1 else texts[0], texts, at, n)
+        stamps = checker.stamps
+        if stamps:
+            zero = meters.stamp_zero
+            if zero is not None:
+                meters.delivery.record_ages(zero + at, stamps)
+            stamps.clear()
+
+    def on_binary(self, data: bytes, at: float) -> None:
+        """A binary message has come."""
+        self._n += 1
+        self._meters.messages += 1
+        self._kept.append((self._n, at, [data]))
+        self.checker.received(data, at, self._n, binary=True)
+
+    def on_other(self, kind: str, data: bytes, at: float) -> None:
+        """Something other than a message has come: it is searched like one."""
+        self.checker.searched(data, "part of a message" if kind == "part" else f"a {kind} frame", self._n)
+
+    def on_read(self, at: float) -> None:
+        """All messages of one read are judged; only now is the user free again whose request one of them settled.
+
+        What follows the end of an answer may be a finding.
+        """
+        if self.ready is not None:
+            self._maybe_ready(at)
+        if self.ask is None and self.answered_at and self.open:
+            self.answered_at = 0.0
+            self._on_free(self, at)
+
+    # Asking ---------------------------------------------------------------------------------------------------
 
     @property
     def is_free(self) -> bool:
-        """Whether they can ask."""
+        """Whether it can ask."""
         return self.open and self.ask is None and self.ready is None and not self.gone and not self.left
 
     @property
+    def is_full(self) -> bool:
+        """Whether more is buffered than the backend reads."""
+        return self._transport is not None and self._transport.is_full
+
+    @property
     def asks_for_canary(self) -> bool:
-        """Whether a canary of theirs has to be in one of the answers: the control that its search works."""
-        return any(canary.MARKER.decode() in str(q.expect.contains) for q in self.guest.questions)
+        """Whether its own canary has to be in one of the answers: the control that the search for it works."""
+        return any(canary.MARKER.decode() in str(q.expect.contains) for q in self.planned.questions)
 
     def put(self, intended: float | None) -> None:
-        """Asks the next question. `intended`: when it was due (monotonic), if it was."""
-        guest, shard = self.guest, self.shard
-        count, first = len(guest.questions), guest.again_from
+        """Sends the next request. `intended`: when it was due (monotonic seconds) in an open load."""
+        planned, context = self.planned, self._context
+        count, first = len(planned.questions), planned.again_from
         index = self.asked if self.asked < count else first + (self.asked - first) % (count - first)
-        question = guest.questions[index]
+        prompt = planned.questions[index]
         self.asked += 1
         self.request = request = f"{self.connection}-{self.asked}"
         known = self._asked_bytes
         if known is None or known[0] != index or known[1] != self.thread:
-            text = shard.profile.frame("start", request=_PLACE, prompt=question.text, thread=self.thread)
-            # None: not every wire has a place for it.
+            text = context.profile.frame("start", request=_PLACE, prompt=prompt.text, thread=self.thread)
+            # None: not every profile has a place for the request's id.
             before, place, after = text.encode().partition(_PLACE.encode())
             known = self._asked_bytes = (index, self.thread, before, after if place else None)
         self._n += 1
         at = self._sent_at = self.last_at = monotonic()
         self.intended, self.longest_s, self.answered_at = intended, 0.0, 0.0
-        self.ask = Request(self._n, at if intended is None else intended, request, self.thread, question.expect)
-        self._kept = [(self._n, at, intended, index, self.thread)]
+        self.ask = Request(self._n, at if intended is None else intended, request, self.thread, prompt.expect)
+        self._sent, self._kept = (self._n, at, intended, prompt, self.thread), []
         if self.asked <= count:
-            self.checker.search.typed(question.text)
+            self.checker.search.typed(prompt.text)
         self.checker.asked(self.ask)
-        shard.meters.asked += 1
+        self._meters.asked += 1
         _, _, begins, ends = known
         self._send(begins if ends is None else begins + request.encode() + ends)
 
     def on_settled(self, outcome: Outcome) -> None:
-        """The request that is under way is settled; whoever was answered is free again."""
+        """A request is settled; if it is the open one, the user is free again after this read."""
         if outcome.request is not self.ask:
             return
         self.ask = None
-        meters, run = self.shard.meters, outcome.run
+        meters, run = self._meters, outcome.run
         meters.settled(outcome)
         if run is not None and run.started_at is not None:
-            # How long the first sign of life took, from the asking, and from when it was due.
+            # Acknowledgement latency: since the request was sent, and since it was due.
             meters.raw.record(run.started_at - self._sent_at)
             if self.intended is not None:
                 meters.corrected.record(run.started_at - self.intended)
-            if self.thread is None and self.shard.sends_thread:
+            if self.thread is None and self._context.sends_thread:
                 self.thread = run.thread
         if outcome.error is not None:
             meters.failed += 1
@@ -96,81 +243,123 @@ class VirtualUser(UserConnection):
             meters.whole.record(self.last_at - self._sent_at)
             meters.silence.record(self.longest_s)
 
-    def told(self, control: Control, at: float) -> None:
-        """A frame of the protocol came."""
-        if control.name == "pong":
-            self.shard.ponged(self, control, at)
-
-    def on_read(self, at: float) -> None:
-        """All messages of one read are judged, and only now whoever was answered by one of them is free.
-
-        What follows the end of an answer may be a finding.
-        """
-        if self.ready is not None:
-            self.maybe_ready(at)
-        if self.ask is None and self.answered_at and self.open:
-            self.answered_at = 0.0
-            self.shard.is_free(self, at)
-
-    def goes_on(self, at: float) -> None:
-        """The line takes more again: whoever waited for that asks."""
-        if self.is_free:
-            self.shard.is_free(self, at)
-
-    def forget(self) -> None:
-        """Nothing is under way any more."""
-        self.ask = None
-
-    def patience_ends(self, at: float) -> None:
-        """Gives up on an answer that nobody would wait for any longer, as a person in a scenario does."""
-        ask, patience = self.ask, self.shard.patience
+    def check_deadline(self, at: float) -> None:
+        """Gives up the open request if its answer is overdue, by the deadlines of the scenarios."""
+        ask, deadlines = self.ask, self._context.deadlines
         if ask is None or self.is_slow:
             return
         run = ask.run
         if run is None:
             last_at = ask.at
-            over = at > patience.start_ends(last_at)
+            over = at > deadlines.start_ends(last_at)
         else:
             last_at, at_work = run.last_at, [tool.name or "" for tool in run.tools]
-            over = at > patience.ends(self._sent_at, last_at, at_work)
+            over = at > deadlines.ends(self._sent_at, last_at, at_work)
         if over:
             self._n += 1
-            waited = at - last_at
             if run is not None:
-                patience.ended(last_at, at, at_work)
-            self.checker.timed_out("start" if run is None else "end", waited, ask.request, at, self._n)
+                deadlines.ended(last_at, at, at_work)
+            self.checker.timed_out("start" if run is None else "end", at - last_at, ask.request, at, self._n)
             if self.is_free:
-                self.shard.is_free(self, at)
+                self._on_free(self, at)
 
-    def lost(self) -> None:
-        """The connection has ended under the request: nobody resumes it."""
-        self.checker.lost()
+    def ping(self, nonce: str) -> None:
+        """Sends an application ping."""
+        self._n += 1
+        self.checker.pinged(nonce, self._n)
+        self._send(self._context.profile.frame("ping", nonce=nonce).encode())
+
+    def _send(self, text: bytes) -> None:
+        transport = self._transport
+        if transport is not None and transport.can_send:
+            transport.send(text)
+
+    def on_writable(self, at: float) -> None:
+        """The connection takes more again, after `is_full`."""
+        if self.is_free:
+            self._on_free(self, at)
+
+    def stop_reading(self) -> None:
+        """Reads nothing more from the connection, as if the network were very slow."""
+        self.is_slow = True
+        if self._transport is not None:
+            self._transport.stop_reading()
+
+    # Leaving --------------------------------------------------------------------------------------------------
+
+    def leave(self) -> None:
+        """Closes the connection; it ends when the backend has answered."""
+        if self.open and not self.left and self._transport is not None:
+            self.left = True
+            self._transport.close()
+
+    def hang_up(self) -> None:
+        """Cuts the connection without a close frame."""
+        self.left = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    def finish(self) -> None:
+        """Judges what is still open, since nothing more will come."""
+        self.checker.finish(self._n)
+
+    def on_close(self, ending: Ending, at: float) -> None:
+        """The connection has ended: by a close frame, without one, or because what came exceeds what is taken."""
+        if self.gone:
+            return
+        self._meters.lines_lost += self.ready is None and not self.left and not self.is_slow
+        self._n += 1
+        by = "client" if self.left else ending.by
+        self._closed = Closed(n=self._n, at=at, connection=self.connection, by=by, code=ending.code, person="")
+        for said in (ending.reason.encode(), ending.unsaid):
+            self.checker.searched(said, "the reason of the close", self._n)
+        if by == "client" and not self.left:
+            self.checker.gave_up(ending.code, ending.reason, self._n)
+        else:
+            self.checker.closed(by, ending.code, at, self._n)
+        self._is_gone()
+
+    def on_gone(self) -> None:
+        """The connection of the operating system is gone."""
+        if self._opened:
+            self._context.connection_gone()
+
+    def _is_gone(self) -> None:
+        self.open, self.gone = False, True
+        if not self.left:
+            # Nobody resumes what was under way.
+            self.checker.lost()
+        self.ask = None
+        if self.ready is not None:
+            self.ready.set()
+            self.ready = None
 
     # Evidence -------------------------------------------------------------------------------------------------
 
-    def trace(self) -> bytes:
-        """What is still known of the question under way, as lines of a trace."""
-        lines = [self.opened_n] if self.opened_n else []
-        for kept in self._kept:
-            if isinstance(kept, Closed):
-                lines.append(encode_record(kept))
-            elif len(kept) == 3:
-                n, at, frames = kept
-                lines += [encode_record(_received(n + i, at, self.connection, f)) for i, f in enumerate(frames)]
-            else:
-                n, at, intended, index, thread = kept
-                question = self.guest.questions[index]
-                lines.append(
-                    encode_record(
-                        Sent(n=n, at=at, connection=self.connection, what="start", text=question.text,
-                             request=self.request, thread=thread, expect=question.expect, intended_at=intended)
-                    )
-                )  # fmt: skip
+    def _found(self, finding: Finding) -> None:
+        self._context.found(finding, self._trace)
+
+    def _trace(self) -> bytes:
+        """What is kept of the latest request, as a trace."""
+        lines = [encode_header(Header(f"load, {self.connection}", self._meters.epoch_s)), self._opened]
+        if self._sent is not None:
+            n, at, intended, prompt, thread = self._sent
+            sent = Sent(
+                n=n, at=at, connection=self.connection, what="start", text=prompt.text, request=self.request,
+                thread=thread, expect=prompt.expect, intended_at=intended,
+            )  # fmt: skip
+            lines.append(encode_record(sent))
+        for n, at, texts in self._kept:
+            lines += [
+                encode_record(_received(number, at, self.connection, text)) for number, text in enumerate(texts, n)
+            ]
+        if self._closed is not None:
+            lines.append(encode_record(self._closed))
         return b"".join(lines)
 
 
-def _received(n: int, at: float, connection: str, frame: bytes) -> Received:
+def _received(n: int, at: float, connection: str, message: bytes) -> Received:
     try:
-        return Received(n=n, at=at, connection=connection, text=frame.decode())
+        return Received(n=n, at=at, connection=connection, text=message.decode())
     except UnicodeDecodeError:
-        return Received(n=n, at=at, connection=connection, data=frame)
+        return Received(n=n, at=at, connection=connection, data=message)

@@ -1,1 +1,1 @@
-"""The course of a session in bounded memory: what happened when, for failure patterns, alerts and pictures."""
+"""Measurements of a session over time in bounded memory, for failure patterns, alerts and pictures."""

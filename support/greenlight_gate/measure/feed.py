@@ -1,4 +1,4 @@
-"""Where records can be listened to while they are made: by a live monitor, whoever opened the connection.
+"""The feed of records while they are made, for live monitors, whatever code opened the connection.
 
 Recorders publish here, and loads what they have counted; nothing that listens can change what is recorded or judged.
 """
@@ -28,9 +28,9 @@ class FeedSource(Protocol):
 
 
 class FeedListener(Protocol):
-    """Hears every record of every trace, in the order in which they are made; it must not take long.
+    """Receives every record of every trace, in order; it must not take long.
 
-    What the correlation decides of a record is told before the record itself.
+    What the correlation decides about a record comes before the record itself.
     """
 
     def on_event(self, source: FeedSource, run: RunState, event: Event, at: float) -> None:
@@ -53,13 +53,13 @@ _listeners: tuple[FeedListener, ...] = ()
 
 
 def listen(listener: FeedListener) -> None:
-    """From now on it hears everything that is recorded in this process."""
+    """Adds a listener for everything that is recorded in this process."""
     global _listeners  # noqa: PLW0603 -- the one place where those meet who do not know each other
     _listeners = (*_listeners, listener)
 
 
 def leave(listener: FeedListener) -> None:
-    """From now on it hears nothing more."""
+    """Removes a listener."""
     global _listeners  # noqa: PLW0603 -- as above
     _listeners = tuple(each for each in _listeners if each is not listener)
 

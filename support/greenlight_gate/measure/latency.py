@@ -4,7 +4,7 @@ import msgspec
 
 
 class LatencySummary(msgspec.Struct, frozen=True):
-    """What is always shown of a latency: milliseconds, and from how many samples."""
+    """The summary of a latency: milliseconds, and the number of samples."""
 
     samples: int
     avg_ms: float

@@ -1,4 +1,4 @@
-"""What a load has counted until a moment: cumulative, so that whatever is left out between costs only sharpness."""
+"""The counts of a load until a moment: cumulative, so that leaving some out costs only resolution in time."""
 
 import msgspec
 
@@ -8,7 +8,7 @@ MOST_KEPT = 512
 class Counts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All of one load until `at` (seconds since the epoch).
 
-    `tried`, `made`, `refused` and `lost` are connections: begun, usable, not come about, and ended by nobody's wish.
+    `tried`, `made`, `refused` and `lost` are connections: begun, usable, not opened, and lost.
     `failed` answers failed though they should not have. `open` and `busy`: connections, and answers under way, at this
     moment. `answering_us`: how long all answers that have ended had taken together. `rules`: answers that broke each
     rule. `delays`: latencies by coarse bucket (`time_series.bucket`), `delay_us` their sum. `hindered`: the
@@ -35,7 +35,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Counting:
-    """Keeps what was told of a load, at most `MOST_KEPT` of it however long the load is."""
+    """Keeps counts of a load, at most `MOST_KEPT` of them however long the load is."""
 
     def __init__(self) -> None:
         self.kept: list[Counts] = []
@@ -47,7 +47,7 @@ class Counting:
             self.kept = self._thinned()
 
     def _thinned(self) -> list[Counts]:
-        """Every second one, the first and the last among them. Peaks of what is left out go to the one after it."""
+        """Every second one, the first and the last among them. The peaks of one left out go to the one after it."""
         first, *others = self.kept
         thinned = [first]
         for left_out, kept in zip(others[::2], others[1::2], strict=False):

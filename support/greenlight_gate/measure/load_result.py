@@ -13,13 +13,13 @@ from greenlight_gate.measure.latency import Encoded, LatencySummary
 from greenlight_gate.measure.load_counts import Counts
 from greenlight_gate.measure.thresholds import LEAST_SUCCESS, success
 
-# The generator cannot judge speed when it has no time to look (performance.md).
+# A saturated generator cannot judge latency (performance.md).
 MOST_BUSY = 0.85
 MOST_LAG_MS = 20.0
 # How far the wall clock may move against the monotonic one while stamps of both are compared.
 MOST_DRIFT_MS = 5.0
 
-# What the loss of one answer or one line looks like; and what is only late.
+# Rules broken by the loss of one answer or one connection; and those about lateness only.
 LATE = frozenset({"TIMELINESS-1", "TIMELINESS-2", "TIMELINESS-3", "TIMELINESS-4", "CONNECTION-2"})
 LOSSES = frozenset({"CONNECTION-1", "CONNECTION-3", "LIFECYCLE-2", "TIMELINESS-1", "TIMELINESS-2"})
 

@@ -1,4 +1,4 @@
-"""What a load has counted, on its way into the course: as if each thing had come evenly since the time before."""
+"""Counts of a load as a part of the timeline: spread evenly over the time since the counts before."""
 
 from collections.abc import Callable, Collection, Sequence
 from functools import partial

@@ -1,4 +1,4 @@
-"""How often a rule was broken in the course of a session."""
+"""How often each rule was broken during a session."""
 
 from collections.abc import Sequence
 

@@ -81,7 +81,7 @@ class RunTrack:
 
 
 class RunTracks:
-    """The answers that are worth a look: those with findings first, and of each scenario the one that took longest."""
+    """The runs to show: those with findings first, and of each scenario the one that took longest."""
 
     def __init__(self) -> None:
         self.guilty: list[RunTrack] = []
@@ -90,7 +90,7 @@ class RunTracks:
         self._of_rule: dict[str, int] = {}
 
     def done(self, lane: RunTrack) -> None:
-        """An answer that has come to its end, in whatever way."""
+        """A run has ended, in whatever way."""
         self.recent.append(lane)
         longest = self.of_scenario.get(lane.scenario)
         known = longest is not None or len(self.of_scenario) < _MOST_SCENARIOS
@@ -110,6 +110,6 @@ class RunTracks:
         """The lanes to draw, at most so many, in the order of time."""
         rest = [lane for lane in self.of_scenario.values() if lane not in self.guilty and lane.marks]
         rest.sort(key=lambda lane: lane.silence[1] - lane.silence[0], reverse=True)
-        # What is wrong goes first, but not alone: beside it stands what an answer looks like that is right.
+        # Runs with findings come first, and one without findings for comparison.
         guilty = self.guilty[: most - min(4, len(rest))]
         return sorted([*guilty, *rest[: most - len(guilty)]], key=lambda lane: lane.asked_at)

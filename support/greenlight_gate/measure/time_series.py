@@ -33,8 +33,8 @@ class TimeWindow:
 
     `kinds` counts the events by their kind, in the order of `EventKind`. `delays` counts latencies by bucket,
     `delay_us` is their sum. `open_most` and `busy_most`: the most connections, and answers under way, at any one time.
-    `dropped`: lines that broke or that the backend closed without being given a reason; `refused`: people who were
-    turned away although they should have been let in; `errors`: failures and error messages that nothing had provoked.
+    `dropped`: connections that broke or that the backend closed without a reason; `refused`: users who were
+    refused although they should have been accepted; `errors`: failures and error messages that no request had provoked.
     """
 
     __slots__ = (

@@ -31,7 +31,7 @@ class Timeline:
         """The window of a moment (seconds since the epoch)."""
         if not self.begin <= at < self.end:
             self.latest, self.begin, self.end = self.windows.at(at)
-            # Whoever is connected, and every answer under way, goes on into the next window.
+            # Open connections and open runs continue into the next window.
             self.latest.open_most = max(self.latest.open_most, self.open)
             self.latest.busy_most = max(self.latest.busy_most, self.busy)
         self.ended_at = max(self.ended_at, at)

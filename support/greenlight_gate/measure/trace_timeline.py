@@ -1,4 +1,4 @@
-"""One trace on its way into the course: its lines, its answers, and what is worth remembering of them."""
+"""One trace as a part of the timeline: its connections, its runs, and what is kept of them."""
 
 from typing import Final
 
@@ -67,7 +67,7 @@ class TraceTimeline:
         elif isinstance(record, Closed):
             self._closed(record, at, window)
         elif isinstance(record, Cut):
-            # What the suite itself does to a line is a reason for it to end, or not to come about.
+            # What the suite itself does to a connection explains its end, or that it was not opened.
             line = self._line(record.connection)
             line.provoked = line.cut = True
             self._took_backend_away = self._took_backend_away or record.ends_backend
@@ -80,7 +80,7 @@ class TraceTimeline:
             return
         if lane.run is None:
             self._begun(lane, root, event, at)
-        # What a profile infers was not shown to anybody; it only says that the answer goes on or is over.
+        # What a profile infers was not received; it only says that the run goes on or has ended.
         if not event.synthesised:
             lane.take(event, at + self.epoch_s)
 
@@ -88,7 +88,7 @@ class TraceTimeline:
         """More of what was shown before is no mark of its own."""
 
     def on_settled(self, outcome: Outcome) -> None:
-        """An answer is over, or nobody waits for it any more."""
+        """A run has ended, or is no longer waited for."""
         lane = self._lanes.get(outcome.request.n)
         if lane is None:
             return
@@ -193,7 +193,7 @@ class TraceTimeline:
         if sent.what in ("invalid", "pings") or sent.foreign:
             line.provoked = True
         if sent.what == "restore":
-            # What waited for its person to come back says nothing of how quick the backend is.
+            # What waited for its user to reconnect says nothing about the latency of the backend.
             line.slowed = True
         if sent.what != "start" or sent.foreign:
             return
@@ -214,7 +214,7 @@ class TraceTimeline:
         if opened.unwelcome:
             line.welcome = False
             return
-        # A pass that is going to end takes the connection with it.
+        # A token that expires ends the connection.
         line.provoked = line.provoked or opened.expires_at is not None
         line.slowed = opened.proxied or opened.beside
         line.open = True
@@ -227,7 +227,7 @@ class TraceTimeline:
     def _closed(self, closed: Closed, at: float, window: TimeWindow) -> None:
         line = self._line(closed.connection)
         if closed.during == "handshake":
-            # Behind a line that the suite itself cuts, nobody is reached.
+            # Through a connection that the suite itself has cut, nothing arrives.
             if not closed.unwelcome and not line.provoked:
                 window.tried += 1
                 window.refused += 1

@@ -46,14 +46,14 @@ class CommandProcess:
         return self._process.poll() is None
 
     def stderr_tail(self) -> str:
-        """The last lines of its output."""
+        """The end of its output."""
         if not self._said.closed:
             size = os.fstat(self._said.fileno()).st_size
             self._tail = os.pread(self._said.fileno(), _TAIL_BYTES, max(0, size - _TAIL_BYTES)).decode(errors="replace")
         return self._tail
 
     def stop(self, timeout_s: float = 2) -> None:
-        """Asks the group to end, and kills it after a timeout, which is longer for backends of others."""
+        """Asks the group to end, and kills it when the process has not; external backends get more time."""
         if self.alive and timeout_s > 0:
             self._signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""Whether a target and a profile are compatible: each provides what the other needs."""
+"""Whether a target and a profile fit: each provides what the other needs."""
 
 from greenlight_gate.events import EventKind
 from greenlight_gate.targets.model import Target
@@ -8,7 +8,7 @@ from greenlight_gate.wire.profile import Profile
 
 
 def check_profile_and_target(profile: Profile, target: Target) -> None:
-    """Raises Misconfigured for a value that is missing or unused, and for an accepted gap that does not exist."""
+    """Raises Misconfigured for a value that is missing or not used, and for an accepted gap that does not exist."""
     spec = profile.spec
     for name, what in spec.needs.items():
         if name not in target.values:
@@ -25,13 +25,13 @@ def check_profile_and_target(profile: Profile, target: Target) -> None:
     for need in target.accepted_gaps:
         if need in tuple(EventKind) and need not in spec.absent:
             raise Misconfigured(
-                f"{target.name}: accepted_gaps.{need}: expected an event that cannot be observed here, "
+                f"{target.name}: accepted_gaps.{need}: expected an event that this profile cannot show, "
                 f"but the profile {profile.name} reads {need}"
             )
     if target.auth.obtain not in ("none", "hook") and target.auth.send == "profile" and not _shows_token(profile):
         raise Misconfigured(
-            f"{target.name}: auth.send: expected a way to send the token, but it is 'profile', and the profile "
-            f"{profile.name} contains no {{token}}"
+            f"{target.name}: auth.send: expected a way to send the token, but it is 'profile' and the profile "
+            f"{profile.name} has no {{token}} in it"
         )
 
 
@@ -42,12 +42,12 @@ def _shows_token(profile: Profile) -> bool:
 
 
 def not_observable(profile: Profile) -> dict[str, str]:
-    """The kinds of event that the wire does not show, each with a reason for the report."""
+    """The kinds of event that the profile cannot show, each with a reason to print."""
     return {kind: f"not observable with the profile {profile.name}: {why}" for kind, why in profile.spec.absent.items()}
 
 
 def hindrance_of(profile: Profile) -> str | None:
-    """Why virtual users cannot use this profile, since they only connect, send and read; None if they can."""
+    """Why the load engine, which only connects, asks and reads, cannot speak this profile; None if it can."""
     spec = profile.spec
     given = {"user", "person", "token", *spec.values, *spec.needs}
     for holds, reason in (

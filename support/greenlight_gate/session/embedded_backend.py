@@ -1,4 +1,4 @@
-"""The backend that the suite starts itself: it can be restarted or killed, and then uses the same address again."""
+"""A backend that the suite starts itself: it can be restarted or killed, and comes back at the same address."""
 
 import asyncio
 import logging
@@ -39,11 +39,11 @@ class Running(Protocol):
         """Asks it to end (SIGTERM), and kills it after `timeout_s`; at once, if that is 0."""
 
     def stderr_tail(self) -> str:
-        """The last lines of its output."""
+        """The end of its output."""
 
 
 class StartedBackend:
-    """One backend, as a sequence of processes. Call `put_away` at the end in any case.
+    """One backend, one process after the other. Call `put_away` at the end, also after an error.
 
     `launch` starts a process at a port (0: any free one), or raises BackendFailed. `is_away`: from when it is
     ended until it is healthy again.
@@ -70,11 +70,11 @@ class StartedBackend:
 
     @property
     def pids(self) -> tuple[int, ...]:
-        """The processes that serve now; none once it has ended."""
+        """The processes that serve now; none once it has been ended for good."""
         return () if self.process is None else (self.process.pid,)
 
     def start(self) -> None:
-        """Starts it, at its earlier port if it had one. Raises BackendFailed, also if that port is in use."""
+        """Starts it, at the port that it had before. Raises BackendFailed, also if that port is taken."""
         self.process = self._launch(urlsplit(self.url).port or 0)
         log.info("backend started: %s (pid %s)", self.process.url, self.process.pid)
 

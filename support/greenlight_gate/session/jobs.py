@@ -9,10 +9,10 @@ from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import EIGHT_PEOPLE, Persona
 from greenlight_gate.wire.profile import Profile
 
-# Tags of scenarios, at any level of a feature.
+# Tags of scenarios, on any level of a feature.
 ALONE = "alone"
 CROWD = "crowd"
-# The most connections that a scenario has open at a time; one with the tag @crowd has more.
+# The most connections that a scenario has open at once; one with the tag @crowd has more.
 MOST_CONNECTIONS = 20
 MOST_CONNECTIONS_OF_A_CROWD = 60
 
@@ -20,7 +20,7 @@ MOST_CONNECTIONS_OF_A_CROWD = 60
 def runs_alone(tags: Iterable[str]) -> bool:
     """Whether a scenario runs alone, after all that run in parallel.
 
-    It measures time or memory, puts load on the backend, or ends it.
+    It measures time or memory, puts load on the backend, or restarts it.
     """
     return ALONE in tags
 
@@ -31,7 +31,7 @@ def connections_of(tags: Iterable[str]) -> int:
 
 
 def jobs_for(wanted: int, target: Target, profile: Profile) -> int:
-    """How many scenarios run in parallel: as many as wanted, if the target allows it.
+    """How many scenarios run side by side: as many as asked for, if the target allows them.
 
     One at a time where scenarios would have to share users, and where no load can be made, so that latency is measured
     in scenarios.
@@ -42,14 +42,14 @@ def jobs_for(wanted: int, target: Target, profile: Profile) -> int:
 
 
 def can_make_up_users(target: Target) -> bool:
-    """Whether the target accepts any user: its file names no persona, and no account is needed."""
+    """Whether the target accepts any user: its file names no persona, and none needs an account."""
     return target.personas == EIGHT_PEOPLE and not target.needs_accounts
 
 
 def users_of(target: Target, count: int, lane: int) -> tuple[Persona, ...]:
-    """Up to `count` personas of the target for the scenarios of one lane; no two lanes share a user.
+    """Up to `count` of the target's users, for scenarios of one lane; no two lanes share a user.
 
-    The first lane, 0, has the target's own; in the others the names are the same and the user ids differ.
+    Lane 0 has the target's own; in the others the users have the same names and other user ids.
     """
     people = target.people(count)
     if lane == 0:

@@ -1,4 +1,4 @@
-"""Data that killed runs left behind: the next run removes it."""
+"""Data of backends whose run was killed: the next run removes it."""
 
 import contextlib
 import shutil
@@ -12,14 +12,14 @@ except ImportError:  # Windows has no such lock: there the system removes tempor
     fcntl = None  # type: ignore[assignment]
 
 PREFIX = "greenlight-backend-"
-# Longer than any run, in which a backend may be absent for a moment.
+# Longer than any run in which a backend may be restarted.
 _AGE_S = 24 * 3600.0
 
 
 def data_folder() -> Path:
-    """A new folder for a backend's data. Removes what runs left that were killed a day ago or earlier."""
+    """A new folder for a backend's data. Folders of runs that were killed a day ago or more are removed."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        # Another user's, or already removed.
+        # Another account's, or removed meanwhile.
         with contextlib.suppress(OSError):
             _remove_if_left(folder)
     return Path(tempfile.mkdtemp(prefix=PREFIX))

@@ -25,4 +25,4 @@ def alerting(suite: ValidationSession, tell: Callable[[Alert], None]) -> Iterato
     finally:
         monitor.stop_monitoring()
         for fault in monitor.faults:
-            log.error("an alert could not be reported: %r", fault)
+            log.error("an alert could not be shown: %r", fault)

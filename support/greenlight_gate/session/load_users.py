@@ -1,4 +1,4 @@
-"""The users of a load: personas of the target, with their tokens and prompts."""
+"""The users of a load: personas of the target, with their tokens and their prompts."""
 
 import time
 import uuid
@@ -13,15 +13,15 @@ from greenlight_gate.targets.model import PROMPTS
 from greenlight_gate.targets.sections import Persona
 from greenlight_gate.targets.settings import Misconfigured
 
-# Remember and recall come first, so that each user has a canary of their own.
+# Asked first, so that each user's own canary has to come back in an answer.
 _OPENING = ("remember", "recall")
-# The least remaining lifetime of a token from `Access`; longer loads get tokens that outlast them by a margin.
-_LEFT_OF_A_PASS = 0.1
+# A token from `Access` has at least this share of its lifetime left; longer loads mint tokens that outlast them.
+_LIFETIME_LEFT = 0.1
 _SPARE_S = 600
 
 
 def usual_prompts(suite: ValidationSession) -> tuple[tuple[str, ...], int]:
-    """The default prompts, and the index of the one that is repeated."""
+    """The prompts of a load by default, and the number of the one from which they repeat."""
     target = suite.target
     main = next((name for name in PROMPTS if target.lacks(name) is None), PROMPTS[0])
     if main not in _OPENING and all(target.lacks(name) is None for name in _OPENING):
@@ -34,11 +34,11 @@ async def guests_of(
 ) -> tuple[PlannedUser, ...]:
     """`count` users, whose tokens are valid for at least `seconds`.
 
-    Raises Misconfigured if the target has fewer, or if its profile needs what the load engine cannot do.
+    Raises Misconfigured if the target has fewer users, or if the load engine cannot speak its profile.
     """
     hindrance = hindrance_of(suite.profile)
     if hindrance is not None:
-        raise Misconfigured(f"profile {suite.profile.name}: it does not support load tests, since {hindrance}")
+        raise Misconfigured(f"profile {suite.profile.name}: it cannot be used for a load: {hindrance}")
     people = suite.target.people(count)
     if len(people) < count:
         raise Misconfigured(
@@ -52,7 +52,7 @@ async def _guest(
 ) -> PlannedUser:
     target, access = suite.target, suite.access
     canary = suite.canary(persona)
-    if access.can_mint and seconds > _LEFT_OF_A_PASS * target.auth.lifetime_s:
+    if access.can_mint and seconds > _LIFETIME_LEFT * target.auth.lifetime_s:
         entry = access.mint(persona, exp=int(time.time()) + int(seconds) + _SPARE_S)
     else:
         entry = await access.pass_for(persona)
@@ -67,7 +67,7 @@ async def _guest(
 
 
 def plan_of(suite: ValidationSession, guests: tuple[PlannedUser, ...], **values: Any) -> LoadPlan:
-    """A plan for this target; `values` are the plan's own."""
+    """A plan for this target; `values` are further fields of the plan."""
     target = suite.target
     return LoadPlan(
         id=uuid.uuid4().hex, profile_toml=suite.profile_toml, guests=guests, budgets=target.budgets, clock=target.clock,

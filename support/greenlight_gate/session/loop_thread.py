@@ -12,6 +12,8 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
+from greenlight_gate.transport.event_loop import new_event_loop
+
 T = TypeVar("T")
 
 _STOP_S = 5.0
@@ -20,8 +22,8 @@ _TICK_S = 0.02
 INTERRUPTED = "the run was interrupted"
 
 
-class SuiteFault(Exception):  # noqa: N818 -- the word that reports use
-    """A fault of the suite itself, never of the target. Reports and Allure show it as such."""
+class SuiteFault(Exception):
+    """The suite's own fault, never the target's. Reports and Allure show it as such."""
 
     def __init__(self, text: str) -> None:
         super().__init__(f"Suite fault: {text}")
@@ -62,10 +64,10 @@ class LoopThread:
         future.cancel()
         if self._interrupted:
             raise SuiteFault(INTERRUPTED)
-        raise SuiteFault(f"a wait of the suite did not return within {deadline_s:g} s")
+        raise SuiteFault(f"an operation of the suite did not finish within {deadline_s:g} s")
 
     def interrupt(self) -> None:
-        """Ends each `call`, present and future, with SuiteFault, in any thread."""
+        """From now on each `call` ends with SuiteFault, in every thread."""
         self._interrupted = True
 
     def post(self, coroutine: Coroutine[Any, Any, T]) -> "concurrent.futures.Future[T]":
@@ -77,7 +79,7 @@ class LoopThread:
 
     @property
     def ticked_at(self) -> float:
-        """When the loop last ran a callback, on the monotonic clock; long ago means that it is blocked."""
+        """When the loop was last free to do anything, on the monotonic clock; a moment ago, unless it has stalled."""
         return self._ticked_at
 
     def _tick(self) -> None:
@@ -93,7 +95,7 @@ class LoopThread:
             self._thread.join(_STOP_S)
 
     def _run(self) -> None:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
             self._loop = runner.get_loop()
             asyncio.set_event_loop(self._loop)
             self._loop.call_soon(self._ready.set)
@@ -108,11 +110,3 @@ async def together(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
         if isinstance(result, BaseException):
             raise result
     return [result for result in results if not isinstance(result, BaseException)]
-
-
-def _loop_factory() -> Any:
-    try:
-        import uvloop  # noqa: PLC0415 -- absent on Windows
-    except ImportError:
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop

@@ -1,4 +1,4 @@
-"""Both replicas of the stack as one backend: they are ended and started together, as in a release without rollout."""
+"""Both replicas of the stack as one backend: they end and start together, as in a release that is not rolling."""
 
 from greenlight_gate.services.local import Ours
 from greenlight_gate.services.stack import REPLICAS

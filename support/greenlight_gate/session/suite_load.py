@@ -1,4 +1,4 @@
-"""How busy the suite itself is, and how much memory the backend that it started uses."""
+"""The CPU use of the suite itself, and the memory of a backend that it started."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -11,9 +11,9 @@ _MB = 1e6
 
 
 class SuiteLoad:
-    """Measures from its creation; `so_far` may be called repeatedly.
+    """Measures from its creation on; `so_far` can be called repeatedly.
 
-    `target_pids` returns the backend's current processes, which a restart changes.
+    `target_pids` returns the backend's current processes, which change with a restart.
     """
 
     def __init__(self, target_pids: Callable[[], Sequence[int]]) -> None:
@@ -40,7 +40,7 @@ def _cpu_s(process: psutil.Process) -> float:
 
 
 def _rss_mb(pids: Sequence[int]) -> float | None:
-    """Resident memory in total, or None without processes or if one has ended."""
+    """Resident memory of all processes together; None if there is none or one has died."""
     if not pids:
         return None
     try:

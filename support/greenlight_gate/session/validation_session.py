@@ -42,7 +42,7 @@ S = TypeVar("S", bound="Session")
 _START_S = 15.0
 _FOREIGN_START_S = 5.0
 _WARM_UP_S = 600.0
-# So that dead connections are noticed while a scenario can wait for it.
+# Short enough that lost connections are noticed while a scenario waits.
 _HEARTBEAT_S = "3"
 _USUAL_SCALE = 25
 log = logging.getLogger("greenlight")
@@ -50,10 +50,10 @@ log = logging.getLogger("greenlight")
 
 @dataclass(frozen=True)
 class SessionPlan:
-    """The plan of a session. `wanted` are categories; `tags` a behave tag expression within them, or "".
+    """The options of a session. `wanted` are categories; `tags` a behave tag expression within them, or "".
 
-    `scale`: users in stress scenarios; `soak_s`: how long memory is measured; `jobs`: parallel scenarios; `rules`: the
-    rules that are checked.
+    `scale`: users in stress scenarios; `soak_s`: how long the memory is watched; `jobs`: scenarios side by side;
+    `rules`: those by which scenarios are judged.
     """
 
     environment: str = "embedded"
@@ -79,10 +79,10 @@ class MeasuredLoad(NamedTuple):
 
 
 class ValidationSession:
-    """The resources that live as long as the session.
+    """Owns everything that lives as long as the session.
 
-    `start` raises Misconfigured for the user's mistakes and TargetFault for a target that answers wrongly. `stop`
-    leaves no process and no thread behind, however far `start` came.
+    `start` raises Misconfigured for mistakes in options or files and TargetFault for a target that answers wrongly.
+    `stop` leaves no process and no thread behind, however far `start` came.
     """
 
     def __init__(self, plan: SessionPlan) -> None:
@@ -146,7 +146,7 @@ class ValidationSession:
         self.access = Access(target, environ)
         self.loop.start()
         self.target = self._start_backend(target, environ) if target.start in ("embedded", "command") else target
-        # Signing out needs the port of the backend.
+        # Signing out needs the port at which the backend came up.
         self.access.target = self.target
 
     def start(self) -> None:
@@ -169,11 +169,11 @@ class ValidationSession:
             self.loop.call(self._warm_up(), _WARM_UP_S)
 
     async def _warm_up(self) -> None:
-        """Sends the target's first prompt as often as its file says; nothing of it is judged or stored.
+        """Sends the target's first prompt as often as its file says; nothing of it is judged or kept.
 
-        Raises TargetFault if the target refuses the connection.
+        Raises TargetFault where the target refuses the user, or closes the connection without an answer.
         """
-        # Imported here, since a load does not need it.
+        # Imported here, since a load does not need them.
         from greenlight_gate.client.endings import NotConnected  # noqa: PLC0415
         from greenlight_gate.client.recorder import Recorder  # noqa: PLC0415
         from greenlight_gate.client.session import Session  # noqa: PLC0415
@@ -189,6 +189,8 @@ class ValidationSession:
             for _ in range(target.warm_up_runs):
                 question = await session.ask(target.question(prompt, canary), expect)
                 await session.wait_end(question)
+                if not session.open and not question.has_end:
+                    raise session.not_open()
             await session.close()
         except NotConnected as error:
             raise TargetFault(f"during the warm-up: {error}") from error
@@ -212,17 +214,17 @@ class ValidationSession:
     def new_session(
         self, kind: type[S], person: str, persona: Persona, recorder: "Recorder", *, before: "Session | None" = None
     ) -> S:
-        """A connection to the target, still to be opened. `before`: the earlier connection of the same tab."""
+        """A connection to the target, still to be opened. `before`: the earlier one of the same tab."""
         return kind(
             person, persona, self.target, profile=self.profile, recorder=recorder, before=before, patience=self.patience
         )
 
     def canary(self, persona: Persona) -> str:
-        """The canary of a persona, the same throughout the session."""
+        """The canary of one of the target's users, the same throughout the session."""
         return self._canaries.setdefault(persona.name, canary_of(persona.name))
 
     def begin(self, workload: Workload | None = None) -> None:
-        """Makes the session folder and records in it what will be judged. `workload`: that of a load session."""
+        """Makes the session folder and writes into it what will be judged. `workload`: that of a load session."""
         plan, target = self.plan, self.target
         self.folder = new_session_folder(plan.output_dir, VALIDATION_FOLDER if workload is None else LOAD_FOLDER)
         self.evidence = Evidence(self.folder)
@@ -275,7 +277,7 @@ class ValidationSession:
         return self.own_backend.pids if self.own_backend is not None else ()
 
     def narrow_to(self, categories: tuple[str, ...]) -> None:
-        """Restricts the session to the categories of the selected scenarios: the others are not examined."""
+        """Only these categories have scenarios that were selected: the others are not exercised."""
         self.plan = replace(self.plan, wanted=categories)
 
     def stop(self) -> None:
@@ -311,7 +313,7 @@ def new_session_folder(output_dir: Path, kind: str = VALIDATION_FOLDER) -> Path:
 def _keep_out_of_git(output_dir: Path) -> None:
     """Makes git ignore a new folder of reports."""
     if not output_dir.exists():
-        with contextlib.suppress(OSError):  # making the session folder will report the error
+        with contextlib.suppress(OSError):  # creating the session folder will report the error
             output_dir.mkdir(parents=True)
             (output_dir / ".gitignore").write_text("*\n", encoding="utf-8")
 
@@ -327,7 +329,7 @@ def log_to(path: Path) -> logging.Handler:
 
 
 def versions() -> dict[str, str]:
-    """The versions of the suite and its dependencies, for the report and Allure's environment."""
+    """The versions of the suite and its tools, for the report and for Allure."""
     return {"greenlight": __version__, "python": platform.python_version(), "platform": platform.system().lower()}
 
 

@@ -39,7 +39,7 @@ _SHARE_LEFT_TO_RENEW = 0.1
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Token:
-    """What one person shows at the upgrade and right after it. Only one of the ways is filled; none for no token.
+    """The token of one user as sent at the upgrade or right after it. One of the fields is set; none for no token.
 
     `expires_s`: when it ends (epoch seconds), where that is soon and on purpose. `values`: what the target gives to its
     profile, by name.
@@ -66,7 +66,7 @@ class Token:
 
 
 class Access:
-    """The credentials of a target's people, and the only one who knows what must not be shown.
+    """The credentials of a target's users, and the one place that knows what must not be shown.
 
     Takes from `environ` only the variables that the target names. A target that the suite starts itself gets a random
     secret when its variable is unset: `backend_environ` hands it over. Raises Misconfigured for what is missing.
@@ -88,7 +88,7 @@ class Access:
 
     @property
     def can_mint(self) -> bool:
-        """Whether tokens can be made that expired or are somebody else's."""
+        """Whether tokens can be made that have expired or are another user's."""
         return bool(self._secret)
 
     def backend_environ(self) -> dict[str, str]:
@@ -96,7 +96,7 @@ class Access:
         return {self.target.auth.secret_env: self._secret} if self.target.auth.obtain == "mint" else {}
 
     async def pass_for(self, persona: Persona) -> Token:
-        """The pass of this person, the same one until it is about to expire.
+        """The token of this user, the same one until it is about to expire.
 
         Raises LoginRefused or another Misconfigured, or TargetFault, where a login fails.
         """
@@ -109,11 +109,11 @@ class Access:
             return fresh
 
     async def fresh_pass_for(self, persona: Persona) -> Token:
-        """A pass of its own for this person, which nobody else uses. Raises like `pass_for`."""
+        """A token for this user that is used nowhere else. Raises like `pass_for`."""
         return (await self._obtain(persona))[0]
 
     async def sign_out(self, entry: Token) -> None:
-        """Makes a pass worthless. Raises TargetFault where the target does not say that it did."""
+        """Signs a token out. Raises TargetFault if the target does not confirm it."""
         url = self.target.resolve(self.target.auth.logout_url)
         reply = await exchange(self.target, "POST", url, headers={"Authorization": f"Bearer {entry.token}"})
         if reply.status not in (200, 202, 204):
@@ -122,7 +122,7 @@ class Access:
             )
 
     def mint(self, persona: Persona, *, key: str | None = None, algorithm: str | None = None, **claims: Any) -> Token:
-        """A new token for this person; `claims` replace the usual ones (sub, aud, iat, exp, jti), None removes one.
+        """A new token for this user; `claims` replace the usual ones (sub, aud, iat, exp, jti), None removes one.
 
         `key` and `algorithm` (also "none") replace the target's own, to make forgeries. Times are epoch seconds.
         Raises Misconfigured where the target's tokens are not minted: `can_mint` says so beforehand.
@@ -150,7 +150,7 @@ class Access:
         return self.present(persona, jwt.encode(payload, signed_with, algorithm=algorithm))
 
     def present(self, persona: Persona, token: str | None, way: str = "") -> Token:
-        """Any token, in the way in which this target wants to see it, or another; without one, nothing is shown."""
+        """Any token, sent in the way of this target, or in another; without a token, nothing is sent."""
         auth = self.target.auth
         if token is None or auth.send == "none":
             return Token(persona.name, "none", values=self.given)

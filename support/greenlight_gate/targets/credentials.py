@@ -12,7 +12,7 @@ GROUP = "greenlight.credentials"
 
 
 def sign(target: Target, persona: Persona) -> dict[str, str]:
-    """The headers that a hook makes for a person. Raises Misconfigured for a hook that is not there or fails."""
+    """The headers that a hook makes for a user. Raises Misconfigured for a hook that is not there or fails."""
     from importlib.metadata import entry_points  # noqa: PLC0415 -- it takes long, and few targets have a hook
 
     name = target.auth.hook
@@ -27,7 +27,7 @@ def sign(target: Target, persona: Persona) -> dict[str, str]:
     try:
         headers = found[0].load()(target.name, target.url, persona.user)
         text = isinstance(headers, dict) and all(isinstance(k, str) and isinstance(v, str) for k, v in headers.items())
-    except Exception as error:  # somebody else's code: whatever it does, nobody gets in
+    except Exception as error:  # foreign code: any error means that there are no credentials
         raise Misconfigured(f"{where}: {found[0].value} failed for {persona.name}: {type(error).__name__}") from error
     if not text or any(not value.isprintable() for value in headers.values()):
         raise Misconfigured(f"{where}: expected headers (texts by name) of {found[0].value}, but something else came")

@@ -1,4 +1,4 @@
-"""Plain data into structs, and what stands in the way as one line: where, what was expected, what came instead."""
+"""Converts plain data to structs; an error is one line: where, what was expected, what came instead."""
 
 import difflib
 import re
@@ -20,14 +20,14 @@ _MISSING = re.compile(r"missing required field `(.*)`", re.DOTALL)
 _SHOWN = 60
 
 
-class Misconfigured(Exception):  # noqa: N818 -- exit code 3 is called misconfigured everywhere
+class Misconfigured(Exception):
     """The user's mistake, or an environment that is not there (exit code 3). Its text is one line."""
 
     def __init__(self, text: str) -> None:
         super().__init__(" ".join(text.split()))
 
 
-class TargetFault(Exception):  # noqa: N818 -- it says whose fault it is
+class TargetFault(Exception):
     """The target answered, and wrongly: unhealthy, another version, no JSON. Its text is one line."""
 
     def __init__(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""One HTTP question to a target, and why there was no answer. Health and login are asked this way."""
+"""One HTTP request to a target, for health and sign-in, and why there was no response."""
 
 import asyncio
 import json

@@ -126,7 +126,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             if not reason.strip():
                 raise Invalid(key, "the reason why this gap is accepted", "it is empty")
             if need in tuple(EventKind):
-                continue  # whether it can be seen is the profile's to say
+                continue  # the profile decides whether it can be observed
             if need not in NEEDS:
                 raise Invalid(key, "the name of a capability or a prompt", f"{need!r} is neither{nearest(need, NEEDS)}")
             if self._absence(need) is None and not (need == "isolation" and not self.secret_prompt):
@@ -177,7 +177,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return msgspec.structs.replace(self, url=url)
 
     def persona(self, name: str) -> Persona:
-        """The person of this name. Raises ValueError for a name that the target does not know."""
+        """The user of this name. Raises ValueError for a name that the target does not know."""
         for persona in self.personas:
             if persona.name == name:
                 return persona
@@ -186,11 +186,11 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def needs_accounts(self) -> bool:
-        """Whether only those can connect who have an account at the target, so that nobody can be made up."""
+        """Whether only users with an account at the target can connect, so that none can be made up."""
         return self.auth.obtain in ("login", "token")
 
     def people(self, count: int) -> tuple[Persona, ...]:
-        """Up to `count` people. Where nobody needs an account (mint, none), as many are made up as are asked for."""
+        """Up to `count` users. Where no account is needed (mint, none), as many are made up as are asked for."""
         known = self.personas[:count]
         if self.needs_accounts:
             return known
@@ -198,12 +198,12 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return (*known, *(Persona(name=f"Person {number}", user=f"u-person-{number}") for number in extra))
 
     def question(self, prompt_name: str, canary: str) -> str:
-        """What the person says. Raises ValueError for a prompt that the target does not have: ask `lacks` first."""
+        """The text of a prompt. Raises ValueError for a prompt that the target does not have: ask `lacks` first."""
         return self._prompt(prompt_name).ask.replace(CANARY, canary)
 
     @property
     def secret_prompt(self) -> str:
-        """The prompt whose answer must hold the canary of whoever asks, or "" where there is none."""
+        """The prompt whose answer must hold the canary of the user who asks, or "" where there is none."""
         prompts = self.prompts
         if prompts.remember and prompts.recall:
             return "recall"

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
 
-# Whatever is shorter occurs in ordinary words: to replace it would spoil the evidence and protect nobody.
+# Shorter text occurs in ordinary words: replacing it would spoil the evidence and protect nothing.
 SHORTEST_SECRET = 8
 # What is looked for first: tokens of one kind begin alike, and that there are none of a few beginnings is soon seen.
 _BEGINNING = SHORTEST_SECRET
@@ -39,7 +39,7 @@ class Redactor:
             for form in forms:
                 self._forms.setdefault(form, marker)
                 by_beginning.setdefault(form[:_BEGINNING], []).append(form)
-            # A new table in place of the old one, which somebody may be reading.
+            # A new table in place of the old one, which another thread may be reading.
             self._by_beginning = by_beginning
 
     def redact(self, text: str) -> str:

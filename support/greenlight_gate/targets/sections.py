@@ -17,7 +17,7 @@ Label = Annotated[str, Meta(pattern=r"^\w[\w .'-]{0,39}$", description="a name o
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 
 
-class Invalid(ValueError):  # noqa: N818 -- it reads as what the value is
+class Invalid(ValueError):
     """A value that contradicts another one: `key` is its path below the struct that objects."""
 
     def __init__(self, key: str, expected: str, came: str) -> None:
@@ -60,7 +60,7 @@ class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     first_message: dict[str, Any] = field(default_factory=lambda: {"type": "authenticate", "token": "{token}"})
 
     def __post_init__(self) -> None:
-        """Refuse combinations that could never let anybody in."""
+        """Refuse combinations with which no user could connect."""
         if (self.obtain == "none") != (self.send == "none"):
             raise Invalid(
                 "send",
@@ -80,7 +80,7 @@ class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Persona(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[[personas]]: one person who chats. `user` is the JWT's sub or the login name; "" when it is not known."""
+    """[[personas]]: one user. `user` is the JWT's sub or the login name; "" when it is not known."""
 
     name: Label
     user: str = ""
@@ -146,7 +146,7 @@ class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """[capabilities]: what the backend can do. What is false is reported as not exercised.
 
     `errors`: bad input gets a clear error. `server_clock`: events carry the server's time. `heartbeat`: it pings by
-    itself, and so notices lines that are dead.
+    itself, and so notices lost connections.
     """
 
     resume: bool = True
@@ -166,7 +166,7 @@ class Budgets(run_state.TimeBudgets, frozen=True, kw_only=True, forbid_unknown_f
 
     `start_s`: until agent_started; `silence_s`: the longest pause inside a run; `grace_s`: what may still arrive after
     a run's end; `refusal_s`: until bad input or a bad token is refused; `clock_skew_s`: of the server's timestamps;
-    `recover_s`: until a person whose line was lost is back; `half_open_s`: until a dead line is noticed.
+    `recover_s`: until a user whose connection was lost has resumed; `half_open_s`: until a lost connection is noticed.
     The rules' own budgets, bounded.
     """
 
@@ -201,7 +201,7 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class ProbeSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[probe]: how the backend's memory is looked at. One on this machine is found by its port, without any of this.
+    """[probe]: how the backend's memory is measured. One on this machine is found by its port, without this section.
 
     `metrics` is a Prometheus endpoint, "" when there is none; `container` a name that Docker knows, on `docker_socket`.
     """
@@ -219,7 +219,7 @@ class ProbeSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Tls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[tls]: a private authority, trusted instead of the system's.
 
-    With `insecure_skip_verification` whoever answers is trusted: every run warns of it, and none approves.
+    With `insecure_skip_verification` any certificate is trusted: every run warns of it, and none approves.
     """
 
     ca_file: str = ""

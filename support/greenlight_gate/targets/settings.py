@@ -115,7 +115,7 @@ def _moved(target: Target, url: str) -> Target:
         raise Misconfigured(f"{URL_VARIABLE}: expected {error.expected}, but {error.came}") from None
     if moved.is_loopback:
         return moved
-    # Another machine has another clock, and whoever allowed stress allowed it for the backend that the suite starts.
+    # Another machine has another clock, and stress was allowed for the backend that the suite starts.
     clock = "ping" if target.capabilities.ping else "unknown"
     limits = Limits(max_frame_bytes=target.limits.max_frame_bytes) if target.start == "embedded" else target.limits
     return msgspec.structs.replace(moved, clock=clock if target.clock == "same-host" else target.clock, limits=limits)
@@ -148,7 +148,7 @@ def _find(what: str, name_or_path: str, folder: Path, relative_to: Path) -> Path
 
 
 def _shown(path: Path) -> str:
-    """A path as people of this folder would write it."""
+    """A path relative to the current folder, or to the one of the suite, if it lies there."""
     absolute = path.absolute()
     for base in (Path.cwd(), _PACKAGE.parents[1]):
         if absolute.is_relative_to(base):

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 
 class ConnectionLimits(NamedTuple):
-    """How much is taken from one connection before it is ended: memory is bounded, whatever a backend sends.
+    """How much is received on one connection before it is ended: memory is bounded, whatever a backend sends.
 
     `frames` counts fragments, pings and pongs as well; `bytes` what all of them carry, inflated.
     """
@@ -29,7 +29,7 @@ class Accepted(NamedTuple):
 class Ending(NamedTuple):
     """Who ended a connection (client, server or nobody), with which code, and why.
 
-    `unsaid`: what the server's close frame carried, where it is not this reason.
+    `unsaid`: the content of the server's close frame, where it is not this reason.
     """
 
     by: str
@@ -38,7 +38,7 @@ class Ending(NamedTuple):
     unsaid: bytes = b""
 
 
-class NotOpened(Exception):  # noqa: N818 -- reads as what happened
+class NotOpened(Exception):
     """The server did not accept the connection; the text says what came instead.
 
     `status`, `headers` and `body` are those of the HTTP response, if one came.
@@ -53,12 +53,12 @@ class NotOpened(Exception):  # noqa: N818 -- reads as what happened
         self.body = body
 
 
-class ConnectionEnded(Exception):  # noqa: N818 -- reads as what happened
+class ConnectionEnded(Exception):
     """Nothing can be sent on this connection any more."""
 
 
 class Receiver(Protocol):
-    """Gets all that comes on one connection, on the loop thread. `at`: monotonic seconds when the bytes were read."""
+    """Receives what comes on one connection, on the loop thread. `at`: monotonic seconds when the bytes were read."""
 
     def on_open(self, accepted: Accepted, at: float) -> None:
         """The connection is open. What this raises, `open` raises."""
@@ -70,10 +70,10 @@ class Receiver(Protocol):
         """A whole binary message."""
 
     def on_other(self, kind: str, data: bytes, at: float) -> None:
-        """What is no message: the content of a "ping" or "pong", and in the end the "part" of a message that came."""
+        """Not a message: the content of a "ping" or "pong", and at the end the "part" of an incomplete message."""
 
     def on_read(self, at: float) -> None:
-        """All that one read brought has been handed over; some of it may have been nothing but protocol."""
+        """Everything of one read has been handed over; it may have been only control frames."""
 
     def on_close(self, ending: Ending, at: float) -> None:
         """The connection has ended: nothing more comes."""
@@ -88,7 +88,7 @@ class Receiver(Protocol):
 class Transport(Protocol):
     """One connection. All methods run on the loop thread.
 
-    `is_open`: from `on_open` until `on_close`; `can_send`: until either side has said that it ends. `is_full`: more is
+    `is_open`: from `on_open` until `on_close`; `can_send`: until either side has begun to close. `is_full`: more is
     buffered than the peer reads. `frames` and `pings` count what has come, frames of any kind and pings of the peer.
     """
 
@@ -103,8 +103,8 @@ class Transport(Protocol):
     ) -> None:
         """Opens the connection; returns after `on_open`. Cancelled, it leaves nothing open.
 
-        `via`: host and port of a proxy that passes everything on; what is asked for, and whose certificate is checked,
-        is the target all the same. `source`: the local address. Raises NotOpened, OSError.
+        `via`: host and port of a proxy that passes everything on; what is requested, and whose certificate is checked,
+        is still the target. `source`: the local address. Raises NotOpened, OSError.
         """
 
     def send(self, data: bytes, *, text: bool = True) -> None:
@@ -117,16 +117,16 @@ class Transport(Protocol):
         """Waits while the connection is full. Raises ConnectionEnded."""
 
     def close(self) -> None:
-        """Says that nothing more will be sent; the connection ends when the peer has answered."""
+        """Sends nothing more and begins to close; the connection ends when the peer has answered."""
 
     async def wait_gone(self, timeout_s: float) -> None:
         """Waits until the connection of the operating system is gone, and cuts it after `timeout_s`."""
 
     def give_up(self, reason: str) -> None:
-        """Ends the connection because more came than is taken. `reason`: at most 123 bytes."""
+        """Ends the connection because a limit was exceeded. `reason`: at most 123 bytes."""
 
     def abort(self) -> None:
-        """Cuts the connection without a word to the peer."""
+        """Cuts the connection without a close frame."""
 
     def stop_reading(self) -> None:
         """Reads nothing more, as if the network were very slow."""

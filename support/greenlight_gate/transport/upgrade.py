@@ -8,6 +8,7 @@ from websockets.exceptions import InvalidHeader, InvalidMessage, InvalidStatus, 
 from websockets.extensions import Extension
 from websockets.extensions.permessage_deflate import enable_client_permessage_deflate
 from websockets.headers import validate_subprotocols
+from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
@@ -83,7 +84,7 @@ class Upgrade:
         return rest
 
     def receive_eof(self) -> None:
-        """Nothing more comes: so ends the body of some refusals, and every answer that is none."""
+        """Nothing more comes: the body of some refusals ends so, and every invalid response."""
         if self.accepted is None and self.error is None:
             self._protocol.receive_eof()
             self._settle()
@@ -94,9 +95,10 @@ class Upgrade:
             self.error = _not_opened(error)
         elif self._protocol.state is State.OPEN:
             (response,) = self._protocol.events_received()
-            headers = tuple(response.headers.raw_items())  # type: ignore[union-attr] # before frames, a Response
+            assert isinstance(response, Response)  # frames come after it
+            headers = tuple(response.headers.raw_items())
             self.accepted = Accepted(headers, self._protocol.subprotocol, bytes(self._answer[: self._head_size]))
-            # It refers to its protocol: together they would keep 3 KB until the next collection of garbage.
+            # It refers to its protocol: together they would keep 3 KB until the next garbage collection.
             self._protocol.parser.close()
 
 

@@ -1,12 +1,13 @@
 """One WebSocket of a client (RFC 6455): the state of the protocol, driven by what asyncio reads and writes.
 
 Plain text frames, nearly all that a server sends, are cut by the fast parser of `frames`; everything else goes through
-the Sans-I/O protocol of websockets, which also knows what has been negotiated, said and closed.
+the Sans-I/O protocol of websockets, which also keeps the state of negotiation and close.
 """
 
 import asyncio
 import ssl
 import time
+from typing import cast
 
 from websockets.exceptions import PayloadTooBig, ProtocolError
 from websockets.frames import CloseCode, Frame, Opcode
@@ -18,7 +19,7 @@ from greenlight_gate.transport.upgrade import LOGGER, Upgrade
 
 monotonic = time.monotonic
 _HANG_UP_S = 1.0
-# The begin of a frame is kept until the rest has come; of a larger one it goes to websockets, which never copies it.
+# The beginning of a frame is kept until the rest has come; that of a larger one goes to websockets, without copies.
 _MOST_KEPT = 65_536
 _CLOSE_HEAD = 0x80 | Opcode.CLOSE
 _LONGEST_CONTROL = 125
@@ -28,8 +29,8 @@ _PING_BYTES = 8
 class WebSocket(asyncio.Protocol):
     """A connection as `interface.Transport` describes it, opened with `upgrade`.
 
-    `max_message_bytes`: the largest message that is taken, inflated. The connection has ended with the server's close
-    frame, and with the first bytes that are no WebSocket frame, since nothing after them can be read.
+    `max_message_bytes`: the largest message accepted, inflated. The connection has ended with the server's close
+    frame, and with the first bytes that are not a WebSocket frame, since nothing after them can be read.
     """
 
     __slots__ = (
@@ -98,10 +99,10 @@ class WebSocket(asyncio.Protocol):
             self._opening = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The connection of the operating system is there: asks for the upgrade."""
+        """The connection of the operating system is open: requests the upgrade."""
         assert self._upgrade is not None
-        self._transport = transport  # type: ignore[assignment] # uvloop's are of no class of asyncio's
-        self._transport.write(self._upgrade.request)  # type: ignore[union-attr] # it was set just now
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's classes are not asyncio's
+        self._transport.write(self._upgrade.request)
 
     def _take_answer(self, upgrade: Upgrade, data: bytes, at: float) -> None:
         rest = upgrade.receive(data)
@@ -127,7 +128,7 @@ class WebSocket(asyncio.Protocol):
     def _fail(self, error: NotOpened) -> None:
         if self._opening is not None and not self._opening.done():
             self._opening.set_exception(error)
-        # The end of what is no answer may never come.
+        # An invalid response may never end.
         self.abort()
 
     # What comes -----------------------------------------------------------------------------------------------
@@ -191,7 +192,7 @@ class WebSocket(asyncio.Protocol):
             self.give_up(excess)
 
     def _excess(self, size: int) -> str:
-        """Counts a frame of `size` bytes; says what is too much with it."""
+        """Counts a frame of `size` bytes; says which limit it exceeds."""
         self.frames += 1
         self._received_bytes += size
         limits = self._limits
@@ -202,7 +203,7 @@ class WebSocket(asyncio.Protocol):
         return f"more than {limits.bytes} bytes on one connection" if self._received_bytes > limits.bytes else ""
 
     def _take_other(self, data: bytes, at: float) -> None:
-        """A frame, or more of one, that is no plain text: a fragment, deflated, a control frame, or forbidden."""
+        """A frame, or part of one, that is not plain text: a fragment, deflated, a control frame, or invalid."""
         protocol = self._protocol
         protocol.receive_data(data)
         self._flush()
@@ -247,7 +248,7 @@ class WebSocket(asyncio.Protocol):
             self.receiver.on_binary(data, at)
 
     def _answers_ping(self, data: bytes) -> bool:
-        """Whether a pong says what a ping of ours said: it answers this ping, and those before (section 5.5.3)."""
+        """Whether a pong carries the data of a ping of ours: it answers this one and those before (section 5.5.3)."""
         number = int.from_bytes(data)
         is_answer = len(data) == _PING_BYTES and self._pings_answered < number <= self._pings_sent
         if is_answer:
@@ -258,10 +259,11 @@ class WebSocket(asyncio.Protocol):
 
     def send(self, data: bytes, *, text: bool = True) -> None:
         """Sends one message, whatever its bytes are. Raises ConnectionEnded."""
-        if not self.can_send:
+        transport = self._transport
+        if transport is None or not self.can_send:
             raise ConnectionEnded
         if text and self._is_plain:
-            self._transport.write(text_frame(data))  # type: ignore[union-attr] # it can send
+            transport.write(text_frame(data))
             return
         (self._protocol.send_text if text else self._protocol.send_binary)(data)
         self._flush()
@@ -324,13 +326,13 @@ class WebSocket(asyncio.Protocol):
                 await self._change()
 
     def give_up(self, reason: str) -> None:
-        """Ends the connection (1008), because more came than is taken. `reason`: at most 123 bytes."""
+        """Ends the connection (1008), because a limit was exceeded. `reason`: at most 123 bytes."""
         self._protocol.fail(CloseCode.POLICY_VIOLATION, reason)
         self._flush()
         self._end(monotonic())
 
     def abort(self) -> None:
-        """Cuts the connection without a word to the server."""
+        """Cuts the connection without a close frame."""
         self.can_send = False
         if self._transport is not None:
             self._transport.abort()
@@ -342,7 +344,7 @@ class WebSocket(asyncio.Protocol):
         if self._parts:
             self.receiver.on_other("part", bytes(self._parts), at)
         if self._transport is not None:
-            # Not every backend hangs up after the close frames, and none may keep the connection by not reading.
+            # Some backends keep the TCP connection after the close frames, and none may keep it by not reading.
             self._transport.close()
             self._hang_up = asyncio.get_running_loop().call_later(_HANG_UP_S, self.abort)
         self.receiver.on_close(self._ending(), at)
@@ -360,7 +362,7 @@ class WebSocket(asyncio.Protocol):
         return Ending("nobody", None, "", said)
 
     def eof_received(self) -> None:
-        """The server says nothing more; that is how the body of a refusal may end."""
+        """The server sends nothing more; the body of a refusal may end so."""
         self.can_send = False
         if self._upgrade is not None:
             self._upgrade.receive_eof()
@@ -378,7 +380,7 @@ class WebSocket(asyncio.Protocol):
         self.receiver.on_gone()
 
     async def _change(self) -> None:
-        """Waits until more can be written, or nothing ever more."""
+        """Waits until more can be written, or the connection is gone."""
         changed = self._changed = self._changed or asyncio.Event()
         changed.clear()
         await changed.wait()

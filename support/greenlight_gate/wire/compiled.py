@@ -1,6 +1,6 @@
 """The fast reader: a profile compiled to msgspec structs and generated Python source.
 
-Only frames that are plainly right are read here; for anything else `read` returns None and the patient reader
+Only frames that are plainly right are read here; for anything else `read` returns None and the slow reader
 (`explain`) takes over. Text from the profile reaches the source only as a repr() literal, never as a name.
 """
 

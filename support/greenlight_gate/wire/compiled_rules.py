@@ -83,7 +83,7 @@ def compile_matcher(spec: Spec, tree: Tree, *, typed: bool) -> Matcher:
 
 
 def compile_scope(spec: Spec, tree: Tree, *, typed: bool) -> Callable[[Any, dict[str, Any]], tuple[str, str] | None]:
-    """A function that says what of a frame lies outside of the person's own scope: where, and what stands there.
+    """A function that says what of a frame lies outside of the user's own scope: where, and what stands there.
 
     None for what is theirs.
     """
@@ -94,7 +94,7 @@ def compile_scope(spec: Spec, tree: Tree, *, typed: bool) -> Callable[[Any, dict
     for term in spec.scope:
         value = source.path(term.path)
         source.emit(1, f"x = {value}")
-        # What is not known yet cannot be told apart from what is somebody else's.
+        # A value that is not known yet cannot be told from another user's.
         known = f"values.get({term.value.removeprefix('$')!r}) is not None and " if term.op == "same_as" else ""
         source.emit(1, f"if {known}x is not UNSET and x is not None and not ({_condition(term, 'x', source)}):")
         source.emit(2, f"return {term.path!r}, shown(x)")
@@ -156,7 +156,7 @@ def _condition(term: Term, value: str, source: PathSource) -> str:
 
 
 def full(value: Any) -> bool:
-    """Whether there is something: not absent, null, empty or made of spaces alone; numbers are always something."""
+    """Whether a value is present: not absent, null, empty or only spaces; numbers always are."""
     if isinstance(value, str):
         return bool(value)
     return value is not UNSET and value is not None and (isinstance(value, int | float) or bool(value))
@@ -289,7 +289,7 @@ def _field(source: PathSource, variable: str, name: str, entry: tuple[Field, tup
 
 
 def _checked(source: PathSource, variable: str, name: str, field: Field) -> None:
-    """Emits the check of a value: none where it is plainly right, else that of the patient reader."""
+    """Emits the check of a value: none where it is plainly right, else that of the slow reader."""
     wrong = f"type({variable}) is not {_TYPES[field.type]}" if field.type in _TYPES else "True"
     if name == "text":
         wrong = f"type({variable}) is not str or not {variable} or {variable}.isspace()"

@@ -1,4 +1,4 @@
-"""A first profile for a wire that is only known from recorded frames, for a person to finish."""
+"""Drafts a profile from recorded frames, to be finished by hand."""
 
 import base64
 import binascii
@@ -235,7 +235,7 @@ def _key(path: str) -> str:
 
 
 def _text_path(examples: list[Any]) -> str:
-    """The path of what a person reads: a likely name, and the longest texts there."""
+    """The path of the text to read: a likely name, and the longest texts there."""
     lengths: Counter[str] = Counter()
     for frame in examples:
         for path, value in list(_paths(frame))[:_MOST_PATHS]:

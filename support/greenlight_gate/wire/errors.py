@@ -1,4 +1,4 @@
-"""What is wrong with a profile, and the nearest thing that would be right."""
+"""Errors of a profile, and the nearest valid name."""
 
 import difflib
 import re

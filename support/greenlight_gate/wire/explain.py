@@ -1,4 +1,4 @@
-"""The patient reader: reads one JSON value path by path and says what is wrong with it.
+"""The slow reader: reads one JSON value path by path and reports what is wrong with it.
 
 It is the reference for the compiled reader, which hands over every frame that is not plainly right.
 """

@@ -46,7 +46,7 @@ class Ignore(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """[[answer]]: a frame of the protocol that the person's client answers at once."""
+    """[[answer]]: a frame of the protocol that the client answers at once."""
 
     when: tuple[Term, ...]
     send: dict[str, Any] | list[Any]

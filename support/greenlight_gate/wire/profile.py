@@ -1,4 +1,4 @@
-"""A profile at work: frames in, readings out; and the frames that a person's client sends."""
+"""A profile at work: frames in, readings out; and the frames that a client sends."""
 
 import json
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ class Profile:
 
     @property
     def name(self) -> str:
-        """What the profile calls itself."""
+        """The name of the profile."""
         return self.spec.name
 
     @property
@@ -65,7 +65,7 @@ class Profile:
         return self.explain(data, binary=binary)
 
     def explain(self, data: bytes, *, binary: bool = False) -> Reading:
-        """The same by the patient reader, which says what is wrong."""
+        """The same by the slow reader, which reports what is wrong."""
         if not self.plain:
             return self.reader().read(data, binary=binary)
         problems = (Problem(WELL_FORMED, "a text frame", "a binary frame"),) if binary else ()
@@ -88,7 +88,7 @@ class Profile:
         return json.dumps(fill(self.spec.send[what], values), ensure_ascii=False)
 
     def wire(self, template: Any, values: Mapping[str, Any]) -> tuple[str, list[str | bytes]]:
-        """A template filled in: as people read it, and the messages to send. Raises KeyError, UndecodableError."""
+        """A template filled in: as readable text, and the messages to send. Raises KeyError, UndecodableError."""
         value = fill(template, values)
         several = isinstance(value, list) and bool(value) and all(isinstance(part, dict) for part in value)
         parts = value if several else [value]

@@ -1,4 +1,4 @@
-"""A profile at work on one connection: frames in, readings out, with what has to be remembered in between.
+"""A profile at work on one connection: frames in, readings out, with the state in between.
 
 Whether a phase of thinking goes on, which tools are open, what was captured and remembered: all of it follows from the
 frames and from what the person's side did, so that a replay of the evidence reads the same.
@@ -109,7 +109,7 @@ class Reader:
             self.values.setdefault("user", user)
 
     def asked(self, request: str | None, thread: str | None) -> None:
-        """A question was sent: what was gathered for the last one is done with."""
+        """A request was sent: what was gathered for the last one is discarded."""
         self.values["request"] = request
         if thread is not None:
             self.values["thread"] = thread
@@ -226,7 +226,7 @@ class Reader:
         return known
 
     def event(self, index: int, event: Event, out: list[Reading]) -> None:
-        """An event that a rule has built: told, or more of what was told before."""
+        """An event that a rule has built: a new one, or more of the one before."""
         rule = self._rules[index]
         if self.problems:
             event = msgspec.structs.replace(event, problems=(*self.problems, *event.problems))
@@ -255,7 +255,7 @@ class Reader:
         return True
 
     def _infer(self, event: Event, state: _RunState, out: list[Reading]) -> None:
-        """What the wire does not show is told at the last moment, so that the life of a run stays whole."""
+        """Events that the wire does not show are inferred as late as possible, so that a run stays complete."""
         absent, kind = self.machine.spec.absent, event.kind
         if EventKind.STARTED in absent and not state.events and event.run not in self._ended:
             self._told(_inferred(event, EventKind.STARTED), state, out)
@@ -282,7 +282,7 @@ class Reader:
 
 
 class Stranger(Reader):
-    """Reads one frame of somebody else's: nothing of it is remembered on this connection."""
+    """Reads one frame of another user: nothing of it is remembered on this connection."""
 
     def __init__(self, reader: Reader, problems: tuple[Problem, ...]) -> None:
         super().__init__(reader.machine)

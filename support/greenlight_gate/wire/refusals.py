@@ -1,4 +1,4 @@
-"""How a backend says no: the ways that a profile lists, and what else may take the place of a refusal."""
+"""How a backend refuses: the ways that a profile lists, and what else may take the place of a refusal."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ class Ways(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Refusals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """[refusals]: `entry` without a valid pass, `foreign` for what is another person's, `expiry` of a pass in use."""
+    """[refusals]: `entry` without a valid token, `foreign` for another user's data, `expiry` of a token in use."""
 
     entry: Ways = Ways(status=(401, 403))
     foreign: Ways = Ways(error=(ANY,))

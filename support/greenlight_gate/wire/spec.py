@@ -107,7 +107,7 @@ class Spec(msgspec.Struct, frozen=True):
 
     @property
     def tells_user(self) -> bool:
-        """Whether an app says who the person is, beside the pass: in a request, in the address or in a frame."""
+        """Whether a client sends the user id, beside the token: in a request, in the URL or in a frame."""
         sent = [template for what, template in self.send.items() if what != "claim"]
         return "{user}" in str((sent, self.before, self.connection, self.handshake))
 

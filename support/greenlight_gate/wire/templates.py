@@ -53,7 +53,7 @@ def fill(template: Any, values: Mapping[str, Any]) -> Any:
 
 
 def filled_or_none(template: str, values: Mapping[str, Any]) -> str | None:
-    """A text filled in; None where one of its values is null, as the token is of somebody who shows none."""
+    """A text filled in; None where one of its values is null, as the token of a user without one."""
     if any(values[name] is None for _, name in names_in(template, "")):
         return None
     return str(fill(template, values))

@@ -57,7 +57,7 @@ def replaced(value: Any, path: str, inner: Any) -> Any:
 
 
 def text_of(value: Any) -> str:
-    """What a person would read: a text as it is, anything else as compact JSON."""
+    """A value as readable text: a text as it is, anything else as compact JSON."""
     return value if isinstance(value, str) else _encoder.encode(value).decode(errors="replace")
 
 

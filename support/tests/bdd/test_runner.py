@@ -93,7 +93,7 @@ ROWS = [
     ("There is no step at all", "broken", "failed", NOTHING_SEEN),
     ("A step breaks", "broken", "broken", "ValueError: no such thing"),
     ("A step is not defined", "broken", "broken", "Suite fault: the step 'Ada dances' is undefined"),
-    ("A wait hangs", "broken", "broken", "Suite fault: a wait of the suite did not return within 0.05 s"),
+    ("A wait hangs", "broken", "broken", "Suite fault: an operation of the suite did not finish within 0.05 s"),
     ("Not exercised", "not_exercised", "skipped", "hostile declares capabilities.resume = false"),
     ("Nothing can begin", "broken", "broken", "no World today"),
 ]

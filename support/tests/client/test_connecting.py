@@ -145,8 +145,8 @@ async def hanging_up(wire: Wire) -> None:
 @pytest.mark.parametrize(
     ("door", "says", "last"),
     [
-        (silent, "Ada waited in vain for step 1 of the handshake", TimedOut),
-        (refusing, "Ada was turned away in the handshake", Received),
+        (silent, "Ada received nothing for step 1 of the handshake", TimedOut),
+        (refusing, "Ada was refused in the handshake", Received),
         (hanging_up, "Ada lost the connection in the handshake", Closed),
     ],
 )

@@ -48,7 +48,7 @@ def test_a_line_that_breaks() -> None:
 
     records, seen, _ = play(door(hang_up), lose)
 
-    assert seen is True or str(seen) == "Ada's connection broke without a close frame"
+    assert seen is True or str(seen) == "Ada's connection ended without a close frame"
     assert closed(records) == ("nobody", None, "")
 
 
@@ -148,7 +148,7 @@ def test_a_door_that_stays_shut(answer: Act, status: int | None, said: str) -> N
     records, error, recorder = play(answer, lose)
 
     assert isinstance(error, NotConnected)
-    assert str(error).startswith(f"Ada was not let in: {said}")
+    assert str(error).startswith(f"Ada could not connect: {said}")
     (end,) = records
     assert isinstance(end, Closed)
     assert (end.during, end.status) == ("handshake", status)
@@ -158,7 +158,7 @@ def test_a_door_that_stays_shut(answer: Act, status: int | None, said: str) -> N
 def test_a_backend_that_never_says_that_it_is_ready() -> None:
     records, error, _ = play(does.never_ready, lose)
 
-    assert str(error) == "Ada was let in, but not told that the backend is ready"
+    assert str(error) == "Ada was accepted, but the backend did not report that it is ready"
     assert [type(record) for record in records] == [Opened, TimedOut, Closed]
 
 

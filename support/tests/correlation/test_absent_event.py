@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,39 +20,28 @@ from greenlight_gate.trace import Expect
 from greenlight_gate.verdict.criteria import Loaded, Status
 from greenlight_gate.verdict.decision import Facts, Observed, ScenarioOutcome, ScenarioResult, decide
 from greenlight_gate.wire.profile import Profile
-from websockets.sync.server import ServerConnection, serve
+from websockets.sync.server import ServerConnection
 
 from support.tests.load.users import BUDGETS, run
+from support.tests.wire.small import SMALL, served
 
 REASON = "this model shows no reasoning"
-PROFILE = f"""
-name = "no-reasoning"
-[absent]
-agent_thinking = "{REASON}"
-[every]
-run = "run_id"
-request = "request"
+PROFILE = (
+    SMALL.replace('name = "small"', f'name = "no-reasoning"\n[absent]\nagent_thinking = "{REASON}"')
+    .replace('run = "run_id"', 'run = "run_id"\nrequest = "request"')
+    .replace('text = "{prompt}"', 'text = "{prompt}"\nrequest = "{request}"')
+    + """
 [[event]]
-when = {{ type = "started" }}
-is = "agent_started"
-[[event]]
-when = {{ type = "tool" }}
+when = { type = "tool" }
 is = "tool_executing"
 tool = "name"
 [[event]]
-when = {{ type = "found" }}
+when = { type = "found" }
 is = "tool_completed"
 tool = "name"
 text = "result"
-[[event]]
-when = {{ type = "final" }}
-is = "agent_completed"
-text = "answer"
-[send.start]
-type = "ask"
-request = "{{request}}"
-text = "{{prompt}}"
 """
+)
 ASKED = "What is 17*23?"
 EXPECT = Expect(prompt=ASKED, thinking=True, tools=1, contains=(("391",),))
 
@@ -71,12 +59,8 @@ def talk(line: ServerConnection) -> None:
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    with serve(talk, "127.0.0.1", 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
-        server.shutdown()
-        thread.join()
+    with served(talk) as url:
+        yield url
 
 
 def in_a_scenario(url: str, trace: Path) -> Recorder:

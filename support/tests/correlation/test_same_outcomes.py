@@ -113,8 +113,8 @@ class User:
         self.outcomes[outcome.request.n] = settled(outcome)
         self.meters.settled(outcome)
 
-    def told(self, control: Control, at: float) -> None:
-        """No user of a load answers to it."""
+    def on_control(self, control: Control, at: float) -> None:
+        """Nothing here depends on control messages."""
 
 
 class LoadTrace:
@@ -140,9 +140,10 @@ class LoadTrace:
         known = self.trace.connections
         if record.connection not in known:
             person = record.person if isinstance(record, Opened | Closed) else ""
+            user = User(self.meters, self.outcomes)
             known[record.connection] = LoadChecker(
-                PROFILE, BUDGETS, self.trace.book, record.connection, person=User(self.meters, self.outcomes),
-                name=person, meters=self.meters, found=self.trace._found,
+                PROFILE, BUDGETS, self.trace.book, record.connection, user=user, name=person, meters=self.meters,
+                found=self.trace._found, on_control=user.on_control,
             )  # fmt: skip
         return known[record.connection]
 

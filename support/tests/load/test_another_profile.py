@@ -1,38 +1,28 @@
 """A load on a backend that speaks its own way: a profile of rules, without request ids."""
 
 import json
-import threading
 from collections.abc import Iterator
 
 import pytest
 from greenlight_gate.load.plan import LoadPlan, PlannedPrompt, PlannedUser
 from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.trace import Expect
-from websockets.sync.server import ServerConnection, serve
+from websockets.sync.server import ServerConnection
 
 from support.tests.load.users import BUDGETS, run
+from support.tests.wire.small import SMALL, served
 
-PROFILE = """
-name = "small"
-[every]
-run = "run_id"
-[[event]]
-when = { type = "started" }
-is = "agent_started"
+PROFILE = (
+    SMALL
+    + """
 [[event]]
 when = { type = "muse" }
 is = "agent_thinking"
 text = "text"
-[[event]]
-when = { type = "final" }
-is = "agent_completed"
-text = "answer"
-[send.start]
-type = "ask"
-text = "{prompt}"
 [connection]
 path = "/talk"
 """
+)
 
 
 def talk(line: ServerConnection) -> None:
@@ -49,12 +39,8 @@ def talk(line: ServerConnection) -> None:
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    with serve(talk, "127.0.0.1", 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
-        server.shutdown()
-        thread.join()
+    with served(talk) as url:
+        yield url
 
 
 def load_on(url: str, answer: str) -> LoadResult:

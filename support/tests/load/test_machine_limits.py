@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from greenlight_gate.backend.launch import BackendProcess
-from greenlight_gate.load.machine_limits import Short, make_room, ports, sources_for
+from greenlight_gate.load.machine_limits import MachineLimit, ports, raise_descriptor_limit, sources_for
 from greenlight_gate.load.plan import shares
 
 from support.tests.load.users import plan, run
@@ -21,7 +21,7 @@ def limits() -> Iterator[tuple[int, int]]:
 def test_the_soft_limit_is_raised_to_the_hard_one(limits: tuple[int, int]) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1]))
 
-    make_room(500)
+    raise_descriptor_limit(500)
 
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= 500
 
@@ -30,9 +30,9 @@ def test_what_is_missing_is_said_with_the_way_to_get_it(limits: tuple[int, int])
     most = limits[1] if limits[1] != resource.RLIM_INFINITY else 10**12
 
     with pytest.raises(
-        Short, match=rf"{most + 36} people need {most + 100} file descriptors.* 100 are missing.*ulimit"
+        MachineLimit, match=rf"{most + 36} users need {most + 100} file descriptors.* 100 are missing.*ulimit"
     ):
-        make_room(most + 36)
+        raise_descriptor_limit(most + 36)
 
 
 def test_ports_and_source_addresses() -> None:
@@ -41,9 +41,9 @@ def test_ports_and_source_addresses() -> None:
     assert sources_for(each, "ws://127.0.0.1:80/ws", ()) == ()
     assert sources_for(each + 1, "ws://127.0.0.1:80/ws", ()) == ("127.0.0.2", "127.0.0.3")
     assert sources_for(5, "ws://chat.example/ws", ("10.0.0.5",)) == ("10.0.0.5",)
-    with pytest.raises(Short, match="need 2 source addresses"):
+    with pytest.raises(MachineLimit, match="need 2 source addresses"):
         sources_for(each + 1, "ws://chat.example/ws", ("10.0.0.5",))
-    with pytest.raises(Short, match="--source ADDRESS"):
+    with pytest.raises(MachineLimit, match="--source ADDRESS"):
         sources_for(each + 1, "ws://chat.example/ws", ())
 
 
@@ -59,7 +59,7 @@ def test_an_address_that_is_not_ours_is_our_own_fault(backend: BackendProcess) -
     assert came.counts == {}
     assert came.connections_tried == came.asked == 0
     (short,) = came.short
-    assert short.startswith("this machine has no room for more connections")
+    assert short.startswith("this machine cannot open more connections")
 
 
 def test_a_crowd_is_given_more_time_for_the_first_sign() -> None:

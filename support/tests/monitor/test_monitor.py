@@ -98,7 +98,7 @@ def test_nobody_there_is_a_connection_that_did_not_come_about() -> None:
 
 def test_mistakes_are_told() -> None:
     async def wrong(people: WebSocketConnectionManager) -> None:
-        with pytest.raises(ValueError, match="'Adda' is none of the target's people: Ada, "):
+        with pytest.raises(ValueError, match="'Adda' is none of the target's users: Ada, "):
             await people.connect("Adda")
         with pytest.raises(NotConnected, match="Ada is not connected"):
             await people.send_message("Ada", "Hello?")

@@ -5,22 +5,8 @@ from greenlight_gate.session.compatibility import hindrance_of
 from greenlight_gate.wire.profile import Profile
 
 from support.tests.wire.recorded import PROFILES, shipped
+from support.tests.wire.small import SMALL
 
-SMALL = """
-name = "small"
-[every]
-run = "run_id"
-[[event]]
-when = { type = "started" }
-is = "agent_started"
-[[event]]
-when = { type = "final" }
-is = "agent_completed"
-text = "answer"
-[send.start]
-type = "ask"
-text = "{prompt}"
-"""
 HINDRANCES = {
     "ag-ui": "its request needs 'uuid'",
     "agent-events": None,

@@ -60,7 +60,7 @@ def test_past_the_deadline_it_is_the_suites_fault_and_cancelled(loop: LoopThread
     with pytest.raises(SuiteFault) as error:
         loop.call(sleeper.wait(), 0.05)
 
-    assert str(error.value) == "Suite fault: a wait of the suite did not return within 0.05 s"
+    assert str(error.value) == "Suite fault: an operation of the suite did not finish within 0.05 s"
     assert sleeper.cancelled.wait(5)
     assert loop.call(_answer(), 5) == 391
 

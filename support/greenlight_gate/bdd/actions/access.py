@@ -8,7 +8,6 @@ from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.forged_tokens import FORGERIES, short_pass
-from greenlight_gate.client.refused_session import outstay, reach
 from greenlight_gate.client.session import Session
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
 from greenlight_gate.rules.refusal import LEEWAY_S
@@ -112,7 +111,7 @@ class AccessAttempts:
             question = self.world.ask(person, while_asking)
         target = self.world.suite.target
         text = target.question(self.world.suite.first_prompt, self.world.canary(person))
-        self.world.call(outstay(self.world.window(person), text))
+        self.world.call(self.world.window(person).outlast_token(text))
         if question is None or self.world.findings or not question.has_end:
             return
         if question.seen_at[-1] < self._ends_at(person):
@@ -174,7 +173,7 @@ class AccessAttempts:
     def _reach(self, person: str, what: str, owner: str, **named: object) -> None:
         if not self.world.suite.profile.can_send(what):
             raise NotExercised(f"the profile {self.world.suite.profile.name} has no frame for {what}")
-        self.world.call(reach(self.world.window(person), what, owner, **named))
+        self.world.call(self.world.window(person).send_foreign(what, owner, **named))
 
     def _thread(self, owner: str) -> str:
         question = self.world.last(owner)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import Answered, World
 from greenlight_gate.client.abuse import half_open_handshakes
-from greenlight_gate.client.refused_session import send_invalid
 from greenlight_gate.client.session import Session
 
 _DEEP = 10_000
@@ -96,7 +95,7 @@ class BadInput:
         return self._too_large(session) if name == _ONE_BYTE_TOO_MANY else MESSAGES[name](self.world)
 
     async def _send(self, session: Session, name: str, data: Message) -> Answered:
-        told = await send_invalid(session, data, as_text=name == _SENT_AS_TEXT)
+        told = await session.send_invalid(data, as_text=name == _SENT_AS_TEXT)
         return Answered(session, name, told)
 
     def _too_large(self, session: Session) -> str:

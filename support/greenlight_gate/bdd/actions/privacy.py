@@ -11,8 +11,8 @@ from greenlight_gate.rules.isolation import IsolationPair
 _AT_LEAST = 2
 
 
-class Unproven(Exception):  # noqa: N818 -- reads as what the check is
-    """A user never received their own secret, so it is unknown whether others would have received it."""
+class Unproven(Exception):
+    """Somebody's own secret was never seen on their own connection: nothing can be said of what others see of it."""
 
 
 class Privacy:

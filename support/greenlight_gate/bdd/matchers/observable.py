@@ -7,8 +7,8 @@ from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import EventKind
 
 
-class NotExercised(Exception):  # noqa: N818 -- the word of the report
-    """The target declares that it cannot do this; the scenario is reported as not exercised, with the reason."""
+class NotExercised(Exception):
+    """The target does not claim to do this; the scenario is reported as not exercised, with the reason."""
 
 
 def claim(question: UserRequest, pattern: EventPattern) -> None:

@@ -1,0 +1,74 @@
+"""What the virtual users of one shard share: the profile and the id registry, the meters, the clock, the deadlines."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from greenlight_gate.events import Control
+from greenlight_gate.findings import Finding
+from greenlight_gate.load.first_findings import Offenders
+from greenlight_gate.load.meters import Meters
+from greenlight_gate.load.plan import Share
+from greenlight_gate.measure.server_clock import ServerClock
+from greenlight_gate.rules.engine.deadlines import Deadlines
+from greenlight_gate.rules.engine.id_registry import IdRegistry
+from greenlight_gate.wire.profile import Profile
+
+
+class ShardContext:
+    """One attempt at a share. `prefix` begins the names of its connections and requests, unlike any other attempt's.
+
+    `sends_thread`: whether a request can name its thread; only then can a run be expected to stay in one.
+    """
+
+    def __init__(self, share: Share, prefix: str) -> None:
+        self.plan = share.plan
+        self.budgets = share.budgets
+        self.prefix = prefix
+        self.profile = Profile.from_toml(self.plan.profile_toml)
+        self.sends_thread = "{thread}" in str(self.profile.spec.send.get("start"))
+        self.registry = IdRegistry()
+        self.clock = ServerClock(self.plan.clock)
+        self.meters = Meters(time.time() - time.monotonic(), self.clock.offset_s)
+        self.offenders = Offenders(f"s{share.shard + 1}")
+        self.deadlines = Deadlines(self.budgets, self.plan.hung_tools)
+        self._open = 0
+        self._all_gone = asyncio.Event()
+        self._all_gone.set()
+        self._ponged = asyncio.Event()
+
+    def found(self, finding: Finding, trace: Callable[[], bytes]) -> None:
+        """A rule was broken; `trace` gives what is kept of the connection."""
+        self.offenders.take(finding, trace)
+
+    # Connections of the operating system ----------------------------------------------------------------------
+
+    def connection_opened(self) -> None:
+        """One more is open."""
+        self._open += 1
+        self._all_gone.clear()
+
+    def connection_gone(self) -> None:
+        """One that was open is gone."""
+        self._open -= 1
+        if not self._open:
+            self._all_gone.set()
+
+    async def wait_all_gone(self) -> None:
+        """Waits until no connection is open."""
+        await self._all_gone.wait()
+
+    # The server's clock ---------------------------------------------------------------------------------------
+
+    def on_control(self, control: Control, at: float) -> None:
+        """A control message came: a pong may say how far the server's clock is ahead of ours."""
+        if control.name == "pong":
+            self.clock.ponged(control, at, self.meters.epoch_s)
+            self.meters.set_clock_offset(self.clock.offset_s)
+            self._ponged.set()
+
+    async def wait_pong(self, nonce: str) -> None:
+        """Waits for the pong that answers this ping."""
+        while self.clock.awaits(nonce):
+            self._ponged.clear()
+            await self._ponged.wait()
