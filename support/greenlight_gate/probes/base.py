@@ -5,7 +5,7 @@ from typing import Protocol
 from greenlight_gate.verdict.memory_trend import Sample
 
 
-class ProbeFailed(Exception):  # noqa: N818 -- the name says what happened
+class ProbeFailed(Exception):
     """The target cannot be probed in this way; one line says why."""
 
 
