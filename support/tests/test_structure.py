@@ -16,10 +16,6 @@ _NOT_YET = [
     ("load.shard_counts", "load.shard"),
     ("load.user_connection", "load.shard"),
     ("load.virtual_user", "load.shard"),
-    ("rules.engine.other_messages", "rules.engine.connection_checker"),
-    ("rules.engine.requests", "rules.engine.run_state"),
-    ("rules.engine.run_state", "rules.engine.open_requests"),
-    ("rules.engine.timeouts", "rules.engine.connection_checker"),
 ]
 # behave takes this option from the class alone, where it reads no configuration file.
 _OPTION = "ScenarioOutline.annotation_schema = '{name}'"

@@ -22,8 +22,7 @@ from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.refused_session import wait_to_be_refused
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.upgrade import kept_body, kept_headers, transport_of
-from greenlight_gate.rules.engine.deadlines import MARGIN_S, Deadlines
-from greenlight_gate.rules.engine.run_state import TimeBudgets
+from greenlight_gate.rules.engine.deadlines import MARGIN_S, Deadlines, TimeBudgets
 from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import Persona

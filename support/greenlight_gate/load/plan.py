@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from greenlight_gate.rules.engine.run_state import TimeBudgets
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.trace import Expect
 
 # So many people at once are given more time for the first sign of life (TIMELINESS-1).

@@ -1,10 +1,12 @@
-"""CONTENT: what a person is shown is whole, of one form, and an answer."""
+"""CONTENT: frames are well-formed, events have one form, and the answer answers the request."""
 
 import functools
 import re
 
-from greenlight_gate.events import Event, EventKind
-from greenlight_gate.rules.engine.run_state import Report, RunState
+from greenlight_gate.events import Event, EventKind, Problem
+from greenlight_gate.rules.engine.finding_sink import Report
+from greenlight_gate.rules.engine.forbidden_text import ForbiddenText
+from greenlight_gate.rules.engine.run_state import RunState
 from greenlight_gate.trace import Expect
 
 _FALLBACKS = (
@@ -29,6 +31,40 @@ _LEAST_MILLISECONDS = 1e11
 _FRACTION = re.compile(r"[.,](\d{1,6})")
 
 
+def on_problems(problems: tuple[Problem, ...], n: int, run: RunState | None, report: Report) -> None:
+    """CONTENT-1 and -2: what the profile found wrong with a frame while it read it."""
+    for problem in problems:
+        report(problem.rule, problem.expected, problem.actual, n, run=run)
+
+
+def on_forbidden(found: tuple[ForbiddenText, ...], n: int, report: Report) -> None:
+    """CONTENT-2 for serialiser debris, CONTENT-5 for secrets and stack traces."""
+    for text in found:
+        if text.is_debris:
+            report("CONTENT-2", "no serialiser debris", text.actual, n)
+        else:
+            report("CONTENT-5", "nothing secret or internal", text.actual, n)
+
+
+def on_bad_message(reason: str, code: int | None, n: int, report: Report) -> None:
+    """CONTENT-2: what came was no message that a client can read, which had to end the connection."""
+    came = f"{reason or 'something else'} (ended with {code})"
+    report("CONTENT-2", "WebSocket messages that can be taken", came, n, about="all that came")
+
+
+def on_other_form(run: RunState, event: Event, usual_format: str | None, n: int, report: Report) -> None:
+    """CONTENT-6: the event differs in shape from the first of its kind on the connection.
+
+    `usual_format`: the timestamp format of that one.
+    """
+    kind = event.kind
+    if usual_format != event.stamp_format:
+        came = f"{event.stamp_format} ({event.stamp})"
+        report("CONTENT-6", f"timestamps as {usual_format} in {kind}", came, n, run=run)
+    else:
+        report("CONTENT-6", f"{kind} built as before on this connection", "built in another way", n, run=run)
+
+
 def on_stamp(run: RunState, event: Event, at_s: float, n: int, *, skew_s: float, report: Report) -> None:
     """CONTENT-3. `at_s`: wall time of the receipt, seconds since the epoch."""
     server_s = event.server_s
@@ -45,7 +81,7 @@ def on_stamp(run: RunState, event: Event, at_s: float, n: int, *, skew_s: float,
 
 
 def _resolution_s(stamp: str | float | None) -> float:
-    """How exactly a stamp can say the time: one that is cut off after the milliseconds may lag behind a finer one."""
+    """The resolution of a timestamp: one with milliseconds may be earlier than one with microseconds before it."""
     if isinstance(stamp, str):
         fraction = _FRACTION.search(stamp)
         return 10.0 ** -(len(fraction[1]) if fraction else 0) if ":" in stamp else _CLOCK_STEP_S
@@ -55,7 +91,7 @@ def _resolution_s(stamp: str | float | None) -> float:
 
 
 def on_end(run: RunState, event: Event, n: int, report: Report) -> None:
-    """CONTENT-4: a run that was to answer has answered the question."""
+    """CONTENT-4: a run that was to complete has answered its request."""
     expect, ask, kind = run.expect, run.ask, event.kind
     if ask is None or expect is None or expect.end is not _COMPLETED or (ask.excused and kind is not _COMPLETED):
         return
@@ -65,7 +101,7 @@ def on_end(run: RunState, event: Event, n: int, report: Report) -> None:
         if expect.failing_tool and run.tools_done and not run.tools_failed:
             report("CONTENT-4", "the failing tool shown as failed", "every tool shown as fine", ask.n, n, run=run)
     elif kind is EventKind.FAILED:
-        # Where a tool is meant to fail, the run may fail with it.
+        # Where the prompt makes a tool fail, the run may fail with it.
         if not expect.failing_tool:
             report("CONTENT-4", "an answer", f"agent_failed: {shown(event.text)}", ask.n, n, run=run)
     elif run.stop_at is None:
@@ -73,7 +109,7 @@ def on_end(run: RunState, event: Event, n: int, report: Report) -> None:
 
 
 def _misses(text: str, expect: Expect) -> list[tuple[str, str]]:
-    """In what an answer's text falls short: (expected, actual)."""
+    """What is wrong with the text of an answer: (expected, actual)."""
     answer = text.casefold()
     if not answer or answer.isspace():
         return [("an answer", "an empty one")]
@@ -84,7 +120,7 @@ def _misses(text: str, expect: Expect) -> list[tuple[str, str]]:
             break
     else:
         if expect.contains:
-            return []  # an answer that holds all that was asked for may speak of errors
+            return []  # an answer that contains all that is expected may speak of errors
     if len(answer) < _LONGEST_FALLBACK and not expect.failing_tool:
         for fallback in _FALLBACKS:
             if fallback in answer:
@@ -108,7 +144,7 @@ def shown(text: str | None, most: int = 120) -> str:
 
 
 def _echoes(answer: str, expect: Expect) -> bool:
-    """Whether a short answer says little more than the question, and nothing that was expected.
+    """Whether a short answer says little more than the prompt, and nothing that was expected.
 
     Compared without case and punctuation.
     """
@@ -124,5 +160,5 @@ def _echoes(answer: str, expect: Expect) -> bool:
 
 @functools.lru_cache(maxsize=256)
 def _words(prompt: str) -> tuple[str, ...]:
-    """The words of a question. Thousands of people may ask the same one."""
+    """The words of a prompt. Thousands of users may send the same one."""
     return tuple(_WORD.findall(prompt.casefold()))

@@ -1,22 +1,25 @@
-"""REFUSAL-1 to -3: nobody gets in without a valid pass, reaches into what is another's, or stays when a pass ends.
+"""REFUSAL: what has to be refused is refused, and in a way that the profile lists or that says what was wrong.
 
-What counts as a refusal is what the profile lists: a status, a close code, an error, or a fresh and empty conversation.
+The ways of a profile are a status, a close code, an error, or a new and empty thread.
 """
 
 from typing import NamedTuple
 
 from greenlight_gate.events import Control, Event, Reading
-from greenlight_gate.rules.engine.run_state import Report, Request, RunState
+from greenlight_gate.rules.engine.finding_sink import Report
+from greenlight_gate.rules.engine.run_state import Request, RunState
 from greenlight_gate.wire.refusals import Ways
 from greenlight_gate.wire.values import read_stamp
 
-# RFC 7519 section 4.1.4 lets a judge of tokens be a little generous, "usually no more than a few minutes"; for a person
-# who is connected, two seconds do.
+# RFC 7519 section 4.1.4 allows some leeway for the clock, "usually no more than a few minutes"; for a user who is
+# connected, two seconds do.
 LEEWAY_S = 2.0
 # Tokens end at whole seconds, and a backend may round down.
 _ROUNDING_S = 1.0
 _MOST_REACHES = 64
 _BEFORE_ENTRY = ("handshake", "keepalive")
+_MOST_INVALID = 64
+_REFUSING = frozenset({1002, 1003, 1007, 1008, 1009})
 
 
 class SignInAttempt:
@@ -218,3 +221,45 @@ class TokenExpiry:
 
     def _object(self, came: str, n: int) -> None:
         self.report("REFUSAL-3", f"{self.person} shown out when the pass ends ({self.ways})", came, self.n, n)
+
+
+class InvalidInputs:
+    """REFUSAL-4: malformed or unknown input that was sent on one connection, and is to be answered with an error."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        # A list: an empty deque takes 700 bytes, for each of ten thousand users.
+        self._sent: list[int] = []
+        self._instead: str | None = None
+
+    def sent(self, n: int) -> None:
+        """Something was sent that must be refused."""
+        self._sent.append(n)
+        del self._sent[:-_MOST_INVALID]
+        self._instead = None
+
+    def unreadable(self, reason: str) -> None:
+        """A frame came that cannot be read."""
+        self._instead = reason
+
+    def took(self, error: Control, n: int) -> bool:
+        """Whether an error is the answer to what had to be refused; a finding if it does not say what was wrong."""
+        if not self._sent:
+            return False
+        sent = self._sent.pop(0)
+        said = (error.values.get("text"), error.values.get("code"))
+        if not any(str(value).strip() for value in said if value is not None):
+            self.report("REFUSAL-4", "an error that says what is wrong", "an error without words", sent, n)
+        return True
+
+    def waited(self, after_s: float, n: int) -> None:
+        """The user waited in vain for the refusal."""
+        came = f"{self._instead} instead" if self._instead else f"nothing within {after_s:.1f} s"
+        self.report("REFUSAL-4", "a clear error", came, *self._sent, n)
+        self._sent.clear()
+
+    def closed(self, code: int | None, came: str, n: int) -> None:
+        """The backend ended the connection: a refusal only with a code that says so."""
+        if self._sent and not (code is not None and (code in _REFUSING or code >= 4000)):
+            self.report("REFUSAL-4", "a clear error", came, *self._sent, n)
+        self._sent.clear()

@@ -7,8 +7,9 @@ from greenlight_gate.findings import Finding
 from greenlight_gate.rules.engine import finding_sink, trace_checker
 from greenlight_gate.rules.engine import id_registry as books
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.id_registry import IdRegistry
-from greenlight_gate.rules.engine.run_state import Request, TimeBudgets, UserTabs
+from greenlight_gate.rules.engine.run_state import Request, UserTabs
 from greenlight_gate.rules.lifecycle import TRANSITIONS, diagram
 from greenlight_gate.rules.registry import RULES, as_markdown
 from greenlight_gate.trace import Received

@@ -1,4 +1,4 @@
-"""What must never stand in a frame: serialiser debris, secrets and stack traces.
+"""The search for what no frame may contain: serialiser debris, secrets and stack traces.
 
 Frames are searched as bytes. `suspicious` is a filter of a few literal searches, which may be asked once for a whole
 socket read; only the frames that it lets through are looked at with regular expressions.
@@ -7,9 +7,14 @@ socket read; only the frames that it lets through are looked at with regular exp
 import re
 from typing import NamedTuple
 
-from greenlight_gate.events import Problem
-
 _DEBRIS = "debris"
+
+
+class ForbiddenText(NamedTuple):
+    """One thing that was found: serialiser debris, else a secret or a stack trace; `actual` is what reports print."""
+
+    is_debris: bool
+    actual: str
 
 
 class _Pattern(NamedTuple):
@@ -29,8 +34,8 @@ def _pattern(gate: bytes, literal: bytes, name: str, pattern: bytes) -> _Pattern
 # of the word that follows.
 _START = rb"(?:(?<!\w)|(?<=\\[nrtbf]))"
 
-# A single byte is found ten times as fast as a longer literal: each pattern hides behind a byte that it cannot do
-# without and that is rare in answers.
+# A single byte is found ten times as fast as a longer literal: each pattern is only tried where a byte occurs that it
+# needs and that is rare in answers.
 _PATTERNS = (
     _pattern(b"<", b"<", _DEBRIS, rb"<[A-Za-z_]\w*(?:\.\w+)+: [^<>]{1,60}>"),
     _pattern(b"<", b" object at 0x", _DEBRIS, _START + rb"object at 0x[0-9a-fA-F]{4,}"),
@@ -73,15 +78,15 @@ def suspicious(data: bytes) -> bool:
     return data.rfind(b"sk-") >= 0
 
 
-def search(data: bytes) -> tuple[Problem, ...]:
-    """CONTENT-2 for debris and CONTENT-5 for secrets and stack traces, the first of each name; nothing when clean.
+def search(data: bytes) -> tuple[ForbiddenText, ...]:
+    """Debris, secrets and stack traces, the first of each kind; nothing when clean.
 
-    Printable characters that JSON wrote as escapes are read first. A secret itself is never repeated in a problem:
-    only what it is, and where it begins.
+    Printable characters that JSON wrote as escapes are decoded first. A secret itself is never repeated: only what it
+    is, and where it begins.
     """
     if b"\\u00" in data:
         data = _ESCAPED.sub(lambda match: bytes.fromhex(match[1].decode()), data)
-    found: dict[str, Problem] = {}
+    found: dict[str, ForbiddenText] = {}
     for gate, literal, name, pattern in _PATTERNS:
         if name in found or gate not in data or literal not in data:
             continue
@@ -89,7 +94,7 @@ def search(data: bytes) -> tuple[Problem, ...]:
         if match is None:
             continue
         if name is _DEBRIS:
-            found[name] = Problem("CONTENT-2", "no serialiser debris", match.group().decode(errors="replace"))
+            found[name] = ForbiddenText(True, match.group().decode(errors="replace"))
         else:
-            found[name] = Problem("CONTENT-5", "nothing secret or internal", f"{name} at byte {match.start()}")
+            found[name] = ForbiddenText(False, f"{name} at byte {match.start()}")
     return tuple(found.values())
