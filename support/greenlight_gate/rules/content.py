@@ -9,6 +9,8 @@ from greenlight_gate.rules.engine.forbidden_text import ForbiddenText
 from greenlight_gate.rules.engine.run_state import RunState
 from greenlight_gate.trace import Expect
 
+# A profile names the rule with each problem that it finds while it reads a frame.
+_FOUND_BY_READING = frozenset({"CONTENT-1", "CONTENT-2"})
 _FALLBACKS = (
     "something went wrong",
     "an error occurred",
@@ -34,6 +36,7 @@ _FRACTION = re.compile(r"[.,](\d{1,6})")
 def on_problems(problems: tuple[Problem, ...], n: int, run: RunState | None, report: Report) -> None:
     """CONTENT-1 and -2: what the profile found wrong with a frame while it read it."""
     for problem in problems:
+        assert problem.rule in _FOUND_BY_READING, problem
         report(problem.rule, problem.expected, problem.actual, n, run=run)
 
 
