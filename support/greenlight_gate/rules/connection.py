@@ -39,8 +39,8 @@ class ConnectionRules:
         `ask_n`: the record of the first request.
         """
         if self.promised and self.ready:
-            came = "the first question was not heard"
-            self.report("CONNECTION-1", "a backend that is ready when it says so", came, ask_n, n)
+            came = "no event of the first request"
+            self.report("CONNECTION-1", "a backend that is ready when it reports so", came, ask_n, n)
 
     def pinged(self, nonce: str | None, n: int) -> None:
         """An application ping was sent."""
@@ -55,12 +55,12 @@ class ConnectionRules:
         """The user waited in vain: ready (CONNECTION-1), pong (CONNECTION-2) or close (CONNECTION-3)."""
         waited = f"nothing within {after_s:.1f} s"
         if waiting_for == "ready":
-            self.report("CONNECTION-1", "the backend says that it is ready", waited, n)
+            self.report("CONNECTION-1", "the backend reports that it is ready", waited, n)
         elif waiting_for == "pong":
             pinged = self._pings.pop(next(reversed(self._pings))) if self._pings else n
             self.report("CONNECTION-2", "an answer to the ping", waited, pinged, n)
         elif waiting_for == "close":
-            self.report("CONNECTION-3", "a close that is answered", waited, n)
+            self.report("CONNECTION-3", "an answer to the close frame", waited, n)
 
     def closed(self, by: str, code: int | None, n: int) -> None:
         """CONNECTION-3 for the end of the connection: by the server (with a close frame) or by nobody (without)."""
@@ -68,7 +68,7 @@ class ConnectionRules:
             self.judge_code(code, n)
         # With pings unread, a reset may overtake the close frame on its way (RFC 9293 section 3.6.1).
         elif not self.flooded:
-            self.report("CONNECTION-3", "a close frame before the line ends", "none", n)
+            self.report("CONNECTION-3", "a close frame before the connection ends", "none", n)
 
     def judge_code(self, code: int | None, n: int) -> None:
         """CONNECTION-3: a code that RFC 6455 section 7.4 allows on the wire (or a private one, 3000 to 4999)."""
@@ -80,6 +80,6 @@ class ConnectionRules:
     def of_no_use(self, code: int | None, came: str, n: int) -> None:
         """CONNECTION-1: the connection has ended before the backend was ready, or before anything was sent on it."""
         if self.promised and not self.ready:
-            self.report("CONNECTION-1", "the backend says that it is ready", came, n)
+            self.report("CONNECTION-1", "the backend reports that it is ready", came, n)
         elif not self.spoken and code in _GIVING_UP:
-            self.report("CONNECTION-1", "a connection that can be used", f"{came} before a word was said", n)
+            self.report("CONNECTION-1", "a usable connection", f"{came} before anything was sent", n)

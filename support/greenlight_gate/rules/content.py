@@ -44,15 +44,15 @@ def on_forbidden(found: tuple[ForbiddenText, ...], n: int, report: Report) -> No
     """CONTENT-2 for serialiser debris, CONTENT-5 for secrets and stack traces."""
     for text in found:
         if text.is_debris:
-            report("CONTENT-2", "no serialiser debris", text.actual, n)
+            report("CONTENT-2", "no serialisation errors", text.actual, n)
         else:
-            report("CONTENT-5", "nothing secret or internal", text.actual, n)
+            report("CONTENT-5", "no token, secret or stack trace", text.actual, n)
 
 
 def on_bad_message(reason: str, code: int | None, n: int, report: Report) -> None:
     """CONTENT-2: what came was no message that a client can read, which had to end the connection."""
     came = f"{reason or 'something else'} (ended with {code})"
-    report("CONTENT-2", "WebSocket messages that can be taken", came, n, about="all that came")
+    report("CONTENT-2", "WebSocket messages that a client can read", came, n, about="all that came")
 
 
 def on_other_form(run: RunState, event: Event, usual_format: str | None, n: int, report: Report) -> None:
@@ -63,9 +63,9 @@ def on_other_form(run: RunState, event: Event, usual_format: str | None, n: int,
     kind = event.kind
     if usual_format != event.stamp_format:
         came = f"{event.stamp_format} ({event.stamp})"
-        report("CONTENT-6", f"timestamps as {usual_format} in {kind}", came, n, run=run)
+        report("CONTENT-6", f"timestamp format {usual_format} in {kind}", came, n, run=run)
     else:
-        report("CONTENT-6", f"{kind} built as before on this connection", "built in another way", n, run=run)
+        report("CONTENT-6", f"{kind} in the same shape as before on this connection", "another shape", n, run=run)
 
 
 def on_stamp(run: RunState, event: Event, at_s: float, n: int, *, skew_s: float, report: Report) -> None:
@@ -75,10 +75,10 @@ def on_stamp(run: RunState, event: Event, at_s: float, n: int, *, skew_s: float,
         return
     if not abs(server_s - at_s) <= skew_s:
         off = f"{event.stamp!r}, which is {server_s - at_s:+.0f} s off"
-        report("CONTENT-3", f"a time within {skew_s:g} s of now", off, n, run=run)
+        report("CONTENT-3", f"a timestamp within {skew_s:g} s of now", off, n, run=run)
     elif server_s < run.last_stamp_s - _resolution_s(event.stamp):
         back = f"{(run.last_stamp_s - server_s) * 1e3:.3f} ms earlier"
-        report("CONTENT-3", "a time not before the event before", back, run.last_n, n, run=run)
+        report("CONTENT-3", "a timestamp not before that of the previous event", back, run.last_n, n, run=run)
     else:
         run.last_stamp_s = max(server_s, run.last_stamp_s)
 
@@ -102,13 +102,13 @@ def on_end(run: RunState, event: Event, n: int, report: Report) -> None:
         for expected, actual in _misses(event.text or "", expect):
             report("CONTENT-4", expected, actual, ask.n, n, run=run)
         if expect.failing_tool and run.tools_done and not run.tools_failed:
-            report("CONTENT-4", "the failing tool shown as failed", "every tool shown as fine", ask.n, n, run=run)
+            report("CONTENT-4", "the failing tool reported as failed", "no tool reported as failed", ask.n, n, run=run)
     elif kind is EventKind.FAILED:
         # Where the prompt makes a tool fail, the run may fail with it.
         if not expect.failing_tool:
             report("CONTENT-4", "an answer", f"agent_failed: {shown(event.text)}", ask.n, n, run=run)
     elif run.stop_at is None:
-        report("CONTENT-4", "an answer", "agent_stopped, which nobody asked for", ask.n, n, run=run)
+        report("CONTENT-4", "an answer", "agent_stopped, which was not requested", ask.n, n, run=run)
 
 
 def _misses(text: str, expect: Expect) -> list[tuple[str, str]]:
@@ -117,7 +117,7 @@ def _misses(text: str, expect: Expect) -> list[tuple[str, str]]:
     if not answer or answer.isspace():
         return [("an answer", "an empty one")]
     if len(answer) < 2 * len(expect.prompt) + _MOST_AROUND_AN_ECHO and _echoes(answer, expect):
-        return [("an answer", f"the question again: {shown(text)}")]
+        return [("an answer", f"the prompt again: {shown(text)}")]
     for group in expect.contains:
         if not _holds(answer, group):
             break
@@ -127,7 +127,7 @@ def _misses(text: str, expect: Expect) -> list[tuple[str, str]]:
     if len(answer) < _LONGEST_FALLBACK and not expect.failing_tool:
         for fallback in _FALLBACKS:
             if fallback in answer:
-                return [("an answer", f"a canned fallback: {shown(text)}")]
+                return [("an answer", f"a fallback text: {shown(text)}")]
     unmet = [group for group in expect.contains if not _holds(answer, group)]
     return [(f"an answer with {' or '.join(map(repr, group))}", shown(text)) for group in unmet]
 

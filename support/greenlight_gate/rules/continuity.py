@@ -65,22 +65,22 @@ def on_unread(lines: Iterable[ThreadOrder]) -> None:
 def on_no_rest(run: RunState, n: int, report: Report) -> None:
     """CONTINUITY-1: a run that began before its connection was lost, and does not go on after the restore."""
     came = f"nothing after its first {run.events} events"
-    report("CONTINUITY-1", "the rest of the answer after the restore", came, run.first_n, run.last_n, n, run=run)
+    report("CONTINUITY-1", "the rest of the run after the restore", came, run.first_n, run.last_n, n, run=run)
 
 
 def on_other_run(run: RunState, event: Event, n: int, report: Report) -> None:
     """CONTINUITY-2: a run that goes on after the restore under another id."""
-    report("CONTINUITY-2", f"run {run.id} to go on after the restore", f"run {event.run}", run.last_n, n, run=run)
+    report("CONTINUITY-2", f"run {run.id} to continue after the restore", f"run {event.run}", run.last_n, n, run=run)
 
 
 def on_no_restore(n: int, after_s: float, report: Report) -> None:
     """CONTINUITY-1: the request to restore a thread was not answered."""
-    report("CONTINUITY-1", "the conversation restored", f"nothing within {after_s:.1f} s", n)
+    report("CONTINUITY-1", "the thread restored", f"nothing within {after_s:.1f} s", n)
 
 
 def on_nothing(ask: Request, n: int, report: Report) -> None:
     """CONTINUITY-1: nothing of a run was received after the restore of its thread."""
-    report("CONTINUITY-1", "the answer after the restore", "not one event of it", ask.n, n)
+    report("CONTINUITY-1", "the run after the restore", "no event of it", ask.n, n)
 
 
 def on_refused_restore(lines: Mapping[str | None, ThreadOrder], error: Control, n: int, report: Report) -> None:
@@ -95,7 +95,7 @@ def on_refused_restore(lines: Mapping[str | None, ThreadOrder], error: Control, 
 def on_finish(thread: Thread, report: Report) -> None:
     """CONTINUITY-3: numbers that came on no connection of the user in the end."""
     for number, n in (thread.missing or {}).items():
-        report("CONTINUITY-3", f"seq {number} in one of the person's windows", "nowhere", n)
+        report("CONTINUITY-3", f"seq {number} on a connection of the user", "on none", n)
 
 
 def _share(thread: Thread, seq: int) -> None:

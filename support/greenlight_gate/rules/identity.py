@@ -30,13 +30,13 @@ def on_run_of_another_request(known: RunState, event: Event, n: int, report: Rep
 
 def on_reused_run_id(event: Event, n: int, report: Report) -> None:
     """IDENTITY-1: a new run under the id of one that has ended."""
-    report("IDENTITY-1", "a run id of its own for each question", f"run {event.run}, which has ended before", n)
+    report("IDENTITY-1", "a new run id for each request", f"run {event.run}, which has ended before", n)
 
 
 def on_unknown_helper(run: RunState, event: Event, n: int, report: Report) -> None:
     """IDENTITY-1: a sub-agent of this run names another run as its parent."""
-    came = f"{event.kind} of a helper of run {event.parent}"
-    report("IDENTITY-1", f"a helper of run {run.id}", came, n, run=run)
+    came = f"{event.kind} of a sub-agent of run {event.parent}"
+    report("IDENTITY-1", f"a sub-agent of run {run.id}", came, n, run=run)
 
 
 def on_changed_run_id(run: RunState, event: Event, n: int, report: Report) -> None:
@@ -46,14 +46,14 @@ def on_changed_run_id(run: RunState, event: Event, n: int, report: Report) -> No
 
 def on_unrequested_run(event: Event, n: int, report: Report) -> None:
     """IDENTITY-1: a run that belongs to no request."""
-    came = f"{event.kind} of run {event.run}, which nobody asked for"
-    report("IDENTITY-1", "events of runs that were asked for", came, n)
+    came = f"{event.kind} of run {event.run}, which was not requested"
+    report("IDENTITY-1", "events of requested runs", came, n)
 
 
 def on_another_connection(run: RunState, event: Event, n: int, report: Report) -> None:
     """IDENTITY-1: an event on another connection of the user than the one that sent the request."""
-    came = f"{event.kind} of run {run.id} on another window"
-    report("IDENTITY-1", "events on the connection that asked", came, n, run=run)
+    came = f"{event.kind} of run {run.id} on another connection"
+    report("IDENTITY-1", "events on the connection that sent the request", came, n, run=run)
 
 
 def on_thread_and_user(run: RunState, event: Event, connected_as: str | None, n: int, report: Report) -> None:

@@ -46,7 +46,7 @@ def on_canaries(seen: Iterable[SeenCanary], report: Report) -> None:
     """ISOLATION-1: canaries of other users on the user's connection."""
     for canary in seen:
         came = f"canary of {canary.owner}, {canary.how}, {canary.where}"
-        report("ISOLATION-1", "nothing of anybody else", came, *canary.numbers, run=canary.run, about=canary.owner)
+        report("ISOLATION-1", "no canary of another user", came, *canary.numbers, run=canary.run, about=canary.owner)
 
 
 def on_foreign(person: str, what: str, other: OwnedId, n: int, report: Report) -> None:

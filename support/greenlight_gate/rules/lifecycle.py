@@ -62,7 +62,7 @@ def on_error(ask: Request, error: Control, n: int, report: Report) -> None:
 
 def on_nothing(ask: Request, n: int, report: Report) -> None:
     """LIFECYCLE-2: a request of whose run nothing was received."""
-    report("LIFECYCLE-2", "an answer that ends", "not one event of it", ask.n, n)
+    report("LIFECYCLE-2", "a run that ends", "no event of it", ask.n, n)
 
 
 def on_no_end(run: RunState, at: float, n: int, report: Report) -> None:
@@ -81,7 +81,7 @@ def on_ignored_stop(run: RunState, at: float, n: int, ping_s: float, report: Rep
     late = at - run.stop_at if run.stop_at is not None else 0.0
     if late > ping_s:
         came = f"agent_completed {late:.2f} s later"
-        report("LIFECYCLE-2", "agent_stopped once the person said stop", came, run.first_n, n, run=run)
+        report("LIFECYCLE-2", "agent_stopped after the stop request", came, run.first_n, n, run=run)
 
 
 def on_end(run: RunState, event: Event, n: int, report: Report) -> None:
@@ -95,11 +95,11 @@ def on_end(run: RunState, event: Event, n: int, report: Report) -> None:
         return
     seen = (run.started_at is not None, run.thoughts, run.tools_begun, run.tools_done)
     if not all(seen) and (unseen := _unseen(seen, expect.hidden)):
-        report("LIFECYCLE-5", "all five kinds", f"no {' and no '.join(unseen)}", run.first_n, n, run=run)
+        report("LIFECYCLE-5", "all five kinds of event", f"no {' and no '.join(unseen)}", run.first_n, n, run=run)
     elif run.tools_begun < expected.tool_executing:
-        report("LIFECYCLE-5", f"{expected.tool_executing} tools at work", f"{run.tools_begun}", run.first_n, n, run=run)
+        report("LIFECYCLE-5", f"{expected.tool_executing} tools called", f"{run.tools_begun}", run.first_n, n, run=run)
     elif expect.parallel and run.most_open < 2:
-        report("LIFECYCLE-5", "two tools at work at once", "one after the other", run.first_n, n, run=run)
+        report("LIFECYCLE-5", "two tools open at once", "one after the other", run.first_n, n, run=run)
 
 
 def _unseen(seen: tuple[object, ...], hidden: tuple[str, ...]) -> list[EventKind]:

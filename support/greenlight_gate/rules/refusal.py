@@ -49,7 +49,7 @@ class SignInAttempt:
                 said = f"error {code}" if reading.name == "error" else reading.name
             elif isinstance(reading, Event):
                 said = reading.kind
-            self._not_refused(f"let in with {self.unwelcome}, and told {said}", n)
+            self._not_refused(f"accepted with {self.unwelcome}, and sent {said}", n)
 
     def answered(self, status: int | None, reason: str, n: int) -> None:
         """The upgrade was not accepted."""
@@ -63,7 +63,7 @@ class SignInAttempt:
 
     def waited(self, after_s: float, n: int) -> None:
         """Nobody turned the person away."""
-        self._not_refused(f"let in with {self.unwelcome}, and not turned away within {after_s:.1f} s", n)
+        self._not_refused(f"accepted with {self.unwelcome}, and not refused within {after_s:.1f} s", n)
 
     def _not_refused(self, came: str, n: int) -> None:
         if not self.reported:
@@ -126,7 +126,7 @@ class ForeignAttempts:
         elif event.thread == reach.thread:
             self._object(reach, f"{event.kind} in it", n)
         elif not self.ways.fresh:
-            self._object(reach, f"{event.kind} in a fresh conversation", n)
+            self._object(reach, f"{event.kind} in a new thread", n)
 
     def shown(self, event: Event, n: int) -> None:
         """An event came that is not this person's: perhaps of a conversation that they reached for."""
@@ -164,15 +164,15 @@ class ForeignAttempts:
             self._reported.add(reach.n)
             expected = f"{self.person} to be refused {reach.what} of {reach.owner} ({self.ways})"
             if reach.claims is not None:
-                expected = f"{self.person} not to be taken for {reach.owner}, whose user id they claim"
+                expected = f"{self.person} not to be served as {reach.owner}, whose user id the request names"
             self.report("REFUSAL-2", expected, came, reach.n, n, about=reach.owner)
 
 
 def on_foreign_stop(run: RunState, n: int, report: Report) -> None:
     """REFUSAL-2: a run came to no answer, and somebody else had asked for it to be stopped."""
     who, asked_n = run.intruder or ("", 0)
-    came = f"{run.ended_by or 'silence'} after {who} said stop"
-    report("REFUSAL-2", f"only {run.person} to stop this run", came, asked_n, n, run=run, about=who)
+    came = f"{run.ended_by or 'silence'} after a stop request of {who}"
+    report("REFUSAL-2", f"only {run.person} to be able to stop this run", came, asked_n, n, run=run, about=who)
 
 
 class TokenExpiry:
@@ -220,7 +220,7 @@ class TokenExpiry:
         return at >= self.expires_at - _ROUNDING_S
 
     def _object(self, came: str, n: int) -> None:
-        self.report("REFUSAL-3", f"{self.person} shown out when the pass ends ({self.ways})", came, self.n, n)
+        self.report("REFUSAL-3", f"{self.person} disconnected when the token expires ({self.ways})", came, self.n, n)
 
 
 class InvalidInputs:
@@ -249,7 +249,7 @@ class InvalidInputs:
         sent = self._sent.pop(0)
         said = (error.values.get("text"), error.values.get("code"))
         if not any(str(value).strip() for value in said if value is not None):
-            self.report("REFUSAL-4", "an error that says what is wrong", "an error without words", sent, n)
+            self.report("REFUSAL-4", "an error that says what is wrong", "an error without text or code", sent, n)
         return True
 
     def waited(self, after_s: float, n: int) -> None:

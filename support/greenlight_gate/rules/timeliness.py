@@ -14,13 +14,13 @@ def on_start(run: RunState, at: float, n: int, start_s: float, report: Report) -
     """TIMELINESS-1: the wait from the (intended) request to agent_started."""
     waited = at - run.asked_at
     if waited > start_s and run.parent is None:
-        report("TIMELINESS-1", f"a start within {start_s:g} s", f"{waited:.2f} s", run.first_n, n, run=run)
+        report("TIMELINESS-1", f"agent_started within {start_s:g} s", f"{waited:.2f} s", run.first_n, n, run=run)
 
 
 def on_no_start(ask: Request, at: float, n: int, start_s: float, report: Report) -> None:
     """TIMELINESS-1 for a start that was waited for in vain."""
     if at - ask.at > start_s:
-        report("TIMELINESS-1", f"a start within {start_s:g} s", "none", ask.n, n)
+        report("TIMELINESS-1", f"agent_started within {start_s:g} s", "none", ask.n, n)
 
 
 def on_silence(run: RunState, at: float, n: int, silence_s: float, report: Report) -> None:
@@ -34,14 +34,14 @@ def on_tool(run: RunState, tool: OpenTool, at: float, n: int, *, tool_s: float, 
     """TIMELINESS-4 for a tool that has completed, or is still open, at `at`."""
     if at - tool.at > tool_s:
         took = f"{at - tool.at:.2f} s"
-        report("TIMELINESS-4", f"{tool.name!r} done within {tool_s:g} s", took, tool.n, n, run=run)
+        report("TIMELINESS-4", f"{tool.name!r} completed within {tool_s:g} s", took, tool.n, n, run=run)
 
 
 def on_length(run: RunState, at: float, n: int, run_s: float, report: Report) -> None:
     """TIMELINESS-4 for a run that ends at `at`, or is still in progress then."""
     if run.started_at is not None and at - run.started_at > run_s:
         took = f"{at - run.started_at:.2f} s"
-        report("TIMELINESS-4", f"a run within {run_s:g} s", took, run.first_n, n, run=run)
+        report("TIMELINESS-4", f"a run that ends within {run_s:g} s", took, run.first_n, n, run=run)
 
 
 def on_end(run: RunState, event: Event, at: float, n: int, budgets: TimeBudgets, *, report: Report) -> None:
@@ -61,4 +61,4 @@ def on_end(run: RunState, event: Event, at: float, n: int, budgets: TimeBudgets,
     shown = run.events + run.helped
     if took >= _LEAST_RUN_S and late > shown * _MOST_AT_THE_END:
         came = f"{late} of {shown} events in the last tenth of {took * 1e3:.0f} ms"
-        report("TIMELINESS-3", "events while they happen", came, run.first_n, n, run=run)
+        report("TIMELINESS-3", "events as they happen", came, run.first_n, n, run=run)

@@ -84,7 +84,7 @@ def _words(small: bytes, text: bytes, how: str) -> Iterator[Sighting]:
         end, owner = match.end(), read_owner(match[1])
         whole, letters = owner.whole, match[1][: owner.letters]
         cut = not whole and _END.match(small, end) is not None
-        written = how or ("plain" if text[match.start() : end] == match[0] else "in another case")
+        written = how or ("plain" if text[match.start() : end] == match[0] else "in other letter case")
         yield Sighting(letters, written, whole, cut)
 
 

@@ -342,7 +342,7 @@ class ConnectionChecker:
         if isinstance(reading, Event | More):
             return (reading.event if isinstance(reading, More) else reading).kind
         if isinstance(reading, Ignored | Foreign):
-            return "a frame that is not for the person" if isinstance(reading, Ignored) else "a frame of somebody else"
+            return "a frame that the profile ignores" if isinstance(reading, Ignored) else "a frame of another user"
         return f"a frame of {reading.name}" if type(reading) is Control else "a frame that cannot be read"
 
     def lost(self) -> None:
@@ -398,7 +398,7 @@ class ConnectionChecker:
     def closed(self, by: str, code: int | None, at: float, n: int) -> None:
         """The connection ended. `by`: client, server (with a close frame) or nobody (without one)."""
         self._search_open()
-        came = f"a close with {code}" if by == "server" else "a line that broke"
+        came = f"a close with {code}" if by == "server" else "a connection that ended without a close frame"
         if self.entry is not None:
             if by != "client":
                 self.entry.closed(code, came, n)

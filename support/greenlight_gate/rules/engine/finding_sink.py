@@ -57,7 +57,7 @@ class FindingSink:
             return
         self._reported.add(key)
         if self.windows.cut:
-            actual = f"{actual}; the line was cut by {self.windows.cut}"
+            actual = f"{actual}; cut by the suite: {self.windows.cut}"
         self.found(
             Finding(
                 rule, known.severity, known.requirement, _shown(expected), _shown(actual), self.person,

@@ -210,7 +210,7 @@ def _sent(checker: ConnectionChecker, sent: Sent) -> None:
 
 
 def _reach(sent: Sent) -> ForeignAttempt:
-    named = f"run {sent.run}" if sent.what == "stop" else f"conversation {sent.thread}"
+    named = f"run {sent.run}" if sent.what == "stop" else f"thread {sent.thread}"
     thread = sent.thread if sent.claims is None else None
     return ForeignAttempt(sent.n, sent.foreign, named, thread, sent.request, sent.claims)
 
