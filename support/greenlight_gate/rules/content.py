@@ -41,9 +41,9 @@ def on_problems(problems: tuple[Problem, ...], n: int, run: RunState | None, rep
 
 
 def on_forbidden(found: tuple[ForbiddenText, ...], n: int, report: Report) -> None:
-    """CONTENT-2 for serialiser debris, CONTENT-5 for secrets and stack traces."""
+    """CONTENT-2 for serialisation errors, CONTENT-5 for secrets and stack traces."""
     for text in found:
-        if text.is_debris:
+        if text.is_serialisation_error:
             report("CONTENT-2", "no serialisation errors", text.actual, n)
         else:
             report("CONTENT-5", "no token, secret or stack trace", text.actual, n)

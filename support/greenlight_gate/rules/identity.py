@@ -33,7 +33,7 @@ def on_reused_run_id(event: Event, n: int, report: Report) -> None:
     report("IDENTITY-1", "a new run id for each request", f"run {event.run}, which has ended before", n)
 
 
-def on_unknown_helper(run: RunState, event: Event, n: int, report: Report) -> None:
+def on_unknown_sub_agent(run: RunState, event: Event, n: int, report: Report) -> None:
     """IDENTITY-1: a sub-agent of this run names another run as its parent."""
     came = f"{event.kind} of a sub-agent of run {event.parent}"
     report("IDENTITY-1", f"a sub-agent of run {run.id}", came, n, run=run)

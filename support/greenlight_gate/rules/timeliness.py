@@ -58,7 +58,7 @@ def on_end(run: RunState, event: Event, at: float, n: int, budgets: TimeBudgets,
         # If agent_started was held back as well, only the server's own timestamps say how long the run took.
         took = max(took, event.server_s - run.first_stamp_s)
     late = sum(1 for time in run.recent if time >= at - took * _LAST_PART)
-    shown = run.events + run.helped
+    shown = run.events + run.sub_agent_events
     if took >= _LEAST_RUN_S and late > shown * _MOST_AT_THE_END:
         came = f"{late} of {shown} events in the last tenth of {took * 1e3:.0f} ms"
         report("TIMELINESS-3", "events as they happen", came, run.first_n, n, run=run)

@@ -77,8 +77,8 @@ def test_nothing_but_a_few_words_is_kept_of_what_is_over(monkeypatch: pytest.Mon
     side = checker()
     many_runs(side, Talk(), 20)
     assert FOUND[side] == []
-    desk, book = side.desk, side.book
-    assert (desk.asks, desk.by_request, desk.runs, book.runs) == ([], {}, {}, {})
+    asked, book = side.correlation, side.book
+    assert (asked.asks, asked.by_request, asked.runs, book.runs) == ([], {}, {}, {})
     assert list(book.ended) == ["r16", "r17", "r18", "r19"]
     assert len(book.threads) == 5
     assert all(not run.tools and len(run.event_ids) == 1 for run in book.ended.values())
@@ -106,7 +106,7 @@ def test_helpers_that_never_end_are_forgotten(monkeypatch: pytest.MonkeyPatch) -
     for number, frame in enumerate(frames(talk), 3):
         side.received(frame, 0.5, number)
     assert FOUND[side] == []
-    assert side.desk.runs == {}
+    assert side.correlation.runs == {}
     assert len(side.book.runs) == 2
 
 

@@ -1,4 +1,4 @@
-"""ISOLATION-1: looking for canaries in whatever came, without knowing the people.
+"""The search for canaries in whatever came, without knowing the users.
 
 `suspicious` is a filter of a few literal searches, which may be asked once for a whole socket read; `search` looks
 closely, in time proportional to the length. Found are canaries that are plain, in any case, at any depth of JSON, in

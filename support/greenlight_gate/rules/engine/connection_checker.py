@@ -48,33 +48,33 @@ class ConnectionChecker:
         sink = FindingSink(person, connection, found, self.windows, rules)
         self.report: Report = sink.report
         self.counts = sink.counts
-        self.desk = Correlation(book, person, connection, self.report)
-        self.desk.foreign_leaks = profile.promises.foreign == "leak"
-        self.door = ConnectionRules(self.report, promised=profile.promises.ready)
+        self.correlation = Correlation(book, person, connection, self.report)
+        self.correlation.foreign_leaks = profile.promises.foreign == "leak"
+        self.connection_rules = ConnectionRules(self.report, promised=profile.promises.ready)
         refusals = profile.spec.refusals
         self.entry: SignInAttempt | None = None
         self.expiry: TokenExpiry | None = None
-        self.reaching = ForeignAttempts(person, refusals.foreign, self.report)
+        self.foreign_attempts = ForeignAttempts(person, refusals.foreign, self.report)
         self.invalid = InvalidInputs(self.report)
         self.cut_by_us = False
         self.last_error: Control | None = None
-        self.heard = False
+        self.event_seen = False
         # A plain profile infers nothing, so that most loads have no observer of single events. Python keeps instances
         # of up to 30 attributes in a form that is read faster; a load's checker has 29.
         self.observers: tuple[EventObserver, ...] = () if profile.plain else (INFERRED,)
         self._gap_free = profile.promises.gap_free_seq
-        self._runs = self.desk.runs
+        self._runs = self.correlation.runs
         self.search = CanaryScan(person, self.windows.canaries, self._what)
-        self.run_judge = RunChecker(self.desk, budgets, epoch_s, self.report, self.search)
+        self.run_judge = RunChecker(self.correlation, budgets, epoch_s, self.report, self.search)
 
     @property
     def ready(self) -> bool:
         """Whether the backend has reported that it is ready."""
-        return self.door.ready
+        return self.connection_rules.ready
 
     def observe(self, observer: Observer) -> None:
         """From now on it gets the outcome of each request."""
-        self.desk.observers = (*self.desk.observers, observer)
+        self.correlation.observers = (*self.correlation.observers, observer)
 
     def observe_events(self, observer: EventObserver) -> None:
         """From now on it gets the outcome of each request, and each event with its run."""
@@ -85,69 +85,69 @@ class ConnectionChecker:
 
     def opened(self, user: str | None, handshake_ms: float, n: int) -> None:
         """The upgrade succeeded, with this user id (None: not known yet)."""
-        self.desk.is_user(user)
+        self.correlation.is_user(user)
         self.windows.ever += 1
         self.windows.open.add(self.connection)
         self.windows.careful = self.windows.careful or self.windows.ever > 1
-        self.door.opened(handshake_ms, n, self.budgets.handshake_s)
+        self.connection_rules.opened(handshake_ms, n, self.budgets.handshake_s)
 
     def unwelcome(self, unwelcome: str, n: int) -> None:
         """The connection has to be refused: nothing else is judged on it. `unwelcome`: what is wrong with its token."""
         self.entry = SignInAttempt(unwelcome, n, self.profile.spec.refusals.entry, self.report)
 
-    def pass_ends(self, expires_at: float, n: int) -> None:
+    def token_expires(self, expires_at: float, n: int) -> None:
         """The token of the connection expires at this time on the trace's clock."""
         ways = self.profile.spec.refusals.expiry
         self.expiry = TokenExpiry(self.person, expires_at, n, epoch_s=self.epoch_s, ways=ways, report=self.report)
 
-    def reached(self, reach: ForeignAttempt) -> None:
+    def attempted(self, attempt: ForeignAttempt) -> None:
         """A request was sent that has to be refused, since it names what belongs to another user."""
-        self.door.spoken = True
-        self.reaching.tried(reach)
+        self.connection_rules.spoken = True
+        self.foreign_attempts.tried(attempt)
 
     def asked(self, ask: Request) -> None:
         """A request was sent."""
-        self.door.spoken = True
+        self.connection_rules.spoken = True
         absent = self.profile.spec.absent
         if absent and ask.expect is not None:
             ask.expect = observable(ask.expect, absent)
         self.reader.asked(ask.request, ask.thread)
-        self.desk.asked(ask)
+        self.correlation.asked(ask)
 
     def stop_sent(self, run_id: str | None, at: float, n: int) -> None:
         """The user asked for a run to be stopped."""
-        self.door.spoken = True
+        self.connection_rules.spoken = True
         if run_id is not None:
-            self.desk.stopping(run_id, at, n)
+            self.correlation.stopping(run_id, at, n)
 
     def pinged(self, nonce: str | None, n: int) -> None:
         """An application ping was sent."""
-        self.door.spoken = True
-        self.door.pinged(nonce, n)
+        self.connection_rules.spoken = True
+        self.connection_rules.pinged(nonce, n)
 
     def sent_invalid(self, n: int) -> None:
         """Something was sent that must be refused."""
-        self.door.spoken = True
+        self.connection_rules.spoken = True
         self.invalid.sent(n)
 
     def restoring(self, thread: str, last_seq: int | None, at: float) -> None:
         """The user asked to restore a thread on this connection, from the number after `last_seq`."""
-        self.door.spoken = True
-        self.desk.restoring(thread, last_seq, at)
+        self.connection_rules.spoken = True
+        self.correlation.restoring(thread, last_seq, at)
 
     def cut(self, cut: Cut) -> None:
         """The suite is about to cut this connection, or to stop the backend."""
         self.cut_by_us = True
         self.windows.cut = str(cut)
         if cut.ends_backend:
-            for ask in self.desk.asks:
+            for ask in self.correlation.asks:
                 ask.excused = True
 
     def throttled(self, at: float, *, over: bool) -> None:
         """The suite reads this connection slowly, or no longer so (`over`): meanwhile no time is judged."""
         self.budgets = self._promised if over else self._promised.unhurried()
         self.run_judge.keep_to(self.budgets)
-        self.desk.held_back(at)
+        self.correlation.held_back(at)
 
     # What came ----------------------------------------------------------------------------------------------------
 
@@ -172,8 +172,8 @@ class ConnectionChecker:
         if reading is None:
             reading = self.reader.read(data, binary=binary)
         entry, sole = self.entry, self.book.sole
-        if sole is not None and sole != self.person and entry is None and self.desk.foreign_leaks:
-            self.desk.text(data, reading, n)
+        if sole is not None and sole != self.person and entry is None and self.correlation.foreign_leaks:
+            self.correlation.text(data, reading, n)
         if type(reading) is Event and entry is None and self.expiry is None:
             self.event(reading, at, n)
         else:
@@ -223,10 +223,10 @@ class ConnectionChecker:
 
     def _take(self, reading: Part, at: float, n: int) -> None:
         if self.entry is not None:
-            self.entry.heard(reading, n)
+            self.entry.received(reading, n)
             return
         if self.expiry is not None:
-            self.expiry.heard(reading, at, n)
+            self.expiry.received(reading, at, n)
         if type(reading) is Event:
             self.event(reading, at, n)
             return
@@ -234,7 +234,7 @@ class ConnectionChecker:
             self._more(reading.event, at, n)
             return
         if type(reading) is Foreign:
-            self.desk.foreign(reading, n)
+            self.correlation.foreign(reading, n)
             return
         assert isinstance(reading, Control | Unmapped | Ignored)
         content.on_problems(reading.problems, n, None, self.report)
@@ -242,13 +242,13 @@ class ConnectionChecker:
             self._control(reading, at, n)
         elif type(reading) is Unmapped:
             self.invalid.unreadable(reading.reason)
-            continuity.on_unread(self.desk.lines.values())
+            continuity.on_unread(self.correlation.lines.values())
 
     def event(self, event: Event, at: float, n: int) -> None:
         """Judges one event of a run. `at`: seconds on the monotonic clock."""
         run = self._runs.get(event.run)
         if run is None or event.request != run.request or event.thread != run.thread or event.user != run.user:
-            self.heard = True
+            self.event_seen = True
             run = self._attribute(event, at, n)
         if event.problems:
             content.on_problems(event.problems, n, run, self.report)
@@ -274,21 +274,21 @@ class ConnectionChecker:
         self.run_judge.event(run, event, at, n)
 
     def _attribute(self, event: Event, at: float, n: int) -> RunState | None:
-        run = self.desk.attribute(event, at, n)
+        run = self.correlation.attribute(event, at, n)
         if run is None:
-            self.reaching.shown(event, n)
+            self.foreign_attempts.shown(event, n)
         elif run.ask is not None and run.ask.foreign:
-            self.reaching.served(run.ask, event, n)
+            self.foreign_attempts.served(run.ask, event, n)
         return run
 
     def _number(self, event: Event, n: int, run: RunState | None) -> None:
-        if not self._gap_free or event.seq is None or (run is None and not self.desk.counts(event)):
+        if not self._gap_free or event.seq is None or (run is None and not self.correlation.counts(event)):
             return
         # An event of a run counts in the thread of that run, whatever thread it names.
         thread = event.thread if run is None or run.thread is None else run.thread
-        line = self.desk.line(thread)
+        line = self.correlation.line(thread)
         windows = self.windows
-        only = windows.ever <= 1 or (thread in self.desk.replays and windows.open == {self.connection})
+        only = windows.ever <= 1 or (thread in self.correlation.replays and windows.open == {self.connection})
         continuity.on_seq(line, event, n, self.report, run, only=only)
 
     def _more(self, event: Event, at: float, n: int) -> None:
@@ -300,15 +300,15 @@ class ConnectionChecker:
 
     def _control(self, control: Control, at: float, n: int) -> None:
         values = control.values
-        self.desk.control(control, n)
+        self.correlation.control(control, n)
         if control.name == "ready":
-            self.door.ready = True
-            self.desk.greeted(values.get("user"), n)
+            self.connection_rules.ready = True
+            self.correlation.greeted(values.get("user"), n)
         elif control.name == "pong":
-            self.door.ponged(values.get("nonce"))
+            self.connection_rules.ponged(values.get("nonce"))
         elif control.name == "restored":
-            self.reaching.restored(control, n)
-            self.desk.restored(values.get("thread"))
+            self.foreign_attempts.restored(control, n)
+            self.correlation.restored(values.get("thread"))
         elif control.name == "error":
             self.last_error = control
             self._error(control, at, n)
@@ -318,24 +318,24 @@ class ConnectionChecker:
 
         An error during a run is not its end; that is still owed.
         """
-        desk, request = self.desk, error.values.get("request")
-        ask = desk.by_request.get(str(request)) if request is not None else None
+        correlation, request = self.correlation, error.values.get("request")
+        ask = correlation.by_request.get(str(request)) if request is not None else None
         if ask is not None and ask.run is not None:
             ask = None
         expired = self.expiry is not None and self.expiry.over
-        if expired or self.reaching.took(error, n):
+        if expired or self.foreign_attempts.took(error, n):
             if ask is not None:
-                desk.conclude(ask, at, excused=True, error=error)
-                desk.drop(ask)
+                correlation.conclude(ask, at, excused=True, error=error)
+                correlation.drop(ask)
             return
         if ask is None and self.invalid.took(error, n):
             return
         if request is None:
-            continuity.on_refused_restore(desk.lines, error, n, self.report)
+            continuity.on_refused_restore(correlation.lines, error, n, self.report)
         if ask is not None:
             lifecycle.on_error(ask, error, n, self.report)
-            desk.conclude(ask, at, error=error)
-            desk.drop(ask)
+            correlation.conclude(ask, at, error=error)
+            correlation.drop(ask)
 
     def _what(self, data: bytes) -> str:
         reading = next(each(self.profile.read(data)), None)
@@ -347,8 +347,8 @@ class ConnectionChecker:
 
     def lost(self) -> None:
         """The backend has ended the connection, and what was in progress on it will not be resumed."""
-        for ask in self.desk.asks:
-            self.desk.conclude(ask)
+        for ask in self.correlation.asks:
+            self.correlation.conclude(ask)
 
     # How it ended -------------------------------------------------------------------------------------------------
 
@@ -363,10 +363,10 @@ class ConnectionChecker:
         elif waiting_for == "restored":
             continuity.on_no_restore(n, after_s, self.report)
         elif waiting_for in ("start", "end"):
-            self._no_answer(self.desk.waited_for(request, run), at, n)
+            self._no_answer(self.correlation.waited_for(request, run), at, n)
         elif waiting_for != "refusal":
-            self.door.timed_out(waiting_for, after_s, n)
-        elif not self.reaching.waited(after_s, n):
+            self.connection_rules.timed_out(waiting_for, after_s, n)
+        elif not self.foreign_attempts.waited(after_s, n):
             self.invalid.waited(after_s, n)
 
     def _no_answer(self, ask: Request | None, at: float, n: int) -> None:
@@ -374,7 +374,7 @@ class ConnectionChecker:
         if ask is None or ask.over or ask.given_up:
             return
         ask.given_up = True
-        self.desk.conclude(ask, at)
+        self.correlation.conclude(ask, at)
         if ask.run is None:
             timeliness.on_no_start(ask, at, n, self.budgets.start_s, self.report)
             self._nothing_came(ask, n)
@@ -385,47 +385,47 @@ class ConnectionChecker:
         lifecycle.on_nothing(ask, n, self.report)
         if ask.resumed:
             continuity.on_nothing(ask, n, self.report)
-        elif not self.heard and self.windows.open <= {self.connection}:
-            self.door.not_heard(ask.n, n)
+        elif not self.event_seen and self.windows.open <= {self.connection}:
+            self.connection_rules.not_heard(ask.n, n)
 
     def refused(self, status: int | None, reason: str, n: int) -> None:
         """The connection was refused or failed."""
         if self.entry is not None:
             self.entry.answered(status, reason, n)
         elif not self.cut_by_us:
-            self.door.not_opened(status, reason, n)
+            self.connection_rules.not_opened(status, reason, n)
 
     def closed(self, by: str, code: int | None, at: float, n: int) -> None:
         """The connection ended. `by`: client, server (with a close frame) or nobody (without one)."""
         self._search_open()
-        came = f"a close with {code}" if by == "server" else "a connection that ended without a close frame"
+        came = f"a close with {code}" if by == "server" else "an end without a close frame"
         if self.entry is not None:
             if by != "client":
                 self.entry.closed(code, came, n)
             return
         if self.cut_by_us:
-            self.desk.closed("client")
+            self.correlation.closed("client")
             if by == "server":
-                self.door.judge_code(code, n)
+                self.connection_rules.judge_code(code, n)
             return
         if by != "client" and self.expiry is not None and self.expiry.closed(code, came, at, n):
-            self.desk.owe_nothing()
-        self.desk.closed(by)
+            self.correlation.owe_nothing()
+        self.correlation.closed(by)
         if by != "client":
-            self.reaching.closed(code, came, n)
-            self.door.closed(by, code, n)
+            self.foreign_attempts.closed(code, came, n)
+            self.connection_rules.closed(by, code, n)
             self.invalid.closed(code, came, n)
-            self.door.of_no_use(code, came, n)
+            self.connection_rules.of_no_use(code, came, n)
 
     def gave_up(self, code: int | None, reason: str, n: int) -> None:
         """What came was no message that a client can read, which had to end the connection."""
-        self.desk.closed("nobody")
+        self.correlation.closed("nobody")
         content.on_bad_message(reason, code, n, self.report)
 
     def finish(self, n: int) -> None:
         """Nothing more will come: what is still open has no end."""
         self._search_open()
-        for ask in self.desk.finish():
+        for ask in self.correlation.finish():
             run = ask.run
             if ask.given_up or (run is None and ask.foreign):
                 continue

@@ -168,8 +168,8 @@ class Correlation(OpenRequests):
 
     def _unknown(self, event: Event, ask: Request | None, at: float, n: int, *, foreign: bool) -> RunState | None:
         parent = self.book.find(event.parent) if event.parent else None
-        if parent is not None and parent.person == self.person and self._helps(parent, ask):
-            return self._shared(self.helper(parent, event, n, at), event)
+        if parent is not None and parent.person == self.person and self._is_of_request(parent, ask):
+            return self._shared(self.sub_agent(parent, event, n, at), event)
         if ask is None and not event.request and not foreign:
             ask = self.waiting(event)
         if ask is not None and ask.run is None:
@@ -188,8 +188,8 @@ class Correlation(OpenRequests):
     def _by_another_name(self, run: RunState, event: Event, at: float, n: int) -> RunState:
         if event.parent and event.parent != event.run:
             # Whatever its run id: the end of a sub-agent is not the end of the run.
-            identity.on_unknown_helper(run, event, n, self.report)
-            return self._shared(self.helper(run, event, n, at), event)
+            identity.on_unknown_sub_agent(run, event, n, self.report)
+            return self._shared(self.sub_agent(run, event, n, at), event)
         identity.on_changed_run_id(run, event, n, self.report)
         return run
 
@@ -200,7 +200,7 @@ class Correlation(OpenRequests):
             # Whose it is may become known later; what everybody receives may reach others first.
             self.strangers[""] += 1
 
-    def _helps(self, parent: RunState, ask: Request | None) -> bool:
+    def _is_of_request(self, parent: RunState, ask: Request | None) -> bool:
         """Whether the run of a sub-agent can belong to the request that it names, if that one is open."""
         return ask is None or ask.run is None or parent.root is ask.run
 
@@ -232,20 +232,20 @@ class Correlation(OpenRequests):
             return None
         return run if key is not None or run.siblings is self.runs else None
 
-    def _shared(self, helper: RunState, event: Event) -> RunState:
+    def _shared(self, sub_agent: RunState, event: Event) -> RunState:
         """A sub-agent begins: where several connections may receive its run, they may receive the sub-agent's events.
 
         The first may be one that has restored the thread, and has not received anything of the run yet.
         """
-        root = helper.root
+        root = sub_agent.root
         if root.shown is not None or (root.siblings is not self.runs and (event.thread or root.thread) in self.replays):
-            helper.shown = set()
-            self.runs.pop(helper.id, None)
-            self.book.abandon(helper)
+            sub_agent.shown = set()
+            self.runs.pop(sub_agent.id, None)
+            self.book.abandon(sub_agent)
             key = event.event_id if event.event_id is not None else event.seq
             if key is not None:
-                continuity.remember(self.replays.get(event.thread or "", helper.shown), key)
-        return helper
+                continuity.remember(self.replays.get(event.thread or "", sub_agent.shown), key)
+        return sub_agent
 
     def _was_shown(self, event: Event, n: int) -> bool:
         """Whether the event is of a run that began elsewhere, in a thread that was restored here."""

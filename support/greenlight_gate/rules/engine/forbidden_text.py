@@ -1,4 +1,4 @@
-"""The search for what no frame may contain: serialiser debris, secrets and stack traces.
+"""The search for what no frame may contain: serialisation errors, secrets and stack traces.
 
 Frames are searched as bytes. `suspicious` is a filter of a few literal searches, which may be asked once for a whole
 socket read; only the frames that it lets through are looked at with regular expressions.
@@ -7,13 +7,13 @@ socket read; only the frames that it lets through are looked at with regular exp
 import re
 from typing import NamedTuple
 
-_DEBRIS = "debris"
+_SERIALISATION_ERROR = "a serialisation error"
 
 
 class ForbiddenText(NamedTuple):
-    """One thing that was found: serialiser debris, else a secret or a stack trace; `actual` is what reports print."""
+    """What was found: a serialisation error, else a secret or a stack trace. `actual` is what reports print."""
 
-    is_debris: bool
+    is_serialisation_error: bool
     actual: str
 
 
@@ -37,9 +37,9 @@ _START = rb"(?:(?<!\w)|(?<=\\[nrtbf]))"
 # A single byte is found ten times as fast as a longer literal: each pattern is only tried where a byte occurs that it
 # needs and that is rare in answers.
 _PATTERNS = (
-    _pattern(b"<", b"<", _DEBRIS, rb"<[A-Za-z_]\w*(?:\.\w+)+: [^<>]{1,60}>"),
-    _pattern(b"<", b" object at 0x", _DEBRIS, _START + rb"object at 0x[0-9a-fA-F]{4,}"),
-    _pattern(b"<", b" at 0x", _DEBRIS, rb"<[\w.]+ [^<>]{1,200} at 0x[0-9a-fA-F]{6,}>"),
+    _pattern(b"<", b"<", _SERIALISATION_ERROR, rb"<[A-Za-z_]\w*(?:\.\w+)+: [^<>]{1,60}>"),
+    _pattern(b"<", b" object at 0x", _SERIALISATION_ERROR, _START + rb"object at 0x[0-9a-fA-F]{4,}"),
+    _pattern(b"<", b" at 0x", _SERIALISATION_ERROR, rb"<[\w.]+ [^<>]{1,200} at 0x[0-9a-fA-F]{6,}>"),
     _pattern(b"[", b"[token of ", "a token", rb"\[token of [^\]]{1,60}\]"),
     _pattern(b"J", b"eyJ", "a JSON web token", _START + rb"eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*"),
     _pattern(b"K", b" KEY-----", "a private key", rb"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----"),
@@ -79,7 +79,7 @@ def suspicious(data: bytes) -> bool:
 
 
 def search(data: bytes) -> tuple[ForbiddenText, ...]:
-    """Debris, secrets and stack traces, the first of each kind; nothing when clean.
+    """Serialisation errors, secrets and stack traces, the first of each kind; nothing when clean.
 
     Printable characters that JSON wrote as escapes are decoded first. A secret itself is never repeated: only what it
     is, and where it begins.
@@ -93,7 +93,7 @@ def search(data: bytes) -> tuple[ForbiddenText, ...]:
         match = pattern.search(data)
         if match is None:
             continue
-        if name is _DEBRIS:
+        if name is _SERIALISATION_ERROR:
             found[name] = ForbiddenText(True, match.group().decode(errors="replace"))
         else:
             found[name] = ForbiddenText(False, f"{name} at byte {match.start()}")

@@ -56,9 +56,9 @@ class OpenRequests:
         self.book.end(run, event_id)
         if self.runs:
             # Sub-agents that have not ended are no longer waited for; their events are still known as theirs.
-            for helper in [other for other in self.runs.values() if other.parent is run]:
-                del self.runs[helper.id]
-                self.book.abandon(helper)
+            for sub_agent in [other for other in self.runs.values() if other.parent is run]:
+                del self.runs[sub_agent.id]
+                self.book.abandon(sub_agent)
 
     def conclude(
         self, ask: Request, at: float | None = None, *, excused: bool = False, error: Control | None = None
@@ -234,10 +234,10 @@ class OpenRequests:
         for rival in rivals if len(rivals) > 1 else ():
             rival.mixed_up = True
 
-    def helper(self, parent: RunState, event: Event, n: int, at: float) -> RunState:
+    def sub_agent(self, parent: RunState, event: Event, n: int, at: float) -> RunState:
         """A sub-agent of a run begins."""
         if parent.stage is Stage.ENDED:
-            lifecycle.on_late_helper(parent, event, n, self.report)
+            lifecycle.on_late_sub_agent(parent, event, n, self.report)
         run = RunState(
             event.run or "", event, n, person=self.person, connection=self.connection, siblings=self.runs,
             line=self.line(event.thread), asked_at=at, at=at, parent=parent,

@@ -16,7 +16,7 @@ from greenlight_gate.trace import Expect
 
 
 def seen_events(run: RunState | None, expect: Expect | None) -> Events:
-    """The events that were seen of a run and its helpers; what the profile only infers was not seen."""
+    """The events that were seen of a run and its sub-agents; what the profile only infers was not seen."""
     if run is None or expect is None:
         return NO_EVENTS
     seen = Events(

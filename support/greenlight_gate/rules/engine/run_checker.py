@@ -27,9 +27,9 @@ class RunChecker:
     """
 
     def __init__(
-        self, desk: OpenRequests, budgets: TimeBudgets, epoch_s: float, report: Report, search: CanaryScan
+        self, requests: OpenRequests, budgets: TimeBudgets, epoch_s: float, report: Report, search: CanaryScan
     ) -> None:
-        self.desk = desk
+        self.requests = requests
         self.epoch_s = epoch_s
         self.report = report
         self._shapes: dict[EventKind, int] = {}
@@ -112,7 +112,7 @@ class RunChecker:
             root.last_at = at
             root.last_n = n
             root.thoughts += event.kind is _THINKING
-            root.helped += 1
+            root.sub_agent_events += 1
             if root.recent is not None:
                 root.recent.append(at)
 
@@ -129,7 +129,7 @@ class RunChecker:
             refusal.on_foreign_stop(run, n, self.report)
         if run.said is not None:
             isolation.on_canaries(self.search.said_all(run), self.report)
-        self.desk.settle(run, event.event_id if event.event_id is not None else event.seq)
+        self.requests.settle(run, event.event_id if event.event_id is not None else event.seq)
 
     def _shape(self, run: RunState, event: Event, n: int) -> None:
         kind = event.kind

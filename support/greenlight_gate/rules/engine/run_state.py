@@ -20,7 +20,7 @@ class Stage(StrEnum):
 
 NOTHING_EXPECTED = Expect()
 _WINDOW = 512
-_SHOWN_BY_HELPERS = frozenset({EventKind.THINKING, EventKind.TOOL_EXECUTING, EventKind.TOOL_COMPLETED})
+_OF_SUB_AGENTS = frozenset({EventKind.THINKING, EventKind.TOOL_EXECUTING, EventKind.TOOL_COMPLETED})
 
 
 class Request(msgspec.Struct, eq=False):
@@ -70,17 +70,54 @@ class RunState:
     `in_company`: it has a parent, or the times of its events are kept. `said`: its last texts, where they may
     be parts of one word, by the number of their records, negative for all but agent_thinking; they are searched and
     shortened once there are more than `said_most`. `thought` and `aside`: the latest text of agent_thinking and the
-    latest other text; `thought_n` and `aside_n`: their records. `helped`: how many events its sub-agents have sent.
-    `intruder`: another user who asked for this run to be stopped, and the record of that. `inferred`: how many events
-    of each kind a profile only inferred, so that nobody received them; None where there are none.
+    latest other text; `thought_n` and `aside_n`: their records. `sub_agent_events`: how many events its sub-agents
+    have sent. `intruder`: another user who asked for this run to be stopped, and the record of that. `inferred`: how
+    many events of each kind a profile only inferred, so that they were not received; None where there are none.
     """
 
     __slots__ = (
-        "aside", "aside_n", "ask", "asked_at", "connection", "ended_by", "event_ids", "events", "expect", "expected",
-        "first_n", "first_stamp_s", "helped", "id", "in_company", "inferred", "intruder", "last_at", "last_n",
-        "last_stamp_s", "line", "most_open", "parent", "person", "recent", "request", "said", "said_most", "shown",
-        "siblings", "stage", "started_at", "stop_at", "thought", "thought_n", "thoughts", "thread", "tools",
-        "tools_begun", "tools_done", "tools_failed", "user",
+        "aside",
+        "aside_n",
+        "ask",
+        "asked_at",
+        "connection",
+        "ended_by",
+        "event_ids",
+        "events",
+        "expect",
+        "expected",
+        "first_n",
+        "first_stamp_s",
+        "id",
+        "in_company",
+        "inferred",
+        "intruder",
+        "last_at",
+        "last_n",
+        "last_stamp_s",
+        "line",
+        "most_open",
+        "parent",
+        "person",
+        "recent",
+        "request",
+        "said",
+        "said_most",
+        "shown",
+        "siblings",
+        "stage",
+        "started_at",
+        "stop_at",
+        "sub_agent_events",
+        "thought",
+        "thought_n",
+        "thoughts",
+        "thread",
+        "tools",
+        "tools_begun",
+        "tools_done",
+        "tools_failed",
+        "user",
     )  # fmt: skip
 
     # `event` is the first of the run, `line` its thread on the connection.
@@ -112,7 +149,7 @@ class RunState:
         self.last_stamp_s = 0.0
         self.first_stamp_s: float | None = None
         self.events = 0
-        self.helped = 0
+        self.sub_agent_events = 0
         self.thoughts = 0
         self.tools_begun = 0
         self.tools_done = 0
@@ -142,7 +179,7 @@ class RunState:
 
     def infer(self, kind: EventKind) -> None:
         """The profile inferred an event of this kind. Of a sub-agent it counts for the run that the user asked for."""
-        run = self.root if kind in _SHOWN_BY_HELPERS else self
+        run = self.root if kind in _OF_SUB_AGENTS else self
         if run.inferred is None:
             run.inferred = {}
         run.inferred[kind] = run.inferred.get(kind, 0) + 1

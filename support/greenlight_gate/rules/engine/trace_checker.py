@@ -111,7 +111,7 @@ class TraceChecker:
         if opened.persona:
             self._cast[opened.persona] = opened.person
         if opened.expires_at is not None:
-            checker.pass_ends(opened.expires_at, opened.n)
+            checker.token_expires(opened.expires_at, opened.n)
         if opened.unwelcome:
             checker.unwelcome(opened.unwelcome, opened.n)
         else:
@@ -135,7 +135,7 @@ class TraceChecker:
         saw: set[tuple[str, str]] = set()
         for checker in self.connections.values():
             owners = [self._cast.get(owner, owner) for owner in checker.search.others]
-            owners += checker.desk.strangers if checker.desk.foreign_leaks else ()
+            owners += checker.correlation.strangers if checker.correlation.foreign_leaks else ()
             saw.update((checker.person, owner) for owner in owners)
         return saw
 
@@ -143,12 +143,12 @@ class TraceChecker:
         """What these users saw of their own and received of each other."""
         watched = tuple(people)
         saw = self.who_saw_whom
-        desks = [checker.desk for checker in self.connections.values() if checker.person in watched]
+        correlations = [checker.correlation for checker in self.connections.values() if checker.person in watched]
         return IsolationPair(
             name, watched,
             own_seen=isolation.proven(watched, self.own_canary_seen, self._rules),
             saw=tuple(sorted(pair for pair in saw if pair[0] in watched)),
-            by_design=sum(desk.strangers.total() for desk in desks if not desk.foreign_leaks),
+            by_design=sum(each.strangers.total() for each in correlations if not each.foreign_leaks),
         )  # fmt: skip
 
     def finish(self) -> None:
@@ -189,8 +189,8 @@ def _knows(book: IdRegistry, checker: ConnectionChecker, record: Opened) -> None
 
 def _sent(checker: ConnectionChecker, sent: Sent) -> None:
     if sent.foreign:
-        checker.desk.named.update(filter(None, (sent.thread, sent.run)))
-        checker.reached(_reach(sent))
+        checker.correlation.named.update(filter(None, (sent.thread, sent.run)))
+        checker.attempted(_attempt(sent))
     if sent.what == "start":
         checker.search.typed(sent.text)
         at = sent.at if sent.intended_at is None else sent.intended_at
@@ -202,14 +202,14 @@ def _sent(checker: ConnectionChecker, sent: Sent) -> None:
     elif sent.what == "ping":
         checker.pinged(sent.nonce, sent.n)
     elif sent.what == "pings":
-        checker.door.flooded = True
+        checker.connection_rules.flooded = True
     elif sent.what == "invalid":
         checker.sent_invalid(sent.n)
     elif sent.what == "restore" and sent.thread is not None and not sent.foreign:
         checker.restoring(sent.thread, sent.last_seq, sent.at)
 
 
-def _reach(sent: Sent) -> ForeignAttempt:
+def _attempt(sent: Sent) -> ForeignAttempt:
     named = f"run {sent.run}" if sent.what == "stop" else f"thread {sent.thread}"
     thread = sent.thread if sent.claims is None else None
     return ForeignAttempt(sent.n, sent.foreign, named, thread, sent.request, sent.claims)

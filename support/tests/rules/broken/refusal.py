@@ -37,19 +37,19 @@ def no_token_accepted_in_silence() -> Talk:
     return intruder("no token").timeout("refusal", 2.0).close()
 
 
-@broken(("REFUSAL-1", AT_THE_DOOR, "HTTP 500 to a forged pass", (1,)))
+@broken(("REFUSAL-1", AT_THE_DOOR, "HTTP 500 for a forged pass", (1,)))
 def bad_signature_is_a_crash() -> Talk:
     return Talk().add(
         Closed, "c1", by="server", during="handshake", status=500, person="Ada", unwelcome="a forged pass"
     )
 
 
-@broken(("REFUSAL-1", AT_THE_DOOR, "a connection that ended without a close frame to an expired token", (1, 2)))
+@broken(("REFUSAL-1", AT_THE_DOOR, "an end without a close frame for an expired token", (1, 2)))
 def expired_token_breaks_the_line() -> Talk:
     return intruder().close("nobody", None)
 
 
-@broken(("REFUSAL-1", AT_THE_DOOR, "a close with 1011 to an expired token", (1, 2)))
+@broken(("REFUSAL-1", AT_THE_DOOR, "a close with 1011 for an expired token", (1, 2)))
 def expired_token_closes_with_1011() -> Talk:
     return intruder().close("server", 1011)
 
