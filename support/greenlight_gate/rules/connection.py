@@ -33,7 +33,7 @@ class ConnectionRules:
         came = reason or (f"HTTP {status}" if status is not None else "nothing")
         self.report("CONNECTION-1", "a connection", came, n)
 
-    def not_heard(self, ask_n: int, n: int) -> None:
+    def no_event_came(self, ask_n: int, n: int) -> None:
         """CONNECTION-1: nothing of any run was received, although the backend had reported that it is ready.
 
         `ask_n`: the record of the first request.
@@ -77,7 +77,7 @@ class ConnectionRules:
         meaning = _NEVER_SENT.get(code, "not assigned")
         self.report("CONNECTION-3", "a legal close code", f"{code} ({meaning})", n)
 
-    def of_no_use(self, code: int | None, came: str, n: int) -> None:
+    def unusable(self, code: int | None, came: str, n: int) -> None:
         """CONNECTION-1: the connection has ended before the backend was ready, or before anything was sent on it."""
         if self.promised and not self.ready:
             self.report("CONNECTION-1", "the backend reports that it is ready", came, n)

@@ -78,7 +78,7 @@ def _point(number: int) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def read_owner(letters: bytes) -> Owner:
-    """The name in the small letters after a marker; what is there of it, where they are cut off or make no sense."""
+    """The name in the lower-case letters after a marker; the part that can be read, where they are cut off."""
     text, name, at = letters.decode(), "", 0
     capital: bool | None = None
     while at < len(text):

@@ -85,7 +85,7 @@ class ConnectionChecker:
 
     def opened(self, user: str | None, handshake_ms: float, n: int) -> None:
         """The upgrade succeeded, with this user id (None: not known yet)."""
-        self.correlation.is_user(user)
+        self.correlation.is_connected_as(user)
         self.windows.ever += 1
         self.windows.open.add(self.connection)
         self.windows.careful = self.windows.careful or self.windows.ever > 1
@@ -181,7 +181,7 @@ class ConnectionChecker:
         return reading
 
     def received_together(self, read: bytes, frames: Sequence[bytes], at: float, n: int) -> None:
-        """Judges the text frames of one socket read, numbered from `n`, at the price of one search.
+        """Judges the text frames of one socket read, numbered from `n`, with one search for all of them.
 
         `read` is whatever holds them all: what was read from the socket, with the kept remainder, once inflated.
         """
@@ -386,7 +386,7 @@ class ConnectionChecker:
         if ask.resumed:
             continuity.on_nothing(ask, n, self.report)
         elif not self.event_seen and self.windows.open <= {self.connection}:
-            self.connection_rules.not_heard(ask.n, n)
+            self.connection_rules.no_event_came(ask.n, n)
 
     def refused(self, status: int | None, reason: str, n: int) -> None:
         """The connection was refused or failed."""
@@ -415,7 +415,7 @@ class ConnectionChecker:
             self.foreign_attempts.closed(code, came, n)
             self.connection_rules.closed(by, code, n)
             self.invalid.closed(code, came, n)
-            self.connection_rules.of_no_use(code, came, n)
+            self.connection_rules.unusable(code, came, n)
 
     def gave_up(self, code: int | None, reason: str, n: int) -> None:
         """What came was no message that a client can read, which had to end the connection."""

@@ -30,7 +30,7 @@ class Correlation(OpenRequests):
         self.strangers: Counter[str] = Counter()
         self.named: set[str] = set()
 
-    def is_user(self, user: str | None) -> None:
+    def is_connected_as(self, user: str | None) -> None:
         """The user id of this connection; None: not known yet."""
         if user is not None:
             self.user = user
@@ -41,7 +41,7 @@ class Correlation(OpenRequests):
         if not isinstance(user, str | int):
             return
         if self.user is None or str(user) == self.user:
-            self.is_user(str(user))
+            self.is_connected_as(str(user))
             return
         family = identity if self.book.users.get(str(user), self.person) == self.person else isolation
         family.on_greeting(self.user, str(user), n, self.report)
@@ -125,25 +125,25 @@ class Correlation(OpenRequests):
         ask = self.by_request.get(event.request) if event.request else None
         if event.run is None or event.run.strip().casefold() in PLACEHOLDERS:
             identity.on_no_run_id(event, n, self.report)
-            return self._guess(event, ask, at, n)
+            return self._without_known_run(event, ask, at, n)
         known = self.book.find(event.run)
         if known is None:
             return self._unknown(event, ask, at, n, foreign=foreign)
         if known.person != self.person:
-            return self._guess(event, ask, at, n) if ask is not None else None
+            return self._without_known_run(event, ask, at, n) if ask is not None else None
         return self._known(known, event, ask, at, n)
 
     def _known(self, known: RunState, event: Event, ask: Request | None, at: float, n: int) -> RunState | None:
         if known.shown is not None or known.siblings is not self.runs or self._is_replayed(known):
-            return self._in_windows(known, event, n)
+            return self._on_several_connections(known, event, n)
         if ask is None and self._is_of_another_question(known, event):
             identity.on_run_of_another_request(known, event, n, self.report)
-            return self._guess(event, ask, at, n)
+            return self._without_known_run(event, ask, at, n)
         if known.stage is Stage.ENDED:
-            return self._again(known, event, ask, at, n)
+            return self._after_its_end(known, event, ask, at, n)
         if ask is not None and known.ask is not ask and known.parent is None:
             identity.on_run_of_another_request(known, event, n, self.report)
-            return self._guess(event, ask, at, n)
+            return self._without_known_run(event, ask, at, n)
         return known
 
     def _is_of_another_question(self, known: RunState, event: Event) -> bool:
@@ -153,7 +153,7 @@ class Correlation(OpenRequests):
         asked = self.book.requests
         return asked.get(event.request) == asked.get(known.request or "") == self.person
 
-    def _again(self, run: RunState, event: Event, ask: Request | None, at: float, n: int) -> RunState | None:
+    def _after_its_end(self, run: RunState, event: Event, ask: Request | None, at: float, n: int) -> RunState | None:
         """The event names a run that has ended: it is late, or belongs to another request under the same run id."""
         if ask is None and not event.request and event.kind is EventKind.STARTED:
             ask = self.waiting(event)
@@ -164,7 +164,7 @@ class Correlation(OpenRequests):
             reuser = self.only_open(event) if not event.request else None
             return reuser if reuser is not None and reuser.id.startswith("?") else run
         identity.on_reused_run_id(event, n, self.report)
-        return self._guess(event, ask, at, n)
+        return self._without_known_run(event, ask, at, n)
 
     def _unknown(self, event: Event, ask: Request | None, at: float, n: int, *, foreign: bool) -> RunState | None:
         parent = self.book.find(event.parent) if event.parent else None
@@ -181,11 +181,11 @@ class Correlation(OpenRequests):
             return None
         run = ask.run if ask is not None else self.only_open(event)
         if run is not None:
-            return self._by_another_name(run, event, at, n)
-        self._nobodys(event, n)
+            return self._with_changed_id(run, event, at, n)
+        self._unrequested(event, n)
         return None
 
-    def _by_another_name(self, run: RunState, event: Event, at: float, n: int) -> RunState:
+    def _with_changed_id(self, run: RunState, event: Event, at: float, n: int) -> RunState:
         if event.parent and event.parent != event.run:
             # Whatever its run id: the end of a sub-agent is not the end of the run.
             identity.on_unknown_sub_agent(run, event, n, self.report)
@@ -193,7 +193,7 @@ class Correlation(OpenRequests):
         identity.on_changed_run_id(run, event, n, self.report)
         return run
 
-    def _nobodys(self, event: Event, n: int) -> None:
+    def _unrequested(self, event: Event, n: int) -> None:
         if self.foreign_leaks:
             identity.on_unrequested_run(event, n, self.report)
         else:
@@ -204,7 +204,7 @@ class Correlation(OpenRequests):
         """Whether the run of a sub-agent can belong to the request that it names, if that one is open."""
         return ask is None or ask.run is None or parent.root is ask.run
 
-    def _guess(self, event: Event, ask: Request | None, at: float, n: int) -> RunState | None:
+    def _without_known_run(self, event: Event, ask: Request | None, at: float, n: int) -> RunState | None:
         ask = ask or (self.waiting(event) if not event.request else None)
         if ask is None:
             return self.only_open(event)
@@ -216,7 +216,7 @@ class Correlation(OpenRequests):
         over = Stage.ENDED in (run.stage, run.root.stage)
         return over and run.thread in self.replays and self.line(run.thread).replaying
 
-    def _in_windows(self, run: RunState, event: Event, n: int) -> RunState | None:
+    def _on_several_connections(self, run: RunState, event: Event, n: int) -> RunState | None:
         """An event of a run that more than one connection may receive: it is judged where it is received first."""
         if run.shown is None:
             if run.siblings is not self.runs and (event.thread or run.thread) not in self.replays:

@@ -71,7 +71,7 @@ _ESCAPED = re.compile(rb"\\u00([2-7][0-9a-fA-F])")
 
 
 def suspicious(data: bytes) -> bool:
-    """Whether anything in the bytes is worth a closer look."""
+    """Whether the bytes have to be searched closely."""
     if _LT in data or _SQUARE in data or _J in data or _K in data or _AT in data or _ROUND in data or _BACK in data:
         return True
     # No byte of this literal is rare; searched from the right it costs a quarter of what `in` costs.

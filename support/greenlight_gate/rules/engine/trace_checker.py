@@ -106,8 +106,8 @@ class TraceChecker:
             _closed(checker, record)
 
     def _opened(self, checker: ConnectionChecker, opened: Opened) -> None:
-        _is(checker, opened)
-        _knows(self.book, checker, opened)
+        _note_persona(checker, opened)
+        _note_captured(self.book, checker, opened)
         if opened.persona:
             self._cast[opened.persona] = opened.person
         if opened.expires_at is not None:
@@ -175,12 +175,12 @@ class TraceChecker:
         return checker
 
 
-def _is(checker: ConnectionChecker, record: Opened | Closed) -> None:
+def _note_persona(checker: ConnectionChecker, record: Opened | Closed) -> None:
     if record.persona:
         checker.search.own.add(owner_code(record.persona))
 
 
-def _knows(book: IdRegistry, checker: ConnectionChecker, record: Opened) -> None:
+def _note_captured(book: IdRegistry, checker: ConnectionChecker, record: Opened) -> None:
     """What was captured before the connection: the reader needs it, and it says whose the connection is."""
     checker.reader.opened(record.user, record.values)
     for value in record.values.values():
@@ -218,7 +218,7 @@ def _attempt(sent: Sent) -> ForeignAttempt:
 def _closed(checker: ConnectionChecker, closed: Closed) -> None:
     in_handshake = closed.during == "handshake"
     where = "the answer to the handshake" if in_handshake else "the reason of the close"
-    _is(checker, closed)
+    _note_persona(checker, closed)
     for text in (closed.reason, *closed.headers, closed.body):
         checker.searched(text.encode(errors="surrogatepass"), where, closed.n)
     if in_handshake:
