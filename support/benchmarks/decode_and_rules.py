@@ -23,8 +23,9 @@ import greenlight_gate
 from greenlight_gate.findings import Finding
 from greenlight_gate.rules.engine import canary_search, forbidden_text
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.id_registry import IdRegistry
-from greenlight_gate.rules.engine.run_state import Request, TimeBudgets
+from greenlight_gate.rules.engine.run_state import Request
 from greenlight_gate.trace import Expect
 from greenlight_gate.wire.profile import Profile
 

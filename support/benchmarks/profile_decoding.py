@@ -20,8 +20,9 @@ import msgspec
 from greenlight_gate.events import Control, Event, EventKind, Ignored, More, Reading
 from greenlight_gate.findings import Finding
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.id_registry import IdRegistry
-from greenlight_gate.rules.engine.run_state import Request, TimeBudgets
+from greenlight_gate.rules.engine.run_state import Request
 from greenlight_gate.targets.settings import profile_text, suite_root
 from greenlight_gate.trace import Expect
 from greenlight_gate.wire.profile import Profile

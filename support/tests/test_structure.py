@@ -9,13 +9,6 @@ import grimp
 import pytest
 
 PACKAGE = Path(greenlight_gate.__file__).parent
-# Cycles that are still to be cut: (importing module, imported module).
-_NOT_YET = [
-    ("rules.engine.other_messages", "rules.engine.connection_checker"),
-    ("rules.engine.requests", "rules.engine.run_state"),
-    ("rules.engine.run_state", "rules.engine.open_requests"),
-    ("rules.engine.timeouts", "rules.engine.connection_checker"),
-]
 # behave takes this option from the class alone, where it reads no configuration file.
 _OPTION = "ScenarioOutline.annotation_schema = '{name}'"
 
@@ -73,20 +66,10 @@ def test_a_class_name_exists_once() -> None:
 
 def test_no_module_imports_what_leads_back_to_it() -> None:
     graph = _imports()
-    for importer, imported in _NOT_YET:
-        graph.remove_import(importer=f"greenlight_gate.{importer}", imported=f"greenlight_gate.{imported}")
     edges = [(module, other) for module in graph.modules for other in graph.find_modules_directly_imported_by(module)]
     assert len(edges) > 1000, "the package was not read"
     cycles = {frozenset(cycle): " -> ".join(cycle) for edge in edges if (cycle := _cycle(graph, *edge))}
     assert sorted(cycles.values()) == []
-
-
-@pytest.mark.parametrize(("importer", "imported"), _NOT_YET)
-def test_a_cycle_that_is_left_is_still_one(importer: str, imported: str) -> None:
-    graph, edge = _imports(), (f"greenlight_gate.{importer}", f"greenlight_gate.{imported}")
-    assert set(edge) <= graph.modules, "it is gone: strike it from the list"
-    assert graph.direct_import_exists(importer=edge[0], imported=edge[1]), "it is cut: strike it from the list"
-    assert _cycle(graph, *edge), "it leads back no more: strike it from the list"
 
 
 @pytest.mark.parametrize(

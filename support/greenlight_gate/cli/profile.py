@@ -13,7 +13,7 @@ from greenlight_gate.cli.options import Parser, command_of
 from greenlight_gate.cli.views.frames import FrameSummary
 from greenlight_gate.cli.views.terminal import Terminal
 from greenlight_gate.events import EventKind
-from greenlight_gate.rules.engine.run_state import TimeBudgets
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.targets.settings import Misconfigured, profile_text
 from greenlight_gate.trace import AnyRecord

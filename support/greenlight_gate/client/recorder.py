@@ -12,8 +12,9 @@ from greenlight_gate.client.answers import Answers
 from greenlight_gate.events import Event, Reading
 from greenlight_gate.findings import Finding
 from greenlight_gate.measure import feed
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.outcome import Outcome
-from greenlight_gate.rules.engine.run_state import RunState, TimeBudgets
+from greenlight_gate.rules.engine.run_state import RunState
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.trace import AnyRecord, Header, Other, Received, Stalled, encode_header, encode_record

@@ -21,8 +21,7 @@ from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.upgrade import kept_body, kept_headers, transport_of
 from greenlight_gate.events import Control
-from greenlight_gate.rules.engine.deadlines import MARGIN_S, Deadlines
-from greenlight_gate.rules.engine.run_state import TimeBudgets
+from greenlight_gate.rules.engine.deadlines import MARGIN_S, Deadlines, TimeBudgets
 from greenlight_gate.rules.refusal import LEEWAY_S
 from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.model import Target

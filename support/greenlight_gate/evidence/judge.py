@@ -24,7 +24,7 @@ from greenlight_gate.evidence.session_folder import (
 from greenlight_gate.findings import Finding
 from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.measure.timeline import Timeline
-from greenlight_gate.rules.engine.run_state import TimeBudgets
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.verdict.baseline import Compared, compare

@@ -13,8 +13,9 @@ from greenlight_gate.measure.histogram import Histogram
 from greenlight_gate.measure.server_clock import ServerClock
 from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.measure.trace_timeline import TraceTimeline
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.outcome import Outcome
-from greenlight_gate.rules.engine.run_state import RunState, TimeBudgets
+from greenlight_gate.rules.engine.run_state import RunState
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.trace import AnyRecord, Closed, Opened, Received, Sent, read_trace
@@ -80,9 +81,9 @@ class Meter:
         """Counts what was expected of one request, and what of it was seen."""
         run, took_s = outcome.run, outcome.acknowledgement_s
         if run is not None and took_s is not None:
-            delayed_since = self._delayed.get(run.desk.connection)
+            delayed_since = self._delayed.get(run.connection)
             if delayed_since is None or delayed_since > outcome.request.at + took_s:
-                here = self.acknowledgement_beside if run.desk.connection in self._beside else self.acknowledgement
+                here = self.acknowledgement_beside if run.connection in self._beside else self.acknowledgement
                 here.record(took_s)
         if outcome.excused:
             return

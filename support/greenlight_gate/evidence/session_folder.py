@@ -22,7 +22,7 @@ import msgspec
 
 from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.measure.thresholds import Thresholds
-from greenlight_gate.rules.engine.run_state import TimeBudgets
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.verdict.baseline import Baseline
 from greenlight_gate.verdict.criteria import Loaded
 from greenlight_gate.verdict.decision import ScenarioOutcome

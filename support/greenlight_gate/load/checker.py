@@ -6,9 +6,9 @@ from greenlight_gate.events import Control, Part, Unmapped
 from greenlight_gate.findings import Finding
 from greenlight_gate.load.meters import Meters
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.id_registry import IdRegistry
 from greenlight_gate.rules.engine.outcome import Observer
-from greenlight_gate.rules.engine.run_state import TimeBudgets
 from greenlight_gate.wire.profile import Profile
 
 

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from greenlight_gate.rules.engine.run_state import TimeBudgets
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.trace import Expect
 
 # From so many users on, more time is allowed for the first event (TIMELINESS-1).

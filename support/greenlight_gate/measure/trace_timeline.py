@@ -170,7 +170,7 @@ class TraceTimeline:
         lane.run = run.id
         self._of_run[run.id] = lane
         course = self.course
-        if course.offset_s is None and event.kind is EventKind.STARTED and not self._line(run.desk.connection).slowed:
+        if course.offset_s is None and event.kind is EventKind.STARTED and not self._line(run.connection).slowed:
             course.window(at + self.epoch_s).delay(int((at + self.epoch_s - lane.asked_at) * 1e6))
 
     def _over(self, n: int, lane: RunTrack) -> None:

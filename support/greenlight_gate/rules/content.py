@@ -1,12 +1,16 @@
-"""CONTENT: what a person is shown is whole, of one form, and an answer."""
+"""CONTENT: frames are well-formed, events have one form, and the answer answers the request."""
 
 import functools
 import re
 
-from greenlight_gate.events import Event, EventKind
-from greenlight_gate.rules.engine.run_state import Report, RunState
+from greenlight_gate.events import Event, EventKind, Problem
+from greenlight_gate.rules.engine.finding_sink import Report
+from greenlight_gate.rules.engine.forbidden_text import ForbiddenText
+from greenlight_gate.rules.engine.run_state import RunState
 from greenlight_gate.trace import Expect
 
+# A profile names the rule with each problem that it finds while it reads a frame.
+_FOUND_BY_READING = frozenset({"CONTENT-1", "CONTENT-2"})
 _FALLBACKS = (
     "something went wrong",
     "an error occurred",
@@ -29,6 +33,41 @@ _LEAST_MILLISECONDS = 1e11
 _FRACTION = re.compile(r"[.,](\d{1,6})")
 
 
+def on_problems(problems: tuple[Problem, ...], n: int, run: RunState | None, report: Report) -> None:
+    """CONTENT-1 and -2: what the profile found wrong with a frame while it read it."""
+    for problem in problems:
+        assert problem.rule in _FOUND_BY_READING, problem
+        report(problem.rule, problem.expected, problem.actual, n, run=run)
+
+
+def on_forbidden(found: tuple[ForbiddenText, ...], n: int, report: Report) -> None:
+    """CONTENT-2 for serialisation errors, CONTENT-5 for secrets and stack traces."""
+    for text in found:
+        if text.is_serialisation_error:
+            report("CONTENT-2", "no serialisation errors", text.actual, n)
+        else:
+            report("CONTENT-5", "no token, secret or stack trace", text.actual, n)
+
+
+def on_bad_message(reason: str, code: int | None, n: int, report: Report) -> None:
+    """CONTENT-2: what came was no message that a client can read, which had to end the connection."""
+    came = f"{reason or 'something else'} (ended with {code})"
+    report("CONTENT-2", "WebSocket messages that a client can read", came, n, about="all that came")
+
+
+def on_other_form(run: RunState, event: Event, usual_format: str | None, n: int, report: Report) -> None:
+    """CONTENT-6: the event differs in shape from the first of its kind on the connection.
+
+    `usual_format`: the timestamp format of that one.
+    """
+    kind = event.kind
+    if usual_format != event.stamp_format:
+        came = f"{event.stamp_format} ({event.stamp})"
+        report("CONTENT-6", f"timestamp format {usual_format} in {kind}", came, n, run=run)
+    else:
+        report("CONTENT-6", f"{kind} in the same shape as before on this connection", "another shape", n, run=run)
+
+
 def on_stamp(run: RunState, event: Event, at_s: float, n: int, *, skew_s: float, report: Report) -> None:
     """CONTENT-3. `at_s`: wall time of the receipt, seconds since the epoch."""
     server_s = event.server_s
@@ -36,16 +75,16 @@ def on_stamp(run: RunState, event: Event, at_s: float, n: int, *, skew_s: float,
         return
     if not abs(server_s - at_s) <= skew_s:
         off = f"{event.stamp!r}, which is {server_s - at_s:+.0f} s off"
-        report("CONTENT-3", f"a time within {skew_s:g} s of now", off, n, run=run)
+        report("CONTENT-3", f"a timestamp within {skew_s:g} s of now", off, n, run=run)
     elif server_s < run.last_stamp_s - _resolution_s(event.stamp):
         back = f"{(run.last_stamp_s - server_s) * 1e3:.3f} ms earlier"
-        report("CONTENT-3", "a time not before the event before", back, run.last_n, n, run=run)
+        report("CONTENT-3", "a timestamp not before that of the previous event", back, run.last_n, n, run=run)
     else:
         run.last_stamp_s = max(server_s, run.last_stamp_s)
 
 
 def _resolution_s(stamp: str | float | None) -> float:
-    """How exactly a stamp can say the time: one that is cut off after the milliseconds may lag behind a finer one."""
+    """The resolution of a timestamp: one with milliseconds may be earlier than one with microseconds before it."""
     if isinstance(stamp, str):
         fraction = _FRACTION.search(stamp)
         return 10.0 ** -(len(fraction[1]) if fraction else 0) if ":" in stamp else _CLOCK_STEP_S
@@ -55,7 +94,7 @@ def _resolution_s(stamp: str | float | None) -> float:
 
 
 def on_end(run: RunState, event: Event, n: int, report: Report) -> None:
-    """CONTENT-4: a run that was to answer has answered the question."""
+    """CONTENT-4: a run that was to complete has answered its request."""
     expect, ask, kind = run.expect, run.ask, event.kind
     if ask is None or expect is None or expect.end is not _COMPLETED or (ask.excused and kind is not _COMPLETED):
         return
@@ -63,32 +102,32 @@ def on_end(run: RunState, event: Event, n: int, report: Report) -> None:
         for expected, actual in _misses(event.text or "", expect):
             report("CONTENT-4", expected, actual, ask.n, n, run=run)
         if expect.failing_tool and run.tools_done and not run.tools_failed:
-            report("CONTENT-4", "the failing tool shown as failed", "every tool shown as fine", ask.n, n, run=run)
+            report("CONTENT-4", "the failing tool reported as failed", "no tool reported as failed", ask.n, n, run=run)
     elif kind is EventKind.FAILED:
-        # Where a tool is meant to fail, the run may fail with it.
+        # Where the prompt makes a tool fail, the run may fail with it.
         if not expect.failing_tool:
             report("CONTENT-4", "an answer", f"agent_failed: {shown(event.text)}", ask.n, n, run=run)
     elif run.stop_at is None:
-        report("CONTENT-4", "an answer", "agent_stopped, which nobody asked for", ask.n, n, run=run)
+        report("CONTENT-4", "an answer", "agent_stopped, which was not requested", ask.n, n, run=run)
 
 
 def _misses(text: str, expect: Expect) -> list[tuple[str, str]]:
-    """In what an answer's text falls short: (expected, actual)."""
+    """What is wrong with the text of an answer: (expected, actual)."""
     answer = text.casefold()
     if not answer or answer.isspace():
         return [("an answer", "an empty one")]
     if len(answer) < 2 * len(expect.prompt) + _MOST_AROUND_AN_ECHO and _echoes(answer, expect):
-        return [("an answer", f"the question again: {shown(text)}")]
+        return [("an answer", f"the prompt again: {shown(text)}")]
     for group in expect.contains:
         if not _holds(answer, group):
             break
     else:
         if expect.contains:
-            return []  # an answer that holds all that was asked for may speak of errors
+            return []  # an answer that contains all that is expected may speak of errors
     if len(answer) < _LONGEST_FALLBACK and not expect.failing_tool:
         for fallback in _FALLBACKS:
             if fallback in answer:
-                return [("an answer", f"a canned fallback: {shown(text)}")]
+                return [("an answer", f"a fallback text: {shown(text)}")]
     unmet = [group for group in expect.contains if not _holds(answer, group)]
     return [(f"an answer with {' or '.join(map(repr, group))}", shown(text)) for group in unmet]
 
@@ -108,7 +147,7 @@ def shown(text: str | None, most: int = 120) -> str:
 
 
 def _echoes(answer: str, expect: Expect) -> bool:
-    """Whether a short answer says little more than the question, and nothing that was expected.
+    """Whether a short answer says little more than the prompt, and nothing that was expected.
 
     Compared without case and punctuation.
     """
@@ -124,5 +163,5 @@ def _echoes(answer: str, expect: Expect) -> bool:
 
 @functools.lru_cache(maxsize=256)
 def _words(prompt: str) -> tuple[str, ...]:
-    """The words of a question. Thousands of people may ask the same one."""
+    """The words of a prompt. Thousands of users may send the same one."""
     return tuple(_WORD.findall(prompt.casefold()))

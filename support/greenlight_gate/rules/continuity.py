@@ -1,17 +1,15 @@
-"""CONTINUITY: nothing twice, nothing missing, in order.
+"""CONTINUITY: no event is lost, none is delivered twice, and they keep their order.
 
-Numbers are followed per thread and connection. What a person's several windows do not show can have gone to another
-one: then a gap is a finding only if no window filled it in the end, and none was closed in the middle of an answer.
+Sequence numbers are followed per thread and connection. Of a user with several connections, an event that did not come
+on one may have come on another: then a gap is a finding only if no connection has filled it in the end, and none was
+closed during a run.
 """
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
 
 from greenlight_gate.events import Control, Event
-from greenlight_gate.rules.engine.run_state import Report, RunState, Thread, ThreadOrder
-
-if TYPE_CHECKING:
-    from greenlight_gate.rules.engine.open_requests import OpenRequests
+from greenlight_gate.rules.engine.finding_sink import Report
+from greenlight_gate.rules.engine.run_state import Request, RunState, Thread, ThreadOrder
 
 MOST_KEYS = 4096
 _MOST_NUMBERS = 16_384
@@ -33,8 +31,8 @@ def remember(keys: set[str | int], key: str | int) -> None:
 def on_seq(line: ThreadOrder, event: Event, n: int, report: Report, run: RunState | None, *, only: bool) -> None:
     """CONTINUITY-3 (CONTINUITY-1 and -2 after a restore) for a number that may not be the next one.
 
-    `only`: nowhere else can this person's events have gone. Frames since the event before that could not be read may
-    hold what seems missing.
+    `only`: this user's events cannot have gone to another connection. Frames since the event before that could not be
+    read may hold what seems missing.
     """
     seq, due = event.seq, line.due
     if seq is None or line.thread is None:
@@ -65,24 +63,29 @@ def on_unread(lines: Iterable[ThreadOrder]) -> None:
 
 
 def on_no_rest(run: RunState, n: int, report: Report) -> None:
-    """CONTINUITY-1: an answer that was begun before its line was lost, and does not go on after the restore."""
+    """CONTINUITY-1: a run that began before its connection was lost, and does not go on after the restore."""
     came = f"nothing after its first {run.events} events"
-    report("CONTINUITY-1", "the rest of the answer after the restore", came, run.first_n, run.last_n, n, run=run)
+    report("CONTINUITY-1", "the rest of the run after the restore", came, run.first_n, run.last_n, n, run=run)
 
 
 def on_other_run(run: RunState, event: Event, n: int, report: Report) -> None:
-    """CONTINUITY-2: an answer that goes on after the restore as if it were another one."""
-    report("CONTINUITY-2", f"run {run.id} to go on after the restore", f"run {event.run}", run.last_n, n, run=run)
+    """CONTINUITY-2: a run that goes on after the restore under another id."""
+    report("CONTINUITY-2", f"run {run.id} to continue after the restore", f"run {event.run}", run.last_n, n, run=run)
 
 
 def on_no_restore(n: int, after_s: float, report: Report) -> None:
-    """CONTINUITY-1: a conversation that was asked for again, and silence."""
-    report("CONTINUITY-1", "the conversation restored", f"nothing within {after_s:.1f} s", n)
+    """CONTINUITY-1: the request to restore a thread was not answered."""
+    report("CONTINUITY-1", "the thread restored", f"nothing within {after_s:.1f} s", n)
 
 
-def on_refused_restore(desk: "OpenRequests", error: Control, n: int, report: Report) -> None:
-    """CONTINUITY-1: an error in place of a conversation in which the person was shown something before."""
-    for name, line in desk.lines.items():
+def on_nothing(ask: Request, n: int, report: Report) -> None:
+    """CONTINUITY-1: nothing of a run was received after the restore of its thread."""
+    report("CONTINUITY-1", "the run after the restore", "no event of it", ask.n, n)
+
+
+def on_refused_restore(lines: Mapping[str | None, ThreadOrder], error: Control, n: int, report: Report) -> None:
+    """CONTINUITY-1: an error in place of a thread in which the user had received events before."""
+    for name, line in lines.items():
         if line.replaying and line.known:
             line.replaying = False
             report("CONTINUITY-1", f"thread {name} restored", f"error {error.values.get('code')}", n)
@@ -90,9 +93,9 @@ def on_refused_restore(desk: "OpenRequests", error: Control, n: int, report: Rep
 
 
 def on_finish(thread: Thread, report: Report) -> None:
-    """What no window of the person has shown in the end is missing."""
+    """CONTINUITY-3: numbers that came on no connection of the user in the end."""
     for number, n in (thread.missing or {}).items():
-        report("CONTINUITY-3", f"seq {number} in one of the person's windows", "nowhere", n)
+        report("CONTINUITY-3", f"seq {number} on a connection of the user", "on none", n)
 
 
 def _share(thread: Thread, seq: int) -> None:

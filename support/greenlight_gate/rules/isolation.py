@@ -1,17 +1,20 @@
-"""ISOLATION-2: whose run, thread, user, request and connection a frame speaks of. And who saw whom, in the end."""
+"""ISOLATION: a user receives nothing of another user. And who received what of whom, in the end."""
+
+from collections.abc import Collection, Iterable
 
 import msgspec
 
-from greenlight_gate.events import Control, Event
-from greenlight_gate.rules.engine.id_registry import IdRegistry
+from greenlight_gate.rules.engine.canary_scan import SeenCanary
+from greenlight_gate.rules.engine.finding_sink import Report
+from greenlight_gate.rules.engine.id_registry import OwnedId
 
 
 class IsolationPair(msgspec.Struct, frozen=True):
-    """Who could see whom in one scenario that watched the privacy of some people.
+    """What the users of one scenario that checked isolation received of each other.
 
     `own_seen` are those whose own canary was seen on their own connection (ISOLATION-3): without it nothing can be
-    said of them. `saw` holds (a person, somebody else of whom they were shown anything). `by_design` counts the frames
-    of others that the profile declares to be meant for everybody.
+    said of them. `saw` holds (a user, another user of whom they received anything). `by_design` counts the frames of
+    other users that the profile declares to be meant for everybody.
     """
 
     name: str
@@ -22,48 +25,36 @@ class IsolationPair(msgspec.Struct, frozen=True):
 
     @property
     def unproven(self) -> tuple[str, ...]:
-        """The people of whom nothing can be said."""
+        """The users of whom nothing can be said."""
         return tuple(person for person in self.people if person not in self.own_seen)
 
     @property
     def pairs(self) -> int:
-        """How many times one person was watched for what they see of another."""
+        """How many pairs (a user, another user) were checked."""
         return len(self.own_seen) * (len(self.people) - 1)
 
 
-def stranger(book: IdRegistry, person: str, event: Event) -> tuple[str, str] | None:
-    """(the other person, what of theirs it is), if the event names anything of somebody else; else None."""
-    run = book.find(event.run) if event.run is not None else None
-    if run is not None and run.person != person:
-        return run.person, f"run {event.run}"
-    if event.user is not None and book.users.get(event.user, person) != person:
-        return book.users[event.user], f"user {event.user}"
-    thread = book.threads.get(event.thread) if event.thread is not None else None
-    if thread is not None and thread.person != person:
-        return thread.person, f"thread {event.thread}"
-    return _asker(book, person, event.request)
+def proven(people: Iterable[str], own_canary_seen: Collection[str], rules: Collection[str]) -> tuple[str, ...]:
+    """ISOLATION-3: the users for whom the check works; all of them where that rule is not judged.
+
+    No frame breaks ISOLATION-3, so that it is never reported: without it the verdict is INCONCLUSIVE.
+    """
+    return tuple(person for person in people if person in own_canary_seen or "ISOLATION-3" not in rules)
 
 
-def stranger_in(book: IdRegistry, person: str, control: Control) -> tuple[str, str] | None:
-    """The same for a frame of the protocol. A connection that it names and that nobody had becomes the person's."""
-    connection, request = control.values.get("connection"), control.values.get("request")
-    if isinstance(connection, str | int) and connection != "":
-        owner = book.connection(str(connection), person)
-        if owner != person:
-            return owner, f"connection {connection}"
-    return _asker(book, person, str(request)) if isinstance(request, str | int) else None
+def on_canaries(seen: Iterable[SeenCanary], report: Report) -> None:
+    """ISOLATION-1: canaries of other users on the user's connection."""
+    for canary in seen:
+        came = f"canary of {canary.owner}, {canary.how}, {canary.where}"
+        report("ISOLATION-1", "no canary of another user", came, *canary.numbers, run=canary.run, about=canary.owner)
 
 
-def named_in(book: IdRegistry, person: str, name: str) -> tuple[str, str, str] | None:
-    """(the other person, the id, run or thread), if a text is the id of what is somebody else's; else None."""
-    run, thread = book.find(name), book.threads.get(name)
-    if run is not None and run.person != person:
-        return run.person, name, "run"
-    if thread is not None and thread.person != person:
-        return thread.person, name, "thread"
-    return None
+def on_foreign(person: str, what: str, other: OwnedId, n: int, report: Report) -> None:
+    """ISOLATION-2: a frame that names what belongs to another user. `what` names the frame."""
+    came = f"{what} that belongs to {other.what} {other.id}{f' of {other.owner}' if other.owner else ''}"
+    report("ISOLATION-2", f"only what belongs to {person}", came, n, about=other.owner)
 
 
-def _asker(book: IdRegistry, person: str, request: str | None) -> tuple[str, str] | None:
-    asker = book.requests.get(request) if request else None
-    return (asker, f"request {request}") if asker is not None and asker != person else None
+def on_greeting(expected: str | None, user: str, n: int, report: Report) -> None:
+    """ISOLATION-2: the greeting names the user id of another user."""
+    report("ISOLATION-2", f"user {expected}", f"user {user} in the greeting", n)

@@ -1,17 +1,19 @@
-"""LIFECYCLE: a run starts once, ends once, and says nothing afterwards.
+"""LIFECYCLE: a run starts once, shows what its request is owed, ends once, and sends nothing afterwards.
 
-The whole life of a run is the table below; `diagram()` draws it.
+All transitions of a run are in the table below; `diagram()` draws it.
 """
 
-from greenlight_gate.events import Event, EventKind
-from greenlight_gate.rules.engine.run_state import Report, RunState, Stage
+from greenlight_gate.events import Control, Event, EventKind
+from greenlight_gate.rules.content import shown
+from greenlight_gate.rules.engine.finding_sink import Report
+from greenlight_gate.rules.engine.run_state import Request, RunState, Stage
 
 _K = EventKind
 _COMPLETED = EventKind.COMPLETED
 _MIDDLE = (_K.THINKING, _K.TOOL_EXECUTING, _K.TOOL_COMPLETED)
 _ENDS = (_K.COMPLETED, _K.FAILED, _K.STOPPED)
 
-# (stage, kind) -> (next stage, the rule that objects to this step)
+# stage -> kind -> (next stage, the rule that reports this transition)
 TRANSITIONS: dict[Stage, dict[EventKind, tuple[Stage, str | None]]] = {
     Stage.ASKED: {
         _K.STARTED: (Stage.OPEN, None),
@@ -37,8 +39,8 @@ _EXPECTED = {
 }
 
 
-def on_objection(rule: str, before: Stage, run: RunState, event: Event, n: int, *, report: Report) -> None:
-    """Says what the table objects to in a step out of `before`."""
+def on_wrong_step(rule: str, before: Stage, run: RunState, event: Event, n: int, *, report: Report) -> None:
+    """Reports a transition out of `before` by the rule that the table names."""
     came = {
         Stage.ASKED: f"{event.kind} first",
         Stage.OPEN: f"{event.kind} again",
@@ -47,8 +49,43 @@ def on_objection(rule: str, before: Stage, run: RunState, event: Event, n: int, 
     report(rule, _EXPECTED[rule], came, run.last_n, n, run=run)
 
 
+def on_late_sub_agent(parent: RunState, event: Event, n: int, report: Report) -> None:
+    """LIFECYCLE-3: a sub-agent begins after the end of the run that it works for."""
+    on_wrong_step("LIFECYCLE-3", Stage.ENDED, parent, event, n, report=report)
+
+
+def on_error(ask: Request, error: Control, n: int, report: Report) -> None:
+    """LIFECYCLE-1: an error in place of a run."""
+    said = f"error {error.values.get('code')}: {shown(str(error.values.get('text')))}"
+    report("LIFECYCLE-1", "agent_started", said, ask.n, n)
+
+
+def on_nothing(ask: Request, n: int, report: Report) -> None:
+    """LIFECYCLE-2: a request of whose run nothing was received."""
+    report("LIFECYCLE-2", "a run that ends", "no event of it", ask.n, n)
+
+
+def on_no_end(run: RunState, at: float, n: int, report: Report) -> None:
+    """LIFECYCLE-2: the user gave up waiting for the next event of a run."""
+    came = f"nothing for {at - run.last_at:.1f} s after {run.events} events"
+    report("LIFECYCLE-2", "one end", came, run.first_n, run.last_n, n, run=run)
+
+
+def on_unfinished(run: RunState, n: int, report: Report) -> None:
+    """LIFECYCLE-2: a run that has not ended when nothing more can come."""
+    report("LIFECYCLE-2", "one end", f"{run.events} events and no end", run.first_n, run.last_n, n, run=run)
+
+
+def on_ignored_stop(run: RunState, at: float, n: int, ping_s: float, report: Report) -> None:
+    """LIFECYCLE-2: a run that the user stopped completes, later than a message needs to arrive."""
+    late = at - run.stop_at if run.stop_at is not None else 0.0
+    if late > ping_s:
+        came = f"agent_completed {late:.2f} s later"
+        report("LIFECYCLE-2", "agent_stopped after the stop request", came, run.first_n, n, run=run)
+
+
 def on_end(run: RunState, event: Event, n: int, report: Report) -> None:
-    """Judges, when a run ends, whether a person saw all that the question promised."""
+    """LIFECYCLE-4 and -5, when a run ends: whether it has shown all that its request is owed."""
     expect, expected, kind = run.expect, run.expected, event.kind
     if expect is None or kind is _K.STOPPED or (kind is not _COMPLETED and kind is not expect.end):
         return
@@ -58,11 +95,11 @@ def on_end(run: RunState, event: Event, n: int, report: Report) -> None:
         return
     seen = (run.started_at is not None, run.thoughts, run.tools_begun, run.tools_done)
     if not all(seen) and (unseen := _unseen(seen, expect.hidden)):
-        report("LIFECYCLE-5", "all five kinds", f"no {' and no '.join(unseen)}", run.first_n, n, run=run)
+        report("LIFECYCLE-5", "all five kinds of event", f"no {' and no '.join(unseen)}", run.first_n, n, run=run)
     elif run.tools_begun < expected.tool_executing:
-        report("LIFECYCLE-5", f"{expected.tool_executing} tools at work", f"{run.tools_begun}", run.first_n, n, run=run)
+        report("LIFECYCLE-5", f"{expected.tool_executing} tools called", f"{run.tools_begun}", run.first_n, n, run=run)
     elif expect.parallel and run.most_open < 2:
-        report("LIFECYCLE-5", "two tools at work at once", "one after the other", run.first_n, n, run=run)
+        report("LIFECYCLE-5", "two tools open at once", "one after the other", run.first_n, n, run=run)
 
 
 def _unseen(seen: tuple[object, ...], hidden: tuple[str, ...]) -> list[EventKind]:
@@ -71,7 +108,7 @@ def _unseen(seen: tuple[object, ...], hidden: tuple[str, ...]) -> list[EventKind
 
 
 def diagram() -> str:
-    """The table as a Mermaid state diagram, objections in brackets."""
+    """The table as a Mermaid state diagram, with the rule that reports a transition in brackets."""
     lines = ["stateDiagram-v2", "    [*] --> asked"]
     for stage, row in TRANSITIONS.items():
         for kind, (after, rule) in row.items():

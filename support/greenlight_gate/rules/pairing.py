@@ -1,11 +1,12 @@
-"""PAIRING: tools are named, and each that starts is seen to finish."""
+"""PAIRING: each tool_executing names its tool, and is closed by one tool_completed."""
 
 from greenlight_gate.events import Event, EventKind
-from greenlight_gate.rules.engine.run_state import OpenTool, Report, RunState
+from greenlight_gate.rules.engine.finding_sink import Report
+from greenlight_gate.rules.engine.run_state import OpenTool, RunState
 
 
 def on_executing(run: RunState, event: Event, at: float, n: int, report: Report) -> None:
-    """A tool starts: it has a name from now on."""
+    """PAIRING-3: tool_executing names the tool."""
     if not event.tool or event.tool.isspace():
         report("PAIRING-3", "a tool with a name", repr(event.tool), n, run=run)
     run.tools.append(OpenTool(event.tool, event.call, n, at))
@@ -15,7 +16,7 @@ def on_executing(run: RunState, event: Event, at: float, n: int, report: Report)
 
 
 def on_completed(run: RunState, event: Event, n: int, report: Report) -> OpenTool | None:
-    """A tool finishes: it closes the open one of the same call id, else of the same name, first in first out.
+    """PAIRING-1 and -3: tool_completed closes the open tool of the same call id, else of the same name, oldest first.
 
     Returns the tool that was closed, or None if none was open.
     """
@@ -37,7 +38,7 @@ def on_completed(run: RunState, event: Event, n: int, report: Report) -> OpenToo
 
 
 def on_end(run: RunState, event: Event, n: int, report: Report) -> None:
-    """A completed run leaves no tool open; a stopped or failed one may."""
+    """PAIRING-2: a completed run leaves no tool open; a stopped or failed one may."""
     if event.kind is EventKind.COMPLETED and run.tools:
         names = " and ".join(repr(tool.name) for tool in run.tools)
         begun = (tool.n for tool in run.tools)
@@ -52,6 +53,6 @@ def _closed_by(run: RunState, event: Event) -> OpenTool | None:
     for tool in run.tools:
         if tool.name == event.tool and (event.call is None or tool.call is None):
             return tool
-    # Where no ids tell calls apart, the only open tool is the one that is meant, whatever it is called now.
+    # Without call ids, the only open tool is the one that is meant, whatever name this event has.
     only = run.tools[0] if len(run.tools) == 1 else None
     return only if only is not None and (not event.tool or event.call is None or only.call is None) else None

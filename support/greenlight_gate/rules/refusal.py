@@ -1,28 +1,31 @@
-"""REFUSAL-1 to -3: nobody gets in without a valid pass, reaches into what is another's, or stays when a pass ends.
+"""REFUSAL: what has to be refused is refused, and in a way that the profile lists or that says what was wrong.
 
-What counts as a refusal is what the profile lists: a status, a close code, an error, or a fresh and empty conversation.
+The ways of a profile are a status, a close code, an error, or a new and empty thread.
 """
 
 from typing import NamedTuple
 
 from greenlight_gate.events import Control, Event, Reading
-from greenlight_gate.rules.engine.run_state import Report, Request, RunState
+from greenlight_gate.rules.engine.finding_sink import Report
+from greenlight_gate.rules.engine.run_state import Request, RunState
 from greenlight_gate.wire.refusals import Ways
 from greenlight_gate.wire.values import read_stamp
 
-# RFC 7519 section 4.1.4 lets a judge of tokens be a little generous, "usually no more than a few minutes"; for a person
-# who is connected, two seconds do.
+# RFC 7519 section 4.1.4 allows some leeway for the clock, "usually no more than a few minutes"; for a user who is
+# connected, two seconds do.
 LEEWAY_S = 2.0
 # Tokens end at whole seconds, and a backend may round down.
 _ROUNDING_S = 1.0
-_MOST_REACHES = 64
+_MOST_ATTEMPTS = 64
 _BEFORE_ENTRY = ("handshake", "keepalive")
+_MOST_INVALID = 64
+_REFUSING = frozenset({1002, 1003, 1007, 1008, 1009})
 
 
 class SignInAttempt:
-    """REFUSAL-1: one connection of somebody who should be turned away. Nothing else is judged on it.
+    """REFUSAL-1: one connection that has to be refused. Nothing else is judged on it.
 
-    `reported` is set with the one finding that such a connection can give.
+    `unwelcome`: what is wrong with its token. `reported` is set with the one finding that it can give.
     """
 
     def __init__(self, unwelcome: str, n: int, ways: Ways, report: Report) -> None:
@@ -33,8 +36,8 @@ class SignInAttempt:
         self.refused = False
         self.reported = False
 
-    def heard(self, reading: Reading, n: int) -> None:
-        """Something came: an error that the profile lists refuses, anything but a step of the handshake lets in."""
+    def received(self, reading: Reading, n: int) -> None:
+        """Something came: an error that the profile lists is a refusal, a step of the handshake is none yet."""
         if isinstance(reading, Control) and reading.name in _BEFORE_ENTRY:
             return
         if isinstance(reading, Control) and reading.name == "error" and self.ways.has_error(reading.values.get("code")):
@@ -46,21 +49,21 @@ class SignInAttempt:
                 said = f"error {code}" if reading.name == "error" else reading.name
             elif isinstance(reading, Event):
                 said = reading.kind
-            self._not_refused(f"let in with {self.unwelcome}, and told {said}", n)
+            self._not_refused(f"accepted with {self.unwelcome}, and sent {said}", n)
 
     def answered(self, status: int | None, reason: str, n: int) -> None:
         """The upgrade was not accepted."""
         if not self.ways.has_status(status):
-            self._not_refused(f"{reason or f'HTTP {status}'} to {self.unwelcome}", n)
+            self._not_refused(f"{reason or f'HTTP {status}'} for {self.unwelcome}", n)
 
     def closed(self, code: int | None, came: str, n: int) -> None:
         """The connection was accepted, and the backend has ended it."""
         if not self.refused and not self.ways.has_close(code):
-            self._not_refused(f"{came} to {self.unwelcome}", n)
+            self._not_refused(f"{came} for {self.unwelcome}", n)
 
     def waited(self, after_s: float, n: int) -> None:
-        """Nobody turned the person away."""
-        self._not_refused(f"let in with {self.unwelcome}, and not turned away within {after_s:.1f} s", n)
+        """The connection was not refused in time."""
+        self._not_refused(f"accepted with {self.unwelcome}, and not refused within {after_s:.1f} s", n)
 
     def _not_refused(self, came: str, n: int) -> None:
         if not self.reported:
@@ -69,7 +72,10 @@ class SignInAttempt:
 
 
 class ForeignAttempt(NamedTuple):
-    """One attempt at what is another person's. `what` names it for people; `thread` is its conversation, if known."""
+    """One request for what belongs to another user. `what` names it in reports; `thread` is its thread, if known.
+
+    `claims`: the user id of another user that the request names as the sender.
+    """
 
     n: int
     owner: str
@@ -80,7 +86,7 @@ class ForeignAttempt(NamedTuple):
 
 
 class ForeignAttempts:
-    """REFUSAL-2: what the person of one connection reaches for although it is somebody else's."""
+    """REFUSAL-2: the requests on one connection for what belongs to other users."""
 
     def __init__(self, person: str, ways: Ways, report: Report) -> None:
         self.person = person
@@ -90,92 +96,92 @@ class ForeignAttempts:
         self._threads: dict[str, ForeignAttempt] = {}
         self._reported: set[int] = set()
 
-    def tried(self, reach: ForeignAttempt) -> None:
+    def tried(self, attempt: ForeignAttempt) -> None:
         """A frame was sent that has to be refused."""
-        self._open.append(reach)
-        del self._open[:-_MOST_REACHES]
-        if reach.thread is not None and len(self._threads) < _MOST_REACHES:
-            self._threads[reach.thread] = reach
+        self._open.append(attempt)
+        del self._open[:-_MOST_ATTEMPTS]
+        if attempt.thread is not None and len(self._threads) < _MOST_ATTEMPTS:
+            self._threads[attempt.thread] = attempt
 
     def took(self, error: Control, n: int) -> bool:
         """Whether an error is the answer to an attempt: by its request, else to the oldest."""
         request = error.values.get("request")
-        reach = next((r for r in self._open if request is not None and r.request == str(request)), None)
-        if reach is None and request is None and self._open:
-            reach = self._open[0]
-        if reach is None:
+        attempt = next((a for a in self._open if request is not None and a.request == str(request)), None)
+        if attempt is None and request is None and self._open:
+            attempt = self._open[0]
+        if attempt is None:
             return False
-        self._open.remove(reach)
+        self._open.remove(attempt)
         code = error.values.get("code")
         if not self.ways.has_error(code):
-            self._object(reach, f"error {code}", n)
+            self._object(attempt, f"error {code}", n)
         return True
 
     def served(self, ask: Request, event: Event, n: int) -> None:
-        """An attempt is being worked on: it may only be for the person themselves, and in a conversation of theirs."""
-        reach = next((reach for reach in self._open if reach.n == ask.n), None)
-        if reach is None:
+        """A run of an attempt has begun: it may only be the user's own, and in a thread of theirs."""
+        attempt = next((attempt for attempt in self._open if attempt.n == ask.n), None)
+        if attempt is None:
             return
-        self._open.remove(reach)
-        if reach.claims is not None:
-            if event.user == reach.claims:
-                self._object(reach, f"{event.kind} as user {event.user}", n)
-        elif event.thread == reach.thread:
-            self._object(reach, f"{event.kind} in it", n)
+        self._open.remove(attempt)
+        if attempt.claims is not None:
+            if event.user == attempt.claims:
+                self._object(attempt, f"{event.kind} as user {event.user}", n)
+        elif event.thread == attempt.thread:
+            self._object(attempt, f"{event.kind} in it", n)
         elif not self.ways.fresh:
-            self._object(reach, f"{event.kind} in a fresh conversation", n)
+            self._object(attempt, f"{event.kind} in a new thread", n)
 
     def shown(self, event: Event, n: int) -> None:
-        """An event came that is not this person's: perhaps of a conversation that they reached for."""
-        reach = self._threads.get(event.thread or "")
-        if reach is not None:
-            self._object(reach, f"{event.kind} of it", n)
+        """An event came that is not this user's: it may be of a thread that they have asked for."""
+        attempt = self._threads.get(event.thread or "")
+        if attempt is not None:
+            self._object(attempt, f"{event.kind} of it", n)
 
     def restored(self, control: Control, n: int) -> None:
-        """The backend says that a conversation was restored: an empty one may take the place of another person's."""
+        """The backend reports that a thread was restored: an empty one may take the place of another user's."""
         thread = control.values.get("thread")
-        reach = next((r for r in self._open if r.request is None and thread in (None, r.thread)), None)
-        if reach is not None:
-            self._open.remove(reach)
+        attempt = next((a for a in self._open if a.request is None and thread in (None, a.thread)), None)
+        if attempt is not None:
+            self._open.remove(attempt)
             if not self.ways.fresh or control.values.get("replayed") not in (None, 0):
-                self._object(reach, "restored", n)
+                self._object(attempt, "restored", n)
 
     def waited(self, after_s: float, n: int) -> bool:
-        """Whether the wait was for the refusal of an attempt; silence is none, unless the profile says so."""
+        """Whether the wait was for the refusal of an attempt; no reaction is none, unless the profile says so."""
         if not self._open:
             return False
-        reach = self._open.pop(0)
+        attempt = self._open.pop(0)
         if not self.ways.ignored:
-            self._object(reach, f"nothing within {after_s:.1f} s", n)
+            self._object(attempt, f"nothing within {after_s:.1f} s", n)
         return True
 
     def closed(self, code: int | None, came: str, n: int) -> None:
         """The backend ended the connection: in place of the refusals that were still to come."""
-        for reach in self._open:
+        for attempt in self._open:
             if not self.ways.has_close(code):
-                self._object(reach, came, n)
+                self._object(attempt, came, n)
         self._open.clear()
 
-    def _object(self, reach: ForeignAttempt, came: str, n: int) -> None:
-        if reach.n not in self._reported:
-            self._reported.add(reach.n)
-            expected = f"{self.person} to be refused {reach.what} of {reach.owner} ({self.ways})"
-            if reach.claims is not None:
-                expected = f"{self.person} not to be taken for {reach.owner}, whose user id they claim"
-            self.report("REFUSAL-2", expected, came, reach.n, n, about=reach.owner)
+    def _object(self, attempt: ForeignAttempt, came: str, n: int) -> None:
+        if attempt.n not in self._reported:
+            self._reported.add(attempt.n)
+            expected = f"{self.person} to be refused {attempt.what} of {attempt.owner} ({self.ways})"
+            if attempt.claims is not None:
+                expected = f"{self.person} not to be served as {attempt.owner}, whose user id the request names"
+            self.report("REFUSAL-2", expected, came, attempt.n, n, about=attempt.owner)
 
 
 def on_foreign_stop(run: RunState, n: int, report: Report) -> None:
-    """REFUSAL-2: a run came to no answer, and somebody else had asked for it to be stopped."""
+    """REFUSAL-2: a run did not complete, and another user had asked for it to be stopped."""
     who, asked_n = run.intruder or ("", 0)
-    came = f"{run.ended_by or 'silence'} after {who} said stop"
-    report("REFUSAL-2", f"only {run.person} to stop this run", came, asked_n, n, run=run, about=who)
+    came = f"{run.ended_by or 'silence'} after a stop request of {who}"
+    report("REFUSAL-2", f"only {run.person} to be able to stop this run", came, asked_n, n, run=run, about=who)
 
 
 class TokenExpiry:
-    """REFUSAL-3: a connection whose pass ends at a known time.
+    """REFUSAL-3: a connection whose token expires at a known time.
 
-    The pass ends by the backend's clock: where the backend tells its time when it is ready, the two are compared.
+    It expires by the backend's clock: where the backend reports its time when it is ready, the two are compared.
     """
 
     def __init__(self, person: str, expires_at: float, n: int, *, epoch_s: float, ways: Ways, report: Report) -> None:
@@ -187,8 +193,8 @@ class TokenExpiry:
         self.report = report
         self.over = False
 
-    def heard(self, reading: Reading, at: float, n: int) -> None:
-        """Something came: after the end it may only be the error that says so."""
+    def received(self, reading: Reading, at: float, n: int) -> None:
+        """Something came: after the expiry it may only be the error that says so."""
         if isinstance(reading, Control) and reading.name == "error" and self._is_time(at):
             self.over = self.over or self.ways.has_error(reading.values.get("code"))
         elif isinstance(reading, Control) and reading.name == "ready":
@@ -197,7 +203,7 @@ class TokenExpiry:
             self._object(f"{reading.kind} {at - self.expires_at:.1f} s after it", n)
 
     def closed(self, code: int | None, came: str, at: float, n: int) -> bool:
-        """Whether the connection ended because its pass did: then nothing more is owed to the person."""
+        """Whether the connection ended because its token has expired: then nothing more is owed to the user."""
         if not self._is_time(at):
             return False
         if not self.over and not self.ways.has_close(code):
@@ -205,7 +211,7 @@ class TokenExpiry:
         return True
 
     def waited(self, after_s: float, n: int) -> None:
-        """The pass has ended, and nothing happened."""
+        """The token has expired, and nothing happened."""
         self._object(f"still connected {after_s:.1f} s after it", n)
 
     def _set_clock(self, stamp: object, at: float) -> None:
@@ -217,4 +223,46 @@ class TokenExpiry:
         return at >= self.expires_at - _ROUNDING_S
 
     def _object(self, came: str, n: int) -> None:
-        self.report("REFUSAL-3", f"{self.person} shown out when the pass ends ({self.ways})", came, self.n, n)
+        self.report("REFUSAL-3", f"{self.person} disconnected when the token expires ({self.ways})", came, self.n, n)
+
+
+class InvalidInputs:
+    """REFUSAL-4: malformed or unknown input that was sent on one connection, and is to be answered with an error."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        # A list: an empty deque takes 700 bytes, for each of ten thousand users.
+        self._sent: list[int] = []
+        self._instead: str | None = None
+
+    def sent(self, n: int) -> None:
+        """Something was sent that must be refused."""
+        self._sent.append(n)
+        del self._sent[:-_MOST_INVALID]
+        self._instead = None
+
+    def unreadable(self, reason: str) -> None:
+        """A frame came that cannot be read."""
+        self._instead = reason
+
+    def took(self, error: Control, n: int) -> bool:
+        """Whether an error is the answer to what had to be refused; a finding if it does not say what was wrong."""
+        if not self._sent:
+            return False
+        sent = self._sent.pop(0)
+        said = (error.values.get("text"), error.values.get("code"))
+        if not any(str(value).strip() for value in said if value is not None):
+            self.report("REFUSAL-4", "an error that says what is wrong", "an error without text or code", sent, n)
+        return True
+
+    def waited(self, after_s: float, n: int) -> None:
+        """The user waited in vain for the refusal."""
+        came = f"{self._instead} instead" if self._instead else f"nothing within {after_s:.1f} s"
+        self.report("REFUSAL-4", "a clear error", came, *self._sent, n)
+        self._sent.clear()
+
+    def closed(self, code: int | None, came: str, n: int) -> None:
+        """The backend ended the connection: a refusal only with a code that says so."""
+        if self._sent and not (code is not None and (code in _REFUSING or code >= 4000)):
+            self.report("REFUSAL-4", "a clear error", came, *self._sent, n)
+        self._sent.clear()

@@ -1,4 +1,6 @@
-"""The rules by id, with their severity and the requirement sentence that reports print.
+"""The rules, with their severity and the requirement sentence that reports print.
+
+A family is a file: `rules/<family>.py` reports the rules of its family, and no other code reports them.
 
 The table in `rules/README.md` is generated from here (`python -m greenlight_gate.rules.registry`).
 """
@@ -16,6 +18,11 @@ class Rule(NamedTuple):
     id: str
     severity: Severity
     requirement: str
+
+    @property
+    def family(self) -> str:
+        """The name of its family, and of the file that reports it: `content` for CONTENT-2."""
+        return self.id.partition("-")[0].lower()
 
 
 _CRITICAL = Severity.CRITICAL
@@ -58,6 +65,9 @@ _ALL = (
 )
 
 RULES: Mapping[str, Rule] = MappingProxyType({rule.id: rule for rule in _ALL})
+FAMILIES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
+    {rule.family: tuple(other for other in _ALL if other.family == rule.family) for rule in _ALL}
+)
 
 
 def as_markdown() -> str:

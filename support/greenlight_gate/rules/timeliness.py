@@ -1,7 +1,9 @@
-"""TIMELINESS: what happens is shown while it happens."""
+"""TIMELINESS: events arrive in time, and as they happen."""
 
 from greenlight_gate.events import Event, EventKind
-from greenlight_gate.rules.engine.run_state import OpenTool, Report, Request, RunState, TimeBudgets
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
+from greenlight_gate.rules.engine.finding_sink import Report
+from greenlight_gate.rules.engine.run_state import OpenTool, Request, RunState
 
 _LEAST_RUN_S = 0.5
 _LAST_PART = 0.1
@@ -9,54 +11,54 @@ _MOST_AT_THE_END = 0.5
 
 
 def on_start(run: RunState, at: float, n: int, start_s: float, report: Report) -> None:
-    """TIMELINESS-1: the wait from the (intended) question to agent_started."""
+    """TIMELINESS-1: the wait from the (intended) request to agent_started."""
     waited = at - run.asked_at
     if waited > start_s and run.parent is None:
-        report("TIMELINESS-1", f"a start within {start_s:g} s", f"{waited:.2f} s", run.first_n, n, run=run)
+        report("TIMELINESS-1", f"agent_started within {start_s:g} s", f"{waited:.2f} s", run.first_n, n, run=run)
 
 
 def on_no_start(ask: Request, at: float, n: int, start_s: float, report: Report) -> None:
     """TIMELINESS-1 for a start that was waited for in vain."""
     if at - ask.at > start_s:
-        report("TIMELINESS-1", f"a start within {start_s:g} s", "none", ask.n, n)
+        report("TIMELINESS-1", f"agent_started within {start_s:g} s", "none", ask.n, n)
 
 
 def on_silence(run: RunState, at: float, n: int, silence_s: float, report: Report) -> None:
-    """TIMELINESS-2: the gap since the run, or one of its helpers, last showed something."""
+    """TIMELINESS-2: the time since the latest event of the run or of one of its sub-agents."""
     silent = at - run.last_at
     if silent > silence_s:
         report("TIMELINESS-2", f"at most {silence_s:g} s of silence", f"{silent:.2f} s", run.last_n, n, run=run)
 
 
 def on_tool(run: RunState, tool: OpenTool, at: float, n: int, *, tool_s: float, report: Report) -> None:
-    """TIMELINESS-4 for a tool that is done, or still at work, at `at`."""
+    """TIMELINESS-4 for a tool that has completed, or is still open, at `at`."""
     if at - tool.at > tool_s:
         took = f"{at - tool.at:.2f} s"
-        report("TIMELINESS-4", f"{tool.name!r} done within {tool_s:g} s", took, tool.n, n, run=run)
+        report("TIMELINESS-4", f"{tool.name!r} completed within {tool_s:g} s", took, tool.n, n, run=run)
 
 
 def on_length(run: RunState, at: float, n: int, run_s: float, report: Report) -> None:
-    """TIMELINESS-4 for a run, whether it ends at `at` or is still under way."""
+    """TIMELINESS-4 for a run that ends at `at`, or is still in progress then."""
     if run.started_at is not None and at - run.started_at > run_s:
         took = f"{at - run.started_at:.2f} s"
-        report("TIMELINESS-4", f"a run within {run_s:g} s", took, run.first_n, n, run=run)
+        report("TIMELINESS-4", f"a run that ends within {run_s:g} s", took, run.first_n, n, run=run)
 
 
 def on_end(run: RunState, event: Event, at: float, n: int, budgets: TimeBudgets, *, report: Report) -> None:
-    """TIMELINESS-3, for a run whose question has a long tool, and TIMELINESS-4 for the run and what it leaves open."""
+    """TIMELINESS-3 for a run whose request has a long tool, TIMELINESS-4 for the run and the tools left open."""
     on_length(run, at, n, budgets.run_s, report)
     for tool in run.tools:
         on_tool(run, tool, at, n, tool_s=budgets.tool_s, report=report)
-    # A run that was cut short never came to the long part that would have spread its events.
+    # A run that failed or was stopped may not have come to the long tool that spreads its events.
     if run.recent is None or run.started_at is None or event.kind is not EventKind.COMPLETED:
         return
     took = at - run.started_at
     whole_seconds = event.server_s is not None and event.server_s == int(event.server_s)
     if event.server_s is not None and run.first_stamp_s is not None and not whole_seconds:
-        # If even agent_started was held back, only the server's own stamps say how long the run took.
+        # If agent_started was held back as well, only the server's own timestamps say how long the run took.
         took = max(took, event.server_s - run.first_stamp_s)
     late = sum(1 for time in run.recent if time >= at - took * _LAST_PART)
-    shown = run.events + run.helped
+    shown = run.events + run.sub_agent_events
     if took >= _LEAST_RUN_S and late > shown * _MOST_AT_THE_END:
         came = f"{late} of {shown} events in the last tenth of {took * 1e3:.0f} ms"
-        report("TIMELINESS-3", "events while they happen", came, run.first_n, n, run=run)
+        report("TIMELINESS-3", "events as they happen", came, run.first_n, n, run=run)

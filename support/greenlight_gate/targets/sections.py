@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from greenlight_gate.rules.engine import run_state
+from greenlight_gate.rules.engine import deadlines
 
 CANARY = "{canary}"
 
@@ -161,7 +161,7 @@ class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     logout: bool = True
 
 
-class Budgets(run_state.TimeBudgets, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Budgets(deadlines.TimeBudgets, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[budgets]: how long each thing may take, in seconds.
 
     `start_s`: until agent_started; `silence_s`: the longest pause inside a run; `grace_s`: what may still arrive after

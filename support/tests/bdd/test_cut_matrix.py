@@ -113,7 +113,7 @@ def test_lost_events_are_found_in_exactly_the_cuts_that_lose_some(tmp_path: Path
         assert broken == {(cell.after, cell.inside) for cell in cells} - {(6, False)}
         assert {rule for cell in cells for rule in cell.rules} == {"CONTINUITY-2"}
         assert len(matrix.broken()) == 48
-        assert all("the line was cut by" in finding.actual for finding in scene.findings)
+        assert all("cut by the suite: " in finding.actual for finding in scene.findings)
         assert as_table(cells).splitlines()[0].endswith("black hole  half-open")
 
 

@@ -122,9 +122,9 @@ AT_THE_DOOR = [
     Case("tls_unknown_authority", 3, tls="both", says="expected a certificate that can be trusted"),
     Case("tls_only_ours", 3, tls="client", says="expected TLS, but the handshake failed"),
     Case("tls_only_theirs", 2, tls="server", says="expected an HTTP answer, but the server hung up"),
-    Case("never_ready", 1, does.never_ready, rules={"CONNECTION-1": "the backend says that it is ready / nothing"}),
+    Case("never_ready", 1, does.never_ready, rules={"CONNECTION-1": "the backend reports that it is ready / nothing"}),
     Case("closes_1011_at_once", 1, does.closing_at_once(1011, "sorry"),
-         rules={"CONNECTION-1": "a close with 1011 before a word was said"}),
+         rules={"CONNECTION-1": "a close with 1011 before anything was sent"}),
     Case("closes_4401_at_once", 1, does.closing_at_once(4401, "go \x1baway"),
          says="Ada's connection was closed by the backend with 4401 (go \\x1baway)"),
 ]  # fmt: skip
@@ -153,9 +153,9 @@ IN_THE_FRAMES = [
     Case("token_echoed", 1, answering(does.echo_of_the_token), rules={"CONTENT-5": "a token at byte"}),
 ]  # fmt: skip
 _HEAD = b"HTTP/1.1 401 No\r\nContent-Type: text/html\r\n"
-_TOO_LARGE = "WebSocket messages that can be taken / a message too large: "
+_TOO_LARGE = "WebSocket messages that a client can read / a message too large: "
 _NO_HTTP = {"CONNECTION-1": "a connection / no HTTP answer to the upgrade ("}
-_FRAMES = "WebSocket messages that can be taken / more than {} frames on one connection"
+_FRAMES = "WebSocket messages that a client can read / more than {} frames on one connection"
 _MANY_FRAMES = {"CONTENT-2": _FRAMES.format(50_000)}
 _FEW_FRAMES = {"CONTENT-2": _FRAMES.format(5_000)}
 _FEW = "[limits]\nmax_connection_frames = 5000\n"
@@ -165,7 +165,7 @@ IN_EXCESS = [
     Case("bomb_in_fragments", 1, excess.bomb_in_fragments, peak_mb=200, rules={"CONTENT-2": f"{_TOO_LARGE}frame"}),
     # What came is also drawn into the page of the session, by the same process.
     Case("small_bombs", 1, excess.small_bombs,
-         rules={"CONTENT-2": "WebSocket messages that can be taken / more than 33554432 bytes on one connection"}),
+         rules={"CONTENT-2": "WebSocket messages that a client can read / more than 33554432 bytes on one connection"}),
     Case("no_deflate", 1, excess.no_deflate, rules={"CONTENT-2": "decompression failed (ended with 1002)"}),
     Case("frame_without_end", 1, answering(excess.frame_without_end), peak_mb=200,
          rules={"LIFECYCLE-2": "one end / nothing for 2.0 s after 2 events"}),
@@ -196,9 +196,9 @@ IN_EXCESS = [
 ]  # fmt: skip
 PROTOTYPES = Case("prototype_keys", 0, answering(excess.prototype_keys))
 IN_THE_CONVERSATION = [
-    Case("silent", 1, answering(does.saying_nothing), rules={"TIMELINESS-1": "a start within 0.5 s / none"}),
+    Case("silent", 1, answering(does.saying_nothing), rules={"TIMELINESS-1": "agent_started within 0.5 s / none"}),
     Case("drops_the_line", 1, answering(does.hanging_up),
-         rules={"CONNECTION-3": "a close frame before the line ends / none", **_NO_END}),
+         rules={"CONNECTION-3": "a close frame before the connection ends / none", **_NO_END}),
     Case("closes_4400", 1, answering(does.ending(4400, "enough")), rules=_NO_END),
     Case("closes_1005", 1, answering(does.ending(1005)), rules={"CONNECTION-3": "1005", **_NO_END}),
     Case("closes_2000", 1, answering(does.ending(2000)), rules={"CONNECTION-3": "2000 (not assigned)", **_NO_END}),

@@ -21,7 +21,7 @@ def test_a_finding_names_the_cut(tmp_path: Path) -> None:
     ran = judge_quickly(tmp_path, "--tags", "@lost_line", "--defect", "replay_duplicates")
     assert (ran.code, ran.verdict) == (1, "BLOCKED"), ran.out + ran.err
     found = [finding for finding in ran.report["findings"] if finding["rule"] == "CONTINUITY-2"]
-    assert any("the line was cut by" in finding["actual"] for finding in found), ran.rules
+    assert any("cut by the suite: " in finding["actual"] for finding in found), ran.rules
     assert "Traceback" not in ran.out + ran.err
 
 

@@ -3,8 +3,7 @@
 import pytest
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import Event, EventKind
-from greenlight_gate.rules.engine.deadlines import Deadlines
-from greenlight_gate.rules.engine.run_state import TimeBudgets
+from greenlight_gate.rules.engine.deadlines import Deadlines, TimeBudgets
 from greenlight_gate.trace import Expect
 
 BUDGETS = TimeBudgets(start_s=2.0, silence_s=5.0, tool_s=60.0, run_s=300.0)

@@ -1,7 +1,7 @@
 """A message that waited for its stamp, since the suite stood still, says so in the trace."""
 
 from greenlight_gate.client.recorder import Recorder
-from greenlight_gate.rules.engine.run_state import TimeBudgets
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.trace import Received, Stalled
 
 from support.tests.rules.talk import PROFILE

@@ -7,7 +7,7 @@ from greenlight_gate.client.persona_canary import MARKER, canary_of
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import Event, EventKind
-from greenlight_gate.rules.engine.run_state import TimeBudgets
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.trace import Expect, Opened, Received, Sent
 
 from support.tests.rules.talk import ANSWER, PROFILE, Talk

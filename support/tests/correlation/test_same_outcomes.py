@@ -19,8 +19,8 @@ from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.monitor.monitor import RealTimeEventMonitor
 from greenlight_gate.monitor.monitoring_summary import summarise
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.outcome import Outcome
-from greenlight_gate.rules.engine.run_state import TimeBudgets
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.trace import (
     KILL,

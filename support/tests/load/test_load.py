@@ -11,7 +11,7 @@ from greenlight_gate.evidence.replay import read_conversation
 from greenlight_gate.load.channel import LocalDirectorChannel
 from greenlight_gate.load.director import Director, State
 from greenlight_gate.measure.load_result import merged
-from greenlight_gate.rules.engine.run_state import TimeBudgets
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
 
 from support.tests.backend.changing import Changing
 from support.tests.backend.users import ENVIRONMENT

@@ -14,7 +14,7 @@ from greenlight_gate.load.plan import LoadPlan, PlannedPrompt, PlannedUser
 from greenlight_gate.measure.histogram import Histogram
 from greenlight_gate.measure.latency import Encoded, LatencySummary
 from greenlight_gate.measure.load_result import LoadResult
-from greenlight_gate.rules.engine.run_state import TimeBudgets
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.targets.access import Access
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.settings import load_target, profile_text

@@ -8,7 +8,7 @@ from typing import Any
 
 import greenlight_gate
 from greenlight_gate.findings import Finding
-from greenlight_gate.rules.engine.run_state import TimeBudgets
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.trace import AnyRecord, Closed, Cut, Expect, Opened, Received, Sent, TimedOut
 from greenlight_gate.wire.profile import Profile

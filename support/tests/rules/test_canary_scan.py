@@ -7,8 +7,9 @@ from greenlight_gate.findings import Finding
 from greenlight_gate.rules.engine import canary_scan
 from greenlight_gate.rules.engine.canary import canary_word
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.id_registry import IdRegistry
-from greenlight_gate.rules.engine.run_state import Request, TimeBudgets
+from greenlight_gate.rules.engine.run_state import Request
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.trace import Expect, Received
 

@@ -43,8 +43,8 @@ def everywhere(escape: str) -> str:
 DISGUISES: dict[str, tuple[str, str]] = {
     "plain": ("plain", NOTE),
     "in JSON in JSON": ("plain", nested(NOTE, 4)),
-    "in capitals": ("in another case", NOTE.upper()),
-    "in mixed case": ("in another case", "".join(c.upper() if i % 2 else c for i, c in enumerate(NOTE))),
+    "in capitals": ("in other letter case", NOTE.upper()),
+    "in mixed case": ("in other letter case", "".join(c.upper() if i % 2 else c for i, c in enumerate(NOTE))),
     "percent-encoded": ("percent-encoded", "".join(f"%{ord(char):02x}" for char in NOTE)),
     "percent-encoded, some of it": ("percent-encoded", NOTE.replace("y", "%79")),
     "percent-encoded twice": ("percent-encoded", quote("".join(f"%{ord(char):02X}" for char in NOTE))),
@@ -104,7 +104,7 @@ def test_each_disguise_is_a_finding_at_somebody_elses_and_none_at_ones_own(disgu
     own = Talk().open("Bashir", user="user-ada").ask().started().thinking().executing().tool_done(result=text)
 
     assert [(rule, expected, evidence) for rule, expected, _, evidence in whole] == [
-        ("ISOLATION-1", "nothing of anybody else", (7,))
+        ("ISOLATION-1", "no canary of another user", (7,))
     ]
     assert whole[0][2] in (
         f"canary of Bashir, {how}, in tool_completed",

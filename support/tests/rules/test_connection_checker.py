@@ -7,8 +7,9 @@ from greenlight_gate.findings import Finding
 from greenlight_gate.rules.engine import finding_sink, trace_checker
 from greenlight_gate.rules.engine import id_registry as books
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.id_registry import IdRegistry
-from greenlight_gate.rules.engine.run_state import Request, TimeBudgets, UserTabs
+from greenlight_gate.rules.engine.run_state import Request, UserTabs
 from greenlight_gate.rules.lifecycle import TRANSITIONS, diagram
 from greenlight_gate.rules.registry import RULES, as_markdown
 from greenlight_gate.trace import Received
@@ -76,8 +77,8 @@ def test_nothing_but_a_few_words_is_kept_of_what_is_over(monkeypatch: pytest.Mon
     side = checker()
     many_runs(side, Talk(), 20)
     assert FOUND[side] == []
-    desk, book = side.desk, side.book
-    assert (desk.asks, desk.by_request, desk.runs, book.runs) == ([], {}, {}, {})
+    asked, book = side.correlation, side.book
+    assert (asked.asks, asked.by_request, asked.runs, book.runs) == ([], {}, {}, {})
     assert list(book.ended) == ["r16", "r17", "r18", "r19"]
     assert len(book.threads) == 5
     assert all(not run.tools and len(run.event_ids) == 1 for run in book.ended.values())
@@ -105,7 +106,7 @@ def test_helpers_that_never_end_are_forgotten(monkeypatch: pytest.MonkeyPatch) -
     for number, frame in enumerate(frames(talk), 3):
         side.received(frame, 0.5, number)
     assert FOUND[side] == []
-    assert side.desk.runs == {}
+    assert side.correlation.runs == {}
     assert len(side.book.runs) == 2
 
 
@@ -136,8 +137,8 @@ def test_the_same_breach_of_one_run_is_one_finding() -> None:
 def test_a_stop_of_a_stranger_does_not_excuse_the_run() -> None:
     talk = Talk().open().open("Bashir", "c2").ask().started().send("stop", "c2", run="r1").stopped()
     assert talk.whole() == [
-        ("CONTENT-4", "an answer", "agent_stopped, which nobody asked for", (5, 8)),
-        ("REFUSAL-2", "only Ada to stop this run", "agent_stopped after Bashir said stop", (7, 8)),
+        ("CONTENT-4", "an answer", "agent_stopped, which was not requested", (5, 8)),
+        ("REFUSAL-2", "only Ada to be able to stop this run", "agent_stopped after a stop request of Bashir", (7, 8)),
     ]
 
 

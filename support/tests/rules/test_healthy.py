@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from greenlight_gate.events import EventKind
-from greenlight_gate.rules.engine.run_state import TimeBudgets
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.trace import Expect, Stalled, Throttled
 
 from support.tests.rules.talk import EPOCH_S, STEP_S, TOOL_QUESTION, Body, Talk, asked, iso

@@ -7,8 +7,9 @@ from unittest import mock
 import msgspec
 import pytest
 from greenlight_gate.rules.engine import connection_checker
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.finding_sink import FindingSink
-from greenlight_gate.rules.engine.run_state import RunState, TimeBudgets
+from greenlight_gate.rules.engine.run_state import RunState
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.trace import Received, Sent
 from hypothesis import given, settings

@@ -75,7 +75,7 @@ def test_a_fresh_conversation_is_told_apart_from_another_persons() -> None:
 
     assert talk().whole() == []
     strict = refusing(foreign=Ways(error=("FORBIDDEN_THREAD",)))
-    assert judged_by(strict, talk()) == ["REFUSAL-2 agent_started in a fresh conversation"]
+    assert judged_by(strict, talk()) == ["REFUSAL-2 agent_started in a new thread"]
 
 
 def test_an_empty_restore_is_told_apart_from_another_persons() -> None:

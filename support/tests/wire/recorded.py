@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from greenlight_gate.events import Event, Foreign, Ignored, More, Unmapped, each
-from greenlight_gate.rules.engine.run_state import TimeBudgets
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.trace import Received
 from greenlight_gate.wire.capture import read_capture

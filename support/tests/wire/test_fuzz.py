@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from greenlight_gate.events import Control, Event, EventKind, Foreign, Ignored, More, Unmapped, each
-from greenlight_gate.rules.engine.run_state import TimeBudgets
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.trace import Opened, Received, Sent
 from greenlight_gate.wire.codecs import UndecodableError, codec_named

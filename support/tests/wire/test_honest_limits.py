@@ -8,7 +8,7 @@ from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import FIVE, Event, EventKind, each
 from greenlight_gate.evidence.replay import Meter
-from greenlight_gate.rules.engine.run_state import TimeBudgets
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.trace import Expect, Sent
 from greenlight_gate.verdict.decision import Facts, ScenarioOutcome, ScenarioResult, Verdict, decide

@@ -17,7 +17,7 @@ from greenlight_gate.client.session import Session
 from greenlight_gate.events import ENDS, Control, Event, EventKind, each
 from greenlight_gate.evidence.conversation import as_table
 from greenlight_gate.findings import Finding
-from greenlight_gate.rules.engine.run_state import TimeBudgets
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.session.loop_thread import together as _all
 from greenlight_gate.session.validation_session import ValidationSession

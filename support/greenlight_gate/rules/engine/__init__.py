@@ -1,1 +1,1 @@
-"""Correlation: which run an event belongs to, what its request is owed, and how the request was settled."""
+"""What the rule families share: correlation, run state, id registry, canary scan, and the sink of the findings."""

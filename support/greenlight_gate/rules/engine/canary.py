@@ -1,7 +1,7 @@
 """What a canary looks like: a marker, its owner's name in letters, and letters of its own.
 
 A canary is one word of lower-case letters, so that a backend keeps, finds and repeats it as a whole, whoever it is and
-whatever it is put into. The name in it can be read without knowing any person:
+whatever it is put into. The name in it can be read without knowing any user:
 
 - Letters stand for themselves. A word of a name begins with a capital and goes on in small letters.
 - `q` begins everything else: a `q` (qq), a capital or small letter where the other is usual (qu, ql), a space or one
@@ -47,13 +47,13 @@ class Owner(NamedTuple):
 
 
 def canary_word(name: str, unique: str) -> str:
-    """The canary of a person. `unique`: letters of `LETTERS` that no other canary of this person has."""
+    """The canary of a user. `unique`: letters of `LETTERS` that no other canary of this user has."""
     return f"{MARKER.decode()}{owner_code(name).decode()}{unique}"
 
 
 @functools.lru_cache(maxsize=4096)
 def owner_code(name: str) -> bytes:
-    """What follows the marker in each canary of this person: the name and its end. Different for different names."""
+    """What follows the marker in each canary of this user: the name and its end. Different for different names."""
     written = [_written(char, before) for char, before in zip(name, " " + name, strict=False)]
     return "".join(written).encode() + END
 
@@ -78,7 +78,7 @@ def _point(number: int) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def read_owner(letters: bytes) -> Owner:
-    """The name in the small letters after a marker; what is there of it, where they are cut off or make no sense."""
+    """The name in the lower-case letters after a marker; the part that can be read, where they are cut off."""
     text, name, at = letters.decode(), "", 0
     capital: bool | None = None
     while at < len(text):

@@ -1,16 +1,16 @@
-"""ISOLATION-1 on one connection: whose canaries the person was shown, in one frame, in two, or in the texts of a run.
+"""Whose canaries one connection receives: in one frame, split over two, or split over the texts of a run.
 
-Kept between frames are the last one, and of each open run the last texts: bounded, whatever comes.
+Kept between frames are the last ones, and of each open run the last texts: bounded, whatever comes.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from greenlight_gate.rules.engine import canary_search
 from greenlight_gate.rules.engine.canary import owner_code
 from greenlight_gate.rules.engine.canary_search import Sighting
-from greenlight_gate.rules.engine.run_state import Report, RunState
+from greenlight_gate.rules.engine.run_state import RunState
 
 LONGEST_KEPT: Final = 16_384
 _EDGE = 8_192
@@ -24,19 +24,32 @@ MOST_CARRIED: Final = 1_024
 _MOST_SAID = 64
 
 
-class CanaryScan:
-    """Looks at all that comes on one connection.
+class SeenCanary(NamedTuple):
+    """Another user's canary that was received: its owner, how it was encoded, where, and the records that hold it."""
 
-    `own`: how the names of the canaries begin that are the person's own. `seen_own`: one of them was seen here.
+    owner: str
+    how: str
+    where: str
+    numbers: tuple[int, ...]
+    run: RunState | None = None
+
+
+Seen = Sequence[SeenCanary]
+
+
+class CanaryScan:
+    """Searches all that comes on one connection. Its methods return the canaries of other users that they find.
+
+    `own`: the owner codes of the user's own canaries. `seen_own`: one of them was seen here.
     `others`: the owners of all other canaries that were seen here, with the record of the first.
     `last`: what came last, frames that were read together with the number of the first of them.
-    `expecting`: the next frames have to be looked at closely, for one may hold the rest of a canary.
+    `expecting`: the next frames have to be searched closely, for one may hold the rest of a canary.
+    `what` names a frame, for reports.
     """
 
-    def __init__(self, person: str, own: set[bytes], report: Report, what: Callable[[bytes], str]) -> None:
+    def __init__(self, person: str, own: set[bytes], what: Callable[[bytes], str]) -> None:
         self.person = person
         self.own = own
-        self.report = report
         self.seen_own = False
         self.others: dict[str, int] = {}
         self.expecting = False
@@ -48,25 +61,27 @@ class CanaryScan:
         self._cut: list[tuple[Sighting, str, int]] = []
 
     def typed(self, text: str) -> None:
-        """What the person asked: a canary in it is the person's own, whoever of the target's people they are."""
+        """What the user asked: a canary in it is the user's own, whichever of the target's users they are."""
         data = text.encode(errors="surrogatepass")
         if canary_search.suspicious(data):
             self.own.update(sighting.letters for sighting in canary_search.search(data).sightings if sighting.whole)
 
-    def frame(self, data: bytes, n: int) -> None:
-        """Looks at one frame, if it is worth it, and remembers it for the next one."""
+    def frame(self, data: bytes, n: int) -> Seen:
+        """Searches one frame, if anything in it is suspicious, and remembers it for the next one."""
+        seen: list[SeenCanary] = []
         if self.expecting or canary_search.suspicious(data):
             found = canary_search.search(data)
             for sighting in found.sightings:
-                self._saw(sighting, lambda: f"in {self._what(data)}", n)
+                seen += self._saw(sighting, lambda: f"in {self._what(data)}", n)
             for before_n, before in self._befores(n) if found.unfinished or self.expecting else ():
                 for sighting in canary_search.across(before, data):
-                    self._saw(sighting, lambda: "split over 2 frames", before_n, n)
+                    seen += self._saw(sighting, lambda: "split over 2 frames", before_n, n)
             self._expected -= self.expecting
             if found.unfinished:
                 self._begun, self._expected = (n, _kept(data)), _MOST_BETWEEN
             self.expecting = self._expected > 0
         self.keep((data,), n, len(data))
+        return seen
 
     def keep(self, frames: Sequence[bytes], n: int, size: int) -> None:
         """Remembers frames of `size` bytes in all, the first of them numbered `n`, until a few more have come."""
@@ -75,37 +90,40 @@ class CanaryScan:
         self.last.append((n, frames))
 
     def _befores(self, n: int) -> list[tuple[int, bytes]]:
-        """The frames before, the last first, and the one that holds the begin of a canary."""
+        """The frames before, the latest first, and the one that holds the beginning of a canary."""
         last = [(first + i, data) for first, frames in self.last for i, data in enumerate(frames) if first + i < n]
         last = last[: -_MOST_BEFORE - 1 : -1]
         return last if not self.expecting or any(m == self._begun[0] for m, _ in last) else [*last, self._begun]
 
-    def other(self, data: bytes, where: str, n: int) -> None:
-        """Looks at what is no message: a control frame, the reason of a close, headers."""
-        if canary_search.suspicious(data):
-            for sighting in canary_search.search(data).sightings:
-                self._saw(sighting, lambda: f"in {where}", n)
+    def other(self, data: bytes, where: str, n: int) -> Seen:
+        """Searches what is no message: a control frame, the reason of a close, headers."""
+        if not canary_search.suspicious(data):
+            return ()
+        sightings = canary_search.search(data).sightings
+        return [seen for sighting in sightings for seen in self._saw(sighting, lambda: f"in {where}", n)]
 
-    def finish(self) -> None:
+    def finish(self) -> Seen:
         """Nothing more will come: what has been cut off stays so."""
-        for sighting, where, n in self._cut:
-            self._accuse(sighting, where, n)
+        seen = [self._others(sighting, where, n) for sighting, where, n in self._cut]
         self._cut.clear()
+        return seen
 
     # The texts of one run -----------------------------------------------------------------------------------------
 
-    def say(self, run: RunState, n: int, text: str) -> None:
-        """Adds a text that may be part of a word which is split, or follows one. `n`: negative if it is no thought."""
+    def say(self, run: RunState, n: int, text: str) -> Seen:
+        """Adds a text that may be part of a word which is split, or follows one.
+
+        `n`: its record, negative for all but agent_thinking.
+        """
         if run.said is None:
             before = ((run.thought_n, edges(run.thought)), (-run.aside_n, edges(run.aside)))
             run.said = dict(sorted((piece for piece in before if piece[1]), key=lambda piece: abs(piece[0])))
         run.said[n] = edges(text)
-        if len(run.said) > run.said_most:
-            self.said(run)
+        return self.said(run) if len(run.said) > run.said_most else ()
 
-    def said(self, run: RunState) -> None:
-        """Looks at the texts of a run, one after the other as if they were one, and keeps the last of them."""
-        self.said_all(run)
+    def said(self, run: RunState) -> Seen:
+        """Searches the texts of a run, joined as if they were one, and keeps the last of them."""
+        seen = self.said_all(run)
         pieces, carried = run.said or {}, 0
         kept: list[tuple[int, str]] = []
         for n in reversed(pieces):
@@ -115,19 +133,23 @@ class CanaryScan:
             carried += len(pieces[n])
         run.said = dict(reversed(kept))
         run.said_most = len(kept) + _MOST_SAID
+        return seen
 
-    def said_all(self, run: RunState) -> None:
+    def said_all(self, run: RunState) -> Seen:
         """The same where nothing more is expected of the run."""
         pieces = run.said or {}
+        seen: list[SeenCanary] = []
         joined = "".join(pieces.values()).encode(errors="surrogatepass")
         if canary_search.suspicious(joined) and len(pieces) > 1:
-            self._join(joined, pieces, run)
+            seen += self._split(joined, pieces, run)
             # Where one text comes between two thoughts, a half of the marker is whole on one side of it.
             thoughts = {n: text for n, text in pieces.items() if n > 0}
             if 1 < len(thoughts) < len(pieces):
-                self._join(_joined(thoughts.values()), thoughts, run)
+                seen += self._split(_joined(thoughts.values()), thoughts, run)
+        return seen
 
-    def _join(self, joined: bytes, pieces: Mapping[int, str], run: RunState) -> None:
+    def _split(self, joined: bytes, pieces: Mapping[int, str], run: RunState) -> Seen:
+        seen: list[SeenCanary] = []
         for sighting in canary_search.search(joined).sightings:
             if sighting.whole and not self._is_known(sighting):
                 texts = tuple(pieces.values())
@@ -135,36 +157,37 @@ class CanaryScan:
                 if end - first > 1:
                     numbers = [abs(n) for n in list(pieces)[first:end]]
                     where = f"split over {len(numbers)} texts"
-                    self._saw(sighting, lambda where=where: where, *numbers, run=run)  # type: ignore[misc]
+                    seen += self._saw(sighting, lambda where=where: where, *numbers, run=run)  # type: ignore[misc]
+        return seen
 
     def _is_known(self, sighting: Sighting) -> bool:
         return (self.seen_own and self._is_own(sighting)) or sighting.owner in self.others
 
-    # What follows -------------------------------------------------------------------------------------------------
+    # Whose it is --------------------------------------------------------------------------------------------------
 
-    def _saw(self, sighting: Sighting, where: Callable[[], str], *numbers: int, run: RunState | None = None) -> None:
+    def _saw(self, sighting: Sighting, where: Callable[[], str], *numbers: int, run: RunState | None = None) -> Seen:
         if sighting.whole:
             self._cut = [cut for cut in self._cut if not sighting.letters.startswith(cut[0].letters)]
         if self._is_own(sighting):
             self.seen_own = self.seen_own or sighting.whole
         elif not sighting.cut:
-            self._accuse(sighting, where(), *numbers, run=run)
+            return (self._others(sighting, where(), *numbers, run=run),)
         elif len(self._cut) < _MOST_CUT:
             # The rest of the name may follow.
             self._cut.append((sighting, where(), numbers[-1]))
+        return ()
 
     def _is_own(self, sighting: Sighting) -> bool:
         if sighting.whole:
             return sighting.letters == self._own_code or sighting.letters in self.own
-        # What is cut off where it could still become the person's own accuses nobody.
+        # What is cut off where it could still become the user's own is not held to be another user's.
         return any(code.startswith(sighting.letters) for code in (self._own_code, *self.own))
 
-    def _accuse(self, sighting: Sighting, where: str, *numbers: int, run: RunState | None = None) -> None:
+    def _others(self, sighting: Sighting, where: str, *numbers: int, run: RunState | None = None) -> SeenCanary:
         owner = sighting.owner
         if len(self.others) < _MOST_OTHERS:
             self.others.setdefault(owner, numbers[-1])
-        came = f"canary of {owner}, {sighting.how}, {where}"
-        self.report("ISOLATION-1", "nothing of anybody else", came, *numbers, run=run, about=owner)
+        return SeenCanary(owner, sighting.how, where, numbers, run)
 
 
 def _kept(frame: bytes) -> bytes:

@@ -1,6 +1,6 @@
-"""ISOLATION-1: looking for canaries in whatever came, without knowing the people.
+"""The search for canaries in whatever came, without knowing the users.
 
-`suspicious` is a filter of a few literal searches, which may be asked once for a whole socket read; `search` looks
+`suspicious` is a filter of a few literal searches, which may be asked once for a whole socket read; `search` searches
 closely, in time proportional to the length. Found are canaries that are plain, in any case, at any depth of JSON, in
 percent-, unicode- and HTML-escapes, in any mixture of these; with characters of no width in between; in base64 and
 base64url at all alignments, and in hex. `across` finds what is split over two frames.
@@ -40,20 +40,20 @@ class Sighting(NamedTuple):
 
     @property
     def owner(self) -> str:
-        """Whose it is: the name, or what can be read of it."""
+        """The owner's name, or what can be read of it."""
         owner = read_owner(self.letters)
         return owner.name if owner.whole else f"{owner.name or self.letters.decode()}..."
 
 
 class FrameSearch(NamedTuple):
-    """What a close look found: the canaries, each once; and whether there are pieces of some that is not whole."""
+    """What `search` found: the canaries, each once; and whether there are pieces of one that is not whole."""
 
     sightings: tuple[Sighting, ...]
     unfinished: bool
 
 
 def suspicious(data: bytes) -> bool:
-    """Whether anything in the bytes is worth a close look."""
+    """Whether the bytes have to be searched closely."""
     if (_RARE in data or _RARE_CAPITAL in data) and HALF in data.lower():
         return True
     if _RARE_IN_BASE64 in data and (_CORE_0 in data or _CORE_1 in data or _CORE_2 in data):
@@ -84,7 +84,7 @@ def _words(small: bytes, text: bytes, how: str) -> Iterator[Sighting]:
         end, owner = match.end(), read_owner(match[1])
         whole, letters = owner.whole, match[1][: owner.letters]
         cut = not whole and _END.match(small, end) is not None
-        written = how or ("plain" if text[match.start() : end] == match[0] else "in another case")
+        written = how or ("plain" if text[match.start() : end] == match[0] else "in other letter case")
         yield Sighting(letters, written, whole, cut)
 
 

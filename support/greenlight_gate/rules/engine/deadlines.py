@@ -1,18 +1,42 @@
-"""How long a person waits for the next event of an answer: alone in a scenario, or among thousands under load."""
+"""The time budgets of a target, and how long a user waits for the next event of a run."""
 
+import math
 from collections.abc import Collection, Iterable
 
-from greenlight_gate.rules.engine.run_state import TimeBudgets
+import msgspec
 
-# What comes a little too late is still seen, and judged as late instead of lost.
+# What comes a little too late is still received, and judged as late instead of lost.
 MARGIN_S = 1.5
 
 
-class Deadlines:
-    """One for all people of a validation session, or of a shard of a load. Times are seconds of any one clock.
+class TimeBudgets(msgspec.Struct, frozen=True):
+    """How long a user may have to wait, in seconds, and how far the server's clock may be off.
 
-    `hung`: tools that were once waited for in vain for their whole budget (`tool_s`). From then on such a tool is
-    given no more than any other silence, or a session would spend that budget again in each scenario that uses it.
+    `half_open_s`: how long a backend may keep a connection open whose user has gone without closing it.
+    """
+
+    handshake_s: float = 5.0
+    start_s: float = 5.0
+    silence_s: float = 5.0
+    tool_s: float = 60.0
+    run_s: float = 300.0
+    grace_s: float = 0.25
+    ping_s: float = 2.0
+    refusal_s: float = 2.0
+    clock_skew_s: float = 300.0
+    recover_s: float = 5.0
+    half_open_s: float = 60.0
+
+    def unhurried(self) -> "TimeBudgets":
+        """The same without any limit on how long a run takes."""
+        return msgspec.structs.replace(self, start_s=math.inf, silence_s=math.inf, tool_s=math.inf, run_s=math.inf)
+
+
+class Deadlines:
+    """One for all users of a validation session, or of a shard of a load. Times are seconds of any one clock.
+
+    `hung`: tools that once did not complete within their whole budget (`tool_s`). From then on such a tool is given no
+    more than any other silence, or a session would spend that budget again in each scenario that uses it.
     """
 
     __slots__ = ("budgets", "hung")
@@ -22,16 +46,16 @@ class Deadlines:
         self.hung = set(hung)
 
     def start_ends(self, since: float) -> float:
-        """When nobody would wait any longer for the first event of an answer."""
+        """Until when a user waits for the first event of a run."""
         return since + self.budgets.start_s + MARGIN_S
 
     def ends(self, asked_at: float, last_at: float, open_tools: Collection[str]) -> float:
-        """The same for the next event after the last one, while these tools are at work."""
+        """Until when a user waits for the next event after the last one, while these tools are open."""
         budgets = self.budgets
         silence_s = budgets.silence_s if self.hung.issuperset(open_tools) else budgets.tool_s
         return min(last_at + silence_s, asked_at + budgets.run_s) + MARGIN_S
 
     def ended(self, last_at: float, at: float, open_tools: Collection[str]) -> None:
-        """Nothing came from `last_at` until `at`: tools that were at work for their whole budget are remembered."""
+        """Nothing came from `last_at` until `at`: tools that were open for their whole budget are remembered."""
         if at - last_at > self.budgets.tool_s:
             self.hung.update(open_tools)

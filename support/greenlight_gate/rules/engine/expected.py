@@ -1,4 +1,4 @@
-"""The events that a request is owed, computed once for all who count them or demand them."""
+"""The events that a request is owed, computed in one place for rules, outcomes and counts."""
 
 from collections.abc import Collection
 

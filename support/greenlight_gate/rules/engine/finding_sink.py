@@ -1,6 +1,7 @@
-"""Where breaches are noted: counted all, and shown as findings as far as they help."""
+"""Where broken rules are counted, and kept as findings as far as they help."""
 
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from greenlight_gate.findings import Finding, printable
 from greenlight_gate.rules.engine.canary import named
@@ -10,12 +11,25 @@ from greenlight_gate.rules.registry import RULES, Rule
 MOST_FINDINGS = 10_000
 
 
-class FindingSink:
-    """What one connection's person was done.
+class Report(Protocol):
+    """How a rule family reports that a rule was broken."""
 
-    The first breach of each rule and run, and of whom or what it is about, becomes a finding, 10,000 at most, for which
-    `found` is called; `counts` says how often each rule was broken. After the suite itself has cut a line of the
-    person's, each finding says where. `rules`: those that are judged; a breach of another one is not noted.
+    def __call__(
+        self, rule: str, expected: str, actual: str, *evidence: int, run: RunState | None = None, about: str = ""
+    ) -> None:
+        """Counts it. The first of each rule, run and `about` becomes a finding.
+
+        `rule`: an id of the family. `evidence`: the numbers of the records that prove it. `run`: the run in which the
+        rule was broken. `about`: whom or what it concerns, where several are to be told apart in one run.
+        """
+
+
+class FindingSink:
+    """The broken rules of one connection.
+
+    The first of each rule, run and `about` becomes a finding, 10,000 at most, for which `found` is called; `counts`
+    says how often each rule was broken. After the suite itself has cut a connection of the user, each finding says
+    where. `rules`: those that are judged; any other one is neither counted nor reported.
     """
 
     def __init__(
@@ -33,7 +47,7 @@ class FindingSink:
     def report(
         self, rule: str, expected: str, actual: str, *evidence: int, run: RunState | None = None, about: str = ""
     ) -> None:
-        """Notes a breach; the first of each rule and run becomes a finding, one for each whom or what it is `about`."""
+        """Counts a broken rule; the first of each rule, run and `about` becomes a finding."""
         known = self._rules.get(rule)
         if known is None:
             return
@@ -43,7 +57,7 @@ class FindingSink:
             return
         self._reported.add(key)
         if self.windows.cut:
-            actual = f"{actual}; the line was cut by {self.windows.cut}"
+            actual = f"{actual}; cut by the suite: {self.windows.cut}"
         self.found(
             Finding(
                 rule, known.severity, known.requirement, _shown(expected), _shown(actual), self.person,

@@ -1,4 +1,4 @@
-"""What must never stand in a frame: serialiser debris, secrets and stack traces.
+"""The search for what no frame may contain: serialisation errors, secrets and stack traces.
 
 Frames are searched as bytes. `suspicious` is a filter of a few literal searches, which may be asked once for a whole
 socket read; only the frames that it lets through are looked at with regular expressions.
@@ -7,9 +7,14 @@ socket read; only the frames that it lets through are looked at with regular exp
 import re
 from typing import NamedTuple
 
-from greenlight_gate.events import Problem
+_SERIALISATION_ERROR = "a serialisation error"
 
-_DEBRIS = "debris"
+
+class ForbiddenText(NamedTuple):
+    """What was found: a serialisation error, else a secret or a stack trace. `actual` is what reports print."""
+
+    is_serialisation_error: bool
+    actual: str
 
 
 class _Pattern(NamedTuple):
@@ -29,12 +34,12 @@ def _pattern(gate: bytes, literal: bytes, name: str, pattern: bytes) -> _Pattern
 # of the word that follows.
 _START = rb"(?:(?<!\w)|(?<=\\[nrtbf]))"
 
-# A single byte is found ten times as fast as a longer literal: each pattern hides behind a byte that it cannot do
-# without and that is rare in answers.
+# A single byte is found ten times as fast as a longer literal: each pattern is only tried where a byte occurs that it
+# needs and that is rare in answers.
 _PATTERNS = (
-    _pattern(b"<", b"<", _DEBRIS, rb"<[A-Za-z_]\w*(?:\.\w+)+: [^<>]{1,60}>"),
-    _pattern(b"<", b" object at 0x", _DEBRIS, _START + rb"object at 0x[0-9a-fA-F]{4,}"),
-    _pattern(b"<", b" at 0x", _DEBRIS, rb"<[\w.]+ [^<>]{1,200} at 0x[0-9a-fA-F]{6,}>"),
+    _pattern(b"<", b"<", _SERIALISATION_ERROR, rb"<[A-Za-z_]\w*(?:\.\w+)+: [^<>]{1,60}>"),
+    _pattern(b"<", b" object at 0x", _SERIALISATION_ERROR, _START + rb"object at 0x[0-9a-fA-F]{4,}"),
+    _pattern(b"<", b" at 0x", _SERIALISATION_ERROR, rb"<[\w.]+ [^<>]{1,200} at 0x[0-9a-fA-F]{6,}>"),
     _pattern(b"[", b"[token of ", "a token", rb"\[token of [^\]]{1,60}\]"),
     _pattern(b"J", b"eyJ", "a JSON web token", _START + rb"eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*"),
     _pattern(b"K", b" KEY-----", "a private key", rb"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----"),
@@ -66,30 +71,30 @@ _ESCAPED = re.compile(rb"\\u00([2-7][0-9a-fA-F])")
 
 
 def suspicious(data: bytes) -> bool:
-    """Whether anything in the bytes is worth a closer look."""
+    """Whether the bytes have to be searched closely."""
     if _LT in data or _SQUARE in data or _J in data or _K in data or _AT in data or _ROUND in data or _BACK in data:
         return True
     # No byte of this literal is rare; searched from the right it costs a quarter of what `in` costs.
     return data.rfind(b"sk-") >= 0
 
 
-def search(data: bytes) -> tuple[Problem, ...]:
-    """CONTENT-2 for debris and CONTENT-5 for secrets and stack traces, the first of each name; nothing when clean.
+def search(data: bytes) -> tuple[ForbiddenText, ...]:
+    """Serialisation errors, secrets and stack traces, the first of each kind; nothing when clean.
 
-    Printable characters that JSON wrote as escapes are read first. A secret itself is never repeated in a problem:
-    only what it is, and where it begins.
+    Printable characters that JSON wrote as escapes are decoded first. A secret itself is never repeated: only what it
+    is, and where it begins.
     """
     if b"\\u00" in data:
         data = _ESCAPED.sub(lambda match: bytes.fromhex(match[1].decode()), data)
-    found: dict[str, Problem] = {}
+    found: dict[str, ForbiddenText] = {}
     for gate, literal, name, pattern in _PATTERNS:
         if name in found or gate not in data or literal not in data:
             continue
         match = pattern.search(data)
         if match is None:
             continue
-        if name is _DEBRIS:
-            found[name] = Problem("CONTENT-2", "no serialiser debris", match.group().decode(errors="replace"))
+        if name is _SERIALISATION_ERROR:
+            found[name] = ForbiddenText(True, match.group().decode(errors="replace"))
         else:
-            found[name] = Problem("CONTENT-5", "nothing secret or internal", f"{name} at byte {match.start()}")
+            found[name] = ForbiddenText(False, f"{name} at byte {match.start()}")
     return tuple(found.values())

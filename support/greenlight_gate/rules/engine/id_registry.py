@@ -1,6 +1,6 @@
-"""Who owns what: the ids that were seen of runs, threads, users, connections and requests, with their first person.
+"""Who owns what: the ids that were seen of runs, threads, users, connections and requests, each with its first user.
 
-One book serves all connections that are judged together. Ended and abandoned runs are kept for a bounded time, so
+One registry serves all connections that are judged together. Ended and abandoned runs are kept for a bounded time, so
 that what arrives late is still known.
 """
 
@@ -8,8 +8,9 @@ import re
 from collections import deque
 from collections.abc import Sequence
 from itertools import islice
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
+from greenlight_gate.events import Control, Event
 from greenlight_gate.rules.engine.run_state import OpenTool, RunState, Stage, Thread, UserTabs
 
 _MOST_ENDED = 16_384
@@ -21,16 +22,26 @@ _MOST_CONNECTIONS = 262_144
 # Nothing is ever opened after the end: all ended runs share one empty list.
 _NO_TOOLS: list[OpenTool] = []
 # Shorter ids occur in answers by chance.
-SHORTEST_ID: Final = 12
-_LONG_ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.:-]{{{SHORTEST_ID - 1},127}}", re.ASCII)
+_SHORTEST_ID: Final = 12
+_LONG_ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.:-]{{{_SHORTEST_ID - 1},127}}", re.ASCII)
+# All that no id is made of becomes a space, so that what is left are words.
+_WORDS: Final = re.sub(rb"[^A-Za-z0-9_.:-]", b" ", bytes(range(256)))
 
 V = TypeVar("V")
 
 
-class IdRegistry:
-    """Shared memory of several connections.
+class OwnedId(NamedTuple):
+    """An id of another user: the owner ("": not known), what it is (a run, thread, user, ...), and the id itself."""
 
-    `owners`: whose the long ids are that runs and threads have; `sole`: whose all of them are, "" if several people's.
+    owner: str
+    what: str
+    id: str
+
+
+class IdRegistry:
+    """What several connections know together.
+
+    `owners`: whose the long ids are that runs and threads have; `sole`: whose all of them are, "" if several users'.
     """
 
     def __init__(self) -> None:
@@ -47,7 +58,7 @@ class IdRegistry:
         self._abandoned: deque[str] = deque()
 
     def thread(self, thread_id: str, person: str) -> Thread:
-        """The thread, claimed for the person if nobody had it before."""
+        """The thread; it becomes this user's if nobody had it before."""
         thread = self.threads.get(thread_id)
         if thread is None:
             thread = self.threads[thread_id] = Thread(person)
@@ -57,7 +68,7 @@ class IdRegistry:
         return thread
 
     def begin(self, run: RunState) -> None:
-        """A run is open."""
+        """A run is open from now on."""
         self.runs[run.id] = run
         self._owned(run.id, run.person)
 
@@ -67,19 +78,19 @@ class IdRegistry:
         _forget_oldest(self.users, _MOST_USERS)
 
     def connection(self, connection: str, person: str) -> str:
-        """Whose connection it is, by the backend's own id; the person's, if it was not known."""
+        """Whose connection it is, by the backend's own id; this user's, if it was not known."""
         owner = self.connections.setdefault(connection, person)
         _forget_oldest(self.connections, _MOST_CONNECTIONS)
         return owner
 
     def scope(self, value: str, person: str) -> None:
-        """Notes whose connection a captured value belongs to, such as a session; one that two have is nobody's."""
+        """Notes whose connection a captured value, such as a session id, belongs to; one of two users names neither."""
         if self.scopes.setdefault(value, person) != person:
             self.scopes[value] = ""
         _forget_oldest(self.scopes, _MOST_CONNECTIONS)
 
     def request(self, request: str, person: str) -> None:
-        """Notes who asked under this id. One that two people chose names neither of them."""
+        """Notes who sent a request with this id. One that two users chose names neither of them."""
         requests = self.requests
         if requests.setdefault(request, person) != person:
             requests[request] = None
@@ -87,7 +98,7 @@ class IdRegistry:
             _forget_oldest(requests, _MOST_REQUESTS)
 
     def windows(self, person: str) -> UserTabs:
-        """The connections of a person."""
+        """The connections of a user."""
         return self.people.setdefault(person, UserTabs())
 
     def find(self, run_id: str) -> RunState | None:
@@ -95,15 +106,63 @@ class IdRegistry:
         return self.runs.get(run_id) or self.ended.get(run_id)
 
     def has_shown(self, thread_id: str, person: str) -> bool:
-        """Whether any run of this thread was shown to the person, as far back as runs are kept."""
+        """Whether the user has received any run of this thread, as far back as runs are kept."""
         return any(
             run.thread == thread_id and run.person == person
             for runs in (self.runs, self.ended)
             for run in runs.values()
         )
 
+    # What belongs to another user ---------------------------------------------------------------------------------
+
+    def foreign_in_event(self, event: Event, person: str) -> OwnedId | None:
+        """The first id that an event names and that belongs to another user, if any."""
+        run = self.find(event.run) if event.run is not None else None
+        if run is not None and run.person != person:
+            return OwnedId(run.person, "run", run.id)
+        user = event.user
+        if user is not None and self.users.get(user, person) != person:
+            return OwnedId(self.users[user], "user", user)
+        thread = self.threads.get(event.thread) if event.thread is not None else None
+        if thread is not None and thread.person != person:
+            return OwnedId(thread.person, "thread", event.thread or "")
+        return self._foreign_request(event.request, person)
+
+    def foreign_in_control(self, control: Control, person: str) -> OwnedId | None:
+        """The same for a frame of the protocol. A connection that it names and that nobody had becomes this user's."""
+        connection, request = control.values.get("connection"), control.values.get("request")
+        if isinstance(connection, str | int) and connection != "":
+            owner = self.connection(str(connection), person)
+            if owner != person:
+                return OwnedId(owner, "connection", str(connection))
+        return self._foreign_request(str(request), person) if isinstance(request, str | int) else None
+
+    def foreign_in_text(self, data: bytes, person: str) -> list[OwnedId]:
+        """All ids of other users' runs and threads in a text, sorted. Only long ones: short ids occur by chance."""
+        owners = self.owners
+        words = data.translate(_WORDS).split()
+        others = [word for word in words if len(word) >= _SHORTEST_ID and owners.get(word, person) != person]
+        if not others:
+            return []
+        found = (self._foreign_run_or_thread(word.decode(), person) for word in sorted(set(others)))
+        return [each for each in found if each is not None]
+
+    def _foreign_run_or_thread(self, name: str, person: str) -> OwnedId | None:
+        run, thread = self.find(name), self.threads.get(name)
+        if run is not None and run.person != person:
+            return OwnedId(run.person, "run", name)
+        if thread is not None and thread.person != person:
+            return OwnedId(thread.person, "thread", name)
+        return None
+
+    def _foreign_request(self, request: str | None, person: str) -> OwnedId | None:
+        asker = self.requests.get(request) if request else None
+        return OwnedId(asker, "request", request or "") if asker is not None and asker != person else None
+
+    # What is over -------------------------------------------------------------------------------------------------
+
     def end(self, run: RunState, event_id: str | int | None) -> None:
-        """An open run is over: little of it is kept, and not for ever."""
+        """An open run has ended: little of it is kept, and only for a while."""
         self.runs.pop(run.id, None)
         run.stage = Stage.ENDED
         run.event_ids.clear()
@@ -118,7 +177,7 @@ class IdRegistry:
                 self._disown(oldest)
 
     def abandon(self, run: RunState) -> None:
-        """Nobody waits for this run's end any more; the oldest such runs are forgotten."""
+        """The end of this run is no longer waited for; the oldest such runs are forgotten."""
         self._abandoned.append(run.id)
         if len(self._abandoned) > _MOST_ENDED:
             oldest = self._abandoned.popleft()
@@ -135,12 +194,12 @@ class IdRegistry:
             self.owners.pop(name.encode(errors="surrogatepass"), None)
 
 
-def _forget_oldest(book: dict[str, V], most: int) -> Sequence[str]:
-    """Keeps to the limit; the keys that had to go for it."""
-    if len(book) <= most:
+def _forget_oldest(known: dict[str, V], most: int) -> Sequence[str]:
+    """Keeps to the limit; returns the keys that were removed for it."""
+    if len(known) <= most:
         return ()
     # A dict looks for its first key among all that are gone: so many go at once that this does not matter.
-    oldest = list(islice(book, most // 16 + 1))
+    oldest = list(islice(known, most // 16 + 1))
     for key in oldest:
-        del book[key]
+        del known[key]
     return oldest

@@ -1,30 +1,25 @@
-"""The open questions of one connection, and the runs that answer them."""
+"""The open requests of one connection, and the runs that answer them."""
 
 from greenlight_gate.events import Control, Event
 from greenlight_gate.rules import lifecycle
 from greenlight_gate.rules.engine.expected import NO_EVENTS, expected_events
+from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.id_registry import IdRegistry
 from greenlight_gate.rules.engine.outcome import Observer, Outcome, seen_events
-from greenlight_gate.rules.engine.run_state import (
-    NOTHING_EXPECTED,
-    Report,
-    Request,
-    RunState,
-    Stage,
-    ThreadOrder,
-    window,
-)
+from greenlight_gate.rules.engine.run_state import NOTHING_EXPECTED, Request, RunState, Stage, ThreadOrder, window
 from greenlight_gate.trace import Expect
 
 _MOST_STOPPED = 64
+# Requests that were left without an end, of one user.
+_MOST_LEFT = 512
 
 
 class OpenRequests:
-    """What is asked and answered on one connection.
+    """What one user has asked for on one connection, and what is in progress there.
 
-    `observers` are told how each request was settled. `runs` are those whose events come to this
-    connection alone; all others are found in the book. `replays` holds,
-    for each thread that was restored here, the keys of the events that were shown since.
+    `observers` are called with the outcome of each request. `runs` are those whose events come to this connection
+    alone; all others are found in the registry. `replays` holds, for each thread that was restored here, the keys of
+    the events that were received since.
     """
 
     def __init__(self, book: IdRegistry, person: str, connection: str, report: Report) -> None:
@@ -44,14 +39,14 @@ class OpenRequests:
         self._expected = NO_EVENTS
 
     def asked(self, ask: Request) -> None:
-        """Remembers a question until its run has ended."""
+        """Remembers a request until its run has ended."""
         self.asks.append(ask)
         if ask.request:
             self.by_request[ask.request] = ask
             self.book.request(ask.request, self.person)
 
     def settle(self, run: RunState, event_id: str | int | None) -> None:
-        """A run has ended: its question is answered, and only a few words of the run are kept."""
+        """A run has ended: its request is settled, and little of the run is kept."""
         ask = run.ask
         if ask is not None:
             self.conclude(ask, run.last_at)
@@ -60,17 +55,17 @@ class OpenRequests:
         self.runs.pop(run.id, None)
         self.book.end(run, event_id)
         if self.runs:
-            # Helpers that are still at work are no longer waited for; what they say is still known as theirs.
-            for helper in [other for other in self.runs.values() if other.parent is run]:
-                del self.runs[helper.id]
-                self.book.abandon(helper)
+            # Sub-agents that have not ended are no longer waited for; their events are still known as theirs.
+            for sub_agent in [other for other in self.runs.values() if other.parent is run]:
+                del self.runs[sub_agent.id]
+                self.book.abandon(sub_agent)
 
     def conclude(
         self, ask: Request, at: float | None = None, *, excused: bool = False, error: Control | None = None
     ) -> None:
-        """Tells how a request was settled, the first time that it is. `excused`: nothing more was owed.
+        """Reports to the observers how a request was settled, the first time that it is.
 
-        `at`: None for when anything of it was seen last.
+        `excused`: nothing more was owed. `at`: None for when the latest event of it was received.
         """
         if ask.settled:
             return
@@ -90,7 +85,7 @@ class OpenRequests:
             observer.on_settled(outcome)
 
     def drop(self, ask: Request) -> None:
-        """Expects nothing more for a question."""
+        """Expects nothing more for a request."""
         ask.over = True
         if ask in self.asks:
             self.asks.remove(ask)
@@ -98,13 +93,13 @@ class OpenRequests:
             self.by_request.pop(ask.request, None)
 
     def owe_nothing(self) -> None:
-        """Expects nothing more for any question that was asked here."""
+        """Expects nothing more for any request that was sent here."""
         for ask in list(self.asks):
             self.conclude(ask, excused=True)
             self.drop(ask)
 
     def line(self, thread_id: str | None) -> ThreadOrder:
-        """The thread as this connection is shown it."""
+        """The order of the thread's events on this connection."""
         line = self.lines.get(thread_id)
         if line is None:
             thread = self.book.thread(thread_id, self.person) if thread_id is not None else None
@@ -113,9 +108,9 @@ class OpenRequests:
         return line
 
     def restoring(self, thread_id: str, last_seq: int | None, at: float) -> None:
-        """The person asked for a thread here: what they saw of it up to `last_seq` may be left out, the rest comes.
+        """The user asked to restore a thread here: what they saw of it up to `last_seq` may be left out.
 
-        The time that they were away is nobody's silence, and what they missed comes all at once.
+        The time without a connection counts as no silence, and what was missed comes all at once.
         """
         line = self.line(thread_id)
         line.known = self.book.has_shown(thread_id, self.person)
@@ -137,7 +132,7 @@ class OpenRequests:
                 _wait_from(ask, at)
 
     def held_back(self, until: float) -> None:
-        """What was to be shown here was kept back by the suite, so that the time is nobody's silence."""
+        """The suite has held back what came here until now, so that this time counts as no silence."""
         for ask in self.asks:
             _wait_from(ask, until)
         for run in self.runs.values():
@@ -146,13 +141,13 @@ class OpenRequests:
                 tool.at = max(tool.at, until)
 
     def restored(self, thread_id: object) -> None:
-        """The backend says that everything missed was shown; None: of every thread."""
+        """The backend reports that it has sent all that was missed; None: of every thread."""
         for name, line in self.lines.items():
             if thread_id in (None, name):
                 line.replaying = False
 
     def stopping(self, run_id: str, at: float, n: int) -> None:
-        """The person asked for a run to be stopped, perhaps one of which nothing has been seen yet."""
+        """The user asked for a run to be stopped, perhaps one of which nothing has been received yet."""
         run = self.book.runs.get(run_id)
         if run is not None and run.person == self.person:
             run.stop_at = at
@@ -161,33 +156,70 @@ class OpenRequests:
         elif len(self._stopped) < _MOST_STOPPED:
             self._stopped[run_id] = at
 
+    def waited_for(self, request: str | None, run_id: str | None) -> Request | None:
+        """The request that a wait was for: by its id or run, else the only one that is open."""
+        if request is not None and request in self.by_request:
+            return self.by_request[request]
+        run = self.book.runs.get(run_id) if run_id is not None else None
+        if run is not None and run.person == self.person:
+            return run.ask
+        waiting = [ask for ask in self.asks if not ask.given_up]
+        return waiting[0] if len(waiting) == 1 and request in (None, waiting[0].request) else None
+
+    def closed(self, by: str) -> None:
+        """The connection has ended. What the user has left open themselves is owed again once they restore it."""
+        tabs = self.book.windows(self.person)
+        tabs.open.discard(self.connection)
+        tabs.torn = tabs.torn or bool(self.asks or self.runs)
+        for run in self.runs.values():
+            self.book.abandon(run)
+        tabs.left.extend(ask for ask in self.asks if ask.run is not None or ask.thread is not None)
+        del tabs.left[:-_MOST_LEFT]
+        for ask in self.asks:
+            ask.lost = by != "client"
+        if by == "client":
+            for ask in self.asks:
+                if ask.run is None and ask.thread is None:
+                    self.conclude(ask, excused=True)
+            self.asks.clear()
+
+    def finish(self) -> list[Request]:
+        """Nothing more will come: all requests are settled. Returns those that are still without an end."""
+        for ask in (*self.asks, *self.book.windows(self.person).left):
+            # What the backend did not cut short was left by the user, or ends with the trace.
+            self.conclude(ask, excused=ask.foreign or not ask.lost)
+        unfinished = [ask for ask in self.asks if not ask.over]
+        self.asks.clear()
+        return unfinished
+
     def waiting(self, event: Event) -> Request | None:
-        """The oldest question without an answer that the event may belong to; one still waited for, if there is."""
+        """The oldest request without a run that the event may belong to; one that is still waited for, if there is."""
         fitting = self.fitting(event)
         return next((ask for ask in fitting if not ask.given_up), fitting[0] if fitting else None)
 
     def fitting(self, event: Event) -> list[Request]:
-        """All questions without an answer that the event may belong to."""
+        """All requests without a run that the event may belong to."""
         threads = (None, event.thread)
         return [a for a in self.asks if a.run is None and (a.thread in threads or event.thread is None)]
 
     def only_open(self, event: Event) -> RunState | None:
-        """The run that an event of no known run must mean, if there is only one that it can."""
+        """The open run that an event of no known run must belong to, if there is only one."""
         runs = [run for run in self.runs.values() if run.parent is None and event.request in (None, "", run.request)]
         return runs[0] if len(runs) == 1 else None
 
     def begin(self, run_id: str | None, ask: Request, event: Event, at: float) -> RunState:
-        """A run begins to answer a question; it is given an id if it brings none."""
+        """A run of a request begins; it gets an id if the event has none."""
         if not event.request:
             self._mix_up(event)
         expect = None if ask.mixed_up else ask.expect or NOTHING_EXPECTED
         if ask.expect is not self._expect and ask.expect != self._expect:
-            # Users ask the same again and again.
+            # Users send the same prompts again and again.
             self._expect, self._expected = ask.expect, expected_events(ask.expect)
         name = run_id or f"?{self.connection}:{ask.n}"
         run = RunState(
-            name, self, event, ask.n, asked_at=ask.at, at=at, ask=ask, expect=expect, expected=self._expected
-        )
+            name, event, ask.n, person=self.person, connection=self.connection, siblings=self.runs,
+            line=self.line(event.thread), asked_at=ask.at, at=at, ask=ask, expect=expect, expected=self._expected,
+        )  # fmt: skip
         run.stop_at = self._stopped.pop(run.id, None) if self._stopped else None
         if expect is not None and expect.paced:
             run.recent, run.in_company = window(), True
@@ -197,23 +229,26 @@ class OpenRequests:
         return run
 
     def _mix_up(self, event: Event) -> None:
-        """Without a request id, questions that wait side by side cannot be told apart."""
+        """Without a request id, several requests without a run cannot be told apart."""
         rivals = [ask for ask in self.fitting(event) if not ask.given_up]
         for rival in rivals if len(rivals) > 1 else ():
             rival.mixed_up = True
 
-    def helper(self, parent: RunState, event: Event, n: int, at: float) -> RunState:
-        """A helper of a run begins; LIFECYCLE-3 if that run has ended."""
+    def sub_agent(self, parent: RunState, event: Event, n: int, at: float) -> RunState:
+        """A sub-agent of a run begins."""
         if parent.stage is Stage.ENDED:
-            lifecycle.on_objection("LIFECYCLE-3", Stage.ENDED, parent, event, n, report=self.report)
-        run = RunState(event.run or "", self, event, n, asked_at=at, at=at, parent=parent)
+            lifecycle.on_late_sub_agent(parent, event, n, self.report)
+        run = RunState(
+            event.run or "", event, n, person=self.person, connection=self.connection, siblings=self.runs,
+            line=self.line(event.thread), asked_at=at, at=at, parent=parent,
+        )  # fmt: skip
         self.runs[run.id] = run
         self.book.begin(run)
         return run
 
 
 def _wait_from(ask: Request, at: float) -> None:
-    """Nobody waits for an answer before `at`, and what was missed comes all at once."""
+    """The wait for the run begins at `at`, and what was missed comes all at once."""
     if ask.run is None:
         ask.at = max(ask.at, at)
     else:

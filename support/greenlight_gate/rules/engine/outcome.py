@@ -1,7 +1,7 @@
-"""What was seen of a run, how its request was settled, and who is told.
+"""What was received of a run, how its request was settled, and who observes that.
 
-The correlation (`rules.identity`, `rules.engine.open_requests`) decides which run an event belongs to. All others
-observe what it decides: scenario sessions, virtual users, the live monitor, the timeline and the meters.
+The correlation (`rules.engine.correlation`, `rules.engine.open_requests`) decides which run an event belongs to. All
+others observe what it decides: scenario sessions, virtual users, the live monitor, the timeline and the meters.
 """
 
 from collections.abc import Mapping
@@ -11,13 +11,12 @@ import msgspec
 
 from greenlight_gate.events import FIVE, Control, Event, EventKind
 from greenlight_gate.rules.engine.expected import NO_EVENTS, Events
-from greenlight_gate.rules.engine.requests import Request
-from greenlight_gate.rules.engine.run_state import RunState, Stage
+from greenlight_gate.rules.engine.run_state import Request, RunState, Stage
 from greenlight_gate.trace import Expect
 
 
 def seen_events(run: RunState | None, expect: Expect | None) -> Events:
-    """The events that were seen of a run and its helpers; what the profile only infers was not seen."""
+    """The events that were seen of a run and its sub-agents; what the profile only infers was not seen."""
     if run is None or expect is None:
         return NO_EVENTS
     seen = Events(
@@ -81,27 +80,27 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Observer(Protocol):
-    """Is told how each request is settled."""
+    """Gets the outcome of each request."""
 
     def on_settled(self, outcome: Outcome) -> None:
-        """A request is settled. Told once for each request."""
+        """A request is settled. Called once for each request."""
 
 
 class EventObserver(Observer, Protocol):
-    """Is told as well which run each event belongs to. It must not take long.
+    """Gets each event with its run as well. Its methods must be fast.
 
-    All in the order in which it is decided; times are seconds on the trace's clock.
+    They are called in the order in which it is decided; times are seconds on the trace's clock.
     """
 
     def on_event(self, run: RunState, event: Event, at: float) -> None:
-        """An event of this run came, and is not judged yet. What was delivered before is not told again."""
+        """An event of this run came, and is not judged yet. Not called for an event that was delivered before."""
 
     def on_more(self, run: RunState, at: float) -> None:
-        """More of what this run has shown before came: the next token, for instance."""
+        """More of what this run has sent before came: the next token, for instance."""
 
 
 class _Inferred:
-    """Notes which events of a run a profile only inferred: nobody saw them."""
+    """Notes which events of a run a profile only inferred: they were not received."""
 
     def on_event(self, run: RunState, event: Event, at: float) -> None:
         """An event of this run came."""

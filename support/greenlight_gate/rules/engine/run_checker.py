@@ -1,13 +1,14 @@
-"""The rules for the events of a run, once it is known which run each belongs to."""
+"""Calls the rules for the events of a run, once it is known which run each belongs to."""
 
 from typing import Final
 
 from greenlight_gate.events import Event, EventKind
-from greenlight_gate.rules import content, lifecycle, pairing, refusal, timeliness
-from greenlight_gate.rules.engine import timeouts
+from greenlight_gate.rules import content, continuity, isolation, lifecycle, pairing, refusal, timeliness
 from greenlight_gate.rules.engine.canary_scan import CanaryScan
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
+from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.open_requests import OpenRequests
-from greenlight_gate.rules.engine.run_state import Report, RunState, Stage, TimeBudgets
+from greenlight_gate.rules.engine.run_state import Request, RunState, Stage
 
 _STARTED: Final = EventKind.STARTED
 _THINKING: Final = EventKind.THINKING
@@ -19,15 +20,16 @@ _ENDED: Final = Stage.ENDED
 
 
 class RunChecker:
-    """Judges events one by one. Tens of thousands come each second: the usual step takes no call that it can spare.
+    """Judges the events of all runs of one connection, one by one.
 
-    `stamps`: the server's times of the events, for whoever wants to know how old they were; None: for nobody.
+    Tens of thousands come each second: for a usual event it makes no call that is not needed. `stamps` collects the
+    server's timestamps of the events, in seconds, if it is a list.
     """
 
     def __init__(
-        self, desk: OpenRequests, budgets: TimeBudgets, epoch_s: float, report: Report, search: CanaryScan
+        self, requests: OpenRequests, budgets: TimeBudgets, epoch_s: float, report: Report, search: CanaryScan
     ) -> None:
-        self.desk = desk
+        self.requests = requests
         self.epoch_s = epoch_s
         self.report = report
         self._shapes: dict[EventKind, int] = {}
@@ -65,7 +67,7 @@ class RunChecker:
         text = event.text
         # Of a canary that is split over more than two texts, one holds nothing else: no space and no quote.
         if text and (run.said is not None or (" " not in text and '"' not in text)):
-            self.search.say(run, n if kind is _THINKING else -n, text)
+            self._say(run, n if kind is _THINKING else -n, text)
         if kind is _THINKING and run.stage is _OPEN:
             run.thoughts += 1
             if text:
@@ -80,7 +82,7 @@ class RunChecker:
         kind, before = event.kind, run.stage
         run.stage, rule = lifecycle.TRANSITIONS[before][kind]
         if rule is not None:
-            lifecycle.on_objection(rule, before, run, event, n, report=self.report)
+            lifecycle.on_wrong_step(rule, before, run, event, n, report=self.report)
         if before is _ENDED:
             return
         if kind is _TOOL_EXECUTING:
@@ -100,7 +102,7 @@ class RunChecker:
             self._end(run, event, at, n)
 
     def _in_company(self, run: RunState, event: Event, at: float, n: int) -> None:
-        """A helper's event is a sign of life of the run that the person asked for, and shows its thinking."""
+        """A sub-agent's event counts for the run that the user asked for: it ends a silence, and shows thinking."""
         root = run.root
         if at - root.last_at > self._silence_s and root.stage is _OPEN:
             timeliness.on_silence(root, at, n, self._silence_s, self.report)
@@ -110,7 +112,7 @@ class RunChecker:
             root.last_at = at
             root.last_n = n
             root.thoughts += event.kind is _THINKING
-            root.helped += 1
+            root.sub_agent_events += 1
             if root.recent is not None:
                 root.recent.append(at)
 
@@ -122,20 +124,51 @@ class RunChecker:
         content.on_end(run, event, n, self.report)
         timeliness.on_end(run, event, at, n, self.budgets, report=self.report)
         if run.stop_at is not None and event.kind is _COMPLETED:
-            timeouts.on_ignored_stop(run, at, n, self.budgets, self.report)
+            lifecycle.on_ignored_stop(run, at, n, self.budgets.ping_s, self.report)
         if run.intruder is not None and event.kind is not _COMPLETED and run.stop_at is None:
             refusal.on_foreign_stop(run, n, self.report)
         if run.said is not None:
-            self.search.said_all(run)
-        self.desk.settle(run, event.event_id if event.event_id is not None else event.seq)
+            isolation.on_canaries(self.search.said_all(run), self.report)
+        self.requests.settle(run, event.event_id if event.event_id is not None else event.seq)
 
     def _shape(self, run: RunState, event: Event, n: int) -> None:
         kind = event.kind
         if kind not in self._shapes:
             self._shapes[kind] = event.shape
             self._formats[kind] = event.stamp_format
-        elif self._formats[kind] != event.stamp_format:
-            came = f"{event.stamp_format} ({event.stamp})"
-            self.report("CONTENT-6", f"timestamps as {self._formats[kind]} in {kind}", came, n, run=run)
         else:
-            self.report("CONTENT-6", f"{kind} built as before on this connection", "built in another way", n, run=run)
+            content.on_other_form(run, event, self._formats[kind], n, self.report)
+
+    def _say(self, run: RunState, n: int, text: str) -> None:
+        seen = self.search.say(run, n, text)
+        if seen:
+            isolation.on_canaries(seen, self.report)
+
+    def more(self, run: RunState, event: Event, at: float, n: int) -> None:
+        """More of what a run has sent before came: it ends a silence, and its text may be part of a word."""
+        root = run.root
+        if at - root.last_at > self._silence_s and root.stage is _OPEN:
+            timeliness.on_silence(root, at, n, self._silence_s, self.report)
+        for alive in {id(run): run, id(root): root}.values():
+            alive.last_at = at
+            alive.last_n = n
+        if event.text:
+            self._say(run, n if event.kind is _THINKING else -n, event.text)
+
+    def gave_up(self, ask: Request, run: RunState, at: float, n: int) -> None:
+        """The user waited in vain for the next event of a run."""
+        if run.intruder is not None and run.stop_at is None:
+            refusal.on_foreign_stop(run, n, self.report)
+        timeliness.on_silence(run, at, n, self._silence_s, self.report)
+        timeliness.on_length(run, at, n, self.budgets.run_s, self.report)
+        for tool in run.tools:
+            timeliness.on_tool(run, tool, at, n, tool_s=self._tool_s, report=self.report)
+        if ask.resumed:
+            continuity.on_no_rest(run, n, self.report)
+        lifecycle.on_no_end(run, at, n, self.report)
+
+    def unfinished(self, ask: Request, run: RunState, n: int) -> None:
+        """Nothing more can come of a run that has not ended."""
+        if ask.resumed:
+            continuity.on_no_rest(run, n, self.report)
+        lifecycle.on_unfinished(run, n, self.report)

@@ -1,36 +1,17 @@
-"""What the rules remember: of a question, a run, a thread, a person. Bounded for each open run."""
+"""What the rules remember: of a request, a run, a thread, a user. Bounded for each open run."""
 
 from collections import deque
-from collections.abc import Callable
 from enum import StrEnum
-from typing import TYPE_CHECKING
+
+import msgspec
 
 from greenlight_gate.events import Event, EventKind
 from greenlight_gate.rules.engine.expected import NO_EVENTS, Events
-from greenlight_gate.rules.engine.requests import OpenTool, Request, TimeBudgets
 from greenlight_gate.trace import Expect
-
-if TYPE_CHECKING:
-    from greenlight_gate.rules.engine.open_requests import OpenRequests
-
-__all__ = [
-    "MOST_LEFT",
-    "NOTHING_EXPECTED",
-    "OpenTool",
-    "Report",
-    "Request",
-    "RunState",
-    "Stage",
-    "Thread",
-    "ThreadOrder",
-    "TimeBudgets",
-    "UserTabs",
-    "window",
-]  # fmt: skip
 
 
 class Stage(StrEnum):
-    """Where a run stands in its life."""
+    """Where a run stands between its request and its end."""
 
     ASKED = "asked"
     OPEN = "open"
@@ -39,45 +20,118 @@ class Stage(StrEnum):
 
 NOTHING_EXPECTED = Expect()
 _WINDOW = 512
-_SHOWN_BY_HELPERS = frozenset({EventKind.THINKING, EventKind.TOOL_EXECUTING, EventKind.TOOL_COMPLETED})
-# Questions that were left without an end, of one person.
-MOST_LEFT = 512
+_OF_SUB_AGENTS = frozenset({EventKind.THINKING, EventKind.TOOL_EXECUTING, EventKind.TOOL_COMPLETED})
+
+
+class Request(msgspec.Struct, eq=False):
+    """A request that was sent: what binds its run to it, and what may be expected.
+
+    `given_up`: the user no longer waits, but what still comes belongs here. `over`: nothing more is owed. `mixed_up`:
+    which of several runs answers it cannot be known. `foreign`: it names what belongs to another user. `resumed`: its
+    connection was lost, and its thread was restored on another one. `lost`: the backend has ended its connection.
+    `excused`: the suite took the backend away, so that its run may end without an answer. `settled`: its outcome was
+    reported to the observers.
+    """
+
+    n: int
+    at: float
+    request: str | None
+    thread: str | None
+    expect: Expect | None
+    run: "RunState | None" = None
+    given_up: bool = False
+    over: bool = False
+    mixed_up: bool = False
+    foreign: bool = False
+    resumed: bool = False
+    lost: bool = False
+    excused: bool = False
+    settled: bool = False
+
+
+class OpenTool(msgspec.Struct, eq=False, gc=False):
+    """A tool call that is open: the tool's name, the call id, and since when (record number, time)."""
+
+    name: str | None
+    call: str | None
+    n: int
+    at: float
 
 
 # No struct of msgspec: several of its fields are written with each event, and a slot takes a third of the time.
 class RunState:
-    """One answer in the making. Its memory does not grow with the number of events, but for bounded windows.
+    """One run. Its memory does not grow with the number of events, but for bounded windows.
 
-    `id` begins with "?" where the backend gave none. `expect` is None where it is not known which question this
-    answers, `expected` what that one is owed. A helper's run has a `parent`; what it shows counts for the run that the
-    person asked for. `shown` are the keys of the events that the window which asked was shown, once another window may
-    be shown them too.
+    `id` begins with "?" where the backend gave none. `connection` is the connection that it belongs to, and `siblings`
+    the open runs of that one. `expect` is None where it is not known which request this run answers; `expected` are the
+    events that its request is owed. The run of a sub-agent has a `parent`; its events count for the run that the user
+    asked for. `shown` are the keys of the events that were received, once another connection of the user may receive
+    them too.
     `in_company`: it has a parent, or the times of its events are kept. `said`: its last texts, where they may
-    be parts of one word, by the number of their records, negative where it is no thought; they are searched and
-    shortened once there are more than `said_most`. `thought` and `aside`: the latest thought and the latest other
-    text, and their records. `helped`: how many events its helpers have shown. `intruder`: somebody else who asked for
-    this run to be stopped, and the record of that. `inferred`: how many events of each kind a profile only inferred,
-    so that nobody saw them; None where there are none.
+    be parts of one word, by the number of their records, negative for all but agent_thinking; they are searched and
+    shortened once there are more than `said_most`. `thought` and `aside`: the latest text of agent_thinking and the
+    latest other text; `thought_n` and `aside_n`: their records. `sub_agent_events`: how many events its sub-agents
+    have sent. `intruder`: another user who asked for this run to be stopped, and the record of that. `inferred`: how
+    many events of each kind a profile only inferred, so that they were not received; None where there are none.
     """
 
     __slots__ = (
-        "aside", "aside_n", "ask", "asked_at", "desk", "ended_by", "event_ids", "events", "expect", "expected",
-        "first_n", "first_stamp_s", "helped", "id", "in_company", "inferred", "intruder", "last_at", "last_n",
-        "last_stamp_s", "line", "most_open", "parent", "person", "recent", "request", "said", "said_most", "shown",
-        "stage", "started_at", "stop_at", "thought", "thought_n", "thoughts", "thread", "tools", "tools_begun",
-        "tools_done", "tools_failed", "user",
+        "aside",
+        "aside_n",
+        "ask",
+        "asked_at",
+        "connection",
+        "ended_by",
+        "event_ids",
+        "events",
+        "expect",
+        "expected",
+        "first_n",
+        "first_stamp_s",
+        "id",
+        "in_company",
+        "inferred",
+        "intruder",
+        "last_at",
+        "last_n",
+        "last_stamp_s",
+        "line",
+        "most_open",
+        "parent",
+        "person",
+        "recent",
+        "request",
+        "said",
+        "said_most",
+        "shown",
+        "siblings",
+        "stage",
+        "started_at",
+        "stop_at",
+        "sub_agent_events",
+        "thought",
+        "thought_n",
+        "thoughts",
+        "thread",
+        "tools",
+        "tools_begun",
+        "tools_done",
+        "tools_failed",
+        "user",
     )  # fmt: skip
 
-    # `event` is the first that was seen of it.
+    # `event` is the first of the run, `line` its thread on the connection.
     def __init__(
-        self, name: str, desk: "OpenRequests", event: Event, n: int, *, asked_at: float, at: float,
+        self, name: str, event: Event, n: int, *, person: str, connection: str,
+        siblings: "dict[str | None, RunState]", line: "ThreadOrder", asked_at: float, at: float,
         ask: Request | None = None, expect: Expect | None = None, expected: Events = NO_EVENTS,
         parent: "RunState | None" = None,
     ) -> None:  # fmt: skip
         self.id = name
-        self.person = desk.person
-        self.desk = desk
-        self.line: ThreadOrder = desk.line(event.thread)
+        self.person = person
+        self.connection = connection
+        self.siblings = siblings
+        self.line = line
         self.first_n = self.last_n = n
         self.asked_at = asked_at
         self.last_at = at
@@ -95,7 +149,7 @@ class RunState:
         self.last_stamp_s = 0.0
         self.first_stamp_s: float | None = None
         self.events = 0
-        self.helped = 0
+        self.sub_agent_events = 0
         self.thoughts = 0
         self.tools_begun = 0
         self.tools_done = 0
@@ -117,27 +171,27 @@ class RunState:
 
     @property
     def root(self) -> "RunState":
-        """The run that the person asked for, of which this is part."""
+        """The run that the user asked for, of which this is part."""
         run = self
         while run.parent is not None:
             run = run.parent
         return run
 
     def infer(self, kind: EventKind) -> None:
-        """An event of this kind was inferred by the profile. What a helper shows counts for the run that it helps."""
-        run = self.root if kind in _SHOWN_BY_HELPERS else self
+        """The profile inferred an event of this kind. Of a sub-agent it counts for the run that the user asked for."""
+        run = self.root if kind in _OF_SUB_AGENTS else self
         if run.inferred is None:
             run.inferred = {}
         run.inferred[kind] = run.inferred.get(kind, 0) + 1
 
 
 def window() -> deque[float]:
-    """Room for the times of a run's latest events."""
+    """An empty list for the times of a run's latest events, bounded."""
     return deque(maxlen=_WINDOW)
 
 
 class Thread:
-    """A conversation: whose it is, and which numbers were seen or missed while its person had several windows."""
+    """A thread: whose it is, and which numbers were seen or missed while its user had several connections."""
 
     __slots__ = ("missing", "person", "seen")
 
@@ -148,10 +202,10 @@ class Thread:
 
 
 class ThreadOrder:
-    """One thread as one connection is shown it: the number that is due next (None: any).
+    """One thread on one connection: the sequence number that is due next (None: any).
 
     `resumed` from the request to restore it until what was missed and the first event after it have come. `known`:
-    the person was shown something of it before it was to be restored here. `unread`: how many frames could not be read
+    the user has received events of it before it was to be restored here. `unread`: how many frames could not be read
     while `unread_due` was due.
     """
 
@@ -168,11 +222,11 @@ class ThreadOrder:
 
 
 class UserTabs:
-    """The connections of one person: those open now, how many there ever were, and what was left without an end.
+    """The connections of one user: those open now, how many there ever were, and the requests left without an end.
 
-    `torn`: one was closed in the middle of an answer, so that some events may have gone to nobody. `careful`: events
-    may have gone to another window, or may come again after a restore. `canaries`: the beginnings of those that the
-    person used. `cut`: where and how the suite cut a line of theirs last.
+    `torn`: one was closed during a run, so that some events may have been lost with it. `careful`: events may have
+    gone to another connection, or may come again after a restore. `canaries`: the owner codes of the user's own.
+    `cut`: how and where the suite last cut a connection of theirs.
     """
 
     __slots__ = ("canaries", "careful", "cut", "ever", "left", "open", "torn")
@@ -185,6 +239,3 @@ class UserTabs:
         self.careful = False
         self.left: list[Request] = []
         self.canaries: set[bytes] = set()
-
-
-Report = Callable[..., None]

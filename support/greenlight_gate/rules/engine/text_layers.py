@@ -1,7 +1,7 @@
-"""Undoing what text is wrapped in: escapes of all kinds, layer by layer, and base64 and hex where a canary begins.
+"""Decoding of text: escapes of all kinds, layer by layer, and base64 and hex where a canary begins.
 
 Everything takes time in proportion to the text, whatever it holds: no layer is longer than the one before, there are at
-most `MOST_LAYERS`, and no byte is unpacked more often than once for each of the few ways in which it can be read.
+most `MOST_LAYERS`, and no byte is decoded more often than once for each of the few ways in which it can be read.
 """
 
 import base64
@@ -73,7 +73,7 @@ _STEPS: tuple[tuple[str, re.Pattern[bytes], Callable[[re.Match[bytes]], bytes]],
 
 
 class Layer(NamedTuple):
-    """A text as it came, or with some wrapping undone; `undone` names the kinds of it."""
+    """A text as it came, or with some escapes decoded; `undone` names the kinds of them."""
 
     text: bytes
     undone: tuple[str, ...]
@@ -89,7 +89,7 @@ def hides(data: bytes) -> bool:
 
 
 def _hides_after_percent(data: bytes) -> bool:
-    """Answers speak of per cent: a few of these signs are looked at without a pattern, which would cost more."""
+    """Answers contain percent signs: a few of them are checked without a pattern, which would cost more."""
     at = data.find(_PERCENT)
     for _ in range(_FEW):
         if at < 0:
@@ -101,7 +101,7 @@ def _hides_after_percent(data: bytes) -> bool:
 
 
 def layers(data: bytes) -> Iterator[Layer]:
-    """The text, then with one more layer of escapes undone each time, until there are none or it is enough."""
+    """The text, then with one more layer of escapes decoded each time; `MOST_LAYERS` at most."""
     layer = Layer(data, ())
     yield layer
     if not hides(data):

@@ -1,17 +1,18 @@
-"""A whole trace, judged record by record: the same in a running scenario and in a replay of its evidence."""
+"""The checker of a whole trace, record by record: the same in a running scenario and in a replay of its evidence."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from greenlight_gate.events import Reading
 from greenlight_gate.findings import Finding
-from greenlight_gate.rules import continuity
+from greenlight_gate.rules import continuity, isolation
 from greenlight_gate.rules.engine import canary_search, forbidden_text
 from greenlight_gate.rules.engine.canary import owner_code
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.finding_sink import MOST_FINDINGS
 from greenlight_gate.rules.engine.id_registry import IdRegistry
 from greenlight_gate.rules.engine.outcome import EventObserver, Observer
-from greenlight_gate.rules.engine.run_state import Request, TimeBudgets
+from greenlight_gate.rules.engine.run_state import Request
 from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.rules.refusal import ForeignAttempt
 from greenlight_gate.rules.registry import RULES, Rule
@@ -22,8 +23,8 @@ from greenlight_gate.wire.profile import Profile
 class TraceChecker:
     """Feeds the records of one scenario's trace to the checkers of its connections.
 
-    `findings` grows as records come; `finish` judges what is left open. `cuts`: what the suite did to the lines.
-    `rules`: those by which it is judged.
+    `findings` grows as records come; `finish` judges what is left open. `cuts`: the connections that the suite cut.
+    `rules`: those that are judged.
     """
 
     def __init__(
@@ -43,16 +44,16 @@ class TraceChecker:
         self._cast: dict[str, str] = {}
 
     def _found(self, finding: Finding) -> None:
-        """Of all connections together as many are kept as of one."""
+        """Of all connections together as many findings are kept as of one."""
         if len(self.findings) < MOST_FINDINGS:
             self.findings.append(finding)
 
     def observe(self, observer: Observer) -> None:
-        """It is told how each request is settled, on all connections that are still to come."""
+        """It gets the outcome of each request, on all connections that are still to be opened."""
         self._observers.append(observer)
 
     def observe_events(self, observer: EventObserver) -> None:
-        """It is told that, and which run each event belongs to."""
+        """It gets the outcome of each request, and each event with its run."""
         self._event_observers.append(observer)
 
     def feed(self, record: AnyRecord) -> Reading | None:
@@ -60,7 +61,7 @@ class TraceChecker:
         return next(self.feed_all((record,)))
 
     def feed_all(self, records: Sequence[AnyRecord]) -> Iterator[Reading | None]:
-        """Judges records in their order, each when its reading is asked for, at the price of one search for all."""
+        """Judges records in their order, each when its reading is asked for, with one search for all of them."""
         came = [record.raw() if type(record) is Received else b"" for record in records]
         together = b"\n".join(came)
         clean = not (forbidden_text.suspicious(together) or canary_search.suspicious(together))
@@ -81,7 +82,7 @@ class TraceChecker:
                 yield None
 
     def _feed(self, record: AnyRecord) -> None:
-        """Whatever is no message."""
+        """Judges a record that is no message."""
         self._last_n = record.n
         if isinstance(record, Stalled):
             self._stalled()
@@ -105,12 +106,12 @@ class TraceChecker:
             _closed(checker, record)
 
     def _opened(self, checker: ConnectionChecker, opened: Opened) -> None:
-        _is(checker, opened)
-        _knows(self.book, checker, opened)
+        _note_persona(checker, opened)
+        _note_captured(self.book, checker, opened)
         if opened.persona:
             self._cast[opened.persona] = opened.person
         if opened.expires_at is not None:
-            checker.pass_ends(opened.expires_at, opened.n)
+            checker.token_expires(opened.expires_at, opened.n)
         if opened.unwelcome:
             checker.unwelcome(opened.unwelcome, opened.n)
         else:
@@ -119,41 +120,39 @@ class TraceChecker:
             checker.searched(text.encode(errors="surrogatepass"), "the handshake", opened.n)
 
     def _stalled(self) -> None:
-        """What comes after the suite itself stood still is stamped late: the pace of these runs is not judged."""
+        """The suite itself has stalled, so that what comes next is stamped late: TIMELINESS-3 is not judged for it."""
         for run in self.book.runs.values():
             run.recent = None
 
     @property
     def own_canary_seen(self) -> set[str]:
-        """ISOLATION-3: the people whose own canary was seen on their own connection."""
+        """The users whose own canary was seen on their own connection."""
         return {checker.person for checker in self.connections.values() if checker.search.seen_own}
 
     @property
     def who_saw_whom(self) -> set[tuple[str, str]]:
-        """(a person, somebody else of whom they were shown a canary, as far as it can be read, or an event)."""
+        """(a user, another user of whom they received a canary, as far as its owner can be read, or an event)."""
         saw: set[tuple[str, str]] = set()
         for checker in self.connections.values():
             owners = [self._cast.get(owner, owner) for owner in checker.search.others]
-            owners += checker.desk.strangers if checker.desk.foreign_leaks else ()
+            owners += checker.correlation.strangers if checker.correlation.foreign_leaks else ()
             saw.update((checker.person, owner) for owner in owners)
         return saw
 
     def relation(self, name: str, people: Iterable[str]) -> IsolationPair:
-        """What these people saw of themselves and of each other."""
+        """What these users saw of their own and received of each other."""
         watched = tuple(people)
-        # No frame breaks ISOLATION-3: where it is not judged, nobody asks whether the check has worked.
-        seen = self.own_canary_seen if "ISOLATION-3" in self._rules else set(watched)
         saw = self.who_saw_whom
-        desks = [checker.desk for checker in self.connections.values() if checker.person in watched]
+        correlations = [checker.correlation for checker in self.connections.values() if checker.person in watched]
         return IsolationPair(
             name, watched,
-            own_seen=tuple(person for person in watched if person in seen),
+            own_seen=isolation.proven(watched, self.own_canary_seen, self._rules),
             saw=tuple(sorted(pair for pair in saw if pair[0] in watched)),
-            by_design=sum(desk.strangers.total() for desk in desks if not desk.foreign_leaks),
+            by_design=sum(each.strangers.total() for each in correlations if not each.foreign_leaks),
         )  # fmt: skip
 
     def finish(self) -> None:
-        """The trace is complete: whatever has not ended never will."""
+        """The trace is complete: what has not ended yet never will."""
         for checker in self.connections.values():
             checker.finish(self._last_n)
         last = {checker.person: checker for checker in self.connections.values()}
@@ -176,13 +175,13 @@ class TraceChecker:
         return checker
 
 
-def _is(checker: ConnectionChecker, record: Opened | Closed) -> None:
+def _note_persona(checker: ConnectionChecker, record: Opened | Closed) -> None:
     if record.persona:
         checker.search.own.add(owner_code(record.persona))
 
 
-def _knows(book: IdRegistry, checker: ConnectionChecker, record: Opened) -> None:
-    """What was captured before the connection: the reader asks for it, and it says whose the connection is."""
+def _note_captured(book: IdRegistry, checker: ConnectionChecker, record: Opened) -> None:
+    """What was captured before the connection: the reader needs it, and it says whose the connection is."""
     checker.reader.opened(record.user, record.values)
     for value in record.values.values():
         book.scope(str(value), record.person)
@@ -190,12 +189,12 @@ def _knows(book: IdRegistry, checker: ConnectionChecker, record: Opened) -> None
 
 def _sent(checker: ConnectionChecker, sent: Sent) -> None:
     if sent.foreign:
-        checker.named.update(filter(None, (sent.thread, sent.run)))
-        checker.reached(_reach(sent))
+        checker.correlation.named.update(filter(None, (sent.thread, sent.run)))
+        checker.attempted(_attempt(sent))
     if sent.what == "start":
         checker.search.typed(sent.text)
         at = sent.at if sent.intended_at is None else sent.intended_at
-        # Whoever names another person's conversation has no claim to an answer in it.
+        # A request that names another user's thread is owed no run in it.
         thread = sent.thread if not sent.foreign or sent.claims is not None else None
         checker.asked(Request(sent.n, at, sent.request, thread, sent.expect, foreign=bool(sent.foreign)))
     elif sent.what == "stop":
@@ -203,15 +202,15 @@ def _sent(checker: ConnectionChecker, sent: Sent) -> None:
     elif sent.what == "ping":
         checker.pinged(sent.nonce, sent.n)
     elif sent.what == "pings":
-        checker.door.flooded = True
+        checker.connection_rules.flooded = True
     elif sent.what == "invalid":
         checker.sent_invalid(sent.n)
     elif sent.what == "restore" and sent.thread is not None and not sent.foreign:
         checker.restoring(sent.thread, sent.last_seq, sent.at)
 
 
-def _reach(sent: Sent) -> ForeignAttempt:
-    named = f"run {sent.run}" if sent.what == "stop" else f"conversation {sent.thread}"
+def _attempt(sent: Sent) -> ForeignAttempt:
+    named = f"run {sent.run}" if sent.what == "stop" else f"thread {sent.thread}"
     thread = sent.thread if sent.claims is None else None
     return ForeignAttempt(sent.n, sent.foreign, named, thread, sent.request, sent.claims)
 
@@ -219,7 +218,7 @@ def _reach(sent: Sent) -> ForeignAttempt:
 def _closed(checker: ConnectionChecker, closed: Closed) -> None:
     in_handshake = closed.during == "handshake"
     where = "the answer to the handshake" if in_handshake else "the reason of the close"
-    _is(checker, closed)
+    _note_persona(checker, closed)
     for text in (closed.reason, *closed.headers, closed.body):
         checker.searched(text.encode(errors="surrogatepass"), where, closed.n)
     if in_handshake:

@@ -7,14 +7,14 @@ from support.tests.rules.talk import ANSWER, Talk, asked, iso
 
 
 @broken(
-    ("CONTENT-3", "a time not before the event before", "2700.000 ms earlier", (7, 8)),
+    ("CONTENT-3", "a timestamp not before that of the previous event", "2700.000 ms earlier", (7, 8)),
 )
 def timestamp_runs_backwards() -> Talk:
     return changed(only("agent_completed", lambda body: {**body, "timestamp": iso(-2.0)}))
 
 
 @broken(
-    ("CONTENT-3", "a time within 300 s of now", "'1970-01-01T00:00:00.000000Z', which is -1767225600 s off", (4,)),
+    ("CONTENT-3", "a timestamp within 300 s of now", "'1970-01-01T00:00:00.000000Z', which is -1767225600 s off", (4,)),
 )
 def timestamp_zero() -> Talk:
     return changed(lambda body: {**body, "timestamp": "1970-01-01T00:00:00.000000Z"})
@@ -28,8 +28,8 @@ def timestamp_infinite() -> Talk:
 
 
 @broken(
-    ("CONTENT-6", "timestamps as ISO Z in agent_thinking", "epoch s (1767225601.5)", (11,)),
-    ("CONTENT-3", "a time not before the event before", "300.000 ms earlier", (11, 12)),
+    ("CONTENT-6", "timestamp format ISO Z in agent_thinking", "epoch s (1767225601.5)", (11,)),
+    ("CONTENT-3", "a timestamp not before that of the previous event", "300.000 ms earlier", (11, 12)),
 )
 def timestamp_format_flips() -> Talk:
     talk = asked().answer().ask("q2")
@@ -38,7 +38,7 @@ def timestamp_format_flips() -> Talk:
 
 
 @broken(
-    ("CONTENT-6", "agent_thinking built as before on this connection", "built in another way", (6,)),
+    ("CONTENT-6", "agent_thinking in the same shape as before on this connection", "another shape", (6,)),
 )
 def event_hidden_in_system_message_only_once() -> Talk:
     talk = asked().started().thinking()
@@ -49,14 +49,14 @@ def event_hidden_in_system_message_only_once() -> Talk:
 
 
 @broken(
-    ("CONTENT-4", "an answer", "a canned fallback: 'Sorry, something went wrong.'", (3, 8)),
+    ("CONTENT-4", "an answer", "a fallback text: 'Sorry, something went wrong.'", (3, 8)),
 )
 def canned_answer() -> Talk:
     return asked().started().thinking().executing().tool_done().completed(result="Sorry, something went wrong.")
 
 
 @broken(
-    ("CONTENT-4", "an answer", "the question again: 'You said: What is the weather in Oslo?'", (3, 8)),
+    ("CONTENT-4", "an answer", "the prompt again: 'You said: What is the weather in Oslo?'", (3, 8)),
 )
 def answer_echoes_question() -> Talk:
     prompt = "What is the weather in Oslo?"
@@ -93,14 +93,14 @@ def failed_instead_of_an_answer() -> Talk:
 
 
 @broken(
-    ("CONTENT-4", "an answer", "agent_stopped, which nobody asked for", (3, 6)),
+    ("CONTENT-4", "an answer", "agent_stopped, which was not requested", (3, 6)),
 )
 def stopped_though_nobody_said_so() -> Talk:
     return asked().started().thinking().stopped()
 
 
 @broken(
-    ("CONTENT-5", "nothing secret or internal", "a stack trace at byte 254", (8,)),
+    ("CONTENT-5", "no token, secret or stack trace", "a stack trace at byte 254", (8,)),
 )
 def stack_trace_in_answer() -> Talk:
     trace = '\nTraceback (most recent call last):\n  File "/srv/chat/agent.py", line 212, in run\nKeyError: 1'
@@ -108,7 +108,7 @@ def stack_trace_in_answer() -> Talk:
 
 
 @broken(
-    ("CONTENT-5", "nothing secret or internal", "a JSON web token at byte 309", (7,)),
+    ("CONTENT-5", "no token, secret or stack trace", "a JSON web token at byte 309", (7,)),
 )
 def token_echoed() -> Talk:
     token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"
@@ -137,7 +137,7 @@ def bad_json_crashes_the_connection() -> Talk:
 
 
 @broken(
-    ("REFUSAL-4", "an error that says what is wrong", "an error without words", (3, 4)),
+    ("REFUSAL-4", "an error that says what is wrong", "an error without text or code", (3, 4)),
 )
 def error_without_words() -> Talk:
     return Talk().open().send("invalid").frame({"type": "error_message", "error_code": "", "error_message": None})

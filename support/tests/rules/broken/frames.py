@@ -33,7 +33,7 @@ def reasoning_empty() -> Talk:
 
 @broken(
     ("LIFECYCLE-4", "agent_thinking before the end", "none", (3, 8)),
-    ("LIFECYCLE-5", "all five kinds", "no agent_thinking", (3, 8)),
+    ("LIFECYCLE-5", "all five kinds of event", "no agent_thinking", (3, 8)),
 )
 def kind_renamed() -> Talk:
     return changed(lambda b: {**b, "type": "agent_update"} if b["type"] == "agent_thinking" else b)
@@ -61,14 +61,14 @@ def double_encoded_json() -> Talk:
 
 
 @broken(
-    ("CONTENT-2", "no serialiser debris", "<AgentName.ASSISTANT: 'assistant'>", (4,)),
+    ("CONTENT-2", "no serialisation errors", "<AgentName.ASSISTANT: 'assistant'>", (4,)),
 )
 def enum_as_repr() -> Talk:
     return changed(lambda body: {**body, "agent_name": "<AgentName.ASSISTANT: 'assistant'>"})
 
 
 @broken(
-    ("CONTENT-2", "no serialiser debris", "object at 0x7f0a11bc", (4,)),
+    ("CONTENT-2", "no serialisation errors", "object at 0x7f0a11bc", (4,)),
 )
 def object_as_repr() -> Talk:
     return changed(lambda body: {**body, "agent_name": "<chat.Agent object at 0x7f0a11bc>"})
@@ -89,7 +89,7 @@ def nan_in_json() -> Talk:
         (5,),
     ),
     ("LIFECYCLE-4", "agent_thinking before the end", "none", (3, 8)),
-    ("LIFECYCLE-5", "all five kinds", "no agent_thinking", (3, 8)),
+    ("LIFECYCLE-5", "all five kinds of event", "no agent_thinking", (3, 8)),
 )
 def truncated_json() -> Talk:
     return changed(only("agent_thinking", lambda body: json.dumps(body)[:30]))
@@ -140,7 +140,7 @@ def no_object() -> Talk:
 
 
 @broken(
-    ("CONTENT-2", "WebSocket messages that can be taken", "invalid UTF-8 (ended with 1007)", (6,)),
+    ("CONTENT-2", "WebSocket messages that a client can read", "invalid UTF-8 (ended with 1007)", (6,)),
     ("LIFECYCLE-2", "one end", "2 events and no end", (3, 5, 6)),
 )
 def the_client_has_to_give_up() -> Talk:

@@ -9,7 +9,7 @@ from support.tests.rules.talk import Talk, asked
 
 @broken(
     ("LIFECYCLE-1", "agent_started first, and once", "agent_thinking first", (3, 4)),
-    ("LIFECYCLE-5", "all five kinds", "no agent_started", (3, 7)),
+    ("LIFECYCLE-5", "all five kinds of event", "no agent_started", (3, 7)),
 )
 def started_missing() -> Talk:
     return asked().thinking().executing().tool_done().completed()
@@ -59,21 +59,21 @@ def thinking_missing_in_a_failed_run() -> Talk:
 
 
 @broken(
-    ("LIFECYCLE-5", "all five kinds", "no tool_executing and no tool_completed", (3, 6)),
+    ("LIFECYCLE-5", "all five kinds of event", "no tool_executing and no tool_completed", (3, 6)),
 )
 def tools_missing() -> Talk:
     return asked().started().thinking().completed()
 
 
 @broken(
-    ("LIFECYCLE-5", "2 tools at work", "1", (3, 8)),
+    ("LIFECYCLE-5", "2 tools called", "1", (3, 8)),
 )
 def one_tool_instead_of_two() -> Talk:
     return asked(TWO_TOOLS).answer()
 
 
 @broken(
-    ("LIFECYCLE-5", "two tools at work at once", "one after the other", (3, 10)),
+    ("LIFECYCLE-5", "two tools open at once", "one after the other", (3, 10)),
 )
 def two_tools_one_after_the_other() -> Talk:
     talk = asked(TWO_TOOLS).started().thinking().executing(call="a").tool_done(call="a")
@@ -87,14 +87,14 @@ def two_tools_one_after_the_other() -> Talk:
         "one of 'weather' (call k1), with none open",
         (6,),
     ),
-    ("LIFECYCLE-5", "all five kinds", "no tool_executing", (3, 7)),
+    ("LIFECYCLE-5", "all five kinds of event", "no tool_executing", (3, 7)),
 )
 def tool_executing_missing() -> Talk:
     return asked().started().thinking().tool_done().completed()
 
 
 @broken(
-    ("LIFECYCLE-5", "all five kinds", "no tool_completed", (3, 7)),
+    ("LIFECYCLE-5", "all five kinds of event", "no tool_completed", (3, 7)),
     ("PAIRING-2", "tool_completed of 'weather' before the run completes", "none", (6, 7)),
 )
 def tool_completed_missing() -> Talk:
@@ -159,14 +159,14 @@ def run_id_placeholder() -> Talk:
 
 
 @broken(
-    ("IDENTITY-1", "a run id of its own for each question", "run r1, which has ended before", (10,)),
+    ("IDENTITY-1", "a new run id for each request", "run r1, which has ended before", (10,)),
 )
 def run_id_the_same_for_all() -> Talk:
     return asked().answer().ask("q2").answer(request="q2")
 
 
 @broken(
-    ("IDENTITY-1", "a run id of its own for each question", "run r1, which has ended before", (10,)),
+    ("IDENTITY-1", "a new run id for each request", "run r1, which has ended before", (10,)),
 )
 def run_id_the_same_for_all_without_request_ids() -> Talk:
     return asked().answer(request=None).ask(None).answer(request=None)

@@ -9,7 +9,7 @@ from support.tests.rules.talk import Talk, asked
 
 @broken(
     ("CONTINUITY-3", "seq 2", "seq 3", (4, 5)),
-    ("CONTENT-3", "a time not before the event before", "100.000 ms earlier", (5, 6)),
+    ("CONTENT-3", "a timestamp not before that of the previous event", "100.000 ms earlier", (5, 6)),
 )
 def out_of_order() -> Talk:
     talk = asked().started().thinking().thinking().executing().tool_done().completed()
@@ -82,7 +82,7 @@ def final_event_skipped() -> Talk:
 
 
 @broken(
-    ("LIFECYCLE-2", "an answer that ends", "not one event of it", (9,)),
+    ("LIFECYCLE-2", "a run that ends", "no event of it", (9,)),
 )
 def nothing_at_all() -> Talk:
     return asked().answer().ask("q2")
@@ -125,15 +125,20 @@ def parallel_runs_cross_write_between_people() -> Talk:
 
 
 @broken(
-    ("IDENTITY-1", "events of runs that were asked for", "agent_started of run r1, which nobody asked for", (6,)),
-    ("LIFECYCLE-2", "an answer that ends", "not one event of it", (5, 10)),
+    ("IDENTITY-1", "events of requested runs", "agent_started of run r1, which was not requested", (6,)),
+    ("LIFECYCLE-2", "a run that ends", "no event of it", (5, 10)),
 )
 def only_newest_connection_gets_events() -> Talk:
     return Talk().open().open("Ada", "c2").ask("q1").answer(connection="c2")
 
 
 @broken(
-    ("IDENTITY-1", "events on the connection that asked", "tool_executing of run r1 on another window", (8,)),
+    (
+        "IDENTITY-1",
+        "events on the connection that sent the request",
+        "tool_executing of run r1 on another connection",
+        (8,),
+    ),
     ("LIFECYCLE-2", "one end", "2 events and no end", (5, 7, 10)),
 )
 def second_half_goes_to_the_newest_connection() -> Talk:
@@ -169,7 +174,7 @@ def stop_acknowledged_but_run_goes_on() -> Talk:
 
 
 @broken(
-    ("LIFECYCLE-2", "agent_stopped once the person said stop", "agent_completed 3.10 s later", (3, 7)),
+    ("LIFECYCLE-2", "agent_stopped after the stop request", "agent_completed 3.10 s later", (3, 7)),
 )
 def stop_ignored() -> Talk:
     talk = asked(Expect(end=EventKind.STOPPED)).started().thinking().send("stop", run="r1")
@@ -177,7 +182,7 @@ def stop_ignored() -> Talk:
 
 
 @broken(
-    ("CONTENT-4", "the failing tool shown as failed", "every tool shown as fine", (3, 8)),
+    ("CONTENT-4", "the failing tool reported as failed", "no tool reported as failed", (3, 8)),
 )
 def tool_failure_hidden() -> Talk:
     return asked(FAILING).started().thinking().executing().tool_done().completed(result="all is well")

@@ -8,7 +8,7 @@ from support.tests.rules.broken.base import broken
 from support.tests.rules.talk import ANSWER, Talk, asked
 
 BASHIRS = canary_word("Bashir", "abcdefgh")
-NOBODY_ELSE = "nothing of anybody else"
+NOBODY_ELSE = "no canary of another user"
 
 
 @broken(("ISOLATION-1", NOBODY_ELSE, "canary of Bashir, plain, in agent_completed", (8,)))

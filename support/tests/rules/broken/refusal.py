@@ -7,7 +7,7 @@ from support.tests.rules.talk import Talk, asked
 
 AT_THE_DOOR = "HTTP 401 or 403 or error UNAUTHENTICATED or a close with 4401 or 1008"
 ELSEWHERE = "(error FORBIDDEN_THREAD or BAD_REQUEST or a fresh and empty conversation)"
-AT_THE_END = "Ada shown out when the pass ends (error UNAUTHENTICATED or a close with 4401 or 1008)"
+AT_THE_END = "Ada disconnected when the token expires (error UNAUTHENTICATED or a close with 4401 or 1008)"
 NOTHING = Expect()
 FORBIDDEN = {"type": "error_message", "error_code": "FORBIDDEN_THREAD", "error_message": "not yours"}
 
@@ -27,61 +27,61 @@ def expiring(at: float = 1.0) -> Talk:
     return Talk().open(expires_at=at)
 
 
-@broken(("REFUSAL-1", AT_THE_DOOR, "let in with an expired token, and told ready", (1, 2)))
+@broken(("REFUSAL-1", AT_THE_DOOR, "accepted with an expired token, and sent ready", (1, 2)))
 def expired_token_accepted() -> Talk:
     return intruder().frame({"type": "connection_established", "user_id": "user-ada"}).close()
 
 
-@broken(("REFUSAL-1", AT_THE_DOOR, "let in with no token, and not turned away within 2.0 s", (1, 2)))
+@broken(("REFUSAL-1", AT_THE_DOOR, "accepted with no token, and not refused within 2.0 s", (1, 2)))
 def no_token_accepted_in_silence() -> Talk:
     return intruder("no token").timeout("refusal", 2.0).close()
 
 
-@broken(("REFUSAL-1", AT_THE_DOOR, "HTTP 500 to a forged pass", (1,)))
+@broken(("REFUSAL-1", AT_THE_DOOR, "HTTP 500 for a forged pass", (1,)))
 def bad_signature_is_a_crash() -> Talk:
     return Talk().add(
         Closed, "c1", by="server", during="handshake", status=500, person="Ada", unwelcome="a forged pass"
     )
 
 
-@broken(("REFUSAL-1", AT_THE_DOOR, "a line that broke to an expired token", (1, 2)))
+@broken(("REFUSAL-1", AT_THE_DOOR, "an end without a close frame for an expired token", (1, 2)))
 def expired_token_breaks_the_line() -> Talk:
     return intruder().close("nobody", None)
 
 
-@broken(("REFUSAL-1", AT_THE_DOOR, "a close with 1011 to an expired token", (1, 2)))
+@broken(("REFUSAL-1", AT_THE_DOOR, "a close with 1011 for an expired token", (1, 2)))
 def expired_token_closes_with_1011() -> Talk:
     return intruder().close("server", 1011)
 
 
-@broken(("REFUSAL-1", AT_THE_DOOR, "let in with an expired token, and told error RATE_LIMITED", (1, 2)))
+@broken(("REFUSAL-1", AT_THE_DOOR, "accepted with an expired token, and sent error RATE_LIMITED", (1, 2)))
 def expired_token_gets_another_error() -> Talk:
     return intruder().frame({"type": "error_message", "error_code": "RATE_LIMITED", "error_message": "later"})
 
 
 @broken(
     ("ISOLATION-2", "only what belongs to Bashir", "agent_started that belongs to thread t1 of Ada", (12,)),
-    ("REFUSAL-2", f"Bashir to be refused conversation t1 of Ada {ELSEWHERE}", "agent_started in it", (11, 12)),
+    ("REFUSAL-2", f"Bashir to be refused thread t1 of Ada {ELSEWHERE}", "agent_started in it", (11, 12)),
 )
 def foreign_thread_accepted() -> Talk:
     talk = two().ask("q2", None, "c2", thread="t1", foreign="Ada")
     return talk.answer("r2", **{**BASHIR, "thread": "t1"})
 
 
-@broken(("REFUSAL-2", f"Bashir to be refused conversation t1 of Ada {ELSEWHERE}", "error INTERNAL", (11, 12)))
+@broken(("REFUSAL-2", f"Bashir to be refused thread t1 of Ada {ELSEWHERE}", "error INTERNAL", (11, 12)))
 def foreign_thread_is_a_crash() -> Talk:
     talk = two().ask("q2", None, "c2", thread="t1", foreign="Ada")
     return talk.frame({**FORBIDDEN, "error_code": "INTERNAL", "request_id": "q2"}, "c2")
 
 
-@broken(("REFUSAL-2", f"Bashir to be refused conversation t1 of Ada {ELSEWHERE}", "nothing within 2.0 s", (11, 12)))
+@broken(("REFUSAL-2", f"Bashir to be refused thread t1 of Ada {ELSEWHERE}", "nothing within 2.0 s", (11, 12)))
 def foreign_thread_silence() -> Talk:
     return two().ask("q2", None, "c2", thread="t1", foreign="Ada").timeout("refusal", 2.0, "c2", request="q2")
 
 
 @broken(
     ("ISOLATION-2", "only what belongs to Bashir", "agent_started that belongs to run r1 of Ada", (12,)),
-    ("REFUSAL-2", f"Bashir to be refused conversation t1 of Ada {ELSEWHERE}", "agent_started of it", (11, 12)),
+    ("REFUSAL-2", f"Bashir to be refused thread t1 of Ada {ELSEWHERE}", "agent_started of it", (11, 12)),
 )
 def foreign_resume_accepted() -> Talk:
     talk = two()
@@ -92,15 +92,15 @@ def foreign_resume_accepted() -> Talk:
     return talk.frame({"type": "session_restored", "thread_id": "t1", "replayed": 5}, "c2")
 
 
-@broken(("REFUSAL-2", f"Bashir to be refused conversation t1 of Ada {ELSEWHERE}", "restored", (11, 12)))
+@broken(("REFUSAL-2", f"Bashir to be refused thread t1 of Ada {ELSEWHERE}", "restored", (11, 12)))
 def foreign_resume_accepted_unseen() -> Talk:
     talk = two().send("restore", "c2", thread="t1", last_seq=0, foreign="Ada")
     return talk.frame({"type": "session_restored", "thread_id": "t1", "replayed": 3}, "c2")
 
 
 @broken(
-    ("CONTENT-4", "an answer", "agent_stopped, which nobody asked for", (3, 9)),
-    ("REFUSAL-2", "only Ada to stop this run", "agent_stopped after Bashir said stop", (8, 9)),
+    ("CONTENT-4", "an answer", "agent_stopped, which was not requested", (3, 9)),
+    ("REFUSAL-2", "only Ada to be able to stop this run", "agent_stopped after a stop request of Bashir", (8, 9)),
     ("REFUSAL-2", f"Bashir to be refused run r1 of Ada {ELSEWHERE}", "nothing within 2.0 s", (8, 10)),
 )
 def foreign_stop_accepted() -> Talk:
@@ -110,7 +110,7 @@ def foreign_stop_accepted() -> Talk:
 
 @broken(
     ("CONTENT-4", "an answer", "agent_failed: 'the model is busy'", (3, 9)),
-    ("REFUSAL-2", "only Ada to stop this run", "agent_failed after Bashir said stop", (8, 9)),
+    ("REFUSAL-2", "only Ada to be able to stop this run", "agent_failed after a stop request of Bashir", (8, 9)),
 )
 def foreign_stop_makes_the_run_fail() -> Talk:
     talk = asked().started().thinking().open("Bashir", "c2").send("stop", "c2", run="r1", foreign="Ada")
@@ -120,8 +120,8 @@ def foreign_stop_makes_the_run_fail() -> Talk:
 @broken(
     ("ISOLATION-2", "only what belongs to Bashir", "agent_started that belongs to user user-ada of Ada", (12,)),
     (
-        "REFUSAL-2", "Bashir not to be taken for Ada, whose user id they claim", "agent_started as user user-ada",
-        (11, 12),
+        "REFUSAL-2",
+        "Bashir not to be served as Ada, whose user id the request names", "agent_started as user user-ada", (11, 12),
     ),
 )  # fmt: skip
 def user_id_from_client_trusted() -> Talk:

@@ -5,7 +5,7 @@ from greenlight_gate.trace import KILL, RESTART
 from support.tests.rules.broken.base import broken
 from support.tests.rules.talk import Talk, asked
 
-_BY = "; the line was cut by FIN after event 2 (agent_thinking)"
+_BY = "; cut by the suite: FIN after event 2 (agent_thinking)"
 
 
 def _cut(way: str = "FIN", by: str = "nobody") -> Talk:
@@ -18,7 +18,7 @@ def _back() -> Talk:
 
 
 @broken(
-    ("CONTINUITY-1", "the rest of the answer after the restore", f"nothing after its first 2 events{_BY}", (3, 5, 11)),
+    ("CONTINUITY-1", "the rest of the run after the restore", f"nothing after its first 2 events{_BY}", (3, 5, 11)),
     ("LIFECYCLE-2", "one end", f"2 events and no end{_BY}", (3, 5, 11)),
 )
 def end_lost_across_reconnect() -> Talk:
@@ -34,8 +34,8 @@ def event_lost_after_a_cut() -> Talk:
 
 
 @broken(
-    ("CONTINUITY-1", "the conversation restored", f"nothing within 5.0 s{_BY}", (11,)),
-    ("CONTINUITY-1", "the rest of the answer after the restore", f"nothing after its first 2 events{_BY}", (3, 5, 11)),
+    ("CONTINUITY-1", "the thread restored", f"nothing within 5.0 s{_BY}", (11,)),
+    ("CONTINUITY-1", "the rest of the run after the restore", f"nothing after its first 2 events{_BY}", (3, 5, 11)),
     ("LIFECYCLE-2", "one end", f"2 events and no end{_BY}", (3, 5, 11)),
 )
 def restore_never_answered() -> Talk:
@@ -44,7 +44,7 @@ def restore_never_answered() -> Talk:
 
 @broken(
     ("CONTINUITY-1", "thread t1 restored", f"error FORBIDDEN_THREAD{_BY}", (11,)),
-    ("CONTINUITY-1", "the rest of the answer after the restore", f"nothing after its first 2 events{_BY}", (3, 5, 11)),
+    ("CONTINUITY-1", "the rest of the run after the restore", f"nothing after its first 2 events{_BY}", (3, 5, 11)),
     ("LIFECYCLE-2", "one end", f"2 events and no end{_BY}", (3, 5, 11)),
 )
 def restore_of_ones_own_conversation_refused() -> Talk:
@@ -53,8 +53,8 @@ def restore_of_ones_own_conversation_refused() -> Talk:
 
 
 @broken(
-    ("LIFECYCLE-2", "an answer that ends", "not one event of it; the line was cut by RST before event 1", (9, 15)),
-    ("CONTINUITY-1", "the answer after the restore", "not one event of it; the line was cut by RST before event 1",
+    ("LIFECYCLE-2", "a run that ends", "no event of it; cut by the suite: RST before event 1", (9, 15)),
+    ("CONTINUITY-1", "the run after the restore", "no event of it; cut by the suite: RST before event 1",
      (9, 15)),
 )  # fmt: skip
 def question_lost_with_the_line() -> Talk:
@@ -70,16 +70,21 @@ def not_let_in_again() -> Talk:
 
 
 @broken(
-    ("CONNECTION-3", "a legal close code", "1006 (no close frame); the line was cut by restart after event 2", (7,)),
+    (
+        "CONNECTION-3",
+        "a legal close code",
+        "1006 (no close frame); cut by the suite: restart after event 2",
+        (7,),
+    ),
 )
 def illegal_close_code_at_a_restart() -> Talk:
     return asked().started().thinking().cut(RESTART, "after event 2").close("server", 1006)
 
 
 @broken(
-    ("CONTINUITY-1", "the rest of the answer after the restore",
-     "nothing after its first 2 events; the line was cut by kill after event 2 (agent_thinking)", (3, 5, 11)),
-    ("LIFECYCLE-2", "one end", "2 events and no end; the line was cut by kill after event 2 (agent_thinking)",
+    ("CONTINUITY-1", "the rest of the run after the restore",
+     "nothing after its first 2 events; cut by the suite: kill after event 2 (agent_thinking)", (3, 5, 11)),
+    ("LIFECYCLE-2", "one end", "2 events and no end; cut by the suite: kill after event 2 (agent_thinking)",
      (3, 5, 11)),
 )  # fmt: skip
 def eternal_spinner_after_a_kill() -> Talk:
@@ -87,7 +92,7 @@ def eternal_spinner_after_a_kill() -> Talk:
 
 
 @broken(
-    ("CONTINUITY-2", "run r1 to go on after the restore", f"run r9{_BY}", (5, 11)),
+    ("CONTINUITY-2", "run r1 to continue after the restore", f"run r9{_BY}", (5, 11)),
 )
 def goes_on_as_another_run() -> Talk:
     talk = _back().restore("c2", 2, answered=False)

@@ -14,7 +14,7 @@ def _cut(seen: int = 2) -> Talk:
 
 
 @broken(
-    ("TIMELINESS-1", "a start within 5 s", "6.10 s", (3, 4)),
+    ("TIMELINESS-1", "agent_started within 5 s", "6.10 s", (3, 4)),
 )
 def slow_start() -> Talk:
     return asked().wait(6).answer()
@@ -28,7 +28,7 @@ def silent_gap() -> Talk:
 
 
 @broken(
-    ("TIMELINESS-3", "events while they happen", "4 of 5 events in the last tenth of 2040 ms", (3, 8)),
+    ("TIMELINESS-3", "events as they happen", "4 of 5 events in the last tenth of 2040 ms", (3, 8)),
 )
 def burst_at_the_end() -> Talk:
     talk = asked(PACED).started().wait(2)
@@ -39,7 +39,7 @@ def burst_at_the_end() -> Talk:
 
 
 @broken(
-    ("TIMELINESS-3", "events while they happen", "5 of 5 events in the last tenth of 1900 ms", (3, 8)),
+    ("TIMELINESS-3", "events as they happen", "5 of 5 events in the last tenth of 1900 ms", (3, 8)),
 )
 def burst_at_the_end_with_the_start() -> Talk:
     talk = asked(PACED)
@@ -54,7 +54,7 @@ def burst_at_the_end_with_the_start() -> Talk:
 
 @broken(
     ("TIMELINESS-2", "at most 5 s of silence", "61.60 s", (6, 7)),
-    ("TIMELINESS-4", "'weather' done within 60 s", "61.60 s", (6, 7)),
+    ("TIMELINESS-4", "'weather' completed within 60 s", "61.60 s", (6, 7)),
     ("LIFECYCLE-2", "one end", "nothing for 61.6 s after 3 events", (3, 6, 7)),
 )
 def tool_never_returns() -> Talk:
@@ -62,7 +62,7 @@ def tool_never_returns() -> Talk:
 
 
 @broken(
-    ("TIMELINESS-4", "'weather' done within 60 s", "65.70 s", (6, 23)),
+    ("TIMELINESS-4", "'weather' completed within 60 s", "65.70 s", (6, 23)),
 )
 def slow_tool() -> Talk:
     talk = asked().started().thinking().executing()
@@ -72,7 +72,7 @@ def slow_tool() -> Talk:
 
 
 @broken(
-    ("TIMELINESS-4", "a run within 300 s", "311.90 s", (3, 83)),
+    ("TIMELINESS-4", "a run that ends within 300 s", "311.90 s", (3, 83)),
 )
 def slow_run() -> Talk:
     talk = asked().started()
@@ -98,21 +98,21 @@ def handshake_slow() -> Talk:
 
 
 @broken(
-    ("CONNECTION-1", "the backend says that it is ready", "nothing within 5.0 s", (2,)),
+    ("CONNECTION-1", "the backend reports that it is ready", "nothing within 5.0 s", (2,)),
 )
 def never_ready() -> Talk:
     return Talk().open(ready=False).timeout("ready", 5.0)
 
 
 @broken(
-    ("CONNECTION-1", "the backend says that it is ready", "a close with 1011", (2,)),
+    ("CONNECTION-1", "the backend reports that it is ready", "a close with 1011", (2,)),
 )
 def closes_1011_at_start() -> Talk:
     return Talk().open(ready=False).close("server", 1011)
 
 
 @broken(
-    ("CONNECTION-1", "a connection that can be used", "a close with 1000 before a word was said", (3,)),
+    ("CONNECTION-1", "a usable connection", "a close with 1000 before anything was sent", (3,)),
 )
 def accepted_then_closed_1000() -> Talk:
     return Talk().open().close("server", 1000)
@@ -126,16 +126,16 @@ def refused_at_the_door() -> Talk:
 
 
 @broken(
-    ("TIMELINESS-1", "a start within 5 s", "none", (3, 4)),
-    ("LIFECYCLE-2", "an answer that ends", "not one event of it", (3, 4)),
-    ("CONNECTION-1", "a backend that is ready when it says so", "the first question was not heard", (3, 4)),
+    ("TIMELINESS-1", "agent_started within 5 s", "none", (3, 4)),
+    ("LIFECYCLE-2", "a run that ends", "no event of it", (3, 4)),
+    ("CONNECTION-1", "a backend that is ready when it reports so", "no event of the first request", (3, 4)),
 )
 def events_before_ready_lost() -> Talk:
     return asked().timeout("start", 6.5, request="q1")
 
 
 @broken(
-    ("CONNECTION-3", "a close frame before the line ends", "none", (6,)),
+    ("CONNECTION-3", "a close frame before the connection ends", "none", (6,)),
     ("LIFECYCLE-2", "one end", "2 events and no end", (3, 5, 6)),
 )
 def dies_mid_run_without_a_word() -> Talk:
@@ -157,7 +157,7 @@ def illegal_close_code() -> Talk:
 
 
 @broken(
-    ("CONNECTION-3", "a close that is answered", "nothing within 2.0 s", (9,)),
+    ("CONNECTION-3", "an answer to the close frame", "nothing within 2.0 s", (9,)),
 )
 def close_never_answered() -> Talk:
     return asked().answer().timeout("close", 2.0)
@@ -172,7 +172,7 @@ def events_lost_across_reconnect() -> Talk:
 
 @broken(
     ("TIMELINESS-2", "at most 5 s of silence", "6.70 s", (5, 11)),
-    ("CONTINUITY-1", "the rest of the answer after the restore", "nothing after its first 2 events", (3, 5, 11)),
+    ("CONTINUITY-1", "the rest of the run after the restore", "nothing after its first 2 events", (3, 5, 11)),
     ("LIFECYCLE-2", "one end", "nothing for 6.7 s after 2 events", (3, 5, 11)),
 )
 def resume_unknown_but_says_ok() -> Talk:
@@ -198,7 +198,7 @@ def replay_duplicates() -> Talk:
         (10,),
     ),
     ("CONTINUITY-2", "seq 5", "seq 3 again or late", (10, 11)),
-    ("CONTENT-3", "a time not before the event before", "100.000 ms earlier", (10, 11)),
+    ("CONTENT-3", "a timestamp not before that of the previous event", "100.000 ms earlier", (10, 11)),
     ("PAIRING-2", "tool_completed of 'weather' before the run completes", "none", (11, 13)),
 )
 def replay_out_of_order() -> Talk:
@@ -208,7 +208,7 @@ def replay_out_of_order() -> Talk:
 
 
 @broken(
-    ("CONTINUITY-3", "seq 3 in one of the person's windows", "nowhere", (8,)),
+    ("CONTINUITY-3", "seq 3 on a connection of the user", "on none", (8,)),
 )
 def event_shown_in_neither_window() -> Talk:
     talk = Talk().open().open("Ada", "c2").ask().started().thinking().executing(seq=4)

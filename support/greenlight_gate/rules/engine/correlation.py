@@ -1,0 +1,274 @@
+"""The correlation: which request and run each event of one connection belongs to.
+
+Decided once, for all. What an event says wrongly of itself is reported by `rules/identity.py`, and what belongs to
+another user by `rules/isolation.py`.
+"""
+
+from collections import Counter
+
+from greenlight_gate.events import Control, Event, EventKind, Foreign, Ignored, Reading
+from greenlight_gate.rules import continuity, identity, isolation
+from greenlight_gate.rules.engine.finding_sink import Report
+from greenlight_gate.rules.engine.id_registry import IdRegistry, OwnedId
+from greenlight_gate.rules.engine.open_requests import OpenRequests
+from greenlight_gate.rules.engine.run_state import Request, RunState, Stage
+from greenlight_gate.rules.identity import PLACEHOLDERS
+
+
+class Correlation(OpenRequests):
+    """Finds the request and the run that each event of one connection belongs to.
+
+    `foreign_leaks`: events of other users' runs must not come here; where the profile declares that everybody receives
+    them, they are only counted. `strangers`: how many frames of each other user came here; "" where it is not known
+    whose they are. `named`: ids of other users that this user has sent, which may be repeated to them.
+    """
+
+    foreign_leaks = True
+
+    def __init__(self, book: IdRegistry, person: str, connection: str, report: Report) -> None:
+        super().__init__(book, person, connection, report)
+        self.strangers: Counter[str] = Counter()
+        self.named: set[str] = set()
+
+    def is_connected_as(self, user: str | None) -> None:
+        """The user id of this connection; None: not known yet."""
+        if user is not None:
+            self.user = user
+            self.book.user(user, self.person)
+
+    def greeted(self, user: object, n: int) -> None:
+        """The backend greets the user by a user id, which must be the user's own."""
+        if not isinstance(user, str | int):
+            return
+        if self.user is None or str(user) == self.user:
+            self.is_connected_as(str(user))
+            return
+        family = identity if self.book.users.get(str(user), self.person) == self.person else isolation
+        family.on_greeting(self.user, str(user), n, self.report)
+
+    def control(self, control: Control, n: int) -> None:
+        """A frame of the protocol came, which may name another user's request or connection."""
+        other = self.book.foreign_in_control(control, self.person)
+        if other is not None:
+            self._is_foreign(control.name, other, n)
+
+    def foreign(self, foreign: Foreign, n: int) -> None:
+        """A frame came that the profile does not hold to be this connection's."""
+        reading, scopes = foreign.reading, self.book.scopes
+        what = _name(reading)
+        other = self.book.foreign_in_event(reading, self.person) if isinstance(reading, Event) else None
+        if other is not None:
+            self._is_foreign(what, other, n)
+        # Not of another connection of this user.
+        elif (owner := scopes.get(foreign.owner)) != self.person:
+            self._is_foreign(what, OwnedId(owner or "", foreign.what, foreign.owner), n)
+
+    def text(self, data: bytes, reading: Reading, n: int) -> None:
+        """A frame came that may hold ids of other users' threads and runs anywhere.
+
+        In an order that is the same wherever it is judged again; of several, only the first becomes a finding.
+        """
+        if type(reading) is Foreign or type(reading) is Ignored:
+            return
+        for other in self.book.foreign_in_text(data, self.person):
+            if other.id not in self.named:
+                self._is_foreign("a frame", other, n)
+
+    def attribute(self, event: Event, at: float, n: int) -> RunState | None:
+        """The run that the event belongs to; None for what is not this connection's, or was judged before.
+
+        The run id decides only where it agrees with the request id, the thread and the owner.
+        """
+        ask = self.by_request.get(event.request) if event.request else None
+        if ask is not None and ask.run is None and self._is_plainly_new(event, ask):
+            return self.begin(event.run, ask, event, at)
+        other = self.book.foreign_in_event(event, self.person)
+        if other is not None:
+            self._is_foreign(event.kind, other, n)
+            # What answers another user's request is not this user's, whichever run it names.
+            if not self.foreign_leaks or self.book.requests.get(event.request or "", self.person) != self.person:
+                return None
+        run = self._find(event, at, n, foreign=other is not None)
+        if run is not None and other is None:
+            identity.on_thread_and_user(run, event, self.user, n, self.report)
+            run.request = event.request
+            run.user = run.user or event.user
+            if run.thread is None and event.thread is not None:
+                run.thread, run.line = event.thread, self.line(event.thread)
+        return run
+
+    def counts(self, event: Event) -> bool:
+        """Whether the sequence number of an event of no known run counts: in a thread that is the user's."""
+        thread = self.book.threads.get(event.thread or "")
+        return self.foreign_leaks and thread is not None and thread.person == self.person
+
+    def _is_foreign(self, what: str, other: OwnedId, n: int) -> None:
+        """What came belongs to another user, which is a finding unless the profile declares it."""
+        self.strangers[other.owner] += 1
+        if self.foreign_leaks:
+            isolation.on_foreign(self.person, what, other, n, self.report)
+
+    def _is_plainly_new(self, event: Event, ask: Request) -> bool:
+        """Whether an event begins a run in the way that nearly all do; all others are looked at more closely."""
+        run, thread = event.run, self.book.threads.get(event.thread or "")
+        return (
+            run is not None
+            and self.book.find(run) is None
+            and event.parent is None
+            and event.user == self.user
+            and (thread is None or thread.person == self.person)
+            and (ask.thread is None or ask.thread == event.thread)
+            and run.strip().casefold() not in PLACEHOLDERS
+        )
+
+    def _find(self, event: Event, at: float, n: int, *, foreign: bool) -> RunState | None:
+        ask = self.by_request.get(event.request) if event.request else None
+        if event.run is None or event.run.strip().casefold() in PLACEHOLDERS:
+            identity.on_no_run_id(event, n, self.report)
+            return self._without_known_run(event, ask, at, n)
+        known = self.book.find(event.run)
+        if known is None:
+            return self._unknown(event, ask, at, n, foreign=foreign)
+        if known.person != self.person:
+            return self._without_known_run(event, ask, at, n) if ask is not None else None
+        return self._known(known, event, ask, at, n)
+
+    def _known(self, known: RunState, event: Event, ask: Request | None, at: float, n: int) -> RunState | None:
+        if known.shown is not None or known.siblings is not self.runs or self._is_replayed(known):
+            return self._on_several_connections(known, event, n)
+        if ask is None and self._is_of_another_question(known, event):
+            identity.on_run_of_another_request(known, event, n, self.report)
+            return self._without_known_run(event, ask, at, n)
+        if known.stage is Stage.ENDED:
+            return self._after_its_end(known, event, ask, at, n)
+        if ask is not None and known.ask is not ask and known.parent is None:
+            identity.on_run_of_another_request(known, event, n, self.report)
+            return self._without_known_run(event, ask, at, n)
+        return known
+
+    def _is_of_another_question(self, known: RunState, event: Event) -> bool:
+        """Whether the event names one request of the user, and the run of another one of theirs."""
+        if known.request in (None, "", event.request) or event.request is None:
+            return False
+        asked = self.book.requests
+        return asked.get(event.request) == asked.get(known.request or "") == self.person
+
+    def _after_its_end(self, run: RunState, event: Event, ask: Request | None, at: float, n: int) -> RunState | None:
+        """The event names a run that has ended: it is late, or belongs to another request under the same run id."""
+        if ask is None and not event.request and event.kind is EventKind.STARTED:
+            ask = self.waiting(event)
+        if run.parent is not None and event.request == run.request:
+            return run  # the run that the user asked for goes on without this sub-agent
+        if ask is None:
+            # A run that reuses this id was given another one: the event belongs to that.
+            reuser = self.only_open(event) if not event.request else None
+            return reuser if reuser is not None and reuser.id.startswith("?") else run
+        identity.on_reused_run_id(event, n, self.report)
+        return self._without_known_run(event, ask, at, n)
+
+    def _unknown(self, event: Event, ask: Request | None, at: float, n: int, *, foreign: bool) -> RunState | None:
+        parent = self.book.find(event.parent) if event.parent else None
+        if parent is not None and parent.person == self.person and self._is_of_request(parent, ask):
+            return self._shared(self.sub_agent(parent, event, n, at), event)
+        if ask is None and not event.request and not foreign:
+            ask = self.waiting(event)
+        if ask is not None and ask.run is None:
+            return self.begin(event.run, ask, event, at)
+        if ask is not None and ask.resumed and ask.run is not None:
+            continuity.on_other_run(ask.run, event, n, self.report)
+            return ask.run
+        if foreign or self._was_shown(event, n):
+            return None
+        run = ask.run if ask is not None else self.only_open(event)
+        if run is not None:
+            return self._with_changed_id(run, event, at, n)
+        self._unrequested(event, n)
+        return None
+
+    def _with_changed_id(self, run: RunState, event: Event, at: float, n: int) -> RunState:
+        if event.parent and event.parent != event.run:
+            # Whatever its run id: the end of a sub-agent is not the end of the run.
+            identity.on_unknown_sub_agent(run, event, n, self.report)
+            return self._shared(self.sub_agent(run, event, n, at), event)
+        identity.on_changed_run_id(run, event, n, self.report)
+        return run
+
+    def _unrequested(self, event: Event, n: int) -> None:
+        if self.foreign_leaks:
+            identity.on_unrequested_run(event, n, self.report)
+        else:
+            # Whose it is may become known later; what everybody receives may reach others first.
+            self.strangers[""] += 1
+
+    def _is_of_request(self, parent: RunState, ask: Request | None) -> bool:
+        """Whether the run of a sub-agent can belong to the request that it names, if that one is open."""
+        return ask is None or ask.run is None or parent.root is ask.run
+
+    def _without_known_run(self, event: Event, ask: Request | None, at: float, n: int) -> RunState | None:
+        ask = ask or (self.waiting(event) if not event.request else None)
+        if ask is None:
+            return self.only_open(event)
+        return ask.run or self.begin(None, ask, event, at)
+
+    # Several connections of one user, and what is sent again -------------------------------------------------------
+
+    def _is_replayed(self, run: RunState) -> bool:
+        over = Stage.ENDED in (run.stage, run.root.stage)
+        return over and run.thread in self.replays and self.line(run.thread).replaying
+
+    def _on_several_connections(self, run: RunState, event: Event, n: int) -> RunState | None:
+        """An event of a run that more than one connection may receive: it is judged where it is received first."""
+        if run.shown is None:
+            if run.siblings is not self.runs and (event.thread or run.thread) not in self.replays:
+                identity.on_another_connection(run, event, n, self.report)
+                return None
+            run.shown = set(run.event_ids)
+            run.siblings.pop(run.id, None)
+            self.book.abandon(run)
+        key = event.event_id if event.event_id is not None else event.seq
+        if self._repeats(self.replays.get(event.thread or run.thread or "", run.shown), key, event, n, run):
+            return None
+        if run.stage is Stage.ENDED or key in run.event_ids:
+            return None
+        return run if key is not None or run.siblings is self.runs else None
+
+    def _shared(self, sub_agent: RunState, event: Event) -> RunState:
+        """A sub-agent begins: where several connections may receive its run, they may receive the sub-agent's events.
+
+        The first may be one that has restored the thread, and has not received anything of the run yet.
+        """
+        root = sub_agent.root
+        if root.shown is not None or (root.siblings is not self.runs and (event.thread or root.thread) in self.replays):
+            sub_agent.shown = set()
+            self.runs.pop(sub_agent.id, None)
+            self.book.abandon(sub_agent)
+            key = event.event_id if event.event_id is not None else event.seq
+            if key is not None:
+                continuity.remember(self.replays.get(event.thread or "", sub_agent.shown), key)
+        return sub_agent
+
+    def _was_shown(self, event: Event, n: int) -> bool:
+        """Whether the event is of a run that began elsewhere, in a thread that was restored here."""
+        shown = self.replays.get(event.thread) if event.thread is not None else None
+        if shown is None:
+            return False
+        key = event.event_id if event.event_id is not None else event.seq
+        self._repeats(shown, key, event, n, None)
+        return True
+
+    def _repeats(
+        self, shown: set[str | int], key: str | int | None, event: Event, n: int, run: RunState | None
+    ) -> bool:
+        if key is None:
+            return False
+        if key in shown:
+            continuity.on_repeat(event, n, self.report, run)
+            return True
+        continuity.remember(shown, key)
+        return False
+
+
+def _name(reading: Reading) -> str:
+    if isinstance(reading, Event):
+        return str(reading.kind)
+    return reading.name if isinstance(reading, Control) else "a frame"
