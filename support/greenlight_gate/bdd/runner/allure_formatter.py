@@ -245,13 +245,6 @@ class AllureFormatter(StockFormatter):
                     self.listener.logger.global_error(message=fault.message, trace=fault.trace)
         super().eof()
 
-    def close(self) -> None:
-        """Write what is still held, and leave the process as it was."""
-        try:
-            self.results.release_all()
-        finally:
-            super().close()
-
 
 def _ms(epoch_s: float) -> int:
     return int(epoch_s * 1000)
