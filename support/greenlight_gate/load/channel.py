@@ -31,9 +31,13 @@ class ShardProgress(msgspec.Struct, frozen=True):
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What all shards are told. `go_at`: the wall time at which the asking begins; `stop`: enough."""
+    """What all shards are told. `go_at`: the wall time at which the asking begins.
+
+    `enough`: nobody asks any more, and what is under way is waited for. `stop`: nothing is waited for.
+    """
 
     go_at: float | None = None
+    enough: bool = False
     stop: bool = False
 
 

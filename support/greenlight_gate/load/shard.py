@@ -234,7 +234,7 @@ class Shard:
         end = None if self.plan.duration_s is None else begin + self.plan.duration_s
         while not self._stopping.is_set():
             left = _TICK_S if end is None else min(_TICK_S, end - time.monotonic())
-            if left <= 0 or not any(person.open for person in self.people.values()):
+            if left <= 0 or self._order.enough or not any(person.open for person in self.people.values()):
                 return
             if self.plan.runs_each is not None and not any(self._has_more(p) for p in self.people.values()):
                 return
@@ -255,7 +255,8 @@ class Shard:
             share.rate, poisson=plan.poisson, seed=plan.seed + share.shard, first=share.shard / max(plan.rate, 1e-9)
         )
         for count, offset in enumerate(due_times):
-            if self._stopping.is_set() or (plan.duration_s is not None and offset >= plan.duration_s):
+            over = self._order.enough or (plan.duration_s is not None and offset >= plan.duration_s)
+            if over or self._stopping.is_set():
                 return
             if most is not None and count >= most:
                 return

@@ -22,14 +22,16 @@ from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.session.validation_session import MeasuredLoad
 from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.verdict.criteria import Loaded, slow_under_load
-from greenlight_gate.verdict.memory_trend import Sample, Verdictlet, Watched, judge_watch
+from greenlight_gate.verdict.memory_trend import Sample, Verdictlet, Watched, has_shown, judge_watch, longest_s
 
 log = logging.getLogger("greenlight")
 
 # A measurement during which the generator itself was too busy proves nothing, and is taken again.
 _ATTEMPTS = 3
 _GUESTS_S = 60.0
-_PROBE_EVERY_S = 0.5
+_PROBE_EVERY_S = 0.2
+# Whether it has been watched for long enough is asked so seldom: the arithmetic takes a hundredth of a second.
+_JUDGE_EVERY_S = 1.0
 _SETTLE_S = 2.0
 # People ask once a second, or as often as answers that take long allow.
 _INTERVAL_S = 1.0
@@ -132,7 +134,8 @@ class Crowd:
         if (count, prompts) not in self._fetched:
             try:
                 made = self.suite.loop.call(
-                    guests_of(self.suite, count, prompts, again_from, seconds=self.suite.plan.soak_s), _GUESTS_S
+                    guests_of(self.suite, count, prompts, again_from, seconds=longest_s(self.suite.plan.soak_s)),
+                    _GUESTS_S,
                 )
             except Misconfigured as error:
                 raise NotExercised(str(error)) from error
@@ -155,24 +158,32 @@ class Crowd:
     # Watching -------------------------------------------------------------------------------------------------
 
     def soak(self, people: int, think_s: float) -> None:
-        """Lets people talk for as long as the memory is to be watched."""
+        """Lets people talk until it is clear that the memory does not grow, or for as long as growth is watched."""
         self.world.need("memory_probe")
-        seconds, probes, samples = self.suite.plan.soak_s, self._probes(), list[Sample]()
+        soak_s, probes, samples = self.suite.plan.soak_s, self._probes(), list[Sample]()
+        most_mb = self.suite.target.thresholds.memory_mb_growth
+        judged_at = 0.0
 
         def watch(state: State) -> None:
+            nonlocal judged_at
             now = time.monotonic()
             if state.began_at is None or now < state.began_at or (samples and now - samples[-1].at < _PROBE_EVERY_S):
                 return
             sample = probes.look(now, state.total("runs"))
-            if sample is not None:
-                samples.append(sample)
+            if sample is None:
+                return
+            samples.append(sample)
+            if now - judged_at >= _JUDGE_EVERY_S:
+                judged_at = now
+                state.enough = has_shown(self._seen("soak", "run", probes, samples, soak_s), most_mb)
 
         try:
             self.talk(
-                f"{people} people for {seconds:g} s", people=people, watch=watch, duration_s=seconds, think_s=think_s
-            )
+                f"{people} people for the soak time", people=people, watch=watch, duration_s=longest_s(soak_s),
+                think_s=think_s,
+            )  # fmt: skip
         finally:
-            self._watched("soak", "run", probes, samples)
+            self._watched(self._seen("soak", "run", probes, samples, soak_s))
 
     def churn(self, rounds: int) -> None:
         """Lets everybody come and leave again and again, and looks at what is left behind each time."""
@@ -189,7 +200,7 @@ class Crowd:
                 settles = settles and _has_gone(settled, first)
                 samples += [settled] if settled is not None else []
         finally:
-            self._watched("churn", "connection", probes, samples)
+            self._watched(self._seen("churn", "connection", probes, samples))
 
     @staticmethod
     def _settled(probes: Probes, first: Sample | None, came: int, patience_s: float) -> Sample | None:
@@ -204,12 +215,15 @@ class Crowd:
     def _probes(self) -> Probes:
         return probes_for(self.suite.target, self.suite.backend_pids())
 
-    def _watched(self, kind: str, unit: str, probes: Probes, samples: list[Sample]) -> None:
-        watched = Watched(
-            scenario=self.world.key, kind=kind, unit=unit, by=probes.by, samples=tuple(samples), reason=probes.reason
-        )
+    def _seen(self, kind: str, unit: str, probes: Probes, samples: list[Sample], soak_s: float = 0.0) -> Watched:
+        return Watched(
+            scenario=self.world.key, kind=kind, unit=unit, by=probes.by, samples=tuple(samples), reason=probes.reason,
+            soak_s=soak_s,
+        )  # fmt: skip
+
+    def _watched(self, watched: Watched) -> None:
         self.watches.append(watched)
-        self.suite.evidence.watch(f"{Path(self.world.trace).stem}-{kind}", watched)
+        self.suite.evidence.watch(f"{Path(self.world.trace).stem}-{watched.kind}", watched)
 
     # What can be told -----------------------------------------------------------------------------------------
 
