@@ -140,7 +140,8 @@ def has_shown(watched: Watched, most_mb: float) -> bool:
     earliest_s = watched.soak_s * (_EARLIEST if watched.soak_s <= USUAL_SOAK_S else 1.0)
     if took_s < earliest_s or took_s >= longest_s(watched.soak_s):
         return took_s >= earliest_s
-    growth = _growth(samples, most_mb)
+    # Past the soak time it is not asked again and again: one look at many would find no growth.
+    growth = _growth([s for s in samples if s.at - samples[0].at <= watched.soak_s], most_mb, also_falling=True)
     if growth is None or growth.faults:
         return False
     if took_s >= watched.soak_s:
@@ -182,8 +183,10 @@ def _warm(samples: Sequence[Sample]) -> list[Sample]:
     return [s for s in samples if s.at >= first + WARM_UP * (last - first) and s.rss_bytes is not None]
 
 
-def _growth(samples: Sequence[Sample], most_mb: float, unit: str = "run") -> _Growth | None:
-    """What the samples come to; None where they are too few."""
+def _growth(
+    samples: Sequence[Sample], most_mb: float, unit: str = "run", *, also_falling: bool = False
+) -> _Growth | None:
+    """What the samples come to; None where they are too few. `also_falling`: growth that slows down is a fault too."""
     warm = _warm(samples)
     if len(warm) < LEAST_SAMPLES:
         return None
@@ -193,7 +196,8 @@ def _growth(samples: Sequence[Sample], most_mb: float, unit: str = "run") -> _Gr
     faults = []
     if growth_mb > most_mb:
         faults.append(f"grew by {growth_mb:.1f} MB")
-    if each is not None and each.low > LEAST_KB_EACH * 1e3 and growth_mb > LEAST_MB and not _falls(lows):
+    leaks = each is not None and each.low > LEAST_KB_EACH * 1e3 and growth_mb > LEAST_MB
+    if each is not None and leaks and (also_falling or not _falls(lows)):
         faults.append(f"leaks {each.value / 1e3:.1f} KB a {unit} (at least {each.low / 1e3:.1f})")
     descriptors = [(s.done, s.descriptors) for s in warm if s.descriptors is not None]
     slope = theil_sen(descriptors)

@@ -167,7 +167,9 @@ class Crowd:
         def watch(state: State) -> None:
             nonlocal judged_at
             now = time.monotonic()
-            if state.began_at is None or now < state.began_at or (samples and now - samples[-1].at < _PROBE_EVERY_S):
+            if state.enough or state.began_at is None or now < state.began_at:
+                return
+            if samples and now - samples[-1].at < _PROBE_EVERY_S:
                 return
             sample = probes.look(now, state.total("runs"))
             if sample is None:
