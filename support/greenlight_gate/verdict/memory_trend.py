@@ -141,7 +141,7 @@ def has_shown(watched: Watched, most_mb: float) -> bool:
     if took_s < earliest_s or took_s >= longest_s(watched.soak_s):
         return took_s >= earliest_s
     # Past the soak time it is not asked again and again: one look at many would find no growth.
-    growth = _growth([s for s in samples if s.at - samples[0].at <= watched.soak_s], most_mb, also_falling=True)
+    growth = _growth([s for s in samples if s.at - samples[0].at <= watched.soak_s], most_mb, suspected=True)
     if growth is None or growth.faults:
         return False
     if took_s >= watched.soak_s:
@@ -183,10 +183,11 @@ def _warm(samples: Sequence[Sample]) -> list[Sample]:
     return [s for s in samples if s.at >= first + WARM_UP * (last - first) and s.rss_bytes is not None]
 
 
-def _growth(
-    samples: Sequence[Sample], most_mb: float, unit: str = "run", *, also_falling: bool = False
-) -> _Growth | None:
-    """What the samples come to; None where they are too few. `also_falling`: growth that slows down is a fault too."""
+def _growth(samples: Sequence[Sample], most_mb: float, unit: str = "run", *, suspected: bool = False) -> _Growth | None:
+    """What the samples come to; None where they are too few.
+
+    `suspected`: growth is a fault also where it is not sure, or slows down.
+    """
     warm = _warm(samples)
     if len(warm) < LEAST_SAMPLES:
         return None
@@ -196,8 +197,11 @@ def _growth(
     faults = []
     if growth_mb > most_mb:
         faults.append(f"grew by {growth_mb:.1f} MB")
-    leaks = each is not None and each.low > LEAST_KB_EACH * 1e3 and growth_mb > LEAST_MB
-    if each is not None and leaks and (also_falling or not _falls(lows)):
+    if (
+        each is not None
+        and growth_mb > LEAST_MB
+        and (each.value > LEAST_KB_EACH * 1e3 if suspected else each.low > LEAST_KB_EACH * 1e3 and not _falls(lows))
+    ):
         faults.append(f"leaks {each.value / 1e3:.1f} KB a {unit} (at least {each.low / 1e3:.1f})")
     descriptors = [(s.done, s.descriptors) for s in warm if s.descriptors is not None]
     slope = theil_sen(descriptors)
