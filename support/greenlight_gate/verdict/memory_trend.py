@@ -203,7 +203,7 @@ def _growth(samples: Sequence[Sample], most_mb: float, unit: str = "run", *, sus
         and (each.value > LEAST_KB_EACH * 1e3 if suspected else each.low > LEAST_KB_EACH * 1e3 and not _falls(lows))
     ):
         faults.append(f"leaks {each.value / 1e3:.1f} KB a {unit} (at least {each.low / 1e3:.1f})")
-    descriptors = [(s.done, s.descriptors) for s in warm if s.descriptors is not None]
+    descriptors = _lower_envelope([(s.done, s.descriptors) for s in warm if s.descriptors is not None])
     slope = theil_sen(descriptors)
     if slope is not None and slope.low > 0 and descriptors[-1][1] - descriptors[0][1] > SPARE_DESCRIPTORS:
         faults.append(f"descriptors grew from {descriptors[0][1]:.0f} to {descriptors[-1][1]:.0f}")
@@ -213,7 +213,7 @@ def _growth(samples: Sequence[Sample], most_mb: float, unit: str = "run", *, sus
 def _lower_envelope(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     """The lowest point of each of twenty stretches: after a collection, where there was one."""
     count = min(_STRETCHES, len(points))
-    edges = [number * len(points) // count for number in range(count + 1)]
+    edges = [number * len(points) // max(count, 1) for number in range(count + 1)]
     return [min(points[a:b], key=lambda point: point[1]) for a, b in pairwise(edges)]
 
 

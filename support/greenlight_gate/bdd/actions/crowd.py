@@ -29,9 +29,9 @@ log = logging.getLogger("greenlight")
 # A measurement during which the generator itself was too busy proves nothing, and is taken again.
 _ATTEMPTS = 3
 _GUESTS_S = 60.0
-_PROBE_EVERY_S = 0.2
-# Whether it has been watched for long enough is asked so seldom: the arithmetic takes a hundredth of a second.
-_JUDGE_EVERY_S = 1.0
+# Looks in a soak, which are no further apart than so.
+_LOOKS = 100
+_PROBE_EVERY_S = 0.5
 _SETTLE_S = 2.0
 # People ask once a second, or as often as answers that take long allow.
 _INTERVAL_S = 1.0
@@ -162,22 +162,19 @@ class Crowd:
         self.world.need("memory_probe")
         soak_s, probes, samples = self.suite.plan.soak_s, self._probes(), list[Sample]()
         most_mb = self.suite.target.thresholds.memory_mb_growth
-        judged_at = 0.0
+        every_s = min(_PROBE_EVERY_S, soak_s / _LOOKS)
 
         def watch(state: State) -> None:
-            nonlocal judged_at
             now = time.monotonic()
             if state.enough or state.began_at is None or now < state.began_at:
                 return
-            if samples and now - samples[-1].at < _PROBE_EVERY_S:
+            if samples and now - samples[-1].at < every_s:
                 return
             sample = probes.look(now, state.total("runs"))
             if sample is None:
                 return
             samples.append(sample)
-            if now - judged_at >= _JUDGE_EVERY_S:
-                judged_at = now
-                state.enough = has_shown(self._seen("soak", "run", probes, samples, soak_s), most_mb)
+            state.enough = has_shown(self._seen("soak", "run", probes, samples, soak_s), most_mb)
 
         try:
             self.talk(
