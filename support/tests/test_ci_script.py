@@ -56,6 +56,15 @@ def test_a_stage_that_fails_ends_it_all_with_what_it_said(commands: str) -> None
     ), ran.stdout
 
 
+def test_a_function_that_fails_ends_there_and_its_time_is_told() -> None:
+    ran = run(f"broken() {{ {BUSY}\nfalse\necho further; }}\nstage bad broken")
+
+    found = re.fullmatch(r"bad {45}FAILED +(\d+) s +(\d+) CPU-s  exit code 1: broken\ndone\n", ran.stdout)
+    assert ran.returncode == 1
+    assert found is not None, ran.stdout
+    assert (int(found[1]) >= 1, int(found[2]) >= 1) == (True, True), ran.stdout
+
+
 def test_whatever_still_runs_beside_a_stage_that_fails_is_ended() -> None:
     ran = run("begin long bash -c 'echo $$ >$0; exec sleep 100' $temp/pid\n"
               "until [[ -s $temp/pid ]]; do sleep 0.01; done; cat $temp/pid\nstage bad false")  # fmt: skip
