@@ -25,7 +25,7 @@ def test_ledger_and_allure_agree_wherever_a_run_is_interrupted(tmp_path: Path, j
     for each in tried:
         assert len(each["finished"]) == len(set(each["finished"])), each
         assert (each["ended"], each["allure"]) == ([each["finished"]], sorted(each["finished"])), each
-    # Beside others a run comes to some places less often than it did when they were counted, and is then not interrupted.
+    # Beside others a run comes to some places less often than when they were counted, and is then not interrupted.
     assert sum(each["interrupted"] == ["SIGINT"] for each in tried) >= 3, tried
     # Something had been told by then, and something had not.
     assert {1, 2, 3} & {len(each["finished"]) for each in tried}
