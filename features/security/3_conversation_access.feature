@@ -29,6 +29,6 @@ Feature: A user has no access to another user's conversation
 
     Example: A question with another user's id does not reach that user's data
       Given Ada and Bashir are each in a conversation of their own
-      When Ada tells the assistant something to remember
+      When each of them tells the assistant something to remember
       And Bashir claims Ada's user id and asks a question about what to remember
       Then Bashir is refused, or served without Ada's data

@@ -67,7 +67,8 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     how.add_argument(
         "--soak", type=positive(float), default=20, metavar="SECONDS",
-        help="how long memory is measured in stress scenarios (default: 20; example: --soak 1800)",
+        help="how long memory is measured in stress scenarios; up to 20 seconds may end early, and growth is watched "
+        "longer (default: 20; example: --soak 1800)",
     )  # fmt: skip
     how.add_argument(
         "--baseline", action="store_true",

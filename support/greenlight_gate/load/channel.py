@@ -31,9 +31,13 @@ class ShardProgress(msgspec.Struct, frozen=True):
 
 
 class Order(msgspec.Struct, frozen=True):
-    """An order to all shards. `go_at`: the wall time at which the load begins; `stop`: end it now."""
+    """An order to all shards. `go_at`: the wall time at which the load begins.
+
+    `enough`: no user asks any more, and open requests are waited for. `stop`: end it now.
+    """
 
     go_at: float | None = None
+    enough: bool = False
     stop: bool = False
 
 

@@ -27,11 +27,15 @@ Watch = Callable[["State"], None]
 
 
 class State(msgspec.Struct):
-    """The latest progress of each shard, and when the load began (monotonic seconds)."""
+    """The latest progress of each shard, and when the load began (monotonic seconds).
+
+    A watcher sets `enough` to end the load before its time, as if that were over.
+    """
 
     shards: dict[int, ShardProgress]
     people: int
     began_at: float | None = None
+    enough: bool = False
 
     def total(self, name: str) -> int:
         """The sum over all shards of one of their counts."""
@@ -91,6 +95,7 @@ class Director:
 
     def _direct(self, futures: dict["Future[LoadResult]", Share]) -> None:
         go_at: float | None = None
+        ends = False
         while True:
             self._hear(_POLL_S)
             running = [future for future in futures if not future.done()]
@@ -104,6 +109,9 @@ class Director:
                 self.desk.tell(Order(go_at=go_at))
                 self.teller.goes_at(go_at)
             self.watch(self.state)
+            if self.state.enough and not ends:
+                ends = True
+                self.desk.tell(Order(go_at=go_at, enough=True))
 
     def _hear(self, timeout_s: float) -> None:
         for progress in self.desk.news(timeout_s):

@@ -51,6 +51,10 @@ class RequestSchedule:
         self._meters.dropped += len(self._overdue)
         self._overdue.clear()
 
+    def end(self) -> None:
+        """Ends it before the plan's end, as if that had come."""
+        self._end_at = min(self._end_at, time.monotonic())
+
     async def drain(self) -> None:
         """Waits until every open request is settled; those whose deadline passes are given up meanwhile."""
         while any(user.ask is not None and user.open and not user.is_slow for user in self._users.values()):
@@ -128,9 +132,9 @@ class RequestSchedule:
             share.rate, poisson=plan.poisson, seed=plan.seed + share.shard, first=share.shard / max(plan.rate, 1e-9)
         )
         for count, offset in enumerate(due_times):
-            if (plan.duration_s is not None and offset >= plan.duration_s) or (most is not None and count >= most):
+            if begin + offset >= self._end_at or (most is not None and count >= most):
                 return
-            if not await self.wait_until(begin + offset):
+            if not await self.wait_until(begin + offset) or begin + offset >= self._end_at:
                 return
             self._overdue.append(begin + offset)
             self.serve_overdue(time.monotonic())

@@ -241,6 +241,8 @@ class Shard:
 
     async def _read_order(self) -> Order:
         self._order = await asyncio.get_running_loop().run_in_executor(None, self.channel.order)
+        if self._order.enough:
+            self._schedule.end()
         if self._order.stop:
             self._stopping.set()
         return self._order

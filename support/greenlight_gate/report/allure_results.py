@@ -72,6 +72,10 @@ class AllureResults(AllureFileLogger):
         """Keep each result that finishes from now on until it is released."""
         self._held = self._held or {}
 
+    def holds(self, key: str) -> bool:
+        """Whether a result is held under this key."""
+        return key in (self._held or {})
+
     def fail(self, key: str, message: str, trace: str | None = None) -> bool:
         """Turn a held result into a failed one; False if none is held under this key.
 
@@ -93,11 +97,6 @@ class AllureResults(AllureFileLogger):
         if result is not None:
             self._report_item(result)
         return result is not None
-
-    def release_all(self) -> None:
-        """Write all held results, in the order in which they finished; holding goes on."""
-        for key in list(self._held or {}):
-            self.release(key)
 
     @hookimpl
     def report_result(self, result: TestResult) -> None:

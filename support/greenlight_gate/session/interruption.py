@@ -11,43 +11,65 @@ _A_MOMENT_S = 0.005
 
 
 class Interruption:
-    """`reason` says what ended the run early; "" if nothing did."""
+    """`reason` says what ended the run early; "" if nothing did. `timeout_s` is named if that is the reason."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeout_s: float | None = None) -> None:
         self.reason = ""
+        self._timeout_s = timeout_s
+        self._first = ""
+        self._held = False
+        self._waits = False
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """What is done in here is done whole: an interruption that comes meanwhile is raised at its end."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+            if self._waits:
+                self._raise()
+
+    def stop(self, number: int, frame: FrameType | None) -> None:
+        """Handles a signal: raises KeyboardInterrupt for the first one, now or as soon as it can be raised."""
+        if self.reason:
+            return
+        name = signal.Signals(number).name
+        self._first = self._first or (f"time limit of {self._timeout_s:g} s" if name == "SIGALRM" else name)
+        if self._held:
+            self._waits = True
+        elif hasattr(signal, "setitimer") and _in_a_finalizer(frame):
+            # There Python would print the exception and go on.
+            signal.setitimer(signal.ITIMER_REAL, _A_MOMENT_S)
+        else:
+            self._raise()
+
+    def _raise(self) -> None:
+        self._waits = False
+        if not self.reason:
+            self.reason = self._first
+            raise KeyboardInterrupt(self._first)
 
 
 @contextlib.contextmanager
 def interruptible(timeout_s: float | None) -> Iterator[Interruption]:
     """SIGINT, SIGTERM and, after `timeout_s` seconds, SIGALRM raise KeyboardInterrupt once; later ones are ignored.
 
-    Outside the main thread nothing is installed: Python delivers signals only there. In a finalizer Python would print
-    the exception and go on, so it is raised a moment later.
+    Outside the main thread nothing is installed: Python delivers signals only there.
     """
-    interruption = Interruption()
+    interruption = Interruption(timeout_s)
     if threading.current_thread() is not threading.main_thread():
         yield interruption
         return
 
-    first = ""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal first
-        if interruption.reason:
-            return
-        name = signal.Signals(number).name
-        first = first or (f"time limit of {timeout_s:g} s" if name == "SIGALRM" else name)
-        if hasattr(signal, "setitimer") and _in_a_finalizer(frame):
-            signal.setitimer(signal.ITIMER_REAL, _A_MOMENT_S)
-            return
-        interruption.reason = first
-        raise KeyboardInterrupt(first)
-
     wanted = [signal.SIGINT, signal.SIGTERM, *([signal.SIGALRM] if hasattr(signal, "SIGALRM") else [])]
-    before = {number: signal.signal(number, stop) for number in wanted}
-    if timeout_s is not None and hasattr(signal, "setitimer"):
-        signal.setitimer(signal.ITIMER_REAL, timeout_s)
+    before = {number: signal.getsignal(number) for number in wanted}
     try:
+        for number in wanted:
+            signal.signal(number, interruption.stop)
+        if timeout_s is not None and hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, timeout_s)
         yield interruption
     finally:
         if hasattr(signal, "setitimer"):

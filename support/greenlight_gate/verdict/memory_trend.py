@@ -1,13 +1,15 @@
 """Whether a backend leaks, from samples of its memory and its descriptors over time. Pure arithmetic.
 
-Samples of one process are not independent, so that a test of significance alone would find a leak in every warm-up:
-growth counts only if the slope is significantly above zero and the effect is large enough to matter.
+A garbage-collected process grows between collections, so that a soak is judged by its lower envelope: the least memory
+of each stretch. Stretches depend on each other, which makes the interval of their slope wider. Growth counts only where
+the slope is above what matters for sure, does not fall, and has been watched for long enough.
 """
 
 import functools
 import math
-from itertools import combinations
-from statistics import median
+from collections.abc import Sequence
+from itertools import combinations, pairwise
+from statistics import fmean, median
 
 import msgspec
 
@@ -22,6 +24,19 @@ LEAST_MB = 8.0
 SPARE_DESCRIPTORS = 5
 SPARE_CONNECTIONS = 0
 _Z95 = 1.959964
+_MOST_CORRELATION = 0.9
+# A soak is cut into so many stretches.
+_STRETCHES = 20
+# Half the slope that it had before: what falls so fast comes to an end.
+_FALLS = 0.5
+# From this part of the usual soak on it may end early, after so many runs; who asks for a longer one gets all of it.
+USUAL_SOAK_S = 20.0
+_EARLIEST = 0.4
+_LEAST_RUNS = 100
+# Growth is watched for so many times as long before it counts, and for no longer than this.
+_WATCH_ON = 3.0
+_LONGEST_S = 120.0
+_NEARLY = 0.9
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -46,27 +61,44 @@ class Slope(msgspec.Struct, frozen=True):
     high: float
 
 
-def theil_sen(points: list[tuple[float, float]]) -> Slope | None:
+def theil_sen(points: list[tuple[float, float]], *, dependent: bool = False) -> Slope | None:
     """The median of the slopes of all pairs (Theil 1950, Sen 1968); None where no two x differ.
 
-    The interval is Sen's: the ranks of the ordered slopes that lie z sqrt(n(n-1)(2n+5)/18) around the middle.
+    The interval is Sen's: the ranks of the ordered slopes that lie z sqrt(n(n-1)(2n+5)/18) around the middle. For
+    points in time order that are `dependent` on their neighbours it is as much wider as fewer independent points would
+    make it, (1 + r) / (1 - r) times fewer for an autocorrelation r (von Storch 1995; Hamed and Rao 1998).
     """
     slopes = sorted((y2 - y1) / (x2 - x1) for (x1, y1), (x2, y2) in combinations(points, 2) if x1 != x2)
     if not slopes:
         return None
     n = len(points)
-    spread = _Z95 * math.sqrt(n * (n - 1) * (2 * n + 5) / 18)
+    value = median(slopes)
+    r = _correlation(points, value) if dependent else 0.0
+    spread = _Z95 * math.sqrt(n * (n - 1) * (2 * n + 5) / 18 * (1 + r) / (1 - r))
     low = max(int((len(slopes) - spread) / 2), 0)
     high = min(math.ceil((len(slopes) + spread) / 2), len(slopes) - 1)
-    return Slope(median(slopes), slopes[low], slopes[high])
+    return Slope(value, slopes[low], slopes[high])
+
+
+def _correlation(points: list[tuple[float, float]], slope: float) -> float:
+    """How much of a residual is that of its neighbour before: lag-1 autocorrelation, 0 to 0.9.
+
+    Corrected for the few points and the line taken out of them (Kendall 1954), which make it seem smaller.
+    """
+    left = [y - slope * x for x, y in points]
+    n, middle = len(left), fmean(left)
+    left = [each - middle for each in left]
+    spread = sum(each * each for each in left)
+    found = sum(before * after for before, after in pairwise(left)) / spread if spread else 0.0
+    return min(max((n * found + 2) / (n - 4), 0.0), _MOST_CORRELATION) if n > 4 else _MOST_CORRELATION
 
 
 class Watched(msgspec.Struct, frozen=True, kw_only=True):
     """The samples of a probe while one action was repeated.
 
-    kind "soak": `samples` throughout, `unit` run. kind "churn": one sample before, and one after each round of
-    connecting and disconnecting, when all had left; `unit` connection. `by`: how it was measured; "" if it could not
-    be.
+    kind "soak": `samples` throughout, `unit` run, `soak_s` the soak time that was asked for. kind "churn": one sample
+    before, and one after each round of connecting and disconnecting, when all had left; `unit` connection. `by`: how it
+    was measured; "" if it could not be.
     """
 
     scenario: str
@@ -75,6 +107,7 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     samples: tuple[Sample, ...] = ()
     reason: str = ""
+    soak_s: float = 0.0
 
 
 class Verdictlet(msgspec.Struct, frozen=True):
@@ -95,28 +128,99 @@ def judge_watch(watched: Watched, most_mb: float) -> Verdictlet:
     return _soak(watched, samples, most_mb) if watched.kind == "soak" else _churn(watched, samples, most_mb)
 
 
+def longest_s(soak_s: float) -> float:
+    """How long a soak may take: growth is watched on before it counts."""
+    return max(soak_s, min(_WATCH_ON * soak_s, _LONGEST_S))
+
+
+def has_shown(watched: Watched, most_mb: float) -> bool:
+    """Whether a soak that goes on has been watched for long enough: it is clear that there is no leak, or over."""
+    samples = [sample for sample in watched.samples if sample.rss_bytes is not None]
+    took_s = samples[-1].at - samples[0].at if samples else 0.0
+    earliest_s = watched.soak_s * (_EARLIEST if watched.soak_s <= USUAL_SOAK_S else 1.0)
+    if took_s < earliest_s or took_s >= longest_s(watched.soak_s):
+        return took_s >= earliest_s
+    # Past the soak time it is not asked again and again: one look at many would find no growth.
+    growth = _growth([s for s in samples if s.at - samples[0].at <= watched.soak_s], most_mb, suspected=True)
+    if growth is None or growth.faults:
+        return False
+    if took_s >= watched.soak_s:
+        return True
+    each = growth.each
+    return each is not None and each.high < LEAST_KB_EACH * 1e3 and growth.done >= _LEAST_RUNS
+
+
+class _Growth(msgspec.Struct, frozen=True):
+    """What a soak comes to so far: `each` in bytes for a run, `done` runs; `samples` after the warm-up."""
+
+    mb: float
+    each: Slope | None
+    done: float
+    samples: int
+    faults: tuple[str, ...]
+
+
 def _soak(watched: Watched, samples: list[Sample], most_mb: float) -> Verdictlet:
+    took_s, unit = samples[-1].at - samples[0].at, watched.unit
+    growth = _growth(samples, most_mb, unit)
+    if growth is None:
+        warm = len(_warm(samples))
+        return Verdictlet("", unknown=f"{warm} samples after the warm-up, {LEAST_SAMPLES} are needed")
+    kb = f"{growth.each.value / 1e3:.1f} KB" if growth.each is not None else "not known"
+    measured = f"{growth.mb:+.1f} MB over {took_s:.0f} s, {kb} a {unit} ({growth.done:.0f} {unit}s)"
+    # The last sample comes a moment before the end.
+    needed_s = _NEARLY * longest_s(watched.soak_s)
+    if growth.faults and took_s < needed_s:
+        said = f"{', '.join(growth.faults)} within {took_s:.0f} s, and was not watched for {needed_s:.0f} s"
+        return Verdictlet(measured, unknown=said, samples=growth.samples)
+    # A backend that does nothing fills up with nothing.
+    idle = "" if growth.done or growth.faults else f"no {unit} ended while it was watched"
+    return Verdictlet(measured, growth.faults, idle, samples=growth.samples)
+
+
+def _warm(samples: Sequence[Sample]) -> list[Sample]:
     first, last = samples[0].at, samples[-1].at
-    warm = [s for s in samples if s.at >= first + WARM_UP * (last - first) and s.rss_bytes is not None]
+    return [s for s in samples if s.at >= first + WARM_UP * (last - first) and s.rss_bytes is not None]
+
+
+def _growth(samples: Sequence[Sample], most_mb: float, unit: str = "run", *, suspected: bool = False) -> _Growth | None:
+    """What the samples come to; None where they are too few.
+
+    `suspected`: growth is a fault also where it is not sure, or slows down.
+    """
+    warm = _warm(samples)
     if len(warm) < LEAST_SAMPLES:
-        return Verdictlet("", unknown=f"{len(warm)} samples after the warm-up, {LEAST_SAMPLES} are needed")
-    growth_mb = _growth_mb([(s.at, s.rss_bytes or 0.0) for s in warm])
-    each = theil_sen([(s.done, s.rss_bytes or 0.0) for s in warm])
-    done = warm[-1].done - warm[0].done
-    kb = f"{each.value / 1e3:.1f} KB" if each is not None else "not known"
-    measured = f"{growth_mb:+.1f} MB over {last - first:.0f} s, {kb} a {watched.unit} ({done:.0f} {watched.unit}s)"
+        return None
+    lows = _lower_envelope([(s.done, s.rss_bytes or 0.0) for s in warm])
+    growth_mb = _growth_mb(lows)
+    each = theil_sen(lows, dependent=True)
     faults = []
     if growth_mb > most_mb:
         faults.append(f"grew by {growth_mb:.1f} MB")
-    if each is not None and each.low > LEAST_KB_EACH * 1e3 and growth_mb > LEAST_MB:
-        faults.append(f"leaks {each.value / 1e3:.1f} KB a {watched.unit} (at least {each.low / 1e3:.1f})")
-    descriptors = [(s.done, s.descriptors) for s in warm if s.descriptors is not None]
+    if (
+        each is not None
+        and growth_mb > LEAST_MB
+        and (each.value > LEAST_KB_EACH * 1e3 if suspected else each.low > LEAST_KB_EACH * 1e3 and not _falls(lows))
+    ):
+        faults.append(f"leaks {each.value / 1e3:.1f} KB a {unit} (at least {each.low / 1e3:.1f})")
+    descriptors = _lower_envelope([(s.done, s.descriptors) for s in warm if s.descriptors is not None])
     slope = theil_sen(descriptors)
     if slope is not None and slope.low > 0 and descriptors[-1][1] - descriptors[0][1] > SPARE_DESCRIPTORS:
         faults.append(f"descriptors grew from {descriptors[0][1]:.0f} to {descriptors[-1][1]:.0f}")
-    # A backend without work shows no leak.
-    idle = "" if done or faults else f"no {watched.unit} ended during the measurement"
-    return Verdictlet(measured, tuple(faults), idle, samples=len(warm))
+    return _Growth(growth_mb, each, warm[-1].done - warm[0].done, len(warm), tuple(faults))
+
+
+def _lower_envelope(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The lowest point of each of twenty stretches: after a collection, where there was one."""
+    count = min(_STRETCHES, len(points))
+    edges = [number * len(points) // max(count, 1) for number in range(count + 1)]
+    return [min(points[a:b], key=lambda point: point[1]) for a, b in pairwise(edges)]
+
+
+def _falls(lows: list[tuple[float, float]]) -> bool:
+    """Whether the second half grows by less than half as much for each run as the first one: it comes to an end."""
+    before, after = theil_sen(lows[: len(lows) // 2]), theil_sen(lows[len(lows) // 2 :])
+    return before is not None and after is not None and after.value < _FALLS * before.value
 
 
 def _growth_mb(points: list[tuple[float, float]]) -> float:

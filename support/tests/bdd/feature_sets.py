@@ -128,11 +128,12 @@ async def _door(wire: Wire, meeting: _Meeting) -> None:
 
 def run(
     folder: Path, features: dict[str, str], *options: str, fresh: bool = False, jobs: int = 0, target_toml: str = "",
-    meeting: int = 1,
+    meeting: int = 1, module: str = "support.tests.bdd.run_in_jobs",
 ) -> Outcomes:  # fmt: skip
     """Runs features, by file name below functional/, with bare behave, or with so many `jobs` as `greenlight run` does.
 
     `target_toml`: more lines for the file of the target. `meeting`: so many connections ask before any is answered.
+    `module`: what runs them, where there are `jobs`.
     """
     (folder / "features/functional").mkdir(parents=True)
     (folder / "steps").mkdir()
@@ -144,7 +145,7 @@ def run(
         path = target(folder, server.url, more=PROMPTS + target_toml)
         path.write_text(path.read_text("utf-8").replace("grace_s = 0.05", "grace_s = 0.5"), encoding="utf-8")
         if jobs:
-            with started(folder, str(jobs), *options, module="support.tests.bdd.run_in_jobs") as process:
+            with started(folder, str(jobs), *options, module=module) as process:
                 ran = ended(process, folder)
         else:
             ran = behave(folder, "-D", "environment=hostile.toml", *options, fresh=fresh)

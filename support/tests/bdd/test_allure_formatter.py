@@ -539,6 +539,7 @@ for _ in range(2):
     runner.load_hooks = lambda runner=runner, hook=after_scenario: runner.hooks.update(after_scenario=hook)
     failed = runner.run()
     keys = [scenario_key(s) for f in runner.features for s in f.walk_scenarios()]
+    told.append([runner.results.holds(keys[1]), runner.results.release(keys[1]), len(runner.results.files_written)])
     told.append([failed, sorted(runner.formatters[0].files_written), keys])
 print(json.dumps(told))
 """
@@ -551,11 +552,12 @@ def test_a_held_result_takes_a_late_finding_and_two_runs_share_a_process(tmp_pat
     run = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False, timeout=60)
 
     assert run.returncode == 0, run.stderr
-    first, late, _, *second = told = json.loads(run.stdout.splitlines()[-1])
+    first, late, held, _, *second = told = json.loads(run.stdout.splitlines()[-1])
     assert first == [True, True]
     assert late == [False, 0, 1]
-    assert second[:2] == told[:2]
-    assert [each[2] for each in told[2::3]] == [["functional/answers.feature:4", "functional/answers.feature:7"]] * 2
+    assert held == [True, True, 2]
+    assert second[:3] == told[:3]
+    assert [each[2] for each in told[3::4]] == [["functional/answers.feature:4", "functional/answers.feature:7"]] * 2
     on_disk = sorted(path.name for path in (project / "allure-results").glob("*-result.json"))
     assert on_disk == told[-1][1]
     one, two = results(project)

@@ -4,6 +4,7 @@ import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from greenlight_gate.backend.launch import BackendProcess
@@ -143,6 +144,22 @@ def test_slow_lines_ask_nothing_and_hurt_nobody(backend: BackendProcess) -> None
 
     assert came.asked == came.runs > 0
     assert (came.counts, came.expected_events) == ({}, came.runs * 5)
+
+
+@pytest.mark.parametrize("values", [{"think_s": 0.05}, {"arrival": "open", "rate": 40.0}], ids=["closed", "open"])
+def test_who_watches_ends_it_before_its_time_and_what_is_under_way_is_waited_for(
+    backend: BackendProcess, values: dict[str, Any]
+) -> None:
+    def ends(state: State) -> None:
+        state.enough = any(shard.counts.events for shard in state.shards.values())
+
+    with ThreadPoolExecutor(1) as pool:
+        made = plan(backend.url, 3, runs_each=None, duration_s=600.0, **values)
+        came = Director(made, [pool], LocalDirectorChannel(), ends).run()
+
+    assert came.asked == came.runs > 0
+    assert (came.counts, came.interrupted, came.expected_events) == ({}, False, came.runs * 5)
+    assert came.seconds < 300
 
 
 def test_a_load_of_a_backend_that_has_gone_is_over() -> None:

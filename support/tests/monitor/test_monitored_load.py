@@ -1,6 +1,7 @@
 """A live monitor hears loads as well: real loads on a real backend, in this process and in others."""
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
@@ -22,14 +23,12 @@ def assert_all_was_seen(seen: MonitoringSummary, came: LoadResult) -> None:
     connections = seen.connections
     assert (seen.questions, seen.events, seen.messages) == (came.asked, came.events, came.messages)
     assert (connections.tried, connections.made) == (came.connections_tried, came.connections_made)
-    assert seen.latency is not None
     # How fast something was while the generator itself was too busy, as on a crowded machine, is not said.
     counted = [sum(counts.delays.values()) for counts in came.course]
     timed = [now - before for before, now in pairwise([0, *counted])]
     assert counted[-1] == came.events
-    assert seen.latency.samples == sum(timed) - sum(
-        samples for samples, counts in zip(timed, came.course, strict=True) if counts.hindered
-    )
+    samples = seen.latency.samples if seen.latency is not None else 0
+    assert samples == sum(timed) - sum(late for late, counts in zip(timed, came.course, strict=True) if counts.hindered)
 
 
 def test_a_load_in_ones_own_asyncio_code(backend: BackendProcess) -> None:
@@ -83,12 +82,13 @@ def test_what_goes_wrong_under_load_is_a_pattern(
 ) -> None:
     with changing.broken(defect) as broken:
         # On a crowded machine the generator may be too busy to hold it against anybody that something is late.
-        for _ in range(10):
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
             told: list[Alert] = []
             with create_monitoring_session("x") as monitor:
                 monitor.subscribe(on_alert=told.append)
                 came = run(plan(broken.url, 8, **values))
-            if not any(counts.hindered for counts in came.course):
+            if pattern in monitor.summary().patterns or not any(counts.hindered for counts in came.course):
                 break
 
     assert pattern in monitor.summary().patterns

@@ -59,8 +59,9 @@ def test_a_late_finding_fails_what_is_held(status: str, message: str | None, exp
     results.report_result(finished("a:2"))
 
     assert written(tmp_path) == {}
+    assert results.holds("a:1")
     assert results.fail("a:1", "PAIRING-1: late")
-    results.release_all()
+    assert [results.release(key) for key in ("a:1", "a:2")] == [True, True]
 
     assert written(tmp_path) == {"a:1": ("failed", {"message": expected}), "a:2": ("passed", None)}
     assert len(results.files_written) == 2
@@ -80,7 +81,7 @@ def test_a_key_that_finishes_twice_loses_neither(tmp_path: Path) -> None:
     results.hold()
     results.report_result(finished("a:1"))
     results.report_result(finished("a:1", "failed"))
-    results.release_all()
+    results.release("a:1")
 
     assert len(results.files_written) == 2
 

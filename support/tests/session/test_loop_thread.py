@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from greenlight_gate.session.interruption import interruptible
+from greenlight_gate.session.interruption import Interruption, interruptible
 from greenlight_gate.session.loop_thread import LoopThread, SuiteFault
 
 
@@ -72,14 +72,14 @@ def test_an_interruption_cancels_what_was_waited_for(loop: LoopThread, number: s
     assert main is not None
 
     def press() -> None:
-        if sleeper.began.wait(5):
+        if sleeper.began.wait(60):
             signal.pthread_kill(main, number)
 
     presser = threading.Thread(target=press)
     with interruptible(None) as interruption:
         presser.start()
         with pytest.raises(KeyboardInterrupt):
-            loop.call(sleeper.wait(), 20)
+            loop.call(sleeper.wait(), 90)
     presser.join()
 
     assert interruption.reason == number.name
@@ -89,26 +89,63 @@ def test_an_interruption_cancels_what_was_waited_for(loop: LoopThread, number: s
 def test_the_time_limit_interrupts_and_leaves_no_alarm(loop: LoopThread) -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)]
 
-    with interruptible(0.05) as interruption, pytest.raises(KeyboardInterrupt):
-        loop.call(Sleeper().wait(), 20)
+    # It may come before anything is waited for.
+    with pytest.raises(KeyboardInterrupt), interruptible(0.2) as interruption:
+        loop.call(Sleeper().wait(), 90)
 
-    assert interruption.reason == "time limit of 0.05 s"
+    assert interruption.reason == "time limit of 0.2 s"
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
     assert before == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)]
 
 
 def test_in_a_finalizer_an_interruption_waits_for_its_end(loop: LoopThread, recwarn: pytest.WarningsRecorder) -> None:
+    ended = threading.Event()
+
     class Dying:
         def __del__(self) -> None:
             signal.raise_signal(signal.SIGTERM)
+            ended.set()
 
-    with interruptible(None) as interruption:
+    def die() -> None:
         Dying()
-        with pytest.raises(KeyboardInterrupt):
-            loop.call(Sleeper().wait(), 20)
+        # It may come before anything is waited for.
+        loop.call(Sleeper().wait(), 90)
 
+    with interruptible(None) as interruption, pytest.raises(KeyboardInterrupt):
+        die()
+
+    assert ended.is_set()
     assert interruption.reason == "SIGTERM"
     assert list(recwarn) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGALRM], ids=lambda number: number.name)
+def test_what_is_held_is_done_whole_before_an_interruption_is_raised(number: signal.Signals) -> None:
+    reasons = []
+
+    def do_it_whole(interruption: Interruption) -> None:
+        with interruption.held():
+            signal.raise_signal(number)
+            signal.raise_signal(signal.SIGTERM)
+            reasons.append(interruption.reason)
+
+    with interruptible(1000) as interruption, pytest.raises(KeyboardInterrupt):
+        do_it_whole(interruption)
+
+    assert reasons == [""]
+    assert interruption.reason == ("time limit of 1000 s" if number is signal.SIGALRM else number.name)
+
+
+def test_an_interruption_before_or_after_is_not_raised_again_by_what_is_held() -> None:
+    with interruptible(None) as interruption:
+        with interruption.held():
+            pass
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        with interruption.held():
+            signal.raise_signal(signal.SIGTERM)
+
+    assert interruption.reason == "SIGINT"
 
 
 def test_a_second_signal_is_ignored(loop: LoopThread) -> None:

@@ -1,9 +1,20 @@
 """Leaks are found, and warm-ups, noise and single spikes are none."""
 
+import math
 import random
+import re
+from collections.abc import Callable
 
+import msgspec
 import pytest
-from greenlight_gate.verdict.memory_trend import Sample, Slope, Watched, judge_watch, theil_sen
+from greenlight_gate.verdict.memory_trend import (
+    Sample,
+    Slope,
+    Watched,
+    has_shown,
+    judge_watch,
+    theil_sen,
+)
 
 MB = 1e6
 
@@ -73,6 +84,133 @@ def test_a_backend_that_answers_nothing_has_not_shown_that_it_does_not_fill_up()
     found = judge_watch(soak([60.0] * 40, runs_each=0), 500)
 
     assert (found.faults, found.unknown) == ((), "no run ended during the measurement")
+
+
+# Soaks of the usual time, as a probe sees them five times a second: ten users, 33 runs a second, MB by second.
+
+
+def sawtooth(at: float) -> float:
+    """A healthy garbage-collected server: 19 KB a run between collections, of which a collection leaves 2."""
+    collected = max(each for each in (0.0, 1.7, 4.9, 10.3, 17.2, 25.5, 34.0, 43.1, 52.4) if each <= at)
+    return 60 + 33 * (0.002 * collected + 0.019 * (at - collected))
+
+
+def late_collector(at: float) -> float:
+    """The same where the first large collection comes when the usual soak is over."""
+    collected = max(each for each in (0.0, 27.0, 49.0) if each <= at)
+    return 60 + 33 * (0.002 * collected + 0.019 * (at - collected))
+
+
+def warm_up(at: float) -> float:
+    """Caches and pools that fill: fast at first, and ever more slowly."""
+    return 60 + 40 * (1 - math.exp(-at / 9))
+
+
+def uneven_leak(at: float) -> float:
+    """Each run leaves 30 KB behind, in bursts: for a moment it always seems to come to an end."""
+    return 60 + 33 * 0.030 * (at + 1.5 * math.sin(at / 2))
+
+
+def endless_warm_up(at: float) -> float:
+    """One that never quite ends: as much in the first second as in the minute after."""
+    return 60 + 12 * math.log(1 + at)
+
+
+def leak(at: float) -> float:
+    """Each run leaves 64 KB behind."""
+    return 60 + 33 * at * 0.064
+
+
+def slow_leak(at: float) -> float:
+    """Each run leaves 24 KB behind, after a warm-up, below a collector's teeth."""
+    return 60 + 5 * (1 - math.exp(-at / 3)) + 33 * at * 0.024 + 4 * (at % 3.1) / 3.1
+
+
+def collected_leak(at: float) -> float:
+    """Each run leaves 40 KB behind, and 30 more that are collected every five seconds."""
+    return 60 + 33 * (at * 0.040 + (at % 5) * 0.030)
+
+
+Course = Callable[[float], float]
+
+
+def watched(course: Course, soak_s: float = 20.0, runs_s: float = 33.0, most_s: float = 60.0) -> Watched:
+    """A soak of this course, which ends as a real one does: when it has shown enough, or after `most_s`."""
+    samples: list[Sample] = []
+    rng = random.Random(4)
+    for number in range(int(most_s * 5) + 1):
+        at = number / 5
+        samples.append(Sample(at, (course(at) + rng.uniform(0, 0.6)) * MB, done=float(int(at * runs_s))))
+        seen = Watched(
+            scenario="s", kind="soak", unit="run", by="process 1", samples=tuple(samples), soak_s=soak_s
+        )  # fmt: skip
+        if number % 5 == 0 and has_shown(seen, 500):
+            break
+    return seen
+
+
+def took_s(seen: Watched) -> float:
+    return seen.samples[-1].at - seen.samples[0].at
+
+
+@pytest.mark.parametrize(
+    ("course", "at_most_s"),
+    [
+        (lambda _: 60.0, 8), (lambda at: 60 + min(at, 3.0) * 4, 12), (sawtooth, 60), (late_collector, 60),
+        (warm_up, 60), (endless_warm_up, 60),
+    ],
+    ids=["flat", "warm after 3 s", "garbage collector", "late collector", "warm-up", "endless warm-up"],
+)  # fmt: skip
+def test_a_healthy_soak_ends_when_that_is_clear(course: Course, at_most_s: float) -> None:
+    seen = watched(course)
+
+    assert (judge_watch(seen, 500).faults, judge_watch(seen, 500).unknown) == ((), "")
+    assert 8 <= took_s(seen) <= at_most_s
+
+
+@pytest.mark.parametrize("course", [leak, slow_leak, collected_leak, uneven_leak])
+def test_a_leak_is_watched_to_the_end_and_then_held_against_the_backend(course: Course) -> None:
+    seen = watched(course)
+    (fault,) = judge_watch(seen, 500).faults
+
+    assert took_s(seen) == 60
+    assert fault.startswith("leaks ")
+    assert judge_watch(msgspec.json.decode(msgspec.json.encode(seen), type=Watched), 500).faults == (fault,)
+
+
+def test_growth_that_was_not_watched_for_long_enough_is_no_leak_and_no_approval() -> None:
+    found = judge_watch(watched(leak, most_s=20), 500)
+
+    assert found.faults == ()
+    assert re.fullmatch(
+        r"leaks 6\d\.\d KB a run \(at least 6\d\.\d\) within 20 s, and was not watched for 54 s", found.unknown
+    )
+
+
+@pytest.mark.parametrize(("soak_s", "runs_s", "least_s"), [(20.0, 5.0, 20), (60.0, 33.0, 60), (5.0, 60.0, 2)])
+def test_how_soon_a_flat_soak_may_end(soak_s: float, runs_s: float, least_s: float) -> None:
+    """Not before a hundred runs; and who asks for a longer one than usual gets all of it."""
+    assert took_s(watched(lambda _: 60.0, soak_s, runs_s, most_s=soak_s)) == pytest.approx(least_s, abs=1)
+
+
+@pytest.mark.parametrize("r", [0.0, 0.5, 0.7])
+def test_an_interval_holds_also_where_neighbours_depend_on_each_other(r: float) -> None:
+    """Sen's own, which takes them for independent, then misses the slope every third time and more often."""
+    rng = random.Random(7)
+    sen = dependent = 0
+    for _ in range(200):
+        points, state = list[tuple[float, float]](), rng.gauss(0, 1) / math.sqrt(1 - r * r)
+        for x in range(20):
+            state = r * state + rng.gauss(0, 1)
+            points.append((float(x), 5.0 * x + state))
+        narrow, wide = theil_sen(points), theil_sen(points, dependent=True)
+        assert narrow is not None
+        assert wide is not None
+        assert wide.low <= narrow.low <= narrow.value == wide.value <= narrow.high <= wide.high
+        sen += narrow.low <= 5.0 <= narrow.high
+        dependent += wide.low <= 5.0 <= wide.high
+    assert dependent >= 0.93 * 200
+    assert sen <= (0.99 - 0.3 * r) * 200
 
 
 def churn(rss_mb: list[float], descriptors: list[int], connections: list[int]) -> Watched:

@@ -22,13 +22,15 @@ from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.session.validation_session import MeasuredLoad
 from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.verdict.criteria import Loaded, slow_under_load
-from greenlight_gate.verdict.memory_trend import Sample, Verdictlet, Watched, judge_watch
+from greenlight_gate.verdict.memory_trend import Sample, Verdictlet, Watched, has_shown, judge_watch, longest_s
 
 log = logging.getLogger("greenlight")
 
 # A measurement during which the generator was too busy proves nothing, and is repeated.
 _ATTEMPTS = 3
 _GUESTS_S = 60.0
+# Looks in a soak, which are no further apart than so.
+_LOOKS = 100
 _PROBE_EVERY_S = 0.5
 _SETTLE_S = 2.0
 # Each user sends one request a second, or fewer if answers take long.
@@ -132,7 +134,8 @@ class Crowd:
         if (count, prompts) not in self._fetched:
             try:
                 made = self.suite.loop.call(
-                    guests_of(self.suite, count, prompts, again_from, seconds=self.suite.plan.soak_s), _GUESTS_S
+                    guests_of(self.suite, count, prompts, again_from, seconds=longest_s(self.suite.plan.soak_s)),
+                    _GUESTS_S,
                 )
             except Misconfigured as error:
                 raise NotExercised(str(error)) from error
@@ -155,24 +158,31 @@ class Crowd:
     # Memory -------------------------------------------------------------------------------------------------
 
     def soak(self, people: int, think_s: float) -> None:
-        """Runs a load while memory is measured."""
+        """Runs a load until it is clear that the memory does not grow, or for as long as growth is watched."""
         self.world.need("memory_probe")
-        seconds, probes, samples = self.suite.plan.soak_s, self._probes(), list[Sample]()
+        soak_s, probes, samples = self.suite.plan.soak_s, self._probes(), list[Sample]()
+        most_mb = self.suite.target.thresholds.memory_mb_growth
+        every_s = min(_PROBE_EVERY_S, soak_s / _LOOKS)
 
         def watch(state: State) -> None:
             now = time.monotonic()
-            if state.began_at is None or now < state.began_at or (samples and now - samples[-1].at < _PROBE_EVERY_S):
+            if state.enough or state.began_at is None or now < state.began_at:
+                return
+            if samples and now - samples[-1].at < every_s:
                 return
             sample = probes.look(now, state.total("runs"))
-            if sample is not None:
-                samples.append(sample)
+            if sample is None:
+                return
+            samples.append(sample)
+            state.enough = has_shown(self._seen("soak", "run", probes, samples, soak_s), most_mb)
 
         try:
             self.talk(
-                f"{people} users for {seconds:g} s", people=people, watch=watch, duration_s=seconds, think_s=think_s
-            )
+                f"{people} users for the soak time", people=people, watch=watch, duration_s=longest_s(soak_s),
+                think_s=think_s,
+            )  # fmt: skip
         finally:
-            self._watched("soak", "run", probes, samples)
+            self._watched(self._seen("soak", "run", probes, samples, soak_s))
 
     def churn(self, rounds: int) -> None:
         """Connects and disconnects all users repeatedly, and measures what remains each time."""
@@ -189,7 +199,7 @@ class Crowd:
                 settles = settles and _has_gone(settled, first)
                 samples += [settled] if settled is not None else []
         finally:
-            self._watched("churn", "connection", probes, samples)
+            self._watched(self._seen("churn", "connection", probes, samples))
 
     @staticmethod
     def _settled(probes: Probes, first: Sample | None, came: int, patience_s: float) -> Sample | None:
@@ -204,12 +214,15 @@ class Crowd:
     def _probes(self) -> Probes:
         return probes_for(self.suite.target, self.suite.backend_pids())
 
-    def _watched(self, kind: str, unit: str, probes: Probes, samples: list[Sample]) -> None:
-        watched = Watched(
-            scenario=self.world.key, kind=kind, unit=unit, by=probes.by, samples=tuple(samples), reason=probes.reason
-        )
+    def _seen(self, kind: str, unit: str, probes: Probes, samples: list[Sample], soak_s: float = 0.0) -> Watched:
+        return Watched(
+            scenario=self.world.key, kind=kind, unit=unit, by=probes.by, samples=tuple(samples), reason=probes.reason,
+            soak_s=soak_s,
+        )  # fmt: skip
+
+    def _watched(self, watched: Watched) -> None:
         self.watches.append(watched)
-        self.suite.evidence.watch(f"{Path(self.world.trace).stem}-{kind}", watched)
+        self.suite.evidence.watch(f"{Path(self.world.trace).stem}-{watched.kind}", watched)
 
     # Results -----------------------------------------------------------------------------------------
 

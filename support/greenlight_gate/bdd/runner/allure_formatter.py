@@ -245,13 +245,6 @@ class AllureFormatter(StockFormatter):
                     self.listener.logger.global_error(message=fault.message, trace=fault.trace)
         super().eof()
 
-    def close(self) -> None:
-        """Write the held results, and restore the state of the process."""
-        try:
-            self.results.release_all()
-        finally:
-            super().close()
-
 
 def _ms(epoch_s: float) -> int:
     return int(epoch_s * 1000)

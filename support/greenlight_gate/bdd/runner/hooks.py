@@ -18,6 +18,7 @@ from greenlight_gate.bdd.world.world import NOTHING_OBSERVED, World
 from greenlight_gate.evidence.session_folder import Finished
 from greenlight_gate.findings import printable_lines
 from greenlight_gate.rules.engine.canary import named
+from greenlight_gate.session.interruption import Interruption
 from greenlight_gate.session.validation_session import ValidationSession
 from greenlight_gate.verdict.decision import ScenarioOutcome, in_one_line
 
@@ -36,6 +37,9 @@ log = logging.getLogger("greenlight")
 
 class Results(Protocol):
     """The interface of AllureResults that holds finished results for late findings."""
+
+    def holds(self, key: str) -> bool:
+        """Whether a result waits here."""
 
     def fail(self, key: str, message: str) -> bool:
         """Turns a held result into a failed one."""
@@ -57,15 +61,18 @@ class Watcher(Protocol):
 class Hooks:
     """The hooks of one session, and the scenarios that have ended but still wait for late messages.
 
-    `scenarios` are those that were selected, in the order in which behave runs them.
+    `scenarios` are those that were selected, in the order in which behave runs them. A scenario has a result in
+    `results` and a `finished` line in the ledger, or neither, whenever `interruption` comes.
     """
 
     def __init__(
-        self, suite: ValidationSession, scenarios: Sequence[Scenario], runner: Any, results: Results, watcher: Watcher
-    ) -> None:
+        self, suite: ValidationSession, scenarios: Sequence[Scenario], runner: Any, results: Results, watcher: Watcher,
+        *, interruption: Interruption,
+    ) -> None:  # fmt: skip
         self.suite = suite
         self.results = results
         self.watcher = watcher
+        self._interruption = interruption
         self.failed = False
         self._numbers = {id(scenario): number for number, scenario in enumerate(scenarios, 1)}
         self._waiting: list[_Waiting] = []
@@ -98,10 +105,11 @@ class Hooks:
         return world
 
     def before_scenario(self, context: Any, scenario: Scenario) -> None:
-        """Begins a World, or waits until a thread has; first settles scenarios that have waited long enough."""
-        self.settle()
+        """Begins a World, or waits until a thread has; then settles scenarios that have waited long enough."""
+        # First of all: behave calls `after_scenario` wherever this is interrupted.
         context.world, context.began = None, time.monotonic()
         work = context.work = self.parallel.work_of(scenario)
+        self.settle()
         if work is not None:
             context.world = work.begin()
         else:
@@ -165,19 +173,25 @@ class Hooks:
             self._settle_first()
 
     def _settle_first(self) -> None:
-        """Settles the first one, and then removes it from the list: after an interruption it is settled again."""
-        if not self._waiting[0].is_told:
-            self._settle(self._waiting[0])
-        del self._waiting[0]
+        waiting = self._waiting[0]
+        if waiting.future is not None:
+            concurrent.futures.wait([waiting.future], _LINGER_S)
+        with self._interruption.held():
+            # Off the list first: what the disk refuses is not entered twice.
+            del self._waiting[0]
+            self._settle(waiting)
 
     def _settle(self, waiting: "_Waiting") -> None:
         scenario, world = waiting.scenario, waiting.world
         key = scenario_key(scenario)
+        if not self.results.holds(key):
+            log.warning("%s: behave was interrupted before its result was there", key)
+            return
         outcome = _OUTCOMES.get(scenario.status.name, ScenarioOutcome.BROKEN)
         reason = _reason(scenario, outcome)
         if waiting.future is not None:
             try:
-                waiting.future.result(_LINGER_S)
+                waiting.future.result(0)
             except (Exception, concurrent.futures.CancelledError) as error:  # noqa: BLE001 -- it is reported as the reason
                 said = f"Suite fault: waiting for late messages failed: {error!r}"
                 self.results.fail(key, said)
@@ -192,14 +206,13 @@ class Hooks:
             # A scenario without steps has no last step that could report it.
             outcome, reason = ScenarioOutcome.BROKEN, f"Suite fault: {NOTHING_OBSERVED}"
             self.results.fail(key, reason)
-        self.results.release(key)
         trace = world.trace if world is not None else ""
         reason = printable_lines(named(reason))
         private = world.private if world is not None else ()
         beside = tuple(f"traces/{each.path.name}" for each in world.beside if each.path) if world is not None else ()
         finished = Finished(key, outcome, reason, len(findings), trace, round(waiting.took_s, 3), private, beside)
         self.suite.evidence.append(finished)
-        waiting.is_told = True
+        self.results.release(key)
         self.failed = self.failed or outcome in (ScenarioOutcome.FAILED, ScenarioOutcome.BROKEN)
         log.info("%s %s: %s%s", outcome, key, scenario.name, f" ({in_one_line(reason)})" if reason else "")
         self.watcher.ended(finished, scenario.name, _events(world))
@@ -220,7 +233,6 @@ class _Waiting:
         work: Work | None = None,
     ) -> None:  # fmt: skip
         self.work = work
-        self.is_told = False
         self.scenario = scenario
         self.world = world
         self.future = future

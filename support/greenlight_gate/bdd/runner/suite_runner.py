@@ -26,7 +26,7 @@ from greenlight_gate.bdd.runner.progress import RunProgress
 from greenlight_gate.bdd.runner.results_folder import claimed
 from greenlight_gate.evidence.session_folder import Ended, Selected
 from greenlight_gate.report.allure_results import clear_results, write_categories, write_environment, write_executor
-from greenlight_gate.session.interruption import interruptible
+from greenlight_gate.session.interruption import Interruption, interruptible
 from greenlight_gate.session.live_alerts import alerting
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession, selected_categories
 from greenlight_gate.targets.access import TargetFault
@@ -91,12 +91,13 @@ class SuiteRunner(Runner):
             _assert_unique(selected)
             with interruptible(plan.timeout_s) as interruption:
                 try:
-                    return self._as_far_as_it_comes(plan, suite, selected)
+                    return self._as_far_as_it_comes(plan, suite, selected, interruption)
                 finally:
                     self.interrupted = interruption.reason
                     self.suite = suite if suite.begun else None
                     try:
-                        self._ended()
+                        with interruption.held():
+                            self._ended()
                     except OSError as error:
                         self._unwritable(plan, suite, error)
         except Misconfigured as error:
@@ -112,10 +113,12 @@ class SuiteRunner(Runner):
     _hooks: Hooks | None = None
     _allure: AllureFormatter | None = None
 
-    def _as_far_as_it_comes(self, plan: SessionPlan, suite: ValidationSession, selected: list[Scenario]) -> bool:
+    def _as_far_as_it_comes(
+        self, plan: SessionPlan, suite: ValidationSession, selected: list[Scenario], interruption: Interruption
+    ) -> bool:
         """Runs the session. The ledger says what ended it early, and the findings until then are judged."""
         try:
-            return self._session(suite, selected)
+            return self._session(suite, selected, interruption)
         except KeyboardInterrupt:
             return True
         except OSError as error:
@@ -130,7 +133,7 @@ class SuiteRunner(Runner):
             log.exception("the suite itself failed")
             return True
 
-    def _session(self, suite: ValidationSession, selected: list[Scenario]) -> bool:
+    def _session(self, suite: ValidationSession, selected: list[Scenario], interruption: Interruption) -> bool:
         if suite.plan.tags and selected:
             suite.narrow_to(selected_categories([scenario_key(scenario) for scenario in selected]))
         progress = self.progress or RunProgress.silent()
@@ -159,7 +162,7 @@ class SuiteRunner(Runner):
         self._allure = AllureFormatter(StreamOpener(filename=str(self.results_dir)), self.config)
         self._allure.results.hold()
         self.formatters.append(self._allure)
-        hooks = self._hooks = Hooks(suite, in_turn, self, self._allure.results, progress)
+        hooks = self._hooks = Hooks(suite, in_turn, self, self._allure.results, progress, interruption=interruption)
         self._allure.when = hooks.parallel.when
         self.hooks = {
             "before_all": hooks.before_all,
@@ -172,7 +175,9 @@ class SuiteRunner(Runner):
         try:
             failed = super().run_model(self.features)
         finally:
+            # Where `after_all` was interrupted.
             hooks.parallel.close()
+            hooks.settle(wait=True)
         return failed or hooks.failed
 
     def _claim_results(self, suite: ValidationSession) -> None:
