@@ -2,75 +2,75 @@
 
 from behave import given, then, when
 from behave.runner import Context
-from greenlight_gate.bdd.context import walls_of, world_of
+from greenlight_gate.bdd.context import access_attempts_of, world_of
 from greenlight_gate.bdd.matchers.request_matchers import answers
 from hamcrest import assert_that, is_
 
 
 @when("{user:User} connects with {token:InvalidToken}")
 def connects_with(context: Context, user: str, token: str) -> None:
-    walls_of(context).come_with(user, token)
+    access_attempts_of(context).come_with(user, token)
 
 
 @then("{user:User}'s connection is refused")
 def is_refused(context: Context, user: str) -> None:
-    assert_that(walls_of(context).turned_away(user), is_(True), f"{user}'s connection was refused")
+    assert_that(access_attempts_of(context).turned_away(user), is_(True), f"{user}'s connection was refused")
 
 
 @then("{user:User} connects with a valid token and receives the right answer")
 def valid_token(context: Context, user: str) -> None:
     world = world_of(context)
     world.connect(user)
-    question = world.ask(user, world.suite.first_prompt, window=len(world.sessions[user]))
+    question = world.ask(user, world.suite.first_prompt, tab=len(world.sessions[user]))
     world.wait(question)
     assert_that(question, answers())
 
 
 @given("{user:User} is in a conversation, with a token that expires within {seconds:Number} seconds")
 def token_expires_soon(context: Context, user: str, seconds: int) -> None:
-    walls_of(context).come_for_a_short_time(user, seconds)
+    access_attempts_of(context).come_for_a_short_time(user, seconds)
 
 
 @when("{user:User}'s token expires")
 def token_expires(context: Context, user: str) -> None:
-    walls_of(context).wait_for_the_end(user)
+    access_attempts_of(context).wait_for_the_end(user)
 
 
 @when("{user:User}'s token expires during the answer to {prompt:Question}")
 def token_expires_during_answer(context: Context, user: str, prompt: str) -> None:
-    walls_of(context).wait_for_the_end(user, while_asking=prompt)
+    access_attempts_of(context).wait_for_the_end(user, while_asking=prompt)
 
 
 @when("{user:User} connects again with the same token")
 def connects_again(context: Context, user: str) -> None:
-    walls_of(context).come_again(user)
+    access_attempts_of(context).come_again(user)
 
 
 @then("{user:User} has lost access")
 def has_lost_access(context: Context, user: str) -> None:
-    assert_that(walls_of(context).is_shown_out(user), is_(True), f"{user} lost access")
+    assert_that(access_attempts_of(context).is_shown_out(user), is_(True), f"{user} lost access")
 
 
 @when("{user:User} asks in {owner:User}'s conversation")
 def asks_in_conversation_of(context: Context, user: str, owner: str) -> None:
-    walls_of(context).ask_in_conversation_of(owner, user)
+    access_attempts_of(context).ask_in_conversation_of(owner, user)
 
 
 @when("{user:User} asks to restore {owner:User}'s conversation")
 def asks_to_restore(context: Context, user: str, owner: str) -> None:
-    walls_of(context).ask_to_see_conversation_of(owner, user)
+    access_attempts_of(context).ask_to_see_conversation_of(owner, user)
 
 
 @when("{user:User} tries to stop {owner:User}'s run")
 def tries_to_stop(context: Context, user: str, owner: str) -> None:
-    walls_of(context).say_stop_to(owner, user)
+    access_attempts_of(context).say_stop_to(owner, user)
 
 
 @when("{user:User} claims {owner:User}'s user id and asks {prompt:Question}")
 def claims_user_id(context: Context, user: str, owner: str, prompt: str) -> None:
-    walls_of(context).claim_to_be(owner, user, prompt)
+    access_attempts_of(context).claim_to_be(owner, user, prompt)
 
 
 @then("{user:User} is refused, or served without {owner:User}'s data")
 def refused_or_without_data(context: Context, user: str, owner: str) -> None:
-    assert_that(walls_of(context).has_reached(user), is_(False), f"{user} reached something of {owner}'s")
+    assert_that(access_attempts_of(context).has_reached(user), is_(False), f"{user} reached something of {owner}'s")

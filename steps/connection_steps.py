@@ -36,7 +36,7 @@ def two_unstable_tabs(context: Context, user: str) -> None:
 
 @given("{count:Number} users are each in a conversation over an unstable connection")
 def many_unstable(context: Context, count: int) -> None:
-    network_of(context).connect(*world_of(context).people(count))
+    network_of(context).connect(*world_of(context).users(count))
 
 
 @given("the complete answer to {prompt:Question} is known")
@@ -130,7 +130,7 @@ def back_in_time(context: Context, percent: int, seconds: int) -> None:
 @when("{user:User} begins {prompt:Question} in each tab")
 def begins_in_each_tab(context: Context, user: str, prompt: str) -> None:
     for number in (1, 2):
-        world_of(context).ask(user, prompt, window=number)
+        world_of(context).ask(user, prompt, tab=number)
 
 
 @when("{user:User} begins at the same moment:")
@@ -177,7 +177,7 @@ def earlier_conversation(context: Context, user: str) -> None:
 
 @when("{user:User}'s connection stops responding without a close")
 def stops_responding(context: Context, user: str) -> None:
-    liveness_of(context).line_goes_dead(user)
+    liveness_of(context).connection_goes_dead(user)
 
 
 @then("the backend closes {user:User}'s connection within the half-open budget")

@@ -66,13 +66,13 @@ def all_ask(context: Context, prompt: str) -> None:
 @when("{user:User} asks {prompt:Question} in each tab")
 def asks_in_each_tab(context: Context, user: str, prompt: str) -> None:
     world = world_of(context)
-    world.wait(*[world.ask(user, prompt, window=number) for number in (1, 2)])
+    world.wait(*[world.ask(user, prompt, tab=number) for number in (1, 2)])
 
 
 @when("{user:User}'s second tab restores the conversation")
 def restores(context: Context, user: str) -> None:
     world = world_of(context)
-    restored = world.restore(user, world.last(user), window=2)
+    restored = world.restore(user, world.last(user), tab=2)
     assert_that(restored, is_(True), "the conversation was restored in the second tab")
 
 
@@ -121,8 +121,8 @@ def one_conversation(context: Context) -> None:
 @then("each answer ended in the tab that asked, and in no other")
 def in_its_tab(context: Context) -> None:
     world = world_of(context)
-    ended = [world.windows_that_showed(question) for question in world.questions]
-    assert_that(ended, equal_to([[world.window_of(question)] for question in world.questions]))
+    ended = [world.tabs_that_showed(question) for question in world.questions]
+    assert_that(ended, equal_to([[world.tab_of(question)] for question in world.questions]))
 
 
 @then("{user:User} receives the right answer, and its end in both tabs")
@@ -130,7 +130,7 @@ def in_both_tabs(context: Context, user: str) -> None:
     world = world_of(context)
     question = world.last(user)
     assert_that(question, answers())
-    assert_that(world.windows_that_showed(question), equal_to([1, 2]))
+    assert_that(world.tabs_that_showed(question), equal_to([1, 2]))
 
 
 @then("the answer shows no tool")

@@ -4,7 +4,7 @@ from itertools import accumulate
 
 from behave import then
 from behave.runner import Context
-from greenlight_gate.bdd.context import moment_in, rows_of, world_of
+from greenlight_gate.bdd.context import event_kind_of, rows_of, world_of
 from greenlight_gate.bdd.matchers.event_patterns import (
     EventPattern,
     completed,
@@ -113,5 +113,5 @@ def tool_failed(context: Context, user: str) -> None:
 
 @then("{user:User} receives these events in this order:")
 def in_this_order(context: Context, user: str) -> None:
-    events = [EventPattern(moment_in(row["event"])) for row in rows_of(context)]
+    events = [EventPattern(event_kind_of(row["event"])) for row in rows_of(context)]
     assert_that(world_of(context).last(user), in_order(*events))

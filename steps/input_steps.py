@@ -24,13 +24,13 @@ def floods_with_pings(context: Context, user: str, count: int) -> None:
 
 @when("{count:Number} clients begin a handshake and never finish it")
 def unfinished_handshakes(context: Context, count: int) -> None:
-    hostility_of(context).crowd_the_door(count)
+    hostility_of(context).hold_half_open_handshakes(count)
 
 
 @then("{user:User} receives a clear error")
 def clear_error(context: Context, user: str) -> None:
     answered = world_of(context).answered_to[-1]
-    assert_that(answered.told, is_clear(), f"{user}: {answered.message}")
+    assert_that(answered.reply, is_clear(), f"{user}: {answered.message}")
 
 
 @then("{user:User} receives a clear error or is disconnected with a close code")
@@ -39,14 +39,14 @@ def clear_error_or_disconnected(context: Context, user: str = "") -> None:
     world = world_of(context)
     assert_that(world.answered_to, has_length(greater_than(0)))
     for answered in world.answered_to:
-        if not world.was_shown_the_door(answered.session):
-            assert_that(answered.told, is_clear(), f"{user} {answered.message}")
+        if not world.was_closed_by_backend(answered.session):
+            assert_that(answered.reply, is_clear(), f"{user} {answered.message}")
 
 
 @then("{user:User} is disconnected with a close code, or receives the right answer to another question")
 def disconnected_or_answered(context: Context, user: str) -> None:
     world = world_of(context)
-    if not world.was_shown_the_door(world.window(user)):
+    if not world.was_closed_by_backend(world.tab(user)):
         another_question(context, user)
 
 

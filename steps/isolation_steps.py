@@ -2,7 +2,7 @@
 
 from behave import given, then, when
 from behave.runner import Context
-from greenlight_gate.bdd.context import privacy_of, walls_of, world_of
+from greenlight_gate.bdd.context import access_attempts_of, privacy_of, world_of
 from greenlight_gate.bdd.matchers.request_matchers import answers, each
 from hamcrest import assert_that, empty, equal_to, is_
 
@@ -31,7 +31,7 @@ def all_at_once_often(context: Context, rounds: int) -> None:
 def in_two_tabs(context: Context) -> None:
     world = world_of(context)
     world.connect_all(world.private)
-    privacy_of(context).ask_all(windows=2)
+    privacy_of(context).ask_all(tabs=2)
 
 
 @when("they connect, ask for their secrets and disconnect, one after the other, in {rounds:Number} rounds")
@@ -41,7 +41,7 @@ def one_after_the_other(context: Context, rounds: int) -> None:
 
 @when("each of them disconnects as soon as an answer begins, and the next one connects at once")
 def next_one_connects(context: Context) -> None:
-    privacy_of(context).take_each_others_seat()
+    privacy_of(context).reconnect_in_each_others_place()
 
 
 @when("all of them disconnect, reconnect and ask for their secrets")
@@ -61,10 +61,10 @@ def during_long_answers(context: Context) -> None:
 
 @when("each of them asks to restore the next one's conversation, and then for the secret")
 def restore_the_next_ones(context: Context) -> None:
-    walls = walls_of(context)
+    attempts = access_attempts_of(context)
     users = world_of(context).private
     for user, owner in zip(users, users[1:] + users[:1], strict=True):
-        walls.ask_to_see_conversation_of(owner, user)
+        attempts.ask_to_see_conversation_of(owner, user)
     privacy_of(context).ask_all()
 
 

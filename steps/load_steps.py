@@ -35,12 +35,12 @@ def some_read_nothing(context: Context, most: int, share: int, asking_ms: int) -
     # Each client that reads nothing is sent 8 MB: with many of them the suite's own traffic delays the others.
     users = min(crowd.size, most)
     slow = max(users // share, 1)
-    crowd.talk("some read nothing", people=users, fast=True, slow=slow, think_s=0.5, duration_s=asking_ms / 1e3)
+    crowd.talk("some read nothing", users=users, fast=True, slow=slow, think_s=0.5, duration_s=asking_ms / 1e3)
 
 
 @when("at most {most:Number} of them ask for the soak time")
 def soak(context: Context, most: int) -> None:
-    crowd_of(context).soak(people=min(crowd_of(context).size, most), think_s=0.2)
+    crowd_of(context).soak(users=min(crowd_of(context).size, most), think_s=0.2)
 
 
 @when("all of them connect and disconnect {rounds:Number} times")

@@ -8,7 +8,7 @@ from hamcrest import assert_that, contains_string, empty, equal_to, has_item
 
 @given("a backend with this defect: {notice}")
 def with_defect(context: Context, notice: str) -> None:
-    release_of(context).of_which_people_say(notice)
+    release_of(context).of_which_users_say(notice)
 
 
 @given("a backend without any defect")

@@ -21,7 +21,7 @@ def on_the_second(context: Context, user: str) -> None:
 
 @given("{count:Number} users are in conversations, spread over two replicas")
 def spread_over_replicas(context: Context, count: int) -> None:
-    replicas_of(context).come_in_turn(world_of(context).people(count))
+    replicas_of(context).come_in_turn(world_of(context).users(count))
 
 
 @given("2 to {most:Number} users have each told one replica a secret, and follow that conversation on the other")

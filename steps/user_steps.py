@@ -18,7 +18,7 @@ def two_users(context: Context, one: str, other: str) -> None:
 @given("{count:Number} users are each in a conversation of their own")
 def several_users(context: Context, count: int) -> None:
     world = world_of(context)
-    world.connect_all(world.people(count))
+    world.connect_all(world.users(count))
 
 
 @given("{user:User} has two tabs open")

@@ -2,7 +2,7 @@
 
     python -m support.benchmarks.decode_and_rules [PAIRS]
 
-The frames are those of a fast server of the default wire: 50 people, each with one connection, ask 40 questions each;
+The frames are those of a fast server of the default wire: 50 users, each with one connection, ask 40 questions each;
 every answer is 7 events of about 300 bytes, in one socket read. Both sides see the same frames in the same process,
 alternating, and are timed by CPU time with the garbage collector on; the inputs are frozen out of its sight for both.
 Each side keeps nothing of an earlier round. The filters for leaks and for canaries are asked once for each socket read,
@@ -29,7 +29,7 @@ from greenlight_gate.rules.engine.run_state import Request
 from greenlight_gate.trace import Expect
 from greenlight_gate.wire.profile import Profile
 
-PEOPLE = 50
+USERS = 50
 QUESTIONS = 40
 BAR = 0.8
 _EPOCH_S = 1_767_225_600.0
@@ -51,7 +51,7 @@ _STEPS = (
 class Answer(NamedTuple):
     """One question and all that came of it, in one socket read."""
 
-    person: int
+    user: int
     request: str
     at: float
     read: bytes
@@ -59,24 +59,24 @@ class Answer(NamedTuple):
 
 
 def answers() -> list[Answer]:
-    """All questions in the order of their answers: one of each person, then the next of each."""
-    return [_answer(person, question) for question in range(QUESTIONS) for person in range(PEOPLE)]
+    """All questions in the order of their answers: one of each user, then the next of each."""
+    return [_answer(user, question) for question in range(QUESTIONS) for user in range(USERS)]
 
 
-def _answer(person: int, question: int) -> Answer:
-    at = 1.0 + question * 0.5 + person * 0.01
-    request, run = f"request-{person}-{question}", f"run-{question * PEOPLE + person}"
+def _answer(user: int, question: int) -> Answer:
+    at = 1.0 + question * 0.5 + user * 0.01
+    request, run = f"request-{user}-{question}", f"run-{question * USERS + user}"
     frames = []
     for step, (kind, payload) in enumerate(_STEPS):
         seq = question * len(_STEPS) + step + 1
         moment = datetime.fromtimestamp(_EPOCH_S + at - 0.001 + step * 1e-5, UTC)
         event = {
-            "type": kind, "request_id": request, "run_id": run, "thread_id": f"thread-user-{person}",
-            "user_id": f"user-{person}", "agent_name": "triage", "seq": seq, "event_id": f"{run}-{seq}",
+            "type": kind, "request_id": request, "run_id": run, "thread_id": f"thread-user-{user}",
+            "user_id": f"user-{user}", "agent_name": "triage", "seq": seq, "event_id": f"{run}-{seq}",
             "timestamp": moment.isoformat(timespec="microseconds").replace("+00:00", "Z"), "payload": payload,
         }  # fmt: skip
         frames.append(json.dumps(event, separators=(",", ":")).encode())
-    return Answer(person, request, at, b"".join(frames), frames)
+    return Answer(user, request, at, b"".join(frames), frames)
 
 
 def json_alone(work: list[Answer]) -> None:
@@ -103,18 +103,18 @@ def search_only(work: list[Answer]) -> None:
 def decode_and_rules(work: list[Answer]) -> list[Finding]:
     """The whole way, as the load engine goes it; returns the findings."""
     findings: list[Finding] = []
-    book = IdRegistry()
+    registry = IdRegistry()
     checkers = [
         ConnectionChecker(
-            _PROFILE, TimeBudgets(), book, f"person {number}", f"c{number}", epoch_s=_EPOCH_S, found=findings.append
+            _PROFILE, TimeBudgets(), registry, f"person {number}", f"c{number}", epoch_s=_EPOCH_S, found=findings.append
         )
-        for number in range(PEOPLE)
+        for number in range(USERS)
     ]
     for number, checker in enumerate(checkers):
         checker.opened(f"user-{number}", 1.0, number)
-    n = PEOPLE
+    n = USERS
     for answer in work:
-        checker = checkers[answer.person]
+        checker = checkers[answer.user]
         checker.asked(Request(n, answer.at - 0.002, answer.request, None, _EXPECT))
         checker.received_together(answer.read, answer.frames, answer.at, n + 1)
         n += 1 + len(answer.frames)

@@ -15,7 +15,7 @@ from greenlight_gate.load.director import Director
 from greenlight_gate.load.executors import here
 from greenlight_gate.load.plan import LoadPlan
 from greenlight_gate.measure.load_result import LoadResult
-from greenlight_gate.session.load_users import guests_of, plan_of
+from greenlight_gate.session.load_users import plan_of, planned_users
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 
 PEERS = Path(__file__).parent / "peers"
@@ -75,17 +75,17 @@ def target_file(port: int) -> Path:
     return path
 
 
-def plan_for(environment: str, people: int, **values: Any) -> tuple[ValidationSession, LoadPlan]:
+def plan_for(environment: str, users: int, **values: Any) -> tuple[ValidationSession, LoadPlan]:
     """A plan for a target; whoever asks for it stops the suite."""
     suite = ValidationSession(SessionPlan(environment=environment))
     suite.prepare()
-    guests = suite.loop.call(guests_of(suite, people, ("with_tool",)), 600.0)
-    return suite, plan_of(suite, guests, own_process=True, **values)
+    planned = suite.loop.call(planned_users(suite, users, ("with_tool",)), 600.0)
+    return suite, plan_of(suite, planned, own_process=True, **values)
 
 
-def loaded(environment: str, people: int, **values: Any) -> LoadResult:
+def loaded(environment: str, users: int, **values: Any) -> LoadResult:
     """Runs a load in this process and returns what came of it."""
-    suite, plan = plan_for(environment, people, **values)
+    suite, plan = plan_for(environment, users, **values)
     try:
         with here() as (executors, desk):
             return Director(plan, executors, desk).run()

@@ -73,10 +73,10 @@ def carry(ready: Connection, port: int, *, gated: bool) -> None:
 
 
 def _receive(connection: socket.socket, size: int) -> bytes:
-    heard = b""
-    while len(heard) < size and (chunk := connection.recv(size - len(heard))):
-        heard += chunk
-    return heard
+    received = b""
+    while len(received) < size and (chunk := connection.recv(size - len(received))):
+        received += chunk
+    return received
 
 
 def _connect(port: int, wish: bytes) -> socket.socket:

@@ -1,4 +1,4 @@
-"""What the search for other people's canaries costs, by frame and by socket read.
+"""What the search for other users's canaries costs, by frame and by socket read.
 
     python -m support.benchmarks.isolation_search [PAIRS]
 

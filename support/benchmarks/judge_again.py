@@ -3,7 +3,7 @@
     python -m support.benchmarks.judge_again [EVENTS]
     python -m support.benchmarks.judge_again --ten-million [EVENTS]
 
-Writes one trace of EVENTS (default 1,000,000) and one of a tenth, 50 people asking in turn, and judges each in a
+Writes one trace of EVENTS (default 1,000,000) and one of a tenth, 50 users asking in turn, and judges each in a
 process of its own on one core. Prints CPU seconds and peak memory of the judging and of the pictures, the exponent of
 both (0: flat, 1: in proportion), and what json.loads alone takes for the lines. The bar is 10 s for a million.
 
@@ -32,7 +32,7 @@ from support.tests.rules.talk import EPOCH_S, TOOL_QUESTION, iso
 if TYPE_CHECKING:
     from greenlight_gate.evidence.judge import Judgement
 
-_PEOPLE = 50
+_USERS = 50
 _STEP_S = 0.0005
 _PAYLOADS = {
     "agent_started": {"message": "on it"},
@@ -61,7 +61,7 @@ def _write(trace: Path, events: int) -> None:
 
 
 def _lines(events: int) -> Iterator[bytes]:
-    n, seqs = 0, [0] * _PEOPLE
+    n, seqs = 0, [0] * _USERS
 
     def line(kind: type[AnyRecord], number: int, **values: object) -> bytes:
         nonlocal n
@@ -70,23 +70,23 @@ def _lines(events: int) -> Iterator[bytes]:
         return encode_record(record)
 
     yield encode_header(Header(KEY, EPOCH_S))
-    for person in range(_PEOPLE):
-        yield line(Opened, person, person=f"P{person}", user=f"u{person}")
-        yield line(Received, person, text=json.dumps({"type": "connection_established", "user_id": f"u{person}"}))
+    for user in range(_USERS):
+        yield line(Opened, user, user=f"P{user}", user_id=f"u{user}")
+        yield line(Received, user, text=json.dumps({"type": "connection_established", "user_id": f"u{user}"}))
     for question in range(events // len(_PAYLOADS)):
-        person = question % _PEOPLE
-        yield line(Sent, person, what="start", text="{}", request=f"{question:032x}", expect=TOOL_QUESTION)
+        user = question % _USERS
+        yield line(Sent, user, what="start", text="{}", request=f"{question:032x}", expect=TOOL_QUESTION)
         for kind, payload in _PAYLOADS.items():
-            seqs[person] += 1
+            seqs[user] += 1
             body = {
                 "type": kind, "request_id": f"{question:032x}", "run_id": f"run-{question:032x}",
-                "thread_id": f"thread-{person:032x}", "user_id": f"u{person}", "agent_name": "assistant",
-                "seq": seqs[person], "event_id": f"event-{n:032x}", "timestamp": iso(n * _STEP_S - 0.004),
+                "thread_id": f"thread-{user:032x}", "user_id": f"u{user}", "agent_name": "assistant",
+                "seq": seqs[user], "event_id": f"event-{n:032x}", "timestamp": iso(n * _STEP_S - 0.004),
                 "payload": payload,
             }  # fmt: skip
-            yield line(Received, person, text=json.dumps(body))
-    for person in range(_PEOPLE):
-        yield line(Closed, person, by="client", code=1000)
+            yield line(Received, user, text=json.dumps(body))
+    for user in range(_USERS):
+        yield line(Closed, user, by="client", code=1000)
 
 
 def _measure(folder: Path, *, draw: bool) -> None:

@@ -3,7 +3,7 @@
     pip install -e '.[bench]'
     python -m support.benchmarks.load_against_peers [ROUNDS] [SECONDS]
 
-All talk to the same fast server, which has core 0; clients have core 1, 50 people in closed loop, one after the other
+All talk to the same fast server, which has core 0; clients have core 1, 50 users in closed loop, one after the other
 in each round. k6, Locust and picows check run id and sequence only. Counted is all CPU time that the process of a
 client has used, from its start to its end, imports included; the engine is started as `greenlight load`, its modules
 compiled beforehand as those of the other clients are, whom pip has installed. Bars: 4 times k6, 6 times Locust, half
@@ -28,7 +28,7 @@ import greenlight_gate
 
 from support.benchmarks.fast import PEERS, pin, serving, target_file
 
-PEOPLE = 50
+USERS = 50
 BARS = {"k6": 4.0, "Locust": 6.0, "picows": 0.5}
 _SERVER_CORE, _CLIENT_CORE = 0, 1
 _EVENTS_OF_A_RUN = 7
@@ -58,7 +58,7 @@ def engine(port: int, seconds: float) -> float:
     """`greenlight load`, all rules on."""
     result = Path(tempfile.mkdtemp()) / "load.json"
     target = str(target_file(port))
-    arguments = ["--environment", target, "--users", str(PEOPLE), "--duration", str(seconds), "--json", str(result)]
+    arguments = ["--environment", target, "--users", str(USERS), "--duration", str(seconds), "--json", str(result)]
     _, cpu_s = _client([sys.executable, "-m", "greenlight_gate.cli.main", "load", *arguments], {})
     said = json.loads(result.read_bytes())
     assert said["findings"] == 0, said["rules"]
@@ -67,7 +67,7 @@ def engine(port: int, seconds: float) -> float:
 
 def k6(port: int, seconds: float) -> float:
     """k6 with one thread for its scripts."""
-    command = [_tool("k6"), "run", "-q", "-e", f"PORT={port}", "-e", f"C={PEOPLE}", "-e", f"T={seconds}"]
+    command = [_tool("k6"), "run", "-q", "-e", f"PORT={port}", "-e", f"C={USERS}", "-e", f"T={seconds}"]
     said, cpu_s = _client([*command, str(PEERS / "k6_runs.js")], {"GOMAXPROCS": "1"})
     found = re.search(r"\bevents\.*: (\d+)", said)
     assert found is not None, said
@@ -76,7 +76,7 @@ def k6(port: int, seconds: float) -> float:
 
 def locust(port: int, seconds: float) -> float:
     """Locust with websocket-client."""
-    command = [_tool("locust"), "-f", str(PEERS / "locustfile.py"), "--headless", "-u", str(PEOPLE), "-r", str(PEOPLE)]
+    command = [_tool("locust"), "-f", str(PEERS / "locustfile.py"), "--headless", "-u", str(USERS), "-r", str(USERS)]
     said, cpu_s = _client([*command, "-t", f"{seconds + 1:g}s", "--only-summary"], {"PORT": str(port)})
     found = re.search(r"Aggregated +(\d+) +0\(0", said)
     assert found is not None, said
@@ -85,7 +85,7 @@ def locust(port: int, seconds: float) -> float:
 
 def picows(port: int, seconds: float) -> float:
     """The floor for Python."""
-    command = [sys.executable, str(PEERS / "picows_client.py"), str(port), str(PEOPLE), str(seconds)]
+    command = [sys.executable, str(PEERS / "picows_client.py"), str(port), str(USERS), str(seconds)]
     said, cpu_s = _client(command, {})
     result = json.loads(said.splitlines()[-1])
     assert result["bad"] == 0, result
@@ -103,7 +103,7 @@ def main(rounds: int, seconds: float) -> bool:
         for _ in range(rounds):
             for name, client in clients.items():
                 rates[name].append(client(port, seconds))
-    print(f"{rounds} rounds of {seconds:g} s, {PEOPLE} people: checked events per CPU-second (medians)")
+    print(f"{rounds} rounds of {seconds:g} s, {USERS} people: checked events per CPU-second (medians)")
     met = True
     for name, all_of_it in rates.items():
         line = f"{name:<12}{statistics.median(all_of_it):>10,.0f}  ({min(all_of_it):,.0f} to {max(all_of_it):,.0f})"

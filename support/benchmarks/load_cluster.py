@@ -3,7 +3,7 @@
     pip install -e '.[bench,cluster]'
     python -m support.benchmarks.load_cluster [PAIRS] [SECONDS]
 
-A scheduler and two workers are started on this machine; a load of 50 people is given to one shard and to two, in turn.
+A scheduler and two workers are started on this machine; a load of 50 users is given to one shard and to two, in turn.
 The bar is 0.85: cores are shared with server and scheduler, so that wall time says nothing.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from support.benchmarks.fast import PEERS, serving, target_file
 
-PEOPLE, BAR = 50, 0.85
+USERS, BAR = 50, 0.85
 _START_S = 30.0
 
 
@@ -56,7 +56,7 @@ def dask(folder: Path, workers: int) -> Iterator[str]:
 def _load(port: int, address: str, shards: int, seconds: float) -> float:
     result = Path(tempfile.mkdtemp()) / "load.json"
     command = [sys.executable, "-m", "greenlight_gate.cli.main", "load", "--environment", str(target_file(port))]
-    command += ["--users", str(PEOPLE), "--duration", str(seconds), "--json", str(result)]
+    command += ["--users", str(USERS), "--duration", str(seconds), "--json", str(result)]
     command += ["--cluster", address, "--processes", str(shards)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     said = json.loads(result.read_bytes())

@@ -2,7 +2,7 @@
 
     python -m support.benchmarks.load_growth [FACTOR]
 
-Each in a process of its own, 50 people in closed loop. Bars: within 10 MB of each other at the end, and within 10 % in
+Each in a process of its own, 50 users in closed loop. Bars: within 10 MB of each other at the end, and within 10 % in
 CPU time of an event. FACTOR shortens both (0.1 for a quick look: then the difference says less).
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from support.benchmarks.fast import PEERS, pin, serving, target_file
 
-PEOPLE = 50
+USERS = 50
 RUNS = (100_000, 1_000_000)
 
 
@@ -29,7 +29,7 @@ def _load(port: int, runs: int) -> dict[str, float]:
         str(target_file(port)),
         "--users",
     ]
-    command += [str(PEOPLE), "--runs-per-user", str(runs // PEOPLE), "--json", str(result)]
+    command += [str(USERS), "--runs-per-user", str(runs // USERS), "--json", str(result)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, preexec_fn=lambda: pin(0, 1))
     said = json.loads(result.read_bytes())
     assert said["findings"] == 0, said["rules"]

@@ -2,7 +2,7 @@
 
     python -m support.benchmarks.load_shares [ROUNDS]
 
-The whole is a load of 50 people in closed loop on the fast server. The parts are timed alone, on answers like the fast
+The whole is a load of 50 users in closed loop on the fast server. The parts are timed alone, on answers like the fast
 server's in one socket read each, by CPU time; figures are medians of the rounds, microseconds of an event.
 """
 
@@ -19,7 +19,7 @@ from greenlight_gate.transport.frames import cut
 from support.benchmarks.decode_and_rules import Answer, answers
 from support.benchmarks.fast import PEERS, loaded, pin, serving, target_file
 
-PEOPLE, SECONDS = 50, 3.0
+USERS, SECONDS = 50, 3.0
 _MOST = 1 << 20
 
 
@@ -75,14 +75,14 @@ def main(rounds: int) -> None:
     whole = []
     with serving(PEERS / "fast_server.py", "3", core=0) as port:
         for _ in range(rounds):
-            summary = loaded(str(target_file(port)), PEOPLE, duration_s=SECONDS)
+            summary = loaded(str(target_file(port)), USERS, duration_s=SECONDS)
             whole.append(summary.cpu_seconds / summary.events * 1e6)
             for part in parts:
                 us[part.__name__].append(_us(part, work, events))
     total = statistics.median(whole)
     found = {name: statistics.median(times) for name, times in us.items()}
     found["cutter"] -= found.pop("building")
-    print(f"{rounds} rounds, {PEOPLE} people: {total:.2f} us of CPU for a checked event, of which")
+    print(f"{rounds} rounds, {USERS} people: {total:.2f} us of CPU for a checked event, of which")
     for name, each in found.items():
         print(f"  {name.replace('_', ' '):<18}{each:6.2f} us  {each / total:6.1%}")
 

@@ -2,7 +2,7 @@
 
     python -m support.benchmarks.load_truth [SECONDS]
 
-Ten people in closed loop with 50 ms to think, against delays of 0, 5, 50 and 200 ms. The server keeps what each delay
+Ten users in closed loop with 50 ms to think, against delays of 0, 5, 50 and 200 ms. The server keeps what each delay
 really was, which on a busy machine is more than it was told: p50 within 1 ms and p99 within 3 ms of that, while the
 generator is not saturated. The server looks at its clock all the time and has core 0, the generator has core 1: on the
 same core one would wait for the other's slice of 3 ms. Then an open load on a server that stands still for 200 ms of

@@ -2,7 +2,7 @@
 
     python -m support.benchmarks.monitored_load [PAIRS]
 
-50 people in closed loop on the fast server, each load in a process of its own, alternating. Monitored or not, a load
+50 users in closed loop on the fast server, each load in a process of its own, alternating. Monitored or not, a load
 tells once a second what it has counted; what the monitor makes of it is in this process. At most 1.03 is wanted.
 """
 
@@ -14,7 +14,7 @@ from greenlight_gate.monitor import create_monitoring_session
 
 from support.benchmarks.fast import PEERS, loaded, pin, serving, target_file
 
-PEOPLE, SECONDS = 50, 6.0
+USERS, SECONDS = 50, 6.0
 _MOST = 1.03
 
 
@@ -22,10 +22,10 @@ def once(environment: str, *, monitored: bool) -> float:
     """Microseconds of CPU for each checked event, in this process."""
     pin(0, 1)
     if not monitored:
-        summary = loaded(environment, PEOPLE, duration_s=SECONDS)
+        summary = loaded(environment, USERS, duration_s=SECONDS)
         return summary.cpu_seconds / summary.events * 1e6
     with create_monitoring_session("benchmark") as monitor:
-        summary = loaded(environment, PEOPLE, duration_s=SECONDS)
+        summary = loaded(environment, USERS, duration_s=SECONDS)
     seen = monitor.summary()
     if seen.events != summary.events:
         raise SystemExit(f"the monitor has seen {seen.events} of {summary.events} events")

@@ -26,7 +26,7 @@ from greenlight_gate.rules.engine.run_state import Request
 from greenlight_gate.targets.settings import profile_text, suite_root
 from greenlight_gate.trace import Expect
 from greenlight_gate.wire.profile import Profile
-from greenlight_gate.wire.values import MOMENTS, RESTS
+from greenlight_gate.wire.values import PARSED_STAMPS, RESTS
 from websockets.frames import Frame
 from websockets.protocol import Protocol, State
 from websockets.protocol import Side as ProtocolSide
@@ -35,7 +35,7 @@ from support.benchmarks.decode_and_rules import _EPOCH_S, Answer, answers
 from support.benchmarks.decode_and_rules import _PROFILE as AGENT_EVENTS
 
 BAR = 1.1
-PEOPLE = 50
+USERS = 50
 QUESTIONS = 40
 
 
@@ -85,7 +85,7 @@ def agent_event_by_hand(data: bytes) -> Event:
         text = payload.result if payload.result is not None else payload.error_message
         if text is not None and type(text) is not str:
             text = msgspec.json.encode(text).decode()
-    server_s = MOMENTS[frame.timestamp[:22]] + RESTS[frame.timestamp[22:]]
+    server_s = PARSED_STAMPS[frame.timestamp[:22]] + RESTS[frame.timestamp[22:]]
     return Event(
         kind, frame.run_id, frame.thread_id, frame.user_id, frame.request_id, frame.parent_run_id, frame.seq,
         frame.event_id, frame.timestamp, server_s, "ISO Z", 0, frame.agent_name, payload.tool_name,
@@ -218,13 +218,13 @@ def decode_events(work: list[Answer], side: Side) -> None:
 def judge_events(work: list[Answer], side: Side) -> list[Finding]:
     """Every frame of the default wire, read and judged."""
     findings: list[Finding] = []
-    book = IdRegistry()
-    checkers = [_checker(side, book, f"person {number}", findings) for number in range(PEOPLE)]
+    registry = IdRegistry()
+    checkers = [_checker(side, registry, f"person {number}", findings) for number in range(USERS)]
     for number, checker in enumerate(checkers):
         checker.opened(f"user-{number}", 1.0, number)
-    n = PEOPLE
+    n = USERS
     for answer in work:
-        checker = checkers[answer.person]
+        checker = checkers[answer.user]
         expect = Expect(prompt="How did costs develop?", thinking=True, tools=1, contains=(("storage", "disk"),))
         checker.asked(Request(n, answer.at - 0.002, answer.request, None, expect))
         checker.received_together(answer.read, _cut(answer.frames), answer.at, n + 1)
@@ -234,7 +234,7 @@ def judge_events(work: list[Answer], side: Side) -> list[Finding]:
 
 def decode_studio(frames: list[bytes], side: Side) -> None:
     """Every frame of the studio, read: a connection for each answer."""
-    for number in range(PEOPLE * QUESTIONS):
+    for number in range(USERS * QUESTIONS):
         reader = side.reader()
         reader.opened(None, {"run_id": number, "session_id": number})
         for frame in frames:
@@ -244,12 +244,12 @@ def decode_studio(frames: list[bytes], side: Side) -> None:
 def judge_studio(frames: list[bytes], side: Side) -> list[Finding]:
     """Every frame of the studio, read and judged."""
     findings: list[Finding] = []
-    book = IdRegistry()
+    registry = IdRegistry()
     expect = Expect(prompt="What is 17*23?", thinking=True, tools=1, contains=(("391",),))
     read = b"".join(frames)
     n = 0
-    for number in range(PEOPLE * QUESTIONS):
-        checker = _checker(side, book, f"person {number % PEOPLE}", findings, f"c{number}")
+    for number in range(USERS * QUESTIONS):
+        checker = _checker(side, registry, f"person {number % USERS}", findings, f"c{number}")
         checker.reader = side.reader()
         checker.reader.opened(None, {"run_id": number, "session_id": number})
         checker.opened(None, 1.0, n)
@@ -272,10 +272,10 @@ def _header(size: int) -> bytes:
 
 
 def _checker(
-    side: Side, book: IdRegistry, person: str, findings: list[Finding], connection: str = ""
+    side: Side, registry: IdRegistry, user: str, findings: list[Finding], connection: str = ""
 ) -> ConnectionChecker:
     return ConnectionChecker(
-        side.profile, TimeBudgets(), book, person, connection or person, epoch_s=_EPOCH_S, found=findings.append
+        side.profile, TimeBudgets(), registry, user, connection or user, epoch_s=_EPOCH_S, found=findings.append
     )
 
 

@@ -16,7 +16,7 @@ class Finding(msgspec.Struct, frozen=True):
     """One broken rule.
 
     `rule` is an id of the registry (`greenlight_gate.rules.registry`), `requirement` its sentence. `evidence` holds the
-    numbers of the trace records that prove it; `person` is the user who observed it, `run` the run concerned, if any.
+    numbers of the trace records that prove it; `user` is the user who observed it, `run` the run concerned, if any.
     """
 
     rule: str
@@ -24,13 +24,13 @@ class Finding(msgspec.Struct, frozen=True):
     requirement: str
     expected: str
     actual: str
-    person: str = ""
+    user: str = msgspec.field(default="", name="person")
     connection: str = ""
     run: str | None = None
     evidence: tuple[int, ...] = ()
 
     def __str__(self) -> str:
-        where = f" [{self.person}, records {', '.join(map(str, self.evidence))}]" if self.evidence else ""
+        where = f" [{self.user}, records {', '.join(map(str, self.evidence))}]" if self.evidence else ""
         return f"{self.rule}: expected {self.expected}, got {self.actual}{where}"
 
 

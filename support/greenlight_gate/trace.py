@@ -11,7 +11,7 @@ import msgspec
 from greenlight_gate.events import EventKind
 
 # The codes with which a client closes a connection after data that it cannot accept (RFC 6455 section 7.4.1).
-_GIVEN_UP = frozenset({1002, 1003, 1007, 1008, 1009})
+_ABANDONED = frozenset({1002, 1003, 1007, 1008, 1009})
 
 # The ways in which a connection ends because the suite ends the backend.
 RESTART = "restart"
@@ -54,12 +54,12 @@ class Opened(Record, frozen=True):
     `persona`: the target's persona, if the scenario uses another name. `headers`: of the response to the upgrade, as
     "name: value", as far as they are stored. `unwelcome`: what is wrong with the token, so that the backend should have
     refused it. `expires_at`: when the token expires, in the trace's time. `proxied`: the connection goes through the
-    suite's own proxy, which may delay messages. `beside`: other scenarios ran in parallel, which may delay them as
+    suite's own proxy, which may delay messages. `in_parallel`: other scenarios ran in parallel, which may delay them as
     well. `values`: what was captured before the connection, by name, as far as the profile's rules need it.
     """
 
-    person: str
-    user: str | None = None
+    user: str = msgspec.field(name="person")
+    user_id: str | None = msgspec.field(default=None, name="user")
     attempt: int = 1
     handshake_ms: float = 0.0
     subprotocol: str | None = None
@@ -68,7 +68,7 @@ class Opened(Record, frozen=True):
     unwelcome: str = ""
     expires_at: float | None = None
     proxied: bool = False
-    beside: bool = False
+    in_parallel: bool = msgspec.field(default=False, name="beside")
     values: dict[str, Any] = {}
 
 
@@ -135,16 +135,16 @@ class Closed(Record, frozen=True):
     code: int | None = None
     reason: str = ""
     status: int | None = None
-    person: str = ""
+    user: str = msgspec.field(default="", name="person")
     unwelcome: str = ""
     persona: str = ""
     headers: tuple[str, ...] = ()
     body: str = ""
 
     @property
-    def given_up(self) -> bool:
+    def abandoned(self) -> bool:
         """The client had to end it: what it received was no WebSocket message, or larger than the limit."""
-        return self.by == "client" and self.code in _GIVEN_UP
+        return self.by == "client" and self.code in _ABANDONED
 
 
 class Cut(Record, frozen=True):
@@ -152,14 +152,14 @@ class Cut(Record, frozen=True):
 
     `way`: how (a reset, a restart of the backend, ...); `where`: at which point, in words. `after`: how many events of
     the answer had arrived, if the place is exact; `inside`: the connection was cut in the middle of the next one.
-    `person`: the user, if the connection is not open yet.
+    `user`: the user, if the connection is not open yet.
     """
 
     way: str
     where: str = ""
     after: int | None = None
     inside: bool = False
-    person: str = ""
+    user: str = msgspec.field(default="", name="person")
 
     @property
     def ends_backend(self) -> bool:

@@ -87,7 +87,7 @@ def test_the_hook_is_a_command_that_greenlight_knows() -> None:
     assert [parser().parse_args(entry.split()).categories for entry in entries] == [["functional"]]
 
 
-def test_ci_runs_the_script_that_people_run() -> None:
+def test_ci_runs_the_script_that_users_run() -> None:
     script = ROOT / ".ci" / "run"
 
     assert script.stat().st_mode & stat.S_IXUSR

@@ -24,7 +24,7 @@ from support.tests.rules.broken import BROKEN
 from support.tests.rules.talk import asked
 
 EVERYTHING: list[AnyRecord] = [
-    Opened(n=1, at=0.5, connection="c1", person="Ada", user="u", attempt=2, handshake_ms=1.5, subprotocol="jwt-auth"),
+    Opened(n=1, at=0.5, connection="c1", user="Ada", user_id="u", attempt=2, handshake_ms=1.5, subprotocol="jwt-auth"),
     Sent(
         n=2, at=1.0, connection="c1", what="start", text="{}", request="q", run="r", thread="t", nonce="n", last_seq=3,
         expect=Expect("p", True, 2, True, True, True, (("a", "b"),), EventKind.STOPPED), intended_at=0.9,
@@ -32,8 +32,8 @@ EVERYTHING: list[AnyRecord] = [
     Received(n=3, at=2, connection="c1", text="Grüße \u2028 \x00"),
     Received(n=4, at=3, connection="c1", data=b"\xff\x00", binary=True),
     Closed(n=5, at=4, connection="c1", by="server", during="handshake", code=1000, reason="x", status=401,
-           person="Ada", unwelcome="an expired token"),
-    Cut(n=7, at=6, connection="c1", way="RST", where="inside event 3", after=2, inside=True, person="Ada"),
+           user="Ada", unwelcome="an expired token"),
+    Cut(n=7, at=6, connection="c1", way="RST", where="inside event 3", after=2, inside=True, user="Ada"),
     TimedOut(n=6, at=5, connection="c1", waiting_for="end", after_s=6.5, request="q", run="r"),
 ]  # fmt: skip
 

@@ -49,7 +49,7 @@ class Installed:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built of the source distribution, as people who upload it do."""
+    """Built of the source distribution, as users who upload it do."""
     folder = tmp_path_factory.mktemp("dist")
     _done(sys.executable, "-m", "build", "--outdir", folder, ROOT)
     (built,) = folder.glob("*.whl")

@@ -24,13 +24,13 @@ STEPS = (
     ("tool_completed", {"tool_name": "search", "tool_call_id": "c1", "status": "ok", "result": "12", "execution_time_ms": 3}),
     ("agent_completed", {"result": "Costs rose because storage grew", "execution_time_ms": 12}),
 )
-people, runs = itertools.count(1), itertools.count(1)
+users, runs = itertools.count(1), itertools.count(1)
 due = []
 
 
 class Session(WSListener):
     def on_ws_connected(self, transport):
-        self.user, self.seq = f"user-{next(people)}", 0
+        self.user, self.seq = f"user-{next(users)}", 0
         hello = {"type": "connection_established", "connection_id": self.user, "user_id": self.user, "config": {}}
         transport.send(WSMsgType.TEXT, json.dumps(hello).encode())
 

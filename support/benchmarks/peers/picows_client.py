@@ -12,7 +12,7 @@ import msgspec
 import uvloop
 from picows import WSListener, WSMsgType, ws_connect
 
-PORT, PEOPLE, SECONDS = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+PORT, USERS, SECONDS = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 
 
 class Payload(msgspec.Struct):
@@ -45,7 +45,7 @@ events = bad = 0
 end = float("inf")
 
 
-class Person(WSListener):
+class User(WSListener):
     def __init__(self, number):
         self.number, self.asked, self.seq, self.run = number, 0, 0, None
 
@@ -77,7 +77,7 @@ class Person(WSListener):
 async def main():
     global end
     end = time.monotonic() + SECONDS
-    made = [await ws_connect(lambda number=number: Person(number), f"ws://127.0.0.1:{PORT}/ws") for number in range(PEOPLE)]
+    made = [await ws_connect(lambda number=number: User(number), f"ws://127.0.0.1:{PORT}/ws") for number in range(USERS)]
     await asyncio.sleep(SECONDS + 0.2)
     for transport, _ in made:
         transport.disconnect()

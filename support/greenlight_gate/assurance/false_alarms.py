@@ -157,9 +157,9 @@ def summary(sessions: Sequence[HealthySession], seconds: float) -> str:
     answers = sum(session.answers for session in sessions)
     rate = f"{1000 * len(alarms) / answers:.2f} false alarms per thousand runs" if answers else "no run was observed"
     kinds = {number: sum(len(session.categories) == number for session in sessions) for number in range(1, 7)}
-    told = ", ".join(f"{count} of {number} categories" for number, count in kinds.items() if count)
+    summary = ", ".join(f"{count} of {number} categories" for number, count in kinds.items() if count)
     return (
-        f"{len(alarms)} of {len(sessions)} healthy sessions with a false alarm ({told}; {seconds:.0f} s): "
+        f"{len(alarms)} of {len(sessions)} healthy sessions with a false alarm ({summary}; {seconds:.0f} s): "
         f"{rate}, {answers} answers judged"
     )
 

@@ -109,8 +109,8 @@ class Pool:
 
     def _work(self, at_once: int) -> None:
         alone = [key for key, job in self._jobs.items() if job.crowded or job.services]
-        beside = [key for key in self._jobs if key not in alone]
-        for keys, many in ((beside, at_once), (alone, 1)):
+        shared = [key for key in self._jobs if key not in alone]
+        for keys, many in ((shared, at_once), (alone, 1)):
             for key in self._in_turn(keys, many):
                 if self._ended.is_set():
                     break

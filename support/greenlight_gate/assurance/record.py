@@ -137,7 +137,7 @@ class ProofSearch:
         self._tell = tell
         self._services = services
         self._lock = threading.Lock()
-        self._given_up: Counter[str] = Counter()
+        self._abandoned: Counter[str] = Counter()
         before = RecordedProofs() if again else read()
         self._scenarios = {
             name: fails for name, fails in before.scenarios.items()
@@ -183,13 +183,13 @@ class ProofSearch:
             judged = self._judge(name, defect, benches)
             if judged is not None:
                 self._keep(name, defect, judged)
-        self._given_up.update(each.id for each in self._open(used))
+        self._abandoned.update(each.id for each in self._open(used))
         if name not in self._scenarios:
             self._tell(f"never fails: {name}")
 
     def _open(self, wanted: Iterable[Assertion]) -> list[Assertion]:
         return [
-            each for each in wanted if each.id not in self._assertions and self._given_up[each.id] < _ENOUGH_SCENARIOS
+            each for each in wanted if each.id not in self._assertions and self._abandoned[each.id] < _ENOUGH_SCENARIOS
         ]  # fmt: skip
 
     def _judge(self, name: str, defect: str, benches: concurrent.futures.Executor) -> BenchResult | None:

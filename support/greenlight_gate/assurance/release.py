@@ -38,7 +38,7 @@ class Release:
         self._jobs: Sequence[Job] = ()
         self.judged: list[BenchResult] = []
 
-    def of_which_people_say(self, notice: str) -> None:
+    def of_which_users_say(self, notice: str) -> None:
         """Give it the defect with this notice."""
         if notice not in _NOTICES:
             raise NoSuchBackendError(

@@ -30,22 +30,22 @@ def _questions(seed: int) -> str:
     topic, note = chance.choice(_TOPICS), chance.choice(_NOTES)
     several, together = chance.randint(2, 5), chance.randint(2, 5)
     sums, parallel = _sums(chance, several - 1), _sums(chance, together)
-    errand = _sums(chance, chance.randint(1, 3))
+    task = _sums(chance, chance.randint(1, 3))
     tables = [
         _table("with_tool", f"What is {left}*{right}?", [str(left * right)], ["calculator"]),
         _table("without_tool", "Good morning! Who are you?", ["reference assistant"], aloud=aloud),
         _table(
-            "two_tools", f"What is {_told(sums)}, and what do my notes say about {note}?", [*_results(sums), note],
+            "two_tools", f"What is {_in_words(sums)}, and what do my notes say about {note}?", [*_results(sums), note],
             ["calculator"] * len(sums) + ["notes"],
         ),
         _table(
-            "parallel_tools", f"Work out {_told(parallel)} at the same time.", _results(parallel),
+            "parallel_tools", f"Work out {_in_words(parallel)} at the same time.", _results(parallel),
             ["calculator"] * together,
         ),
         _table("failing_tool", "What is the weather on Mars?", ["unavailable"], ["weather"]),
         _table("failing_agent", "Please give up.", [], aloud=aloud),
         _table("long_running", f"Please research {topic} thoroughly.", [topic], ["research"]),
-        _table("helper", f"Ask your helper to check {_told(errand)} at once.", _results(errand)),
+        _table("helper", f"Ask your helper to check {_in_words(task)} at once.", _results(task)),
         _table("follow_up", "And what was my previous question?", [f"{left}*{right}"], aloud=aloud),
         _table("remember", "Please remember that my secret word is {canary}.", ["{canary}"], ["notes"]),
         _table("recall", "What is my secret word?", ["{canary}"], ["notes"]),
@@ -65,7 +65,7 @@ def _sums(chance: random.Random, number: int) -> list[tuple[int, int]]:
     return [(chance.randint(2, 99), chance.randint(2, 99)) for _ in range(number)]
 
 
-def _told(sums: Sequence[tuple[int, int]]) -> str:
+def _in_words(sums: Sequence[tuple[int, int]]) -> str:
     return " and ".join(f"{left}*{right}" for left, right in sums)
 
 

@@ -14,7 +14,7 @@ from greenlight_gate.backend.runs import AgentRun
 from greenlight_gate.backend.settings import Settings
 from greenlight_gate.backend.store import Store
 from greenlight_gate.backend.tools import toolbox
-from greenlight_gate.backend.tools.tool import Call, Errand, ToolResult
+from greenlight_gate.backend.tools.tool import Call, ToolResult, ToolTask
 
 # A thorough search thinks several times before and after its slow tool, this far apart, so that its events are spread
 # over the whole run.
@@ -47,11 +47,11 @@ class Agent:
             await self._pause()
         await self._journal.emit(run, STARTED, {"message": phrases.GREETINGS[run.agent_name]})
         plan = make_plan(run.question)
-        needed = bool(plan.stages or plan.errand or run.parent is not None)
+        needed = bool(plan.stages or plan.task or run.parent is not None)
         await self._think(run, *self._variation.thoughts(plan.thoughts, needed=needed))
         if plan.gives_up:
             await self._pause()
-            await self._journal.emit(run, FAILED, phrases.GIVEN_UP)
+            await self._journal.emit(run, FAILED, phrases.ABANDONED)
             return
         answer = await self._answer(run, plan)
         run.answer = self._chain.answer(run, self._variation.answer(answer) if run.parent is None else answer)
@@ -60,8 +60,8 @@ class Agent:
         await self._journal.emit(run, COMPLETED, payload)
 
     async def _answer(self, run: AgentRun, plan: AgentPlan) -> str:
-        if plan.errand and run.parent is None:
-            return await self._delegate(run, plan.errand)
+        if plan.task and run.parent is None:
+            return await self._delegate(run, plan.task)
         if plan.recalls:
             return phrases.recalled(await self._store.previous_question(run.thread_id, run.root.run_id))
         if not plan.stages:
@@ -69,11 +69,11 @@ class Agent:
         sentences: list[str] = []
         for stage in plan.stages:
             for call, outcome in zip(stage, await self._use(run, stage, thorough=plan.thorough), strict=True):
-                sentences.append(phrases.told(call, outcome))
+                sentences.append(phrases.result_in_words(call, outcome))
         return " ".join(sentences)
 
-    async def _delegate(self, run: AgentRun, errand: str) -> str:
-        helper = run.helper(errand)
+    async def _delegate(self, run: AgentRun, task: str) -> str:
+        helper = run.helper(task)
         await self._pause()
         await self.work(helper)
         await self._think(run, "The helper is done; I pass on what it found.")
@@ -99,8 +99,8 @@ class Agent:
         await self._chain.tool(run, opened.call)
         if self._variation.chance is not None:
             await asyncio.sleep(self._variation.tool_delay_s())
-        errand = Errand(run.user_id, opened.call.parameters)
-        outcome = self._chain.outcome(run, opened.call, await self._tools[opened.call.tool](errand))
+        task = ToolTask(run.user_id, opened.call.parameters)
+        outcome = self._chain.outcome(run, opened.call, await self._tools[opened.call.tool](task))
         await self._pause()
         payload = {
             "tool_name": opened.call.tool,

@@ -50,7 +50,7 @@ class Hub:
 
             shared = SharedParts(settings, data)
             self.store, self.tokens = shared.store, shared.tokens
-            self.bus = shared.bus(self.route, self.look_again, self.heard)
+            self.bus = shared.bus(self.route, self.look_again, self.on_notice)
             self.watch = shared.watch(self._take_over)
         else:
             self.store = SqliteStore(data / "chat.sqlite3", later)
@@ -89,7 +89,7 @@ class Hub:
             if connection.identity.token_id == token_id:
                 connection.expire("you have signed out")
 
-    def heard(self, what: str, about: str) -> None:
+    def on_notice(self, what: str, about: str) -> None:
         """Handle an announcement of another replica."""
         if what == "signed out":
             self.expire_token(about)

@@ -14,7 +14,7 @@ INTRODUCTION = (
     "ask a helper."
 )
 HELLO = "Hello to you, too! The reference assistant is listening: ask me for a sum, a note or some research."
-GIVEN_UP = {
+ABANDONED = {
     "error_code": "GAVE_UP",
     "error_message": "the assistant gave up, as it was asked to",
     "recovery_suggestion": "Ask for something that can be done.",
@@ -31,7 +31,7 @@ AFTERTHOUGHTS = (
 _WORD = re.compile(r"\w{4,}")
 
 
-def told(call: Call, outcome: ToolResult) -> str:
+def result_in_words(call: Call, outcome: ToolResult) -> str:
     """Return the result of a tool, or why it failed, as one sentence."""
     subject = list(call.parameters.values())[-1]
     if not outcome.ok:

@@ -56,7 +56,7 @@ class AgentPlan:
     thoughts: tuple[str, ...]
     stages: tuple[tuple[Call, ...], ...] = ()
     reply: str = ""
-    errand: str = ""
+    task: str = ""
     recalls: bool = False
     gives_up: bool = False
     thorough: bool = False
@@ -69,7 +69,7 @@ def make_plan(question: str) -> AgentPlan:
         call = Call("notes", {"action": "add", "text": note["note"].strip()})
         return AgentPlan(("This is worth a note.",), ((call,),))
     if helper := _HELPER.search(text):
-        return AgentPlan(("My helper can do this.",), errand=helper["errand"].strip() or "introduce yourself")
+        return AgentPlan(("My helper can do this.",), task=helper["errand"].strip() or "introduce yourself")
     if _GIVE_UP.search(text):
         return AgentPlan(("I see no way to go on.",), gives_up=True)
     if _PREVIOUS.search(text):

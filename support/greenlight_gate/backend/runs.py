@@ -43,8 +43,8 @@ class AgentRun:
         """How long the run has taken so far."""
         return round((time.perf_counter() - self.started_s) * 1e3, 3)
 
-    def helper(self, errand: str) -> "AgentRun":
+    def helper(self, task: str) -> "AgentRun":
         """Return a new run of a sub-agent for this task."""
-        run = AgentRun(self.request_id, self.thread_id, self.user_id, errand, self.connection, HELPER, self)
+        run = AgentRun(self.request_id, self.thread_id, self.user_id, task, self.connection, HELPER, self)
         self.helpers.append(run)
         return run

@@ -46,7 +46,7 @@ class Variation:
     `shapes`, `stamps` and `names` say for each kind of event where its fields are, how its time is written, and whether
     tools, reasoning and results have their alternative names. `pace_s` is the usual pause of the model, and `hesitates`
     the share of long pauses. `most_parts`: fragments of a message. `quiet`: no reasoning if no tool is needed.
-    `slow_door_s` is the duration of the handshake.
+    `slow_handshake_s` is the duration of the handshake.
     """
 
     chance: random.Random | None = None
@@ -65,7 +65,7 @@ class Variation:
     pace_s: float = 0.0
     hesitates: float = 0.0
     tool_s: float = 0.0
-    slow_door_s: float = 0.0
+    slow_handshake_s: float = 0.0
     heartbeat_s: float | None = None
     unknown: str = "FORBIDDEN_THREAD"
 
@@ -89,7 +89,7 @@ class Variation:
             quiet=chance.random() < 0.4, compresses=chance.random() < 0.7,
             most_parts=chance.choice((1, 1, 2, 5, 40)), pace_s=_between(chance, 0.001, 0.04),
             hesitates=chance.choice((0.0, 0.005, 0.02)), tool_s=chance.choice((0.0, 0.01, 0.1)),
-            slow_door_s=chance.choice((0.0, 0.0, 0.02, 0.2)), heartbeat_s=chance.choice((0.3, 1.0, 3.0)),
+            slow_handshake_s=chance.choice((0.0, 0.0, 0.02, 0.2)), heartbeat_s=chance.choice((0.3, 1.0, 3.0)),
             unknown=chance.choice(("FORBIDDEN_THREAD", "BAD_REQUEST")),
         )  # fmt: skip
 

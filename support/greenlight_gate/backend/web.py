@@ -95,8 +95,8 @@ class _Web:
         hub = self._hub()
         attempt = _attempt(websocket)
         status = await hub.chain.handshake(hub, attempt)
-        if hub.settings.variation.slow_door_s:
-            await asyncio.sleep(hub.settings.variation.slow_door_s)
+        if hub.settings.variation.slow_handshake_s:
+            await asyncio.sleep(hub.settings.variation.slow_handshake_s)
         await hub.tokens.learn_keys(attempt.token)
         judged = None if attempt.source in {"", "query"} else hub.tokens.identify(attempt.token)
         identity = await hub.tokens.admitted(hub.chain.credentials(hub, attempt, judged))

@@ -13,13 +13,23 @@ from greenlight_gate.bdd.actions.liveness import Liveness
 from greenlight_gate.bdd.actions.network import Network
 from greenlight_gate.bdd.actions.privacy import Privacy
 from greenlight_gate.bdd.actions.replicas import Replicas
-from greenlight_gate.bdd.parameters import moment as moment_in
+from greenlight_gate.bdd.parameters import event_kind as event_kind_of
 from greenlight_gate.bdd.parameters import question as question_in
 from greenlight_gate.bdd.world.world import World
 
 __all__ = [
-    "cut_matrix_of", "hostility_of", "liveness_of", "moment_in", "network_of", "privacy_of", "question_in",
-    "replicas_of", "rows_of", "trouble_of", "walls_of", "world_of",
+    "access_attempts_of",
+    "cut_matrix_of",
+    "event_kind_of",
+    "hostility_of",
+    "liveness_of",
+    "network_of",
+    "privacy_of",
+    "question_in",
+    "replicas_of",
+    "rows_of",
+    "trouble_of",
+    "world_of",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -41,7 +51,7 @@ def privacy_of(context: Context) -> Privacy:
     return Privacy(world_of(context))
 
 
-def walls_of(context: Context) -> AccessAttempts:
+def access_attempts_of(context: Context) -> AccessAttempts:
     """The access attempts of the running scenario."""
     return _kept(context, "walls", lambda: AccessAttempts(world_of(context)))
 

@@ -26,7 +26,7 @@ OTHER_QUESTIONS = {
     "a question about what to remember": "recall",
     "something to remember": "remember",
 }
-MOMENTS = {str(kind): kind for kind in FIVE}
+PARSED_STAMPS = {str(kind): kind for kind in FIVE}
 
 _PHRASES = {f"a question that {words}": prompt for words, prompt in QUESTIONS.items()} | OTHER_QUESTIONS
 # The longest first, since a phrase may begin with another one.
@@ -49,9 +49,9 @@ def question(text: str) -> str:
     return _PHRASES[text]
 
 
-def moment(text: str) -> EventKind:
+def event_kind(text: str) -> EventKind:
     """The kind of event of this name. Raises KeyError for an unknown name."""
-    return MOMENTS[text]
+    return PARSED_STAMPS[text]
 
 
 def register() -> None:

@@ -22,13 +22,13 @@ from greenlight_gate.evidence.judge import judge
 from greenlight_gate.evidence.session_folder import Ended
 from greenlight_gate.extras import missing
 from greenlight_gate.load.director import Director
-from greenlight_gate.load.executors import Crew, NoCluster, cluster, here, processes
+from greenlight_gate.load.executors import Executors, NoCluster, cluster, here, processes
 from greenlight_gate.load.machine_limits import MachineLimit, raise_descriptor_limit, sources_for
 from greenlight_gate.load.plan import LoadPlan
 from greenlight_gate.measure.load_result import LoadResult, redacted
 from greenlight_gate.session.interruption import Interruption, interruptible
 from greenlight_gate.session.live_alerts import alerting
-from greenlight_gate.session.load_users import guests_of, plan_of, usual_prompts
+from greenlight_gate.session.load_users import plan_of, planned_users, usual_prompts
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.targets.access import TargetFault
 from greenlight_gate.targets.model import PROMPTS
@@ -117,7 +117,7 @@ def add(commands: Any) -> None:
     output(out)
 
 
-_GUESTS_S = 600.0
+_PLANNING_S = 600.0
 _USUAL_S = 10.0
 log = logging.getLogger("greenlight")
 
@@ -139,8 +139,8 @@ def load(options: argparse.Namespace) -> int:
     try:
         suite.prepare()
         workload = _workload(options, suite)
-        with _crew(options) as crew, interruptible(None) as interruption:
-            _session(options, suite, workload, crew, interruption=interruption, console=console)
+        with _executors(options) as executors_and_channels, interruptible(None) as interruption:
+            _session(options, suite, workload, executors_and_channels, interruption=interruption, console=console)
     except (MachineLimit, NoCluster) as error:
         raise Misconfigured(str(error)) from error
     finally:
@@ -174,17 +174,17 @@ def _workload(options: argparse.Namespace, suite: ValidationSession) -> Workload
 
 
 @contextlib.contextmanager
-def _crew(options: argparse.Namespace) -> Iterator[Crew]:
+def _executors(options: argparse.Namespace) -> Iterator[Executors]:
     if options.cluster is not None:
-        crew = cluster(options.cluster, options.processes)
+        executors_and_channels = cluster(options.cluster, options.processes)
     else:
-        crew = processes(options.processes) if (options.processes or 1) > 1 else here()
-    with crew as found:
+        executors_and_channels = processes(options.processes) if (options.processes or 1) > 1 else here()
+    with executors_and_channels as found:
         yield found
 
 
 def _session(
-    options: argparse.Namespace, suite: ValidationSession, workload: Workload, crew: Crew, *,
+    options: argparse.Namespace, suite: ValidationSession, workload: Workload, executors_and_channels: Executors, *,
     interruption: Interruption, console: Console,
 ) -> None:  # fmt: skip
     """Runs the load and writes the ledger, with what ended the load early. Returns its result."""
@@ -197,7 +197,7 @@ def _session(
     try:
         if plan is not None:
             console.print(f"{workload.users} users on {escape(suite.target.name)} ...", highlight=False)
-            summary = _run(plan, suite, crew, console)
+            summary = _run(plan, suite, executors_and_channels, console)
     except KeyboardInterrupt:
         log.info("interrupted before there was any result")
     except Exception as error:
@@ -220,23 +220,23 @@ def _plan(options: argparse.Namespace, suite: ValidationSession, workload: Workl
     suite.await_health()
     again_from = 0 if options.prompt else usual_prompts(suite)[1]
     seconds = workload.duration_s or 0.0
-    guests = guests_of(suite, workload.users, workload.prompts, again_from, seconds=seconds)
+    planned = planned_users(suite, workload.users, workload.prompts, again_from, seconds=seconds)
     return plan_of(
-        suite, suite.loop.call(guests, _GUESTS_S), arrival=workload.arrival, rate=workload.rate,
+        suite, suite.loop.call(planned, _PLANNING_S), arrival=workload.arrival, rate=workload.rate,
         poisson=workload.poisson, seed=int(time.time()), duration_s=workload.duration_s,
         runs_each=workload.runs_per_user, think_s=workload.think_s, ramp_s=workload.ramp_s, hold_s=workload.hold_s,
         ramp_down_s=workload.ramp_down_s, compress=options.compress, sources=sources, own_process=True,
     )  # fmt: skip
 
 
-def _run(plan: LoadPlan, suite: ValidationSession, crew: Crew, console: Console) -> LoadResult:
+def _run(plan: LoadPlan, suite: ValidationSession, executors_and_channels: Executors, console: Console) -> LoadResult:
     """Runs the load. Failure patterns are reported when they begin and when they end."""
-    executors, desk = crew
+    executors, channels = executors_and_channels
     with (
         LoadView(console) as view,
         alerting(suite, lambda alert: console.print(f"[yellow]{escape(str(alert))}[/]", highlight=False)),
     ):
-        return Director(plan, executors, desk, view.show).run()
+        return Director(plan, executors, channels, view.show).run()
 
 
 def _record(suite: ValidationSession, workload: Workload, summary: LoadResult | None, ended: Ended) -> None:

@@ -85,7 +85,7 @@ def services(options: argparse.Namespace) -> int:
         return _start(runtime, Wish([p.user for p in target.personas], options.defect, options.port), console)
     if options.action == "restart":
         with _Screen(console) as screen:
-            runtime.restart(options.service, screen.told)
+            runtime.restart(options.service, screen.show)
         return 0
     if options.action == "stop":
         stopped = runtime.stop(options.service)
@@ -105,7 +105,7 @@ def _start(runtime: Runtime, wish: Wish, console: Console) -> int:
     console.print(f"Services as {how} ...", highlight=False)
     began = time.monotonic()
     with _Screen(console) as screen:
-        started = runtime.start(wish, screen.told)
+        started = runtime.start(wish, screen.show)
     if started:
         console.print(f"ready after {time.monotonic() - began:.1f} s; `greenlight services stop` stops them")
     else:
@@ -133,7 +133,7 @@ class _Screen:
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self._rows: list[ServiceStatus] = []
 
-    def told(self, rows: list[ServiceStatus]) -> None:
+    def show(self, rows: list[ServiceStatus]) -> None:
         """Shows these rows."""
         self._rows = rows
         if self._live is not None:

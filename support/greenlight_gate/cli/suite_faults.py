@@ -16,7 +16,7 @@ from greenlight_gate.verdict.decision import Verdict
 
 
 class SuiteFaults:
-    """Faults of the suite while it wrote files that do not affect the decision; `told` holds each in one line.
+    """Faults of the suite while it wrote files that do not affect the decision; `messages` holds each in one line.
 
     The decision and the evidence stand, but a faulty suite approves nothing.
     """
@@ -24,7 +24,7 @@ class SuiteFaults:
     def __init__(self, folder: Path, console: Console) -> None:
         self.folder = folder
         self.console = console
-        self.told: list[str] = []
+        self.messages: list[str] = []
 
     @contextlib.contextmanager
     def costing(self, what: str) -> Iterator[None]:
@@ -36,13 +36,13 @@ class SuiteFaults:
             where = f" ({name})" if name else ""
             self._say("yellow", f"{what} not written: {error.strerror or error}{where}")
         except Exception as error:  # noqa: BLE001 -- reported as the suite's fault
-            self.told.append(f"Suite fault: {what} not written: {in_short(error)}")
-            self._say("red", self.told[-1])
+            self.messages.append(f"Suite fault: {what} not written: {in_short(error)}")
+            self._say("red", self.messages[-1])
             self._log(error)
 
     def outcome(self, verdict: Verdict) -> Verdict:
         """The verdict for the exit code: the decision, but INCONCLUSIVE for an approval by a faulty suite."""
-        if not self.told or verdict is not Verdict.APPROVED:
+        if not self.messages or verdict is not Verdict.APPROVED:
             return verdict
         self._say(
             "yellow",
@@ -59,7 +59,7 @@ class SuiteFaults:
         # The log of the run is closed by now, and `greenlight verdict` has none.
         with contextlib.suppress(OSError), (self.folder / LOG).open("a", encoding="utf-8", errors="replace") as log:
             lines = named("".join(traceback.format_exception(error)))
-            log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} ERROR {self.told[-1]}\n{lines}")
+            log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} ERROR {self.messages[-1]}\n{lines}")
 
 
 def in_short(error: Exception) -> str:

@@ -36,9 +36,9 @@ class Values(dict[str, Any]):
         super().__init__(*args, **values)
         self.count = itertools.count(1)
 
-    def over(self, given: Mapping[str, Any]) -> "Values":
+    def over(self, supplied: Mapping[str, Any]) -> "Values":
         """These values, overridden by others; the counter is shared."""
-        both = Values({**self, **given})
+        both = Values({**self, **supplied})
         both.count = self.count
         return both
 
@@ -81,8 +81,10 @@ class ConnectionSetup:
     async def prepare(self) -> None:
         """Makes the requests that the profile has before the connection. Raises StepRefused."""
         for request in self.spec.before:
-            given = bool(request.capture) and all(name in self.entry.values for name in request.capture)
-            if given or (request.each == "window" and request.capture and self.kept.keys() >= request.capture.keys()):
+            supplied = bool(request.capture) and all(name in self.entry.values for name in request.capture)
+            if supplied or (
+                request.each == "window" and request.capture and self.kept.keys() >= request.capture.keys()
+            ):
                 continue
             reply = await self._ask(request)
             captured = _captured(request, reply)
@@ -90,13 +92,13 @@ class ConnectionSetup:
             if request.each == "window":
                 self.kept.update(captured)
 
-    async def leave(self, *, window: bool) -> list[str]:
-        """Makes the requests after the connection (`window`: also those after the tab). Returns what failed."""
+    async def leave(self, *, tab: bool) -> list[str]:
+        """Makes the requests after the connection (`tab`: also those after the tab). Returns what failed."""
         complaints = []
         for request in self.spec.after:
-            if request.each == "window" and not window:
+            if request.each == "window" and not tab:
                 continue
-            if not _has_all(request, self.values) or self._is_given(request):
+            if not _has_all(request, self.values) or self._is_supplied(request):
                 continue
             try:
                 await self._ask(request)
@@ -104,7 +106,7 @@ class ConnectionSetup:
                 complaints.append(str(error))
         return complaints
 
-    def _is_given(self, request: HttpRequest) -> bool:
+    def _is_supplied(self, request: HttpRequest) -> bool:
         """Whether the request is about something that the target file names: that is not to be removed."""
         made = {name for before in self.spec.before for name in before.capture}
         return any(f"{{{name}}}" in request.path for name in made if name in self.entry.values)
@@ -140,9 +142,9 @@ class ConnectionSetup:
     def url(self) -> str:
         """The URL of the WebSocket, with the query of the token."""
         connection = self.spec.connection
-        base, _, given = self.target.url.partition("?")
+        base, _, supplied = self.target.url.partition("?")
         url = f"{base.rstrip('/')}{fill(connection.path, _quoted(self.values))}" if connection.path else base
-        query = [part for part in (given, urlencode(self._filled(connection.query))) if part]
+        query = [part for part in (supplied, urlencode(self._filled(connection.query))) if part]
         if query:
             url += f"{'&' if '?' in url else '?'}{'&'.join(query)}"
         return self.entry.url(url)

@@ -48,30 +48,30 @@ class WebSocketConnectionManager:
         """The findings so far."""
         return self.recorder.findings
 
-    async def connect(self, person: str) -> Session:
+    async def connect(self, user: str) -> Session:
         """Opens a connection of one of the target's users. Raises NotConnected, or ValueError for an unknown name."""
         personas = {persona.name: persona for persona in self.target.personas}
-        if person not in personas:
-            raise ValueError(f"{person!r} is none of the target's users: {', '.join(nearest_first(person, personas))}")
-        session = Session(person, personas[person], self.target, profile=self.profile, recorder=self.recorder)
-        await session.connect(await self._access.pass_for(personas[person]), self._tls)
-        self._sessions[person] = session
+        if user not in personas:
+            raise ValueError(f"{user!r} is none of the target's users: {', '.join(nearest_first(user, personas))}")
+        session = Session(user, personas[user], self.target, profile=self.profile, recorder=self.recorder)
+        await session.connect(await self._access.pass_for(personas[user]), self._tls)
+        self._sessions[user] = session
         return session
 
-    async def send_message(self, person: str, text: str, thread: str | None = None, **expect: Any) -> UserRequest:
+    async def send_message(self, user: str, text: str, thread: str | None = None, **expect: Any) -> UserRequest:
         """Sends a request. `thread` continues a conversation; `expect` is what is expected (`trace.Expect`).
 
         Raises NotConnected if the connection has ended or was never opened.
         """
-        if person not in self._sessions:
-            raise NotConnected(f"{person} is not connected: call connect({person!r}) first")
-        question = await self._sessions[person].ask(text, Expect(**expect), thread)
-        self._questions[person] = question
+        if user not in self._sessions:
+            raise NotConnected(f"{user} is not connected: call connect({user!r}) first")
+        question = await self._sessions[user].ask(text, Expect(**expect), thread)
+        self._questions[user] = question
         return question
 
-    async def receive_events(self, person: str) -> AsyncIterator[Event]:
+    async def receive_events(self, user: str) -> AsyncIterator[Event]:
         """The events of the user's latest request as they come, until its run ends or a wait times out."""
-        question, session = self._questions[person], self._sessions[person]
+        question, session = self._questions[user], self._sessions[user]
         seen: list[Event] = []
         while await session.wait_until(question, lambda: len(question.events) > len(seen)):
             seen.append(question.events[len(seen)])

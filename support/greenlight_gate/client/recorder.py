@@ -44,7 +44,7 @@ class Recorder:
     `redact` replaces secrets before anything is kept. Raises OSError if the trace cannot be written. `fault` is an
     error of the suite itself while a message was recorded. `most_bytes` limits what one scenario may receive, since its
     records stay in memory. `ticked_at` says when the loop was last free, which shows whether messages had to wait for
-    their stamps. `beside`: other scenarios run at the same time. `answers`: the requests of the scenario. `rules`:
+    their stamps. `in_parallel`: other scenarios run at the same time. `answers`: the requests of the scenario. `rules`:
     those by which it is judged.
     """
 
@@ -65,7 +65,7 @@ class Recorder:
         self.fault: Exception | None = None
         self.most_bytes = most_bytes
         self.ticked_at: Callable[[], float] | None = None
-        self.beside = False
+        self.in_parallel = False
         self._stalled_since = 0.0
         self._size = 0
         self._redact = redact

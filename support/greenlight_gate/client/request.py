@@ -18,8 +18,8 @@ class UserRequest:
     come; `outcome` says how the request was settled, once it is.
     """
 
-    def __init__(self, person: str, text: str, *, request: str, expect: Expect, at: float) -> None:
-        self.person = person
+    def __init__(self, user: str, text: str, *, request: str, expect: Expect, at: float) -> None:
+        self.user = user
         self.text = text
         self.request = request
         self.expect = expect

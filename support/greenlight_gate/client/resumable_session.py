@@ -13,13 +13,13 @@ class ResumableSession(Session):
         """Records that the suite is about to cut this connection; its open requests are not given up."""
         self.cut_by_us = True
         self.recorder.add(
-            Cut, self.connection, way=way, where=where, after=after, inside=inside, person=self.person
+            Cut, self.connection, way=way, where=where, after=after, inside=inside, user=self.user
         )  # fmt: skip
 
     def throttled(self, *, over: bool = False) -> None:
         """Records that the suite throttles this connection from now on, or (`over`) no longer does."""
         self.recorder.add(Throttled, self.connection, over=over)
-        for question in self.heard.questions:
+        for question in self.inbox.questions:
             question.last_at = time.monotonic()
 
     def hang_up(self) -> None:
@@ -29,14 +29,14 @@ class ResumableSession(Session):
 
     def take_over(self, other: Session) -> None:
         """Continues the requests of a connection that has ended."""
-        self.heard.questions += other.heard.questions
-        other.heard.questions.clear()
-        for question in self.heard.questions:
+        self.inbox.questions += other.inbox.questions
+        other.inbox.questions.clear()
+        for question in self.inbox.questions:
             question.last_at = time.monotonic()
 
     async def frame_came(self, before: int, timeout_s: float) -> bool:
         """Whether more than `before` frames of any kind have come within the time; `frames` says how many so far."""
-        return await self.heard.until(lambda: self.frames > before or not self.open, timeout_s)
+        return await self.inbox.until(lambda: self.frames > before or not self.open, timeout_s)
 
     @property
     def frames(self) -> int:

@@ -41,17 +41,17 @@ log = logging.getLogger("greenlight")
 
 
 class Session:
-    """One connection of `person`, and the `Receiver` of its transport.
+    """One connection of `user`, and the `Receiver` of its transport.
 
     `before`: an earlier connection of the same tab, whose captured values and requests it continues.
     """
 
     def __init__(
-        self, person: str, persona: Persona, target: Target, *, profile: Profile, recorder: Recorder,
+        self, user: str, persona: Persona, target: Target, *, profile: Profile, recorder: Recorder,
         before: "Session | None" = None, patience: Deadlines | None = None,
     ) -> None:  # fmt: skip
-        self.person = person
-        self.user = user_shown(persona, target, profile.spec)
+        self.user = user
+        self.user_id = user_shown(persona, target, profile.spec)
         self.persona = persona.name
         self.played_by = persona
         self.kept: dict[str, Any] = before.kept if before is not None else {}
@@ -64,8 +64,8 @@ class Session:
         self.patience = patience or Deadlines(self.budgets)
         self.open = False
         self.cut_by_us = False
-        self.heard: Inbox = Inbox(
-            recorder, self.connection, target.limits, before.heard.questions if before is not None else [],
+        self.inbox: Inbox = Inbox(
+            recorder, self.connection, target.limits, before.inbox.questions if before is not None else [],
             too_much=self._give_up, asked_to_answer=self._answer,
         )  # fmt: skip
         self._transport: Transport | None = None
@@ -104,7 +104,7 @@ class Session:
         if unwelcome:
             await self._wait_refused(lambda: self._answered(0, *_ANSWERS))
         elif failure is not None:
-            raise NotConnected(f"{self.person} {failure}")
+            raise NotConnected(f"{self.user} {failure}")
         elif self.profile.promises.ready:
             await self._wait_ready()
 
@@ -119,7 +119,7 @@ class Session:
 
     async def _receive_step(self, index: int, step: Step) -> str | None:
         def came() -> bool:
-            return self.heard.handshake_step(index) >= step.nth
+            return self.inbox.handshake_step(index) >= step.nth
 
         began = time.monotonic()
         wait_s = step.timeout_s or self.budgets.handshake_s
@@ -137,7 +137,7 @@ class Session:
         wait_s = self.budgets.handshake_s
         if not await self._until(lambda: self._answered(0, "ready"), wait_s):
             self._timed_out("ready", wait_s)
-            raise NotConnected(f"{self.person} was accepted, but the backend did not report that it is ready")
+            raise NotConnected(f"{self.user} was accepted, but the backend did not report that it is ready")
         if not self.open:
             raise self.not_open()
 
@@ -149,19 +149,19 @@ class Session:
         answer = error if isinstance(error, NotOpened) else NotOpened("")
         self.recorder.add(
             Closed, self.connection, by="server" if status else "nobody", during="handshake", status=status,
-            reason=reason, person=self.person, persona=self.persona,
+            reason=reason, user=self.user, persona=self.persona,
             headers=kept_headers(answer.headers, clean), body=kept_body(answer.body, clean), unwelcome=unwelcome,
         )  # fmt: skip
-        return NotConnected(f"{self.person} could not connect: {reason}")
+        return NotConnected(f"{self.user} could not connect: {reason}")
 
-    async def close(self, *, keep_window: bool = False) -> None:
+    async def close(self, *, keep_tab: bool = False) -> None:
         """Closes the connection, waits for the answer, and makes the requests that the profile has for afterwards."""
         if self._transport is not None and self.open:
             self._transport.close()
             await self._transport.wait_gone(_CLOSE_S)
         if self.way is not None:
             way, self.way = self.way, None
-            for complaint in await way.leave(window=not keep_window):
+            for complaint in await way.leave(tab=not keep_tab):
                 log.warning("%s", self.recorder.clean(complaint))
 
     # What the transport reports ------------------------------------------------------------------------------
@@ -172,9 +172,9 @@ class Session:
         recorder, clean = self.recorder, self.recorder.clean
         try:
             recorder.add(
-                Opened, self.connection, at, person=self.person, persona=self.persona, user=self.user,
+                Opened, self.connection, at, user=self.user, persona=self.persona, user_id=self.user_id,
                 handshake_ms=round((at - self._asked_at) * 1e3, 3), headers=kept_headers(accepted.headers, clean),
-                subprotocol=clean(accepted.subprotocol) if accepted.subprotocol else None, beside=recorder.beside,
+                subprotocol=clean(accepted.subprotocol) if accepted.subprotocol else None, in_parallel=recorder.in_parallel,
                 **self._asked_as,
             )  # fmt: skip
         except Exception as error:  # noqa: BLE001 -- raised here, it would be reported as a refusal by the target
@@ -184,21 +184,21 @@ class Session:
         """Text messages have come."""
         for text in texts:
             if self.open:  # the one before may have exceeded a limit
-                self.heard.frame("text", text, at)
+                self.inbox.frame("text", text, at)
 
     def on_binary(self, data: bytes, at: float) -> None:
         """A binary message has come."""
         if self.open:
-            self.heard.frame("binary", data, at)
+            self.inbox.frame("binary", data, at)
 
     def on_other(self, kind: str, data: bytes, at: float) -> None:
         """Something other than a message has come."""
         if self.open:
-            self.heard.frame(kind, data, at)
+            self.inbox.frame(kind, data, at)
 
     def on_read(self, at: float) -> None:
         """One read has been handed over."""
-        self.heard.changed.set()
+        self.inbox.changed.set()
 
     def on_writable(self, at: float) -> None:
         """Nothing to do: `write` waits by itself."""
@@ -220,10 +220,10 @@ class Session:
             self.recorder.add(Closed, self.connection, at, by=by, code=code, reason=reason)
         except Exception as error:  # noqa: BLE001 -- what waits for this connection has to be woken in any case
             self.recorder.fault = self.recorder.fault or error
-        for question in self.heard.questions:
+        for question in self.inbox.questions:
             if not question.over and not self.cut_by_us:
                 question.give_up()
-        self.heard.changed.set()
+        self.inbox.changed.set()
 
     def _give_up(self, why: str) -> None:
         if self._transport is not None:
@@ -245,8 +245,8 @@ class Session:
         """
         request = uuid.uuid4().hex
         expect = msgspec.structs.replace(expect, prompt=text)
-        question = UserRequest(self.person, text, request=request, expect=expect, at=time.monotonic())
-        self.heard.questions.append(question)
+        question = UserRequest(self.user, text, request=request, expect=expect, at=time.monotonic())
+        self.inbox.questions.append(question)
         self.recorder.answers.asked(question)
         values = {"request": request, "prompt": text, "thread": thread}
         kept = {"request": request, "thread": thread, "expect": expect, "foreign": foreign, "claims": claims}
@@ -264,21 +264,21 @@ class Session:
     async def ping(self) -> bool:
         """Whether an application ping was answered within its budget."""
         ponged, budget = await self._ping(), self.budgets.ping_s
-        answered = await self.heard.until(ponged, budget)
+        answered = await self.inbox.until(ponged, budget)
         if not answered:
             self._timed_out("pong", budget)
         return answered
 
     async def _ping(self) -> Callable[[], bool]:
         """Sends a ping, and returns what tells whether it was answered."""
-        nonce, before = uuid.uuid4().hex[:12], len(self.heard.controls)
+        nonce, before = uuid.uuid4().hex[:12], len(self.inbox.controls)
         await self.send(self.template("ping"), {"nonce": nonce}, what="ping", nonce=nonce)
-        return lambda: self.heard.pong(nonce, before)
+        return lambda: self.inbox.pong(nonce, before)
 
     async def restore(self, thread: str, last_seq: int) -> bool:
         """Asks for the rest of a thread; whether the backend reported that it was restored."""
-        before = len(self.heard.controls)
-        run = next((question.run for question in reversed(self.heard.questions) if question.thread == thread), None)
+        before = len(self.inbox.controls)
+        run = next((question.run for question in reversed(self.inbox.questions) if question.thread == thread), None)
         values = {"thread": thread, "last_seq": last_seq, "run": run}
         await self.send(self.template("restore"), values, what="restore", thread=thread, last_seq=last_seq)
         budget = self.budgets.start_s
@@ -309,17 +309,17 @@ class Session:
         known.update(self.recorder.checker.connections[self.connection].reader.values)
         return known
 
-    async def send(self, template: Any, given: dict[str, Any] | None = None, **record: Any) -> None:
-        """Sends a template of the profile, filled in with `given` and `values`; `record` goes into the trace.
+    async def send(self, template: Any, values: dict[str, Any] | None = None, **record: Any) -> None:
+        """Sends a template of the profile, filled in with `values` and `values`; `record` goes into the trace.
 
         Raises NotConnected if it cannot be filled in or encoded, or if the connection has ended.
         """
         try:
-            text, raw = self.profile.wire(template, self.values.over(given or {}))
+            text, raw = self.profile.wire(template, self.values.over(values or {}))
         except KeyError as error:
-            raise NotConnected(f"{self.person}'s next message needs {error}, which is not known yet") from error
+            raise NotConnected(f"{self.user}'s next message needs {error}, which is not known yet") from error
         except UndecodableError as error:
-            raise NotConnected(f"{self.person}'s next message cannot be encoded: {error}") from error
+            raise NotConnected(f"{self.user}'s next message cannot be encoded: {error}") from error
         await self.write(text, raw, **record)
 
     def _clean_value(self, value: Any) -> Any:
@@ -345,20 +345,20 @@ class Session:
 
     def not_open(self) -> NotConnected:
         """The error that says how the connection ended."""
-        return NotConnected(f"{self.person}'s connection {self._ended}")
+        return NotConnected(f"{self.user}'s connection {self._ended}")
 
     # Sending what the backend has to refuse ------------------------------------------------------------------
 
     async def send_foreign(self, what: str, owner: str, **named: Any) -> None:
         """Sends a message that names a thread or run of another user (`owner`), and waits for the refusal."""
-        heard = self.heard
-        controls, records = len(heard.controls), len(self.recorder.entries)
+        inbox = self.inbox
+        controls, records = len(inbox.controls), len(self.recorder.entries)
         request = uuid.uuid4().hex if what == "start" else None
         kept = {name: named[name] for name in ("thread", "run", "last_seq") if name in named}
         values = {"request": request, **named}
         await self.send(self.template(what), values, what=what, request=request, foreign=owner, **kept)
         await self._wait_refused(
-            lambda: len(heard.controls) > controls or heard.was_shown_an_event(records), request
+            lambda: len(inbox.controls) > controls or inbox.was_shown_an_event(records), request
         )  # fmt: skip
 
     async def send_invalid(self, data: str | bytes, *, as_text: bool = False) -> Control | None:
@@ -366,14 +366,14 @@ class Session:
 
         `as_text`: bytes go into a text frame, whether or not they are UTF-8.
         """
-        before = len(self.heard.controls)
+        before = len(self.inbox.controls)
         shown = data if isinstance(data, str) else f"{len(data)} bytes"
         try:
             await self.write(shown[:_SHOWN_OF_INVALID], data, as_text=as_text, what="invalid")
         except NotConnected:
-            return self.heard.since(before, "error")  # the backend closed before all was written
+            return self.inbox.since(before, "error")  # the backend closed before all was written
         await self._wait_refused(lambda: self._answered(before, "error"))
-        return self.heard.since(before, "error")
+        return self.inbox.since(before, "error")
 
     async def outlast_token(self, text: str) -> None:
         """Waits until the token has expired and the connection has ended; if it has not, sends a request on it."""
@@ -384,7 +384,7 @@ class Session:
             return
         records = len(self.recorder.entries)
         await self.ask(text, Expect())
-        if not await self._until(lambda: self.heard.was_shown_an_event(records), self.budgets.refusal_s):
+        if not await self._until(lambda: self.inbox.was_shown_an_event(records), self.budgets.refusal_s):
             self._timed_out("expiry", LEEWAY_S)
 
     async def _wait_refused(self, condition: Callable[[], bool], request: str | None = None) -> None:
@@ -437,10 +437,10 @@ class Session:
 
     async def _until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
         """Whether a condition on what has come became true, or the connection ended, within the time."""
-        return await self.heard.until(lambda: condition() or not self.open, timeout_s)
+        return await self.inbox.until(lambda: condition() or not self.open, timeout_s)
 
     def _answered(self, since: int, *names: str) -> bool:
-        return self.heard.since(since, *names) is not None
+        return self.inbox.since(since, *names) is not None
 
     def _timed_out(self, waiting_for: str, after_s: float, **record: Any) -> None:
         self.recorder.add(TimedOut, self.connection, waiting_for=waiting_for, after_s=round(after_s, 3), **record)

@@ -21,16 +21,16 @@ def as_table(entries: Iterable[Entry], marked: Collection[int] = ()) -> str:
     Of a very long conversation the beginning, the end and the marked records are shown.
     """
     everything = list(entries)
-    people = {
-        record.connection: record.person
+    users = {
+        record.connection: record.user
         for record, _ in everything
-        if isinstance(record, Opened | Closed) and record.person
+        if isinstance(record, Opened | Closed) and record.user
     }
-    several = len(people) > 1
+    several = len(users) > 1
     rows = [("", "#", "seconds", "who", "what", "text")]
     shown, left_out = _shortened(everything, marked)
     for record, reading in shown:
-        who = people.get(record.connection, "?")
+        who = users.get(record.connection, "?")
         if several:
             who = f"{who} {record.connection}"
         what, text = describe(record, reading)
@@ -96,10 +96,10 @@ def _received(record: Received, reading: Reading | None) -> tuple[str, str]:
         inferred = " (inferred)" if reading.synthesised else ""
         return f"{reading.kind}{helper}{inferred}", f"{tool}{reading.text or ''}"
     if isinstance(reading, Several):
-        told = [_received(record, part) for part in reading.readings]
-        return " + ".join(what for what, _ in told), " | ".join(text for _, text in told)
+        rows = [_received(record, part) for part in reading.readings]
+        return " + ".join(what for what, _ in rows), " | ".join(text for _, text in rows)
     if isinstance(reading, More | Ignored | Foreign):
-        return _beside(reading, _raw(record))
+        return _no_event(reading, _raw(record))
     if isinstance(reading, Control):
         return reading.name, ", ".join(f"{name} {value}" for name, value in reading.values.items())
     if isinstance(reading, Unmapped):
@@ -107,7 +107,7 @@ def _received(record: Received, reading: Reading | None) -> tuple[str, str]:
     return "received", _raw(record)
 
 
-def _beside(reading: More | Ignored | Foreign, raw: str) -> tuple[str, str]:
+def _no_event(reading: More | Ignored | Foreign, raw: str) -> tuple[str, str]:
     if isinstance(reading, More):
         return f"more {reading.event.kind}", reading.event.text or ""
     if isinstance(reading, Ignored):

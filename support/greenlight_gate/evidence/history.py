@@ -195,7 +195,7 @@ def _row(judgement: Judgement) -> Sequence[object]:
     of = "" if figures is None else "delivery" if observed.latency is not None else "acknowledgement"
     begin = measured.target_rss_mb_start if measured is not None else None
     end = measured.target_rss_mb_end if measured is not None else None
-    seconds = max(judgement.course.ended_at - judgement.course.windows.start, 0.001)
+    seconds = max(judgement.timeline.ended_at - judgement.timeline.windows.start, 0.001)
     latency = (
         (figures.samples, figures.avg_ms, figures.p50_ms, figures.p95_ms, figures.p99_ms, figures.max_ms)
         if figures is not None
@@ -205,7 +205,7 @@ def _row(judgement: Judgement) -> Sequence[object]:
         session.session_id, session.environment, session.started_epoch_s, judgement.decision.verdict.value,
         judgement.decision.reason, LOAD if session.workload is not None else " ".join(session.wanted), observed.events,
         round(share.percent, 3) if share is not None else 0.0,
-        judgement.course.windows.total().open_most, round(observed.events / seconds, 3), end,
+        judgement.timeline.windows.total().open_most, round(observed.events / seconds, 3), end,
         round(end - begin, 3) if begin is not None and end is not None else None, of, *latency,
     )  # fmt: skip
     return past._replace(jobs=session.jobs)

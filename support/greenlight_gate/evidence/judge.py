@@ -65,7 +65,7 @@ class Attributed(msgspec.Struct, frozen=True):
 class Judgement(msgspec.Struct, frozen=True):
     """All that a report says: what was judged, what was found and what follows.
 
-    `course` is what pictures are drawn of; nothing is decided by it but the failure patterns (`patterns`).
+    `timeline` is what pictures are drawn of; nothing is decided by it but the failure patterns (`patterns`).
     `durations` are seconds by the key of the scenario.
     """
 
@@ -83,7 +83,7 @@ class Judgement(msgspec.Struct, frozen=True):
     patterns: tuple[Occurrence, ...] = ()
     durations: dict[str, float] = {}
     compared: Compared | None = None
-    course: Timeline = msgspec.field(default_factory=lambda: Timeline(None))
+    timeline: Timeline = msgspec.field(default_factory=lambda: Timeline(None))
 
     @property
     def measured(self) -> Observed:
@@ -126,7 +126,7 @@ def judge(folder: Path, rules: Mapping[str, Rule] = RULES) -> Judgement:
 
 def _judge(evidence: Evidence, session: JudgedTarget, profile: Profile, rules: Mapping[str, Rule]) -> Judgement:
     ledger = _Ledger(evidence)
-    meter, course = (
+    meter, timeline = (
         Meter(session.clock),
         Timeline(None, {key: entry.name for key, entry in ledger.selected.items()}),
     )
@@ -140,9 +140,9 @@ def _judge(evidence: Evidence, session: JudgedTarget, profile: Profile, rules: M
         if not entry.trace:
             continue
         found = 0
-        for trace in (entry.trace, *entry.beside):
+        for trace in (entry.trace, *entry.further):
             try:
-                checker = replay(evidence.folder / trace, profile, session.budgets, meter, course, rules=rules)
+                checker = replay(evidence.folder / trace, profile, session.budgets, meter, timeline, rules=rules)
             except Torn as error:
                 gaps.append(str(error))
                 break
@@ -163,7 +163,7 @@ def _judge(evidence: Evidence, session: JudgedTarget, profile: Profile, rules: M
     if session.workload is not None and not loads:
         gaps.append("the evidence holds no result of the load")
     names = {key: selected.name for key, selected in ledger.selected.items()}
-    gather(course, loads, names)
+    gather(timeline, loads, names)
     findings += [
         Attributed(offence.finding, names.get(load.scenario, load.scenario), offence.trace)
         for load in loads for offence in load.summary.convicting()
@@ -173,7 +173,7 @@ def _judge(evidence: Evidence, session: JudgedTarget, profile: Profile, rules: M
         gaps.append(f"{observed.unmapped} of {observed.messages} messages could not be read with the profile")
     compared = _compared(evidence, observed, gaps)
     patterns = detect(
-        course, session.thresholds,
+        timeline, session.thresholds,
         # Many users at once need memory while they are there: how it grows is asked in a session that watches it.
         _memory(measurements if session.workload is None else None, watched, session.thresholds.memory_mb_growth),
     )  # fmt: skip
@@ -189,7 +189,7 @@ def _judge(evidence: Evidence, session: JudgedTarget, profile: Profile, rules: M
     return Judgement(
         session, decide(facts), scenarios, tuple(findings), observed, measurements, ledger.ended, facts.relations,
         tuple(cells), loads, watched, patterns, {entry.key: entry.duration_s for entry in ledger.finished.values()},
-        facts.compared, course,
+        facts.compared, timeline,
     )  # fmt: skip
 
 
@@ -304,7 +304,7 @@ def _unfinished(
 ) -> list[str]:
     """What scenarios that never finished have shown counts all the same, as far as their traces can be read."""
     gaps = []
-    known = {trace for entry in ledger.finished.values() for trace in (entry.trace, *entry.beside)}
+    known = {trace for entry in ledger.finished.values() for trace in (entry.trace, *entry.further)}
     for path in sorted(evidence.traces.glob("*.jsonl")):
         name = f"traces/{path.name}"
         if name in known:

@@ -10,16 +10,16 @@ from greenlight_gate.verdict.criteria import Loaded
 from greenlight_gate.verdict.decision import Observed
 
 
-def gather(course: Timeline, loads: Sequence[Loaded], names: Mapping[str, str]) -> None:
+def gather(timeline: Timeline, loads: Sequence[Loaded], names: Mapping[str, str]) -> None:
     """Adds the counts of loads to the timeline. `names` are those of scenarios, by their keys."""
     for load in loads:
         summary = load.summary
         counted = LoadTimeline(
-            course, f"{names.get(load.scenario, load.scenario)}: {load.label}",
+            timeline, f"{names.get(load.scenario, load.scenario)}: {load.label}",
             convicting={offence.finding.rule for offence in summary.convicting()}, is_timed=not summary.saturated,
             offences=[offence.finding for offence in summary.offences],
         )  # fmt: skip
-        for counts in summary.course:
+        for counts in summary.timeline:
             counted.take(counts)
 
 

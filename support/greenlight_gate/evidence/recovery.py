@@ -16,7 +16,7 @@ class Recovery:
     def __init__(self) -> None:
         self.times = Histogram()
         self.cuts: set[str] = set()
-        self._people: dict[str, str] = {}
+        self._users: dict[str, str] = {}
         self._away: dict[str, float | None] = {}
         self.trying: dict[str, float] = {}
         self._in: dict[str, float] = {}
@@ -27,14 +27,14 @@ class Recovery:
         if isinstance(record, Cut):
             self._cut(record)
         elif isinstance(record, Opened):
-            self._people[connection] = record.person
-            if record.person in self._away:
-                began = self._away.pop(record.person)
+            self._users[connection] = record.user
+            if record.user in self._away:
+                began = self._away.pop(record.user)
                 began = record.at - record.handshake_ms / 1e3 if began is None else began
                 self.trying[connection] = began
                 self._in[connection] = record.at - began
         elif isinstance(record, Closed) and record.during == "handshake":
-            self._tried(record.person, record.at)
+            self._tried(record.user, record.at)
         elif connection in self.trying:
             self._comes_back(record, reading)
 
@@ -43,20 +43,20 @@ class Recovery:
         for took in self._in.values():
             self.times.record(took)
         self.cuts.clear()
-        for each in (self._people, self._away, self.trying, self._in):
+        for each in (self._users, self._away, self.trying, self._in):
             each.clear()
 
     def _cut(self, cut: Cut) -> None:
         self.cuts.add(cut.connection)
-        person = self._people.get(cut.connection)
-        if person is None:
-            self._tried(cut.person, cut.at)
+        user = self._users.get(cut.connection)
+        if user is None:
+            self._tried(cut.user, cut.at)
         else:
-            self._away[person] = None
+            self._away[user] = None
 
-    def _tried(self, person: str, at: float) -> None:
-        if person in self._away and self._away[person] is None:
-            self._away[person] = at
+    def _tried(self, user: str, at: float) -> None:
+        if user in self._away and self._away[user] is None:
+            self._away[user] = at
 
     def _comes_back(self, record: AnyRecord, reading: Reading | None) -> None:
         connection = record.connection

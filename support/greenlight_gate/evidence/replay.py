@@ -45,9 +45,9 @@ class Meter:
         self.latency = Histogram()
         self.acknowledgement = Histogram()
         # Of scenarios that ran beside others, whose work may have delayed what came.
-        self.latency_beside = Histogram()
-        self.acknowledgement_beside = Histogram()
-        self._beside: set[str] = set()
+        self.latency_in_parallel = Histogram()
+        self.acknowledgement_in_parallel = Histogram()
+        self._in_parallel: set[str] = set()
         self.recovery = Recovery()
         self._delayed: dict[str, float] = {}
         self._clock = ServerClock(clock)
@@ -83,7 +83,7 @@ class Meter:
         if run is not None and took_s is not None:
             delayed_since = self._delayed.get(run.connection)
             if delayed_since is None or delayed_since > outcome.request.at + took_s:
-                here = self.acknowledgement_beside if run.connection in self._beside else self.acknowledgement
+                here = self.acknowledgement_in_parallel if run.connection in self._in_parallel else self.acknowledgement
                 here.record(took_s)
         if outcome.excused:
             return
@@ -98,8 +98,8 @@ class Meter:
         self.made += not opened.unwelcome
         if opened.proxied:
             self._delayed[opened.connection] = opened.at
-        if opened.beside:
-            self._beside.add(opened.connection)
+        if opened.in_parallel:
+            self._in_parallel.add(opened.connection)
 
     def _sent(self, sent: Sent) -> None:
         if sent.what == "restore":
@@ -124,7 +124,7 @@ class Meter:
             self.kinds.add(kind)
         # What waited in the fault proxy, or for its user to reconnect, says nothing about the latency of the backend.
         if stamp is not None and offset_s is not None and connection not in self._delayed:
-            latency = self.latency_beside if connection in self._beside else self.latency
+            latency = self.latency_in_parallel if connection in self._in_parallel else self.latency
             latency.record(at + epoch_s - (stamp - offset_s))
 
     def _control(self, control: Control, at: float, epoch_s: float) -> None:
@@ -136,7 +136,7 @@ class Meter:
         """What is known of the connections of one trace holds for no other."""
         self._clock.forget_pings()
         self._delayed.clear()
-        self._beside.clear()
+        self._in_parallel.clear()
         self.recovery.end_of_trace()
 
     def observed(self) -> Observed:
@@ -145,25 +145,25 @@ class Meter:
             events=self.events, kinds=tuple(sorted(self.kinds)), expected_events=self.expected,
             arrived_events=self.arrived, connections_tried=self.tried, connections_made=self.made,
             five_expected=self.five_expected, five_shown=self.five_shown, messages=self.messages,
-            unmapped=self.unmapped, latency=(self.latency if self.latency.samples else self.latency_beside).summary(),
+            unmapped=self.unmapped, latency=(self.latency if self.latency.samples else self.latency_in_parallel).summary(),
             acknowledgement=(
-                self.acknowledgement if self.acknowledgement.samples else self.acknowledgement_beside
+                self.acknowledgement if self.acknowledgement.samples else self.acknowledgement_in_parallel
             ).summary(),
             recovery=self.recovery.times.summary(),
         )  # fmt: skip
 
 
 def replay(
-    path: Path, profile: Profile, budgets: TimeBudgets, meter: Meter, course: Timeline | None = None, *,
+    path: Path, profile: Profile, budgets: TimeBudgets, meter: Meter, timeline: Timeline | None = None, *,
     rules: Mapping[str, Rule] = RULES,
 ) -> TraceChecker:  # fmt: skip
     """One trace file, judged to its end. Raises Torn for a file that is missing or not whole.
 
-    `course` gathers what it shows over time. `rules`: those by which it is judged.
+    `timeline` gathers what it shows over time. `rules`: those by which it is judged.
     """
     try:
         with path.open("rb") as lines:
-            return _replay(lines, profile, budgets, meter, course or Timeline(None), rules=rules)
+            return _replay(lines, profile, budgets, meter, timeline or Timeline(None), rules=rules)
     except OSError as error:
         raise Torn(f"{path.name} cannot be read ({error.strerror})") from error
     except msgspec.MsgspecError as error:
@@ -171,13 +171,13 @@ def replay(
 
 
 def _replay(
-    lines: Iterable[bytes], profile: Profile, budgets: TimeBudgets, meter: Meter, course: Timeline, *,
+    lines: Iterable[bytes], profile: Profile, budgets: TimeBudgets, meter: Meter, timeline: Timeline, *,
     rules: Mapping[str, Rule],
 ) -> TraceChecker:  # fmt: skip
     header, records = read_trace(lines)
     epoch_s = header.epoch_s
     checker = TraceChecker(profile, budgets, epoch_s, rules=rules)
-    strand, steps = TraceTimeline(course, header.scenario, epoch_s), _Steps()
+    trace_timeline, steps = TraceTimeline(timeline, header.scenario, epoch_s), _Steps()
     findings, said, known = checker.findings, steps.said, 0
     checker.observe(meter)
     checker.observe_events(steps)
@@ -192,12 +192,12 @@ def _replay(
                 known = len(findings)
         for record, reading in zip(block, readings, strict=True):
             meter.take(record, reading, epoch_s)
-        course.offset_s = meter.offset_s
-        steps.tell(strand, zip(block, readings, strict=True))
+        timeline.offset_s = meter.offset_s
+        steps.tell(trace_timeline, zip(block, readings, strict=True))
     checker.finish()
     said += findings[known:]
-    steps.tell(strand, ())
-    strand.finish()
+    steps.tell(trace_timeline, ())
+    trace_timeline.finish()
     meter.end_of_trace()
     return checker
 
@@ -222,20 +222,20 @@ class _Steps:
         """A request is settled."""
         self.said.append(outcome)
 
-    def tell(self, strand: TraceTimeline, records: Iterable[tuple[AnyRecord, Reading | None]]) -> None:
+    def tell(self, trace_timeline: TraceTimeline, records: Iterable[tuple[AnyRecord, Reading | None]]) -> None:
         """Says it all to the timeline."""
         coming = iter(records)
         for said in self.said:
             if type(said) is tuple:
                 run, event, at = said
-                strand.on_event(run, event, at)
+                trace_timeline.on_event(run, event, at)
             elif said is None:
                 record, reading = next(coming)
-                strand.take(record, reading)
+                trace_timeline.take(record, reading)
             elif isinstance(said, Outcome):
-                strand.on_settled(said)
+                trace_timeline.on_settled(said)
             elif isinstance(said, Finding):
-                strand.found(said)
+                trace_timeline.found(said)
         self.said.clear()
 
 

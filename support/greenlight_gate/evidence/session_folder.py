@@ -90,7 +90,7 @@ class Selected(msgspec.Struct, frozen=True, tag_field="entry", tag="selected"):
 class Finished(msgspec.Struct, frozen=True, tag_field="entry", tag="finished"):
     """What became of a scenario, once nothing more of it can arrive. `findings` counts what the rules said live.
 
-    `private` are the users whose privacy the scenario watched; `beside` further traces, each of a conversation of its
+    `private` are the users whose privacy the scenario watched; `further` further traces, each of a conversation of its
     own, whose findings count as the scenario's.
     """
 
@@ -101,7 +101,7 @@ class Finished(msgspec.Struct, frozen=True, tag_field="entry", tag="finished"):
     trace: str
     duration_s: float
     private: tuple[str, ...] = ()
-    beside: tuple[str, ...] = ()
+    further: tuple[str, ...] = msgspec.field(default=(), name="beside")
 
 
 class Ended(msgspec.Struct, frozen=True, tag_field="entry", tag="ended"):

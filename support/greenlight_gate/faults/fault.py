@@ -35,7 +35,7 @@ class Fault:
         if not self.on:
             self.on = True
             self.off.clear()
-            self._told()
+            self._notify()
             await self.begin()
 
     async def switch_off(self) -> None:
@@ -43,7 +43,7 @@ class Fault:
         if self.on:
             self.on = False
             self.off.set()
-            self._told()
+            self._notify()
             await self.end()
 
     def acts_on(self, place: Place) -> None:
@@ -69,6 +69,6 @@ class Fault:
         del pipe
         await onward(chunk)
 
-    def _told(self) -> None:
+    def _notify(self) -> None:
         if self.place is not None:
             self.place.refresh()

@@ -250,10 +250,10 @@ class Link:
         self.number = number
         self.failure = ""
         self.opened_at = self.last_at = time.monotonic()
-        self.person = Side(self)
+        self.user = Side(self)
         self.target = Side(self)
-        self.up = self.person.out = Pipe(self, Direction.UP, self.person, self.target)
-        self.down = self.target.out = Pipe(self, Direction.DOWN, self.target, self.person)
+        self.up = self.user.out = Pipe(self, Direction.UP, self.user, self.target)
+        self.down = self.target.out = Pipe(self, Direction.DOWN, self.target, self.user)
         self.own: tuple[LinkFault, ...] = ()
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -265,7 +265,7 @@ class Link:
     @property
     def ended(self) -> bool:
         """Whether both sides have gone."""
-        return self.person.gone.is_set() and self.target.gone.is_set()
+        return self.user.gone.is_set() and self.target.gone.is_set()
 
     async def add(self, fault: F) -> F:
         """Adds a fault to this link alone and switches it on."""
@@ -292,7 +292,7 @@ class Link:
 
     def other(self, side: Side) -> Side:
         """The side at the other end."""
-        return self.target if side is self.person else self.person
+        return self.target if side is self.user else self.user
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Runs a coroutine until the link ends."""
@@ -319,19 +319,19 @@ class Link:
     def close(self) -> None:
         """Sends FIN to both sides, after what was written to them; what is held back is lost."""
         self._forget()
-        for side in (self.person, self.target):
+        for side in (self.user, self.target):
             if side.transport is not None:
                 side.transport.close()
 
     def reset(self) -> None:
         """Sends RST to both sides at once."""
         self._forget()
-        for side in (self.person, self.target):
+        for side in (self.user, self.target):
             _hang_up(side)
 
     def side_lost(self) -> None:
         """One side is gone; once both are, the link ends."""
-        if self.ended or (self.target.transport is None and self.person.gone.is_set()):
+        if self.ended or (self.target.transport is None and self.user.gone.is_set()):
             self._forget()
             for task in self._tasks:
                 task.cancel()

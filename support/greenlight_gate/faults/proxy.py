@@ -66,7 +66,7 @@ class FaultProxy:
         async with asyncio.timeout(_STOP_S):
             for link in list(self.links):
                 link.reset()
-                await link.person.gone.wait()
+                await link.user.gone.wait()
                 await link.target.gone.wait()
 
     async def __aenter__(self) -> "FaultProxy":
@@ -163,7 +163,7 @@ class FaultProxy:
         for fault in self._each() if self._each is not None else ():
             await link.add(fault)
         link.refresh()
-        await loop.connect_accepted_socket(lambda: link.person, newcomer)
+        await loop.connect_accepted_socket(lambda: link.user, newcomer)
         if link.failure or link.target.gone.is_set():
             # A refusal by the target is passed on with an RST, since the connection is already accepted.
             link.target.gone.set()

@@ -1,1 +1,1 @@
-"""The load engine: many people at once, with every event of every one of them checked."""
+"""The load engine: many users at once, with every event of every one of them checked."""

@@ -13,14 +13,14 @@ from greenlight_gate.measure.load_counts import Counts
 class ShardProgress(msgspec.Struct, frozen=True):
     """The progress of one attempt at a shard. `phase`: began, connecting, connected, asking, leaving or left.
 
-    `people` are the users connected now; `busy` is the generator's share of a core. `counts` is for monitors.
+    `users` are the users connected now; `busy` is the generator's share of a core. `counts` is for monitors.
     """
 
     shard: int
     attempt: str
     worker: str
     phase: str
-    people: int = 0
+    users: int = 0
     runs: int = 0
     events: int = 0
     dropped: int = 0

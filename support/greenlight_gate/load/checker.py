@@ -30,10 +30,10 @@ class LoadChecker(ConnectionChecker):
         self.observe(user)
         self._on_control = on_control
 
-    def opened(self, user: str | None, handshake_ms: float, n: int) -> None:
+    def opened(self, user_id: str | None, handshake_ms: float, n: int) -> None:
         """The upgrade succeeded: a reader that remembers values begins anew."""
-        super().opened(user, handshake_ms, n)
-        self.reader.opened(user, {})
+        super().opened(user_id, handshake_ms, n)
+        self.reader.opened(user_id, {})
 
     def _take(self, reading: Part, at: float, n: int) -> None:
         meters = self.meters

@@ -33,7 +33,7 @@ class State(msgspec.Struct):
     """
 
     shards: dict[int, ShardProgress]
-    people: int
+    users: int
     began_at: float | None = None
     enough: bool = False
 
@@ -57,20 +57,20 @@ class Director:
     """One load; each of the executors runs one shard."""
 
     def __init__(
-        self, plan: LoadPlan, executors: Sequence[Executor], desk: DirectorChannel, watch: Watch | None = None
+        self, plan: LoadPlan, executors: Sequence[Executor], channels: DirectorChannel, watch: Watch | None = None
     ) -> None:
         self.plan = plan
         self.executors = executors
-        self.desk = desk
+        self.channels = channels
         self.watch = watch or (lambda state: None)
-        self.state = State({}, len(plan.guests))
-        self.teller = LiveCounts(f"load of {len(plan.guests)} users")
+        self.state = State({}, len(plan.users))
+        self.live_counts = LiveCounts(f"load of {len(plan.users)} users")
         self._attempts: dict[int, list[ShardProgress]] = {}
         self._connected: set[int] = set()
 
     def run(self) -> LoadResult:
         """Runs the load to its end, or until KeyboardInterrupt, when the result holds what was done until then."""
-        channel = self.desk.channel()
+        channel = self.channels.channel()
         futures = {
             executor.submit(run_shard, share, channel): share
             for executor, share in zip(self.executors, shares(self.plan, len(self.executors)), strict=True)
@@ -80,17 +80,17 @@ class Director:
             self._direct(futures)
         except KeyboardInterrupt:
             interrupted = True
-            self.desk.tell(Order(stop=True))
+            self.channels.tell(Order(stop=True))
             wait(futures, _STOP_S)
         except BaseException:
-            self.teller.over(hindered=True)
+            self.live_counts.over(hindered=True)
             raise
         finally:
-            self.desk.tell(Order(stop=True))
+            self.channels.tell(Order(stop=True))
         self._hear(0.0)
         whole = merged([self._result(future, share) for future, share in futures.items()])
         whole.interrupted = interrupted
-        whole.course = self.teller.over(hindered=bool(whole.saturated))
+        whole.timeline = self.live_counts.over(hindered=bool(whole.saturated))
         return whole
 
     def _direct(self, futures: dict["Future[LoadResult]", Share]) -> None:
@@ -106,22 +106,22 @@ class Director:
                 lead_s = _LEAD_S if len(futures) == 1 else _LEAD_ELSEWHERE_S
                 go_at = time.time() + self.plan.hold_s + lead_s
                 self.state.began_at = time.monotonic() + self.plan.hold_s + lead_s
-                self.desk.tell(Order(go_at=go_at))
-                self.teller.goes_at(go_at)
+                self.channels.tell(Order(go_at=go_at))
+                self.live_counts.goes_at(go_at)
             self.watch(self.state)
             if self.state.enough and not ends:
                 ends = True
-                self.desk.tell(Order(go_at=go_at, enough=True))
+                self.channels.tell(Order(go_at=go_at, enough=True))
 
     def _hear(self, timeout_s: float) -> None:
-        for progress in self.desk.news(timeout_s):
+        for progress in self.channels.news(timeout_s):
             known = self._attempts.setdefault(progress.shard, [])
             if all(progress.attempt != earlier.attempt for earlier in known):
                 known.append(progress)
             before = self.state.shards.get(progress.shard)
             if progress.attempt == known[0].attempt and (before is None or before.counts.at <= progress.counts.at):
                 self.state.shards[progress.shard] = progress
-                self.teller.tell([each.counts for each in self.state.shards.values()])
+                self.live_counts.tell([each.counts for each in self.state.shards.values()])
             if progress.phase in ("connected", "asking", "leaving"):
                 self._connected.add(progress.shard)
 
@@ -130,7 +130,7 @@ class Director:
         attempts = self._attempts.get(share.shard, [])
         first = attempts[0] if attempts else None
         name = f"shard {share.shard + 1} of {share.of}" + (f" ({first.worker})" if first is not None else "")
-        died = LoadResult(people=len(share.plan.guests), lost=(f"{name} died",))
+        died = LoadResult(users=len(share.plan.users), lost=(f"{name} died",))
         if not future.done():
             future.cancel()
             return died

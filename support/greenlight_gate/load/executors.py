@@ -23,7 +23,7 @@ from greenlight_gate.load.channel import Channel, DirectorChannel, LocalDirector
 if TYPE_CHECKING:
     from multiprocessing.managers import SyncManager
 
-Crew = tuple[list[Executor], DirectorChannel]
+Executors = tuple[list[Executor], DirectorChannel]
 _CONNECT_S = 10.0
 _ORDER_S = 5.0
 
@@ -33,14 +33,14 @@ class NoCluster(Exception):
 
 
 @contextlib.contextmanager
-def here() -> Iterator[Crew]:
+def here() -> Iterator[Executors]:
     """One shard, on a thread of this process."""
     with ThreadPoolExecutor(1, thread_name_prefix="greenlight-load") as pool:
         yield [pool], LocalDirectorChannel()
 
 
 @contextlib.contextmanager
-def processes(count: int) -> Iterator[Crew]:
+def processes(count: int) -> Iterator[Executors]:
     """A pool of one process for each shard: when a process dies, only its own pool breaks."""
     # Not for those who need one process only.
     from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
@@ -56,7 +56,7 @@ def processes(count: int) -> Iterator[Crew]:
                 stack.enter_context(ProcessPoolExecutor(1, mp_context=context, initializer=_follow_director))
                 for _ in range(count)
             ]
-            yield pools, _ManagerDesk(manager)
+            yield pools, _ManagerChannels(manager)
     finally:
         manager.shutdown()
 
@@ -90,7 +90,7 @@ class _ManagerChannel:
         return order
 
 
-class _ManagerDesk:
+class _ManagerChannels:
     def __init__(self, manager: "SyncManager") -> None:
         self._news: Any = manager.Queue()
         self._orders: Any = manager.dict({"order": Order()})
@@ -109,7 +109,7 @@ class _ManagerDesk:
 
 
 @contextlib.contextmanager
-def cluster(address: str, count: int | None) -> Iterator[Crew]:
+def cluster(address: str, count: int | None) -> Iterator[Executors]:
     """`count` shards on the workers of a Dask scheduler, one for each worker if not given. Raises NoCluster."""
     from distributed import Client  # noqa: PLC0415 -- an extra
 
@@ -123,11 +123,11 @@ def cluster(address: str, count: int | None) -> Iterator[Crew]:
             raise NoCluster(f"--cluster {address}: the scheduler has no workers; start some: dask worker {address}")
         # A shard whose worker dies is not run again: its users would ask twice.
         executor: Executor = client.get_executor(pure=False, retries=0)
-        desk = _DaskDesk(client)
+        channels = _DaskChannels(client)
         try:
-            yield [executor] * (count or workers), desk
+            yield [executor] * (count or workers), channels
         finally:
-            desk.close()
+            channels.close()
 
 
 class _DaskChannel(msgspec.Struct):
@@ -149,7 +149,7 @@ class _DaskChannel(msgspec.Struct):
         return msgspec.json.decode(self.orders.get(timeout=_ORDER_S), type=Order)
 
 
-class _DaskDesk:
+class _DaskChannels:
     """Orders are a variable of the scheduler, progress is a topic."""
 
     def __init__(self, client: Any) -> None:

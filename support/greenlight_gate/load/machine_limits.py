@@ -42,7 +42,7 @@ def ports() -> int:
     return last - first + 1
 
 
-def sources_for(users: int, url: str, given: tuple[str, ...]) -> tuple[str, ...]:
+def sources_for(users: int, url: str, configured: tuple[str, ...]) -> tuple[str, ...]:
     """The source addresses to connect from; () leaves the choice to the system.
 
     To a target on loopback, further loopback addresses are used. Raises MachineLimit where the ports of one address do
@@ -50,13 +50,13 @@ def sources_for(users: int, url: str, given: tuple[str, ...]) -> tuple[str, ...]
     """
     each = ports()
     needed = -(-users // each)
-    if given:
-        if len(given) < needed:
+    if configured:
+        if len(configured) < needed:
             raise MachineLimit(
-                f"{users} users need {needed} source addresses of {each} ports each, and {len(given)} were given "
+                f"{users} users need {needed} source addresses of {each} ports each, and {len(configured)} were given "
                 f"(--source)"
             )
-        return given
+        return configured
     if needed <= 1:
         return ()
     host = urlsplit(url).hostname or ""

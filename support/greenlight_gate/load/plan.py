@@ -25,8 +25,8 @@ class PlannedUser(msgspec.Struct, frozen=True):
     `questions` are asked in order; after the last one it continues with number `again_from`.
     """
 
-    person: str
-    user: str | None
+    user: str
+    user_id: str | None
     url: str
     questions: tuple[PlannedPrompt, ...]
     again_from: int = 0
@@ -49,7 +49,7 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     profile_toml: str
-    guests: tuple[PlannedUser, ...]
+    users: tuple[PlannedUser, ...]
     budgets: TimeBudgets
     clock: str = "unknown"
     ca_file: str = ""
@@ -75,7 +75,7 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def patience(self) -> TimeBudgets:
         """The budgets, with more time for the first event where many users ask at the same moment."""
-        if len(self.guests) <= _MANY_USERS or self.budgets.start_s >= _START_OF_MANY_S:
+        if len(self.users) <= _MANY_USERS or self.budgets.start_s >= _START_OF_MANY_S:
             return self.budgets
         return msgspec.structs.replace(self.budgets, start_s=_START_OF_MANY_S)
 
@@ -97,12 +97,12 @@ class Share(msgspec.Struct, frozen=True):
 def shares(plan: LoadPlan, count: int) -> list[Share]:
     """The plan divided into `count` shares, which do not depend on each other."""
     return [
-        Share(_part(plan, plan.guests[shard::count], shard, count), shard, count, plan.patience)
+        Share(_part(plan, plan.users[shard::count], shard, count), shard, count, plan.patience)
         for shard in range(count)
     ]
 
 
-def _part(plan: LoadPlan, guests: tuple[PlannedUser, ...], shard: int, count: int) -> LoadPlan:
+def _part(plan: LoadPlan, users: tuple[PlannedUser, ...], shard: int, count: int) -> LoadPlan:
     # The slow users are the first ones of the plan, and so the first ones of each share.
     slow = len(range(shard, plan.slow, count))
-    return msgspec.structs.replace(plan, guests=guests, slow=slow)
+    return msgspec.structs.replace(plan, users=users, slow=slow)

@@ -127,7 +127,7 @@ class RequestSchedule:
     async def _open_load(self, begin: float) -> None:
         plan, share = self._plan, self._share
         self._idle.extend(user for user in self._users.values() if user.is_free and not user.is_slow)
-        most = None if plan.runs_each is None else plan.runs_each * len(plan.guests)
+        most = None if plan.runs_each is None else plan.runs_each * len(plan.users)
         due_times: Iterator[float] = arrivals(
             share.rate, poisson=plan.poisson, seed=plan.seed + share.shard, first=share.shard / max(plan.rate, 1e-9)
         )

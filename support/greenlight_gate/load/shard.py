@@ -75,7 +75,7 @@ class Shard:
         ticker = asyncio.create_task(self._tick())
         try:
             try:
-                raise_descriptor_limit(len(self.plan.guests))
+                raise_descriptor_limit(len(self.plan.users))
             except MachineLimit as error:
                 self.short.append(str(error))
             began = time.monotonic()
@@ -100,7 +100,7 @@ class Shard:
 
     async def _connect(self) -> None:
         await self._report("connecting")
-        planned = self.plan.guests
+        planned = self.plan.users
         waiting = iter(enumerate(planned))
         began = time.monotonic()
         pause_s = self.plan.ramp_s / max(len(planned), 1)
@@ -253,7 +253,7 @@ class Shard:
         asking = phase == "asking"
         counts = self._counts()
         progress = ShardProgress(
-            self.share.shard, self.attempt, self.worker, phase, people=counts.open, runs=meters.runs,
+            self.share.shard, self.attempt, self.worker, phase, users=counts.open, runs=meters.runs,
             events=meters.events, dropped=meters.dropped, findings=self.context.offenders.found,
             busy=self.health.busy_now() if asking else 0.0, raw=encoded(meters.raw) if asking else None, counts=counts,
         )  # fmt: skip
@@ -266,7 +266,7 @@ class Shard:
         delay = meters.delay(corrected=self.plan.arrival == "open")
         return Counts(
             at=meters.epoch_s + time.monotonic(), tried=tried, made=made,
-            refused=0 if self._phase in _CONNECTING else tried - made, lost=meters.lines_lost, asked=meters.asked,
+            refused=0 if self._phase in _CONNECTING else tried - made, lost=meters.connections_lost, asked=meters.asked,
             messages=meters.messages, events=meters.events, failed=meters.failed, open=sum(user.open for user in users),
             # A user that reads nothing is not known to wait for anything.
             busy=sum(user.ask is not None and not user.is_slow for user in users), answering_us=meters.whole.sum_us,
@@ -281,7 +281,7 @@ class Shard:
             setattr(result, name, getattr(meters, name))
         for name in ("raw", "corrected", "delivery", "whole", "silence", "connect"):
             setattr(result, name, encoded(getattr(meters, name)))
-        result.people = len(self.users)
+        result.users = len(self.users)
         result.expected_events, result.arrived_events = meters.expected, meters.arrived
         result.kinds = tuple(set(FIVE) - context.profile.spec.absent.keys()) if meters.five_shown else ()
         counts: dict[str, int] = {}

@@ -48,7 +48,7 @@ class VirtualUser:
         self._meters = context.meters
         self._on_free = on_free
         self.checker = LoadChecker(
-            context.profile, context.budgets, context.registry, self.connection, user=self, name=planned.person,
+            context.profile, context.budgets, context.registry, self.connection, user=self, name=planned.user,
             meters=context.meters, found=self._found, on_control=context.on_control,
         )  # fmt: skip
         self._transport: Transport | None = None
@@ -96,11 +96,11 @@ class VirtualUser:
         self._n += 1
         planned = self.planned
         opened = Opened(
-            n=self._n, at=at, connection=self.connection, person=planned.person, user=planned.user,
+            n=self._n, at=at, connection=self.connection, user=planned.user, user_id=planned.user_id,
             handshake_ms=round((at - self.began_at) * 1e3, 3), subprotocol=accepted.subprotocol,
         )  # fmt: skip
         self._opened = encode_record(opened)
-        self.checker.opened(planned.user, opened.handshake_ms, self._n)
+        self.checker.opened(planned.user_id, opened.handshake_ms, self._n)
         self.checker.searched(accepted.head, "the handshake", self._n)
         if planned.first_message is not None:
             self._send(msgspec.json.encode(planned.first_message))
@@ -307,10 +307,10 @@ class VirtualUser:
         """The connection has ended: by a close frame, without one, or because what came exceeds what is taken."""
         if self.gone:
             return
-        self._meters.lines_lost += self.ready is None and not self.left and not self.is_slow
+        self._meters.connections_lost += self.ready is None and not self.left and not self.is_slow
         self._n += 1
         by = "client" if self.left else ending.by
-        self._closed = Closed(n=self._n, at=at, connection=self.connection, by=by, code=ending.code, person="")
+        self._closed = Closed(n=self._n, at=at, connection=self.connection, by=by, code=ending.code, user="")
         for said in (ending.reason.encode(), ending.unsaid):
             self.checker.searched(said, "the reason of the close", self._n)
         if by == "client" and not self.left:

@@ -39,7 +39,7 @@ class FeedListener(Protocol):
     def on_settled(self, source: FeedSource, outcome: Outcome) -> None:
         """A request is settled."""
 
-    def heard(self, source: FeedSource, record: AnyRecord, reading: Reading | None) -> None:
+    def on_record(self, source: FeedSource, record: AnyRecord, reading: Reading | None) -> None:
         """One record, with how it was read."""
 
     def finished(self, source: FeedSource) -> None:
@@ -67,7 +67,7 @@ def leave(listener: FeedListener) -> None:
 def publish(source: FeedSource, record: AnyRecord, reading: Reading | None) -> None:
     """Tells everybody who listens."""
     for listener in _listeners:
-        listener.heard(source, record, reading)
+        listener.on_record(source, record, reading)
 
 
 def matched(source: FeedSource, run: RunState, event: Event, at: float) -> None:

@@ -44,7 +44,7 @@ class LoadResult(msgspec.Struct, kw_only=True):
     budget. `lost` names the shards that died, `short` what the machine of the generator lacked.
     """
 
-    people: int = 0
+    users: int = msgspec.field(default=0, name="people")
     connections_tried: int = 0
     connections_made: int = 0
     asked: int = 0
@@ -84,7 +84,7 @@ class LoadResult(msgspec.Struct, kw_only=True):
     interrupted: bool = False
     attempt: str = ""
     worker: str = ""
-    course: tuple[Counts, ...] = ()
+    timeline: tuple[Counts, ...] = msgspec.field(default=(), name="course")
 
     @property
     def findings(self) -> int:
@@ -152,7 +152,7 @@ def redacted(summary: LoadResult, redact: Callable[[bytes], bytes]) -> LoadResul
 
 
 _SUMS = (
-    "people", "connections_tried", "connections_made", "asked", "runs", "events", "messages", "unmapped",
+    "users", "connections_tried", "connections_made", "asked", "runs", "events", "messages", "unmapped",
     "expected_events", "arrived_events", "five_expected", "five_shown", "dropped", "canaries_expected",
     "canaries_seen",
 )  # fmt: skip

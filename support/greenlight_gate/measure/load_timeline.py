@@ -25,10 +25,10 @@ class LoadTimeline:
     """
 
     def __init__(
-        self, course: Timeline, name: str, *, convicting: Collection[str] | None = None, is_timed: bool = True,
+        self, timeline: Timeline, name: str, *, convicting: Collection[str] | None = None, is_timed: bool = True,
         offences: Sequence[Finding] = (),
     ) -> None:  # fmt: skip
-        self.course = course
+        self.timeline = timeline
         self.name = name
         self.convicting = convicting
         self.is_timed = is_timed
@@ -38,11 +38,11 @@ class LoadTimeline:
 
     def take(self, counts: Counts) -> None:
         """The latest. What had been counted before the first one that is taken is not known to have just come."""
-        course, last = self.course, self._last
+        timeline, last = self.timeline, self._last
         if last is None:
             last = msgspec.structs.replace(counts, open=0, busy=0)
             self._held = dict(counts.rules)
-        parts = _parts(course, last.at, counts.at)
+        parts = _parts(timeline, last.at, counts.at)
         self._present(parts, last, counts)
         for name in _ADDED:
             _spread(parts, _more(name, last, counts), partial(_add, name))
@@ -58,13 +58,13 @@ class LoadTimeline:
 
         Between two looks as many do, on average, as are answered in a second times how long that takes (Little 1961).
         """
-        course = self.course
-        course.open += counts.open - last.open
-        course.busy += counts.busy - last.busy
+        timeline = self.timeline
+        timeline.open += counts.open - last.open
+        timeline.busy += counts.busy - last.busy
         passed_us = (counts.at - last.at) * 1e6
         average = round(_more("answering_us", last, counts) / passed_us) if passed_us > 0 else 0
-        open_most = max(course.open, course.open + last.open - counts.open)
-        busy_most = max(course.busy, course.busy + last.busy - counts.busy, min(average, open_most))
+        open_most = max(timeline.open, timeline.open + last.open - counts.open)
+        busy_most = max(timeline.busy, timeline.busy + last.busy - counts.busy, min(average, open_most))
         for window, _ in parts:
             window.open_most = max(window.open_most, open_most)
             window.busy_most = max(window.busy_most, busy_most)
@@ -83,17 +83,17 @@ class LoadTimeline:
             _spread(parts, max(count - last.delays.get(number, 0), 0), late)
 
     def _trouble(self, parts: _Parts, last: Counts, counts: Counts) -> None:
-        course = self.course
+        timeline = self.timeline
         lost, refused, failed = (_more(name, last, counts) for name in ("lost", "refused", "failed"))
         _spread(parts, lost, partial(_add, "dropped"))
         _spread(parts, failed, partial(_add, "errors"))
         if lost:
-            remember(course.troubles, (counts.at, f"'{self.name}': {lost} lines lost"))
+            remember(timeline.troubles, (counts.at, f"'{self.name}': {lost} lines lost"))
         if refused:
-            remember(course.troubles, (counts.at, f"'{self.name}': {refused} refused"))
+            remember(timeline.troubles, (counts.at, f"'{self.name}': {refused} refused"))
         each_s = (counts.at - last.at) / max(failed, 1)
         for number in range(min(failed, _MOST_REMEMBERED)):
-            remember(course.errors, (last.at + each_s * (number + 1), f"'{self.name}': an answer failed"))
+            remember(timeline.errors, (last.at + each_s * (number + 1), f"'{self.name}': an answer failed"))
 
     def _breaches(self, window: TimeWindow, rule: str, counts: Counts) -> None:
         times = counts.rules[rule]
@@ -102,7 +102,7 @@ class LoadTimeline:
             return
         self._held[rule] = times
         window.findings += more
-        broken = self.course.broken.setdefault(rule, RuleCount(counts.at))
+        broken = self.timeline.broken.setdefault(rule, RuleCount(counts.at))
         if self.name not in broken.under_load:
             shown = [finding for finding in self.offences if finding.rule == rule]
             broken.show(self.name, shown, f"'{self.name}': {rule}")
@@ -125,15 +125,15 @@ def _add(name: str, window: TimeWindow, more: int) -> None:
     setattr(window, name, getattr(window, name) + more)
 
 
-def _parts(course: Timeline, begin: float, end: float) -> _Parts:
+def _parts(timeline: Timeline, begin: float, end: float) -> _Parts:
     """The windows of a stretch of time. Looking them up may join windows, so that the ends are looked up first."""
-    course.window(begin)
-    course.window(end)
+    timeline.window(begin)
+    timeline.window(end)
     parts: _Parts = []
     at = begin
     while True:
-        window = course.window(at)
-        at, before = min(course.end, end), at
+        window = timeline.window(at)
+        at, before = min(timeline.end, end), at
         parts.append((window, (at - begin) / (end - begin) if end > begin else 1.0))
         if at >= end or at <= before:
             return parts

@@ -40,5 +40,5 @@ class RuleCount:
     def show(self, scenario: str, findings: Sequence[Finding], otherwise: str = "") -> None:
         """Where it can be seen, as far as there is room; `otherwise`: what is said where there is no finding."""
         records = [(finding, ", ".join(map(str, finding.evidence))) for finding in findings]
-        said = [f"'{scenario}', {each.person}, records {at}: {each.rule}, {each.actual}" for each, at in records]
+        said = [f"'{scenario}', {each.user}, records {at}: {each.rule}, {each.actual}" for each, at in records]
         self.examples = [*self.examples, *(said or [otherwise])][:_MOST_EXAMPLES]

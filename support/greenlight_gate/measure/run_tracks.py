@@ -22,12 +22,21 @@ class RunTrack:
     """
 
     __slots__ = (
-        "_seen", "asked_at", "connection", "cut", "found", "person", "prompt", "run", "scenario", "waited",
+        "_seen",
+        "asked_at",
+        "connection",
+        "cut",
+        "found",
+        "prompt",
+        "run",
+        "scenario",
+        "user",
+        "waited",
     )  # fmt: skip
 
-    def __init__(self, scenario: str, person: str, connection: str, prompt: str, asked_at: float) -> None:
+    def __init__(self, scenario: str, user: str, connection: str, prompt: str, asked_at: float) -> None:
         self.scenario = scenario
-        self.person = person
+        self.user = user
         self.connection = connection
         self.prompt = prompt
         self.asked_at = asked_at
@@ -89,27 +98,27 @@ class RunTracks:
         self.recent: deque[RunTrack] = deque(maxlen=_MOST_RECENT)
         self._of_rule: dict[str, int] = {}
 
-    def done(self, lane: RunTrack) -> None:
+    def done(self, track: RunTrack) -> None:
         """A run has ended, in whatever way."""
-        self.recent.append(lane)
-        longest = self.of_scenario.get(lane.scenario)
+        self.recent.append(track)
+        longest = self.of_scenario.get(track.scenario)
         known = longest is not None or len(self.of_scenario) < _MOST_SCENARIOS
-        if known and (longest is None or lane.last > longest.last):
-            self.of_scenario[lane.scenario] = lane
+        if known and (longest is None or track.last > longest.last):
+            self.of_scenario[track.scenario] = track
 
-    def found(self, lane: RunTrack, finding: Finding, at: float) -> None:
+    def found(self, track: RunTrack, finding: Finding, at: float) -> None:
         """A rule objected to this answer."""
-        if len(lane.found) < _MOST_OF_A_RULE:
-            lane.found.append((max(at - lane.asked_at, 0.0), finding.rule))
+        if len(track.found) < _MOST_OF_A_RULE:
+            track.found.append((max(at - track.asked_at, 0.0), finding.rule))
         known = self._of_rule.get(finding.rule, 0)
-        if lane not in self.guilty and known < _MOST_OF_A_RULE and len(self.guilty) < _MOST_GUILTY:
+        if track not in self.guilty and known < _MOST_OF_A_RULE and len(self.guilty) < _MOST_GUILTY:
             self._of_rule[finding.rule] = known + 1
-            self.guilty.append(lane)
+            self.guilty.append(track)
 
     def chosen(self, most: int) -> list[RunTrack]:
         """The lanes to draw, at most so many, in the order of time."""
-        rest = [lane for lane in self.of_scenario.values() if lane not in self.guilty and lane.marks]
-        rest.sort(key=lambda lane: lane.silence[1] - lane.silence[0], reverse=True)
+        rest = [track for track in self.of_scenario.values() if track not in self.guilty and track.marks]
+        rest.sort(key=lambda track: track.silence[1] - track.silence[0], reverse=True)
         # Runs with findings come first, and one without findings for comparison.
         guilty = self.guilty[: most - min(4, len(rest))]
-        return sorted([*guilty, *rest[: most - len(guilty)]], key=lambda lane: lane.asked_at)
+        return sorted([*guilty, *rest[: most - len(guilty)]], key=lambda track: track.asked_at)

@@ -18,7 +18,7 @@ class Timeline:
         self.offset_s = offset_s
         self.names = names or {}
         self.windows = TimeSeries()
-        self.lanes = RunTracks()
+        self.tracks = RunTracks()
         self.broken: dict[str, RuleCount] = {}
         self.errors: list[tuple[float, str]] = []
         self.troubles: list[tuple[float, str]] = []

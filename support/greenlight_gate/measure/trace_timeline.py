@@ -17,13 +17,13 @@ _MOST_ASKED = 256
 _MOST_LEFT = 10_000
 
 
-class _Line:
+class _State:
     """One connection. `provoked`: the suite gave the backend a reason to complain or to close it."""
 
-    __slots__ = ("asked", "cut", "open", "person", "provoked", "slowed", "welcome")
+    __slots__ = ("asked", "cut", "open", "provoked", "slowed", "user", "welcome")
 
-    def __init__(self, person: str) -> None:
-        self.person = person
+    def __init__(self, user: str) -> None:
+        self.user = user
         self.open = False
         self.welcome = True
         self.provoked = False
@@ -39,21 +39,21 @@ class TraceTimeline:
     record that asked it, from which its run counts (`RunState.first_n`).
     """
 
-    def __init__(self, course: Timeline, scenario: str, epoch_s: float) -> None:
-        self.course = course
-        self.scenario = course.names.get(scenario, scenario)
+    def __init__(self, timeline: Timeline, scenario: str, epoch_s: float) -> None:
+        self.timeline = timeline
+        self.scenario = timeline.names.get(scenario, scenario)
         self.epoch_s = epoch_s
-        self._lines: dict[str, _Line] = {}
-        self._lanes: dict[int, RunTrack] = {}
+        self._states: dict[str, _State] = {}
+        self._tracks: dict[int, RunTrack] = {}
         self._of_run: dict[str, RunTrack] = {}
         self._last_at = epoch_s
         self._took_backend_away = False
 
     def take(self, record: AnyRecord, reading: Reading | None) -> None:
         """One record, with how it was read."""
-        course = self.course
+        timeline = self.timeline
         at = self._last_at = record.at + self.epoch_s
-        window = course.latest if course.begin <= at < course.end else course.window(at)
+        window = timeline.latest if timeline.begin <= at < timeline.end else timeline.window(at)
         if type(record) is Received:
             window.messages += 1
             if type(reading) is Event:
@@ -68,79 +68,79 @@ class TraceTimeline:
             self._closed(record, at, window)
         elif isinstance(record, Cut):
             # What the suite itself does to a connection explains its end, or that it was not opened.
-            line = self._line(record.connection)
-            line.provoked = line.cut = True
+            state = self._state(record.connection)
+            state.provoked = state.cut = True
             self._took_backend_away = self._took_backend_away or record.ends_backend
 
     def on_event(self, run: RunState, event: Event, at: float) -> None:
         """An event of a run came, which may be a helper's."""
         root = run if run.parent is None else run.root
-        lane = self._lanes.get(root.first_n)
-        if lane is None:
+        track = self._tracks.get(root.first_n)
+        if track is None:
             return
-        if lane.run is None:
-            self._begun(lane, root, event, at)
+        if track.run is None:
+            self._begun(track, root, event, at)
         # What a profile infers was not received; it only says that the run goes on or has ended.
         if not event.synthesised:
-            lane.take(event, at + self.epoch_s)
+            track.take(event, at + self.epoch_s)
 
     def on_more(self, run: RunState, at: float) -> None:
         """More of what was shown before is no mark of its own."""
 
     def on_settled(self, outcome: Outcome) -> None:
         """A run has ended, or is no longer waited for."""
-        lane = self._lanes.get(outcome.request.n)
-        if lane is None:
+        track = self._tracks.get(outcome.request.n)
+        if track is None:
             return
         if outcome.ended_by is None:
-            lane.wait(outcome.at + self.epoch_s)
+            track.wait(outcome.at + self.epoch_s)
             return
         if outcome.ended_by is EventKind.FAILED:
             at, expect = outcome.at + self.epoch_s, outcome.request.expect
             wanted = expect is not None and expect.end is EventKind.FAILED
-            window = self.course.window(at)
-            self._error(self._line(outcome.connection), "agent_failed", at, window, wanted=wanted)
-        self._over(outcome.request.n, lane)
+            window = self.timeline.window(at)
+            self._error(self._state(outcome.connection), "agent_failed", at, window, wanted=wanted)
+        self._over(outcome.request.n, track)
 
     def found(self, finding: Finding) -> None:
         """A rule has objected, just now."""
-        course, at = self.course, self._last_at
-        course.window(at).findings += 1
-        broken = course.broken.get(finding.rule)
+        timeline, at = self.timeline, self._last_at
+        timeline.window(at).findings += 1
+        broken = timeline.broken.get(finding.rule)
         if broken is None:
-            broken = course.broken[finding.rule] = RuleCount(at)
+            broken = timeline.broken[finding.rule] = RuleCount(at)
         broken.add(self.scenario, finding, at)
-        lane = self._of_run.get(finding.run) if finding.run is not None else None
-        if lane is None:
-            lane = self._lane_of(finding)
-        if lane is not None:
-            course.lanes.found(lane, finding, at)
+        track = self._of_run.get(finding.run) if finding.run is not None else None
+        if track is None:
+            track = self._track_of(finding)
+        if track is not None:
+            timeline.tracks.found(track, finding, at)
 
     def finish(self) -> None:
         """The trace is complete."""
-        self.course.window(self._last_at)
-        for line in self._lines.values():
-            self._leave(line)
-        self.course.lanes.recent.clear()
+        self.timeline.window(self._last_at)
+        for state in self._states.values():
+            self._leave(state)
+        self.timeline.tracks.recent.clear()
 
-    def person(self, connection: str) -> str:
+    def user(self, connection: str) -> str:
         """Whose connection it is; "?" where that is not known."""
-        line = self._lines.get(connection)
-        return line.person if line is not None else "?"
+        state = self._states.get(connection)
+        return state.user if state is not None else "?"
 
-    def _line(self, connection: str) -> _Line:
-        line = self._lines.get(connection)
-        if line is None:
-            line = self._lines[connection] = _Line("?")
-        return line
+    def _state(self, connection: str) -> _State:
+        state = self._states.get(connection)
+        if state is None:
+            state = self._states[connection] = _State("?")
+        return state
 
-    def _lane_of(self, finding: Finding) -> RunTrack | None:
-        recent = self.course.lanes.recent
+    def _track_of(self, finding: Finding) -> RunTrack | None:
+        recent = self.timeline.tracks.recent
         if finding.run is not None:
-            return next((lane for lane in recent if lane.run == finding.run), None)
-        line = self._lines.get(finding.connection)
-        waiting = list(line.asked.values()) if line is not None else []
-        late = [lane for lane in recent if lane.connection == finding.connection and lane.scenario == self.scenario]
+            return next((track for track in recent if track.run == finding.run), None)
+        state = self._states.get(finding.connection)
+        waiting = list(state.asked.values()) if state is not None else []
+        late = [track for track in recent if track.connection == finding.connection and track.scenario == self.scenario]
         candidates = waiting or late
         return candidates[-1] if candidates else None
 
@@ -152,106 +152,106 @@ class TraceTimeline:
             if isinstance(part, Event):
                 self._event(part, connection, at, window)
             elif isinstance(part, Control) and part.name == "error":
-                self._error(self._line(connection), f"error {part.values.get('code')}", at, window)
+                self._error(self._state(connection), f"error {part.values.get('code')}", at, window)
 
     def _event(self, event: Event, connection: str, at: float, window: TimeWindow) -> None:
-        course, kind = self.course, event.kind
+        timeline, kind = self.timeline, event.kind
         if not event.synthesised:
             window.events += 1
             window.kinds[_INDEX[kind]] += 1
-        line = self._lines.get(connection) or self._line(connection)
-        stamp, offset = event.server_s, course.offset_s
-        if stamp is not None and offset is not None and not line.slowed:
+        state = self._states.get(connection) or self._state(connection)
+        stamp, offset = event.server_s, timeline.offset_s
+        if stamp is not None and offset is not None and not state.slowed:
             late = at - stamp + offset
             window.delay(int(late * 1e6) if late > 0.0 else 0)
 
-    def _begun(self, lane: RunTrack, run: RunState, event: Event, at: float) -> None:
+    def _begun(self, track: RunTrack, run: RunState, event: Event, at: float) -> None:
         """A run begins to answer the question of a lane."""
-        lane.run = run.id
-        self._of_run[run.id] = lane
-        course = self.course
-        if course.offset_s is None and event.kind is EventKind.STARTED and not self._line(run.connection).slowed:
-            course.window(at + self.epoch_s).delay(int((at + self.epoch_s - lane.asked_at) * 1e6))
+        track.run = run.id
+        self._of_run[run.id] = track
+        timeline = self.timeline
+        if timeline.offset_s is None and event.kind is EventKind.STARTED and not self._state(run.connection).slowed:
+            timeline.window(at + self.epoch_s).delay(int((at + self.epoch_s - track.asked_at) * 1e6))
 
-    def _over(self, n: int, lane: RunTrack) -> None:
-        self._lanes.pop(n, None)
-        if lane.run is not None:
-            self._of_run.pop(lane.run, None)
-        line = self._lines.get(lane.connection)
-        if line is not None and line.asked.pop(n, None) is not None:
-            self.course.busy -= 1
-        self.course.lanes.done(lane)
+    def _over(self, n: int, track: RunTrack) -> None:
+        self._tracks.pop(n, None)
+        if track.run is not None:
+            self._of_run.pop(track.run, None)
+        state = self._states.get(track.connection)
+        if state is not None and state.asked.pop(n, None) is not None:
+            self.timeline.busy -= 1
+        self.timeline.tracks.done(track)
 
-    def _error(self, line: _Line, what: str, at: float, window: TimeWindow, *, wanted: bool = False) -> None:
-        if wanted or line.provoked or not line.welcome or self._took_backend_away:
+    def _error(self, state: _State, what: str, at: float, window: TimeWindow, *, wanted: bool = False) -> None:
+        if wanted or state.provoked or not state.welcome or self._took_backend_away:
             return
         window.errors += 1
-        remember(self.course.errors, (at, f"'{self.scenario}', {line.person}: {what}"))
+        remember(self.timeline.errors, (at, f"'{self.scenario}', {state.user}: {what}"))
 
     def _sent(self, sent: Sent, at: float, window: TimeWindow) -> None:
-        line = self._line(sent.connection)
+        state = self._state(sent.connection)
         if sent.what in ("invalid", "pings") or sent.foreign:
-            line.provoked = True
+            state.provoked = True
         if sent.what == "restore":
             # What waited for its user to reconnect says nothing about the latency of the backend.
-            line.slowed = True
+            state.slowed = True
         if sent.what != "start" or sent.foreign:
             return
         window.asked += 1
-        course = self.course
-        course.busy += 1
-        window.busy_most = max(window.busy_most, course.busy)
+        timeline = self.timeline
+        timeline.busy += 1
+        window.busy_most = max(window.busy_most, timeline.busy)
         asked_at = at if sent.intended_at is None else sent.intended_at + self.epoch_s
         prompt = sent.expect.prompt if sent.expect is not None else ""
-        lane = RunTrack(self.scenario, line.person, sent.connection, prompt, asked_at)
-        line.asked[sent.n] = self._lanes[sent.n] = lane
-        if len(line.asked) > _MOST_ASKED:
-            self._over(*next(iter(line.asked.items())))
+        track = RunTrack(self.scenario, state.user, sent.connection, prompt, asked_at)
+        state.asked[sent.n] = self._tracks[sent.n] = track
+        if len(state.asked) > _MOST_ASKED:
+            self._over(*next(iter(state.asked.items())))
 
     def _opened(self, opened: Opened, window: TimeWindow) -> None:
-        line = self._line(opened.connection)
-        line.person = opened.person
+        state = self._state(opened.connection)
+        state.user = opened.user
         if opened.unwelcome:
-            line.welcome = False
+            state.welcome = False
             return
         # A token that expires ends the connection.
-        line.provoked = line.provoked or opened.expires_at is not None
-        line.slowed = opened.proxied or opened.beside
-        line.open = True
-        course = self.course
-        course.open += 1
+        state.provoked = state.provoked or opened.expires_at is not None
+        state.slowed = opened.proxied or opened.in_parallel
+        state.open = True
+        timeline = self.timeline
+        timeline.open += 1
         window.tried += 1
         window.made += 1
-        window.open_most = max(window.open_most, course.open)
+        window.open_most = max(window.open_most, timeline.open)
 
     def _closed(self, closed: Closed, at: float, window: TimeWindow) -> None:
-        line = self._line(closed.connection)
+        state = self._state(closed.connection)
         if closed.during == "handshake":
             # Through a connection that the suite itself has cut, nothing arrives.
-            if not closed.unwelcome and not line.provoked:
+            if not closed.unwelcome and not state.provoked:
                 window.tried += 1
                 window.refused += 1
                 came = closed.status if closed.status is not None else closed.reason
-                remember(self.course.troubles, (at, f"'{self.scenario}', {closed.person}: refused ({came})"))
-        elif (closed.by != "client" or closed.given_up) and line.welcome and not line.provoked:
+                remember(self.timeline.troubles, (at, f"'{self.scenario}', {closed.user}: refused ({came})"))
+        elif (closed.by != "client" or closed.abandoned) and state.welcome and not state.provoked:
             window.dropped += 1
-            told = f"'{self.scenario}', {line.person}: closed by {closed.by} ({closed.code})"
-            remember(self.course.troubles, (at, told))
-        if closed.by != "client" or line.cut:
-            for lane in line.asked.values():
-                lane.cut = at - lane.asked_at
-        self._leave(line)
-        del self._lines[closed.connection]
+            text = f"'{self.scenario}', {state.user}: closed by {closed.by} ({closed.code})"
+            remember(self.timeline.troubles, (at, text))
+        if closed.by != "client" or state.cut:
+            for track in state.asked.values():
+                track.cut = at - track.asked_at
+        self._leave(state)
+        del self._states[closed.connection]
 
-    def _leave(self, line: _Line) -> None:
-        course = self.course
-        course.open -= line.open
-        line.open = False
-        for lane in line.asked.values():
-            course.busy -= 1
-            course.lanes.done(lane)
-        line.asked.clear()
+    def _leave(self, state: _State) -> None:
+        timeline = self.timeline
+        timeline.open -= state.open
+        state.open = False
+        for track in state.asked.values():
+            timeline.busy -= 1
+            timeline.tracks.done(track)
+        state.asked.clear()
         # The rest of an answer may come on another connection; that of answers long past does not.
-        while len(self._lanes) > _MOST_LEFT:
-            lane = self._lanes.pop(next(iter(self._lanes)))
-            self._of_run.pop(lane.run or "", None)
+        while len(self._tracks) > _MOST_LEFT:
+            track = self._tracks.pop(next(iter(self._tracks)))
+            self._of_run.pop(track.run or "", None)

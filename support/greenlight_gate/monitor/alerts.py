@@ -29,13 +29,13 @@ class Alert(msgspec.Struct, frozen=True):
         return f"{self.pattern} ({self.level}): {self.measured}. {self.what_to_do}"
 
 
-Told = Callable[[Alert], None]
+OnAlert = Callable[[Alert], None]
 
 
 class Alerts:
     """The active patterns. A continuing one is not reported again; after `QUIET_S` without it, it has recovered."""
 
-    def __init__(self, tell: Told) -> None:
+    def __init__(self, tell: OnAlert) -> None:
         self.tell = tell
         self.count = 0
         self._showing: dict[str, Occurrence] = {}

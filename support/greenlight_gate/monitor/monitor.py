@@ -46,12 +46,12 @@ class RealTimeEventMonitor:
         self.name = name
         self.thresholds = thresholds or Thresholds()
         self.faults: list[Exception] = []
-        self._course = Timeline(0.0 if same_clock else None)
-        self._strands: dict[int, _Heard] = {}
+        self._timeline = Timeline(0.0 if same_clock else None)
+        self._timelines: dict[int, _SourceState] = {}
         self._loads: dict[object, LoadTimeline] = {}
         self._on_event: list[EventSeen] = []
         self._on_alert: list[Callable[[Alert], None]] = []
-        self._alerts = Alerts(self._told)
+        self._alerts = Alerts(self._alerted)
         self._lock = threading.Lock()
         self._next_look = 0.0
 
@@ -68,7 +68,7 @@ class RealTimeEventMonitor:
     def subscribe(
         self, on_event: EventSeen | None = None, on_alert: Callable[[Alert], None] | None = None
     ) -> Callable[[], None]:
-        """Calls `on_event(person, event)` and `on_alert(alert)` at once; returns a function to unsubscribe."""
+        """Calls `on_event(user, event)` and `on_alert(alert)` at once; returns a function to unsubscribe."""
         if on_event is not None:
             self._on_event.append(on_event)
         if on_alert is not None:
@@ -85,12 +85,12 @@ class RealTimeEventMonitor:
     def summary(self) -> MonitoringSummary:
         """All figures so far: events, latency, connections with their success rate, findings, patterns."""
         with self._lock:
-            return summarise(self._course, self.name, detect(self._course, self.thresholds))
+            return summarise(self._timeline, self.name, detect(self._timeline, self.thresholds))
 
     def patterns(self) -> tuple[Occurrence, ...]:
         """The failure patterns so far."""
         with self._lock:
-            return detect(self._course, self.thresholds)
+            return detect(self._timeline, self.thresholds)
 
     def explained(self) -> FailurePatterns:
         """The failure patterns so far, with the definitions of all."""
@@ -100,93 +100,93 @@ class RealTimeEventMonitor:
         """Searches for patterns now, and reports alerts."""
         self._alerts.look(self.patterns(), time.time())
 
-    def heard(self, source: feed.FeedSource, record: AnyRecord, reading: Reading | None) -> None:
+    def on_record(self, source: feed.FeedSource, record: AnyRecord, reading: Reading | None) -> None:
         """Receives one record (`greenlight_gate.measure.feed.Listener`)."""
         with self._lock:
-            heard = self._heard(source)
-            heard.take(record, reading)
+            state = self._state_of(source)
+            state.take(record, reading)
         if self._on_event and isinstance(reading, Event):
-            self._call(self._on_event, heard.person(record.connection), reading)
+            self._call(self._on_event, state.user(record.connection), reading)
         self._look_again()
 
     def on_event(self, source: feed.FeedSource, run: RunState, event: Event, at: float) -> None:
         """Receives an event of a run (`greenlight_gate.measure.feed.Listener`)."""
         with self._lock:
-            self._heard(source).strand.on_event(run, event, at)
+            self._state_of(source).timeline.on_event(run, event, at)
 
     def on_settled(self, source: feed.FeedSource, outcome: Outcome) -> None:
         """Receives the outcome of a request (`greenlight_gate.measure.feed.Listener`)."""
         with self._lock:
-            self._heard(source).strand.on_settled(outcome)
+            self._state_of(source).timeline.on_settled(outcome)
 
-    def _heard(self, source: feed.FeedSource) -> "_Heard":
-        heard = self._strands.get(id(source))
-        if heard is None:
-            strand = TraceTimeline(self._course, source.scenario, source.epoch_s)
-            heard = self._strands[id(source)] = _Heard(source, strand)
-        return heard
+    def _state_of(self, source: feed.FeedSource) -> "_SourceState":
+        state = self._timelines.get(id(source))
+        if state is None:
+            timeline = TraceTimeline(self._timeline, source.scenario, source.epoch_s)
+            state = self._timelines[id(source)] = _SourceState(source, timeline)
+        return state
 
     def counted(self, load: object, counts: Counts) -> None:
         """Receives the counts of a load (`greenlight_gate.measure.feed.Listener`)."""
         with self._lock:
             known = self._loads.get(load)
             if known is None:
-                known = self._loads[load] = LoadTimeline(self._course, str(load))
+                known = self._loads[load] = LoadTimeline(self._timeline, str(load))
             known.take(counts)
             if counts.is_last:
                 del self._loads[load]
         self._look_again()
 
     def _look_again(self) -> None:
-        if self._course.ended_at >= self._next_look:
-            self._next_look = self._course.ended_at + _LOOK_S
+        if self._timeline.ended_at >= self._next_look:
+            self._next_look = self._timeline.ended_at + _LOOK_S
             self.look()
 
     def finished(self, source: feed.FeedSource) -> None:
         """Receives the end of a trace (`greenlight_gate.measure.feed.Listener`)."""
         with self._lock:
-            heard = self._strands.pop(id(source), None)
-            if heard is not None:
-                heard.finish()
+            state = self._timelines.pop(id(source), None)
+            if state is not None:
+                state.finish()
 
-    def _told(self, alert: Alert) -> None:
+    def _alerted(self, alert: Alert) -> None:
         self._call(self._on_alert, alert)
 
-    def _call(self, subscribers: list[Callable[..., None]], *given: object) -> None:
+    def _call(self, subscribers: list[Callable[..., None]], *arguments: object) -> None:
         for subscriber in list(subscribers):
             try:
-                subscriber(*given)
+                subscriber(*arguments)
             except Exception as error:  # noqa: BLE001 -- a subscriber must not end the connection
                 self.faults.append(error)
                 subscribers.remove(subscriber)
 
 
-class _Heard:
+class _SourceState:
     """One source, and how many of its findings have been counted."""
 
-    def __init__(self, source: feed.FeedSource, strand: TraceTimeline) -> None:
+    def __init__(self, source: feed.FeedSource, timeline: TraceTimeline) -> None:
         self.source = source
-        self.strand = strand
-        self._told = 0
+        self.timeline = timeline
+        self._alerted = 0
 
-    def person(self, connection: str) -> str:
-        return self.strand.person(connection)
+    def user(self, connection: str) -> str:
+        return self.timeline.user(connection)
 
     def take(self, record: AnyRecord, reading: Reading | None) -> None:
-        self.strand.take(record, reading)
+        self.timeline.take(record, reading)
         findings = self.source.findings
-        if len(findings) > self._told:
+        if len(findings) > self._alerted:
             self._tell()
 
     def _tell(self) -> None:
         findings = self.source.findings
-        for finding in findings[self._told :]:
-            self.strand.found(finding)
-        self._told = len(findings)
+        for finding in findings[self._alerted :]:
+            self.timeline.found(finding)
+        self._alerted = len(findings)
 
     def finish(self) -> None:
         self._tell()
-        self.strand.finish()
+        self.timeline.finish()
 
 
 @contextlib.contextmanager

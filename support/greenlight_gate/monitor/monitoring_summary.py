@@ -89,10 +89,10 @@ class FailurePatterns(msgspec.Struct, frozen=True):
     looked_for: tuple[Definition, ...]
 
 
-def summarise(course: Timeline, name: str, patterns: Sequence[Occurrence]) -> MonitoringSummary:
+def summarise(timeline: Timeline, name: str, patterns: Sequence[Occurrence]) -> MonitoringSummary:
     """The figures of a timeline so far."""
-    whole, start = course.windows.total(), course.windows.start
-    span = max(course.ended_at - start, 0.0)
+    whole, start = timeline.windows.total(), timeline.windows.start
+    span = max(timeline.ended_at - start, 0.0)
     rate = round(100.0 * whole.made / whole.tried, 3) if whole.tried else None
     return MonitoringSummary(
         name=name, began=datetime.fromtimestamp(start, UTC).isoformat(timespec="milliseconds"), seconds=round(span, 3),
@@ -100,9 +100,9 @@ def summarise(course: Timeline, name: str, patterns: Sequence[Occurrence]) -> Mo
         event_kinds={str(kind): whole.kinds[number] for number, kind in enumerate(EventKind)},
         questions=whole.asked, answers_under_way_most=whole.busy_most, errors=whole.errors,
         connections=Connections(whole.tried, whole.made, whole.refused, whole.dropped, whole.open_most, rate),
-        latency=_delays(whole), findings={rule: broken.times for rule, broken in sorted(course.broken.items())},
+        latency=_delays(whole), findings={rule: broken.times for rule, broken in sorted(timeline.broken.items())},
         patterns=tuple(seen.pattern for seen in patterns),
-        stretches=tuple(_stretch(at - start, window) for at, window in course.windows.joined(span / _MOST_POINTS)),
+        stretches=tuple(_stretch(at - start, window) for at, window in timeline.windows.joined(span / _MOST_POINTS)),
     )  # fmt: skip
 
 

@@ -98,11 +98,11 @@ def _generate(
     # Allure reads a folder name as a glob pattern below its working directory, so it gets a copy with a plain name.
     shutil.copytree(results, work / "results", ignore=_foreign)
     arguments = ["generate", "--config", str(work / "allurerc.json"), "--cwd", str(work), "results"]
-    code, told = _run([*command, *arguments], work, deadline)
+    code, output = _run([*command, *arguments], work, deadline)
     pages = sorted((work / "out").rglob("index.html"))
     if code == 0 and pages:
         return pages[0]
-    return NotRendered(f"Allure made no page (exit code {code}): {told}")
+    return NotRendered(f"Allure made no page (exit code {code}): {output}")
 
 
 def _foreign(_folder: str, names: list[str]) -> list[str]:
@@ -115,14 +115,14 @@ def _command(may_download: bool, work: Path, deadline: float) -> list[str] | Not
     candidates = [[installed]] if installed else []
     # npx takes a second to fail: that is not worth a wait unless the page was asked for.
     candidates += [[npx, "--yes", ALLURE]] if npx and may_download else []
-    told = "Node.js is not installed" if npx is None else "Allure 3 is not installed"
+    output = "Node.js is not installed" if npx is None else "Allure 3 is not installed"
     for candidate in candidates:
         code, answer = _run([*candidate, "--version"], work, deadline)
         if code == 0 and answer.startswith("3."):
             return candidate
         if code == _TIMED_OUT:
-            told = f"{' '.join(candidate)} did not answer in time"
-    return NotRendered(f"{told}: {_GET_NODE}")
+            output = f"{' '.join(candidate)} did not answer in time"
+    return NotRendered(f"{output}: {_GET_NODE}")
 
 
 def _run(command: list[str], work: Path, deadline: float) -> tuple[int, str]:

@@ -84,9 +84,9 @@ class AllureResults(AllureFileLogger):
         result = (self._held or {}).get(key)
         if result is None:
             return False
-        told = result.statusDetails or StatusDetails()
-        messages = [message, told.message] if result.status != Status.FAILED else [told.message, message]
-        traces = [each for each in (told.trace, trace) if each]
+        details = result.statusDetails or StatusDetails()
+        messages = [message, details.message] if result.status != Status.FAILED else [details.message, message]
+        traces = [each for each in (details.trace, trace) if each]
         result.statusDetails = StatusDetails(message="\n".join(filter(None, messages)), trace="\n".join(traces) or None)
         result.status = Status.FAILED
         return True

@@ -33,22 +33,22 @@ class ExcerptRow(NamedTuple):
 
 def excerpt(path: Path, profile: Profile, marked: Collection[int]) -> list[ExcerptRow]:
     """The marked records and their neighbours, in order. Raises OSError, msgspec.MsgspecError for a torn trace."""
-    people: dict[str, str] = {}
+    users: dict[str, str] = {}
     before: deque[AnyRecord] = deque(maxlen=_BEFORE)
     rows: list[ExcerptRow] = []
     after, last = 0, max(marked, default=0)
     with path.open("rb") as lines:
         for record in read_trace(lines)[1]:
-            if isinstance(record, Opened | Closed) and record.person:
-                people[record.connection] = record.person
+            if isinstance(record, Opened | Closed) and record.user:
+                users[record.connection] = record.user
             if record.n in marked:
-                rows += [_row(earlier, profile, people, marked) for earlier in before]
+                rows += [_row(earlier, profile, users, marked) for earlier in before]
                 before.clear()
                 after = _AFTER
-                rows.append(_row(record, profile, people, marked))
+                rows.append(_row(record, profile, users, marked))
             elif after:
                 after -= 1
-                rows.append(_row(record, profile, people, marked))
+                rows.append(_row(record, profile, users, marked))
             else:
                 before.append(record)
             if len(rows) >= _MOST_ROWS or (record.n > last and not after):
@@ -56,7 +56,7 @@ def excerpt(path: Path, profile: Profile, marked: Collection[int]) -> list[Excer
     return rows
 
 
-def _row(record: AnyRecord, profile: Profile, people: dict[str, str], marked: Collection[int]) -> ExcerptRow:
+def _row(record: AnyRecord, profile: Profile, users: dict[str, str], marked: Collection[int]) -> ExcerptRow:
     reading: Reading | None = None
     if isinstance(record, Received):
         reading = profile.read(record.raw(), binary=record.binary)
@@ -65,7 +65,7 @@ def _row(record: AnyRecord, profile: Profile, people: dict[str, str], marked: Co
     shown = printable(" ".join(named(text)[: 4 * _TEXT].split()))
     frame = _frame(record) if is_marked else ""
     return ExcerptRow(
-        record.n, f"{record.at:.3f}", people.get(record.connection, "?"), what,
+        record.n, f"{record.at:.3f}", users.get(record.connection, "?"), what,
         shown if len(shown) <= _TEXT else f"{shown[:_TEXT]}…", is_marked, frame,
     )  # fmt: skip
 

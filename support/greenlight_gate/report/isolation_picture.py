@@ -31,10 +31,10 @@ def in_words(relations: Sequence[IsolationPair]) -> str:
     watched, unproven = sum(r.pairs for r in relations), sum(len(r.unproven) for r in relations)
     if not saw and not watched:
         return "isolation is unknown: no user received their own secret"
-    people = max(len(relation.people) for relation in relations)
+    users = max(len(relation.users) for relation in relations)
     said = f"users received data of another user in {saw:,} pairs" if saw else "no user received data of another user"
     beyond = f"; unknown for {unproven} users who never received their own secret" if unproven else ""
-    return f"{said}; {watched:,} pairs checked, with up to {people} users in a scenario{beyond}"
+    return f"{said}; {watched:,} pairs checked, with up to {users} users in a scenario{beyond}"
 
 
 def draw_isolation(relations: Sequence[IsolationPair], folder: Path) -> Path:
@@ -46,10 +46,10 @@ def draw_isolation(relations: Sequence[IsolationPair], folder: Path) -> Path:
 
 
 def _grid(relation: IsolationPair) -> MatrixGrid:
-    people, saw = relation.people, set(relation.saw)
-    cells = {(one, other): _mark(relation, saw, one, other) for one in people for other in people}
+    users, saw = relation.users, set(relation.saw)
+    cells = {(one, other): _mark(relation, saw, one, other) for one in users for other in users}
     title = relation.name if len(relation.name) <= _LONGEST_TITLE else f"{relation.name[: _LONGEST_TITLE - 1]}…"
-    return MatrixGrid(title, people, people, cells)
+    return MatrixGrid(title, users, users, cells)
 
 
 def _mark(relation: IsolationPair, saw: set[tuple[str, str]], one: str, other: str) -> Mark:

@@ -22,7 +22,7 @@ def write_files(judgement: Judgement, folder: Path) -> None:
     write_junit(judgement, folder)
     (folder / MONITORING).mkdir(exist_ok=True)
     name = judgement.session.session_id
-    summary = summarise(judgement.course, name, judgement.patterns)
+    summary = summarise(judgement.timeline, name, judgement.patterns)
     patterns = explain(name, judgement.patterns)
     for file, content in (("monitoring_summary.json", summary), ("failure_patterns.json", patterns)):
         write_whole(folder / MONITORING / file, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")

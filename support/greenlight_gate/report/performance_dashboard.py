@@ -40,7 +40,7 @@ _NOTHING = "no user was connected in this session"
 
 
 def draw_dashboard(
-    course: Timeline, observed: Observed, measurements: Measurements | None, watched: tuple[Watched, ...] = (),
+    timeline: Timeline, observed: Observed, measurements: Measurements | None, watched: tuple[Watched, ...] = (),
     loads: tuple[Loaded, ...] = (), *, thresholds: Thresholds,
 ) -> Figure:  # fmt: skip
     """The sheet of a session. A diagram without data says why."""
@@ -48,14 +48,14 @@ def draw_dashboard(
     title(figure, "Performance of the session", latency_in_words(observed, loads))
     axes = figure.subplots(2, 3)
     figure.subplots_adjust(left=0.065, right=0.975, top=0.845, bottom=0.085, hspace=0.42, wspace=0.27)
-    start = course.windows.start
-    span = max(course.ended_at - start, course.windows.width_s)
-    points = [(begin - start, window) for begin, window in course.windows.joined(span / _MOST_POINTS)]
-    step = max(span / _MOST_POINTS, course.windows.width_s)
-    _distribution(axes[0][0], course.windows.total(), thresholds.latency_ms_avg)
+    start = timeline.windows.start
+    span = max(timeline.ended_at - start, timeline.windows.width_s)
+    points = [(begin - start, window) for begin, window in timeline.windows.joined(span / _MOST_POINTS)]
+    step = max(span / _MOST_POINTS, timeline.windows.width_s)
+    _distribution(axes[0][0], timeline.windows.total(), thresholds.latency_ms_avg)
     _percentiles(axes[0][1], points, step, thresholds.latency_ms_avg)
     _throughput(axes[0][2], points, step)
-    _people(axes[1][0], points)
+    _users(axes[1][0], points)
     for axis in (axes[0][1], axes[0][2], axes[1][0]):
         # All share one time axis, also where nothing happened at the beginning or the end.
         if points and axis.get_xlabel():
@@ -160,7 +160,7 @@ def _throughput(axis: Any, points: list[tuple[float, TimeWindow]], step: float) 
     axis.yaxis.grid(visible=True, color=GRID)
 
 
-def _people(axis: Any, points: list[tuple[float, TimeWindow]]) -> None:
+def _users(axis: Any, points: list[tuple[float, TimeWindow]]) -> None:
     plain_axes(axis, "Users")
     if not points:
         _nothing(axis, _NOTHING)

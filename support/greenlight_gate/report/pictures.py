@@ -26,9 +26,9 @@ def draw_pictures(judgement: Judgement, folder: Path) -> list[Picture]:
     """Draws all pictures of a session into its folder, each atomically. Raises OSError."""
     (folder / VISUALIZATIONS).mkdir(parents=True, exist_ok=True)
     session, observed = judgement.session, judgement.observed
-    timeline = draw_timeline(judgement.course)
+    timeline = draw_timeline(judgement.timeline)
     dashboard = draw_dashboard(
-        judgement.course, observed, judgement.measurements, judgement.watched, judgement.loads,
+        judgement.timeline, observed, judgement.measurements, judgement.watched, judgement.loads,
         thresholds=session.thresholds,
     )  # fmt: skip
     drawn = []
@@ -56,7 +56,7 @@ def _others(folder: Path, judgement: Judgement) -> Iterator[Picture]:
 
 
 def _timeline_in_words(judgement: Judgement) -> str:
-    whole = judgement.course.windows.total()
+    whole = judgement.timeline.windows.total()
     return (
         f"{whole.events:,} events of {whole.asked:,} requests. "
         f"{whole.dropped} connections were lost without a reason, "

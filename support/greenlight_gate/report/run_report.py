@@ -83,7 +83,7 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
                 **{name: getattr(item.finding, name) for name in ("rule", "requirement", "expected", "actual")},
                 "severity": str(item.finding.severity),
                 "scenario": item.scenario,
-                "person": item.finding.person,
+                "person": item.finding.user,
                 "connection": item.finding.connection,
                 "run": None if item.finding.run is None else printable(named(item.finding.run)),
                 "evidence": {"trace": item.trace, "records": list(item.finding.evidence)},
@@ -103,11 +103,11 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
 
 def _load(load: Loaded) -> dict[str, Any]:
     summary = load.summary
-    names = ("people", "connections_made", "asked", "runs", "dropped", "events", "counts", "seconds", "busy")
+    names = ("connections_made", "asked", "runs", "dropped", "events", "counts", "seconds", "busy")
     latencies = ("raw", "corrected", "delivery", "whole", "silence")
     return {
         "scenario": load.scenario, "label": load.label, "discarded": load.discarded, "saturated": summary.saturated,
-        **{name: getattr(summary, name) for name in names}, "lag_ms_p99": summary.lag_ms_p99,
+        "people": summary.users, **{name: getattr(summary, name) for name in names}, "lag_ms_p99": summary.lag_ms_p99,
         "success_percent": round(summary.success_percent, 3),
         "latency": {name: plain(figures(getattr(summary, name))) for name in latencies},
     }  # fmt: skip

@@ -27,8 +27,8 @@ from greenlight_gate.report.picture_style import (
     title,
 )
 
-_MOST_LANES = 18
-_LANE_IN = 0.38
+_MOST_TRACKS = 18
+_TRACK_IN = 0.38
 _STRIP_IN = 1.7
 _HEAD_IN = 1.35
 _FOOT_IN = 0.62
@@ -54,24 +54,24 @@ MARKS: dict[EventKind, tuple[str, str, str]] = {
 _SHAPES: dict[str, Any] = {"[": "$[$", "]": "$]$"}
 
 
-def draw_timeline(course: Timeline) -> Figure:
+def draw_timeline(timeline: Timeline) -> Figure:
     """The picture of a session; without events it says so."""
-    lanes = course.lanes.chosen(_MOST_LANES)
-    height = _HEAD_IN + _STRIP_IN + _FOOT_IN + (_GAP_IN + len(lanes) * _LANE_IN if lanes else 0.0)
+    tracks = timeline.tracks.chosen(_MOST_TRACKS)
+    height = _HEAD_IN + _STRIP_IN + _FOOT_IN + (_GAP_IN + len(tracks) * _TRACK_IN if tracks else 0.0)
     figure = blank(height)
-    whole = course.windows.total()
-    guilty = sum(bool(lane.found) for lane in lanes)
+    whole = timeline.windows.total()
+    guilty = sum(bool(track.found) for track in tracks)
     said = f"{whole.events:,} events of {whole.asked:,} requests"
-    shown = f"; below, {len(lanes)} selected answers, {guilty} of them with findings" if lanes else ""
+    shown = f"; below, {len(tracks)} selected answers, {guilty} of them with findings" if tracks else ""
     untold = whole.events - sum(whole.kinds)
     loads = f"; {untold:,} of them under load, where answers are only counted" if untold > 0 else ""
     title(figure, "Events over time", said + loads + shown)
     _legend(figure, height)
     strip = figure.add_axes((0.30, 1 - (_HEAD_IN + _STRIP_IN) / height, 0.675, _STRIP_IN / height))
-    _strip(strip, course)
-    if lanes:
-        below = figure.add_axes((0.30, _FOOT_IN / height, 0.675, len(lanes) * _LANE_IN / height))
-        _lanes(below, lanes)
+    _strip(strip, timeline)
+    if tracks:
+        below = figure.add_axes((0.30, _FOOT_IN / height, 0.675, len(tracks) * _TRACK_IN / height))
+        _tracks(below, tracks)
     return figure
 
 
@@ -95,18 +95,20 @@ def _legend(figure: Figure, height: float) -> None:
     )  # fmt: skip
 
 
-def _strip(axis: Any, course: Timeline) -> None:
+def _strip(axis: Any, timeline: Timeline) -> None:
     """The events of the whole session over time, stacked by kind."""
     plain_axes(axis)
-    start = course.windows.start
-    span = max(course.ended_at - start, course.windows.width_s)
-    windows = course.windows.joined(span / _MOST_BARS)
+    start = timeline.windows.start
+    span = max(timeline.ended_at - start, timeline.windows.width_s)
+    windows = timeline.windows.joined(span / _MOST_BARS)
     if not windows:
         axis.text(0.5, 0.5, "no event was received", transform=axis.transAxes, ha="center", va="center", color=FAINT)
         axis.set_xticks([])
         axis.set_yticks([])
         return
-    width = max(course.windows.width_s, round(span / _MOST_BARS / course.windows.width_s) * course.windows.width_s)
+    width = max(
+        timeline.windows.width_s, round(span / _MOST_BARS / timeline.windows.width_s) * timeline.windows.width_s
+    )
     times = [begin - start for begin, _ in windows]
     bottom = [0.0] * len(windows)
     for number, kind in enumerate(EventKind):
@@ -139,9 +141,9 @@ def _above(axis: Any, times: Sequence[float], height: float, marker: str) -> Non
     axis.plot(times, [height] * len(times), linestyle="", marker=marker, color=VERMILION, markersize=6, clip_on=False)
 
 
-def _lanes(axis: Any, lanes: Sequence[RunTrack]) -> None:
+def _tracks(axis: Any, tracks: Sequence[RunTrack]) -> None:
     plain_axes(axis)
-    lengths = sorted(max(lane.last, 1e-3) for lane in lanes)
+    lengths = sorted(max(track.last, 1e-3) for track in tracks)
     longest, middle = lengths[-1], lengths[len(lengths) // 2]
     if longest > _LINEAR_RATIO * middle:
         axis.set_xscale("symlog", linthresh=max(10 ** _floor_log10(lengths[0]), 1e-3))
@@ -149,13 +151,13 @@ def _lanes(axis: Any, lanes: Sequence[RunTrack]) -> None:
     else:
         scale = "seconds since the request"
     axis.set_xlim(0, longest * 1.06)
-    for row, lane in enumerate(lanes):
-        _lane(axis, lane, row)
-    axis.set_ylim(len(lanes) - 0.4, -0.75)
+    for row, track in enumerate(tracks):
+        _track(axis, track, row)
+    axis.set_ylim(len(tracks) - 0.4, -0.75)
     axis.set_xlim(0, longest * 1.06)
-    axis.set_yticks(range(len(lanes)), [_label(lane) for lane in lanes], fontsize=8)
-    for label, lane in zip(axis.get_yticklabels(), lanes, strict=True):
-        label.set_color(VERMILION if lane.found else INK)
+    axis.set_yticks(range(len(tracks)), [_label(track) for track in tracks], fontsize=8)
+    for label, track in zip(axis.get_yticklabels(), tracks, strict=True):
+        label.set_color(VERMILION if track.found else INK)
     # The first mark of an answer is on the axis: names keep a distance from it.
     axis.tick_params(axis="y", length=0, pad=9)
     axis.xaxis.grid(visible=True, color=GRID)
@@ -170,32 +172,32 @@ def _floor_log10(value: float) -> int:
     return exponent
 
 
-def _lane(axis: Any, lane: RunTrack, row: int) -> None:
-    axis.hlines(row, 0, lane.last, color=GRID, linewidth=1, zorder=1)
-    begin, end = lane.silence
+def _track(axis: Any, track: RunTrack, row: int) -> None:
+    axis.hlines(row, 0, track.last, color=GRID, linewidth=1, zorder=1)
+    begin, end = track.silence
     if end - begin >= _LEAST_SILENCE_S:
         # Above the bar of an executing tool, which would hide the silence.
         axis.barh(
             row, end - begin, left=begin, height=0.44, facecolor="none", edgecolor=FAINT, hatch="////", linewidth=0.5,
             zorder=2.5,
         )  # fmt: skip
-    for begun, done, _ in lane.bars:
-        until = lane.last if done is None else done
+    for begun, done, _ in track.bars:
+        until = track.last if done is None else done
         edge = VERMILION if done is None else ORANGE
         axis.barh(row, until - begun, left=begun, height=0.5, color="#fbe3b5", edgecolor=edge, linewidth=1, zorder=2)
-    for kind in dict.fromkeys(kind for _, kind in lane.marks):
+    for kind in dict.fromkeys(kind for _, kind in track.marks):
         colour, shape, _ = MARKS[kind]
-        times = [at for at, of in lane.marks if of is kind]
+        times = [at for at, of in track.marks if of is kind]
         axis.plot(
             times, [row] * len(times), linestyle="", marker=_SHAPES.get(shape, shape), color=colour, markersize=8,
             markeredgecolor=INK if shape not in _SHAPES else colour, markeredgewidth=0.4, zorder=3, clip_on=False,
         )  # fmt: skip
-    if lane.cut is not None:
-        axis.plot([lane.cut], [row], marker="x", color=VERMILION, markersize=10, markeredgewidth=2.4, zorder=4)
-    if lane.found:
-        at = lane.found[0][0]
+    if track.cut is not None:
+        axis.plot([track.cut], [row], marker="x", color=VERMILION, markersize=10, markeredgewidth=2.4, zorder=4)
+    if track.found:
+        at = track.found[0][0]
         axis.plot([at], [row - _ABOVE], marker="v", color=VERMILION, markersize=6, zorder=5, clip_on=False)
-        rules = ", ".join(dict.fromkeys(rule for _, rule in lane.found))
+        rules = ", ".join(dict.fromkeys(rule for _, rule in track.found))
         # Between two rows they hide neither; on the side with enough space.
         across, _ = axis.transAxes.inverted().transform(axis.transData.transform((at, row)))
         late = across > _LATE
@@ -205,7 +207,7 @@ def _lane(axis: Any, lane: RunTrack, row: int) -> None:
         )  # fmt: skip
 
 
-def _label(lane: RunTrack) -> str:
+def _label(track: RunTrack) -> str:
     # matplotlib reads a dollar sign as the start of a formula.
-    text = printable(f"{lane.person}: {lane.scenario}").replace("$", r"\$")
+    text = printable(f"{track.user}: {track.scenario}").replace("$", r"\$")
     return text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1]}…"

@@ -28,38 +28,38 @@ def remember(keys: set[str | int], key: str | int) -> None:
         keys.add(key)
 
 
-def on_seq(line: ThreadOrder, event: Event, n: int, report: Report, run: RunState | None, *, only: bool) -> None:
+def on_seq(order: ThreadOrder, event: Event, n: int, report: Report, run: RunState | None, *, only: bool) -> None:
     """CONTINUITY-3 (CONTINUITY-1 and -2 after a restore) for a number that may not be the next one.
 
     `only`: this user's events cannot have gone to another connection. Frames since the event before that could not be
     read may hold what seems missing.
     """
-    seq, due = event.seq, line.due
-    if seq is None or line.thread is None:
+    seq, due = event.seq, order.due
+    if seq is None or order.thread is None:
         return
     if not only:
-        _share(line.thread, seq)
+        _share(order.thread, seq)
     before = () if run is None else (run.last_n,)
     if due is not None and seq < due:
-        rule = "CONTINUITY-2" if line.resumed else "CONTINUITY-3"
+        rule = "CONTINUITY-2" if order.resumed else "CONTINUITY-3"
         report(rule, f"seq {due}", f"seq {seq} again or late", *before, n, run=run)
         return
-    if due is not None and seq - due > (line.unread if line.unread_due == due else 0):
-        if line.resumed:
+    if due is not None and seq - due > (order.unread if order.unread_due == due else 0):
+        if order.resumed:
             report("CONTINUITY-1", f"seq {due} after the restore", f"seq {seq}", *before, n, run=run)
         elif only:
             report("CONTINUITY-3", f"seq {due}", f"seq {seq}", *before, n, run=run)
         else:
-            _miss(line.thread, due, seq, n)
-    line.due = seq + 1
-    line.resumed = line.replaying
+            _miss(order.thread, due, seq, n)
+    order.due = seq + 1
+    order.resumed = order.replaying
 
 
-def on_unread(lines: Iterable[ThreadOrder]) -> None:
+def on_unread(orders: Iterable[ThreadOrder]) -> None:
     """A frame could not be read: it may be what is due in any of the threads."""
-    for line in lines:
-        line.unread = line.unread + 1 if line.unread_due == line.due else 1
-        line.unread_due = line.due
+    for order in orders:
+        order.unread = order.unread + 1 if order.unread_due == order.due else 1
+        order.unread_due = order.due
 
 
 def on_no_rest(run: RunState, n: int, report: Report) -> None:
@@ -83,11 +83,11 @@ def on_nothing(ask: Request, n: int, report: Report) -> None:
     report("CONTINUITY-1", "the run after the restore", "no event of it", ask.n, n)
 
 
-def on_refused_restore(lines: Mapping[str | None, ThreadOrder], error: Control, n: int, report: Report) -> None:
+def on_refused_restore(orders: Mapping[str | None, ThreadOrder], error: Control, n: int, report: Report) -> None:
     """CONTINUITY-1: an error in place of a thread in which the user had received events before."""
-    for name, line in lines.items():
-        if line.replaying and line.known:
-            line.replaying = False
+    for name, order in orders.items():
+        if order.replaying and order.known:
+            order.replaying = False
             report("CONTINUITY-1", f"thread {name} restored", f"error {error.values.get('code')}", n)
             return
 

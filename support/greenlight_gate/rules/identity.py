@@ -61,11 +61,11 @@ def on_thread_and_user(run: RunState, event: Event, connected_as: str | None, n:
     due = (run.ask.thread if run.ask is not None else None) or run.thread
     if event.thread is not None and due is not None and event.thread != due:
         report("IDENTITY-2", f"thread {due}", f"thread {event.thread} in {event.kind}", n, run=run)
-    user = connected_as or run.user
-    if event.user is not None and user is not None and event.user != user:
-        report("IDENTITY-2", f"user {user}", f"user {event.user} in {event.kind}", n, run=run)
+    user_id = connected_as or run.user_id
+    if event.user is not None and user_id is not None and event.user != user_id:
+        report("IDENTITY-2", f"user {user_id}", f"user {event.user} in {event.kind}", n, run=run)
 
 
-def on_greeting(expected: str | None, user: str, n: int, report: Report) -> None:
+def on_greeting(expected: str | None, user_id: str, n: int, report: Report) -> None:
     """IDENTITY-2: the greeting names a user id that is not the user's."""
-    report("IDENTITY-2", f"user {expected}", f"user {user} in the greeting", n)
+    report("IDENTITY-2", f"user {expected}", f"user {user_id} in the greeting", n)

@@ -18,7 +18,7 @@ class IsolationPair(msgspec.Struct, frozen=True):
     """
 
     name: str
-    people: tuple[str, ...]
+    users: tuple[str, ...] = msgspec.field(name="people")
     own_seen: tuple[str, ...] = ()
     saw: tuple[tuple[str, str], ...] = ()
     by_design: int = 0
@@ -26,20 +26,20 @@ class IsolationPair(msgspec.Struct, frozen=True):
     @property
     def unproven(self) -> tuple[str, ...]:
         """The users of whom nothing can be said."""
-        return tuple(person for person in self.people if person not in self.own_seen)
+        return tuple(user for user in self.users if user not in self.own_seen)
 
     @property
     def pairs(self) -> int:
         """How many pairs (a user, another user) were checked."""
-        return len(self.own_seen) * (len(self.people) - 1)
+        return len(self.own_seen) * (len(self.users) - 1)
 
 
-def proven(people: Iterable[str], own_canary_seen: Collection[str], rules: Collection[str]) -> tuple[str, ...]:
+def proven(users: Iterable[str], own_canary_seen: Collection[str], rules: Collection[str]) -> tuple[str, ...]:
     """ISOLATION-3: the users for whom the check works; all of them where that rule is not judged.
 
     No frame breaks ISOLATION-3, so that it is never reported: without it the verdict is INCONCLUSIVE.
     """
-    return tuple(person for person in people if person in own_canary_seen or "ISOLATION-3" not in rules)
+    return tuple(user for user in users if user in own_canary_seen or "ISOLATION-3" not in rules)
 
 
 def on_canaries(seen: Iterable[SeenCanary], report: Report) -> None:
@@ -49,12 +49,12 @@ def on_canaries(seen: Iterable[SeenCanary], report: Report) -> None:
         report("ISOLATION-1", "no canary of another user", came, *canary.numbers, run=canary.run, about=canary.owner)
 
 
-def on_foreign(person: str, what: str, other: OwnedId, n: int, report: Report) -> None:
+def on_foreign(user: str, what: str, other: OwnedId, n: int, report: Report) -> None:
     """ISOLATION-2: a frame that names what belongs to another user. `what` names the frame."""
     came = f"{what} that belongs to {other.what} {other.id}{f' of {other.owner}' if other.owner else ''}"
-    report("ISOLATION-2", f"only what belongs to {person}", came, n, about=other.owner)
+    report("ISOLATION-2", f"only what belongs to {user}", came, n, about=other.owner)
 
 
-def on_greeting(expected: str | None, user: str, n: int, report: Report) -> None:
+def on_greeting(expected: str | None, user_id: str, n: int, report: Report) -> None:
     """ISOLATION-2: the greeting names the user id of another user."""
-    report("ISOLATION-2", f"user {expected}", f"user {user} in the greeting", n)
+    report("ISOLATION-2", f"user {expected}", f"user {user_id} in the greeting", n)

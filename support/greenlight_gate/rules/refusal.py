@@ -88,8 +88,8 @@ class ForeignAttempt(NamedTuple):
 class ForeignAttempts:
     """REFUSAL-2: the requests on one connection for what belongs to other users."""
 
-    def __init__(self, person: str, ways: Ways, report: Report) -> None:
-        self.person = person
+    def __init__(self, user: str, ways: Ways, report: Report) -> None:
+        self.user = user
         self.ways = ways
         self.report = report
         self._open: list[ForeignAttempt] = []
@@ -165,9 +165,9 @@ class ForeignAttempts:
     def _object(self, attempt: ForeignAttempt, came: str, n: int) -> None:
         if attempt.n not in self._reported:
             self._reported.add(attempt.n)
-            expected = f"{self.person} to be refused {attempt.what} of {attempt.owner} ({self.ways})"
+            expected = f"{self.user} to be refused {attempt.what} of {attempt.owner} ({self.ways})"
             if attempt.claims is not None:
-                expected = f"{self.person} not to be served as {attempt.owner}, whose user id the request names"
+                expected = f"{self.user} not to be served as {attempt.owner}, whose user id the request names"
             self.report("REFUSAL-2", expected, came, attempt.n, n, about=attempt.owner)
 
 
@@ -175,7 +175,7 @@ def on_foreign_stop(run: RunState, n: int, report: Report) -> None:
     """REFUSAL-2: a run did not complete, and another user had asked for it to be stopped."""
     who, asked_n = run.intruder or ("", 0)
     came = f"{run.ended_by or 'silence'} after a stop request of {who}"
-    report("REFUSAL-2", f"only {run.person} to be able to stop this run", came, asked_n, n, run=run, about=who)
+    report("REFUSAL-2", f"only {run.user} to be able to stop this run", came, asked_n, n, run=run, about=who)
 
 
 class TokenExpiry:
@@ -184,8 +184,8 @@ class TokenExpiry:
     It expires by the backend's clock: where the backend reports its time when it is ready, the two are compared.
     """
 
-    def __init__(self, person: str, expires_at: float, n: int, *, epoch_s: float, ways: Ways, report: Report) -> None:
-        self.person = person
+    def __init__(self, user: str, expires_at: float, n: int, *, epoch_s: float, ways: Ways, report: Report) -> None:
+        self.user = user
         self.expires_at = expires_at
         self.epoch_s = epoch_s
         self.n = n
@@ -223,7 +223,7 @@ class TokenExpiry:
         return at >= self.expires_at - _ROUNDING_S
 
     def _object(self, came: str, n: int) -> None:
-        self.report("REFUSAL-3", f"{self.person} disconnected when the token expires ({self.ways})", came, self.n, n)
+        self.report("REFUSAL-3", f"{self.user} disconnected when the token expires ({self.ways})", came, self.n, n)
 
 
 class InvalidInputs:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from greenlight_gate.services.compose import Compose
 from greenlight_gate.services.folder import Folder
-from greenlight_gate.services.runtime import Told, Wish, silent
+from greenlight_gate.services.runtime import OnProgress, Wish, silent
 from greenlight_gate.services.stack import SERVICES, new_record
 from greenlight_gate.services.supervisor import ServiceStatus
 from greenlight_gate.targets.errors import Misconfigured
@@ -27,7 +27,7 @@ class Containers:
         """The names of all services."""
         return SERVICES
 
-    def start(self, wish: Wish, told: Told = silent) -> bool:
+    def start(self, wish: Wish, on_progress: OnProgress = silent) -> bool:
         """Starts all and waits until all are healthy; returns whether any had to be started. Raises Misconfigured."""
         with self.folder.claimed():
             if self.folder.read() and all(row.up for row in self.rows()):
@@ -39,7 +39,7 @@ class Containers:
                 record["secrets"]["postgres"] = kept["postgres"]
             self.folder.write(record)
             self._compose().up()
-            told(self.rows())
+            on_progress(self.rows())
             return True
 
     def stop(self, names: Sequence[str] = ()) -> list[str]:
@@ -49,11 +49,11 @@ class Containers:
             self._compose().down(names)
             return [name for name in running if not names or name in names]
 
-    def restart(self, names: Sequence[str] = (), told: Told = silent) -> None:
+    def restart(self, names: Sequence[str] = (), on_progress: OnProgress = silent) -> None:
         """Restarts services."""
         with self.folder.claimed():
             self._compose().restart(names)
-            told(self.rows())
+            on_progress(self.rows())
 
     def kill(self, name: str) -> None:
         """Kills a service."""

@@ -10,7 +10,7 @@ from greenlight_gate.services.containers import Containers
 from greenlight_gate.services.folder import Folder, default_folder
 from greenlight_gate.services.processes import Processes
 from greenlight_gate.services.programs import docker_engine, postgres_folder, redis_program
-from greenlight_gate.services.runtime import Runtime, Told, Wish, silent
+from greenlight_gate.services.runtime import OnProgress, Runtime, Wish, silent
 from greenlight_gate.services.stack import REPLICAS, require_packages
 from greenlight_gate.services.supervisor import Supervisor
 from greenlight_gate.services.target_services import TargetCommand, TargetCompose
@@ -21,15 +21,15 @@ Ours = Processes | Containers
 KEY, PASSWORD = "CHAT_AUTH_KEY", "CHAT_PASSWORD"
 
 
-def services_of(target: Target, runtime: str, environ: Mapping[str, str], beside: Path) -> Runtime:
-    """The runtime of a target's services; `beside`: the folder of its file. Raises Misconfigured if it has none."""
+def services_of(target: Target, runtime: str, environ: Mapping[str, str], folder_of_target: Path) -> Runtime:
+    """The runtime of a target's services; `folder_of_target`: the folder of its file. Raises Misconfigured if it has none."""
     folder = Folder(default_folder(dict(environ)))
     if target.start == "stack":
         return runtime_of(runtime, folder, environ)
     if target.compose:
-        return TargetCompose(beside / target.compose)
+        return TargetCompose(folder_of_target / target.compose)
     if target.command:
-        return TargetCommand(Folder(folder.path / "own" / target.name), target, environ, beside)
+        return TargetCommand(Folder(folder.path / "own" / target.name), target, environ, folder_of_target)
     raise Misconfigured(
         f'services: {target.name} has none that could be started: give its file compose = "docker-compose.yml", or '
         f'start = "command" and a command, or use --environment local'
@@ -71,14 +71,14 @@ class LocalStack:
     @classmethod
     def ready(
         cls, target: Target, environ: Mapping[str, str], defects: Sequence[str] = (), *, check: bool = True,
-        told: Told = silent,
+        on_progress: OnProgress = silent,
     ) -> "LocalStack":  # fmt: skip
         """The healthy stack; without `check`, in its present state. Raises Misconfigured."""
         folder = Folder(default_folder(dict(environ)))
         runtime = runtime_of("auto", folder, environ)
         if check:
             users = [persona.user for persona in target.personas]
-            return cls(runtime, started=runtime.start(Wish(users, defects), told))
+            return cls(runtime, started=runtime.start(Wish(users, defects), on_progress))
         if not folder.read():
             raise Misconfigured(
                 "services: none are running, and --skip-services-check starts none: "

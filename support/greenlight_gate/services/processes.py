@@ -8,7 +8,7 @@ import psutil
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from greenlight_gate.services.folder import Folder
-from greenlight_gate.services.runtime import Told, Wish, silent, tail
+from greenlight_gate.services.runtime import OnProgress, Wish, silent, tail
 from greenlight_gate.services.stack import REPLICAS, SERVICES, Stack
 from greenlight_gate.services.supervisor import ServiceStatus, Supervisor
 from greenlight_gate.targets.errors import Misconfigured
@@ -31,7 +31,7 @@ class Processes:
         """The names of all services, in the order of their start."""
         return SERVICES
 
-    def start(self, wish: Wish, told: Told = silent) -> bool:
+    def start(self, wish: Wish, on_progress: OnProgress = silent) -> bool:
         """Starts all and waits until all are healthy; returns whether anything had to be started.
 
         Raises Misconfigured if that fails, and leaves nothing running.
@@ -43,7 +43,7 @@ class Processes:
                 if record["defects"] != list(wish.defects):
                     has = ", ".join(record["defects"]) or "no defect"
                     raise Misconfigured(f"services: they already run, with {has}: run `greenlight services stop` first")
-                self._wait(SERVICES, told)
+                self._wait(SERVICES, on_progress)
                 return False
             # The rest of a killed start, or of a stack of which a process ended, is stopped first.
             self._end_all()
@@ -51,7 +51,7 @@ class Processes:
                 self.stack.begin(wish)
                 for name in SERVICES:
                     self.stack.start(name)
-                self._wait(SERVICES, told)
+                self._wait(SERVICES, on_progress)
             return True
 
     def stop(self, names: Sequence[str] = ()) -> list[str]:
@@ -59,13 +59,13 @@ class Processes:
         with self.folder.claimed():
             return self._end_all(names or SERVICES)
 
-    def restart(self, names: Sequence[str] = (), told: Told = silent) -> None:
+    def restart(self, names: Sequence[str] = (), on_progress: OnProgress = silent) -> None:
         """Restarts services, or all, with the same settings. Raises Misconfigured, also if there are none."""
         with self.folder.claimed():
             self._require_started()
             wanted = [name for name in SERVICES if name in names or not names]
             self._end_all(wanted)
-            self._begin_again(wanted, told)
+            self._begin_again(wanted, on_progress)
 
     def kill(self, name: str) -> None:
         """Kills a service (SIGKILL)."""
@@ -106,10 +106,10 @@ class Processes:
         if not self.folder.read().get("programs"):
             raise Misconfigured("services: none are running: start them with `greenlight services start`")
 
-    def _begin_again(self, names: Sequence[str], told: Told) -> None:
+    def _begin_again(self, names: Sequence[str], on_progress: OnProgress) -> None:
         for name in names:
             self.stack.start(name)
-        self._wait(names, told)
+        self._wait(names, on_progress)
 
     @contextlib.contextmanager
     def _all_or_nothing(self) -> Iterator[None]:
@@ -123,10 +123,10 @@ class Processes:
         # In reverse order: a service ends before those that it depends on.
         return [name for name in reversed(SERVICES) if name in names and self._supervisor.end(name)][::-1]
 
-    def _wait(self, names: Sequence[str], told: Told) -> None:
+    def _wait(self, names: Sequence[str], on_progress: OnProgress) -> None:
         def rows() -> list[ServiceStatus]:
             current = [self._row(name) for name in names]
-            told(current)
+            on_progress(current)
             for row in current:
                 if row.health == "not running":
                     said = self._supervisor.said_last(row.service)

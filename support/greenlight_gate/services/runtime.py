@@ -9,7 +9,7 @@ from typing import Protocol
 from greenlight_gate.services.folder import Folder
 from greenlight_gate.services.supervisor import ServiceStatus
 
-Told = Callable[[list[ServiceStatus]], None]
+OnProgress = Callable[[list[ServiceStatus]], None]
 _LOOK_EVERY_S = 0.2
 
 
@@ -35,13 +35,13 @@ class Runtime(Protocol):
     def services(self) -> tuple[str, ...]:
         """The names of all services, in the order of their start."""
 
-    def start(self, wish: Wish, told: Told = silent) -> bool:
+    def start(self, wish: Wish, on_progress: OnProgress = silent) -> bool:
         """Starts all, waits until all are healthy, and returns whether anything had to be started."""
 
     def stop(self, names: Sequence[str] = ()) -> list[str]:
         """Stops services, or all; returns the names of those that were running."""
 
-    def restart(self, names: Sequence[str] = (), told: Told = silent) -> None:
+    def restart(self, names: Sequence[str] = (), on_progress: OnProgress = silent) -> None:
         """Restarts services, or all, with the same settings."""
 
     def rows(self) -> list[ServiceStatus]:

@@ -11,7 +11,7 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 from greenlight_gate.services.compose import Compose
 from greenlight_gate.services.folder import Folder
 from greenlight_gate.services.processes import READY_WITHIN_S
-from greenlight_gate.services.runtime import Told, Wish, silent, tail
+from greenlight_gate.services.runtime import OnProgress, Wish, silent, tail
 from greenlight_gate.services.supervisor import Program, ServiceStatus, Supervisor
 from greenlight_gate.targets.errors import Misconfigured
 from greenlight_gate.targets.model import Target
@@ -32,13 +32,13 @@ class TargetCompose:
         """The names of the file's services."""
         return tuple(row.service for row in self.rows())
 
-    def start(self, wish: Wish, told: Told = silent) -> bool:
+    def start(self, wish: Wish, on_progress: OnProgress = silent) -> bool:
         """Starts all and waits until they are healthy; returns whether anything had to be started."""
         _refuse_defects(wish)
         if all(row.up for row in self.rows()):
             return False
         self._compose.up()
-        told(self.rows())
+        on_progress(self.rows())
         return True
 
     def stop(self, names: Sequence[str] = ()) -> list[str]:
@@ -47,10 +47,10 @@ class TargetCompose:
         self._compose.down(names)
         return [name for name in running if not names or name in names]
 
-    def restart(self, names: Sequence[str] = (), told: Told = silent) -> None:
+    def restart(self, names: Sequence[str] = (), on_progress: OnProgress = silent) -> None:
         """Restarts services."""
         self._compose.restart(names)
-        told(self.rows())
+        on_progress(self.rows())
 
     def rows(self) -> list[ServiceStatus]:
         """The state of every service."""
@@ -66,27 +66,27 @@ class TargetCompose:
 
 
 class TargetCommand:
-    """A target's `command`, as one service of that name, in the folder `beside` its file."""
+    """A target's `command`, as one service of that name, in the folder `folder_of_target` its file."""
 
     runtime = "processes"
     services = (_NAME,)
 
-    def __init__(self, folder: Folder, target: Target, environ: Mapping[str, str], beside: Path) -> None:
+    def __init__(self, folder: Folder, target: Target, environ: Mapping[str, str], folder_of_target: Path) -> None:
         self.folder = folder
-        self._beside = beside
+        self._folder_of_target = folder_of_target
         self._target = target
         self._environ = environ
         self._supervisor = Supervisor(folder)
 
-    def start(self, wish: Wish, told: Told = silent) -> bool:
+    def start(self, wish: Wish, on_progress: OnProgress = silent) -> bool:
         """Starts it and waits until the target is healthy; whether it had to be started. Raises Misconfigured."""
         _refuse_defects(wish)
         with self.folder.claimed():
             if self._supervisor.process(_NAME) is not None:
                 return False
-            self._supervisor.start(Program(_NAME, self._target.command, 0, self._environ, cwd=self._beside))
+            self._supervisor.start(Program(_NAME, self._target.command, 0, self._environ, cwd=self._folder_of_target))
             try:
-                self._wait(told)
+                self._wait(on_progress)
             except BaseException:
                 self._supervisor.end(_NAME)
                 raise
@@ -98,10 +98,10 @@ class TargetCommand:
         with self.folder.claimed():
             return [_NAME] if self._supervisor.end(_NAME) else []
 
-    def restart(self, names: Sequence[str] = (), told: Told = silent) -> None:
+    def restart(self, names: Sequence[str] = (), on_progress: OnProgress = silent) -> None:
         """Restarts it."""
         self.stop(names)
-        self.start(Wish(), told)
+        self.start(Wish(), on_progress)
 
     def rows(self) -> list[ServiceStatus]:
         """The state of the command."""
@@ -134,10 +134,10 @@ class TargetCommand:
             return f"no answer ({type(error).__name__})"
         return "healthy" if answer.status_code == 200 else f"HTTP {answer.status_code}"
 
-    def _wait(self, told: Told) -> None:
+    def _wait(self, on_progress: OnProgress) -> None:
         def rows() -> list[ServiceStatus]:
             current = self.rows()
-            told(current)
+            on_progress(current)
             if current[0].health == "not running":
                 said = self._supervisor.said_last(_NAME)
                 raise Misconfigured(f"services: the command has ended{f': {said}' if said else ''}")

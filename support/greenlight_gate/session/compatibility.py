@@ -49,13 +49,13 @@ def not_observable(profile: Profile) -> dict[str, str]:
 def hindrance_of(profile: Profile) -> str | None:
     """Why the load engine, which only connects, asks and reads, cannot speak this profile; None if it can."""
     spec = profile.spec
-    given = {"user", "person", "token", *spec.values, *spec.needs}
+    known = {"user", "person", "token", *spec.values, *spec.needs}
     for holds, reason in (
         (spec.before, "it asks for a request before each connection"),
         (spec.handshake, "it has a handshake"),
         (spec.answers, "it has frames that have to be answered"),
         (spec.connection.runs == "one", "each request needs a connection of its own"),
-        (spec.looked_up & given, "its rules look up values of the connection"),
+        (spec.looked_up & known, "its rules look up values of the connection"),
     ):
         if holds:
             return reason

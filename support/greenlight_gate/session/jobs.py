@@ -6,7 +6,7 @@ import msgspec
 
 from greenlight_gate.session.compatibility import hindrance_of
 from greenlight_gate.targets.model import Target
-from greenlight_gate.targets.sections import EIGHT_PEOPLE, Persona
+from greenlight_gate.targets.sections import EIGHT_USERS, Persona
 from greenlight_gate.wire.profile import Profile
 
 # Tags of scenarios, on any level of a feature.
@@ -43,15 +43,15 @@ def jobs_for(wanted: int, target: Target, profile: Profile) -> int:
 
 def can_make_up_users(target: Target) -> bool:
     """Whether the target accepts any user: its file names no persona, and none needs an account."""
-    return target.personas == EIGHT_PEOPLE and not target.needs_accounts
+    return target.personas == EIGHT_USERS and not target.needs_accounts
 
 
-def users_of(target: Target, count: int, lane: int) -> tuple[Persona, ...]:
+def users_of(target: Target, count: int, slot: int) -> tuple[Persona, ...]:
     """Up to `count` of the target's users, for scenarios of one lane; no two lanes share a user.
 
     Lane 0 has the target's own; in the others the users have the same names and other user ids.
     """
-    people = target.people(count)
-    if lane == 0:
-        return people
-    return tuple(msgspec.structs.replace(each, user=f"{each.user}-{lane + 1}") for each in people)
+    users = target.users(count)
+    if slot == 0:
+        return users
+    return tuple(msgspec.structs.replace(each, user=f"{each.user}-{slot + 1}") for each in users)

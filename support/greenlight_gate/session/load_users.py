@@ -29,7 +29,7 @@ def usual_prompts(suite: ValidationSession) -> tuple[tuple[str, ...], int]:
     return (main,), 0
 
 
-async def guests_of(
+async def planned_users(
     suite: ValidationSession, count: int, prompts: Sequence[str], again_from: int = 0, *, seconds: float = 0.0
 ) -> tuple[PlannedUser, ...]:
     """`count` users, whose tokens are valid for at least `seconds`.
@@ -39,15 +39,15 @@ async def guests_of(
     hindrance = hindrance_of(suite.profile)
     if hindrance is not None:
         raise Misconfigured(f"profile {suite.profile.name}: it cannot be used for a load: {hindrance}")
-    people = suite.target.people(count)
-    if len(people) < count:
+    users = suite.target.users(count)
+    if len(users) < count:
         raise Misconfigured(
-            f"{suite.target.name}: {count} users are needed, but only {len(people)} have an account ([[personas]])"
+            f"{suite.target.name}: {count} users are needed, but only {len(users)} have an account ([[personas]])"
         )
-    return tuple([await _guest(suite, persona, prompts, again_from, seconds) for persona in people])
+    return tuple([await _planned(suite, persona, prompts, again_from, seconds) for persona in users])
 
 
-async def _guest(
+async def _planned(
     suite: ValidationSession, persona: Persona, prompts: Sequence[str], again_from: int, seconds: float
 ) -> PlannedUser:
     target, access = suite.target, suite.access
@@ -66,11 +66,11 @@ async def _guest(
     )  # fmt: skip
 
 
-def plan_of(suite: ValidationSession, guests: tuple[PlannedUser, ...], **values: Any) -> LoadPlan:
+def plan_of(suite: ValidationSession, planned: tuple[PlannedUser, ...], **values: Any) -> LoadPlan:
     """A plan for this target; `values` are further fields of the plan."""
     target = suite.target
     return LoadPlan(
-        id=uuid.uuid4().hex, profile_toml=suite.profile_toml, guests=guests, budgets=target.budgets, clock=target.clock,
+        id=uuid.uuid4().hex, profile_toml=suite.profile_toml, users=planned, budgets=target.budgets, clock=target.clock,
         ca_file=target.tls.ca_file, verifies=not target.tls.insecure_skip_verification,
         max_frame_bytes=target.limits.max_frame_bytes, hung_tools=tuple(suite.patience.hung), **values,
     )  # fmt: skip

@@ -212,11 +212,11 @@ class ValidationSession:
         return next(name for name in PROMPTS if self.target.lacks(name) is None)
 
     def new_session(
-        self, kind: type[S], person: str, persona: Persona, recorder: "Recorder", *, before: "Session | None" = None
+        self, kind: type[S], user: str, persona: Persona, recorder: "Recorder", *, before: "Session | None" = None
     ) -> S:
         """A connection to the target, still to be opened. `before`: the earlier one of the same tab."""
         return kind(
-            person, persona, self.target, profile=self.profile, recorder=recorder, before=before, patience=self.patience
+            user, persona, self.target, profile=self.profile, recorder=recorder, before=before, patience=self.patience
         )
 
     def canary(self, persona: Persona) -> str:

@@ -45,7 +45,7 @@ class Token:
     profile, by name.
     """
 
-    person: str
+    user: str
     way: str
     token: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class Token:
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        return f"Pass({self.person}, {self.way})"
+        return f"Pass({self.user}, {self.way})"
 
     def url(self, url: str) -> str:
         """The url to open, with the query that belongs to this pass."""
@@ -82,7 +82,7 @@ class Access:
         self._secret = self._signing_secret(environ) if signs else ""
         self._tokens: dict[str, str] = {}
         self._logins: dict[str, tuple[str, str]] = {}
-        self.given = self._given(environ)
+        self.given = self._values(environ)
         for index, persona in enumerate(target.personas):
             self._collect(persona, f"personas[{index}]", environ)
 
@@ -231,7 +231,7 @@ class Access:
         token, lifetime_s = await log_in(self.target, persona, *self._logins[persona.name])
         return self.present(persona, token), lifetime_s
 
-    def _given(self, environ: Mapping[str, str]) -> dict[str, Any]:
+    def _values(self, environ: Mapping[str, str]) -> dict[str, Any]:
         """The target's [values]; `env:NAME` is looked up here, and is a secret."""
         given = dict(self.target.values)
         for name, value in given.items():

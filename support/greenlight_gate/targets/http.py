@@ -82,7 +82,7 @@ def _trust(target: Target) -> ssl.SSLContext:
 async def check_trust(target: Target) -> None:
     """Shakes hands with a wss:// target, whose certificate nobody may have seen yet: its health may live elsewhere.
 
-    Raises Misconfigured where there is no trust or no TLS. Whatever else goes wrong here is judged when people come.
+    Raises Misconfigured where there is no trust or no TLS. Whatever else goes wrong here is judged when users come.
     """
     context = ssl_context(target)
     if context is None:

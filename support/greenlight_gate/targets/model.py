@@ -11,7 +11,7 @@ from greenlight_gate.events import EventKind
 from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.targets.sections import (
     CANARY,
-    EIGHT_PEOPLE,
+    EIGHT_USERS,
     Auth,
     Budgets,
     Capabilities,
@@ -77,7 +77,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     clock: Literal["same-host", "ping", "unknown"] = "unknown"
     warm_up_runs: Annotated[int, Meta(ge=0, le=100)] = 0
     auth: Auth = Auth()
-    personas: Annotated[tuple[Persona, ...], Meta(min_length=1, max_length=10_000)] = EIGHT_PEOPLE
+    personas: Annotated[tuple[Persona, ...], Meta(min_length=1, max_length=10_000)] = EIGHT_USERS
     capabilities: Capabilities = Capabilities()
     accepted_gaps: dict[str, str] = {}
     thresholds: Thresholds = Thresholds()
@@ -100,10 +100,10 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         self._check_command()
         if self.clock == "ping" and not self.capabilities.ping:
             raise Invalid("clock", '"same-host" or "unknown" where capabilities.ping is false', 'it is "ping"')
-        self._check_people()
+        self._check_users()
         self._check_gaps()
 
-    def _check_people(self) -> None:
+    def _check_users(self) -> None:
         for attribute in ("name", "user", "token_env", "username_env"):
             first: dict[str, int] = {}
             for index, persona in enumerate(self.personas):
@@ -189,7 +189,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Whether only users with an account at the target can connect, so that none can be made up."""
         return self.auth.obtain in ("login", "token")
 
-    def people(self, count: int) -> tuple[Persona, ...]:
+    def users(self, count: int) -> tuple[Persona, ...]:
         """Up to `count` users. Where no account is needed (mint, none), as many are made up as are asked for."""
         known = self.personas[:count]
         if self.needs_accounts:

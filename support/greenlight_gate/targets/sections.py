@@ -89,7 +89,7 @@ class Persona(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     password_env: Variable = ""
 
 
-EIGHT_PEOPLE = tuple(
+EIGHT_USERS = tuple(
     Persona(name=name, user=f"u-{name.lower()}")
     for name in ("Ada", "Bashir", "Chiara", "Dayo", "Emeka", "Farah", "Goran", "Hana")
 )

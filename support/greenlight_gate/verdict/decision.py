@@ -265,12 +265,12 @@ def _latency(facts: Facts) -> Criterion:
 
 def _isolation(facts: Facts) -> Criterion:
     broken = [finding for finding in facts.findings if finding.rule.startswith("ISOLATION")]
-    unproven = [f"{person} in '{relation.name}'" for relation in facts.relations for person in relation.unproven]
-    people = max((len(relation.people) for relation in facts.relations), default=0)
+    unproven = [f"{user} in '{relation.name}'" for relation in facts.relations for user in relation.unproven]
+    users = max((len(relation.users) for relation in facts.relations), default=0)
     pairs = sum(relation.pairs for relation in facts.relations)
     by_design = sum(relation.by_design for relation in facts.relations)
     found, scenarios = _numbered(len(broken), "finding"), _numbered(len(facts.relations), "scenario")
-    measured = f"{found} in {scenarios} with up to {people} users"
+    measured = f"{found} in {scenarios} with up to {users} users"
     status = Status.FAILED if broken else Status.PASSED
     if unproven:
         more = f" and {len(unproven) - 1} more" if unproven[1:] else ""

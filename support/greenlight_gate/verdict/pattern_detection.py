@@ -36,23 +36,23 @@ class Memory(msgspec.Struct, frozen=True):
     faults: tuple[str, ...] = ()
 
 
-def detect(course: Timeline, thresholds: Thresholds, memory: Memory = Memory()) -> tuple[Occurrence, ...]:  # noqa: B008 -- frozen
+def detect(timeline: Timeline, thresholds: Thresholds, memory: Memory = Memory()) -> tuple[Occurrence, ...]:  # noqa: B008 -- frozen
     """All patterns that occurred, in the order of the catalogue."""
     looks: dict[str, Callable[[], Occurrence | None]] = {
-        "SUSTAINED_HIGH_LATENCY": lambda: _sustained(course, thresholds),
-        "CONNECTION_INSTABILITY": lambda: _unstable(course),
-        "MEMORY_LEAK": lambda: _leak(course, thresholds, memory),
-        "ERROR_BURST": lambda: _error_burst(course),
-        "LATENCY_GROWS_WITH_LOAD": lambda: _grows_with_load(course, thresholds),
+        "SUSTAINED_HIGH_LATENCY": lambda: _sustained(timeline, thresholds),
+        "CONNECTION_INSTABILITY": lambda: _unstable(timeline),
+        "MEMORY_LEAK": lambda: _leak(timeline, thresholds, memory),
+        "ERROR_BURST": lambda: _error_burst(timeline),
+        "LATENCY_GROWS_WITH_LOAD": lambda: _grows_with_load(timeline, thresholds),
     }
-    seen = [looks[name]() if name in looks else _of_findings(course, name) for name in PATTERNS]
+    seen = [looks[name]() if name in looks else _of_findings(timeline, name) for name in PATTERNS]
     return tuple(each for each in seen if each is not None)
 
 
-def _of_findings(course: Timeline, name: str) -> Occurrence | None:
+def _of_findings(timeline: Timeline, name: str) -> Occurrence | None:
     pattern = PATTERNS[name]
     broken: list[tuple[str, RuleCount]] = [
-        (rule, course.broken[rule]) for rule in course.broken if rule in pattern.rules
+        (rule, timeline.broken[rule]) for rule in timeline.broken if rule in pattern.rules
     ]
     answers = _answers([each for _, each in broken])
     if answers < pattern.least:
@@ -71,12 +71,12 @@ def _answers(broken: Sequence[RuleCount]) -> int:
     return len(traced) + sum(max(each.under_load.get(load, 0) for each in broken) for load in loads)
 
 
-def _sustained(course: Timeline, thresholds: Thresholds) -> Occurrence | None:
+def _sustained(timeline: Timeline, thresholds: Thresholds) -> Occurrence | None:
     """The longest stretch in which every second with enough samples was too slow."""
     worst: list[tuple[float, TimeWindow]] = []
     stretch: list[tuple[float, TimeWindow]] = []
-    width = max(_STEP_S, course.windows.width_s)
-    for begin, window in course.windows.joined(_STEP_S):
+    width = max(_STEP_S, timeline.windows.width_s)
+    for begin, window in timeline.windows.joined(_STEP_S):
         if not window.samples:
             continue
         if not too_slow(thresholds, window.delay_ms):
@@ -94,21 +94,23 @@ def _sustained(course: Timeline, thresholds: Thresholds) -> Occurrence | None:
         f"{average:.0f} ms on average for {lasted:.0f} s (allowed: {thresholds.latency_ms_avg:g} ms), {samples} events"
     )
     slowest = sorted(worst, key=lambda one: -one[1].delay_ms)[:_EXAMPLES]
-    evidence = tuple(f"{begin - course.windows.start:.0f} s in: {window.delay_ms:.0f} ms" for begin, window in slowest)
+    evidence = tuple(
+        f"{begin - timeline.windows.start:.0f} s in: {window.delay_ms:.0f} ms" for begin, window in slowest
+    )
     return occurrence("SUSTAINED_HIGH_LATENCY", measured, (worst[0][0], worst[-1][0] + width), evidence)
 
 
-def _unstable(course: Timeline) -> Occurrence | None:
-    whole = course.windows.total()
+def _unstable(timeline: Timeline) -> Occurrence | None:
+    whole = timeline.windows.total()
     lost = whole.dropped + whole.refused
     if lost < UNSTABLE_LEAST or lost * 100.0 <= UNSTABLE_PERCENT * whole.tried:
         return None
     measured = f"{whole.dropped} connections lost, {whole.refused} refused, of {whole.tried} attempts"
-    troubles = sorted(course.troubles)
+    troubles = sorted(timeline.troubles)
     return occurrence("CONNECTION_INSTABILITY", measured, (troubles[0][0], troubles[-1][0]), _examples(troubles))
 
 
-def _leak(course: Timeline, thresholds: Thresholds, memory: Memory) -> Occurrence | None:
+def _leak(timeline: Timeline, thresholds: Thresholds, memory: Memory) -> Occurrence | None:
     faults = list(memory.faults)
     if memory.start_mb is not None and memory.end_mb is not None:
         growth = memory.end_mb - memory.start_mb
@@ -116,12 +118,14 @@ def _leak(course: Timeline, thresholds: Thresholds, memory: Memory) -> Occurrenc
             faults.insert(0, f"grew by {growth:.0f} MB, from {memory.start_mb:.0f} to {memory.end_mb:.0f} MB")
     if not faults:
         return None
-    return occurrence("MEMORY_LEAK", "; ".join(faults), (course.windows.start, course.ended_at), ("measurements.json",))
+    return occurrence(
+        "MEMORY_LEAK", "; ".join(faults), (timeline.windows.start, timeline.ended_at), ("measurements.json",)
+    )
 
 
-def _error_burst(course: Timeline) -> Occurrence | None:
+def _error_burst(timeline: Timeline) -> Occurrence | None:
     # Traces are read one after the other, but scenarios may overlap in time.
-    errors = sorted(course.errors)
+    errors = sorted(timeline.errors)
     for last in range(BURST_ERRORS - 1, len(errors)):
         first = last - BURST_ERRORS + 1
         if errors[last][0] - errors[first][0] <= BURST_S:
@@ -132,9 +136,9 @@ def _error_burst(course: Timeline) -> Occurrence | None:
     return None
 
 
-def _grows_with_load(course: Timeline, thresholds: Thresholds) -> Occurrence | None:
+def _grows_with_load(timeline: Timeline, thresholds: Thresholds) -> Occurrence | None:
     """Compares the quarter of the time with the fewest concurrent runs and the quarter with the most."""
-    windows = [window for _, window in course.windows.joined(_STEP_S) if window.samples >= _LEAST_SAMPLES]
+    windows = [window for _, window in timeline.windows.joined(_STEP_S) if window.samples >= _LEAST_SAMPLES]
     windows.sort(key=lambda window: window.busy_most)
     quarter = len(windows) // 4
     if not quarter:
@@ -146,7 +150,7 @@ def _grows_with_load(course: Timeline, thresholds: Thresholds) -> Occurrence | N
     if not grows or not too_slow(thresholds, after):
         return None
     measured = f"{before:.1f} ms with {few:.0f} concurrent runs, {after:.1f} ms with {many:.0f}"
-    return occurrence("LATENCY_GROWS_WITH_LOAD", measured, (course.windows.start, course.ended_at))
+    return occurrence("LATENCY_GROWS_WITH_LOAD", measured, (timeline.windows.start, timeline.ended_at))
 
 
 def _busy(windows: Sequence[TimeWindow]) -> float:

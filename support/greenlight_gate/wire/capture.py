@@ -96,7 +96,7 @@ class _Captured:
             self._open.add(connection)
             wanted = {**known, **(values or {})}
             kept = {name: value for name, value in wanted.items() if name in self.spec.looked_up}
-            self._add(Opened, connection, at, person=connection, values=kept)
+            self._add(Opened, connection, at, user=connection, values=kept)
 
     def _out(self, connection: str, data: Any, at: float) -> None:
         value = _as_json(data)

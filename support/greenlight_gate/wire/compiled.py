@@ -12,7 +12,7 @@ import msgspec
 from greenlight_gate.events import Control, Event, EventKind
 from greenlight_gate.wire.fields import Field
 from greenlight_gate.wire.spec import EventSpec, Spec
-from greenlight_gate.wire.values import FIRST_WEIGHT, MOMENTS, RESTS, STAMP_FORMATS, read_stamp
+from greenlight_gate.wire.values import FIRST_WEIGHT, PARSED_STAMPS, RESTS, STAMP_FORMATS, read_stamp
 
 Reader = Callable[[bytes], Event | Control | None]
 
@@ -188,7 +188,7 @@ def _event_reader(event: EventSpec, root: _Node, kind_index: int) -> Any:
     arguments = [variables.get(name, "None") for name in _EVENT_ARGUMENTS]
     source.emit(1, f"return Event({', '.join(arguments)})")
     values = {"Event": Event, "KIND": event.kind, "read_stamp": read_stamp, "encode": msgspec.json.encode,
-              "moments": MOMENTS, "rests": RESTS, "formats": STAMP_FORMATS}  # fmt: skip
+              "moments": PARSED_STAMPS, "rests": RESTS, "formats": STAMP_FORMATS}  # fmt: skip
     values |= {f"{name}_types": (*types, type(None)) for name, types in _CHECKED.items()}
     return source.compile("reader", values)
 
@@ -220,10 +220,10 @@ def _lookup(source: _Source, variable: str, field: Field, paths: tuple[str, ...]
         terms = [f"{holder} is not None"] if holder else []
         source.emit(2, f"if {' and '.join([*terms, f'{variable} is None'])}:")
         source.emit(3, f"{variable} = {value}")
-        told = [] if field.varies else [f"shape += {index * weight}"]
-        told += ["failed = True"] if field.means_failure(paths[index]) else []
-        if told:
-            source.emit(3, f"if {variable} is not None: {'; '.join(told)}")
+        code = [] if field.varies else [f"shape += {index * weight}"]
+        code += ["failed = True"] if field.means_failure(paths[index]) else []
+        if code:
+            source.emit(3, f"if {variable} is not None: {'; '.join(code)}")
     source.emit(2, "pass" if field.optional else f"if {variable} is None: return None")
 
 

@@ -180,9 +180,9 @@ def _protocol(spec: Spec, source: PathSource, seen: _Seen) -> None:
         if step.send is None
     ]
     parts += [(name, control.terms, control.capture, {}) for name, control in spec.controls.items()]
-    for name, terms, capture, told in parts:
+    for name, terms, capture, code in parts:
         source.emit(1, f"if {seen.all(terms)}:")
-        source.emit(2, f"got = {told!r}")
+        source.emit(2, f"got = {code!r}")
         inner = source.branch()
         for key, path in capture.items():
             source.emit(2, f"x = {inner.path(path, 2)}")

@@ -32,7 +32,7 @@ class HttpRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """[[before]] and [[after]]: one HTTP request before a connection is opened, or after it has ended.
 
     `path` is at the target's origin, or a full URL. `json` or `form` is the body. `status` lists what is right.
-    `capture` keeps values of the answer's JSON by path. `each`: for each connection, or once for a person's window.
+    `capture` keeps values of the answer's JSON by path. `each`: for each connection, or once for a user's window.
     """
 
     path: str

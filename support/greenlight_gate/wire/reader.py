@@ -1,7 +1,7 @@
 """A profile at work on one connection: frames in, readings out, with the state in between.
 
 Whether a phase of thinking goes on, which tools are open, what was captured and remembered: all of it follows from the
-frames and from what the person's side did, so that a replay of the evidence reads the same.
+frames and from what the user's side did, so that a replay of the evidence reads the same.
 """
 
 from collections import deque
@@ -100,7 +100,7 @@ class Reader:
         self._runs: dict[str | None, _RunState] = {}
         self._ended: deque[str | None] = deque(maxlen=_MOST_RUNS)
 
-    # What the person's side did -----------------------------------------------------------------------------------
+    # What the user's side did -----------------------------------------------------------------------------------
 
     def opened(self, user: str | None, values: Mapping[str, Any]) -> None:
         """The connection was opened with these captured and given values."""
@@ -135,7 +135,7 @@ class Reader:
             except _DECODE_ERRORS:
                 out.clear()
             if out:
-                return Several(_told_apart(out))
+                return Several(_distinguished(out))
         problems = (
             (Problem(WELL_FORMED, "a text frame", "a binary frame"),) if binary and not machine.takes_binary else ()
         )
@@ -152,7 +152,7 @@ class Reader:
             out.append(Unmapped(preview(str(error), 160), problems))
         if len(out) == 1:
             return out[0]
-        return Several(_told_apart(out)) if out else Ignored("nothing is in it", problems)
+        return Several(_distinguished(out)) if out else Ignored("nothing is in it", problems)
 
     def _part(self, part: Any, problems: tuple[Problem, ...], out: list[Reading]) -> None:
         machine = self.machine
@@ -182,7 +182,7 @@ class Reader:
         what = machine.foreign(value, self.values) if machine.foreign is not None else None
         self.problems = problems
         if what is not None:
-            out.append(Foreign(*what, _one(Stranger(self, problems).read(value))))
+            out.append(Foreign(*what, _one(ForeignReader(self, problems).read(value))))
         elif not machine.match(value, self, out):
             out.append(Unmapped(self._unknown(value), problems))
 
@@ -240,7 +240,7 @@ class Reader:
             return
         if self._absent and not rule.synthesised:
             self._infer(event, state, out)
-        self._told(event, state, out)
+        self._emit(event, state, out)
 
     def _is_new(self, index: int, name: str, event: Event, state: _RunState) -> bool:
         fact = getattr(event, name, None)
@@ -258,16 +258,16 @@ class Reader:
         """Events that the wire does not show are inferred as late as possible, so that a run stays complete."""
         absent, kind = self.machine.spec.absent, event.kind
         if EventKind.STARTED in absent and not state.events and event.run not in self._ended:
-            self._told(_inferred(event, EventKind.STARTED), state, out)
+            self._emit(_inferred(event, EventKind.STARTED), state, out)
         if EventKind.TOOL_EXECUTING in absent and kind is EventKind.TOOL_COMPLETED:
             begun = _inferred(event, EventKind.TOOL_EXECUTING)
-            self._told(msgspec.structs.replace(begun, tool=event.tool, call=event.call), state, out)
+            self._emit(msgspec.structs.replace(begun, tool=event.tool, call=event.call), state, out)
         if EventKind.TOOL_COMPLETED in absent and kind in ENDS:
             for call, tool in list(state.open):
                 done = _inferred(event, EventKind.TOOL_COMPLETED)
-                self._told(msgspec.structs.replace(done, tool=tool, call=call), state, out)
+                self._emit(msgspec.structs.replace(done, tool=tool, call=call), state, out)
 
-    def _told(self, event: Event, state: _RunState, out: list[Reading]) -> None:
+    def _emit(self, event: Event, state: _RunState, out: list[Reading]) -> None:
         state.events += 1
         state.phase = event.kind
         if event.kind is EventKind.TOOL_EXECUTING:
@@ -281,7 +281,7 @@ class Reader:
         out.append(event)
 
 
-class Stranger(Reader):
+class ForeignReader(Reader):
     """Reads one frame of another user: nothing of it is remembered on this connection."""
 
     def __init__(self, reader: Reader, problems: tuple[Problem, ...]) -> None:
@@ -301,7 +301,7 @@ def _one(reading: Reading) -> Reading:
     return reading.readings[-1] if isinstance(reading, Several) else reading
 
 
-def _told_apart(readings: list[Reading]) -> tuple[Reading, ...]:
+def _distinguished(readings: list[Reading]) -> tuple[Reading, ...]:
     """Several events of one frame share its id and its number: the first has them, the others an id of their own."""
     known: set[str] = set()
     apart: list[Reading] = []

@@ -57,7 +57,7 @@ class ControlSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Promises(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the wire promises beyond the events: a ready frame first, and gap-free sequence numbers per thread.
 
-    `foreign` is what an event of another person's run on a person's connection means: a leak, something that everybody
+    `foreign` is what an event of another user's run on a user's connection means: a leak, something that everybody
     is meant to see, or noise. Whatever it means, it is searched for canaries.
     """
 
@@ -80,7 +80,7 @@ class Spec(msgspec.Struct, frozen=True):
     `send` holds the template of each frame: a table, a list, or a list of tables for several frames that belong
     together. `rules` to `absent` are the parts of a profile that says more than the names of its kinds, which is not
     `plain` then:
-    `scope` are the conditions that a frame of the person's own meets; `values` is filled in anew for each connection;
+    `scope` are the conditions that a frame of the user's own meets; `values` is filled in anew for each connection;
     `needs` are the values that a target has to give, each with what it is for; `absent` the kinds of event that the
     wire does not show, each with the reason.
     """

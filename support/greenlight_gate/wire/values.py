@@ -15,7 +15,7 @@ FIRST_WEIGHT = 1024
 _NO_TIME_FROM = 1e18
 # Below this, a number counts these parts of a second.
 _EPOCHS = ((1e11, 1.0, "epoch s"), (1e14, 1e3, "epoch ms"), (_NO_TIME_FROM, 1e6, "epoch us"))
-_MOST_MOMENTS = 4096
+_MOST_PARSED_STAMPS = 4096
 _MOST_DIGITS = 4
 _INDEX = re.compile(r"-?\d{1,9}", re.ASCII)
 
@@ -90,7 +90,7 @@ class _Moments(dict[str, float]):
         if text[19:20] not in (".", ","):
             raise ValueError("expected the date, the time and two places of a fraction")
         moment = datetime.fromisoformat(f"{text}Z").timestamp()
-        if len(self) >= _MOST_MOMENTS:
+        if len(self) >= _MOST_PARSED_STAMPS:
             self.clear()
         self[text] = moment
         return moment
@@ -107,5 +107,5 @@ class _Rests(dict[str, float]):
         return self[text]
 
 
-MOMENTS = _Moments()
+PARSED_STAMPS = _Moments()
 RESTS = _Rests()

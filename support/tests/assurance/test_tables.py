@@ -52,7 +52,7 @@ def test_every_defect_has_one_row_and_no_row_is_of_anything_else() -> None:
     assert sorted(rows) == sorted(REGISTRY)
 
 
-def test_people_notice_each_defect_in_words_of_its_own() -> None:
+def test_users_notice_each_defect_in_words_of_its_own() -> None:
     notices = [found.notice for found in REGISTRY.values()]
     assert len(set(notices)) == len(notices)
     assert not [notice for notice in notices if "|" in notice or "\n" in notice or "`" in notice]

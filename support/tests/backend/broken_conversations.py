@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from support.tests.backend.users import Event, Person, is_end, window
+from support.tests.backend.users import Event, User, is_end, tab
 
 SUM = "What is 17*23?"
 LONG = "Please research the tides thoroughly."
@@ -17,7 +17,7 @@ QUIET_S = 0.25
 
 @dataclass(frozen=True)
 class Seen:
-    """What one window got: the frames as they are, and those of them that are JSON objects with a run's event."""
+    """What one tab got: the frames as they are, and those of them that are JSON objects with a run's event."""
 
     frames: list[str | bytes]
 
@@ -49,7 +49,7 @@ Scenario = Callable[[str], Seen]
 
 def asking(question: str) -> Scenario:
     def scenario(url: str) -> Seen:
-        with window(url) as ada:
+        with tab(url) as ada:
             ada.ask(question)
             return frames_of(ada)
 
@@ -58,7 +58,7 @@ def asking(question: str) -> Scenario:
 
 def sending(text: str) -> Scenario:
     def scenario(url: str) -> Seen:
-        with window(url) as ada:
+        with tab(url) as ada:
             ada.socket.send(text)
             return frames_of(ada)
 
@@ -66,7 +66,7 @@ def sending(text: str) -> Scenario:
 
 
 def stopping(url: str) -> Seen:
-    with window(url) as ada:
+    with tab(url) as ada:
         ada.ask(LONG)
         seen = ada.read_until(lambda event: event["type"] == "tool_executing")
         ada.send({"type": "stop_agent", "run_id": seen[0]["run_id"]})
@@ -75,33 +75,33 @@ def stopping(url: str) -> Seen:
 
 
 def side_by_side(url: str) -> Seen:
-    with window(url) as ada:
+    with tab(url) as ada:
         ada.ask("What is 1+1?", request_id="a")
         ada.ask("What is 2+2?", request_id="b")
         return frames_of(ada)
 
 
-def older_window(url: str) -> Seen:
-    with window(url) as older, window(url):
+def older_tab(url: str) -> Seen:
+    with tab(url) as older, tab(url):
         older.ask(SUM)
         return frames_of(older)
 
 
-def newer_window(url: str) -> Seen:
-    with window(url) as older, window(url) as newer:
+def newer_tab(url: str) -> Seen:
+    with tab(url) as older, tab(url) as newer:
         older.ask(SUM)
         return frames_of(newer)
 
 
 def two_turns(url: str) -> Seen:
-    with window(url) as ada:
+    with tab(url) as ada:
         first = ada.run(SUM)
         ada.ask("And what was my previous question?", thread_id=first[0]["thread_id"])
         return Seen([*map(json.dumps, first), *ada.raw_frames(quiet_s=QUIET_S)])
 
 
-def frames_of(person: Person) -> Seen:
-    return Seen(person.raw_frames(quiet_s=QUIET_S))
+def frames_of(user: User) -> Seen:
+    return Seen(user.raw_frames(quiet_s=QUIET_S))
 
 
 TWO_TOOLS = asking("What is 17*23, and what do my notes say about lunch?")
@@ -168,7 +168,7 @@ SHOWN: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
         two_turns,
         lambda seen: len({event["thread_id"] for event in seen.events}) == 2,
     ),
-    "every_window_shows_everything": (newer_window, count("agent_completed", 1)),
+    "every_window_shows_everything": (newer_tab, count("agent_completed", 1)),
     "tools_hidden": (ONE_TOOL, lambda seen: count("tool_executing", 0)(seen) and count("tool_completed", 0)(seen)),
     "thread_id_of_nobody": (ONE_TOOL, lambda seen: seen.events[-1]["thread_id"] == "thread-of-nobody"),
     "tool_executing_missing": (ONE_TOOL, count("tool_executing", 0)),
@@ -232,7 +232,7 @@ SHOWN: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
             for request_id in "ab"
         ),
     ),
-    "only_newest_connection_gets_events": (older_window, lambda seen: seen.frames == []),
+    "only_newest_connection_gets_events": (older_tab, lambda seen: seen.frames == []),
     "stop_acknowledged_but_run_goes_on": (
         stopping,
         lambda seen: {"agent_stopped", "agent_completed"} <= set(seen.kinds()),

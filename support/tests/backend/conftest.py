@@ -3,10 +3,10 @@ from collections.abc import Iterator
 import pytest
 from greenlight_gate.backend.launch import BackendProcess
 
-from support.tests.backend.users import Person, window
+from support.tests.backend.users import User, tab
 
 
 @pytest.fixture
-def ada(backend: BackendProcess) -> Iterator[Person]:
-    with window(backend.url, "ada") as person:
-        yield person
+def ada(backend: BackendProcess) -> Iterator[User]:
+    with tab(backend.url, "ada") as user:
+        yield user

@@ -8,7 +8,7 @@ import pytest
 from greenlight_gate.backend.launch import BackendFailed, BackendProcess
 
 from support.tests.backend.changing import TOKEN, VARIABLE, Changing, admin
-from support.tests.backend.users import ENVIRONMENT, kinds, window
+from support.tests.backend.users import ENVIRONMENT, kinds, tab
 
 SUM = "What is 17*23?"
 LONG = "Please research the tides thoroughly."
@@ -29,7 +29,7 @@ def now(process: BackendProcess) -> Any:
 
 
 def asked(process: BackendProcess) -> list[str]:
-    with window(process.url) as ada:
+    with tab(process.url) as ada:
         return kinds(ada.run(SUM))
 
 
@@ -61,14 +61,14 @@ def test_defects_come_and_go(served: BackendProcess) -> None:
 
 def test_what_was_under_way_ends_first_and_nothing_is_remembered(served: BackendProcess) -> None:
     put(served, {"defects": ["first_user_handler_serves_everyone", "stop_acknowledged_but_run_goes_on"]})
-    with window(served.url, "bashir") as bashir:
+    with tab(served.url, "bashir") as bashir:
         bashir.run(SUM)
         bashir.ask(LONG)
         bashir.read()
         did = put(served, {"defects": ["first_user_handler_serves_everyone"]})[1]
         assert (did["runs_ended"], did["connections_closed"], did["connections_left"]) == (1, 1, 0)
         assert bashir.close_code() == 1012
-    with window(served.url) as ada:
+    with tab(served.url) as ada:
         assert {event["user_id"] for event in ada.run(SUM)} == {"ada"}
 
 

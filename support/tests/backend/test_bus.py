@@ -18,10 +18,10 @@ class Listener:
     """Keeps what it was given."""
 
     def __init__(self) -> None:
-        self.heard: list[int] = []
+        self.on_notice: list[int] = []
 
     def deliver(self, outgoing: Outgoing) -> None:
-        self.heard.append(outgoing.seq)
+        self.on_notice.append(outgoing.seq)
 
 
 class Replica:
@@ -76,7 +76,7 @@ def test_each_listener_hears_an_event_once_and_in_order(
         bus.subscribe(thread_topic(fresh_thread()), other)
         for seq in (1, 2, 3):
             bus.publish(event(thread, seq))
-        assert (both.heard, other.heard) == ([1, 2, 3], [])
+        assert (both.on_notice, other.on_notice) == ([1, 2, 3], [])
 
     with_bus(check)
 
@@ -94,7 +94,7 @@ def test_who_left_or_was_forgotten_hears_nothing_more(
         bus.forget(forgotten)
         bus.drop(run_topic("run-1"))
         bus.publish(event(thread, 1))
-        assert left.heard + forgotten.heard + dropped.heard == []
+        assert left.on_notice + forgotten.on_notice + dropped.on_notice == []
 
     with_bus(check)
 
@@ -102,17 +102,22 @@ def test_who_left_or_was_forgotten_hears_nothing_more(
 def test_who_follows_on_another_replica_hears_it_too_and_this_one_only_once(redis_url: str) -> None:
     async def check() -> None:
         here, there = Replica(redis_url), Replica(redis_url)
-        near, far, stranger, thread = Listener(), Listener(), Listener(), fresh_thread()
+        near, far, foreign_owner, thread = Listener(), Listener(), Listener(), fresh_thread()
         here.bus.subscribe(thread_topic(thread), near)
         there.bus.subscribe(thread_topic(thread), far)
-        there.bus.subscribe(thread_topic(fresh_thread()), stranger)
+        there.bus.subscribe(thread_topic(fresh_thread()), foreign_owner)
         await until(lambda: thread in there.gaps and thread in here.gaps)
         for seq in (1, 2, 3):
             here.bus.publish(event(thread, seq))
-        await until(lambda: len(far.heard) == 3)
+        await until(lambda: len(far.on_notice) == 3)
         here.bus.announce("stop", "run-1")
         await until(lambda: there.announced == [("stop", "run-1")])
-        assert (near.heard, far.heard, stranger.heard, here.announced) == ([1, 2, 3], [1, 2, 3], [], [])
+        assert (near.on_notice, far.on_notice, foreign_owner.on_notice, here.announced) == (
+            [1, 2, 3],
+            [1, 2, 3],
+            [],
+            [],
+        )
         await here.bus.close()
         await there.bus.close()
 
@@ -138,12 +143,12 @@ def test_what_is_recent_is_at_hand_up_to_the_first_gap(redis_url: str) -> None:
 
 
 @needs_extra("stack")
-def test_without_redis_people_here_are_served_and_nothing_is_raised() -> None:
+def test_without_redis_users_here_are_served_and_nothing_is_raised() -> None:
     async def check() -> None:
         replica, near, thread = Replica("redis://127.0.0.1:1/0"), Listener(), fresh_thread()
         replica.bus.subscribe(thread_topic(thread), near)
         replica.bus.publish(event(thread, 1))
-        assert near.heard == [1]
+        assert near.on_notice == [1]
         assert await replica.bus.recent(thread, 0, 10) == []
         await replica.bus.close()
 

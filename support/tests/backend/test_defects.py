@@ -12,14 +12,14 @@ from greenlight_gate.backend.defects import REGISTRY, ConflictError, UnknownDefe
 from greenlight_gate.backend.defects.registry import HIDING
 from greenlight_gate.backend.launch import BackendProcess
 
+from support.tests.backend.broken_access import ACCESS
+from support.tests.backend.broken_connections import LINES
 from support.tests.backend.broken_conversations import QUIET_S, SUM, Scenario, Seen
 from support.tests.backend.broken_conversations import SHOWN as CONVERSATIONS
-from support.tests.backend.broken_lines import LINES
-from support.tests.backend.broken_walls import WALLS
 from support.tests.backend.changing import Changing
-from support.tests.backend.users import ENVIRONMENT, kinds, window
+from support.tests.backend.users import ENVIRONMENT, kinds, tab
 
-SHOWN = {**CONVERSATIONS, **WALLS, **LINES}
+SHOWN = {**CONVERSATIONS, **ACCESS, **LINES}
 AT_ONCE = 5
 # With these nobody can say or hear anything.
 SHUT_DOORS = {"closes_1011_at_start", "accepted_then_closed_1000"}
@@ -78,7 +78,7 @@ def test_a_defect_of_a_later_family_lets_the_backend_serve(changing: Changing, n
 
 def test_defects_act_on_every_run_and_together() -> None:
     defects = ["thinking_missing", "result_renamed=words"]
-    with BackendProcess.start(defects, env=ENVIRONMENT) as broken, window(broken.url) as ada:
+    with BackendProcess.start(defects, env=ENVIRONMENT) as broken, tab(broken.url) as ada:
         for _ in range(2):
             events = ada.run(SUM)
             assert kinds(events) == ["agent_started", "tool_executing", "tool_completed", "agent_completed"]
@@ -103,7 +103,7 @@ def test_all_at_once_break_the_conversation_but_not_the_process() -> None:
     assert len(together) > 75
     assert set(short.values()) <= set(together)
     with BackendProcess.start(together, env=ENVIRONMENT) as broken:
-        with window(broken.url) as ada:
+        with tab(broken.url) as ada:
             ada.ask(SUM)
             ada.socket.send("{")
             ada.send({"type": "dance"})

@@ -12,14 +12,14 @@ from greenlight_gate.backend.launch import BackendProcess
 from websockets.exceptions import InvalidStatus
 
 from support.tests.backend.changing import Changing
-from support.tests.backend.users import ENVIRONMENT, Person, bare_socket, eventually, window
+from support.tests.backend.users import ENVIRONMENT, User, bare_socket, eventually, tab
 
 SUM = "What is 17*23?"
 LONG = "Please research the tides thoroughly."
 
 
 def took_s(process: BackendProcess, question: str = SUM) -> float:
-    with window(process.url) as ada:
+    with tab(process.url) as ada:
         began = time.monotonic()
         ada.run(question)
         return time.monotonic() - began
@@ -46,12 +46,12 @@ def test_what_takes_longer(changing: Changing, defect: str, at_least_s: float) -
 def test_the_handshake_takes_longer(changing: Changing) -> None:
     with changing.broken("handshake_slow=0.4") as broken:
         began = time.monotonic()
-        with window(broken.url):
+        with tab(broken.url):
             assert time.monotonic() - began >= 0.4
 
 
 def test_everything_comes_at_the_end(changing: Changing) -> None:
-    with changing.broken("burst_at_the_end") as broken, window(broken.url) as ada:
+    with changing.broken("burst_at_the_end") as broken, tab(broken.url) as ada:
         ada.ask(LONG)
         first = time.monotonic()
         assert ada.read()["type"] == "agent_started"
@@ -61,14 +61,14 @@ def test_everything_comes_at_the_end(changing: Changing) -> None:
 
 
 def test_a_tool_that_never_returns(backend: BackendProcess, changing: Changing) -> None:
-    with changing.broken("tool_never_returns") as broken, window(broken.url) as ada:
+    with changing.broken("tool_never_returns") as broken, tab(broken.url) as ada:
         ada.ask(SUM)
         frames = [json.loads(frame)["type"] for frame in ada.raw_frames(quiet_s=0.3) if isinstance(frame, str)]
         assert frames[-1] == "tool_executing"
 
 
 def test_no_sign_of_life_during_a_run(changing: Changing) -> None:
-    with changing.broken("ping_unanswered_during_run") as broken, window(broken.url) as ada:
+    with changing.broken("ping_unanswered_during_run") as broken, tab(broken.url) as ada:
         ada.ask(LONG)
         ada.read()
         ada.send({"type": "ping", "nonce": "1"})
@@ -77,13 +77,13 @@ def test_no_sign_of_life_during_a_run(changing: Changing) -> None:
         assert eventually(lambda: ponged(ada))
 
 
-def ponged(person: Person) -> bool:
-    person.send({"type": "ping", "nonce": "2"})
-    return any(json.loads(frame)["type"] == "pong" for frame in person.raw_frames(quiet_s=0.2))
+def ponged(user: User) -> bool:
+    user.send({"type": "ping", "nonce": "2"})
+    return any(json.loads(frame)["type"] == "pong" for frame in user.raw_frames(quiet_s=0.2))
 
 
 def test_questions_wait_in_line(changing: Changing) -> None:
-    with changing.broken("throughput_capped=10") as broken, window(broken.url) as ada:
+    with changing.broken("throughput_capped=10") as broken, tab(broken.url) as ada:
         began = time.monotonic()
         for _ in range(5):
             ada.run(SUM)
@@ -94,13 +94,13 @@ def test_questions_wait_in_line(changing: Changing) -> None:
 def test_one_too_many_is_turned_away(changing: Changing, defect: str) -> None:
     with changing.broken(defect) as broken, ExitStack() as stack:
         for _ in range(2):
-            stack.enter_context(window(broken.url))
-        with pytest.raises(InvalidStatus, match="503"), window(broken.url):
+            stack.enter_context(tab(broken.url))
+        with pytest.raises(InvalidStatus, match="503"), tab(broken.url):
             pass
 
 
 def test_one_answer_in_two_never_comes(changing: Changing) -> None:
-    with changing.broken("drops_one_in=2") as broken, window(broken.url) as ada:
+    with changing.broken("drops_one_in=2") as broken, tab(broken.url) as ada:
         assert ada.run(SUM)[-1]["type"] == "agent_completed"
         ada.ask(SUM)
         frames = [json.loads(frame)["type"] for frame in ada.raw_frames(quiet_s=0.3) if isinstance(frame, str)]
@@ -124,7 +124,7 @@ def test_handlers_and_files_are_left_behind(backend: BackendProcess, changing: C
     def left(process: BackendProcess) -> tuple[float, int]:
         before = psutil.Process(process.pid).num_fds()
         for _ in range(5):
-            with window(process.url):
+            with tab(process.url):
                 pass
         eventually(lambda: metric(process, "chat_connections_open") == 0, deadline_s=1)
         return metric(process, "chat_connections_open"), psutil.Process(process.pid).num_fds() - before
@@ -137,8 +137,8 @@ def test_handlers_and_files_are_left_behind(backend: BackendProcess, changing: C
 
 
 def test_everybody_waits_for_whoever_is_slow(backend: BackendProcess, changing: Changing) -> None:
-    def answered_beside_a_slow_line(process: BackendProcess) -> bool:
-        with bare_socket(process.url, "bashir") as slow, window(process.url) as ada:
+    def answered_next_to_a_slow_connection(process: BackendProcess) -> bool:
+        with bare_socket(process.url, "bashir") as slow, tab(process.url) as ada:
             ping = json.dumps({"type": "ping", "nonce": "x" * 60_000}).encode()
             slow.settimeout(0.5)
             # Pongs that nobody reads fill all that lies between; then our own line is full as well.
@@ -148,6 +148,6 @@ def test_everybody_waits_for_whoever_is_slow(backend: BackendProcess, changing: 
             ada.ask(SUM)
             return any("agent_completed" in str(frame) for frame in ada.raw_frames(quiet_s=0.5))
 
-    assert answered_beside_a_slow_line(backend)
+    assert answered_next_to_a_slow_connection(backend)
     with changing.broken("slow_client_stalls_others") as broken:
-        assert not answered_beside_a_slow_line(broken)
+        assert not answered_next_to_a_slow_connection(broken)

@@ -17,7 +17,7 @@ from greenlight_gate.backend.launch import BackendProcess
 from uvicorn.server import ServerState
 from websockets.exceptions import ConnectionClosed
 
-from support.tests.backend.users import Person, bare_socket, eventually, is_end, read_to_end, window
+from support.tests.backend.users import User, bare_socket, eventually, is_end, read_to_end, tab
 
 LONG = "Please research the tides thoroughly."
 MOST_GROWTH_BYTES = 60_000_000
@@ -33,7 +33,7 @@ def metric(backend: BackendProcess, name: str) -> int:
 def nobody_notices(backend: BackendProcess) -> Iterator[None]:
     """Bashir's run, under way meanwhile, ends within the usual deadline; the process stays as large as it was."""
     before = metric(backend, "process_resident_memory_bytes")
-    with window(backend.url, "bashir") as bashir:
+    with tab(backend.url, "bashir") as bashir:
         bashir.ask(LONG)
         bashir.read_until(lambda event: event["type"] == "tool_executing")
         yield
@@ -61,7 +61,7 @@ NESTED: list[Callable[[int], str]] = [
 def test_deep_nesting_is_answered(backend: BackendProcess) -> None:
     with nobody_notices(backend):
         for nested in NESTED:
-            with window(backend.url) as ada:
+            with tab(backend.url) as ada:
                 for depth in (10, 480, *range(980, 1_000), 8_000):
                     ada.socket.send(nested(depth))
                     assert ada.read()["error_code"] in {"BAD_JSON", "BAD_REQUEST"}
@@ -71,18 +71,18 @@ def test_deep_nesting_is_answered(backend: BackendProcess) -> None:
 def test_ten_megabytes_are_too_long(backend: BackendProcess) -> None:
     with nobody_notices(backend):
         for compression in (None, "deflate"):
-            with window(backend.url, compression=compression) as ada:
+            with tab(backend.url, compression=compression) as ada:
                 is_too_long(ada, "x" * 10_000_000)
 
 
-def is_too_long(person: Person, text: str) -> None:
+def is_too_long(user: User, text: str) -> None:
     with contextlib.suppress(ConnectionClosed):  # the server need not read it to the end
-        person.socket.send(text)
-    assert person.read()["error_code"] == "TOO_LARGE"
-    assert person.close_code() == 1009
+        user.socket.send(text)
+    assert user.read()["error_code"] == "TOO_LARGE"
+    assert user.close_code() == 1009
 
 
-def test_control_characters(backend: BackendProcess, ada: Person) -> None:
+def test_control_characters(backend: BackendProcess, ada: User) -> None:
     every = "".join(map(chr, [*range(32), *range(127, 160), 0x2028, 0xFEFF, 0xFFFE]))
     with nobody_notices(backend):
         for raw in every[:32]:
@@ -124,13 +124,13 @@ def test_messages_that_nobody_reads_the_answers_to(backend: BackendProcess) -> N
             assert len(read_to_end(connection)) < 600 * 60_000
 
 
-def test_two_hundred_half_open_handshakes(backend: BackendProcess, ada: Person) -> None:
+def test_two_hundred_half_open_handshakes(backend: BackendProcess, ada: User) -> None:
     parts = urlsplit(backend.url)
     with ExitStack() as stack, nobody_notices(backend):
         for number in range(200):
             half_open = stack.enter_context(socket.create_connection((parts.hostname, parts.port)))
             half_open.sendall(b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"[: number % 50])
-        with window(backend.url, "cleo") as cleo:
+        with tab(backend.url, "cleo") as cleo:
             assert is_end(cleo.run("What is 17*23?")[-1])
         assert is_end(ada.run("What is 17*23?")[-1])
         files = metric(backend, "process_open_fds")

@@ -42,7 +42,7 @@ def test_the_calculator_knows_sums_only(text: str) -> None:
 def test_the_planner_takes_any_text(text: str) -> None:
     plan = make_plan(text)
     assert plan.thoughts
-    assert plan.stages or plan.reply or plan.errand or plan.recalls or plan.gives_up
+    assert plan.stages or plan.reply or plan.task or plan.recalls or plan.gives_up
 
 
 @given(st.integers(0, 4_000_000_000_000_000))

@@ -15,7 +15,7 @@ import pytest
 from greenlight_gate.backend.cli import main
 from greenlight_gate.backend.launch import BackendFailed, BackendProcess
 
-from support.tests.backend.users import ENVIRONMENT, bare_socket, eventually, kinds, window
+from support.tests.backend.users import ENVIRONMENT, bare_socket, eventually, kinds, tab
 
 Ended = Callable[..., tuple[int, str, str]]
 ROOT = Path(__file__).resolve().parents[3]
@@ -54,7 +54,7 @@ def test_is_ready_soon_and_says_only_that_on_stdout() -> None:
 
 def test_sigterm_ends_runs_says_1001_and_exits_with_zero() -> None:
     with BackendProcess.start(env={**ENVIRONMENT, "CHAT_SLOW_TOOL_MS": "60000"}) as process:
-        with window(process.url) as ada:
+        with tab(process.url) as ada:
             ada.ask("Please research the tides thoroughly.")
             ada.read_until(lambda event: event["type"] == "tool_executing")
             os.kill(process.pid, signal.SIGTERM)
@@ -174,10 +174,10 @@ def test_list_defects_shows_them_all(ended: Ended) -> None:
 
 
 def test_with_data_the_threads_outlive_the_process(tmp_path: Path) -> None:
-    with BackendProcess.start(env=ENVIRONMENT, data=tmp_path) as process, window(process.url) as ada:
+    with BackendProcess.start(env=ENVIRONMENT, data=tmp_path) as process, tab(process.url) as ada:
         before = ada.run("What is 17*23?")
         thread_id = before[0]["thread_id"]
-    with BackendProcess.start(env=ENVIRONMENT, data=tmp_path) as process, window(process.url) as ada:
+    with BackendProcess.start(env=ENVIRONMENT, data=tmp_path) as process, tab(process.url) as ada:
         ada.send({"type": "session_restore", "thread_id": thread_id, "last_seq": 0})
         assert ada.read_until(lambda event: event["type"] == "session_restored")[:-1] == before
         after = ada.run("And what was my previous question?", thread_id=thread_id)
@@ -195,13 +195,13 @@ def test_two_backends_cannot_share_their_data(tmp_path: Path) -> None:
 
 def test_a_run_that_a_crash_cut_off_is_given_an_end(tmp_path: Path) -> None:
     slow = {**ENVIRONMENT, "CHAT_SLOW_TOOL_MS": "60000"}
-    with BackendProcess.start(env=slow, data=tmp_path) as process, window(process.url) as ada:
+    with BackendProcess.start(env=slow, data=tmp_path) as process, tab(process.url) as ada:
         ada.ask("Please research the tides thoroughly.")
         begun = ada.read_until(lambda event: event["type"] == "tool_executing")
         log = tmp_path / "chat.sqlite3-wal"
         assert eventually(lambda: begun[-1]["event_id"].encode() in log.read_bytes())
         process.stop(timeout_s=0)
-    with BackendProcess.start(env=ENVIRONMENT, data=tmp_path) as process, window(process.url) as ada:
+    with BackendProcess.start(env=ENVIRONMENT, data=tmp_path) as process, tab(process.url) as ada:
         ada.send({"type": "session_restore", "thread_id": begun[0]["thread_id"], "last_seq": begun[-1]["seq"]})
         seen = ada.read_until(lambda event: event["type"] == "session_restored")
         assert kinds(seen) == ["agent_failed", "session_restored"]
@@ -211,7 +211,7 @@ def test_a_run_that_a_crash_cut_off_is_given_an_end(tmp_path: Path) -> None:
 
 def test_heartbeats_come_at_the_announced_interval() -> None:
     with BackendProcess.start(env={**ENVIRONMENT, "CHAT_HEARTBEAT_S": "0.05"}) as process:
-        with window(process.url) as ada:
+        with tab(process.url) as ada:
             assert ada.greeting["config"]["heartbeat_interval_s"] == 0.05
         with bare_socket(process.url) as connection:
             # 0x89 0x04 is the header of a ping with four bytes.

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from greenlight_gate.backend.launch import BackendProcess
 
-from support.tests.backend.users import Event, Person, kinds, window
+from support.tests.backend.users import Event, User, kinds, tab
 
 STARTED, THINKING, EXECUTING = "agent_started", "agent_thinking", "tool_executing"
 TOOL_COMPLETED, COMPLETED, FAILED = "tool_completed", "agent_completed", "agent_failed"
@@ -48,7 +48,7 @@ def tools(events: list[Event]) -> list[str]:
     ],
 )
 def test_prompts(
-    ada: Person, question: str, expected_kinds: list[str], expected_tools: list[str], fragment: str | None
+    ada: User, question: str, expected_kinds: list[str], expected_tools: list[str], fragment: str | None
 ) -> None:
     events = ada.run(question)
     assert kinds(events) == expected_kinds
@@ -58,7 +58,7 @@ def test_prompts(
         assert question not in answer(events)
 
 
-def test_every_member_of_the_envelope(ada: Person) -> None:
+def test_every_member_of_the_envelope(ada: User) -> None:
     events = ada.run("What is 17*23?")
     for number, event in enumerate(events, start=1):
         assert set(event) == {
@@ -85,7 +85,7 @@ def test_every_member_of_the_envelope(ada: Person) -> None:
     assert set(ended) == {"result", "execution_time_ms"}
 
 
-def test_parallel_tools_both_begin_before_one_ends(ada: Person) -> None:
+def test_parallel_tools_both_begin_before_one_ends(ada: User) -> None:
     events = ada.run("Work out 6*7 and 8*9 at the same time.")
     middle = [EXECUTING, EXECUTING, TOOL_COMPLETED, TOOL_COMPLETED]
     assert kinds(events) == [STARTED, THINKING, *middle, THINKING, COMPLETED]
@@ -97,7 +97,7 @@ def test_parallel_tools_both_begin_before_one_ends(ada: Person) -> None:
     assert "72" in answer(events)
 
 
-def test_a_failing_tool_is_shown_as_failed(ada: Person) -> None:
+def test_a_failing_tool_is_shown_as_failed(ada: User) -> None:
     payload = next(
         event["payload"] for event in ada.run("What is the weather on Mars?") if event["type"] == TOOL_COMPLETED
     )
@@ -106,13 +106,13 @@ def test_a_failing_tool_is_shown_as_failed(ada: Person) -> None:
 
 
 @pytest.mark.parametrize("expression", ["9**9**9", "1/0", "2**0.5**-9999", "(-8)**0.5", "07+1", "0**-1"])
-def test_a_sum_that_cannot_be_worked_out_fails_politely(ada: Person, expression: str) -> None:
+def test_a_sum_that_cannot_be_worked_out_fails_politely(ada: User, expression: str) -> None:
     events = ada.run(f"What is {expression}?")
     assert kinds(events) == ONE_TOOL
     assert "could not" in answer(events)
 
 
-def test_research_is_slow_and_its_events_are_spread(ada: Person) -> None:
+def test_research_is_slow_and_its_events_are_spread(ada: User) -> None:
     events = ada.run("Please research the tides thoroughly.")
     times = [datetime.fromisoformat(event["timestamp"]).timestamp() for event in events]
     length_s = times[-1] - times[0]
@@ -123,7 +123,7 @@ def test_research_is_slow_and_its_events_are_spread(ada: Person) -> None:
     assert "tides" in answer(events)
 
 
-def test_notes_are_kept_and_private(backend: BackendProcess, ada: Person) -> None:
+def test_notes_are_kept_and_private(backend: BackendProcess, ada: User) -> None:
     kept = ada.run("Please remember that my secret word is XYZZY-12-34.")
     assert tools(kept) == ["notes"]
     assert "XYZZY-12-34" in answer(kept)
@@ -134,18 +134,18 @@ def test_notes_are_kept_and_private(backend: BackendProcess, ada: Person) -> Non
     assert "391" in both
     assert "half past twelve" in both
     assert "XYZZY" in answer(ada.run("What is in my notes?"))
-    with window(backend.url, "bashir") as bashir:
+    with tab(backend.url, "bashir") as bashir:
         for question in ("What is my secret word?", "What do my notes say about XYZZY?", "What do my notes say?"):
             assert "XYZZY-12-34" not in answer(bashir.run(question))
         assert "say nothing" in answer(bashir.run("What is my secret word?"))
 
 
 @pytest.mark.parametrize("topic", ['"', "owner : x", "* AND (", "NEAR(a b)", "the", "é", "\x00", "%"])
-def test_notes_take_any_topic(ada: Person, topic: str) -> None:
+def test_notes_take_any_topic(ada: User, topic: str) -> None:
     assert "Your notes say" in answer(ada.run(f"What do my notes say about {topic}?"))
 
 
-def test_a_helper_has_a_run_of_its_own(ada: Person) -> None:
+def test_a_helper_has_a_run_of_its_own(ada: User) -> None:
     events = ada.run("Ask your helper to check 12*12.")
     mine = [event for event in events if "parent_run_id" not in event]
     helpers = [event for event in events if "parent_run_id" in event]
@@ -158,12 +158,12 @@ def test_a_helper_has_a_run_of_its_own(ada: Person) -> None:
     assert "144" in answer(events)
 
 
-def test_giving_up_is_a_failure_with_advice(ada: Person) -> None:
+def test_giving_up_is_a_failure_with_advice(ada: User) -> None:
     payload = ada.run("Please give up.")[-1]["payload"]
     assert set(payload) == {"error_code", "error_message", "recovery_suggestion"}
 
 
-def test_the_previous_question_is_the_threads_own(ada: Person) -> None:
+def test_the_previous_question_is_the_threads_own(ada: User) -> None:
     first = ada.run("What is 17*23?")
     thread_id = first[0]["thread_id"]
     other = ada.run("And what was my previous question?")

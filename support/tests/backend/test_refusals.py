@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 from greenlight_gate.backend.launch import BackendProcess
 
-from support.tests.backend.users import Person, bare_socket, kinds, read_to_end, window
+from support.tests.backend.users import User, bare_socket, kinds, read_to_end, tab
 
 LONG = "Please research the tides thoroughly."
 
 
-def refused(person: Person, message: object) -> str:
-    person.socket.send(message if isinstance(message, str) else json.dumps(message))
-    answer = person.read()
+def refused(user: User, message: object) -> str:
+    user.socket.send(message if isinstance(message, str) else json.dumps(message))
+    answer = user.read()
     assert set(answer) == {"type", "error_code", "error_message", "request_id"}
     assert answer["type"] == "error_message"
-    assert person.run("What is 17*23?")[-1]["type"] == "agent_completed"
+    assert user.run("What is 17*23?")[-1]["type"] == "agent_completed"
     return str(answer["error_code"])
 
 
@@ -26,7 +26,7 @@ def refused(person: Person, message: object) -> str:
 def test_what_belongs_to_others_is_refused_as_if_it_did_not_exist(
     backend: BackendProcess, action: str, exists: bool
 ) -> None:
-    with window(backend.url, "bashir") as bashir, window(backend.url, "ada") as ada:
+    with tab(backend.url, "bashir") as bashir, tab(backend.url, "ada") as ada:
         bashir.ask(LONG)
         begun = bashir.read_until(lambda event: event["type"] == "tool_executing")[-1]
         thread_id, run_id = (begun["thread_id"], begun["run_id"]) if exists else ("thread-x", "run-x")
@@ -73,23 +73,23 @@ def test_what_belongs_to_others_is_refused_as_if_it_did_not_exist(
         ({"type": "session_restore", "thread_id": "x"}, "BAD_REQUEST"),
     ],
 )
-def test_what_is_not_understood_gets_an_error_and_the_connection_lives(ada: Person, message: object, code: str) -> None:
+def test_what_is_not_understood_gets_an_error_and_the_connection_lives(ada: User, message: object, code: str) -> None:
     assert refused(ada, message) == code
 
 
-def test_an_error_carries_the_request_id(ada: Person) -> None:
+def test_an_error_carries_the_request_id(ada: User) -> None:
     ada.send({"type": "dance", "request_id": "r-7"})
     assert ada.read()["request_id"] == "r-7"
 
 
-def test_too_many_runs_at_once_are_refused(ada: Person) -> None:
+def test_too_many_runs_at_once_are_refused(ada: User) -> None:
     for number in range(101):
         ada.ask(LONG, request_id=number)
     error = ada.read_until(lambda event: event["type"] == "error_message")[-1]
     assert (error["error_code"], error["request_id"]) == ("RATE_LIMITED", 100)
 
 
-def test_a_message_of_the_greatest_length_is_taken(ada: Person) -> None:
+def test_a_message_of_the_greatest_length_is_taken(ada: User) -> None:
     frame = {"type": "start_agent", "payload": {"user_request": ""}}
     text = "ä" * ((65_536 - len(json.dumps(frame))) // 2)
     frame["payload"] = {"user_request": text}
@@ -98,19 +98,19 @@ def test_a_message_of_the_greatest_length_is_taken(ada: Person) -> None:
 
 
 @pytest.mark.parametrize("size", [65_537, 5_000_000])
-def test_a_message_that_is_too_long_gets_an_error_and_1009(ada: Person, size: int) -> None:
+def test_a_message_that_is_too_long_gets_an_error_and_1009(ada: User, size: int) -> None:
     ada.socket.send("x" * size)
     error = ada.read()
     assert (error["type"], error["error_code"]) == ("error_message", "TOO_LARGE")
     assert ada.close_code() == 1009
 
 
-def test_a_binary_message_closes_with_1003(ada: Person) -> None:
+def test_a_binary_message_closes_with_1003(ada: User) -> None:
     ada.socket.send(b"{}")
     assert ada.close_code() == 1003
 
 
-def test_text_that_is_not_utf_8_closes_with_1007(ada: Person) -> None:
+def test_text_that_is_not_utf_8_closes_with_1007(ada: User) -> None:
     ada.socket.send(b'{"type":"\xff"}', text=True)
     assert ada.close_code() == 1007
 
@@ -133,7 +133,7 @@ def test_a_protocol_error_closes_with_1002(backend: BackendProcess, frame: bytes
         assert b"\x03\xea" in read_to_end(connection)
 
 
-def test_a_small_frame_that_inflates_to_a_huge_message_is_too_long(ada: Person) -> None:
+def test_a_small_frame_that_inflates_to_a_huge_message_is_too_long(ada: User) -> None:
     # The client compresses: 60 MB of one letter are some 60 KB on the wire.
     assert len(zlib.compress(b"x" * 60_000_000)) < 65_536
     ada.socket.send("x" * 60_000_000)

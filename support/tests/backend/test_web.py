@@ -15,7 +15,7 @@ from greenlight_gate.backend.launch import BackendProcess
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from support.tests.backend.users import DEADLINE_S, SECRET, Person, eventually, is_end, token_of, window
+from support.tests.backend.users import DEADLINE_S, SECRET, User, eventually, is_end, tab, token_of
 
 
 def test_health(backend: BackendProcess) -> None:
@@ -32,7 +32,7 @@ def test_a_name_and_password_give_a_token_that_opens_the_chat(backend: BackendPr
     answer = httpx.post(f"{backend.http_url}/auth/token", **credentials)
     body = answer.json()
     assert (answer.status_code, body["token_type"], body["expires_in"]) == (200, "bearer", 3600)
-    with window(backend.url, token=body["access_token"]) as ada:
+    with tab(backend.url, token=body["access_token"]) as ada:
         assert ada.greeting["user_id"] == "ada"
 
 
@@ -55,7 +55,7 @@ def test_other_credentials_give_none(backend: BackendProcess, request_of: dict[s
 def test_after_a_logout_the_token_is_refused_and_its_connection_ends(backend: BackendProcess) -> None:
     token = token_of("ada")
     headers = {"Authorization": f"Bearer {token}"}
-    with window(backend.url, token=token) as ada, window(backend.url) as other:
+    with tab(backend.url, token=token) as ada, tab(backend.url) as other:
         assert httpx.post(f"{backend.http_url}/auth/logout", headers=headers).status_code == 204
         assert ada.read()["error_code"] == "UNAUTHENTICATED"
         assert ada.close_code() == 4401
@@ -70,7 +70,7 @@ def test_metrics(backend: BackendProcess) -> None:
         return {name: int(value) for name, value in re.findall(r"^(\w+) (\d+)$", text, re.MULTILINE)}
 
     assert eventually(lambda: metrics()["chat_connections_open"] == metrics()["chat_runs_open"] == 0)
-    with window(backend.url) as ada:
+    with tab(backend.url) as ada:
         ada.ask("Please research the tides thoroughly.")
         ada.read()
         values = metrics()
@@ -145,7 +145,7 @@ def test_another_algorithm_is_refused(backend: BackendProcess, algorithm: str, s
     token = _resigned(algorithm, secret)
     assert refusal(backend.url, additional_headers={"Authorization": f"Bearer {token}"}) == 401
     # What was resigned properly opens the chat: the refusals have the reason that they seem to have.
-    with window(backend.url, token=_resigned("HS256", SECRET.encode())) as ada:
+    with tab(backend.url, token=_resigned("HS256", SECRET.encode())) as ada:
         assert ada.greeting["user_id"] == "ada"
 
 
@@ -166,7 +166,7 @@ def test_the_token_may_come_as_a_subprotocol(backend: BackendProcess) -> None:
     encoded = base64.urlsafe_b64encode(token_of("bashir").encode()).decode().rstrip("=")
     with connect(backend.url, subprotocols=["jwt-auth", f"jwt.{encoded}"]) as socket:  # type: ignore[list-item]
         assert socket.subprotocol == "jwt-auth"
-        assert Person(socket).greeting["user_id"] == "bashir"
+        assert User(socket).greeting["user_id"] == "bashir"
     assert refusal(backend.url, subprotocols=[f"jwt.{encoded}"]) == 401
     assert refusal(backend.url, subprotocols=["jwt-auth", "jwt.bm9uc2Vuc2U"]) == 401
     assert refusal(backend.url, subprotocols=["jwt-auth"]) == 401
@@ -175,7 +175,7 @@ def test_the_token_may_come_as_a_subprotocol(backend: BackendProcess) -> None:
 @pytest.mark.parametrize("in_a_run", [False, True])
 def test_a_connection_ends_with_its_token(backend: BackendProcess, in_a_run: bool) -> None:
     ends_at = math.ceil(time.time() + 0.3)
-    with window(backend.url, token=token_of("ada", exp=ends_at)) as ada:
+    with tab(backend.url, token=token_of("ada", exp=ends_at)) as ada:
         if in_a_run:
             time.sleep(max(0.0, ends_at - time.time() - 0.2))
             ada.ask("Please research the tides thoroughly.")

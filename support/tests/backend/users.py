@@ -30,8 +30,8 @@ def token_of(user: str, *, lifetime_s: float = 600, secret: str = SECRET, **clai
     return jwt.encode({**body, **claims}, secret, algorithm="HS256")
 
 
-class Person:
-    """One window of one person. `greeting` is the first message of the server."""
+class User:
+    """One tab of one user. `greeting` is the first message of the server."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
@@ -84,10 +84,10 @@ class Person:
 
 
 @contextmanager
-def window(url: str, user: str = "ada", **options: Any) -> Iterator[Person]:
+def tab(url: str, user: str = "ada", **options: Any) -> Iterator[User]:
     headers = {"Authorization": f"Bearer {options.pop('token', None) or token_of(user)}"}
     with connect(url, additional_headers=headers, open_timeout=DEADLINE_S, close_timeout=1, **options) as socket:
-        yield Person(socket)
+        yield User(socket)
 
 
 @contextmanager

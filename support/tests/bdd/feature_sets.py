@@ -1,4 +1,4 @@
-"""Small sets of features with steps of their own, run by bare behave against a hostile server, as people would."""
+"""Small sets of features with steps of their own, run by bare behave against a hostile server, as users would."""
 
 import asyncio
 import contextlib
@@ -98,15 +98,15 @@ class _Meeting:
 
 
 async def _door(wire: Wire, meeting: _Meeting) -> None:
-    """Answers rightly, late or badly, as it is asked. What is late comes when the person thinks that all is said."""
+    """Answers rightly, late or badly, as it is asked. What is late comes when the user thinks that all is said."""
     await does.greet(wire)
     late: list[dict[str, Any]] = []
     number = 0
     while True:
-        heard = await wire.hear()
-        if heard["type"] == "ping":
-            await wire.say({"type": "pong", "nonce": heard["nonce"]})
-            # The person's app asks for this when it thinks that all is said; what comes later has to be in its grace.
+        inbox = await wire.hear()
+        if inbox["type"] == "ping":
+            await wire.say({"type": "pong", "nonce": inbox["nonce"]})
+            # The user's app asks for this when it thinks that all is said; what comes later has to be in its grace.
             for event in late:
                 await asyncio.sleep(_LATE_S)
                 await wire.say(event)
@@ -114,7 +114,7 @@ async def _door(wire: Wire, meeting: _Meeting) -> None:
             continue
         number += 1
         await meeting()
-        talk, asked = Talk(wire, heard, number), heard["payload"]["user_request"]
+        talk, asked = Talk(wire, inbox, number), inbox["payload"]["user_request"]
         await talk.begin()
         if "late" in asked:
             await wire.say(talk.event("agent_completed", result="That was all."))

@@ -423,7 +423,7 @@ def test_tags_replace_the_default_labels(tmp_path: Path) -> None:
     assert shown == {("epic", "Trust"): 1, ("feature", "Answers"): 1, ("story", "Ada"): 1}
 
 
-def test_what_a_step_says_about_its_scenario_is_heard(tmp_path: Path) -> None:
+def test_what_a_step_says_about_its_scenario_is_received(tmp_path: Path) -> None:
     project = build(tmp_path, ONE.replace("it works", "it names itself"))
 
     behave(project)

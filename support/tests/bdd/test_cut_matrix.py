@@ -50,7 +50,7 @@ def play(scene: World, prompt: str = "with_tool") -> CutMatrix:
 def shown_before_the_cut(scene: World) -> dict[str, list[int | None]]:
     """For each cut, the numbers of the events of its answer that arrived on the line that was cut."""
     shown = {}
-    for recorder in scene.beside:
+    for recorder in scene.further:
         asked = [entry.record for entry in recorder.entries if isinstance(entry.record, Sent)]
         request = [sent.request for sent in asked if sent.what == "start"][1]
         shown[recorder.scenario] = [
@@ -76,7 +76,7 @@ def test_every_cut_is_exact_every_answer_whole_nothing_is_left_and_the_trace_say
         for name, numbers in shown_before_the_cut(scene).items():
             cell = next(cell for cell in cells if f"{cell.way} {cell.where}" == name)
             assert numbers == list(range(7, 7 + cell.after)), name
-        for recorder in scene.beside:
+        for recorder in scene.further:
             events = [e.reading for e in recorder.entries if isinstance(e.reading, Event)]
             assert [event.seq for event in events] == list(range(1, 13)), recorder.scenario
     assert eventually(lambda: (psutil.Process().num_fds(), threading.active_count()) == (before, threads))
@@ -85,13 +85,13 @@ def test_every_cut_is_exact_every_answer_whole_nothing_is_left_and_the_trace_say
 
 def assert_the_trace_says_the_same(scene: World) -> None:
     live = cut_cells_of(scene)
-    records = [entry.record for recorder in scene.beside for entry in recorder.entries]
+    records = [entry.record for recorder in scene.further for entry in recorder.entries]
     assert any(isinstance(record, Closed) for record in records)
     assert any(isinstance(record, Received) for record in records)
     evidence = Evidence(scene.suite.folder)
     evidence.append(Selected(scene.key, "cuts", "resilience", "Cuts"))
-    beside = tuple(f"traces/{each.path.name}" for each in scene.beside if each.path)
-    evidence.append(Finished(scene.key, ScenarioOutcome.PASSED, "", 0, scene.trace, 1.0, (), beside))
+    further = tuple(f"traces/{each.path.name}" for each in scene.further if each.path)
+    evidence.append(Finished(scene.key, ScenarioOutcome.PASSED, "", 0, scene.trace, 1.0, (), further))
     evidence.append(Ended(0.0, "", "", (scene.key,)))
     judged = judge(scene.suite.folder)
     assert list(judged.cells) == live
@@ -100,7 +100,7 @@ def assert_the_trace_says_the_same(scene: World) -> None:
     assert judged.observed.recovery.samples == len(live)
 
 
-def test_silent_ways_leave_the_line_to_the_person_and_others_end_it() -> None:
+def test_silent_ways_leave_the_line_to_the_user_and_others_end_it() -> None:
     assert [way.is_silent for way in ConnectionLoss] == [False, False, True, True]
 
 

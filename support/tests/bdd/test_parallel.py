@@ -70,7 +70,7 @@ class Shown(NamedTuple):
     ended_s: float
     spoke_s: float
     users: frozenset[str]
-    beside: bool
+    in_parallel: bool
 
 
 def shown(outcomes: Outcomes) -> list[Shown]:
@@ -84,8 +84,8 @@ def shown(outcomes: Outcomes) -> list[Shown]:
         users = frozenset(each["user"] for each in records if each.get("user"))
         began_s = header["epoch_s"]
         spoke_s = began_s + max(each["at"] for each in records if each["record"] == "sent")
-        beside = any(each.get("beside") for each in records)
-        found.append(Shown(names[entry["key"]], began_s, began_s + entry["duration_s"], spoke_s, users, beside))
+        in_parallel = any(each.get("beside") for each in records)
+        found.append(Shown(names[entry["key"]], began_s, began_s + entry["duration_s"], spoke_s, users, in_parallel))
     return found
 
 
@@ -135,7 +135,7 @@ def test_what_is_tagged_so_runs_alone_and_last(several: list[Shown]) -> None:
     assert [each.name for each in several] == ["One", "Two", "Four", "Three"]
     assert several[-1].began_s >= max(each.ended_s for each in several[:-1])
     # Nothing is said of how quick the backend is by what others may have delayed.
-    assert [each.beside for each in several] == [True, True, True, False]
+    assert [each.in_parallel for each in several] == [True, True, True, False]
 
 
 def test_those_who_run_together_have_no_user_in_common(several: list[Shown]) -> None:
@@ -211,11 +211,11 @@ def test_one_at_a_time_where_latency_is_measured_in_scenarios() -> None:
     assert jobs_for(4, changed(), load_profile(target)) == 1
 
 
-def test_users_of_two_lanes_differ_and_their_names_do_not() -> None:
-    first, second, third = (users_of(changed(), 25, lane) for lane in range(3))
+def test_users_of_two_slots_differ_and_their_names_do_not() -> None:
+    first, second, third = (users_of(changed(), 25, slot) for slot in range(3))
     assert [each.name for each in first] == [each.name for each in second] == [each.name for each in third]
     assert len({each.user for each in (*first, *second, *third)}) == 75
-    assert [each.user for each in first] == [each.user for each in load_target("embedded").people(25)]
+    assert [each.user for each in first] == [each.user for each in load_target("embedded").users(25)]
 
 
 # What the features say ---------------------------------------------------------------------------------------------

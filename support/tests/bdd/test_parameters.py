@@ -5,10 +5,10 @@ import re
 import pytest
 from greenlight_gate.bdd.parameters import (
     _QUESTION_PATTERN,
-    MOMENTS,
     OTHER_QUESTIONS,
+    PARSED_STAMPS,
     QUESTIONS,
-    moment,
+    event_kind,
     question,
 )
 from greenlight_gate.events import FIVE
@@ -29,11 +29,11 @@ def test_every_prompt_can_be_asked_for() -> None:
 
 
 def test_the_five_moments() -> None:
-    assert [moment(word) for word in MOMENTS] == list(FIVE)
+    assert [event_kind(word) for word in PARSED_STAMPS] == list(FIVE)
 
 
 def test_a_word_that_is_none() -> None:
     with pytest.raises(KeyError):
-        moment("the end")
+        event_kind("the end")
     with pytest.raises(KeyError):
         question("a question")

@@ -82,12 +82,12 @@ def test_a_line_is_cut_after_exactly_so_many_events(
         assert len(question.events) == events
         assert question.over is (events == 5), "what is under way is not given up"
         session = await line.come_back()
-        assert question in session.heard.questions
+        assert question in session.inbox.questions
         assert (session.open, session.connection) == (True, "c2")
 
     records = on_a_line(does.conversation(does.rightly), scene, Authority(tmp_path) if with_tls else None)
     (cut,) = [record for record in records if isinstance(record, Cut)]
-    assert (cut.way, cut.where, cut.after, cut.person) == (way, "here", events, "Ada")
+    assert (cut.way, cut.where, cut.after, cut.user) == (way, "here", events, "Ada")
     first, second = [record for record in records if isinstance(record, Opened)]
     assert (first.proxied, second.proxied, second.attempt) == (True, True, 2)
     closed = next(record for record in records if isinstance(record, Closed))

@@ -16,7 +16,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
 
 
 def shown(ran: Ran) -> dict[str, str]:
-    """All that is made for people."""
+    """All that is made for users."""
     files = [path for path in ran.session.glob("*.*") if path.is_file()]
     files += [*ran.session.glob("monitoring/*.json"), *(ran.session / "evidence").glob("*.json*")]
     results = [path for path in (ran.folder / "allure-results").iterdir() if path not in frames(ran)]

@@ -21,7 +21,7 @@ def ledger(ran: Ran, kind: str) -> list[dict[str, Any]]:
     return [entry for entry in map(json.loads, lines) if entry["entry"] == kind]
 
 
-def told(ran: Ran) -> dict[str, object]:
+def messages(ran: Ran) -> dict[str, object]:
     """All that must not depend on how many scenarios ran at once, each in its order."""
     report = ran.report
     results = [json.loads(path.read_bytes()) for path in (ran.folder / "allure-results").glob("*-result.json")]
@@ -53,7 +53,7 @@ def test_one_and_four_at_a_time_come_to_the_same(both: list[Ran]) -> None:
     one, four = both
 
     assert [ran.code for ran in both] == [0, 0], one.out + four.out
-    assert told(four) == told(one)
+    assert messages(four) == messages(one)
     assert len(ledger(one, "finished")) >= 25
 
 

@@ -73,8 +73,10 @@ def test_a_critical_pattern_is_told_at_once_and_blocks(tmp_path: Path) -> None:
     assert ran.code == 1, ran.out + ran.err
     assert [seen["pattern"] for seen in result["patterns"]] == ["CONNECTION_INSTABILITY"]
     assert result["patterns"][0]["measured"] == "0 connections lost, 4 refused, of 8 attempts"
-    told, last = ran.out.split("users  ", 1)[0], " ".join(ran.out.split()).rpartition("BLOCKED")[2]
-    assert "CONNECTION_INSTABILITY (critical): 0 connections lost, 4 refused, of 8 attempts." in " ".join(told.split())
+    messages, last = ran.out.split("users  ", 1)[0], " ".join(ran.out.split()).rpartition("BLOCKED")[2]
+    assert "CONNECTION_INSTABILITY (critical): 0 connections lost, 4 refused, of 8 attempts." in " ".join(
+        messages.split()
+    )
     assert "CONNECTION_INSTABILITY: 0 connections lost, 4 refused, of 8 attempts" in last
     assert max(map(len, ran.out.splitlines())) <= 80
 

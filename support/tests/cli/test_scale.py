@@ -1,4 +1,4 @@
-"""A healthy backend in stress with many more people than usual: the suite's own flood is nobody's fault."""
+"""A healthy backend in stress with many more users than usual: the suite's own flood is nobody's fault."""
 
 from pathlib import Path
 

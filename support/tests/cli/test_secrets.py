@@ -85,8 +85,8 @@ async def echo(wire: Wire) -> None:
     written += [encode(text).decode() for text in whole for encode in (base64.b64encode, base64.urlsafe_b64encode)]
     greeting = {"type": "connection_established", "connection_id": token, "config": {"all": written}}
     await wire.say({**greeting, "inner": json.dumps({"deep": json.dumps(written)})})
-    heard = await wire.hear()
-    talk = does.Talk(wire, heard, 1)
+    received = await wire.hear()
+    talk = does.Talk(wire, received, 1)
     talk.run = f"run of {token}"
     await talk.begin()
     for text in written:

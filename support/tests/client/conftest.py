@@ -1,4 +1,4 @@
-"""A person who waits no longer than the budgets say."""
+"""A user who waits no longer than the budgets say."""
 
 import pytest
 

@@ -13,7 +13,7 @@ from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.targets.access import Token
 from greenlight_gate.trace import AnyRecord, Closed, Header, Opened, Other, encode_header, encode_record, read_trace
 
-from support.tests.client.scene import ASKED, QUICK, closed, door, frame, lose, play
+from support.tests.client.scene import ASKED, QUICK, closed, connection_rules, frame, lose, play
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import CLOSE, PING, PONG, TEXT, Act, Wire
 from support.tests.rules.talk import PROFILE
@@ -46,7 +46,7 @@ async def leave(session: Session) -> bool:
 
 
 def answering_our_close(payload: bytes) -> Act:
-    """A server that has the last word: it answers the person's close frame with one of its own."""
+    """A server that has the last word: it answers the user's close frame with one of its own."""
 
     async def act(wire: Wire) -> None:
         await does.greet(wire)
@@ -74,19 +74,19 @@ def refusing(body: str, *headers: str) -> Act:
 @pytest.mark.parametrize(
     ("act", "part", "kept", "found"),
     [
-        (door(frame(PING, BASHIRS.encode()), NORMALLY), lose, [("ping", BASHIRS.encode())], ["in a ping frame"]),
-        (door(frame(PONG, BASHIRS.encode()), NORMALLY), lose, [("pong", BASHIRS.encode())], ["in a pong frame"]),
-        (door(frame(PING, b"\xff" + BASHIRS.encode()), NORMALLY), lose, [("ping", b"\xff" + BASHIRS.encode())],
+        (connection_rules(frame(PING, BASHIRS.encode()), NORMALLY), lose, [("ping", BASHIRS.encode())], ["in a ping frame"]),
+        (connection_rules(frame(PONG, BASHIRS.encode()), NORMALLY), lose, [("pong", BASHIRS.encode())], ["in a pong frame"]),
+        (connection_rules(frame(PING, b"\xff" + BASHIRS.encode()), NORMALLY), lose, [("ping", b"\xff" + BASHIRS.encode())],
          ["in a ping frame"]),
-        (door(frame(PING, b""), frame(PONG, b""), frame(PING, ADAS.encode()), NORMALLY), lose,
+        (connection_rules(frame(PING, b""), frame(PONG, b""), frame(PING, ADAS.encode()), NORMALLY), lose,
          [("ping", ADAS.encode())], []),
-        (door(frame(CLOSE, b"\x03\xe8" + BASHIRS.encode())), lose, [], ["in the reason of the close"]),
-        (door(frame(CLOSE, b"\x07\xd0" + BASHIRS.encode())), lose, [("close", BASHIRS.encode())], ["in a close frame"]),
-        (door(frame(CLOSE, b"\x03\xe8\xff" + BASHIRS.encode())), lose, [("close", b"\xff" + BASHIRS.encode())],
+        (connection_rules(frame(CLOSE, b"\x03\xe8" + BASHIRS.encode())), lose, [], ["in the reason of the close"]),
+        (connection_rules(frame(CLOSE, b"\x07\xd0" + BASHIRS.encode())), lose, [("close", BASHIRS.encode())], ["in a close frame"]),
+        (connection_rules(frame(CLOSE, b"\x03\xe8\xff" + BASHIRS.encode())), lose, [("close", b"\xff" + BASHIRS.encode())],
          ["in a close frame"]),
         (answering_our_close(b"\x03\xe8" + BASHIRS.encode()), leave, [("close", BASHIRS.encode())],
          ["in a close frame"]),
-        (door(frame(TEXT, SAID, fin=False), frame(CLOSE, b"\x03\xe8")), lose, [("part", SAID)],
+        (connection_rules(frame(TEXT, SAID, fin=False), frame(CLOSE, b"\x03\xe8")), lose, [("part", SAID)],
          ["in part of a message"]),
     ],
 )  # fmt: skip
@@ -188,14 +188,14 @@ def test_a_refusal_is_kept_and_searched(body: str, headers: tuple[str, ...], fou
 
     assert isinstance(error, NotConnected)
     assert isinstance(end, Closed)
-    assert (end.status, end.person, end.persona) == (403, "Ada", "Ada")
+    assert (end.status, end.user, end.persona) == (403, "Ada", "Ada")
     assert seen(recorder) == ["canary of Bashir, plain, in the answer to the handshake"] * found
     assert end.body == (body if BASHIRS in body else body[:2_000])
     assert "let-me-in" not in repr(records)
 
 
 def test_who_is_called_otherwise_is_not_accused_of_their_own_canary_in_a_refusal() -> None:
-    lines = [Closed(n=1, at=0.0, connection="c1", by="server", during="handshake", person="Ada", persona="Bashir",
+    lines = [Closed(n=1, at=0.0, connection="c1", by="server", during="handshake", user="Ada", persona="Bashir",
                     status=403, body=BASHIRS)]  # fmt: skip
     checker = TraceChecker(PROFILE, QUICK, 0.0)
     for record in lines:
@@ -220,7 +220,7 @@ def test_a_token_that_is_echoed_in_the_handshake_is_not_kept(echo: str) -> None:
 def test_a_token_in_a_ping_or_a_close_is_not_kept() -> None:
     payload = b"for hunter2-hunter2"
     records, _, _ = play(
-        door(frame(PING, payload), frame(CLOSE, b"\x07\xd0" + payload)), lose, secret=b"hunter2-hunter2"
+        connection_rules(frame(PING, payload), frame(CLOSE, b"\x07\xd0" + payload)), lose, secret=b"hunter2-hunter2"
     )
 
     assert others(records) == [("ping", b"for [token of Ada]"), ("close", b"for [token of Ada]")]

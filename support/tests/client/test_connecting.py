@@ -70,7 +70,7 @@ subprotocols = ["s1"]
 Part = Callable[[Session], Awaitable[Any]]
 
 
-def play(profile: str, door: Act, part: Part, entry: Token | None = None) -> tuple[list[AnyRecord], Any]:
+def play(profile: str, connection_rules: Act, part: Part, entry: Token | None = None) -> tuple[list[AnyRecord], Any]:
     """Ada connects and plays her part. What is returned or raised stands second."""
     read = Profile.from_toml(profile + REST)
     recorder = Recorder("a scenario", None, read, QUICK, lambda data: data)
@@ -88,7 +88,7 @@ def play(profile: str, door: Act, part: Part, entry: Token | None = None) -> tup
             await session.close()
             recorder.finish()
 
-    with HostileServer(door, does.health()) as server:
+    with HostileServer(connection_rules, does.health()) as server:
         result = asyncio.run(asyncio.wait_for(scene(server.url), 20))
     return [entry.record for entry in recorder.entries], result
 
@@ -150,16 +150,16 @@ async def hanging_up(wire: Wire) -> None:
         (hanging_up, "Ada lost the connection in the handshake", Closed),
     ],
 )
-def test_a_handshake_that_comes_to_nothing(door: Act, says: str, last: type[AnyRecord]) -> None:
-    records, result = play(STEPS, door, nothing)
+def test_a_handshake_that_comes_to_nothing(connection_rules: Act, says: str, last: type[AnyRecord]) -> None:
+    records, result = play(STEPS, connection_rules, nothing)
     assert str(result) == says
     assert any(isinstance(record, last) for record in records)
     waits = [(record.waiting_for, record.after_s >= 0.3) for record in records if isinstance(record, TimedOut)]
-    assert waits == ([("ready", True)] if door is silent else [])
+    assert waits == ([("ready", True)] if connection_rules is silent else [])
 
 
 def seats(status: str, body: Any, seen: list[dict[str, str]]) -> Act:
-    async def door(wire: Wire) -> None:
+    async def connection_rules(wire: Wire) -> None:
         seen.append({"path": wire.path, **wire.headers})
         if wire.path.startswith("/seats/"):
             await wire.respond_json(status, body)
@@ -168,7 +168,7 @@ def seats(status: str, body: Any, seen: list[dict[str, str]]) -> Act:
         with pytest.raises(EOFError):
             await wire.hear()
 
-    return door
+    return connection_rules
 
 
 MINE = Token("Ada", "profile", token="t/1", values={"mark": "a b"})

@@ -1,4 +1,4 @@
-"""How long a person waits for the next event, and what is learnt from having waited in vain."""
+"""How long a user waits for the next event, and what is learnt from having waited in vain."""
 
 import pytest
 from greenlight_gate.client.request import UserRequest

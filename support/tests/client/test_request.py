@@ -1,4 +1,4 @@
-"""An answer as the person who asked sees it, and the canary that names its owner."""
+"""An answer as the user who asked sees it, and the canary that names its owner."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def shown(talk: Talk) -> dict[str, UserRequest]:
         if isinstance(record, Received):
             recorder.received(record.raw(), False, at, connection)
         elif isinstance(record, Opened):
-            recorder.add(Opened, connection, at, person=record.person, user=record.user)
+            recorder.add(Opened, connection, at, user=record.user, user_id=record.user_id)
         else:
             assert isinstance(record, Sent)
             recorder.add(Sent, connection, at, what="start", text="{}", request=record.request, expect=record.expect)

@@ -88,7 +88,7 @@ def replayed(trace: Path) -> Observed:
 
 def under_load(url: str) -> LoadResult:
     guests = (PlannedUser("Ada", None, url, (PlannedPrompt(ASKED, EXPECT),)),)
-    return run(LoadPlan(id="test", profile_toml=PROFILE, guests=guests, budgets=BUDGETS, runs_each=1))
+    return run(LoadPlan(id="test", profile_toml=PROFILE, users=guests, budgets=BUDGETS, runs_each=1))
 
 
 def completeness(seen: Observed, *loads: Loaded) -> Status:

@@ -65,10 +65,13 @@ def settled(outcome: Outcome) -> Settled:
     )  # fmt: skip
 
 
-def timeline(course: Timeline) -> Any:
+def timeline(session_timeline: Timeline) -> Any:
     """All figures of a timeline, and each answer that it keeps, event by event."""
-    lanes = [(lane.run, lane.marks, lane.bars, lane.found, lane.cut, lane.last) for lane in course.lanes.chosen(100)]
-    return summarise(course, "monitoring", detect(course, Thresholds())), lanes
+    tracks = [
+        (track.run, track.marks, track.bars, track.found, track.cut, track.last)
+        for track in session_timeline.tracks.chosen(100)
+    ]
+    return summarise(session_timeline, "monitoring", detect(session_timeline, Thresholds())), tracks
 
 
 # A scenario's session ---------------------------------------------------------------------------------------------
@@ -95,7 +98,7 @@ def in_a_scenario(records: Sequence[AnyRecord]) -> tuple[Came, dict[int, UserReq
     monitor.stop_monitoring()
     came = Came(recorder.findings)
     came.outcomes = {n: settled(each.outcome) for n, each in questions.items() if each.outcome is not None}
-    return came, questions, timeline(monitor._course)
+    return came, questions, timeline(monitor._timeline)
 
 
 # A load's users ---------------------------------------------------------------------------------------------------
@@ -139,10 +142,10 @@ class LoadTrace:
     def _checker(self, record: AnyRecord) -> ConnectionChecker:
         known = self.trace.connections
         if record.connection not in known:
-            person = record.person if isinstance(record, Opened | Closed) else ""
+            name = record.user if isinstance(record, Opened | Closed) else ""
             user = User(self.meters, self.outcomes)
             known[record.connection] = LoadChecker(
-                PROFILE, BUDGETS, self.trace.book, record.connection, user=user, name=person, meters=self.meters,
+                PROFILE, BUDGETS, self.trace.registry, record.connection, user=user, name=name, meters=self.meters,
                 found=self.trace._found, on_control=user.on_control,
             )  # fmt: skip
         return known[record.connection]
@@ -175,12 +178,12 @@ def _is_same_read(last: Received, record: Received) -> bool:
 
 
 def replayed(records: Sequence[AnyRecord], path: Path) -> tuple[Came, Any]:
-    meter, course = Meter("same-host"), Timeline(None)
+    meter, session_timeline = Meter("same-host"), Timeline(None)
     path.write_bytes(b"".join([encode_header(Header("a scenario", EPOCH_S)), *map(encode_record, records)]))
-    checker = replay(path, PROFILE, BUDGETS, meter, course)
+    checker = replay(path, PROFILE, BUDGETS, meter, session_timeline)
     came, seen = Came(checker.findings), meter.observed()
     came.counts = (seen.expected_events, seen.arrived_events, seen.five_expected, seen.five_shown)
-    return came, timeline(course)
+    return came, timeline(session_timeline)
 
 
 # All three --------------------------------------------------------------------------------------------------------
@@ -202,13 +205,13 @@ def agree(records: Sequence[AnyRecord], path: Path) -> tuple[dict[int, Settled],
     """The outcomes, by the record that asked, and what was counted; all ways agree on both, and on the findings."""
     scenario, questions, live = in_a_scenario(records)
     load = under_load(records)
-    again, course = replayed(records, path)
+    again, session_timeline = replayed(records, path)
 
     assert scenario.findings == load.findings == again.findings
     assert scenario.outcomes == load.outcomes
     assert set(scenario.outcomes) == set(questions), "every request is settled in the end"
     assert load.counts == again.counts
-    assert live == course
+    assert live == session_timeline
     counted = [one for one in scenario.outcomes.values() if not one[2]]
     assert load.counts[:2] == (sum(one[0].total for one in counted), sum(one[1].of(one[0]) for one in counted))
     for n, question in questions.items():

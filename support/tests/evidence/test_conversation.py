@@ -1,4 +1,4 @@
-"""A conversation as people read it: whole tables, in eighty columns or little more, and hostile text stays text."""
+"""A conversation as users read it: whole tables, in eighty columns or little more, and hostile text stays text."""
 
 from greenlight_gate.evidence.conversation import as_table
 from greenlight_gate.trace import Closed, Received
@@ -61,6 +61,6 @@ def test_of_a_very_long_conversation_the_ends_and_the_marked_rows_are_shown() ->
 
 
 def test_whoever_was_never_let_in_has_a_name() -> None:
-    refused = Closed(n=1, at=0.1, connection="c1", by="server", during="handshake", status=401, person="Ada")
+    refused = Closed(n=1, at=0.1, connection="c1", by="server", during="handshake", status=401, user="Ada")
 
     assert "Ada  refused  by server (401)" in as_table([(refused, None)])

@@ -21,14 +21,14 @@ from support.tests.rules.talk import EPOCH_S, Talk
 KEY = "stress/crowd.feature:7"
 STRESS: dict[str, Any] = {**SESSION, "wanted": ["stress"], "absent": {"memory_probe": "x"}}
 WHOLE: dict[str, Any] = {
-    "people": 25, "connections_tried": 25, "connections_made": 25, "asked": 200, "runs": 200, "events": 1200,
+    "users": 25, "connections_tried": 25, "connections_made": 25, "asked": 200, "runs": 200, "events": 1200,
     "messages": 1225, "expected_events": 1000, "arrived_events": 1000, "five_expected": 200, "five_shown": 200,
     "kinds": ("agent_started", "agent_thinking", "tool_executing", "tool_completed", "agent_completed"),
 }  # fmt: skip
 
 
-def course(delay_ms: float = 5.0, begins: float = 1.0, seconds: int = 20, **last: Any) -> tuple[Counts, ...]:
-    """Twenty-five people who are answered ten times a second, each event this late."""
+def timeline(delay_ms: float = 5.0, begins: float = 1.0, seconds: int = 20, **last: Any) -> tuple[Counts, ...]:
+    """Twenty-five users who are answered ten times a second, each event this late."""
     us, number = int(delay_ms * 1000), bucket(int(delay_ms * 1000))
     told = [
         Counts(
@@ -50,8 +50,8 @@ def judged(folder: Path, *summaries: LoadResult) -> Judgement:
 
 
 def test_a_session_of_loads_alone_is_seen_and_approved(tmp_path: Path) -> None:
-    judgement = judged(tmp_path, LoadResult(**WHOLE, course=course()))
-    whole = judgement.course.windows.total()
+    judgement = judged(tmp_path, LoadResult(**WHOLE, timeline=timeline()))
+    whole = judgement.timeline.windows.total()
 
     assert judgement.decision.verdict is Verdict.APPROVED, judgement.decision.reason
     assert "all five events were observed" in judgement.decision.reason
@@ -61,26 +61,26 @@ def test_a_session_of_loads_alone_is_seen_and_approved(tmp_path: Path) -> None:
 
 
 def test_judged_again_it_is_the_same_to_the_byte(tmp_path: Path) -> None:
-    first = judged(tmp_path, LoadResult(**WHOLE, course=course(150.0)))
+    first = judged(tmp_path, LoadResult(**WHOLE, timeline=timeline(150.0)))
     again = judge(tmp_path)
 
     assert [seen.pattern for seen in first.patterns] == ["SUSTAINED_HIGH_LATENCY"]
     for one, other in ((first.decision, again.decision), (first.patterns, again.patterns)):
         assert msgspec.json.encode(one) == msgspec.json.encode(other)
-    assert summarise(first.course, "x", ()) == summarise(again.course, "x", ())
+    assert summarise(first.timeline, "x", ()) == summarise(again.timeline, "x", ())
 
 
 @pytest.mark.parametrize(
     ("values", "patterns"),
     [
-        ({"course": course(150.0)}, ["SUSTAINED_HIGH_LATENCY"]),
-        ({"course": course(150.0), "busy": 0.9}, []),
-        ({"course": course(150.0), "lag_ms_p99": 25.0}, []),
-        ({"course": course(lost=3)}, ["CONNECTION_INSTABILITY"]),
-        ({"course": course(lost=2)}, []),
-        ({"course": course(failed=5)}, ["ERROR_BURST"]),
-        ({"course": course(failed=4)}, []),
-        ({"course": ()}, []),
+        ({"timeline": timeline(150.0)}, ["SUSTAINED_HIGH_LATENCY"]),
+        ({"timeline": timeline(150.0), "busy": 0.9}, []),
+        ({"timeline": timeline(150.0), "lag_ms_p99": 25.0}, []),
+        ({"timeline": timeline(lost=3)}, ["CONNECTION_INSTABILITY"]),
+        ({"timeline": timeline(lost=2)}, []),
+        ({"timeline": timeline(failed=5)}, ["ERROR_BURST"]),
+        ({"timeline": timeline(failed=4)}, []),
+        ({"timeline": ()}, []),
     ],
 )
 def test_what_a_load_counted_can_be_a_pattern(tmp_path: Path, values: dict[str, Any], patterns: list[str]) -> None:
@@ -90,9 +90,9 @@ def test_what_a_load_counted_can_be_a_pattern(tmp_path: Path, values: dict[str, 
 
 
 def test_latency_that_grows_from_load_to_load(tmp_path: Path) -> None:
-    few = tuple(msgspec.structs.replace(c, busy=min(c.busy, 1)) for c in course(10.0))
-    many = tuple(msgspec.structs.replace(c, busy=c.busy and 25) for c in course(150.0, begins=60.0, seconds=8))
-    judgement = judged(tmp_path, *(LoadResult(**WHOLE, course=told) for told in (few, many)))
+    few = tuple(msgspec.structs.replace(c, busy=min(c.busy, 1)) for c in timeline(10.0))
+    many = tuple(msgspec.structs.replace(c, busy=c.busy and 25) for c in timeline(150.0, begins=60.0, seconds=8))
+    judgement = judged(tmp_path, *(LoadResult(**WHOLE, timeline=told) for told in (few, many)))
 
     assert [seen.pattern for seen in judgement.patterns] == ["LATENCY_GROWS_WITH_LOAD"]
 
@@ -112,7 +112,7 @@ def test_what_no_allowance_covers_is_a_pattern(tmp_path: Path, asked: int, arriv
         "counts": {"LIFECYCLE-2": 3},
         "offences": [Offence(finding)],
     }
-    judgement = judged(tmp_path, LoadResult(**values, course=course(rules={"LIFECYCLE-2": 3})))
+    judgement = judged(tmp_path, LoadResult(**values, timeline=timeline(rules={"LIFECYCLE-2": 3})))
 
     assert [seen.pattern for seen in judgement.patterns] == patterns
     assert all(seen.measured == "3 answers: LIFECYCLE-2 3 times" for seen in judgement.patterns)

@@ -67,7 +67,7 @@ def test_what_was_due_and_what_came(talk: Talk, expected: tuple[int, int, int, i
     [asked().started().close("client", 1000), asked().started(), asked().started().send("stop", run="r1").stopped()],
     ids=["the-person-left", "the-trace-ends", "the-person-said-stop"],
 )
-def test_what_the_person_cut_short_does_not_count(talk: Talk) -> None:
+def test_what_the_user_cut_short_does_not_count(talk: Talk) -> None:
     assert counts(talk) == (0, 0, 0, 0)
 
 
@@ -148,8 +148,8 @@ def test_what_we_cut_ourselves_counts_only_once_it_has_come_whole() -> None:
 
 
 def test_a_connection_that_we_did_not_let_come_about_is_no_try() -> None:
-    talk = Talk().cut("RST", "during the handshake", person="Ada")
-    talk.close("nobody", None, during="handshake", person="Ada").open("Ada", "c2")
+    talk = Talk().cut("RST", "during the handshake", user="Ada")
+    talk.close("nobody", None, during="handshake", user="Ada").open("Ada", "c2")
     seen = measured(talk)
     assert (seen.connections_tried, seen.connections_made) == (1, 1)
 
@@ -175,12 +175,12 @@ def test_what_our_own_proxy_or_a_time_away_delays_is_no_latency() -> None:
 
 
 def test_what_other_scenarios_may_have_delayed_counts_where_there_is_nothing_else() -> None:
-    def talk(late_s: float, *, beside: bool = False) -> Talk:
-        made = Talk().open(beside=beside).ask()
+    def talk(late_s: float, *, in_parallel: bool = False) -> Talk:
+        made = Talk().open(in_parallel=in_parallel).ask()
         made.change = lambda body: {**body, "timestamp": iso(made.at + 0.1 - late_s)}
         return made.answer()
 
-    crowded, alone = talk(0.2, beside=True), talk(0.04)
+    crowded, alone = talk(0.2, in_parallel=True), talk(0.04)
     seen = [measured(crowded).latency, measured(crowded, alone).latency, measured(alone, crowded).latency]
 
     assert [latency.avg_ms for latency in seen if latency is not None] == pytest.approx([200, 40, 40], abs=1)

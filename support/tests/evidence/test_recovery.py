@@ -1,4 +1,4 @@
-"""How long people needed to come back: literal traces in, figures out."""
+"""How long users needed to come back: literal traces in, figures out."""
 
 from greenlight_gate.evidence.recovery import Recovery
 from greenlight_gate.trace import KILL, Received
@@ -25,9 +25,9 @@ def test_from_the_handshake_until_the_conversation_is_restored() -> None:
 
 def test_from_the_first_of_several_tries() -> None:
     talk = asked().started().cut(KILL).close("nobody", None).wait(1)
-    talk.cut(KILL, "while the backend is down", "c2", person="Ada")
-    talk.close("nobody", None, "c2", during="handshake", person="Ada").wait(2)
-    talk.close("server", None, "c3", during="handshake", status=503, person="Ada").wait(1)
+    talk.cut(KILL, "while the backend is down", "c2", user="Ada")
+    talk.close("nobody", None, "c2", during="handshake", user="Ada").wait(2)
+    talk.close("server", None, "c3", during="handshake", status=503, user="Ada").wait(1)
     talk.open("Ada", "c4", attempt=4).restore("c4", 1)
     assert times(talk)[:2] == [1, 3.6]
 
@@ -42,6 +42,6 @@ def test_whoever_never_comes_back_or_never_left_has_no_time() -> None:
     assert times(asked().answer().close().open("Ada", "c2").restore("c2", 5)) == []
 
 
-def test_people_come_back_each_by_themselves() -> None:
+def test_users_come_back_each_by_themselves() -> None:
     talk = asked().open("Bashir", "c2").cut("FIN", connection="c2").close("nobody", None, "c2").started()
     assert times(talk.open("Ada", "c3").restore("c3", 1)) == []

@@ -1,4 +1,4 @@
-"""A target, the proxy before it and one person, all over real sockets on loopback."""
+"""A target, the proxy before it and one user, all over real sockets on loopback."""
 
 import asyncio
 import contextlib
@@ -30,13 +30,13 @@ class Wire:
 
     async def rest(self) -> tuple[bytes, str]:
         """All that still comes, and whether a FIN or an RST ended it."""
-        heard = b""
+        received = b""
         try:
             while chunk := await self.hear_some():
-                heard += chunk
+                received += chunk
         except ConnectionError:
-            return heard, "rst"
-        return heard, "fin"
+            return received, "rst"
+        return received, "fin"
 
     async def is_silent(self, for_s: float = 0.1) -> bool:
         try:
@@ -82,11 +82,11 @@ async def connect(proxy: FaultProxy) -> Wire:
 
 
 class Line:
-    """A person and a target with a proxy in between."""
+    """A user and a target with a proxy in between."""
 
-    def __init__(self, proxy: FaultProxy, person: Wire, there: Wire) -> None:
+    def __init__(self, proxy: FaultProxy, user: Wire, there: Wire) -> None:
         self.proxy = proxy
-        self.person = person
+        self.user = user
         self.there = there
 
     @property
@@ -100,11 +100,11 @@ def on_a_line(play: Callable[[Line], Awaitable[None]], **options: Any) -> None:
 
     async def scene() -> None:
         async with target() as server, FaultProxy("127.0.0.1", server.port, **options) as proxy:
-            person = await connect(proxy)
+            user = await connect(proxy)
             try:
-                await play(Line(proxy, person, await server.next()))
+                await play(Line(proxy, user, await server.next()))
             finally:
-                person.writer.transport.abort()
+                user.writer.transport.abort()
         assert not proxy.links
 
     run(scene())

@@ -23,10 +23,10 @@ from support.tests.faults.lines import Line, connect, on_a_line, until
 
 
 async def both_ways(line: Line) -> None:
-    await line.person.say(b"question")
+    await line.user.say(b"question")
     assert await line.there.hear(8) == b"question"
     await line.there.say(b"answer")
-    assert await line.person.hear(6) == b"answer"
+    assert await line.user.hear(6) == b"answer"
 
 
 ALL: list[Callable[[], Fault]] = [
@@ -38,11 +38,11 @@ ALL: list[Callable[[], Fault]] = [
 def test_without_faults_all_goes_through_and_ends_are_passed_on() -> None:
     async def play(line: Line) -> None:
         await both_ways(line)
-        line.person.writer.write_eof()
+        line.user.writer.write_eof()
         assert await line.there.rest() == (b"", "fin")
         await line.there.say(b"the last word")
         line.there.writer.close()
-        assert await line.person.rest() == (b"the last word", "fin")
+        assert await line.user.rest() == (b"the last word", "fin")
         await until(lambda: not line.proxy.links)
 
     on_a_line(play)
@@ -65,7 +65,7 @@ def test_latency_delays_its_direction(direction: str, slow: bool) -> None:
         began = time.monotonic()
         # What is sent while the first is on its way is not delayed twice, and stays behind it.
         for number in range(5):
-            await line.person.say(b"%d" % number)
+            await line.user.say(b"%d" % number)
             await asyncio.sleep(0.01)
         assert await line.there.hear(5) == b"01234"
         took = time.monotonic() - began
@@ -85,7 +85,7 @@ def test_bandwidth_is_a_ceiling() -> None:
         await fault.switch_on()
         began = time.monotonic()
         await line.there.say(b"x" * 15_000)
-        await line.person.hear(15_000)
+        await line.user.hear(15_000)
         assert 0.29 <= time.monotonic() - began <= 2.0
 
     on_a_line(play)
@@ -97,7 +97,7 @@ def test_slices_arrive_one_by_one() -> None:
         line.proxy.add(fault)
         await fault.switch_on()
         await line.there.say(b"abcdefg")
-        assert [await line.person.hear_some() for _ in range(4)] == [b"ab", b"cd", b"ef", b"g"]
+        assert [await line.user.hear_some() for _ in range(4)] == [b"ab", b"cd", b"ef", b"g"]
 
     on_a_line(play)
 
@@ -105,24 +105,24 @@ def test_slices_arrive_one_by_one() -> None:
 def test_a_stalled_line_is_open_and_silent_and_goes_on_later() -> None:
     async def play(line: Line) -> None:
         fault = await line.link.add(Stall())
-        await line.person.say(b"question")
+        await line.user.say(b"question")
         await line.there.say(b"answer")
-        assert await line.person.is_silent()
+        assert await line.user.is_silent()
         assert await line.there.is_silent()
         line.there.writer.write_eof()
-        assert await line.person.is_silent(), "an end is news as well"
+        assert await line.user.is_silent(), "an end is news as well"
         await fault.switch_off()
         assert await line.there.hear(8) == b"question"
-        assert await line.person.rest() == (b"answer", "fin")
+        assert await line.user.rest() == (b"answer", "fin")
 
     on_a_line(play)
 
 
-def test_a_person_who_leaves_a_stalled_line_is_not_missed() -> None:
+def test_a_user_who_leaves_a_stalled_line_is_not_missed() -> None:
     async def play(line: Line) -> None:
         await line.link.add(Stall())
-        line.person.writer.transport.abort()
-        await until(lambda: line.link.person.finished)
+        line.user.writer.transport.abort()
+        await until(lambda: line.link.user.finished)
         await line.there.say(b"is anybody there?")
         assert await line.there.is_silent()
 
@@ -133,7 +133,7 @@ def test_a_person_who_leaves_a_stalled_line_is_not_missed() -> None:
 def test_half_open_loses_what_goes_the_dead_way(dead: Direction) -> None:
     async def play(line: Line) -> None:
         fault = await line.link.add(HalfOpen(dead))
-        living, gone = (line.person, line.there) if dead is Direction.UP else (line.there, line.person)
+        living, gone = (line.user, line.there) if dead is Direction.UP else (line.there, line.user)
         await living.say(b"lost")
         await gone.say(b"heard")
         assert await living.hear(5) == b"heard"
@@ -148,8 +148,8 @@ def test_half_open_loses_what_goes_the_dead_way(dead: Direction) -> None:
 def test_half_open_passes_on_no_end() -> None:
     async def play(line: Line) -> None:
         await line.link.add(HalfOpen(Direction.DOWN))
-        line.person.writer.transport.abort()
-        await until(lambda: line.link.person.finished)
+        line.user.writer.transport.abort()
+        await until(lambda: line.link.user.finished)
         assert await line.there.is_silent()
 
     on_a_line(play)
@@ -162,7 +162,7 @@ def test_a_line_is_ended_on_both_sides(fault: Callable[[], Fault], how: str) -> 
         cut = fault()
         line.proxy.add(cut)
         await cut.switch_on()
-        assert await line.person.rest() == (b"", how)
+        assert await line.user.rest() == (b"", how)
         assert await line.there.rest() == (b"", how)
         newcomer = await connect(line.proxy)
         assert (await newcomer.rest())[0] == b""
@@ -184,8 +184,8 @@ def test_a_line_is_cut_after_so_many_bytes(how: End, size: int) -> None:
                     await line.there.say(part)
                     await asyncio.sleep(0.01)
 
-        (heard, ended), _ = await asyncio.gather(line.person.rest(), speak())
-        assert heard == b"0123456789abc"[:size]
+        (received, ended), _ = await asyncio.gather(line.user.rest(), speak())
+        assert received == b"0123456789abc"[:size]
         assert ended == how
 
     on_a_line(play)
@@ -217,10 +217,10 @@ def test_whoever_says_nothing_is_dropped_and_whoever_speaks_is_not() -> None:
         await fault.switch_on()
         began = time.monotonic()
         for _ in range(12):
-            await line.person.say(b".")
+            await line.user.say(b".")
             await line.there.hear(1)
             await asyncio.sleep(0.05)
-        assert await line.person.rest() == (b"", "fin")
+        assert await line.user.rest() == (b"", "fin")
         assert 0.9 <= time.monotonic() - began <= 5.0
 
     on_a_line(play)
@@ -233,7 +233,7 @@ def test_faults_act_one_after_the_other_in_the_order_in_which_they_were_added() 
             await fault.switch_on()
         began = time.monotonic()
         await line.there.say(b"abcdef")
-        assert [await line.person.hear_some() for _ in range(2)] == [b"abc", b"def"]
+        assert [await line.user.hear_some() for _ in range(2)] == [b"abc", b"def"]
         assert time.monotonic() - began >= 0.1
 
     on_a_line(play)
@@ -244,11 +244,11 @@ def test_a_narrow_line_takes_little_at_a_time_and_all_in_the_end() -> None:
         fault = await line.link.add(Stall())
         line.link.narrow(1_024)
         line.there.writer.write(b"x" * 80_000)
-        assert await line.person.is_silent()
+        assert await line.user.is_silent()
         assert 0 < line.link.down._held_bytes < 70_000, "what one read brought, and no more"
         line.link.narrow(1_048_576)
         await fault.switch_off()
-        assert await line.person.hear(80_000) == b"x" * 80_000
+        assert await line.user.hear(80_000) == b"x" * 80_000
 
     on_a_line(play)
 

@@ -69,7 +69,7 @@ def on_a_gated_line(play: Play) -> None:
 def test_an_open_gate_lets_all_through() -> None:
     async def play(line: Line, gate: Gate) -> None:
         await line.there.say(HEAD + FRAMES[1] + FRAMES[2])
-        assert await line.person.hear(len(HEAD + FRAMES[1] + FRAMES[2])) == HEAD + FRAMES[1] + FRAMES[2]
+        assert await line.user.hear(len(HEAD + FRAMES[1] + FRAMES[2])) == HEAD + FRAMES[1] + FRAMES[2]
 
     on_a_gated_line(play)
 
@@ -77,16 +77,16 @@ def test_an_open_gate_lets_all_through() -> None:
 def test_a_shut_gate_lets_one_frame_through_for_each_release() -> None:
     async def play(line: Line, gate: Gate) -> None:
         await line.there.say(HEAD)
-        await line.person.hear(len(HEAD))
+        await line.user.hear(len(HEAD))
         gate.shut()
         await line.there.say(b"".join(FRAMES))
         for unit in FRAMES[:3]:
             await asyncio.wait_for(gate.arrived.wait(), 5)
-            assert await line.person.is_silent(0.02)
+            assert await line.user.is_silent(0.02)
             await gate.release()
-            assert await line.person.hear(len(unit)) == unit
+            assert await line.user.hear(len(unit)) == unit
         gate.open()
-        assert await line.person.hear(len(FRAMES[3] + FRAMES[4])) == FRAMES[3] + FRAMES[4]
+        assert await line.user.hear(len(FRAMES[3] + FRAMES[4])) == FRAMES[3] + FRAMES[4]
 
     on_a_gated_line(play)
 
@@ -94,14 +94,14 @@ def test_a_shut_gate_lets_one_frame_through_for_each_release() -> None:
 def test_half_a_frame_and_never_the_rest() -> None:
     async def play(line: Line, gate: Gate) -> None:
         await line.there.say(HEAD)
-        await line.person.hear(len(HEAD))
+        await line.user.hear(len(HEAD))
         gate.shut()
         await line.there.say(frame(b"0123456789"))
         await asyncio.wait_for(gate.arrived.wait(), 5)
         await gate.release_half()
-        assert await line.person.hear(6) == frame(b"0123456789")[:6]
-        assert await line.person.is_silent()
+        assert await line.user.hear(6) == frame(b"0123456789")[:6]
+        assert await line.user.is_silent()
         line.link.reset()
-        assert (await line.person.rest())[1] == "rst"
+        assert (await line.user.rest())[1] == "rst"
 
     on_a_gated_line(play)

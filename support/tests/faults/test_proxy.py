@@ -44,11 +44,11 @@ def test_a_target_that_nobody_serves_hangs_up_and_says_why() -> None:
         with taken() as port:
             pass
         async with FaultProxy("127.0.0.1", port) as proxy:
-            person = await connect(proxy)
-            assert await person.rest() == (b"", "rst")
+            user = await connect(proxy)
+            assert await user.rest() == (b"", "rst")
             assert proxy.last is not None
             assert proxy.last.failure == f"127.0.0.1:{port}: Connection refused"
-            person.writer.close()
+            user.writer.close()
 
     run(scene())
 
@@ -56,11 +56,11 @@ def test_a_target_that_nobody_serves_hangs_up_and_says_why() -> None:
 def test_a_target_of_another_name_that_does_not_exist() -> None:
     async def scene() -> None:
         async with FaultProxy("no-such-host.invalid", 80) as proxy:
-            person = await connect(proxy)
-            assert (await person.rest())[0] == b""
+            user = await connect(proxy)
+            assert (await user.rest())[0] == b""
             assert proxy.last is not None
             assert "no-such-host.invalid:80: " in proxy.last.failure
-            person.writer.close()
+            user.writer.close()
 
     run(scene())
 
@@ -78,10 +78,10 @@ def test_a_target_with_several_addresses_is_reached_at_the_one_that_answers(monk
 
             monkeypatch.setattr(socket, "getaddrinfo", several)
             async with FaultProxy("several.test", server.port) as proxy:
-                person = await connect(proxy)
-                await person.say(b"hello")
+                user = await connect(proxy)
+                await user.say(b"hello")
                 assert await (await server.next()).hear(5) == b"hello"
-                person.writer.close()
+                user.writer.close()
 
     run(scene())
 
@@ -94,10 +94,10 @@ def test_a_target_on_ipv6() -> None:
         except OSError:
             skip_without_program("IPv6", "this machine has no address ::1")
         async with target("::1") as server, FaultProxy("::1", server.port) as proxy:
-            person = await connect(proxy)
-            await person.say(b"hello")
+            user = await connect(proxy)
+            await user.say(b"hello")
             assert await (await server.next()).hear(5) == b"hello"
-            person.writer.close()
+            user.writer.close()
 
     run(scene())
 
@@ -105,10 +105,10 @@ def test_a_target_on_ipv6() -> None:
 def test_another_source_address_is_what_the_target_sees() -> None:
     async def scene() -> None:
         async with target() as server, FaultProxy("127.0.0.1", server.port, source="127.0.0.77") as proxy:
-            person = await connect(proxy)
+            user = await connect(proxy)
             there = await server.next()
             assert there.writer.get_extra_info("peername")[0] == "127.0.0.77"
-            person.writer.close()
+            user.writer.close()
 
     run(scene())
 
@@ -116,11 +116,11 @@ def test_another_source_address_is_what_the_target_sees() -> None:
 def test_a_source_address_that_cannot_be_had_is_said() -> None:
     async def scene() -> None:
         async with target() as server, FaultProxy("127.0.0.1", server.port, source="192.0.2.1") as proxy:
-            person = await connect(proxy)
-            assert (await person.rest())[0] == b""
+            user = await connect(proxy)
+            assert (await user.rest())[0] == b""
             assert proxy.last is not None
             assert proxy.last.failure
-            person.writer.close()
+            user.writer.close()
 
     run(scene())
 
@@ -139,10 +139,10 @@ def test_tls_goes_through_untouched_and_is_checked_against_the_real_host(tmp_pat
         trusting = ssl.create_default_context(cafile=str(authority.ca_file))
         async with FaultProxy("127.0.0.1", server.sockets[0].getsockname()[1]) as proxy:
             right = asyncio.open_connection(*proxy.address, ssl=trusting, server_hostname="127.0.0.1")
-            person = Wire(*await right)
-            await person.say(b"hello")
-            assert await person.hear(5) == b"hello"
-            person.writer.close()
+            user = Wire(*await right)
+            await user.say(b"hello")
+            assert await user.hear(5) == b"hello"
+            user.writer.close()
             with pytest.raises(ssl.SSLCertVerificationError, match=r"127\.0\.0\.2"):
                 await asyncio.open_connection(*proxy.address, ssl=trusting, server_hostname="127.0.0.2")
         server.close()
@@ -157,7 +157,7 @@ def test_a_proxy_that_is_stopped_in_mid_connection_hangs_up_on_both() -> None:
         await line.there.say(b"on its way")
         await until(lambda: line.link.down._work is not None)
         await line.proxy.stop()
-        assert await line.person.rest() == (b"", "rst")
+        assert await line.user.rest() == (b"", "rst")
         assert await line.there.rest() == (b"", "rst")
         await line.proxy.stop()
 
@@ -166,8 +166,8 @@ def test_a_proxy_that_is_stopped_in_mid_connection_hangs_up_on_both() -> None:
 
 def test_nothing_is_left_of_many_lines_that_ended_in_all_ways() -> None:
     async def one(proxy: FaultProxy, number: int) -> None:
-        person = await connect(proxy)
-        await person.say(b"x")
+        user = await connect(proxy)
+        await user.say(b"x")
         link = next(link for link in reversed(proxy.links) if link.number > 0)
         ends: list[object] = [link.close, link.reset, lambda: None]
         how = ends[number % 3]
@@ -175,7 +175,7 @@ def test_nothing_is_left_of_many_lines_that_ended_in_all_ways() -> None:
         if number % 4 == 0:
             await link.add(Stall())
         how()
-        person.writer.transport.abort()
+        user.writer.transport.abort()
 
     async def scene() -> None:
         before, tasks = psutil.Process().num_fds(), len(asyncio.all_tasks())

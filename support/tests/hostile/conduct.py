@@ -73,12 +73,12 @@ def conversation(answer: Say, *, pongs: bool = True) -> Act:
         await greet(wire)
         number = 0
         while True:
-            heard = await wire.hear()
-            if heard["type"] == "ping" and pongs:
-                await wire.say({"type": "pong", "nonce": heard["nonce"]})
-            elif heard["type"] == "start_agent":
+            received = await wire.hear()
+            if received["type"] == "ping" and pongs:
+                await wire.say({"type": "pong", "nonce": received["nonce"]})
+            elif received["type"] == "start_agent":
                 number += 1
-                await answer(Talk(wire, heard, number))
+                await answer(Talk(wire, received, number))
 
     return door
 
@@ -185,7 +185,7 @@ ESCAPES = '\x1b[31mred\x1b[0m\x07\x08\x9b31m\u202e<script>alert("x")</script>[bo
 
 
 async def escapes(talk: Talk) -> None:
-    """Control codes, markup and half a surrogate pair wherever a person could read them."""
+    """Control codes, markup and half a surrogate pair wherever a user could read them."""
     talk.run = f"run {ESCAPES}"
     await talk.begin()
     lone = json.dumps(talk.event("agent_thinking", reasoning="half")).replace("half", "half \\ud800 of it")

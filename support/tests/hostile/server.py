@@ -98,8 +98,8 @@ class Wire:
                     await self.frame(CLOSE, payload)
                 raise EOFError
             if opcode == TEXT:
-                heard: dict[str, Any] = json.loads(payload)
-                return heard
+                received: dict[str, Any] = json.loads(payload)
+                return received
 
 
 def head_of(opcode: int, size: int, *, fin: bool = True) -> bytes:
@@ -114,7 +114,7 @@ Act = Callable[[Wire], Awaitable[None]]
 
 
 class HostileServer:
-    """Answers /health with `health`, and everything else with `door`. `tokens` are those that people showed."""
+    """Answers /health with `health`, and everything else with `door`. `tokens` are those that users showed."""
 
     def __init__(self, door: Act, health: Act, tls: ssl.SSLContext | None = None) -> None:
         self.door = door

@@ -53,7 +53,7 @@ SERVERS = {
     "agno": Server("agno", 18721, "BLOCKED", {"AUTH": "1"}, {"AGNO_JWT_SECRET": _SECRET}, model=True),
     "google-adk": Server("google-adk", 18771, "APPROVED"),
     "jupyter": Server("jupyter", 18741, "APPROVED", {}, {"JUPYTER_TOKEN": _JUPYTER_TOKEN}),
-    # All people on one kernel, which shows everybody everything: ISOLATION-1 and -2.
+    # All users on one kernel, which shows everybody everything: ISOLATION-1 and -2.
     "jupyter-shared": Server("jupyter", 18741, "BLOCKED", {}, {"JUPYTER_TOKEN": _JUPYTER_TOKEN}),
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""People who wait a little longer than the budgets say, and not much longer; who hangs up is not waited for."""
+"""Users who wait a little longer than the budgets say, and not much longer; who hangs up is not waited for."""
 
 import pytest
 

@@ -45,8 +45,8 @@ def url() -> Iterator[str]:
 
 def load_on(url: str, answer: str) -> LoadResult:
     asked = PlannedPrompt("how much is it?", Expect(contains=((answer,),)))
-    guests = tuple(PlannedUser(name, None, f"{url}/talk", (asked,)) for name in ("Ada", "Bashir"))
-    return run(LoadPlan(id="test", profile_toml=PROFILE, guests=guests, budgets=BUDGETS, runs_each=2))
+    planned = tuple(PlannedUser(name, None, f"{url}/talk", (asked,)) for name in ("Ada", "Bashir"))
+    return run(LoadPlan(id="test", profile_toml=PROFILE, users=planned, budgets=BUDGETS, runs_each=2))
 
 
 def test_every_answer_is_read_by_the_rules_of_the_profile(url: str) -> None:

@@ -46,10 +46,10 @@ class Killer:
 
 def test_processes_are_one_load(backend: BackendProcess) -> None:
     before = set(psutil.Process().children(recursive=True))
-    with processes(2) as (executors, desk):
-        came = Director(plan(backend.url, 6, own_process=True), executors, desk).run()
+    with processes(2) as (executors, channels):
+        came = Director(plan(backend.url, 6, own_process=True), executors, channels).run()
 
-    assert (came.people, came.runs, came.events, came.counts, came.lost) == (6, 18, 18 * EVENTS, {}, ())
+    assert (came.users, came.runs, came.events, came.counts, came.lost) == (6, 18, 18 * EVENTS, {}, ())
     assert figures(came.raw).samples == 18
     assert not [each for each in set(psutil.Process().children(recursive=True)) - before if "spawn_main" in
                 " ".join(each.cmdline())]  # fmt: skip
@@ -58,8 +58,8 @@ def test_processes_are_one_load(backend: BackendProcess) -> None:
 def test_a_killed_process_is_named_and_the_others_finish(backend: BackendProcess) -> None:
     killer = Killer()
     made = plan(backend.url, 4, runs_each=None, duration_s=1.0, think_s=0.05)
-    with processes(2) as (executors, desk):
-        came = Director(made, executors, desk, killer.watch).run()
+    with processes(2) as (executors, channels):
+        came = Director(made, executors, channels, killer.watch).run()
 
     assert killer.pid
     (lost,) = came.lost
@@ -131,13 +131,13 @@ def recorded(encoded: Encoded | None) -> Counter[int]:
 def test_a_cluster_is_one_load_and_a_killed_worker_is_named(backend: BackendProcess, tmp_path: Path) -> None:
     with dask(tmp_path, 2) as address:
         parts: list[Future[Any]] = []
-        with cluster(address, None) as (executors, desk):
+        with cluster(address, None) as (executors, channels):
             assert len(executors) == 2
             keeping = [Keeping(executor, parts) for executor in executors]
-            came = Director(plan(backend.url, 6, own_process=True), keeping, desk).run()
+            came = Director(plan(backend.url, 6, own_process=True), keeping, channels).run()
             one, other = (part.result() for part in parts)
-        assert (came.people, came.runs, came.events, came.counts, came.lost) == (6, 18, 18 * EVENTS, {}, ())
-        for name in ("people", "runs", "events", "messages", "asked", "connections_made", "cpu_seconds"):
+        assert (came.users, came.runs, came.events, came.counts, came.lost) == (6, 18, 18 * EVENTS, {}, ())
+        for name in ("users", "runs", "events", "messages", "asked", "connections_made", "cpu_seconds"):
             assert getattr(came, name) == getattr(one, name) + getattr(other, name), name
         for name in ("raw", "delivery", "whole", "silence", "connect"):
             assert recorded(getattr(one, name)), name
@@ -145,8 +145,8 @@ def test_a_cluster_is_one_load_and_a_killed_worker_is_named(backend: BackendProc
 
         killer = Killer()
         made = plan(backend.url, 4, runs_each=None, duration_s=2.0, think_s=0.05, own_process=True)
-        with cluster(address, None) as (executors, desk):
-            came = Director(made, executors, desk, killer.watch).run()
+        with cluster(address, None) as (executors, channels):
+            came = Director(made, executors, channels, killer.watch).run()
         (lost,) = came.lost
         assert f"process {killer.pid}) died, and was started again elsewhere" in lost
         assert came.runs > 10
@@ -162,7 +162,7 @@ def test_no_cluster_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_merging_does_not_depend_on_the_order(backend: BackendProcess) -> None:
     from support.tests.load.users import run
 
-    parts = [run(plan(backend.url, people)) for people in (1, 2, 3)]
+    parts = [run(plan(backend.url, users)) for users in (1, 2, 3)]
     one, other = merged(parts), merged(parts[::-1])
 
     assert (one.runs, one.events, one.expected_events) == (other.runs, other.events, other.expected_events)
@@ -175,6 +175,6 @@ def test_a_load_whose_watch_fails_is_over_for_whoever_listens(backend: BackendPr
         raise ZeroDivisionError
 
     with create_monitoring_session("x") as monitor:
-        with processes(1) as (executors, desk), pytest.raises(ZeroDivisionError):
-            Director(plan(backend.url, 2), executors, desk, fails).run()
+        with processes(1) as (executors, channels), pytest.raises(ZeroDivisionError):
+            Director(plan(backend.url, 2), executors, channels, fails).run()
         assert not monitor._loads

@@ -13,9 +13,9 @@ class Listens:
     """Notes what it hears, while it listens."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, Counts]] = []
+        self.on_control: list[tuple[str, Counts]] = []
 
-    def heard(self, source: feed.FeedSource, record: AnyRecord, reading: Reading | None) -> None:
+    def on_record(self, source: feed.FeedSource, record: AnyRecord, reading: Reading | None) -> None:
         raise AssertionError(record)
 
     def on_event(self, source: feed.FeedSource, run: RunState, event: Event, at: float) -> None:
@@ -28,22 +28,22 @@ class Listens:
         raise AssertionError(source)
 
     def counted(self, load: object, counts: Counts) -> None:
-        self.told.append((str(load), counts))
+        self.on_control.append((str(load), counts))
 
 
 def test_shards_add_up_and_the_asking_begins_when_it_does() -> None:
-    listens, teller = Listens(), LiveCounts("load x")
+    listens, live_counts = Listens(), LiveCounts("load x")
     feed.listen(listens)
     try:
-        teller.tell([Counts(at=10.0, open=2)])
-        teller.tell([Counts(at=10.0, open=2), Counts(at=10.5, open=3)])
-        teller.goes_at(11.0)
+        live_counts.tell([Counts(at=10.0, open=2)])
+        live_counts.tell([Counts(at=10.0, open=2), Counts(at=10.5, open=3)])
+        live_counts.goes_at(11.0)
         one = Counts(at=12.0, open=2, asked=4, events=20, rules={"PAIRING-3": 1}, delays={40: 20}, delay_us=9)
         other = Counts(at=11.9, open=3, busy=2, asked=6, events=30, rules={"PAIRING-3": 2, "LIFECYCLE-2": 1},
                        delays={40: 10, 41: 20}, delay_us=8, hindered=True)  # fmt: skip
-        teller.tell([one, Counts(at=10.5, open=3)])
-        teller.tell([one, other])
-        kept = teller.over(hindered=False)
+        live_counts.tell([one, Counts(at=10.5, open=3)])
+        live_counts.tell([one, other])
+        kept = live_counts.over(hindered=False)
     finally:
         feed.leave(listens)
 
@@ -59,15 +59,19 @@ def test_shards_add_up_and_the_asking_begins_when_it_does() -> None:
     )  # fmt: skip
     expected = [Counts(at=10.0, open=2), before, Counts(at=11.0, open=5), part, all_of_it, last]
     assert list(kept) == expected
-    assert listens.told == [("load x", counts) for counts in expected]
+    assert listens.on_control == [("load x", counts) for counts in expected]
 
 
 def test_a_clock_that_is_behind_does_not_turn_time_back() -> None:
-    teller = LiveCounts("load x")
-    teller.tell([Counts(at=10.0)])
-    teller.tell([Counts(at=9.0, events=5)])
+    live_counts = LiveCounts("load x")
+    live_counts.tell([Counts(at=10.0)])
+    live_counts.tell([Counts(at=9.0, events=5)])
 
-    assert [(counts.at, counts.events) for counts in teller.over(hindered=False)] == [(10.0, 0), (10.0, 5), (10.0, 5)]
+    assert [(counts.at, counts.events) for counts in live_counts.over(hindered=False)] == [
+        (10.0, 0),
+        (10.0, 5),
+        (10.0, 5),
+    ]
 
 
 def test_of_a_load_that_told_nothing_nothing_is_known() -> None:

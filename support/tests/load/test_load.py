@@ -21,10 +21,10 @@ from support.tests.load.users import IMPATIENT, PROFILE, figures, plan, run
 EVENTS = 6
 
 
-def test_closed_each_person_asks_as_often_as_planned(backend: BackendProcess) -> None:
+def test_closed_each_user_asks_as_often_as_planned(backend: BackendProcess) -> None:
     came = run(plan(backend.url, 8, runs_each=4))
 
-    assert (came.people, came.connections_tried, came.connections_made) == (8, 8, 8)
+    assert (came.users, came.connections_tried, came.connections_made) == (8, 8, 8)
     assert (came.asked, came.runs, came.events, came.five_shown) == (32, 32, 32 * EVENTS, 32)
     assert (came.expected_events, came.arrived_events, came.success_percent) == (32 * 5, 32 * 5, 100.0)
     assert (came.counts, came.offences, came.lost, came.short, came.dropped) == ({}, [], (), (), 0)
@@ -64,7 +64,7 @@ def test_compression_on_request(backend: BackendProcess) -> None:
 def test_two_shards_are_one_load(backend: BackendProcess) -> None:
     came = run(plan(backend.url, 7), shards=2)
 
-    assert (came.people, came.runs, came.events, came.counts) == (7, 21, 21 * EVENTS, {})
+    assert (came.users, came.runs, came.events, came.counts) == (7, 21, 21 * EVENTS, {})
     assert figures(came.raw).samples == 21
 
 
@@ -75,7 +75,7 @@ def test_merged_is_the_sum_and_keeps_the_worst(backend: BackendProcess) -> None:
 
     both = merged([one, other])
 
-    assert (both.runs, both.events, both.people) == (15, 15 * EVENTS, 5)
+    assert (both.runs, both.events, both.users) == (15, 15 * EVENTS, 5)
     assert (both.busy, both.saturated, both.lost) == (0.9, "90% busy and 25 ms late at p99", ("shard 2 died",))
     assert figures(both.raw).samples == 15
     assert figures(both.raw).max_ms == max(figures(one.raw).max_ms, figures(other.raw).max_ms)
@@ -107,7 +107,7 @@ def test_a_tool_that_hangs_is_waited_for_once(changing: Changing) -> None:
         again = run(plan(broken.url, 2, runs_each=1, budgets=budgets, hung_tools=first.hung_tools))
 
     assert first.hung_tools == again.hung_tools == ("calculator",)
-    # Each person waited for the whole budget of the tool once, and then no longer than for anything else.
+    # Each user waited for the whole budget of the tool once, and then no longer than for anything else.
     assert (first.counts["TIMELINESS-4"], first.counts["TIMELINESS-2"]) == (2, 4)
     assert (again.counts.get("TIMELINESS-4", 0), again.counts["TIMELINESS-2"]) == (0, 2)
     assert first.counts["LIFECYCLE-2"] == 4

@@ -47,7 +47,7 @@ def test_ports_and_source_addresses() -> None:
         sources_for(each + 1, "ws://chat.example/ws", ())
 
 
-def test_people_come_from_several_addresses(backend: BackendProcess) -> None:
+def test_users_come_from_several_addresses(backend: BackendProcess) -> None:
     came = run(plan(backend.url, 4, sources=("127.0.0.2", "127.0.0.3")))
 
     assert (came.connections_made, came.runs, came.counts) == (4, 12, {})
@@ -68,4 +68,4 @@ def test_a_crowd_is_given_more_time_for_the_first_sign() -> None:
     assert (few.patience.start_s, many.patience.start_s) == (2, 30)
     parts = shares(many, 2)
     assert [share.budgets.start_s for share in parts] == [30, 30]
-    assert sorted(g.person for share in parts for g in share.plan.guests) == sorted(g.person for g in many.guests)
+    assert sorted(g.user for share in parts for g in share.plan.users) == sorted(g.user for g in many.users)

@@ -1,4 +1,4 @@
-"""Loads for tests: people with tokens for the embedded backend, and plans that are over soon."""
+"""Loads for tests: users with tokens for the embedded backend, and plans that are over soon."""
 
 import asyncio
 from collections.abc import Sequence
@@ -31,12 +31,12 @@ def embedded(url: str) -> Target:
     return load_target("embedded", ENVIRONMENT).at(url)
 
 
-def guests(target: Target, count: int, prompts: Sequence[str] = ("with_tool",)) -> tuple[PlannedUser, ...]:
+def planned(target: Target, count: int, prompts: Sequence[str] = ("with_tool",)) -> tuple[PlannedUser, ...]:
     access = Access(target, ENVIRONMENT)
 
     async def made() -> list[PlannedUser]:
         found = []
-        for persona in target.people(count):
+        for persona in target.users(count):
             entry, canary = await access.pass_for(persona), canary_of(persona.name)
             asked = tuple(PlannedPrompt(target.question(p, canary), target.expectation(p, canary)) for p in prompts)
             found.append(
@@ -48,17 +48,17 @@ def guests(target: Target, count: int, prompts: Sequence[str] = ("with_tool",)) 
     return tuple(asyncio.run(made()))
 
 
-def plan(url: str, people: int = 5, *, prompts: Sequence[str] = ("with_tool",), **values: Any) -> LoadPlan:
+def plan(url: str, users: int = 5, *, prompts: Sequence[str] = ("with_tool",), **values: Any) -> LoadPlan:
     """A load on the embedded backend, or on one that takes anybody: for these `user` is not known."""
     usual: dict[str, Any] = {"budgets": BUDGETS, "clock": "same-host", "runs_each": 3}
     return LoadPlan(
-        id="test", profile_toml=PROFILE, guests=guests(embedded(url), people, prompts), **{**usual, **values}
+        id="test", profile_toml=PROFILE, users=planned(embedded(url), users, prompts), **{**usual, **values}
     )
 
 
 def strangers(made: LoadPlan) -> LoadPlan:
     """The same for a backend that does not say who anybody is."""
-    return msgspec.structs.replace(made, guests=tuple(msgspec.structs.replace(g, user=None) for g in made.guests))
+    return msgspec.structs.replace(made, users=tuple(msgspec.structs.replace(g, user_id=None) for g in made.users))
 
 
 def run(made: LoadPlan, shards: int = 1) -> LoadResult:

@@ -14,9 +14,9 @@ _RULES = ("LIFECYCLE-2", "PAIRING-3", "ISOLATION-1")
 _HISTOGRAMS = ("raw", "corrected", "delivery", "whole", "silence", "connect")
 
 
-def _finding(rule: str, person: str, record: int) -> Finding:
+def _finding(rule: str, user: str, record: int) -> Finding:
     about = RULES[rule]
-    return Finding(rule, about.severity, about.requirement, "this", "that", person=person, evidence=(record,))
+    return Finding(rule, about.severity, about.requirement, "this", "that", user=user, evidence=(record,))
 
 
 def _encoded(seconds: list[float]) -> Encoded | None:
@@ -37,7 +37,7 @@ def shards(draw: st.DrawFn) -> list[LoadResult]:
         ]
         some = st.lists(st.floats(1e-6, 100), max_size=4)
         part = LoadResult(
-            people=draw(st.integers(0, 9)), events=draw(st.integers(0, 10**9)), cpu_seconds=draw(st.floats(0, 1e3)),
+            users=draw(st.integers(0, 9)), events=draw(st.integers(0, 10**9)), cpu_seconds=draw(st.floats(0, 1e3)),
             seconds=draw(st.floats(0, 1e3)), busy=draw(st.floats(0, 1)), worker=draw(st.sampled_from(("a", "b", "c"))),
             peak_rss_mb=draw(st.floats(0, 1e4)), counts={rule: rules.count(rule) for rule in rules}, offences=offences,
             traces={offence.trace: offence.trace.encode() for offence in offences}, attempt=f"{shard}",
@@ -62,7 +62,7 @@ def test_the_order_of_the_shards_does_not_matter(parts: list[LoadResult], random
 def test_nothing_is_lost_and_the_first_offenders_are_kept(parts: list[LoadResult]) -> None:
     whole = merged(parts)
 
-    assert (whole.people, whole.events) == (sum(p.people for p in parts), sum(p.events for p in parts))
+    assert (whole.users, whole.events) == (sum(p.users for p in parts), sum(p.events for p in parts))
     for rule in _RULES:
         found = sum(part.counts.get(rule, 0) for part in parts)
         kept = [offence for offence in whole.offences if offence.finding.rule == rule]

@@ -26,28 +26,28 @@ ENVIRON = {"CHAT_JWT_SECRET": SECRET}
 def talk(url: str, body: Callable[[WebSocketConnectionManager], Coroutine[Any, Any, None]]) -> None:
     async def run() -> None:
         target = load_target("staging", {}).at(url)
-        async with WebSocketConnectionManager(target, load_profile(target), ENVIRON) as people:
-            await body(people)
+        async with WebSocketConnectionManager(target, load_profile(target), ENVIRON) as users:
+            await body(users)
 
     asyncio.run(run())
 
 
-async def ask(people: WebSocketConnectionManager, person: str = "Ada", text: str = "What is 17*23?") -> list[Event]:
-    await people.connect(person)
-    await people.send_message(person, text)
-    return [event async for event in people.receive_events(person)]
+async def ask(users: WebSocketConnectionManager, user: str = "Ada", text: str = "What is 17*23?") -> list[Event]:
+    await users.connect(user)
+    await users.send_message(user, text)
+    return [event async for event in users.receive_events(user)]
 
 
 def test_everything_inside_is_seen_and_nothing_outside(backend: BackendProcess, tmp_path: Path) -> None:
     kinds: list[str] = []
     with create_monitoring_session("x", tmp_path) as monitor:
-        monitor.subscribe(on_event=lambda person, event: kinds.append(f"{person} {event.kind}"))
+        monitor.subscribe(on_event=lambda user, event: kinds.append(f"{user} {event.kind}"))
 
-        async def two(people: WebSocketConnectionManager) -> None:
-            await asyncio.gather(ask(people), ask(people, "Bashir"))
+        async def two(users: WebSocketConnectionManager) -> None:
+            await asyncio.gather(ask(users), ask(users, "Bashir"))
 
         talk(backend.url, two)
-    talk(backend.url, lambda people: _only(ask(people)))
+    talk(backend.url, lambda users: _only(ask(users)))
 
     summary = monitor.summary()
     assert summary.connections.tried == summary.connections.made == 2
@@ -70,9 +70,9 @@ def test_a_leaking_backend_is_alarming_while_it_happens(changing: Changing, tmp_
     with changing.broken("broadcast_to_all") as server, create_monitoring_session("leak", tmp_path) as monitor:
         monitor.subscribe(on_alert=told.append)
 
-        async def two(people: WebSocketConnectionManager) -> None:
-            await people.connect("Bashir")
-            await ask(people)
+        async def two(users: WebSocketConnectionManager) -> None:
+            await users.connect("Bashir")
+            await ask(users)
 
         talk(server.url, two)
 
@@ -82,10 +82,10 @@ def test_a_leaking_backend_is_alarming_while_it_happens(changing: Changing, tmp_
 
 
 def test_nobody_there_is_a_connection_that_did_not_come_about() -> None:
-    async def refused(people: WebSocketConnectionManager) -> None:
+    async def refused(users: WebSocketConnectionManager) -> None:
         for _ in range(3):
             with pytest.raises(NotConnected):
-                await people.connect("Ada")
+                await users.connect("Ada")
 
     with create_monitoring_session("nobody") as monitor:
         talk("ws://127.0.0.1:1/ws", refused)
@@ -97,22 +97,22 @@ def test_nobody_there_is_a_connection_that_did_not_come_about() -> None:
 
 
 def test_mistakes_are_told() -> None:
-    async def wrong(people: WebSocketConnectionManager) -> None:
+    async def wrong(users: WebSocketConnectionManager) -> None:
         with pytest.raises(ValueError, match="'Adda' is none of the target's users: Ada, "):
-            await people.connect("Adda")
+            await users.connect("Adda")
         with pytest.raises(NotConnected, match="Ada is not connected"):
-            await people.send_message("Ada", "Hello?")
+            await users.send_message("Ada", "Hello?")
 
     talk("ws://127.0.0.1:1/ws", wrong)
 
 
 def test_a_subscriber_that_fails_ends_nothing_and_is_told_at_the_end(backend: BackendProcess) -> None:
-    def fails(person: str, event: Event) -> None:
+    def fails(user: str, event: Event) -> None:
         raise ZeroDivisionError
 
     seen: list[Event] = []
     with pytest.raises(ZeroDivisionError):
-        _monitored(backend.url, fails, lambda person, event: seen.append(event))
+        _monitored(backend.url, fails, lambda user, event: seen.append(event))
     assert len(seen) >= len(FIVE)
 
 
@@ -120,22 +120,22 @@ def _monitored(url: str, *subscribers: Callable[[str, Event], None]) -> None:
     with create_monitoring_session("x") as monitor:
         for subscriber in subscribers:
             monitor.subscribe(on_event=subscriber)
-        talk(url, lambda people: _only(ask(people)))
+        talk(url, lambda users: _only(ask(users)))
 
 
 def test_starting_twice_counts_once_and_unsubscribing_ends_it(backend: BackendProcess) -> None:
     monitor = RealTimeEventMonitor()
     seen: list[Event] = []
-    unsubscribe = monitor.subscribe(on_event=lambda person, event: seen.append(event))
+    unsubscribe = monitor.subscribe(on_event=lambda user, event: seen.append(event))
     try:
         monitor.start_monitoring()
         monitor.start_monitoring()
-        talk(backend.url, lambda people: _only(ask(people)))
+        talk(backend.url, lambda users: _only(ask(users)))
         first = len(seen)
         unsubscribe()
-        talk(backend.url, lambda people: _only(ask(people)))
+        talk(backend.url, lambda users: _only(ask(users)))
         monitor.stop_monitoring()
-        talk(backend.url, lambda people: _only(ask(people)))
+        talk(backend.url, lambda users: _only(ask(users)))
     finally:
         monitor.stop_monitoring()
     assert (len(seen), monitor.summary().questions) == (first, 2)

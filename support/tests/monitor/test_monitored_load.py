@@ -24,11 +24,13 @@ def assert_all_was_seen(seen: MonitoringSummary, came: LoadResult) -> None:
     assert (seen.questions, seen.events, seen.messages) == (came.asked, came.events, came.messages)
     assert (connections.tried, connections.made) == (came.connections_tried, came.connections_made)
     # How fast something was while the generator itself was too busy, as on a crowded machine, is not said.
-    counted = [sum(counts.delays.values()) for counts in came.course]
+    counted = [sum(counts.delays.values()) for counts in came.timeline]
     timed = [now - before for before, now in pairwise([0, *counted])]
     assert counted[-1] == came.events
     samples = seen.latency.samples if seen.latency is not None else 0
-    assert samples == sum(timed) - sum(late for late, counts in zip(timed, came.course, strict=True) if counts.hindered)
+    assert samples == sum(timed) - sum(
+        late for late, counts in zip(timed, came.timeline, strict=True) if counts.hindered
+    )
 
 
 def test_a_load_in_ones_own_asyncio_code(backend: BackendProcess) -> None:
@@ -51,8 +53,8 @@ def test_a_load_in_ones_own_asyncio_code(backend: BackendProcess) -> None:
 
 
 def test_shards_in_other_processes(backend: BackendProcess) -> None:
-    with create_monitoring_session("x") as monitor, processes(2) as (executors, desk):
-        came = Director(plan(backend.url, 6, own_process=True), executors, desk).run()
+    with create_monitoring_session("x") as monitor, processes(2) as (executors, correlation):
+        came = Director(plan(backend.url, 6, own_process=True), executors, correlation).run()
 
     assert came.runs == 18
     assert_all_was_seen(monitor.summary(), came)
@@ -88,7 +90,7 @@ def test_what_goes_wrong_under_load_is_a_pattern(
             with create_monitoring_session("x") as monitor:
                 monitor.subscribe(on_alert=told.append)
                 came = run(plan(broken.url, 8, **values))
-            if pattern in monitor.summary().patterns or not any(counts.hindered for counts in came.course):
+            if pattern in monitor.summary().patterns or not any(counts.hindered for counts in came.timeline):
                 break
 
     assert pattern in monitor.summary().patterns
@@ -122,11 +124,11 @@ def test_answers_that_have_to_fail_are_no_errors(backend: BackendProcess, prompt
 def test_answers_that_fail_are_a_burst_of_errors(backend: BackendProcess) -> None:
     made = plan(backend.url, 8)
     text = embedded(backend.url).question("failing_agent", "")
-    fails = (msgspec.structs.replace(made.guests[0].questions[0], text=text),)
-    guests = tuple(msgspec.structs.replace(guest, questions=fails) for guest in made.guests)
+    fails = (msgspec.structs.replace(made.users[0].questions[0], text=text),)
+    planned = tuple(msgspec.structs.replace(planned, questions=fails) for planned in made.users)
 
     with create_monitoring_session("x") as monitor:
-        run(msgspec.structs.replace(made, guests=guests))
+        run(msgspec.structs.replace(made, users=planned))
 
     assert monitor.summary().errors == 24
     assert monitor.summary().patterns == ("ERROR_BURST",)

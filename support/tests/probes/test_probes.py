@@ -21,7 +21,7 @@ from greenlight_gate.probes.metrics import MetricsProbe, read_metrics
 from greenlight_gate.probes.pid import PidProbe, pid_of_listener
 from greenlight_gate.targets.settings import load_target
 
-from support.tests.backend.users import ENVIRONMENT, window
+from support.tests.backend.users import ENVIRONMENT, tab
 
 STATS = {
     "memory_stats": {"usage": 50_000_000, "stats": {"inactive_file": 8_000_000}},
@@ -75,7 +75,7 @@ def test_by_process_id(backend: BackendProcess) -> None:
     assert sample.descriptors is not None
     assert sample.descriptors > 3
     assert (sample.at, sample.connections) == (1.0, None)
-    with window(backend.url):
+    with tab(backend.url):
         more = PidProbe(backend.pid).look(2.0)
     assert more.descriptors == sample.descriptors + 1
 
@@ -117,7 +117,7 @@ def test_who_listens_on_a_port(backend: BackendProcess) -> None:
 def test_by_metrics(backend: BackendProcess) -> None:
     probe = MetricsProbe(f"{backend.http_url}/metrics", "chat_connections_open")
     before = probe.look(1.0)
-    with window(backend.url):
+    with tab(backend.url):
         during = probe.look(2.0)
 
     assert before.rss_bytes is not None

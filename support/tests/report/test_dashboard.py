@@ -12,9 +12,9 @@ from greenlight_gate.verdict.criteria import Loaded
 from greenlight_gate.verdict.decision import Observed
 from matplotlib.figure import Figure
 
-from support.tests.evidence.test_loads import WHOLE, course
+from support.tests.evidence.test_loads import WHOLE, timeline
 from support.tests.measure.test_load_timeline import gathered
-from support.tests.measure.test_timeline import course_of
+from support.tests.measure.test_timeline import timeline_of
 from support.tests.rules.talk import asked
 from support.tests.verdict.test_criteria import of
 
@@ -48,7 +48,7 @@ def test_an_empty_panel_says_why_and_has_no_scale() -> None:
 
 def test_without_a_known_time_latency_says_so() -> None:
     talk = asked().frame({"type": "pong", "nonce": "n"}).close()
-    found = dashboard(course_of(talk), Observed(connections_tried=1, connections_made=1, expected_events=5))
+    found = dashboard(timeline_of(talk), Observed(connections_tried=1, connections_made=1, expected_events=5))
 
     assert found["Latency of events"] == found["Latency over time"] == ([UNTIMED], 0)
     assert found["Success"][0] == [
@@ -59,7 +59,7 @@ def test_without_a_known_time_latency_says_so() -> None:
 
 
 def test_a_session_of_loads_fills_every_panel() -> None:
-    found = dashboard(gathered(*course()), Observed(), LOAD)
+    found = dashboard(gathered(*timeline()), Observed(), LOAD)
 
     assert found["Success"][0] == ["under load: 100.00 % of 1,025"]
     assert [name for name, (texts, _) in found.items() if texts] == ["Memory of the backend", "Success"]
@@ -82,8 +82,8 @@ def test_the_title_says_how_late_events_came(observed: Observed, loads: tuple[Lo
 @pytest.mark.parametrize(
     ("seen", "said"),
     [
-        (gathered(*course()), "1,200 events of 200 requests; 1,200 of them under load, where answers are only"),
-        (course_of(asked().answer().close()), "5 events of 1 requests; below, 1 selected answers, 0 of them"),
+        (gathered(*timeline()), "1,200 events of 200 requests; 1,200 of them under load, where answers are only"),
+        (timeline_of(asked().answer().close()), "5 events of 1 requests; below, 1 selected answers, 0 of them"),
     ],
     ids=["load", "conversation"],
 )

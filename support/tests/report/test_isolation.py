@@ -17,30 +17,30 @@ from greenlight_gate.verdict.decision import Status, Verdict
 from support.tests.evidence.folders import ENDED, FINISHED, KEY, NAME, SELECTED, write
 from support.tests.rules.talk import Talk
 
-PEOPLE = ("Ada", "Bashir")
-WORDS = {person: canary_word(person, "abcdefgh") for person in PEOPLE}
+USERS = ("Ada", "Bashir")
+WORDS = {user: canary_word(user, "abcdefgh") for user in USERS}
 
 
 def meeting(**shown: str) -> Talk:
     """Ada and Bashir are connected, and each is shown a text."""
     talk = Talk()
-    for number, person in enumerate(PEOPLE, 1):
+    for number, user in enumerate(USERS, 1):
         connection = f"c{number}"
-        talk.open(person, connection)
+        talk.open(user, connection)
         talk.ask(f"q{number}", connection=connection)
         talk.answer(
             f"r{number}",
             connection=connection,
             request=f"q{number}",
             thread=f"t{number}",
-            user=f"user-{person.lower()}",
+            user=f"user-{user.lower()}",
         )
-        talk.frame({"type": "pong", "nonce": shown[person]}, connection)
+        talk.frame({"type": "pong", "nonce": shown[user]}, connection)
     return talk
 
 
 def judged(folder: Path, talk: Talk, **finished: Any) -> Judgement:
-    entry = {**FINISHED, "findings": len(talk.findings()), "private": PEOPLE, **finished}
+    entry = {**FINISHED, "findings": len(talk.findings()), "private": USERS, **finished}
     return judge(write(folder, SELECTED, entry, ENDED, talk=talk, session={"wanted": ["functional"]}))
 
 
@@ -49,18 +49,18 @@ def isolation_of(judgement: Judgement) -> tuple[Status, str, int]:
     return criterion.status, criterion.measured, criterion.samples
 
 
-def test_people_who_see_themselves_and_nobody_else(tmp_path: Path) -> None:
+def test_users_who_see_themselves_and_nobody_else(tmp_path: Path) -> None:
     judgement = judged(tmp_path, meeting(**WORDS))
 
-    assert judgement.relations == (IsolationPair(NAME, PEOPLE, own_seen=PEOPLE),)
+    assert judgement.relations == (IsolationPair(NAME, USERS, own_seen=USERS),)
     assert isolation_of(judgement) == (Status.PASSED, "0 findings in 1 scenario with up to 2 users", 2)
     assert judgement.decision.verdict is Verdict.APPROVED
 
 
-def test_a_person_who_sees_another(tmp_path: Path) -> None:
+def test_a_user_who_sees_another(tmp_path: Path) -> None:
     judgement = judged(tmp_path, meeting(Ada=f"{WORDS['Ada']} {WORDS['Bashir']}", Bashir=WORDS["Bashir"]))
 
-    assert judgement.relations == (IsolationPair(NAME, PEOPLE, own_seen=PEOPLE, saw=(("Ada", "Bashir"),)),)
+    assert judgement.relations == (IsolationPair(NAME, USERS, own_seen=USERS, saw=(("Ada", "Bashir"),)),)
     assert isolation_of(judgement) == (Status.FAILED, "1 finding in 1 scenario with up to 2 users", 2)
     assert judgement.decision.verdict is Verdict.BLOCKED
 
@@ -135,9 +135,9 @@ def test_the_marks_of_a_matrix() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("scenarios", "people"), [(1, 2), (2, 2), (11, 2), (1, 25), (2, 13), (11, 13)])
-def test_pictures_of_any_number_are_1200_pixels_wide(tmp_path: Path, scenarios: int, people: int) -> None:
-    names = tuple(f"Person {number}" for number in range(people))
+@pytest.mark.parametrize(("scenarios", "users"), [(1, 2), (2, 2), (11, 2), (1, 25), (2, 13), (11, 13)])
+def test_pictures_of_any_number_are_1200_pixels_wide(tmp_path: Path, scenarios: int, users: int) -> None:
+    names = tuple(f"Person {number}" for number in range(users))
     relations = [IsolationPair(f"Scenario {number} $x^2$ <b>", names, own_seen=names) for number in range(scenarios)]
     data = draw_isolation(relations, tmp_path).read_bytes()
 
@@ -147,7 +147,7 @@ def test_pictures_of_any_number_are_1200_pixels_wide(tmp_path: Path, scenarios: 
 
 
 def test_a_picture_as_svg_holds_the_title_as_text_and_of_nothing_there_is_none() -> None:
-    relation = IsolationPair("At once", PEOPLE, own_seen=PEOPLE)
+    relation = IsolationPair("At once", USERS, own_seen=USERS)
     assert b"<svg" in draw(isolation_sheet([relation]), "svg")
     with pytest.raises(ValueError, match="at least one matrix"):
         draw(Sheet("t", "s", {}, "r", "c", ()))

@@ -1,7 +1,7 @@
-"""A model of what contract.md allows: legal traces of several people, drawn step by step.
+"""A model of what contract.md allows: legal traces of several users, drawn step by step.
 
-A scene is played by a backend that keeps all promises, and by people who ask, stop, ping, send nonsense, reach for what
-is not theirs, open windows, lose their lines and come back. Each step is one that is possible where the scene stands.
+A scene is played by a backend that keeps all promises, and by users who ask, stop, ping, send nonsense, reach for what
+is not theirs, open tabs, lose their lines and come back. Each step is one that is possible where the scene stands.
 """
 
 import itertools
@@ -34,7 +34,7 @@ class Run:
 
     id: str
     thread: str
-    person: str
+    user: str
     request: str
     connection: str
     asked_n: int
@@ -47,11 +47,11 @@ class Run:
 
 
 @dataclass
-class Window:
+class Tab:
     """One connection: whose, which threads are shown here beside those that were asked in, whether it is open."""
 
     name: str
-    person: str
+    user: str
     seen: dict[str, int] = field(default_factory=dict)
     restored: set[str] = field(default_factory=set)
 
@@ -62,7 +62,7 @@ class Scene:
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
         self.talk = Talk()
-        self.windows: list[Window] = []
+        self.tabs: list[Tab] = []
         self.runs: list[Run] = []
         self.threads: dict[str, str] = {}
         self.stored: dict[str, list[Body]] = {}
@@ -91,57 +91,55 @@ class Scene:
         if overdue := self.overdue():
             return [lambda: self.advance(min(overdue, key=lambda run: run.last_at))]
         steps: list[Callable[[], None]] = []
-        if len(self.windows) < 4:
+        if len(self.tabs) < 4:
             steps.append(self.come)
-        if self.windows:
+        if self.tabs:
             steps += [self.ask, self.ask, self.ping, self.nonsense, self.heartbeat, self.restore]
-            steps += [self.leave] if len(self.windows) > 1 else []
-        if len({window.person for window in self.windows}) > 1 and self.threads:
+            steps += [self.leave] if len(self.tabs) > 1 else []
+        if len({tab.user for tab in self.tabs}) > 1 and self.threads:
             steps.append(self.reach)
         if self.runs:
             steps += [self.advance_any] * 6 + [self.stop]
         return [*steps, self.turned_away]
 
     def come(self) -> None:
-        """Somebody opens a window."""
-        person, name = self.pick(*NAMES), self.name("c")
+        """Somebody opens a tab."""
+        user, name = self.pick(*NAMES), self.name("c")
         self.pause()
-        self.talk.open(person, name)
-        self.windows.append(Window(name, person))
+        self.talk.open(user, name)
+        self.tabs.append(Tab(name, user))
 
     def turned_away(self) -> None:
         """Somebody comes without a valid pass."""
         name = self.name("x")
         self.pause()
         if self.chance.random() < 0.5:
-            self.talk.close(
-                "server", None, name, during="handshake", status=401, person="Mallory", unwelcome="no token"
-            )
+            self.talk.close("server", None, name, during="handshake", status=401, user="Mallory", unwelcome="no token")
         else:
-            self.talk.open("Mallory", name, ready=False, user=None, unwelcome="a forged token")
+            self.talk.open("Mallory", name, ready=False, user_id=None, unwelcome="a forged token")
             self.talk.close("server", 4401, name)
 
     def ask(self) -> None:
-        """A question, in the person's conversation on this window or in a new one."""
-        window = self.pick(*self.windows)
-        mine = [thread for thread, owner in self.threads.items() if owner == window.person and thread in window.seen]
+        """A question, in the user's conversation on this tab or in a new one."""
+        tab = self.pick(*self.tabs)
+        mine = [thread for thread, owner in self.threads.items() if owner == tab.user and thread in tab.seen]
         thread = self.pick(*mine, None)
         request, run_id, tools = self.name("q"), self.name("r"), self.chance.randint(0, 3)
         parallel, helper = tools > 1 and self.chance.random() < 0.5, self.chance.randint(0, 4) == 0
         thinking = tools > 0 or self.chance.random() < 0.5
-        word = CANARIES[window.person]
+        word = CANARIES[tab.user]
         plan = self.plan(tools, parallel=parallel, thinking=thinking, helper=helper)
         end = EventKind(plan[-1][0])
         contains = ((word, "found"),) if end is EventKind.COMPLETED else ()
         expect = Expect(f"What about {word}?", thinking, tools, parallel, contains=contains, end=end)
         self.pause()
-        self.talk.ask(request, expect, window.name, thread=thread)
+        self.talk.ask(request, expect, tab.name, thread=thread)
         thread = thread or f"t{request}"
-        self.threads.setdefault(thread, window.person)
+        self.threads.setdefault(thread, tab.user)
         self.stored.setdefault(thread, [])
-        window.seen.setdefault(thread, 0)
+        tab.seen.setdefault(thread, 0)
         n = len(self.talk.records)
-        self.runs.append(Run(run_id, thread, window.person, request, window.name, n, plan, last_at=self.talk.at))
+        self.runs.append(Run(run_id, thread, tab.user, request, tab.name, n, plan, last_at=self.talk.at))
 
     def plan(self, tools: int, *, parallel: bool, thinking: bool, helper: bool) -> Plan:
         """The steps of a run: (kind, payload) each, or sets of steps that go on side by side."""
@@ -188,7 +186,7 @@ class Scene:
             self.advance(run)
         elif isinstance(step[1], str):
             inner, helper_id = step
-            helper = Run(helper_id, run.thread, run.person, run.request, run.connection, run.asked_n, inner, run.id)
+            helper = Run(helper_id, run.thread, run.user, run.request, run.connection, run.asked_n, inner, run.id)
             kind, payload = inner.pop(0)
             self.emit(helper, kind, payload, owner=run)
             if not inner:
@@ -200,18 +198,18 @@ class Scene:
                 run.left.pop(0)
 
     def emit(self, run: Run, kind: str, payload: Body, owner: Run | None = None) -> None:
-        """An event comes into being, and goes to the windows that are shown it."""
+        """An event comes into being, and goes to the tabs that are shown it."""
         self.pause()
         parent = {"parent_run_id": run.parent} if run.parent else {}
-        user = f"user-{run.person.lower()}"
-        body = self.talk.body(kind, payload, run.id, thread=run.thread, request=run.request, user=user, **parent)
+        user_id = f"user-{run.user.lower()}"
+        body = self.talk.body(kind, payload, run.id, thread=run.thread, request=run.request, user_id=user_id, **parent)
         self.stored[run.thread].append(body)
         root = owner or run
         root.times.append(self.talk.at + STEP_S)
         shown = False
-        for window in self.windows:
-            if window.name == run.connection or run.thread in window.restored:
-                self.show(window, body)
+        for tab in self.tabs:
+            if tab.name == run.connection or run.thread in tab.restored:
+                self.show(tab, body)
                 shown = True
         if not shown:
             self.talk.wait(STEP_S)
@@ -219,9 +217,9 @@ class Scene:
         if kind == "agent_completed" and run.parent is None:
             self.pace(run)
 
-    def show(self, window: Window, body: Body) -> None:
-        self.talk.frame(body, window.name)
-        window.seen[body["thread_id"]] = body["seq"]
+    def show(self, tab: Tab, body: Body) -> None:
+        self.talk.frame(body, tab.name)
+        tab.seen[body["thread_id"]] = body["seq"]
         self.shown[body["thread_id"]].add(body["seq"])
 
     def pace(self, run: Run) -> None:
@@ -231,81 +229,81 @@ class Scene:
         late = sum(at >= run.times[-1] - took / 10 - 1e-9 for at in run.times)
         asked = self.talk.records[index]
         assert isinstance(asked, Sent)
-        here = any(window.name == asked.connection for window in self.windows)
+        here = any(tab.name == asked.connection for tab in self.tabs)
         if took > _LEAST_PACED_S + 0.01 and late <= len(run.times) / 2 and here and asked.expect is not None:
             paced = msgspec.structs.replace(asked.expect, paced=True)
             self.talk.records[index] = msgspec.structs.replace(asked, expect=paced)
 
     def stop(self) -> None:
-        """A person stops a run on the connection that it was asked on."""
+        """A user stops a run on the connection that it was asked on."""
         run = self.pick(*self.runs)
-        if any(window.name == run.connection for window in self.windows) and len(run.times):
+        if any(tab.name == run.connection for tab in self.tabs) and len(run.times):
             self.pause()
             self.talk.send("stop", run.connection, run=run.id)
             run.stopping = True
 
     def ping(self) -> None:
-        window, nonce = self.pick(*self.windows), self.name("x")
+        tab, nonce = self.pick(*self.tabs), self.name("x")
         self.pause()
-        self.talk.send("ping", window.name, nonce=nonce)
-        self.talk.frame({"type": "pong", "nonce": nonce, "server_time": None}, window.name)
+        self.talk.send("ping", tab.name, nonce=nonce)
+        self.talk.frame({"type": "pong", "nonce": nonce, "server_time": None}, tab.name)
 
     def nonsense(self) -> None:
-        window = self.pick(*self.windows)
+        tab = self.pick(*self.tabs)
         self.pause()
-        self.talk.send("invalid", window.name)
+        self.talk.send("invalid", tab.name)
         error = {"type": "error_message", "error_code": "BAD_JSON", "error_message": "that is no JSON"}
-        self.talk.frame({**error, "request_id": None}, window.name)
+        self.talk.frame({**error, "request_id": None}, tab.name)
 
     def heartbeat(self) -> None:
         self.pause()
-        self.talk.add(Other, self.pick(*self.windows).name, what="ping", data=b"beat")
+        self.talk.add(Other, self.pick(*self.tabs).name, what="ping", data=b"beat")
 
     def reach(self) -> None:
         """Somebody asks for what is another's, and is refused."""
-        window = self.pick(*self.windows)
-        others = {thread: owner for thread, owner in self.threads.items() if owner != window.person}
+        tab = self.pick(*self.tabs)
+        others = {thread: owner for thread, owner in self.threads.items() if owner != tab.user}
         if not others:
             return
         thread = self.pick(*others)
         what, request = self.pick("restore", "start"), self.name("q")
         asked = {"request": request, "expect": Expect("What do you know?")} if what == "start" else {}
         self.pause()
-        self.talk.send(what, window.name, thread=thread, foreign=others[thread], **asked)
+        self.talk.send(what, tab.name, thread=thread, foreign=others[thread], **asked)
         error = {"type": "error_message", "error_code": "FORBIDDEN_THREAD", "error_message": "not yours"}
-        self.talk.frame({**error, "request_id": request if what == "start" else None}, window.name)
+        self.talk.frame({**error, "request_id": request if what == "start" else None}, tab.name)
 
     def leave(self) -> None:
-        """A window is closed; what is under way goes on without it."""
-        window = self.pick(*self.windows)
+        """A tab is closed; what is under way goes on without it."""
+        tab = self.pick(*self.tabs)
         if self.chance.random() < 0.5:
-            self.talk.cut("FIN", "in the middle", window.name)
+            self.talk.cut("FIN", "in the middle", tab.name)
         self.pause()
-        self.talk.close("client", 1000, window.name)
-        self.windows.remove(window)
+        self.talk.close("client", 1000, tab.name)
+        self.tabs.remove(tab)
 
     def restore(self) -> None:
-        """A window asks for a conversation of its person: what it missed comes, then what happens from now on."""
-        window = self.pick(*self.windows)
-        mine = [thread for thread, owner in self.threads.items() if owner == window.person and self.stored[thread]]
+        """A tab asks for a conversation of its user: what it missed comes, then what happens from now on."""
+        tab = self.pick(*self.tabs)
+        mine = [thread for thread, owner in self.threads.items() if owner == tab.user and self.stored[thread]]
         if not mine:
             return
         thread = self.pick(*mine)
         seen = self.pick(self.known(thread), self.known(thread), 0)
         self.pause()
-        self.show_again(window, thread, seen)
+        self.show_again(tab, thread, seen)
 
-    def show_again(self, window: Window, thread: str, seen: int) -> None:
-        """What a window missed after the event with the number `seen`; from then on it is shown all of the thread."""
-        self.talk.send("restore", window.name, thread=thread, last_seq=seen)
-        window.restored.add(thread)
-        window.seen.setdefault(thread, seen)
+    def show_again(self, tab: Tab, thread: str, seen: int) -> None:
+        """What a tab missed after the event with the number `seen`; from then on it is shown all of the thread."""
+        self.talk.send("restore", tab.name, thread=thread, last_seq=seen)
+        tab.restored.add(thread)
+        tab.seen.setdefault(thread, seen)
         for body in self.stored[thread][seen:]:
-            self.show(window, body)
-        self.talk.restored(window.name, thread)
+            self.show(tab, body)
+        self.talk.restored(tab.name, thread)
 
     def known(self, thread: str) -> int:
-        """Up to which number its person has seen all of a conversation, in whatever windows."""
+        """Up to which number its user has seen all of a conversation, in whatever tabs."""
         return next(number for number in itertools.count() if number + 1 not in self.shown[thread])
 
     def end(self) -> None:
@@ -314,9 +312,9 @@ class Scene:
             self.advance(min(self.runs, key=lambda run: run.last_at))
         for thread, owner in self.threads.items():
             if self.known(thread) < len(self.stored[thread]):
-                self.windows.append(Window(self.name("c"), owner))
-                self.talk.open(owner, self.windows[-1].name)
-                self.show_again(self.windows[-1], thread, 0)
+                self.tabs.append(Tab(self.name("c"), owner))
+                self.talk.open(owner, self.tabs[-1].name)
+                self.show_again(self.tabs[-1], thread, 0)
 
 
 def legal(chance: random.Random, most: int = 40) -> Talk:

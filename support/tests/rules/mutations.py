@@ -1,7 +1,7 @@
 """Single changes that break a legal trace, each with the rule that is responsible for it.
 
 A mutation changes the trace in place and returns the rule that must object; None where the trace has no place for it.
-They act on people with one window that is never restored, where what is owed does not depend on what others saw.
+They act on users with one tab that is never restored, where what is owed does not depend on what others saw.
 """
 
 import itertools
@@ -42,15 +42,15 @@ class Event:
 
 
 def events(talk: Talk) -> list[Event]:
-    """The events that come to people with a single window."""
+    """The events that come to users with a single tab."""
     opened: dict[str, list[str]] = {}
     spoilt = set()
     for record in talk.records:
         if isinstance(record, Opened):
-            opened.setdefault(record.person, []).append(record.connection)
+            opened.setdefault(record.user, []).append(record.connection)
         if isinstance(record, Closed) or (isinstance(record, Sent) and record.what == "restore"):
             spoilt.add(record.connection)
-    plain = {windows[0] for windows in opened.values() if len(windows) == 1} - spoilt
+    plain = {tabs[0] for tabs in opened.values() if len(tabs) == 1} - spoilt
     return [
         Event(index, record)
         for index, record in enumerate(talk.records)
@@ -84,7 +84,7 @@ def put(talk: Talk, event: Event, **changes: Any) -> None:
 
 
 def renumber(talk: Talk) -> None:
-    """Gives the events of single windows the numbers and ids that the backend would have given them in this order."""
+    """Gives the events of single tabs the numbers and ids that the backend would have given them in this order."""
     seen: dict[str, int] = {}
     for event in events(talk):
         first = event.body["seq"] if event.thread not in seen else seen[event.thread] + 1
@@ -364,10 +364,10 @@ def cross_wire(talk: Talk, chance: random.Random) -> str | None:
     if event is None:
         return None
     before = talk.records[: event.index]
-    others = [r.connection for r in before if isinstance(r, Opened) and r.person in NAMES]
+    others = [r.connection for r in before if isinstance(r, Opened) and r.user in NAMES]
     gone = {r.connection for r in before if isinstance(r, Closed)}
-    own = {r.person for r in before if isinstance(r, Opened) and r.connection == event.connection}
-    mine = {r.connection for r in before if isinstance(r, Opened) and r.person in own}
+    own = {r.user for r in before if isinstance(r, Opened) and r.connection == event.connection}
+    mine = {r.connection for r in before if isinstance(r, Opened) and r.user in own}
     other = pick(chance, [c for c in others if c not in gone | mine])
     if other is None:
         return None
@@ -381,7 +381,7 @@ def cross_wire(talk: Talk, chance: random.Random) -> str | None:
 
 @mutation
 def cross_wire_runs(talk: Talk, chance: random.Random) -> str | None:
-    """Two runs of a person write into each other."""
+    """Two runs of a user write into each other."""
     found = [e for e in events(talk) if not e.helper and e.kind != "agent_started"]
     pairs = [(a, b) for a in found for b in found if str(a.run) < str(b.run) and a.connection == b.connection]
     pair = pick(chance, pairs)
@@ -398,8 +398,8 @@ def cross_wire_words(talk: Talk, chance: random.Random) -> str | None:
     event = pick(chance, [e for e in events(talk) if e.kind == "agent_completed"])
     if event is None:
         return None
-    person = next(r.person for r in talk.records if isinstance(r, Opened) and r.connection == event.connection)
-    word = CANARIES[chance.choice([name for name in NAMES if name != person])]
+    user = next(r.user for r in talk.records if isinstance(r, Opened) and r.connection == event.connection)
+    word = CANARIES[chance.choice([name for name in NAMES if name != user])]
     put(talk, event, payload={**event.body["payload"], "result": f"I found {word}, as you asked."})
     return "ISOLATION-1"
 

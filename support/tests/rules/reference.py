@@ -13,8 +13,8 @@ Where a sentence leaves something open, this is how it is read:
   of it than that it has no run id.
 - A helper that has begun may go on after the end of the run that it helps; none may begin. It may have a conversation
   of its own.
-- An answer begins when the window that waits for it is shown it, even if another one is shown it a little earlier.
-- What a person walks away from is owed again once they ask for the conversation in another window.
+- An answer begins when the tab that waits for it is shown it, even if another one is shown it a little earlier.
+- What a user walks away from is owed again once they ask for the conversation in another tab.
 
 Not covered: ISOLATION-1 in any but plain form, ISOLATION-3, CONTENT-5 and -6, CONTENT-4 for echoes and canned words,
 CONNECTION, REFUSAL; questions of which a helper is seen first, or whose asker leaves before the answer begins and does
@@ -76,7 +76,7 @@ class Reference(Evidence):
             if question.request not in self.uncovered:
                 self._identity(question)
                 self._question(question)
-        for connection in self.people:
+        for connection in self.users:
             for thread in {event.thread for event in self.events if event.connection == connection}:
                 self._numbers(connection, thread)
         return {breach for breach in self.breaches if breach[1] not in self.uncovered}
@@ -93,37 +93,37 @@ class Reference(Evidence):
 
     def _isolation(self) -> None:
         for event in self.events:
-            if self.is_strangers(event):
+            if self.is_foreign(event):
                 self.object("ISOLATION-2", event.concerns)
-                if event.run in (None, *NO_ID) and self.asker(event) in (None, event.person):
+                if event.run in (None, *NO_ID) and self.asker(event) in (None, event.user):
                     self.object("IDENTITY-1", event.concerns)
         for record in self.records:
             # Of a frame that is cut off, a part of a word may be left, which is not looked for here.
             if isinstance(record, Received) and record not in self.unreadable:
-                for person, word in self.canaries.items():
-                    if word in (record.text or "") and person != self.people[record.connection]:
+                for user, word in self.canaries.items():
+                    if word in (record.text or "") and user != self.users[record.connection]:
                         self.object("ISOLATION-1", self.concerned(record.n))
 
     def _identity(self, question: Question) -> None:
         run_id = self.run_id(question)
-        user = next(user for user, person in self.users.items() if person == question.person)
+        user_id = next(user_id for user_id, user in self.names_by_id.items() if user == question.user)
         for event in self.own(question):
             named = event.run if event.parent is None else event.parent
-            if (named in (None, *NO_ID) or named != run_id) and not self.bears_strangers_run(event):
+            if (named in (None, *NO_ID) or named != run_id) and not self.bears_foreign_run(event):
                 lost = self.is_lost(question, event)
                 self.object("IDENTITY-1", event.concerns if lost else question.request)
-            if self.is_strangers(event) or self.is_lost(question, event):
+            if self.is_foreign(event) or self.is_lost(question, event):
                 continue
             asked_in = question.thread if event.parent is None else None
-            if event.thread != (asked_in or self.conversation_of(event)) or event.user != user:
+            if event.thread != (asked_in or self.conversation_of(event)) or event.user_id != user_id:
                 self.object("IDENTITY-2", event.concerns)
 
     def first_seen(self, events: Iterable[Event], end: Event | None) -> Iterator[Event]:
-        """Events without those that came before; CONTINUITY-2 for these, where one window shows them twice."""
+        """Events without those that came before; CONTINUITY-2 for these, where one tab shows them twice."""
         seen: list[Event] = []
         for event in events:
             before = [e for e in seen if e.id == event.id]
-            if end is not None and event.n > end.n and not self.in_windows(event):
+            if end is not None and event.n > end.n and not self.in_tabs(event):
                 before = [e for e in before if e.n >= end.n]
             if not before:
                 yield event
@@ -276,7 +276,7 @@ class Reference(Evidence):
         """What a connection is shown of a conversation has no gap and no repeat, and goes on where it was resumed."""
         due, looked_at, counted = None, 0, 0
         for event in self.events:
-            if event.connection != connection or self.is_strangers(event) or self.conversation_of(event) != thread:
+            if event.connection != connection or self.is_foreign(event) or self.conversation_of(event) != thread:
                 continue
             restore = self.last_restore(event.n, connection, thread)
             if restore is not None and restore.n > looked_at and restore.last_seq is not None:
@@ -294,7 +294,7 @@ class Reference(Evidence):
     def _gap(self, event: Event, thread: str | None, due: int, *, resumed: bool) -> None:
         if resumed:
             self.object("CONTINUITY-1", event.concerns)
-        elif self.is_only_window(event, thread) or self.is_shown_nowhere(event.person, thread, due, event.seq):
+        elif self.is_only_tab(event, thread) or self.is_shown_nowhere(event.user, thread, due, event.seq):
             self.object("CONTINUITY-3", event.concerns)
 
 

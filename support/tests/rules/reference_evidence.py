@@ -21,12 +21,12 @@ NO_ID = ("", "null", "registry")
 class Event:
     """One event as it came."""
 
-    def __init__(self, record: Received, body: dict[str, Any], person: str) -> None:
-        self.n, self.at, self.connection, self.person = record.n, record.at, record.connection, person
+    def __init__(self, record: Received, body: dict[str, Any], user: str) -> None:
+        self.n, self.at, self.connection, self.user = record.n, record.at, record.connection, user
         self.kind: str = body["type"]
         self.run: str | None = body.get("run_id")
         self.thread: str | None = body.get("thread_id")
-        self.user: str = body["user_id"]
+        self.user_id: str = body["user_id"]
         self.request: str = body["request_id"]
         self.parent: str | None = body.get("parent_run_id")
         self.seq: int = body["seq"]
@@ -44,8 +44,8 @@ class Event:
 class Question:
     """What somebody asked."""
 
-    def __init__(self, sent: Sent, person: str) -> None:
-        self.request, self.person, self.connection = sent.request or "", person, sent.connection
+    def __init__(self, sent: Sent, user: str) -> None:
+        self.request, self.user, self.connection = sent.request or "", user, sent.connection
         self.n, self.at, self.thread = sent.n, sent.at, sent.thread
         self.expect = sent.expect or Expect()
 
@@ -55,10 +55,10 @@ class Evidence:
 
     def __init__(self, records: Sequence[AnyRecord]) -> None:
         self.records = records
-        self.people = {r.connection: r.person for r in records if isinstance(r, Opened)}
-        self.users = {r.user: r.person for r in records if isinstance(r, Opened) and r.user is not None}
+        self.users = {r.connection: r.user for r in records if isinstance(r, Opened)}
+        self.names_by_id = {r.user_id: r.user for r in records if isinstance(r, Opened) and r.user_id is not None}
         self.questions = {
-            r.request: Question(r, self.people[r.connection])
+            r.request: Question(r, self.users[r.connection])
             for r in records
             if isinstance(r, Sent) and r.what == "start" and r.request and not r.foreign
         }
@@ -76,7 +76,7 @@ class Evidence:
             self.unreadable.append(record)
             return
         if body.get("type") in KINDS:
-            self.events.append(Event(record, body, self.people[record.connection]))
+            self.events.append(Event(record, body, self.users[record.connection]))
 
     def concerned(self, n: int) -> str:
         """Whom the record with this number concerns."""
@@ -88,24 +88,24 @@ class Evidence:
     def asker(self, event: Event) -> str | None:
         """Who asked what an event says that it answers."""
         question = self.questions.get(event.request)
-        return question.person if question is not None else None
+        return question.user if question is not None else None
 
-    def is_strangers(self, event: Event) -> bool:
-        """Whether a frame belongs to another person's run, thread, user or question."""
+    def is_foreign(self, event: Event) -> bool:
+        """Whether a frame belongs to another user's run, thread, user or question."""
         owners = (
-            self.asker(event), self.users.get(event.user), self.first_to_have("run", event.run, event.n),
+            self.asker(event), self.names_by_id.get(event.user_id), self.first_to_have("run", event.run, event.n),
             self.first_to_have("thread", event.thread, event.n),
         )  # fmt: skip
-        return any(owner not in (None, event.person) for owner in owners)
+        return any(owner not in (None, event.user) for owner in owners)
 
     def first_to_have(self, what: str, name: str | None, before: int) -> str | None:
         """Whose question was the first, before a record, to have a run or a conversation of this name."""
-        asked = [(q.n, q.person) for q in self.questions.values() if what == "thread" and q.thread == name]
+        asked = [(q.n, q.user) for q in self.questions.values() if what == "thread" and q.thread == name]
         shown = [
-            (e.n, e.person) for e in self.events
-            if getattr(e, what) == name and self.asker(e) == e.person and self._names(e, what)
+            (e.n, e.user) for e in self.events
+            if getattr(e, what) == name and self.asker(e) == e.user and self._names(e, what)
         ]  # fmt: skip
-        return min(((n, person) for n, person in [*asked, *shown] if n < before), default=(0, None))[1]
+        return min(((n, user) for n, user in [*asked, *shown] if n < before), default=(0, None))[1]
 
     def _names(self, event: Event, what: str) -> bool:
         """Whether an event is one that gives its run, or its conversation, the name."""
@@ -118,7 +118,7 @@ class Evidence:
         """What came to the asker for a question, in order of receipt."""
         return [
             event for event in self.events
-            if event.request == question.request and event.person == question.person
+            if event.request == question.request and event.user == question.user
         ]  # fmt: skip
 
     def run_id(self, question: Question) -> str | None:
@@ -135,12 +135,12 @@ class Evidence:
             for e in self.events
         )
 
-    def in_windows(self, event: Event) -> bool:
-        """Whether a conversation is shown in more than one window of its person."""
+    def in_tabs(self, event: Event) -> bool:
+        """Whether a conversation is shown in more than one tab of its user."""
         return any(restore.thread == event.thread for restore in self.restores)
 
     def restored_between(self, first: Event, second: Event) -> bool:
-        """Whether the person asked to be shown a conversation again between two of its events."""
+        """Whether the user asked to be shown a conversation again between two of its events."""
         restore = self.last_restore(second.n, second.connection, second.thread)
         return restore is not None and restore.n > first.n
 
@@ -170,8 +170,8 @@ class Evidence:
         mine = self.own(question)
         return bool(mine) and mine[0].parent is not None
 
-    def bears_strangers_run(self, event: Event) -> bool:
-        return self.first_to_have("run", event.run, event.n) not in (None, event.person)
+    def bears_foreign_run(self, event: Event) -> bool:
+        return self.first_to_have("run", event.run, event.n) not in (None, event.user)
 
     def is_lost(self, question: Question, event: Event) -> bool:
         """Whether an event comes after the end, and without the id by which it would be known."""
@@ -190,7 +190,7 @@ class Evidence:
         return next((event for event in new if event.parent is None and event.kind in ENDS), None)
 
     def holders(self, question: Question, until: float = inf) -> list[tuple[float, str | None]]:
-        """Since when which connection has waited for the answer; None: the person has walked away."""
+        """Since when which connection has waited for the answer; None: the user has walked away."""
         found: list[tuple[float, str | None]] = [(question.at, question.connection)]
         for record in self.records[question.n :]:
             if record.at > until:
@@ -215,25 +215,25 @@ class Evidence:
         own = [e for e in self.own(question) if e.parent == event.parent and (e.parent is None or e.run == event.run)]
         return own[0].thread if own else event.thread
 
-    def is_only_window(self, event: Event, thread: str | None) -> bool:
-        """Whether nowhere else can this person's events have gone."""
-        opened = [r for r in self.records[: event.n] if isinstance(r, Opened) and r.person == event.person]
+    def is_only_tab(self, event: Event, thread: str | None) -> bool:
+        """Whether nowhere else can this user's events have gone."""
+        opened = [r for r in self.records[: event.n] if isinstance(r, Opened) and r.user == event.user]
         closed = {r.connection for r in self.records[: event.n] if isinstance(r, Closed)}
         here = self.last_restore(event.n, event.connection, thread) is not None
         return len(opened) == 1 or (here and {r.connection for r in opened} - closed == {event.connection})
 
-    def is_shown_nowhere(self, person: str, thread: str | None, due: int, seq: int) -> bool:
-        shown = {e.seq for e in self.events if e.thread == thread and e.person == person}
-        return not self.is_torn(person) and any(number not in shown for number in range(due, seq))
+    def is_shown_nowhere(self, user: str, thread: str | None, due: int, seq: int) -> bool:
+        shown = {e.seq for e in self.events if e.thread == thread and e.user == user}
+        return not self.is_torn(user) and any(number not in shown for number in range(due, seq))
 
-    def is_torn(self, person: str) -> bool:
-        """Whether a window was closed in the middle of an answer, so that some events may have gone to nobody."""
+    def is_torn(self, user: str) -> bool:
+        """Whether a tab was closed in the middle of an answer, so that some events may have gone to nobody."""
         return any(
-            isinstance(r, Closed) and self.people.get(r.connection) == person
+            isinstance(r, Closed) and self.users.get(r.connection) == user
             and any(at <= r.at and c == r.connection for q in self.questions.values() for at, c in self.holders(q))
             for r in self.records
         )  # fmt: skip
 
     def is_owed(self, question: Question) -> bool:
-        """Whether its person waits for an answer when the trace ends."""
+        """Whether its user waits for an answer when the trace ends."""
         return self.holders(question)[-1][1] is not None

@@ -49,10 +49,10 @@ class Talk:
         self.records.append(kind(n=len(self.records) + 1, at=self.at, connection=connection, **values))
         return self
 
-    def open(self, person: str = "Ada", connection: str = "c1", *, ready: bool = True, **values: Any) -> "Talk":
-        user = values.pop("user", f"user-{person.lower()}")
-        self.add(Opened, connection, person=person, user=user, **values)
-        return self.frame({"type": "connection_established", "user_id": user}, connection) if ready else self
+    def open(self, user: str = "Ada", connection: str = "c1", *, ready: bool = True, **values: Any) -> "Talk":
+        user_id = values.pop("user_id", f"user-{user.lower()}")
+        self.add(Opened, connection, user=user, user_id=user_id, **values)
+        return self.frame({"type": "connection_established", "user_id": user_id}, connection) if ready else self
 
     def ask(
         self, request: str | None = "q1", expect: Expect | None = TOOL_QUESTION, connection: str = "c1", **values: Any

@@ -53,7 +53,7 @@ NAMED = {
     "accepted_but_never_runs": "LIFECYCLE-2",
     "final_event_skipped": "LIFECYCLE-2",
     "parallel_runs_cross_write": "IDENTITY-1",
-    "parallel_runs_cross_write_between_people": "ISOLATION-2",
+    "parallel_runs_cross_write_between_users": "ISOLATION-2",
     "only_newest_connection_gets_events": "IDENTITY-1",
     "stop_acknowledged_but_run_goes_on": "LIFECYCLE-2",
     "tool_failure_hidden": "CONTENT-4",
@@ -101,6 +101,6 @@ def test_no_rule_can_be_taken_away_unseen(rule: str) -> None:
 def test_findings_carry_who_where_and_how_bad() -> None:
     build, _ = BROKEN["broadcast_to_all"]
     (finding,) = build().findings()
-    assert (finding.person, finding.connection, finding.run) == ("Bashir", "c2", None)
+    assert (finding.user, finding.connection, finding.run) == ("Bashir", "c2", None)
     assert (finding.severity, finding.requirement) == (RULES["ISOLATION-2"].severity, RULES["ISOLATION-2"].requirement)
     assert str(finding).startswith("ISOLATION-2: expected only what belongs to Bashir, got agent_started")

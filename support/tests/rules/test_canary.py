@@ -68,7 +68,7 @@ def test_what_cannot_be_read_is_shown_as_far_as_it_goes() -> None:
     assert read_owner(b"") == ("", False, 0)
 
 
-def test_two_canaries_of_one_person_differ() -> None:
+def test_two_canaries_of_one_user_differ() -> None:
     assert len({canary_of("Ada") for _ in range(100)}) == 100
 
 

@@ -16,18 +16,18 @@ from greenlight_gate.trace import Expect, Received
 from support.tests.rules.broken import BROKEN
 from support.tests.rules.talk import EPOCH_S, PROFILE, TOOL_QUESTION, Talk, asked
 
-PEOPLE = ("Ada", "Bashir", "Chiara")
-WORDS = {person: canary_word(person, "abcdefgh") for person in PEOPLE}
+USERS = ("Ada", "Bashir", "Chiara")
+WORDS = {user: canary_word(user, "abcdefgh") for user in USERS}
 
 
 FOUND: dict[ConnectionChecker, list[Finding]] = {}
 
 
-def checker(person: str = "Ada") -> ConnectionChecker:
+def checker(user: str = "Ada") -> ConnectionChecker:
     found: list[Finding] = []
-    made = ConnectionChecker(PROFILE, TimeBudgets(), IdRegistry(), person, "c1", epoch_s=EPOCH_S, found=found.append)
+    made = ConnectionChecker(PROFILE, TimeBudgets(), IdRegistry(), user, "c1", epoch_s=EPOCH_S, found=found.append)
     FOUND[made] = found
-    made.opened(f"user-{person.lower()}", 1.0, 1)
+    made.opened(f"user-{user.lower()}", 1.0, 1)
     return made
 
 
@@ -39,18 +39,18 @@ def judged(talk: Talk) -> TraceChecker:
     return whole
 
 
-def test_three_people_of_whom_one_sees_the_two_others() -> None:
+def test_three_users_of_whom_one_sees_the_two_others() -> None:
     talk = Talk()
-    for number, person in enumerate(PEOPLE, 1):
-        talk.open(person, f"c{number}").frame({"type": "pong", "a": WORDS[person]}, f"c{number}")
+    for number, user in enumerate(USERS, 1):
+        talk.open(user, f"c{number}").frame({"type": "pong", "a": WORDS[user]}, f"c{number}")
     talk.frame({"type": "pong", "a": [WORDS["Bashir"], WORDS["Ada"], WORDS["Chiara"]]})
     found = judged(talk)
 
-    assert [(f.person, f.actual, f.evidence) for f in found.findings] == [
+    assert [(f.user, f.actual, f.evidence) for f in found.findings] == [
         ("Ada", "canary of Bashir, plain, in a frame of pong", (10,)),
         ("Ada", "canary of Chiara, plain, in a frame of pong", (10,)),
     ]
-    assert found.own_canary_seen == set(PEOPLE)
+    assert found.own_canary_seen == set(USERS)
     assert found.who_saw_whom == {("Ada", "Bashir"), ("Ada", "Chiara")}
 
 
@@ -68,7 +68,7 @@ def test_who_is_called_otherwise_in_the_scenario_has_the_canary_of_who_they_are(
     assert judged(told).own_canary_seen == {"Ada"}
 
 
-def test_what_a_person_typed_is_their_own() -> None:
+def test_what_a_user_typed_is_their_own() -> None:
     side = checker("Ada")
     side.search.typed(json.dumps({"prompt": f"remember {WORDS['Bashir']}"}))
     side.received(json.dumps({"type": "pong", "a": WORDS["Bashir"]}).encode(), 1.0, 2)
@@ -122,7 +122,7 @@ def test_what_is_carried_over_is_bounded() -> None:
     for number, record in enumerate(talk.records, 3):
         if isinstance(record, Received):
             side.received(record.raw(), 1.0, number)
-    (run,) = side.book.runs.values()
+    (run,) = side.registry.runs.values()
     pieces = run.said or {}
 
     assert sum(map(len, pieces.values())) <= 70 * (canary_scan.MOST_CARRIED + 1)
@@ -154,7 +154,7 @@ def test_the_owners_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPa
     assert side.counts == {"ISOLATION-1": 9}
 
 
-def test_request_ids_that_two_people_chose_accuse_nobody() -> None:
+def test_request_ids_that_two_users_chose_accuse_nobody() -> None:
     talk = Talk().open().open("Bashir", "c2").ask("q1").ask("q1", connection="c2")
     talk.answer()
     talk.answer("r2", connection="c2", thread="t2", user="user-bashir")
@@ -162,7 +162,7 @@ def test_request_ids_that_two_people_chose_accuse_nobody() -> None:
     assert talk.whole() == []
 
 
-def test_two_windows_of_one_person_may_have_one_connection_id() -> None:
+def test_two_tabs_of_one_user_may_have_one_connection_id() -> None:
     talk = Talk().open(ready=False).frame({"type": "connection_established", "connection_id": "k1"})
     talk.open("Ada", "c2", ready=False).frame({"type": "connection_established", "connection_id": "k1"}, "c2")
 

@@ -101,7 +101,7 @@ def test_each_disguise_is_found(disguise: str, way: str) -> None:
 def test_each_disguise_is_a_finding_at_somebody_elses_and_none_at_ones_own(disguise: str) -> None:
     how, text = DISGUISES[disguise]
     whole = asked().started().thinking().executing().tool_done(result=text).completed().whole()
-    own = Talk().open("Bashir", user="user-ada").ask().started().thinking().executing().tool_done(result=text)
+    own = Talk().open("Bashir", user_id="user-ada").ask().started().thinking().executing().tool_done(result=text)
 
     assert [(rule, expected, evidence) for rule, expected, _, evidence in whole] == [
         ("ISOLATION-1", "no canary of another user", (7,))
@@ -138,7 +138,7 @@ def test_each_disguise_is_found_in_what_is_no_message(
 
 
 def refused(**values: Any) -> Talk:
-    return Talk().close("server", None, during="handshake", person="Ada", status=403, **values)
+    return Talk().close("server", None, during="handshake", user="Ada", status=403, **values)
 
 
 SPLITS = {**DISGUISES}
@@ -257,6 +257,6 @@ def test_hostile_texts_take_time_in_proportion(text: str) -> None:
 @pytest.mark.parametrize("part", [0.3, 0.5, 0.7, 1])
 def test_the_own_canary_is_no_accusation_whole_or_cut_off(disguise: str, part: float) -> None:
     text = DISGUISES[disguise][1][: int(len(DISGUISES[disguise][1]) * part)]
-    talk = Talk().open("Bashir", user="user-ada").ask().started().thinking().executing().tool_done(result=text)
+    talk = Talk().open("Bashir", user_id="user-ada").ask().started().thinking().executing().tool_done(result=text)
 
     assert talk.completed(result=f"{ANSWER} {BASHIRS[:16]}").whole() == []

@@ -24,13 +24,13 @@ FRAMES_ONLY = ["started_twice", "double_encoded_json", "stack_trace_in_answer", 
 FOUND: dict[ConnectionChecker, list[Finding]] = {}
 
 
-def checker(person: str = "Ada", book: IdRegistry | None = None, name: str = "c1") -> ConnectionChecker:
+def checker(user: str = "Ada", registry: IdRegistry | None = None, name: str = "c1") -> ConnectionChecker:
     found: list[Finding] = []
     made = ConnectionChecker(
-        PROFILE, TimeBudgets(), book or IdRegistry(), person, name, epoch_s=EPOCH_S, found=found.append
+        PROFILE, TimeBudgets(), registry or IdRegistry(), user, name, epoch_s=EPOCH_S, found=found.append
     )
     FOUND[made] = found
-    made.opened(f"user-{person.lower()}", 1.0, 1)
+    made.opened(f"user-{user.lower()}", 1.0, 1)
     return made
 
 
@@ -77,22 +77,22 @@ def test_nothing_but_a_few_words_is_kept_of_what_is_over(monkeypatch: pytest.Mon
     side = checker()
     many_runs(side, Talk(), 20)
     assert FOUND[side] == []
-    asked, book = side.correlation, side.book
-    assert (asked.asks, asked.by_request, asked.runs, book.runs) == ([], {}, {}, {})
-    assert list(book.ended) == ["r16", "r17", "r18", "r19"]
-    assert len(book.threads) == 5
-    assert all(not run.tools and len(run.event_ids) == 1 for run in book.ended.values())
+    asked, registry = side.correlation, side.registry
+    assert (asked.asks, asked.by_request, asked.runs, registry.runs) == ([], {}, {}, {})
+    assert list(registry.ended) == ["r16", "r17", "r18", "r19"]
+    assert len(registry.threads) == 5
+    assert all(not run.tools and len(run.event_ids) == 1 for run in registry.ended.values())
 
 
-def test_runs_that_people_walked_away_from_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_that_users_walked_away_from_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(books, "_MOST_ENDED", 4)
     side = checker()
     many_runs(side, Talk(), 20, end=False)
-    assert len(side.book.runs) == 20
+    assert len(side.registry.runs) == 20
     side.closed("client", 1000, 9.9, 99)
     side.finish(99)
     assert FOUND[side] == []
-    assert len(side.book.runs) == 4
+    assert len(side.registry.runs) == 4
 
 
 def test_helpers_that_never_end_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +107,7 @@ def test_helpers_that_never_end_are_forgotten(monkeypatch: pytest.MonkeyPatch) -
         side.received(frame, 0.5, number)
     assert FOUND[side] == []
     assert side.correlation.runs == {}
-    assert len(side.book.runs) == 2
+    assert len(side.registry.runs) == 2
 
 
 def test_findings_are_bounded_and_counts_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,9 +199,9 @@ def test_a_wait_for_somebody_elses_run_is_not_ones_own() -> None:
 def test_the_table_and_the_diagram() -> None:
     table = as_markdown().splitlines()
     assert len(table) == len(RULES) + 2
-    assert all(line.startswith("|") and line.endswith("|") for line in table)
-    lines = diagram().splitlines()
-    assert lines[:2] == ["stateDiagram-v2", "    [*] --> asked"]
-    assert "    open --> ended: agent_completed" in lines
-    assert "    ended --> ended: agent_failed [LIFECYCLE-2]" in lines
-    assert len(lines) == 2 + sum(len(row) for row in TRANSITIONS.values())
+    assert all(order.startswith("|") and order.endswith("|") for order in table)
+    orders = diagram().splitlines()
+    assert orders[:2] == ["stateDiagram-v2", "    [*] --> asked"]
+    assert "    open --> ended: agent_completed" in orders
+    assert "    ended --> ended: agent_failed [LIFECYCLE-2]" in orders
+    assert len(orders) == 2 + sum(len(row) for row in TRANSITIONS.values())

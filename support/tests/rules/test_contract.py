@@ -51,7 +51,7 @@ def test_a_single_change_is_objected_to_by_the_responsible_rule(change: Mutation
 
 
 def after_the_cut(chance: random.Random, least: int = 0) -> tuple[Talk, list[int]]:
-    """Ada's answer is cut, and goes on in another window; the places of what comes after the restore.
+    """Ada's answer is cut, and goes on in another tab; the places of what comes after the restore.
 
     `least`: so many events were missed meanwhile, or more.
     """
@@ -137,7 +137,7 @@ def test_neighbours_of_two_conversations_may_change_places(chance: random.Random
 
 
 @given(chances)
-def test_what_a_person_sends_may_cross_what_comes(chance: random.Random) -> None:
+def test_what_a_user_sends_may_cross_what_comes(chance: random.Random) -> None:
     def crossings(talk: Talk) -> list[tuple[int, int]]:
         return [
             (index, index + 1)

@@ -21,7 +21,7 @@ from greenlight_gate.rules.engine import forbidden_text
         ("CONTENT-2", "<function think at 0x7f2f5c1d2a40>"),
     ],
 )
-def test_it_is_found_after_a_line_break_and_after_a_space(rule: str, text: str) -> None:
+def test_it_is_found_after_a_order_break_and_after_a_space(rule: str, text: str) -> None:
     for shown in (text, text.replace("\n", " ").replace("\t", "")):
         data = json.dumps({"reasoning": shown}).encode()
 
@@ -29,7 +29,7 @@ def test_it_is_found_after_a_line_break_and_after_a_space(rule: str, text: str) 
         assert [found.is_serialisation_error for found in forbidden_text.search(data)] == [rule == "CONTENT-2"]
 
 
-def test_a_harmless_line_is_left_alone() -> None:
+def test_a_harmless_order_is_left_alone() -> None:
     harmless = "steps:\nat 10:30 (sharp) we meet\n<b>task-oriented</b> people\nhttp://host:80/path, me@example.org"
 
     assert forbidden_text.search(json.dumps({"reasoning": harmless}).encode()) == ()

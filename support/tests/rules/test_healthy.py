@@ -112,7 +112,7 @@ def test_a_stop_that_loses_the_race() -> None:
     assert talk.whole() == []
 
 
-def test_a_stop_sent_from_another_window() -> None:
+def test_a_stop_sent_from_another_tab() -> None:
     talk = asked().open("Ada", "c2").started().send("stop", "c2", run="r1")
     assert talk.stopped().whole() == []
 
@@ -146,17 +146,17 @@ def throttled(*silences_s: float, over: bool = True) -> Talk:
     return talk.wait(after).tool_done().thinking().completed()
 
 
-def test_the_pace_of_a_line_that_the_suite_throttles_is_not_judged() -> None:
+def test_the_pace_of_a_order_that_the_suite_throttles_is_not_judged() -> None:
     assert throttled(6, 61, 4).whole() == []
     assert throttled(301, 301, 301, over=False).whole() == []
 
 
-def test_once_a_line_is_no_longer_throttled_its_pace_is_judged_again() -> None:
+def test_once_a_order_is_no_longer_throttled_its_pace_is_judged_again() -> None:
     assert throttled(1, 1, 6).rules() == {"TIMELINESS-2"}
     assert asked().wait(6).started().executing().tool_done().thinking().completed().rules() == {"TIMELINESS-1"}
 
 
-def test_what_is_asked_on_a_throttled_line_is_owed_an_end_all_the_same() -> None:
+def test_what_is_asked_on_a_throttled_order_is_owed_an_end_all_the_same() -> None:
     talk = asked()
     talk.add(Throttled, "c1")
     talk.wait(6).started().add(Throttled, "c1", over=True)
@@ -169,8 +169,8 @@ def test_refusals_of_what_must_be_refused() -> None:
     assert talk.send("invalid").close("server", 1009).whole() == []
 
 
-def test_a_person_who_came_to_be_turned_away() -> None:
-    talk = Talk().close("server", None, during="handshake", status=401, person="Ada", unwelcome="no token")
+def test_a_user_who_came_to_be_turned_away() -> None:
+    talk = Talk().close("server", None, during="handshake", status=401, user="Ada", unwelcome="no token")
     assert talk.whole() == []
 
 

@@ -61,8 +61,8 @@ def test_without_a_restore_nothing_is_owed() -> None:
 
 
 def test_a_connection_that_never_came_about_because_we_cut_it() -> None:
-    talk = Talk().cut("RST", "during the handshake", person="Ada")
-    talk.close("nobody", None, during="handshake", person="Ada")
+    talk = Talk().cut("RST", "during the handshake", user="Ada")
+    talk.close("nobody", None, during="handshake", user="Ada")
     assert talk.open("Ada", "c2", attempt=2).ask(connection="c2").answer(connection="c2").whole() == []
 
 
@@ -76,8 +76,8 @@ def test_a_backend_that_is_restarted_ends_what_is_under_way(end: str) -> None:
 @pytest.mark.parametrize("end", ["stopped", "failed", "rest"])
 def test_a_backend_that_was_killed_ends_or_goes_on_with_what_was_under_way(end: str) -> None:
     talk = asked().started().thinking().cut(KILL, "after event 2").close("nobody", None)
-    talk.cut(KILL, "while the backend is down", "c2", person="Ada").close(
-        "nobody", None, "c2", during="handshake", person="Ada"
+    talk.cut(KILL, "while the backend is down", "c2", user="Ada").close(
+        "nobody", None, "c2", during="handshake", user="Ada"
     )
     talk.open("Ada", "c3", attempt=3).restore("c3", 2, answered=False)
     if end == "rest":

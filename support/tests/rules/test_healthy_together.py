@@ -1,4 +1,4 @@
-"""Several things at once that a healthy backend may do: tools, helpers, runs, windows and people side by side."""
+"""Several things at once that a healthy backend may do: tools, helpers, runs, tabs and users side by side."""
 
 import pytest
 from greenlight_gate.trace import Expect
@@ -66,7 +66,7 @@ def test_runs_side_by_side_without_request_ids_answered_in_another_order() -> No
     assert talk.completed("r2", request=None).completed("r1", request=None, result="the sun").whole() == []
 
 
-def test_two_windows_of_one_person_in_one_thread() -> None:
+def test_two_tabs_of_one_user_in_one_thread() -> None:
     talk = Talk().open().open("Ada", "c2")
     talk.ask("q1", thread="t1").answer()
     talk.ask("q2", connection="c2", thread="t1").answer("r2", connection="c2", request="q2")
@@ -77,14 +77,14 @@ def test_two_windows_of_one_person_in_one_thread() -> None:
     assert talk.whole() == []
 
 
-def test_a_window_closed_in_the_middle_of_an_answer_leaves_numbers_that_nobody_saw() -> None:
+def test_a_tab_closed_in_the_middle_of_an_answer_leaves_numbers_that_nobody_saw() -> None:
     talk = Talk().open().open("Ada", "c2").ask("q1", connection="c2").started(connection="c2").close(connection="c2")
     talk.ask("q2").started("r2", request="q2", seq=5).thinking("r2", request="q2", seq=9)
     talk.executing("r2", request="q2").tool_done("r2", request="q2").completed("r2", request="q2")
     assert talk.whole() == []
 
 
-def test_two_people_at_once() -> None:
+def test_two_users_at_once() -> None:
     talk = Talk().open().open("Bashir", "c2").ask("q1").ask("q2", connection="c2")
     bashir = {"request": "q2", "connection": "c2", "thread": "t2", "user": "user-bashir"}
     for step in ("started", "thinking", "executing", "tool_done", "completed"):
@@ -93,7 +93,7 @@ def test_two_people_at_once() -> None:
     assert talk.whole() == []
 
 
-def test_a_thread_is_restored_in_a_second_window() -> None:
+def test_a_thread_is_restored_in_a_second_tab() -> None:
     talk = asked().started().thinking()
     seen = talk.texts()
     talk.open("Ada", "c2").send("restore", "c2", thread="t1", last_seq=0)
@@ -110,7 +110,7 @@ def test_a_thread_is_restored_in_a_second_window() -> None:
 
 
 @pytest.mark.parametrize("order", [("c1", "c2"), ("c2", "c1")])
-def test_a_helper_begins_in_a_thread_that_two_windows_are_shown(order: tuple[str, str]) -> None:
+def test_a_helper_begins_in_a_thread_that_two_tabs_are_shown(order: tuple[str, str]) -> None:
     talk = asked().started().thinking()
     seen = talk.texts()
     talk.open("Ada", "c2").restore("c2", 0, answered=False)
@@ -129,7 +129,7 @@ def test_a_helper_begins_in_a_thread_that_two_windows_are_shown(order: tuple[str
     assert talk.whole() == []
 
 
-def test_an_ended_answer_is_shown_again_twice_in_the_same_window() -> None:
+def test_an_ended_answer_is_shown_again_twice_in_the_same_tab() -> None:
     talk = asked().answer()
     seen = talk.texts()
     for _ in range(2):
@@ -149,7 +149,7 @@ def test_a_stopped_answer_is_shown_again_with_the_helper_that_it_left() -> None:
     assert talk.restored("c1").whole() == []
 
 
-def test_a_run_under_way_is_shown_again_in_its_own_window() -> None:
+def test_a_run_under_way_is_shown_again_in_its_own_tab() -> None:
     talk = asked().started().thinking().executing()
     seen = talk.texts()
     talk.send("restore", thread="t1", last_seq=0)

@@ -138,7 +138,7 @@ ids = st.sampled_from([None, "q0", "q1", "r0", "r1", "t0", "t1", "user-ada", ""]
 common = {"n": st.just(1), "at": st.floats(0, 1e4), "connection": st.sampled_from(["c1", "c2", "c3"])}
 codes = st.sampled_from([None, 0, 1000, 1005, 1006, 1011, 2000, 4401])
 record = st.one_of(
-    st.builds(Opened, **common, person=st.sampled_from(["Ada", "Bashir"]), user=ids),
+    st.builds(Opened, **common, user=st.sampled_from(["Ada", "Bashir"]), user_id=ids),
     st.builds(
         Sent, **common, what=st.sampled_from(["start", "stop", "ping", "restore", "hello", "invalid"]),
         text=st.text(max_size=3), request=ids, run=ids, thread=ids, nonce=ids,
@@ -147,7 +147,7 @@ record = st.one_of(
     st.builds(Received, **common, data=any_frame, binary=st.booleans()),
     st.builds(Closed, **common, by=st.sampled_from(["client", "server", "nobody"]), code=codes,
               during=st.sampled_from(["session", "handshake"])),
-    st.builds(Cut, **common, way=st.sampled_from(["FIN", "restart", "kill"]), person=st.sampled_from(["", "Ada"])),
+    st.builds(Cut, **common, way=st.sampled_from(["FIN", "restart", "kill"]), user=st.sampled_from(["", "Ada"])),
     st.builds(TimedOut, **common, after_s=st.floats(0, 100), request=ids, run=ids,
               waiting_for=st.sampled_from(["ready", "start", "end", "pong", "refusal", "close", "restored"])),
 )  # fmt: skip

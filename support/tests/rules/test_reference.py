@@ -49,7 +49,7 @@ def both(talk: Talk) -> tuple[set[Breach], set[Breach]]:
     found = set()
     for rule, run, n in kept:
         concerns = run.id if run is not None and run.parent else reference.concerned(n if run is None else run.first_n)
-        cut_off = rule == "ISOLATION-1" and concerns in reference.people
+        cut_off = rule == "ISOLATION-1" and concerns in reference.users
         if rule in COVERED and concerns not in reference.uncovered and not cut_off:
             found.add((rule, concerns))
     return found, expected
@@ -71,7 +71,7 @@ def received(talk: Talk, index: int) -> str:
 
 
 def changed(chance: random.Random) -> tuple[Talk, list[str]]:
-    """A trace of several people, broken in up to four ways and judged by budgets that may be tight."""
+    """A trace of several users, broken in up to four ways and judged by budgets that may be tight."""
     talk = legal(chance, 30)
     changes = {**MUTATIONS, "lose_after_a_restore": lose_after_a_restore}
     names = chance.choices(sorted(changes), k=chance.randint(0, 4))

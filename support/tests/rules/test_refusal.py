@@ -27,7 +27,7 @@ def judged_by(profile: Profile, talk: Talk) -> list[str]:
 @pytest.mark.parametrize(
     "talk",
     [
-        Talk().add(Closed, "c1", by="server", during="handshake", status=403, person="Ada", unwelcome="no token"),
+        Talk().add(Closed, "c1", by="server", during="handshake", status=403, user="Ada", unwelcome="no token"),
         intruder().close("server", 4401),
         intruder().close("server", 1008),
         intruder().frame(UNAUTHENTICATED).close("server", 1000),
@@ -38,19 +38,19 @@ def test_whoever_comes_without_a_valid_pass_is_turned_away(talk: Talk) -> None:
     assert talk.whole() == []
 
 
-def test_what_another_person_has_is_refused() -> None:
+def test_what_another_user_has_is_refused() -> None:
     talk = two().ask("q2", None, "c2", thread="t1", foreign="Ada").frame({**FORBIDDEN, "request_id": "q2"}, "c2")
     talk.send("restore", "c2", thread="t1", last_seq=0, foreign="Ada").frame(FORBIDDEN, "c2")
     assert talk.ask("q3", connection="c2").answer("r3", **{**BASHIR, "request": "q3", "thread": "t2"}).whole() == []
 
 
-def test_another_persons_run_goes_on_although_somebody_says_stop() -> None:
+def test_another_users_run_goes_on_although_somebody_says_stop() -> None:
     talk = asked().started().thinking().open("Bashir", "c2").send("stop", "c2", run="r1", foreign="Ada")
     talk.frame(FORBIDDEN, "c2").executing().tool_done().completed()
     assert talk.whole() == []
 
 
-def test_what_a_person_named_themselves_may_be_repeated_to_them() -> None:
+def test_what_a_user_named_themselves_may_be_repeated_to_them() -> None:
     talk = asked().answer(thread="thread-of-ada-1").open("Bashir", "c2")
     talk.ask("q2", None, "c2", thread="thread-of-ada-1", foreign="Ada")
     talk.frame({**FORBIDDEN, "error_message": "thread-of-ada-1 is not yours", "request_id": "q2"}, "c2")
@@ -63,12 +63,12 @@ def test_a_cookie_is_not_shown_to_anybody() -> None:
     assert Talk().open(headers=(f"X-Debug: {secret}",)).rules() == {"CONTENT-5"}
 
 
-def test_after_a_flood_of_pings_a_line_may_break_without_a_word() -> None:
+def test_after_a_flood_of_pings_a_order_may_break_without_a_word() -> None:
     assert Talk().open().send("pings").close("nobody", None).whole() == []
     assert Talk().open().close("nobody", None).rules() == {"CONNECTION-3"}
 
 
-def test_a_fresh_conversation_is_told_apart_from_another_persons() -> None:
+def test_a_fresh_conversation_is_told_apart_from_another_users() -> None:
     def talk() -> Talk:
         begun = two().ask("q2", None, "c2", thread="t1", foreign="Ada")
         return begun.answer("r2", **BASHIR, thread="t2")
@@ -78,7 +78,7 @@ def test_a_fresh_conversation_is_told_apart_from_another_persons() -> None:
     assert judged_by(strict, talk()) == ["REFUSAL-2 agent_started in a new thread"]
 
 
-def test_an_empty_restore_is_told_apart_from_another_persons() -> None:
+def test_an_empty_restore_is_told_apart_from_another_users() -> None:
     def talk() -> Talk:
         begun = two().send("restore", "c2", thread="t1", last_seq=0, foreign="Ada")
         return begun.frame({"type": "session_restored", "thread_id": "t1", "replayed": 0}, "c2")
@@ -108,7 +108,7 @@ def test_a_claimed_user_id_may_be_refused() -> None:
     assert talk.frame({**FORBIDDEN, "request_id": "q2"}, "c2").whole() == []
 
 
-def test_nothing_is_owed_to_a_person_whose_pass_has_ended() -> None:
+def test_nothing_is_owed_to_a_user_whose_pass_has_ended() -> None:
     talk = expiring(at=0.5).ask().started().frame(UNAUTHENTICATED).close("server", 4401)
     assert talk.whole() == []
 

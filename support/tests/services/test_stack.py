@@ -1,4 +1,4 @@
-"""The stack as people start it: by command, with real PostgreSQL and Redis."""
+"""The stack as users start it: by command, with real PostgreSQL and Redis."""
 
 import fcntl
 import json

@@ -15,7 +15,7 @@ from greenlight_gate.session.command_backend import CommandProcess
 from greenlight_gate.session.embedded_backend import BackendFailed, StartedBackend
 from greenlight_gate.targets.settings import Misconfigured, load_target
 
-from support.tests.backend.users import ENVIRONMENT, eventually, window
+from support.tests.backend.users import ENVIRONMENT, eventually, tab
 from support.tests.cli.process import ROOT, judged
 
 
@@ -33,7 +33,7 @@ def test_comes_back_where_it_was_and_knows_old_conversations(own: StartedBackend
     own.start()
     before = own.process
     assert isinstance(before, BackendProcess)
-    with window(before.url) as ada:
+    with tab(before.url) as ada:
         thread = ada.run("What is 17*23?")[0]["thread_id"]
     own.stop(kill=kill)
     assert own.is_away
@@ -50,7 +50,7 @@ def test_comes_back_where_it_was_and_knows_old_conversations(own: StartedBackend
     assert not own.is_away
     assert own.process is not None
     assert (own.url, own.process.pid != before.pid) == (before.url, True)
-    with window(own.url) as ada:
+    with tab(own.url) as ada:
         assert "17*23" in ada.run("And what was my previous question?", thread_id=thread)[-1]["payload"]["result"]
     _leaves_nothing_behind(own)
 

@@ -23,7 +23,7 @@ class Answers(feed.FeedListener):
     def __init__(self) -> None:
         self.of: dict[str, int] = {}
 
-    def heard(self, source: feed.FeedSource, record: AnyRecord, reading: Reading | None) -> None:
+    def on_record(self, source: feed.FeedSource, record: AnyRecord, reading: Reading | None) -> None:
         del record
         completed = [part for part in each(reading) if isinstance(part, Event) and part.kind is EventKind.COMPLETED]
         self.of[source.scenario] = self.of.get(source.scenario, 0) + len(completed)

@@ -131,7 +131,7 @@ def claims_of(entry: Token) -> dict[str, Any]:
 # Tokens, and the ways in which they are shown ------------------------------------------------------------------
 
 
-def test_a_minted_token_is_the_persons_own() -> None:
+def test_a_minted_token_is_the_users_own() -> None:
     claims = claims_of(pass_for(access()))
     assert set(claims) == {"sub", "aud", "iat", "exp", "jti"}
     assert (claims["sub"], claims["aud"], claims["exp"] - claims["iat"]) == ("u-ada", "chat", 3600)
@@ -204,7 +204,7 @@ def test_ready_tokens_and_no_tokens() -> None:
     assert access().present(ADA, "garbage").headers == {"Authorization": "Bearer garbage"}
 
 
-def test_people_beyond_the_target_file() -> None:
+def test_users_beyond_the_target_file() -> None:
     extra = Persona(name="Person 9", user="u-person-9")
     assert claims_of(pass_for(access(), extra))["sub"] == "u-person-9"
     with pytest.raises(Misconfigured, match="expected Person 9 among those with an account"):

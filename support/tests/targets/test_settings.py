@@ -1,4 +1,4 @@
-"""Target files: what they say, and what a person is told who got one wrong."""
+"""Target files: what they say, and what a user is told who got one wrong."""
 
 import re
 import tomllib
@@ -490,10 +490,10 @@ def test_every_capability_can_be_lacked(capability: str) -> None:
     assert msgspec.structs.replace(target, capabilities=lesser).lacks(capability)
 
 
-def test_people_are_made_up_only_where_nobody_needs_an_account(tmp_path: Path) -> None:
-    assert [person.name for person in load_target("embedded", {}).people(9)][7:] == ["Hana", "Person 9"]
+def test_users_are_made_up_only_where_nobody_needs_an_account(tmp_path: Path) -> None:
+    assert [user.name for user in load_target("embedded", {}).users(9)][7:] == ["Hana", "Person 9"]
     text = MINIMAL + LOGIN + '[[personas]]\nname = "Ada"\nuser = "ada"\npassword_env = "ADA_PASSWORD"'
-    assert [person.name for person in load(tmp_path, text).people(9)] == ["Ada"]
+    assert [user.name for user in load(tmp_path, text).users(9)] == ["Ada"]
 
 
 @pytest.mark.parametrize(

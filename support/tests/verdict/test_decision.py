@@ -227,7 +227,7 @@ def test_a_reason_in_one_line(reason: str, line: str) -> None:
         (None, "inconclusive", "no user had to reconnect"),
     ],
 )
-def test_people_who_lose_their_line_are_back_soon(recovery: LatencySummary | None, status: str, measured: str) -> None:
+def test_users_who_lose_their_line_are_back_soon(recovery: LatencySummary | None, status: str, measured: str) -> None:
     wanted = msgspec.structs.replace(seen(recovery=recovery), wanted=("functional", "resilience"))
     criterion = next(each for each in decide(wanted).criteria if each.id == "RECOVERY")
     assert (criterion.status.value, criterion.measured, criterion.threshold) == (status, measured, "<= 5 s")

@@ -20,7 +20,7 @@ WORKLOAD = Workload(
     hold_s=0.0, ramp_down_s=0.0, prompts=("remember", "recall", "with_tool"), judges_latency=False,
 )  # fmt: skip
 WHOLE: dict[str, Any] = {
-    "people": 10, "connections_tried": 10, "connections_made": 10, "asked": 200, "runs": 200, "events": 990,
+    "users": 10, "connections_tried": 10, "connections_made": 10, "asked": 200, "runs": 200, "events": 990,
     "messages": 1000, "expected_events": 990, "arrived_events": 990, "five_expected": 198, "five_shown": 198,
     "kinds": tuple(FIVE), "canaries_expected": 10, "canaries_seen": 10, "delivery": of(5.0), "raw": of(5.0),
 }  # fmt: skip

@@ -131,16 +131,16 @@ def collected_leak(at: float) -> float:
     return 60 + 33 * (at * 0.040 + (at % 5) * 0.030)
 
 
-Course = Callable[[float], float]
+Timeline = Callable[[float], float]
 
 
-def watched(course: Course, soak_s: float = 20.0, runs_s: float = 33.0, most_s: float = 60.0) -> Watched:
+def watched(timeline: Timeline, soak_s: float = 20.0, runs_s: float = 33.0, most_s: float = 60.0) -> Watched:
     """A soak of this course, which ends as a real one does: when it has shown enough, or after `most_s`."""
     samples: list[Sample] = []
     rng = random.Random(4)
     for number in range(int(most_s * 5) + 1):
         at = number / 5
-        samples.append(Sample(at, (course(at) + rng.uniform(0, 0.6)) * MB, done=float(int(at * runs_s))))
+        samples.append(Sample(at, (timeline(at) + rng.uniform(0, 0.6)) * MB, done=float(int(at * runs_s))))
         seen = Watched(
             scenario="s", kind="soak", unit="run", by="process 1", samples=tuple(samples), soak_s=soak_s
         )  # fmt: skip
@@ -154,23 +154,23 @@ def took_s(seen: Watched) -> float:
 
 
 @pytest.mark.parametrize(
-    ("course", "at_most_s"),
+    ("timeline", "at_most_s"),
     [
         (lambda _: 60.0, 8), (lambda at: 60 + min(at, 3.0) * 4, 12), (sawtooth, 60), (late_collector, 60),
         (warm_up, 60), (endless_warm_up, 60),
     ],
     ids=["flat", "warm after 3 s", "garbage collector", "late collector", "warm-up", "endless warm-up"],
 )  # fmt: skip
-def test_a_healthy_soak_ends_when_that_is_clear(course: Course, at_most_s: float) -> None:
-    seen = watched(course)
+def test_a_healthy_soak_ends_when_that_is_clear(timeline: Timeline, at_most_s: float) -> None:
+    seen = watched(timeline)
 
     assert (judge_watch(seen, 500).faults, judge_watch(seen, 500).unknown) == ((), "")
     assert 8 <= took_s(seen) <= at_most_s
 
 
-@pytest.mark.parametrize("course", [leak, slow_leak, collected_leak, uneven_leak])
-def test_a_leak_is_watched_to_the_end_and_then_held_against_the_backend(course: Course) -> None:
-    seen = watched(course)
+@pytest.mark.parametrize("timeline", [leak, slow_leak, collected_leak, uneven_leak])
+def test_a_leak_is_watched_to_the_end_and_then_held_against_the_backend(timeline: Timeline) -> None:
+    seen = watched(timeline)
     (fault,) = judge_watch(seen, 500).faults
 
     assert took_s(seen) == 60

@@ -11,36 +11,36 @@ from greenlight_gate.trace import Cut
 from greenlight_gate.verdict.failure_patterns import PATTERNS, as_markdown
 from greenlight_gate.verdict.pattern_detection import Memory, detect
 
-from support.tests.measure.test_timeline import course_of
+from support.tests.measure.test_timeline import timeline_of
 from support.tests.rules.talk import EPOCH_S, Talk, asked
 
 LIMITS = Thresholds(latency_ms_avg=100.0, memory_mb_growth=500.0)
 
 
-def seen(course: Timeline, memory: Memory | None = None) -> list[str]:
-    return [occurrence.pattern for occurrence in detect(course, LIMITS, memory or Memory())]
+def seen(timeline: Timeline, memory: Memory | None = None) -> list[str]:
+    return [occurrence.pattern for occurrence in detect(timeline, LIMITS, memory or Memory())]
 
 
-def steady(delays_ms: list[float], busy: int = 1, course: Timeline | None = None) -> Timeline:
+def steady(delays_ms: list[float], busy: int = 1, timeline: Timeline | None = None) -> Timeline:
     """A course in which twenty events come each second, this late on average."""
-    course = course or Timeline(0.0)
+    timeline = timeline or Timeline(0.0)
     for second, delay in enumerate(delays_ms):
         for number in range(20):
-            window = course.window(EPOCH_S + second + number / 20)
+            window = timeline.window(EPOCH_S + second + number / 20)
             window.events += 1
             window.messages += 1
             window.busy_most = max(window.busy_most, busy)
             window.delay(int(delay * 1000))
-    return course
+    return timeline
 
 
 def with_findings(rule: str, answers: int, times: int = 1) -> Timeline:
-    course = steady([5.0])
-    strand = TraceTimeline(course, "a scenario", EPOCH_S)
+    timeline = steady([5.0])
+    trace_timeline = TraceTimeline(timeline, "a scenario", EPOCH_S)
     for number in range(answers):
         for _ in range(times):
-            strand.found(Finding(rule, Severity.NORMAL, "", "", "", "Ada", "c1", f"r{number}", (number + 1,)))
-    return course
+            trace_timeline.found(Finding(rule, Severity.NORMAL, "", "", "", "Ada", "c1", f"r{number}", (number + 1,)))
+    return timeline
 
 
 BY_FINDINGS = [(pattern.id, rule, pattern.least) for pattern in PATTERNS.values() for rule in sorted(pattern.rules)]
@@ -74,11 +74,11 @@ def test_latency_has_to_stay_high(delays: list[float], expected: list[str]) -> N
 
 
 def test_few_events_a_second_are_enough_if_they_are_late_for_long() -> None:
-    course = Timeline(0.0)
+    timeline = Timeline(0.0)
     for number in range(60):
-        course.window(EPOCH_S + number).delay(300_000)
+        timeline.window(EPOCH_S + number).delay(300_000)
 
-    assert seen(course) == ["SUSTAINED_HIGH_LATENCY"]
+    assert seen(timeline) == ["SUSTAINED_HIGH_LATENCY"]
 
 
 def test_what_was_measured_is_told() -> None:
@@ -98,16 +98,16 @@ def test_latency_that_grows_with_load() -> None:
             window.delay(150_000)
 
     assert seen(growing) == ["LATENCY_GROWS_WITH_LOAD"]
-    assert seen(steady([10.0] * 8, busy=40, course=steady([5.0] * 8, busy=2))) == []
+    assert seen(steady([10.0] * 8, busy=40, timeline=steady([5.0] * 8, busy=2))) == []
 
 
 def drops(count: int, of: int) -> Timeline:
-    course = Timeline(0.0)
+    timeline = Timeline(0.0)
     for number in range(of):
         talk = asked().started()
-        course_of(talk.close("server", 1011) if number < count else talk.close(), course)
-    course.broken.clear()
-    return course
+        timeline_of(talk.close("server", 1011) if number < count else talk.close(), timeline)
+    timeline.broken.clear()
+    return timeline
 
 
 @pytest.mark.parametrize(("count", "of", "expected"), [
@@ -120,13 +120,13 @@ def test_lines_that_break(count: int, of: int, expected: list[str]) -> None:
 def failures(count: int, apart_s: float, way: str = "") -> Timeline:
     talk = Talk().open()
     if way:
-        talk.open("Bashir", "c2").add(Cut, "c2", way=way, person="Bashir")
+        talk.open("Bashir", "c2").add(Cut, "c2", way=way, user="Bashir")
     for number in range(count):
         talk.ask(f"q{number}").started(f"r{number}", request=f"q{number}").failed(f"r{number}", request=f"q{number}")
         talk.wait(apart_s)
-    course = course_of(talk.close())
-    course.broken.clear()
-    return course
+    timeline = timeline_of(talk.close())
+    timeline.broken.clear()
+    return timeline
 
 
 @pytest.mark.parametrize(
@@ -156,16 +156,16 @@ def test_memory_that_does_not_come_back(memory: Memory, expected: list[str]) -> 
 
 
 HEALTHY: list[Callable[[], Timeline]] = [
-    lambda: course_of(asked().answer().close()),
+    lambda: timeline_of(asked().answer().close()),
     lambda: steady([3.0] * 3600, busy=1),
-    lambda: steady([60.0] * 60, busy=5000, course=steady([1.0] * 60, busy=1)),
+    lambda: steady([60.0] * 60, busy=5000, timeline=steady([1.0] * 60, busy=1)),
     lambda: Timeline(None),
 ]
 
 
-@pytest.mark.parametrize("course", HEALTHY)
-def test_a_healthy_backend_shows_none(course: Callable[[], Timeline]) -> None:
-    assert seen(course()) == []
+@pytest.mark.parametrize("timeline", HEALTHY)
+def test_a_healthy_backend_shows_none(timeline: Callable[[], Timeline]) -> None:
+    assert seen(timeline()) == []
 
 
 def test_the_table_of_patterns_is_current() -> None:

@@ -12,7 +12,7 @@ from greenlight_gate.wire.profile import Profile
 HERE = Path(__file__).parent
 PROFILES = HERE.parents[1] / "greenlight_gate" / "wire" / "profiles"
 CAPTURES = HERE / "captures"
-# One event in short: its kind, the tool, the call, and what a person reads.
+# One event in short: its kind, the tool, the call, and what a user reads.
 Short = tuple[str, str | None, str | None, str | None]
 
 
@@ -22,7 +22,7 @@ def shipped(name: str) -> Profile:
 
 
 class Recorded:
-    """A capture, read and judged: for each person the events in short, and how often what else was read."""
+    """A capture, read and judged: for each user the events in short, and how often what else was read."""
 
     def __init__(self, profile: Profile, lines: list[bytes]) -> None:
         records, epoch_s = read_capture(lines, profile.spec)
@@ -52,7 +52,7 @@ class Recorded:
                 elif isinstance(part, Unmapped):
                     self.unmapped.append(part.reason)
         checker.finish()
-        self.findings = [(finding.rule, finding.person) for finding in checker.findings]
+        self.findings = [(finding.rule, finding.user) for finding in checker.findings]
         self.saw = checker.who_saw_whom
 
 

@@ -1,4 +1,4 @@
-"""Frames of four real servers, as they came, are the right events for each person."""
+"""Frames of four real servers, as they came, are the right events for each user."""
 
 from greenlight_gate.wire.profile import Profile
 
@@ -104,13 +104,13 @@ def kernel(call: str) -> list[Short]:
     ]
 
 
-def _kernels(seen: Recorded, people: tuple[str, ...]) -> dict[str, list[Short]]:
+def _kernels(seen: Recorded, users: tuple[str, ...]) -> dict[str, list[Short]]:
     calls = {who: next(event.call or "" for event in events if event.call) for who, events in seen.whole.items()}
-    assert len(set(calls.values())) == len(people)
-    return {who: kernel(calls[who]) for who in people}
+    assert len(set(calls.values())) == len(users)
+    return {who: kernel(calls[who]) for who in users}
 
 
-def test_jupyter_and_two_people_on_one_kernel() -> None:
+def test_jupyter_and_two_users_on_one_kernel() -> None:
     seen = Recorded(shipped("jupyter"), capture("jupyter"))
     assert seen.events == _kernels(seen, ("alice", "alice2", "bob", "sharedA", "sharedB"))
     assert {who: len(frames) for who, frames in seen.foreign.items()} == {"sharedA": 4, "sharedB": 9}

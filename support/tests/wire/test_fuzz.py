@@ -98,7 +98,7 @@ def test_every_profile(name: str) -> None:
     random_ = random.Random(f"frames for {name}")
     checker = TraceChecker(profile, TimeBudgets(), 1_767_225_600.0)
     kept = dict.fromkeys(profile.spec.looked_up, "x")
-    checker.feed(Opened(n=1, at=0.0, connection="c1", person="Ada", user="u", values=kept))
+    checker.feed(Opened(n=1, at=0.0, connection="c1", user="Ada", user_id="u", values=kept))
     seen: set[type[Any]] = set()
     for number in range(2, TIMES + 2):
         at = number / 1000

@@ -103,8 +103,8 @@ class AuthService:
             await self._store.revoke(token_id, float(claims["exp"]))
             with contextlib.suppress(RedisError, OSError):
                 # Without Redis the token is still refused; only open connections stay until it expires.
-                told = {"origin": "auth", "what": "signed out", "about": token_id}
-                await self._redis.publish("chat:control", json.dumps(told))
+                message = {"origin": "auth", "what": "signed out", "about": token_id}
+                await self._redis.publish("chat:control", json.dumps(message))
         return Response(status_code=204)
 
 

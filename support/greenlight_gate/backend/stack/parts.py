@@ -23,10 +23,10 @@ class SharedParts:
         self.store: Store = self._shared or SqliteStore(data / "chat.sqlite3", later)
         self.tokens = JwksTokens(settings, self.store) if settings.auth_url else Tokens(settings, self.store)
 
-    def bus(self, route: Route, look_again: Callable[[str], None], heard: Callable[[str, str], None]) -> Bus:
+    def bus(self, route: Route, look_again: Callable[[str], None], on_notice: Callable[[str, str], None]) -> Bus:
         """Return the bus. It reports threads with missed events, and the announcements of other replicas."""
         url = self._settings.redis_url
-        return RedisBus(url, route, look_again, heard) if url else LocalBus(route)
+        return RedisBus(url, route, look_again, on_notice) if url else LocalBus(route)
 
     def watch(self, lost: Callable[[str], Awaitable[None]]) -> ReplicaWatch | None:
         """Return the watch over other replicas, which calls `lost` with the name of one that has ended."""

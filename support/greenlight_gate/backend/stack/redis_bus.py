@@ -150,13 +150,13 @@ class RedisBus(LocalBus):
 
     async def _publish_elsewhere(self, event: Outgoing) -> None:
         fields: dict[Any, Any] = {"kind": event.kind, "nth": str(event.nth), "run_id": event.run_id, "text": event.text}
-        told = {**fields, "origin": self._origin, "root": event.root_run_id, "user": event.user_id, "seq": event.seq}
+        message = {**fields, "origin": self._origin, "root": event.root_run_id, "user": event.user_id, "seq": event.seq}
         stream = _stream(event.thread_id)
         async with self._redis.pipeline(transaction=False) as pipe:
             # The number is the entry's id. A late one is refused, and leaves a gap that is detected.
             pipe.xadd(stream, fields, id=f"{event.seq}-0", maxlen=_STREAM_KEPT, approximate=True)
             pipe.expire(stream, _STREAM_S)
-            pipe.publish(_channel(thread_topic(event.thread_id)), json.dumps(told))
+            pipe.publish(_channel(thread_topic(event.thread_id)), json.dumps(message))
             for result in await pipe.execute(raise_on_error=False):
                 if isinstance(result, Exception) and not isinstance(result, ResponseError):
                     raise result
@@ -188,13 +188,13 @@ class RedisBus(LocalBus):
             # From here on nothing is missed.
             self._on_gap(channel.removeprefix("chat:thread:"))
         elif message["type"] == "message":
-            told = json.loads(message["data"])
-            if told["origin"] == self._origin:
+            message = json.loads(message["data"])
+            if message["origin"] == self._origin:
                 return
             if channel == _CONTROL:
-                self._on_announcement(told["what"], told["about"])
+                self._on_announcement(message["what"], message["about"])
             else:
-                self._deliver(_received(channel.removeprefix("chat:thread:"), told))
+                self._deliver(_received(channel.removeprefix("chat:thread:"), message))
 
 
 def _channel(topic: str) -> str:
@@ -205,16 +205,16 @@ def _stream(thread_id: str) -> str:
     return f"chat:stream:{thread_id}"
 
 
-def _received(thread_id: str, told: dict[str, Any]) -> Outgoing:
-    text = told["text"]
+def _received(thread_id: str, message: dict[str, Any]) -> Outgoing:
+    text = message["text"]
     return Outgoing(
-        told["kind"],
-        int(told["nth"]),
-        told["run_id"],
-        told["root"],
+        message["kind"],
+        int(message["nth"]),
+        message["run_id"],
+        message["root"],
         thread_id,
-        told["user"],
+        message["user"],
         json.loads(text),
-        told["seq"],
+        message["seq"],
         text,
     )

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable
 from types import MappingProxyType
 
-from greenlight_gate.backend.tools.tool import Errand, ToolResult
+from greenlight_gate.backend.tools.tool import ToolResult, ToolTask
 
 _MAX_CHARACTERS = 200
 _MAX_BITS = 1_024
@@ -21,10 +21,10 @@ class SumError(Exception):
     """The expression cannot be evaluated; the message says why."""
 
 
-async def work_out(errand: Errand) -> ToolResult:
+async def work_out(task: ToolTask) -> ToolResult:
     """Evaluate the parameter `expression`."""
     try:
-        return ToolResult(ok=True, text=written(evaluate(errand.parameters["expression"])))
+        return ToolResult(ok=True, text=written(evaluate(task.parameters["expression"])))
     except SumError as error:
         return ToolResult(ok=False, text=str(error))
 

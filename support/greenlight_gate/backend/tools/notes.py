@@ -3,7 +3,7 @@
 import re
 
 from greenlight_gate.backend.store import Store
-from greenlight_gate.backend.tools.tool import Errand, ToolResult
+from greenlight_gate.backend.tools.tool import ToolResult, ToolTask
 
 _WORD = re.compile(r"\w+")
 _SMALL_WORDS = frozenset(
@@ -19,13 +19,13 @@ class Notes:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def __call__(self, errand: Errand) -> ToolResult:
+    async def __call__(self, task: ToolTask) -> ToolResult:
         """Run the action in the notes of this user only."""
-        if errand.parameters["action"] == "add":
-            text = errand.parameters["text"].rstrip(" .!")
-            await self._store.add_note(errand.user_id, text)
+        if task.parameters["action"] == "add":
+            text = task.parameters["text"].rstrip(" .!")
+            await self._store.add_note(task.user_id, text)
             return ToolResult(ok=True, text=f"I have put this into your private notes: “{text}”.")
-        return ToolResult(ok=True, text=await self._search(errand.user_id, errand.parameters["topic"]))
+        return ToolResult(ok=True, text=await self._search(task.user_id, task.parameters["topic"]))
 
     async def _search(self, user_id: str, topic: str) -> str:
         words = [word for word in _WORD.findall(topic) if word.lower() not in _SMALL_WORDS][:10]

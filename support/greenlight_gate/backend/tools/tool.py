@@ -13,7 +13,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Errand:
+class ToolTask:
     """The user and the parameters of a tool call."""
 
     user_id: str
@@ -28,4 +28,4 @@ class ToolResult:
     text: str
 
 
-Tool = Callable[[Errand], Awaitable[ToolResult]]
+Tool = Callable[[ToolTask], Awaitable[ToolResult]]

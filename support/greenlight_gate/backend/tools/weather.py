@@ -1,9 +1,9 @@
 """A tool that always fails, since users must receive the failure of a tool."""
 
-from greenlight_gate.backend.tools.tool import Errand, ToolResult
+from greenlight_gate.backend.tools.tool import ToolResult, ToolTask
 
 
-async def look_up(errand: Errand) -> ToolResult:
+async def look_up(task: ToolTask) -> ToolResult:
     """Fail for any parameter `place`."""
-    del errand
+    del task
     return ToolResult(ok=False, text="the weather service is unavailable")

@@ -30,13 +30,13 @@ class AccessAttempts:
 
     # Connecting with a token -------------------------------------------------------------------------------------
 
-    def come_with(self, person: str, kind: str) -> None:
+    def come_with(self, user: str, kind: str) -> None:
         """The user tries to connect with an invalid token of this kind."""
         self.world.need("authentication")
-        self.world.call(self._come_with(person, kind))
+        self.world.call(self._come_with(user, kind))
 
-    async def _come_with(self, person: str, kind: str) -> None:
-        suite, persona = self.world.suite, self.world.persona(person)
+    async def _come_with(self, user: str, kind: str) -> None:
+        suite, persona = self.world.suite, self.world.persona(user)
         if kind == SIGNED_OUT:
             if (reason := suite.target.lacks("logout")) is not None or suite.target.auth.obtain == "token":
                 raise NotExercised(
@@ -51,22 +51,22 @@ class AccessAttempts:
             if forged is None:
                 raise NotExercised(f"{kind} cannot be made for {suite.target.name} (auth)")
             entry = forged
-        session = self.world.new_session(person)
-        session.user = None
+        session = self.world.new_session(user)
+        session.user_id = None
         try:
             await session.connect(entry, suite.tls, unwelcome=kind)
         except NotConnected:
             return  # as expected; the rules judge how the refusal was done
 
-    def turned_away(self, person: str) -> bool:
+    def turned_away(self, user: str) -> bool:
         """Whether the backend refused each of the user's invalid tokens, in a way that the target file lists."""
-        entries = [self._checker(session).entry for session in self.world.sessions[person]]
+        entries = [self._checker(session).entry for session in self.world.sessions[user]]
         attempts = [entry for entry in entries if entry is not None]
         if not attempts:
-            raise SuiteFault(f"{person} has not tried to connect with an invalid token")
+            raise SuiteFault(f"{user} has not tried to connect with an invalid token")
         return not any(attempt.reported for attempt in attempts)
 
-    def come_for_a_short_time(self, person: str, most_s: int) -> None:
+    def come_for_a_short_time(self, user: str, most_s: int) -> None:
         """The user connects with a token that expires within this many seconds, but not before the last of them."""
         access = self.world.suite.access
         if not access.can_mint:
@@ -76,29 +76,29 @@ class AccessAttempts:
         ahead_s = 0.0
         if self.world.suite.target.clock != "same-host":
             # An earlier valid connection shows the backend's clock, by which the token expires.
-            self.world.connect(person)
-            ahead_s = self.world.window(person).heard.clock_ahead_s
+            self.world.connect(user)
+            ahead_s = self.world.tab(user).inbox.clock_ahead_s
             self.world.leave_all()
-        self._short[person] = entry = short_pass(access, self.world.persona(person), most_s - 1.0, ahead_s)
-        self.world.call(self.world.enter(person, entry))
+        self._short[user] = entry = short_pass(access, self.world.persona(user), most_s - 1.0, ahead_s)
+        self.world.call(self.world.enter(user, entry))
 
-    def come_again(self, person: str) -> None:
+    def come_again(self, user: str) -> None:
         """The user tries to connect again with the token that has expired since."""
-        self.world.call(self._come_again(person))
+        self.world.call(self._come_again(user))
 
-    async def _come_again(self, person: str) -> None:
-        entry = self._short[person]
+    async def _come_again(self, user: str) -> None:
+        entry = self._short[user]
         assert entry.expires_s is not None
         await asyncio.sleep(max(0.0, entry.expires_s + LEEWAY_S - time.time()))
         target = self.world.suite.target
         # Each replica may remember accepted tokens for itself.
         for url in (target.url, *target.replicas):
-            session = self.world.new_session(person)
-            session.user, session.target = None, target.at(url)
+            session = self.world.new_session(user)
+            session.user_id, session.target = None, target.at(url)
             with contextlib.suppress(NotConnected):  # as expected; the rules judge how the refusal was done
                 await session.connect(entry, self.world.suite.tls, unwelcome=ENDED)
 
-    def wait_for_the_end(self, person: str, *, while_asking: str = "") -> None:
+    def wait_for_the_end(self, user: str, *, while_asking: str = "") -> None:
         """Waits until the user's token has expired, if wanted during the answer to a prompt.
 
         Raises NotExercised if that answer ended before, and nothing else went wrong.
@@ -106,74 +106,74 @@ class AccessAttempts:
         question = None
         if while_asking:
             self.world.need(while_asking)
-            early = self._ends_at(person) - _IN_THE_MIDDLE_S - time.monotonic()
+            early = self._ends_at(user) - _IN_THE_MIDDLE_S - time.monotonic()
             self.world.call(asyncio.sleep(max(0.0, early)))
-            question = self.world.ask(person, while_asking)
+            question = self.world.ask(user, while_asking)
         target = self.world.suite.target
-        text = target.question(self.world.suite.first_prompt, self.world.canary(person))
-        self.world.call(self.world.window(person).outlast_token(text))
+        text = target.question(self.world.suite.first_prompt, self.world.canary(user))
+        self.world.call(self.world.tab(user).outlast_token(text))
         if question is None or self.world.findings or not question.has_end:
             return
-        if question.seen_at[-1] < self._ends_at(person):
-            raise NotExercised(f"the answer to {question.text!r} ended before the token of {person} expired")
+        if question.seen_at[-1] < self._ends_at(user):
+            raise NotExercised(f"the answer to {question.text!r} ended before the token of {user} expired")
 
-    def _ends_at(self, person: str) -> float:
+    def _ends_at(self, user: str) -> float:
         """When the user's token expires, on the monotonic clock."""
-        expiry = self._checker(self.world.window(person)).expiry
+        expiry = self._checker(self.world.tab(user)).expiry
         if expiry is None:
-            raise SuiteFault(f"the expiry of {person}'s token is unknown")
+            raise SuiteFault(f"the expiry of {user}'s token is unknown")
         return self.world.recorder.began + expiry.expires_at
 
-    def is_shown_out(self, person: str) -> bool:
+    def is_shown_out(self, user: str) -> bool:
         """Whether the backend has ended the user's access."""
-        session = self.world.window(person)
+        session = self.world.tab(user)
         expiry = self._checker(session).expiry
         return not session.open or (expiry is not None and expiry.over)
 
     # Reaching data of another user -----------------------------------------------------------------------------
 
-    def ask_in_conversation_of(self, owner: str, person: str) -> None:
+    def ask_in_conversation_of(self, owner: str, user: str) -> None:
         """The user sends a request in another user's conversation."""
         target, thread = self.world.suite.target, self._thread(owner)
         # First the prompt whose answer would reveal most of the other user's conversation or memory.
         for prompt in dict.fromkeys(("follow_up", target.secret_prompt, self.world.suite.first_prompt)):
             if prompt and target.lacks(prompt) is None:
-                text = target.question(prompt, self.world.canary(person))
-                self._reach(person, "start", owner, prompt=text, thread=thread)
+                text = target.question(prompt, self.world.canary(user))
+                self._reach(user, "start", owner, prompt=text, thread=thread)
 
-    def ask_to_see_conversation_of(self, owner: str, person: str) -> None:
+    def ask_to_see_conversation_of(self, owner: str, user: str) -> None:
         """The user requests another user's conversation from its beginning."""
         self.world.need("resume")
         for last_seq in (0, 1):
-            self._reach(person, "restore", owner, thread=self._thread(owner), last_seq=last_seq)
+            self._reach(user, "restore", owner, thread=self._thread(owner), last_seq=last_seq)
 
-    def say_stop_to(self, owner: str, person: str) -> None:
+    def say_stop_to(self, owner: str, user: str) -> None:
         """The user sends a stop for a run of another user."""
         self.world.need("stop")
         question = self.world.asking(owner)
-        self.world.wait_for_a_sign(question)
+        self.world.wait_for_first_event(question)
         if question.run is None:
             raise AssertionError(f"{owner}'s request {question.text!r} did not start a run: there is nothing to stop")
-        self._reach(person, "stop", owner, run=question.run)
+        self._reach(user, "stop", owner, run=question.run)
 
-    def claim_to_be(self, owner: str, person: str, prompt: str) -> None:
+    def claim_to_be(self, owner: str, user: str, prompt: str) -> None:
         """The user sends a request that claims another user's id."""
         if not self.world.suite.profile.can_send("claim"):
             raise NotExercised(f"the profile {self.world.suite.profile.name} has no user id that could be claimed")
-        self.world.claim(person, prompt, owner)
+        self.world.claim(user, prompt, owner)
 
-    def has_reached(self, person: str) -> bool:
+    def has_reached(self, user: str) -> bool:
         """Whether the user obtained data of another user."""
         tried = any(isinstance(entry.record, Sent) and entry.record.foreign for entry in self.world.recorder.entries)
         if not tried:
-            raise SuiteFault(f"{person} has not tried to reach data of another user")
+            raise SuiteFault(f"{user} has not tried to reach data of another user")
         concerned = ("REFUSAL-2", "ISOLATION-1", "ISOLATION-2")
         return any(finding.rule in concerned for finding in self.world.findings)
 
-    def _reach(self, person: str, what: str, owner: str, **named: object) -> None:
+    def _reach(self, user: str, what: str, owner: str, **named: object) -> None:
         if not self.world.suite.profile.can_send(what):
             raise NotExercised(f"the profile {self.world.suite.profile.name} has no frame for {what}")
-        self.world.call(self.world.window(person).send_foreign(what, owner, **named))
+        self.world.call(self.world.tab(user).send_foreign(what, owner, **named))
 
     def _thread(self, owner: str) -> str:
         question = self.world.last(owner)

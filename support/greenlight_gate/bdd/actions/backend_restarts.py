@@ -41,13 +41,13 @@ class BackendRestarts:
 
     async def _take_away(self, backend: StartedBackend, way: str) -> None:
         await others_are_done(self.world)
-        lines = [line for lines in self.network.lines.values() for line in lines]
-        for line in lines:
-            line.session.cut(way, where(line.session.heard.questions))
-            line.prepare_try = self._prepared(backend, way)
+        connections = [connection for connections in self.network.connections.values() for connection in connections]
+        for connection in connections:
+            connection.session.cut(way, where(connection.session.inbox.questions))
+            connection.prepare_try = self._prepared(backend, way)
         try:
             await asyncio.to_thread(backend.stop, kill=way == KILL)
-            await together([self._start(backend), *(self._return(line) for line in lines)])
+            await together([self._start(backend), *(self._return(connection) for connection in connections)])
         except BackendFailed as error:
             raise SuiteFault(f"the backend did not start again: {error}") from error
 
@@ -55,9 +55,9 @@ class BackendRestarts:
         await asyncio.to_thread(backend.start)
         await backend.wait_until_up(self.world.suite.target)
 
-    async def _return(self, line: ProxiedUser) -> None:
-        await line.session.wait_closed(_QUIET_S)
-        await self.network.return_on(line, patience_s=_AWAY_S)
+    async def _return(self, connection: ProxiedUser) -> None:
+        await connection.session.wait_closed(_QUIET_S)
+        await self.network.return_on(connection, patience_s=_AWAY_S)
 
     def _prepared(self, backend: StartedBackend, way: str) -> Callable[[ResumableSession], None]:
         def prepare(session: ResumableSession) -> None:

@@ -68,19 +68,19 @@ class BadInput:
 
     def send(self, *messages: tuple[str, str]) -> None:
         """Sends these (user, name of a message) at the same time, and waits for the answers."""
-        self._send_all([(self.world.window(person), name) for person, name in messages])
+        self._send_all([(self.world.tab(user), name) for user, name in messages])
 
     def send_from_others(self, names: Sequence[str]) -> None:
         """The same from users who connect for it, each message in a tab of its own."""
         world = self.world
         here = len(world.sessions)
-        here_already = {world.persona(person) for person in world.sessions}
-        people = world.people_up_to(here + len(names), at_least=here + 1)
-        others = [person for person in people if world.persona(person) not in here_already]
+        here_already = {world.persona(user) for user in world.sessions}
+        users = world.users_up_to(here + len(names), at_least=here + 1)
+        others = [user for user in users if world.persona(user) not in here_already]
         senders = [others[number % len(others)] for number in range(len(names))]
         world.connect_all(senders)
-        windows = {person: iter(world.sessions[person]) for person in set(senders)}
-        self._send_all([(next(windows[person]), name) for person, name in zip(senders, names, strict=True)])
+        tabs = {user: iter(world.sessions[user]) for user in set(senders)}
+        self._send_all([(next(tabs[user]), name) for user, name in zip(senders, names, strict=True)])
 
     def _send_all(self, messages: Sequence[tuple[Session, str]]) -> None:
         self.world.need("errors")
@@ -95,21 +95,21 @@ class BadInput:
         return self._too_large(session) if name == _ONE_BYTE_TOO_MANY else MESSAGES[name](self.world)
 
     async def _send(self, session: Session, name: str, data: Message) -> Answered:
-        told = await session.send_invalid(data, as_text=name == _SENT_AS_TEXT)
-        return Answered(session, name, told)
+        reply = await session.send_invalid(data, as_text=name == _SENT_AS_TEXT)
+        return Answered(session, name, reply)
 
     def _too_large(self, session: Session) -> str:
-        most = session.heard.announced("max_message_bytes", _MEGABYTE)
+        most = session.inbox.announced("max_message_bytes", _MEGABYTE)
         if not 0 < most <= _MOST_SENT:
             raise NotExercised(f"{self.world.suite.target.name} declares that it accepts messages of {most} bytes")
         empty = len(self.world.frame("start", request="large", prompt="", thread=None))
         return self.world.frame("start", request="large", prompt="x" * (most + 1 - empty), thread=None)
 
-    def flood_with_pings(self, person: str, count: int) -> None:
+    def flood_with_pings(self, user: str, count: int) -> None:
         """The user's client sends this many WebSocket pings (RFC 6455 section 5.5.2) as fast as it can."""
-        self.world.call(self.world.window(person).flood(count))
+        self.world.call(self.world.tab(user).flood(count))
 
-    def crowd_the_door(self, count: int) -> None:
+    def hold_half_open_handshakes(self, count: int) -> None:
         """Opens this many TCP connections that never finish the handshake, until the scenario ends."""
         target = self.world.suite.target
         if not target.limits.allow_stress:

@@ -17,7 +17,7 @@ from greenlight_gate.load.plan import PlannedUser
 from greenlight_gate.measure.latency import LatencySummary
 from greenlight_gate.measure.load_result import LoadResult, figures, redacted
 from greenlight_gate.probes import Probes, probes_for
-from greenlight_gate.session.load_users import guests_of, plan_of
+from greenlight_gate.session.load_users import plan_of, planned_users
 from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.session.validation_session import MeasuredLoad
 from greenlight_gate.targets.settings import Misconfigured
@@ -28,7 +28,7 @@ log = logging.getLogger("greenlight")
 
 # A measurement during which the generator was too busy proves nothing, and is repeated.
 _ATTEMPTS = 3
-_GUESTS_S = 60.0
+_PLANNING_S = 60.0
 # Looks in a soak, which are no further apart than so.
 _LOOKS = 100
 _PROBE_EVERY_S = 0.5
@@ -74,7 +74,7 @@ class Crowd:
     # Load --------------------------------------------------------------------------------------------------
 
     def talk(
-        self, label: str, *, people: int | None = None, prompts: Sequence[str] = ("with_tool",), again_from: int = 0,
+        self, label: str, *, users: int | None = None, prompts: Sequence[str] = ("with_tool",), again_from: int = 0,
         fast: bool = False, watch: Callable[[State], None] | None = None, **plan: Any,
     ) -> LoadResult:  # fmt: skip
         """Runs the load of `plan` (see `greenlight_gate.load.plan.Plan`), and stores the result as evidence.
@@ -82,10 +82,10 @@ class Crowd:
         `fast`: its latency will be judged, so the load is repeated if the generator was too busy.
         """
         self.world.need(*prompts)
-        guests = self._guests(self.size if people is None else people, tuple(prompts), again_from)
+        planned = self._planned_users(self.size if users is None else users, tuple(prompts), again_from)
         for attempt in range(1, _ATTEMPTS + 1):
-            with here() as (executors, desk):
-                summary = Director(plan_of(self.suite, guests, **plan), executors, desk, watch).run()
+            with here() as (executors, channels):
+                summary = Director(plan_of(self.suite, planned, **plan), executors, channels, watch).run()
             self.suite.patience.hung.update(summary.hung_tools)
             again = fast and bool(summary.saturated) and attempt < _ATTEMPTS and not summary.interrupted
             self._keep(label, summary, fast=fast, discarded=again)
@@ -98,18 +98,18 @@ class Crowd:
             raise AssertionError("\n".join(map(str, convicting)))
         return summary
 
-    def at_steady_rate(self, people: int) -> LoadResult:
+    def at_steady_rate(self, users: int) -> LoadResult:
         """Each user sends one request per interval, without waiting for the answers.
 
         A session measures this once; every scenario that judges it uses the same result.
         """
-        label = _steady(people)
+        label = _steady(users)
         measured = self.suite.measured.get(label)
         if measured is not None:
             return self._measured_before(label, measured)
         seconds = min(2.5 * self.pause_s, _LONGEST_S)
         summary = self.talk(
-            label, people=people, fast=True, arrival="open", rate=people / self.pause_s, duration_s=seconds
+            label, users=users, fast=True, arrival="open", rate=users / self.pause_s, duration_s=seconds
         )
         if not summary.saturated:
             self.suite.measured[label] = MeasuredLoad(summary, self.world.key)
@@ -117,7 +117,7 @@ class Crowd:
 
     def _measured_before(self, label: str, measured: MeasuredLoad) -> LoadResult:
         self.loads[label] = measured.summary
-        self.world.heard_beside += measured.summary.messages
+        self.world.received_elsewhere += measured.summary.messages
         shown = f"measured in {measured.scenario}\n{as_text(measured.summary)}"
         allure.attach(shown, name=label, attachment_type=allure.attachment_type.TEXT)
         return measured.summary
@@ -125,17 +125,17 @@ class Crowd:
     def find_pace(self) -> None:
         """How often a user can send requests: from the time of an answer without other load."""
         if self.suite.pause_s is None:
-            alone = figures(self.talk("one user, to find the request rate", people=1, runs_each=2).whole)
+            alone = figures(self.talk("one user, to find the request rate", users=1, runs_each=2).whole)
             answer_s = alone.p50_ms / 1e3 if alone is not None else 0.0
             self.suite.pause_s = max(_INTERVAL_S, _ANSWERS_IN_AN_INTERVAL * answer_s)
         self.pause_s = self.suite.pause_s
 
-    def _guests(self, count: int, prompts: tuple[str, ...], again_from: int) -> tuple[PlannedUser, ...]:
+    def _planned_users(self, count: int, prompts: tuple[str, ...], again_from: int) -> tuple[PlannedUser, ...]:
         if (count, prompts) not in self._fetched:
             try:
                 made = self.suite.loop.call(
-                    guests_of(self.suite, count, prompts, again_from, seconds=longest_s(self.suite.plan.soak_s)),
-                    _GUESTS_S,
+                    planned_users(self.suite, count, prompts, again_from, seconds=longest_s(self.suite.plan.soak_s)),
+                    _PLANNING_S,
                 )
             except Misconfigured as error:
                 raise NotExercised(str(error)) from error
@@ -145,7 +145,7 @@ class Crowd:
     def _keep(self, label: str, summary: LoadResult, *, fast: bool, discarded: bool) -> None:
         world = self.world
         self._count += 1
-        self.world.heard_beside += summary.messages
+        self.world.received_elsewhere += summary.messages
         kept = redacted(summary, self.suite.access.redact_bytes)
         category = world.key.partition("/")[0]
         name = f"{Path(world.trace).stem}-{self._count}"
@@ -157,7 +157,7 @@ class Crowd:
 
     # Memory -------------------------------------------------------------------------------------------------
 
-    def soak(self, people: int, think_s: float) -> None:
+    def soak(self, users: int, think_s: float) -> None:
         """Runs a load until it is clear that the memory does not grow, or for as long as growth is watched."""
         self.world.need("memory_probe")
         soak_s, probes, samples = self.suite.plan.soak_s, self._probes(), list[Sample]()
@@ -178,7 +178,7 @@ class Crowd:
 
         try:
             self.talk(
-                f"{people} users for the soak time", people=people, watch=watch, duration_s=longest_s(soak_s),
+                f"{users} users for the soak time", users=users, watch=watch, duration_s=longest_s(soak_s),
                 think_s=think_s,
             )  # fmt: skip
         finally:
@@ -258,13 +258,13 @@ class Crowd:
                 )
         return found
 
-    def kept_up(self, people: int) -> float:
+    def kept_up(self, users: int) -> float:
         """Answers per second of the latest load, divided by requests per second.
 
         Raises SuiteFault if the generator was too busy.
         """
         summary = judgeable(self.latest())
-        return (summary.runs / summary.seconds) / (people / self.pause_s) if summary.seconds else 0.0
+        return (summary.runs / summary.seconds) / (users / self.pause_s) if summary.seconds else 0.0
 
 
 def judgeable(summary: LoadResult) -> LoadResult:
@@ -274,8 +274,8 @@ def judgeable(summary: LoadResult) -> LoadResult:
     return summary
 
 
-def _steady(people: int) -> str:
-    return f"{people} users at a steady rate"
+def _steady(users: int) -> str:
+    return f"{users} users at a steady rate"
 
 
 def _has_gone(sample: Sample | None, first: Sample | None) -> bool:
@@ -296,7 +296,7 @@ def crowd_of(context: Context) -> Crowd:
 def as_text(summary: LoadResult) -> str:
     """A result as lines of text: counts, percentiles, findings."""
     rows = [
-        f"users {summary.connections_made} of {summary.people}, requests {summary.asked}, answered {summary.runs}, "
+        f"users {summary.connections_made} of {summary.users}, requests {summary.asked}, answered {summary.runs}, "
         f"dropped {summary.dropped}, events {summary.events}, success {summary.success_percent:.2f} %",
         f"generator {summary.busy:.0%} busy, {summary.lag_ms_p99:.1f} ms late at p99, {summary.peak_rss_mb:.0f} MB",
     ]

@@ -20,7 +20,7 @@ from greenlight_gate.targets.sections import Persona
 
 _AT_ONCE = 24
 # The old and the new connection of a user are open together if the old one is dead but not closed.
-_LINES_EACH = 2
+_CONNECTIONS_EACH = 2
 
 
 class CutPoint(NamedTuple):
@@ -53,9 +53,9 @@ class CutMatrix:
         """Receives the answer to a prompt once without a cut."""
         world = self.world
         world.need(prompt)
-        person = world.people(1)[0]
-        world.connect(person)
-        rehearsal = world.ask(person, prompt)
+        user = world.users(1)[0]
+        world.connect(user)
+        rehearsal = world.ask(user, prompt)
         world.wait(rehearsal)
         if not rehearsal.has_end:
             raise AssertionError(f"{rehearsal.text!r} was not answered: there is nothing to cut")
@@ -82,11 +82,11 @@ class CutMatrix:
 
     async def _play_all(self, prompt: str, events: Sequence[Event]) -> None:
         target = self.suite.target
-        people = self.world.users(min(_AT_ONCE, max(1, (target.limits.max_connections - 1) // _LINES_EACH)))
-        if target.limits.max_connections <= _LINES_EACH:
+        users = self.world.personas(min(_AT_ONCE, max(1, (target.limits.max_connections - 1) // _CONNECTIONS_EACH)))
+        if target.limits.max_connections <= _CONNECTIONS_EACH:
             raise NotExercised(f"{target.name} allows {target.limits.max_connections} connections at a time")
         free: asyncio.Queue[Persona] = asyncio.Queue()
-        for persona in people:
+        for persona in users:
             free.put_nowait(persona)
         cuts = [(place, way) for place in places(events) for way in ConnectionLoss]
         recorders = [self._recorder(f"{way} {place.where}") for place, way in cuts]
@@ -109,18 +109,18 @@ class CutMatrix:
 
     def _recorder(self, name: str) -> Recorder:
         """A recorder for one more conversation, which is judged on its own."""
-        suite, beside = self.suite, self.world.beside
-        path = suite.evidence.folder / f"{self.world.trace.removesuffix('.jsonl')}.{len(beside) + 1}.jsonl"
-        beside.append(
+        suite, further = self.suite, self.world.further
+        path = suite.evidence.folder / f"{self.world.trace.removesuffix('.jsonl')}.{len(further) + 1}.jsonl"
+        further.append(
             Recorder(name, path, suite.profile, suite.target.budgets, suite.access.redact_bytes, rules=suite.plan.rules)
         )
-        return beside[-1]
+        return further[-1]
 
 
 def cut_cells_of(world: World) -> list[CutCell]:
     """The result of each answer whose connection was cut at an exact place."""
     can_resume = world.suite.target.lacks("resume") is None
-    return [cell for each in world.beside for cell in cut_cells(each.checker, can_resume=can_resume)]
+    return [cell for each in world.further for cell in cut_cells(each.checker, can_resume=can_resume)]
 
 
 class _Cell:
@@ -130,35 +130,35 @@ class _Cell:
         self.suite = matrix.suite
         self.persona = persona
         self.recorder = recorder
-        self.line = ProxiedUser(self.suite, persona, self._new_session)
+        self.connection = ProxiedUser(self.suite, persona, self._new_session)
 
     def _new_session(self) -> ResumableSession:
         return self.suite.new_session(ResumableSession, self.persona.name, self.persona, self.recorder)
 
     async def play(self, prompt: str, place: CutPoint, way: ConnectionLoss) -> None:
-        line = self.line
+        connection = self.connection
         try:
-            await line.open()
+            await connection.open()
             # The conversation's id has to be known before an answer is cut at its beginning.
             first = await self._ask(self.suite.first_prompt, None)
-            await line.session.wait_end(first)
-            line.hold()
+            await connection.session.wait_end(first)
+            connection.hold()
             question = await self._ask(prompt, first.thread)
-            if await line.let_through(question, place.after):
-                await line.cut(way, place.where, after=place.after, inside=place.inside)
+            if await connection.let_through(question, place.after):
+                await connection.cut(way, place.where, after=place.after, inside=place.inside)
                 await self._come_back(prompt, question)
             else:
-                line.gate.open()
-                await line.session.wait_end(question)
-            await line.session.flush()
-            await line.session.close()
+                connection.gate.open()
+                await connection.session.wait_end(question)
+            await connection.session.flush()
+            await connection.session.close()
         finally:
-            await line.put_away()
+            await connection.put_away()
 
     async def _come_back(self, prompt: str, question: UserRequest) -> None:
-        session = await self.line.come_back()
+        session = await self.connection.come_back()
         if self.suite.target.lacks("resume") is None:
-            await self.line.restore(question)
+            await self.connection.restore(question)
             await session.wait_end(question)
         else:
             # Without resume: a new request must work, and no event of the old one may be attributed to it.
@@ -167,7 +167,7 @@ class _Cell:
 
     async def _ask(self, prompt: str, thread: str | None) -> UserRequest:
         target, canary = self.suite.target, self.suite.canary(self.persona)
-        question = await self.line.session.ask(
+        question = await self.connection.session.ask(
             target.question(prompt, canary), target.expectation(prompt, canary), thread
         )
         question.thread = thread

@@ -21,17 +21,17 @@ class Liveness:
         self.world = world
         self.network = network
 
-    def line_goes_dead(self, person: str) -> None:
+    def connection_goes_dead(self, user: str) -> None:
         """The user's connection stays open, but no data passes in either direction."""
         self.world.need("heartbeat")
-        self.network.lose(person, ConnectionLoss.BLACK_HOLE)
+        self.network.lose(user, ConnectionLoss.BLACK_HOLE)
 
-    def backend_lets_go(self, person: str) -> bool:
+    def backend_lets_go(self, user: str) -> bool:
         """Waits until the backend ends a dead connection; returns whether it does so within the declared time."""
-        return self.world.call(self._backend_lets_go(person))
+        return self.world.call(self._backend_lets_go(user))
 
-    async def _backend_lets_go(self, person: str) -> bool:
-        target = self.network.line(person).link.target
+    async def _backend_lets_go(self, user: str) -> bool:
+        target = self.network.connection(user).link.target
         end = time.monotonic() + self.world.budgets.half_open_s
         while not (target.finished or target.gone.is_set()):
             if time.monotonic() > end:
@@ -39,34 +39,34 @@ class Liveness:
             await asyncio.sleep(0.01)
         return True
 
-    def heartbeats(self, person: str) -> int:
+    def heartbeats(self, user: str) -> int:
         """The number of heartbeats that the backend has sent to a user on its own."""
-        return self.network.line(person).session.heartbeats
+        return self.network.connection(user).session.heartbeats
 
-    def reads_slowly(self, person: str, prompt: str, *, bytes_per_s: int, times: int) -> None:
+    def reads_slowly(self, user: str, prompt: str, *, bytes_per_s: int, times: int) -> None:
         """Limits the user's connection to this many bytes a second; the user then sends this many requests."""
         self.world.need(prompt)
-        self.world.call(self._reads_slowly(person, bytes_per_s))
+        self.world.call(self._reads_slowly(user, bytes_per_s))
         for _ in range(times):
-            self.world.ask(person, prompt)
+            self.world.ask(user, prompt)
 
-    async def _reads_slowly(self, person: str, bytes_per_s: int) -> None:
-        line = self.network.line(person)
-        line.session.throttled()
-        line.link.narrow(_TINY_WINDOW_BYTES)
-        await line.link.add(Bandwidth(bytes_per_s, Direction.DOWN))
+    async def _reads_slowly(self, user: str, bytes_per_s: int) -> None:
+        connection = self.network.connection(user)
+        connection.session.throttled()
+        connection.link.narrow(_TINY_WINDOW_BYTES)
+        await connection.link.add(Bandwidth(bytes_per_s, Direction.DOWN))
 
-    def reads_well_again(self, person: str) -> None:
+    def reads_well_again(self, user: str) -> None:
         """Removes the limit of the user's connection."""
-        self.world.call(self._reads_well_again(person))
+        self.world.call(self._reads_well_again(user))
 
-    async def _reads_well_again(self, person: str) -> None:
-        line = self.network.line(person)
-        line.link.narrow(_WIDE_WINDOW_BYTES)
-        for fault in line.link.own:
+    async def _reads_well_again(self, user: str) -> None:
+        connection = self.network.connection(user)
+        connection.link.narrow(_WIDE_WINDOW_BYTES)
+        for fault in connection.link.own:
             if isinstance(fault, Bandwidth):
                 await fault.switch_off()
-        line.session.throttled(over=True)
+        connection.session.throttled(over=True)
 
     def took_s(self, question: UserRequest) -> float:
         """The seconds from a request to the last received event of its answer."""

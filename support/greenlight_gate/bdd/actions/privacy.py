@@ -23,9 +23,9 @@ class Privacy:
 
     # Users ---------------------------------------------------------------------------------------------
 
-    def watch(self, people: Sequence[str]) -> None:
+    def watch(self, users: Sequence[str]) -> None:
         """From now on the scenario records which of these users receive data of each other."""
-        self.world.private = tuple(people)
+        self.world.private = tuple(users)
 
     def gather(self, *, most: int) -> None:
         """Several users, as many as the target has up to `most`, connect and tell the assistant a secret each."""
@@ -35,57 +35,57 @@ class Privacy:
             raise NotExercised(
                 f"{world.suite.target.name} has no prompts whose answers hold {{canary}}, such as remember and recall"
             )
-        people = world.people_up_to(most, at_least=_AT_LEAST)
-        self.watch(people)
-        world.connect_all(people)
+        users = world.users_up_to(most, at_least=_AT_LEAST)
+        self.watch(users)
+        world.connect_all(users)
         world.pictured = True
-        self.tell(people)
+        self.tell(users)
 
     def gather_crowd(self, connections: int) -> None:
         """Opens this many connections, one for each user, or several tabs for each if the target has fewer users."""
         self.gather(most=connections)
         world = self.world
-        people = list(world.sessions)
-        more = [people[number % len(people)] for number in range(connections - len(people))]
+        users = list(world.sessions)
+        more = [users[number % len(users)] for number in range(connections - len(users))]
         if more:
             world.connect_all(more)
 
     def watch_those_with_secrets(self) -> None:
         """Checks the isolation of all users, if each sent or requested their own secret."""
         world = self.world
-        told = {q.person for q in world.questions if world.canary(q.person) in f"{q.text} {q.expect.contains}"}
-        if told.issuperset(world.sessions):
+        sent = {q.user for q in world.questions if world.canary(q.user) in f"{q.text} {q.expect.contains}"}
+        if sent.issuperset(world.sessions):
             self.watch(list(world.sessions))
 
-    def tell(self, people: Sequence[str]) -> None:
+    def tell(self, users: Sequence[str]) -> None:
         """Each user tells the assistant what to remember; without a memory, the secret is part of the request."""
         if self.world.suite.target.lacks("remember") is None:
-            self.world.ask_together([(person, "remember") for person in people])
+            self.world.ask_together([(user, "remember") for user in users])
 
     # Ways to interfere -------------------------------------------------------------------------------------------
 
-    def ask_all(self, *, times: int = 1, windows: int = 1) -> None:
+    def ask_all(self, *, times: int = 1, tabs: int = 1) -> None:
         """All users ask for their own secrets at the same time, in each of this many tabs."""
         world = self.world
         for _ in range(times):
-            world.ask_together([(person, self.question, n + 1) for person in world.private for n in range(windows)])
+            world.ask_together([(user, self.question, n + 1) for user in world.private for n in range(tabs)])
 
     def one_after_the_other(self, *, rounds: int) -> None:
         """Each user connects, asks and disconnects before the next one connects, for this many rounds."""
         world = self.world
         world.leave_all()
         for _ in range(rounds):
-            for person in world.private:
-                world.wait(self.come_and_ask(person))
+            for user in world.private:
+                world.wait(self.come_and_ask(user))
                 world.leave_all()
 
-    def take_each_others_seat(self) -> None:
+    def reconnect_in_each_others_place(self) -> None:
         """Each user disconnects during an answer, and the next one connects at that moment."""
         world = self.world
         world.leave_all()
-        for person in (*world.private, world.private[0]):
-            question = self.come_and_ask(person)
-            world.wait_for_a_sign(question)
+        for user in (*world.private, world.private[0]):
+            question = self.come_and_ask(user)
+            world.wait_for_first_event(question)
             world.leave_all()
         self.one_after_the_other(rounds=1)
 
@@ -97,7 +97,7 @@ class Privacy:
 
     def ask_after_an_error(self) -> None:
         """Each user sends an invalid message, and then asks for their secret."""
-        BadInput(self.world).send(*((person, "a truncated message") for person in self.world.private))
+        BadInput(self.world).send(*((user, "a truncated message") for user in self.world.private))
         self.ask_all()
 
     def ask_during_long_work(self) -> None:
@@ -106,15 +106,15 @@ class Privacy:
         middle = len(world.private) // 2
         first, second = world.private[:middle], world.private[middle:]
         for busy, asking in ((first, second), (second, first)):
-            at_work = world.begin_together([(person, "long_running") for person in busy])
-            world.ask_together([(person, self.question) for person in asking])
+            at_work = world.begin_together([(user, "long_running") for user in busy])
+            world.ask_together([(user, self.question) for user in asking])
             world.wait(*at_work)
         self.ask_all()
 
-    def come_and_ask(self, person: str) -> UserRequest:
+    def come_and_ask(self, user: str) -> UserRequest:
         """The user opens a connection and asks for their own secret there."""
-        self.world.connect(person)
-        return self.world.ask(person, self.question, window=len(self.world.sessions[person]))
+        self.world.connect(user)
+        return self.world.ask(user, self.question, tab=len(self.world.sessions[user]))
 
     @property
     def question(self) -> str:
@@ -135,7 +135,7 @@ class Privacy:
         """
         relation = self.relation
         if relation.unproven:
-            people = ", ".join(relation.unproven)
-            raise Unproven(f"ISOLATION-3: {people} did not receive their own secret")
+            users = ", ".join(relation.unproven)
+            raise Unproven(f"ISOLATION-3: {users} did not receive their own secret")
         saw = self.world.recorder.checker.who_saw_whom
-        return sorted(f"{person} received data of {other or 'another user'}" for person, other in saw)
+        return sorted(f"{user} received data of {other or 'another user'}" for user, other in saw)

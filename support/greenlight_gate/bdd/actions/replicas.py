@@ -32,7 +32,7 @@ class Replicas:
         self.network = network
         self.privacy = privacy
         self._on: dict[ProxiedUser, int] = {}
-        self._told: dict[str, UserRequest] = {}
+        self._asked: dict[str, UserRequest] = {}
         self.kept_out: list[str] = []
 
     @property
@@ -45,59 +45,59 @@ class Replicas:
 
     # Connecting ------------------------------------------------------------------------------------------------
 
-    def come(self, people: Sequence[str], replica: int) -> None:
+    def come(self, users: Sequence[str], replica: int) -> None:
         """Each user opens a (further) tab on this replica, all at the same time."""
         self.world.need("replicas")
         # An earlier scenario may still be restarting a service.
         self.world.call(others_are_done(self.world))
-        self.world.call(together([self._come(person, replica) for person in people]))
+        self.world.call(together([self._come(user, replica) for user in users]))
 
-    def come_in_turn(self, people: Sequence[str]) -> None:
+    def come_in_turn(self, users: Sequence[str]) -> None:
         """Users connect, every second one to the second replica."""
-        self.come(people[::2], 1)
-        self.come(people[1::2], 2)
+        self.come(users[::2], 1)
+        self.come(users[1::2], 2)
 
-    async def _come(self, person: str, replica: int) -> None:
-        line = self.network.new_line(person)
-        self.world.sessions.setdefault(person, []).append(line.session)
-        self._point(line, replica)
-        await line.open()
+    async def _come(self, user: str, replica: int) -> None:
+        connection = self.network.new_connection(user)
+        self.world.sessions.setdefault(user, []).append(connection.session)
+        self._point(connection, replica)
+        await connection.open()
 
-    def _point(self, line: ProxiedUser, replica: int) -> None:
-        self._on[line] = replica
+    def _point(self, connection: ProxiedUser, replica: int) -> None:
+        self._on[connection] = replica
         target = self.world.suite.target
-        line.proxy.target = target.at(target.replicas[replica - 1]).endpoint
+        connection.proxy.target = target.at(target.replicas[replica - 1]).endpoint
 
-    def _lines(self, replica: int | None = None) -> list[ProxiedUser]:
-        return [line for line, on in self._on.items() if replica in (None, on)]
+    def _connections(self, replica: int | None = None) -> list[ProxiedUser]:
+        return [connection for connection, on in self._on.items() if replica in (None, on)]
 
     # Following and reconnecting -----------------------------------------------------------------------------------
 
-    def follow(self, person: str) -> None:
+    def follow(self, user: str) -> None:
         """The user's newer tab follows, on its replica, the conversation of the latest request."""
-        question = self.world.asking(person)
-        self.world.wait_for_a_sign(question)
-        self.world.restore(person, question, len(self.world.sessions[person]))
+        question = self.world.asking(user)
+        self.world.wait_for_first_event(question)
+        self.world.restore(user, question, len(self.world.sessions[user]))
 
-    def shows_it_too(self, person: str) -> bool:
+    def shows_it_too(self, user: str) -> bool:
         """Whether the user's newer tab receives the end of the answer, possibly later than the older one."""
-        question, number = self.world.last(person), len(self.world.sessions[person])
+        question, number = self.world.last(user), len(self.world.sessions[user])
         return self.world.call(self._shows(question, number))
 
     async def _shows(self, question: UserRequest, number: int) -> bool:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.world.budgets.silence_s):
-                while number not in self.world.windows_that_showed(question):  # noqa: ASYNC110 -- nothing signals a new record
+                while number not in self.world.tabs_that_showed(question):  # noqa: ASYNC110 -- nothing signals a new record
                     await asyncio.sleep(0.01)
                 return True
         return False
 
-    def lose_and_come_back_elsewhere(self, person: str, kind: EventKind) -> None:
+    def lose_and_come_back_elsewhere(self, user: str, kind: EventKind) -> None:
         """The user loses the connection once an event was received, and reconnects to the other replica."""
-        self.network.lose_once(self.world.asking(person), kind)
-        line = self.network.line(person)
-        self._point(line, 3 - self._on[line])
-        self.network.come_back(person)
+        self.network.lose_once(self.world.asking(user), kind)
+        connection = self.network.connection(user)
+        self._point(connection, 3 - self._on[connection])
+        self.network.come_back(user)
 
     # Failures --------------------------------------------------------------------------------------------------
 
@@ -108,22 +108,22 @@ class Replicas:
         self.world.call(self._take_away(name, replica, kill=kill))
 
     async def _take_away(self, name: str, replica: int, *, kill: bool) -> None:
-        lines, way = self._lines(replica), KILL if kill else RESTART
-        for line in lines:
+        connections, way = self._connections(replica), KILL if kill else RESTART
+        for connection in connections:
             # Without a first event, a user does not know what to resume.
-            for question in line.session.heard.questions:
-                await line.session.wait_until(question, question.has_begun)
-        for line in lines:
-            line.session.cut(way, where(line.session.heard.questions))
-            line.prepare_try = lambda session: session.cut(way, "while the backend is down")
-            self._point(line, 3 - replica)
+            for question in connection.session.inbox.questions:
+                await connection.session.wait_until(question, question.has_begun)
+        for connection in connections:
+            connection.session.cut(way, where(connection.session.inbox.questions))
+            connection.prepare_try = lambda session: session.cut(way, "while the backend is down")
+            self._point(connection, 3 - replica)
         await asyncio.to_thread(self.runtime.kill if kill else _stopping(self.runtime), name)
-        await together([self._return(line) for line in lines])
+        await together([self._return(connection) for connection in connections])
 
-    async def _return(self, line: ProxiedUser) -> None:
-        await line.session.wait_closed(_CLOSES_S)
-        line.prepare_try = _unprepared
-        await self.network.return_on(line, patience_s=_AWAY_S)
+    async def _return(self, connection: ProxiedUser) -> None:
+        await connection.session.wait_closed(_CLOSES_S)
+        connection.prepare_try = _unprepared
+        await self.network.return_on(connection, patience_s=_AWAY_S)
 
     def bring_back(self, replica: int) -> None:
         """A replica that was ended starts again."""
@@ -132,8 +132,8 @@ class Replicas:
     def deploy(self, prompt: str) -> None:
         """Restarts one replica after the other, while all users send requests and reconnect."""
         for replica in (1, 2):
-            self.world.begin_together([(person, prompt) for person in self.world.sessions])
-            if self._lines(replica):
+            self.world.begin_together([(user, prompt) for user in self.world.sessions])
+            if self._connections(replica):
                 self.take_away(replica, kill=False)
             self.bring_back(replica)
 
@@ -152,15 +152,15 @@ class Replicas:
         """A service that was ended starts again."""
         self.world.call(asyncio.to_thread(self.runtime.resume, service))
 
-    def try_to_sign_in(self, person: str) -> None:
+    def try_to_sign_in(self, user: str) -> None:
         """A new user tries to sign in."""
-        suite, persona = self.world.suite, self.world.persona(person)
+        suite, persona = self.world.suite, self.world.persona(user)
         if suite.target.auth.obtain != "login":
             raise NotExercised(f"{suite.target.name}: there is no sign-in (auth.obtain = {suite.target.auth.obtain!r})")
         try:
             suite.loop.call(suite.access.fresh_pass_for(persona), _CLOSES_S)
         except (Misconfigured, TargetFault):
-            self.kept_out.append(person)
+            self.kept_out.append(user)
 
     # Isolation across replicas -------------------------------------------------------------------------------------
 
@@ -168,21 +168,21 @@ class Replicas:
         """Several users tell the assistant a secret on one replica, and follow that conversation on the other one."""
         world, privacy = self.world, self.privacy
         world.need("isolation", "remember", "recall", "resume", "replicas")
-        people = world.people_up_to(most, at_least=2)
-        self.come_in_turn(people)
+        users = world.users_up_to(most, at_least=2)
+        self.come_in_turn(users)
         for replica in (1, 2):
-            self.come([line.session.person for line in self._lines(3 - replica)][: len(people)], replica)
-        privacy.watch(people)
+            self.come([connection.session.user for connection in self._connections(3 - replica)][: len(users)], replica)
+        privacy.watch(users)
         world.pictured = True
-        privacy.tell(people)
-        for person in people:
-            self._told[person] = world.last(person)
-            world.restore(person, self._told[person], 2)
+        privacy.tell(users)
+        for user in users:
+            self._asked[user] = world.last(user)
+            world.restore(user, self._asked[user], 2)
 
     def ask_all(self) -> None:
         """All users ask at the same time for their own secret in the conversation that they follow."""
         world = self.world
-        asked = [world.ask(person, "recall", follow=told) for person, told in self._told.items()]
+        asked = [world.ask(user, "recall", follow=question) for user, question in self._asked.items()]
         world.wait(*asked)
 
 

@@ -174,7 +174,7 @@ class _Each(BaseMatcher[Sequence[UserRequest]]):
             mismatch_description.append_text("there was no answer")
         for question in item:
             if not self.matcher.matches(question):
-                mismatch_description.append_text(f"{question.person}, {question.text!r}: ")
+                mismatch_description.append_text(f"{question.user}, {question.text!r}: ")
                 self.matcher.describe_mismatch(question, mismatch_description)
                 return
 

@@ -98,10 +98,10 @@ class Hooks:
         self.settle(wait=True)
         self._as_usual()
 
-    def _new_world(self, scenario: Scenario, lane: int | None = None) -> World:
-        """A World; with a `lane`, that of a scenario which runs in parallel with others."""
-        world = World(self.suite, scenario_key(scenario), self._numbers[id(scenario)], lane or 0)
-        world.recorder.beside = lane is not None
+    def _new_world(self, scenario: Scenario, slot: int | None = None) -> World:
+        """A World; with a `slot`, that of a scenario which runs in parallel with others."""
+        world = World(self.suite, scenario_key(scenario), self._numbers[id(scenario)], slot or 0)
+        world.recorder.in_parallel = slot is not None
         return world
 
     def before_scenario(self, context: Any, scenario: Scenario) -> None:
@@ -113,7 +113,7 @@ class Hooks:
         if work is not None:
             context.world = work.begin()
         else:
-            self._settle_those_beside()
+            self._settle_parallel()
             self._collect()
             context.began = time.monotonic()
             context.world = self._new_world(scenario)
@@ -159,7 +159,7 @@ class Hooks:
         gc.set_threshold(*self._usual_threshold)
         sys.setswitchinterval(self._usual_switch_s)
 
-    def _settle_those_beside(self) -> None:
+    def _settle_parallel(self) -> None:
         """Settles all other scenarios before one that runs alone, also those that only wait for late messages."""
         # Waits before anything is removed from the list: an interruption loses nothing.
         lingering = [each.future for each in self._waiting if each.work is not None and each.future is not None]
@@ -209,8 +209,8 @@ class Hooks:
         trace = world.trace if world is not None else ""
         reason = printable_lines(named(reason))
         private = world.private if world is not None else ()
-        beside = tuple(f"traces/{each.path.name}" for each in world.beside if each.path) if world is not None else ()
-        finished = Finished(key, outcome, reason, len(findings), trace, round(waiting.took_s, 3), private, beside)
+        further = tuple(f"traces/{each.path.name}" for each in world.further if each.path) if world is not None else ()
+        finished = Finished(key, outcome, reason, len(findings), trace, round(waiting.took_s, 3), private, further)
         self.suite.evidence.append(finished)
         self.results.release(key)
         self.failed = self.failed or outcome in (ScenarioOutcome.FAILED, ScenarioOutcome.BROKEN)
@@ -260,4 +260,4 @@ def _reason(scenario: Scenario, outcome: ScenarioOutcome) -> str:
 def _events(world: World | None) -> int:
     if world is None:
         return 0
-    return sum(len(question.events) for question in world.questions) + world.heard_beside
+    return sum(len(question.events) for question in world.questions) + world.received_elsewhere

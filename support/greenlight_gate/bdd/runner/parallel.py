@@ -47,7 +47,7 @@ class Work:
         self.scenario = scenario
         self.world: World | None = None
         self.lingering: concurrent.futures.Future[None] | None = None
-        self.lane = 0
+        self.slot = 0
         self.began_s = self.ended_s = self.took_s = 0.0
         self.times_s: dict[int, tuple[float, float]] = {}
         self._became: dict[int, Exception | None] = {}
@@ -88,7 +88,7 @@ class Work:
         """Runs the steps until one does not pass, as behave does. Raises nothing."""
         self.began_s, self._began = time.time(), time.monotonic()
         try:
-            world = new_world(self.scenario, self.lane)
+            world = new_world(self.scenario, self.slot)
         except Exception as error:  # noqa: BLE001 -- behave's thread raises it, in the hook where it belongs
             self._no_world = error
             return
@@ -150,19 +150,19 @@ class Parallel:
     def __init__(
         self, runner: Any, suite: ValidationSession, scenarios: Sequence[Scenario], new_world: NewWorld
     ) -> None:
-        beside = [s for s in scenarios if not runs_alone(s.effective_tags)] if suite.jobs > 1 else []
-        self._works = {id(scenario): Work(scenario) for scenario in beside}
+        together = [s for s in scenarios if not runs_alone(s.effective_tags)] if suite.jobs > 1 else []
+        self._works = {id(scenario): Work(scenario) for scenario in together}
         self._steps = {id(step): work for work in self._works.values() for step in work.scenario.all_steps}
         self._runner = runner
         self._suite = suite
         self._new_world = new_world
         self._waiting = deque(self._works.values())
-        self._free_lanes: list[int] = []
-        self._lanes = self._connections = 0
+        self._free_slots: list[int] = []
+        self._slots = self._connections = 0
         self._changed = threading.Condition()
         self._threads = [
             threading.Thread(target=self._run, name=f"greenlight-scenarios-{number}", daemon=True)
-            for number in range(1, min(suite.jobs, len(beside)) + 1)
+            for number in range(1, min(suite.jobs, len(together)) + 1)
         ]
 
     @property
@@ -240,29 +240,29 @@ class Parallel:
                 if not self._connections or self._connections + wanted <= most:
                     work = self._waiting.popleft()
                     self._connections += wanted
-                    work.lane = self._new_lane()
+                    work.slot = self._new_slot()
                     return work
                 self._changed.wait()
             return None
 
-    def _new_lane(self) -> int:
-        if self._free_lanes:
-            return heapq.heappop(self._free_lanes)
-        self._lanes += 1
-        return self._lanes - 1
+    def _new_slot(self) -> int:
+        if self._free_slots:
+            return heapq.heappop(self._free_slots)
+        self._slots += 1
+        return self._slots - 1
 
     def _release(self, work: Work, _: object = None) -> None:
         """Marks all connections of this scenario as closed."""
         with self._changed:
             self._connections -= connections_of(work.scenario.effective_tags)
-            heapq.heappush(self._free_lanes, work.lane)
+            heapq.heappush(self._free_slots, work.slot)
             self._changed.notify_all()
 
 
 def those_alone_last(features: Sequence[Any]) -> list[Any]:
     """The same features, with scenarios that run alone at the end; a feature that has both appears twice."""
-    beside = [part for feature in features if (part := _part(feature, alone=False)).run_items]
-    return [*beside, *(part for feature in features if (part := _part(feature, alone=True)).run_items)]
+    together = [part for feature in features if (part := _part(feature, alone=False)).run_items]
+    return [*together, *(part for feature in features if (part := _part(feature, alone=True)).run_items)]
 
 
 def _part(container: Any, *, alone: bool) -> Any:

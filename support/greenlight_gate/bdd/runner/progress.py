@@ -57,8 +57,8 @@ class RunProgress:
     def running(self, name: str, url: str, scenarios: int, jobs: int) -> None:
         """Reports that the target is healthy and the scenarios begin, so many at a time."""
         self._total = scenarios
-        beside = f", {jobs} in parallel except for measurements" if jobs > 1 else ""
-        self._say(f"Testing [bold]{escape(name)}[/] at {escape(url)}: {scenarios} scenarios{beside}")
+        at_once = f", {jobs} in parallel except for measurements" if jobs > 1 else ""
+        self._say(f"Testing [bold]{escape(name)}[/] at {escape(url)}: {scenarios} scenarios{at_once}")
         if self.console.is_terminal and not self.quiet:
             self._live = Live(get_renderable=self._line, console=self.console, transient=True, refresh_per_second=8)
             self._live.start()

@@ -14,81 +14,81 @@ from greenlight_gate.targets.sections import Persona
 class Users:
     """`sessions`: user -> their tabs, in the order of opening. `cast`: the persona of each user.
 
-    `lane`: which user ids they have if scenarios run in parallel (`greenlight_gate.session.jobs`).
+    `slot`: which user ids they have if scenarios run in parallel (`greenlight_gate.session.jobs`).
     """
 
-    def __init__(self, suite: ValidationSession, recorder: Recorder, lane: int = 0) -> None:
+    def __init__(self, suite: ValidationSession, recorder: Recorder, slot: int = 0) -> None:
         self.suite = suite
         self.recorder = recorder
-        self.lane = lane
+        self.slot = slot
         self.sessions: dict[str, list[Session]] = {}
         self.cast: dict[str, Persona] = {}
         self._past: list[Session] = []
 
-    async def come(self, person: str) -> None:
+    async def come(self, user: str) -> None:
         """Opens a (further) tab for a user. Raises NotExercised if the target allows no more."""
-        persona = self.persona(person)
+        persona = self.persona(user)
         limit = self.suite.target.limits.max_connections
-        if sum(session.open for windows in self.sessions.values() for session in windows) >= limit:
+        if sum(session.open for tabs in self.sessions.values() for session in tabs) >= limit:
             raise NotExercised(f"{self.suite.target.name} allows {limit} connections at a time")
-        await self.enter(person, await self.suite.access.pass_for(persona))
+        await self.enter(user, await self.suite.access.pass_for(persona))
 
-    async def enter(self, person: str, entry: Token) -> None:
+    async def enter(self, user: str, entry: Token) -> None:
         """Opens a tab for a user with this token."""
-        await self.new_session(person).connect(entry, self.suite.tls)
+        await self.new_session(user).connect(entry, self.suite.tls)
 
-    def new_session(self, person: str) -> Session:
+    def new_session(self, user: str) -> Session:
         """A tab for a user, still to be opened."""
-        session = self.suite.new_session(Session, person, self.persona(person), self.recorder)
-        self.sessions.setdefault(person, []).append(session)
+        session = self.suite.new_session(Session, user, self.persona(user), self.recorder)
+        self.sessions.setdefault(user, []).append(session)
         return session
 
-    def persona(self, person: str) -> Persona:
+    def persona(self, user: str) -> Persona:
         """The persona of a user: the one of the same name, else one that is still free."""
-        personas = self.users(len(self.suite.target.personas))
+        personas = self.personas(len(self.suite.target.personas))
         free = [persona for persona in personas if persona not in self.cast.values()]
-        if person not in self.cast:
+        if user not in self.cast:
             if not free:
                 raise NotExercised(f"{self.suite.target.name} has {len(personas)} users, one more is needed")
-            self.cast[person] = next((persona for persona in free if persona.name == person), free[0])
-        return self.cast[person]
+            self.cast[user] = next((persona for persona in free if persona.name == user), free[0])
+        return self.cast[user]
 
-    def users(self, count: int) -> tuple[Persona, ...]:
+    def personas(self, count: int) -> tuple[Persona, ...]:
         """Up to `count` personas of the target, with the user ids of this scenario."""
-        return users_of(self.suite.target, count, self.lane)
+        return users_of(self.suite.target, count, self.slot)
 
-    def canary(self, person: str) -> str:
+    def canary(self, user: str) -> str:
         """The canary of a user of this scenario."""
-        return self.suite.canary(self.persona(person))
+        return self.suite.canary(self.persona(user))
 
-    def people(self, count: int) -> list[str]:
+    def users(self, count: int) -> list[str]:
         """The names of `count` users of the target."""
-        return self.people_up_to(count, at_least=count)
+        return self.users_up_to(count, at_least=count)
 
-    def people_up_to(self, most: int, *, at_least: int) -> list[str]:
+    def users_up_to(self, most: int, *, at_least: int) -> list[str]:
         """The names of as many users as the target has and allows, up to `most`."""
         target = self.suite.target
-        people = self.users(min(most, target.limits.max_connections))
-        if len(people) < at_least:
-            raise NotExercised(f"{target.name} has {len(people)} users, {at_least} are needed")
-        self.cast.update({persona.name: persona for persona in people})
-        return [persona.name for persona in people]
+        users = self.personas(min(most, target.limits.max_connections))
+        if len(users) < at_least:
+            raise NotExercised(f"{target.name} has {len(users)} users, {at_least} are needed")
+        self.cast.update({persona.name: persona for persona in users})
+        return [persona.name for persona in users]
 
-    def window(self, person: str, number: int = 1) -> Session:
+    def tab(self, user: str, number: int = 1) -> Session:
         """A user's tab, counted from 1."""
-        windows = self.sessions.get(person, [])
-        if number > len(windows):
-            raise SuiteFault(f"{person} has {len(windows)} tabs in this scenario, not {number}")
-        return windows[number - 1]
+        tabs = self.sessions.get(user, [])
+        if number > len(tabs):
+            raise SuiteFault(f"{user} has {len(tabs)} tabs in this scenario, not {number}")
+        return tabs[number - 1]
 
     def replace(self, old: Session, new: Session) -> None:
         """Replaces a connection of a tab by a new one."""
-        windows = self.sessions[old.person]
-        windows[windows.index(old)] = new
+        tabs = self.sessions[old.user]
+        tabs[tabs.index(old)] = new
         self._past.append(old)
 
     def _session(self, question: UserRequest) -> Session:
-        for session in (*self.sessions[question.person], *self._past):
-            if question in session.heard.questions:
+        for session in (*self.sessions[question.user], *self._past):
+            if question in session.inbox.questions:
                 return session
-        raise SuiteFault(f"no tab of {question.person} sent {question.text!r}")
+        raise SuiteFault(f"no tab of {question.user} sent {question.text!r}")

@@ -37,53 +37,53 @@ class Answered(NamedTuple):
 
     session: Session
     message: str
-    told: Control | None
+    reply: Control | None
 
 
 class World(Users):
     """One scenario's users, their connections, and their requests.
 
     `questions`: all requests, in order. `private`: the users whose isolation is checked; `pictured`: with a picture.
-    `beside`: recorders of further conversations, each with a trace of its own. `afterwards`: what is closed after all
-    connections. `heard_beside`: the number of messages to virtual users, which the trace lacks.
+    `further`: recorders of further conversations, each with a trace of its own. `afterwards`: what is closed after all
+    connections. `received_elsewhere`: the number of messages to virtual users, which the trace lacks.
     """
 
-    def __init__(self, suite: ValidationSession, key: str, number: int, lane: int = 0) -> None:
+    def __init__(self, suite: ValidationSession, key: str, number: int, slot: int = 0) -> None:
         self.key = key
         self.trace = f"traces/{number:04d}-{_slug(key)}.jsonl"
         path: Path = suite.evidence.folder / self.trace
         budgets = suite.target.budgets
         recorder = Recorder(key, path, suite.profile, budgets, suite.access.redact_bytes, rules=suite.plan.rules)
-        super().__init__(suite, recorder, lane)
+        super().__init__(suite, recorder, slot)
         self.recorder.ticked_at = lambda: suite.loop.ticked_at
         self.questions: list[UserRequest] = []
         self.answered_to: list[Answered] = []
         self.pinged: list[bool] = []
         self.private: tuple[str, ...] = ()
         self.pictured = False
-        self.beside: list[Recorder] = []
+        self.further: list[Recorder] = []
         self.afterwards: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._held = contextlib.AsyncExitStack()
         suite.worlds.add(self)
-        self.heard_beside = 0
+        self.received_elsewhere = 0
 
     # Users ---------------------------------------------------------------------------------------------
 
-    def connect(self, person: str) -> None:
+    def connect(self, user: str) -> None:
         """Opens a (further) tab for a user."""
-        self.call(self.come(person))
+        self.call(self.come(user))
 
-    def connect_all(self, people: Sequence[str]) -> None:
+    def connect_all(self, users: Sequence[str]) -> None:
         """Opens a tab for each user, all at the same time."""
-        self.call(_all([self.come(person) for person in people]))
+        self.call(_all([self.come(user) for user in users]))
 
     def leave_all(self) -> None:
         """Closes all tabs, also those with unfinished runs."""
-        sessions = [session for windows in self.sessions.values() for session in windows]
+        sessions = [session for tabs in self.sessions.values() for session in tabs]
         self._past += sessions
         self.call(_all([session.close() for session in sessions]))
-        for windows in self.sessions.values():
-            windows.clear()
+        for tabs in self.sessions.values():
+            tabs.clear()
 
     def need(self, *needs: str) -> None:
         """Raises NotExercised for a capability or a prompt that the target lacks."""
@@ -94,43 +94,43 @@ class World(Users):
 
     # Requests --------------------------------------------------------------------------------------------
 
-    def ask(self, person: str, prompt: str, *, window: int = 1, follow: UserRequest | None = None) -> UserRequest:
+    def ask(self, user: str, prompt: str, *, tab: int = 1, follow: UserRequest | None = None) -> UserRequest:
         """Sends a request and does not wait. `follow` continues the thread of that request."""
         self.need(prompt)
-        self._one_at_a_time([(person, window)])
-        return self.call(self._ask(person, prompt, window, follow))
+        self._one_at_a_time([(user, tab)])
+        return self.call(self._ask(user, prompt, tab, follow))
 
-    def claim(self, person: str, prompt: str, owner: str) -> None:
+    def claim(self, user: str, prompt: str, owner: str) -> None:
         """Sends a request with the user id of `owner`; waits for the result."""
         self.need(prompt)
-        self.wait(self.call(self._ask(person, prompt, claims=owner)))
+        self.wait(self.call(self._ask(user, prompt, claims=owner)))
 
     async def _ask(
-        self, person: str, prompt: str, window: int = 1, follow: UserRequest | None = None, claims: str = ""
+        self, user: str, prompt: str, tab: int = 1, follow: UserRequest | None = None, claims: str = ""
     ) -> UserRequest:
-        target, canary = self.suite.target, self.canary(person)
+        target, canary = self.suite.target, self.canary(user)
         expect = target.expectation(prompt, canary)
         text = target.question(prompt, canary)
         thread = follow.thread if follow is not None else None
-        user = self.persona(claims).user if claims else None
-        session = await self._ready_to_ask(person, window)
-        question = await session.ask(text, expect, thread, foreign=claims, claims=user)
+        user_id = self.persona(claims).user if claims else None
+        session = await self._ready_to_ask(user, tab)
+        question = await session.ask(text, expect, thread, foreign=claims, claims=user_id)
         question.absent = self.suite.profile.spec.absent
         self.questions.append(question)
         return question
 
-    async def _ready_to_ask(self, person: str, number: int) -> Session:
+    async def _ready_to_ask(self, user: str, number: int) -> Session:
         """The user's tab, with a connection that accepts a request.
 
         If a connection answers only one request, the client opens a new one for the next, in the same tab.
         """
-        session = self.window(person, number)
-        if session.profile.spec.connection.runs != "one" or not session.heard.questions:
+        session = self.tab(user, number)
+        if session.profile.spec.connection.runs != "one" or not session.inbox.questions:
             return session
         suite, persona = self.suite, session.played_by
-        await session.close(keep_window=True)
-        fresh = suite.new_session(Session, person, persona, session.recorder, before=session)
-        self.sessions[person][number - 1] = fresh
+        await session.close(keep_tab=True)
+        fresh = suite.new_session(Session, user, persona, session.recorder, before=session)
+        self.sessions[user][number - 1] = fresh
         await fresh.connect(await suite.access.pass_for(persona), suite.tls)
         return fresh
 
@@ -146,15 +146,15 @@ class World(Users):
         self._one_at_a_time([(wish[0], wish[2] if len(wish) == 3 else 1) for wish in wishes])
         return self.call(_all([self._ask(*wish) for wish in wishes]))
 
-    def _one_at_a_time(self, windows: Sequence[tuple[str, int]]) -> None:
+    def _one_at_a_time(self, tabs: Sequence[tuple[str, int]]) -> None:
         """Raises NotExercised for parallel requests on a connection that does not accept them."""
         name = self.suite.profile.name
-        for place in windows:
-            alone = self.suite.profile.spec.connection.runs == "many" or windows.count(place) == 1
-            if not alone or _is_busy(self.window(*place)):
+        for place in tabs:
+            alone = self.suite.profile.spec.connection.runs == "many" or tabs.count(place) == 1
+            if not alone or _is_busy(self.tab(*place)):
                 raise NotExercised(f"a connection of {name} answers one request at a time (connection.runs)")
 
-    def wait_for_a_sign(self, question: UserRequest) -> None:
+    def wait_for_first_event(self, question: UserRequest) -> None:
         """Waits for the first event of an answer."""
         self.call(self._session(question).wait_until(question, question.has_begun))
 
@@ -162,22 +162,22 @@ class World(Users):
         """Waits for answers to end. A timeout is a finding, and no error here."""
         self.call(_all([self._session(question).wait_end(question) for question in questions]))
 
-    def ping(self, person: str) -> None:
+    def ping(self, user: str) -> None:
         """Sends an application ping and remembers whether it was answered."""
         self.need("ping")
-        self.pinged.append(self.call(self.window(person).ping()))
+        self.pinged.append(self.call(self.tab(user).ping()))
 
     def hold(self, resource: AbstractAsyncContextManager[T]) -> T:
         """Enters a context manager on the loop thread, and leaves it when the scenario ends."""
         return self.call(self._held.enter_async_context(resource))
 
-    def restore(self, person: str, question: UserRequest, window: int) -> bool:
+    def restore(self, user: str, question: UserRequest, tab: int) -> bool:
         """Requests, in a tab, the whole thread of an answer; returns whether the backend confirmed the restore."""
         self.need("resume")
         if question.thread is None:
             raise AssertionError(f"the answer to {question.text!r} names no conversation that could be restored")
         first = min((event.seq for event in question.events if event.seq is not None), default=1)
-        return self.call(self.window(person, window).restore(question.thread, first - 1))
+        return self.call(self.tab(user, tab).restore(question.thread, first - 1))
 
     def stop_once(self, question: UserRequest, kind: EventKind) -> None:
         """Sends a stop once an event of the kind was received, and waits for the end.
@@ -193,33 +193,33 @@ class World(Users):
 
     # Results ----------------------------------------------------------------------------------------
 
-    def asking(self, person: str | None = None) -> UserRequest:
+    def asking(self, user: str | None = None) -> UserRequest:
         """The latest request, of any user or of this one; its answer may be unfinished."""
         for question in reversed(self.questions):
-            if person in (None, question.person):
+            if user in (None, question.user):
                 return question
-        raise SuiteFault(f"{person or 'no user'} has sent no request in this scenario")
+        raise SuiteFault(f"{user or 'no user'} has sent no request in this scenario")
 
-    def last(self, person: str | None = None) -> UserRequest:
+    def last(self, user: str | None = None) -> UserRequest:
         """The latest request, once its answer has ended or timed out."""
-        question = self.asking(person)
+        question = self.asking(user)
         if not question.over:
             self.wait(question)
         return question
 
-    def asked_by(self, person: str) -> list[UserRequest]:
+    def asked_by(self, user: str) -> list[UserRequest]:
         """All requests of a user, in order."""
-        return [question for question in self.questions if question.person == person]
+        return [question for question in self.questions if question.user == user]
 
-    def answered(self, person: str) -> bool:
+    def answered(self, user: str) -> bool:
         """Whether the user received any event of an answer."""
-        return any(question.events for question in self.asked_by(person))
+        return any(question.events for question in self.asked_by(user))
 
-    def window_of(self, question: UserRequest) -> int:
+    def tab_of(self, question: UserRequest) -> int:
         """The number of the tab in which a request was sent."""
-        return self.sessions[question.person].index(self._session(question)) + 1
+        return self.sessions[question.user].index(self._session(question)) + 1
 
-    def windows_that_showed(self, question: UserRequest) -> list[int]:
+    def tabs_that_showed(self, question: UserRequest) -> list[int]:
         """The numbers of the user's tabs that received the end of an answer."""
         runs = {event.run for event in question.events if event.parent is None}
         shown = {
@@ -227,8 +227,8 @@ class World(Users):
             for entry in self.recorder.entries
             if any(isinstance(e, Event) and e.kind in ENDS and e.run in runs for e in each(entry.reading))
         }
-        windows = self.sessions[question.person]
-        return [number for number, session in enumerate(windows, 1) if session.connection in shown]
+        tabs = self.sessions[question.user]
+        return [number for number, session in enumerate(tabs, 1) if session.connection in shown]
 
     def admit_stall(self, question: UserRequest) -> None:
         """Raises SuiteFault if the suite itself stalled during an answer: then its pace cannot be judged."""
@@ -237,13 +237,13 @@ class World(Users):
 
     def frame(self, what: str, **values: object) -> str:
         """The text of a frame, with its placeholders filled in for a connected user."""
-        open_ = [session for windows in self.sessions.values() for session in windows if session.open]
+        open_ = [session for tabs in self.sessions.values() for session in tabs if session.open]
         known = open_[-1].values if open_ else Values()
         profile = self.suite.profile
         text, messages = profile.wire(profile.spec.send[what], known.over(values))
         return messages[-1] if isinstance(messages[-1], str) else text
 
-    def was_shown_the_door(self, session: Session) -> bool:
+    def was_closed_by_backend(self, session: Session) -> bool:
         """Whether the backend closed a connection with a code; REFUSAL-4 judges what it says."""
         ends = [entry.record for entry in self.recorder.entries if isinstance(entry.record, Closed)]
         return any(end.connection == session.connection and end.by == "server" and end.code for end in ends)
@@ -256,21 +256,21 @@ class World(Users):
     @property
     def findings(self) -> list[Finding]:
         """The findings so far."""
-        return [*self.recorder.findings, *(finding for each in self.beside for finding in each.findings)]
+        return [*self.recorder.findings, *(finding for each in self.further for finding in each.findings)]
 
     def table(self) -> str:
         """The whole conversation, or the first one with findings, with the records that prove them marked."""
-        recorders = [self.recorder, *self.beside]
-        told = next((recorder for recorder in recorders if recorder.findings), self.recorder)
-        marked = {number for finding in told.findings for number in finding.evidence}
-        return as_table([(entry.record, entry.reading) for entry in told.entries], marked)
+        recorders = [self.recorder, *self.further]
+        reply = next((recorder for recorder in recorders if recorder.findings), self.recorder)
+        marked = {number for finding in reply.findings for number in finding.evidence}
+        return as_table([(entry.record, entry.reading) for entry in reply.entries], marked)
 
     @property
     def has_observed(self) -> bool:
         """Whether the backend has sent anything in this scenario, including refused connections."""
         records = [entry.record for entry in self.recorder.entries]
-        heard = any(isinstance(r, Received) or (isinstance(r, Closed) and r.by == "server") for r in records)
-        return heard or self.heard_beside > 0
+        received = any(isinstance(r, Received) or (isinstance(r, Closed) and r.by == "server") for r in records)
+        return received or self.received_elsewhere > 0
 
     def ended_questions(self) -> list[UserRequest]:
         """All requests that were not abandoned."""
@@ -296,7 +296,7 @@ class World(Users):
         Raises AssertionError with the findings, or SuiteFault for a scenario that received nothing.
         """
         self.wait(*[question for question in self.questions if not question.over])
-        self.call(_all([session.flush() for windows in self.sessions.values() for session in windows]))
+        self.call(_all([session.flush() for tabs in self.sessions.values() for session in tabs]))
         if self.findings:
             raise AssertionError(self.complaint())
         if not self.has_observed:
@@ -304,7 +304,7 @@ class World(Users):
 
     async def linger(self) -> None:
         """Waits for late messages during the grace time, then closes all connections and the trace."""
-        sessions = [*self._past, *(session for windows in self.sessions.values() for session in windows)]
+        sessions = [*self._past, *(session for tabs in self.sessions.values() for session in tabs)]
         if any(session.open for session in sessions):
             await asyncio.sleep(self.suite.target.budgets.grace_s)
         try:
@@ -313,14 +313,14 @@ class World(Users):
             for put_away in self.afterwards:
                 await put_away()
         finally:
-            for recorder in (self.recorder, *self.beside):
+            for recorder in (self.recorder, *self.further):
                 recorder.finish()
             self.suite.worlds.discard(self)
         self._admit_fault()
 
     def forget(self) -> None:
         """Releases the memory of the records, which are on disk."""
-        for recorder in (self.recorder, *self.beside):
+        for recorder in (self.recorder, *self.further):
             recorder.entries.clear()
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -334,7 +334,7 @@ class World(Users):
         return result
 
     def _admit_fault(self) -> None:
-        fault = next((each.fault for each in (self.recorder, *self.beside) if each.fault is not None), None)
+        fault = next((each.fault for each in (self.recorder, *self.further) if each.fault is not None), None)
         if fault is not None:
             raise SuiteFault(f"a message could not be processed: {fault!r}") from fault
 
@@ -342,7 +342,7 @@ class World(Users):
 def _is_busy(session: Session) -> bool:
     """Whether an answer is unfinished on a connection that answers one request at a time."""
     runs = session.profile.spec.connection.runs
-    return runs != "many" and any(not question.over for question in session.heard.questions)
+    return runs != "many" and any(not question.over for question in session.inbox.questions)
 
 
 def _slug(key: str) -> str:

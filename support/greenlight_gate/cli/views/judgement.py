@@ -43,8 +43,8 @@ def ended(judgement: Judgement, folder: Path, options: argparse.Namespace, fault
     decision = judgement.decision
     outcome = faults.outcome(decision.verdict)
     if options.ci_mode:
-        told = decision.reason if outcome is decision.verdict else "; ".join(faults.told)
-        reason = "" if outcome is Verdict.APPROVED else " ".join(told.split())
+        messages = decision.reason if outcome is decision.verdict else "; ".join(faults.messages)
+        reason = "" if outcome is Verdict.APPROVED else " ".join(messages.split())
         print(f"VALIDATION_RESULT={outcome}\nFAILURE_REASON={reason}\nREPORT={folder / REPORT}", flush=True)
     return outcome.exit_code
 
@@ -69,7 +69,7 @@ def show_verdict(judgement: Judgement, folder: Path, console: Console, *, verbos
         console.print(f"\n[red]{finding.rule}[/] {escape(finding.requirement)}", highlight=False, soft_wrap=wrap)
         came = f"  expected {escape(finding.expected)}\n  got      {escape(finding.actual)}"
         console.print(came, highlight=False, soft_wrap=wrap)
-        where = f"{finding.person}, '{item.scenario}', records {records} of {item.trace}"
+        where = f"{finding.user}, '{item.scenario}', records {records} of {item.trace}"
         console.print(f"  [dim]{escape(where)}[/]", highlight=False, soft_wrap=wrap)
     colour = COLOURS[decision.verdict]
     console.print(f"\n[bold {colour}]{decision.verdict}[/]  {escape(decision.reason)}", highlight=False, soft_wrap=wrap)

@@ -65,7 +65,7 @@ class LoadView:
         found = state.total("findings")
         busiest = max((progress.busy for progress in state.shards.values()), default=0.0)
         table.add_row(
-            f"{state.total('people')}/{state.people}", f"{self._rates[0]:,.0f}", f"{self._rates[1]:,.0f}",
+            f"{state.total('users')}/{state.users}", f"{self._rates[0]:,.0f}", f"{self._rates[1]:,.0f}",
             *([f"{ms:.1f} ms" for ms in shown] if shown is not None else ["-"] * 3),
             f"[red]{found}[/]" if found else "0", f"{busiest:.0%} busy",
         )  # fmt: skip
@@ -90,7 +90,7 @@ def document(summary: LoadResult, patterns: tuple[Occurrence, ...] = ()) -> dict
         "saturated": bool(summary.saturated),
         "peak_rss_mb": summary.peak_rss_mb,
         "connections_per_second": round(per_s, 1),
-        "people": summary.people,
+        "people": summary.users,
         "asked": summary.asked,
         "connections_tried": summary.connections_tried,
         "connections_made": summary.connections_made,
@@ -138,7 +138,7 @@ def _figures(summary: LoadResult, console: Console) -> None:
     per_cpu_s = summary.events / summary.cpu_seconds if summary.cpu_seconds else 0.0
     seconds = summary.seconds or 1.0
     rows = [
-        ("users", f"{summary.connections_made:,} of {summary.people:,} connected"),
+        ("users", f"{summary.connections_made:,} of {summary.users:,} connected"),
         ("runs", f"{summary.runs:,} of {summary.asked:,} requests, {summary.runs / seconds:,.1f}/s"),
         ("checked events", f"{summary.events:,}, {summary.events / seconds:,.0f}/s, {per_cpu_s:,.0f} per CPU-second"),
         ("dropped", f"{summary.dropped:,} requests that could not be sent in time" if summary.dropped else ""),
@@ -170,7 +170,7 @@ def _figures(summary: LoadResult, console: Console) -> None:
     guilty = {offence.finding.rule for offence in summary.convicting()}
     for rule, times in sorted(summary.counts.items()):
         first = next((o.finding for o in summary.offences if o.finding.rule == rule), None)
-        said = f": expected {first.expected}, got {first.actual} [{first.person}]" if first is not None else ""
+        said = f": expected {first.expected}, got {first.actual} [{first.user}]" if first is not None else ""
         colour = "red" if rule in guilty else "yellow"
         often = "once" if times == 1 else f"{times:,} times"
         console.print(f"[{colour}]{rule}[/] {often}{escape(said)}", highlight=False)

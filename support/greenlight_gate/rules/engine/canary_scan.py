@@ -47,13 +47,13 @@ class CanaryScan:
     `what` names a frame, for reports.
     """
 
-    def __init__(self, person: str, own: set[bytes], what: Callable[[bytes], str]) -> None:
-        self.person = person
+    def __init__(self, user: str, own: set[bytes], what: Callable[[bytes], str]) -> None:
+        self.user = user
         self.own = own
         self.seen_own = False
         self.others: dict[str, int] = {}
         self.expecting = False
-        self._own_code = owner_code(person)
+        self._own_code = owner_code(user)
         self._what = what
         self.last: deque[tuple[int, Sequence[bytes]]] = deque(maxlen=_MOST_BEFORE)
         self._begun = (0, b"")

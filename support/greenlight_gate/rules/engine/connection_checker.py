@@ -34,27 +34,27 @@ class ConnectionChecker:
     """
 
     def __init__(
-        self, profile: Profile, budgets: TimeBudgets, book: IdRegistry, person: str, connection: str, *, epoch_s: float,
+        self, profile: Profile, budgets: TimeBudgets, registry: IdRegistry, user: str, connection: str, *, epoch_s: float,
         found: Callable[[Finding], None], rules: Mapping[str, Rule] = RULES,
     ) -> None:  # fmt: skip
         self.profile = profile
         self.reader = profile.reader()
         self.budgets = self._promised = budgets
-        self.book = book
-        self.person = person
+        self.registry = registry
+        self.user = user
         self.connection = connection
         self.epoch_s = epoch_s
-        self.windows = book.windows(person)
-        sink = FindingSink(person, connection, found, self.windows, rules)
+        self.tabs = registry.tabs(user)
+        sink = FindingSink(user, connection, found, self.tabs, rules)
         self.report: Report = sink.report
         self.counts = sink.counts
-        self.correlation = Correlation(book, person, connection, self.report)
+        self.correlation = Correlation(registry, user, connection, self.report)
         self.correlation.foreign_leaks = profile.promises.foreign == "leak"
         self.connection_rules = ConnectionRules(self.report, promised=profile.promises.ready)
         refusals = profile.spec.refusals
         self.entry: SignInAttempt | None = None
         self.expiry: TokenExpiry | None = None
-        self.foreign_attempts = ForeignAttempts(person, refusals.foreign, self.report)
+        self.foreign_attempts = ForeignAttempts(user, refusals.foreign, self.report)
         self.invalid = InvalidInputs(self.report)
         self.cut_by_us = False
         self.last_error: Control | None = None
@@ -64,7 +64,7 @@ class ConnectionChecker:
         self.observers: tuple[EventObserver, ...] = () if profile.plain else (INFERRED,)
         self._gap_free = profile.promises.gap_free_seq
         self._runs = self.correlation.runs
-        self.search = CanaryScan(person, self.windows.canaries, self._what)
+        self.search = CanaryScan(user, self.tabs.canaries, self._what)
         self.run_judge = RunChecker(self.correlation, budgets, epoch_s, self.report, self.search)
 
     @property
@@ -83,12 +83,12 @@ class ConnectionChecker:
 
     # What the user and the suite did ------------------------------------------------------------------------------
 
-    def opened(self, user: str | None, handshake_ms: float, n: int) -> None:
+    def opened(self, user_id: str | None, handshake_ms: float, n: int) -> None:
         """The upgrade succeeded, with this user id (None: not known yet)."""
-        self.correlation.is_connected_as(user)
-        self.windows.ever += 1
-        self.windows.open.add(self.connection)
-        self.windows.careful = self.windows.careful or self.windows.ever > 1
+        self.correlation.is_connected_as(user_id)
+        self.tabs.ever += 1
+        self.tabs.open.add(self.connection)
+        self.tabs.careful = self.tabs.careful or self.tabs.ever > 1
         self.connection_rules.opened(handshake_ms, n, self.budgets.handshake_s)
 
     def unwelcome(self, unwelcome: str, n: int) -> None:
@@ -98,7 +98,7 @@ class ConnectionChecker:
     def token_expires(self, expires_at: float, n: int) -> None:
         """The token of the connection expires at this time on the trace's clock."""
         ways = self.profile.spec.refusals.expiry
-        self.expiry = TokenExpiry(self.person, expires_at, n, epoch_s=self.epoch_s, ways=ways, report=self.report)
+        self.expiry = TokenExpiry(self.user, expires_at, n, epoch_s=self.epoch_s, ways=ways, report=self.report)
 
     def attempted(self, attempt: ForeignAttempt) -> None:
         """A request was sent that has to be refused, since it names what belongs to another user."""
@@ -138,7 +138,7 @@ class ConnectionChecker:
     def cut(self, cut: Cut) -> None:
         """The suite is about to cut this connection, or to stop the backend."""
         self.cut_by_us = True
-        self.windows.cut = str(cut)
+        self.tabs.cut = str(cut)
         if cut.ends_backend:
             for ask in self.correlation.asks:
                 ask.excused = True
@@ -171,8 +171,8 @@ class ConnectionChecker:
             isolation.on_canaries(seen, self.report)
         if reading is None:
             reading = self.reader.read(data, binary=binary)
-        entry, sole = self.entry, self.book.sole
-        if sole is not None and sole != self.person and entry is None and self.correlation.foreign_leaks:
+        entry, sole = self.entry, self.registry.sole
+        if sole is not None and sole != self.user and entry is None and self.correlation.foreign_leaks:
             self.correlation.text(data, reading, n)
         if type(reading) is Event and entry is None and self.expiry is None:
             self.event(reading, at, n)
@@ -242,12 +242,12 @@ class ConnectionChecker:
             self._control(reading, at, n)
         elif type(reading) is Unmapped:
             self.invalid.unreadable(reading.reason)
-            continuity.on_unread(self.correlation.lines.values())
+            continuity.on_unread(self.correlation.orders.values())
 
     def event(self, event: Event, at: float, n: int) -> None:
         """Judges one event of a run. `at`: seconds on the monotonic clock."""
         run = self._runs.get(event.run)
-        if run is None or event.request != run.request or event.thread != run.thread or event.user != run.user:
+        if run is None or event.request != run.request or event.thread != run.thread or event.user != run.user_id:
             self.event_seen = True
             run = self._attribute(event, at, n)
         if event.problems:
@@ -256,11 +256,11 @@ class ConnectionChecker:
             self._number(event, n, None)
             return
         seq = event.seq
-        line = run.line
-        if line.due != seq or self.windows.careful:
+        order = run.order
+        if order.due != seq or self.tabs.careful:
             self._number(event, n, run)
         elif seq is not None:
-            line.due = seq + 1
+            order.due = seq + 1
         key: str | int | None = event.event_id
         if key is None and self._gap_free:
             key = seq
@@ -286,10 +286,10 @@ class ConnectionChecker:
             return
         # An event of a run counts in the thread of that run, whatever thread it names.
         thread = event.thread if run is None or run.thread is None else run.thread
-        line = self.correlation.line(thread)
-        windows = self.windows
-        only = windows.ever <= 1 or (thread in self.correlation.replays and windows.open == {self.connection})
-        continuity.on_seq(line, event, n, self.report, run, only=only)
+        order = self.correlation.order(thread)
+        tabs = self.tabs
+        only = tabs.ever <= 1 or (thread in self.correlation.replays and tabs.open == {self.connection})
+        continuity.on_seq(order, event, n, self.report, run, only=only)
 
     def _more(self, event: Event, at: float, n: int) -> None:
         run = self._runs.get(event.run)
@@ -331,7 +331,7 @@ class ConnectionChecker:
         if ask is None and self.invalid.took(error, n):
             return
         if request is None:
-            continuity.on_refused_restore(correlation.lines, error, n, self.report)
+            continuity.on_refused_restore(correlation.orders, error, n, self.report)
         if ask is not None:
             lifecycle.on_error(ask, error, n, self.report)
             correlation.conclude(ask, at, error=error)
@@ -371,9 +371,9 @@ class ConnectionChecker:
 
     def _no_answer(self, ask: Request | None, at: float, n: int) -> None:
         """The user gave up. What comes later still belongs to the request, but is no longer owed."""
-        if ask is None or ask.over or ask.given_up:
+        if ask is None or ask.over or ask.abandoned:
             return
-        ask.given_up = True
+        ask.abandoned = True
         self.correlation.conclude(ask, at)
         if ask.run is None:
             timeliness.on_no_start(ask, at, n, self.budgets.start_s, self.report)
@@ -385,7 +385,7 @@ class ConnectionChecker:
         lifecycle.on_nothing(ask, n, self.report)
         if ask.resumed:
             continuity.on_nothing(ask, n, self.report)
-        elif not self.event_seen and self.windows.open <= {self.connection}:
+        elif not self.event_seen and self.tabs.open <= {self.connection}:
             self.connection_rules.no_event_came(ask.n, n)
 
     def refused(self, status: int | None, reason: str, n: int) -> None:
@@ -427,7 +427,7 @@ class ConnectionChecker:
         self._search_open()
         for ask in self.correlation.finish():
             run = ask.run
-            if ask.given_up or (run is None and ask.foreign):
+            if ask.abandoned or (run is None and ask.foreign):
                 continue
             if run is None:
                 self._nothing_came(ask, n)

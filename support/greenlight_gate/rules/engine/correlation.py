@@ -19,48 +19,48 @@ class Correlation(OpenRequests):
     """Finds the request and the run that each event of one connection belongs to.
 
     `foreign_leaks`: events of other users' runs must not come here; where the profile declares that everybody receives
-    them, they are only counted. `strangers`: how many frames of each other user came here; "" where it is not known
+    them, they are only counted. `foreign_frames`: how many frames of each other user came here; "" where it is not known
     whose they are. `named`: ids of other users that this user has sent, which may be repeated to them.
     """
 
     foreign_leaks = True
 
-    def __init__(self, book: IdRegistry, person: str, connection: str, report: Report) -> None:
-        super().__init__(book, person, connection, report)
-        self.strangers: Counter[str] = Counter()
+    def __init__(self, registry: IdRegistry, user: str, connection: str, report: Report) -> None:
+        super().__init__(registry, user, connection, report)
+        self.foreign_frames: Counter[str] = Counter()
         self.named: set[str] = set()
 
-    def is_connected_as(self, user: str | None) -> None:
+    def is_connected_as(self, user_id: str | None) -> None:
         """The user id of this connection; None: not known yet."""
-        if user is not None:
-            self.user = user
-            self.book.user(user, self.person)
+        if user_id is not None:
+            self.user_id = user_id
+            self.registry.add_user(user_id, self.user)
 
-    def greeted(self, user: object, n: int) -> None:
+    def greeted(self, user_id: object, n: int) -> None:
         """The backend greets the user by a user id, which must be the user's own."""
-        if not isinstance(user, str | int):
+        if not isinstance(user_id, str | int):
             return
-        if self.user is None or str(user) == self.user:
-            self.is_connected_as(str(user))
+        if self.user_id is None or str(user_id) == self.user_id:
+            self.is_connected_as(str(user_id))
             return
-        family = identity if self.book.users.get(str(user), self.person) == self.person else isolation
-        family.on_greeting(self.user, str(user), n, self.report)
+        family = identity if self.registry.names.get(str(user_id), self.user) == self.user else isolation
+        family.on_greeting(self.user_id, str(user_id), n, self.report)
 
     def control(self, control: Control, n: int) -> None:
         """A frame of the protocol came, which may name another user's request or connection."""
-        other = self.book.foreign_in_control(control, self.person)
+        other = self.registry.foreign_in_control(control, self.user)
         if other is not None:
             self._is_foreign(control.name, other, n)
 
     def foreign(self, foreign: Foreign, n: int) -> None:
         """A frame came that the profile does not hold to be this connection's."""
-        reading, scopes = foreign.reading, self.book.scopes
+        reading, scopes = foreign.reading, self.registry.scopes
         what = _name(reading)
-        other = self.book.foreign_in_event(reading, self.person) if isinstance(reading, Event) else None
+        other = self.registry.foreign_in_event(reading, self.user) if isinstance(reading, Event) else None
         if other is not None:
             self._is_foreign(what, other, n)
         # Not of another connection of this user.
-        elif (owner := scopes.get(foreign.owner)) != self.person:
+        elif (owner := scopes.get(foreign.owner)) != self.user:
             self._is_foreign(what, OwnedId(owner or "", foreign.what, foreign.owner), n)
 
     def text(self, data: bytes, reading: Reading, n: int) -> None:
@@ -70,7 +70,7 @@ class Correlation(OpenRequests):
         """
         if type(reading) is Foreign or type(reading) is Ignored:
             return
-        for other in self.book.foreign_in_text(data, self.person):
+        for other in self.registry.foreign_in_text(data, self.user):
             if other.id not in self.named:
                 self._is_foreign("a frame", other, n)
 
@@ -82,41 +82,41 @@ class Correlation(OpenRequests):
         ask = self.by_request.get(event.request) if event.request else None
         if ask is not None and ask.run is None and self._is_plainly_new(event, ask):
             return self.begin(event.run, ask, event, at)
-        other = self.book.foreign_in_event(event, self.person)
+        other = self.registry.foreign_in_event(event, self.user)
         if other is not None:
             self._is_foreign(event.kind, other, n)
             # What answers another user's request is not this user's, whichever run it names.
-            if not self.foreign_leaks or self.book.requests.get(event.request or "", self.person) != self.person:
+            if not self.foreign_leaks or self.registry.requests.get(event.request or "", self.user) != self.user:
                 return None
         run = self._find(event, at, n, foreign=other is not None)
         if run is not None and other is None:
-            identity.on_thread_and_user(run, event, self.user, n, self.report)
+            identity.on_thread_and_user(run, event, self.user_id, n, self.report)
             run.request = event.request
-            run.user = run.user or event.user
+            run.user_id = run.user_id or event.user
             if run.thread is None and event.thread is not None:
-                run.thread, run.line = event.thread, self.line(event.thread)
+                run.thread, run.order = event.thread, self.order(event.thread)
         return run
 
     def counts(self, event: Event) -> bool:
         """Whether the sequence number of an event of no known run counts: in a thread that is the user's."""
-        thread = self.book.threads.get(event.thread or "")
-        return self.foreign_leaks and thread is not None and thread.person == self.person
+        thread = self.registry.threads.get(event.thread or "")
+        return self.foreign_leaks and thread is not None and thread.user == self.user
 
     def _is_foreign(self, what: str, other: OwnedId, n: int) -> None:
         """What came belongs to another user, which is a finding unless the profile declares it."""
-        self.strangers[other.owner] += 1
+        self.foreign_frames[other.owner] += 1
         if self.foreign_leaks:
-            isolation.on_foreign(self.person, what, other, n, self.report)
+            isolation.on_foreign(self.user, what, other, n, self.report)
 
     def _is_plainly_new(self, event: Event, ask: Request) -> bool:
         """Whether an event begins a run in the way that nearly all do; all others are looked at more closely."""
-        run, thread = event.run, self.book.threads.get(event.thread or "")
+        run, thread = event.run, self.registry.threads.get(event.thread or "")
         return (
             run is not None
-            and self.book.find(run) is None
+            and self.registry.find(run) is None
             and event.parent is None
-            and event.user == self.user
-            and (thread is None or thread.person == self.person)
+            and event.user == self.user_id
+            and (thread is None or thread.user == self.user)
             and (ask.thread is None or ask.thread == event.thread)
             and run.strip().casefold() not in PLACEHOLDERS
         )
@@ -126,10 +126,10 @@ class Correlation(OpenRequests):
         if event.run is None or event.run.strip().casefold() in PLACEHOLDERS:
             identity.on_no_run_id(event, n, self.report)
             return self._without_known_run(event, ask, at, n)
-        known = self.book.find(event.run)
+        known = self.registry.find(event.run)
         if known is None:
             return self._unknown(event, ask, at, n, foreign=foreign)
-        if known.person != self.person:
+        if known.user != self.user:
             return self._without_known_run(event, ask, at, n) if ask is not None else None
         return self._known(known, event, ask, at, n)
 
@@ -150,8 +150,8 @@ class Correlation(OpenRequests):
         """Whether the event names one request of the user, and the run of another one of theirs."""
         if known.request in (None, "", event.request) or event.request is None:
             return False
-        asked = self.book.requests
-        return asked.get(event.request) == asked.get(known.request or "") == self.person
+        asked = self.registry.requests
+        return asked.get(event.request) == asked.get(known.request or "") == self.user
 
     def _after_its_end(self, run: RunState, event: Event, ask: Request | None, at: float, n: int) -> RunState | None:
         """The event names a run that has ended: it is late, or belongs to another request under the same run id."""
@@ -167,8 +167,8 @@ class Correlation(OpenRequests):
         return self._without_known_run(event, ask, at, n)
 
     def _unknown(self, event: Event, ask: Request | None, at: float, n: int, *, foreign: bool) -> RunState | None:
-        parent = self.book.find(event.parent) if event.parent else None
-        if parent is not None and parent.person == self.person and self._is_of_request(parent, ask):
+        parent = self.registry.find(event.parent) if event.parent else None
+        if parent is not None and parent.user == self.user and self._is_of_request(parent, ask):
             return self._shared(self.sub_agent(parent, event, n, at), event)
         if ask is None and not event.request and not foreign:
             ask = self.waiting(event)
@@ -198,7 +198,7 @@ class Correlation(OpenRequests):
             identity.on_unrequested_run(event, n, self.report)
         else:
             # Whose it is may become known later; what everybody receives may reach others first.
-            self.strangers[""] += 1
+            self.foreign_frames[""] += 1
 
     def _is_of_request(self, parent: RunState, ask: Request | None) -> bool:
         """Whether the run of a sub-agent can belong to the request that it names, if that one is open."""
@@ -214,7 +214,7 @@ class Correlation(OpenRequests):
 
     def _is_replayed(self, run: RunState) -> bool:
         over = Stage.ENDED in (run.stage, run.root.stage)
-        return over and run.thread in self.replays and self.line(run.thread).replaying
+        return over and run.thread in self.replays and self.order(run.thread).replaying
 
     def _on_several_connections(self, run: RunState, event: Event, n: int) -> RunState | None:
         """An event of a run that more than one connection may receive: it is judged where it is received first."""
@@ -224,7 +224,7 @@ class Correlation(OpenRequests):
                 return None
             run.shown = set(run.event_ids)
             run.siblings.pop(run.id, None)
-            self.book.abandon(run)
+            self.registry.abandon(run)
         key = event.event_id if event.event_id is not None else event.seq
         if self._repeats(self.replays.get(event.thread or run.thread or "", run.shown), key, event, n, run):
             return None
@@ -241,7 +241,7 @@ class Correlation(OpenRequests):
         if root.shown is not None or (root.siblings is not self.runs and (event.thread or root.thread) in self.replays):
             sub_agent.shown = set()
             self.runs.pop(sub_agent.id, None)
-            self.book.abandon(sub_agent)
+            self.registry.abandon(sub_agent)
             key = event.event_id if event.event_id is not None else event.seq
             if key is not None:
                 continuity.remember(self.replays.get(event.thread or "", sub_agent.shown), key)

@@ -33,13 +33,13 @@ class FindingSink:
     """
 
     def __init__(
-        self, person: str, connection: str, found: Callable[[Finding], None], windows: UserTabs,
+        self, user: str, connection: str, found: Callable[[Finding], None], tabs: UserTabs,
         rules: Mapping[str, Rule] = RULES,
     ) -> None:  # fmt: skip
-        self.person = person
+        self.user = user
         self.connection = connection
         self.found = found
-        self.windows = windows
+        self.tabs = tabs
         self.counts: dict[str, int] = {}
         self._rules = rules
         self._reported: set[tuple[str, str, str]] = set()
@@ -56,11 +56,11 @@ class FindingSink:
         if key in self._reported or len(self._reported) >= MOST_FINDINGS:
             return
         self._reported.add(key)
-        if self.windows.cut:
-            actual = f"{actual}; cut by the suite: {self.windows.cut}"
+        if self.tabs.cut:
+            actual = f"{actual}; cut by the suite: {self.tabs.cut}"
         self.found(
             Finding(
-                rule, known.severity, known.requirement, _shown(expected), _shown(actual), self.person,
+                rule, known.severity, known.requirement, _shown(expected), _shown(actual), self.user,
                 self.connection, run.id if run is not None else None, tuple(sorted(set(evidence))),
             )
         )  # fmt: skip

@@ -48,21 +48,21 @@ class IdRegistry:
         self.runs: dict[str, RunState] = {}
         self.ended: dict[str, RunState] = {}
         self.threads: dict[str, Thread] = {}
-        self.users: dict[str, str] = {}
+        self.names: dict[str, str] = {}
         self.connections: dict[str, str] = {}
         self.scopes: dict[str, str] = {}
         self.requests: dict[str, str | None] = {}
-        self.people: dict[str, UserTabs] = {}
+        self.users: dict[str, UserTabs] = {}
         self.owners: dict[bytes, str] = {}
         self.sole: str | None = None
         self._abandoned: deque[str] = deque()
 
-    def thread(self, thread_id: str, person: str) -> Thread:
+    def thread(self, thread_id: str, user: str) -> Thread:
         """The thread; it becomes this user's if nobody had it before."""
         thread = self.threads.get(thread_id)
         if thread is None:
-            thread = self.threads[thread_id] = Thread(person)
-            self._owned(thread_id, person)
+            thread = self.threads[thread_id] = Thread(user)
+            self._owned(thread_id, user)
             for oldest in _forget_oldest(self.threads, _MOST_THREADS):
                 self._disown(oldest)
         return thread
@@ -70,94 +70,92 @@ class IdRegistry:
     def begin(self, run: RunState) -> None:
         """A run is open from now on."""
         self.runs[run.id] = run
-        self._owned(run.id, run.person)
+        self._owned(run.id, run.user)
 
-    def user(self, user: str, person: str) -> None:
+    def add_user(self, user_id: str, user: str) -> None:
         """Notes whose user id it is, if it was not known."""
-        self.users.setdefault(user, person)
-        _forget_oldest(self.users, _MOST_USERS)
+        self.names.setdefault(user_id, user)
+        _forget_oldest(self.names, _MOST_USERS)
 
-    def connection(self, connection: str, person: str) -> str:
+    def connection(self, connection: str, user: str) -> str:
         """Whose connection it is, by the backend's own id; this user's, if it was not known."""
-        owner = self.connections.setdefault(connection, person)
+        owner = self.connections.setdefault(connection, user)
         _forget_oldest(self.connections, _MOST_CONNECTIONS)
         return owner
 
-    def scope(self, value: str, person: str) -> None:
+    def scope(self, value: str, user: str) -> None:
         """Notes whose connection a captured value, such as a session id, belongs to; one of two users names neither."""
-        if self.scopes.setdefault(value, person) != person:
+        if self.scopes.setdefault(value, user) != user:
             self.scopes[value] = ""
         _forget_oldest(self.scopes, _MOST_CONNECTIONS)
 
-    def request(self, request: str, person: str) -> None:
+    def request(self, request: str, user: str) -> None:
         """Notes who sent a request with this id. One that two users chose names neither of them."""
         requests = self.requests
-        if requests.setdefault(request, person) != person:
+        if requests.setdefault(request, user) != user:
             requests[request] = None
         if len(requests) > _MOST_REQUESTS:
             _forget_oldest(requests, _MOST_REQUESTS)
 
-    def windows(self, person: str) -> UserTabs:
+    def tabs(self, user: str) -> UserTabs:
         """The connections of a user."""
-        return self.people.setdefault(person, UserTabs())
+        return self.users.setdefault(user, UserTabs())
 
     def find(self, run_id: str) -> RunState | None:
         """The run, open or ended, if it is known."""
         return self.runs.get(run_id) or self.ended.get(run_id)
 
-    def has_shown(self, thread_id: str, person: str) -> bool:
+    def has_shown(self, thread_id: str, user: str) -> bool:
         """Whether the user has received any run of this thread, as far back as runs are kept."""
         return any(
-            run.thread == thread_id and run.person == person
-            for runs in (self.runs, self.ended)
-            for run in runs.values()
+            run.thread == thread_id and run.user == user for runs in (self.runs, self.ended) for run in runs.values()
         )
 
     # What belongs to another user ---------------------------------------------------------------------------------
 
-    def foreign_in_event(self, event: Event, person: str) -> OwnedId | None:
+    def foreign_in_event(self, event: Event, user: str) -> OwnedId | None:
         """The first id that an event names and that belongs to another user, if any."""
         run = self.find(event.run) if event.run is not None else None
-        if run is not None and run.person != person:
-            return OwnedId(run.person, "run", run.id)
-        user = event.user
-        if user is not None and self.users.get(user, person) != person:
-            return OwnedId(self.users[user], "user", user)
+        if run is not None and run.user != user:
+            return OwnedId(run.user, "run", run.id)
+        user_id = event.user
+        if user_id is not None and self.names.get(user_id, user) != user:
+            return OwnedId(self.names[user_id], "user", user_id)
         thread = self.threads.get(event.thread) if event.thread is not None else None
-        if thread is not None and thread.person != person:
-            return OwnedId(thread.person, "thread", event.thread or "")
-        return self._foreign_request(event.request, person)
+        if thread is not None and thread.user != user:
+            return OwnedId(thread.user, "thread", event.thread or "")
+        return self._foreign_request(event.request, user)
 
-    def foreign_in_control(self, control: Control, person: str) -> OwnedId | None:
+    def foreign_in_control(self, control: Control, user: str) -> OwnedId | None:
         """The same for a frame of the protocol. A connection that it names and that nobody had becomes this user's."""
         connection, request = control.values.get("connection"), control.values.get("request")
         if isinstance(connection, str | int) and connection != "":
-            owner = self.connection(str(connection), person)
-            if owner != person:
+            owner = self.connection(str(connection), user)
+            if owner != user:
                 return OwnedId(owner, "connection", str(connection))
-        return self._foreign_request(str(request), person) if isinstance(request, str | int) else None
+        return self._foreign_request(str(request), user) if isinstance(request, str | int) else None
 
-    def foreign_in_text(self, data: bytes, person: str) -> list[OwnedId]:
+    def foreign_in_text(self, data: bytes, user: str) -> list[OwnedId]:
         """All ids of other users' runs and threads in a text, sorted. Only long ones: short ids occur by chance."""
         owners = self.owners
         words = data.translate(_WORDS).split()
-        others = [word for word in words if len(word) >= _SHORTEST_ID and owners.get(word, person) != person]
+        others = [word for word in words if len(word) >= _SHORTEST_ID and owners.get(word, user) != user]
         if not others:
             return []
-        found = (self._foreign_run_or_thread(word.decode(), person) for word in sorted(set(others)))
+        found = (self._foreign_run_or_thread(word.decode(), user) for word in sorted(set(others)))
         return [each for each in found if each is not None]
 
-    def _foreign_run_or_thread(self, name: str, person: str) -> OwnedId | None:
+    def _foreign_run_or_thread(self, name: str, user: str) -> OwnedId | None:
         run, thread = self.find(name), self.threads.get(name)
-        if run is not None and run.person != person:
-            return OwnedId(run.person, "run", name)
-        if thread is not None and thread.person != person:
-            return OwnedId(thread.person, "thread", name)
+        if run is not None and run.user != user:
+            return OwnedId(run.user, "run", name)
+        if thread is not None and thread.user != user:
+            return OwnedId(thread.user, "thread", name)
         return None
 
-    def _foreign_request(self, request: str | None, person: str) -> OwnedId | None:
+    def _foreign_request(self, request: str | None, user: str) -> OwnedId | None:
         asker = self.requests.get(request) if request else None
-        return OwnedId(asker, "request", request or "") if asker is not None and asker != person else None
+        return OwnedId(asker, "request", request or "") if asker is not None and asker != user else None
 
     # What is over -------------------------------------------------------------------------------------------------
 
@@ -184,10 +182,10 @@ class IdRegistry:
             if self.runs.pop(oldest, None) is not None:
                 self._disown(oldest)
 
-    def _owned(self, name: str, person: str) -> None:
+    def _owned(self, name: str, user: str) -> None:
         if _LONG_ID.fullmatch(name):
-            self.owners[name.encode()] = person
-            self.sole = person if self.sole in (None, person) else ""
+            self.owners[name.encode()] = user
+            self.sole = user if self.sole in (None, user) else ""
 
     def _disown(self, name: str) -> None:
         if self.find(name) is None and name not in self.threads:

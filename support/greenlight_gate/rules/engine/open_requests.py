@@ -6,7 +6,7 @@ from greenlight_gate.rules.engine.expected import NO_EVENTS, expected_events
 from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.id_registry import IdRegistry
 from greenlight_gate.rules.engine.outcome import Observer, Outcome, seen_events
-from greenlight_gate.rules.engine.run_state import NOTHING_EXPECTED, Request, RunState, Stage, ThreadOrder, window
+from greenlight_gate.rules.engine.run_state import NOTHING_EXPECTED, Request, RunState, Stage, ThreadOrder, recent_times
 from greenlight_gate.trace import Expect
 
 _MOST_STOPPED = 64
@@ -22,17 +22,17 @@ class OpenRequests:
     the events that were received since.
     """
 
-    def __init__(self, book: IdRegistry, person: str, connection: str, report: Report) -> None:
-        self.book = book
-        self.person = person
+    def __init__(self, registry: IdRegistry, user: str, connection: str, report: Report) -> None:
+        self.registry = registry
+        self.user = user
         self.connection = connection
-        self.user: str | None = None
+        self.user_id: str | None = None
         self.report = report
         self.observers: tuple[Observer, ...] = ()
         self.asks: list[Request] = []
         self.by_request: dict[str, Request] = {}
         self.runs: dict[str | None, RunState] = {}
-        self.lines: dict[str | None, ThreadOrder] = {}
+        self.orders: dict[str | None, ThreadOrder] = {}
         self.replays: dict[str, set[str | int]] = {}
         self._stopped: dict[str, float] = {}
         self._expect: Expect | None = None
@@ -43,7 +43,7 @@ class OpenRequests:
         self.asks.append(ask)
         if ask.request:
             self.by_request[ask.request] = ask
-            self.book.request(ask.request, self.person)
+            self.registry.request(ask.request, self.user)
 
     def settle(self, run: RunState, event_id: str | int | None) -> None:
         """A run has ended: its request is settled, and little of the run is kept."""
@@ -53,12 +53,12 @@ class OpenRequests:
             self.drop(ask)
             ask.run = run.ask = None
         self.runs.pop(run.id, None)
-        self.book.end(run, event_id)
+        self.registry.end(run, event_id)
         if self.runs:
             # Sub-agents that have not ended are no longer waited for; their events are still known as theirs.
             for sub_agent in [other for other in self.runs.values() if other.parent is run]:
                 del self.runs[sub_agent.id]
-                self.book.abandon(sub_agent)
+                self.registry.abandon(sub_agent)
 
     def conclude(
         self, ask: Request, at: float | None = None, *, excused: bool = False, error: Control | None = None
@@ -98,34 +98,34 @@ class OpenRequests:
             self.conclude(ask, excused=True)
             self.drop(ask)
 
-    def line(self, thread_id: str | None) -> ThreadOrder:
+    def order(self, thread_id: str | None) -> ThreadOrder:
         """The order of the thread's events on this connection."""
-        line = self.lines.get(thread_id)
-        if line is None:
-            thread = self.book.thread(thread_id, self.person) if thread_id is not None else None
-            own = thread is not None and thread.person == self.person
-            line = self.lines[thread_id] = ThreadOrder(thread if own else None)
-        return line
+        order = self.orders.get(thread_id)
+        if order is None:
+            thread = self.registry.thread(thread_id, self.user) if thread_id is not None else None
+            own = thread is not None and thread.user == self.user
+            order = self.orders[thread_id] = ThreadOrder(thread if own else None)
+        return order
 
     def restoring(self, thread_id: str, last_seq: int | None, at: float) -> None:
         """The user asked to restore a thread here: what they saw of it up to `last_seq` may be left out.
 
         The time without a connection counts as no silence, and what was missed comes all at once.
         """
-        line = self.line(thread_id)
-        line.known = self.book.has_shown(thread_id, self.person)
-        line.due = None if last_seq is None else last_seq + 1
-        line.replaying = line.resumed = True
+        order = self.order(thread_id)
+        order.known = self.registry.has_shown(thread_id, self.user)
+        order.due = None if last_seq is None else last_seq + 1
+        order.replaying = order.resumed = True
         self.replays[thread_id] = set()
         for run in [run for run in self.runs.values() if run.thread == thread_id]:
             del self.runs[run.id]
-            self.book.abandon(run)
+            self.registry.abandon(run)
             run.shown = set()
-        windows = self.book.windows(self.person)
-        windows.careful = True
-        left = [ask for ask in windows.left if (ask.thread if ask.run is None else ask.run.thread) == thread_id]
+        tabs = self.registry.tabs(self.user)
+        tabs.careful = True
+        left = [ask for ask in tabs.left if (ask.thread if ask.run is None else ask.run.thread) == thread_id]
         for ask in left:
-            windows.left.remove(ask)
+            tabs.left.remove(ask)
             if not ask.over:
                 ask.resumed, ask.lost = True, False
                 self.asked(ask)
@@ -142,17 +142,17 @@ class OpenRequests:
 
     def restored(self, thread_id: object) -> None:
         """The backend reports that it has sent all that was missed; None: of every thread."""
-        for name, line in self.lines.items():
+        for name, order in self.orders.items():
             if thread_id in (None, name):
-                line.replaying = False
+                order.replaying = False
 
     def stopping(self, run_id: str, at: float, n: int) -> None:
         """The user asked for a run to be stopped, perhaps one of which nothing has been received yet."""
-        run = self.book.runs.get(run_id)
-        if run is not None and run.person == self.person:
+        run = self.registry.runs.get(run_id)
+        if run is not None and run.user == self.user:
             run.stop_at = at
         elif run is not None:
-            run.intruder = (self.person, n)
+            run.intruder = (self.user, n)
         elif len(self._stopped) < _MOST_STOPPED:
             self._stopped[run_id] = at
 
@@ -160,19 +160,19 @@ class OpenRequests:
         """The request that a wait was for: by its id or run, else the only one that is open."""
         if request is not None and request in self.by_request:
             return self.by_request[request]
-        run = self.book.runs.get(run_id) if run_id is not None else None
-        if run is not None and run.person == self.person:
+        run = self.registry.runs.get(run_id) if run_id is not None else None
+        if run is not None and run.user == self.user:
             return run.ask
-        waiting = [ask for ask in self.asks if not ask.given_up]
+        waiting = [ask for ask in self.asks if not ask.abandoned]
         return waiting[0] if len(waiting) == 1 and request in (None, waiting[0].request) else None
 
     def closed(self, by: str) -> None:
         """The connection has ended. What the user has left open themselves is owed again once they restore it."""
-        tabs = self.book.windows(self.person)
+        tabs = self.registry.tabs(self.user)
         tabs.open.discard(self.connection)
         tabs.torn = tabs.torn or bool(self.asks or self.runs)
         for run in self.runs.values():
-            self.book.abandon(run)
+            self.registry.abandon(run)
         tabs.left.extend(ask for ask in self.asks if ask.run is not None or ask.thread is not None)
         del tabs.left[:-_MOST_LEFT]
         for ask in self.asks:
@@ -185,7 +185,7 @@ class OpenRequests:
 
     def finish(self) -> list[Request]:
         """Nothing more will come: all requests are settled. Returns those that are still without an end."""
-        for ask in (*self.asks, *self.book.windows(self.person).left):
+        for ask in (*self.asks, *self.registry.tabs(self.user).left):
             # What the backend did not cut short was left by the user, or ends with the trace.
             self.conclude(ask, excused=ask.foreign or not ask.lost)
         unfinished = [ask for ask in self.asks if not ask.over]
@@ -195,7 +195,7 @@ class OpenRequests:
     def waiting(self, event: Event) -> Request | None:
         """The oldest request without a run that the event may belong to; one that is still waited for, if there is."""
         fitting = self.fitting(event)
-        return next((ask for ask in fitting if not ask.given_up), fitting[0] if fitting else None)
+        return next((ask for ask in fitting if not ask.abandoned), fitting[0] if fitting else None)
 
     def fitting(self, event: Event) -> list[Request]:
         """All requests without a run that the event may belong to."""
@@ -217,20 +217,20 @@ class OpenRequests:
             self._expect, self._expected = ask.expect, expected_events(ask.expect)
         name = run_id or f"?{self.connection}:{ask.n}"
         run = RunState(
-            name, event, ask.n, person=self.person, connection=self.connection, siblings=self.runs,
-            line=self.line(event.thread), asked_at=ask.at, at=at, ask=ask, expect=expect, expected=self._expected,
+            name, event, ask.n, user=self.user, connection=self.connection, siblings=self.runs,
+            order=self.order(event.thread), asked_at=ask.at, at=at, ask=ask, expect=expect, expected=self._expected,
         )  # fmt: skip
         run.stop_at = self._stopped.pop(run.id, None) if self._stopped else None
         if expect is not None and expect.paced:
-            run.recent, run.in_company = window(), True
+            run.recent, run.in_company = recent_times(), True
         ask.run = run
         self.runs[run.id] = run
-        self.book.begin(run)
+        self.registry.begin(run)
         return run
 
     def _mix_up(self, event: Event) -> None:
         """Without a request id, several requests without a run cannot be told apart."""
-        rivals = [ask for ask in self.fitting(event) if not ask.given_up]
+        rivals = [ask for ask in self.fitting(event) if not ask.abandoned]
         for rival in rivals if len(rivals) > 1 else ():
             rival.mixed_up = True
 
@@ -239,11 +239,11 @@ class OpenRequests:
         if parent.stage is Stage.ENDED:
             lifecycle.on_late_sub_agent(parent, event, n, self.report)
         run = RunState(
-            event.run or "", event, n, person=self.person, connection=self.connection, siblings=self.runs,
-            line=self.line(event.thread), asked_at=at, at=at, parent=parent,
+            event.run or "", event, n, user=self.user, connection=self.connection, siblings=self.runs,
+            order=self.order(event.thread), asked_at=at, at=at, parent=parent,
         )  # fmt: skip
         self.runs[run.id] = run
-        self.book.begin(run)
+        self.registry.begin(run)
         return run
 
 

@@ -19,14 +19,14 @@ class Stage(StrEnum):
 
 
 NOTHING_EXPECTED = Expect()
-_WINDOW = 512
+_TAB = 512
 _OF_SUB_AGENTS = frozenset({EventKind.THINKING, EventKind.TOOL_EXECUTING, EventKind.TOOL_COMPLETED})
 
 
 class Request(msgspec.Struct, eq=False):
     """A request that was sent: what binds its run to it, and what may be expected.
 
-    `given_up`: the user no longer waits, but what still comes belongs here. `over`: nothing more is owed. `mixed_up`:
+    `abandoned`: the user no longer waits, but what still comes belongs here. `over`: nothing more is owed. `mixed_up`:
     which of several runs answers it cannot be known. `foreign`: it names what belongs to another user. `resumed`: its
     connection was lost, and its thread was restored on another one. `lost`: the backend has ended its connection.
     `excused`: the suite took the backend away, so that its run may end without an answer. `settled`: its outcome was
@@ -39,7 +39,7 @@ class Request(msgspec.Struct, eq=False):
     thread: str | None
     expect: Expect | None
     run: "RunState | None" = None
-    given_up: bool = False
+    abandoned: bool = False
     over: bool = False
     mixed_up: bool = False
     foreign: bool = False
@@ -95,10 +95,9 @@ class RunState:
         "last_at",
         "last_n",
         "last_stamp_s",
-        "line",
         "most_open",
+        "order",
         "parent",
-        "person",
         "recent",
         "request",
         "said",
@@ -118,20 +117,21 @@ class RunState:
         "tools_done",
         "tools_failed",
         "user",
+        "user_id",
     )  # fmt: skip
 
-    # `event` is the first of the run, `line` its thread on the connection.
+    # `event` is the first of the run, `order` its thread on the connection.
     def __init__(
-        self, name: str, event: Event, n: int, *, person: str, connection: str,
-        siblings: "dict[str | None, RunState]", line: "ThreadOrder", asked_at: float, at: float,
+        self, name: str, event: Event, n: int, *, user: str, connection: str,
+        siblings: "dict[str | None, RunState]", order: "ThreadOrder", asked_at: float, at: float,
         ask: Request | None = None, expect: Expect | None = None, expected: Events = NO_EVENTS,
         parent: "RunState | None" = None,
     ) -> None:  # fmt: skip
         self.id = name
-        self.person = person
+        self.user = user
         self.connection = connection
         self.siblings = siblings
-        self.line = line
+        self.order = order
         self.first_n = self.last_n = n
         self.asked_at = asked_at
         self.last_at = at
@@ -141,7 +141,7 @@ class RunState:
         self.parent = parent
         self.request = event.request
         self.thread = event.thread
-        self.user = event.user
+        self.user_id = event.user
         self.stage = Stage.ASKED
         self.started_at: float | None = None
         self.stop_at: float | None = None
@@ -185,18 +185,18 @@ class RunState:
         run.inferred[kind] = run.inferred.get(kind, 0) + 1
 
 
-def window() -> deque[float]:
+def recent_times() -> deque[float]:
     """An empty list for the times of a run's latest events, bounded."""
-    return deque(maxlen=_WINDOW)
+    return deque(maxlen=_TAB)
 
 
 class Thread:
     """A thread: whose it is, and which numbers were seen or missed while its user had several connections."""
 
-    __slots__ = ("missing", "person", "seen")
+    __slots__ = ("missing", "seen", "user")
 
-    def __init__(self, person: str) -> None:
-        self.person = person
+    def __init__(self, user: str) -> None:
+        self.user = user
         self.seen: set[int] | None = None
         self.missing: dict[int, int] | None = None
 

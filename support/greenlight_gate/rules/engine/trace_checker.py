@@ -34,7 +34,7 @@ class TraceChecker:
         self.budgets = budgets
         self.epoch_s = epoch_s
         self.findings: list[Finding] = []
-        self.book = IdRegistry()
+        self.registry = IdRegistry()
         self.connections: dict[str, ConnectionChecker] = {}
         self.cuts: list[Cut] = []
         self._observers: list[Observer] = []
@@ -107,27 +107,27 @@ class TraceChecker:
 
     def _opened(self, checker: ConnectionChecker, opened: Opened) -> None:
         _note_persona(checker, opened)
-        _note_captured(self.book, checker, opened)
+        _note_captured(self.registry, checker, opened)
         if opened.persona:
-            self._cast[opened.persona] = opened.person
+            self._cast[opened.persona] = opened.user
         if opened.expires_at is not None:
             checker.token_expires(opened.expires_at, opened.n)
         if opened.unwelcome:
             checker.unwelcome(opened.unwelcome, opened.n)
         else:
-            checker.opened(opened.user, opened.handshake_ms, opened.n)
+            checker.opened(opened.user_id, opened.handshake_ms, opened.n)
         for text in (opened.subprotocol or "", *opened.headers):
             checker.searched(text.encode(errors="surrogatepass"), "the handshake", opened.n)
 
     def _stalled(self) -> None:
         """The suite itself has stalled, so that what comes next is stamped late: TIMELINESS-3 is not judged for it."""
-        for run in self.book.runs.values():
+        for run in self.registry.runs.values():
             run.recent = None
 
     @property
     def own_canary_seen(self) -> set[str]:
         """The users whose own canary was seen on their own connection."""
-        return {checker.person for checker in self.connections.values() if checker.search.seen_own}
+        return {checker.user for checker in self.connections.values() if checker.search.seen_own}
 
     @property
     def who_saw_whom(self) -> set[tuple[str, str]]:
@@ -135,37 +135,37 @@ class TraceChecker:
         saw: set[tuple[str, str]] = set()
         for checker in self.connections.values():
             owners = [self._cast.get(owner, owner) for owner in checker.search.others]
-            owners += checker.correlation.strangers if checker.correlation.foreign_leaks else ()
-            saw.update((checker.person, owner) for owner in owners)
+            owners += checker.correlation.foreign_frames if checker.correlation.foreign_leaks else ()
+            saw.update((checker.user, owner) for owner in owners)
         return saw
 
-    def relation(self, name: str, people: Iterable[str]) -> IsolationPair:
+    def relation(self, name: str, users: Iterable[str]) -> IsolationPair:
         """What these users saw of their own and received of each other."""
-        watched = tuple(people)
+        watched = tuple(users)
         saw = self.who_saw_whom
-        correlations = [checker.correlation for checker in self.connections.values() if checker.person in watched]
+        correlations = [checker.correlation for checker in self.connections.values() if checker.user in watched]
         return IsolationPair(
             name, watched,
             own_seen=isolation.proven(watched, self.own_canary_seen, self._rules),
             saw=tuple(sorted(pair for pair in saw if pair[0] in watched)),
-            by_design=sum(each.strangers.total() for each in correlations if not each.foreign_leaks),
+            by_design=sum(each.foreign_frames.total() for each in correlations if not each.foreign_leaks),
         )  # fmt: skip
 
     def finish(self) -> None:
         """The trace is complete: what has not ended yet never will."""
         for checker in self.connections.values():
             checker.finish(self._last_n)
-        last = {checker.person: checker for checker in self.connections.values()}
-        for thread in self.book.threads.values():
-            if thread.missing and not self.book.windows(thread.person).torn:
-                continuity.on_finish(thread, last[thread.person].report)
+        last = {checker.user: checker for checker in self.connections.values()}
+        for thread in self.registry.threads.values():
+            if thread.missing and not self.registry.tabs(thread.user).torn:
+                continuity.on_finish(thread, last[thread.user].report)
 
     def _checker(self, record: AnyRecord) -> ConnectionChecker:
         checker = self.connections.get(record.connection)
         if checker is None:
-            person = record.person if isinstance(record, Opened | Closed | Cut) else ""
+            user = record.user if isinstance(record, Opened | Closed | Cut) else ""
             checker = self.connections[record.connection] = ConnectionChecker(
-                self.profile, self.budgets, self.book, person, record.connection,
+                self.profile, self.budgets, self.registry, user, record.connection,
                 epoch_s=self.epoch_s, found=self._found, rules=self._rules,
             )  # fmt: skip
             for observer in self._observers:
@@ -180,11 +180,11 @@ def _note_persona(checker: ConnectionChecker, record: Opened | Closed) -> None:
         checker.search.own.add(owner_code(record.persona))
 
 
-def _note_captured(book: IdRegistry, checker: ConnectionChecker, record: Opened) -> None:
+def _note_captured(registry: IdRegistry, checker: ConnectionChecker, record: Opened) -> None:
     """What was captured before the connection: the reader needs it, and it says whose the connection is."""
-    checker.reader.opened(record.user, record.values)
+    checker.reader.opened(record.user_id, record.values)
     for value in record.values.values():
-        book.scope(str(value), record.person)
+        registry.scope(str(value), record.user)
 
 
 def _sent(checker: ConnectionChecker, sent: Sent) -> None:
@@ -225,7 +225,7 @@ def _closed(checker: ConnectionChecker, closed: Closed) -> None:
         if closed.unwelcome:
             checker.unwelcome(closed.unwelcome, closed.n)
         checker.refused(closed.status, closed.reason, closed.n)
-    elif closed.given_up:
+    elif closed.abandoned:
         checker.gave_up(closed.code, closed.reason, closed.n)
     else:
         checker.closed(closed.by, closed.code, closed.at, closed.n)

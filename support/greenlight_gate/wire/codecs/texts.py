@@ -119,9 +119,9 @@ class Sse:
         if b"data" not in fields:
             return None
         data = b"\n".join(fields[b"data"])
-        return self._told(fields, data)
+        return self._decoded(fields, data)
 
-    def _told(self, _: dict[bytes, list[bytes]], data: bytes) -> Any:
+    def _decoded(self, _: dict[bytes, list[bytes]], data: bytes) -> Any:
         return data
 
     def encode(self, value: Any) -> Any:
@@ -133,14 +133,14 @@ class Sse:
 class SseEnvelope(Sse):
     """The same with the event's name: { event, id, data }, the data as JSON where it is JSON, else as text."""
 
-    def _told(self, fields: dict[bytes, list[bytes]], data: bytes) -> Any:
+    def _decoded(self, fields: dict[bytes, list[bytes]], data: bytes) -> Any:
         try:
             held: Any = _decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             held = data.decode(errors="replace")
-        told = {name: fields[name.encode()][-1].decode(errors="replace") for name in ("event", "id")
+        named = {name: fields[name.encode()][-1].decode(errors="replace") for name in ("event", "id")
                 if name.encode() in fields}  # fmt: skip
-        return {**told, "data": held}
+        return {**named, "data": held}
 
     def encode(self, value: Any) -> Any:
         """One event, with its name if it has one."""

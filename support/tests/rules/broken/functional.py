@@ -1,4 +1,4 @@
-"""One person's conversation: events that lack, repeat, or belong to nothing."""
+"""One user's conversation: events that lack, repeat, or belong to nothing."""
 
 from greenlight_gate.events import EventKind
 from greenlight_gate.trace import Expect

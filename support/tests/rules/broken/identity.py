@@ -38,4 +38,4 @@ def greeted_as_nobody_known() -> Talk:
 )
 def user_of_somebody_else() -> Talk:
     talk = Talk().open("Bashir", "c2").open().ask().started()
-    return talk.thinking(user="user-bashir").executing().tool_done().completed()
+    return talk.thinking(user_id="user-bashir").executing().tool_done().completed()

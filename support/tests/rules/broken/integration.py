@@ -1,4 +1,4 @@
-"""Several things at once: order, helpers, windows, people."""
+"""Several things at once: order, helpers, tabs, users."""
 
 from greenlight_gate.events import EventKind
 from greenlight_gate.trace import Expect
@@ -116,7 +116,7 @@ def parallel_runs_cross_write() -> Talk:
 @broken(
     ("ISOLATION-2", "only what belongs to Ada", "agent_thinking that belongs to run r2 of Bashir", (9,)),
 )
-def parallel_runs_cross_write_between_people() -> Talk:
+def parallel_runs_cross_write_between_users() -> Talk:
     talk = Talk().open().open("Bashir", "c2").ask("q1").ask("q2", connection="c2")
     talk.started("r1").started("r2", **BASHIR).thinking("r2")
     talk.executing("r1").tool_done("r1").completed("r1")

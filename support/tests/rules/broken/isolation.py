@@ -1,4 +1,4 @@
-"""What one person is shown of another: their canary in every disguise, and what names them."""
+"""What one user is shown of another: their canary in every disguise, and what names them."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""Walls with holes: people let in without a pass, let into what is another's, or left in when their pass ends."""
+"""Walls with holes: users let in without a pass, let into what is another's, or left in when their pass ends."""
 
 from greenlight_gate.trace import Closed, Expect, Opened
 
@@ -14,7 +14,7 @@ FORBIDDEN = {"type": "error_message", "error_code": "FORBIDDEN_THREAD", "error_m
 
 def intruder(unwelcome: str = "an expired token") -> Talk:
     """Somebody whom nobody should have let in; record 1."""
-    return Talk().add(Opened, "c1", person="Ada", unwelcome=unwelcome)
+    return Talk().add(Opened, "c1", user="Ada", unwelcome=unwelcome)
 
 
 def two() -> Talk:
@@ -39,13 +39,11 @@ def no_token_accepted_in_silence() -> Talk:
 
 @broken(("REFUSAL-1", AT_THE_DOOR, "HTTP 500 for a forged pass", (1,)))
 def bad_signature_is_a_crash() -> Talk:
-    return Talk().add(
-        Closed, "c1", by="server", during="handshake", status=500, person="Ada", unwelcome="a forged pass"
-    )
+    return Talk().add(Closed, "c1", by="server", during="handshake", status=500, user="Ada", unwelcome="a forged pass")
 
 
 @broken(("REFUSAL-1", AT_THE_DOOR, "an end without a close frame for an expired token", (1, 2)))
-def expired_token_breaks_the_line() -> Talk:
+def expired_token_breaks_the_order() -> Talk:
     return intruder().close("nobody", None)
 
 

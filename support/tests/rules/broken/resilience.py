@@ -57,7 +57,7 @@ def restore_of_ones_own_conversation_refused() -> Talk:
     ("CONTINUITY-1", "the run after the restore", "no event of it; cut by the suite: RST before event 1",
      (9, 15)),
 )  # fmt: skip
-def question_lost_with_the_line() -> Talk:
+def question_lost_with_the_order() -> Talk:
     talk = asked().answer().ask("q2", thread="t1").cut("RST", "before event 1", after=0).close("nobody", None)
     return talk.open("Ada", "c2", attempt=2).restore("c2", 5)
 
@@ -66,7 +66,7 @@ def question_lost_with_the_line() -> Talk:
     ("CONNECTION-1", "a connection", f"HTTP 503{_BY}", (8,)),
 )
 def not_let_in_again() -> Talk:
-    return _cut().close("server", None, "c2", during="handshake", status=503, person="Ada")
+    return _cut().close("server", None, "c2", during="handshake", status=503, user="Ada")
 
 
 @broken(

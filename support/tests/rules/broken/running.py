@@ -122,7 +122,7 @@ def accepted_then_closed_1000() -> Talk:
     ("CONNECTION-1", "a connection", "HTTP 503", (1,)),
 )
 def refused_at_the_door() -> Talk:
-    return Talk().close("server", None, during="handshake", status=503, person="Ada")
+    return Talk().close("server", None, during="handshake", status=503, user="Ada")
 
 
 @broken(
@@ -210,6 +210,6 @@ def replay_out_of_order() -> Talk:
 @broken(
     ("CONTINUITY-3", "seq 3 on a connection of the user", "on none", (8,)),
 )
-def event_shown_in_neither_window() -> Talk:
+def event_shown_in_neither_tab() -> Talk:
     talk = Talk().open().open("Ada", "c2").ask().started().thinking().executing(seq=4)
     return talk.tool_done().completed()

@@ -3,7 +3,7 @@
 One logs in by a form and gets a cookie and a ticket for the address. Frames are lists, ["name", {...}], beside plain
 text "hb" that wants to be answered with "hb-ack". The server greets with a riddle, and takes who answers it. Jobs are
 shown with titles such as "Running lookup (#7)"; two lookups at once come in one list. "part-done" ends a part and not
-the job; what a person says is answered word by word, and once more as a whole. It prints its port when it listens.
+the job; what a user says is answered word by word, and once more as a whole. It prints its port when it listens.
 """
 
 import asyncio

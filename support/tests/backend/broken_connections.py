@@ -7,7 +7,7 @@ from collections.abc import Callable
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from support.tests.backend.broken_conversations import LONG, SUM, Scenario, Seen, frames_of
-from support.tests.backend.users import token_of, window
+from support.tests.backend.users import tab, token_of
 
 _RUN_S = 0.9
 FIRST = 3
@@ -15,21 +15,21 @@ FIRST = 3
 
 def away(url: str) -> Seen:
     """Somebody leaves in the middle of an answer, and asks for the rest on another line."""
-    with window(url) as ada:
+    with tab(url) as ada:
         ada.ask(LONG)
         seen = ada.read_until(lambda event: event.get("seq") == FIRST)
-    with window(url) as ada:
+    with tab(url) as ada:
         ada.send({"type": "session_restore", "thread_id": seen[0]["thread_id"], "last_seq": FIRST})
         return Seen(ada.raw_frames(quiet_s=_RUN_S))
 
 
 def away_for_all(url: str) -> Seen:
     """Somebody leaves when an answer has begun, and asks for the rest when it is over."""
-    with window(url) as ada:
+    with tab(url) as ada:
         ada.ask(SUM)
         seen = ada.read_until(lambda event: event.get("seq") == 1)
-    time.sleep(0.3)  # a person is away: the answer takes a few milliseconds
-    with window(url) as ada:
+    time.sleep(0.3)  # a user is away: the answer takes a few milliseconds
+    with tab(url) as ada:
         ada.send({"type": "session_restore", "thread_id": seen[0]["thread_id"], "last_seq": 1})
         return frames_of(ada)
 
@@ -37,7 +37,7 @@ def away_for_all(url: str) -> Seen:
 def coming(url: str) -> Seen:
     """Somebody comes, and asks at once."""
     try:
-        with window(url) as ada:
+        with tab(url) as ada:
             ada.ask(SUM)
             return frames_of(ada)
     except ConnectionClosed as error:
@@ -45,7 +45,7 @@ def coming(url: str) -> Seen:
 
 
 def asking_long(url: str) -> Seen:
-    with window(url) as ada:
+    with tab(url) as ada:
         ada.ask(LONG)
         return Seen(ada.raw_frames(quiet_s=_RUN_S))
 
@@ -55,7 +55,7 @@ def coming_often(url: str) -> Seen:
     token, frames = token_of("emeka"), []
     for _ in range(5):
         try:
-            with window(url, token=token) as ada:
+            with tab(url, token=token) as ada:
                 frames.append(json.dumps(ada.greeting["type"]))
         except InvalidStatus as error:
             frames.append(f"refused: {error.response.status_code}")
@@ -63,13 +63,13 @@ def coming_often(url: str) -> Seen:
 
 
 def saying_nothing(url: str) -> Seen:
-    with window(url) as ada:
+    with tab(url) as ada:
         return Seen(ada.raw_frames(quiet_s=2.6))
 
 
 def signing_out(url: str) -> Seen:
     """Somebody's pass ends while they are connected."""
-    with window(url, token=token_of("ada", lifetime_s=1.5)) as ada:
+    with tab(url, token=token_of("ada", lifetime_s=1.5)) as ada:
         return Seen(ada.raw_frames(quiet_s=6))
 
 

@@ -13,7 +13,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from support.tests.backend.broken_conversations import FIVE, LONG, SUM, Scenario, Seen, answered, frames_of
-from support.tests.backend.users import Event, Person, token_of, window
+from support.tests.backend.users import Event, User, tab, token_of
 
 WORD = "SWORDFISHERMAN"
 REMEMBER = f"Please remember that my secret word is {WORD}."
@@ -23,7 +23,7 @@ Check = Callable[[Seen], bool]
 
 def watching(url: str) -> Seen:
     """Dmitri does nothing while Cleo asks."""
-    with window(url, "cleo") as cleo, window(url, "dmitri") as dmitri:
+    with tab(url, "cleo") as cleo, tab(url, "dmitri") as dmitri:
         cleo.ask(SUM)
         return frames_of(dmitri)
 
@@ -32,26 +32,26 @@ def in_a_crowd(url: str) -> Seen:
     """Dmitri does nothing while Cleo asks twice: with 19 connections open, and with 20."""
     with ExitStack() as stack:
         cleo, dmitri, *_ = [
-            stack.enter_context(window(url, user)) for user in ("cleo", "dmitri", *(f"guest-{n}" for n in range(17)))
+            stack.enter_context(tab(url, user)) for user in ("cleo", "dmitri", *(f"guest-{n}" for n in range(17)))
         ]
         cleo.run("What is 1+1?")
-        stack.enter_context(window(url, "one-more"))
+        stack.enter_context(tab(url, "one-more"))
         cleo.run("What is 2+2?")
         return frames_of(dmitri)
 
 
 def after_a_reconnect(url: str) -> Seen:
     """Dmitri does nothing while Cleo asks, comes back, and asks again."""
-    with window(url, "dmitri") as dmitri:
+    with tab(url, "dmitri") as dmitri:
         for question in ("What is 1+1?", "What is 2+2?"):
-            with window(url, "cleo") as cleo:
+            with tab(url, "cleo") as cleo:
                 cleo.run(question)
         return frames_of(dmitri)
 
 
 def at_the_same_time(url: str) -> Seen:
     """Cleo has a long question; Dmitri asks and is answered meanwhile."""
-    with window(url, "cleo") as cleo, window(url, "dmitri") as dmitri:
+    with tab(url, "cleo") as cleo, tab(url, "dmitri") as dmitri:
         cleo.ask(LONG)
         dmitri.run(SUM)
         return shown_to(cleo.read_run())
@@ -61,7 +61,7 @@ def after_a_note(question: str, **members: object) -> Scenario:
     """Cleo has noted something down; then Dmitri asks."""
 
     def scenario(url: str) -> Seen:
-        with window(url, "cleo") as cleo, window(url, "dmitri") as dmitri:
+        with tab(url, "cleo") as cleo, tab(url, "dmitri") as dmitri:
             cleo.run(REMEMBER)
             payload = {"user_request": question, "thread_id": None, **members}
             dmitri.send({"type": "start_agent", "request_id": "r-1", "payload": payload})
@@ -74,7 +74,7 @@ def in_her_thread(message: Callable[[str], Event]) -> Scenario:
     """Cleo has asked; then Dmitri sends a message about her thread."""
 
     def scenario(url: str) -> Seen:
-        with window(url, "cleo") as cleo, window(url, "dmitri") as dmitri:
+        with tab(url, "cleo") as cleo, tab(url, "dmitri") as dmitri:
             dmitri.send(message(cleo.run(SUM)[0]["thread_id"]))
             return frames_of(dmitri)
 
@@ -83,7 +83,7 @@ def in_her_thread(message: Callable[[str], Event]) -> Scenario:
 
 def stopping_hers(url: str) -> Seen:
     """Dmitri stops what Cleo waits for."""
-    with window(url, "cleo") as cleo, window(url, "dmitri") as dmitri:
+    with tab(url, "cleo") as cleo, tab(url, "dmitri") as dmitri:
         cleo.ask(LONG)
         dmitri.send({"type": "stop_agent", "run_id": cleo.read()["run_id"]})
         return shown_to(cleo.read_run())
@@ -97,7 +97,7 @@ def knocking(token: Callable[[], str] | None, way: str = "header") -> Scenario:
         query = f"?token={token()}" if token and way == "query" else ""
         try:
             with connect(url + query, additional_headers=headers) as socket:
-                return conversation_of(Person(socket))
+                return conversation_of(User(socket))
         except InvalidStatus as refused:
             return Seen([f"refused: {refused.response.status_code}"])
 
@@ -107,19 +107,19 @@ def knocking(token: Callable[[], str] | None, way: str = "header") -> Scenario:
 def outliving_the_token(url: str) -> Seen:
     """Cleo asks when her token has ended."""
     ends_at = math.ceil(time.time() + 0.3)
-    with window(url, token=token_of("cleo", exp=ends_at)) as cleo:
+    with tab(url, token=token_of("cleo", exp=ends_at)) as cleo:
         time.sleep(ends_at - time.time() + 0.2)
         return frames_of(cleo) if cleo.raw_frames(quiet_s=0.01) else conversation_of(cleo)
 
 
 def greeting(url: str) -> Seen:
-    with window(url, "cleo") as cleo:
+    with tab(url, "cleo") as cleo:
         return shown_to([cleo.greeting])
 
 
-def conversation_of(person: Person) -> Seen:
-    person.ask(SUM)
-    return frames_of(person)
+def conversation_of(user: User) -> Seen:
+    user.ask(SUM)
+    return frames_of(user)
 
 
 def shown_to(messages: list[Event]) -> Seen:
@@ -145,7 +145,7 @@ def let_in(seen: Seen) -> bool:
 
 
 # The scene, and what is to be seen in it with the defect and not without.
-WALLS: dict[str, tuple[Scenario, Check]] = {
+ACCESS: dict[str, tuple[Scenario, Check]] = {
     "broadcast_to_all": (watching, of_cleo(6)),
     "first_user_handler_serves_everyone": (
         after_a_note(RECALL),
