@@ -145,7 +145,8 @@ class Meter:
             events=self.events, kinds=tuple(sorted(self.kinds)), expected_events=self.expected,
             arrived_events=self.arrived, connections_tried=self.tried, connections_made=self.made,
             five_expected=self.five_expected, five_shown=self.five_shown, messages=self.messages,
-            unmapped=self.unmapped, latency=(self.latency if self.latency.samples else self.latency_in_parallel).summary(),
+            unmapped=self.unmapped,
+            latency=(self.latency if self.latency.samples else self.latency_in_parallel).summary(),
             acknowledgement=(
                 self.acknowledgement if self.acknowledgement.samples else self.acknowledgement_in_parallel
             ).summary(),

@@ -22,7 +22,7 @@ KEY, PASSWORD = "CHAT_AUTH_KEY", "CHAT_PASSWORD"
 
 
 def services_of(target: Target, runtime: str, environ: Mapping[str, str], folder_of_target: Path) -> Runtime:
-    """The runtime of a target's services; `folder_of_target`: the folder of its file. Raises Misconfigured if it has none."""
+    """The runtime of a target's services; `folder_of_target` holds its file. Raises Misconfigured if it has none."""
     folder = Folder(default_folder(dict(environ)))
     if target.start == "stack":
         return runtime_of(runtime, folder, environ)

@@ -1,4 +1,4 @@
-"""A backend that the suite starts itself: it can be restarted or killed, and comes back at the same address."""
+"""A backend that the suite starts itself: it can be restarted or killed, and then uses the same address again."""
 
 import asyncio
 import logging

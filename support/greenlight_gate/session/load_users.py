@@ -13,7 +13,7 @@ from greenlight_gate.targets.model import PROMPTS
 from greenlight_gate.targets.sections import Persona
 from greenlight_gate.targets.settings import Misconfigured
 
-# Asked first, so that each user's own canary has to come back in an answer.
+# Sent first, so that an answer has to contain each user's own canary.
 _OPENING = ("remember", "recall")
 # A token from `Access` has at least this share of its lifetime left; longer loads mint tokens that outlast them.
 _LIFETIME_LEFT = 0.1

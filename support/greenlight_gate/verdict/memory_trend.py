@@ -174,7 +174,7 @@ def _soak(watched: Watched, samples: list[Sample], most_mb: float) -> Verdictlet
         said = f"{', '.join(growth.faults)} within {took_s:.0f} s, and was not watched for {needed_s:.0f} s"
         return Verdictlet(measured, unknown=said, samples=growth.samples)
     # A backend that does nothing fills up with nothing.
-    idle = "" if growth.done or growth.faults else f"no {unit} ended while it was watched"
+    idle = "" if growth.done or growth.faults else f"no {unit} ended during the measurement"
     return Verdictlet(measured, growth.faults, idle, samples=growth.samples)
 
 

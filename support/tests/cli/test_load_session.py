@@ -106,8 +106,8 @@ def test_a_defect_is_blocked_by_its_rule_with_the_frames_that_show_it(defective:
 
     assert {finding["rule"] for finding in findings} == {"CONTENT-5", "LIFECYCLE-5", "PAIRING-2"}
     assert (
-        "Load of 3 users, 3 requests each: LIFECYCLE-5 (9 findings): expected all five kinds, got no tool_completed"
-        in said
+        "Load of 3 users, 3 requests each: LIFECYCLE-5 (9 findings): expected all five kinds of event, "
+        "got no tool_completed" in said
     )
     assert "PAIRING-2 (9), CONTENT-5 (" in said
     for finding in findings:

@@ -22,7 +22,7 @@ Part = Callable[[Session], Awaitable[Any]]
 
 
 def play(
-    connection_rules: Act, part: Part, *, secret: bytes = b"", limits: Limits | None = None, recorder: Recorder | None = None,
+    accept: Act, part: Part, *, secret: bytes = b"", limits: Limits | None = None, recorder: Recorder | None = None,
     shown: Token | None = None,
 ) -> tuple[list[AnyRecord], Any, Recorder]:  # fmt: skip
     """Ada connects and plays her part; then she leaves. What is returned or raised stands second."""
@@ -43,7 +43,7 @@ def play(
             await session.close()
             recorder.finish()
 
-    with HostileServer(connection_rules, does.health()) as server:
+    with HostileServer(accept, does.health()) as server:
         result = asyncio.run(asyncio.wait_for(scene(server.url), 20))
     return [entry.record for entry in recorder.entries], result, recorder
 
@@ -57,7 +57,7 @@ async def lose(session: Session) -> bool:
     return await session.wait_closed(5)
 
 
-def connection_rules(*acts: Callable[[Wire], Awaitable[None]]) -> Act:
+def accept(*acts: Callable[[Wire], Awaitable[None]]) -> Act:
     """Greets, does these things, and then neither speaks nor hangs up."""
 
     async def act(wire: Wire) -> None:

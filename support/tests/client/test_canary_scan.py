@@ -13,7 +13,7 @@ from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.targets.access import Token
 from greenlight_gate.trace import AnyRecord, Closed, Header, Opened, Other, encode_header, encode_record, read_trace
 
-from support.tests.client.scene import ASKED, QUICK, closed, connection_rules, frame, lose, play
+from support.tests.client.scene import ASKED, QUICK, accept, closed, frame, lose, play
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import CLOSE, PING, PONG, TEXT, Act, Wire
 from support.tests.rules.talk import PROFILE
@@ -74,19 +74,20 @@ def refusing(body: str, *headers: str) -> Act:
 @pytest.mark.parametrize(
     ("act", "part", "kept", "found"),
     [
-        (connection_rules(frame(PING, BASHIRS.encode()), NORMALLY), lose, [("ping", BASHIRS.encode())], ["in a ping frame"]),
-        (connection_rules(frame(PONG, BASHIRS.encode()), NORMALLY), lose, [("pong", BASHIRS.encode())], ["in a pong frame"]),
-        (connection_rules(frame(PING, b"\xff" + BASHIRS.encode()), NORMALLY), lose, [("ping", b"\xff" + BASHIRS.encode())],
+        (accept(frame(PING, BASHIRS.encode()), NORMALLY), lose, [("ping", BASHIRS.encode())], ["in a ping frame"]),
+        (accept(frame(PONG, BASHIRS.encode()), NORMALLY), lose, [("pong", BASHIRS.encode())], ["in a pong frame"]),
+        (accept(frame(PING, b"\xff" + BASHIRS.encode()), NORMALLY), lose, [("ping", b"\xff" + BASHIRS.encode())],
          ["in a ping frame"]),
-        (connection_rules(frame(PING, b""), frame(PONG, b""), frame(PING, ADAS.encode()), NORMALLY), lose,
+        (accept(frame(PING, b""), frame(PONG, b""), frame(PING, ADAS.encode()), NORMALLY), lose,
          [("ping", ADAS.encode())], []),
-        (connection_rules(frame(CLOSE, b"\x03\xe8" + BASHIRS.encode())), lose, [], ["in the reason of the close"]),
-        (connection_rules(frame(CLOSE, b"\x07\xd0" + BASHIRS.encode())), lose, [("close", BASHIRS.encode())], ["in a close frame"]),
-        (connection_rules(frame(CLOSE, b"\x03\xe8\xff" + BASHIRS.encode())), lose, [("close", b"\xff" + BASHIRS.encode())],
+        (accept(frame(CLOSE, b"\x03\xe8" + BASHIRS.encode())), lose, [], ["in the reason of the close"]),
+        (accept(frame(CLOSE, b"\x07\xd0" + BASHIRS.encode())), lose, [("close", BASHIRS.encode())],
+         ["in a close frame"]),
+        (accept(frame(CLOSE, b"\x03\xe8\xff" + BASHIRS.encode())), lose, [("close", b"\xff" + BASHIRS.encode())],
          ["in a close frame"]),
         (answering_our_close(b"\x03\xe8" + BASHIRS.encode()), leave, [("close", BASHIRS.encode())],
          ["in a close frame"]),
-        (connection_rules(frame(TEXT, SAID, fin=False), frame(CLOSE, b"\x03\xe8")), lose, [("part", SAID)],
+        (accept(frame(TEXT, SAID, fin=False), frame(CLOSE, b"\x03\xe8")), lose, [("part", SAID)],
          ["in part of a message"]),
     ],
 )  # fmt: skip
@@ -220,7 +221,7 @@ def test_a_token_that_is_echoed_in_the_handshake_is_not_kept(echo: str) -> None:
 def test_a_token_in_a_ping_or_a_close_is_not_kept() -> None:
     payload = b"for hunter2-hunter2"
     records, _, _ = play(
-        connection_rules(frame(PING, payload), frame(CLOSE, b"\x07\xd0" + payload)), lose, secret=b"hunter2-hunter2"
+        accept(frame(PING, payload), frame(CLOSE, b"\x07\xd0" + payload)), lose, secret=b"hunter2-hunter2"
     )
 
     assert others(records) == [("ping", b"for [token of Ada]"), ("close", b"for [token of Ada]")]

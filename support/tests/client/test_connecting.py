@@ -70,7 +70,7 @@ subprotocols = ["s1"]
 Part = Callable[[Session], Awaitable[Any]]
 
 
-def play(profile: str, connection_rules: Act, part: Part, entry: Token | None = None) -> tuple[list[AnyRecord], Any]:
+def play(profile: str, accept: Act, part: Part, entry: Token | None = None) -> tuple[list[AnyRecord], Any]:
     """Ada connects and plays her part. What is returned or raised stands second."""
     read = Profile.from_toml(profile + REST)
     recorder = Recorder("a scenario", None, read, QUICK, lambda data: data)
@@ -88,7 +88,7 @@ def play(profile: str, connection_rules: Act, part: Part, entry: Token | None = 
             await session.close()
             recorder.finish()
 
-    with HostileServer(connection_rules, does.health()) as server:
+    with HostileServer(accept, does.health()) as server:
         result = asyncio.run(asyncio.wait_for(scene(server.url), 20))
     return [entry.record for entry in recorder.entries], result
 
@@ -143,23 +143,23 @@ async def hanging_up(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize(
-    ("door", "says", "last"),
+    ("accept", "says", "last"),
     [
         (silent, "Ada received nothing for step 1 of the handshake", TimedOut),
         (refusing, "Ada was refused in the handshake", Received),
         (hanging_up, "Ada lost the connection in the handshake", Closed),
     ],
 )
-def test_a_handshake_that_comes_to_nothing(connection_rules: Act, says: str, last: type[AnyRecord]) -> None:
-    records, result = play(STEPS, connection_rules, nothing)
+def test_a_handshake_that_comes_to_nothing(accept: Act, says: str, last: type[AnyRecord]) -> None:
+    records, result = play(STEPS, accept, nothing)
     assert str(result) == says
     assert any(isinstance(record, last) for record in records)
     waits = [(record.waiting_for, record.after_s >= 0.3) for record in records if isinstance(record, TimedOut)]
-    assert waits == ([("ready", True)] if connection_rules is silent else [])
+    assert waits == ([("ready", True)] if accept is silent else [])
 
 
 def seats(status: str, body: Any, seen: list[dict[str, str]]) -> Act:
-    async def connection_rules(wire: Wire) -> None:
+    async def accept(wire: Wire) -> None:
         seen.append({"path": wire.path, **wire.headers})
         if wire.path.startswith("/seats/"):
             await wire.respond_json(status, body)
@@ -168,7 +168,7 @@ def seats(status: str, body: Any, seen: list[dict[str, str]]) -> Act:
         with pytest.raises(EOFError):
             await wire.hear()
 
-    return connection_rules
+    return accept
 
 
 MINE = Token("Ada", "profile", token="t/1", values={"mark": "a b"})

@@ -10,7 +10,7 @@ from greenlight_gate.client.session import Session
 from greenlight_gate.targets.sections import Limits
 from greenlight_gate.trace import Closed, Opened, Received, Sent, TimedOut
 
-from support.tests.client.scene import ASKED, QUICK, closed, connection_rules, frame, lose, play
+from support.tests.client.scene import ASKED, QUICK, accept, closed, frame, lose, play
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Act, Wire
 from support.tests.rules.talk import PROFILE
@@ -35,7 +35,7 @@ from support.tests.rules.talk import PROFILE
     ],
 )  # fmt: skip
 def test_the_end_is_seen_though_the_server_keeps_the_line(sent: Act, expected: tuple[str, int | None, str]) -> None:
-    records, seen, _ = play(connection_rules(sent), lose)
+    records, seen, _ = play(accept(sent), lose)
 
     # The end may come together with the greeting, or after it.
     assert seen is True or isinstance(seen, NotConnected)
@@ -46,7 +46,7 @@ def test_a_line_that_breaks() -> None:
     async def hang_up(_: Wire) -> None:
         raise EOFError
 
-    records, seen, _ = play(connection_rules(hang_up), lose)
+    records, seen, _ = play(accept(hang_up), lose)
 
     assert seen is True or str(seen) == "Ada's connection ended without a close frame"
     assert closed(records) == ("nobody", None, "")
@@ -67,16 +67,14 @@ def test_fragments_are_one_message_and_pings_may_come_in_between() -> None:
     cut = text.index(b"\xc3") + 1
     parts = [frame(TEXT, text[:cut], fin=False), frame(PING, b"you?"), frame(CONTINUATION, b"", fin=False)]
 
-    records, _, recorder = play(
-        connection_rules(*parts, frame(CONTINUATION, text[cut:]), frame(CLOSE, b"\x03\xe8")), lose
-    )
+    records, _, recorder = play(accept(*parts, frame(CONTINUATION, text[cut:]), frame(CLOSE, b"\x03\xe8")), lose)
 
     assert [record.text for record in records if isinstance(record, Received)][1:] == [text.decode()]
     assert {finding.rule for finding in recorder.findings} == {"CONNECTION-1"}
 
 
 def test_binary_and_broken_text_are_kept_as_bytes() -> None:
-    records, _, _ = play(connection_rules(frame(BINARY, b"{}"), frame(TEXT, b"\xff"), frame(CLOSE, b"\x03\xe8")), lose)
+    records, _, _ = play(accept(frame(BINARY, b"{}"), frame(TEXT, b"\xff"), frame(CLOSE, b"\x03\xe8")), lose)
 
     received = [record for record in records if isinstance(record, Received)][1:]
     assert [(each.text, each.data, each.binary) for each in received] == [(None, b"{}", True), (None, b"\xff", False)]
@@ -107,14 +105,14 @@ async def listen(session: Session) -> None:
 @pytest.mark.parametrize(
     ("act", "limits", "most_received", "said"),
     [
-        (connection_rules(*[BEAT] * 9), Limits(max_connection_bytes=4096), 4, "more than 4096 bytes on one connection"),
-        (connection_rules(*[BEAT] * 200), Limits(max_connection_frames=100), 100, FRAMES),
-        (connection_rules(*[frame(PING, b"")] * 200), Limits(max_connection_frames=100), 1, FRAMES),
-        (connection_rules(*[frame(PONG, b"a")] * 200), Limits(max_connection_frames=100), 1, FRAMES),
-        (connection_rules(*WHOLE, *WHOLE[1:]), Limits(max_connection_frames=100), 1, FRAMES),
+        (accept(*[BEAT] * 9), Limits(max_connection_bytes=4096), 4, "more than 4096 bytes on one connection"),
+        (accept(*[BEAT] * 200), Limits(max_connection_frames=100), 100, FRAMES),
+        (accept(*[frame(PING, b"")] * 200), Limits(max_connection_frames=100), 1, FRAMES),
+        (accept(*[frame(PONG, b"a")] * 200), Limits(max_connection_frames=100), 1, FRAMES),
+        (accept(*WHOLE, *WHOLE[1:]), Limits(max_connection_frames=100), 1, FRAMES),
         (does.conversation(thinking(1)), Limits(max_run_events=100), 102, "more than 100 events in one answer"),
         (does.conversation(thinking(500)), Limits(max_run_bytes=9_000), 20, "more than 9000 bytes in one answer"),
-        (connection_rules(frame(TEXT, b"x" * 2000)), Limits(max_frame_bytes=1024), 1,
+        (accept(frame(TEXT, b"x" * 2000)), Limits(max_frame_bytes=1024), 1,
          "a message too large: frame with 2000 bytes exceeds limit of 1024 bytes"),
     ],
 )  # fmt: skip
@@ -130,7 +128,7 @@ def test_more_than_anybody_takes_ends_the_connection(act: Act, limits: Limits, m
 
 def test_what_several_connections_bring_is_bounded_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = Recorder("a scenario", None, PROFILE, QUICK, bytes, most_bytes=3_000)
-    records, _, _ = play(connection_rules(*[BEAT] * 9), lose, recorder=recorder)
+    records, _, _ = play(accept(*[BEAT] * 9), lose, recorder=recorder)
 
     assert len([record for record in records if isinstance(record, Received)]) <= GREETING + 3
     assert closed(records) == ("client", 1008, "more than 3000 bytes in one scenario")

@@ -12,7 +12,7 @@ _AT_LEAST = 2
 
 
 class Unproven(Exception):
-    """Somebody's own secret was never seen on their own connection: nothing can be said of what others see of it."""
+    """A user never received their own secret, so it is unknown whether others would have received it."""
 
 
 class Privacy:

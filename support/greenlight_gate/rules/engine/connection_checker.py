@@ -34,8 +34,8 @@ class ConnectionChecker:
     """
 
     def __init__(
-        self, profile: Profile, budgets: TimeBudgets, registry: IdRegistry, user: str, connection: str, *, epoch_s: float,
-        found: Callable[[Finding], None], rules: Mapping[str, Rule] = RULES,
+        self, profile: Profile, budgets: TimeBudgets, registry: IdRegistry, user: str, connection: str, *,
+        epoch_s: float, found: Callable[[Finding], None], rules: Mapping[str, Rule] = RULES,
     ) -> None:  # fmt: skip
         self.profile = profile
         self.reader = profile.reader()

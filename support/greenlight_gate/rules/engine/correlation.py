@@ -19,8 +19,8 @@ class Correlation(OpenRequests):
     """Finds the request and the run that each event of one connection belongs to.
 
     `foreign_leaks`: events of other users' runs must not come here; where the profile declares that everybody receives
-    them, they are only counted. `foreign_frames`: how many frames of each other user came here; "" where it is not known
-    whose they are. `named`: ids of other users that this user has sent, which may be repeated to them.
+    them, they are only counted. `foreign_frames`: frames of each other user that came here; "" where the owner is not
+    known. `named`: ids of other users that this user has sent, which may be repeated to them.
     """
 
     foreign_leaks = True
