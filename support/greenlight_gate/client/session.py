@@ -1,4 +1,4 @@
-"""One connection of one user: what is sent on it, what comes back, and how long each is waited for.
+"""One connection of one user: what is sent on it, what is received, and how long each is waited for.
 
 All methods run on the loop thread. Whatever happens becomes a record; so does each wait that timed out.
 """

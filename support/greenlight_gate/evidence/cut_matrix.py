@@ -61,11 +61,11 @@ def as_table(cells: Sequence[CutCell]) -> str:
     """The matrix as aligned text, 80 columns wide at most, with the rules that objected below it."""
     grid = CutGrid(cells)
     if not grid.rows:
-        return "no line was cut at an exact place"
+        return "no connection was cut at an exact place"
     marks = [
         [where, *(_mark(grid.became(place, way)) for way in grid.ways)] for place, where in grid.rows
     ]  # fmt: skip
-    table = [["the line was cut", *grid.ways], *marks]
+    table = [["the connection was cut", *grid.ways], *marks]
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
     broken = [cell for cell in grid.cells.values() if cell.rules]

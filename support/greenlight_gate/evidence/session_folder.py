@@ -232,7 +232,7 @@ def _renamed(summary: LoadResult, name: str) -> LoadResult:
 def write_whole(path: Path, data: bytes | str) -> None:
     """Writes a file whole or not at all, also when the disk fills or the process is killed in between."""
     content = data.encode() if isinstance(data, str) else data
-    # Not by tempfile, whose files nobody but their owner may read: whoever may enter the folder may read the verdict.
+    # Not by tempfile, whose files nobody but their owner may read: all who may enter the folder may read the verdict.
     partial = path.with_name(f".{path.name}.{uuid4().hex[:12]}")
     try:
         with partial.open("xb") as file:

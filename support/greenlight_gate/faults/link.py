@@ -109,7 +109,7 @@ class Side(asyncio.Protocol):
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone, whoever ended it."""
+        """The connection has ended, on either side."""
         self.gone.set()
         self.writable.set()
         self.out.feed_end(End.RST if exc is not None else End.FIN)

@@ -15,7 +15,7 @@ from greenlight_gate.wire.profile import Profile
 class LoadChecker(ConnectionChecker):
     """Judges every message of a connection; nothing is sampled.
 
-    `user` is told how requests are settled, `on_control` gets control messages. `stamps` holds the server's times of
+    `user` observes how requests are settled, `on_control` gets control messages. `stamps` holds the server's times of
     the events since it was emptied.
     """
 

@@ -29,8 +29,8 @@ _PLACE = "greenlight-request-place"
 class VirtualUser:
     """A user of a shard, with at most one open request: the `Receiver` of its transport, the `Observer` of its checker.
 
-    `ready` is set when it may ask, or never will: then `gone` is true. `on_free` is told when it may ask again. Kept in
-    memory are a few numbers, and the messages since the latest request.
+    `ready` is set when it may ask, or never will: then `gone` is true. `on_free` is called when it may ask again. In
+    memory there are a few numbers, and the messages since the latest request.
     """
 
     __slots__ = (

@@ -65,30 +65,30 @@ def leave(listener: FeedListener) -> None:
 
 
 def publish(source: FeedSource, record: AnyRecord, reading: Reading | None) -> None:
-    """Tells everybody who listens."""
+    """Tells all listeners."""
     for listener in _listeners:
         listener.on_record(source, record, reading)
 
 
 def matched(source: FeedSource, run: RunState, event: Event, at: float) -> None:
-    """Tells everybody who listens which run an event belongs to."""
+    """Tells all listeners which run an event belongs to."""
     for listener in _listeners:
         listener.on_event(source, run, event, at)
 
 
 def settled(source: FeedSource, outcome: Outcome) -> None:
-    """Tells everybody who listens how a request was settled."""
+    """Tells all listeners how a request was settled."""
     for listener in _listeners:
         listener.on_settled(source, outcome)
 
 
 def finished(source: FeedSource) -> None:
-    """Tells everybody who listens that a trace is complete."""
+    """Tells all listeners that a trace is complete."""
     for listener in _listeners:
         listener.finished(source)
 
 
 def counted(load: object, counts: Counts) -> None:
-    """Tells everybody who listens how far a load is."""
+    """Tells all listeners how far a load is."""
     for listener in _listeners:
         listener.counted(load, counts)

@@ -111,7 +111,7 @@ class LoadResult(msgspec.Struct, kw_only=True):
 
     @property
     def latency(self) -> dict[str, Encoded]:
-        """What is judged of how fast it was: delivery where the clock is known, and the first sign of life.
+        """What is judged of how fast it was: delivery where the clock is known, and the acknowledgement.
 
         The latter from when it was due, where that is known.
         """

@@ -17,8 +17,8 @@ _MOST_SCENARIOS = 400
 class RunTrack:
     """One answer. Times are seconds since the question (`asked_at`, seconds since the epoch).
 
-    `last` is when something was seen, or waited for in vain, for the last time; `cut` when the line was lost before the
-    end; `found` are (time, rule). Of very many events the last one and the first are kept.
+    `last` is when something was seen, or waited for in vain, for the last time; `cut` when the connection was lost
+    before the end; `found` are (time, rule). Of very many events the last one and the first are kept.
     """
 
     __slots__ = (

@@ -12,7 +12,7 @@ class ConnectionRules:
     """What one connection owes from the handshake to the close.
 
     `promised`: whether the backend must report that it is ready. `spoken`: the user has sent something; `flooded`: more
-    than anybody has to read.
+    than a client has to read.
     """
 
     def __init__(self, report: Report, *, promised: bool) -> None:

@@ -14,7 +14,7 @@ class IsolationPair(msgspec.Struct, frozen=True):
 
     `own_seen` are those whose own canary was seen on their own connection (ISOLATION-3): without it nothing can be
     said of them. `saw` holds (a user, another user of whom they received anything). `by_design` counts the frames of
-    other users that the profile declares to be meant for everybody.
+    other users that the profile declares to be meant for all users.
     """
 
     name: str

@@ -59,7 +59,7 @@ class Token:
         return f"Pass({self.user}, {self.way})"
 
     def url(self, url: str) -> str:
-        """The url to open, with the query that belongs to this pass."""
+        """The url to open, with the query that belongs to this token."""
         if not self.query:
             return url
         return f"{url}{'&' if '?' in url else '?'}{urlencode(self.query)}"
@@ -178,7 +178,7 @@ class Access:
         if self.target.start != "none" and not environ.get(variable):
             secret = secrets.token_urlsafe(48)
         else:
-            secret = self._credential(environ, variable, "auth.secret_env", "the secret that signs everybody's tokens")
+            secret = self._credential(environ, variable, "auth.secret_env", "the secret that signs all tokens")
         self._redactor.learn(secret, _EVERYBODY)
         return secret
 

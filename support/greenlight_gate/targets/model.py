@@ -110,7 +110,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 value = getattr(persona, attribute)
                 if value and first.setdefault(value, index) != index:
                     came = f"it is the same as that of personas[{first[value]}]"
-                    raise Invalid(f"personas[{index}].{attribute}", "a value of its own for each person", came)
+                    raise Invalid(f"personas[{index}].{attribute}", "a value of its own for each user", came)
         for index, persona in enumerate(self.personas):
             missing = _missing_of(persona, self.auth.obtain)
             if missing:
@@ -165,7 +165,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Why nothing that is found out about this target can approve it."""
         asked = (self.url, self.resolve(self.health), self.resolve(self.auth.login_url))
         if self.tls.insecure_skip_verification and any(url.startswith(("wss:", "https:")) for url in asked):
-            return ("the certificate was not verified (tls.insecure_skip_verification): anybody may have answered",)
+            return ("the certificate was not verified (tls.insecure_skip_verification): any server may have answered",)
         return ()
 
     def resolve(self, path_or_url: str) -> str:
@@ -214,7 +214,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """What may be expected of the run that follows. Raises ValueError like `question`, or without its canary."""
         prompt = self._prompt(prompt_name)
         if not canary and CANARY in f"{prompt.ask} {prompt.contains}":
-            raise ValueError(f"{prompt_name} is about the person's canary, and none was given")
+            raise ValueError(f"{prompt_name} is about the user's canary, and there is none")
         groups = ((entry,) if isinstance(entry, str) else entry for entry in prompt.contains)
         return Expect(
             prompt=prompt.ask.replace(CANARY, canary),
@@ -230,7 +230,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def lacks(self, need: str) -> str | None:
         """Why `need` (a capability, a prompt, "authentication" or "isolation") is not exercised; None when it is.
 
-        `accepted_gaps` says whether somebody answers for that. Raises ValueError for a need that does not exist.
+        `accepted_gaps` says whether that was accepted. Raises ValueError for a need that does not exist.
         """
         if need not in NEEDS:
             raise ValueError(f"no target can have or lack {need!r}{nearest(need, NEEDS)}")
@@ -266,9 +266,9 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 def _missing_of(persona: Persona, obtain: str) -> tuple[str, str] | None:
     if obtain == "token" and not persona.token_env:
-        return "token_env", "the variable that holds this person's token"
+        return "token_env", "the variable that holds this user's token"
     if obtain == "login" and not persona.password_env:
-        return "password_env", "the variable that holds this person's password"
+        return "password_env", "the variable that holds this user's password"
     if obtain in ("mint", "login") and not (persona.user or (obtain == "login" and persona.username_env)):
-        return "user", "the user id that this person's token or login is for"
+        return "user", "the user id that this user's token or login is for"
     return None

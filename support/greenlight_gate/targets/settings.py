@@ -51,7 +51,7 @@ def environments() -> list[str]:
 def load_target(environment: str, environ: Mapping[str, str] = os.environ) -> Target:
     """The target that `environment` names: one of `environments()`, or the path of a .toml file.
 
-    A profile, prompts and ca_file that the file gives as paths come back as absolute paths. WEBSOCKET_TEST_URL
+    A profile, prompts and ca_file that the file gives as paths are returned as absolute paths. WEBSOCKET_TEST_URL
     replaces the url, and then nothing is started. Raises Misconfigured.
     """
     path = _find("environment", environment, _TARGETS, Path())

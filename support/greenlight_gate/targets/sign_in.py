@@ -35,7 +35,7 @@ def _refuse_unless_let_in(target: Target, persona: Persona, reply: Reply) -> Non
     if reply.status in (400, 401, 403, 422):
         variables = ", ".join(filter(None, (persona.username_env, persona.password_env)))
         raise LoginRefused(
-            f"{where}: expected {persona.name} to be let in, but HTTP {reply.status} came; "
+            f"{where}: expected {persona.name} to be signed in, but HTTP {reply.status} came; "
             f"check {variables} and auth.login_form ({target.auth.login_form!r})"
         )
     if reply.status not in (200, 201):

@@ -1,6 +1,6 @@
 """What every transport offers and what it reports: open, send, messages with stamps, close, and the peer's close.
 
-Whoever uses a connection implements `Receiver` and holds a `Transport`; neither says which protocol is spoken.
+The user of a connection implements `Receiver` and holds a `Transport`; neither says which protocol is spoken.
 """
 
 import ssl

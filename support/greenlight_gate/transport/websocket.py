@@ -118,7 +118,7 @@ class WebSocket(asyncio.Protocol):
         self.is_open = self.can_send = True
         try:
             self.receiver.on_open(upgrade.accepted, at)
-        except Exception as error:  # noqa: BLE001 -- whoever opens the connection gets it
+        except Exception as error:  # noqa: BLE001 -- the caller that opens the connection gets it
             self.is_open = self.can_send = False
             opening.set_exception(error)
             return

@@ -94,7 +94,7 @@ def compile_scope(spec: Spec, tree: Tree, *, typed: bool) -> Callable[[Any, dict
     for term in spec.scope:
         value = source.path(term.path)
         source.emit(1, f"x = {value}")
-        # A value that is not known yet cannot be told from another user's.
+        # A value that is not known yet cannot be distinguished from another user's.
         known = f"values.get({term.value.removeprefix('$')!r}) is not None and " if term.op == "same_as" else ""
         source.emit(1, f"if {known}x is not UNSET and x is not None and not ({_condition(term, 'x', source)}):")
         source.emit(2, f"return {term.path!r}, shown(x)")

@@ -20,7 +20,7 @@ class EventRule(msgspec.Struct, frozen=True):
     `each`: the path of a list; there is an event for each of its items that meets the conditions on `$item`.
     `collapse`: what follows of the same kind is more of the same, "until_other_kind" comes; or "always", for pieces of
     what another frame tells as a whole. `once`: the field by which
-    a fact that was told before is known. `synthesised`: what the event is inferred from. `go_on`: later rules may
+    a fact that was reported before is known. `synthesised`: what the event is inferred from. `go_on`: later rules may
     match the same frame too. `remember` keeps values by name, `gather` joins texts until the next question.
     """
 

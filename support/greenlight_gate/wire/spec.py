@@ -57,7 +57,7 @@ class ControlSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Promises(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the wire promises beyond the events: a ready frame first, and gap-free sequence numbers per thread.
 
-    `foreign` is what an event of another user's run on a user's connection means: a leak, something that everybody
+    `foreign` is what an event of another user's run on a user's connection means: a leak, something that every user
     is meant to see, or noise. Whatever it means, it is searched for canaries.
     """
 

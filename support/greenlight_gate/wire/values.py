@@ -64,7 +64,7 @@ def text_of(value: Any) -> str:
 def read_stamp(value: object) -> tuple[float | None, str | None]:
     """Seconds since the epoch, and the format's name (`ISO Z`, `ISO offset`, `ISO`, `epoch s`, `epoch ms`, `epoch us`).
 
-    Numbers are told apart by size: seconds below 1e11, milliseconds below 1e14, then microseconds. What is no time
+    Numbers are distinguished by size: seconds below 1e11, milliseconds below 1e14, then microseconds. What is no time
     gives (None, None). An ISO time without a zone is read as UTC.
     """
     if isinstance(value, str):

@@ -39,14 +39,14 @@ def test_what_became_of_a_cut() -> None:
 
 def test_the_table_as_a_whole() -> None:
     assert as_table(CELLS).splitlines() == [
-        "the line was cut  FIN     RST",
+        "the connection was cut  FIN     RST",
         "before event 1    -       no resume",
         "inside event 1    BROKEN  -",
         "after event 1     ok      -",
         "",
         "FIN inside event 1: CONTINUITY-1, LIFECYCLE-2",
     ]
-    assert as_table([]) == "no line was cut at an exact place"
+    assert as_table([]) == "no connection was cut at an exact place"
 
 
 def test_the_picture_shows_each_cut_once() -> None:

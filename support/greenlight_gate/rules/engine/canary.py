@@ -1,6 +1,6 @@
 """What a canary looks like: a marker, its owner's name in letters, and letters of its own.
 
-A canary is one word of lower-case letters, so that a backend keeps, finds and repeats it as a whole, whoever it is and
+A canary is one word of lower-case letters, so that a backend keeps, finds and repeats it as a whole, whatever it is and
 whatever it is put into. The name in it can be read without knowing any user:
 
 - Letters stand for themselves. A word of a name begins with a capital and goes on in small letters.

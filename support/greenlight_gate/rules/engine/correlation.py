@@ -18,7 +18,7 @@ from greenlight_gate.rules.identity import PLACEHOLDERS
 class Correlation(OpenRequests):
     """Finds the request and the run that each event of one connection belongs to.
 
-    `foreign_leaks`: events of other users' runs must not come here; where the profile declares that everybody receives
+    `foreign_leaks`: events of other users' runs must not come here; where the profile declares that all users receive
     them, they are only counted. `foreign_frames`: frames of each other user that came here; "" where the owner is not
     known. `named`: ids of other users that this user has sent, which may be repeated to them.
     """
@@ -197,7 +197,7 @@ class Correlation(OpenRequests):
         if self.foreign_leaks:
             identity.on_unrequested_run(event, n, self.report)
         else:
-            # Whose it is may become known later; what everybody receives may reach others first.
+            # Whose it is may become known later; what all users receive may reach others first.
             self.foreign_frames[""] += 1
 
     def _is_of_request(self, parent: RunState, ask: Request | None) -> bool:

@@ -20,7 +20,7 @@ class Report(Protocol):
         """Counts it. The first of each rule, run and `about` becomes a finding.
 
         `rule`: an id of the family. `evidence`: the numbers of the records that prove it. `run`: the run in which the
-        rule was broken. `about`: whom or what it concerns, where several are to be told apart in one run.
+        rule was broken. `about`: whom or what it concerns, where several have to be distinguished in one run.
         """
 
 

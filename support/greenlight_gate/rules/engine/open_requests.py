@@ -229,7 +229,7 @@ class OpenRequests:
         return run
 
     def _mix_up(self, event: Event) -> None:
-        """Without a request id, several requests without a run cannot be told apart."""
+        """Without a request id, several requests without a run cannot be distinguished."""
         rivals = [ask for ask in self.fitting(event) if not ask.abandoned]
         for rival in rivals if len(rivals) > 1 else ():
             rival.mixed_up = True

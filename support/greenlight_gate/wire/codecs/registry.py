@@ -52,7 +52,7 @@ def _of_another_package(name: str, argument: str, where: str) -> Codec:
     try:
         make: Any = entry.load()
         codec = make(argument)
-    except Exception as error:  # somebody else's code: whatever it does, the profile cannot be used
+    except Exception as error:  # foreign code: whatever it does, the profile cannot be used
         raise ProfileError(f"{where}: the codec {name!r} ({entry.value}) cannot be made: {error!r}") from error
     works = [callable(getattr(codec, name, None)) for name in ("decode", "encode")]
     if not all(works) or not isinstance(getattr(codec, "binary", None), bool):
