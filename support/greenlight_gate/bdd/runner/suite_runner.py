@@ -25,6 +25,7 @@ from greenlight_gate.bdd.runner.parallel import those_alone_last
 from greenlight_gate.bdd.runner.progress import RunProgress
 from greenlight_gate.bdd.runner.results_folder import claimed
 from greenlight_gate.evidence.session_folder import Ended, Selected
+from greenlight_gate.interpreter import optimised, prepare_streams
 from greenlight_gate.report.allure_results import clear_results, write_categories, write_environment, write_executor
 from greenlight_gate.session.interruption import interruptible
 from greenlight_gate.session.live_alerts import alerting
@@ -49,6 +50,7 @@ class SuiteRunner(Runner):
         self, config: Configuration, plan: SessionPlan | None = None, progress: RunProgress | None = None, *,
         steps: Any = None,
     ) -> None:  # fmt: skip
+        prepare_streams()
         super().__init__(config)
         self.plan = plan
         self.progress = progress
@@ -65,6 +67,10 @@ class SuiteRunner(Runner):
 
     def run_model(self, features: Any = None) -> bool:
         """Runs the session; True if it failed, and that is also when nothing was selected."""
+        if wrong := optimised():
+            self.misconfigured = wrong
+            print(f"greenlight: {wrong}", file=sys.stderr)
+            return True
         collected: list[Any] = [*self.features]  # type: ignore[has-type]
         selected = [s for f in collected for s in f.walk_scenarios() if s.should_run(self.config)]
         judging = [scenario for scenario in selected if not _judges_the_suite(scenario)]
