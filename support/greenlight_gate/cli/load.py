@@ -191,11 +191,11 @@ def _session(
     interruption: Interruption, console: Console,
 ) -> None:  # fmt: skip
     """From the first request to the last line of the ledger. What ends it early is said there, and judged."""
-    plan, summary, fault = None, None, ""
+    plan, summary, fault, unjudged = None, None, "", ""
     try:
         plan = _plan(options, suite, workload)
     except TargetFault as error:
-        fault = f"the target cannot be judged: {error}"
+        unjudged = str(error)
     suite.begin(workload)
     try:
         if plan is not None:
@@ -207,7 +207,7 @@ def _session(
         fault = f"{type(error).__name__}: {error}"
         log.exception("the suite itself failed")
     try:
-        _record(suite, workload, summary, Ended(time.time(), interruption.reason, fault, ()))
+        _record(suite, workload, summary, Ended(time.time(), interruption.reason, fault, (), unjudged=unjudged))
     except OSError as error:
         raise Misconfigured(f"{error.filename}: cannot be written ({error.strerror})") from error
 

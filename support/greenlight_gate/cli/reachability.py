@@ -7,6 +7,7 @@ import socket
 import ssl
 from urllib.parse import urlsplit
 
+from greenlight_gate.targets.http import untrusted_step
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.settings import Misconfigured
 
@@ -53,7 +54,7 @@ async def secure(target: Target, tls: ssl.SSLContext | None) -> str:
     except ssl.SSLCertVerificationError as error:
         raise Misconfigured(
             f"{target.name}: TLS: expected a certificate that can be trusted, but {error.verify_message}; "
-            f"if the target is yours, put the authority's certificate into a file and name it in [tls] ca_file"
+            f"{untrusted_step(error)}"
         ) from error
     except (OSError, TimeoutError) as error:
         raise Misconfigured(

@@ -289,6 +289,8 @@ def _gaps(ledger: _Ledger, session: JudgedTarget) -> list[str]:
         return gaps
     if ended.interrupted:
         gaps.append(f"the run was interrupted ({ended.interrupted})")
+    if ended.unjudged:
+        gaps.append(f"the target cannot be judged: {ended.unjudged}")
     if ended.fault:
         gaps.append(f"the suite itself failed: {ended.fault}")
     if session.workload is not None and ended.digests is None:

@@ -108,6 +108,7 @@ class Ended(msgspec.Struct, frozen=True, tag_field="entry", tag="ended"):
     """The run is over. `allure` holds the keys of the scenarios that Allure has a result of.
 
     `digests` are those of the files that are believed rather than replayed (`Evidence.digests`); None: not known.
+    `fault` is the suite's own; `unjudged` says why the target could not be judged, and is no fault of the suite.
     """
 
     epoch_s: float
@@ -115,6 +116,7 @@ class Ended(msgspec.Struct, frozen=True, tag_field="entry", tag="ended"):
     fault: str
     allure: tuple[str, ...]
     digests: dict[str, str] | None = None
+    unjudged: str = ""
 
 
 Entry = Selected | Finished | Ended

@@ -191,7 +191,7 @@ class ValidationSession:
                 await session.wait_end(question)
             await session.close()
         except NotConnected as error:
-            raise TargetFault(f"during the warm-up: {error}") from error
+            raise TargetFault(f"{target.name}: warm-up: {error}") from error
 
     def await_health(self) -> None:
         """Waits until the target says that it is healthy, where it has a health check. Raises TargetFault."""

@@ -115,6 +115,7 @@ class SuiteRunner(Runner):
             suite.stop()
 
     _fault = ""
+    _unjudged = ""
     _hooks: Hooks | None = None
     _allure: AllureFormatter | None = None
 
@@ -144,8 +145,8 @@ class SuiteRunner(Runner):
         try:
             suite.start()
         except TargetFault as error:
-            self._fault = f"the target cannot be judged: {error}"
-            progress.failed(self._fault)
+            self._unjudged = str(error)
+            progress.failed(f"the target cannot be judged: {error}")
             return True
         finally:
             if suite.begun:
@@ -209,7 +210,7 @@ class SuiteRunner(Runner):
             write_categories(self.results_dir)
             write_executor(self.results_dir, suite.plan.environ)
         suite.evidence.measured(suite.own_load.so_far())
-        suite.evidence.end(Ended(time.time(), self.interrupted, self._fault, keys))
+        suite.evidence.end(Ended(time.time(), self.interrupted, self._fault, keys, unjudged=self._unjudged))
 
 
 def _judges_the_suite(part: Any) -> bool:

@@ -13,6 +13,7 @@ from greenlight_gate.cli.session_reports import write_reports
 from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.evidence.conversation import as_table
 from greenlight_gate.evidence.judge import Attributed, Judgement, NoEvidence, judge
+from greenlight_gate.findings import printable
 from greenlight_gate.report.run_report import REPORT
 from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.verdict.decision import Status, Verdict
@@ -44,7 +45,7 @@ def ended(judgement: Judgement, folder: Path, options: argparse.Namespace, fault
     outcome = faults.outcome(decision.verdict)
     if options.ci_mode:
         told = decision.reason if outcome is decision.verdict else "; ".join(faults.told)
-        reason = "" if outcome is Verdict.APPROVED else " ".join(told.split())
+        reason = "" if outcome is Verdict.APPROVED else printable(" ".join(told.split()))
         print(f"VALIDATION_RESULT={outcome}\nFAILURE_REASON={reason}\nREPORT={folder / REPORT}", flush=True)
     return outcome.exit_code
 
