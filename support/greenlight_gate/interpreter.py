@@ -1,5 +1,6 @@
 """What the suite asks of the Python process in which it runs. Imports nothing but Python's own modules."""
 
+import contextlib
 import os
 import sys
 
@@ -27,8 +28,10 @@ def prepare_streams() -> None:
             # The lowest free number is taken, and those below are open.
             os.open(os.devnull, os.O_RDWR)
         if getattr(sys, name) is None:
-            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115, PTH123 -- stays open
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 -- stays open
     for stream in (sys.stdout, sys.stderr):
         # Whoever runs a command inside a process of their own may have put a stream in place that has no encoding.
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+            # A pipe in place of a file does not matter here: who writes to it is told then.
+            with contextlib.suppress(OSError):
+                stream.reconfigure(errors="backslashreplace")

@@ -53,7 +53,7 @@ async def secure(target: Target, tls: ssl.SSLContext | None) -> str:
             _, writer = await asyncio.open_connection(host, port, ssl=tls, server_hostname=host)
     except ssl.SSLCertVerificationError as error:
         raise Misconfigured(
-            f"{target.name}: TLS: expected a certificate that can be trusted, but {error.verify_message}; "
+            f"{target.name}: TLS: expected a certificate that can be trusted, but {error.verify_message.rstrip('.')}; "
             f"{untrusted_step(error)}"
         ) from error
     except (OSError, TimeoutError) as error:

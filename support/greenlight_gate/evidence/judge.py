@@ -113,19 +113,23 @@ def judge(folder: Path, rules: Mapping[str, Rule] = RULES) -> Judgement:
     evidence = Evidence(folder)
     try:
         session, profile = _opened(evidence, folder)
+        ledger = _Ledger(evidence)
     except Unreadable as error:
-        return _undecided(folder, str(error))
+        return undecided(folder, str(error))
+    except OSError as error:
+        return undecided(folder, f"evidence/ledger.jsonl cannot be read ({error.strerror})")
     # What is kept of millions of records is bounded and has few cycles: looking for them often costs a lot of time.
     usual = gc.get_threshold()
     gc.set_threshold(_SELDOM, 50, 1000)
     try:
-        return _judge(evidence, session, profile, rules)
+        return _judge(evidence, ledger, session, profile, rules)
     finally:
         gc.set_threshold(*usual)
 
 
-def _judge(evidence: Evidence, session: JudgedTarget, profile: Profile, rules: Mapping[str, Rule]) -> Judgement:
-    ledger = _Ledger(evidence)
+def _judge(
+    evidence: Evidence, ledger: _Ledger, session: JudgedTarget, profile: Profile, rules: Mapping[str, Rule]
+) -> Judgement:
     meter, course = (
         Meter(session.clock),
         Timeline(None, {key: entry.name for key, entry in ledger.selected.items()}),
@@ -142,7 +146,7 @@ def _judge(evidence: Evidence, session: JudgedTarget, profile: Profile, rules: M
         found = 0
         for trace in (entry.trace, *entry.beside):
             try:
-                checker = replay(evidence.folder / trace, profile, session.budgets, meter, course, rules=rules)
+                checker = replay(_inside(evidence, trace), profile, session.budgets, meter, course, rules=rules)
             except Torn as error:
                 gaps.append(str(error))
                 break
@@ -211,7 +215,7 @@ def _opened(evidence: Evidence, folder: Path) -> tuple[JudgedTarget, Profile]:
         raise Unreadable(f"the profile in its evidence cannot be read: {error}") from error
 
 
-def _undecided(folder: Path, why: str) -> Judgement:
+def undecided(folder: Path, why: str) -> Judgement:
     """Of a session of which it is not known what was judged: nothing of it is read, and nothing approved."""
     requirement = "Nothing is missing: the session says what was judged, and by which thresholds."
     criterion = Criterion("EVIDENCE", requirement, "all", why, 0, Status.INCONCLUSIVE)
@@ -312,7 +316,7 @@ def _unfinished(
         if name in known:
             continue
         try:
-            replay(path, profile, session.budgets, meter)
+            replay(_inside(evidence, name), profile, session.budgets, meter)
         except Torn as error:
             gaps.append(f"a scenario did not finish: {error}")
         except Exception as error:  # noqa: BLE001 -- as above
@@ -321,6 +325,14 @@ def _unfinished(
             gaps.append(f"the scenario of {path.name} did not finish")
     more = len(gaps) - _MOST_UNFINISHED
     return gaps if more <= 0 else [*gaps[:_MOST_UNFINISHED], f"nor did those of {more} more traces"]
+
+
+def _inside(evidence: Evidence, trace: str) -> Path:
+    """The path of a trace. Raises Torn for one that is not inside the folder."""
+    try:
+        return evidence.inside(trace)
+    except OSError as error:
+        raise Torn(f"{Path(trace).name} cannot be read ({error.strerror})") from error
 
 
 def _result(selected: Selected, finished: Finished | None) -> ScenarioResult:

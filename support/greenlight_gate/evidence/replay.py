@@ -8,6 +8,7 @@ import msgspec
 
 from greenlight_gate.events import Control, Event, EventKind, Reading, Unmapped, each
 from greenlight_gate.evidence.recovery import Recovery
+from greenlight_gate.evidence.safe_files import bounded_lines, open_regular
 from greenlight_gate.findings import Finding
 from greenlight_gate.measure.histogram import Histogram
 from greenlight_gate.measure.server_clock import ServerClock
@@ -161,8 +162,8 @@ def replay(
     `course` gathers what it shows over time. `rules`: those by which it is judged.
     """
     try:
-        with path.open("rb") as lines:
-            return _replay(lines, profile, budgets, meter, course or Timeline(None), rules=rules)
+        with open_regular(path) as file:
+            return _replay(bounded_lines(file), profile, budgets, meter, course or Timeline(None), rules=rules)
     except OSError as error:
         raise Torn(f"{path.name} cannot be read ({error.strerror})") from error
     except msgspec.MsgspecError as error:
@@ -241,7 +242,7 @@ class _Steps:
 def read_conversation(path: Path, profile_toml: str) -> list[tuple[AnyRecord, Reading | None]]:
     """The records of one trace file, each with how the profile reads it. Raises OSError, msgspec.MsgspecError."""
     profile = Profile.from_toml(profile_toml)
-    with path.open("rb") as lines:
-        header, records = read_trace(lines)
+    with open_regular(path) as file:
+        header, records = read_trace(bounded_lines(file))
         checker = TraceChecker(profile, TimeBudgets(), header.epoch_s)
         return [(record, checker.feed(record)) for record in records]

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from greenlight_gate.categories import CATEGORIES
 from greenlight_gate.evidence.brief import brief
 from greenlight_gate.evidence.judge import Attributed, Judgement
-from greenlight_gate.evidence.session_folder import write_whole
+from greenlight_gate.evidence.session_folder import Evidence, write_whole
 from greenlight_gate.findings import printable, printable_lines
 from greenlight_gate.report.advice import Advice, on_criterion, on_rule
 from greenlight_gate.report.finding_excerpt import ExcerptRow, excerpt
@@ -189,7 +189,7 @@ def _shown(judgement: Judgement, folder: Path) -> list[Shown]:
     for rule, items in worst_first:
         first = []
         for item in items[: min(_MOST_OF_A_RULE, room)]:
-            rows, missing = _conversation(folder / "evidence" / item.trace, profile, item)
+            rows, missing = _conversation(folder, profile, item)
             first.append((item, rows, missing))
         room -= len(first)
         finding = items[0].finding
@@ -198,8 +198,8 @@ def _shown(judgement: Judgement, folder: Path) -> list[Shown]:
     return shown
 
 
-def _conversation(trace: Path, profile: Profile, item: Attributed) -> tuple[list[ExcerptRow], str]:
+def _conversation(folder: Path, profile: Profile, item: Attributed) -> tuple[list[ExcerptRow], str]:
     try:
-        return excerpt(trace, profile, frozenset(item.finding.evidence)), ""
+        return excerpt(Evidence(folder).inside(item.trace), profile, frozenset(item.finding.evidence)), ""
     except (OSError, msgspec.MsgspecError) as error:
         return [], f"the trace cannot be read: {error}"

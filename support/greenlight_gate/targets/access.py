@@ -196,7 +196,8 @@ class Access:
                     f"in printable ASCII without spaces, but something else came (it is not shown)"
                 )
             _refuse_short(
-                token, f"{self.target.name}: {persona.token_env} ({key}.token_env): expected the token of {persona.name}"
+                token,
+                f"{self.target.name}: {persona.token_env} ({key}.token_env): expected the token of {persona.name}",
             )
             self._tokens[persona.name] = token
             self._redactor.learn(token, persona.name)

@@ -175,8 +175,9 @@ def _no_connection(target: Target, where: str, error: "httpx.TransportError", *,
 
 def _no_trust(where: str, error: ssl.SSLError) -> Misconfigured:
     if isinstance(error, ssl.SSLCertVerificationError):
+        wrong = error.verify_message.rstrip(".")
         return Misconfigured(
-            f"{where}: expected a certificate that can be trusted, but {error.verify_message}; {untrusted_step(error)}"
+            f"{where}: expected a certificate that can be trusted, but {wrong}; {untrusted_step(error)}"
         )
     return Misconfigured(
         f"{where}: expected TLS, but the handshake failed ({error.reason or 'no reason given'}); "

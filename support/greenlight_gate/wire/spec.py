@@ -19,7 +19,16 @@ from greenlight_gate.wire.connecting import (
     read_requests,
     read_steps,
 )
-from greenlight_gate.wire.errors import ProfileError, check_names, check_paths, check_values, convert, known, one_of, table
+from greenlight_gate.wire.errors import (
+    ProfileError,
+    check_names,
+    check_paths,
+    check_values,
+    convert,
+    known,
+    one_of,
+    table,
+)
 from greenlight_gate.wire.fields import EVERY_FIELDS, OWN_FIELDS, Fields, read_fields
 from greenlight_gate.wire.matching import Answer, EventRule, Ignore, read_answers, read_ignores, read_rules
 from greenlight_gate.wire.predicates import Term, read_terms

@@ -35,7 +35,7 @@ def ended(capfd: pytest.CaptureFixture[str]) -> Ended:
     return run
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 -- that it is told is what is tested
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
 def test_is_ready_soon_and_says_only_that_on_stdout(host: str) -> None:
     started = time.monotonic()
     command = [sys.executable, "-m", "greenlight_gate.backend", "--host", host, "--die-with-parent"]

@@ -41,8 +41,14 @@ def test_a_name_and_password_give_a_token_that_opens_the_chat(backend: BackendPr
     [
         ({"json": {"username": "ada", "password": "wrong"}}, 401),
         ({"json": {"username": "nobody", "password": "ada-pass"}}, 401),
-        ({"content": rb'{"username": "ada", "password": "\ud800"}', "headers": {"content-type": "application/json"}}, 401),
-        ({"content": rb'{"username": "\ud800", "password": "x"}', "headers": {"content-type": "application/json"}}, 401),
+        (
+            {"content": rb'{"username": "ada", "password": "\ud800"}', "headers": {"content-type": "application/json"}},
+            401,
+        ),
+        (
+            {"content": rb'{"username": "\ud800", "password": "x"}', "headers": {"content-type": "application/json"}},
+            401,
+        ),
         ({"data": {"username": "ada"}}, 400),
         ({"json": ["ada"]}, 400),
         ({"content": b"{", "headers": {"content-type": "application/json"}}, 400),

@@ -103,6 +103,30 @@ def test_a_broken_installation_is_not_the_exit_code_of_a_blocked_target(tmp_path
     assert "Traceback" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("door", "said"),
+    [
+        (does.page("401 Unauthorized"), "hostile: warm-up: Ada was not let in: HTTP 401"),
+        (
+            does.page("302 Found", "Location: wss://chat.example/ws\r\n"),
+            "HTTP 302, a redirect to wss://chat.example/ws; redirects are not followed: give url that address",
+        ),
+    ],
+    ids=["refused", "redirected"],
+)
+def test_a_target_that_refuses_the_warm_up_is_no_fault_of_the_suite(tmp_path: Path, door: does.Act, said: str) -> None:
+    with HostileServer(door, does.health()) as server:
+        file = target(tmp_path, server.url)
+        file.write_text(f"warm_up_runs = 1\n{file.read_text('utf-8')}", encoding="utf-8")
+        ran = judged(tmp_path, "--environment", "hostile.toml", "--categories", "functional")
+    reason = ran.report["deployment_decision"]["reason"]
+
+    assert (ran.code, ran.verdict) == (2, "INCONCLUSIVE")
+    assert "the target cannot be judged: " in reason
+    assert said in reason
+    assert "suite itself" not in ran.out + ran.err + reason
+
+
 @pytest.mark.parametrize(("talk", "code"), [(whole_answer(), 0), (asked().started().close("server", 1011), 1)])
 def test_nobody_needs_to_read_what_is_printed(tmp_path: Path, talk: Talk, code: int) -> None:
     """As `greenlight verdict | head -1` does it, before the first line."""

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -13,6 +14,7 @@ from greenlight_gate.cli.session_reports import write_reports
 from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.evidence.conversation import as_table
 from greenlight_gate.evidence.judge import Attributed, Judgement, NoEvidence, judge
+from greenlight_gate.evidence.session_folder import Evidence
 from greenlight_gate.findings import printable
 from greenlight_gate.report.run_report import REPORT
 from greenlight_gate.targets.settings import Misconfigured
@@ -89,6 +91,10 @@ def _conversations(judgement: Judgement, folder: Path, console: Console) -> None
     from greenlight_gate.evidence.replay import read_conversation  # noqa: PLC0415
 
     for item in _first_of_each_rule(judgement.findings):
-        entries = read_conversation(folder / "evidence" / item.trace, judgement.session.profile_toml)
         console.print(f"\n{escape(str(item.finding))}", highlight=False, soft_wrap=True)
+        try:
+            entries = read_conversation(Evidence(folder).inside(item.trace), judgement.session.profile_toml)
+        except (OSError, msgspec.MsgspecError) as error:
+            console.print(f"the trace cannot be read: {escape(str(error))}", highlight=False, soft_wrap=True)
+            continue
         console.print(escape(as_table(entries, item.finding.evidence)), highlight=False, soft_wrap=True)
