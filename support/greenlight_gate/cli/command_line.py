@@ -16,12 +16,8 @@ from greenlight_gate.cli.options import EPILOG, MISCONFIGURED, Parser
 
 def parser(*names: str) -> argparse.ArgumentParser:
     """The command line with the options of these commands, or of all; of the others it knows their summaries."""
-    top = Parser(
-        prog="greenlight",
-        description="Decides whether a streaming AI-chat backend may be released.",
-        epilog=EPILOG,
-        allow_abbrev=False,
-    )
+    says = "Decides whether a streaming AI-chat backend may be released."
+    top = Parser(prog="greenlight", description=says, epilog=EPILOG, allow_abbrev=False)
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     for name, summary in SUMMARIES.items():
         if names and name not in names:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from greenlight_gate.cli.commands import SUMMARIES
-from greenlight_gate.cli.options import command_of, how_shown, output
+from greenlight_gate.cli.options import command_of, how_shown, output, positive
 from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.cli.views.judgement import conclude, ended, show_verdict
 from greenlight_gate.cli.views.terminal import Terminal
@@ -24,6 +24,10 @@ def add(commands: Any) -> None:
         "session", nargs="?", type=Path, metavar="SESSION",
         help="a session folder (default: the newest one in --output-dir)",
     )  # fmt: skip
+    verdict.add_argument(
+        "--timeout", type=positive(float), default=900, metavar="SECONDS",
+        help="time limit of judging; beyond it the verdict is INCONCLUSIVE (default: 900; example: --timeout 3600)",
+    )  # fmt: skip
     output(verdict)
     how_shown(verdict, "verdict")
 
@@ -33,8 +37,9 @@ def verdict(options: argparse.Namespace) -> int:
     folder, console = options.session or newest(options.output_dir), Terminal(stderr=options.ci_mode)
     faults = SuiteFaults(folder, console)
     judgement = conclude(
-        folder, console, faults, partial(show_verdict, folder=folder, console=console, verbose=options.verbose)
-    )
+        folder, console, faults, partial(show_verdict, folder=folder, console=console, verbose=options.verbose),
+        within_s=options.timeout,
+    )  # fmt: skip
     return ended(judgement, folder, options, faults)
 
 

@@ -195,10 +195,8 @@ class Access:
                     f"{self.target.name}: {persona.token_env} ({key}.token_env): expected the token of {persona.name} "
                     f"in printable ASCII without spaces, but something else came (it is not shown)"
                 )
-            _refuse_short(
-                token,
-                f"{self.target.name}: {persona.token_env} ({key}.token_env): expected the token of {persona.name}",
-            )
+            where = f"{self.target.name}: {persona.token_env} ({key}.token_env)"
+            _refuse_short(token, f"{where}: expected the token of {persona.name}")
             self._tokens[persona.name] = token
             self._redactor.learn(token, persona.name)
         elif obtain == "login":

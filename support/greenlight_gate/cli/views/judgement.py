@@ -13,10 +13,11 @@ from rich.table import Table
 from greenlight_gate.cli.session_reports import write_reports
 from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.evidence.conversation import as_table
-from greenlight_gate.evidence.judge import Attributed, Judgement, NoEvidence, judge
+from greenlight_gate.evidence.judge import Attributed, Judgement, NoEvidence, judge, undecided
 from greenlight_gate.evidence.session_folder import Evidence
 from greenlight_gate.findings import printable
 from greenlight_gate.report.run_report import REPORT
+from greenlight_gate.session.time_limit import TimeIsUp, time_limit
 from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.verdict.decision import Status, Verdict
 
@@ -26,15 +27,22 @@ _MOST_FINDINGS = 12
 _LOG_WIDTH = 160
 
 
-def conclude(folder: Path, console: Console, faults: SuiteFaults, show: Callable[[Judgement], None]) -> Judgement:
+def conclude(
+    folder: Path, console: Console, faults: SuiteFaults, show: Callable[[Judgement], None], *, within_s: float
+) -> Judgement:
     """Judges a session folder, shows the verdict and writes the reports.
 
-    Raises Misconfigured where there is nothing to judge, or no room for the report.
+    What could not be judged `within_s` seconds is inconclusive. Raises Misconfigured where there is nothing to judge,
+    or no room for the report.
     """
     try:
-        judgement = judge(folder)
+        with time_limit(within_s):
+            judgement = judge(folder)
     except NoEvidence as error:
         raise Misconfigured(str(error)) from error
+    except TimeIsUp:
+        why = f"judging the evidence took longer than {within_s:.0f} s, for instance in a regular expression"
+        judgement = undecided(folder, f"{why} of the profile; `greenlight verdict --timeout SECONDS` has more time")
     show(judgement)
     for path in write_reports(judgement, folder, console, faults):
         console.print(f"[dim]{escape(str(path))}[/]", highlight=False, soft_wrap=True)
