@@ -154,6 +154,11 @@ def load(options: argparse.Namespace) -> int:
 def _workload(options: argparse.Namespace, suite: ValidationSession) -> Workload:
     """What is asked for. Raises Misconfigured for what the target does not allow, or what contradicts itself."""
     target, users = suite.target, options.users
+    if not target.limits.allow_stress:
+        raise Misconfigured(
+            f"{target.name}: limits.allow_stress: expected true for a load, but it is false (WEBSOCKET_TEST_URL takes "
+            f"it away from another machine's target); put the url into a target file that allows it"
+        )
     most = target.limits.max_connections
     if users > most:
         raise Misconfigured(

@@ -2,6 +2,7 @@
 
 import gc
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from greenlight_gate.verdict.decision import Decision, Facts, Observed, Scenario
 from greenlight_gate.verdict.failure_patterns import Occurrence
 from greenlight_gate.verdict.memory_trend import Watched, judge_watch
 from greenlight_gate.verdict.pattern_detection import Memory, detect
+from greenlight_gate.verdict.scope import scope_of
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.spec import ProfileError
 
@@ -84,6 +86,13 @@ class Judgement(msgspec.Struct, frozen=True):
     durations: dict[str, float] = {}
     compared: Compared | None = None
     course: Timeline = msgspec.field(default_factory=lambda: Timeline(None))
+
+    @property
+    def scope(self) -> str:
+        """How much was examined: "full", "partial" or "load"."""
+        session, selected = self.session, Counter(scenario.category for scenario in self.scenarios)
+        is_load = session.workload is not None or session.session_id.startswith(LOAD_FOLDER)
+        return scope_of(session.wanted, session.tags, selected, session.available, is_load=is_load)
 
     @property
     def measured(self) -> Observed:
@@ -188,7 +197,7 @@ def _judge(
         gaps=tuple(dict.fromkeys(gaps)), absent=session.absent, accepted=session.accepted,
         thresholds=session.thresholds, loads=loads, watched=watched, recover_s=session.budgets.recover_s,
         relations=tuple(relations), patterns=patterns, compared=compared[0], gated=compared[1],
-        workload=session.workload,
+        workload=session.workload, available=session.available, weak=session.weak,
     )  # fmt: skip
     return Judgement(
         session, decide(facts), scenarios, tuple(findings), observed, measurements, ledger.ended, facts.relations,

@@ -34,6 +34,8 @@ from greenlight_gate.verdict.memory_trend import Watched
 LOG = "validation_execution.log"
 # What the folders of sessions are called, before the time at which they began.
 VALIDATION_FOLDER, LOAD_FOLDER = "validation_session", "load_session"
+# In a folder of sessions, while the run that began last has not made its own: why it has not.
+UNBEGUN = "run_without_session.txt"
 # The environment of a session that was killed before it had said which one it is.
 UNKNOWN = "unknown"
 T = TypeVar("T")
@@ -43,7 +45,8 @@ class JudgedTarget(msgspec.Struct, frozen=True):
     """What was judged: the target without its secrets, and what was wanted of it.
 
     `jobs`: how many scenarios ran side by side. `workload` is what a load session was asked for; None: the session is
-    one of scenarios. `caveats` say why nothing that this session finds out can approve.
+    one of scenarios. `caveats` say why nothing that this session finds out can approve. `available`: how many scenarios
+    each wanted category has; `weak`: in what the target file asks for less than usual.
     """
 
     session_id: str
@@ -61,6 +64,8 @@ class JudgedTarget(msgspec.Struct, frozen=True):
     versions: dict[str, str] = {}
     caveats: tuple[str, ...] = ()
     jobs: int = 1
+    available: dict[str, int] = {}
+    weak: tuple[str, ...] = ()
     workload: Workload | None = None
 
 
@@ -244,6 +249,11 @@ def _renamed(summary: LoadResult, name: str) -> LoadResult:
         for offence in summary.offences
     ]
     return msgspec.structs.replace(summary, offences=offences, traces={})
+
+
+def order_of(path: Path, kind: str = VALIDATION_FOLDER) -> tuple[int, ...]:
+    """Sorts session folders of a kind by when they began: the later one is greater."""
+    return tuple(int(part) for part in path.name.removeprefix(f"{kind}_").split("-") if part.isdecimal())
 
 
 def write_whole(path: Path, data: bytes | str) -> None:

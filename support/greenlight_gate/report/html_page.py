@@ -19,6 +19,7 @@ from greenlight_gate.report.finding_excerpt import ExcerptRow, excerpt
 from greenlight_gate.report.monitoring_files import PAGE
 from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.verdict.decision import Criterion, ScenarioOutcome, ScenarioResult, Status, Verdict
+from greenlight_gate.verdict.scope import PARTIAL
 from greenlight_gate.wire.profile import Profile
 
 _MOST_CONVERSATIONS = 40
@@ -30,6 +31,7 @@ _IN_WORDS = {
     Verdict.INCONCLUSIVE: "Nothing can be said yet: evidence is missing.",
 }
 _LOAD_APPROVED = "The load showed nothing wrong. It approves no release."
+_PART_APPROVED = "A part of the suite passed. This is not a release decision."
 _STATUS = {Status.PASSED: "met", Status.FAILED: "broken", Status.INCONCLUSIVE: "unknown"}
 # The pre-deployment checklist: what has to hold, and the criteria that tell.
 _CHECKLIST = (
@@ -113,6 +115,8 @@ def _in_words(judgement: Judgement) -> str:
     verdict = judgement.decision.verdict
     if verdict is Verdict.APPROVED and judgement.session.workload is not None:
         return _LOAD_APPROVED
+    if verdict is Verdict.APPROVED and judgement.scope == PARTIAL:
+        return _PART_APPROVED
     return _IN_WORDS[verdict]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from types import FrameType
 
 
-class TimeIsUp(BaseException):  # noqa: N818 -- reads as what happened; no `except Exception` on the way may take it
+class TimeIsUp(BaseException):  # no `except Exception` on the way may take it
     """The work inside `time_limit` took too long."""
 
 

@@ -21,6 +21,7 @@ from greenlight_gate.verdict.criteria import Criterion, Loaded, Status, gaps_of,
 from greenlight_gate.verdict.failure_patterns import SLOW, Occurrence
 from greenlight_gate.verdict.load_verdict import Workload, excused, isolation, rules
 from greenlight_gate.verdict.memory_trend import Watched
+from greenlight_gate.verdict.scope import PARTIAL, headline, narrowed, scope_of, unexercised
 
 __all__ = [
     "Criterion",
@@ -98,7 +99,8 @@ class Facts(msgspec.Struct, frozen=True):
     reason; `accepted` those of them that somebody answers for. `relations` say who could see whom; `loads` is what came
     of many people at once, `watched` what probes saw; `patterns` what went wrong over many answers. `compared` is what
     came of the baseline, which decides where it is `gated`. `workload` says that it is a load session, and which load
-    was asked for: it has no scenarios, and approves no release.
+    was asked for: it has no scenarios, and approves no release. `available`: how many scenarios each wanted category
+    has; `weak`: in what the target file asks for less than usual.
     """
 
     wanted: tuple[str, ...]
@@ -118,6 +120,13 @@ class Facts(msgspec.Struct, frozen=True):
     compared: Compared | None = None
     gated: bool = False
     workload: Workload | None = None
+    available: dict[str, int] = {}
+    weak: tuple[str, ...] = ()
+
+    @property
+    def selected(self) -> Counter[str]:
+        """How many scenarios of each category were selected."""
+        return Counter(scenario.category for scenario in self.scenarios)
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -278,6 +287,9 @@ def _isolation(facts: Facts) -> Criterion:
         measured = _unwatched(facts)
     if by_design:
         measured += f"; {by_design} frames of others by design"
+    if by_design and "broadcast" not in facts.accepted and not broken:
+        measured += ' (foreign = "broadcast-by-design" in the profile), which accepted_gaps.broadcast has to accept'
+        status = Status.INCONCLUSIVE
     if not broken and (unproven or (not facts.relations and "isolation" not in facts.accepted)):
         status = Status.INCONCLUSIVE
     requirement = "Nobody sees anything of anybody else, and everybody was seen to see their own."
@@ -358,11 +370,22 @@ def _reason(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
     beyond = f" Not examined: {', '.join(unexamined)}." if unexamined else ""
     if facts.tags:
         beyond += f" Only scenarios with {facts.tags}."
+    parts_of = narrowed(facts.selected, facts.available)
+    if parts_of:
+        beyond += f" Only {', '.join(parts_of)} were selected."
+    if facts.weak:
+        beyond += f" The target file asks for less than usual: {', '.join(facts.weak)}."
     if verdict is Verdict.APPROVED:
         passed = sum(scenario.outcome is ScenarioOutcome.PASSED for scenario in facts.scenarios)
         spared = sum(scenario.outcome is ScenarioOutcome.NOT_EXERCISED for scenario in facts.scenarios)
         were = "scenario was" if spared == 1 else "scenarios were"
-        beyond = (f" {spared} {were} not exercised." if spared else "") + beyond
+        why = unexercised([
+            (scenario.category, in_one_line(scenario.reason)) for scenario in facts.scenarios
+            if scenario.outcome is ScenarioOutcome.NOT_EXERCISED
+        ])  # fmt: skip
+        beyond = (f" {spared} {were} not exercised: {why}." if spared else "") + beyond
+        scope = scope_of(facts.wanted, facts.tags, facts.selected, facts.available, is_load=False)
+        accepted += headline(facts.wanted, parts_of) if scope == PARTIAL else ""
         hidden = [kind for kind in FIVE if kind in facts.absent]
         five = f"all but {' and '.join(hidden)} of the five events were" if hidden else "all five events were"
         due = facts.observed.five_expected + sum(load.summary.five_expected for load in facts.loads)

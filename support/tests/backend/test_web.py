@@ -17,7 +17,6 @@ from websockets.sync.client import connect
 
 from support.tests.backend.users import DEADLINE_S, SECRET, Person, eventually, is_end, token_of, window
 
-
 AS_JSON = {"content-type": "application/json"}
 
 

@@ -1,4 +1,4 @@
-"""What the commands show of a judgement: on the terminal, or as three lines for CI."""
+"""What the commands show of a judgement: on the terminal, or as four lines for CI."""
 
 import argparse
 import os
@@ -20,6 +20,7 @@ from greenlight_gate.report.run_report import REPORT
 from greenlight_gate.session.time_limit import TimeIsUp, time_limit
 from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.verdict.decision import Status, Verdict
+from greenlight_gate.verdict.scope import PARTIAL
 
 COLOURS = {Verdict.APPROVED: "green", Verdict.BLOCKED: "red", Verdict.INCONCLUSIVE: "yellow"}
 _MARKS = {Status.PASSED: "[green]met[/]", Status.FAILED: "[red]broken[/]", Status.INCONCLUSIVE: "[yellow]unknown[/]"}
@@ -50,13 +51,15 @@ def conclude(
 
 
 def ended(judgement: Judgement, folder: Path, options: argparse.Namespace, faults: SuiteFaults) -> int:
-    """The exit code, and for CI its three lines. They come last, since a suite that is broken approves nothing."""
+    """The exit code, and for CI its four lines. They come last, since a suite that is broken approves nothing."""
     decision = judgement.decision
     outcome = faults.outcome(decision.verdict)
     if options.ci_mode:
         told = decision.reason if outcome is decision.verdict else "; ".join(faults.told)
         reason = "" if outcome is Verdict.APPROVED else printable(" ".join(told.split()))
-        print(f"VALIDATION_RESULT={outcome}\nFAILURE_REASON={reason}\nREPORT={folder / REPORT}", flush=True)
+        parts = f": {' '.join(judgement.session.wanted)}" if judgement.scope == PARTIAL else ""
+        print(f"VALIDATION_RESULT={outcome}\nFAILURE_REASON={reason}\nREPORT={folder / REPORT}")
+        print(f"SCOPE={judgement.scope}{printable(parts)}", flush=True)
     return outcome.exit_code
 
 
