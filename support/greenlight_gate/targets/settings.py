@@ -117,7 +117,8 @@ def _moved(target: Target, url: str) -> Target:
         return moved
     # Another machine has another clock, and whoever allowed stress allowed it for the url in the file.
     clock = "ping" if target.capabilities.ping else "unknown"
-    limits = msgspec.structs.replace(target.limits, allow_stress=False, max_connections=Limits().max_connections)
+    most = min(target.limits.max_connections, Limits().max_connections)
+    limits = msgspec.structs.replace(target.limits, allow_stress=False, max_connections=most)
     return msgspec.structs.replace(moved, clock=clock if target.clock == "same-host" else target.clock, limits=limits)
 
 

@@ -364,14 +364,18 @@ def _evidence(facts: Facts) -> Criterion:
 def _reason(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
     accepted = "".join(f"Accepted gap: {need} ({reason}). " for need, reason in sorted(facts.accepted.items()))
     seen = _seen(facts)
+    scope = scope_of(facts.wanted, facts.tags, facts.selected, facts.available, is_load=False)
+    leads = scope == PARTIAL and verdict is Verdict.APPROVED
+    # What was not wanted or not selected stands in the headline of a partial approval.
     unexamined = [
-        each for each in CATEGORIES if each not in facts.wanted or (each in facts.absent and each not in seen)
-    ]
+        each for each in CATEGORIES
+        if (each not in facts.wanted and not leads) or (each in facts.wanted and each in facts.absent and each not in seen)
+    ]  # fmt: skip
     beyond = f" Not examined: {', '.join(unexamined)}." if unexamined else ""
     if facts.tags:
         beyond += f" Only scenarios with {facts.tags}."
     parts_of = narrowed(facts.selected, facts.available)
-    if parts_of:
+    if parts_of and not leads:
         beyond += f" Only {', '.join(parts_of)} were selected."
     if facts.weak:
         beyond += f" The target file asks for less than usual: {', '.join(facts.weak)}."
@@ -384,8 +388,7 @@ def _reason(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
             if scenario.outcome is ScenarioOutcome.NOT_EXERCISED
         ])  # fmt: skip
         beyond = (f" {spared} {were} not exercised: {why}." if spared else "") + beyond
-        scope = scope_of(facts.wanted, facts.tags, facts.selected, facts.available, is_load=False)
-        accepted += headline(facts.wanted, parts_of) if scope == PARTIAL else ""
+        accepted += headline(facts.wanted, parts_of) if leads else ""
         hidden = [kind for kind in FIVE if kind in facts.absent]
         five = f"all but {' and '.join(hidden)} of the five events were" if hidden else "all five events were"
         due = facts.observed.five_expected + sum(load.summary.five_expected for load in facts.loads)

@@ -210,7 +210,7 @@ def test_without_its_result_a_defect_is_not_known_and_without_its_frames_it_stil
 
 def test_a_target_that_is_not_ready_leaves_a_session_that_says_so(tmp_path: Path) -> None:
     with HostileServer(does.conversation(does.rightly), does.health(status=503)) as server:
-        target(tmp_path, server.url)
+        target(tmp_path, server.url, more="[limits]\nallow_stress = true\n")
         session = of_a_load(tmp_path, "--users", "2", "--environment", "hostile.toml")
 
     assert session.ran.code == 2, session.ran.out + session.ran.err
