@@ -369,7 +369,7 @@ def _reason(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
     # What was not wanted or not selected stands in the headline of a partial approval.
     unexamined = [
         each for each in CATEGORIES
-        if (each not in facts.wanted and not leads) or (each in facts.wanted and each in facts.absent and each not in seen)
+        if (not leads if each not in facts.wanted else each in facts.absent and each not in seen)
     ]  # fmt: skip
     beyond = f" Not examined: {', '.join(unexamined)}." if unexamined else ""
     if facts.tags:
