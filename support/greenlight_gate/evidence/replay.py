@@ -48,6 +48,8 @@ class Meter:
         self.latency_beside = Histogram()
         self.acknowledgement_beside = Histogram()
         self._beside: set[str] = set()
+        self.ping = Histogram()
+        self._pings: dict[tuple[str, str], float] = {}
         self.recovery = Recovery()
         self._delayed: dict[str, float] = {}
         self._clock = ServerClock(clock)
@@ -106,6 +108,7 @@ class Meter:
             self._delayed.setdefault(sent.connection, sent.at)
         elif sent.what == "ping" and sent.nonce is not None:
             self._clock.pinged(sent.nonce, sent.at)
+            self._pings[(sent.connection, sent.nonce)] = sent.at
 
     def _frame(self, reading: Reading | None, record: Received, epoch_s: float) -> None:
         """A message that is not just one event."""
@@ -113,7 +116,7 @@ class Meter:
         self.unmapped += any(isinstance(part, Unmapped) for part in parts)
         for part in parts:
             if isinstance(part, Control):
-                self._control(part, record.at, epoch_s)
+                self._control(part, record, epoch_s)
             elif isinstance(part, Event) and not part.synthesised:
                 self._event(part, record.connection, record.at, epoch_s)
 
@@ -127,14 +130,18 @@ class Meter:
             latency = self.latency_beside if connection in self._beside else self.latency
             latency.record(at + epoch_s - (stamp - offset_s))
 
-    def _control(self, control: Control, at: float, epoch_s: float) -> None:
+    def _control(self, control: Control, record: Received, epoch_s: float) -> None:
         if control.name == "pong":
-            self._clock.ponged(control, at, epoch_s)
+            self._clock.ponged(control, record.at, epoch_s)
+            sent_at = self._pings.pop((record.connection, str(control.values.get("nonce"))), None)
+            if sent_at is not None and record.connection not in self._delayed:
+                self.ping.record(record.at - sent_at)
             self.offset_s = self._clock.offset_s
 
     def end_of_trace(self) -> None:
         """What is known of the connections of one trace holds for no other."""
         self._clock.forget_pings()
+        self._pings.clear()
         self._delayed.clear()
         self._beside.clear()
         self.recovery.end_of_trace()
@@ -149,7 +156,7 @@ class Meter:
             acknowledgement=(
                 self.acknowledgement if self.acknowledgement.samples else self.acknowledgement_beside
             ).summary(),
-            recovery=self.recovery.times.summary(),
+            recovery=self.recovery.times.summary(), ping=self.ping.summary(),
         )  # fmt: skip
 
 

@@ -74,7 +74,7 @@ class Observed(msgspec.Struct, frozen=True):
 
     `expected_events` and `arrived_events` count what the questions asked for; `five_expected` and `five_shown` the
     answers that had to show, and showed, all five kinds. `latency` is from the server's stamp to the receipt;
-    `recovery` from a person's first try to come back until they are.
+    `recovery` from a person's first try to come back until they are; `ping` from an application ping to its pong.
     """
 
     events: int = 0
@@ -90,6 +90,7 @@ class Observed(msgspec.Struct, frozen=True):
     latency: LatencySummary | None = None
     acknowledgement: LatencySummary | None = None
     recovery: LatencySummary | None = None
+    ping: LatencySummary | None = None
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -269,7 +270,20 @@ def _latency(facts: Facts) -> Criterion:
     traced = {"delivery": seen.latency, "acknowledgement (no known server clock)": seen.acknowledgement}
     known = {name: figures for name, figures in traced.items() if figures is not None}
     first = dict(list(known.items())[:1])
-    return latency(facts.loads, first, facts.thresholds)
+    return _beside_the_ping(latency(facts.loads, first, facts.thresholds), first, facts)
+
+
+def _beside_the_ping(criterion: Criterion, traced: dict[str, LatencySummary], facts: Facts) -> Criterion:
+    """LATENCY with the round trip of a ping beside it, which says how far away the target is."""
+    ping = facts.observed.ping
+    if ping is None:
+        return criterion
+    said = f"{criterion.measured}; ping round trip p50 {ping.p50_ms:.1f} ms"
+    slowest_ms = max((each.avg_ms for each in traced.values()), default=0.0)
+    if criterion.status is Status.FAILED and slowest_ms - ping.p50_ms <= facts.thresholds.latency_ms_avg < slowest_ms:
+        said += ", without which it would be within the threshold: the distance to the target is the cause, not the "
+        said += "backend; judge it from a machine that is nearer"
+    return msgspec.structs.replace(criterion, measured=said)
 
 
 def _isolation(facts: Facts) -> Criterion:

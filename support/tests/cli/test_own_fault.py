@@ -9,7 +9,7 @@ from support.tests.cli.forks import fork
 from support.tests.cli.process import ROOT, Ran, environ, greenlight, judged, target
 from support.tests.evidence.folders import whole_answer, write
 from support.tests.hostile import conduct as does
-from support.tests.hostile.server import HostileServer
+from support.tests.hostile.server import Act, HostileServer
 from support.tests.rules.talk import Talk, asked
 
 NO_PICTURES = {"MPLBACKEND": "no-such-backend"}
@@ -114,7 +114,7 @@ def test_a_broken_installation_is_not_the_exit_code_of_a_blocked_target(tmp_path
     ],
     ids=["refused", "redirected"],
 )
-def test_a_target_that_refuses_the_warm_up_is_no_fault_of_the_suite(tmp_path: Path, door: does.Act, said: str) -> None:
+def test_a_target_that_refuses_the_warm_up_is_no_fault_of_the_suite(tmp_path: Path, door: Act, said: str) -> None:
     with HostileServer(door, does.health()) as server:
         file = target(tmp_path, server.url)
         file.write_text(f"warm_up_runs = 1\n{file.read_text('utf-8')}", encoding="utf-8")

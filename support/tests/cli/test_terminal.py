@@ -10,7 +10,7 @@ from support.tests.cli.process import greenlight, target
 from support.tests.evidence.folders import write
 from support.tests.hostile import conduct as does
 from support.tests.hostile.conduct import ESCAPES
-from support.tests.hostile.server import HostileServer
+from support.tests.hostile.server import Act, HostileServer
 from support.tests.rules.talk import asked
 
 ACTS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -34,7 +34,7 @@ def test_doctor_of_a_server_that_answers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "door", [does.page("403 \x1b[31mForbidden"), does.closing_at_once(4401, "go \x1baway")], ids=["refusal", "close"]
 )
-def test_doctor_of_a_server_that_refuses(tmp_path: Path, door: does.Act) -> None:
+def test_doctor_of_a_server_that_refuses(tmp_path: Path, door: Act) -> None:
     with HostileServer(door, does.health(status="\x1b[31mill", version="2.0")) as ill:
         target(tmp_path, ill.url)
         of_health = greenlight(tmp_path, "doctor", "--environment", "hostile.toml")

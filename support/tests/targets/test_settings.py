@@ -202,7 +202,7 @@ def test_what_a_target_asks_less_of_is_named(tmp_path: Path) -> None:
         "thresholds.latency_ms_avg = 900 (usual 100)", "thresholds.success_percent = 50 (usual 95)",
         "budgets.silence_s = 30 (usual 5)", "a single user",
     ]  # fmt: skip
-    assert "prompts.with_tool without contains" in loose.weak
+    assert "prompts.without_tool without contains" in loose.weak
     assert not [said for said in load_target("embedded").weak if "contains" in said or "user" in said]
 
 

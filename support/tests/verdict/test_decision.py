@@ -284,3 +284,17 @@ def test_frames_of_others_by_design_need_somebody_who_answers_for_them(accepted:
 
     assert statuses(decision)["ISOLATION"] == status
     assert ("Accepted gap: broadcast (a shared room). " in decision.reason) == bool(accepted)
+
+
+@pytest.mark.parametrize(("ping_ms", "is_far"), [(60.0, True), (1.0, False)])
+def test_latency_stands_beside_the_round_trip_of_a_ping(ping_ms: float, is_far: bool) -> None:
+    slow = LatencySummary(9, 113.0, 113.0, 120.0, 130.0, 140.0)
+    ping = LatencySummary(9, ping_ms, ping_ms, ping_ms, ping_ms, ping_ms)
+    observed = msgspec.structs.replace(SEEN, latency=None, acknowledgement=slow, ping=ping)
+
+    decision = decide(facts(wanted=("performance",), observed=observed))
+    measured = next(each.measured for each in decision.criteria if each.id == "LATENCY")
+
+    assert statuses(decision)["LATENCY"] == "failed"
+    assert f"ping round trip p50 {ping_ms:.1f} ms" in measured
+    assert ("the distance to the target is the cause, not the backend" in measured) == is_far
