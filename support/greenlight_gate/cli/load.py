@@ -204,7 +204,8 @@ def _session(
     suite.begin(workload)
     try:
         if plan is not None:
-            console.print(f"{workload.users} users on {escape(suite.target.name)} ...", highlight=False)
+            where = f"{suite.target.name} at {suite.target.url.partition('?')[0]}"
+            console.print(f"{workload.users} users on {escape(where)} ...", highlight=False, soft_wrap=True)
             summary = _run(plan, suite, crew, console)
     except KeyboardInterrupt:
         log.info("interrupted before there was anything to sum up")
