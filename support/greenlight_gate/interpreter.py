@@ -19,19 +19,25 @@ def prepare_streams() -> None:
     """Opens /dev/null in place of closed standard streams, and lets no character fail that a stream cannot encode.
 
     Without it the next file or socket would become descriptor 0, 1 or 2, and libuv aborts the process when it closes
-    one of these.
+    one of these. The command then begins anew, since Python looks at its streams only as it starts.
     """
-    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
-        try:
-            os.fstat(number)
-        except OSError:
-            # The lowest free number is taken, and those below are open.
-            os.open(os.devnull, os.O_RDWR)
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 -- stays open
+    closed = [number for number in range(3) if not _is_open(number)]
+    for _ in closed:
+        # The lowest free number is taken, and it stays open in the program that follows.
+        os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    if closed:
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 -- this very command
     for stream in (sys.stdout, sys.stderr):
         # Whoever runs a command inside a process of their own may have put a stream in place that has no encoding.
         if hasattr(stream, "reconfigure"):
             # A pipe in place of a file does not matter here: who writes to it is told then.
             with contextlib.suppress(OSError):
                 stream.reconfigure(errors="backslashreplace")
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
