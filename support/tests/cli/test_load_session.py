@@ -87,6 +87,17 @@ def test_an_approved_load_approves_no_release(healthy: Session) -> None:
     assert str(healthy.folder.relative_to(healthy.ran.folder)) in healthy.ran.out
 
 
+def test_a_pipeline_is_told_that_it_is_a_load(healthy: Session, tmp_path: Path) -> None:
+    copy = shutil.copytree(healthy.folder, tmp_path / healthy.folder.name)
+
+    ran = greenlight(tmp_path, "verdict", str(copy), "--ci-mode")
+
+    assert (ran.code, ran.out.splitlines()[0], ran.out.splitlines()[-1]) == (
+        0, "VALIDATION_RESULT=APPROVED", "SCOPE=load",
+    )  # fmt: skip
+    assert healthy.report["validation_session"]["scope"] == "load"
+
+
 def test_the_thresholds_are_those_that_were_given_and_travel_whole(healthy: Session, defective: Session) -> None:
     usual, given = (
         json.loads((session.folder / "evidence/session.json").read_bytes()) for session in (healthy, defective)

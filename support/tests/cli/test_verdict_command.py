@@ -10,7 +10,7 @@ from greenlight_gate.cli.verdict import newest
 from greenlight_gate.session.validation_session import new_session_folder
 from greenlight_gate.targets.settings import Misconfigured
 
-from support.tests.cli.process import behave, greenlight, suite_in
+from support.tests.cli.process import ROOT, behave, greenlight, suite_in
 from support.tests.evidence.folders import write
 from support.tests.rules.talk import asked
 
@@ -116,6 +116,34 @@ def test_a_selection_by_name_is_said_and_the_mark_of_an_earlier_failure_is_gone(
     assert not (tmp_path / "reports/run_without_session.txt").exists()
     assert judged.out.startswith(f"Session {session.name}, begun ")
     assert judged.report["validation_session"]["scope"] == "partial"
+
+
+@pytest.mark.parametrize("way", ["name", "line", "exclude", "behaverc"])
+def test_whatever_narrows_a_selection_is_said(tmp_path: Path, way: str) -> None:
+    suite_in(tmp_path)
+    home = tmp_path / "home"
+    home.mkdir()
+    line = "features/functional"
+    file = next(iter(sorted((ROOT / "features/functional").glob("*.feature"))))
+    number = next(n for n, text in enumerate(file.read_text("utf-8").splitlines(), 1) if "Example:" in text)
+    arguments = {
+        "name": ("--tags=@functional", "-n", "no scenario is called this"),
+        "line": (f"{line}/{file.name}:{number}",),
+        "exclude": ("--exclude", f"^(?!.*{file.stem})", line),
+        "behaverc": (f"{line}/{file.name}",),
+    }[way]
+    if way == "behaverc":
+        (home / ".behaverc").write_text("[behave]\ntags = @nothing_has_this_tag\n", encoding="utf-8")
+
+    behave(tmp_path, *arguments, env={"HOME": str(home)}, fresh=way == "behaverc")
+    judged = greenlight(tmp_path, "verdict", "--output-dir", "reports")
+
+    assert judged.report["validation_session"]["scope"] == "partial"
+    reason = judged.report["deployment_decision"]["reason"]
+    if way in ("line", "exclude"):
+        assert " of 25 functional scenarios " in reason or " functional scenarios passed" in reason, reason
+    else:
+        assert judged.code == 2
 
 
 @pytest.mark.slow
