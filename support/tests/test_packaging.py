@@ -8,7 +8,7 @@ from typing import Any
 
 import greenlight_gate
 import pytest
-from greenlight_gate.cli.main import parser
+from greenlight_gate.cli.command_line import parser
 from greenlight_gate.extras import DISTRIBUTION
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from greenlight_gate.backend.defects import REGISTRY
 from greenlight_gate.backend.launch import BackendProcess
-from greenlight_gate.cli.main import parser
+from greenlight_gate.cli.command_line import parser
 from greenlight_gate.events import FIVE
 from greenlight_gate.rules.lifecycle import diagram
 from greenlight_gate.rules.registry import as_markdown

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from greenlight_gate.cli.main import parser
+from greenlight_gate.cli.command_line import parser
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))

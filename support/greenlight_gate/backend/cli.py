@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, NoReturn
 
+_EVERYWHERE = "0.0.0.0"  # noqa: S104 -- the name of it, not where this backend listens by default
 EXIT_OK = 0
 EXIT_MISCONFIGURED = 3
 
@@ -54,14 +55,14 @@ def main(argv: Sequence[str]) -> int:
     except OSError as error:
         claim.close()
         return _misconfigured(f"cannot serve on {arguments.host}:{arguments.port}: {error.strerror or error}")
-    host, port = _shown(arguments.host), listener.getsockname()[1]
+    port = listener.getsockname()[1]
     with claim, listener:
         serve(
             listener,
             settings,
             chain,
             data=arguments.data,
-            on_ready=lambda: _announce(host, port, arguments.defect),
+            on_ready=lambda: _announce(arguments.host, port, arguments.defect),
             die_with_parent=arguments.die_with_parent,
             admin_token=admin_token,
         )
@@ -142,18 +143,21 @@ def _with_unit(value: float | str, unit: str) -> str:
 
 
 def _announce(host: str, port: int, defects: Sequence[str]) -> None:
-    addresses = {"url": f"ws://{host}:{port}/ws", "http": f"http://{host}:{port}"}
+    """Says at which address this machine can connect, and on which it is listened, which may be all of them."""
+    near = _reachable(host)
+    addresses = {"url": f"ws://{near}:{port}/ws", "http": f"http://{near}:{port}", "listens_on": host or _EVERYWHERE}
     sys.stdout.write(json.dumps({"ready": True, **addresses, "pid": os.getpid()}) + "\n")
     sys.stdout.flush()
     if sys.stderr.isatty():
         broken = f" with {', '.join(defects)}" if defects else ""
-        sys.stderr.write(f"Serving on {addresses['url']}{broken}, Ctrl-C stops\n")
+        all_of_them = " and at all other addresses of this machine" if host in (_EVERYWHERE, "::", "") else ""
+        sys.stderr.write(f"Serving on {addresses['url']}{all_of_them}{broken}, Ctrl-C stops\n")
 
 
-def _shown(host: str) -> str:
+def _reachable(host: str) -> str:
     # "All addresses" is no address to connect to; the loopback address is one of them.
-    shown = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
-    return f"[{shown}]" if ":" in shown else shown
+    near = {_EVERYWHERE: "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
+    return f"[{near}]" if ":" in near else near
 
 
 def _misconfigured(message: str) -> int:

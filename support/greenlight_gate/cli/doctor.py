@@ -79,10 +79,10 @@ class _Examination:
         await session.wait_end(self.question)
         await session.close()
         self.recorder.finish()
-        self._ok("one run", f"{len(self.question.events)} events in answer to {escape(repr(named(text)))}")
+        self._ok("one run", f"{len(self.question.events)} events in answer to {named(text)!r}")
 
     def _ok(self, step: str, text: str) -> None:
-        self.console.print(f"[green]ok[/]  {step:<10} {text}", highlight=False)
+        self.console.print(f"[green]ok[/]  {step:<10} {escape(text)}", highlight=False)
 
 
 def doctor(options: argparse.Namespace) -> int:

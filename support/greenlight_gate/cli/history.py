@@ -68,7 +68,8 @@ def _series(name: str, sessions: list[Past], kept: History, console: Console) ->
         table.add_column(head, justify="left" if number < 2 else "right", overflow="fold")
     for past in sessions:
         cells = figures_of(past)
-        table.add_row(cells[0], f"[{_COLOURS.get(past.verdict, 'white')}]{cells[1]}[/]", *cells[2:])
+        shown = [escape(cell) for cell in cells]
+        table.add_row(shown[0], f"[{_COLOURS.get(past.verdict, 'white')}]{shown[1]}[/]", *shown[2:])
     console.print(table, highlight=False)
     if len(sessions) < 2:
         return
@@ -82,6 +83,6 @@ def _series(name: str, sessions: list[Past], kept: History, console: Console) ->
 def _changes(changed: Changed, console: Console) -> None:
     for name, items in (("new", changed.new), ("fixed", changed.fixed), ("still present", changed.still)):
         for rule, scenario in items[:_MOST_CHANGES]:
-            console.print(f"  {name:<12} {rule} in '{escape(scenario)}'", highlight=False, soft_wrap=True)
+            console.print(f"  {name:<12} {escape(rule)} in '{escape(scenario)}'", highlight=False, soft_wrap=True)
         if len(items) > _MOST_CHANGES:
             console.print(f"  {name:<12} and {len(items) - _MOST_CHANGES} more", highlight=False)

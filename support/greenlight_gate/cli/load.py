@@ -151,6 +151,11 @@ def load(options: argparse.Namespace) -> int:
 def _workload(options: argparse.Namespace, suite: ValidationSession) -> Workload:
     """The load that the options describe. Raises Misconfigured if the target does not allow it or options conflict."""
     target, users = suite.target, options.users
+    if not target.limits.allow_stress:
+        raise Misconfigured(
+            f"{target.name}: limits.allow_stress: expected true for a load, but it is false (WEBSOCKET_TEST_URL takes "
+            f"it away from another machine's target); put the url into a target file that allows it"
+        )
     most = target.limits.max_connections
     if users > most:
         raise Misconfigured(
@@ -187,16 +192,17 @@ def _session(
     options: argparse.Namespace, suite: ValidationSession, workload: Workload, executors_and_channels: Executors, *,
     interruption: Interruption, console: Console,
 ) -> None:  # fmt: skip
-    """Runs the load and writes the ledger, with what ended the load early. Returns its result."""
-    plan, summary, fault = None, None, ""
+    """Runs the load and writes the ledger, with what ended the load early, which is judged."""
+    plan, summary, fault, unjudged = None, None, "", ""
     try:
         plan = _plan(options, suite, workload)
     except TargetFault as error:
-        fault = f"the target cannot be judged: {error}"
+        unjudged = str(error)
     suite.begin(workload)
     try:
         if plan is not None:
-            console.print(f"{workload.users} users on {escape(suite.target.name)} ...", highlight=False)
+            where = f"{suite.target.name} at {suite.target.url.partition('?')[0]}"
+            console.print(f"{workload.users} users on {escape(where)} ...", highlight=False, soft_wrap=True)
             summary = _run(plan, suite, executors_and_channels, console)
     except KeyboardInterrupt:
         log.info("interrupted before there was any result")
@@ -204,7 +210,7 @@ def _session(
         fault = f"{type(error).__name__}: {error}"
         log.exception("the suite itself failed")
     try:
-        _record(suite, workload, summary, Ended(time.time(), interruption.reason, fault, ()))
+        _record(suite, workload, summary, Ended(time.time(), interruption.reason, fault, (), unjudged=unjudged))
     except OSError as error:
         raise Misconfigured(f"{error.filename}: cannot be written ({error.strerror})") from error
 

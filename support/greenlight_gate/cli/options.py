@@ -103,7 +103,7 @@ def how_shown(group: Any, command: str) -> None:
     """Adds the options for how much is printed."""
     group.add_argument(
         "--ci-mode", action="store_true",
-        help=f"print only three machine-readable lines on stdout (example: greenlight {command} --ci-mode)",
+        help=f"print only four machine-readable lines on stdout (example: greenlight {command} --ci-mode)",
     )  # fmt: skip
     group.add_argument(
         "--verbose", action="store_true",

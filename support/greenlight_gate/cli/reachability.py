@@ -7,6 +7,7 @@ import socket
 import ssl
 from urllib.parse import urlsplit
 
+from greenlight_gate.targets.http import untrusted_step
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.settings import Misconfigured
 
@@ -52,8 +53,8 @@ async def secure(target: Target, tls: ssl.SSLContext | None) -> str:
             _, writer = await asyncio.open_connection(host, port, ssl=tls, server_hostname=host)
     except ssl.SSLCertVerificationError as error:
         raise Misconfigured(
-            f"{target.name}: TLS: expected a certificate that can be trusted, but {error.verify_message}; "
-            f"if the target is yours, put the authority's certificate into a file and name it in [tls] ca_file"
+            f"{target.name}: TLS: expected a certificate that can be trusted, but {error.verify_message.rstrip('.')}; "
+            f"{untrusted_step(error)}"
         ) from error
     except (OSError, TimeoutError) as error:
         raise Misconfigured(

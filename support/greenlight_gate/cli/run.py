@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import sys
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from greenlight_gate.cli.views.terminal import Terminal
 from greenlight_gate.targets.settings import Misconfigured, suite_root
 
 _MOST_JOBS = 4
+_LEAST_JUDGING_S = 60.0
 
 
 def usual_jobs() -> int:
@@ -59,7 +61,8 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     how.add_argument(
         "--timeout", type=positive(float), default=900, metavar="SECONDS",
-        help="time limit of the session; beyond it the verdict is INCONCLUSIVE (default: 900; example: --timeout 300)",
+        help="time limit of scenarios and judging; beyond it the verdict is INCONCLUSIVE; judging has a minute in any "
+        "case (default: 900; example: --timeout 300)",
     )  # fmt: skip
     how.add_argument(
         "--scale", type=positive(int), default=25, metavar="N",
@@ -99,6 +102,7 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Runs the scenarios, writes the session folder and prints the verdict. Raises Misconfigured."""
+    began = time.monotonic()
     # The stream is named, since behave replaces sys.stdout while a step runs.
     console = Terminal(file=sys.stderr if options.ci_mode else sys.stdout)
     console.print(f"Greenlight judges [bold]{options.environment}[/] ...", highlight=False)
@@ -138,7 +142,9 @@ def run(options: argparse.Namespace) -> int:
     with faults.costing("baseline"):
         hold_against(folder, gate=options.baseline)
     show = partial(show_verdict, folder=folder, console=console, verbose=options.verbose)
-    judgement = conclude(folder, console, faults, show)
+    # What the scenarios have left of the time limit, and some where they have left nothing: they are to be judged.
+    left_s = began + options.timeout - time.monotonic()
+    judgement = conclude(folder, console, faults, show, within_s=max(left_s, _LEAST_JUDGING_S))
     with faults.costing("HTML report of Allure"):
         allure_page(runner.results_dir, folder, console, options)
     code = ended(judgement, folder, options, faults)

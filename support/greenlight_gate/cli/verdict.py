@@ -1,17 +1,27 @@
 """greenlight verdict: judges an evidence folder again, offline."""
 
 import argparse
-from functools import partial
+import time
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.markup import escape
+
 from greenlight_gate.cli.commands import SUMMARIES
-from greenlight_gate.cli.options import command_of, how_shown, output
+from greenlight_gate.cli.options import command_of, how_shown, output, positive
 from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.cli.views.judgement import conclude, ended, show_verdict
 from greenlight_gate.cli.views.terminal import Terminal
-from greenlight_gate.evidence.session_folder import LOAD_FOLDER, VALIDATION_FOLDER
+from greenlight_gate.evidence.judge import Judgement
+from greenlight_gate.evidence.safe_files import open_regular
+from greenlight_gate.evidence.session_folder import LOAD_FOLDER, UNBEGUN, VALIDATION_FOLDER, JudgedTarget, order_of
+from greenlight_gate.findings import printable
 from greenlight_gate.targets.settings import Misconfigured
+from greenlight_gate.verdict.decision import Verdict
+
+_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+_MOST_OF_A_REASON = 2_000
 
 
 def add(commands: Any) -> None:
@@ -24,6 +34,10 @@ def add(commands: Any) -> None:
         "session", nargs="?", type=Path, metavar="SESSION",
         help="a session folder (default: the newest one in --output-dir)",
     )  # fmt: skip
+    verdict.add_argument(
+        "--timeout", type=positive(float), default=900, metavar="SECONDS",
+        help="time limit of judging; beyond it the verdict is INCONCLUSIVE (default: 900; example: --timeout 3600)",
+    )  # fmt: skip
     output(verdict)
     how_shown(verdict, "verdict")
 
@@ -31,11 +45,47 @@ def add(commands: Any) -> None:
 def verdict(options: argparse.Namespace) -> int:
     """Judges the given session, or the newest one. Raises Misconfigured if there is none."""
     folder, console = options.session or newest(options.output_dir), Terminal(stderr=options.ci_mode)
+    why = unbegun(options.output_dir) if options.session is None else ""
+    if why:
+        return _without_session(why, folder, console, options)
     faults = SuiteFaults(folder, console)
-    judgement = conclude(
-        folder, console, faults, partial(show_verdict, folder=folder, console=console, verbose=options.verbose)
-    )
+
+    def show(judgement: Judgement) -> None:
+        console.print(escape(_introduced(judgement.session)), highlight=False, soft_wrap=not console.is_terminal)
+        show_verdict(judgement, folder, console, verbose=options.verbose)
+
+    judgement = conclude(folder, console, faults, show, within_s=options.timeout)
     return ended(judgement, folder, options, faults)
+
+
+def _introduced(session: JudgedTarget) -> str:
+    """Which session is judged, and how old it is."""
+    age_s = max(0.0, time.time() - session.started_epoch_s)
+    size, unit = next(((size, unit) for size, unit in _UNITS if age_s >= size), (1, "second"))
+    count = int(age_s / size)
+    began = f"{count} {unit}{'' if count == 1 else 's'} ago"
+    return f"Session {session.session_id}, begun {began}: {session.environment} at {session.url or 'an unknown url'}"
+
+
+def unbegun(output_dir: Path) -> str:
+    """Why the last run made no session, "" where it made one."""
+    try:
+        with open_regular(output_dir / UNBEGUN) as file:
+            return file.read(_MOST_OF_A_REASON).decode(errors="replace").strip() or "it did not say why"
+    except FileNotFoundError:
+        return ""
+
+
+def _without_session(why: str, folder: Path, console: Console, options: argparse.Namespace) -> int:
+    """The newest session is that of an earlier run, which says nothing of the last one."""
+    reason = (
+        f"The last run made no session ({why}). {folder.name} is of an earlier run: name it to judge it, "
+        f"`greenlight verdict {folder}`, or run again."
+    )
+    console.print(f"[yellow]INCONCLUSIVE[/]  {escape(reason)}", highlight=False, soft_wrap=not console.is_terminal)
+    if options.ci_mode:
+        print(f"VALIDATION_RESULT=INCONCLUSIVE\nFAILURE_REASON={printable(reason)}\nREPORT=\nSCOPE=none", flush=True)
+    return Verdict.INCONCLUSIVE.exit_code
 
 
 def newest(output_dir: Path) -> Path:
@@ -48,8 +98,4 @@ def newest(output_dir: Path) -> Path:
         loads = any(output_dir.glob(f"{LOAD_FOLDER}_*"))
         more = f"; to judge a load again, give its folder, {output_dir / LOAD_FOLDER}_..." if loads else ""
         raise Misconfigured(f"{output_dir}: has no validation session; run `behave` or `greenlight run` first{more}")
-    return max(sessions, key=_order)
-
-
-def _order(path: Path) -> tuple[int, ...]:
-    return tuple(int(part) for part in path.name.removeprefix(f"{VALIDATION_FOLDER}_").split("-") if part.isdecimal())
+    return max(sessions, key=order_of)

@@ -2,6 +2,7 @@
 
 import gc
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from greenlight_gate.verdict.decision import Decision, Facts, Observed, Scenario
 from greenlight_gate.verdict.failure_patterns import Occurrence
 from greenlight_gate.verdict.memory_trend import Watched, judge_watch
 from greenlight_gate.verdict.pattern_detection import Memory, detect
+from greenlight_gate.verdict.scope import scope_of
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.spec import ProfileError
 
@@ -86,6 +88,13 @@ class Judgement(msgspec.Struct, frozen=True):
     timeline: Timeline = msgspec.field(default_factory=lambda: Timeline(None))
 
     @property
+    def scope(self) -> str:
+        """How much was examined: "full", "partial" or "load"."""
+        session, selected = self.session, Counter(scenario.category for scenario in self.scenarios)
+        is_load = session.workload is not None or session.session_id.startswith(LOAD_FOLDER)
+        return scope_of(session.wanted, session.tags, selected, session.available, is_load=is_load)
+
+    @property
     def measured(self) -> Observed:
         """What is shown in figures: what the traces show, or of a load session what its load shows."""
         return self.observed if self.session.workload is None else as_observed(self.loads)
@@ -113,19 +122,23 @@ def judge(folder: Path, rules: Mapping[str, Rule] = RULES) -> Judgement:
     evidence = Evidence(folder)
     try:
         session, profile = _opened(evidence, folder)
+        ledger = _Ledger(evidence)
     except Unreadable as error:
-        return _undecided(folder, str(error))
+        return undecided(folder, str(error))
+    except OSError as error:
+        return undecided(folder, f"evidence/ledger.jsonl cannot be read ({error.strerror})")
     # What is kept of millions of records is bounded and has few cycles: looking for them often costs a lot of time.
     usual = gc.get_threshold()
     gc.set_threshold(_SELDOM, 50, 1000)
     try:
-        return _judge(evidence, session, profile, rules)
+        return _judge(evidence, ledger, session, profile, rules)
     finally:
         gc.set_threshold(*usual)
 
 
-def _judge(evidence: Evidence, session: JudgedTarget, profile: Profile, rules: Mapping[str, Rule]) -> Judgement:
-    ledger = _Ledger(evidence)
+def _judge(
+    evidence: Evidence, ledger: _Ledger, session: JudgedTarget, profile: Profile, rules: Mapping[str, Rule]
+) -> Judgement:
     meter, timeline = (
         Meter(session.clock),
         Timeline(None, {key: entry.name for key, entry in ledger.selected.items()}),
@@ -142,7 +155,7 @@ def _judge(evidence: Evidence, session: JudgedTarget, profile: Profile, rules: M
         found = 0
         for trace in (entry.trace, *entry.further):
             try:
-                checker = replay(evidence.folder / trace, profile, session.budgets, meter, timeline, rules=rules)
+                checker = replay(_inside(evidence, trace), profile, session.budgets, meter, timeline, rules=rules)
             except Torn as error:
                 gaps.append(str(error))
                 break
@@ -184,7 +197,7 @@ def _judge(evidence: Evidence, session: JudgedTarget, profile: Profile, rules: M
         gaps=tuple(dict.fromkeys(gaps)), absent=session.absent, accepted=session.accepted,
         thresholds=session.thresholds, loads=loads, watched=watched, recover_s=session.budgets.recover_s,
         relations=tuple(relations), patterns=patterns, compared=compared[0], gated=compared[1],
-        workload=session.workload,
+        workload=session.workload, available=session.available, weak=session.weak,
     )  # fmt: skip
     return Judgement(
         session, decide(facts), scenarios, tuple(findings), observed, measurements, ledger.ended, facts.relations,
@@ -211,7 +224,7 @@ def _opened(evidence: Evidence, folder: Path) -> tuple[JudgedTarget, Profile]:
         raise Unreadable(f"the profile in its evidence cannot be read: {error}") from error
 
 
-def _undecided(folder: Path, why: str) -> Judgement:
+def undecided(folder: Path, why: str) -> Judgement:
     """Of a session of which it is not known what was judged: nothing of it is read, and nothing approved."""
     requirement = "Nothing is missing: the session says what was judged, and by which thresholds."
     criterion = Criterion("EVIDENCE", requirement, "all", why, 0, Status.INCONCLUSIVE)
@@ -289,6 +302,8 @@ def _gaps(ledger: _Ledger, session: JudgedTarget) -> list[str]:
         return gaps
     if ended.interrupted:
         gaps.append(f"the run was interrupted ({ended.interrupted})")
+    if ended.unjudged:
+        gaps.append(f"the target cannot be judged: {ended.unjudged}")
     if ended.fault:
         gaps.append(f"the suite itself failed: {ended.fault}")
     if session.workload is not None and ended.digests is None:
@@ -310,7 +325,7 @@ def _unfinished(
         if name in known:
             continue
         try:
-            replay(path, profile, session.budgets, meter)
+            replay(_inside(evidence, name), profile, session.budgets, meter)
         except Torn as error:
             gaps.append(f"a scenario did not finish: {error}")
         except Exception as error:  # noqa: BLE001 -- as above
@@ -319,6 +334,14 @@ def _unfinished(
             gaps.append(f"the scenario of {path.name} did not finish")
     more = len(gaps) - _MOST_UNFINISHED
     return gaps if more <= 0 else [*gaps[:_MOST_UNFINISHED], f"nor did those of {more} more traces"]
+
+
+def _inside(evidence: Evidence, trace: str) -> Path:
+    """The path of a trace. Raises Torn for one that is not inside the folder."""
+    try:
+        return evidence.inside(trace)
+    except OSError as error:
+        raise Torn(f"{Path(trace).name} cannot be read ({error.strerror})") from error
 
 
 def _result(selected: Selected, finished: Finished | None) -> ScenarioResult:

@@ -8,6 +8,7 @@ import msgspec
 
 from greenlight_gate.events import Control, Event, EventKind, Reading, Unmapped, each
 from greenlight_gate.evidence.recovery import Recovery
+from greenlight_gate.evidence.safe_files import bounded_lines, open_regular
 from greenlight_gate.findings import Finding
 from greenlight_gate.measure.histogram import Histogram
 from greenlight_gate.measure.server_clock import ServerClock
@@ -48,6 +49,8 @@ class Meter:
         self.latency_in_parallel = Histogram()
         self.acknowledgement_in_parallel = Histogram()
         self._in_parallel: set[str] = set()
+        self.ping = Histogram()
+        self._pings: dict[tuple[str, str], float] = {}
         self.recovery = Recovery()
         self._delayed: dict[str, float] = {}
         self._clock = ServerClock(clock)
@@ -106,6 +109,7 @@ class Meter:
             self._delayed.setdefault(sent.connection, sent.at)
         elif sent.what == "ping" and sent.nonce is not None:
             self._clock.pinged(sent.nonce, sent.at)
+            self._pings[(sent.connection, sent.nonce)] = sent.at
 
     def _frame(self, reading: Reading | None, record: Received, epoch_s: float) -> None:
         """A message that is not just one event."""
@@ -113,7 +117,7 @@ class Meter:
         self.unmapped += any(isinstance(part, Unmapped) for part in parts)
         for part in parts:
             if isinstance(part, Control):
-                self._control(part, record.at, epoch_s)
+                self._control(part, record, epoch_s)
             elif isinstance(part, Event) and not part.synthesised:
                 self._event(part, record.connection, record.at, epoch_s)
 
@@ -127,14 +131,18 @@ class Meter:
             latency = self.latency_in_parallel if connection in self._in_parallel else self.latency
             latency.record(at + epoch_s - (stamp - offset_s))
 
-    def _control(self, control: Control, at: float, epoch_s: float) -> None:
+    def _control(self, control: Control, record: Received, epoch_s: float) -> None:
         if control.name == "pong":
-            self._clock.ponged(control, at, epoch_s)
+            self._clock.ponged(control, record.at, epoch_s)
+            sent_at = self._pings.pop((record.connection, str(control.values.get("nonce"))), None)
+            if sent_at is not None and record.connection not in self._delayed:
+                self.ping.record(record.at - sent_at)
             self.offset_s = self._clock.offset_s
 
     def end_of_trace(self) -> None:
         """What is known of the connections of one trace holds for no other."""
         self._clock.forget_pings()
+        self._pings.clear()
         self._delayed.clear()
         self._in_parallel.clear()
         self.recovery.end_of_trace()
@@ -150,7 +158,7 @@ class Meter:
             acknowledgement=(
                 self.acknowledgement if self.acknowledgement.samples else self.acknowledgement_in_parallel
             ).summary(),
-            recovery=self.recovery.times.summary(),
+            recovery=self.recovery.times.summary(), ping=self.ping.summary(),
         )  # fmt: skip
 
 
@@ -163,8 +171,8 @@ def replay(
     `timeline` gathers what it shows over time. `rules`: those by which it is judged.
     """
     try:
-        with path.open("rb") as lines:
-            return _replay(lines, profile, budgets, meter, timeline or Timeline(None), rules=rules)
+        with open_regular(path) as file:
+            return _replay(bounded_lines(file), profile, budgets, meter, timeline or Timeline(None), rules=rules)
     except OSError as error:
         raise Torn(f"{path.name} cannot be read ({error.strerror})") from error
     except msgspec.MsgspecError as error:
@@ -243,7 +251,7 @@ class _Steps:
 def read_conversation(path: Path, profile_toml: str) -> list[tuple[AnyRecord, Reading | None]]:
     """The records of one trace file, each with how the profile reads it. Raises OSError, msgspec.MsgspecError."""
     profile = Profile.from_toml(profile_toml)
-    with path.open("rb") as lines:
-        header, records = read_trace(lines)
+    with open_regular(path) as file:
+        header, records = read_trace(bounded_lines(file))
         checker = TraceChecker(profile, TimeBudgets(), header.epoch_s)
         return [(record, checker.feed(record)) for record in records]

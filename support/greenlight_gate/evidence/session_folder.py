@@ -20,6 +20,7 @@ from uuid import uuid4
 
 import msgspec
 
+from greenlight_gate.evidence.safe_files import bounded_lines, inside, open_regular, read_whole
 from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
@@ -33,6 +34,8 @@ from greenlight_gate.verdict.memory_trend import Watched
 LOG = "validation_execution.log"
 # What the folders of sessions are called, before the time at which they began.
 VALIDATION_FOLDER, LOAD_FOLDER = "validation_session", "load_session"
+# In a folder of sessions, while the run that began last has not made its own: why it has not.
+UNBEGUN = "run_without_session.txt"
 # The environment of a session that was killed before it had said which one it is.
 UNKNOWN = "unknown"
 T = TypeVar("T")
@@ -42,7 +45,8 @@ class JudgedTarget(msgspec.Struct, frozen=True):
     """What was judged: the target without its secrets, and what was wanted of it.
 
     `jobs`: how many scenarios ran side by side. `workload` is what a load session was asked for; None: the session is
-    one of scenarios. `caveats` say why nothing that this session finds out can approve.
+    one of scenarios. `caveats` say why nothing that this session finds out can approve. `available`: how many scenarios
+    each wanted category has; `weak`: in what the target file asks for less than usual.
     """
 
     session_id: str
@@ -60,6 +64,8 @@ class JudgedTarget(msgspec.Struct, frozen=True):
     versions: dict[str, str] = {}
     caveats: tuple[str, ...] = ()
     jobs: int = 1
+    available: dict[str, int] = {}
+    weak: tuple[str, ...] = ()
     workload: Workload | None = None
 
 
@@ -108,6 +114,7 @@ class Ended(msgspec.Struct, frozen=True, tag_field="entry", tag="ended"):
     """The run is over. `allure` holds the keys of the scenarios that Allure has a result of.
 
     `digests` are those of the files that are believed rather than replayed (`Evidence.digests`); None: not known.
+    `fault` is the suite's own; `unjudged` says why the target could not be judged, and is no fault of the suite.
     """
 
     epoch_s: float
@@ -115,6 +122,7 @@ class Ended(msgspec.Struct, frozen=True, tag_field="entry", tag="ended"):
     fault: str
     allure: tuple[str, ...]
     digests: dict[str, str] | None = None
+    unjudged: str = ""
 
 
 Entry = Selected | Finished | Ended
@@ -127,6 +135,7 @@ class Evidence:
     """The evidence folder of one validation session. Raises OSError when the disk says no."""
 
     def __init__(self, session_folder: Path) -> None:
+        self._root = session_folder
         self.folder = session_folder / "evidence"
         self.traces = self.folder / "traces"
         self.ledger = self.folder / "ledger.jsonl"
@@ -163,17 +172,17 @@ class Evidence:
 
         Raises msgspec.MsgspecError for a file that is not whole.
         """
-        paths = sorted((self.folder / "load").glob("*.json"))
-        return [_read(path, Loaded) for path in paths if f"load/{path.name}" not in but]
+        return self._all("load", Loaded, but)
 
     def digests(self) -> dict[str, str]:
-        """SHA-256 of each file that is believed rather than replayed, by its path in the evidence folder."""
+        """SHA-256 of each file that is believed rather than replayed, by its path in the evidence folder.
+
+        It is "" for one that cannot be read, which is no digest of anything.
+        """
         paths = [self.folder / "session.json", self.folder / "measurements.json"]
         paths += [*(self.folder / "load").glob("*"), *(self.folder / "watched").glob("*")]
-        return {
-            path.relative_to(self.folder).as_posix(): sha256(path.read_bytes()).hexdigest()
-            for path in sorted(paths) if path.is_file()
-        }  # fmt: skip
+        names = [path.relative_to(self.folder).as_posix() for path in sorted(paths) if path.is_file()]
+        return {name: self._digest(name) for name in names}
 
     def watch(self, name: str, watched: Watched) -> None:
         """What a probe saw while one thing was done again and again."""
@@ -183,8 +192,7 @@ class Evidence:
 
     def watches(self, but: Collection[str] = ()) -> list[Watched]:
         """All that probes saw, in order; like `loads`."""
-        paths = sorted((self.folder / "watched").glob("*.json"))
-        return [_read(path, Watched) for path in paths if f"watched/{path.name}" not in but]
+        return self._all("watched", Watched, but)
 
     def compared_with(self, baseline: Baseline) -> None:
         """The sessions that this one is held against."""
@@ -192,32 +200,46 @@ class Evidence:
 
     def baseline(self) -> Baseline | None:
         """The same, or None where it is held against none. Raises msgspec.MsgspecError."""
-        path = self.folder / "baseline.json"
-        return msgspec.json.decode(path.read_bytes(), type=Baseline) if path.exists() else None
+        return self._if_there("baseline.json", Baseline)
 
     def measurements(self) -> Measurements | None:
         """What was measured, or None where the run did not come that far. Raises msgspec.MsgspecError."""
-        path = self.folder / "measurements.json"
-        return msgspec.json.decode(path.read_bytes(), type=Measurements) if path.exists() else None
+        return self._if_there("measurements.json", Measurements)
 
     def session(self) -> JudgedTarget:
         """Raises OSError or msgspec.MsgspecError for a folder that is no evidence."""
-        return msgspec.json.decode((self.folder / "session.json").read_bytes(), type=JudgedTarget)
+        return msgspec.json.decode(self._bytes("session.json"), type=JudgedTarget)
 
     def entries(self) -> Iterator[Entry | None]:
         """The ledger's lines; None for one that is torn, as the last may be after a crash."""
         if not self.ledger.exists():
             return
-        with self.ledger.open("rb") as file:
-            for line in file:
+        with open_regular(self.inside("ledger.jsonl")) as file:
+            for line in bounded_lines(file):
                 try:
                     yield _entry_decoder.decode(line)
                 except msgspec.MsgspecError:
                     yield None
 
+    def inside(self, name: str) -> Path:
+        """The path of a file of the evidence by its name in it. Raises OSError for one that is not inside."""
+        return inside(self._root, f"evidence/{name}" if not name.startswith("/") else name)
 
-def _read(path: Path, kind: type[T]) -> T:
-    return msgspec.json.decode(path.read_bytes(), type=kind)
+    def _digest(self, name: str) -> str:
+        try:
+            return sha256(self._bytes(name)).hexdigest()
+        except OSError:
+            return ""
+
+    def _bytes(self, name: str) -> bytes:
+        return read_whole(self._root, f"evidence/{name}")
+
+    def _all(self, kind: str, struct: type[T], but: Collection[str]) -> list[T]:
+        names = [f"{kind}/{path.name}" for path in sorted((self.folder / kind).glob("*.json"))]
+        return [msgspec.json.decode(self._bytes(name), type=struct) for name in names if name not in but]
+
+    def _if_there(self, name: str, struct: type[T]) -> T | None:
+        return msgspec.json.decode(self._bytes(name), type=struct) if (self.folder / name).exists() else None
 
 
 def _renamed(summary: LoadResult, name: str) -> LoadResult:
@@ -227,6 +249,11 @@ def _renamed(summary: LoadResult, name: str) -> LoadResult:
         for offence in summary.offences
     ]
     return msgspec.structs.replace(summary, offences=offences, traces={})
+
+
+def order_of(path: Path, kind: str = VALIDATION_FOLDER) -> tuple[int, ...]:
+    """Sorts session folders of a kind by when they began: the later one is greater."""
+    return tuple(int(part) for part in path.name.removeprefix(f"{kind}_").split("-") if part.isdecimal())
 
 
 def write_whole(path: Path, data: bytes | str) -> None:

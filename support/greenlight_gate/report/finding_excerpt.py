@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from greenlight_gate.events import Reading
 from greenlight_gate.evidence.conversation import describe
+from greenlight_gate.evidence.safe_files import bounded_lines, open_regular
 from greenlight_gate.findings import printable, printable_lines
 from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.trace import AnyRecord, Closed, Opened, Received, Sent, encode_record, read_trace
@@ -37,8 +38,8 @@ def excerpt(path: Path, profile: Profile, marked: Collection[int]) -> list[Excer
     before: deque[AnyRecord] = deque(maxlen=_BEFORE)
     rows: list[ExcerptRow] = []
     after, last = 0, max(marked, default=0)
-    with path.open("rb") as lines:
-        for record in read_trace(lines)[1]:
+    with open_regular(path) as file:
+        for record in read_trace(bounded_lines(file))[1]:
             if isinstance(record, Opened | Closed) and record.user:
                 users[record.connection] = record.user
             if record.n in marked:

@@ -12,13 +12,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from greenlight_gate.categories import CATEGORIES
 from greenlight_gate.evidence.brief import brief
 from greenlight_gate.evidence.judge import Attributed, Judgement
-from greenlight_gate.evidence.session_folder import write_whole
+from greenlight_gate.evidence.session_folder import Evidence, write_whole
 from greenlight_gate.findings import printable, printable_lines
 from greenlight_gate.report.advice import Advice, on_criterion, on_rule
 from greenlight_gate.report.finding_excerpt import ExcerptRow, excerpt
 from greenlight_gate.report.monitoring_files import PAGE
 from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.verdict.decision import Criterion, ScenarioOutcome, ScenarioResult, Status, Verdict
+from greenlight_gate.verdict.scope import PARTIAL
 from greenlight_gate.wire.profile import Profile
 
 _MOST_CONVERSATIONS = 40
@@ -30,6 +31,7 @@ _IN_WORDS = {
     Verdict.INCONCLUSIVE: "There is no decision: evidence is missing.",
 }
 _LOAD_APPROVED = "The load found no violation. A load approves no release."
+_PART_APPROVED = "A part of the suite passed. This is not a release decision."
 _STATUS = {Status.PASSED: "met", Status.FAILED: "not met", Status.INCONCLUSIVE: "unknown"}
 # The pre-deployment checklist: each requirement, and the criteria that judge it.
 _CHECKLIST = (
@@ -113,6 +115,8 @@ def _in_words(judgement: Judgement) -> str:
     verdict = judgement.decision.verdict
     if verdict is Verdict.APPROVED and judgement.session.workload is not None:
         return _LOAD_APPROVED
+    if verdict is Verdict.APPROVED and judgement.scope == PARTIAL:
+        return _PART_APPROVED
     return _IN_WORDS[verdict]
 
 
@@ -189,7 +193,7 @@ def _shown(judgement: Judgement, folder: Path) -> list[Shown]:
     for rule, items in worst_first:
         first = []
         for item in items[: min(_MOST_OF_A_RULE, room)]:
-            rows, missing = _conversation(folder / "evidence" / item.trace, profile, item)
+            rows, missing = _conversation(folder, profile, item)
             first.append((item, rows, missing))
         room -= len(first)
         finding = items[0].finding
@@ -198,8 +202,8 @@ def _shown(judgement: Judgement, folder: Path) -> list[Shown]:
     return shown
 
 
-def _conversation(trace: Path, profile: Profile, item: Attributed) -> tuple[list[ExcerptRow], str]:
+def _conversation(folder: Path, profile: Profile, item: Attributed) -> tuple[list[ExcerptRow], str]:
     try:
-        return excerpt(trace, profile, frozenset(item.finding.evidence)), ""
+        return excerpt(Evidence(folder).inside(item.trace), profile, frozenset(item.finding.evidence)), ""
     except (OSError, msgspec.MsgspecError) as error:
         return [], f"the trace cannot be read: {error}"

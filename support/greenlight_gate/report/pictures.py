@@ -7,6 +7,7 @@ from pathlib import Path
 
 from greenlight_gate.evidence.judge import Judgement
 from greenlight_gate.evidence.loads import latency_in_words
+from greenlight_gate.evidence.safe_files import open_regular
 from greenlight_gate.evidence.session_folder import write_whole
 from greenlight_gate.measure.thresholds import success
 from greenlight_gate.report.cut_matrix_picture import draw_cuts
@@ -51,7 +52,8 @@ def _others(folder: Path, judgement: Judgement) -> Iterator[Picture]:
             continue
         name = _NAMES.get(path.stem, path.stem.replace("_", " ").capitalize())
         said = _IN_WORDS[path.stem](judgement) if path.stem in _IN_WORDS else "No description is available."
-        data = base64.b64encode(path.read_bytes()).decode()
+        with open_regular(path) as file:
+            data = base64.b64encode(file.read()).decode()
         yield Picture(name, f"{VISUALIZATIONS}/{path.name}", said, f'<img alt="" src="data:image/png;base64,{data}">')
 
 

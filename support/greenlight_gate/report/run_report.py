@@ -39,6 +39,8 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
             "url": session.url,
             "categories": list(session.wanted),
             "tags": session.tags,
+            "scope": judgement.scope,
+            "weak": list(session.weak),
             "interrupted": ended.interrupted if ended is not None else "the run did not finish",
             "versions": session.versions,
         },

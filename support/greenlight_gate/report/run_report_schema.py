@@ -13,6 +13,7 @@ from greenlight_gate.verdict.criteria import Criterion
 from greenlight_gate.verdict.decision import ScenarioResult, Verdict
 from greenlight_gate.verdict.load_verdict import Workload
 from greenlight_gate.verdict.memory_trend import Verdictlet
+from greenlight_gate.verdict.scope import FULL, LOAD, PARTIAL
 
 Schema = dict[str, Any]
 
@@ -46,6 +47,7 @@ def report_schema() -> Schema:
             session_id=TEXT, kind=one_of(("validation", "load")), workload=_or_null(of["Workload"]),
             timestamp={"type": "string", "format": "date-time"}, duration_seconds=_or_null(_NUMBER),
             target_environment=TEXT, url=TEXT, categories=_list(TEXT), tags=TEXT, interrupted=TEXT,
+            scope=one_of((FULL, PARTIAL, LOAD)), weak=_list(TEXT),
             versions={"type": "object", "additionalProperties": TEXT},
         ),
         execution_results=object_of(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from greenlight_gate.findings import printable
 from greenlight_gate.services.folder import Folder
 from greenlight_gate.services.supervisor import ServiceStatus
 
@@ -62,13 +63,13 @@ def tail(folder: Folder, names: Sequence[str], lines: int, *, follow: bool) -> i
             text = folder.log(name).read_text(encoding="utf-8", errors="replace")
             at[name] = folder.log(name).stat().st_size
             for line in text.splitlines()[-lines:]:
-                print(f"{name:<10} {line}", flush=True)
+                print(f"{name:<10} {printable(line)}", flush=True)
     while follow:
         time.sleep(_LOOK_EVERY_S)
         for name in names:
             with contextlib.suppress(FileNotFoundError), folder.log(name).open("rb") as file:
                 file.seek(at.get(name, 0))
                 for line in file.read().decode(errors="replace").splitlines():
-                    print(f"{name:<10} {line}", flush=True)
+                    print(f"{name:<10} {printable(line)}", flush=True)
                 at[name] = file.tell()
     return 0

@@ -15,7 +15,15 @@ import msgspec
 
 from greenlight_gate import __version__
 from greenlight_gate.client.persona_canary import canary_of
-from greenlight_gate.evidence.session_folder import LOAD_FOLDER, LOG, VALIDATION_FOLDER, Evidence, JudgedTarget
+from greenlight_gate.evidence.session_folder import (
+    LOAD_FOLDER,
+    LOG,
+    UNBEGUN,
+    VALIDATION_FOLDER,
+    Evidence,
+    JudgedTarget,
+    order_of,
+)
 from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.rules.engine.deadlines import Deadlines
 from greenlight_gate.rules.registry import RULES, Rule
@@ -53,6 +61,7 @@ class SessionPlan:
     """The options of a session. `wanted` are categories; `tags` a behave tag expression within them, or "".
 
     `scale`: users in stress scenarios; `soak_s`: how long the memory is watched; `jobs`: scenarios side by side;
+    `available`: how many scenarios each wanted category has;
     `rules`: those by which scenarios are judged.
     """
 
@@ -68,6 +77,7 @@ class SessionPlan:
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     services_check: bool = True
     jobs: int = 1
+    available: Mapping[str, int] = field(default_factory=dict)
     rules: Mapping[str, Rule] = field(default_factory=lambda: RULES)
 
 
@@ -193,7 +203,7 @@ class ValidationSession:
                     raise session.not_open()
             await session.close()
         except NotConnected as error:
-            raise TargetFault(f"during the warm-up: {error}") from error
+            raise TargetFault(f"{target.name}: warm-up: {error}") from error
 
     def await_health(self) -> None:
         """Waits until the target reports that it is healthy, if it has a health check. Raises TargetFault."""
@@ -228,6 +238,8 @@ class ValidationSession:
         plan, target = self.plan, self.target
         self.folder = new_session_folder(plan.output_dir, VALIDATION_FOLDER if workload is None else LOAD_FOLDER)
         self.evidence = Evidence(self.folder)
+        if workload is None:
+            (plan.output_dir / UNBEGUN).unlink(missing_ok=True)
         self._log = log_to(self.folder / LOG)
         absent = {need: reason for need in NEEDS if (reason := target.lacks(need)) is not None}
         absent |= not_observable(self.profile)
@@ -242,7 +254,8 @@ class ValidationSession:
                 url=_without_query(target.url), profile_toml=self.profile_toml, budgets=target.budgets,
                 clock=target.clock, wanted=plan.wanted, tags=plan.tags, absent=absent,
                 accepted=dict(target.accepted_gaps), thresholds=target.thresholds, versions=versions(),
-                caveats=self.caveats, jobs=self.jobs, workload=workload,
+                caveats=self.caveats, jobs=self.jobs, workload=workload, available=dict(plan.available),
+                weak=target.weak,
             )
         )  # fmt: skip
         self.own_load = SuiteLoad(self.backend_pids)
@@ -294,8 +307,11 @@ class ValidationSession:
 
 def new_session_folder(output_dir: Path, kind: str = VALIDATION_FOLDER) -> Path:
     """Makes `<kind>_<epoch seconds>[-n]` in the output folder. Raises Misconfigured if that fails."""
-    base = f"{kind}_{int(time.time())}"
     _keep_out_of_git(output_dir)
+    # Where the clock was set back, a new session still sorts behind those that are there.
+    known = [order_of(path, kind) for path in output_dir.glob(f"{kind}_*") if path.is_dir()]
+    latest, *_ = max((each for each in known if each), default=(0,))
+    base = f"{kind}_{max(int(time.time()), latest)}"
     for number in range(1000):
         folder = output_dir / (f"{base}-{number}" if number else base)
         try:

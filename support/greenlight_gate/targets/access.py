@@ -15,7 +15,7 @@ from greenlight_gate.targets.errors import Misconfigured, TargetFault
 from greenlight_gate.targets.health import HealthReport, check_health, wait_healthy
 from greenlight_gate.targets.http import NotReady, Unreachable, check_trust, exchange, ssl_context
 from greenlight_gate.targets.model import Target
-from greenlight_gate.targets.redactor import Redactor
+from greenlight_gate.targets.redactor import SHORTEST_SECRET, Redactor
 from greenlight_gate.targets.sections import Persona
 from greenlight_gate.targets.sign_in import LoginRefused, can_travel, log_in
 
@@ -35,6 +35,8 @@ __all__ = [
 
 _EVERYBODY = "everybody"
 _SHARE_LEFT_TO_RENEW = 0.1
+# Files of keys end with a line break, as they should.
+_PEM = "-----BEGIN"
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -178,7 +180,7 @@ class Access:
         if self.target.start != "none" and not environ.get(variable):
             secret = secrets.token_urlsafe(48)
         else:
-            secret = self._credential(environ, variable, "auth.secret_env", "the secret that signs all tokens")
+            secret = self._secret_of(environ, variable, "auth.secret_env", "the secret that signs all tokens")
         self._redactor.learn(secret, _EVERYBODY)
         return secret
 
@@ -193,6 +195,8 @@ class Access:
                     f"{self.target.name}: {persona.token_env} ({key}.token_env): expected the token of {persona.name} "
                     f"in printable ASCII without spaces, but something else came (it is not shown)"
                 )
+            where = f"{self.target.name}: {persona.token_env} ({key}.token_env)"
+            _refuse_short(token, f"{where}: expected the token of {persona.name}")
             self._tokens[persona.name] = token
             self._redactor.learn(token, persona.name)
         elif obtain == "login":
@@ -201,7 +205,7 @@ class Access:
                 key_of_name = f"{key}.username_env"
                 name = self._credential(environ, persona.username_env, key_of_name, f"the login name of {persona.name}")
             what = f"the password of {persona.name}"
-            password = self._credential(environ, persona.password_env, f"{key}.password_env", what)
+            password = self._secret_of(environ, persona.password_env, f"{key}.password_env", what)
             self._logins[persona.name] = (name, password)
             self._redactor.learn(password, persona.name)
 
@@ -210,6 +214,18 @@ class Access:
         if not value.strip():
             came = "it is empty" if variable in environ else "it is not set"
             raise Misconfigured(f"{self.target.name}: {variable} ({key}): expected {what} in this variable, but {came}")
+        return value
+
+    def _secret_of(self, environ: Mapping[str, str], variable: str, key: str, what: str) -> str:
+        """A credential that is sent as it is, and that must be found again in all that is written down."""
+        value = self._credential(environ, variable, key, what)
+        expected = f"{self.target.name}: {variable} ({key}): expected {what}"
+        if value.strip("\r\n") != value and _PEM not in value:
+            raise Misconfigured(
+                f"{expected} without a line break at its beginning or end, but it has one, which `$(cat FILE)` removes "
+                f"and most ways to read a file keep"
+            )
+        _refuse_short(value, expected)
         return value
 
     async def _obtain(self, persona: Persona) -> tuple[Token, float]:
@@ -237,7 +253,7 @@ class Access:
         for name, value in given.items():
             if isinstance(value, str) and value.startswith("env:"):
                 variable = value.removeprefix("env:")
-                given[name] = self._credential(environ, variable, f"values.{name}", f"the value of {name}")
+                given[name] = self._secret_of(environ, variable, f"values.{name}", f"the value of {name}")
                 self._redactor.learn(given[name], _EVERYBODY)
         return given
 
@@ -246,6 +262,15 @@ class Access:
         for value in headers.values():
             self._redactor.learn(value, persona.name)
         return Token(persona.name, "headers", headers=headers, values=self.given)
+
+
+def _refuse_short(secret: str, expected: str) -> None:
+    """Raises Misconfigured for what the redactor would not look for."""
+    if len(secret) < SHORTEST_SECRET:
+        raise Misconfigured(
+            f"{expected} with at least {SHORTEST_SECRET} characters, but {len(secret)} came: a shorter one occurs in "
+            f"ordinary text, and cannot be kept out of logs and evidence"
+        )
 
 
 def _base64url(token: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import inspect as shapes
 
+from greenlight_gate.findings import printable
 from greenlight_gate.targets.sections import Invalid
 from greenlight_gate.targets.suggestions import nearest
 
@@ -21,17 +22,17 @@ _SHOWN = 60
 
 
 class Misconfigured(Exception):
-    """The user's mistake, or an environment that is not there (exit code 3). Its text is one line."""
+    """The user's mistake, or an environment that is not there (exit code 3). Its text is one printable line."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(" ".join(text.split()))
+        super().__init__(printable(" ".join(text.split())))
 
 
 class TargetFault(Exception):
-    """The target answered, and wrongly: unhealthy, another version, no JSON. Its text is one line."""
+    """The target answered, and wrongly: unhealthy, another version, no JSON. Its text is one printable line."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(" ".join(text.split()))
+        super().__init__(printable(" ".join(text.split())))
 
 
 def convert(data: object, kind: type[T], file: str) -> T:

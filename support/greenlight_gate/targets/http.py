@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _LARGEST_BODY_BYTES = 65_536
 _WSS_PORT = 443
+# OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and _IP_ADDRESS_MISMATCH, _CERT_NOT_YET_VALID and _CERT_HAS_EXPIRED.
+_OTHER_NAMES, _OTHER_TIMES = (62, 64), (9, 10)
 
 
 class Unreachable(Misconfigured):
@@ -173,15 +175,23 @@ def _no_connection(target: Target, where: str, error: "httpx.TransportError", *,
 
 def _no_trust(where: str, error: ssl.SSLError) -> Misconfigured:
     if isinstance(error, ssl.SSLCertVerificationError):
-        step = "put the authority's certificate into a file and name it in [tls] ca_file"
+        wrong = error.verify_message.rstrip(".")
         return Misconfigured(
-            f"{where}: expected a certificate that can be trusted, but {error.verify_message}; "
-            f"if the target is yours, {step}"
+            f"{where}: expected a certificate that can be trusted, but {wrong}; {untrusted_step(error)}"
         )
     return Misconfigured(
         f"{where}: expected TLS, but the handshake failed ({error.reason or 'no reason given'}); "
         f"a server without TLS has a ws:// url"
     )
+
+
+def untrusted_step(error: ssl.SSLCertVerificationError) -> str:
+    """What to do about a certificate that was not trusted."""
+    if error.verify_code in _OTHER_NAMES:
+        return "use a host in url that the certificate is for, or have one issued for this host; no ca_file helps here"
+    if error.verify_code in _OTHER_TIMES:
+        return "renew the certificate, or set the clock of this machine"
+    return "if the target is yours, put the authority's certificate into a file and name it in [tls] ca_file"
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

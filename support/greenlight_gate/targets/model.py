@@ -125,7 +125,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             key = f"accepted_gaps.{need}"
             if not reason.strip():
                 raise Invalid(key, "the reason why this gap is accepted", "it is empty")
-            if need in tuple(EventKind):
+            if need in (*EventKind, "broadcast"):
                 continue  # the profile decides whether it can be observed
             if need not in NEEDS:
                 raise Invalid(key, "the name of a capability or a prompt", f"{need!r} is neither{nearest(need, NEEDS)}")
@@ -167,6 +167,23 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if self.tls.insecure_skip_verification and any(url.startswith(("wss:", "https:")) for url in asked):
             return ("the certificate was not verified (tls.insecure_skip_verification): any server may have answered",)
         return ()
+
+    @property
+    def weak(self) -> tuple[str, ...]:
+        """In what this target asks for less than a file that says nothing does, in words."""
+        tables = (("thresholds", self.thresholds, Thresholds()), ("budgets", self.budgets, Budgets()))
+        parts = [
+            f"{table}.{name} = {value:g} (usual {usual:g})"
+            for table, ours, defaults in tables
+            for name in ours.__struct_fields__
+            if (usual := getattr(defaults, name)) is not None and (value := getattr(ours, name)) is not None
+            and (value < usual if name == "success_percent" else value > usual)
+        ]  # fmt: skip
+        asked = [name for name in PROMPTS if (prompt := getattr(self.prompts, name)) and not prompt.contains]
+        unsaid = [name for name in asked if name not in ("failing_agent", "remember")]
+        parts += [f"prompts.{name} without contains" for name in unsaid]
+        parts += ["a single user"] if len(self.personas) < 2 else []
+        return tuple(parts)
 
     def resolve(self, path_or_url: str) -> str:
         """A path at the target's origin as a full URL; a full URL stays as it is."""

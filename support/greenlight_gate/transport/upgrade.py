@@ -109,7 +109,8 @@ def _not_opened(error: Exception) -> NotOpened:
         status, body = response.status_code, bytes(response.body or b"")
         locations = response.headers.get_all("Location")
         if 300 <= status < 400 and locations:
-            said = f"HTTP {status}, a redirect to {locations[0].partition('?')[0][:_SHOWN]}"
+            named = locations[0].partition("?")[0][:_SHOWN]
+            said = f"HTTP {status}, a redirect to {named}; redirects are not followed: give url that address"
         else:
             text = body[:_SHOWN].decode(errors="replace").strip()
             said = f"HTTP {status}{f': {text}' if text else ''}"

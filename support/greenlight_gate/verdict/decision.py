@@ -21,6 +21,7 @@ from greenlight_gate.verdict.criteria import Criterion, Loaded, Status, gaps_of,
 from greenlight_gate.verdict.failure_patterns import SLOW, Occurrence
 from greenlight_gate.verdict.load_verdict import Workload, excused, isolation, rules
 from greenlight_gate.verdict.memory_trend import Watched
+from greenlight_gate.verdict.scope import PARTIAL, headline, narrowed, scope_of, unexercised
 
 __all__ = [
     "Criterion",
@@ -73,7 +74,7 @@ class Observed(msgspec.Struct, frozen=True):
 
     `expected_events` and `arrived_events` count the events that the requests call for; `five_expected` and `five_shown`
     the answers that had to have, and had, all five kinds. `latency` is from the server's timestamp to the receipt;
-    `recovery` from a user's first attempt to reconnect until it succeeds.
+    `recovery` from a user's first attempt to reconnect until it succeeds; `ping` from an application ping to its pong.
     """
 
     events: int = 0
@@ -89,6 +90,7 @@ class Observed(msgspec.Struct, frozen=True):
     latency: LatencySummary | None = None
     acknowledgement: LatencySummary | None = None
     recovery: LatencySummary | None = None
+    ping: LatencySummary | None = None
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -98,7 +100,8 @@ class Facts(msgspec.Struct, frozen=True):
     reason; `accepted` the gaps that were accepted, with the reason. `relations` say which users received data of which;
     `loads` are the results of loads, `watched` those of probes, `patterns` failures over many answers. `compared` is
     the comparison with the baseline, which decides only if `gated`. `workload`: this is a load session, of this load;
-    it has no scenarios and approves no release.
+    it has no scenarios and approves no release. `available`: how many scenarios each wanted category has; `weak`: in
+    what the target file asks for less than usual.
     """
 
     wanted: tuple[str, ...]
@@ -118,6 +121,13 @@ class Facts(msgspec.Struct, frozen=True):
     compared: Compared | None = None
     gated: bool = False
     workload: Workload | None = None
+    available: dict[str, int] = {}
+    weak: tuple[str, ...] = ()
+
+    @property
+    def selected(self) -> Counter[str]:
+        """How many scenarios of each category were selected."""
+        return Counter(scenario.category for scenario in self.scenarios)
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -260,7 +270,20 @@ def _latency(facts: Facts) -> Criterion:
     traced = {"delivery": seen.latency, "acknowledgement (no known server clock)": seen.acknowledgement}
     known = {name: figures for name, figures in traced.items() if figures is not None}
     first = dict(list(known.items())[:1])
-    return latency(facts.loads, first, facts.thresholds)
+    return _beside_the_ping(latency(facts.loads, first, facts.thresholds), first, facts)
+
+
+def _beside_the_ping(criterion: Criterion, traced: dict[str, LatencySummary], facts: Facts) -> Criterion:
+    """LATENCY with the round trip of a ping beside it, which says how far away the target is."""
+    ping = facts.observed.ping
+    if ping is None:
+        return criterion
+    said = f"{criterion.measured}; ping round trip p50 {ping.p50_ms:.1f} ms"
+    slowest_ms = max((each.avg_ms for each in traced.values()), default=0.0)
+    if criterion.status is Status.FAILED and slowest_ms - ping.p50_ms <= facts.thresholds.latency_ms_avg < slowest_ms:
+        said += ", without which it would be within the threshold: the distance to the target is the cause, not the "
+        said += "backend; judge it from a machine that is nearer"
+    return msgspec.structs.replace(criterion, measured=said)
 
 
 def _isolation(facts: Facts) -> Criterion:
@@ -279,6 +302,9 @@ def _isolation(facts: Facts) -> Criterion:
         measured = _unwatched(facts)
     if by_design:
         measured += f"; {by_design} messages of other users, which the profile allows"
+    if by_design and "broadcast" not in facts.accepted and not broken:
+        measured += ' (foreign = "broadcast-by-design"), which accepted_gaps.broadcast has to accept'
+        status = Status.INCONCLUSIVE
     if not broken and (unproven or (not facts.relations and "isolation" not in facts.accepted)):
         status = Status.INCONCLUSIVE
     requirement = "No user receives data of another user, and each received their own."
@@ -353,17 +379,31 @@ def _evidence(facts: Facts) -> Criterion:
 def _reason(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
     accepted = "".join(f"Accepted gap: {need} ({reason}). " for need, reason in sorted(facts.accepted.items()))
     seen = _seen(facts)
+    scope = scope_of(facts.wanted, facts.tags, facts.selected, facts.available, is_load=False)
+    leads = scope == PARTIAL and verdict is Verdict.APPROVED
+    # What was not wanted or not selected stands in the headline of a partial approval.
     unexamined = [
-        each for each in CATEGORIES if each not in facts.wanted or (each in facts.absent and each not in seen)
-    ]
+        each for each in CATEGORIES
+        if (not leads if each not in facts.wanted else each in facts.absent and each not in seen)
+    ]  # fmt: skip
     beyond = f" Not examined: {', '.join(unexamined)}." if unexamined else ""
     if facts.tags:
         beyond += f" Only scenarios with {facts.tags}."
+    parts_of = narrowed(facts.selected, facts.available)
+    if parts_of and not leads:
+        beyond += f" Only {', '.join(parts_of)} were selected."
+    if facts.weak:
+        beyond += f" The target file asks for less than usual: {', '.join(facts.weak)}."
     if verdict is Verdict.APPROVED:
         passed = sum(scenario.outcome is ScenarioOutcome.PASSED for scenario in facts.scenarios)
         spared = sum(scenario.outcome is ScenarioOutcome.NOT_EXERCISED for scenario in facts.scenarios)
         were = "was" if spared == 1 else "were"
-        beyond = (f" {_numbered(spared, 'scenario')} {were} not exercised." if spared else "") + beyond
+        why = unexercised([
+            (scenario.category, in_one_line(scenario.reason)) for scenario in facts.scenarios
+            if scenario.outcome is ScenarioOutcome.NOT_EXERCISED
+        ])  # fmt: skip
+        beyond = (f" {_numbered(spared, 'scenario')} {were} not exercised: {why}." if spared else "") + beyond
+        accepted += headline(facts.wanted, parts_of) if leads else ""
         hidden = [kind for kind in FIVE if kind in facts.absent]
         five = f"all but {' and '.join(hidden)} of the five events were" if hidden else "all five events were"
         due = facts.observed.five_expected + sum(load.summary.five_expected for load in facts.loads)

@@ -141,7 +141,8 @@ def draft(lines: Iterable[bytes]) -> str:
 def _paths(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
         for name, item in value.items():
-            if not re.search(r"[.\s]", name):
+            # No profile can name another one, and none goes to a terminal or into a text of TOML as it is.
+            if name.isprintable() and not re.search(r"[.\s\"\\]", name):
                 yield from _paths(item, f"{prefix}{name}.")
     elif isinstance(value, list) and value:
         yield from _paths(value[0], f"{prefix}0.")

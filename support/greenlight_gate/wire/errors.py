@@ -1,6 +1,7 @@
 """Errors of a profile, and the nearest valid name."""
 
 import difflib
+import math
 import re
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -9,6 +10,8 @@ import msgspec
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _PATH = re.compile(r"[^.\s]+(\.[^.\s]+)*")
+# Deeper than any frame that users write a profile for, and far from where Python's recursion ends.
+_MOST_LEVELS = 100
 
 
 class ProfileError(Exception):
@@ -29,6 +32,22 @@ def known(section: dict[str, Any], names: Collection[str], where: str) -> None:
         one_of(key, names, f"{where}.{key}" if where else key)
 
 
+def check_values(data: dict[str, Any]) -> None:
+    """Raises ProfileError for what no JSON holds (inf, nan), and for tables or lists that are nested too deeply."""
+    waiting: list[tuple[str, Any, int]] = [("", data, 0)]
+    while waiting:
+        where, value, level = waiting.pop()
+        if level > _MOST_LEVELS:
+            key = where.split(".", 1)[0]
+            raise ProfileError(f"{key}: expected at most {_MOST_LEVELS} levels of tables and lists, got more")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ProfileError(f"{where}: expected a number that JSON can hold, got {value}")
+        if isinstance(value, dict):
+            waiting += [(f"{where}.{key}" if where else key, item, level + 1) for key, item in value.items()]
+        elif isinstance(value, list):
+            waiting += [(f"{where}[{index}]", item, level + 1) for index, item in enumerate(value)]
+
+
 def check_paths(paths: Iterable[str], where: str, least: int = 1) -> None:
     """Raises ProfileError for what is no path, and for fewer than `least`."""
     count = 0
@@ -36,6 +55,8 @@ def check_paths(paths: Iterable[str], where: str, least: int = 1) -> None:
         count += 1
         if not isinstance(path, str) or not _PATH.fullmatch(path):
             raise ProfileError(f"{where}: expected names joined by dots, got {path!r}")
+        if path.count(".") >= _MOST_LEVELS:
+            raise ProfileError(f"{where}: expected a path of at most {_MOST_LEVELS} names, got {path.count('.') + 1}")
     if count < least:
         raise ProfileError(f"{where}: expected at least one name, got none")
 

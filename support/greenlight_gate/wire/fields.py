@@ -68,6 +68,7 @@ def _fields(
     places = convert(section.get("places", [""]), tuple[str, ...], f"{where}.places")
     if not places:
         raise ProfileError(f'{where}.places: expected at least one place ("" is the root), got none')
+    check_paths([place for place in places if place], f"{where}.places", least=0)
     for name, value in section.items():
         if name == "places":
             continue

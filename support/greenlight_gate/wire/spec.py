@@ -19,7 +19,16 @@ from greenlight_gate.wire.connecting import (
     read_requests,
     read_steps,
 )
-from greenlight_gate.wire.errors import ProfileError, check_names, check_paths, convert, known, one_of, table
+from greenlight_gate.wire.errors import (
+    ProfileError,
+    check_names,
+    check_paths,
+    check_values,
+    convert,
+    known,
+    one_of,
+    table,
+)
 from greenlight_gate.wire.fields import EVERY_FIELDS, OWN_FIELDS, Fields, read_fields
 from greenlight_gate.wire.matching import Answer, EventRule, Ignore, read_answers, read_ignores, read_rules
 from greenlight_gate.wire.predicates import Term, read_terms
@@ -161,6 +170,7 @@ def read_spec(text: str) -> Spec:
         data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise ProfileError(f"not TOML: {error or 'nested too deeply'}") from error
+    check_values(data)
     known(data, _TOP, "")
     rich = any(key in data for key in _RICH)
     frame = _frame(data, rich=rich)

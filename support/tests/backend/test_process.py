@@ -35,9 +35,10 @@ def ended(capfd: pytest.CaptureFixture[str]) -> Ended:
     return run
 
 
-def test_is_ready_soon_and_says_only_that_on_stdout() -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_is_ready_soon_and_says_only_that_on_stdout(host: str) -> None:
     started = time.monotonic()
-    command = [sys.executable, "-m", "greenlight_gate.backend", "--die-with-parent"]
+    command = [sys.executable, "-m", "greenlight_gate.backend", "--host", host, "--die-with-parent"]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         ready = json.loads(process.stdout.readline())
@@ -49,7 +50,7 @@ def test_is_ready_soon_and_says_only_that_on_stdout() -> None:
     assert rest == b""
     port = ready["http"].rpartition(":")[2]
     expected = {"ready": True, "url": f"ws://127.0.0.1:{port}/ws", "http": f"http://127.0.0.1:{port}"}
-    assert ready == {**expected, "pid": process.pid}
+    assert ready == {**expected, "listens_on": host, "pid": process.pid}
 
 
 def test_sigterm_ends_runs_says_1001_and_exits_with_zero() -> None:

@@ -17,6 +17,8 @@ from websockets.sync.client import connect
 
 from support.tests.backend.users import DEADLINE_S, SECRET, User, eventually, is_end, tab, token_of
 
+AS_JSON = {"content-type": "application/json"}
+
 
 def test_health(backend: BackendProcess) -> None:
     answer = httpx.get(f"{backend.http_url}/health")
@@ -41,6 +43,14 @@ def test_a_name_and_password_give_a_token_that_opens_the_chat(backend: BackendPr
     [
         ({"json": {"username": "ada", "password": "wrong"}}, 401),
         ({"json": {"username": "nobody", "password": "ada-pass"}}, 401),
+        (
+            {"content": rb'{"username": "ada", "password": "\ud800"}', "headers": AS_JSON},
+            401,
+        ),
+        (
+            {"content": rb'{"username": "\ud800", "password": "x"}', "headers": AS_JSON},
+            401,
+        ),
         ({"data": {"username": "ada"}}, 400),
         ({"json": ["ada"]}, 400),
         ({"content": b"{", "headers": {"content-type": "application/json"}}, 400),

@@ -55,7 +55,7 @@ def test_a_folder_in_which_nothing_stands_yet_is_inconclusive(tmp_path: Path) ->
     ran = greenlight(tmp_path, "verdict", "--output-dir", "reports", "--ci-mode")
     before = greenlight(tmp_path, "verdict", "reports/validation_session_1767225000")
 
-    result, reason, report = ran.out.splitlines()
+    result, reason, report, _ = ran.out.splitlines()
     assert (ran.code, result) == (2, "VALIDATION_RESULT=INCONCLUSIVE")
     assert reason.startswith("FAILURE_REASON=EVIDENCE: the run was ended before it had said what it was going to judge")
     document = json.loads((tmp_path / report.removeprefix("REPORT=")).read_bytes())

@@ -94,12 +94,15 @@ def test_a_critical_pattern_is_told_at_once_and_blocks(tmp_path: Path) -> None:
             marks=needs_extra("cluster"),
         ),
         (("--users", "2", "--environment", "nowhere"), "environment 'nowhere' is unknown"),
+        (("--users", "2", "--environment", "quiet.toml"), "quiet: limits.allow_stress: expected true for a load"),
     ],
 )
 def test_mistakes_end_with_3_and_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], says: str
 ) -> None:
     monkeypatch.setattr(executors, "_CONNECT_S", 0.5)
+    quiet = 'name = "quiet"\nurl = "ws://127.0.0.1:9/ws"\n[prompts.without_tool]\nask = "x"\n'
+    (tmp_path / "quiet.toml").write_text(quiet, encoding="utf-8")
     ran = mistaken(tmp_path, "load", *arguments)
 
     assert ran.code == 3, ran.out + ran.err

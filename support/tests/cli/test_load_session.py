@@ -87,6 +87,17 @@ def test_an_approved_load_approves_no_release(healthy: Session) -> None:
     assert str(healthy.folder.relative_to(healthy.ran.folder)) in healthy.ran.out
 
 
+def test_a_pipeline_is_told_that_it_is_a_load(healthy: Session, tmp_path: Path) -> None:
+    copy = shutil.copytree(healthy.folder, tmp_path / healthy.folder.name)
+
+    ran = greenlight(tmp_path, "verdict", str(copy), "--ci-mode")
+
+    assert (ran.code, ran.out.splitlines()[0], ran.out.splitlines()[-1]) == (
+        0, "VALIDATION_RESULT=APPROVED", "SCOPE=load",
+    )  # fmt: skip
+    assert healthy.report["validation_session"]["scope"] == "load"
+
+
 def test_the_thresholds_are_those_that_were_given_and_travel_whole(healthy: Session, defective: Session) -> None:
     usual, given = (
         json.loads((session.folder / "evidence/session.json").read_bytes()) for session in (healthy, defective)
@@ -213,7 +224,7 @@ def test_without_its_result_a_defect_is_not_known_and_without_its_frames_it_stil
 
 def test_a_target_that_is_not_ready_leaves_a_session_that_says_so(tmp_path: Path) -> None:
     with HostileServer(does.conversation(does.rightly), does.health(status=503)) as server:
-        target(tmp_path, server.url)
+        target(tmp_path, server.url, more="[limits]\nallow_stress = true\n")
         session = of_a_load(tmp_path, "--users", "2", "--environment", "hostile.toml")
 
     assert session.ran.code == 2, session.ran.out + session.ran.err

@@ -4,7 +4,8 @@ import argparse
 
 import pytest
 from greenlight_gate.categories import CATEGORIES
-from greenlight_gate.cli.main import main, parser
+from greenlight_gate.cli.command_line import parser
+from greenlight_gate.cli.main import main
 
 
 def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:

@@ -94,13 +94,13 @@ def test_nothing_that_has_the_tag_is_inconclusive(tmp_path: Path) -> None:
     assert "no scenario was selected" in ran.report["deployment_decision"]["reason"]
 
 
-def test_ci_mode_prints_three_lines_and_no_more(tmp_path: Path) -> None:
+def test_ci_mode_prints_four_lines_and_no_more(tmp_path: Path) -> None:
     with HostileServer(does.conversation(does.rightly), does.health()) as server:
         target(tmp_path, server.url)
         ran = judged(tmp_path, "--environment", "hostile.toml", "--categories", "functional", "--ci-mode")
     again = greenlight(tmp_path, "verdict", "--output-dir", "reports", "--ci-mode")
     report = ran.session.relative_to(tmp_path) / "comprehensive_validation_report.json"
-    lines = f"VALIDATION_RESULT=APPROVED\nFAILURE_REASON=\nREPORT={report}\n"
+    lines = f"VALIDATION_RESULT=APPROVED\nFAILURE_REASON=\nREPORT={report}\nSCOPE=partial: functional\n"
 
     assert (ran.code, ran.out) == (0, lines)
     assert (again.code, again.out) == (0, lines)
@@ -116,6 +116,7 @@ def test_ci_mode_keeps_to_its_lines_whatever_the_backend_says(tmp_path: Path) ->
         "VALIDATION_RESULT",
         "FAILURE_REASON",
         "REPORT",
+        "SCOPE",
     ]
     assert ran.out.startswith("VALIDATION_RESULT=BLOCKED\nFAILURE_REASON=CONTENT-")
 

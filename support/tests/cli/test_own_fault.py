@@ -9,7 +9,7 @@ from support.tests.cli.forks import fork
 from support.tests.cli.process import ROOT, Ran, environ, greenlight, judged, target
 from support.tests.evidence.folders import whole_answer, write
 from support.tests.hostile import conduct as does
-from support.tests.hostile.server import HostileServer
+from support.tests.hostile.server import Act, HostileServer
 from support.tests.rules.talk import Talk, asked
 
 NO_PICTURES = {"MPLBACKEND": "no-such-backend"}
@@ -47,7 +47,7 @@ def test_mended_it_approves_without_another_run(ran: Ran) -> None:
     assert len(list((ran.session / VISUALIZATIONS).glob("session_*.png"))) == 2
 
 
-def test_ci_is_told_the_same_in_its_three_lines(tmp_path: Path) -> None:
+def test_ci_is_told_the_same_in_its_four_lines(tmp_path: Path) -> None:
     folder = write(tmp_path / "session")
     blocked = write(tmp_path / "blocked", talk=asked().started().close("server", 1011))
 
@@ -56,9 +56,9 @@ def test_ci_is_told_the_same_in_its_three_lines(tmp_path: Path) -> None:
 
     assert ran.code == 2
     assert ran.out.startswith(f"VALIDATION_RESULT=INCONCLUSIVE\nFAILURE_REASON={SAID}")
-    assert (ran.out.count("\n"), ran.out.splitlines()[-1]) == (
-        3, f"REPORT={folder}/comprehensive_validation_report.json",
-    )  # fmt: skip
+    assert ran.out.splitlines()[2:] == [
+        f"REPORT={folder}/comprehensive_validation_report.json", "SCOPE=partial: functional",
+    ]  # fmt: skip
     # What the target has done is not made good by a fault of the suite.
     assert (worse.code, worse.out.splitlines()[0]) == (1, "VALIDATION_RESULT=BLOCKED")
     assert (SAID in worse.err, "INCONCLUSIVE" in worse.out + worse.err) == (True, False)
@@ -101,6 +101,30 @@ def test_a_broken_installation_is_not_the_exit_code_of_a_blocked_target(tmp_path
         "greenlight: Suite fault: RuntimeError: half an installation; the target was not judged"
     )
     assert "Traceback" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("door", "said"),
+    [
+        (does.page("401 Unauthorized"), "hostile: warm-up: Ada could not connect: HTTP 401"),
+        (
+            does.page("302 Found", "Location: wss://chat.example/ws\r\n"),
+            "HTTP 302, a redirect to wss://chat.example/ws; redirects are not followed: give url that address",
+        ),
+    ],
+    ids=["refused", "redirected"],
+)
+def test_a_target_that_refuses_the_warm_up_is_no_fault_of_the_suite(tmp_path: Path, door: Act, said: str) -> None:
+    with HostileServer(door, does.health()) as server:
+        file = target(tmp_path, server.url)
+        file.write_text(f"warm_up_runs = 1\n{file.read_text('utf-8')}", encoding="utf-8")
+        ran = judged(tmp_path, "--environment", "hostile.toml", "--categories", "functional")
+    reason = ran.report["deployment_decision"]["reason"]
+
+    assert (ran.code, ran.verdict) == (2, "INCONCLUSIVE")
+    assert "the target cannot be judged: " in reason
+    assert said in reason
+    assert "suite itself" not in ran.out + ran.err + reason
 
 
 @pytest.mark.parametrize(("talk", "code"), [(whole_answer(), 0), (asked().started().close("server", 1011), 1)])

@@ -50,6 +50,21 @@ def test_an_authority_that_nobody_knows_is_a_mistake(tmp_path: Path, authority: 
     assert not (tmp_path / "reports").exists()
 
 
+@pytest.mark.parametrize("command", ["run", "doctor"])
+def test_a_certificate_for_another_host_is_not_answered_with_a_ca_file(
+    tmp_path: Path, authority: Authority, command: str
+) -> None:
+    shutil.copy(authority.ca_file, tmp_path)
+    context = authority.server_context("chat.example")
+    with HostileServer(does.conversation(does.rightly), does.health(), context) as server:
+        target(tmp_path, server.url, more=TRUSTED)
+        ran = greenlight(tmp_path, command, "--environment", "hostile.toml")
+
+    assert (ran.code, ran.err.count("\n")) == (3, 1), ran.out + ran.err
+    assert "certificate is not valid for '127.0.0.1'; use a host in url that the certificate is for" in ran.err
+    assert "name it in [tls]" not in ran.err
+
+
 @pytest.mark.parametrize("options", [(), ("--ci-mode",)])
 def test_what_was_not_verified_is_said_aloud_and_never_approved(
     tmp_path: Path, authority: Authority, options: tuple[str, ...]

@@ -2,13 +2,15 @@
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
 from greenlight_gate.cli.verdict import newest
+from greenlight_gate.session.validation_session import new_session_folder
 from greenlight_gate.targets.settings import Misconfigured
 
-from support.tests.cli.process import behave, greenlight, suite_in
+from support.tests.cli.process import ROOT, behave, greenlight, suite_in
 from support.tests.evidence.folders import write
 from support.tests.rules.talk import asked
 
@@ -49,6 +51,99 @@ def test_what_is_no_session_is_one_line(tmp_path: Path, what: str) -> None:
 
     assert (ran.code, ran.out, ran.err.count("\n")) == (3, "", 1)
     assert "expected a session folder with evidence/session.json" in ran.err
+
+
+def test_a_clock_that_is_set_back_does_not_change_which_session_is_the_newest(tmp_path: Path) -> None:
+    ahead = int(time.time()) + 86_400
+    (tmp_path / f"validation_session_{ahead}").mkdir()
+
+    later = new_session_folder(tmp_path)
+
+    assert newest(tmp_path) == later
+    assert new_session_folder(tmp_path) == newest(tmp_path) != later
+
+
+def test_the_session_and_its_age_are_said_first(tmp_path: Path) -> None:
+    began = {"session_id": "validation_session_7", "started_epoch_s": time.time() - 3 * 86_400 - 60}
+    write(tmp_path / "reports/validation_session_7", session=began)
+
+    ran = greenlight(tmp_path, "verdict", "--output-dir", "reports")
+
+    assert ran.code == 0
+    first = ran.out.splitlines()[0]
+    assert first == "Session validation_session_7, begun 3 days ago: by-hand at ws://127.0.0.1:1/ws"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "broken", "said"),
+    [
+        ((), True, "ModuleNotFoundError: No module named 'no_such_module'"),
+        (("-D", "environment=nowhere"), False, "environment 'nowhere' is unknown"),
+    ],
+)
+def test_a_run_that_could_not_begin_is_not_judged_by_an_older_session(
+    tmp_path: Path, arguments: tuple[str, ...], broken: bool, said: str
+) -> None:
+    old = write(tmp_path / "reports/validation_session_1767225600")
+    suite_in(tmp_path)
+    if broken:
+        (tmp_path / "steps").unlink()
+        (tmp_path / "steps").mkdir()
+        (tmp_path / "steps/broken.py").write_text("import no_such_module\n", encoding="utf-8")
+
+    ran = behave(tmp_path, "--tags=@functional", *arguments)
+    judged = greenlight(tmp_path, "verdict", "--output-dir", "reports")
+    for_ci = greenlight(tmp_path, "verdict", "--output-dir", "reports", "--ci-mode")
+    named = greenlight(tmp_path, "verdict", str(old))
+
+    assert (ran.code, judged.code, for_ci.code, named.code) == (1, 2, 2, 0), ran.out + ran.err
+    assert judged.out.startswith("INCONCLUSIVE  The last run made no session (")
+    assert said in judged.out
+    lines = [line.partition("=")[0::2] for line in for_ci.out.splitlines()]
+    assert [name for name, _ in lines] == ["VALIDATION_RESULT", "FAILURE_REASON", "REPORT", "SCOPE"]
+    assert (lines[0][1], lines[2][1], lines[3][1]) == ("INCONCLUSIVE", "", "none")
+
+
+def test_a_selection_by_name_is_said_and_the_mark_of_an_earlier_failure_is_gone(tmp_path: Path) -> None:
+    suite_in(tmp_path)
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports/run_without_session.txt").write_text("an earlier one\n", encoding="utf-8")
+
+    behave(tmp_path, "--tags=@functional", "-n", "no scenario is called this")
+    session = next((tmp_path / "reports").glob("validation_session_*"))
+    judged = greenlight(tmp_path, "verdict", "--output-dir", "reports")
+
+    assert not (tmp_path / "reports/run_without_session.txt").exists()
+    assert judged.out.startswith(f"Session {session.name}, begun ")
+    assert judged.report["validation_session"]["scope"] == "partial"
+
+
+@pytest.mark.parametrize("way", ["name", "line", "exclude", "behaverc"])
+def test_whatever_narrows_a_selection_is_said(tmp_path: Path, way: str) -> None:
+    suite_in(tmp_path)
+    home = tmp_path / "home"
+    home.mkdir()
+    line = "features/functional"
+    file = next(iter(sorted((ROOT / "features/functional").glob("*.feature"))))
+    number = next(n for n, text in enumerate(file.read_text("utf-8").splitlines(), 1) if "Example:" in text)
+    arguments = {
+        "name": ("--tags=@functional", "-n", "no scenario is called this"),
+        "line": (f"{line}/{file.name}:{number}",),
+        "exclude": ("--exclude", f"^(?!.*{file.stem})", line),
+        "behaverc": (f"{line}/{file.name}",),
+    }[way]
+    if way == "behaverc":
+        (home / ".behaverc").write_text("[behave]\ntags = @nothing_has_this_tag\n", encoding="utf-8")
+
+    behave(tmp_path, *arguments, env={"HOME": str(home)}, fresh=way == "behaverc")
+    judged = greenlight(tmp_path, "verdict", "--output-dir", "reports")
+
+    assert judged.report["validation_session"]["scope"] == "partial"
+    reason = judged.report["deployment_decision"]["reason"]
+    if way in ("line", "exclude"):
+        assert " of 25 functional scenarios " in reason or " functional scenarios passed" in reason, reason
+    else:
+        assert judged.code == 2
 
 
 @pytest.mark.slow

@@ -98,7 +98,7 @@ def test_what_cannot_be_made_for_a_target_is_none(kind: str) -> None:
     auth = Auth(obtain="token", send="bearer")
     personas = (msgspec.structs.replace(ADA, token_env="ADA_TOKEN"),)
     target = msgspec.structs.replace(TARGET, auth=auth, personas=personas)
-    access = Access(target, {"ADA_TOKEN": "ready"})
+    access = Access(target, {"ADA_TOKEN": "ready-made"})
     assert FORGERIES[kind](access, personas[0], "ready") is None
     if kind in RESIGNED:
         assert FORGERIES[kind](access, personas[0], entrance().mint(ADA).token or "") is not None

@@ -60,6 +60,7 @@ def test_what_the_trace_shows_counts_and_not_what_the_ledger_says(tmp_path: Path
         ([SELECTED, FINISHED], "the run did not come to its end"),
         ([SELECTED, FINISHED, {**ENDED, "interrupted": "SIGTERM"}], "the run was interrupted (SIGTERM)"),
         ([SELECTED, FINISHED, {**ENDED, "fault": "no disk"}], "the suite itself failed: no disk"),
+        ([SELECTED, FINISHED, {**ENDED, "unjudged": "it is ill"}], "the target cannot be judged: it is ill"),
         ([SELECTED, FINISHED, {**ENDED, "allure": []}], "Allure has 0 results, the ledger 1 scenarios"),
         ([SELECTED, FINISHED, {**ENDED, "allure": [KEY, KEY]}], "Allure has 2 results, the ledger 1 scenarios"),
         ([SELECTED, FINISHED, {**ENDED, "allure": ["x"]}], "Allure has 1 results, the ledger 1 scenarios"),

@@ -3,7 +3,7 @@
 import shlex
 
 import pytest
-from greenlight_gate.cli.main import parser
+from greenlight_gate.cli.command_line import parser
 from greenlight_gate.evidence.session_folder import UNKNOWN
 from greenlight_gate.report.advice import on_criterion, on_rule
 from greenlight_gate.rules.registry import RULES

@@ -122,7 +122,7 @@ def test_the_command_writes_all_of_it(tmp_path: Path) -> None:
 
     ran = greenlight(tmp_path, "verdict", "session", "--ci-mode", env={"GITHUB_STEP_SUMMARY": str(pipeline)})
 
-    assert (ran.code, len(ran.out.splitlines())) == (0, 3)
+    assert (ran.code, len(ran.out.splitlines())) == (0, 4)
     names = {str(path.relative_to(tmp_path / "session")) for path in (tmp_path / "session").rglob("*.*")}
     assert names >= {
         "comprehensive_validation_report.json", "verdict.html", "junit.xml", "alerts.log",

@@ -66,7 +66,7 @@ def test_a_target_is_asked_as_often_as_its_file_says_and_nothing_of_it_is_kept(t
 def test_a_target_that_lets_nobody_in_is_at_fault(tmp_path: Path) -> None:
     suite = session(tmp_path, 1, "closes_1011_at_start")
     try:
-        with pytest.raises(TargetFault, match="during the warm-up: "):
+        with pytest.raises(TargetFault, match=r"warm-up: Ada was not let in|warm-up: Ada's connection"):
             suite.start()
         assert suite.begun
     finally:

@@ -258,6 +258,44 @@ def test_a_token_that_would_be_a_header_of_its_own() -> None:
         assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("obtain", "variable", "key"),
+    [
+        ("mint", "CHAT_JWT_SECRET", "auth.secret_env"),
+        ("login", "ADA_PASSWORD", "personas[0].password_env"),
+        ("none", "TENANT", "values.tenant"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("long-enough-it-is\n", "without a line break at its beginning or end, but it has one"),
+        ("\r\nlong-enough-it-is", "without a line break at its beginning or end, but it has one"),
+        ("hunter2", "with at least 8 characters, but 7 came: a shorter one occurs in ordinary text"),
+    ],
+)
+def test_a_secret_that_cannot_be_right_or_cannot_be_hidden(
+    obtain: Any, variable: str, key: str, value: str, said: str
+) -> None:
+    environ = {"CHAT_JWT_SECRET": SECRET, "ADA_NAME": "ada", "ADA_PASSWORD": PASSWORD, "TENANT": "tenant-17"}
+    auth = Auth(obtain=obtain, send="none" if obtain == "none" else "bearer", secret_env="CHAT_JWT_SECRET")
+    tenant = {"tenant": "env:TENANT"} if obtain == "none" else {}
+    Access(target(auth=auth, values=tenant), environ)
+
+    with pytest.raises(Misconfigured) as caught:
+        Access(target(auth=auth, values=tenant), {**environ, variable: value})
+
+    assert f"mine: {variable} ({key}): expected " in str(caught.value)
+    assert said in str(caught.value)
+    assert value.strip() not in str(caught.value)
+
+
+def test_a_token_too_short_to_be_hidden() -> None:
+    with pytest.raises(Misconfigured, match="the token of Ada with at least 8 characters, but 7 came") as caught:
+        Access(target(auth=Auth(obtain="token", send="bearer")), {"ADA_TOKEN": "hunter2\n"})
+    assert "hunter2" not in str(caught.value)
+
+
 # Login ---------------------------------------------------------------------------------------------------------
 
 

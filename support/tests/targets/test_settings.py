@@ -182,10 +182,28 @@ def test_what_was_said_of_our_own_backend_is_not_said_of_another_machine() -> No
     assert (near.clock, near.limits.allow_stress) == ("same-host", True)
 
 
-def test_stress_that_a_file_allows_its_target_stays_allowed(tmp_path: Path) -> None:
-    text = MINIMAL + "[limits]\nallow_stress = true\nmax_connections = 7\n"
-    target = load(tmp_path, text, WEBSOCKET_TEST_URL="wss://chat.my.org/ws")
-    assert (target.limits.allow_stress, target.limits.max_connections) == (True, 7)
+def test_what_a_file_allows_its_url_is_not_allowed_to_another_one(tmp_path: Path) -> None:
+    for allowed, most in ((7, 7), (9_000, 50)):
+        text = MINIMAL + f"[limits]\nallow_stress = true\nmax_connections = {allowed}\nmax_frame_bytes = 5000\n"
+        target = load(tmp_path, text, WEBSOCKET_TEST_URL="wss://chat.my.org/ws")
+        limits = target.limits
+        assert (limits.allow_stress, limits.max_connections, limits.max_frame_bytes) == (False, most, 5000)
+
+
+def test_what_a_target_asks_less_of_is_named(tmp_path: Path) -> None:
+    strict = load(tmp_path, MINIMAL + "[thresholds]\nlatency_ms_avg = 50\nsuccess_percent = 99\n")
+    loose = load(
+        tmp_path,
+        MINIMAL + "[thresholds]\nlatency_ms_avg = 900\nsuccess_percent = 50\n[budgets]\nsilence_s = 30\n"
+        '[[personas]]\nname = "Ada"\nuser = "u"\n',
+    )
+    assert not [said for said in strict.weak if "without contains" not in said]
+    assert [said for said in loose.weak if "without contains" not in said] == [
+        "thresholds.latency_ms_avg = 900 (usual 100)", "thresholds.success_percent = 50 (usual 95)",
+        "budgets.silence_s = 30 (usual 5)", "a single user",
+    ]  # fmt: skip
+    assert "prompts.without_tool without contains" in loose.weak
+    assert not [said for said in load_target("embedded").weak if "contains" in said or "user" in said]
 
 
 @pytest.mark.parametrize(
@@ -234,7 +252,7 @@ MISTAKES = [
     ),
     ("[auth]\nfirst_message = 3", "auth.first_message", "a table", "3 came"),
     ('[auth]\nquery_name = ""', "auth.query_name", "not empty", "'' came"),
-    (LOGIN, "personas[0].password_env", "this person's password", "Ada has none"),
+    (LOGIN, "personas[0].password_env", "this user's password", "Ada has none"),
     ('[[personas]]\nuser = "u"', "personas[0].name", "1 to 40 letters", "it is missing"),
     ('[[personas]]\nname = "a\\nb"', "personas[0].name", "1 to 40 letters", "came"),
     ('[[personas]]\nname = "Ada"\n[[personas]]\nname = "Ada"', "personas[1].name", "of its own", "personas[0]"),

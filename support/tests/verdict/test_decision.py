@@ -2,9 +2,11 @@
 
 import msgspec
 import pytest
+from greenlight_gate.categories import CATEGORIES
 from greenlight_gate.events import FIVE
 from greenlight_gate.findings import Finding, Severity
 from greenlight_gate.measure.latency import LatencySummary
+from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.verdict.decision import (
     Decision,
     Facts,
@@ -64,8 +66,8 @@ def test_an_approval_as_a_whole() -> None:
 
     assert (decision.verdict, decision.verdict.exit_code) == (Verdict.APPROVED, 0)
     assert decision.reason == (
-        "1 scenario passed, all five events were observed, no findings. "
-        "Not examined: integration, performance, resilience, security, stress."
+        "The functional category passed. This is not a release decision: integration, performance, resilience, "
+        "security, stress were not run. 1 scenario passed, all five events were observed, no findings."
     )
     assert [(c.id, c.threshold, c.measured, c.samples, c.status) for c in decision.criteria] == [
         ("SCENARIOS", "100 %", "1 passed", 1, Status.PASSED),
@@ -189,14 +191,14 @@ def test_what_somebody_answers_for_stands_first() -> None:
 
     assert decision.verdict is Verdict.APPROVED
     assert decision.reason.startswith(
-        "Accepted gap: resume (later). Accepted gap: with_tool (no tools yet). 1 scenario passed, no request needed"
+        "Accepted gap: resume (later). Accepted gap: with_tool (no tools yet). The functional category passed. "
     )
 
 
 def test_tags_and_what_was_not_exercised_are_said() -> None:
     decision = decide(facts(scenarios=(scenario(), scenario(ScenarioOutcome.NOT_EXERCISED)), tags="@a and not @b"))
 
-    assert " 1 scenario was not exercised. " in decision.reason
+    assert " 1 scenario was not exercised: 1 of functional (no reason given). " in decision.reason
     assert decision.reason.endswith(" Only scenarios with @a and not @b.")
 
 
@@ -240,3 +242,61 @@ def test_coming_back_is_judged_where_resilience_is_wanted() -> None:
     slow = msgspec.structs.replace(seen(recovery=SLOW), wanted=("resilience",), recover_s=0.02)
     assert statuses(decide(slow))["RECOVERY"] == "passed"
     assert statuses(decide(msgspec.structs.replace(slow, recover_s=0.019)))["RECOVERY"] == "failed"
+
+
+def test_an_approval_of_all_categories_is_a_release_decision() -> None:
+    decision = decide(facts(wanted=CATEGORIES, absent={"stress": "not allowed", "performance": "one at a time"}))
+
+    assert "release decision" not in decision.reason
+    assert " Not examined: performance, stress." in decision.reason
+
+
+def test_what_narrowed_the_selection_is_in_the_headline() -> None:
+    decision = decide(facts(available={"functional": 25}))
+    blocked = decide(facts(available={"functional": 25}, scenarios=(scenario(ScenarioOutcome.FAILED),)))
+
+    assert decision.reason.startswith("1 of 25 functional scenarios passed. This is not a release decision: ")
+    assert " Only 1 of 25 functional scenarios were selected." in blocked.reason
+
+
+def test_what_was_not_exercised_is_counted_by_category_and_declaration() -> None:
+    skipped = [
+        ScenarioResult(f"{category}/{number}", "x", category, ScenarioOutcome.NOT_EXERCISED, reason)
+        for category, reason, count in (("resilience", "no resume", 3), ("security", "no errors", 2))
+        for number in range(count)
+    ]
+
+    reason = decide(facts(scenarios=(scenario(), *skipped))).reason
+
+    assert " 5 scenarios were not exercised: 3 of resilience (no resume), 2 of security (no errors)." in reason
+
+
+def test_a_weak_target_file_is_named() -> None:
+    weak = ("thresholds.latency_ms_avg = 900 (usual 100)", "a single user")
+
+    said = " The target file asks for less than usual: thresholds.latency_ms_avg = 900 (usual 100), a single user."
+    assert said in decide(facts(weak=weak)).reason
+
+
+@pytest.mark.parametrize(("accepted", "status"), [({}, "inconclusive"), ({"broadcast": "a shared room"}, "passed")])
+def test_frames_of_others_by_design_need_somebody_who_answers_for_them(accepted: dict[str, str], status: str) -> None:
+    relation = IsolationPair("two users", ("Ada", "Bashir"), own_seen=("Ada", "Bashir"), by_design=3)
+
+    decision = decide(facts(wanted=("security",), relations=(relation,), accepted=accepted))
+
+    assert statuses(decision)["ISOLATION"] == status
+    assert ("Accepted gap: broadcast (a shared room). " in decision.reason) == bool(accepted)
+
+
+@pytest.mark.parametrize(("ping_ms", "is_far"), [(60.0, True), (1.0, False)])
+def test_latency_stands_beside_the_round_trip_of_a_ping(ping_ms: float, is_far: bool) -> None:
+    slow = LatencySummary(9, 113.0, 113.0, 120.0, 130.0, 140.0)
+    ping = LatencySummary(9, ping_ms, ping_ms, ping_ms, ping_ms, ping_ms)
+    observed = msgspec.structs.replace(SEEN, latency=None, acknowledgement=slow, ping=ping)
+
+    decision = decide(facts(wanted=("performance",), observed=observed))
+    measured = next(each.measured for each in decision.criteria if each.id == "LATENCY")
+
+    assert statuses(decision)["LATENCY"] == "failed"
+    assert f"ping round trip p50 {ping_ms:.1f} ms" in measured
+    assert ("the distance to the target is the cause, not the backend" in measured) == is_far

@@ -28,8 +28,21 @@ prompt = "{prompt}"
 ready = true
 """
 
+DEEP = ".".join(["a"] * 3000)
+
 # (what is replaced, by what, what the error begins with, what it mentions)
 ERRORS = [
+    ('when = { type = "pong" }', "when = { type = inf }", "controls.pong.when.type: ", "JSON can hold, got inf"),
+    ('when = { type = "pong" }', "when = { type = -nan }", "controls.pong.when.type: ", "JSON can hold, got nan"),
+    ('when = { type = "pong" }', "when = { type = { in = [1, inf] } }", "controls.pong.when.type.in[1]: ", "got inf"),
+    ('type = "start"', "type = inf", "send.start.type: ", "JSON can hold, got inf"),
+    ('when = { type = "pong" }', f'when = {{ "{DEEP}" = 1 }}', "controls.pong.when: ", "at most 100 names, got 3000"),
+    ('when = { type = "pong" }', f"when = {{ {DEEP} = 1 }}", "controls: ", "at most 100 levels"),
+    ('kind = ["type"]', f'kind = ["{DEEP}"]', "frame.kind: ", "at most 100 names, got 3000"),
+    ('at = ["run_id"]', f'at = ["{DEEP}"]', "every.run.at: ", "at most 100 names, got 3000"),
+    ("[every]", f'[every]\nplaces = ["{DEEP}"]', "every.places: ", "at most 100 names, got 3000"),
+    ('nonce = "nonce"', f'nonce = "{DEEP}"', "controls.pong.capture: ", "at most 100 names, got 3000"),
+    ("[promises]", f'[scope]\nmine = {{ "{DEEP}" = 1 }}\n[promises]', "scope.mine: ", "at most 100 names, got 3000"),
     ('name = "small"', "name = ", "not TOML: ", "line 2"),
     ('name = "small"', "name = 5", "name: ", "expected `str`"),
     ('name = "small"', "", "name: ", "got nothing"),

@@ -8,12 +8,15 @@ import logging
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from behave.configuration import Configuration
 from behave.formatter.base import StreamOpener
 from behave.model import Scenario
+from behave.parser import parse_file
 from behave.runner import Runner, the_step_registry
 
 from greenlight_gate.bdd import parameters
@@ -24,7 +27,8 @@ from greenlight_gate.bdd.runner.last_step import LastStepRegistry
 from greenlight_gate.bdd.runner.parallel import those_alone_last
 from greenlight_gate.bdd.runner.progress import RunProgress
 from greenlight_gate.bdd.runner.results_folder import claimed
-from greenlight_gate.evidence.session_folder import Ended, Selected
+from greenlight_gate.evidence.session_folder import UNBEGUN, Ended, Selected
+from greenlight_gate.interpreter import optimised, prepare_streams
 from greenlight_gate.report.allure_results import clear_results, write_categories, write_environment, write_executor
 from greenlight_gate.session.interruption import Interruption, interruptible
 from greenlight_gate.session.live_alerts import alerting
@@ -49,6 +53,7 @@ class SuiteRunner(Runner):
         self, config: Configuration, plan: SessionPlan | None = None, progress: RunProgress | None = None, *,
         steps: Any = None,
     ) -> None:  # fmt: skip
+        prepare_streams()
         super().__init__(config)
         self.plan = plan
         self.progress = progress
@@ -58,6 +63,29 @@ class SuiteRunner(Runner):
         self.results_dir = ALLURE_RESULTS
         self._held = contextlib.ExitStack()
         self.step_registry: Any = steps
+        self._output_dir = plan.output_dir if plan is not None else _output_dir_of(config)
+        if not (config.dry_run or config.steps_catalog):
+            self._without_session("it was ended, or failed, before its session began")
+
+    def _without_session(self, why: str) -> None:
+        """Leaves word that the last run made no session, until one is made: an older one says nothing of this run.
+
+        Where no session is, none can be taken for that of this run.
+        """
+        if self._output_dir.is_dir() and self.suite is None:
+            with contextlib.suppress(OSError):  # the session reports a folder that cannot be written
+                (self._output_dir / UNBEGUN).write_text(f"{why}\n", encoding="utf-8", errors="replace")
+
+    def run(self) -> bool:
+        """Runs all; what ends it before a session was made is left in words for `greenlight verdict`."""
+        try:
+            failed = bool(super().run())
+        except Exception as error:
+            self._without_session(f"{type(error).__name__}: {error}")
+            raise
+        if self.misconfigured:
+            self._without_session(self.misconfigured)
+        return failed
 
     def load_hooks(self, filename: str | None = None) -> None:
         """Registers the parameter types; the hooks belong to a session, and are set when it begins."""
@@ -65,6 +93,10 @@ class SuiteRunner(Runner):
 
     def run_model(self, features: Any = None) -> bool:
         """Runs the session. Returns True if it failed, or if nothing was selected."""
+        if wrong := optimised():
+            self.misconfigured = wrong
+            print(f"greenlight: {wrong}", file=sys.stderr)
+            return True
         collected: list[Any] = [*self.features]  # type: ignore[has-type]
         selected = [s for f in collected for s in f.walk_scenarios() if s.should_run(self.config)]
         judging = [scenario for scenario in selected if not _judges_the_suite(scenario)]
@@ -77,6 +109,7 @@ class SuiteRunner(Runner):
         self.features = [feature for feature in collected if not _judges_the_suite(feature)]
         selected = judging
         keys = [scenario_key(scenario) for scenario in selected]
+        available = _available(collected, selected_categories(keys))
         if self.plan is not None:
             # behave alone runs features in the order of its arguments.
             self.features = those_alone_last(self.features)
@@ -86,7 +119,7 @@ class SuiteRunner(Runner):
             self.misconfigured = str(error)
             print(f"greenlight: {error}", file=sys.stderr)
             return True
-        suite = ValidationSession(plan)
+        suite = ValidationSession(replace(plan, available=available))
         try:
             _assert_unique(selected)
             with interruptible(plan.timeout_s) as interruption:
@@ -110,6 +143,7 @@ class SuiteRunner(Runner):
             suite.stop()
 
     _fault = ""
+    _unjudged = ""
     _hooks: Hooks | None = None
     _allure: AllureFormatter | None = None
 
@@ -141,8 +175,8 @@ class SuiteRunner(Runner):
         try:
             suite.start()
         except TargetFault as error:
-            self._fault = f"the target cannot be judged: {error}"
-            progress.failed(self._fault)
+            self._unjudged = str(error)
+            progress.failed(f"the target cannot be judged: {error}")
             return True
         finally:
             if suite.begun:
@@ -208,7 +242,24 @@ class SuiteRunner(Runner):
             write_categories(self.results_dir)
             write_executor(self.results_dir, suite.plan.environ)
         suite.evidence.measured(suite.own_load.so_far())
-        suite.evidence.end(Ended(time.time(), self.interrupted, self._fault, keys))
+        suite.evidence.end(Ended(time.time(), self.interrupted, self._fault, keys, unjudged=self._unjudged))
+
+
+def _output_dir_of(config: Configuration) -> Path:
+    data: Any = config.userdata
+    return Path(str(data.get("output_dir", "websocket_validation_reports")))
+
+
+def _available(features: list[Any], categories: Sequence[str]) -> dict[str, int]:
+    """How many scenarios these categories have in their folders, whatever was selected of them."""
+    folders = {Path(feature.filename).parent for feature in features}
+    return {
+        folder.name: sum(
+            len(feature.walk_scenarios()) for path in sorted(folder.glob("*.feature"))
+            if (feature := parse_file(str(path))) is not None
+        )
+        for folder in sorted(folders) if folder.name in categories
+    }  # fmt: skip
 
 
 def _judges_the_suite(part: Any) -> bool:
@@ -237,7 +288,7 @@ def _plan_of(config: Configuration, keys: list[str]) -> SessionPlan:
         environment=str(data.get("environment", "embedded")),
         wanted=selected_categories(keys),
         tags=str(config.tag_expression or "") if config.tags else "",
-        output_dir=Path(str(data.get("output_dir", "websocket_validation_reports"))),
+        output_dir=_output_dir_of(config),
         defects=defects,
         scale=int(_number(data, "scale", 25)),
         soak_s=_number(data, "soak", 20),

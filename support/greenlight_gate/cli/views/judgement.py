@@ -1,10 +1,11 @@
-"""Shows a judgement on the terminal, or as three lines for CI."""
+"""Shows a judgement on the terminal, or as four lines for CI."""
 
 import argparse
 import os
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -12,10 +13,14 @@ from rich.table import Table
 from greenlight_gate.cli.session_reports import write_reports
 from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.evidence.conversation import as_table
-from greenlight_gate.evidence.judge import Attributed, Judgement, NoEvidence, judge
+from greenlight_gate.evidence.judge import Attributed, Judgement, NoEvidence, judge, undecided
+from greenlight_gate.evidence.session_folder import Evidence
+from greenlight_gate.findings import printable
 from greenlight_gate.report.run_report import REPORT
+from greenlight_gate.session.time_limit import TimeIsUp, time_limit
 from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.verdict.decision import Status, Verdict
+from greenlight_gate.verdict.scope import PARTIAL
 
 COLOURS = {Verdict.APPROVED: "green", Verdict.BLOCKED: "red", Verdict.INCONCLUSIVE: "yellow"}
 _MARKS = {Status.PASSED: "[green]met[/]", Status.FAILED: "[red]not met[/]", Status.INCONCLUSIVE: "[yellow]unknown[/]"}
@@ -23,15 +28,22 @@ _MOST_FINDINGS = 12
 _LOG_WIDTH = 160
 
 
-def conclude(folder: Path, console: Console, faults: SuiteFaults, show: Callable[[Judgement], None]) -> Judgement:
+def conclude(
+    folder: Path, console: Console, faults: SuiteFaults, show: Callable[[Judgement], None], *, within_s: float
+) -> Judgement:
     """Judges a session folder, shows the verdict and writes the reports.
 
-    Raises Misconfigured if there is nothing to judge, or the report cannot be written.
+    A session that takes longer than `within_s` to judge is inconclusive. Raises Misconfigured if there is nothing to
+    judge, or the report cannot be written.
     """
     try:
-        judgement = judge(folder)
+        with time_limit(within_s):
+            judgement = judge(folder)
     except NoEvidence as error:
         raise Misconfigured(str(error)) from error
+    except TimeIsUp:
+        why = f"judging the evidence took longer than {within_s:.0f} s, for instance in a regular expression"
+        judgement = undecided(folder, f"{why} of the profile; `greenlight verdict --timeout SECONDS` has more time")
     show(judgement)
     for path in write_reports(judgement, folder, console, faults):
         console.print(f"[dim]{escape(str(path))}[/]", highlight=False, soft_wrap=True)
@@ -39,13 +51,15 @@ def conclude(folder: Path, console: Console, faults: SuiteFaults, show: Callable
 
 
 def ended(judgement: Judgement, folder: Path, options: argparse.Namespace, faults: SuiteFaults) -> int:
-    """Returns the exit code, and prints the three lines for CI, last, since a faulty suite approves nothing."""
+    """Returns the exit code, and prints the four lines for CI, last, since a faulty suite approves nothing."""
     decision = judgement.decision
     outcome = faults.outcome(decision.verdict)
     if options.ci_mode:
         messages = decision.reason if outcome is decision.verdict else "; ".join(faults.messages)
-        reason = "" if outcome is Verdict.APPROVED else " ".join(messages.split())
-        print(f"VALIDATION_RESULT={outcome}\nFAILURE_REASON={reason}\nREPORT={folder / REPORT}", flush=True)
+        reason = "" if outcome is Verdict.APPROVED else printable(" ".join(messages.split()))
+        parts = f": {' '.join(judgement.session.wanted)}" if judgement.scope == PARTIAL else ""
+        print(f"VALIDATION_RESULT={outcome}\nFAILURE_REASON={reason}\nREPORT={folder / REPORT}")
+        print(f"SCOPE={judgement.scope}{printable(parts)}", flush=True)
     return outcome.exit_code
 
 
@@ -88,6 +102,10 @@ def _conversations(judgement: Judgement, folder: Path, console: Console) -> None
     from greenlight_gate.evidence.replay import read_conversation  # noqa: PLC0415
 
     for item in _first_of_each_rule(judgement.findings):
-        entries = read_conversation(folder / "evidence" / item.trace, judgement.session.profile_toml)
         console.print(f"\n{escape(str(item.finding))}", highlight=False, soft_wrap=True)
+        try:
+            entries = read_conversation(Evidence(folder).inside(item.trace), judgement.session.profile_toml)
+        except (OSError, msgspec.MsgspecError) as error:
+            console.print(f"the trace cannot be read: {escape(str(error))}", highlight=False, soft_wrap=True)
+            continue
         console.print(escape(as_table(entries, item.finding.evidence)), highlight=False, soft_wrap=True)

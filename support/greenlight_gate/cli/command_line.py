@@ -1,0 +1,60 @@
+"""What `greenlight` accepts, and which command it runs.
+
+Exit codes: 0 approved, 1 blocked, 2 inconclusive, 3 misconfigured, 130 interrupted.
+"""
+
+import argparse
+import importlib
+import signal
+import sys
+from types import ModuleType
+from typing import NoReturn
+
+from greenlight_gate.cli.commands import SUMMARIES
+from greenlight_gate.cli.options import EPILOG, MISCONFIGURED, Parser
+
+
+def parser(*names: str) -> argparse.ArgumentParser:
+    """The command line with the options of these commands, or of all; of the others it knows their summaries."""
+    says = "Decides whether a streaming AI-chat backend may be released."
+    top = Parser(prog="greenlight", description=says, epilog=EPILOG, allow_abbrev=False)
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+    for name, summary in SUMMARIES.items():
+        if names and name not in names:
+            commands.add_parser(name, help=summary)
+        else:
+            _module(name).add(commands)
+    return top
+
+
+def _module(name: str) -> ModuleType:
+    """A command is a module of its own name, which holds `add` for its options and a function of the same name."""
+    return importlib.import_module(f"greenlight_gate.cli.{name}")
+
+
+def _interrupted(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def run_command(arguments: list[str]) -> int:
+    """Runs a command; returns its exit code. The user's mistakes are one line on stderr and exit code 3."""
+    # Only what is asked for is imported: the others' imports take longer than most commands.
+    top = parser(next((word for word in arguments if not word.startswith("-")), "none"))
+    options, unknown = top.parse_known_args(arguments)
+    if unknown:
+        # Said by the command's own parser, which knows what is nearest.
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    if options.command != "serve":
+        # Until the run has handlers of its own, and after it: a signal ends the command with 130.
+        signal.signal(signal.SIGTERM, _interrupted)
+    return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from greenlight_gate.targets.settings import Misconfigured  # noqa: PLC0415
+
+    try:
+        return int(getattr(_module(options.command), options.command)(options))
+    except Misconfigured as error:
+        sys.stderr.write(f"greenlight: {error}\n")
+        return MISCONFIGURED

@@ -1,0 +1,43 @@
+"""What the suite asks of the Python process in which it runs. Imports nothing but Python's own modules."""
+
+import contextlib
+import os
+import sys
+
+
+def optimised() -> str:
+    """What is wrong with a Python that drops assertions, in one line; "" where it keeps them."""
+    if not sys.flags.optimize:
+        return ""
+    return (
+        "PYTHONOPTIMIZE or `python -O`: expected a Python that keeps assertions, with which this suite checks itself; "
+        "unset it"
+    )
+
+
+def prepare_streams() -> None:
+    """Opens /dev/null in place of closed standard streams, and lets no character fail that a stream cannot encode.
+
+    Without it the next file or socket would become descriptor 0, 1 or 2, and libuv aborts the process when it closes
+    one of these. The command then begins anew, since Python looks at its streams only as it starts.
+    """
+    closed = [number for number in range(3) if not _is_open(number)]
+    for _ in closed:
+        # The lowest free number is taken, and it stays open in the program that follows.
+        os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    if closed:
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 -- this very command
+    for stream in (sys.stdout, sys.stderr):
+        # A process that runs a command within itself may have a stream without an encoding.
+        if hasattr(stream, "reconfigure"):
+            # A closed pipe does not matter here: writing to it raises an error later.
+            with contextlib.suppress(OSError):
+                stream.reconfigure(errors="backslashreplace")
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True

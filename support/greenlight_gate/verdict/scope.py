@@ -1,0 +1,45 @@
+"""How much a session examined, in words: a part of the categories, of their scenarios, or of what the target can do."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from greenlight_gate.categories import CATEGORIES
+
+FULL, PARTIAL, LOAD = "full", "partial", "load"
+_MOST_REASONS = 8
+
+
+def narrowed(selected: Mapping[str, int], available: Mapping[str, int]) -> list[str]:
+    """The categories of which not all scenarios were selected: "1 of 25 functional scenarios"."""
+    return [
+        f"{selected.get(category, 0)} of {count} {category} scenarios"
+        for category, count in available.items() if selected.get(category, 0) < count
+    ]  # fmt: skip
+
+
+def scope_of(
+    wanted: Sequence[str], tags: str, selected: Mapping[str, int], available: Mapping[str, int], *, is_load: bool
+) -> str:
+    """`load`, `partial` where a category or a scenario of one was left out, or `full`."""
+    if is_load:
+        return LOAD
+    left_out = tags or narrowed(selected, available) or any(category not in wanted for category in CATEGORIES)
+    return PARTIAL if left_out else FULL
+
+
+def headline(wanted: Sequence[str], parts: Sequence[str]) -> str:
+    """What an approval of a part begins with."""
+    passed = f"The {' and '.join(wanted)} {'category' if len(wanted) == 1 else 'categories'} passed"
+    passed = f"{'; '.join(parts)} passed" if parts else passed
+    others = [category for category in CATEGORIES if category not in wanted]
+    were = "was" if len(others) == 1 else "were"
+    rest = f": {', '.join(others)} {were} not run" if others else ""
+    return f"{passed}. This is not a release decision{rest}. "
+
+
+def unexercised(reasons: Sequence[tuple[str, str]]) -> str:
+    """How many scenarios of which category were not exercised, and why: pairs of category and reason."""
+    counted = Counter(reasons)
+    shown = [f"{count} of {category} ({reason})" for (category, reason), count in counted.most_common(_MOST_REASONS)]
+    more = len(counted) - len(shown)
+    return ", ".join([*shown, *([f"and others for {more} more reasons"] if more > 0 else [])])

@@ -1,0 +1,104 @@
+"""The entry point: closed streams, odd interpreters and broken installations never end like a blocked target."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from greenlight_gate.cli.main import main
+
+from support.tests.cli.process import ROOT, Ran, environ, greenlight, target
+from support.tests.evidence.folders import write
+from support.tests.hostile import conduct as does
+from support.tests.hostile.server import HostileServer
+from support.tests.rules.talk import asked
+
+DEADLINE_S = 100
+
+
+def closing(*numbers: int) -> Callable[[], None]:
+    """What a shell does with `0<&-` or `2>&-`, before the command begins."""
+
+    def close() -> None:
+        for number in numbers:
+            os.close(number)
+
+    return close
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)], ids=str)
+def test_a_closed_stream_aborts_nothing(tmp_path: Path, closed: tuple[int, ...]) -> None:
+    with HostileServer(does.conversation(does.rightly), does.health()) as server:
+        target(tmp_path, server.url)
+        command = [sys.executable, "-m", "greenlight_gate.cli.main", "doctor", "--environment", "hostile.toml"]
+        ended = subprocess.run(
+            command, cwd=tmp_path, env=environ(), timeout=DEADLINE_S, preexec_fn=closing(*closed), check=False
+        )
+
+    # Less than 0 is a signal: it was SIGABRT, which a shell calls 134.
+    assert ended.returncode == 0
+
+
+@pytest.mark.parametrize("level", ["1", "2"])
+def test_a_python_that_drops_assertions_is_a_mistake(tmp_path: Path, level: str) -> None:
+    blocked = write(tmp_path / "blocked", talk=asked().started().close("server", 1011))
+
+    ran = greenlight(tmp_path, "verdict", str(blocked), env={"PYTHONOPTIMIZE": level}, fresh=True)
+
+    assert (ran.code, ran.out, ran.err.count("\n")) == (3, "", 1)
+    assert ran.err.startswith("greenlight: PYTHONOPTIMIZE or `python -O`: expected a Python that keeps assertions")
+
+
+def broken(folder: Path, package: str, text: str) -> Ran:
+    """`greenlight verdict` of an approvable session, where one package is another one."""
+    session = write(folder / "session")
+    (folder / package).mkdir()
+    (folder / package / "__init__.py").write_text(text, encoding="utf-8")
+    return greenlight(folder, "verdict", str(session), env={"PYTHONPATH": f"{folder}:{ROOT}"}, fresh=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("raise ImportError('half an installation')", "ImportError: half an installation"),
+        ("raise SystemExit(1)", "SystemExit: 1"),
+        ("raise SystemExit('no licence')", "SystemExit: no licence"),
+        ("class Odd(BaseException): pass\nraise Odd('odd')", "Odd: odd"),
+        ("", "ImportError: cannot import name"),
+    ],
+)
+@pytest.mark.parametrize("package", ["argparse", "msgspec"])
+def test_an_import_that_fails_is_the_suites_own_fault(tmp_path: Path, package: str, text: str, said: str) -> None:
+    ran = broken(tmp_path, package, text)
+
+    assert (ran.code, ran.out) == (2, "")
+    last = ran.err.splitlines()[-1]
+    assert last.startswith("greenlight: Suite fault: ")
+    assert last.endswith("; the target was not judged")
+    assert said in last or not text
+
+
+def test_a_foreign_package_called_support_changes_nothing(tmp_path: Path) -> None:
+    ran = broken(tmp_path, "support", "raise RuntimeError('somebody else')")
+
+    assert ran.code == 0, ran.out + ran.err
+
+
+def test_a_blocked_session_ends_with_1_whatever_the_terminal_can_show(tmp_path: Path) -> None:
+    talk = asked().started().thinking("für Björn ☃").close("server", 1011, reason="für ☃")
+    blocked = write(tmp_path / "blocked für ☃", talk=talk)
+
+    ran = greenlight(tmp_path, "verdict", str(blocked), env={"PYTHONIOENCODING": "ascii"}, fresh=True)
+
+    assert ran.code == 1, ran.out + ran.err
+    assert r"f\xfcr \u2603" in ran.out
+
+
+def test_a_wrong_option_still_ends_with_3(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["verdict", "--nothing"])
+
+    assert end.value.code == 3
+    assert capsys.readouterr().err.count("\n") == 1

@@ -1,0 +1,118 @@
+"""Evidence that came from anywhere: only regular files inside the session folder are read, in bounded lines."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from greenlight_gate.cli.main import main
+from greenlight_gate.evidence.judge import NoEvidence, judge
+from greenlight_gate.evidence.safe_files import LONGEST_LINE_BYTES
+from greenlight_gate.verdict.decision import Verdict
+
+from support.tests.evidence.folders import ENDED, FINISHED, SELECTED, write
+from support.tests.rules.talk import asked
+
+TRACE = "evidence/traces/1.jsonl"
+LEDGER = "evidence/ledger.jsonl"
+Damage = Callable[[Path, Path], None]
+
+
+def linked(file: Path, outside: Path) -> None:
+    shutil.move(file, outside)
+    file.symlink_to(outside)
+
+
+def fifo(file: Path, outside: Path) -> None:
+    del outside
+    file.unlink()
+    os.mkfifo(file)
+
+
+def device(file: Path, outside: Path) -> None:
+    del outside
+    file.unlink()
+    file.symlink_to("/dev/zero")
+
+
+def endless_line(file: Path, outside: Path) -> None:
+    """A file that takes no room on the disk, of one line that is longer than any."""
+    del outside
+    os.truncate(file, LONGEST_LINE_BYTES + file.stat().st_size + 1)
+
+
+@pytest.mark.parametrize("file", [TRACE, LEDGER, "evidence/measurements.json", "evidence/baseline.json"])
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (linked, "it is a symbolic link"),
+        (device, "it is a symbolic link"),
+        (fifo, "it is no regular file"),
+        (endless_line, "not whole|more than 134217728 bytes"),
+    ],
+)
+def test_a_file_that_is_none_is_named_and_nothing_is_approved(
+    tmp_path: Path, file: str, damage: Damage, said: str
+) -> None:
+    folder = write(tmp_path / "session")
+    path = folder / file
+    path.touch()
+    damage(path, tmp_path / "outside")
+
+    decision = judge(folder).decision
+
+    assert decision.verdict is Verdict.INCONCLUSIVE
+    told = decision.criteria[-1].measured
+    assert any(words in told for words in said.split("|")), told
+    assert path.name in told or "ledger" in told
+
+
+@pytest.mark.parametrize("folder", ["evidence", "evidence/traces"])
+def test_a_folder_that_is_a_link_is_not_followed(tmp_path: Path, folder: str) -> None:
+    session = write(tmp_path / "session")
+    linked(session / folder, tmp_path / "outside")
+
+    if folder == "evidence":
+        with pytest.raises(NoEvidence, match="it is a symbolic link"):
+            judge(session)
+    else:
+        assert "it is a symbolic link" in judge(session).decision.reason
+
+
+@pytest.mark.parametrize("trace", ["../outside.jsonl", "traces/../../outside.jsonl", "{absolute}", "/dev/zero", "a\0b"])
+def test_a_path_that_leads_out_of_the_folder_is_refused(tmp_path: Path, trace: str) -> None:
+    session = write(tmp_path / "session")
+    outside = tmp_path / "session/outside.jsonl"
+    shutil.move(session / TRACE, outside)
+    named = {**FINISHED, "trace": trace.format(absolute=outside)}
+    shutil.rmtree(session / "evidence")
+    write(session, SELECTED, named, ENDED)
+
+    decision = judge(session).decision
+
+    assert decision.verdict is Verdict.INCONCLUSIVE
+    assert "its path leads out of the session folder" in decision.reason
+
+
+def test_a_pipe_beside_the_traces_is_not_waited_for(tmp_path: Path) -> None:
+    session = write(tmp_path / "session")
+    os.mkfifo(session / "evidence/traces/2.jsonl")
+    (session / "evidence/load").mkdir()
+    os.mkfifo(session / "evidence/load/pipe.json")
+
+    said = judge(session).decision.reason
+
+    assert "a scenario did not finish: 2.jsonl cannot be read (it is no regular file)" in said
+    assert "what loads and probes have shown is not whole" in said
+
+
+def test_a_page_shows_nothing_from_outside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a finding is proved by is read again for the page, and for `--verbose`."""
+    session = write(tmp_path / "session", talk=asked().started().close("server", 1011))
+    visualizations = session / "monitoring/visualizations"
+    visualizations.mkdir(parents=True)
+    os.mkfifo(visualizations / "odd.png")
+
+    assert main(["verdict", str(session), "--verbose"]) == 1
+    assert "no pictures: it is no regular file" in capsys.readouterr().out
