@@ -40,9 +40,9 @@ def test_what_became_of_a_cut() -> None:
 def test_the_table_as_a_whole() -> None:
     assert as_table(CELLS).splitlines() == [
         "the connection was cut  FIN     RST",
-        "before event 1    -       no resume",
-        "inside event 1    BROKEN  -",
-        "after event 1     ok      -",
+        "before event 1          -       no resume",
+        "inside event 1          BROKEN  -",
+        "after event 1           ok      -",
         "",
         "FIN inside event 1: CONTINUITY-1, LIFECYCLE-2",
     ]

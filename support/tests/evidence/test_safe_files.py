@@ -115,4 +115,4 @@ def test_a_page_shows_nothing_from_outside(tmp_path: Path, capsys: pytest.Captur
     os.mkfifo(visualizations / "odd.png")
 
     assert main(["verdict", str(session), "--verbose"]) == 1
-    assert "no pictures: it is no regular file" in capsys.readouterr().out
+    assert "pictures not written: it is no regular file" in capsys.readouterr().out
