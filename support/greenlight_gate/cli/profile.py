@@ -84,6 +84,8 @@ def _describe(checked: Profile, console: Console) -> None:
         *(rule.kind for rule in rules_of(spec) if rule.collapse != "always" and not rule.synthesised),
     }
     console.print(f"[green]ok[/]  {escape(spec.name)}: the profile can be used", highlight=False)
+    for warning in spec.deprecated:
+        console.print(f"[bold yellow]WARNING[/] {escape(warning)}", highlight=False, soft_wrap=True)
     for kind in EventKind:
         where = "read" if kind in shown else "not observable" if kind in spec.absent else "not mapped"
         console.print(f"      {kind:<16} {where}", highlight=False)

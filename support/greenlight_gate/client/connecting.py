@@ -72,7 +72,7 @@ class ConnectionSetup:
         self.spec: Spec = profile.spec
         self.entry = entry
         self.kept = kept
-        self.values = Values(user=persona.user, person=persona.name, token=entry.token)
+        self.values = Values(user=persona.user, user_name=persona.name, token=entry.token)
         self.values.update(fill(self.spec.values, self.values))
         self.values.update(entry.values)
         self.values.update(kept)
@@ -82,21 +82,19 @@ class ConnectionSetup:
         """Makes the requests that the profile has before the connection. Raises StepRefused."""
         for request in self.spec.before:
             supplied = bool(request.capture) and all(name in self.entry.values for name in request.capture)
-            if supplied or (
-                request.each == "window" and request.capture and self.kept.keys() >= request.capture.keys()
-            ):
+            if supplied or (request.each == "tab" and request.capture and self.kept.keys() >= request.capture.keys()):
                 continue
             reply = await self._ask(request)
             captured = _captured(request, reply)
             self.values.update(captured)
-            if request.each == "window":
+            if request.each == "tab":
                 self.kept.update(captured)
 
     async def leave(self, *, tab: bool) -> list[str]:
         """Makes the requests after the connection (`tab`: also those after the tab). Returns what failed."""
         complaints = []
         for request in self.spec.after:
-            if request.each == "window" and not tab:
+            if request.each == "tab" and not tab:
                 continue
             if not _has_all(request, self.values) or self._is_supplied(request):
                 continue

@@ -49,7 +49,7 @@ def not_observable(profile: Profile) -> dict[str, str]:
 def hindrance_of(profile: Profile) -> str | None:
     """Why the load engine, which only connects, asks and reads, cannot speak this profile; None if it can."""
     spec = profile.spec
-    known = {"user", "person", "token", *spec.values, *spec.needs}
+    known = {"user", "user_name", "token", *spec.values, *spec.needs}
     for holds, reason in (
         (spec.before, "it asks for a request before each connection"),
         (spec.handshake, "it has a handshake"),

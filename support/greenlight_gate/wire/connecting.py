@@ -32,7 +32,7 @@ class HttpRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """[[before]] and [[after]]: one HTTP request before a connection is opened, or after it has ended.
 
     `path` is at the target's origin, or a full URL. `json` or `form` is the body. `status` lists what is right.
-    `capture` keeps values of the answer's JSON by path. `each`: for each connection, or once for a user's window.
+    `capture` keeps values of the answer's JSON by path. `each`: for each connection, or once for a user's tab.
     """
 
     path: str
@@ -42,7 +42,7 @@ class HttpRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     headers: dict[str, str] = {}
     status: tuple[int, ...] = (200, 201, 202, 204)
     capture: dict[str, str] = {}
-    each: Literal["connection", "window"] = "connection"
+    each: Literal["connection", "tab"] = "connection"
 
 
 class Step(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ from greenlight_gate.wire.connecting import (
     read_requests,
     read_steps,
 )
+from greenlight_gate.wire.deprecated import renamed
 from greenlight_gate.wire.errors import (
     ProfileError,
     check_names,
@@ -91,7 +92,7 @@ class Spec(msgspec.Struct, frozen=True):
     `plain` then:
     `scope` are the conditions that a frame of the user's own meets; `values` is filled in anew for each connection;
     `needs` are the values that a target has to give, each with what it is for; `absent` the kinds of event that the
-    wire does not show, each with the reason.
+    wire does not show, each with the reason; `deprecated` a warning for each former name in the profile.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Spec(msgspec.Struct, frozen=True):
     needs: dict[str, str] = {}
     absent: dict[str, str] = {}
     plain: bool = True
+    deprecated: tuple[str, ...] = ()
 
     @property
     def tells_user(self) -> bool:
@@ -171,6 +173,7 @@ def read_spec(text: str) -> Spec:
     except (ValueError, RecursionError) as error:
         raise ProfileError(f"not TOML: {error or 'nested too deeply'}") from error
     check_values(data)
+    data, deprecated = renamed(data)
     known(data, _TOP, "")
     rich = any(key in data for key in _RICH)
     frame = _frame(data, rich=rich)
@@ -201,6 +204,7 @@ def read_spec(text: str) -> Spec:
         needs=convert(table(data, "needs"), dict[str, str], "needs"),
         absent=_absent(data),
         plain=not rich and _is_plain(frame, controls, shared),
+        deprecated=deprecated,
     )
     for name in spec.send:
         one_of(name, tuple(_SENDS), f"send.{name}")

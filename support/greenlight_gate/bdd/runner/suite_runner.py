@@ -183,6 +183,8 @@ class SuiteRunner(Runner):
                 self._claim_results(suite)
             for caveat in suite.caveats:
                 progress.warn(caveat)
+            for warning in suite.profile.spec.deprecated:
+                progress.warn(f"profile {suite.profile.name}: {warning}")
         for scenario in selected:
             suite.evidence.append(_selected(scenario))
         if not selected:
