@@ -25,7 +25,7 @@ from greenlight_gate.backend.web import build_app
 _END_AFTER_S = 1.5
 _BACKLOG = 4_096
 # The least time allowed for a pong, with any heartbeat.
-_PONG_WITHIN_S = 5.0
+_PONG_WITHIN_S = 4.0
 
 
 class _Server(uvicorn.Server):

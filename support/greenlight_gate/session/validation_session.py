@@ -51,7 +51,7 @@ _START_S = 15.0
 _FOREIGN_START_S = 5.0
 _WARM_UP_S = 600.0
 # Short enough that lost connections are noticed while a scenario waits.
-_HEARTBEAT_S = "3"
+_HEARTBEAT_S = "2"
 _USUAL_SCALE = 25
 log = logging.getLogger("greenlight")
 

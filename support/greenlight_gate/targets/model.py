@@ -212,7 +212,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if self.needs_accounts:
             return known
         extra = range(len(known) + 1, count + 1)
-        return (*known, *(Persona(name=f"Person {number}", user=f"u-person-{number}") for number in extra))
+        return (*known, *(Persona(name=f"User {number}", user=f"u-user-{number}") for number in extra))
 
     def question(self, prompt_name: str, canary: str) -> str:
         """The text of a prompt. Raises ValueError for a prompt that the target does not have: ask `lacks` first."""
