@@ -67,7 +67,7 @@ class _Examination:
             text = f"profile {suite.profile.name}: {warning}"
             self.console.print(f"[bold yellow]WARNING[/] {escape(text)}", highlight=False, soft_wrap=True)
         persona = target.personas[0]
-        entry = await suite.access.pass_for(persona)
+        entry = await suite.access.token_for(persona)
         self._ok("auth", f"a token for {persona.name} ({target.auth.obtain}, sent as {target.auth.send})")
         self.recorder = Recorder("doctor", None, suite.profile, target.budgets, suite.access.redact_bytes)
         session = suite.new_session(Session, persona.name, persona, self.recorder)

@@ -269,7 +269,7 @@ def _concluded(
         except OSError as error:
             raise Misconfigured(f"{error.filename}: cannot be written ({error.strerror})") from error
     show_load(judgement, folder, console)
-    write_reports(judgement, folder, console, faults)
+    write_reports(judgement, folder, console, faults, page=False)
     verdict = faults.outcome(judgement.decision.verdict)
     if verdict is Verdict.INCONCLUSIVE and interruption.reason:
         return INTERRUPTED

@@ -7,7 +7,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from greenlight_gate.cli.allure_report import into_results
 from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.evidence.history import History
 from greenlight_gate.evidence.judge import Judgement
@@ -22,11 +21,17 @@ _STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
 def write_reports(
-    judgement: Judgement, folder: Path, console: Console, faults: SuiteFaults, environ: Mapping[str, str] = os.environ
+    judgement: Judgement,
+    folder: Path,
+    console: Console,
+    faults: SuiteFaults,
+    *,
+    page: bool = True,
+    environ: Mapping[str, str] = os.environ,
 ) -> list[Path]:
     """Writes every report of a judged session. Returns the files that users open.
 
-    Raises Misconfigured if `comprehensive_validation_report.json` cannot be written. Any other file that cannot be
+    Without `page`, only the files that programs read are written, which takes a tenth of the time. Raises Misconfigured if `comprehensive_validation_report.json` cannot be written. Any other file that cannot be
     written is left out: the verdict stands, and a page without pictures is written.
     """
     try:
@@ -40,6 +45,8 @@ def write_reports(
     trend, pictures = "", []
     with faults.costing("history"):
         trend = _remember(judgement, folder, console)
+    if not page:
+        return written
     with faults.costing("pictures"):
         # Imported after the verdict is printed: loading matplotlib takes half a second.
         from greenlight_gate.report.pictures import draw_pictures  # noqa: PLC0415
@@ -50,6 +57,8 @@ def write_reports(
 
         written.append(write_page(judgement, folder, pictures, trend))
     with faults.costing("verdict in Allure's results"):
+        from greenlight_gate.cli.allure_report import into_results  # noqa: PLC0415
+
         into_results(judgement, folder)
     return written
 

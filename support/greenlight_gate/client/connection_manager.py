@@ -54,7 +54,7 @@ class WebSocketConnectionManager:
         if user not in personas:
             raise ValueError(f"{user!r} is none of the target's users: {', '.join(nearest_first(user, personas))}")
         session = Session(user, personas[user], self.target, profile=self.profile, recorder=self.recorder)
-        await session.connect(await self._access.pass_for(personas[user]), self._tls)
+        await session.connect(await self._access.token_for(personas[user]), self._tls)
         self._sessions[user] = session
         return session
 

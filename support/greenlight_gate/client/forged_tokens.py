@@ -141,7 +141,7 @@ FORGERIES: dict[str, Forge] = {
 }
 
 
-def short_pass(access: Access, persona: Persona, lifetime_s: float, ahead_s: float = 0.0) -> Token:
+def short_token(access: Access, persona: Persona, lifetime_s: float, ahead_s: float = 0.0) -> Token:
     """A valid token that expires after at least `lifetime_s`, at a whole second (RFC 7519 section 2: NumericDate).
 
     `ahead_s`: by how much the target's clock, which decides, is ahead of ours.

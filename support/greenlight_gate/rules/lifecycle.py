@@ -109,11 +109,11 @@ def _unseen(seen: tuple[object, ...], hidden: tuple[str, ...]) -> list[EventKind
 
 def diagram() -> str:
     """The table as a Mermaid state diagram, with the rule that reports a transition in brackets."""
-    orders = ["stateDiagram-v2", "    [*] --> asked"]
+    lines = ["stateDiagram-v2", "    [*] --> asked"]
     for stage, row in TRANSITIONS.items():
         for kind, (after, rule) in row.items():
-            orders.append(f"    {stage} --> {after}: {kind}{f' [{rule}]' if rule else ''}")
-    return "\n".join(orders)
+            lines.append(f"    {stage} --> {after}: {kind}{f' [{rule}]' if rule else ''}")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ async def _planned(
     if access.can_mint and seconds > _LIFETIME_LEFT * target.auth.lifetime_s:
         entry = access.mint(persona, exp=int(time.time()) + int(seconds) + _SPARE_S)
     else:
-        entry = await access.pass_for(persona)
+        entry = await access.token_for(persona)
     questions = tuple(
         PlannedPrompt(target.question(name, canary), target.expectation(name, canary)) for name in prompts
     )

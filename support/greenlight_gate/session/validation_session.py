@@ -195,7 +195,7 @@ class ValidationSession:
         recorder = Recorder("warm-up", None, self.profile, target.budgets, self.access.redact_bytes)
         session = self.new_session(Session, persona.name, persona, recorder)
         try:
-            await session.connect(await self.access.pass_for(persona), self.tls)
+            await session.connect(await self.access.token_for(persona), self.tls)
             for _ in range(target.warm_up_runs):
                 question = await session.ask(target.question(prompt, canary), expect)
                 await session.wait_end(question)

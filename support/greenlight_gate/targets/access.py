@@ -97,7 +97,7 @@ class Access:
         """The variables with which a backend (or another process of the suite) shares the signing secret."""
         return {self.target.auth.secret_env: self._secret} if self.target.auth.obtain == "mint" else {}
 
-    async def pass_for(self, persona: Persona) -> Token:
+    async def token_for(self, persona: Persona) -> Token:
         """The token of this user, the same one until it is about to expire.
 
         Raises LoginRefused or another Misconfigured, or TargetFault, where a login fails.
@@ -110,8 +110,8 @@ class Access:
             self._passes[persona] = (fresh, time.time() + lifetime_s * (1 - _SHARE_LEFT_TO_RENEW))
             return fresh
 
-    async def fresh_pass_for(self, persona: Persona) -> Token:
-        """A token for this user that is used nowhere else. Raises like `pass_for`."""
+    async def fresh_token_for(self, persona: Persona) -> Token:
+        """A token for this user that is used nowhere else. Raises like `token_for`."""
         return (await self._obtain(persona))[0]
 
     async def sign_out(self, entry: Token) -> None:

@@ -38,11 +38,11 @@ def on_a_line(door: Act, scene: Scene, authority: Authority | None = None) -> li
     async def play(url: str) -> None:
         target = Target(name="here", url=url, prompts=Prompts(with_tool=Prompt(ask="x", tools=("y",))), budgets=QUICK)
 
-        async def pass_for(_: Persona) -> Token:
+        async def token_for(_: Persona) -> Token:
             return Token("Ada", "none")
 
         trusted = ssl.create_default_context(cafile=str(authority.ca_file)) if authority is not None else None
-        suite = SimpleNamespace(target=target, tls=trusted, access=SimpleNamespace(pass_for=pass_for))
+        suite = SimpleNamespace(target=target, tls=trusted, access=SimpleNamespace(token_for=token_for))
 
         def new_session() -> ResumableSession:
             return ResumableSession("Ada", ADA, target, profile=PROFILE, recorder=recorder)

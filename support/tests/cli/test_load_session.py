@@ -38,6 +38,12 @@ class Session:
         read: dict[str, Any] = json.loads((self.folder / REPORT).read_bytes())
         return read
 
+    def page(self, folder: Path) -> str:
+        """The page, which only `greenlight verdict` draws."""
+        copy = shutil.copytree(self.folder, folder / "reports" / self.folder.name)
+        greenlight(folder, "verdict", str(copy))
+        return (copy / "verdict.html").read_text(encoding="utf-8")
+
 
 def of_a_load(folder: Path, *arguments: str) -> Session:
     return Session(greenlight(folder, "load", "--json", "load.json", *arguments))
@@ -69,8 +75,8 @@ def test_it_is_judged_the_same_to_the_byte_elsewhere_and_in_any_process(
         assert (copy / name).read_bytes() == (session.folder / name).read_bytes(), name
 
 
-def test_an_approved_load_approves_no_release(healthy: Session) -> None:
-    report, page = healthy.report, (healthy.folder / "verdict.html").read_text(encoding="utf-8")
+def test_an_approved_load_approves_no_release(healthy: Session, tmp_path: Path) -> None:
+    report, page = healthy.report, healthy.page(tmp_path)
 
     assert healthy.ran.code == 0, healthy.ran.out + healthy.ran.err
     assert (report["validation_session"]["kind"], report["deployment_decision"]["verdict"]) == ("load", "APPROVED")
@@ -84,7 +90,8 @@ def test_an_approved_load_approves_no_release(healthy: Session) -> None:
         assert "A load approves no release." in said
     assert "The load found no violation. A load approves no release." in page
     assert "The target may be released." not in page
-    assert str(healthy.folder.relative_to(healthy.ran.folder)) in healthy.ran.out
+    assert f"greenlight verdict {healthy.folder.relative_to(healthy.ran.folder)}" in healthy.ran.out
+    assert not (healthy.folder / "verdict.html").exists()
 
 
 def test_a_pipeline_is_told_that_it_is_a_load(healthy: Session, tmp_path: Path) -> None:
@@ -112,7 +119,7 @@ def test_the_thresholds_are_those_that_were_given_and_travel_whole(healthy: Sess
     assert (given["workload"]["judges_latency"], usual["workload"]["judges_latency"]) == (True, False)
 
 
-def test_a_defect_is_blocked_by_its_rule_with_the_frames_that_show_it(defective: Session) -> None:
+def test_a_defect_is_blocked_by_its_rule_with_the_frames_that_show_it(defective: Session, tmp_path: Path) -> None:
     said, findings = " ".join(defective.ran.out.split()), defective.report["findings"]
 
     assert {finding["rule"] for finding in findings} == {"CONTENT-5", "LIFECYCLE-5", "PAIRING-2"}
@@ -125,7 +132,7 @@ def test_a_defect_is_blocked_by_its_rule_with_the_frames_that_show_it(defective:
         lines = (defective.folder / "evidence" / finding["evidence"]["trace"]).read_bytes().splitlines()
         numbers = {json.loads(line).get("n") for line in lines}
         assert set(finding["evidence"]["records"]) <= numbers
-    assert "[token of " in (defective.folder / "verdict.html").read_text(encoding="utf-8")
+    assert "[token of " in defective.page(tmp_path)
 
 
 def test_the_summary_the_series_and_the_json_say_the_same(healthy: Session) -> None:

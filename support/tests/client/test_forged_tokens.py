@@ -10,7 +10,7 @@ import jwt
 import msgspec
 import pytest
 from greenlight_gate.backend.launch import BackendProcess
-from greenlight_gate.client.forged_tokens import FORGERIES, short_pass
+from greenlight_gate.client.forged_tokens import FORGERIES, short_token
 from greenlight_gate.targets.access import Access, Token
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import Auth
@@ -120,7 +120,7 @@ def test_forged_tokens_are_redacted_like_honest_ones() -> None:
 
 def test_a_short_pass_ends_at_a_whole_second_soon() -> None:
     before = time.time()
-    entry = short_pass(entrance(), ADA, 1.0)
+    entry = short_token(entrance(), ADA, 1.0)
     assert entry.expires_s is not None
     assert before + 1.0 <= entry.expires_s <= time.time() + 2.0
     assert math.floor(entry.expires_s) == entry.expires_s
@@ -131,7 +131,7 @@ def test_a_pass_that_was_signed_out_opens_nothing(backend: BackendProcess) -> No
     access = entrance(TARGET.at(backend.url))
 
     async def sign_out() -> tuple[Token, Token]:
-        gone, kept = await access.fresh_pass_for(ADA), await access.fresh_pass_for(ADA)
+        gone, kept = await access.fresh_token_for(ADA), await access.fresh_token_for(ADA)
         await access.sign_out(gone)
         return gone, kept
 

@@ -9,7 +9,7 @@ from greenlight_gate.rules.engine.text_layers import CORES, HEX
 from hypothesis import given
 from hypothesis import strategies as st
 
-NAMES = ["Ada", "ada", "ADA", "O'Brien", "Person 12", "Élodie Ünal", "McQueen-qQ", "安娜", "A:b.c_d", "x" * 40, "Q", ""]
+NAMES = ["Ada", "ada", "ADA", "O'Brien", "User 12", "Élodie Ünal", "McQueen-qQ", "安娜", "A:b.c_d", "x" * 40, "Q", ""]
 names = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("aAqQzZ 19.'-:_"), max_size=40)
 
 

@@ -118,8 +118,8 @@ def access(send: Any = "bearer", obtain: Any = "mint", url: str = "ws://127.0.0.
     return Access(target(url, auth), environ)
 
 
-def pass_for(entrance: Access, persona: Persona = ADA) -> Token:
-    return asyncio.run(entrance.pass_for(persona))
+def token_for(entrance: Access, persona: Persona = ADA) -> Token:
+    return asyncio.run(entrance.token_for(persona))
 
 
 def claims_of(entry: Token) -> dict[str, Any]:
@@ -132,17 +132,17 @@ def claims_of(entry: Token) -> dict[str, Any]:
 
 
 def test_a_minted_token_is_the_users_own() -> None:
-    claims = claims_of(pass_for(access()))
+    claims = claims_of(token_for(access()))
     assert set(claims) == {"sub", "aud", "iat", "exp", "jti"}
     assert (claims["sub"], claims["aud"], claims["exp"] - claims["iat"]) == ("u-ada", "chat", 3600)
     assert abs(claims["iat"] - time.time()) < 5
 
 
 def test_the_four_ways_to_show_a_token() -> None:
-    bearer = pass_for(access("bearer"))
+    bearer = token_for(access("bearer"))
     assert bearer.headers == {"Authorization": f"Bearer {bearer.token}"}
     assert (bearer.subprotocols, bearer.query, bearer.first_message) == ([], {}, None)
-    offered = pass_for(access("subprotocol"))
+    offered = token_for(access("subprotocol"))
     assert offered.token is not None
     kind, encoded = offered.subprotocols
     assert kind == "jwt-auth"
@@ -153,23 +153,23 @@ def test_the_four_ways_to_show_a_token() -> None:
         if "=" in word
     ]
     assert base64.urlsafe_b64decode(encoded.removeprefix("jwt.") + "==") == offered.token.encode()
-    query = pass_for(access("query", query_name="ticket"))
+    query = token_for(access("query", query_name="ticket"))
     assert query.url("ws://h/ws") == f"ws://h/ws?ticket={query.token}"
     assert query.url("ws://h/ws?a=1") == f"ws://h/ws?a=1&ticket={query.token}"
     assert bearer.url("ws://h/ws?a=1") == "ws://h/ws?a=1"
-    first = pass_for(access("first_message", first_message={"type": "auth", "data": [{"jwt": "JWT {token}"}], "v": 1}))
+    first = token_for(access("first_message", first_message={"type": "auth", "data": [{"jwt": "JWT {token}"}], "v": 1}))
     assert first.first_message == {"type": "auth", "data": [{"jwt": f"JWT {first.token}"}], "v": 1}
 
 
 def test_a_pass_is_kept_until_it_is_about_to_expire(monkeypatch: pytest.MonkeyPatch) -> None:
     entrance = access()
     now = time.time()
-    first = pass_for(entrance)
-    assert pass_for(entrance) is first
+    first = token_for(entrance)
+    assert token_for(entrance) is first
     monkeypatch.setattr(time, "time", lambda: now + 3000)
-    assert pass_for(entrance) is first
+    assert token_for(entrance) is first
     monkeypatch.setattr(time, "time", lambda: now + 3500)
-    assert pass_for(entrance) is not first
+    assert token_for(entrance) is not first
 
 
 def test_claims_can_be_forged() -> None:
@@ -197,18 +197,18 @@ def test_only_minted_tokens_can_be_forged() -> None:
 
 
 def test_ready_tokens_and_no_tokens() -> None:
-    assert pass_for(access(obtain="token")).headers == {"Authorization": "Bearer ready-made-token"}
-    nobody = pass_for(access("none", "none"))
+    assert token_for(access(obtain="token")).headers == {"Authorization": "Bearer ready-made-token"}
+    nobody = token_for(access("none", "none"))
     assert (nobody.token, nobody.headers, nobody.url("ws://h/ws")) == (None, {}, "ws://h/ws")
     assert access().present(ADA, None).headers == {}
     assert access().present(ADA, "garbage").headers == {"Authorization": "Bearer garbage"}
 
 
 def test_users_beyond_the_target_file() -> None:
-    extra = Persona(name="Person 9", user="u-person-9")
-    assert claims_of(pass_for(access(), extra))["sub"] == "u-person-9"
-    with pytest.raises(Misconfigured, match="expected Person 9 among those with an account"):
-        pass_for(access(obtain="token"), extra)
+    extra = Persona(name="User 9", user="u-user-9")
+    assert claims_of(token_for(access(), extra))["sub"] == "u-user-9"
+    with pytest.raises(Misconfigured, match="expected User 9 among those with an account"):
+        token_for(access(obtain="token"), extra)
 
 
 def test_our_own_backend_gets_the_secret_that_was_made_for_it() -> None:
@@ -217,7 +217,7 @@ def test_our_own_backend_gets_the_secret_that_was_made_for_it() -> None:
     secret = entrance.backend_environ()["CHAT_JWT_SECRET"]
     assert len(secret) >= 32
     assert secret != Access(own, {}).backend_environ()["CHAT_JWT_SECRET"]
-    token = pass_for(entrance, own.persona("Hana")).token
+    token = token_for(entrance, own.persona("Hana")).token
     assert token is not None
     assert jwt.decode(token, secret, algorithms=["HS256"], audience="chat")["sub"] == "u-hana"
     given_secret = Access(own, {"CHAT_JWT_SECRET": SECRET})
@@ -251,7 +251,7 @@ def test_a_missing_credential(obtain: Any, variable: str, key: str, what: str, s
 
 def test_a_token_that_would_be_a_header_of_its_own() -> None:
     auth = Auth(obtain="token", send="bearer")
-    assert pass_for(Access(target(auth=auth), {"ADA_TOKEN": "ready-made-token\n"})).token == "ready-made-token"
+    assert token_for(Access(target(auth=auth), {"ADA_TOKEN": "ready-made-token\n"})).token == "ready-made-token"
     for value in ("hunter2hunter2\r\nX-Admin: 1", "hunter2 hunter2", "hunter2hünter2"):
         with pytest.raises(Misconfigured, match=r"ADA_TOKEN .*printable ASCII") as caught:
             Access(target(auth=auth), {"ADA_TOKEN": value})
@@ -303,19 +303,19 @@ def test_login_with_a_form_and_with_json() -> None:
     token = {"access_token": "from-the-login", "token_type": "bearer", "expires_in": 3600}
     with served(answer(token)) as asked:
         entrance = access(obtain="login", url=asked.url)
-        assert pass_for(entrance).headers == {"Authorization": "Bearer from-the-login"}
-        assert pass_for(entrance).token == "from-the-login"
+        assert token_for(entrance).headers == {"Authorization": "Bearer from-the-login"}
+        assert token_for(entrance).token == "from-the-login"
         method, path, body = asked.seen[0]
         assert (len(asked.seen), method, path) == (1, "POST", "/auth/token")
         assert parse_qs(body.decode()) == {"username": ["ada"], "password": [PASSWORD]}
-        pass_for(access(obtain="login", url=asked.url, login_form="json", login_url="/in?x=1"))
+        token_for(access(obtain="login", url=asked.url, login_form="json", login_url="/in?x=1"))
         method, path, body = asked.seen[1]
         assert (path, json.loads(body)) == ("/in?x=1", {"username": "ada", "password": PASSWORD})
 
 
 def test_many_askers_log_in_once() -> None:
     async def crowd(entrance: Access) -> list[Token]:
-        return await asyncio.gather(*(entrance.pass_for(ADA) for _ in range(20)))
+        return await asyncio.gather(*(entrance.token_for(ADA) for _ in range(20)))
 
     with served(answer({"access_token": "from-the-login"})) as asked:
         entries = asyncio.run(crowd(access(obtain="login", url=asked.url)))
@@ -330,9 +330,9 @@ def test_a_login_that_does_not_say_how_long_it_lasts_is_kept(
     now = time.time()
     with served(answer({"access_token": "from-the-login", "expires_in": expires_in})) as asked:
         entrance = access(obtain="login", url=asked.url)
-        first = pass_for(entrance)
+        first = token_for(entrance)
         monkeypatch.setattr(time, "time", lambda: now + 1e6)
-        assert pass_for(entrance) is first
+        assert token_for(entrance) is first
 
 
 @pytest.mark.parametrize(
@@ -355,7 +355,7 @@ def test_a_login_that_fails(reply: tuple[int, str, bytes], kind: type[Exception]
     with served(reply, location="https://sso.example/in?token=secret-in-a-query") as asked:
         entrance = access(obtain="login", url=asked.url)
         with pytest.raises(kind) as caught:
-            pass_for(entrance)
+            token_for(entrance)
         assert type(caught.value) is kind
         said = str(caught.value)
         assert told in said
@@ -371,7 +371,7 @@ def test_a_login_that_fails(reply: tuple[int, str, bytes], kind: type[Exception]
 @pytest.mark.parametrize("send", ["bearer", "subprotocol", "query", "first_message"])
 def test_a_pass_never_shows_its_token(send: str) -> None:
     entrance = access(send)
-    entry = pass_for(entrance)
+    entry = token_for(entrance)
     assert entry.token is not None
     shown = f"{entry!r} {entry} {[entry]} {entrance!r} {entrance.__dict__['_passes']}"
     assert f"Pass(Ada, {send})" in shown
@@ -382,7 +382,7 @@ def test_a_pass_never_shows_its_token(send: str) -> None:
 
 def test_what_is_redacted() -> None:
     entrance = access("subprotocol")
-    entry = pass_for(entrance)
+    entry = token_for(entrance)
     assert entry.token is not None
     text = f'{{"token":"{entry.token}"}} jwt-auth, {entry.subprotocols[1]} {SECRET}'
     clean = '{"token":"[token of Ada]"} jwt-auth, jwt.[token of Ada] [token of everybody]'
@@ -508,7 +508,7 @@ def test_who_answers_is_trusted_only_where_the_target_says_so_in_so_many_words(a
         assert asyncio.run(check_health(trusting)).status == "healthy"
         asyncio.run(check_trust(trusting))
         entrance = Access(trusting, {"ADA_NAME": "ada", "ADA_PASSWORD": PASSWORD})
-        assert pass_for(entrance).token == "from-the-login"
+        assert token_for(entrance).token == "from-the-login"
     (caveat,) = trusting.caveats
     assert "the certificate was not verified (tls.insecure_skip_verification)" in caveat
     assert target("ws://h/ws", tls=loud).caveats == secured(asked).caveats == ()

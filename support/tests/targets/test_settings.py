@@ -509,7 +509,7 @@ def test_every_capability_can_be_lacked(capability: str) -> None:
 
 
 def test_users_are_made_up_only_where_nobody_needs_an_account(tmp_path: Path) -> None:
-    assert [user.name for user in load_target("embedded", {}).users(9)][7:] == ["Hana", "Person 9"]
+    assert [user.name for user in load_target("embedded", {}).users(9)][7:] == ["Hana", "User 9"]
     text = MINIMAL + LOGIN + '[[personas]]\nname = "Ada"\nuser = "ada"\npassword_env = "ADA_PASSWORD"'
     assert [user.name for user in load(tmp_path, text).users(9)] == ["Ada"]
 

@@ -7,7 +7,7 @@ import time
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.endings import NotConnected
-from greenlight_gate.client.forged_tokens import FORGERIES, short_pass
+from greenlight_gate.client.forged_tokens import FORGERIES, short_token
 from greenlight_gate.client.session import Session
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
 from greenlight_gate.rules.refusal import LEEWAY_S
@@ -43,10 +43,10 @@ class AccessAttempts:
                     reason
                     or f"{suite.target.name}: signing out would invalidate the only tokens of the target (auth.obtain)"
                 )
-            entry = await suite.access.fresh_pass_for(persona)
+            entry = await suite.access.fresh_token_for(persona)
             await suite.access.sign_out(entry)
         else:
-            honest = (await suite.access.pass_for(persona)).token
+            honest = (await suite.access.token_for(persona)).token
             forged = FORGERIES[kind](suite.access, persona, honest or "")
             if forged is None:
                 raise NotExercised(f"{kind} cannot be made for {suite.target.name} (auth)")
@@ -79,7 +79,7 @@ class AccessAttempts:
             self.world.connect(user)
             ahead_s = self.world.tab(user).inbox.clock_ahead_s
             self.world.leave_all()
-        self._short[user] = entry = short_pass(access, self.world.persona(user), most_s - 1.0, ahead_s)
+        self._short[user] = entry = short_token(access, self.world.persona(user), most_s - 1.0, ahead_s)
         self.world.call(self.world.enter(user, entry))
 
     def come_again(self, user: str) -> None:

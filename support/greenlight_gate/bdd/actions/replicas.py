@@ -158,7 +158,7 @@ class Replicas:
         if suite.target.auth.obtain != "login":
             raise NotExercised(f"{suite.target.name}: there is no sign-in (auth.obtain = {suite.target.auth.obtain!r})")
         try:
-            suite.loop.call(suite.access.fresh_pass_for(persona), _CLOSES_S)
+            suite.loop.call(suite.access.fresh_token_for(persona), _CLOSES_S)
         except (Misconfigured, TargetFault):
             self.kept_out.append(user)
 

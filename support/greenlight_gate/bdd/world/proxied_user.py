@@ -90,7 +90,7 @@ class ProxiedUser:
         await self._connect(entry, 1)
 
     async def _connect(self, entry: Token | None, attempt: int) -> None:
-        shown = entry or await self.suite.access.pass_for(self.persona)
+        shown = entry or await self.suite.access.token_for(self.persona)
         try:
             await self.session.connect(shown, self.suite.tls, attempt, via=self.proxy.address)
         except NotConnected as error:

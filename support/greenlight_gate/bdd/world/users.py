@@ -31,7 +31,7 @@ class Users:
         limit = self.suite.target.limits.max_connections
         if sum(session.open for tabs in self.sessions.values() for session in tabs) >= limit:
             raise NotExercised(f"{self.suite.target.name} allows {limit} connections at a time")
-        await self.enter(user, await self.suite.access.pass_for(persona))
+        await self.enter(user, await self.suite.access.token_for(persona))
 
     async def enter(self, user: str, entry: Token) -> None:
         """Opens a tab for a user with this token."""

@@ -131,7 +131,7 @@ class World(Users):
         await session.close(keep_tab=True)
         fresh = suite.new_session(Session, user, persona, session.recorder, before=session)
         self.sessions[user][number - 1] = fresh
-        await fresh.connect(await suite.access.pass_for(persona), suite.tls)
+        await fresh.connect(await suite.access.token_for(persona), suite.tls)
         return fresh
 
     def ask_together(self, wishes: Sequence[Wish]) -> list[UserRequest]:

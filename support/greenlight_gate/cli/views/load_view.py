@@ -121,14 +121,17 @@ def write_json(summary: LoadResult, patterns: tuple[Occurrence, ...], path: Path
 
 
 def show_load(judgement: Judgement, folder: Path, console: Console) -> None:
-    """Shows the figures of the load, the verdict, and the path of the evidence, at 80 columns."""
+    """Shows the figures of the load, the verdict, and the command that draws a page of it, at 80 columns."""
     for load in judgement.loads:
         _figures(load.summary, console)
     decision = judgement.decision
     console.print(
         f"\n[bold {COLOURS[decision.verdict]}]{decision.verdict}[/]  {escape(decision.reason)}", highlight=False
     )
-    console.print(f"[dim]{escape(str(folder))}[/]", highlight=False, soft_wrap=True)
+    # Drawn on demand: it takes as much time as a load of a hundred thousand events.
+    console.print(
+        f"[dim]page with pictures: greenlight verdict {escape(str(folder))}[/]", highlight=False, soft_wrap=True
+    )
 
 
 def _figures(summary: LoadResult, console: Console) -> None:

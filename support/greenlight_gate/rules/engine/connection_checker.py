@@ -10,6 +10,7 @@ from greenlight_gate.events import Control, Event, Foreign, Ignored, More, Part,
 from greenlight_gate.findings import Finding
 from greenlight_gate.rules import content, continuity, isolation, lifecycle, timeliness
 from greenlight_gate.rules.connection import ConnectionRules
+from greenlight_gate.rules.continuity import MOST_KEYS
 from greenlight_gate.rules.engine import canary_search, forbidden_text
 from greenlight_gate.rules.engine.canary_scan import LONGEST_KEPT, CanaryScan
 from greenlight_gate.rules.engine.correlation import Correlation
@@ -196,14 +197,14 @@ class ConnectionChecker:
             search.keep(frames, n, len(read))
         else:
             search.last.append((n, frames))
-        fast = self.profile.fast
+        fast, event = self.profile.fast, self.event
         for number, data in enumerate(frames, n):
             try:
                 reading = fast(data)
             except UNREADABLE:
                 reading = None
             if type(reading) is Event:
-                self.event(reading, at, number)
+                event(reading, at, number)
             elif reading is None and self.profile.plain:
                 self.take(self.profile.explain(data), at, number)
             else:
@@ -267,7 +268,7 @@ class ConnectionChecker:
         if key in run.event_ids:
             continuity.on_repeat(event, n, self.report, run)
             return
-        if key is not None and run.events < continuity.MOST_KEYS:
+        if key is not None and run.events < MOST_KEYS:
             run.event_ids.add(key)
         for observer in self.observers:
             observer.on_event(run, event, at)

@@ -19,7 +19,7 @@ class Stage(StrEnum):
 
 
 NOTHING_EXPECTED = Expect()
-_TAB = 512
+_MOST_RECENT = 512
 _OF_SUB_AGENTS = frozenset({EventKind.THINKING, EventKind.TOOL_EXECUTING, EventKind.TOOL_COMPLETED})
 
 
@@ -187,7 +187,7 @@ class RunState:
 
 def recent_times() -> deque[float]:
     """An empty list for the times of a run's latest events, bounded."""
-    return deque(maxlen=_TAB)
+    return deque(maxlen=_MOST_RECENT)
 
 
 class Thread:
