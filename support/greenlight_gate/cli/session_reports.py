@@ -31,8 +31,9 @@ def write_reports(
 ) -> list[Path]:
     """Writes every report of a judged session. Returns the files that users open.
 
-    Without `page`, only the files that programs read are written, which takes a tenth of the time. Raises Misconfigured if `comprehensive_validation_report.json` cannot be written. Any other file that cannot be
-    written is left out: the verdict stands, and a page without pictures is written.
+    Without `page`, only the files that programs read are written, which takes a tenth of the time. Raises Misconfigured
+    if `comprehensive_validation_report.json` cannot be written. Any other file that cannot be written is left out: the
+    verdict stands, and a page without pictures is written.
     """
     try:
         written = [write_report(judgement, folder)]

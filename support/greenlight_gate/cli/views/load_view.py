@@ -129,9 +129,7 @@ def show_load(judgement: Judgement, folder: Path, console: Console) -> None:
         f"\n[bold {COLOURS[decision.verdict]}]{decision.verdict}[/]  {escape(decision.reason)}", highlight=False
     )
     # Drawn on demand: it takes as much time as a load of a hundred thousand events.
-    console.print(
-        f"[dim]page with pictures: greenlight verdict {escape(str(folder))}[/]", highlight=False, soft_wrap=True
-    )
+    console.print(f"[dim]Next: greenlight verdict {escape(str(folder))}[/]", highlight=False, soft_wrap=True)
 
 
 def _figures(summary: LoadResult, console: Console) -> None:
