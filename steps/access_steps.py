@@ -9,7 +9,7 @@ from hamcrest import assert_that, is_
 
 @when("{user:User} connects with {token:InvalidToken}")
 def connects_with(context: Context, user: str, token: str) -> None:
-    access_attempts_of(context).come_with(user, token)
+    access_attempts_of(context).connect_with(user, token)
 
 
 @then("{user:User}'s connection is refused")
@@ -28,7 +28,7 @@ def valid_token(context: Context, user: str) -> None:
 
 @given("{user:User} is in a conversation, with a token that expires within {seconds:Number} seconds")
 def token_expires_soon(context: Context, user: str, seconds: int) -> None:
-    access_attempts_of(context).come_for_a_short_time(user, seconds)
+    access_attempts_of(context).connect_with_short_token(user, seconds)
 
 
 @when("{user:User}'s token expires")
@@ -43,7 +43,7 @@ def token_expires_during_answer(context: Context, user: str, prompt: str) -> Non
 
 @when("{user:User} connects again with the same token")
 def connects_again(context: Context, user: str) -> None:
-    access_attempts_of(context).come_again(user)
+    access_attempts_of(context).reconnect_with_old_token(user)
 
 
 @then("{user:User} has lost access")
@@ -63,7 +63,7 @@ def asks_to_restore(context: Context, user: str, owner: str) -> None:
 
 @when("{user:User} tries to stop {owner:User}'s run")
 def tries_to_stop(context: Context, user: str, owner: str) -> None:
-    access_attempts_of(context).say_stop_to(owner, user)
+    access_attempts_of(context).send_stop_to(owner, user)
 
 
 @when("{user:User} claims {owner:User}'s user id and asks {prompt:Question}")

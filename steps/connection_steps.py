@@ -63,7 +63,7 @@ def is_lost(context: Context, user: str) -> None:
 
 @when("{user:User}'s connection is lost during the handshake")
 def lost_in_handshake(context: Context, user: str) -> None:
-    network_of(context).lose_while_coming(user)
+    network_of(context).lose_during_handshake(user)
 
 
 @when("{user:User}'s connection is lost once a tool has started")
@@ -79,7 +79,7 @@ def lost_once_begun(context: Context, user: str) -> None:
 
 @when("{user:User}'s connection is lost and restored {times:Number} times, beginning during the answer")
 def lost_often(context: Context, user: str, times: int) -> None:
-    network_of(context).lose_and_come_back(world_of(context).asking(user), times)
+    network_of(context).lose_and_reconnect(world_of(context).asking(user), times)
 
 
 @when("all of them lose their connections once their answers have begun")
@@ -92,28 +92,28 @@ def all_lost(context: Context) -> None:
 
 @when("{user:User} reconnects")
 def reconnects(context: Context, user: str) -> None:
-    network_of(context).come_back(user)
+    network_of(context).reconnect(user)
 
 
 @when("{user:User} reconnects after {wait_ms:Number} ms")
 def reconnects_later(context: Context, user: str, wait_ms: int) -> None:
     network_of(context).stay_away(user, wait_ms / 1e3)
-    network_of(context).come_back(user)
+    network_of(context).reconnect(user)
 
 
 @when("{user:User} reconnects from another address")
 def reconnects_from_elsewhere(context: Context, user: str) -> None:
-    network_of(context).come_back_from_elsewhere(user)
+    network_of(context).reconnect_from_another_address(user)
 
 
 @when("{user:User} reconnects with an expired token, and then with a new one")
 def reconnects_with_expired_token(context: Context, user: str) -> None:
-    network_of(context).come_back_with_expired_pass(user)
+    network_of(context).reconnect_with_expired_token(user)
 
 
 @when("all of them reconnect at the same moment")
 def all_reconnect(context: Context) -> None:
-    network_of(context).come_back_together()
+    network_of(context).reconnect_together()
 
 
 @then("at least {percent:Number} of 100 users are back within {seconds:Number} seconds")

@@ -46,7 +46,7 @@ def next_one_connects(context: Context) -> None:
 
 @when("all of them disconnect, reconnect and ask for their secrets")
 def reconnect_and_ask(context: Context) -> None:
-    privacy_of(context).come_back_and_ask()
+    privacy_of(context).reconnect_and_ask()
 
 
 @when("each of them sends a truncated message and then asks for the secret")

@@ -10,18 +10,18 @@ from hamcrest import assert_that, equal_to, has_item, is_
 
 @given("{user:User} is in a conversation on the first replica")
 def on_the_first(context: Context, user: str) -> None:
-    replicas_of(context).come([user], 1)
+    replicas_of(context).connect([user], 1)
 
 
 @given("{user:User} is in a conversation on the second replica")
 @given("{user:User} has another tab open on the second replica")
 def on_the_second(context: Context, user: str) -> None:
-    replicas_of(context).come([user], 2)
+    replicas_of(context).connect([user], 2)
 
 
 @given("{count:Number} users are in conversations, spread over two replicas")
 def spread_over_replicas(context: Context, count: int) -> None:
-    replicas_of(context).come_in_turn(world_of(context).users(count))
+    replicas_of(context).connect_in_turn(world_of(context).users(count))
 
 
 @given("2 to {most:Number} users have each told one replica a secret, and follow that conversation on the other")
@@ -36,17 +36,17 @@ def follows(context: Context, user: str) -> None:
 
 @when("{user:User}'s connection is lost once agent_started has arrived, and is reopened on the other replica")
 def elsewhere_after_the_start(context: Context, user: str) -> None:
-    replicas_of(context).lose_and_come_back_elsewhere(user, EventKind.STARTED)
+    replicas_of(context).lose_and_reconnect_elsewhere(user, EventKind.STARTED)
 
 
 @when("{user:User}'s connection is lost once a tool has started, and is reopened on the other replica")
 def elsewhere_in_the_tool(context: Context, user: str) -> None:
-    replicas_of(context).lose_and_come_back_elsewhere(user, EventKind.TOOL_EXECUTING)
+    replicas_of(context).lose_and_reconnect_elsewhere(user, EventKind.TOOL_EXECUTING)
 
 
 @when("{user:User}'s connection is lost once a tool has completed, and is reopened on the other replica")
 def elsewhere_after_the_tool(context: Context, user: str) -> None:
-    replicas_of(context).lose_and_come_back_elsewhere(user, EventKind.TOOL_COMPLETED)
+    replicas_of(context).lose_and_reconnect_elsewhere(user, EventKind.TOOL_COMPLETED)
 
 
 @when("the first replica is killed, and its users reconnect to the other one")

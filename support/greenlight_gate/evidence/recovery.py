@@ -36,7 +36,7 @@ class Recovery:
         elif isinstance(record, Closed) and record.during == "handshake":
             self._tried(record.user, record.at)
         elif connection in self.trying:
-            self._comes_back(record, reading)
+            self._reconnects(record, reading)
 
     def end_of_trace(self) -> None:
         """A user who did not ask for missed events has resumed as soon as the connection was accepted."""
@@ -58,7 +58,7 @@ class Recovery:
         if user in self._away and self._away[user] is None:
             self._away[user] = at
 
-    def _comes_back(self, record: AnyRecord, reading: Reading | None) -> None:
+    def _reconnects(self, record: AnyRecord, reading: Reading | None) -> None:
         connection = record.connection
         if isinstance(record, Sent) and record.what == "restore":
             self._in.pop(connection, None)

@@ -107,7 +107,7 @@ class Director:
                 go_at = time.time() + self.plan.hold_s + lead_s
                 self.state.began_at = time.monotonic() + self.plan.hold_s + lead_s
                 self.channels.tell(Order(go_at=go_at))
-                self.live_counts.goes_at(go_at)
+                self.live_counts.begins_at(go_at)
             self.watch(self.state)
             if self.state.enough and not ends:
                 ends = True

@@ -26,7 +26,7 @@ class LiveCounts:
     def __str__(self) -> str:
         return self.name
 
-    def goes_at(self, at: float) -> None:
+    def begins_at(self, at: float) -> None:
         """The load begins at this moment (seconds since the epoch): nothing was asked before."""
         self._go_at = at
 

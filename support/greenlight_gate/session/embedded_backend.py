@@ -105,7 +105,7 @@ class StartedBackend:
             self.process.stop(0 if kill else 2)
             log.info("backend %s: pid %s", "killed" if kill else "stopped", self.process.pid)
 
-    def put_away(self) -> None:
+    def tear_down(self) -> None:
         """Ends the process and removes its data."""
         if self.process is not None:
             self.process.stop()

@@ -37,7 +37,7 @@ class StackBackend(StartedBackend):
         else:
             self._runtime.stop(REPLICAS)
 
-    def put_away(self) -> None:
+    def tear_down(self) -> None:
         """Does nothing: the stack is ended as a whole, if it was started for this run."""
 
 

@@ -297,7 +297,7 @@ class ValidationSession:
         """Ends everything that was started."""
         self.loop.stop()
         if self.own_backend is not None:
-            self.own_backend.put_away()
+            self.own_backend.tear_down()
         if self.stack is not None:
             self.stack.stop()
         if self._log is not None:

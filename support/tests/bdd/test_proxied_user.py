@@ -52,7 +52,7 @@ def on_a_line(door: Act, scene: Scene, authority: Authority | None = None) -> li
             await scene(line)
             await line.session.close()
         finally:
-            await line.put_away()
+            await line.tear_down()
             recorder.finish()
 
     context = authority.server_context("127.0.0.1") if authority is not None else None
@@ -81,7 +81,7 @@ def test_a_line_is_cut_after_exactly_so_many_events(
         assert not line.session.open
         assert len(question.events) == events
         assert question.over is (events == 5), "what is under way is not given up"
-        session = await line.come_back()
+        session = await line.reconnect()
         assert question in session.inbox.questions
         assert (session.open, session.connection) == (True, "c2")
 
@@ -120,7 +120,7 @@ def test_trying_to_come_back_ends_with_what_was_last_said(monkeypatch: pytest.Mo
         await line.open()
         await line.cut(ConnectionLoss.RST, "here")
         with pytest.raises(NotConnected, match="HTTP 503"):
-            await line.come_back(patience_s=0.3)
+            await line.reconnect(patience_s=0.3)
 
     records = on_a_line(shutting, scene)
     refused = [record for record in records if isinstance(record, Closed) and record.during == "handshake"]
@@ -132,7 +132,7 @@ def test_a_backend_that_is_away_is_noted_before_each_try() -> None:
         await line.open()
         await line.cut(ConnectionLoss.FIN, "here")
         line.prepare_try = lambda session: session.cut("kill", "while the backend is down")
-        await line.come_back()
+        await line.reconnect()
 
     records = on_a_line(does.conversation(does.rightly), scene)
     assert [str(record) for record in records if isinstance(record, Cut)] == [

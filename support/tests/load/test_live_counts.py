@@ -37,7 +37,7 @@ def test_shards_add_up_and_the_asking_begins_when_it_does() -> None:
     try:
         live_counts.tell([Counts(at=10.0, open=2)])
         live_counts.tell([Counts(at=10.0, open=2), Counts(at=10.5, open=3)])
-        live_counts.goes_at(11.0)
+        live_counts.begins_at(11.0)
         one = Counts(at=12.0, open=2, asked=4, events=20, rules={"PAIRING-3": 1}, delays={40: 20}, delay_us=9)
         other = Counts(at=11.9, open=3, busy=2, asked=6, events=30, rules={"PAIRING-3": 2, "LIFECYCLE-2": 1},
                        delays={40: 10, 41: 20}, delay_us=8, hindered=True)  # fmt: skip

@@ -25,7 +25,7 @@ def own() -> Iterator[StartedBackend]:
     try:
         yield backend
     finally:
-        backend.put_away()
+        backend.tear_down()
 
 
 @pytest.mark.parametrize("kill", [False, True])
@@ -59,8 +59,8 @@ def _leaves_nothing_behind(own: StartedBackend) -> None:
     data = own._data
     assert data is not None
     assert (data / "chat.sqlite3").exists()
-    own.put_away()
-    own.put_away()
+    own.tear_down()
+    own.tear_down()
     assert not data.exists()
     assert own.process is not None
     assert not own.process.alive

@@ -30,12 +30,12 @@ class AccessAttempts:
 
     # Connecting with a token -------------------------------------------------------------------------------------
 
-    def come_with(self, user: str, kind: str) -> None:
+    def connect_with(self, user: str, kind: str) -> None:
         """The user tries to connect with an invalid token of this kind."""
         self.world.need("authentication")
-        self.world.call(self._come_with(user, kind))
+        self.world.call(self._connect_with(user, kind))
 
-    async def _come_with(self, user: str, kind: str) -> None:
+    async def _connect_with(self, user: str, kind: str) -> None:
         suite, persona = self.world.suite, self.world.persona(user)
         if kind == SIGNED_OUT:
             if (reason := suite.target.lacks("logout")) is not None or suite.target.auth.obtain == "token":
@@ -66,7 +66,7 @@ class AccessAttempts:
             raise SuiteFault(f"{user} has not tried to connect with an invalid token")
         return not any(attempt.reported for attempt in attempts)
 
-    def come_for_a_short_time(self, user: str, most_s: int) -> None:
+    def connect_with_short_token(self, user: str, most_s: int) -> None:
         """The user connects with a token that expires within this many seconds, but not before the last of them."""
         access = self.world.suite.access
         if not access.can_mint:
@@ -82,11 +82,11 @@ class AccessAttempts:
         self._short[user] = entry = short_token(access, self.world.persona(user), most_s - 1.0, ahead_s)
         self.world.call(self.world.enter(user, entry))
 
-    def come_again(self, user: str) -> None:
+    def reconnect_with_old_token(self, user: str) -> None:
         """The user tries to connect again with the token that has expired since."""
-        self.world.call(self._come_again(user))
+        self.world.call(self._reconnect_with_old_token(user))
 
-    async def _come_again(self, user: str) -> None:
+    async def _reconnect_with_old_token(self, user: str) -> None:
         entry = self._short[user]
         assert entry.expires_s is not None
         await asyncio.sleep(max(0.0, entry.expires_s + LEEWAY_S - time.time()))
@@ -147,7 +147,7 @@ class AccessAttempts:
         for last_seq in (0, 1):
             self._reach(user, "restore", owner, thread=self._thread(owner), last_seq=last_seq)
 
-    def say_stop_to(self, owner: str, user: str) -> None:
+    def send_stop_to(self, owner: str, user: str) -> None:
         """The user sends a stop for a run of another user."""
         self.world.need("stop")
         question = self.world.asking(owner)

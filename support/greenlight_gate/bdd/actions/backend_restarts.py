@@ -47,7 +47,7 @@ class BackendRestarts:
             connection.prepare_try = self._prepared(backend, way)
         try:
             await asyncio.to_thread(backend.stop, kill=way == KILL)
-            await together([self._start(backend), *(self._return(connection) for connection in connections)])
+            await together([self._start(backend), *(self._reconnect_one(connection) for connection in connections)])
         except BackendFailed as error:
             raise SuiteFault(f"the backend did not start again: {error}") from error
 
@@ -55,9 +55,9 @@ class BackendRestarts:
         await asyncio.to_thread(backend.start)
         await backend.wait_until_up(self.world.suite.target)
 
-    async def _return(self, connection: ProxiedUser) -> None:
+    async def _reconnect_one(self, connection: ProxiedUser) -> None:
         await connection.session.wait_closed(_QUIET_S)
-        await self.network.return_on(connection, patience_s=_AWAY_S)
+        await self.network.reconnect_on(connection, patience_s=_AWAY_S)
 
     def _prepared(self, backend: StartedBackend, way: str) -> Callable[[ResumableSession], None]:
         def prepare(session: ResumableSession) -> None:

@@ -146,17 +146,17 @@ class _Cell:
             question = await self._ask(prompt, first.thread)
             if await connection.let_through(question, place.after):
                 await connection.cut(way, place.where, after=place.after, inside=place.inside)
-                await self._come_back(prompt, question)
+                await self._reconnect(prompt, question)
             else:
                 connection.gate.open()
                 await connection.session.wait_end(question)
             await connection.session.flush()
             await connection.session.close()
         finally:
-            await connection.put_away()
+            await connection.tear_down()
 
-    async def _come_back(self, prompt: str, question: UserRequest) -> None:
-        session = await self.connection.come_back()
+    async def _reconnect(self, prompt: str, question: UserRequest) -> None:
+        session = await self.connection.reconnect()
         if self.suite.target.lacks("resume") is None:
             await self.connection.restore(question)
             await session.wait_end(question)

@@ -49,11 +49,11 @@ class Network:
         self.world.sessions.setdefault(user, []).append(connection.session)
         await connection.open()
 
-    def lose_while_coming(self, user: str) -> None:
+    def lose_during_handshake(self, user: str) -> None:
         """The user's connection is lost during the handshake."""
-        self.world.call(self._lose_while_coming(user))
+        self.world.call(self._lose_during_handshake(user))
 
-    async def _lose_while_coming(self, user: str) -> None:
+    async def _lose_during_handshake(self, user: str) -> None:
         connection = self.new_connection(user)
         self.world.sessions.setdefault(user, []).append(connection.session)
         await connection.proxy.start()
@@ -73,7 +73,7 @@ class Network:
         connection = ProxiedUser(
             world.suite, persona, lambda: world.suite.new_session(ResumableSession, user, persona, world.recorder)
         )
-        world.afterwards.append(connection.put_away)
+        world.afterwards.append(connection.tear_down)
         self.connections.setdefault(user, []).append(connection)
         return connection
 
@@ -123,31 +123,31 @@ class Network:
 
     # Reconnecting -------------------------------------------------------------------------------------------------
 
-    def come_back(self, *users: str) -> None:
+    def reconnect(self, *users: str) -> None:
         """Each user reconnects each lost tab, all at the same time, and requests the missed events."""
-        self.world.call(self._come_back_all(users))
+        self.world.call(self._reconnect_all(users))
 
-    async def _come_back_all(self, users: Sequence[str]) -> None:
+    async def _reconnect_all(self, users: Sequence[str]) -> None:
         lost = [connection for user in users for connection in self.connections[user] if not connection.session.open]
-        await together([self.return_on(connection) for connection in lost])
+        await together([self.reconnect_on(connection) for connection in lost])
 
-    def come_back_together(self) -> None:
+    def reconnect_together(self) -> None:
         """All users reconnect at the same time; a user who fails is counted, and is a finding as well."""
         self.world.need("resume")
-        self.world.call(self._come_back_together())
+        self.world.call(self._reconnect_together())
 
-    async def _come_back_together(self) -> None:
+    async def _reconnect_together(self) -> None:
         async def one(connection: ProxiedUser) -> None:
             with contextlib.suppress(NotConnected):
-                await self.return_on(connection)
+                await self.reconnect_on(connection)
 
         await together([one(connection) for connections in self.connections.values() for connection in connections])
 
-    async def return_on(self, connection: ProxiedUser, patience_s: float = LAST_TRY_AFTER_S) -> None:
+    async def reconnect_on(self, connection: ProxiedUser, patience_s: float = LAST_TRY_AFTER_S) -> None:
         """Reconnects one tab, and requests the missed events if the backend can resume."""
         before, began = connection.session, time.monotonic()
         self.tries += 1
-        await connection.come_back(patience_s=patience_s)
+        await connection.reconnect(patience_s=patience_s)
         self.world.replace(before, connection.session)
         await self.catch_up(connection)
         self.returns_s.append(time.monotonic() - began)
@@ -162,12 +162,12 @@ class Network:
         for question in conversations.values():
             await connection.restore(question)
 
-    def lose_and_come_back(self, question: UserRequest, times: int) -> None:
+    def lose_and_reconnect(self, question: UserRequest, times: int) -> None:
         """Loses the connection and reconnects this many times during one answer, spread over its events."""
         self.world.need("resume")
-        self.world.call(self._lose_and_come_back(question, times))
+        self.world.call(self._lose_and_reconnect(question, times))
 
-    async def _lose_and_come_back(self, question: UserRequest, times: int) -> None:
+    async def _lose_and_reconnect(self, question: UserRequest, times: int) -> None:
         connection = self._connection_of(question)
         await connection.session.wait_until(question, question.has_begun)
         if question.over:
@@ -175,9 +175,9 @@ class Network:
         # A quick backend, or a slow machine, may be done before the last loss, which then happens after the answer.
         for number in range(times):
             await self._lose(connection, list(ConnectionLoss)[number % len(ConnectionLoss)])
-            await self.return_on(connection)
+            await self.reconnect_on(connection)
 
-    def come_back_from_elsewhere(self, user: str) -> None:
+    def reconnect_from_another_address(self, user: str) -> None:
         """The user reconnects from another address, as in another network."""
         if not self.world.suite.target.is_loopback or ":" in self.world.suite.target.endpoint[0]:
             raise NotExercised(
@@ -185,9 +185,9 @@ class Network:
             )
         connection = self.connection(user)
         connection.proxy.source = _OTHER_ADDRESS
-        self.come_back(user)
+        self.reconnect(user)
 
-    def come_back_with_expired_pass(self, user: str) -> None:
+    def reconnect_with_expired_token(self, user: str) -> None:
         """The user's token expired while they were disconnected: they are refused, sign in again, and reconnect."""
         access, persona = self.world.suite.access, self.world.persona(user)
         if not access.can_mint:
@@ -203,7 +203,7 @@ class Network:
             await session.close()
 
         self.world.call(try_it())
-        self.come_back(user)
+        self.reconnect(user)
 
     # Results --------------------------------------------------------------------------------------------
 

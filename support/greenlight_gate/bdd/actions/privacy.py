@@ -76,7 +76,7 @@ class Privacy:
         world.leave_all()
         for _ in range(rounds):
             for user in world.private:
-                world.wait(self.come_and_ask(user))
+                world.wait(self.connect_and_ask(user))
                 world.leave_all()
 
     def reconnect_in_each_others_place(self) -> None:
@@ -84,12 +84,12 @@ class Privacy:
         world = self.world
         world.leave_all()
         for user in (*world.private, world.private[0]):
-            question = self.come_and_ask(user)
+            question = self.connect_and_ask(user)
             world.wait_for_first_event(question)
             world.leave_all()
         self.one_after_the_other(rounds=1)
 
-    def come_back_and_ask(self) -> None:
+    def reconnect_and_ask(self) -> None:
         """All users lose their connections at the same time, reconnect, and ask for their secrets."""
         self.world.leave_all()
         self.world.connect_all(self.world.private)
@@ -111,7 +111,7 @@ class Privacy:
             world.wait(*at_work)
         self.ask_all()
 
-    def come_and_ask(self, user: str) -> UserRequest:
+    def connect_and_ask(self, user: str) -> UserRequest:
         """The user opens a connection and asks for their own secret there."""
         self.world.connect(user)
         return self.world.ask(user, self.question, tab=len(self.world.sessions[user]))

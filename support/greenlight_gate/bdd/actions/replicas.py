@@ -45,19 +45,19 @@ class Replicas:
 
     # Connecting ------------------------------------------------------------------------------------------------
 
-    def come(self, users: Sequence[str], replica: int) -> None:
+    def connect(self, users: Sequence[str], replica: int) -> None:
         """Each user opens a (further) tab on this replica, all at the same time."""
         self.world.need("replicas")
         # An earlier scenario may still be restarting a service.
         self.world.call(others_are_done(self.world))
-        self.world.call(together([self._come(user, replica) for user in users]))
+        self.world.call(together([self._connect_new(user, replica) for user in users]))
 
-    def come_in_turn(self, users: Sequence[str]) -> None:
+    def connect_in_turn(self, users: Sequence[str]) -> None:
         """Users connect, every second one to the second replica."""
-        self.come(users[::2], 1)
-        self.come(users[1::2], 2)
+        self.connect(users[::2], 1)
+        self.connect(users[1::2], 2)
 
-    async def _come(self, user: str, replica: int) -> None:
+    async def _connect_new(self, user: str, replica: int) -> None:
         connection = self.network.new_connection(user)
         self.world.sessions.setdefault(user, []).append(connection.session)
         self._point(connection, replica)
@@ -92,12 +92,12 @@ class Replicas:
                 return True
         return False
 
-    def lose_and_come_back_elsewhere(self, user: str, kind: EventKind) -> None:
+    def lose_and_reconnect_elsewhere(self, user: str, kind: EventKind) -> None:
         """The user loses the connection once an event was received, and reconnects to the other replica."""
         self.network.lose_once(self.world.asking(user), kind)
         connection = self.network.connection(user)
         self._point(connection, 3 - self._on[connection])
-        self.network.come_back(user)
+        self.network.reconnect(user)
 
     # Failures --------------------------------------------------------------------------------------------------
 
@@ -118,12 +118,12 @@ class Replicas:
             connection.prepare_try = lambda session: session.cut(way, "while the backend is down")
             self._point(connection, 3 - replica)
         await asyncio.to_thread(self.runtime.kill if kill else _stopping(self.runtime), name)
-        await together([self._return(connection) for connection in connections])
+        await together([self._reconnect_one(connection) for connection in connections])
 
-    async def _return(self, connection: ProxiedUser) -> None:
+    async def _reconnect_one(self, connection: ProxiedUser) -> None:
         await connection.session.wait_closed(_CLOSES_S)
         connection.prepare_try = _unprepared
-        await self.network.return_on(connection, patience_s=_AWAY_S)
+        await self.network.reconnect_on(connection, patience_s=_AWAY_S)
 
     def bring_back(self, replica: int) -> None:
         """A replica that was ended starts again."""
@@ -169,9 +169,11 @@ class Replicas:
         world, privacy = self.world, self.privacy
         world.need("isolation", "remember", "recall", "resume", "replicas")
         users = world.users_up_to(most, at_least=2)
-        self.come_in_turn(users)
+        self.connect_in_turn(users)
         for replica in (1, 2):
-            self.come([connection.session.user for connection in self._connections(3 - replica)][: len(users)], replica)
+            self.connect(
+                [connection.session.user for connection in self._connections(3 - replica)][: len(users)], replica
+            )
         privacy.watch(users)
         world.pictured = True
         privacy.tell(users)

@@ -97,7 +97,7 @@ class ProxiedUser:
             failure = self.proxy.last.failure if self.proxy.last is not None else ""
             raise NotConnected(f"{error}; from the proxy on: {failure}" if failure else str(error)) from error
 
-    async def put_away(self) -> None:
+    async def tear_down(self) -> None:
         """Ends the proxy and its connections."""
         await self.proxy.stop()
 
@@ -148,7 +148,7 @@ class ProxiedUser:
 
     # Reconnecting ------------------------------------------------------------------------------------------------
 
-    async def come_back(self, entry: Token | None = None, *, patience_s: float = LAST_TRY_AFTER_S) -> ResumableSession:
+    async def reconnect(self, entry: Token | None = None, *, patience_s: float = LAST_TRY_AFTER_S) -> ResumableSession:
         """Tries to connect until it succeeds, with growing random delays.
 
         Open requests continue in the new session. Raises NotConnected after `patience_s` without success.

@@ -25,7 +25,7 @@ class Users:
         self.cast: dict[str, Persona] = {}
         self._past: list[Session] = []
 
-    async def come(self, user: str) -> None:
+    async def open_tab(self, user: str) -> None:
         """Opens a (further) tab for a user. Raises NotExercised if the target allows no more."""
         persona = self.persona(user)
         limit = self.suite.target.limits.max_connections

@@ -71,11 +71,11 @@ class World(Users):
 
     def connect(self, user: str) -> None:
         """Opens a (further) tab for a user."""
-        self.call(self.come(user))
+        self.call(self.open_tab(user))
 
     def connect_all(self, users: Sequence[str]) -> None:
         """Opens a tab for each user, all at the same time."""
-        self.call(_all([self.come(user) for user in users]))
+        self.call(_all([self.open_tab(user) for user in users]))
 
     def leave_all(self) -> None:
         """Closes all tabs, also those with unfinished runs."""
@@ -310,8 +310,8 @@ class World(Users):
         try:
             await self._held.aclose()
             await _all([session.close() for session in sessions])
-            for put_away in self.afterwards:
-                await put_away()
+            for tear_down in self.afterwards:
+                await tear_down()
         finally:
             for recorder in (self.recorder, *self.further):
                 recorder.finish()
