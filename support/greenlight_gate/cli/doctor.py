@@ -61,11 +61,8 @@ class _Examination:
         if target.health:
             report = await check_health(target)
             self._ok("health", f"{report.service} {report.version} reports {report.status}")
-        for caveat in suite.caveats:
-            self.console.print(f"[bold yellow]WARNING[/] {escape(caveat)}", highlight=False, soft_wrap=True)
-        for warning in suite.profile.spec.deprecated:
-            text = f"profile {suite.profile.name}: {warning}"
-            self.console.print(f"[bold yellow]WARNING[/] {escape(text)}", highlight=False, soft_wrap=True)
+        for warning in (*suite.caveats, *suite.deprecated):
+            self.console.print(f"[bold yellow]WARNING[/] {escape(warning)}", highlight=False, soft_wrap=True)
         persona = target.personas[0]
         entry = await suite.access.token_for(persona)
         self._ok("auth", f"a token for {persona.name} ({target.auth.obtain}, sent as {target.auth.send})")

@@ -114,6 +114,8 @@ class ValidationSession:
         self.tls: ssl.SSLContext | None = None
         self.target: Target
         self.caveats: tuple[str, ...] = ()
+        # What the profile calls by a former name, for users to read.
+        self.deprecated: tuple[str, ...] = ()
         self.patience: Deadlines
         self.profile: Profile
         self.profile_toml = ""
@@ -142,6 +144,7 @@ class ValidationSession:
             self.profile = Profile.from_toml(self.profile_toml)
         except ProfileError as error:
             raise Misconfigured(f"profile {name}: {error}") from error
+        self.deprecated = tuple(f"profile {name}: {each}" for each in self.profile.spec.deprecated)
         check_profile_and_target(self.profile, target)
         self.tls, self.caveats = ssl_context(target), target.caveats
         self.patience = Deadlines(target.budgets)

@@ -181,10 +181,8 @@ class SuiteRunner(Runner):
         finally:
             if suite.begun:
                 self._claim_results(suite)
-            for caveat in suite.caveats:
-                progress.warn(caveat)
-            for warning in suite.profile.spec.deprecated:
-                progress.warn(f"profile {suite.profile.name}: {warning}")
+            for warning in (*suite.caveats, *suite.deprecated):
+                progress.warn(warning)
         for scenario in selected:
             suite.evidence.append(_selected(scenario))
         if not selected:
