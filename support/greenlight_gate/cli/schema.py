@@ -1,6 +1,7 @@
 """greenlight schema: the JSON schemas of the files of a session."""
 
 import argparse
+import contextlib
 import json
 from typing import Any
 
@@ -26,11 +27,9 @@ def add(commands: Any) -> None:
 def schema(options: argparse.Namespace) -> int:
     """Prints one schema, or all of them by the names of their files. Raises Misconfigured for an unknown file."""
     known = schemas()
-    if not options.file:
-        print(json.dumps(known, indent=2))
-        return 0
-    if options.file not in known:
+    if options.file and options.file not in known:
         names = ", ".join(nearest_first(options.file, list(known)))
         raise Misconfigured(f"there is no schema of {options.file!r}: expected one of {names}")
-    print(json.dumps(known[options.file], indent=2))
+    with contextlib.suppress(BrokenPipeError):  # the reader has closed the pipe
+        print(json.dumps(known[options.file] if options.file else known, indent=2), flush=True)
     return 0
