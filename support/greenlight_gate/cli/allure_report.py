@@ -46,5 +46,5 @@ def allure_page(results_dir: Path, folder: Path, console: Console, options: argp
     history = options.output_dir / "allure-history.jsonl"
     page = folder / "allure-report.html"
     made = render_html(results_dir, page, history, may_download=options.allure)
-    said = str(page) if isinstance(made, Rendered) else f"no HTML report: {made.reason}"
+    said = str(page) if isinstance(made, Rendered) else f"no Allure report: {made.reason}"
     console.print(f"[dim]{escape(said)}[/]", highlight=False, soft_wrap=True)

@@ -388,7 +388,7 @@ def _reason(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
     ]  # fmt: skip
     beyond = f" Not examined: {', '.join(unexamined)}." if unexamined else ""
     if facts.tags:
-        beyond += f" Only scenarios with {facts.tags}."
+        beyond += f" Only scenarios tagged {facts.tags}."
     parts_of = narrowed(facts.selected, facts.available)
     if parts_of and not leads:
         beyond += f" Only {', '.join(parts_of)} were selected."

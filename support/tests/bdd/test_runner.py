@@ -147,7 +147,7 @@ def test_all_right_by_tags_and_judged_afterwards(tmp_path: Path) -> None:
     assert outcomes.ran.code == 0, outcomes.ran.out
     assert outcomes.ledger == {"Right": ("passed", "")}
     assert (judged.code, judged.verdict) == (0, "APPROVED")
-    assert "Only scenarios with" in judged.report["deployment_decision"]["reason"]
+    assert "Only scenarios tagged" in judged.report["deployment_decision"]["reason"]
 
 
 def test_an_empty_selection_fails(tmp_path: Path) -> None:

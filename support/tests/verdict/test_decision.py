@@ -199,7 +199,7 @@ def test_tags_and_what_was_not_exercised_are_said() -> None:
     decision = decide(facts(scenarios=(scenario(), scenario(ScenarioOutcome.NOT_EXERCISED)), tags="@a and not @b"))
 
     assert " 1 scenario was not exercised: 1 of functional (no reason given). " in decision.reason
-    assert decision.reason.endswith(" Only scenarios with @a and not @b.")
+    assert decision.reason.endswith(" Only scenarios tagged @a and not @b.")
 
 
 @pytest.mark.parametrize(("outcome", "said"), [(ScenarioOutcome.FAILED, "failed"), (ScenarioOutcome.BROKEN, "broken")])
