@@ -1,4 +1,4 @@
-"""Writes the reports of a judged session: for users, for pipelines and for later sessions."""
+"""Writes the reports of a judged session: for readers, for pipelines and for later sessions."""
 
 import os
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ def write_reports(
     page: bool = True,
     environ: Mapping[str, str] = os.environ,
 ) -> list[Path]:
-    """Writes every report of a judged session. Returns the files that users open.
+    """Writes every report of a judged session. Returns the files to open in a browser or editor.
 
     Without `page`, only the files that programs read are written, which takes a tenth of the time. Raises Misconfigured
     if `comprehensive_validation_report.json` cannot be written. Any other file that cannot be written is left out: the

@@ -8,10 +8,10 @@ class Close(Fault):
     """Closes the connections that are open when it is switched on, and those opened while it is on."""
 
     async def begin(self) -> None:
-        """Ends the lines."""
+        """Ends the connections."""
         for link in self.links:
             link.close()
 
     def opened(self, link: Link) -> None:
-        """Ends a new line."""
+        """Ends a new connection."""
         link.close()

@@ -20,7 +20,7 @@ class DropIdle(Fault):
             self.opened(link)
 
     def opened(self, link: Link) -> None:
-        """Watches a line."""
+        """Watches a connection."""
         link.spawn(self._watch(link))
 
     async def _watch(self, link: Link) -> None:

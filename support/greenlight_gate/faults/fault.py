@@ -12,7 +12,7 @@ class Place(Protocol):
 
     @property
     def links(self) -> Iterable[Link]:
-        """The lines."""
+        """The connections."""
 
     def refresh(self) -> None:
         """Faults were added or switched."""

@@ -75,7 +75,7 @@ class LinkOwner(Protocol):
         """The faults of all links."""
 
     def forget(self, link: "Link") -> None:
-        """A line has ended."""
+        """A connection has ended."""
 
 
 class Side(asyncio.Protocol):

@@ -89,7 +89,7 @@ class FaultProxy:
             link.refresh()
 
     def forget(self, link: Link) -> None:
-        """A line has ended."""
+        """A connection has ended."""
         self.links.pop(link, None)
 
     # Listening --------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Lanes: single answers as they came, event by event, to be drawn. Few are kept, however many there are."""
+"""Tracks: single answers as they came, event by event, to be drawn. Few are kept, however many there are."""
 
 from collections import deque
 from itertools import pairwise
@@ -116,7 +116,7 @@ class RunTracks:
             self.guilty.append(track)
 
     def chosen(self, most: int) -> list[RunTrack]:
-        """The lanes to draw, at most so many, in the order of time."""
+        """The tracks to draw, at most so many, in the order of time."""
         rest = [track for track in self.of_scenario.values() if track not in self.guilty and track.marks]
         rest.sort(key=lambda track: track.silence[1] - track.silence[0], reverse=True)
         # Runs with findings come first, and one without findings for comparison.

@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 Milliseconds = Annotated[float, Meta(gt=0, le=600_000)]
 
-# Percent of the expected events and connections under load (cli.md, SUCCESS).
+# Percent of the expected events and connections under load.
 LEAST_SUCCESS = 99.0
 
 

@@ -1,4 +1,4 @@
-"""How one gets in: credentials, tokens, TLS and health of a target. Shared by `client` and `load`."""
+"""Access to a target: credentials, tokens, TLS and health. Shared by `client` and `load`."""
 
 import asyncio
 import base64
@@ -58,7 +58,7 @@ class Token:
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        return f"Pass({self.user}, {self.way})"
+        return f"Token({self.user}, {self.way})"
 
     def url(self, url: str) -> str:
         """The url to open, with the query that belongs to this token."""
@@ -77,7 +77,7 @@ class Access:
     def __init__(self, target: Target, environ: Mapping[str, str]) -> None:
         self.target = target
         self._redactor = Redactor()
-        self._passes: dict[Persona, tuple[Token, float]] = {}
+        self._obtained: dict[Persona, tuple[Token, float]] = {}
         self._locks: dict[Persona, asyncio.Lock] = {}
         auth = target.auth
         signs = auth.obtain == "mint" or (auth.obtain == "login" and bool(environ.get(auth.secret_env)))
@@ -103,21 +103,21 @@ class Access:
         Raises LoginRefused or another Misconfigured, or TargetFault, where a login fails.
         """
         async with self._locks.setdefault(persona, asyncio.Lock()):
-            known, renew_at = self._passes.get(persona, (None, 0.0))
+            known, renew_at = self._obtained.get(persona, (None, 0.0))
             if known is not None and time.time() < renew_at:
                 return known
             fresh, lifetime_s = await self._obtain(persona)
-            self._passes[persona] = (fresh, time.time() + lifetime_s * (1 - _SHARE_LEFT_TO_RENEW))
+            self._obtained[persona] = (fresh, time.time() + lifetime_s * (1 - _SHARE_LEFT_TO_RENEW))
             return fresh
 
     async def fresh_token_for(self, persona: Persona) -> Token:
         """A token for this user that is used nowhere else. Raises like `token_for`."""
         return (await self._obtain(persona))[0]
 
-    async def sign_out(self, entry: Token) -> None:
+    async def sign_out(self, token: Token) -> None:
         """Signs a token out. Raises TargetFault if the target does not confirm it."""
         url = self.target.resolve(self.target.auth.logout_url)
-        reply = await exchange(self.target, "POST", url, headers={"Authorization": f"Bearer {entry.token}"})
+        reply = await exchange(self.target, "POST", url, headers={"Authorization": f"Bearer {token.token}"})
         if reply.status not in (200, 202, 204):
             raise TargetFault(
                 f"{self.target.name}: {reply.url}: expected HTTP 204 for a logout, but {reply.described()}"

@@ -32,7 +32,7 @@ class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     obtain: `mint` signs a JWT with the secret in `secret_env`; `login` posts each persona's name and password to
     `login_url`; both are signed out at `logout_url`. Where logins have a `secret_env` too (a secret, or a private key
-    as PEM), what could be forged with it is tried: passes that have ended, or are for somewhere else. `token` takes a
+    as PEM), what could be forged with it is tried: expired tokens, and those for another audience. `token` takes a
     ready token from each persona's `token_env`; `hook` asks a package of your own (entry point group
     `greenlight.credentials`) for the headers of the upgrade; `none` shows nothing. `claims` are added to a minted
     token, with {user} filled in.

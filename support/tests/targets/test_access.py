@@ -373,8 +373,8 @@ def test_a_pass_never_shows_its_token(send: str) -> None:
     entrance = access(send)
     entry = token_for(entrance)
     assert entry.token is not None
-    shown = f"{entry!r} {entry} {[entry]} {entrance!r} {entrance.__dict__['_passes']}"
-    assert f"Pass(Ada, {send})" in shown
+    shown = f"{entry!r} {entry} {[entry]} {entrance!r} {entrance.__dict__['_obtained']}"
+    assert f"Token(Ada, {send})" in shown
     assert entry.token not in shown
     assert SECRET not in shown
     assert pickle.loads(pickle.dumps(entry)).token == entry.token
