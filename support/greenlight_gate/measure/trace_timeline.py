@@ -35,7 +35,7 @@ class _State:
 class TraceTimeline:
     """The records of one trace, and what the correlation says of them (an `EventObserver`).
 
-    `scenario`: its key; `epoch_s`: the wall time of its zero. The lane of a question is known by the number of the
+    `scenario`: its key; `epoch_s`: the wall time of its zero. The track of a question is known by the number of the
     record that asked it, from which its run counts (`RunState.first_n`).
     """
 
@@ -166,7 +166,7 @@ class TraceTimeline:
             window.delay(int(late * 1e6) if late > 0.0 else 0)
 
     def _begun(self, track: RunTrack, run: RunState, event: Event, at: float) -> None:
-        """A run begins to answer the question of a lane."""
+        """A run begins to answer the question of a track."""
         track.run = run.id
         self._of_run[run.id] = track
         timeline = self.timeline

@@ -8,7 +8,7 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Tabs has no such lock: there the system removes temporary files
+except ImportError:  # Windows has no such lock: there the system removes temporary files
     fcntl = None  # type: ignore[assignment]
 
 PREFIX = "greenlight-backend-"

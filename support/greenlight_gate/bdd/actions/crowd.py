@@ -77,7 +77,7 @@ class Crowd:
         self, label: str, *, users: int | None = None, prompts: Sequence[str] = ("with_tool",), again_from: int = 0,
         fast: bool = False, watch: Callable[[State], None] | None = None, **plan: Any,
     ) -> LoadResult:  # fmt: skip
-        """Runs the load of `plan` (see `greenlight_gate.load.plan.Plan`), and stores the result as evidence.
+        """Runs the load of `plan` (see `greenlight_gate.load.plan.LoadPlan`), and stores the result as evidence.
 
         `fast`: its latency will be judged, so the load is repeated if the generator was too busy.
         """

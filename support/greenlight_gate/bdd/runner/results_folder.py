@@ -6,7 +6,7 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Tabs has no such lock: two runs in one folder are not detected there
+except ImportError:  # Windows has no such lock: two runs in one folder are not detected there
     fcntl = None  # type: ignore[assignment]
 
 _LOCK = ".lock"
