@@ -101,7 +101,7 @@ class RealTimeEventMonitor:
         self._alerts.look(self.patterns(), time.time())
 
     def on_record(self, source: feed.FeedSource, record: AnyRecord, reading: Reading | None) -> None:
-        """Receives one record (`greenlight_gate.measure.feed.Listener`)."""
+        """Receives one record (`greenlight_gate.measure.feed.FeedListener`)."""
         with self._lock:
             state = self._state_of(source)
             state.take(record, reading)
@@ -110,12 +110,12 @@ class RealTimeEventMonitor:
         self._look_again()
 
     def on_event(self, source: feed.FeedSource, run: RunState, event: Event, at: float) -> None:
-        """Receives an event of a run (`greenlight_gate.measure.feed.Listener`)."""
+        """Receives an event of a run (`greenlight_gate.measure.feed.FeedListener`)."""
         with self._lock:
             self._state_of(source).timeline.on_event(run, event, at)
 
     def on_settled(self, source: feed.FeedSource, outcome: Outcome) -> None:
-        """Receives the outcome of a request (`greenlight_gate.measure.feed.Listener`)."""
+        """Receives the outcome of a request (`greenlight_gate.measure.feed.FeedListener`)."""
         with self._lock:
             self._state_of(source).timeline.on_settled(outcome)
 
@@ -127,7 +127,7 @@ class RealTimeEventMonitor:
         return state
 
     def counted(self, load: object, counts: Counts) -> None:
-        """Receives the counts of a load (`greenlight_gate.measure.feed.Listener`)."""
+        """Receives the counts of a load (`greenlight_gate.measure.feed.FeedListener`)."""
         with self._lock:
             known = self._loads.get(load)
             if known is None:
@@ -143,7 +143,7 @@ class RealTimeEventMonitor:
             self.look()
 
     def finished(self, source: feed.FeedSource) -> None:
-        """Receives the end of a trace (`greenlight_gate.measure.feed.Listener`)."""
+        """Receives the end of a trace (`greenlight_gate.measure.feed.FeedListener`)."""
         with self._lock:
             state = self._timelines.pop(id(source), None)
             if state is not None:
