@@ -43,7 +43,7 @@ class Running(Protocol):
 
 
 class StartedBackend:
-    """One backend, one process after the other. Call `put_away` at the end, also after an error.
+    """One backend, one process after the other. Call `tear_down` at the end, also after an error.
 
     `launch` starts a process at a port (0: any free one), or raises BackendFailed. `is_away`: from when it is
     ended until it is healthy again.
