@@ -47,6 +47,12 @@ def test_ports_and_source_addresses() -> None:
         sources_for(each + 1, "ws://chat.example/ws", ())
 
 
+@pytest.mark.parametrize("source", ["300.1.1.1", "eth0", "", "10.0.0.5:80"])
+def test_a_source_that_is_no_address_is_not_the_targets_fault(source: str) -> None:
+    with pytest.raises(MachineLimit, match=f"--source {source}: expected an IP address"):
+        sources_for(5, "ws://chat.example/ws", (source,))
+
+
 def test_users_come_from_several_addresses(backend: BackendProcess) -> None:
     came = run(plan(backend.url, 4, sources=("127.0.0.2", "127.0.0.3")))
 

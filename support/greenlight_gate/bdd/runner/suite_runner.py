@@ -183,7 +183,8 @@ class SuiteRunner(Runner):
                 self._claim_results(suite)
             for caveat in suite.caveats:
                 progress.warn(caveat)
-            for warning in suite.profile.spec.deprecated:
+            # A mistake of the user may have come before the profile was read.
+            for warning in suite.profile.spec.deprecated if suite.begun else ():
                 progress.warn(f"profile {suite.profile.name}: {warning}")
         for scenario in selected:
             suite.evidence.append(_selected(scenario))
