@@ -59,8 +59,9 @@ def test_users_come_from_several_addresses(backend: BackendProcess) -> None:
     assert (came.connections_made, came.runs, came.counts) == (4, 12, {})
 
 
-def test_an_address_that_is_not_ours_is_our_own_fault(backend: BackendProcess) -> None:
-    came = run(plan(backend.url, 2, sources=("192.0.2.1",)))
+@pytest.mark.parametrize("source", ["192.0.2.1", "::1"], ids=["not ours", "of another family"])
+def test_an_address_that_is_not_ours_is_our_own_fault(backend: BackendProcess, source: str) -> None:
+    came = run(plan(backend.url, 2, sources=(source,)))
 
     assert came.counts == {}
     assert came.connections_tried == came.asked == 0
