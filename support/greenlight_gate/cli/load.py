@@ -6,14 +6,22 @@ import logging
 import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
 from greenlight_gate.cli.commands import SUMMARIES
-from greenlight_gate.cli.options import INTERRUPTED, command_of, defect_option, output, positive, target, zero_or_more
+from greenlight_gate.cli.options import (
+    INTERRUPTED,
+    command_of,
+    defect_option,
+    new_file,
+    output,
+    positive,
+    target,
+    zero_or_more,
+)
 from greenlight_gate.cli.session_reports import write_reports
 from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.cli.views.load_view import LoadView, show_load, write_json
@@ -113,7 +121,9 @@ def add(commands: Any) -> None:
         help="highest accepted average latency in milliseconds; without it latency is only reported "
         "(example: --performance-threshold 100)",
     )  # fmt: skip
-    out.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON (example: --json load.json)")
+    out.add_argument(
+        "--json", type=new_file, metavar="FILE", help="write the result as JSON (example: --json load.json)"
+    )
     output(out)
 
 

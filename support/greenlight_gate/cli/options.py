@@ -72,6 +72,23 @@ def zero_or_more(text: str) -> float:
     return float(positive(float)(text))
 
 
+def folder(text: str) -> Path:
+    """A folder, which need not be there. Raises ArgumentTypeError for one that can never be."""
+    try:
+        Path(text).exists()
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise argparse.ArgumentTypeError(f"expected a folder, or a name for a new one: {why}") from None
+    return Path(text)
+
+
+def new_file(text: str) -> Path:
+    """A file to be written at the end, in a folder that is there. Raises ArgumentTypeError."""
+    if not folder(text).parent.is_dir() or Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"expected a file in a folder that exists, got {text!r}")
+    return Path(text)
+
+
 def command_of(commands: Any, name: str, help_: str, example: str) -> argparse.ArgumentParser:
     """Adds a command with its help."""
     command: argparse.ArgumentParser = commands.add_parser(
@@ -94,7 +111,7 @@ def target(group: Any) -> None:
 def output(group: Any) -> None:
     """Adds the option for the output folder."""
     group.add_argument(
-        "--output-dir", type=Path, default=Path("websocket_validation_reports"), metavar="DIR",
+        "--output-dir", type=folder, default=Path("websocket_validation_reports"), metavar="DIR",
         help="folder for session folders (default: %(default)s; example: --output-dir reports)",
     )  # fmt: skip
 

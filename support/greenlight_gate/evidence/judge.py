@@ -152,7 +152,7 @@ def _judge(
         name = ledger.selected[entry.key].name if entry.key in ledger.selected else entry.key
         if not entry.trace:
             continue
-        found = 0
+        found = records = 0
         for trace in (entry.trace, *entry.further):
             try:
                 checker = replay(_inside(evidence, trace), profile, session.budgets, meter, timeline, rules=rules)
@@ -163,13 +163,13 @@ def _judge(
                 gaps.append(f"the suite's own fault: judging the trace of '{name}' failed: {error!r}")
                 break
             found += len(checker.findings)
+            records += checker.records
             findings += [Attributed(finding, name, trace) for finding in checker.findings]
             cells += cut_cells(checker, can_resume="resume" not in session.absent)
             if trace == entry.trace and entry.private and entry.outcome is not ScenarioOutcome.NOT_EXERCISED:
                 relations.append(checker.relation(name, entry.private))
         else:
-            if found != entry.findings:
-                gaps.append(f"'{name}' had {entry.findings} findings live and {found} in the replay of its trace")
+            gaps += _lost(entry, name, found, records)
     gaps += _unfinished(evidence, ledger, profile, session, meter)
     measurements = _measurements(evidence, gaps)
     loads, watched = _believed(evidence, gaps, changed)
@@ -311,6 +311,16 @@ def _gaps(ledger: _Ledger, session: JudgedTarget) -> list[str]:
     ours, theirs = set(ledger.finished), set(ended.allure)
     if ours != theirs or len(ended.allure) != len(theirs):
         gaps.append(f"Allure has {len(ended.allure)} results, the ledger {len(ours)} scenarios")
+    return gaps
+
+
+def _lost(entry: Finished, name: str, found: int, records: int) -> list[str]:
+    """What the replay of a scenario's traces, with so many findings and records, did not have that the run had."""
+    gaps = []
+    if found != entry.findings:
+        gaps.append(f"'{name}' had {entry.findings} findings live and {found} in the replay of its trace")
+    if records < (entry.records or 0):
+        gaps.append(f"of {entry.records} records of '{name}' {records} are left in its trace")
     return gaps
 
 

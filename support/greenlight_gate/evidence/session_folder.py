@@ -97,7 +97,7 @@ class Finished(msgspec.Struct, frozen=True, tag_field="entry", tag="finished"):
     """What became of a scenario, once nothing more of it can arrive. `findings` counts what the rules said live.
 
     `private` are the users whose privacy the scenario watched; `further` further traces, each of a conversation of its
-    own, whose findings count as the scenario's.
+    own, whose findings count as the scenario's. `records` is how many records all its traces have; None: not known.
     """
 
     key: str
@@ -108,6 +108,7 @@ class Finished(msgspec.Struct, frozen=True, tag_field="entry", tag="finished"):
     duration_s: float
     private: tuple[str, ...] = ()
     further: tuple[str, ...] = msgspec.field(default=(), name="beside")
+    records: int | None = None
 
 
 class Ended(msgspec.Struct, frozen=True, tag_field="entry", tag="ended"):

@@ -1,6 +1,7 @@
 """Limits of the generator's machine: file descriptors and ports, and what to do where they do not suffice."""
 
 import resource
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -46,8 +47,13 @@ def sources_for(users: int, url: str, configured: tuple[str, ...]) -> tuple[str,
     """The source addresses to connect from; () leaves the choice to the system.
 
     To a target on loopback, further loopback addresses are used. Raises MachineLimit where the ports of one address do
-    not suffice and no others are given.
+    not suffice and no others are given, and for what is no address: the target would be blamed for it.
     """
+    for source in configured:
+        try:
+            ip_address(source)
+        except ValueError:
+            raise MachineLimit(f"--source {source}: expected an IP address of this machine, such as 10.0.0.5") from None
     each = ports()
     needed = -(-users // each)
     if configured:

@@ -1,6 +1,7 @@
 """One shard: some of the users of a load, on one event loop, from the first connection to the result."""
 
 import asyncio
+import errno
 import gc
 import itertools
 import os
@@ -36,7 +37,9 @@ _GRACE_S = 0.25
 _PINGS = 8
 _PING_S = 2.0
 _GC_THRESHOLDS = (50_000, 20, 100)
-_OWN_ERRORS = (24, 99)  # EMFILE and EADDRNOTAVAIL: limits of the generator's machine, not faults of the target
+# Limits of the generator's machine, not faults of the target; with an address of our own also one that does not fit.
+_OWN_ERRORS = (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL)
+_OF_SOURCES = (errno.EINVAL, errno.EAFNOSUPPORT)
 _SLOW_BYTES = 8_000_000
 _SLOW_NONCE = 30_000
 # In these phases more connections may still be opened.
@@ -136,7 +139,7 @@ class Shard:
         except NotOpened as error:
             user.refused(error)
         except OSError as error:
-            if error.errno not in _OWN_ERRORS:
+            if error.errno not in (*_OWN_ERRORS, *(_OF_SOURCES if source else ())):
                 user.refused(error)
                 return
             # Not the target's fault: the attempt does not count.

@@ -56,7 +56,7 @@ def test_a_wrong_option(tmp_path: Path, arguments: tuple[str, ...], said: str) -
     assert (ran.code, ran.err.count("\n"), said in ran.err) == (3, 1, True), ran.err
 
 
-@pytest.mark.parametrize("output", ["a-file", "a-file/below", "/proc/nowhere"])
+@pytest.mark.parametrize("output", ["a-file", "a-file/below", "/proc/nowhere", "x"])
 def test_an_output_folder_that_cannot_be_written(tmp_path: Path, output: str) -> None:
     (tmp_path / "a-file").touch()
     with HostileServer(does.conversation(does.rightly), does.health()) as server:
@@ -65,6 +65,23 @@ def test_an_output_folder_that_cannot_be_written(tmp_path: Path, output: str) ->
         ran = greenlight(tmp_path, *run, fresh=output == "a-file")
 
     assert (ran.code, ran.err.count("\n"), f"greenlight: --output-dir {output}: " in ran.err) == (3, 1, True), ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run", "--output-dir", "x" * 300), "argument --output-dir: expected a folder, or a name for a new one: "),
+        (("load", "--users", "1", "--output-dir", "x" * 300), "argument --output-dir: expected a folder"),
+        (("load", "--users", "1", "--json", "nowhere/load.json"), "argument --json: expected a file in a folder that"),
+        (("load", "--users", "1", "--json", "."), "argument --json: expected a file in a folder that exists, got '.'"),
+    ],
+)
+def test_a_path_that_can_never_be_written_is_refused_at_once(
+    tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    ran = mistaken(tmp_path, *arguments)
+
+    assert (ran.code, ran.err.count("\n"), said in ran.err) == (3, 1, True), ran.err
 
 
 @pytest.mark.parametrize(("kilobytes", "said"), [(2, "the evidence cannot be written"), (8, "cannot be written")])

@@ -105,6 +105,22 @@ def test_a_trace_that_is_not_whole(tmp_path: Path, left: int) -> None:
     assert "1.jsonl is not whole (" in evidence_of(tmp_path)
 
 
+@pytest.mark.parametrize(("left", "said"), [(0, "0 are left"), (3, "3 are left"), (-1, "are left")])
+def test_a_trace_that_lost_whole_records(tmp_path: Path, left: int, said: str) -> None:
+    records = len(whole_answer().records)
+    folder = write(tmp_path, SELECTED, {**FINISHED, "records": records}, ENDED)
+    assert judge(folder).decision.verdict is Verdict.APPROVED
+    trace = folder / "evidence/traces/1.jsonl"
+    header, *lines = trace.read_bytes().splitlines(keepends=True)
+
+    trace.write_bytes(b"".join([header, *lines[:left]]))
+
+    decision = judge(folder).decision
+    assert decision.verdict is not Verdict.APPROVED
+    assert f"of {records} records of '{NAME}'" in str(decision)
+    assert said in str(decision)
+
+
 def test_a_ledger_that_is_gone(tmp_path: Path) -> None:
     (write(tmp_path) / "evidence/ledger.jsonl").unlink()
 

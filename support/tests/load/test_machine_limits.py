@@ -47,14 +47,21 @@ def test_ports_and_source_addresses() -> None:
         sources_for(each + 1, "ws://chat.example/ws", ())
 
 
+@pytest.mark.parametrize("source", ["300.1.1.1", "eth0", "", "10.0.0.5:80"])
+def test_a_source_that_is_no_address_is_not_the_targets_fault(source: str) -> None:
+    with pytest.raises(MachineLimit, match=f"--source {source}: expected an IP address"):
+        sources_for(5, "ws://chat.example/ws", (source,))
+
+
 def test_users_come_from_several_addresses(backend: BackendProcess) -> None:
     came = run(plan(backend.url, 4, sources=("127.0.0.2", "127.0.0.3")))
 
     assert (came.connections_made, came.runs, came.counts) == (4, 12, {})
 
 
-def test_an_address_that_is_not_ours_is_our_own_fault(backend: BackendProcess) -> None:
-    came = run(plan(backend.url, 2, sources=("192.0.2.1",)))
+@pytest.mark.parametrize("source", ["192.0.2.1", "::1"], ids=["not ours", "of another family"])
+def test_an_address_that_is_not_ours_is_our_own_fault(backend: BackendProcess, source: str) -> None:
+    came = run(plan(backend.url, 2, sources=(source,)))
 
     assert came.counts == {}
     assert came.connections_tried == came.asked == 0

@@ -210,7 +210,10 @@ class Hooks:
         reason = printable_lines(named(reason))
         private = world.private if world is not None else ()
         further = tuple(f"traces/{each.path.name}" for each in world.further if each.path) if world is not None else ()
-        finished = Finished(key, outcome, reason, len(findings), trace, round(waiting.took_s, 3), private, further)
+        records = None if world is None else sum(len(each.entries) for each in (world.recorder, *world.further))
+        finished = Finished(
+            key, outcome, reason, len(findings), trace, round(waiting.took_s, 3), private, further, records
+        )  # fmt: skip
         self.suite.evidence.append(finished)
         self.results.release(key)
         self.failed = self.failed or outcome in (ScenarioOutcome.FAILED, ScenarioOutcome.BROKEN)

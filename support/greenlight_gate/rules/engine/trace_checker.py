@@ -24,7 +24,7 @@ class TraceChecker:
     """Feeds the records of one scenario's trace to the checkers of its connections.
 
     `findings` grows as records come; `finish` judges what is left open. `cuts`: the connections that the suite cut.
-    `rules`: those that are judged.
+    `rules`: those that are judged; `records`: how many records came.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class TraceChecker:
         self.registry = IdRegistry()
         self.connections: dict[str, ConnectionChecker] = {}
         self.cuts: list[Cut] = []
+        self.records = 0
         self._observers: list[Observer] = []
         self._event_observers: list[EventObserver] = []
         self._rules = rules
@@ -65,6 +66,7 @@ class TraceChecker:
         came = [record.raw() if type(record) is Received else b"" for record in records]
         together = b"\n".join(came)
         clean = not (forbidden_text.suspicious(together) or canary_search.suspicious(together))
+        self.records += len(records)
         known, profile = self.connections, self.profile
         read = profile.read
         # What a plain profile reads does not depend on what came before.
