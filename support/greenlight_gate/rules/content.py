@@ -68,15 +68,20 @@ def on_other_form(run: RunState, event: Event, usual_format: str | None, n: int,
         report("CONTENT-6", f"{kind} in the same shape as before on this connection", "another shape", n, run=run)
 
 
-def on_stamp(run: RunState, event: Event, at_s: float, n: int, *, skew_s: float, report: Report) -> None:
-    """CONTENT-3. `at_s`: wall time of the receipt, seconds since the epoch."""
+def on_stamp(
+    run: RunState, event: Event, at_s: float, n: int, *, skew_s: float, moved_s: float, report: Report
+) -> None:
+    """CONTENT-3. `at_s`: wall time of the receipt, seconds since the epoch.
+
+    `moved_s`: how far the wall clock of the suite's machine was moved, which may be the server's clock as well.
+    """
     server_s = event.server_s
     if server_s is None:
         return
     if not abs(server_s - at_s) <= skew_s:
         off = f"{event.stamp!r}, which is {server_s - at_s:+.0f} s off"
         report("CONTENT-3", f"a timestamp within {skew_s:g} s of now", off, n, run=run)
-    elif server_s < run.last_stamp_s - _resolution_s(event.stamp):
+    elif server_s < run.last_stamp_s - _resolution_s(event.stamp) - moved_s:
         back = f"{(run.last_stamp_s - server_s) * 1e3:.3f} ms earlier"
         report("CONTENT-3", "a timestamp not before that of the previous event", back, run.last_n, n, run=run)
     else:

@@ -202,6 +202,10 @@ class Hooks:
             self.results.fail(key, world.complaint())
             if outcome is not ScenarioOutcome.BROKEN:
                 outcome, reason = ScenarioOutcome.FAILED, str(findings[0])
+        if outcome is ScenarioOutcome.FAILED and not findings and world is not None and world.was_away:
+            # What it waited for may have come, or have been given up, while nobody read it.
+            outcome, reason = ScenarioOutcome.BROKEN, f"Suite fault: {world.was_away}; {reason}"
+            self.results.fail(key, reason)
         if outcome is ScenarioOutcome.PASSED and not (world is not None and world.has_observed):
             # A scenario without steps has no last step that could report it.
             outcome, reason = ScenarioOutcome.BROKEN, f"Suite fault: {NOTHING_OBSERVED}"

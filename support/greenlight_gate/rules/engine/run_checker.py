@@ -36,15 +36,21 @@ class RunChecker:
         self._formats: dict[EventKind, str | None] = {}
         self.search = search
         self.stamps: list[float] | None = None
+        self._moved_s = 0.0
         self.keep_to(budgets)
 
     def keep_to(self, budgets: TimeBudgets) -> None:
         """Judges what comes from now on by these budgets."""
         self.budgets = budgets
-        self._skew_s = budgets.clock_skew_s
+        self._skew_s = budgets.clock_skew_s + self._moved_s
         self._silence_s = budgets.silence_s
         self._start_s = budgets.start_s
         self._tool_s = budgets.tool_s
+
+    def clock_moved(self, moved_s: float) -> None:
+        """So far the wall clock of the suite's machine was moved so much, in whatever direction."""
+        self._moved_s = moved_s
+        self.keep_to(self.budgets)
 
     def event(self, run: RunState, event: Event, at: float, n: int) -> None:
         """Judges the next event of a run. `at`: seconds on the monotonic clock."""
@@ -55,7 +61,9 @@ class RunChecker:
         if stamp is not None and stamp >= run.last_stamp_s and -self._skew_s < stamp - self.epoch_s - at < self._skew_s:
             run.last_stamp_s = stamp
         else:
-            content.on_stamp(run, event, self.epoch_s + at, n, skew_s=self._skew_s, report=self.report)
+            content.on_stamp(
+                run, event, self.epoch_s + at, n, skew_s=self._skew_s, moved_s=self._moved_s, report=self.report
+            )
         if stamp is not None and self.stamps is not None:
             self.stamps.append(stamp)
         if run.in_company:

@@ -29,8 +29,8 @@ class Request(msgspec.Struct, eq=False):
     `abandoned`: the user no longer waits, but what still comes belongs here. `over`: nothing more is owed. `mixed_up`:
     which of several runs answers it cannot be known. `foreign`: it names what belongs to another user. `resumed`: its
     connection was lost, and its thread was restored on another one. `lost`: the backend has ended its connection.
-    `excused`: the suite took the backend away, so that its run may end without an answer. `settled`: its outcome was
-    reported to the observers.
+    `excused`: the suite took the backend away, so that its run may end without an answer. `untimed`: the
+    suite stood still before its run began. `settled`: its outcome was reported to the observers.
     """
 
     n: int
@@ -46,6 +46,7 @@ class Request(msgspec.Struct, eq=False):
     resumed: bool = False
     lost: bool = False
     excused: bool = False
+    untimed: bool = False
     settled: bool = False
 
 

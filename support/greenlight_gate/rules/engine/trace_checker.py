@@ -16,7 +16,19 @@ from greenlight_gate.rules.engine.run_state import Request
 from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.rules.refusal import ForeignAttempt
 from greenlight_gate.rules.registry import RULES, Rule
-from greenlight_gate.trace import AnyRecord, Closed, Cut, Opened, Other, Received, Sent, Stalled, Throttled, TimedOut
+from greenlight_gate.trace import (
+    AnyRecord,
+    ClockMoved,
+    Closed,
+    Cut,
+    Opened,
+    Other,
+    Received,
+    Sent,
+    Stalled,
+    Throttled,
+    TimedOut,
+)
 from greenlight_gate.wire.profile import Profile
 
 
@@ -41,6 +53,7 @@ class TraceChecker:
         self._event_observers: list[EventObserver] = []
         self._rules = rules
         self._last_n = 0
+        self._moved_s = 0.0
         self._cast: dict[str, str] = {}
 
     def _found(self, finding: Finding) -> None:
@@ -85,7 +98,12 @@ class TraceChecker:
         """Judges a record that is no message."""
         self._last_n = record.n
         if isinstance(record, Stalled):
-            self._stalled()
+            self._stalled(record)
+            return
+        if isinstance(record, ClockMoved):
+            self._moved_s += abs(record.by_s)
+            for each in self.connections.values():
+                each.clock_moved(self._moved_s)
             return
         checker = self._checker(record)
         if isinstance(record, Sent):
@@ -119,10 +137,11 @@ class TraceChecker:
         for text in (opened.subprotocol or "", *opened.headers):
             checker.searched(text.encode(errors="surrogatepass"), "the handshake", opened.n)
 
-    def _stalled(self) -> None:
-        """The suite itself has stalled, so that what comes next is stamped late: TIMELINESS-3 is not judged for it."""
-        for run in self.registry.runs.values():
-            run.recent = None
+    def _stalled(self, stalled: Stalled) -> None:
+        """The suite itself stood still: that time is judged nowhere, and what comes next is stamped late."""
+        self.registry.stalled(stalled.at, stalled.for_s)
+        for checker in self.connections.values():
+            checker.stalled(stalled.at, stalled.for_s)
 
     @property
     def own_canary_seen(self) -> set[str]:
@@ -168,6 +187,7 @@ class TraceChecker:
                 self.profile, self.budgets, self.registry, user, record.connection,
                 epoch_s=self.epoch_s, found=self._found, rules=self._rules,
             )  # fmt: skip
+            checker.clock_moved(self._moved_s)
             for observer in self._observers:
                 checker.observe(observer)
             for watcher in self._event_observers:
