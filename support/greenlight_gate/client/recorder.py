@@ -43,8 +43,8 @@ class Recorder:
 
     `redact` replaces secrets before anything is kept. Raises OSError if the trace cannot be written. `fault` is an
     error of the suite itself while a message was recorded. `most_bytes` limits what one scenario may receive, since its
-    records stay in memory. `watch` notices when the loop stood still and when the wall clock was moved; without one that
-    is not known. `in_parallel`: other scenarios run at the same time. `answers`: the requests of the scenario. `rules`:
+    records stay in memory. `watch` notices when the loop stood still and when the wall clock was moved; without one,
+    nobody knows. `in_parallel`: other scenarios run at the same time. `answers`: the requests of the scenario. `rules`:
     those by which it is judged.
     """
 

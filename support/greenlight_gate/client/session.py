@@ -186,7 +186,8 @@ class Session:
         try:
             recorder.add(
                 Opened, self.connection, at, user=self.user, persona=self.persona, user_id=self.user_id,
-                handshake_ms=round((at - self._asked_at - recorder.lost_s(self._asked_at)) * 1e3, 3), headers=kept_headers(accepted.headers, clean),
+                handshake_ms=round((at - self._asked_at - recorder.lost_s(self._asked_at)) * 1e3, 3),
+                headers=kept_headers(accepted.headers, clean),
                 subprotocol=clean(accepted.subprotocol) if accepted.subprotocol else None,
                 in_parallel=recorder.in_parallel, **self._asked_as,
             )  # fmt: skip

@@ -163,8 +163,7 @@ def _judge(
                 gaps.append(f"the suite's own fault: judging the trace of '{name}' failed: {error!r}")
                 break
             found += len(checker.findings)
-            if missed := str(checker.registry.stalls):
-                gaps.append(f"in '{name}' {missed}")
+            gaps += [f"in '{name}' {stalls}" for stalls in (checker.registry.stalls,) if stalls.unjudged]
             findings += [Attributed(finding, name, trace) for finding in checker.findings]
             cells += cut_cells(checker, can_resume="resume" not in session.absent)
             if trace == entry.trace and entry.private and entry.outcome is not ScenarioOutcome.NOT_EXERCISED:

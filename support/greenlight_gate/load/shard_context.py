@@ -15,7 +15,6 @@ from greenlight_gate.rules.engine.id_registry import IdRegistry
 from greenlight_gate.transport.loop_watch import LoopWatch, Stall
 from greenlight_gate.wire.profile import Profile
 
-
 # A load asks for thousands of events a second: what is shorter shows as the lag of the generator.
 STALL_S = 1.0
 

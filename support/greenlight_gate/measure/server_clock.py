@@ -39,7 +39,7 @@ class ServerClock:
             self.offset_s = server_s - (epoch_s + (sent_at + at) / 2)
 
     def moved(self, by_s: float) -> None:
-        """Our wall clock was moved, while that of the trace goes on: on the same host the server's was moved as well."""
+        """Our wall clock was moved, but not that of the trace: on the same host the server's was moved as well."""
         self._moved = True
         if self.offset_s is not None and not self._by_ping:
             self.offset_s += by_s

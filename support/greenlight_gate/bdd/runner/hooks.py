@@ -167,6 +167,19 @@ class Hooks:
         while any(waiting.work is not None for waiting in self._waiting):
             self._settle_first()
 
+    def _without_absence(
+        self, key: str, world: World | None, outcome: ScenarioOutcome, reason: str
+    ) -> tuple[ScenarioOutcome, str]:
+        """The outcome and its reason; a failure without a finding in which the suite was away is its own fault.
+
+        What it waited for may have come, or was given up, while nobody read it.
+        """
+        if outcome is not ScenarioOutcome.FAILED or world is None or world.findings or not world.was_away:
+            return outcome, reason
+        reason = f"Suite fault: {world.was_away}; {reason}"
+        self.results.fail(key, reason)
+        return ScenarioOutcome.BROKEN, reason
+
     def settle(self, *, wait: bool = False) -> None:
         """Records in the ledger, in order, the scenarios that can no longer change; with `wait`, all."""
         while self._waiting and (wait or self._waiting[0].is_done()):
@@ -189,6 +202,7 @@ class Hooks:
             return
         outcome = _OUTCOMES.get(scenario.status.name, ScenarioOutcome.BROKEN)
         reason = _reason(scenario, outcome)
+        outcome, reason = self._without_absence(key, world, outcome, reason)
         if waiting.future is not None:
             try:
                 waiting.future.result(0)
@@ -202,10 +216,6 @@ class Hooks:
             self.results.fail(key, world.complaint())
             if outcome is not ScenarioOutcome.BROKEN:
                 outcome, reason = ScenarioOutcome.FAILED, str(findings[0])
-        if outcome is ScenarioOutcome.FAILED and not findings and world is not None and world.was_away:
-            # What it waited for may have come, or have been given up, while nobody read it.
-            outcome, reason = ScenarioOutcome.BROKEN, f"Suite fault: {world.was_away}; {reason}"
-            self.results.fail(key, reason)
         if outcome is ScenarioOutcome.PASSED and not (world is not None and world.has_observed):
             # A scenario without steps has no last step that could report it.
             outcome, reason = ScenarioOutcome.BROKEN, f"Suite fault: {NOTHING_OBSERVED}"

@@ -80,6 +80,7 @@ class RunChecker:
             run.thoughts += 1
             if text:
                 run.thought, run.thought_n = text, n
+                run.has_thought = run.has_thought or not content.is_placeholder(text)
         else:
             self._step(run, event, at, n)
         run.last_n = n
@@ -97,6 +98,7 @@ class RunChecker:
             pairing.on_executing(run, event, at, n, self.report)
         elif kind is _TOOL_COMPLETED:
             tool = pairing.on_completed(run, event, n, self.report)
+            self._result(run, event.text, n)
             if tool is not None and at - tool.at > self._tool_s:
                 timeliness.on_tool(run, tool, at, n, tool_s=self._tool_s, report=self.report)
         elif kind is _STARTED:
@@ -108,6 +110,12 @@ class RunChecker:
             run.thoughts += 1
         else:
             self._end(run, event, at, n)
+
+    def _result(self, run: RunState, text: str | None, n: int) -> None:
+        if text is None or not content.is_placeholder(text):
+            run.has_result = True
+        elif text:
+            run.hollow_n = n
 
     def _in_company(self, run: RunState, event: Event, at: float, n: int) -> None:
         """A sub-agent's event counts for the run that the user asked for: it ends a silence, and shows thinking."""
@@ -130,6 +138,9 @@ class RunChecker:
         if run.tools:
             pairing.on_end(run, event, n, self.report)
         content.on_end(run, event, n, self.report)
+        if event.kind is _COMPLETED:
+            content.on_placeholders(run, n, self.report)
+            content.on_answer(run, event, n, self.requests.registry.answers, self.report)
         timeliness.on_end(run, event, at, n, self.budgets, report=self.report)
         if run.stop_at is not None and event.kind is _COMPLETED:
             lifecycle.on_ignored_stop(run, at, n, self.budgets.ping_s, self.report)
@@ -162,6 +173,7 @@ class RunChecker:
             alive.last_n = n
         if event.text:
             self._say(run, n if event.kind is _THINKING else -n, event.text)
+            run.has_thought = run.has_thought or not content.is_placeholder(event.text)
 
     def gave_up(self, ask: Request, run: RunState, at: float, n: int) -> None:
         """The user waited in vain for the next event of a run."""

@@ -97,13 +97,8 @@ class TraceChecker:
     def _feed(self, record: AnyRecord) -> None:
         """Judges a record that is no message."""
         self._last_n = record.n
-        if isinstance(record, Stalled):
-            self._stalled(record)
-            return
-        if isinstance(record, ClockMoved):
-            self._moved_s += abs(record.by_s)
-            for each in self.connections.values():
-                each.clock_moved(self._moved_s)
+        if isinstance(record, Stalled | ClockMoved):
+            self._missed(record)
             return
         checker = self._checker(record)
         if isinstance(record, Sent):
@@ -137,8 +132,14 @@ class TraceChecker:
         for text in (opened.subprotocol or "", *opened.headers):
             checker.searched(text.encode(errors="surrogatepass"), "the handshake", opened.n)
 
-    def _stalled(self, stalled: Stalled) -> None:
-        """The suite itself stood still: that time is judged nowhere, and what comes next is stamped late."""
+    def _missed(self, missed: Stalled | ClockMoved) -> None:
+        """The suite itself stood still, or its wall clock was moved: no time is judged across that."""
+        if isinstance(missed, ClockMoved):
+            self._moved_s += abs(missed.by_s)
+            for each in self.connections.values():
+                each.clock_moved(self._moved_s)
+            return
+        stalled = missed
         self.registry.stalled(stalled.at, stalled.for_s)
         for checker in self.connections.values():
             checker.stalled(stalled.at, stalled.for_s)
