@@ -105,7 +105,7 @@ class Inbox:
         return 0.0 if server_s is None else server_s - (self._recorder.epoch_s + at)
 
     async def until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
-        """Whether a condition on what has come became true in time; time in which the suite stood still does not count."""
+        """Whether a condition on what has come became true in time; while the suite stands still, no time passes."""
         began = time.monotonic()
         while not condition():
             left = self._recorder.wait_s(began, timeout_s)

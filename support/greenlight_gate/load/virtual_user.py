@@ -45,8 +45,8 @@ class VirtualUser:
 
     __slots__ = (
         "_asked_bytes", "_closed", "_context", "_kept", "_meters", "_n", "_on_free", "_opened", "_sent", "_sent_at",
-        "_stalled", "_transport", "answered_at", "ask", "asked", "began_at", "checker", "connection", "gone", "intended",
-        "is_slow", "last_at", "left", "longest_s", "open", "planned", "ready", "request", "thread",
+        "_stalled", "_transport", "answered_at", "ask", "asked", "began_at", "checker", "connection", "gone",
+        "intended", "is_slow", "last_at", "left", "longest_s", "open", "planned", "ready", "request", "thread",
     )  # fmt: skip
 
     def __init__(
