@@ -26,7 +26,7 @@ from greenlight_gate.wire.profile import Profile
 
 _BLOCK = 64
 # How long before its trace an event may have been sent, by clocks that are not read at once.
-_OLDEST_S = 1.0
+_OLDEST_S = 10.0
 
 
 class Torn(Exception):

@@ -17,7 +17,7 @@ _INDEX: Final = {kind: number for number, kind in enumerate(EventKind)}
 _MOST_ASKED = 256
 _MOST_LEFT = 10_000
 # How long before its trace an event may have been sent, by clocks that are not read at once.
-_OLDEST_S = 1.0
+_OLDEST_S = 10.0
 
 
 class _State:

@@ -121,7 +121,7 @@ def on_answer(run: RunState, event: Event, n: int, answers: dict[str, Answered],
     """CONTENT-4: the same answer to two questions whose answers must differ.
 
     `answers` are the latest ones of the trace, by their text. The same prompt may have the same answer, a short one may
-    be right twice, and where one question asks for all that the other does, one answer may do for both.
+    be right twice, and where one question asks for nothing beyond the other, one answer may do for both.
     """
     expect, text = run.expect, event.text or ""
     if expect is None or not expect.contains or expect.failing_tool or len(text) < _LEAST_REPEATED:
@@ -132,10 +132,15 @@ def on_answer(run: RunState, event: Event, n: int, answers: dict[str, Answered],
         if len(answers) >= _MOST_ANSWERS:
             del answers[next(iter(answers))]
         answers[key] = Answered(expect.prompt, wanted, run.connection, n)
-    elif known.prompt != expect.prompt and not (known.wanted <= wanted or wanted <= known.wanted):
+    elif known.prompt != expect.prompt and _asks_more(known.wanted, wanted) and _asks_more(wanted, known.wanted):
         came = f"the answer to {shown(known.prompt, 60)} once more: {shown(text)}"
         evidence = (known.n, n) if known.connection == run.connection else (n,)
         report("CONTENT-4", "an answer of its own to each question", came, *evidence, run=run)
+
+
+def _asks_more(wanted: frozenset[tuple[str, ...]], others: frozenset[tuple[str, ...]]) -> bool:
+    """Whether one of the groups that an answer must hold shares no alternative with those of another question."""
+    return any(all(set(group).isdisjoint(other) for other in others) for group in wanted)
 
 
 def on_end(run: RunState, event: Event, n: int, report: Report) -> None:

@@ -1,9 +1,11 @@
 """What the loop has missed stands in the trace before the first record that had to wait for it."""
 
+import time
+
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.trace import ClockMoved, Received, Stalled
-from greenlight_gate.transport.loop_watch import Clocks, LoopWatch
+from greenlight_gate.transport.loop_watch import Clocks, LoopWatch, Stall
 
 from support.tests.rules.talk import PROFILE
 
@@ -46,3 +48,24 @@ def test_a_wall_clock_that_was_moved_is_noted() -> None:
     moved = [entry.record for entry in recorder.entries if isinstance(entry.record, ClockMoved)]
     assert [record.by_s for record in moved] == [60.0]
     assert watch.epoch_s == 1060.0
+
+
+def test_no_wait_passes_while_the_loop_stands_still() -> None:
+    watch = LoopWatch()
+    recorder = Recorder("a scenario", None, PROFILE, TimeBudgets(), bytes, watch=watch)
+    now = time.monotonic()
+    assert recorder.wait_s(now - 8.0, 5.0) <= -3.0
+    watch.stalls.append(Stall(now, 7.0))
+    watch.begin()
+    assert recorder.lost_s(now - 8.0) >= 7.0
+    assert recorder.lost_s(now - 3.0) >= 3.0
+    assert recorder.wait_s(now - 8.0, 60.0) - 52.0 > 6.0
+
+
+def test_what_came_meanwhile_may_still_be_read() -> None:
+    watch = LoopWatch()
+    recorder = Recorder("a scenario", None, PROFILE, TimeBudgets(), bytes, watch=watch)
+    ended_at = time.monotonic()
+    watch.stalls.append(Stall(ended_at, 7.0))
+    watch.begin()
+    assert recorder.wait_s(ended_at - 7.0, 0.0) >= ended_at + 0.5 - time.monotonic()

@@ -87,6 +87,7 @@ def test_without_a_look_at_the_clock_it_would() -> None:
 def test_a_user_who_was_given_up_meanwhile_is_no_loss(frozen_s: float, lost: int) -> None:
     shard = Shard().stalls_are_told().passes(0.01).comes("agent_started", message="on it").passes(frozen_s)
     shard.user.on_close(Ending("server", 1011, "keepalive ping timeout", b""), shard.at)
+    shard.user.finish()
     assert shard.context.meters.connections_lost == lost
     assert bool(shard.user.checker.counts) is bool(lost)
     assert bool(shard.context.registry.stalls.unjudged) is not bool(lost)

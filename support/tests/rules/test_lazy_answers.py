@@ -33,9 +33,21 @@ def test_one_sentence_for_two_questions() -> None:
         (RAIN, SUM, ("There is rain in Oslo today.", "17*23 makes 391, and no less.")),
         (Expect(prompt="Is it wet?", contains=(("yes",),)), Expect(prompt="Cold?", contains=(("YES",),)), ("Yes.",)),
         (Expect(prompt="Hello"), Expect(prompt="Bye"), ("How can I help you with your questions today?",)),
+        (
+            Expect(prompt="The tides?", contains=(("tides", "found"),)),
+            Expect(prompt="The sun?", contains=(("sun", "found"),)),
+            ("I found it, as you asked me to.",),
+        ),
         (SUM, Expect(prompt="17*23, and the weather?", contains=(("391",), ("rain",))), (ALL,)),
     ],
-    ids=["the same prompt again", "two answers", "short ones", "nothing expected", "one question within the other"],
+    ids=[
+        "the same prompt again",
+        "two answers",
+        "short ones",
+        "nothing expected",
+        "a common alternative",
+        "one question within the other",
+    ],
 )
 def test_what_a_healthy_backend_may_repeat(first: Expect, second: Expect, answers: tuple[str, ...]) -> None:
     assert two(first, second, *answers).rules() == set()

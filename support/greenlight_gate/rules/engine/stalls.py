@@ -3,11 +3,10 @@
 from collections import Counter
 
 from greenlight_gate.rules.engine.run_state import Request, RunState
+from greenlight_gate.rules.registry import CAUSED_BY_ABSENCE
 
 # A suite that is away so long may have caused what comes then: backends give up users who answer no ping.
 LONG_S = 2.0
-# What says that something was late, did not come, or ended: after a long absence nobody knows why.
-_MAY_BE_CAUSED = ("CONNECTION-", "CONTINUITY-", "LIFECYCLE-2", "REFUSAL-", "TIMELINESS-")
 
 
 class Stalls:
@@ -34,7 +33,7 @@ class Stalls:
 
     def may_have_caused(self, rule: str) -> bool:
         """Whether a rule that is broken now says nothing about the backend; then it is counted here."""
-        if not self.is_long or not rule.startswith(_MAY_BE_CAUSED):
+        if not self.is_long or not rule.startswith(CAUSED_BY_ABSENCE):
             return False
         self.unjudged[rule] += 1
         return True
@@ -56,7 +55,7 @@ def skip_in_request(ask: Request, at: float, for_s: float, *, long: bool) -> Non
     """The suite stood still while this request was open: what the time says of it is not measured."""
     ask.at = without(ask.at, at, for_s)
     ask.untimed = ask.untimed or ask.run is None or ask.run.started_at is None
-    ask.excused = ask.excused or long
+    ask.unwatched = ask.unwatched or long
 
 
 def skip_in_run(run: RunState, at: float, for_s: float) -> None:
