@@ -30,7 +30,8 @@ class Request(msgspec.Struct, eq=False):
     which of several runs answers it cannot be known. `foreign`: it names what belongs to another user. `resumed`: its
     connection was lost, and its thread was restored on another one. `lost`: the backend has ended its connection.
     `excused`: the suite took the backend away, so that its run may end without an answer. `untimed`: the
-    suite stood still before its run began; `unwatched`: for so long that the backend may have given it up. `settled`: its outcome was reported to the observers.
+    suite stood still before its run began; `unwatched`: for so long that the backend may have given it up. `settled`:
+    its outcome was reported to the observers.
     """
 
     n: int
