@@ -50,7 +50,7 @@ class Recovery:
             each.clear()
 
     def _stalled(self, stalled: Stalled) -> None:
-        """The suite stood still: that time counts for no user who was away or came back meanwhile."""
+        """The suite stood still: that time counts for no user who was away or reconnected meanwhile."""
         for users in (self._away, self.trying):
             for name, began in users.items():
                 if began is not None:
