@@ -5,8 +5,8 @@ python -m greenlight_gate.assurance.freezes 20                  twenty runs, fou
 Each is `greenlight run` of the embedded backend with a target of its own (see `false_alarms`). Once the first scenario
 has begun, the process of the suite is stopped (SIGSTOP) at a random moment and goes on after 6 to 8 seconds (SIGCONT);
 in every second run the backend is stopped with it, as in a container that is paused. The evidence of a run that is
-blocked is kept. Exit code 0 if none is blocked and at least half of the freezes were noticed in a trace (the others came
-between two scenarios, or after the last one), 1 otherwise.
+blocked is kept. Exit code 0 if none is blocked and at least half of the freezes were noticed in a trace (the others
+came between two scenarios, or after the last one), 1 otherwise.
 """
 
 import argparse
@@ -93,7 +93,9 @@ def freeze(seed: int, categories: Sequence[str], folder: Path) -> Frozen:
             _end(process)
     said = (here / "output.txt").read_text(encoding="utf-8", errors="replace").splitlines()
     verdict = _VERDICTS.get(code, f"exit {code}")
-    reason = "" if code == 0 else next((line for line in said if line.startswith("FAILURE_REASON=")), "".join(said[-1:]))
+    reason = (
+        "" if code == 0 else next((line for line in said if line.startswith("FAILURE_REASON=")), "".join(said[-1:]))
+    )
     frozen = Frozen(
         seed, "suite and backend" if whole else "suite", at_s, for_s, _longest_stall_s(here), verdict, reason[:160],
         time.monotonic() - began, str(here),
@@ -151,7 +153,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("runs", type=int, nargs="?", default=20, help="how many runs (default: 20)")
     parser.add_argument("--first-seed", type=int, default=1, help="the seed of the first run (default: 1)")
     parser.add_argument("--at-once", type=int, default=4, help="how many at a time (default: 4)")
-    parser.add_argument("--categories", nargs="+", default=["functional", "integration"], help="(default: functional integration)")
+    parser.add_argument(
+        "--categories", nargs="+", default=["functional", "integration"], help="(default: functional integration)"
+    )
     options = parser.parse_args(argv)
     folder = Path(tempfile.mkdtemp(prefix="greenlight-freezes-"))
     seeds = range(options.first_seed, options.first_seed + options.runs)
