@@ -20,6 +20,22 @@ Feature: The user knows that the answer is ready
       When Hana asks a question that needs two tools
       Then Hana receives the right answer
 
+    Example: A question in several scripts receives the right answer
+      Given Ada is in a conversation
+      When Ada asks a question that mixes several scripts
+      Then Ada receives the right answer
+
+    Example: A question of more than 2,000 characters receives the right answer
+      Given Ada is in a conversation
+      When Ada asks a question that has more than 2,000 characters
+      Then Ada receives the right answer
+
+    Example: Different questions receive different answers
+      Given Ada is in a conversation
+      When Ada asks a question that needs a tool
+      And Ada asks a question that needs no tool
+      Then Ada receives the right answer
+
   Rule: The answer is the last event
 
     Example: No event follows the answer

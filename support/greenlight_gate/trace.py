@@ -171,9 +171,18 @@ class Cut(Record, frozen=True):
 
 
 class Stalled(Record, frozen=True):
-    """The suite itself was stalled for so many seconds: timestamps of the next records may be late by as much."""
+    """The suite itself stood still for so many seconds before `at`, be it frozen with its process or its machine.
+
+    What came meanwhile was received late, and what was waited for may have come: no time is judged across it.
+    """
 
     for_s: float
+
+
+class ClockMoved(Record, frozen=True):
+    """The wall clock of the suite's machine was moved by so many seconds (negative: back), as was noticed at `at`."""
+
+    by_s: float
 
 
 class Throttled(Record, frozen=True):
@@ -194,7 +203,7 @@ class TimedOut(Record, frozen=True):
     run: str | None = None
 
 
-AnyRecord = Opened | Sent | Received | Other | Closed | TimedOut | Cut | Stalled | Throttled
+AnyRecord = Opened | Sent | Received | Other | Closed | TimedOut | Cut | Stalled | ClockMoved | Throttled
 
 
 class Header(msgspec.Struct, frozen=True):

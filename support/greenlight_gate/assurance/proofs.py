@@ -24,7 +24,8 @@ _BY_SCENARIO = {
         run_id_null
         run_id_placeholder run_id_changes_midway thread_id_of_nobody result_missing result_renamed kind_renamed
         double_wrapped_payload double_encoded_json enum_as_repr nan_in_json truncated_json binary_frame invalid_utf8
-        timestamp_runs_backwards timestamp_zero canned_answer answer_echoes_question empty_answer stack_trace_in_answer
+        timestamp_runs_backwards timestamp_zero canned_answer one_answer_for_all placeholder_thoughts
+        placeholder_results answer_echoes_question empty_answer stack_trace_in_answer
         out_of_order duplicate_delivery events_after_completed accepted_but_never_runs final_event_skipped
         slow_start silent_gap tool_never_returns handshake_slow
         closes_1011_at_start accepted_then_closed_1000 events_before_ready_lost dies_mid_run_without_a_word
@@ -36,6 +37,8 @@ _BY_SCENARIO = {
         parallel_tools_one_after_the_other""",
     "functional/4: A tool that fails is shown as failed, and the answer says so": "tool_failure_hidden",
     "functional/5: A question that needs no tool is answered without a tool": "tool_for_small_talk",
+    "functional/5: A question in several scripts receives the right answer": "silent_on_other_scripts",
+    "functional/5: A question of more than 2,000 characters receives the right answer": "silent_on_long_questions",
     "functional/6: An agent that fails sends agent_failed with a text and no answer": """
         failed_twice failure_without_a_word failure_that_is_also_an_answer""",
     "functional/6: The answer arrives after the sub-agent has completed": "subagent_completion_ends_the_run",

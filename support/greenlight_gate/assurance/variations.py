@@ -47,6 +47,14 @@ def _questions(seed: int) -> str:
         _table("long_running", f"Please research {topic} thoroughly.", [topic], ["research"]),
         _table("helper", f"Ask your helper to check {_in_words(task)} at once.", _results(task)),
         _table("follow_up", "And what was my previous question?", [f"{left}*{right}"], aloud=aloud),
+        _table(
+            "other_scripts", f"Größe, 你好, שלום 👩‍👩‍👧: what is {left}*{right}?", [str(left * right)],
+            ["calculator"],
+        ),
+        _table(
+            "long_question", f"What is {left}*{right}? " + "It is for the shelves of our suppliers. " * 60,
+            [str(left * right)], ["calculator"],
+        ),
         _table("remember", "Please remember that my secret word is {canary}.", ["{canary}"], ["notes"]),
         _table("recall", "What is my secret word?", ["{canary}"], ["notes"]),
     ]  # fmt: skip

@@ -19,6 +19,8 @@ QUESTIONS = {
     "takes long": "long_running",
     "makes the agent fail": "failing_agent",
     "needs a sub-agent": "helper",
+    "mixes several scripts": "other_scripts",
+    "has more than 2,000 characters": "long_question",
 }
 OTHER_QUESTIONS = {
     "a question whose tool fails": "failing_tool",

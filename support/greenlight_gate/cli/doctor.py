@@ -66,7 +66,9 @@ class _Examination:
         persona = target.personas[0]
         entry = await suite.access.token_for(persona)
         self._ok("auth", f"a token for {persona.name} ({target.auth.obtain}, sent as {target.auth.send})")
-        self.recorder = Recorder("doctor", None, suite.profile, target.budgets, suite.access.redact_bytes)
+        self.recorder = Recorder(
+            "doctor", None, suite.profile, target.budgets, suite.access.redact_bytes, watch=suite.loop.watch
+        )
         session = suite.new_session(Session, persona.name, persona, self.recorder)
         self.session = session
         await session.connect(entry, suite.tls)

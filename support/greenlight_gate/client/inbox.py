@@ -105,10 +105,10 @@ class Inbox:
         return 0.0 if server_s is None else server_s - (self._recorder.epoch_s + at)
 
     async def until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
-        """Whether a condition on what has come became true within the time."""
-        deadline = time.monotonic() + timeout_s
+        """Whether a condition on what has come became true in time; while the suite stands still, no time passes."""
+        began = time.monotonic()
         while not condition():
-            left = deadline - time.monotonic()
+            left = self._recorder.wait_s(began, timeout_s)
             if left <= 0:
                 return False
             self.changed.clear()

@@ -15,17 +15,17 @@ from greenlight_gate.measure import feed
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.rules.engine.run_state import RunState
+from greenlight_gate.rules.engine.stalls import LONG_S
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.rules.registry import RULES, Rule
-from greenlight_gate.trace import AnyRecord, Header, Other, Received, Stalled, encode_header, encode_record
+from greenlight_gate.trace import AnyRecord, ClockMoved, Header, Other, Received, Stalled, encode_header, encode_record
+from greenlight_gate.transport.loop_watch import LoopWatch
 from greenlight_gate.wire.profile import Profile
 
 R = TypeVar("R", bound=AnyRecord)
 
-# Longer than the scheduler delays a process on a machine that is merely busy.
-_STALL_S = 0.1
-# One anchor ties the monotonic clock to the wall clock for the whole process.
-_EPOCH_OF_MONOTONIC = time.time() - time.monotonic()
+# After the suite stood still, so long what came meanwhile may take to be read.
+_CATCH_UP_S = 0.5
 
 
 class RecordedEntry:
@@ -43,18 +43,20 @@ class Recorder:
 
     `redact` replaces secrets before anything is kept. Raises OSError if the trace cannot be written. `fault` is an
     error of the suite itself while a message was recorded. `most_bytes` limits what one scenario may receive, since its
-    records stay in memory. `ticked_at` says when the loop was last free, which shows whether messages had to wait for
-    their stamps. `in_parallel`: other scenarios run at the same time. `answers`: the requests of the scenario. `rules`:
+    records stay in memory. `watch` notices when the loop stood still and when the wall clock was moved; without one,
+    nobody knows. `in_parallel`: other scenarios run at the same time. `answers`: the requests of the scenario. `rules`:
     those by which it is judged.
     """
 
     def __init__(
         self, scenario: str, path: Path | None, profile: Profile, budgets: TimeBudgets,
         redact: Callable[[bytes], bytes], *,
-        most_bytes: int = 67_108_864, rules: Mapping[str, Rule] = RULES,
+        most_bytes: int = 67_108_864, rules: Mapping[str, Rule] = RULES, watch: LoopWatch | None = None,
     ) -> None:  # fmt: skip
         self.began = time.monotonic()
-        epoch_s = _EPOCH_OF_MONOTONIC + self.began
+        self.watch = watch or LoopWatch()
+        self._watched = watch is not None
+        epoch_s = self.watch.epoch_s + self.began
         self.scenario = scenario
         self.path = path
         self.entries: list[RecordedEntry] = []
@@ -64,9 +66,9 @@ class Recorder:
         self.connections = 0
         self.fault: Exception | None = None
         self.most_bytes = most_bytes
-        self.ticked_at: Callable[[], float] | None = None
         self.in_parallel = False
-        self._stalled_since = 0.0
+        self._stalls = len(self.watch.stalls)
+        self._steps = len(self.watch.steps)
         self._size = 0
         self._redact = redact
         self._file = path.open("wb") if path is not None else None
@@ -103,9 +105,16 @@ class Recorder:
         return self._redact(text.encode(errors="surrogatepass")).decode(errors="surrogatepass")
 
     def add(self, kind: type[R], connection: str, at: float | None = None, **values: Any) -> R:
-        """Appends a record. `at`: when it happened, on the monotonic clock; now, if it is not given."""
-        moment = (time.monotonic() if at is None else at) - self.began
-        record = kind(n=len(self.entries) + 1, at=round(moment, 6), connection=connection, **values)
+        """Appends a record. `at`: when it happened, on the monotonic clock; now, if it is not given.
+
+        If the loop has stood still before, or the wall clock was moved, the trace says so first.
+        """
+        at = time.monotonic() if at is None else at
+        self._notice(at)
+        return self._append(kind, connection, at, **values)
+
+    def _append(self, kind: type[R], connection: str, at: float, **values: Any) -> R:
+        record = kind(n=len(self.entries) + 1, at=round(at - self.began, 6), connection=connection, **values)
         if self._file is not None:
             self._file.write(encode_record(record))
             self._file.flush()
@@ -116,24 +125,51 @@ class Recorder:
 
     def received(self, data: bytes, binary: bool, at: float, connection: str) -> Reading:
         """Appends a message without secrets, and returns its reading."""
-        self._notice_stall(at)
         self.add(Received, connection, at, binary=binary, **self._kept(data, binary=binary))
         reading = self.entries[-1].reading
         assert reading is not None
         return reading
 
-    def _notice_stall(self, at: float) -> None:
-        """Records a stall of the loop once, before the first message that had to wait for its stamp."""
-        if self.ticked_at is None:
+    def _notice(self, at: float) -> None:
+        """Records once what the loop has missed until `at`, before anything that had to wait for its stamp."""
+        if not self._watched:
             return
-        ticked_at = self.ticked_at()
-        if at - ticked_at > _STALL_S and ticked_at > self._stalled_since:
-            self._stalled_since = ticked_at
-            self.add(Stalled, "", at, for_s=round(at - ticked_at, 3))
+        watch = self.watch
+        watch.look(at)
+        watch.tick()
+        while self._stalls < len(watch.stalls):
+            stall = watch.stalls[self._stalls]
+            self._stalls += 1
+            for_s = min(stall.for_s, stall.ended_at - self.began)
+            if for_s > 0:
+                self._append(Stalled, "", stall.ended_at, for_s=round(for_s, 3))
+        while self._steps < len(watch.steps):
+            step = watch.steps[self._steps]
+            self._steps += 1
+            self._append(ClockMoved, "", step.at, by_s=round(step.by_s, 6))
+
+    def lost_s(self, since: float) -> float:
+        """For how many seconds since a moment (monotonic) the loop stood still, so that nobody waited meanwhile."""
+        if not self._watched:
+            return 0.0
+        self.watch.look(time.monotonic())
+        return self.watch.lost_s(since)
+
+    def wait_s(self, since: float, timeout_s: float) -> float:
+        """How much of a wait that began at `since` (monotonic) is left, without the time in which the loop stood still.
+
+        After that there is time to read what came meanwhile.
+        """
+        lost_s = self.lost_s(since)
+        now = time.monotonic()
+        left_s = since + timeout_s + lost_s - now
+        if lost_s >= LONG_S:
+            left_s = max(left_s, self.watch.stalls[-1].ended_at + _CATCH_UP_S - now)
+        return left_s
 
     def stood_still(self, since: float) -> bool:
         """Whether the loop stalled after a monotonic time, so that messages since then may be stamped late."""
-        return self._stalled_since > since
+        return self.lost_s(since) > 0
 
     def other(self, what: str, data: bytes, at: float, connection: str) -> None:
         """Appends what is not a message (see `trace.Other`), without secrets."""
@@ -164,6 +200,7 @@ class Recorder:
     def finish(self) -> None:
         """Nothing more will come: judges what is still open, and closes the file. Calling it again does nothing."""
         if not self.closed:
+            self._notice(time.monotonic())
             self.checker.finish()
             feed.finished(self)
             if self._file is not None:

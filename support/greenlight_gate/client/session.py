@@ -9,7 +9,7 @@ import logging
 import ssl
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -94,8 +94,7 @@ class Session:
                 "values": {name: self._clean_value(value) for name, value in way.looked_up.items()},
             }  # fmt: skip
             self._asked_at = time.monotonic()
-            async with asyncio.timeout(self.budgets.handshake_s + MARGIN_S):
-                await transport.open(tls=tls, via=via)
+            await self._within(transport.open(tls=tls, via=via), self.budgets.handshake_s + MARGIN_S)
         except (OSError, NotOpened, StepRefused) as error:
             raise self._refused(error, unwelcome) from error
         if entry.first_message is not None:
@@ -107,6 +106,20 @@ class Session:
             raise NotConnected(f"{self.user} {failure}")
         elif self.profile.promises.ready:
             await self._wait_ready()
+
+    async def _within(self, opening: Coroutine[Any, Any, None], timeout_s: float) -> None:
+        """Waits so long for the opening, without the time in which the suite stood still. Raises TimeoutError."""
+        task, began = asyncio.ensure_future(opening), time.monotonic()
+        try:
+            while not task.done():
+                left_s = self.recorder.wait_s(began, timeout_s)
+                if left_s <= 0:
+                    raise TimeoutError
+                await asyncio.wait([task], timeout=left_s)
+            await task
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
 
     async def _shake_hands(self) -> str | None:
         """Takes the steps of the profile's handshake in turn. Returns what failed, which the trace records, or None."""
@@ -173,7 +186,8 @@ class Session:
         try:
             recorder.add(
                 Opened, self.connection, at, user=self.user, persona=self.persona, user_id=self.user_id,
-                handshake_ms=round((at - self._asked_at) * 1e3, 3), headers=kept_headers(accepted.headers, clean),
+                handshake_ms=round((at - self._asked_at - recorder.lost_s(self._asked_at)) * 1e3, 3),
+                headers=kept_headers(accepted.headers, clean),
                 subprotocol=clean(accepted.subprotocol) if accepted.subprotocol else None,
                 in_parallel=recorder.in_parallel, **self._asked_as,
             )  # fmt: skip
@@ -404,10 +418,11 @@ class Session:
         while not condition():
             if question.over:
                 return False
-            now = time.monotonic()
-            left_s = question.patience_ends(self.patience) - now
+            last_at = question.last_at
+            left_s = self.recorder.wait_s(last_at, question.patience_ends(self.patience) - last_at)
             if left_s <= 0:
-                self.patience.ended(question.last_at, now, question.open_tools)
+                now = time.monotonic()
+                self.patience.ended(last_at, now - self.recorder.lost_s(last_at), question.open_tools)
                 self._timed_out(
                     "end" if question.events else "start", now - question.last_at,
                     request=question.request, run=question.run,

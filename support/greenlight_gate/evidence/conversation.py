@@ -5,7 +5,19 @@ from collections.abc import Collection, Iterable
 from greenlight_gate.events import Control, Event, Foreign, Ignored, More, Reading, Several, Unmapped
 from greenlight_gate.findings import printable
 from greenlight_gate.rules.engine.canary import named
-from greenlight_gate.trace import AnyRecord, Closed, Cut, Opened, Other, Received, Sent, Stalled, Throttled, TimedOut
+from greenlight_gate.trace import (
+    AnyRecord,
+    ClockMoved,
+    Closed,
+    Cut,
+    Opened,
+    Other,
+    Received,
+    Sent,
+    Stalled,
+    Throttled,
+    TimedOut,
+)
 
 _TEXT_WIDTH = 72
 _MOST_READ = 2_000
@@ -65,7 +77,7 @@ def describe(record: AnyRecord, reading: Reading | None) -> tuple[str, str]:
         code = record.status if record.status is not None else record.code
         said = f"({code})" if code is not None else "(without a close frame)"
         return "refused" if record.during == "handshake" else "closed", f"by {record.by} {said} {record.reason}"
-    if isinstance(record, Cut | Stalled | Throttled | TimedOut):
+    if isinstance(record, Cut | Stalled | ClockMoved | Throttled | TimedOut):
         return _of_ours(record)
     if isinstance(record, Sent):
         text = record.expect.prompt if record.expect is not None and record.expect.prompt else record.text
@@ -75,9 +87,11 @@ def describe(record: AnyRecord, reading: Reading | None) -> tuple[str, str]:
     return _received(record, reading)
 
 
-def _of_ours(record: Cut | Stalled | Throttled | TimedOut) -> tuple[str, str]:
+def _of_ours(record: Cut | Stalled | ClockMoved | Throttled | TimedOut) -> tuple[str, str]:
     if isinstance(record, Stalled):
         return "we stood still", f"for {record.for_s:.2f} s"
+    if isinstance(record, ClockMoved):
+        return "our wall clock was moved", f"by {record.by_s:+.2f} s"
     if isinstance(record, Cut):
         return "cut by us", str(record)
     if isinstance(record, Throttled):

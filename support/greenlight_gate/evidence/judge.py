@@ -164,6 +164,7 @@ def _judge(
                 break
             found += len(checker.findings)
             records += checker.records
+            gaps += [f"in '{name}' {stalls}" for stalls in (checker.registry.stalls,) if stalls.unjudged]
             findings += [Attributed(finding, name, trace) for finding in checker.findings]
             cells += cut_cells(checker, can_resume="resume" not in session.absent)
             if trace == entry.trace and entry.private and entry.outcome is not ScenarioOutcome.NOT_EXERCISED:

@@ -2,7 +2,8 @@
 
 from greenlight_gate.events import Control, Reading
 from greenlight_gate.measure.histogram import Histogram
-from greenlight_gate.trace import AnyRecord, Closed, Cut, Opened, Received, Sent
+from greenlight_gate.rules.engine.stalls import without
+from greenlight_gate.trace import AnyRecord, Closed, Cut, Opened, Received, Sent, Stalled
 
 
 class Recovery:
@@ -26,6 +27,8 @@ class Recovery:
         connection = record.connection
         if isinstance(record, Cut):
             self._cut(record)
+        elif isinstance(record, Stalled):
+            self._stalled(record)
         elif isinstance(record, Opened):
             self._users[connection] = record.user
             if record.user in self._away:
@@ -45,6 +48,13 @@ class Recovery:
         self.cuts.clear()
         for each in (self._users, self._away, self.trying, self._in):
             each.clear()
+
+    def _stalled(self, stalled: Stalled) -> None:
+        """The suite stood still: that time counts for no user who was away or reconnected meanwhile."""
+        for users in (self._away, self.trying):
+            for name, began in users.items():
+                if began is not None:
+                    users[name] = without(began, stalled.at, stalled.for_s)
 
     def _cut(self, cut: Cut) -> None:
         self.cuts.add(cut.connection)

@@ -17,13 +17,16 @@ from greenlight_gate.measure.trace_timeline import TraceTimeline
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.rules.engine.run_state import RunState
+from greenlight_gate.rules.engine.stalls import LONG_S
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.rules.registry import RULES, Rule
-from greenlight_gate.trace import AnyRecord, Closed, Opened, Received, Sent, read_trace
+from greenlight_gate.trace import AnyRecord, ClockMoved, Closed, Opened, Received, Sent, Stalled, read_trace
 from greenlight_gate.verdict.decision import Observed
 from greenlight_gate.wire.profile import Profile
 
 _BLOCK = 64
+# How long before its trace an event may have been sent, by clocks that are not read at once.
+_OLDEST_S = 10.0
 
 
 class Torn(Exception):
@@ -53,6 +56,9 @@ class Meter:
         self._pings: dict[tuple[str, str], float] = {}
         self.recovery = Recovery()
         self._delayed: dict[str, float] = {}
+        # What was sent before says nothing about latency: the suite stood still, or its wall clock was moved.
+        self._unjudged_until = -_OLDEST_S
+        self._is_stalled = False
         self._clock = ServerClock(clock)
         self.offset_s = self._clock.offset_s
 
@@ -78,7 +84,15 @@ class Meter:
         elif isinstance(record, Opened):
             self._opened(record)
         elif isinstance(record, Closed) and record.connection not in self.recovery.cuts:
-            self.tried += record.during == "handshake" and not record.unwelcome
+            self.tried += record.during == "handshake" and not record.unwelcome and not self._is_stalled
+        elif isinstance(record, Stalled):
+            self._unjudged_until = record.at
+            self._is_stalled = self._is_stalled or record.for_s >= LONG_S
+            self._pings.clear()
+        elif isinstance(record, ClockMoved):
+            self._unjudged_until = record.at
+            self._clock.moved(record.by_s)
+            self.offset_s = self._clock.offset_s
 
     def on_settled(self, outcome: Outcome) -> None:
         """Counts what was expected of one request, and what of it was seen."""
@@ -128,8 +142,11 @@ class Meter:
             self.kinds.add(kind)
         # What waited in the fault proxy, or for its user to reconnect, says nothing about the latency of the backend.
         if stamp is not None and offset_s is not None and connection not in self._delayed:
-            latency = self.latency_in_parallel if connection in self._in_parallel else self.latency
-            latency.record(at + epoch_s - (stamp - offset_s))
+            sent_at = stamp - offset_s - epoch_s
+            # An event cannot be older than the trace: then the server's clock was moved.
+            if sent_at > self._unjudged_until:
+                latency = self.latency_in_parallel if connection in self._in_parallel else self.latency
+                latency.record(at - sent_at)
 
     def _control(self, control: Control, record: Received, epoch_s: float) -> None:
         if control.name == "pong":
@@ -141,7 +158,9 @@ class Meter:
 
     def end_of_trace(self) -> None:
         """What is known of the connections of one trace holds for no other."""
-        self._clock.forget_pings()
+        self._clock.end_of_trace()
+        self.offset_s = self._clock.offset_s
+        self._unjudged_until, self._is_stalled = -_OLDEST_S, False
         self._pings.clear()
         self._delayed.clear()
         self._in_parallel.clear()

@@ -27,9 +27,11 @@ from greenlight_gate.rules.engine.deadlines import MARGIN_S
 from greenlight_gate.targets.trust import trust
 from greenlight_gate.transport.event_loop import new_event_loop
 from greenlight_gate.transport.interface import NotOpened
+from greenlight_gate.transport.loop_watch import Stall
 
 _CONNECTING_AT_ONCE = 128
 _TICK_S = 0.25
+_WATCH_S = 0.1
 _REPORT_S = 1.0
 _POLL_S = 0.01
 _CLOSE_S = 2.0
@@ -63,6 +65,8 @@ class Shard:
         self.users: dict[str, VirtualUser] = {}
         self.health = GeneratorHealth()
         self.short: list[str] = []
+        self.context.on_stall = self._stalled
+        self.context.on_clock_moved = self._clock_moved
         self._stopping = asyncio.Event()
         self._schedule = RequestSchedule(share, self.meters, self.users, self._stopping)
         self._phase = "began"
@@ -75,7 +79,8 @@ class Shard:
         if (await self._read_order()).go_at is not None:
             raise RestartedTooLate(f"shard {self.share.shard + 1} was started again on {self.worker}")
         result = LoadResult(attempt=self.attempt, worker=self.worker, idle_rss_mb=self.health.rss_mb())
-        ticker = asyncio.create_task(self._tick())
+        self.context.watch.begin()
+        watcher, ticker = asyncio.create_task(self._watch()), asyncio.create_task(self._tick())
         try:
             try:
                 raise_descriptor_limit(len(self.plan.users))
@@ -94,6 +99,7 @@ class Shard:
             await self._leave()
         finally:
             ticker.cancel()
+            watcher.cancel()
             for user in self.users.values():
                 user.hang_up()
         await self._report("left")
@@ -132,6 +138,13 @@ class Shard:
                 await user.connect(tls, source)
                 await ready.wait()
         except TimeoutError:
+            self.context.tick()
+            if user.began_at < self.context.stalled_at:
+                # The user did not wait: the shard stood still meanwhile.
+                self.meters.connections_tried -= 1
+                user.gone = True
+                user.hang_up()
+                return
             if user.open:
                 user.not_ready(handshake_s, time.monotonic())
             user.refused(TimeoutError("no answer to the upgrade in time"))
@@ -221,6 +234,7 @@ class Shard:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(_TICK_S)
+            self.context.tick()
             now = time.monotonic()
             if self._phase == "asking":
                 for user in self.users.values():
@@ -232,6 +246,19 @@ class Shard:
             if now - self._reported_at >= _REPORT_S:
                 self._reported_at = now
                 await self._report(self._phase)
+
+    async def _watch(self) -> None:
+        while True:
+            self.context.tick()
+            await asyncio.sleep(_WATCH_S)
+
+    def _stalled(self, stall: Stall) -> None:
+        for user in self.users.values():
+            user.stalled(stall.ended_at, stall.for_s)
+
+    def _clock_moved(self, moved_s: float) -> None:
+        for user in self.users.values():
+            user.checker.clock_moved(moved_s)
 
     async def _wait_go(self) -> float | None:
         """The wall time at which the load begins; None if it was stopped before."""
@@ -300,6 +327,10 @@ class Shard:
         result.busy, result.lag_ms_p99 = round(health.busy, 4), health.lag_ms_p99
         result.drift_ms = abs(time.time() - time.monotonic() - meters.epoch_s) * 1e3
         result.peak_rss_mb = max(health.peak_rss_mb, health.rss_mb())
+        stalls = context.registry.stalls
+        if stalls.is_long:
+            missed = str(stalls) or f"the suite itself stood still for {stalls.longest_s:.1f} s"
+            self.short.append(f"{missed}: the load was not what was asked for")
         result.short = tuple(dict.fromkeys(self.short))
         result.hung_tools = tuple(sorted(context.deadlines.hung))
         result.interrupted = self._order.stop

@@ -12,7 +12,15 @@ from greenlight_gate.load.plan import Share
 from greenlight_gate.measure.server_clock import ServerClock
 from greenlight_gate.rules.engine.deadlines import Deadlines
 from greenlight_gate.rules.engine.id_registry import IdRegistry
+from greenlight_gate.transport.loop_watch import LoopWatch, Stall
 from greenlight_gate.wire.profile import Profile
+
+# A load asks for thousands of events a second: what is shorter shows as the lag of the generator.
+STALL_S = 1.0
+
+
+def _nothing(_: object) -> None:
+    """Nobody has to know."""
 
 
 class ShardContext:
@@ -32,6 +40,13 @@ class ShardContext:
         self.meters = Meters(time.time() - time.monotonic(), self.clock.offset_s)
         self.offenders = Offenders(f"s{share.shard + 1}")
         self.deadlines = Deadlines(self.budgets, self.plan.hung_tools)
+        self.watch = LoopWatch(stall_s=STALL_S)
+        # When the shard last stood still, and what is called then, and when the wall clock was moved.
+        self.stalled_at = 0.0
+        self.on_stall: Callable[[Stall], None] = _nothing
+        self.on_clock_moved: Callable[[float], None] = _nothing
+        self._stalls = self._steps = 0
+        self._moved_s = 0.0
         self._open = 0
         self._all_gone = asyncio.Event()
         self._all_gone.set()
@@ -40,6 +55,31 @@ class ShardContext:
     def found(self, finding: Finding, trace: Callable[[], bytes]) -> None:
         """A rule was broken; `trace` gives what is kept of the connection."""
         self.offenders.take(finding, trace)
+
+    # What the shard itself has missed -------------------------------------------------------------------------
+
+    def look(self, at: float) -> None:
+        """The shard is running at `at`; if it stood still before, no time is judged across that."""
+        self.watch.look(at)
+        self._pass_on()
+
+    def tick(self) -> None:
+        """The same, and it looks at the wall clock as well; to be called regularly, and before a wait is given up."""
+        self.watch.tick()
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        watch = self.watch
+        while self._stalls < len(watch.stalls):
+            stall = watch.stalls[self._stalls]
+            self._stalls += 1
+            self.stalled_at = stall.ended_at
+            self.registry.stalled(stall.ended_at, stall.for_s)
+            self.on_stall(stall)
+        while self._steps < len(watch.steps):
+            self._moved_s += abs(watch.steps[self._steps].by_s)
+            self._steps += 1
+            self.on_clock_moved(self._moved_s)
 
     # Connections of the operating system ----------------------------------------------------------------------
 

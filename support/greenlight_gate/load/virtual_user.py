@@ -11,11 +11,21 @@ from greenlight_gate.events import EventKind
 from greenlight_gate.findings import Finding
 from greenlight_gate.load.checker import LoadChecker
 from greenlight_gate.load.plan import PlannedPrompt, PlannedUser
-from greenlight_gate.load.shard_context import ShardContext
+from greenlight_gate.load.shard_context import STALL_S, ShardContext
 from greenlight_gate.rules.engine import canary
 from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.rules.engine.run_state import Request
-from greenlight_gate.trace import Closed, Header, Opened, Received, Sent, encode_header, encode_record
+from greenlight_gate.trace import (
+    AnyRecord,
+    Closed,
+    Header,
+    Opened,
+    Received,
+    Sent,
+    Stalled,
+    encode_header,
+    encode_record,
+)
 from greenlight_gate.transport.interface import Accepted, Ending, NotOpened, Transport
 from greenlight_gate.transport.upgrade import Upgrade
 from greenlight_gate.transport.websocket import WebSocket
@@ -35,8 +45,8 @@ class VirtualUser:
 
     __slots__ = (
         "_asked_bytes", "_closed", "_context", "_kept", "_meters", "_n", "_on_free", "_opened", "_sent", "_sent_at",
-        "_transport", "answered_at", "ask", "asked", "began_at", "checker", "connection", "gone", "intended", "is_slow",
-        "last_at", "left", "longest_s", "open", "planned", "ready", "request", "thread",
+        "_stalled", "_transport", "answered_at", "ask", "asked", "began_at", "checker", "connection", "gone",
+        "intended", "is_slow", "last_at", "left", "longest_s", "open", "planned", "ready", "request", "thread",
     )  # fmt: skip
 
     def __init__(
@@ -75,6 +85,7 @@ class VirtualUser:
         self._sent: tuple[int, float, float | None, PlannedPrompt, str | None] | None = None
         self._kept: list[tuple[int, float, list[bytes]]] = []
         self._closed: Closed | None = None
+        self._stalled: list[Stalled] = []
 
     # Connecting -----------------------------------------------------------------------------------------------
 
@@ -124,7 +135,8 @@ class VirtualUser:
         """It may ask as soon as the backend has sent what it promises to send first."""
         if self.ready is not None and (self.checker.ready or not self._context.profile.promises.ready):
             self._meters.connections_made += 1
-            self._meters.connect.record(at - self.began_at)
+            if self.began_at > self._context.stalled_at:
+                self._meters.connect.record(at - self.began_at)
             self.ready.set()
             self.ready = None
 
@@ -132,6 +144,9 @@ class VirtualUser:
 
     def on_texts(self, texts: list[bytes], at: float) -> None:
         """Text messages have come."""
+        context = self._context
+        if at - context.watch.looked_at > STALL_S:
+            context.look(at)
         self.longest_s = max(self.longest_s, at - self.last_at)
         self.last_at = at
         n = self._n + 1
@@ -148,7 +163,8 @@ class VirtualUser:
         stamps = checker.stamps
         if stamps:
             zero = meters.stamp_zero
-            if zero is not None:
+            # What was sent before the shard stood still, or meanwhile, waited for the shard.
+            if zero is not None and (not context.stalled_at or min(stamps) - zero > context.stalled_at):
                 meters.delivery.record_ages(zero + at, stamps)
             stamps.clear()
 
@@ -210,6 +226,8 @@ class VirtualUser:
         self.intended, self.longest_s, self.answered_at = intended, 0.0, 0.0
         self.ask = Request(self._n, at if intended is None else intended, request, self.thread, prompt.expect)
         self._sent, self._kept = (self._n, at, intended, prompt, self.thread), []
+        if self._stalled:
+            self._stalled = []
         if self.asked <= count:
             self.checker.search.typed(prompt.text)
         self.checker.asked(self.ask)
@@ -224,10 +242,13 @@ class VirtualUser:
         self.ask = None
         meters, run = self._meters, outcome.run
         meters.settled(outcome)
+        stalled_at = self._context.stalled_at
+        timed = self._sent_at > stalled_at
         if run is not None and run.started_at is not None:
             # Acknowledgement latency: since the request was sent, and since it was due.
-            meters.raw.record(run.started_at - self._sent_at)
-            if self.intended is not None:
+            if timed:
+                meters.raw.record(run.started_at - self._sent_at)
+            if self.intended is not None and self.intended > stalled_at:
                 meters.corrected.record(run.started_at - self.intended)
             if self.thread is None and self._context.sends_thread:
                 self.thread = run.thread
@@ -240,8 +261,9 @@ class VirtualUser:
             if outcome.ended_by is EventKind.FAILED and expect is not None and not expect.failing_tool:
                 meters.failed += expect.end is not EventKind.FAILED
             self.answered_at = self.last_at
-            meters.whole.record(self.last_at - self._sent_at)
-            meters.silence.record(self.longest_s)
+            if timed:
+                meters.whole.record(self.last_at - self._sent_at)
+                meters.silence.record(self.longest_s)
 
     def check_deadline(self, at: float) -> None:
         """Gives up the open request if its answer is overdue, by the deadlines of the scenarios."""
@@ -262,6 +284,13 @@ class VirtualUser:
             self.checker.timed_out("start" if run is None else "end", at - last_at, ask.request, at, self._n)
             if self.is_free:
                 self._on_free(self, at)
+
+    def stalled(self, at: float, for_s: float) -> None:
+        """The shard stood still for so long until `at`."""
+        self.checker.stalled(at, for_s)
+        if self.ask is not None:
+            self._n += 1
+            self._stalled.append(Stalled(n=self._n, at=at, connection="", for_s=round(for_s, 3)))
 
     def ping(self, nonce: str) -> None:
         """Sends an application ping."""
@@ -307,7 +336,11 @@ class VirtualUser:
         """The connection has ended: by a close frame, without one, or because what came exceeds what is taken."""
         if self.gone:
             return
-        self._meters.connections_lost += self.ready is None and not self.left and not self.is_slow
+        context = self._context
+        context.look(at)
+        # A backend may give up users who were away for long.
+        is_lost = self.ready is None and not self.left and not self.is_slow
+        self._meters.connections_lost += is_lost and not context.registry.stalls.is_long
         self._n += 1
         by = "client" if self.left else ending.by
         self._closed = Closed(n=self._n, at=at, connection=self.connection, by=by, code=ending.code, user="")
@@ -341,21 +374,22 @@ class VirtualUser:
 
     def _trace(self) -> bytes:
         """What is kept of the latest request, as a trace."""
-        lines = [encode_header(Header(f"load, {self.connection}", self._meters.epoch_s)), self._opened]
+        records: list[AnyRecord] = [*self._stalled]
         if self._sent is not None:
             n, at, intended, prompt, thread = self._sent
-            sent = Sent(
-                n=n, at=at, connection=self.connection, what="start", text=prompt.text, request=self.request,
-                thread=thread, expect=prompt.expect, intended_at=intended,
+            records.append(
+                Sent(
+                    n=n, at=at, connection=self.connection, what="start", text=prompt.text, request=self.request,
+                    thread=thread, expect=prompt.expect, intended_at=intended,
+                )
             )  # fmt: skip
-            lines.append(encode_record(sent))
         for n, at, texts in self._kept:
-            lines += [
-                encode_record(_received(number, at, self.connection, text)) for number, text in enumerate(texts, n)
-            ]
+            records += [_received(number, at, self.connection, text) for number, text in enumerate(texts, n)]
         if self._closed is not None:
-            lines.append(encode_record(self._closed))
-        return b"".join(lines)
+            records.append(self._closed)
+        records.sort(key=lambda record: record.n)
+        lines = [encode_header(Header(f"load, {self.connection}", self._meters.epoch_s)), self._opened]
+        return b"".join([*lines, *map(encode_record, records)])
 
 
 def _received(n: int, at: float, connection: str, message: bytes) -> Received:

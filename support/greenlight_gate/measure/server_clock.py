@@ -16,6 +16,7 @@ class ServerClock:
         self._by_ping = clock == "ping"
         self._best_rtt_s = float("inf")
         self._pinged: dict[str, float] = {}
+        self._moved = False
 
     def pinged(self, nonce: str, at: float) -> None:
         """An application ping was sent."""
@@ -37,6 +38,16 @@ class ServerClock:
             self._best_rtt_s = at - sent_at
             self.offset_s = server_s - (epoch_s + (sent_at + at) / 2)
 
-    def forget_pings(self) -> None:
-        """A trace has ended: what was not answered in it is answered in no other."""
+    def moved(self, by_s: float) -> None:
+        """Our wall clock was moved, but not that of the trace: on the same host the server's was moved as well."""
+        self._moved = True
+        if self.offset_s is not None and not self._by_ping:
+            self.offset_s += by_s
+
+    def end_of_trace(self) -> None:
+        """A trace has ended: what was not answered in it is answered in no other, whose clock may be another one."""
         self._pinged.clear()
+        if self._moved:
+            self.offset_s = 0.0 if self.offset_s is not None and not self._by_ping else None
+            self._best_rtt_s = float("inf")
+            self._moved = False

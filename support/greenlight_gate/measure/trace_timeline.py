@@ -10,11 +10,14 @@ from greenlight_gate.measure.time_series import TimeWindow
 from greenlight_gate.measure.timeline import Timeline, remember
 from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.rules.engine.run_state import RunState
-from greenlight_gate.trace import AnyRecord, Closed, Cut, Opened, Received, Sent
+from greenlight_gate.rules.engine.stalls import LONG_S
+from greenlight_gate.trace import AnyRecord, ClockMoved, Closed, Cut, Opened, Received, Sent, Stalled
 
 _INDEX: Final = {kind: number for number, kind in enumerate(EventKind)}
 _MOST_ASKED = 256
 _MOST_LEFT = 10_000
+# How long before its trace an event may have been sent, by clocks that are not read at once.
+_OLDEST_S = 10.0
 
 
 class _State:
@@ -48,6 +51,10 @@ class TraceTimeline:
         self._of_run: dict[str, RunTrack] = {}
         self._last_at = epoch_s
         self._took_backend_away = False
+        # The suite stood still so long that the backend may have given up its users.
+        self._was_away = False
+        # What was sent before says nothing about latency.
+        self._unjudged_until = epoch_s - _OLDEST_S
 
     def take(self, record: AnyRecord, reading: Reading | None) -> None:
         """One record, with how it was read."""
@@ -71,6 +78,11 @@ class TraceTimeline:
             state = self._state(record.connection)
             state.provoked = state.cut = True
             self._took_backend_away = self._took_backend_away or record.ends_backend
+        elif isinstance(record, Stalled):
+            self._unjudged_until = at
+            self._was_away = self._was_away or record.for_s >= LONG_S
+        elif isinstance(record, ClockMoved):
+            self._unjudged_until = at
 
     def on_event(self, run: RunState, event: Event, at: float) -> None:
         """An event of a run came, which may be a helper's."""
@@ -162,15 +174,18 @@ class TraceTimeline:
         state = self._states.get(connection) or self._state(connection)
         stamp, offset = event.server_s, timeline.offset_s
         if stamp is not None and offset is not None and not state.slowed:
-            late = at - stamp + offset
-            window.delay(int(late * 1e6) if late > 0.0 else 0)
+            sent_at = stamp - offset
+            # An event cannot be older than the trace: then the server's clock was moved.
+            if sent_at > self._unjudged_until:
+                window.delay(int((at - sent_at) * 1e6) if at > sent_at else 0)
 
     def _begun(self, track: RunTrack, run: RunState, event: Event, at: float) -> None:
         """A run begins to answer the question of a track."""
         track.run = run.id
         self._of_run[run.id] = track
         timeline = self.timeline
-        if timeline.offset_s is None and event.kind is EventKind.STARTED and not self._state(run.connection).slowed:
+        timed = track.asked_at > self._unjudged_until and not self._state(run.connection).slowed
+        if timeline.offset_s is None and event.kind is EventKind.STARTED and timed:
             timeline.window(at + self.epoch_s).delay(int((at + self.epoch_s - track.asked_at) * 1e6))
 
     def _over(self, n: int, track: RunTrack) -> None:
@@ -183,7 +198,7 @@ class TraceTimeline:
         self.timeline.tracks.done(track)
 
     def _error(self, state: _State, what: str, at: float, window: TimeWindow, *, wanted: bool = False) -> None:
-        if wanted or state.provoked or not state.welcome or self._took_backend_away:
+        if wanted or state.provoked or not state.welcome or self._took_backend_away or self._was_away:
             return
         window.errors += 1
         remember(self.timeline.errors, (at, f"'{self.scenario}', {state.user}: {what}"))
@@ -228,12 +243,14 @@ class TraceTimeline:
         state = self._state(closed.connection)
         if closed.during == "handshake":
             # Through a connection that the suite itself has cut, nothing arrives.
-            if not closed.unwelcome and not state.provoked:
+            if not closed.unwelcome and not state.provoked and not self._was_away:
                 window.tried += 1
                 window.refused += 1
                 came = closed.status if closed.status is not None else closed.reason
                 remember(self.timeline.troubles, (at, f"'{self.scenario}', {closed.user}: refused ({came})"))
-        elif (closed.by != "client" or closed.abandoned) and state.welcome and not state.provoked:
+        elif (
+            (closed.by != "client" or closed.abandoned) and state.welcome and not state.provoked and not self._was_away
+        ):
             window.dropped += 1
             text = f"'{self.scenario}', {state.user}: closed by {closed.by} ({closed.code})"
             remember(self.timeline.troubles, (at, text))

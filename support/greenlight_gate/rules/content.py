@@ -6,7 +6,7 @@ import re
 from greenlight_gate.events import Event, EventKind, Problem
 from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.forbidden_text import ForbiddenText
-from greenlight_gate.rules.engine.run_state import RunState
+from greenlight_gate.rules.engine.run_state import Answered, RunState
 from greenlight_gate.trace import Expect
 
 # A profile names the rule with each problem that it finds while it reads a frame.
@@ -25,6 +25,12 @@ _FALLBACKS = (
     "service unavailable",
 )
 _COMPLETED = EventKind.COMPLETED
+# What stands where there is nothing to say. A dash or a pair of brackets may be the result of a tool.
+_PLACEHOLDERS = frozenset({"", ".", "..", "...", "…", "x", "xx", "xxx", "todo", "tbd", "placeholder", "lorem ipsum"})
+_LONGEST_PLACEHOLDER = max(map(len, _PLACEHOLDERS))
+# Shorter answers, such as "yes" or a number, may be right for several questions.
+_LEAST_REPEATED = 24
+_MOST_ANSWERS = 64
 _WORD = re.compile(r"\w+")
 _LONGEST_FALLBACK = 300
 _MOST_AROUND_AN_ECHO = 16
@@ -68,15 +74,20 @@ def on_other_form(run: RunState, event: Event, usual_format: str | None, n: int,
         report("CONTENT-6", f"{kind} in the same shape as before on this connection", "another shape", n, run=run)
 
 
-def on_stamp(run: RunState, event: Event, at_s: float, n: int, *, skew_s: float, report: Report) -> None:
-    """CONTENT-3. `at_s`: wall time of the receipt, seconds since the epoch."""
+def on_stamp(
+    run: RunState, event: Event, at_s: float, n: int, *, skew_s: float, moved_s: float, report: Report
+) -> None:
+    """CONTENT-3. `at_s`: wall time of the receipt, seconds since the epoch.
+
+    `moved_s`: how far the wall clock of the suite's machine was moved, which may be the server's clock as well.
+    """
     server_s = event.server_s
     if server_s is None:
         return
     if not abs(server_s - at_s) <= skew_s:
         off = f"{event.stamp!r}, which is {server_s - at_s:+.0f} s off"
         report("CONTENT-3", f"a timestamp within {skew_s:g} s of now", off, n, run=run)
-    elif server_s < run.last_stamp_s - _resolution_s(event.stamp):
+    elif server_s < run.last_stamp_s - _resolution_s(event.stamp) - moved_s:
         back = f"{(run.last_stamp_s - server_s) * 1e3:.3f} ms earlier"
         report("CONTENT-3", "a timestamp not before that of the previous event", back, run.last_n, n, run=run)
     else:
@@ -91,6 +102,45 @@ def _resolution_s(stamp: str | float | None) -> float:
     if stamp is None or stamp != int(stamp):
         return _CLOCK_STEP_S
     return 1e-3 if stamp >= _LEAST_MILLISECONDS else 1.0
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether a text only stands for one."""
+    return len(text) <= 2 * _LONGEST_PLACEHOLDER and text.strip().casefold() in _PLACEHOLDERS
+
+
+def on_placeholders(run: RunState, n: int, report: Report) -> None:
+    """CONTENT-1: a run ends whose thoughts, or the results of whose tools, were placeholders, one and all."""
+    if run.thought and not run.has_thought:
+        report("CONTENT-1", "agent_thinking that says something", f"only {run.thought!r}", run.thought_n, run=run)
+    if run.hollow_n and not run.has_result:
+        report("CONTENT-1", "tool_completed with a result", "only placeholders", run.hollow_n, n, run=run)
+
+
+def on_answer(run: RunState, event: Event, n: int, answers: dict[str, Answered], report: Report) -> None:
+    """CONTENT-4: the same answer to two questions whose answers must differ.
+
+    `answers` are the latest ones of the trace, by their text. The same prompt may have the same answer, a short one may
+    be right twice, and where one question asks for nothing beyond the other, one answer may do for both.
+    """
+    expect, text = run.expect, event.text or ""
+    if expect is None or not expect.contains or expect.failing_tool or len(text) < _LEAST_REPEATED:
+        return
+    wanted, key = frozenset(expect.contains), " ".join(text.split()).casefold()
+    known = answers.get(key)
+    if known is None:
+        if len(answers) >= _MOST_ANSWERS:
+            del answers[next(iter(answers))]
+        answers[key] = Answered(expect.prompt, wanted, run.connection, n)
+    elif known.prompt != expect.prompt and _asks_more(known.wanted, wanted) and _asks_more(wanted, known.wanted):
+        came = f"the answer to {shown(known.prompt, 60)} once more: {shown(text)}"
+        evidence = (known.n, n) if known.connection == run.connection else (n,)
+        report("CONTENT-4", "an answer of its own to each question", came, *evidence, run=run)
+
+
+def _asks_more(wanted: frozenset[tuple[str, ...]], others: frozenset[tuple[str, ...]]) -> bool:
+    """Whether one of the groups that an answer must hold shares no alternative with those of another question."""
+    return any(all(set(group).isdisjoint(other) for other in others) for group in wanted)
 
 
 def on_end(run: RunState, event: Event, n: int, report: Report) -> None:

@@ -187,6 +187,7 @@ class TokenExpiry:
     def __init__(self, user: str, expires_at: float, n: int, *, epoch_s: float, ways: Ways, report: Report) -> None:
         self.user = user
         self.expires_at = expires_at
+        self.expires_late_at = expires_at
         self.epoch_s = epoch_s
         self.n = n
         self.ways = ways
@@ -199,7 +200,7 @@ class TokenExpiry:
             self.over = self.over or self.ways.has_error(reading.values.get("code"))
         elif isinstance(reading, Control) and reading.name == "ready":
             self._set_clock(reading.values.get("server_time"), at)
-        elif at > self.expires_at + LEEWAY_S and isinstance(reading, Event):
+        elif at > max(self.expires_at, self.expires_late_at) + LEEWAY_S and isinstance(reading, Event):
             self._object(f"{reading.kind} {at - self.expires_at:.1f} s after it", n)
 
     def closed(self, code: int | None, came: str, at: float, n: int) -> bool:
@@ -209,6 +210,11 @@ class TokenExpiry:
         if not self.over and not self.ways.has_close(code):
             self._object(came, n)
         return True
+
+    def stalled(self, at: float, for_s: float) -> None:
+        """The suite stood still for so long until `at`: what was sent before the expiry may come only now."""
+        if at - for_s < self.expires_at + LEEWAY_S:
+            self.expires_late_at = max(self.expires_at, at)
 
     def waited(self, after_s: float, n: int) -> None:
         """The token has expired, and nothing happened."""

@@ -69,6 +69,10 @@ FAMILIES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
     {rule.family: tuple(other for other in _ALL if other.family == rule.family) for rule in _ALL}
 )
 
+# What says that something was late, did not come, or ended. While nobody read, the suite may have caused it itself:
+# backends give up users who answer no ping.
+CAUSED_BY_ABSENCE = ("CONNECTION-", "CONTINUITY-", "LIFECYCLE-2", "REFUSAL-", "TIMELINESS-")
+
 
 def as_markdown() -> str:
     """The rules as a Markdown table."""

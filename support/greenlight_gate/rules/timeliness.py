@@ -56,8 +56,9 @@ def on_end(run: RunState, event: Event, at: float, n: int, budgets: TimeBudgets,
     took = at - run.started_at
     whole_seconds = event.server_s is not None and event.server_s == int(event.server_s)
     if event.server_s is not None and run.first_stamp_s is not None and not whole_seconds:
-        # If agent_started was held back as well, only the server's own timestamps say how long the run took.
-        took = max(took, event.server_s - run.first_stamp_s)
+        # If agent_started was held back as well, only the server's own timestamps say how long the run took; but it
+        # took no longer than the user has waited, however its clock was moved.
+        took = max(took, min(event.server_s - run.first_stamp_s, at - run.asked_at))
     late = sum(1 for time in run.recent if time >= at - took * _LAST_PART)
     shown = run.events + run.sub_agent_events
     if took >= _LEAST_RUN_S and late > shown * _MOST_AT_THE_END:

@@ -13,6 +13,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 from greenlight_gate.transport.event_loop import new_event_loop
+from greenlight_gate.transport.loop_watch import LoopWatch
 
 T = TypeVar("T")
 
@@ -30,12 +31,15 @@ class SuiteFault(Exception):
 
 
 class LoopThread:
-    """Runs coroutines for a thread that may block. Call `start` before use; `stop` ends it and its coroutines."""
+    """Runs coroutines for a thread that may block. Call `start` before use; `stop` ends it and its coroutines.
+
+    `watch` notices when the loop stood still, alone or with the whole process.
+    """
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = threading.Event()
-        self._ticked_at = time.monotonic()
+        self.watch = LoopWatch()
         self._interrupted = False
         self._thread = threading.Thread(target=self._run, name="greenlight-loop", daemon=True)
 
@@ -77,13 +81,8 @@ class LoopThread:
             raise SuiteFault("the loop thread is not running")
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
-    @property
-    def ticked_at(self) -> float:
-        """When the loop was last free to do anything, on the monotonic clock; a moment ago, unless it has stalled."""
-        return self._ticked_at
-
     def _tick(self) -> None:
-        self._ticked_at = time.monotonic()
+        self.watch.tick()
         if self._loop is not None:
             self._loop.call_later(_TICK_S, self._tick)
 
@@ -98,6 +97,7 @@ class LoopThread:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             self._loop = runner.get_loop()
             asyncio.set_event_loop(self._loop)
+            self.watch.begin()
             self._loop.call_soon(self._ready.set)
             self._loop.call_soon(self._tick)
             self._loop.run_forever()

@@ -195,7 +195,9 @@ class ValidationSession:
         persona = target.personas[0]
         canary = self.canary(persona)
         expect = target.expectation(prompt, canary)
-        recorder = Recorder("warm-up", None, self.profile, target.budgets, self.access.redact_bytes)
+        recorder = Recorder(
+            "warm-up", None, self.profile, target.budgets, self.access.redact_bytes, watch=self.loop.watch
+        )
         session = self.new_session(Session, persona.name, persona, recorder)
         try:
             await session.connect(await self.access.token_for(persona), self.tls)

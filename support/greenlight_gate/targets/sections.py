@@ -125,6 +125,8 @@ class Prompts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     follow_up: Prompt | None = None
     remember: Prompt | None = None
     recall: Prompt | None = None
+    other_scripts: Prompt | None = None
+    long_question: Prompt | None = None
 
     def __post_init__(self) -> None:
         """Refuse prompts that could not show what their name promises."""

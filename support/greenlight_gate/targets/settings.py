@@ -1,6 +1,7 @@
 """The only reader of the environment variables and of target and profile files."""
 
 import os
+import random
 import re
 import tomllib
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ import msgspec
 
 from greenlight_gate.targets.errors import Misconfigured, convert
 from greenlight_gate.targets.model import Target
+from greenlight_gate.targets.operands import drawn
 from greenlight_gate.targets.sections import Invalid, Limits, Prompts
 from greenlight_gate.targets.suggestions import nearest_first
 from greenlight_gate.wire.profile import Profile
@@ -52,7 +54,7 @@ def load_target(environment: str, environ: Mapping[str, str] = os.environ) -> Ta
     """The target that `environment` names: one of `environments()`, or the path of a .toml file.
 
     A profile, prompts and ca_file that the file gives as paths are returned as absolute paths. WEBSOCKET_TEST_URL
-    replaces the url, and then nothing is started. Raises Misconfigured.
+    replaces the url, and then nothing is started. Operands of prompts are drawn. Raises Misconfigured.
     """
     path = _find("environment", environment, _TARGETS, Path())
     data = _read_toml(path)
@@ -67,6 +69,10 @@ def load_target(environment: str, environ: Mapping[str, str] = os.environ) -> Ta
     if target.tls.ca_file:
         ca_file = str((path.parent / target.tls.ca_file).resolve())
         target = msgspec.structs.replace(target, tls=msgspec.structs.replace(target.tls, ca_file=ca_file))
+    try:
+        target = msgspec.structs.replace(target, prompts=drawn(target.prompts, random.Random()))  # noqa: S311 -- no secret
+    except Invalid as error:
+        raise Misconfigured(f"{_shown(path)}: prompts.{error}") from None
     url = environ.get(URL_VARIABLE, "").strip()
     return _moved(target, url) if url else target
 

@@ -1,22 +1,71 @@
-"""A message that waited for its stamp, since the suite stood still, says so in the trace."""
+"""What the loop has missed stands in the trace before the first record that had to wait for it."""
+
+import time
 
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
-from greenlight_gate.trace import Received, Stalled
+from greenlight_gate.trace import ClockMoved, Received, Stalled
+from greenlight_gate.transport.loop_watch import Clocks, LoopWatch, Stall
 
 from support.tests.rules.talk import PROFILE
 
+PONG = b'{"type":"pong"}'
+
 
 def test_a_stall_is_noted_once_before_the_first_message_that_waited() -> None:
-    recorder = Recorder("a scenario", None, PROFILE, TimeBudgets(), bytes)
-    ticked_at = recorder.began + 1.0
-    recorder.ticked_at = lambda: ticked_at
-    for after_s in (0.05, 0.5, 0.5001):
-        recorder.received(b'{"type":"pong"}', False, ticked_at + after_s, "c1")
+    watch = LoopWatch(lambda: Clocks(0.0, 0.0, 0.0))
+    recorder = Recorder("a scenario", None, PROFILE, TimeBudgets(), bytes, watch=watch)
+    watch.look(recorder.began + 1.0)
+    watch.stalls.clear()
+    for after_s in (0.05, 0.55, 0.5501):
+        recorder.received(PONG, False, recorder.began + 1.0 + after_s, "c1")
 
     records = [entry.record for entry in recorder.entries]
     assert [type(record) for record in records] == [Received, Stalled, Received, Received]
     assert isinstance(records[1], Stalled)
-    assert (records[1].at, records[1].for_s) == (1.5, 0.5)
-    assert recorder.stood_still(recorder.began)
-    assert not recorder.stood_still(ticked_at + 1)
+    assert (records[1].at, records[1].for_s) == (1.55, 0.5)
+
+
+def test_a_stall_that_a_tick_has_noticed_first_is_noted_as_well() -> None:
+    watch = LoopWatch(lambda: Clocks(0.0, 0.0, 0.0))
+    recorder = Recorder("a scenario", None, PROFILE, TimeBudgets(), bytes, watch=watch)
+    watch.look(recorder.began + 1.0)
+    watch.stalls.clear()
+    watch.look(recorder.began + 8.0)
+    recorder.received(PONG, False, recorder.began + 8.001, "c1")
+
+    stalled = [entry.record for entry in recorder.entries if isinstance(entry.record, Stalled)]
+    assert [(record.at, record.for_s) for record in stalled] == [(8.0, 7.0)]
+
+
+def test_a_wall_clock_that_was_moved_is_noted() -> None:
+    wall = 1000.0
+    watch = LoopWatch(lambda: Clocks(0.0, 0.0, wall))
+    recorder = Recorder("a scenario", None, PROFILE, TimeBudgets(), bytes, watch=watch)
+    wall = 1060.0
+    recorder.received(PONG, False, recorder.began, "c1")
+
+    moved = [entry.record for entry in recorder.entries if isinstance(entry.record, ClockMoved)]
+    assert [record.by_s for record in moved] == [60.0]
+    assert watch.epoch_s == 1060.0
+
+
+def test_no_wait_passes_while_the_loop_stands_still() -> None:
+    watch = LoopWatch()
+    recorder = Recorder("a scenario", None, PROFILE, TimeBudgets(), bytes, watch=watch)
+    now = time.monotonic()
+    assert recorder.wait_s(now - 8.0, 5.0) <= -3.0
+    watch.stalls.append(Stall(now, 7.0))
+    watch.begin()
+    assert recorder.lost_s(now - 8.0) >= 7.0
+    assert recorder.lost_s(now - 3.0) >= 3.0
+    assert recorder.wait_s(now - 8.0, 60.0) - 52.0 > 6.0
+
+
+def test_what_came_meanwhile_may_still_be_read() -> None:
+    watch = LoopWatch()
+    recorder = Recorder("a scenario", None, PROFILE, TimeBudgets(), bytes, watch=watch)
+    ended_at = time.monotonic()
+    watch.stalls.append(Stall(ended_at, 7.0))
+    watch.begin()
+    assert recorder.wait_s(ended_at - 7.0, 0.0) >= ended_at + 0.5 - time.monotonic()

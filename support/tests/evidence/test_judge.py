@@ -9,6 +9,7 @@ import pytest
 from greenlight_gate.evidence.judge import NoEvidence, judge
 from greenlight_gate.evidence.session_folder import Ended, Evidence
 from greenlight_gate.report.run_report import write_report
+from greenlight_gate.trace import Stalled
 from greenlight_gate.verdict.decision import ScenarioOutcome, Verdict
 from greenlight_gate.verdict.memory_trend import Sample, Watched
 
@@ -224,3 +225,23 @@ def test_a_backend_that_fills_up_while_it_is_watched_is_a_pattern(
 
     assert [seen.pattern for seen in judgement.patterns] == patterns
     assert all("soak: leaks 64.0 KB a run" in seen.measured for seen in judgement.patterns)
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_a_judge_that_was_frozen_blames_nobody_and_approves_nothing_that_it_lost(noted: bool, tmp_path: Path) -> None:
+    talk = asked().started().thinking().wait(8.0)
+    talk = (talk.add(Stalled, "", for_s=8.0) if noted else talk).close("server", 1011)
+    finished = {**FINISHED, "findings": len(talk.findings())}
+    judgement = judge(write(tmp_path, SELECTED, finished, ENDED, talk=talk))
+
+    assert judgement.decision.verdict is (Verdict.INCONCLUSIVE if noted else Verdict.BLOCKED)
+    said = f"in '{NAME}' the suite itself stood still for 8.0 s, so that LIFECYCLE-2 (1)"
+    assert (said in judgement.decision.reason) is noted
+
+
+def test_a_judge_that_was_frozen_and_lost_nothing_approves(tmp_path: Path) -> None:
+    talk = asked().started().thinking().wait(8.0).add(Stalled, "", for_s=8.0)
+    judgement = judge(write(tmp_path, talk=talk.executing().tool_done().completed().close()))
+
+    assert judgement.decision.verdict is Verdict.APPROVED
+    assert judgement.observed.five_shown == 1

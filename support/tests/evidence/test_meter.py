@@ -5,7 +5,7 @@ import pytest
 from greenlight_gate.events import FIVE, EventKind
 from greenlight_gate.evidence.replay import Meter
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
-from greenlight_gate.trace import KILL, RESTART, Closed, Expect
+from greenlight_gate.trace import KILL, RESTART, ClockMoved, Closed, Expect, Stalled
 from greenlight_gate.verdict.decision import Observed
 
 from support.tests.rules.talk import EPOCH_S, PROFILE, TOOL_QUESTION, Talk, asked, iso
@@ -185,3 +185,46 @@ def test_what_other_scenarios_may_have_delayed_counts_where_there_is_nothing_els
 
     assert [latency.avg_ms for latency in seen if latency is not None] == pytest.approx([200, 40, 40], abs=1)
     assert [latency.samples for latency in seen if latency is not None] == [5, 5, 5]
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_latency_is_not_measured_across_a_stall_of_the_suite(noted: bool) -> None:
+    """What was sent while the suite stood still waited for the suite."""
+    talk = asked().started()
+    talk.wait(6.0)
+    if noted:
+        talk.add(Stalled, "", for_s=6.0)
+    talk.thinking(timestamp=iso(talk.at - 4.0)).wait(0.2).executing()
+    seen = measured(talk)
+    assert seen.latency is not None
+    assert seen.latency.samples == (2 if noted else 3)
+    assert (seen.latency.max_ms > 1_000) is not noted
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_an_acknowledgement_is_not_measured_across_a_stall_of_the_suite(noted: bool) -> None:
+    talk = asked().wait(3.0)
+    if noted:
+        talk.add(Stalled, "", for_s=3.0)
+    seen = measured(talk.started(), clock="unknown")
+    assert (seen.acknowledgement is None) is noted
+
+
+@pytest.mark.parametrize("by_s", [60.0, -60.0])
+def test_latency_goes_on_where_both_wall_clocks_were_moved(by_s: float) -> None:
+    talk = asked().started().add(ClockMoved, "", by_s=by_s)
+    for _ in range(3):
+        talk.thinking(timestamp=iso(talk.at + 0.1 + by_s))
+    seen = measured(talk)
+    assert seen.latency is not None
+    assert (seen.latency.samples, seen.latency.max_ms < 100) == (4, True)
+    again = measured(talk, asked().answer())
+    assert again.latency is not None
+    assert again.latency.max_ms < 100
+
+
+def test_an_event_that_is_older_than_its_trace_measures_nothing() -> None:
+    """The clock of the backend's machine was moved."""
+    seen = measured(asked().started().thinking(timestamp=iso(-60.0)))
+    assert seen.latency is not None
+    assert seen.latency.samples == 1

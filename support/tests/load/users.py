@@ -17,6 +17,7 @@ from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.targets.access import Access
 from greenlight_gate.targets.model import Target
+from greenlight_gate.targets.sections import Prompt
 from greenlight_gate.targets.settings import load_target, profile_text
 
 from support.tests.backend.users import ENVIRONMENT
@@ -27,8 +28,13 @@ BUDGETS = TimeBudgets(handshake_s=2, start_s=2, silence_s=2, tool_s=5, run_s=10)
 IMPATIENT = TimeBudgets(handshake_s=0.4, start_s=0.4, silence_s=0.4, tool_s=0.4, run_s=3)
 
 
+SUM = Prompt(ask="What is 17*23?", contains=("391",), tools=("calculator",))
+
+
 def embedded(url: str) -> Target:
-    return load_target("embedded", ENVIRONMENT).at(url)
+    """The embedded target; its sum is the same in each session, since backends written by hand know one answer."""
+    target = load_target("embedded", ENVIRONMENT).at(url)
+    return msgspec.structs.replace(target, prompts=msgspec.structs.replace(target.prompts, with_tool=SUM))
 
 
 def planned(target: Target, count: int, prompts: Sequence[str] = ("with_tool",)) -> tuple[PlannedUser, ...]:

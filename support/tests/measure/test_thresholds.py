@@ -56,7 +56,7 @@ def test_what_is_no_answer_to_a_ping_says_nothing() -> None:
     clock = ServerClock("ping")
     clock.pinged("a", 1.0)
     clock.ponged(pong("b", 1.7e9), 1.1, 1.7e9)
-    clock.forget_pings()
+    clock.end_of_trace()
     clock.ponged(pong("a", 1.7e9), 1.1, 1.7e9)
     assert clock.offset_s is None
 

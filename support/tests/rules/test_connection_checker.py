@@ -10,6 +10,7 @@ from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.id_registry import IdRegistry
 from greenlight_gate.rules.engine.run_state import Request, UserTabs
+from greenlight_gate.rules.engine.stalls import Stalls
 from greenlight_gate.rules.lifecycle import TRANSITIONS, diagram
 from greenlight_gate.rules.registry import RULES, as_markdown
 from greenlight_gate.trace import Received
@@ -113,7 +114,7 @@ def test_helpers_that_never_end_are_forgotten(monkeypatch: pytest.MonkeyPatch) -
 def test_findings_are_bounded_and_counts_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finding_sink, "MOST_FINDINGS", 3)
     found: list[Finding] = []
-    notes = finding_sink.FindingSink("Ada", "c1", found.append, UserTabs())
+    notes = finding_sink.FindingSink("Ada", "c1", found.append, UserTabs(), stalls=Stalls())
     for number in range(10):
         notes.report("CONTENT-1", "this", "that", number, number)
         notes.report(list(RULES)[number], "this", "that", number)

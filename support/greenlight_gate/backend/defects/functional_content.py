@@ -3,10 +3,20 @@
 from greenlight_gate.backend.clock import epoch_s, iso
 from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.registry import defect
-from greenlight_gate.backend.frames import COMPLETED, THINKING, Frame, Outgoing, Refusal, encode, raw_frame
+from greenlight_gate.backend.frames import (
+    COMPLETED,
+    THINKING,
+    TOOL_COMPLETED,
+    Frame,
+    Outgoing,
+    Refusal,
+    encode,
+    raw_frame,
+)
 from greenlight_gate.backend.runs import AgentRun
 
 Events = list[Outgoing]
+_LONG = 2_000
 
 
 def _first_thought(event: Outgoing) -> bool:
@@ -117,6 +127,36 @@ def event_hidden_in_system_message_only_once(connection: ServedConnection, event
 def canned_answer(run: AgentRun, answer: str, *, value: str) -> str:
     """Every question receives the same apology instead of an answer."""
     return value
+
+
+@defect("answer", "CONTENT-4", default="As your reference assistant: 389, 41, 73, 143, lunch, tides, or it failed.")
+def one_answer_for_all(run: AgentRun, answer: str, *, value: str) -> str:
+    """Every question receives the same sentence, which holds whatever was asked for before."""
+    return value
+
+
+@defect("draft", "CONTENT-1", default=".")
+def placeholder_thoughts(run: AgentRun, event: Outgoing, *, value: str) -> Events:
+    """agent_thinking shows a dot and no reasoning."""
+    return [event.payload_changed(reasoning=value)] if event.kind == THINKING else [event]
+
+
+@defect("draft", "CONTENT-1", default="x")
+def placeholder_results(run: AgentRun, event: Outgoing, *, value: str) -> Events:
+    """Every tool shows the same letter instead of its result."""
+    return [event.payload_changed(result=value)] if event.kind == TOOL_COMPLETED else [event]
+
+
+@defect("draft", "LIFECYCLE-2", "TIMELINESS-1")
+def silent_on_other_scripts(run: AgentRun, event: Outgoing) -> Events:
+    """A question with letters beyond English gets no event at all."""
+    return [event] if run.question.isascii() else []
+
+
+@defect("draft", "LIFECYCLE-2", "TIMELINESS-1")
+def silent_on_long_questions(run: AgentRun, event: Outgoing) -> Events:
+    """A question of more than 2,000 characters gets no event at all."""
+    return [event] if len(run.question) <= _LONG else []
 
 
 @defect("answer", "CONTENT-4")

@@ -112,7 +112,15 @@ class CutMatrix:
         suite, further = self.suite, self.world.further
         path = suite.evidence.folder / f"{self.world.trace.removesuffix('.jsonl')}.{len(further) + 1}.jsonl"
         further.append(
-            Recorder(name, path, suite.profile, suite.target.budgets, suite.access.redact_bytes, rules=suite.plan.rules)
+            Recorder(
+                name,
+                path,
+                suite.profile,
+                suite.target.budgets,
+                suite.access.redact_bytes,
+                rules=suite.plan.rules,
+                watch=suite.loop.watch,
+            )
         )
         return further[-1]
 

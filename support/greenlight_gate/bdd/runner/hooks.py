@@ -167,6 +167,19 @@ class Hooks:
         while any(waiting.work is not None for waiting in self._waiting):
             self._settle_first()
 
+    def _without_absence(
+        self, key: str, world: World | None, outcome: ScenarioOutcome, reason: str
+    ) -> tuple[ScenarioOutcome, str]:
+        """The outcome and its reason; a failure without a finding in which the suite was away is its own fault.
+
+        What it waited for may have come, or was given up, while nobody read it.
+        """
+        if outcome is not ScenarioOutcome.FAILED or world is None or world.findings or not world.was_away:
+            return outcome, reason
+        reason = f"Suite fault: {world.was_away}; {reason}"
+        self.results.fail(key, reason)
+        return ScenarioOutcome.BROKEN, reason
+
     def settle(self, *, wait: bool = False) -> None:
         """Records in the ledger, in order, the scenarios that can no longer change; with `wait`, all."""
         while self._waiting and (wait or self._waiting[0].is_done()):
@@ -189,6 +202,7 @@ class Hooks:
             return
         outcome = _OUTCOMES.get(scenario.status.name, ScenarioOutcome.BROKEN)
         reason = _reason(scenario, outcome)
+        outcome, reason = self._without_absence(key, world, outcome, reason)
         if waiting.future is not None:
             try:
                 waiting.future.result(0)

@@ -53,9 +53,11 @@ class World(Users):
         self.trace = f"traces/{number:04d}-{_slug(key)}.jsonl"
         path: Path = suite.evidence.folder / self.trace
         budgets = suite.target.budgets
-        recorder = Recorder(key, path, suite.profile, budgets, suite.access.redact_bytes, rules=suite.plan.rules)
+        recorder = Recorder(
+            key, path, suite.profile, budgets, suite.access.redact_bytes,
+            rules=suite.plan.rules, watch=suite.loop.watch,
+        )  # fmt: skip
         super().__init__(suite, recorder, slot)
-        self.recorder.ticked_at = lambda: suite.loop.ticked_at
         self.questions: list[UserRequest] = []
         self.answered_to: list[Answered] = []
         self.pinged: list[bool] = []
@@ -229,6 +231,14 @@ class World(Users):
         }
         tabs = self.sessions[question.user]
         return [number for number, session in enumerate(tabs, 1) if session.connection in shown]
+
+    @property
+    def was_away(self) -> str:
+        """For how long the suite itself stood still in this scenario, in words; "" if not for long."""
+        stalls = [recorder.checker.registry.stalls for recorder in (self.recorder, *self.further)]
+        longest_s = max(each.longest_s for each in stalls)
+        is_long = any(each.is_long for each in stalls)
+        return f"the suite itself stood still for {longest_s:.1f} s in this scenario" if is_long else ""
 
     def admit_stall(self, question: UserRequest) -> None:
         """Raises SuiteFault if the suite itself stalled during an answer: then its pace cannot be judged."""

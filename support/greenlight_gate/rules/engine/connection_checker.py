@@ -21,6 +21,7 @@ from greenlight_gate.rules.engine.id_registry import IdRegistry
 from greenlight_gate.rules.engine.outcome import INFERRED, EventObserver, Observer
 from greenlight_gate.rules.engine.run_checker import RunChecker
 from greenlight_gate.rules.engine.run_state import Request, RunState, Stage
+from greenlight_gate.rules.engine.stalls import skip_in_request
 from greenlight_gate.rules.refusal import ForeignAttempt, ForeignAttempts, InvalidInputs, SignInAttempt, TokenExpiry
 from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.trace import Cut
@@ -46,7 +47,7 @@ class ConnectionChecker:
         self.connection = connection
         self.epoch_s = epoch_s
         self.tabs = registry.tabs(user)
-        sink = FindingSink(user, connection, found, self.tabs, rules)
+        sink = FindingSink(user, connection, found, self.tabs, rules, stalls=registry.stalls)
         self.report: Report = sink.report
         self.counts = sink.counts
         self.correlation = Correlation(registry, user, connection, self.report)
@@ -149,6 +150,17 @@ class ConnectionChecker:
         self.budgets = self._promised if over else self._promised.unhurried()
         self.run_judge.keep_to(self.budgets)
         self.correlation.held_back(at)
+
+    def stalled(self, at: float, for_s: float) -> None:
+        """The suite stood still for so long until `at`: that time counts for no request and no token of this user."""
+        for ask in self.correlation.asks:
+            skip_in_request(ask, at, for_s, long=self.registry.stalls.is_long)
+        if self.expiry is not None:
+            self.expiry.stalled(at, for_s)
+
+    def clock_moved(self, by_s: float) -> None:
+        """The wall clock of the suite's machine was moved: stamps of both sides may differ by as much more."""
+        self.run_judge.clock_moved(by_s)
 
     # What came ----------------------------------------------------------------------------------------------------
 
@@ -411,6 +423,9 @@ class ConnectionChecker:
             return
         if by != "client" and self.expiry is not None and self.expiry.closed(code, came, at, n):
             self.correlation.owe_nothing()
+        if by != "client" and self.registry.stalls.is_long:
+            for ask in self.correlation.asks:
+                ask.excused = True
         self.correlation.closed(by)
         if by != "client":
             self.foreign_attempts.closed(code, came, n)

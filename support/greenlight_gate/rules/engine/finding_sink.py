@@ -6,6 +6,7 @@ from typing import Protocol
 from greenlight_gate.findings import Finding, printable
 from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.rules.engine.run_state import RunState, UserTabs
+from greenlight_gate.rules.engine.stalls import Stalls
 from greenlight_gate.rules.registry import RULES, Rule
 
 MOST_FINDINGS = 10_000
@@ -29,17 +30,19 @@ class FindingSink:
 
     The first of each rule, run and `about` becomes a finding, 10,000 at most, for which `found` is called; `counts`
     says how often each rule was broken. After the suite itself has cut a connection of the user, each finding says
-    where. `rules`: those that are judged; any other one is neither counted nor reported.
+    where. `rules`: those that are judged; any other one is neither counted nor reported. `stalls`: after the suite was
+    away for long, what it may have caused itself is counted there instead.
     """
 
     def __init__(
         self, user: str, connection: str, found: Callable[[Finding], None], tabs: UserTabs,
-        rules: Mapping[str, Rule] = RULES,
+        rules: Mapping[str, Rule] = RULES, *, stalls: Stalls,
     ) -> None:  # fmt: skip
         self.user = user
         self.connection = connection
         self.found = found
         self.tabs = tabs
+        self._stalls = stalls
         self.counts: dict[str, int] = {}
         self._rules = rules
         self._reported: set[tuple[str, str, str]] = set()
@@ -49,7 +52,7 @@ class FindingSink:
     ) -> None:
         """Counts a broken rule; the first of each rule, run and `about` becomes a finding."""
         known = self._rules.get(rule)
-        if known is None:
+        if known is None or self._stalls.may_have_caused(rule):
             return
         self.counts[rule] = self.counts.get(rule, 0) + 1
         key = (rule, run.id if run is not None else "", about)

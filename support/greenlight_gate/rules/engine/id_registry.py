@@ -11,7 +11,8 @@ from itertools import islice
 from typing import Final, NamedTuple, TypeVar
 
 from greenlight_gate.events import Control, Event
-from greenlight_gate.rules.engine.run_state import OpenTool, RunState, Stage, Thread, UserTabs
+from greenlight_gate.rules.engine.run_state import Answered, OpenTool, RunState, Stage, Thread, UserTabs
+from greenlight_gate.rules.engine.stalls import Stalls, skip_in_request, skip_in_run
 
 _MOST_ENDED = 16_384
 # The last 16,384 that were answered, and 32,768 open ones.
@@ -45,6 +46,8 @@ class IdRegistry:
     """
 
     def __init__(self) -> None:
+        self.stalls = Stalls()
+        self.answers: dict[str, Answered] = {}
         self.runs: dict[str, RunState] = {}
         self.ended: dict[str, RunState] = {}
         self.threads: dict[str, Thread] = {}
@@ -56,6 +59,15 @@ class IdRegistry:
         self.owners: dict[bytes, str] = {}
         self.sole: str | None = None
         self._abandoned: deque[str] = deque()
+
+    def stalled(self, at: float, for_s: float) -> None:
+        """The suite stood still for so long until `at`: that time counts for no run, and for no request left open."""
+        self.stalls.add(for_s)
+        for run in self.runs.values():
+            skip_in_run(run, at, for_s)
+        for tabs in self.users.values():
+            for ask in tabs.left:
+                skip_in_request(ask, at, for_s, long=self.stalls.is_long)
 
     def thread(self, thread_id: str, user: str) -> Thread:
         """The thread; it becomes this user's if nobody had it before."""

@@ -78,7 +78,8 @@ class OpenRequests:
         outcome = Outcome(
             ask, run, self.connection, at,
             run.expected if run is not None else expected_events(ask.expect), seen_events(run, ask.expect),
-            excused or ask.excused or (run is not None and run.stop_at is not None),
+            excused or ask.excused or (run is not None and run.stop_at is not None)
+            or (ask.unwatched and (run is None or run.ended_by is None)),
             run.ended_by if run is not None else None, error,
         )  # fmt: skip
         for observer in self.observers:

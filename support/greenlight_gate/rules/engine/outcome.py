@@ -74,8 +74,9 @@ class Outcome(msgspec.Struct, frozen=True):
 
     @property
     def acknowledgement_s(self) -> float | None:
-        """Seconds from the request, or from when it was due, to agent_started; None where that was not seen."""
-        started_at = self.run.started_at if self.run is not None and self.seen.started else None
+        """Seconds from the request, or from when it was due, to agent_started; None where that was not seen in time."""
+        timed = self.run is not None and self.seen.started and not self.request.untimed
+        started_at = self.run.started_at if self.run is not None and timed else None
         return None if started_at is None else started_at - self.request.at
 
 

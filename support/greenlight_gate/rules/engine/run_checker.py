@@ -36,15 +36,21 @@ class RunChecker:
         self._formats: dict[EventKind, str | None] = {}
         self.search = search
         self.stamps: list[float] | None = None
+        self._moved_s = 0.0
         self.keep_to(budgets)
 
     def keep_to(self, budgets: TimeBudgets) -> None:
         """Judges what comes from now on by these budgets."""
         self.budgets = budgets
-        self._skew_s = budgets.clock_skew_s
+        self._skew_s = budgets.clock_skew_s + self._moved_s
         self._silence_s = budgets.silence_s
         self._start_s = budgets.start_s
         self._tool_s = budgets.tool_s
+
+    def clock_moved(self, moved_s: float) -> None:
+        """So far the wall clock of the suite's machine was moved so much, in whatever direction."""
+        self._moved_s = moved_s
+        self.keep_to(self.budgets)
 
     def event(self, run: RunState, event: Event, at: float, n: int) -> None:
         """Judges the next event of a run. `at`: seconds on the monotonic clock."""
@@ -55,7 +61,9 @@ class RunChecker:
         if stamp is not None and stamp >= run.last_stamp_s and -self._skew_s < stamp - self.epoch_s - at < self._skew_s:
             run.last_stamp_s = stamp
         else:
-            content.on_stamp(run, event, self.epoch_s + at, n, skew_s=self._skew_s, report=self.report)
+            content.on_stamp(
+                run, event, self.epoch_s + at, n, skew_s=self._skew_s, moved_s=self._moved_s, report=self.report
+            )
         if stamp is not None and self.stamps is not None:
             self.stamps.append(stamp)
         if run.in_company:
@@ -72,6 +80,7 @@ class RunChecker:
             run.thoughts += 1
             if text:
                 run.thought, run.thought_n = text, n
+                run.has_thought = run.has_thought or not content.is_placeholder(text)
         else:
             self._step(run, event, at, n)
         run.last_n = n
@@ -89,6 +98,7 @@ class RunChecker:
             pairing.on_executing(run, event, at, n, self.report)
         elif kind is _TOOL_COMPLETED:
             tool = pairing.on_completed(run, event, n, self.report)
+            self._result(run, event.text, n)
             if tool is not None and at - tool.at > self._tool_s:
                 timeliness.on_tool(run, tool, at, n, tool_s=self._tool_s, report=self.report)
         elif kind is _STARTED:
@@ -100,6 +110,12 @@ class RunChecker:
             run.thoughts += 1
         else:
             self._end(run, event, at, n)
+
+    def _result(self, run: RunState, text: str | None, n: int) -> None:
+        if text is None or not content.is_placeholder(text):
+            run.has_result = True
+        elif text:
+            run.hollow_n = n
 
     def _in_company(self, run: RunState, event: Event, at: float, n: int) -> None:
         """A sub-agent's event counts for the run that the user asked for: it ends a silence, and shows thinking."""
@@ -122,6 +138,9 @@ class RunChecker:
         if run.tools:
             pairing.on_end(run, event, n, self.report)
         content.on_end(run, event, n, self.report)
+        if event.kind is _COMPLETED:
+            content.on_placeholders(run, n, self.report)
+            content.on_answer(run, event, n, self.requests.registry.answers, self.report)
         timeliness.on_end(run, event, at, n, self.budgets, report=self.report)
         if run.stop_at is not None and event.kind is _COMPLETED:
             lifecycle.on_ignored_stop(run, at, n, self.budgets.ping_s, self.report)
@@ -154,6 +173,7 @@ class RunChecker:
             alive.last_n = n
         if event.text:
             self._say(run, n if event.kind is _THINKING else -n, event.text)
+            run.has_thought = run.has_thought or not content.is_placeholder(event.text)
 
     def gave_up(self, ask: Request, run: RunState, at: float, n: int) -> None:
         """The user waited in vain for the next event of a run."""

@@ -29,8 +29,9 @@ class Request(msgspec.Struct, eq=False):
     `abandoned`: the user no longer waits, but what still comes belongs here. `over`: nothing more is owed. `mixed_up`:
     which of several runs answers it cannot be known. `foreign`: it names what belongs to another user. `resumed`: its
     connection was lost, and its thread was restored on another one. `lost`: the backend has ended its connection.
-    `excused`: the suite took the backend away, so that its run may end without an answer. `settled`: its outcome was
-    reported to the observers.
+    `excused`: the suite took the backend away, so that its run may end without an answer. `untimed`: the
+    suite stood still before its run began; `unwatched`: for so long that the backend may have given it up. `settled`:
+    its outcome was reported to the observers.
     """
 
     n: int
@@ -46,7 +47,18 @@ class Request(msgspec.Struct, eq=False):
     resumed: bool = False
     lost: bool = False
     excused: bool = False
+    untimed: bool = False
+    unwatched: bool = False
     settled: bool = False
+
+
+class Answered(msgspec.Struct, frozen=True, gc=False):
+    """An answer that came: to which prompt, what had to be in it, and where it was received."""
+
+    prompt: str
+    wanted: frozenset[tuple[str, ...]]
+    connection: str
+    n: int
 
 
 class OpenTool(msgspec.Struct, eq=False, gc=False):
@@ -71,8 +83,10 @@ class RunState:
     be parts of one word, by the number of their records, negative for all but agent_thinking; they are searched and
     shortened once there are more than `said_most`. `thought` and `aside`: the latest text of agent_thinking and the
     latest other text; `thought_n` and `aside_n`: their records. `sub_agent_events`: how many events its sub-agents
-    have sent. `intruder`: another user who asked for this run to be stopped, and the record of that. `inferred`: how
-    many events of each kind a profile only inferred, so that they were not received; None where there are none.
+    have sent. `has_thought`, `has_result`: a thought or a result was more than a placeholder; `hollow_n`: the record of
+    a result that was one. `intruder`: another user who asked for this run to be stopped, and the record of that.
+    `inferred`: how many events of each kind a profile only inferred, so that they were not received; None where there
+    are none.
     """
 
     __slots__ = (
@@ -88,6 +102,9 @@ class RunState:
         "expected",
         "first_n",
         "first_stamp_s",
+        "has_result",
+        "has_thought",
+        "hollow_n",
         "id",
         "in_company",
         "inferred",
@@ -166,6 +183,8 @@ class RunState:
         self.thought_n = 0
         self.aside = ""
         self.aside_n = 0
+        self.has_thought = self.has_result = False
+        self.hollow_n = 0
         self.inferred: dict[EventKind, int] | None = None
         self.intruder: tuple[str, int] | None = None
 

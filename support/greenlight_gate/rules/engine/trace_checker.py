@@ -16,7 +16,19 @@ from greenlight_gate.rules.engine.run_state import Request
 from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.rules.refusal import ForeignAttempt
 from greenlight_gate.rules.registry import RULES, Rule
-from greenlight_gate.trace import AnyRecord, Closed, Cut, Opened, Other, Received, Sent, Stalled, Throttled, TimedOut
+from greenlight_gate.trace import (
+    AnyRecord,
+    ClockMoved,
+    Closed,
+    Cut,
+    Opened,
+    Other,
+    Received,
+    Sent,
+    Stalled,
+    Throttled,
+    TimedOut,
+)
 from greenlight_gate.wire.profile import Profile
 
 
@@ -42,6 +54,7 @@ class TraceChecker:
         self._event_observers: list[EventObserver] = []
         self._rules = rules
         self._last_n = 0
+        self._moved_s = 0.0
         self._cast: dict[str, str] = {}
 
     def _found(self, finding: Finding) -> None:
@@ -86,8 +99,8 @@ class TraceChecker:
     def _feed(self, record: AnyRecord) -> None:
         """Judges a record that is no message."""
         self._last_n = record.n
-        if isinstance(record, Stalled):
-            self._stalled()
+        if isinstance(record, Stalled | ClockMoved):
+            self._missed(record)
             return
         checker = self._checker(record)
         if isinstance(record, Sent):
@@ -121,10 +134,17 @@ class TraceChecker:
         for text in (opened.subprotocol or "", *opened.headers):
             checker.searched(text.encode(errors="surrogatepass"), "the handshake", opened.n)
 
-    def _stalled(self) -> None:
-        """The suite itself has stalled, so that what comes next is stamped late: TIMELINESS-3 is not judged for it."""
-        for run in self.registry.runs.values():
-            run.recent = None
+    def _missed(self, missed: Stalled | ClockMoved) -> None:
+        """The suite itself stood still, or its wall clock was moved: no time is judged across that."""
+        if isinstance(missed, ClockMoved):
+            self._moved_s += abs(missed.by_s)
+            for each in self.connections.values():
+                each.clock_moved(self._moved_s)
+            return
+        stalled = missed
+        self.registry.stalled(stalled.at, stalled.for_s)
+        for checker in self.connections.values():
+            checker.stalled(stalled.at, stalled.for_s)
 
     @property
     def own_canary_seen(self) -> set[str]:
@@ -170,6 +190,7 @@ class TraceChecker:
                 self.profile, self.budgets, self.registry, user, record.connection,
                 epoch_s=self.epoch_s, found=self._found, rules=self._rules,
             )  # fmt: skip
+            checker.clock_moved(self._moved_s)
             for observer in self._observers:
                 checker.observe(observer)
             for watcher in self._event_observers:
