@@ -27,7 +27,7 @@ from greenlight_gate.rules.engine.deadlines import MARGIN_S
 from greenlight_gate.targets.trust import trust
 from greenlight_gate.transport.event_loop import new_event_loop
 from greenlight_gate.transport.interface import NotOpened
-from greenlight_gate.transport.loop_watch import Stall
+from greenlight_gate.transport.loop_watch import LoopStall
 
 _CONNECTING_AT_ONCE = 128
 _TICK_S = 0.25
@@ -252,7 +252,7 @@ class Shard:
             self.context.tick()
             await asyncio.sleep(_WATCH_S)
 
-    def _stalled(self, stall: Stall) -> None:
+    def _stalled(self, stall: LoopStall) -> None:
         for user in self.users.values():
             user.stalled(stall.ended_at, stall.for_s)
 

@@ -12,7 +12,7 @@ from greenlight_gate.load.plan import Share
 from greenlight_gate.measure.server_clock import ServerClock
 from greenlight_gate.rules.engine.deadlines import Deadlines
 from greenlight_gate.rules.engine.id_registry import IdRegistry
-from greenlight_gate.transport.loop_watch import LoopWatch, Stall
+from greenlight_gate.transport.loop_watch import LoopStall, LoopWatch
 from greenlight_gate.wire.profile import Profile
 
 # A load asks for thousands of events a second: what is shorter shows as the lag of the generator.
@@ -43,7 +43,7 @@ class ShardContext:
         self.watch = LoopWatch(stall_s=STALL_S)
         # When the shard last stood still, and what is called then, and when the wall clock was moved.
         self.stalled_at = 0.0
-        self.on_stall: Callable[[Stall], None] = _nothing
+        self.on_stall: Callable[[LoopStall], None] = _nothing
         self.on_clock_moved: Callable[[float], None] = _nothing
         self._stalls = self._steps = 0
         self._moved_s = 0.0

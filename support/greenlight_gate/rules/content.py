@@ -6,7 +6,7 @@ import re
 from greenlight_gate.events import Event, EventKind, Problem
 from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.forbidden_text import ForbiddenText
-from greenlight_gate.rules.engine.run_state import Answered, RunState
+from greenlight_gate.rules.engine.run_state import GivenAnswer, RunState
 from greenlight_gate.trace import Expect
 
 # A profile names the rule with each problem that it finds while it reads a frame.
@@ -117,7 +117,7 @@ def on_placeholders(run: RunState, n: int, report: Report) -> None:
         report("CONTENT-1", "tool_completed with a result", "only placeholders", run.hollow_n, n, run=run)
 
 
-def on_answer(run: RunState, event: Event, n: int, answers: dict[str, Answered], report: Report) -> None:
+def on_answer(run: RunState, event: Event, n: int, answers: dict[str, GivenAnswer], report: Report) -> None:
     """CONTENT-4: the same answer to two questions whose answers must differ.
 
     `answers` are the latest ones of the trace, by their text. The same prompt may have the same answer, a short one may
@@ -131,7 +131,7 @@ def on_answer(run: RunState, event: Event, n: int, answers: dict[str, Answered],
     if known is None:
         if len(answers) >= _MOST_ANSWERS:
             del answers[next(iter(answers))]
-        answers[key] = Answered(expect.prompt, wanted, run.connection, n)
+        answers[key] = GivenAnswer(expect.prompt, wanted, run.connection, n)
     elif known.prompt != expect.prompt and _asks_more(known.wanted, wanted) and _asks_more(wanted, known.wanted):
         came = f"the answer to {shown(known.prompt, 60)} once more: {shown(text)}"
         evidence = (known.n, n) if known.connection == run.connection else (n,)

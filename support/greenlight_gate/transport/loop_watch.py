@@ -11,7 +11,7 @@ _STEP_S = 0.05
 _AT_ONCE_S = 0.001
 
 
-class Stall(NamedTuple):
+class LoopStall(NamedTuple):
     """A time in which nothing was read: when it ended (monotonic seconds), and how long it was."""
 
     ended_at: float
@@ -50,7 +50,7 @@ class LoopWatch:
     """
 
     def __init__(self, read: Callable[[], Clocks | None] = read_clocks, stall_s: float = STALL_S) -> None:
-        self.stalls: list[Stall] = []
+        self.stalls: list[LoopStall] = []
         self.steps: list[ClockStep] = []
         self.stall_s = stall_s
         self._read = read
@@ -69,7 +69,7 @@ class LoopWatch:
         """The loop is running at `at`, monotonic seconds: if it was last seen long ago, it stood still."""
         for_s = at - self.looked_at
         if for_s > self.stall_s:
-            self.stalls.append(Stall(at, for_s))
+            self.stalls.append(LoopStall(at, for_s))
         if for_s > 0:
             self.looked_at = at
 
@@ -82,7 +82,7 @@ class LoopWatch:
         suspended_s = clocks.boot - clocks.monotonic - self._suspended_s
         if suspended_s > self.stall_s:
             self._suspended_s += suspended_s
-            self.stalls.append(Stall(clocks.monotonic, suspended_s))
+            self.stalls.append(LoopStall(clocks.monotonic, suspended_s))
         moved_s = clocks.wall - clocks.monotonic - self.epoch_s
         if abs(moved_s) > _STEP_S:
             self.epoch_s += moved_s

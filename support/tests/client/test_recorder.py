@@ -5,7 +5,7 @@ import time
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.trace import ClockMoved, Received, Stalled
-from greenlight_gate.transport.loop_watch import Clocks, LoopWatch, Stall
+from greenlight_gate.transport.loop_watch import Clocks, LoopStall, LoopWatch
 
 from support.tests.rules.talk import PROFILE
 
@@ -55,7 +55,7 @@ def test_no_wait_passes_while_the_loop_stands_still() -> None:
     recorder = Recorder("a scenario", None, PROFILE, TimeBudgets(), bytes, watch=watch)
     now = time.monotonic()
     assert recorder.wait_s(now - 8.0, 5.0) <= -3.0
-    watch.stalls.append(Stall(now, 7.0))
+    watch.stalls.append(LoopStall(now, 7.0))
     watch.begin()
     assert recorder.lost_s(now - 8.0) >= 7.0
     assert recorder.lost_s(now - 3.0) >= 3.0
@@ -66,6 +66,6 @@ def test_what_came_meanwhile_may_still_be_read() -> None:
     watch = LoopWatch()
     recorder = Recorder("a scenario", None, PROFILE, TimeBudgets(), bytes, watch=watch)
     ended_at = time.monotonic()
-    watch.stalls.append(Stall(ended_at, 7.0))
+    watch.stalls.append(LoopStall(ended_at, 7.0))
     watch.begin()
     assert recorder.wait_s(ended_at - 7.0, 0.0) >= ended_at + 0.5 - time.monotonic()

@@ -2,7 +2,7 @@
 
 import time
 
-from greenlight_gate.transport.loop_watch import Clocks, ClockStep, LoopWatch, Stall
+from greenlight_gate.transport.loop_watch import Clocks, ClockStep, LoopStall, LoopWatch
 
 
 class Machine:
@@ -33,7 +33,7 @@ def test_a_process_that_was_frozen() -> None:
     machine, watch = watched()
     machine.passes(7.0, 7.0, 7.0)
     watch.tick()
-    assert watch.stalls == [Stall(107.0, 7.0)]
+    assert watch.stalls == [LoopStall(107.0, 7.0)]
     assert watch.steps == []
     assert watch.lost_s(99.0) == 7.0
     assert watch.lost_s(105.0) == 2.0

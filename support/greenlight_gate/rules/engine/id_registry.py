@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Final, NamedTuple, TypeVar
 
 from greenlight_gate.events import Control, Event
-from greenlight_gate.rules.engine.run_state import Answered, OpenTool, RunState, Stage, Thread, UserTabs
+from greenlight_gate.rules.engine.run_state import GivenAnswer, OpenTool, RunState, Stage, Thread, UserTabs
 from greenlight_gate.rules.engine.stalls import Stalls, skip_in_request, skip_in_run
 
 _MOST_ENDED = 16_384
@@ -47,7 +47,7 @@ class IdRegistry:
 
     def __init__(self) -> None:
         self.stalls = Stalls()
-        self.answers: dict[str, Answered] = {}
+        self.answers: dict[str, GivenAnswer] = {}
         self.runs: dict[str, RunState] = {}
         self.ended: dict[str, RunState] = {}
         self.threads: dict[str, Thread] = {}

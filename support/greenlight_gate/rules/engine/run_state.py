@@ -52,7 +52,7 @@ class Request(msgspec.Struct, eq=False):
     settled: bool = False
 
 
-class Answered(msgspec.Struct, frozen=True, gc=False):
+class GivenAnswer(msgspec.Struct, frozen=True, gc=False):
     """An answer that came: to which prompt, what had to be in it, and where it was received."""
 
     prompt: str
