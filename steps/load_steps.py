@@ -40,7 +40,7 @@ def some_read_nothing(context: Context, most: int, share: int, asking_ms: int) -
 
 @when("at most {most:Number} of them ask for the soak time")
 def soak(context: Context, most: int) -> None:
-    crowd_of(context).soak(users=min(crowd_of(context).size, most), think_s=0.2)
+    crowd_of(context).soak(users=min(crowd_of(context).size, most), think_s=0.02)
 
 
 @when("all of them connect and disconnect {rounds:Number} times")

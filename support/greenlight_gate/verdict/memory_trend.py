@@ -32,7 +32,8 @@ _FALLS = 0.5
 # From this part of the usual soak on it may end early, after so many runs; who asks for a longer one gets all of it.
 USUAL_SOAK_S = 20.0
 _EARLIEST = 0.4
-_LEAST_RUNS = 100
+# In so many runs the smallest leak that counts comes to `LEAST_MB`, whatever free memory it fills first.
+_LEAST_RUNS = 500
 # Growth is watched for so many times as long before it counts, and for no longer than this.
 _WATCH_ON = 3.0
 _LONGEST_S = 120.0
