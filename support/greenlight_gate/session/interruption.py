@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import sys
 import threading
 import weakref
 from collections.abc import Iterator
@@ -45,6 +46,11 @@ class Interruption:
         else:
             self._raise()
 
+    def again(self) -> None:
+        """The exception was swallowed, as in a callback of a weak reference: raises it again in a moment."""
+        self.reason = ""
+        signal.setitimer(signal.ITIMER_REAL, _A_MOMENT_S)
+
     def _raise(self) -> None:
         self._waits = False
         if not self.reason:
@@ -63,9 +69,19 @@ def interruptible(timeout_s: float | None) -> Iterator[Interruption]:
         yield interruption
         return
 
+    unraisable = sys.unraisablehook
+
+    def swallowed(said: "sys.UnraisableHookArgs") -> None:
+        """Python prints what it cannot raise, and goes on; an interruption is not to be lost in this way."""
+        if said.exc_type is KeyboardInterrupt and interruption.reason and hasattr(signal, "setitimer"):
+            interruption.again()
+        else:
+            unraisable(said)
+
     wanted = [signal.SIGINT, signal.SIGTERM, *([signal.SIGALRM] if hasattr(signal, "SIGALRM") else [])]
     before = {number: signal.getsignal(number) for number in wanted}
     try:
+        sys.unraisablehook = swallowed
         for number in wanted:
             signal.signal(number, interruption.stop)
         if timeout_s is not None and hasattr(signal, "setitimer"):
@@ -76,6 +92,7 @@ def interruptible(timeout_s: float | None) -> Iterator[Interruption]:
             signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)
+        sys.unraisablehook = unraisable
 
 
 def _in_a_finalizer(frame: FrameType | None) -> bool:

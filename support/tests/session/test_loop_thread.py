@@ -2,8 +2,10 @@
 
 import asyncio
 import signal
+import sys
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -117,6 +119,30 @@ def test_in_a_finalizer_an_interruption_waits_for_its_end(loop: LoopThread, recw
     assert ended.is_set()
     assert interruption.reason == "SIGTERM"
     assert list(recwarn) == []
+
+
+def test_an_interruption_that_a_weak_reference_swallows_comes_again(
+    loop: LoopThread, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Python calls such a callback wherever an object dies, and prints what it raises instead of raising it."""
+
+    class Dying:
+        pass
+
+    def die() -> None:
+        dying = Dying()
+        kept = weakref.ref(dying, lambda _: signal.raise_signal(signal.SIGTERM))
+        del dying
+        assert kept() is None
+        loop.call(Sleeper().wait(), 90)
+
+    before = sys.unraisablehook
+    with interruptible(None) as interruption, pytest.raises(KeyboardInterrupt):
+        die()
+
+    assert interruption.reason == "SIGTERM"
+    assert sys.unraisablehook is before
+    assert "Exception ignored" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGALRM], ids=lambda number: number.name)
