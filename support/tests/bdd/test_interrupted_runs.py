@@ -11,17 +11,19 @@ from support.tests.bdd.test_parallel import SEVERAL
 ENOUGH = "[limits]\nmax_connections = 200\n"
 
 
-@pytest.mark.parametrize("moments", [12, pytest.param(60, marks=pytest.mark.slow)])
+MOMENTS = 12
+
+
 @pytest.mark.parametrize("jobs", [1, 4])
-def test_ledger_and_allure_agree_wherever_a_run_is_interrupted(tmp_path: Path, jobs: int, moments: int) -> None:
+def test_ledger_and_allure_agree_wherever_a_run_is_interrupted(tmp_path: Path, jobs: int) -> None:
     ran = run(
-        tmp_path, {"several.feature": SEVERAL}, str(moments), jobs=jobs, target_toml=ENOUGH,
+        tmp_path, {"several.feature": SEVERAL}, str(MOMENTS), jobs=jobs, target_toml=ENOUGH,
         module="support.tests.bdd.run_interrupted",
     ).ran  # fmt: skip
     assert ran.code == 0, ran.err
     tried = [json.loads(line) for line in ran.out.splitlines() if line.startswith("{")]
 
-    assert len(tried) == moments
+    assert len(tried) == MOMENTS
     for each in tried:
         assert len(each["finished"]) == len(set(each["finished"])), each
         assert (each["ended"], each["allure"]) == ([each["finished"]], sorted(each["finished"])), each
