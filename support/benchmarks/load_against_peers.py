@@ -103,7 +103,7 @@ def main(rounds: int, seconds: float) -> bool:
         for _ in range(rounds):
             for name, client in clients.items():
                 rates[name].append(client(port, seconds))
-    print(f"{rounds} rounds of {seconds:g} s, {USERS} people: checked events per CPU-second (medians)")
+    print(f"{rounds} rounds of {seconds:g} s, {USERS} users: checked events per CPU-second (medians)")
     met = True
     for name, all_of_it in rates.items():
         line = f"{name:<12}{statistics.median(all_of_it):>10,.0f}  ({min(all_of_it):,.0f} to {max(all_of_it):,.0f})"

@@ -82,7 +82,7 @@ def main(rounds: int) -> None:
     total = statistics.median(whole)
     found = {name: statistics.median(times) for name, times in us.items()}
     found["cutter"] -= found.pop("building")
-    print(f"{rounds} rounds, {USERS} people: {total:.2f} us of CPU for a checked event, of which")
+    print(f"{rounds} rounds, {USERS} users: {total:.2f} us of CPU for a checked event, of which")
     for name, each in found.items():
         print(f"  {name.replace('_', ' '):<18}{each:6.2f} us  {each / total:6.1%}")
 

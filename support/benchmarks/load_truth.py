@@ -55,7 +55,7 @@ def frozen(seconds: float) -> bool:
     raw, corrected = figures(summary.raw), figures(summary.corrected)
     assert raw is not None
     assert corrected is not None
-    print(f"frozen for {FROZEN_MS} ms of each second, open load of 200 questions/s, 5 people:")
+    print(f"frozen for {FROZEN_MS} ms of each second, open load of 200 questions/s, 5 users:")
     for name, found in (("raw", raw), ("corrected", corrected)):
         print(f"  {name:<10} p50 {found.p50_ms:7.2f}  p95 {found.p95_ms:7.2f}  p99 {found.p99_ms:7.2f} ms")
     return corrected.p99_ms >= 150.0

@@ -47,9 +47,9 @@ def can_make_up_users(target: Target) -> bool:
 
 
 def users_of(target: Target, count: int, slot: int) -> tuple[Persona, ...]:
-    """Up to `count` of the target's users, for scenarios of one lane; no two lanes share a user.
+    """Up to `count` of the target's users, for scenarios of one slot; no two slots share a user.
 
-    Lane 0 has the target's own; in the others the users have the same names and other user ids.
+    Slot 0 has the target's own; in the others the users have the same names and other user ids.
     """
     users = target.users(count)
     if slot == 0:

@@ -30,7 +30,7 @@ from greenlight_gate.session.validation_session import ValidationSession
 _SLICE_S = 0.1
 _END_S = 10.0
 
-# Makes the World of a scenario; its users are those of a lane.
+# Makes the World of a scenario; its users are those of a slot.
 NewWorld = Callable[[Scenario, int], World]
 # A function that runs a step in a context; None for an undefined step.
 RunOf = Callable[[Step], Callable[[Context], None] | None]
