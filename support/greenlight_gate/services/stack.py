@@ -16,7 +16,7 @@ from greenlight_gate.services.folder import FOLDER_VARIABLE, Folder
 from greenlight_gate.services.health import http_answers, postgres_answers, redis_answers
 from greenlight_gate.services.programs import major_version, postgres_folder, redis_program, unprivileged
 from greenlight_gate.services.runtime import Wish
-from greenlight_gate.services.supervisor import Program, Supervisor, free_port
+from greenlight_gate.services.supervisor import Program, Supervisor, free_port, usable_port
 from greenlight_gate.targets.errors import Misconfigured
 
 REPLICAS = ("replica-a", "replica-b")
@@ -178,7 +178,9 @@ def new_record(runtime: str, wish: Wish) -> dict[str, Any]:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat  # noqa: PLC0415
 
-    ports = {name: free_port(wish.port if name == "entry" else 0) for name in SERVICES}
+    ports: dict[str, int] = {"entry": usable_port(wish.port)} if wish.port else {}
+    for name in SERVICES:
+        ports.setdefault(name, free_port(besides=ports.values()))
     pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     kept = {name: secrets.token_urlsafe(24) for name in ("postgres", "redis", "people")}
     return {

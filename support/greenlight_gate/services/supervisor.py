@@ -3,10 +3,11 @@
 import contextlib
 import os
 import pwd
+import random
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from greenlight_gate.services.folder import Folder, process_of
 from greenlight_gate.targets.errors import Misconfigured
 
 _END_WITHIN_S = 5.0
+_SERVICE_PORTS = range(10_000, 32_768)
+_MOST_PORTS_TRIED = 200
 
 
 @dataclass(frozen=True)
@@ -127,17 +130,30 @@ class Supervisor:
         return lines[-1][:300] if lines else ""
 
 
-def free_port(wanted: int = 0, host: str = "127.0.0.1") -> int:
-    """A free port. Raises Misconfigured if the wanted one is in use."""
+def free_port(host: str = "127.0.0.1", besides: Collection[int] = ()) -> int:
+    """A free port that is none of `besides`. Raises Misconfigured if none is found.
+
+    It is below the ports that systems give to clients (32768 to 60999 on Linux, above 49152 elsewhere), so that no
+    connection takes it before the service does.
+    """
+    for port in random.sample(_SERVICE_PORTS, _MOST_PORTS_TRIED):
+        with contextlib.suppress(Misconfigured):
+            if port not in besides:
+                return usable_port(port, host)
+    raise Misconfigured(f"services: no free port on {host} below {_SERVICE_PORTS.stop}: give one with --port")
+
+
+def usable_port(port: int, host: str = "127.0.0.1") -> int:
+    """The port. Raises Misconfigured if it is in use."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, wanted))
+            probe.bind((host, port))
         except OSError as error:
             raise Misconfigured(
-                f"services: port {wanted} cannot be used ({error.strerror}): give another one with --port, or none"
+                f"services: port {port} cannot be used ({error.strerror}): give another one with --port, or none"
             ) from error
-        return int(probe.getsockname()[1])
+    return port
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:
