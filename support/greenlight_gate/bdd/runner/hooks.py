@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 from behave.model import Scenario
@@ -240,8 +241,9 @@ class Hooks:
 
 
 def _load_what_draws() -> None:
-    """Loads matplotlib in advance, which takes most of a second."""
-    from greenlight_gate.report import html_page, pictures  # noqa: F401, PLC0415 -- as above
+    """Loads matplotlib in advance, which takes most of a second. If that fails, it fails again where it is drawn."""
+    with suppress(Exception):
+        from greenlight_gate.report import html_page, pictures  # noqa: F401, PLC0415 -- as above
 
 
 class _Waiting:
