@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from greenlight_gate.categories import CATEGORIES
 from greenlight_gate.evidence.brief import brief
@@ -72,16 +72,11 @@ class Shown(NamedTuple):
 def render(judgement: Judgement, folder: Path, pictures: Sequence[Picture], trend: str = "") -> str:
     """The page as HTML. `trend`: the HTML part about earlier sessions."""
     session, decision = judgement.session, judgement.decision
-    environment = Environment(
-        loader=PackageLoader("greenlight_gate.report"), autoescape=True, undefined=StrictUndefined, finalize=_visible
-    )
-    environment.filters["printable"] = printable
-    environment.filters["brief"] = partial(brief, most=_MOST_LINES)
     checklist = _checklist(decision.criteria)
     worst = "not met" if decision.verdict is Verdict.BLOCKED else "unknown"
     name = _as_named(folder)
     begun = datetime.fromtimestamp(session.started_epoch_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return environment.get_template("verdict.html.j2").render(
+    return template().render(
         decision=decision, in_words=_in_words(judgement), session=session,
         begun=begun, took=_took(judgement),
         criteria=[(c, _STATUS[c.status], on_criterion(c.id, c.status, name, session.environment))
@@ -97,6 +92,17 @@ def render(judgement: Judgement, folder: Path, pictures: Sequence[Picture], tren
         measurements=judgement.measurements, trend=trend, loads=judgement.loads,
         begin=judgement.timeline.windows.start,
     )  # fmt: skip
+
+
+@cache
+def template() -> Template:
+    """The page's template."""
+    environment = Environment(
+        loader=PackageLoader("greenlight_gate.report"), autoescape=True, undefined=StrictUndefined, finalize=_visible
+    )
+    environment.filters["printable"] = printable
+    environment.filters["brief"] = partial(brief, most=_MOST_LINES)
+    return environment.get_template("verdict.html.j2")
 
 
 def write_page(judgement: Judgement, folder: Path, pictures: Sequence[Picture], trend: str = "") -> Path:

@@ -51,7 +51,8 @@ MARKS: dict[EventKind, tuple[str, str, str]] = {
     EventKind.FAILED: (PINK, "X", "failed"),
     EventKind.STOPPED: (FAINT, "D", "stopped"),
 }
-_SHAPES: dict[str, Any] = {"[": "$[$", "]": "$]$"}
+_BRACKET = ((0.4, 1.0), (-0.4, 1.0), (-0.4, -1.0), (0.4, -1.0), (0.4, -0.75), (-0.1, -0.75), (-0.1, 0.75), (0.4, 0.75))
+_SHAPES: dict[str, Any] = {"[": _BRACKET, "]": [(-x, y) for x, y in _BRACKET]}
 
 
 def draw_timeline(timeline: Timeline) -> Figure:

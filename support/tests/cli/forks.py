@@ -9,6 +9,7 @@ import contextlib
 import functools
 import gc
 import importlib
+import io
 import json
 import os
 import select
@@ -111,8 +112,22 @@ def _started() -> socket.socket:
 def _import_all() -> None:
     for name in _MODULES:
         importlib.import_module(name)
+    _draw_once()
     gc.collect()
     gc.freeze()
+
+
+def _draw_once() -> None:
+    """Fills the caches of what each page needs: its template and the fonts."""
+    from greenlight_gate.report import html_page
+    from matplotlib.figure import Figure
+
+    html_page.template()
+    figure = Figure()
+    figure.subplots().plot([0, 1], label="drawn")
+    figure.legend()
+    for kind in ("png", "svg"):
+        figure.savefig(io.BytesIO(), format=kind)
 
 
 def _serve(requests: socket.socket) -> dict[str, Any] | None:

@@ -84,17 +84,17 @@ WAYS: dict[str, Callable[[str], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("disguise", DISGUISES)
 @pytest.mark.parametrize("way", WAYS)
-def test_each_disguise_is_found(disguise: str, way: str) -> None:
-    how, text = DISGUISES[disguise]
-    frame = WAYS[way](text)
-    (found,) = canary_search.search(frame).sightings
+def test_each_disguise_is_found(way: str) -> None:
+    for disguise, (how, text) in DISGUISES.items():
+        frame = WAYS[way](text)
+        sightings = canary_search.search(frame).sightings
 
-    assert canary_search.suspicious(frame)
-    assert canary_search.suspicious(b'{"another":"frame"}' * 7 + frame)
-    assert found.owner == "Bashir"
-    assert how in (found.how, found.how.removeprefix("unicode escapes and ")) or found.how.startswith(how)
+        assert [found.owner for found in sightings] == ["Bashir"], disguise
+        assert canary_search.suspicious(frame), disguise
+        assert canary_search.suspicious(b'{"another":"frame"}' * 7 + frame), disguise
+        called = sightings[0].how
+        assert how == called.removeprefix("unicode escapes and ") or called.startswith(how), disguise
 
 
 @pytest.mark.parametrize("disguise", DISGUISES)
@@ -113,7 +113,6 @@ def test_each_disguise_is_a_finding_at_somebody_elses_and_none_at_ones_own(disgu
     assert own.completed().whole() == []
 
 
-@pytest.mark.parametrize("disguise", DISGUISES)
 @pytest.mark.parametrize(
     ("where", "bring"),
     [
@@ -128,13 +127,12 @@ def test_each_disguise_is_a_finding_at_somebody_elses_and_none_at_ones_own(disgu
         ("the answer to the handshake", lambda text: refused(headers=(f"X-Note: {text}",))),
     ],
 )
-def test_each_disguise_is_found_in_what_is_no_message(
-    disguise: str, where: str, bring: Callable[[str], Talk]
-) -> None:  # fmt: skip
-    found = [finding for finding in bring(DISGUISES[disguise][1]).findings() if finding.rule == "ISOLATION-1"]
+def test_each_disguise_is_found_in_what_is_no_message(where: str, bring: Callable[[str], Talk]) -> None:
+    for disguise, (_, text) in DISGUISES.items():
+        found = [finding.actual for finding in bring(text).findings() if finding.rule == "ISOLATION-1"]
 
-    assert [finding.actual.startswith("canary of Bashir, ") for finding in found] == [True]
-    assert found[0].actual.endswith(f", in {where}")
+        assert [each.startswith("canary of Bashir, ") for each in found] == [True], disguise
+        assert found[0].endswith(f", in {where}"), disguise
 
 
 def refused(**values: Any) -> Talk:
@@ -145,18 +143,17 @@ SPLITS = {**DISGUISES}
 del SPLITS["in JSON in JSON"], SPLITS["unicode escapes, deep in JSON"]
 
 
-@pytest.mark.parametrize("disguise", SPLITS)
 @pytest.mark.parametrize("part", [0.3, 0.5, 0.7])
-def test_each_disguise_is_found_when_it_is_split_over_two_frames(disguise: str, part: float) -> None:
-    _, text = SPLITS[disguise]
-    cut = int(len(text) * part)
-    talk = asked().started().event("agent_thinking", {"reasoning": text[:cut]})
-    talk.event("agent_thinking", {"reasoning": text[cut:]}).executing().tool_done().completed()
-    (finding,) = talk.whole()
+def test_each_disguise_is_found_when_it_is_split_over_two_frames(part: float) -> None:
+    for disguise, (_, text) in SPLITS.items():
+        cut = int(len(text) * part)
+        talk = asked().started().event("agent_thinking", {"reasoning": text[:cut]})
+        talk.event("agent_thinking", {"reasoning": text[cut:]}).executing().tool_done().completed()
+        found = talk.whole()
 
-    assert finding[0] == "ISOLATION-1"
-    assert finding[2].startswith("canary of Bashir, ")
-    assert set(finding[3]) <= {5, 6}
+        assert [rule for rule, _, _, _ in found] == ["ISOLATION-1"], disguise
+        assert found[0][2].startswith("canary of Bashir, "), disguise
+        assert set(found[0][3]) <= {5, 6}, disguise
 
 
 @pytest.mark.parametrize("cut", range(len(BASHIRS) + 1))
