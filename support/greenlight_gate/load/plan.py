@@ -5,6 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
+from greenlight_gate.targets.sections import Tls
 from greenlight_gate.trace import Expect
 
 # From so many users on, more time is allowed for the first event (TIMELINESS-1).
@@ -42,9 +43,8 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
     with `poisson`, at random moments of this rate, whatever the backend does. It ends after `duration_s`, or when
     each user has asked `runs_each` times. First all connect (over `ramp_s`) and wait (`hold_s`); in the end they
     leave over `ramp_down_s`. `break_off`: every connection is cut at the end, whatever is under way. `slow`: this many
-    users, the first ones, read nothing. `verifies`: whether the target's certificate is verified, against `ca_file` if
-    given. `own_process`: the process runs nothing else. `hung_tools`: tools that are known to hang; the silence budget
-    applies to them in place of the tool budget.
+    users, the first ones, read nothing. `own_process`: the process runs nothing else. `hung_tools`: tools that are
+    known to hang; the silence budget applies to them in place of the tool budget.
     """
 
     id: str
@@ -52,8 +52,7 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
     users: tuple[PlannedUser, ...]
     budgets: TimeBudgets
     clock: str = "unknown"
-    ca_file: str = ""
-    verifies: bool = True
+    tls: Tls = Tls()
     max_frame_bytes: int = 1_048_576
     arrival: Literal["closed", "open"] = "closed"
     rate: float = 0.0

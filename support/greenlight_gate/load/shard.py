@@ -22,7 +22,7 @@ from greenlight_gate.load.request_schedule import RequestSchedule
 from greenlight_gate.load.shard_context import ShardContext
 from greenlight_gate.load.virtual_user import VirtualUser
 from greenlight_gate.measure.load_counts import Counts
-from greenlight_gate.measure.load_result import LoadResult
+from greenlight_gate.measure.load_result import HISTOGRAMS, LoadResult
 from greenlight_gate.rules.engine.deadlines import MARGIN_S
 from greenlight_gate.targets.trust import trust
 from greenlight_gate.transport.event_loop import new_event_loop
@@ -114,7 +114,7 @@ class Shard:
         began = time.monotonic()
         pause_s = self.plan.ramp_s / max(len(planned), 1)
         is_secure = any(urlsplit(each.url).scheme == "wss" for each in planned[:1])
-        tls = trust(self.plan.ca_file, verifies=self.plan.verifies) if is_secure else None
+        tls = trust(self.plan.tls) if is_secure else None
         sources = itertools.cycle(self.plan.sources or ("",))
 
         async def connect_some() -> None:
@@ -309,7 +309,7 @@ class Shard:
         for name in ("connections_tried", "connections_made", "asked", "runs", "events", "messages", "unmapped",
                      "five_expected", "five_shown", "dropped"):  # fmt: skip
             setattr(result, name, getattr(meters, name))
-        for name in ("raw", "corrected", "delivery", "whole", "silence", "connect"):
+        for name in HISTOGRAMS:
             setattr(result, name, encoded(getattr(meters, name)))
         result.users = len(self.users)
         result.expected_events, result.arrived_events = meters.expected, meters.arrived

@@ -157,7 +157,7 @@ _SUMS = (
     "canaries_seen",
 )  # fmt: skip
 _PEAKS = ("seconds", "connecting_seconds", "busy", "lag_ms_p99", "drift_ms")
-_HISTOGRAMS = ("raw", "corrected", "delivery", "whole", "silence", "connect")
+HISTOGRAMS = ("raw", "corrected", "delivery", "whole", "silence", "connect")
 _MEMORIES = ("idle_rss_mb", "connected_rss_mb", "peak_rss_mb")
 MOST_OFFENCES_OF_A_RULE = 3
 
@@ -174,7 +174,7 @@ def merged(parts: list[LoadResult]) -> LoadResult:
     whole.cpu_seconds = math.fsum(part.cpu_seconds for part in parts)
     for name in _PEAKS:
         setattr(whole, name, max((getattr(part, name) for part in parts), default=0.0))
-    for name in _HISTOGRAMS:
+    for name in HISTOGRAMS:
         setattr(whole, name, _together([getattr(part, name) for part in parts]))
     for name in _MEMORIES:
         workers = {part.worker for part in parts}

@@ -71,6 +71,5 @@ def plan_of(suite: ValidationSession, planned: tuple[PlannedUser, ...], **values
     target = suite.target
     return LoadPlan(
         id=uuid.uuid4().hex, profile_toml=suite.profile_toml, users=planned, budgets=target.budgets, clock=target.clock,
-        ca_file=target.tls.ca_file, verifies=not target.tls.insecure_skip_verification,
-        max_frame_bytes=target.limits.max_frame_bytes, hung_tools=tuple(suite.patience.hung), **values,
+        tls=target.tls, max_frame_bytes=target.limits.max_frame_bytes, hung_tools=tuple(suite.patience.hung), **values,
     )  # fmt: skip

@@ -74,7 +74,7 @@ def _trust(target: Target) -> ssl.SSLContext:
     ca_file = target.tls.ca_file
     expected = f"{target.name}: tls.ca_file: expected a file with certificates in PEM form, but {ca_file!r}"
     try:
-        return trust(ca_file, verifies=not target.tls.insecure_skip_verification)
+        return trust(target.tls)
     except ssl.SSLError as error:
         raise Misconfigured(f"{expected} holds none ({error.reason or error})") from error
     except OSError as error:

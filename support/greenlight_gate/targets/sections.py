@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from greenlight_gate.rules.engine import deadlines
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
 
 CANARY = "{canary}"
 
@@ -15,6 +15,7 @@ Variable = Annotated[
 ]
 Label = Annotated[str, Meta(pattern=r"^\w[\w .'-]{0,39}$", description="a name of 1 to 40 letters, digits or . ' -")]
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
+_USUAL = TimeBudgets()
 
 
 class Invalid(ValueError):
@@ -163,7 +164,7 @@ class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     logout: bool = True
 
 
-class Budgets(deadlines.TimeBudgets, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Budgets(TimeBudgets, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[budgets]: how long each thing may take, in seconds.
 
     `start_s`: until agent_started; `silence_s`: the longest pause inside a run; `grace_s`: what may still arrive after
@@ -172,17 +173,17 @@ class Budgets(deadlines.TimeBudgets, frozen=True, kw_only=True, forbid_unknown_f
     The rules' own budgets, bounded.
     """
 
-    handshake_s: Seconds = 5.0
-    start_s: Seconds = 5.0
-    silence_s: Seconds = 5.0
-    tool_s: Seconds = 60.0
-    run_s: Annotated[float, Meta(gt=0, le=86_400)] = 300.0
-    grace_s: Annotated[float, Meta(gt=0, le=60)] = 0.25
-    ping_s: Seconds = 2.0
-    refusal_s: Seconds = 2.0
-    clock_skew_s: Annotated[float, Meta(gt=0, le=86_400)] = 300.0
-    recover_s: Seconds = 5.0
-    half_open_s: Seconds = 60.0
+    handshake_s: Seconds = _USUAL.handshake_s
+    start_s: Seconds = _USUAL.start_s
+    silence_s: Seconds = _USUAL.silence_s
+    tool_s: Seconds = _USUAL.tool_s
+    run_s: Annotated[float, Meta(gt=0, le=86_400)] = _USUAL.run_s
+    grace_s: Annotated[float, Meta(gt=0, le=60)] = _USUAL.grace_s
+    ping_s: Seconds = _USUAL.ping_s
+    refusal_s: Seconds = _USUAL.refusal_s
+    clock_skew_s: Annotated[float, Meta(gt=0, le=86_400)] = _USUAL.clock_skew_s
+    recover_s: Seconds = _USUAL.recover_s
+    half_open_s: Seconds = _USUAL.half_open_s
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

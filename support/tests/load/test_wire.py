@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from greenlight_gate.targets.sections import Tls
 
 from support.tests.hostile import conduct as does
 from support.tests.hostile.certificate import Authority
@@ -86,7 +87,10 @@ def test_tls_with_an_authority_of_its_own(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     context = authority.server_context("127.0.0.1")
     with HostileServer(does.conversation(does.rightly), _HEALTHY, context) as server:
-        ways: tuple[dict[str, Any], ...] = ({"ca_file": str(authority.ca_file)}, {"verifies": False})
+        ways: tuple[dict[str, Any], ...] = (
+            {"tls": Tls(ca_file=str(authority.ca_file))},
+            {"tls": Tls(insecure_skip_verification=True)},
+        )
         for values in ways:
             came = run(strangers(plan(server.url, 1, budgets=IMPATIENT, runs_each=1, **values)))
             assert (came.runs, came.counts) == (1, {})
