@@ -25,10 +25,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from greenlight_gate.assurance.variations import write_target
+from greenlight_gate.categories import CATEGORIES
 
 FAST = ("functional", "integration")
 MORE = (*FAST, "security", "resilience")
-WHOLE = (*MORE, "performance", "stress")
+WHOLE = CATEGORIES
 _LONGEST_SESSION_S = 600
 
 
