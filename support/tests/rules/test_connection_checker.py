@@ -78,7 +78,7 @@ def test_nothing_but_a_few_words_is_kept_of_what_is_over(monkeypatch: pytest.Mon
     side = checker()
     many_runs(side, Talk(), 20)
     assert FOUND[side] == []
-    asked, registry = side.correlation, side.registry
+    asked, registry = side.requests, side.registry
     assert (asked.asks, asked.by_request, asked.runs, registry.runs) == ([], {}, {}, {})
     assert list(registry.ended) == ["r16", "r17", "r18", "r19"]
     assert len(registry.threads) == 5
@@ -107,7 +107,7 @@ def test_helpers_that_never_end_are_forgotten(monkeypatch: pytest.MonkeyPatch) -
     for number, frame in enumerate(frames(talk), 3):
         side.received(frame, 0.5, number)
     assert FOUND[side] == []
-    assert side.correlation.runs == {}
+    assert side.requests.runs == {}
     assert len(side.registry.runs) == 2
 
 
