@@ -10,6 +10,7 @@ import sys
 from types import ModuleType
 from typing import NoReturn
 
+from greenlight_gate import __version__
 from greenlight_gate.cli.commands import SUMMARIES
 from greenlight_gate.cli.options import EPILOG, MISCONFIGURED, Parser
 
@@ -18,6 +19,9 @@ def parser(*names: str) -> argparse.ArgumentParser:
     """The command line with the options of these commands, or of all; of the others it knows their summaries."""
     says = "Decides whether a streaming AI-chat backend may be released."
     top = Parser(prog="greenlight", description=says, epilog=EPILOG, allow_abbrev=False)
+    top.add_argument(
+        "--version", action="version", version=f"greenlight {__version__}", help="print the version and exit"
+    )
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     for name, summary in SUMMARIES.items():
         if names and name not in names:

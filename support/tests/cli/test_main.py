@@ -1,6 +1,7 @@
 """The command line itself: what it accepts, what it says of mistakes, and that its help shows how."""
 
 import argparse
+from importlib.metadata import version
 
 import pytest
 from greenlight_gate.categories import CATEGORIES
@@ -71,6 +72,13 @@ def test_every_option_has_an_example_or_a_default(name: str) -> None:
         ["session"] if name == "verdict" else []
     )
     assert "\nexample: greenlight " in f"\n{commands()[name].epilog}"
+
+
+def test_the_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+
+    assert (end.value.code, *capsys.readouterr()) == (0, f"greenlight {version('greenlight-gate')}\n", "")
 
 
 @pytest.mark.parametrize("name", sorted(commands()))
