@@ -1,7 +1,7 @@
 """The events that a user of the chat can see, and what else a frame can be read as."""
 
 from collections.abc import Iterator
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any, NamedTuple
 
 import msgspec
@@ -32,10 +32,17 @@ FIVE = (
 ENDS = frozenset({EventKind.COMPLETED, EventKind.FAILED, EventKind.STOPPED})
 
 
+class Mistake(Enum):
+    """What a problem of a frame is: the frame is not well-formed, or a field of an event is not as it has to be."""
+
+    FORM = "form"
+    FIELD = "field"
+
+
 class Problem(NamedTuple):
     """A violation that a profile found while it read one frame; it becomes a finding once the user is known."""
 
-    rule: str
+    mistake: Mistake
     expected: str
     actual: str
 

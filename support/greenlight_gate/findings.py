@@ -44,6 +44,14 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
+def shortened(text: str, most: int) -> str:
+    """The text with at most so many characters: cut after a whole word, if one fits, and marked with an ellipsis."""
+    if len(text) <= most:
+        return text
+    words = text[:most].rpartition(" ")[0].rstrip()
+    return f"{words or text[: most - 1]}…"
+
+
 def printable_lines(text: str) -> str:
     """The same for a text of several lines: line breaks are kept."""
     return text if text.isprintable() else "\n".join(printable(line) for line in text.split("\n"))

@@ -1,7 +1,7 @@
 """What a target sends is shown in findings, and never acts."""
 
 import pytest
-from greenlight_gate.findings import printable, printable_lines
+from greenlight_gate.findings import printable, printable_lines, shortened
 
 from support.tests.rules.talk import Talk
 
@@ -20,6 +20,20 @@ from support.tests.rules.talk import Talk
 def test_one_printable_line(text: str, shown: str) -> None:
     assert printable(text) == shown
     assert printable(text).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("", ""),
+        ("ten chars.", "ten chars."),
+        ("three more words", "three…"),
+        ("nine char and more", "nine char…"),
+        ("unbreakable", "unbreakab…"),
+    ],
+)
+def test_a_long_text_is_cut_after_a_word(text: str, shown: str) -> None:
+    assert shortened(text, 10) == shown
 
 
 def test_lines_stay_lines() -> None:

@@ -62,13 +62,16 @@ A backend that is served can be given any defect while it runs:
 def summary() -> str:
     """The figures in one sentence, for this page and for the README."""
     known = measured.read()
-    took = sorted(known.took_s.values())
+    took = known.took_s
     if not took:
         return "Nothing has been measured yet."
+    of_memory = max((seconds for name, seconds in took.items() if PROOFS[name].rule == "MEMORY"), default=0.0)
+    others = max((seconds for name, seconds in took.items() if PROOFS[name].rule != "MEMORY"), default=0.0)
     return (
         f"{known.date}, `python -m greenlight_gate.assurance` on {known.cores} cores: {len(PROOFS)} defects activated, "
-        f"{len(took)} detected by the right rule, in {known.seconds:.0f} s; each within {took[-1]:.1f} s, "
-        f"half of them within {statistics.median(took):.1f} s; {_false_alarms(known)}."
+        f"{len(took)} detected by the right rule, in {known.seconds:.0f} s with short time budgets: "
+        f"half of them within {statistics.median(took.values()):.1f} s, those of MEMORY, which is measured over "
+        f"time, within {of_memory:.1f} s, all others within {others:.1f} s; {_false_alarms(known)}."
     )
 
 

@@ -102,7 +102,7 @@ _BUDGETS: Mapping[str, Mapping[str, float]] = {
 }
 # The reasons why detection takes more than three seconds beyond the budget.
 SLOW: Mapping[str, str] = {
-    "memory_leak_per_run": "memory is sampled for 8 s, since it takes 12 samples to tell a leak from noise",
+    "memory_leak_per_run": "growth is watched for up to three times the soak of 8 s, in case it slows down",
     "handler_leak": "the backend has 2 s to release closed connections, in the first and in the last round",
     "fan_out_to_one_replica": "two replicas with their services are started",
     "resume_knows_only_its_replica": "two replicas with their services are started",

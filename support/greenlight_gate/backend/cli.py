@@ -24,13 +24,13 @@ class _Parser(argparse.ArgumentParser):
         self.exit(EXIT_MISCONFIGURED, f"{self.prog}: {message}\n")
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run the backend until it is stopped, and return the exit code.
+def main(argv: Sequence[str], prog: str = "greenlight_gate.backend") -> int:
+    """Run the backend until it is stopped, and return the exit code. `prog`: the command that errors name.
 
     Standard output gets exactly one line, the JSON with the addresses, once the backend is ready. A port in use, an
     unknown defect or an unusable variable give one line on standard error and exit code 3.
     """
-    arguments = _parser().parse_args(argv)
+    arguments = _parser(prog).parse_args(argv)
     # Imported here: a mistyped option is reported without loading the server.
     from greenlight_gate.backend.defects import UnknownDefectError, activate  # noqa: PLC0415
     from greenlight_gate.backend.settings import SettingsError, settings_from  # noqa: PLC0415
@@ -43,18 +43,18 @@ def main(argv: Sequence[str]) -> int:
         settings = settings_from({**os.environ, **({"CHAT_VARY": arguments.vary} if arguments.vary else {})})
         admin_token = _admin_token(arguments.admin_token_env)
     except (UnknownDefectError, SettingsError) as error:
-        return _misconfigured(str(error))
+        return _misconfigured(prog, str(error))
     from greenlight_gate.backend.server import listen, serve  # noqa: PLC0415
 
     try:
         claim = _claim(arguments.data)
     except OSError as error:
-        return _misconfigured(f"cannot keep data in {arguments.data}: {error.strerror or error}")
+        return _misconfigured(prog, f"cannot keep data in {arguments.data}: {error.strerror or error}")
     try:
         listener = listen(arguments.host, arguments.port)
     except OSError as error:
         claim.close()
-        return _misconfigured(f"cannot serve on {arguments.host}:{arguments.port}: {error.strerror or error}")
+        return _misconfigured(prog, f"cannot serve on {arguments.host}:{arguments.port}: {error.strerror or error}")
     port = listener.getsockname()[1]
     with claim, listener:
         serve(
@@ -69,10 +69,8 @@ def main(argv: Sequence[str]) -> int:
     return EXIT_OK
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="greenlight_gate.backend", description="Serve the reference chat backend.", allow_abbrev=False
-    )
+def _parser(prog: str) -> argparse.ArgumentParser:
+    parser = _Parser(prog=prog, description="Serve the reference chat backend.", allow_abbrev=False)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=_port, default=0, help="port to listen on (default: a free one)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="store the data in this folder (default: not stored)")
@@ -160,6 +158,6 @@ def _reachable(host: str) -> str:
     return f"[{near}]" if ":" in near else near
 
 
-def _misconfigured(message: str) -> int:
-    sys.stderr.write(f"greenlight_gate.backend: {message}\n")
+def _misconfigured(prog: str, message: str) -> int:
+    sys.stderr.write(f"{prog}: {message}\n")
     return EXIT_MISCONFIGURED

@@ -5,11 +5,10 @@ Exit codes: 0 approved, 1 blocked, 2 inconclusive, 3 misconfigured, 130 interrup
 
 import argparse
 import importlib
-import signal
 import sys
 from types import ModuleType
-from typing import NoReturn
 
+from greenlight_gate import __version__
 from greenlight_gate.cli.commands import SUMMARIES
 from greenlight_gate.cli.options import EPILOG, MISCONFIGURED, Parser
 
@@ -18,6 +17,9 @@ def parser(*names: str) -> argparse.ArgumentParser:
     """The command line with the options of these commands, or of all; of the others it knows their summaries."""
     says = "Decides whether a streaming AI-chat backend may be released."
     top = Parser(prog="greenlight", description=says, epilog=EPILOG, allow_abbrev=False)
+    top.add_argument(
+        "--version", action="version", version=f"greenlight {__version__}", help="print the version and exit"
+    )
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     for name, summary in SUMMARIES.items():
         if names and name not in names:
@@ -32,10 +34,6 @@ def _module(name: str) -> ModuleType:
     return importlib.import_module(f"greenlight_gate.cli.{name}")
 
 
-def _interrupted(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 def run_command(arguments: list[str]) -> int:
     """Runs a command; returns its exit code. The user's mistakes are one line on stderr and exit code 3."""
     # Only what is asked for is imported: the others' imports take longer than most commands.
@@ -44,9 +42,6 @@ def run_command(arguments: list[str]) -> int:
     if unknown:
         # Said by the command's own parser, which knows what is nearest.
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    if options.command != "serve":
-        # Until the run has handlers of its own, and after it: a signal ends the command with 130.
-        signal.signal(signal.SIGTERM, _interrupted)
     return _run(options)
 
 

@@ -142,7 +142,11 @@ def _next_step(examination: _Examination, summary: FrameSummary) -> str:
     if question is None or question.answer is None:
         return f"find the frame that ends the answer above, and map it to agent_completed in the profile {name}"
     if examination.recorder is not None and examination.recorder.findings:
-        return "correct what is marked above in the backend, or in the profile"
+        broken = ", ".join(dict.fromkeys(finding.rule for finding in examination.recorder.findings))
+        return (
+            f"correct {broken} (expected and got are listed above) in the backend, or in the profile {name} if it "
+            f"reads a frame wrongly; then greenlight doctor --environment {environment}"
+        )
     if summary.missing:
         missing = " and ".join(summary.missing)
         return f"map {missing} in the profile {name}, or give the reason under [absent]; then greenlight run"

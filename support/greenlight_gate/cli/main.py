@@ -3,6 +3,7 @@
 It imports nothing but Python's own modules until `main` can tell what failed, since the installation may be broken.
 """
 
+import signal
 import sys
 
 _INCONCLUSIVE, _MISCONFIGURED, _INTERRUPTED = 2, 3, 130
@@ -11,6 +12,8 @@ _INCONCLUSIVE, _MISCONFIGURED, _INTERRUPTED = 2, 3, 130
 def main(argv: list[str] | tuple[str, ...] | None = None) -> int:
     """Runs a command; returns its exit code. What no command expected is the suite's own fault, and is exit code 2."""
     try:
+        # Before the imports, which take longest, and until the command has handlers of its own.
+        signal.signal(signal.SIGTERM, _interrupted)
         from greenlight_gate.interpreter import optimised, prepare_streams  # noqa: PLC0415
 
         prepare_streams()
@@ -30,6 +33,10 @@ def main(argv: list[str] | tuple[str, ...] | None = None) -> int:
         return _unexpected(end)
     except BaseException as error:  # noqa: BLE001 -- Python would end with 1, which is what a blocked target ends with
         return _unexpected(error)
+
+
+def _interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _unexpected(error: BaseException) -> int:

@@ -17,6 +17,14 @@ EPILOG = "exit codes: 0 approved, 1 blocked, 2 inconclusive, 3 misconfigured, 13
 _NO_SUCH_COMMAND = re.compile(r"argument (?:COMMAND|ACTION): invalid choice: ['\"](.*)['\"] \(choose from ")
 
 
+class _Paragraphs(argparse.HelpFormatter):
+    """Wraps each paragraph of a text by itself."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        fill = super()._fill_text
+        return "\n\n".join(fill(paragraph, width, indent) for paragraph in text.split("\n\n"))
+
+
 class Parser(argparse.ArgumentParser):
     """argparse with errors in one line that suggest the nearest option, and the exit code for a user's mistake."""
 
@@ -93,7 +101,7 @@ def command_of(commands: Any, name: str, help_: str, example: str) -> argparse.A
     """Adds a command with its help."""
     command: argparse.ArgumentParser = commands.add_parser(
         name, help=help_, description=help_, epilog=f"example: {example}\n\n{EPILOG}", allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Paragraphs,
     )  # fmt: skip
     command.set_defaults(parser=command)
     return command

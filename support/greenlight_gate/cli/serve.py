@@ -60,4 +60,4 @@ def serve(options: argparse.Namespace) -> int:
     arguments += ["--vary", options.vary] if options.vary else []
     if options.list_defects:
         arguments.append("--list-defects")
-    return main(arguments)
+    return main(arguments, prog="greenlight serve")

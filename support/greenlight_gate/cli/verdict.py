@@ -28,7 +28,7 @@ def add(commands: Any) -> None:
     """Adds the command."""
     verdict = command_of(
         commands, "verdict", SUMMARIES["verdict"],
-        "greenlight verdict websocket_validation_reports/validation_session_1694123456",
+        "greenlight verdict reports/validation_session_1694123456",
     )  # fmt: skip
     verdict.add_argument(
         "session", nargs="?", type=Path, metavar="SESSION",

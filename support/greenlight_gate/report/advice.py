@@ -22,7 +22,7 @@ _BY_FAMILY: dict[str, Advice] = {
         ("a step of the agent is never sent", "an exception in a task that is never awaited",
          "the profile maps the frame to another kind"), _VERBOSE),
     "PAIRING": Advice(
-        ("no callback for the end of a tool, or none for its failure", "tool names or call ids are not unique"),
+        ("no callback for the end of a tool, or none for its failure", "call ids are not unique"),
         _VERBOSE),
     "IDENTITY": Advice(
         ("several runs share one variable for the id", "a default value is sent before the id is known"),
@@ -46,6 +46,13 @@ _BY_FAMILY: dict[str, Advice] = {
     "REFUSAL": Advice(
         ("the token is read but not verified", "ids from the client are trusted", "bad input is dropped silently"),
         _DOCTOR),
+}  # fmt: skip
+# Where the causes of its family do not explain a rule.
+_BY_RULE: dict[str, Advice] = {
+    "PAIRING-3": Advice(
+        ("one of the two events is built without the tool's name",
+         "the two events name the tool differently, such as by its function and by its title",
+         "the profile reads the name from the wrong field"), _VERBOSE),
 }  # fmt: skip
 _BY_CRITERION: dict[str, Advice] = {
     "SCENARIOS": Advice(("see the first failed scenario, below",), _VERBOSE),
@@ -82,7 +89,8 @@ _BY_UNKNOWN: dict[str, Advice] = {
 
 def on_rule(rule: str, session: str, environment: str) -> Advice:
     """Advice on a finding; `session` and `environment` go into the command."""
-    return _filled(_BY_FAMILY.get(rule.partition("-")[0], _BY_CRITERION["SCENARIOS"]), session, environment)
+    family = _BY_FAMILY.get(rule.partition("-")[0], _BY_CRITERION["SCENARIOS"])
+    return _filled(_BY_RULE.get(rule, family), session, environment)
 
 
 def on_criterion(name: str, status: Status, session: str, environment: str) -> Advice | None:

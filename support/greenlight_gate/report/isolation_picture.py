@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from greenlight_gate.evidence.session_folder import write_whole
+from greenlight_gate.findings import shortened
 from greenlight_gate.report.matrix_picture import Mark, MatrixGrid, Sheet, draw
 from greenlight_gate.report.monitoring_files import VISUALIZATIONS
 from greenlight_gate.rules.isolation import IsolationPair
@@ -48,8 +49,7 @@ def draw_isolation(relations: Sequence[IsolationPair], folder: Path) -> Path:
 def _grid(relation: IsolationPair) -> MatrixGrid:
     users, saw = relation.users, set(relation.saw)
     cells = {(one, other): _mark(relation, saw, one, other) for one in users for other in users}
-    title = relation.name if len(relation.name) <= _LONGEST_TITLE else f"{relation.name[: _LONGEST_TITLE - 1]}…"
-    return MatrixGrid(title, users, users, cells)
+    return MatrixGrid(shortened(relation.name, _LONGEST_TITLE), users, users, cells)
 
 
 def _mark(relation: IsolationPair, saw: set[tuple[str, str]], one: str, other: str) -> Mark:

@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from greenlight_gate.events import EventKind
-from greenlight_gate.findings import printable
+from greenlight_gate.findings import printable, shortened
 from greenlight_gate.measure.run_tracks import RunTrack
 from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.report.picture_style import (
@@ -220,5 +220,4 @@ def _track(axis: Any, track: RunTrack, row: int) -> None:
 
 def _label(track: RunTrack) -> str:
     # matplotlib reads a dollar sign as the start of a formula.
-    text = printable(f"{track.user}: {track.scenario}").replace("$", r"\$")
-    return text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1]}…"
+    return shortened(printable(f"{track.user}: {track.scenario}"), _LONGEST_LABEL).replace("$", r"\$")

@@ -3,14 +3,14 @@
 import functools
 import re
 
-from greenlight_gate.events import Event, EventKind, Problem
+from greenlight_gate.events import Event, EventKind, Mistake, Problem
 from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.forbidden_text import ForbiddenText
 from greenlight_gate.rules.engine.run_state import GivenAnswer, RunState
 from greenlight_gate.trace import Expect
 
-# A profile names the rule with each problem that it finds while it reads a frame.
-_FOUND_BY_READING = frozenset({"CONTENT-1", "CONTENT-2"})
+# A profile finds mistakes while it reads a frame, and knows of no rule.
+_RULE_OF = {Mistake.FIELD: "CONTENT-1", Mistake.FORM: "CONTENT-2"}
 _FALLBACKS = (
     "something went wrong",
     "an error occurred",
@@ -42,8 +42,7 @@ _FRACTION = re.compile(r"[.,](\d{1,6})")
 def on_problems(problems: tuple[Problem, ...], n: int, run: RunState | None, report: Report) -> None:
     """CONTENT-1 and -2: what the profile found wrong with a frame while it read it."""
     for problem in problems:
-        assert problem.rule in _FOUND_BY_READING, problem
-        report(problem.rule, problem.expected, problem.actual, n, run=run)
+        report(_RULE_OF[problem.mistake], problem.expected, problem.actual, n, run=run)
 
 
 def on_forbidden(found: tuple[ForbiddenText, ...], n: int, report: Report) -> None:

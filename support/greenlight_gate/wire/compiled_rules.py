@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from greenlight_gate.events import Control, Event, EventKind, Problem
+from greenlight_gate.events import Control, Event, EventKind, Mistake, Problem
 from greenlight_gate.wire.explain import check_field
 from greenlight_gate.wire.fields import Field
 from greenlight_gate.wire.matching import EventRule, Ignore
@@ -330,6 +330,6 @@ def _stamped(stamp: Any, wrong: list[Problem] | None) -> Any:
         return None, None, 0, wrong
     server_s, stamp_format = read_stamp(stamp)
     if stamp_format is None:
-        problem = Problem("CONTENT-1", "a timestamp (ISO 8601 or epoch)", preview(repr(stamp)))
+        problem = Problem(Mistake.FIELD, "a timestamp (ISO 8601 or epoch)", preview(repr(stamp)))
         return None, None, 0, [*(wrong or []), problem]
     return server_s, stamp_format, STAMP_FORMATS.index(stamp_format), wrong

@@ -8,14 +8,14 @@ from typing import Any
 
 from msgspec import UNSET
 
-from greenlight_gate.events import Control, Event, EventKind, Problem, Reading, Unmapped
+from greenlight_gate.events import Control, Event, EventKind, Mistake, Problem, Reading, Unmapped
 from greenlight_gate.wire.fields import Field
 from greenlight_gate.wire.spec import EventSpec, Spec
-from greenlight_gate.wire.text import WELL_FORMED, preview
+from greenlight_gate.wire.text import preview
 from greenlight_gate.wire.values import FIRST_WEIGHT, MISSING, STAMP_FORMATS, read_stamp, text_of, walk
 
-_FIELD_RULE = "CONTENT-1"
-_OWN_RULE = {"run", "tool"}  # IDENTITY-1 and PAIRING-3 object to these themselves
+# Rules of their own object to runs and tools without a name.
+_OWN_RULE = {"run", "tool"}
 _TYPES: dict[str, tuple[type, ...]] = {
     "id": (str, int),
     "text": (str,),
@@ -30,7 +30,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 def read_value(spec: Spec, value: Any, problems: tuple[Problem, ...]) -> Reading:
     """The event, control or unmapped frame that a JSON value is, `problems` included."""
     if not isinstance(value, dict):
-        wrong = Problem(WELL_FORMED, "a JSON object", preview(text_of(value)) or "an empty text")
+        wrong = Problem(Mistake.FORM, "a JSON object", preview(text_of(value)) or "an empty text")
         return Unmapped("not a JSON object", (*problems, wrong))
     for index, path in enumerate(spec.frame.kind):
         name = walk(value, path)
@@ -57,7 +57,7 @@ def _event(event: EventSpec, value: dict[str, Any], shape: int, problems: tuple[
         if index is None and (wrapped or not field.optional) and (inner := _wrapped(value, paths)) is not None:
             wrapped = True
             item, came = inner
-            wrong.append(Problem(WELL_FORMED, f"{paths[0]} directly", came))
+            wrong.append(Problem(Mistake.FORM, f"{paths[0]} directly", came))
         if not field.varies:
             shape += (index or 0) * weight
             weight *= len(paths)
@@ -71,7 +71,7 @@ def _event(event: EventSpec, value: dict[str, Any], shape: int, problems: tuple[
     stamp = found.get("stamp")
     server_s, stamp_format = read_stamp(stamp) if stamp is not None else (None, None)
     if stamp is not None and server_s is None:
-        wrong.append(Problem(_FIELD_RULE, "a timestamp (ISO 8601 or epoch)", preview(repr(stamp))))
+        wrong.append(Problem(Mistake.FIELD, "a timestamp (ISO 8601 or epoch)", preview(repr(stamp))))
     if stamp_format is not None:
         shape += STAMP_FORMATS.index(stamp_format)
     return Event(
@@ -137,18 +137,18 @@ def check_field(kind: EventKind, name: str, field: Field, item: Any) -> tuple[An
         if field.optional or name in _OWN_RULE:
             return None, None
         came = "nothing" if item is MISSING else "null"
-        return None, Problem(_FIELD_RULE, f"{kind} with its {' or '.join(field.at)}", came)
+        return None, Problem(Mistake.FIELD, f"{kind} with its {' or '.join(field.at)}", came)
     right = isinstance(item, _TYPES[field.type]) and (field.type == "any" or not isinstance(item, bool))
     if not right:
-        rule = WELL_FORMED if field.type == "object" and isinstance(item, str) else _FIELD_RULE
+        mistake = Mistake.FORM if field.type == "object" and isinstance(item, str) else Mistake.FIELD
         expected = f"{kind} with {' or '.join(field.at)} as {field.type}"
         shown = text_of(item) if field.type != "stamp" else None
-        return (shown if name in ("text", "tool") else None), Problem(rule, expected, preview(repr(item)))
+        return (shown if name in ("text", "tool") else None), Problem(mistake, expected, preview(repr(item)))
     if field.type == "id":
         return str(item), None
     if name == "text":
         item = text_of(item)
-        # An empty answer is CONTENT-4's to judge; any other empty text is a field that is not filled.
+        # Whether an answer is empty is judged with its request; any other empty text is a field that is not filled.
         if not item.strip() and kind is not EventKind.COMPLETED and not field.optional:
-            return item, Problem(_FIELD_RULE, f"{kind} with a {' or '.join(field.at)} that is not empty", repr(item))
+            return item, Problem(Mistake.FIELD, f"{kind} with a {' or '.join(field.at)} that is not empty", repr(item))
     return item, None

@@ -26,7 +26,7 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `at` are names (or dotted paths), tried in order at each place; the first value that is not null counts.
     `optional` fields may be absent or null; `varies` fields may stand elsewhere from event to event without that
-    being a change of shape (CONTENT-6). `failed` lists the values that mean failure (of a tool), `failing_at` the
+    being a change of shape. `failed` lists the values that mean failure (of a tool), `failing_at` the
     names of `at` under which any value does. `regex` takes a part of a text: its first group, or all that it finds.
     `value` is the field itself, where the wire never says it.
     """

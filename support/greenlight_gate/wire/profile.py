@@ -6,13 +6,13 @@ from typing import Any
 
 import msgspec
 
-from greenlight_gate.events import Problem, Reading, Unmapped
+from greenlight_gate.events import Mistake, Problem, Reading, Unmapped
 from greenlight_gate.wire.compiled import compile_reader
 from greenlight_gate.wire.explain import read_value
 from greenlight_gate.wire.reader import Machine, Reader
 from greenlight_gate.wire.spec import Promises, Spec, read_spec
 from greenlight_gate.wire.templates import fill
-from greenlight_gate.wire.text import WELL_FORMED, UnreadableError, lenient_value
+from greenlight_gate.wire.text import UnreadableError, lenient_value
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -68,7 +68,7 @@ class Profile:
         """The same by the slow reader, which reports what is wrong."""
         if not self.plain:
             return self.reader().read(data, binary=binary)
-        problems = (Problem(WELL_FORMED, "a text frame", "a binary frame"),) if binary else ()
+        problems = (Problem(Mistake.FORM, "a text frame", "a binary frame"),) if binary else ()
         try:
             value, more = lenient_value(data)
         except UnreadableError as error:

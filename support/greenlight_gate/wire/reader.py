@@ -17,6 +17,7 @@ from greenlight_gate.events import (
     EventKind,
     Foreign,
     Ignored,
+    Mistake,
     More,
     Problem,
     Reading,
@@ -29,7 +30,7 @@ from greenlight_gate.wire.compiled_rules import all_paths, compile_matcher, comp
 from greenlight_gate.wire.matching import EventRule, Ignore
 from greenlight_gate.wire.paths import Tree
 from greenlight_gate.wire.spec import Spec
-from greenlight_gate.wire.text import WELL_FORMED, UnreadableError, lenient_value, preview
+from greenlight_gate.wire.text import UnreadableError, lenient_value, preview
 from greenlight_gate.wire.values import text_of, walk
 
 _MOST_RUNS = 256
@@ -137,7 +138,7 @@ class Reader:
             if out:
                 return Several(_distinguished(out))
         problems = (
-            (Problem(WELL_FORMED, "a text frame", "a binary frame"),) if binary and not machine.takes_binary else ()
+            (Problem(Mistake.FORM, "a text frame", "a binary frame"),) if binary and not machine.takes_binary else ()
         )
         out = []
         try:
@@ -176,7 +177,7 @@ class Reader:
     def _value(self, value: Any, problems: tuple[Problem, ...], out: list[Reading]) -> None:
         machine = self.machine
         if not isinstance(value, dict | list):
-            wrong = Problem(WELL_FORMED, "a JSON object", preview(text_of(value)) or "an empty text")
+            wrong = Problem(Mistake.FORM, "a JSON object", preview(text_of(value)) or "an empty text")
             out.append(Unmapped("not a JSON object", (*problems, wrong)))
             return
         what = machine.foreign(value, self.values) if machine.foreign is not None else None

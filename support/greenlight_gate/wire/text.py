@@ -5,9 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from greenlight_gate.events import Problem
-
-WELL_FORMED = "CONTENT-2"
+from greenlight_gate.events import Mistake, Problem
 
 
 class UnreadableError(Exception):
@@ -19,7 +17,7 @@ class UnreadableError(Exception):
 
 
 def lenient_value(data: bytes) -> tuple[Any, tuple[Problem, ...]]:
-    """The JSON value of a text frame and all that is wrong with its form (CONTENT-2).
+    """The JSON value of a text frame and all that is wrong with its form.
 
     Broken UTF-8, byte order marks, lone surrogates, NaN, text after the value and double encoding are reported and
     read around. Raises UnreadableError when no value is left, for instance for half a JSON text.
@@ -27,7 +25,7 @@ def lenient_value(data: bytes) -> tuple[Any, tuple[Problem, ...]]:
     problems: list[Problem] = []
 
     def wrong(expected: str, actual: str) -> None:
-        problems.append(Problem(WELL_FORMED, expected, actual))
+        problems.append(Problem(Mistake.FORM, expected, actual))
 
     try:
         text = data.decode()

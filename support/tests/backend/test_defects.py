@@ -131,7 +131,7 @@ def test_values_and_their_units() -> None:
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     with pytest.raises(UnknownDefectError, match=r"did you mean .*duplicate_delivery"):
         activate(["duplicated_delivery"])
-    with pytest.raises(UnknownDefectError, match="--list-defects shows them all"):
+    with pytest.raises(UnknownDefectError, match="`greenlight serve --list-defects` shows them all"):
         activate(["qqqqqqq"])
 
 

@@ -51,12 +51,16 @@ def test_a_python_that_drops_assertions_is_a_mistake(tmp_path: Path, level: str)
     assert ran.err.startswith("greenlight: PYTHONOPTIMIZE or `python -O`: expected a Python that keeps assertions")
 
 
-def broken(folder: Path, package: str, text: str) -> Ran:
-    """`greenlight verdict` of an approvable session, where one package is another one."""
-    session = write(folder / "session")
+def replaced(folder: Path, package: str, text: str, *command: str) -> Ran:
+    """A command for which one package is another one."""
     (folder / package).mkdir()
     (folder / package / "__init__.py").write_text(text, encoding="utf-8")
-    return greenlight(folder, "verdict", str(session), env={"PYTHONPATH": f"{folder}:{ROOT}"}, fresh=True)
+    return greenlight(folder, *command, env={"PYTHONPATH": f"{folder}:{ROOT}"}, fresh=True)
+
+
+def broken(folder: Path, package: str, text: str) -> Ran:
+    """`greenlight verdict` of an approvable session, where one package is another one."""
+    return replaced(folder, package, text, "verdict", str(write(folder / "session")))
 
 
 @pytest.mark.parametrize(
@@ -78,6 +82,17 @@ def test_an_import_that_fails_is_the_suites_own_fault(tmp_path: Path, package: s
     assert last.startswith("greenlight: Suite fault: ")
     assert last.endswith("; the target was not judged")
     assert said in last or not text
+
+
+@pytest.mark.parametrize(("command", "package"), [("run", "argparse"), ("run", "msgspec"), ("serve", "argparse")])
+def test_a_signal_that_comes_while_the_command_is_imported_interrupts_it(
+    tmp_path: Path, command: str, package: str
+) -> None:
+    text = "import signal\nsignal.raise_signal(signal.SIGTERM)\nwhile True:\n    pass\n"
+
+    ran = replaced(tmp_path, package, text, command)
+
+    assert (ran.code, ran.out, ran.err) == (130, "", "greenlight: interrupted\n")
 
 
 def test_a_foreign_package_called_support_changes_nothing(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def messages(ran: Ran) -> dict[str, object]:
             for each in results if each.get("attachments") and not each["fullName"].startswith("verdict")
         ),
         "junit": re.findall(r'<testcase [^>]*?name="([^"]*)"', (ran.session / "junit.xml").read_text("utf-8")),
-        "lines": [line[:60] for line in ran.out.splitlines() if line.startswith(("  ok", "  skip"))],
+        "lines": [line[:50] for line in ran.out.splitlines() if line.startswith(("  ok", "  skip"))],
     }  # fmt: skip
 
 

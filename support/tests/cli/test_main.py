@@ -1,6 +1,7 @@
 """The command line itself: what it accepts, what it says of mistakes, and that its help shows how."""
 
 import argparse
+from importlib.metadata import version
 
 import pytest
 from greenlight_gate.categories import CATEGORIES
@@ -73,10 +74,25 @@ def test_every_option_has_an_example_or_a_default(name: str) -> None:
     assert "\nexample: greenlight " in f"\n{commands()[name].epilog}"
 
 
+def test_the_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+
+    assert (end.value.code, *capsys.readouterr()) == (0, f"greenlight {version('greenlight-gate')}\n", "")
+
+
 @pytest.mark.parametrize("name", sorted(commands()))
-def test_help_says_what_the_exit_codes_mean(capsys: pytest.CaptureFixture[str], name: str) -> None:
+def test_help_says_what_the_exit_codes_mean_in_80_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as end:
         main([*name.split(), "--help"])
 
     assert end.value.code == 0
-    assert "0 approved, 1 blocked, 2 inconclusive, 3 misconfigured, 130 interrupted" in capsys.readouterr().out
+    help_ = capsys.readouterr().out
+    codes = "exit codes: 0 approved, 1 blocked, 2 inconclusive, 3 misconfigured, 130 interrupted"
+    assert codes in " ".join(help_.split())
+    assert [line for line in help_.splitlines() if len(line) > 80] == []
+    # What is to be copied stands on one line.
+    assert f"\n{str(commands()[name].epilog).partition(chr(10))[0]}\n" in help_

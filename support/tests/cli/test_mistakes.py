@@ -56,6 +56,22 @@ def test_a_wrong_option(tmp_path: Path, arguments: tuple[str, ...], said: str) -
     assert (ran.code, ran.err.count("\n"), said in ran.err) == (3, 1, True), ran.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--defect", "thinking_mising"), "there is no defect called 'thinking_mising': did you mean thinking_missing"),
+        (("--defect", "zzz"), "there is no defect called 'zzz': `greenlight serve --list-defects` shows them all\n"),
+        (("--port", "99999"), "argument --port: '99999' is not a number from 0 to 65535\n"),
+        (("--vary", "often"), "CHAT_VARY"),
+    ],
+)
+def test_a_mistake_of_serve_is_said_by_serve(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+    ran = mistaken(tmp_path, "serve", *arguments)
+
+    assert (ran.code, ran.out, ran.err.count("\n")) == (3, "", 1), ran.err
+    assert ran.err.startswith(f"greenlight serve: {said}")
+
+
 @pytest.mark.parametrize("output", ["a-file", "a-file/below", "/proc/nowhere"])
 def test_an_output_folder_that_cannot_be_written(tmp_path: Path, output: str) -> None:
     (tmp_path / "a-file").touch()

@@ -49,6 +49,8 @@ def test_a_tool_that_hung_is_given_no_more_than_any_silence(hung: set[str], aske
     ("asked", "at", "hung"),
     [
         (question(STARTED, NOTES), 161.5, {"notes"}),
+        (question(STARTED, NOTES), 160.0, set()),
+        (question(STARTED, NOTES), 110.0, set()),
         (question(STARTED, NOTES, at=399.0), 401.5, set()),
         (question(STARTED), 161.5, set()),
     ],

@@ -114,6 +114,13 @@ def test_acknowledgement_is_from_when_the_question_was_due() -> None:
     assert [each.avg_ms for each in seen if each is not None] == [pytest.approx(100), pytest.approx(350)]
 
 
+def test_acknowledgement_is_until_the_first_of_two_starts() -> None:
+    seen = measured(asked().started().wait(1.0).started()).acknowledgement
+
+    assert seen is not None
+    assert seen.avg_ms == pytest.approx(100)
+
+
 def with_pings(server_ahead_s: float) -> Talk:
     """A server whose clock is ahead; slow pings, and between them one of 100 ms whose time was read in the middle."""
     talk = asked()

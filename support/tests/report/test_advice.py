@@ -46,3 +46,10 @@ def test_a_target_that_is_not_known_is_not_named() -> None:
 def test_each_rule_has_advice_whose_command_exists() -> None:
     for rule in RULES:
         parser().parse_args(shlex.split(on_rule(rule, "s", "staging").command)[1:])
+
+
+def test_a_tool_without_its_name_has_causes_that_concern_the_name() -> None:
+    unnamed, unpaired = (on_rule(rule, "s", "staging").causes for rule in ("PAIRING-3", "PAIRING-1"))
+
+    assert all("name" in cause for cause in unnamed)
+    assert not any("name" in cause for cause in unpaired)

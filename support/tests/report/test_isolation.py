@@ -135,6 +135,13 @@ def test_the_marks_of_a_matrix() -> None:
     }  # fmt: skip
 
 
+def test_the_title_of_a_matrix_ends_with_a_whole_word() -> None:
+    name = "A user who signs in again receives only their own notes"
+    (grid,) = isolation_sheet([IsolationPair(name, USERS, own_seen=USERS)]).grids
+
+    assert grid.title == "A user who signs in again receives…"
+
+
 @pytest.mark.parametrize(("scenarios", "users"), [(1, 2), (2, 2), (11, 2), (1, 25), (2, 13), (11, 13)])
 def test_pictures_of_any_number_are_1200_pixels_wide(tmp_path: Path, scenarios: int, users: int) -> None:
     names = tuple(f"Person {number}" for number in range(users))

@@ -78,7 +78,7 @@ def test_nothing_but_a_few_words_is_kept_of_what_is_over(monkeypatch: pytest.Mon
     side = checker()
     many_runs(side, Talk(), 20)
     assert FOUND[side] == []
-    asked, registry = side.correlation, side.registry
+    asked, registry = side.requests, side.registry
     assert (asked.asks, asked.by_request, asked.runs, registry.runs) == ([], {}, {}, {})
     assert list(registry.ended) == ["r16", "r17", "r18", "r19"]
     assert len(registry.threads) == 5
@@ -107,7 +107,7 @@ def test_helpers_that_never_end_are_forgotten(monkeypatch: pytest.MonkeyPatch) -
     for number, frame in enumerate(frames(talk), 3):
         side.received(frame, 0.5, number)
     assert FOUND[side] == []
-    assert side.correlation.runs == {}
+    assert side.requests.runs == {}
     assert len(side.registry.runs) == 2
 
 
@@ -141,6 +141,38 @@ def test_a_stop_of_a_stranger_does_not_excuse_the_run() -> None:
         ("CONTENT-4", "an answer", "agent_stopped, which was not requested", (5, 8)),
         ("REFUSAL-2", "only Ada to be able to stop this run", "agent_stopped after a stop request of Bashir", (7, 8)),
     ]
+
+
+def test_a_run_that_its_own_user_stops_as_well_accuses_nobody() -> None:
+    talk = Talk().open().open("Bashir", "c2").ask().started().send("stop", "c2", run="r1").send("stop", run="r1")
+    assert "REFUSAL-2" not in talk.stopped().rules()
+
+
+def test_a_run_that_goes_silent_after_the_stop_of_a_stranger_was_stopped_by_them() -> None:
+    talk = Talk().open().open("Bashir", "c2").ask().started().send("stop", "c2", run="r1")
+    assert ("REFUSAL-2", "silence after a stop request of Bashir") in {
+        (rule, came) for rule, _, came, _ in talk.timeout("end", 6.5, request="q1").whole()
+    }
+
+
+def judged_at(*moments: float) -> set[str]:
+    """The rules that object to an answer whose events come at these times."""
+    side = checker()
+    side.asked(Request(2, moments[0], "q1", None, TOOL_QUESTION))
+    talk = asked().answer()
+    for number, (frame, at) in enumerate(zip(frames(talk)[1:], moments, strict=True), 3):
+        side.received(frame, at, number)
+    side.finish(9)
+    return {finding.rule for finding in FOUND[side]}
+
+
+def test_whoever_takes_as_long_as_the_budget_allows_is_in_time() -> None:
+    assert judged_at(1.0, 6.0, 11.0, 16.0, 21.0) == set()
+    assert judged_at(1.0, 6.0, 11.0, 16.0, 21.1) == {"TIMELINESS-2"}
+
+
+def test_there_is_no_silence_after_the_end() -> None:
+    assert asked().answer().wait(10).thinking().rules() == {"LIFECYCLE-3"}
 
 
 def test_what_the_client_closes_is_not_judged() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from greenlight_gate.events import Control, Event, EventKind, Reading, Unmapped
+from greenlight_gate.events import Control, Event, EventKind, Mistake, Reading, Unmapped
 from greenlight_gate.wire.profile import UNREADABLE, Profile
 from greenlight_gate.wire.values import read_stamp
 from hypothesis import given
@@ -118,7 +118,7 @@ def test_ids_are_texts_even_where_a_control_captures_the_same_path(request_id: o
     event = PROFILE.read(data)
     assert isinstance(event, Event)
     assert event.request == ("5" if request_id == 5 else None)
-    assert [problem.rule for problem in event.problems] == ([] if request_id == 5 else ["CONTENT-1"])
+    assert [problem.mistake for problem in event.problems] == ([] if request_id == 5 else [Mistake.FIELD])
 
 
 def test_frames_to_send() -> None:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from greenlight_gate.events import Control, Event, Foreign, Ignored, More, Unmapped, each
+from greenlight_gate.events import Control, Event, Foreign, Ignored, Mistake, More, Unmapped, each
 from greenlight_gate.rules.engine.expected import observable
 from greenlight_gate.trace import Expect
 from greenlight_gate.wire.profile import Profile
@@ -233,8 +233,8 @@ def test_what_is_wrong_with_a_field() -> None:
     found = reader(TOKENS)
     (event,) = each(found.read(b'{"type":"note","id":{"a":1},"text":" "}'))
     assert isinstance(event, Event)
-    assert [(problem.rule, problem.actual) for problem in event.problems] == [
-        ("CONTENT-1", "{'a': 1}"), ("CONTENT-1", "' '"),
+    assert [(problem.mistake, problem.actual) for problem in event.problems] == [
+        (Mistake.FIELD, "{'a': 1}"), (Mistake.FIELD, "' '"),
     ]  # fmt: skip
     (event,) = each(found.read(b'\xef\xbb\xbf{"type":"note","id":1,"text":"x"} '))
     assert isinstance(event, Event)

@@ -155,7 +155,7 @@ def _require_hook(hook: str) -> None:
 
 def _unknown(name: str) -> str:
     near = difflib.get_close_matches(name, _defects, n=3, cutoff=0.4)
-    hint = f"did you mean {' or '.join(near)}?" if near else "--list-defects shows them all"
+    hint = f"did you mean {' or '.join(near)}?" if near else "`greenlight serve --list-defects` shows them all"
     return f"there is no defect called {name!r}: {hint}"
 
 

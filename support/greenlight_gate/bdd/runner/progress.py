@@ -13,6 +13,7 @@ from rich.text import Text
 
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.evidence.session_folder import Finished
+from greenlight_gate.findings import shortened
 from greenlight_gate.monitor import Alert
 from greenlight_gate.verdict.decision import in_one_line
 
@@ -22,15 +23,16 @@ _MARKS = {
     "broken": ("BROKEN", "magenta"),
     "not_exercised": ("skip", "yellow"),
 }
-_LOG_WIDTH = 110
 _MARGIN = 11
 _NARROWEST = 20
+_REASON_INDENT = 9
 
 
 class RunProgress:
     """Prints a line for each scenario once it is settled; on a terminal also the current state.
 
-    `quiet` prints nothing. The console decides where lines go, and whether it is a terminal.
+    `quiet` prints nothing. The console decides where lines go, and whether it is a terminal. No line is wider than the
+    console, which without a terminal has 80 columns.
     """
 
     def __init__(self, console: Console, *, quiet: bool = False) -> None:
@@ -87,17 +89,16 @@ class RunProgress:
             self._say(f"[bold]{category}[/]")
         word, colour = _MARKS[finished.outcome]
         figures = f"{events:4d} events {finished.duration_s:6.2f} s"
-        room = self.console.width if self.console.is_terminal else _LOG_WIDTH
-        width = max(room - len(figures) - _MARGIN, _NARROWEST)
-        shown = escape(Text(name).plain[:width].ljust(width))
+        width = max(self.console.width - len(figures) - _MARGIN, _NARROWEST)
+        shown = escape(shortened(Text(name).plain, width).ljust(width))
         self._say(f"  [{colour}]{word:<7}[/]{shown} [dim]{figures}[/]")
         if finished.reason and finished.outcome != "passed":
-            self._say(f"         {escape(in_one_line(finished.reason))}")
+            self._say(escape(in_one_line(finished.reason)), indent=_REASON_INDENT)
 
     def alert(self, alert: Alert) -> None:
         """Prints that a failure pattern has begun or ended."""
         colour = {"critical": "red", "warning": "yellow"}.get(alert.level, "green")
-        self._say(f"  [bold {colour}]ALERT[/]  {escape(str(alert))}")
+        self._say(f"[bold {colour}]ALERT[/]  {escape(str(alert))}", indent=2)
 
     def close(self) -> None:
         """Restores the terminal."""
@@ -105,9 +106,13 @@ class RunProgress:
             self._live.stop()
             self._live = None
 
-    def _say(self, markup: str) -> None:
-        if not self.quiet:
-            self.console.print(markup, highlight=False, soft_wrap=not self.console.is_terminal)
+    def _say(self, markup: str, *, indent: int = 0) -> None:
+        if self.quiet:
+            return
+        text = self.console.render_str(markup, highlight=False)
+        for line in text.wrap(self.console, self.console.width - indent):
+            line.rstrip()
+            self.console.print(Text(" " * indent).append_text(line))
 
     def _line(self) -> Any:
         done = sum(self._counts.values())

@@ -18,6 +18,7 @@ from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.expected import observable
 from greenlight_gate.rules.engine.finding_sink import FindingSink, Report
 from greenlight_gate.rules.engine.id_registry import IdRegistry
+from greenlight_gate.rules.engine.open_requests import OpenRequests
 from greenlight_gate.rules.engine.outcome import INFERRED, EventObserver, Observer
 from greenlight_gate.rules.engine.run_checker import RunChecker
 from greenlight_gate.rules.engine.run_state import Request, RunState, Stage
@@ -50,8 +51,8 @@ class ConnectionChecker:
         sink = FindingSink(user, connection, found, self.tabs, rules, stalls=registry.stalls)
         self.report: Report = sink.report
         self.counts = sink.counts
-        self.correlation = Correlation(registry, user, connection, self.report)
-        self.correlation.foreign_leaks = profile.promises.foreign == "leak"
+        self.requests = OpenRequests(registry, user, connection, self.report)
+        self.correlation = Correlation(self.requests, foreign_leaks=profile.promises.foreign == "leak")
         self.connection_rules = ConnectionRules(self.report, promised=profile.promises.ready)
         refusals = profile.spec.refusals
         self.entry: SignInAttempt | None = None
@@ -65,9 +66,9 @@ class ConnectionChecker:
         # of up to 30 attributes in a form that is read faster; a load's checker has 29.
         self.observers: tuple[EventObserver, ...] = () if profile.plain else (INFERRED,)
         self._gap_free = profile.promises.gap_free_seq
-        self._runs = self.correlation.runs
+        self._runs = self.requests.runs
         self.search = CanaryScan(user, self.tabs.canaries, self._what)
-        self.run_judge = RunChecker(self.correlation, budgets, epoch_s, self.report, self.search)
+        self.run_judge = RunChecker(self.requests, budgets, epoch_s, self.report, self.search)
 
     @property
     def ready(self) -> bool:
@@ -76,7 +77,7 @@ class ConnectionChecker:
 
     def observe(self, observer: Observer) -> None:
         """From now on it gets the outcome of each request."""
-        self.correlation.observers = (*self.correlation.observers, observer)
+        self.requests.observers = (*self.requests.observers, observer)
 
     def observe_events(self, observer: EventObserver) -> None:
         """From now on it gets the outcome of each request, and each event with its run."""
@@ -114,13 +115,13 @@ class ConnectionChecker:
         if absent and ask.expect is not None:
             ask.expect = observable(ask.expect, absent)
         self.reader.asked(ask.request, ask.thread)
-        self.correlation.asked(ask)
+        self.requests.asked(ask)
 
     def stop_sent(self, run_id: str | None, at: float, n: int) -> None:
         """The user asked for a run to be stopped."""
         self.connection_rules.spoken = True
         if run_id is not None:
-            self.correlation.stopping(run_id, at, n)
+            self.requests.stopping(run_id, at, n)
 
     def pinged(self, nonce: str | None, n: int) -> None:
         """An application ping was sent."""
@@ -135,25 +136,25 @@ class ConnectionChecker:
     def restoring(self, thread: str, last_seq: int | None, at: float) -> None:
         """The user asked to restore a thread on this connection, from the number after `last_seq`."""
         self.connection_rules.spoken = True
-        self.correlation.restoring(thread, last_seq, at)
+        self.requests.restoring(thread, last_seq, at)
 
     def cut(self, cut: Cut) -> None:
         """The suite is about to cut this connection, or to stop the backend."""
         self.cut_by_us = True
         self.tabs.cut = str(cut)
         if cut.ends_backend:
-            for ask in self.correlation.asks:
+            for ask in self.requests.asks:
                 ask.excused = True
 
     def throttled(self, at: float, *, over: bool) -> None:
         """The suite reads this connection slowly, or no longer so (`over`): meanwhile no time is judged."""
         self.budgets = self._promised if over else self._promised.unhurried()
         self.run_judge.keep_to(self.budgets)
-        self.correlation.held_back(at)
+        self.requests.held_back(at)
 
     def stalled(self, at: float, for_s: float) -> None:
         """The suite stood still for so long until `at`: that time counts for no request and no token of this user."""
-        for ask in self.correlation.asks:
+        for ask in self.requests.asks:
             skip_in_request(ask, at, for_s, long=self.registry.stalls.is_long)
         if self.expiry is not None:
             self.expiry.stalled(at, for_s)
@@ -255,7 +256,7 @@ class ConnectionChecker:
             self._control(reading, at, n)
         elif type(reading) is Unmapped:
             self.invalid.unreadable(reading.reason)
-            continuity.on_unread(self.correlation.orders.values())
+            continuity.on_unread(self.requests.orders.values())
 
     def event(self, event: Event, at: float, n: int) -> None:
         """Judges one event of a run. `at`: seconds on the monotonic clock."""
@@ -299,9 +300,9 @@ class ConnectionChecker:
             return
         # An event of a run counts in the thread of that run, whatever thread it names.
         thread = event.thread if run is None or run.thread is None else run.thread
-        order = self.correlation.order(thread)
+        order = self.requests.order(thread)
         tabs = self.tabs
-        only = tabs.ever <= 1 or (thread in self.correlation.replays and tabs.open == {self.connection})
+        only = tabs.ever <= 1 or (thread in self.requests.replays and tabs.open == {self.connection})
         continuity.on_seq(order, event, n, self.report, run, only=only)
 
     def _more(self, event: Event, at: float, n: int) -> None:
@@ -321,7 +322,7 @@ class ConnectionChecker:
             self.connection_rules.ponged(values.get("nonce"))
         elif control.name == "restored":
             self.foreign_attempts.restored(control, n)
-            self.correlation.restored(values.get("thread"))
+            self.requests.restored(values.get("thread"))
         elif control.name == "error":
             self.last_error = control
             self._error(control, at, n)
@@ -331,24 +332,24 @@ class ConnectionChecker:
 
         An error during a run is not its end; that is still owed.
         """
-        correlation, request = self.correlation, error.values.get("request")
-        ask = correlation.by_request.get(str(request)) if request is not None else None
+        requests, request = self.requests, error.values.get("request")
+        ask = requests.by_request.get(str(request)) if request is not None else None
         if ask is not None and ask.run is not None:
             ask = None
         expired = self.expiry is not None and self.expiry.over
         if expired or self.foreign_attempts.took(error, n):
             if ask is not None:
-                correlation.conclude(ask, at, excused=True, error=error)
-                correlation.drop(ask)
+                requests.conclude(ask, at, excused=True, error=error)
+                requests.drop(ask)
             return
         if ask is None and self.invalid.took(error, n):
             return
         if request is None:
-            continuity.on_refused_restore(correlation.orders, error, n, self.report)
+            continuity.on_refused_restore(requests.orders, error, n, self.report)
         if ask is not None:
             lifecycle.on_error(ask, error, n, self.report)
-            correlation.conclude(ask, at, error=error)
-            correlation.drop(ask)
+            requests.conclude(ask, at, error=error)
+            requests.drop(ask)
 
     def _what(self, data: bytes) -> str:
         reading = next(each(self.profile.read(data)), None)
@@ -360,8 +361,8 @@ class ConnectionChecker:
 
     def lost(self) -> None:
         """The backend has ended the connection, and what was in progress on it will not be resumed."""
-        for ask in self.correlation.asks:
-            self.correlation.conclude(ask)
+        for ask in self.requests.asks:
+            self.requests.conclude(ask)
 
     # How it ended -------------------------------------------------------------------------------------------------
 
@@ -376,7 +377,7 @@ class ConnectionChecker:
         elif waiting_for == "restored":
             continuity.on_no_restore(n, after_s, self.report)
         elif waiting_for in ("start", "end"):
-            self._no_answer(self.correlation.waited_for(request, run), at, n)
+            self._no_answer(self.requests.waited_for(request, run), at, n)
         elif waiting_for != "refusal":
             self.connection_rules.timed_out(waiting_for, after_s, n)
         elif not self.foreign_attempts.waited(after_s, n):
@@ -387,7 +388,7 @@ class ConnectionChecker:
         if ask is None or ask.over or ask.abandoned:
             return
         ask.abandoned = True
-        self.correlation.conclude(ask, at)
+        self.requests.conclude(ask, at)
         if ask.run is None:
             timeliness.on_no_start(ask, at, n, self.budgets.start_s, self.report)
             self._nothing_came(ask, n)
@@ -417,16 +418,16 @@ class ConnectionChecker:
                 self.entry.closed(code, came, n)
             return
         if self.cut_by_us:
-            self.correlation.closed("client")
+            self.requests.closed("client")
             if by == "server":
                 self.connection_rules.judge_code(code, n)
             return
         if by != "client" and self.expiry is not None and self.expiry.closed(code, came, at, n):
-            self.correlation.owe_nothing()
+            self.requests.owe_nothing()
         if by != "client" and self.registry.stalls.is_long:
-            for ask in self.correlation.asks:
+            for ask in self.requests.asks:
                 ask.excused = True
-        self.correlation.closed(by)
+        self.requests.closed(by)
         if by != "client":
             self.foreign_attempts.closed(code, came, n)
             self.connection_rules.closed(by, code, n)
@@ -435,13 +436,13 @@ class ConnectionChecker:
 
     def gave_up(self, code: int | None, reason: str, n: int) -> None:
         """What came was no message that a client can read, which had to end the connection."""
-        self.correlation.closed("nobody")
+        self.requests.closed("nobody")
         content.on_bad_message(reason, code, n, self.report)
 
     def finish(self, n: int) -> None:
         """Nothing more will come: what is still open has no end."""
         self._search_open()
-        for ask in self.correlation.finish():
+        for ask in self.requests.finish():
             run = ask.run
             if ask.abandoned or (run is None and ask.foreign):
                 continue

@@ -8,25 +8,27 @@ from collections import Counter
 
 from greenlight_gate.events import Control, Event, EventKind, Foreign, Ignored, Reading
 from greenlight_gate.rules import continuity, identity, isolation
-from greenlight_gate.rules.engine.finding_sink import Report
-from greenlight_gate.rules.engine.id_registry import IdRegistry, OwnedId
+from greenlight_gate.rules.engine.id_registry import OwnedId
 from greenlight_gate.rules.engine.open_requests import OpenRequests
 from greenlight_gate.rules.engine.run_state import Request, RunState, Stage
 from greenlight_gate.rules.identity import PLACEHOLDERS
 
 
-class Correlation(OpenRequests):
-    """Finds the request and the run that each event of one connection belongs to.
+class Correlation:
+    """Finds the request and the run that each event of one connection belongs to, among its open requests.
 
     `foreign_leaks`: events of other users' runs must not come here; where the profile declares that all users receive
     them, they are only counted. `foreign_frames`: frames of each other user that came here; "" where the owner is not
     known. `named`: ids of other users that this user has sent, which may be repeated to them.
     """
 
-    foreign_leaks = True
-
-    def __init__(self, registry: IdRegistry, user: str, connection: str, report: Report) -> None:
-        super().__init__(registry, user, connection, report)
+    def __init__(self, requests: OpenRequests, *, foreign_leaks: bool = True) -> None:
+        self.requests = requests
+        self.registry = requests.registry
+        self.user = requests.user
+        self.report = requests.report
+        self.foreign_leaks = foreign_leaks
+        self.user_id: str | None = None
         self.foreign_frames: Counter[str] = Counter()
         self.named: set[str] = set()
 
@@ -79,9 +81,10 @@ class Correlation(OpenRequests):
 
         The run id decides only where it agrees with the request id, the thread and the owner.
         """
-        ask = self.by_request.get(event.request) if event.request else None
+        requests = self.requests
+        ask = requests.by_request.get(event.request) if event.request else None
         if ask is not None and ask.run is None and self._is_plainly_new(event, ask):
-            return self.begin(event.run, ask, event, at)
+            return requests.begin(event.run, ask, event, at)
         other = self.registry.foreign_in_event(event, self.user)
         if other is not None:
             self._is_foreign(event.kind, other, n)
@@ -94,7 +97,7 @@ class Correlation(OpenRequests):
             run.request = event.request
             run.user_id = run.user_id or event.user
             if run.thread is None and event.thread is not None:
-                run.thread, run.order = event.thread, self.order(event.thread)
+                run.thread, run.order = event.thread, requests.order(event.thread)
         return run
 
     def counts(self, event: Event) -> bool:
@@ -122,7 +125,7 @@ class Correlation(OpenRequests):
         )
 
     def _find(self, event: Event, at: float, n: int, *, foreign: bool) -> RunState | None:
-        ask = self.by_request.get(event.request) if event.request else None
+        ask = self.requests.by_request.get(event.request) if event.request else None
         if event.run is None or event.run.strip().casefold() in PLACEHOLDERS:
             identity.on_no_run_id(event, n, self.report)
             return self._without_known_run(event, ask, at, n)
@@ -134,7 +137,7 @@ class Correlation(OpenRequests):
         return self._known(known, event, ask, at, n)
 
     def _known(self, known: RunState, event: Event, ask: Request | None, at: float, n: int) -> RunState | None:
-        if known.shown is not None or known.siblings is not self.runs or self._is_replayed(known):
+        if known.shown is not None or known.siblings is not self.requests.runs or self._is_replayed(known):
             return self._on_several_connections(known, event, n)
         if ask is None and self._is_of_another_question(known, event):
             identity.on_run_of_another_request(known, event, n, self.report)
@@ -156,12 +159,12 @@ class Correlation(OpenRequests):
     def _after_its_end(self, run: RunState, event: Event, ask: Request | None, at: float, n: int) -> RunState | None:
         """The event names a run that has ended: it is late, or belongs to another request under the same run id."""
         if ask is None and not event.request and event.kind is EventKind.STARTED:
-            ask = self.waiting(event)
+            ask = self.requests.waiting(event)
         if run.parent is not None and event.request == run.request:
             return run  # the run that the user asked for goes on without this sub-agent
         if ask is None:
             # A run that reuses this id was given another one: the event belongs to that.
-            reuser = self.only_open(event) if not event.request else None
+            reuser = self.requests.only_open(event) if not event.request else None
             return reuser if reuser is not None and reuser.id.startswith("?") else run
         identity.on_reused_run_id(event, n, self.report)
         return self._without_known_run(event, ask, at, n)
@@ -169,17 +172,17 @@ class Correlation(OpenRequests):
     def _unknown(self, event: Event, ask: Request | None, at: float, n: int, *, foreign: bool) -> RunState | None:
         parent = self.registry.find(event.parent) if event.parent else None
         if parent is not None and parent.user == self.user and self._is_of_request(parent, ask):
-            return self._shared(self.sub_agent(parent, event, n, at), event)
+            return self._shared(self.requests.sub_agent(parent, event, n, at), event)
         if ask is None and not event.request and not foreign:
-            ask = self.waiting(event)
+            ask = self.requests.waiting(event)
         if ask is not None and ask.run is None:
-            return self.begin(event.run, ask, event, at)
+            return self.requests.begin(event.run, ask, event, at)
         if ask is not None and ask.resumed and ask.run is not None:
             continuity.on_other_run(ask.run, event, n, self.report)
             return ask.run
         if foreign or self._was_shown(event, n):
             return None
-        run = ask.run if ask is not None else self.only_open(event)
+        run = ask.run if ask is not None else self.requests.only_open(event)
         if run is not None:
             return self._with_changed_id(run, event, at, n)
         self._unrequested(event, n)
@@ -189,7 +192,7 @@ class Correlation(OpenRequests):
         if event.parent and event.parent != event.run:
             # Whatever its run id: the end of a sub-agent is not the end of the run.
             identity.on_unknown_sub_agent(run, event, n, self.report)
-            return self._shared(self.sub_agent(run, event, n, at), event)
+            return self._shared(self.requests.sub_agent(run, event, n, at), event)
         identity.on_changed_run_id(run, event, n, self.report)
         return run
 
@@ -205,51 +208,51 @@ class Correlation(OpenRequests):
         return ask is None or ask.run is None or parent.root is ask.run
 
     def _without_known_run(self, event: Event, ask: Request | None, at: float, n: int) -> RunState | None:
-        ask = ask or (self.waiting(event) if not event.request else None)
+        ask = ask or (self.requests.waiting(event) if not event.request else None)
         if ask is None:
-            return self.only_open(event)
-        return ask.run or self.begin(None, ask, event, at)
+            return self.requests.only_open(event)
+        return ask.run or self.requests.begin(None, ask, event, at)
 
     # Several connections of one user, and what is sent again -------------------------------------------------------
 
     def _is_replayed(self, run: RunState) -> bool:
         over = Stage.ENDED in (run.stage, run.root.stage)
-        return over and run.thread in self.replays and self.order(run.thread).replaying
+        return over and run.thread in self.requests.replays and self.requests.order(run.thread).replaying
 
     def _on_several_connections(self, run: RunState, event: Event, n: int) -> RunState | None:
         """An event of a run that more than one connection may receive: it is judged where it is received first."""
         if run.shown is None:
-            if run.siblings is not self.runs and (event.thread or run.thread) not in self.replays:
+            if run.siblings is not self.requests.runs and (event.thread or run.thread) not in self.requests.replays:
                 identity.on_another_connection(run, event, n, self.report)
                 return None
             run.shown = set(run.event_ids)
             run.siblings.pop(run.id, None)
             self.registry.abandon(run)
         key = event.event_id if event.event_id is not None else event.seq
-        if self._repeats(self.replays.get(event.thread or run.thread or "", run.shown), key, event, n, run):
+        if self._repeats(self.requests.replays.get(event.thread or run.thread or "", run.shown), key, event, n, run):
             return None
         if run.stage is Stage.ENDED or key in run.event_ids:
             return None
-        return run if key is not None or run.siblings is self.runs else None
+        return run if key is not None or run.siblings is self.requests.runs else None
 
     def _shared(self, sub_agent: RunState, event: Event) -> RunState:
         """A sub-agent begins: where several connections may receive its run, they may receive the sub-agent's events.
 
         The first may be one that has restored the thread, and has not received anything of the run yet.
         """
-        root = sub_agent.root
-        if root.shown is not None or (root.siblings is not self.runs and (event.thread or root.thread) in self.replays):
+        root, runs, replays = sub_agent.root, self.requests.runs, self.requests.replays
+        if root.shown is not None or (root.siblings is not runs and (event.thread or root.thread) in replays):
             sub_agent.shown = set()
-            self.runs.pop(sub_agent.id, None)
+            runs.pop(sub_agent.id, None)
             self.registry.abandon(sub_agent)
             key = event.event_id if event.event_id is not None else event.seq
             if key is not None:
-                continuity.remember(self.replays.get(event.thread or "", sub_agent.shown), key)
+                continuity.remember(replays.get(event.thread or "", sub_agent.shown), key)
         return sub_agent
 
     def _was_shown(self, event: Event, n: int) -> bool:
         """Whether the event is of a run that began elsewhere, in a thread that was restored here."""
-        shown = self.replays.get(event.thread) if event.thread is not None else None
+        shown = self.requests.replays.get(event.thread) if event.thread is not None else None
         if shown is None:
             return False
         key = event.event_id if event.event_id is not None else event.seq

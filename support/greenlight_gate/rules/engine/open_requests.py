@@ -26,7 +26,6 @@ class OpenRequests:
         self.registry = registry
         self.user = user
         self.connection = connection
-        self.user_id: str | None = None
         self.report = report
         self.observers: tuple[Observer, ...] = ()
         self.asks: list[Request] = []
