@@ -51,7 +51,7 @@ def too_few(
     """The categories of which fewer than half of the scenarios were exercised or accepted, each in words.
 
     `selected`: how many scenarios each category has; `missing`: category, reason and need of those not exercised;
-    `accepted`: the needs of which somebody has said why they are missing.
+    `accepted`: the needs of which the target file says why they are missing.
     """
     said = []
     for category, count in selected.items():
