@@ -48,7 +48,7 @@ def test_a_target_far_away_is_told_that_the_distance_is_the_cause(tmp_path: Path
         (tmp_path / "far.toml").write_text(re.sub('url = "[^"]*"', f'url = "{url}"', text), encoding="utf-8")
         ran = judged(tmp_path, "--environment", "far.toml", "--categories", "performance")
 
-    (criterion,) = [each for each in ran.report["deployment_decision"]["criteria"] if each["id"] == "LATENCY"]
+    (criterion,) = [each for each in ran.report["compliance_check"]["criteria"] if each["id"] == "LATENCY"]
     measured = criterion["measured"]
     figures = re.search(r"([\d.]+) ms acknowledgement.* ping round trip p50 ([\d.]+) ms", measured)
     assert figures is not None, measured
