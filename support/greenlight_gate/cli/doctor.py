@@ -61,7 +61,7 @@ class _Examination:
         if target.health:
             report = await check_health(target)
             self._ok("health", f"{report.service} {report.version} reports {report.status}")
-        for warning in (*suite.caveats, *suite.deprecated):
+        for warning in (*suite.caveats, *suite.notices):
             self.console.print(f"[bold yellow]WARNING[/] {escape(warning)}", highlight=False, soft_wrap=True)
         persona = target.personas[0]
         entry = await suite.access.token_for(persona)

@@ -148,6 +148,8 @@ def load(options: argparse.Namespace) -> int:
     )  # fmt: skip
     try:
         suite.prepare()
+        for warning in (*suite.caveats, *suite.notices):
+            console.print(f"[bold yellow]WARNING[/] {escape(warning)}", highlight=False, soft_wrap=True)
         workload = _workload(options, suite)
         with _executors(options) as executors_and_channels, interruptible(None) as interruption:
             _session(options, suite, workload, executors_and_channels, interruption=interruption, console=console)
@@ -163,8 +165,8 @@ def _workload(options: argparse.Namespace, suite: ValidationSession) -> Workload
     target, users = suite.target, options.users
     if not target.limits.allow_stress:
         raise Misconfigured(
-            f"{target.name}: limits.allow_stress: expected true for a load, but it is false (WEBSOCKET_TEST_URL takes "
-            f"it away from another machine's target); put the url into a target file that allows it"
+            f"{target.name}: limits.allow_stress: expected true for a load, but it is false; set it in the target "
+            f"file of this url, if a load is allowed there"
         )
     most = target.limits.max_connections
     if users > most:

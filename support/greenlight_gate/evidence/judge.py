@@ -42,6 +42,10 @@ _MOST_UNMAPPED = 0.05
 _SELDOM = 50_000
 _MOST_UNFINISHED = 4
 _NAME = re.compile(rf"(?:{VALIDATION_FOLDER}|{LOAD_FOLDER})_(\d+)(?:-\d+)?")
+_UNSEALED = (
+    "the last line of the ledger has no digests of the files that are believed: it was edited, or written by an "
+    "unreleased version that had none; run again"
+)
 _UNBEGUN = (
     "the run was ended before it had said what it was going to judge, so it has to run again; "
     "the run did not come to its end"
@@ -307,8 +311,8 @@ def _gaps(ledger: _Ledger, session: JudgedTarget) -> list[str]:
         gaps.append(f"the target cannot be judged: {ended.unjudged}")
     if ended.fault:
         gaps.append(f"the suite itself failed: {ended.fault}")
-    if session.workload is not None and ended.digests is None:
-        gaps.append("the ledger does not say which files were written")
+    if ended.digests is None:
+        gaps.append(_UNSEALED)
     ours, theirs = set(ledger.finished), set(ended.allure)
     if ours != theirs or len(ended.allure) != len(theirs):
         gaps.append(f"Allure has {len(ended.allure)} results, the ledger {len(ours)} scenarios")
@@ -358,4 +362,5 @@ def _inside(evidence: Evidence, trace: str) -> Path:
 def _result(selected: Selected, finished: Finished | None) -> ScenarioResult:
     outcome = ScenarioOutcome(finished.outcome) if finished is not None else ScenarioOutcome.NOT_RUN
     reason = finished.reason if finished is not None else "the run ended before it"
-    return ScenarioResult(selected.key, selected.name, selected.category, outcome, reason)
+    need = finished.need if finished is not None else ""
+    return ScenarioResult(selected.key, selected.name, selected.category, outcome, reason, need)

@@ -98,6 +98,7 @@ class Finished(msgspec.Struct, frozen=True, tag_field="entry", tag="finished"):
 
     `private` are the users whose privacy the scenario watched; `further` further traces, each of a conversation of its
     own, whose findings count as the scenario's. `records` is how many records all its traces have; None: not known.
+    `need` is what the target lacks for the scenario, by the name under which a gap is accepted; "" if it has none.
     """
 
     key: str
@@ -109,6 +110,7 @@ class Finished(msgspec.Struct, frozen=True, tag_field="entry", tag="finished"):
     private: tuple[str, ...] = ()
     further: tuple[str, ...] = msgspec.field(default=(), name="beside")
     records: int | None = None
+    need: str = ""
 
 
 class Ended(msgspec.Struct, frozen=True, tag_field="entry", tag="ended"):

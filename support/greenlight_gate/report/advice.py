@@ -72,8 +72,8 @@ _BY_CRITERION: dict[str, Advice] = {
 }
 # A criterion that is INCONCLUSIVE has other causes than one that FAILED.
 _BY_UNKNOWN: dict[str, Advice] = {
-    "SCENARIOS": Advice(("the session ended early", "the tags match no scenario", "see the first broken scenario"),
-        _VERBOSE),
+    "SCENARIOS": Advice(("the session ended early", "the tags match no scenario", "see the first broken scenario",
+         "the target file leaves out prompts or capabilities without a reason in accepted_gaps"), _VERBOSE),
     "RULES": Advice(("no user was connected, or no event was received",), _DOCTOR),
     "COMPLETENESS": Advice(("no request that needs a tool was answered",), _DOCTOR),
     "SUCCESS": Advice(("no user sent a request",), _DOCTOR),

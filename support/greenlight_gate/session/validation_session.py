@@ -36,7 +36,7 @@ from greenlight_gate.session.suite_load import SuiteLoad
 from greenlight_gate.targets.access import Access, TargetFault, check_trust, ssl_context, wait_healthy
 from greenlight_gate.targets.model import NEEDS, PROMPTS, Target
 from greenlight_gate.targets.sections import Persona
-from greenlight_gate.targets.settings import Misconfigured, load_target, profile_text
+from greenlight_gate.targets.settings import Misconfigured, profile_text, target_and_notice
 from greenlight_gate.verdict.load_verdict import Workload
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.spec import ProfileError
@@ -114,8 +114,8 @@ class ValidationSession:
         self.tls: ssl.SSLContext | None = None
         self.target: Target
         self.caveats: tuple[str, ...] = ()
-        # What the profile calls by a former name, for users to read.
-        self.deprecated: tuple[str, ...] = ()
+        # For users to read: a url that was replaced, and what the profile calls by a former name.
+        self.notices: tuple[str, ...] = ()
         self.patience: Deadlines
         self.profile: Profile
         self.profile_toml = ""
@@ -125,7 +125,7 @@ class ValidationSession:
         """Reads the target and its profile, and starts the loop thread and, if it is the suite's, the backend."""
         plan = self.plan
         environ = dict(plan.environ)
-        target = load_target(plan.environment, environ)
+        target, replaced = target_and_notice(plan.environment, environ)
         if plan.performance_threshold_ms is not None:
             thresholds = msgspec.structs.replace(target.thresholds, latency_ms_avg=plan.performance_threshold_ms)
             target = msgspec.structs.replace(target, thresholds=thresholds)
@@ -133,6 +133,7 @@ class ValidationSession:
         if plan.scale > max(most, _USUAL_SCALE):
             raise Misconfigured(
                 f"--scale {plan.scale}: {target.name} allows {most} connections (limits.max_connections)"
+                f"{f'; {replaced}' if replaced else ''}"
             )
         if plan.defects and target.start not in ("embedded", "stack"):
             raise Misconfigured(
@@ -144,7 +145,8 @@ class ValidationSession:
             self.profile = Profile.from_toml(self.profile_toml)
         except ProfileError as error:
             raise Misconfigured(f"profile {name}: {error}") from error
-        self.deprecated = tuple(f"profile {name}: {each}" for each in self.profile.spec.deprecated)
+        self.notices = tuple(f"profile {name}: {each}" for each in self.profile.spec.deprecated)
+        self.notices = (replaced, *self.notices) if replaced else self.notices
         check_profile_and_target(self.profile, target)
         self.tls, self.caveats = ssl_context(target), target.caveats
         self.patience = Deadlines(target.budgets)

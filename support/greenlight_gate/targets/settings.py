@@ -27,6 +27,7 @@ __all__ = [
     "load_target",
     "profile_text",
     "suite_root",
+    "target_and_notice",
 ]
 
 URL_VARIABLE = "WEBSOCKET_TEST_URL"
@@ -56,6 +57,11 @@ def load_target(environment: str, environ: Mapping[str, str] = os.environ) -> Ta
     A profile, prompts and ca_file that the file gives as paths are returned as absolute paths. WEBSOCKET_TEST_URL
     replaces the url, and then nothing is started. Operands of prompts are drawn. Raises Misconfigured.
     """
+    return target_and_notice(environment, environ)[0]
+
+
+def target_and_notice(environment: str, environ: Mapping[str, str]) -> tuple[Target, str]:
+    """The same, and a sentence for users where WEBSOCKET_TEST_URL replaces the url: which, and what goes with it."""
     path = _find("environment", environment, _TARGETS, Path())
     data = _read_toml(path)
     if isinstance(data.get("prompts"), str):
@@ -74,7 +80,10 @@ def load_target(environment: str, environ: Mapping[str, str] = os.environ) -> Ta
     except Invalid as error:
         raise Misconfigured(f"{_shown(path)}: prompts.{error}") from None
     url = environ.get(URL_VARIABLE, "").strip()
-    return _moved(target, url) if url else target
+    if not url:
+        return target, ""
+    moved = _moved(target, url)
+    return moved, _notice(target, moved)
 
 
 def _with_files(values: dict[str, Any], target_file: Path) -> dict[str, Any]:
@@ -126,6 +135,18 @@ def _moved(target: Target, url: str) -> Target:
     most = min(target.limits.max_connections, Limits().max_connections)
     limits = msgspec.structs.replace(target.limits, allow_stress=False, max_connections=most)
     return msgspec.structs.replace(moved, clock=clock if target.clock == "same-host" else target.clock, limits=limits)
+
+
+def _notice(target: Target, moved: Target) -> str:
+    """Which url is judged in place of which, and the permissions that the file gave for its own url only."""
+    said = f"{URL_VARIABLE} replaces the url of {target.name}: {moved.url.partition('?')[0]} is judged"
+    before, after = target.limits, moved.limits
+    taken = ["allow_stress = true"] if before.allow_stress and not after.allow_stress else []
+    if before.max_connections > after.max_connections:
+        taken.append(f"max_connections = {before.max_connections} (now {after.max_connections})")
+    if not taken:
+        return said
+    return f"{said}; permissions of the file that are taken away, since another machine is judged: {', '.join(taken)}"
 
 
 def _is_path(name_or_path: str) -> bool:

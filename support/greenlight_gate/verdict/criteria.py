@@ -48,11 +48,15 @@ class Loaded(msgspec.Struct, frozen=True):
     discarded: bool = False
 
 
-def latency(loads: tuple[Loaded, ...], traced: dict[str, LatencySummary], thresholds: Thresholds) -> Criterion:
+def latency(
+    loads: tuple[Loaded, ...], traced: dict[str, LatencySummary], thresholds: Thresholds,
+    ping: LatencySummary | None = None,
+) -> Criterion:  # fmt: skip
     """LATENCY of the events of the loads that are judged for it, with how busy the generator was.
 
     Judged are loads of the performance category, and a load session with a threshold. Without any, the latency in the
-    traces is judged (`traced`, by the kind of latency).
+    traces is judged (`traced`, by the kind of latency). `ping`: the round trip of a ping, which says how far the target
+    is away.
     """
     judged = [load for load in loads if load.category in _TIMED and load.fast and not load.discarded]
     requirement, allowed = "Events arrive without delay: latency is within the thresholds.", thresholds.latency_allowed
@@ -75,6 +79,13 @@ def latency(loads: tuple[Loaded, ...], traced: dict[str, LatencySummary], thresh
     else:
         slow = any(_too_slow(thresholds, each) for each in known.values())
         status = Status.FAILED if slow else Status.PASSED
+    if ping is not None:
+        parts.append(f"ping round trip p50 {ping.p50_ms:.1f} ms")
+        if status is Status.FAILED and not any(_too_slow(thresholds, each) for each in _nearer(known, ping)):
+            parts.append(
+                "without that they would be within the thresholds: the distance to the target is the cause, not the "
+                "backend; run the suite nearer to it, or raise the thresholds"
+            )
     return Criterion("LATENCY", requirement, allowed, "; ".join(parts), samples, status)
 
 
@@ -88,6 +99,17 @@ def slow_under_load(summary: LoadResult, thresholds: Thresholds) -> list[str]:
 
 def _too_slow(thresholds: Thresholds, measured: LatencySummary) -> tuple[str, ...]:
     return too_slow(thresholds, measured.avg_ms, measured.p95_ms, measured.p99_ms)
+
+
+def _nearer(known: dict[str, LatencySummary], ping: LatencySummary) -> list[LatencySummary]:
+    """The latencies without the way: there and back to an acknowledgement, one way to a delivery."""
+    ways_ms = [(each, ping.p50_ms / 2 if name == "delivery" else ping.p50_ms) for name, each in known.items()]
+    return [
+        msgspec.structs.replace(
+            each, avg_ms=each.avg_ms - way_ms, p95_ms=each.p95_ms - way_ms, p99_ms=each.p99_ms - way_ms
+        )
+        for each, way_ms in ways_ms
+    ]
 
 
 def _of_loads(loads: list[Loaded]) -> dict[str, LatencySummary]:

@@ -21,7 +21,7 @@ from greenlight_gate.verdict.criteria import Criterion, Loaded, Status, gaps_of,
 from greenlight_gate.verdict.failure_patterns import SLOW, Occurrence
 from greenlight_gate.verdict.load_verdict import Workload, excused, isolation, rules
 from greenlight_gate.verdict.memory_trend import Watched
-from greenlight_gate.verdict.scope import PARTIAL, headline, narrowed, scope_of, unexercised
+from greenlight_gate.verdict.scope import PARTIAL, headline, narrowed, scope_of, too_few, unexercised
 
 __all__ = [
     "Criterion",
@@ -60,13 +60,14 @@ class ScenarioOutcome(StrEnum):
 
 
 class ScenarioResult(msgspec.Struct, frozen=True):
-    """One scenario of the ledger. `category` is the folder below features/."""
+    """One scenario of the ledger. `category` is the folder below features/; `need`: see `evidence.Finished`."""
 
     key: str
     name: str
     category: str
     outcome: ScenarioOutcome
     reason: str = ""
+    need: str = ""
 
 
 class Observed(msgspec.Struct, frozen=True):
@@ -193,7 +194,7 @@ def _of_a_load(facts: Facts, workload: Workload) -> list[Criterion]:
 
 
 def _seen(facts: Facts) -> set[str]:
-    return {scenario.category for scenario in facts.scenarios if scenario.outcome is not ScenarioOutcome.NOT_EXERCISED}
+    return {scenario.category for scenario in facts.scenarios if not _is_missing(scenario)}
 
 
 def _scenarios(facts: Facts) -> Criterion:
@@ -205,16 +206,30 @@ def _scenarios(facts: Facts) -> Criterion:
     unseen = [category for category in facts.wanted if category not in seen and category not in facts.absent]
     if unseen and facts.scenarios:
         measured += f"; none of category {', '.join(unseen)}"
+    missing = [(each.category, in_one_line(each.reason), each.need) for each in facts.scenarios if _is_missing(each)]
+    # A category that the target rules out as a whole is said to be not examined.
+    judged = {
+        each: count for each, count in facts.selected.items() if each in facts.wanted and each not in facts.absent
+    }
+    thin = too_few(judged, missing, facts.accepted)
+    measured += "".join(f"; {said}" for said in thin)
     if facts.findings:
         measured += f"; {_numbered(len(facts.findings), 'finding')}"
     if count[ScenarioOutcome.FAILED] or facts.findings:
         status = Status.FAILED
-    elif count[ScenarioOutcome.BROKEN] or count[ScenarioOutcome.NOT_RUN] or unseen or not count[ScenarioOutcome.PASSED]:
+    elif (
+        unseen or thin or count[ScenarioOutcome.BROKEN] or count[ScenarioOutcome.NOT_RUN]
+        or not count[ScenarioOutcome.PASSED]
+    ):  # fmt: skip
         status = Status.INCONCLUSIVE
     else:
         status = Status.PASSED
     requirement = "Every scenario of the selected categories ran and passed, without findings."
     return Criterion("SCENARIOS", requirement, "100 %", measured, ran, status)
+
+
+def _is_missing(scenario: ScenarioResult) -> bool:
+    return scenario.outcome is ScenarioOutcome.NOT_EXERCISED
 
 
 def _completeness(facts: Facts) -> Criterion:
@@ -270,20 +285,7 @@ def _latency(facts: Facts) -> Criterion:
     traced = {"delivery": seen.latency, "acknowledgement (no known server clock)": seen.acknowledgement}
     known = {name: figures for name, figures in traced.items() if figures is not None}
     first = dict(list(known.items())[:1])
-    return _beside_the_ping(latency(facts.loads, first, facts.thresholds), first, facts)
-
-
-def _beside_the_ping(criterion: Criterion, traced: dict[str, LatencySummary], facts: Facts) -> Criterion:
-    """LATENCY with the round trip of a ping beside it, which says how far away the target is."""
-    ping = facts.observed.ping
-    if ping is None:
-        return criterion
-    said = f"{criterion.measured}; ping round trip p50 {ping.p50_ms:.1f} ms"
-    slowest_ms = max((each.avg_ms for each in traced.values()), default=0.0)
-    if criterion.status is Status.FAILED and slowest_ms - ping.p50_ms <= facts.thresholds.latency_ms_avg < slowest_ms:
-        said += ", without which it would be within the threshold: the distance to the target is the cause, not the "
-        said += "backend; judge it from a machine that is nearer"
-    return msgspec.structs.replace(criterion, measured=said)
+    return latency(facts.loads, first, facts.thresholds, seen.ping)
 
 
 def _isolation(facts: Facts) -> Criterion:
@@ -396,12 +398,9 @@ def _reason(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
         beyond += f" The target file asks for less than usual: {', '.join(facts.weak)}."
     if verdict is Verdict.APPROVED:
         passed = sum(scenario.outcome is ScenarioOutcome.PASSED for scenario in facts.scenarios)
-        spared = sum(scenario.outcome is ScenarioOutcome.NOT_EXERCISED for scenario in facts.scenarios)
-        were = "was" if spared == 1 else "were"
-        why = unexercised([
-            (scenario.category, in_one_line(scenario.reason)) for scenario in facts.scenarios
-            if scenario.outcome is ScenarioOutcome.NOT_EXERCISED
-        ])  # fmt: skip
+        missing = [scenario for scenario in facts.scenarios if _is_missing(scenario)]
+        spared, were = len(missing), "was" if len(missing) == 1 else "were"
+        why = unexercised([(scenario.category, in_one_line(scenario.reason)) for scenario in missing])
         beyond = (f" {_numbered(spared, 'scenario')} {were} not exercised: {why}." if spared else "") + beyond
         accepted += headline(facts.wanted, parts_of) if leads else ""
         hidden = [kind for kind in FIVE if kind in facts.absent]

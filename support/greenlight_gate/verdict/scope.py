@@ -1,7 +1,7 @@
 """How much a session examined, in words: a part of the categories, of their scenarios, or of what the target can do."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from greenlight_gate.categories import CATEGORIES
 
@@ -43,3 +43,23 @@ def unexercised(reasons: Sequence[tuple[str, str]]) -> str:
     shown = [f"{count} of {category} ({reason})" for (category, reason), count in counted.most_common(_MOST_REASONS)]
     more = len(counted) - len(shown)
     return ", ".join([*shown, *([f"and others for {more} more reasons"] if more > 0 else [])])
+
+
+def too_few(
+    selected: Mapping[str, int], missing: Sequence[tuple[str, str, str]], accepted: Container[str]
+) -> list[str]:  # fmt: skip
+    """The categories of which fewer than half of the scenarios were exercised or accepted, each in words.
+
+    `selected`: how many scenarios each category has; `missing`: category, reason and need of those not exercised;
+    `accepted`: the needs of which the target file says why they are missing.
+    """
+    said = []
+    for category, count in selected.items():
+        needs = [(reason, need) for each, reason, need in missing if each == category]
+        open_ = [(category, reason) for reason, need in needs if need not in accepted]
+        if 2 * len(open_) > count:
+            said.append(
+                f"{count - len(needs)} of {count} {category} scenarios were exercised, fewer than half, and "
+                f"accepted_gaps gives no reason for {unexercised(open_)}"
+            )
+    return said

@@ -6,7 +6,7 @@ from pathlib import Path
 from greenlight_gate.evidence.judge import judge
 from greenlight_gate.report.run_report import write_report
 
-from support.tests.cli.process import Ran, behave, judged, suite_in, target
+from support.tests.cli.process import REASONS, Ran, behave, judged, suite_in, target
 from support.tests.hostile import conduct as does
 from support.tests.hostile import excess
 from support.tests.hostile.certificate import Authority
@@ -194,7 +194,7 @@ IN_EXCESS = [
     Case("stamp_of_5000_digits", 1, answering(excess.number("timestamp", "9" * 5000)), rules=_LONG_NUMBER),
     Case("run_of_5000_digits", 1, answering(excess.number("run_id", "9" * 5000)), rules=_LONG_NUMBER),
 ]  # fmt: skip
-PROTOTYPES = Case("prototype_keys", 0, answering(excess.prototype_keys))
+PROTOTYPES = Case("prototype_keys", 0, answering(excess.prototype_keys), more=REASONS)
 IN_THE_CONVERSATION = [
     Case("silent", 1, answering(does.saying_nothing), rules={"TIMELINESS-1": "agent_started within 0.5 s / none"}),
     Case("drops_the_line", 1, answering(does.hanging_up),

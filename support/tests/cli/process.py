@@ -55,6 +55,13 @@ ask = "What is 17*23?"
 contains = ["391"]
 tools = ["calculator"]
 """
+# Why it has one prompt only: without reasons it could not be approved.
+REASONS = """
+[accepted_gaps]
+long_running = "it answers at once"
+two_tools = "it has one tool"
+without_tool = "it uses it for every question"
+"""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 from support.tests.cli import cases
 from support.tests.cli.cases import Case
 from support.tests.cli.conftest import Meetings
-from support.tests.cli.process import SECRET
+from support.tests.cli.process import REASONS, SECRET
 from support.tests.hostile.conduct import ESCAPES
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -19,7 +19,7 @@ ALL = [
     *cases.IN_THE_CONVERSATION,
 ]
 EACH = [pytest.param(case, id=case.name, marks=[pytest.mark.slow] if case.is_slow else []) for case in ALL]
-_RIGHT = Case("right", 0, fail_fast=False)
+_RIGHT = Case("right", 0, fail_fast=False, more=REASONS)
 
 
 def the(name: str) -> Case:

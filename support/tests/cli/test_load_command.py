@@ -110,6 +110,15 @@ def test_mistakes_end_with_3_and_one_line(
     assert "Traceback" not in ran.err
 
 
+def test_a_replaced_url_takes_the_permission_for_a_load_away_and_says_so(tmp_path: Path) -> None:
+    ran = mistaken(tmp_path, "load", "--users", "2", env={"WEBSOCKET_TEST_URL": "wss://chat.invalid/ws"})
+
+    assert ran.code == 3, ran.out + ran.err
+    assert "WARNING WEBSOCKET_TEST_URL replaces the url of embedded: wss://chat.invalid/ws is judged" in ran.out
+    assert "are taken away, since another machine is judged: allow_stress = true, max_connections = 20000" in ran.out
+    assert "embedded: limits.allow_stress: expected true for a load, but it is false" in ran.err
+
+
 def test_a_threshold_is_judged(tmp_path: Path) -> None:
     ran, _ = load(tmp_path, "--users", "2", "--runs-per-user", "3", "--performance-threshold", "0.001")
 

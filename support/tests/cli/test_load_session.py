@@ -191,7 +191,7 @@ SPOILT: dict[str, tuple[Callable[[Path], Any], str]] = {
                           "session.json is not what was written"),
     "no ledger": (lambda folder: (folder / "ledger.jsonl").unlink(), "the run did not come to its end"),
     "half a line": (lambda folder: _change(folder / "ledger.jsonl", b'"entry"', b'"ent'), "ledger are not whole"),
-    "no seal": (lambda folder: _unsealed(folder / "ledger.jsonl"), "does not say which files were written"),
+    "no seal": (lambda folder: _unsealed(folder / "ledger.jsonl"), "the last line of the ledger has no digests"),
     "no result": (lambda folder: (folder / "load/load.json").unlink(), "load/load.json is missing"),
     "no folder of results": (lambda folder: shutil.rmtree(folder / "load"), "load/load.json is missing"),
     "half a result": (lambda folder: (folder / "load/load.json").write_text("{"), "load.json is not what was written"),

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from support.tests.cli.process import Ran, behave, greenlight, judged, suite_in, target
+from support.tests.cli.process import REASONS, Ran, behave, greenlight, judged, suite_in, target
 from support.tests.hostile import conduct as does
 from support.tests.hostile.certificate import Authority
 from support.tests.hostile.server import HostileServer
 
 WARNING = "WARNING the certificate was not verified (tls.insecure_skip_verification): any server may have answered"
-TRUSTED = '[tls]\nca_file = "ca.pem"\n'
+TRUSTED = f'{REASONS}[tls]\nca_file = "ca.pem"\n'
 UNVERIFIED = "[tls]\ninsecure_skip_verification = true\n"
 RUN = ("--environment", "hostile.toml", "--categories", "functional")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import greenlight_gate
+from greenlight_gate.evidence.session_folder import Evidence
 from greenlight_gate.trace import Header, encode_header, encode_record
 
 from support.tests.rules.talk import EPOCH_S, Talk, asked
@@ -39,10 +40,24 @@ def write(
     (evidence / "traces").mkdir(parents=True)
     (evidence / "session.json").write_text(json.dumps({**SESSION, **(session or {})}), encoding="utf-8")
     (evidence / "measurements.json").write_text(json.dumps(MEASURED), encoding="utf-8")
-    lines = ledger or (SELECTED, FINISHED, ENDED)
+    lines = [sealed(line, folder) for line in ledger or (SELECTED, FINISHED, ENDED)]
     (evidence / "ledger.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     records = (talk or whole_answer()).records
     (evidence / "traces/1.jsonl").write_bytes(
         encode_header(Header(KEY, EPOCH_S)) + b"".join(encode_record(record) for record in records)
     )
     return folder
+
+
+def seal(folder: Path) -> Path:
+    """The same session after more was written into it, as if that had been there before its last line."""
+    path = folder / "evidence/ledger.jsonl"
+    *lines, ended = path.read_text("utf-8").splitlines()
+    unsealed = {key: value for key, value in json.loads(ended).items() if key != "digests"}
+    path.write_text("\n".join([*lines, json.dumps(sealed(unsealed, folder))]) + "\n", encoding="utf-8")
+    return folder
+
+
+def sealed(line: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The line with digests, if it is the last one of a ledger and says nothing of them."""
+    return {"digests": Evidence(folder).digests(), **line} if line["entry"] == "ended" else line

@@ -13,7 +13,14 @@ from greenlight_gate.targets import settings as reader
 from greenlight_gate.targets.errors import convert
 from greenlight_gate.targets.model import CAPABILITIES, NEEDS, PROMPTS, Target
 from greenlight_gate.targets.sections import Invalid, Persona, Prompt, Prompts
-from greenlight_gate.targets.settings import Misconfigured, environments, load_target, profile_text, suite_root
+from greenlight_gate.targets.settings import (
+    Misconfigured,
+    environments,
+    load_target,
+    profile_text,
+    suite_root,
+    target_and_notice,
+)
 from greenlight_gate.trace import Expect
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -188,6 +195,21 @@ def test_what_a_file_allows_its_url_is_not_allowed_to_another_one(tmp_path: Path
         target = load(tmp_path, text, WEBSOCKET_TEST_URL="wss://chat.my.org/ws")
         limits = target.limits
         assert (limits.allow_stress, limits.max_connections, limits.max_frame_bytes) == (False, most, 5000)
+
+
+def test_a_replaced_url_is_named_with_the_permissions_that_go_with_it() -> None:
+    far = {"WEBSOCKET_TEST_URL": "wss://chat.my.org/ws?key=secret"}
+
+    assert target_and_notice("embedded", far)[1] == (
+        "WEBSOCKET_TEST_URL replaces the url of embedded: wss://chat.my.org/ws is judged; permissions of the file that "
+        "are taken away, since another machine is judged: allow_stress = true, max_connections = 20000 (now 50)"
+    )
+    assert target_and_notice("staging", far)[1] == (
+        "WEBSOCKET_TEST_URL replaces the url of staging: wss://chat.my.org/ws is judged"
+    )
+    near = target_and_notice("embedded", {"WEBSOCKET_TEST_URL": "ws://127.0.0.1:9/ws"})[1]
+    assert near == "WEBSOCKET_TEST_URL replaces the url of embedded: ws://127.0.0.1:9/ws is judged"
+    assert target_and_notice("embedded", {})[1] == ""
 
 
 def test_what_a_target_asks_less_of_is_named(tmp_path: Path) -> None:

@@ -60,6 +60,22 @@ def test_latency(loads: tuple[Loaded, ...], allowed: Thresholds, status: str) ->
     assert latency(loads, TRACED, allowed).status == status
 
 
+@pytest.mark.parametrize(
+    ("delivery_ms", "raw_ms", "ping_ms", "is_far"),
+    [(60, 120, 120, True), (90, 150, 120, True), (150, 60, 80, False), (150, 60, 120, True), (10, 230, 120, False)],
+)
+def test_a_load_on_a_target_far_away_is_told_the_distance(
+    delivery_ms: float, raw_ms: float, ping_ms: float, *, is_far: bool
+) -> None:
+    ping = LatencySummary(5, ping_ms, ping_ms, ping_ms, ping_ms, ping_ms)
+    # What the traces show in other scenarios is not what is judged here.
+    found = latency((loaded(delivery=of(delivery_ms), raw=of(raw_ms)),), TRACED, ALLOWED, ping)
+
+    assert found.status == "failed"
+    assert f"; ping round trip p50 {ping_ms:.1f} ms" in found.measured
+    assert ("the distance to the target is the cause, not the backend" in found.measured) is is_far
+
+
 def test_without_any_sample_latency_is_not_known() -> None:
     assert latency((loaded("stress", delivery=of(1)),), {}, ALLOWED).status == "inconclusive"
 

@@ -22,9 +22,9 @@ from greenlight_gate.verdict.failure_patterns import occurrence
 
 
 def scenario(
-    outcome: ScenarioOutcome = ScenarioOutcome.PASSED, reason: str = "", category: str = "functional"
+    outcome: ScenarioOutcome = ScenarioOutcome.PASSED, reason: str = "", category: str = "functional", need: str = ""
 ) -> ScenarioResult:
-    return ScenarioResult(f"{category}/a.feature:{outcome}", f"One that {outcome}", category, outcome, reason)
+    return ScenarioResult(f"{category}/a.feature:{outcome}", f"One that {outcome}", category, outcome, reason, need)
 
 
 def finding(rule: str = "PAIRING-1", actual: str = "none") -> Finding:
@@ -269,6 +269,51 @@ def test_what_was_not_exercised_is_counted_by_category_and_declaration() -> None
     reason = decide(facts(scenarios=(scenario(), *skipped))).reason
 
     assert " 5 scenarios were not exercised: 3 of resilience (no resume), 2 of security (no errors)." in reason
+
+
+NO_RESUME = scenario(ScenarioOutcome.NOT_EXERCISED, "x declares capabilities.resume = false", need="resume")
+NO_ERRORS = scenario(ScenarioOutcome.NOT_EXERCISED, "x declares capabilities.errors = false", need="errors")
+NO_USERS = scenario(ScenarioOutcome.NOT_EXERCISED, "x has 8 users, 25 are needed")
+
+
+@pytest.mark.parametrize(
+    ("missing", "accepted", "status"),
+    [
+        ([NO_RESUME, NO_ERRORS], {}, "passed"),
+        ([NO_RESUME, NO_ERRORS, NO_ERRORS], {}, "inconclusive"),
+        ([NO_RESUME, NO_ERRORS, NO_USERS], {}, "inconclusive"),
+        ([NO_RESUME, NO_ERRORS, NO_USERS], {"stop": "another one"}, "inconclusive"),
+        ([NO_RESUME, NO_ERRORS, NO_ERRORS], {"resume": "answers are short"}, "passed"),
+        ([NO_RESUME, *[NO_ERRORS] * 4], {"resume": "answers are short"}, "inconclusive"),
+        ([NO_RESUME, *[NO_ERRORS] * 4], {"resume": "answers are short", "errors": "a gateway answers"}, "passed"),
+    ],
+)
+def test_a_category_of_which_most_is_missing_needs_reasons(
+    missing: list[ScenarioResult], accepted: dict[str, str], status: str
+) -> None:
+    given = facts(scenarios=(scenario(), scenario(), *missing), accepted=accepted)
+
+    assert statuses(decide(given))["SCENARIOS"] == status
+    assert statuses(decide(msgspec.structs.replace(given, wanted=("security",))))["SCENARIOS"] == "inconclusive"
+
+
+def test_it_says_what_is_missing_and_because_of_which_declaration() -> None:
+    decision = decide(facts(scenarios=(scenario(), NO_RESUME, NO_ERRORS, NO_ERRORS)))
+
+    assert decision.verdict is Verdict.INCONCLUSIVE
+    assert (
+        "1 of 4 functional scenarios were exercised, fewer than half, and accepted_gaps gives no reason for "
+        "2 of functional (x declares capabilities.errors = false), 1 of functional (x declares capabilities.resume = "
+        "false)"
+    ) in decision.reason
+
+
+def test_a_category_that_the_target_rules_out_is_not_examined() -> None:
+    stress = [scenario(ScenarioOutcome.NOT_EXERCISED, "x does not allow it", "stress")] * 3
+    given = facts(wanted=("functional", "stress"), scenarios=(scenario(), *stress), absent={"stress": "not allowed"})
+
+    assert decide(given).verdict is Verdict.APPROVED
+    assert " Not examined: stress." in decide(given).reason
 
 
 def test_a_weak_target_file_is_named() -> None:

@@ -38,10 +38,10 @@ class AccessAttempts:
     async def _connect_with(self, user: str, kind: str) -> None:
         suite, persona = self.world.suite, self.world.persona(user)
         if kind == SIGNED_OUT:
-            if (reason := suite.target.lacks("logout")) is not None or suite.target.auth.obtain == "token":
+            self.world.need("logout")
+            if suite.target.auth.obtain == "token":
                 raise NotExercised(
-                    reason
-                    or f"{suite.target.name}: signing out would invalidate the only tokens of the target (auth.obtain)"
+                    f"{suite.target.name}: signing out would invalidate the only tokens of the target (auth.obtain)"
                 )
             entry = await suite.access.fresh_token_for(persona)
             await suite.access.sign_out(entry)
@@ -68,6 +68,7 @@ class AccessAttempts:
 
     def connect_with_short_token(self, user: str, most_s: int) -> None:
         """The user connects with a token that expires within this many seconds, but not before the last of them."""
+        self.world.need("authentication")
         access = self.world.suite.access
         if not access.can_mint:
             raise NotExercised(

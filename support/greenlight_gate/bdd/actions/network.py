@@ -189,6 +189,7 @@ class Network:
 
     def reconnect_with_expired_token(self, user: str) -> None:
         """The user's token expired while they were disconnected: they are refused, sign in again, and reconnect."""
+        self.world.need("authentication")
         access, persona = self.world.suite.access, self.world.persona(user)
         if not access.can_mint:
             raise NotExercised(f"an expired token cannot be made for {self.world.suite.target.name} (auth.obtain)")

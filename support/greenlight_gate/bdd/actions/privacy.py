@@ -33,7 +33,8 @@ class Privacy:
         world.need("isolation")
         if not self.question:
             raise NotExercised(
-                f"{world.suite.target.name} has no prompts whose answers hold {{canary}}, such as remember and recall"
+                f"{world.suite.target.name} has no prompts whose answers hold {{canary}}, such as remember and recall",
+                "isolation",
             )
         users = world.users_up_to(most, at_least=_AT_LEAST)
         self.watch(users)

@@ -8,14 +8,21 @@ from greenlight_gate.events import EventKind
 
 
 class NotExercised(Exception):
-    """The target does not claim to do this; the scenario is reported as not exercised, with the reason."""
+    """The target does not claim to do this; the scenario is reported as not exercised, with the reason.
+
+    `need`: what the target lacks, by the name under which `accepted_gaps` can accept it; "" if it has none.
+    """
+
+    def __init__(self, reason: str, need: str = "") -> None:
+        super().__init__(reason)
+        self.need = need
 
 
 def claim(question: UserRequest, pattern: EventPattern) -> None:
     """Raises NotExercised if such events cannot be observed."""
     reason = question.absent.get(pattern.kind)
     if reason is not None:
-        raise NotExercised(f"{pattern.kind} is not observable here: {reason}")
+        raise NotExercised(f"{pattern.kind} is not observable here: {reason}", pattern.kind)
     if _is_unasked(question, pattern):
         raise NotExercised(f"the target does not promise {pattern.kind} for {question.expect.prompt!r}")
 

@@ -226,8 +226,9 @@ class Hooks:
         private = world.private if world is not None else ()
         further = tuple(f"traces/{each.path.name}" for each in world.further if each.path) if world is not None else ()
         records = None if world is None else sum(len(each.entries) for each in (world.recorder, *world.further))
+        need = world.lacking if world is not None and outcome is ScenarioOutcome.NOT_EXERCISED else ""
         finished = Finished(
-            key, outcome, reason, len(findings), trace, round(waiting.took_s, 3), private, further, records
+            key, outcome, reason, len(findings), trace, round(waiting.took_s, 3), private, further, records, need
         )  # fmt: skip
         self.suite.evidence.append(finished)
         self.results.release(key)

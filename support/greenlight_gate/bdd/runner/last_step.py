@@ -37,6 +37,7 @@ class LastStepRegistry:
                 else:
                     _run(context, step, plain_run)
             except NotExercised as reason:
+                context.world.lacking = reason.need
                 context.scenario.skip(str(reason))
 
         match.run = run

@@ -70,7 +70,7 @@ class RunProgress:
         self._say(f"[red]{escape(reason)}[/]")
 
     def warn(self, caveat: str) -> None:
-        """Prints a reason that prevents an approval, also if `quiet`."""
+        """Prints a warning, such as a reason that prevents an approval, also if `quiet`."""
         self.console.print(f"[bold yellow]WARNING[/] {escape(caveat)}", highlight=False, soft_wrap=True)
 
     def began(self, scenario: Scenario, world: World) -> None:

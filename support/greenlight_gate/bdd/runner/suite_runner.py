@@ -181,7 +181,7 @@ class SuiteRunner(Runner):
         finally:
             if suite.begun:
                 self._claim_results(suite)
-            for warning in (*suite.caveats, *suite.deprecated):
+            for warning in (*suite.caveats, *suite.notices):
                 progress.warn(warning)
         for scenario in selected:
             suite.evidence.append(_selected(scenario))

@@ -45,7 +45,8 @@ class World(Users):
 
     `questions`: all requests, in order. `private`: the users whose isolation is checked; `pictured`: with a picture.
     `further`: recorders of further conversations, each with a trace of its own. `afterwards`: what is closed after all
-    connections. `received_elsewhere`: the number of messages to virtual users, which the trace lacks.
+    connections. `received_elsewhere`: the number of messages to virtual users, which the trace lacks. `lacking`: why it
+    is not exercised, by the name under which `accepted_gaps` can accept it.
     """
 
     def __init__(self, suite: ValidationSession, key: str, number: int, slot: int = 0) -> None:
@@ -68,6 +69,7 @@ class World(Users):
         self._held = contextlib.AsyncExitStack()
         suite.worlds.add(self)
         self.received_elsewhere = 0
+        self.lacking = ""
 
     # Users ---------------------------------------------------------------------------------------------
 
@@ -92,7 +94,7 @@ class World(Users):
         for need in needs:
             reason = self.suite.target.lacks(need)
             if reason is not None:
-                raise NotExercised(reason)
+                raise NotExercised(reason, need)
 
     # Requests --------------------------------------------------------------------------------------------
 
