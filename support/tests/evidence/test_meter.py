@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from greenlight_gate.events import FIVE, EventKind
 from greenlight_gate.evidence.replay import Meter
+from greenlight_gate.rules.engine.stalls import LONG_S
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.trace import KILL, RESTART, ClockMoved, Closed, Expect, Stalled
 from greenlight_gate.verdict.decision import Observed
@@ -92,6 +93,29 @@ def test_a_refused_connection_counts_unless_it_was_meant_to_be() -> None:
     assert [(measured(talk).connections_tried, measured(talk).connections_made) for talk in (refused, meant)] == [
         (1, 0), (0, 0)
     ]  # fmt: skip
+
+
+def test_a_connection_without_a_valid_token_is_no_try_even_if_it_opens() -> None:
+    seen = measured(Talk().open(unwelcome="no token"))
+
+    assert (seen.connections_tried, seen.connections_made) == (0, 0)
+
+
+@pytest.mark.parametrize(("for_s", "tried"), [(LONG_S - 0.1, 1), (LONG_S, 0)])
+def test_a_refusal_after_a_long_stall_of_the_suite_is_no_try(for_s: float, tried: int) -> None:
+    talk = Talk().add(Stalled, "", for_s=for_s).add(Closed, "c1", by="nobody", during="handshake")
+
+    assert measured(talk).connections_tried == tried
+
+
+def test_what_was_cut_or_delayed_in_one_trace_says_nothing_of_the_next() -> None:
+    refused = Talk().add(Closed, "c1", by="server", during="handshake", status=503)
+    seen = measured(asked().cut("FIN").close("nobody", None), refused)
+    latency = measured(Talk().open(proxied=True).ask().answer(), asked().answer()).latency
+
+    assert (seen.connections_tried, seen.connections_made) == (2, 1)
+    assert latency is not None
+    assert latency.samples == 5
 
 
 def test_traces_add_up() -> None:
@@ -192,6 +216,30 @@ def test_what_other_scenarios_may_have_delayed_counts_where_there_is_nothing_els
 
     assert [latency.avg_ms for latency in seen if latency is not None] == pytest.approx([200, 40, 40], abs=1)
     assert [latency.samples for latency in seen if latency is not None] == [5, 5, 5]
+
+
+def test_pings_are_measured_on_connections_that_nothing_delays() -> None:
+    pong = {"type": "pong", "nonce": "a"}
+    direct, proxied = (Talk().open(proxied=each).send("ping", nonce="a").frame(pong) for each in (False, True))
+    stalled = Talk().open().send("ping", nonce="a").wait(5.0).add(Stalled, "", for_s=5.0).frame(pong)
+    pings = [measured(talk).ping for talk in (direct, proxied, stalled)]
+
+    assert [ping.samples if ping is not None else 0 for ping in pings] == [1, 0, 0]
+
+
+def test_an_acknowledgement_before_a_restore_is_measured() -> None:
+    talk = asked().started().send("restore", thread="t2", last_seq=0).thinking().executing().tool_done().completed()
+    seen = measured(talk).acknowledgement
+
+    assert seen is not None
+    assert seen.samples == 1
+
+
+def test_an_acknowledgement_that_other_scenarios_may_have_delayed_counts_where_there_is_no_other() -> None:
+    crowded = Talk().open(in_parallel=True).ask().wait(0.5).answer()
+    seen = [measured(*talks).acknowledgement for talks in ((crowded,), (crowded, asked().answer()))]
+
+    assert [each.avg_ms for each in seen if each is not None] == pytest.approx([600, 100], abs=1)
 
 
 @pytest.mark.parametrize("noted", [True, False])

@@ -1,7 +1,7 @@
 """How long users needed to come back: literal traces in, figures out."""
 
 from greenlight_gate.evidence.recovery import Recovery
-from greenlight_gate.trace import KILL, Received
+from greenlight_gate.trace import KILL, Received, Stalled
 
 from support.tests.rules.talk import PROFILE, Talk, asked
 
@@ -45,3 +45,23 @@ def test_whoever_never_comes_back_or_never_left_has_no_time() -> None:
 def test_users_come_back_each_by_themselves() -> None:
     talk = asked().open("Bashir", "c2").cut("FIN", connection="c2").close("nobody", None, "c2").started()
     assert times(talk.open("Ada", "c3").restore("c3", 1)) == []
+
+
+def test_the_time_in_which_the_suite_stood_still_counts_for_nobody() -> None:
+    trying = asked().started().cut("FIN").close("nobody", None).open("Ada", "c2", attempt=2, handshake_ms=50.0)
+    trying.wait(5.0).add(Stalled, "", for_s=5.0)
+    assert times(trying.restore("c2", 1))[:2] == [1, 0.45]
+
+    away = asked().started().cut(KILL).close("nobody", None).cut(KILL, "while the backend is down", "c2", user="Ada")
+    away.close("nobody", None, "c2", during="handshake", user="Ada").wait(5.0).add(Stalled, "", for_s=5.0)
+    assert times(away.open("Ada", "c3", attempt=2).restore("c3", 1))[:2] == [1, 0.6]
+
+
+def test_a_user_has_resumed_once() -> None:
+    twice = asked().started().cut("FIN").close("nobody", None).open("Ada", "c2", attempt=2, handshake_ms=50.0)
+    assert times(twice.restore("c2", 1).restored("c2"))[:2] == [1, 0.35]
+
+    greeted_late = asked().started().cut("FIN").close("nobody", None).open("Ada", "c2", attempt=2, ready=False)
+    greeted_late.send("restore", "c2", thread="t1", last_seq=1)
+    greeted_late.frame({"type": "connection_established", "user_id": "user-ada"}, "c2").restored("c2")
+    assert times(greeted_late)[:2] == [1, 0.3]

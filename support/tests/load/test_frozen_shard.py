@@ -8,6 +8,7 @@ from greenlight_gate.load.plan import LoadPlan, PlannedPrompt, PlannedUser, Shar
 from greenlight_gate.load.shard_context import ShardContext
 from greenlight_gate.load.virtual_user import VirtualUser
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
+from greenlight_gate.trace import Expect
 from greenlight_gate.transport.interface import Accepted, Ending
 
 from support.tests.load.users import PROFILE
@@ -17,9 +18,9 @@ from support.tests.rules.talk import ANSWER, TOOL_QUESTION, Talk
 class Shard:
     """One user whose shard is frozen between two reads."""
 
-    def __init__(self) -> None:
-        prompt = PlannedPrompt("What is the weather in Oslo?", TOOL_QUESTION)
-        ada = PlannedUser("Ada", "user-ada", "ws://127.0.0.1:1/ws", (prompt,))
+    def __init__(self, expect: Expect = TOOL_QUESTION, *, prompts: int = 1, again_from: int = 0) -> None:
+        asked = tuple(PlannedPrompt(f"What is the weather in Oslo? ({number})", expect) for number in range(prompts))
+        ada = PlannedUser("Ada", "user-ada", "ws://127.0.0.1:1/ws", asked, again_from)
         plan = LoadPlan(id="p", profile_toml=PROFILE, users=(ada,), budgets=TimeBudgets(), clock="same-host")
         self.context = ShardContext(Share(plan, 0, 1, plan.budgets), "s1")
         self.user = VirtualUser(ada, self.context, 1, lambda user, at: None)
