@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from support.tests.cli.forks import fork
-from support.tests.cli.process import ROOT, Ran, environ, greenlight, judged, target
+from support.tests.cli.process import REASONS, ROOT, Ran, environ, greenlight, judged, target
 from support.tests.evidence.folders import whole_answer, write
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import Act, HostileServer
@@ -23,7 +23,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """A run of a healthy target, whose pictures cannot be drawn."""
     folder = tmp_path_factory.mktemp("no-pictures")
     with HostileServer(does.conversation(does.rightly), does.health()) as server:
-        target(folder, server.url)
+        target(folder, server.url, more=REASONS)
         return judged(
             folder, "--environment", "hostile.toml", "--categories", "functional", env=NO_PICTURES, fresh=True
         )
