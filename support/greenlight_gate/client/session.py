@@ -331,9 +331,9 @@ class Session:
         try:
             text, raw = self.profile.wire(template, self.values.over(values or {}))
         except KeyError as error:
-            raise NotConnected(f"{self.user}'s next message needs {error}, which is not known yet") from error
+            raise NotConnected(f"{self.user}'s next message needs {error}, which is not known yet", "") from error
         except UndecodableError as error:
-            raise NotConnected(f"{self.user}'s next message cannot be encoded: {error}") from error
+            raise NotConnected(f"{self.user}'s next message cannot be encoded: {error}", "") from error
         await self.write(text, raw, **record)
 
     def _clean_value(self, value: Any) -> Any:
@@ -359,7 +359,7 @@ class Session:
 
     def not_open(self) -> NotConnected:
         """The error that says how the connection ended."""
-        return NotConnected(f"{self.user}'s connection {self._ended}")
+        return NotConnected(f"{self.user}'s connection {self._ended}", "CONNECTION-3")
 
     # Sending what the backend has to refuse ------------------------------------------------------------------
 

@@ -98,6 +98,7 @@ class Finished(msgspec.Struct, frozen=True, tag_field="entry", tag="finished"):
 
     `private` are the users whose privacy the scenario watched; `further` further traces, each of a conversation of its
     own, whose findings count as the scenario's. `records` is how many records all its traces have; None: not known.
+    `rule`: the one that a step of a failed scenario named, where no finding said why.
     """
 
     key: str
@@ -109,6 +110,7 @@ class Finished(msgspec.Struct, frozen=True, tag_field="entry", tag="finished"):
     private: tuple[str, ...] = ()
     further: tuple[str, ...] = msgspec.field(default=(), name="beside")
     records: int | None = None
+    rule: str = ""
 
 
 class Ended(msgspec.Struct, frozen=True, tag_field="entry", tag="ended"):

@@ -60,13 +60,17 @@ class ScenarioOutcome(StrEnum):
 
 
 class ScenarioResult(msgspec.Struct, frozen=True):
-    """One scenario of the ledger. `category` is the folder below features/."""
+    """One scenario of the ledger. `category` is the folder below features/.
+
+    `rule`: the rule or criterion that a step of a failed scenario named, where no finding said why.
+    """
 
     key: str
     name: str
     category: str
     outcome: ScenarioOutcome
     reason: str = ""
+    rule: str = ""
 
 
 class Observed(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from greenlight_gate.evidence.history import History
 from greenlight_gate.evidence.judge import judge
 from greenlight_gate.verdict.decision import Verdict
 
@@ -32,6 +33,11 @@ Feature: A bit of everything
       Given Ada is here
       When Ada asks with_tool
       Then Ada sees the notes
+
+    Example: An assertion names no rule
+      Given Ada is here
+      When Ada asks with_tool
+      Then a sum of the suite is right
 
     Example: Nothing was observed
       When nothing is done
@@ -88,7 +94,14 @@ ROWS = [
     ("Right again", "passed", "passed", ""),
     ("The finding is asserted by no step", "failed", "failed", "LIFECYCLE-5: expected all five kinds"),
     ("The finding comes late", "failed", "failed", "LIFECYCLE-3: expected "),
-    ("A step is not true", "failed", "failed", "Expected: an answer that shows tool_executing named 'notes' 1 times"),
+    (
+        "A step is not true",
+        "failed",
+        "failed",
+        "LIFECYCLE-5: A request that needs a tool shows all five kinds of event. "
+        "Expected: an answer that shows tool_executing named 'notes' 1 times",
+    ),
+    ("An assertion names no rule", "broken", "broken", "Suite fault: the step 'a sum of the suite is right' failed"),
     ("Nothing was observed", "broken", "broken", NOTHING_SEEN),
     ("There is no step at all", "broken", "failed", NOTHING_SEEN),
     ("A step breaks", "broken", "broken", "ValueError: no such thing"),
@@ -126,9 +139,20 @@ def test_ledger_and_allure_agree_and_the_run_is_blocked(mixed: Outcomes) -> None
 
     assert (judged.code, judged.verdict) == (1, "BLOCKED")
     counts = judged.report["execution_results"]["pytest_metrics"]
-    assert counts == {"tests_passed": 2, "tests_failed": 9, "tests_not_exercised": 1, "total_tests": 12}
+    assert counts == {"tests_passed": 2, "tests_failed": 10, "tests_not_exercised": 1, "total_tests": 13}
     assert judged.report["compliance_check"]["criteria"][-1]["measured"] == "nothing is missing"
     assert judged.rules == {"LIFECYCLE-5", "PAIRING-2", "LIFECYCLE-3"} | judged.rules
+
+
+def test_a_demand_in_vain_names_its_rule_in_the_ledger_and_in_the_history(mixed: Outcomes) -> None:
+    judgement = judge(mixed.ran.session)
+    history = History(mixed.ran.session.parent)
+    history.add(judgement)
+
+    rules = {scenario.name: scenario.rule for scenario in judgement.scenarios if scenario.rule}
+    assert rules == {"A step is not true": "LIFECYCLE-5"}
+    known = history.changed(judgement.session.session_id, judgement.session.session_id)
+    assert ("LIFECYCLE-5", "A step is not true") in known.still
 
 
 def test_a_broken_hook_alone_is_inconclusive(tmp_path: Path) -> None:

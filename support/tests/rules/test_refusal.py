@@ -68,6 +68,12 @@ def test_after_a_flood_of_pings_a_order_may_break_without_a_word() -> None:
     assert Talk().open().close("nobody", None).rules() == {"CONNECTION-3"}
 
 
+def test_a_client_that_floods_may_be_dropped_in_mid_run() -> None:
+    """As Node's `ws` does, which terminates a connection with more than 128 unanswered automatic pongs."""
+    assert Talk().open().send("pings").ask().started().close("nobody", None).whole() == []
+    assert Talk().open().ask().started().close("nobody", None).rules() == {"CONNECTION-3", "LIFECYCLE-2"}
+
+
 def test_a_fresh_conversation_is_told_apart_from_another_users() -> None:
     def talk() -> Talk:
         begun = two().ask("q2", None, "c2", thread="t1", foreign="Ada")

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 
+from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.endings import NotConnected
@@ -153,7 +154,9 @@ class AccessAttempts:
         question = self.world.asking(owner)
         self.world.wait_for_first_event(question)
         if question.run is None:
-            raise AssertionError(f"{owner}'s request {question.text!r} did not start a run: there is nothing to stop")
+            raise Unmet(
+                "IDENTITY-1", f"{owner}'s request {question.text!r} did not start a run: there is nothing to stop"
+            )
         self._reach(user, "stop", owner, run=question.run)
 
     def claim_to_be(self, owner: str, user: str, prompt: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 
+from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import Answered, World
 from greenlight_gate.client.abuse import half_open_handshakes
@@ -108,6 +109,17 @@ class BadInput:
     def flood_with_pings(self, user: str, count: int) -> None:
         """The user's client sends this many WebSocket pings (RFC 6455 section 5.5.2) as fast as it can."""
         self.world.call(self.world.tab(user).flood(count))
+
+    def was_dropped(self, user: str) -> bool:
+        """Asks another question; returns whether the backend has ended the user's connection, before or meanwhile."""
+        world, session = self.world, self.world.tab(user)
+        if session.open:
+            try:
+                world.wait(world.ask(user, "with_tool"))
+            except Unmet:
+                if session.open:
+                    raise
+        return not session.open
 
     def hold_half_open_handshakes(self, count: int) -> None:
         """Opens this many TCP connections that never finish the handshake, until the scenario ends."""

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.proxied_user import ConnectionLoss, ProxiedUser
 from greenlight_gate.bdd.world.world import World
@@ -58,7 +59,7 @@ class CutMatrix:
         rehearsal = world.ask(user, prompt)
         world.wait(rehearsal)
         if not rehearsal.has_end:
-            raise AssertionError(f"{rehearsal.text!r} was not answered: there is nothing to cut")
+            raise Unmet("LIFECYCLE-2", f"{rehearsal.text!r} was not answered: there is nothing to cut")
         self.prompt, self.events = prompt, rehearsal.events
 
     def play(self) -> None:

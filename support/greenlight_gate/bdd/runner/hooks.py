@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from behave.model import Scenario
 
+from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.runner.allure_outcome import scenario_key
 from greenlight_gate.bdd.runner.attachments import attach
 from greenlight_gate.bdd.runner.parallel import Parallel, Work
@@ -225,8 +226,9 @@ class Hooks:
         private = world.private if world is not None else ()
         further = tuple(f"traces/{each.path.name}" for each in world.further if each.path) if world is not None else ()
         records = None if world is None else sum(len(each.entries) for each in (world.recorder, *world.further))
+        rule = _rule(scenario) if outcome is ScenarioOutcome.FAILED and not findings else ""
         finished = Finished(
-            key, outcome, reason, len(findings), trace, round(waiting.took_s, 3), private, further, records
+            key, outcome, reason, len(findings), trace, round(waiting.took_s, 3), private, further, records, rule
         )  # fmt: skip
         self.suite.evidence.append(finished)
         self.results.release(key)
@@ -272,6 +274,11 @@ def _reason(scenario: Scenario, outcome: ScenarioOutcome) -> str:
         if step.status.name in ("undefined", "pending"):
             return f"Suite fault: the step '{step.name}' is {step.status.name}"
     return str(scenario.error_message or scenario.status.name)
+
+
+def _rule(scenario: Scenario) -> str:
+    """The rule that a failed step named."""
+    return next((step.exception.rule for step in scenario.all_steps if isinstance(step.exception, Unmet)), "")
 
 
 def _events(world: World | None) -> int:

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised, must_have_shown
 from greenlight_gate.bdd.world.users import Users
 from greenlight_gate.client.connecting import Values
@@ -177,7 +178,7 @@ class World(Users):
         """Requests, in a tab, the whole thread of an answer; returns whether the backend confirmed the restore."""
         self.need("resume")
         if question.thread is None:
-            raise AssertionError(f"the answer to {question.text!r} names no conversation that could be restored")
+            raise NotExercised(f"the answer to {question.text!r} names no conversation that could be restored")
         first = min((event.seq for event in question.events if event.seq is not None), default=1)
         return self.call(self.tab(user, tab).restore(question.thread, first - 1))
 
@@ -334,11 +335,13 @@ class World(Users):
             recorder.entries.clear()
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Runs a coroutine on the loop thread. Raises AssertionError for a failed connection: the target caused it."""
+        """Runs a coroutine on the loop thread. Raises Unmet for a failed connection: the target caused it."""
         try:
             result = self.suite.loop.call(coroutine, _HOP_S)
         except NotConnected as error:
-            raise AssertionError(str(error)) from error
+            if not error.rule:
+                raise SuiteFault(str(error)) from error
+            raise Unmet(error.rule, str(error)) from error
         finally:
             self._admit_fault()
         return result

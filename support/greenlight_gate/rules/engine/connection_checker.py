@@ -423,6 +423,8 @@ class ConnectionChecker:
             return
         if by != "client" and self.expiry is not None and self.expiry.closed(code, came, at, n):
             self.correlation.owe_nothing()
+        if by != "client" and self.connection_rules.flooded:
+            self.correlation.owe_nothing()
         if by != "client" and self.registry.stalls.is_long:
             for ask in self.correlation.asks:
                 ask.excused = True
