@@ -138,10 +138,12 @@ def test_defaults(tmp_path: Path) -> None:
         "clock_skew_s": 300.0,
         "recover_s": 5.0,
         "half_open_s": 60.0,
+        "token_leeway_s": None,
     }
     assert msgspec.to_builtins(target.limits) == {
         "max_connections": 50,
         "allow_stress": False,
+        "accepts_message_bytes": 0,
         "max_frame_bytes": 1_048_576,
         "max_run_events": 20_000,
         "max_run_bytes": 16_777_216,

@@ -114,7 +114,7 @@ class Hooks:
         if work is not None:
             context.world = work.begin()
         else:
-            self._settle_parallel()
+            self._settle_others()
             self._collect()
             context.began = time.monotonic()
             context.world = self._new_world(scenario)
@@ -160,13 +160,15 @@ class Hooks:
         gc.set_threshold(*self._usual_threshold)
         sys.setswitchinterval(self._usual_switch_s)
 
-    def _settle_parallel(self) -> None:
-        """Settles all other scenarios before one that runs alone, also those that only wait for late messages."""
+    def _settle_others(self) -> None:
+        """Settles all other scenarios before one that runs alone: none of their connections may be open any longer.
+
+        What its users sent before, under the same user ids, could still arrive.
+        """
         # Waits before anything is removed from the list: an interruption loses nothing.
-        lingering = [each.future for each in self._waiting if each.work is not None and each.future is not None]
+        lingering = [each.future for each in self._waiting if each.future is not None]
         concurrent.futures.wait(lingering, _LINGER_S)
-        while any(waiting.work is not None for waiting in self._waiting):
-            self._settle_first()
+        self.settle(wait=True)
 
     def _without_absence(
         self, key: str, world: World | None, outcome: ScenarioOutcome, reason: str

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, TypeVar
 from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised, must_have_shown
 from greenlight_gate.bdd.world.users import Users
-from greenlight_gate.client.connecting import Values
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.request import UserRequest
@@ -117,6 +116,8 @@ class World(Users):
         thread = follow.thread if follow is not None else None
         user_id = self.persona(claims).user if claims else None
         session = await self._ready_to_ask(user, tab)
+        if follow is not None and self.recorder.checker.connections[follow.connection].cut_by_us:
+            self.need("resume")  # without it, nobody has promised that a conversation outlives its connection
         question = await session.ask(text, expect, thread, foreign=claims, claims=user_id)
         question.absent = self.suite.profile.spec.absent
         self.questions.append(question)
@@ -125,10 +126,12 @@ class World(Users):
     async def _ready_to_ask(self, user: str, number: int) -> Session:
         """The user's tab, with a connection that accepts a request.
 
-        If a connection answers only one request, the client opens a new one for the next, in the same tab.
+        If a connection answers only one request, or one at a time and the last one is still unanswered, the client
+        opens a new one for the next, in the same tab.
         """
         session = self.tab(user, number)
-        if session.profile.spec.connection.runs != "one" or not session.inbox.questions:
+        runs = session.profile.spec.connection.runs
+        if not (session.inbox.questions if runs == "one" else runs == "one_at_a_time" and session.gave_up):
             return session
         suite, persona = self.suite, session.played_by
         await session.close(keep_tab=True)
@@ -246,14 +249,6 @@ class World(Users):
         if self.recorder.stood_still(question.asked_at):
             raise SuiteFault(f"the suite stalled while {question.text!r} was answered, so its pace cannot be judged")
 
-    def frame(self, what: str, **values: object) -> str:
-        """The text of a frame, with its placeholders filled in for a connected user."""
-        open_ = [session for tabs in self.sessions.values() for session in tabs if session.open]
-        known = open_[-1].values if open_ else Values()
-        profile = self.suite.profile
-        text, messages = profile.wire(profile.spec.send[what], known.over(values))
-        return messages[-1] if isinstance(messages[-1], str) else text
-
     def was_closed_by_backend(self, session: Session) -> bool:
         """Whether the backend closed a connection with a code; REFUSAL-4 judges what it says."""
         ends = [entry.record for entry in self.recorder.entries if isinstance(entry.record, Closed)]
@@ -334,10 +329,10 @@ class World(Users):
         for recorder in (self.recorder, *self.further):
             recorder.entries.clear()
 
-    def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+    def call(self, coroutine: Coroutine[Any, Any, T], within_s: float = _HOP_S) -> T:
         """Runs a coroutine on the loop thread. Raises Unmet for a failed connection: the target caused it."""
         try:
-            result = self.suite.loop.call(coroutine, _HOP_S)
+            result = self.suite.loop.call(coroutine, within_s)
         except NotConnected as error:
             if not error.rule:
                 raise SuiteFault(str(error)) from error
