@@ -1,10 +1,12 @@
 """What becomes of scenarios, good and bad, in the ledger, in Allure and in the verdict."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from greenlight_gate.evidence.history import History
 from greenlight_gate.evidence.judge import judge
+from greenlight_gate.trace import read_trace
 from greenlight_gate.verdict.decision import Verdict
 
 from support.tests.bdd.feature_sets import Outcomes, run
@@ -81,6 +83,7 @@ Feature: All is right
     When Ada asks with_tool
     Then Ada sees an answer
 """
+_ROUNDING_S = 0.001
 NOTHING_SEEN = "Suite fault: the scenario passed without having observed anything"
 
 
@@ -153,6 +156,19 @@ def test_a_demand_in_vain_names_its_rule_in_the_ledger_and_in_the_history(mixed:
     assert rules == {"A step is not true": "LIFECYCLE-5"}
     known = history.changed(judgement.session.session_id, judgement.session.session_id)
     assert ("LIFECYCLE-5", "A step is not true") in known.still
+
+
+def test_a_scenario_that_runs_alone_begins_when_the_one_before_is_closed(mixed: Outcomes) -> None:
+    """Otherwise what its users were sent in the one before could come in this one, under the same user ids."""
+    traces = sorted((mixed.ran.session / "evidence/traces").glob("*.jsonl"))
+    times = []
+    for path in traces:
+        with path.open("rb") as file:
+            header, records = read_trace(file)
+            times.append((header.epoch_s, header.epoch_s + max((each.at for each in records), default=0.0)))
+
+    assert len(times) > 5
+    assert [begin for (_, end), (begin, _) in pairwise(times) if end > begin + _ROUNDING_S] == []
 
 
 def test_a_broken_hook_alone_is_inconclusive(tmp_path: Path) -> None:

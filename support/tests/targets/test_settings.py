@@ -101,6 +101,14 @@ def test_the_suite_root_is_the_checkout_or_the_wheel(tmp_path: Path, monkeypatch
     assert suite_root() == tmp_path / "support" / "greenlight_gate" / "_suite"
 
 
+def test_a_target_says_how_a_request_that_its_agent_refuses_ends(tmp_path: Path) -> None:
+    prompt = '[prompts.failing_agent]\nask = "Give up."\n'
+    assert load(tmp_path, MINIMAL + prompt).expectation("failing_agent").end == "agent_failed"
+    answered = load(tmp_path, MINIMAL + prompt + 'ends = "agent_completed"\ncontains = ["sorry"]\n')
+    assert answered.expectation("failing_agent").end == "agent_completed"
+    assert answered.expectation("with_tool").end == "agent_completed"
+
+
 # What a file may leave out, and what it may say ---------------------------------------------------------------
 
 
