@@ -1,4 +1,6 @@
 """What a healthy target may do, seen from the World of a scenario: it is not accused, nor asked for what it lacks."""
+# mypy: allow-untyped-calls
+# behave ships types only of what steps need.
 
 import contextlib
 from collections.abc import Iterator

@@ -106,7 +106,7 @@ def test_a_target_says_how_a_request_that_its_agent_refuses_ends(tmp_path: Path)
     assert load(tmp_path, MINIMAL + prompt).expectation("failing_agent").end == "agent_failed"
     answered = load(tmp_path, MINIMAL + prompt + 'ends = "agent_completed"\ncontains = ["sorry"]\n')
     assert answered.expectation("failing_agent").end == "agent_completed"
-    assert answered.expectation("with_tool").end == "agent_completed"
+    assert answered.expectation("without_tool").end == "agent_completed"
 
 
 # What a file may leave out, and what it may say ---------------------------------------------------------------

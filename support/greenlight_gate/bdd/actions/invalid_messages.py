@@ -64,9 +64,9 @@ class InvalidMessages:
         if not constants:
             raise self._not_exercised("a message of unknown type")
         kind = next((key for key in _KINDS if key in constants), constants[0])
-        changed = {**value, kind: _UNKNOWN} if isinstance(value, dict) else list(value)
-        if isinstance(changed, list):
-            changed[kind] = _UNKNOWN
+        if isinstance(value, dict):
+            return InvalidMessage(self._encoded({**value, kind: _UNKNOWN}), request)
+        changed = [_UNKNOWN if index == kind else member for index, member in enumerate(value)]
         return InvalidMessage(self._encoded(changed), request)
 
     def without_fields(self) -> InvalidMessage:
