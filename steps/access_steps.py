@@ -3,8 +3,9 @@
 from behave import given, then, when
 from behave.runner import Context
 from greenlight_gate.bdd.context import access_attempts_of, world_of
+from greenlight_gate.bdd.matchers.demand import demand
 from greenlight_gate.bdd.matchers.request_matchers import answers
-from hamcrest import assert_that, is_
+from hamcrest import is_
 
 
 @when("{user:User} connects with {token:InvalidToken}")
@@ -14,7 +15,7 @@ def connects_with(context: Context, user: str, token: str) -> None:
 
 @then("{user:User}'s connection is refused")
 def is_refused(context: Context, user: str) -> None:
-    assert_that(access_attempts_of(context).turned_away(user), is_(True), f"{user}'s connection was refused")
+    demand("REFUSAL-1", access_attempts_of(context).turned_away(user), is_(True), f"{user}'s connection was refused")
 
 
 @then("{user:User} connects with a valid token and receives the right answer")
@@ -23,7 +24,7 @@ def valid_token(context: Context, user: str) -> None:
     world.connect(user)
     question = world.ask(user, world.suite.first_prompt, tab=len(world.sessions[user]))
     world.wait(question)
-    assert_that(question, answers())
+    demand("CONTENT-4", question, answers())
 
 
 @given("{user:User} is in a conversation, with a token that expires within {seconds:Number} seconds")
@@ -48,7 +49,7 @@ def connects_again(context: Context, user: str) -> None:
 
 @then("{user:User} has lost access")
 def has_lost_access(context: Context, user: str) -> None:
-    assert_that(access_attempts_of(context).is_shown_out(user), is_(True), f"{user} lost access")
+    demand("REFUSAL-3", access_attempts_of(context).is_shown_out(user), is_(True), f"{user} lost access")
 
 
 @when("{user:User} asks in {owner:User}'s conversation")
@@ -73,4 +74,6 @@ def claims_user_id(context: Context, user: str, owner: str, prompt: str) -> None
 
 @then("{user:User} is refused, or served without {owner:User}'s data")
 def refused_or_without_data(context: Context, user: str, owner: str) -> None:
-    assert_that(access_attempts_of(context).has_reached(user), is_(False), f"{user} reached something of {owner}'s")
+    demand(
+        "REFUSAL-2", access_attempts_of(context).has_reached(user), is_(False), f"{user} reached something of {owner}'s"
+    )

@@ -3,6 +3,7 @@
 from behave import then, when
 from behave.runner import Context
 from greenlight_gate.bdd.context import question_in, rows_of, world_of
+from greenlight_gate.bdd.matchers.demand import demand
 from greenlight_gate.bdd.matchers.event_patterns import (
     agent_failed,
     completed,
@@ -11,6 +12,7 @@ from greenlight_gate.bdd.matchers.event_patterns import (
     thinking,
     tool_executing,
 )
+from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.matchers.request_matchers import (
     answers,
     each,
@@ -21,7 +23,7 @@ from greenlight_gate.bdd.matchers.request_matchers import (
     shows_once,
 )
 from greenlight_gate.events import EventKind
-from hamcrest import assert_that, equal_to, greater_than, has_length, is_, not_none, only_contains
+from hamcrest import assert_that, equal_to, greater_than, has_length, is_, only_contains
 
 
 @when("{user:User} asks {prompt:Question}")
@@ -73,7 +75,7 @@ def asks_in_each_tab(context: Context, user: str, prompt: str) -> None:
 def restores(context: Context, user: str) -> None:
     world = world_of(context)
     restored = world.restore(user, world.last(user), tab=2)
-    assert_that(restored, is_(True), "the conversation was restored in the second tab")
+    demand("CONTINUITY-1", restored, is_(True), "the conversation was restored in the second tab")
 
 
 @when("{user:User} stops the run once a tool has started")
@@ -86,19 +88,19 @@ def stops(context: Context, user: str) -> None:
 def failure_is_mentioned(context: Context, user: str) -> None:
     question = world_of(context).last(user)
     if not ends_with(agent_failed()).matches(question):
-        assert_that(question, answers())
+        demand("CONTENT-4", question, answers())
 
 
 @then("{user:User} receives the right answer")
 def right_answer(context: Context, user: str) -> None:
-    assert_that(world_of(context).last(user), answers())
+    demand("CONTENT-4", world_of(context).last(user), answers())
 
 
 @then("each of them receives the right answer")
 def each_right_answer(context: Context) -> None:
     world = world_of(context)
     asked = [world.last(user) for user in world.sessions]
-    assert_that(asked, each(answers()))
+    demand("CONTENT-4", asked, each(answers()))
 
 
 @then("each of {user:User}'s questions has a complete and right answer")
@@ -107,57 +109,60 @@ def all_answered(context: Context, user: str) -> None:
     asked = world.asked_by(user)
     world.wait(*[question for question in asked if not question.over])
     assert_that(asked, has_length(greater_than(1)))
-    assert_that(asked, each(answers()))
-    assert_that(asked, each(in_order(started(), thinking(), completed())))
+    demand("CONTENT-4", asked, each(answers()))
+    demand("LIFECYCLE-4", asked, each(in_order(started(), thinking(), completed())))
 
 
 @then("all answers belong to one conversation")
 def one_conversation(context: Context) -> None:
     threads = [question.thread for question in world_of(context).questions]
-    assert_that(threads[0], not_none())
-    assert_that(threads, only_contains(equal_to(threads[0])))
+    if not any(threads):
+        raise NotExercised("the answers of this backend name no conversation")
+    demand("IDENTITY-2", threads, only_contains(equal_to(threads[0])))
 
 
 @then("each answer ended in the tab that asked, and in no other")
 def in_its_tab(context: Context) -> None:
     world = world_of(context)
     ended = [world.tabs_that_showed(question) for question in world.questions]
-    assert_that(ended, equal_to([[world.tab_of(question)] for question in world.questions]))
+    demand("IDENTITY-1", ended, equal_to([[world.tab_of(question)] for question in world.questions]))
 
 
 @then("{user:User} receives the right answer, and its end in both tabs")
 def in_both_tabs(context: Context, user: str) -> None:
     world = world_of(context)
     question = world.last(user)
-    assert_that(question, answers())
-    assert_that(world.tabs_that_showed(question), equal_to([1, 2]))
+    demand("CONTENT-4", question, answers())
+    demand("CONTINUITY-1", world.tabs_that_showed(question), equal_to([1, 2]))
 
 
 @then("the answer shows no tool")
 def no_tool(context: Context) -> None:
-    assert_that(world_of(context).last(), never_shows(tool_executing()))
+    demand("LIFECYCLE-5", world_of(context).last(), never_shows(tool_executing()))
 
 
 @then("agent_completed is the last event that {user:User} receives")
 def answer_is_last(context: Context, user: str) -> None:
     question = world_of(context).last(user)
-    assert_that(question, shows_once(completed()))
-    assert_that(question, ends_with(completed()))
+    demand("LIFECYCLE-2", question, shows_once(completed()))
+    demand("LIFECYCLE-3", question, ends_with(completed()))
 
 
 @then("agent_stopped is the last event that {user:User} receives")
 def run_was_stopped(context: Context, user: str) -> None:
-    assert_that(world_of(context).last(user), ends_with(stopped()))
+    demand("LIFECYCLE-2", world_of(context).last(user), ends_with(stopped()))
 
 
 @then("{user:User} receives agent_failed once, with a text, and no agent_completed")
 def run_failed(context: Context, user: str) -> None:
     question = world_of(context).last(user)
-    assert_that(question, shows_once(agent_failed()))
-    assert_that(question, has_text_at_its_end())
-    assert_that(question, never_shows(completed()))
+    if question.expect.end is EventKind.COMPLETED:
+        raise NotExercised("the target declares that this question is refused with an answer (ends)")
+    demand("LIFECYCLE-2", question, shows_once(agent_failed()))
+    demand("CONTENT-1", question, has_text_at_its_end())
+    demand("LIFECYCLE-2", question, never_shows(completed()))
 
 
 @then("{user:User} sees the sub-agent complete before the answer")
 def sub_agent_first(context: Context, user: str) -> None:
-    assert_that(world_of(context).last(user), in_order(started(), completed(helper=True), completed()))
+    demand("LIFECYCLE-2", world_of(context).last(user), in_order(started(), completed(helper=True), completed()))

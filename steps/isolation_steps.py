@@ -3,6 +3,7 @@
 from behave import given, then, when
 from behave.runner import Context
 from greenlight_gate.bdd.context import access_attempts_of, privacy_of, world_of
+from greenlight_gate.bdd.matchers.demand import demand
 from greenlight_gate.bdd.matchers.request_matchers import answers, each
 from hamcrest import assert_that, empty, equal_to, is_
 
@@ -70,21 +71,21 @@ def restore_the_next_ones(context: Context) -> None:
 
 @then("each of them receives their own secret, and nothing of the others")
 def own_and_nothing_else(context: Context) -> None:
-    assert_that(privacy_of(context).who_saw_whom(), empty())
-    assert_that(world_of(context).ended_questions(), each(answers()))
+    demand("ISOLATION-1", privacy_of(context).who_saw_whom(), empty())
+    demand("CONTENT-4", world_of(context).ended_questions(), each(answers()))
 
 
 @then("none of them receives anything of the others")
 def nothing_of_the_others(context: Context) -> None:
     world = world_of(context)
     users = list(world.sessions)
-    assert_that({user: world.answered(user) for user in users}, equal_to(dict.fromkeys(users, True)))
+    demand("LIFECYCLE-2", {user: world.answered(user) for user in users}, equal_to(dict.fromkeys(users, True)))
     privacy_of(context).watch_those_with_secrets()
-    assert_that(privacy_of(context).who_saw_whom(), empty())
+    demand("ISOLATION-1", privacy_of(context).who_saw_whom(), empty())
 
 
 @then("{user:User} has received messages, and none of them holds a secret")
 def no_secret(context: Context, user: str) -> None:
     world = world_of(context)
     assert_that(world.has_observed, is_(True), f"{user} received messages")
-    assert_that([finding for finding in world.findings if finding.rule == "CONTENT-5"], empty())
+    demand("CONTENT-5", [finding for finding in world.findings if finding.rule == "CONTENT-5"], empty())

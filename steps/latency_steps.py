@@ -4,7 +4,8 @@ from behave import then, when
 from behave.runner import Context
 from greenlight_gate.bdd.actions.crowd import crowd_of
 from greenlight_gate.bdd.matchers.complaints import nothing
-from hamcrest import assert_that, equal_to, greater_than, greater_than_or_equal_to
+from greenlight_gate.bdd.matchers.demand import demand
+from hamcrest import equal_to, greater_than, greater_than_or_equal_to
 
 
 @when("{count:Number} users ask at a steady rate")
@@ -25,16 +26,16 @@ def ask_again(context: Context, count: int, asking_ms: int, pause_ms: int) -> No
 
 @then("the latency is within the target's thresholds")
 def within_thresholds(context: Context) -> None:
-    assert_that(crowd_of(context).latest().runs, greater_than(0), "answers")
-    assert_that(crowd_of(context).too_slow(), nothing())
+    demand("SUCCESS", crowd_of(context).latest().runs, greater_than(0), "answers")
+    demand("LATENCY", crowd_of(context).too_slow(), nothing())
 
 
 @then("no answer was silent for longer than the silence budget")
 def no_silence(context: Context) -> None:
     # TIMELINESS-2 judges each answer; this step also checks that there were answers.
     summary = crowd_of(context).latest()
-    assert_that(summary.counts.get("TIMELINESS-2", 0), equal_to(0), "answers with a long silence")
-    assert_that(summary.runs, greater_than(0), "answers")
+    demand("TIMELINESS-2", summary.counts.get("TIMELINESS-2", 0), equal_to(0), "answers with a long silence")
+    demand("SUCCESS", summary.runs, greater_than(0), "answers")
 
 
 @then(
@@ -42,12 +43,14 @@ def no_silence(context: Context) -> None:
     "or within the target's threshold"
 )
 def not_much_slower(context: Context, many: int, times: int, few: int) -> None:
-    assert_that(crowd_of(context).slower_than(few, many, times), nothing())
+    demand("LATENCY", crowd_of(context).slower_than(few, many, times), nothing())
 
 
 @then("the answer rate is at least {percent:Number} percent of the question rate, and no question was dropped")
 def keeps_up(context: Context, percent: int) -> None:
     crowd = crowd_of(context)
-    assert_that(crowd.latest().dropped, equal_to(0), "questions that were dropped")
+    demand("SUCCESS", crowd.latest().dropped, equal_to(0), "questions that were dropped")
     share = 100 * crowd.kept_up(crowd.size)
-    assert_that(share, greater_than_or_equal_to(percent), "answers a second, as a percentage of questions a second")
+    demand(
+        "LATENCY", share, greater_than_or_equal_to(percent), "answers a second, as a percentage of questions a second"
+    )

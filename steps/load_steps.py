@@ -3,6 +3,7 @@
 from behave import given, then, when
 from behave.runner import Context
 from greenlight_gate.bdd.actions.crowd import crowd_of
+from greenlight_gate.bdd.matchers.demand import demand
 from hamcrest import assert_that, empty, equal_to, greater_than, greater_than_or_equal_to, has_length
 
 
@@ -66,25 +67,29 @@ def connections_were_accepted(context: Context, least: int) -> None:
     assert_that(loads, has_length(greater_than(0)))
     for label, load in loads.items():
         accepted = 100 * load.connections_made / max(load.connections_tried, 1)
-        assert_that(accepted, greater_than_or_equal_to(least), f"percent of the connections accepted: {label}")
+        demand("SUCCESS", accepted, greater_than_or_equal_to(least), f"percent of the connections accepted: {label}")
 
 
 @then("at least {least:Number} of 100 questions were answered")
 def questions_were_answered(context: Context, least: int) -> None:
     load = crowd_of(context).latest()
     assert_that(load.asked, greater_than(0), "questions")
-    assert_that(100 * load.runs / load.asked, greater_than_or_equal_to(least), "percent of the questions answered")
+    demand(
+        "SUCCESS", 100 * load.runs / load.asked, greater_than_or_equal_to(least), "percent of the questions answered"
+    )
 
 
 @then("each of them received their own secret, and nothing of the others")
 def own_secrets(context: Context) -> None:
     load = crowd_of(context).latest()
-    assert_that(load.canaries_seen, equal_to(load.canaries_expected), "users who received their own secret")
-    assert_that({rule: times for rule, times in load.counts.items() if rule.startswith("ISOLATION")}, equal_to({}))
+    demand("ISOLATION", load.canaries_seen, equal_to(load.canaries_expected), "users who received their own secret")
+    demand(
+        "ISOLATION", {rule: times for rule, times in load.counts.items() if rule.startswith("ISOLATION")}, equal_to({})
+    )
 
 
 @then("the backend leaks no memory, and its growth is within the target's limit")
 @then("the backend has released their memory, files and connections")
 def memory_is_released(context: Context) -> None:
     for judged in crowd_of(context).judged_memory():
-        assert_that(judged.faults, empty(), judged.measured)
+        demand("MEMORY", judged.faults, empty(), judged.measured)

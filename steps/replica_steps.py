@@ -3,6 +3,7 @@
 from behave import given, then, when
 from behave.runner import Context
 from greenlight_gate.bdd.context import replicas_of, world_of
+from greenlight_gate.bdd.matchers.demand import demand
 from greenlight_gate.bdd.matchers.request_matchers import answers, each
 from greenlight_gate.events import EventKind
 from hamcrest import assert_that, equal_to, has_item, is_
@@ -91,18 +92,23 @@ def could_not_sign_in(context: Context, user: str) -> None:
 
 @then("{user:User}'s other tab receives the end of the answer")
 def other_tab_too(context: Context, user: str) -> None:
-    assert_that(replicas_of(context).shows_it_too(user), is_(True), "the other tab received the end of the answer")
+    demand(
+        "CONTINUITY-1",
+        replicas_of(context).shows_it_too(user),
+        is_(True),
+        "the other tab received the end of the answer",
+    )
 
 
 @then("every question ends with agent_completed, agent_failed or agent_stopped")
 def every_question_ends(context: Context) -> None:
     world = world_of(context)
     world.wait(*world.questions)
-    assert_that([question.text for question in world.questions if not question.has_end], equal_to([]))
+    demand("LIFECYCLE-2", [question.text for question in world.questions if not question.has_end], equal_to([]))
 
 
 @then("each of them receives the right answer to another question")
 def another_question_each(context: Context) -> None:
     world = world_of(context)
     asked = world.ask_together([(user, "with_tool") for user in world.sessions])
-    assert_that(asked, each(answers()))
+    demand("CONTENT-4", asked, each(answers()))

@@ -15,7 +15,7 @@ _NOT_THESE = {"release_steps"}
 
 
 class Assertion(NamedTuple):
-    """One `assert_that` of a step. `digest` changes with its text, not with its position."""
+    """One `demand` or `assert_that` of a step. `digest` changes with its text, not with its position."""
 
     id: str
     module: str
@@ -100,7 +100,7 @@ def _assertions_in(function: ast.FunctionDef) -> list[ast.Expr]:
     found = [
         node for node in ast.walk(function)
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
-        and isinstance(node.value.func, ast.Name) and node.value.func.id == "assert_that"
+        and isinstance(node.value.func, ast.Name) and node.value.func.id in ("demand", "assert_that")
     ]  # fmt: skip
     return sorted(found, key=lambda node: node.lineno)
 

@@ -30,7 +30,7 @@ _BY_SCENARIO = {
         slow_start silent_gap tool_never_returns handshake_slow
         closes_1011_at_start accepted_then_closed_1000 events_before_ready_lost dies_mid_run_without_a_word
         hangs_mid_run_socket_open token_echoed_in_frame""",
-    "functional/2: Reasoning arrives more than once during long work": "burst_at_the_end",
+    "functional/2: Reasoning arrives during long work, and not at its end": "burst_at_the_end",
     "functional/3: Two tools that run one after the other are both named": """
         second_tool_never_completed timestamp_format_flips event_hidden_in_system_message_only_once""",
     "functional/3: Two tools that run at the same time are both shown while they run": """

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from behave import matchers
 
 from greenlight_gate.bdd.actions.access import SIGNED_OUT
-from greenlight_gate.bdd.actions.bad_input import MESSAGE_NAMES
+from greenlight_gate.bdd.actions.invalid_messages import MESSAGE_NAMES
 from greenlight_gate.client.forged_tokens import FORGERIES
 from greenlight_gate.events import FIVE, EventKind
 

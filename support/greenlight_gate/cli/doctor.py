@@ -20,7 +20,7 @@ from greenlight_gate.client.session import Session
 from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.targets.access import TargetFault, check_health
-from greenlight_gate.trace import encode_record
+from greenlight_gate.trace import Header, encode_header, encode_record
 
 
 def add(commands: Any) -> None:
@@ -118,7 +118,8 @@ def _show_frames(examination: _Examination, console: Console, record: Path | Non
     for finding in recorder.findings:
         console.print(f"[red]{escape(str(finding))}[/]", highlight=False, soft_wrap=True)
     if record is not None:
-        record.write_bytes(b"".join(encode_record(entry) for entry, _ in entries))
+        header = encode_header(Header(recorder.scenario, recorder.epoch_s))
+        record.write_bytes(header + b"".join(encode_record(entry) for entry, _ in entries))
         console.print(f"\nframes written to {escape(str(record))}", highlight=False)
     return summary
 

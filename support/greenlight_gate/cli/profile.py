@@ -1,10 +1,12 @@
 """greenlight profile: checks a profile, alone or on recorded frames, and drafts one from recorded frames."""
 
 import argparse
+import math
 import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from rich.console import Console
 from rich.markup import escape
 
@@ -95,7 +97,9 @@ def _describe(checked: Profile, console: Console) -> None:
 
 def _read(checked: Profile, capture: Path, console: Console) -> int:
     records, epoch_s = _records(checked, capture)
-    checker = TraceChecker(checked, _PATIENT, epoch_s)
+    # Without the time of its beginning, a recording cannot be compared with the wall clock.
+    budgets = _PATIENT if epoch_s else msgspec.structs.replace(_PATIENT, clock_skew_s=math.inf)
+    checker = TraceChecker(checked, budgets, epoch_s)
     summary = FrameSummary(checked, [(record, checker.feed(record)) for record in records])
     checker.finish()
     console.print()

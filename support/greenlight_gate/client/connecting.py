@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from greenlight_gate.client.cookies import CookieJar
 from greenlight_gate.targets.access import TargetFault, Token
 from greenlight_gate.targets.errors import Misconfigured
 from greenlight_gate.targets.http import Reply, exchange
@@ -64,10 +65,13 @@ def user_shown(persona: Persona, target: Target, spec: Spec) -> str | None:
 class ConnectionSetup:
     """Sets up one user's connection.
 
-    `kept` holds what was captured for the tab of this connection, and outlives the connection.
+    `kept` holds what was captured for the tab of this connection, and `jar` the cookies of the user: both outlive the
+    connection.
     """
 
-    def __init__(self, target: Target, profile: Profile, persona: Persona, entry: Token, kept: dict[str, Any]) -> None:
+    def __init__(
+        self, target: Target, profile: Profile, persona: Persona, entry: Token, kept: dict[str, Any], *, jar: CookieJar
+    ) -> None:  # fmt: skip
         self.target = target
         self.spec: Spec = profile.spec
         self.entry = entry
@@ -76,7 +80,7 @@ class ConnectionSetup:
         self.values.update(fill(self.spec.values, self.values))
         self.values.update(entry.values)
         self.values.update(kept)
-        self._cookies: dict[str, str] = {}
+        self.jar = jar
 
     async def prepare(self) -> None:
         """Makes the requests that the profile has before the connection. Raises StepRefused."""
@@ -111,7 +115,7 @@ class ConnectionSetup:
 
     async def _ask(self, request: HttpRequest) -> Reply:
         path = fill(request.path, _quoted(self.values))
-        headers = self._filled(request.headers) | self._cookie()
+        headers = self._filled(request.headers) | self.jar.header()
         try:
             reply = await exchange(
                 self.target, request.method, self.target.resolve(path), headers=headers,
@@ -120,7 +124,7 @@ class ConnectionSetup:
             )  # fmt: skip
         except (TargetFault, Misconfigured) as error:
             raise StepRefused(str(error), None) from error
-        self._cookies.update(reply.cookies)
+        self.jar.update(reply.cookies)
         if reply.status not in request.status:
             said = preview(reply.body[:200].decode(errors="replace").strip(), 160)
             raise StepRefused(
@@ -131,10 +135,6 @@ class ConnectionSetup:
     def _filled(self, table: Mapping[str, str]) -> dict[str, str]:
         filled = {name: filled_or_none(template, self.values) for name, template in table.items()}
         return {name: value for name, value in filled.items() if value is not None}
-
-    def _cookie(self) -> dict[str, str]:
-        pairs = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
-        return {"Cookie": pairs} if pairs else {}
 
     @property
     def url(self) -> str:
@@ -150,7 +150,8 @@ class ConnectionSetup:
     @property
     def headers(self) -> dict[str, str]:
         """The headers of the upgrade."""
-        return {**self._filled(self.spec.connection.headers), **self._cookie(), **self.entry.headers}
+        headers = {**self._filled(self.spec.connection.headers), **self.entry.headers}
+        return {**headers, **self.jar.header(headers.get("Cookie", ""))}
 
     @property
     def subprotocols(self) -> list[str]:

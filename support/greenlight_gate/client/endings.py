@@ -7,7 +7,14 @@ _SHOWN = 200
 
 
 class NotConnected(Exception):
-    """The backend did not accept this user's connection, or it has ended; the trace says how."""
+    """The backend did not accept this user's connection, or it has ended; the trace says how.
+
+    `rule`: the one that is broken if the user had to be connected; "" where the suite or the profile is at fault.
+    """
+
+    def __init__(self, text: str, rule: str = "CONNECTION-1") -> None:
+        super().__init__(text)
+        self.rule = rule
 
 
 def how(ending: Ending) -> str:

@@ -90,11 +90,11 @@ class Inbox:
             for e in new
         )
 
-    def announced(self, name: str, otherwise: int) -> int:
-        """A number that the backend announced when it said that it is ready."""
+    def announced(self, name: str) -> int | None:
+        """A number that the backend announced when it said that it is ready; None if it did not."""
         ready = self.control("ready")
         value = ready.values.get(name) if ready is not None else None
-        return value if isinstance(value, int) and not isinstance(value, bool) else otherwise
+        return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
     @property
     def clock_ahead_s(self) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from greenlight_gate.client.answers import Answers
-from greenlight_gate.events import Event, Reading
+from greenlight_gate.events import Event, Reading, Unmapped
 from greenlight_gate.findings import Finding
 from greenlight_gate.measure import feed
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
@@ -67,6 +67,7 @@ class Recorder:
         self.fault: Exception | None = None
         self.most_bytes = most_bytes
         self.in_parallel = False
+        self._finished = False
         self._stalls = len(self.watch.stalls)
         self._steps = len(self.watch.steps)
         self._size = 0
@@ -107,9 +108,12 @@ class Recorder:
     def add(self, kind: type[R], connection: str, at: float | None = None, **values: Any) -> R:
         """Appends a record. `at`: when it happened, on the monotonic clock; now, if it is not given.
 
-        If the loop has stood still before, or the wall clock was moved, the trace says so first.
+        If the loop has stood still before, or the wall clock was moved, the trace says so first. Once the trace is
+        complete, nothing is judged any longer, so that a replay of it says the same.
         """
         at = time.monotonic() if at is None else at
+        if self._finished:
+            return kind(n=len(self.entries) + 1, at=round(at - self.began, 6), connection=connection, **values)
         self._notice(at)
         return self._append(kind, connection, at, **values)
 
@@ -125,6 +129,8 @@ class Recorder:
 
     def received(self, data: bytes, binary: bool, at: float, connection: str) -> Reading:
         """Appends a message without secrets, and returns its reading."""
+        if self._finished:
+            return Unmapped("it came after the scenario")
         self.add(Received, connection, at, binary=binary, **self._kept(data, binary=binary))
         reading = self.entries[-1].reading
         assert reading is not None
@@ -199,8 +205,9 @@ class Recorder:
 
     def finish(self) -> None:
         """Nothing more will come: judges what is still open, and closes the file. Calling it again does nothing."""
-        if not self.closed:
+        if not self._finished:
             self._notice(time.monotonic())
+            self._finished = True
             self.checker.finish()
             feed.finished(self)
             if self._file is not None:

@@ -13,13 +13,16 @@ from greenlight_gate.trace import Expect
 class UserRequest:
     """One request, as the user who sent it sees it.
 
-    `events` are those of its run and of its sub-runs, in order of receipt, `size` the bytes of their messages;
-    `seen_at` their times (monotonic seconds); `over` is set when the run has ended, was refused, or can no longer
-    come; `outcome` says how the request was settled, once it is.
+    `connection`: on which it was sent. `events` are those of its run and of its sub-runs, in order of receipt, `size`
+    the bytes of their messages; `seen_at` their times (monotonic seconds); `over` is set when the run has ended, was
+    refused, or can no longer come; `outcome` says how the request was settled, once it is.
     """
 
-    def __init__(self, user: str, text: str, *, request: str, expect: Expect, at: float) -> None:
+    def __init__(
+        self, user: str, text: str, *, request: str, expect: Expect, at: float, connection: str = ""
+    ) -> None:  # fmt: skip
         self.user = user
+        self.connection = connection
         self.text = text
         self.request = request
         self.expect = expect

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from greenlight_gate.client.connecting import ConnectionSetup, StepRefused, Values, user_shown
+from greenlight_gate.client.cookies import CookieJar
 from greenlight_gate.client.endings import NotConnected, how, said
 from greenlight_gate.client.inbox import Inbox
 from greenlight_gate.client.recorder import Recorder
@@ -22,7 +23,6 @@ from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.upgrade import kept_body, kept_headers, transport_of
 from greenlight_gate.events import Control
 from greenlight_gate.rules.engine.deadlines import MARGIN_S, Deadlines, TimeBudgets
-from greenlight_gate.rules.refusal import LEEWAY_S
 from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import Persona
@@ -43,18 +43,20 @@ log = logging.getLogger("greenlight")
 class Session:
     """One connection of `user`, and the `Receiver` of its transport.
 
-    `before`: an earlier connection of the same tab, whose captured values and requests it continues.
+    `before`: an earlier connection of the same tab, whose captured values and requests it continues. `gave_up`: a
+    request on it was waited for in vain, so that its run may still be in progress. `jar`: the cookies of the user.
     """
 
     def __init__(
         self, user: str, persona: Persona, target: Target, *, profile: Profile, recorder: Recorder,
-        before: "Session | None" = None, patience: Deadlines | None = None,
+        before: "Session | None" = None, patience: Deadlines | None = None, jar: CookieJar | None = None,
     ) -> None:  # fmt: skip
         self.user = user
         self.user_id = user_shown(persona, target, profile.spec)
         self.persona = persona.name
         self.played_by = persona
         self.kept: dict[str, Any] = before.kept if before is not None else {}
+        self.jar = jar or CookieJar()
         self.way: ConnectionSetup | None = None
         self.target = target
         self.profile = profile
@@ -64,6 +66,7 @@ class Session:
         self.patience = patience or Deadlines(self.budgets)
         self.open = False
         self.cut_by_us = False
+        self.gave_up = False
         self.inbox: Inbox = Inbox(
             recorder, self.connection, target.limits, before.inbox.questions if before is not None else [],
             too_much=self._give_up, asked_to_answer=self._answer,
@@ -84,7 +87,9 @@ class Session:
         `unwelcome`: what is wrong with the token; then it waits for the refusal. Raises NotConnected after the trace
         has its record of the refusal, the failure or the timeout.
         """
-        way = self.way = ConnectionSetup(self.target, self.profile, self.played_by, entry, self.kept)
+        # Cookies of the user could admit a connection that has to be refused for its token.
+        jar = self.jar = CookieJar() if unwelcome else self.jar
+        way = self.way = ConnectionSetup(self.target, self.profile, self.played_by, entry, self.kept, jar=jar)
         try:
             await way.prepare()
             transport = self._transport = transport_of(way, self.target, self)
@@ -160,6 +165,7 @@ class Session:
         reason = clean(said(error))
         status = error.status if isinstance(error, NotOpened | StepRefused) else None
         answer = error if isinstance(error, NotOpened) else NotOpened("")
+        self.jar.take(answer.headers)
         self.recorder.add(
             Closed, self.connection, by="server" if status else "nobody", during="handshake", status=status,
             reason=reason, user=self.user, persona=self.persona,
@@ -182,6 +188,7 @@ class Session:
     def on_open(self, accepted: Accepted, at: float) -> None:
         """The connection is open."""
         self.open = True
+        self.jar.take(accepted.headers)
         recorder, clean = self.recorder, self.recorder.clean
         try:
             recorder.add(
@@ -259,7 +266,9 @@ class Session:
         """
         request = uuid.uuid4().hex
         expect = msgspec.structs.replace(expect, prompt=text)
-        question = UserRequest(self.user, text, request=request, expect=expect, at=time.monotonic())
+        question = UserRequest(
+            self.user, text, request=request, expect=expect, at=time.monotonic(), connection=self.connection
+        )  # fmt: skip
         self.inbox.questions.append(question)
         self.recorder.answers.asked(question)
         values = {"request": request, "prompt": text, "thread": thread}
@@ -331,9 +340,9 @@ class Session:
         try:
             text, raw = self.profile.wire(template, self.values.over(values or {}))
         except KeyError as error:
-            raise NotConnected(f"{self.user}'s next message needs {error}, which is not known yet") from error
+            raise NotConnected(f"{self.user}'s next message needs {error}, which is not known yet", "") from error
         except UndecodableError as error:
-            raise NotConnected(f"{self.user}'s next message cannot be encoded: {error}") from error
+            raise NotConnected(f"{self.user}'s next message cannot be encoded: {error}", "") from error
         await self.write(text, raw, **record)
 
     def _clean_value(self, value: Any) -> Any:
@@ -359,7 +368,7 @@ class Session:
 
     def not_open(self) -> NotConnected:
         """The error that says how the connection ended."""
-        return NotConnected(f"{self.user}'s connection {self._ended}")
+        return NotConnected(f"{self.user}'s connection {self._ended}", "CONNECTION-3")
 
     # Sending what the backend has to refuse ------------------------------------------------------------------
 
@@ -375,15 +384,17 @@ class Session:
             lambda: len(inbox.controls) > controls or inbox.was_shown_an_event(records), request
         )  # fmt: skip
 
-    async def send_invalid(self, data: str | bytes, *, as_text: bool = False) -> Control | None:
+    async def send_invalid(
+        self, data: str | bytes, *, request: str | None = None, as_text: bool = False
+    ) -> Control | None:
         """Sends an invalid message. Returns the backend's error, or None if it kept silent or closed the connection.
 
-        `as_text`: bytes go into a text frame, whether or not they are UTF-8.
+        `request`: the id in it, which an answer may name. `as_text`: bytes go into a text frame, UTF-8 or not.
         """
         before = len(self.inbox.controls)
         shown = data if isinstance(data, str) else f"{len(data)} bytes"
         try:
-            await self.write(shown[:_SHOWN_OF_INVALID], data, as_text=as_text, what="invalid")
+            await self.write(shown[:_SHOWN_OF_INVALID], data, as_text=as_text, what="invalid", request=request)
         except NotConnected:
             return self.inbox.since(before, "error")  # the backend closed before all was written
         await self._wait_refused(lambda: self._answered(before, "error"))
@@ -393,13 +404,13 @@ class Session:
         """Waits until the token has expired and the connection has ended; if it has not, sends a request on it."""
         expiry = self.recorder.checker.connections[self.connection].expiry
         assert expiry is not None, "the token of this connection has no known expiry"
-        left_s = self.recorder.began + expiry.expires_at + LEEWAY_S - time.monotonic()
+        left_s = self.recorder.began + expiry.expires_at + self.budgets.leeway_s - time.monotonic()
         if await self._until(lambda: expiry.over, left_s):
             return
         records = len(self.recorder.entries)
         await self.ask(text, Expect())
         if not await self._until(lambda: self.inbox.was_shown_an_event(records), self.budgets.refusal_s):
-            self._timed_out("expiry", LEEWAY_S)
+            self._timed_out("expiry", self.budgets.leeway_s)
 
     async def _wait_refused(self, condition: Callable[[], bool], request: str | None = None) -> None:
         """Waits for a refusal, for the end of the connection, or for what `condition` says has come instead."""
@@ -427,7 +438,7 @@ class Session:
                     "end" if question.events else "start", now - question.last_at,
                     request=question.request, run=question.run,
                 )  # fmt: skip
-                question.gave_up = True
+                question.gave_up = self.gave_up = True
                 question.give_up()
                 return condition()
             question.changed.clear()

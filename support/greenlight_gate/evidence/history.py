@@ -98,6 +98,8 @@ class History:
         for item in judgement.findings:
             key = (item.finding.rule, item.scenario)
             times[key] = times.get(key, 0) + 1
+        # What a step demanded in vain, and no finding says.
+        times |= {(scenario.rule, scenario.name): 1 for scenario in judgement.scenarios if scenario.rule}
         with self._open() as database:
             for table in ("criterion", "finding"):
                 database.execute(f"DELETE FROM {table} WHERE session = ?", (session,))

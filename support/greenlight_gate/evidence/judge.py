@@ -362,5 +362,5 @@ def _inside(evidence: Evidence, trace: str) -> Path:
 def _result(selected: Selected, finished: Finished | None) -> ScenarioResult:
     outcome = ScenarioOutcome(finished.outcome) if finished is not None else ScenarioOutcome.NOT_RUN
     reason = finished.reason if finished is not None else "the run ended before it"
-    need = finished.need if finished is not None else ""
-    return ScenarioResult(selected.key, selected.name, selected.category, outcome, reason, need)
+    need, rule = (finished.need, finished.rule) if finished is not None else ("", "")
+    return ScenarioResult(selected.key, selected.name, selected.category, outcome, reason, need, rule)

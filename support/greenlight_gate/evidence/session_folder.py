@@ -99,6 +99,7 @@ class Finished(msgspec.Struct, frozen=True, tag_field="entry", tag="finished"):
     `private` are the users whose privacy the scenario watched; `further` further traces, each of a conversation of its
     own, whose findings count as the scenario's. `records` is how many records all its traces have; None: not known.
     `need` is what the target lacks for the scenario, by the name under which a gap is accepted; "" if it has none.
+    `rule`: the one that a step of a failed scenario named, where no finding said why.
     """
 
     key: str
@@ -111,6 +112,7 @@ class Finished(msgspec.Struct, frozen=True, tag_field="entry", tag="finished"):
     further: tuple[str, ...] = msgspec.field(default=(), name="beside")
     records: int | None = None
     need: str = ""
+    rule: str = ""
 
 
 class Ended(msgspec.Struct, frozen=True, tag_field="entry", tag="ended"):

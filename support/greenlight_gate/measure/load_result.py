@@ -96,9 +96,9 @@ class LoadResult(msgspec.Struct, kw_only=True):
         """Why the generator was too busy to judge how fast anything was; "" if it was not."""
         reasons = []
         if self.busy > MOST_BUSY:
-            reasons.append(f"{self.busy:.0%} busy")
+            reasons.append(f"{self.busy:.0%} busy ({MOST_BUSY:.0%} are allowed)")
         if self.lag_ms_p99 > MOST_LAG_MS:
-            reasons.append(f"{self.lag_ms_p99:.0f} ms late at p99")
+            reasons.append(f"{self.lag_ms_p99:.0f} ms late at p99 ({MOST_LAG_MS:g} ms are allowed)")
         if self.drift_ms > MOST_DRIFT_MS:
             reasons.append(f"on a clock that was moved by {self.drift_ms:.0f} ms")
         return " and ".join(reasons)

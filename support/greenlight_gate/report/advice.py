@@ -77,6 +77,9 @@ _BY_UNKNOWN: dict[str, Advice] = {
     "RULES": Advice(("no user was connected, or no event was received",), _DOCTOR),
     "COMPLETENESS": Advice(("no request that needs a tool was answered",), _DOCTOR),
     "SUCCESS": Advice(("no user sent a request",), _DOCTOR),
+    "LATENCY": Advice(
+        ("this machine was busy with other work: run again when it is idle", "the server's clock is not known"),
+        "greenlight run --environment {environment}"),
     "ISOLATION": Advice(
         ("no user received their own canary, so the check proves nothing", "runs end early"),
         _VERBOSE),

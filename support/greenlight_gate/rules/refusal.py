@@ -5,15 +5,12 @@ The ways of a profile are a status, a close code, an error, or a new and empty t
 
 from typing import NamedTuple
 
-from greenlight_gate.events import Control, Event, Reading
+from greenlight_gate.events import Control, Event, Ignored, Reading
 from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.run_state import Request, RunState
 from greenlight_gate.wire.refusals import Ways
 from greenlight_gate.wire.values import read_stamp
 
-# RFC 7519 section 4.1.4 allows some leeway for the clock, "usually no more than a few minutes"; for a user who is
-# connected, two seconds do.
-LEEWAY_S = 2.0
 # Tokens end at whole seconds, and a backend may round down.
 _ROUNDING_S = 1.0
 _MOST_ATTEMPTS = 64
@@ -37,8 +34,11 @@ class SignInAttempt:
         self.reported = False
 
     def received(self, reading: Reading, n: int) -> None:
-        """Something came: an error that the profile lists is a refusal, a step of the handshake is none yet."""
-        if isinstance(reading, Control) and reading.name in _BEFORE_ENTRY:
+        """Something came: an error that the profile lists is a refusal.
+
+        A step of the handshake, or what the profile ignores, is neither a refusal nor access.
+        """
+        if isinstance(reading, Ignored) or (isinstance(reading, Control) and reading.name in _BEFORE_ENTRY):
             return
         if isinstance(reading, Control) and reading.name == "error" and self.ways.has_error(reading.values.get("code")):
             self.refused = True
@@ -181,13 +181,17 @@ def on_foreign_stop(run: RunState, n: int, report: Report) -> None:
 class TokenExpiry:
     """REFUSAL-3: a connection whose token expires at a known time.
 
-    It expires by the backend's clock: where the backend reports its time when it is ready, the two are compared.
+    `leeway_s`: for how long it is accepted after that. It expires by the backend's clock: where the backend reports its
+    time when it is ready, the two are compared.
     """
 
-    def __init__(self, user: str, expires_at: float, n: int, *, epoch_s: float, ways: Ways, report: Report) -> None:
+    def __init__(
+        self, user: str, expires_at: float, n: int, *, leeway_s: float, epoch_s: float, ways: Ways, report: Report
+    ) -> None:  # fmt: skip
         self.user = user
         self.expires_at = expires_at
         self.expires_late_at = expires_at
+        self.leeway_s = leeway_s
         self.epoch_s = epoch_s
         self.n = n
         self.ways = ways
@@ -200,7 +204,7 @@ class TokenExpiry:
             self.over = self.over or self.ways.has_error(reading.values.get("code"))
         elif isinstance(reading, Control) and reading.name == "ready":
             self._set_clock(reading.values.get("server_time"), at)
-        elif at > max(self.expires_at, self.expires_late_at) + LEEWAY_S and isinstance(reading, Event):
+        elif at > max(self.expires_at, self.expires_late_at) + self.leeway_s and isinstance(reading, Event):
             self._object(f"{reading.kind} {at - self.expires_at:.1f} s after it", n)
 
     def closed(self, code: int | None, came: str, at: float, n: int) -> bool:
@@ -213,7 +217,7 @@ class TokenExpiry:
 
     def stalled(self, at: float, for_s: float) -> None:
         """The suite stood still for so long until `at`: what was sent before the expiry may come only now."""
-        if at - for_s < self.expires_at + LEEWAY_S:
+        if at - for_s < self.expires_at + self.leeway_s:
             self.expires_late_at = max(self.expires_at, at)
 
     def waited(self, after_s: float, n: int) -> None:
@@ -240,9 +244,11 @@ class InvalidInputs:
         # A list: an empty deque takes 700 bytes, for each of ten thousand users.
         self._sent: list[int] = []
         self._instead: str | None = None
+        self.any_sent = False
 
     def sent(self, n: int) -> None:
         """Something was sent that must be refused."""
+        self.any_sent = True
         self._sent.append(n)
         del self._sent[:-_MOST_INVALID]
         self._instead = None
@@ -250,6 +256,10 @@ class InvalidInputs:
     def unreadable(self, reason: str) -> None:
         """A frame came that cannot be read."""
         self._instead = reason
+
+    def ran(self, event: Event) -> None:
+        """A run of it has begun."""
+        self._instead = self._instead or event.kind
 
     def took(self, error: Control, n: int) -> bool:
         """Whether an error is the answer to what had to be refused; a finding if it does not say what was wrong."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from greenlight_gate.client.connecting import ConnectionSetup, user_shown
+from greenlight_gate.client.cookies import CookieJar
 from greenlight_gate.load.plan import LoadPlan, PlannedPrompt, PlannedUser
 from greenlight_gate.session.compatibility import hindrance_of
 from greenlight_gate.session.validation_session import ValidationSession
@@ -60,7 +61,7 @@ async def _planned(
         PlannedPrompt(target.question(name, canary), target.expectation(name, canary)) for name in prompts
     )
     user = user_shown(persona, target, suite.profile.spec)
-    way = ConnectionSetup(target, suite.profile, persona, entry, {})
+    way = ConnectionSetup(target, suite.profile, persona, entry, {}, jar=CookieJar())
     return PlannedUser(
         persona.name, user, way.url, questions, again_from, way.headers, tuple(way.subprotocols), entry.first_message
     )  # fmt: skip

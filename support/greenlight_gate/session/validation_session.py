@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import msgspec
 
 from greenlight_gate import __version__
+from greenlight_gate.client.cookies import CookieJar
 from greenlight_gate.client.persona_canary import canary_of
 from greenlight_gate.evidence.session_folder import (
     LOAD_FOLDER,
@@ -110,6 +111,7 @@ class ValidationSession:
         self.folder: Path
         self.evidence: Evidence
         self._canaries: dict[str, str] = {}
+        self._jars: dict[tuple[str, str], CookieJar] = {}
         self._log: logging.Handler | None = None
         self.tls: ssl.SSLContext | None = None
         self.target: Target
@@ -233,8 +235,9 @@ class ValidationSession:
     ) -> S:
         """A connection to the target, still to be opened. `before`: the earlier one of the same tab."""
         return kind(
-            user, persona, self.target, profile=self.profile, recorder=recorder, before=before, patience=self.patience
-        )
+            user, persona, self.target, profile=self.profile, recorder=recorder, before=before, patience=self.patience,
+            jar=self._jars.setdefault((persona.name, persona.user), CookieJar()),
+        )  # fmt: skip
 
     def canary(self, persona: Persona) -> str:
         """The canary of one of the target's users, the same throughout the session."""

@@ -241,7 +241,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             failing_tool=prompt_name == "failing_tool",
             paced=prompt_name == "long_running",
             contains=tuple(tuple(text.replace(CANARY, canary) for text in group) for group in groups),
-            end=EventKind.FAILED if prompt_name == "failing_agent" else EventKind.COMPLETED,
+            end=EventKind(prompt.ends or ("agent_failed" if prompt_name == "failing_agent" else "agent_completed")),
         )
 
     def lacks(self, need: str) -> str | None:

@@ -100,13 +100,15 @@ class Prompt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[prompts.NAME]: a question and what its answer must hold.
 
     Every entry of `contains` must be in the answer, whatever the case; a list stands for alternatives. {canary} is
-    filled in, in `ask` and in `contains`. `tools` names each tool as often as it is used.
+    filled in, in `ask` and in `contains`. `tools` names each tool as often as it is used. `ends`: the last event; "":
+    agent_failed of `failing_agent`, agent_completed of all others.
     """
 
     ask: Text
     contains: tuple[Text | Annotated[tuple[Text, ...], Meta(min_length=1)], ...] = ()
     tools: tuple[Text, ...] = ()
     thinking: bool = True
+    ends: Literal["agent_completed", "agent_failed", ""] = ""
 
 
 _LEAST_TOOLS = {"with_tool": 1, "two_tools": 2, "parallel_tools": 2, "failing_tool": 1}
@@ -169,7 +171,8 @@ class Budgets(TimeBudgets, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     `start_s`: until agent_started; `silence_s`: the longest pause inside a run; `grace_s`: what may still arrive after
     a run's end; `refusal_s`: until bad input or a bad token is refused; `clock_skew_s`: of the server's timestamps;
-    `recover_s`: until a user whose connection was lost has resumed; `half_open_s`: until a lost connection is noticed.
+    `recover_s`: until a user whose connection was lost has resumed; `half_open_s`: until a lost connection is noticed;
+    `token_leeway_s`: for how long a token is accepted after its end, if that is declared.
     The rules' own budgets, bounded.
     """
 
@@ -184,18 +187,21 @@ class Budgets(TimeBudgets, frozen=True, kw_only=True, forbid_unknown_fields=True
     clock_skew_s: Annotated[float, Meta(gt=0, le=86_400)] = _USUAL.clock_skew_s
     recover_s: Seconds = _USUAL.recover_s
     half_open_s: Seconds = _USUAL.half_open_s
+    token_leeway_s: Annotated[float, Meta(ge=0, le=3600)] | None = None
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[limits]: what this backend may be burdened with, and with what it may burden us.
 
-    Without `allow_stress` no stress scenario touches it. Who sends more than `max_frame_bytes` in one message,
-    `max_run_events` or `max_run_bytes` in one answer, or `max_connection_frames` or `max_connection_bytes` on one
-    connection is hung up on, which is a finding (CONTENT-2).
+    Without `allow_stress` no stress scenario touches it. `accepts_message_bytes`: the largest message that it accepts;
+    0: the one that its greeting announces, if any, and otherwise no message is too large for it. Who sends more than
+    `max_frame_bytes` in one message, `max_run_events` or `max_run_bytes` in one answer, or `max_connection_frames` or
+    `max_connection_bytes` on one connection is hung up on, which is a finding (CONTENT-2).
     """
 
     max_connections: Annotated[int, Meta(ge=1, le=100_000)] = 50
     allow_stress: bool = False
+    accepts_message_bytes: Annotated[int, Meta(ge=0, le=1_073_741_824)] = 0
     max_frame_bytes: Annotated[int, Meta(ge=1024, le=1_073_741_824)] = 1_048_576
     max_run_events: Annotated[int, Meta(ge=100, le=10_000_000)] = 20_000
     max_run_bytes: Annotated[int, Meta(ge=1024, le=1_073_741_824)] = 16_777_216

@@ -74,7 +74,7 @@ def latency(
     saturated = next((f"'{load.label}': {load.summary.saturated}" for load in judged if load.summary.saturated), "")
     samples = sum(each.samples for each in known.values())
     if saturated:
-        parts.append(f"the load generator was too busy to measure latency ({saturated})")
+        parts.append(f"this machine was too busy to measure latency: {saturated}; run again when it is idle")
         status = Status.INCONCLUSIVE
     else:
         slow = any(_too_slow(thresholds, each) for each in known.values())

@@ -60,7 +60,10 @@ class ScenarioOutcome(StrEnum):
 
 
 class ScenarioResult(msgspec.Struct, frozen=True):
-    """One scenario of the ledger. `category` is the folder below features/; `need`: see `evidence.Finished`."""
+    """One scenario of the ledger. `category` is the folder below features/; `need`: see `evidence.Finished`.
+
+    `rule`: the rule or criterion that a step of a failed scenario named, where no finding said why.
+    """
 
     key: str
     name: str
@@ -68,6 +71,7 @@ class ScenarioResult(msgspec.Struct, frozen=True):
     outcome: ScenarioOutcome
     reason: str = ""
     need: str = ""
+    rule: str = ""
 
 
 class Observed(msgspec.Struct, frozen=True):
@@ -346,8 +350,10 @@ def _patterns(facts: Facts) -> Criterion:
 
 
 def _critical(facts: Facts) -> list[Occurrence]:
-    """The patterns that block. Under load, latency blocks only with a threshold."""
+    """The patterns that block. Latency does so only with a threshold, and on a machine that is not too busy."""
     untimed = facts.workload is not None and not facts.workload.judges_latency
+    # Where a load shows that this machine was busy, its work may have delayed all that came.
+    untimed = untimed or any(load.summary.saturated for load in facts.loads)
     critical = [seen for seen in facts.patterns if seen.severity is Severity.CRITICAL]
     return [seen for seen in critical if not (untimed and seen.pattern == SLOW)]
 
@@ -468,10 +474,15 @@ def _first_of(outcome: ScenarioOutcome, facts: Facts) -> list[str]:
 
 
 def _first_findings(findings: tuple[Finding, ...], counted: Counter[str] | None = None) -> str:
-    """The most frequent rule with its first finding, then the others. `counted`: all findings of each rule."""
+    """The gravest rule with its first finding, then the others. `counted`: all findings of each rule.
+
+    Critical rules come before the others, and of these the most frequent first.
+    """
     count = counted or Counter(finding.rule for finding in findings)
     first = {finding.rule: finding for finding in reversed(findings)}
-    (rule, times), *others = count.most_common()
+    (rule, times), *others = sorted(
+        count.most_common(), key=lambda counted: first[counted[0]].severity is not Severity.CRITICAL
+    )
     example = first[rule]
     more = f"; also {', '.join(f'{other} ({n})' for other, n in others)}" if others else ""
     return f"{rule} ({_numbered(times, 'finding')}): expected {example.expected}, got {example.actual}{more}"

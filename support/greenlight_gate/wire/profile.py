@@ -95,7 +95,11 @@ class Profile:
         texts = [json.dumps(part, ensure_ascii=False) for part in parts]
         if self._machine is None:
             return "\n".join(texts), list(texts)
-        return "\n".join(texts), [self._machine.encode(part) for part in parts]
+        return "\n".join(texts), [self.encode(part) for part in parts]
+
+    def encode(self, value: Any) -> str | bytes:
+        """A value as one message of this wire. Raises UndecodableError for what its codecs cannot send."""
+        return json.dumps(value, ensure_ascii=False) if self._machine is None else self._machine.encode(value)
 
 
 class PlainReader:

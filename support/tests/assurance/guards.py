@@ -18,7 +18,6 @@ GUARDS = {
     "load_steps.own_secrets.2": _RULES_FIRST,
     "conversation_steps.all_answered.1": _SOMETHING,
     "conversation_steps.answer_is_last.2": "what follows comes after the step has looked; LIFECYCLE-3 listens on",
-    "conversation_steps.one_conversation.1": _SOMETHING,
     "isolation_steps.nothing_of_the_others.1": _SOMETHING,
     "isolation_steps.no_secret.1": _SOMETHING,
     "replica_steps.could_not_sign_in.1": _NOT_PLANTED + "users who can sign in without the sign-in service",

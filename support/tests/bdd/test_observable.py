@@ -43,5 +43,5 @@ def test_an_event_that_the_wire_does_not_show_is_not_exercised() -> None:
 def test_a_generator_that_was_too_busy_judges_no_speed() -> None:
     rested = LoadResult(busy=0.2)
     assert judgeable(rested) is rested
-    with pytest.raises(SuiteFault, match="the load generator was 95% busy, so speed cannot be judged"):
+    with pytest.raises(SuiteFault, match=r"generator was 95% busy \(85% are allowed\), so speed cannot be judged"):
         judgeable(LoadResult(busy=0.95))

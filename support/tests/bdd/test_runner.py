@@ -1,9 +1,12 @@
 """What becomes of scenarios, good and bad, in the ledger, in Allure and in the verdict."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from greenlight_gate.evidence.history import History
 from greenlight_gate.evidence.judge import judge
+from greenlight_gate.trace import read_trace
 from greenlight_gate.verdict.decision import Verdict
 
 from support.tests.bdd.feature_sets import Outcomes, run
@@ -32,6 +35,11 @@ Feature: A bit of everything
       Given Ada is here
       When Ada asks with_tool
       Then Ada sees the notes
+
+    Example: An assertion names no rule
+      Given Ada is here
+      When Ada asks with_tool
+      Then a sum of the suite is right
 
     Example: Nothing was observed
       When nothing is done
@@ -75,6 +83,7 @@ Feature: All is right
     When Ada asks with_tool
     Then Ada sees an answer
 """
+_ROUNDING_S = 0.001
 NOTHING_SEEN = "Suite fault: the scenario passed without having observed anything"
 
 
@@ -88,7 +97,14 @@ ROWS = [
     ("Right again", "passed", "passed", ""),
     ("The finding is asserted by no step", "failed", "failed", "LIFECYCLE-5: expected all five kinds"),
     ("The finding comes late", "failed", "failed", "LIFECYCLE-3: expected "),
-    ("A step is not true", "failed", "failed", "Expected: an answer that shows tool_executing named 'notes' 1 times"),
+    (
+        "A step is not true",
+        "failed",
+        "failed",
+        "LIFECYCLE-5: A request that needs a tool shows all five kinds of event. "
+        "Expected: an answer that shows tool_executing named 'notes' 1 times",
+    ),
+    ("An assertion names no rule", "broken", "broken", "Suite fault: the step 'a sum of the suite is right' failed"),
     ("Nothing was observed", "broken", "broken", NOTHING_SEEN),
     ("There is no step at all", "broken", "failed", NOTHING_SEEN),
     ("A step breaks", "broken", "broken", "ValueError: no such thing"),
@@ -126,9 +142,33 @@ def test_ledger_and_allure_agree_and_the_run_is_blocked(mixed: Outcomes) -> None
 
     assert (judged.code, judged.verdict) == (1, "BLOCKED")
     counts = judged.report["execution_results"]["pytest_metrics"]
-    assert counts == {"tests_passed": 2, "tests_failed": 9, "tests_not_exercised": 1, "total_tests": 12}
+    assert counts == {"tests_passed": 2, "tests_failed": 10, "tests_not_exercised": 1, "total_tests": 13}
     assert judged.report["compliance_check"]["criteria"][-1]["measured"] == "nothing is missing"
     assert judged.rules == {"LIFECYCLE-5", "PAIRING-2", "LIFECYCLE-3"} | judged.rules
+
+
+def test_a_demand_in_vain_names_its_rule_in_the_ledger_and_in_the_history(mixed: Outcomes) -> None:
+    judgement = judge(mixed.ran.session)
+    history = History(mixed.ran.session.parent)
+    history.add(judgement)
+
+    rules = {scenario.name: scenario.rule for scenario in judgement.scenarios if scenario.rule}
+    assert rules == {"A step is not true": "LIFECYCLE-5"}
+    known = history.changed(judgement.session.session_id, judgement.session.session_id)
+    assert ("LIFECYCLE-5", "A step is not true") in known.still
+
+
+def test_a_scenario_that_runs_alone_begins_when_the_one_before_is_closed(mixed: Outcomes) -> None:
+    """Otherwise what its users were sent in the one before could come in this one, under the same user ids."""
+    traces = sorted((mixed.ran.session / "evidence/traces").glob("*.jsonl"))
+    times = []
+    for path in traces:
+        with path.open("rb") as file:
+            header, records = read_trace(file)
+            times.append((header.epoch_s, header.epoch_s + max((each.at for each in records), default=0.0)))
+
+    assert len(times) > 5
+    assert [begin for (_, end), (begin, _) in pairwise(times) if end > begin + _ROUNDING_S] == []
 
 
 def test_a_broken_hook_alone_is_inconclusive(tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 """What the loop has missed stands in the trace before the first record that had to wait for it."""
 
 import time
+from pathlib import Path
 
 from greenlight_gate.client.recorder import Recorder
+from greenlight_gate.events import Unmapped
+from greenlight_gate.evidence.replay import Meter, replay
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
-from greenlight_gate.trace import ClockMoved, Received, Stalled
+from greenlight_gate.trace import ClockMoved, Closed, Opened, Received, Stalled
 from greenlight_gate.transport.loop_watch import Clocks, LoopStall, LoopWatch
 
 from support.tests.rules.talk import PROFILE
@@ -69,3 +72,18 @@ def test_what_came_meanwhile_may_still_be_read() -> None:
     watch.stalls.append(LoopStall(ended_at, 7.0))
     watch.begin()
     assert recorder.wait_s(ended_at - 7.0, 0.0) >= ended_at + 0.5 - time.monotonic()
+
+
+def test_what_comes_after_the_end_of_a_trace_is_judged_neither_live_nor_in_its_replay(tmp_path: Path) -> None:
+    path = tmp_path / "0001.jsonl"
+    recorder = Recorder("a scenario", path, PROFILE, TimeBudgets(), bytes)
+    recorder.add(Opened, "c1", user="Ada", user_id="u")
+    recorder.received(b'{"type": "connection_established", "user_id": "u"}', False, recorder.began, "c1")
+    recorder.finish()
+
+    recorder.add(Closed, "c1", by="nobody")
+    late = recorder.received(b"no JSON", False, recorder.began, "c1")
+
+    again = replay(path, PROFILE, TimeBudgets(), Meter("unknown"))
+    assert isinstance(late, Unmapped)
+    assert (len(recorder.findings), len(again.findings), again.records) == (0, 0, 2)

@@ -40,7 +40,7 @@ BACKENDS = {
         "The backend does not leak memory", "MEMORY_LEAK",
     ),
 }  # fmt: skip
-TOO_BUSY = "the load generator was too busy to measure latency"
+TOO_BUSY = "this machine was too busy to measure latency"
 # Where each press of Tab leads: only what can be seen, and in the order in which it is read.
 TABS = """() => {
   const at = document.activeElement.getBoundingClientRect();

@@ -162,6 +162,21 @@ def test_request_ids_that_two_users_chose_accuse_nobody() -> None:
     assert talk.whole() == []
 
 
+READY = {"type": "connection_established", "connection_id": "k1"}
+
+
+def test_a_connection_id_may_be_used_again_once_its_connection_has_ended() -> None:
+    talk = Talk().open(ready=False).frame(READY).close().open("Bashir", "c2", ready=False).frame(READY, "c2")
+    assert talk.whole() == []
+
+
+def test_replicas_may_count_connections_alike_where_the_frame_names_its_user() -> None:
+    talk = Talk().open(ready=False).frame({**READY, "user_id": "user-ada"}).open("Bashir", "c2", ready=False)
+    assert talk.frame({**READY, "user_id": "user-bashir"}, "c2").whole() == []
+    foreign = Talk().open(ready=False).frame({**READY, "user_id": "user-ada"}).open("Bashir", "c2", ready=False)
+    assert foreign.frame(READY, "c2").rules() == {"ISOLATION-2"}
+
+
 def test_two_tabs_of_one_user_may_have_one_connection_id() -> None:
     talk = Talk().open(ready=False).frame({"type": "connection_established", "connection_id": "k1"})
     talk.open("Ada", "c2", ready=False).frame({"type": "connection_established", "connection_id": "k1"}, "c2")

@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.trace import Closed
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.refusals import Refusals, Ways
@@ -12,6 +13,27 @@ from support.tests.rules.talk import PROFILE, Talk, asked
 
 UNAUTHENTICATED = {"type": "error_message", "error_code": "UNAUTHENTICATED", "error_message": "sign in again"}
 BASHIR = {"connection": "c2", "request": "q2", "user": "user-bashir"}
+
+
+QUIET = """
+name = "quiet"
+[[ignore]]
+when = { type = "notice" }
+because = "news for all"
+[[event]]
+when = { type = "go" }
+is = "agent_started"
+run = "run"
+[[event]]
+when = { type = "end" }
+is = "agent_completed"
+run = "run"
+text = "text"
+[send.start]
+text = "{prompt}"
+[refusals.entry]
+close = [4401]
+"""
 
 
 def refusing(**ways: Ways) -> Profile:
@@ -68,6 +90,33 @@ def test_after_a_flood_of_pings_a_order_may_break_without_a_word() -> None:
     assert Talk().open().close("nobody", None).rules() == {"CONNECTION-3"}
 
 
+def test_a_client_that_floods_may_be_dropped_in_mid_run() -> None:
+    """As Node's `ws` does, which terminates a connection with more than 128 unanswered automatic pongs."""
+    assert Talk().open().send("pings").ask().started().close("nobody", None).whole() == []
+    assert Talk().open().ask().started().close("nobody", None).rules() == {"CONNECTION-3", "LIFECYCLE-2"}
+
+
+def test_an_invalid_request_that_is_answered_is_no_run_that_nobody_asked_for() -> None:
+    talk = Talk().open().send("invalid", request="q9").answer("r9", request="q9").timeout("refusal", 2.0)
+    assert talk.whole() == [("REFUSAL-4", "a clear error", "agent_started instead", (3, 9))]
+
+
+def test_an_answer_that_comes_long_after_the_refusal_was_waited_for_is_owed_nothing() -> None:
+    talk = Talk().open().send("invalid", request="q9").timeout("refusal", 2.0).started("r9", request="q9")
+    assert talk.rules() == {"REFUSAL-4"}
+
+
+def test_an_invalid_request_is_refused_by_its_own_id() -> None:
+    bad = {"type": "error_message", "error_code": "BAD_REQUEST", "error_message": "no prompt", "request_id": "q9"}
+    assert Talk().open().send("invalid", request="q9").frame(bad).ask().answer().whole() == []
+
+
+def test_an_echo_that_is_longer_than_the_suite_receives_is_not_malformed() -> None:
+    bad = {"type": "error_message", "error_code": "TOO_LARGE", "error_message": "too large"}
+    assert Talk().open().send("invalid", request="q9").frame(bad).close("client", 1009).whole() == []
+    assert Talk().open().close("client", 1009).rules() == {"CONTENT-2"}
+
+
 def test_a_fresh_conversation_is_told_apart_from_another_users() -> None:
     def talk() -> Talk:
         begun = two().ask("q2", None, "c2", thread="t1", foreign="Ada")
@@ -116,6 +165,21 @@ def test_nothing_is_owed_to_a_user_whose_pass_has_ended() -> None:
 def test_a_pass_that_has_ended_may_be_refused_when_it_is_used() -> None:
     talk = expiring(at=0.5).wait(3.0).ask().frame({**UNAUTHENTICATED, "request_id": "q1"})
     assert judged_by(refusing(expiry=Ways(error=("UNAUTHENTICATED",))), talk) == []
+
+
+def test_a_target_may_declare_for_how_long_a_token_is_accepted_after_its_end() -> None:
+    late = expiring(at=0.5).wait(5.0).ask().answer()
+    assert late.rules() == {"REFUSAL-3"}
+    late.budgets = TimeBudgets(token_leeway_s=10)
+    assert late.whole() == []
+
+
+def test_what_the_profile_ignores_gives_no_access() -> None:
+    profile = Profile.from_toml(QUIET)
+    came = Talk().open(ready=False, unwelcome="an expired token").frame({"type": "notice"})
+    assert judged_by(profile, came.close("server", 4401)) == []
+    accepted = Talk().open(ready=False, unwelcome="an expired token").frame({"type": "go", "run": "r1"})
+    assert judged_by(profile, accepted) == ["REFUSAL-1 accepted with an expired token, and sent agent_started"]
 
 
 def test_what_comes_right_before_the_end_of_a_pass_is_judged_as_ever() -> None:

@@ -108,6 +108,14 @@ def test_the_suite_root_is_the_checkout_or_the_wheel(tmp_path: Path, monkeypatch
     assert suite_root() == tmp_path / "support" / "greenlight_gate" / "_suite"
 
 
+def test_a_target_says_how_a_request_that_its_agent_refuses_ends(tmp_path: Path) -> None:
+    prompt = '[prompts.failing_agent]\nask = "Give up."\n'
+    assert load(tmp_path, MINIMAL + prompt).expectation("failing_agent").end == "agent_failed"
+    answered = load(tmp_path, MINIMAL + prompt + 'ends = "agent_completed"\ncontains = ["sorry"]\n')
+    assert answered.expectation("failing_agent").end == "agent_completed"
+    assert answered.expectation("without_tool").end == "agent_completed"
+
+
 # What a file may leave out, and what it may say ---------------------------------------------------------------
 
 
@@ -145,10 +153,12 @@ def test_defaults(tmp_path: Path) -> None:
         "clock_skew_s": 300.0,
         "recover_s": 5.0,
         "half_open_s": 60.0,
+        "token_leeway_s": None,
     }
     assert msgspec.to_builtins(target.limits) == {
         "max_connections": 50,
         "allow_stress": False,
+        "accepts_message_bytes": 0,
         "max_frame_bytes": 1_048_576,
         "max_run_events": 20_000,
         "max_run_bytes": 16_777_216,

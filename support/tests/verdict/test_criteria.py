@@ -40,6 +40,13 @@ def test_latency_is_that_of_the_loads_of_performance() -> None:
     assert found.measured.endswith("generator at most 0% busy and 0.0 ms late")
 
 
+def test_a_machine_that_was_too_busy_is_named_with_what_is_allowed() -> None:
+    found = latency((loaded(delivery=of(1), lag_ms_p99=36.0),), TRACED, ALLOWED)
+
+    said = "this machine was too busy to measure latency: 'a load': 36 ms late at p99 (20 ms are allowed)"
+    assert found.measured.endswith(f"{said}; run again when it is idle")
+
+
 @pytest.mark.parametrize(
     ("loads", "allowed", "status"),
     [

@@ -6,7 +6,9 @@ from greenlight_gate.categories import CATEGORIES
 from greenlight_gate.events import FIVE
 from greenlight_gate.findings import Finding, Severity
 from greenlight_gate.measure.latency import LatencySummary
+from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.rules.isolation import IsolationPair
+from greenlight_gate.verdict.criteria import Loaded
 from greenlight_gate.verdict.decision import (
     Decision,
     Facts,
@@ -314,6 +316,27 @@ def test_a_category_that_the_target_rules_out_is_not_examined() -> None:
 
     assert decide(given).verdict is Verdict.APPROVED
     assert " Not examined: stress." in decide(given).reason
+
+
+def test_the_gravest_finding_leads_and_not_the_most_frequent() -> None:
+    bad_input = Finding("REFUSAL-4", Severity.NORMAL, "", "a clear error", "nothing", "Ada", "c1")
+    canary = Finding("ISOLATION-1", Severity.CRITICAL, "", "no canary of another user", "canary of Ada", "Bashir", "c2")
+
+    reason = decide(facts(findings=(*[bad_input] * 20, canary))).reason
+
+    assert reason.startswith("ISOLATION-1 (1 finding): expected no canary of another user, got canary of Ada")
+    assert "also REFUSAL-4 (20)" in reason
+
+
+@pytest.mark.parametrize(("busy", "status"), [(0.1, "failed"), (0.99, "passed")])
+def test_a_pattern_of_latency_does_not_block_on_a_machine_that_was_busy(busy: float, status: str) -> None:
+    load = Loaded("performance/a", "performance", "25 users", LoadResult(busy=busy), fast=True)
+    slow = occurrence("SUSTAINED_HIGH_LATENCY", "300 ms on average for 12 s", (0.0, 12.0))
+
+    decision = decide(facts(wanted=("performance",), loads=(load,), patterns=(slow,)))
+
+    assert statuses(decision)["PATTERNS"] == status
+    assert statuses(decision)["LATENCY"] != "failed"
 
 
 def test_a_weak_target_file_is_named() -> None:

@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import time
 
+from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.forged_tokens import FORGERIES, short_token
 from greenlight_gate.client.session import Session
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
-from greenlight_gate.rules.refusal import LEEWAY_S
 from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.targets.access import Token
 from greenlight_gate.trace import Sent
@@ -19,6 +19,7 @@ SIGNED_OUT = "a token that was signed out"
 ENDED = "a token that has expired since"
 # The time in seconds before the expiry at which a long request is sent.
 _IN_THE_MIDDLE_S = 0.4
+_LONGEST_LEEWAY_S = 60.0
 
 
 class AccessAttempts:
@@ -74,6 +75,10 @@ class AccessAttempts:
             raise NotExercised(
                 f"tokens that expire soon cannot be made for {self.world.suite.target.name} (auth.obtain)"
             )
+        leeway_s = self.world.budgets.leeway_s
+        if leeway_s > _LONGEST_LEEWAY_S:
+            name = self.world.suite.target.name
+            raise NotExercised(f"{name} accepts tokens for {leeway_s:g} s after their end: too long to wait for")
         ahead_s = 0.0
         if self.world.suite.target.clock != "same-host":
             # An earlier valid connection shows the backend's clock, by which the token expires.
@@ -84,13 +89,19 @@ class AccessAttempts:
         self.world.call(self.world.enter(user, entry))
 
     def reconnect_with_old_token(self, user: str) -> None:
-        """The user tries to connect again with the token that has expired since."""
+        """The user tries to connect again with the token that has expired since, and is no longer accepted."""
+        target = self.world.suite.target
+        if target.budgets.token_leeway_s is None:
+            raise NotExercised(
+                f"{target.name} does not declare for how long a token is accepted after its end "
+                "(budgets.token_leeway_s)"
+            )
         self.world.call(self._reconnect_with_old_token(user))
 
     async def _reconnect_with_old_token(self, user: str) -> None:
         entry = self._short[user]
         assert entry.expires_s is not None
-        await asyncio.sleep(max(0.0, entry.expires_s + LEEWAY_S - time.time()))
+        await asyncio.sleep(max(0.0, entry.expires_s + self.world.budgets.leeway_s - time.time()))
         target = self.world.suite.target
         # Each replica may remember accepted tokens for itself.
         for url in (target.url, *target.replicas):
@@ -154,7 +165,9 @@ class AccessAttempts:
         question = self.world.asking(owner)
         self.world.wait_for_first_event(question)
         if question.run is None:
-            raise AssertionError(f"{owner}'s request {question.text!r} did not start a run: there is nothing to stop")
+            raise Unmet(
+                "IDENTITY-1", f"{owner}'s request {question.text!r} did not start a run: there is nothing to stop"
+            )
         self._reach(user, "stop", owner, run=question.run)
 
     def claim_to_be(self, owner: str, user: str, prompt: str) -> None:

@@ -1,63 +1,14 @@
 """Bad input: invalid messages and unfinished connections, how the backend answers, and whether others are affected."""
 
 import asyncio
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from greenlight_gate.bdd.actions.invalid_messages import InvalidMessage, InvalidMessages
+from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import Answered, World
 from greenlight_gate.client.abuse import half_open_handshakes
 from greenlight_gate.client.session import Session
-
-_DEEP = 10_000
-_MEGABYTE = 1_048_576
-_TEN_MEGABYTES = 10_000_000
-_MOST_SENT = 64 * _MEGABYTE
-
-Message = str | bytes
-
-
-def _without_parts(world: World) -> Message:
-    whole = world.frame("start", request="bare", prompt="What is", thread=None)
-    try:
-        frame = json.loads(whole)
-    except ValueError:
-        return whole[:2]  # another format than JSON, such as Socket.IO's: it begins with the type
-    if not isinstance(frame, dict):
-        return json.dumps(frame[:1])
-    first = next(iter(frame))
-    return json.dumps({first: frame[first]})
-
-
-def _half(world: World) -> Message:
-    whole = world.frame("start", request="half", prompt="What is", thread=None)
-    return whole[: len(whole) // 2]
-
-
-def _control_characters(world: World) -> Message:
-    whole = world.frame("start", request="control", prompt="What is", thread=None)
-    return whole.replace("What is", "".join(map(chr, range(32))))
-
-
-# By their names in the steps. Bytes that are sent as text are listed below.
-MESSAGES: dict[str, Callable[[World], Message]] = {
-    "a truncated message": _half,
-    "a message of unknown type": lambda world: '{"type": "greenlight_unknown", "request_id": "unknown-1"}',
-    "a message without its fields": _without_parts,
-    "a request without a prompt": lambda world: world.frame("start", request="wordless", prompt=None, thread=None),
-    "a number as the prompt": lambda world: world.frame("start", request="number", prompt=17, thread=None),
-    "a list instead of an object": lambda world: "[1, 2, 3]",
-    "a message nested 10000 levels deep": lambda world: '{"type": ' + "[" * _DEEP + "]" * _DEEP + "}",
-    "a prompt of control characters": _control_characters,
-    "a binary message": lambda world: bytes(range(256)),
-    "text that is not UTF-8": lambda world: b'{"type": "ping", "nonce": "\xff\xfe"}',
-    "a prompt of 10 megabytes": lambda world: world.frame(
-        "start", request="large", prompt="x" * _TEN_MEGABYTES, thread=None
-    ),
-}
-_SENT_AS_TEXT = "text that is not UTF-8"
-_ONE_BYTE_TOO_MANY = "a message one byte over the size limit"
-MESSAGE_NAMES = (*MESSAGES, _ONE_BYTE_TOO_MANY)
 
 
 class BadInput:
@@ -83,31 +34,45 @@ class BadInput:
         self._send_all([(next(tabs[user]), name) for user, name in zip(senders, names, strict=True)])
 
     def _send_all(self, messages: Sequence[tuple[Session, str]]) -> None:
+        """Sends those that the format of the profile has a place for. Raises NotExercised if there is none."""
         self.world.need("errors")
         # Made beforehand: on the event loop it would delay the timestamps of other messages.
-        made = [(session, name, self._made(session, name)) for session, name in messages]
+        made: list[tuple[Session, str, InvalidMessage]] = []
+        unmade: list[NotExercised] = []
+        for session, name in messages:
+            try:
+                made.append((session, name, self._made(session, name)))
+            except NotExercised as reason:
+                unmade.append(reason)
+        if unmade and not made:
+            raise unmade[0]
         self.world.answered_to += self.world.call(self._at_once(made))
 
-    async def _at_once(self, messages: Sequence[tuple[Session, str, Message]]) -> list[Answered]:
+    async def _at_once(self, messages: Sequence[tuple[Session, str, InvalidMessage]]) -> list[Answered]:
         return await asyncio.gather(*(self._send(*message) for message in messages))
 
-    def _made(self, session: Session, name: str) -> Message:
-        return self._too_large(session) if name == _ONE_BYTE_TOO_MANY else MESSAGES[name](self.world)
+    def _made(self, session: Session, name: str) -> InvalidMessage:
+        most = self.world.suite.target.limits.accepts_message_bytes or session.inbox.announced("max_message_bytes")
+        return InvalidMessages(session.profile, session.values).made(name, most)
 
-    async def _send(self, session: Session, name: str, data: Message) -> Answered:
-        reply = await session.send_invalid(data, as_text=name == _SENT_AS_TEXT)
+    async def _send(self, session: Session, name: str, message: InvalidMessage) -> Answered:
+        reply = await session.send_invalid(message.data, request=message.request, as_text=message.as_text)
         return Answered(session, name, reply)
-
-    def _too_large(self, session: Session) -> str:
-        most = session.inbox.announced("max_message_bytes", _MEGABYTE)
-        if not 0 < most <= _MOST_SENT:
-            raise NotExercised(f"{self.world.suite.target.name} declares that it accepts messages of {most} bytes")
-        empty = len(self.world.frame("start", request="large", prompt="", thread=None))
-        return self.world.frame("start", request="large", prompt="x" * (most + 1 - empty), thread=None)
 
     def flood_with_pings(self, user: str, count: int) -> None:
         """The user's client sends this many WebSocket pings (RFC 6455 section 5.5.2) as fast as it can."""
         self.world.call(self.world.tab(user).flood(count))
+
+    def was_dropped(self, user: str) -> bool:
+        """Asks another question; returns whether the backend has ended the user's connection, before or meanwhile."""
+        world, session = self.world, self.world.tab(user)
+        if session.open:
+            try:
+                world.wait(world.ask(user, "with_tool"))
+            except Unmet:
+                if session.open:
+                    raise
+        return not session.open
 
     def hold_half_open_handshakes(self, count: int) -> None:
         """Opens this many TCP connections that never finish the handshake, until the scenario ends."""

@@ -9,6 +9,7 @@ from typing import Any
 import allure
 from behave.runner import Context
 
+from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.load.director import Director, State
@@ -42,7 +43,7 @@ _LONGEST_S = 60.0
 class Crowd:
     """The virtual users of one scenario, and the results of their loads.
 
-    `loads` are the results by label, in order. Findings beyond the allowance are raised as an AssertionError once a
+    `loads` are the results by label, in order. Findings beyond the allowance are raised as Unmet once a
     load is over.
     """
 
@@ -95,7 +96,7 @@ class Crowd:
         self.loads[label] = summary
         convicting = [offence.finding for offence in summary.convicting()]
         if convicting:
-            raise AssertionError("\n".join(map(str, convicting)))
+            raise Unmet(convicting[0].rule, "\n".join(map(str, convicting)))
         return summary
 
     def at_steady_rate(self, users: int) -> LoadResult:

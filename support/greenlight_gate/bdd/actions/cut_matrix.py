@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.proxied_user import ConnectionLoss, ProxiedUser
 from greenlight_gate.bdd.world.world import World
@@ -21,6 +22,10 @@ from greenlight_gate.targets.sections import Persona
 _AT_ONCE = 24
 # The old and the new connection of a user are open together if the old one is dead but not closed.
 _CONNECTIONS_EACH = 2
+_LEAST_S = 600.0
+# Twice as many as are asked for, since many at once take longer than one.
+_ANSWERS_EACH = 6
+_RECONNECT_S = 60.0
 
 
 class CutPoint(NamedTuple):
@@ -40,6 +45,15 @@ def places(events: Sequence[Event]) -> list[CutPoint]:
     return found
 
 
+def deadline_s(cells: int, at_once: int, answer_s: float) -> float:
+    """How long all cuts may take together, at the pace of a target whose answer takes `answer_s`.
+
+    Each cut asks twice, waits for its reconnect, and gives up what does not come after the budgets.
+    """
+    rounds = -(-cells // at_once)
+    return _LEAST_S + rounds * (_ANSWERS_EACH * answer_s + _RECONNECT_S)
+
+
 class CutMatrix:
     """Runs all the cuts of one scenario."""
 
@@ -48,6 +62,7 @@ class CutMatrix:
         self.suite = world.suite
         self.prompt = ""
         self.events: Sequence[Event] = ()
+        self.took_s = 0.0
 
     def rehearse(self, prompt: str) -> None:
         """Receives the answer to a prompt once without a cut."""
@@ -57,8 +72,9 @@ class CutMatrix:
         world.connect(user)
         rehearsal = world.ask(user, prompt)
         world.wait(rehearsal)
+        self.took_s = rehearsal.last_at - rehearsal.asked_at
         if not rehearsal.has_end:
-            raise AssertionError(f"{rehearsal.text!r} was not answered: there is nothing to cut")
+            raise Unmet("LIFECYCLE-2", f"{rehearsal.text!r} was not answered: there is nothing to cut")
         self.prompt, self.events = prompt, rehearsal.events
 
     def play(self) -> None:
@@ -66,7 +82,8 @@ class CutMatrix:
 
         Raises NotExercised after all cuts if the target cannot resume: then only what holds without resume was checked.
         """
-        self.world.call(self._play_all(self.prompt, self.events))
+        cells = len(places(self.events)) * len(ConnectionLoss)
+        self.world.call(self._play_all(self.prompt, self.events), deadline_s(cells, self._at_once, self.took_s))
         if not self.world.findings:
             self.world.need("resume")
 
@@ -82,7 +99,7 @@ class CutMatrix:
 
     async def _play_all(self, prompt: str, events: Sequence[Event]) -> None:
         target = self.suite.target
-        users = self.world.personas(min(_AT_ONCE, max(1, (target.limits.max_connections - 1) // _CONNECTIONS_EACH)))
+        users = self.world.personas(self._at_once)
         if target.limits.max_connections <= _CONNECTIONS_EACH:
             raise NotExercised(f"{target.name} allows {target.limits.max_connections} connections at a time")
         free: asyncio.Queue[Persona] = asyncio.Queue()
@@ -106,6 +123,11 @@ class CutMatrix:
             # A refused connection is a finding already.
             if isinstance(result, BaseException) and not isinstance(result, NotConnected):
                 raise result
+
+    @property
+    def _at_once(self) -> int:
+        """How many cuts run at the same time, as far as the target allows connections."""
+        return min(_AT_ONCE, max(1, (self.suite.target.limits.max_connections - 1) // _CONNECTIONS_EACH))
 
     def _recorder(self, name: str) -> Recorder:
         """A recorder for one more conversation, which is judged on its own."""

@@ -4,6 +4,7 @@ import asyncio
 import time
 
 from greenlight_gate.bdd.actions.network import Network
+from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.world.proxied_user import ConnectionLoss
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.request import UserRequest
@@ -71,5 +72,5 @@ class Liveness:
     def took_s(self, question: UserRequest) -> float:
         """The seconds from a request to the last received event of its answer."""
         if not question.seen_at:
-            raise AssertionError(f"no event was received for {question.text!r}")
+            raise Unmet("LIFECYCLE-2", f"no event was received for {question.text!r}")
         return question.seen_at[-1] - question.asked_at

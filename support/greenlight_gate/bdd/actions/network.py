@@ -171,7 +171,7 @@ class Network:
         connection = self._connection_of(question)
         await connection.session.wait_until(question, question.has_begun)
         if question.over:
-            raise AssertionError(f"the answer to {question.text!r} ended before the connection could be lost")
+            raise NotExercised(f"the answer to {question.text!r} ended before the connection could be lost")
         # A quick backend, or a slow machine, may be done before the last loss, which then happens after the answer.
         for number in range(times):
             await self._lose(connection, list(ConnectionLoss)[number % len(ConnectionLoss)])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.event_patterns import EventPattern
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import EventKind
@@ -30,15 +31,16 @@ def claim(question: UserRequest, pattern: EventPattern) -> None:
 def must_have_shown(question: UserRequest, kind: EventKind) -> None:
     """Checks that the event came for which a step has waited.
 
-    Raises NotExercised if none can come, since the wire does not show it or the prompt needs none; AssertionError if it
-    was expected and did not come.
+    Raises NotExercised if none can come, since the wire does not show it or the prompt needs none; Unmet if it was
+    expected and did not come.
     """
     if question.has(kind):
         return
     claim(question, EventPattern(kind))
     if kind in (EventKind.TOOL_EXECUTING, EventKind.TOOL_COMPLETED) and not question.expect.tools:
         raise NotExercised(f"the step waits for {kind}, but {question.expect.prompt!r} needs no tool")
-    raise AssertionError(f"{kind} was expected, but was not received for {question.text!r}")
+    rule = "LIFECYCLE-1" if kind is EventKind.STARTED else "LIFECYCLE-5"
+    raise Unmet(rule, f"{kind} was expected, but was not received for {question.text!r}")
 
 
 def claimable(question: UserRequest, patterns: Sequence[EventPattern]) -> list[EventPattern]:

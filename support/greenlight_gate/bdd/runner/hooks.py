@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from behave.model import Scenario
 
+from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.runner.allure_outcome import scenario_key
 from greenlight_gate.bdd.runner.attachments import attach
 from greenlight_gate.bdd.runner.parallel import Parallel, Work
@@ -114,7 +115,7 @@ class Hooks:
         if work is not None:
             context.world = work.begin()
         else:
-            self._settle_parallel()
+            self._settle_others()
             self._collect()
             context.began = time.monotonic()
             context.world = self._new_world(scenario)
@@ -160,13 +161,15 @@ class Hooks:
         gc.set_threshold(*self._usual_threshold)
         sys.setswitchinterval(self._usual_switch_s)
 
-    def _settle_parallel(self) -> None:
-        """Settles all other scenarios before one that runs alone, also those that only wait for late messages."""
+    def _settle_others(self) -> None:
+        """Settles all other scenarios before one that runs alone: none of their connections may be open any longer.
+
+        What its users sent before, under the same user ids, could still arrive.
+        """
         # Waits before anything is removed from the list: an interruption loses nothing.
-        lingering = [each.future for each in self._waiting if each.work is not None and each.future is not None]
+        lingering = [each.future for each in self._waiting if each.future is not None]
         concurrent.futures.wait(lingering, _LINGER_S)
-        while any(waiting.work is not None for waiting in self._waiting):
-            self._settle_first()
+        self.settle(wait=True)
 
     def _without_absence(
         self, key: str, world: World | None, outcome: ScenarioOutcome, reason: str
@@ -227,8 +230,9 @@ class Hooks:
         further = tuple(f"traces/{each.path.name}" for each in world.further if each.path) if world is not None else ()
         records = None if world is None else sum(len(each.entries) for each in (world.recorder, *world.further))
         need = world.lacking if world is not None and outcome is ScenarioOutcome.NOT_EXERCISED else ""
+        rule = _rule(scenario) if outcome is ScenarioOutcome.FAILED and not findings else ""
         finished = Finished(
-            key, outcome, reason, len(findings), trace, round(waiting.took_s, 3), private, further, records, need
+            key, outcome, reason, len(findings), trace, round(waiting.took_s, 3), private, further, records, need, rule
         )  # fmt: skip
         self.suite.evidence.append(finished)
         self.results.release(key)
@@ -275,6 +279,11 @@ def _reason(scenario: Scenario, outcome: ScenarioOutcome) -> str:
         if step.status.name in ("undefined", "pending"):
             return f"Suite fault: the step '{step.name}' is {step.status.name}"
     return str(scenario.error_message or scenario.status.name)
+
+
+def _rule(scenario: Scenario) -> str:
+    """The rule that a failed step named."""
+    return next((step.exception.rule for step in scenario.all_steps if isinstance(step.exception, Unmet)), "")
 
 
 def _events(world: World | None) -> int:

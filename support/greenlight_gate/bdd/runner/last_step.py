@@ -6,14 +6,17 @@ from typing import Any
 from behave.model import Step
 from behave.step_registry import StepRegistry
 
+from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
+from greenlight_gate.session.loop_thread import SuiteFault
 
 
 class LastStepRegistry:
     """behave's registry of steps, whose matches run a step and then check the findings.
 
-    A capability that the target lacks skips the scenario with the reason. A failed step reports findings first. A step
+    A capability that the target lacks skips the scenario with the reason. A failed step reports findings first; without
+    any, it fails the target only with a rule (`matchers.demand`). A step
     whose scenario runs in a thread (`context.work`) is not run, but ends as it did there.
     """
 
@@ -58,8 +61,14 @@ def _run(context: Any, step: Step, plain_run: Callable[[Any], None]) -> None:
         plain_run(context)
         if step is list(context.scenario.all_steps)[-1]:
             world.conclude()
+    except NotExercised:
+        world.leave_all()  # what becomes of an idle connection later says nothing about what was not exercised
+        raise
     except AssertionError as error:
         complaint = world.complaint()
-        if not complaint or complaint in str(error):
-            raise
-        raise AssertionError(f"{complaint}\n\n{error}") from error
+        if complaint and complaint not in str(error):
+            raise AssertionError(f"{complaint}\n\n{error}") from error
+        if not complaint and not isinstance(error, Unmet):
+            # What no rule stands behind cannot be demanded of a target.
+            raise SuiteFault(f"the step '{step.name}' failed, and names no rule: {error}") from error
+        raise

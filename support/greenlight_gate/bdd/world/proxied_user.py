@@ -8,6 +8,7 @@ from typing import Any
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
+from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.resumable_session import ResumableSession
@@ -95,7 +96,8 @@ class ProxiedUser:
             await self.session.connect(shown, self.suite.tls, attempt, via=self.proxy.address)
         except NotConnected as error:
             failure = self.proxy.last.failure if self.proxy.last is not None else ""
-            raise NotConnected(f"{error}; from the proxy on: {failure}" if failure else str(error)) from error
+            said = f"{error}; from the proxy on: {failure}" if failure else str(error)
+            raise NotConnected(said, error.rule) from error
 
     async def tear_down(self) -> None:
         """Ends the proxy and its connections."""
@@ -172,7 +174,7 @@ class ProxiedUser:
         """Requests the missed events of an answer's conversation; returns whether the backend confirmed the restore."""
         thread = question.thread
         if thread is None:
-            raise AssertionError(f"the answer to {question.text!r} names no conversation that could be restored")
+            raise NotExercised(f"the answer to {question.text!r} names no conversation that could be restored")
         return await self.session.restore(thread, self.last_seq(thread))
 
     def last_seq(self, thread: str) -> int:

@@ -7,9 +7,9 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised, must_have_shown
 from greenlight_gate.bdd.world.users import Users
-from greenlight_gate.client.connecting import Values
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.request import UserRequest
@@ -118,6 +118,8 @@ class World(Users):
         thread = follow.thread if follow is not None else None
         user_id = self.persona(claims).user if claims else None
         session = await self._ready_to_ask(user, tab)
+        if follow is not None and self.recorder.checker.connections[follow.connection].cut_by_us:
+            self.need("resume")  # without it, nobody has promised that a conversation outlives its connection
         question = await session.ask(text, expect, thread, foreign=claims, claims=user_id)
         question.absent = self.suite.profile.spec.absent
         self.questions.append(question)
@@ -126,10 +128,12 @@ class World(Users):
     async def _ready_to_ask(self, user: str, number: int) -> Session:
         """The user's tab, with a connection that accepts a request.
 
-        If a connection answers only one request, the client opens a new one for the next, in the same tab.
+        If a connection answers only one request, or one at a time and the last one is still unanswered, the client
+        opens a new one for the next, in the same tab.
         """
         session = self.tab(user, number)
-        if session.profile.spec.connection.runs != "one" or not session.inbox.questions:
+        runs = session.profile.spec.connection.runs
+        if not (session.inbox.questions if runs == "one" else runs == "one_at_a_time" and session.gave_up):
             return session
         suite, persona = self.suite, session.played_by
         await session.close(keep_tab=True)
@@ -179,7 +183,7 @@ class World(Users):
         """Requests, in a tab, the whole thread of an answer; returns whether the backend confirmed the restore."""
         self.need("resume")
         if question.thread is None:
-            raise AssertionError(f"the answer to {question.text!r} names no conversation that could be restored")
+            raise NotExercised(f"the answer to {question.text!r} names no conversation that could be restored")
         first = min((event.seq for event in question.events if event.seq is not None), default=1)
         return self.call(self.tab(user, tab).restore(question.thread, first - 1))
 
@@ -246,14 +250,6 @@ class World(Users):
         """Raises SuiteFault if the suite itself stalled during an answer: then its pace cannot be judged."""
         if self.recorder.stood_still(question.asked_at):
             raise SuiteFault(f"the suite stalled while {question.text!r} was answered, so its pace cannot be judged")
-
-    def frame(self, what: str, **values: object) -> str:
-        """The text of a frame, with its placeholders filled in for a connected user."""
-        open_ = [session for tabs in self.sessions.values() for session in tabs if session.open]
-        known = open_[-1].values if open_ else Values()
-        profile = self.suite.profile
-        text, messages = profile.wire(profile.spec.send[what], known.over(values))
-        return messages[-1] if isinstance(messages[-1], str) else text
 
     def was_closed_by_backend(self, session: Session) -> bool:
         """Whether the backend closed a connection with a code; REFUSAL-4 judges what it says."""
@@ -335,12 +331,14 @@ class World(Users):
         for recorder in (self.recorder, *self.further):
             recorder.entries.clear()
 
-    def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Runs a coroutine on the loop thread. Raises AssertionError for a failed connection: the target caused it."""
+    def call(self, coroutine: Coroutine[Any, Any, T], within_s: float = _HOP_S) -> T:
+        """Runs a coroutine on the loop thread. Raises Unmet for a failed connection: the target caused it."""
         try:
-            result = self.suite.loop.call(coroutine, _HOP_S)
+            result = self.suite.loop.call(coroutine, within_s)
         except NotConnected as error:
-            raise AssertionError(str(error)) from error
+            if not error.rule:
+                raise SuiteFault(str(error)) from error
+            raise Unmet(error.rule, str(error)) from error
         finally:
             self._admit_fault()
         return result

@@ -50,7 +50,7 @@ class Correlation:
 
     def control(self, control: Control, n: int) -> None:
         """A frame of the protocol came, which may name another user's request or connection."""
-        other = self.registry.foreign_in_control(control, self.user)
+        other = self.registry.foreign_in_control(control, self.user, self.requests.connection)
         if other is not None:
             self._is_foreign(control.name, other, n)
 

@@ -7,12 +7,16 @@ import msgspec
 
 # What comes a little too late is still received, and judged as late instead of lost.
 MARGIN_S = 1.5
+# RFC 7519 section 4.1.4 allows some leeway for the clock, "usually no more than a few minutes"; for a user who is
+# connected, two seconds do where the target declares none.
+LEEWAY_S = 2.0
 
 
 class TimeBudgets(msgspec.Struct, frozen=True):
     """How long a user may have to wait, in seconds, and how far the server's clock may be off.
 
     `half_open_s`: how long a backend may keep a connection open whose user has gone without closing it.
+    `token_leeway_s`: for how long a token is still accepted after its end (RFC 7519 section 4.1.4); None: not declared.
     """
 
     handshake_s: float = 5.0
@@ -26,6 +30,12 @@ class TimeBudgets(msgspec.Struct, frozen=True):
     clock_skew_s: float = 300.0
     recover_s: float = 5.0
     half_open_s: float = 60.0
+    token_leeway_s: float | None = None
+
+    @property
+    def leeway_s(self) -> float:
+        """How long after the end of its token a user may still be connected."""
+        return max(LEEWAY_S, self.token_leeway_s or 0.0)
 
     def unhurried(self) -> "TimeBudgets":
         """The same without any limit on how long a run takes."""

@@ -53,6 +53,7 @@ class IdRegistry:
         self.threads: dict[str, Thread] = {}
         self.names: dict[str, str] = {}
         self.connections: dict[str, str] = {}
+        self._named: dict[str, str] = {}
         self.scopes: dict[str, str] = {}
         self.requests: dict[str, str | None] = {}
         self.users: dict[str, UserTabs] = {}
@@ -89,11 +90,20 @@ class IdRegistry:
         self.names.setdefault(user_id, user)
         _forget_oldest(self.names, _MOST_USERS)
 
-    def connection(self, connection: str, user: str) -> str:
-        """Whose connection it is, by the backend's own id; this user's, if it was not known."""
-        owner = self.connections.setdefault(connection, user)
-        _forget_oldest(self.connections, _MOST_CONNECTIONS)
-        return owner
+    def connection(self, connection: str, user: str, at: str) -> str:
+        """Whose open connection it is, by the backend's own id; this user's own (`at`), if no open one has the id."""
+        owner = self.connections.get(connection)
+        if owner is None and at not in self._named:
+            self.connections[connection], self._named[at] = user, connection
+            _forget_oldest(self.connections, _MOST_CONNECTIONS)
+            _forget_oldest(self._named, _MOST_CONNECTIONS)
+        return owner or user
+
+    def disconnected(self, at: str) -> None:
+        """A connection has ended: backends use its id again."""
+        name = self._named.pop(at, None)
+        if name is not None:
+            self.connections.pop(name, None)
 
     def scope(self, value: str, user: str) -> None:
         """Notes whose connection a captured value, such as a session id, belongs to; one of two users names neither."""
@@ -138,12 +148,16 @@ class IdRegistry:
             return OwnedId(thread.user, "thread", event.thread or "")
         return self._foreign_request(event.request, user)
 
-    def foreign_in_control(self, control: Control, user: str) -> OwnedId | None:
-        """The same for a frame of the protocol. A connection that it names and that nobody had becomes this user's."""
+    def foreign_in_control(self, control: Control, user: str, at: str) -> OwnedId | None:
+        """The same for a frame of the protocol that came on the user's connection `at`.
+
+        A connection that it names and that nobody has open is this one. Ids of connections may repeat, since each
+        replica counts for itself: a frame that names the user as well is theirs.
+        """
         connection, request = control.values.get("connection"), control.values.get("request")
         if isinstance(connection, str | int) and connection != "":
-            owner = self.connection(str(connection), user)
-            if owner != user:
+            owner = self.connection(str(connection), user, at)
+            if owner != user and self.names.get(str(control.values.get("user"))) != user:
                 return OwnedId(owner, "connection", str(connection))
         return self._foreign_request(str(request), user) if isinstance(request, str | int) else None
 

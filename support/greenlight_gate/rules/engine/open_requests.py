@@ -170,6 +170,7 @@ class OpenRequests:
         """The connection has ended. What the user has left open themselves is owed again once they restore it."""
         tabs = self.registry.tabs(self.user)
         tabs.open.discard(self.connection)
+        self.registry.disconnected(self.connection)
         tabs.torn = tabs.torn or bool(self.asks or self.runs)
         for run in self.runs.values():
             self.registry.abandon(run)

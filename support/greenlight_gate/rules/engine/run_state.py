@@ -31,7 +31,7 @@ class Request(msgspec.Struct, eq=False):
     connection was lost, and its thread was restored on another one. `lost`: the backend has ended its connection.
     `excused`: the suite took the backend away, so that its run may end without an answer. `untimed`: the
     suite stood still before its run began; `unwatched`: for so long that the backend may have given it up. `settled`:
-    its outcome was reported to the observers.
+    its outcome was reported to the observers. `invalid`: it is malformed or too large, and has to be refused.
     """
 
     n: int
@@ -50,6 +50,7 @@ class Request(msgspec.Struct, eq=False):
     untimed: bool = False
     unwatched: bool = False
     settled: bool = False
+    invalid: bool = False
 
 
 class GivenAnswer(msgspec.Struct, frozen=True, gc=False):

@@ -227,7 +227,7 @@ def _sent(checker: ConnectionChecker, sent: Sent) -> None:
     elif sent.what == "pings":
         checker.connection_rules.flooded = True
     elif sent.what == "invalid":
-        checker.sent_invalid(sent.n)
+        checker.sent_invalid(Request(sent.n, sent.at, sent.request, None, None))
     elif sent.what == "restore" and sent.thread is not None and not sent.foreign:
         checker.restoring(sent.thread, sent.last_seq, sent.at)
 

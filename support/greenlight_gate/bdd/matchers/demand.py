@@ -1,0 +1,35 @@
+"""What a scenario demands of a target: each demand names the rule of the contract, or the criterion, behind it."""
+
+from typing import Final, TypeVar
+
+from hamcrest import assert_that
+from hamcrest.core.matcher import Matcher
+
+from greenlight_gate.rules.registry import RULES
+
+T = TypeVar("T")
+
+# What the verdict judges by figures, and no rule by frames.
+CRITERIA: Final = frozenset({"ISOLATION", "LATENCY", "MEMORY", "RECOVERY", "SUCCESS"})
+
+
+class Unmet(AssertionError):
+    """A demand that the target does not meet. `rule`: the id of the rule or criterion; any other is a ValueError."""
+
+    def __init__(self, rule: str, text: str) -> None:
+        if rule not in RULES and rule not in CRITERIA:
+            raise ValueError(f"{rule} is neither a rule nor a criterion: {text}")
+        promise = f"{RULES[rule].requirement} " if rule in RULES else ""
+        super().__init__(f"{rule}: {promise}{text.strip()}")
+        self.rule = rule
+
+
+def demand(rule: str, actual: T, matcher: Matcher[T], reason: str = "") -> None:
+    """Demands, in the name of a rule, that a value matches. Raises Unmet.
+
+    A plain `assert_that` in a step checks the suite itself: if it fails, the suite is at fault and not the target.
+    """
+    try:
+        assert_that(actual, matcher, reason)
+    except AssertionError as error:
+        raise Unmet(rule, str(error)) from None

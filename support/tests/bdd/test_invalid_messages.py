@@ -1,0 +1,107 @@
+"""Invalid messages are made of the profile's own request, and go through its own codecs."""
+
+import json
+from typing import Any
+
+import pytest
+from greenlight_gate.bdd.actions.invalid_messages import LARGE, MESSAGE_NAMES, ONE_BYTE_TOO_MANY, InvalidMessages
+from greenlight_gate.bdd.matchers.observable import NotExercised
+from greenlight_gate.client.connecting import Values
+from greenlight_gate.wire.profile import Profile
+
+from support.tests.needs import needs_extra
+from support.tests.rules.talk import PROFILE
+
+NUMBERED = """
+name = "numbered"
+[frame]
+codecs = ["socketio"]
+[send.start]
+engine = "message"
+socket = "event"
+event = "ask"
+args = ["{prompt}"]
+[[event]]
+when = { event = "go" }
+is = "agent_started"
+run = "$request"
+[[event]]
+when = { event = "done" }
+is = "agent_completed"
+run = "$request"
+text = "data"
+"""
+MOST = 65_536
+
+
+def made(profile: Profile, name: str, most: int | None = MOST) -> Any:
+    return InvalidMessages(profile, Values()).made(name, most)
+
+
+def exercised(profile: Profile) -> set[str]:
+    """Those that the format has a place for."""
+    names = set()
+    for name in MESSAGE_NAMES:
+        try:
+            made(profile, name)
+        except NotExercised:
+            continue
+        names.add(name)
+    return names
+
+
+def test_the_default_wire_has_a_place_for_all() -> None:
+    assert exercised(PROFILE) == set(MESSAGE_NAMES)
+
+
+def test_the_default_wires_mistakes() -> None:
+    unknown = made(PROFILE, "a message of unknown type")
+    assert json.loads(unknown.data)["type"] == "greenlight_unknown"
+    assert json.loads(unknown.data)["request_id"] == unknown.request
+    assert json.loads(made(PROFILE, "a number as the prompt").data)["payload"]["user_request"] == 17
+    assert list(json.loads(made(PROFILE, "a message without its fields").data)) == ["type"]
+    assert made(PROFILE, ONE_BYTE_TOO_MANY).size == MOST + 1
+    with pytest.raises(ValueError, match=r"Unterminated string|Expecting"):
+        json.loads(made(PROFILE, "a truncated message").data)
+    broken = made(PROFILE, "text that is not UTF-8")
+    assert broken.as_text
+    with pytest.raises(UnicodeDecodeError):
+        broken.data.decode()
+
+
+def test_each_request_has_an_id_of_its_own() -> None:
+    assert made(PROFILE, "a request without a prompt").request != made(PROFILE, "a request without a prompt").request
+
+
+@pytest.mark.parametrize("name", [ONE_BYTE_TOO_MANY, LARGE])
+def test_no_message_is_too_large_for_a_backend_that_declares_no_limit(name: str) -> None:
+    with pytest.raises(NotExercised, match=r"limits\.accepts_message_bytes"):
+        made(PROFILE, name, None)
+
+
+def test_what_is_accepted_by_declaration_is_not_sent_to_be_refused() -> None:
+    with pytest.raises(NotExercised, match="are accepted, by declaration"):
+        made(PROFILE, LARGE, 20_000_000)
+
+
+def test_another_format_is_kept_to() -> None:
+    profile = Profile.from_toml(NUMBERED)
+    names = exercised(profile)
+
+    assert {"a truncated message", "a number as the prompt", "text that is not UTF-8"} <= names
+    assert "a message nested 10000 levels deep" not in names
+    assert made(profile, "a number as the prompt").data == '42["ask",17]'
+    assert made(profile, "a truncated message").data == '42["ask",'
+
+
+@needs_extra("protobuf")
+def test_a_binary_format_gets_no_text() -> None:
+    from support.tests.wire import protobuf_messages
+
+    profile = Profile.from_toml(protobuf_messages.PROFILE)
+    names = exercised(profile)
+
+    assert "a binary message" in names
+    assert names.isdisjoint({"text that is not UTF-8", "a message nested 10000 levels deep", "a number as the prompt"})
+    sent = [made(profile, name).data for name in names]
+    assert all(isinstance(data, bytes) for data in sent)
