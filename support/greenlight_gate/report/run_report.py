@@ -11,6 +11,7 @@ from greenlight_gate.evidence.session_folder import plain, write_whole
 from greenlight_gate.findings import printable
 from greenlight_gate.measure.load_result import figures
 from greenlight_gate.measure.thresholds import success
+from greenlight_gate.report.headline import causes
 from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.verdict.criteria import Loaded
 from greenlight_gate.verdict.decision import ScenarioOutcome, Status, Verdict
@@ -36,6 +37,7 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
             "timestamp": datetime.fromtimestamp(session.started_epoch_s, UTC).isoformat(timespec="seconds"),
             "duration_seconds": round(ended.epoch_s - session.started_epoch_s, 3) if ended is not None else None,
             "target_environment": session.environment,
+            "target_version": session.target_version,
             "url": session.url,
             "categories": list(session.wanted),
             "tags": session.tags,
@@ -99,8 +101,13 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
             "approved": met and workload is None,
             "verdict": str(decision.verdict),
             "reason": decision.reason,
+            "causes": [
+                {"rule": cause.rule, "times": cause.times, "what": str(cause), "scenarios": list(cause.scenarios),
+                 "trace": cause.first.trace}
+                for cause in causes(judgement)
+            ],
         },
-    }
+    }  # fmt: skip
 
 
 def _load(load: Loaded) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def assert_the_trace_says_the_same(scene: World) -> None:
     evidence.append(Selected(scene.key, "cuts", "resilience", "Cuts"))
     further = tuple(f"traces/{each.path.name}" for each in scene.further if each.path)
     evidence.append(Finished(scene.key, ScenarioOutcome.PASSED, "", 0, scene.trace, 1.0, (), further))
-    evidence.append(Ended(0.0, "", "", (scene.key,)))
+    evidence.end(Ended(0.0, "", "", (scene.key,)))
     judged = judge(scene.suite.folder)
     assert list(judged.cells) == live
     assert judged.findings == ()

@@ -1,10 +1,12 @@
 """An evidence folder as a session leaves it, written by hand."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import greenlight_gate
+from greenlight_gate.evidence.session_folder import Evidence
 from greenlight_gate.trace import Header, encode_header, encode_record
 
 from support.tests.rules.talk import EPOCH_S, Talk, asked
@@ -40,9 +42,26 @@ def write(
     (evidence / "session.json").write_text(json.dumps({**SESSION, **(session or {})}), encoding="utf-8")
     (evidence / "measurements.json").write_text(json.dumps(MEASURED), encoding="utf-8")
     lines = ledger or (SELECTED, FINISHED, ENDED)
-    (evidence / "ledger.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    write_ledger(folder, *lines)
     records = (talk or whole_answer()).records
     (evidence / "traces/1.jsonl").write_bytes(
         encode_header(Header(KEY, EPOCH_S)) + b"".join(encode_record(record) for record in records)
     )
+    return sealed(folder) if any(line["entry"] == "ended" for line in lines) else folder
+
+
+def write_ledger(folder: Path, *lines: dict[str, Any]) -> None:
+    """A ledger of these lines, each of which follows the one before."""
+    evidence, written = folder / "evidence", b""
+    previous = sha256((evidence / "session.json").read_bytes()).hexdigest()
+    for line in lines:
+        data = json.dumps({**line, "previous": previous}).encode()
+        previous = sha256(data).hexdigest()
+        written += data + b"\n"
+    (evidence / "ledger.jsonl").write_bytes(written)
+
+
+def sealed(folder: Path) -> Path:
+    """The session as if its run had written what now lies in its evidence."""
+    Evidence(folder).seal()
     return folder
