@@ -29,12 +29,7 @@ class Cause(NamedTuple):
     def __str__(self) -> str:
         """One sentence: who received what, how often."""
         finding = self.first.finding
-        others = len(self.users) - 1
-        who = (
-            f"{finding.user or 'A user'} and {_counted(others, 'other user')}"
-            if others > 0
-            else finding.user or "A user"
-        )
+        who = finding.user or "A user"
         secret = _CANARY.fullmatch(named(finding.actual))
         if secret is not None and finding.rule.startswith("ISOLATION"):
             what = f"{who} received {secret['owner']}'s secret ({secret['how']})"
@@ -42,19 +37,15 @@ class Cause(NamedTuple):
             what = f"{who} received {finding.actual}"
         else:
             what = f"{who} expected {finding.expected}, and got {finding.actual}"
-        return f"{what}, {_times(self.times)}{self._where} ({self.rule})"
+        return f"{what}, {self.often} ({self.rule})"
 
     @property
-    def more(self) -> str:
-        """How often it was found, where that was more than once; "" otherwise."""
-        return f"; {_times(self.times)}{self._where}" if self.times > 1 else ""
-
-    @property
-    def _where(self) -> str:
-        if len(self.scenarios) == 1:
-            return ""
-        alone = f", {len(self.only)} of which have no other findings" if self.only else ""
-        return f" in {len(self.scenarios)} scenarios{alone}"
+    def often(self) -> str:
+        """How often, for how many users and in how many scenarios, where there were several."""
+        users = f" for {len(self.users)} users" if len(self.users) > 1 else ""
+        scenarios = f" in {len(self.scenarios)} scenarios" if len(self.scenarios) > 1 else ""
+        alone = f", {len(self.only)} of them with no other findings" if scenarios and self.only else ""
+        return f"{'once' if self.times == 1 else f'{self.times:,} times'}{users}{scenarios}{alone}"
 
 
 def causes(judgement: Judgement) -> list[Cause]:
@@ -93,11 +84,3 @@ def _counted_under_load(judgement: Judgement) -> Counter[str]:
         for rule in {offence.finding.rule for offence in load.summary.convicting()}:
             counted[rule] += load.summary.counts[rule]
     return counted
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count:,} times"
-
-
-def _counted(count: int, name: str) -> str:
-    return f"{count} {name}" if count == 1 else f"{count} {name}s"

@@ -94,6 +94,13 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
             }
             for item in judgement.findings
         ],
+        "causes": [
+            {
+                "rule": cause.rule, "times": cause.times, "what": str(cause), "scenarios": list(cause.scenarios),
+                "trace": cause.first.trace,
+            }
+            for cause in causes(judgement)
+        ],
         "isolation": [{**plain(relation), "unproven": list(relation.unproven)} for relation in judgement.relations],
         "not_exercised": [{"scenario": s.name, "reason": s.reason} for s in unexercised],
         "deployment_decision": {
@@ -101,11 +108,6 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
             "approved": met and workload is None,
             "verdict": str(decision.verdict),
             "reason": decision.reason,
-            "causes": [
-                {"rule": cause.rule, "times": cause.times, "what": str(cause), "scenarios": list(cause.scenarios),
-                 "trace": cause.first.trace}
-                for cause in causes(judgement)
-            ],
         },
     }  # fmt: skip
 

@@ -73,12 +73,10 @@ def report_schema() -> Schema:
             scenario=TEXT, person=TEXT, connection=TEXT, run=_or_null(TEXT),
             evidence=object_of(trace=TEXT, records=_list(_COUNT)),
         )),
+        causes=_list(object_of(rule=TEXT, times=_COUNT, what=TEXT, scenarios=_list(TEXT), trace=TEXT)),
         isolation=_list(_and(definitions["IsolationPair"], unproven=_list(TEXT))),
         not_exercised=_list(object_of(scenario=TEXT, reason=TEXT)),
-        deployment_decision=object_of(
-            approved=_BOOL, verdict=one_of(Verdict), reason=TEXT,
-            causes=_list(object_of(rule=TEXT, times=_COUNT, what=TEXT, scenarios=_list(TEXT), trace=TEXT)),
-        ),
+        deployment_decision=object_of(approved=_BOOL, verdict=one_of(Verdict), reason=TEXT),
     ) | {"$defs": definitions}  # fmt: skip
 
 

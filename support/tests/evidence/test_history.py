@@ -71,9 +71,10 @@ def test_what_is_new_fixed_and_still_there(tmp_path: Path) -> None:
 
 def test_only_sessions_of_the_same_selection_are_compared(tmp_path: Path) -> None:
     history = History(tmp_path)
-    for number, more in enumerate(
-        ({}, {"wanted": ["functional", "security"]}, {"available": {"functional": 25}}, {}), 1
-    ):
+    sessions: list[dict[str, Any]] = [
+        {}, {"wanted": ["functional", "security"]}, {"available": {"functional": 25}}, {},
+    ]  # fmt: skip
+    for number, more in enumerate(sessions, 1):
         history.add(session(tmp_path, number, **more))
     first, others, part, last = history.sessions()
 

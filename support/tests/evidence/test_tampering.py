@@ -149,7 +149,7 @@ def test_the_session_itself_is_approved_and_its_manifest_lists_all(original: Pat
     manifest = json.loads((original / "evidence/manifest.json").read_bytes())
     files = [path for path in (original / "evidence").rglob("*") if path.is_file() and path.name != "manifest.json"]
 
-    jsonschema.validate(manifest, schemas()["evidence/manifest.json"])
+    jsonschema.Draft202012Validator(schemas()["evidence/manifest.json"]).validate(manifest)
     assert judge(original).decision.verdict is Verdict.APPROVED
     assert {f"evidence/{name}" for name in manifest["files"]} == {str(path.relative_to(original)) for path in files}
     for path in files:
@@ -212,7 +212,7 @@ def test_a_signed_session_is_verified_elsewhere(signed: Path) -> None:
     statement = json.loads(base64.b64decode(envelope["payload"]))
     predicate = statement["predicate"]
 
-    jsonschema.validate(envelope, schemas()["attestation.json"])
+    jsonschema.Draft202012Validator(schemas()["attestation.json"]).validate(envelope)
     assert demanded(signed).decision.verdict is Verdict.APPROVED
     assert (envelope["payloadType"], statement["_type"]) == (
         "application/vnd.in-toto+json", "https://in-toto.io/Statement/v1",
@@ -322,24 +322,27 @@ def test_a_mistake_is_one_line_that_shows_no_key(tmp_path: Path) -> None:
         assert PEM.splitlines()[1] not in ran.out + ran.err
 
 
-def test_the_command_signs_and_demands(copy: Path, tmp_path: Path) -> None:
-    session, subject = copy.parent, f"chat@sha256:{DIGEST}"
-    pem = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    (tmp_path / "release.pub").write_bytes(pem)
-
-    made = greenlight(tmp_path, "verdict", str(session), "--sign-key", "KEY", "--subject", subject, env={"KEY": PEM})
-    elsewhere = Path(shutil.move(session, tmp_path / session.name))
-    checked = greenlight(
-        tmp_path, "verdict", elsewhere.name, "--verify-key", "release.pub", "--subject", subject, "--ci-mode"
+def test_the_command_demands_a_signature_and_signs(copy: Path, tmp_path: Path) -> None:
+    session, subject = copy.parent, str(OTHER_SUBJECT)
+    before = sign(session, judge(session), KEY, OTHER_SUBJECT).read_bytes()
+    (tmp_path / "release.pub").write_bytes(
+        KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     )
+    other = Ed25519PrivateKey.generate()
+    pem = other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
-    assert (made.code, checked.code) == (0, 0), made.out + made.err + checked.err
-    assert "attestation.json" in made.out
-    assert checked.out.startswith("VALIDATION_RESULT=APPROVED\n")
-    assert "Signed as APPROVED with the key " in checked.err
-    secret = PEM.splitlines()[1]
-    assert secret not in made.out + made.err
-    assert [path for path in elsewhere.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()] == []
+    ran = greenlight(
+        tmp_path, "verdict", str(session), "--verify-key", "release.pub", "--sign-key", "KEY", "--subject", subject,
+        "--ci-mode", env={"KEY": pem},
+    )  # fmt: skip
+
+    assert (ran.code, ran.out.splitlines()[0]) == (0, "VALIDATION_RESULT=APPROVED"), ran.out + ran.err
+    assert "Signed as APPROVED with the key " in ran.err
+    assert (session / "attestation.json").read_bytes() != before
+    assert demanded(session, key=other, subject=OTHER_SUBJECT).decision.verdict is Verdict.APPROVED
+    secret = pem.splitlines()[1]
+    assert secret not in ran.out + ran.err
+    assert [path for path in session.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()] == []
 
 
 def test_without_a_version_or_a_manifest_there_is_nothing_to_sign(tmp_path: Path) -> None:

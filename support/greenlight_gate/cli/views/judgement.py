@@ -87,7 +87,8 @@ def show_verdict(judgement: Judgement, folder: Path, console: Console, *, verbos
         console.print(f"\n[red]{finding.rule}[/] {escape(finding.requirement)}", highlight=False, soft_wrap=wrap)
         came = f"  expected {escape(finding.expected)}\n  got      {escape(finding.actual)}"
         console.print(came, highlight=False, soft_wrap=wrap)
-        where = f"{finding.user}, '{item.scenario}', records {records} of {item.trace}{cause.more}"
+        often = f"; {cause.often}" if cause.times > 1 else ""
+        where = f"{finding.user}, '{item.scenario}', records {records} of {item.trace}{often}"
         console.print(f"  [dim]{escape(where)}[/]", highlight=False, soft_wrap=wrap)
     colour = COLOURS[decision.verdict]
     console.print(f"\n[bold {colour}]{decision.verdict}[/]  {escape(decision.reason)}", highlight=False, soft_wrap=wrap)
