@@ -79,8 +79,9 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     how.add_argument(
         "--baseline", action="store_true",
-        help="block if the target is slower than in its earlier approved sessions; without this option that is only "
-        "reported; scenarios then run one at a time (example: greenlight run --baseline)",
+        help="block if the target is slower than in its earlier sessions; three of the same scenarios that met all "
+        "other criteria are needed; without this option that is only reported; scenarios then run one at a time "
+        "(example: greenlight run --baseline)",
     )  # fmt: skip
     how.add_argument(
         "--skip-services-check", action="store_true",
