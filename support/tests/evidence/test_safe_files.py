@@ -12,6 +12,7 @@ from greenlight_gate.evidence.judge import NoEvidence, judge
 from greenlight_gate.evidence.safe_files import LONGEST_LINE_BYTES
 from greenlight_gate.verdict.decision import Verdict
 
+from support.tests.cli.process import mistaken
 from support.tests.evidence.folders import ENDED, FINISHED, SELECTED, write, write_ledger
 from support.tests.rules.talk import asked
 
@@ -124,3 +125,18 @@ def test_a_page_shows_nothing_from_outside(tmp_path: Path, capsys: pytest.Captur
 
     assert main(["verdict", str(session), "--verbose"]) == 1
     assert "pictures not written: it is no regular file" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["monitoring", "alerts.log"])
+def test_no_report_is_written_through_a_link(tmp_path: Path, name: str) -> None:
+    session, outside = write(tmp_path / "session"), tmp_path / "outside"
+    outside.mkdir()
+    (session / name).symlink_to(outside)
+
+    ran = mistaken(tmp_path, "verdict", "session")
+
+    assert (ran.code, ran.err) == (
+        3,
+        f"greenlight: session/{name}: it is a symbolic link; reports are written into the session folder only\n",
+    )
+    assert list(outside.iterdir()) == []
