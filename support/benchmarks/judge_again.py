@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from greenlight_gate.trace import AnyRecord, Closed, Header, Opened, Received, Sent, encode_header, encode_record
 
-from support.tests.evidence.folders import ENDED, FINISHED, KEY, MEASURED, SELECTED, SESSION, sealed
+from support.tests.evidence.folders import ENDED, FINISHED, KEY, MEASURED, SELECTED, SESSION, sealed, write_ledger
 from support.tests.rules.talk import EPOCH_S, TOOL_QUESTION, iso
 
 if TYPE_CHECKING:
@@ -51,8 +51,7 @@ def _begin(folder: Path) -> Path:
     (evidence / "traces").mkdir(parents=True)
     (evidence / "session.json").write_text(json.dumps(SESSION))
     (evidence / "measurements.json").write_text(json.dumps(MEASURED))
-    lines = (SELECTED, FINISHED, sealed(ENDED, folder))
-    (evidence / "ledger.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    write_ledger(folder, SELECTED, FINISHED, ENDED)
     return evidence / "traces/1.jsonl"
 
 
@@ -155,6 +154,7 @@ def main() -> None:
     for count in (events // 10, events):
         with tempfile.TemporaryDirectory() as folder:
             _write(_begin(Path(folder)), count)
+            sealed(Path(folder))
             figures = _run("--measure", folder)
         found.append(figures)
         ratio = figures["judge"] / figures["json"]

@@ -6,6 +6,7 @@ DISTRIBUTION = "greenlight-gate"
 MODULES = {
     "cluster": ("distributed",),
     "protobuf": ("google.protobuf",),
+    "sign": ("cryptography",),
     "stack": ("aiosqlite", "asyncpg", "cryptography", "greenlet", "redis", "sqlalchemy"),
 }
 """What each extra installs, by the names that are imported."""

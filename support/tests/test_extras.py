@@ -25,6 +25,8 @@ OPTIONAL: dict[str, list[str]] = PROJECT["optional-dependencies"]
 # The extra that a file or a folder of support/ belongs to; the longest path decides. All else has no extra.
 PARTS = {
     "greenlight_gate/backend/stack": "stack",
+    "greenlight_gate/evidence/attestation.py": "sign",
+    "greenlight_gate/cli/signing.py": "sign",
     "greenlight_gate/services/stack.py": "stack",
     "greenlight_gate/load/executors.py": "cluster",
     "greenlight_gate/wire/codecs/protobuf.py": "protobuf",
@@ -159,6 +161,11 @@ def attempts(extra: str, folder: Path) -> Iterator[Ran]:
     """Each command that needs an extra."""
     if extra == "cluster":
         yield mistaken(folder, "load", "--users", "1", "--cluster", "tcp://127.0.0.1:9")
+    elif extra == "sign":
+        yield mistaken(folder, "run", "--sign-key", "KEY")
+        yield mistaken(folder, "load", "--users", "1", "--sign-key", "KEY")
+        yield mistaken(folder, "verdict", "--sign-key", "KEY")
+        yield mistaken(folder, "verdict", "--verify-key", "release.pub")
     elif extra == "protobuf":
         (folder / "mine.toml").write_text(PROFILE, encoding="utf-8")
         yield mistaken(folder, "profile", "check", "mine.toml")

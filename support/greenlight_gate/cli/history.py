@@ -52,17 +52,18 @@ def history(options: argparse.Namespace) -> int:
             console.print(f"[yellow]{escape(kept.warning)}[/]", highlight=False)
         if not sessions:
             raise Misconfigured(f"{folder}: the history has no session of {options.environment or 'any target'}")
-        # Loads are a series of their own: their speed and size cannot be compared with scenarios.
-        for target, is_load in dict.fromkeys((past.target, past.is_load) for past in sessions):
-            series = [past for past in sessions if (past.target, past.is_load) == (target, is_load)]
-            _series(f"{target}, under load" if is_load else target, series, kept, console)
+        for series in dict.fromkeys(past.series for past in sessions):
+            _series([past for past in sessions if past.series == series], kept, console)
     except OSError as error:
         raise Misconfigured(f"{kept.path} cannot be read: {error}") from error
     return 0
 
 
-def _series(name: str, sessions: list[Past], kept: History, console: Console) -> None:
-    console.print(f"\n[bold]{escape(name)}[/]", highlight=False)
+def _series(sessions: list[Past], kept: History, console: Console) -> None:
+    target, categories, selection = sessions[0].series
+    of = "under load" if sessions[0].is_load else ", ".join(categories.split())
+    only = f"; only {selection}" if selection else ""
+    console.print(f"\n[bold]{escape(target)}[/], {escape(of + only)}", highlight=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False, show_edge=False)
     for number, head in enumerate(HEADS):
         table.add_column(head, justify="left" if number < 2 else "right", overflow="fold")
@@ -81,7 +82,7 @@ def _series(name: str, sessions: list[Past], kept: History, console: Console) ->
 
 
 def _changes(changed: Changed, console: Console) -> None:
-    for name, items in (("new", changed.new), ("fixed", changed.fixed), ("still present", changed.still)):
+    for name, items in changed.by_kind:
         for rule, scenario in items[:_MOST_CHANGES]:
             console.print(f"  {name:<12} {escape(rule)} in '{escape(scenario)}'", highlight=False, soft_wrap=True)
         if len(items) > _MOST_CHANGES:

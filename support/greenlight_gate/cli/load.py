@@ -19,10 +19,12 @@ from greenlight_gate.cli.options import (
     new_file,
     output,
     positive,
+    signing,
     target,
     zero_or_more,
 )
 from greenlight_gate.cli.session_reports import write_reports
+from greenlight_gate.cli.signing import Signer
 from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.cli.views.load_view import LoadView, show_load, write_json
 from greenlight_gate.cli.views.terminal import Terminal
@@ -124,6 +126,7 @@ def add(commands: Any) -> None:
     out.add_argument(
         "--json", type=new_file, metavar="FILE", help="write the result as JSON (example: --json load.json)"
     )
+    signing(out, "load --users 10")
     output(out)
 
 
@@ -139,7 +142,7 @@ def load(options: argparse.Namespace) -> int:
     """
     if options.cluster and (why := missing("cluster")):
         raise Misconfigured(f"--cluster {options.cluster}: {why}")
-    console = Terminal()
+    signer, console = Signer(options), Terminal()
     suite = ValidationSession(
         SessionPlan(
             environment=options.environment, output_dir=options.output_dir, defects=tuple(options.defect),
@@ -157,7 +160,7 @@ def load(options: argparse.Namespace) -> int:
         raise Misconfigured(str(error)) from error
     finally:
         suite.stop()
-    return _concluded(options, suite, interruption, console)
+    return _concluded(options, suite, interruption, console, signer)
 
 
 def _workload(options: argparse.Namespace, suite: ValidationSession) -> Workload:
@@ -269,7 +272,7 @@ def _record(suite: ValidationSession, workload: Workload, summary: LoadResult | 
 
 
 def _concluded(
-    options: argparse.Namespace, suite: ValidationSession, interruption: Interruption, console: Console
+    options: argparse.Namespace, suite: ValidationSession, interruption: Interruption, console: Console, signer: Signer
 ) -> int:
     """Judges the session folder, as `greenlight verdict` does. Returns the exit code."""
     folder = suite.folder
@@ -282,6 +285,7 @@ def _concluded(
             raise Misconfigured(f"{error.filename}: cannot be written ({error.strerror})") from error
     show_load(judgement, folder, console)
     write_reports(judgement, folder, console, faults, page=False)
+    signer.sign(judgement, folder, console, faults)
     verdict = faults.outcome(judgement.decision.verdict)
     if verdict is Verdict.INCONCLUSIVE and interruption.reason:
         return INTERRUPTED

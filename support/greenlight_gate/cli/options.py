@@ -136,6 +136,20 @@ def how_shown(group: Any, command: str) -> None:
     )  # fmt: skip
 
 
+def signing(group: Any, command: str) -> None:
+    """Adds the options that sign a session."""
+    group.add_argument(
+        "--sign-key", metavar="ENV",
+        help="sign evidence and verdict (attestation.json, an in-toto test result) with the Ed25519 private key in "
+        f"this environment variable, as PEM or base64 (example: greenlight {command} --sign-key RELEASE_KEY)",
+    )  # fmt: skip
+    group.add_argument(
+        "--subject", metavar="NAME@sha256:DIGEST",
+        help="what is judged, for the signature (default: the version that the target reports; example: --subject "
+        f"chat@sha256:{'0' * 8}...)",
+    )  # fmt: skip
+
+
 def defect_option(add: Callable[..., argparse.Action], does: str, example: str) -> None:
     """Adds `--defect` by a parser's or group's `add_argument`. `does`: what the command does with each defect."""
     add(

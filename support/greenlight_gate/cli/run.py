@@ -9,7 +9,7 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from greenlight_gate.categories import CATEGORIES
 from greenlight_gate.cli.commands import SUMMARIES
@@ -21,10 +21,14 @@ from greenlight_gate.cli.options import (
     how_shown,
     output,
     positive,
+    signing,
     target,
 )
 from greenlight_gate.cli.views.terminal import Terminal
 from greenlight_gate.targets.settings import Misconfigured, suite_root
+
+if TYPE_CHECKING:
+    from greenlight_gate.cli.signing import Signer
 
 _MOST_JOBS = 4
 _LEAST_JUDGING_S = 60.0
@@ -75,8 +79,9 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     how.add_argument(
         "--baseline", action="store_true",
-        help="block if the target is slower than in its earlier approved sessions; without this option that is only "
-        "reported; scenarios then run one at a time (example: greenlight run --baseline)",
+        help="block if the target is slower than in its earlier sessions; three of the same scenarios that met all "
+        "other criteria are needed; without this option that is only reported; scenarios then run one at a time "
+        "(example: greenlight run --baseline)",
     )  # fmt: skip
     how.add_argument(
         "--skip-services-check", action="store_true",
@@ -97,12 +102,14 @@ def add(commands: Any) -> None:
         "--allure", action="store_true",
         help="write allure-report.html, even if npx has to download Allure (example: greenlight run --allure)",
     )  # fmt: skip
+    signing(out, "run")
     how_shown(out, "run")
 
 
 def run(options: argparse.Namespace) -> int:
     """Runs the scenarios, writes the session folder and prints the verdict. Raises Misconfigured."""
     began = time.monotonic()
+    signer = _signer(options)
     # The stream is named, since behave replaces sys.stdout while a step runs.
     console = Terminal(file=sys.stderr if options.ci_mode else sys.stdout)
     console.print(f"Greenlight judges [bold]{options.environment}[/] ...", highlight=False)
@@ -126,7 +133,15 @@ def run(options: argparse.Namespace) -> int:
         jobs=1 if options.baseline else options.jobs,
     )  # fmt: skip
     progress = RunProgress(console)
-    runner = SuiteRunner(_configuration(options, [features / category for category in wanted]), plan, progress)
+    configuration = _configuration(options, [features / category for category in wanted])
+    endings: list[SuiteFaults] = []
+
+    def before_end(folder: Path) -> None:
+        endings.append(SuiteFaults(folder, console))
+        with endings[-1].costing("baseline"):
+            hold_against(folder, gate=options.baseline)
+
+    runner = SuiteRunner(configuration, plan, progress, before_end=before_end)
     # behave prints to stdout, which in CI mode must hold three lines only.
     with contextlib.redirect_stdout(sys.stderr), contextlib.closing(progress):
         try:
@@ -138,17 +153,26 @@ def run(options: argparse.Namespace) -> int:
     if runner.suite is None:
         raise KeyboardInterrupt
     folder = runner.suite.folder
-    faults = SuiteFaults(folder, console)
-    with faults.costing("baseline"):
-        hold_against(folder, gate=options.baseline)
+    faults = endings[-1] if endings else SuiteFaults(folder, console)
     show = partial(show_verdict, folder=folder, console=console, verbose=options.verbose)
     # What the scenarios have left of the time limit, and some where they have left nothing: they are to be judged.
     left_s = began + options.timeout - time.monotonic()
     judgement = conclude(folder, console, faults, show, within_s=max(left_s, _LEAST_JUDGING_S))
     with faults.costing("HTML report of Allure"):
         allure_page(runner.results_dir, folder, console, options)
+    if signer is not None:
+        signer.sign(judgement, folder, console, faults)
     code = ended(judgement, folder, options, faults)
     return INTERRUPTED if runner.interrupted in ("SIGINT", "SIGTERM") else code
+
+
+def _signer(options: argparse.Namespace) -> "Signer | None":
+    """What signs the session, if that is asked for: most runs need not import it. Raises Misconfigured."""
+    if options.sign_key is None and options.subject is None:
+        return None
+    from greenlight_gate.cli.signing import Signer  # noqa: PLC0415 -- as above
+
+    return Signer(options)
 
 
 def _wanted(categories: list[str] | None, features: Path) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Writes the reports of a judged session: for readers, for pipelines and for later sessions."""
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,14 +9,15 @@ from rich.console import Console
 from rich.markup import escape
 
 from greenlight_gate.cli.suite_faults import SuiteFaults
-from greenlight_gate.evidence.history import History
+from greenlight_gate.evidence.history import History, series_of
 from greenlight_gate.evidence.judge import Judgement
-from greenlight_gate.evidence.session_folder import Evidence
+from greenlight_gate.evidence.session_folder import LOG, Evidence, Selected
 from greenlight_gate.report.ci_summary import as_markdown
-from greenlight_gate.report.monitoring_files import write_files
+from greenlight_gate.report.monitoring_files import ALERTS, MONITORING, VISUALIZATIONS, write_files
 from greenlight_gate.report.run_report import write_report
 from greenlight_gate.report.trend import as_html, baseline_of
 from greenlight_gate.targets.settings import Misconfigured
+from greenlight_gate.verdict.scope import selection_of
 
 _STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
@@ -33,8 +35,13 @@ def write_reports(
 
     Without `page`, only the files that programs read are written, which takes a tenth of the time. Raises Misconfigured
     if `comprehensive_validation_report.json` cannot be written. Any other file that cannot be written is left out: the
-    verdict stands, and a page without pictures is written.
+    verdict stands, and a page without pictures is written. Nothing is written through a link that leads elsewhere.
     """
+    for name in (MONITORING, VISUALIZATIONS, ALERTS, LOG):
+        if (folder / name).is_symlink():
+            raise Misconfigured(
+                f"{folder / name}: it is a symbolic link; reports are written into the session folder only"
+            )
     try:
         written = [write_report(judgement, folder)]
     except OSError as error:
@@ -69,7 +76,7 @@ def _remember(judgement: Judgement, folder: Path, console: Console) -> str:
     session = judgement.session
     history = History(folder.parent)
     history.add(judgement)
-    kept = history.sessions(session.environment, is_load=session.workload is not None)
+    kept = history.sessions(series=series_of(session, judgement.selection))
     before = [past for past in kept if past.started_s <= session.started_epoch_s]
     changed = history.changed(before[-2].id, before[-1].id) if len(before) > 1 else None
     if history.warning:
@@ -84,10 +91,11 @@ def hold_against(folder: Path, *, gate: bool) -> None:
     """Writes the baseline of a session into its evidence, before it is judged. Raises OSError."""
     evidence = Evidence(folder)
     session = evidence.session()
-    kept = History(folder.parent).sessions(session.environment, is_load=False)
-    past = [past for past in kept if past.id != session.session_id]
+    selected = Counter(line.entry.category for line in evidence.lines() if isinstance(line.entry, Selected))
+    series = series_of(session, selection_of(session.tags, selected, session.available))
+    past = [past for past in History(folder.parent).sessions(series=series) if past.id != session.session_id]
     latency = "acknowledgement" if session.clock == "unknown" else "delivery"
-    baseline = baseline_of(past, latency=latency, categories=" ".join(session.wanted), jobs=session.jobs, gate=gate)
+    baseline = baseline_of(past, latency=latency, jobs=session.jobs, gate=gate)
     if gate or baseline.sessions:
         evidence.compared_with(baseline)
 

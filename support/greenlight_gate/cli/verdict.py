@@ -9,11 +9,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from greenlight_gate.cli.commands import SUMMARIES
-from greenlight_gate.cli.options import command_of, how_shown, output, positive
+from greenlight_gate.cli.options import command_of, how_shown, output, positive, signing
+from greenlight_gate.cli.signing import Demand, Signer
 from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.cli.views.judgement import conclude, ended, show_verdict
 from greenlight_gate.cli.views.terminal import Terminal
-from greenlight_gate.evidence.judge import Judgement
+from greenlight_gate.evidence.judge import Judgement, judge
 from greenlight_gate.evidence.safe_files import open_regular
 from greenlight_gate.evidence.session_folder import LOAD_FOLDER, UNBEGUN, VALIDATION_FOLDER, JudgedTarget, order_of
 from greenlight_gate.findings import printable
@@ -38,12 +39,19 @@ def add(commands: Any) -> None:
         "--timeout", type=positive(float), default=900, metavar="SECONDS",
         help="time limit of judging; beyond it the verdict is INCONCLUSIVE (default: 900; example: --timeout 3600)",
     )  # fmt: skip
+    verdict.add_argument(
+        "--verify-key", type=Path, metavar="FILE",
+        help="demand that the session is signed: INCONCLUSIVE unless attestation.json was made with the private key of "
+        "this Ed25519 public key (PEM or base64), of this evidence (example: --verify-key release.pub)",
+    )  # fmt: skip
+    signing(verdict, "verdict")
     output(verdict)
     how_shown(verdict, "verdict")
 
 
 def verdict(options: argparse.Namespace) -> int:
     """Judges the given session, or the newest one. Raises Misconfigured if there is none."""
+    signer, demand = Signer(options), Demand.of(options)
     folder, console = options.session or newest(options.output_dir), Terminal(stderr=options.ci_mode)
     why = unbegun(options.output_dir) if options.session is None else ""
     if why:
@@ -53,8 +61,12 @@ def verdict(options: argparse.Namespace) -> int:
     def show(judgement: Judgement) -> None:
         console.print(escape(_introduced(judgement.session)), highlight=False, soft_wrap=not console.is_terminal)
         show_verdict(judgement, folder, console, verbose=options.verbose)
+        if signed := str(demand or ""):
+            console.print(escape(signed), highlight=False, soft_wrap=not console.is_terminal)
 
-    judgement = conclude(folder, console, faults, show, within_s=options.timeout)
+    judged = demand.judge if demand is not None else judge
+    judgement = conclude(folder, console, faults, show, within_s=options.timeout, judged=judged)
+    signer.sign(judgement, folder, console, faults)
     return ended(judgement, folder, options, faults)
 
 

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from greenlight_gate.evidence.judge import Judgement
+from greenlight_gate.evidence.session_folder import JudgedTarget
 from greenlight_gate.measure.thresholds import success
 from greenlight_gate.verdict.criteria import LOAD
+from greenlight_gate.verdict.decision import ScenarioOutcome
 
 HISTORY = "history.sqlite"
 _BUSY_S = 20.0
@@ -21,7 +23,8 @@ CREATE TABLE IF NOT EXISTS session (
     id TEXT PRIMARY KEY, target TEXT NOT NULL, started_s REAL NOT NULL, verdict TEXT NOT NULL, reason TEXT NOT NULL,
     categories TEXT NOT NULL, events INTEGER NOT NULL, success_percent REAL NOT NULL, connections_most INTEGER NOT NULL,
     events_per_s REAL NOT NULL, memory_mb_end REAL, memory_mb_growth REAL, latency TEXT NOT NULL, samples INTEGER,
-    avg_ms REAL, p50_ms REAL, p95_ms REAL, p99_ms REAL, max_ms REAL, jobs INTEGER NOT NULL DEFAULT 1
+    avg_ms REAL, p50_ms REAL, p95_ms REAL, p99_ms REAL, max_ms REAL, jobs INTEGER NOT NULL DEFAULT 1,
+    selection TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE IF NOT EXISTS criterion (
     session TEXT NOT NULL, id TEXT NOT NULL, status TEXT NOT NULL, measured TEXT NOT NULL, PRIMARY KEY (session, id)
@@ -30,20 +33,43 @@ CREATE TABLE IF NOT EXISTS finding (
     session TEXT NOT NULL, rule TEXT NOT NULL, scenario TEXT NOT NULL, times INTEGER NOT NULL,
     PRIMARY KEY (session, rule, scenario)
 );
+CREATE TABLE IF NOT EXISTS exercised (
+    session TEXT NOT NULL, scenario TEXT NOT NULL, PRIMARY KEY (session, scenario)
+);
 """
 _COLUMNS = (
     "id", "target", "started_s", "verdict", "reason", "categories", "events", "success_percent", "connections_most",
     "events_per_s", "memory_mb_end", "memory_mb_growth", "latency", "samples", "avg_ms", "p50_ms", "p95_ms", "p99_ms",
-    "max_ms", "jobs",
+    "max_ms", "jobs", "selection",
 )  # fmt: skip
-# Before scenarios ran side by side: the column is added, and what is kept stays.
-_BEFORE_JOBS = _COLUMNS[:-1]
+# Columns that earlier versions did not have, in order: they are added, and what is kept stays.
+_ADDED = {"jobs": "INTEGER NOT NULL DEFAULT 1", "selection": "TEXT NOT NULL DEFAULT ''"}
+# Whether all criteria but the comparison with earlier sessions were met.
+_MET = """EXISTS (SELECT 1 FROM criterion WHERE session = session.id) AND NOT EXISTS (
+    SELECT 1 FROM criterion WHERE session = session.id AND status <> 'passed'
+    AND NOT (criterion.id = 'BASELINE' AND status = 'inconclusive')
+)"""
+
+
+class Series(NamedTuple):
+    """Sessions that can be compared: of one target, the same categories, and the same selection of their scenarios."""
+
+    target: str
+    categories: str
+    selection: str
+
+
+def series_of(session: JudgedTarget, selection: str) -> Series:
+    """The series of a session. `selection`: what narrowed its categories, in words."""
+    categories = LOAD if session.workload is not None else " ".join(session.wanted)
+    return Series(session.environment, categories, selection)
 
 
 class Past(NamedTuple):
     """One session as it is kept; `latency` says what was measured (delivery, acknowledgement or "").
 
     `jobs`: how many scenarios ran side by side. `categories` are those that were wanted; `LOAD` of a load session.
+    `selection`: what narrowed them, in words. `met`: all criteria were, but for a comparison with too few sessions.
     """
 
     id: str
@@ -66,19 +92,36 @@ class Past(NamedTuple):
     p99_ms: float | None
     max_ms: float | None
     jobs: int = 1
+    selection: str = ""
+    met: bool = False
 
     @property
     def is_load(self) -> bool:
         """Whether it is a load session, which says nothing of a release and is not compared with those that do."""
         return self.categories == LOAD
 
+    @property
+    def series(self) -> Series:
+        """The sessions with which it can be compared."""
+        return Series(self.target, self.categories, self.selection)
+
 
 class Changed(NamedTuple):
-    """(rule, scenario) of findings: new since the session before, fixed since, and still there."""
+    """(rule, scenario) of findings: new since the session before, fixed since, and still there.
+
+    `not_run`: those of the session before whose scenarios were not run again, so that nobody knows.
+    """
 
     new: tuple[tuple[str, str], ...]
     fixed: tuple[tuple[str, str], ...]
     still: tuple[tuple[str, str], ...]
+    not_run: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def by_kind(self) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+        """Each kind with what readers call it."""
+        names = ("new", "fixed", "still present", "not run again")
+        return tuple(zip(names, self, strict=True))
 
 
 class History:
@@ -101,7 +144,7 @@ class History:
         # What a step demanded in vain, and no finding says.
         times |= {(scenario.rule, scenario.name): 1 for scenario in judgement.scenarios if scenario.rule}
         with self._open() as database:
-            for table in ("criterion", "finding"):
+            for table in ("criterion", "finding", "exercised"):
                 database.execute(f"DELETE FROM {table} WHERE session = ?", (session,))
             marks = ", ".join("?" * len(_COLUMNS))
             database.execute(f"INSERT OR REPLACE INTO session ({', '.join(_COLUMNS)}) VALUES ({marks})", row)
@@ -112,29 +155,35 @@ class History:
             database.executemany(
                 "INSERT INTO finding VALUES (?, ?, ?, ?)", [(session, *key, count) for key, count in times.items()]
             )
+            database.executemany(
+                "INSERT INTO exercised VALUES (?, ?)", [(session, scenario) for scenario in _exercised(judgement)]
+            )
 
-    def sessions(self, target: str | None = None, most: int = 50, *, is_load: bool | None = None) -> list[Past]:
-        """The latest sessions, of one target or of all, the oldest first. `is_load`: loads only, or none of them."""
-        wanted: list[tuple[str, str]] = []
-        wanted += [("target = ?", target)] if target is not None else []
-        wanted += [("categories = ?" if is_load else "categories <> ?", LOAD)] if is_load is not None else []
-        where = f"WHERE {' AND '.join(condition for condition, _ in wanted)}" if wanted else ""
-        values = [value for _, value in wanted]
+    def sessions(self, target: str | None = None, most: int = 50, *, series: Series | None = None) -> list[Past]:
+        """The latest sessions, of one target or of all, the oldest first. `series`: only those of it."""
+        wanted = {"target": target} if target is not None else {}
+        wanted |= series._asdict() if series is not None else {}
+        where = f"WHERE {' AND '.join(f'{name} = ?' for name in wanted)}" if wanted else ""
         with self._open() as database:
             rows = database.execute(
-                f"SELECT {', '.join(_COLUMNS)} FROM session {where} ORDER BY started_s DESC, id DESC LIMIT ?",
-                [*values, most],
+                f"SELECT {', '.join(_COLUMNS)}, {_MET} FROM session {where} ORDER BY started_s DESC, id DESC LIMIT ?",
+                [*wanted.values(), most],
             ).fetchall()
         return [Past(*row) for row in reversed(rows)]
 
     def changed(self, before: str, after: str) -> Changed:
-        """What is new, fixed and still there between two sessions."""
+        """What is new, fixed, still there and not run again between two sessions."""
         with self._open() as database:
             old, new = (
                 set(database.execute("SELECT rule, scenario FROM finding WHERE session = ?", (session,)).fetchall())
                 for session in (before, after)
             )
-        return Changed(tuple(sorted(new - old)), tuple(sorted(old - new)), tuple(sorted(new & old)))
+            ran = {row[0] for row in database.execute("SELECT scenario FROM exercised WHERE session = ?", (after,))}
+        gone = sorted(old - new)
+        return Changed(
+            tuple(sorted(new - old)), tuple(each for each in gone if each[1] in ran), tuple(sorted(new & old)),
+            tuple(each for each in gone if each[1] not in ran),
+        )  # fmt: skip
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -182,12 +231,20 @@ def _check(database: sqlite3.Connection) -> None:
     if state != "ok":
         raise sqlite3.DatabaseError(state)
     columns = [row[1] for row in database.execute("PRAGMA table_info(session)")]
-    if columns == list(_BEFORE_JOBS):
-        with contextlib.suppress(sqlite3.OperationalError):  # another run has just done the same
-            database.execute("ALTER TABLE session ADD COLUMN jobs INTEGER NOT NULL DEFAULT 1")
-    elif columns not in ([], list(_COLUMNS)):
+    if columns and (columns != list(_COLUMNS[: len(columns)]) or len(columns) < len(_COLUMNS) - len(_ADDED)):
         raise sqlite3.DatabaseError("it was written by another version")
+    for name in _COLUMNS[len(columns) :] if columns else ():
+        with contextlib.suppress(sqlite3.OperationalError):  # another run has just done the same
+            database.execute(f"ALTER TABLE session ADD COLUMN {name} {_ADDED[name]}")
     database.executescript(_SCHEMA)
+
+
+def _exercised(judgement: Judgement) -> set[str]:
+    """The names of the scenarios, or of the load, of which findings would be known."""
+    if judgement.session.workload is not None:
+        return {load.scenario for load in judgement.loads}
+    ran = (ScenarioOutcome.PASSED, ScenarioOutcome.FAILED)
+    return {scenario.name for scenario in judgement.scenarios if scenario.outcome in ran}
 
 
 def _row(judgement: Judgement) -> Sequence[object]:
@@ -205,9 +262,9 @@ def _row(judgement: Judgement) -> Sequence[object]:
     )
     past = Past(
         session.session_id, session.environment, session.started_epoch_s, judgement.decision.verdict.value,
-        judgement.decision.reason, LOAD if session.workload is not None else " ".join(session.wanted), observed.events,
+        judgement.decision.reason, series_of(session, judgement.selection).categories, observed.events,
         round(share.percent, 3) if share is not None else 0.0,
         judgement.timeline.windows.total().open_most, round(observed.events / seconds, 3), end,
         round(end - begin, 3) if begin is not None and end is not None else None, of, *latency,
     )  # fmt: skip
-    return past._replace(jobs=session.jobs)
+    return past._replace(jobs=session.jobs, selection=judgement.selection)[:-1]

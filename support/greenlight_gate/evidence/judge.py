@@ -3,13 +3,14 @@
 import gc
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from greenlight_gate.evidence.cut_matrix import CutCell, cut_cells
 from greenlight_gate.evidence.loads import as_observed, gather
+from greenlight_gate.evidence.manifest import MANIFEST
 from greenlight_gate.evidence.replay import Meter, Torn, replay
 from greenlight_gate.evidence.session_folder import (
     LOAD_FOLDER,
@@ -19,6 +20,7 @@ from greenlight_gate.evidence.session_folder import (
     Evidence,
     Finished,
     JudgedTarget,
+    LedgerLine,
     Measurements,
     Selected,
 )
@@ -34,18 +36,15 @@ from greenlight_gate.verdict.decision import Decision, Facts, Observed, Scenario
 from greenlight_gate.verdict.failure_patterns import Occurrence
 from greenlight_gate.verdict.memory_trend import Watched, judge_watch
 from greenlight_gate.verdict.pattern_detection import Memory, detect
-from greenlight_gate.verdict.scope import scope_of
+from greenlight_gate.verdict.scope import scope_of, selection_of
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.spec import ProfileError
 
 _MOST_UNMAPPED = 0.05
 _SELDOM = 50_000
 _MOST_UNFINISHED = 4
+_MOST_CHANGED = 8
 _NAME = re.compile(rf"(?:{VALIDATION_FOLDER}|{LOAD_FOLDER})_(\d+)(?:-\d+)?")
-_UNSEALED = (
-    "the last line of the ledger has no digests of the files that are believed: it was edited, or written by an "
-    "unreleased version that had none; run again"
-)
 _UNBEGUN = (
     "the run was ended before it had said what it was going to judge, so it has to run again; "
     "the run did not come to its end"
@@ -58,6 +57,10 @@ class NoEvidence(Exception):
 
 class Unreadable(Exception):
     """A session that does not say, or not any longer, what was judged: one line says why."""
+
+
+class NotAsWritten(Exception):
+    """A ledger that is not as a run writes it: one line says in what."""
 
 
 class Attributed(msgspec.Struct, frozen=True):
@@ -94,9 +97,18 @@ class Judgement(msgspec.Struct, frozen=True):
     @property
     def scope(self) -> str:
         """How much was examined: "full", "partial" or "load"."""
-        session, selected = self.session, Counter(scenario.category for scenario in self.scenarios)
+        session = self.session
         is_load = session.workload is not None or session.session_id.startswith(LOAD_FOLDER)
-        return scope_of(session.wanted, session.tags, selected, session.available, is_load=is_load)
+        return scope_of(session.wanted, session.tags, self._selected, session.available, is_load=is_load)
+
+    @property
+    def selection(self) -> str:
+        """What narrowed the wanted categories, in words."""
+        return selection_of(self.session.tags, self._selected, self.session.available)
+
+    @property
+    def _selected(self) -> Counter[str]:
+        return Counter(scenario.category for scenario in self.scenarios)
 
     @property
     def measured(self) -> Observed:
@@ -105,32 +117,59 @@ class Judgement(msgspec.Struct, frozen=True):
 
 
 class _Ledger:
+    """What the ledger says. Raises OSError, and NotAsWritten for one that no run has left."""
+
     def __init__(self, evidence: Evidence) -> None:
         self.selected: dict[str, Selected] = {}
         self.finished: dict[str, Finished] = {}
         self.ended: Ended | None = None
         self.torn = 0
-        for entry in evidence.entries():
-            if isinstance(entry, Selected):
-                self.selected[entry.key] = entry
-            elif isinstance(entry, Finished):
-                self.finished[entry.key] = entry
-            elif isinstance(entry, Ended):
-                self.ended = entry
-            else:
+        for line in evidence.lines():
+            if line.entry is None:
                 self.torn += 1
+            elif wrong := self._take(line):
+                raise NotAsWritten(f"evidence/ledger.jsonl, line {line.number}: {wrong}")
+        if self.ended is not None and evidence.manifest() is None:
+            raise NotAsWritten(f"evidence/{MANIFEST} is missing: it was removed, or the run did not come to its end")
+
+    def _take(self, line: LedgerLine) -> str:
+        """Returns what is wrong with a line. There is one end of each scenario, and one of the run, the last line."""
+        entry = line.entry
+        if not line.follows:
+            return "it does not follow what was written before it"
+        if self.ended is not None:
+            return "the run has ended before it"
+        if isinstance(entry, Selected):
+            self.selected[entry.key] = entry
+        elif isinstance(entry, Finished):
+            if entry.key in self.finished:
+                return f"a second end of {entry.key}"
+            self.finished[entry.key] = entry
+        elif isinstance(entry, Ended):
+            self.ended = entry
+        return ""
 
 
 def judge(folder: Path, rules: Mapping[str, Rule] = RULES) -> Judgement:
-    """Judges a session folder by these rules. Raises NoEvidence for one that holds none."""
+    """Judges a session folder by these rules. Raises NoEvidence for one that holds none.
+
+    Evidence that is not what the run has written is not judged: INCONCLUSIVE names the files.
+    """
     evidence = Evidence(folder)
+    _require_session(evidence, folder)
+    changed = _changed(evidence)
     try:
-        session, profile = _opened(evidence, folder)
-        ledger = _Ledger(evidence)
+        if changed:
+            return undecided(folder, _in_words(changed), None if "session.json" in changed else _opened(evidence)[0])
+        session, profile = _opened(evidence)
     except Unreadable as error:
         return undecided(folder, str(error))
+    try:
+        ledger = _Ledger(evidence)
+    except NotAsWritten as error:
+        return undecided(folder, str(error), session)
     except OSError as error:
-        return undecided(folder, f"evidence/ledger.jsonl cannot be read ({error.strerror})")
+        return undecided(folder, f"evidence/ledger.jsonl cannot be read ({error.strerror})", session)
     # What is kept of millions of records is bounded and has few cycles: looking for them often costs a lot of time.
     usual = gc.get_threshold()
     gc.set_threshold(_SELDOM, 50, 1000)
@@ -147,8 +186,7 @@ def _judge(
         Meter(session.clock),
         Timeline(None, {key: entry.name for key, entry in ledger.selected.items()}),
     )
-    changed = _changed(evidence, ledger.ended)
-    gaps = [*session.caveats, *_gaps(ledger, session), *changed.values()]
+    gaps = [*session.caveats, *_gaps(ledger, session)]
     findings: list[Attributed] = []
     relations: list[IsolationPair] = []
     cells: list[CutCell] = []
@@ -177,7 +215,7 @@ def _judge(
             gaps += _lost(entry, name, found, records)
     gaps += _unfinished(evidence, ledger, profile, session, meter)
     measurements = _measurements(evidence, gaps)
-    loads, watched = _believed(evidence, gaps, changed)
+    loads, watched = _believed(evidence, gaps)
     if session.workload is not None and not loads:
         gaps.append("the evidence holds no result of the load")
     names = {key: selected.name for key, selected in ledger.selected.items()}
@@ -203,6 +241,7 @@ def _judge(
         thresholds=session.thresholds, loads=loads, watched=watched, recover_s=session.budgets.recover_s,
         relations=tuple(relations), patterns=patterns, compared=compared[0], gated=compared[1],
         workload=session.workload, available=session.available, weak=session.weak,
+        ended_early=ledger.ended is None or bool(ledger.ended.interrupted),
     )  # fmt: skip
     return Judgement(
         session, decide(facts), scenarios, tuple(findings), observed, measurements, ledger.ended, facts.relations,
@@ -211,10 +250,16 @@ def _judge(
     )  # fmt: skip
 
 
-def _opened(evidence: Evidence, folder: Path) -> tuple[JudgedTarget, Profile]:
-    """What was judged. Raises NoEvidence for a folder that is no session, Unreadable for one that does not say it."""
+def _require_session(evidence: Evidence, folder: Path) -> None:
+    """Raises NoEvidence for a folder that is no session."""
     if not folder.is_dir() or not (_NAME.fullmatch(folder.absolute().name) or evidence.folder.is_dir()):
         raise NoEvidence(f"{folder}: expected a session folder with evidence/session.json")
+    if evidence.folder.is_symlink():
+        raise NoEvidence(f"{folder}: evidence cannot be read: it is a symbolic link")
+
+
+def _opened(evidence: Evidence) -> tuple[JudgedTarget, Profile]:
+    """What was judged. Raises NoEvidence where it cannot be read, Unreadable where it does not say it."""
     try:
         session = evidence.session()
         return session, Profile.from_toml(session.profile_toml)
@@ -222,44 +267,56 @@ def _opened(evidence: Evidence, folder: Path) -> tuple[JudgedTarget, Profile]:
         begun = evidence.ledger.exists() or any(evidence.traces.glob("*"))
         raise Unreadable("evidence/session.json is missing" if begun else _UNBEGUN) from error
     except OSError as error:
-        raise NoEvidence(f"{folder}: evidence/session.json cannot be read: {error.strerror or error}") from error
+        said = error.strerror or error
+        raise NoEvidence(f"{evidence.folder.parent}: evidence/session.json cannot be read: {said}") from error
     except msgspec.MsgspecError as error:
         raise Unreadable(f"evidence/session.json is not whole: {error}") from error
     except ProfileError as error:
         raise Unreadable(f"the profile in its evidence cannot be read: {error}") from error
 
 
-def undecided(folder: Path, why: str) -> Judgement:
-    """Of a session of which it is not known what was judged: nothing of it is read, and nothing approved."""
-    requirement = "Nothing is missing: the session says what was judged, and by which thresholds."
+def undecided(folder: Path, why: str, session: JudgedTarget | None = None) -> Judgement:
+    """Of a session that cannot be judged: nothing of it is approved.
+
+    `session`: what was judged, where that is known.
+    """
+    requirement = "Nothing is missing or changed: the session says what was judged, and by which thresholds."
     criterion = Criterion("EVIDENCE", requirement, "all", why, 0, Status.INCONCLUSIVE)
     reason = f"EVIDENCE: {why} (required: all)."
+    if session is None:
+        session = _unknown(folder)
+    return Judgement(session, Decision(Verdict.INCONCLUSIVE, reason, (criterion,)), (), (), Observed(), None, None)
+
+
+def _unknown(folder: Path) -> JudgedTarget:
+    """A session of which only the name is known, and from it when it began."""
     name = folder.absolute().name
     began = _NAME.fullmatch(name)
-    session = JudgedTarget(
+    return JudgedTarget(
         session_id=name, started_epoch_s=float(began[1]) if began is not None else 0.0, environment=UNKNOWN, url="",
         profile_toml="", budgets=TimeBudgets(), clock=UNKNOWN, wanted=(), tags="", absent={}, accepted={},
         thresholds=Thresholds(),
     )  # fmt: skip
-    return Judgement(session, Decision(Verdict.INCONCLUSIVE, reason, (criterion,)), (), (), Observed(), None, None)
 
 
-def _changed(evidence: Evidence, ended: Ended | None) -> dict[str, str]:
-    """The believed files that are not what the last line of the ledger says, by path, and in words what they are."""
-    if ended is None or ended.digests is None:
-        return {}
-    written, now = ended.digests, evidence.digests()
-    said = {name: f"{name} is missing" for name in written if name not in now}
-    said |= {name: f"{name} is not what was written" for name in now if written.get(name, now[name]) != now[name]}
-    return said | {name: f"{name} is in no line of the ledger" for name in now if name not in written}
-
-
-def _believed(
-    evidence: Evidence, gaps: list[str], changed: Collection[str]
-) -> tuple[tuple[Loaded, ...], tuple[Watched, ...]]:
-    """What loads and probes have shown, without the files that were changed since."""
+def _changed(evidence: Evidence) -> dict[str, str]:
+    """What is not as the manifest says, in words, by the path of each file."""
     try:
-        return tuple(evidence.loads(changed)), tuple(evidence.watches(changed))
+        return evidence.changed()
+    except OSError as error:
+        return {MANIFEST: f"cannot be read ({error.strerror or error})"}
+
+
+def _in_words(changed: Mapping[str, str]) -> str:
+    said = [f"evidence/{name} {what}" for name, what in changed.items()]
+    more = len(said) - _MOST_CHANGED
+    return "; ".join([*said[:_MOST_CHANGED], *([f"and {more} more"] if more > 0 else [])])
+
+
+def _believed(evidence: Evidence, gaps: list[str]) -> tuple[tuple[Loaded, ...], tuple[Watched, ...]]:
+    """What loads and probes have shown."""
+    try:
+        return tuple(evidence.loads()), tuple(evidence.watches())
     except (OSError, msgspec.MsgspecError) as error:
         gaps.append(f"what loads and probes have shown is not whole: {error}")
         return (), ()
@@ -311,8 +368,6 @@ def _gaps(ledger: _Ledger, session: JudgedTarget) -> list[str]:
         gaps.append(f"the target cannot be judged: {ended.unjudged}")
     if ended.fault:
         gaps.append(f"the suite itself failed: {ended.fault}")
-    if ended.digests is None:
-        gaps.append(_UNSEALED)
     ours, theirs = set(ledger.finished), set(ended.allure)
     if ours != theirs or len(ended.allure) != len(theirs):
         gaps.append(f"Allure has {len(ended.allure)} results, the ledger {len(ours)} scenarios")

@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Iterator
 from functools import partial
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -28,7 +29,7 @@ def inside(root: Path, name: str) -> Path:
     return path
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """A file to read from. Raises OSError for a link, a pipe or a device, of which it never waits for a writer."""
     found = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(found).st_mode):

@@ -1,7 +1,7 @@
 """The evidence folder: all that a verdict reads, written as it happens, readable after a crash.
 
 - evidence/session.json: what was judged, by which thresholds; of a load session, which load was asked for
-- evidence/ledger.jsonl: what was selected, and what became of it; its last line seals what is believed
+- evidence/ledger.jsonl: what was selected, and what became of it; each line has the digest of the line before
 - evidence/traces/*.jsonl: every frame of every scenario
 - evidence/load/*.json: results of loads: counts, histograms, the first findings of each rule, and what
   had been counted at moments on the way; beside each the frames of these findings. Millions of frames are not kept, so
@@ -9,17 +9,19 @@
 - evidence/watched/*.json: what probes saw of the target's memory, sample by sample
 - evidence/measurements.json: what the traces cannot show
 - evidence/baseline.json: the sessions before that it is held against
+- evidence/manifest.json: the digest and the size of each of these files, once the run has come to its end
 """
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 import msgspec
 
+from greenlight_gate.evidence.manifest import MANIFEST, decoded, differences, manifest_of
 from greenlight_gate.evidence.safe_files import bounded_lines, inside, open_regular, read_whole
 from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.measure.thresholds import Thresholds
@@ -47,6 +49,7 @@ class JudgedTarget(msgspec.Struct, frozen=True):
     `jobs`: how many scenarios ran side by side. `workload` is what a load session was asked for; None: the session is
     one of scenarios. `caveats` say why nothing that this session finds out can approve. `available`: how many scenarios
     each wanted category has; `weak`: in what the target file asks for less than usual.
+    `target_version`: what the target says of itself, "" where it says nothing.
     """
 
     session_id: str
@@ -67,6 +70,7 @@ class JudgedTarget(msgspec.Struct, frozen=True):
     available: dict[str, int] = {}
     weak: tuple[str, ...] = ()
     workload: Workload | None = None
+    target_version: str = ""
 
 
 class Measurements(msgspec.Struct, frozen=True):
@@ -83,7 +87,13 @@ class Measurements(msgspec.Struct, frozen=True):
     target_rss_mb_end: float | None = None
 
 
-class Selected(msgspec.Struct, frozen=True, tag_field="entry", tag="selected"):
+class _Line(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the ledger. `previous`: SHA-256 of the line before, of the first line that of session.json."""
+
+    previous: str = ""
+
+
+class Selected(_Line, frozen=True, tag_field="entry", tag="selected"):
     """A scenario that is going to run."""
 
     key: str
@@ -93,7 +103,7 @@ class Selected(msgspec.Struct, frozen=True, tag_field="entry", tag="selected"):
     rule: str = ""
 
 
-class Finished(msgspec.Struct, frozen=True, tag_field="entry", tag="finished"):
+class Finished(_Line, frozen=True, tag_field="entry", tag="finished"):
     """What became of a scenario, once nothing more of it can arrive. `findings` counts what the rules said live.
 
     `private` are the users whose privacy the scenario watched; `further` further traces, each of a conversation of its
@@ -115,10 +125,9 @@ class Finished(msgspec.Struct, frozen=True, tag_field="entry", tag="finished"):
     rule: str = ""
 
 
-class Ended(msgspec.Struct, frozen=True, tag_field="entry", tag="ended"):
+class Ended(_Line, frozen=True, tag_field="entry", tag="ended"):
     """The run is over. `allure` holds the keys of the scenarios that Allure has a result of.
 
-    `digests` are those of the files that are believed rather than replayed (`Evidence.digests`); None: not known.
     `fault` is the suite's own; `unjudged` says why the target could not be judged, and is no fault of the suite.
     """
 
@@ -126,11 +135,22 @@ class Ended(msgspec.Struct, frozen=True, tag_field="entry", tag="ended"):
     interrupted: str
     fault: str
     allure: tuple[str, ...]
-    digests: dict[str, str] | None = None
     unjudged: str = ""
 
 
 Entry = Selected | Finished | Ended
+
+
+class LedgerLine(NamedTuple):
+    """A line of the ledger as it was read: None for one that is torn, as the last may be after a crash.
+
+    `follows`: whether it has the digest of the line before; of a torn line that is not known.
+    """
+
+    number: int
+    entry: Entry | None
+    follows: bool
+
 
 _encoder = msgspec.json.Encoder()
 _entry_decoder = msgspec.json.Decoder(Entry)
@@ -144,6 +164,8 @@ class Evidence:
         self.folder = session_folder / "evidence"
         self.traces = self.folder / "traces"
         self.ledger = self.folder / "ledger.jsonl"
+        # The digest of the last line of the ledger, once it is known.
+        self._previous = ""
 
     def begin(self, session: JudgedTarget) -> None:
         """Creates the folder and says what is going to be judged."""
@@ -152,12 +174,35 @@ class Evidence:
 
     def append(self, entry: Entry) -> None:
         """One more line of the ledger, on the disk before this returns."""
+        line = _encoder.encode(msgspec.structs.replace(entry, previous=self._previous or self._last_digest()))
         with self.ledger.open("ab") as file:
-            file.write(_encoder.encode(entry) + b"\n")
+            file.write(line + b"\n")
+        self._previous = _digest(line)
 
     def end(self, ended: Ended) -> None:
-        """The last line of the ledger. It seals what is believed as it now lies on the disk."""
-        self.append(msgspec.structs.replace(ended, digests=self.digests()))
+        """The last line of the ledger; then the manifest: what is changed from now on is no evidence."""
+        self.append(ended)
+        self.seal()
+
+    def seal(self) -> None:
+        """Writes the manifest of what now lies in the folder."""
+        manifest = manifest_of(self.folder)
+        write_whole(self.folder / MANIFEST, msgspec.json.format(_encoder.encode(manifest)) + b"\n")
+
+    def manifest(self) -> bytes | None:
+        """The manifest as it was written, None where there is none. Raises OSError."""
+        try:
+            return self._bytes(MANIFEST)
+        except FileNotFoundError:
+            return None
+
+    def changed(self) -> dict[str, str]:
+        """What is not as the manifest says, in words, by the path of each file; nothing where there is no manifest.
+
+        Raises OSError for a manifest that cannot be read.
+        """
+        manifest = self.manifest()
+        return {} if manifest is None else differences(self.folder, decoded(manifest))
 
     def measured(self, measurements: Measurements) -> None:
         """What was measured over the whole run."""
@@ -172,22 +217,9 @@ class Evidence:
         kept = msgspec.structs.replace(load, summary=_renamed(load.summary, name))
         write_whole(folder / f"{name}.json", _encoder.encode(kept) + b"\n")
 
-    def loads(self, but: Collection[str] = ()) -> list[Loaded]:
-        """All loads, in order, without the files of these paths in the evidence folder.
-
-        Raises msgspec.MsgspecError for a file that is not whole.
-        """
-        return self._all("load", Loaded, but)
-
-    def digests(self) -> dict[str, str]:
-        """SHA-256 of each file that is believed rather than replayed, by its path in the evidence folder.
-
-        It is "" for one that cannot be read, which is no digest of anything.
-        """
-        paths = [self.folder / "session.json", self.folder / "measurements.json"]
-        paths += [*(self.folder / "load").glob("*"), *(self.folder / "watched").glob("*")]
-        names = [path.relative_to(self.folder).as_posix() for path in sorted(paths) if path.is_file()]
-        return {name: self._digest(name) for name in names}
+    def loads(self) -> list[Loaded]:
+        """All loads, in order. Raises msgspec.MsgspecError for a file that is not whole."""
+        return self._all("load", Loaded)
 
     def watch(self, name: str, watched: Watched) -> None:
         """What a probe saw while one thing was done again and again."""
@@ -195,9 +227,9 @@ class Evidence:
         folder.mkdir(exist_ok=True)
         write_whole(folder / f"{name}.json", _encoder.encode(watched) + b"\n")
 
-    def watches(self, but: Collection[str] = ()) -> list[Watched]:
+    def watches(self) -> list[Watched]:
         """All that probes saw, in order; like `loads`."""
-        return self._all("watched", Watched, but)
+        return self._all("watched", Watched)
 
     def compared_with(self, baseline: Baseline) -> None:
         """The sessions that this one is held against."""
@@ -215,36 +247,47 @@ class Evidence:
         """Raises OSError or msgspec.MsgspecError for a folder that is no evidence."""
         return msgspec.json.decode(self._bytes("session.json"), type=JudgedTarget)
 
-    def entries(self) -> Iterator[Entry | None]:
-        """The ledger's lines; None for one that is torn, as the last may be after a crash."""
+    def lines(self) -> Iterator[LedgerLine]:
+        """The ledger's lines. Raises OSError."""
         if not self.ledger.exists():
             return
+        previous = self._session_digest()
         with open_regular(self.inside("ledger.jsonl")) as file:
-            for line in bounded_lines(file):
+            for number, line in enumerate(bounded_lines(file), 1):
                 try:
-                    yield _entry_decoder.decode(line)
+                    entry = _entry_decoder.decode(line)
                 except msgspec.MsgspecError:
-                    yield None
+                    yield LedgerLine(number, None, follows=True)
+                    previous = ""
+                    continue
+                yield LedgerLine(number, entry, previous in ("", entry.previous))
+                previous = _digest(line.rstrip(b"\n"))
 
     def inside(self, name: str) -> Path:
         """The path of a file of the evidence by its name in it. Raises OSError for one that is not inside."""
         return inside(self._root, f"evidence/{name}" if not name.startswith("/") else name)
 
-    def _digest(self, name: str) -> str:
-        try:
-            return sha256(self._bytes(name)).hexdigest()
-        except OSError:
-            return ""
+    def _session_digest(self) -> str:
+        return _digest(self._bytes("session.json"))
+
+    def _last_digest(self) -> str:
+        """The digest of the line after which the next one is written."""
+        lines = self.ledger.read_bytes().splitlines() if self.ledger.exists() else []
+        return _digest(lines[-1]) if lines else self._session_digest()
 
     def _bytes(self, name: str) -> bytes:
         return read_whole(self._root, f"evidence/{name}")
 
-    def _all(self, kind: str, struct: type[T], but: Collection[str]) -> list[T]:
+    def _all(self, kind: str, struct: type[T]) -> list[T]:
         names = [f"{kind}/{path.name}" for path in sorted((self.folder / kind).glob("*.json"))]
-        return [msgspec.json.decode(self._bytes(name), type=struct) for name in names if name not in but]
+        return [msgspec.json.decode(self._bytes(name), type=struct) for name in names]
 
     def _if_there(self, name: str, struct: type[T]) -> T | None:
         return msgspec.json.decode(self._bytes(name), type=struct) if (self.folder / name).exists() else None
+
+
+def _digest(data: bytes) -> str:
+    return sha256(data).hexdigest()
 
 
 def _renamed(summary: LoadResult, name: str) -> LoadResult:

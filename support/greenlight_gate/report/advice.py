@@ -66,7 +66,7 @@ _BY_CRITERION: dict[str, Advice] = {
     "MEMORY": Advice(("something is kept for each run and never released",), "greenlight run --categories stress"),
     "PATTERNS": Advice(("see the patterns below: each says where to look",), _VERBOSE),
     "EVIDENCE": Advice(
-        ("the session ended early", "another session used the same folders", "the disk is full"),
+        ("the session ended early", "a file was changed after the run", "the disk is full"),
         "greenlight run --environment {environment}",
     ),
 }

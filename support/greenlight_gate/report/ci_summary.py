@@ -3,6 +3,7 @@
 import re
 
 from greenlight_gate.evidence.judge import Judgement
+from greenlight_gate.report.headline import causes, what_was_judged
 from greenlight_gate.verdict.decision import Status, Verdict
 
 _MOST_FINDINGS = 20
@@ -12,12 +13,14 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!~&@])")
 
 
 def as_markdown(judgement: Judgement) -> str:
-    """Decision, criteria, patterns and the first finding of each rule. What a target sent is shown as text."""
+    """Decision, criteria, patterns and what happened by each rule. What a target sent is shown as text."""
     decision, session = judgement.decision, judgement.session
     of = "load on " if session.workload is not None else ""
+    found = causes(judgement)
     lines = [
         f"## {_HEADS[decision.verdict]} {decision.verdict}: {of}{_text(session.environment)}", "",
-        _text(decision.reason), "", "| criterion | state | required | measured |", "|---|---|---|---|",
+        _text(what_was_judged(judgement)), "", _text(decision.reason), "",
+        "| criterion | state | required | measured |", "|---|---|---|---|",
     ]  # fmt: skip
     lines += [
         f"| {c.id} | {_SIGNS[c.status]} | {_text(c.threshold)} | {_text(c.measured)} |" for c in decision.criteria
@@ -27,12 +30,10 @@ def as_markdown(judgement: Judgement) -> str:
     if judgement.patterns:
         lines += ["", "| failure pattern | measured | where to look |", "|---|---|---|"]
         lines += [f"| {seen.pattern} | {_text(seen.measured)} | {_text(seen.hint)} |" for seen in judgement.patterns]
-    first = {item.finding.rule: item for item in reversed(judgement.findings)}
-    if first:
-        lines += ["", "| rule | expected | got | scenario |", "|---|---|---|---|"]
-    for rule, item in sorted(first.items())[:_MOST_FINDINGS]:
-        finding = item.finding
-        lines.append(f"| {rule} | {_text(finding.expected)} | {_text(finding.actual)} | {_text(item.scenario)} |")
+    if found:
+        lines += ["", "| rule | what happened | first in |", "|---|---|---|"]
+    for cause in found[:_MOST_FINDINGS]:
+        lines.append(f"| {cause.rule} | {_text(str(cause))} | {_text(cause.first.scenario)} |")
     return "\n".join([*lines, "", ""])
 
 

@@ -16,6 +16,7 @@ from greenlight_gate.evidence.session_folder import Evidence, write_whole
 from greenlight_gate.findings import printable, printable_lines
 from greenlight_gate.report.advice import Advice, on_criterion, on_rule
 from greenlight_gate.report.finding_excerpt import ExcerptRow, excerpt
+from greenlight_gate.report.headline import causes, what_was_judged
 from greenlight_gate.report.monitoring_files import PAGE
 from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.verdict.decision import Criterion, ScenarioOutcome, ScenarioResult, Status, Verdict
@@ -77,7 +78,8 @@ def render(judgement: Judgement, folder: Path, pictures: Sequence[Picture], tren
     name = _as_named(folder)
     begun = datetime.fromtimestamp(session.started_epoch_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
     return template().render(
-        decision=decision, in_words=_in_words(judgement), session=session,
+        decision=decision, in_words=_in_words(judgement), session=session, judged=what_was_judged(judgement),
+        causes=causes(judgement),
         begun=begun, took=_took(judgement),
         criteria=[(c, _STATUS[c.status], on_criterion(c.id, c.status, name, session.environment))
                   for c in decision.criteria],
@@ -195,8 +197,8 @@ def _shown(judgement: Judgement, folder: Path) -> list[Shown]:
         return []
     profile = Profile.from_toml(judgement.session.profile_toml)
     room, shown = _MOST_CONVERSATIONS, []
-    worst_first = sorted(by_rule.items(), key=lambda one: (one[1][0].finding.severity.value, -len(one[1])))
-    for rule, items in worst_first:
+    for cause in causes(judgement):
+        rule, items = cause.rule, by_rule[cause.rule]
         first = []
         for item in items[: min(_MOST_OF_A_RULE, room)]:
             rows, missing = _conversation(folder, profile, item)
@@ -204,7 +206,7 @@ def _shown(judgement: Judgement, folder: Path) -> list[Shown]:
         room -= len(first)
         finding = items[0].finding
         advice = on_rule(rule, _as_named(folder), judgement.session.environment)
-        shown.append(Shown(rule, finding.severity.value, finding.requirement, len(items), first, advice))
+        shown.append(Shown(rule, finding.severity.value, finding.requirement, cause.times, first, advice))
     return shown
 
 

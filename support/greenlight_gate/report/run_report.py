@@ -11,6 +11,7 @@ from greenlight_gate.evidence.session_folder import plain, write_whole
 from greenlight_gate.findings import printable
 from greenlight_gate.measure.load_result import figures
 from greenlight_gate.measure.thresholds import success
+from greenlight_gate.report.headline import causes
 from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.verdict.criteria import Loaded
 from greenlight_gate.verdict.decision import ScenarioOutcome, Status, Verdict
@@ -36,6 +37,7 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
             "timestamp": datetime.fromtimestamp(session.started_epoch_s, UTC).isoformat(timespec="seconds"),
             "duration_seconds": round(ended.epoch_s - session.started_epoch_s, 3) if ended is not None else None,
             "target_environment": session.environment,
+            "target_version": session.target_version,
             "url": session.url,
             "categories": list(session.wanted),
             "tags": session.tags,
@@ -92,6 +94,13 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
             }
             for item in judgement.findings
         ],
+        "causes": [
+            {
+                "rule": cause.rule, "times": cause.times, "what": str(cause), "scenarios": list(cause.scenarios),
+                "trace": cause.first.trace,
+            }
+            for cause in causes(judgement)
+        ],
         "isolation": [{**plain(relation), "unproven": list(relation.unproven)} for relation in judgement.relations],
         "not_exercised": [{"scenario": s.name, "reason": s.reason} for s in unexercised],
         "deployment_decision": {
@@ -100,7 +109,7 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
             "verdict": str(decision.verdict),
             "reason": decision.reason,
         },
-    }
+    }  # fmt: skip
 
 
 def _load(load: Loaded) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def report_schema() -> Schema:
         validation_session=object_of(
             session_id=TEXT, kind=one_of(("validation", "load")), workload=_or_null(of["Workload"]),
             timestamp={"type": "string", "format": "date-time"}, duration_seconds=_or_null(_NUMBER),
-            target_environment=TEXT, url=TEXT, categories=_list(TEXT), tags=TEXT, interrupted=TEXT,
+            target_environment=TEXT, target_version=TEXT, url=TEXT, categories=_list(TEXT), tags=TEXT, interrupted=TEXT,
             scope=one_of((FULL, PARTIAL, LOAD)), weak=_list(TEXT),
             versions={"type": "object", "additionalProperties": TEXT},
         ),
@@ -73,6 +73,7 @@ def report_schema() -> Schema:
             scenario=TEXT, person=TEXT, connection=TEXT, run=_or_null(TEXT),
             evidence=object_of(trace=TEXT, records=_list(_COUNT)),
         )),
+        causes=_list(object_of(rule=TEXT, times=_COUNT, what=TEXT, scenarios=_list(TEXT), trace=TEXT)),
         isolation=_list(_and(definitions["IsolationPair"], unproven=_list(TEXT))),
         not_exercised=_list(object_of(scenario=TEXT, reason=TEXT)),
         deployment_decision=object_of(approved=_BOOL, verdict=one_of(Verdict), reason=TEXT),

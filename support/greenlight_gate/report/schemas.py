@@ -2,6 +2,8 @@
 
 import msgspec
 
+from greenlight_gate.evidence.envelope import Envelope
+from greenlight_gate.evidence.manifest import Manifest
 from greenlight_gate.evidence.session_folder import Entry, JudgedTarget, Measurements
 from greenlight_gate.monitor.monitoring_summary import FailurePatterns, MonitoringSummary
 from greenlight_gate.report.run_report_schema import TEXT, Schema, object_of, one_of, report_schema
@@ -20,6 +22,8 @@ def schemas() -> dict[str, Schema]:
         "monitoring/monitoring_summary.json": msgspec.json.schema(MonitoringSummary),
         "monitoring/failure_patterns.json": msgspec.json.schema(FailurePatterns),
         "alerts.log": _alert(),
+        "attestation.json": msgspec.json.schema(Envelope),
+        "evidence/manifest.json": msgspec.json.schema(Manifest),
         "evidence/session.json": msgspec.json.schema(JudgedTarget),
         "evidence/measurements.json": msgspec.json.schema(Measurements),
         "evidence/baseline.json": msgspec.json.schema(Baseline),

@@ -28,12 +28,12 @@ def sparkline(values: Sequence[float | None]) -> str:
     return "".join(" " if v is None else _BARS[round((v - low) / reach * (len(_BARS) - 1))] for v in values)
 
 
-def baseline_of(sessions: Sequence[Past], *, latency: str, categories: str, jobs: int, gate: bool) -> Baseline:
-    """The last approved sessions with the same categories, number of parallel scenarios, and kind of latency."""
-    wanted = ("APPROVED", latency, categories, jobs)
-    alike = [
-        past for past in sessions if (past.verdict, past.latency, past.categories, past.jobs) == wanted
-    ][-MOST_SESSIONS:]  # fmt: skip
+def baseline_of(sessions: Sequence[Past], *, latency: str, jobs: int, gate: bool) -> Baseline:
+    """The last sessions of a series that met all other criteria, with the same number of parallel scenarios.
+
+    `latency`: the kind that they have to have measured.
+    """
+    alike = [past for past in sessions if past.met and (past.latency, past.jobs) == (latency, jobs)][-MOST_SESSIONS:]
     return Baseline(
         tuple(past.id for past in alike), latency, tuple(past.avg_ms or 0.0 for past in alike),
         tuple(past.p95_ms or 0.0 for past in alike), gate,
@@ -94,7 +94,7 @@ def _changes(changed: Changed | None) -> str:
     if changed is None or not any(changed):
         return ""
     parts = []
-    for name, items in (("new", changed.new), ("fixed", changed.fixed), ("still present", changed.still)):
+    for name, items in changed.by_kind:
         if items:
             texts = "; ".join(escape(printable(f"{rule} in '{scenario}'")) for rule, scenario in items[:_MOST_CHANGES])
             more = f" and {len(items) - _MOST_CHANGES} more" if len(items) > _MOST_CHANGES else ""

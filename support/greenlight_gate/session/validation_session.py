@@ -118,6 +118,8 @@ class ValidationSession:
         self.caveats: tuple[str, ...] = ()
         # For users to read: a url that was replaced, and what the profile calls by a former name.
         self.notices: tuple[str, ...] = ()
+        # What the target says of itself, once it is healthy.
+        self.target_version = ""
         self.patience: Deadlines
         self.profile: Profile
         self.profile_toml = ""
@@ -218,7 +220,7 @@ class ValidationSession:
         """Waits until the target reports that it is healthy, if it has a health check. Raises TargetFault."""
         if self.target.health:
             wait_s = _START_S if self.target.start != "none" else _FOREIGN_START_S
-            self.loop.call(wait_healthy(self.target, wait_s), _START_S * 2)
+            self.target_version = self.loop.call(wait_healthy(self.target, wait_s), _START_S * 2).version
 
     @property
     def jobs(self) -> int:
@@ -265,7 +267,7 @@ class ValidationSession:
                 clock=target.clock, wanted=plan.wanted, tags=plan.tags, absent=absent,
                 accepted=dict(target.accepted_gaps), thresholds=target.thresholds, versions=versions(),
                 caveats=self.caveats, jobs=self.jobs, workload=workload, available=dict(plan.available),
-                weak=target.weak,
+                weak=target.weak, target_version=self.target_version,
             )
         )  # fmt: skip
         self.own_load = SuiteLoad(self.backend_pids)

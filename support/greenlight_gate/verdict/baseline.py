@@ -17,7 +17,7 @@ _MAD = 1.4826
 
 
 class Baseline(msgspec.Struct, frozen=True):
-    """The approved sessions to compare with: their ids and their latencies in milliseconds, in the same order.
+    """The sessions to compare with, which met all other criteria: their ids and their latencies in milliseconds.
 
     `latency`: delivery or acknowledgement. `gate`: being slower blocks; else it is a warning.
     """
@@ -40,7 +40,12 @@ def compare(baseline: Baseline, delivery: LatencySummary | None, acknowledgement
     """Compares the latencies of a session with the baseline."""
     figures = delivery if baseline.latency == "delivery" else acknowledgement
     if len(baseline.sessions) < LEAST_SESSIONS:
-        return Compared(f"{len(baseline.sessions)} earlier approved sessions, {LEAST_SESSIONS} are needed", None)
+        missing = LEAST_SESSIONS - len(baseline.sessions)
+        said = (
+            f"{len(baseline.sessions)} of the {LEAST_SESSIONS} earlier sessions that are needed "
+            f"met all other criteria: {missing} {'is' if missing == 1 else 'are'} missing"
+        )
+        return Compared(said, None)
     if figures is None:
         return Compared(f"no {baseline.latency} latency was measured", None)
     parts, slower = [], False

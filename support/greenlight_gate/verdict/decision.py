@@ -106,7 +106,7 @@ class Facts(msgspec.Struct, frozen=True):
     `loads` are the results of loads, `watched` those of probes, `patterns` failures over many answers. `compared` is
     the comparison with the baseline, which decides only if `gated`. `workload`: this is a load session, of this load;
     it has no scenarios and approves no release. `available`: how many scenarios each wanted category has; `weak`: in
-    what the target file asks for less than usual.
+    what the target file asks for less than usual. `ended_early`: the run was interrupted or killed.
     """
 
     wanted: tuple[str, ...]
@@ -128,6 +128,7 @@ class Facts(msgspec.Struct, frozen=True):
     workload: Workload | None = None
     available: dict[str, int] = {}
     weak: tuple[str, ...] = ()
+    ended_early: bool = False
 
     @property
     def selected(self) -> Counter[str]:
@@ -145,12 +146,16 @@ class Decision(msgspec.Struct, frozen=True):
 
 # The categories whose scenarios check isolation.
 _WATCHFUL = frozenset({"integration", "security"})
+# The criteria of figures over a whole run, which the beginning of one does not show.
+_OVER_A_RUN = frozenset({"LATENCY", "RECOVERY", "BASELINE"})
 MUST_NOT_BE_ABSENT = ("with_tool", "isolation", "authentication", *FIVE)
 
 
 def decide(facts: Facts) -> Decision:
     """Judges the criteria that apply; the worst of them decides the verdict."""
     criteria = _of_scenarios(facts) if facts.workload is None else _of_a_load(facts, facts.workload)
+    if facts.ended_early:
+        criteria = [_of_a_beginning(criterion) for criterion in criteria]
     statuses = {criterion.status for criterion in criteria}
     if Status.FAILED in statuses:
         verdict = Verdict.BLOCKED
@@ -163,6 +168,14 @@ def decide(facts: Facts) -> Decision:
     else:
         reason = _reason_of_a_load(verdict, criteria, facts, facts.workload)
     return Decision(verdict, reason, tuple(criteria))
+
+
+def _of_a_beginning(criterion: Criterion) -> Criterion:
+    """A criterion of a run that ended early: a few samples block nothing."""
+    if criterion.id not in _OVER_A_RUN or criterion.status is not Status.FAILED:
+        return criterion
+    measured = f"{criterion.measured}; the run ended early, so that this does not count"
+    return msgspec.structs.replace(criterion, measured=measured, status=Status.INCONCLUSIVE)
 
 
 def _of_scenarios(facts: Facts) -> list[Criterion]:
@@ -474,18 +487,19 @@ def _first_of(outcome: ScenarioOutcome, facts: Facts) -> list[str]:
 
 
 def _first_findings(findings: tuple[Finding, ...], counted: Counter[str] | None = None) -> str:
-    """The gravest rule with its first finding, then the others. `counted`: all findings of each rule.
+    """The gravest rule with its first finding, then the others; of the same severity, the most frequent first.
 
-    Critical rules come before the others, and of these the most frequent first.
+    `counted`: all findings of each rule.
     """
     count = counted or Counter(finding.rule for finding in findings)
     first = {finding.rule: finding for finding in reversed(findings)}
     (rule, times), *others = sorted(
-        count.most_common(), key=lambda counted: first[counted[0]].severity is not Severity.CRITICAL
+        count.most_common(), key=lambda each: (first[each[0]].severity is not Severity.CRITICAL, -each[1])
     )
     example = first[rule]
     more = f"; also {', '.join(f'{other} ({n})' for other, n in others)}" if others else ""
-    return f"{rule} ({_numbered(times, 'finding')}): expected {example.expected}, got {example.actual}{more}"
+    whom = f" [{example.user}]" if example.user else ""
+    return f"{rule} ({_numbered(times, 'finding')}): expected {example.expected}, got {example.actual}{whom}{more}"
 
 
 def _numbered(count: int, name: str) -> str:

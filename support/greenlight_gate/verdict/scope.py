@@ -17,6 +17,12 @@ def narrowed(selected: Mapping[str, int], available: Mapping[str, int]) -> list[
     ]  # fmt: skip
 
 
+def selection_of(tags: str, selected: Mapping[str, int], available: Mapping[str, int]) -> str:
+    """What narrowed the categories of a session, in words; "" where it did not come to select any scenario."""
+    parts = narrowed(selected, available) if selected else []
+    return ", ".join([*([f"tagged {tags}"] if tags else []), *parts])
+
+
 def scope_of(
     wanted: Sequence[str], tags: str, selected: Mapping[str, int], available: Mapping[str, int], *, is_load: bool
 ) -> str:

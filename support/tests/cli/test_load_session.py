@@ -1,6 +1,7 @@
 """greenlight load leaves a session folder; greenlight verdict decides the same on it, and approves no part of one."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -127,7 +128,8 @@ def test_a_defect_is_blocked_by_its_rule_with_the_frames_that_show_it(defective:
         "Load of 3 users, 3 requests each: LIFECYCLE-5 (9 findings): expected all five kinds of event, "
         "got no tool_completed" in said
     )
-    assert "PAIRING-2 (9), CONTENT-5 (" in said
+    # The gravest come first, also where others are more frequent.
+    assert re.search(r"got no tool_completed \[.*?\]; also CONTENT-5 \(\d+\), PAIRING-2 \(9\)", said)
     for finding in findings:
         lines = (defective.folder / "evidence" / finding["evidence"]["trace"]).read_bytes().splitlines()
         numbers = {json.loads(line).get("n") for line in lines}
@@ -179,27 +181,26 @@ def _change(path: Path, before: bytes, after: bytes) -> None:
     path.write_bytes(content.replace(before, after))
 
 
-def _unsealed(ledger: Path) -> None:
-    (line,) = map(json.loads, ledger.read_bytes().splitlines())
-    ledger.write_text(json.dumps({**line, "digests": None}) + "\n", encoding="utf-8")
-
-
 SPOILT: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no session": (lambda folder: (folder / "session.json").unlink(), "evidence/session.json is missing"),
-    "half a session": (lambda folder: (folder / "session.json").write_text("{"), "evidence/session.json is not whole"),
+    "half a session": (lambda folder: (folder / "session.json").write_text("{"),
+                       "evidence/session.json is not what was written"),
     "another threshold": (lambda folder: _change(folder / "session.json", b"100.0", b"100.5"),
-                          "session.json is not what was written"),
-    "no ledger": (lambda folder: (folder / "ledger.jsonl").unlink(), "the run did not come to its end"),
-    "half a line": (lambda folder: _change(folder / "ledger.jsonl", b'"entry"', b'"ent'), "ledger are not whole"),
-    "no seal": (lambda folder: _unsealed(folder / "ledger.jsonl"), "the last line of the ledger has no digests"),
-    "no result": (lambda folder: (folder / "load/load.json").unlink(), "load/load.json is missing"),
-    "no folder of results": (lambda folder: shutil.rmtree(folder / "load"), "load/load.json is missing"),
-    "half a result": (lambda folder: (folder / "load/load.json").write_text("{"), "load.json is not what was written"),
+                          "evidence/session.json is not what was written"),
+    "no ledger": (lambda folder: (folder / "ledger.jsonl").unlink(), "evidence/ledger.jsonl is missing"),
+    "half a line": (lambda folder: _change(folder / "ledger.jsonl", b'"entry"', b'"ent'),
+                    "evidence/ledger.jsonl is not what was written"),
+    "no manifest": (lambda folder: (folder / "manifest.json").unlink(), "evidence/manifest.json is missing"),
+    "no result": (lambda folder: (folder / "load/load.json").unlink(), "evidence/load/load.json is missing"),
+    "no folder of results": (lambda folder: shutil.rmtree(folder / "load"), "evidence/load/load.json is missing"),
+    "half a result": (lambda folder: (folder / "load/load.json").write_text("{"),
+                      "evidence/load/load.json is not what was written"),
     "another result": (lambda folder: _change(folder / "load/load.json", b'"runs":16', b'"runs":17'),
-                       "load/load.json is not what was written"),
+                       "evidence/load/load.json is not what was written"),
     "one more result": (lambda folder: shutil.copy(folder / "load/load.json", folder / "load/more.json"),
-                        "load/more.json is in no line of the ledger"),
-    "no measurements": (lambda folder: (folder / "measurements.json").unlink(), "measurements.json is missing"),
+                        "evidence/load/more.json was added after the run"),
+    "no measurements": (lambda folder: (folder / "measurements.json").unlink(),
+                        "evidence/measurements.json is missing"),
 }  # fmt: skip
 
 
@@ -215,18 +216,14 @@ def test_what_is_missing_or_was_changed_approves_nothing(healthy: Session, tmp_p
     assert said in decision.reason
 
 
-def test_without_its_result_a_defect_is_not_known_and_without_its_frames_it_still_blocks(
-    defective: Session, tmp_path: Path
-) -> None:
+def test_without_its_result_or_its_frames_a_defect_is_not_judged(defective: Session, tmp_path: Path) -> None:
     without, untold = (shutil.copytree(defective.folder, tmp_path / name / defective.folder.name) for name in "ab")
     (without / "evidence/load/load.json").unlink()
     for trace in (untold / "evidence/load").glob("*.jsonl"):
         trace.unlink()
 
-    assert judge(without).decision.verdict is Verdict.INCONCLUSIVE
-    blocked = judge(untold).decision
-    assert blocked.verdict is Verdict.BLOCKED
-    assert "jsonl is missing" in blocked.criteria[-1].measured
+    assert [judge(folder).decision.verdict for folder in (without, untold)] == [Verdict.INCONCLUSIVE] * 2
+    assert "jsonl is missing" in judge(untold).decision.reason
 
 
 def test_a_target_that_is_not_ready_leaves_a_session_that_says_so(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """An evidence folder as a session leaves it, written by hand."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -40,24 +41,27 @@ def write(
     (evidence / "traces").mkdir(parents=True)
     (evidence / "session.json").write_text(json.dumps({**SESSION, **(session or {})}), encoding="utf-8")
     (evidence / "measurements.json").write_text(json.dumps(MEASURED), encoding="utf-8")
-    lines = [sealed(line, folder) for line in ledger or (SELECTED, FINISHED, ENDED)]
-    (evidence / "ledger.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    lines = ledger or (SELECTED, FINISHED, ENDED)
+    write_ledger(folder, *lines)
     records = (talk or whole_answer()).records
     (evidence / "traces/1.jsonl").write_bytes(
         encode_header(Header(KEY, EPOCH_S)) + b"".join(encode_record(record) for record in records)
     )
+    return sealed(folder) if any(line["entry"] == "ended" for line in lines) else folder
+
+
+def write_ledger(folder: Path, *lines: dict[str, Any]) -> None:
+    """A ledger of these lines, each of which follows the one before."""
+    evidence, written = folder / "evidence", b""
+    previous = sha256((evidence / "session.json").read_bytes()).hexdigest()
+    for line in lines:
+        data = json.dumps({**line, "previous": previous}).encode()
+        previous = sha256(data).hexdigest()
+        written += data + b"\n"
+    (evidence / "ledger.jsonl").write_bytes(written)
+
+
+def sealed(folder: Path) -> Path:
+    """The session as if its run had written what now lies in its evidence."""
+    Evidence(folder).seal()
     return folder
-
-
-def seal(folder: Path) -> Path:
-    """The same session after more was written into it, as if that had been there before its last line."""
-    path = folder / "evidence/ledger.jsonl"
-    *lines, ended = path.read_text("utf-8").splitlines()
-    unsealed = {key: value for key, value in json.loads(ended).items() if key != "digests"}
-    path.write_text("\n".join([*lines, json.dumps(sealed(unsealed, folder))]) + "\n", encoding="utf-8")
-    return folder
-
-
-def sealed(line: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The line with digests, if it is the last one of a ledger and says nothing of them."""
-    return {"digests": Evidence(folder).digests(), **line} if line["entry"] == "ended" else line

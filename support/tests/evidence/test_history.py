@@ -3,11 +3,13 @@
 import multiprocessing
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from greenlight_gate.evidence.history import HISTORY, Changed, History
 from greenlight_gate.evidence.judge import Judgement, judge
+from greenlight_gate.evidence.session_folder import Evidence
 from greenlight_gate.measure.latency import LatencySummary
 from greenlight_gate.report.ci_summary import as_markdown
 from greenlight_gate.report.trend import as_html, baseline_of, sparkline
@@ -15,11 +17,11 @@ from greenlight_gate.verdict.baseline import Baseline, compare
 from greenlight_gate.verdict.decision import Verdict
 
 from support.tests.cli.process import greenlight
-from support.tests.evidence.folders import ENDED, FINISHED, NAME, SELECTED, write
+from support.tests.evidence.folders import ENDED, FINISHED, NAME, SELECTED, sealed, write
 from support.tests.rules.talk import EPOCH_S, Talk, asked
 
 
-def session(folder: Path, number: int, talk: Talk | None = None, **more: int) -> Judgement:
+def session(folder: Path, number: int, talk: Talk | None = None, **more: Any) -> Judgement:
     talk = talk or asked().answer().close()
     found = len(talk.findings())
     entry = {**FINISHED, "findings": found, "outcome": "failed" if found else "passed"}
@@ -54,12 +56,49 @@ def test_what_is_new_fixed_and_still_there(tmp_path: Path) -> None:
     history = History(tmp_path)
     for number, talk in ((1, no_thought()), (2, open_end())):
         history.add(session(tmp_path, number, talk.close()))
+    write(tmp_path / "validation_session_3", SELECTED, session={"session_id": "validation_session_3"})
+    history.add(judge(tmp_path / "validation_session_3"))
 
     changed = history.changed("validation_session_1", "validation_session_2")
+    without = history.changed("validation_session_1", "validation_session_3")
 
     assert ("LIFECYCLE-1", NAME) in changed.new
     assert ("LIFECYCLE-4", NAME) in changed.fixed
     assert history.changed("validation_session_1", "validation_session_1").new == ()
+    # The run ended before the scenario: what it had found is not fixed.
+    assert (without.fixed, ("LIFECYCLE-4", NAME) in without.not_run) == ((), True)
+
+
+def test_only_sessions_of_the_same_selection_are_compared(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    sessions: list[dict[str, Any]] = [
+        {}, {"wanted": ["functional", "security"]}, {"available": {"functional": 25}}, {},
+    ]  # fmt: skip
+    for number, more in enumerate(sessions, 1):
+        history.add(session(tmp_path, number, **more))
+    first, others, part, last = history.sessions()
+
+    assert first.series == last.series
+    assert len({first.series, others.series, part.series}) == 3
+    assert part.selection == "1 of 25 functional scenarios"
+    assert [past.id for past in history.sessions(series=first.series)] == [first.id, last.id]
+
+
+def test_a_baseline_begins_with_sessions_that_lacked_nothing_else(tmp_path: Path) -> None:
+    """The first ones cannot be compared: that alone makes none of them unfit to be compared with."""
+    history = History(tmp_path)
+    for number in range(1, 4):
+        folder = write(
+            tmp_path / f"validation_session_{number}", session={"session_id": f"validation_session_{number}"}
+        )
+        before = baseline_of(history.sessions(), latency="delivery", jobs=1, gate=True)
+        Evidence(folder).compared_with(before)
+        judgement = judge(sealed(folder))
+        history.add(judgement)
+        assert judgement.decision.verdict is Verdict.INCONCLUSIVE
+        assert len(before.sessions) == number - 1
+
+    assert len(baseline_of(history.sessions(), latency="delivery", jobs=1, gate=True).sessions) == 3
 
 
 def _write_many(folder: Path, judgement: Judgement, numbers: range) -> None:
@@ -113,6 +152,7 @@ def test_a_damaged_file_is_moved_aside(tmp_path: Path, damage: str) -> None:
 def test_what_was_kept_before_scenarios_ran_side_by_side_stays(tmp_path: Path) -> None:
     History(tmp_path).add(session(tmp_path, 1))
     with sqlite3.connect(tmp_path / HISTORY) as database:
+        database.execute("ALTER TABLE session DROP COLUMN selection")
         database.execute("ALTER TABLE session DROP COLUMN jobs")
     database.close()
 
@@ -171,7 +211,7 @@ def test_the_baseline_is_part_of_the_evidence_and_decides_only_where_it_gates(
     slow = Baseline(("a", "b", "c"), "acknowledgement", (1.0, 1.0, 1.0), (1.0, 1.0, 1.0), gate)
     (folder / "evidence/baseline.json").write_bytes(msgspec.json.encode(slow))
 
-    judgement = judge(folder)
+    judgement = judge(sealed(folder))
 
     assert judgement.compared is not None
     assert judgement.compared.slower is True
@@ -183,10 +223,12 @@ def test_the_baseline_is_part_of_the_evidence_and_decides_only_where_it_gates(
 def test_a_baseline_that_gates_and_cannot_be_told_never_approves(tmp_path: Path) -> None:
     folder = write(tmp_path / "s")
     (folder / "evidence/baseline.json").write_bytes(msgspec.json.encode(baseline(1.0, gate=True)))
-    assert judge(folder).decision.verdict is Verdict.INCONCLUSIVE
+    decision = judge(sealed(folder)).decision
+    assert decision.verdict is Verdict.INCONCLUSIVE
+    assert "1 of the 3 earlier sessions that are needed met all other criteria: 2 are missing" in decision.reason
 
     (folder / "evidence/baseline.json").write_bytes(b"{")
-    assert judge(folder).decision.verdict is Verdict.INCONCLUSIVE
+    assert "baseline.json is not whole" in judge(sealed(folder)).decision.reason
 
 
 def test_only_approved_sessions_of_the_same_kind_are_a_baseline(tmp_path: Path) -> None:
@@ -195,10 +237,10 @@ def test_only_approved_sessions_of_the_same_kind_are_a_baseline(tmp_path: Path) 
         history.add(session(tmp_path, number, talk.close()))
     kept = history.sessions()
 
-    found = baseline_of(kept, latency="delivery", categories="functional", jobs=1, gate=False)
+    found = baseline_of(kept, latency="delivery", jobs=1, gate=False)
     assert found.sessions == ("validation_session_1", "validation_session_3")
-    assert baseline_of(kept, latency="delivery", categories="security", jobs=1, gate=False).sessions == ()
-    assert baseline_of(kept, latency="delivery", categories="functional", jobs=2, gate=False).sessions == ()
+    assert baseline_of(kept, latency="acknowledgement", jobs=1, gate=False).sessions == ()
+    assert baseline_of(kept, latency="delivery", jobs=2, gate=False).sessions == ()
 
 
 def test_the_trend_shows_capacity_and_hostile_names_as_text(tmp_path: Path) -> None:

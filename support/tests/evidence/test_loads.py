@@ -15,7 +15,7 @@ from greenlight_gate.monitor.monitoring_summary import summarise
 from greenlight_gate.verdict.criteria import Loaded
 from greenlight_gate.verdict.decision import Verdict
 
-from support.tests.evidence.folders import ENDED, FINISHED, NAME, SELECTED, SESSION, seal, write
+from support.tests.evidence.folders import ENDED, FINISHED, NAME, SELECTED, SESSION, sealed, write
 from support.tests.rules.talk import EPOCH_S, Talk
 
 KEY = "stress/crowd.feature:7"
@@ -46,7 +46,7 @@ def judged(folder: Path, *summaries: LoadResult) -> Judgement:
     write(folder, selected, finished, {**ENDED, "allure": [KEY]}, talk=Talk(), session=STRESS)
     for number, summary in enumerate(summaries):
         Evidence(folder).loaded(f"{number}", Loaded(KEY, "stress", f"load {number}", summary))
-    return judge(seal(folder))
+    return judge(sealed(folder))
 
 
 def test_a_session_of_loads_alone_is_seen_and_approved(tmp_path: Path) -> None:

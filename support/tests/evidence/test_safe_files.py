@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from greenlight_gate.cli.main import main
@@ -11,7 +12,8 @@ from greenlight_gate.evidence.judge import NoEvidence, judge
 from greenlight_gate.evidence.safe_files import LONGEST_LINE_BYTES
 from greenlight_gate.verdict.decision import Verdict
 
-from support.tests.evidence.folders import ENDED, FINISHED, SELECTED, write
+from support.tests.cli.process import mistaken
+from support.tests.evidence.folders import ENDED, FINISHED, SELECTED, write, write_ledger
 from support.tests.rules.talk import asked
 
 TRACE = "evidence/traces/1.jsonl"
@@ -49,13 +51,14 @@ def endless_line(file: Path, outside: Path) -> None:
         (linked, "it is a symbolic link"),
         (device, "it is a symbolic link"),
         (fifo, "it is no regular file"),
-        (endless_line, "not whole|more than 134217728 bytes"),
+        (endless_line, "not whole|more than 134217728 bytes|not what was written|added after the run"),
     ],
 )
+@pytest.mark.parametrize("ledger", [(SELECTED, FINISHED, ENDED), (SELECTED, FINISHED)], ids=["ended", "killed"])
 def test_a_file_that_is_none_is_named_and_nothing_is_approved(
-    tmp_path: Path, file: str, damage: Damage, said: str
+    tmp_path: Path, file: str, damage: Damage, said: str, ledger: tuple[dict[str, Any], ...]
 ) -> None:
-    folder = write(tmp_path / "session")
+    folder = write(tmp_path / "session", *ledger)
     path = folder / file
     path.touch()
     damage(path, tmp_path / "outside")
@@ -100,8 +103,14 @@ def test_a_pipe_beside_the_traces_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(session / "evidence/traces/2.jsonl")
     (session / "evidence/load").mkdir()
     os.mkfifo(session / "evidence/load/pipe.json")
+    ended = judge(session).decision.reason
+    write_ledger(session, SELECTED, FINISHED)
+    (session / "evidence/manifest.json").unlink()
 
     said = judge(session).decision.reason
+
+    assert "evidence/load/pipe.json cannot be read (it is no regular file)" in ended
+    assert "evidence/traces/2.jsonl cannot be read (it is no regular file)" in ended
 
     assert "a scenario did not finish: 2.jsonl cannot be read (it is no regular file)" in said
     assert "what loads and probes have shown is not whole" in said
@@ -116,3 +125,18 @@ def test_a_page_shows_nothing_from_outside(tmp_path: Path, capsys: pytest.Captur
 
     assert main(["verdict", str(session), "--verbose"]) == 1
     assert "pictures not written: it is no regular file" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["monitoring", "alerts.log"])
+def test_no_report_is_written_through_a_link(tmp_path: Path, name: str) -> None:
+    session, outside = write(tmp_path / "session"), tmp_path / "outside"
+    outside.mkdir()
+    (session / name).symlink_to(outside)
+
+    ran = mistaken(tmp_path, "verdict", "session")
+
+    assert (ran.code, ran.err) == (
+        3,
+        f"greenlight: session/{name}: it is a symbolic link; reports are written into the session folder only\n",
+    )
+    assert list(outside.iterdir()) == []

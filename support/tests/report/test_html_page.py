@@ -9,6 +9,7 @@ from greenlight_gate.evidence.judge import Judgement, judge
 from greenlight_gate.report.html_page import write_page
 from greenlight_gate.report.monitoring_files import DASHBOARD, TIMELINE
 from greenlight_gate.report.pictures import draw_pictures
+from greenlight_gate.report.run_report import as_document
 from greenlight_gate.rules.engine.canary import canary_word
 
 from support.tests.evidence.folders import ENDED, FINISHED, SELECTED, write
@@ -102,6 +103,28 @@ def test_a_canary_is_shown_by_its_owners_name(tmp_path: Path) -> None:
 
     assert word not in html
     assert "canary of Bashir" in html
+
+
+def test_it_begins_with_what_was_judged_and_what_happened_to_whom(tmp_path: Path) -> None:
+    word = canary_word("Emeka", "abcdefgh")
+    talk = asked().started().thinking().thinking(reasoning=word).completed(result=f"There is rain, {word}.").close()
+    found = len(talk.findings())
+    session = {"target_version": "2.1.0"}
+    ledger = SELECTED, {**FINISHED, "findings": found, "outcome": "failed"}, ENDED
+    folder = write(tmp_path, *ledger, talk=talk, session=session)
+    judgement = judge(folder)
+
+    html = write_page(judgement, folder, ()).read_text(encoding="utf-8")
+    top = html[html.index("<h1>BLOCKED") : html.index("<nav")]
+    report = as_document(judgement)
+
+    assert "by-hand at ws://127.0.0.1:1/ws, version 2.1.0, 2026-01-01 00:00 UTC, took 9 s" in top
+    (first, *others) = re.findall(r"<li>(.*?) <a href=\"#([A-Z]+-\d)\">conversation</a></li>", top)
+    assert first == ("Ada received Emeka&#39;s secret (plain, in agent_thinking), once (ISOLATION-1)", "ISOLATION-1")
+    assert len({rule for _, rule in others}) == len(others) == len(report["causes"]) - 1
+    assert all(f'<h3 id="{rule}">' in html for _, rule in (first, *others))
+    assert report["validation_session"]["target_version"] == "2.1.0"
+    assert [cause["times"] for cause in report["causes"] if cause["rule"] == "ISOLATION-1"] == [1]
 
 
 def test_pictures_are_files_too_and_all_others_of_the_folder_are_shown(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_a_target_is_asked_as_often_as_its_file_says_and_nothing_of_it_is_kept(t
         suite.start()
         assert answers.of == {"warm-up": 2}
         assert list(suite.evidence.traces.glob("*")) == []
-        assert list(suite.evidence.entries()) == []
+        assert list(suite.evidence.lines()) == []
     finally:
         feed.leave(answers)
         suite.stop()

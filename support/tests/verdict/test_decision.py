@@ -186,6 +186,28 @@ def test_the_most_frequent_rule_stands_first_with_its_first_finding() -> None:
     assert reason.startswith("PAIRING-1 (2 findings): expected a tool, got the first; also LIFECYCLE-2 (1); ")
 
 
+def test_the_gravest_rule_stands_first_and_is_not_hidden_behind_a_frequent_one() -> None:
+    grave = msgspec.structs.replace(finding("ISOLATION-1"), severity=Severity.CRITICAL, user="Ada")
+    found = (*(finding("PAIRING-1", f"number {n}") for n in range(20)), grave)
+
+    reason = decide(facts(findings=found)).reason
+
+    assert reason.startswith("ISOLATION-1 (1 finding): expected a tool, got none [Ada]; also PAIRING-1 (20); ")
+
+
+@pytest.mark.parametrize(("ended_early", "status"), [(True, "inconclusive"), (False, "failed")])
+def test_the_latency_of_a_run_that_ended_early_blocks_nothing(*, ended_early: bool, status: str) -> None:
+    slow = msgspec.structs.replace(SEEN, latency=SLOW, recovery=LatencySummary(3, 9e3, 9e3, 9e3, 9e3, 9e3))
+    gaps = ("the run was interrupted (SIGINT)",) if ended_early else ()
+    decision = decide(facts(wanted=("performance",), observed=slow, ended_early=ended_early, gaps=gaps))
+
+    assert (statuses(decision)["LATENCY"], statuses(decision)["RECOVERY"]) == (status, status)
+    assert ("the run ended early, so that this does not count" in decision.reason) is ended_early
+    # A finding of a run that ended early is as true as any.
+    found = decide(facts(wanted=("performance",), findings=(finding(),), ended_early=ended_early, gaps=gaps))
+    assert found.verdict is Verdict.BLOCKED
+
+
 def test_what_somebody_answers_for_stands_first() -> None:
     given = facts(absent={"with_tool": "none"}, accepted={"with_tool": "no tools yet", "resume": "later"},
                   observed=msgspec.structs.replace(SEEN, five_expected=0, five_shown=0))  # fmt: skip

@@ -8,7 +8,7 @@ import logging
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,14 +44,15 @@ class SuiteRunner(Runner):
     """Runs the selected scenarios against one target and leaves a session folder that can be judged.
 
     `plan` and `progress` come from `greenlight run`; behave alone takes them from its own options: `-D
-    environment=...`, `-D output_dir=...`, `-D defect=...`. `steps` is the registry of steps, if not behave's own. After
-    `run`, `suite` is the session (None if it never began), `misconfigured` the user's mistake if there was one, and
-    `interrupted` why the run ended early, if it did.
+    environment=...`, `-D output_dir=...`, `-D defect=...`. `steps` is the registry of steps, if not behave's own;
+    `before_end` is called with the session folder before its evidence is closed. After `run`, `suite` is the session
+    (None if it never began), `misconfigured` the user's mistake if there was one, and `interrupted` why the run ended
+    early, if it did.
     """
 
     def __init__(
         self, config: Configuration, plan: SessionPlan | None = None, progress: RunProgress | None = None, *,
-        steps: Any = None,
+        steps: Any = None, before_end: Callable[[Path], None] = lambda _: None,
     ) -> None:  # fmt: skip
         prepare_streams()
         super().__init__(config)
@@ -63,6 +64,7 @@ class SuiteRunner(Runner):
         self.results_dir = ALLURE_RESULTS
         self._held = contextlib.ExitStack()
         self.step_registry: Any = steps
+        self._before_end = before_end
         self._output_dir = plan.output_dir if plan is not None else _output_dir_of(config)
         if not (config.dry_run or config.steps_catalog):
             self._without_session("it was ended, or failed, before its session began")
@@ -231,7 +233,7 @@ class SuiteRunner(Runner):
         (self.progress or RunProgress.silent()).failed(self._fault)
 
     def _ended(self) -> None:
-        """Writes the last line of the ledger, and Allure's environment and categories."""
+        """Closes the evidence, and writes Allure's environment and categories."""
         suite = self.suite
         if suite is None:
             return
@@ -241,6 +243,7 @@ class SuiteRunner(Runner):
             keys = tuple(str(json.loads(file.read_bytes())["fullName"]) for file in files)
             write_categories(self.results_dir)
             write_executor(self.results_dir, suite.plan.environ)
+        self._before_end(suite.folder)
         suite.evidence.measured(suite.own_load.so_far())
         suite.evidence.end(Ended(time.time(), self.interrupted, self._fault, keys, unjudged=self._unjudged))
 

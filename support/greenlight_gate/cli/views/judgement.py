@@ -13,9 +13,10 @@ from rich.table import Table
 from greenlight_gate.cli.session_reports import write_reports
 from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.evidence.conversation import as_table
-from greenlight_gate.evidence.judge import Attributed, Judgement, NoEvidence, judge, undecided
+from greenlight_gate.evidence.judge import Judgement, NoEvidence, judge, undecided
 from greenlight_gate.evidence.session_folder import Evidence
 from greenlight_gate.findings import printable
+from greenlight_gate.report.headline import causes, what_was_judged
 from greenlight_gate.report.run_report import REPORT
 from greenlight_gate.session.time_limit import TimeIsUp, time_limit
 from greenlight_gate.targets.settings import Misconfigured
@@ -29,16 +30,17 @@ _LOG_WIDTH = 160
 
 
 def conclude(
-    folder: Path, console: Console, faults: SuiteFaults, show: Callable[[Judgement], None], *, within_s: float
-) -> Judgement:
+    folder: Path, console: Console, faults: SuiteFaults, show: Callable[[Judgement], None], *, within_s: float,
+    judged: Callable[[Path], Judgement] = judge,
+) -> Judgement:  # fmt: skip
     """Judges a session folder, shows the verdict and writes the reports.
 
-    A session that takes longer than `within_s` to judge is inconclusive. Raises Misconfigured if there is nothing to
-    judge, or the report cannot be written.
+    A session that takes longer than `within_s` to judge is inconclusive. `judged`: how it is judged. Raises
+    Misconfigured if there is nothing to judge, or the report cannot be written.
     """
     try:
         with time_limit(within_s):
-            judgement = judge(folder)
+            judgement = judged(folder)
     except NoEvidence as error:
         raise Misconfigured(str(error)) from error
     except TimeIsUp:
@@ -73,17 +75,20 @@ def show_verdict(judgement: Judgement, folder: Path, console: Console, *, verbos
     for criterion in decision.criteria:
         table.add_row(criterion.id, _MARKS[criterion.status], escape(criterion.threshold), escape(criterion.measured))
     console.print()
+    said = escape(what_was_judged(judgement))
+    console.print(f"[dim]{said}[/]\n", highlight=False, soft_wrap=wrap)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         # Without a terminal, rich assumes 80 columns; in a log, unwrapped lines are easier to search.
         console.width = _LOG_WIDTH
     console.print(table, highlight=False)
-    for item in _first_of_each_rule(judgement.findings):
-        finding = item.finding
+    for cause in causes(judgement)[:_MOST_FINDINGS]:
+        item, finding = cause.first, cause.first.finding
         records = ", ".join(map(str, finding.evidence))
         console.print(f"\n[red]{finding.rule}[/] {escape(finding.requirement)}", highlight=False, soft_wrap=wrap)
         came = f"  expected {escape(finding.expected)}\n  got      {escape(finding.actual)}"
         console.print(came, highlight=False, soft_wrap=wrap)
-        where = f"{finding.user}, '{item.scenario}', records {records} of {item.trace}"
+        often = f"; {cause.often}" if cause.times > 1 else ""
+        where = f"{finding.user}, '{item.scenario}', records {records} of {item.trace}{often}"
         console.print(f"  [dim]{escape(where)}[/]", highlight=False, soft_wrap=wrap)
     colour = COLOURS[decision.verdict]
     console.print(f"\n[bold {colour}]{decision.verdict}[/]  {escape(decision.reason)}", highlight=False, soft_wrap=wrap)
@@ -91,17 +96,10 @@ def show_verdict(judgement: Judgement, folder: Path, console: Console, *, verbos
         _conversations(judgement, folder, console)
 
 
-def _first_of_each_rule(findings: tuple[Attributed, ...]) -> list[Attributed]:
-    first: dict[str, Attributed] = {}
-    for item in findings:
-        first.setdefault(item.finding.rule, item)
-    return list(first.values())[:_MOST_FINDINGS]
-
-
 def _conversations(judgement: Judgement, folder: Path, console: Console) -> None:
     from greenlight_gate.evidence.replay import read_conversation  # noqa: PLC0415
 
-    for item in _first_of_each_rule(judgement.findings):
+    for item in [cause.first for cause in causes(judgement)[:_MOST_FINDINGS]]:
         console.print(f"\n{escape(str(item.finding))}", highlight=False, soft_wrap=True)
         try:
             entries = read_conversation(Evidence(folder).inside(item.trace), judgement.session.profile_toml)
