@@ -2,10 +2,12 @@
 
 import base64
 import codecs
+import gzip
 import html
 import json
 import random
 import string
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
@@ -73,6 +75,21 @@ DISGUISES: dict[str, tuple[str, str]] = {
     "percent-encoded zero width": ("percent-encoded and zero-width characters", quote("\u200b".join(BASHIRS))),
     "HTML, percent-encoded": ("percent-encoded and HTML entities", quote(everywhere("&#%d;"))),
     "base64, percent-encoded": ("base64", quote(packed("x"))),
+    "base64 in base64, at 1": ("base64 in base64", base64.b64encode(f"~{packed('x')}".encode()).decode()),
+    "base64 in hex": ("base64 in hex", packed("xx").encode().hex()),
+    "base64 in hex in capitals": ("base64 in hex", packed("").encode().hex().upper()),
+    "integers": ("integers", json.dumps(list(NOTE.encode()))),
+    "integers without spaces": ("integers", json.dumps([*range(90, 120), *map(ord, NOTE)], separators=(",", ":"))),
+    "a typed array": ("integers", json.dumps(dict(enumerate(NOTE.encode())))),
+    "a Node Buffer of base64": ("base64 in integers", json.dumps({"type": "Buffer", "data": [*packed("").encode()]})),
+    "zlib in base64": ("compressed and in base64", base64.b64encode(zlib.compress(NOTE.encode())).decode()),
+    "gzip in base64url": ("compressed and in base64", base64.urlsafe_b64encode(gzip.compress(NOTE.encode())).decode()),
+    "full-width letters": ("full-width forms", "".join(chr(ord(char) + 0xFEE0) for char in BASHIRS)),
+    "full-width capitals": ("full-width forms", "".join(chr(ord(char) + 0xFEC0) for char in BASHIRS)),
+    "quoted-printable, broken": ("quoted-printable", f"{NOTE[:22]}=\r\n{NOTE[22:28]}=\n{NOTE[28:]}"),
+    "quoted-printable letters": ("quoted-printable", NOTE.replace("y", "=79")),
+    "cut off at its left": ("plain, cut off at its left", BASHIRS[1:]),
+    "cut off at the half": ("plain, cut off at its left", BASHIRS[6:]),
 }  # fmt: skip
 # How a frame may bring it.
 WAYS: dict[str, Callable[[str], bytes]] = {

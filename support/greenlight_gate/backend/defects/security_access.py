@@ -1,6 +1,9 @@
 """Defects in authentication and in the access to threads and runs."""
 
+import base64
 import time
+
+from jwt.algorithms import HMACAlgorithm
 
 from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.registry import also, defect
@@ -76,6 +79,38 @@ def token_in_query_accepted(hub: Hub, attempt: Attempt, identity: Identity | Non
     return identity or (hub.tokens.identify(attempt.token) if attempt.source == "query" else None)
 
 
+@defect("credentials", "REFUSAL-1", default="access_token", unit="name")
+def token_in_query_accepted_by_name(
+    hub: Hub, attempt: Attempt, identity: Identity | None, *, value: str
+) -> Identity | None:
+    """A token in the URL is accepted under one of the usual names."""
+    return identity or (hub.tokens.identify(attempt.token) if attempt.name == value else None)
+
+
+@defect("credentials", "REFUSAL-1", default=16.0, unit="characters")
+def signature_checked_in_part(
+    hub: Hub, attempt: Attempt, identity: Identity | None, *, value: float
+) -> Identity | None:
+    """Only the beginning of a token's signature is checked."""
+    body, _, signature = attempt.token.rpartition(".")
+    first, most = body.partition(".")[0], int(value)
+    if identity or len(signature) < most or not first:
+        return identity
+    due = base64.urlsafe_b64encode(HMACAlgorithm(HMACAlgorithm.SHA256).sign(body.encode(), _key_of(hub))).decode()
+    return _leniently(hub, attempt, "signature") if signature[:most] == due[:most] else None
+
+
+@defect("credentials", "REFUSAL-1")
+def claims_of_a_known_signature_not_checked(hub: Hub, attempt: Attempt, identity: Identity | None) -> Identity | None:
+    """A token with another user's name is accepted once a token with the same signature was."""
+    signature = attempt.token.rpartition(".")[2]
+    known: set[str] = hub.notes.setdefault("verified signatures", set())
+    if identity is not None:
+        known.add(signature)
+        return identity
+    return _leniently(hub, attempt, "signature") if signature in known else None
+
+
 @defect("expiry", "REFUSAL-3")
 def survives_token_expiry(connection: ServedConnection, expires_at: float | None) -> float | None:
     """A connection stays open after its token has expired."""
@@ -86,6 +121,10 @@ def survives_token_expiry(connection: ServedConnection, expires_at: float | None
 def token_echoed_in_frame(connection: ServedConnection, message: Body) -> Body:
     """The first message of a connection holds the user's token."""
     return {**message, "token": connection.token}
+
+
+def _key_of(hub: Hub) -> bytes:
+    return hub.settings.jwt_secret.encode()
 
 
 def _leniently(hub: Hub, attempt: Attempt, unchecked: str) -> Identity | None:
