@@ -11,6 +11,8 @@ from greenlight_gate.backend.frames import Body, Refusal
 from greenlight_gate.backend.hub import Hub
 from greenlight_gate.backend.tokens import Attempt, Identity
 
+_CHECKED = 16
+
 
 @defect("acting", "REFUSAL-2")
 def user_id_from_client_trusted(connection: ServedConnection, message: Body, user_id: str) -> str:
@@ -87,17 +89,14 @@ def token_in_query_accepted_by_name(
     return identity or (hub.tokens.identify(attempt.token) if attempt.name == value else None)
 
 
-@defect("credentials", "REFUSAL-1", default=16.0, unit="characters")
-def signature_checked_in_part(
-    hub: Hub, attempt: Attempt, identity: Identity | None, *, value: float
-) -> Identity | None:
-    """Only the beginning of a token's signature is checked."""
+@defect("credentials", "REFUSAL-1")
+def signature_checked_in_part(hub: Hub, attempt: Attempt, identity: Identity | None) -> Identity | None:
+    """Only the first 16 characters of a token's signature are checked."""
     body, _, signature = attempt.token.rpartition(".")
-    first, most = body.partition(".")[0], int(value)
-    if identity or len(signature) < most or not first:
-        return identity
-    due = base64.urlsafe_b64encode(HMACAlgorithm(HMACAlgorithm.SHA256).sign(body.encode(), _key_of(hub))).decode()
-    return _leniently(hub, attempt, "signature") if signature[:most] == due[:most] else None
+    key = hub.settings.jwt_secret.encode()
+    due = base64.urlsafe_b64encode(HMACAlgorithm(HMACAlgorithm.SHA256).sign(body.encode(), key)).decode()
+    matches = len(signature) >= _CHECKED and signature[:_CHECKED] == due[:_CHECKED]
+    return identity or (_leniently(hub, attempt, "signature") if matches else None)
 
 
 @defect("credentials", "REFUSAL-1")
@@ -121,10 +120,6 @@ def survives_token_expiry(connection: ServedConnection, expires_at: float | None
 def token_echoed_in_frame(connection: ServedConnection, message: Body) -> Body:
     """The first message of a connection holds the user's token."""
     return {**message, "token": connection.token}
-
-
-def _key_of(hub: Hub) -> bytes:
-    return hub.settings.jwt_secret.encode()
 
 
 def _leniently(hub: Hub, attempt: Attempt, unchecked: str) -> Identity | None:
