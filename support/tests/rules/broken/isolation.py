@@ -44,7 +44,7 @@ def canary_split_over_tokens() -> Talk:
     return talk.executing().tool_done().completed()
 
 
-@broken(("ISOLATION-1", NOBODY_ELSE, "canary of Bashir, plain, split over 4 frames", (4, 6, 7, 8)))
+@broken(("ISOLATION-1", NOBODY_ELSE, "canary of Bashir, plain, split over 3 frames", (4, 6, 7)))
 def canary_in_pieces_outside_of_runs() -> Talk:
     talk = asked()
     text = f"hi {BASHIRS}"
