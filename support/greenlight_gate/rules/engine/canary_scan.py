@@ -22,7 +22,7 @@ _MOST_OTHERS = 1_024
 _MOST_BETWEEN = 16
 _MOST_BEFORE = 4
 # In so many frames after a piece of a marker, the next piece or the rest of the name is looked for.
-_MOST_STREAMED = 64
+_MOST_STREAMED = 128
 # So many more texts come together before they are searched.
 _MOST_SAID = 64
 
