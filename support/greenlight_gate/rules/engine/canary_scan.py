@@ -64,6 +64,7 @@ class CanaryScan:
         self._cut: list[tuple[Sighting, str, int]] = []
         # What is needed once a piece of a canary has come, which most connections never see.
         self._streams: TextStreams | None = None
+        self._last_others: tuple[tuple[int, str, bytes], ...] = ()
         self._streaming = 0
         self._streamed: dict[str, tuple[Sighting, tuple[int, ...]]] = {}
 
@@ -78,14 +79,18 @@ class CanaryScan:
         seen: list[SeenCanary] = []
         if self.expecting or canary_search.suspicious(data):
             found = canary_search.search(data)
-            split: set[bytes] = set()
+            clipped = [sighting for sighting in found.sightings if sighting.clipped]
+            split = {sighting.letters for sighting in found.sightings if not sighting.clipped}
+            for sighting in found.sightings:
+                if not sighting.clipped:
+                    seen += self._saw(sighting, lambda: f"in {self._what(data)}", n)
             for before_n, before in self._befores(n) if found.unfinished or self._expected else ():
                 for sighting in canary_search.across(before, data):
                     split.add(sighting.letters)
                     seen += self._saw(sighting, lambda: "split over 2 frames", before_n, n)
-            for sighting in found.sightings:
+            for sighting in clipped:
                 # What looks cut off at its left may have begun in the frame before.
-                if not (sighting.clipped and sighting.letters in split):
+                if sighting.letters not in split:
                     seen += self._saw(sighting, lambda: f"in {self._what(data)}", n)
             seen += self._stream(found.unfinished, lambda streams: streams.add_frame(n, data), n)
             self._expected -= self._expected > 0
@@ -98,23 +103,27 @@ class CanaryScan:
     def _stream(self, unfinished: bool, add: Callable[[TextStreams], list[Mapping[int, str]]], n: int) -> Seen:
         """Looks for canaries in many pieces, once a piece has come and until none has come for a while."""
         if unfinished:
-            if self._streams is None:
-                self._streams = TextStreams()
-            if not self._streaming:
-                for before_n, before in reversed(self._befores(n)):
-                    self._streams.add_frame(before_n, before)
-            self._streaming = _MOST_STREAMED
+            self._begin_stream(n)
         if self._streams is None or not self._streaming:
             return ()
         for pieces in add(self._streams):
             for sighting, numbers in _split_over(pieces, unless=self._is_known):
-                if self._is_own(sighting):
+                # A piece that was lost, or came elsewhere, leaves a name of nobody after half of the marker.
+                if not sighting.clipped and self._is_own(sighting):
                     self.seen_own = True
-                elif len(self._streamed) < _MOST_CUT:
+                elif not sighting.clipped and len(self._streamed) < _MOST_CUT:
                     self._streamed.setdefault(sighting.owner, (sighting, numbers))
         self._streaming -= 1
         self.expecting = True
         return () if self._streaming else self._end_stream()
+
+    def _begin_stream(self, n: int) -> None:
+        if self._streams is None:
+            self._streams = TextStreams()
+        if not self._streaming:
+            for before_n, before in reversed(self._befores(n)):
+                self._streams.add_frame(before_n, before)
+        self._streaming = _MOST_STREAMED
 
     def _end_stream(self) -> Seen:
         """What was found in many pieces, unless it was found otherwise meanwhile, with the run that it came in."""
@@ -141,12 +150,16 @@ class CanaryScan:
 
     def other(self, data: bytes, where: str, n: int) -> Seen:
         """Searches what is no message: a control frame, the reason of a close, headers."""
-        if not self.expecting and not canary_search.suspicious(data):
-            return ()
-        found = canary_search.search(data)
-        seen = [seen for sighting in found.sightings for seen in self._saw(sighting, lambda: f"in {where}", n)]
-        text = data.decode(errors="replace")
-        return [*seen, *self._stream(found.unfinished, lambda streams: streams.add(n, f"({where})", text), n)]
+        seen: list[SeenCanary] = []
+        if self.expecting or canary_search.suspicious(data):
+            found = canary_search.search(data)
+            for sighting in found.sightings:
+                seen += self._saw(sighting, lambda: f"in {where}", n)
+            begun = () if self._streaming else self._last_others
+            pieces = [(m, f"({place})", text) for m, place, text in (*begun, (n, where, data))]
+            seen += self._stream(found.unfinished, lambda streams: streams.add_texts(pieces), n)
+        self._last_others = (*self._last_others[1 - _MOST_BEFORE :], (n, where, _kept(data)))
+        return seen
 
     def finish(self) -> Seen:
         """Nothing more will come: what has been cut off stays so."""

@@ -14,13 +14,9 @@ from greenlight_gate.rules.engine.canary import HALF, MARKER
 from greenlight_gate.rules.engine.text_layers import decoded, from_base64, from_hex
 
 _LONGEST_INFLATED: Final = 65_536
-# As in {"0":97,"1":106}, the JSON of a typed array.
-_KEY = rb'\\*+"[0-9]{1,9}\\*+"\s*+:\s*+'
-_COMMA = rb"\s*+,\s*+(?:" + _KEY + rb")?+"
+_COMMA = rb"\s*+,\s*+"
 _HALF_AS_INTEGERS = re.compile(rb"(?<![0-9])" + _COMMA.join(b"%d" % letter for letter in HALF) + rb"(?![0-9])")
 _INTEGERS = re.compile(rb"[0-9]{1,7}+(?:" + _COMMA + rb"[0-9]{1,7}+)*+")
-_KEYS = re.compile(_KEY)
-_INTEGER = re.compile(rb"[0-9]+")
 _LAST_ASCII = 127
 # What always begins base64 of zlib, at each level of compression, and of gzip.
 _COMPRESSED = re.compile(rb"(?<![A-Za-z0-9+/_-])(?:eJ[w-z]|eN[o-r]|eA[E-H]|eF[4-7]|H4sI)[A-Za-z0-9+/_-]{12,}", re.ASCII)
@@ -42,18 +38,25 @@ _TWICE = [core for once in _ONCE for core in _cores_of(once)]
 _IN_HEX = [once.hex().encode() for once in _ONCE]
 # All three are in each of them, and all of them together hardly ever in a frame that holds no base64.
 _SHARED_0, _SHARED_1, _SHARED_2 = b"GVW"
-_DIGITS_0, _DIGITS_1, _DIGITS_2 = (max(re.findall(rb"[0-9]+", digits), key=len) for digits in _IN_HEX)
+_BRACKET, _CAPITAL_J, _CAPITAL_H, _CAPITAL_N = b"[JHN"
+_HEX_0, _HEX_1, _HEX_2 = _IN_HEX
 
 
 def may_hold(data: bytes) -> bool:
-    """Whether the bytes may hold a canary in one of these packings."""
+    """Whether the bytes may hold a canary in one of these packings; hex is known by its small letters."""
+    # A byte is found missing in a tenth of the time of a text, and a text from the right in half of it.
     if _SHARED_0 in data and _SHARED_1 in data and _SHARED_2 in data and any(core in data for core, _ in _TWICE):
         return True
-    if data.rfind(_DIGITS_0) >= 0 or data.rfind(_DIGITS_1) >= 0 or data.rfind(_DIGITS_2) >= 0:
+    if data.rfind(_HEX_0) >= 0 or data.rfind(_HEX_1) >= 0 or data.rfind(_HEX_2) >= 0:
         return True
-    if b"113," in data and _HALF_AS_INTEGERS.search(data) is not None:
+    if _BRACKET in data and data.rfind(b"113,") >= 0 and _HALF_AS_INTEGERS.search(data) is not None:
         return True
-    return (b"eJ" in data or b"H4sI" in data or b"eN" in data) and _COMPRESSED.search(data) is not None
+    compressed = (
+        (_CAPITAL_J in data and data.rfind(b"eJ") >= 0)
+        or (_CAPITAL_H in data and data.rfind(b"H4sI") >= 0)
+        or (_CAPITAL_N in data and data.rfind(b"eN") >= 0)
+    )
+    return compressed and _COMPRESSED.search(data) is not None
 
 
 def texts(text: bytes, small: bytes) -> Iterator[tuple[bytes, str]]:
@@ -68,7 +71,7 @@ def texts(text: bytes, small: bytes) -> Iterator[tuple[bytes, str]]:
         run = _INTEGERS.match(text, half.start())
         assert run is not None
         at = run.end()
-        numbers = map(int, _INTEGER.findall(_KEYS.sub(b"", run[0])))
+        numbers = map(int, run[0].split(b","))
         yield bytes(number if number <= _LAST_ASCII else 0 for number in numbers), "integers"
     for match in _COMPRESSED.finditer(text):
         yield _inflated(decoded(match[0])), "compressed and in base64"

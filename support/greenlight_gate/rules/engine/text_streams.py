@@ -4,7 +4,7 @@ A place is the path of names in a frame's JSON, through JSON in JSON as well, or
 the number of places and in the length of each, whatever comes.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -31,10 +31,10 @@ class TextStreams:
         changed = {place: self._add(n, place, text) for place, text in _texts_of(data)}
         return [pieces for pieces in changed.values() if len(pieces) > 1]
 
-    def add(self, n: int, place: str, text: str) -> list[Mapping[int, str]]:
-        """Adds one text that is no message; returns like `add_frame`."""
-        pieces = self._add(n, place, text)
-        return [pieces] if len(pieces) > 1 else []
+    def add_texts(self, texts: Iterable[tuple[int, str, bytes]]) -> list[Mapping[int, str]]:
+        """Adds texts that are no messages, each with its record and place; returns like `add_frame`."""
+        changed = {place: self._add(n, place, text.decode(errors="replace")) for n, place, text in texts}
+        return [pieces for pieces in changed.values() if len(pieces) > 1]
 
     def clear(self) -> None:
         """Forgets all: nothing is being split."""
