@@ -86,7 +86,7 @@ DISGUISES: dict[str, tuple[str, str]] = {
     "full-width capitals": ("full-width forms", "".join(chr(ord(char) + 0xFEC0) for char in BASHIRS)),
     "quoted-printable, broken": ("quoted-printable", f"{NOTE[:22]}=\r\n{NOTE[22:28]}=\n{NOTE[28:]}"),
     "quoted-printable letters": ("quoted-printable", NOTE.replace("y", "=79")),
-    "cut off at its left": ("plain, cut off at its left", BASHIRS[1:]),
+    "cut off at its left": ("plain, cut off at its left", BASHIRS[2:]),
     "cut off at the half": ("plain, cut off at its left", BASHIRS[6:]),
 }  # fmt: skip
 # How a frame may bring it.
