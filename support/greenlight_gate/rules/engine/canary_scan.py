@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from greenlight_gate.rules.engine import canary_search
 from greenlight_gate.rules.engine.canary import owner_code
-from greenlight_gate.rules.engine.canary_search import Sighting
+from greenlight_gate.rules.engine.canary_search import NOTHING_FOUND, Sighting
 from greenlight_gate.rules.engine.run_state import RunState
 from greenlight_gate.rules.engine.text_streams import MOST_CARRIED, TextStreams, edges
 
@@ -78,7 +78,8 @@ class CanaryScan:
         """Searches one frame, if anything in it is suspicious, and remembers it for the next one."""
         seen: list[SeenCanary] = []
         if self.expecting or canary_search.suspicious(data):
-            found = canary_search.search(data)
+            closely = self._expected > 0 or canary_search.suspicious(data)
+            found = canary_search.search(data) if closely else NOTHING_FOUND
             clipped = [sighting for sighting in found.sightings if sighting.clipped]
             split = {sighting.letters for sighting in found.sightings if not sighting.clipped}
             for sighting in found.sightings:

@@ -74,6 +74,9 @@ class FrameSearch(NamedTuple):
     unfinished: bool
 
 
+NOTHING_FOUND = FrameSearch((), unfinished=False)
+
+
 def suspicious(data: bytes) -> bool:
     """Whether the bytes have to be searched closely."""
     if (_RARE in data or _RARE_CAPITAL in data) and (HALF in data.lower() or _PIECE.search(data) is not None):
