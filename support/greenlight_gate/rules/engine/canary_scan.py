@@ -1,16 +1,18 @@
-"""Whose canaries one connection receives: in one frame, split over two, or split over the texts of a run.
+"""Whose canaries one connection receives: in one frame, split over two or more, or split over the texts of a run.
 
-Kept between frames are the last ones, and of each open run the last texts: bounded, whatever comes.
+Kept between frames are the last ones, of each open run the last texts, and once a piece of a canary has come, the texts
+of the next frames by their places: bounded, whatever comes.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from greenlight_gate.rules.engine import canary_search
 from greenlight_gate.rules.engine.canary import owner_code
-from greenlight_gate.rules.engine.canary_search import Sighting
+from greenlight_gate.rules.engine.canary_search import NOTHING_FOUND, Sighting
 from greenlight_gate.rules.engine.run_state import RunState
+from greenlight_gate.rules.engine.text_streams import MOST_CARRIED, TextStreams, edges
 
 LONGEST_KEPT: Final = 16_384
 _EDGE = 8_192
@@ -19,8 +21,9 @@ _MOST_OTHERS = 1_024
 # So many frames may come between the two that hold the parts of a canary.
 _MOST_BETWEEN = 16
 _MOST_BEFORE = 4
-# The letters of a long name as escapes; and how many more texts come together before they are searched.
-MOST_CARRIED: Final = 1_024
+# In so many frames after a piece of a marker, the next piece or the rest of the name is looked for.
+_MOST_STREAMED = 128
+# So many more texts come together before they are searched.
 _MOST_SAID = 64
 
 
@@ -59,6 +62,11 @@ class CanaryScan:
         self._begun = (0, b"")
         self._expected = 0
         self._cut: list[tuple[Sighting, str, int]] = []
+        # What is needed once a piece of a canary has come, which most connections never see.
+        self._streams: TextStreams | None = None
+        self._last_others: tuple[tuple[int, str, bytes], ...] = ()
+        self._streaming = 0
+        self._streamed: dict[str, tuple[Sighting, tuple[int, ...]]] = {}
 
     def typed(self, text: str) -> None:
         """What the user asked: a canary in it is the user's own, whichever of the target's users they are."""
@@ -70,18 +78,64 @@ class CanaryScan:
         """Searches one frame, if anything in it is suspicious, and remembers it for the next one."""
         seen: list[SeenCanary] = []
         if self.expecting or canary_search.suspicious(data):
-            found = canary_search.search(data)
+            closely = self._expected > 0 or canary_search.suspicious(data)
+            found = canary_search.search(data) if closely else NOTHING_FOUND
+            clipped = [sighting for sighting in found.sightings if sighting.clipped]
+            split = {sighting.letters for sighting in found.sightings if not sighting.clipped}
             for sighting in found.sightings:
-                seen += self._saw(sighting, lambda: f"in {self._what(data)}", n)
-            for before_n, before in self._befores(n) if found.unfinished or self.expecting else ():
+                if not sighting.clipped:
+                    seen += self._saw(sighting, lambda: f"in {self._what(data)}", n)
+            for before_n, before in self._befores(n) if found.unfinished or self._expected else ():
                 for sighting in canary_search.across(before, data):
+                    split.add(sighting.letters)
                     seen += self._saw(sighting, lambda: "split over 2 frames", before_n, n)
-            self._expected -= self.expecting
+            for sighting in clipped:
+                # What looks cut off at its left may have begun in the frame before.
+                if sighting.letters not in split:
+                    seen += self._saw(sighting, lambda: f"in {self._what(data)}", n)
+            seen += self._stream(found.unfinished, lambda streams: streams.add_frame(n, data), n)
+            self._expected -= self._expected > 0
             if found.unfinished:
                 self._begun, self._expected = (n, _kept(data)), _MOST_BETWEEN
-            self.expecting = self._expected > 0
+            self.expecting = self._expected > 0 or self._streaming > 0
         self.keep((data,), n, len(data))
         return seen
+
+    def _stream(self, unfinished: bool, add: Callable[[TextStreams], list[Mapping[int, str]]], n: int) -> Seen:
+        """Looks for canaries in many pieces, once a piece has come and until none has come for a while."""
+        if unfinished:
+            self._begin_stream(n)
+        if self._streams is None or not self._streaming:
+            return ()
+        for pieces in add(self._streams):
+            for sighting, numbers in _split_over(pieces, unless=self._is_known):
+                # A piece that was lost, or came elsewhere, leaves a name of nobody after half of the marker.
+                if not sighting.clipped and self._is_own(sighting):
+                    self.seen_own = True
+                elif not sighting.clipped and len(self._streamed) < _MOST_CUT:
+                    self._streamed.setdefault(sighting.owner, (sighting, numbers))
+        self._streaming -= 1
+        self.expecting = True
+        return () if self._streaming else self._end_stream()
+
+    def _begin_stream(self, n: int) -> None:
+        if self._streams is None:
+            self._streams = TextStreams()
+        if not self._streaming:
+            for before_n, before in reversed(self._befores(n)):
+                self._streams.add_frame(before_n, before)
+        self._streaming = _MOST_STREAMED
+
+    def _end_stream(self) -> Seen:
+        """What was found in many pieces, unless it was found otherwise meanwhile, with the run that it came in."""
+        if self._streams is not None:
+            self._streams.clear()
+        streamed, self._streamed, self._streaming = self._streamed, {}, 0
+        return [
+            self._others(sighting, f"split over {len(numbers)} frames", *numbers)
+            for owner, (sighting, numbers) in streamed.items()
+            if owner not in self.others
+        ]
 
     def keep(self, frames: Sequence[bytes], n: int, size: int) -> None:
         """Remembers frames of `size` bytes in all, the first of them numbered `n`, until a few more have come."""
@@ -97,16 +151,23 @@ class CanaryScan:
 
     def other(self, data: bytes, where: str, n: int) -> Seen:
         """Searches what is no message: a control frame, the reason of a close, headers."""
-        if not canary_search.suspicious(data):
-            return ()
-        sightings = canary_search.search(data).sightings
-        return [seen for sighting in sightings for seen in self._saw(sighting, lambda: f"in {where}", n)]
+        seen: list[SeenCanary] = []
+        if self.expecting or canary_search.suspicious(data):
+            found = canary_search.search(data)
+            for sighting in found.sightings:
+                seen += self._saw(sighting, lambda: f"in {where}", n)
+            begun = () if self._streaming else self._last_others
+            pieces = [(m, f"({place})", text) for m, place, text in (*begun, (n, where, data))]
+            seen += self._stream(found.unfinished, lambda streams: streams.add_texts(pieces), n)
+        self._last_others = (*self._last_others[1 - _MOST_BEFORE :], (n, where, _kept(data)))
+        return seen
 
     def finish(self) -> Seen:
         """Nothing more will come: what has been cut off stays so."""
         seen = [self._others(sighting, where, n) for sighting, where, n in self._cut]
         self._cut.clear()
-        return seen
+        self.expecting = self._expected > 0
+        return [*seen, *self._end_stream()]
 
     # The texts of one run -----------------------------------------------------------------------------------------
 
@@ -139,25 +200,19 @@ class CanaryScan:
         """The same where nothing more is expected of the run."""
         pieces = run.said or {}
         seen: list[SeenCanary] = []
-        joined = "".join(pieces.values()).encode(errors="surrogatepass")
-        if canary_search.suspicious(joined) and len(pieces) > 1:
-            seen += self._split(joined, pieces, run)
+        if len(pieces) > 1:
+            seen += self._split(pieces, run)
             # Where one text comes between two thoughts, a half of the marker is whole on one side of it.
             thoughts = {n: text for n, text in pieces.items() if n > 0}
             if 1 < len(thoughts) < len(pieces):
-                seen += self._split(_joined(thoughts.values()), thoughts, run)
+                seen += self._split(thoughts, run)
         return seen
 
-    def _split(self, joined: bytes, pieces: Mapping[int, str], run: RunState) -> Seen:
+    def _split(self, pieces: Mapping[int, str], run: RunState) -> Seen:
         seen: list[SeenCanary] = []
-        for sighting in canary_search.search(joined).sightings:
-            if sighting.whole and not self._is_known(sighting):
-                texts = tuple(pieces.values())
-                first, end = _span(texts, sighting.letters)
-                if end - first > 1:
-                    numbers = [abs(n) for n in list(pieces)[first:end]]
-                    where = f"split over {len(numbers)} texts"
-                    seen += self._saw(sighting, lambda where=where: where, *numbers, run=run)  # type: ignore[misc]
+        for sighting, numbers in _split_over(pieces, unless=self._is_known):
+            where = f"split over {len(numbers)} texts"
+            seen += self._saw(sighting, lambda where=where: where, *numbers, run=run)  # type: ignore[misc]
         return seen
 
     def _is_known(self, sighting: Sighting) -> bool:
@@ -198,11 +253,26 @@ def _joined(texts: Iterable[str]) -> bytes:
     return "".join(texts).encode(errors="surrogatepass")
 
 
-def _span(texts: Sequence[str], letters: bytes) -> tuple[int, int]:
+def _split_over(
+    pieces: Mapping[int, str], unless: Callable[[Sighting], bool] = lambda _: False
+) -> Iterator[tuple[Sighting, tuple[int, ...]]]:
+    """The canaries in texts that are joined as if they were one, and the records of those that hold each."""
+    joined = _joined(pieces.values())
+    if not canary_search.suspicious(joined):
+        return
+    for sighting in canary_search.search(joined).sightings:
+        if sighting.whole and not unless(sighting):
+            first, end = _span(tuple(pieces.values()), sighting)
+            if end - first > 1:
+                yield sighting, tuple(abs(n) for n in list(pieces)[first:end])
+
+
+def _span(texts: Sequence[str], sighting: Sighting) -> tuple[int, int]:
     """The fewest texts in a row that hold the canary: from the first to before the last. By halving: it is rare."""
 
     def holds(first: int, end: int) -> bool:
-        return any(found.letters == letters for found in canary_search.search(_joined(texts[first:end])).sightings)
+        found = canary_search.search(_joined(texts[first:end])).sightings
+        return any(each.letters == sighting.letters and each.clipped <= sighting.clipped for each in found)
 
     low, high = 0, len(texts) - 1
     while low < high:
@@ -213,9 +283,3 @@ def _span(texts: Sequence[str], letters: bytes) -> tuple[int, int]:
         middle = (low + high) // 2
         low, high = (low, middle) if holds(first, middle) else (middle + 1, high)
     return first, low
-
-
-def edges(text: str) -> str:
-    """As much of a long text as can be part of a canary that is split: its beginning and its end."""
-    half = MOST_CARRIED // 2
-    return text if len(text) <= MOST_CARRIED else f"{text[:half]}\n{text[-half:]}"
