@@ -5,12 +5,17 @@ import json
 from collections.abc import Callable
 
 import pytest
+from greenlight_gate.findings import Finding
 from greenlight_gate.rules.engine import text_streams
 from greenlight_gate.rules.engine.canary import canary_word
+from greenlight_gate.rules.engine.canary_scan import LONGEST_KEPT
+from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
+from greenlight_gate.rules.engine.deadlines import TimeBudgets
+from greenlight_gate.rules.engine.id_registry import IdRegistry
 from greenlight_gate.rules.engine.text_streams import TextStreams
 from greenlight_gate.trace import Other
 
-from support.tests.rules.talk import Talk, Whole, asked
+from support.tests.rules.talk import EPOCH_S, PROFILE, Talk, Whole, asked
 
 BASHIRS = canary_word("Bashir", "abcdefgh")
 NOTE = f"Bashir's word is {BASHIRS}, ok?"
@@ -36,6 +41,13 @@ BRINGS: dict[str, Callable[[Talk, str], object]] = {
 
 def isolation(talk: Talk) -> list[Whole]:
     return [finding for finding in talk.close().whole() if finding[0] == "ISOLATION-1"]
+
+
+def checker() -> tuple[ConnectionChecker, list[Finding]]:
+    found: list[Finding] = []
+    made = ConnectionChecker(PROFILE, TimeBudgets(), IdRegistry(), "Ada", "c1", epoch_s=EPOCH_S, found=found.append)
+    made.opened("user-ada", 1.0, 1)
+    return made, found
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 8, 11])
@@ -109,19 +121,80 @@ def test_words_with_the_rare_letter_start_nothing() -> None:
     assert isolation(talk) == []
 
 
-def test_what_is_kept_is_bounded() -> None:
+@pytest.mark.parametrize("together", [1, 3, 7])
+@pytest.mark.parametrize("size", [1, 3, 8])
+@pytest.mark.parametrize("form", FORMS)
+def test_reads_of_a_load_are_joined_like_frames(form: str, size: int, together: int) -> None:
+    how, text = FORMS[form]
+    side, found = checker()
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    frames = [
+        json.dumps(body).encode()
+        for piece in pieces
+        for body in ({"type": "typing", "detail": {"text": piece}}, {"type": "pong", "text": "hello"})
+    ]
+    for at in range(0, len(frames), together):
+        read = frames[at : at + together]
+        side.received_together(b"\n".join(read), read, 1.0, at + 3)
+    side.finish(9_999)
+    ((actual, numbers),) = [(each.actual, each.evidence) for each in found if each.rule == "ISOLATION-1"]
+
+    assert actual == f"canary of Bashir, {how}, split over {len(numbers)} frames"
+
+
+def test_names_and_ids_that_end_like_a_piece_join_nothing() -> None:
+    side, found = checker()
+    for n in range(3, 500):
+        body = {
+            "type": "typing",
+            "user": "Raj",
+            "id": f"{n}aj",
+            "parameters": {"q": "X", "j": 1},
+            "text": f"word {n} quit",
+        }
+        side.received(json.dumps(body).encode(), 1.0, n)
+
+    assert not side.search.expecting
+    side.finish(999)
+    assert found == []
+
+
+def test_what_is_kept_after_a_piece_is_bounded() -> None:
+    side, _ = checker()
+    piece = json.dumps({"type": "typing", "text": "aj"}).encode()
+    large = json.dumps({"type": "typing", "text": "z" * 50_000}).encode()
+    for n in range(3, 3_000, 3):
+        side.received_together(b"\n".join((piece, large, large)), [piece, large, large], 1.0, n)
+        side.received_together(b"\n".join((large, large)), [large, large], 1.0, 10_000 + n)
+
+    assert len(side.search.last) == 64
+    assert max(len(frame) for _, frames in side.search.last for frame in frames) <= LONGEST_KEPT + 1
+
+
+def test_what_is_joined_is_bounded() -> None:
     streams = TextStreams()
     for n in range(2_000):
         names = {f"name {(n * 37 + i) % 5_000}": "x" * (n % 3_000) for i in range(40)}
-        streams.add_frame(n, json.dumps({"same": "ab" * (n % 7), **names, "list": ["y" * 99] * 900}).encode())
+        streams.add(n, json.dumps({"same": "ab" * (n % 7), **names, "list": ["y" * 99] * 900}).encode())
+        if streams.full:
+            assert all(streams.joined())
 
-    assert len(streams.places) <= text_streams.MOST_PLACES
+    assert streams.full or len(streams.places) == text_streams.MOST_PLACES
     assert all(len(pieces) <= text_streams.MOST_PIECES for pieces in streams.places.values())
     assert all(sum(map(len, pieces.values())) <= 3 * text_streams.MOST_CARRIED for pieces in streams.places.values())
 
 
+def test_all_that_is_dropped_was_joined_before() -> None:
+    streams = TextStreams()
+    for n in range(2_000):
+        streams.add(n, json.dumps({"same": f"{n:04}"}).encode())
+    seen = {n for pieces in streams.joined() for n in pieces}
+
+    assert seen == set(range(2_000))
+
+
 def test_a_frame_of_great_depth_is_taken_as_text() -> None:
     streams = TextStreams()
-    deep = b"[" * 100_000
-    assert streams.add_frame(1, deep) == []
+    streams.add(1, b"[" * 100_000)
+    assert list(streams.joined()) == []
     assert list(streams.places) == [""]

@@ -1,18 +1,20 @@
 """Whose canaries one connection receives: in one frame, split over two or more, or split over the texts of a run.
 
-Kept between frames are the last ones, of each open run the last texts, and once a piece of a canary has come, the texts
-of the next frames by their places: bounded, whatever comes.
+Kept between frames are the last ones, more of them once one had what may be a piece of a canary, and of each open run
+the last texts. Only where pieces are found that may belong together, the texts of the frames around them are joined by
+their places. All of it is bounded, whatever comes.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice, takewhile
 from typing import Final, NamedTuple
 
 from greenlight_gate.rules.engine import canary_search
 from greenlight_gate.rules.engine.canary import owner_code
 from greenlight_gate.rules.engine.canary_search import NOTHING_FOUND, Sighting
 from greenlight_gate.rules.engine.run_state import RunState
-from greenlight_gate.rules.engine.text_streams import MOST_CARRIED, TextStreams, edges
+from greenlight_gate.rules.engine.text_streams import MOST_CARRIED, TextStreams, edges, last_of
 
 LONGEST_KEPT: Final = 16_384
 _EDGE = 8_192
@@ -21,7 +23,9 @@ _MOST_OTHERS = 1_024
 # So many frames may come between the two that hold the parts of a canary.
 _MOST_BETWEEN = 16
 _MOST_BEFORE = 4
-# In so many frames after a piece of a marker, the next piece or the rest of the name is looked for.
+# So many reads are kept from the first piece of a marker on, in which the next one is looked for.
+_MOST_FOLLOWED = 64
+# In so many frames after pieces that may belong together, the rest of the name is looked for.
 _MOST_STREAMED = 128
 # So many more texts come together before they are searched.
 _MOST_SAID = 64
@@ -62,11 +66,13 @@ class CanaryScan:
         self._begun = (0, b"")
         self._expected = 0
         self._cut: list[tuple[Sighting, str, int]] = []
-        # What is needed once a piece of a canary has come, which most connections never see.
+        # The last record with what may be a piece of a marker.
+        self._piece_n = 0
+        # What is needed once there are pieces that may belong together, which most connections never see.
         self._streams: TextStreams | None = None
-        self._last_others: tuple[tuple[int, str, bytes], ...] = ()
         self._streaming = 0
         self._streamed: dict[str, tuple[Sighting, tuple[int, ...]]] = {}
+        self._last_others: deque[tuple[int, str, bytes]] = deque(maxlen=_MOST_FOLLOWED)
 
     def typed(self, text: str) -> None:
         """What the user asked: a canary in it is the user's own, whichever of the target's users they are."""
@@ -77,8 +83,9 @@ class CanaryScan:
     def frame(self, data: bytes, n: int) -> Seen:
         """Searches one frame, if anything in it is suspicious, and remembers it for the next one."""
         seen: list[SeenCanary] = []
-        if self.expecting or canary_search.suspicious(data):
-            closely = self._expected > 0 or canary_search.suspicious(data)
+        suspicious = canary_search.suspicious(data)
+        if self.expecting or suspicious:
+            closely = self._expected > 0 or (suspicious and canary_search.may_hold(data))
             found = canary_search.search(data) if closely else NOTHING_FOUND
             clipped = [sighting for sighting in found.sightings if sighting.clipped]
             split = {sighting.letters for sighting in found.sightings if not sighting.clipped}
@@ -93,7 +100,7 @@ class CanaryScan:
                 # What looks cut off at its left may have begun in the frame before.
                 if sighting.letters not in split:
                     seen += self._saw(sighting, lambda: f"in {self._what(data)}", n)
-            seen += self._stream(found.unfinished, lambda streams: streams.add_frame(n, data), n)
+            seen += self._stream(found.unfinished or (suspicious and self._continues(data, n)), n, data)
             self._expected -= self._expected > 0
             if found.unfinished:
                 self._begun, self._expected = (n, _kept(data)), _MOST_BETWEEN
@@ -101,34 +108,54 @@ class CanaryScan:
         self.keep((data,), n, len(data))
         return seen
 
-    def _stream(self, unfinished: bool, add: Callable[[TextStreams], list[Mapping[int, str]]], n: int) -> Seen:
-        """Looks for canaries in many pieces, once a piece has come and until none has come for a while."""
-        if unfinished:
+    def _continues(self, data: bytes, n: int) -> bool:
+        """Whether a frame, with those since the last one that had a piece of a marker, may hold pieces of one."""
+        since = takewhile(lambda before: before[0] >= self._piece_n, self._frames_before(n))
+        frames = b"\n".join((*(before for _, before in since), data))
+        self._piece_n = n
+        if self.last.maxlen != _MOST_FOLLOWED:
+            self.last = deque(self.last, maxlen=_MOST_FOLLOWED)
+        return canary_search.in_pieces(frames)
+
+    def _stream(self, begins: bool, n: int, data: bytes, place: str = "") -> Seen:
+        """Joins texts from when pieces come that may belong together, until there have been none for a while."""
+        if begins and not self._streaming:
             self._begin_stream(n)
+        if begins:
+            self._streaming = _MOST_STREAMED
         if self._streams is None or not self._streaming:
             return ()
-        for pieces in add(self._streams):
+        self._streams.add(n, data, place)
+        self._streaming -= 1
+        self.expecting = True
+        if not self._streaming:
+            return self._end_stream()
+        if self._streams.full:
+            self._join()
+        return ()
+
+    def _begin_stream(self, n: int) -> None:
+        self._streams = self._streams or TextStreams()
+        before = [(m, data, "") for m, data in self._frames_before(n)]
+        before += [(m, data, place) for m, place, data in self._last_others]
+        for m, data, place in sorted(before):
+            self._streams.add(m, data, place)
+            if self._streams.full:
+                self._join()
+
+    def _join(self) -> None:
+        for pieces in self._streams.joined() if self._streams is not None else ():
             for sighting, numbers in _split_over(pieces, unless=self._is_known):
                 # A piece that was lost, or came elsewhere, leaves a name of nobody after half of the marker.
                 if not sighting.clipped and self._is_own(sighting):
                     self.seen_own = True
                 elif not sighting.clipped and len(self._streamed) < _MOST_CUT:
                     self._streamed.setdefault(sighting.owner, (sighting, numbers))
-        self._streaming -= 1
-        self.expecting = True
-        return () if self._streaming else self._end_stream()
-
-    def _begin_stream(self, n: int) -> None:
-        if self._streams is None:
-            self._streams = TextStreams()
-        if not self._streaming:
-            for before_n, before in reversed(self._befores(n)):
-                self._streams.add_frame(before_n, before)
-        self._streaming = _MOST_STREAMED
 
     def _end_stream(self) -> Seen:
-        """What was found in many pieces, unless it was found otherwise meanwhile, with the run that it came in."""
+        """What was found in many pieces, unless it was found otherwise meanwhile."""
         if self._streams is not None:
+            self._join()
             self._streams.clear()
         streamed, self._streamed, self._streaming = self._streamed, {}, 0
         return [
@@ -139,27 +166,37 @@ class CanaryScan:
 
     def keep(self, frames: Sequence[bytes], n: int, size: int) -> None:
         """Remembers frames of `size` bytes in all, the first of them numbered `n`, until a few more have come."""
-        if size > LONGEST_KEPT:
+        if size > LONGEST_KEPT and self.last.maxlen == _MOST_FOLLOWED:
+            frames = tuple(map(_kept, frames))
+        elif size > LONGEST_KEPT:
             frames, n = (_kept(frames[-1]),), n + len(frames) - 1
         self.last.append((n, frames))
 
     def _befores(self, n: int) -> list[tuple[int, bytes]]:
         """The frames before, the latest first, and the one that holds the beginning of a canary."""
-        last = [(first + i, data) for first, frames in self.last for i, data in enumerate(frames) if first + i < n]
-        last = last[: -_MOST_BEFORE - 1 : -1]
+        last = list(islice(self._frames_before(n), _MOST_BEFORE))
         return last if not self.expecting or any(m == self._begun[0] for m, _ in last) else [*last, self._begun]
+
+    def _frames_before(self, n: int) -> Iterator[tuple[int, bytes]]:
+        for first, frames in reversed(self.last):
+            for i in reversed(range(len(frames))):
+                if first + i < n:
+                    yield first + i, frames[i]
 
     def other(self, data: bytes, where: str, n: int) -> Seen:
         """Searches what is no message: a control frame, the reason of a close, headers."""
         seen: list[SeenCanary] = []
-        if self.expecting or canary_search.suspicious(data):
-            found = canary_search.search(data)
+        suspicious = canary_search.suspicious(data)
+        if self.expecting or suspicious:
+            found = canary_search.search(data) if suspicious else NOTHING_FOUND
             for sighting in found.sightings:
                 seen += self._saw(sighting, lambda: f"in {where}", n)
-            begun = () if self._streaming else self._last_others
-            pieces = [(m, f"({place})", text) for m, place, text in (*begun, (n, where, data))]
-            seen += self._stream(found.unfinished, lambda streams: streams.add_texts(pieces), n)
-        self._last_others = (*self._last_others[1 - _MOST_BEFORE :], (n, where, _kept(data)))
+            begins = found.unfinished
+            if suspicious and not begins:
+                before = (text for _, place, text in self._last_others if place == f"({where})")
+                begins = canary_search.in_pieces(b"\n".join((*before, data)))
+            seen += self._stream(begins, n, data, f"({where})")
+        self._last_others.append((n, f"({where})", _kept(data, MOST_CARRIED // 2)))
         return seen
 
     def finish(self) -> Seen:
@@ -185,15 +222,8 @@ class CanaryScan:
     def said(self, run: RunState) -> Seen:
         """Searches the texts of a run, joined as if they were one, and keeps the last of them."""
         seen = self.said_all(run)
-        pieces, carried = run.said or {}, 0
-        kept: list[tuple[int, str]] = []
-        for n in reversed(pieces):
-            if carried >= MOST_CARRIED:
-                break
-            kept.append((n, pieces[n]))
-            carried += len(pieces[n])
-        run.said = dict(reversed(kept))
-        run.said_most = len(kept) + _MOST_SAID
+        run.said = last_of(run.said or {})
+        run.said_most = len(run.said) + _MOST_SAID
         return seen
 
     def said_all(self, run: RunState) -> Seen:
@@ -245,8 +275,8 @@ class CanaryScan:
         return SeenCanary(owner, sighting.how, where, numbers, run)
 
 
-def _kept(frame: bytes) -> bytes:
-    return frame if len(frame) <= LONGEST_KEPT else frame[:_EDGE] + b'"' + frame[-_EDGE:]
+def _kept(frame: bytes, edge: int = _EDGE) -> bytes:
+    return frame if len(frame) <= 2 * edge else frame[:edge] + b'"' + frame[-edge:]
 
 
 def _joined(texts: Iterable[str]) -> bytes:

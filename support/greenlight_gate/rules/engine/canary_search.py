@@ -18,26 +18,63 @@ from greenlight_gate.rules.engine.text_layers import CORES, HEX, hides, layers, 
 _WORD = re.compile(rb"(" + HALF + rb")?" + HALF + rb"(?!" + HALF + rb")([a-z]{0,512})")
 # A number that is a byte is found in a tenth of the time of a text.
 _RARE, _RARE_CAPITAL, _RARE_IN_BASE64 = b"jJX"
-_CORE_0, _CORE_1, _CORE_2 = (core for core, _ in CORES)
 _HEX_DIGITS = max(re.findall(rb"[0-9]+", HEX), key=len)
+# A name of JSON is no text.
+_TEXT_ENDS = rb"(?=\\*+\"(?!\s*:)|\\[^\"\\]|\n|\Z)"
 
 
-def _pieces_of(word: bytes, rare: int, letters: bytes) -> bytes:
-    """A pattern for pieces of a word that hold its rare letter, and end where the text that holds them does."""
-    at = word.index(rare)
-    left, right = word[:at], word[at + 1 :]
-    text_begins, text_ends = rb"(?<![" + letters + rb"])", rb"(?![" + letters + rb"])"
-    begun = b"|".join(text_begins + left[i:] for i in range(1, len(left) + 1))
-    ended = b"|".join(right[:i] + text_ends for i in range(len(right) + 1))
-    letter = bytes([rare])
-    return rb"(?:%b)%b(?:%b|%b)|%b%b(?:%b)" % (begun, letter, right, ended, left, letter, ended)
+def _around(letter: bytes, word: bytes, longer: bytes, *, any_case: bool, with_whole: bool) -> bytes:
+    """A pattern for what stands around a letter in a word, or in a piece of it; it is tried behind the letter.
+
+    A piece begins where the text does that holds it, or ends there, or both. `longer`: the word with what always
+    follows it where the text goes on. `with_whole`: the whole word matches as well.
+    """
+
+    def spelt(letters: bytes) -> bytes:
+        return b"".join(b"[%c%c]" % (each, each ^ 0x20) for each in letters) if any_case else letters
+
+    def ahead(right: bytes, *, whole: bool) -> bytes:
+        ended = [spelt(right[:i]) + _TEXT_ENDS for i in range(len(right) + 1)]
+        return b"|".join([*ended, spelt(right)] if whole else ended)
+
+    at = word.index(letter)
+    behind = b"|".join(
+        b"(?<=%b)" % (begins + spelt(word[i : at + 1])) for i in range(1, at + 1) for begins in (rb"[\"\n]", rb"\A")
+    )
+    return b"(?:(?<=%b)(?:%b)|(?:%b)(?:%b))" % (
+        spelt(word[: at + 1]), ahead(word[at + 1 :], whole=with_whole), behind, ahead(longer[at + 1 :], whole=True),
+    )  # fmt: skip
 
 
-# A piece of a marker that is split over three frames or more, where the piece does not hold a half of it.
-_PIECE = re.compile(_pieces_of(HALF, _RARE, b"A-Za-z"), re.IGNORECASE)
-_PIECE_IN_BASE64 = re.compile(
-    b"|".join(_pieces_of(core, _RARE_IN_BASE64, b"A-Za-z0-9+/_-") for core in (_CORE_0, _CORE_1, _CORE_2))
-)
+def _after(letters: bytes, befores: bytes) -> bytes:
+    """A pattern for one of these letters that hardly any text has where a text begins, or after one of `befores`."""
+    return rb"[%b](?<![^\"\n%b][%b])" % (letters, befores, letters)
+
+
+def _in_letters(letters: bytes, *, with_whole: bool) -> re.Pattern[bytes]:
+    small = letters[:1].lower()
+    before = HALF[HALF.index(small) - 1 :][:1]
+    around = _around(small, HALF, HALF, any_case=True, with_whole=with_whole)
+    return re.compile(_after(letters, before + before.upper()) + around)
+
+
+def _in_base64(letters: bytes, *, with_whole: bool) -> re.Pattern[bytes]:
+    """`letters`: one for each of the three alignments."""
+    arounds, befores = [], b""
+    # In the middle of a canary, base64 of a half always goes on like this.
+    for number, ((core, _), after) in enumerate(zip(CORES, (b"2", b"", b"Z"), strict=True)):
+        letter = letters[number : number + 1]
+        befores += core[core.index(letter) - 1 :][:1]
+        arounds.append(_around(letter, core, core + after, any_case=False, with_whole=with_whole))
+    return re.compile(_after(bytes({*letters}), befores) + b"(?:%b)" % b"|".join(arounds))
+
+
+# Each begins with a letter that is rare, and goes on with what is rare before it.
+_NEAR_RARE, _NEAR_RARE_CAPITAL = _in_letters(b"j", with_whole=True), _in_letters(b"J", with_whole=True)
+_NEAR_RARE_IN_BASE64 = _in_base64(b"XXX", with_whole=True)
+_PIECE, _PIECE_IN_BASE64 = _in_letters(b"jJ", with_whole=False), _in_base64(b"XXX", with_whole=False)
+# A marker that is cut near each of its rare letters is so near these as well, and hardly any other text is.
+_CONFIRMING, _CONFIRMING_IN_BASE64 = _in_letters(b"qQ", with_whole=False), _in_base64(b"Wqm", with_whole=False)
 # The end of a text, or half of an escape before it.
 _END = re.compile(rb'(?:[%&\x80-\xff][#;0-9a-z]{0,8}){0,4}(?:["\\]|\Z)')
 _QUOTE = re.compile(rb'(?<!\\)\\*+"')
@@ -78,21 +115,37 @@ NOTHING_FOUND = FrameSearch((), unfinished=False)
 
 
 def suspicious(data: bytes) -> bool:
-    """Whether the bytes have to be searched closely."""
-    if (_RARE in data or _RARE_CAPITAL in data) and (HALF in data.lower() or _PIECE.search(data) is not None):
+    """Whether the bytes have to be looked at frame by frame: they may hold a canary, or a piece of one."""
+    if _RARE in data and _NEAR_RARE.search(data, data.index(_RARE)) is not None:
         return True
-    if _RARE_IN_BASE64 in data and (
-        _CORE_0 in data or _CORE_1 in data or _CORE_2 in data or _PIECE_IN_BASE64.search(data) is not None
-    ):
+    if _RARE_CAPITAL in data and _NEAR_RARE_CAPITAL.search(data, data.index(_RARE_CAPITAL)) is not None:
         return True
+    if _RARE_IN_BASE64 in data and _NEAR_RARE_IN_BASE64.search(data, data.index(_RARE_IN_BASE64)) is not None:
+        return True
+    return _may_hide(data)
+
+
+def may_hold(data: bytes) -> bool:
+    """Whether a frame that is suspicious may hold a canary, or at least a half of its marker, not only a piece."""
+    return HALF in data.lower() or any(core in data for core, _ in CORES) or _may_hide(data)
+
+
+def _may_hide(data: bytes) -> bool:
     # From the right, a text that is not there is found missing in a third of the time of `in`.
     return data.rfind(_HEX_DIGITS) >= 0 or hides(data) or packings.may_hold(data)
+
+
+def in_pieces(frames: bytes) -> bool:
+    """Whether frames, one a line, may hold pieces of one canary: its marker holds the rare letter twice."""
+    if len(_PIECE.findall(frames)) > 1 and _CONFIRMING.search(frames) is not None:
+        return True
+    return len(_PIECE_IN_BASE64.findall(frames)) > 1 and _CONFIRMING_IN_BASE64.search(frames) is not None
 
 
 def search(data: bytes) -> FrameSearch:
     """All canaries in a text, the first sighting of each."""
     found: dict[bytes, Sighting] = {}
-    unfinished = _PIECE.search(data) is not None or _PIECE_IN_BASE64.search(data) is not None
+    unfinished = False
     for text, how in _readings(data):
         small = text.lower()
         for sighting in _words(small, text, how):

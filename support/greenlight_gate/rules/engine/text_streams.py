@@ -1,10 +1,11 @@
 """The last texts of one connection, joined by where they stood: for a canary that arrives in many pieces.
 
-A place is the path of names in a frame's JSON, through JSON in JSON as well, or what else a text came in. Bounded in
+A place is the path of names in a frame's JSON, through JSON in JSON as well, or what else a text came in. Frames wait
+until there are many of them, or nothing more will come; only then are they read and joined. Bounded in what waits, in
 the number of places and in the length of each, whatever comes.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +14,8 @@ import msgspec
 MOST_CARRIED: Final = 1_024
 MOST_PLACES: Final = 64
 MOST_PIECES: Final = 512
+MOST_WAITING: Final = 64
+_MOST_WAITING_BYTES = 65_536
 _MOST_TEXTS = 512
 _MOST_NESTED = 4
 _LONGEST_READ: Final = 262_144
@@ -23,33 +26,58 @@ class TextStreams:
 
     def __init__(self) -> None:
         self.places: dict[str, dict[int, str]] = {}
+        self._waiting: list[tuple[int, str, bytes]] = []
+        self._waiting_bytes = 0
 
-    def add_frame(self, n: int, data: bytes) -> list[Mapping[int, str]]:
-        """Adds all texts of a frame; returns what now stands at their places, where it is of several records."""
-        if len(data) > _LONGEST_READ:
-            return []
-        changed = {place: self._add(n, place, text) for place, text in _texts_of(data)}
-        return [pieces for pieces in changed.values() if len(pieces) > 1]
+    def add(self, n: int, data: bytes, place: str = "") -> None:
+        """Adds a frame, or with a place of its own a text that is no message. `n`: its record."""
+        if len(data) <= _LONGEST_READ:
+            self._waiting.append((n, place, data))
+            self._waiting_bytes += len(data)
 
-    def add_texts(self, texts: Iterable[tuple[int, str, bytes]]) -> list[Mapping[int, str]]:
-        """Adds texts that are no messages, each with its record and place; returns like `add_frame`."""
-        changed = {place: self._add(n, place, text.decode(errors="replace")) for n, place, text in texts}
-        return [pieces for pieces in changed.values() if len(pieces) > 1]
+    @property
+    def full(self) -> bool:
+        """Whether as much waits as may."""
+        return len(self._waiting) >= MOST_WAITING or self._waiting_bytes >= _MOST_WAITING_BYTES
+
+    def joined(self) -> Iterator[Mapping[int, str]]:
+        """Joins what waits. Yields what has come to stand at each place, of several records, before any is dropped."""
+        changed: set[str] = set()
+        for n, place, data in self._waiting:
+            for path, text in _texts_of(data) if not place else ((place, data.decode(errors="replace")),):
+                yield from self._add(n, path, text)
+                changed.add(path)
+        self._waiting.clear()
+        self._waiting_bytes = 0
+        yield from [pieces for place, pieces in self.places.items() if place in changed and len(pieces) > 1]
 
     def clear(self) -> None:
         """Forgets all: nothing is being split."""
         self.places.clear()
+        self._waiting.clear()
+        self._waiting_bytes = 0
 
-    def _add(self, n: int, place: str, text: str) -> dict[int, str]:
+    def _add(self, n: int, place: str, text: str) -> Iterator[Mapping[int, str]]:
         pieces = self.places.pop(place, {})
         if len(self.places) >= MOST_PLACES:
-            del self.places[next(iter(self.places))]
+            yield self.places.pop(next(iter(self.places)))
         self.places[place] = pieces
         pieces[n] = edges(pieces.get(n, "") + text)
-        carried = sum(map(len, pieces.values()))
-        while len(pieces) > MOST_PIECES or carried > 2 * MOST_CARRIED:
-            carried -= len(pieces.pop(next(iter(pieces))))
-        return pieces
+        if len(pieces) > MOST_PIECES or sum(map(len, pieces.values())) > 3 * MOST_CARRIED:
+            yield pieces
+            self.places[place] = last_of(pieces, MOST_PIECES // 2)
+
+
+def last_of(pieces: Mapping[int, str], most: int = MOST_CARRIED) -> dict[int, str]:
+    """The last texts, so many of them and so long together that the next may go on with a canary in them."""
+    kept: list[tuple[int, str]] = []
+    carried = 0
+    for n in reversed(pieces):
+        if carried >= MOST_CARRIED or len(kept) >= most:
+            break
+        kept.append((n, pieces[n]))
+        carried += len(pieces[n])
+    return dict(reversed(kept))
 
 
 def edges(text: str) -> str:
