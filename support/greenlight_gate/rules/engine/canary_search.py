@@ -122,17 +122,14 @@ def suspicious(data: bytes) -> bool:
         return True
     if _RARE_IN_BASE64 in data and _NEAR_RARE_IN_BASE64.search(data, data.index(_RARE_IN_BASE64)) is not None:
         return True
-    return _may_hide(data)
+    # From the right, a text that is not there is found missing in a third of the time of `in`.
+    return data.rfind(_HEX_DIGITS) >= 0 or hides(data) or packings.may_hold(data)
 
 
 def may_hold(data: bytes) -> bool:
     """Whether a frame that is suspicious may hold a canary, or at least a half of its marker, not only a piece."""
-    return HALF in data.lower() or any(core in data for core, _ in CORES) or _may_hide(data)
-
-
-def _may_hide(data: bytes) -> bool:
-    # From the right, a text that is not there is found missing in a third of the time of `in`.
-    return data.rfind(_HEX_DIGITS) >= 0 or hides(data) or packings.may_hold(data)
+    plain = HALF in data.lower() or any(core in data for core, _ in CORES)
+    return plain or data.rfind(_HEX_DIGITS) >= 0 or hides(data) or packings.may_hold(data)
 
 
 def in_pieces(frames: bytes) -> bool:

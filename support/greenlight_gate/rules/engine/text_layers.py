@@ -30,8 +30,6 @@ _PERCENT, _BACKSLASH, _AMPERSAND, _EQUALS = b"%\\&="
 # A letter as "=6A", or the soft line break of RFC 2045 section 6.7, with its line break as it is or escaped in JSON.
 _QUOTED_PRINTABLE = re.compile(rb"=(?:([4-7][0-9A-Fa-f])|(?:\\++r)?\\++n|\r?\n)")
 _QUOTED = re.compile(rb"%(?:2[56]|[4-7][0-9A-Fa-f]|[eEcC][0-9A-Fa-f]%)")
-_AFTER_PERCENT = frozenset(bytes([byte]) for byte in b"24567eEcC")
-_FEW = 8
 _HIDDEN = re.compile(_ZERO_WIDTH + rb"|" + _WIDE)
 
 
@@ -96,25 +94,15 @@ class Layer(NamedTuple):
 
 def hides(data: bytes) -> bool:
     """Whether a text holds escapes, full-width letters, or characters without width, that may hide letters."""
-    if (_PERCENT in data and _hides_after_percent(data)) or (not data.isascii() and _HIDDEN.search(data) is not None):
+    if _PERCENT in data and _QUOTED.search(data, data.index(_PERCENT)) is not None:
+        return True
+    if not data.isascii() and _HIDDEN.search(data) is not None:
         return True
     if _BACKSLASH in data and _ESCAPED.search(data, data.index(_BACKSLASH)) is not None:
         return True
     if _EQUALS in data and _QUOTED_PRINTABLE.search(data, data.index(_EQUALS)) is not None:
         return True
     return _AMPERSAND in data and _REFERENCE.search(data, data.index(_AMPERSAND)) is not None
-
-
-def _hides_after_percent(data: bytes) -> bool:
-    """Answers contain percent signs: a few of them are checked without a pattern, which would cost more."""
-    at = data.find(_PERCENT)
-    for _ in range(_FEW):
-        if at < 0:
-            return False
-        if data[at + 1 : at + 2] in _AFTER_PERCENT:
-            break
-        at = data.find(_PERCENT, at + 1)
-    return at >= 0 and _QUOTED.search(data, at) is not None
 
 
 def layers(data: bytes) -> Iterator[Layer]:
