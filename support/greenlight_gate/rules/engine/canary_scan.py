@@ -50,7 +50,7 @@ class CanaryScan:
     `own`: the owner codes of the user's own canaries. `seen_own`: one of them was seen here.
     `others`: the owners of all other canaries that were seen here, with the record of the first.
     `last`: what came last, frames that were read together with the number of the first of them.
-    `expecting`: the next frames have to be searched closely, for one may hold the rest of a canary.
+    `expecting`: the next frames have to be looked at one by one, for one may hold the rest of a canary.
     `what` names a frame, for reports.
     """
 
@@ -109,7 +109,9 @@ class CanaryScan:
         return seen
 
     def _continues(self, data: bytes, n: int) -> bool:
-        """Whether a frame, with those since the last one that had a piece of a marker, may hold pieces of one."""
+        """Whether a frame has a piece of a marker that may belong to one in it, or in those since the last piece."""
+        if not canary_search.has_piece(data):
+            return False
         since = takewhile(lambda before: before[0] >= self._piece_n, self._frames_before(n))
         frames = b"\n".join((*(before for _, before in since), data))
         self._piece_n = n

@@ -132,6 +132,11 @@ def may_hold(data: bytes) -> bool:
     return plain or data.rfind(_HEX_DIGITS) >= 0 or hides(data) or packings.may_hold(data)
 
 
+def has_piece(data: bytes) -> bool:
+    """Whether a text in a frame may be a piece of a marker, which is not whole in it."""
+    return _PIECE.search(data) is not None or _PIECE_IN_BASE64.search(data) is not None
+
+
 def in_pieces(frames: bytes) -> bool:
     """Whether frames, one a line, may hold pieces of one canary: its marker holds the rare letter twice."""
     if len(_PIECE.findall(frames)) > 1 and _CONFIRMING.search(frames) is not None:
