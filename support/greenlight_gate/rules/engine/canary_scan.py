@@ -92,7 +92,7 @@ class CanaryScan:
             for sighting in found.sightings:
                 if not sighting.clipped:
                     seen += self._saw(sighting, lambda: f"in {self._what(data)}", n)
-            for before_n, before in self._befores(n) if found.unfinished or self._expected else ():
+            for before_n, before in self._befores(n) if found.unfinished or clipped or self._expected else ():
                 for sighting in canary_search.across(before, data):
                     split.add(sighting.letters)
                     seen += self._saw(sighting, lambda: "split over 2 frames", before_n, n)

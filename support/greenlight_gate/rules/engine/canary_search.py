@@ -9,6 +9,7 @@ and what is cut off at its left, if a half of the marker is left. `across` finds
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from greenlight_gate.rules.engine import packings
@@ -212,4 +213,5 @@ def _pieces(frame: bytes) -> list[bytes]:
 
 
 def _open(pieces: Iterable[bytes]) -> list[bytes]:
-    return [piece for piece in pieces if suspicious(piece) and search(piece).unfinished][:_MOST_OPEN]
+    opens = (piece for piece in pieces if suspicious(piece) and (has_piece(piece) or search(piece).unfinished))
+    return list(islice(opens, _MOST_OPEN))

@@ -68,7 +68,7 @@ class TextStreams:
             self.places[place] = last_of(pieces, MOST_PIECES // 2)
 
 
-def last_of(pieces: Mapping[int, str], most: int = MOST_CARRIED) -> dict[int, str]:
+def last_of(pieces: dict[int, str], most: int = MOST_CARRIED) -> dict[int, str]:
     """The last texts, so many of them and so long together that the next may go on with a canary in them."""
     kept: list[tuple[int, str]] = []
     carried = 0
