@@ -117,7 +117,7 @@ def test_changed_signatures_begin_like_the_honest_one(kind: str, same: int) -> N
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FORGERIES if kind.startswith("a token in the URL")])
-def test_a_pass_in_the_address_is_the_honest_one_and_alone(kind: str) -> None:
+def test_a_token_in_the_address_is_the_honest_one_and_alone(kind: str) -> None:
     access = entrance()
     made = FORGERIES[kind](access, ADA, "honest")
     assert made is not None
