@@ -10,23 +10,33 @@ Feature: Only a valid token gives access
       And Ada connects with a valid token and receives the right answer
 
       Examples:
-        | token                                        |
-        | no token                                     |
-        | a random token                               |
-        | a token signed with another key              |
-        | an unsigned token                            |
-        | an unsigned token with the algorithm nOnE    |
-        | an unsigned token sent in another way        |
-        | a token whose signature was removed          |
-        | a token whose signature was cut short        |
-        | a token that names another kind of algorithm |
-        | an expired token                             |
-        | a token that expired 6 minutes ago           |
-        | a token that is not valid yet                |
-        | a token for another audience                 |
-        | a token without an audience                  |
-        | a token in the URL                           |
-        | a token that was signed out                  |
+        | token                                         |
+        | no token                                      |
+        | a random token                                |
+        | a token signed with another key               |
+        | an unsigned token                             |
+        | an unsigned token with the algorithm nOnE     |
+        | an unsigned token sent in another way         |
+        | a token whose signature was removed           |
+        | a token whose signature was cut short         |
+        | a token whose signature ends in another way   |
+        | a token whose signature differs in its middle |
+        | a token with another user's name              |
+        | a token that names another kind of algorithm  |
+        | an expired token                              |
+        | a token that expired 6 minutes ago            |
+        | a token that is not valid yet                 |
+        | a token for another audience                  |
+        | a token without an audience                   |
+        | a token in the URL                            |
+        | a token in the URL as access_token            |
+        | a token in the URL as auth                    |
+        | a token in the URL as auth_token              |
+        | a token in the URL as authorization           |
+        | a token in the URL as bearer                  |
+        | a token in the URL as id_token                |
+        | a token in the URL as jwt                     |
+        | a token that was signed out                   |
 
   Rule: Access ends when the token expires
 

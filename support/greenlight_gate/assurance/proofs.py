@@ -64,7 +64,7 @@ _BY_SCENARIO = {
     "resilience/4: A connection that no longer responds is closed, and an idle one stays open": "idle_cut_after",
     _TOGETHER: """
         broadcast_to_all first_user_handler_serves_everyone shared_agent_mixes_answers canary_in_metadata canary_base64
-        canary_split_over_two_frames""",
+        canary_split_over_two_frames canary_in_pieces_outside_of_runs canary_letter_by_letter canary_packed_as""",
     "security/1: Users who ask while 25 connections are open receive only their own secret": """
         cross_leak_only_under_load""",
     "security/1: Users who reconnect at the same moment receive only their own secret": """
@@ -74,6 +74,11 @@ _BY_SCENARIO = {
     "security/2: A connection with an expired token is refused": "expired_token_accepted",
     "security/2: A connection with a token for another audience is refused": "wrong_audience_accepted",
     "security/2: A connection with a token in the URL is refused": "token_in_query_accepted",
+    "security/2: A connection with a token in the URL as access_token is refused": "token_in_query_accepted_by_name",
+    "security/2: A connection with a token whose signature ends in another way is refused": """
+        signature_checked_in_part""",
+    "security/2: A connection with a token with another user's name is refused": """
+        claims_of_a_known_signature_not_checked""",
     _ENDS: "survives_token_expiry illegal_close_code",
     "security/2: A new connection with an expired token that was accepted before is refused": """
         token_cache_ignores_expiry""",

@@ -32,12 +32,16 @@ class Identity:
 
 @dataclass(frozen=True)
 class Attempt:
-    """The token of an upgrade request, and where it was ("header", "subprotocol", "query" or "")."""
+    """The token of an upgrade request, and where it was ("header", "subprotocol", "query" or "").
+
+    `name`: of its item in the query.
+    """
 
     token: str
     source: str
     subprotocol: str | None
     client: str
+    name: str = ""
 
 
 def read_attempt(
@@ -51,7 +55,7 @@ def read_attempt(
     subprotocol = SUBPROTOCOL if SUBPROTOCOL in subprotocols else None
     for name, value in query_items:
         if name.lower() in _QUERY_NAMES:
-            return Attempt(value, "query", subprotocol, client)
+            return Attempt(value, "query", subprotocol, client, name.lower())
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return Attempt(token.strip(), "header", subprotocol, client)

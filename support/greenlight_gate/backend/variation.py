@@ -21,6 +21,7 @@ _WORDS = (
     "שלום", "مرحبا", "हिन्दी", "👩\u200d👩\u200d👧", "🇳🇴", "e\u0301tude", "x < y & z > w", "{not: json}", "50 %",
     "C:\\temp", '"quoted"', "tab\there", "line\nbreak", "https://example.org:8080/a?b=c", "ada@example.org",
     "at noon (local time)", "𝔘𝔫𝔦𝔠𝔬𝔡𝔢", "“curly”", "null", "None",
+    "ＡＪＩ全角", "soft=\r\nbreak", "=3D", "j", "aji",
 )  # fmt: skip
 _MORE_THOUGHTS = (
     "First I go through what I was asked.",
@@ -36,6 +37,10 @@ _MEMBERS: tuple[tuple[str, object], ...] = (
     ("locale", None),
     ("model", "reference-chat-2"),
     ("tokens", 17),
+    ("letters", [97, 106, 105, 113, 121, 118, 46]),
+    ("packed", "eJzLSM3JyQcABiwCFQ=="),
+    ("packed twice", "WVdwcGNYbDJMZz09"),
+    ("piece", "jiqyv"),
 )
 
 

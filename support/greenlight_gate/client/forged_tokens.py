@@ -19,6 +19,10 @@ from greenlight_gate.targets.sections import Persona
 _HOUR_S = 3600
 # More than clocks may differ (budgets.clock_skew_s by default), and less than a backend's leeway might be.
 _MINUTES_S = 360
+# The names under which servers usually look for a token in the query (RFC 6750 section 2.3: access_token).
+_QUERY_NAMES = ("access_token", "auth", "auth_token", "authorization", "bearer", "id_token", "jwt")
+# It is shown once its owner has connected: a backend may remember what it has verified.
+ANOTHER_NAME = "a token with another user's name"
 
 Forge = Callable[[Access, Persona, str], Token | None]
 
@@ -95,6 +99,46 @@ def _confused(access: Access, persona: Persona, honest: str) -> Token | None:
     return _resigned(access, persona, honest, algorithm=other)
 
 
+def _with_another_name(access: Access, persona: Persona, honest: str) -> Token | None:
+    """The honest header and signature around claims that name another of the target's users."""
+    header, claims = _header(honest), _claims(honest)
+    named = [name for name, value in claims.items() if value == persona.user]
+    other = next((each.user for each in access.target.personas if each.user not in ("", persona.user)), "")
+    if not (header and named and other):
+        return None
+    claims.update(dict.fromkeys(named, other))
+    first, _, signature = honest.split(".")
+    return access.present(persona, f"{first}.{_encoded(json.dumps(claims).encode())}.{signature}")
+
+
+def _with_another_end(access: Access, persona: Persona, honest: str) -> Token | None:
+    return _with_changed_signature(access, persona, honest, part=1.0)
+
+
+def _with_another_middle(access: Access, persona: Persona, honest: str) -> Token | None:
+    return _with_changed_signature(access, persona, honest, part=0.5)
+
+
+def _with_changed_signature(access: Access, persona: Persona, honest: str, *, part: float) -> Token | None:
+    """One byte of the signature is another: accepted by a backend that compares only some of them."""
+    if not _header(honest):
+        return None
+    body, _, signature = honest.rpartition(".")
+    changed = bytearray(_decoded(signature))
+    changed[min(int(len(changed) * part), len(changed) - 1)] ^= 0xFF
+    return access.present(persona, f"{body}.{_encoded(bytes(changed))}")
+
+
+def _in_the_address_as(name: str) -> Forge:
+    """An honest token in the query under a usual name, and nothing else: where tokens are sent otherwise."""
+
+    def forge(access: Access, persona: Persona, honest: str) -> Token | None:
+        sent_otherwise = honest and access.target.auth.send not in ("query", "profile")
+        return Token(persona.name, "query", honest, query={name: honest}) if sent_otherwise else None
+
+    return forge
+
+
 def _in_the_address(access: Access, persona: Persona, honest: str) -> Token | None:
     auth = access.target.auth
     return (
@@ -114,6 +158,14 @@ def _resigned(access: Access, persona: Persona, honest: str, *, key: bytes = b""
     return access.present(persona, f"{signed}.{_encoded(signature)}")
 
 
+def _claims(token: str) -> dict[str, Any]:
+    try:
+        claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    except jwt.InvalidTokenError:
+        return {}
+    return claims
+
+
 def _header(token: str) -> dict[str, Any]:
     try:
         return jwt.get_unverified_header(token)
@@ -131,6 +183,9 @@ FORGERIES: dict[str, Forge] = {
     "an unsigned token sent in another way": _unsigned_by_another_way,
     "a token whose signature was removed": _without_signature,
     "a token whose signature was cut short": _beginning_of_signature,
+    "a token whose signature ends in another way": _with_another_end,
+    "a token whose signature differs in its middle": _with_another_middle,
+    ANOTHER_NAME: _with_another_name,
     "a token that names another kind of algorithm": _confused,
     "an expired token": _expired,
     "a token that expired 6 minutes ago": _just_expired,
@@ -138,6 +193,7 @@ FORGERIES: dict[str, Forge] = {
     "a token for another audience": _elsewhere,
     "a token without an audience": _for_nobody,
     "a token in the URL": _in_the_address,
+    **{f"a token in the URL as {name}": _in_the_address_as(name) for name in _QUERY_NAMES},
 }
 
 
@@ -152,3 +208,7 @@ def short_token(access: Access, persona: Persona, lifetime_s: float, ahead_s: fl
 
 def _encoded(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _decoded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

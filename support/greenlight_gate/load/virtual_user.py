@@ -159,7 +159,7 @@ class VirtualUser:
             del kept[:-_MOST_KEPT]
         checker = self.checker
         # Without their headers: the two bytes of a length may be any letters.
-        checker.received_together(b"".join(texts) if len(texts) > 1 else texts[0], texts, at, n)
+        checker.received_together(b"\n".join(texts) if len(texts) > 1 else texts[0], texts, at, n)
         stamps = checker.stamps
         if stamps:
             zero = meters.stamp_zero

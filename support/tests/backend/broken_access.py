@@ -94,7 +94,7 @@ def knocking(token: Callable[[], str] | None, way: str = "header") -> Scenario:
 
     def scenario(url: str) -> Seen:
         headers = {"Authorization": f"Bearer {token()}"} if token and way == "header" else {}
-        query = f"?token={token()}" if token and way == "query" else ""
+        query = f"?{way}={token()}" if token and way != "header" else ""
         try:
             with connect(url + query, additional_headers=headers) as socket:
                 return conversation_of(User(socket))
@@ -102,6 +102,22 @@ def knocking(token: Callable[[], str] | None, way: str = "header") -> Scenario:
             return Seen([f"refused: {refused.response.status_code}"])
 
     return scenario
+
+
+def with_another_end() -> str:
+    """A token of which the last letters of the signature were replaced."""
+    token = token_of("cleo")
+    return f"{token[:-4]}{'AAAA' if token[-4:] != 'AAAA' else 'BBBB'}"
+
+
+def renamed(url: str) -> Seen:
+    """Cleo comes with her token, and then with Dmitri's name in it."""
+    token = token_of("cleo")
+    with tab(url, token=token):
+        header, claims, signature = token.split(".")
+        named = base64.urlsafe_b64decode(claims + "==").replace(b'"cleo"', b'"dmitri"')
+        changed = base64.urlsafe_b64encode(named).decode().rstrip("=")
+        return knocking(lambda: f"{header}.{changed}.{signature}")(url)
 
 
 def outliving_the_token(url: str) -> Seen:
@@ -138,6 +154,16 @@ def decoded_context(text: str) -> dict[str, Any]:
 def split_between_thoughts(seen: Seen) -> bool:
     first, second = (event["payload"]["reasoning"] for event in seen.of("agent_thinking"))
     return WORD in first + second and WORD not in str(seen.frames)
+
+
+def in_pieces(seen: Seen) -> bool:
+    pieces = [json.loads(str(frame))["detail"]["text"] for frame in seen.frames if '"typing"' in str(frame)]
+    return WORD in "".join(pieces) and all(len(piece) <= 8 for piece in pieces)
+
+
+def letter_by_letter(seen: Seen) -> bool:
+    thoughts = [event["payload"]["reasoning"] for event in seen.of("agent_thinking")]
+    return WORD in "".join(thoughts) and not any(WORD in thought for thought in thoughts)
 
 
 def let_in(seen: Seen) -> bool:
@@ -177,6 +203,15 @@ ACCESS: dict[str, tuple[Scenario, Check]] = {
         ),
     ),
     "canary_split_over_two_frames": (after_a_note(SUM), split_between_thoughts),
+    "canary_in_pieces_outside_of_runs": (after_a_note(SUM), in_pieces),
+    "canary_letter_by_letter": (after_a_note(SUM), letter_by_letter),
+    "canary_packed_as": (
+        after_a_note(SUM),
+        lambda seen: (
+            seen.of("agent_completed")[0]["payload"].get("metadata")
+            == {"context": list(f"my secret word is {WORD}".encode())}
+        ),
+    ),
     "user_id_from_client_trusted": (
         after_a_note(RECALL, user_id="cleo"),
         lambda seen: of_cleo(6)(seen) and answered(lambda text: WORD in text)(seen),
@@ -206,7 +241,13 @@ ACCESS: dict[str, tuple[Scenario, Check]] = {
     "bad_signature_accepted": (knocking(lambda: token_of("cleo", secret="x" * 32)), let_in),
     "expired_token_accepted": (knocking(lambda: token_of("cleo", lifetime_s=-60)), let_in),
     "wrong_audience_accepted": (knocking(lambda: token_of("cleo", aud="mail")), let_in),
-    "token_in_query_accepted": (knocking(lambda: token_of("cleo"), "query"), let_in),
+    "token_in_query_accepted": (knocking(lambda: token_of("cleo"), "token"), let_in),
+    "token_in_query_accepted_by_name": (knocking(lambda: token_of("cleo"), "access_token"), let_in),
+    "signature_checked_in_part": (knocking(with_another_end), let_in),
+    "claims_of_a_known_signature_not_checked": (
+        renamed,
+        lambda seen: let_in(seen) and {event["user_id"] for event in seen.events} == {"dmitri"},
+    ),
     "survives_token_expiry": (outliving_the_token, let_in),
     "token_echoed_in_frame": (greeting, lambda seen: re.search(r'"eyJ\S+\.eyJ\S+"', str(seen.frames)) is not None),
 }

@@ -84,6 +84,48 @@ def test_headers_that_name_another_way_of_signing(kind: str, algorithm: str) -> 
     assert jwt.decode(token, options={"verify_signature": False})["sub"] == ADA.user
 
 
+def parts_of(token: str) -> list[str]:
+    return token.split(".")
+
+
+def test_another_name_stands_under_the_honest_signature() -> None:
+    access = entrance()
+    honest = access.mint(ADA).token or ""
+    made = FORGERIES["a token with another user's name"](access, ADA, honest)
+    assert made is not None
+    token = made.token or ""
+
+    def claims_of(text: str) -> dict[str, Any]:
+        return dict(jwt.decode(text, options={"verify_signature": False}))
+
+    assert (parts_of(token)[0], parts_of(token)[2]) == (parts_of(honest)[0], parts_of(honest)[2])
+    assert claims_of(token) == {**claims_of(honest), "sub": TARGET.personas[1].user}
+
+
+@pytest.mark.parametrize(("kind", "same"), [("ends in another way", 40), ("differs in its middle", 20)])
+def test_changed_signatures_begin_like_the_honest_one(kind: str, same: int) -> None:
+    access = entrance()
+    honest = access.mint(ADA).token or ""
+    made = FORGERIES[f"a token whose signature {kind}"](access, ADA, honest)
+    assert made is not None
+    token = made.token or ""
+
+    assert parts_of(token)[:2] == parts_of(honest)[:2]
+    assert len(parts_of(token)[2]) == len(parts_of(honest)[2]) == 43
+    assert parts_of(token)[2][:same] == parts_of(honest)[2][:same]
+    assert parts_of(token)[2][:-1] != parts_of(honest)[2][:-1]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FORGERIES if kind.startswith("a token in the URL")])
+def test_a_token_in_the_address_is_the_honest_one_and_alone(kind: str) -> None:
+    access = entrance()
+    made = FORGERIES[kind](access, ADA, "honest")
+    assert made is not None
+    assert (made.headers, made.subprotocols, made.first_message) == ({}, [], None)
+    assert list(made.query.values()) == ["honest"]
+    assert list(made.query) == [kind.rpartition(" as ")[2] if " as " in kind else "token"]
+
+
 def test_a_pass_in_the_address_is_nowhere_else() -> None:
     entry = forged("a token in the URL")
     assert (entry.headers, entry.subprotocols, list(entry.query)) == ({}, [], ["token"])
@@ -107,7 +149,7 @@ def test_what_cannot_be_made_for_a_target_is_none(kind: str) -> None:
 def test_nobody_can_be_sent_to_the_address_who_comes_that_way() -> None:
     auth = Auth(obtain="mint", send="query", secret_env="CHAT_JWT_SECRET")
     access = Access(msgspec.structs.replace(TARGET, auth=auth), ENVIRONMENT)
-    assert FORGERIES["a token in the URL"](access, ADA, "honest") is None
+    assert {forge(access, ADA, "honest") for kind, forge in FORGERIES.items() if "in the URL" in kind} == {None}
 
 
 def test_forged_tokens_are_redacted_like_honest_ones() -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from greenlight_gate.findings import Finding
-from greenlight_gate.rules.engine import canary_scan
+from greenlight_gate.rules.engine import canary_scan, text_streams
 from greenlight_gate.rules.engine.canary import canary_word
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
@@ -125,8 +125,8 @@ def test_what_is_carried_over_is_bounded() -> None:
     (run,) = side.registry.runs.values()
     pieces = run.said or {}
 
-    assert sum(map(len, pieces.values())) <= 70 * (canary_scan.MOST_CARRIED + 1)
-    assert len(pieces) <= canary_scan.MOST_CARRIED + 65
+    assert sum(map(len, pieces.values())) <= 70 * (text_streams.MOST_CARRIED + 1)
+    assert len(pieces) <= text_streams.MOST_CARRIED + 65
     assert sum(len(data) for _, frames in side.search.last for data in frames) <= 4 * (canary_scan.LONGEST_KEPT + 1)
 
 

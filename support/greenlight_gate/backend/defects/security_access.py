@@ -1,12 +1,17 @@
 """Defects in authentication and in the access to threads and runs."""
 
+import base64
 import time
+
+from jwt.algorithms import HMACAlgorithm
 
 from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.registry import also, defect
 from greenlight_gate.backend.frames import Body, Refusal
 from greenlight_gate.backend.hub import Hub
 from greenlight_gate.backend.tokens import Attempt, Identity
+
+_CHECKED = 16
 
 
 @defect("acting", "REFUSAL-2")
@@ -74,6 +79,35 @@ def wrong_audience_accepted(hub: Hub, attempt: Attempt, identity: Identity | Non
 def token_in_query_accepted(hub: Hub, attempt: Attempt, identity: Identity | None) -> Identity | None:
     """A token in the URL is accepted, and so appears in logs."""
     return identity or (hub.tokens.identify(attempt.token) if attempt.source == "query" else None)
+
+
+@defect("credentials", "REFUSAL-1", default="access_token", unit="name")
+def token_in_query_accepted_by_name(
+    hub: Hub, attempt: Attempt, identity: Identity | None, *, value: str
+) -> Identity | None:
+    """A token in the URL is accepted under one of the usual names."""
+    return identity or (hub.tokens.identify(attempt.token) if attempt.name == value else None)
+
+
+@defect("credentials", "REFUSAL-1")
+def signature_checked_in_part(hub: Hub, attempt: Attempt, identity: Identity | None) -> Identity | None:
+    """Only the first 16 characters of a token's signature are checked."""
+    body, _, signature = attempt.token.rpartition(".")
+    key = hub.settings.jwt_secret.encode()
+    due = base64.urlsafe_b64encode(HMACAlgorithm(HMACAlgorithm.SHA256).sign(body.encode(), key)).decode()
+    matches = len(signature) >= _CHECKED and signature[:_CHECKED] == due[:_CHECKED]
+    return identity or (_leniently(hub, attempt, "signature") if matches else None)
+
+
+@defect("credentials", "REFUSAL-1")
+def claims_of_a_known_signature_not_checked(hub: Hub, attempt: Attempt, identity: Identity | None) -> Identity | None:
+    """A token with another user's name is accepted once a token with the same signature was."""
+    signature = attempt.token.rpartition(".")[2]
+    known: set[str] = hub.notes.setdefault("verified signatures", set())
+    if identity is not None:
+        known.add(signature)
+        return identity
+    return _leniently(hub, attempt, "signature") if signature in known else None
 
 
 @defect("expiry", "REFUSAL-3")

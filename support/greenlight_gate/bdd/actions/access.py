@@ -8,7 +8,7 @@ from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.endings import NotConnected
-from greenlight_gate.client.forged_tokens import FORGERIES, short_token
+from greenlight_gate.client.forged_tokens import ANOTHER_NAME, FORGERIES, short_token
 from greenlight_gate.client.session import Session
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
 from greenlight_gate.session.loop_thread import SuiteFault
@@ -34,7 +34,11 @@ class AccessAttempts:
     def connect_with(self, user: str, kind: str) -> None:
         """The user tries to connect with an invalid token of this kind."""
         self.world.need("authentication")
+        if kind == ANOTHER_NAME:
+            self.world.connect(user)
         self.world.call(self._connect_with(user, kind))
+        if kind == ANOTHER_NAME:
+            self.world.call(self.world.tab(user).close())
 
     async def _connect_with(self, user: str, kind: str) -> None:
         suite, persona = self.world.suite, self.world.persona(user)

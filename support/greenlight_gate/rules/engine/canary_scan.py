@@ -1,16 +1,20 @@
-"""Whose canaries one connection receives: in one frame, split over two, or split over the texts of a run.
+"""Whose canaries one connection receives: in one frame, split over two or more, or split over the texts of a run.
 
-Kept between frames are the last ones, and of each open run the last texts: bounded, whatever comes.
+Kept between frames are the last ones, more of them once one had what may be a piece of a canary, and of each open run
+the last texts. Only where pieces are found that may belong together, the texts of the frames around them are joined by
+their places. All of it is bounded, whatever comes.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice, takewhile
 from typing import Final, NamedTuple
 
 from greenlight_gate.rules.engine import canary_search
 from greenlight_gate.rules.engine.canary import owner_code
-from greenlight_gate.rules.engine.canary_search import Sighting
+from greenlight_gate.rules.engine.canary_search import NOTHING_FOUND, Sighting
 from greenlight_gate.rules.engine.run_state import RunState
+from greenlight_gate.rules.engine.text_streams import MOST_CARRIED, TextStreams, edges, last_of
 
 LONGEST_KEPT: Final = 16_384
 _EDGE = 8_192
@@ -19,8 +23,11 @@ _MOST_OTHERS = 1_024
 # So many frames may come between the two that hold the parts of a canary.
 _MOST_BETWEEN = 16
 _MOST_BEFORE = 4
-# The letters of a long name as escapes; and how many more texts come together before they are searched.
-MOST_CARRIED: Final = 1_024
+# So many reads are kept from the first piece of a marker on, in which the next one is looked for.
+_MOST_FOLLOWED = 64
+# In so many frames after pieces that may belong together, the rest of the name is looked for.
+_MOST_STREAMED = 128
+# So many more texts come together before they are searched.
 _MOST_SAID = 64
 
 
@@ -43,7 +50,7 @@ class CanaryScan:
     `own`: the owner codes of the user's own canaries. `seen_own`: one of them was seen here.
     `others`: the owners of all other canaries that were seen here, with the record of the first.
     `last`: what came last, frames that were read together with the number of the first of them.
-    `expecting`: the next frames have to be searched closely, for one may hold the rest of a canary.
+    `expecting`: the next frames have to be looked at one by one, for one may hold the rest of a canary.
     `what` names a frame, for reports.
     """
 
@@ -59,6 +66,13 @@ class CanaryScan:
         self._begun = (0, b"")
         self._expected = 0
         self._cut: list[tuple[Sighting, str, int]] = []
+        # The last record with what may be a piece of a marker.
+        self._piece_n = 0
+        # What is needed once there are pieces that may belong together, which most connections never see.
+        self._streams: TextStreams | None = None
+        self._streaming = 0
+        self._streamed: dict[str, tuple[Sighting, tuple[int, ...]]] = {}
+        self._last_others: deque[tuple[int, str, bytes]] = deque(maxlen=_MOST_FOLLOWED)
 
     def typed(self, text: str) -> None:
         """What the user asked: a canary in it is the user's own, whichever of the target's users they are."""
@@ -69,44 +83,130 @@ class CanaryScan:
     def frame(self, data: bytes, n: int) -> Seen:
         """Searches one frame, if anything in it is suspicious, and remembers it for the next one."""
         seen: list[SeenCanary] = []
-        if self.expecting or canary_search.suspicious(data):
-            found = canary_search.search(data)
+        suspicious = canary_search.suspicious(data)
+        if self.expecting or suspicious:
+            closely = self._expected > 0 or (suspicious and canary_search.may_hold(data))
+            found = canary_search.search(data) if closely else NOTHING_FOUND
+            clipped = [sighting for sighting in found.sightings if sighting.clipped]
+            split = {sighting.letters for sighting in found.sightings if not sighting.clipped}
             for sighting in found.sightings:
-                seen += self._saw(sighting, lambda: f"in {self._what(data)}", n)
-            for before_n, before in self._befores(n) if found.unfinished or self.expecting else ():
+                if not sighting.clipped:
+                    seen += self._saw(sighting, lambda: f"in {self._what(data)}", n)
+            for before_n, before in self._befores(n) if found.unfinished or clipped or self._expected else ():
                 for sighting in canary_search.across(before, data):
+                    split.add(sighting.letters)
                     seen += self._saw(sighting, lambda: "split over 2 frames", before_n, n)
-            self._expected -= self.expecting
+            for sighting in clipped:
+                # What looks cut off at its left may have begun in the frame before.
+                if sighting.letters not in split:
+                    seen += self._saw(sighting, lambda: f"in {self._what(data)}", n)
+            seen += self._stream(found.unfinished or (suspicious and self._continues(data, n)), n, data)
+            self._expected -= self._expected > 0
             if found.unfinished:
                 self._begun, self._expected = (n, _kept(data)), _MOST_BETWEEN
-            self.expecting = self._expected > 0
+            self.expecting = self._expected > 0 or self._streaming > 0
         self.keep((data,), n, len(data))
         return seen
 
+    def _continues(self, data: bytes, n: int) -> bool:
+        """Whether a frame has a piece of a marker that may belong to one in it, or in those since the last piece."""
+        if not canary_search.has_piece(data):
+            return False
+        since = takewhile(lambda before: before[0] >= self._piece_n, self._frames_before(n))
+        frames = b"\n".join((*(before for _, before in since), data))
+        self._piece_n = n
+        if self.last.maxlen != _MOST_FOLLOWED:
+            self.last = deque(self.last, maxlen=_MOST_FOLLOWED)
+        return canary_search.in_pieces(frames)
+
+    def _stream(self, begins: bool, n: int, data: bytes, place: str = "") -> Seen:
+        """Joins texts from when pieces come that may belong together, until there have been none for a while."""
+        if begins and not self._streaming:
+            self._begin_stream(n)
+        if begins:
+            self._streaming = _MOST_STREAMED
+        if self._streams is None or not self._streaming:
+            return ()
+        self._streams.add(n, data, place)
+        self._streaming -= 1
+        self.expecting = True
+        if not self._streaming:
+            return self._end_stream()
+        if self._streams.full:
+            self._join()
+        return ()
+
+    def _begin_stream(self, n: int) -> None:
+        self._streams = self._streams or TextStreams()
+        before = [(m, data, "") for m, data in self._frames_before(n)]
+        before += [(m, data, place) for m, place, data in self._last_others]
+        for m, data, place in sorted(before):
+            self._streams.add(m, data, place)
+            if self._streams.full:
+                self._join()
+
+    def _join(self) -> None:
+        for pieces in self._streams.joined() if self._streams is not None else ():
+            for sighting, numbers in _split_over(pieces, unless=self._is_known):
+                # A piece that was lost, or came elsewhere, leaves a name of nobody after half of the marker.
+                if not sighting.clipped and self._is_own(sighting):
+                    self.seen_own = True
+                elif not sighting.clipped and len(self._streamed) < _MOST_CUT:
+                    self._streamed.setdefault(sighting.owner, (sighting, numbers))
+
+    def _end_stream(self) -> Seen:
+        """What was found in many pieces, unless it was found otherwise meanwhile."""
+        if self._streams is not None:
+            self._join()
+            self._streams.clear()
+        streamed, self._streamed, self._streaming = self._streamed, {}, 0
+        return [
+            self._others(sighting, f"split over {len(numbers)} frames", *numbers)
+            for owner, (sighting, numbers) in streamed.items()
+            if owner not in self.others
+        ]
+
     def keep(self, frames: Sequence[bytes], n: int, size: int) -> None:
         """Remembers frames of `size` bytes in all, the first of them numbered `n`, until a few more have come."""
-        if size > LONGEST_KEPT:
+        if size > LONGEST_KEPT and self.last.maxlen == _MOST_FOLLOWED:
+            frames = tuple(map(_kept, frames))
+        elif size > LONGEST_KEPT:
             frames, n = (_kept(frames[-1]),), n + len(frames) - 1
         self.last.append((n, frames))
 
     def _befores(self, n: int) -> list[tuple[int, bytes]]:
         """The frames before, the latest first, and the one that holds the beginning of a canary."""
-        last = [(first + i, data) for first, frames in self.last for i, data in enumerate(frames) if first + i < n]
-        last = last[: -_MOST_BEFORE - 1 : -1]
+        last = list(islice(self._frames_before(n), _MOST_BEFORE))
         return last if not self.expecting or any(m == self._begun[0] for m, _ in last) else [*last, self._begun]
+
+    def _frames_before(self, n: int) -> Iterator[tuple[int, bytes]]:
+        for first, frames in reversed(self.last):
+            for i in reversed(range(len(frames))):
+                if first + i < n:
+                    yield first + i, frames[i]
 
     def other(self, data: bytes, where: str, n: int) -> Seen:
         """Searches what is no message: a control frame, the reason of a close, headers."""
-        if not canary_search.suspicious(data):
-            return ()
-        sightings = canary_search.search(data).sightings
-        return [seen for sighting in sightings for seen in self._saw(sighting, lambda: f"in {where}", n)]
+        seen: list[SeenCanary] = []
+        suspicious = canary_search.suspicious(data)
+        if self.expecting or suspicious:
+            found = canary_search.search(data) if suspicious else NOTHING_FOUND
+            for sighting in found.sightings:
+                seen += self._saw(sighting, lambda: f"in {where}", n)
+            begins = found.unfinished
+            if suspicious and not begins:
+                before = (text for _, place, text in self._last_others if place == f"({where})")
+                begins = canary_search.in_pieces(b"\n".join((*before, data)))
+            seen += self._stream(begins, n, data, f"({where})")
+        self._last_others.append((n, f"({where})", _kept(data, MOST_CARRIED // 2)))
+        return seen
 
     def finish(self) -> Seen:
         """Nothing more will come: what has been cut off stays so."""
         seen = [self._others(sighting, where, n) for sighting, where, n in self._cut]
         self._cut.clear()
-        return seen
+        self.expecting = self._expected > 0
+        return [*seen, *self._end_stream()]
 
     # The texts of one run -----------------------------------------------------------------------------------------
 
@@ -124,40 +224,27 @@ class CanaryScan:
     def said(self, run: RunState) -> Seen:
         """Searches the texts of a run, joined as if they were one, and keeps the last of them."""
         seen = self.said_all(run)
-        pieces, carried = run.said or {}, 0
-        kept: list[tuple[int, str]] = []
-        for n in reversed(pieces):
-            if carried >= MOST_CARRIED:
-                break
-            kept.append((n, pieces[n]))
-            carried += len(pieces[n])
-        run.said = dict(reversed(kept))
-        run.said_most = len(kept) + _MOST_SAID
+        run.said = last_of(run.said or {})
+        run.said_most = len(run.said) + _MOST_SAID
         return seen
 
     def said_all(self, run: RunState) -> Seen:
         """The same where nothing more is expected of the run."""
         pieces = run.said or {}
         seen: list[SeenCanary] = []
-        joined = "".join(pieces.values()).encode(errors="surrogatepass")
-        if canary_search.suspicious(joined) and len(pieces) > 1:
-            seen += self._split(joined, pieces, run)
+        if len(pieces) > 1:
+            seen += self._split(pieces, run)
             # Where one text comes between two thoughts, a half of the marker is whole on one side of it.
             thoughts = {n: text for n, text in pieces.items() if n > 0}
             if 1 < len(thoughts) < len(pieces):
-                seen += self._split(_joined(thoughts.values()), thoughts, run)
+                seen += self._split(thoughts, run)
         return seen
 
-    def _split(self, joined: bytes, pieces: Mapping[int, str], run: RunState) -> Seen:
+    def _split(self, pieces: Mapping[int, str], run: RunState) -> Seen:
         seen: list[SeenCanary] = []
-        for sighting in canary_search.search(joined).sightings:
-            if sighting.whole and not self._is_known(sighting):
-                texts = tuple(pieces.values())
-                first, end = _span(texts, sighting.letters)
-                if end - first > 1:
-                    numbers = [abs(n) for n in list(pieces)[first:end]]
-                    where = f"split over {len(numbers)} texts"
-                    seen += self._saw(sighting, lambda where=where: where, *numbers, run=run)  # type: ignore[misc]
+        for sighting, numbers in _split_over(pieces, unless=self._is_known):
+            where = f"split over {len(numbers)} texts"
+            seen += self._saw(sighting, lambda where=where: where, *numbers, run=run)  # type: ignore[misc]
         return seen
 
     def _is_known(self, sighting: Sighting) -> bool:
@@ -190,19 +277,34 @@ class CanaryScan:
         return SeenCanary(owner, sighting.how, where, numbers, run)
 
 
-def _kept(frame: bytes) -> bytes:
-    return frame if len(frame) <= LONGEST_KEPT else frame[:_EDGE] + b'"' + frame[-_EDGE:]
+def _kept(frame: bytes, edge: int = _EDGE) -> bytes:
+    return frame if len(frame) <= 2 * edge else frame[:edge] + b'"' + frame[-edge:]
 
 
 def _joined(texts: Iterable[str]) -> bytes:
     return "".join(texts).encode(errors="surrogatepass")
 
 
-def _span(texts: Sequence[str], letters: bytes) -> tuple[int, int]:
+def _split_over(
+    pieces: Mapping[int, str], unless: Callable[[Sighting], bool] = lambda _: False
+) -> Iterator[tuple[Sighting, tuple[int, ...]]]:
+    """The canaries in texts that are joined as if they were one, and the records of those that hold each."""
+    joined = _joined(pieces.values())
+    if not canary_search.suspicious(joined):
+        return
+    for sighting in canary_search.search(joined).sightings:
+        if sighting.whole and not unless(sighting):
+            first, end = _span(tuple(pieces.values()), sighting)
+            if end - first > 1:
+                yield sighting, tuple(abs(n) for n in list(pieces)[first:end])
+
+
+def _span(texts: Sequence[str], sighting: Sighting) -> tuple[int, int]:
     """The fewest texts in a row that hold the canary: from the first to before the last. By halving: it is rare."""
 
     def holds(first: int, end: int) -> bool:
-        return any(found.letters == letters for found in canary_search.search(_joined(texts[first:end])).sightings)
+        found = canary_search.search(_joined(texts[first:end])).sightings
+        return any(each.letters == sighting.letters and each.clipped <= sighting.clipped for each in found)
 
     low, high = 0, len(texts) - 1
     while low < high:
@@ -213,9 +315,3 @@ def _span(texts: Sequence[str], letters: bytes) -> tuple[int, int]:
         middle = (low + high) // 2
         low, high = (low, middle) if holds(first, middle) else (middle + 1, high)
     return first, low
-
-
-def edges(text: str) -> str:
-    """As much of a long text as can be part of a canary that is split: its beginning and its end."""
-    half = MOST_CARRIED // 2
-    return text if len(text) <= MOST_CARRIED else f"{text[:half]}\n{text[-half:]}"

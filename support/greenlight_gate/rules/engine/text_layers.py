@@ -6,7 +6,8 @@ most `MOST_LAYERS`, and no byte is decoded more often than once for each of the 
 
 import base64
 import re
-from collections.abc import Callable, Iterator
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from greenlight_gate.rules.engine.canary import HALF
@@ -17,17 +18,19 @@ _ZERO_WIDTH = (
     rb"\xc2\xad|\xcd\x8f|\xd8\x9c|\xe1\xa0\x8e|\xe2\x80[\x8b-\x8f\xaa-\xae]|\xe2\x81[\xa0-\xaf]|\xef\xb8[\x80-\x8f]"
     rb"|\xef\xbb\xbf|\xf3\xa0[\x80-\x87][\x80-\xbf]"
 )
+# The letters of Unicode's full-width forms, which NFKC turns into ASCII.
+_WIDE = rb"\xef\xbc[\xa1-\xba]|\xef\xbd[\x81-\x9a]"
 _ZERO_WIDTH_NAMES = rb"shy|zwn?j|ZeroWidthSpace|NoBreak|NegativeVeryThinSpace"
 
 # Only what may hide letters, or another escape, or stand between letters unseen: é, < and quotes are no reason. Each
 # is looked for from the first byte that it cannot do without, which is found at once.
-_ESCAPED = re.compile(rb"\\(?:u(?:00(?:2[56]|[4-7aA])|2[0oO]|[fF][eE]|\{)|x(?:2[56]|[4-7]))")
+_ESCAPED = re.compile(rb"\\(?:u(?:00(?:2[56]|[4-7aA])|2[0oO]|[fF](?:[eE]|[fF][2-5])|\{)|x(?:2[56]|[4-7]))")
 _REFERENCE = re.compile(rb"&(?:amp;)*+(?:#|(?:" + _ZERO_WIDTH_NAMES + rb");)")
-_PERCENT, _BACKSLASH, _AMPERSAND = b"%\\&"
+_PERCENT, _BACKSLASH, _AMPERSAND, _EQUALS = b"%\\&="
+# A letter as "=6A", or the soft line break of RFC 2045 section 6.7, with its line break as it is or escaped in JSON.
+_QUOTED_PRINTABLE = re.compile(rb"=(?:([4-7][0-9A-Fa-f])|(?:\\++r)?\\++n|\r?\n)")
 _QUOTED = re.compile(rb"%(?:2[56]|[4-7][0-9A-Fa-f]|[eEcC][0-9A-Fa-f]%)")
-_AFTER_PERCENT = frozenset(bytes([byte]) for byte in b"24567eEcC")
-_FEW = 8
-_HIDDEN = re.compile(_ZERO_WIDTH)
+_HIDDEN = re.compile(_ZERO_WIDTH + rb"|" + _WIDE)
 
 
 def _character(number: int) -> bytes:
@@ -46,6 +49,14 @@ def _unreferenced(match: re.Match[bytes]) -> bytes:
     if match[1] or match[2]:
         return _character(int(match[1], 16) if match[1] else int(match[2]))
     return b""
+
+
+def _unquoted_printable(match: re.Match[bytes]) -> bytes:
+    return bytes.fromhex(match[1].decode()) if match[1] else b""
+
+
+def _narrow(match: re.Match[bytes]) -> bytes:
+    return unicodedata.normalize("NFKC", match[0].decode()).encode()
 
 
 def _without(match: re.Match[bytes]) -> bytes:
@@ -68,7 +79,9 @@ _STEPS: tuple[tuple[str, re.Pattern[bytes], Callable[[re.Match[bytes]], bytes]],
         ),
         _unreferenced,
     ),
+    ("quoted-printable", _QUOTED_PRINTABLE, _unquoted_printable),
     ("zero-width characters", re.compile(_ZERO_WIDTH), _without),
+    ("full-width forms", re.compile(_WIDE), _narrow),
 )  # fmt: skip
 
 
@@ -80,24 +93,16 @@ class Layer(NamedTuple):
 
 
 def hides(data: bytes) -> bool:
-    """Whether a text holds escapes, or characters without width, that may hide letters."""
-    if (_PERCENT in data and _hides_after_percent(data)) or (not data.isascii() and _HIDDEN.search(data) is not None):
+    """Whether a text holds escapes, full-width letters, or characters without width, that may hide letters."""
+    if _PERCENT in data and _QUOTED.search(data, data.index(_PERCENT)) is not None:
+        return True
+    if not data.isascii() and _HIDDEN.search(data) is not None:
         return True
     if _BACKSLASH in data and _ESCAPED.search(data, data.index(_BACKSLASH)) is not None:
         return True
+    if _EQUALS in data and _QUOTED_PRINTABLE.search(data, data.index(_EQUALS)) is not None:
+        return True
     return _AMPERSAND in data and _REFERENCE.search(data, data.index(_AMPERSAND)) is not None
-
-
-def _hides_after_percent(data: bytes) -> bool:
-    """Answers contain percent signs: a few of them are checked without a pattern, which would cost more."""
-    at = data.find(_PERCENT)
-    for _ in range(_FEW):
-        if at < 0:
-            return False
-        if data[at + 1 : at + 2] in _AFTER_PERCENT:
-            break
-        at = data.find(_PERCENT, at + 1)
-    return at >= 0 and _QUOTED.search(data, at) is not None
 
 
 def layers(data: bytes) -> Iterator[Layer]:
@@ -139,7 +144,15 @@ def unpacked(text: bytes, small: bytes) -> Iterator[tuple[bytes, str]]:
 
     `small`: the same text in small letters.
     """
-    for core, before in CORES:
+    for inner in from_base64(text, CORES):
+        yield inner, "base64"
+    for inner in from_hex(small, HEX):
+        yield inner, "hex"
+
+
+def from_base64(text: bytes, cores: Iterable[tuple[bytes, bytes]]) -> Iterator[bytes]:
+    """What base64 holds from one of these cores on."""
+    for core, before in cores:
         done = [0, 0, 0, 0]
         at = text.find(core)
         while at >= 0:
@@ -149,24 +162,29 @@ def unpacked(text: bytes, small: bytes) -> Iterator[tuple[bytes, str]]:
                 # What really stands before says how the first byte begins; where that is cut off, it is taken for ours.
                 real = text[max(at - len(before), 0) : at]
                 whole = len(real) == len(before) and (not real or _BASE64_RUN.fullmatch(real) is not None)
-                yield _decoded((real if whole else before) + run[0]), "base64"
+                yield decoded((real if whole else before) + run[0])
             at = text.find(core, at + 1)
-    at = small.find(HEX)
+
+
+def from_hex(small: bytes, digits_of: bytes) -> Iterator[bytes]:
+    """What hex in small letters holds from these digits on."""
+    at = small.find(digits_of)
     while at >= 0:
         run = _HEX_RUN.match(small, at)
         assert run is not None
         digits = run[0]
-        yield bytes.fromhex(digits[: len(digits) // 2 * 2].decode()), "hex"
+        yield bytes.fromhex(digits[: len(digits) // 2 * 2].decode())
         # Beyond the end of this run, except that the next marker may stand at an odd place of it.
-        odd = small.find(HEX, at + 1, run.end())
+        odd = small.find(digits_of, at + 1, run.end())
         while odd >= 0 and (odd - at) % 2 == 0:
-            odd = small.find(HEX, odd + 1, run.end())
+            odd = small.find(digits_of, odd + 1, run.end())
         if odd >= 0:
-            yield bytes.fromhex(small[odd : odd + (run.end() - odd) // 2 * 2].decode()), "hex"
-        at = small.find(HEX, run.end())
+            yield bytes.fromhex(small[odd : odd + (run.end() - odd) // 2 * 2].decode())
+        at = small.find(digits_of, run.end())
 
 
-def _decoded(run: bytes) -> bytes:
+def decoded(run: bytes) -> bytes:
+    """What characters of base64 or base64url stand for, without padding."""
     # What is left of the last group still holds one or two whole bytes.
     run = run.translate(_STANDARD)
     if len(run) % 4 == 1:

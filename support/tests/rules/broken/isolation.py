@@ -44,6 +44,29 @@ def canary_split_over_tokens() -> Talk:
     return talk.executing().tool_done().completed()
 
 
+@broken(("ISOLATION-1", NOBODY_ELSE, "canary of Bashir, plain, split over 3 frames", (4, 6, 7)))
+def canary_in_pieces_outside_of_runs() -> Talk:
+    talk = asked()
+    text = f"hi {BASHIRS}"
+    for at in range(0, len(text), 8):
+        talk.frame({"type": "typing", "detail": [{"text": text[at : at + 8]}]})
+        if not at:
+            talk.started()
+    return talk.thinking().executing().tool_done().completed()
+
+
+@broken(("ISOLATION-1", NOBODY_ELSE, "canary of Bashir, integers, in tool_completed", (7,)))
+def canary_as_integers() -> Talk:
+    talk = asked().started().thinking().executing()
+    return talk.tool_done(result={"type": "Buffer", "data": list(f"it is {BASHIRS}".encode())}).completed()
+
+
+@broken(("ISOLATION-1", NOBODY_ELSE, "canary of Bashir, base64 in base64, in tool_completed", (7,)))
+def canary_packed_twice() -> Talk:
+    packed = base64.b64encode(base64.b64encode(f"it is {BASHIRS}".encode())).decode()
+    return asked().started().thinking().executing().tool_done(result=packed).completed()
+
+
 @broken(
     ("ISOLATION-1", NOBODY_ELSE, "canary of Bashir, plain, in a frame of error", (3,)),
     ("ISOLATION-1", NOBODY_ELSE, "canary of Chiara, plain, in the reason of the close", (4,)),
