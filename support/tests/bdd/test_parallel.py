@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 from behave.parser import parse_feature, parse_file
-from greenlight_gate.bdd.runner.parallel import those_alone_last
+from greenlight_gate.bdd.matchers.observable import NotExercised
+from greenlight_gate.bdd.runner.parallel import Work, those_alone_last
 from greenlight_gate.session.jobs import MOST_CONNECTIONS, jobs_for, runs_alone, users_of
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import Persona
@@ -241,6 +242,17 @@ Feature: Some of both
   Rule: nothing of it
     Scenario: f
 """
+
+
+def test_a_scenario_that_is_not_exercised_has_not_failed() -> None:
+    feature = parse_feature(SEVERAL)
+    assert feature is not None
+    work = Work(feature.scenarios[0])
+
+    work._became.update({1: None, 2: NotExercised("no tool")})
+    assert not work.has_failed
+    work._became[3] = AssertionError("no answer")
+    assert work.has_failed
 
 
 def test_what_runs_alone_comes_last_wherever_it_stands() -> None:

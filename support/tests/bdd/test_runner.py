@@ -4,8 +4,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from greenlight_gate.bdd.runner.suite_runner import _number
 from greenlight_gate.evidence.history import History
 from greenlight_gate.evidence.judge import judge
+from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.trace import read_trace
 from greenlight_gate.verdict.decision import Verdict
 
@@ -230,3 +232,10 @@ def test_what_the_suite_itself_did_not_survive_is_in_the_ledger(tmp_path: Path) 
     assert decision.verdict is Verdict.INCONCLUSIVE
     assert "the suite itself failed: RuntimeError: it fell over" in decision.reason
     assert "in eof" in (outcomes.ran.session / "validation_execution.log").read_text("utf-8")
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "1e9", "many", "nan"])
+def test_a_number_of_behave_that_is_no_number_above_0_is_a_mistake(given: str) -> None:
+    with pytest.raises(Misconfigured, match=f"-D soak={given}: expected a number greater than 0"):
+        _number({"soak": given}, "soak", 20)
+    assert _number({}, "soak", 20) == 20
