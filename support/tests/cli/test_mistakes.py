@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.tests.cli.process import environ, greenlight, judged, mistaken, target
+from support.tests.cli.process import REASONS, environ, greenlight, judged, mistaken, target
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import HostileServer
 
@@ -113,7 +113,7 @@ def test_nothing_that_has_the_tag_is_inconclusive(tmp_path: Path) -> None:
 
 def test_ci_mode_prints_four_lines_and_no_more(tmp_path: Path) -> None:
     with HostileServer(does.conversation(does.rightly), does.health()) as server:
-        target(tmp_path, server.url)
+        target(tmp_path, server.url, more=REASONS)
         ran = judged(tmp_path, "--environment", "hostile.toml", "--categories", "functional", "--ci-mode")
     again = greenlight(tmp_path, "verdict", "--output-dir", "reports", "--ci-mode")
     report = ran.session.relative_to(tmp_path) / "comprehensive_validation_report.json"
