@@ -15,7 +15,7 @@ _LOST = "resilience/1: A connection lost after a tool has started loses no event
 _AWAY = "resilience/2: Three answers begun before the connection was lost arrive after the reconnect"
 _TOGETHER = "security/1: Users who ask at the same moment receive only their own secret"
 _ENDS = "security/2: An idle connection loses access when its token expires"
-_CHURN = "stress/1: Memory, files and connections are released after all users left ten times"
+_CHURN = "stress/3: Memory, files and connections are released after all users left ten times"
 
 _BY_SCENARIO = {
     ORDINARY: """
@@ -88,9 +88,9 @@ _BY_SCENARIO = {
     "security/3: Restoring another user's conversation is refused": """
         foreign_resume_accepted foreign_reach_met_with_silence""",
     "security/3: Stopping another user's run is refused": "foreign_stop_accepted",
-    "stress/2: All users connect, wait and ask two questions each": "connections_capped drops_one_in",
-    "stress/3: The latency of other users holds while one client in ten reads nothing": "slow_client_stalls_others",
-    "stress/1: Memory does not leak while users ask for the soak time": "memory_leak_per_run",
+    "stress/1: All users connect, wait and ask two questions each": "connections_capped drops_one_in",
+    "stress/2: The latency of other users holds while one client in ten reads nothing": "slow_client_stalls_others",
+    "stress/3: Memory does not leak while users ask for the soak time": "memory_leak_per_run",
     _CHURN: "refuses_after_churn reconnect_refused_after memory_leak_per_connection handler_leak fd_leak",
     "resilience/5: Reconnecting to another replica once a tool has started loses no event": "fan_out_to_one_replica",
     "resilience/5: A tab on the other replica receives an answer that the first replica makes": """

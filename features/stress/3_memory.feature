@@ -2,8 +2,7 @@
 Feature: The backend does not leak memory
   The limit is memory_mb_growth of the target; the soak time is 20 seconds, or what --soak says.
   A soak of 20 seconds or less ends early once it is clear that memory does not grow. Growth is watched for up to three
-  times as long before it counts as a leak. It is measured before the other stress scenarios: memory that a large crowd
-  has left would hide a small leak.
+  times as long before it counts as a leak.
 
   Rule: Answers do not leak memory
 
