@@ -61,6 +61,7 @@ allow_stress = true
 metrics = "/metrics"
 connections_gauge = "chat_connections_open"
 [budgets]
+token_leeway_s = 2
 {budgets}
 """
 _SOAK_S = 8.0
