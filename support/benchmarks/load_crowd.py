@@ -1,6 +1,6 @@
 """Ten thousand users at once from one process: what each costs the client, and how fast they come in.
 
-    python -m support.benchmarks.load_crowd [PEOPLE]
+    python -m support.benchmarks.load_crowd [USERS]
 
 On the embedded backend all are connected before the first one asks, and each asks once, 400 of them a second: no
 finding, and at most 20 KB a user in the client over its idle size. On the fast server all ask at the same moment; at

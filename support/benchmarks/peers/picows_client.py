@@ -1,4 +1,4 @@
-"""A bare picows client with typed decoding: python picows_client.py PORT PEOPLE SECONDS. Prints the events it checked.
+"""A bare picows client with typed decoding: python picows_client.py PORT USERS SECONDS. Prints the events it checked.
 
 The floor for Python: Cython reads the frames, msgspec decodes each whole event into a struct, and only run id, request
 and sequence are looked at.

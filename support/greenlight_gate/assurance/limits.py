@@ -20,7 +20,7 @@ HARDER = {
     "refuses_after_churn": _MORE, "drops_one_in": _MORE,
 }  # fmt: skip
 NO_SIZE = {"illegal_close_code"}
-_COUNTED = {"events", "visits", "connections", "runs"}
+_COUNTED = {"events", "connections", "runs"}
 _MOST_STEPS = 10
 _CLOSER = 3
 

@@ -18,7 +18,7 @@ from greenlight_gate.backend.tools.tool import Call, ToolResult, ToolTask
 
 # A thorough search thinks several times before and after its slow tool, this far apart, so that its events are spread
 # over the whole run.
-_PONDER_S = 0.08
+_THINKING_PAUSE_S = 0.08
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Agent:
         afterthoughts = phrases.AFTERTHOUGHTS if thorough else phrases.AFTERTHOUGHTS[-1:]
         await self._think(run, *afterthoughts)
         if thorough:
-            await asyncio.sleep(_PONDER_S)
+            await asyncio.sleep(_THINKING_PAUSE_S)
         return outcomes
 
     async def _carry_out(self, run: AgentRun, opened: _Open) -> ToolResult:
@@ -114,7 +114,7 @@ class Agent:
 
     async def _think(self, run: AgentRun, *thoughts: str) -> None:
         for thought in thoughts:
-            await (asyncio.sleep(_PONDER_S) if len(thoughts) > 1 else self._pause())
+            await (asyncio.sleep(_THINKING_PAUSE_S) if len(thoughts) > 1 else self._pause())
             await self._journal.emit(run, THINKING, {"reasoning": thought, "step_number": run.counts[THINKING] + 1})
 
     async def _pause(self) -> None:

@@ -64,14 +64,14 @@ class _Examination:
         for warning in (*suite.caveats, *suite.notices):
             self.console.print(f"[bold yellow]WARNING[/] {escape(warning)}", highlight=False, soft_wrap=True)
         persona = target.personas[0]
-        entry = await suite.access.token_for(persona)
+        token = await suite.access.token_for(persona)
         self._ok("auth", f"a token for {persona.name} ({target.auth.obtain}, sent as {target.auth.send})")
         self.recorder = Recorder(
             "doctor", None, suite.profile, target.budgets, suite.access.redact_bytes, watch=suite.loop.watch
         )
         session = suite.new_session(Session, persona.name, persona, self.recorder)
         self.session = session
-        await session.connect(entry, suite.tls)
+        await session.connect(token, suite.tls)
         steps = len(suite.profile.spec.handshake)
         self._ok("handshake", f"connected and ready{f', {steps} steps' if steps else ''}")
         prompt = suite.first_prompt

@@ -70,22 +70,22 @@ class ConnectionSetup:
     """
 
     def __init__(
-        self, target: Target, profile: Profile, persona: Persona, entry: Token, kept: dict[str, Any], *, jar: CookieJar
+        self, target: Target, profile: Profile, persona: Persona, token: Token, kept: dict[str, Any], *, jar: CookieJar
     ) -> None:  # fmt: skip
         self.target = target
         self.spec: Spec = profile.spec
-        self.entry = entry
+        self.token = token
         self.kept = kept
-        self.values = Values(user=persona.user, user_name=persona.name, token=entry.token)
+        self.values = Values(user=persona.user, user_name=persona.name, token=token.token)
         self.values.update(fill(self.spec.values, self.values))
-        self.values.update(entry.values)
+        self.values.update(token.values)
         self.values.update(kept)
         self.jar = jar
 
     async def prepare(self) -> None:
         """Makes the requests that the profile has before the connection. Raises StepRefused."""
         for request in self.spec.before:
-            supplied = bool(request.capture) and all(name in self.entry.values for name in request.capture)
+            supplied = bool(request.capture) and all(name in self.token.values for name in request.capture)
             if supplied or (request.each == "tab" and request.capture and self.kept.keys() >= request.capture.keys()):
                 continue
             reply = await self._ask(request)
@@ -111,7 +111,7 @@ class ConnectionSetup:
     def _is_supplied(self, request: HttpRequest) -> bool:
         """Whether the request is about something that the target file names: that is not to be removed."""
         made = {name for before in self.spec.before for name in before.capture}
-        return any(f"{{{name}}}" in request.path for name in made if name in self.entry.values)
+        return any(f"{{{name}}}" in request.path for name in made if name in self.token.values)
 
     async def _ask(self, request: HttpRequest) -> Reply:
         path = fill(request.path, _quoted(self.values))
@@ -145,18 +145,18 @@ class ConnectionSetup:
         query = [part for part in (supplied, urlencode(self._filled(connection.query))) if part]
         if query:
             url += f"{'&' if '?' in url else '?'}{'&'.join(query)}"
-        return self.entry.url(url)
+        return self.token.url(url)
 
     @property
     def headers(self) -> dict[str, str]:
         """The headers of the upgrade."""
-        headers = {**self._filled(self.spec.connection.headers), **self.entry.headers}
+        headers = {**self._filled(self.spec.connection.headers), **self.token.headers}
         return {**headers, **self.jar.header(headers.get("Cookie", ""))}
 
     @property
     def subprotocols(self) -> list[str]:
         """The subprotocols that are offered."""
-        return [*self.spec.connection.subprotocols, *self.entry.subprotocols]
+        return [*self.spec.connection.subprotocols, *self.token.subprotocols]
 
     @property
     def max_frame_bytes(self) -> int:

@@ -57,7 +57,7 @@ class Session:
         self.played_by = persona
         self.kept: dict[str, Any] = before.kept if before is not None else {}
         self.jar = jar or CookieJar()
-        self.way: ConnectionSetup | None = None
+        self.setup: ConnectionSetup | None = None
         self.target = target
         self.profile = profile
         self.recorder = recorder
@@ -79,7 +79,7 @@ class Session:
     # Opening and closing -------------------------------------------------------------------------------------
 
     async def connect(
-        self, entry: Token, tls: ssl.SSLContext | None, attempt: int = 1, *, unwelcome: str = "",
+        self, token: Token, tls: ssl.SSLContext | None, attempt: int = 1, *, unwelcome: str = "",
         via: tuple[str, int] | None = None,
     ) -> None:  # fmt: skip
         """Opens the connection and waits until the backend reports that it is ready.
@@ -89,21 +89,21 @@ class Session:
         """
         # Cookies of the user could admit a connection that has to be refused for its token.
         jar = self.jar = CookieJar() if unwelcome else self.jar
-        way = self.way = ConnectionSetup(self.target, self.profile, self.played_by, entry, self.kept, jar=jar)
+        setup = self.setup = ConnectionSetup(self.target, self.profile, self.played_by, token, self.kept, jar=jar)
         try:
-            await way.prepare()
-            transport = self._transport = transport_of(way, self.target, self)
+            await setup.prepare()
+            transport = self._transport = transport_of(setup, self.target, self)
             self._asked_as = {
                 "attempt": attempt, "unwelcome": unwelcome, "proxied": via is not None,
-                "expires_at": None if entry.expires_s is None else entry.expires_s - self.recorder.checker.epoch_s,
-                "values": {name: self._clean_value(value) for name, value in way.looked_up.items()},
+                "expires_at": None if token.expires_s is None else token.expires_s - self.recorder.checker.epoch_s,
+                "values": {name: self._clean_value(value) for name, value in setup.looked_up.items()},
             }  # fmt: skip
             self._asked_at = time.monotonic()
             await self._within(transport.open(tls=tls, via=via), self.budgets.handshake_s + MARGIN_S)
         except (OSError, NotOpened, StepRefused) as error:
             raise self._refused(error, unwelcome) from error
-        if entry.first_message is not None:
-            await self.write(msgspec.json.encode(entry.first_message).decode(), what="hello")
+        if token.first_message is not None:
+            await self.write(msgspec.json.encode(token.first_message).decode(), what="hello")
         failure = await self._shake_hands()
         if unwelcome:
             await self._wait_refused(lambda: self._answered(0, *_ANSWERS))
@@ -178,9 +178,9 @@ class Session:
         if self._transport is not None and self.open:
             self._transport.close()
             await self._transport.wait_gone(_CLOSE_S)
-        if self.way is not None:
-            way, self.way = self.way, None
-            for complaint in await way.leave(tab=not keep_tab):
+        if self.setup is not None:
+            setup, self.setup = self.setup, None
+            for complaint in await setup.leave(tab=not keep_tab):
                 log.warning("%s", self.recorder.clean(complaint))
 
     # What the transport reports ------------------------------------------------------------------------------
@@ -328,7 +328,7 @@ class Session:
     @property
     def values(self) -> Values:
         """All values of this connection by name: from the target, captured, and remembered from messages."""
-        known = (Values() if self.way is None else self.way.values).over({})
+        known = (Values() if self.setup is None else self.setup.values).over({})
         known.update(self.recorder.checker.connections[self.connection].reader.values)
         return known
 

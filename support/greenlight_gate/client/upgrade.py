@@ -12,12 +12,12 @@ from greenlight_gate.transport.websocket import WebSocket
 _BODY_KEPT = 2_000
 
 
-def transport_of(way: ConnectionSetup, target: Target, receiver: Receiver) -> Transport:
+def transport_of(setup: ConnectionSetup, target: Target, receiver: Receiver) -> Transport:
     """The transport for this target, still to be opened. Raises NotOpened if the upgrade cannot be requested."""
     limits = target.limits
-    upgrade = Upgrade(way.url, headers=way.headers, subprotocols=way.subprotocols, compress=True)
+    upgrade = Upgrade(setup.url, headers=setup.headers, subprotocols=setup.subprotocols, compress=True)
     return WebSocket(
-        receiver, upgrade, max_message_bytes=way.max_frame_bytes,
+        receiver, upgrade, max_message_bytes=setup.max_frame_bytes,
         limits=ConnectionLimits(limits.max_connection_frames, limits.max_connection_bytes),
     )  # fmt: skip
 

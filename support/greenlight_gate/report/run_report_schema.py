@@ -12,7 +12,7 @@ from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.verdict.criteria import Criterion
 from greenlight_gate.verdict.decision import ScenarioResult, Verdict
 from greenlight_gate.verdict.load_verdict import Workload
-from greenlight_gate.verdict.memory_trend import Verdictlet
+from greenlight_gate.verdict.memory_trend import MemoryVerdict
 from greenlight_gate.verdict.scope import FULL, LOAD, PARTIAL
 
 Schema = dict[str, Any]
@@ -37,7 +37,7 @@ _PERCENT: Schema = {"type": "number", "minimum": 0, "maximum": 100}
 
 def report_schema() -> Schema:
     """The schema of the whole file."""
-    structs = (LatencySummary, Measurements, ScenarioResult, Criterion, CutCell, IsolationPair, Verdictlet, Workload)
+    structs = (LatencySummary, Measurements, ScenarioResult, Criterion, CutCell, IsolationPair, MemoryVerdict, Workload)
     parts, definitions = msgspec.json.schema_components(structs, ref_template="#/$defs/{name}")
     of = dict(zip((struct.__name__ for struct in structs), parts, strict=True))
     counts = object_of(passed=_COUNT, failed=_COUNT, not_exercised=_COUNT)
@@ -62,7 +62,7 @@ def report_schema() -> Schema:
                 own_load=_or_null(of["Measurements"]),
             ),
             loads=_list(_load(figures)),
-            memory=_list(_and(definitions["Verdictlet"], kind=TEXT, by=TEXT)),
+            memory=_list(_and(definitions["MemoryVerdict"], kind=TEXT, by=TEXT)),
             categories={"type": "object", "propertyNames": one_of(CATEGORIES), "additionalProperties": counts},
             scenarios=_list(of["ScenarioResult"]),
             cut_matrix=_list(of["CutCell"]),

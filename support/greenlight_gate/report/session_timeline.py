@@ -64,8 +64,8 @@ def draw_timeline(timeline: Timeline) -> Figure:
     guilty = sum(bool(track.found) for track in tracks)
     said = f"{whole.events:,} events of {whole.asked:,} requests"
     shown = f"; below, {len(tracks)} selected answers, {guilty} of them with findings" if tracks else ""
-    untold = whole.events - sum(whole.kinds)
-    loads = f"; {untold:,} of them under load, where answers are only counted" if untold > 0 else ""
+    under_load = whole.events - sum(whole.kinds)
+    loads = f"; {under_load:,} of them under load, where answers are only counted" if under_load > 0 else ""
     title(figure, "Events over time", said + loads + shown)
     _legend(figure, height)
     strip = figure.add_axes((0.30, 1 - (_HEAD_IN + _STRIP_IN) / height, 0.675, _STRIP_IN / height))
@@ -134,10 +134,10 @@ def _strip(axis: Any, timeline: Timeline) -> None:
             hatch = "///" if kind is EventKind.TOOL_COMPLETED else None
             _stack(axis, times, width, counts, bottom, color=MARKS[kind][0], edgecolor=PAPER, hatch=hatch)
             bottom = [below + count for below, count in zip(bottom, counts, strict=True)]
-    untold = [max(window.events - sum(window.kinds), 0) / width for _, window in windows]
-    if any(untold):
-        _stack(axis, times, width, untold, bottom, color=GRID, edgecolor=FAINT, hatch="...")
-        bottom = [below + count for below, count in zip(bottom, untold, strict=True)]
+    under_load = [max(window.events - sum(window.kinds), 0) / width for _, window in windows]
+    if any(under_load):
+        _stack(axis, times, width, under_load, bottom, color=GRID, edgecolor=FAINT, hatch="...")
+        bottom = [below + count for below, count in zip(bottom, under_load, strict=True)]
     top = max(bottom) or 1.0
     _above(axis, [t + width / 2 for t, (_, w) in zip(times, windows, strict=True) if w.findings], top * 1.12, "v")
     _above(axis, [t + width / 2 for t, (_, w) in zip(times, windows, strict=True) if w.dropped], top * 1.24, "x")

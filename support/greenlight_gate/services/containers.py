@@ -88,7 +88,7 @@ class Containers:
             raise Misconfigured("services: none are running: start them with `greenlight services start`")
         ports = {f"GREENLIGHT_{n.upper().replace('-', '_')}_PORT": str(p) for n, p in record["ports"].items()}
         kept = record["secrets"]
-        users = ",".join(f"{user}:{kept['people']}" for user in record["users"])
+        users = ",".join(f"{user}:{kept['users']}" for user in record["users"])
         return Compose(
             _FILE,
             {

@@ -89,7 +89,7 @@ class LocalStack:
     def environ(self) -> dict[str, str]:
         """The credentials of the stack's users, as the variables that the target file names."""
         kept = self._record["secrets"]
-        return {KEY: kept["auth"], PASSWORD: kept["people"]}
+        return {KEY: kept["auth"], PASSWORD: kept["users"]}
 
     def located(self, target: Target) -> Target:
         """The target with the addresses of this stack."""

@@ -111,7 +111,7 @@ class Stack:
         kept, ports = record["secrets"], record["ports"]
         shared = dict(zip(("CHAT_DATABASE_URL", "CHAT_REDIS_URL"), self.urls(), strict=True))
         if name == "auth":
-            users = ",".join(f"{user}:{kept['people']}" for user in record["users"])
+            users = ",".join(f"{user}:{kept['users']}" for user in record["users"])
             return {**shared, "CHAT_AUTH_KEY": kept["auth"], "CHAT_USERS": users}
         return {**shared, "CHAT_AUTH_URL": f"http://127.0.0.1:{ports['auth']}", "CHAT_REPLICA": name}
 
@@ -182,7 +182,7 @@ def new_record(runtime: str, wish: Wish) -> dict[str, Any]:
     for name in SERVICES:
         ports.setdefault(name, free_port(besides=ports.values()))
     pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    kept = {name: secrets.token_urlsafe(24) for name in ("postgres", "redis", "people")}
+    kept = {name: secrets.token_urlsafe(24) for name in ("postgres", "redis", "users")}
     return {
         "runtime": runtime, "users": list(wish.users), "defects": list(wish.defects), "ports": ports, "programs": {},
         "secrets": {**kept, "auth": pem.decode()},

@@ -54,16 +54,17 @@ async def _planned(
     target, access = suite.target, suite.access
     canary = suite.canary(persona)
     if access.can_mint and seconds > _LIFETIME_LEFT * target.auth.lifetime_s:
-        entry = access.mint(persona, exp=int(time.time()) + int(seconds) + _SPARE_S)
+        token = access.mint(persona, exp=int(time.time()) + int(seconds) + _SPARE_S)
     else:
-        entry = await access.token_for(persona)
+        token = await access.token_for(persona)
     questions = tuple(
         PlannedPrompt(target.question(name, canary), target.expectation(name, canary)) for name in prompts
     )
     user = user_shown(persona, target, suite.profile.spec)
-    way = ConnectionSetup(target, suite.profile, persona, entry, {}, jar=CookieJar())
+    setup = ConnectionSetup(target, suite.profile, persona, token, {}, jar=CookieJar())
     return PlannedUser(
-        persona.name, user, way.url, questions, again_from, way.headers, tuple(way.subprotocols), entry.first_message
+        persona.name, user, setup.url, questions, again_from, setup.headers, tuple(setup.subprotocols),
+        token.first_message,
     )  # fmt: skip
 
 

@@ -111,7 +111,7 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
     soak_s: float = 0.0
 
 
-class Verdictlet(msgspec.Struct, frozen=True):
+class MemoryVerdict(msgspec.Struct, frozen=True):
     """The judgement of one measurement: what was measured, why it is too much, and what is unknown."""
 
     measured: str
@@ -121,11 +121,11 @@ class Verdictlet(msgspec.Struct, frozen=True):
 
 
 @functools.lru_cache(maxsize=16)  # a long soak has millions of pairs, and several callers ask
-def judge_watch(watched: Watched, most_mb: float) -> Verdictlet:
+def judge_watch(watched: Watched, most_mb: float) -> MemoryVerdict:
     """Judges one measurement; `most_mb` is the highest accepted growth, however slow."""
     samples = [sample for sample in watched.samples if sample.rss_bytes is not None or sample.descriptors is not None]
     if not watched.by or not samples:
-        return Verdictlet("", unknown=watched.reason or "the target's memory cannot be read")
+        return MemoryVerdict("", unknown=watched.reason or "the target's memory cannot be read")
     return _soak(watched, samples, most_mb) if watched.kind == "soak" else _churn(watched, samples, most_mb)
 
 
@@ -161,22 +161,22 @@ class _Growth(msgspec.Struct, frozen=True):
     faults: tuple[str, ...]
 
 
-def _soak(watched: Watched, samples: list[Sample], most_mb: float) -> Verdictlet:
+def _soak(watched: Watched, samples: list[Sample], most_mb: float) -> MemoryVerdict:
     took_s, unit = samples[-1].at - samples[0].at, watched.unit
     growth = _growth(samples, most_mb, unit)
     if growth is None:
         warm = len(_warm(samples))
-        return Verdictlet("", unknown=f"{warm} samples after the warm-up, {LEAST_SAMPLES} are needed")
+        return MemoryVerdict("", unknown=f"{warm} samples after the warm-up, {LEAST_SAMPLES} are needed")
     kb = f"{growth.each.value / 1e3:.1f} KB" if growth.each is not None else "not known"
     measured = f"{growth.mb:+.1f} MB over {took_s:.0f} s, {kb} a {unit} ({growth.done:.0f} {unit}s)"
     # The last sample comes a moment before the end.
     needed_s = _NEARLY * longest_s(watched.soak_s)
     if growth.faults and took_s < needed_s:
         said = f"{', '.join(growth.faults)} within {took_s:.0f} s, and was not watched for {needed_s:.0f} s"
-        return Verdictlet(measured, unknown=said, samples=growth.samples)
+        return MemoryVerdict(measured, unknown=said, samples=growth.samples)
     # A backend that does nothing fills up with nothing.
     idle = "" if growth.done or growth.faults else f"no {unit} ended during the measurement"
-    return Verdictlet(measured, growth.faults, idle, samples=growth.samples)
+    return MemoryVerdict(measured, growth.faults, idle, samples=growth.samples)
 
 
 def _warm(samples: Sequence[Sample]) -> list[Sample]:
@@ -231,10 +231,12 @@ def _growth_mb(points: list[tuple[float, float]]) -> float:
     return (median(values[-fifth:]) - median(values[:fifth])) / MB
 
 
-def _churn(watched: Watched, samples: list[Sample], most_mb: float) -> Verdictlet:
+def _churn(watched: Watched, samples: list[Sample], most_mb: float) -> MemoryVerdict:
     """After the third round memory must not grow, and at the end all descriptors and connections must be closed."""
     if len(samples) < 6:
-        return Verdictlet("", unknown=f"{len(samples)} rounds of connecting and disconnecting, at least 5 are needed")
+        return MemoryVerdict(
+            "", unknown=f"{len(samples)} rounds of connecting and disconnecting, at least 5 are needed"
+        )
     before, end, settled = samples[0], samples[-1], samples[3:]
     faults, parts = [], []
     rss = [(s.done, s.rss_bytes) for s in settled if s.rss_bytes is not None]
@@ -251,4 +253,4 @@ def _churn(watched: Watched, samples: list[Sample], most_mb: float) -> Verdictle
             parts.append(f"{name} {was:.0f} to {now:.0f}")
             if now - was > spare:
                 faults.append(f"{now - was:.0f} {name} were not released")
-    return Verdictlet(", ".join(parts), tuple(faults), samples=len(samples))
+    return MemoryVerdict(", ".join(parts), tuple(faults), samples=len(samples))

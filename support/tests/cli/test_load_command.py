@@ -136,7 +136,7 @@ def test_an_interruption_loses_nothing(tmp_path: Path) -> None:
     arguments = ("load", "--users", "3", "--duration", "60", "--json", "load.json")
     with started(tmp_path, *arguments, fresh=True) as process:
         wait_for(lambda: "3 users on" in said(tmp_path)[0], "the first line")
-        wait_for(lambda: lines_of(process.pid) >= 3, "the lines of three people")
+        wait_for(lambda: lines_of(process.pid) >= 3, "the connections of three users")
         time.sleep(1.0)  # there is no sign of the asking from outside without a terminal
         process.send_signal(signal.SIGINT)
         ran = ended(process, tmp_path)

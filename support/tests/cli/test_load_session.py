@@ -217,13 +217,15 @@ def test_what_is_missing_or_was_changed_approves_nothing(healthy: Session, tmp_p
 
 
 def test_without_its_result_or_its_frames_a_defect_is_not_judged(defective: Session, tmp_path: Path) -> None:
-    without, untold = (shutil.copytree(defective.folder, tmp_path / name / defective.folder.name) for name in "ab")
+    without, without_traces = (
+        shutil.copytree(defective.folder, tmp_path / name / defective.folder.name) for name in "ab"
+    )
     (without / "evidence/load/load.json").unlink()
-    for trace in (untold / "evidence/load").glob("*.jsonl"):
+    for trace in (without_traces / "evidence/load").glob("*.jsonl"):
         trace.unlink()
 
-    assert [judge(folder).decision.verdict for folder in (without, untold)] == [Verdict.INCONCLUSIVE] * 2
-    assert "jsonl is missing" in judge(untold).decision.reason
+    assert [judge(folder).decision.verdict for folder in (without, without_traces)] == [Verdict.INCONCLUSIVE] * 2
+    assert "jsonl is missing" in judge(without_traces).decision.reason
 
 
 def test_a_target_that_is_not_ready_leaves_a_session_that_says_so(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ subprotocols = ["s1"]
 Part = Callable[[Session], Awaitable[Any]]
 
 
-def play(profile: str, accept: Act, part: Part, entry: Token | None = None) -> tuple[list[AnyRecord], Any]:
+def play(profile: str, accept: Act, part: Part, token: Token | None = None) -> tuple[list[AnyRecord], Any]:
     """Ada connects and plays her part. What is returned or raised stands second."""
     read = Profile.from_toml(profile + REST)
     recorder = Recorder("a scenario", None, read, QUICK, lambda data: data)
@@ -80,7 +80,7 @@ def play(profile: str, accept: Act, part: Part, entry: Token | None = None) -> t
         target = Target(name="here", url=base, prompts=Prompts(with_tool=Prompt(ask="x", tools=("y",))), budgets=QUICK)
         session = Session("Ada", Persona(name="Ada"), target, profile=read, recorder=recorder)
         try:
-            await session.connect(entry or Token("Ada", "none"), None)
+            await session.connect(token or Token("Ada", "none"), None)
             return await part(session)
         except NotConnected as error:
             return error

@@ -41,11 +41,11 @@ def forged(kind: str) -> Token:
     return made
 
 
-def status_of(url: str, entry: Token) -> int:
+def status_of(url: str, token: Token) -> int:
     """What the backend answers to an upgrade with this pass; 101 if it lets it in."""
-    subprotocols: Any = entry.subprotocols or None
+    subprotocols: Any = token.subprotocols or None
     try:
-        with connect(entry.url(url), additional_headers=entry.headers, subprotocols=subprotocols, open_timeout=10):
+        with connect(token.url(url), additional_headers=token.headers, subprotocols=subprotocols, open_timeout=10):
             return 101
     except InvalidStatus as error:
         return error.response.status_code
@@ -127,8 +127,8 @@ def test_a_token_in_the_address_is_the_honest_one_and_alone(kind: str) -> None:
 
 
 def test_a_pass_in_the_address_is_nowhere_else() -> None:
-    entry = forged("a token in the URL")
-    assert (entry.headers, entry.subprotocols, list(entry.query)) == ({}, [], ["token"])
+    token = forged("a token in the URL")
+    assert (token.headers, token.subprotocols, list(token.query)) == ({}, [], ["token"])
 
 
 MINTED = {"an expired token", "a token that is not valid yet", "a token for another audience"}
@@ -162,11 +162,11 @@ def test_forged_tokens_are_redacted_like_honest_ones() -> None:
 
 def test_a_short_pass_ends_at_a_whole_second_soon() -> None:
     before = time.time()
-    entry = short_token(entrance(), ADA, 1.0)
-    assert entry.expires_s is not None
-    assert before + 1.0 <= entry.expires_s <= time.time() + 2.0
-    assert math.floor(entry.expires_s) == entry.expires_s
-    assert jwt.decode(entry.token or "", SECRET, ["HS256"], audience="chat")["exp"] == entry.expires_s
+    token = short_token(entrance(), ADA, 1.0)
+    assert token.expires_s is not None
+    assert before + 1.0 <= token.expires_s <= time.time() + 2.0
+    assert math.floor(token.expires_s) == token.expires_s
+    assert jwt.decode(token.token or "", SECRET, ["HS256"], audience="chat")["exp"] == token.expires_s
 
 
 def test_a_pass_that_was_signed_out_opens_nothing(backend: BackendProcess) -> None:

@@ -43,11 +43,11 @@ def planned(target: Target, count: int, prompts: Sequence[str] = ("with_tool",))
     async def made() -> list[PlannedUser]:
         found = []
         for persona in target.users(count):
-            entry, canary = await access.token_for(persona), canary_of(persona.name)
+            token, canary = await access.token_for(persona), canary_of(persona.name)
             asked = tuple(PlannedPrompt(target.question(p, canary), target.expectation(p, canary)) for p in prompts)
             found.append(
-                PlannedUser(persona.name, persona.user or None, entry.url(target.url), asked, 0, entry.headers,
-                      tuple(entry.subprotocols), entry.first_message)
+                PlannedUser(persona.name, persona.user or None, token.url(target.url), asked, 0, token.headers,
+                      tuple(token.subprotocols), token.first_message)
             )  # fmt: skip
         return found
 

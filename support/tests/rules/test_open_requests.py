@@ -92,7 +92,7 @@ def test_a_connection_that_is_closed_without_a_request_loses_nothing() -> None:
     for requests in (idle, busy):
         requests.closed("server")
 
-    assert [requests.registry.tabs("Ada").torn for requests in (idle, busy)] == [False, True]
+    assert [requests.registry.tabs("Ada").closed_in_run for requests in (idle, busy)] == [False, True]
 
 
 def test_requests_that_are_left_without_an_end_are_kept_up_to_a_limit() -> None:
@@ -100,7 +100,7 @@ def test_requests_that_are_left_without_an_end_are_kept_up_to_a_limit() -> None:
 
     requests.closed("server")
 
-    assert [ask.n for ask in requests.registry.tabs("Ada").left] == list(range(88, 600))
+    assert [ask.n for ask in requests.registry.tabs("Ada").unfinished] == list(range(88, 600))
 
 
 def test_only_what_is_not_over_is_resumed_and_then_it_is_not_lost() -> None:

@@ -122,9 +122,9 @@ def token_for(entrance: Access, persona: Persona = ADA) -> Token:
     return asyncio.run(entrance.token_for(persona))
 
 
-def claims_of(entry: Token) -> dict[str, Any]:
-    assert entry.token is not None
-    claims: dict[str, Any] = jwt.decode(entry.token, SECRET, algorithms=["HS256"], audience="chat")
+def claims_of(token: Token) -> dict[str, Any]:
+    assert token.token is not None
+    claims: dict[str, Any] = jwt.decode(token.token, SECRET, algorithms=["HS256"], audience="chat")
     return claims
 
 
@@ -318,9 +318,9 @@ def test_many_askers_log_in_once() -> None:
         return await asyncio.gather(*(entrance.token_for(ADA) for _ in range(20)))
 
     with served(answer({"access_token": "from-the-login"})) as asked:
-        entries = asyncio.run(crowd(access(obtain="login", url=asked.url)))
+        tokens = asyncio.run(crowd(access(obtain="login", url=asked.url)))
         assert len(asked.seen) == 1
-        assert all(entry is entries[0] for entry in entries)
+        assert all(token is tokens[0] for token in tokens)
 
 
 @pytest.mark.parametrize("expires_in", [0, -1, "soon", True, None, 10**400])
@@ -371,24 +371,24 @@ def test_a_login_that_fails(reply: tuple[int, str, bytes], kind: type[Exception]
 @pytest.mark.parametrize("send", ["bearer", "subprotocol", "query", "first_message"])
 def test_a_pass_never_shows_its_token(send: str) -> None:
     entrance = access(send)
-    entry = token_for(entrance)
-    assert entry.token is not None
-    shown = f"{entry!r} {entry} {[entry]} {entrance!r} {entrance.__dict__['_obtained']}"
+    token = token_for(entrance)
+    assert token.token is not None
+    shown = f"{token!r} {token} {[token]} {entrance!r} {entrance.__dict__['_obtained']}"
     assert f"Token(Ada, {send})" in shown
-    assert entry.token not in shown
+    assert token.token not in shown
     assert SECRET not in shown
-    assert pickle.loads(pickle.dumps(entry)).token == entry.token
+    assert pickle.loads(pickle.dumps(token)).token == token.token
 
 
 def test_what_is_redacted() -> None:
     entrance = access("subprotocol")
-    entry = token_for(entrance)
-    assert entry.token is not None
-    text = f'{{"token":"{entry.token}"}} jwt-auth, {entry.subprotocols[1]} {SECRET}'
+    token = token_for(entrance)
+    assert token.token is not None
+    text = f'{{"token":"{token.token}"}} jwt-auth, {token.subprotocols[1]} {SECRET}'
     clean = '{"token":"[token of Ada]"} jwt-auth, jwt.[token of Ada] [token of everybody]'
     assert entrance.redact(text) == clean
     assert entrance.redact_bytes(text.encode()) == clean.encode()
-    signature = entry.token.rpartition(".")[2]
+    signature = token.token.rpartition(".")[2]
     assert entrance.redact(f"...{signature}") == "...[token of Ada]"
     expired = entrance.mint(ADA, exp=1)
     assert entrance.redact(f"<{expired.token}>") == "<[token of Ada]>"

@@ -46,9 +46,9 @@ def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_hook_signs_and_what_it_makes_is_shown_nowhere() -> None:
     access = Access(hooked("signed"), {})
-    entry = asyncio.run(access.token_for(ADA))
+    token = asyncio.run(access.token_for(ADA))
     signature = "signature-of-u-ada-for-mine-at-ws://127.0.0.1:9"
-    assert entry.headers == {"X-Signature": signature}
+    assert token.headers == {"X-Signature": signature}
     assert access.redact(f"sent {signature}") == "sent [token of Ada]"
 
 
@@ -83,16 +83,16 @@ def test_a_hook_half_declared(auth: dict[str, Any]) -> None:
 def test_claims_of_the_targets_own() -> None:
     claims = {"name": "{user}", "roles": ["user", "{user}!"], "level": 3}
     auth = Auth(obtain="mint", send="profile", secret_env="S", claims=claims)
-    entry = asyncio.run(Access(target(auth=auth), {"S": SECRET}).token_for(ADA))
-    said = jwt.decode(entry.token or "", SECRET, algorithms=["HS256"])
+    token = asyncio.run(Access(target(auth=auth), {"S": SECRET}).token_for(ADA))
+    said = jwt.decode(token.token or "", SECRET, algorithms=["HS256"])
     assert (said["sub"], said["name"], said["roles"], said["level"]) == ("u-ada", "u-ada", ["user", "u-ada!"], 3)
-    assert (entry.headers, entry.query, entry.subprotocols, entry.first_message) == ({}, {}, [], None)
+    assert (token.headers, token.query, token.subprotocols, token.first_message) == ({}, {}, [], None)
 
 
 def test_values_out_of_the_environment_are_secrets() -> None:
     access = Access(target(values={"key": "env:MY_KEY", "model": "small"}), {"MY_KEY": "a-very-secret-key"})
-    entry = asyncio.run(access.token_for(ADA))
-    assert entry.values == {"key": "a-very-secret-key", "model": "small"}
+    token = asyncio.run(access.token_for(ADA))
+    assert token.values == {"key": "a-very-secret-key", "model": "small"}
     assert access.redact("a-very-secret-key") == "[token of everybody]"
     with pytest.raises(Misconfigured, match=r"MY_KEY \(values.key\): expected the value of key"):
         Access(target(values={"key": "env:MY_KEY"}), {})

@@ -92,14 +92,14 @@ def hangs_mid_run_socket_open(run: AgentRun, event: Outgoing) -> Events:
     return _until_the_first_thought(run, event)
 
 
-@defect("credentials", "CONNECTION-1", default=3.0, unit="visits")
+@defect("credentials", "CONNECTION-1", default=3.0, unit="connections")
 def reconnect_refused_after(hub: Hub, attempt: Attempt, identity: Identity | None, *, value: float) -> Identity | None:
     """After some reconnects, a user is refused."""
     if identity is None:
         return None
-    visits: Counter[str] = hub.notes.setdefault("connections so far", Counter())
-    visits[identity.user_id] += 1
-    return identity if visits[identity.user_id] <= value else None
+    connections: Counter[str] = hub.notes.setdefault("connections so far", Counter())
+    connections[identity.user_id] += 1
+    return identity if connections[identity.user_id] <= value else None
 
 
 @defect("credentials", "CONNECTION-1")

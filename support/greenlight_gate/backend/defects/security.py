@@ -54,12 +54,12 @@ def cross_leak_only_under_load(
 @defect("route", "ISOLATION-1", "ISOLATION-2")
 def cross_leak_only_after_reconnect(hub: Hub, event: Outgoing, recipients: list[Subscriber]) -> list[Subscriber]:
     """After a user has reconnected, their answers also arrive at another user."""
-    return _with_neighbour(hub, event, recipients) if _visits(hub)[event.user_id] > 1 else recipients
+    return _with_neighbour(hub, event, recipients) if _connection_counts(hub)[event.user_id] > 1 else recipients
 
 
 @also("cross_leak_only_after_reconnect", "accepted")
 async def _count_visit(connection: ServedConnection) -> None:
-    _visits(connection.hub)[connection.user_id] += 1
+    _connection_counts(connection.hub)[connection.user_id] += 1
 
 
 @defect("answer", "ISOLATION-1")
@@ -183,9 +183,9 @@ def _notes(run: AgentRun) -> dict[str, Any]:
     return {} if run.connection is None else run.connection.hub.notes
 
 
-def _visits(hub: ConnectionHub) -> Counter[str]:
-    visits: Counter[str] = hub.notes.setdefault("visits", Counter())
-    return visits
+def _connection_counts(hub: ConnectionHub) -> Counter[str]:
+    connections: Counter[str] = hub.notes.setdefault("connections of users", Counter())
+    return connections
 
 
 def _with_neighbour(hub: Hub, event: Outgoing, recipients: list[Subscriber]) -> list[Subscriber]:

@@ -48,25 +48,25 @@ class AccessAttempts:
                 raise NotExercised(
                     f"{suite.target.name}: signing out would invalidate the only tokens of the target (auth.obtain)"
                 )
-            entry = await suite.access.fresh_token_for(persona)
-            await suite.access.sign_out(entry)
+            token = await suite.access.fresh_token_for(persona)
+            await suite.access.sign_out(token)
         else:
             honest = (await suite.access.token_for(persona)).token
             forged = FORGERIES[kind](suite.access, persona, honest or "")
             if forged is None:
                 raise NotExercised(f"{kind} cannot be made for {suite.target.name} (auth)")
-            entry = forged
+            token = forged
         session = self.world.new_session(user)
         session.user_id = None
         try:
-            await session.connect(entry, suite.tls, unwelcome=kind)
+            await session.connect(token, suite.tls, unwelcome=kind)
         except NotConnected:
             return  # as expected; the rules judge how the refusal was done
 
     def turned_away(self, user: str) -> bool:
         """Whether the backend refused each of the user's invalid tokens, in a way that the target file lists."""
-        entries = [self._checker(session).entry for session in self.world.sessions[user]]
-        attempts = [entry for entry in entries if entry is not None]
+        tried = [self._checker(session).sign_in for session in self.world.sessions[user]]
+        attempts = [attempt for attempt in tried if attempt is not None]
         if not attempts:
             raise SuiteFault(f"{user} has not tried to connect with an invalid token")
         return not any(attempt.reported for attempt in attempts)
@@ -89,8 +89,8 @@ class AccessAttempts:
             self.world.connect(user)
             ahead_s = self.world.tab(user).inbox.clock_ahead_s
             self.world.leave_all()
-        self._short[user] = entry = short_token(access, self.world.persona(user), most_s - 1.0, ahead_s)
-        self.world.call(self.world.enter(user, entry))
+        self._short[user] = token = short_token(access, self.world.persona(user), most_s - 1.0, ahead_s)
+        self.world.call(self.world.enter(user, token))
 
     def reconnect_with_old_token(self, user: str) -> None:
         """The user tries to connect again with the token that has expired since, and is no longer accepted."""
@@ -103,16 +103,16 @@ class AccessAttempts:
         self.world.call(self._reconnect_with_old_token(user))
 
     async def _reconnect_with_old_token(self, user: str) -> None:
-        entry = self._short[user]
-        assert entry.expires_s is not None
-        await asyncio.sleep(max(0.0, entry.expires_s + self.world.budgets.leeway_s - time.time()))
+        token = self._short[user]
+        assert token.expires_s is not None
+        await asyncio.sleep(max(0.0, token.expires_s + self.world.budgets.leeway_s - time.time()))
         target = self.world.suite.target
         # Each replica may remember accepted tokens for itself.
         for url in (target.url, *target.replicas):
             session = self.world.new_session(user)
             session.user_id, session.target = None, target.at(url)
             with contextlib.suppress(NotConnected):  # as expected; the rules judge how the refusal was done
-                await session.connect(entry, self.world.suite.tls, unwelcome=ENDED)
+                await session.connect(token, self.world.suite.tls, unwelcome=ENDED)
 
     def wait_for_the_end(self, user: str, *, while_asking: str = "") -> None:
         """Waits until the user's token has expired, if wanted during the answer to a prompt.

@@ -23,7 +23,7 @@ from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.session.validation_session import MeasuredLoad
 from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.verdict.criteria import Loaded, slow_under_load
-from greenlight_gate.verdict.memory_trend import Sample, Verdictlet, Watched, has_shown, judge_watch, longest_s
+from greenlight_gate.verdict.memory_trend import MemoryVerdict, Sample, Watched, has_shown, judge_watch, longest_s
 
 log = logging.getLogger("greenlight")
 
@@ -231,7 +231,7 @@ class Crowd:
         """The result of the latest load."""
         return next(reversed(self.loads.values()))
 
-    def judged_memory(self) -> list[Verdictlet]:
+    def judged_memory(self) -> list[MemoryVerdict]:
         """The judgement of the memory samples."""
         return [judge_watch(each, self.suite.target.thresholds.memory_mb_growth) for each in self.watches]
 

@@ -84,14 +84,14 @@ class ProxiedUser:
         assert isinstance(gate, Gate)
         return gate
 
-    async def open(self, entry: Token | None = None) -> None:
+    async def open(self, token: Token | None = None) -> None:
         """Opens the connection, with the user's token or another one. Raises NotConnected, ProxyFault."""
         if self.proxy.port == 0:
             await self.proxy.start()
-        await self._connect(entry, 1)
+        await self._connect(token, 1)
 
-    async def _connect(self, entry: Token | None, attempt: int) -> None:
-        shown = entry or await self.suite.access.token_for(self.persona)
+    async def _connect(self, token: Token | None, attempt: int) -> None:
+        shown = token or await self.suite.access.token_for(self.persona)
         try:
             await self.session.connect(shown, self.suite.tls, attempt, via=self.proxy.address)
         except NotConnected as error:
@@ -150,7 +150,7 @@ class ProxiedUser:
 
     # Reconnecting ------------------------------------------------------------------------------------------------
 
-    async def reconnect(self, entry: Token | None = None, *, patience_s: float = LAST_TRY_AFTER_S) -> ResumableSession:
+    async def reconnect(self, token: Token | None = None, *, patience_s: float = LAST_TRY_AFTER_S) -> ResumableSession:
         """Tries to connect until it succeeds, with growing random delays.
 
         Open requests continue in the new session. Raises NotConnected after `patience_s` without success.
@@ -166,7 +166,7 @@ class ProxiedUser:
             with attempt:
                 self.session = self.new_session()
                 self.prepare_try(self.session)
-                await self._connect(entry, attempt.retry_state.attempt_number + 1)
+                await self._connect(token, attempt.retry_state.attempt_number + 1)
         self.session.take_over(lost)
         return self.session
 

@@ -12,7 +12,7 @@ from greenlight_gate.targets.sections import Persona
 
 
 class Users:
-    """`sessions`: user -> their tabs, in the order of opening. `cast`: the persona of each user.
+    """`sessions`: user -> their tabs, in the order of opening. `persona_of`: the persona of each user.
 
     `slot`: which user ids they have if scenarios run in parallel (`greenlight_gate.session.jobs`).
     """
@@ -22,7 +22,7 @@ class Users:
         self.recorder = recorder
         self.slot = slot
         self.sessions: dict[str, list[Session]] = {}
-        self.cast: dict[str, Persona] = {}
+        self.persona_of: dict[str, Persona] = {}
         self._past: list[Session] = []
 
     async def open_tab(self, user: str) -> None:
@@ -33,9 +33,9 @@ class Users:
             raise NotExercised(f"{self.suite.target.name} allows {limit} connections at a time")
         await self.enter(user, await self.suite.access.token_for(persona))
 
-    async def enter(self, user: str, entry: Token) -> None:
+    async def enter(self, user: str, token: Token) -> None:
         """Opens a tab for a user with this token."""
-        await self.new_session(user).connect(entry, self.suite.tls)
+        await self.new_session(user).connect(token, self.suite.tls)
 
     def new_session(self, user: str) -> Session:
         """A tab for a user, still to be opened."""
@@ -46,12 +46,12 @@ class Users:
     def persona(self, user: str) -> Persona:
         """The persona of a user: the one of the same name, else one that is still free."""
         personas = self.personas(len(self.suite.target.personas))
-        free = [persona for persona in personas if persona not in self.cast.values()]
-        if user not in self.cast:
+        free = [persona for persona in personas if persona not in self.persona_of.values()]
+        if user not in self.persona_of:
             if not free:
                 raise NotExercised(f"{self.suite.target.name} has {len(personas)} users, one more is needed")
-            self.cast[user] = next((persona for persona in free if persona.name == user), free[0])
-        return self.cast[user]
+            self.persona_of[user] = next((persona for persona in free if persona.name == user), free[0])
+        return self.persona_of[user]
 
     def personas(self, count: int) -> tuple[Persona, ...]:
         """Up to `count` personas of the target, with the user ids of this scenario."""
@@ -71,7 +71,7 @@ class Users:
         users = self.personas(min(most, target.limits.max_connections))
         if len(users) < at_least:
             raise NotExercised(f"{target.name} has {len(users)} users, {at_least} are needed")
-        self.cast.update({persona.name: persona for persona in users})
+        self.persona_of.update({persona.name: persona for persona in users})
         return [persona.name for persona in users]
 
     def tab(self, user: str, number: int = 1) -> Session:

@@ -216,7 +216,7 @@ class CanaryScan:
         `n`: its record, negative for all but agent_thinking.
         """
         if run.said is None:
-            before = ((run.thought_n, edges(run.thought)), (-run.aside_n, edges(run.aside)))
+            before = ((run.thought_n, edges(run.thought)), (-run.other_text_n, edges(run.other_text)))
             run.said = dict(sorted((piece for piece in before if piece[1]), key=lambda piece: abs(piece[0])))
         run.said[n] = edges(text)
         return self.said(run) if len(run.said) > run.said_most else ()

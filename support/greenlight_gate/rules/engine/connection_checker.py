@@ -57,7 +57,7 @@ class ConnectionChecker:
         self.correlation = Correlation(self.requests, foreign_leaks=profile.promises.foreign == "leak")
         self.connection_rules = ConnectionRules(self.report, promised=profile.promises.ready)
         refusals = profile.spec.refusals
-        self.entry: SignInAttempt | None = None
+        self.sign_in: SignInAttempt | None = None
         self.expiry: TokenExpiry | None = None
         self.foreign_attempts = ForeignAttempts(user, refusals.foreign, self.report)
         self.invalid = InvalidInputs(self.report)
@@ -93,12 +93,12 @@ class ConnectionChecker:
         self.correlation.is_connected_as(user_id)
         self.tabs.ever += 1
         self.tabs.open.add(self.connection)
-        self.tabs.careful = self.tabs.careful or self.tabs.ever > 1
+        self.tabs.several_or_restored = self.tabs.several_or_restored or self.tabs.ever > 1
         self.connection_rules.opened(handshake_ms, n, self.budgets.handshake_s)
 
     def unwelcome(self, unwelcome: str, n: int) -> None:
         """The connection has to be refused: nothing else is judged on it. `unwelcome`: what is wrong with its token."""
-        self.entry = SignInAttempt(unwelcome, n, self.profile.spec.refusals.entry, self.report)
+        self.sign_in = SignInAttempt(unwelcome, n, self.profile.spec.refusals.entry, self.report)
 
     def token_expires(self, expires_at: float, n: int) -> None:
         """The token of the connection expires at this time on the trace's clock."""
@@ -194,10 +194,10 @@ class ConnectionChecker:
             isolation.on_canaries(seen, self.report)
         if reading is None:
             reading = self.reader.read(data, binary=binary)
-        entry, sole = self.entry, self.registry.sole
-        if sole is not None and sole != self.user and entry is None and self.correlation.foreign_leaks:
+        sign_in, sole = self.sign_in, self.registry.sole
+        if sole is not None and sole != self.user and sign_in is None and self.correlation.foreign_leaks:
             self.correlation.text(data, reading, n)
-        if type(reading) is Event and entry is None and self.expiry is None:
+        if type(reading) is Event and sign_in is None and self.expiry is None:
             self.event(reading, at, n)
         else:
             self.take(reading, at, n)
@@ -245,8 +245,8 @@ class ConnectionChecker:
             self._take(part, at, n)
 
     def _take(self, reading: Part, at: float, n: int) -> None:
-        if self.entry is not None:
-            self.entry.received(reading, n)
+        if self.sign_in is not None:
+            self.sign_in.received(reading, n)
             return
         if self.expiry is not None:
             self.expiry.received(reading, at, n)
@@ -280,7 +280,7 @@ class ConnectionChecker:
             return
         seq = event.seq
         order = run.order
-        if order.due != seq or self.tabs.careful:
+        if order.due != seq or self.tabs.several_or_restored:
             self._number(event, n, run)
         elif seq is not None:
             order.due = seq + 1
@@ -384,8 +384,8 @@ class ConnectionChecker:
         self, waiting_for: str, after_s: float, request: str | None, at: float, n: int, *, run: str | None = None
     ) -> None:
         """The user waited in vain: for ready, start, end, pong, restored, refusal, expiry or close."""
-        if self.entry is not None:
-            self.entry.waited(after_s, n)
+        if self.sign_in is not None:
+            self.sign_in.waited(after_s, n)
         elif waiting_for == "expiry" and self.expiry is not None:
             self.expiry.waited(after_s, n)
         elif waiting_for == "restored":
@@ -418,8 +418,8 @@ class ConnectionChecker:
 
     def refused(self, status: int | None, reason: str, n: int) -> None:
         """The connection was refused or failed."""
-        if self.entry is not None:
-            self.entry.answered(status, reason, n)
+        if self.sign_in is not None:
+            self.sign_in.answered(status, reason, n)
         elif not self.cut_by_us:
             self.connection_rules.not_opened(status, reason, n)
 
@@ -427,9 +427,9 @@ class ConnectionChecker:
         """The connection ended. `by`: client, server (with a close frame) or nobody (without one)."""
         self._search_open()
         came = f"a close with {code}" if by == "server" else "an end without a close frame"
-        if self.entry is not None:
+        if self.sign_in is not None:
             if by != "client":
-                self.entry.closed(code, came, n)
+                self.sign_in.closed(code, came, n)
             return
         if self.cut_by_us:
             self.requests.closed("client")

@@ -67,7 +67,7 @@ class IdRegistry:
         for run in self.runs.values():
             skip_in_run(run, at, for_s)
         for tabs in self.users.values():
-            for ask in tabs.left:
+            for ask in tabs.unfinished:
                 skip_in_request(ask, at, for_s, long=self.stalls.is_long)
 
     def thread(self, thread_id: str, user: str) -> Thread:
@@ -194,7 +194,7 @@ class IdRegistry:
             run.event_ids.add(event_id)
         run.tools = _NO_TOOLS
         run.said = None
-        run.thought = run.aside = ""
+        run.thought = run.other_text = ""
         self.ended[run.id] = run
         if len(self.ended) > _MOST_ENDED:
             for oldest in _forget_oldest(self.ended, _MOST_ENDED):

@@ -11,7 +11,7 @@ from greenlight_gate.trace import Expect
 
 _MOST_STOPPED = 64
 # Requests that were left without an end, of one user.
-_MOST_LEFT = 512
+_MOST_UNFINISHED = 512
 
 
 class OpenRequests:
@@ -122,10 +122,12 @@ class OpenRequests:
             self.registry.abandon(run)
             run.shown = set()
         tabs = self.registry.tabs(self.user)
-        tabs.careful = True
-        left = [ask for ask in tabs.left if (ask.thread if ask.run is None else ask.run.thread) == thread_id]
-        for ask in left:
-            tabs.left.remove(ask)
+        tabs.several_or_restored = True
+        unfinished = [
+            ask for ask in tabs.unfinished if (ask.thread if ask.run is None else ask.run.thread) == thread_id
+        ]
+        for ask in unfinished:
+            tabs.unfinished.remove(ask)
             if not ask.over:
                 ask.resumed, ask.lost = True, False
                 self.asked(ask)
@@ -171,11 +173,11 @@ class OpenRequests:
         tabs = self.registry.tabs(self.user)
         tabs.open.discard(self.connection)
         self.registry.disconnected(self.connection)
-        tabs.torn = tabs.torn or bool(self.asks or self.runs)
+        tabs.closed_in_run = tabs.closed_in_run or bool(self.asks or self.runs)
         for run in self.runs.values():
             self.registry.abandon(run)
-        tabs.left.extend(ask for ask in self.asks if ask.run is not None or ask.thread is not None)
-        del tabs.left[:-_MOST_LEFT]
+        tabs.unfinished.extend(ask for ask in self.asks if ask.run is not None or ask.thread is not None)
+        del tabs.unfinished[:-_MOST_UNFINISHED]
         for ask in self.asks:
             ask.lost = by != "client"
         if by == "client":
@@ -186,7 +188,7 @@ class OpenRequests:
 
     def finish(self) -> list[Request]:
         """Nothing more will come: all requests are settled. Returns those that are still without an end."""
-        for ask in (*self.asks, *self.registry.tabs(self.user).left):
+        for ask in (*self.asks, *self.registry.tabs(self.user).unfinished):
             # What the backend did not cut short was left by the user, or ends with the trace.
             self.conclude(ask, excused=ask.foreign or not ask.lost)
         unfinished = [ask for ask in self.asks if not ask.over]
@@ -223,7 +225,7 @@ class OpenRequests:
         )  # fmt: skip
         run.stop_at = self._stopped.pop(run.id, None) if self._stopped else None
         if expect is not None and expect.paced:
-            run.recent, run.in_company = recent_times(), True
+            run.recent, run.detailed_timing = recent_times(), True
         ask.run = run
         self.runs[run.id] = run
         self.registry.begin(run)

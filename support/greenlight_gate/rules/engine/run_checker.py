@@ -66,8 +66,8 @@ class RunChecker:
             )
         if stamp is not None and self.stamps is not None:
             self.stamps.append(stamp)
-        if run.in_company:
-            self._in_company(run, event, at, n)
+        if run.detailed_timing:
+            self._detailed_timing(run, event, at, n)
         elif at - run.last_at > self._silence_s and run.stage is _OPEN:
             timeliness.on_silence(run, at, n, self._silence_s, self.report)
         run.events += 1
@@ -87,7 +87,7 @@ class RunChecker:
 
     def _step(self, run: RunState, event: Event, at: float, n: int) -> None:
         if event.text:
-            run.aside, run.aside_n = event.text, n
+            run.other_text, run.other_text_n = event.text, n
         kind, before = event.kind, run.stage
         run.stage, rule = lifecycle.TRANSITIONS[before][kind]
         if rule is not None:
@@ -117,7 +117,7 @@ class RunChecker:
         elif text:
             run.hollow_n = n
 
-    def _in_company(self, run: RunState, event: Event, at: float, n: int) -> None:
+    def _detailed_timing(self, run: RunState, event: Event, at: float, n: int) -> None:
         """A sub-agent's event counts for the run that the user asked for: it ends a silence, and shows thinking."""
         root = run.root
         if at - root.last_at > self._silence_s and root.stage is _OPEN:

@@ -80,22 +80,22 @@ class RunState:
     events that its request is owed. The run of a sub-agent has a `parent`; its events count for the run that the user
     asked for. `shown` are the keys of the events that were received, once another connection of the user may receive
     them too.
-    `in_company`: it has a parent, or the times of its events are kept. `said`: its last texts, where they may
-    be parts of one word, by the number of their records, negative for all but agent_thinking; they are searched and
-    shortened once there are more than `said_most`. `thought` and `aside`: the latest text of agent_thinking and the
-    latest other text; `thought_n` and `aside_n`: their records. `sub_agent_events`: how many events its sub-agents
-    have sent. `has_thought`, `has_result`: a thought or a result was more than a placeholder; `hollow_n`: the record of
-    a result that was one. `intruder`: another user who asked for this run to be stopped, and the record of that.
+    `detailed_timing`: it has a parent, or the times of its events are kept. `said`: its last texts, where they may be
+    parts of one word, by the number of their records, negative for all but agent_thinking; they are searched and
+    shortened once there are more than `said_most`. `thought` and `other_text`: the latest text of agent_thinking, and
+    the latest one of any other event; `thought_n` and `other_text_n`: their records. `sub_agent_events`: how many
+    events its sub-agents have sent. `has_thought`, `has_result`: a thought or a result was more than a placeholder;
+    `hollow_n`: the record of a result that was one. `intruder`: another user who asked for this run to be stopped, and
+    the record of that.
     `inferred`: how many events of each kind a profile only inferred, so that they were not received; None where there
     are none.
     """
 
     __slots__ = (
-        "aside",
-        "aside_n",
         "ask",
         "asked_at",
         "connection",
+        "detailed_timing",
         "ended_by",
         "event_ids",
         "events",
@@ -107,7 +107,6 @@ class RunState:
         "has_thought",
         "hollow_n",
         "id",
-        "in_company",
         "inferred",
         "intruder",
         "last_at",
@@ -115,6 +114,8 @@ class RunState:
         "last_stamp_s",
         "most_open",
         "order",
+        "other_text",
+        "other_text_n",
         "parent",
         "recent",
         "request",
@@ -177,13 +178,13 @@ class RunState:
         self.event_ids: set[str | int] = set()
         self.shown: set[str | int] | None = None
         self.recent: deque[float] | None = None
-        self.in_company = parent is not None
+        self.detailed_timing = parent is not None
         self.said: dict[int, str] | None = None
         self.said_most = 64
         self.thought = ""
         self.thought_n = 0
-        self.aside = ""
-        self.aside_n = 0
+        self.other_text = ""
+        self.other_text_n = 0
         self.has_thought = self.has_result = False
         self.hollow_n = 0
         self.inferred: dict[EventKind, int] | None = None
@@ -244,18 +245,19 @@ class ThreadOrder:
 class UserTabs:
     """The connections of one user: those open now, how many there ever were, and the requests left without an end.
 
-    `torn`: one was closed during a run, so that some events may have been lost with it. `careful`: events may have
-    gone to another connection, or may come again after a restore. `canaries`: the owner codes of the user's own.
+    `closed_in_run`: one was closed during a run, so that some events may have been lost with it.
+    `several_or_restored`: events may have gone to another connection, or may come again after a restore. `canaries`:
+    the owner codes of the user's own.
     `cut`: how and where the suite last cut a connection of theirs.
     """
 
-    __slots__ = ("canaries", "careful", "cut", "ever", "left", "open", "torn")
+    __slots__ = ("canaries", "closed_in_run", "cut", "ever", "open", "several_or_restored", "unfinished")
 
     def __init__(self) -> None:
         self.open: set[str] = set()
         self.ever = 0
-        self.torn = False
+        self.closed_in_run = False
         self.cut = ""
-        self.careful = False
-        self.left: list[Request] = []
+        self.several_or_restored = False
+        self.unfinished: list[Request] = []
         self.canaries: set[bytes] = set()

@@ -55,7 +55,7 @@ class TraceChecker:
         self._rules = rules
         self._last_n = 0
         self._moved_s = 0.0
-        self._cast: dict[str, str] = {}
+        self._user_of_persona: dict[str, str] = {}
 
     def _found(self, finding: Finding) -> None:
         """Of all connections together as many findings are kept as of one."""
@@ -124,7 +124,7 @@ class TraceChecker:
         _note_persona(checker, opened)
         _note_captured(self.registry, checker, opened)
         if opened.persona:
-            self._cast[opened.persona] = opened.user
+            self._user_of_persona[opened.persona] = opened.user
         if opened.expires_at is not None:
             checker.token_expires(opened.expires_at, opened.n)
         if opened.unwelcome:
@@ -156,7 +156,7 @@ class TraceChecker:
         """(a user, another user of whom they received a canary, as far as its owner can be read, or an event)."""
         saw: set[tuple[str, str]] = set()
         for checker in self.connections.values():
-            owners = [self._cast.get(owner, owner) for owner in checker.search.others]
+            owners = [self._user_of_persona.get(owner, owner) for owner in checker.search.others]
             owners += checker.correlation.foreign_frames if checker.correlation.foreign_leaks else ()
             saw.update((checker.user, owner) for owner in owners)
         return saw
@@ -179,7 +179,7 @@ class TraceChecker:
             checker.finish(self._last_n)
         last = {checker.user: checker for checker in self.connections.values()}
         for thread in self.registry.threads.values():
-            if thread.missing and not self.registry.tabs(thread.user).torn:
+            if thread.missing and not self.registry.tabs(thread.user).closed_in_run:
                 continuity.on_finish(thread, last[thread.user].report)
 
     def _checker(self, record: AnyRecord) -> ConnectionChecker:
