@@ -2,7 +2,7 @@
 
 from behave import then, when
 from behave.runner import Context
-from greenlight_gate.bdd.actions.crowd import crowd_of
+from greenlight_gate.bdd.actions.load import crowd_of
 from greenlight_gate.bdd.matchers.complaints import nothing
 from greenlight_gate.bdd.matchers.demand import demand
 from hamcrest import equal_to, greater_than, greater_than_or_equal_to

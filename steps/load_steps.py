@@ -2,7 +2,7 @@
 
 from behave import given, then, when
 from behave.runner import Context
-from greenlight_gate.bdd.actions.crowd import crowd_of
+from greenlight_gate.bdd.actions.load import crowd_of
 from greenlight_gate.bdd.matchers.demand import demand
 from hamcrest import assert_that, empty, equal_to, greater_than, greater_than_or_equal_to, has_length
 

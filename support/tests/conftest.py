@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from greenlight_gate.backend.launch import BackendProcess
-from greenlight_gate.services.folder import Folder
 from greenlight_gate.services.processes import Processes
-from greenlight_gate.services.runtime import Wish
+from greenlight_gate.services.runtime import StackOptions
+from greenlight_gate.services.stack_folder import Folder
 
 from support.tests import hypothesis_profiles  # noqa: F401 - registers the profiles before a test is collected
 from support.tests.backend.changing import changing  # noqa: F401 - a fixture
@@ -50,7 +50,7 @@ def running_stack(services_needed: None) -> Iterator[Processes]:
     path.chmod(0o755)
     stack = Processes(Folder(path), dict(os.environ))
     try:
-        stack.start(Wish(users=["u-ada", "u-bashir"]))
+        stack.start(StackOptions(users=["u-ada", "u-bashir"]))
         yield stack
     finally:
         stack.clean()

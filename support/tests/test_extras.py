@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from greenlight_gate.extras import DISTRIBUTION, MODULES, install_command, missing
-from greenlight_gate.services.folder import FOLDER_VARIABLE
+from greenlight_gate.services.stack_folder import FOLDER_VARIABLE
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 

@@ -8,10 +8,10 @@ from typing import NoReturn
 
 from greenlight_gate.assurance import features, measured, page, shown
 from greenlight_gate.assurance.bench import Bench
-from greenlight_gate.assurance.limits import HARDER, limit_of
-from greenlight_gate.assurance.mutation import Mutant, mutants
+from greenlight_gate.assurance.detection_limits import HARDER, limit_of
 from greenlight_gate.assurance.record import PATH, ProofSearch, try_again
 from greenlight_gate.assurance.runner import Matrix, stack_folder
+from greenlight_gate.assurance.step_mutation import Mutant, mutants
 from greenlight_gate.backend.defects import UnknownDefectError, activate
 from greenlight_gate.cli.options import INTERRUPTED, MISCONFIGURED
 

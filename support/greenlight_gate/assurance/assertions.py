@@ -24,7 +24,7 @@ class Assertion(NamedTuple):
     digest: str
 
 
-class NotedSteps:
+class TracingStepRegistry:
     """behave's registry of steps, whose matches record which steps run and which assertions fail.
 
     `functions` are those of the steps that ran, `objections` the places (module, line) of their exceptions.

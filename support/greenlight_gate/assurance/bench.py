@@ -21,7 +21,7 @@ from behave.model import ScenarioOutline
 from behave.runner import the_step_registry
 from rich.console import Console
 
-from greenlight_gate.assurance.assertions import NotedSteps, assertions, ids_at
+from greenlight_gate.assurance.assertions import TracingStepRegistry, assertions, ids_at
 from greenlight_gate.assurance.scenarios import ScenarioPlace, scenarios
 from greenlight_gate.backend.launch import BackendProcess
 from greenlight_gate.bdd.runner.progress import RunProgress
@@ -193,7 +193,7 @@ class Bench:
             tags="@assurance", rules=rules,
         )  # fmt: skip
         began = time.monotonic()
-        noted = NotedSteps(the_step_registry)
+        noted = TracingStepRegistry(the_step_registry)
         progress = RunProgress(Console(file=io.StringIO()), quiet=True)
         runner = SuiteRunner(self._configuration(places), plan, progress, steps=noted)
         with contextlib.chdir(self.folder), contextlib.redirect_stdout(io.StringIO()):

@@ -42,7 +42,7 @@ class Job(msgspec.Struct, frozen=True):
 _bench: Bench | None = None
 
 
-def settle_in() -> None:
+def init_worker() -> None:
     """Prepare a process of a pool, which has one bench."""
     # Ctrl-C is for the parent, which ends its children.
     global _bench  # noqa: PLW0603 -- one for each process of the pool
@@ -91,7 +91,7 @@ class Pool:
         self._ended = threading.Event()
         # Forked processes would inherit the locks of our threads.
         self._executor = concurrent.futures.ProcessPoolExecutor(
-            at_once, multiprocessing.get_context("spawn"), settle_in
+            at_once, multiprocessing.get_context("spawn"), init_worker
         )
         self._thread = threading.Thread(target=self._work, args=(at_once,), daemon=True)
         self._thread.start()

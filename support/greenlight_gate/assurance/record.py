@@ -16,7 +16,7 @@ import msgspec
 
 from greenlight_gate.assurance.assertions import Assertion, assertions
 from greenlight_gate.assurance.bench import BenchResult
-from greenlight_gate.assurance.pool import Job, Pool, judge, settle_in
+from greenlight_gate.assurance.pool import Job, Pool, init_worker, judge
 from greenlight_gate.assurance.proofs import PROOFS, REPLICATED
 from greenlight_gate.assurance.scenarios import ScenarioPlace, scenarios
 from greenlight_gate.targets.settings import suite_root
@@ -68,14 +68,14 @@ _CROWDED = (
 )  # fmt: skip
 
 
-class Fails(msgspec.Struct, frozen=True):
+class ScenarioProof(msgspec.Struct, frozen=True):
     """A scenario, by the digest of its steps, and a defect (NAME or NAME=VALUE) with which it fails."""
 
     digest: str
     defect: str
 
 
-class Objects(msgspec.Struct, frozen=True):
+class AssertionProof(msgspec.Struct, frozen=True):
     """An assertion, by the digest of its text, with the scenario and the defect with which it fails."""
 
     digest: str
@@ -86,8 +86,8 @@ class Objects(msgspec.Struct, frozen=True):
 class RecordedProofs(msgspec.Struct, frozen=True):
     """The stored record. `scenarios` by short name, `assertions` by id."""
 
-    scenarios: dict[str, Fails] = {}
-    assertions: dict[str, Objects] = {}
+    scenarios: dict[str, ScenarioProof] = {}
+    assertions: dict[str, AssertionProof] = {}
 
 
 def read() -> RecordedProofs:
@@ -158,7 +158,7 @@ class ProofSearch:
         try:
             for names, at_once in ((quick, _AT_ONCE), (crowded, 1), (stack if self._services else [], 1)):
                 with (
-                    concurrent.futures.ProcessPoolExecutor(at_once, context, settle_in) as benches,
+                    concurrent.futures.ProcessPoolExecutor(at_once, context, init_worker) as benches,
                     concurrent.futures.ThreadPoolExecutor(at_once) as threads,
                 ):
                     some = [name for name in names if name.startswith(beginnings or "")]
@@ -202,11 +202,11 @@ class ProofSearch:
     def _keep(self, name: str, defect: str, judged: BenchResult) -> None:
         with self._lock:
             if "failed" in judged.outcomes.values() and not judged.faults and name not in self._scenarios:
-                self._scenarios[name] = Fails(digest_of(self.known[name]), defect)
+                self._scenarios[name] = ScenarioProof(digest_of(self.known[name]), defect)
                 self._tell(f"fails: {name} under {defect}")
             for id_ in judged.assertions:
                 if id_ not in self._assertions:
-                    self._assertions[id_] = Objects(self.assertions[id_].digest, name, defect)
+                    self._assertions[id_] = AssertionProof(self.assertions[id_].digest, name, defect)
                     self._tell(f"fails: {id_} in '{name}' under {defect}")
 
 

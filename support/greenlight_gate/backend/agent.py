@@ -6,9 +6,9 @@ import uuid
 from dataclasses import dataclass
 
 from greenlight_gate.backend import phrases
+from greenlight_gate.backend.event_log import Journal
 from greenlight_gate.backend.frames import COMPLETED, EXECUTING, FAILED, STARTED, THINKING, TOOL_COMPLETED
 from greenlight_gate.backend.hooks import Chain
-from greenlight_gate.backend.journal import Journal
 from greenlight_gate.backend.planner import AgentPlan, make_plan
 from greenlight_gate.backend.runs import AgentRun
 from greenlight_gate.backend.settings import Settings

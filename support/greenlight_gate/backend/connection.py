@@ -11,9 +11,9 @@ from greenlight_gate.backend.clock import iso, now_us
 from greenlight_gate.backend.follower import Follower
 from greenlight_gate.backend.frames import Body, CloseFrame, Frame, Outgoing, Refusal
 from greenlight_gate.backend.hooks import Chain
-from greenlight_gate.backend.protocol import ChatProtocol
 from greenlight_gate.backend.settings import Settings
 from greenlight_gate.backend.tokens import Identity
+from greenlight_gate.backend.websocket_protocol import ChatProtocol
 
 # A connection with this much unread data is closed (1008), so that a slow reader cannot fill the memory.
 _MAX_WAITING_FRAMES = 10_000

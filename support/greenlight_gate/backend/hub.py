@@ -7,9 +7,9 @@ from typing import Any, Protocol
 from greenlight_gate.backend.agent import Agent
 from greenlight_gate.backend.bus import Bus, LocalBus, Subscriber
 from greenlight_gate.backend.connection import ServedConnection
+from greenlight_gate.backend.event_log import Journal
 from greenlight_gate.backend.frames import Outgoing
 from greenlight_gate.backend.hooks import Chain
-from greenlight_gate.backend.journal import Journal
 from greenlight_gate.backend.run_supervisor import RunSupervisor
 from greenlight_gate.backend.settings import Settings
 from greenlight_gate.backend.sqlite_store import SqliteStore, later

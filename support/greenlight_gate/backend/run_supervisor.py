@@ -7,9 +7,9 @@ import logging
 from greenlight_gate.backend.agent import Agent
 from greenlight_gate.backend.bus import Bus, run_topic
 from greenlight_gate.backend.connection import ServedConnection
+from greenlight_gate.backend.event_log import Journal
 from greenlight_gate.backend.frames import FAILED, STOPPED
 from greenlight_gate.backend.hooks import Chain
-from greenlight_gate.backend.journal import Journal
 from greenlight_gate.backend.runs import AgentRun
 from greenlight_gate.backend.store import Store, UnfinishedRun
 

@@ -14,12 +14,12 @@ from pathlib import Path
 import uvicorn
 
 from greenlight_gate.backend.defects import Chain
+from greenlight_gate.backend.http_protocol import TimeoutHttpProtocol
 from greenlight_gate.backend.hub import Hub
-from greenlight_gate.backend.protocol import ChatProtocol
-from greenlight_gate.backend.requests import ImpatientHttp
+from greenlight_gate.backend.process_metrics import allow_many_files
 from greenlight_gate.backend.settings import Settings
-from greenlight_gate.backend.vitals import allow_many_files
 from greenlight_gate.backend.web import build_app
+from greenlight_gate.backend.websocket_protocol import ChatProtocol
 
 # After this the process ends even if something still hangs.
 _END_AFTER_S = 1.5
@@ -132,7 +132,7 @@ def _config(settings: Settings, server: Callable[[], _Server], admin_token: str)
 
     return uvicorn.Config(
         build_app(hub, admin_token),
-        http=ImpatientHttp,
+        http=TimeoutHttpProtocol,
         ws=ChatProtocol,
         ws_max_size=settings.max_message_bytes,
         ws_ping_interval=settings.heartbeat_s or None,

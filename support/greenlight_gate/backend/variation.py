@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from greenlight_gate.backend.frames import Body, encode
-from greenlight_gate.backend.rewriting import KINDS, escaped, reshaped
+from greenlight_gate.backend.wire_variants import KINDS, escaped, reshaped
 
 _LONGEST_PAUSE_S = 3.0
 _WORDS = (

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from greenlight_gate.backend import vitals
+from greenlight_gate.backend import process_metrics
 from greenlight_gate.backend.admin import admin_routes
 from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.credentials import knows, problem, read_credentials
@@ -84,7 +84,7 @@ class _Web:
         del request
         hub = self._hub()
         values = {
-            **vitals.process_vitals(),
+            **process_metrics.process_vitals(),
             "chat_connections_open": float(len(hub.connections)),
             "chat_runs_open": float(hub.runs.open_count),
         }

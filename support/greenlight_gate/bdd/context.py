@@ -9,9 +9,9 @@ from greenlight_gate.bdd.actions.access import AccessAttempts
 from greenlight_gate.bdd.actions.backend_restarts import BackendRestarts
 from greenlight_gate.bdd.actions.bad_input import BadInput
 from greenlight_gate.bdd.actions.cut_matrix import CutMatrix
+from greenlight_gate.bdd.actions.isolation import Privacy
 from greenlight_gate.bdd.actions.liveness import Liveness
 from greenlight_gate.bdd.actions.network import Network
-from greenlight_gate.bdd.actions.privacy import Privacy
 from greenlight_gate.bdd.actions.replicas import Replicas
 from greenlight_gate.bdd.parameters import event_kind as event_kind_of
 from greenlight_gate.bdd.parameters import question as question_in

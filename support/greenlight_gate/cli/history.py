@@ -11,7 +11,7 @@ from rich.table import Table
 from greenlight_gate.cli.commands import SUMMARIES
 from greenlight_gate.cli.options import command_of, output, positive
 from greenlight_gate.cli.views.terminal import Terminal
-from greenlight_gate.evidence.history import HISTORY, Changed, History, Past
+from greenlight_gate.evidence.history import HISTORY, Changed, History, HistoryEntry
 from greenlight_gate.report.trend import CAPACITY, HEADS, figures_of, sparkline
 from greenlight_gate.targets.settings import Misconfigured
 
@@ -59,7 +59,7 @@ def history(options: argparse.Namespace) -> int:
     return 0
 
 
-def _series(sessions: list[Past], kept: History, console: Console) -> None:
+def _series(sessions: list[HistoryEntry], kept: History, console: Console) -> None:
     target, categories, selection = sessions[0].series
     of = "under load" if sessions[0].is_load else ", ".join(categories.split())
     only = f"; only {selection}" if selection else ""

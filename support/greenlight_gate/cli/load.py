@@ -44,7 +44,7 @@ from greenlight_gate.targets.access import TargetFault
 from greenlight_gate.targets.model import PROMPTS
 from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.targets.suggestions import nearest_first
-from greenlight_gate.verdict.criteria import LOAD, Loaded
+from greenlight_gate.verdict.criteria import LOAD, LoadOfScenario
 from greenlight_gate.verdict.decision import Verdict
 from greenlight_gate.verdict.load_verdict import Workload
 
@@ -266,7 +266,7 @@ def _record(suite: ValidationSession, workload: Workload, summary: LoadResult | 
     if summary is not None:
         log.info("%s: %s runs, %s events, %s findings", workload, summary.runs, summary.events, summary.findings)
         kept = redacted(summary, suite.access.redact_bytes)
-        evidence.loaded(LOAD, Loaded(LOAD, LOAD, str(workload), kept, fast=workload.judges_latency))
+        evidence.loaded(LOAD, LoadOfScenario(LOAD, LOAD, str(workload), kept, fast=workload.judges_latency))
     evidence.measured(suite.own_load.so_far())
     evidence.end(ended)
 

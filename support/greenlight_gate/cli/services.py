@@ -15,7 +15,7 @@ from greenlight_gate.cli.commands import SUMMARIES
 from greenlight_gate.cli.options import command_of, defect_option, positive
 from greenlight_gate.cli.views.terminal import Terminal
 from greenlight_gate.services.local import services_of
-from greenlight_gate.services.runtime import Runtime, Wish
+from greenlight_gate.services.runtime import Runtime, StackOptions
 from greenlight_gate.services.supervisor import ServiceStatus
 from greenlight_gate.targets.settings import Misconfigured, load_target
 
@@ -82,7 +82,7 @@ def services(options: argparse.Namespace) -> int:
     if unknown:
         raise Misconfigured(f"services: unknown {unknown[0]!r}, expected any of {', '.join(runtime.services)}")
     if options.action == "start":
-        return _start(runtime, Wish([p.user for p in target.personas], options.defect, options.port), console)
+        return _start(runtime, StackOptions([p.user for p in target.personas], options.defect, options.port), console)
     if options.action == "restart":
         with _Screen(console) as screen:
             runtime.restart(options.service, screen.show)
@@ -100,7 +100,7 @@ def services(options: argparse.Namespace) -> int:
     return 0 if all(row.up for row in rows) else _NOT_UP
 
 
-def _start(runtime: Runtime, wish: Wish, console: Console) -> int:
+def _start(runtime: Runtime, wish: StackOptions, console: Console) -> int:
     how = {"processes": "processes of this machine", "docker": "containers (Docker)"}[runtime.runtime]
     console.print(f"Services as {how} ...", highlight=False)
     began = time.monotonic()

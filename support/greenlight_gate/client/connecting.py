@@ -15,10 +15,10 @@ from greenlight_gate.targets.http import Reply, exchange
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import Persona
 from greenlight_gate.wire.connecting import HttpRequest
+from greenlight_gate.wire.json_text import preview
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.spec import Spec
 from greenlight_gate.wire.templates import fill, filled_or_none
-from greenlight_gate.wire.text import preview
 from greenlight_gate.wire.values import MISSING, walk
 
 

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 from greenlight_gate.client.answers import Answers
 from greenlight_gate.events import Event, Reading, Unmapped
 from greenlight_gate.findings import Finding
-from greenlight_gate.measure import feed
+from greenlight_gate.measure import record_feed
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.rules.engine.run_state import RunState
-from greenlight_gate.rules.engine.stalls import LONG_S
+from greenlight_gate.rules.engine.suite_stalls import LONG_S
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.trace import AnyRecord, ClockMoved, Header, Other, Received, Stalled, encode_header, encode_record
@@ -124,7 +124,7 @@ class Recorder:
             self._file.flush()
         reading = self.checker.feed(record)
         self.entries.append(RecordedEntry(record, reading))
-        feed.publish(self, record, reading)
+        record_feed.publish(self, record, reading)
         return record
 
     def received(self, data: bytes, binary: bool, at: float, connection: str) -> Reading:
@@ -184,7 +184,7 @@ class Recorder:
     def on_event(self, run: RunState, event: Event, at: float) -> None:
         """The correlation reports the run of an event (`greenlight_gate.rules.engine.outcome.EventObserver`)."""
         self.answers.on_event(run, event, at)
-        feed.matched(self, run, event, at)
+        record_feed.matched(self, run, event, at)
 
     def on_more(self, run: RunState, at: float) -> None:
         """More of what came before for a run came."""
@@ -193,7 +193,7 @@ class Recorder:
     def on_settled(self, outcome: Outcome) -> None:
         """A request is settled."""
         self.answers.on_settled(outcome)
-        feed.settled(self, outcome)
+        record_feed.settled(self, outcome)
 
     def _kept(self, data: bytes, *, binary: bool) -> dict[str, Any]:
         self._size += len(data)
@@ -209,7 +209,7 @@ class Recorder:
             self._notice(time.monotonic())
             self._finished = True
             self.checker.finish()
-            feed.finished(self)
+            record_feed.finished(self)
             if self._file is not None:
                 self._file.close()
                 self._file = None

@@ -8,7 +8,7 @@ import msgspec
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 
 
-class Became(StrEnum):
+class CutResult(StrEnum):
     """The result for a run whose connection was cut."""
 
     WHOLE = "whole"
@@ -16,7 +16,7 @@ class Became(StrEnum):
     NO_RESUME = "no resume here"
 
 
-_MARKS = {Became.WHOLE: "ok", Became.BROKEN: "BROKEN", Became.NO_RESUME: "no resume"}
+_MARKS = {CutResult.WHOLE: "ok", CutResult.BROKEN: "BROKEN", CutResult.NO_RESUME: "no resume"}
 _NOT_CUT = "-"
 
 
@@ -27,14 +27,14 @@ class CutCell(msgspec.Struct, frozen=True):
     inside: bool
     where: str
     way: str
-    became: Became
+    became: CutResult
     rules: tuple[str, ...] = ()
 
 
 def cut_cells(checker: TraceChecker, *, can_resume: bool) -> list[CutCell]:
     """The cell of a trace in which an answer was cut at an exact place; none for any other trace."""
     rules = tuple(dict.fromkeys(finding.rule for finding in checker.findings))
-    became = Became.BROKEN if rules else Became.WHOLE if can_resume else Became.NO_RESUME
+    became = CutResult.BROKEN if rules else CutResult.WHOLE if can_resume else CutResult.NO_RESUME
     return [
         CutCell(cut.after, cut.inside, cut.where, cut.way, became, rules)
         for cut in checker.cuts
@@ -51,7 +51,7 @@ class CutGrid:
         places = {place: cell.where for (place, _), cell in self.cells.items()}
         self.rows: list[tuple[tuple[int, bool], str]] = sorted(places.items())
 
-    def became(self, place: tuple[int, bool], way: str) -> Became | None:
+    def became(self, place: tuple[int, bool], way: str) -> CutResult | None:
         """What became of one cut; None where none was made."""
         cell = self.cells.get((place, way))
         return cell.became if cell is not None else None
@@ -73,5 +73,5 @@ def as_table(cells: Sequence[CutCell]) -> str:
     return "\n".join(lines)
 
 
-def _mark(became: Became | None) -> str:
+def _mark(became: CutResult | None) -> str:
     return _NOT_CUT if became is None else _MARKS[became]

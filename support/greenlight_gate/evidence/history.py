@@ -65,7 +65,7 @@ def series_of(session: JudgedTarget, selection: str) -> Series:
     return Series(session.environment, categories, selection)
 
 
-class Past(NamedTuple):
+class HistoryEntry(NamedTuple):
     """One session as it is kept; `latency` says what was measured (delivery, acknowledgement or "").
 
     `jobs`: how many scenarios ran side by side. `categories` are those that were wanted; `LOAD` of a load session.
@@ -159,7 +159,9 @@ class History:
                 "INSERT INTO exercised VALUES (?, ?)", [(session, scenario) for scenario in _exercised(judgement)]
             )
 
-    def sessions(self, target: str | None = None, most: int = 50, *, series: Series | None = None) -> list[Past]:
+    def sessions(
+        self, target: str | None = None, most: int = 50, *, series: Series | None = None
+    ) -> list[HistoryEntry]:
         """The latest sessions, of one target or of all, the oldest first. `series`: only those of it."""
         wanted = {"target": target} if target is not None else {}
         wanted |= series._asdict() if series is not None else {}
@@ -169,7 +171,7 @@ class History:
                 f"SELECT {', '.join(_COLUMNS)}, {_MET} FROM session {where} ORDER BY started_s DESC, id DESC LIMIT ?",
                 [*wanted.values(), most],
             ).fetchall()
-        return [Past(*row) for row in reversed(rows)]
+        return [HistoryEntry(*row) for row in reversed(rows)]
 
     def changed(self, before: str, after: str) -> Changed:
         """What is new, fixed, still there and not run again between two sessions."""
@@ -260,7 +262,7 @@ def _row(judgement: Judgement) -> Sequence[object]:
         if figures is not None
         else (None,) * 6
     )
-    past = Past(
+    past = HistoryEntry(
         session.session_id, session.environment, session.started_epoch_s, judgement.decision.verdict.value,
         judgement.decision.reason, series_of(session, judgement.selection).categories, observed.events,
         round(share.percent, 3) if share is not None else 0.0,

@@ -11,7 +11,7 @@ import msgspec
 from greenlight_gate.evidence.cut_matrix import CutCell, cut_cells
 from greenlight_gate.evidence.loads import as_observed, gather
 from greenlight_gate.evidence.manifest import MANIFEST
-from greenlight_gate.evidence.replay import Meter, Torn, replay
+from greenlight_gate.evidence.replay import BrokenTrace, Meter, replay
 from greenlight_gate.evidence.session_folder import (
     LOAD_FOLDER,
     UNKNOWN,
@@ -31,10 +31,10 @@ from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.verdict.baseline import Compared, compare
-from greenlight_gate.verdict.criteria import Criterion, Loaded, Status
+from greenlight_gate.verdict.criteria import Criterion, LoadOfScenario, Status
 from greenlight_gate.verdict.decision import Decision, Facts, Observed, ScenarioOutcome, ScenarioResult, Verdict, decide
 from greenlight_gate.verdict.failure_patterns import Occurrence
-from greenlight_gate.verdict.memory_trend import Watched, judge_watch
+from greenlight_gate.verdict.memory_trend import MemorySamples, judge_watch
 from greenlight_gate.verdict.pattern_detection import Memory, detect
 from greenlight_gate.verdict.scope import scope_of, selection_of
 from greenlight_gate.wire.profile import Profile
@@ -87,8 +87,8 @@ class Judgement(msgspec.Struct, frozen=True):
     ended: Ended | None
     relations: tuple[IsolationPair, ...] = ()
     cells: tuple[CutCell, ...] = ()
-    loads: tuple[Loaded, ...] = ()
-    watched: tuple[Watched, ...] = ()
+    loads: tuple[LoadOfScenario, ...] = ()
+    watched: tuple[MemorySamples, ...] = ()
     patterns: tuple[Occurrence, ...] = ()
     durations: dict[str, float] = {}
     compared: Compared | None = None
@@ -198,7 +198,7 @@ def _judge(
         for trace in (entry.trace, *entry.further):
             try:
                 checker = replay(_inside(evidence, trace), profile, session.budgets, meter, timeline, rules=rules)
-            except Torn as error:
+            except BrokenTrace as error:
                 gaps.append(str(error))
                 break
             except Exception as error:  # noqa: BLE001 -- a rule that crashes knows nothing, which never approves
@@ -313,7 +313,7 @@ def _in_words(changed: Mapping[str, str]) -> str:
     return "; ".join([*said[:_MOST_CHANGED], *([f"and {more} more"] if more > 0 else [])])
 
 
-def _believed(evidence: Evidence, gaps: list[str]) -> tuple[tuple[Loaded, ...], tuple[Watched, ...]]:
+def _believed(evidence: Evidence, gaps: list[str]) -> tuple[tuple[LoadOfScenario, ...], tuple[MemorySamples, ...]]:
     """What loads and probes have shown."""
     try:
         return tuple(evidence.loads()), tuple(evidence.watches())
@@ -334,7 +334,7 @@ def _compared(evidence: Evidence, observed: Observed, gaps: list[str]) -> tuple[
     return compare(baseline, observed.latency, observed.acknowledgement), baseline.gate
 
 
-def _memory(measurements: Measurements | None, watched: tuple[Watched, ...], most_mb: float) -> Memory:
+def _memory(measurements: Measurements | None, watched: tuple[MemorySamples, ...], most_mb: float) -> Memory:
     faults = tuple(f"{each.kind}: {fault}" for each in watched for fault in judge_watch(each, most_mb).faults)
     if measurements is None:
         return Memory(faults=faults)
@@ -396,7 +396,7 @@ def _unfinished(
             continue
         try:
             replay(_inside(evidence, name), profile, session.budgets, meter)
-        except Torn as error:
+        except BrokenTrace as error:
             gaps.append(f"a scenario did not finish: {error}")
         except Exception as error:  # noqa: BLE001 -- as above
             gaps.append(f"the suite's own fault: judging {path.name}, which did not finish, failed: {error!r}")
@@ -411,7 +411,7 @@ def _inside(evidence: Evidence, trace: str) -> Path:
     try:
         return evidence.inside(trace)
     except OSError as error:
-        raise Torn(f"{Path(trace).name} cannot be read ({error.strerror})") from error
+        raise BrokenTrace(f"{Path(trace).name} cannot be read ({error.strerror})") from error
 
 
 def _result(selected: Selected, finished: Finished | None) -> ScenarioResult:

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 
 from greenlight_gate.measure.histogram import Histogram
-from greenlight_gate.measure.latency import LatencySummary
+from greenlight_gate.measure.latency_summary import LatencySummary
 from greenlight_gate.measure.load_timeline import LoadTimeline
 from greenlight_gate.measure.timeline import Timeline
-from greenlight_gate.verdict.criteria import Loaded
+from greenlight_gate.verdict.criteria import LoadOfScenario
 from greenlight_gate.verdict.decision import Observed
 
 
-def gather(timeline: Timeline, loads: Sequence[Loaded], names: Mapping[str, str]) -> None:
+def gather(timeline: Timeline, loads: Sequence[LoadOfScenario], names: Mapping[str, str]) -> None:
     """Adds the counts of loads to the timeline. `names` are those of scenarios, by their keys."""
     for load in loads:
         summary = load.summary
@@ -23,7 +23,7 @@ def gather(timeline: Timeline, loads: Sequence[Loaded], names: Mapping[str, str]
             counted.take(counts)
 
 
-def as_observed(loads: Sequence[Loaded]) -> Observed:
+def as_observed(loads: Sequence[LoadOfScenario]) -> Observed:
     """What loads have counted and measured, as it is said of traces."""
 
     def total(name: str) -> int:
@@ -39,13 +39,13 @@ def as_observed(loads: Sequence[Loaded]) -> Observed:
     )  # fmt: skip
 
 
-def latency_under_load(loads: Sequence[Loaded]) -> LatencySummary | None:
+def latency_under_load(loads: Sequence[LoadOfScenario]) -> LatencySummary | None:
     """How late events came in all loads that can say so: since the backend's stamp, or else since the question."""
     timed = [load for load in loads if not load.summary.saturated]
     return _measured(timed, "delivery") or _measured(timed, "acknowledgement")
 
 
-def _measured(loads: Sequence[Loaded], kind: str) -> LatencySummary | None:
+def _measured(loads: Sequence[LoadOfScenario], kind: str) -> LatencySummary | None:
     whole = Histogram()
     for load in loads:
         if (encoded := load.summary.latency.get(kind)) is not None:
@@ -53,7 +53,7 @@ def _measured(loads: Sequence[Loaded], kind: str) -> LatencySummary | None:
     return whole.summary()
 
 
-def latency_in_words(observed: Observed, loads: tuple[Loaded, ...]) -> str:
+def latency_in_words(observed: Observed, loads: tuple[LoadOfScenario, ...]) -> str:
     """How late events came, in conversations and under load; where neither says it, that."""
     known = {"in conversations": observed.latency or observed.acknowledgement, "under load": latency_under_load(loads)}
     said = [f"{where} {_in_words(figures)}" for where, figures in known.items() if figures is not None]

@@ -2,7 +2,7 @@
 
 from greenlight_gate.events import Control, Reading
 from greenlight_gate.measure.histogram import Histogram
-from greenlight_gate.rules.engine.stalls import without
+from greenlight_gate.rules.engine.suite_stalls import without
 from greenlight_gate.trace import AnyRecord, Closed, Cut, Opened, Received, Sent, Stalled
 
 

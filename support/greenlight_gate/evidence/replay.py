@@ -17,7 +17,7 @@ from greenlight_gate.measure.trace_timeline import TraceTimeline
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.rules.engine.run_state import RunState
-from greenlight_gate.rules.engine.stalls import LONG_S
+from greenlight_gate.rules.engine.suite_stalls import LONG_S
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.trace import AnyRecord, ClockMoved, Closed, Opened, Received, Sent, Stalled, read_trace
@@ -29,7 +29,7 @@ _BLOCK = 64
 _OLDEST_S = 10.0
 
 
-class Torn(Exception):
+class BrokenTrace(Exception):
     """A trace that is not whole."""
 
 
@@ -193,9 +193,9 @@ def replay(
         with open_regular(path) as file:
             return _replay(bounded_lines(file), profile, budgets, meter, timeline or Timeline(None), rules=rules)
     except OSError as error:
-        raise Torn(f"{path.name} cannot be read ({error.strerror})") from error
+        raise BrokenTrace(f"{path.name} cannot be read ({error.strerror})") from error
     except msgspec.MsgspecError as error:
-        raise Torn(f"{path.name} is not whole ({error})") from error
+        raise BrokenTrace(f"{path.name} is not whole ({error})") from error
 
 
 def _replay(

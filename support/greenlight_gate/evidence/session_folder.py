@@ -27,10 +27,10 @@ from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.verdict.baseline import Baseline
-from greenlight_gate.verdict.criteria import Loaded
+from greenlight_gate.verdict.criteria import LoadOfScenario
 from greenlight_gate.verdict.decision import ScenarioOutcome
 from greenlight_gate.verdict.load_verdict import Workload
-from greenlight_gate.verdict.memory_trend import Watched
+from greenlight_gate.verdict.memory_trend import MemorySamples
 
 # The log of a run, beside its report.
 LOG = "validation_execution.log"
@@ -208,7 +208,7 @@ class Evidence:
         """What was measured over the whole run."""
         write_whole(self.folder / "measurements.json", msgspec.json.format(_encoder.encode(measurements)))
 
-    def loaded(self, name: str, load: Loaded) -> None:
+    def loaded(self, name: str, load: LoadOfScenario) -> None:
         """What came of one load, with the frames of the first offenders beside it."""
         folder = self.folder / "load"
         folder.mkdir(exist_ok=True)
@@ -217,19 +217,19 @@ class Evidence:
         kept = msgspec.structs.replace(load, summary=_renamed(load.summary, name))
         write_whole(folder / f"{name}.json", _encoder.encode(kept) + b"\n")
 
-    def loads(self) -> list[Loaded]:
+    def loads(self) -> list[LoadOfScenario]:
         """All loads, in order. Raises msgspec.MsgspecError for a file that is not whole."""
-        return self._all("load", Loaded)
+        return self._all("load", LoadOfScenario)
 
-    def watch(self, name: str, watched: Watched) -> None:
+    def watch(self, name: str, watched: MemorySamples) -> None:
         """What a probe saw while one thing was done again and again."""
         folder = self.folder / "watched"
         folder.mkdir(exist_ok=True)
         write_whole(folder / f"{name}.json", _encoder.encode(watched) + b"\n")
 
-    def watches(self) -> list[Watched]:
+    def watches(self) -> list[MemorySamples]:
         """All that probes saw, in order; like `loads`."""
-        return self._all("watched", Watched)
+        return self._all("watched", MemorySamples)
 
     def compared_with(self, baseline: Baseline) -> None:
         """The sessions that this one is held against."""

@@ -7,7 +7,7 @@ from typing import Protocol
 from greenlight_gate.faults.link import Chunk, Direction, Link, Onward, Pipe
 
 
-class Place(Protocol):
+class FaultScope(Protocol):
     """What a fault acts on: a proxy, with all of its connections, or one connection."""
 
     @property
@@ -28,7 +28,7 @@ class Fault:
         self.direction = direction
         self.on = False
         self.off = asyncio.Event()
-        self.place: Place | None = None
+        self.place: FaultScope | None = None
 
     async def switch_on(self) -> None:
         """Switches the fault on."""
@@ -46,7 +46,7 @@ class Fault:
             self._notify()
             await self.end()
 
-    def acts_on(self, place: Place) -> None:
+    def acts_on(self, place: FaultScope) -> None:
         """Attaches the fault to a proxy or connection."""
         self.place = place
 

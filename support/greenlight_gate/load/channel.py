@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from greenlight_gate.measure.latency import Encoded
+from greenlight_gate.measure.latency_summary import Encoded
 from greenlight_gate.measure.load_counts import Counts
 
 
@@ -30,7 +30,7 @@ class ShardProgress(msgspec.Struct, frozen=True):
     counts: Counts = Counts(at=0.0)
 
 
-class Order(msgspec.Struct, frozen=True):
+class ShardCommand(msgspec.Struct, frozen=True):
     """An order to all shards. `go_at`: the wall time at which the load begins.
 
     `enough`: no user asks any more, and open requests are waited for. `stop`: end it now.
@@ -50,7 +50,7 @@ class Channel(Protocol):
     def report(self, progress: ShardProgress) -> None:
         """Sends the shard's progress."""
 
-    def order(self) -> Order:
+    def order(self) -> ShardCommand:
         """The order that holds now."""
 
 
@@ -63,7 +63,7 @@ class DirectorChannel(Protocol):
     def news(self, timeout_s: float) -> list[ShardProgress]:
         """The progress that has come, waiting up to `timeout_s` for the first."""
 
-    def tell(self, order: Order) -> None:
+    def tell(self, order: ShardCommand) -> None:
         """Gives the order that holds from now on."""
 
     def close(self) -> None:
@@ -75,7 +75,7 @@ class LocalDirectorChannel:
 
     def __init__(self) -> None:
         self._queue: queue.Queue[ShardProgress] = queue.Queue()
-        self._order = Order()
+        self._order = ShardCommand()
         self._lock = threading.Lock()
 
     def channel(self) -> "LocalDirectorChannel":
@@ -90,7 +90,7 @@ class LocalDirectorChannel:
         """Sends a shard's progress."""
         self._queue.put(progress)
 
-    def order(self) -> Order:
+    def order(self) -> ShardCommand:
         """The order that holds now."""
         with self._lock:
             return self._order
@@ -99,7 +99,7 @@ class LocalDirectorChannel:
         """The progress that has come, waiting up to `timeout_s` for the first."""
         return drained(self._queue, timeout_s)
 
-    def tell(self, order: Order) -> None:
+    def tell(self, order: ShardCommand) -> None:
         """Gives the order that holds from now on."""
         with self._lock:
             self._order = order

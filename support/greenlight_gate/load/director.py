@@ -9,12 +9,12 @@ from concurrent.futures import Executor, Future, wait
 
 import msgspec
 
-from greenlight_gate.load.channel import Channel, DirectorChannel, Order, ShardProgress
+from greenlight_gate.load.channel import Channel, DirectorChannel, ShardCommand, ShardProgress
 from greenlight_gate.load.live_counts import LiveCounts
 from greenlight_gate.load.plan import LoadPlan, Share, shares
 from greenlight_gate.load.shard import RestartedTooLate, run_shard
 from greenlight_gate.measure.histogram import Histogram
-from greenlight_gate.measure.latency import Encoded
+from greenlight_gate.measure.latency_summary import Encoded
 from greenlight_gate.measure.load_result import LoadResult, merged
 
 # Time for the order to reach every shard before the load begins.
@@ -80,13 +80,13 @@ class Director:
             self._direct(futures)
         except KeyboardInterrupt:
             interrupted = True
-            self.channels.tell(Order(stop=True))
+            self.channels.tell(ShardCommand(stop=True))
             wait(futures, _STOP_S)
         except BaseException:
             self.live_counts.over(hindered=True)
             raise
         finally:
-            self.channels.tell(Order(stop=True))
+            self.channels.tell(ShardCommand(stop=True))
         self._hear(0.0)
         whole = merged([self._result(future, share) for future, share in futures.items()])
         whole.interrupted = interrupted
@@ -106,12 +106,12 @@ class Director:
                 lead_s = _LEAD_S if len(futures) == 1 else _LEAD_ELSEWHERE_S
                 go_at = time.time() + self.plan.hold_s + lead_s
                 self.state.began_at = time.monotonic() + self.plan.hold_s + lead_s
-                self.channels.tell(Order(go_at=go_at))
+                self.channels.tell(ShardCommand(go_at=go_at))
                 self.live_counts.begins_at(go_at)
             self.watch(self.state)
             if self.state.enough and not ends:
                 ends = True
-                self.channels.tell(Order(go_at=go_at, enough=True))
+                self.channels.tell(ShardCommand(go_at=go_at, enough=True))
 
     def _hear(self, timeout_s: float) -> None:
         for progress in self.channels.news(timeout_s):

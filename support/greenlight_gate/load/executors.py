@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from greenlight_gate.load.channel import Channel, DirectorChannel, LocalDirectorChannel, Order, ShardProgress, drained
+from greenlight_gate.load.channel import (
+    Channel,
+    DirectorChannel,
+    LocalDirectorChannel,
+    ShardCommand,
+    ShardProgress,
+    drained,
+)
 
 if TYPE_CHECKING:
     from multiprocessing.managers import SyncManager
@@ -85,15 +92,15 @@ class _ManagerChannel:
     def report(self, progress: ShardProgress) -> None:
         self._news.put(progress)
 
-    def order(self) -> Order:
-        order: Order = self._orders["order"]
+    def order(self) -> ShardCommand:
+        order: ShardCommand = self._orders["order"]
         return order
 
 
 class _ManagerChannels:
     def __init__(self, manager: "SyncManager") -> None:
         self._news: Any = manager.Queue()
-        self._orders: Any = manager.dict({"order": Order()})
+        self._orders: Any = manager.dict({"order": ShardCommand()})
 
     def channel(self) -> Channel:
         return _ManagerChannel(self._news, self._orders)
@@ -101,7 +108,7 @@ class _ManagerChannels:
     def news(self, timeout_s: float) -> list[ShardProgress]:
         return drained(self._news, timeout_s)
 
-    def tell(self, order: Order) -> None:
+    def tell(self, order: ShardCommand) -> None:
         self._orders["order"] = order
 
     def close(self) -> None:
@@ -145,8 +152,8 @@ class _DaskChannel(msgspec.Struct):
     def report(self, progress: ShardProgress) -> None:
         self.worker.log_event(self.name, msgspec.json.encode(progress).decode())
 
-    def order(self) -> Order:
-        return msgspec.json.decode(self.orders.get(timeout=_ORDER_S), type=Order)
+    def order(self) -> ShardCommand:
+        return msgspec.json.decode(self.orders.get(timeout=_ORDER_S), type=ShardCommand)
 
 
 class _DaskChannels:
@@ -159,7 +166,7 @@ class _DaskChannels:
         self._name = f"greenlight-{uuid.uuid4().hex}"
         self._news: queue.Queue[ShardProgress] = queue.Queue()
         self._orders: Any = Variable(self._name, client=client)
-        self.tell(Order())
+        self.tell(ShardCommand())
         client.subscribe_topic(self._name, self._on_event)
 
     def _on_event(self, event: Any) -> None:
@@ -172,7 +179,7 @@ class _DaskChannels:
     def news(self, timeout_s: float) -> list[ShardProgress]:
         return drained(self._news, timeout_s)
 
-    def tell(self, order: Order) -> None:
+    def tell(self, order: ShardCommand) -> None:
         self._orders.set(msgspec.json.encode(order).decode(), timeout=_ORDER_S)
 
     def close(self) -> None:

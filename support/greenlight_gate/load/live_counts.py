@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 import msgspec
 
-from greenlight_gate.measure import feed
+from greenlight_gate.measure import record_feed
 from greenlight_gate.measure.load_counts import Counting, Counts
 
 _SUMS = (
@@ -50,7 +50,7 @@ class LiveCounts:
             counts = msgspec.structs.replace(counts, at=self._last.at)
         self._last = counts
         self._counting.add(counts)
-        feed.counted(self, counts)
+        record_feed.counted(self, counts)
 
 
 def _together(shards: Collection[Counts]) -> Counts:

@@ -1,7 +1,7 @@
 """Counters and latencies that all virtual users of one shard write to."""
 
 from greenlight_gate.load.latency_counter import LatencyCounter
-from greenlight_gate.measure.latency import Encoded
+from greenlight_gate.measure.latency_summary import Encoded
 from greenlight_gate.rules.engine.outcome import Outcome
 
 

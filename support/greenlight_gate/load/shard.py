@@ -13,7 +13,7 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from greenlight_gate.events import FIVE
-from greenlight_gate.load.channel import Channel, Order, ShardProgress
+from greenlight_gate.load.channel import Channel, ShardCommand, ShardProgress
 from greenlight_gate.load.generator_health import GeneratorHealth
 from greenlight_gate.load.machine_limits import MachineLimit, raise_descriptor_limit
 from greenlight_gate.load.meters import encoded
@@ -24,7 +24,7 @@ from greenlight_gate.load.virtual_user import VirtualUser
 from greenlight_gate.measure.load_counts import Counts
 from greenlight_gate.measure.load_result import HISTOGRAMS, LoadResult
 from greenlight_gate.rules.engine.deadlines import MARGIN_S
-from greenlight_gate.targets.trust import trust
+from greenlight_gate.targets.tls import trust
 from greenlight_gate.transport.event_loop import new_event_loop
 from greenlight_gate.transport.interface import NotOpened
 from greenlight_gate.transport.loop_watch import LoopStall
@@ -70,7 +70,7 @@ class Shard:
         self._stopping = asyncio.Event()
         self._schedule = RequestSchedule(share, self.meters, self.users, self._stopping)
         self._phase = "began"
-        self._order = Order()
+        self._order = ShardCommand()
         self._reported_at = 0.0
 
     async def run(self) -> LoadResult:
@@ -269,7 +269,7 @@ class Shard:
             await asyncio.sleep(_POLL_S)
         return None
 
-    async def _read_order(self) -> Order:
+    async def _read_order(self) -> ShardCommand:
         self._order = await asyncio.get_running_loop().run_in_executor(None, self.channel.order)
         if self._order.enough:
             self._schedule.end()

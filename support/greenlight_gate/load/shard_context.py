@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from greenlight_gate.events import Control
 from greenlight_gate.findings import Finding
-from greenlight_gate.load.first_findings import Offenders
 from greenlight_gate.load.meters import Meters
+from greenlight_gate.load.offenders import Offenders
 from greenlight_gate.load.plan import Share
 from greenlight_gate.measure.server_clock import ServerClock
 from greenlight_gate.rules.engine.deadlines import Deadlines

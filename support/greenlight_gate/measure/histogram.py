@@ -9,7 +9,7 @@ from weakref import proxy
 
 from hdrh.histogram import HdrHistogram
 
-from greenlight_gate.measure.latency import Encoded, LatencySummary
+from greenlight_gate.measure.latency_summary import Encoded, LatencySummary
 
 _LOWEST_US: Final = 1
 _HIGHEST_US: Final = 3_600_000_000

@@ -9,7 +9,7 @@ import msgspec
 
 from greenlight_gate.findings import Finding
 from greenlight_gate.measure.histogram import Histogram
-from greenlight_gate.measure.latency import Encoded, LatencySummary
+from greenlight_gate.measure.latency_summary import Encoded, LatencySummary
 from greenlight_gate.measure.load_counts import Counts
 from greenlight_gate.measure.thresholds import LEAST_SUCCESS, success
 

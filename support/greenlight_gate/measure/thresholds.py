@@ -50,7 +50,7 @@ def too_slow(
     )
 
 
-class Arrivals(Protocol):
+class ExpectedCounts(Protocol):
     """Counts of what was expected and of what arrived: of traces, or of a load."""
 
     @property
@@ -77,7 +77,7 @@ class Success(NamedTuple):
     of: int
 
 
-def success(*counted: Arrivals) -> Success | None:
+def success(*counted: ExpectedCounts) -> Success | None:
     """How much of all that was expected arrived, events and connections alike; None where nothing was expected."""
     of = sum(each.expected_events + each.connections_tried for each in counted)
     if not of:

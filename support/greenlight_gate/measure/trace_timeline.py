@@ -10,7 +10,7 @@ from greenlight_gate.measure.time_series import TimeWindow
 from greenlight_gate.measure.timeline import Timeline, remember
 from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.rules.engine.run_state import RunState
-from greenlight_gate.rules.engine.stalls import LONG_S
+from greenlight_gate.rules.engine.suite_stalls import LONG_S
 from greenlight_gate.trace import AnyRecord, ClockMoved, Closed, Cut, Opened, Received, Sent, Stalled
 
 _INDEX: Final = {kind: number for number, kind in enumerate(EventKind)}

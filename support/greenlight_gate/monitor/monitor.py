@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from greenlight_gate.events import Event, Reading
-from greenlight_gate.measure import feed
+from greenlight_gate.measure import record_feed
 from greenlight_gate.measure.load_counts import Counts
 from greenlight_gate.measure.load_timeline import LoadTimeline
 from greenlight_gate.measure.thresholds import Thresholds
@@ -58,11 +58,11 @@ class RealTimeEventMonitor:
     def start_monitoring(self) -> None:
         """Starts observing. Calling it again changes nothing."""
         self.stop_monitoring()
-        feed.listen(self)
+        record_feed.listen(self)
 
     def stop_monitoring(self) -> None:
         """Stops observing; the summary stays."""
-        feed.leave(self)
+        record_feed.leave(self)
         self.look()
 
     def subscribe(
@@ -100,8 +100,8 @@ class RealTimeEventMonitor:
         """Searches for patterns now, and reports alerts."""
         self._alerts.look(self.patterns(), time.time())
 
-    def on_record(self, source: feed.FeedSource, record: AnyRecord, reading: Reading | None) -> None:
-        """Receives one record (`greenlight_gate.measure.feed.FeedListener`)."""
+    def on_record(self, source: record_feed.FeedSource, record: AnyRecord, reading: Reading | None) -> None:
+        """Receives one record (`greenlight_gate.measure.record_feed.FeedListener`)."""
         with self._lock:
             state = self._state_of(source)
             state.take(record, reading)
@@ -109,17 +109,17 @@ class RealTimeEventMonitor:
             self._call(self._on_event, state.user(record.connection), reading)
         self._look_again()
 
-    def on_event(self, source: feed.FeedSource, run: RunState, event: Event, at: float) -> None:
-        """Receives an event of a run (`greenlight_gate.measure.feed.FeedListener`)."""
+    def on_event(self, source: record_feed.FeedSource, run: RunState, event: Event, at: float) -> None:
+        """Receives an event of a run (`greenlight_gate.measure.record_feed.FeedListener`)."""
         with self._lock:
             self._state_of(source).timeline.on_event(run, event, at)
 
-    def on_settled(self, source: feed.FeedSource, outcome: Outcome) -> None:
-        """Receives the outcome of a request (`greenlight_gate.measure.feed.FeedListener`)."""
+    def on_settled(self, source: record_feed.FeedSource, outcome: Outcome) -> None:
+        """Receives the outcome of a request (`greenlight_gate.measure.record_feed.FeedListener`)."""
         with self._lock:
             self._state_of(source).timeline.on_settled(outcome)
 
-    def _state_of(self, source: feed.FeedSource) -> "_SourceState":
+    def _state_of(self, source: record_feed.FeedSource) -> "_SourceState":
         state = self._timelines.get(id(source))
         if state is None:
             timeline = TraceTimeline(self._timeline, source.scenario, source.epoch_s)
@@ -127,7 +127,7 @@ class RealTimeEventMonitor:
         return state
 
     def counted(self, load: object, counts: Counts) -> None:
-        """Receives the counts of a load (`greenlight_gate.measure.feed.FeedListener`)."""
+        """Receives the counts of a load (`greenlight_gate.measure.record_feed.FeedListener`)."""
         with self._lock:
             known = self._loads.get(load)
             if known is None:
@@ -142,8 +142,8 @@ class RealTimeEventMonitor:
             self._next_look = self._timeline.ended_at + _LOOK_S
             self.look()
 
-    def finished(self, source: feed.FeedSource) -> None:
-        """Receives the end of a trace (`greenlight_gate.measure.feed.FeedListener`)."""
+    def finished(self, source: record_feed.FeedSource) -> None:
+        """Receives the end of a trace (`greenlight_gate.measure.record_feed.FeedListener`)."""
         with self._lock:
             state = self._timelines.pop(id(source), None)
             if state is not None:
@@ -164,7 +164,7 @@ class RealTimeEventMonitor:
 class _SourceState:
     """One source, and how many of its findings have been counted."""
 
-    def __init__(self, source: feed.FeedSource, timeline: TraceTimeline) -> None:
+    def __init__(self, source: record_feed.FeedSource, timeline: TraceTimeline) -> None:
         self.source = source
         self.timeline = timeline
         self._alerted = 0

@@ -34,7 +34,7 @@ class Delays(msgspec.Struct, frozen=True):
     p99_ms: float
 
 
-class Stretch(msgspec.Struct, frozen=True):
+class WindowFigures(msgspec.Struct, frozen=True):
     """The figures of one time window. `at_s`: its start, in seconds since that of the session."""
 
     at_s: float
@@ -68,7 +68,7 @@ class MonitoringSummary(msgspec.Struct, frozen=True):
     latency: Delays | None
     findings: dict[str, int]
     patterns: tuple[str, ...]
-    stretches: tuple[Stretch, ...]
+    stretches: tuple[WindowFigures, ...]
 
 
 class Definition(msgspec.Struct, frozen=True):
@@ -115,8 +115,8 @@ def explain(name: str, patterns: Sequence[Occurrence]) -> FailurePatterns:
     )  # fmt: skip
 
 
-def _stretch(at_s: float, window: TimeWindow) -> Stretch:
-    return Stretch(
+def _stretch(at_s: float, window: TimeWindow) -> WindowFigures:
+    return WindowFigures(
         at_s=round(at_s, 3), events=window.events, questions=window.asked, connections_most=window.open_most,
         answers_most=window.busy_most, errors=window.errors, dropped=window.dropped, refused=window.refused,
         findings=window.findings, latency=_delays(window),

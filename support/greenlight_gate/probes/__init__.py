@@ -1,5 +1,5 @@
 """Probes of a backend: its memory, descriptors, connections and CPU."""
 
-from greenlight_gate.probes.choose import Probes, probes_for
+from greenlight_gate.probes.factory import Probes, probes_for
 
 __all__ = ["Probes", "probes_for"]

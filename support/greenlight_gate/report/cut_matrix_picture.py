@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from greenlight_gate.evidence.cut_matrix import Became, CutCell, CutGrid
+from greenlight_gate.evidence.cut_matrix import CutCell, CutGrid, CutResult
 from greenlight_gate.evidence.session_folder import write_whole
 from greenlight_gate.report.matrix_picture import Mark, Sheet, draw
 from greenlight_gate.report.matrix_picture import MatrixGrid as PictureGrid
 from greenlight_gate.report.monitoring_files import VISUALIZATIONS
 
-_MARKS = {Became.WHOLE: Mark.GOOD, Became.BROKEN: Mark.BAD, Became.NO_RESUME: Mark.UNKNOWN}
+_MARKS = {CutResult.WHOLE: Mark.GOOD, CutResult.BROKEN: Mark.BAD, CutResult.NO_RESUME: Mark.UNKNOWN}
 _LEGEND = {
     Mark.GOOD: "the answer was complete in the end",
     Mark.BAD: "a promise was broken",
@@ -20,7 +20,7 @@ _LEGEND = {
 def cut_sheet(cells: Sequence[CutCell]) -> Sheet:
     """The sheet of these cuts. Raises ValueError without any."""
     grid = CutGrid(cells)
-    broken = sum(cell.became is Became.BROKEN for cell in grid.cells.values())
+    broken = sum(cell.became is CutResult.BROKEN for cell in grid.cells.values())
     said = f"{broken or 'none'} of {len(grid.cells)} cuts broke a promise"
     marks = {
         (where, way): _MARKS[became]

@@ -10,9 +10,9 @@ import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from greenlight_gate.categories import CATEGORIES
-from greenlight_gate.evidence.brief import brief
 from greenlight_gate.evidence.judge import Attributed, Judgement
 from greenlight_gate.evidence.session_folder import Evidence, write_whole
+from greenlight_gate.evidence.shorten import brief
 from greenlight_gate.findings import printable, printable_lines
 from greenlight_gate.report.advice import Advice, on_criterion, on_rule
 from greenlight_gate.report.finding_excerpt import ExcerptRow, excerpt

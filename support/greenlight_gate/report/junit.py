@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from greenlight_gate.evidence.brief import brief
 from greenlight_gate.evidence.judge import Judgement
 from greenlight_gate.evidence.session_folder import write_whole
+from greenlight_gate.evidence.shorten import brief
 from greenlight_gate.verdict.decision import Criterion, ScenarioOutcome, ScenarioResult, Status, in_one_line
 
 JUNIT = "junit.xml"

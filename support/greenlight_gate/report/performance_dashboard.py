@@ -28,9 +28,9 @@ from greenlight_gate.report.picture_style import (
     plain_axes,
     title,
 )
-from greenlight_gate.verdict.criteria import Loaded
+from greenlight_gate.verdict.criteria import LoadOfScenario
 from greenlight_gate.verdict.decision import Observed
-from greenlight_gate.verdict.memory_trend import MB, Slope, Watched, theil_sen
+from greenlight_gate.verdict.memory_trend import MB, MemorySamples, Slope, theil_sen
 
 _HEIGHT_IN = 7.6
 _MOST_POINTS = 120
@@ -40,8 +40,8 @@ _NOTHING = "no user was connected in this session"
 
 
 def draw_dashboard(
-    timeline: Timeline, observed: Observed, measurements: Measurements | None, watched: tuple[Watched, ...] = (),
-    loads: tuple[Loaded, ...] = (), *, thresholds: Thresholds,
+    timeline: Timeline, observed: Observed, measurements: Measurements | None, watched: tuple[MemorySamples, ...] = (),
+    loads: tuple[LoadOfScenario, ...] = (), *, thresholds: Thresholds,
 ) -> Figure:  # fmt: skip
     """The sheet of a session. A diagram without data says why."""
     figure = blank(_HEIGHT_IN)
@@ -179,7 +179,7 @@ def _users(axis: Any, points: list[tuple[float, TimeWindow]]) -> None:
     axis.legend(fontsize=8, frameon=False, loc="upper left", ncols=2, labelcolor=INK)
 
 
-def _memory(axis: Any, measurements: Measurements | None, watched: tuple[Watched, ...]) -> None:
+def _memory(axis: Any, measurements: Measurements | None, watched: tuple[MemorySamples, ...]) -> None:
     plain_axes(axis, "Memory of the backend")
     soak = next((each for each in watched if each.kind == "soak"), None)
     points = [(s.at - soak.samples[0].at, s.rss_bytes / MB) for s in soak.samples if s.rss_bytes] if soak else []
@@ -225,7 +225,7 @@ def _soak(axis: Any, points: list[tuple[float, float]], slope: Slope) -> None:
     axis.legend(fontsize=8, frameon=False, loc="lower right", labelcolor=INK)
 
 
-def _success(axis: Any, observed: Observed, loads: tuple[Loaded, ...], least: float) -> None:
+def _success(axis: Any, observed: Observed, loads: tuple[LoadOfScenario, ...], least: float) -> None:
     plain_axes(axis, "Success")
     traced, loaded = success(observed), success(*(load.summary for load in loads))
     rows: list[tuple[str, float, int]] = []

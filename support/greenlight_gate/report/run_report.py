@@ -13,7 +13,7 @@ from greenlight_gate.measure.load_result import figures
 from greenlight_gate.measure.thresholds import success
 from greenlight_gate.report.headline import causes
 from greenlight_gate.rules.engine.canary import named
-from greenlight_gate.verdict.criteria import Loaded
+from greenlight_gate.verdict.criteria import LoadOfScenario
 from greenlight_gate.verdict.decision import ScenarioOutcome, Status, Verdict
 from greenlight_gate.verdict.memory_trend import judge_watch
 
@@ -112,7 +112,7 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _load(load: Loaded) -> dict[str, Any]:
+def _load(load: LoadOfScenario) -> dict[str, Any]:
     summary = load.summary
     names = ("connections_made", "asked", "runs", "dropped", "events", "counts", "seconds", "busy")
     latencies = ("raw", "corrected", "delivery", "whole", "silence")

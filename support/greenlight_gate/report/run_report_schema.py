@@ -7,7 +7,7 @@ import msgspec
 from greenlight_gate.categories import CATEGORIES
 from greenlight_gate.evidence.cut_matrix import CutCell
 from greenlight_gate.evidence.session_folder import Measurements
-from greenlight_gate.measure.latency import LatencySummary
+from greenlight_gate.measure.latency_summary import LatencySummary
 from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.verdict.criteria import Criterion
 from greenlight_gate.verdict.decision import ScenarioResult, Verdict

@@ -9,8 +9,8 @@ from greenlight_gate.monitor.monitoring_summary import FailurePatterns, Monitori
 from greenlight_gate.report.run_report_schema import TEXT, Schema, object_of, one_of, report_schema
 from greenlight_gate.trace import AnyRecord, Header
 from greenlight_gate.verdict.baseline import Baseline
-from greenlight_gate.verdict.criteria import Loaded
-from greenlight_gate.verdict.memory_trend import Watched
+from greenlight_gate.verdict.criteria import LoadOfScenario
+from greenlight_gate.verdict.memory_trend import MemorySamples
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -29,9 +29,9 @@ def schemas() -> dict[str, Schema]:
         "evidence/baseline.json": msgspec.json.schema(Baseline),
         "evidence/ledger.jsonl": msgspec.json.schema(Entry),
         "evidence/traces/*.jsonl": _trace(),
-        "evidence/load/*.json": msgspec.json.schema(Loaded),
+        "evidence/load/*.json": msgspec.json.schema(LoadOfScenario),
         "evidence/load/*.jsonl": _trace(),
-        "evidence/watched/*.json": msgspec.json.schema(Watched),
+        "evidence/watched/*.json": msgspec.json.schema(MemorySamples),
     }
     return {name: {"$schema": _DIALECT, "title": name, **schema} for name, schema in by_file.items()}
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
 
-from greenlight_gate.evidence.history import Changed, Past
+from greenlight_gate.evidence.history import Changed, HistoryEntry
 from greenlight_gate.findings import printable
 from greenlight_gate.verdict.baseline import MOST_SESSIONS, Baseline
 
@@ -28,7 +28,7 @@ def sparkline(values: Sequence[float | None]) -> str:
     return "".join(" " if v is None else _BARS[round((v - low) / reach * (len(_BARS) - 1))] for v in values)
 
 
-def baseline_of(sessions: Sequence[Past], *, latency: str, jobs: int, gate: bool) -> Baseline:
+def baseline_of(sessions: Sequence[HistoryEntry], *, latency: str, jobs: int, gate: bool) -> Baseline:
     """The last sessions of a series that met all other criteria, with the same number of parallel scenarios.
 
     `latency`: the kind that they have to have measured.
@@ -40,7 +40,7 @@ def baseline_of(sessions: Sequence[Past], *, latency: str, jobs: int, gate: bool
     )  # fmt: skip
 
 
-def figures_of(past: Past) -> list[str]:
+def figures_of(past: HistoryEntry) -> list[str]:
     """One session as the cells of a table: when, verdict, events, success, average, p95, memory, users."""
 
     def number(value: float | None, digits: int = 1) -> str:
@@ -56,7 +56,7 @@ def figures_of(past: Past) -> list[str]:
 HEADS = ("begun (UTC)", "verdict", "events", "success %", "avg ms", "p95 ms", "MB", "users")
 
 
-def as_html(sessions: Sequence[Past], changed: Changed | None, regression: str = "") -> str:
+def as_html(sessions: Sequence[HistoryEntry], changed: Changed | None, regression: str = "") -> str:
     """The trend as a part of the page; "" if this is the first session."""
     if len(sessions) < 2:
         return ""

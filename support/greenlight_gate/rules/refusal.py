@@ -8,7 +8,7 @@ from typing import NamedTuple
 from greenlight_gate.events import Control, Event, Ignored, Reading
 from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.run_state import Request, RunState
-from greenlight_gate.wire.refusals import Ways
+from greenlight_gate.wire.refusals import RefusalKinds
 from greenlight_gate.wire.values import read_stamp
 
 # Tokens end at whole seconds, and a backend may round down.
@@ -25,7 +25,7 @@ class SignInAttempt:
     `unwelcome`: what is wrong with its token. `reported` is set with the one finding that it can give.
     """
 
-    def __init__(self, unwelcome: str, n: int, ways: Ways, report: Report) -> None:
+    def __init__(self, unwelcome: str, n: int, ways: RefusalKinds, report: Report) -> None:
         self.unwelcome = unwelcome
         self.n = n
         self.ways = ways
@@ -88,7 +88,7 @@ class ForeignAttempt(NamedTuple):
 class ForeignAttempts:
     """REFUSAL-2: the requests on one connection for what belongs to other users."""
 
-    def __init__(self, user: str, ways: Ways, report: Report) -> None:
+    def __init__(self, user: str, ways: RefusalKinds, report: Report) -> None:
         self.user = user
         self.ways = ways
         self.report = report
@@ -186,7 +186,8 @@ class TokenExpiry:
     """
 
     def __init__(
-        self, user: str, expires_at: float, n: int, *, leeway_s: float, epoch_s: float, ways: Ways, report: Report
+        self, user: str, expires_at: float, n: int, *, leeway_s: float, epoch_s: float, ways: RefusalKinds,
+        report: Report,
     ) -> None:  # fmt: skip
         self.user = user
         self.expires_at = expires_at

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from greenlight_gate.services.compose import Compose
-from greenlight_gate.services.folder import Folder
-from greenlight_gate.services.runtime import OnProgress, Wish, silent
+from greenlight_gate.services.runtime import OnProgress, StackOptions, silent
 from greenlight_gate.services.stack import SERVICES, new_record
+from greenlight_gate.services.stack_folder import Folder
 from greenlight_gate.services.supervisor import ServiceStatus
 from greenlight_gate.targets.errors import Misconfigured
 
@@ -27,7 +27,7 @@ class Containers:
         """The names of all services."""
         return SERVICES
 
-    def start(self, wish: Wish, on_progress: OnProgress = silent) -> bool:
+    def start(self, wish: StackOptions, on_progress: OnProgress = silent) -> bool:
         """Starts all and waits until all are healthy; returns whether any had to be started. Raises Misconfigured."""
         with self.folder.claimed():
             if self.folder.read() and all(row.up for row in self.rows()):

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 
 from greenlight_gate.services.containers import Containers
-from greenlight_gate.services.folder import Folder, default_folder
 from greenlight_gate.services.processes import Processes
 from greenlight_gate.services.programs import docker_engine, postgres_folder, redis_program
-from greenlight_gate.services.runtime import OnProgress, Runtime, Wish, silent
+from greenlight_gate.services.runtime import OnProgress, Runtime, StackOptions, silent
 from greenlight_gate.services.stack import REPLICAS, require_packages
+from greenlight_gate.services.stack_folder import Folder, default_folder
 from greenlight_gate.services.supervisor import Supervisor
 from greenlight_gate.services.target_services import TargetCommand, TargetCompose
 from greenlight_gate.targets.errors import Misconfigured
@@ -78,7 +78,7 @@ class LocalStack:
         runtime = runtime_of("auto", folder, environ)
         if check:
             users = [persona.user for persona in target.personas]
-            return cls(runtime, started=runtime.start(Wish(users, defects), on_progress))
+            return cls(runtime, started=runtime.start(StackOptions(users, defects), on_progress))
         if not folder.read():
             raise Misconfigured(
                 "services: none are running, and --skip-services-check starts none: "

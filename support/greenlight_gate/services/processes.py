@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import psutil
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from greenlight_gate.services.folder import Folder
-from greenlight_gate.services.runtime import OnProgress, Wish, silent, tail
+from greenlight_gate.services.runtime import OnProgress, StackOptions, silent, tail
 from greenlight_gate.services.stack import REPLICAS, SERVICES, Stack
+from greenlight_gate.services.stack_folder import Folder
 from greenlight_gate.services.supervisor import ServiceStatus, Supervisor
 from greenlight_gate.targets.errors import Misconfigured
 
@@ -31,7 +31,7 @@ class Processes:
         """The names of all services, in the order of their start."""
         return SERVICES
 
-    def start(self, wish: Wish, on_progress: OnProgress = silent) -> bool:
+    def start(self, wish: StackOptions, on_progress: OnProgress = silent) -> bool:
         """Starts all and waits until all are healthy; returns whether anything had to be started.
 
         Raises Misconfigured if that fails, and leaves nothing running.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from greenlight_gate.findings import printable
-from greenlight_gate.services.folder import Folder
+from greenlight_gate.services.stack_folder import Folder
 from greenlight_gate.services.supervisor import ServiceStatus
 
 OnProgress = Callable[[list[ServiceStatus]], None]
@@ -15,7 +15,7 @@ _LOOK_EVERY_S = 0.2
 
 
 @dataclass(frozen=True)
-class Wish:
+class StackOptions:
     """How to start the stack: who may sign in, which defects to activate, and the port of the entry (0: any)."""
 
     users: Sequence[str] = ()
@@ -36,7 +36,7 @@ class Runtime(Protocol):
     def services(self) -> tuple[str, ...]:
         """The names of all services, in the order of their start."""
 
-    def start(self, wish: Wish, on_progress: OnProgress = silent) -> bool:
+    def start(self, wish: StackOptions, on_progress: OnProgress = silent) -> bool:
         """Starts all, waits until all are healthy, and returns whether anything had to be started."""
 
     def stop(self, names: Sequence[str] = ()) -> list[str]:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from greenlight_gate.extras import missing
-from greenlight_gate.services.folder import FOLDER_VARIABLE, Folder
 from greenlight_gate.services.health import http_answers, postgres_answers, redis_answers
 from greenlight_gate.services.programs import major_version, postgres_folder, redis_program, unprivileged
-from greenlight_gate.services.runtime import Wish
+from greenlight_gate.services.runtime import StackOptions
+from greenlight_gate.services.stack_folder import FOLDER_VARIABLE, Folder
 from greenlight_gate.services.supervisor import Program, Supervisor, free_port, usable_port
 from greenlight_gate.targets.errors import Misconfigured
 
@@ -34,7 +34,7 @@ class Stack:
         self._environ = environ
         self._supervisor = Supervisor(folder)
 
-    def begin(self, wish: Wish) -> None:
+    def begin(self, wish: StackOptions) -> None:
         """Makes keys, passwords, ports and the folder of the database, and finds programs. Raises Misconfigured."""
         record = new_record("processes", wish)
         bin_folder, _ = postgres_folder(), redis_program()
@@ -171,7 +171,7 @@ class Stack:
             raise Misconfigured(f"services: {self._data} {why}: `greenlight services clean` removes it")
 
 
-def new_record(runtime: str, wish: Wish) -> dict[str, Any]:
+def new_record(runtime: str, wish: StackOptions) -> dict[str, Any]:
     """Makes keys, passwords and ports for a stack. Raises Misconfigured for a port in use."""
     require_packages()
     # Imported here: only the stack needs it.

@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from greenlight_gate.services.folder import Folder, process_of
+from greenlight_gate.services.stack_folder import Folder, process_of
 from greenlight_gate.targets.errors import Misconfigured
 
 _END_WITHIN_S = 5.0

@@ -9,9 +9,9 @@ import psutil
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from greenlight_gate.services.compose import Compose
-from greenlight_gate.services.folder import Folder
 from greenlight_gate.services.processes import READY_WITHIN_S
-from greenlight_gate.services.runtime import OnProgress, Wish, silent, tail
+from greenlight_gate.services.runtime import OnProgress, StackOptions, silent, tail
+from greenlight_gate.services.stack_folder import Folder
 from greenlight_gate.services.supervisor import Program, ServiceStatus, Supervisor
 from greenlight_gate.targets.errors import Misconfigured
 from greenlight_gate.targets.model import Target
@@ -32,7 +32,7 @@ class TargetCompose:
         """The names of the file's services."""
         return tuple(row.service for row in self.rows())
 
-    def start(self, wish: Wish, on_progress: OnProgress = silent) -> bool:
+    def start(self, wish: StackOptions, on_progress: OnProgress = silent) -> bool:
         """Starts all and waits until they are healthy; returns whether anything had to be started."""
         _refuse_defects(wish)
         if all(row.up for row in self.rows()):
@@ -78,7 +78,7 @@ class TargetCommand:
         self._environ = environ
         self._supervisor = Supervisor(folder)
 
-    def start(self, wish: Wish, on_progress: OnProgress = silent) -> bool:
+    def start(self, wish: StackOptions, on_progress: OnProgress = silent) -> bool:
         """Starts it and waits until the target is healthy; whether it had to be started. Raises Misconfigured."""
         _refuse_defects(wish)
         with self.folder.claimed():
@@ -101,7 +101,7 @@ class TargetCommand:
     def restart(self, names: Sequence[str] = (), on_progress: OnProgress = silent) -> None:
         """Restarts it."""
         self.stop(names)
-        self.start(Wish(), on_progress)
+        self.start(StackOptions(), on_progress)
 
     def rows(self) -> list[ServiceStatus]:
         """The state of the command."""
@@ -153,6 +153,6 @@ class TargetCommand:
             ) from error
 
 
-def _refuse_defects(wish: Wish) -> None:
+def _refuse_defects(wish: StackOptions) -> None:
     if wish.defects:
         raise Misconfigured(f"--defect {wish.defects[0]}: works only with the bundled stack (--environment local)")

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import msgspec
 
 from greenlight_gate import __version__
+from greenlight_gate.client.canary_factory import canary_of
 from greenlight_gate.client.cookies import CookieJar
-from greenlight_gate.client.persona_canary import canary_of
 from greenlight_gate.evidence.session_folder import (
     LOAD_FOLDER,
     LOG,
@@ -33,7 +33,7 @@ from greenlight_gate.session.compatibility import check_profile_and_target, hind
 from greenlight_gate.session.embedded_backend import BackendFailed, Running, StartedBackend
 from greenlight_gate.session.jobs import jobs_for
 from greenlight_gate.session.loop_thread import LoopThread
-from greenlight_gate.session.suite_load import SuiteLoad
+from greenlight_gate.session.suite_cpu import SuiteLoad
 from greenlight_gate.targets.access import Access, TargetFault, check_trust, ssl_context, wait_healthy
 from greenlight_gate.targets.model import NEEDS, PROMPTS, Target
 from greenlight_gate.targets.sections import Persona

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from greenlight_gate.targets.credentials import sign
+from greenlight_gate.targets.credential_hook import sign
 from greenlight_gate.targets.errors import Misconfigured, TargetFault
 from greenlight_gate.targets.health import HealthReport, check_health, wait_healthy
 from greenlight_gate.targets.http import NotReady, Unreachable, check_trust, exchange, ssl_context

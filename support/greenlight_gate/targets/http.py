@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from greenlight_gate.targets.errors import Misconfigured, TargetFault
 from greenlight_gate.targets.model import Target
-from greenlight_gate.targets.trust import trust
+from greenlight_gate.targets.tls import trust
 
 if TYPE_CHECKING:
     import httpx

@@ -12,7 +12,7 @@ import msgspec
 
 from greenlight_gate.targets.errors import Misconfigured, convert
 from greenlight_gate.targets.model import Target
-from greenlight_gate.targets.operands import drawn
+from greenlight_gate.targets.prompt_numbers import drawn
 from greenlight_gate.targets.sections import Invalid, Limits, Prompts
 from greenlight_gate.targets.suggestions import nearest_first
 from greenlight_gate.wire.profile import Profile

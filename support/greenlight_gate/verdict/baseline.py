@@ -4,7 +4,7 @@ from statistics import median
 
 import msgspec
 
-from greenlight_gate.measure.latency import LatencySummary
+from greenlight_gate.measure.latency_summary import LatencySummary
 
 LEAST_SESSIONS = 3
 MOST_SESSIONS = 10

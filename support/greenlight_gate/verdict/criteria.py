@@ -5,10 +5,10 @@ from enum import StrEnum
 import msgspec
 
 from greenlight_gate.measure.histogram import Histogram
-from greenlight_gate.measure.latency import LatencySummary
+from greenlight_gate.measure.latency_summary import LatencySummary
 from greenlight_gate.measure.load_result import LoadResult, figures
 from greenlight_gate.measure.thresholds import LEAST_SUCCESS, Thresholds, too_slow
-from greenlight_gate.verdict.memory_trend import Watched, judge_watch
+from greenlight_gate.verdict.memory_trend import MemorySamples, judge_watch
 
 # The category of the load of a load session, which belongs to no scenario.
 LOAD = "load"
@@ -34,7 +34,7 @@ class Criterion(msgspec.Struct, frozen=True):
     status: Status
 
 
-class Loaded(msgspec.Struct, frozen=True):
+class LoadOfScenario(msgspec.Struct, frozen=True):
     """One load of a scenario, or that of a load session.
 
     `fast`: its latency is judged. `discarded`: it was repeated, because the generator was too busy to measure latency.
@@ -49,7 +49,7 @@ class Loaded(msgspec.Struct, frozen=True):
 
 
 def latency(
-    loads: tuple[Loaded, ...], traced: dict[str, LatencySummary], thresholds: Thresholds,
+    loads: tuple[LoadOfScenario, ...], traced: dict[str, LatencySummary], thresholds: Thresholds,
     ping: LatencySummary | None = None,
 ) -> Criterion:  # fmt: skip
     """LATENCY of the events of the loads that are judged for it, with how busy the generator was.
@@ -112,7 +112,7 @@ def _nearer(known: dict[str, LatencySummary], ping: LatencySummary) -> list[Late
     ]
 
 
-def _of_loads(loads: list[Loaded]) -> dict[str, LatencySummary]:
+def _of_loads(loads: list[LoadOfScenario]) -> dict[str, LatencySummary]:
     known: dict[str, Histogram] = {}
     for load in loads:
         for name, encoded in load.summary.latency.items():
@@ -120,7 +120,7 @@ def _of_loads(loads: list[Loaded]) -> dict[str, LatencySummary]:
     return {name: merged for name, each in known.items() if (merged := each.summary()) is not None}
 
 
-def losses(loads: tuple[Loaded, ...]) -> Status:
+def losses(loads: tuple[LoadOfScenario, ...]) -> Status:
     """Whether the success rate under load is high enough. Each load is judged alone: none compensates for another.
 
     Inconclusive where the generator was too busy: what is missing may only have been read too late by the generator.
@@ -132,7 +132,7 @@ def losses(loads: tuple[Loaded, ...]) -> Status:
     return Status.INCONCLUSIVE if lossy else Status.PASSED
 
 
-def memory(watched: tuple[Watched, ...], most_mb: float) -> Criterion:
+def memory(watched: tuple[MemorySamples, ...], most_mb: float) -> Criterion:
     """MEMORY: limited growth in extended operation, no leak by slope, and no memory kept for closed connections."""
     requirement = (
         "The backend does not leak memory: growth is limited, and the memory of closed connections is released."
@@ -153,7 +153,7 @@ def memory(watched: tuple[Watched, ...], most_mb: float) -> Criterion:
     return Criterion("MEMORY", requirement, threshold, "; ".join(parts), samples, status)
 
 
-def gaps_of(loads: tuple[Loaded, ...]) -> list[str]:
+def gaps_of(loads: tuple[LoadOfScenario, ...]) -> list[str]:
     """The reasons why the evidence of the loads is incomplete."""
     gaps = []
     for load in loads:

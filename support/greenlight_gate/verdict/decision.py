@@ -12,15 +12,15 @@ import msgspec
 from greenlight_gate.categories import CATEGORIES
 from greenlight_gate.events import FIVE
 from greenlight_gate.findings import Finding, Severity
-from greenlight_gate.measure.latency import LatencySummary
+from greenlight_gate.measure.latency_summary import LatencySummary
 from greenlight_gate.measure.thresholds import LEAST_SUCCESS, Thresholds, success
 from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.rules.registry import RULES
 from greenlight_gate.verdict.baseline import Compared
-from greenlight_gate.verdict.criteria import Criterion, Loaded, Status, gaps_of, latency, losses, memory
+from greenlight_gate.verdict.criteria import Criterion, LoadOfScenario, Status, gaps_of, latency, losses, memory
 from greenlight_gate.verdict.failure_patterns import SLOW, Occurrence
 from greenlight_gate.verdict.load_verdict import Workload, excused, isolation, rules
-from greenlight_gate.verdict.memory_trend import Watched
+from greenlight_gate.verdict.memory_trend import MemorySamples
 from greenlight_gate.verdict.scope import PARTIAL, headline, narrowed, scope_of, too_few, unexercised
 
 __all__ = [
@@ -120,8 +120,8 @@ class Facts(msgspec.Struct, frozen=True):
     thresholds: Thresholds = Thresholds()
     relations: tuple[IsolationPair, ...] = ()
     recover_s: float = 5.0
-    loads: tuple[Loaded, ...] = ()
-    watched: tuple[Watched, ...] = ()
+    loads: tuple[LoadOfScenario, ...] = ()
+    watched: tuple[MemorySamples, ...] = ()
     patterns: tuple[Occurrence, ...] = ()
     compared: Compared | None = None
     gated: bool = False
@@ -471,7 +471,7 @@ def _reason_of_a_load(verdict: Verdict, criteria: list[Criterion], facts: Facts,
     )
 
 
-def _counts(loads: tuple[Loaded, ...]) -> Counter[str]:
+def _counts(loads: tuple[LoadOfScenario, ...]) -> Counter[str]:
     """The number of findings of each rule that has findings beyond the allowance."""
     guilty: Counter[str] = Counter()
     for load in loads:

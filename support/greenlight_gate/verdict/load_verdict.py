@@ -6,7 +6,7 @@ import msgspec
 
 from greenlight_gate.measure.load_result import LATE, LoadResult
 from greenlight_gate.measure.thresholds import LEAST_SUCCESS
-from greenlight_gate.verdict.criteria import Criterion, Loaded, Status
+from greenlight_gate.verdict.criteria import Criterion, LoadOfScenario, Status
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,7 +40,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return ", ".join(parts)
 
 
-def rules(loads: tuple[Loaded, ...]) -> Criterion:
+def rules(loads: tuple[LoadOfScenario, ...]) -> Criterion:
     """RULES: no findings, except single losses, which SUCCESS judges, and what the generator delayed itself."""
     events = sum(load.summary.events for load in loads)
     guilty = {offence.finding.rule for load in loads for offence in load.summary.convicting()}
@@ -70,7 +70,7 @@ def excused(summary: LoadResult) -> str:
     return "; ".join(parts)
 
 
-def isolation(loads: tuple[Loaded, ...]) -> Criterion | None:
+def isolation(loads: tuple[LoadOfScenario, ...]) -> Criterion | None:
     """ISOLATION under load: no user received another user's canary. None if no user had a canary.
 
     The positive control: users receive their own canary. Without it, nothing shows that a leak would be detected.

@@ -94,7 +94,7 @@ def _correlation(points: list[tuple[float, float]], slope: float) -> float:
     return min(max((n * found + 2) / (n - 4), 0.0), _MOST_CORRELATION) if n > 4 else _MOST_CORRELATION
 
 
-class Watched(msgspec.Struct, frozen=True, kw_only=True):
+class MemorySamples(msgspec.Struct, frozen=True, kw_only=True):
     """The samples of a probe while one action was repeated.
 
     kind "soak": `samples` throughout, `unit` run, `soak_s` the soak time that was asked for. kind "churn": one sample
@@ -121,7 +121,7 @@ class MemoryVerdict(msgspec.Struct, frozen=True):
 
 
 @functools.lru_cache(maxsize=16)  # a long soak has millions of pairs, and several callers ask
-def judge_watch(watched: Watched, most_mb: float) -> MemoryVerdict:
+def judge_watch(watched: MemorySamples, most_mb: float) -> MemoryVerdict:
     """Judges one measurement; `most_mb` is the highest accepted growth, however slow."""
     samples = [sample for sample in watched.samples if sample.rss_bytes is not None or sample.descriptors is not None]
     if not watched.by or not samples:
@@ -134,7 +134,7 @@ def longest_s(soak_s: float) -> float:
     return max(soak_s, min(_WATCH_ON * soak_s, _LONGEST_S))
 
 
-def has_shown(watched: Watched, most_mb: float) -> bool:
+def has_shown(watched: MemorySamples, most_mb: float) -> bool:
     """Whether a soak that goes on has been watched for long enough: it is clear that there is no leak, or over."""
     samples = [sample for sample in watched.samples if sample.rss_bytes is not None]
     took_s = samples[-1].at - samples[0].at if samples else 0.0
@@ -161,7 +161,7 @@ class _Growth(msgspec.Struct, frozen=True):
     faults: tuple[str, ...]
 
 
-def _soak(watched: Watched, samples: list[Sample], most_mb: float) -> MemoryVerdict:
+def _soak(watched: MemorySamples, samples: list[Sample], most_mb: float) -> MemoryVerdict:
     took_s, unit = samples[-1].at - samples[0].at, watched.unit
     growth = _growth(samples, most_mb, unit)
     if growth is None:
@@ -231,7 +231,7 @@ def _growth_mb(points: list[tuple[float, float]]) -> float:
     return (median(values[-fifth:]) - median(values[:fifth])) / MB
 
 
-def _churn(watched: Watched, samples: list[Sample], most_mb: float) -> MemoryVerdict:
+def _churn(watched: MemorySamples, samples: list[Sample], most_mb: float) -> MemoryVerdict:
     """After the third round memory must not grow, and at the end all descriptors and connections must be closed."""
     if len(samples) < 6:
         return MemoryVerdict(

@@ -11,11 +11,11 @@ from typing import Any
 from greenlight_gate.events import Control, Event, EventKind, Mistake, Problem
 from greenlight_gate.wire.explain import check_field
 from greenlight_gate.wire.fields import Field
+from greenlight_gate.wire.json_text import preview
 from greenlight_gate.wire.matching import EventRule, Ignore
 from greenlight_gate.wire.paths import UNSET, PathSource, Tree, member, rest_of
-from greenlight_gate.wire.predicates import EVENTS, OPEN_TOOLS, Term
+from greenlight_gate.wire.predicates import EVENTS, OPEN_TOOLS, Condition
 from greenlight_gate.wire.spec import Spec
-from greenlight_gate.wire.text import preview
 from greenlight_gate.wire.values import STAMP_FORMATS, read_stamp, text_of
 
 # What a frame is handed to: the frame, the state of the connection, and where readings go. True if a rule knew it.
@@ -46,7 +46,7 @@ def all_paths(spec: Spec) -> list[str]:
 def rules_of(spec: Spec) -> tuple[EventRule, ...]:
     """The [[event]] rules in their order, and behind them the kinds by name of [events]."""
     named = [
-        EventRule(event.kind, (Term(path, "in", event.kinds),), event.fields)
+        EventRule(event.kind, (Condition(path, "in", event.kinds),), event.fields)
         for path in spec.frame.kind
         for event in spec.events.values()
     ]
@@ -119,7 +119,7 @@ class _Seen:
         self.source = source
         self._locals: dict[str, str] = {}
 
-    def all(self, terms: tuple[Term, ...]) -> str:
+    def all(self, terms: tuple[Condition, ...]) -> str:
         """The expression for a conjunction, after the lines that it needs."""
         return " and ".join(f"({_condition(term, self.value(term.path), self.source)})" for term in terms) or "True"
 
@@ -133,7 +133,7 @@ class _Seen:
         return self._locals[path]
 
 
-def _condition(term: Term, value: str, source: PathSource) -> str:
+def _condition(term: Condition, value: str, source: PathSource) -> str:
     op, wanted = term.op, term.value
     if op.endswith("equal"):
         test = f"{value} is {wanted!r}" if isinstance(wanted, bool) else f"{value} == {wanted!r}"
@@ -173,7 +173,7 @@ def _protocol(spec: Spec, source: PathSource, seen: _Seen) -> None:
         source.emit(1, f"if {seen.all(answer.when)}:")
         source.emit(2, f"s.take(out, Control('keepalive', {{'answer': {index}}}))")
         source.emit(2, "return True")
-    parts: list[tuple[str, tuple[Term, ...], dict[str, str], dict[str, int]]]
+    parts: list[tuple[str, tuple[Condition, ...], dict[str, str], dict[str, int]]]
     parts = [
         ("handshake", step.expect, step.capture, {"step": index})
         for index, step in enumerate(spec.handshake)

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from greenlight_gate.wire.errors import ProfileError, check_names, check_paths, convert, known, one_of, table, tables
-from greenlight_gate.wire.predicates import Term, read_terms
+from greenlight_gate.wire.predicates import Condition, read_terms
 from greenlight_gate.wire.templates import RESERVED
 
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
@@ -49,7 +49,7 @@ class Step(msgspec.Struct, frozen=True):
     """[[handshake]]: one step. Either the client sends, or it waits for the `nth` frame that meets `expect`."""
 
     send: dict[str, Any] | list[Any] | None = None
-    expect: tuple[Term, ...] = ()
+    expect: tuple[Condition, ...] = ()
     nth: int = 1
     timeout_s: float | None = None
     capture: dict[str, str] = {}

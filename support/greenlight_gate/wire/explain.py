@@ -10,8 +10,8 @@ from msgspec import UNSET
 
 from greenlight_gate.events import Control, Event, EventKind, Mistake, Problem, Reading, Unmapped
 from greenlight_gate.wire.fields import Field
+from greenlight_gate.wire.json_text import preview
 from greenlight_gate.wire.spec import EventSpec, Spec
-from greenlight_gate.wire.text import preview
 from greenlight_gate.wire.values import FIRST_WEIGHT, MISSING, STAMP_FORMATS, read_stamp, text_of, walk
 
 # Rules of their own object to runs and tools without a name.

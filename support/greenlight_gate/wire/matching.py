@@ -7,7 +7,7 @@ import msgspec
 from greenlight_gate.events import EventKind
 from greenlight_gate.wire.errors import ProfileError, check_names, check_paths, convert, known, one_of, tables
 from greenlight_gate.wire.fields import EVERY_FIELDS, OWN_FIELDS, Fields, read_fields
-from greenlight_gate.wire.predicates import ITEM, Term, read_terms
+from greenlight_gate.wire.predicates import ITEM, Condition, read_terms
 from greenlight_gate.wire.templates import RESERVED
 
 _RULE_KEYS = ("when", "is", "each", "collapse", "once", "synthesised", "go_on", "remember", "gather")
@@ -25,7 +25,7 @@ class EventRule(msgspec.Struct, frozen=True):
     """
 
     kind: EventKind
-    when: tuple[Term, ...]
+    when: tuple[Condition, ...]
     fields: Fields
     each: str = ""
     collapse: Literal["no", "until_other_kind", "always"] = "no"
@@ -39,7 +39,7 @@ class EventRule(msgspec.Struct, frozen=True):
 class Ignore(msgspec.Struct, frozen=True):
     """[[ignore]]: a frame that is passed over on purpose, `because` of something that a report can print."""
 
-    when: tuple[Term, ...]
+    when: tuple[Condition, ...]
     because: str
     remember: dict[str, str] = {}
     gather: dict[str, str] = {}
@@ -48,7 +48,7 @@ class Ignore(msgspec.Struct, frozen=True):
 class Answer(msgspec.Struct, frozen=True):
     """[[answer]]: a frame of the protocol that the client answers at once."""
 
-    when: tuple[Term, ...]
+    when: tuple[Condition, ...]
     send: dict[str, Any] | list[Any]
 
 

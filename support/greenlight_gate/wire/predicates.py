@@ -13,7 +13,7 @@ EVENTS = "$events"
 ITEM = "$item"
 
 
-class Term(NamedTuple):
+class Condition(NamedTuple):
     """One condition: what stands at the path, compared by `op` with the value."""
 
     path: str
@@ -27,7 +27,7 @@ _LISTS = ("in", "not_in")
 OPS = ("equal", "not_equal", *_LISTS, "regex", *_FLAGS, *_NAMES)
 
 
-def read_terms(section: Any, where: str, least: int = 1) -> tuple[Term, ...]:
+def read_terms(section: Any, where: str, least: int = 1) -> tuple[Condition, ...]:
     """The conditions of a `when` table. Raises ProfileError."""
     if section is None:
         raise ProfileError(f"{where}: expected a value, got nothing")
@@ -37,12 +37,12 @@ def read_terms(section: Any, where: str, least: int = 1) -> tuple[Term, ...]:
     return tuple(term for path, wanted in section.items() for term in _terms(path, wanted, f"{where}.{path}"))
 
 
-def _terms(path: str, wanted: Any, where: str) -> list[Term]:
+def _terms(path: str, wanted: Any, where: str) -> list[Condition]:
     if not isinstance(wanted, dict):
-        return [Term(path, "equal", _scalar(wanted, where))]
+        return [Condition(path, "equal", _scalar(wanted, where))]
     if not wanted:
         raise ProfileError(f"{where}: expected a condition such as {{ exists = true }}, got none")
-    return [Term(path, one_of(op, OPS, f"{where}.{op}"), _value(op, value, f"{where}.{op}")) for op, value in
+    return [Condition(path, one_of(op, OPS, f"{where}.{op}"), _value(op, value, f"{where}.{op}")) for op, value in
             wanted.items()]  # fmt: skip
 
 

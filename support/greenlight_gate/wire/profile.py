@@ -9,10 +9,10 @@ import msgspec
 from greenlight_gate.events import Mistake, Problem, Reading, Unmapped
 from greenlight_gate.wire.compiled import compile_reader
 from greenlight_gate.wire.explain import read_value
-from greenlight_gate.wire.reader import Machine, Reader
+from greenlight_gate.wire.json_text import UnreadableError, lenient_value
+from greenlight_gate.wire.reader import CompiledProfile, Reader
 from greenlight_gate.wire.spec import Promises, Spec, read_spec
 from greenlight_gate.wire.templates import fill
-from greenlight_gate.wire.text import UnreadableError, lenient_value
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -29,7 +29,7 @@ class Profile:
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self.plain = spec.plain
-        self._machine = None if spec.plain else Machine(spec)
+        self._machine = None if spec.plain else CompiledProfile(spec)
         self.fast = compile_reader(spec) if spec.plain else _none
 
     @classmethod

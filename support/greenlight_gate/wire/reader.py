@@ -27,10 +27,10 @@ from greenlight_gate.events import (
 from greenlight_gate.wire.codecs import Codec, NotThereError, UndecodableError, codec_named
 from greenlight_gate.wire.codecs.texts import Json
 from greenlight_gate.wire.compiled_rules import all_paths, compile_matcher, compile_scope, rules_of
+from greenlight_gate.wire.json_text import UnreadableError, lenient_value, preview
 from greenlight_gate.wire.matching import EventRule, Ignore
 from greenlight_gate.wire.paths import Tree
 from greenlight_gate.wire.spec import Spec
-from greenlight_gate.wire.text import UnreadableError, lenient_value, preview
 from greenlight_gate.wire.values import text_of, walk
 
 _MOST_RUNS = 256
@@ -39,7 +39,7 @@ _MOST_TEXT = 65_536
 _DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-class Machine:
+class CompiledProfile:
     """What is compiled once for a profile and shared by all its connections."""
 
     def __init__(self, spec: Spec) -> None:
@@ -89,7 +89,7 @@ class _RunState:
 class Reader:
     """One connection's reader. `values` are what is captured, remembered and given, by name."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: CompiledProfile) -> None:
         self.machine = machine
         self._rules = machine.rules
         self._absent = machine.spec.absent

@@ -7,7 +7,7 @@ import msgspec
 ANY = "*"
 
 
-class Ways(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RefusalKinds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The ways in which one kind of request is refused; each of them will do.
 
     `status`: HTTP status of the answer to the upgrade. `close`: codes of a close frame. `error`: codes of an error
@@ -45,9 +45,9 @@ class Ways(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Refusals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """[refusals]: `entry` without a valid token, `foreign` for another user's data, `expiry` of a token in use."""
 
-    entry: Ways = Ways(status=(401, 403))
-    foreign: Ways = Ways(error=(ANY,))
-    expiry: Ways = Ways(close=(1008, 4401))
+    entry: RefusalKinds = RefusalKinds(status=(401, 403))
+    foreign: RefusalKinds = RefusalKinds(error=(ANY,))
+    expiry: RefusalKinds = RefusalKinds(close=(1008, 4401))
 
 
 def _either(values: tuple[int, ...] | tuple[str, ...]) -> str:

@@ -32,8 +32,8 @@ from greenlight_gate.wire.errors import (
 )
 from greenlight_gate.wire.fields import EVERY_FIELDS, OWN_FIELDS, Fields, read_fields
 from greenlight_gate.wire.matching import Answer, EventRule, Ignore, read_answers, read_ignores, read_rules
-from greenlight_gate.wire.predicates import Term, read_terms
-from greenlight_gate.wire.refusals import Refusals, Ways
+from greenlight_gate.wire.predicates import Condition, read_terms
+from greenlight_gate.wire.refusals import RefusalKinds, Refusals
 from greenlight_gate.wire.templates import EVERYWHERE, RESERVED, check_template
 
 __all__ = ["ControlSpec", "EventSpec", "Frame", "ProfileError", "Promises", "Spec", "read_spec"]
@@ -59,7 +59,7 @@ class ControlSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     capture: dict[str, str] = {}
 
     @property
-    def terms(self) -> tuple[Term, ...]:
+    def terms(self) -> tuple[Condition, ...]:
         """The conditions."""
         return read_terms(self.when, "when")
 
@@ -109,7 +109,7 @@ class Spec(msgspec.Struct, frozen=True):
     before: tuple[HttpRequest, ...] = ()
     after: tuple[HttpRequest, ...] = ()
     connection: ConnectionSpec = ConnectionSpec()
-    scope: tuple[Term, ...] = ()
+    scope: tuple[Condition, ...] = ()
     values: dict[str, Any] = {}
     needs: dict[str, str] = {}
     absent: dict[str, str] = {}
@@ -277,7 +277,7 @@ def _absent(data: dict[str, Any]) -> dict[str, str]:
     return section
 
 
-def _scope(data: dict[str, Any]) -> tuple[Term, ...]:
+def _scope(data: dict[str, Any]) -> tuple[Condition, ...]:
     section = table(data, "scope")
     known(section, ("mine",), "scope")
     return read_terms(section["mine"], "scope.mine") if "mine" in section else ()
@@ -293,7 +293,9 @@ def _control(name: str, section: Any) -> ControlSpec:
 
 def _refusals(section: dict[str, Any]) -> Refusals:
     known(section, Refusals.__struct_fields__, "refusals")
-    ways: dict[str, Ways] = {name: convert(value, Ways, f"refusals.{name}") for name, value in section.items()}
+    ways: dict[str, RefusalKinds] = {
+        name: convert(value, RefusalKinds, f"refusals.{name}") for name, value in section.items()
+    }
     for name, listed in ways.items():
         if not str(listed):
             raise ProfileError(f'refusals.{name}: expected a way to say no, for instance error = ["*"], got none')

@@ -9,7 +9,7 @@ from greenlight_gate.assurance.features import promise_of
 from greenlight_gate.assurance.pool import Job, Pool
 from greenlight_gate.assurance.proofs import PROOFS
 from greenlight_gate.assurance.release import forgetful_job, job_of
-from greenlight_gate.assurance.removal import FIRST, removal_of
+from greenlight_gate.assurance.rule_removal import FIRST, removal_of
 from greenlight_gate.assurance.runner import Matrix, MatrixRow
 from greenlight_gate.rules.registry import RULES
 

@@ -3,7 +3,7 @@
 What is recorded is tried again by `python -m greenlight_gate.assurance record --again` and `... steps`.
 """
 
-from greenlight_gate.assurance import limits, measured, page
+from greenlight_gate.assurance import detection_limits, measured, page
 from greenlight_gate.assurance.assertions import assertions
 from greenlight_gate.assurance.proofs import PROOFS
 from greenlight_gate.assurance.record import digest_of, read
@@ -60,8 +60,8 @@ def test_each_defect_was_measured_and_caught() -> None:
 
 
 def test_each_defect_with_a_value_has_a_limit() -> None:
-    sized = {name for name, found in REGISTRY.items() if isinstance(found.default, float)} - limits.NO_SIZE
-    assert set(limits.HARDER) == sized
+    sized = {name for name, found in REGISTRY.items() if isinstance(found.default, float)} - detection_limits.NO_SIZE
+    assert set(detection_limits.HARDER) == sized
     assert set(measured.read().limits) == sized, "python -m greenlight_gate.assurance limits"
 
 
@@ -69,4 +69,4 @@ def test_no_limit_is_easier_to_see_than_the_default() -> None:
     for name, limit in measured.read().limits.items():
         default = REGISTRY[name].default
         assert isinstance(default, float)
-        assert limit.caught <= default if limits.HARDER[name] < 1 else limit.caught >= default, name
+        assert limit.caught <= default if detection_limits.HARDER[name] < 1 else limit.caught >= default, name

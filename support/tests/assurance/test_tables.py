@@ -9,7 +9,7 @@ import pytest
 from behave.parser import parse_file
 from greenlight_gate.assurance.features import KNOWN_DEFECTS, as_feature, promise_of
 from greenlight_gate.assurance.proofs import PROOFS, REPLICATED
-from greenlight_gate.assurance.removal import FIRST
+from greenlight_gate.assurance.rule_removal import FIRST
 from greenlight_gate.assurance.scenarios import scenarios
 from greenlight_gate.backend.defects import REGISTRY
 from greenlight_gate.rules.registry import RULES

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 import uvicorn
-from greenlight_gate.backend import requests
+from greenlight_gate.backend import http_protocol
 from greenlight_gate.backend.launch import BackendProcess
 from uvicorn.server import ServerState
 from websockets.exceptions import ConnectionClosed
@@ -149,14 +149,14 @@ def test_two_hundred_half_open_handshakes(backend: BackendProcess, ada: User) ->
 def test_whoever_never_finishes_a_request_is_sent_away(
     monkeypatch: pytest.MonkeyPatch, begun: bytes, status_line: bytes
 ) -> None:
-    monkeypatch.setattr(requests, "_REQUEST_WITHIN_S", 0.1)
+    monkeypatch.setattr(http_protocol, "_REQUEST_WITHIN_S", 0.1)
 
     async def scene() -> bytes:
         config = uvicorn.Config(answer_nothing, log_config=None, lifespan="off")
         config.load()
         state = ServerState()
         server = await asyncio.get_running_loop().create_server(
-            lambda: requests.ImpatientHttp(config, state, {}), "127.0.0.1", 0
+            lambda: http_protocol.TimeoutHttpProtocol(config, state, {}), "127.0.0.1", 0
         )
         async with server:
             reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())

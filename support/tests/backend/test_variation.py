@@ -5,8 +5,8 @@ import random
 from typing import Any
 
 import pytest
-from greenlight_gate.backend.rewriting import escaped, reshaped
 from greenlight_gate.backend.variation import Variation
+from greenlight_gate.backend.wire_variants import escaped, reshaped
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -13,7 +13,7 @@ from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.proxied_user import ConnectionLoss
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.events import Event, EventKind
-from greenlight_gate.evidence.cut_matrix import Became, CutGrid, as_table
+from greenlight_gate.evidence.cut_matrix import CutGrid, CutResult, as_table
 from greenlight_gate.evidence.judge import judge
 from greenlight_gate.evidence.session_folder import Ended, Evidence, Finished, Selected
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
@@ -72,7 +72,7 @@ def test_every_cut_is_exact_every_answer_whole_nothing_is_left_and_the_trace_say
         assert scene.findings == []
         cells = cut_cells_of(scene)
         assert len(cells) == 4 * (2 * 6 + 1)
-        assert {cell.became for cell in cells} == {Became.WHOLE}
+        assert {cell.became for cell in cells} == {CutResult.WHOLE}
         for name, numbers in shown_before_the_cut(scene).items():
             cell = next(cell for cell in cells if f"{cell.way} {cell.where}" == name)
             assert numbers == list(range(7, 7 + cell.after)), name
@@ -108,7 +108,7 @@ def test_lost_events_are_found_in_exactly_the_cuts_that_lose_some(tmp_path: Path
     with world(tmp_path, "replay_duplicates") as scene:
         matrix = play(scene)
         cells = cut_cells_of(scene)
-        broken = {(cell.after, cell.inside) for cell in cells if cell.became is Became.BROKEN}
+        broken = {(cell.after, cell.inside) for cell in cells if cell.became is CutResult.BROKEN}
         # Where nothing was missed, nothing is replayed, and nothing can be doubled.
         assert broken == {(cell.after, cell.inside) for cell in cells} - {(6, False)}
         assert {rule for cell in cells for rule in cell.rules} == {"CONTINUITY-2"}
@@ -124,7 +124,7 @@ def test_without_resume_what_can_be_promised_is_tried(tmp_path: Path) -> None:
         with pytest.raises(NotExercised, match="resume = false"):
             play(scene)
         scene.suite.loop.call(scene.linger(), 20)
-        assert {cell.became for cell in cut_cells_of(scene)} == {Became.NO_RESUME}
+        assert {cell.became for cell in cut_cells_of(scene)} == {CutResult.NO_RESUME}
         assert CutGrid(cut_cells_of(scene)).ways == [str(way) for way in ConnectionLoss]
 
 
@@ -137,7 +137,7 @@ def test_without_resume_a_broken_promise_is_a_finding(tmp_path: Path) -> None:
         matrix.rehearse("long_running")
         matrix.play()
         scene.suite.loop.call(scene.linger(), 20)
-        broken = [cell for cell in cut_cells_of(scene) if cell.became is Became.BROKEN]
+        broken = [cell for cell in cut_cells_of(scene) if cell.became is CutResult.BROKEN]
         # On a crowded machine the backend may stand still as well, so that what it shows comes at once.
         assert {rule for cell in broken for rule in cell.rules} - {"TIMELINESS-3"} == {"IDENTITY-1"}
 

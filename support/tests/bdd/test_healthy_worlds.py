@@ -15,7 +15,7 @@ from behave.step_registry import StepRegistry
 from greenlight_gate.bdd.actions.cut_matrix import deadline_s
 from greenlight_gate.bdd.actions.network import Network
 from greenlight_gate.bdd.matchers.observable import NotExercised
-from greenlight_gate.bdd.runner.last_step import LastStepRegistry
+from greenlight_gate.bdd.runner.step_registry import LastStepRegistry
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.trace import Closed

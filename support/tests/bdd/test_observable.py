@@ -1,7 +1,7 @@
 """A step that waits for an event: what becomes of it where the event does not come."""
 
 import pytest
-from greenlight_gate.bdd.actions.crowd import judgeable
+from greenlight_gate.bdd.actions.load import judgeable
 from greenlight_gate.bdd.matchers.observable import NotExercised, must_have_shown
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import Event, EventKind

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from behave.parser import parse_feature, parse_file
 from greenlight_gate.bdd.matchers.observable import NotExercised
-from greenlight_gate.bdd.runner.parallel import Work, those_alone_last
+from greenlight_gate.bdd.runner.parallel import Work, serial_scenarios_last
 from greenlight_gate.session.jobs import MOST_CONNECTIONS, jobs_for, runs_alone, users_of
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import Persona
@@ -258,7 +258,7 @@ def test_a_scenario_that_is_not_exercised_has_not_failed() -> None:
 def test_what_runs_alone_comes_last_wherever_it_stands() -> None:
     features = [parse_feature(text, filename="x.feature") for text in (f"@alone\n{SEVERAL.strip()}", PARTS.strip())]
 
-    parts = those_alone_last(features)
+    parts = serial_scenarios_last(features)
 
     names = [[scenario.name[:3] for scenario in part.walk_scenarios()] for part in parts]
     assert names == [["a", "c 1", "c 2", "e"], ["One", "Two", "Thr", "Fou"], ["b", "d", "f"]]

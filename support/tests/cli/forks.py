@@ -30,8 +30,8 @@ _MODULES = (
     "greenlight_gate.bdd.runner.progress", "greenlight_gate.bdd.runner.suite_runner",
     "greenlight_gate.report.html_page", "greenlight_gate.report.pictures", "matplotlib.backends.backend_svg",
     "behave.__main__", "behave.formatter.null", "behave.formatter.plain", "behave.formatter.progress", "hamcrest",
-    "httpx", "jwt", "greenlight_gate.bdd.matchers.complaints", "greenlight_gate.bdd.actions.crowd",
-    "greenlight_gate.bdd.actions.network", "greenlight_gate.bdd.actions.privacy",
+    "httpx", "jwt", "greenlight_gate.bdd.matchers.complaints", "greenlight_gate.bdd.actions.load",
+    "greenlight_gate.bdd.actions.network", "greenlight_gate.bdd.actions.isolation",
     "greenlight_gate.bdd.actions.replicas", "greenlight_gate.bdd.actions.backend_restarts", "uvloop",
 )  # fmt: skip
 _MOST_BYTES = 1 << 20

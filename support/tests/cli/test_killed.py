@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from greenlight_gate.evidence.history import HISTORY, History, Past
+from greenlight_gate.evidence.history import HISTORY, History, HistoryEntry
 
 from support.tests.cli.process import Process, ended, greenlight, said, started, wait_for
 from support.tests.evidence.folders import write
@@ -106,7 +106,7 @@ def _sessions(folder: Path) -> list[Path]:
     return sorted((folder / "reports").glob("validation_session_*"))
 
 
-def _kept(folder: Path) -> list[Past]:
+def _kept(folder: Path) -> list[HistoryEntry]:
     history = History(folder / "reports")
     kept = history.sessions()
     assert history.warning == ""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from greenlight_gate.services.folder import FOLDER_VARIABLE, Folder, process_of
+from greenlight_gate.services.stack_folder import FOLDER_VARIABLE, Folder, process_of
 
 from support.tests.cli.process import DEADLINE_S, Ran, ended, started
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from greenlight_gate.client.persona_canary import MARKER, canary_of
+from greenlight_gate.client.canary_factory import MARKER, canary_of
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import Event, EventKind

@@ -17,7 +17,7 @@ from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import Persona, Prompt, Prompts
 from greenlight_gate.trace import Expect
-from greenlight_gate.verdict.criteria import Loaded, Status
+from greenlight_gate.verdict.criteria import LoadOfScenario, Status
 from greenlight_gate.verdict.decision import Facts, Observed, ScenarioOutcome, ScenarioResult, decide
 from greenlight_gate.wire.profile import Profile
 from websockets.sync.server import ServerConnection
@@ -91,7 +91,7 @@ def under_load(url: str) -> LoadResult:
     return run(LoadPlan(id="test", profile_toml=PROFILE, users=guests, budgets=BUDGETS, runs_each=1))
 
 
-def completeness(seen: Observed, *loads: Loaded) -> Status:
+def completeness(seen: Observed, *loads: LoadOfScenario) -> Status:
     one = (ScenarioResult("functional/a.feature:1", "a", "functional", ScenarioOutcome.PASSED),)
     absent = {str(EventKind.THINKING): REASON}
     decision = decide(Facts(("functional",), "", one, (), seen, (), absent, absent, loads=loads))
@@ -115,7 +115,7 @@ def test_four_events_are_complete_under_load(url: str, tmp_path: Path) -> None:
     assert counted == (4, 4, 1, 1)
     assert set(summary.kinds) == set(FIVE) - {EventKind.THINKING}
     in_a_scenario(url, tmp_path / "1.jsonl")
-    loaded = Loaded("functional/a.feature:1", "functional", "a load", summary)
+    loaded = LoadOfScenario("functional/a.feature:1", "functional", "a load", summary)
     assert completeness(replayed(tmp_path / "1.jsonl"), loaded) is Status.PASSED
 
 

@@ -1,7 +1,7 @@
 """The cut-point matrix as data, as text and as a picture."""
 
 import pytest
-from greenlight_gate.evidence.cut_matrix import Became, CutCell, CutGrid, as_table, cut_cells
+from greenlight_gate.evidence.cut_matrix import CutCell, CutGrid, CutResult, as_table, cut_cells
 from greenlight_gate.report.cut_matrix_picture import cut_sheet
 from greenlight_gate.report.matrix_picture import Mark, draw
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
@@ -9,9 +9,9 @@ from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from support.tests.rules.talk import EPOCH_S, PROFILE, Talk, asked
 
 CELLS = [
-    CutCell(1, False, "after event 1", "FIN", Became.WHOLE),
-    CutCell(0, True, "inside event 1", "FIN", Became.BROKEN, ("CONTINUITY-1", "LIFECYCLE-2")),
-    CutCell(0, False, "before event 1", "RST", Became.NO_RESUME),
+    CutCell(1, False, "after event 1", "FIN", CutResult.WHOLE),
+    CutCell(0, True, "inside event 1", "FIN", CutResult.BROKEN, ("CONTINUITY-1", "LIFECYCLE-2")),
+    CutCell(0, False, "before event 1", "RST", CutResult.NO_RESUME),
 ]
 
 
@@ -30,11 +30,11 @@ def test_a_trace_without_an_exact_cut_is_no_cell() -> None:
 
 def test_what_became_of_a_cut() -> None:
     cut = asked().answer().cut("FIN", "after event 5", after=5).close("nobody", None)
-    assert cells(cut) == [CutCell(5, False, "after event 5", "FIN", Became.WHOLE)]
-    assert cells(cut, can_resume=False) == [CutCell(5, False, "after event 5", "FIN", Became.NO_RESUME)]
+    assert cells(cut) == [CutCell(5, False, "after event 5", "FIN", CutResult.WHOLE)]
+    assert cells(cut, can_resume=False) == [CutCell(5, False, "after event 5", "FIN", CutResult.NO_RESUME)]
     lost = asked().started().cut("RST", "inside event 2", after=1, inside=True).close("nobody", None)
     lost.open("Ada", "c2").restore("c2", 1)
-    assert cells(lost) == [CutCell(1, True, "inside event 2", "RST", Became.BROKEN, ("CONTINUITY-1", "LIFECYCLE-2"))]
+    assert cells(lost) == [CutCell(1, True, "inside event 2", "RST", CutResult.BROKEN, ("CONTINUITY-1", "LIFECYCLE-2"))]
 
 
 def test_the_table_as_a_whole() -> None:
@@ -63,8 +63,8 @@ def test_the_picture_shows_each_cut_once() -> None:
     assert draw(sheet).startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("became", list(Became))
-def test_one_way_and_one_place(became: Became) -> None:
+@pytest.mark.parametrize("became", list(CutResult))
+def test_one_way_and_one_place(became: CutResult) -> None:
     grid = CutGrid([CutCell(0, False, "before event 1", "RST", became)])
     assert grid.became((0, False), "RST") is became
     assert grid.became((0, False), "FIN") is None

@@ -10,7 +10,7 @@ import pytest
 from greenlight_gate.evidence.history import HISTORY, Changed, History
 from greenlight_gate.evidence.judge import Judgement, judge
 from greenlight_gate.evidence.session_folder import Evidence
-from greenlight_gate.measure.latency import LatencySummary
+from greenlight_gate.measure.latency_summary import LatencySummary
 from greenlight_gate.report.ci_summary import as_markdown
 from greenlight_gate.report.trend import as_html, baseline_of, sparkline
 from greenlight_gate.verdict.baseline import Baseline, compare

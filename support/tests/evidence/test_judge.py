@@ -10,7 +10,7 @@ from greenlight_gate.evidence.session_folder import Evidence
 from greenlight_gate.report.run_report import write_report
 from greenlight_gate.trace import Stalled
 from greenlight_gate.verdict.decision import ScenarioOutcome, Verdict
-from greenlight_gate.verdict.memory_trend import Sample, Watched
+from greenlight_gate.verdict.memory_trend import MemorySamples, Sample
 
 from support.tests.evidence.folders import ENDED, FINISHED, KEY, NAME, SELECTED, sealed, whole_answer, write
 from support.tests.rules.talk import asked
@@ -188,7 +188,9 @@ def test_a_backend_that_fills_up_while_it_is_watched_is_a_pattern(
 ) -> None:
     folder = write(tmp_path)
     samples = tuple(Sample(at=i / 2, rss_bytes=1e8 + i * 10 * kb_a_run * 1e3, done=i * 10.0) for i in range(40))
-    Evidence(folder).watch("soak", Watched(scenario=KEY, kind="soak", unit="run", by="process 1", samples=samples))
+    Evidence(folder).watch(
+        "soak", MemorySamples(scenario=KEY, kind="soak", unit="run", by="process 1", samples=samples)
+    )
 
     judgement = judge(sealed(folder))
 

@@ -12,7 +12,7 @@ from greenlight_gate.measure.load_counts import Counts
 from greenlight_gate.measure.load_result import LoadResult, Offence
 from greenlight_gate.measure.time_series import bucket
 from greenlight_gate.monitor.monitoring_summary import summarise
-from greenlight_gate.verdict.criteria import Loaded
+from greenlight_gate.verdict.criteria import LoadOfScenario
 from greenlight_gate.verdict.decision import Verdict
 
 from support.tests.evidence.folders import ENDED, FINISHED, NAME, SELECTED, SESSION, sealed, write
@@ -45,7 +45,7 @@ def judged(folder: Path, *summaries: LoadResult) -> Judgement:
     selected, finished = {**SELECTED, "category": "stress", "key": KEY}, {**FINISHED, "key": KEY}
     write(folder, selected, finished, {**ENDED, "allure": [KEY]}, talk=Talk(), session=STRESS)
     for number, summary in enumerate(summaries):
-        Evidence(folder).loaded(f"{number}", Loaded(KEY, "stress", f"load {number}", summary))
+        Evidence(folder).loaded(f"{number}", LoadOfScenario(KEY, "stress", f"load {number}", summary))
     return judge(sealed(folder))
 
 

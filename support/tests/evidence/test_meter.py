@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from greenlight_gate.events import FIVE, EventKind
 from greenlight_gate.evidence.replay import Meter
-from greenlight_gate.rules.engine.stalls import LONG_S
+from greenlight_gate.rules.engine.suite_stalls import LONG_S
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.trace import KILL, RESTART, ClockMoved, Closed, Expect, Stalled
 from greenlight_gate.verdict.decision import Observed

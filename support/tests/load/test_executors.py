@@ -18,7 +18,7 @@ from greenlight_gate.backend.launch import BackendProcess
 from greenlight_gate.load import executors
 from greenlight_gate.load.director import Director, State
 from greenlight_gate.load.executors import NoCluster, cluster, processes
-from greenlight_gate.measure.latency import Encoded
+from greenlight_gate.measure.latency_summary import Encoded
 from greenlight_gate.measure.load_result import merged
 from greenlight_gate.monitor import create_monitoring_session
 from hdrh.histogram import HdrHistogram

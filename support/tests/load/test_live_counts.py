@@ -2,7 +2,7 @@
 
 from greenlight_gate.events import Event, Reading
 from greenlight_gate.load.live_counts import LiveCounts
-from greenlight_gate.measure import feed
+from greenlight_gate.measure import record_feed
 from greenlight_gate.measure.load_counts import Counts
 from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.rules.engine.run_state import RunState
@@ -15,16 +15,16 @@ class Listens:
     def __init__(self) -> None:
         self.on_control: list[tuple[str, Counts]] = []
 
-    def on_record(self, source: feed.FeedSource, record: AnyRecord, reading: Reading | None) -> None:
+    def on_record(self, source: record_feed.FeedSource, record: AnyRecord, reading: Reading | None) -> None:
         raise AssertionError(record)
 
-    def on_event(self, source: feed.FeedSource, run: RunState, event: Event, at: float) -> None:
+    def on_event(self, source: record_feed.FeedSource, run: RunState, event: Event, at: float) -> None:
         raise AssertionError(event)
 
-    def on_settled(self, source: feed.FeedSource, outcome: Outcome) -> None:
+    def on_settled(self, source: record_feed.FeedSource, outcome: Outcome) -> None:
         raise AssertionError(outcome)
 
-    def finished(self, source: feed.FeedSource) -> None:
+    def finished(self, source: record_feed.FeedSource) -> None:
         raise AssertionError(source)
 
     def counted(self, load: object, counts: Counts) -> None:
@@ -33,7 +33,7 @@ class Listens:
 
 def test_shards_add_up_and_the_asking_begins_when_it_does() -> None:
     listens, live_counts = Listens(), LiveCounts("load x")
-    feed.listen(listens)
+    record_feed.listen(listens)
     try:
         live_counts.tell([Counts(at=10.0, open=2)])
         live_counts.tell([Counts(at=10.0, open=2), Counts(at=10.5, open=3)])
@@ -45,7 +45,7 @@ def test_shards_add_up_and_the_asking_begins_when_it_does() -> None:
         live_counts.tell([one, other])
         kept = live_counts.over(hindered=False)
     finally:
-        feed.leave(listens)
+        record_feed.leave(listens)
 
     before = Counts(at=10.5, open=5)
     part = Counts(at=12.0, open=5, asked=4, events=20, rules={"PAIRING-3": 1}, delays={40: 20}, delay_us=9)

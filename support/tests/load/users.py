@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from greenlight_gate.client.persona_canary import canary_of
+from greenlight_gate.client.canary_factory import canary_of
 from greenlight_gate.load.channel import LocalDirectorChannel
 from greenlight_gate.load.director import Director
 from greenlight_gate.load.plan import LoadPlan, PlannedPrompt, PlannedUser
 from greenlight_gate.measure.histogram import Histogram
-from greenlight_gate.measure.latency import Encoded, LatencySummary
+from greenlight_gate.measure.latency_summary import Encoded, LatencySummary
 from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.targets.access import Access

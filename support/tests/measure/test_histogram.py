@@ -4,7 +4,7 @@ import gc
 
 import pytest
 from greenlight_gate.measure.histogram import Histogram
-from greenlight_gate.measure.latency import LatencySummary
+from greenlight_gate.measure.latency_summary import LatencySummary
 from hdrh.histogram import HdrHistogram
 
 

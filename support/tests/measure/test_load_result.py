@@ -4,7 +4,7 @@ import random
 
 from greenlight_gate.findings import Finding
 from greenlight_gate.measure.histogram import Histogram
-from greenlight_gate.measure.latency import Encoded
+from greenlight_gate.measure.latency_summary import Encoded
 from greenlight_gate.measure.load_result import MOST_OFFENCES_OF_A_RULE, LoadResult, Offence, merged
 from greenlight_gate.rules.registry import RULES
 from hypothesis import given

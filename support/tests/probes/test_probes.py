@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import pytest
 from greenlight_gate.backend.launch import BackendProcess
 from greenlight_gate.probes.base import ProbeFailed
-from greenlight_gate.probes.choose import probes_for
 from greenlight_gate.probes.container import ContainerProbe
+from greenlight_gate.probes.factory import probes_for
 from greenlight_gate.probes.metrics import MetricsProbe, read_metrics
 from greenlight_gate.probes.pid import PidProbe, pid_of_listener
 from greenlight_gate.targets.settings import load_target

@@ -8,7 +8,7 @@ from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.report.performance_dashboard import draw_dashboard
 from greenlight_gate.report.session_timeline import draw_timeline
-from greenlight_gate.verdict.criteria import Loaded
+from greenlight_gate.verdict.criteria import LoadOfScenario
 from greenlight_gate.verdict.decision import Observed
 from matplotlib.figure import Figure
 
@@ -21,7 +21,7 @@ from support.tests.verdict.test_criteria import of
 NOBODY = "no user was connected in this session"
 UNTIMED = "no reliable latency:\nscenarios ran in parallel,\nor the server clock is unknown"
 NO_MEMORY = "memory cannot be read:\nthe suite did not start the backend\non this machine"
-LOAD = Loaded("stress/a.feature:7", "stress", "a load", LoadResult(**WHOLE, delivery=of(5.0)))
+LOAD = LoadOfScenario("stress/a.feature:7", "stress", "a load", LoadResult(**WHOLE, delivery=of(5.0)))
 
 
 def panels(figure: Figure) -> dict[str, tuple[list[str], int]]:
@@ -34,7 +34,7 @@ def panels(figure: Figure) -> dict[str, tuple[list[str], int]]:
     }  # fmt: skip
 
 
-def dashboard(seen: Timeline, observed: Observed, *loads: Loaded) -> dict[str, Any]:
+def dashboard(seen: Timeline, observed: Observed, *loads: LoadOfScenario) -> dict[str, Any]:
     return panels(draw_dashboard(seen, observed, None, (), loads, thresholds=Thresholds()))
 
 
@@ -73,7 +73,7 @@ def test_a_session_of_loads_fills_every_panel() -> None:
         (Observed(), (LOAD,), "Latency under load 5.0 ms on average, p95 5.0, p99 5.0 (1 samples)"),
     ],
 )
-def test_the_title_says_how_late_events_came(observed: Observed, loads: tuple[Loaded, ...], said: str) -> None:
+def test_the_title_says_how_late_events_came(observed: Observed, loads: tuple[LoadOfScenario, ...], said: str) -> None:
     figure = draw_dashboard(Timeline(0.0), observed, None, (), loads, thresholds=Thresholds())
 
     assert [text.get_text() for text in figure.texts] == ["Performance of the session", said]

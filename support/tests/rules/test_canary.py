@@ -3,9 +3,9 @@
 import base64
 
 import pytest
-from greenlight_gate.client.persona_canary import canary_of
+from greenlight_gate.client.canary_factory import canary_of
 from greenlight_gate.rules.engine.canary import HALF, LETTERS, MARKER, canary_word, named, owner_code, read_owner
-from greenlight_gate.rules.engine.text_layers import CORES, HEX
+from greenlight_gate.rules.engine.text_decoding import CORES, HEX
 from hypothesis import given
 from hypothesis import strategies as st
 

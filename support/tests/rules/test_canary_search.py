@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 from greenlight_gate.rules.engine import canary_search
 from greenlight_gate.rules.engine.canary import HALF, MARKER, canary_word
-from greenlight_gate.rules.engine.text_layers import MOST_LAYERS, layers, unpacked
+from greenlight_gate.rules.engine.text_decoding import MOST_LAYERS, layers, unpacked
 from greenlight_gate.trace import Other
 
 from support.tests.hypothesis_profiles import examples

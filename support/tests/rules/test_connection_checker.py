@@ -10,7 +10,7 @@ from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.id_registry import IdRegistry
 from greenlight_gate.rules.engine.run_state import Request, UserTabs
-from greenlight_gate.rules.engine.stalls import Stalls
+from greenlight_gate.rules.engine.suite_stalls import Stalls
 from greenlight_gate.rules.lifecycle import TRANSITIONS, diagram
 from greenlight_gate.rules.registry import RULES, as_markdown
 from greenlight_gate.trace import Received

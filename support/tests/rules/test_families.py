@@ -72,7 +72,7 @@ def test_no_other_file_reports_a_rule() -> None:
         ("rules/engine/content.py", "report('CONTENT-1', 'this', 'that', 3)"),
         ("load/checker.py", "self.report(rule, 'this', 'that', 3)"),
         ("load/checker.py", "Finding('LIFECYCLE-1', severity, requirement)"),
-        ("wire/text.py", "Problem('CONTENT-2', 'this', 'that')"),
+        ("wire/json_text.py", "Problem('CONTENT-2', 'this', 'that')"),
     ],
 )
 def test_a_report_in_the_wrong_place_is_noticed(path: str, code: str) -> None:

@@ -7,7 +7,7 @@ from greenlight_gate.rules.engine.id_registry import IdRegistry
 from greenlight_gate.rules.engine.open_requests import OpenRequests
 from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.rules.engine.run_state import OpenTool, Request, UserTabs
-from greenlight_gate.rules.engine.stalls import Stalls
+from greenlight_gate.rules.engine.suite_stalls import Stalls
 
 LONG = "a-name-of-twenty-six-chars"
 

@@ -5,7 +5,7 @@ import pytest
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.trace import Closed
 from greenlight_gate.wire.profile import Profile
-from greenlight_gate.wire.refusals import Refusals, Ways
+from greenlight_gate.wire.refusals import RefusalKinds, Refusals
 from greenlight_gate.wire.spec import Promises
 
 from support.tests.rules.broken.refusal import FORBIDDEN, expiring, intruder, two
@@ -36,7 +36,7 @@ close = [4401]
 """
 
 
-def refusing(**ways: Ways) -> Profile:
+def refusing(**ways: RefusalKinds) -> Profile:
     """The default profile, with other ways of refusing."""
     return Profile(msgspec.structs.replace(PROFILE.spec, refusals=Refusals(**ways)))
 
@@ -123,7 +123,7 @@ def test_a_fresh_conversation_is_told_apart_from_another_users() -> None:
         return begun.answer("r2", **BASHIR, thread="t2")
 
     assert talk().whole() == []
-    strict = refusing(foreign=Ways(error=("FORBIDDEN_THREAD",)))
+    strict = refusing(foreign=RefusalKinds(error=("FORBIDDEN_THREAD",)))
     assert judged_by(strict, talk()) == ["REFUSAL-2 agent_started in a new thread"]
 
 
@@ -133,18 +133,18 @@ def test_an_empty_restore_is_told_apart_from_another_users() -> None:
         return begun.frame({"type": "session_restored", "thread_id": "t1", "replayed": 0}, "c2")
 
     assert talk().whole() == []
-    strict = refusing(foreign=Ways(error=("FORBIDDEN_THREAD",)))
+    strict = refusing(foreign=RefusalKinds(error=("FORBIDDEN_THREAD",)))
     assert judged_by(strict, talk()) == ["REFUSAL-2 restored"]
 
 
 def test_a_wire_without_errors_may_ignore_what_it_refuses() -> None:
     talk = two().send("restore", "c2", thread="t1", last_seq=0, foreign="Ada").timeout("refusal", 2.0, "c2")
-    assert judged_by(refusing(foreign=Ways(ignored=True)), talk) == []
+    assert judged_by(refusing(foreign=RefusalKinds(ignored=True)), talk) == []
 
 
 def test_a_backend_may_show_whoever_reaches_out_the_door() -> None:
     talk = two().send("restore", "c2", thread="t1", last_seq=0, foreign="Ada").close("server", 1008, "c2")
-    assert judged_by(refusing(foreign=Ways(close=(1008,))), talk) == []
+    assert judged_by(refusing(foreign=RefusalKinds(close=(1008,))), talk) == []
 
 
 def test_a_claimed_user_id_is_ignored() -> None:
@@ -164,7 +164,7 @@ def test_nothing_is_owed_to_a_user_whose_pass_has_ended() -> None:
 
 def test_a_pass_that_has_ended_may_be_refused_when_it_is_used() -> None:
     talk = expiring(at=0.5).wait(3.0).ask().frame({**UNAUTHENTICATED, "request_id": "q1"})
-    assert judged_by(refusing(expiry=Ways(error=("UNAUTHENTICATED",))), talk) == []
+    assert judged_by(refusing(expiry=RefusalKinds(error=("UNAUTHENTICATED",))), talk) == []
 
 
 def test_a_target_may_declare_for_how_long_a_token_is_accepted_after_its_end() -> None:

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from greenlight_gate.services.folder import FOLDER_VARIABLE, Folder, process_of
 from greenlight_gate.services.programs import postgres_folder, redis_program
 from greenlight_gate.services.stack import SERVICES
+from greenlight_gate.services.stack_folder import FOLDER_VARIABLE, Folder, process_of
 from greenlight_gate.targets.settings import Misconfigured
 
 from support.tests.cli.process import Ran, ended, greenlight, said, started, wait_for

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from greenlight_gate.events import Event, EventKind, Reading, each
-from greenlight_gate.measure import feed
+from greenlight_gate.measure import record_feed
 from greenlight_gate.measure.load_counts import Counts
 from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.rules.engine.run_state import RunState
@@ -17,24 +17,24 @@ from greenlight_gate.trace import AnyRecord
 EMBEDDED = suite_root() / "support/greenlight_gate/targets/embedded.toml"
 
 
-class Answers(feed.FeedListener):
+class Answers(record_feed.FeedListener):
     """How many answers were completed, by what was recorded."""
 
     def __init__(self) -> None:
         self.of: dict[str, int] = {}
 
-    def on_record(self, source: feed.FeedSource, record: AnyRecord, reading: Reading | None) -> None:
+    def on_record(self, source: record_feed.FeedSource, record: AnyRecord, reading: Reading | None) -> None:
         del record
         completed = [part for part in each(reading) if isinstance(part, Event) and part.kind is EventKind.COMPLETED]
         self.of[source.scenario] = self.of.get(source.scenario, 0) + len(completed)
 
-    def on_event(self, source: feed.FeedSource, run: RunState, event: Event, at: float) -> None:
+    def on_event(self, source: record_feed.FeedSource, run: RunState, event: Event, at: float) -> None:
         pass
 
-    def on_settled(self, source: feed.FeedSource, outcome: Outcome) -> None:
+    def on_settled(self, source: record_feed.FeedSource, outcome: Outcome) -> None:
         pass
 
-    def finished(self, source: feed.FeedSource) -> None:
+    def finished(self, source: record_feed.FeedSource) -> None:
         pass
 
     def counted(self, load: object, counts: Counts) -> None:
@@ -52,14 +52,14 @@ def session(folder: Path, warm_up_runs: int, *defects: str) -> ValidationSession
 
 def test_a_target_is_asked_as_often_as_its_file_says_and_nothing_of_it_is_kept(tmp_path: Path) -> None:
     suite, answers = session(tmp_path, 2), Answers()
-    feed.listen(answers)
+    record_feed.listen(answers)
     try:
         suite.start()
         assert answers.of == {"warm-up": 2}
         assert list(suite.evidence.traces.glob("*")) == []
         assert list(suite.evidence.lines()) == []
     finally:
-        feed.leave(answers)
+        record_feed.leave(answers)
         suite.stop()
 
 

@@ -5,7 +5,7 @@ import time
 from greenlight_gate.transport.loop_watch import Clocks, ClockStep, LoopStall, LoopWatch
 
 
-class Machine:
+class CompiledProfile:
     """Three clocks that a test moves."""
 
     def __init__(self) -> None:
@@ -16,8 +16,8 @@ class Machine:
         self.now = Clocks(self.now.monotonic + monotonic, self.now.boot + boot, self.now.wall + wall)
 
 
-def watched() -> tuple[Machine, LoopWatch]:
-    machine = Machine()
+def watched() -> tuple[CompiledProfile, LoopWatch]:
+    machine = CompiledProfile()
     return machine, LoopWatch(lambda: machine.now)
 
 

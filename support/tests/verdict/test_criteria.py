@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from greenlight_gate.findings import Finding, Severity
 from greenlight_gate.measure.histogram import Histogram
-from greenlight_gate.measure.latency import Encoded, LatencySummary
+from greenlight_gate.measure.latency_summary import Encoded, LatencySummary
 from greenlight_gate.measure.load_result import LoadResult, Offence
 from greenlight_gate.measure.thresholds import Thresholds, success
-from greenlight_gate.verdict.criteria import Loaded, gaps_of, latency, losses, memory
-from greenlight_gate.verdict.memory_trend import Sample, Watched
+from greenlight_gate.verdict.criteria import LoadOfScenario, gaps_of, latency, losses, memory
+from greenlight_gate.verdict.memory_trend import MemorySamples, Sample
 
 ALLOWED = Thresholds()
 TRACED = {"delivery": LatencySummary(10, 12.0, 10.0, 20.0, 30.0, 40.0)}
@@ -22,12 +22,16 @@ def of(*ms: float) -> Encoded:
     return histogram.encode()
 
 
-def loaded(category: str = "performance", *, fast: bool = True, discarded: bool = False, **values: Any) -> Loaded:
+def loaded(
+    category: str = "performance", *, fast: bool = True, discarded: bool = False, **values: Any
+) -> LoadOfScenario:
     usual: dict[str, Any] = {
         "connections_tried": 10, "connections_made": 10, "expected_events": 490, "arrived_events": 490, "asked": 98,
         "runs": 98,
     }  # fmt: skip
-    return Loaded(f"{category}/a.feature:1", category, "a load", LoadResult(**{**usual, **values}), fast, discarded)
+    return LoadOfScenario(
+        f"{category}/a.feature:1", category, "a load", LoadResult(**{**usual, **values}), fast, discarded
+    )
 
 
 def test_latency_is_that_of_the_loads_of_performance() -> None:
@@ -63,7 +67,7 @@ def test_a_machine_that_was_too_busy_is_named_with_what_is_allowed() -> None:
         ((loaded(delivery=of(150), busy=0.99, fast=False), loaded(delivery=of(1))), ALLOWED, "passed"),
     ],
 )
-def test_latency(loads: tuple[Loaded, ...], allowed: Thresholds, status: str) -> None:
+def test_latency(loads: tuple[LoadOfScenario, ...], allowed: Thresholds, status: str) -> None:
     assert latency(loads, TRACED, allowed).status == status
 
 
@@ -134,9 +138,9 @@ def test_who_is_late_accuses_nobody_of_being_late() -> None:
     assert [each.finding.rule for each in busy.convicting()] == ["PAIRING-1"]
 
 
-def watched(growth_kb: float = 0.0, by: str = "process 1") -> Watched:
+def watched(growth_kb: float = 0.0, by: str = "process 1") -> MemorySamples:
     samples = tuple(Sample(n / 2, 6e7 + n * 100 * growth_kb * 1e3, done=n * 100.0) for n in range(40))
-    return Watched(scenario="s", kind="soak", unit="run", by=by, samples=samples, reason="nobody lets us")
+    return MemorySamples(scenario="s", kind="soak", unit="run", by=by, samples=samples, reason="nobody lets us")
 
 
 def test_memory() -> None:

@@ -5,10 +5,10 @@ import pytest
 from greenlight_gate.categories import CATEGORIES
 from greenlight_gate.events import FIVE
 from greenlight_gate.findings import Finding, Severity
-from greenlight_gate.measure.latency import LatencySummary
+from greenlight_gate.measure.latency_summary import LatencySummary
 from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.rules.isolation import IsolationPair
-from greenlight_gate.verdict.criteria import Loaded
+from greenlight_gate.verdict.criteria import LoadOfScenario
 from greenlight_gate.verdict.decision import (
     Decision,
     Facts,
@@ -352,7 +352,7 @@ def test_the_gravest_finding_leads_and_not_the_most_frequent() -> None:
 
 @pytest.mark.parametrize(("busy", "status"), [(0.1, "failed"), (0.99, "passed")])
 def test_a_pattern_of_latency_does_not_block_on_a_machine_that_was_busy(busy: float, status: str) -> None:
-    load = Loaded("performance/a", "performance", "25 users", LoadResult(busy=busy), fast=True)
+    load = LoadOfScenario("performance/a", "performance", "25 users", LoadResult(busy=busy), fast=True)
     slow = occurrence("SUSTAINED_HIGH_LATENCY", "300 ms on average for 12 s", (0.0, 12.0))
 
     decision = decide(facts(wanted=("performance",), loads=(load,), patterns=(slow,)))

@@ -7,7 +7,7 @@ import pytest
 from greenlight_gate.events import FIVE
 from greenlight_gate.findings import Finding, Severity
 from greenlight_gate.measure.load_result import LoadResult, Offence
-from greenlight_gate.verdict.criteria import LOAD, Loaded
+from greenlight_gate.verdict.criteria import LOAD, LoadOfScenario
 from greenlight_gate.verdict.decision import Facts, Observed, Verdict, decide
 from greenlight_gate.verdict.failure_patterns import occurrence
 from greenlight_gate.verdict.load_verdict import Workload, excused
@@ -38,7 +38,7 @@ def found(rule: str, times: int) -> dict[str, Any]:
 
 
 def facts(*summaries: LoadResult, judges_latency: bool = False, **changes: Any) -> Facts:
-    loads = tuple(Loaded(LOAD, LOAD, str(WORKLOAD), each, fast=judges_latency) for each in summaries)
+    loads = tuple(LoadOfScenario(LOAD, LOAD, str(WORKLOAD), each, fast=judges_latency) for each in summaries)
     given: dict[str, Any] = {
         "findings": tuple(each.finding for load in loads for each in load.summary.convicting()), "gaps": (),
         "absent": {"authentication": "asks nobody", "isolation": "a single persona"}, **changes,

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import msgspec
 import pytest
 from greenlight_gate.verdict.memory_trend import (
+    MemorySamples,
     Sample,
     Slope,
-    Watched,
     has_shown,
     judge_watch,
     theil_sen,
@@ -39,9 +39,9 @@ def test_one_wild_sample_moves_nothing() -> None:
     assert slope.low <= 5.0 <= slope.high
 
 
-def soak(rss_mb: list[float], runs_each: float = 100, **values: float) -> Watched:
+def soak(rss_mb: list[float], runs_each: float = 100, **values: float) -> MemorySamples:
     samples = [Sample(n / 2, mb * MB, done=n * runs_each, **values) for n, mb in enumerate(rss_mb)]
-    return Watched(scenario="s", kind="soak", unit="run", by="process 1", samples=tuple(samples))
+    return MemorySamples(scenario="s", kind="soak", unit="run", by="process 1", samples=tuple(samples))
 
 
 def test_a_leak_of_a_few_kilobytes_a_run_is_found() -> None:
@@ -76,7 +76,7 @@ def test_growth_alone_is_too_much_past_the_threshold() -> None:
 
 def test_too_few_samples_tell_nothing() -> None:
     assert judge_watch(soak([60.0] * 8), 500).unknown == "6 samples after the warm-up, 12 are needed"
-    blind = Watched(scenario="s", kind="soak", unit="run", by="", reason="no probe is available")
+    blind = MemorySamples(scenario="s", kind="soak", unit="run", by="", reason="no probe is available")
     assert judge_watch(blind, 500).unknown == "no probe is available"
 
 
@@ -134,14 +134,14 @@ def collected_leak(at: float) -> float:
 Timeline = Callable[[float], float]
 
 
-def watched(timeline: Timeline, soak_s: float = 20.0, runs_s: float = 33.0, most_s: float = 60.0) -> Watched:
+def watched(timeline: Timeline, soak_s: float = 20.0, runs_s: float = 33.0, most_s: float = 60.0) -> MemorySamples:
     """A soak of this course, which ends as a real one does: when it has shown enough, or after `most_s`."""
     samples: list[Sample] = []
     rng = random.Random(4)
     for number in range(int(most_s * 5) + 1):
         at = number / 5
         samples.append(Sample(at, (timeline(at) + rng.uniform(0, 0.6)) * MB, done=float(int(at * runs_s))))
-        seen = Watched(
+        seen = MemorySamples(
             scenario="s", kind="soak", unit="run", by="process 1", samples=tuple(samples), soak_s=soak_s
         )  # fmt: skip
         if number % 5 == 0 and has_shown(seen, 500):
@@ -149,7 +149,7 @@ def watched(timeline: Timeline, soak_s: float = 20.0, runs_s: float = 33.0, most
     return seen
 
 
-def took_s(seen: Watched) -> float:
+def took_s(seen: MemorySamples) -> float:
     return seen.samples[-1].at - seen.samples[0].at
 
 
@@ -175,7 +175,7 @@ def test_a_leak_is_watched_to_the_end_and_then_held_against_the_backend(timeline
 
     assert took_s(seen) == 60
     assert fault.startswith("leaks ")
-    assert judge_watch(msgspec.json.decode(msgspec.json.encode(seen), type=Watched), 500).faults == (fault,)
+    assert judge_watch(msgspec.json.decode(msgspec.json.encode(seen), type=MemorySamples), 500).faults == (fault,)
 
 
 def test_growth_that_was_not_watched_for_long_enough_is_no_leak_and_no_approval() -> None:
@@ -216,10 +216,10 @@ def test_an_interval_holds_also_where_neighbours_depend_on_each_other(r: float) 
     assert sen <= (0.99 - 0.3 * r) * 200
 
 
-def churn(rss_mb: list[float], descriptors: list[int], connections: list[int]) -> Watched:
+def churn(rss_mb: list[float], descriptors: list[int], connections: list[int]) -> MemorySamples:
     rows = zip(rss_mb, descriptors, connections, strict=True)
     samples = [Sample(n, mb * MB, float(d), float(c), done=25.0 * n) for n, (mb, d, c) in enumerate(rows)]
-    return Watched(scenario="s", kind="churn", unit="connection", by="process 1", samples=tuple(samples))
+    return MemorySamples(scenario="s", kind="churn", unit="connection", by="process 1", samples=tuple(samples))
 
 
 def test_whoever_left_leaves_nothing_behind() -> None:

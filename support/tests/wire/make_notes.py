@@ -1,6 +1,6 @@
 """Writes the page of notes on the profiles that ship: `python -m support.tests.wire.make_notes`."""
 
-from greenlight_gate.wire.notes import page
+from greenlight_gate.wire.profiles_page import page
 
 from support.tests.wire.recorded import PROFILES
 

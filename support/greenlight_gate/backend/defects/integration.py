@@ -5,9 +5,9 @@ import asyncio
 from greenlight_gate.backend.bus import Subscriber
 from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.registry import defect
+from greenlight_gate.backend.event_log import Journal
 from greenlight_gate.backend.frames import ENDS, STARTED, THINKING, Frame, Outgoing
 from greenlight_gate.backend.hub import Hub
-from greenlight_gate.backend.journal import Journal
 from greenlight_gate.backend.runs import AgentRun
 from greenlight_gate.backend.tools.tool import Call, ToolResult
 

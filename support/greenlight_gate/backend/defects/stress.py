@@ -4,9 +4,9 @@ from pathlib import Path
 
 from greenlight_gate.backend.connection import ConnectionHub, ServedConnection
 from greenlight_gate.backend.defects.registry import also, defect
+from greenlight_gate.backend.event_log import Journal
 from greenlight_gate.backend.frames import STARTED, Outgoing
 from greenlight_gate.backend.hub import Hub
-from greenlight_gate.backend.journal import Journal
 from greenlight_gate.backend.runs import AgentRun
 from greenlight_gate.backend.tokens import Attempt
 

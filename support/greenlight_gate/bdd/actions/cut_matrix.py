@@ -16,7 +16,7 @@ from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.resumable_session import ResumableSession
 from greenlight_gate.events import Event
-from greenlight_gate.evidence.cut_matrix import Became, CutCell, cut_cells
+from greenlight_gate.evidence.cut_matrix import CutCell, CutResult, cut_cells
 from greenlight_gate.targets.sections import Persona
 
 _AT_ONCE = 24
@@ -94,7 +94,9 @@ class CutMatrix:
     def broken(self) -> list[str]:
         """The cuts with findings, and their rules."""
         return [
-            f"{cell.way} {cell.where}: {', '.join(cell.rules)}" for cell in self.cells() if cell.became is Became.BROKEN
+            f"{cell.way} {cell.where}: {', '.join(cell.rules)}"
+            for cell in self.cells()
+            if cell.became is CutResult.BROKEN
         ]
 
     async def _play_all(self, prompt: str, events: Sequence[Event]) -> None:

@@ -5,8 +5,8 @@ import contextlib
 from collections.abc import Callable, Sequence
 
 from greenlight_gate.bdd.actions.backend_restarts import others_are_done
+from greenlight_gate.bdd.actions.isolation import Privacy
 from greenlight_gate.bdd.actions.network import Network, where
-from greenlight_gate.bdd.actions.privacy import Privacy
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.proxied_user import ProxiedUser
 from greenlight_gate.bdd.world.world import World

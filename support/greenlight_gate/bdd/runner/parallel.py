@@ -259,7 +259,7 @@ class Parallel:
             self._changed.notify_all()
 
 
-def those_alone_last(features: Sequence[Any]) -> list[Any]:
+def serial_scenarios_last(features: Sequence[Any]) -> list[Any]:
     """The same features, with scenarios that run alone at the end; a feature that has both appears twice."""
     together = [part for feature in features if (part := _part(feature, alone=False)).run_items]
     return [*together, *(part for feature in features if (part := _part(feature, alone=True)).run_items)]

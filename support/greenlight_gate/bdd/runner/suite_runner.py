@@ -23,10 +23,10 @@ from greenlight_gate.bdd import parameters
 from greenlight_gate.bdd.runner.allure_formatter import AllureFormatter
 from greenlight_gate.bdd.runner.allure_outcome import scenario_key
 from greenlight_gate.bdd.runner.hooks import Hooks
-from greenlight_gate.bdd.runner.last_step import LastStepRegistry
-from greenlight_gate.bdd.runner.parallel import those_alone_last
+from greenlight_gate.bdd.runner.parallel import serial_scenarios_last
 from greenlight_gate.bdd.runner.progress import RunProgress
 from greenlight_gate.bdd.runner.results_folder import claimed
+from greenlight_gate.bdd.runner.step_registry import LastStepRegistry
 from greenlight_gate.evidence.session_folder import UNBEGUN, Ended, Selected
 from greenlight_gate.interpreter import optimised, prepare_streams
 from greenlight_gate.report.allure_results import clear_results, write_categories, write_environment, write_executor
@@ -114,7 +114,7 @@ class SuiteRunner(Runner):
         available = _available(collected, selected_categories(keys))
         if self.plan is not None:
             # behave alone runs features in the order of its arguments.
-            self.features = those_alone_last(self.features)
+            self.features = serial_scenarios_last(self.features)
         try:
             plan = self.plan or _plan_of(self.config, keys)
         except Misconfigured as error:

@@ -25,7 +25,7 @@ from greenlight_gate.trace import Closed, Received
 
 T = TypeVar("T")
 # (user, prompt), and the number of the tab if it is not the first.
-Wish = tuple[str, str] | tuple[str, str, int]
+StackOptions = tuple[str, str] | tuple[str, str, int]
 
 _HOP_S = 600.0
 _MOST_SHOWN = 50
@@ -142,13 +142,13 @@ class World(Users):
         await fresh.connect(await suite.access.token_for(persona), suite.tls)
         return fresh
 
-    def ask_together(self, wishes: Sequence[Wish]) -> list[UserRequest]:
+    def ask_together(self, wishes: Sequence[StackOptions]) -> list[UserRequest]:
         """Sends all at the same time; waits for all the answers."""
         questions = self.begin_together(wishes)
         self.wait(*questions)
         return questions
 
-    def begin_together(self, wishes: Sequence[Wish]) -> list[UserRequest]:
+    def begin_together(self, wishes: Sequence[StackOptions]) -> list[UserRequest]:
         """Sends all at the same time; does not wait."""
         self.need(*{wish[1] for wish in wishes})
         self._one_at_a_time([(wish[0], wish[2] if len(wish) == 3 else 1) for wish in wishes])

@@ -14,7 +14,7 @@ from greenlight_gate.cli.views.judgement import COLOURS
 from greenlight_gate.evidence.judge import Judgement
 from greenlight_gate.evidence.session_folder import write_whole
 from greenlight_gate.load.director import State
-from greenlight_gate.measure.latency import LatencySummary
+from greenlight_gate.measure.latency_summary import LatencySummary
 from greenlight_gate.measure.load_result import LoadResult, figures
 from greenlight_gate.verdict.failure_patterns import Occurrence
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from greenlight_gate.rules.engine import packings
 from greenlight_gate.rules.engine.canary import HALF, read_owner
-from greenlight_gate.rules.engine.text_layers import CORES, HEX, hides, layers, unpacked
+from greenlight_gate.rules.engine.text_decoding import CORES, HEX, hides, layers, unpacked
 
 _WORD = re.compile(rb"(" + HALF + rb")?" + HALF + rb"(?!" + HALF + rb")([a-z]{0,512})")
 # A number that is a byte is found in a tenth of the time of a text.

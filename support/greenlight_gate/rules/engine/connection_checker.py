@@ -22,7 +22,7 @@ from greenlight_gate.rules.engine.open_requests import OpenRequests
 from greenlight_gate.rules.engine.outcome import INFERRED, EventObserver, Observer
 from greenlight_gate.rules.engine.run_checker import RunChecker
 from greenlight_gate.rules.engine.run_state import Request, RunState, Stage
-from greenlight_gate.rules.engine.stalls import skip_in_request
+from greenlight_gate.rules.engine.suite_stalls import skip_in_request
 from greenlight_gate.rules.refusal import ForeignAttempt, ForeignAttempts, InvalidInputs, SignInAttempt, TokenExpiry
 from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.trace import Cut

@@ -6,7 +6,7 @@ from typing import Protocol
 from greenlight_gate.findings import Finding, printable
 from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.rules.engine.run_state import RunState, UserTabs
-from greenlight_gate.rules.engine.stalls import Stalls
+from greenlight_gate.rules.engine.suite_stalls import Stalls
 from greenlight_gate.rules.registry import RULES, Rule
 
 MOST_FINDINGS = 10_000

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from greenlight_gate.events import Control, Event
 from greenlight_gate.rules.engine.run_state import GivenAnswer, OpenTool, RunState, Stage, Thread, UserTabs
-from greenlight_gate.rules.engine.stalls import Stalls, skip_in_request, skip_in_run
+from greenlight_gate.rules.engine.suite_stalls import Stalls, skip_in_request, skip_in_run
 
 _MOST_ENDED = 16_384
 # The last 16,384 that were answered, and 32,768 open ones.

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from greenlight_gate.rules.engine.canary import HALF, MARKER
-from greenlight_gate.rules.engine.text_layers import decoded, from_base64, from_hex
+from greenlight_gate.rules.engine.text_decoding import decoded, from_base64, from_hex
 
 _LONGEST_INFLATED: Final = 65_536
 _COMMA = rb"\s*+,\s*+"

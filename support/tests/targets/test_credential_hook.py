@@ -6,7 +6,7 @@ from typing import Any
 
 import jwt
 import pytest
-from greenlight_gate.targets import credentials
+from greenlight_gate.targets import credential_hook
 from greenlight_gate.targets.access import Access
 from greenlight_gate.targets.errors import Misconfigured
 from greenlight_gate.targets.model import Target
@@ -40,7 +40,7 @@ def hooked(name: str) -> Target:
 @pytest.fixture(autouse=True)
 def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("signed", "failing", "no_headers")
-    points = EntryPoints([EntryPoint(name, f"{__name__}:{name}", credentials.GROUP) for name in names])
+    points = EntryPoints([EntryPoint(name, f"{__name__}:{name}", credential_hook.GROUP) for name in names])
     monkeypatch.setattr("importlib.metadata.entry_points", points.select)
 
 

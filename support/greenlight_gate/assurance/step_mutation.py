@@ -11,8 +11,8 @@ import msgspec
 
 from greenlight_gate.assurance.assertions import assertions, without
 from greenlight_gate.assurance.bench import BenchResult
-from greenlight_gate.assurance.pool import judge, settle_in
-from greenlight_gate.assurance.record import Objects, job_for, read
+from greenlight_gate.assurance.pool import init_worker, judge
+from greenlight_gate.assurance.record import AssertionProof, job_for, read
 from greenlight_gate.assurance.scenarios import scenarios
 from greenlight_gate.targets.settings import suite_root
 
@@ -42,7 +42,7 @@ def mutants(tell: Callable[[Mutant], None], services: str) -> list[Mutant]:
     found = []
     with (
         tempfile.TemporaryDirectory(prefix="greenlight-mutants-") as folder,
-        concurrent.futures.ProcessPoolExecutor(_AT_ONCE, multiprocessing.get_context("spawn"), settle_in) as benches,
+        concurrent.futures.ProcessPoolExecutor(_AT_ONCE, multiprocessing.get_context("spawn"), init_worker) as benches,
     ):
 
         def tried(id_: str) -> Mutant:
@@ -68,7 +68,7 @@ def needs_stack(scenario: str) -> bool:
     return "needs.replicas" in scenarios(suite_root() / "features")[scenario].tags
 
 
-def _try(id_: str, recorded: Objects, steps: str, services: str, benches: concurrent.futures.Executor) -> Mutant:
+def _try(id_: str, recorded: AssertionProof, steps: str, services: str, benches: concurrent.futures.Executor) -> Mutant:
     place = scenarios(suite_root() / "features")[recorded.scenario]
     job = job_for(recorded.scenario, place, recorded.defect, services)
     there: BenchResult = benches.submit(judge, job).result()

@@ -15,15 +15,15 @@ from greenlight_gate.bdd.world.world import World
 from greenlight_gate.load.director import Director, State
 from greenlight_gate.load.executors import here
 from greenlight_gate.load.plan import PlannedUser
-from greenlight_gate.measure.latency import LatencySummary
+from greenlight_gate.measure.latency_summary import LatencySummary
 from greenlight_gate.measure.load_result import LoadResult, figures, redacted
 from greenlight_gate.probes import Probes, probes_for
 from greenlight_gate.session.load_users import plan_of, planned_users
 from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.session.validation_session import MeasuredLoad
 from greenlight_gate.targets.settings import Misconfigured
-from greenlight_gate.verdict.criteria import Loaded, slow_under_load
-from greenlight_gate.verdict.memory_trend import MemoryVerdict, Sample, Watched, has_shown, judge_watch, longest_s
+from greenlight_gate.verdict.criteria import LoadOfScenario, slow_under_load
+from greenlight_gate.verdict.memory_trend import MemorySamples, MemoryVerdict, Sample, has_shown, judge_watch, longest_s
 
 log = logging.getLogger("greenlight")
 
@@ -52,7 +52,7 @@ class Crowd:
         self.suite = world.suite
         self.size = 0
         self.loads: dict[str, LoadResult] = {}
-        self.watches: list[Watched] = []
+        self.watches: list[MemorySamples] = []
         self.pause_s = _INTERVAL_S
         self._count = 0
         self._fetched: dict[tuple[int, tuple[str, ...]], tuple[PlannedUser, ...]] = {}
@@ -150,7 +150,7 @@ class Crowd:
         kept = redacted(summary, self.suite.access.redact_bytes)
         category = world.key.partition("/")[0]
         name = f"{Path(world.trace).stem}-{self._count}"
-        self.suite.evidence.loaded(name, Loaded(world.key, category, label, kept, fast, discarded))
+        self.suite.evidence.loaded(name, LoadOfScenario(world.key, category, label, kept, fast, discarded))
         allure.attach(as_text(kept), name=label, attachment_type=allure.attachment_type.TEXT)
         log.info("'%s': %s runs, %s events, %s findings", label, summary.runs, summary.events, summary.findings)
         if summary.interrupted:
@@ -215,13 +215,13 @@ class Crowd:
     def _probes(self) -> Probes:
         return probes_for(self.suite.target, self.suite.backend_pids())
 
-    def _seen(self, kind: str, unit: str, probes: Probes, samples: list[Sample], soak_s: float = 0.0) -> Watched:
-        return Watched(
+    def _seen(self, kind: str, unit: str, probes: Probes, samples: list[Sample], soak_s: float = 0.0) -> MemorySamples:
+        return MemorySamples(
             scenario=self.world.key, kind=kind, unit=unit, by=probes.by, samples=tuple(samples), reason=probes.reason,
             soak_s=soak_s,
         )  # fmt: skip
 
-    def _watched(self, watched: Watched) -> None:
+    def _watched(self, watched: MemorySamples) -> None:
         self.watches.append(watched)
         self.suite.evidence.watch(f"{Path(self.world.trace).stem}-{watched.kind}", watched)
 

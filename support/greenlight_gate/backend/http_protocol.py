@@ -9,7 +9,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 _REQUEST_WITHIN_S = 10.0
 
 
-class ImpatientHttp(H11Protocol):
+class TimeoutHttpProtocol(H11Protocol):
     """Closes connections without a request, so that half-open handshakes cannot accumulate."""
 
     _patience: asyncio.TimerHandle | None = None

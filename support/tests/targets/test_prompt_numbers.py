@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from greenlight_gate.targets.operands import drawn
+from greenlight_gate.targets.prompt_numbers import drawn
 from greenlight_gate.targets.sections import Invalid, Prompt, Prompts
 from greenlight_gate.targets.settings import Misconfigured, load_target
 
