@@ -61,7 +61,7 @@ allow_stress = true
 metrics = "/metrics"
 connections_gauge = "chat_connections_open"
 [budgets]
-token_leeway_s = 2
+token_leeway_s = 0
 {budgets}
 """
 _SOAK_S = 8.0
