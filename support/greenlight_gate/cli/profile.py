@@ -106,10 +106,10 @@ def _read(checked: Profile, capture: Path, console: Console) -> int:
     summary.show(console)
     for finding in checker.findings:
         console.print(f"[red]{escape(str(finding))}[/]", highlight=False, soft_wrap=True)
+    broken = ", ".join(dict.fromkeys(finding.rule for finding in checker.findings))
     well = bool(summary.shown) and not summary.too_many_unmapped and not checker.findings
-    step = (
-        "add rules for what is unmapped ([[event]] or [[ignore]])" if summary.unmapped else "check what is marked red"
-    )
+    broken_here = f"correct {broken}, in the backend or in the profile: expected and got are listed above"
+    step = "add rules for what is unmapped ([[event]] or [[ignore]])" if summary.unmapped else broken_here
     step = 'put it into a target file (profile = "FILE.toml") and run greenlight doctor' if well else step
     step = step if summary.shown else "add [[event]] rules: not one event was read"
     console.print(f"\nNext: {escape(step)}", highlight=False, soft_wrap=True)

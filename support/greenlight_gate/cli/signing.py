@@ -13,7 +13,6 @@ from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.evidence.attestation import (
     Attested,
     Subject,
-    Unsigned,
     private_key,
     public_key,
     sign,
@@ -68,23 +67,26 @@ class Demand:
         """What the options demand. Raises Misconfigured."""
         return None if options.verify_key is None else cls(public_key(options.verify_key), _subject(options))
 
+    def check(self, folder: Path) -> None:
+        """Checks the signature. Raises Unsigned."""
+        self._attested = verify(folder, self._key, self._subject)
+
     def judge(self, folder: Path) -> Judgement:
-        """The judgement of a signed session. Raises NoEvidence."""
-        try:
-            attested = verify(folder, self._key, self._subject)
-        except Unsigned as error:
-            return undecided(folder, str(error))
-        judgement = judge(folder)
+        """The judgement of a session whose signature was checked. Raises NoEvidence."""
+        judgement, attested = judge(folder), self._attested
+        assert attested is not None
         if judgement.decision.verdict is Verdict.APPROVED and attested.verdict != Verdict.APPROVED:
             return undecided(folder, f"it was signed as {attested.verdict}, not as APPROVED", judgement.session)
-        self._attested = attested
         return judgement
 
     def __str__(self) -> str:
         """Who signed what, "" where it is not signed as demanded."""
         if self._attested is None:
             return ""
-        of = "; ".join(f"{each.get('name')} {each.get('digest')}" for each in self._attested.subject)
+        of = "; ".join(
+            f"{each.get('name')} ({', '.join(f'{kind} {value}' for kind, value in each.get('digest', {}).items())})"
+            for each in self._attested.subject
+        )
         return printable(f"Signed as {self._attested.verdict} with the key {self._attested.keyid}, of {of}")
 
 

@@ -14,6 +14,7 @@ from greenlight_gate.cli.signing import Demand, Signer
 from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.cli.views.judgement import conclude, ended, show_verdict
 from greenlight_gate.cli.views.terminal import Terminal
+from greenlight_gate.evidence.attestation import Unsigned
 from greenlight_gate.evidence.judge import Judgement, judge
 from greenlight_gate.evidence.safe_files import open_regular
 from greenlight_gate.evidence.session_folder import LOAD_FOLDER, UNBEGUN, VALIDATION_FOLDER, JudgedTarget, order_of
@@ -56,6 +57,11 @@ def verdict(options: argparse.Namespace) -> int:
     why = unbegun(options.output_dir) if options.session is None else ""
     if why:
         return _without_session(why, folder, console, options)
+    if demand is not None:
+        try:
+            demand.check(folder)
+        except Unsigned as error:
+            return _unjudged(f"{error}. Nothing was judged, and nothing of the session was changed.", console, options)
     faults = SuiteFaults(folder, console)
 
     def show(judgement: Judgement) -> None:
@@ -94,6 +100,10 @@ def _without_session(why: str, folder: Path, console: Console, options: argparse
         f"The last run made no session ({why}). {folder.name} is of an earlier run: name it to judge it, "
         f"`greenlight verdict {folder}`, or run again."
     )
+    return _unjudged(reason, console, options)
+
+
+def _unjudged(reason: str, console: Console, options: argparse.Namespace) -> int:
     console.print(f"[yellow]INCONCLUSIVE[/]  {escape(reason)}", highlight=False, soft_wrap=not console.is_terminal)
     if options.ci_mode:
         print(f"VALIDATION_RESULT=INCONCLUSIVE\nFAILURE_REASON={printable(reason)}\nREPORT=\nSCOPE=none", flush=True)

@@ -14,7 +14,9 @@ class Advice(NamedTuple):
 
 
 _VERBOSE = "greenlight verdict --verbose {session}"
-_DOCTOR = "greenlight doctor --environment {environment}"
+# The targets that ship; any other is named by its own file.
+_SHIPPED = ("embedded", "local", "staging")
+_DOCTOR = "greenlight doctor --environment {target}"
 _HISTORY = "greenlight history --environment {environment}"
 
 _BY_FAMILY: dict[str, Advice] = {
@@ -67,7 +69,7 @@ _BY_CRITERION: dict[str, Advice] = {
     "PATTERNS": Advice(("see the patterns below: each says where to look",), _VERBOSE),
     "EVIDENCE": Advice(
         ("the session ended early", "a file was changed after the run", "the disk is full"),
-        "greenlight run --environment {environment}",
+        "greenlight run --environment {target}",
     ),
 }
 # A criterion that is INCONCLUSIVE has other causes than one that FAILED.
@@ -79,7 +81,7 @@ _BY_UNKNOWN: dict[str, Advice] = {
     "SUCCESS": Advice(("no user sent a request",), _DOCTOR),
     "LATENCY": Advice(
         ("this machine was busy with other work: run again when it is idle", "the server's clock is not known"),
-        "greenlight run --environment {environment}"),
+        "greenlight run --environment {target}"),
     "ISOLATION": Advice(
         ("no user received their own canary, so the check proves nothing", "runs end early"),
         _VERBOSE),
@@ -106,5 +108,7 @@ def on_criterion(name: str, status: Status, session: str, environment: str) -> A
 
 
 def _filled(advice: Advice, session: str, environment: str) -> Advice:
-    command = advice.command.format(session=session, environment=environment)
+    # The session does not know the name of a target's file.
+    target = environment if environment in {*_SHIPPED, UNKNOWN} else "FILE.toml"
+    command = advice.command.format(session=session, environment=environment, target=target)
     return Advice(advice.causes, command.replace(f" --environment {UNKNOWN}", ""))

@@ -92,7 +92,7 @@ def render(judgement: Judgement, folder: Path, pictures: Sequence[Picture], tren
         unexercised=_by_reason(_concerned(judgement, ScenarioOutcome.NOT_EXERCISED)), outcomes=_outcomes(judgement),
         unexamined=[each for each in CATEGORIES if each not in session.wanted], observed=judgement.measured,
         measurements=judgement.measurements, trend=trend, loads=judgement.loads,
-        begin=judgement.timeline.windows.start,
+        begin=judgement.timeline.windows.start, name=name,
     )  # fmt: skip
 
 

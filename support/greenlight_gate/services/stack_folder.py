@@ -83,7 +83,12 @@ class Folder:
                 f"{self.path / _RECORD}: expected a readable record of the services, but {error}; "
                 f"`greenlight services clean` removes it"
             ) from error
-        return record if isinstance(record, dict) else {}
+        if not isinstance(record, dict):
+            return {}
+        kept = record.get("secrets")
+        if isinstance(kept, dict) and "people" in kept:  # as a stack of before the release calls it
+            kept["users"] = kept.pop("people")
+        return record
 
     def write(self, record: dict[str, Any]) -> None:
         """Writes the record, atomically. Raises Misconfigured if the disk is full."""

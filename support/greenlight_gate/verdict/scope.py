@@ -63,9 +63,15 @@ def too_few(
     for category, count in selected.items():
         needs = [(reason, need) for each, reason, need in missing if each == category]
         open_ = [(category, reason) for reason, need in needs if need not in accepted]
+        open_needs = sorted({need for _, need in needs if need and need not in accepted})
         if 2 * len(open_) > count:
             said.append(
                 f"{count - len(needs)} of {count} {category} scenarios were exercised, fewer than half, and "
-                f"accepted_gaps gives no reason for {unexercised(open_)}"
+                f"accepted_gaps gives no reason for {unexercised(open_)}{_how_to_accept(open_needs)}"
             )
     return said
+
+
+def _how_to_accept(needs: Sequence[str]) -> str:
+    shown = "; ".join(f'{need} = "why"' for need in needs)
+    return f"; if that is intended, say why in the target file: [accepted_gaps] {shown}" if needs else ""

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from hashlib import sha256
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from greenlight_gate.cli.signing import Demand
-from greenlight_gate.evidence.attestation import Subject, private_key, public_key, sign, subject_of
+from greenlight_gate.evidence.attestation import Subject, Unsigned, private_key, public_key, sign, subject_of
 from greenlight_gate.evidence.judge import Judgement, judge
 from greenlight_gate.report.schemas import schemas
 from greenlight_gate.targets.settings import Misconfigured
@@ -197,7 +198,9 @@ def test_a_line_of_a_killed_session_that_was_changed_is_named(copy: Path) -> Non
 
 
 def demanded(session: Path, *, key: Ed25519PrivateKey = KEY, subject: Subject | None = None) -> Judgement:
-    return Demand(key.public_key(), subject).judge(session)
+    demand = Demand(key.public_key(), subject)
+    demand.check(session)
+    return demand.judge(session)
 
 
 @pytest.fixture
@@ -262,10 +265,21 @@ def garbled(session: Path) -> Judgement:
 def test_what_is_not_signed_as_demanded_is_not_judged(
     signed: Path, judged: Callable[[Path], Judgement], said: str
 ) -> None:
-    judgement = judged(signed)
+    with pytest.raises(Unsigned, match=re.escape(said)):
+        judged(signed)
 
-    assert judgement.decision.verdict is Verdict.INCONCLUSIVE
-    assert said in judgement.decision.reason
+
+def test_a_check_that_fails_changes_nothing_of_a_session(signed: Path, tmp_path: Path) -> None:
+    other = Ed25519PrivateKey.generate().public_key()
+    (tmp_path / "other.pub").write_bytes(other.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    before = {path: path.read_bytes() for path in signed.parent.rglob("*") if path.is_file()}
+
+    ran = greenlight(tmp_path, "verdict", str(signed), "--verify-key", "other.pub", "--ci-mode")
+
+    assert (ran.code, ran.out.splitlines()[0]) == (2, "VALIDATION_RESULT=INCONCLUSIVE")
+    assert "not signed with the key that was given" in ran.out
+    assert "Nothing was judged, and nothing of the session was changed." in ran.out
+    assert {path: path.read_bytes() for path in signed.parent.rglob("*") if path.is_file()} == before
 
 
 def test_a_verdict_that_is_no_approval_is_signed_as_failed_and_approves_nothing_later(tmp_path: Path) -> None:

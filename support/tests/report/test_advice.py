@@ -7,6 +7,7 @@ from greenlight_gate.cli.command_line import parser
 from greenlight_gate.evidence.session_folder import UNKNOWN
 from greenlight_gate.report.advice import on_criterion, on_rule
 from greenlight_gate.rules.registry import RULES
+from greenlight_gate.targets.settings import environments
 from greenlight_gate.verdict.decision import Status
 
 CRITERIA = (
@@ -53,3 +54,9 @@ def test_a_tool_without_its_name_has_causes_that_concern_the_name() -> None:
 
     assert all("name" in cause for cause in unnamed)
     assert not any("name" in cause for cause in unpaired)
+
+
+def test_a_command_names_a_target_by_what_exists() -> None:
+    shipped = [on_rule("CONNECTION-1", "a/session", name).command for name in environments()]
+    assert shipped == [f"greenlight doctor --environment {name}" for name in environments()]
+    assert on_rule("CONNECTION-1", "a/session", "mine").command == "greenlight doctor --environment FILE.toml"
