@@ -2,9 +2,9 @@
 
 import argparse
 import os
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -83,11 +83,14 @@ class Demand:
         """Who signed what, "" where it is not signed as demanded."""
         if self._attested is None:
             return ""
-        of = "; ".join(
-            f"{each.get('name')} ({', '.join(f'{kind} {value}' for kind, value in each.get('digest', {}).items())})"
-            for each in self._attested.subject
-        )
+        of = "; ".join(_in_words(each) for each in self._attested.subject)
         return printable(f"Signed as {self._attested.verdict} with the key {self._attested.keyid}, of {of}")
+
+
+def _in_words(subject: Mapping[str, Any]) -> str:
+    digest = subject.get("digest")
+    values = [f"{kind} {value}" for kind, value in digest.items()] if isinstance(digest, dict) else []
+    return f"{subject.get('name')} ({', '.join(values) or 'no digest'})"
 
 
 def _subject(options: argparse.Namespace) -> Subject | None:

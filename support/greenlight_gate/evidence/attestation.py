@@ -5,7 +5,6 @@ the evidence, so that it changes nothing of what is signed.
 """
 
 import base64
-import binascii
 import re
 from collections.abc import MutableMapping
 from hashlib import sha256
@@ -213,9 +212,9 @@ def verify(folder: Path, key: "Ed25519PublicKey", subject: Subject | None = None
     try:
         said = msgspec.json.decode(payload)
         kind, own = (said["_type"], said["predicateType"]), said["predicate"]["greenlight"]
-        attested = Attested(key_id(key), tuple(said["subject"]), own["verdict"])
+        attested = Attested(key_id(key), msgspec.convert(said["subject"], tuple[dict[str, Any], ...]), own["verdict"])
         digest = own["manifest"]["digest"]["sha256"]
-    except (msgspec.MsgspecError, KeyError, TypeError) as error:
+    except (msgspec.MsgspecError, KeyError, TypeError, RecursionError) as error:
         raise Unsigned(f"{ATTESTATION} holds no test result of a session: {error!r}") from error
     if kind != (_STATEMENT, _TEST_RESULT):
         raise Unsigned(f"{ATTESTATION} holds {kind[1]}, expected {_TEST_RESULT}")
@@ -238,7 +237,7 @@ def _is_by(key: "Ed25519PublicKey", signature: Signature, signed: bytes) -> bool
 
     try:
         key.verify(base64.b64decode(signature.sig, validate=True), signed)
-    except (InvalidSignature, binascii.Error):
+    except (InvalidSignature, ValueError):
         return False
     return True
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from greenlight_gate.evidence.safe_files import inside, open_regular
+from greenlight_gate.findings import printable
 
 MANIFEST = "manifest.json"
 
@@ -39,7 +40,7 @@ def differences(folder: Path, manifest: Manifest) -> dict[str, str]:
     """What an evidence folder has otherwise than its manifest says, in words, by the path of each file."""
     names = sorted({*_names(folder), *manifest.files})
     said = {name: _difference(folder, name, manifest.files.get(name)) for name in names}
-    return {name: difference for name, difference in said.items() if difference}
+    return {printable(name): difference for name, difference in said.items() if difference}
 
 
 def _difference(folder: Path, name: str, written: FileDigest | None) -> str:

@@ -13,7 +13,7 @@ from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.id_registry import IdRegistry
 from greenlight_gate.rules.engine.text_streams import TextStreams
-from greenlight_gate.trace import Other
+from greenlight_gate.trace import Other, Sent
 
 from support.tests.rules.talk import EPOCH_S, PROFILE, Talk, Whole, asked
 
@@ -188,7 +188,7 @@ def test_all_that_is_dropped_was_joined_before() -> None:
     streams = TextStreams()
     for n in range(2_000):
         streams.add(n, json.dumps({"same": f"{n:04}"}).encode())
-    seen = {n for pieces in streams.joined() for n in pieces}
+    seen = {n for pieces in streams.joined() for n in pieces.texts}
 
     assert seen == set(range(2_000))
 
@@ -198,3 +198,33 @@ def test_a_frame_of_great_depth_is_taken_as_text() -> None:
     streams.add(1, b"[" * 100_000)
     assert list(streams.joined()) == []
     assert list(streams.places) == [""]
+
+
+@pytest.mark.parametrize("size", [3, 4, 5])
+def test_texts_of_two_runs_that_are_sent_in_turn_are_not_one_text(size: int) -> None:
+    streams = TextStreams()
+    for at in range(0, len(NOTE), size):
+        for run in ("r1", "r2"):
+            body = {"meta": {"run_id": run}, "choices": [{"index": i, "text": NOTE[at : at + size]} for i in (0, 1)]}
+            streams.add(at, json.dumps(body).encode())
+
+    joined = ["".join(pieces.texts.values()) for pieces in streams.joined()]
+
+    assert [text for text in joined if "ajiq" in text] == [NOTE] * 4
+
+
+def test_pieces_of_ones_own_that_make_up_a_name_accuse_nobody() -> None:
+    word = canary_word("Avada", "abcdefgh")
+    talk = Talk().open().add(Sent, "c1", what="start", text=f"remember {canary_word('Ada', 'stuvwxyz')}")
+    for at in range(0, len(word), 4):
+        talk.frame({"type": "typing", "text": word[at : at + 4]})
+
+    assert isolation(talk) == []
+
+
+def test_a_list_of_pieces_in_one_frame() -> None:
+    talk = asked().started().thinking().executing().tool_done()
+    tokens = [{"token": NOTE[at : at + 4], "logprob": -0.1} for at in range(0, len(NOTE), 4)]
+    ((_, _, actual, numbers),) = isolation(talk.frame({"type": "typing", "logprobs": tokens}).completed())
+
+    assert (actual, len(numbers)) == ("canary of Bashir, plain, in pieces in one frame", 1)

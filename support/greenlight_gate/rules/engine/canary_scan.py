@@ -51,10 +51,11 @@ class CanaryScan:
     `others`: the owners of all other canaries that were seen here, with the record of the first.
     `last`: what came last, frames that were read together with the number of the first of them.
     `expecting`: the next frames have to be looked at one by one, for one may hold the rest of a canary.
-    `what` names a frame, for reports.
+    `what` names a frame, for reports. `knows`: whether there is a user of this name.
     """
 
-    def __init__(self, user: str, own: set[bytes], what: Callable[[bytes], str]) -> None:
+    def __init__(self, user: str, own: set[bytes], what: Callable[[bytes], str], knows: Callable[[str], bool]) -> None:
+        self._knows = knows
         self.user = user
         self.own = own
         self.seen_own = False
@@ -147,12 +148,16 @@ class CanaryScan:
 
     def _join(self) -> None:
         for pieces in self._streams.joined() if self._streams is not None else ():
-            for sighting, numbers in _split_over(pieces, unless=self._is_known):
-                # A piece that was lost, or came elsewhere, leaves a name of nobody after half of the marker.
+            for sighting, numbers in _split_over(pieces.texts, unless=self._is_known, least=2 - pieces.in_one):
+                # Pieces that were lost, came elsewhere, or belong to several texts, leave a name of nobody.
                 if not sighting.clipped and self._is_own(sighting):
                     self.seen_own = True
-                elif not sighting.clipped and len(self._streamed) < _MOST_CUT:
+                elif not sighting.clipped and self._may_be(sighting.owner) and len(self._streamed) < _MOST_CUT:
                     self._streamed.setdefault(sighting.owner, (sighting, numbers))
+
+    def _may_be(self, owner: str) -> bool:
+        """Whether a canary that was joined may be this user's: pieces of one's own, sent in turn, make up some name."""
+        return not self.own or self._knows(owner)
 
     def _end_stream(self) -> Seen:
         """What was found in many pieces, unless it was found otherwise meanwhile."""
@@ -161,7 +166,7 @@ class CanaryScan:
             self._streams.clear()
         streamed, self._streamed, self._streaming = self._streamed, {}, 0
         return [
-            self._others(sighting, f"split over {len(numbers)} frames", *numbers)
+            self._others(sighting, _in_pieces(numbers), *numbers)
             for owner, (sighting, numbers) in streamed.items()
             if owner not in self.others
         ]
@@ -285,17 +290,24 @@ def _joined(texts: Iterable[str]) -> bytes:
     return "".join(texts).encode(errors="surrogatepass")
 
 
+def _in_pieces(numbers: Sequence[int]) -> str:
+    return f"split over {len(numbers)} frames" if len(numbers) > 1 else "in pieces in one frame"
+
+
 def _split_over(
-    pieces: Mapping[int, str], unless: Callable[[Sighting], bool] = lambda _: False
+    pieces: Mapping[int, str], unless: Callable[[Sighting], bool] = lambda _: False, least: int = 2
 ) -> Iterator[tuple[Sighting, tuple[int, ...]]]:
-    """The canaries in texts that are joined as if they were one, and the records of those that hold each."""
+    """The canaries in texts that are joined as if they were one, and the records of those that hold each.
+
+    Only those over at least so many records.
+    """
     joined = _joined(pieces.values())
     if not canary_search.suspicious(joined):
         return
     for sighting in canary_search.search(joined).sightings:
         if sighting.whole and not unless(sighting):
             first, end = _span(tuple(pieces.values()), sighting)
-            if end - first > 1:
+            if end - first >= least:
                 yield sighting, tuple(abs(n) for n in list(pieces)[first:end])
 
 

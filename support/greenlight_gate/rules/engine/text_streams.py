@@ -1,12 +1,15 @@
 """The last texts of one connection, joined by where they stood: for a canary that arrives in many pieces.
 
-A place is the path of names in a frame's JSON, through JSON in JSON as well, or what else a text came in. Frames wait
+A place is the path of names in a frame's JSON, through JSON in JSON as well, with the ids of the run, the request or
+the choice that the text belongs to, or what else a text came in: the texts of two runs that are sent in turn are not
+one text. Frames wait
 until there are many of them, or nothing more will come; only then are they read and joined. Bounded in what waits, in
 the number of places and in the length of each, whatever comes.
 """
 
+import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -19,6 +22,15 @@ _MOST_WAITING_BYTES = 65_536
 _MOST_TEXTS = 512
 _MOST_NESTED = 4
 _LONGEST_READ: Final = 262_144
+# Whose text a piece is. Ids that each frame has for itself, such as those of events, are none of these.
+_BELONGS_TO = re.compile(r"(run|request|response|completion|task|turn|call|tool_?call)_?id|index", re.IGNORECASE)
+
+
+class Pieces(NamedTuple):
+    """What stands at one place: the texts by the numbers of their records. `in_one`: one record has several of them."""
+
+    texts: Mapping[int, str]
+    in_one: bool
 
 
 class TextStreams:
@@ -26,6 +38,7 @@ class TextStreams:
 
     def __init__(self) -> None:
         self.places: dict[str, dict[int, str]] = {}
+        self._in_one: set[str] = set()
         self._waiting: list[tuple[int, str, bytes]] = []
         self._waiting_bytes = 0
 
@@ -40,8 +53,8 @@ class TextStreams:
         """Whether as much waits as may."""
         return len(self._waiting) >= MOST_WAITING or self._waiting_bytes >= _MOST_WAITING_BYTES
 
-    def joined(self) -> Iterator[Mapping[int, str]]:
-        """Joins what waits. Yields what has come to stand at each place, of several records, before any is dropped."""
+    def joined(self) -> Iterator[Pieces]:
+        """Joins what waits. Yields what has come to stand at each place, of several texts, before any is dropped."""
         changed: set[str] = set()
         for n, place, data in self._waiting:
             for path, text in _texts_of(data) if not place else ((place, data.decode(errors="replace")),):
@@ -49,23 +62,30 @@ class TextStreams:
                 changed.add(path)
         self._waiting.clear()
         self._waiting_bytes = 0
-        yield from [pieces for place, pieces in self.places.items() if place in changed and len(pieces) > 1]
+        for place, texts in self.places.items():
+            if place in changed and (len(texts) > 1 or place in self._in_one):
+                yield Pieces(texts, place in self._in_one)
 
     def clear(self) -> None:
         """Forgets all: nothing is being split."""
         self.places.clear()
+        self._in_one.clear()
         self._waiting.clear()
         self._waiting_bytes = 0
 
-    def _add(self, n: int, place: str, text: str) -> Iterator[Mapping[int, str]]:
-        pieces = self.places.pop(place, {})
+    def _add(self, n: int, place: str, text: str) -> Iterator[Pieces]:
+        texts = self.places.pop(place, {})
         if len(self.places) >= MOST_PLACES:
-            yield self.places.pop(next(iter(self.places)))
-        self.places[place] = pieces
-        pieces[n] = edges(pieces.get(n, "") + text)
-        if len(pieces) > MOST_PIECES or sum(map(len, pieces.values())) > 3 * MOST_CARRIED:
-            yield pieces
-            self.places[place] = last_of(pieces, MOST_PIECES // 2)
+            oldest = next(iter(self.places))
+            yield Pieces(self.places.pop(oldest), oldest in self._in_one)
+            self._in_one.discard(oldest)
+        self.places[place] = texts
+        if n in texts:
+            self._in_one.add(place)
+        texts[n] = edges(texts.get(n, "") + text)
+        if len(texts) > MOST_PIECES or sum(map(len, texts.values())) > 3 * MOST_CARRIED:
+            yield Pieces(texts, place in self._in_one)
+            self.places[place] = last_of(texts, MOST_PIECES // 2)
 
 
 def last_of(pieces: dict[int, str], most: int = MOST_CARRIED) -> dict[int, str]:
@@ -89,7 +109,8 @@ def edges(text: str) -> str:
 def _texts_of(data: bytes) -> Iterator[tuple[str, str]]:
     """The texts of a frame in their order, with their places; all of it as one text, if it is no JSON."""
     value = _decoded(data)
-    pending: list[tuple[str, int, Any]] = [("", 0, data.decode(errors="replace") if value is None else value)]
+    whose = "".join(_whose(value))
+    pending: list[tuple[str, int, Any]] = [(whose, 0, data.decode(errors="replace") if value is None else value)]
     for _ in range(_MOST_TEXTS):
         if not pending:
             return
@@ -98,13 +119,27 @@ def _texts_of(data: bytes) -> Iterator[tuple[str, str]]:
             # From the end, what comes first is next.
             pending += reversed([(f"{place}.{name}", nested, item) for name, item in value.items()])
         elif isinstance(value, list):
-            pending += reversed([(f"{place}[]", nested, item) for item in value[:_MOST_TEXTS]])
+            pending += reversed([(f"{place}[{''.join(_whose(item))}]", nested, item) for item in value[:_MOST_TEXTS]])
         elif isinstance(value, str) and value:
             inner = _decoded(value) if value[0] in "{[" and nested < _MOST_NESTED else None
             if inner is None:
                 yield place, value
             else:
                 pending.append((place, nested + 1, inner))
+
+
+def _whose(value: Any) -> Iterator[str]:
+    """The ids in an object, but for those in its lists, whose items have their own."""
+    pending = [value]
+    for _ in range(_MOST_TEXTS):
+        if not pending:
+            return
+        value = pending.pop()
+        for name, item in value.items() if isinstance(value, dict) else ():
+            if isinstance(item, dict):
+                pending.append(item)
+            elif isinstance(item, str | int) and _BELONGS_TO.fullmatch(name):
+                yield f"{name}={item};"
 
 
 def _decoded(data: bytes | str) -> Any:
