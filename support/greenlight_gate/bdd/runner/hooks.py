@@ -206,6 +206,8 @@ class Hooks:
             return
         outcome = _OUTCOMES.get(scenario.status.name, ScenarioOutcome.BROKEN)
         reason = _reason(scenario, outcome)
+        if outcome is ScenarioOutcome.BROKEN and self._interruption.reason:
+            reason = f"not finished: {self._interruption.reason}"
         outcome, reason = self._without_absence(key, world, outcome, reason)
         if waiting.future is not None:
             try:
