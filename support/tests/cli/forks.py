@@ -115,6 +115,7 @@ def _import_all() -> None:
     _draw_once()
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def _draw_once() -> None:

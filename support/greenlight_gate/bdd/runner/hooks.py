@@ -205,9 +205,7 @@ class Hooks:
             log.warning("%s: behave was interrupted before its result was there", key)
             return
         outcome = _OUTCOMES.get(scenario.status.name, ScenarioOutcome.BROKEN)
-        reason = _reason(scenario, outcome)
-        if outcome is ScenarioOutcome.BROKEN and self._interruption.reason:
-            reason = f"not finished: {self._interruption.reason}"
+        reason = _reason(scenario, outcome, self._interruption.reason)
         outcome, reason = self._without_absence(key, world, outcome, reason)
         if waiting.future is not None:
             try:
@@ -269,9 +267,11 @@ class _Waiting:
         return self.future is None or self.future.done()
 
 
-def _reason(scenario: Scenario, outcome: ScenarioOutcome) -> str:
+def _reason(scenario: Scenario, outcome: ScenarioOutcome, interrupted: str) -> str:
     if outcome is ScenarioOutcome.PASSED:
         return ""
+    if outcome is ScenarioOutcome.BROKEN and interrupted:
+        return f"not finished: {interrupted}"
     if outcome is ScenarioOutcome.NOT_EXERCISED:
         return str(scenario.skip_reason or "skipped")
     for step in scenario.all_steps:
