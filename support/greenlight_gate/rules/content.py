@@ -2,6 +2,7 @@
 
 import functools
 import re
+from collections.abc import Sequence
 
 from greenlight_gate.events import Event, EventKind, Mistake, Problem
 from greenlight_gate.rules.engine.finding_sink import Report
@@ -125,19 +126,23 @@ def on_answer(run: RunState, event: Event, n: int, answers: dict[str, GivenAnswe
     expect, text = run.expect, event.text or ""
     if expect is None or not expect.contains or expect.failing_tool or len(text) < _LEAST_REPEATED:
         return
-    wanted, key = frozenset(expect.contains), " ".join(text.split()).casefold()
+    key = text.casefold()
     known = answers.get(key)
     if known is None:
         if len(answers) >= _MOST_ANSWERS:
             del answers[next(iter(answers))]
-        answers[key] = GivenAnswer(expect.prompt, wanted, run.connection, n)
-    elif known.prompt != expect.prompt and _asks_more(known.wanted, wanted) and _asks_more(wanted, known.wanted):
+        answers[key] = GivenAnswer(expect.prompt, expect.contains, run.connection, n)
+    elif (
+        known.prompt != expect.prompt
+        and _asks_more(known.wanted, expect.contains)
+        and _asks_more(expect.contains, known.wanted)
+    ):
         came = f"the answer to {shown(known.prompt, 60)} once more: {shown(text)}"
         evidence = (known.n, n) if known.connection == run.connection else (n,)
         report("CONTENT-4", "an answer of its own to each question", came, *evidence, run=run)
 
 
-def _asks_more(wanted: frozenset[tuple[str, ...]], others: frozenset[tuple[str, ...]]) -> bool:
+def _asks_more(wanted: Sequence[Sequence[str]], others: Sequence[Sequence[str]]) -> bool:
     """Whether one of the groups that an answer must hold shares no alternative with those of another question."""
     return any(all(set(group).isdisjoint(other) for other in others) for group in wanted)
 

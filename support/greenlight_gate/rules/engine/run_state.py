@@ -57,7 +57,7 @@ class GivenAnswer(msgspec.Struct, frozen=True, gc=False):
     """An answer that came: to which prompt, what had to be in it, and where it was received."""
 
     prompt: str
-    wanted: frozenset[tuple[str, ...]]
+    wanted: tuple[tuple[str, ...], ...]
     connection: str
     n: int
 
