@@ -22,6 +22,7 @@ FOLDER = "empty folder of Zoë"
 EXTRA_NEEDED = {
     "cluster": ["greenlight", "load", "--users", "1", "--cluster", "tcp://127.0.0.1:9"],
     "protobuf": ["greenlight", "profile", "check", "mine.toml"],
+    "sign": ["greenlight", "verdict", "reports", "--verify-key", "mine.toml"],
     "stack": ["greenlight", "services", "start"],
 }
 

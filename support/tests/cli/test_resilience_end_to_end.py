@@ -9,6 +9,12 @@ from support.tests.cli.process import Ran, judged
 
 EMBEDDED = (suite_root() / "support/greenlight_gate/targets/embedded.toml").read_text("utf-8")
 QUICK = EMBEDDED.replace("[budgets]\n", "[budgets]\nsilence_s = 2\nstart_s = 2\ntool_s = 2\n")
+NO_RESUME = """
+[capabilities]
+resume = false
+[accepted_gaps]
+resume = "answers are short"
+"""
 pytestmark = pytest.mark.slow
 
 
@@ -26,7 +32,7 @@ def test_a_finding_names_the_cut(tmp_path: Path) -> None:
 
 
 def test_without_resume_the_truth_is_told(tmp_path: Path) -> None:
-    (tmp_path / "none.toml").write_text(f"{EMBEDDED}\n[capabilities]\nresume = false\n", encoding="utf-8")
+    (tmp_path / "none.toml").write_text(f"{EMBEDDED}\n{NO_RESUME}", encoding="utf-8")
     ran = judged(tmp_path, "--environment", "none.toml", "--categories", "resilience", "--tags", "@lost_line")
     assert (ran.code, ran.verdict, ran.rules) == (0, "APPROVED", set()), ran.out + ran.err
     categories = ran.report["execution_results"]["categories"]["resilience"]

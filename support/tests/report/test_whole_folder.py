@@ -20,7 +20,7 @@ TREE = {
     "monitoring/monitoring_summary.json", "monitoring/failure_patterns.json",
     "monitoring/visualizations/session_event_timeline.png",
     "monitoring/visualizations/session_performance_dashboard.png",
-    "evidence/ledger.jsonl", "evidence/measurements.json",
+    "evidence/ledger.jsonl", "evidence/manifest.json", "evidence/measurements.json",
 }  # fmt: skip
 # What is added to it: the page of Allure where Node is, a picture of who could see whom, and what was judged.
 ADDED = {"allure-report.html", "monitoring/visualizations/isolation_matrix.png", "evidence/session.json"}
