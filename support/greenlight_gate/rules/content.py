@@ -109,7 +109,7 @@ def is_placeholder(text: str) -> bool:
     return len(text) <= 2 * _LONGEST_PLACEHOLDER and text.strip().casefold() in _PLACEHOLDERS
 
 
-def on_placeholders(run: RunState, n: int, report: Report) -> None:
+def _on_placeholders(run: RunState, n: int, report: Report) -> None:
     """CONTENT-1: a run ends whose thoughts, or the results of whose tools, were placeholders, one and all."""
     if run.thought and not run.has_thought:
         report("CONTENT-1", "agent_thinking that says something", f"only {run.thought!r}", run.thought_n, run=run)
@@ -117,27 +117,25 @@ def on_placeholders(run: RunState, n: int, report: Report) -> None:
         report("CONTENT-1", "tool_completed with a result", "only placeholders", run.hollow_n, n, run=run)
 
 
-def on_answer(run: RunState, event: Event, n: int, answers: dict[str, GivenAnswer], report: Report) -> None:
+def _on_answer(
+    run: RunState, expect: Expect, answer: str, n: int, answers: dict[str, GivenAnswer], report: Report
+) -> None:
     """CONTENT-4: the same answer to two questions whose answers must differ.
 
-    `answers` are the latest ones of the trace, by their text. The same prompt may have the same answer, a short one may
-    be right twice, and where one question asks for nothing beyond the other, one answer may do for both.
+    The same prompt may have the same answer, a short one may be right twice, and where one question asks for nothing
+    beyond the other, one answer may do for both.
     """
-    expect, text = run.expect, event.text or ""
-    if expect is None or not expect.contains or expect.failing_tool or len(text) < _LEAST_REPEATED:
-        return
-    key = text.casefold()
-    known = answers.get(key)
+    known = answers.get(answer)
     if known is None:
         if len(answers) >= _MOST_ANSWERS:
             del answers[next(iter(answers))]
-        answers[key] = GivenAnswer(expect.prompt, expect.contains, run.connection, n)
+        answers[answer] = GivenAnswer(expect.prompt, expect.contains, run.connection, n)
     elif (
         known.prompt != expect.prompt
         and _asks_more(known.wanted, expect.contains)
         and _asks_more(expect.contains, known.wanted)
     ):
-        came = f"the answer to {shown(known.prompt, 60)} once more: {shown(text)}"
+        came = f"the answer to {shown(known.prompt, 60)} once more: {shown(run.other_text)}"
         evidence = (known.n, n) if known.connection == run.connection else (n,)
         report("CONTENT-4", "an answer of its own to each question", came, *evidence, run=run)
 
@@ -147,16 +145,24 @@ def _asks_more(wanted: Sequence[Sequence[str]], others: Sequence[Sequence[str]])
     return any(all(set(group).isdisjoint(other) for other in others) for group in wanted)
 
 
-def on_end(run: RunState, event: Event, n: int, report: Report) -> None:
-    """CONTENT-4: a run that was to complete has answered its request."""
+def on_end(run: RunState, event: Event, n: int, answers: dict[str, GivenAnswer], report: Report) -> None:
+    """CONTENT-4: a run that was to complete has answered its request. `answers`: the latest of the trace, by text."""
     expect, ask, kind = run.expect, run.ask, event.kind
+    if kind is _COMPLETED and not (run.has_thought and run.has_result):
+        _on_placeholders(run, n, report)
     if ask is None or expect is None or expect.end is not _COMPLETED or (ask.excused and kind is not _COMPLETED):
         return
     if kind is _COMPLETED:
-        for expected, actual in _misses(event.text or "", expect):
+        text = event.text or ""
+        answer = text.casefold()
+        for expected, actual in _misses(text, answer, expect):
             report("CONTENT-4", expected, actual, ask.n, n, run=run)
-        if expect.failing_tool and run.tools_done and not run.tools_failed:
-            report("CONTENT-4", "the failing tool reported as failed", "no tool reported as failed", ask.n, n, run=run)
+        if expect.failing_tool:
+            if run.tools_done and not run.tools_failed:
+                came = "no tool reported as failed"
+                report("CONTENT-4", "the failing tool reported as failed", came, ask.n, n, run=run)
+        elif expect.contains and len(text) >= _LEAST_REPEATED:
+            _on_answer(run, expect, answer, n, answers, report)
     elif kind is EventKind.FAILED:
         # Where the prompt makes a tool fail, the run may fail with it.
         if not expect.failing_tool:
@@ -165,9 +171,8 @@ def on_end(run: RunState, event: Event, n: int, report: Report) -> None:
         report("CONTENT-4", "an answer", "agent_stopped, which was not requested", ask.n, n, run=run)
 
 
-def _misses(text: str, expect: Expect) -> list[tuple[str, str]]:
-    """What is wrong with the text of an answer: (expected, actual)."""
-    answer = text.casefold()
+def _misses(text: str, answer: str, expect: Expect) -> list[tuple[str, str]]:
+    """What is wrong with the text of an answer, and in small letters: (expected, actual)."""
     if not answer or answer.isspace():
         return [("an answer", "an empty one")]
     if len(answer) < 2 * len(expect.prompt) + _MOST_AROUND_AN_ECHO and _echoes(answer, expect):

@@ -93,8 +93,8 @@ def on_end(run: RunState, event: Event, n: int, report: Report) -> None:
         report("LIFECYCLE-4", "agent_thinking before the end", "none", run.first_n, n, run=run)
     if not expected.tool_executing or kind is not _COMPLETED:
         return
-    seen = (run.started_at is not None, run.thoughts, run.tools_begun, run.tools_done)
-    if not all(seen) and (unseen := _unseen(seen, expect.hidden)):
+    all_seen = run.started_at is not None and run.thoughts and run.tools_begun and run.tools_done
+    if not all_seen and (unseen := _unseen(run, expect.hidden)):
         report("LIFECYCLE-5", "all five kinds of event", f"no {' and no '.join(unseen)}", run.first_n, n, run=run)
     elif run.tools_begun < expected.tool_executing:
         report("LIFECYCLE-5", f"{expected.tool_executing} tools called", f"{run.tools_begun}", run.first_n, n, run=run)
@@ -102,7 +102,8 @@ def on_end(run: RunState, event: Event, n: int, report: Report) -> None:
         report("LIFECYCLE-5", "two tools open at once", "one after the other", run.first_n, n, run=run)
 
 
-def _unseen(seen: tuple[object, ...], hidden: tuple[str, ...]) -> list[EventKind]:
+def _unseen(run: RunState, hidden: tuple[str, ...]) -> list[EventKind]:
+    seen = (run.started_at is not None, run.thoughts, run.tools_begun, run.tools_done)
     kinds = zip((EventKind.STARTED, *_MIDDLE), seen, strict=True)
     return [kind for kind, times in kinds if not times and kind not in hidden]
 

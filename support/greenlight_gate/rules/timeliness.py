@@ -46,7 +46,8 @@ def on_length(run: RunState, at: float, n: int, run_s: float, report: Report) ->
 
 def on_end(run: RunState, event: Event, at: float, n: int, budgets: TimeBudgets, *, report: Report) -> None:
     """TIMELINESS-3 for a run whose request has a long tool, TIMELINESS-4 for the run and the tools left open."""
-    on_length(run, at, n, budgets.run_s, report)
+    if run.started_at is not None and at - run.started_at > budgets.run_s:
+        on_length(run, at, n, budgets.run_s, report)
     for tool in run.tools:
         on_tool(run, tool, at, n, tool_s=budgets.tool_s, report=report)
     # A run that failed or was stopped may not have come to the long tool that spreads its events.

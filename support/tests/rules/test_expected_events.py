@@ -13,9 +13,7 @@ ALL = Events(1, 1, 1, 1, 1)
 
 def run_of(thoughts: int = 0) -> RunState:
     """A run that has started."""
-    run = RunState(
-        "r1", THINKING, 1, user="Ada", connection="c1", siblings={}, order=ThreadOrder(None), asked_at=0.0, at=0.0
-    )
+    run = RunState("r1", THINKING, 1, "Ada", "c1", {}, ThreadOrder(None), asked_at=0.0, at=0.0)
     run.started_at, run.thoughts = 0.1, thoughts
     return run
 

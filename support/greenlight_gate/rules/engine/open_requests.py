@@ -220,8 +220,8 @@ class OpenRequests:
             self._expect, self._expected = ask.expect, expected_events(ask.expect)
         name = run_id or f"?{self.connection}:{ask.n}"
         run = RunState(
-            name, event, ask.n, user=self.user, connection=self.connection, siblings=self.runs,
-            order=self.order(event.thread), asked_at=ask.at, at=at, ask=ask, expect=expect, expected=self._expected,
+            name, event, ask.n, self.user, self.connection, self.runs, self.order(event.thread), ask.at, at,
+            ask, expect, self._expected,
         )  # fmt: skip
         run.stop_at = self._stopped.pop(run.id, None) if self._stopped else None
         if expect is not None and expect.paced:
@@ -242,8 +242,8 @@ class OpenRequests:
         if parent.stage is Stage.ENDED:
             lifecycle.on_late_sub_agent(parent, event, n, self.report)
         run = RunState(
-            event.run or "", event, n, user=self.user, connection=self.connection, siblings=self.runs,
-            order=self.order(event.thread), asked_at=at, at=at, parent=parent,
+            event.run or "", event, n, self.user, self.connection, self.runs, self.order(event.thread), at, at,
+            parent=parent,
         )  # fmt: skip
         self.runs[run.id] = run
         self.registry.begin(run)

@@ -80,7 +80,8 @@ class RunChecker:
             run.thoughts += 1
             if text:
                 run.thought, run.thought_n = text, n
-                run.has_thought = run.has_thought or not content.is_placeholder(text)
+                if not run.has_thought:
+                    run.has_thought = not content.is_placeholder(text)
         else:
             self._step(run, event, at, n)
         run.last_n = n
@@ -98,24 +99,23 @@ class RunChecker:
             pairing.on_executing(run, event, at, n, self.report)
         elif kind is _TOOL_COMPLETED:
             tool = pairing.on_completed(run, event, n, self.report)
-            self._result(run, event.text, n)
+            text = event.text
+            if text is None or not content.is_placeholder(text):
+                run.has_result = True
+            elif text:
+                run.hollow_n = n
             if tool is not None and at - tool.at > self._tool_s:
                 timeliness.on_tool(run, tool, at, n, tool_s=self._tool_s, report=self.report)
         elif kind is _STARTED:
             if run.started_at is None:
                 run.started_at = at
                 run.first_stamp_s = event.server_s
-                timeliness.on_start(run, at, n, self._start_s, self.report)
+                if at - run.asked_at > self._start_s:
+                    timeliness.on_start(run, at, n, self._start_s, self.report)
         elif kind is _THINKING:
             run.thoughts += 1
         else:
             self._end(run, event, at, n)
-
-    def _result(self, run: RunState, text: str | None, n: int) -> None:
-        if text is None or not content.is_placeholder(text):
-            run.has_result = True
-        elif text:
-            run.hollow_n = n
 
     def _detailed_timing(self, run: RunState, event: Event, at: float, n: int) -> None:
         """A sub-agent's event counts for the run that the user asked for: it ends a silence, and shows thinking."""
@@ -137,10 +137,7 @@ class RunChecker:
         lifecycle.on_end(run, event, n, self.report)
         if run.tools:
             pairing.on_end(run, event, n, self.report)
-        content.on_end(run, event, n, self.report)
-        if event.kind is _COMPLETED:
-            content.on_placeholders(run, n, self.report)
-            content.on_answer(run, event, n, self.requests.registry.answers, self.report)
+        content.on_end(run, event, n, self.requests.registry.answers, self.report)
         timeliness.on_end(run, event, at, n, self.budgets, report=self.report)
         if run.stop_at is not None and event.kind is _COMPLETED:
             lifecycle.on_ignored_stop(run, at, n, self.budgets.ping_s, self.report)

@@ -139,9 +139,10 @@ class RunState:
         "user_id",
     )  # fmt: skip
 
-    # `event` is the first of the run, `order` its thread on the connection.
+    # `event` is the first of the run, `order` its thread on the connection. Arguments by name would make a run a third
+    # dearer.
     def __init__(
-        self, name: str, event: Event, n: int, *, user: str, connection: str,
+        self, name: str, event: Event, n: int, user: str, connection: str,
         siblings: "dict[str | None, RunState]", order: "ThreadOrder", asked_at: float, at: float,
         ask: Request | None = None, expect: Expect | None = None, expected: Events = NO_EVENTS,
         parent: "RunState | None" = None,
