@@ -109,7 +109,7 @@ def is_placeholder(text: str) -> bool:
     return len(text) <= 2 * _LONGEST_PLACEHOLDER and text.strip().casefold() in _PLACEHOLDERS
 
 
-def _on_placeholders(run: RunState, n: int, report: Report) -> None:
+def on_placeholders(run: RunState, n: int, report: Report) -> None:
     """CONTENT-1: a run ends whose thoughts, or the results of whose tools, were placeholders, one and all."""
     if run.thought and not run.has_thought:
         report("CONTENT-1", "agent_thinking that says something", f"only {run.thought!r}", run.thought_n, run=run)
@@ -118,7 +118,7 @@ def _on_placeholders(run: RunState, n: int, report: Report) -> None:
 
 
 def _on_answer(
-    run: RunState, expect: Expect, answer: str, n: int, answers: dict[str, GivenAnswer], report: Report
+    run: RunState, expect: Expect, answer: str, n: int, *, answers: dict[str, GivenAnswer], report: Report
 ) -> None:
     """CONTENT-4: the same answer to two questions whose answers must differ.
 
@@ -148,8 +148,6 @@ def _asks_more(wanted: Sequence[Sequence[str]], others: Sequence[Sequence[str]])
 def on_end(run: RunState, event: Event, n: int, answers: dict[str, GivenAnswer], report: Report) -> None:
     """CONTENT-4: a run that was to complete has answered its request. `answers`: the latest of the trace, by text."""
     expect, ask, kind = run.expect, run.ask, event.kind
-    if kind is _COMPLETED and not (run.has_thought and run.has_result):
-        _on_placeholders(run, n, report)
     if ask is None or expect is None or expect.end is not _COMPLETED or (ask.excused and kind is not _COMPLETED):
         return
     if kind is _COMPLETED:
@@ -162,7 +160,7 @@ def on_end(run: RunState, event: Event, n: int, answers: dict[str, GivenAnswer],
                 came = "no tool reported as failed"
                 report("CONTENT-4", "the failing tool reported as failed", came, ask.n, n, run=run)
         elif expect.contains and len(text) >= _LEAST_REPEATED:
-            _on_answer(run, expect, answer, n, answers, report)
+            _on_answer(run, expect, answer, n, answers=answers, report=report)
     elif kind is EventKind.FAILED:
         # Where the prompt makes a tool fail, the run may fail with it.
         if not expect.failing_tool:

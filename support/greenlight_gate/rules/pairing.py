@@ -12,8 +12,8 @@ def on_executing(run: RunState, event: Event, at: float, n: int, report: Report)
     run.tools.append(OpenTool(event.tool, event.call, n, at))
     root = run if run.parent is None else run.root
     root.tools_begun += 1
-    if len(run.tools) > root.most_open:
-        root.most_open = len(run.tools)
+    # Tools are begun one by one.
+    root.most_open += len(run.tools) > root.most_open
 
 
 def on_completed(run: RunState, event: Event, n: int, report: Report) -> OpenTool | None:

@@ -4,8 +4,7 @@ Only frames that are plainly right are read here; for anything else `read` retur
 (`explain`) takes over. Text from the profile reaches the source only as a repr() literal, never as a name.
 """
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -14,7 +13,13 @@ from greenlight_gate.wire.fields import Field
 from greenlight_gate.wire.spec import EventSpec, Spec
 from greenlight_gate.wire.values import FIRST_WEIGHT, PARSED_STAMPS, RESTS, STAMP_FORMATS, read_stamp
 
-Reader = Callable[[bytes], Event | Control | None]
+
+class FastReader(Protocol):
+    """Reads one text frame; None for a frame that needs explaining. `is_ascii`: that is known of it already."""
+
+    def __call__(self, data: bytes, is_ascii: bool = False) -> Event | Control | None:
+        """Raises msgspec.DecodeError, UnicodeDecodeError or RecursionError for no JSON of the shapes known."""
+
 
 # All types allow null, which is what an absent member reads as: the wire may write either. A struct without fields
 # accepts any object and decodes nothing of it.
@@ -121,11 +126,8 @@ class _Source:
         return self.locals[path]
 
 
-def compile_reader(spec: Spec) -> Reader:
-    """A function that reads one text frame (UTF-8 JSON), or returns None for a frame that needs explaining.
-
-    Raises msgspec.DecodeError, UnicodeDecodeError or RecursionError for frames that are no JSON of the shapes known.
-    """
+def compile_reader(spec: Spec) -> FastReader:
+    """The reader of text frames (UTF-8 JSON) of a plain profile."""
     root = _Node()
     for path in spec.frame.kind:
         root.add(path, str)
@@ -137,15 +139,19 @@ def compile_reader(spec: Spec) -> Reader:
         for path in (*control.when, *control.capture.values()):
             root.add(path)
     if root.is_mixed():
-        return lambda _: None
+        return read_nothing
     return _dispatch(spec, root, msgspec.json.Decoder(root.struct("Frame")).decode)
 
 
-def _dispatch(spec: Spec, root: _Node, decode: Any) -> Reader:
+def read_nothing(data: bytes, is_ascii: bool = False) -> None:
+    """The fast reader of a profile whose frames all need explaining."""
+
+
+def _dispatch(spec: Spec, root: _Node, decode: Any) -> FastReader:
     source = _Source(root)
     values: dict[str, Any] = {"decode": decode, "Control": Control}
-    source.emit(0, "def read(data):")
-    source.emit(1, "data.isascii() or data.decode()")
+    source.emit(0, "def read(data, is_ascii=False):")
+    source.emit(1, "is_ascii or data.isascii() or data.decode()")
     source.emit(1, "f = decode(data)")
     for index, path in enumerate(spec.frame.kind):
         readers = ((event, _event_reader(event, root, index)) for event in spec.events.values())
@@ -163,7 +169,7 @@ def _dispatch(spec: Spec, root: _Node, decode: Any) -> Reader:
             source.emit(2, f"if x is not None: values[{key!r}] = x")
         source.emit(2, f"return Control({name!r}, values)")
     source.emit(1, "return None")
-    reader: Reader = source.compile("read", values)
+    reader: FastReader = source.compile("read", values)
     return reader
 
 

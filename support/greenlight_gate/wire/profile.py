@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from greenlight_gate.events import Mistake, Problem, Reading, Unmapped
-from greenlight_gate.wire.compiled import compile_reader
+from greenlight_gate.wire.compiled import compile_reader, read_nothing
 from greenlight_gate.wire.explain import read_value
 from greenlight_gate.wire.json_text import UnreadableError, lenient_value
 from greenlight_gate.wire.reader import CompiledProfile, Reader
@@ -30,7 +30,7 @@ class Profile:
         self.spec = spec
         self.plain = spec.plain
         self._machine = None if spec.plain else CompiledProfile(spec)
-        self.fast = compile_reader(spec) if spec.plain else _none
+        self.fast = compile_reader(spec) if spec.plain else read_nothing
 
     @classmethod
     def from_toml(cls, text: str) -> "Profile":
@@ -114,7 +114,3 @@ class PlainReader:
 
     def asked(self, request: str | None, thread: str | None) -> None:
         """Nothing changes."""
-
-
-def _none(_: bytes) -> None:
-    return None

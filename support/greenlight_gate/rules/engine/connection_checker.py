@@ -219,10 +219,10 @@ class ConnectionChecker:
             search.keep(frames, n, len(read))
         else:
             search.last.append((n, frames))
-        fast, event = self.profile.fast, self.event
+        fast, event, is_ascii = self.profile.fast, self.event, read.isascii()
         for number, data in enumerate(frames, n):
             try:
-                reading = fast(data)
+                reading = fast(data, is_ascii)
             except UNREADABLE:
                 reading = None
             if type(reading) is Event:

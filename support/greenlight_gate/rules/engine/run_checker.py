@@ -98,14 +98,7 @@ class RunChecker:
         if kind is _TOOL_EXECUTING:
             pairing.on_executing(run, event, at, n, self.report)
         elif kind is _TOOL_COMPLETED:
-            tool = pairing.on_completed(run, event, n, self.report)
-            text = event.text
-            if text is None or not content.is_placeholder(text):
-                run.has_result = True
-            elif text:
-                run.hollow_n = n
-            if tool is not None and at - tool.at > self._tool_s:
-                timeliness.on_tool(run, tool, at, n, tool_s=self._tool_s, report=self.report)
+            self._tool_completed(run, event, at, n)
         elif kind is _STARTED:
             if run.started_at is None:
                 run.started_at = at
@@ -116,6 +109,16 @@ class RunChecker:
             run.thoughts += 1
         else:
             self._end(run, event, at, n)
+
+    def _tool_completed(self, run: RunState, event: Event, at: float, n: int) -> None:
+        tool = pairing.on_completed(run, event, n, self.report)
+        if tool is not None and at - tool.at > self._tool_s:
+            timeliness.on_tool(run, tool, at, n, tool_s=self._tool_s, report=self.report)
+        text = event.text
+        if text is None or not content.is_placeholder(text):
+            run.has_result = True
+        elif text:
+            run.hollow_n = n
 
     def _detailed_timing(self, run: RunState, event: Event, at: float, n: int) -> None:
         """A sub-agent's event counts for the run that the user asked for: it ends a silence, and shows thinking."""
@@ -138,6 +141,8 @@ class RunChecker:
         if run.tools:
             pairing.on_end(run, event, n, self.report)
         content.on_end(run, event, n, self.requests.registry.answers, self.report)
+        if event.kind is _COMPLETED and not (run.has_thought and run.has_result):
+            content.on_placeholders(run, n, self.report)
         timeliness.on_end(run, event, at, n, self.budgets, report=self.report)
         if run.stop_at is not None and event.kind is _COMPLETED:
             lifecycle.on_ignored_stop(run, at, n, self.budgets.ping_s, self.report)

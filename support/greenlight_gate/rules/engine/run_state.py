@@ -139,9 +139,9 @@ class RunState:
         "user_id",
     )  # fmt: skip
 
-    # `event` is the first of the run, `order` its thread on the connection. Arguments by name would make a run a third
-    # dearer.
-    def __init__(
+    # `event` is the first of the run, `order` its thread on the connection. By name, the arguments would cost as much
+    # again as all else here.
+    def __init__(  # noqa: PLR0917
         self, name: str, event: Event, n: int, user: str, connection: str,
         siblings: "dict[str | None, RunState]", order: "ThreadOrder", asked_at: float, at: float,
         ask: Request | None = None, expect: Expect | None = None, expected: Events = NO_EVENTS,
