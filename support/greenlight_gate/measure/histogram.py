@@ -2,8 +2,9 @@
 # mypy: allow-untyped-calls
 # hdrhistogram ships no types.
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import compress
+from itertools import accumulate, compress
 from typing import Final
 from weakref import proxy
 
@@ -88,9 +89,16 @@ class Histogram:
         """The figures, or None without a sample."""
         if not self.samples:
             return None
-        p50, p95, p99 = (self._hdr.get_value_at_percentile(p) / 1e3 for p in (50, 95, 99))
+        p50, p95, p99 = (us / 1e3 for us in self._percentiles(50, 95, 99))
         top = self._hdr.get_max_value() / 1e3
         return LatencySummary(self.samples, round(self.sum_us / self.samples / 1e3, 3), p50, p95, p99, top)
+
+    def _percentiles(self, *wanted: float) -> list[int]:
+        """The values at these percentiles, as the library finds them, which counts all buckets anew for each."""
+        hdr = self._hdr
+        up_to = list(accumulate(hdr.counts[: hdr.counts_len]))
+        buckets = (bisect_left(up_to, hdr.get_target_count_at_percentile(each)) for each in wanted)
+        return [hdr.get_highest_equivalent_value(hdr.get_value_from_index(bucket)) for bucket in buckets]
 
 
 def _gone_with_its_last_user(hdr: HdrHistogram) -> HdrHistogram:
