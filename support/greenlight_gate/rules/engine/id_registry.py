@@ -164,11 +164,11 @@ class IdRegistry:
     def foreign_in_text(self, data: bytes, user: str) -> list[OwnedId]:
         """All ids of other users' runs and threads in a text, sorted. Only long ones: short ids occur by chance."""
         owners = self.owners
-        words = data.translate(_WORDS).split()
-        others = [word for word in words if len(word) >= _SHORTEST_ID and owners.get(word, user) != user]
+        # Without a loop here: nearly all words of a text are no ids, and of the others nearly all are the user's own.
+        others = [word for word in owners.keys() & data.translate(_WORDS).split() if owners[word] != user]
         if not others:
             return []
-        found = (self._foreign_run_or_thread(word.decode(), user) for word in sorted(set(others)))
+        found = (self._foreign_run_or_thread(word.decode(), user) for word in sorted(others))
         return [each for each in found if each is not None]
 
     def _foreign_run_or_thread(self, name: str, user: str) -> OwnedId | None:
