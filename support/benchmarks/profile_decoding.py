@@ -304,7 +304,7 @@ def _compare(name: str, what: Callable[[Any, Side], object], work: Any, sides: t
 def main(pairs: int) -> int:
     """Prints the figures; 0 if the profiles keep to the bar."""
     events = answers()
-    by_hand = Profile.from_toml(profile_text("agent-events", suite_root())[1])
+    by_hand = Profile(AGENT_EVENTS.spec)
     by_hand.fast = agent_event_by_hand
     default = (Side(AGENT_EVENTS, AGENT_EVENTS.reader, AGENT_EVENTS.fast), Side(by_hand, by_hand.reader, by_hand.fast))
     assert [AGENT_EVENTS.fast(f) for f in events[0].frames] == [agent_event_by_hand(f) for f in events[0].frames]

@@ -1,5 +1,6 @@
 """A profile at work: frames in, readings out; and the frames that a client sends."""
 
+import functools
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -34,8 +35,8 @@ class Profile:
 
     @classmethod
     def from_toml(cls, text: str) -> "Profile":
-        """Raises ProfileError, one line, for a text that is no profile."""
-        return cls(read_spec(text))
+        """The profile of this text, compiled once in a process. Raises ProfileError, one line, for no profile."""
+        return _compiled(text)
 
     @property
     def name(self) -> str:
@@ -114,3 +115,8 @@ class PlainReader:
 
     def asked(self, request: str | None, thread: str | None) -> None:
         """Nothing changes."""
+
+
+@functools.lru_cache(maxsize=64)
+def _compiled(text: str) -> Profile:
+    return Profile(read_spec(text))
