@@ -4,6 +4,9 @@ Only frames that are plainly right are read here; for anything else `read` retur
 (`explain`) takes over. Text from the profile reaches the source only as a repr() literal, never as a name.
 """
 
+from collections.abc import Callable
+from functools import reduce
+from operator import or_
 from typing import Any, Protocol
 
 import msgspec
@@ -74,14 +77,20 @@ class _Node:
         own = self.leaf is not None and bool(self.children)
         return own or any(child.is_mixed() for child in self.children.values())
 
-    def struct(self, name: str) -> Any:
+    def add_event(self, event: EventSpec) -> None:
+        """Adds all paths of an event."""
+        for field, paths in event.fields.values():
+            for path in paths:
+                self.add(path, _LEAF[field.type])
+
+    def struct(self, name: str, tag_field: str | None = None, tag: str | None = None) -> Any:
         """The struct type of this node; its attributes are a0, a1, ... by the order of the children."""
         fields: list[tuple[str, Any, Any]] = []
         for index, child in enumerate(self.children.values()):
             kind = child.struct(f"{name}_{index}") if child.children else child.leaf
             fields.append((f"a{index}", kind if kind is Any else kind | None, None))
         rename = {f"a{index}": wire_name for index, wire_name in enumerate(self.children)}
-        return msgspec.defstruct(name, fields, rename=rename, gc=False)
+        return msgspec.defstruct(name, fields, rename=rename, gc=False, tag_field=tag_field, tag=tag)
 
 
 class _Source:
@@ -132,15 +141,13 @@ def compile_reader(spec: Spec) -> FastReader:
     for path in spec.frame.kind:
         root.add(path, str)
     for event in spec.events.values():
-        for field, paths in event.fields.values():
-            for path in paths:
-                root.add(path, _LEAF[field.type])
+        root.add_event(event)
     for control in spec.controls.values():
         for path in (*control.when, *control.capture.values()):
             root.add(path)
     if root.is_mixed():
         return read_nothing
-    return _dispatch(spec, root, msgspec.json.Decoder(root.struct("Frame")).decode)
+    return _by_tag(spec, _dispatch(spec, root, msgspec.json.Decoder(root.struct("Frame")).decode))
 
 
 def read_nothing(data: bytes, is_ascii: bool = False) -> None:
@@ -173,6 +180,35 @@ def _dispatch(spec: Spec, root: _Node, decode: Any) -> FastReader:
     return reader
 
 
+def _by_tag(spec: Spec, any_frame: FastReader) -> FastReader:
+    """Reads events with a decoder that knows only the fields of their kind; `any_frame` reads all that is none.
+
+    Only where the kind stands at the root: the decoder looks for it there before it decodes the rest.
+    """
+    where, kinds = spec.frame.kind[0], [kind for event in spec.events.values() for kind in event.kinds]
+    if "." in where or len(set(kinds)) < len(kinds):
+        return any_frame
+    readers: dict[Any, Callable[[Any], Event | None]] = {}
+    for event in spec.events.values():
+        root = _Node()
+        root.add_event(event)
+        if root.is_mixed() or where in root.children:
+            return any_frame
+        reader = _event_reader(event, root, 0)
+        readers |= {root.struct("Frame", tag_field=where, tag=kind): reader for kind in event.kinds}
+    decode = msgspec.json.Decoder(reduce(or_, readers)).decode
+
+    def read(data: bytes, is_ascii: bool = False) -> Event | Control | None:
+        is_ascii or data.isascii() or data.decode()
+        try:
+            frame = decode(data)
+        except msgspec.ValidationError:
+            return any_frame(data, True)
+        return readers[type(frame)](frame)
+
+    return read
+
+
 def _event_reader(event: EventSpec, root: _Node, kind_index: int) -> Any:
     source = _Source(root)
     source.emit(0, "def reader(f):")
@@ -194,7 +230,8 @@ def _event_reader(event: EventSpec, root: _Node, kind_index: int) -> Any:
     arguments = [variables.get(name, "None") for name in _EVENT_ARGUMENTS]
     source.emit(1, f"return Event({', '.join(arguments)})")
     values = {"Event": Event, "KIND": event.kind, "read_stamp": read_stamp, "encode": msgspec.json.encode,
-              "moments": PARSED_STAMPS, "rests": RESTS, "formats": STAMP_FORMATS}  # fmt: skip
+              "moments": PARSED_STAMPS, "rests": RESTS, "formats": STAMP_FORMATS,
+              "moment": slice(22), "rest": slice(22, None)}  # fmt: skip
     values |= {f"{name}_types": (*types, type(None)) for name, types in _CHECKED.items()}
     return source.compile("reader", values)
 
@@ -206,7 +243,7 @@ def _stamp(source: _Source, stamp: str) -> None:
         return
     source.emit(1, f"if {stamp} is not None:")
     source.emit(2, "try:")
-    source.emit(3, f"server_s = moments[{stamp}[:22]] + rests[{stamp}[22:]]")
+    source.emit(3, f"server_s = moments[{stamp}[moment]] + rests[{stamp}[rest]]")
     source.emit(3, "stamp_format = 'ISO Z'")
     source.emit(2, "except (TypeError, ValueError):")
     source.emit(3, f"server_s, stamp_format = read_stamp({stamp})")
