@@ -133,7 +133,7 @@ def _config(settings: Settings, server: Callable[[], _Server], admin_token: str)
     return uvicorn.Config(
         build_app(hub, admin_token),
         http=TimeoutHttpProtocol,
-        ws=ChatProtocol,
+        ws=_protocol(settings.websockets),
         ws_max_size=settings.max_message_bytes,
         ws_ping_interval=settings.heartbeat_s or None,
         ws_ping_timeout=max(_PONG_WITHIN_S, settings.heartbeat_s),
@@ -147,6 +147,17 @@ def _config(settings: Settings, server: Callable[[], _Server], admin_token: str)
         backlog=_BACKLOG,
         timeout_graceful_shutdown=1,
     )
+
+
+def _protocol(name: str) -> type[ChatProtocol]:
+    # Imported here: each needs a package of its own.
+    if name == "websockets":
+        from greenlight_gate.backend.websockets_protocol import WebsocketsProtocol  # noqa: PLC0415
+
+        return WebsocketsProtocol
+    from greenlight_gate.backend.wsproto_protocol import WsprotoProtocol  # noqa: PLC0415
+
+    return WsprotoProtocol
 
 
 def _watch_parent(server: _Server, loop: asyncio.AbstractEventLoop) -> None:

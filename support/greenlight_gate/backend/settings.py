@@ -24,6 +24,7 @@ class Settings:
     restored: missed events are lost, and the backend reports it. `variation`: the variant of healthy behaviour.
     `replica` names this process among those that share `database_url` (SQLAlchemy's) and `redis_url`; `auth_url` is the
     origin of the service that signs the tokens. If these are empty, one process does everything.
+    `websockets` names the package that reads and writes the frames.
     """
 
     jwt_secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
@@ -39,13 +40,15 @@ class Settings:
     database_url: str = field(default="", repr=False)
     redis_url: str = field(default="", repr=False)
     auth_url: str = ""
+    websockets: str = "wsproto"
     variation: Variation = field(default_factory=Variation)
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:
     """Read the `CHAT_*` variables.
 
-    Raises SettingsError when a number is not one or `CHAT_USERS` is not `name:password,name:password`.
+    Raises SettingsError when a number is not one, a word is none of those that are allowed, or `CHAT_USERS` is not
+    `name:password,name:password`.
     """
     secret = environment.get("CHAT_JWT_SECRET", "")
     defaults = Settings(jwt_secret=secret) if secret else Settings()
@@ -55,12 +58,13 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         pace_s=_number(environment, "CHAT_PACE_MS", defaults.pace_s * 1e3) / 1e3,
         slow_tool_s=_number(environment, "CHAT_SLOW_TOOL_MS", defaults.slow_tool_s * 1e3) / 1e3,
         heartbeat_s=_number(environment, "CHAT_HEARTBEAT_S", defaults.heartbeat_s),
-        resume=_switch(environment, "CHAT_RESUME", default=defaults.resume),
+        resume=_one_of(environment, "CHAT_RESUME", ("on", "off")) == "on",
         token_ttl_s=int(_number(environment, "CHAT_TOKEN_TTL_S", defaults.token_ttl_s)),
         replica=environment.get("CHAT_REPLICA", ""),
         database_url=environment.get("CHAT_DATABASE_URL", ""),
         redis_url=environment.get("CHAT_REDIS_URL", ""),
         auth_url=environment.get("CHAT_AUTH_URL", "").rstrip("/"),
+        websockets=_one_of(environment, "CHAT_WEBSOCKETS", ("wsproto", "websockets")),
     )
     return _varied(settings, environment.get("CHAT_VARY", ""))
 
@@ -85,11 +89,12 @@ def _users(text: str) -> dict[str, str]:
     return users
 
 
-def _switch(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
-    text = environment.get(name, "")
-    if text not in ("", "on", "off"):
-        raise SettingsError(f"{name} must be on or off, not {text!r}")
-    return default if not text else text == "on"
+def _one_of(environment: Mapping[str, str], name: str, choices: tuple[str, str]) -> str:
+    """The choice that a variable names, the first one if it is empty."""
+    text = environment.get(name, "") or choices[0]
+    if text not in choices:
+        raise SettingsError(f"{name} must be {' or '.join(choices)}, not {text!r}")
+    return text
 
 
 def _number(environment: Mapping[str, str], name: str, default: float) -> float:

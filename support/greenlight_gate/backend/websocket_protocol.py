@@ -1,14 +1,10 @@
-"""uvicorn's WebSocket protocol, with the close codes that RFC 6455 requires and a method to send any bytes."""
+"""One WebSocket connection of the backend: what both implementations of uvicorn share, and what a connection needs."""
 
+import asyncio
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from uvicorn.protocols.websockets.wsproto_impl import FrameTooLargeError, WSProtocol
-from wsproto import events
-from wsproto.connection import ConnectionState
-from wsproto.frame_protocol import CloseReason
-
-from greenlight_gate.backend.deflate import BoundedConnection
 from greenlight_gate.backend.frames import CloseFrame, Frame, Raw
 
 # How long a client has to answer a close frame before the connection is cut.
@@ -31,17 +27,36 @@ class EventListener(Protocol):
         """Handle a ping; return whether it is answered."""
 
 
-class ChatProtocol(WSProtocol):
-    """The protocol of one connection; the application finds it in the scope's state as `protocol`."""
+class ChatProtocol(asyncio.Protocol):
+    """The protocol of one connection; the application finds it in the scope's state as `protocol`.
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.conn = BoundedConnection(self.config.ws_max_size)
-        self.listener: EventListener | None = None
-        self.parts: Callable[[str], Sequence[str]] = _whole
-        self._skipping = False
-        self._deaf = False
-        self._owed_pong: events.Ping | None = None
+    A class of uvicorn comes after it among the bases, and sets the attributes that are only declared here.
+    """
+
+    transport: asyncio.Transport
+    loop: asyncio.AbstractEventLoop
+    writable: asyncio.Event
+    queue: Any
+    close_timer: asyncio.TimerHandle | None
+    close_sent: bool
+    disconnected: bool
+    read_paused: bool
+    stop_keepalive: Any
+    listener: EventListener | None = None
+    parts: Callable[[str], Sequence[str]] = staticmethod(_whole)
+    _deaf = False
+
+    @abstractmethod
+    def _text(self, part: str, *, final: bool) -> bytes:
+        """The bytes of a part of a text message."""
+
+    @abstractmethod
+    def _binary(self, data: bytes) -> bytes:
+        """The bytes of a binary message."""
+
+    @abstractmethod
+    def _closing(self, code: int, reason: str) -> bytes:
+        """The bytes of a close frame."""
 
     def write_frame(self, frame: Frame) -> None:
         """Send a frame; on a closed connection nothing happens."""
@@ -54,10 +69,10 @@ class ChatProtocol(WSProtocol):
         elif isinstance(frame, str):
             *parts, last = self.parts(frame)
             for part in parts:
-                self.transport.write(self.conn.send(events.TextMessage(data=part, message_finished=False)))
-            self.transport.write(self.conn.send(events.TextMessage(data=last)))
+                self.transport.write(self._text(part, final=False))
+            self.transport.write(self._text(last, final=True))
         else:
-            self.transport.write(self.conn.send(events.BytesMessage(data=frame)))
+            self.transport.write(self._binary(frame))
 
     def abort(self) -> None:
         """Cut the connection without a close frame."""
@@ -71,7 +86,7 @@ class ChatProtocol(WSProtocol):
         self._deaf = deaf
         self.stop_keepalive()
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
-        self.transport.write(self.conn.send(events.CloseConnection(code=code, reason=reason)))
+        self.transport.write(self._closing(code, reason))
         # Closing at once, with input unread, would reset the connection and lose the close frame.
         self.close_timer = self.loop.call_later(_LINGER_S, self.hang_up)
         if deaf and self.transport.can_write_eof():
@@ -90,66 +105,9 @@ class ChatProtocol(WSProtocol):
         if not self._deaf:
             super().data_received(data)
 
-    def handle_connect(self, event: events.Request) -> None:
-        """Pass the upgrade and this protocol to the application."""
-        super().handle_connect(event)
-        self.scope["state"]["protocol"] = self
-
-    def handle_message(self, event: events.TextMessage | events.BytesMessage) -> None:
-        """Collect a message: text within the limit goes to the application, anything else ends the connection."""
-        if isinstance(event, events.BytesMessage):
-            self.fail(1003, "only text messages are accepted")
-        elif self._skipping:
-            self._skipping = not event.message_finished
-        else:
-            self._collect(event)
-
-    def _collect(self, event: events.TextMessage) -> None:
-        try:
-            self.buffer.extend(event)
-        except FrameTooLargeError:
-            self.buffer.clear()
-            if self.listener is None or self.listener.too_large():
-                self.fail(1009, f"a message may have {self.config.ws_max_size} bytes")
-            self._skipping = not event.message_finished
-            return
-        if event.message_finished:
-            self.queue.put_nowait(self.buffer.to_message())
-            self.buffer.clear()
-            if not self.read_paused:
-                self.read_paused = True
-                self.transport.pause_reading()
-
-    def handle_ping(self, event: events.Ping) -> None:
-        """Answer a ping; while the client reads nothing only the latest is kept for it (RFC 6455, section 5.5.3)."""
-        if self.conn.state is not ConnectionState.OPEN or not (self.listener is None or self.listener.answers_ping()):
-            return
-        if self.writable.is_set():
-            super().handle_ping(event)
-        else:
-            self._owed_pong = event
-
-    def resume_writing(self) -> None:
-        """Continue to send, with the answer to the latest ping first."""
-        super().resume_writing()
-        owed, self._owed_pong = self._owed_pong, None
-        if owed is not None and not self.close_sent and self.conn.state is ConnectionState.OPEN:
-            super().handle_ping(owed)
-
-    def handle_close(self, event: events.CloseConnection) -> None:
-        """Answer a close frame, or close with the code that says what was wrong with the input."""
-        if not self.close_sent and self.conn.state is ConnectionState.OPEN:
-            if event.code == CloseReason.MESSAGE_TOO_BIG and self.listener is not None:
-                self.listener.too_large()
-            self.fail(event.code, event.reason or "", deaf=True)
-        else:
-            super().handle_close(event)
-
-    def shutdown(self) -> None:
-        """Close with 1001 (going away), instead of uvicorn's 1012."""
-        if self.close_sent:
-            return
-        if self.handshake_complete and not self.response_started:
-            self.fail(1001, "the server is going away")
-        else:
-            super().shutdown()
+    def give_to_application(self, message: dict[str, Any]) -> None:
+        """Queue a message, and read no more until the application has taken it."""
+        self.queue.put_nowait(message)
+        if not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()

@@ -1,7 +1,14 @@
 """What the count of false alarms says: the parts of it that need no backend."""
 
 import argparse
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
+import psutil
 import pytest
 from greenlight_gate.assurance.false_alarms import (
     FAST,
@@ -15,8 +22,12 @@ from greenlight_gate.assurance.false_alarms import (
     summary,
 )
 
-SOUND = HealthySession(1, FAST, "APPROVED", 50, 38, 7.6, ())
-ACCUSED = HealthySession(4, MORE, "BLOCKED", 90, 80, 31.2, ("IDENTITY-1: a run id / None", "1 finding"), "/tmp/seed-4")
+from support.tests.backend.users import eventually
+
+SOUND = HealthySession(1, FAST, "APPROVED", 50, 38, 7.6)
+ACCUSED = HealthySession(
+    4, MORE, "BLOCKED", 90, 80, 31.2, ("IDENTITY-1: a run id / None",), "1 finding", kept="/tmp/seed-4"
+)
 REPORT: dict[str, object] = {
     "deployment_decision": {"verdict": "APPROVED", "reason": "all criteria are met"},
     "execution_results": {
@@ -43,7 +54,7 @@ def test_a_report_that_accuses_a_healthy_backend() -> None:
     finding = {"rule": "IDENTITY-1", "expected": "a run id", "actual": "None"}
     decision = {"verdict": "BLOCKED", "reason": "1 finding"}
     session = _read(4, MORE, {**REPORT, "deployment_decision": decision, "findings": [finding]}, 31.2)
-    assert session == HealthySession(4, MORE, "BLOCKED", 50, 38, 31.2, ("IDENTITY-1: a run id / None", "1 finding"))
+    assert session == HealthySession(4, MORE, "BLOCKED", 50, 38, 31.2, ("IDENTITY-1: a run id / None",), "1 finding")
     assert session.is_false_alarm
     assert str(ACCUSED).splitlines() == [
         "seed 4    4 categories  BLOCKED  80 scenarios, 90 answers, 31 s", "          IDENTITY-1: a run id / None",
@@ -57,18 +68,57 @@ def test_what_is_approved_with_a_finding_is_a_false_alarm_too() -> None:
 
 
 def test_a_report_that_lacks_everything_is_no_approval() -> None:
-    assert _read(1, FAST, {}, 1.0) == HealthySession(1, FAST, "None", 0, 0, 1.0, ("None",))
+    assert _read(1, FAST, {}, 1.0) == HealthySession(1, FAST, "None", 0, 0, 1.0, (), "None")
     assert _read(1, FAST, {}, 1.0).is_false_alarm
 
 
 def test_the_rate_is_of_a_thousand_answers() -> None:
     assert summary([SOUND, ACCUSED, SOUND._replace(seed=2)], 60.0) == (
         "1 of 3 healthy sessions with a false alarm (2 of 2 categories, 1 of 4 categories; 60 s): "
-        "5.26 false alarms per thousand runs, 190 answers judged"
+        "5.26 false alarms per thousand runs, 190 answers judged; 2 APPROVED, 1 BLOCKED"
     )
-    assert (
-        summary([], 0.0) == "0 of 0 healthy sessions with a false alarm (; 0 s): no run was observed, 0 answers judged"
+    assert summary([], 0.0) == (
+        "0 of 0 healthy sessions with a false alarm (; 0 s): no run was observed, 0 answers judged; no session"
     )
+
+
+def test_beside_busy_loops_a_session_may_be_inconclusive_but_not_blocked() -> None:
+    unsure = SOUND._replace(verdict="INCONCLUSIVE", reason="this machine was busy")
+    assert unsure.is_false_alarm
+    assert not unsure._replace(is_busy=True).is_false_alarm
+    assert unsure._replace(is_busy=True, findings=("CONTENT-6: one shape / another",)).is_false_alarm
+    assert SOUND._replace(verdict="BLOCKED", is_busy=True).is_false_alarm
+    assert SOUND._replace(verdict="exit 3", is_busy=True).is_false_alarm
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)])
+def test_busy_loops_end_with_the_command(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    command = [sys.executable, "-m", "greenlight_gate.assurance.false_alarms", "20", "--noise", "2", "--at-once", "1"]
+    ran = psutil.Popen([*command, "--evidence", str(tmp_path)], start_new_session=True, stderr=subprocess.DEVNULL)
+    try:
+        # Two busy loops, multiprocessing's own process, and a session.
+        assert eventually(lambda: [each.cpu_times().user > 0.2 for each in _busy(ran)] == [True, True], 60)
+        children = ran.children(recursive=True)
+        os.killpg(ran.pid, number) if number == signal.SIGINT else ran.send_signal(number)
+
+        assert ran.wait(60) == code
+        ended = children if number != signal.SIGKILL else [each for each in children if "spawn_main" in _line(each)]
+        assert psutil.wait_procs(ended, 60)[1] == []
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(ran.pid, signal.SIGKILL)
+
+
+def _busy(command: psutil.Process) -> list[psutil.Process]:
+    return [each for each in command.children() if "spawn_main" in _line(each)]
+
+
+def _line(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "²"])
@@ -80,4 +130,5 @@ def test_a_number_of_sessions_that_is_none(text: str) -> None:
 def test_what_is_usual() -> None:
     options = _parser().parse_args(["20"])
     assert (options.sessions, options.at_once, options.more, options.whole, options.noise) == (20, 2, 4, 0, 0)
+    assert options.environment == ""
     assert tuple(options.categories) == FAST

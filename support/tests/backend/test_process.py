@@ -154,7 +154,9 @@ def test_a_mistake_ends_the_process_in_the_same_way() -> None:
     assert result.stderr == "greenlight_gate.backend: argument --port: 'many' is not a number from 0 to 65535\n"
 
 
-@pytest.mark.parametrize("env", [{"CHAT_PACE_MS": "quick"}, {"CHAT_USERS": "ada"}, {"CHAT_SLOW_TOOL_MS": "nan"}])
+@pytest.mark.parametrize(
+    "env", [{"CHAT_PACE_MS": "quick"}, {"CHAT_USERS": "ada"}, {"CHAT_SLOW_TOOL_MS": "nan"}, {"CHAT_WEBSOCKETS": "ws"}]
+)
 def test_an_unusable_variable_is_one_line_and_exit_code_3(
     ended: Ended, monkeypatch: pytest.MonkeyPatch, env: dict[str, str]
 ) -> None:
