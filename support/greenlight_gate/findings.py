@@ -44,6 +44,11 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
+def numbered(count: int, noun: str) -> str:
+    """A number with its noun: "1 frame", "2 frames"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def shortened(text: str, most: int) -> str:
     """The text with at most so many characters: cut after a whole word, if one fits, and marked with an ellipsis."""
     if len(text) <= most:

@@ -17,6 +17,7 @@ from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.session import Session
+from greenlight_gate.findings import numbered
 from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.targets.access import TargetFault, check_health
@@ -73,7 +74,7 @@ class _Examination:
         self.session = session
         await session.connect(token, suite.tls)
         steps = len(suite.profile.spec.handshake)
-        self._ok("handshake", f"connected and ready{f', {steps} steps' if steps else ''}")
+        self._ok("handshake", f"connected and ready{', ' + numbered(steps, 'step') if steps else ''}")
         prompt = suite.first_prompt
         canary = suite.canary(persona)
         text = target.question(prompt, canary)
@@ -81,7 +82,7 @@ class _Examination:
         await session.wait_end(self.question)
         await session.close()
         self.recorder.finish()
-        self._ok("one run", f"{len(self.question.events)} events in answer to {named(text)!r}")
+        self._ok("one run", f"{numbered(len(self.question.events), 'event')} in answer to {named(text)!r}")
 
     def _ok(self, step: str, text: str) -> None:
         self.console.print(f"[green]ok[/]  {step:<10} {escape(text)}", highlight=False)

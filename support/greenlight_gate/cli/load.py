@@ -31,6 +31,7 @@ from greenlight_gate.cli.views.terminal import Terminal
 from greenlight_gate.evidence.judge import judge
 from greenlight_gate.evidence.session_folder import Ended
 from greenlight_gate.extras import missing
+from greenlight_gate.findings import numbered
 from greenlight_gate.load.director import Director
 from greenlight_gate.load.executors import Executors, NoCluster, cluster, here, processes
 from greenlight_gate.load.machine_limits import MachineLimit, raise_descriptor_limit, sources_for
@@ -217,7 +218,7 @@ def _session(
     try:
         if plan is not None:
             where = f"{suite.target.name} at {suite.target.url.partition('?')[0]}"
-            console.print(f"{workload.users} users on {escape(where)} ...", highlight=False, soft_wrap=True)
+            console.print(f"{numbered(workload.users, 'user')} on {escape(where)} ...", highlight=False, soft_wrap=True)
             summary = _run(plan, suite, executors_and_channels, console)
     except KeyboardInterrupt:
         log.info("interrupted before there was any result")

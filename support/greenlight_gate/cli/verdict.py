@@ -18,7 +18,7 @@ from greenlight_gate.evidence.attestation import Unsigned
 from greenlight_gate.evidence.judge import Judgement, judge
 from greenlight_gate.evidence.safe_files import open_regular
 from greenlight_gate.evidence.session_folder import LOAD_FOLDER, UNBEGUN, VALIDATION_FOLDER, JudgedTarget, order_of
-from greenlight_gate.findings import printable
+from greenlight_gate.findings import numbered, printable
 from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.verdict.decision import Verdict
 
@@ -81,7 +81,7 @@ def _introduced(session: JudgedTarget) -> str:
     age_s = max(0.0, time.time() - session.started_epoch_s)
     size, unit = next(((size, unit) for size, unit in _UNITS if age_s >= size), (1, "second"))
     count = int(age_s / size)
-    began = f"{count} {unit}{'' if count == 1 else 's'} ago"
+    began = f"{numbered(count, unit)} ago"
     return f"Session {session.session_id}, begun {began}: {session.environment} at {session.url or 'an unknown url'}"
 
 

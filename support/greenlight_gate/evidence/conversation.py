@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 
 from greenlight_gate.events import Control, Event, Foreign, Ignored, More, Reading, Several, Unmapped
-from greenlight_gate.findings import printable
+from greenlight_gate.findings import numbered, printable
 from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.trace import (
     AnyRecord,
@@ -57,7 +57,7 @@ def as_table(entries: Iterable[Entry], marked: Collection[int] = ()) -> str:
         ]
         lines.append("  ".join([*cells, row[5]]).rstrip())
     if left_out:
-        lines.append(f"({left_out} records are left out here; the trace has them all)")
+        lines.append(f"(left out here: {numbered(left_out, 'record')}; the trace has them all)")
     return "\n".join(lines)
 
 

@@ -24,7 +24,7 @@ from greenlight_gate.evidence.session_folder import (
     Measurements,
     Selected,
 )
-from greenlight_gate.findings import Finding
+from greenlight_gate.findings import Finding, numbered
 from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
@@ -226,7 +226,9 @@ def _judge(
     ]  # fmt: skip
     observed = meter.observed()
     if observed.messages and observed.unmapped > _MOST_UNMAPPED * observed.messages:
-        gaps.append(f"{observed.unmapped} of {observed.messages} messages could not be read with the profile")
+        gaps.append(
+            f"{observed.unmapped} of {numbered(observed.messages, 'message')} could not be read with the profile"
+        )
     compared = _compared(evidence, observed, gaps)
     patterns = detect(
         timeline, session.thresholds,
@@ -370,7 +372,7 @@ def _gaps(ledger: _Ledger, session: JudgedTarget) -> list[str]:
         gaps.append(f"the suite itself failed: {ended.fault}")
     ours, theirs = set(ledger.finished), set(ended.allure)
     if ours != theirs or len(ended.allure) != len(theirs):
-        gaps.append(f"Allure has {len(ended.allure)} results, the ledger {len(ours)} scenarios")
+        gaps.append(f"Allure has {numbered(len(ended.allure), 'result')}, the ledger {numbered(len(ours), 'scenario')}")
     return gaps
 
 
@@ -378,7 +380,7 @@ def _lost(entry: Finished, name: str, found: int, records: int) -> list[str]:
     """What the replay of a scenario's traces, with so many findings and records, did not have that the run had."""
     gaps = []
     if found != entry.findings:
-        gaps.append(f"'{name}' had {entry.findings} findings live and {found} in the replay of its trace")
+        gaps.append(f"'{name}' had {numbered(entry.findings, 'finding')} live and {found} in the replay of its trace")
     if records < (entry.records or 0):
         gaps.append(f"of {entry.records} records of '{name}' {records} are left in its trace")
     return gaps

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from greenlight_gate.evidence.session_folder import write_whole
-from greenlight_gate.findings import shortened
+from greenlight_gate.findings import numbered, shortened
 from greenlight_gate.report.matrix_picture import Mark, MatrixGrid, Sheet, draw
 from greenlight_gate.report.monitoring_files import VISUALIZATIONS
 from greenlight_gate.rules.isolation import IsolationPair
@@ -33,9 +33,13 @@ def in_words(relations: Sequence[IsolationPair]) -> str:
     if not saw and not watched:
         return "isolation is unknown: no user received their own secret"
     users = max(len(relation.users) for relation in relations)
-    said = f"users received data of another user in {saw:,} pairs" if saw else "no user received data of another user"
-    beyond = f"; unknown for {unproven} users who never received their own secret" if unproven else ""
-    return f"{said}; {watched:,} pairs checked, with up to {users} users in a scenario{beyond}"
+    said = (
+        f"users received data of another user in {numbered(saw, 'pair')}"
+        if saw
+        else "no user received data of another user"
+    )
+    beyond = f"; unknown for {numbered(unproven, 'user')} who never received their own secret" if unproven else ""
+    return f"{said}; {numbered(watched, 'pair')} checked, with up to {numbered(users, 'user')} in a scenario{beyond}"
 
 
 def draw_isolation(relations: Sequence[IsolationPair], folder: Path) -> Path:

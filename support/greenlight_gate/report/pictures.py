@@ -9,6 +9,7 @@ from greenlight_gate.evidence.judge import Judgement
 from greenlight_gate.evidence.loads import latency_in_words
 from greenlight_gate.evidence.safe_files import open_regular
 from greenlight_gate.evidence.session_folder import write_whole
+from greenlight_gate.findings import numbered
 from greenlight_gate.measure.thresholds import success
 from greenlight_gate.report.cut_matrix_picture import draw_cuts
 from greenlight_gate.report.html_page import Picture
@@ -60,9 +61,9 @@ def _others(folder: Path, judgement: Judgement) -> Iterator[Picture]:
 def _timeline_in_words(judgement: Judgement) -> str:
     whole = judgement.timeline.windows.total()
     return (
-        f"{whole.events:,} events of {whole.asked:,} requests. "
-        f"{whole.dropped} connections were lost without a reason, "
-        f"{whole.errors} failures were not provoked by a test, {whole.findings:,} findings."
+        f"{numbered(whole.events, 'event')} of {numbered(whole.asked, 'request')}. "
+        f"Lost without a reason: {numbered(whole.dropped, 'connection')}; "
+        f"not provoked by a test: {numbered(whole.errors, 'failure')}; {numbered(whole.findings, 'finding')}."
     )
 
 
@@ -87,7 +88,8 @@ def _isolation_in_words(judgement: Judgement) -> str:
         return f"{'; '.join(f'{one} received data of {other}' for one, other in pairs)}."
     lookers, seen = len({one for one, _ in pairs}), len({other for _, other in pairs})
     scenarios = sum(bool(relation.saw) for relation in judgement.relations)
-    return f"{lookers} users received data of {seen} others, in {scenarios} of {len(judgement.relations)} scenarios."
+    of = numbered(len(judgement.relations), "scenario")
+    return f"{numbered(lookers, 'user')} received data of {numbered(seen, 'other')}, in {scenarios} of {of}."
 
 
 def _cuts_in_words(judgement: Judgement) -> str:

@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from greenlight_gate.events import EventKind
-from greenlight_gate.findings import printable, shortened
+from greenlight_gate.findings import numbered, printable, shortened
 from greenlight_gate.measure.run_tracks import RunTrack
 from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.report.picture_style import (
@@ -62,8 +62,8 @@ def draw_timeline(timeline: Timeline) -> Figure:
     figure = blank(height)
     whole = timeline.windows.total()
     guilty = sum(bool(track.found) for track in tracks)
-    said = f"{whole.events:,} events of {whole.asked:,} requests"
-    shown = f"; below, {len(tracks)} selected answers, {guilty} of them with findings" if tracks else ""
+    said = f"{numbered(whole.events, 'event')} of {numbered(whole.asked, 'request')}"
+    shown = f"; below, {numbered(len(tracks), 'selected answer')}, {guilty} of them with findings" if tracks else ""
     under_load = whole.events - sum(whole.kinds)
     loads = f"; {under_load:,} of them under load, where answers are only counted" if under_load > 0 else ""
     title(figure, "Events over time", said + loads + shown)

@@ -8,6 +8,7 @@ closed during a run.
 from collections.abc import Iterable, Mapping
 
 from greenlight_gate.events import Control, Event
+from greenlight_gate.findings import numbered
 from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.run_state import Request, RunState, Thread, ThreadOrder
 
@@ -64,7 +65,7 @@ def on_unread(orders: Iterable[ThreadOrder]) -> None:
 
 def on_no_rest(run: RunState, n: int, report: Report) -> None:
     """CONTINUITY-1: a run that began before its connection was lost, and does not go on after the restore."""
-    came = f"nothing after its first {run.events} events"
+    came = f"nothing after its first {numbered(run.events, 'event')}"
     report("CONTINUITY-1", "the rest of the run after the restore", came, run.first_n, run.last_n, n, run=run)
 
 

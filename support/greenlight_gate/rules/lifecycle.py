@@ -4,6 +4,7 @@ All transitions of a run are in the table below; `diagram()` draws it.
 """
 
 from greenlight_gate.events import Control, Event, EventKind
+from greenlight_gate.findings import numbered
 from greenlight_gate.rules.content import shown
 from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.run_state import Request, RunState, Stage
@@ -67,13 +68,13 @@ def on_nothing(ask: Request, n: int, report: Report) -> None:
 
 def on_no_end(run: RunState, at: float, n: int, report: Report) -> None:
     """LIFECYCLE-2: the user gave up waiting for the next event of a run."""
-    came = f"nothing for {at - run.last_at:.1f} s after {run.events} events"
+    came = f"nothing for {at - run.last_at:.1f} s after {numbered(run.events, 'event')}"
     report("LIFECYCLE-2", "one end", came, run.first_n, run.last_n, n, run=run)
 
 
 def on_unfinished(run: RunState, n: int, report: Report) -> None:
     """LIFECYCLE-2: a run that has not ended when nothing more can come."""
-    report("LIFECYCLE-2", "one end", f"{run.events} events and no end", run.first_n, run.last_n, n, run=run)
+    report("LIFECYCLE-2", "one end", f"{numbered(run.events, 'event')} and no end", run.first_n, run.last_n, n, run=run)
 
 
 def on_ignored_stop(run: RunState, at: float, n: int, ping_s: float, report: Report) -> None:
@@ -97,7 +98,14 @@ def on_end(run: RunState, event: Event, n: int, report: Report) -> None:
     if not all_seen and (unseen := _unseen(run, expect.hidden)):
         report("LIFECYCLE-5", "all five kinds of event", f"no {' and no '.join(unseen)}", run.first_n, n, run=run)
     elif run.tools_begun < expected.tool_executing:
-        report("LIFECYCLE-5", f"{expected.tool_executing} tools called", f"{run.tools_begun}", run.first_n, n, run=run)
+        report(
+            "LIFECYCLE-5",
+            f"{numbered(expected.tool_executing, 'tool')} called",
+            f"{run.tools_begun}",
+            run.first_n,
+            n,
+            run=run,
+        )
     elif expect.parallel and run.most_open < 2:
         report("LIFECYCLE-5", "two tools open at once", "one after the other", run.first_n, n, run=run)
 

@@ -1,6 +1,7 @@
 """TIMELINESS: events arrive in time, and as they happen."""
 
 from greenlight_gate.events import Event, EventKind
+from greenlight_gate.findings import numbered
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.run_state import OpenTool, Request, RunState
@@ -62,5 +63,5 @@ def on_end(run: RunState, event: Event, at: float, n: int, budgets: TimeBudgets,
     late = sum(1 for time in run.recent if time >= at - took * _LAST_PART)
     shown = run.events + run.sub_agent_events
     if took >= _LEAST_RUN_S and late > shown * _MOST_AT_THE_END:
-        came = f"{late} of {shown} events in the last tenth of {took * 1e3:.0f} ms"
+        came = f"{late} of {numbered(shown, 'event')} in the last tenth of {took * 1e3:.0f} ms"
         report("TIMELINESS-3", "events as they happen", came, run.first_n, n, run=run)

@@ -11,7 +11,7 @@ import msgspec
 
 from greenlight_gate.categories import CATEGORIES
 from greenlight_gate.events import FIVE
-from greenlight_gate.findings import Finding, Severity
+from greenlight_gate.findings import Finding, Severity, numbered
 from greenlight_gate.measure.latency_summary import LatencySummary
 from greenlight_gate.measure.thresholds import LEAST_SUCCESS, Thresholds, success
 from greenlight_gate.rules.isolation import IsolationPair
@@ -231,7 +231,7 @@ def _scenarios(facts: Facts) -> Criterion:
     thin = too_few(judged, missing, facts.accepted)
     measured += "".join(f"; {said}" for said in thin)
     if facts.findings:
-        measured += f"; {_numbered(len(facts.findings), 'finding')}"
+        measured += f"; {numbered(len(facts.findings), 'finding')}"
     if count[ScenarioOutcome.FAILED] or facts.findings:
         status = Status.FAILED
     elif (
@@ -311,8 +311,8 @@ def _isolation(facts: Facts) -> Criterion:
     users = max((len(relation.users) for relation in facts.relations), default=0)
     pairs = sum(relation.pairs for relation in facts.relations)
     by_design = sum(relation.by_design for relation in facts.relations)
-    found, scenarios = _numbered(len(broken), "finding"), _numbered(len(facts.relations), "scenario")
-    measured = f"{found} in {scenarios} with up to {users} users"
+    found, scenarios = numbered(len(broken), "finding"), numbered(len(facts.relations), "scenario")
+    measured = f"{found} in {scenarios} with up to {numbered(users, 'user')}"
     status = Status.FAILED if broken else Status.PASSED
     if unproven:
         more = f" and {len(unproven) - 1} more" if unproven[1:] else ""
@@ -320,7 +320,7 @@ def _isolation(facts: Facts) -> Criterion:
     elif not facts.relations:
         measured = _unwatched(facts)
     if by_design:
-        measured += f"; {by_design} messages of other users, which the profile allows"
+        measured += f"; {numbered(by_design, 'message')} of other users, which the profile allows"
     if by_design and "broadcast" not in facts.accepted and not broken:
         measured += ' (foreign = "broadcast-by-design"), which accepted_gaps.broadcast has to accept'
         status = Status.INCONCLUSIVE
@@ -420,13 +420,13 @@ def _reason(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
         missing = [scenario for scenario in facts.scenarios if _is_missing(scenario)]
         spared, were = len(missing), "was" if len(missing) == 1 else "were"
         why = unexercised([(scenario.category, in_one_line(scenario.reason)) for scenario in missing])
-        beyond = (f" {_numbered(spared, 'scenario')} {were} not exercised: {why}." if spared else "") + beyond
+        beyond = (f" {numbered(spared, 'scenario')} {were} not exercised: {why}." if spared else "") + beyond
         accepted += headline(facts.wanted, parts_of) if leads else ""
         hidden = [kind for kind in FIVE if kind in facts.absent]
         five = f"all but {' and '.join(hidden)} of the five events were" if hidden else "all five events were"
         due = facts.observed.five_expected + sum(load.summary.five_expected for load in facts.loads)
         shown = f"{five} observed" if due else "no request needed a tool"
-        return f"{accepted}{_numbered(passed, 'scenario')} passed, {shown}, no findings.{beyond}"
+        return f"{accepted}{numbered(passed, 'scenario')} passed, {shown}, no findings.{beyond}"
     parts = _open(verdict, criteria)
     if verdict is Verdict.BLOCKED and facts.findings:
         parts.insert(0, _first_findings(facts.findings))
@@ -499,11 +499,7 @@ def _first_findings(findings: tuple[Finding, ...], counted: Counter[str] | None 
     example = first[rule]
     more = f"; also {', '.join(f'{other} ({n})' for other, n in others)}" if others else ""
     whom = f" [{example.user}]" if example.user else ""
-    return f"{rule} ({_numbered(times, 'finding')}): expected {example.expected}, got {example.actual}{whom}{more}"
-
-
-def _numbered(count: int, name: str) -> str:
-    return f"{count} {name}" if count == 1 else f"{count} {name}s"
+    return f"{rule} ({numbered(times, 'finding')}): expected {example.expected}, got {example.actual}{whom}{more}"
 
 
 def in_one_line(reason: str) -> str:

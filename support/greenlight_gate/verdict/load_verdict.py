@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from greenlight_gate.findings import numbered
 from greenlight_gate.measure.load_result import LATE, LoadResult
 from greenlight_gate.measure.thresholds import LEAST_SUCCESS
 from greenlight_gate.verdict.criteria import Criterion, LoadOfScenario, Status
@@ -30,11 +31,10 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     judges_latency: bool
 
     def __str__(self) -> str:
-        users = "1 user" if self.users == 1 else f"{self.users:,} users"
+        users = numbered(self.users, "user")
         parts = [f"{users} at {self.rate:g} requests a second" if self.arrival == "open" else users]
         if self.runs_per_user is not None:
-            each = "request" if self.runs_per_user == 1 else "requests"
-            parts.append(f"{self.runs_per_user} {each} each")
+            parts.append(f"{numbered(self.runs_per_user, 'request')} each")
         if self.duration_s is not None:
             parts.append(f"{self.duration_s:g} s")
         return ", ".join(parts)

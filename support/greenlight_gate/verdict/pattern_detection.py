@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from greenlight_gate.findings import numbered
 from greenlight_gate.measure.rule_counts import RuleCount
 from greenlight_gate.measure.thresholds import Thresholds, too_slow
 from greenlight_gate.measure.time_series import TimeWindow
@@ -57,11 +58,10 @@ def _of_findings(timeline: Timeline, name: str) -> Occurrence | None:
     answers = _answers([each for _, each in broken])
     if answers < pattern.least:
         return None
-    times = ", ".join(f"{rule} {each.times} times" for rule, each in sorted(broken))
+    times = ", ".join(f"{rule} {numbered(each.times, 'time')}" for rule, each in sorted(broken))
     when = min(each.first_at for _, each in broken), max(each.last_at for _, each in broken)
     evidence = tuple(example for _, each in broken for example in each.examples)[:_EXAMPLES]
-    answer = "answer" if answers == 1 else "answers"
-    return occurrence(name, f"{answers} {answer}: {times}", when, evidence)
+    return occurrence(name, f"{numbered(answers, 'answer')}: {times}", when, evidence)
 
 
 def _answers(broken: Sequence[RuleCount]) -> int:
@@ -91,7 +91,8 @@ def _sustained(timeline: Timeline, thresholds: Thresholds) -> Occurrence | None:
         return None
     average = sum(window.delay_us for _, window in worst) / samples / 1e3
     measured = (
-        f"{average:.0f} ms on average for {lasted:.0f} s (allowed: {thresholds.latency_ms_avg:g} ms), {samples} events"
+        f"{average:.0f} ms on average for {lasted:.0f} s (allowed: {thresholds.latency_ms_avg:g} ms), "
+        f"{numbered(samples, 'event')}"
     )
     slowest = sorted(worst, key=lambda one: -one[1].delay_ms)[:_EXAMPLES]
     evidence = tuple(
@@ -105,7 +106,9 @@ def _unstable(timeline: Timeline) -> Occurrence | None:
     lost = whole.dropped + whole.refused
     if lost < UNSTABLE_LEAST or lost * 100.0 <= UNSTABLE_PERCENT * whole.tried:
         return None
-    measured = f"{whole.dropped} connections lost, {whole.refused} refused, of {whole.tried} attempts"
+    measured = (
+        f"{numbered(whole.dropped, 'connection')} lost, {whole.refused} refused, of {numbered(whole.tried, 'attempt')}"
+    )
     troubles = sorted(timeline.troubles)
     return occurrence("CONNECTION_INSTABILITY", measured, (troubles[0][0], troubles[-1][0]), _examples(troubles))
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 
 from greenlight_gate.categories import CATEGORIES
+from greenlight_gate.findings import numbered
 
 FULL, PARTIAL, LOAD = "full", "partial", "load"
 _MOST_REASONS = 8
@@ -12,7 +13,7 @@ _MOST_REASONS = 8
 def narrowed(selected: Mapping[str, int], available: Mapping[str, int]) -> list[str]:
     """The categories of which not all scenarios were selected: "1 of 25 functional scenarios"."""
     return [
-        f"{selected.get(category, 0)} of {count} {category} scenarios"
+        f"{selected.get(category, 0)} of {numbered(count, f'{category} scenario')}"
         for category, count in available.items() if selected.get(category, 0) < count
     ]  # fmt: skip
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from greenlight_gate.events import EventKind
+from greenlight_gate.findings import numbered
 from greenlight_gate.wire.capture import CaptureError
 from greenlight_gate.wire.codecs import UndecodableError, codec_named
 from greenlight_gate.wire.values import MISSING, walk
@@ -26,6 +27,11 @@ _GUESSES = (
 _KIND_NAMES = ("type", "event", "kind", "msg_type", "method", "action", "op", "name")
 _TEXT_NAMES = ("text", "content", "delta", "message", "result", "output", "answer", "reasoning", "thought", "data")
 _ID = re.compile(r"(^|[._])(id|.*_id|.*Id)$")
+# The last part of the path of a tool's name, the likeliest first; a plain name is somebody's only by what it stands in.
+_TOOL_NAMES = ("toolname", "functionname", "tool", "function", "name")
+_OF_TOOLS, _OF_OTHERS = re.compile("tool|function|call|command"), re.compile("agent|user|model|author|sender")
+# The members of a request that are new in each.
+_REQUEST_ID = re.compile(r"id|(request|message|msg|client|correlation)_?id", re.IGNORECASE)
 _SHOWN = 60
 _MOST_KINDS = 40
 _MOST_PATHS = 400
@@ -119,10 +125,11 @@ def draft(lines: Iterable[bytes]) -> str:
         raise CaptureError("expected at least one frame that came and can be read, got none")
     kind = _kind_path(came)
     out = [
-        f"# Drafted from {len(came)} frames on {len(frames.came)} connections. Every line is a guess: read it,",
-        "# correct it, try it: greenlight profile check THIS CAPTURE. The language: wire/README.md.",
+        f"# Drafted from {numbered(len(came), 'frame')} on {numbered(len(frames.came), 'connection')}.",
+        "# Every line is a guess: read it, correct it, try it: greenlight profile check THIS CAPTURE.",
+        "# The language: wire/README.md.",
     ]
-    out += [f"# {frames.unread} frames could not be read with these codecs."] if frames.unread else []
+    out += [f"# {numbered(frames.unread, 'frame')} could not be read with these codecs."] if frames.unread else []
     out += ['name = "mine"', "", "[frame]", f"codecs = {json.dumps(frames.codecs)}", "", "[every]"]
     out += list(_ids(frames))
     by_kind: dict[str, list[Any]] = defaultdict(list)
@@ -204,7 +211,7 @@ def _ids(frames: _Frames) -> Iterator[str]:
 def _rule(kind: str, name: str, examples: list[Any], guessed: Counter[str], *, is_last: bool) -> Iterator[str]:
     shown = json.dumps(examples[0], ensure_ascii=True)
     yield ""
-    yield f"# {len(examples)} frames, for example {shown[:200]}{'...' if len(shown) > 200 else ''}"
+    yield f"# {numbered(len(examples), 'frame')}, for example {shown[:200]}{'...' if len(shown) > 200 else ''}"
     if not name:
         yield "# They name no kind: say with conditions what they are, for instance when = { PATH = { exists = true } }"
         return
@@ -226,13 +233,27 @@ def _rule(kind: str, name: str, examples: list[Any], guessed: Counter[str], *, i
     if event is not EventKind.STARTED and event is not EventKind.TOOL_EXECUTING:
         yield f'text = "{text}"' if text else '# text = "PATH"'
     if event in (EventKind.TOOL_EXECUTING, EventKind.TOOL_COMPLETED):
-        for field, words in (("tool", r"(^|[._])(tool_?name|name|tool|function)$"), ("call", r"(call_?id|\bid)$")):
-            paths = [path for path, value in _paths(examples[0]) if re.search(words, path, re.IGNORECASE)]
-            yield f'{field} = "{paths[0]}"' if paths else f'# {field} = "PATH"'
+        calls = [path for path, _ in _paths(examples[0]) if re.search(r"(call_?id|\bid)$", path, re.IGNORECASE)]
+        for field, path in (("tool", _tool_path(examples[0])), ("call", calls[0] if calls else "")):
+            yield f'{field} = "{path}"' if path else f'# {field} = "PATH"'
 
 
 def _key(path: str) -> str:
     return path if re.fullmatch(r"[A-Za-z0-9_-]+", path) else json.dumps(path)
+
+
+def _tool_path(frame: Any) -> str:
+    """The path of the name of a tool, "" for none."""
+    ranked = []
+    for path, value in list(_paths(frame))[:_MOST_PATHS]:
+        *above, last = path.lower().replace("_", "").split(".")
+        if not isinstance(value, str) or last not in _TOOL_NAMES:
+            continue
+        within = above[-1] if above else ""
+        if last != "name" or not _OF_OTHERS.search(within):
+            rank = 0 if last == "name" and _OF_TOOLS.search(within) else _TOOL_NAMES.index(last)
+            ranked.append((rank, len(above), path))
+    return min(ranked, default=(0, 0, ""))[2]
 
 
 def _text_path(examples: list[Any]) -> str:
@@ -264,7 +285,7 @@ def _start(sent: list[Any]) -> Iterator[str]:
         yield from ("# TODO: the frame that asks a question", "[send.start]", 'text = "{prompt}"')
         return
     path = _longest_text(asked)
-    yield "# The frame that asks a question; the longest text in it is taken for the question."
+    yield "# The frame that asks a question; the longest text in it is taken for the question, an id for the request's."
     yield "[send]"
     yield f"start = {_inline(asked, path)}"
 
@@ -276,9 +297,11 @@ def _longest_text(frame: dict[str, Any]) -> str:
 
 
 def _inline(value: Any, path: str, here: str = "") -> str:
-    """A value as inline TOML, with {prompt} at the path. Null has no form in TOML and is left out."""
+    """A value as inline TOML, with {prompt} at the path and {request} for ids. Null, which has no form, is left out."""
     if here[:-1] == path and here:
         return '"{prompt}"'
+    if isinstance(value, str) and value and _REQUEST_ID.fullmatch(here[:-1].rpartition(".")[2]):
+        return '"{request}"'
     if isinstance(value, dict):
         items = {key: _inline(item, path, f"{here}{key}.") for key, item in value.items() if item is not None}
         return "{ " + ", ".join(f"{_key(key)} = {item}" for key, item in items.items()) + " }"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from greenlight_gate.events import EventKind
+from greenlight_gate.findings import numbered
 from greenlight_gate.wire.profile import Profile
 
 HEAD = """# Included profiles
@@ -33,13 +34,9 @@ def _section(name: str, text: str) -> str:
     lines += [f"- The target must give `{value}`: {what}." for value, what in spec.needs.items()]
     codecs = ", ".join(f"`{codec}`" for codec in spec.frame.codecs)
     steps = [f"codecs {codecs}"]
-    steps += [_counted(len(spec.before), "HTTP request") + " before the connection"] if spec.before else []
-    steps += ["a handshake of " + _counted(len(spec.handshake), "step")] if spec.handshake else []
+    steps += [numbered(len(spec.before), "HTTP request") + " before the connection"] if spec.before else []
+    steps += ["a handshake of " + numbered(len(spec.handshake), "step")] if spec.handshake else []
     runs = {"one": "one request on a connection", "one_at_a_time": "one request at a time", "many": ""}
     steps += [runs[spec.connection.runs]] if runs[spec.connection.runs] else []
     lines.append(f"- Connection: {', '.join(steps)}.")
     return "\n".join(lines) + "\n"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

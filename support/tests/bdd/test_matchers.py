@@ -133,6 +133,6 @@ def test_hostile_text_stays_text_and_an_endless_answer_is_cut() -> None:
     lines = m.table(answer(loud, *[CALCULATOR[1]] * 999), []).split("\n")
 
     assert len(lines) == 201
-    assert lines[100] == "   (800 events are left out here)"
+    assert lines[100] == "   (left out here: 800 events)"
     assert all(line.isprintable() for line in lines)
     assert "\\x1b[31mred\\x07\\u202e xxx" in lines[0]

@@ -57,7 +57,7 @@ def test_of_a_very_long_conversation_the_ends_and_the_marked_rows_are_shown() ->
 
     assert len(lines) == 1 + 400 + 1 + 1
     assert [line for line in lines if line.startswith(">>")] == [lines[201]]
-    assert lines[-1] == "(602 records are left out here; the trace has them all)"
+    assert lines[-1] == "(left out here: 602 records; the trace has them all)"
 
 
 def test_whoever_was_never_let_in_has_a_name() -> None:

@@ -43,6 +43,38 @@ def test_a_draft_says_what_it_could_not_find() -> None:
         Profile.from_toml(text)
 
 
+def _frame(direction: str, **members: Any) -> bytes:
+    return json.dumps({"dir": direction, "data": members}).encode()
+
+
+@pytest.mark.parametrize(
+    ("members", "path"),
+    [
+        ({"agent_name": "Quill", "payload": {"tool_name": "calculator"}}, "payload.tool_name"),
+        ({"agent_name": "Quill", "name": "calculator"}, "name"),
+        ({"agent": {"name": "Quill"}, "call": {"name": "calculator"}}, "call.name"),
+        ({"function": {"name": "calculator"}, "name": "Quill"}, "function.name"),
+        ({"data": {"toolName": "calculator"}, "tool": "other"}, "data.toolName"),
+        ({"agent_name": "Quill", "user": {"name": "Ada"}, "tool": 5}, ""),
+    ],
+)
+def test_the_name_of_a_tool_is_not_that_of_an_agent(members: dict[str, Any], path: str) -> None:
+    text = draft([_frame("in", type="tool_call", **members), _frame("in", type="done", text="391")])
+
+    assert (f'tool = "{path}"' if path else '# tool = "PATH"') in text.splitlines()
+
+
+def test_each_request_gets_an_id_of_its_own() -> None:
+    asked = {"type": "ask", "request_id": "r-1", "thread_id": "t-1", "payload": {"text": "What is 17*23?", "id": 7}}
+    answer = [_frame("in", type="token", text="391"), _frame("in", type="done", text="391")]
+    text = draft([_frame("out", **asked), *answer])
+
+    assert (
+        'start = { type = "ask", request_id = "{request}", thread_id = "t-1", payload = { text = "{prompt}", id = 7 } }'
+    ) in text.splitlines()
+    assert Profile.from_toml(text).spec.send["start"]["request_id"] == "{request}"
+
+
 @pytest.mark.parametrize(
     ("lines", "says"),
     [

@@ -16,7 +16,7 @@ from greenlight_gate.bdd.matchers.event_patterns import EventPattern
 from greenlight_gate.bdd.matchers.observable import claim, claimable
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.events import Control, Event, EventKind
-from greenlight_gate.findings import printable
+from greenlight_gate.findings import numbered, printable
 from greenlight_gate.rules.engine.canary import named
 
 _MOST_ROWS = 200
@@ -263,5 +263,5 @@ def table(question: UserRequest, marked: Sequence[int]) -> str:
     if len(rows) > _MOST_ROWS:
         # A very long answer is cut in the middle.
         half = _MOST_ROWS // 2
-        rows[half:-half] = [f"   ({len(rows) - 2 * half} events are left out here)"]
+        rows[half:-half] = [f"   (left out here: {numbered(len(rows) - 2 * half, 'event')})"]
     return "\n".join(rows) or "   (no event was received)"

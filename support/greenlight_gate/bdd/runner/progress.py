@@ -13,7 +13,7 @@ from rich.text import Text
 
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.evidence.session_folder import Finished
-from greenlight_gate.findings import shortened
+from greenlight_gate.findings import numbered, shortened
 from greenlight_gate.monitor import Alert
 from greenlight_gate.verdict.decision import in_one_line
 
@@ -60,7 +60,7 @@ class RunProgress:
         """Reports that the target is healthy and the scenarios begin, so many at a time."""
         self._total = scenarios
         at_once = f", {jobs} in parallel except for measurements" if jobs > 1 else ""
-        self._say(f"Testing [bold]{escape(name)}[/] at {escape(url)}: {scenarios} scenarios{at_once}")
+        self._say(f"Testing [bold]{escape(name)}[/] at {escape(url)}: {numbered(scenarios, 'scenario')}{at_once}")
         if self.console.is_terminal and not self.quiet:
             self._live = Live(get_renderable=self._line, console=self.console, transient=True, refresh_per_second=8)
             self._live.start()
@@ -119,5 +119,5 @@ class RunProgress:
         world = self._world
         events = self._events + (sum(len(q.events) for q in world.questions) if world is not None else 0)
         elapsed = time.monotonic() - self._began
-        text = f" {done}/{self._total}  {self._now}  {events} events  {elapsed:.0f} s"
+        text = f" {done}/{self._total}  {self._now}  {numbered(events, 'event')}  {elapsed:.0f} s"
         return Spinner("dots", Text(text[: self.console.width - 4]))

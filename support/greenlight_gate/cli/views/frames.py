@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from greenlight_gate.events import FIVE, Control, Event, Foreign, Ignored, More, Reading, Unmapped, each
 from greenlight_gate.evidence.conversation import as_table
+from greenlight_gate.findings import numbered
 from greenlight_gate.trace import AnyRecord, Received
 from greenlight_gate.wire.profile import Profile
 
@@ -41,7 +42,7 @@ class FrameSummary:
     def show(self, console: Console) -> None:
         """Shows the table of all frames, and the summary."""
         console.print(escape(as_table(self.entries)), highlight=False, soft_wrap=True)
-        console.print(f"\n{self.messages} messages were read as", highlight=False)
+        console.print(f"\nRead, of {numbered(self.messages, 'message')}:", highlight=False)
         for (group, name), count in sorted(self.counts.items()):
             colour = {"unmapped": "yellow", "foreign": "yellow"}.get(group)
             line = f"  {count:>5}  {group:<10} {escape(name)}"

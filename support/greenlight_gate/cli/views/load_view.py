@@ -13,6 +13,7 @@ from rich.table import Table
 from greenlight_gate.cli.views.judgement import COLOURS
 from greenlight_gate.evidence.judge import Judgement
 from greenlight_gate.evidence.session_folder import write_whole
+from greenlight_gate.findings import numbered
 from greenlight_gate.load.director import State
 from greenlight_gate.measure.latency_summary import LatencySummary
 from greenlight_gate.measure.load_result import LoadResult, figures
@@ -140,9 +141,12 @@ def _figures(summary: LoadResult, console: Console) -> None:
     seconds = summary.seconds or 1.0
     rows = [
         ("users", f"{summary.connections_made:,} of {summary.users:,} connected"),
-        ("runs", f"{summary.runs:,} of {summary.asked:,} requests, {summary.runs / seconds:,.1f}/s"),
+        ("runs", f"{summary.runs:,} of {numbered(summary.asked, 'request')}, {summary.runs / seconds:,.1f}/s"),
         ("checked events", f"{summary.events:,}, {summary.events / seconds:,.0f}/s, {per_cpu_s:,.0f} per CPU-second"),
-        ("dropped", f"{summary.dropped:,} requests that could not be sent in time" if summary.dropped else ""),
+        (
+            "dropped",
+            f"{numbered(summary.dropped, 'request')} that could not be sent in time" if summary.dropped else "",
+        ),
         ("success", f"{summary.success_percent:.2f} % of the expected events and connections"),
         (
             "generator",
