@@ -1,5 +1,6 @@
 """A finding: one violation of a rule, with what was expected, what was received, and the records that prove it."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
@@ -32,6 +33,11 @@ class Finding(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         where = f" [{self.user}, records {', '.join(map(str, self.evidence))}]" if self.evidence else ""
         return f"{self.rule}: expected {self.expected}, got {self.actual}{where}"
+
+
+def broken_rules(findings: Iterable[Finding]) -> str:
+    """The rules that these findings break, each once, in the order of the findings."""
+    return ", ".join(dict.fromkeys(finding.rule for finding in findings))
 
 
 def printable(text: str) -> str:

@@ -4,11 +4,14 @@ import ast
 import hashlib
 import shutil
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from behave.model import Step
 from behave.step_registry import StepRegistry
+
+from greenlight_gate.bdd.runner.step_registry import Run, WrappedStepRegistry
 
 # The steps of the assurance features are tested by the matrix itself.
 _NOT_THESE = {"release_steps"}
@@ -24,38 +27,27 @@ class Assertion(NamedTuple):
     digest: str
 
 
-class TracingStepRegistry:
-    """behave's registry of steps, whose matches record which steps run and which assertions fail.
+class TracingStepRegistry(WrappedStepRegistry):
+    """Records which steps run and which assertions fail.
 
     `functions` are those of the steps that ran, `objections` the places (module, line) of their exceptions.
     """
 
     def __init__(self, registry: StepRegistry) -> None:
+        super().__init__(registry)
         self.functions: list[str] = []
         self.objections: list[tuple[str, int]] = []
-        self._registry = registry
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._registry, name)
-
-    def find_match(self, step: Step) -> Any:
-        """The match of behave for the step; None for an undefined one."""
-        match: Any = self._registry.find_match(step)
-        if match is None:
-            return None
-        function, plain_run = match.func, match.run
-
-        def run(context: Any) -> None:
-            self.functions.append(f"{Path(function.__code__.co_filename).stem}.{function.__name__}")
-            try:
-                plain_run(context)
-            except AssertionError as error:
-                place = _place(error)
-                self.objections.extend([place] if place is not None else [])
-                raise
-
-        match.run = run
-        return match
+    def run_step(self, context: Any, step: Step, function: Callable[..., None], plain_run: Run) -> None:
+        """Runs a step as behave does."""
+        del step
+        self.functions.append(f"{Path(function.__code__.co_filename).stem}.{function.__name__}")
+        try:
+            plain_run(context)
+        except AssertionError as error:
+            place = _place(error)
+            self.objections.extend([place] if place is not None else [])
+            raise
 
 
 def assertions(steps: Path) -> dict[str, Assertion]:

@@ -9,8 +9,9 @@ import sys
 from types import ModuleType
 
 from greenlight_gate import __version__
+from greenlight_gate.cli.ci_lines import print_ci_lines
 from greenlight_gate.cli.commands import SUMMARIES
-from greenlight_gate.cli.options import EPILOG, MISCONFIGURED, Parser
+from greenlight_gate.cli.options import EPILOG, MISCONFIGURED, Parser, WrongArguments
 
 
 def parser(*names: str) -> argparse.ArgumentParser:
@@ -38,10 +39,15 @@ def run_command(arguments: list[str]) -> int:
     """Runs a command; returns its exit code. The user's mistakes are one line on stderr and exit code 3."""
     # Only what is asked for is imported: the others' imports take longer than most commands.
     top = parser(next((word for word in arguments if not word.startswith("-")), "none"))
-    options, unknown = top.parse_known_args(arguments)
-    if unknown:
-        # Said by the command's own parser, which knows what is nearest.
-        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    try:
+        options, unknown = top.parse_known_args(arguments)
+        if unknown:
+            # Said by the command's own parser, which knows what is nearest.
+            options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    except WrongArguments as wrong:
+        if "--ci-mode" in arguments:
+            print_ci_lines("MISCONFIGURED", wrong.said)
+        raise
     return _run(options)
 
 
@@ -52,4 +58,6 @@ def _run(options: argparse.Namespace) -> int:
         return int(getattr(_module(options.command), options.command)(options))
     except Misconfigured as error:
         sys.stderr.write(f"greenlight: {error}\n")
+        if getattr(options, "ci_mode", False):
+            print_ci_lines("MISCONFIGURED", str(error))
         return MISCONFIGURED

@@ -17,10 +17,11 @@ from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.session import Session
-from greenlight_gate.findings import numbered
+from greenlight_gate.findings import broken_rules, numbered
 from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.targets.access import TargetFault, check_health
+from greenlight_gate.targets.settings import where_the_url_is
 from greenlight_gate.trace import Header, encode_header, encode_record
 
 
@@ -29,6 +30,7 @@ def add(commands: Any) -> None:
     doctor = command_of(
         commands, "doctor", SUMMARIES["doctor"],
         "greenlight doctor --environment mine.toml",
+        "exit codes: 0 no problems, 1 a problem, 3 misconfigured, 130 interrupted",
     )  # fmt: skip
     target(doctor)
     doctor.add_argument(
@@ -55,9 +57,9 @@ class _Examination:
     async def walk(self) -> None:
         """Raises TargetFault, NotConnected or Misconfigured at the step that fails."""
         suite = self.suite
-        target = suite.target
-        self._ok("DNS", await resolve(target))
-        self._ok("TCP", await reach(target))
+        target, url_is = suite.target, where_the_url_is(suite.plan.environ)
+        self._ok("DNS", await resolve(target, url_is))
+        self._ok("TCP", await reach(target, url_is))
         self._ok("TLS", await secure(target, suite.tls))
         if target.health:
             report = await check_health(target)
@@ -144,7 +146,7 @@ def _next_step(examination: _Examination, summary: FrameSummary) -> str:
     if question is None or question.answer is None:
         return f"find the frame that ends the answer above, and map it to agent_completed in the profile {name}"
     if examination.recorder is not None and examination.recorder.findings:
-        broken = ", ".join(dict.fromkeys(finding.rule for finding in examination.recorder.findings))
+        broken = broken_rules(examination.recorder.findings)
         return (
             f"correct {broken} (expected and got are listed above) in the backend, or in the profile {name} if it "
             f"reads a frame wrongly; then greenlight doctor --environment {environment}"

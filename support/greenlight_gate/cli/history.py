@@ -21,6 +21,7 @@ def add(commands: Any) -> None:
     history = command_of(
         commands, "history", SUMMARIES["history"],
         "greenlight history --environment staging --last 10",
+        "exit codes: 0 listed, 3 misconfigured",
     )  # fmt: skip
     history.add_argument(
         "--environment", metavar="NAME", help="show only the target of this name (example: --environment embedded)"

@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -19,12 +19,12 @@ from greenlight_gate.cli.options import (
     new_file,
     output,
     positive,
+    signer_of,
     signing,
     target,
     zero_or_more,
 )
 from greenlight_gate.cli.session_reports import write_reports
-from greenlight_gate.cli.signing import Signer
 from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.cli.views.load_view import LoadView, show_load, write_json
 from greenlight_gate.cli.views.terminal import Terminal
@@ -48,6 +48,9 @@ from greenlight_gate.targets.suggestions import nearest_first
 from greenlight_gate.verdict.criteria import LOAD, LoadOfScenario
 from greenlight_gate.verdict.decision import Verdict
 from greenlight_gate.verdict.load_verdict import Workload
+
+if TYPE_CHECKING:
+    from greenlight_gate.cli.signing import Signer
 
 
 def add(commands: Any) -> None:
@@ -143,7 +146,7 @@ def load(options: argparse.Namespace) -> int:
     """
     if options.cluster and (why := missing("cluster")):
         raise Misconfigured(f"--cluster {options.cluster}: {why}")
-    signer, console = Signer(options), Terminal()
+    signer, console = signer_of(options), Terminal()
     suite = ValidationSession(
         SessionPlan(
             environment=options.environment, output_dir=options.output_dir, defects=tuple(options.defect),
@@ -273,8 +276,9 @@ def _record(suite: ValidationSession, workload: Workload, summary: LoadResult | 
 
 
 def _concluded(
-    options: argparse.Namespace, suite: ValidationSession, interruption: Interruption, console: Console, signer: Signer
-) -> int:
+    options: argparse.Namespace, suite: ValidationSession, interruption: Interruption, console: Console,
+    signer: "Signer | None",
+) -> int:  # fmt: skip
     """Judges the session folder, as `greenlight verdict` does. Returns the exit code."""
     folder = suite.folder
     faults = SuiteFaults(folder, console)
@@ -286,7 +290,8 @@ def _concluded(
             raise Misconfigured(f"{error.filename}: cannot be written ({error.strerror})") from error
     show_load(judgement, folder, console)
     write_reports(judgement, folder, console, faults, page=False)
-    signer.sign(judgement, folder, console, faults)
+    if signer is not None:
+        signer.sign(judgement, folder, console, faults)
     verdict = faults.outcome(judgement.decision.verdict)
     if verdict is Verdict.INCONCLUSIVE and interruption.reason:
         return INTERRUPTED

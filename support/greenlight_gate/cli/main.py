@@ -5,15 +5,18 @@ It imports nothing but Python's own modules until `main` can tell what failed, s
 
 import signal
 import sys
+import time
 
 _INCONCLUSIVE, _MISCONFIGURED, _INTERRUPTED = 2, 3, 130
+# Those who end a process often send two signals at once.
+_TOGETHER_S = 1.0
 
 
 def main(argv: list[str] | tuple[str, ...] | None = None) -> int:
     """Runs a command; returns its exit code. What no command expected is the suite's own fault, and is exit code 2."""
     try:
         # Before the imports, which take longest, and until the command has handlers of its own.
-        signal.signal(signal.SIGTERM, _interrupted)
+        _end_at_signals()
         from greenlight_gate.interpreter import optimised, prepare_streams  # noqa: PLC0415
 
         prepare_streams()
@@ -24,6 +27,9 @@ def main(argv: list[str] | tuple[str, ...] | None = None) -> int:
 
         return run_command(sys.argv[1:] if argv is None else list(argv))
     except KeyboardInterrupt:
+        # A signal that comes now would end the process in its own way, without this exit code.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         sys.stderr.write("greenlight: interrupted\n")
         return _INTERRUPTED
     except SystemExit as end:
@@ -35,8 +41,20 @@ def main(argv: list[str] | tuple[str, ...] | None = None) -> int:
         return _unexpected(error)
 
 
-def _interrupted(*_: object) -> None:
-    raise KeyboardInterrupt
+def _end_at_signals() -> None:
+    """SIGINT and SIGTERM raise KeyboardInterrupt; what comes right after the first one belongs to it."""
+    last_s = -_TOGETHER_S
+
+    def interrupted(*_: object) -> None:
+        nonlocal last_s
+        before_s, last_s = last_s, time.monotonic()
+        if last_s - before_s >= _TOGETHER_S:
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupted)
+    # What a shell starts in the background ignores Ctrl-C.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, interrupted)
 
 
 def _unexpected(error: BaseException) -> int:

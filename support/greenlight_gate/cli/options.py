@@ -6,9 +6,12 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from greenlight_gate.categories import CATEGORIES
+
+if TYPE_CHECKING:
+    from greenlight_gate.cli.signing import Signer
 
 MISCONFIGURED = 3
 INTERRUPTED = 130
@@ -25,6 +28,14 @@ class _Paragraphs(argparse.HelpFormatter):
         return "\n\n".join(fill(paragraph, width, indent) for paragraph in text.split("\n\n"))
 
 
+class WrongArguments(SystemExit):
+    """The end of a command whose arguments make no sense; `said` is the complaint, which stderr has."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(MISCONFIGURED)
+        self.said = said
+
+
 class Parser(argparse.ArgumentParser):
     """argparse with errors in one line that suggest the nearest option, and the exit code for a user's mistake."""
 
@@ -34,8 +45,9 @@ class Parser(argparse.ArgumentParser):
         if chosen is not None:
             (known,) = [list(action.choices or ()) for action in self._actions if action.dest in ("command", "action")]
             message = f"unknown command {chosen[1]!r}, expected one of {', '.join(_nearest_first(chosen[1], known))}"
-        sys.stderr.write(f"greenlight: {message}{self._hint(message)} (see `{self.prog} --help`)\n")
-        raise SystemExit(MISCONFIGURED)
+        said = f"{message}{self._hint(message)} (see `{self.prog} --help`)"
+        sys.stderr.write(f"greenlight: {said}\n")
+        raise WrongArguments(said)
 
     def _hint(self, message: str) -> str:
         """The known options, the nearest first, if an unknown one was given."""
@@ -97,10 +109,10 @@ def new_file(text: str) -> Path:
     return Path(text)
 
 
-def command_of(commands: Any, name: str, help_: str, example: str) -> argparse.ArgumentParser:
-    """Adds a command with its help."""
+def command_of(commands: Any, name: str, help_: str, example: str, exit_codes: str = EPILOG) -> argparse.ArgumentParser:
+    """Adds a command with its help. `exit_codes`: those of a command that judges nothing."""
     command: argparse.ArgumentParser = commands.add_parser(
-        name, help=help_, description=help_, epilog=f"example: {example}\n\n{EPILOG}", allow_abbrev=False,
+        name, help=help_, description=help_, epilog=f"example: {example}\n\n{exit_codes}", allow_abbrev=False,
         formatter_class=_Paragraphs,
     )  # fmt: skip
     command.set_defaults(parser=command)
@@ -148,6 +160,15 @@ def signing(group: Any, command: str) -> None:
         help="what is judged, for the signature (default: the version that the target reports; example: --subject "
         f"chat@sha256:{'0' * 8}...)",
     )  # fmt: skip
+
+
+def signer_of(options: argparse.Namespace) -> "Signer | None":
+    """What signs the session, if that is asked for: most commands need not import it. Raises Misconfigured."""
+    if options.sign_key is None and options.subject is None:
+        return None
+    from greenlight_gate.cli.signing import Signer  # noqa: PLC0415 -- as above
+
+    return Signer(options)
 
 
 def defect_option(add: Callable[..., argparse.Action], does: str, example: str) -> None:

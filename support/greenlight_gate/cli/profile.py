@@ -15,6 +15,7 @@ from greenlight_gate.cli.options import Parser, command_of
 from greenlight_gate.cli.views.frames import FrameSummary
 from greenlight_gate.cli.views.terminal import Terminal
 from greenlight_gate.events import EventKind
+from greenlight_gate.findings import broken_rules
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.targets.settings import Misconfigured, profile_text
@@ -35,6 +36,7 @@ def add(commands: Any) -> None:
     check = command_of(
         actions, "check", "check a profile; with recorded frames, print events, unmapped frames and findings",
         "greenlight profile check mine.toml capture.jsonl",
+        "exit codes: 0 no problems, 1 a problem, 3 misconfigured",
     )  # fmt: skip
     check.add_argument(
         "file",
@@ -49,6 +51,7 @@ def add(commands: Any) -> None:
     draft = command_of(
         actions, "draft", "propose a profile from recorded frames, for you to complete",
         "greenlight profile draft capture.jsonl > mine.toml",
+        "exit codes: 0 drafted, 3 misconfigured",
     )  # fmt: skip
     draft.add_argument(
         "capture",
@@ -106,9 +109,10 @@ def _read(checked: Profile, capture: Path, console: Console) -> int:
     summary.show(console)
     for finding in checker.findings:
         console.print(f"[red]{escape(str(finding))}[/]", highlight=False, soft_wrap=True)
-    broken = ", ".join(dict.fromkeys(finding.rule for finding in checker.findings))
     well = bool(summary.shown) and not summary.too_many_unmapped and not checker.findings
-    broken_here = f"correct {broken}, in the backend or in the profile: expected and got are listed above"
+    broken_here = (
+        f"correct {broken_rules(checker.findings)}, in the backend or in the profile: expected and got are listed above"
+    )
     step = "add rules for what is unmapped ([[event]] or [[ignore]])" if summary.unmapped else broken_here
     step = 'put it into a target file (profile = "FILE.toml") and run greenlight doctor' if well else step
     step = step if summary.shown else "add [[event]] rules: not one event was read"

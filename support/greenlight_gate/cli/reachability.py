@@ -12,21 +12,23 @@ from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.settings import Misconfigured
 
 
-async def resolve(target: Target) -> str:
-    """The addresses of the target's host, as text. Raises Misconfigured with the next step."""
+async def resolve(target: Target, url_is: str) -> str:
+    """The addresses of the target's host, as text. Raises Misconfigured with the next step.
+
+    `url_is`: where the url was read, and can be corrected.
+    """
     host, port = _place(target)
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         raise Misconfigured(
-            f"{target.name}: DNS: expected an address for {host}, found none ({error.strerror}); "
-            f"correct url in the target file, or WEBSOCKET_TEST_URL"
+            f"{target.name}: DNS: expected an address for {host}, found none ({error.strerror}); correct {url_is}"
         ) from error
     return f"{host} is {', '.join(dict.fromkeys(str(entry[4][0]) for entry in found))}"
 
 
-async def reach(target: Target) -> str:
-    """Confirms that the target's port accepts connections, as text. Raises Misconfigured with the next step."""
+async def reach(target: Target, url_is: str) -> str:
+    """The same for the target's port, which has to accept connections."""
     host, port = _place(target)
     try:
         async with asyncio.timeout(target.budgets.handshake_s):
@@ -35,7 +37,7 @@ async def reach(target: Target) -> str:
         said = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "no answer in time"
         raise Misconfigured(
             f"{target.name}: TCP: expected a server at {host} port {port}, but {said.lower()}; "
-            f"start the backend, or correct url in the target file"
+            f"start the backend, or correct {url_is}"
         ) from error
     writer.close()
     with contextlib.suppress(OSError):

@@ -9,7 +9,7 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from greenlight_gate.categories import CATEGORIES
 from greenlight_gate.cli.commands import SUMMARIES
@@ -21,14 +21,12 @@ from greenlight_gate.cli.options import (
     how_shown,
     output,
     positive,
+    signer_of,
     signing,
     target,
 )
 from greenlight_gate.cli.views.terminal import Terminal
 from greenlight_gate.targets.settings import Misconfigured, suite_root
-
-if TYPE_CHECKING:
-    from greenlight_gate.cli.signing import Signer
 
 _MOST_JOBS = 4
 _LEAST_JUDGING_S = 60.0
@@ -109,7 +107,7 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Runs the scenarios, writes the session folder and prints the verdict. Raises Misconfigured."""
     began = time.monotonic()
-    signer = _signer(options)
+    signer = signer_of(options)
     # The stream is named, since behave replaces sys.stdout while a step runs.
     console = Terminal(file=sys.stderr if options.ci_mode else sys.stdout)
     console.print(f"Greenlight judges [bold]{options.environment}[/] ...", highlight=False)
@@ -164,15 +162,6 @@ def run(options: argparse.Namespace) -> int:
         signer.sign(judgement, folder, console, faults)
     code = ended(judgement, folder, options, faults)
     return INTERRUPTED if runner.interrupted in ("SIGINT", "SIGTERM") else code
-
-
-def _signer(options: argparse.Namespace) -> "Signer | None":
-    """What signs the session, if that is asked for: most runs need not import it. Raises Misconfigured."""
-    if options.sign_key is None and options.subject is None:
-        return None
-    from greenlight_gate.cli.signing import Signer  # noqa: PLC0415 -- as above
-
-    return Signer(options)
 
 
 def _wanted(categories: list[str] | None, features: Path) -> tuple[str, ...]:

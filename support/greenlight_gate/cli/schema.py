@@ -17,6 +17,7 @@ def add(commands: Any) -> None:
     schema = command_of(
         commands, "schema", SUMMARIES["schema"],
         "greenlight schema comprehensive_validation_report.json",
+        "exit codes: 0 printed, 3 misconfigured",
     )  # fmt: skip
     schema.add_argument(
         "file", nargs="?", default="", metavar="FILE",

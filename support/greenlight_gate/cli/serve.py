@@ -16,6 +16,7 @@ def add(commands: Any) -> None:
     serve = command_of(
         commands, "serve", SUMMARIES["serve"],
         "greenlight serve --port 8000 --defect started_twice",
+        "exit codes: 0 stopped, 3 misconfigured",
     )  # fmt: skip
     serve.add_argument(
         "--host", default="127.0.0.1",

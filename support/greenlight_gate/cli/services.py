@@ -25,6 +25,7 @@ def add(commands: Any) -> None:
     services = command_of(
         commands, "services", SUMMARIES["services"],
         "greenlight services start --runtime processes",
+        "exit codes: 0 done, 1 a service is not up, 3 misconfigured, 130 interrupted",
     )  # fmt: skip
     services.add_argument(
         "action", choices=("start", "stop", "restart", "status", "logs", "clean"),

@@ -29,12 +29,14 @@ def write_reports(
     faults: SuiteFaults,
     *,
     page: bool = True,
+    begins_history: bool = True,
     environ: Mapping[str, str] = os.environ,
 ) -> list[Path]:
     """Writes every report of a judged session. Returns the files to open in a browser or editor.
 
-    Without `page`, only the files that programs read are written, which takes a tenth of the time. Raises Misconfigured
-    if `comprehensive_validation_report.json` cannot be written. Any other file that cannot be written is left out: the
+    Without `page`, only the files that programs read are written, which takes a tenth of the time. Without
+    `begins_history`, a session is added only to a history that is there. Raises Misconfigured if
+    `comprehensive_validation_report.json` cannot be written. Any other file that cannot be written is left out: the
     verdict stands, and a page without pictures is written. Nothing is written through a link that leads elsewhere.
     """
     for name in (MONITORING, VISUALIZATIONS, ALERTS, LOG):
@@ -52,7 +54,8 @@ def write_reports(
         _summary(judgement, environ)
     trend, pictures = "", []
     with faults.costing("history"):
-        trend = _remember(judgement, folder, console)
+        if begins_history or History(folder.parent).path.exists():
+            trend = _remember(judgement, folder, console)
     if not page:
         return written
     with faults.costing("pictures"):

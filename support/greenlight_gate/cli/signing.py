@@ -13,6 +13,7 @@ from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.evidence.attestation import (
     Attested,
     Subject,
+    Unsigned,
     private_key,
     public_key,
     sign,
@@ -63,13 +64,17 @@ class Demand:
         self._attested: Attested | None = None
 
     @classmethod
-    def of(cls, options: argparse.Namespace) -> "Demand | None":
-        """What the options demand. Raises Misconfigured."""
-        return None if options.verify_key is None else cls(public_key(options.verify_key), _subject(options))
+    def of(cls, options: argparse.Namespace) -> "Demand":
+        """What --verify-key demands. Raises Misconfigured."""
+        return cls(public_key(options.verify_key), _subject(options))
 
-    def check(self, folder: Path) -> None:
-        """Checks the signature. Raises Unsigned."""
-        self._attested = verify(folder, self._key, self._subject)
+    def check(self, folder: Path) -> str:
+        """Checks the signature. Returns what is wrong with it, "" if it is as demanded."""
+        try:
+            self._attested = verify(folder, self._key, self._subject)
+        except Unsigned as error:
+            return str(error)
+        return ""
 
     def judge(self, folder: Path) -> Judgement:
         """The judgement of a session whose signature was checked. Raises NoEvidence."""

@@ -3,24 +3,26 @@
 import argparse
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 
+from greenlight_gate.cli.ci_lines import print_ci_lines
 from greenlight_gate.cli.commands import SUMMARIES
-from greenlight_gate.cli.options import command_of, how_shown, output, positive, signing
-from greenlight_gate.cli.signing import Demand, Signer
+from greenlight_gate.cli.options import command_of, how_shown, output, positive, signer_of, signing
 from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.cli.views.judgement import conclude, ended, show_verdict
 from greenlight_gate.cli.views.terminal import Terminal
-from greenlight_gate.evidence.attestation import Unsigned
 from greenlight_gate.evidence.judge import Judgement, judge
 from greenlight_gate.evidence.safe_files import open_regular
 from greenlight_gate.evidence.session_folder import LOAD_FOLDER, UNBEGUN, VALIDATION_FOLDER, JudgedTarget, order_of
-from greenlight_gate.findings import numbered, printable
+from greenlight_gate.findings import numbered
 from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.verdict.decision import Verdict
+
+if TYPE_CHECKING:
+    from greenlight_gate.cli.signing import Demand
 
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 _MOST_OF_A_REASON = 2_000
@@ -52,16 +54,13 @@ def add(commands: Any) -> None:
 
 def verdict(options: argparse.Namespace) -> int:
     """Judges the given session, or the newest one. Raises Misconfigured if there is none."""
-    signer, demand = Signer(options), Demand.of(options)
+    signer, demand = signer_of(options), _demand_of(options)
     folder, console = options.session or newest(options.output_dir), Terminal(stderr=options.ci_mode)
     why = unbegun(options.output_dir) if options.session is None else ""
     if why:
         return _without_session(why, folder, console, options)
-    if demand is not None:
-        try:
-            demand.check(folder)
-        except Unsigned as error:
-            return _unjudged(f"{error}. Nothing was judged, and nothing of the session was changed.", console, options)
+    if demand is not None and (why := demand.check(folder)):
+        return _unjudged(f"{why}. Nothing was judged, and nothing of the session was changed.", console, options)
     faults = SuiteFaults(folder, console)
 
     def show(judgement: Judgement) -> None:
@@ -71,9 +70,23 @@ def verdict(options: argparse.Namespace) -> int:
             console.print(escape(signed), highlight=False, soft_wrap=not console.is_terminal)
 
     judged = demand.judge if demand is not None else judge
-    judgement = conclude(folder, console, faults, show, within_s=options.timeout, judged=judged)
-    signer.sign(judgement, folder, console, faults)
+    # Beside a copy of a session no history is begun.
+    at_home = folder.absolute().parent == options.output_dir.absolute()
+    judgement = conclude(
+        folder, console, faults, show, within_s=options.timeout, judged=judged, begins_history=at_home
+    )  # fmt: skip
+    if signer is not None:
+        signer.sign(judgement, folder, console, faults)
     return ended(judgement, folder, options, faults)
+
+
+def _demand_of(options: argparse.Namespace) -> "Demand | None":
+    """Which signature is demanded, if one is: most commands need not import it. Raises Misconfigured."""
+    if options.verify_key is None:
+        return None
+    from greenlight_gate.cli.signing import Demand  # noqa: PLC0415 -- as above
+
+    return Demand.of(options)
 
 
 def _introduced(session: JudgedTarget) -> str:
@@ -106,7 +119,7 @@ def _without_session(why: str, folder: Path, console: Console, options: argparse
 def _unjudged(reason: str, console: Console, options: argparse.Namespace) -> int:
     console.print(f"[yellow]INCONCLUSIVE[/]  {escape(reason)}", highlight=False, soft_wrap=not console.is_terminal)
     if options.ci_mode:
-        print(f"VALIDATION_RESULT=INCONCLUSIVE\nFAILURE_REASON={printable(reason)}\nREPORT=\nSCOPE=none", flush=True)
+        print_ci_lines(Verdict.INCONCLUSIVE, reason)
     return Verdict.INCONCLUSIVE.exit_code
 
 

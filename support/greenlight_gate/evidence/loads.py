@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from greenlight_gate.findings import numbered
 from greenlight_gate.measure.histogram import Histogram
 from greenlight_gate.measure.latency_summary import LatencySummary
 from greenlight_gate.measure.load_timeline import LoadTimeline
@@ -63,5 +64,5 @@ def latency_in_words(observed: Observed, loads: tuple[LoadOfScenario, ...]) -> s
 def _in_words(figures: LatencySummary) -> str:
     return (
         f"{figures.avg_ms:.1f} ms on average, p95 {figures.p95_ms:.1f}, p99 {figures.p99_ms:.1f} "
-        f"({figures.samples:,} samples)"
+        f"({numbered(figures.samples, 'sample')})"
     )

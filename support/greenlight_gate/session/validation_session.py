@@ -151,6 +151,8 @@ class ValidationSession:
             raise Misconfigured(f"profile {name}: {error}") from error
         self.notices = tuple(f"profile {name}: {each}" for each in self.profile.spec.deprecated)
         self.notices = (replaced, *self.notices) if replaced else self.notices
+        if plan.performance_threshold_ms is not None and plan.wanted and "performance" not in plan.wanted:
+            self.notices += ("--performance-threshold: nothing is compared with it without the category performance",)
         check_profile_and_target(self.profile, target)
         self.tls, self.caveats = ssl_context(target), target.caveats
         self.patience = Deadlines(target.budgets)

@@ -128,7 +128,9 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             if need in (*EventKind, "broadcast"):
                 continue  # the profile decides whether it can be observed
             if need not in NEEDS:
-                raise Invalid(key, "the name of a capability or a prompt", f"{need!r} is neither{nearest(need, NEEDS)}")
+                raise Invalid(
+                    key, "one of the names that staging.toml explains", f"{need!r} is none{nearest(need, NEEDS)}"
+                )
             if self._absence(need) is None and not (need == "isolation" and not self.secret_prompt):
                 step = f"set capabilities.{need} = false" if need in CAPABILITIES else "remove one of the two"
                 raise Invalid(key, "something that this target lacks", f"it has {need}; {step}")

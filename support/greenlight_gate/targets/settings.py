@@ -86,6 +86,11 @@ def target_and_notice(environment: str, environ: Mapping[str, str]) -> tuple[Tar
     return moved, _notice(target, moved)
 
 
+def where_the_url_is(environ: Mapping[str, str]) -> str:
+    """What is to be corrected if the url is wrong."""
+    return URL_VARIABLE if environ.get(URL_VARIABLE, "").strip() else "url in the target file"
+
+
 def _with_files(values: dict[str, Any], target_file: Path) -> dict[str, Any]:
     """The values of a target, those that name a file ("file:PATH", from the target's folder) as its JSON."""
     read = dict(values)

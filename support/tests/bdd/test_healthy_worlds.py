@@ -15,7 +15,7 @@ from behave.step_registry import StepRegistry
 from greenlight_gate.bdd.actions.cut_matrix import deadline_s
 from greenlight_gate.bdd.actions.network import Network
 from greenlight_gate.bdd.matchers.observable import NotExercised
-from greenlight_gate.bdd.runner.step_registry import LastStepRegistry
+from greenlight_gate.bdd.runner.step_registry import CheckedStepRegistry
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.trace import Closed
@@ -104,7 +104,7 @@ def test_a_scenario_that_is_skipped_leaves_no_connection_open(tmp_path: Path) ->
     steps = StepRegistry()
     steps.add_step_definition("when", "something is lacking", lacks)
     step = Step("a.feature", 1, "When", "when", "something is lacking")
-    run = LastStepRegistry(steps).run_of(step)
+    run = CheckedStepRegistry(steps).run_of(step)
     assert run is not None
     with world(tmp_path, does.conversation(does.rightly)) as here:
         here.connect("Ada")

@@ -77,9 +77,9 @@ def test_what_is_accepted(answered: object, matcher: Matcher[object]) -> None:
 
 REFUSED = [
     (WHOLE, m.shows(p.tool_executing("notes")),
-     "Expected: an answer that shows tool_executing named 'notes' 1 times or more\n     but: shown never:\n" + rows()),
+     "Expected: an answer that shows tool_executing named 'notes' 1 time or more\n     but: shown never:\n" + rows()),
     (WHOLE, m.shows(p.thinking(), least=2),
-     "Expected: an answer that shows agent_thinking 2 times or more\n     but: shown 1 times:\n" + rows(1)),
+     "Expected: an answer that shows agent_thinking 2 times or more\n     but: shown 1 time:\n" + rows(1)),
     (answer(*CALCULATOR[:1], CALCULATOR[0]), m.shows_once(p.started()),
      "Expected: an answer that shows agent_started once\n     but: shown 2 times:\n"
      ">>   0.1000  agent_started             on it\n>>   0.2000  agent_started             on it\n"),
@@ -97,7 +97,7 @@ REFUSED = [
     (WHOLE, m.begins_with(p.thinking()),
      "Expected: an answer whose first event is agent_thinking\n     but: it was not:\n" + rows(0)),
     (WHOLE, m.never_shows(p.completed()),
-     "Expected: an answer that shows agent_completed never\n     but: shown 1 times:\n" + rows(4)),
+     "Expected: an answer that shows agent_completed never\n     but: shown 1 time:\n" + rows(4)),
     (answer(), m.never_shows(p.tool_executing()),
      "Expected: an answer that shows tool_executing never\n     but: shown never:\n   (no event was received)\n"),
     (answer(*CALCULATOR[:4], Event(EventKind.COMPLETED, run="r", text="Who knows?")), m.answers(),

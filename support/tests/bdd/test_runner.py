@@ -104,7 +104,7 @@ ROWS = [
         "failed",
         "failed",
         "LIFECYCLE-5: A request that needs a tool shows all five kinds of event. "
-        "Expected: an answer that shows tool_executing named 'notes' 1 times",
+        "Expected: an answer that shows tool_executing named 'notes' 1 time",
     ),
     ("An assertion names no rule", "broken", "broken", "Suite fault: the step 'a sum of the suite is right' failed"),
     ("Nothing was observed", "broken", "broken", NOTHING_SEEN),

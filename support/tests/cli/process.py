@@ -175,7 +175,8 @@ def greenlight(
 
 def mistaken(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Ran:
     """`greenlight` in this process, for what ends before anything is started: a second sooner, and the same is said."""
-    out, err, before = io.StringIO(), io.StringIO(), signal.getsignal(signal.SIGTERM)
+    out, err = io.StringIO(), io.StringIO()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.chdir(folder)
         for name in os.environ.keys() - environ(env).keys():
@@ -187,7 +188,8 @@ def mistaken(folder: Path, *arguments: str, env: Mapping[str, str] | None = None
         except SystemExit as end:
             code = int(str(end.code))
         finally:
-            signal.signal(signal.SIGTERM, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
     return Ran(code, out.getvalue(), err.getvalue(), folder)
 
 

@@ -22,6 +22,10 @@ def begun(folder: Path) -> bool:
     return "Greenlight judges" in said(folder)[0]
 
 
+def stopping(folder: Path) -> bool:
+    return "interrupted" in said(folder)[1]
+
+
 def healthy(folder: Path) -> bool:
     return '"selected"' in ledger_of(folder)
 
@@ -75,6 +79,25 @@ def test_a_signal_leaves_a_judged_session_and_no_process(
         return
     assert ran.verdict == "INCONCLUSIVE"
     assert f"the run was interrupted ({number.name})" in ran.report["deployment_decision"]["reason"]
+
+
+@pytest.mark.parametrize(("first", "second"), [(signal.SIGINT, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)])
+@pytest.mark.parametrize(
+    "moment", [pytest.param(lambda _: True, id="at-once"), pytest.param(stopping, id="while-it-ends")]
+)
+def test_two_signals_end_it_as_one_does(
+    tmp_path: Path, first: signal.Signals, second: signal.Signals, moment: Callable[[Path], bool]
+) -> None:
+    with started(tmp_path, *RUN, fresh=True) as process:
+        wait_for(lambda: begun(tmp_path), "its first line")
+        process.send_signal(first)
+        wait_for(lambda: moment(tmp_path) or process.poll() is not None, "the moment")
+        process.send_signal(second)
+        ran = ended(process, tmp_path)
+
+    assert ran.code == 130, ran.out + ran.err
+    assert "Traceback" not in ran.out + ran.err
+    assert ran.err == "greenlight: interrupted\n" or ran.verdict == "INCONCLUSIVE"
 
 
 def test_a_signal_at_the_very_end_is_no_traceback(tmp_path: Path) -> None:

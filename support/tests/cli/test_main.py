@@ -2,11 +2,25 @@
 
 import argparse
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from greenlight_gate.categories import CATEGORIES
 from greenlight_gate.cli.command_line import parser
 from greenlight_gate.cli.main import main
+
+from support.tests.cli.process import mistaken
+
+JUDGED = "0 approved, 1 blocked, 2 inconclusive, 3 misconfigured, 130 interrupted"
+EXIT_CODES = {
+    "doctor": "0 no problems, 1 a problem, 3 misconfigured, 130 interrupted",
+    "history": "0 listed, 3 misconfigured",
+    "profile check": "0 no problems, 1 a problem, 3 misconfigured",
+    "profile draft": "0 drafted, 3 misconfigured",
+    "schema": "0 printed, 3 misconfigured",
+    "serve": "0 stopped, 3 misconfigured",
+    "services": "0 done, 1 a service is not up, 3 misconfigured, 130 interrupted",
+}
 
 
 def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
@@ -57,6 +71,25 @@ def test_a_mistake_is_one_line_with_the_nearest_name_first(
     assert said in refused(capsys, *argv)
 
 
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["run", "--ci-mode", "--tmeout=9"], "unrecognized arguments: --tmeout=9; expected one of --timeout, "),
+        (["run", "--ci-mode", "--environment", "no.toml"], "no.toml"),
+        (["verdict", "--ci-mode", "--output-dir", "no-reports"], "no-reports: has no validation session"),
+        (["verdict", "--ci-mode", "--timeout", "0"], "expected a number greater than 0, got '0'"),
+    ],
+)
+def test_a_mistake_in_ci_mode_is_four_lines_as_well(tmp_path: Path, argv: list[str], said: str) -> None:
+    ran = mistaken(tmp_path, *argv)
+
+    first, reason, *others = ran.out.splitlines()
+    assert (ran.code, first, others) == (3, "VALIDATION_RESULT=MISCONFIGURED", ["REPORT=", "SCOPE=none"])
+    assert reason.startswith("FAILURE_REASON=")
+    assert said in reason
+    assert ran.err.splitlines()[-1] == f"greenlight: {reason.partition('=')[2]}"
+
+
 def test_categories_are_repeated_or_listed() -> None:
     options = parser().parse_args(["run", "--categories", "stress", "security", "--categories", "functional"])
 
@@ -91,8 +124,7 @@ def test_help_says_what_the_exit_codes_mean_in_80_columns(
 
     assert end.value.code == 0
     help_ = capsys.readouterr().out
-    codes = "exit codes: 0 approved, 1 blocked, 2 inconclusive, 3 misconfigured, 130 interrupted"
-    assert codes in " ".join(help_.split())
+    assert f"exit codes: {EXIT_CODES.get(name, JUDGED)}" in " ".join(help_.split()).split(" example: ")[-1]
     assert [line for line in help_.splitlines() if len(line) > 80] == []
     # What is to be copied stands on one line.
     assert f"\n{str(commands()[name].epilog).partition(chr(10))[0]}\n" in help_

@@ -88,7 +88,7 @@ def test_verdict_and_history_of_a_session(tmp_path: Path) -> None:
     for number in (1, 2):
         write(reports / f"validation_session_{number}", *ledger, talk=talk, session={**odd, "session_id": f"s{number}"})
     commands = [
-        ("verdict", str(reports / "validation_session_1")),
+        ("verdict", str(reports / "validation_session_1"), "--output-dir", "reports"),
         ("verdict", str(reports / "validation_session_1"), "--verbose"),
         ("verdict", str(reports / "validation_session_2"), "--ci-mode"),
         ("history", "--output-dir", "reports"),

@@ -39,8 +39,42 @@ def test_a_session_by_its_path_and_verbosely(tmp_path: Path) -> None:
     ran = greenlight(tmp_path, "verdict", str(bad), "--verbose")
 
     assert (ran.code, ran.err) == (1, "")
-    assert "LIFECYCLE-2: expected one end, got 1 events and no end [Ada, records 3, 4, 5]" in ran.out
+    assert "LIFECYCLE-2: expected one end, got 1 event and no end [Ada, records 3, 4, 5]" in ran.out
     assert ">>  4   0.4000  Ada  agent_started  on it" in ran.out
+
+
+def test_beside_a_copy_no_history_is_begun_and_one_that_is_there_goes_on(tmp_path: Path) -> None:
+    reports, elsewhere = tmp_path / "reports", tmp_path / "elsewhere"
+    write(reports / "validation_session_7")
+    write(elsewhere / "validation_session_7")
+    kept = [reports / "history.sqlite", elsewhere / "history.sqlite"]
+
+    copied = greenlight(tmp_path, "verdict", str(elsewhere / "validation_session_7"), "--output-dir", "reports")
+    assert (copied.code, [path.exists() for path in kept]) == (0, [False, False])
+    own = greenlight(tmp_path, "verdict", "reports/validation_session_7", "--output-dir", "reports")
+    assert (own.code, [path.exists() for path in kept]) == (0, [True, False])
+    kept[0].rename(kept[1])
+    before = kept[1].read_bytes()
+    assert greenlight(tmp_path, "verdict", str(elsewhere / "validation_session_7")).code == 0
+    assert kept[1].read_bytes() != before
+
+
+def test_the_last_line_of_what_is_not_approved_says_what_to_do(tmp_path: Path) -> None:
+    sound = write(tmp_path / "sound")
+    bad = write(tmp_path / "bad", talk=asked().started().close("server", 1011))
+    changed = write(tmp_path / "changed")
+    (changed / "evidence/measurements.json").write_text("{}", encoding="utf-8")
+
+    def steps(*arguments: str) -> list[str]:
+        lines = greenlight(tmp_path, "verdict", *arguments).out.splitlines()
+        return [line for line in lines if line.startswith("Next: ")]
+
+    assert steps(str(sound)) == []
+    assert steps(str(bad)) == [f"Next: greenlight verdict --verbose {bad}"]
+    assert steps(str(bad), "--verbose") == [
+        "Next: correct LIFECYCLE-2, which is listed above with what is required; then greenlight run"
+    ]
+    assert steps(str(changed)) == ["Next: greenlight run --environment FILE.toml"]
 
 
 @pytest.mark.parametrize("what", ["a-file", "nowhere"])

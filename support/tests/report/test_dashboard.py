@@ -70,7 +70,7 @@ def test_a_session_of_loads_fills_every_panel() -> None:
     ("observed", "loads", "said"),
     [
         (Observed(), (), "No latency could be measured"),
-        (Observed(), (LOAD,), "Latency under load 5.0 ms on average, p95 5.0, p99 5.0 (1 samples)"),
+        (Observed(), (LOAD,), "Latency under load 5.0 ms on average, p95 5.0, p99 5.0 (1 sample)"),
     ],
 )
 def test_the_title_says_how_late_events_came(observed: Observed, loads: tuple[LoadOfScenario, ...], said: str) -> None:
@@ -83,7 +83,7 @@ def test_the_title_says_how_late_events_came(observed: Observed, loads: tuple[Lo
     ("seen", "said"),
     [
         (gathered(*timeline()), "1,200 events of 200 requests; 1,200 of them under load, where answers are only"),
-        (timeline_of(asked().answer().close()), "5 events of 1 requests; below, 1 selected answers, 0 of them"),
+        (timeline_of(asked().answer().close()), "5 events of 1 request; below, 1 selected answer, 0 of them"),
     ],
     ids=["load", "conversation"],
 )

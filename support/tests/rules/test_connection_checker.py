@@ -217,7 +217,7 @@ def test_a_wait_is_for_the_run_that_it_names() -> None:
 
 def test_a_wait_that_ends_twice_is_one_finding() -> None:
     talk = asked().started().timeout("end", 1.0, request="q1").timeout("end", 1.0, request="q1")
-    assert talk.whole() == [("LIFECYCLE-2", "one end", "nothing for 1.1 s after 1 events", (3, 4, 5))]
+    assert talk.whole() == [("LIFECYCLE-2", "one end", "nothing for 1.1 s after 1 event", (3, 4, 5))]
 
 
 def test_a_wait_for_an_answer_that_has_come_is_no_finding() -> None:

@@ -184,7 +184,7 @@ def test_what_the_profile_ignores_gives_no_access() -> None:
 
 def test_what_comes_right_before_the_end_of_a_pass_is_judged_as_ever() -> None:
     talk = expiring(at=60.0).ask().started().close("server", 4401)
-    assert talk.whole() == [("LIFECYCLE-2", "one end", "1 events and no end", (3, 4, 5))]
+    assert talk.whole() == [("LIFECYCLE-2", "one end", "1 event and no end", (3, 4, 5))]
 
 
 def test_what_everybody_is_shown_by_design_accuses_nobody_and_is_counted() -> None:

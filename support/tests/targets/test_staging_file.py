@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from greenlight_gate.targets import settings as reader
-from greenlight_gate.targets.model import Target
+from greenlight_gate.targets.model import NEEDS, PROMPTS, Target
 from greenlight_gate.targets.sections import Persona
 
 TEXT = (Path(reader.__file__).parent / "staging.toml").read_text(encoding="utf-8")
@@ -37,6 +37,14 @@ def test_every_key_is_explained(struct: type[msgspec.Struct]) -> None:
     names = [field.name for field in msgspec.structs.fields(struct)]
     assert names
     assert [name for name in names if not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_every_gap_that_can_be_accepted_is_explained() -> None:
+    explained = TEXT[TEXT.index("# Missing events") : TEXT.index("[thresholds]")] + parts()["capabilities"]
+    others = set(NEEDS) - set(PROMPTS) | {"broadcast"}
+
+    assert {"authentication", "isolation", "replicas", "services"} < others
+    assert [name for name in sorted(others) if not re.search(rf"\b{name}\b", explained)] == []
 
 
 @pytest.mark.parametrize("section", ["auth", "capabilities", "budgets", "limits"])

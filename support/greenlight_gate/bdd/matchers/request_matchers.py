@@ -35,13 +35,13 @@ class _Shows(BaseMatcher[UserRequest]):
         return count >= self.least and (self.most is None or count <= self.most)
 
     def describe_to(self, description: Description) -> None:
-        times = "once" if self.most == 1 == self.least else f"{self.least} times or more"
+        times = "once" if self.most == 1 == self.least else f"{numbered(self.least, 'time')} or more"
         times = "never" if self.most == 0 else times
         description.append_text(f"an answer that shows {self.pattern} {times}")
 
     def describe_mismatch(self, item: UserRequest, mismatch_description: Description) -> None:
         marked = [index for index, event in enumerate(item.events) if self.pattern.fits(event)]
-        times = f"{len(marked)} times" if marked else "never"
+        times = numbered(len(marked), "time") if marked else "never"
         mismatch_description.append_text(f"shown {times}:\n{table(item, marked)}")
 
 

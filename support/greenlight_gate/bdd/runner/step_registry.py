@@ -1,5 +1,6 @@
 """The step registry of the suite: the last step of a scenario also checks all findings."""
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -11,14 +12,11 @@ from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.session.loop_thread import SuiteFault
 
+Run = Callable[[Any], None]
 
-class LastStepRegistry:
-    """behave's registry of steps, whose matches run a step and then check the findings.
 
-    A capability that the target lacks skips the scenario with the reason. A failed step reports findings first; without
-    any, it fails the target only with a rule (`matchers.demand`). A step
-    whose scenario runs in a thread (`context.work`) is not run, but ends as it did there.
-    """
+class WrappedStepRegistry:
+    """behave's registry of steps, with another way to run a step."""
 
     def __init__(self, registry: StepRegistry) -> None:
         self._registry = registry
@@ -29,24 +27,37 @@ class LastStepRegistry:
     def find_match(self, step: Step) -> Any:
         """The match of behave for the step; None for an undefined one."""
         match: Any = self._registry.find_match(step)
-        if match is None:
-            return None
-        plain_run = match.run
-
-        def run(context: Any) -> None:
-            try:
-                if context.work is not None:
-                    context.work.show(step)
-                else:
-                    _run(context, step, plain_run)
-            except NotExercised as reason:
-                context.world.lacking = reason.need
-                context.scenario.skip(str(reason))
-
-        match.run = run
+        if match is not None:
+            plain_run = match.run
+            match.run = lambda context: self.run_step(context, step, match.func, plain_run)
         return match
 
-    def run_of(self, step: Step) -> Callable[[Any], None] | None:
+    @abstractmethod
+    def run_step(self, context: Any, step: Step, function: Callable[..., None], plain_run: Run) -> None:
+        """Runs a step. `function` is that of the step, `plain_run` how behave would run it."""
+
+
+class CheckedStepRegistry(WrappedStepRegistry):
+    """Runs a step and then checks the findings.
+
+    A capability that the target lacks skips the scenario with the reason. A failed step reports findings first; without
+    any, it fails the target only with a rule (`matchers.demand`). A step
+    whose scenario runs in a thread (`context.work`) is not run, but ends as it did there.
+    """
+
+    def run_step(self, context: Any, step: Step, function: Callable[..., None], plain_run: Run) -> None:
+        """Runs a step in the main thread."""
+        del function
+        try:
+            if context.work is not None:
+                context.work.show(step)
+            else:
+                _run(context, step, plain_run)
+        except NotExercised as reason:
+            context.world.lacking = reason.need
+            context.scenario.skip(str(reason))
+
+    def run_of(self, step: Step) -> Run | None:
         """A function that runs the step in a context, in any thread; None for an undefined one.
 
         It raises what the step raises, and NotExercised for what the target lacks.
@@ -55,7 +66,7 @@ class LastStepRegistry:
         return None if match is None else lambda context: _run(context, step, match.run)
 
 
-def _run(context: Any, step: Step, plain_run: Callable[[Any], None]) -> None:
+def _run(context: Any, step: Step, plain_run: Run) -> None:
     world: World = context.world
     try:
         plain_run(context)

@@ -26,7 +26,7 @@ from greenlight_gate.bdd.runner.hooks import Hooks
 from greenlight_gate.bdd.runner.parallel import serial_scenarios_last
 from greenlight_gate.bdd.runner.progress import RunProgress
 from greenlight_gate.bdd.runner.results_folder import claimed
-from greenlight_gate.bdd.runner.step_registry import LastStepRegistry
+from greenlight_gate.bdd.runner.step_registry import CheckedStepRegistry
 from greenlight_gate.evidence.session_folder import UNBEGUN, Ended, Selected
 from greenlight_gate.interpreter import optimised, prepare_streams
 from greenlight_gate.report.allure_results import clear_results, write_categories, write_environment, write_executor
@@ -126,28 +126,37 @@ class SuiteRunner(Runner):
             _assert_unique(selected)
             with interruptible(plan.timeout_s) as interruption:
                 try:
-                    return self._as_far_as_it_comes(plan, suite, selected, interruption)
+                    return self._until_its_end(plan, suite, selected, interruption)
                 finally:
-                    self.interrupted = interruption.reason
-                    self.suite = suite if suite.begun else None
-                    try:
-                        with interruption.held():
-                            self._ended()
-                    except OSError as error:
-                        self._unwritable(plan, suite, error)
+                    # A second signal must not keep the suite from ending what it has started.
+                    with interruption.held():
+                        self._held.close()
+                        suite.stop()
         except Misconfigured as error:
             self.misconfigured = str(error)
             if self.plan is None:
                 print(f"greenlight: {error}", file=sys.stderr)
             return True
-        finally:
-            self._held.close()
-            suite.stop()
 
     _fault = ""
     _unjudged = ""
     _hooks: Hooks | None = None
     _allure: AllureFormatter | None = None
+
+    def _until_its_end(
+        self, plan: SessionPlan, suite: ValidationSession, selected: list[Scenario], interruption: Interruption
+    ) -> bool:
+        """Runs the session as far as it comes, and closes its evidence."""
+        try:
+            return self._as_far_as_it_comes(plan, suite, selected, interruption)
+        finally:
+            self.interrupted = interruption.reason
+            self.suite = suite if suite.begun else None
+            try:
+                with interruption.held():
+                    self._ended()
+            except OSError as error:
+                self._unwritable(plan, suite, error)
 
     def _as_far_as_it_comes(
         self, plan: SessionPlan, suite: ValidationSession, selected: list[Scenario], interruption: Interruption
@@ -207,7 +216,7 @@ class SuiteRunner(Runner):
             "after_all": hooks.after_all,
         }
         # The runner's own reference: behave replaces behave.step_registry when it resets itself.
-        self.step_registry = LastStepRegistry(self.step_registry or the_step_registry)
+        self.step_registry = CheckedStepRegistry(self.step_registry or the_step_registry)
         try:
             failed = super().run_model(self.features)
         finally:

@@ -10,12 +10,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from greenlight_gate.cli.ci_lines import print_ci_lines
 from greenlight_gate.cli.session_reports import write_reports
 from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.evidence.conversation import as_table
 from greenlight_gate.evidence.judge import Judgement, NoEvidence, judge, undecided
 from greenlight_gate.evidence.session_folder import Evidence
-from greenlight_gate.findings import printable
+from greenlight_gate.report.advice import on_criterion, on_rule
 from greenlight_gate.report.headline import causes, what_was_judged
 from greenlight_gate.report.run_report import REPORT
 from greenlight_gate.session.time_limit import TimeIsUp, time_limit
@@ -31,12 +32,12 @@ _LOG_WIDTH = 160
 
 def conclude(
     folder: Path, console: Console, faults: SuiteFaults, show: Callable[[Judgement], None], *, within_s: float,
-    judged: Callable[[Path], Judgement] = judge,
+    judged: Callable[[Path], Judgement] = judge, begins_history: bool = True,
 ) -> Judgement:  # fmt: skip
     """Judges a session folder, shows the verdict and writes the reports.
 
-    A session that takes longer than `within_s` to judge is inconclusive. `judged`: how it is judged. Raises
-    Misconfigured if there is nothing to judge, or the report cannot be written.
+    A session that takes longer than `within_s` to judge is inconclusive. `judged`: how it is judged; `begins_history`:
+    as in `write_reports`. Raises Misconfigured if there is nothing to judge, or the report cannot be written.
     """
     try:
         with time_limit(within_s):
@@ -47,7 +48,7 @@ def conclude(
         why = f"judging the evidence took longer than {within_s:.0f} s, for instance in a regular expression"
         judgement = undecided(folder, f"{why} of the profile; `greenlight verdict --timeout SECONDS` has more time")
     show(judgement)
-    for path in write_reports(judgement, folder, console, faults):
+    for path in write_reports(judgement, folder, console, faults, begins_history=begins_history):
         console.print(f"[dim]{escape(str(path))}[/]", highlight=False, soft_wrap=True)
     return judgement
 
@@ -58,10 +59,9 @@ def ended(judgement: Judgement, folder: Path, options: argparse.Namespace, fault
     outcome = faults.outcome(decision.verdict)
     if options.ci_mode:
         messages = decision.reason if outcome is decision.verdict else "; ".join(faults.messages)
-        reason = "" if outcome is Verdict.APPROVED else printable(" ".join(messages.split()))
+        reason = "" if outcome is Verdict.APPROVED else messages
         parts = f": {' '.join(judgement.session.wanted)}" if judgement.scope == PARTIAL else ""
-        print(f"VALIDATION_RESULT={outcome}\nFAILURE_REASON={reason}\nREPORT={folder / REPORT}")
-        print(f"SCOPE={judgement.scope}{printable(parts)}", flush=True)
+        print_ci_lines(outcome, reason, folder / REPORT, f"{judgement.scope}{parts}")
     return outcome.exit_code
 
 
@@ -94,6 +94,25 @@ def show_verdict(judgement: Judgement, folder: Path, console: Console, *, verbos
     console.print(f"\n[bold {colour}]{decision.verdict}[/]  {escape(decision.reason)}", highlight=False, soft_wrap=wrap)
     if verbose:
         _conversations(judgement, folder, console)
+    if step := _next_step(judgement, folder, verbose=verbose):
+        console.print(f"\nNext: {escape(step)}", highlight=False, soft_wrap=True)
+
+
+def _next_step(judgement: Judgement, folder: Path, *, verbose: bool) -> str:
+    """What to do about what decided, "" for an approval: one command, or what to correct if that is shown already."""
+    decision, environment = judgement.decision, judgement.session.environment
+    decided = {Verdict.BLOCKED: Status.FAILED, Verdict.INCONCLUSIVE: Status.INCONCLUSIVE}.get(decision.verdict)
+    first = next((each for each in decision.criteria if each.status is decided), None)
+    found = causes(judgement) if decision.verdict is Verdict.BLOCKED else []
+    if found:
+        name, advice = found[0].rule, on_rule(found[0].rule, str(folder), environment)
+    elif first is not None:
+        name, advice = first.id, on_criterion(first.id, first.status, str(folder), environment)
+    else:
+        return ""
+    if advice is None or not (verbose and "--verbose" in advice.command):
+        return advice.command if advice is not None else ""
+    return f"correct {name}, which is listed above with what is required; then greenlight run"
 
 
 def _conversations(judgement: Judgement, folder: Path, console: Console) -> None:

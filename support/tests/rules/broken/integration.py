@@ -68,7 +68,7 @@ def subagent_completion_ends_the_run() -> Talk:
 
 @broken(
     ("TIMELINESS-2", "at most 5 s of silence", "6.60 s", (4, 5)),
-    ("LIFECYCLE-2", "one end", "nothing for 6.6 s after 1 events", (3, 4, 5)),
+    ("LIFECYCLE-2", "one end", "nothing for 6.6 s after 1 event", (3, 4, 5)),
 )
 def accepted_but_never_runs() -> Talk:
     return asked().started().timeout("end", 6.5, request="q1")
