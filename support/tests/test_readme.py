@@ -49,10 +49,19 @@ def test_two_commands_set_everything_up_and_ci_runs_them_as_they_stand() -> None
 
     assert ran.stdout.splitlines() == ["pip install -e . && greenlight run", "pip install -e '.[test]' && pytest"]
     assert all(f"    {command}\n" in README for command in ran.stdout.splitlines())
-    assert script.count('alone "$python" "${commands[0]}"') == 1
+    # What stands before && is run for all Pythons side by side, what stands behind it one by one.
+    (parts,) = re.findall(r"^install=.*$", script, re.MULTILINE)
+    split = subprocess.run(
+        ["bash", "-c", f'mapfile -t commands\n{parts}\nprintf "%s\\n" "${{install[@]}}" "${{rest[@]}}"'],
+        input=ran.stdout, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert split.stdout.splitlines() == ["pip install -e .", "pip install -e '.[test]'", "greenlight run", "pytest"]
+    assert script.count('alone "$python" first "${install[0]}"') == 1
+    assert script.count('in_own "$python" first "${rest[0]}"') == 1
+    assert script.count('alone "$python" second "${install[1]}"') == 1
     # The last Python's counts coverage meanwhile.
-    assert script.count('alone "$python" "${commands[1]}"') == 1
-    assert script.count('counted "$last" "${commands[1]}"') == 1
+    assert script.count('counted "$python" second "${rest[1]}"') == 1
+    assert script.count('in_own "$python" second "${rest[1]}"') == 1
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,18 @@ def test_the_last_line_of_what_is_not_approved_says_what_to_do(tmp_path: Path) -
     assert steps(str(changed)) == ["Next: greenlight run --environment FILE.toml"]
 
 
+@pytest.mark.parametrize(("columns", "longest"), [("60", 60), ("", 400)])
+def test_the_decision_is_wrapped_at_the_width_of_the_terminal_and_not_in_a_log(
+    tmp_path: Path, columns: str, longest: int
+) -> None:
+    bad = write(tmp_path / "bad", talk=asked().started().close("server", 1011))
+
+    ran = greenlight(tmp_path, "verdict", str(bad), env={"COLUMNS": columns} if columns else {})
+
+    lines = ran.out[ran.out.index("\nBLOCKED  ") :].split("\n\n")[0].strip().splitlines()
+    assert (len(lines) > 1, max(map(len, lines)) <= longest) == (bool(columns), True), lines
+
+
 @pytest.mark.parametrize("what", ["a-file", "nowhere"])
 def test_what_is_no_session_is_one_line(tmp_path: Path, what: str) -> None:
     (tmp_path / "a-file").touch()

@@ -68,7 +68,8 @@ def ended(judgement: Judgement, folder: Path, options: argparse.Namespace, fault
 def show_verdict(judgement: Judgement, folder: Path, console: Console, *, verbose: bool = False) -> None:
     """Shows the criteria, the first finding of each rule, and the decision; `verbose`: with the conversations."""
     decision = judgement.decision
-    wrap = not console.is_terminal
+    # Without a terminal, rich assumes 80 columns; in a log, unwrapped lines are easier to search.
+    in_log = not console.is_terminal and "COLUMNS" not in os.environ
     table = Table(box=None, pad_edge=False, show_edge=False)
     for column in ("criterion", "", "required", "measured"):
         table.add_column(column, overflow="fold")
@@ -76,22 +77,23 @@ def show_verdict(judgement: Judgement, folder: Path, console: Console, *, verbos
         table.add_row(criterion.id, _MARKS[criterion.status], escape(criterion.threshold), escape(criterion.measured))
     console.print()
     said = escape(what_was_judged(judgement))
-    console.print(f"[dim]{said}[/]\n", highlight=False, soft_wrap=wrap)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        # Without a terminal, rich assumes 80 columns; in a log, unwrapped lines are easier to search.
+    console.print(f"[dim]{said}[/]\n", highlight=False, soft_wrap=in_log)
+    if in_log:
         console.width = _LOG_WIDTH
     console.print(table, highlight=False)
     for cause in causes(judgement)[:_MOST_FINDINGS]:
         item, finding = cause.first, cause.first.finding
         records = ", ".join(map(str, finding.evidence))
-        console.print(f"\n[red]{finding.rule}[/] {escape(finding.requirement)}", highlight=False, soft_wrap=wrap)
+        console.print(f"\n[red]{finding.rule}[/] {escape(finding.requirement)}", highlight=False, soft_wrap=in_log)
         came = f"  expected {escape(finding.expected)}\n  got      {escape(finding.actual)}"
-        console.print(came, highlight=False, soft_wrap=wrap)
+        console.print(came, highlight=False, soft_wrap=in_log)
         often = f"; {cause.often}" if cause.times > 1 else ""
         where = f"{finding.user}, '{item.scenario}', records {records} of {item.trace}{often}"
-        console.print(f"  [dim]{escape(where)}[/]", highlight=False, soft_wrap=wrap)
+        console.print(f"  [dim]{escape(where)}[/]", highlight=False, soft_wrap=in_log)
     colour = COLOURS[decision.verdict]
-    console.print(f"\n[bold {colour}]{decision.verdict}[/]  {escape(decision.reason)}", highlight=False, soft_wrap=wrap)
+    console.print(
+        f"\n[bold {colour}]{decision.verdict}[/]  {escape(decision.reason)}", highlight=False, soft_wrap=in_log
+    )
     if verbose:
         _conversations(judgement, folder, console)
     if step := _next_step(judgement, folder, verbose=verbose):
