@@ -13,7 +13,6 @@ from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.evidence.attestation import (
     Attested,
     Subject,
-    Unsigned,
     private_key,
     public_key,
     sign,
@@ -68,13 +67,9 @@ class Demand:
         """What --verify-key demands. Raises Misconfigured."""
         return cls(public_key(options.verify_key), _subject(options))
 
-    def check(self, folder: Path) -> str:
-        """Checks the signature. Returns what is wrong with it, "" if it is as demanded."""
-        try:
-            self._attested = verify(folder, self._key, self._subject)
-        except Unsigned as error:
-            return str(error)
-        return ""
+    def check(self, folder: Path) -> None:
+        """Checks the signature. Raises Unsigned."""
+        self._attested = verify(folder, self._key, self._subject)
 
     def judge(self, folder: Path) -> Judgement:
         """The judgement of a session whose signature was checked. Raises NoEvidence."""

@@ -59,7 +59,7 @@ def verdict(options: argparse.Namespace) -> int:
     why = unbegun(options.output_dir) if options.session is None else ""
     if why:
         return _without_session(why, folder, console, options)
-    if demand is not None and (why := demand.check(folder)):
+    if demand is not None and (why := _not_as_demanded(demand, folder)):
         return _unjudged(f"{why}. Nothing was judged, and nothing of the session was changed.", console, options)
     faults = SuiteFaults(folder, console)
 
@@ -81,12 +81,23 @@ def verdict(options: argparse.Namespace) -> int:
 
 
 def _demand_of(options: argparse.Namespace) -> "Demand | None":
-    """Which signature is demanded, if one is: most commands need not import it. Raises Misconfigured."""
+    """Which signature is demanded, if one is: for most sessions nothing of it is imported. Raises Misconfigured."""
     if options.verify_key is None:
         return None
     from greenlight_gate.cli.signing import Demand  # noqa: PLC0415 -- as above
 
     return Demand.of(options)
+
+
+def _not_as_demanded(demand: "Demand", folder: Path) -> str:
+    """What is wrong with the signature of a session, "" if nothing is."""
+    from greenlight_gate.evidence.attestation import Unsigned  # noqa: PLC0415 -- as above
+
+    try:
+        demand.check(folder)
+    except Unsigned as error:
+        return str(error)
+    return ""
 
 
 def _introduced(session: JudgedTarget) -> str:

@@ -316,7 +316,12 @@ MISTAKES = [
     ("[capabilities]\nresum = true", "capabilities.resum", "known keys", "the nearest is 'resume'"),
     ("[capabilities]\nresume = 1", "capabilities.resume", "true or false", "1 came"),
     ("[accepted_gaps]\nresume = 'why'", "accepted_gaps.resume", "lacks", "set capabilities.resume = false"),
-    ("[accepted_gaps]\nhelpr = 'why'", "accepted_gaps.helpr", "a capability or a prompt", "nearest is 'helper'"),
+    (
+        "[accepted_gaps]\nhelpr = 'why'",
+        "accepted_gaps.helpr",
+        "the names that staging.toml explains",
+        "nearest is 'helper'",
+    ),
     ("[accepted_gaps]\nhelper = ' '", "accepted_gaps.helper", "the reason", "it is empty"),
     ("[accepted_gaps]\nhelper = 'x'\nrecall = true", "accepted_gaps.recall", "a text", "true came"),
     ("[thresholds]\nsuccess_percent = 101", "thresholds.success_percent", "at most 100", "101 came"),
