@@ -166,6 +166,12 @@ class WebsocketsProtocol(ChatProtocol, WebSocketsSansIOProtocol):
         if failed is not None:
             self.fail(failed.code, failed.reason, deaf=True)
 
+    async def send(self, message: Any) -> None:
+        """Send what the application sends; a refusal completes the handshake, which uvicorn would call an error."""
+        await super().send(message)
+        if self.initial_response is not None and self.close_sent:
+            self.handshake_complete = True
+
     def shutdown(self) -> None:
         """Close with 1001 (going away), instead of uvicorn's 1012."""
         if self.close_sent:
