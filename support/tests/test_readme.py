@@ -59,9 +59,7 @@ def test_two_commands_set_everything_up_and_ci_runs_them_as_they_stand() -> None
     assert script.count('alone "$python" first "${install[0]}"') == 1
     assert script.count('in_own "$python" first "${rest[0]}"') == 1
     assert script.count('alone "$python" second "${install[1]}"') == 1
-    # The last Python's counts coverage meanwhile.
-    assert script.count('counted "$python" second "${rest[1]}"') == 1
-    assert script.count('in_own "$python" second "${rest[1]}"') == 1
+    assert script.count('tested "$options" "$python" second "${rest[1]}"') == 1
 
 
 @pytest.mark.parametrize(
