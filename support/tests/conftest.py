@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from greenlight_gate.backend.launch import BackendProcess
@@ -17,6 +18,8 @@ from support.tests import hypothesis_profiles  # noqa: F401 - registers the prof
 from support.tests.backend.changing import changing  # noqa: F401 - a fixture
 from support.tests.backend.users import ENVIRONMENT
 from support.tests.needs import skip_without_services
+
+LONG = ("slow", "assurance")
 
 
 @pytest.fixture(scope="session")
@@ -67,6 +70,19 @@ def database_url(running_stack: Processes) -> str:
 def redis_url(running_stack: Processes) -> str:
     """The stack's Redis."""
     return running_stack.stack.urls()[1]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Gives a file of long tests to one worker: they share what takes long, which each worker would do for itself.
+
+    Without this, four workers made the whole matrix of defects each, and three of them built the wheel.
+    """
+    if config.option.markexpr not in LONG:
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    return LoadFileScheduling(config, log)
 
 
 def pytest_collection_finish() -> None:

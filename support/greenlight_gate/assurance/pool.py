@@ -15,7 +15,7 @@ from greenlight_gate.assurance.bench import Bench, BenchResult
 from greenlight_gate.rules.registry import RULES, Rule
 
 # Sessions mostly wait for missing events: so there are more of them than cores.
-_AT_ONCE = 6
+_AT_ONCE = 8
 
 
 class Job(msgspec.Struct, frozen=True):
