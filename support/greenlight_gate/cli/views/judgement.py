@@ -16,7 +16,7 @@ from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.evidence.conversation import as_table
 from greenlight_gate.evidence.judge import Judgement, NoEvidence, judge, undecided
 from greenlight_gate.evidence.session_folder import Evidence
-from greenlight_gate.report.advice import on_criterion, on_rule
+from greenlight_gate.report.advice import Advice, on_criterion, on_rule
 from greenlight_gate.report.headline import causes, what_was_judged
 from greenlight_gate.report.run_report import REPORT
 from greenlight_gate.session.time_limit import TimeIsUp, time_limit
@@ -106,14 +106,16 @@ def _next_step(judgement: Judgement, folder: Path, *, verbose: bool) -> str:
     decided = {Verdict.BLOCKED: Status.FAILED, Verdict.INCONCLUSIVE: Status.INCONCLUSIVE}.get(decision.verdict)
     first = next((each for each in decision.criteria if each.status is decided), None)
     found = causes(judgement) if decision.verdict is Verdict.BLOCKED else []
+    advice: Advice | None = None
+    name = ""
     if found:
         name, advice = found[0].rule, on_rule(found[0].rule, str(folder), environment)
     elif first is not None:
         name, advice = first.id, on_criterion(first.id, first.status, str(folder), environment)
-    else:
+    if advice is None:
         return ""
-    if advice is None or not (verbose and "--verbose" in advice.command):
-        return advice.command if advice is not None else ""
+    if not (verbose and "--verbose" in advice.command):
+        return advice.command
     return f"correct {name}, which is listed above with what is required; then greenlight run"
 
 
