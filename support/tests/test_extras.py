@@ -42,6 +42,7 @@ IMPORTED_AS = {
     "protobuf": ("google",),
     "pyhamcrest": ("hamcrest",),
     "pyjwt": ("jwt",),
+    "pytest-xdist": ("xdist",),
     "pyyaml": ("yaml",),
     "websocket-client": ("websocket",),
 }

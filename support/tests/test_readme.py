@@ -55,7 +55,9 @@ def test_two_commands_set_everything_up_and_ci_runs_them_as_they_stand() -> None
         ["bash", "-c", f'mapfile -t commands\n{parts}\nprintf "%s\\n" "${{install[@]}}" "${{rest[@]}}"'],
         input=ran.stdout, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert split.stdout.splitlines() == ["pip install -e .", "pip install -e '.[test]'", "greenlight run", "pytest"]
+    installs, rest = split.stdout.splitlines()[:2], split.stdout.splitlines()[2:]
+    assert installs == ["pip install -e .", "pip install -e '.[test]'"]
+    assert rest == ["greenlight run", "pytest"]
     assert script.count('alone "$python" first "${install[0]}"') == 1
     assert script.count('in_own "$python" first "${rest[0]}"') == 1
     assert script.count('alone "$python" second "${install[1]}"') == 1

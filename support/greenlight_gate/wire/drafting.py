@@ -27,7 +27,7 @@ _GUESSES = (
 _KIND_NAMES = ("type", "event", "kind", "msg_type", "method", "action", "op", "name")
 _TEXT_NAMES = ("text", "content", "delta", "message", "result", "output", "answer", "reasoning", "thought", "data")
 _ID = re.compile(r"(^|[._])(id|.*_id|.*Id)$")
-# The last part of the path of a tool's name, the likeliest first; a plain name is somebody's only by what it stands in.
+# The last part of the path of a tool's name, the likeliest first; whose a plain name is, is said by what it stands in.
 _TOOL_NAMES = ("toolname", "functionname", "tool", "function", "name")
 _OF_TOOLS, _OF_OTHERS = re.compile("tool|function|call|command"), re.compile("agent|user|model|author|sender")
 # The members of a request that are new in each.
