@@ -149,7 +149,7 @@ IN_THE_FRAMES = [
          rules={"CONTENT-2": "half of a surrogate pair", "CONTENT-4": "\\x1b[31mred"}),
     Case("path_tricks", 1, answering(does.path_tricks), rules={"CONTENT-4": "an answer with '391' / '../../etc"}),
     Case("flood", 1, answering(does.flood), peak_mb=300,
-         rules={"CONTENT-2": "more than 20000 events in one answer", "LIFECYCLE-2": "20001 events and no end"}),
+         rules={"CONTENT-2": "more than 20000 events in one answer", "LIFECYCLE-2": "20,001 events and no end"}),
     Case("token_echoed", 1, answering(does.echo_of_the_token), rules={"CONTENT-5": "a token at byte"}),
 ]  # fmt: skip
 _HEAD = b"HTTP/1.1 401 No\r\nContent-Type: text/html\r\n"
