@@ -74,7 +74,7 @@ _KINDS = {str(kind): kind for kind in EventKind}
 _decode_event = msgspec.json.Decoder(AgentEvent).decode
 
 
-def agent_event_by_hand(data: bytes) -> Event:
+def agent_event_by_hand(data: bytes, is_ascii: bool = False) -> Event:
     """One event, as somebody would write it who knows this wire and nothing else."""
     data.isascii() or data.decode()
     frame = _decode_event(data)
