@@ -82,7 +82,10 @@ class CompiledProfile:
             ids = (str(each) for each in values if isinstance(each, str | int) and not isinstance(each, bool))
             if (first := next(ids, None)) is not None:
                 found[name] = first
-        return Event(EventKind.THINKING, **found)
+        return Event(
+            EventKind.THINKING, run=found.get("run"), thread=found.get("thread"), user=found.get("user"),
+            request=found.get("request"),
+        )  # fmt: skip
 
     def encode(self, value: Any) -> str | bytes:
         """A value as the chain sends it. Raises UndecodableError for what cannot be sent so."""

@@ -44,7 +44,7 @@ class Correlation:
             self.registry.add_user(user_id, self.user)
 
     def names(self, text: str) -> None:
-        """What the user has sent: ids in it may be repeated to them, whoever they belong to."""
+        """What the user has sent: ids in it may be repeated to them, whatever user they belong to."""
         if len(self.named) >= _MOST_NAMED:
             self.named.clear()
         self.named.update(words_of(text.encode(errors="surrogatepass")))
