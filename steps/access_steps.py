@@ -1,4 +1,4 @@
-"""Access: tokens that are refused or expire, and attempts to reach another user's data."""
+"""Access: tokens that are refused or expire."""
 
 from behave import given, then, when
 from behave.runner import Context
@@ -50,30 +50,3 @@ def connects_again(context: Context, user: str) -> None:
 @then("{user:User} has lost access")
 def has_lost_access(context: Context, user: str) -> None:
     demand("REFUSAL-3", access_attempts_of(context).is_shown_out(user), is_(True), f"{user} lost access")
-
-
-@when("{user:User} asks in {owner:User}'s conversation")
-def asks_in_conversation_of(context: Context, user: str, owner: str) -> None:
-    access_attempts_of(context).ask_in_conversation_of(owner, user)
-
-
-@when("{user:User} asks to restore {owner:User}'s conversation")
-def asks_to_restore(context: Context, user: str, owner: str) -> None:
-    access_attempts_of(context).ask_to_see_conversation_of(owner, user)
-
-
-@when("{user:User} tries to stop {owner:User}'s run")
-def tries_to_stop(context: Context, user: str, owner: str) -> None:
-    access_attempts_of(context).send_stop_to(owner, user)
-
-
-@when("{user:User} claims {owner:User}'s user id and asks {prompt:Question}")
-def claims_user_id(context: Context, user: str, owner: str, prompt: str) -> None:
-    access_attempts_of(context).claim_to_be(owner, user, prompt)
-
-
-@then("{user:User} is refused, or served without {owner:User}'s data")
-def refused_or_without_data(context: Context, user: str, owner: str) -> None:
-    demand(
-        "REFUSAL-2", access_attempts_of(context).has_reached(user), is_(False), f"{user} reached something of {owner}'s"
-    )

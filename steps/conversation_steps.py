@@ -57,6 +57,11 @@ def asks_at_once(context: Context, user: str) -> None:
     world_of(context).ask_together([(user, question_in(row["question"])) for row in rows_of(context)])
 
 
+@when("{user:User} also sends {prompt:Question} on the same connection before it is answered")
+def asks_meanwhile(context: Context, user: str, prompt: str) -> None:
+    world_of(context).ask_meanwhile(user, prompt)
+
+
 @when("both ask {prompt:Question} at the same moment")
 @when("all of them ask {prompt:Question} at the same moment")
 @when("each of them tells the assistant {prompt:Question}")
@@ -111,6 +116,13 @@ def all_answered(context: Context, user: str) -> None:
     assert_that(asked, has_length(greater_than(1)))
     demand("CONTENT-4", asked, each(answers()))
     demand("LIFECYCLE-4", asked, each(in_order(started(), thinking(), completed())))
+
+
+@then("{user:User}'s first question has a right answer, and the second an answer or a refusal")
+def first_is_not_lost(context: Context, user: str) -> None:
+    first, _ = world_of(context).asked_by(user)
+    # The rules judge the second: it has an answer, which is right, or an error.
+    demand("LIFECYCLE-2", first, answers())
 
 
 @then("all answers belong to one conversation")

@@ -2,7 +2,7 @@
 
 from behave import given, then, when
 from behave.runner import Context
-from greenlight_gate.bdd.context import access_attempts_of, privacy_of, world_of
+from greenlight_gate.bdd.context import foreign_access_of, privacy_of, world_of
 from greenlight_gate.bdd.matchers.demand import demand
 from greenlight_gate.bdd.matchers.request_matchers import answers, each
 from hamcrest import assert_that, empty, equal_to, is_
@@ -62,7 +62,7 @@ def during_long_answers(context: Context) -> None:
 
 @when("each of them asks to restore the next one's conversation, and then for the secret")
 def restore_the_next_ones(context: Context) -> None:
-    attempts = access_attempts_of(context)
+    attempts = foreign_access_of(context)
     users = world_of(context).private
     for user, owner in zip(users, users[1:] + users[:1], strict=True):
         attempts.ask_to_see_conversation_of(owner, user)

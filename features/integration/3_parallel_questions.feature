@@ -21,3 +21,11 @@ Feature: Several questions at once on one connection
         | a question that needs two tools         |
         | a question that needs two tools at once |
       Then each of Ada's questions has a complete and right answer
+
+  Rule: The next question does not cost the last one its answer
+
+    Example: A question sent during a long answer leaves that answer complete
+      Given Ada is in a conversation
+      When Ada begins a question that takes long
+      And Ada also sends a question that needs no tool on the same connection before it is answered
+      Then Ada's first question has a right answer, and the second an answer or a refusal

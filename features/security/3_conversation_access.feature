@@ -25,6 +25,22 @@ Feature: A user has no access to another user's conversation
       Then Bashir is refused, or served without Ada's data
       And Ada receives the right answer
 
+  Rule: A conversation stays its owner's after the owner has disconnected
+
+    Example: A question in another user's conversation is refused once its owner has disconnected
+      Given Ada and Bashir are each in a conversation of their own
+      When Ada tells the assistant something to remember
+      And Ada disconnects
+      And Bashir asks in Ada's conversation
+      Then Bashir is refused, or served without Ada's data
+
+    Example: Restoring another user's conversation is refused once its owner has disconnected
+      Given Ada and Bashir are each in a conversation of their own
+      When Ada tells the assistant something to remember
+      And Ada disconnects
+      And Bashir asks to restore Ada's conversation
+      Then Bashir is refused, or served without Ada's data
+
   Rule: The token decides who the user is, whatever a message claims
 
     Example: A question with another user's id does not reach that user's data

@@ -55,7 +55,8 @@ class Opened(Record, frozen=True):
     "name: value", as far as they are stored. `unwelcome`: what is wrong with the token, so that the backend should have
     refused it. `expires_at`: when the token expires, in the trace's time. `proxied`: the connection goes through the
     suite's own proxy, which may delay messages. `in_parallel`: other scenarios ran in parallel, which may delay them as
-    well. `values`: what was captured before the connection, by name, as far as the profile's rules need it.
+    well. `values`: what was captured before the connection, by name, as far as the profile's rules need it. `names`: by
+    which the backend knows the user, beside the user id.
     """
 
     user: str = msgspec.field(name="person")
@@ -70,6 +71,7 @@ class Opened(Record, frozen=True):
     proxied: bool = False
     in_parallel: bool = msgspec.field(default=False, name="beside")
     values: dict[str, Any] = {}
+    names: tuple[str, ...] = ()
 
 
 class Sent(Record, frozen=True):
@@ -78,7 +80,7 @@ class Sent(Record, frozen=True):
     `what` is one of start, stop, ping, restore, hello (a step of the handshake), keepalive or invalid (sent to be
     refused). `last_seq` is the last number that a restore says was received; `intended_at` is when it was due, from
     which latency counts; `foreign` is the owner of the conversation, run or user id (`claims`) that the frame names:
-    the backend has to refuse it.
+    the backend has to refuse it. `refusable`: the backend may refuse the request, or let it wait for another one.
     """
 
     what: str
@@ -92,6 +94,7 @@ class Sent(Record, frozen=True):
     intended_at: float | None = None
     foreign: str = ""
     claims: str | None = None
+    refusable: bool = False
 
 
 class _Payload(Record, frozen=True):

@@ -49,6 +49,7 @@ name = "their backend"
 url = "{url}"
 clock = "same-host"
 prompts = "{prompts}"
+mark = "My reference: {{canary}}."
 [auth]
 obtain = "mint"
 send = "bearer"

@@ -17,7 +17,7 @@ HARDER = {
     "replay_buffer_drops_oldest": _LESS, "memory_leak_per_run": _LESS, "memory_leak_per_connection": _LESS,
     "events_after_completed": _MORE, "throughput_capped": _MORE, "reconnect_refused_after": _MORE,
     "idle_cut_after": _MORE, "cross_leak_only_under_load": _MORE, "connections_capped": _MORE,
-    "refuses_after_churn": _MORE, "drops_one_in": _MORE,
+    "refuses_after_churn": _MORE, "drops_one_in": _MORE, "canary_letter_by_letter_once_in": _MORE,
 }  # fmt: skip
 NO_SIZE = {"illegal_close_code"}
 _COUNTED = {"events", "connections", "runs"}

@@ -51,6 +51,10 @@ _BY_SCENARIO = {
     "integration/2: Three questions in one conversation each receive a complete answer": """
         every_turn_a_new_conversation""",
     "integration/3: Two questions at once each receive their own answer": "parallel_runs_cross_write",
+    "integration/3: A question sent during a long answer leaves that answer complete": """
+        second_request_drops_the_first""",
+    "integration/4: Five users ask the same question at once and each receives the right answer": """
+        question_of_another_user_shown connected_users_listed""",
     "integration/5: A question in the first of two tabs is answered in the first tab": """
         only_newest_connection_gets_events""",
     "integration/5: A question in each of two tabs is answered in that tab": "every_window_shows_everything",
@@ -87,8 +91,12 @@ _BY_SCENARIO = {
         foreign_thread_accepted session_cache_keyed_by_thread_only""",
     "security/3: Restoring another user's conversation is refused": """
         foreign_resume_accepted foreign_reach_met_with_silence""",
+    "security/3: Restoring another user's conversation is refused once its owner has disconnected": """
+        thread_of_nobody_once_its_owner_left""",
     "security/3: Stopping another user's run is refused": "foreign_stop_accepted",
     "stress/1: All users connect, wait and ask two questions each": "connections_capped drops_one_in",
+    "stress/1: All users ask for their own secrets and each receives only their own": """
+        canary_letter_by_letter_once_in""",
     "stress/2: The latency of other users holds while one client in ten reads nothing": "slow_client_stalls_others",
     "stress/3: Memory does not leak while users ask for the soak time": "memory_leak_per_run",
     _CHURN: "refuses_after_churn reconnect_refused_after memory_leak_per_connection handler_leak fd_leak",

@@ -9,6 +9,7 @@ from greenlight_gate.bdd.actions.access import AccessAttempts
 from greenlight_gate.bdd.actions.backend_restarts import BackendRestarts
 from greenlight_gate.bdd.actions.bad_input import BadInput
 from greenlight_gate.bdd.actions.cut_matrix import CutMatrix
+from greenlight_gate.bdd.actions.foreign_access import ForeignAccess
 from greenlight_gate.bdd.actions.isolation import Privacy
 from greenlight_gate.bdd.actions.liveness import Liveness
 from greenlight_gate.bdd.actions.network import Network
@@ -21,6 +22,7 @@ __all__ = [
     "access_attempts_of",
     "cut_matrix_of",
     "event_kind_of",
+    "foreign_access_of",
     "hostility_of",
     "liveness_of",
     "network_of",
@@ -54,6 +56,11 @@ def privacy_of(context: Context) -> Privacy:
 def access_attempts_of(context: Context) -> AccessAttempts:
     """The access attempts of the running scenario."""
     return _kept(context, "walls", lambda: AccessAttempts(world_of(context)))
+
+
+def foreign_access_of(context: Context) -> ForeignAccess:
+    """The attempts of the running scenario to reach what is another user's."""
+    return _kept(context, "foreign_access", lambda: ForeignAccess(world_of(context)))
 
 
 def network_of(context: Context) -> Network:

@@ -109,6 +109,13 @@ def _read(checked: Profile, capture: Path, console: Console) -> int:
     summary.show(console)
     for finding in checker.findings:
         console.print(f"[red]{escape(str(finding))}[/]", highlight=False, soft_wrap=True)
+    foreign = sum(each.correlation.foreign_frames.total() for each in checker.connections.values())
+    if foreign and not checked.spec.scope:
+        warning = (
+            f"{foreign} frames belong to users of other connections. If not all of this is a leak, say with "
+            "[scope] which frames are a user's own"
+        )
+        console.print(f"[bold yellow]WARNING[/] {escape(warning)}", highlight=False, soft_wrap=True)
     well = bool(summary.shown) and not summary.too_many_unmapped and not checker.findings
     broken_here = (
         f"correct {broken_rules(checker.findings)}, in the backend or in the profile: expected and got are listed above"

@@ -62,6 +62,12 @@ def user_shown(persona: Persona, target: Target, spec: Spec) -> str | None:
     return persona.user or None if shows else None
 
 
+def names_told(persona: Persona, target: Target, spec: Spec) -> tuple[str, ...]:
+    """The names, beside the user id, that a user's client sends, in a token or in a message."""
+    sent = (spec.send, spec.values, spec.before, spec.connection, spec.handshake, target.url, target.auth.claims)
+    return (persona.name,) if "{user_name}" in str(sent) else ()
+
+
 class ConnectionSetup:
     """Sets up one user's connection.
 

@@ -1,6 +1,7 @@
 """A request of a user, and what was received for it so far."""
 
 import asyncio
+import time
 from collections import Counter
 
 from greenlight_gate.events import Event, EventKind
@@ -62,6 +63,10 @@ class UserRequest:
         self.outcome = outcome
         if outcome.ended_by is not None or outcome.error is not None:
             self.give_up()
+
+    def wait_from_now(self) -> None:
+        """It had to wait for another request: only from now on is it waited for."""
+        self.last_at = max(self.last_at, time.monotonic())
 
     def give_up(self) -> None:
         """Nothing more is waited for."""

@@ -6,15 +6,16 @@ All methods run on the loop thread. Whatever happens becomes a record; so does e
 import asyncio
 import contextlib
 import logging
+import re
 import ssl
 import time
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import msgspec
 
-from greenlight_gate.client.connecting import ConnectionSetup, StepRefused, Values, user_shown
+from greenlight_gate.client.connecting import ConnectionSetup, StepRefused, Values, names_told, user_shown
 from greenlight_gate.client.cookies import CookieJar
 from greenlight_gate.client.endings import NotConnected, how, said
 from greenlight_gate.client.inbox import Inbox
@@ -31,11 +32,15 @@ from greenlight_gate.transport.interface import Accepted, ConnectionEnded, Endin
 from greenlight_gate.wire.codecs import UndecodableError
 from greenlight_gate.wire.connecting import Step
 from greenlight_gate.wire.profile import Profile
+from greenlight_gate.wire.templates import names_in
 
 _FLUSH_S = 0.25
 _CLOSE_S = 2.0
 _PINGS_AT_ONCE = 8
 _SHOWN_OF_INVALID = 2_000
+_IDS = frozenset({"request", "run", "thread"})
+# What is captured under such a name proves who a user is: another user would not have it.
+_CREDENTIAL = re.compile(r"token|ticket|secret|key|auth|credential|password|cookie|csrf|jwt|signature", re.IGNORECASE)
 _ANSWERS = ("ready", "error", "pong", "restored", "heartbeat")
 log = logging.getLogger("greenlight")
 
@@ -97,6 +102,7 @@ class Session:
                 "attempt": attempt, "unwelcome": unwelcome, "proxied": via is not None,
                 "expires_at": None if token.expires_s is None else token.expires_s - self.recorder.checker.epoch_s,
                 "values": {name: self._clean_value(value) for name, value in setup.looked_up.items()},
+                "names": names_told(self.played_by, self.target, self.profile.spec) if not unwelcome else (),
             }  # fmt: skip
             self._asked_at = time.monotonic()
             await self._within(transport.open(tls=tls, via=via), self.budgets.handshake_s + MARGIN_S)
@@ -258,11 +264,13 @@ class Session:
     # Sending -------------------------------------------------------------------------------------------------
 
     async def ask(
-        self, text: str, expect: Expect, thread: str | None = None, *, foreign: str = "", claims: str | None = None
-    ) -> UserRequest:
+        self, text: str, expect: Expect, thread: str | None = None, *, foreign: str = "", claims: str | None = None,
+        refusable: bool = False,
+    ) -> UserRequest:  # fmt: skip
         """Sends a request; `thread` continues a conversation. Raises NotConnected if the connection has ended.
 
-        `claims`: another user's id to send with it; `foreign`: the name of that user.
+        `claims`: a user id to send with it; `foreign`: the name of that user, if it is another one. `refusable`: the
+        backend may refuse the request.
         """
         request = uuid.uuid4().hex
         expect = msgspec.structs.replace(expect, prompt=text)
@@ -272,7 +280,10 @@ class Session:
         self.inbox.questions.append(question)
         self.recorder.answers.asked(question)
         values = {"request": request, "prompt": text, "thread": thread}
-        kept = {"request": request, "thread": thread, "expect": expect, "foreign": foreign, "claims": claims}
+        kept = {
+            "request": request, "thread": thread, "expect": expect, "foreign": foreign, "claims": claims,
+            "refusable": refusable,
+        }  # fmt: skip
         if claims is None:
             await self.send(self.template("start"), values, what="start", **kept)
         else:
@@ -298,10 +309,12 @@ class Session:
         await self.send(self.template("ping"), {"nonce": nonce}, what="ping", nonce=nonce)
         return lambda: self.inbox.pong(nonce, before)
 
-    async def restore(self, thread: str, last_seq: int) -> bool:
-        """Asks for the rest of a thread; whether the backend reported that it was restored."""
+    async def restore(self, thread: str, last_seq: int, run: str | None = None) -> bool:
+        """Asks for the rest of a thread, or of a run in it; whether the backend reported that it was restored."""
         before = len(self.inbox.controls)
-        run = next((question.run for question in reversed(self.inbox.questions) if question.thread == thread), None)
+        run = run or next(
+            (question.run for question in reversed(self.inbox.questions) if question.thread == thread), None
+        )
         values = {"thread": thread, "last_seq": last_seq, "run": run}
         await self.send(self.template("restore"), values, what="restore", thread=thread, last_seq=last_seq)
         budget = self.budgets.start_s
@@ -372,14 +385,36 @@ class Session:
 
     # Sending what the backend has to refuse ------------------------------------------------------------------
 
-    async def send_foreign(self, what: str, owner: str, **named: Any) -> None:
-        """Sends a message that names a thread or run of another user (`owner`), and waits for the refusal."""
+    def names_of(self, question: UserRequest) -> dict[str, Any]:
+        """What a request that was sent here, its run and its thread may be named by: ids, and what was captured."""
+        spec = self.profile.spec
+        captured = {
+            name: value for name, value in self.values.items()
+            if name in spec.captured and name not in spec.needs and not _CREDENTIAL.search(name)
+        }  # fmt: skip
+        return {**captured, "request": question.request, "run": question.run, "thread": question.thread}
+
+    def places_for(self, what: str, theirs: Mapping[str, Any]) -> set[str]:
+        """Which of another user's ids and captured values a message from here has a place for."""
+        used = {name for _, name in names_in(self.template(what), "")}
+        own = self.values
+        captured = {name for name in theirs.keys() - _IDS if theirs[name] != own.get(name)}
+        # The id of a request that begins is the sender's to choose.
+        return used & (captured | (_IDS - {"request"} if what == "start" else _IDS))
+
+    async def send_foreign(self, what: str, owner: str, values: Mapping[str, Any]) -> None:
+        """Sends a message with ids and captured values of another user (`owner`), and waits for the refusal."""
         inbox = self.inbox
         controls, records = len(inbox.controls), len(self.recorder.entries)
-        request = uuid.uuid4().hex if what == "start" else None
-        kept = {name: named[name] for name in ("thread", "run", "last_seq") if name in named}
-        values = {"request": request, **named}
-        await self.send(self.template(what), values, what=what, request=request, foreign=owner, **kept)
+        template = self.template(what)
+        own, named = self.values, {name for _, name in names_in(template, "")}
+        request = uuid.uuid4().hex if what == "start" else values["request"] if "request" in named else None
+        kept = {
+            "thread": values["thread"] if what != "stop" or "thread" in named else None,
+            "run": values["run"] if what == "stop" or "run" in named else None, "last_seq": values.get("last_seq"),
+        }  # fmt: skip
+        filled = {**own, **values, "request": request}
+        await self.send(template, filled, what=what, request=request, foreign=owner, **kept)
         await self._wait_refused(
             lambda: len(inbox.controls) > controls or inbox.was_shown_an_event(records), request
         )  # fmt: skip

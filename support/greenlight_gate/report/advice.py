@@ -31,7 +31,8 @@ _BY_FAMILY: dict[str, Advice] = {
         _VERBOSE),
     "ISOLATION": Advice(
         ("events are sent to all connections, or to the newest one", "users share an agent or its memory",
-         "a cache key without the user"), _VERBOSE),
+         "a cache key without the user",
+         "the profile has no [scope] that says which frames are a user's own"), _VERBOSE),
     "CONTENT": Advice(
         ("objects are converted to text instead of JSON", "timestamps without a time zone", "a fallback text is sent"),
         _VERBOSE),

@@ -49,9 +49,13 @@ def on_canaries(seen: Iterable[SeenCanary], report: Report) -> None:
         report("ISOLATION-1", "no canary of another user", came, *canary.numbers, run=canary.run, about=canary.owner)
 
 
-def on_foreign(user: str, what: str, other: OwnedId, n: int, report: Report) -> None:
-    """ISOLATION-2: a frame that names what belongs to another user. `what` names the frame."""
-    came = f"{what} that belongs to {other.what} {other.id}{f' of {other.owner}' if other.owner else ''}"
+def foreign_frame(what: str, other: OwnedId) -> str:
+    """A frame that names what belongs to another user, in words. `what` names the frame."""
+    return f"{what} that belongs to {other.what} {other.id}{f' of {other.owner}' if other.owner else ''}"
+
+
+def on_foreign(user: str, came: str, other: OwnedId, n: int, report: Report) -> None:
+    """ISOLATION-2: a frame that names what belongs to another user. `came`: the frame, in words."""
     report("ISOLATION-2", f"only what belongs to {user}", came, n, about=other.owner)
 
 

@@ -146,12 +146,17 @@ class ForeignAttempts:
             if not self.ways.fresh or control.values.get("replayed") not in (None, 0):
                 self._object(attempt, "restored", n)
 
-    def waited(self, after_s: float, n: int) -> bool:
-        """Whether the wait was for the refusal of an attempt; no reaction is none, unless the profile says so."""
+    def waited(self, after_s: float, instead: str, n: int) -> bool:
+        """Whether the wait was for the refusal of an attempt; no reaction is none, unless the profile says so.
+
+        `instead`: the last frame of another user that came meanwhile, in words; "" if none did.
+        """
         if not self._open:
             return False
         attempt = self._open.pop(0)
-        if not self.ways.ignored:
+        if instead:
+            self._object(attempt, f"no refusal within {after_s:.1f} s, but {instead}", n)
+        elif not self.ways.ignored:
             self._object(attempt, f"nothing within {after_s:.1f} s", n)
         return True
 

@@ -61,7 +61,8 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `health` is a path at the url's origin, a full URL, or "" when there is none. `api_version` is the major version
     that health must report, "" when it does not matter. `clock` says how the server's clock relates to ours. `values`
     is what the profile needs from the target, by name: plain values, `env:NAME` for a secret, `file:PATH` for JSON.
-    `replicas` are the urls at which each replica behind `url` can be reached by itself.
+    `replicas` are the urls at which each replica behind `url` can be reached by itself. `mark` is added to each prompt
+    that does not hold the user's canary, so that it is known whose question it is, wherever it is shown.
     """
 
     name: Label
@@ -88,6 +89,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     probe: ProbeSection = ProbeSection()
     replicas: tuple[str, ...] = ()
     compose: str = ""
+    mark: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
@@ -100,6 +102,8 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         self._check_command()
         if self.clock == "ping" and not self.capabilities.ping:
             raise Invalid("clock", '"same-host" or "unknown" where capabilities.ping is false', 'it is "ping"')
+        if self.mark and CANARY not in self.mark:
+            raise Invalid("mark", "a text that holds {canary}", "it does not")
         self._check_users()
         self._check_gaps()
 
@@ -218,7 +222,12 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def question(self, prompt_name: str, canary: str) -> str:
         """The text of a prompt. Raises ValueError for a prompt that the target does not have: ask `lacks` first."""
-        return self._prompt(prompt_name).ask.replace(CANARY, canary)
+        return self._asked(self._prompt(prompt_name), canary)
+
+    def _asked(self, prompt: Prompt, canary: str) -> str:
+        """The text of a prompt, marked as this user's, unless it or its answer is about the user's canary anyway."""
+        is_marked = self.mark and canary and CANARY not in f"{prompt.ask} {prompt.contains}"
+        return (f"{prompt.ask} {self.mark}" if is_marked else prompt.ask).replace(CANARY, canary)
 
     @property
     def secret_prompt(self) -> str:
@@ -236,7 +245,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(f"{prompt_name} is about the user's canary, and there is none")
         groups = ((entry,) if isinstance(entry, str) else entry for entry in prompt.contains)
         return Expect(
-            prompt=prompt.ask.replace(CANARY, canary),
+            prompt=self._asked(prompt, canary),
             thinking=prompt.thinking,
             tools=len(prompt.tools),
             parallel=prompt_name == "parallel_tools",

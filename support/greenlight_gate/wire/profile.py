@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from greenlight_gate.events import Mistake, Problem, Reading, Unmapped
+from greenlight_gate.events import Event, EventKind, Mistake, Problem, Reading, Unmapped
 from greenlight_gate.wire.compiled import compile_reader, read_nothing
 from greenlight_gate.wire.explain import read_value
 from greenlight_gate.wire.json_text import UnreadableError, lenient_value
@@ -109,6 +109,10 @@ class PlainReader:
     def __init__(self, profile: Profile) -> None:
         self.read = profile.read
         self.values: dict[str, Any] = {}
+
+    def ids_in(self, data: bytes) -> Event:
+        """None: a plain profile ignores no frame."""
+        return Event(EventKind.THINKING)
 
     def opened(self, user: str | None, values: Mapping[str, Any]) -> None:
         """Nothing changes."""

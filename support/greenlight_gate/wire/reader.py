@@ -64,6 +64,29 @@ class CompiledProfile:
         self.match_typed = compile_matcher(spec, tree, typed=True)
         self.foreign_typed = compile_scope(spec, tree, typed=True) if spec.scope else None
 
+    def ids_in(self, data: bytes) -> Event:
+        """What [every] finds in a frame, whatever rule knows it: the ids of a run, a thread, a user and a request.
+
+        As those of an event, of whatever kind.
+        """
+        try:
+            parts: list[Any] = [data]
+            for codec, optional in self.chain:
+                parts = [inner for part in parts for inner in _undone(codec, optional, part)]
+        except (UnreadableError, UndecodableError):
+            parts = []
+        found: dict[str, str] = {}
+        for name in ("run", "thread", "user", "request"):
+            paths = self.spec.every[name][1] if name in self.spec.every else ()
+            values = (walk(part, path) for part in parts for path in paths if not path.startswith("$"))
+            ids = (str(each) for each in values if isinstance(each, str | int) and not isinstance(each, bool))
+            if (first := next(ids, None)) is not None:
+                found[name] = first
+        return Event(
+            EventKind.THINKING, run=found.get("run"), thread=found.get("thread"), user=found.get("user"),
+            request=found.get("request"),
+        )  # fmt: skip
+
     def encode(self, value: Any) -> str | bytes:
         """A value as the chain sends it. Raises UndecodableError for what cannot be sent so."""
         for codec, optional in reversed(self.chain):
@@ -198,6 +221,10 @@ class Reader:
         return (
             "no rule for a list" if isinstance(value, list) else f"no rule for a frame with {preview(', '.join(value))}"
         )
+
+    def ids_in(self, data: bytes) -> Event:
+        """The ids that [every] finds in a frame."""
+        return self.machine.ids_in(data)
 
     # What the rules hand over -------------------------------------------------------------------------------------
 

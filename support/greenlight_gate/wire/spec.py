@@ -88,8 +88,8 @@ class Spec(msgspec.Struct, frozen=True):
     """A whole profile, checked.
 
     `send` holds the template of each frame: a table, a list, or a list of tables for several frames that belong
-    together. `rules` to `absent` are the parts of a profile that says more than the names of its kinds, which is not
-    `plain` then:
+    together. `every` are the fields of all events. `rules` to `absent` are the parts of a profile that says more than
+    the names of its kinds, which is not `plain` then:
     `scope` are the conditions that a frame of the user's own meets; `values` is filled in anew for each connection;
     `needs` are the values that a target has to give, each with what it is for; `absent` the kinds of event that the
     wire does not show, each with the reason; `deprecated` a warning for each former name in the profile.
@@ -101,6 +101,7 @@ class Spec(msgspec.Struct, frozen=True):
     controls: dict[str, ControlSpec]
     send: dict[str, Any]
     promises: Promises
+    every: Fields = {}
     refusals: Refusals = Refusals()
     rules: tuple[EventRule, ...] = ()
     ignored: tuple[Ignore, ...] = ()
@@ -121,6 +122,12 @@ class Spec(msgspec.Struct, frozen=True):
         """Whether a client sends the user id, beside the token: in a request, in the URL or in a frame."""
         sent = [template for what, template in self.send.items() if what != "claim"]
         return "{user}" in str((sent, self.before, self.connection, self.handshake))
+
+    @property
+    def tells_runs_apart(self) -> bool:
+        """Whether each event itself says which run or which request it belongs to."""
+        fields = [rule.fields for rule in self.rules] + [event.fields for event in self.events.values()]
+        return all(_says(entries, "run") or _says(entries, "request") for entries in fields)
 
     @property
     def looked_up(self) -> frozenset[str]:
@@ -191,6 +198,7 @@ def read_spec(text: str) -> Spec:
         controls=controls,
         send=table(data, "send"),
         promises=convert(data.get("promises", {}), Promises, "promises"),
+        every=every,
         refusals=_refusals(table(data, "refusals")),
         rules=read_rules(data, dict(every), shared),
         ignored=read_ignores(data),
@@ -211,6 +219,15 @@ def read_spec(text: str) -> Spec:
     _complete(spec)
     _filled(spec)
     return spec
+
+
+def _says(fields: Fields, name: str) -> bool:
+    """Whether a field is always read from the frame itself."""
+    if name not in fields:
+        return False
+    field, paths = fields[name]
+    own = field.value is None and not any(path.startswith("$") and not path.startswith("$item") for path in paths)
+    return own and (name == "run" or not field.optional)
 
 
 def _frame(data: dict[str, Any], *, rich: bool) -> Frame:

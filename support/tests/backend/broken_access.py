@@ -12,8 +12,8 @@ from typing import Any
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from support.tests.backend.broken_conversations import FIVE, LONG, SUM, Scenario, Seen, answered, frames_of
-from support.tests.backend.users import Event, User, tab, token_of
+from support.tests.backend.broken_conversations import FIVE, LONG, QUIET_S, SUM, Scenario, Seen, answered, frames_of
+from support.tests.backend.users import Event, User, eventually, tab, token_of
 
 WORD = "SWORDFISHERMAN"
 REMEMBER = f"Please remember that my secret word is {WORD}."
@@ -57,6 +57,14 @@ def at_the_same_time(url: str) -> Seen:
         return shown_to(cleo.read_run())
 
 
+def after_another_sum(url: str) -> Seen:
+    """Cleo has asked for a sum; then Dmitri does."""
+    with tab(url, "cleo") as cleo, tab(url, "dmitri") as dmitri:
+        cleo.run("What is 1+1?")
+        dmitri.ask(SUM)
+        return frames_of(dmitri)
+
+
 def after_a_note(question: str, **members: object) -> Scenario:
     """Cleo has noted something down; then Dmitri asks."""
 
@@ -70,6 +78,15 @@ def after_a_note(question: str, **members: object) -> Scenario:
     return scenario
 
 
+def in_the_fortieth_answer(url: str) -> Seen:
+    """Cleo has noted something down 39 times; then Dmitri asks."""
+    with tab(url, "cleo") as cleo, tab(url, "dmitri") as dmitri:
+        for _ in range(39):
+            cleo.run(REMEMBER)
+        dmitri.ask(SUM)
+        return frames_of(dmitri)
+
+
 def in_her_thread(message: Callable[[str], Event]) -> Scenario:
     """Cleo has asked; then Dmitri sends a message about her thread."""
 
@@ -79,6 +96,25 @@ def in_her_thread(message: Callable[[str], Event]) -> Scenario:
             return frames_of(dmitri)
 
     return scenario
+
+
+def in_her_thread_once_she_left(url: str) -> Seen:
+    """Cleo has asked and disconnected; then Dmitri restores her thread."""
+    with tab(url, "dmitri") as dmitri:
+        with tab(url, "cleo") as cleo:
+            thread_id = cleo.run(SUM)[0]["thread_id"]
+            dmitri.send({"type": "session_restore", "thread_id": thread_id, "last_seq": 0})
+            assert dmitri.read()["error_code"] == "FORBIDDEN_THREAD"
+        seen: list[str | bytes] = []
+
+        def is_shown() -> bool:
+            dmitri.send({"type": "session_restore", "thread_id": thread_id, "last_seq": 0})
+            seen[:] = dmitri.raw_frames(quiet_s=QUIET_S)
+            return len(seen) > 1
+
+        # When she is gone is the backend's to notice.
+        eventually(is_shown, deadline_s=0.5)
+        return Seen(seen)
 
 
 def stopping_hers(url: str) -> Seen:
@@ -193,6 +229,14 @@ ACCESS: dict[str, tuple[Scenario, Check]] = {
             == {"context": [{"role": "user", "content": f"my secret word is {WORD}"}]}
         ),
     ),
+    "question_of_another_user_shown": (
+        after_another_sum,
+        lambda seen: seen.of("agent_completed")[-1]["payload"].get("metadata") == {"recent": ["What is 1+1?"]},
+    ),
+    "connected_users_listed": (
+        after_a_note(SUM),
+        lambda seen: "cleo" in seen.of("agent_completed")[0]["payload"].get("metadata", {}).get("online", ()),
+    ),
     "canary_base64": (
         after_a_note(SUM),
         answered(
@@ -205,6 +249,7 @@ ACCESS: dict[str, tuple[Scenario, Check]] = {
     "canary_split_over_two_frames": (after_a_note(SUM), split_between_thoughts),
     "canary_in_pieces_outside_of_runs": (after_a_note(SUM), in_pieces),
     "canary_letter_by_letter": (after_a_note(SUM), letter_by_letter),
+    "canary_letter_by_letter_once_in": (in_the_fortieth_answer, letter_by_letter),
     "canary_packed_as": (
         after_a_note(SUM),
         lambda seen: (
@@ -227,6 +272,10 @@ ACCESS: dict[str, tuple[Scenario, Check]] = {
     ),
     "foreign_resume_accepted": (
         in_her_thread(lambda thread_id: {"type": "session_restore", "thread_id": thread_id, "last_seq": 0}),
+        lambda seen: of_cleo(6)(seen) and '"replayed":6' in str(seen.frames[-1]),
+    ),
+    "thread_of_nobody_once_its_owner_left": (
+        in_her_thread_once_she_left,
         lambda seen: of_cleo(6)(seen) and '"replayed":6' in str(seen.frames[-1]),
     ),
     "foreign_reach_met_with_silence": (

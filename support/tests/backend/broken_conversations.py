@@ -81,6 +81,15 @@ def side_by_side(url: str) -> Seen:
         return frames_of(ada)
 
 
+def during_a_long_answer(url: str) -> Seen:
+    """Ada asks again while a long answer is on its way; all of it until both are answered, or nothing comes."""
+    with tab(url) as ada:
+        ada.ask(LONG, request_id="a")
+        first = [ada.read()]
+        ada.ask(SUM, request_id="b")
+        return Seen([*map(json.dumps, first), *ada.raw_frames(quiet_s=0.6)])
+
+
 def older_tab(url: str) -> Seen:
     with tab(url) as older, tab(url):
         older.ask(SUM)
@@ -236,6 +245,10 @@ SHOWN: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
             len({event["run_id"] for event in seen.events if event["request_id"] == request_id}) == 2
             for request_id in "ab"
         ),
+    ),
+    "second_request_drops_the_first": (
+        during_a_long_answer,
+        lambda seen: [event["request_id"] for event in seen.events if is_end(event)] == ["b"],
     ),
     "only_newest_connection_gets_events": (older_tab, lambda seen: seen.frames == []),
     "stop_acknowledged_but_run_goes_on": (

@@ -82,6 +82,46 @@ def test_after_a_timeout_a_connection_that_answers_one_at_a_time_is_asked_nothin
         assert {finding.run for finding in here.findings} == {first.run}
 
 
+class Second:
+    """A server of one request at a time, and what it does with a second one: refuse, queue, or answer it instead."""
+
+    def __init__(self, way: str) -> None:
+        self.way = way
+        self.first: Talk | None = None
+
+    async def answer(self, talk: Talk) -> None:
+        if self.first is None:
+            self.first = talk
+            await talk.begin()
+            return
+        if self.way == "refuses":
+            await talk.wire.say({"type": "error_message", "error_code": "BUSY", "error_message": "one at a time"})
+        if self.way != "instead":
+            await self.first.finish()
+        if self.way in ("queues", "instead"):
+            await does.rightly(talk)
+
+
+@pytest.mark.parametrize(
+    ("way", "lost"), [("refuses", []), ("queues", []), ("instead", ["first"]), ("drops", ["second"])]
+)  # fmt: skip
+def test_a_second_request_is_refused_or_answered_and_the_first_is_never_lost(
+    tmp_path: Path, way: str, lost: list[str]
+) -> None:
+    door = does.conversation(Second(way).answer)
+    with world(tmp_path, door, profile='\n[connection]\nruns = "one_at_a_time"\n') as here:
+        here.connect("Ada")
+        here.ask("Ada", "with_tool")
+        here.ask_meanwhile("Ada", "with_tool")
+
+        first, second = here.questions
+        assert (first.answer, second.answer) == (
+            None if lost == ["first"] else "It is 391.",
+            "It is 391." if way in ("queues", "instead") else None,
+        )
+        assert ("LIFECYCLE-2" in {finding.rule for finding in here.findings}) == bool(lost)
+
+
 def test_a_conversation_outlives_its_connection_only_where_that_is_promised(tmp_path: Path) -> None:
     with world(tmp_path, does.conversation(does.rightly)) as here:
         network = Network(here)

@@ -72,6 +72,12 @@ def test_another_users_run_goes_on_although_somebody_says_stop() -> None:
     assert talk.whole() == []
 
 
+def test_a_refusal_may_name_the_request_whose_run_was_to_be_stopped() -> None:
+    talk = asked().started().thinking().open("Bashir", "c2").send("stop", "c2", run="r1", request="q1", foreign="Ada")
+    talk.frame({**FORBIDDEN, "request_id": "q1"}, "c2").executing().tool_done().completed()
+    assert talk.whole() == []
+
+
 def test_what_a_user_named_themselves_may_be_repeated_to_them() -> None:
     talk = asked().answer(thread="thread-of-ada-1").open("Bashir", "c2")
     talk.ask("q2", None, "c2", thread="thread-of-ada-1", foreign="Ada")

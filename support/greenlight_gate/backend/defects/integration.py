@@ -4,7 +4,7 @@ import asyncio
 
 from greenlight_gate.backend.bus import Subscriber
 from greenlight_gate.backend.connection import ServedConnection
-from greenlight_gate.backend.defects.registry import defect
+from greenlight_gate.backend.defects.registry import also, defect
 from greenlight_gate.backend.event_log import Journal
 from greenlight_gate.backend.frames import ENDS, STARTED, THINKING, Frame, Outgoing
 from greenlight_gate.backend.hub import Hub
@@ -57,6 +57,21 @@ def accepted_but_never_runs(run: AgentRun, event: Outgoing) -> Events:
 def final_event_skipped(run: AgentRun, event: Outgoing) -> Events:
     """No run sends its last event: agent_completed, agent_failed or agent_stopped."""
     return [] if event.kind in ENDS else [event]
+
+
+@defect("begin", "LIFECYCLE-2")
+async def second_request_drops_the_first(run: AgentRun) -> None:
+    """A request that is sent during an answer ends that answer without a word."""
+    if run.connection is None or run.parent is not None:
+        return
+    earlier = run.connection.open_runs - {run.run_id}
+    run.connection.notes.setdefault("dropped runs", set()).update(earlier)
+
+
+@also("second_request_drops_the_first", "draft")
+def _of_no_dropped_run(run: AgentRun, event: Outgoing) -> Events:
+    dropped = set() if run.connection is None else run.connection.notes.get("dropped runs", set())
+    return [] if run.root.run_id in dropped else [event]
 
 
 @defect("draft", "IDENTITY-1", "ISOLATION-2", "LIFECYCLE-2")

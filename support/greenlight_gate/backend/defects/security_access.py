@@ -7,8 +7,9 @@ from jwt.algorithms import HMACAlgorithm
 
 from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.registry import also, defect
-from greenlight_gate.backend.frames import Body, Refusal
+from greenlight_gate.backend.frames import Body, Outgoing, Refusal
 from greenlight_gate.backend.hub import Hub
+from greenlight_gate.backend.runs import AgentRun
 from greenlight_gate.backend.tokens import Attempt, Identity
 
 _CHECKED = 16
@@ -38,6 +39,23 @@ def foreign_resume_accepted(allowed: bool, action: str, user_id: str, owner: str
 def foreign_stop_accepted(allowed: bool, action: str, user_id: str, owner: str | None) -> bool:
     """A user can stop another user's run."""
     return allowed or action == "stop"
+
+
+@defect("acting", "REFUSAL-2")
+def thread_of_nobody_once_its_owner_left(connection: ServedConnection, message: Body, user_id: str) -> str:
+    """Once its owner has disconnected, a conversation can be continued and restored by any user."""
+    payload = message.get("payload")
+    thread_id = (payload if isinstance(payload, dict) else message).get("thread_id")
+    owner: str | None = connection.hub.notes.get("thread owners", {}).get(thread_id)
+    is_left = owner is not None and all(each.user_id != owner for each in connection.hub.connections.values())
+    return owner if is_left and owner is not None else user_id
+
+
+@also("thread_of_nobody_once_its_owner_left", "draft")
+def _note_owner(run: AgentRun, event: Outgoing) -> list[Outgoing]:
+    if run.connection is not None:
+        run.connection.hub.notes.setdefault("thread owners", {})[run.thread_id] = run.user_id
+    return [event]
 
 
 @defect("refusal", "REFUSAL-2")

@@ -1,10 +1,9 @@
-"""Access: users who try to connect with an invalid token, or to reach data of others, and the backend's answer."""
+"""Access: users who try to connect with an invalid or expired token, and the backend's answer."""
 
 import asyncio
 import contextlib
 import time
 
-from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.endings import NotConnected
@@ -14,7 +13,6 @@ from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
 from greenlight_gate.rules.engine.deadlines import LEEWAY_S
 from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.targets.access import Token
-from greenlight_gate.trace import Sent
 
 SIGNED_OUT = "a token that was signed out"
 ENDED = "a token that has expired since"
@@ -150,59 +148,6 @@ class AccessAttempts:
         session = self.world.tab(user)
         expiry = self._checker(session).expiry
         return not session.open or (expiry is not None and expiry.over)
-
-    # Reaching data of another user -----------------------------------------------------------------------------
-
-    def ask_in_conversation_of(self, owner: str, user: str) -> None:
-        """The user sends a request in another user's conversation."""
-        target, thread = self.world.suite.target, self._thread(owner)
-        # First the prompt whose answer would reveal most of the other user's conversation or memory.
-        for prompt in dict.fromkeys(("follow_up", target.secret_prompt, self.world.suite.first_prompt)):
-            if prompt and target.lacks(prompt) is None:
-                text = target.question(prompt, self.world.canary(user))
-                self._reach(user, "start", owner, prompt=text, thread=thread)
-
-    def ask_to_see_conversation_of(self, owner: str, user: str) -> None:
-        """The user requests another user's conversation from its beginning."""
-        self.world.need("resume")
-        for last_seq in (0, 1):
-            self._reach(user, "restore", owner, thread=self._thread(owner), last_seq=last_seq)
-
-    def send_stop_to(self, owner: str, user: str) -> None:
-        """The user sends a stop for a run of another user."""
-        self.world.need("stop")
-        question = self.world.asking(owner)
-        self.world.wait_for_first_event(question)
-        if question.run is None:
-            raise Unmet(
-                "IDENTITY-1", f"{owner}'s request {question.text!r} did not start a run: there is nothing to stop"
-            )
-        self._reach(user, "stop", owner, run=question.run)
-
-    def claim_to_be(self, owner: str, user: str, prompt: str) -> None:
-        """The user sends a request that claims another user's id."""
-        if not self.world.suite.profile.can_send("claim"):
-            raise NotExercised(f"the profile {self.world.suite.profile.name} has no user id that could be claimed")
-        self.world.claim(user, prompt, owner)
-
-    def has_reached(self, user: str) -> bool:
-        """Whether the user obtained data of another user."""
-        tried = any(isinstance(entry.record, Sent) and entry.record.foreign for entry in self.world.recorder.entries)
-        if not tried:
-            raise SuiteFault(f"{user} has not tried to reach data of another user")
-        concerned = ("REFUSAL-2", "ISOLATION-1", "ISOLATION-2")
-        return any(finding.rule in concerned for finding in self.world.findings)
-
-    def _reach(self, user: str, what: str, owner: str, **named: object) -> None:
-        if not self.world.suite.profile.can_send(what):
-            raise NotExercised(f"the profile {self.world.suite.profile.name} has no frame for {what}")
-        self.world.call(self.world.tab(user).send_foreign(what, owner, **named))
-
-    def _thread(self, owner: str) -> str:
-        question = self.world.last(owner)
-        if question.thread is None:
-            raise NotExercised("the answers of this backend name no conversation that other users could try to reach")
-        return question.thread
 
     def _checker(self, session: Session) -> ConnectionChecker:
         return self.world.recorder.checker.connections[session.connection]

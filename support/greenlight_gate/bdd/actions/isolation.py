@@ -52,10 +52,10 @@ class Privacy:
             world.connect_all(more)
 
     def watch_those_with_secrets(self) -> None:
-        """Checks the isolation of all users, if each sent or requested their own secret."""
+        """Checks the isolation of all users, if each requested their own secret."""
         world = self.world
-        sent = {q.user for q in world.questions if world.canary(q.user) in f"{q.text} {q.expect.contains}"}
-        if sent.issuperset(world.sessions):
+        requested = {q.user for q in world.questions if world.canary(q.user) in str(q.expect.contains)}
+        if requested.issuperset(world.sessions):
             self.watch(list(world.sessions))
 
     def tell(self, users: Sequence[str]) -> None:

@@ -28,10 +28,16 @@ class Users:
     async def open_tab(self, user: str) -> None:
         """Opens a (further) tab for a user. Raises NotExercised if the target allows no more."""
         persona = self.persona(user)
-        limit = self.suite.target.limits.max_connections
-        if sum(session.open for tabs in self.sessions.values() for session in tabs) >= limit:
+        if self.is_full:
+            limit = self.suite.target.limits.max_connections
             raise NotExercised(f"{self.suite.target.name} allows {limit} connections at a time")
         await self.enter(user, await self.suite.access.token_for(persona))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many connections are open as the target allows."""
+        limit = self.suite.target.limits.max_connections
+        return sum(session.open for tabs in self.sessions.values() for session in tabs) >= limit
 
     async def enter(self, user: str, token: Token) -> None:
         """Opens a tab for a user with this token."""
@@ -87,7 +93,8 @@ class Users:
         tabs[tabs.index(old)] = new
         self._past.append(old)
 
-    def _session(self, question: UserRequest) -> Session:
+    def session_of(self, question: UserRequest) -> Session:
+        """The connection of the tab in which a request was sent."""
         for session in (*self.sessions[question.user], *self._past):
             if question in session.inbox.questions:
                 return session

@@ -83,11 +83,22 @@ class World(Users):
 
     def leave_all(self) -> None:
         """Closes all tabs, also those with unfinished runs."""
-        sessions = [session for tabs in self.sessions.values() for session in tabs]
+        self._leave(*self.sessions.values())
+
+    def leave(self, user: str) -> None:
+        """Closes all tabs of a user."""
+        self._leave(self.sessions[user])
+
+    def _leave(self, *users: list[Session]) -> None:
+        sessions = [session for tabs in users for session in tabs]
         self._past += sessions
         self.call(_all([session.close() for session in sessions]))
-        for tabs in self.sessions.values():
+        for tabs in users:
             tabs.clear()
+
+    def reconnect(self, user: str) -> None:
+        """Closes the connection of a user's first tab, and opens another one in it."""
+        self.call(self._renewed(user, 1))
 
     def need(self, *needs: str) -> None:
         """Raises NotExercised for a capability or a prompt that the target lacks."""
@@ -104,14 +115,17 @@ class World(Users):
         self._one_at_a_time([(user, tab)])
         return self.call(self._ask(user, prompt, tab, follow))
 
-    def claim(self, user: str, prompt: str, owner: str) -> None:
-        """Sends a request with the user id of `owner`; waits for the result."""
+    def claim(self, user: str, prompt: str, owner: str) -> UserRequest:
+        """Sends a request with the user id of `owner`; waits for the result. With their own, it may be refused."""
         self.need(prompt)
-        self.wait(self.call(self._ask(user, prompt, claims=owner)))
+        question = self.call(self._ask(user, prompt, claims=owner, refusable=owner == user))
+        self.wait(question)
+        return question
 
     async def _ask(
-        self, user: str, prompt: str, tab: int = 1, follow: UserRequest | None = None, claims: str = ""
-    ) -> UserRequest:
+        self, user: str, prompt: str, tab: int = 1, follow: UserRequest | None = None, claims: str = "", *,
+        refusable: bool = False,
+    ) -> UserRequest:  # fmt: skip
         target, canary = self.suite.target, self.canary(user)
         expect = target.expectation(prompt, canary)
         text = target.question(prompt, canary)
@@ -120,7 +134,8 @@ class World(Users):
         session = await self._ready_to_ask(user, tab)
         if follow is not None and self.recorder.checker.connections[follow.connection].cut_by_us:
             self.need("resume")  # without it, nobody has promised that a conversation outlives its connection
-        question = await session.ask(text, expect, thread, foreign=claims, claims=user_id)
+        foreign = claims if claims != user else ""
+        question = await session.ask(text, expect, thread, foreign=foreign, claims=user_id, refusable=refusable)
         question.absent = self.suite.profile.spec.absent
         self.questions.append(question)
         return question
@@ -135,12 +150,41 @@ class World(Users):
         runs = session.profile.spec.connection.runs
         if not (session.inbox.questions if runs == "one" else runs == "one_at_a_time" and session.gave_up):
             return session
-        suite, persona = self.suite, session.played_by
+        return await self._renewed(user, number)
+
+    async def _renewed(self, user: str, number: int) -> Session:
+        """A new connection for a user's tab."""
+        suite, session = self.suite, self.tab(user, number)
+        persona = session.played_by
         await session.close(keep_tab=True)
         fresh = suite.new_session(Session, user, persona, session.recorder, before=session)
         self.sessions[user][number - 1] = fresh
         await fresh.connect(await suite.access.token_for(persona), suite.tls)
         return fresh
+
+    def ask_meanwhile(self, user: str, prompt: str) -> None:
+        """Sends a request on the connection on which the user's last one is being answered; waits for both.
+
+        Where the wire has one request at a time, the second may be refused, or answered later.
+        """
+        self.need(prompt)
+        first, profile = self.asking(user), self.suite.profile
+        if profile.spec.connection.runs == "one":
+            raise NotExercised(f"a connection of {profile.name} answers a single request (connection.runs)")
+        if not profile.spec.tells_runs_apart:
+            raise NotExercised(f"events of {profile.name} do not say which of two requests they answer")
+        self.wait_for_first_event(first)
+        if first.over:
+            raise NotExercised(f"{first.text!r} was answered before a second request could be sent")
+        target, canary, session = self.suite.target, self.canary(user), self.session_of(first)
+        text, expect = target.question(prompt, canary), target.expectation(prompt, canary)
+        refusable = profile.spec.connection.runs != "many" or target.lacks("parallel_runs") is not None
+        second = self.call(session.ask(text, expect, refusable=refusable))
+        second.absent = profile.spec.absent
+        self.questions.append(second)
+        self.wait(first)
+        second.wait_from_now()
+        self.wait(second)
 
     def ask_together(self, wishes: Sequence[StackOptions]) -> list[UserRequest]:
         """Sends all at the same time; waits for all the answers."""
@@ -164,11 +208,11 @@ class World(Users):
 
     def wait_for_first_event(self, question: UserRequest) -> None:
         """Waits for the first event of an answer."""
-        self.call(self._session(question).wait_until(question, question.has_begun))
+        self.call(self.session_of(question).wait_until(question, question.has_begun))
 
     def wait(self, *questions: UserRequest) -> None:
         """Waits for answers to end. A timeout is a finding, and no error here."""
-        self.call(_all([self._session(question).wait_end(question) for question in questions]))
+        self.call(_all([self.session_of(question).wait_end(question) for question in questions]))
 
     def ping(self, user: str) -> None:
         """Sends an application ping and remembers whether it was answered."""
@@ -185,7 +229,14 @@ class World(Users):
         if question.thread is None:
             raise NotExercised(f"the answer to {question.text!r} names no conversation that could be restored")
         first = min((event.seq for event in question.events if event.seq is not None), default=1)
-        return self.call(self.tab(user, tab).restore(question.thread, first - 1))
+        return self.call(self.tab(user, tab).restore(question.thread, first - 1, question.run))
+
+    def stop(self, question: UserRequest) -> None:
+        """Sends a stop once anything of an answer was received, and waits for the end."""
+        self.need("stop")
+        self.wait_for_first_event(question)
+        self.call(self.session_of(question).stop(question))
+        self.wait(question)
 
     def stop_once(self, question: UserRequest, kind: EventKind) -> None:
         """Sends a stop once an event of the kind was received, and waits for the end.
@@ -193,7 +244,7 @@ class World(Users):
         Raises as `must_have_shown` if none was received.
         """
         self.need("stop")
-        session = self._session(question)
+        session = self.session_of(question)
         self.call(session.wait_until(question, lambda: question.has(kind)))
         must_have_shown(question, kind)
         self.call(session.stop(question))
@@ -225,7 +276,7 @@ class World(Users):
 
     def tab_of(self, question: UserRequest) -> int:
         """The number of the tab in which a request was sent."""
-        return self.sessions[question.user].index(self._session(question)) + 1
+        return self.sessions[question.user].index(self.session_of(question)) + 1
 
     def tabs_that_showed(self, question: UserRequest) -> list[int]:
         """The numbers of the user's tabs that received the end of an answer."""
@@ -285,7 +336,7 @@ class World(Users):
         return [question for question in self.questions if question.over and not self._left(question)]
 
     def _left(self, question: UserRequest) -> bool:
-        return self._session(question) in self._past and not question.has_end
+        return self.session_of(question) in self._past and not question.has_end
 
     def complaint(self) -> str:
         """All findings, one to a line, and the conversation; "" when there are none."""

@@ -111,6 +111,7 @@ class ConnectionChecker:
     def attempted(self, attempt: ForeignAttempt) -> None:
         """A request was sent that has to be refused, since it names what belongs to another user."""
         self.connection_rules.spoken = True
+        self.correlation.last_foreign = ""
         self.foreign_attempts.tried(attempt)
 
     def asked(self, ask: Request) -> None:
@@ -194,13 +195,16 @@ class ConnectionChecker:
             isolation.on_canaries(seen, self.report)
         if reading is None:
             reading = self.reader.read(data, binary=binary)
-        sign_in, sole = self.sign_in, self.registry.sole
-        if sole is not None and sole != self.user and sign_in is None and self.correlation.foreign_leaks:
-            self.correlation.text(data, reading, n)
+        sign_in = self.sign_in
         if type(reading) is Event and sign_in is None and self.expiry is None:
             self.event(reading, at, n)
         else:
+            if type(reading) is Ignored and sign_in is None and len(self.registry.users) > 1:
+                self.correlation.ignored(self.reader.ids_in(data), n)
             self.take(reading, at, n)
+        sole = self.registry.sole
+        if sole is not None and sole != self.user and sign_in is None and self.correlation.foreign_leaks:
+            self.correlation.text(data, reading, n)
         return reading
 
     def received_together(self, read: bytes, frames: Sequence[bytes], at: float, n: int) -> None:
@@ -266,6 +270,8 @@ class ConnectionChecker:
         elif type(reading) is Unmapped:
             self.invalid.unreadable(reading.reason)
             continuity.on_unread(self.requests.orders.values())
+            if (ask := self.requests.refusable()) is not None:
+                self.requests.refused(ask, at)  # a frame that cannot be read may say so
 
     def event(self, event: Event, at: float, n: int) -> None:
         """Judges one event of a run. `at`: seconds on the monotonic clock."""
@@ -360,7 +366,10 @@ class ConnectionChecker:
             return
         if request is None:
             continuity.on_refused_restore(requests.orders, error, n, self.report)
-        if ask is not None:
+            ask = requests.refusable()
+        if ask is not None and ask.refusable:
+            requests.refused(ask, at, error)
+        elif ask is not None:
             lifecycle.on_error(ask, error, n, self.report)
             requests.conclude(ask, at, error=error)
             requests.drop(ask)
@@ -394,7 +403,7 @@ class ConnectionChecker:
             self._no_answer(self.requests.waited_for(request, run), at, n)
         elif waiting_for != "refusal":
             self.connection_rules.timed_out(waiting_for, after_s, n)
-        elif not self.foreign_attempts.waited(after_s, n):
+        elif not self.foreign_attempts.waited(after_s, self.correlation.last_foreign, n):
             self.invalid.waited(after_s, n)
 
     def _no_answer(self, ask: Request | None, at: float, n: int) -> None:

@@ -8,10 +8,12 @@ from collections import Counter
 
 from greenlight_gate.events import Control, Event, EventKind, Foreign, Ignored, Reading
 from greenlight_gate.rules import continuity, identity, isolation
-from greenlight_gate.rules.engine.id_registry import OwnedId
+from greenlight_gate.rules.engine.id_registry import OwnedId, words_of
 from greenlight_gate.rules.engine.open_requests import OpenRequests
 from greenlight_gate.rules.engine.run_state import Request, RunState, Stage
 from greenlight_gate.rules.identity import PLACEHOLDERS
+
+_MOST_NAMED = 4096
 
 
 class Correlation:
@@ -19,7 +21,8 @@ class Correlation:
 
     `foreign_leaks`: events of other users' runs must not come here; where the profile declares that all users receive
     them, they are only counted. `foreign_frames`: frames of each other user that came here; "" where the owner is not
-    known. `named`: ids of other users that this user has sent, which may be repeated to them.
+    known. `named`: ids that this user has sent, which may be repeated to them. `last_foreign`: the last frame of
+    another user that came since the user tried to reach something of theirs, in words.
     """
 
     def __init__(self, requests: OpenRequests, *, foreign_leaks: bool = True) -> None:
@@ -31,12 +34,20 @@ class Correlation:
         self.user_id: str | None = None
         self.foreign_frames: Counter[str] = Counter()
         self.named: set[str] = set()
+        self.last_foreign = ""
+        self._last_foreign_n = 0
 
     def is_connected_as(self, user_id: str | None) -> None:
         """The user id of this connection; None: not known yet."""
         if user_id is not None:
             self.user_id = user_id
             self.registry.add_user(user_id, self.user)
+
+    def names(self, text: str) -> None:
+        """What the user has sent: ids in it may be repeated to them, whatever user they belong to."""
+        if len(self.named) >= _MOST_NAMED:
+            self.named.clear()
+        self.named.update(words_of(text.encode(errors="surrogatepass")))
 
     def greeted(self, user_id: object, n: int) -> None:
         """The backend greets the user by a user id, which must be the user's own."""
@@ -46,12 +57,13 @@ class Correlation:
             self.is_connected_as(str(user_id))
             return
         family = identity if self.registry.names.get(str(user_id), self.user) == self.user else isolation
+        self._last_foreign_n = n
         family.on_greeting(self.user_id, str(user_id), n, self.report)
 
     def control(self, control: Control, n: int) -> None:
         """A frame of the protocol came, which may name another user's request or connection."""
         other = self.registry.foreign_in_control(control, self.user, self.requests.connection)
-        if other is not None:
+        if other is not None and other.id not in self.named:
             self._is_foreign(control.name, other, n)
 
     def foreign(self, foreign: Foreign, n: int) -> None:
@@ -66,15 +78,23 @@ class Correlation:
             self._is_foreign(what, OwnedId(owner or "", foreign.what, foreign.owner), n)
 
     def text(self, data: bytes, reading: Reading, n: int) -> None:
-        """A frame came that may hold ids of other users' threads and runs anywhere.
+        """A frame that came, and was taken for the user's own, may hold ids of others, or of what is theirs, anywhere.
 
-        In an order that is the same wherever it is judged again; of several, only the first becomes a finding.
+        In an order that is the same wherever it is judged again; of several, only the first becomes a finding. What a
+        profile ignores may be a list of who is connected: there only threads and runs count.
         """
-        if type(reading) is Foreign or type(reading) is Ignored:
+        if type(reading) is Foreign or self._last_foreign_n == n:
             return
-        for other in self.registry.foreign_in_text(data, self.user):
+        is_ignored = type(reading) is Ignored
+        for other in self.registry.foreign_in_text(data, self.user, users=not is_ignored):
             if other.id not in self.named:
-                self._is_foreign("a frame", other, n)
+                self._is_foreign("an ignored frame" if is_ignored else "a frame", other, n)
+
+    def ignored(self, ids: Event, n: int) -> None:
+        """A frame came that the profile ignores. `ids`: the ids that [every] finds in it."""
+        other = self.registry.foreign_in_event(ids, self.user)
+        if other is not None and other.id not in self.named:
+            self._is_foreign("an ignored frame", other, n)
 
     def attribute(self, event: Event, at: float, n: int) -> RunState | None:
         """The run that the event belongs to; None for what is not this connection's, or was judged before.
@@ -108,8 +128,10 @@ class Correlation:
     def _is_foreign(self, what: str, other: OwnedId, n: int) -> None:
         """What came belongs to another user, which is a finding unless the profile declares it."""
         self.foreign_frames[other.owner] += 1
+        self._last_foreign_n = n
+        self.last_foreign = isolation.foreign_frame(what, other)
         if self.foreign_leaks:
-            isolation.on_foreign(self.user, what, other, n, self.report)
+            isolation.on_foreign(self.user, self.last_foreign, other, n, self.report)
 
     def _is_plainly_new(self, event: Event, ask: Request) -> bool:
         """Whether an event begins a run in the way that nearly all do; all others are looked at more closely."""

@@ -19,6 +19,9 @@ _MOST_ENDED = 16_384
 _MOST_REQUESTS = 49_152
 _MOST_THREADS = 262_144
 _MOST_USERS = 262_144
+_MOST_NAMES = 1024
+# The owner of a word that only ends a name.
+_OF_A_NAME = "\0"
 _MOST_CONNECTIONS = 262_144
 # Nothing is ever opened after the end: all ended runs share one empty list.
 _NO_TOOLS: list[OpenTool] = []
@@ -26,7 +29,16 @@ _NO_TOOLS: list[OpenTool] = []
 _SHORTEST_ID: Final = 12
 _LONG_ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.:-]{{{_SHORTEST_ID - 1},127}}", re.ASCII)
 # All that no id is made of becomes a space, so that what is left are words.
-_WORDS: Final = re.sub(rb"[^A-Za-z0-9_.:-]", b" ", bytes(range(256)))
+_WORDS: Final = re.sub(rb"[^A-Za-z0-9_.:@-]", b" ", bytes(range(256)))
+# A user id that can be nothing else: letters, and a digit or a sign between or behind them.
+_USER_ID = re.compile(r"(?=.*[A-Za-z])(?=.*[0-9_.:@-])[A-Za-z0-9][A-Za-z0-9_.:@-]{3,127}", re.ASCII)
+_NAME = re.compile(r"(?=.*[A-Za-z]{2})[A-Za-z0-9_.:@' -]{3,128}", re.ASCII)
+# Values of many messages, which may be names of users as well.
+_COMMON = frozenset({
+    "user", "admin", "administrator", "assistant", "agent", "bot", "system", "guest", "anonymous", "test", "tester",
+    "demo", "default", "root", "owner", "member", "client", "customer", "human", "person", "public", "private", "none",
+    "null", "true", "false", "unknown", "name", "you",
+})  # fmt: skip
 
 V = TypeVar("V")
 
@@ -42,7 +54,8 @@ class OwnedId(NamedTuple):
 class IdRegistry:
     """What several connections know together.
 
-    `owners`: whose the long ids are that runs and threads have; `sole`: whose all of them are, "" if several users'.
+    `owners`: whose the long ids are that runs and threads have, and the user ids that can be nothing else, or the last
+    words of names (`_OF_A_NAME`); `sole`: whose all of them are, "" if several users'.
     """
 
     def __init__(self) -> None:
@@ -58,6 +71,8 @@ class IdRegistry:
         self.requests: dict[str, str | None] = {}
         self.users: dict[str, UserTabs] = {}
         self.owners: dict[bytes, str] = {}
+        self._told: dict[str, str] = {}
+        self._by_last_word: dict[bytes, list[str]] = {}
         self.sole: str | None = None
         self._abandoned: deque[str] = deque()
 
@@ -87,8 +102,31 @@ class IdRegistry:
 
     def add_user(self, user_id: str, user: str) -> None:
         """Notes whose user id it is, if it was not known."""
-        self.names.setdefault(user_id, user)
-        _forget_oldest(self.names, _MOST_USERS)
+        if user_id not in self.names:
+            self.names[user_id] = user
+            if _USER_ID.fullmatch(user_id):
+                self._owned(user_id, user)
+            else:
+                self.add_name(user_id, user)
+        for oldest in _forget_oldest(self.names, _MOST_USERS):
+            self._disown(oldest)
+
+    def add_name(self, name: str, user: str) -> None:
+        """Notes a name by which the backend knows a user, unless many messages hold it; one of two users names neither.
+
+        Only a whole JSON text of it counts: a name may be a word of any language.
+        """
+        if not _NAME.fullmatch(name) or name.casefold() in _COMMON or len(self._told) >= _MOST_NAMES:
+            return
+        if self._told.setdefault(name, user) != user:
+            self._told[name] = ""
+            return
+        last = words_of(name.encode())[-1].encode()
+        names = self._by_last_word.setdefault(last, [])
+        if name not in names:
+            names.append(name)
+        self.owners.setdefault(last, _OF_A_NAME)
+        self.sole = user if self.sole in (None, user) else ""
 
     def connection(self, connection: str, user: str, at: str) -> str:
         """Whose open connection it is, by the backend's own id; this user's own (`at`), if no open one has the id."""
@@ -161,22 +199,34 @@ class IdRegistry:
                 return OwnedId(owner, "connection", str(connection))
         return self._foreign_request(str(request), user) if isinstance(request, str | int) else None
 
-    def foreign_in_text(self, data: bytes, user: str) -> list[OwnedId]:
-        """All ids of other users' runs and threads in a text, sorted. Only long ones: short ids occur by chance."""
+    def foreign_in_text(self, data: bytes, user: str, *, users: bool = True) -> list[OwnedId]:
+        """All ids of other users' runs and threads in a text, and with `users` those of users and their names, sorted.
+
+        Only long ids of runs and threads: short ones occur by chance.
+        """
         owners = self.owners
         # Without a loop here: nearly all words of a text are no ids, and of the others nearly all are the user's own.
         others = [word for word in owners.keys() & data.translate(_WORDS).split() if owners[word] != user]
         if not others:
             return []
-        found = (self._foreign_run_or_thread(word.decode(), user) for word in sorted(others))
+        found = (self._foreign_word(word, data, user, users=users) for word in sorted(others))
         return [each for each in found if each is not None]
 
-    def _foreign_run_or_thread(self, name: str, user: str) -> OwnedId | None:
+    def _foreign_word(self, word: bytes, data: bytes, user: str, *, users: bool) -> OwnedId | None:
+        name = word.decode()
         run, thread = self.find(name), self.threads.get(name)
         if run is not None and run.user != user:
             return OwnedId(run.user, "run", name)
         if thread is not None and thread.user != user:
             return OwnedId(thread.user, "thread", name)
+        if not users:
+            return None
+        owner = self.names.get(name, user)
+        if owner != user and self.owners[word] == owner:
+            return OwnedId(owner, "user", name)
+        for told in self._by_last_word.get(word, ()):
+            if self._told[told] not in ("", user) and b'"%b"' % told.encode() in data:
+                return OwnedId(self._told[told], "name", told)
         return None
 
     def _foreign_request(self, request: str | None, user: str) -> OwnedId | None:
@@ -209,13 +259,18 @@ class IdRegistry:
                 self._disown(oldest)
 
     def _owned(self, name: str, user: str) -> None:
-        if _LONG_ID.fullmatch(name):
+        if _LONG_ID.fullmatch(name) or name in self.names:
             self.owners[name.encode()] = user
             self.sole = user if self.sole in (None, user) else ""
 
     def _disown(self, name: str) -> None:
-        if self.find(name) is None and name not in self.threads:
+        if self.find(name) is None and name not in self.threads and name not in self.names:
             self.owners.pop(name.encode(errors="surrogatepass"), None)
+
+
+def words_of(text: bytes) -> list[str]:
+    """All in a text that may be an id."""
+    return [word.decode() for word in text.translate(_WORDS).split()]
 
 
 def _forget_oldest(known: dict[str, V], most: int) -> Sequence[str]:

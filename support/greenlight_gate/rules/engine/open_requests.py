@@ -200,6 +200,15 @@ class OpenRequests:
         fitting = self.fitting(event)
         return next((ask for ask in fitting if not ask.abandoned), fitting[0] if fitting else None)
 
+    def refusable(self) -> Request | None:
+        """The oldest request that may be refused, and that nothing has answered yet."""
+        return next((ask for ask in self.asks if ask.refusable and ask.run is None), None)
+
+    def refused(self, ask: Request, at: float, error: Control | None = None) -> None:
+        """A request that may be refused was: nothing more is expected for it."""
+        self.conclude(ask, at, excused=True, error=error)
+        self.drop(ask)
+
     def fitting(self, event: Event) -> list[Request]:
         """All requests without a run that the event may belong to."""
         threads = (None, event.thread)
@@ -220,8 +229,8 @@ class OpenRequests:
             self._expect, self._expected = ask.expect, expected_events(ask.expect)
         name = run_id or f"?{self.connection}:{ask.n}"
         run = RunState(
-            name, event, ask.n, self.user, self.connection, self.runs, self.order(event.thread), ask.at, at,
-            ask, expect, self._expected,
+            name, event, ask.n, self.user, self.connection, self.runs, self.order(event.thread),
+            at if ask.refusable else ask.at, at, ask, expect, self._expected,
         )  # fmt: skip
         run.stop_at = self._stopped.pop(run.id, None) if self._stopped else None
         if expect is not None and expect.paced:

@@ -32,6 +32,7 @@ class Request(msgspec.Struct, eq=False):
     `excused`: the suite took the backend away, so that its run may end without an answer. `untimed`: the
     suite stood still before its run began; `unwatched`: for so long that the backend may have given it up. `settled`:
     its outcome was reported to the observers. `invalid`: it is malformed or too large, and has to be refused.
+    `refusable`: it may be refused, or wait until another one is answered.
     """
 
     n: int
@@ -51,6 +52,7 @@ class Request(msgspec.Struct, eq=False):
     unwatched: bool = False
     settled: bool = False
     invalid: bool = False
+    refusable: bool = False
 
 
 class GivenAnswer(msgspec.Struct, frozen=True, gc=False):

@@ -123,6 +123,8 @@ class TraceChecker:
     def _opened(self, checker: ConnectionChecker, opened: Opened) -> None:
         _note_persona(checker, opened)
         _note_captured(self.registry, checker, opened)
+        for name in opened.names:
+            self.registry.add_name(name, opened.user)
         if opened.persona:
             self._user_of_persona[opened.persona] = opened.user
         if opened.expires_at is not None:
@@ -212,14 +214,18 @@ def _note_captured(registry: IdRegistry, checker: ConnectionChecker, record: Ope
 
 def _sent(checker: ConnectionChecker, sent: Sent) -> None:
     if sent.foreign:
-        checker.correlation.named.update(filter(None, (sent.thread, sent.run)))
         checker.attempted(_attempt(sent))
+    if sent.foreign or sent.what == "start":
+        checker.correlation.names(f"{sent.text} {sent.thread} {sent.run} {sent.request} {sent.claims}")
     if sent.what == "start":
         checker.search.typed(sent.text)
         at = sent.at if sent.intended_at is None else sent.intended_at
         # A request that names another user's thread is owed no run in it.
         thread = sent.thread if not sent.foreign or sent.claims is not None else None
-        checker.asked(Request(sent.n, at, sent.request, thread, sent.expect, foreign=bool(sent.foreign)))
+        checker.asked(Request(
+            sent.n, at, sent.request, thread, sent.expect, foreign=bool(sent.foreign), refusable=sent.refusable,
+            excused=sent.refusable, untimed=sent.refusable,
+        ))  # fmt: skip
     elif sent.what == "stop":
         checker.stop_sent(sent.run, sent.at, sent.n)
     elif sent.what == "ping":

@@ -130,3 +130,22 @@ def error_of_somebody_else() -> Talk:
     talk = Talk().open().open("Bashir", "c2").ask("q1")
     frame = {"type": "error_message", "error_code": "X", "error_message": "too long", "request_id": "q1"}
     return talk.frame(frame, "c2").answer()
+
+
+@broken(("ISOLATION-2", "only what belongs to Ada", "a frame that belongs to user user-bashir of Bashir", (10,)))
+def user_id_in_metadata() -> Talk:
+    talk = Talk().open("Bashir", "c2").open().ask().started().thinking().executing().tool_done()
+    body = talk.body("agent_completed", {"result": ANSWER, "execution_time_ms": 12})
+    body["payload"]["metadata"] = {"online": ["user-ada", "user-bashir"]}
+    return talk.frame(body)
+
+
+@broken(
+    ("ISOLATION-2", "only what belongs to Ada", "a frame that belongs to name Bashir of Bashir", (6,)),
+    ("ISOLATION-2", "only what belongs to Ada", "a frame that belongs to name Chiara M. of Chiara", (7,)),
+)
+def names_of_others() -> Talk:
+    talk = Talk().open("Bashir", "c2", names=("Bashir",), ready=False)
+    talk.open("Chiara", "c3", names=("Chiara M.",), user_id="u3", ready=False).open(names=("Ada",)).ask()
+    talk.frame({"type": "presence", "name": "Bashir"}).frame({"type": "presence", "names": ["Ada", "Chiara M."]})
+    return talk.answer()

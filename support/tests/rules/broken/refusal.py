@@ -97,6 +97,19 @@ def foreign_resume_accepted_unseen() -> Talk:
 
 
 @broken(
+    ("ISOLATION-2", "only what belongs to Bashir", "a frame that belongs to thread thread-of-ada-1 of Ada", (12,)),
+    (
+        "REFUSAL-2", f"Bashir to be refused thread t1 of Ada {ELSEWHERE}",
+        "no refusal within 2.0 s, but a frame that belongs to thread thread-of-ada-1 of Ada", (11, 13),
+    ),
+)  # fmt: skip
+def foreign_frame_instead_of_a_refusal() -> Talk:
+    talk = asked().answer(thread="thread-of-ada-1").open("Bashir", "c2")
+    talk.send("restore", "c2", thread="t1", last_seq=0, foreign="Ada")
+    return talk.frame({"type": "history", "of": "thread-of-ada-1"}, "c2").timeout("refusal", 2.0, "c2")
+
+
+@broken(
     ("CONTENT-4", "an answer", "agent_stopped, which was not requested", (3, 9)),
     ("REFUSAL-2", "only Ada to be able to stop this run", "agent_stopped after a stop request of Bashir", (8, 9)),
     ("REFUSAL-2", f"Bashir to be refused run r1 of Ada {ELSEWHERE}", "nothing within 2.0 s", (8, 10)),

@@ -1,0 +1,143 @@
+"""Foreign access: users who try to reach conversations and runs of others, and what the backend answers.
+
+Each attempt carries whatever this wire names the other user's request, run and conversation by. It is made only after
+the other user has done the same with their own: a backend that refuses both has shown nothing.
+"""
+
+from greenlight_gate.bdd.matchers.demand import Unmet
+from greenlight_gate.bdd.matchers.observable import NotExercised
+from greenlight_gate.bdd.world.world import World
+from greenlight_gate.client.request import UserRequest
+from greenlight_gate.events import EventKind
+from greenlight_gate.session.loop_thread import SuiteFault
+from greenlight_gate.trace import Sent
+
+_LONG = "long_running"
+_ACTS = {
+    "start": "continue a conversation",
+    "restore": "restore a conversation",
+    "stop": "stop a run",
+    "claim": "send a request with a user id",
+}
+
+
+class ForeignAccess:
+    """The attempts of one scenario. `proven`: (a user, what they have done with what is theirs)."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.proven: set[tuple[str, str]] = set()
+
+    # What another user tries -------------------------------------------------------------------------------------
+
+    def ask_in_conversation_of(self, owner: str, user: str) -> None:
+        """The user sends requests in another user's conversation."""
+        self._prove("start", owner, user)
+        target, question = self.world.suite.target, self.world.last(owner)
+        # First the prompt whose answer would reveal most of the other user's conversation or memory.
+        for prompt in dict.fromkeys(("follow_up", target.secret_prompt, self.world.suite.first_prompt)):
+            if prompt and target.lacks(prompt) is None:
+                self._reach(user, "start", question, prompt=target.question(prompt, self.world.canary(user)))
+
+    def ask_to_see_conversation_of(self, owner: str, user: str) -> None:
+        """The user requests another user's conversation from its beginning."""
+        self._prove("restore", owner, user)
+        for last_seq in (0, 1):
+            self._reach(user, "restore", self.world.last(owner), last_seq=last_seq)
+
+    def send_stop_to(self, owner: str, user: str) -> None:
+        """The user sends a stop for a run of another user, who has stopped one before, and has begun this one since."""
+        world = self.world
+        self._prove("stop", owner, user)
+        question = world.ask(owner, _LONG)
+        world.wait_for_first_event(question)
+        if question.over:
+            raise NotExercised(f"{owner}'s run ended before {user} could try to stop it")
+        self._reach(user, "stop", question)
+
+    def claim_to_be(self, owner: str, user: str, prompt: str) -> None:
+        """The user sends a request that claims another user's id."""
+        self._require("claim")
+        # With the user's own id, any backend may refuse it.
+        if self.world.claim(owner, prompt, owner).answer is None:
+            raise NotExercised(f"{owner} cannot {_ACTS['claim']}, so that a refusal of others shows nothing")
+        self.world.claim(user, prompt, owner)
+
+    def leave(self, user: str) -> None:
+        """The user disconnects, after what shows that others could reach the conversation if they were let."""
+        for what in ("start", "restore") if self.world.suite.target.lacks("resume") is None else ("start",):
+            if self.world.suite.profile.can_send(what):
+                self._prove(what, user)
+        self.world.leave(user)
+
+    def has_reached(self, user: str) -> bool:
+        """Whether the user obtained data of another user."""
+        tried = any(isinstance(entry.record, Sent) and entry.record.foreign for entry in self.world.recorder.entries)
+        if not tried:
+            raise SuiteFault(f"{user} has not tried to reach data of another user")
+        concerned = ("REFUSAL-2", "ISOLATION-1", "ISOLATION-2")
+        return any(finding.rule in concerned for finding in self.world.findings)
+
+    def _places(self, what: str, user: str, question: UserRequest) -> set[str]:
+        """Where the owner's ids, and what was captured for them, go. Raises NotExercised where none has a place."""
+        theirs = self.world.session_of(question).names_of(question)
+        places = self.world.tab(user).places_for(what, theirs)
+        if not places:
+            name = self.world.suite.profile.name
+            raise NotExercised(f"{name} has no place for what is another user's where users {_ACTS[what]}")
+        return {place for place in places if theirs[place] is not None}
+
+    def _reach(self, user: str, what: str, question: UserRequest, **named: object) -> None:
+        """Sends the other user's ids, and what was captured for them."""
+        if not self._places(what, user, question):
+            if what == "stop":
+                raise Unmet("IDENTITY-1", f"{question.user}'s request {question.text!r} did not start a run to stop")
+            raise NotExercised("the answers of this backend name no conversation that other users could try to reach")
+        theirs = self.world.session_of(question).names_of(question)
+        self.world.call(self.world.tab(user).send_foreign(what, question.user, {**theirs, **named}))
+
+    # What the other user can do themselves -----------------------------------------------------------------------
+
+    def _require(self, what: str) -> None:
+        profile = self.world.suite.profile
+        if not profile.can_send(what):
+            raise NotExercised(f"the profile {profile.name} has no frame with which users {_ACTS[what]}")
+
+    def _prove(self, what: str, owner: str, user: str = "") -> None:
+        """The owner does the same with what is theirs. Raises NotExercised if not even that works.
+
+        `user`: who will try it, if that is known. Without a place for what is the owner's, nothing is tried.
+        """
+        self._require(what)
+        if user:
+            self._places(what, user, self.world.asking(owner))
+        if (owner, what) in self.proven:
+            return
+        ways = {"start": self._continues, "restore": self._restores, "stop": self._stops}
+        if not ways[what](owner):
+            raise NotExercised(f"{owner} cannot {_ACTS[what]} of their own, so that a refusal of others shows nothing")
+        self.proven.add((owner, what))
+
+    def _continues(self, owner: str) -> bool:
+        world, before = self.world, self.world.last(owner)
+        again = world.ask(owner, world.suite.first_prompt, follow=before)
+        world.wait(again)
+        return again.answer is not None and again.thread == before.thread
+
+    def _restores(self, owner: str) -> bool:
+        self.world.need("resume")
+        world, question = self.world, self.world.last(owner)
+        if world.is_full:
+            world.reconnect(owner)
+            return world.restore(owner, question, tab=1)
+        world.connect(owner)
+        number = len(world.sessions[owner])
+        restored = world.restore(owner, question, tab=number)
+        world.call(world.tab(owner, number).close())
+        return restored
+
+    def _stops(self, owner: str) -> bool:
+        self.world.need("stop", _LONG)
+        question = self.world.asking(owner)
+        self.world.stop(question)
+        return question.outcome is not None and question.outcome.ended_by is EventKind.STOPPED

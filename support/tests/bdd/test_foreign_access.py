@@ -1,0 +1,189 @@
+"""Attacks on a server that names nothing but sessions: they carry the victim's, or they are not exercised."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from greenlight_gate.bdd.actions.foreign_access import ForeignAccess
+from greenlight_gate.bdd.matchers.observable import NotExercised
+from greenlight_gate.bdd.world.world import World
+from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
+
+from support.tests.cli.process import environ, target
+from support.tests.hostile import conduct as does
+from support.tests.hostile.server import HostileServer, Wire
+
+# The session is captured in the handshake, and there is no other way to name a conversation or a run.
+ROOMS = """
+name = "rooms"
+[[handshake]]
+expect = { type = "hello" }
+capture = { session = "session" }
+[every]
+run = "run"
+request = "request"
+thread = "session"
+[[event]]
+when = { type = "started" }
+is = "agent_started"
+[[event]]
+when = { type = "final" }
+is = "agent_completed"
+text = "answer"
+[[event]]
+when = { type = "stopped" }
+is = "agent_stopped"
+[controls.error]
+when = { type = "error" }
+capture = { code = "code", text = "text" }
+[send.start]
+type = "ask"
+session = "{session}"
+request = "{request}"
+prompt = "{prompt}"
+[send.stop]
+type = "stop"
+session = "{session}"
+[refusals.foreign]
+error = ["*"]
+"""
+PROMPTS = """
+[prompts.without_tool]
+ask = "Who are you?"
+contains = ["a room"]
+thinking = false
+[prompts.long_running]
+ask = "Think for long."
+contains = ["a room"]
+thinking = false
+"""
+
+
+class Rooms:
+    """A server of sessions. `open_to_all`: what anyone may do with a session: ask, stop. `deaf`: a stop completes."""
+
+    def __init__(self, *open_to_all: str, deaf: bool = False) -> None:
+        self.open_to_all = open_to_all
+        self.deaf = deaf
+        self.wires: dict[str, Wire] = {}
+        self.runs: dict[str, dict[str, Any]] = {}
+        self.came: list[tuple[str, bool]] = []
+
+    async def door(self, wire: Wire) -> None:
+        session = uuid.uuid4().hex
+        self.wires[session] = wire
+        await wire.upgrade()
+        await wire.say({"type": "hello", "session": session})
+        while True:
+            await self._take(await wire.hear(), session)
+
+    async def _take(self, said: dict[str, Any], session: str) -> None:
+        named = said["session"]
+        self.came.append((said["type"], named == session))
+        if named != session and said["type"] not in self.open_to_all:
+            await self.wires[session].say({"type": "error", "code": "NOT_YOURS", "text": "not yours"})
+            await self._end(named, "final")
+        elif said["type"] == "stop":
+            await self._end(named, "final" if self.deaf else "stopped")
+        else:
+            run = {"run": uuid.uuid4().hex, "request": said["request"], "session": named}
+            self.runs[named] = run
+            await self.wires[session].say({"type": "started", **run})
+            if said["prompt"] != "Think for long.":
+                await self.wires[session].say({"type": "final", **self.runs.pop(named), "answer": "I am a room."})
+
+    async def _end(self, session: str, kind: str) -> None:
+        run = self.runs.pop(session, None)
+        if run is not None:
+            await self.wires[session].say({"type": kind, **run, "answer": "I am a room."})
+
+
+@contextmanager
+def world(folder: Path, rooms: Rooms, profile: str = ROOMS) -> Iterator[World]:
+    """Ada and Bashir are connected to the rooms."""
+    with HostileServer(rooms.door, does.health()) as server:
+        path = target(folder, server.url)
+        (folder / "rooms.toml").write_text(profile, encoding="utf-8")
+        text = path.read_text("utf-8").replace("stop = false", "stop = true").partition("[prompts.")[0]
+        path.write_text(f'profile = "rooms.toml"\n{text}{PROMPTS}', encoding="utf-8")
+        suite = ValidationSession(
+            SessionPlan(environment=str(path), output_dir=folder / "reports", environ=environ())
+        )  # fmt: skip
+        try:
+            suite.start()
+            here = World(suite, "security/a.feature:1", 1)
+            here.connect_all(["Ada", "Bashir"])
+            yield here
+            suite.loop.call(here.linger(), 30.0)
+        finally:
+            suite.stop()
+
+
+def stopping(here: World) -> None:
+    here.ask("Ada", "long_running")
+    ForeignAccess(here).send_stop_to("Ada", "Bashir")
+    here.wait(here.asking("Ada"))
+
+
+def asking(here: World) -> None:
+    here.wait(here.ask("Ada", "without_tool"))
+    ForeignAccess(here).ask_in_conversation_of("Ada", "Bashir")
+
+
+def found(here: World) -> set[tuple[str, str]]:
+    return {(finding.rule, finding.actual.partition(" ")[0]) for finding in here.findings}
+
+
+def test_a_stop_carries_the_session_of_the_victim(tmp_path: Path) -> None:
+    rooms = Rooms("stop")
+    with world(tmp_path, rooms) as here:
+        stopping(here)
+        assert rooms.came == [("ask", True), ("stop", True), ("ask", True), ("stop", False)]
+        assert ("REFUSAL-2", "agent_stopped") in found(here)
+
+
+def test_a_question_carries_the_session_of_the_victim(tmp_path: Path) -> None:
+    with world(tmp_path, Rooms("ask")) as here:
+        asking(here)
+        assert {("REFUSAL-2", "agent_started"), ("ISOLATION-2", "agent_started")} <= found(here)
+
+
+def test_a_server_that_refuses_both_is_not_accused(tmp_path: Path) -> None:
+    rooms = Rooms()
+    with world(tmp_path, rooms) as here:
+        asking(here)
+        stopping(here)
+        assert rooms.came.count(("ask", False)) == 1
+        assert rooms.came.count(("stop", False)) == 1
+        assert found(here) == set()
+
+
+def test_without_a_place_for_the_victims_session_nothing_is_tried(tmp_path: Path) -> None:
+    rooms = Rooms("stop", "ask")
+    with world(tmp_path, rooms, ROOMS.replace('type = "stop"\nsession = "{session}"', 'type = "stop"')) as here:
+        here.ask("Ada", "long_running")
+        with pytest.raises(NotExercised, match="has no place for what is another user's where users stop a run"):
+            ForeignAccess(here).send_stop_to("Ada", "Bashir")
+        assert rooms.came == [("ask", True)]
+
+
+def test_where_not_even_the_owner_can_stop_a_run_a_refusal_shows_nothing(tmp_path: Path) -> None:
+    rooms = Rooms("stop", deaf=True)
+    with world(tmp_path, rooms) as here:
+        here.ask("Ada", "long_running")
+        with pytest.raises(NotExercised, match="Ada cannot stop a run of their own"):
+            ForeignAccess(here).send_stop_to("Ada", "Bashir")
+        assert rooms.came == [("ask", True), ("stop", True)]
+
+
+def test_what_proves_who_a_user_is_stays_the_attackers_own(tmp_path: Path) -> None:
+    rooms = Rooms("stop")
+    with world(
+        tmp_path, rooms, ROOMS.replace("{session}", "{session_key}").replace("session = ", "session_key = ", 1)
+    ) as here:
+        here.ask("Ada", "long_running")
+        with pytest.raises(NotExercised, match="has no place"):
+            ForeignAccess(here).send_stop_to("Ada", "Bashir")

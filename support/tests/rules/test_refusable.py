@@ -1,0 +1,46 @@
+"""A second request where the wire has one at a time: refused, answered later, or answered beside the first."""
+
+import pytest
+from greenlight_gate.trace import Expect
+
+from support.tests.rules.talk import Talk, asked
+
+SECOND = Expect(prompt="Who are you?")
+BUSY = {"type": "error_message", "error_code": "BUSY", "error_message": "one at a time"}
+OF_SECOND = {"request": "q2", "thread": "t2"}
+
+
+def two_at_once(*, refusable: bool = True) -> Talk:
+    """The first one has begun when the second is sent."""
+    return asked().started().thinking().ask("q2", SECOND, refusable=refusable)
+
+
+def rest(talk: Talk) -> Talk:
+    return talk.executing().tool_done().completed()
+
+
+@pytest.mark.parametrize(
+    "talk",
+    [
+        rest(two_at_once().frame({**BUSY, "request_id": "q2"})),
+        rest(two_at_once().frame(BUSY)),
+        rest(two_at_once().frame({"type": "busy"})),
+        rest(two_at_once()).wait(60).started("r2", **OF_SECOND).completed("r2", result="hello", **OF_SECOND),
+        rest(two_at_once().started("r2", **OF_SECOND).completed("r2", result="hello", **OF_SECOND)),
+        rest(two_at_once().started("r2", **OF_SECOND).failed("r2", **OF_SECOND)),
+    ],
+)
+def test_refused_or_queued_or_answered_is_no_finding(talk: Talk) -> None:
+    assert talk.whole() == []
+
+
+def test_the_first_is_never_lost_and_the_second_is_not_left_without_a_word() -> None:
+    dropped = two_at_once().started("r2", **OF_SECOND).completed("r2", result="hello", **OF_SECOND)
+    assert dropped.timeout("end", 5.0, request="q1").rules() == {"LIFECYCLE-2", "TIMELINESS-2"}
+    silent = rest(two_at_once()).timeout("start", 5.0, request="q2")
+    assert "LIFECYCLE-2" in silent.rules()
+
+
+def test_a_request_that_must_be_answered_may_not_be_refused() -> None:
+    talk = rest(two_at_once(refusable=False).frame({**BUSY, "request_id": "q2"}))
+    assert talk.rules() == {"LIFECYCLE-1"}
