@@ -192,9 +192,19 @@ def heartbeats(context: Context, user: str) -> None:
     demand("CONNECTION-2", liveness_of(context).heartbeats(user), greater_than(0))
 
 
+@then("the backend sends a heartbeat to {user:User} while tools run")
+def heartbeat_during_tools(context: Context, user: str) -> None:
+    demand("CONNECTION-2", liveness_of(context).heartbeat_came_during_tools(user), is_(True), "a heartbeat came")
+
+
 @when("{user:User}'s client sends a ping")
 def sends_ping(context: Context, user: str) -> None:
     world_of(context).ping(user)
+
+
+@when("{user:User}'s client sends a WebSocket ping")
+def sends_websocket_ping(context: Context, user: str) -> None:
+    world_of(context).websocket_ping(user)
 
 
 @when("{user:User}'s client sends a ping once a tool has started")

@@ -13,6 +13,11 @@ def sends(context: Context, user: str, message: str) -> None:
     hostility_of(context).send((user, message))
 
 
+@when("{user:User} asks a question of exactly the size limit")
+def asks_at_the_limit(context: Context, user: str) -> None:
+    hostility_of(context).ask_at_the_limit(user)
+
+
 @when("at the same moment other users' clients send:")
 def others_send(context: Context) -> None:
     hostility_of(context).send_from_others([row["message"] for row in rows_of(context)])

@@ -49,6 +49,12 @@ def connect_and_disconnect(context: Context, rounds: int) -> None:
     crowd_of(context).churn(rounds)
 
 
+@when("at most {most:Number} of them ask {prompt:Question}, and leave for good after {asking_ms:Number} ms")
+def leave_during_answers(context: Context, most: int, prompt: str, asking_ms: int) -> None:
+    crowd = crowd_of(context)
+    crowd.leave_during_answers(min(crowd.size, most), prompt, asking_ms / 1e3)
+
+
 @when("all of them ask a question that takes long, and all connections are cut after {asking_ms:Number} ms")
 def all_are_cut(context: Context, asking_ms: int) -> None:
     crowd_of(context).talk(
@@ -90,6 +96,7 @@ def own_secrets(context: Context) -> None:
 
 @then("the backend leaks no memory, and its growth is within the target's limit")
 @then("the backend has released their memory, files and connections")
+@then("the backend has ended their runs")
 def memory_is_released(context: Context) -> None:
     for judged in crowd_of(context).judged_memory():
         demand("MEMORY", judged.faults, empty(), judged.measured)

@@ -30,6 +30,11 @@ Feature: The user knows that the answer is ready
       When Ada asks a question that has more than 2,000 characters
       Then Ada receives the right answer
 
+    Example: A long answer in several scripts arrives whole
+      Given Ada is in a conversation
+      When Ada asks a question that asks for a long answer
+      Then Ada receives the right answer
+
     Example: Different questions receive different answers
       Given Ada is in a conversation
       When Ada asks a question that needs a tool

@@ -16,7 +16,12 @@ Feature: Invalid messages get a clear error
         | a message of unknown type  |
         | a request without a prompt |
 
-  Rule: A message over the size limit is refused, not ignored
+  Rule: A message up to the size limit is served, and one over it is refused, not ignored
+
+    Example: A question of exactly the size limit is answered
+      Given Ada is in a conversation
+      When Ada asks a question of exactly the size limit
+      Then Ada receives the right answer
 
     Example: A message one byte over the size limit is refused
       Given Ada is in a conversation

@@ -29,6 +29,13 @@ Feature: A complete answer from question to result
 
   Rule: A ping is answered during a run
 
+    Example: A WebSocket ping after a question is answered
+      Given Emeka is in a conversation
+      When Emeka begins a question that needs two tools
+      And Emeka's client sends a WebSocket ping
+      Then the ping is answered within the ping budget
+      And Emeka receives the right answer
+
     Example: A ping after a question that takes long is answered
       Given Dayo is in a conversation
       When Dayo begins a question that takes long

@@ -11,6 +11,11 @@ Feature: A dead connection is noticed
       And the backend has sent heartbeats to Bashir
       And Bashir receives the right answer to another question
 
+    Example: Heartbeats go on while tools run
+      Given Farah is in a conversation
+      When Farah begins a question that takes several seconds
+      Then the backend sends a heartbeat to Farah while tools run
+
     Example: A ping sent after a tool has started is answered
       Given Chiara is in a conversation over an unstable connection
       When Chiara begins a question that takes long

@@ -47,7 +47,7 @@ Feature: Only a valid token gives access
 
     Example: A connection loses access when its token expires during an answer
       Given Bashir is in a conversation, with a token that expires within 2 seconds
-      When Bashir's token expires during the answer to a question that takes long
+      When Bashir's token expires during the answer to a question that takes several seconds
       Then Bashir has lost access
 
     @pass_ends

@@ -18,3 +18,8 @@ Feature: The backend does not leak memory
       When all of them connect and disconnect 10 times
       Then at least 99 of 100 connections were accepted
       And the backend has released their memory, files and connections
+
+    Example: Runs end after their users have left
+      Given the users of the stress scale
+      When at most 5 of them ask a question that takes long, and leave for good after 400 ms
+      Then the backend has ended their runs

@@ -53,7 +53,8 @@ class Opened(Record, frozen=True):
 
     `persona`: the target's persona, if the scenario uses another name. `headers`: of the response to the upgrade, as
     "name: value", as far as they are stored. `unwelcome`: what is wrong with the token, so that the backend should have
-    refused it. `expires_at`: when the token expires, in the trace's time. `proxied`: the connection goes through the
+    refused it. `expires_at`: when the token expires, in the trace's time. `offered`: how many subprotocols the client
+    offered, of which `subprotocol` was chosen. `proxied`: the connection goes through the
     suite's own proxy, which may delay messages. `in_parallel`: other scenarios ran in parallel, which may delay them as
     well. `values`: what was captured before the connection, by name, as far as the profile's rules need it. `names`: by
     which the backend knows the user, beside the user id.
@@ -68,19 +69,26 @@ class Opened(Record, frozen=True):
     headers: tuple[str, ...] = ()
     unwelcome: str = ""
     expires_at: float | None = None
+    offered: int = 0
     proxied: bool = False
     in_parallel: bool = msgspec.field(default=False, name="beside")
     values: dict[str, Any] = {}
     names: tuple[str, ...] = ()
 
+    @property
+    def unchosen(self) -> int:
+        """How many subprotocols were offered in vain: none of them was chosen."""
+        return self.offered if self.subprotocol is None else 0
+
 
 class Sent(Record, frozen=True):
     """A frame that the user's client sent.
 
-    `what` is one of start, stop, ping, restore, hello (a step of the handshake), keepalive or invalid (sent to be
-    refused). `last_seq` is the last number that a restore says was received; `intended_at` is when it was due, from
-    which latency counts; `foreign` is the owner of the conversation, run or user id (`claims`) that the frame names:
-    the backend has to refuse it. `refusable`: the backend may refuse the request, or let it wait for another one.
+    `what` is one of start, stop, ping (of the application), restore, hello (a step of the handshake), keepalive,
+    invalid (sent to be refused), "websocket ping", or pings (a flood of those). `last_seq` is the last number that a
+    restore says was received; `intended_at` is when it was due, from which latency counts; `foreign` is the owner of
+    the conversation, run or user id (`claims`) that the frame names: the backend has to refuse it. `refusable`: the
+    backend may refuse the request, or let it wait for another one.
     """
 
     what: str
@@ -198,7 +206,10 @@ class Throttled(Record, frozen=True):
 
 
 class TimedOut(Record, frozen=True):
-    """A wait that ended without its event: ready, start, end, pong, refusal, expiry, restored or close."""
+    """A wait that ended without its event.
+
+    One of ready, start, end, pong, websocket pong, heartbeat, refusal, expiry, restored or close.
+    """
 
     waiting_for: str
     after_s: float

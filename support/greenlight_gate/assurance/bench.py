@@ -52,7 +52,7 @@ prompts = "{prompts}"
 mark = "My reference: {{canary}}."
 [auth]
 obtain = "mint"
-send = "bearer"
+send = "{send}"
 secret_env = "CHAT_JWT_SECRET"
 audience = "chat"
 [limits]
@@ -61,6 +61,7 @@ allow_stress = true
 [probe]
 metrics = "/metrics"
 connections_gauge = "chat_connections_open"
+runs_gauge = "chat_runs_open"
 [budgets]
 token_leeway_s = 0
 {budgets}
@@ -152,11 +153,11 @@ class Bench:
 
     def judge(
         self, names: Sequence[str], budgets: Mapping[str, float] | None = None, *, prompts: str = "reference",
-        soak_s: float = _SOAK_S, rules: Mapping[str, Rule] = RULES,
+        send: str = "bearer", soak_s: float = _SOAK_S, rules: Mapping[str, Rule] = RULES,
     ) -> BenchResult:  # fmt: skip
         """Run these scenarios against the backend, and judge the session. Raises KeyError for unknown names.
 
-        `prompts`: the name of a set, or the text of one. `rules`: those that are checked.
+        `prompts`: the name of a set, or the text of one. `send`: how tokens are sent. `rules`: those that are checked.
         """
         known = scenarios(self.root / "features")
         places = [known[name] for name in names]
@@ -166,7 +167,8 @@ class Bench:
             prompts = "prompts.toml"
         target = self.folder / "theirs.toml"
         target.write_text(
-            _TARGET.format(url=self.backend.url, budgets="\n".join(lines), prompts=prompts), encoding="utf-8"
+            _TARGET.format(url=self.backend.url, budgets="\n".join(lines), prompts=prompts, send=send),
+            encoding="utf-8",
         )
         return self._session(str(target), places, self._environ, (), soak_s, rules=rules)
 

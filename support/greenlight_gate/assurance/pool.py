@@ -24,7 +24,7 @@ class Job(msgspec.Struct, frozen=True):
     `without`: a rule that is not checked (loads check all: they have processes of their own).
     `crowded`: many users are connected, and no other session may run meanwhile.
     `services`: the folder of a stack with these defects, "" for a single backend; `started`: the suite
-    starts the backend itself and may end it. `prompts` as in a target file.
+    starts the backend itself and may end it. `prompts` and `send` as in a target file.
     `steps`: a folder with other steps than the suite's own.
     """
 
@@ -36,6 +36,7 @@ class Job(msgspec.Struct, frozen=True):
     services: str = ""
     started: bool = False
     prompts: str = "reference"
+    send: str = "bearer"
     steps: str = ""
 
 
@@ -72,7 +73,7 @@ def judge(job: Job, bench: Bench | None = None) -> BenchResult:
         bench.fresh()
     bench.give(*job.defects)
     rules = rules_without(job.without) if job.without else RULES
-    return bench.judge(job.scenarios, job.budgets, prompts=job.prompts, rules=rules)
+    return bench.judge(job.scenarios, job.budgets, prompts=job.prompts, send=job.send, rules=rules)
 
 
 def rules_without(rule: str) -> Mapping[str, Rule]:

@@ -29,7 +29,7 @@ _BY_SCENARIO = {
         out_of_order duplicate_delivery events_after_completed accepted_but_never_runs final_event_skipped
         slow_start silent_gap tool_never_returns handshake_slow
         closes_1011_at_start accepted_then_closed_1000 events_before_ready_lost dies_mid_run_without_a_word
-        hangs_mid_run_socket_open token_echoed_in_frame""",
+        hangs_mid_run_socket_open token_echoed_in_frame subprotocol_not_chosen""",
     "functional/2: Reasoning arrives during long work, and not at its end": "burst_at_the_end",
     "functional/3: Two tools that run one after the other are both named": """
         second_tool_never_completed timestamp_format_flips event_hidden_in_system_message_only_once""",
@@ -37,17 +37,22 @@ _BY_SCENARIO = {
         parallel_tools_one_after_the_other""",
     "functional/4: A tool that fails is shown as failed, and the answer says so": "tool_failure_hidden",
     "functional/5: A question that needs no tool is answered without a tool": "tool_for_small_talk",
-    "functional/5: A question in several scripts receives the right answer": "silent_on_other_scripts",
+    "functional/5: A question in several scripts receives the right answer": """
+        silent_on_other_scripts text_read_as_latin_1 question_read_as_latin_1""",
+    "functional/5: A long answer in several scripts arrives whole": """
+        characters_cut_at_chunk_borders long_answers_cut_short long_answers_dropped""",
     "functional/5: A question of more than 2,000 characters receives the right answer": "silent_on_long_questions",
     "functional/6: An agent that fails sends agent_failed with a text and no answer": """
         failed_twice failure_without_a_word failure_that_is_also_an_answer""",
     "functional/6: The answer arrives after the sub-agent has completed": "subagent_completion_ends_the_run",
     "functional/6: A stopped run sends no more events while another user's run continues": """
         stop_acknowledged_but_run_goes_on""",
+    "functional/7: A question of exactly the size limit is answered": "closes_1009_below_the_announced_limit",
     "functional/7: A message one byte over the size limit is refused": "oversize_dropped_silently",
     "functional/7: Sending a message of unknown type is refused with a clear error": "unknown_type_acknowledged_as_ok",
     "functional/7: Sending a truncated message is refused with a clear error": "bad_json_silence",
     "integration/1: A ping after a question that takes long is answered": "ping_unanswered_during_run",
+    "integration/1: A WebSocket ping after a question is answered": "websocket_pings_unanswered",
     "integration/2: Three questions in one conversation each receive a complete answer": """
         every_turn_a_new_conversation""",
     "integration/3: Two questions at once each receive their own answer": "parallel_runs_cross_write",
@@ -65,6 +70,7 @@ _BY_SCENARIO = {
     _AWAY: """
         events_lost_across_reconnect replay_buffer_drops_oldest resume_unknown_but_says_ok replay_duplicates
         replay_out_of_order""",
+    "resilience/4: Heartbeats go on while tools run": "heartbeats_stop_while_tools_run",
     "resilience/4: A connection that no longer responds is closed, and an idle one stays open": "idle_cut_after",
     _TOGETHER: """
         broadcast_to_all first_user_handler_serves_everyone shared_agent_mixes_answers canary_in_metadata canary_base64
@@ -84,6 +90,8 @@ _BY_SCENARIO = {
     "security/2: A connection with a token with another user's name is refused": """
         claims_of_a_known_signature_not_checked""",
     _ENDS: "survives_token_expiry illegal_close_code",
+    "security/2: A connection loses access when its token expires during an answer": """
+        token_honoured_until_the_run_ends""",
     "security/2: A new connection with an expired token that was accepted before is refused": """
         token_cache_ignores_expiry""",
     "security/3: A question with another user's id does not reach that user's data": "user_id_from_client_trusted",
@@ -99,6 +107,7 @@ _BY_SCENARIO = {
         canary_letter_by_letter_once_in""",
     "stress/2: The latency of other users holds while one client in ten reads nothing": "slow_client_stalls_others",
     "stress/3: Memory does not leak while users ask for the soak time": "memory_leak_per_run",
+    "stress/3: Runs end after their users have left": "runs_of_users_who_left_never_end",
     _CHURN: "refuses_after_churn reconnect_refused_after memory_leak_per_connection handler_leak fd_leak",
     "resilience/5: Reconnecting to another replica once a tool has started loses no event": "fan_out_to_one_replica",
     "resilience/5: A tab on the other replica receives an answer that the first replica makes": """
@@ -108,6 +117,8 @@ _BY_SCENARIO = {
 # Budgets for defects that the usual second does not fit.
 _BUDGETS: Mapping[str, Mapping[str, float]] = {
     "tool_never_returns": {"silence_s": 3.0, "tool_s": 1.0},
+    # Open runs are looked at for so long.
+    "runs_of_users_who_left_never_end": {"run_s": 3.0},
     # The queue has to be detected, not the slow start.
     "throughput_capped": {"start_s": 5.0},
     # Delayed events must not exceed the budget on a slow machine.
@@ -123,6 +134,8 @@ SLOW: Mapping[str, str] = {
     "latency_grows_with_connections": "25 users ask one after the other, at a rate that a healthy backend sustains",
     "blocking_sleep_stalls_everyone": "25 users ask one after the other, at a rate that a healthy backend sustains",
     "survives_token_expiry": "a token has to expire first, and 2 s are allowed after that",
+    "token_honoured_until_the_run_ends": "a token has to expire first, and 2 s are allowed after that",
+    "heartbeats_stop_while_tools_run": "the tools have to run for longer than the time between two heartbeats",
     "token_cache_ignores_expiry": "a token has to expire first",
     "half_open_after_reconnect": "the connection is lost during a run, and the suite waits for the missing events",
     "drops_one_in": "every user asks twice, and the suite waits two budgets for a lost run",
@@ -132,6 +145,8 @@ _NAMED = {
     "kind_renamed": "LIFECYCLE-4", "slow_client_stalls_others": "TIMELINESS-2", "broadcast_to_all": "ISOLATION-2",
     "cross_leak_only_after_reconnect": "ISOLATION-2",
 }  # fmt: skip
+# Shown only to clients that send their token in this way.
+_SEND = {"subprotocol_not_chosen": "subprotocol"}
 # These defects occur between replicas.
 REPLICATED = frozenset({"fan_out_to_one_replica", "resume_knows_only_its_replica", "redis_channel_shared_by_all_users"})
 
@@ -140,13 +155,14 @@ REPLICATED = frozenset({"fan_out_to_one_replica", "resume_knows_only_its_replica
 class Proof:
     """The proof of a defect: the rule or criterion that must report it, and the scenarios to run.
 
-    `budgets` are those that differ from the default, in seconds.
+    `budgets` are those that differ from the default, in seconds; `send` is how the token is sent.
     """
 
     defect: str
     rule: str
     scenarios: tuple[str, ...]
     budgets: Mapping[str, float] = field(default_factory=dict)
+    send: str = "bearer"
 
     @property
     def crowded(self) -> bool:
@@ -160,7 +176,13 @@ class Proof:
 
 
 PROOFS = {
-    defect: Proof(defect, _NAMED.get(defect, REGISTRY[defect].rules[0]), (scenario,), _BUDGETS.get(defect, {}))
+    defect: Proof(
+        defect,
+        _NAMED.get(defect, REGISTRY[defect].rules[0]),
+        (scenario,),
+        _BUDGETS.get(defect, {}),
+        _SEND.get(defect, "bearer"),
+    )
     for scenario, defects in _BY_SCENARIO.items()
     for defect in defects.split()
 }

@@ -102,10 +102,14 @@ def digest_of(place: ScenarioPlace) -> str:
 
 def job_for(name: str, place: ScenarioPlace, defect: str, services: str = "") -> Job:
     """The session that runs a scenario with a defect ("": none); some need a stack or a backend of the suite."""
-    budgets = dict(PROOFS[defect.partition("=")[0]].budgets) if defect else {}
+    proof = PROOFS[defect.partition("=")[0]] if defect else None
+    budgets = dict(proof.budgets) if proof is not None else {}
     stack = services if "needs.replicas" in place.tags else ""
     own = "backend_restarts" in place.tags
-    return Job((defect,) if defect else (), (name,), budgets, crowded=_crowded(name), services=stack, started=own)
+    return Job(
+        (defect,) if defect else (), (name,), budgets, crowded=_crowded(name), services=stack, started=own,
+        send=proof.send if proof is not None else "bearer",
+    )  # fmt: skip
 
 
 def try_again(services: str, tell: Callable[[str, bool], None]) -> list[str]:

@@ -83,7 +83,7 @@ def job_of(proof: Proof, services: str = "", *, without: str = "", value: str = 
     """The session that proves a defect, with its default or another value."""
     return Job(
         (f"{proof.defect}={value}" if value else proof.defect,), proof.scenarios, dict(proof.budgets), without=without,
-        crowded=proof.crowded, services=services if proof.replicated else "",
+        crowded=proof.crowded, services=services if proof.replicated else "", send=proof.send,
     )  # fmt: skip
 
 

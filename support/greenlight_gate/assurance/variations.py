@@ -9,6 +9,7 @@ from greenlight_gate.backend.variation import Variation
 from greenlight_gate.targets import settings
 
 _TOPICS = ("the tides", "ocean currents", "Ærøskøbing", "温泉 in Beppu", "naïve Bayes", "the year 1815")
+_PLACES = ("the moon", "the winds", "the lakes", "the rivers", "the glaciers", "the deserts", "the coasts")
 _NOTES = ("lunch", "the dentist", "Zoë's birthday", "東京")
 
 
@@ -48,8 +49,16 @@ def _questions(seed: int) -> str:
         _table("helper", f"Ask your helper to check {_in_words(task)} at once.", _results(task)),
         _table("follow_up", "And what was my previous question?", [f"{left}*{right}"], aloud=aloud),
         _table(
-            "other_scripts", f"Größe, 你好, שלום 👩‍👩‍👧: what is {left}*{right}?", [str(left * right)],
-            ["calculator"],
+            "other_scripts", f'Please repeat "Größe, 你好, שלום 👩‍👩‍👧": and what is {left}*{right}?',
+            ["Größe", "你好", "שלום", "👩‍👩‍👧", str(left * right)], ["calculator"],
+        ),
+        _table(
+            "long_answer", f'Please repeat "{topic} – Größe, 你好, שלום 👩‍👩‍👧" 300 times.',
+            [f"{topic} – Größe, 你好, שלום 👩‍👩‍👧", "300. "], aloud=aloud,
+        ),
+        _table(
+            "long_lasting", f"Please research {topic}, {', '.join(_PLACES)}, one after the other.",
+            [topic, _PLACES[-1]], ["research"] * (len(_PLACES) + 1),
         ),
         _table(
             "long_question", f"What is {left}*{right}? " + "It is for the shelves of our suppliers. " * 60,

@@ -66,7 +66,7 @@ class Agent:
             return phrases.recalled(await self._store.previous_question(run.thread_id, run.root.run_id))
         if not plan.stages:
             return plan.reply
-        sentences: list[str] = []
+        sentences = [plan.reply] if plan.reply else []
         for stage in plan.stages:
             for call, outcome in zip(stage, await self._use(run, stage, thorough=plan.thorough), strict=True):
                 sentences.append(phrases.result_in_words(call, outcome))

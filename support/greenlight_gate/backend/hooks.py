@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 HOOKS = frozenset(
     {"accepted", "access", "acting", "answer", "begin", "cancel", "closing", "credentials", "delivery", "draft"}
     | {"ended", "expiry", "frame", "greeting", "handshake", "incoming", "metrics", "outcome", "ping", "refusal"}
-    | {"replay", "route", "tool", "wait"}
+    | {"replay", "route", "subprotocol", "tool", "wait"}
 )
 
 
@@ -51,6 +51,10 @@ class Chain:
     def credentials(self, hub: object, attempt: Attempt, identity: Identity | None) -> Identity | None:
         """When a token was judged. `(hub, attempt, identity or None) -> identity or None`; None refuses."""
         return _through(self._at["credentials"], identity, hub, attempt)
+
+    def subprotocol(self, chosen: str | None) -> str | None:
+        """When an upgrade is accepted. `(chosen) -> chosen`: one of the offered subprotocols, or None."""
+        return _through(self._at["subprotocol"], chosen)
 
     def expiry(self, connection: object, expires_at: float | None) -> float | None:
         """When a connection opens. `(connection, epoch seconds) -> epoch seconds`, None for never."""

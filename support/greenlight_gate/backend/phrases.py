@@ -50,6 +50,11 @@ def recalled(question: str | None) -> str:
     return f"Before this you asked me: “{question[:500]}”"
 
 
+def repeated(words: str, times: int) -> str:
+    """Return the words again: once as they are, several times as numbered lines."""
+    return words if times == 1 else "\n".join(f"{number}. {words}" for number in range(1, times + 1))
+
+
 def beyond_me(text: str) -> str:
     """Return an answer for a request that no tool can handle."""
     words = sorted(_WORD.findall(text[:300]), key=len, reverse=True)

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from greenlight_gate.backend import phrases
 from greenlight_gate.backend.tools.tool import Call
@@ -34,6 +34,9 @@ _RESEARCH = re.compile(
     r"(?:\s+(?:thoroughly|carefully|properly|in depth|in detail))?\s*(?:[?!.]|$)",
     re.IGNORECASE,
 )
+_IN_TURN = re.compile(r",?\s+one after the other$", re.IGNORECASE)
+_LISTED = re.compile(r",\s*(?:and\s+)?|\s+and\s+")
+_REPEAT = re.compile(r'\brepeat\s+"(?P<words>[^"]{1,300})"(?:\s+(?P<times>\d{1,3})\s+times)?', re.IGNORECASE)
 _REMEMBER = re.compile(
     r"\b(?:remember|note down|make a note|take a note)\b(?:\s+that|:)?\s+(?P<note>.+)", re.IGNORECASE | re.DOTALL
 )
@@ -46,12 +49,16 @@ _MINE = re.compile(
     r"\b(?:what|where|who|when|which)(?:'s| is| was| are| were)\s+my (?P<topic>[^?!.,;]{1,120})", re.IGNORECASE
 )
 _WHO_ARE_YOU = re.compile(r"\bwho are you\b|\bwhat are you\b|\byour name\b|\bintroduce yourself\b", re.IGNORECASE)
+_NO_TOOL = ("I can answer this without a tool.",)
 _HELLO = re.compile(r"\s*(?:good (?:morning|afternoon|evening|day)|hello|hi|hey)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class AgentPlan:
-    """A plan. The calls of one stage run at the same time, the stages one after the other."""
+    """A plan. The calls of one stage run at the same time, the stages one after the other.
+
+    `reply` is the answer without a tool, and what is said before the results of tools.
+    """
 
     thoughts: tuple[str, ...]
     stages: tuple[tuple[Call, ...], ...] = ()
@@ -74,10 +81,28 @@ def make_plan(question: str) -> AgentPlan:
         return AgentPlan(("I see no way to go on.",), gives_up=True)
     if _PREVIOUS.search(text):
         return AgentPlan(("I look at what was asked here before.",), recalls=True)
-    if topic := _RESEARCH.search(text):
-        call = Call("research", {"topic": topic["topic"].strip()})
-        return AgentPlan(phrases.FORETHOUGHTS, ((call,),), thorough=True)
-    return _with_tools(text) or _without_tools(text)
+    return _repeat(text) or _research(text) or _with_tools(text) or _without_tools(text)
+
+
+def _repeat(text: str) -> AgentPlan | None:
+    wish = _REPEAT.search(text)
+    if wish is None:
+        return None
+    said = phrases.repeated(wish["words"], int(wish["times"] or 1))
+    with_tools = _with_tools(text.replace(wish[0], " "))
+    return replace(with_tools, reply=said) if with_tools else AgentPlan(_NO_TOOL, reply=said)
+
+
+def _research(text: str) -> AgentPlan | None:
+    found = _RESEARCH.search(text)
+    if found is None:
+        return None
+    topic = found["topic"].strip()
+    topics = _IN_TURN.sub("", topic)
+    if topics != topic:
+        calls = tuple((Call("research", {"topic": each}),) for each in _LISTED.split(topics) if each)
+        return AgentPlan(phrases.FORETHOUGHTS, calls)
+    return AgentPlan(phrases.FORETHOUGHTS, ((Call("research", {"topic": topic}),),), thorough=True)
 
 
 def _with_tools(text: str) -> AgentPlan | None:
@@ -98,12 +123,11 @@ def _with_tools(text: str) -> AgentPlan | None:
 
 
 def _without_tools(text: str) -> AgentPlan:
-    thought = ("I can answer this without a tool.",)
     if _WHO_ARE_YOU.search(text):
-        return AgentPlan(thought, reply=phrases.INTRODUCTION)
+        return AgentPlan(_NO_TOOL, reply=phrases.INTRODUCTION)
     if _HELLO.match(text):
-        return AgentPlan(thought, reply=phrases.HELLO)
-    return AgentPlan(thought, reply=phrases.beyond_me(text))
+        return AgentPlan(_NO_TOOL, reply=phrases.HELLO)
+    return AgentPlan(_NO_TOOL, reply=phrases.beyond_me(text))
 
 
 def _weather(match: re.Match[str]) -> Call:

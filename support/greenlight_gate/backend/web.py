@@ -106,7 +106,7 @@ class _Web:
             elif identity is None:
                 await websocket.send_denial_response(problem(401, _why_refused(attempt)))
             else:
-                await websocket.accept(attempt.subprotocol)
+                await websocket.accept(hub.chain.subprotocol(attempt.subprotocol))
                 await hub.store.remember_user(identity.user_id)
                 protocol = websocket.scope["state"]["protocol"]
                 await _converse(hub, websocket, ServedConnection(hub, protocol, identity, attempt.token))

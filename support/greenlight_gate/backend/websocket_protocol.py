@@ -41,6 +41,7 @@ class ChatProtocol(asyncio.Protocol):
     close_sent: bool
     disconnected: bool
     read_paused: bool
+    start_keepalive: Any
     stop_keepalive: Any
     listener: EventListener | None = None
     parts: Callable[[str], Sequence[str]] = staticmethod(_whole)

@@ -21,6 +21,8 @@ QUESTIONS = {
     "needs a sub-agent": "helper",
     "mixes several scripts": "other_scripts",
     "has more than 2,000 characters": "long_question",
+    "asks for a long answer": "long_answer",
+    "takes several seconds": "long_lasting",
 }
 OTHER_QUESTIONS = {
     "a question whose tool fails": "failing_tool",

@@ -42,8 +42,3 @@ class ResumableSession(Session):
     def frames(self) -> int:
         """How many frames have come so far, those of the protocol included."""
         return self._transport.frames if self._transport is not None else 0
-
-    @property
-    def heartbeats(self) -> int:
-        """How many pings the backend has sent so far."""
-        return self._transport.pings if self._transport is not None else 0

@@ -41,6 +41,7 @@ _SHOWN_OF_INVALID = 2_000
 _IDS = frozenset({"request", "run", "thread"})
 # What is captured under such a name proves who a user is: another user would not have it.
 _CREDENTIAL = re.compile(r"token|ticket|secret|key|auth|credential|password|cookie|csrf|jwt|signature", re.IGNORECASE)
+_LATE_HEARTBEAT_S = 0.5
 _ANSWERS = ("ready", "error", "pong", "restored", "heartbeat")
 log = logging.getLogger("greenlight")
 
@@ -100,6 +101,7 @@ class Session:
             transport = self._transport = transport_of(setup, self.target, self)
             self._asked_as = {
                 "attempt": attempt, "unwelcome": unwelcome, "proxied": via is not None,
+                "offered": len(setup.subprotocols),
                 "expires_at": None if token.expires_s is None else token.expires_s - self.recorder.checker.epoch_s,
                 "values": {name: self._clean_value(value) for name, value in setup.looked_up.items()},
                 "names": names_told(self.played_by, self.target, self.profile.spec) if not unwelcome else (),
@@ -308,6 +310,39 @@ class Session:
         nonce, before = uuid.uuid4().hex[:12], len(self.inbox.controls)
         await self.send(self.template("ping"), {"nonce": nonce}, what="ping", nonce=nonce)
         return lambda: self.inbox.pong(nonce, before)
+
+    async def websocket_ping(self) -> bool:
+        """Whether a ping of the WebSocket protocol was answered within the budget (RFC 6455 section 5.5.2)."""
+        transport, budget = self._transport, self.budgets.ping_s
+        if transport is None or not self.open:
+            raise self.not_open()
+        self.recorder.add(Sent, self.connection, what="websocket ping", text="")
+        try:
+            transport.ping()
+        except ConnectionEnded as error:
+            raise self.not_open() from error
+        answered = await self.inbox.until(lambda: not (transport.unanswered and self.open), budget)
+        if not answered:
+            self._timed_out("websocket pong", budget)
+        return answered and not transport.unanswered
+
+    @property
+    def heartbeats(self) -> int:
+        """How many heartbeats the backend has sent so far: pings, and those that the profile knows."""
+        pings = self._transport.pings if self._transport is not None else 0
+        return pings + sum(control.name == "heartbeat" for control in self.inbox.controls)
+
+    async def wait_heartbeat(self, question: UserRequest, announced_s: float) -> tuple[bool, float]:
+        """Waits for a heartbeat until an answer has ended. Whether one came, and after how many seconds either did.
+
+        One that did not come within the announced time is recorded as missing, half a second later at the soonest.
+        """
+        before, began = self.heartbeats, time.monotonic()
+        await self.inbox.until(lambda: self.heartbeats > before or question.over or not self.open, self.budgets.run_s)
+        came, took_s = self.heartbeats > before, time.monotonic() - began - self.recorder.lost_s(began)
+        if not came and took_s > announced_s + _LATE_HEARTBEAT_S:
+            self._timed_out("heartbeat", took_s)
+        return came, took_s
 
     async def restore(self, thread: str, last_seq: int, run: str | None = None) -> bool:
         """Asks for the rest of a thread, or of a run in it; whether the backend reported that it was restored."""

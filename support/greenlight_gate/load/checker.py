@@ -30,9 +30,9 @@ class LoadChecker(ConnectionChecker):
         self.observe(user)
         self._on_control = on_control
 
-    def opened(self, user_id: str | None, handshake_ms: float, n: int) -> None:
+    def opened(self, user_id: str | None, handshake_ms: float, n: int, *, unchosen: int = 0) -> None:
         """The upgrade succeeded: a reader that remembers values begins anew."""
-        super().opened(user_id, handshake_ms, n)
+        super().opened(user_id, handshake_ms, n, unchosen=unchosen)
         self.reader.opened(user_id, {})
 
     def _take(self, reading: Part, at: float, n: int) -> None:

@@ -109,9 +109,10 @@ class VirtualUser:
         opened = Opened(
             n=self._n, at=at, connection=self.connection, user=planned.user, user_id=planned.user_id,
             handshake_ms=round((at - self.began_at) * 1e3, 3), subprotocol=accepted.subprotocol,
+            offered=len(planned.subprotocols),
         )  # fmt: skip
         self._opened = encode_record(opened)
-        self.checker.opened(planned.user_id, opened.handshake_ms, self._n)
+        self.checker.opened(planned.user_id, opened.handshake_ms, self._n, unchosen=opened.unchosen)
         self.checker.searched(accepted.head, "the handshake", self._n)
         if planned.first_message is not None:
             self._send(msgspec.json.encode(planned.first_message))

@@ -12,7 +12,7 @@ from greenlight_gate.probes.pid import PidProbe, pid_of_listener
 from greenlight_gate.targets.model import Target
 from greenlight_gate.verdict.memory_trend import Sample
 
-_FIELDS = ("rss_bytes", "descriptors", "connections", "cpu_s")
+_FIELDS = ("rss_bytes", "descriptors", "connections", "cpu_s", "runs")
 
 
 class Probes:
@@ -64,7 +64,7 @@ def probes_for(target: Target, own_pids: Sequence[int]) -> Probes:
     elif target.start != "stack" and target.is_loopback and (pid := pid_of_listener(_port(target.url))) is not None:
         ways.append(PidProbe(pid))
     if probe.metrics:
-        ways.append(MetricsProbe(target.resolve(probe.metrics), probe.connections_gauge))
+        ways.append(MetricsProbe(target.resolve(probe.metrics), probe.connections_gauge, probe.runs_gauge))
     return Probes(ways)
 
 

@@ -30,12 +30,15 @@ def read_metrics(text: str) -> dict[str, float]:
 
 
 class MetricsProbe:
-    """Memory, descriptors, connections and CPU under their usual Prometheus names. `gauge`: that of connections."""
+    """Memory, descriptors and CPU under their usual Prometheus names.
 
-    def __init__(self, url: str, gauge: str) -> None:
+    `connections`, `runs`: the names of the gauges of those that are open.
+    """
+
+    def __init__(self, url: str, connections: str, runs: str) -> None:
         self.by = f"metrics at {url.partition('?')[0]}"
         self._url = url
-        self._gauge = gauge
+        self._gauges = (connections, runs)
         # A persistent connection would count as one of the descriptors.
         self._client = httpx.Client(timeout=_TIMEOUT_S, trust_env=False, headers={"Connection": "close"})
 
@@ -48,8 +51,8 @@ class MetricsProbe:
         if reply.status_code != 200 or len(reply.content) > _LARGEST_BYTES:
             raise ProbeFailed(f"{self.by}: HTTP {reply.status_code} with {len(reply.content)} bytes")
         values = read_metrics(reply.text)
-        names = ("process_resident_memory_bytes", "process_open_fds", self._gauge, "process_cpu_seconds_total")
-        rss, descriptors, connections, cpu_s = (values.get(name) for name in names)
-        if rss is None and descriptors is None and connections is None:
-            raise ProbeFailed(f"{self.by}: none of {', '.join(names[:3])} was found")
-        return Sample(at, rss, descriptors, connections, cpu_s)
+        names = ("process_resident_memory_bytes", "process_open_fds", *self._gauges)
+        rss, descriptors, connections, runs = found = [values.get(name) for name in names]
+        if all(value is None for value in found):
+            raise ProbeFailed(f"{self.by}: none of {', '.join(names)} was found")
+        return Sample(at, rss, descriptors, connections, values.get("process_cpu_seconds_total"), runs=runs)

@@ -23,10 +23,17 @@ class ConnectionRules:
         self.flooded = False
         self._pings: dict[str, int] = {}
 
-    def opened(self, handshake_ms: float, n: int, handshake_s: float) -> None:
-        """CONNECTION-1: the upgrade came in time."""
+    def opened(self, handshake_ms: float, n: int, handshake_s: float, *, unchosen: int = 0) -> None:
+        """CONNECTION-1: the upgrade came in time, with one of the subprotocols that were offered.
+
+        One that was not offered has failed the handshake before (RFC 6455 section 4.1). Without any, browsers fail the
+        connection too ("establish a WebSocket connection", WHATWG WebSockets), as nobody has agreed to what was sent.
+        """
         if handshake_ms > handshake_s * 1e3:
             self.report("CONNECTION-1", f"a handshake within {handshake_s:g} s", f"{handshake_ms / 1e3:.2f} s", n)
+        if unchosen:
+            offered = "the subprotocol that was" if unchosen == 1 else f"one of the {unchosen} subprotocols that were"
+            self.report("CONNECTION-1", f"{offered} offered", "none chosen", n)
 
     def not_opened(self, status: int | None, reason: str, n: int) -> None:
         """CONNECTION-1: the connection was refused or failed."""
@@ -52,13 +59,17 @@ class ConnectionRules:
         self._pings.pop(str(nonce), None)
 
     def timed_out(self, waiting_for: str, after_s: float, n: int) -> None:
-        """The user waited in vain: ready (CONNECTION-1), pong (CONNECTION-2) or close (CONNECTION-3)."""
+        """The user waited in vain: ready (CONNECTION-1), a pong (CONNECTION-2) or close (CONNECTION-3)."""
         waited = f"nothing within {after_s:.1f} s"
         if waiting_for == "ready":
             self.report("CONNECTION-1", "the backend reports that it is ready", waited, n)
         elif waiting_for == "pong":
             pinged = self._pings.pop(next(reversed(self._pings))) if self._pings else n
             self.report("CONNECTION-2", "an answer to the ping", waited, pinged, n)
+        elif waiting_for == "websocket pong":
+            self.report("CONNECTION-2", "an answer to the WebSocket ping (RFC 6455 section 5.5.2)", waited, n)
+        elif waiting_for == "heartbeat":
+            self.report("CONNECTION-2", "a heartbeat while tools run", waited, n)
         elif waiting_for == "close":
             self.report("CONNECTION-3", "an answer to the close frame", waited, n)
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 
 from greenlight_gate.events import Event, EventKind, Mistake, Problem
+from greenlight_gate.rules.engine import damaged_text
 from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.forbidden_text import ForbiddenText
 from greenlight_gate.rules.engine.run_state import GivenAnswer, RunState
@@ -26,6 +27,7 @@ _FALLBACKS = (
     "service unavailable",
 )
 _COMPLETED = EventKind.COMPLETED
+_REPLACEMENT = damaged_text.REPLACEMENT
 # What stands where there is nothing to say. A dash or a pair of brackets may be the result of a tool.
 _PLACEHOLDERS = frozenset({"", ".", "..", "...", "…", "x", "xx", "xxx", "todo", "tbd", "placeholder", "lorem ipsum"})
 _LONGEST_PLACEHOLDER = max(map(len, _PLACEHOLDERS))
@@ -146,15 +148,19 @@ def _asks_more(wanted: Sequence[Sequence[str]], others: Sequence[Sequence[str]])
 
 
 def on_end(run: RunState, event: Event, n: int, answers: dict[str, GivenAnswer], report: Report) -> None:
-    """CONTENT-4: a run that was to complete has answered its request. `answers`: the latest of the trace, by text."""
+    """CONTENT-4: a run that was to complete has answered its request; CONTENT-2, if the text of the answer is damaged.
+
+    `answers`: the latest of the trace, by text.
+    """
     expect, ask, kind = run.expect, run.ask, event.kind
     if ask is None or expect is None or expect.end is not _COMPLETED or (ask.excused and kind is not _COMPLETED):
         return
     if kind is _COMPLETED:
         text = event.text or ""
         answer = text.casefold()
-        for expected, actual in _misses(text, answer, expect):
-            report("CONTENT-4", expected, actual, ask.n, n, run=run)
+        misses = _misses(text, answer, expect)
+        if misses or _REPLACEMENT in text:
+            _on_misses(run, expect, text, misses, ask.n, n, report=report)
         if expect.failing_tool:
             if run.tools_done and not run.tools_failed:
                 came = "no tool reported as failed"
@@ -167,6 +173,18 @@ def on_end(run: RunState, event: Event, n: int, answers: dict[str, GivenAnswer],
             report("CONTENT-4", "an answer", f"agent_failed: {shown(event.text)}", ask.n, n, run=run)
     elif run.stop_at is None:
         report("CONTENT-4", "an answer", "agent_stopped, which was not requested", ask.n, n, run=run)
+
+
+def _on_misses(
+    run: RunState, expect: Expect, text: str, misses: Sequence[tuple[str, str]], *evidence: int, report: Report
+) -> None:
+    """An answer lacks what was expected (CONTENT-4), or holds it damaged (CONTENT-2)."""
+    damaged = damaged_text.search(text, expect)
+    if damaged is not None:
+        misses, came = (), f"{shown(damaged.came)}: {damaged.how}"
+        report("CONTENT-2", f"{shown(damaged.wanted)} undamaged", came, *evidence, run=run)
+    for expected, actual in misses:
+        report("CONTENT-4", expected, actual, *evidence, run=run)
 
 
 def _misses(text: str, answer: str, expect: Expect) -> list[tuple[str, str]]:

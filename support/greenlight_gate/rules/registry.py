@@ -43,7 +43,11 @@ _ALL = (
     Rule("ISOLATION-2", _CRITICAL, "No frame on a user's connection belongs to another user's run, thread or user id."),
     Rule("ISOLATION-3", _CRITICAL, "The check itself works: each user's own canary was seen on their own connection."),
     Rule("CONTENT-1", _NORMAL, "Required fields are present, have their declared types, and are not empty."),
-    Rule("CONTENT-2", _NORMAL, "Frames are well-formed: valid UTF-8, valid JSON, no serialisation errors."),
+    Rule(
+        "CONTENT-2",
+        _NORMAL,
+        "Frames are well-formed: valid UTF-8, valid JSON, no serialisation errors, and no text damaged by an encoding.",
+    ),
     Rule("CONTENT-3", _NORMAL, "Timestamps lie within the allowed skew and do not run backwards within a run."),
     Rule("CONTENT-4", _CRITICAL, "The answer contains what the prompt expects. It is no echo and no fallback text."),
     Rule("CONTENT-5", _CRITICAL, "No token, secret or stack trace is sent to a user."),
@@ -55,8 +59,18 @@ _ALL = (
     Rule("CONTINUITY-1", _CRITICAL, "No event is lost when a connection is lost and resumed."),
     Rule("CONTINUITY-2", _NORMAL, "No event is delivered twice, and events keep their order."),
     Rule("CONTINUITY-3", _NORMAL, "Sequence numbers have no gap and no repeat."),
-    Rule("CONNECTION-1", _CRITICAL, "The handshake finishes in time, and the backend reports that it is ready."),
-    Rule("CONNECTION-2", _NORMAL, "Pings are answered while a run is in progress."),
+    Rule(
+        "CONNECTION-1",
+        _CRITICAL,
+        "The handshake finishes in time, chooses a subprotocol if any was offered, and the backend reports that it is "
+        "ready.",
+    ),
+    Rule(
+        "CONNECTION-2",
+        _NORMAL,
+        "Pings, those of WebSocket included, are answered, and announced heartbeats sent, also while a run is in "
+        "progress.",
+    ),
     Rule("CONNECTION-3", _NORMAL, "Connections are closed with a legal and meaningful close code."),
     Rule("REFUSAL-1", _CRITICAL, "A connection without a valid token is refused."),
     Rule("REFUSAL-2", _CRITICAL, "A request for another user's thread or run is refused, or gets a new, empty thread."),

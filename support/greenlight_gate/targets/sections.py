@@ -130,6 +130,8 @@ class Prompts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     recall: Prompt | None = None
     other_scripts: Prompt | None = None
     long_question: Prompt | None = None
+    long_answer: Prompt | None = None
+    long_lasting: Prompt | None = None
 
     def __post_init__(self) -> None:
         """Refuse prompts that could not show what their name promises."""
@@ -169,10 +171,11 @@ class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Budgets(TimeBudgets, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[budgets]: how long each thing may take, in seconds.
 
-    `start_s`: until agent_started; `silence_s`: the longest pause inside a run; `grace_s`: what may still arrive after
-    a run's end; `refusal_s`: until bad input or a bad token is refused; `clock_skew_s`: of the server's timestamps;
-    `recover_s`: until a user whose connection was lost has resumed; `half_open_s`: until a lost connection is noticed;
-    `token_leeway_s`: for how long a token is accepted after its end, if that is declared.
+    `start_s`: until agent_started; `silence_s`: the longest pause inside a run, while a tool runs as well, since a user
+    sees events and no heartbeats; `tool_s`: one tool call in all, for tools during which events come; `grace_s`: what
+    may still arrive after a run's end; `refusal_s`: until bad input or a bad token is refused; `clock_skew_s`: of the
+    server's timestamps; `recover_s`: until a user whose connection was lost has resumed; `half_open_s`: until a lost
+    connection is noticed; `token_leeway_s`: for how long a token is accepted after its end, if that is declared.
     The rules' own budgets, bounded.
     """
 
@@ -212,13 +215,15 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class ProbeSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[probe]: how the backend's memory is measured. One on this machine is found by its port, without this section.
 
-    `metrics` is a Prometheus endpoint, "" when there is none; `container` a name that Docker knows, on `docker_socket`.
+    `metrics` is a Prometheus endpoint, "" when there is none, and `connections_gauge` and `runs_gauge` the names under
+    which it says how many connections and runs are open; `container` a name that Docker knows, on `docker_socket`.
     """
 
     metrics: Annotated[
         str, Meta(pattern="^$|^/|^https?://", description='a path that begins with /, an http(s) URL, or ""')
     ] = "/metrics"
     connections_gauge: Text = "chat_connections_open"
+    runs_gauge: Text = "chat_runs_open"
     container: Annotated[
         str, Meta(pattern=r"^$|^[A-Za-z0-9][\w.-]*$", description="the name or the id of a container")
     ] = ""

@@ -98,6 +98,10 @@ class Transport(Protocol):
     frames: int
     pings: int
 
+    @property
+    def unanswered(self) -> int:
+        """How many of our own pings the peer has not answered yet."""
+
     async def open(
         self, *, tls: ssl.SSLContext | None = None, via: tuple[str, int] | None = None, source: str = ""
     ) -> None:

@@ -247,6 +247,11 @@ class WebSocket(asyncio.Protocol):
         else:
             self.receiver.on_binary(data, at)
 
+    @property
+    def unanswered(self) -> int:
+        """How many of our own pings the server has not answered yet; the answer to one answers those before."""
+        return self._pings_sent - self._pings_answered
+
     def _answers_ping(self, data: bytes) -> bool:
         """Whether a pong carries the data of a ping of ours: it answers this one and those before (section 5.5.3)."""
         number = int.from_bytes(data)

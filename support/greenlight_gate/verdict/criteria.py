@@ -133,9 +133,10 @@ def losses(loads: tuple[LoadOfScenario, ...]) -> Status:
 
 
 def memory(watched: tuple[MemorySamples, ...], most_mb: float) -> Criterion:
-    """MEMORY: limited growth in extended operation, no leak by slope, and no memory kept for closed connections."""
+    """MEMORY: limited growth in extended operation, no leak by slope, and nothing kept for closed connections."""
     requirement = (
-        "The backend does not leak memory: growth is limited, and the memory of closed connections is released."
+        "The backend does not leak: growth of memory is limited, and the memory and runs of closed connections are "
+        "released."
     )
     threshold = f"<= {most_mb:g} MB"
     if not watched:

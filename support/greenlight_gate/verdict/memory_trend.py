@@ -43,7 +43,7 @@ _NEARLY = 0.9
 class Sample(msgspec.Struct, frozen=True):
     """One sample of a process: seconds on one clock, bytes, counts, CPU seconds; None where it cannot be read.
 
-    `done`: the number of runs (or connections) until then.
+    `done`: the number of runs (or connections) until then; `runs`: how many are open, as the backend says.
     """
 
     at: float
@@ -52,6 +52,7 @@ class Sample(msgspec.Struct, frozen=True):
     connections: float | None = None
     cpu_s: float | None = None
     done: float = 0.0
+    runs: float | None = None
 
 
 class Slope(msgspec.Struct, frozen=True):
@@ -98,8 +99,9 @@ class MemorySamples(msgspec.Struct, frozen=True, kw_only=True):
     """The samples of a probe while one action was repeated.
 
     kind "soak": `samples` throughout, `unit` run, `soak_s` the soak time that was asked for. kind "churn": one sample
-    before, and one after each round of connecting and disconnecting, when all had left; `unit` connection. `by`: how it
-    was measured; "" if it could not be.
+    before, and one after each round of connecting and disconnecting, when all had left; `unit` connection. kind "left":
+    one before, one while answers were made, and one after all users had left; `unit` run. `by`: how it was measured; ""
+    if it could not be.
     """
 
     scenario: str
@@ -123,6 +125,8 @@ class MemoryVerdict(msgspec.Struct, frozen=True):
 @functools.lru_cache(maxsize=16)  # a long soak has millions of pairs, and several callers ask
 def judge_watch(watched: MemorySamples, most_mb: float) -> MemoryVerdict:
     """Judges one measurement; `most_mb` is the highest accepted growth, however slow."""
+    if watched.kind == "left":
+        return _left(watched)
     samples = [sample for sample in watched.samples if sample.rss_bytes is not None or sample.descriptors is not None]
     if not watched.by or not samples:
         return MemoryVerdict("", unknown=watched.reason or "the target's memory cannot be read")
@@ -254,3 +258,15 @@ def _churn(watched: MemorySamples, samples: list[Sample], most_mb: float) -> Mem
             if now - was > spare:
                 faults.append(f"{now - was:.0f} {name} were not released")
     return MemoryVerdict(", ".join(parts), tuple(faults), samples=len(samples))
+
+
+def _left(watched: MemorySamples) -> MemoryVerdict:
+    """No run stays open whose user has left: it could work, and cost, for ever."""
+    counts = [(sample.at, sample.runs) for sample in watched.samples if sample.runs is not None]
+    if len(counts) < 3:
+        return MemoryVerdict("", unknown=watched.reason or "the open runs cannot be read")
+    (_, before), (left_at, most), (at, after) = counts
+    measured = f"{most:.0f} runs were open, and {after:.0f} {at - left_at:.1f} s after all users had left"
+    if after <= before:
+        return MemoryVerdict(measured, samples=len(counts))
+    return MemoryVerdict(measured, (f"{after - before:.0f} runs did not end",), samples=len(counts))

@@ -13,7 +13,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from support.tests.backend.broken_conversations import FIVE, LONG, QUIET_S, SUM, Scenario, Seen, answered, frames_of
-from support.tests.backend.users import Event, User, eventually, tab, token_of
+from support.tests.backend.users import DEADLINE_S, Event, User, eventually, tab, token_of
 
 WORD = "SWORDFISHERMAN"
 REMEMBER = f"Please remember that my secret word is {WORD}."
@@ -164,6 +164,14 @@ def outliving_the_token(url: str) -> Seen:
         return frames_of(cleo) if cleo.raw_frames(quiet_s=0.01) else conversation_of(cleo)
 
 
+def answered_beyond_the_token(url: str) -> Seen:
+    """Cleo asks for something that takes longer than her token is valid."""
+    ends_at = math.ceil(time.time() + 0.3)
+    with tab(url, "cleo", token=token_of("cleo", exp=ends_at)) as cleo:
+        cleo.ask("Please research the tides, the moon, the winds, the lakes and the rivers, one after the other.")
+        return Seen(cleo.raw_frames(quiet_s=DEADLINE_S))
+
+
 def greeting(url: str) -> Seen:
     with tab(url, "cleo") as cleo:
         return shown_to([cleo.greeting])
@@ -298,5 +306,9 @@ ACCESS: dict[str, tuple[Scenario, Check]] = {
         lambda seen: let_in(seen) and {event["user_id"] for event in seen.events} == {"dmitri"},
     ),
     "survives_token_expiry": (outliving_the_token, let_in),
+    "token_honoured_until_the_run_ends": (
+        answered_beyond_the_token,
+        lambda seen: seen.kinds()["agent_completed"] == 1 and "received 4401" in str(seen.frames[-1]),
+    ),
     "token_echoed_in_frame": (greeting, lambda seen: re.search(r'"eyJ\S+\.eyJ\S+"', str(seen.frames)) is not None),
 }

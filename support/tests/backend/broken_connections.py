@@ -1,10 +1,13 @@
 """For each defect of resilience somebody who loses a line, or comes back, and what is to be seen then."""
 
+import base64
 import json
 import time
 from collections.abc import Callable
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from support.tests.backend.broken_conversations import LONG, SUM, Scenario, Seen, frames_of
 from support.tests.backend.users import tab, token_of
@@ -73,6 +76,19 @@ def signing_out(url: str) -> Seen:
         return Seen(ada.raw_frames(quiet_s=6))
 
 
+def offering(url: str) -> Seen:
+    """Somebody sends the token as a subprotocol, and does not mind if it is not chosen."""
+    encoded = base64.urlsafe_b64encode(token_of("ada").encode()).decode().rstrip("=")
+    with connect(url, subprotocols=[Subprotocol("jwt-auth"), Subprotocol(f"jwt.{encoded}")]) as socket:
+        return Seen([str(socket.subprotocol)])
+
+
+def pinging(url: str) -> Seen:
+    """Somebody sends a WebSocket ping."""
+    with tab(url) as ada:
+        return Seen(["answered" if ada.socket.ping().wait(_RUN_S) else "unanswered"])
+
+
 def seqs(*expected: int) -> Callable[[Seen], bool]:
     return lambda seen: [event["seq"] for event in seen.events] == list(expected)
 
@@ -101,6 +117,8 @@ LINES: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
     "replay_out_of_order": (away_for_all, seqs(6, 5, 4, 3, 2)),
     "closes_1011_at_start": (coming, ends("received 1011")),
     "accepted_then_closed_1000": (coming, ends("received 1000")),
+    "subprotocol_not_chosen": (offering, lambda seen: seen.frames == ["None"]),
+    "websocket_pings_unanswered": (pinging, lambda seen: seen.frames == ["unanswered"]),
     "events_before_ready_lost": (coming, lambda seen: seen.frames == []),
     "dies_mid_run_without_a_word": (
         asking_long,

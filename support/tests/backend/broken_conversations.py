@@ -115,6 +115,8 @@ def frames_of(user: User) -> Seen:
 
 TWO_TOOLS = asking("What is 17*23, and what do my notes say about lunch?")
 ONE_TOOL = asking(SUM)
+REPEATING = asking('Please repeat "Grüße".')
+REPEATING_OFTEN = asking('Please repeat "Grüße, 你好, שלום" 600 times.')
 FIVE = Counter(agent_started=1, agent_thinking=2, tool_executing=1, tool_completed=1, agent_completed=1)
 
 
@@ -218,6 +220,15 @@ SHOWN: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
     "placeholder_results": (ONE_TOOL, payload("tool_completed", lambda each: each["result"] == "x")),
     "silent_on_other_scripts": (asking("Grüße: what is 17*23?"), lambda seen: not seen.frames),
     "silent_on_long_questions": (asking("What is 17*23? " + "Please. " * 300), lambda seen: not seen.frames),
+    "text_read_as_latin_1": (REPEATING, answered(lambda text: text.startswith("GrÃ¼Ã\x9fe"))),
+    "question_read_as_latin_1": (REPEATING, answered(lambda text: text.startswith("GrÃ¼Ã\x9fe"))),
+    "characters_cut_at_chunk_borders": (REPEATING_OFTEN, answered(lambda text: "\ufffd" in text)),
+    "long_answers_cut_short": (REPEATING_OFTEN, answered(lambda text: len(text) == 8_192)),
+    "long_answers_dropped": (REPEATING_OFTEN, count("agent_completed", 0)),
+    "closes_1009_below_the_announced_limit": (
+        asking("What is 17*23? " + "x" * 8_192),
+        lambda seen: "received 1009" in str(seen.frames[-1]),
+    ),
     "answer_echoes_question": (ONE_TOOL, answered(lambda text: text == SUM)),
     "empty_answer": (ONE_TOOL, answered(lambda text: text == "")),
     "stack_trace_in_answer": (ONE_TOOL, answered(lambda text: "391" in text and "Traceback" in text)),

@@ -45,6 +45,14 @@ def tools(events: list[Event]) -> list[str]:
         ("Please give up.", [STARTED, THINKING, FAILED], [], None),
         ("Tell me of order AB-12-34 from 2024-05-06.", NO_TOOL, [], "What I do well"),
         ("?", NO_TOOL, [], "What I do well"),
+        ('Please repeat "Grüße, 你好" and tell me what 2*3 is.', ONE_TOOL, ["calculator"], "Grüße, 你好 2*3 = 6."),
+        ('Please repeat "你 好" 3 times.', NO_TOOL, [], "1. 你 好\n2. 你 好\n3. 你 好"),
+        (
+            "Please research the tides, the moon and the winds, one after the other.",
+            [STARTED, *[THINKING] * 3, *TOOL * 3, COMPLETED],
+            ["research"] * 3,
+            "the winds",
+        ),
     ],
 )
 def test_prompts(

@@ -105,3 +105,22 @@ def test_a_binary_format_gets_no_text() -> None:
     assert names.isdisjoint({"text that is not UTF-8", "a message nested 10000 levels deep", "a number as the prompt"})
     sent = [made(profile, name).data for name in names]
     assert all(isinstance(data, bytes) for data in sent)
+
+
+def test_a_request_is_filled_up_to_what_is_accepted() -> None:
+    messages = InvalidMessages(PROFILE, Values())
+    text = messages.filled_up("What is 6*7?", MOST)
+    assert text.startswith("What is 6*7? xxx")
+    assert messages._request(text).size == MOST
+
+
+@pytest.mark.parametrize("most", [None, 50, 10_000_000])
+def test_no_request_is_filled_up_to_an_unknown_or_absurd_size(most: int | None) -> None:
+    with pytest.raises(NotExercised):
+        InvalidMessages(PROFILE, Values()).filled_up("What is 6*7?", most)
+
+
+def test_a_request_whose_size_changes_is_not_filled_up() -> None:
+    counted = Profile.from_toml(NUMBERED.replace('event = "ask"', 'event = "ask"\nid = "{counter}"'))
+    with pytest.raises(NotExercised, match="a size that is known beforehand"):
+        InvalidMessages(counted, Values()).filled_up("What is 6*7?", MOST)

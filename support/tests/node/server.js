@@ -121,6 +121,11 @@ async function answer(run, question, previous) {
     await useTool(run, "weather", { place: "Mars" }, () => { throw new Error("no station there"); });
     return "I could not find out: the weather service has no station there.";
   }
+  if (question.includes("one after the other")) {
+    const topics = [...question.matchAll(/the (\w+)(?=,| and)/g)].map(([, topic]) => topic);
+    for (const topic of topics) await useTool(run, "research", { topic }, () => "much is known", LONG_MS / 2);
+    return `I know more of ${topics.join(", ")} now.`;
+  }
   if (question.includes("tides")) {
     await useTool(run, "research", { topic: "tides" }, () => "the moon", LONG_MS);
     return "The tides follow the moon.";
@@ -132,12 +137,16 @@ async function answer(run, question, previous) {
   } else {
     for (const product of products) await calculate(run, product);
   }
+  const wish = /repeat "([^"]+)"(?: (\d+) times)?/.exec(question);
+  const again = !wish ? "" : !wish[2] ? `${wish[1]}\n`
+    : Array.from({ length: Number(wish[2]) }, (_, index) => `${index + 1}. ${wish[1]}\n`).join("");
   const said = products.map(([sum, product]) => `${sum} is ${product}`);
   if (question.includes("lunch")) {
     await useTool(run, "notes", { read: "lunch" }, () => "lunch is at noon");
     said.push("your notes say that lunch is at noon");
   }
-  return said.length ? `${said.join(", and ")}.` : "Good morning! I am the reference assistant, in JavaScript.";
+  if (again || said.length) return `${again}${said.join(", and ")}`.trim();
+  return "Good morning! I am the reference assistant, in JavaScript.";
 }
 
 async function play(run, question, previous) {
@@ -262,6 +271,7 @@ const server = http.createServer((request, response) => {
   if (request.url === "/metrics") {
     const figures = {
       process_resident_memory_bytes: process.memoryUsage().rss, chat_connections_open: connections.size,
+      chat_runs_open: runs.size,
       process_open_fds: fs.existsSync("/proc/self/fd") ? fs.readdirSync("/proc/self/fd").length : 0,
     };
     return respond(200, Object.entries(figures).map((pair) => `${pair.join(" ")}\n`).join(""), "text/plain");

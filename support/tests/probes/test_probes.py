@@ -23,6 +23,7 @@ from greenlight_gate.targets.settings import load_target
 
 from support.tests.backend.users import ENVIRONMENT, tab
 
+GAUGES = ("chat_connections_open", "chat_runs_open")
 STATS = {
     "memory_stats": {"usage": 50_000_000, "stats": {"inactive_file": 8_000_000}},
     "cpu_stats": {"cpu_usage": {"total_usage": 2_500_000_000}},
@@ -115,24 +116,29 @@ def test_who_listens_on_a_port(backend: BackendProcess) -> None:
 
 
 def test_by_metrics(backend: BackendProcess) -> None:
-    probe = MetricsProbe(f"{backend.http_url}/metrics", "chat_connections_open")
+    probe = MetricsProbe(f"{backend.http_url}/metrics", *GAUGES)
     before = probe.look(1.0)
-    with tab(backend.url):
+    with tab(backend.url) as ada:
+        ada.ask("Please research the tides thoroughly.")
+        ada.read()
         during = probe.look(2.0)
+        ada.read_run()
 
     assert before.rss_bytes is not None
     assert before.descriptors is not None
     assert before.connections is not None
     assert during.connections == before.connections + 1
+    assert before.runs is not None
+    assert during.runs == before.runs + 1
 
 
 def test_an_endpoint_without_any_of_it(backend: BackendProcess) -> None:
     with pytest.raises(ProbeFailed, match="none of process_resident_memory_bytes"):
-        MetricsProbe(f"{backend.http_url}/health", "chat_connections_open").look(0.0)
+        MetricsProbe(f"{backend.http_url}/health", *GAUGES).look(0.0)
     with pytest.raises(ProbeFailed, match="HTTP 404"):
-        MetricsProbe(f"{backend.http_url}/nothing", "chat_connections_open").look(0.0)
+        MetricsProbe(f"{backend.http_url}/nothing", *GAUGES).look(0.0)
     with pytest.raises(ProbeFailed, match="ConnectError"):
-        MetricsProbe("http://127.0.0.1:9/metrics", "chat_connections_open").look(0.0)
+        MetricsProbe("http://127.0.0.1:9/metrics", *GAUGES).look(0.0)
 
 
 def test_the_text_format() -> None:

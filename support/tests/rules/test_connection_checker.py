@@ -198,6 +198,12 @@ def test_an_answered_ping_is_not_the_one_that_is_missed() -> None:
     assert talk.whole() == [("CONNECTION-2", "an answer to the ping", "nothing within 2.0 s", (3, 6))]
 
 
+def test_a_subprotocol_that_was_chosen_or_never_offered_is_no_finding() -> None:
+    assert Talk().open(offered=2, subprotocol="jwt-auth").whole() == []
+    assert Talk().open(offered=0).whole() == []
+    assert Talk().open(offered=1).whole()[0][1] == "the subprotocol that was offered"
+
+
 def test_once_a_thread_is_restored_numbers_are_followed_as_before() -> None:
     talk = Talk().open().send("restore", thread="t1", last_seq=0).started("r0", request=None)
     talk.completed("r0", request=None).frame({"type": "session_restored", "thread_id": "t1"}).ask().started()

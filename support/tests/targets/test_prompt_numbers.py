@@ -63,4 +63,7 @@ def test_the_reference_set_asks_in_other_scripts_and_at_length() -> None:
     target = load_target("embedded", {})
     scripts, long = target.question("other_scripts", ""), target.question("long_question", "")
     assert {"ü", "你", "ש", "\u200d"} <= set(scripts)
+    assert {"ü", "你", "ש", "\u200d"} <= {
+        letter for (text, *_) in target.expectation("other_scripts").contains for letter in text
+    }
     assert len(long) > 2_000

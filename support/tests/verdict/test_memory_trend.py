@@ -245,3 +245,16 @@ def test_what_is_left_behind(rss_mb: list[float], descriptors: list[int], connec
 
 def test_a_few_rounds_tell_nothing() -> None:
     assert "5 are needed" in judge_watch(churn([60.0] * 4, [1] * 4, [0] * 4), 500).unknown
+
+
+def left(*runs: float | None) -> MemorySamples:
+    samples = tuple(Sample(float(n), runs=number) for n, number in enumerate(runs))
+    return MemorySamples(scenario="s", kind="left", unit="run", by="metrics", samples=samples)
+
+
+def test_runs_of_users_who_left_end() -> None:
+    assert judge_watch(left(1, 5, 1), 500).faults == ()
+    found = judge_watch(left(1, 5, 4), 500)
+    assert (found.faults, found.unknown) == (("3 runs did not end",), "")
+    assert found.measured == "5 runs were open, and 4 1.0 s after all users had left"
+    assert judge_watch(left(1, 5), 500).unknown == judge_watch(left(1, 5, None), 500).unknown != ""

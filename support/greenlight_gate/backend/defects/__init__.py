@@ -3,6 +3,7 @@
 from greenlight_gate.backend.defects import (
     functional,
     functional_content,
+    functional_text,
     functional_turns,
     integration,
     performance,
@@ -18,6 +19,7 @@ from greenlight_gate.backend.hooks import Chain
 FAMILIES = (
     functional,
     functional_content,
+    functional_text,
     functional_turns,
     integration,
     performance,

@@ -4,12 +4,12 @@ import asyncio
 import time
 
 from greenlight_gate.backend.connection import ServedConnection
-from greenlight_gate.backend.defects.registry import defect
+from greenlight_gate.backend.defects.registry import also, defect
 from greenlight_gate.backend.frames import ENDS, EXECUTING, Body, Outgoing
 from greenlight_gate.backend.hub import Hub
 from greenlight_gate.backend.runs import AgentRun
 from greenlight_gate.backend.tokens import Attempt
-from greenlight_gate.backend.tools.tool import Call
+from greenlight_gate.backend.tools.tool import Call, ToolResult
 
 
 @defect("wait", "LATENCY", default=150.0, unit="ms")
@@ -64,6 +64,21 @@ async def tool_never_returns(run: AgentRun, call: Call) -> None:
 def ping_unanswered_during_run(connection: ServedConnection, message: Body) -> Body | None:
     """Pings are not answered during a run."""
     return None if message.get("type") == "ping" and connection.open_runs else message
+
+
+@defect("tool", "CONNECTION-2")
+async def heartbeats_stop_while_tools_run(run: AgentRun, call: Call) -> None:
+    """No heartbeats come while a tool runs, so that proxies give the connection up."""
+    if run.connection is not None:
+        run.connection.protocol.stop_keepalive()
+
+
+@also("heartbeats_stop_while_tools_run", "outcome")
+def _heartbeats_again(run: AgentRun, call: Call, outcome: ToolResult) -> ToolResult:
+    if run.connection is not None:
+        run.connection.protocol.stop_keepalive()
+        run.connection.protocol.start_keepalive()
+    return outcome
 
 
 @defect("handshake", "CONNECTION-1", default=6.0, unit="s")

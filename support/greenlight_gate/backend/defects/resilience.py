@@ -65,6 +65,18 @@ async def accepted_then_closed_1000(connection: ServedConnection) -> None:
     connection.close(1000)
 
 
+@defect("subprotocol", "CONNECTION-1")
+def subprotocol_not_chosen(chosen: str | None) -> str | None:
+    """No subprotocol is chosen, so that browsers that send the token as one cannot connect."""
+    return None
+
+
+@defect("ping", "CONNECTION-2")
+def websocket_pings_unanswered(connection: ServedConnection) -> bool:
+    """WebSocket pings are never answered, so that clients and proxies give the connection up."""
+    return False
+
+
 @defect("incoming", "CONNECTION-1", "LIFECYCLE-2")
 def events_before_ready_lost(connection: ServedConnection, message: Body) -> Body | None:
     """The backend reports that it is ready too early, and loses questions asked at once."""

@@ -1,18 +1,23 @@
 """Defects in authentication and in the access to threads and runs."""
 
+import asyncio
 import base64
+import math
 import time
 
 from jwt.algorithms import HMACAlgorithm
 
 from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.registry import also, defect
+from greenlight_gate.backend.event_log import Journal
 from greenlight_gate.backend.frames import Body, Outgoing, Refusal
 from greenlight_gate.backend.hub import Hub
 from greenlight_gate.backend.runs import AgentRun
 from greenlight_gate.backend.tokens import Attempt, Identity
 
 _CHECKED = 16
+# Timers fire up to a few milliseconds early.
+_LATE_S = 0.01
 
 
 @defect("acting", "REFUSAL-2")
@@ -132,6 +137,27 @@ def claims_of_a_known_signature_not_checked(hub: Hub, attempt: Attempt, identity
 def survives_token_expiry(connection: ServedConnection, expires_at: float | None) -> float | None:
     """A connection stays open after its token has expired."""
     return None
+
+
+@defect("expiry", "REFUSAL-3")
+def token_honoured_until_the_run_ends(connection: ServedConnection, expires_at: float | None) -> float | None:
+    """A token that expires during an answer is accepted until the answer has ended."""
+    if expires_at is not None:
+        connection.notes["token ends at"] = expires_at
+        delay_s = max(0.0, expires_at - time.time()) + _LATE_S
+        asyncio.get_running_loop().call_later(delay_s, _expire_without_runs, connection)
+    return None
+
+
+@also("token_honoured_until_the_run_ends", "ended")
+async def _expire_after_the_run(run: AgentRun, journal: Journal) -> None:
+    if run.connection is not None:
+        _expire_without_runs(run.connection)
+
+
+def _expire_without_runs(connection: ServedConnection) -> None:
+    if not connection.open_runs and connection.notes.get("token ends at", math.inf) <= time.time():
+        connection.expire("the token has expired")
 
 
 @defect("greeting", "CONTENT-5")

@@ -1,5 +1,6 @@
 """Defects that show under load and after many connections."""
 
+import asyncio
 from pathlib import Path
 
 from greenlight_gate.backend.connection import ConnectionHub, ServedConnection
@@ -76,6 +77,13 @@ async def fd_leak(connection: ServedConnection) -> None:
     """Each connection leaks an open file."""
     file = Path("/dev/null").open("rb")  # noqa: SIM115, ASYNC230 -- this is the defect
     connection.hub.notes.setdefault("files", []).append(file)
+
+
+@defect("wait", "MEMORY")
+async def runs_of_users_who_left_never_end(run: AgentRun, event: Outgoing) -> None:
+    """A user who leaves during an answer leaves a run behind that never ends."""
+    if run.connection is not None and run.connection.connection_id not in run.connection.hub.connections:
+        await asyncio.Event().wait()
 
 
 @defect("wait", "LATENCY", "TIMELINESS-2")

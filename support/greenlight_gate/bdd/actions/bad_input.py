@@ -52,8 +52,19 @@ class BadInput:
         return await asyncio.gather(*(self._send(*message) for message in messages))
 
     def _made(self, session: Session, name: str) -> InvalidMessage:
-        most = self.world.suite.target.limits.accepts_message_bytes or session.inbox.announced("max_message_bytes")
-        return InvalidMessages(session.profile, session.values).made(name, most)
+        return InvalidMessages(session.profile, session.values).made(name, self._most_bytes(session))
+
+    def _most_bytes(self, session: Session) -> int | None:
+        """The size of the largest message that is accepted, if that is declared."""
+        return self.world.suite.target.limits.accepts_message_bytes or session.inbox.announced("max_message_bytes")
+
+    def ask_at_the_limit(self, user: str) -> None:
+        """The user sends a request of exactly the largest size that is accepted, and waits for the answer."""
+        world, session = self.world, self.world.tab(user)
+        world.need("with_tool")
+        question = world.suite.target.question("with_tool", world.canary(user))
+        text = InvalidMessages(session.profile, session.values).filled_up(question, self._most_bytes(session))
+        world.wait(world.ask(user, "with_tool", text=text))
 
     async def _send(self, session: Session, name: str, message: InvalidMessage) -> Answered:
         reply = await session.send_invalid(message.data, request=message.request, as_text=message.as_text)

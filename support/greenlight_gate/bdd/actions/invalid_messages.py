@@ -15,6 +15,8 @@ from greenlight_gate.wire.templates import fill
 _DEEP = 10_000
 _PROMPT = "What is"
 _TEN_MEGABYTES: Final = 10_000_000
+# What a model can be asked to read.
+_LONGEST_PROMPT: Final = 262_144
 # The members that name the kind of a message, in most formats.
 _KINDS = ("type", "method", "event", "op", "action", "kind", "msg_type")
 _UNKNOWN = "greenlight_unknown"
@@ -112,11 +114,8 @@ class InvalidMessages:
 
     def _too_large(self, name: str, most_bytes: int | None) -> InvalidMessage:
         """A request that is larger than what is declared as accepted."""
-        if most_bytes is None:
-            raise NotExercised(
-                "neither the target file (limits.accepts_message_bytes) nor the backend's greeting says how large a "
-                "message may be"
-            )
+        self._need_limit(most_bytes)
+        most_bytes = most_bytes or 0
         letters = most_bytes + 1 - self._request("").size if name == ONE_BYTE_TOO_MANY else _TEN_MEGABYTES
         if not 0 < letters <= _TEN_MEGABYTES:
             raise NotExercised(f"messages of {most_bytes} bytes are accepted, by declaration")
@@ -124,6 +123,27 @@ class InvalidMessages:
         if made.size <= most_bytes:
             raise NotExercised(f"messages of {most_bytes} bytes are accepted, by declaration")
         return made
+
+    def filled_up(self, prompt: str, most_bytes: int | None) -> str:
+        """The prompt with letters behind it, so that the request has exactly as many bytes as are accepted."""
+        self._need_limit(most_bytes)
+        if "{counter}" in str(self._template()):
+            raise self._not_exercised("a size that is known beforehand")
+        letters = (most_bytes or 0) - self._request(f"{prompt} ").size
+        if not 0 <= letters <= _LONGEST_PROMPT:
+            raise NotExercised(f"messages of {most_bytes} bytes are accepted: no request is made so large")
+        filled = f"{prompt} {'x' * letters}"
+        if self._request(filled).size != most_bytes:
+            raise self._not_exercised("a request of a given size")
+        return filled
+
+    @staticmethod
+    def _need_limit(most_bytes: int | None) -> None:
+        if most_bytes is None:
+            raise NotExercised(
+                "neither the target file (limits.accepts_message_bytes) nor the backend's greeting says how large a "
+                "message may be"
+            )
 
     # How a request is made ---------------------------------------------------------------------------------------
 

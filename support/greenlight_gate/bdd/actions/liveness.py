@@ -5,9 +5,11 @@ import time
 
 from greenlight_gate.bdd.actions.network import Network
 from greenlight_gate.bdd.matchers.demand import Unmet
+from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.proxied_user import ConnectionLoss
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.request import UserRequest
+from greenlight_gate.events import EventKind
 from greenlight_gate.faults.bandwidth import Bandwidth
 from greenlight_gate.faults.link import Direction
 
@@ -43,6 +45,25 @@ class Liveness:
     def heartbeats(self, user: str) -> int:
         """The number of heartbeats that the backend has sent to a user on its own."""
         return self.network.connection(user).session.heartbeats
+
+    def heartbeat_came_during_tools(self, user: str) -> bool:
+        """Whether a heartbeat comes while the user waits for tools; the user then leaves.
+
+        Raises NotExercised if no interval is announced, or the tools did not take so long.
+        """
+        world, session = self.world, self.world.tab(user)
+        world.need("heartbeat")
+        ready = session.inbox.control("ready")
+        announced_s = ready.values.get("heartbeat_s") if ready is not None else None
+        if isinstance(announced_s, bool) or not isinstance(announced_s, int | float) or announced_s <= 0:
+            raise NotExercised("the backend does not announce how often it sends heartbeats")
+        question = world.asking(user)
+        world.wait_for(question, EventKind.TOOL_EXECUTING)
+        came, took_s = world.call(session.wait_heartbeat(question, announced_s))
+        if not came and not world.findings:
+            raise NotExercised(f"the tools took {took_s:.1f} s, and heartbeats are announced every {announced_s:g} s")
+        world.leave_all()
+        return came
 
     def reads_slowly(self, user: str, prompt: str, *, bytes_per_s: int, times: int) -> None:
         """Limits the user's connection to this many bytes a second; the user then sends this many requests."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import allure
+import msgspec
 from behave.runner import Context
 
 from greenlight_gate.bdd.matchers.demand import Unmet
@@ -201,6 +202,41 @@ class Crowd:
                 samples += [settled] if settled is not None else []
         finally:
             self._watched(self._seen("churn", "connection", probes, samples))
+
+    def leave_during_answers(self, users: int, prompt: str, asking_s: float) -> None:
+        """All connections are cut during the answers; the backend is then looked at until their runs have ended.
+
+        Raises NotExercised if it does not say how many runs are open, or says nothing of these.
+        """
+        self.world.need("memory_probe", prompt)
+        probes, gauge = self._probes(), self.suite.target.probe.runs_gauge
+        before = probes.look(time.monotonic())
+        if before is None or before.runs is None:
+            raise NotExercised(f"{self.suite.target.name} does not say how many runs are open (probe.runs_gauge)")
+        most = before
+
+        def watch(state: State) -> None:
+            nonlocal most
+            if state.began_at is None or time.monotonic() < state.began_at:
+                return
+            sample = probes.look(time.monotonic())
+            if sample is not None and (sample.runs or 0.0) > (most.runs or 0.0):
+                most = sample
+
+        self.talk("all leave during their answers", users=users, prompts=(prompt,), duration_s=asking_s,
+                  break_off=True, watch=watch)  # fmt: skip
+        if most is before:
+            raise NotExercised(f"{gauge} did not rise while {users} users waited for answers (probe.runs_gauge)")
+        left = msgspec.structs.replace(most, at=time.monotonic())
+        deadline = left.at + self.suite.target.budgets.run_s
+        while True:
+            after = probes.look(time.monotonic())
+            is_over = after is not None and after.runs is not None and after.runs <= before.runs
+            if is_over or time.monotonic() > deadline:
+                break
+            time.sleep(0.02)
+        samples = [before, left, *([after] if after is not None else [])]
+        self._watched(self._seen("left", "run", probes, samples))
 
     @staticmethod
     def _settled(probes: Probes, first: Sample | None, came: int, patience_s: float) -> Sample | None:

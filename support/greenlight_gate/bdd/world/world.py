@@ -109,11 +109,16 @@ class World(Users):
 
     # Requests --------------------------------------------------------------------------------------------
 
-    def ask(self, user: str, prompt: str, *, tab: int = 1, follow: UserRequest | None = None) -> UserRequest:
-        """Sends a request and does not wait. `follow` continues the thread of that request."""
+    def ask(
+        self, user: str, prompt: str, *, tab: int = 1, follow: UserRequest | None = None, text: str = ""
+    ) -> UserRequest:
+        """Sends a request and does not wait.
+
+        `follow` continues the thread of that request; `text` replaces that of the prompt.
+        """
         self.need(prompt)
         self._one_at_a_time([(user, tab)])
-        return self.call(self._ask(user, prompt, tab, follow))
+        return self.call(self._ask(user, prompt, tab, follow, text=text))
 
     def claim(self, user: str, prompt: str, owner: str) -> UserRequest:
         """Sends a request with the user id of `owner`; waits for the result. With their own, it may be refused."""
@@ -124,11 +129,11 @@ class World(Users):
 
     async def _ask(
         self, user: str, prompt: str, tab: int = 1, follow: UserRequest | None = None, claims: str = "", *,
-        refusable: bool = False,
+        text: str = "", refusable: bool = False,
     ) -> UserRequest:  # fmt: skip
         target, canary = self.suite.target, self.canary(user)
         expect = target.expectation(prompt, canary)
-        text = target.question(prompt, canary)
+        text = text or target.question(prompt, canary)
         thread = follow.thread if follow is not None else None
         user_id = self.persona(claims).user if claims else None
         session = await self._ready_to_ask(user, tab)
@@ -219,6 +224,10 @@ class World(Users):
         self.need("ping")
         self.pinged.append(self.call(self.tab(user).ping()))
 
+    def websocket_ping(self, user: str) -> None:
+        """Sends a WebSocket ping and remembers whether it was answered; no server may leave it out."""
+        self.pinged.append(self.call(self.tab(user).websocket_ping()))
+
     def hold(self, resource: AbstractAsyncContextManager[T]) -> T:
         """Enters a context manager on the loop thread, and leaves it when the scenario ends."""
         return self.call(self._held.enter_async_context(resource))
@@ -244,11 +253,14 @@ class World(Users):
         Raises as `must_have_shown` if none was received.
         """
         self.need("stop")
-        session = self.session_of(question)
-        self.call(session.wait_until(question, lambda: question.has(kind)))
-        must_have_shown(question, kind)
-        self.call(session.stop(question))
+        self.wait_for(question, kind)
+        self.call(self.session_of(question).stop(question))
         self.wait(question)
+
+    def wait_for(self, question: UserRequest, kind: EventKind) -> None:
+        """Waits for an event of the kind. Raises as `must_have_shown` if none was received."""
+        self.call(self.session_of(question).wait_until(question, lambda: question.has(kind)))
+        must_have_shown(question, kind)
 
     # Results ----------------------------------------------------------------------------------------
 

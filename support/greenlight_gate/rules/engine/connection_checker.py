@@ -88,13 +88,13 @@ class ConnectionChecker:
 
     # What the user and the suite did ------------------------------------------------------------------------------
 
-    def opened(self, user_id: str | None, handshake_ms: float, n: int) -> None:
-        """The upgrade succeeded, with this user id (None: not known yet)."""
+    def opened(self, user_id: str | None, handshake_ms: float, n: int, *, unchosen: int = 0) -> None:
+        """The upgrade succeeded, with this user id (None: not known yet). `unchosen`: subprotocols offered in vain."""
         self.correlation.is_connected_as(user_id)
         self.tabs.ever += 1
         self.tabs.open.add(self.connection)
         self.tabs.several_or_restored = self.tabs.several_or_restored or self.tabs.ever > 1
-        self.connection_rules.opened(handshake_ms, n, self.budgets.handshake_s)
+        self.connection_rules.opened(handshake_ms, n, self.budgets.handshake_s, unchosen=unchosen)
 
     def unwelcome(self, unwelcome: str, n: int) -> None:
         """The connection has to be refused: nothing else is judged on it. `unwelcome`: what is wrong with its token."""

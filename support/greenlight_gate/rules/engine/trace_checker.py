@@ -132,7 +132,7 @@ class TraceChecker:
         if opened.unwelcome:
             checker.unwelcome(opened.unwelcome, opened.n)
         else:
-            checker.opened(opened.user_id, opened.handshake_ms, opened.n)
+            checker.opened(opened.user_id, opened.handshake_ms, opened.n, unchosen=opened.unchosen)
         for text in (opened.subprotocol or "", *opened.headers):
             checker.searched(text.encode(errors="surrogatepass"), "the handshake", opened.n)
 

@@ -2,8 +2,12 @@
 
 import json
 
+from greenlight_gate.trace import Expect
+
 from support.tests.rules.broken.base import broken, changed, only
 from support.tests.rules.talk import ANSWER, Talk, asked, iso
+
+GREETING = Expect(prompt="Please repeat Grüße", thinking=True, contains=(("Grüße",),))
 
 
 @broken(
@@ -83,6 +87,20 @@ def null_answer() -> Talk:
 )
 def answer_to_something_else() -> Talk:
     return asked().started().thinking().executing().tool_done().completed(result="The Norwegian krone has fallen.")
+
+
+@broken(
+    ("CONTENT-2", "'Grüße' undamaged", "'GrÃ¼ÃŸe': UTF-8 was read as Windows-1252", (3, 6)),
+)
+def text_read_in_another_encoding() -> Talk:
+    return asked(GREETING).started().thinking().completed(result="Here you are: GrÃ¼ÃŸe aus KÃ¶ln")
+
+
+@broken(
+    ("CONTENT-2", "'Grüße' undamaged", "'Gr\ufffd\ufffdße': characters were cut in two and decoded in parts", (3, 6)),
+)
+def character_cut_at_a_chunk_border() -> Talk:
+    return asked(GREETING).started().thinking().completed(result="1. Grüße\n2. Gr\ufffd\ufffdße\n3. Grüße")
 
 
 @broken(

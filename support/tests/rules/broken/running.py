@@ -91,6 +91,28 @@ def ping_unanswered() -> Talk:
 
 
 @broken(
+    ("CONNECTION-2", "an answer to the WebSocket ping (RFC 6455 section 5.5.2)", "nothing within 2.0 s", (6,)),
+)
+def websocket_ping_unanswered() -> Talk:
+    talk = asked().started().send("websocket ping").timeout("websocket pong", 2.0)
+    return talk.thinking().executing().tool_done().completed()
+
+
+@broken(
+    ("CONNECTION-2", "a heartbeat while tools run", "nothing within 4.0 s", (7,)),
+)
+def no_heartbeat_while_tools_run() -> Talk:
+    return asked().started().thinking().executing().timeout("heartbeat", 4.0).tool_done().completed()
+
+
+@broken(
+    ("CONNECTION-1", "one of the 2 subprotocols that were offered", "none chosen", (1,)),
+)
+def subprotocol_not_chosen() -> Talk:
+    return Talk().open(offered=2)
+
+
+@broken(
     ("CONNECTION-1", "a handshake within 5 s", "6.00 s", (1,)),
 )
 def handshake_slow() -> Talk:

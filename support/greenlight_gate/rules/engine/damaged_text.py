@@ -1,0 +1,79 @@
+"""Text that a wrong encoding has damaged, though its bytes are valid UTF-8.
+
+Only a text that is known beforehand proves it: what an answer has to hold, and holds in a damaged form instead. An
+agent may write "Ã¼" or U+FFFD itself, so that neither is searched for as such.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from greenlight_gate.trace import Expect
+
+REPLACEMENT = "\ufffd"
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
+
+
+class DamagedText(NamedTuple):
+    """A text that the answer has to hold, the form that came, and what has happened to it."""
+
+    wanted: str
+    came: str
+    how: str
+
+
+def search(text: str, expect: Expect) -> DamagedText | None:
+    """The first text that an answer has to hold and that is damaged in it, if any."""
+    folded = text.casefold()
+    for group in expect.contains:
+        wanted = [each for each in group if not each.isascii()]
+        if not wanted:
+            continue
+        if REPLACEMENT in text and (cut := _cut_up(text, wanted, expect.prompt)) is not None:
+            return cut
+        if not any(each.casefold() in folded for each in group):
+            for each in wanted:
+                for how, form in _misread(each):
+                    if form.casefold() in folded:
+                        return DamagedText(each, form, how)
+    return None
+
+
+def _cut_up(text: str, wanted: list[str], prompt: str) -> DamagedText | None:
+    """A text with U+FFFD in place of some of its characters, at most one for each of their bytes in UTF-8."""
+    if REPLACEMENT in prompt:
+        return None
+    for each in wanted:
+        parts = [
+            re.escape(letter) if letter.isascii() else f"(?:{re.escape(letter)}|{REPLACEMENT}{{1,{_width(letter)}}})"
+            for letter in each
+        ]
+        for found in re.finditer("".join(parts), text, re.IGNORECASE):
+            came = found[0]
+            # What is mostly gone could have been anything.
+            if REPLACEMENT in came and 2 * len(came.replace(REPLACEMENT, "")) >= len(each):
+                return DamagedText(each, came, "characters were cut in two and decoded in parts")
+    return None
+
+
+def _misread(text: str) -> Iterator[tuple[str, str]]:
+    """The forms that a text gets from usual mistakes: (what happened, the form)."""
+    raw = text.encode(errors="surrogatepass")
+    yield "UTF-8 was read as Latin-1", raw.decode("latin-1")
+    yield "UTF-8 was read as Windows-1252", "".join(map(_windows_1252, raw))
+    yield "its JSON was not decoded", json.dumps(text)[1:-1]
+    if any(letter.isascii() and letter.isalnum() for letter in text):
+        yield "all that is not ASCII was replaced", _BEYOND_ASCII.sub("?", text)
+
+
+def _windows_1252(byte: int) -> str:
+    """As browsers read it: five bytes have no character of their own (WHATWG Encoding, index windows-1252)."""
+    try:
+        return bytes((byte,)).decode("cp1252")
+    except UnicodeDecodeError:
+        return chr(byte)
+
+
+def _width(letter: str) -> int:
+    return len(letter.encode(errors="surrogatepass"))
