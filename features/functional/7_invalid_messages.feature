@@ -1,4 +1,4 @@
-@functional
+@functional @hostile
 Feature: Invalid messages get a clear error
   A client learns what was wrong with its message, and can correct it.
 

@@ -1,4 +1,4 @@
-@security @severity.critical
+@security @hostile @severity.critical
 Feature: Bad input of one client does not affect other users
   Clients send invalid, oversized and excessive messages, by mistake or on purpose.
 

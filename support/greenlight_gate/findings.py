@@ -18,6 +18,7 @@ class Finding(msgspec.Struct, frozen=True):
 
     `rule` is an id of the registry (`greenlight_gate.rules.registry`), `requirement` its sentence. `evidence` holds the
     numbers of the trace records that prove it; `user` is the user who observed it, `run` the run concerned, if any.
+    `late`: it says only that something was late or did not come in time, which a busy machine may cause as well.
     """
 
     rule: str
@@ -29,6 +30,7 @@ class Finding(msgspec.Struct, frozen=True):
     connection: str = ""
     run: str | None = None
     evidence: tuple[int, ...] = ()
+    late: bool = False
 
     def __str__(self) -> str:
         where = f" [{self.user}, records {', '.join(map(str, self.evidence))}]" if self.evidence else ""

@@ -57,7 +57,8 @@ class Opened(Record, frozen=True):
     offered, of which `subprotocol` was chosen. `proxied`: the connection goes through the
     suite's own proxy, which may delay messages. `in_parallel`: other scenarios ran in parallel, which may delay them as
     well. `values`: what was captured before the connection, by name, as far as the profile's rules need it. `names`: by
-    which the backend knows the user, beside the user id.
+    which the backend knows the user, beside the user id. `earlier`: what was captured on earlier connections of the
+    user by which a frame says whose it is.
     """
 
     user: str = msgspec.field(name="person")
@@ -74,6 +75,7 @@ class Opened(Record, frozen=True):
     in_parallel: bool = msgspec.field(default=False, name="beside")
     values: dict[str, Any] = {}
     names: tuple[str, ...] = ()
+    earlier: tuple[str, ...] = ()
 
     @property
     def unchosen(self) -> int:
@@ -138,7 +140,7 @@ class Closed(Record, frozen=True):
 
     `during` is "handshake" when the connection was never established; `status` is that of the response to the upgrade.
     `unwelcome`: what is wrong with the token, so that the backend should refuse it. `persona`, `headers`: as in
-    `Opened`. `body`: of the refusal, as far as it is stored.
+    `Opened`. `body`: of the refusal, as far as it is stored. `unanswered`: the upgrade was waited for in vain.
     """
 
     by: str
@@ -151,6 +153,7 @@ class Closed(Record, frozen=True):
     persona: str = ""
     headers: tuple[str, ...] = ()
     body: str = ""
+    unanswered: bool = False
 
     @property
     def abandoned(self) -> bool:
@@ -196,6 +199,16 @@ class ClockMoved(Record, frozen=True):
     by_s: float
 
 
+class Crowded(Record, frozen=True):
+    """Other programs left too little CPU time on the suite's machine for so many seconds until `at`; `why`: in words.
+
+    What was late, or did not come in time, on this or any later record says nothing about the backend.
+    """
+
+    for_s: float
+    why: str
+
+
 class Throttled(Record, frozen=True):
     """From now on the suite reads hardly anything from this connection; with `over`, it reads normally again.
 
@@ -217,7 +230,7 @@ class TimedOut(Record, frozen=True):
     run: str | None = None
 
 
-AnyRecord = Opened | Sent | Received | Other | Closed | TimedOut | Cut | Stalled | ClockMoved | Throttled
+AnyRecord = Opened | Sent | Received | Other | Closed | TimedOut | Cut | Stalled | ClockMoved | Crowded | Throttled
 
 
 class Header(msgspec.Struct, frozen=True):

@@ -30,7 +30,7 @@ from greenlight_gate.evidence.judge import Judgement, judge
 from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.session.validation_session import SessionPlan
 from greenlight_gate.targets import settings
-from greenlight_gate.targets.settings import suite_root
+from greenlight_gate.targets.settings import HOST_LOAD_VARIABLE, suite_root
 
 _ADMIN = "GREENLIGHT_ASSURANCE_ADMIN"
 _SECRET = "CHAT_JWT_SECRET"  # noqa: S105 -- the variable's name
@@ -101,7 +101,10 @@ class Bench:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="greenlight-assurance-"))
         self.root = suite_root()
-        self._environ = {**os.environ, _SECRET: secrets.token_hex(32), _ADMIN: secrets.token_hex(32)}
+        # Other sessions run at the same time, which make this machine busy.
+        self._environ = {
+            **os.environ, _SECRET: secrets.token_hex(32), _ADMIN: secrets.token_hex(32), HOST_LOAD_VARIABLE: "ignore"
+        }  # fmt: skip
         self._environ.pop("WEBSOCKET_TEST_URL", None)
         self._backend: BackendProcess | None = None
 

@@ -261,7 +261,10 @@ def _run(plan: LoadPlan, suite: ValidationSession, executors_and_channels: Execu
         LoadView(console) as view,
         alerting(suite, lambda alert: console.print(f"[yellow]{escape(str(alert))}[/]", highlight=False)),
     ):
-        return Director(plan, executors, channels, view.show).run()
+        began = time.monotonic()
+        summary = Director(plan, executors, channels, view.show).run()
+        summary.crowded = suite.host.why(began)
+        return summary
 
 
 def _record(suite: ValidationSession, workload: Workload, summary: LoadResult | None, ended: Ended) -> None:

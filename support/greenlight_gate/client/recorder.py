@@ -4,7 +4,7 @@ It is used on the loop thread; nothing else writes to the trace.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,13 +12,24 @@ from greenlight_gate.client.answers import Answers
 from greenlight_gate.events import Event, Reading, Unmapped
 from greenlight_gate.findings import Finding
 from greenlight_gate.measure import record_feed
+from greenlight_gate.measure.host_load import CrowdedTime
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.rules.engine.run_state import RunState
 from greenlight_gate.rules.engine.suite_stalls import LONG_S
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.rules.registry import RULES, Rule
-from greenlight_gate.trace import AnyRecord, ClockMoved, Header, Other, Received, Stalled, encode_header, encode_record
+from greenlight_gate.trace import (
+    AnyRecord,
+    ClockMoved,
+    Crowded,
+    Header,
+    Other,
+    Received,
+    Stalled,
+    encode_header,
+    encode_record,
+)
 from greenlight_gate.transport.loop_watch import LoopWatch
 from greenlight_gate.wire.profile import Profile
 
@@ -44,14 +55,15 @@ class Recorder:
     `redact` replaces secrets before anything is kept. Raises OSError if the trace cannot be written. `fault` is an
     error of the suite itself while a message was recorded. `most_bytes` limits what one scenario may receive, since its
     records stay in memory. `watch` notices when the loop stood still and when the wall clock was moved; without one,
-    nobody knows. `in_parallel`: other scenarios run at the same time. `answers`: the requests of the scenario. `rules`:
-    those by which it is judged.
+    nobody knows. `crowded` grows with each time in which others left the machine too little CPU time. `in_parallel`:
+    other scenarios run at the same time. `answers`: the requests of the scenario. `rules`: those by which it is judged.
     """
 
     def __init__(
         self, scenario: str, path: Path | None, profile: Profile, budgets: TimeBudgets,
         redact: Callable[[bytes], bytes], *,
         most_bytes: int = 67_108_864, rules: Mapping[str, Rule] = RULES, watch: LoopWatch | None = None,
+        crowded: Sequence[CrowdedTime] = (),
     ) -> None:  # fmt: skip
         self.began = time.monotonic()
         self.watch = watch or LoopWatch()
@@ -70,6 +82,9 @@ class Recorder:
         self._finished = False
         self._stalls = len(self.watch.stalls)
         self._steps = len(self.watch.steps)
+        self._crowded_times = crowded
+        # What has just been measured still counts: the machine is not idle because a scenario begins.
+        self._crowded = sum(each.ended_at + each.for_s < self.began for each in crowded)
         self._size = 0
         self._redact = redact
         self._file = path.open("wb") if path is not None else None
@@ -138,6 +153,10 @@ class Recorder:
 
     def _notice(self, at: float) -> None:
         """Records once what the loop has missed until `at`, before anything that had to wait for its stamp."""
+        while self._crowded < len(self._crowded_times):
+            crowded = self._crowded_times[self._crowded]
+            self._crowded += 1
+            self._append(Crowded, "", at, for_s=round(crowded.for_s, 3), why=crowded.why)
         if not self._watched:
             return
         watch = self.watch

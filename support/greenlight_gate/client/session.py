@@ -10,6 +10,7 @@ import re
 import ssl
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
@@ -50,12 +51,14 @@ class Session:
     """One connection of `user`, and the `Receiver` of its transport.
 
     `before`: an earlier connection of the same tab, whose captured values and requests it continues. `gave_up`: a
-    request on it was waited for in vain, so that its run may still be in progress. `jar`: the cookies of the user.
+    request on it was waited for in vain, so that its run may still be in progress. `jar`: the cookies of the user;
+    `earlier`: what was captured on each of the user's connections so far.
     """
 
     def __init__(
         self, user: str, persona: Persona, target: Target, *, profile: Profile, recorder: Recorder,
         before: "Session | None" = None, patience: Deadlines | None = None, jar: CookieJar | None = None,
+        earlier: deque[Mapping[str, Any]] | None = None,
     ) -> None:  # fmt: skip
         self.user = user
         self.user_id = user_shown(persona, target, profile.spec)
@@ -63,6 +66,7 @@ class Session:
         self.played_by = persona
         self.kept: dict[str, Any] = before.kept if before is not None else {}
         self.jar = jar or CookieJar()
+        self.earlier = deque() if earlier is None else earlier
         self.setup: ConnectionSetup | None = None
         self.target = target
         self.profile = profile
@@ -176,7 +180,7 @@ class Session:
         self.jar.take(answer.headers)
         self.recorder.add(
             Closed, self.connection, by="server" if status else "nobody", during="handshake", status=status,
-            reason=reason, user=self.user, persona=self.persona,
+            reason=reason, user=self.user, persona=self.persona, unanswered=isinstance(error, TimeoutError),
             headers=kept_headers(answer.headers, clean), body=kept_body(answer.body, clean), unwelcome=unwelcome,
         )  # fmt: skip
         return NotConnected(f"{self.user} could not connect: {reason}")
@@ -204,10 +208,17 @@ class Session:
                 handshake_ms=round((at - self._asked_at - recorder.lost_s(self._asked_at)) * 1e3, 3),
                 headers=kept_headers(accepted.headers, clean),
                 subprotocol=clean(accepted.subprotocol) if accepted.subprotocol else None,
-                in_parallel=recorder.in_parallel, **self._asked_as,
+                in_parallel=recorder.in_parallel, earlier=self._captured_earlier(), **self._asked_as,
             )  # fmt: skip
+            self.earlier.append(recorder.checker.connections[self.connection].reader.values)
         except Exception as error:  # noqa: BLE001 -- raised here, it would be reported as a refusal by the target
             recorder.fault = recorder.fault or error
+
+    def _captured_earlier(self) -> tuple[str, ...]:
+        """The user's own ids of earlier connections: what still comes of their conversations is no other user's."""
+        names = self.profile.spec.scope_names
+        found = (values.get(name) for values in self.earlier for name in names)
+        return tuple(sorted({self.recorder.clean(str(value)) for value in found if value is not None}))
 
     def on_texts(self, texts: list[bytes], at: float) -> None:
         """Text messages have come."""

@@ -9,6 +9,7 @@ from greenlight_gate.trace import (
     AnyRecord,
     ClockMoved,
     Closed,
+    Crowded,
     Cut,
     Opened,
     Other,
@@ -77,7 +78,7 @@ def describe(record: AnyRecord, reading: Reading | None) -> tuple[str, str]:
         code = record.status if record.status is not None else record.code
         said = f"({code})" if code is not None else "(without a close frame)"
         return "refused" if record.during == "handshake" else "closed", f"by {record.by} {said} {record.reason}"
-    if isinstance(record, Cut | Stalled | ClockMoved | Throttled | TimedOut):
+    if isinstance(record, Cut | Stalled | ClockMoved | Crowded | Throttled | TimedOut):
         return _of_ours(record)
     if isinstance(record, Sent):
         text = record.expect.prompt if record.expect is not None and record.expect.prompt else record.text
@@ -87,11 +88,13 @@ def describe(record: AnyRecord, reading: Reading | None) -> tuple[str, str]:
     return _received(record, reading)
 
 
-def _of_ours(record: Cut | Stalled | ClockMoved | Throttled | TimedOut) -> tuple[str, str]:
+def _of_ours(record: Cut | Stalled | ClockMoved | Crowded | Throttled | TimedOut) -> tuple[str, str]:
     if isinstance(record, Stalled):
         return "we stood still", f"for {record.for_s:.2f} s"
     if isinstance(record, ClockMoved):
         return "our wall clock was moved", f"by {record.by_s:+.2f} s"
+    if isinstance(record, Crowded):
+        return "our machine was busy", record.why
     if isinstance(record, Cut):
         return "cut by us", str(record)
     if isinstance(record, Throttled):

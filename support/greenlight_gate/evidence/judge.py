@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from greenlight_gate.evidence.attribution import Attributed, BegunTrace, first_ill, followed, only_for
 from greenlight_gate.evidence.cut_matrix import CutCell, cut_cells
 from greenlight_gate.evidence.loads import as_observed, gather
 from greenlight_gate.evidence.manifest import MANIFEST
@@ -24,15 +25,25 @@ from greenlight_gate.evidence.session_folder import (
     Measurements,
     Selected,
 )
-from greenlight_gate.findings import Finding, numbered
+from greenlight_gate.findings import numbered
 from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.measure.timeline import Timeline
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
+from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.verdict.baseline import Compared, compare
 from greenlight_gate.verdict.criteria import Criterion, LoadOfScenario, Status
-from greenlight_gate.verdict.decision import Decision, Facts, Observed, ScenarioOutcome, ScenarioResult, Verdict, decide
+from greenlight_gate.verdict.decision import (
+    Decision,
+    Facts,
+    Ill,
+    Observed,
+    ScenarioOutcome,
+    ScenarioResult,
+    Verdict,
+    decide,
+)
 from greenlight_gate.verdict.failure_patterns import Occurrence
 from greenlight_gate.verdict.memory_trend import MemorySamples, judge_watch
 from greenlight_gate.verdict.pattern_detection import Memory, detect
@@ -61,14 +72,6 @@ class Unreadable(Exception):
 
 class NotAsWritten(Exception):
     """A ledger that is not as a run writes it: one line says in what."""
-
-
-class Attributed(msgspec.Struct, frozen=True):
-    """A finding, and the scenario and trace file that it comes from."""
-
-    finding: Finding
-    scenario: str
-    trace: str
 
 
 class Judgement(msgspec.Struct, frozen=True):
@@ -132,6 +135,10 @@ class _Ledger:
         if self.ended is not None and evidence.manifest() is None:
             raise NotAsWritten(f"evidence/{MANIFEST} is missing: it was removed, or the run did not come to its end")
 
+    def name_of(self, key: str) -> str:
+        """The name of a scenario; its key, if it was not selected."""
+        return self.selected[key].name if key in self.selected else key
+
     def _take(self, line: LedgerLine) -> str:
         """Returns what is wrong with a line. There is one end of each scenario, and one of the run, the last line."""
         entry = line.entry
@@ -148,6 +155,53 @@ class _Ledger:
         elif isinstance(entry, Ended):
             self.ended = entry
         return ""
+
+
+class _FinishedTraces:
+    """What the traces of all finished scenarios show, once each was taken."""
+
+    def __init__(
+        self, evidence: Evidence, session: JudgedTarget, profile: Profile, meter: Meter, timeline: Timeline
+    ) -> None:
+        self.findings: list[Attributed] = []
+        self.relations: list[IsolationPair] = []
+        self.cells: list[CutCell] = []
+        self.gaps: list[str] = []
+        self.begun: list[BegunTrace] = []
+        self.crowded = ""
+        self._evidence, self._session, self._profile = evidence, session, profile
+        self._meter, self._timeline = meter, timeline
+
+    def take(self, entry: Finished, name: str, rules: Mapping[str, Rule]) -> None:
+        """Judges the traces of one scenario, until one cannot be read."""
+        found = records = 0
+        for trace in (entry.trace, *entry.further):
+            try:
+                path = _inside(self._evidence, trace)
+                checker = replay(
+                    path, self._profile, self._session.budgets, self._meter, self._timeline, rules=rules
+                )  # fmt: skip
+            except BrokenTrace as error:
+                self.gaps.append(str(error))
+                return
+            except Exception as error:  # noqa: BLE001 -- a rule that crashes knows nothing, which never approves
+                self.gaps.append(f"the suite's own fault: judging the trace of '{name}' failed: {error!r}")
+                return
+            found += len(checker.findings)
+            records += checker.records
+            self._take(checker, entry, name, trace)
+        self.gaps += _lost(entry, name, found, records)
+
+    def _take(self, checker: TraceChecker, entry: Finished, name: str, trace: str) -> None:
+        stalls = checker.registry.stalls
+        self.crowded = self.crowded or stalls.crowded
+        self.gaps += [f"in '{name}' {stalls}"] if stalls.unjudged else []
+        ill = tuple(checker.findings) if trace == entry.health_trace else ()
+        self.begun.append(BegunTrace(name, checker.epoch_s, ill))
+        self.findings += [Attributed(finding, name, trace) for finding in checker.findings]
+        self.cells += cut_cells(checker, can_resume="resume" not in self._session.absent)
+        if trace == entry.trace and entry.private and entry.outcome is not ScenarioOutcome.NOT_EXERCISED:
+            self.relations.append(checker.relation(name, entry.private))
 
 
 def judge(folder: Path, rules: Mapping[str, Rule] = RULES) -> Judgement:
@@ -187,32 +241,11 @@ def _judge(
         Timeline(None, {key: entry.name for key, entry in ledger.selected.items()}),
     )
     gaps = [*session.caveats, *_gaps(ledger, session)]
-    findings: list[Attributed] = []
-    relations: list[IsolationPair] = []
-    cells: list[CutCell] = []
+    traces = _FinishedTraces(evidence, session, profile, meter, timeline)
     for entry in ledger.finished.values():
-        name = ledger.selected[entry.key].name if entry.key in ledger.selected else entry.key
-        if not entry.trace:
-            continue
-        found = records = 0
-        for trace in (entry.trace, *entry.further):
-            try:
-                checker = replay(_inside(evidence, trace), profile, session.budgets, meter, timeline, rules=rules)
-            except BrokenTrace as error:
-                gaps.append(str(error))
-                break
-            except Exception as error:  # noqa: BLE001 -- a rule that crashes knows nothing, which never approves
-                gaps.append(f"the suite's own fault: judging the trace of '{name}' failed: {error!r}")
-                break
-            found += len(checker.findings)
-            records += checker.records
-            gaps += [f"in '{name}' {stalls}" for stalls in (checker.registry.stalls,) if stalls.unjudged]
-            findings += [Attributed(finding, name, trace) for finding in checker.findings]
-            cells += cut_cells(checker, can_resume="resume" not in session.absent)
-            if trace == entry.trace and entry.private and entry.outcome is not ScenarioOutcome.NOT_EXERCISED:
-                relations.append(checker.relation(name, entry.private))
-        else:
-            gaps += _lost(entry, name, found, records)
+        if entry.trace:
+            traces.take(entry, ledger.name_of(entry.key), rules)
+    gaps += traces.gaps
     gaps += _unfinished(evidence, ledger, profile, session, meter)
     measurements = _measurements(evidence, gaps)
     loads, watched = _believed(evidence, gaps)
@@ -220,10 +253,13 @@ def _judge(
         gaps.append("the evidence holds no result of the load")
     names = {key: selected.name for key, selected in ledger.selected.items()}
     gather(timeline, loads, names)
-    findings += [
+    findings = traces.findings + [
         Attributed(offence.finding, names.get(load.scenario, load.scenario), offence.trace)
         for load in loads for offence in load.summary.convicting()
     ]  # fmt: skip
+    ill = first_ill(traces.begun)
+    if ill is not None:
+        findings = followed(findings, ill, traces.begun)
     observed = meter.observed()
     if observed.messages and observed.unmapped > _MOST_UNMAPPED * observed.messages:
         gaps.append(
@@ -238,17 +274,20 @@ def _judge(
     scenarios = tuple(_result(selected, ledger.finished.get(key)) for key, selected in ledger.selected.items())
     facts = Facts(
         wanted=session.wanted, tags=session.tags, scenarios=scenarios,
-        findings=tuple(attributed.finding for attributed in findings), observed=observed,
+        findings=tuple(attributed.finding for attributed in findings if not attributed.follows), observed=observed,
+        only={rule: len(names) for rule, names in only_for(findings).items()},
+        ill=None if ill is None else Ill(ill.scenario, ill.ill[0], sum(bool(each.follows) for each in findings)),
         gaps=tuple(dict.fromkeys(gaps)), absent=session.absent, accepted=session.accepted,
         thresholds=session.thresholds, loads=loads, watched=watched, recover_s=session.budgets.recover_s,
-        relations=tuple(relations), patterns=patterns, compared=compared[0], gated=compared[1],
+        relations=tuple(traces.relations), patterns=patterns, compared=compared[0], gated=compared[1],
         workload=session.workload, available=session.available, weak=session.weak,
         ended_early=ledger.ended is None or bool(ledger.ended.interrupted),
+        crowded=next(filter(None, (traces.crowded, *(load.summary.crowded for load in loads))), ""),
     )  # fmt: skip
     return Judgement(
         session, decide(facts), scenarios, tuple(findings), observed, measurements, ledger.ended, facts.relations,
-        tuple(cells), loads, watched, patterns, {entry.key: entry.duration_s for entry in ledger.finished.values()},
-        facts.compared, timeline,
+        tuple(traces.cells), loads, watched, patterns,
+        {entry.key: entry.duration_s for entry in ledger.finished.values()}, facts.compared, timeline,
     )  # fmt: skip
 
 

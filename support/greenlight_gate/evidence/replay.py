@@ -20,7 +20,7 @@ from greenlight_gate.rules.engine.run_state import RunState
 from greenlight_gate.rules.engine.suite_stalls import LONG_S
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.rules.registry import RULES, Rule
-from greenlight_gate.trace import AnyRecord, ClockMoved, Closed, Opened, Received, Sent, Stalled, read_trace
+from greenlight_gate.trace import AnyRecord, ClockMoved, Closed, Crowded, Opened, Received, Sent, Stalled, read_trace
 from greenlight_gate.verdict.decision import Observed
 from greenlight_gate.wire.profile import Profile
 
@@ -58,7 +58,7 @@ class Meter:
         self._delayed: dict[str, float] = {}
         # What was sent before says nothing about latency: the suite stood still, or its wall clock was moved.
         self._unjudged_until = -_OLDEST_S
-        self._is_stalled = False
+        self._is_stalled = self._is_crowded = False
         self._clock = ServerClock(clock)
         self.offset_s = self._clock.offset_s
 
@@ -84,11 +84,14 @@ class Meter:
         elif isinstance(record, Opened):
             self._opened(record)
         elif isinstance(record, Closed) and record.connection not in self.recovery.cuts:
-            self.tried += record.during == "handshake" and not record.unwelcome and not self._is_stalled
+            hindered = self._is_stalled or (self._is_crowded and record.unanswered)
+            self.tried += record.during == "handshake" and not record.unwelcome and not hindered
         elif isinstance(record, Stalled):
             self._unjudged_until = record.at
             self._is_stalled = self._is_stalled or record.for_s >= LONG_S
             self._pings.clear()
+        elif isinstance(record, Crowded):
+            self._is_crowded = True
         elif isinstance(record, ClockMoved):
             self._unjudged_until = record.at
             self._clock.moved(record.by_s)
@@ -160,7 +163,7 @@ class Meter:
         """What is known of the connections of one trace holds for no other."""
         self._clock.end_of_trace()
         self.offset_s = self._clock.offset_s
-        self._unjudged_until, self._is_stalled = -_OLDEST_S, False
+        self._unjudged_until, self._is_stalled, self._is_crowded = -_OLDEST_S, False, False
         self._pings.clear()
         self._delayed.clear()
         self._in_parallel.clear()

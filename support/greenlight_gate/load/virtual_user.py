@@ -125,7 +125,7 @@ class VirtualUser:
         self._n += 1
         # The body may hold whatever was sent, tokens included.
         said = f"HTTP {status}" if status is not None else str(error)
-        self.checker.refused(status, said, self._n)
+        self.checker.refused(status, said, self._n, unanswered=isinstance(error, TimeoutError))
         self._is_gone()
 
     def not_ready(self, after_s: float, at: float) -> None:

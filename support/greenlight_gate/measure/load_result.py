@@ -12,6 +12,7 @@ from greenlight_gate.measure.histogram import Histogram
 from greenlight_gate.measure.latency_summary import Encoded, LatencySummary
 from greenlight_gate.measure.load_counts import Counts
 from greenlight_gate.measure.thresholds import LEAST_SUCCESS, success
+from greenlight_gate.rules.engine.suite_stalls import busy
 
 # A saturated generator cannot judge latency (performance.md).
 MOST_BUSY = 0.85
@@ -41,7 +42,8 @@ class LoadResult(msgspec.Struct, kw_only=True):
     end; `silence` the longest pause of each answer; `connect` from the first byte until the backend is ready.
     `counts` says how often each rule was broken, `offences` holds the first findings of each. `seconds` and
     `cpu_seconds` (of the whole process) are those of the asking. `hung_tools` were waited for in vain for their whole
-    budget. `lost` names the shards that died, `short` what the machine of the generator lacked.
+    budget. `lost` names the shards that died, `short` what the machine of the generator lacked. `crowded`: why others
+    left that machine too little CPU time; "" if they did not.
     """
 
     users: int = msgspec.field(default=0, name="people")
@@ -80,6 +82,7 @@ class LoadResult(msgspec.Struct, kw_only=True):
     peak_rss_mb: float = 0.0
     lost: tuple[str, ...] = ()
     short: tuple[str, ...] = ()
+    crowded: str = ""
     hung_tools: tuple[str, ...] = ()
     interrupted: bool = False
     attempt: str = ""
@@ -104,6 +107,13 @@ class LoadResult(msgspec.Struct, kw_only=True):
         return " and ".join(reasons)
 
     @property
+    def hindered(self) -> str:
+        """Why what was late, or did not come in time, says nothing about the target; "" if it does."""
+        if self.saturated:
+            return f"the load generator was {self.saturated}"
+        return busy(self.crowded) if self.crowded else ""
+
+    @property
     def success_percent(self) -> float:
         """Of the events that were expected and the connections that were tried; 0 where there was neither."""
         share = success(self)
@@ -123,13 +133,24 @@ class LoadResult(msgspec.Struct, kw_only=True):
         """The offences that no allowance covers.
 
         Single losses are for SUCCESS to judge, as long as there are few of them; and a generator that comes late
-        itself accuses nobody of being late.
+        itself, or a machine that is busy with other work, accuses nobody of being late.
         """
-        return [offence for offence in self.offences if not self._is_allowed(offence.finding.rule)]
+        return [offence for offence in self.offences if not self._is_allowed(offence.finding)]
 
-    def _is_allowed(self, rule: str) -> bool:
-        if self.saturated and rule in LATE:
+    @property
+    def late(self) -> dict[str, int]:
+        """How often each rule was broken by what may be the doing of the generator, or of its machine, alone."""
+        convicting = {offence.finding.rule for offence in self.convicting()}
+        late = {offence.finding.rule for offence in self.offences if self._is_hindered(offence.finding)} - convicting
+        return {rule: times for rule, times in self.counts.items() if rule in late}
+
+    def _is_hindered(self, finding: Finding) -> bool:
+        return bool(self.hindered) and (finding.late or finding.rule in LATE)
+
+    def _is_allowed(self, finding: Finding) -> bool:
+        if self._is_hindered(finding):
             return True
+        rule = finding.rule
         few = within_allowance(rule, self.counts.get(rule, 0), max(self.asked, self.connections_tried))
         return few and self.success_percent >= LEAST_SUCCESS
 
@@ -196,6 +217,7 @@ def merged(parts: list[LoadResult]) -> LoadResult:
     whole.lost = tuple(sorted(lost for part in parts for lost in part.lost))
     whole.short = tuple(sorted({short for part in parts for short in part.short}))
     whole.hung_tools = tuple(sorted({name for part in parts for name in part.hung_tools}))
+    whole.crowded = next((part.crowded for part in parts if part.crowded), "")
     whole.interrupted = any(part.interrupted for part in parts)
     return whole
 

@@ -61,13 +61,14 @@ def probes_for(target: Target, own_pids: Sequence[int]) -> Probes:
     elif own_pids:
         ways.append(PidProbe(*own_pids))
     # The process at the entry of a stack is not the backend: only the replicas are measured.
-    elif target.start != "stack" and target.is_loopback and (pid := pid_of_listener(_port(target.url))) is not None:
+    elif target.start != "stack" and target.is_loopback and (pid := listener_of(target)) is not None:
         ways.append(PidProbe(pid))
     if probe.metrics:
         ways.append(MetricsProbe(target.resolve(probe.metrics), probe.connections_gauge, probe.runs_gauge))
     return Probes(ways)
 
 
-def _port(url: str) -> int:
-    parts = urlsplit(url)
-    return parts.port or (443 if parts.scheme == "wss" else 80)
+def listener_of(target: Target) -> int | None:
+    """The process of this machine that listens on the port of the target's url; None if unknown."""
+    parts = urlsplit(target.url)
+    return pid_of_listener(parts.port or (443 if parts.scheme == "wss" else 80))

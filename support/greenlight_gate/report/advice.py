@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from greenlight_gate.evidence.session_folder import UNKNOWN
+from greenlight_gate.rules.engine.suite_stalls import AGAIN
 from greenlight_gate.verdict.decision import Status
 
 
@@ -73,6 +74,8 @@ _BY_CRITERION: dict[str, Advice] = {
         "greenlight run --environment {target}",
     ),
 }
+# Where the suite's machine was busy, nothing else is known.
+_BUSY = Advice((f"this machine was busy with other work: {AGAIN}",), "greenlight run --environment {target}")
 # A criterion that is INCONCLUSIVE has other causes than one that FAILED.
 _BY_UNKNOWN: dict[str, Advice] = {
     "SCENARIOS": Advice(("the session ended early", "the tags match no scenario", "see the first broken scenario",
@@ -81,8 +84,7 @@ _BY_UNKNOWN: dict[str, Advice] = {
     "COMPLETENESS": Advice(("no request that needs a tool was answered",), _DOCTOR),
     "SUCCESS": Advice(("no user sent a request",), _DOCTOR),
     "LATENCY": Advice(
-        ("this machine was busy with other work: run again when it is idle", "the server's clock is not known"),
-        "greenlight run --environment {target}"),
+        ("no answer was received", "the server's clock is not known"), "greenlight run --environment {target}"),
     "ISOLATION": Advice(
         ("no user received their own canary, so the check proves nothing", "runs end early"),
         _VERBOSE),
@@ -99,10 +101,12 @@ def on_rule(rule: str, session: str, environment: str) -> Advice:
     return _filled(_BY_RULE.get(rule, family), session, environment)
 
 
-def on_criterion(name: str, status: Status, session: str, environment: str) -> Advice | None:
-    """Advice on a criterion that is not met; None for one that is."""
+def on_criterion(name: str, status: Status, session: str, environment: str, measured: str = "") -> Advice | None:
+    """Advice on a criterion that is not met; None for one that is. `measured`: what it says of itself."""
     if status is Status.PASSED:
         return None
+    if status is Status.INCONCLUSIVE and AGAIN in measured:
+        return _filled(_BUSY, session, environment)
     if status is Status.INCONCLUSIVE and name in _BY_UNKNOWN:
         return _filled(_BY_UNKNOWN[name], session, environment)
     return _filled(_BY_CRITERION.get(name, _BY_CRITERION["SCENARIOS"]), session, environment)

@@ -5,9 +5,11 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from greenlight_gate.evidence.judge import Attributed, Judgement
+from greenlight_gate.evidence.attribution import Attributed, only_for
+from greenlight_gate.evidence.judge import Judgement
 from greenlight_gate.findings import Severity
 from greenlight_gate.rules.engine.canary import named
+from greenlight_gate.rules.registry import gravity
 
 _CANARY = re.compile(r"canary of (?P<owner>.+?), (?P<how>.*)", re.DOTALL)
 
@@ -15,7 +17,8 @@ _CANARY = re.compile(r"canary of (?P<owner>.+?), (?P<how>.*)", re.DOTALL)
 class Cause(NamedTuple):
     """A rule with findings: what happened, how often, in which scenarios, and the finding that shows it first.
 
-    `only`: the scenarios that have findings of no other rule.
+    `only`: the scenarios that have findings of no other rule; `follow`: how often this may follow from a scenario
+    that had left the target ill, which is named `ill`.
     """
 
     rule: str
@@ -25,6 +28,8 @@ class Cause(NamedTuple):
     scenarios: tuple[str, ...]
     only: tuple[str, ...]
     first: Attributed
+    follow: int = 0
+    ill: str = ""
 
     def __str__(self) -> str:
         """One sentence: who received what, how often."""
@@ -45,7 +50,8 @@ class Cause(NamedTuple):
         users = f" for {len(self.users)} users" if len(self.users) > 1 else ""
         scenarios = f" in {len(self.scenarios)} scenarios" if len(self.scenarios) > 1 else ""
         alone = f", {len(self.only)} of them with no other findings" if scenarios and self.only else ""
-        return f"{'once' if self.times == 1 else f'{self.times:,} times'}{users}{scenarios}{alone}"
+        after = f", {self.follow} of them after '{self.ill}' had left the target ill" if self.follow else ""
+        return f"{'once' if self.times == 1 else f'{self.times:,} times'}{users}{scenarios}{alone}{after}"
 
 
 def causes(judgement: Judgement) -> list[Cause]:
@@ -53,19 +59,22 @@ def causes(judgement: Judgement) -> list[Cause]:
     by_rule: dict[str, list[Attributed]] = {}
     for item in judgement.findings:
         by_rule.setdefault(item.finding.rule, []).append(item)
-    rules_of: dict[str, set[str]] = {}
-    for item in judgement.findings:
-        rules_of.setdefault(item.scenario, set()).add(item.finding.rule)
+    alone = only_for(judgement.findings)
     counted = _counted_under_load(judgement)
     found = []
     for rule, items in by_rule.items():
         traced = [item for item in items if item.trace.startswith("traces/")]
         times = len(traced) + counted[rule] if counted[rule] else len(items)
         scenarios = tuple(dict.fromkeys(item.scenario for item in items))
-        only = tuple(name for name in scenarios if rules_of[name] == {rule})
+        following = [item for item in items if item.follows]
         users = tuple(dict.fromkeys(item.finding.user for item in items))
-        found.append(Cause(rule, items[0].finding.severity, times, users, scenarios, only, items[0]))
-    return sorted(found, key=lambda cause: (cause.severity is not Severity.CRITICAL, -cause.times))
+        # What came of itself shows more than what followed.
+        first = next((item for item in items if not item.follows), items[0])
+        cause = Cause(rule, first.finding.severity, times, users, scenarios, alone.get(rule, ()), first)
+        if following:
+            cause = cause._replace(follow=len(following), ill=following[0].follows)
+        found.append(cause)
+    return sorted(found, key=lambda cause: (gravity(cause.rule, cause.severity), -cause.times))
 
 
 def what_was_judged(judgement: Judgement) -> str:

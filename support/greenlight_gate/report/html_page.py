@@ -10,7 +10,8 @@ import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from greenlight_gate.categories import CATEGORIES
-from greenlight_gate.evidence.judge import Attributed, Judgement
+from greenlight_gate.evidence.attribution import Attributed
+from greenlight_gate.evidence.judge import Judgement
 from greenlight_gate.evidence.session_folder import Evidence, write_whole
 from greenlight_gate.evidence.shorten import brief
 from greenlight_gate.findings import printable, printable_lines
@@ -81,7 +82,7 @@ def render(judgement: Judgement, folder: Path, pictures: Sequence[Picture], tren
         decision=decision, in_words=_in_words(judgement), session=session, judged=what_was_judged(judgement),
         causes=causes(judgement),
         begun=begun, took=_took(judgement),
-        criteria=[(c, _STATUS[c.status], on_criterion(c.id, c.status, name, session.environment))
+        criteria=[(c, _STATUS[c.status], on_criterion(c.id, c.status, name, session.environment, c.measured))
                   for c in decision.criteria],
         checklist=checklist, worst=worst, open=[text for text, state, _ in checklist if state == worst],
         pictures=pictures, patterns=judgement.patterns,

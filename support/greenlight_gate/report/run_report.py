@@ -91,13 +91,14 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
                 "connection": item.finding.connection,
                 "run": None if item.finding.run is None else printable(named(item.finding.run)),
                 "evidence": {"trace": item.trace, "records": list(item.finding.evidence)},
+                "follows": item.follows,
             }
             for item in judgement.findings
         ],
         "causes": [
             {
                 "rule": cause.rule, "times": cause.times, "what": str(cause), "scenarios": list(cause.scenarios),
-                "trace": cause.first.trace,
+                "only": list(cause.only), "trace": cause.first.trace,
             }
             for cause in causes(judgement)
         ],

@@ -71,9 +71,11 @@ def report_schema() -> Schema:
         findings=_list(object_of(
             rule=TEXT, severity=one_of(("critical", "normal")), requirement=TEXT, expected=TEXT, actual=TEXT,
             scenario=TEXT, person=TEXT, connection=TEXT, run=_or_null(TEXT),
-            evidence=object_of(trace=TEXT, records=_list(_COUNT)),
+            evidence=object_of(trace=TEXT, records=_list(_COUNT)), follows=TEXT,
         )),
-        causes=_list(object_of(rule=TEXT, times=_COUNT, what=TEXT, scenarios=_list(TEXT), trace=TEXT)),
+        causes=_list(object_of(
+            rule=TEXT, times=_COUNT, what=TEXT, scenarios=_list(TEXT), only=_list(TEXT), trace=TEXT
+        )),
         isolation=_list(_and(definitions["IsolationPair"], unproven=_list(TEXT))),
         not_exercised=_list(object_of(scenario=TEXT, reason=TEXT)),
         deployment_decision=object_of(approved=_BOOL, verdict=one_of(Verdict), reason=TEXT),

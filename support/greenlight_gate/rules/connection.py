@@ -30,24 +30,25 @@ class ConnectionRules:
         connection too ("establish a WebSocket connection", WHATWG WebSockets), as nobody has agreed to what was sent.
         """
         if handshake_ms > handshake_s * 1e3:
-            self.report("CONNECTION-1", f"a handshake within {handshake_s:g} s", f"{handshake_ms / 1e3:.2f} s", n)
+            took = f"{handshake_ms / 1e3:.2f} s"
+            self.report("CONNECTION-1", f"a handshake within {handshake_s:g} s", took, n, late=True)
         if unchosen:
             offered = "the subprotocol that was" if unchosen == 1 else f"one of the {unchosen} subprotocols that were"
             self.report("CONNECTION-1", f"{offered} offered", "none chosen", n)
 
-    def not_opened(self, status: int | None, reason: str, n: int) -> None:
-        """CONNECTION-1: the connection was refused or failed."""
+    def not_opened(self, status: int | None, reason: str, n: int, *, unanswered: bool) -> None:
+        """CONNECTION-1: the connection was refused or failed, or `unanswered` in time."""
         came = reason or (f"HTTP {status}" if status is not None else "nothing")
-        self.report("CONNECTION-1", "a connection", came, n)
+        self.report("CONNECTION-1", "a connection", came, n, late=unanswered)
 
-    def no_event_came(self, ask_n: int, n: int) -> None:
+    def no_event_came(self, ask_n: int, n: int, *, late: bool) -> None:
         """CONNECTION-1: nothing of any run was received, although the backend had reported that it is ready.
 
-        `ask_n`: the record of the first request.
+        `ask_n`: the record of the first request; `late`: it was waited for in vain.
         """
         if self.promised and self.ready:
             came = "no event of the first request"
-            self.report("CONNECTION-1", "a backend that is ready when it reports so", came, ask_n, n)
+            self.report("CONNECTION-1", "a backend that is ready when it reports so", came, ask_n, n, late=late)
 
     def pinged(self, nonce: str | None, n: int) -> None:
         """An application ping was sent."""
@@ -62,16 +63,17 @@ class ConnectionRules:
         """The user waited in vain: ready (CONNECTION-1), a pong (CONNECTION-2) or close (CONNECTION-3)."""
         waited = f"nothing within {after_s:.1f} s"
         if waiting_for == "ready":
-            self.report("CONNECTION-1", "the backend reports that it is ready", waited, n)
+            self.report("CONNECTION-1", "the backend reports that it is ready", waited, n, late=True)
         elif waiting_for == "pong":
             pinged = self._pings.pop(next(reversed(self._pings))) if self._pings else n
-            self.report("CONNECTION-2", "an answer to the ping", waited, pinged, n)
+            self.report("CONNECTION-2", "an answer to the ping", waited, pinged, n, late=True)
         elif waiting_for == "websocket pong":
-            self.report("CONNECTION-2", "an answer to the WebSocket ping (RFC 6455 section 5.5.2)", waited, n)
+            expected = "an answer to the WebSocket ping (RFC 6455 section 5.5.2)"
+            self.report("CONNECTION-2", expected, waited, n, late=True)
         elif waiting_for == "heartbeat":
-            self.report("CONNECTION-2", "a heartbeat while tools run", waited, n)
+            self.report("CONNECTION-2", "a heartbeat while tools run", waited, n, late=True)
         elif waiting_for == "close":
-            self.report("CONNECTION-3", "an answer to the close frame", waited, n)
+            self.report("CONNECTION-3", "an answer to the close frame", waited, n, late=True)
 
     def closed(self, by: str, code: int | None, n: int) -> None:
         """CONNECTION-3 for the end of the connection: by the server (with a close frame) or by nobody (without)."""

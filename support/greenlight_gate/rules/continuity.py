@@ -63,10 +63,13 @@ def on_unread(orders: Iterable[ThreadOrder]) -> None:
         order.unread_due = order.due
 
 
-def on_no_rest(run: RunState, n: int, report: Report) -> None:
-    """CONTINUITY-1: a run that began before its connection was lost, and does not go on after the restore."""
-    came = f"nothing after its first {numbered(run.events, 'event')}"
-    report("CONTINUITY-1", "the rest of the run after the restore", came, run.first_n, run.last_n, n, run=run)
+def on_no_rest(run: RunState, n: int, report: Report, *, late: bool) -> None:
+    """CONTINUITY-1: a run that began before its connection was lost, and does not go on after the restore.
+
+    `late`: it was waited for in vain.
+    """
+    came, expected = f"nothing after its first {numbered(run.events, 'event')}", "the rest of the run after the restore"
+    report("CONTINUITY-1", expected, came, run.first_n, run.last_n, n, run=run, late=late)
 
 
 def on_other_run(run: RunState, event: Event, n: int, report: Report) -> None:
@@ -76,12 +79,12 @@ def on_other_run(run: RunState, event: Event, n: int, report: Report) -> None:
 
 def on_no_restore(n: int, after_s: float, report: Report) -> None:
     """CONTINUITY-1: the request to restore a thread was not answered."""
-    report("CONTINUITY-1", "the thread restored", f"nothing within {after_s:.1f} s", n)
+    report("CONTINUITY-1", "the thread restored", f"nothing within {after_s:.1f} s", n, late=True)
 
 
-def on_nothing(ask: Request, n: int, report: Report) -> None:
-    """CONTINUITY-1: nothing of a run was received after the restore of its thread."""
-    report("CONTINUITY-1", "the run after the restore", "no event of it", ask.n, n)
+def on_nothing(ask: Request, n: int, report: Report, *, late: bool) -> None:
+    """CONTINUITY-1: nothing of a run came after the restore of its thread; `late`: it was waited for in vain."""
+    report("CONTINUITY-1", "the run after the restore", "no event of it", ask.n, n, late=late)
 
 
 def on_refused_restore(orders: Mapping[str | None, ThreadOrder], error: Control, n: int, report: Report) -> None:

@@ -61,15 +61,15 @@ def on_error(ask: Request, error: Control, n: int, report: Report) -> None:
     report("LIFECYCLE-1", "agent_started", said, ask.n, n)
 
 
-def on_nothing(ask: Request, n: int, report: Report) -> None:
-    """LIFECYCLE-2: a request of whose run nothing was received."""
-    report("LIFECYCLE-2", "a run that ends", "no event of it", ask.n, n)
+def on_nothing(ask: Request, n: int, report: Report, *, late: bool) -> None:
+    """LIFECYCLE-2: a request of whose run nothing was received; `late`: it was waited for in vain."""
+    report("LIFECYCLE-2", "a run that ends", "no event of it", ask.n, n, late=late)
 
 
 def on_no_end(run: RunState, at: float, n: int, report: Report) -> None:
     """LIFECYCLE-2: the user gave up waiting for the next event of a run."""
     came = f"nothing for {at - run.last_at:.1f} s after {numbered(run.events, 'event')}"
-    report("LIFECYCLE-2", "one end", came, run.first_n, run.last_n, n, run=run)
+    report("LIFECYCLE-2", "one end", came, run.first_n, run.last_n, n, run=run, late=True)
 
 
 def on_unfinished(run: RunState, n: int, report: Report) -> None:
@@ -82,7 +82,7 @@ def on_ignored_stop(run: RunState, at: float, n: int, ping_s: float, report: Rep
     late = at - run.stop_at if run.stop_at is not None else 0.0
     if late > ping_s:
         came = f"agent_completed {late:.2f} s later"
-        report("LIFECYCLE-2", "agent_stopped after the stop request", came, run.first_n, n, run=run)
+        report("LIFECYCLE-2", "agent_stopped after the stop request", came, run.first_n, n, run=run, late=True)
 
 
 def on_end(run: RunState, event: Event, n: int, report: Report) -> None:

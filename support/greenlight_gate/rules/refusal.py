@@ -51,10 +51,10 @@ class SignInAttempt:
                 said = reading.kind
             self._not_refused(f"accepted with {self.unwelcome}, and sent {said}", n)
 
-    def answered(self, status: int | None, reason: str, n: int) -> None:
-        """The upgrade was not accepted."""
+    def answered(self, status: int | None, reason: str, n: int, *, unanswered: bool = False) -> None:
+        """The upgrade was not accepted; `unanswered`: it was waited for in vain."""
         if not self.ways.has_status(status):
-            self._not_refused(f"{reason or f'HTTP {status}'} for {self.unwelcome}", n)
+            self._not_refused(f"{reason or f'HTTP {status}'} for {self.unwelcome}", n, late=unanswered)
 
     def closed(self, code: int | None, came: str, n: int) -> None:
         """The connection was accepted, and the backend has ended it."""
@@ -65,10 +65,10 @@ class SignInAttempt:
         """The connection was not refused in time."""
         self._not_refused(f"accepted with {self.unwelcome}, and not refused within {after_s:.1f} s", n)
 
-    def _not_refused(self, came: str, n: int) -> None:
+    def _not_refused(self, came: str, n: int, *, late: bool = False) -> None:
         if not self.reported:
             self.reported = True
-            self.report("REFUSAL-1", str(self.ways), came, self.n, n)
+            self.report("REFUSAL-1", str(self.ways), came, self.n, n, late=late)
 
 
 class ForeignAttempt(NamedTuple):
@@ -157,7 +157,7 @@ class ForeignAttempts:
         if instead:
             self._object(attempt, f"no refusal within {after_s:.1f} s, but {instead}", n)
         elif not self.ways.ignored:
-            self._object(attempt, f"nothing within {after_s:.1f} s", n)
+            self._object(attempt, f"nothing within {after_s:.1f} s", n, late=True)
         return True
 
     def closed(self, code: int | None, came: str, n: int) -> None:
@@ -167,20 +167,21 @@ class ForeignAttempts:
                 self._object(attempt, came, n)
         self._open.clear()
 
-    def _object(self, attempt: ForeignAttempt, came: str, n: int) -> None:
+    def _object(self, attempt: ForeignAttempt, came: str, n: int, *, late: bool = False) -> None:
         if attempt.n not in self._reported:
             self._reported.add(attempt.n)
             expected = f"{self.user} to be refused {attempt.what} of {attempt.owner} ({self.ways})"
             if attempt.claims is not None:
                 expected = f"{self.user} not to be served as {attempt.owner}, whose user id the request names"
-            self.report("REFUSAL-2", expected, came, attempt.n, n, about=attempt.owner)
+            self.report("REFUSAL-2", expected, came, attempt.n, n, about=attempt.owner, late=late)
 
 
 def on_foreign_stop(run: RunState, n: int, report: Report) -> None:
     """REFUSAL-2: a run did not complete, and another user had asked for it to be stopped."""
     who, asked_n = run.intruder or ("", 0)
     came = f"{run.ended_by or 'silence'} after a stop request of {who}"
-    report("REFUSAL-2", f"only {run.user} to be able to stop this run", came, asked_n, n, run=run, about=who)
+    expected, late = f"only {run.user} to be able to stop this run", run.ended_by is None
+    report("REFUSAL-2", expected, came, asked_n, n, run=run, about=who, late=late)
 
 
 class TokenExpiry:
@@ -280,7 +281,7 @@ class InvalidInputs:
     def waited(self, after_s: float, n: int) -> None:
         """The user waited in vain for the refusal."""
         came = f"{self._instead} instead" if self._instead else f"nothing within {after_s:.1f} s"
-        self.report("REFUSAL-4", "a clear error", came, *self._sent, n)
+        self.report("REFUSAL-4", "a clear error", came, *self._sent, n, late=self._instead is None)
         self._sent.clear()
 
     def closed(self, code: int | None, came: str, n: int) -> None:

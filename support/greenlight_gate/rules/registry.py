@@ -88,6 +88,24 @@ FAMILIES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
 CAUSED_BY_ABSENCE = ("CONNECTION-", "CONTINUITY-", "LIFECYCLE-2", "REFUSAL-", "TIMELINESS-")
 
 
+# By these, users receive or reach what is not theirs: no other breach is graver.
+_EXPOSING = ("CONTENT-5", "IDENTITY-2", "ISOLATION-", "REFUSAL-1", "REFUSAL-2", "REFUSAL-3")
+# What a target that is ill breaks, whatever is asked of it.
+_OF_ILLNESS = ("CONNECTION-", "LIFECYCLE-2", "TIMELINESS-")
+
+
+def gravity(rule: str, severity: Severity) -> int:
+    """The place of a broken rule among others: data and access that are exposed first, then what else is critical."""
+    if rule.startswith(_EXPOSING):
+        return 0
+    return 1 if severity is Severity.CRITICAL else 2
+
+
+def may_follow_from_illness(rule: str) -> bool:
+    """Whether a target that no longer connects or answers in time breaks this rule as well."""
+    return rule.startswith(_OF_ILLNESS)
+
+
 def as_markdown() -> str:
     """The rules as a Markdown table."""
     rows = [f"| {rule.id} | {rule.severity} | {rule.requirement} |" for rule in RULES.values()]

@@ -4,45 +4,48 @@ from greenlight_gate.events import Event, EventKind
 from greenlight_gate.findings import numbered
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.finding_sink import Report
-from greenlight_gate.rules.engine.run_state import OpenTool, Request, RunState
+from greenlight_gate.rules.engine.run_state import OpenTool, Request, RunState, TimedEvent
 
 _LEAST_RUN_S = 0.5
 _LAST_PART = 0.1
 _MOST_AT_THE_END = 0.5
+_ROUNDING_S = 1e-6
 
 
 def on_start(run: RunState, at: float, n: int, start_s: float, report: Report) -> None:
     """TIMELINESS-1: the wait from the (intended) request to agent_started."""
     waited = at - run.asked_at
     if waited > start_s and run.parent is None:
-        report("TIMELINESS-1", f"agent_started within {start_s:g} s", f"{waited:.2f} s", run.first_n, n, run=run)
+        took, expected = f"{waited:.2f} s", f"agent_started within {start_s:g} s"
+        report("TIMELINESS-1", expected, took, run.first_n, n, run=run, late=True)
 
 
 def on_no_start(ask: Request, at: float, n: int, start_s: float, report: Report) -> None:
     """TIMELINESS-1 for a start that was waited for in vain."""
     if at - ask.at > start_s:
-        report("TIMELINESS-1", f"agent_started within {start_s:g} s", "none", ask.n, n)
+        report("TIMELINESS-1", f"agent_started within {start_s:g} s", "none", ask.n, n, late=True)
 
 
 def on_silence(run: RunState, at: float, n: int, silence_s: float, report: Report) -> None:
     """TIMELINESS-2: the time since the latest event of the run or of one of its sub-agents."""
     silent = at - run.last_at
     if silent > silence_s:
-        report("TIMELINESS-2", f"at most {silence_s:g} s of silence", f"{silent:.2f} s", run.last_n, n, run=run)
+        came, expected = f"{silent:.2f} s", f"at most {silence_s:g} s of silence"
+        report("TIMELINESS-2", expected, came, run.last_n, n, run=run, late=True)
 
 
 def on_tool(run: RunState, tool: OpenTool, at: float, n: int, *, tool_s: float, report: Report) -> None:
     """TIMELINESS-4 for a tool that has completed, or is still open, at `at`."""
     if at - tool.at > tool_s:
         took = f"{at - tool.at:.2f} s"
-        report("TIMELINESS-4", f"{tool.name!r} completed within {tool_s:g} s", took, tool.n, n, run=run)
+        report("TIMELINESS-4", f"{tool.name!r} completed within {tool_s:g} s", took, tool.n, n, run=run, late=True)
 
 
 def on_length(run: RunState, at: float, n: int, run_s: float, report: Report) -> None:
     """TIMELINESS-4 for a run that ends at `at`, or is still in progress then."""
     if run.started_at is not None and at - run.started_at > run_s:
         took = f"{at - run.started_at:.2f} s"
-        report("TIMELINESS-4", f"a run that ends within {run_s:g} s", took, run.first_n, n, run=run)
+        report("TIMELINESS-4", f"a run that ends within {run_s:g} s", took, run.first_n, n, run=run, late=True)
 
 
 def on_end(run: RunState, event: Event, at: float, n: int, budgets: TimeBudgets, *, report: Report) -> None:
@@ -60,8 +63,26 @@ def on_end(run: RunState, event: Event, at: float, n: int, budgets: TimeBudgets,
         # If agent_started was held back as well, only the server's own timestamps say how long the run took; but it
         # took no longer than the user has waited, however its clock was moved.
         took = max(took, min(event.server_s - run.first_stamp_s, at - run.asked_at))
-    late = sum(1 for time in run.recent if time >= at - took * _LAST_PART)
+    last_s = took * _LAST_PART
+    late = [each for each in run.recent if each.at >= at - last_s]
     shown = run.events + run.sub_agent_events
-    if took >= _LEAST_RUN_S and late > shown * _MOST_AT_THE_END:
-        came = f"{late} of {numbered(shown, 'event')} in the last tenth of {took * 1e3:.0f} ms"
-        report("TIMELINESS-3", "events as they happen", came, run.first_n, n, run=run)
+    if took >= _LEAST_RUN_S and len(late) > shown * _MOST_AT_THE_END:
+        stamp_s = None if whole_seconds else event.server_s
+        if _were_held_back(run, late, shown, None if stamp_s is None else stamp_s - last_s):
+            came = f"{len(late)} of {numbered(shown, 'event')} in the last tenth of {took * 1e3:.0f} ms"
+            report("TIMELINESS-3", "events as they happen", came, run.first_n, n, run=run, late=True)
+
+
+def _were_held_back(run: RunState, late: list[TimedEvent], shown: int, since_s: float | None) -> bool:
+    """Whether the events at the end of a run, more than half, happened earlier: an agent may say much at its end.
+
+    `since_s`: the beginning of the last tenth by the server's clock; None if its timestamps do not say it.
+    """
+    tools = sum(each.kind is EventKind.TOOL_EXECUTING for each in run.recent or ())
+    late_tools = sum(each.kind is EventKind.TOOL_EXECUTING for each in late)
+    if late_tools and max(run.tools_begun, tools) <= late_tools:
+        return True  # the long tool, with whose work the time has passed, began before
+    if since_s is None:
+        return False  # nothing shows when they happened
+    happened_late = sum(each.server_s is not None and each.server_s >= since_s - _ROUNDING_S for each in late)
+    return happened_late <= shown * _MOST_AT_THE_END

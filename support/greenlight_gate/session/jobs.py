@@ -11,6 +11,7 @@ from greenlight_gate.wire.profile import Profile
 
 # Tags of scenarios, on any level of a feature.
 ALONE = "alone"
+HOSTILE = "hostile"
 CROWD = "crowd"
 # The most connections that a scenario has open at once; one with the tag @crowd has more.
 MOST_CONNECTIONS = 20
@@ -23,6 +24,11 @@ def runs_alone(tags: Iterable[str]) -> bool:
     It measures time or memory, puts load on the backend, or restarts it.
     """
     return ALONE in tags
+
+
+def is_hostile(tags: Iterable[str]) -> bool:
+    """Whether a scenario sends what may leave a target ill: it runs after the others, and a healthy user follows it."""
+    return HOSTILE in tags
 
 
 def connections_of(tags: Iterable[str]) -> int:

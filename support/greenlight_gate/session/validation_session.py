@@ -6,10 +6,11 @@ import os
 import platform
 import ssl
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -26,6 +27,8 @@ from greenlight_gate.evidence.session_folder import (
     order_of,
 )
 from greenlight_gate.measure.load_result import LoadResult
+from greenlight_gate.probes.factory import listener_of
+from greenlight_gate.probes.host_watch import HostWatch
 from greenlight_gate.rules.engine.deadlines import Deadlines
 from greenlight_gate.rules.registry import RULES, Rule
 from greenlight_gate.session.command_backend import CommandProcess
@@ -37,7 +40,7 @@ from greenlight_gate.session.suite_cpu import SuiteLoad
 from greenlight_gate.targets.access import Access, TargetFault, check_trust, ssl_context, wait_healthy
 from greenlight_gate.targets.model import NEEDS, PROMPTS, Target
 from greenlight_gate.targets.sections import Persona
-from greenlight_gate.targets.settings import Misconfigured, profile_text, target_and_notice
+from greenlight_gate.targets.settings import HOST_LOAD_VARIABLE, Misconfigured, profile_text, target_and_notice
 from greenlight_gate.verdict.load_verdict import Workload
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.spec import ProfileError
@@ -53,6 +56,8 @@ _FOREIGN_START_S = 5.0
 _WARM_UP_S = 600.0
 # Short enough that lost connections are noticed while a scenario waits.
 _HEARTBEAT_S = "2"
+# Connections of one user whose ids are remembered.
+_MOST_EARLIER = 64
 _USUAL_SCALE = 25
 log = logging.getLogger("greenlight")
 
@@ -101,6 +106,7 @@ class ValidationSession:
         self.begun = False
         self.own_load: SuiteLoad
         self.loop = LoopThread()
+        self.host = HostWatch()
         self.own_backend: StartedBackend | None = None
         # The scenarios with open connections: the running one and those that still wait for late messages.
         self.worlds: set[object] = set()
@@ -112,6 +118,7 @@ class ValidationSession:
         self.evidence: Evidence
         self._canaries: dict[str, str] = {}
         self._jars: dict[tuple[str, str], CookieJar] = {}
+        self._earlier: dict[tuple[str, str], deque[Mapping[str, Any]]] = {}
         self._log: logging.Handler | None = None
         self.tls: ssl.SSLContext | None = None
         self.target: Target
@@ -241,6 +248,7 @@ class ValidationSession:
         return kind(
             user, persona, self.target, profile=self.profile, recorder=recorder, before=before, patience=self.patience,
             jar=self._jars.setdefault((persona.name, persona.user), CookieJar()),
+            earlier=self._earlier.setdefault((persona.name, persona.user), deque(maxlen=_MOST_EARLIER)),
         )  # fmt: skip
 
     def canary(self, persona: Persona) -> str:
@@ -273,6 +281,8 @@ class ValidationSession:
             )
         )  # fmt: skip
         self.own_load = SuiteLoad(self.backend_pids)
+        if plan.environ.get(HOST_LOAD_VARIABLE) != "ignore":
+            self._watch_host()
         self.begun = True
 
     def _start_backend(self, target: Target, environ: Mapping[str, str]) -> Target:
@@ -303,12 +313,19 @@ class ValidationSession:
         """The processes of the backend, if the suite has started it; those of other targets are unknown."""
         return self.own_backend.pids if self.own_backend is not None else ()
 
+    def _watch_host(self) -> None:
+        """Watches whether others use this machine: all but the suite, what it starts, and a target on this machine."""
+        target = self.target
+        is_neighbour = target.start == "none" and target.is_loopback
+        self.host.start(os.getpid(), (lambda: listener_of(target)) if is_neighbour else None)
+
     def narrow_to(self, categories: tuple[str, ...]) -> None:
         """Only these categories have scenarios that were selected: the others are not exercised."""
         self.plan = replace(self.plan, wanted=categories)
 
     def stop(self) -> None:
         """Ends everything that was started."""
+        self.host.stop()
         self.loop.stop()
         if self.own_backend is not None:
             self.own_backend.tear_down()

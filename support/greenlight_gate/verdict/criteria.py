@@ -8,6 +8,7 @@ from greenlight_gate.measure.histogram import Histogram
 from greenlight_gate.measure.latency_summary import LatencySummary
 from greenlight_gate.measure.load_result import LoadResult, figures
 from greenlight_gate.measure.thresholds import LEAST_SUCCESS, Thresholds, too_slow
+from greenlight_gate.rules.engine.suite_stalls import AGAIN, busy
 from greenlight_gate.verdict.memory_trend import MemorySamples, judge_watch
 
 # The category of the load of a load session, which belongs to no scenario.
@@ -74,7 +75,7 @@ def latency(
     saturated = next((f"'{load.label}': {load.summary.saturated}" for load in judged if load.summary.saturated), "")
     samples = sum(each.samples for each in known.values())
     if saturated:
-        parts.append(f"this machine was too busy to measure latency: {saturated}; run again when it is idle")
+        parts.append(f"this machine was too busy to measure latency: {saturated}; {AGAIN}")
         status = Status.INCONCLUSIVE
     else:
         slow = any(_too_slow(thresholds, each) for each in known.values())
@@ -123,11 +124,11 @@ def _of_loads(loads: list[LoadOfScenario]) -> dict[str, LatencySummary]:
 def losses(loads: tuple[LoadOfScenario, ...]) -> Status:
     """Whether the success rate under load is high enough. Each load is judged alone: none compensates for another.
 
-    Inconclusive where the generator was too busy: what is missing may only have been read too late by the generator.
+    Inconclusive where the generator or its machine was too busy: what is missing may only have been read too late.
     """
     asked = [load.summary for load in loads if load.summary.expected_events + load.summary.connections_tried]
     lossy = [summary for summary in asked if summary.success_percent < LEAST_SUCCESS]
-    if any(not summary.saturated for summary in lossy):
+    if any(not summary.hindered for summary in lossy):
         return Status.FAILED
     return Status.INCONCLUSIVE if lossy else Status.PASSED
 
@@ -160,6 +161,9 @@ def gaps_of(loads: tuple[LoadOfScenario, ...]) -> list[str]:
     for load in loads:
         summary = load.summary
         gaps += [f"'{load.label}': {lost}" for lost in (*summary.lost, *summary.short)]
+        if summary.crowded and summary.late and not summary.saturated:
+            late = ", ".join(f"{rule} ({times})" for rule, times in sorted(summary.late.items()))
+            gaps.append(f"'{load.label}': {busy(summary.crowded)}, so that {late} cannot be judged; {AGAIN}")
         if summary.interrupted:
             gaps.append(f"'{load.label}' was interrupted")
         unshown = summary.counts.keys() - {offence.finding.rule for offence in summary.offences}

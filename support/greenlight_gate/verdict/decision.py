@@ -5,6 +5,7 @@ APPROVED.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from enum import StrEnum
 
 import msgspec
@@ -14,8 +15,9 @@ from greenlight_gate.events import FIVE
 from greenlight_gate.findings import Finding, Severity, numbered
 from greenlight_gate.measure.latency_summary import LatencySummary
 from greenlight_gate.measure.thresholds import LEAST_SUCCESS, Thresholds, success
+from greenlight_gate.rules.engine.suite_stalls import AGAIN, busy
 from greenlight_gate.rules.isolation import IsolationPair
-from greenlight_gate.rules.registry import RULES
+from greenlight_gate.rules.registry import RULES, gravity
 from greenlight_gate.verdict.baseline import Compared
 from greenlight_gate.verdict.criteria import Criterion, LoadOfScenario, Status, gaps_of, latency, losses, memory
 from greenlight_gate.verdict.failure_patterns import SLOW, Occurrence
@@ -98,6 +100,14 @@ class Observed(msgspec.Struct, frozen=True):
     ping: LatencySummary | None = None
 
 
+class Ill(msgspec.Struct, frozen=True):
+    """The first scenario after which a healthy user was not served, what was found then, and how much followed."""
+
+    scenario: str
+    finding: Finding
+    consequences: int
+
+
 class Facts(msgspec.Struct, frozen=True):
     """Everything that the verdict depends on.
 
@@ -106,7 +116,10 @@ class Facts(msgspec.Struct, frozen=True):
     `loads` are the results of loads, `watched` those of probes, `patterns` failures over many answers. `compared` is
     the comparison with the baseline, which decides only if `gated`. `workload`: this is a load session, of this load;
     it has no scenarios and approves no release. `available`: how many scenarios each wanted category has; `weak`: in
-    what the target file asks for less than usual. `ended_early`: the run was interrupted or killed.
+    what the target file asks for less than usual. `ended_early`: the run was interrupted or killed. `crowded`: why
+    other programs left the suite's machine too little CPU time in some of it; "" if they did not. `only`: how many
+    scenarios have findings of no other rule; `ill`: which one left the target ill. What may have followed from that is
+    counted there, and is not among the `findings`.
     """
 
     wanted: tuple[str, ...]
@@ -129,6 +142,9 @@ class Facts(msgspec.Struct, frozen=True):
     available: dict[str, int] = {}
     weak: tuple[str, ...] = ()
     ended_early: bool = False
+    crowded: str = ""
+    only: dict[str, int] = {}
+    ill: Ill | None = None
 
     @property
     def selected(self) -> Counter[str]:
@@ -148,6 +164,8 @@ class Decision(msgspec.Struct, frozen=True):
 _WATCHFUL = frozenset({"integration", "security"})
 # The criteria of figures over a whole run, which the beginning of one does not show.
 _OVER_A_RUN = frozenset({"LATENCY", "RECOVERY", "BASELINE"})
+# Failure patterns of what was late or did not come in time, which a busy machine may cause as well.
+_LATE_PATTERNS = frozenset({SLOW, "SILENT_STALLS", "CONNECTION_INSTABILITY"})
 MUST_NOT_BE_ABSENT = ("with_tool", "isolation", "authentication", *FIVE)
 
 
@@ -155,7 +173,9 @@ def decide(facts: Facts) -> Decision:
     """Judges the criteria that apply; the worst of them decides the verdict."""
     criteria = _of_scenarios(facts) if facts.workload is None else _of_a_load(facts, facts.workload)
     if facts.ended_early:
-        criteria = [_of_a_beginning(criterion) for criterion in criteria]
+        criteria = [_unless(criterion, "the run ended early, so that this does not count") for criterion in criteria]
+    elif facts.crowded:
+        criteria = [_unless(criterion, f"{busy(facts.crowded)}; {AGAIN}") for criterion in criteria]
     statuses = {criterion.status for criterion in criteria}
     if Status.FAILED in statuses:
         verdict = Verdict.BLOCKED
@@ -170,12 +190,11 @@ def decide(facts: Facts) -> Decision:
     return Decision(verdict, reason, tuple(criteria))
 
 
-def _of_a_beginning(criterion: Criterion) -> Criterion:
-    """A criterion of a run that ended early: a few samples block nothing."""
+def _unless(criterion: Criterion, why: str) -> Criterion:
+    """A criterion of speed that is not met, but blocks nothing: a few samples do not, nor does a busy machine."""
     if criterion.id not in _OVER_A_RUN or criterion.status is not Status.FAILED:
         return criterion
-    measured = f"{criterion.measured}; the run ended early, so that this does not count"
-    return msgspec.structs.replace(criterion, measured=measured, status=Status.INCONCLUSIVE)
+    return msgspec.structs.replace(criterion, measured=f"{criterion.measured}; {why}", status=Status.INCONCLUSIVE)
 
 
 def _of_scenarios(facts: Facts) -> list[Criterion]:
@@ -230,9 +249,10 @@ def _scenarios(facts: Facts) -> Criterion:
     }
     thin = too_few(judged, missing, facts.accepted)
     measured += "".join(f"; {said}" for said in thin)
-    if facts.findings:
-        measured += f"; {numbered(len(facts.findings), 'finding')}"
-    if count[ScenarioOutcome.FAILED] or facts.findings:
+    found = len(facts.findings) + (facts.ill.consequences if facts.ill is not None else 0)
+    if found:
+        measured += f"; {numbered(found, 'finding')}"
+    if count[ScenarioOutcome.FAILED] or found:
         status = Status.FAILED
     elif (
         unseen or thin or count[ScenarioOutcome.BROKEN] or count[ScenarioOutcome.NOT_RUN]
@@ -355,6 +375,9 @@ def _patterns(facts: Facts) -> Criterion:
     if facts.patterns:
         measured += f": {', '.join(seen.pattern for seen in (*critical, *others))}"
     status = Status.FAILED if critical else Status.PASSED
+    if not critical and facts.crowded and (late := [seen.pattern for seen in others if seen.pattern in _LATE_PATTERNS]):
+        measured += f"; {busy(facts.crowded)}, so that {' and '.join(late)} cannot be judged; {AGAIN}"
+        status = Status.INCONCLUSIVE
     messages = facts.observed.messages + sum(load.summary.messages for load in facts.loads)
     if not critical and not messages:
         measured, status = "no message was received", Status.INCONCLUSIVE
@@ -364,11 +387,13 @@ def _patterns(facts: Facts) -> Criterion:
 
 def _critical(facts: Facts) -> list[Occurrence]:
     """The patterns that block. Latency does so only with a threshold, and on a machine that is not too busy."""
+    excused = _LATE_PATTERNS if facts.crowded else frozenset()
     untimed = facts.workload is not None and not facts.workload.judges_latency
     # Where a load shows that this machine was busy, its work may have delayed all that came.
     untimed = untimed or any(load.summary.saturated for load in facts.loads)
     critical = [seen for seen in facts.patterns if seen.severity is Severity.CRITICAL]
-    return [seen for seen in critical if not (untimed and seen.pattern == SLOW)]
+    excused |= {SLOW} if untimed else set()
+    return [seen for seen in critical if seen.pattern not in excused]
 
 
 def _baseline(compared: Compared) -> Criterion:
@@ -429,7 +454,8 @@ def _reason(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
         return f"{accepted}{numbered(passed, 'scenario')} passed, {shown}, no findings.{beyond}"
     parts = _open(verdict, criteria)
     if verdict is Verdict.BLOCKED and facts.findings:
-        parts.insert(0, _first_findings(facts.findings))
+        parts.insert(0, _first_findings(facts.findings, only=facts.only))
+        parts[:0] = [_in_words(facts.ill)] if facts.ill is not None else []
     elif verdict is Verdict.BLOCKED:
         parts[:0] = _first_of(ScenarioOutcome.FAILED, facts)
     else:
@@ -486,20 +512,32 @@ def _first_of(outcome: ScenarioOutcome, facts: Facts) -> list[str]:
     return [f"'{scenario.name}' {outcome}: {in_one_line(scenario.reason)}" for scenario in concerned[:1]]
 
 
-def _first_findings(findings: tuple[Finding, ...], counted: Counter[str] | None = None) -> str:
-    """The gravest rule with its first finding, then the others; of the same severity, the most frequent first.
+def _in_words(ill: Ill) -> str:
+    finding = ill.finding
+    what = f"{finding.rule}: expected {finding.expected}, got {finding.actual}"
+    follow = f", {numbered(ill.consequences, 'finding')} of later scenarios may follow from that"
+    return f"after '{ill.scenario}' the target was ill ({what}){follow if ill.consequences else ''}"
 
-    `counted`: all findings of each rule.
+
+def _first_findings(
+    findings: tuple[Finding, ...], counted: Counter[str] | None = None, only: Mapping[str, int] | None = None
+) -> str:
+    """The gravest rule with its first finding, then the others; of the same gravity, the most frequent first.
+
+    `counted`: all findings of each rule; `only`: how many scenarios failed for no other rule.
     """
     count = counted or Counter(finding.rule for finding in findings)
     first = {finding.rule: finding for finding in reversed(findings)}
     (rule, times), *others = sorted(
-        count.most_common(), key=lambda each: (first[each[0]].severity is not Severity.CRITICAL, -each[1])
+        count.most_common(), key=lambda each: (gravity(each[0], first[each[0]].severity), -each[1])
     )
-    example = first[rule]
+    example, alone = first[rule], (only or {}).get(rule, 0)
+    failed = f", {numbered(alone, 'scenario')} failed for this alone" if alone > 1 else ""
     more = f"; also {', '.join(f'{other} ({n})' for other, n in others)}" if others else ""
     whom = f" [{example.user}]" if example.user else ""
-    return f"{rule} ({numbered(times, 'finding')}): expected {example.expected}, got {example.actual}{whom}{more}"
+    return (
+        f"{rule} ({numbered(times, 'finding')}{failed}): expected {example.expected}, got {example.actual}{whom}{more}"
+    )
 
 
 def in_one_line(reason: str) -> str:

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from greenlight_gate.findings import numbered
-from greenlight_gate.measure.load_result import LATE, LoadResult
+from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.measure.thresholds import LEAST_SUCCESS
 from greenlight_gate.verdict.criteria import Criterion, LoadOfScenario, Status
 
@@ -60,13 +60,14 @@ def excused(summary: LoadResult) -> str:
     """The findings that do not block, and why; "" if there are none."""
     guilty = {offence.finding.rule for offence in summary.convicting()}
     others = {rule: times for rule, times in summary.counts.items() if rule not in guilty}
-    late = sum(times for rule, times in others.items() if summary.saturated and rule in LATE)
+    late = sum(summary.late.values())
     lost = sum(others.values()) - late
     parts = []
     if lost:
         parts.append(f"runs or connections lost: {lost:,}, within the {100 - LEAST_SUCCESS:g} % allowed")
     if late:
-        parts.append(f"late: {late:,}, which the load generator may have caused itself, {summary.saturated}")
+        cause = f"which the load generator may have caused itself, {summary.saturated}"
+        parts.append(f"late: {late:,}, {cause if summary.saturated else f'but {summary.hindered}'}")
     return "; ".join(parts)
 
 

@@ -118,6 +118,11 @@ class Spec(msgspec.Struct, frozen=True):
     deprecated: tuple[str, ...] = ()
 
     @property
+    def scope_names(self) -> tuple[str, ...]:
+        """The values of a connection that say whether a frame is its own."""
+        return tuple(term.value.removeprefix("$") for term in self.scope if term.op == "same_as")
+
+    @property
     def tells_user(self) -> bool:
         """Whether a client sends the user id, beside the token: in a request, in the URL or in a frame."""
         sent = [template for what, template in self.send.items() if what != "claim"]

@@ -70,6 +70,8 @@ _NOBODY_ELSE_S = 3.0
 PROMPTS = """
 [prompts.without_tool]
 ask = "Say something late, please."
+[prompts.helper]
+ask = "Fall ill once you have answered, please."
 [prompts.long_running]
 ask = "Forget the tool, please."
 tools = ["calculator"]
@@ -101,9 +103,15 @@ class _Meeting:
             await asyncio.wait_for(self._complete.wait(), _NOBODY_ELSE_S)
 
 
-async def _door(wire: Wire, meeting: _Meeting) -> None:
-    """Answers rightly, late or badly, as it is asked. What is late comes when the user thinks that all is said."""
+async def _door(wire: Wire, meeting: _Meeting, ill: asyncio.Event) -> None:
+    """Answers rightly, late or badly, as it is asked. What is late comes when the user thinks that all is said.
+
+    Once it is `ill`, it answers nobody.
+    """
     await does.greet(wire)
+    if ill.is_set():
+        await wire.close(1011, "out of memory")
+        return
     late: list[dict[str, Any]] = []
     number = 0
     while True:
@@ -128,6 +136,8 @@ async def _door(wire: Wire, meeting: _Meeting) -> None:
             await wire.say(talk.event("agent_completed", result="Forgotten."))
         else:
             await talk.finish()
+            if "Fall ill" in asked:
+                ill.set()
 
 
 def run(
@@ -145,7 +155,9 @@ def run(
     (folder / "behave.ini").write_text((ROOT / "behave.ini").read_text("utf-8"), encoding="utf-8")
     for name, text in features.items():
         (folder / "features/functional" / name).write_text(text, encoding="utf-8")
-    with HostileServer(functools.partial(_door, meeting=_Meeting(meeting)), does.health()) as server:
+    with HostileServer(
+        functools.partial(_door, meeting=_Meeting(meeting), ill=asyncio.Event()), does.health()
+    ) as server:
         path = target(folder, server.url, more=PROMPTS + target_toml)
         path.write_text(path.read_text("utf-8").replace("grace_s = 0.05", "grace_s = 0.5"), encoding="utf-8")
         if jobs:

@@ -1,6 +1,5 @@
 """The cut-point matrix against a real backend: the cuts are exact, nothing is left behind, and broken backends show."""
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,15 +21,14 @@ from greenlight_gate.trace import Closed, Received, Sent
 from greenlight_gate.verdict.decision import ScenarioOutcome
 
 from support.tests.backend.users import eventually
+from support.tests.cli.process import environ
 
 EMBEDDED = suite_root() / "support/greenlight_gate/targets/embedded.toml"
 
 
 @contextmanager
 def world(folder: Path, *defects: str, environment: str = "embedded") -> Iterator[World]:
-    plan = SessionPlan(
-        environment=environment, defects=defects, output_dir=folder / "reports", environ=dict(os.environ)
-    )
+    plan = SessionPlan(environment=environment, defects=defects, output_dir=folder / "reports", environ=environ())
     suite = ValidationSession(plan)
     try:
         suite.start()

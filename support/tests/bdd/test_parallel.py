@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from behave.parser import parse_feature, parse_file
 from greenlight_gate.bdd.matchers.observable import NotExercised
-from greenlight_gate.bdd.runner.parallel import Work, serial_scenarios_last
+from greenlight_gate.bdd.runner.parallel import Work, in_turn
 from greenlight_gate.session.jobs import MOST_CONNECTIONS, jobs_for, runs_alone, users_of
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import Persona
@@ -238,9 +238,12 @@ Feature: Some of both
     @alone
     Scenario: d
     Scenario: e
-  @alone
+  @alone @hostile
   Rule: nothing of it
     Scenario: f
+  @hostile
+  Rule: after the others
+    Scenario: g
 """
 
 
@@ -255,13 +258,13 @@ def test_a_scenario_that_is_not_exercised_has_not_failed() -> None:
     assert work.has_failed
 
 
-def test_what_runs_alone_comes_last_wherever_it_stands() -> None:
+def test_what_is_hostile_comes_after_the_others_and_what_runs_alone_last_wherever_it_stands() -> None:
     features = [parse_feature(text, filename="x.feature") for text in (f"@alone\n{SEVERAL.strip()}", PARTS.strip())]
 
-    parts = serial_scenarios_last(features)
+    parts = in_turn(features)
 
     names = [[scenario.name[:3] for scenario in part.walk_scenarios()] for part in parts]
-    assert names == [["a", "c 1", "c 2", "e"], ["One", "Two", "Thr", "Fou"], ["b", "d", "f"]]
+    assert names == [["a", "c 1", "c 2", "e"], ["g"], ["One", "Two", "Thr", "Fou"], ["b", "d", "f"]]
     assert [scenario.name for feature in features for scenario in feature.walk_scenarios()][4:6] == ["a", "b"]
 
 

@@ -85,13 +85,27 @@ Feature: All is right
     When Ada asks with_tool
     Then Ada sees an answer
 """
+ILL = """
+Feature: What leaves the backend ill
+  @hostile
+  Scenario: The backend answers and falls ill
+    Given Ada is here
+    When Ada asks helper
+    Then Ada sees an answer
+  Scenario: The next one finds it ill
+    Given Ada is here
+    When Ada asks with_tool
+    Then Ada sees an answer
+"""
 _ROUNDING_S = 0.001
 NOTHING_SEEN = "Suite fault: the scenario passed without having observed anything"
 
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Outcomes:
-    return run(tmp_path_factory.mktemp("mixed"), {"mixed.feature": MIXED, "fragile.feature": FRAGILE})
+    return run(
+        tmp_path_factory.mktemp("mixed"), {"mixed.feature": MIXED, "fragile.feature": FRAGILE, "the_end.feature": ILL}
+    )
 
 
 ROWS = [
@@ -115,9 +129,16 @@ ROWS = [
     ("Not exercised", "not_exercised", "skipped", "hostile declares capabilities.resume = false"),
     ("Nothing can begin", "broken", "broken", "no World today"),
 ]
+AFTER_ILLNESS = [
+    ("The backend answers and falls ill", "failed", "failed", "CONNECTION-1: expected a usable connection, got"),
+    ("The next one finds it ill", "failed", "failed", "CONNECTION-1: "),
+]
 
 
-@pytest.mark.parametrize(("name", "outcome", "status", "said"), ROWS, ids=[row[0] for row in ROWS])
+ALL = [*ROWS, *AFTER_ILLNESS]
+
+
+@pytest.mark.parametrize(("name", "outcome", "status", "said"), ALL, ids=[row[0] for row in ALL])
 def test_each_scenario_in_the_ledger_and_in_allure(
     mixed: Outcomes, name: str, outcome: str, status: str, said: str
 ) -> None:
@@ -137,14 +158,14 @@ def test_what_no_step_asserts_fails_the_last_step_unless_it_comes_later(mixed: O
 
 
 def test_ledger_and_allure_agree_and_the_run_is_blocked(mixed: Outcomes) -> None:
-    assert set(mixed.ledger) == set(mixed.allure) == {row[0] for row in ROWS}
+    assert set(mixed.ledger) == set(mixed.allure) == {row[0] for row in ALL}
     assert mixed.ran.code == 1
 
     judged = greenlight(mixed.ran.folder, "verdict", "--output-dir", "reports")
 
     assert (judged.code, judged.verdict) == (1, "BLOCKED")
     counts = judged.report["execution_results"]["pytest_metrics"]
-    assert counts == {"tests_passed": 2, "tests_failed": 10, "tests_not_exercised": 1, "total_tests": 13}
+    assert counts == {"tests_passed": 2, "tests_failed": 12, "tests_not_exercised": 1, "total_tests": 15}
     assert judged.report["compliance_check"]["criteria"][-1]["measured"] == "nothing is missing"
     assert judged.rules == {"LIFECYCLE-5", "PAIRING-2", "LIFECYCLE-3"} | judged.rules
 
@@ -160,9 +181,22 @@ def test_a_demand_in_vain_names_its_rule_in_the_ledger_and_in_the_history(mixed:
     assert ("LIFECYCLE-5", "A step is not true") in known.still
 
 
+def test_the_first_scenario_after_which_a_healthy_user_is_not_served_is_named_and_what_follows_is_marked(
+    mixed: Outcomes,
+) -> None:
+    judgement = judge(mixed.ran.session)
+
+    ill, follows = "The backend answers and falls ill", "The next one finds it ill"
+    assert judgement.decision.reason.startswith(f"after '{ill}' the target was ill (CONNECTION-1: expected a usable")
+    assert " of later scenarios may follow from that; " in judgement.decision.reason
+    assert {(item.scenario, item.follows) for item in judgement.findings if item.follows} == {(follows, ill)}
+    assert {item.scenario for item in judgement.findings if item.finding.rule == "CONNECTION-1"} == {ill, follows}
+
+
 def test_a_scenario_that_runs_alone_begins_when_the_one_before_is_closed(mixed: Outcomes) -> None:
     """Otherwise what its users were sent in the one before could come in this one, under the same user ids."""
-    traces = sorted((mixed.ran.session / "evidence/traces").glob("*.jsonl"))
+    # Those of healthy users after a scenario, which it waits for, have a number of their own.
+    traces = sorted(p for p in (mixed.ran.session / "evidence/traces").glob("*.jsonl") if "." not in p.stem)
     times = []
     for path in traces:
         with path.open("rb") as file:

@@ -20,6 +20,7 @@ from typing import Any
 import psutil
 import pytest
 from greenlight_gate.cli.main import main
+from greenlight_gate.targets.settings import HOST_LOAD_VARIABLE
 
 from support.tests.cli.forks import Fork, fork
 
@@ -108,7 +109,9 @@ def target(folder: Path, url: str, health: str = "/health", more: str = "") -> P
 def environ(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     unwanted = {"WEBSOCKET_TEST_URL", "COLUMNS", "FORCE_COLOR"}
     kept = {name: value for name, value in os.environ.items() if name not in unwanted}
-    return {**kept, "CHAT_JWT_SECRET": SECRET, "PYTHONPATH": str(ROOT), **(extra or {})}
+    # Other tests, which run at the same time, make this machine busy.
+    own = {"CHAT_JWT_SECRET": SECRET, "PYTHONPATH": str(ROOT), HOST_LOAD_VARIABLE: "ignore"}
+    return {**kept, **own, **(extra or {})}
 
 
 @contextmanager

@@ -124,12 +124,9 @@ def test_a_defect_is_blocked_by_its_rule_with_the_frames_that_show_it(defective:
     said, findings = " ".join(defective.ran.out.split()), defective.report["findings"]
 
     assert {finding["rule"] for finding in findings} == {"CONTENT-5", "LIFECYCLE-5", "PAIRING-2"}
-    assert (
-        "Load of 3 users, 3 requests each: LIFECYCLE-5 (9 findings): expected all five kinds of event, "
-        "got no tool_completed" in said
-    )
-    # The gravest come first, also where others are more frequent.
-    assert re.search(r"got no tool_completed \[.*?\]; also CONTENT-5 \(\d+\), PAIRING-2 \(9\)", said)
+    # What exposes a secret comes first, also where other critical findings are more frequent.
+    assert re.search(r"Load of 3 users, 3 requests each: CONTENT-5 \(\d+ findings?\): expected no token, ", said)
+    assert "]; also LIFECYCLE-5 (9), PAIRING-2 (9)" in said
     for finding in findings:
         lines = (defective.folder / "evidence" / finding["evidence"]["trace"]).read_bytes().splitlines()
         numbers = {json.loads(line).get("n") for line in lines}

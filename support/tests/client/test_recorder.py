@@ -6,8 +6,9 @@ from pathlib import Path
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.events import Unmapped
 from greenlight_gate.evidence.replay import Meter, replay
+from greenlight_gate.measure.host_load import CrowdedTime
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
-from greenlight_gate.trace import ClockMoved, Closed, Opened, Received, Stalled
+from greenlight_gate.trace import ClockMoved, Closed, Crowded, Opened, Received, Stalled
 from greenlight_gate.transport.loop_watch import Clocks, LoopStall, LoopWatch
 
 from support.tests.rules.talk import PROFILE
@@ -87,3 +88,17 @@ def test_what_comes_after_the_end_of_a_trace_is_judged_neither_live_nor_in_its_r
     again = replay(path, PROFILE, TimeBudgets(), Meter("unknown"))
     assert isinstance(late, Unmapped)
     assert (len(recorder.findings), len(again.findings), again.records) == (0, 0, 2)
+
+
+def test_a_crowded_machine_is_noted_before_what_came_then_also_if_it_was_so_just_before() -> None:
+    now = time.monotonic()
+    crowded = [CrowdedTime(now - 60.0, 1.0, "long ago"), CrowdedTime(now - 0.1, 1.0, "just before")]
+    recorder = Recorder("a scenario", None, PROFILE, TimeBudgets(), bytes, crowded=crowded)
+    recorder.received(PONG, False, recorder.began + 1.0, "c1")
+    crowded.append(CrowdedTime(recorder.began + 1.5, 1.0, "now"))
+    recorder.received(PONG, False, recorder.began + 2.0, "c1")
+
+    records = [entry.record for entry in recorder.entries]
+    assert [type(record) for record in records] == [Crowded, Received, Crowded, Received]
+    assert [record.why for record in records if isinstance(record, Crowded)] == ["just before", "now"]
+    assert recorder.checker.registry.stalls.crowded == "just before"

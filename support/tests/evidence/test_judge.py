@@ -8,12 +8,12 @@ import pytest
 from greenlight_gate.evidence.judge import NoEvidence, judge
 from greenlight_gate.evidence.session_folder import Evidence
 from greenlight_gate.report.run_report import write_report
-from greenlight_gate.trace import Stalled
+from greenlight_gate.trace import Crowded, Stalled
 from greenlight_gate.verdict.decision import ScenarioOutcome, Verdict
 from greenlight_gate.verdict.memory_trend import MemorySamples, Sample
 
 from support.tests.evidence.folders import ENDED, FINISHED, KEY, NAME, SELECTED, sealed, whole_answer, write
-from support.tests.rules.talk import asked
+from support.tests.rules.talk import Talk, asked
 
 
 def evidence_of(folder: Path) -> str:
@@ -216,3 +216,33 @@ def test_a_judge_that_was_frozen_and_lost_nothing_approves(tmp_path: Path) -> No
 
     assert judgement.decision.verdict is Verdict.APPROVED
     assert judgement.observed.five_shown == 1
+
+
+@pytest.mark.parametrize(("busy", "verdict"), [(True, Verdict.INCONCLUSIVE), (False, Verdict.BLOCKED)])
+def test_a_crowded_machine_makes_what_was_late_inconclusive_and_says_so(
+    tmp_path: Path, *, busy: bool, verdict: Verdict
+) -> None:
+    why = "other programs used 62% of its CPU time"
+    talk = Talk().add(Crowded, "", for_s=1.0, why=why) if busy else Talk()
+    talk.open().ask().wait(6.0).answer().close()
+    finished = {**FINISHED, "findings": len(talk.findings())}
+    judgement = judge(write(tmp_path, SELECTED, finished, ENDED, talk=talk))
+
+    assert judgement.decision.verdict is verdict
+    said = f"in '{NAME}' this machine was busy: {why}, so that TIMELINESS-1 (1) cannot be judged; run again when"
+    assert (said in judgement.decision.reason) is busy
+
+
+def test_a_crowded_machine_on_which_nothing_was_late_approves(tmp_path: Path) -> None:
+    talk = Talk().add(Crowded, "", for_s=1.0, why="other programs").open().ask().answer().close()
+
+    assert judge(write(tmp_path, talk=talk)).decision.verdict is Verdict.APPROVED
+
+
+def test_a_connection_that_was_waited_for_in_vain_on_a_crowded_machine_is_not_counted(tmp_path: Path) -> None:
+    talk = Talk().add(Crowded, "", for_s=1.0, why="other programs").open().ask().answer()
+    talk.close("nobody", None, "c2", during="handshake", user="Bashir", unanswered=True)
+    judgement = judge(write(tmp_path, talk=talk))
+
+    assert (judgement.observed.connections_tried, judgement.observed.connections_made) == (1, 1)
+    assert judgement.decision.verdict is Verdict.INCONCLUSIVE

@@ -37,6 +37,16 @@ def test_what_is_unknown_has_other_causes_than_what_is_broken() -> None:
     assert unknown.causes != broken.causes
 
 
+@pytest.mark.parametrize("name", CRITERIA)
+def test_a_busy_machine_has_one_advice_whatever_could_not_be_judged_there(name: str) -> None:
+    measured = "12 ms; this machine was busy: other programs used 62%; run again when it is idle"
+    advice = on_criterion(name, Status.INCONCLUSIVE, "s", "staging", measured)
+
+    assert advice is not None
+    assert advice.causes == ("this machine was busy with other work: run again when it is idle",)
+    assert advice.command == "greenlight run --environment staging"
+
+
 def test_a_target_that_is_not_known_is_not_named() -> None:
     advice = on_criterion("EVIDENCE", Status.INCONCLUSIVE, "s", UNKNOWN)
 

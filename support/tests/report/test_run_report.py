@@ -64,7 +64,7 @@ def test_a_finding_names_its_scenario_and_its_evidence(tmp_path: Path) -> None:
         "rule": "CONTENT-4", "severity": "critical",
         "requirement": "The answer contains what the prompt expects. It is no echo and no fallback text.",
         "expected": "an answer with 'rain'", "actual": "'It is dry.'", "scenario": NAME, "person": "Ada",
-        "connection": "c1", "run": "r1", "evidence": {"trace": "traces/1.jsonl", "records": [3, 6]},
+        "connection": "c1", "run": "r1", "evidence": {"trace": "traces/1.jsonl", "records": [3, 6]}, "follows": "",
     }  # fmt: skip
     assert document["execution_results"]["passed"] is False
     assert document["deployment_decision"]["verdict"] == "BLOCKED"

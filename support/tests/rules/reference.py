@@ -231,8 +231,16 @@ class Reference(Evidence):
             if end.stamp_s != int(end.stamp_s):
                 took = max(took, end.stamp_s - started.stamp_s)
             late = [e for e in shown if e.at >= end.at - took * 0.1]
-            if took >= 0.5 and len(late) > len(shown) / 2:
+            if took >= 0.5 and len(late) > len(shown) / 2 and self._held_back(shown, late, end, took):
                 self.object("TIMELINESS-3", question.request)
+
+    def _held_back(self, shown: list[Event], late: list[Event], end: Event, took: float) -> bool:
+        """An agent may say much at the end: its long tool began before, or its stamps show that it is as it was."""
+        if any(e.kind == EXECUTING for e in late) and not any(e.kind == EXECUTING and e not in late for e in shown):
+            return True
+        if end.stamp_s == int(end.stamp_s):
+            return False
+        return sum(e.stamp_s >= end.stamp_s - took * 0.1 - MICROSECOND for e in late) <= len(shown) / 2
 
     def _owed_at_the_end(self, question: Question, end: Event, alive: list[Event], helped: list[Event]) -> None:
         expect, concerns = question.expect, question.request

@@ -248,3 +248,32 @@ def test_a_kind_of_event_whose_stamps_are_cut_off_after_the_milliseconds(cut: An
     talk = asked()
     talk.change = change
     assert talk.answer().whole() == []
+
+
+def ends_with_a_stream(*, tool: bool, held_back: bool = False, whole_seconds: bool = False) -> Talk:
+    """A silent second, and then 30 thoughts within 100 ms; `held_back`: they happened throughout that second."""
+    talk = asked(Expect(prompt="Research it", paced=True))
+    happened_s = talk.at + STEP_S
+    talk.change = lambda body: {**body, "timestamp": iso(int(happened_s) if whole_seconds else happened_s)}
+    talk.started()
+    if tool:
+        happened_s = talk.at + STEP_S
+        talk.executing()
+    began_s, steps = talk.at, [*([talk.tool_done] if tool else []), *[talk.thinking] * 30, talk.completed]
+    for number, step in enumerate(steps, 1):
+        came_s = began_s + 1.0 + 0.1 * number / len(steps)
+        happened_s = began_s + 1.1 * number / len(steps) if held_back else came_s
+        talk.at = came_s - STEP_S
+        step()
+    return talk
+
+
+@pytest.mark.parametrize("tool", [True, False])
+@pytest.mark.parametrize("whole_seconds", [True, False])
+def test_an_agent_that_says_much_at_the_end_of_its_run_holds_nothing_back(*, tool: bool, whole_seconds: bool) -> None:
+    assert ends_with_a_stream(tool=tool, whole_seconds=whole_seconds).whole() == []
+
+
+@pytest.mark.parametrize("tool", [True, False])
+def test_what_happened_before_by_the_servers_own_stamps_was_held_back(*, tool: bool) -> None:
+    assert ends_with_a_stream(tool=tool, held_back=True).rules() == {"TIMELINESS-3"}

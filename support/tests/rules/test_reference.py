@@ -30,10 +30,11 @@ class EveryBreach(FindingSink):
     kept: ClassVar[list[tuple[str, RunState | None, int]]] = []
 
     def report(
-        self, rule: str, expected: str, actual: str, *evidence: int, run: RunState | None = None, about: str = ""
-    ) -> None:
+        self, rule: str, expected: str, actual: str, *evidence: int, run: RunState | None = None, about: str = "",
+        late: bool = False,
+    ) -> None:  # fmt: skip
         self.kept.append((rule, run, evidence[0]))
-        super().report(rule, expected, actual, *evidence, run=run, about=about)
+        super().report(rule, expected, actual, *evidence, run=run, about=about, late=late)
 
 
 def both(talk: Talk) -> tuple[set[Breach], set[Breach]]:

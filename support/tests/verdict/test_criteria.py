@@ -138,6 +138,36 @@ def test_who_is_late_accuses_nobody_of_being_late() -> None:
     assert [each.finding.rule for each in busy.convicting()] == ["PAIRING-1"]
 
 
+def late(rule: str) -> Offence:
+    return Offence(Finding(rule, Severity.CRITICAL, "A promise.", "this", "that", late=True))
+
+
+def test_on_a_crowded_machine_nothing_late_convicts_and_nothing_is_approved() -> None:
+    offences = [late("CONNECTION-1"), late("LIFECYCLE-2"), late("TIMELINESS-1"), offence("PAIRING-1")]
+    values: dict[str, Any] = {
+        "offences": offences, "counts": {each.finding.rule: 50 for each in offences}, "asked": 100,
+        "arrived_events": 400,
+    }  # fmt: skip
+    busy, idle = loaded(crowded="other programs used 62%", **values), loaded(**values)
+
+    assert [each.finding.rule for each in busy.summary.convicting()] == ["PAIRING-1"]
+    assert [each.finding.rule for each in idle.summary.convicting()] == [each.finding.rule for each in offences]
+    assert (losses((busy,)), losses((idle,))) == ("inconclusive", "failed")
+    assert gaps_of((busy,)) == [
+        "'a load': this machine was busy: other programs used 62%, so that CONNECTION-1 (50), LIFECYCLE-2 (50), "
+        "TIMELINESS-1 (50) cannot be judged; run again when it is idle"
+    ]
+    assert gaps_of((idle,)) == []
+
+
+def test_a_refusal_with_a_reason_convicts_on_a_crowded_machine_too() -> None:
+    both = [late("CONNECTION-1"), offence("CONNECTION-1")]
+    busy = LoadResult(connections_tried=9, offences=both, counts={"CONNECTION-1": 9}, crowded="other programs")
+
+    assert busy.convicting() == both[1:]
+    assert busy.late == {}
+
+
 def watched(growth_kb: float = 0.0, by: str = "process 1") -> MemorySamples:
     samples = tuple(Sample(n / 2, 6e7 + n * 100 * growth_kb * 1e3, done=n * 100.0) for n in range(40))
     return MemorySamples(scenario="s", kind="soak", unit="run", by=by, samples=samples, reason="nobody lets us")

@@ -8,10 +8,13 @@ from greenlight_gate.findings import Finding, Severity
 from greenlight_gate.measure.latency_summary import LatencySummary
 from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.rules.isolation import IsolationPair
+from greenlight_gate.rules.registry import RULES
+from greenlight_gate.verdict.baseline import Compared
 from greenlight_gate.verdict.criteria import LoadOfScenario
 from greenlight_gate.verdict.decision import (
     Decision,
     Facts,
+    Ill,
     Observed,
     ScenarioOutcome,
     ScenarioResult,
@@ -350,6 +353,30 @@ def test_the_gravest_finding_leads_and_not_the_most_frequent() -> None:
     assert "also REFUSAL-4 (20)" in reason
 
 
+def broken(rule: str) -> Finding:
+    return Finding(rule, RULES[rule].severity, "", "this", f"that of {rule}")
+
+
+def test_what_exposes_a_user_is_graver_than_any_other_critical_rule() -> None:
+    frequent, grave = [broken("CONNECTION-1")] * 51, [broken("PAIRING-1"), broken("ISOLATION-1")]
+
+    reason = decide(facts(findings=(*frequent, *grave), only={"ISOLATION-1": 2, "CONNECTION-1": 20})).reason
+
+    assert reason.startswith("ISOLATION-1 (1 finding, 2 scenarios failed for this alone): expected this, got that of ")
+    assert "; also CONNECTION-1 (51), PAIRING-1 (1)" in reason
+
+
+def test_the_scenario_that_left_the_target_ill_is_named_with_what_may_follow() -> None:
+    ill = Ill("One byte too many", broken("CONNECTION-1"), 51)
+    decision = decide(facts(findings=(broken("REFUSAL-4"),), ill=ill))
+
+    assert decision.reason.startswith(
+        "after 'One byte too many' the target was ill (CONNECTION-1: expected this, got that of CONNECTION-1), 51 "
+        "findings of later scenarios may follow from that; REFUSAL-4 (1 finding): "
+    )
+    assert decision.criteria[0].measured.endswith("; 52 findings")
+
+
 @pytest.mark.parametrize(("busy", "status"), [(0.1, "failed"), (0.99, "passed")])
 def test_a_pattern_of_latency_does_not_block_on_a_machine_that_was_busy(busy: float, status: str) -> None:
     load = LoadOfScenario("performance/a", "performance", "25 users", LoadResult(busy=busy), fast=True)
@@ -359,6 +386,44 @@ def test_a_pattern_of_latency_does_not_block_on_a_machine_that_was_busy(busy: fl
 
     assert statuses(decision)["PATTERNS"] == status
     assert statuses(decision)["LATENCY"] != "failed"
+
+
+BUSY = "other programs used 62% of its CPU time"
+STALLS = occurrence("SILENT_STALLS", "3 answers: TIMELINESS-1 3 times", (0.0, 12.0))
+REFUSED = occurrence("CONNECTION_INSTABILITY", "0 connections lost, 4 refused, of 8 attempts", (0.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("given", "criterion"),
+    [
+        (facts(wanted=("performance",), observed=msgspec.structs.replace(SEEN, latency=SLOW)), "LATENCY"),
+        (seen(recovery=LatencySummary(20, 6e3, 6e3, 7e3, 8e3, 9e3)), "RECOVERY"),
+        (facts(compared=Compared("40 ms, and 10 ms before", True), gated=True), "BASELINE"),
+        (facts(patterns=(occurrence("SUSTAINED_HIGH_LATENCY", "300 ms for 12 s", (0.0, 12.0)),)), "PATTERNS"),
+        (facts(patterns=(STALLS,)), "PATTERNS"),
+        (facts(patterns=(REFUSED,)), "PATTERNS"),
+    ],
+)
+def test_no_criterion_of_time_blocks_on_a_crowded_machine(given: Facts, criterion: str) -> None:
+    idle, busy = decide(given), decide(msgspec.structs.replace(given, crowded=BUSY))
+
+    assert statuses(idle)[criterion] == "failed"
+    assert statuses(busy)[criterion] == "inconclusive"
+    measured = next(each.measured for each in busy.criteria if each.id == criterion)
+    assert f"; this machine was busy: {BUSY}" in measured
+    assert measured.endswith("; run again when it is idle")
+
+
+@pytest.mark.parametrize("given", [facts(findings=(finding(),)), facts(patterns=(LEAK,)), seen(five_shown=3)])
+def test_what_is_wrong_blocks_on_a_crowded_machine_as_well(given: Facts) -> None:
+    assert decide(msgspec.structs.replace(given, crowded=BUSY)).verdict is Verdict.BLOCKED
+
+
+def test_a_crowded_machine_on_which_all_was_fast_approves() -> None:
+    fast = msgspec.structs.replace(SEEN, latency=FAST)
+
+    assert decide(facts(wanted=("performance",), observed=fast, crowded=BUSY, scenarios=(
+        scenario(category="performance"),))).verdict is Verdict.APPROVED  # fmt: skip
 
 
 def test_a_weak_target_file_is_named() -> None:

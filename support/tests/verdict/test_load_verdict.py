@@ -143,6 +143,10 @@ def test_a_blocked_load_says_how_often_which_rule_objected_and_what_showed() -> 
             {"busy": 0.9, **found("TIMELINESS-1", 40)},
             "late: 40, which the load generator may have caused itself, 90% busy (85% are allowed)",
         ),
+        (
+            {"crowded": "other programs used 62%", **found("TIMELINESS-1", 40)},
+            "late: 40, but this machine was busy: other programs used 62%",
+        ),
         (found("CONTENT-5", 40), ""),
     ],
 )

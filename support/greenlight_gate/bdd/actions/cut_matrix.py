@@ -108,7 +108,7 @@ class CutMatrix:
         for persona in users:
             free.put_nowait(persona)
         cuts = [(place, way) for place in places(events) for way in ConnectionLoss]
-        recorders = [self._recorder(f"{way} {place.where}") for place, way in cuts]
+        recorders = [self.world.further_recorder(f"{way} {place.where}") for place, way in cuts]
 
         async def cell(recorder: Recorder, place: CutPoint, way: ConnectionLoss) -> None:
             persona = await free.get()
@@ -130,23 +130,6 @@ class CutMatrix:
     def _at_once(self) -> int:
         """How many cuts run at the same time, as far as the target allows connections."""
         return min(_AT_ONCE, max(1, (self.suite.target.limits.max_connections - 1) // _CONNECTIONS_EACH))
-
-    def _recorder(self, name: str) -> Recorder:
-        """A recorder for one more conversation, which is judged on its own."""
-        suite, further = self.suite, self.world.further
-        path = suite.evidence.folder / f"{self.world.trace.removesuffix('.jsonl')}.{len(further) + 1}.jsonl"
-        further.append(
-            Recorder(
-                name,
-                path,
-                suite.profile,
-                suite.target.budgets,
-                suite.access.redact_bytes,
-                rules=suite.plan.rules,
-                watch=suite.loop.watch,
-            )
-        )
-        return further[-1]
 
 
 def cut_cells_of(world: World) -> list[CutCell]:

@@ -87,7 +87,9 @@ class Crowd:
         planned = self._planned_users(self.size if users is None else users, tuple(prompts), again_from)
         for attempt in range(1, _ATTEMPTS + 1):
             with here() as (executors, channels):
+                began = time.monotonic()
                 summary = Director(plan_of(self.suite, planned, **plan), executors, channels, watch).run()
+                summary.crowded = self.suite.host.why(began)
             self.suite.patience.hung.update(summary.hung_tools)
             again = fast and bool(summary.saturated) and attempt < _ATTEMPTS and not summary.interrupted
             self._keep(label, summary, fast=fast, discarded=again)
@@ -113,7 +115,7 @@ class Crowd:
         summary = self.talk(
             label, users=users, fast=True, arrival="open", rate=users / self.pause_s, duration_s=seconds
         )
-        if not summary.saturated:
+        if not summary.hindered:
             self.suite.measured[label] = MeasuredLoad(summary, self.world.key)
         return summary
 

@@ -11,6 +11,8 @@ T = TypeVar("T")
 
 # What the verdict judges by figures, and no rule by frames.
 CRITERIA: Final = frozenset({"ISOLATION", "LATENCY", "MEMORY", "RECOVERY", "SUCCESS"})
+# What a target that is too slow does not meet, and a machine that is busy with other work neither.
+_OF_TIME: Final = ("LATENCY", "RECOVERY", "SUCCESS", "TIMELINESS-", "CONNECTION-2")
 
 
 class Unmet(AssertionError):
@@ -22,6 +24,11 @@ class Unmet(AssertionError):
         promise = f"{RULES[rule].requirement} " if rule in RULES else ""
         super().__init__(f"{rule}: {promise}{text.strip()}")
         self.rule = rule
+
+    @property
+    def is_of_time(self) -> bool:
+        """Whether something was only late, or did not come in time."""
+        return self.rule.startswith(_OF_TIME)
 
 
 def demand(rule: str, actual: T, matcher: Matcher[T], reason: str = "") -> None:

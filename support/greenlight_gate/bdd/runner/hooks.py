@@ -21,6 +21,7 @@ from greenlight_gate.evidence.session_folder import Finished
 from greenlight_gate.findings import printable_lines
 from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.session.interruption import Interruption
+from greenlight_gate.session.jobs import is_hostile
 from greenlight_gate.session.validation_session import ValidationSession
 from greenlight_gate.verdict.decision import ScenarioOutcome, in_one_line
 
@@ -104,6 +105,7 @@ class Hooks:
         """A World; with a `slot`, that of a scenario which runs in parallel with others."""
         world = World(self.suite, scenario_key(scenario), self._numbers[id(scenario)], slot or 0)
         world.recorder.in_parallel = slot is not None
+        world.is_hostile = is_hostile(scenario.effective_tags)
         return world
 
     def before_scenario(self, context: Any, scenario: Scenario) -> None:
@@ -172,16 +174,21 @@ class Hooks:
         self.settle(wait=True)
 
     def _without_absence(
-        self, key: str, world: World | None, outcome: ScenarioOutcome, reason: str
+        self, scenario: Scenario, world: World | None, outcome: ScenarioOutcome, reason: str
     ) -> tuple[ScenarioOutcome, str]:
         """The outcome and its reason; a failure without a finding in which the suite was away is its own fault.
 
-        What it waited for may have come, or was given up, while nobody read it.
+        What it waited for may have come, or was given up, while nobody read it. The same holds for what was late on a
+        machine that was busy with other work.
         """
-        if outcome is not ScenarioOutcome.FAILED or world is None or world.findings or not world.was_away:
+        if outcome is not ScenarioOutcome.FAILED or world is None or world.findings:
             return outcome, reason
-        reason = f"Suite fault: {world.was_away}; {reason}"
-        self.results.fail(key, reason)
+        unmet = _unmet(scenario)
+        excuse = world.excuse(late=unmet is not None and unmet.is_of_time)
+        if not excuse:
+            return outcome, reason
+        reason = f"Suite fault: {excuse}; {reason}"
+        self.results.fail(scenario_key(scenario), reason)
         return ScenarioOutcome.BROKEN, reason
 
     def settle(self, *, wait: bool = False) -> None:
@@ -206,7 +213,7 @@ class Hooks:
             return
         outcome = _OUTCOMES.get(scenario.status.name, ScenarioOutcome.BROKEN)
         reason = _reason(scenario, outcome, self._interruption.reason)
-        outcome, reason = self._without_absence(key, world, outcome, reason)
+        outcome, reason = self._without_absence(scenario, world, outcome, reason)
         if waiting.future is not None:
             try:
                 waiting.future.result(0)
@@ -227,12 +234,14 @@ class Hooks:
         trace = world.trace if world is not None else ""
         reason = printable_lines(named(reason))
         private = world.private if world is not None else ()
-        further = tuple(f"traces/{each.path.name}" for each in world.further if each.path) if world is not None else ()
+        further = tuple(map(world.further_trace, world.further)) if world is not None else ()
         records = None if world is None else sum(len(each.entries) for each in (world.recorder, *world.further))
         need = world.lacking if world is not None and outcome is ScenarioOutcome.NOT_EXERCISED else ""
-        rule = _rule(scenario) if outcome is ScenarioOutcome.FAILED and not findings else ""
+        unmet = _unmet(scenario) if outcome is ScenarioOutcome.FAILED and not findings else None
+        rule = unmet.rule if unmet is not None else ""
         finished = Finished(
-            key, outcome, reason, len(findings), trace, round(waiting.took_s, 3), private, further, records, need, rule
+            key, outcome, reason, len(findings), trace, round(waiting.took_s, 3), private, further, records, need, rule,
+            world.health_trace if world is not None else "",
         )  # fmt: skip
         self.suite.evidence.append(finished)
         self.results.release(key)
@@ -283,9 +292,9 @@ def _reason(scenario: Scenario, outcome: ScenarioOutcome, interrupted: str) -> s
     return str(scenario.error_message or scenario.status.name)
 
 
-def _rule(scenario: Scenario) -> str:
-    """The rule that a failed step named."""
-    return next((step.exception.rule for step in scenario.all_steps if isinstance(step.exception, Unmet)), "")
+def _unmet(scenario: Scenario) -> Unmet | None:
+    """The demand that a failed step made in the name of a rule."""
+    return next((step.exception for step in scenario.all_steps if isinstance(step.exception, Unmet)), None)
 
 
 def _events(world: World | None) -> int:

@@ -16,6 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from enum import IntEnum
 from typing import Any
 
 from behave.model import Rule, Scenario, ScenarioOutline, Step
@@ -23,7 +24,7 @@ from behave.runner import Context
 
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
-from greenlight_gate.session.jobs import connections_of, runs_alone
+from greenlight_gate.session.jobs import connections_of, is_hostile, runs_alone
 from greenlight_gate.session.loop_thread import INTERRUPTED, SuiteFault
 from greenlight_gate.session.validation_session import ValidationSession
 
@@ -259,21 +260,38 @@ class Parallel:
             self._changed.notify_all()
 
 
-def serial_scenarios_last(features: Sequence[Any]) -> list[Any]:
-    """The same features, with scenarios that run alone at the end; a feature that has both appears twice."""
-    together = [part for feature in features if (part := _part(feature, alone=False)).run_items]
-    return [*together, *(part for feature in features if (part := _part(feature, alone=True)).run_items)]
+class _Turn(IntEnum):
+    """When a scenario runs: what may leave the target ill after all that runs in parallel, then what runs alone."""
+
+    HEALTHY = 1
+    HOSTILE = 2
+    ALONE = 3
+
+    @classmethod
+    def of(cls, scenario: Scenario) -> "_Turn":
+        tags = scenario.effective_tags
+        if runs_alone(tags):
+            return cls.ALONE
+        return cls.HOSTILE if is_hostile(tags) else cls.HEALTHY
 
 
-def _part(container: Any, *, alone: bool) -> Any:
-    """A copy of a feature, rule or outline with only the scenarios that run alone, or only the others."""
+def in_turn(features: Sequence[Any]) -> list[Any]:
+    """The same features, with hostile scenarios after the others, and those that run alone at the end.
+
+    A feature that has several of these kinds appears several times.
+    """
+    return [part for turn in _Turn for feature in features if (part := _part(feature, turn)).run_items]
+
+
+def _part(container: Any, turn: _Turn) -> Any:
+    """A copy of a feature, rule or outline with only the scenarios of one turn."""
     part = copy.copy(container)
     kept = []
     for item in _items(container):
         if isinstance(item, Rule | ScenarioOutline):
-            inner = _part(item, alone=alone)
+            inner = _part(item, turn)
             kept += [inner] if _items(inner) else []
-        elif runs_alone(item.effective_tags) == alone:
+        elif _Turn.of(item) is turn:
             kept.append(item)
     if isinstance(container, ScenarioOutline):
         part._scenarios = kept  # noqa: SLF001 -- behave has no other place for the rows

@@ -23,7 +23,7 @@ from greenlight_gate.bdd import parameters
 from greenlight_gate.bdd.runner.allure_formatter import AllureFormatter
 from greenlight_gate.bdd.runner.allure_outcome import scenario_key
 from greenlight_gate.bdd.runner.hooks import Hooks
-from greenlight_gate.bdd.runner.parallel import serial_scenarios_last
+from greenlight_gate.bdd.runner.parallel import in_turn
 from greenlight_gate.bdd.runner.progress import RunProgress
 from greenlight_gate.bdd.runner.results_folder import claimed
 from greenlight_gate.bdd.runner.step_registry import CheckedStepRegistry
@@ -114,7 +114,7 @@ class SuiteRunner(Runner):
         available = _available(collected, selected_categories(keys))
         if self.plan is not None:
             # behave alone runs features in the order of its arguments.
-            self.features = serial_scenarios_last(self.features)
+            self.features = in_turn(self.features)
         try:
             plan = self.plan or _plan_of(self.config, keys)
         except Misconfigured as error:
@@ -200,14 +200,14 @@ class SuiteRunner(Runner):
             progress.failed("no scenario was selected: nothing can be judged")
             return True
         progress.running(suite.target.name, suite.target.url, len(selected), suite.jobs)
-        in_turn = [
+        ordered = [
             each for feature in self.features for each in feature.walk_scenarios() if each.should_run(self.config)
         ]
         self._held.enter_context(alerting(suite, progress.alert))
         self._allure = AllureFormatter(StreamOpener(filename=str(self.results_dir)), self.config)
         self._allure.results.hold()
         self.formatters.append(self._allure)
-        hooks = self._hooks = Hooks(suite, in_turn, self, self._allure.results, progress, interruption=interruption)
+        hooks = self._hooks = Hooks(suite, ordered, self, self._allure.results, progress, interruption=interruption)
         self._allure.when = hooks.parallel.when
         self.hooks = {
             "before_all": hooks.before_all,

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -18,6 +19,7 @@ from greenlight_gate.events import ENDS, Control, Event, EventKind, each
 from greenlight_gate.evidence.conversation import as_table
 from greenlight_gate.findings import Finding
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
+from greenlight_gate.rules.engine.suite_stalls import AGAIN, busy
 from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.session.loop_thread import together as _all
 from greenlight_gate.session.validation_session import ValidationSession
@@ -28,6 +30,7 @@ T = TypeVar("T")
 StackOptions = tuple[str, str] | tuple[str, str, int]
 
 _HOP_S = 600.0
+log = logging.getLogger("greenlight")
 _MOST_SHOWN = 50
 NOTHING_OBSERVED = "the scenario passed without having observed anything"
 
@@ -46,19 +49,14 @@ class World(Users):
     `questions`: all requests, in order. `private`: the users whose isolation is checked; `pictured`: with a picture.
     `further`: recorders of further conversations, each with a trace of its own. `afterwards`: what is closed after all
     connections. `received_elsewhere`: the number of messages to virtual users, which the trace lacks. `lacking`: why it
-    is not exercised, by the name under which `accepted_gaps` can accept it.
+    is not exercised, by the name under which `accepted_gaps` can accept it. `is_hostile`: it may leave the target ill;
+    then a healthy user asks once at its end, and `health_trace` is the trace of that.
     """
 
     def __init__(self, suite: ValidationSession, key: str, number: int, slot: int = 0) -> None:
         self.key = key
         self.trace = f"traces/{number:04d}-{_slug(key)}.jsonl"
-        path: Path = suite.evidence.folder / self.trace
-        budgets = suite.target.budgets
-        recorder = Recorder(
-            key, path, suite.profile, budgets, suite.access.redact_bytes,
-            rules=suite.plan.rules, watch=suite.loop.watch,
-        )  # fmt: skip
-        super().__init__(suite, recorder, slot)
+        super().__init__(suite, _recorder(suite, key, self.trace), slot)
         self.questions: list[UserRequest] = []
         self.answered_to: list[Answered] = []
         self.pinged: list[bool] = []
@@ -70,6 +68,8 @@ class World(Users):
         suite.worlds.add(self)
         self.received_elsewhere = 0
         self.lacking = ""
+        self.is_hostile = False
+        self.health_trace = ""
 
     # Users ---------------------------------------------------------------------------------------------
 
@@ -301,13 +301,18 @@ class World(Users):
         tabs = self.sessions[question.user]
         return [number for number, session in enumerate(tabs, 1) if session.connection in shown]
 
-    @property
-    def was_away(self) -> str:
-        """For how long the suite itself stood still in this scenario, in words; "" if not for long."""
+    def excuse(self, *, late: bool) -> str:
+        """Why the suite, or its machine, may have caused a failure of this scenario without a finding; "" if neither.
+
+        `late`: in the step that failed, something was only late. Then, or where other waits were in vain before, it is
+        enough that the machine was busy with other work.
+        """
         stalls = [recorder.checker.registry.stalls for recorder in (self.recorder, *self.further)]
-        longest_s = max(each.longest_s for each in stalls)
-        is_long = any(each.is_long for each in stalls)
-        return f"the suite itself stood still for {longest_s:.1f} s in this scenario" if is_long else ""
+        if any(each.is_long for each in stalls):
+            longest_s = max(each.longest_s for each in stalls)
+            return f"the suite itself stood still for {longest_s:.1f} s in this scenario"
+        crowded = next((each.crowded for each in stalls if each.crowded and (late or each.unjudged)), "")
+        return f"{busy(crowded)}; {AGAIN}" if crowded else ""
 
     def admit_stall(self, question: UserRequest) -> None:
         """Raises SuiteFault if the suite itself stalled during an answer: then its pace cannot be judged."""
@@ -359,6 +364,13 @@ class World(Users):
         shown += [f"... and {more} more findings"] if more else []
         return "\n".join([*shown, "", self.table()])
 
+    def further_recorder(self, name: str) -> Recorder:
+        """A recorder for one more conversation, which is judged on its own."""
+        trace = f"{self.trace.removesuffix('.jsonl')}.{len(self.further) + 1}.jsonl"
+        self.further.append(_recorder(self.suite, name, trace))
+        self.further[-1].in_parallel = self.recorder.in_parallel
+        return self.further[-1]
+
     # The end of the scenario -------------------------------------------------------------------------------------
 
     def conclude(self) -> None:
@@ -383,11 +395,35 @@ class World(Users):
             await _all([session.close() for session in sessions])
             for tear_down in self.afterwards:
                 await tear_down()
+            if self.is_hostile and sessions:
+                await self._ask_as_a_healthy_user()
         finally:
             for recorder in (self.recorder, *self.further):
                 recorder.finish()
             self.suite.worlds.discard(self)
         self._admit_fault()
+
+    async def _ask_as_a_healthy_user(self) -> None:
+        """Connects and asks once more: whatever is wrong with that is a finding of this scenario."""
+        suite, persona = self.suite, self.personas(1)[0]
+        recorder = self.further_recorder(f"{self.key}, a healthy user afterwards")
+        self.health_trace = self.further_trace(recorder)
+        session = suite.new_session(Session, persona.name, persona, recorder)
+        prompt, canary = suite.first_prompt, suite.canary(persona)
+        try:
+            await session.connect(await suite.access.token_for(persona), suite.tls)
+            question = await session.ask(
+                suite.target.question(prompt, canary), suite.target.expectation(prompt, canary)
+            )
+            await session.wait_end(question)
+            await session.close()
+        except NotConnected as error:
+            log.info("%s: afterwards %s", self.key, error)  # which is a finding
+
+    @staticmethod
+    def further_trace(recorder: Recorder) -> str:
+        """The name of a trace in the evidence."""
+        return f"traces/{recorder.path.name}" if recorder.path is not None else ""
 
     def forget(self) -> None:
         """Releases the memory of the records, which are on disk."""
@@ -410,6 +446,14 @@ class World(Users):
         fault = next((each.fault for each in (self.recorder, *self.further) if each.fault is not None), None)
         if fault is not None:
             raise SuiteFault(f"a message could not be processed: {fault!r}") from fault
+
+
+def _recorder(suite: ValidationSession, name: str, trace: str) -> Recorder:
+    path: Path = suite.evidence.folder / trace
+    return Recorder(
+        name, path, suite.profile, suite.target.budgets, suite.access.redact_bytes, rules=suite.plan.rules,
+        watch=suite.loop.watch, crowded=suite.host.crowded,
+    )  # fmt: skip
 
 
 def _is_busy(session: Session) -> bool:

@@ -411,26 +411,26 @@ class ConnectionChecker:
         if ask is None or ask.over or ask.abandoned:
             return
         ask.abandoned = True
-        self.requests.conclude(ask, at)
+        self.requests.conclude(ask, at, excused=bool(self.registry.stalls.crowded))
         if ask.run is None:
             timeliness.on_no_start(ask, at, n, self.budgets.start_s, self.report)
-            self._nothing_came(ask, n)
+            self._nothing_came(ask, n, late=True)
         else:
             self.run_judge.gave_up(ask, ask.run, at, n)
 
-    def _nothing_came(self, ask: Request, n: int) -> None:
-        lifecycle.on_nothing(ask, n, self.report)
+    def _nothing_came(self, ask: Request, n: int, *, late: bool = False) -> None:
+        lifecycle.on_nothing(ask, n, self.report, late=late)
         if ask.resumed:
-            continuity.on_nothing(ask, n, self.report)
+            continuity.on_nothing(ask, n, self.report, late=late)
         elif not self.event_seen and self.tabs.open <= {self.connection}:
-            self.connection_rules.no_event_came(ask.n, n)
+            self.connection_rules.no_event_came(ask.n, n, late=late)
 
-    def refused(self, status: int | None, reason: str, n: int) -> None:
-        """The connection was refused or failed."""
+    def refused(self, status: int | None, reason: str, n: int, *, unanswered: bool = False) -> None:
+        """The connection was refused or failed. `unanswered`: it was waited for in vain."""
         if self.sign_in is not None:
-            self.sign_in.answered(status, reason, n)
+            self.sign_in.answered(status, reason, n, unanswered=unanswered)
         elif not self.cut_by_us:
-            self.connection_rules.not_opened(status, reason, n)
+            self.connection_rules.not_opened(status, reason, n, unanswered=unanswered)
 
     def closed(self, by: str, code: int | None, at: float, n: int) -> None:
         """The connection ended. `by`: client, server (with a close frame) or nobody (without one)."""

@@ -68,14 +68,14 @@ class Correlation:
 
     def foreign(self, foreign: Foreign, n: int) -> None:
         """A frame came that the profile does not hold to be this connection's."""
-        reading, scopes = foreign.reading, self.registry.scopes
+        reading = foreign.reading
         what = _name(reading)
         other = self.registry.foreign_in_event(reading, self.user) if isinstance(reading, Event) else None
         if other is not None:
             self._is_foreign(what, other, n)
-        # Not of another connection of this user.
-        elif (owner := scopes.get(foreign.owner)) != self.user:
-            self._is_foreign(what, OwnedId(owner or "", foreign.what, foreign.owner), n)
+        # Not of another connection or conversation of this user.
+        elif (owner := self.registry.owner_of(foreign.owner)) != self.user:
+            self._is_foreign(what, OwnedId(owner, foreign.what, foreign.owner), n)
 
     def text(self, data: bytes, reading: Reading, n: int) -> None:
         """A frame that came, and was taken for the user's own, may hold ids of others, or of what is theirs, anywhere.

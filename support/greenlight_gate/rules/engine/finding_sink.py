@@ -16,12 +16,14 @@ class Report(Protocol):
     """How a rule family reports that a rule was broken."""
 
     def __call__(
-        self, rule: str, expected: str, actual: str, *evidence: int, run: RunState | None = None, about: str = ""
-    ) -> None:
+        self, rule: str, expected: str, actual: str, *evidence: int, run: RunState | None = None, about: str = "",
+        late: bool = False,
+    ) -> None:  # fmt: skip
         """Counts it. The first of each rule, run and `about` becomes a finding.
 
         `rule`: an id of the family. `evidence`: the numbers of the records that prove it. `run`: the run in which the
-        rule was broken. `about`: whom or what it concerns, where several have to be distinguished in one run.
+        rule was broken. `about`: whom or what it concerns, where several have to be distinguished in one run. `late`:
+        nothing is wrong but that something was late, or did not come in time.
         """
 
 
@@ -30,8 +32,8 @@ class FindingSink:
 
     The first of each rule, run and `about` becomes a finding, 10,000 at most, for which `found` is called; `counts`
     says how often each rule was broken. After the suite itself has cut a connection of the user, each finding says
-    where. `rules`: those that are judged; any other one is neither counted nor reported. `stalls`: after the suite was
-    away for long, what it may have caused itself is counted there instead.
+    where. `rules`: those that are judged; any other one is neither counted nor reported. `stalls`: what the suite may
+    have caused itself while it was away for long, or its machine while that was busy, is counted there instead.
     """
 
     def __init__(
@@ -48,11 +50,12 @@ class FindingSink:
         self._reported: set[tuple[str, str, str]] = set()
 
     def report(
-        self, rule: str, expected: str, actual: str, *evidence: int, run: RunState | None = None, about: str = ""
-    ) -> None:
+        self, rule: str, expected: str, actual: str, *evidence: int, run: RunState | None = None, about: str = "",
+        late: bool = False,
+    ) -> None:  # fmt: skip
         """Counts a broken rule; the first of each rule, run and `about` becomes a finding."""
         known = self._rules.get(rule)
-        if known is None or self._stalls.may_have_caused(rule):
+        if known is None or self._stalls.may_have_caused(rule, late=late):
             return
         self.counts[rule] = self.counts.get(rule, 0) + 1
         key = (rule, run.id if run is not None else "", about)
@@ -64,7 +67,7 @@ class FindingSink:
         self.found(
             Finding(
                 rule, known.severity, known.requirement, _shown(expected), _shown(actual), self.user,
-                self.connection, run.id if run is not None else None, tuple(sorted(set(evidence))),
+                self.connection, run.id if run is not None else None, tuple(sorted(set(evidence))), late,
             )
         )  # fmt: skip
 

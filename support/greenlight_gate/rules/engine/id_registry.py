@@ -6,7 +6,7 @@ that what arrives late is still known.
 
 import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Final, NamedTuple, TypeVar
 
@@ -55,7 +55,8 @@ class IdRegistry:
     """What several connections know together.
 
     `owners`: whose the long ids are that runs and threads have, and the user ids that can be nothing else, or the last
-    words of names (`_OF_A_NAME`); `sole`: whose all of them are, "" if several users'.
+    words of names (`_OF_A_NAME`); `sole`: whose all of them are, "" if several users'. `captured`: each connection's
+    user with the values of its reader, of which `scope_names` say whose a frame is.
     """
 
     def __init__(self) -> None:
@@ -68,6 +69,8 @@ class IdRegistry:
         self.connections: dict[str, str] = {}
         self._named: dict[str, str] = {}
         self.scopes: dict[str, str] = {}
+        self.scope_names: tuple[str, ...] = ()
+        self.captured: list[tuple[str, Mapping[str, object]]] = []
         self.requests: dict[str, str | None] = {}
         self.users: dict[str, UserTabs] = {}
         self.owners: dict[bytes, str] = {}
@@ -148,6 +151,17 @@ class IdRegistry:
         if self.scopes.setdefault(value, user) != user:
             self.scopes[value] = ""
         _forget_oldest(self.scopes, _MOST_CONNECTIONS)
+
+    def owner_of(self, value: str) -> str:
+        """Whose a value is by which a frame says that it is not this connection's; "" if not known, or two users'."""
+        if value in self.scopes:
+            return self.scopes[value]
+        users = {user for user, values in self.captured for name in self.scope_names if str(values.get(name)) == value}
+        if not users:
+            run, thread = self.find(value), self.threads.get(value)
+            users.update(each.user for each in (run, thread) if each is not None)
+            users.update(filter(None, (self.names.get(value),)))
+        return users.pop() if len(users) == 1 else ""
 
     def request(self, request: str, user: str) -> None:
         """Notes who sent a request with this id. One that two users chose names neither of them."""

@@ -8,7 +8,7 @@ from greenlight_gate.rules.engine.canary_scan import CanaryScan
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.open_requests import OpenRequests
-from greenlight_gate.rules.engine.run_state import Request, RunState, Stage
+from greenlight_gate.rules.engine.run_state import Request, RunState, Stage, TimedEvent
 
 _STARTED: Final = EventKind.STARTED
 _THINKING: Final = EventKind.THINKING
@@ -126,14 +126,14 @@ class RunChecker:
         if at - root.last_at > self._silence_s and root.stage is _OPEN:
             timeliness.on_silence(root, at, n, self._silence_s, self.report)
         if run.recent is not None:
-            run.recent.append(at)
+            run.recent.append(TimedEvent(at, event.server_s, event.kind))
         if run is not root:
             root.last_at = at
             root.last_n = n
             root.thoughts += event.kind is _THINKING
             root.sub_agent_events += 1
             if root.recent is not None:
-                root.recent.append(at)
+                root.recent.append(TimedEvent(at, event.server_s, event.kind))
 
     def _end(self, run: RunState, event: Event, at: float, n: int) -> None:
         run.ended_by = event.kind
@@ -186,11 +186,11 @@ class RunChecker:
         for tool in run.tools:
             timeliness.on_tool(run, tool, at, n, tool_s=self._tool_s, report=self.report)
         if ask.resumed:
-            continuity.on_no_rest(run, n, self.report)
+            continuity.on_no_rest(run, n, self.report, late=True)
         lifecycle.on_no_end(run, at, n, self.report)
 
     def unfinished(self, ask: Request, run: RunState, n: int) -> None:
         """Nothing more can come of a run that has not ended."""
         if ask.resumed:
-            continuity.on_no_rest(run, n, self.report)
+            continuity.on_no_rest(run, n, self.report, late=False)
         lifecycle.on_unfinished(run, n, self.report)

@@ -2,6 +2,7 @@
 
 from collections import deque
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
@@ -53,6 +54,14 @@ class Request(msgspec.Struct, eq=False):
     settled: bool = False
     invalid: bool = False
     refusable: bool = False
+
+
+class TimedEvent(NamedTuple):
+    """When an event came (seconds on the trace's clock), when the server says that it was sent, and what it was."""
+
+    at: float
+    server_s: float | None
+    kind: EventKind
 
 
 class GivenAnswer(msgspec.Struct, frozen=True, gc=False):
@@ -180,7 +189,7 @@ class RunState:
         self.tools: list[OpenTool] = []
         self.event_ids: set[str | int] = set()
         self.shown: set[str | int] | None = None
-        self.recent: deque[float] | None = None
+        self.recent: deque[TimedEvent] | None = None
         self.detailed_timing = parent is not None
         self.said: dict[int, str] | None = None
         self.said_most = 64
@@ -209,7 +218,7 @@ class RunState:
         run.inferred[kind] = run.inferred.get(kind, 0) + 1
 
 
-def recent_times() -> deque[float]:
+def recent_times() -> deque[TimedEvent]:
     """An empty list for the times of a run's latest events, bounded."""
     return deque(maxlen=_MOST_RECENT)
 

@@ -1,4 +1,7 @@
-"""What the suite has missed while it stood still itself, for instance frozen with its process or its machine."""
+"""What the suite has missed while it stood still itself, and what others have delayed on its machine.
+
+It stands still when it is frozen, for instance, with its process or its machine.
+"""
 
 from collections import Counter
 
@@ -7,18 +10,21 @@ from greenlight_gate.rules.registry import CAUSED_BY_ABSENCE
 
 # A suite that is away so long may have caused what comes then: backends give up users who answer no ping.
 LONG_S = 2.0
+AGAIN = "run again when it is idle"
 
 
 class Stalls:
     """Of one trace, or of a shard of a load: how long the suite stood still, and what was not judged because of it.
 
-    `total_s` and `longest_s` are seconds; `unjudged` counts the findings that it may have caused itself, by rule.
+    `total_s` and `longest_s` are seconds; `crowded` says why others left the machine too little CPU time, "" if they
+    did not. `unjudged` counts the findings that the suite or its machine may have caused, by rule.
     """
 
-    __slots__ = ("longest_s", "total_s", "unjudged")
+    __slots__ = ("crowded", "longest_s", "total_s", "unjudged")
 
     def __init__(self) -> None:
         self.total_s = self.longest_s = 0.0
+        self.crowded = ""
         self.unjudged: Counter[str] = Counter()
 
     def add(self, for_s: float) -> None:
@@ -31,9 +37,12 @@ class Stalls:
         """Whether a backend may have given up its users meanwhile."""
         return self.longest_s >= LONG_S
 
-    def may_have_caused(self, rule: str) -> bool:
-        """Whether a rule that is broken now says nothing about the backend; then it is counted here."""
-        if not self.is_long or not rule.startswith(CAUSED_BY_ABSENCE):
+    def may_have_caused(self, rule: str, *, late: bool) -> bool:
+        """Whether a rule that is broken now says nothing about the backend; then it is counted here.
+
+        `late`: nothing is wrong but that something was late, or did not come in time.
+        """
+        if not (self.is_long and rule.startswith(CAUSED_BY_ABSENCE)) and not (self.crowded and late):
             return False
         self.unjudged[rule] += 1
         return True
@@ -43,7 +52,14 @@ class Stalls:
         if not self.unjudged:
             return ""
         rules = ", ".join(f"{rule} ({times})" for rule, times in sorted(self.unjudged.items()))
+        if not self.is_long:
+            return f"{busy(self.crowded)}, so that {rules} cannot be judged; {AGAIN}"
         return f"the suite itself stood still for {self.longest_s:.1f} s, so that {rules} cannot be judged"
+
+
+def busy(why: str) -> str:
+    """That the suite's machine was busy, and why."""
+    return f"this machine was busy: {why}"
 
 
 def without(moment: float, at: float, for_s: float) -> float:

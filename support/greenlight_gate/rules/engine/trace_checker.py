@@ -20,6 +20,7 @@ from greenlight_gate.trace import (
     AnyRecord,
     ClockMoved,
     Closed,
+    Crowded,
     Cut,
     Opened,
     Other,
@@ -47,6 +48,7 @@ class TraceChecker:
         self.epoch_s = epoch_s
         self.findings: list[Finding] = []
         self.registry = IdRegistry()
+        self.registry.scope_names = profile.spec.scope_names
         self.connections: dict[str, ConnectionChecker] = {}
         self.cuts: list[Cut] = []
         self.records = 0
@@ -101,6 +103,9 @@ class TraceChecker:
         self._last_n = record.n
         if isinstance(record, Stalled | ClockMoved):
             self._missed(record)
+            return
+        if isinstance(record, Crowded):
+            self.registry.stalls.crowded = self.registry.stalls.crowded or record.why
             return
         checker = self._checker(record)
         if isinstance(record, Sent):
@@ -208,8 +213,9 @@ def _note_persona(checker: ConnectionChecker, record: Opened | Closed) -> None:
 def _note_captured(registry: IdRegistry, checker: ConnectionChecker, record: Opened) -> None:
     """What was captured before the connection: the reader needs it, and it says whose the connection is."""
     checker.reader.opened(record.user_id, record.values)
-    for value in record.values.values():
+    for value in (*record.values.values(), *record.earlier):
         registry.scope(str(value), record.user)
+    registry.captured.append((record.user, checker.reader.values))
 
 
 def _sent(checker: ConnectionChecker, sent: Sent) -> None:
@@ -253,7 +259,7 @@ def _closed(checker: ConnectionChecker, closed: Closed) -> None:
     if in_handshake:
         if closed.unwelcome:
             checker.unwelcome(closed.unwelcome, closed.n)
-        checker.refused(closed.status, closed.reason, closed.n)
+        checker.refused(closed.status, closed.reason, closed.n, unanswered=closed.unanswered)
     elif closed.abandoned:
         checker.gave_up(closed.code, closed.reason, closed.n)
     else:

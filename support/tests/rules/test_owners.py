@@ -1,0 +1,50 @@
+"""Whose a frame of another conversation is: the user's own one is no leak, and a finding names the owner."""
+
+import pytest
+from greenlight_gate.rules.engine.trace_checker import TraceChecker
+from greenlight_gate.wire.profile import Profile
+
+from support.tests.evidence.folders import PROFILE_TOML
+from support.tests.rules.talk import EPOCH_S, Talk
+
+SCOPED = Profile.from_toml(
+    f'{PROFILE_TOML}\n[scope]\nmine = {{ session = {{ same_as = "session" }} }}\n[needs]\nsession = "the session"\n'
+)
+
+
+def two_users(earlier: tuple[str, ...] = ()) -> Talk:
+    talk = Talk(profile=SCOPED).open(values={"session": "s-ada-2"}, earlier=("s-ada-1",))
+    return talk.open("Bashir", "c2", values={"session": "s-bashir"}, earlier=earlier)
+
+
+def foreign(talk: Talk, session: str) -> list[tuple[str, str]]:
+    """What a frame of this session on Ada's connection breaks."""
+    talk.frame(talk.body("agent_thinking", {"reasoning": "hm"}, "r9", session=session, user=None, request=None))
+    return [(finding.rule, finding.actual) for finding in talk.findings()]
+
+
+@pytest.mark.parametrize("session", ["s-ada-1", "s-ada-2-tab"])
+def test_the_users_own_other_conversation_is_no_leak(session: str) -> None:
+    talk = two_users().open("Ada", "c3", values={"session": "s-ada-2-tab"})
+
+    assert foreign(talk, session) == []
+
+
+@pytest.mark.parametrize(
+    ("session", "owner"), [("s-bashir", " of Bashir"), ("s-bashir-1", " of Bashir"), ("s-nobody", "")]
+)
+def test_another_users_conversation_is_one_and_names_the_user(session: str, owner: str) -> None:
+    came = f"agent_thinking that belongs to session {session}{owner}"
+
+    assert foreign(two_users(earlier=("s-bashir-1",)), session) == [("ISOLATION-2", came)]
+
+
+def test_an_id_that_was_captured_from_a_message_has_an_owner_too() -> None:
+    talk = two_users()
+    checker = TraceChecker(SCOPED, talk.budgets, EPOCH_S)
+    for record in talk.records:
+        checker.feed(record)
+    checker.connections["c2"].reader.values["session"] = "s-bashir-later"
+
+    assert checker.registry.owner_of("s-bashir-later") == "Bashir"
+    assert checker.registry.owner_of("s-nobody") == ""
