@@ -78,7 +78,8 @@ class Sent(Record, frozen=True):
     `what` is one of start, stop, ping, restore, hello (a step of the handshake), keepalive or invalid (sent to be
     refused). `last_seq` is the last number that a restore says was received; `intended_at` is when it was due, from
     which latency counts; `foreign` is the owner of the conversation, run or user id (`claims`) that the frame names:
-    the backend has to refuse it.
+    the backend has to refuse it. `behind`: the request in progress in the same thread; the backend may refuse this
+    one, or begin it afterwards.
     """
 
     what: str
@@ -92,6 +93,7 @@ class Sent(Record, frozen=True):
     intended_at: float | None = None
     foreign: str = ""
     claims: str | None = None
+    behind: str = ""
 
 
 class _Payload(Record, frozen=True):

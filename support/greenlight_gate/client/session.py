@@ -258,11 +258,13 @@ class Session:
     # Sending -------------------------------------------------------------------------------------------------
 
     async def ask(
-        self, text: str, expect: Expect, thread: str | None = None, *, foreign: str = "", claims: str | None = None
-    ) -> UserRequest:
+        self, text: str, expect: Expect, thread: str | None = None, *, foreign: str = "", claims: str | None = None,
+        behind: str = "",
+    ) -> UserRequest:  # fmt: skip
         """Sends a request; `thread` continues a conversation. Raises NotConnected if the connection has ended.
 
-        `claims`: another user's id to send with it; `foreign`: the name of that user.
+        `claims`: another user's id to send with it; `foreign`: the name of that user. `behind`: the request that is
+        in progress in the thread, so that the backend may refuse this one.
         """
         request = uuid.uuid4().hex
         expect = msgspec.structs.replace(expect, prompt=text)
@@ -272,7 +274,10 @@ class Session:
         self.inbox.questions.append(question)
         self.recorder.answers.asked(question)
         values = {"request": request, "prompt": text, "thread": thread}
-        kept = {"request": request, "thread": thread, "expect": expect, "foreign": foreign, "claims": claims}
+        kept = {
+            "request": request, "thread": thread, "expect": expect, "foreign": foreign, "claims": claims,
+            "behind": behind,
+        }  # fmt: skip
         if claims is None:
             await self.send(self.template("start"), values, what="start", **kept)
         else:

@@ -360,9 +360,11 @@ class ConnectionChecker:
             return
         if request is None:
             continuity.on_refused_restore(requests.orders, error, n, self.report)
+            ask = next((each for each in requests.asks if each.behind and each.run is None), None)
         if ask is not None:
-            lifecycle.on_error(ask, error, n, self.report)
-            requests.conclude(ask, at, error=error)
+            if not ask.behind:
+                lifecycle.on_error(ask, error, n, self.report)
+            requests.conclude(ask, at, excused=bool(ask.behind), error=error)
             requests.drop(ask)
 
     def _what(self, data: bytes) -> str:

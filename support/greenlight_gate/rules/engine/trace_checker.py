@@ -219,7 +219,8 @@ def _sent(checker: ConnectionChecker, sent: Sent) -> None:
         at = sent.at if sent.intended_at is None else sent.intended_at
         # A request that names another user's thread is owed no run in it.
         thread = sent.thread if not sent.foreign or sent.claims is not None else None
-        checker.asked(Request(sent.n, at, sent.request, thread, sent.expect, foreign=bool(sent.foreign)))
+        foreign = bool(sent.foreign)
+        checker.asked(Request(sent.n, at, sent.request, thread, sent.expect, foreign=foreign, behind=sent.behind))
     elif sent.what == "stop":
         checker.stop_sent(sent.run, sent.at, sent.n)
     elif sent.what == "ping":
