@@ -21,3 +21,11 @@ Feature: Several questions at once on one connection
         | a question that needs two tools         |
         | a question that needs two tools at once |
       Then each of Ada's questions has a complete and right answer
+
+  Rule: Two questions at once in one conversation do not mix
+
+    Example: Of two questions sent at once in one conversation, the second is answered or refused
+      Given Ada is in a conversation
+      When Ada asks a question that needs a tool
+      And Ada continues with a question that needs no tool and a question that needs two tools at the same moment
+      Then the first of Ada's last two questions has the right answer, and the second has it or is refused

@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from greenlight_gate.bdd.matchers.demand import Unmet
-from greenlight_gate.bdd.matchers.observable import NotExercised, must_have_shown
+from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.users import Users
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.recorder import Recorder
@@ -29,6 +30,8 @@ StackOptions = tuple[str, str] | tuple[str, str, int]
 
 _HOP_S = 600.0
 _MOST_SHOWN = 50
+# The requests that need tools, the most demanding first.
+_WITH_TOOLS = ("parallel_tools", "two_tools", "with_tool")
 NOTHING_OBSERVED = "the scenario passed without having observed anything"
 
 
@@ -110,8 +113,9 @@ class World(Users):
         self.wait(self.call(self._ask(user, prompt, claims=owner)))
 
     async def _ask(
-        self, user: str, prompt: str, tab: int = 1, follow: UserRequest | None = None, claims: str = ""
-    ) -> UserRequest:
+        self, user: str, prompt: str, tab: int = 1, follow: UserRequest | None = None, *, claims: str = "",
+        behind: UserRequest | None = None,
+    ) -> UserRequest:  # fmt: skip
         target, canary = self.suite.target, self.canary(user)
         expect = target.expectation(prompt, canary)
         text = target.question(prompt, canary)
@@ -120,7 +124,8 @@ class World(Users):
         session = await self._ready_to_ask(user, tab)
         if follow is not None and self.recorder.checker.connections[follow.connection].cut_by_us:
             self.need("resume")  # without it, nobody has promised that a conversation outlives its connection
-        question = await session.ask(text, expect, thread, foreign=claims, claims=user_id)
+        under_way = behind.request if behind is not None else ""
+        question = await session.ask(text, expect, thread, foreign=claims, claims=user_id, behind=under_way)
         question.absent = self.suite.profile.spec.absent
         self.questions.append(question)
         return question
@@ -153,6 +158,48 @@ class World(Users):
         self.need(*{wish[1] for wish in wishes})
         self._one_at_a_time([(wish[0], wish[2] if len(wish) == 3 else 1) for wish in wishes])
         return self.call(_all([self._ask(*wish) for wish in wishes]))
+
+    def ask_at_once_in(self, thread_of: UserRequest, prompts: tuple[str, str]) -> tuple[UserRequest, UserRequest]:
+        """Sends two requests at once in the thread of an earlier one; waits for both, the second after the first.
+
+        The backend may refuse the second, or begin it when the first has ended. Raises NotExercised without threads.
+        """
+        user = thread_of.user
+        self.need(*prompts, "parallel_runs")
+        self._one_at_a_time([(user, 1), (user, 1)])
+        if thread_of.thread is None:
+            raise NotExercised(f"the answer to {thread_of.text!r} names no conversation in which two could be asked")
+        return self.call(self._ask_at_once_in(thread_of, prompts))
+
+    async def _ask_at_once_in(
+        self, thread_of: UserRequest, prompts: tuple[str, str]
+    ) -> tuple[UserRequest, UserRequest]:
+        first = await self._ask(thread_of.user, prompts[0], follow=thread_of)
+        second = await self._ask(thread_of.user, prompts[1], follow=thread_of, behind=first)
+        await self._session(first).wait_end(first)
+        second.last_at = max(second.last_at, first.last_at)
+        await self._session(second).wait_end(second)
+        return first, second
+
+    def converse(self, users: Sequence[str], *, times: int, most_s: float) -> None:
+        """Each user holds so many conversations, one after the other: a request that needs tools, then one more.
+
+        None begins after `most_s` seconds, or after a finding.
+        """
+        self.need("with_tool")
+        begins = [prompt for prompt in _WITH_TOOLS if self.suite.target.lacks(prompt) is None]
+        ends_at = time.monotonic() + most_s
+
+        async def hold(user: str) -> None:
+            for number in range(times):
+                if number and (self.findings or time.monotonic() > ends_at):
+                    return
+                first = await self._ask(user, begins[number % len(begins)])
+                await self._session(first).wait_end(first)
+                second = await self._ask(user, "with_tool", follow=first)
+                await self._session(second).wait_end(second)
+
+        self.call(_all([hold(user) for user in users]), most_s + _HOP_S)
 
     def _one_at_a_time(self, tabs: Sequence[tuple[str, int]]) -> None:
         """Raises NotExercised for parallel requests on a connection that does not accept them."""
@@ -187,17 +234,22 @@ class World(Users):
         first = min((event.seq for event in question.events if event.seq is not None), default=1)
         return self.call(self.tab(user, tab).restore(question.thread, first - 1))
 
-    def stop_once(self, question: UserRequest, kind: EventKind) -> None:
-        """Sends a stop once an event of the kind was received, and waits for the end.
+    def wait_for(self, question: UserRequest, kind: EventKind) -> None:
+        """Waits until an answer has an event of this kind, or has ended."""
+        self.call(self._session(question).wait_until(question, lambda: question.has(kind)))
 
-        Raises as `must_have_shown` if none was received.
-        """
-        self.need("stop")
+    def stop(self, question: UserRequest, *, times: int = 1) -> None:
+        """Sends so many stops of a run at once, and does not wait."""
         session = self._session(question)
-        self.call(session.wait_until(question, lambda: question.has(kind)))
-        must_have_shown(question, kind)
-        self.call(session.stop(question))
-        self.wait(question)
+        self.call(_all([session.stop(question) for _ in range(times)]))
+
+    def is_connected(self, question: UserRequest) -> bool:
+        """Whether the connection on which a request was sent is still open."""
+        return self._session(question).open
+
+    def flush(self, question: UserRequest) -> None:
+        """Waits until the connection of a request has been read up to here, if the backend answers pings."""
+        self.call(self._session(question).flush())
 
     # Results ----------------------------------------------------------------------------------------
 
