@@ -50,11 +50,20 @@ def cut_everywhere(context: Context) -> None:
     cut_matrix_of(context).play()
 
 
+@when("that answer is cut at several places, and its user reconnects while it is in progress")
+def cut_in_progress(context: Context) -> None:
+    cut_matrix_of(context).play_in_progress()
+
+
+@when("that answer is cut while the sub-agent works, and its user reconnects")
+def cut_while_sub_agent_works(context: Context) -> None:
+    cut_matrix_of(context).play_in_progress(sub_agent=True)
+
+
 @then("every cut answer is complete, with no event lost, repeated or out of order")
 def every_cut_answer(context: Context) -> None:
-    cuts = cut_matrix_of(context)
-    assert_that(cuts.cells(), has_length(greater_than(0)), "answers that were cut")
-    demand("CONTINUITY-1", cuts.broken(), empty())
+    assert_that(world_of(context).further, has_length(greater_than(0)), "answers that were cut")
+    demand("CONTINUITY-1", cut_matrix_of(context).broken(), empty())
 
 
 @when("{user:User}'s connection is lost")

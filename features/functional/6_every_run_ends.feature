@@ -9,13 +9,36 @@ Feature: Every run ends visibly
       When both begin a question that takes long
       And Ada stops the run once a tool has started
       Then Bashir receives the right answer
-      And agent_stopped is the last event that Ada receives
+      And agent_stopped is the last event of Ada's stopped run
 
-    Example: The question after a stopped run is answered
+    Example: A stopped run ends while other runs of the same user continue
+      Given Ada has two tabs open
+      When Ada begins a question that takes long in each tab, and in the first tab twice
+      And Ada stops the first of these runs once its tool has started
+      Then agent_stopped is the last event of Ada's stopped run
+      And each of Ada's other questions receives the right answer
+
+  Rule: A conversation continues after a stop, whenever it comes
+
+    Scenario Outline: The conversation continues after a run that was stopped <when>
       Given Ada is in a conversation
       When Ada begins a question that takes long
-      And Ada stops the run once a tool has started
-      And Ada asks a question that needs a tool
+      And Ada stops the run <when>
+      And Ada continues with a question that needs a tool
+      Then agent_stopped is the last event of Ada's stopped run
+      And Ada receives the right answer
+
+      Examples:
+        | when                           |
+        | as soon as it has begun        |
+        | once a tool has started        |
+        | twice, once a tool has started |
+
+    Example: A stop that comes after the answer does not stop the next run
+      Given Ada is in a conversation
+      When Ada asks a question that needs a tool
+      And Ada stops the run that has ended
+      And Ada continues with a question that needs two tools
       Then Ada receives the right answer
 
   Rule: A failed run ends with agent_failed

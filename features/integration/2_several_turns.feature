@@ -12,6 +12,13 @@ Feature: A conversation of several turns
       Then each of Ada's questions has a complete and right answer
       And all answers belong to one conversation
 
+  Rule: A conversation continues after every use of tools
+
+    Example: Up to 45 conversations of five users continue after tools were used
+      Given 5 users are each in a conversation of their own
+      When each of them continues a conversation after a question that needs tools, up to 9 times in 60 seconds
+      Then every one of their questions has the right answer
+
   Rule: A later answer knows the earlier turn
 
     Example: A question about the previous question receives the right answer

@@ -29,3 +29,11 @@ Feature: Several questions at once on one connection
       When Ada begins a question that takes long
       And Ada also sends a question that needs no tool on the same connection before it is answered
       Then Ada's first question has a right answer, and the second an answer or a refusal
+
+  Rule: Two questions at once in one conversation do not mix
+
+    Example: Of two questions sent at once in one conversation, the second is answered or refused
+      Given Ada is in a conversation
+      When Ada asks a question that needs a tool
+      And Ada continues with a question that needs no tool and a question that needs two tools at the same moment
+      Then the first of Ada's last two questions has the right answer, and the second has it or is refused

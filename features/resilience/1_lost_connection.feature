@@ -10,6 +10,16 @@ Feature: A lost connection loses no events
       When that answer is repeated with a cut at each event and inside it, in each way, and a reconnect
       Then every cut answer is complete, with no event lost, repeated or out of order
 
+    Example: An answer that is still in progress when its user is back arrives whole
+      Given the complete answer to a question that takes long is known
+      When that answer is cut at several places, and its user reconnects while it is in progress
+      Then every cut answer is complete, with no event lost, repeated or out of order
+
+    Example: An answer that is cut while a sub-agent works arrives whole
+      Given the complete answer to a question that needs a sub-agent is known
+      When that answer is cut while the sub-agent works, and its user reconnects
+      Then every cut answer is complete, with no event lost, repeated or out of order
+
     Example: A connection lost after a tool has started loses no event
       Given Ada is in a conversation over an unstable connection
       When Ada begins a question that takes long

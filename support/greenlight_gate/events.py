@@ -53,8 +53,8 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     Ids are as the wire has them, whole numbers as texts (None: absent or null). `stamp` is the server's timestamp as
     sent, `server_s` the same as seconds since the epoch. `shape` is equal for frames of one kind that are built alike.
     `text` is what a user reads: the message, the reasoning, the tool's result or error, the answer or the error's
-    text. `synthesised`: the wire does not show it; the profile infers it from something else, and it never counts as
-    observed.
+    text. `duration_ms`: how long a tool or a run took, as the server says in milliseconds. `synthesised`: the wire does
+    not show it; the profile infers it from something else, and it never counts as observed.
     """
 
     kind: EventKind
@@ -74,6 +74,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     call: str | None = None
     tool_failed: bool = False
     text: str | None = None
+    duration_ms: float | None = None
     problems: tuple[Problem, ...] = ()
     synthesised: bool = False
 

@@ -90,7 +90,7 @@ class Sent(Record, frozen=True):
     invalid (sent to be refused), "websocket ping", or pings (a flood of those). `last_seq` is the last number that a
     restore says was received; `intended_at` is when it was due, from which latency counts; `foreign` is the owner of
     the conversation, run or user id (`claims`) that the frame names: the backend has to refuse it. `refusable`: the
-    backend may refuse the request, or let it wait for another one.
+    backend may refuse the request, or let it wait for another one; `behind`: that one, in progress in the same thread.
     """
 
     what: str
@@ -105,6 +105,7 @@ class Sent(Record, frozen=True):
     foreign: str = ""
     claims: str | None = None
     refusable: bool = False
+    behind: str = ""
 
 
 class _Payload(Record, frozen=True):

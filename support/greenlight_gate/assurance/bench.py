@@ -39,7 +39,7 @@ _ENVIRON = {"CHAT_HEARTBEAT_S": "3"}
 # One second for each wait, so that missing events are detected soon.
 BUDGETS = {
     "handshake_s": 1.0, "start_s": 1.0, "silence_s": 1.0, "tool_s": 2.0, "run_s": 10.0, "ping_s": 1.0,
-    "refusal_s": 1.0, "half_open_s": 10.0,
+    "refusal_s": 1.0, "half_open_s": 10.0, "stop_s": 1.0, "tool_end_s": 1.0,
 }  # fmt: skip
 # Two replicas and their services share the machine with the suite.
 _STACK_BUDGETS = "start_s = 3\nsilence_s = 2\ntool_s = 3\nrun_s = 10\n"

@@ -14,6 +14,7 @@ from greenlight_gate.bdd.actions.isolation import Privacy
 from greenlight_gate.bdd.actions.liveness import Liveness
 from greenlight_gate.bdd.actions.network import Network
 from greenlight_gate.bdd.actions.replicas import Replicas
+from greenlight_gate.bdd.actions.stops import Stops
 from greenlight_gate.bdd.parameters import event_kind as event_kind_of
 from greenlight_gate.bdd.parameters import question as question_in
 from greenlight_gate.bdd.world.world import World
@@ -30,6 +31,7 @@ __all__ = [
     "question_in",
     "replicas_of",
     "rows_of",
+    "stops_of",
     "trouble_of",
     "world_of",
 ]  # fmt: skip
@@ -81,6 +83,11 @@ def trouble_of(context: Context) -> BackendRestarts:
 def replicas_of(context: Context) -> Replicas:
     """The replicas and services of the running scenario."""
     return _kept(context, "replicas", lambda: Replicas(world_of(context), network_of(context), privacy_of(context)))
+
+
+def stops_of(context: Context) -> Stops:
+    """The stops of the running scenario."""
+    return _kept(context, "stops", lambda: Stops(world_of(context)))
 
 
 def liveness_of(context: Context) -> Liveness:

@@ -278,12 +278,12 @@ class Session:
 
     async def ask(
         self, text: str, expect: Expect, thread: str | None = None, *, foreign: str = "", claims: str | None = None,
-        refusable: bool = False,
+        refusable: bool = False, behind: str = "",
     ) -> UserRequest:  # fmt: skip
         """Sends a request; `thread` continues a conversation. Raises NotConnected if the connection has ended.
 
         `claims`: a user id to send with it; `foreign`: the name of that user, if it is another one. `refusable`: the
-        backend may refuse the request.
+        backend may refuse the request; `behind`: the request that is in progress in the thread, so that it may as well.
         """
         request = uuid.uuid4().hex
         expect = msgspec.structs.replace(expect, prompt=text)
@@ -295,7 +295,7 @@ class Session:
         values = {"request": request, "prompt": text, "thread": thread}
         kept = {
             "request": request, "thread": thread, "expect": expect, "foreign": foreign, "claims": claims,
-            "refusable": refusable,
+            "refusable": refusable or bool(behind), "behind": behind,
         }  # fmt: skip
         if claims is None:
             await self.send(self.template("start"), values, what="start", **kept)

@@ -8,7 +8,7 @@ from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.targets.sections import Tls
 from greenlight_gate.trace import Expect
 
-# From so many users on, more time is allowed for the first event (TIMELINESS-1).
+# From so many users on, more time is allowed for the first event (TIMELINESS-1) and the ends of tools (TIMELINESS-6).
 _MANY_USERS = 1_000
 _START_OF_MANY_S = 30.0
 
@@ -73,10 +73,10 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def patience(self) -> TimeBudgets:
-        """The budgets, with more time for the first event where many users ask at the same moment."""
+        """The budgets, with more time for the first event and the ends of tools where many users ask at once."""
         if len(self.users) <= _MANY_USERS or self.budgets.start_s >= _START_OF_MANY_S:
             return self.budgets
-        return msgspec.structs.replace(self.budgets, start_s=_START_OF_MANY_S)
+        return msgspec.structs.replace(self.budgets, start_s=_START_OF_MANY_S, tool_end_s=_START_OF_MANY_S)
 
 
 class Share(msgspec.Struct, frozen=True):

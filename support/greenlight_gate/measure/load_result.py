@@ -21,7 +21,7 @@ MOST_LAG_MS = 20.0
 MOST_DRIFT_MS = 5.0
 
 # Rules broken by the loss of one answer or one connection; and those about lateness only.
-LATE = frozenset({"TIMELINESS-1", "TIMELINESS-2", "TIMELINESS-3", "TIMELINESS-4", "CONNECTION-2"})
+LATE = frozenset({*(f"TIMELINESS-{number}" for number in range(1, 7)), "CONNECTION-2"})
 LOSSES = frozenset({"CONNECTION-1", "CONNECTION-3", "LIFECYCLE-2", "TIMELINESS-1", "TIMELINESS-2"})
 
 

@@ -8,7 +8,7 @@ from greenlight_gate.events import Event, EventKind, Mistake, Problem
 from greenlight_gate.rules.engine import damaged_text
 from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.forbidden_text import ForbiddenText
-from greenlight_gate.rules.engine.run_state import GivenAnswer, RunState
+from greenlight_gate.rules.engine.run_state import GivenAnswer, RunState, StoppedAnswer
 from greenlight_gate.trace import Expect
 
 # A profile finds mistakes while it reads a frame, and knows of no rule.
@@ -33,6 +33,8 @@ _PLACEHOLDERS = frozenset({"", ".", "..", "...", "…", "x", "xx", "xxx", "todo"
 _LONGEST_PLACEHOLDER = max(map(len, _PLACEHOLDERS))
 # Shorter answers, such as "yes" or a number, may be right for several questions.
 _LEAST_REPEATED = 24
+# Shorter texts, such as one digit, may be in any answer.
+_LEAST_LEFT_OVER = 3
 _MOST_ANSWERS = 64
 _WORD = re.compile(r"\w+")
 _LONGEST_FALLBACK = 300
@@ -167,12 +169,27 @@ def on_end(run: RunState, event: Event, n: int, answers: dict[str, GivenAnswer],
                 report("CONTENT-4", "the failing tool reported as failed", came, ask.n, n, run=run)
         elif expect.contains and len(text) >= _LEAST_REPEATED:
             _on_answer(run, expect, answer, n, answers=answers, report=report)
-    elif kind is EventKind.FAILED:
-        # Where the prompt makes a tool fail, the run may fail with it.
-        if not expect.failing_tool:
-            report("CONTENT-4", "an answer", f"agent_failed: {shown(event.text)}", ask.n, n, run=run)
-    elif run.stop_at is None:
-        report("CONTENT-4", "an answer", "agent_stopped, which was not requested", ask.n, n, run=run)
+    # Where the prompt makes a tool fail, the run may fail with it; and what was asked too soon may be refused.
+    elif kind is EventKind.FAILED and not (expect.failing_tool or ask.behind):
+        report("CONTENT-4", "an answer", f"agent_failed: {shown(event.text)}", ask.n, n, run=run)
+
+
+def on_answer_after_stop(run: RunState, event: Event, n: int, stopped: StoppedAnswer, report: Report) -> None:
+    """CONTENT-4: the next answer in a thread holds what only the prompt of the stopped one before it calls for."""
+    expect, ask = run.expect, run.ask
+    if expect is None or ask is None:
+        return
+    answer, own = (event.text or "").casefold(), f"{expect.prompt} {expect.contains}".casefold()
+    for text in (text.casefold() for group in stopped.wanted for text in group):
+        if len(text) >= _LEAST_LEFT_OVER and text not in own and _has_word(answer, text):
+            came = f"{text!r} of the stopped one: {shown(event.text)}"
+            report("CONTENT-4", "nothing of the answer that was stopped", came, stopped.n, ask.n, n, run=run)
+            return
+
+
+def _has_word(answer: str, text: str) -> bool:
+    """Whether a text stands in an answer and is no part of a longer word or number."""
+    return re.search(rf"(?<![a-z0-9]){re.escape(text)}(?![a-z0-9])", answer) is not None
 
 
 def _on_misses(

@@ -77,12 +77,24 @@ def on_unfinished(run: RunState, n: int, report: Report) -> None:
     report("LIFECYCLE-2", "one end", f"{numbered(run.events, 'event')} and no end", run.first_n, run.last_n, n, run=run)
 
 
-def on_ignored_stop(run: RunState, at: float, n: int, ping_s: float, report: Report) -> None:
-    """LIFECYCLE-2: a run that the user stopped completes, later than a message needs to arrive."""
+def on_ignored_stop(run: RunState, at: float, n: int, stop_s: float, report: Report) -> None:
+    """LIFECYCLE-6: a run that the user stopped completes, later than a stop may need to take effect."""
     late = at - run.stop_at if run.stop_at is not None else 0.0
-    if late > ping_s:
+    if late > stop_s:
         came = f"agent_completed {late:.2f} s later"
-        report("LIFECYCLE-2", "agent_stopped after the stop request", came, run.first_n, n, run=run, late=True)
+        report("LIFECYCLE-6", "agent_stopped after the stop request", came, run.first_n, n, run=run, late=True)
+
+
+def on_stopped(run: RunState, n: int, report: Report) -> None:
+    """LIFECYCLE-6: agent_stopped of a run that was to complete, and that its user has not stopped.
+
+    Where another user tried to stop it, REFUSAL-2 says so.
+    """
+    expect, ask = run.expect, run.ask
+    if run.stop_at is not None or run.intruder is not None or ask is None or ask.excused:
+        return
+    if expect is not None and expect.end is _COMPLETED:
+        report("LIFECYCLE-6", "a stop of this run before it", "agent_stopped without one", ask.n, n, run=run)
 
 
 def on_end(run: RunState, event: Event, n: int, report: Report) -> None:

@@ -34,6 +34,7 @@ _ALL = (
     Rule("LIFECYCLE-3", _NORMAL, "No event of a run arrives after its end."),
     Rule("LIFECYCLE-4", _NORMAL, "agent_thinking arrives between start and end, where the prompt requires it."),
     Rule("LIFECYCLE-5", _CRITICAL, "A request that needs a tool shows all five kinds of event."),
+    Rule("LIFECYCLE-6", _CRITICAL, "A run is stopped by a stop that names it, and by nothing else."),
     Rule("PAIRING-1", _NORMAL, "Each tool_completed closes one open tool_executing."),
     Rule("PAIRING-2", _NORMAL, "Every tool_executing is closed before the run completes."),
     Rule("PAIRING-3", _NORMAL, "Both events of a tool call name the tool, and name the same one."),
@@ -49,13 +50,20 @@ _ALL = (
         "Frames are well-formed: valid UTF-8, valid JSON, no serialisation errors, and no text damaged by an encoding.",
     ),
     Rule("CONTENT-3", _NORMAL, "Timestamps lie within the allowed skew and do not run backwards within a run."),
-    Rule("CONTENT-4", _CRITICAL, "The answer contains what the prompt expects. It is no echo and no fallback text."),
+    Rule(
+        "CONTENT-4",
+        _CRITICAL,
+        "The answer contains what the prompt expects. It is no echo and no fallback text, and holds nothing of "
+        "a stopped answer.",
+    ),
     Rule("CONTENT-5", _CRITICAL, "No token, secret or stack trace is sent to a user."),
     Rule("CONTENT-6", _NORMAL, "A connection uses one shape and one timestamp format for each kind of event."),
     Rule("TIMELINESS-1", _NORMAL, "agent_started arrives within the start budget of the request."),
     Rule("TIMELINESS-2", _NORMAL, "The longest silence within a run stays within its budget."),
     Rule("TIMELINESS-3", _NORMAL, "Events arrive as they happen, not all at the end."),
     Rule("TIMELINESS-4", _NORMAL, "Each tool call and each run finishes within its budget."),
+    Rule("TIMELINESS-5", _NORMAL, "A run that is stopped ends within the stop budget."),
+    Rule("TIMELINESS-6", _NORMAL, "The end of a tool is shown when it ends, whatever else is still running."),
     Rule("CONTINUITY-1", _CRITICAL, "No event is lost when a connection is lost and resumed."),
     Rule("CONTINUITY-2", _NORMAL, "No event is delivered twice, and events keep their order."),
     Rule("CONTINUITY-3", _NORMAL, "Sequence numbers have no gap and no repeat."),
@@ -85,7 +93,7 @@ FAMILIES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
 
 # What says that something was late, did not come, or ended. While nobody read, the suite may have caused it itself:
 # backends give up users who answer no ping.
-CAUSED_BY_ABSENCE = ("CONNECTION-", "CONTINUITY-", "LIFECYCLE-2", "REFUSAL-", "TIMELINESS-")
+CAUSED_BY_ABSENCE = ("CONNECTION-", "CONTINUITY-", "LIFECYCLE-2", "LIFECYCLE-6", "REFUSAL-", "TIMELINESS-")
 
 
 # By these, users receive or reach what is not theirs: no other breach is graver.

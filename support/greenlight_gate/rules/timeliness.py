@@ -10,6 +10,8 @@ _LEAST_RUN_S = 0.5
 _LAST_PART = 0.1
 _MOST_AT_THE_END = 0.5
 _ROUNDING_S = 1e-6
+# Two messages that were sent one after the other may arrive so much closer.
+_JITTER_S = 0.05
 
 
 def on_start(run: RunState, at: float, n: int, start_s: float, report: Report) -> None:
@@ -39,6 +41,30 @@ def on_tool(run: RunState, tool: OpenTool, at: float, n: int, *, tool_s: float, 
     if at - tool.at > tool_s:
         took = f"{at - tool.at:.2f} s"
         report("TIMELINESS-4", f"{tool.name!r} completed within {tool_s:g} s", took, tool.n, n, run=run, late=True)
+
+
+def on_stopped(run: RunState, at: float, n: int, stop_s: float, report: Report) -> None:
+    """TIMELINESS-5: the wait from the stop to the end of the run."""
+    took = at - run.stop_at if run.stop_at is not None else 0.0
+    if took > stop_s:
+        report(
+            "TIMELINESS-5", f"agent_stopped within {stop_s:g} s of the stop", f"{took:.2f} s", run.first_n, n, run=run
+        )
+
+
+def on_late_tool_end(
+    run: RunState, tool: OpenTool, took_s: float, at: float, n: int, *, tool_end_s: float, report: Report
+) -> None:
+    """TIMELINESS-6: tool_completed comes later than the tool can have ended, which took `took_s` by its own account.
+
+    A tool may have waited for another one of the run, as in a queue; then it began when that one had completed.
+    """
+    latest = at - took_s + _JITTER_S
+    began = max([tool.at, *(ended for ended in run.tool_ends if tool.at <= ended <= latest)])
+    late = at - took_s - began
+    if late > tool_end_s:
+        expected = f"{tool.name!r} shown as completed within {tool_end_s:g} s of its end"
+        report("TIMELINESS-6", expected, f"{late:.2f} s after it", tool.n, n, run=run)
 
 
 def on_length(run: RunState, at: float, n: int, run_s: float, report: Report) -> None:

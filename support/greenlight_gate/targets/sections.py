@@ -175,7 +175,8 @@ class Budgets(TimeBudgets, frozen=True, kw_only=True, forbid_unknown_fields=True
     sees events and no heartbeats; `tool_s`: one tool call in all, for tools during which events come; `grace_s`: what
     may still arrive after a run's end; `refusal_s`: until bad input or a bad token is refused; `clock_skew_s`: of the
     server's timestamps; `recover_s`: until a user whose connection was lost has resumed; `half_open_s`: until a lost
-    connection is noticed; `token_leeway_s`: for how long a token is accepted after its end, if that is declared.
+    connection is noticed; `stop_s`: until a run that was stopped has ended; `tool_end_s`: until the end of a tool is
+    shown; `token_leeway_s`: for how long a token is accepted after its end, if that is declared.
     The rules' own budgets, bounded.
     """
 
@@ -190,6 +191,8 @@ class Budgets(TimeBudgets, frozen=True, kw_only=True, forbid_unknown_fields=True
     clock_skew_s: Annotated[float, Meta(gt=0, le=86_400)] = _USUAL.clock_skew_s
     recover_s: Seconds = _USUAL.recover_s
     half_open_s: Seconds = _USUAL.half_open_s
+    stop_s: Seconds = _USUAL.stop_s
+    tool_end_s: Seconds = _USUAL.tool_end_s
     token_leeway_s: Annotated[float, Meta(ge=0, le=3600)] | None = None
 
 

@@ -96,7 +96,7 @@ _ALL = (
         "BURST_DELIVERY", _NORMAL, "Events are held back and arrive together at the end of the run.",
         "2 runs or more",
         "Look for a buffer that is not flushed: a proxy, a generator that is collected into a list, a batch writer.",
-        _rules("TIMELINESS-3"), 2,
+        _rules("TIMELINESS-3", "TIMELINESS-6"), 2,
     ),
     FailurePattern(
         "DUPLICATE_DELIVERY", _NORMAL, "Events are delivered more than once.",

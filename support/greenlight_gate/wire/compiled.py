@@ -227,6 +227,8 @@ def _event_reader(event: EventSpec, root: _Node, kind_index: int) -> Any:
     _stamp(source, variables.get("stamp", "None"))
     variables |= {"kind": "KIND", "server_s": "server_s", "stamp_format": "stamp_format", "shape": "shape",
                   "tool_failed": "failed", "problems": "()"}  # fmt: skip
+    if "duration" in event.fields and event.fields["duration"][0].is_in_milliseconds:
+        variables["duration_ms"] = variables["duration"]
     arguments = [variables.get(name, "None") for name in _EVENT_ARGUMENTS]
     source.emit(1, f"return Event({', '.join(arguments)})")
     values = {"Event": Event, "KIND": event.kind, "read_stamp": read_stamp, "encode": msgspec.json.encode,

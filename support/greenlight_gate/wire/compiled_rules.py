@@ -259,6 +259,8 @@ def _builder(rule: EventRule, tree: Tree, *, typed: bool) -> Callable[[Any, dict
     variables |= {"kind": "KIND", "server_s": "server_s", "stamp_format": "stamp_format", "shape": "shape",
                   "tool_failed": "failed", "problems": "tuple(wrong) if wrong else ()",
                   "synthesised": "SYNTHESISED"}  # fmt: skip
+    if "duration" in rule.fields and rule.fields["duration"][0].is_in_milliseconds:
+        variables["duration_ms"] = variables["duration"]
     source.emit(1, f"return Event({', '.join(variables.get(name, 'None') for name in _ARGUMENTS)})")
     return _compiled("build", source)  # type: ignore[no-any-return]
 

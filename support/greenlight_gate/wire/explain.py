@@ -92,8 +92,15 @@ def _event(event: EventSpec, value: dict[str, Any], shape: int, problems: tuple[
         call=found.get("call"),
         tool_failed=tool_failed,
         text=found.get("text"),
+        duration_ms=found.get("duration") if _is_timed(event) else None,
         problems=tuple(wrong),
     )
+
+
+def _is_timed(event: EventSpec) -> bool:
+    """Whether the event says in milliseconds how long something took."""
+    entry = event.fields.get("duration")
+    return entry is not None and entry[0].is_in_milliseconds
 
 
 def _first(value: dict[str, Any], paths: tuple[str, ...]) -> tuple[int | None, Any]:

@@ -1,5 +1,6 @@
 """The fields of an event, and where each stands in a frame."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, get_args
 
@@ -45,6 +46,11 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The type that its values have."""
         assert self.is_ is not None
         return self.is_
+
+    @property
+    def is_in_milliseconds(self) -> bool:
+        """Whether its name says that it is a number of milliseconds, as in `execution_time_ms` or `durationMs`."""
+        return all(re.search(r"(_ms|Ms|[mM]illis|[mM]illiseconds)$", name) is not None for name in self.at)
 
     def means_failure(self, path: str) -> bool:
         """Whether a value found at this path says that something failed."""

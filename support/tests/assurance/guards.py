@@ -17,6 +17,8 @@ GUARDS = {
     "load_steps.own_secrets.1": _RULES_FIRST,
     "load_steps.own_secrets.2": _RULES_FIRST,
     "conversation_steps.all_answered.1": _SOMETHING,
+    "conversation_steps.second_may_be_refused.2": _NOT_PLANTED + "a second question that is refused without a reason",
+    "conversation_steps.second_may_be_refused.3": _NOT_PLANTED + "a second question that fails without a text",
     "conversation_steps.answer_is_last.2": "what follows comes after the step has looked; LIFECYCLE-3 listens on",
     "isolation_steps.nothing_of_the_others.1": _SOMETHING,
     "isolation_steps.no_secret.1": _SOMETHING,

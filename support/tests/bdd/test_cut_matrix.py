@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from greenlight_gate.bdd.actions.cut_matrix import CutMatrix, cut_cells_of, places
+from greenlight_gate.bdd.actions.cut_matrix import CutMatrix, cut_cells_of, places, places_in_progress
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.proxied_user import ConnectionLoss
 from greenlight_gate.bdd.world.world import World
@@ -138,6 +138,19 @@ def test_without_resume_a_broken_promise_is_a_finding(tmp_path: Path) -> None:
         broken = [cell for cell in cut_cells_of(scene) if cell.became is CutResult.BROKEN]
         # On a crowded machine the backend may stand still as well, so that what it shows comes at once.
         assert {rule for cell in broken for rule in cell.rules} - {"TIMELINESS-3"} == {"IDENTITY-1"}
+
+
+def test_places_in_progress_leave_something_to_miss_and_something_to_come() -> None:
+    kinds = [EventKind.STARTED, *[EventKind.THINKING] * 4, EventKind.COMPLETED]
+    events = [Event(kind, parent="r" if number in (2, 3) else None) for number, kind in enumerate(kinds)]
+    seen_at = [0.0, 0.1, 0.2, 0.4, 0.7, 0.9]
+    found = [(place.after, round(place.away_s or 0.0, 3)) for place in places_in_progress(events, seen_at)]
+    # The user is back when three more events were made, or the last but one.
+    assert found == [(1, 0.3), (2, 0.5), (3, 0.3), (4, 0.0)]
+    near = places_in_progress(events, seen_at, sub_agent=True)
+    assert [place.after for place in near] == [2, 3, 4]
+    assert len(places_in_progress([Event(EventKind.THINKING)] * 100, [0.0] * 100)) == 8
+    assert places_in_progress(events[:2], seen_at[:2]) == []
 
 
 def test_an_answer_of_n_events_can_be_cut_at_2_n_and_1_places() -> None:

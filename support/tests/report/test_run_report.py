@@ -62,7 +62,8 @@ def test_a_finding_names_its_scenario_and_its_evidence(tmp_path: Path) -> None:
 
     assert found == {
         "rule": "CONTENT-4", "severity": "critical",
-        "requirement": "The answer contains what the prompt expects. It is no echo and no fallback text.",
+        "requirement": "The answer contains what the prompt expects. It is no echo and no fallback text, and "
+        "holds nothing of a stopped answer.",
         "expected": "an answer with 'rain'", "actual": "'It is dry.'", "scenario": NAME, "person": "Ada",
         "connection": "c1", "run": "r1", "evidence": {"trace": "traces/1.jsonl", "records": [3, 6]}, "follows": "",
     }  # fmt: skip

@@ -23,6 +23,7 @@ NAMES = ("Ada", "Bashir", "Chiara")
 CANARIES = {name: canary_word(name, "abc") for name in NAMES}
 _PAUSES_S = (0.001, 0.02, 0.1, 0.6)
 _LONGEST_SILENCE_S = 3.0
+_LONGEST_STOP_S = 1.0
 _LEAST_PACED_S = 0.5
 
 Plan = list[Any]
@@ -43,7 +44,7 @@ class Run:
     last_at: float = 0.0
     first_at: float = 0.0
     times: list[float] = field(default_factory=list)
-    stopping: bool = False
+    stopped_at: float | None = None
 
 
 @dataclass
@@ -74,12 +75,18 @@ class Scene:
         return f"{letter}{self.numbers[letter]}"
 
     def overdue(self) -> list[Run]:
-        """The runs of which nothing has come for long."""
-        return [run for run in self.runs if self.talk.at - run.last_at > _LONGEST_SILENCE_S]
+        """The runs of which nothing has come for long, or that were stopped a while ago."""
+        return [run for run in self.runs if self.is_overdue(run)]
+
+    def is_overdue(self, run: Run) -> bool:
+        if run.stopped_at is not None and self.talk.at - run.stopped_at > _LONGEST_STOP_S:
+            return True
+        return self.talk.at - run.last_at > _LONGEST_SILENCE_S
 
     def pause(self) -> None:
         """Time goes by, never so long that anybody waits in vain."""
-        pause_s = _PAUSES_S[0] if self.overdue() else self.chance.choice(_PAUSES_S)
+        soon = self.overdue() or any(run.stopped_at is not None for run in self.runs)
+        pause_s = _PAUSES_S[0] if soon else self.chance.choice(_PAUSES_S)
         self.talk.wait(pause_s - STEP_S)
 
     def pick(self, *options: Any) -> Any:
@@ -171,7 +178,7 @@ class Scene:
 
     def advance(self, run: Run) -> None:
         """The next event of a run."""
-        if run.stopping:
+        if run.stopped_at is not None:
             self.emit(run, "agent_stopped", {"reason": "stopped by the user"})
             self.runs.remove(run)
             return
@@ -240,7 +247,7 @@ class Scene:
         if any(tab.name == run.connection for tab in self.tabs) and len(run.times):
             self.pause()
             self.talk.send("stop", run.connection, run=run.id)
-            run.stopping = True
+            run.stopped_at = run.stopped_at or self.talk.at
 
     def ping(self) -> None:
         tab, nonce = self.pick(*self.tabs), self.name("x")

@@ -16,9 +16,10 @@ Where a sentence leaves something open, this is how it is read:
 - An answer begins when the tab that waits for it is shown it, even if another one is shown it a little earlier.
 - What a user walks away from is owed again once they ask for the conversation in another tab.
 
-Not covered: ISOLATION-1 in any but plain form, ISOLATION-3, CONTENT-5 and -6, CONTENT-4 for echoes and canned words,
-CONNECTION, REFUSAL; questions of which a helper is seen first, or whose asker leaves before the answer begins and does
-not come back for it; waits that ended in vain (TimedOut), stalls, restarts of the backend, wires without request ids.
+Not covered: ISOLATION-1 in any but plain form, ISOLATION-3, CONTENT-5 and -6, CONTENT-4 for echoes, canned words and
+what is left of a stopped answer, TIMELINESS-6, CONNECTION, REFUSAL; questions of which a helper is seen first, or whose
+asker leaves before the answer begins and does not come back for it; waits that ended in vain (TimedOut), stalls,
+restarts of the backend, wires without request ids.
 """
 
 import itertools
@@ -47,7 +48,8 @@ from support.tests.rules.reference_evidence import (
 COVERED = frozenset({
     "LIFECYCLE-1", "LIFECYCLE-2", "LIFECYCLE-3", "LIFECYCLE-4", "LIFECYCLE-5", "PAIRING-1", "PAIRING-2", "PAIRING-3",
     "IDENTITY-1", "IDENTITY-2", "ISOLATION-1", "ISOLATION-2", "CONTENT-1", "CONTENT-2", "CONTENT-3", "CONTENT-4",
-    "TIMELINESS-1", "TIMELINESS-2", "TIMELINESS-3", "TIMELINESS-4", "CONTINUITY-1", "CONTINUITY-2", "CONTINUITY-3",
+    "TIMELINESS-1", "TIMELINESS-2", "TIMELINESS-3", "TIMELINESS-4", "TIMELINESS-5", "CONTINUITY-1", "CONTINUITY-2",
+    "CONTINUITY-3", "LIFECYCLE-6",
 })  # fmt: skip
 MICROSECOND = 1e-6
 
@@ -253,8 +255,8 @@ class Reference(Evidence):
             for r in self.records
             if isinstance(r, Sent) and r.what == "stop" and r.n < end.n and r.run == self.run_id(question)
         ]
-        if end.kind == COMPLETED and stops and end.at - stops[-1] > self.budgets.ping_s:
-            self.object("LIFECYCLE-2", concerns)
+        if end.kind in (COMPLETED, STOPPED) and stops and end.at - stops[-1] > self.budgets.stop_s:
+            self.object("LIFECYCLE-6" if end.kind == COMPLETED else "TIMELINESS-5", concerns)
         if expect.end is not EventKind.COMPLETED:
             return
         if end.kind == COMPLETED:
@@ -264,8 +266,10 @@ class Reference(Evidence):
             holds = all(any(text.casefold() in answer for text in group) for group in expect.contains)
             if not answer or not holds:
                 self.object("CONTENT-4", concerns)
-        elif end.kind == FAILED or not stops:
+        elif end.kind == FAILED:
             self.object("CONTENT-4", concerns)
+        elif not stops:
+            self.object("LIFECYCLE-6", concerns)
 
     def _shows_all_five(self, expect: Expect, alive: list[Event], helped: list[Event]) -> bool:
         # What a helper shows after its own end is no work any more.

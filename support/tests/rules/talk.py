@@ -94,7 +94,8 @@ class Talk:
     def tool_done(
         self, run: str = "r1", tool: Any = "weather", call: str | None = "k1", result: Any = "rain", **values: Any
     ) -> "Talk":
-        payload = {"tool_name": tool, "tool_call_id": call, "status": "ok", "result": result, "execution_time_ms": 3}
+        payload = {"tool_name": tool, "tool_call_id": call, "status": "ok", "result": result}
+        payload |= {"execution_time_ms": values.pop("took_ms")} if "took_ms" in values else {}
         return self.event("tool_completed", payload, run, **values)
 
     def completed(self, run: str = "r1", result: Any = ANSWER, **values: Any) -> "Talk":

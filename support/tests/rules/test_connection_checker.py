@@ -138,7 +138,6 @@ def test_the_same_breach_of_one_run_is_one_finding() -> None:
 def test_a_stop_of_a_stranger_does_not_excuse_the_run() -> None:
     talk = Talk().open().open("Bashir", "c2").ask().started().send("stop", "c2", run="r1").stopped()
     assert talk.whole() == [
-        ("CONTENT-4", "an answer", "agent_stopped, which was not requested", (5, 8)),
         ("REFUSAL-2", "only Ada to be able to stop this run", "agent_stopped after a stop request of Bashir", (7, 8)),
     ]
 

@@ -8,7 +8,7 @@ from greenlight_gate.events import EventKind
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.trace import Expect, Stalled, Throttled
 
-from support.tests.rules.talk import EPOCH_S, STEP_S, TOOL_QUESTION, Body, Talk, asked, iso
+from support.tests.rules.talk import ANSWER, EPOCH_S, STEP_S, TOOL_QUESTION, Body, Talk, asked, iso
 
 
 def test_a_whole_answer() -> None:
@@ -277,3 +277,55 @@ def test_an_agent_that_says_much_at_the_end_of_its_run_holds_nothing_back(*, too
 @pytest.mark.parametrize("tool", [True, False])
 def test_what_happened_before_by_the_servers_own_stamps_was_held_back(*, tool: bool) -> None:
     assert ends_with_a_stream(tool=tool, held_back=True).rules() == {"TIMELINESS-3"}
+
+
+SUM = Expect(prompt="What is 3 + 4?", contains=(("7", "seven"),))
+SECOND: Body = {"request": "q2"}
+
+
+def two_in_one_thread() -> Talk:
+    """While a run is in progress, its user sends another request in its thread."""
+    return Talk().open().ask(thread="t1").started().thinking().ask("q2", SUM, thread="t1", behind="q1")
+
+
+def test_a_request_that_was_sent_too_soon_in_its_thread_may_be_refused_in_several_ways() -> None:
+    error = {"type": "error_message", "error_code": "BUSY", "error_message": "one at a time", "request_id": "q2"}
+    for said in (error, {**error, "request_id": None}):
+        assert two_in_one_thread().frame(said).executing().tool_done().completed().whole() == []
+    failed = two_in_one_thread().started("r2", **SECOND).failed("r2", **SECOND)
+    assert failed.executing().tool_done().completed().whole() == []
+
+
+def test_it_may_wait_until_the_first_one_has_ended() -> None:
+    talk = two_in_one_thread().wait(4).executing().wait(4).tool_done().completed()
+    assert talk.started("r2", **SECOND).thinking("r2", **SECOND).completed("r2", "7", **SECOND).whole() == []
+
+
+def test_but_it_is_not_lost() -> None:
+    assert two_in_one_thread().executing().tool_done().completed().rules() == {"LIFECYCLE-2"}
+
+
+def test_the_answer_after_a_stopped_one_may_hold_what_its_own_prompt_calls_for() -> None:
+    talk = asked().started().send("stop", run="r1").stopped()
+    again = talk.ask("q2", thread="t1").answer("r2", **SECOND)
+    assert again.whole() == []
+    # Only the next answer is compared: later ones may speak of what was asked before.
+    talk = again.ask("q3", SUM, thread="t1").started("r3", request="q3").thinking("r3", request="q3")
+    assert talk.completed("r3", f"{ANSWER} And 7.", request="q3").whole() == []
+
+
+def test_a_request_from_before_the_stop_is_not_the_next_one() -> None:
+    talk = Talk().open().ask(thread="t1").ask("q2", SUM, thread="t1", behind="q1").started().started("r2", **SECOND)
+    talk.send("stop", run="r1").stopped().thinking("r2", **SECOND)
+    assert talk.completed("r2", f"7; {ANSWER}", **SECOND).whole() == []
+
+
+def test_a_tool_may_wait_for_another_one_of_its_run() -> None:
+    talk = asked(Expect(prompt="Both", tools=2)).started().thinking().executing().executing(call="k2")
+    talk.wait(3).tool_done(took_ms=3_000).wait(3).tool_done(call="k2", took_ms=3_000)
+    assert talk.completed(result="Both of them are done.").whole() == []
+
+
+def test_a_tool_that_took_as_long_as_it_was_shown_is_not_late() -> None:
+    talk = asked().started().thinking().executing().wait(4).tool_done(took_ms=4_000)
+    assert talk.completed().whole() == []

@@ -105,7 +105,7 @@ def test_a_restart_excuses_only_what_was_under_way() -> None:
     talk = asked().started().thinking().cut(RESTART).stopped().close("server", 1001)
     talk.open("Ada", "c2").ask("q2", connection="c2").started("r2", request="q2", connection="c2")
     talk.thinking("r2", request="q2", connection="c2").stopped("r2", request="q2", connection="c2")
-    assert talk.rules() == {"CONTENT-4"}
+    assert talk.rules() == {"LIFECYCLE-6"}
 
 
 def test_a_restored_thread_of_which_nothing_was_shown_may_be_refused() -> None:

@@ -149,6 +149,8 @@ def test_defaults(tmp_path: Path) -> None:
         "run_s": 300.0,
         "grace_s": 0.25,
         "ping_s": 2.0,
+        "stop_s": 2.0,
+        "tool_end_s": 2.0,
         "refusal_s": 2.0,
         "clock_skew_s": 300.0,
         "recover_s": 5.0,

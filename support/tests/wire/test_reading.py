@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 from greenlight_gate.events import Control, Event, EventKind, Mistake, Reading, Unmapped
+from greenlight_gate.wire.fields import Field
 from greenlight_gate.wire.profile import UNREADABLE, Profile
 from greenlight_gate.wire.values import read_stamp
 from hypothesis import given
@@ -57,7 +58,7 @@ FRAME = {
 READ = Event(
     EventKind.TOOL_COMPLETED, run="r", thread="t", user="u", request="q", parent="p", seq=7, event_id="e",
     stamp="2026-01-01T00:00:01.250000Z", server_s=1767225601.25, stamp_format="ISO Z", agent="a", tool="weather",
-    call="k", tool_failed=True, text="no such city",
+    call="k", tool_failed=True, text="no such city", duration_ms=3,
 )  # fmt: skip
 
 
@@ -134,3 +135,9 @@ def test_frames_to_send() -> None:
     assert PROFILE.name == "agent-events"
     assert PROFILE.promises.ready
     assert PROFILE.promises.gap_free_seq
+
+
+def test_a_duration_counts_only_where_its_name_says_that_it_is_in_milliseconds() -> None:
+    names = {"execution_time_ms": True, "data.durationMs": True, "tookMillis": True, "duration": False, "terms": False}
+    assert {name: Field(at=(name,)).is_in_milliseconds for name in names} == names
+    assert not Field(at=("execution_time_ms", "seconds")).is_in_milliseconds

@@ -1,6 +1,7 @@
 """The cut-point matrix: one answer whose connection is cut at and inside every event, in every way, and the results.
 
-Each cut has a conversation and a trace of its own, so that many can run at the same time.
+Each cut has a conversation and a trace of its own, so that many can run at the same time. Most answers are over when
+their user is back; of a long one, or one with a sub-agent, some events are missed and others are still to come then.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.resumable_session import ResumableSession
 from greenlight_gate.events import Event
-from greenlight_gate.evidence.cut_matrix import CutCell, CutResult, cut_cells
+from greenlight_gate.evidence.cut_matrix import CutCell, cut_cells
 from greenlight_gate.targets.sections import Persona
 
 _AT_ONCE = 24
@@ -26,14 +27,23 @@ _LEAST_S = 600.0
 # Twice as many as are asked for, since many at once take longer than one.
 _ANSWERS_EACH = 6
 _RECONNECT_S = 60.0
+# Cuts of a run that is still in progress: how many, after how many missed events the user is back, and how long at most
+# the user stays away for them.
+_IN_PROGRESS = 8
+_MISSED = 3
+_AWAY_S = 10.0
 
 
 class CutPoint(NamedTuple):
-    """Where a connection is cut: after this many events of the answer, or in the middle of the next one."""
+    """Where a connection is cut: after this many events of the answer, or in the middle of the next one.
+
+    `away_s`: how long the user stays away; None for a cut of the matrix, at once.
+    """
 
     after: int
     inside: bool
     where: str
+    away_s: float | None = None
 
 
 def places(events: Sequence[Event]) -> list[CutPoint]:
@@ -43,6 +53,27 @@ def places(events: Sequence[Event]) -> list[CutPoint]:
         found.append(CutPoint(number - 1, True, f"inside event {number} ({event.kind})"))
         found.append(CutPoint(number, False, f"after event {number} ({event.kind})"))
     return found
+
+
+def places_in_progress(events: Sequence[Event], seen_at: Sequence[float], *, sub_agent: bool = False) -> list[CutPoint]:
+    """Places after which an answer is still in progress when its user is back, spread over the answer.
+
+    `seen_at`: when each event came, in seconds. The user stays away until some more events were made, but not the last
+    one. With `sub_agent`, only places next to an event of a sub-agent.
+    """
+    last = len(events) - 1
+    near = [after for after in range(1, last) if not sub_agent or _is_of_sub_agent(events, after)]
+    step = max(1, -(-len(near) // _IN_PROGRESS))
+    found = []
+    for after in near[::step]:
+        back = seen_at[min(after + _MISSED, last) - 1]
+        away_s = min(max(0.0, back - seen_at[after]), _AWAY_S)
+        found.append(CutPoint(after, False, f"after event {after} ({events[after - 1].kind}), in progress", away_s))
+    return found
+
+
+def _is_of_sub_agent(events: Sequence[Event], after: int) -> bool:
+    return any(event.parent is not None for event in events[after - 1 : after + 1])
 
 
 def deadline_s(cells: int, at_once: int, answer_s: float) -> float:
@@ -62,6 +93,7 @@ class CutMatrix:
         self.suite = world.suite
         self.prompt = ""
         self.events: Sequence[Event] = ()
+        self.seen_at: Sequence[float] = ()
         self.took_s = 0.0
 
     def rehearse(self, prompt: str) -> None:
@@ -75,17 +107,31 @@ class CutMatrix:
         self.took_s = rehearsal.last_at - rehearsal.asked_at
         if not rehearsal.has_end:
             raise Unmet("LIFECYCLE-2", f"{rehearsal.text!r} was not answered: there is nothing to cut")
-        self.prompt, self.events = prompt, rehearsal.events
+        self.prompt, self.events, self.seen_at = prompt, rehearsal.events, rehearsal.seen_at
 
     def play(self) -> None:
         """Cuts that answer at every place, in every way. Violations become findings of each cut.
 
         Raises NotExercised after all cuts if the target cannot resume: then only what holds without resume was checked.
         """
-        cells = len(places(self.events)) * len(ConnectionLoss)
-        self.world.call(self._play_all(self.prompt, self.events), deadline_s(cells, self._at_once, self.took_s))
+        self._play([(place, way) for place in places(self.events) for way in ConnectionLoss])
         if not self.world.findings:
             self.world.need("resume")
+
+    def play_in_progress(self, *, sub_agent: bool = False) -> None:
+        """Cuts that answer at some places, and reconnects while it is in progress; with `sub_agent`, near its events.
+
+        Raises NotExercised if the target cannot resume, or shows no event of a sub-agent.
+        """
+        self.world.need("resume")
+        found = places_in_progress(self.events, self.seen_at, sub_agent=sub_agent)
+        if not found:
+            raise NotExercised(f"the answer to {self.prompt} shows nothing to cut" + " of a sub-agent" * sub_agent)
+        ways = list(ConnectionLoss)
+        self._play([(place, ways[number % len(ways)]) for number, place in enumerate(found)])
+
+    def _play(self, cuts: Sequence[tuple[CutPoint, ConnectionLoss]]) -> None:
+        self.world.call(self._play_all(self.prompt, cuts), deadline_s(len(cuts), self._at_once, self.took_s))
 
     def cells(self) -> list[CutCell]:
         """The result of each cut."""
@@ -93,13 +139,10 @@ class CutMatrix:
 
     def broken(self) -> list[str]:
         """The cuts with findings, and their rules."""
-        return [
-            f"{cell.way} {cell.where}: {', '.join(cell.rules)}"
-            for cell in self.cells()
-            if cell.became is CutResult.BROKEN
-        ]
+        found = {each.scenario: dict.fromkeys(finding.rule for finding in each.findings) for each in self.world.further}
+        return [f"{cut}: {', '.join(rules)}" for cut, rules in found.items() if rules]
 
-    async def _play_all(self, prompt: str, events: Sequence[Event]) -> None:
+    async def _play_all(self, prompt: str, cuts: Sequence[tuple[CutPoint, ConnectionLoss]]) -> None:
         target = self.suite.target
         users = self.world.personas(self._at_once)
         if target.limits.max_connections <= _CONNECTIONS_EACH:
@@ -107,7 +150,6 @@ class CutMatrix:
         free: asyncio.Queue[Persona] = asyncio.Queue()
         for persona in users:
             free.put_nowait(persona)
-        cuts = [(place, way) for place in places(events) for way in ConnectionLoss]
         recorders = [self.world.further_recorder(f"{way} {place.where}") for place, way in cuts]
 
         async def cell(recorder: Recorder, place: CutPoint, way: ConnectionLoss) -> None:
@@ -160,7 +202,10 @@ class _Cell:
             connection.hold()
             question = await self._ask(prompt, first.thread)
             if await connection.let_through(question, place.after):
-                await connection.cut(way, place.where, after=place.after, inside=place.inside)
+                # Only whole matrices are drawn as a grid.
+                after = place.after if place.away_s is None else None
+                await connection.cut(way, place.where, after=after, inside=place.inside)
+                await asyncio.sleep(place.away_s or 0.0)
                 await self._reconnect(prompt, question)
             else:
                 connection.gate.open()

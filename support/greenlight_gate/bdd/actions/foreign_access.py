@@ -137,7 +137,9 @@ class ForeignAccess:
         return restored
 
     def _stops(self, owner: str) -> bool:
-        self.world.need("stop", _LONG)
-        question = self.world.asking(owner)
-        self.world.stop(question)
+        world, question = self.world, self.world.asking(owner)
+        world.need("stop", _LONG)
+        world.wait_for_first_event(question)
+        world.stop(question)
+        world.wait(question)
         return question.outcome is not None and question.outcome.ended_by is EventKind.STOPPED

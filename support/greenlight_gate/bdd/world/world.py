@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -32,6 +33,8 @@ StackOptions = tuple[str, str] | tuple[str, str, int]
 _HOP_S = 600.0
 log = logging.getLogger("greenlight")
 _MOST_SHOWN = 50
+# The requests that need tools, the most demanding first.
+_WITH_TOOLS = ("parallel_tools", "two_tools", "with_tool")
 NOTHING_OBSERVED = "the scenario passed without having observed anything"
 
 
@@ -129,7 +132,7 @@ class World(Users):
 
     async def _ask(
         self, user: str, prompt: str, tab: int = 1, follow: UserRequest | None = None, claims: str = "", *,
-        text: str = "", refusable: bool = False,
+        text: str = "", refusable: bool = False, behind: UserRequest | None = None,
     ) -> UserRequest:  # fmt: skip
         target, canary = self.suite.target, self.canary(user)
         expect = target.expectation(prompt, canary)
@@ -139,8 +142,10 @@ class World(Users):
         session = await self._ready_to_ask(user, tab)
         if follow is not None and self.recorder.checker.connections[follow.connection].cut_by_us:
             self.need("resume")  # without it, nobody has promised that a conversation outlives its connection
-        foreign = claims if claims != user else ""
-        question = await session.ask(text, expect, thread, foreign=foreign, claims=user_id, refusable=refusable)
+        question = await session.ask(
+            text, expect, thread, foreign=claims if claims != user else "", claims=user_id, refusable=refusable,
+            behind=behind.request if behind is not None else "",
+        )  # fmt: skip
         question.absent = self.suite.profile.spec.absent
         self.questions.append(question)
         return question
@@ -203,6 +208,48 @@ class World(Users):
         self._one_at_a_time([(wish[0], wish[2] if len(wish) == 3 else 1) for wish in wishes])
         return self.call(_all([self._ask(*wish) for wish in wishes]))
 
+    def ask_at_once_in(self, thread_of: UserRequest, prompts: tuple[str, str]) -> tuple[UserRequest, UserRequest]:
+        """Sends two requests at once in the thread of an earlier one; waits for both, the second after the first.
+
+        The backend may refuse the second, or begin it when the first has ended. Raises NotExercised without threads.
+        """
+        user = thread_of.user
+        self.need(*prompts, "parallel_runs")
+        self._one_at_a_time([(user, 1), (user, 1)])
+        if thread_of.thread is None:
+            raise NotExercised(f"the answer to {thread_of.text!r} names no conversation in which two could be asked")
+        return self.call(self._ask_at_once_in(thread_of, prompts))
+
+    async def _ask_at_once_in(
+        self, thread_of: UserRequest, prompts: tuple[str, str]
+    ) -> tuple[UserRequest, UserRequest]:
+        first = await self._ask(thread_of.user, prompts[0], follow=thread_of)
+        second = await self._ask(thread_of.user, prompts[1], follow=thread_of, behind=first)
+        await self.session_of(first).wait_end(first)
+        second.last_at = max(second.last_at, first.last_at)
+        await self.session_of(second).wait_end(second)
+        return first, second
+
+    def converse(self, users: Sequence[str], *, times: int, most_s: float) -> None:
+        """Each user holds so many conversations, one after the other: a request that needs tools, then one more.
+
+        None begins after `most_s` seconds, or after a finding.
+        """
+        self.need("with_tool")
+        begins = [prompt for prompt in _WITH_TOOLS if self.suite.target.lacks(prompt) is None]
+        ends_at = time.monotonic() + most_s
+
+        async def hold(user: str) -> None:
+            for number in range(times):
+                if number and (self.findings or time.monotonic() > ends_at):
+                    return
+                first = await self._ask(user, begins[number % len(begins)])
+                await self.session_of(first).wait_end(first)
+                second = await self._ask(user, "with_tool", follow=first)
+                await self.session_of(second).wait_end(second)
+
+        self.call(_all([hold(user) for user in users]), most_s + _HOP_S)
+
     def _one_at_a_time(self, tabs: Sequence[tuple[str, int]]) -> None:
         """Raises NotExercised for parallel requests on a connection that does not accept them."""
         name = self.suite.profile.name
@@ -240,22 +287,18 @@ class World(Users):
         first = min((event.seq for event in question.events if event.seq is not None), default=1)
         return self.call(self.tab(user, tab).restore(question.thread, first - 1, question.run))
 
-    def stop(self, question: UserRequest) -> None:
-        """Sends a stop once anything of an answer was received, and waits for the end."""
-        self.need("stop")
-        self.wait_for_first_event(question)
-        self.call(self.session_of(question).stop(question))
-        self.wait(question)
+    def stop(self, question: UserRequest, *, times: int = 1) -> None:
+        """Sends so many stops of a run at once, and does not wait."""
+        session = self.session_of(question)
+        self.call(_all([session.stop(question) for _ in range(times)]))
 
-    def stop_once(self, question: UserRequest, kind: EventKind) -> None:
-        """Sends a stop once an event of the kind was received, and waits for the end.
+    def is_connected(self, question: UserRequest) -> bool:
+        """Whether the connection on which a request was sent is still open."""
+        return self.session_of(question).open
 
-        Raises as `must_have_shown` if none was received.
-        """
-        self.need("stop")
-        self.wait_for(question, kind)
-        self.call(self.session_of(question).stop(question))
-        self.wait(question)
+    def flush(self, question: UserRequest) -> None:
+        """Waits until the connection of a request has been read up to here, if the backend answers pings."""
+        self.call(self.session_of(question).flush())
 
     def wait_for(self, question: UserRequest, kind: EventKind) -> None:
         """Waits for an event of the kind. Raises as `must_have_shown` if none was received."""

@@ -15,7 +15,8 @@ LEEWAY_S = 2.0
 class TimeBudgets(msgspec.Struct, frozen=True):
     """How long a user may have to wait, in seconds, and how far the server's clock may be off.
 
-    `half_open_s`: how long a backend may keep a connection open whose user has gone without closing it.
+    `half_open_s`: how long a backend may keep a connection open whose user has gone without closing it. `stop_s`: from
+    a stop to the end of the run. `tool_end_s`: from the end of a tool to tool_completed.
     `token_leeway_s`: for how long a token is still accepted after its end (RFC 7519 section 4.1.4); None: not declared.
     """
 
@@ -30,6 +31,8 @@ class TimeBudgets(msgspec.Struct, frozen=True):
     clock_skew_s: float = 300.0
     recover_s: float = 5.0
     half_open_s: float = 60.0
+    stop_s: float = 2.0
+    tool_end_s: float = 2.0
     token_leeway_s: float | None = None
 
     @property
@@ -39,7 +42,8 @@ class TimeBudgets(msgspec.Struct, frozen=True):
 
     def unhurried(self) -> "TimeBudgets":
         """The same without any limit on how long a run takes."""
-        return msgspec.structs.replace(self, start_s=math.inf, silence_s=math.inf, tool_s=math.inf, run_s=math.inf)
+        unlimited = dict.fromkeys(("start_s", "silence_s", "tool_s", "run_s", "stop_s", "tool_end_s"), math.inf)
+        return msgspec.structs.replace(self, **unlimited)
 
 
 class Deadlines:

@@ -34,6 +34,7 @@ class OpenRequests:
         self.orders: dict[str | None, ThreadOrder] = {}
         self.replays: dict[str, set[str | int]] = {}
         self._stopped: dict[str, float] = {}
+        self._any_behind = False
         self._expect: Expect | None = None
         self._expected = NO_EVENTS
 
@@ -43,6 +44,13 @@ class OpenRequests:
         if ask.request:
             self.by_request[ask.request] = ask
             self.registry.request(ask.request, self.user)
+        self._any_behind = self._any_behind or bool(ask.behind)
+
+    def _may_begin(self, ended: Request, at: float) -> None:
+        """A request has ended: what was sent behind it is due from now on."""
+        for ask in self.asks:
+            if ask.behind == ended.request and ask.run is None:
+                ask.at, ask.untimed = max(ask.at, at), True
 
     def settle(self, run: RunState, event_id: str | int | None) -> None:
         """A run has ended: its request is settled, and little of the run is kept."""
@@ -51,6 +59,8 @@ class OpenRequests:
             self.conclude(ask, run.last_at)
             self.drop(ask)
             ask.run = run.ask = None
+            if self._any_behind:
+                self._may_begin(ask, run.last_at)
         self.runs.pop(run.id, None)
         self.registry.end(run, event_id)
         if self.runs:
@@ -230,7 +240,7 @@ class OpenRequests:
         name = run_id or f"?{self.connection}:{ask.n}"
         run = RunState(
             name, event, ask.n, self.user, self.connection, self.runs, self.order(event.thread),
-            at if ask.refusable else ask.at, at, ask, expect, self._expected,
+            at if ask.refusable and not ask.behind else ask.at, at, ask, expect, self._expected,
         )  # fmt: skip
         run.stop_at = self._stopped.pop(run.id, None) if self._stopped else None
         if expect is not None and expect.paced:

@@ -8,15 +8,17 @@ from greenlight_gate.rules.engine.canary_scan import CanaryScan
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.open_requests import OpenRequests
-from greenlight_gate.rules.engine.run_state import Request, RunState, Stage, TimedEvent
+from greenlight_gate.rules.engine.run_state import OpenTool, Request, RunState, Stage, StoppedAnswer, TimedEvent
 
 _STARTED: Final = EventKind.STARTED
 _THINKING: Final = EventKind.THINKING
 _TOOL_EXECUTING: Final = EventKind.TOOL_EXECUTING
 _TOOL_COMPLETED: Final = EventKind.TOOL_COMPLETED
 _COMPLETED: Final = EventKind.COMPLETED
+_STOPPED: Final = EventKind.STOPPED
 _OPEN: Final = Stage.OPEN
 _ENDED: Final = Stage.ENDED
+_MOST_TOOL_ENDS: Final = 64
 
 
 class RunChecker:
@@ -46,6 +48,7 @@ class RunChecker:
         self._silence_s = budgets.silence_s
         self._start_s = budgets.start_s
         self._tool_s = budgets.tool_s
+        self._quick_tool_s = min(budgets.tool_s, budgets.tool_end_s)
 
     def clock_moved(self, moved_s: float) -> None:
         """So far the wall clock of the suite's machine was moved so much, in whatever direction."""
@@ -111,14 +114,23 @@ class RunChecker:
             self._end(run, event, at, n)
 
     def _tool_completed(self, run: RunState, event: Event, at: float, n: int) -> None:
-        tool = pairing.on_completed(run, event, n, self.report)
-        if tool is not None and at - tool.at > self._tool_s:
-            timeliness.on_tool(run, tool, at, n, tool_s=self._tool_s, report=self.report)
-        text = event.text
+        tool, text = pairing.on_completed(run, event, n, self.report), event.text
         if text is None or not content.is_placeholder(text):
             run.has_result = True
         elif text:
             run.hollow_n = n
+        if tool is not None and at - tool.at > self._quick_tool_s:
+            self._slow_tool(run, tool, event.duration_ms, at, n)
+        if run.tools:
+            run.tool_ends = (*run.tool_ends[-_MOST_TOOL_ENDS:], at)
+
+    def _slow_tool(self, run: RunState, tool: OpenTool, duration_ms: float | None, at: float, n: int) -> None:
+        if at - tool.at > self._tool_s:
+            timeliness.on_tool(run, tool, at, n, tool_s=self._tool_s, report=self.report)
+        # Where a run is restored, its user was away for a part of that time.
+        if run.shown is None and duration_ms is not None and duration_ms >= 0:
+            tool_end_s = self.budgets.tool_end_s
+            timeliness.on_late_tool_end(run, tool, duration_ms / 1e3, at, n, tool_end_s=tool_end_s, report=self.report)
 
     def _detailed_timing(self, run: RunState, event: Event, at: float, n: int) -> None:
         """A sub-agent's event counts for the run that the user asked for: it ends a silence, and shows thinking."""
@@ -143,14 +155,28 @@ class RunChecker:
         content.on_end(run, event, n, self.requests.registry.answers, self.report)
         if event.kind is _COMPLETED and not (run.has_thought and run.has_result):
             content.on_placeholders(run, n, self.report)
+        if event.kind is _STOPPED or run.order.stopped is not None:
+            self._around_a_stop(run, event, at, n)
         timeliness.on_end(run, event, at, n, self.budgets, report=self.report)
         if run.stop_at is not None and event.kind is _COMPLETED:
-            lifecycle.on_ignored_stop(run, at, n, self.budgets.ping_s, self.report)
+            lifecycle.on_ignored_stop(run, at, n, self.budgets.stop_s, self.report)
         if run.intruder is not None and event.kind is not _COMPLETED and run.stop_at is None:
             refusal.on_foreign_stop(run, n, self.report)
         if run.said is not None:
             isolation.on_canaries(self.search.said_all(run), self.report)
         self.requests.settle(run, event.event_id if event.event_id is not None else event.seq)
+
+    def _around_a_stop(self, run: RunState, event: Event, at: float, n: int) -> None:
+        """A run was stopped, or one has ended in a thread in which the last answer was stopped."""
+        stopped = run.order.stopped
+        if event.kind is _STOPPED:
+            lifecycle.on_stopped(run, n, self.report)
+            timeliness.on_stopped(run, at, n, self.budgets.stop_s, self.report)
+            if run.expect is not None and run.parent is None:
+                run.order.stopped = StoppedAnswer(run.expect.contains, n)
+        elif event.kind is _COMPLETED and stopped is not None and run.ask is not None and run.ask.n > stopped.n:
+            content.on_answer_after_stop(run, event, n, stopped, self.report)
+            run.order.stopped = None
 
     def _shape(self, run: RunState, event: Event, n: int) -> None:
         kind = event.kind

@@ -33,7 +33,8 @@ class Request(msgspec.Struct, eq=False):
     `excused`: the suite took the backend away, so that its run may end without an answer. `untimed`: the
     suite stood still before its run began; `unwatched`: for so long that the backend may have given it up. `settled`:
     its outcome was reported to the observers. `invalid`: it is malformed or too large, and has to be refused.
-    `refusable`: it may be refused, or wait until another one is answered.
+    `refusable`: it may be refused, or wait until another one is answered; `behind`: that one, if it is known, which was
+    in progress in its thread.
     """
 
     n: int
@@ -54,6 +55,7 @@ class Request(msgspec.Struct, eq=False):
     settled: bool = False
     invalid: bool = False
     refusable: bool = False
+    behind: str = ""
 
 
 class TimedEvent(NamedTuple):
@@ -70,6 +72,13 @@ class GivenAnswer(msgspec.Struct, frozen=True, gc=False):
     prompt: str
     wanted: tuple[tuple[str, ...], ...]
     connection: str
+    n: int
+
+
+class StoppedAnswer(msgspec.Struct, frozen=True, gc=False):
+    """An answer that the user has stopped: what had to be in it, and the record of its end."""
+
+    wanted: tuple[tuple[str, ...], ...]
     n: int
 
 
@@ -98,6 +107,7 @@ class RunState:
     events its sub-agents have sent. `has_thought`, `has_result`: a thought or a result was more than a placeholder;
     `hollow_n`: the record of a result that was one. `intruder`: another user who asked for this run to be stopped, and
     the record of that.
+    `tool_ends`: when tools have completed while others were open.
     `inferred`: how many events of each kind a profile only inferred, so that they were not received; None where there
     are none.
     """
@@ -142,6 +152,7 @@ class RunState:
         "thought_n",
         "thoughts",
         "thread",
+        "tool_ends",
         "tools",
         "tools_begun",
         "tools_done",
@@ -187,6 +198,7 @@ class RunState:
         self.tools_failed = 0
         self.most_open = 0
         self.tools: list[OpenTool] = []
+        self.tool_ends: tuple[float, ...] = ()
         self.event_ids: set[str | int] = set()
         self.shown: set[str | int] | None = None
         self.recent: deque[TimedEvent] | None = None
@@ -239,10 +251,10 @@ class ThreadOrder:
 
     `resumed` from the request to restore it until what was missed and the first event after it have come. `known`:
     the user has received events of it before it was to be restored here. `unread`: how many frames could not be read
-    while `unread_due` was due.
+    while `unread_due` was due. `stopped`: the last answer in it that was stopped, until the next one has come.
     """
 
-    __slots__ = ("due", "known", "replaying", "resumed", "thread", "unread", "unread_due")
+    __slots__ = ("due", "known", "replaying", "resumed", "stopped", "thread", "unread", "unread_due")
 
     def __init__(self, thread: Thread | None) -> None:
         self.thread = thread
@@ -252,6 +264,7 @@ class ThreadOrder:
         self.known = False
         self.unread = 0
         self.unread_due: int | None = None
+        self.stopped: StoppedAnswer | None = None
 
 
 class UserTabs:

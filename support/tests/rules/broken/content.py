@@ -111,7 +111,7 @@ def failed_instead_of_an_answer() -> Talk:
 
 
 @broken(
-    ("CONTENT-4", "an answer", "agent_stopped, which was not requested", (3, 6)),
+    ("LIFECYCLE-6", "a stop of this run before it", "agent_stopped without one", (3, 6)),
 )
 def stopped_though_nobody_said_so() -> Talk:
     return asked().started().thinking().stopped()

@@ -3,8 +3,10 @@
 from greenlight_gate.events import EventKind
 from greenlight_gate.trace import Expect
 
-from support.tests.rules.broken.base import BASHIR, FAILING, PACED, again, broken, swap
-from support.tests.rules.talk import Talk, asked
+from support.tests.rules.broken.base import BASHIR, FAILING, PACED, TWO_TOOLS, again, broken, swap
+from support.tests.rules.talk import ANSWER, Body, Talk, asked
+
+SEVEN = Expect(prompt="What is 3 + 4?", contains=(("7", "seven"),))
 
 
 @broken(
@@ -174,11 +176,57 @@ def stop_acknowledged_but_run_goes_on() -> Talk:
 
 
 @broken(
-    ("LIFECYCLE-2", "agent_stopped after the stop request", "agent_completed 3.10 s later", (3, 7)),
+    ("LIFECYCLE-6", "agent_stopped after the stop request", "agent_completed 3.10 s later", (3, 7)),
 )
 def stop_ignored() -> Talk:
     talk = asked(Expect(end=EventKind.STOPPED)).started().thinking().send("stop", run="r1")
     return talk.wait(3).completed()
+
+
+@broken(
+    ("TIMELINESS-5", "agent_stopped within 2 s of the stop", "3.10 s", (3, 8)),
+)
+def stop_waits_for_the_tool() -> Talk:
+    return asked().started().thinking().executing().send("stop", run="r1").wait(3).stopped()
+
+
+@broken(
+    ("LIFECYCLE-6", "a stop of this run before it", "agent_stopped without one", (4, 8)),
+    ("LIFECYCLE-2", "one end", "1 event and no end", (3, 5, 8)),
+)
+def stop_hits_another_run() -> Talk:
+    talk = Talk().open().ask("q1", PACED).ask("q2", PACED).started("r1").started("r2", request="q2", thread="t2")
+    return talk.send("stop", run="r1").stopped("r2", request="q2", thread="t2")
+
+
+@broken(
+    (
+        "CONTENT-4",
+        "nothing of the answer that was stopped",
+        "'rain' of the stopped one: 'There is rain in Oslo. 3 + 4 = 7.'",
+        (6, 7, 10),
+    ),
+)
+def stopped_answer_inside_the_next() -> Talk:
+    talk = asked().started().send("stop", run="r1").stopped().ask("q2", SEVEN, thread="t1")
+    second: Body = {"request": "q2"}
+    return talk.started("r2", **second).thinking("r2", **second).completed("r2", f"{ANSWER} 3 + 4 = 7.", **second)
+
+
+@broken(
+    ("TIMELINESS-6", "'weather' shown as completed within 2 s of its end", "3.10 s after it", (6, 8)),
+)
+def results_are_held_back_until_the_slowest_is_done() -> Talk:
+    talk = asked(TWO_TOOLS).started().thinking().executing().executing(call="k2").wait(3)
+    return talk.tool_done(took_ms=100).tool_done(call="k2", took_ms=3_000).completed(result="both")
+
+
+@broken(
+    ("TIMELINESS-6", "'weather' shown as completed within 2 s of its end", "3.10 s after it", (6, 9)),
+)
+def quick_result_is_shown_right_after_the_slow_one() -> Talk:
+    talk = asked(TWO_TOOLS).started().thinking().executing().executing(call="k2").wait(3)
+    return talk.tool_done(call="k2", took_ms=3_100).tool_done(took_ms=200).completed(result="both")
 
 
 @broken(

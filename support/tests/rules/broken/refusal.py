@@ -110,7 +110,6 @@ def foreign_frame_instead_of_a_refusal() -> Talk:
 
 
 @broken(
-    ("CONTENT-4", "an answer", "agent_stopped, which was not requested", (3, 9)),
     ("REFUSAL-2", "only Ada to be able to stop this run", "agent_stopped after a stop request of Bashir", (8, 9)),
     ("REFUSAL-2", f"Bashir to be refused run r1 of Ada {ELSEWHERE}", "nothing within 2.0 s", (8, 10)),
 )

@@ -1,0 +1,142 @@
+"""Defects in what a stop does: it hits another run, comes to nothing, comes late, or spoils the next request."""
+
+import asyncio
+
+from greenlight_gate.backend.connection import ServedConnection
+from greenlight_gate.backend.defects.registry import also, defect
+from greenlight_gate.backend.event_log import Journal
+from greenlight_gate.backend.frames import (
+    COMPLETED,
+    ENDS,
+    EXECUTING,
+    FAILED,
+    STOPPED,
+    THINKING,
+    TOOL_COMPLETED,
+    Body,
+    Outgoing,
+)
+from greenlight_gate.backend.runs import AgentRun
+from greenlight_gate.backend.tools.tool import Call
+
+Events = list[Outgoing]
+_SLOW_TOOL_S = 4.0
+_INVALID_HISTORY = {
+    "error_code": "INVALID_HISTORY",
+    "error_message": "no tool output was found for a function call",
+    "recovery_suggestion": "Begin a new conversation.",
+}
+
+
+@defect("incoming", "LIFECYCLE-6")
+def stop_hits_another_run(connection: ServedConnection, message: Body) -> Body:
+    """Of two runs on one connection, a stop ends the other one."""
+    others = sorted(connection.open_runs - {message.get("run_id")})
+    return {**message, "run_id": others[0]} if message.get("type") == "stop_agent" and others else message
+
+
+@defect("cancel", "LIFECYCLE-6")
+def stop_ends_all_runs_of_the_user(run: AgentRun) -> bool:
+    """A stop ends the runs of all tabs of the user."""
+    for other in list(_open_runs(run).values()):
+        if other is not run and other.user_id == run.user_id and other.work is not None:
+            other.stop_reason = run.stop_reason
+            other.work.cancel()
+    return True
+
+
+@also("stop_ends_all_runs_of_the_user", "begin")
+async def _note_the_run(run: AgentRun) -> None:
+    if run.parent is None:
+        _open_runs(run)[run.run_id] = run
+
+
+@also("stop_ends_all_runs_of_the_user", "ended")
+async def _forget_the_run(run: AgentRun, journal: Journal) -> None:
+    del journal
+    _open_runs(run).pop(run.run_id, None)
+
+
+def _open_runs(run: AgentRun) -> dict[str, AgentRun]:
+    runs: dict[str, AgentRun] = {}
+    if run.connection is not None:
+        runs = run.connection.hub.notes.setdefault("open runs", runs)
+    return runs
+
+
+@defect("incoming", "LIFECYCLE-6")
+def stop_lost_before_the_first_tool(connection: ServedConnection, message: Body) -> Body | None:
+    """A stop that comes before the first tool has started has no effect."""
+    if message.get("type") == "stop_agent" and message.get("run_id") not in connection.notes.get("runs with tools", ()):
+        return None
+    return message
+
+
+@also("stop_lost_before_the_first_tool", "tool")
+async def _note_the_tool(run: AgentRun, call: Call) -> None:
+    del call
+    if run.connection is not None:
+        run.connection.notes.setdefault("runs with tools", set()).add(run.run_id)
+
+
+@defect("wait", "TIMELINESS-5")
+async def stop_waits_for_the_tool(run: AgentRun, event: Outgoing) -> None:
+    """A run that is stopped ends only when its tool is done, seconds later."""
+    if event.kind == STOPPED and run.counts[EXECUTING] > run.counts[TOOL_COMPLETED]:
+        await asyncio.sleep(_SLOW_TOOL_S)
+
+
+@defect("incoming", "LIFECYCLE-6")
+def stop_sticks_to_the_next_request(connection: ServedConnection, message: Body) -> Body:
+    """A stop that comes after the end of its run ends the next one."""
+    if message.get("type") == "stop_agent" and message.get("run_id") in connection.notes.get("ended runs", ()):
+        connection.notes["stops the next run"] = True
+    return message
+
+
+@also("stop_sticks_to_the_next_request", "draft")
+def _note_the_end(run: AgentRun, event: Outgoing) -> Events:
+    if run.connection is not None and event.kind in ENDS:
+        run.connection.notes.setdefault("ended runs", set()).add(run.run_id)
+    return [event]
+
+
+@also("stop_sticks_to_the_next_request", "wait")
+async def _stop_it(run: AgentRun, event: Outgoing) -> None:
+    if run.connection is not None and event.kind == THINKING and run.connection.notes.pop("stops the next run", False):
+        run.stop_reason = "stopped by the user"
+        if run.work is not None:
+            run.work.cancel()
+
+
+@defect("answer", "CONTENT-4")
+def stopped_answer_inside_the_next(run: AgentRun, answer: str) -> str:
+    """The answer after a stopped one begins with what the stopped one was about."""
+    left_over = _of_threads(run, "answers left over").pop(run.thread_id, "")
+    return f"{left_over} {answer}".strip()
+
+
+@also("stopped_answer_inside_the_next", "cancel")
+def _keep_the_answer(run: AgentRun) -> bool:
+    _of_threads(run, "answers left over")[run.thread_id] = f"Here is what I found so far. You asked: {run.question}"
+    return True
+
+
+@defect("draft", "CONTENT-4")
+def thread_fails_after_a_stop(run: AgentRun, event: Outgoing) -> Events:
+    """After a stop, every further request in that conversation fails."""
+    spoilt = run.parent is None and run.thread_id in _of_threads(run, "threads with a stop")
+    return [event.changed(type=FAILED, payload=_INVALID_HISTORY)] if spoilt and event.kind == COMPLETED else [event]
+
+
+@also("thread_fails_after_a_stop", "cancel")
+def _spoil_the_thread(run: AgentRun) -> bool:
+    _of_threads(run, "threads with a stop")[run.thread_id] = run.run_id
+    return True
+
+
+def _of_threads(run: AgentRun, name: str) -> dict[str, str]:
+    notes: dict[str, str] = {}
+    if run.connection is not None:
+        notes = run.connection.hub.notes.setdefault(name, notes)
+    return notes
