@@ -1,8 +1,9 @@
-"""Alerts: a failure pattern has begun, become worse, or ended. Each is reported once."""
+"""Alerts: a failure pattern has begun, become worse (it lasts), or ended. Each is reported once."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -14,7 +15,10 @@ QUIET_S = 30.0
 
 
 class Alert(msgspec.Struct, frozen=True):
-    """One line of alerts.log. `level`: critical, warning or recovered; `time` is UTC, as in ISO 8601."""
+    """One line of alerts.log. `level`: critical, warning or recovered; `time` is UTC, as in ISO 8601.
+
+    `change`: the pattern has begun, lasts for longer than it should ("worse"), or is over.
+    """
 
     time: str
     level: str
@@ -22,6 +26,7 @@ class Alert(msgspec.Struct, frozen=True):
     measured: str
     threshold: str
     what_to_do: str
+    change: Literal["begin", "worse", "over"] = "begin"
 
     def __str__(self) -> str:
         if self.level == "recovered":
