@@ -12,14 +12,16 @@ from greenlight_gate.monitor.alerts import Alert
 class RoundOutcome(StrEnum):
     """How a round ended.
 
-    `passed`: played whole, and nothing was objected to. `failed`: a rule objected, or an answer was not what the
-    target file promises. `unreachable`: no user could connect, or sign in. `skipped`: quiet hours or maintenance.
+    `passed`: played whole, and nothing was objected to. `failed`: a rule objected, or a user did not receive what the
+    round is to show. `unreachable`: no user could connect, or sign in. `skipped`: maintenance. `broken`: the suite
+    itself failed, so that nothing is known of the target.
     """
 
     PASSED = "passed"
     FAILED = "failed"
     UNREACHABLE = "unreachable"
     SKIPPED = "skipped"
+    BROKEN = "broken"
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -72,6 +74,8 @@ class Watched(msgspec.Struct, frozen=True):
 
 class RoundObserver(Protocol):
     """Gets each round and each alert, on the main thread and in order, the alerts of a round after it.
+
+    Alerts of quiet hours come when these are over, but for those that are over as well; alerts.log has them at once.
 
     It must not take long: what waits for a network does so on a thread of its own. What it raises is logged, and it is
     not called again. After a restart it is not called for the rounds before: `rounds.jsonl` of the day has them.

@@ -44,5 +44,5 @@ def _trace() -> Schema:
 def _alert() -> Schema:
     return object_of(
         time={"type": "string", "format": "date-time"}, level=one_of(("critical", "warning", "recovered")),
-        pattern=TEXT, measured=TEXT, threshold=TEXT, what_to_do=TEXT,
+        pattern=TEXT, measured=TEXT, threshold=TEXT, what_to_do=TEXT, change=one_of(("begin", "worse", "over")),
     )  # fmt: skip
