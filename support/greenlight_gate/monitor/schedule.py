@@ -32,6 +32,13 @@ class MonitorSchedule:
         local = self.local(at)
         return next((every_s for times, every_s in self._intervals if times.hold(local)), self._section.every_s)
 
+    @property
+    def longest_every_s(self) -> float:
+        """The longest interval."""
+        if self._every_s is not None:
+            return self._every_s
+        return max([self._section.every_s, *(every_s for _, every_s in self._intervals)])
+
     def next_due(self, due: float, now: float) -> float:
         """When the round after the one that was due at `due` is due; what was missed meanwhile is left out."""
         every_s = self.every_s(now)

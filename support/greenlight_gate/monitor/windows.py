@@ -52,6 +52,11 @@ class RoundWindows:
         """How old a round may be to count."""
         return max(window.span_s for window in self._windows)
 
+    @property
+    def quiet_s(self) -> float:
+        """After how long without it a pattern of the last minutes is over."""
+        return self._windows[0].quiet_s
+
     def take(self, one: Round) -> None:
         """One round more; those that were skipped show nothing."""
         if one.outcome in (RoundOutcome.SKIPPED, RoundOutcome.BROKEN):
@@ -81,7 +86,7 @@ class RoundWindows:
             self._failed[0].began_epoch_s, self._failed[-1].began_epoch_s,
             tuple(f"{scenario_of(one)}: {one.why}" for one in self._failed),
         )  # fmt: skip
-        return Recent(occurrence, "minutes", self._windows[0].quiet_s)
+        return Recent(occurrence, "minutes", self.quiet_s)
 
 
 class _Window:
@@ -133,9 +138,9 @@ def _add(timeline: Timeline, one: Round, *, timed: bool) -> None:
         for ms in one.delivery_ms or one.acknowledgement_ms:
             window.delay(int(ms * 1e3))
     for text in one.errors:
-        remember(timeline.errors, (at, f"{name}: {text}"))
+        remember(timeline.errors, (at, text))
     for text in one.troubles:
-        remember(timeline.troubles, (at, f"{name}: {text}"))
+        remember(timeline.troubles, (at, text))
     for finding in one.findings:
         broken = timeline.broken.get(finding.rule)
         if broken is None:

@@ -132,8 +132,7 @@ class World(Users):
         opens a new one for the next, in the same tab.
         """
         session = self.tab(user, number)
-        runs = session.profile.spec.connection.runs
-        if not (session.inbox.questions if runs == "one" else runs == "one_at_a_time" and session.gave_up):
+        if not session.needs_another_to_ask:
             return session
         suite, persona = self.suite, session.played_by
         await session.close(keep_tab=True)
