@@ -235,5 +235,6 @@ def _key(entry: Selected | Finished | Ended) -> str:
     return "" if isinstance(entry, Ended) else entry.key
 
 
-def _without_time(session: JudgedTarget) -> JudgedTarget:
-    return msgspec.structs.replace(session, session_id="", started_epoch_s=0.0, target_version="")
+def _without_time(session: JudgedTarget) -> bytes:
+    """What has to be the same, as it is written: what was read again may be of a base class."""
+    return _encoder.encode(msgspec.structs.replace(session, session_id="", started_epoch_s=0.0, target_version=""))

@@ -188,10 +188,11 @@ class Watch:
         self._date = today
         keep_out_of_git(plan.output_dir)
         # The version that the target reports, while it can be asked; that it cannot is what the rounds are to show.
+        unhealthy = ""
         try:
             self._suite.await_health()
         except (Misconfigured, TargetFault) as error:
-            log.warning("%s", error)
+            unhealthy = str(error)
         try:
             for folder in seal_earlier_days(plan.output_dir, target.name, today, now):
                 log.info("sealed %s", folder)
@@ -206,6 +207,8 @@ class Watch:
             raise Misconfigured(f"--output-dir {plan.output_dir}: cannot be written ({error.strerror})") from error
         self._number = day.last_number
         self._load = SuiteLoad(self._suite.backend_pids)
+        if unhealthy:
+            log.warning("%s", unhealthy)
         log.info("the day begins" if not self._number else f"goes on after round {self._number} of the day")
 
     def _close(self) -> None:
