@@ -12,7 +12,7 @@ from greenlight_gate.measure.rule_counts import RuleCount
 from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.measure.timeline import Timeline, remember
 from greenlight_gate.monitor.round import Round, RoundOutcome
-from greenlight_gate.verdict.failure_patterns import Occurrence
+from greenlight_gate.verdict.failure_patterns import PATTERNS, Occurrence
 from greenlight_gate.verdict.pattern_detection import detect
 
 _MINUTE_S, _HOUR_S = 60.0, 3600.0
@@ -71,18 +71,21 @@ class RoundWindows:
         for window in self._windows:
             for occurrence in detect(window.timeline, self._thresholds):
                 found.setdefault(occurrence.pattern, Recent(occurrence, window.name, window.quiet_s))
-        # Where a pattern says what is wrong, that rounds fail says nothing more.
-        now_failing = self._failing() if not any(each.window == "minutes" for each in found.values()) else None
-        return (*found.values(), *([now_failing] if now_failing is not None else []))
+        failing = self._failing(frozenset().union(*(PATTERNS[name].rules for name in found)))
+        return (*found.values(), *([failing] if failing is not None else []))
 
-    def _failing(self) -> Recent | None:
+    def _failing(self, explained: frozenset[str]) -> Recent | None:
+        """Rounds that fail one after the other, each by more than these rules, of which another pattern tells."""
         if len(self._failed) < FAILED_IN_A_ROW:
             return None
-        broken = {finding.rule for one in self._failed for finding in one.findings}
-        said = f"the last {FAILED_IN_A_ROW} rounds failed: {', '.join(sorted(broken)) or self._failed[-1].why}"
+        broken = [{finding.rule for finding in one.findings} - explained for one in self._failed]
+        if not all(rules or not one.findings for one, rules in zip(self._failed, broken, strict=True)):
+            return None
+        rules = ", ".join(sorted(set().union(*broken))) or self._failed[-1].why
         occurrence = Occurrence(
             FAILED_ROUNDS, Severity.CRITICAL, "Rounds fail one after the other, by rules that no other pattern has.",
-            f"{FAILED_IN_A_ROW} rounds in a row", said, "Read the findings of the rounds, each with its conversation.",
+            f"{FAILED_IN_A_ROW} rounds in a row", f"the last {FAILED_IN_A_ROW} rounds failed: {rules}",
+            "Read the findings of the rounds, each with its conversation.",
             self._failed[0].began_epoch_s, self._failed[-1].began_epoch_s,
             tuple(f"{scenario_of(one)}: {one.why}" for one in self._failed),
         )  # fmt: skip
