@@ -65,6 +65,7 @@ class MonitorDay:
         self.folder = folder
         self.evidence = Evidence(folder)
         self.last_number = 0
+        self.most_traces = MOST_TRACES
         self._traces = 0
         self._lock: TextIO | None = None
 
@@ -144,7 +145,7 @@ class MonitorDay:
 
     def add(self, one: Round, trace: TraceOfRound | None = None) -> Round:
         """Keeps a round, on the disk when this returns. Returns it with the path of its evidence, if any was kept."""
-        if trace is not None and self._traces < MOST_TRACES:
+        if trace is not None and self._traces < self.most_traces:
             one = self._with_trace(one, trace)
         with self.rounds.open("ab") as file:
             file.write(_encoder.encode(one) + b"\n")

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -27,7 +28,7 @@ from greenlight_gate.monitor.windows import RoundWindows, scenario_of
 from greenlight_gate.report.monitoring_files import ALERTS
 from greenlight_gate.session.interruption import Interruption
 from greenlight_gate.session.suite_cpu import SuiteLoad
-from greenlight_gate.session.synthetic_user import SyntheticUser
+from greenlight_gate.session.synthetic_user import Played
 from greenlight_gate.session.validation_session import ValidationSession, keep_out_of_git, log_to
 from greenlight_gate.targets.errors import Misconfigured, TargetFault
 
@@ -38,6 +39,13 @@ _RENEW_S = 3_600.0
 log = logging.getLogger("greenlight")
 
 
+class Player(Protocol):
+    """Who plays the rounds (`greenlight_gate.session.synthetic_user.SyntheticUser`)."""
+
+    def play(self, number: int, began_epoch_s: float, scenario: str) -> Played:
+        """Plays one round; `scenario` is what it is called in its trace."""
+
+
 class Watch:
     """Plays rounds until it is interrupted. `outcomes` counts those of this process.
 
@@ -45,7 +53,7 @@ class Watch:
     """
 
     def __init__(
-        self, suite: ValidationSession, user: SyntheticUser, clock: Clock, schedule: MonitorSchedule, *,
+        self, suite: ValidationSession, user: Player, clock: Clock, schedule: MonitorSchedule, *,
         observers: Sequence[RoundObserver] = (),
         tell_fault: Callable[[str], None] = lambda _: None,
     ) -> None:  # fmt: skip
