@@ -30,7 +30,7 @@ from greenlight_gate.monitor.schedule import MonitorSchedule
 from greenlight_gate.session.interruption import Interruption
 from greenlight_gate.session.synthetic_user import PARTS, SyntheticUser
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
-from greenlight_gate.session.watch import Watch
+from greenlight_gate.session.target_watch import TargetWatch
 
 _HOUR_S, _EVERY_S = 3_600, 60
 _BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
@@ -132,7 +132,7 @@ def _play(suite: ValidationSession, day: Day, hours: int) -> None:
     time.sleep(_IDLE_S)
     idle = (cpu_s() - idle_from) / (time.monotonic() - began)
     clock = SkippingClock(_BEGIN)
-    watch = Watch(
+    watch = TargetWatch(
         suite, SyntheticUser(suite, PARTS), clock, MonitorSchedule(suite.target.monitor, _EVERY_S), observers=[day]
     )
     rounds = hours * _HOUR_S // _EVERY_S + 1  # the last one begins the day after

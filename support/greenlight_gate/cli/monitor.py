@@ -21,7 +21,7 @@ from greenlight_gate.monitor.schedule import MonitorSchedule
 from greenlight_gate.session.interruption import interruptible
 from greenlight_gate.session.synthetic_user import PARTS, Part, SyntheticUser
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
-from greenlight_gate.session.watch import Watch
+from greenlight_gate.session.target_watch import TargetWatch
 from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.verdict.decision import Verdict
 
@@ -84,7 +84,7 @@ def monitor(options: argparse.Namespace) -> int:
         for each in OBSERVERS:
             observer = held.enter_context(each.observing(options, watched))
             observers += [observer] if observer is not None else []
-        watch = Watch(
+        watch = TargetWatch(
             suite, SyntheticUser(suite, parts), WallClock(), schedule, observers=observers,
             tell_fault=lambda said: _say(console, f"[yellow]{escape(said)}[/]"),
         )  # fmt: skip
@@ -128,7 +128,7 @@ def _parts(tags: str, suite: ValidationSession, console: Console) -> tuple[Part,
     return tuple(part for part in parts if part.name not in lacking)
 
 
-def _code(watch: Watch) -> int:
+def _code(watch: TargetWatch) -> int:
     """The exit code after as many rounds as were asked for."""
     outcomes = set(watch.outcomes)
     if RoundOutcome.FAILED in outcomes:
@@ -136,7 +136,7 @@ def _code(watch: Watch) -> int:
     return Verdict.APPROVED.exit_code if outcomes == {RoundOutcome.PASSED} else Verdict.INCONCLUSIVE.exit_code
 
 
-def _counted(watch: Watch) -> str:
+def _counted(watch: TargetWatch) -> str:
     said = [f"{count} {outcome}" for outcome in RoundOutcome if (count := watch.outcomes[outcome])]
     return f"{watch.outcomes.total()} rounds{': ' if said else ''}{', '.join(said)}"
 

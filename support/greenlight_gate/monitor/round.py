@@ -61,7 +61,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Watched(msgspec.Struct, frozen=True):
-    """What is watched, as observers are told before the first round.
+    """What is watched, for observers, before the first round.
 
     `folder` is `--output-dir`, `every_s` the interval in seconds.
     """

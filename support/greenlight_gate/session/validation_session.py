@@ -218,7 +218,7 @@ class ValidationSession:
             raise TargetFault(f"{target.name}: warm-up: {error}") from error
 
     def renew_access(self) -> None:
-        """Signs everybody in anew, and forgets the tokens that were used so far: in days, many are."""
+        """Signs all users in anew, and forgets the tokens that were used so far: in days, many are."""
         self.access = Access(self.target, {**self._environ, **self.access.backend_environ()})
 
     def await_health(self) -> None:

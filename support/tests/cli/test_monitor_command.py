@@ -8,7 +8,7 @@ from greenlight_gate.backend.launch import BackendProcess
 from greenlight_gate.evidence.monitor_day import rounds_in
 
 from support.tests.cli.process import ended, greenlight, mistaken, said, started, wait_for
-from support.tests.session.test_watch import NOBODY, TARGET
+from support.tests.session.test_target_watch import NOBODY, TARGET
 
 
 def target(folder: Path, url: str) -> tuple[str, ...]:

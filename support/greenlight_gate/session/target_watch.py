@@ -46,7 +46,7 @@ class Player(Protocol):
         """Plays one round; `scenario` is what it is called in its trace."""
 
 
-class Watch:
+class TargetWatch:
     """Plays rounds until it is interrupted. `outcomes` counts those of this process.
 
     `suite` is prepared. An observer that raises is logged, told by `tell_fault`, and left out from then on.

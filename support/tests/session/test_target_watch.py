@@ -18,7 +18,7 @@ from greenlight_gate.monitor.schedule import MonitorSchedule
 from greenlight_gate.session.interruption import Interruption
 from greenlight_gate.session.synthetic_user import PARTS, Played, SyntheticUser
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
-from greenlight_gate.session.watch import Player, Watch
+from greenlight_gate.session.target_watch import Player, TargetWatch
 from greenlight_gate.targets.settings import Misconfigured
 
 from support.tests.backend.changing import Changing
@@ -113,8 +113,8 @@ def prepared(folder: Path, url: str = NOBODY, monitor: str = "") -> Iterator[Val
 def watched(
     suite: ValidationSession, user: Player, rounds: int, *observers: Observer, clock: SkippingClock | None = None,
     tell_fault: Callable[[str], None] = lambda _: None,
-) -> Watch:  # fmt: skip
-    watch = Watch(
+) -> TargetWatch:  # fmt: skip
+    watch = TargetWatch(
         suite, user, clock or SkippingClock(), MonitorSchedule(suite.target.monitor), observers=observers,
         tell_fault=tell_fault,
     )  # fmt: skip
