@@ -29,8 +29,8 @@ from greenlight_gate.monitor.round import Round, RoundOutcome
 from greenlight_gate.monitor.schedule import MonitorSchedule
 from greenlight_gate.session.interruption import Interruption
 from greenlight_gate.session.synthetic_user import PARTS, SyntheticUser
-from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.session.target_watch import TargetWatch
+from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 
 _HOUR_S, _EVERY_S = 3_600, 60
 _BEGIN = datetime(2026, 1, 5, tzinfo=UTC)

@@ -20,8 +20,8 @@ from greenlight_gate.monitor.round import Round, RoundObserver, RoundOutcome, Wa
 from greenlight_gate.monitor.schedule import MonitorSchedule
 from greenlight_gate.session.interruption import interruptible
 from greenlight_gate.session.synthetic_user import PARTS, Part, SyntheticUser
-from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.session.target_watch import TargetWatch
+from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.verdict.decision import Verdict
 

@@ -139,8 +139,9 @@ class _Game:
             raise SuiteFault(f"a message could not be processed: {self.recorder.fault!r}")
 
     async def _all_parts(self) -> None:
-        await together([self._connect(user) for user in self.users])
         first, last = self.users[0], self.users[-1]
+        both = {"without_tool", "isolation"} & self.parts
+        await together([self._connect(user) for user in (self.users if both else (first,))])
         plain = [
             (user, prompt) for user, prompt in ((first, "with_tool"), (last, "without_tool")) if prompt in self.parts
         ]

@@ -27,6 +27,7 @@ from greenlight_gate.monitor.schedule import MonitorSchedule
 from greenlight_gate.monitor.windows import RoundWindows, scenario_of
 from greenlight_gate.report.monitoring_files import ALERTS
 from greenlight_gate.session.interruption import Interruption
+from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.session.suite_cpu import SuiteLoad
 from greenlight_gate.session.synthetic_user import Played
 from greenlight_gate.session.validation_session import ValidationSession, keep_out_of_git, log_to
@@ -66,8 +67,9 @@ class TargetWatch:
         self._tell_fault = tell_fault
         self._windows = RoundWindows(suite.target.thresholds, schedule.longest_every_s)
         self._alerts = Alerts(self._alerted, WORSE_AFTER_S)
-        # Of the alerts of quiet hours, those that have not been told yet, by pattern.
+        # The latest alert of each pattern in quiet hours, and the patterns that observers know to be going on.
         self._held: dict[str, Alert] = {}
+        self._told: set[str] = set()
         self._new: list[Alert] = []
         self._day: MonitorDay | None = None
         self._date: date | None = None
@@ -75,6 +77,7 @@ class TargetWatch:
         self._load: SuiteLoad
         self._number = 0
         self._renew_at = 0.0
+        self._has_begun = False
 
     def run(self, interruption: Interruption, rounds: int | None = None) -> None:
         """Plays rounds, or only so many. Raises KeyboardInterrupt when it is interrupted.
@@ -125,22 +128,27 @@ class TargetWatch:
         self._alerts.look(
             [each.occurrence for each in recent], now, {each.occurrence.pattern: each.quiet_s for each in recent}
         )
-        told, self._new = self._new, []
+        new, self._new = self._new, []
         if self._schedule.is_quiet(now):
-            for alert in told:
-                self._hold(alert)
+            for alert in new:
+                held = self._held.get(alert.pattern)
+                if held is None or alert.change != "worse":
+                    self._held[alert.pattern] = alert
             return
-        # What began in quiet hours and goes on comes first.
-        told, self._held = [*self._held.values(), *told], {}
-        for alert in told:
-            self._observe(lambda observer, alert=alert: observer.on_alert(alert))  # type: ignore[misc]
+        # What has changed in quiet hours comes first.
+        new, self._held = [*self._held.values(), *new], {}
+        for alert in new:
+            self._tell(alert)
 
-    def _hold(self, alert: Alert) -> None:
-        """Keeps an alert until the quiet hours are over; one that began in them and ended in them is not told."""
-        if alert.change == "over" and alert.pattern in self._held and self._held[alert.pattern].change == "begin":
-            del self._held[alert.pattern]
-        elif alert.change != "worse" or alert.pattern not in self._held:
-            self._held[alert.pattern] = alert
+    def _tell(self, alert: Alert) -> None:
+        """Tells observers of an alert, unless quiet hours have hidden what it changes."""
+        is_known = alert.pattern in self._told
+        if alert.change == "over":
+            self._told.discard(alert.pattern)
+        else:
+            self._told.add(alert.pattern)
+        if is_known == (alert.change != "begin"):
+            self._observe(lambda observer: observer.on_alert(alert))
 
     def _alerted(self, alert: Alert) -> None:
         log.warning("%s", alert)
@@ -182,6 +190,7 @@ class TargetWatch:
                         self._windows.take(one)
                 told += _alerts_in(folder)
         self._alerts.restore(told, self._windows.quiet_s)
+        self._told = set(self._alerts.active)
 
     def _change_day(self, now: float) -> None:
         """Seals the folder of the day before, and opens that of today. Raises Misconfigured for one in use."""
@@ -193,31 +202,37 @@ class TargetWatch:
             with self._costing("evidence"):
                 self._day.seal(now, self._load.so_far())
         self._close()
-        self._date = today
         keep_out_of_git(plan.output_dir)
-        # The version that the target reports, while it can be asked; that it cannot is what the rounds are to show.
-        unhealthy = ""
-        try:
-            self._suite.await_health()
-        except (Misconfigured, TargetFault) as error:
-            unhealthy = str(error)
+        unhealthy = self._health()
         try:
             for folder in seal_earlier_days(plan.output_dir, target.name, today, now):
                 log.info("sealed %s", folder)
-            self._day = day = MonitorDay.of(
-                plan.output_dir, today, self._suite.judged_target("", now, caveats=(CAVEAT,))
-            )
+            day = MonitorDay.of(plan.output_dir, today, self._suite.judged_target("", now, caveats=(CAVEAT,)))
             (day.folder / ALERTS).touch()
             self._log = log_to(day.folder / LOG)
         except InUse as error:
             raise Misconfigured(str(error)) from error
         except OSError as error:
-            raise Misconfigured(f"--output-dir {plan.output_dir}: cannot be written ({error.strerror})") from error
+            said = f"--output-dir {plan.output_dir}: cannot be written ({error.strerror})"
+            if not self._has_begun:
+                raise Misconfigured(said) from error
+            # A disk that is full at midnight ends nothing: the next round tries again.
+            self._tell_fault(said)
+            return
+        self._day, self._date, self._has_begun = day, today, True
         self._number = day.last_number
         self._load = SuiteLoad(self._suite.backend_pids)
         if unhealthy:
             log.warning("%s", unhealthy)
         log.info("the day begins" if not self._number else f"goes on after round {self._number} of the day")
+
+    def _health(self) -> str:
+        """Asks for the version that the target reports. Returns why it cannot, which the rounds are to show."""
+        try:
+            self._suite.await_health()
+        except (Misconfigured, TargetFault, SuiteFault) as error:
+            return str(error)
+        return ""
 
     def _close(self) -> None:
         if self._day is not None:

@@ -17,8 +17,8 @@ from greenlight_gate.monitor.round import Round, RoundOutcome
 from greenlight_gate.monitor.schedule import MonitorSchedule
 from greenlight_gate.session.interruption import Interruption
 from greenlight_gate.session.synthetic_user import PARTS, Played, SyntheticUser
-from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.session.target_watch import Player, TargetWatch
+from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.targets.settings import Misconfigured
 
 from support.tests.backend.changing import Changing
@@ -195,6 +195,13 @@ def test_alerts_of_quiet_hours_wait_until_these_are_over(tmp_path: Path) -> None
     with prepared(tmp_path / "other", monitor=QUIET) as suite:
         watched(suite, Written(LOST, LOST), 12, spared)
     assert spared.told == []
+    # What was told before is told to be over, whatever came and went meanwhile.
+    (tmp_path / "third").mkdir()
+    third, gap = Observer(), [() for _ in range(5)]
+    with prepared(tmp_path / "third", monitor=QUIET.replace("12:00-12:10", "12:02-12:25")) as suite:
+        watched(suite, Written(LOST, LOST, *gap, LOST, LOST, *gap), 28, third)
+    assert third.told == [("MISSING_EVENT_SEQUENCES", "begin"), ("MISSING_EVENT_SEQUENCES", "over")]
+    assert third.alerts[1].time[11:16] == "12:12"
 
 
 MAINTENANCE = '\n[[monitor.maintenance]]\nwhen = "mon 12:02-12:05"\nwhy = "backup"\n'
