@@ -176,6 +176,9 @@ def test_each_day_has_a_folder_and_the_one_before_is_sealed(tmp_path: Path) -> N
     assert [(folder / "evidence/manifest.json").exists() for folder in (first, second)] == [True, False]
     reasons = [judge(folder).decision.reason for folder in (first, second)]
     assert ["did not come to its end" in reason for reason in reasons] == [False, True]
+    # It was watched to its end, and how busy the suite was is known.
+    assert ["measurements.json is missing" in reason for reason in reasons] == [False, True]
+    assert "was not running" not in reasons[0]
 
 
 QUIET = '\n[monitor]\nquiet_hours = ["12:00-12:10"]\n'
