@@ -8,6 +8,7 @@ import contextlib
 import errno
 import fcntl
 import re
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -36,8 +37,9 @@ CAVEAT = (
     "a day of the monitor, which keeps the traces of rounds with findings only and says nothing of all others, "
     "so that it approves no release (evidence/rounds.jsonl has every round)"
 )
-# Of a backend that is broken all day, the first traces say as much as all would.
-MOST_TRACES = 200
+# Of a backend that is broken all day, the first traces say as much as all would. What breaks the same rules is alike.
+MOST_TRACES = 400
+MOST_ALIKE = 40
 _LOCK = "monitor.lock"
 _KEY = re.compile(rf"{CATEGORY}/round-(\d+)")
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9.-]+")
@@ -65,8 +67,8 @@ class MonitorDay:
         self.folder = folder
         self.evidence = Evidence(folder)
         self.last_number = 0
-        self.most_traces = MOST_TRACES
-        self._traces = 0
+        self.most_traces, self.most_alike = MOST_TRACES, MOST_ALIKE
+        self._traces: Counter[frozenset[str]] = Counter()
         self._lock: TextIO | None = None
 
     @classmethod
@@ -127,9 +129,8 @@ class MonitorDay:
 
     def _recover(self) -> None:
         """Goes on where a monitor ended or was killed: takes away what the round under way had left."""
-        finished = {entry.key: entry for entry in self._entries() if isinstance(entry, Finished)}
+        known = {entry.trace for entry in self._entries() if isinstance(entry, Finished)}
         numbers = [int(found[1]) for entry in self._entries() if (found := _KEY.fullmatch(_key(entry)))]
-        known = {entry.trace for entry in finished.values()}
         for path in self.evidence.traces.glob("*"):
             if f"traces/{path.name}" not in known:
                 path.unlink()
@@ -137,15 +138,17 @@ class MonitorDay:
             data = self.rounds.read_bytes()
             if not data.endswith(b"\n"):
                 write_whole(self.rounds, data[: data.rfind(b"\n") + 1])
-        self.last_number = max([0, *numbers, *(one.number for one in rounds_in(self.folder))])
-        self._traces = len(finished)
+        for one in rounds_in(self.folder):
+            numbers.append(one.number)
+            self._traces[_kind(one)] += bool(one.evidence)
+        self.last_number = max(numbers, default=0)
 
     def _entries(self) -> Iterator[Selected | Finished | Ended]:
         return (line.entry for line in self.evidence.lines() if line.entry is not None)
 
     def add(self, one: Round, trace: TraceOfRound | None = None) -> Round:
         """Keeps a round, on the disk when this returns. Returns it with the path of its evidence, if any was kept."""
-        if trace is not None and self._traces < self.most_traces:
+        if trace is not None and self._traces[_kind(one)] < self.most_alike and self._traces.total() < self.most_traces:
             one = self._with_trace(one, trace)
         with self.rounds.open("ab") as file:
             file.write(_encoder.encode(one) + b"\n")
@@ -161,7 +164,7 @@ class MonitorDay:
             duration_s=one.took_s, private=trace.private, records=trace.records,
         )  # fmt: skip
         self.evidence.append(finished)
-        self._traces += 1
+        self._traces[_kind(one)] += 1
         return msgspec.structs.replace(one, evidence=f"{self.folder.name}/evidence/{name}")
 
     def seal(self, epoch_s: float, measurements: Measurements | None, interrupted: str = "") -> None:
@@ -234,6 +237,11 @@ def _slug(environment: str) -> str:
 
 def _key(entry: Selected | Finished | Ended) -> str:
     return "" if isinstance(entry, Ended) else entry.key
+
+
+def _kind(one: Round) -> frozenset[str]:
+    """Rounds that break the same rules are alike."""
+    return frozenset(finding.rule for finding in one.findings)
 
 
 def _without_time(session: JudgedTarget) -> bytes:

@@ -158,14 +158,15 @@ def test_a_day_that_nobody_watched_to_its_end_is_sealed_by_the_next(tmp_path: Pa
     assert "the run was interrupted (the monitor was not running at the end of the day)" in reason
 
 
-def test_enough_traces_are_kept_of_a_day(tmp_path: Path) -> None:
+def test_enough_traces_are_kept_of_a_day_and_no_defect_hides_another(tmp_path: Path) -> None:
     finding, trace = broken()
+    other = msgspec.structs.replace(finding, rule="CONTENT-1")
     with day(tmp_path) as today:
-        today.most_traces = 2
+        today.most_alike = 2
         kept = [today.add(played(number, finding), trace) for number in (1, 2, 3)]
     with day(tmp_path) as again:
-        again.most_traces = 2
-        kept.append(again.add(played(4, finding), trace))
+        again.most_alike, again.most_traces = 2, 3
+        kept += [again.add(played(number, found), trace) for number, found in ((4, finding), (5, other), (6, other))]
 
-    assert [bool(one.evidence) for one in kept] == [True, True, False, False]
-    assert [len(one.findings) for one in rounds_in(today.folder)] == [1, 1, 1, 1]
+    assert [bool(one.evidence) for one in kept] == [True, True, False, False, True, False]
+    assert [len(one.findings) for one in rounds_in(today.folder)] == [1] * 6
