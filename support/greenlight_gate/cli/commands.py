@@ -7,6 +7,7 @@ SUMMARIES = {
     "doctor": "check a target step by step: DNS, TCP, TLS, health, sign-in, handshake, one run with each frame as read",
     "profile": "check a wire profile against recorded frames, or draft a profile from them",
     "load": "connect many virtual users at once and check every event of each of them",
+    "monitor": "watch a backend all day: a short round at each interval, failure patterns, alerts, a folder a day",
     "history": "list past sessions, their trend, and which findings are new, fixed or still present",
     "schema": "print the JSON schemas of the report and the monitoring files",
     "services": "start, stop and inspect the services of a target (default: those of `local`)",

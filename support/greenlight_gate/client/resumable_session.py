@@ -3,6 +3,7 @@
 import time
 
 from greenlight_gate.client.session import Session
+from greenlight_gate.events import Event, each
 from greenlight_gate.trace import Cut, Throttled
 
 
@@ -33,6 +34,12 @@ class ResumableSession(Session):
         other.inbox.questions.clear()
         for question in self.inbox.questions:
             question.last_at = time.monotonic()
+
+    def last_seq(self, thread: str) -> int:
+        """The highest sequence number that was received of a thread, on any connection of the trace; 0 for none."""
+        parts = [part for entry in self.recorder.entries for part in each(entry.reading)]
+        events = [part for part in parts if isinstance(part, Event) and part.thread == thread]
+        return max((event.seq for event in events if event.seq is not None), default=0)
 
     async def frame_came(self, before: int, timeout_s: float) -> bool:
         """Whether more than `before` frames of any kind have come within the time; `frames` says how many so far."""

@@ -425,6 +425,15 @@ class Session:
         except ConnectionEnded as error:
             raise self.not_open() from error
 
+    @property
+    def needs_another_to_ask(self) -> bool:
+        """Whether the next request needs a new connection.
+
+        This one answers one request only, or one at a time and the last one is still unanswered.
+        """
+        runs = self.profile.spec.connection.runs
+        return bool(self.inbox.questions) if runs == "one" else runs == "one_at_a_time" and self.gave_up
+
     def not_open(self) -> NotConnected:
         """The error that says how the connection ended."""
         return NotConnected(f"{self.user}'s connection {self._ended}", "CONNECTION-3")

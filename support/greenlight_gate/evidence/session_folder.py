@@ -9,6 +9,7 @@
 - evidence/watched/*.json: what probes saw of the target's memory, sample by sample
 - evidence/measurements.json: what the traces cannot show
 - evidence/baseline.json: the sessions before that it is held against
+- evidence/rounds.jsonl: every round of a day of the monitor (`evidence/monitor_day.py`)
 - evidence/manifest.json: the digest and the size of each of these files, once the run has come to its end
 """
 

@@ -47,7 +47,7 @@ class RealTimeEventMonitor:
         self.thresholds = thresholds or Thresholds()
         self.faults: list[Exception] = []
         self._timeline = Timeline(0.0 if same_clock else None)
-        self._timelines: dict[int, _SourceState] = {}
+        self._timelines: dict[int, SourceState] = {}
         self._loads: dict[object, LoadTimeline] = {}
         self._on_event: list[EventSeen] = []
         self._on_alert: list[Callable[[Alert], None]] = []
@@ -119,11 +119,11 @@ class RealTimeEventMonitor:
         with self._lock:
             self._state_of(source).timeline.on_settled(outcome)
 
-    def _state_of(self, source: record_feed.FeedSource) -> "_SourceState":
+    def _state_of(self, source: record_feed.FeedSource) -> "SourceState":
         state = self._timelines.get(id(source))
         if state is None:
             timeline = TraceTimeline(self._timeline, source.scenario, source.epoch_s)
-            state = self._timelines[id(source)] = _SourceState(source, timeline)
+            state = self._timelines[id(source)] = SourceState(source, timeline)
         return state
 
     def counted(self, load: object, counts: Counts) -> None:
@@ -161,8 +161,8 @@ class RealTimeEventMonitor:
                 subscribers.remove(subscriber)
 
 
-class _SourceState:
-    """One source, and how many of its findings have been counted."""
+class SourceState:
+    """One source on its timeline, and how many of its findings have been counted there."""
 
     def __init__(self, source: record_feed.FeedSource, timeline: TraceTimeline) -> None:
         self.source = source
@@ -170,9 +170,11 @@ class _SourceState:
         self._alerted = 0
 
     def user(self, connection: str) -> str:
+        """Whose connection it is."""
         return self.timeline.user(connection)
 
     def take(self, record: AnyRecord, reading: Reading | None) -> None:
+        """One record, and the findings that it led to."""
         self.timeline.take(record, reading)
         findings = self.source.findings
         if len(findings) > self._alerted:
@@ -185,6 +187,7 @@ class _SourceState:
         self._alerted = len(findings)
 
     def finish(self) -> None:
+        """Nothing more will come from this source."""
         self._tell()
         self.timeline.finish()
 

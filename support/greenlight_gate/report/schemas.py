@@ -6,6 +6,7 @@ from greenlight_gate.evidence.envelope import Envelope
 from greenlight_gate.evidence.manifest import Manifest
 from greenlight_gate.evidence.session_folder import Entry, JudgedTarget, Measurements
 from greenlight_gate.monitor.monitoring_summary import FailurePatterns, MonitoringSummary
+from greenlight_gate.monitor.round import Round
 from greenlight_gate.report.run_report_schema import TEXT, Schema, object_of, one_of, report_schema
 from greenlight_gate.trace import AnyRecord, Header
 from greenlight_gate.verdict.baseline import Baseline
@@ -32,6 +33,7 @@ def schemas() -> dict[str, Schema]:
         "evidence/load/*.json": msgspec.json.schema(LoadOfScenario),
         "evidence/load/*.jsonl": _trace(),
         "evidence/watched/*.json": msgspec.json.schema(MemorySamples),
+        "evidence/rounds.jsonl": msgspec.json.schema(Round),
     }
     return {name: {"$schema": _DIALECT, "title": name, **schema} for name, schema in by_file.items()}
 
@@ -44,5 +46,5 @@ def _trace() -> Schema:
 def _alert() -> Schema:
     return object_of(
         time={"type": "string", "format": "date-time"}, level=one_of(("critical", "warning", "recovered")),
-        pattern=TEXT, measured=TEXT, threshold=TEXT, what_to_do=TEXT,
+        pattern=TEXT, measured=TEXT, threshold=TEXT, what_to_do=TEXT, change=one_of(("begin", "worse", "over")),
     )  # fmt: skip

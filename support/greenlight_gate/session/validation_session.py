@@ -131,6 +131,7 @@ class ValidationSession:
         self.profile: Profile
         self.profile_toml = ""
         self.access: Access
+        self._environ: dict[str, str] = {}
 
     def prepare(self) -> None:
         """Reads the target and its profile, and starts the loop thread and, if it is the suite's, the backend."""
@@ -171,7 +172,7 @@ class ValidationSession:
             target = self.stack.located(target)
             environ |= self.stack.environ()
             self.own_backend = StackBackend(stack.runtime)
-        self.access = Access(target, environ)
+        self._environ, self.access = environ, Access(target, environ)
         self.loop.start()
         self.target = self._start_backend(target, environ) if target.start in ("embedded", "command") else target
         # Signing out needs the port at which the backend came up.
@@ -225,6 +226,10 @@ class ValidationSession:
         except NotConnected as error:
             raise TargetFault(f"{target.name}: warm-up: {error}") from error
 
+    def renew_access(self) -> None:
+        """Signs all users in anew, and forgets the tokens that were used so far: in days, many are."""
+        self.access = Access(self.target, {**self._environ, **self.access.backend_environ()})
+
     def await_health(self) -> None:
         """Waits until the target reports that it is healthy, if it has a health check. Raises TargetFault."""
         if self.target.health:
@@ -257,12 +262,23 @@ class ValidationSession:
 
     def begin(self, workload: Workload | None = None) -> None:
         """Makes the session folder and writes into it what will be judged. `workload`: that of a load session."""
-        plan, target = self.plan, self.target
+        plan = self.plan
         self.folder = new_session_folder(plan.output_dir, VALIDATION_FOLDER if workload is None else LOAD_FOLDER)
         self.evidence = Evidence(self.folder)
         if workload is None:
             (plan.output_dir / UNBEGUN).unlink(missing_ok=True)
         self._log = log_to(self.folder / LOG)
+        self.evidence.begin(self.judged_target(self.folder.name, time.time(), workload=workload))
+        self.own_load = SuiteLoad(self.backend_pids)
+        if plan.environ.get(HOST_LOAD_VARIABLE) != "ignore":
+            self._watch_host()
+        self.begun = True
+
+    def judged_target(
+        self, session_id: str, now: float, *, workload: Workload | None = None, caveats: tuple[str, ...] = ()
+    ) -> JudgedTarget:  # fmt: skip
+        """What the evidence of a session that begins now (epoch seconds) says of what is judged."""
+        plan, target = self.plan, self.target
         absent = {need: reason for need in NEEDS if (reason := target.lacks(need)) is not None}
         absent |= not_observable(self.profile)
         hindrance = hindrance_of(self.profile)
@@ -270,20 +286,14 @@ class ValidationSession:
             absent |= dict.fromkeys(("performance", "stress"), f"{self.profile.name}: {hindrance}")
         if not target.limits.allow_stress:
             absent["stress"] = f"{target.name} does not allow it (limits.allow_stress)"
-        self.evidence.begin(
-            JudgedTarget(
-                session_id=self.folder.name, started_epoch_s=time.time(), environment=target.name,
-                url=_without_query(target.url), profile_toml=self.profile_toml, budgets=target.budgets,
-                clock=target.clock, wanted=plan.wanted, tags=plan.tags, absent=absent,
-                accepted=dict(target.accepted_gaps), thresholds=target.thresholds, versions=versions(),
-                caveats=self.caveats, jobs=self.jobs, workload=workload, available=dict(plan.available),
-                weak=target.weak, target_version=self.target_version,
-            )
+        return JudgedTarget(
+            session_id=session_id, started_epoch_s=now, environment=target.name,
+            url=_without_query(target.url), profile_toml=self.profile_toml, budgets=target.budgets,
+            clock=target.clock, wanted=plan.wanted, tags=plan.tags, absent=absent,
+            accepted=dict(target.accepted_gaps), thresholds=target.thresholds, versions=versions(),
+            caveats=(*self.caveats, *caveats), jobs=self.jobs, workload=workload, available=dict(plan.available),
+            weak=target.weak, target_version=self.target_version,
         )  # fmt: skip
-        self.own_load = SuiteLoad(self.backend_pids)
-        if plan.environ.get(HOST_LOAD_VARIABLE) != "ignore":
-            self._watch_host()
-        self.begun = True
 
     def _start_backend(self, target: Target, environ: Mapping[str, str]) -> Target:
         own = {**environ, **self.access.backend_environ()}
@@ -338,7 +348,7 @@ class ValidationSession:
 
 def new_session_folder(output_dir: Path, kind: str = VALIDATION_FOLDER) -> Path:
     """Makes `<kind>_<epoch seconds>[-n]` in the output folder. Raises Misconfigured if that fails."""
-    _keep_out_of_git(output_dir)
+    keep_out_of_git(output_dir)
     # Where the clock was set back, a new session still sorts behind those that are there.
     known = [order_of(path, kind) for path in output_dir.glob(f"{kind}_*") if path.is_dir()]
     latest, *_ = max((each for each in known if each), default=(0,))
@@ -357,8 +367,8 @@ def new_session_folder(output_dir: Path, kind: str = VALIDATION_FOLDER) -> Path:
     raise Misconfigured(f"--output-dir {output_dir}: expected a folder, or a name for a new one")
 
 
-def _keep_out_of_git(output_dir: Path) -> None:
-    """Makes git ignore a new folder of reports."""
+def keep_out_of_git(output_dir: Path) -> None:
+    """Makes a folder of reports, where there is none yet, which git ignores."""
     if not output_dir.exists():
         with contextlib.suppress(OSError):  # creating the session folder will report the error
             output_dir.mkdir(parents=True)

@@ -18,6 +18,7 @@ from greenlight_gate.targets.sections import (
     Invalid,
     Label,
     Limits,
+    MonitorSection,
     Persona,
     ProbeSection,
     Prompt,
@@ -87,6 +88,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tls: Tls = Tls()
     values: dict[str, Any] = {}
     probe: ProbeSection = ProbeSection()
+    monitor: MonitorSection = MonitorSection()
     replicas: tuple[str, ...] = ()
     compose: str = ""
     mark: str = ""

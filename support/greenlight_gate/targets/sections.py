@@ -1,10 +1,13 @@
 """The tables of a target file as frozen structs: what may stand in it. `targets.settings` reads the file."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct, field
 
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
+from greenlight_gate.targets.times_of_week import EXPECTED, TimesOfWeek
 
 CANARY = "{canary}"
 
@@ -247,3 +250,89 @@ class Tls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if self.ca_file and self.insecure_skip_verification:
             expected = "false where ca_file names whom to trust (remove one of the two)"
             raise Invalid("insecure_skip_verification", expected, "it is true")
+
+
+Interval = Annotated[float, Meta(ge=5, le=86_400)]
+
+
+class Schedule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[[monitor.schedule]]: another interval between rounds at these times of the week."""
+
+    when: Text
+    every_s: Interval
+
+    def __post_init__(self) -> None:
+        """Refuse times that cannot be read."""
+        _times("when", self.when)
+
+    @property
+    def times(self) -> TimesOfWeek:
+        """When it holds."""
+        return TimesOfWeek.parse(self.when)
+
+
+class Maintenance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[[monitor.maintenance]]: no rounds while the backend is known to be away, once (`begins`, `ends`) or each week.
+
+    `begins` and `ends` without an offset are local times of `[monitor] timezone`.
+    """
+
+    why: Text
+    when: str = ""
+    begins: datetime | None = None
+    ends: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a time that cannot be read, none, and two."""
+        if bool(self.when) == (self.begins is not None) or (self.begins is None) != (self.ends is None):
+            came = "there is neither" if not self.when and self.begins is None and self.ends is None else "there is not"
+            raise Invalid("when", "either `when` (each week) or both `begins` and `ends` (once)", came)
+        if self.when:
+            _times("when", self.when)
+        if self.begins is not None and self.ends is not None:
+            if (self.begins.tzinfo is None) != (self.ends.tzinfo is None):
+                raise Invalid("ends", "an offset in both `begins` and `ends`, or in neither", "one has one")
+            if self.ends <= self.begins:
+                raise Invalid("ends", "a time after `begins`", f"it is {self.ends.isoformat(sep=' ')}")
+
+    def holds(self, at: datetime) -> bool:
+        """Whether a moment, in the monitor's time zone, lies within."""
+        if self.begins is None or self.ends is None:
+            return TimesOfWeek.parse(self.when).hold(at)
+        local = at if self.begins.tzinfo is not None else at.replace(tzinfo=None)
+        return self.begins <= local < self.ends
+
+
+class MonitorSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[monitor]: how `greenlight monitor` watches this backend.
+
+    `every_s` is the interval between the beginnings of rounds; `--every` replaces it. `timezone` is that of all times
+    in this table, and of the days of the session folders. In `quiet_hours` rounds go on and alerts are kept, but
+    notices wait until these hours are over.
+    """
+
+    every_s: Interval = 60.0
+    timezone: Text = "UTC"
+    quiet_hours: tuple[Text, ...] = ()
+    schedule: tuple[Schedule, ...] = ()
+    maintenance: tuple[Maintenance, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a time zone that is unknown here, and times that cannot be read."""
+        try:
+            ZoneInfo(self.timezone)
+        except (ValueError, OSError, LookupError):
+            expected = 'the name of a time zone, such as "Europe/Berlin" or "UTC"'
+            raise Invalid(
+                "timezone", expected, f"{self.timezone!r} is none, or this machine does not know it"
+            ) from None
+        for index, text in enumerate(self.quiet_hours):
+            _times(f"quiet_hours[{index}]", text)
+
+
+def _times(key: str, text: str) -> None:
+    """Raises Invalid for a text that does not say times of the week."""
+    try:
+        TimesOfWeek.parse(text)
+    except ValueError:
+        raise Invalid(key, EXPECTED, f"{text!r} came") from None

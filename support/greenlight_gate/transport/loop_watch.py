@@ -65,6 +65,11 @@ class LoopWatch:
         """The loop runs from now on: what was before is no stall."""
         self.looked_at = time.monotonic()
 
+    def forget(self) -> None:
+        """Nothing that was noticed so far is asked for any longer: of a loop that runs for days, it would add up."""
+        self.stalls.clear()
+        self.steps.clear()
+
     def look(self, at: float) -> None:
         """The loop is running at `at`, monotonic seconds: if it was last seen long ago, it stood still."""
         for_s = at - self.looked_at

@@ -12,7 +12,6 @@ from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.client.endings import NotConnected
 from greenlight_gate.client.request import UserRequest
 from greenlight_gate.client.resumable_session import ResumableSession
-from greenlight_gate.events import Event, each
 from greenlight_gate.faults.close import Close
 from greenlight_gate.faults.fault import Fault
 from greenlight_gate.faults.gate import Gate
@@ -175,10 +174,4 @@ class ProxiedUser:
         thread = question.thread
         if thread is None:
             raise NotExercised(f"the answer to {question.text!r} names no conversation that could be restored")
-        return await self.session.restore(thread, self.last_seq(thread))
-
-    def last_seq(self, thread: str) -> int:
-        """The highest sequence number that the user received of a conversation."""
-        parts = [part for entry in self.session.recorder.entries for part in each(entry.reading)]
-        events = [part for part in parts if isinstance(part, Event) and part.thread == thread]
-        return max((event.seq for event in events if event.seq is not None), default=0)
+        return await self.session.restore(thread, self.session.last_seq(thread))

@@ -157,8 +157,7 @@ class World(Users):
         opens a new one for the next, in the same tab.
         """
         session = self.tab(user, number)
-        runs = session.profile.spec.connection.runs
-        if not (session.inbox.questions if runs == "one" else runs == "one_at_a_time" and session.gave_up):
+        if not session.needs_another_to_ask:
             return session
         return await self._renewed(user, number)
 
