@@ -56,7 +56,7 @@ def test_each_pattern_shows_in_the_shortest_window_that_has_it() -> None:
 
 
 def test_one_leak_is_enough() -> None:
-    assert after(played(0, "ISOLATION-1")) == {"USER_ISOLATION_VIOLATION": ("minutes", "1 answer: ISOLATION-1 1 times")}
+    assert after(played(0, "ISOLATION-1")) == {"USER_ISOLATION_VIOLATION": ("minutes", "1 answer: ISOLATION-1 1 time")}
 
 
 def test_an_outage_is_a_pattern_after_two_rounds() -> None:
