@@ -53,7 +53,8 @@ class Opened(Record, frozen=True):
 
     `persona`: the target's persona, if the scenario uses another name. `headers`: of the response to the upgrade, as
     "name: value", as far as they are stored. `unwelcome`: what is wrong with the token, so that the backend should have
-    refused it. `expires_at`: when the token expires, in the trace's time. `proxied`: the connection goes through the
+    refused it. `expires_at`: when the token expires, in the trace's time. `traceparent`: the trace context in the
+    request to upgrade, as in W3C Trace Context. `proxied`: the connection goes through the
     suite's own proxy, which may delay messages. `in_parallel`: other scenarios ran in parallel, which may delay them as
     well. `values`: what was captured before the connection, by name, as far as the profile's rules need it.
     """
@@ -70,6 +71,7 @@ class Opened(Record, frozen=True):
     proxied: bool = False
     in_parallel: bool = msgspec.field(default=False, name="beside")
     values: dict[str, Any] = {}
+    traceparent: str = ""
 
 
 class Sent(Record, frozen=True):
@@ -78,7 +80,8 @@ class Sent(Record, frozen=True):
     `what` is one of start, stop, ping, restore, hello (a step of the handshake), keepalive or invalid (sent to be
     refused). `last_seq` is the last number that a restore says was received; `intended_at` is when it was due, from
     which latency counts; `foreign` is the owner of the conversation, run or user id (`claims`) that the frame names:
-    the backend has to refuse it.
+    the backend has to refuse it. `traceparent`: the trace context of its run, whether or not the profile has a
+    place for it in the message.
     """
 
     what: str
@@ -92,6 +95,7 @@ class Sent(Record, frozen=True):
     intended_at: float | None = None
     foreign: str = ""
     claims: str | None = None
+    traceparent: str = ""
 
 
 class _Payload(Record, frozen=True):
@@ -126,8 +130,8 @@ class Closed(Record, frozen=True):
     """The end of a connection by the client, the server or neither (the connection was lost).
 
     `during` is "handshake" when the connection was never established; `status` is that of the response to the upgrade.
-    `unwelcome`: what is wrong with the token, so that the backend should refuse it. `persona`, `headers`: as in
-    `Opened`. `body`: of the refusal, as far as it is stored.
+    `unwelcome`: what is wrong with the token, so that the backend should refuse it. `persona`, `headers`,
+    `traceparent`: as in `Opened`. `body`: of the refusal, as far as it is stored.
     """
 
     by: str
@@ -140,6 +144,7 @@ class Closed(Record, frozen=True):
     persona: str = ""
     headers: tuple[str, ...] = ()
     body: str = ""
+    traceparent: str = ""
 
     @property
     def abandoned(self) -> bool:
