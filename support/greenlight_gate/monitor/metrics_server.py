@@ -25,7 +25,7 @@ class Address(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-class _Server(ThreadingHTTPServer):
+class _MetricsServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, address: Address, registry: CollectorRegistry) -> None:
@@ -35,7 +35,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Scrape(BaseHTTPRequestHandler):
-    server: _Server
+    server: _MetricsServer
     timeout = _IDLE_S
     protocol_version = "HTTP/1.1"
 
@@ -56,7 +56,7 @@ class _Scrape(BaseHTTPRequestHandler):
 @contextlib.contextmanager
 def serving(registry: CollectorRegistry, address: Address) -> Iterator[Address]:
     """Serves the metrics of a registry at /metrics; gives the address with its port. Raises OSError."""
-    with _Server(address, registry) as server:
+    with _MetricsServer(address, registry) as server:
         thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
         thread.start()
         try:
