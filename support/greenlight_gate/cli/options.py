@@ -198,5 +198,6 @@ def _receiver(text: str) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise argparse.ArgumentTypeError(f"expected a URL like http://127.0.0.1:4318, got {text!r}")
+        # It may hold a password, and is not repeated.
+        raise argparse.ArgumentTypeError("expected a URL like http://127.0.0.1:4318")
     return text

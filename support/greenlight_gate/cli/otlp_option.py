@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from greenlight_gate.cli.options import otlp
 from greenlight_gate.extras import missing
@@ -60,6 +61,6 @@ def traced(options: argparse.Namespace) -> Iterator["RunTraces | None"]:
     with tracing(options.otlp, content=options.otlp_content) as traces:
         yield traces
     if traces.lost:
-        where = options.otlp or "the receiver of the environment"
+        where = urlsplit(options.otlp).hostname or "the receiver of the environment"
         all_spans = traces.sent + traces.lost
         sys.stderr.write(f"greenlight: {traces.lost} of {all_spans} spans were not accepted by {where}\n")

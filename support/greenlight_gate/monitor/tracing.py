@@ -129,7 +129,7 @@ class RunTraces:
 @contextlib.contextmanager
 def tracing(endpoint: str, *, content: bool) -> Iterator[RunTraces]:
     """What traces runs when it listens to the feed; at the end of its `with` block all spans are sent, or `lost`."""
-    # What could not be sent is counted, and reported once.
+    # What could not be sent is counted, and reported once; a header that cannot be read may be a credential.
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
     traces = RunTraces(endpoint, content=content)
     try:
