@@ -5,6 +5,8 @@ from importlib.util import find_spec
 DISTRIBUTION = "greenlight-gate"
 MODULES = {
     "cluster": ("distributed",),
+    "metrics": ("prometheus_client",),
+    "otel": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
     "protobuf": ("google.protobuf",),
     "sign": ("cryptography",),
     "stack": ("aiosqlite", "asyncpg", "cryptography", "greenlet", "redis", "sqlalchemy"),

@@ -53,8 +53,9 @@ class Opened(Record, frozen=True):
 
     `persona`: the target's persona, if the scenario uses another name. `headers`: of the response to the upgrade, as
     "name: value", as far as they are stored. `unwelcome`: what is wrong with the token, so that the backend should have
-    refused it. `expires_at`: when the token expires, in the trace's time. `offered`: how many subprotocols the client
-    offered, of which `subprotocol` was chosen. `proxied`: the connection goes through the
+    refused it. `expires_at`: when the token expires, in the trace's time. `traceparent`: the trace context in the
+    request to upgrade, as in W3C Trace Context. `offered`: how many subprotocols the client offered, of which
+    `subprotocol` was chosen. `proxied`: the connection goes through the
     suite's own proxy, which may delay messages. `in_parallel`: other scenarios ran in parallel, which may delay them as
     well. `values`: what was captured before the connection, by name, as far as the profile's rules need it. `names`: by
     which the backend knows the user, beside the user id. `earlier`: what was captured on earlier connections of the
@@ -76,6 +77,7 @@ class Opened(Record, frozen=True):
     values: dict[str, Any] = {}
     names: tuple[str, ...] = ()
     earlier: tuple[str, ...] = ()
+    traceparent: str = ""
 
     @property
     def unchosen(self) -> int:
@@ -91,6 +93,7 @@ class Sent(Record, frozen=True):
     restore says was received; `intended_at` is when it was due, from which latency counts; `foreign` is the owner of
     the conversation, run or user id (`claims`) that the frame names: the backend has to refuse it. `refusable`: the
     backend may refuse the request, or let it wait for another one; `behind`: that one, in progress in the same thread.
+    `traceparent`: the trace context of its run, whether or not the profile has a place for it in the message.
     """
 
     what: str
@@ -106,6 +109,7 @@ class Sent(Record, frozen=True):
     claims: str | None = None
     refusable: bool = False
     behind: str = ""
+    traceparent: str = ""
 
 
 class _Payload(Record, frozen=True):
@@ -140,8 +144,9 @@ class Closed(Record, frozen=True):
     """The end of a connection by the client, the server or neither (the connection was lost).
 
     `during` is "handshake" when the connection was never established; `status` is that of the response to the upgrade.
-    `unwelcome`: what is wrong with the token, so that the backend should refuse it. `persona`, `headers`: as in
-    `Opened`. `body`: of the refusal, as far as it is stored. `unanswered`: the upgrade was waited for in vain.
+    `unwelcome`: what is wrong with the token, so that the backend should refuse it. `persona`, `headers`,
+    `traceparent`: as in `Opened`. `body`: of the refusal, as far as it is stored. `unanswered`: the upgrade was waited
+    for in vain.
     """
 
     by: str
@@ -155,6 +160,7 @@ class Closed(Record, frozen=True):
     headers: tuple[str, ...] = ()
     body: str = ""
     unanswered: bool = False
+    traceparent: str = ""
 
     @property
     def abandoned(self) -> bool:

@@ -27,18 +27,27 @@ PARTS = {
     "greenlight_gate/backend/stack": "stack",
     "greenlight_gate/evidence/attestation.py": "sign",
     "greenlight_gate/cli/signing.py": "sign",
+    "greenlight_gate/monitor/metric_families.py": "metrics",
+    "greenlight_gate/monitor/metrics.py": "metrics",
+    "greenlight_gate/monitor/metrics_server.py": "metrics",
+    "greenlight_gate/monitor/run_spans.py": "otel",
+    "greenlight_gate/monitor/tracing.py": "otel",
     "greenlight_gate/services/stack.py": "stack",
     "greenlight_gate/load/executors.py": "cluster",
     "greenlight_gate/wire/codecs/protobuf.py": "protobuf",
     "tests": "test",
     "benchmarks": "bench",
     "benchmarks/load_cluster.py": "cluster",
+    "benchmarks/metrics_scrape.py": "metrics",
 }
 # Distributions that are imported under another name than their own.
 IMPORTED_AS = {
     "allure-python-commons": ("allure", "allure_commons"),
     "attrs": ("attr",),
     "hdrhistogram": ("hdrh",),
+    "opentelemetry-exporter-otlp-proto-http": ("opentelemetry",),
+    "opentelemetry-proto": ("opentelemetry",),
+    "opentelemetry-sdk": ("opentelemetry",),
     "protobuf": ("google",),
     "pyhamcrest": ("hamcrest",),
     "pyjwt": ("jwt",),
@@ -167,6 +176,11 @@ def attempts(extra: str, folder: Path) -> Iterator[Ran]:
         yield mistaken(folder, "load", "--users", "1", "--sign-key", "KEY")
         yield mistaken(folder, "verdict", "--sign-key", "KEY")
         yield mistaken(folder, "verdict", "--verify-key", "release.pub")
+    elif extra == "metrics":
+        yield mistaken(folder, "run", "--metrics-push", "greenlight.prom")
+        yield mistaken(folder, "load", "--users", "1", "--metrics-push", "greenlight.prom")
+    elif extra == "otel":
+        yield mistaken(folder, "run", "--otlp", "http://127.0.0.1:9")
     elif extra == "protobuf":
         (folder / "mine.toml").write_text(PROFILE, encoding="utf-8")
         yield mistaken(folder, "profile", "check", "mine.toml")

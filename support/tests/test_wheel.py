@@ -21,6 +21,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 FOLDER = "empty folder of Zoë"
 EXTRA_NEEDED = {
     "cluster": ["greenlight", "load", "--users", "1", "--cluster", "tcp://127.0.0.1:9"],
+    "metrics": ["greenlight", "monitor", "--metrics", "127.0.0.1:0"],
+    "otel": ["greenlight", "monitor", "--otlp", "http://127.0.0.1:9"],
     "protobuf": ["greenlight", "profile", "check", "mine.toml"],
     "sign": ["greenlight", "verdict", "reports", "--verify-key", "mine.toml"],
     "stack": ["greenlight", "services", "start"],

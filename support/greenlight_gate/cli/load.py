@@ -12,10 +12,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from greenlight_gate.cli.commands import SUMMARIES
+from greenlight_gate.cli.metrics_push import MetricsPush, pushed
 from greenlight_gate.cli.options import (
     INTERRUPTED,
     command_of,
     defect_option,
+    metrics_push,
     new_file,
     output,
     positive,
@@ -131,6 +133,7 @@ def add(commands: Any) -> None:
         "--json", type=new_file, metavar="FILE", help="write the result as JSON (example: --json load.json)"
     )
     signing(out, "load --users 10")
+    metrics_push(out, "load")
     output(out)
 
 
@@ -146,7 +149,7 @@ def load(options: argparse.Namespace) -> int:
     """
     if options.cluster and (why := missing("cluster")):
         raise Misconfigured(f"--cluster {options.cluster}: {why}")
-    signer, console = signer_of(options), Terminal()
+    signer, console, push = signer_of(options), Terminal(), pushed(options, "load")
     suite = ValidationSession(
         SessionPlan(
             environment=options.environment, output_dir=options.output_dir, defects=tuple(options.defect),
@@ -164,7 +167,7 @@ def load(options: argparse.Namespace) -> int:
         raise Misconfigured(str(error)) from error
     finally:
         suite.stop()
-    return _concluded(options, suite, interruption, console, signer)
+    return _concluded(options, suite, interruption, console, signer=signer, push=push)
 
 
 def _workload(options: argparse.Namespace, suite: ValidationSession) -> Workload:
@@ -279,8 +282,8 @@ def _record(suite: ValidationSession, workload: Workload, summary: LoadResult | 
 
 
 def _concluded(
-    options: argparse.Namespace, suite: ValidationSession, interruption: Interruption, console: Console,
-    signer: "Signer | None",
+    options: argparse.Namespace, suite: ValidationSession, interruption: Interruption, console: Console, *,
+    signer: "Signer | None", push: MetricsPush | None,
 ) -> int:  # fmt: skip
     """Judges the session folder, as `greenlight verdict` does. Returns the exit code."""
     folder = suite.folder
@@ -295,6 +298,9 @@ def _concluded(
     write_reports(judgement, folder, console, faults, page=False)
     if signer is not None:
         signer.sign(judgement, folder, console, faults)
+    if push is not None:
+        with faults.costing("metrics"):
+            push.write(judgement, folder, faults)
     verdict = faults.outcome(judgement.decision.verdict)
     if verdict is Verdict.INCONCLUSIVE and interruption.reason:
         return INTERRUPTED

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import urlsplit
 
 from greenlight_gate.categories import CATEGORIES
 
@@ -109,6 +110,13 @@ def new_file(text: str) -> Path:
     return Path(text)
 
 
+def prom_file(text: str) -> Path:
+    """A file for the textfile collector, in a folder that is there. Raises ArgumentTypeError."""
+    if not text.endswith(".prom"):
+        raise argparse.ArgumentTypeError(f"expected a file that ends with .prom, as node_exporter reads, got {text!r}")
+    return new_file(text)
+
+
 def command_of(commands: Any, name: str, help_: str, example: str, exit_codes: str = EPILOG) -> argparse.ArgumentParser:
     """Adds a command with its help. `exit_codes`: those of a command that judges nothing."""
     command: argparse.ArgumentParser = commands.add_parser(
@@ -177,3 +185,40 @@ def defect_option(add: Callable[..., argparse.Action], does: str, example: str) 
         "--defect", action="append", default=[], metavar="NAME[=VALUE]",
         help=f"{does}; may be repeated (example: --defect {example})",
     )  # fmt: skip
+
+
+def metrics_push(group: Any, command: str) -> None:
+    """Adds the option that writes metrics."""
+    group.add_argument(
+        "--metrics-push", type=prom_file, metavar="FILE.prom",
+        help="write metrics for the textfile collector of node_exporter when the session has ended "
+        f"(example: greenlight {command} --metrics-push /var/lib/node_exporter/greenlight.prom)",
+    )  # fmt: skip
+
+
+def otlp(group: Any) -> None:
+    """Adds `--otlp` and `--otlp-content`. `otlp` is None without the option, and "" without a URL."""
+    group.add_argument(
+        "--otlp", type=_receiver, nargs="?", const="", metavar="URL",
+        help="send each run as an OpenTelemetry trace to this OTLP/HTTP receiver, and its traceparent to the target; "
+        "without URL to that of OTEL_EXPORTER_OTLP_ENDPOINT; without this option nothing is sent "
+        "(example: --otlp http://127.0.0.1:4318)",
+    )  # fmt: skip
+    group.add_argument(
+        "--otlp-content", action="store_true",
+        help="traces hold prompts, answers and what findings quote, without tokens (example: --otlp --otlp-content)",
+    )  # fmt: skip
+
+
+def _receiver(text: str) -> str:
+    if not text:
+        return text
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        usable = False
+    if not usable:
+        # It may hold a password, and is not repeated.
+        raise argparse.ArgumentTypeError("expected a URL like http://127.0.0.1:4318")
+    return text

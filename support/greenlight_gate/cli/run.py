@@ -7,6 +7,7 @@ import contextlib
 import os
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from greenlight_gate.cli.options import (
     command_of,
     defect_option,
     how_shown,
+    metrics_push,
+    otlp,
     output,
     positive,
     signer_of,
@@ -101,6 +104,8 @@ def add(commands: Any) -> None:
         help="write allure-report.html, even if npx has to download Allure (example: greenlight run --allure)",
     )  # fmt: skip
     signing(out, "run")
+    metrics_push(out, "run")
+    otlp(out)
     how_shown(out, "run")
 
 
@@ -117,11 +122,14 @@ def run(options: argparse.Namespace) -> int:
     from greenlight_gate.bdd.runner.progress import RunProgress  # noqa: PLC0415
     from greenlight_gate.bdd.runner.suite_runner import SuiteRunner  # noqa: PLC0415
     from greenlight_gate.cli.allure_report import allure_page  # noqa: PLC0415
+    from greenlight_gate.cli.metrics_push import pushed  # noqa: PLC0415
+    from greenlight_gate.cli.otlp_option import traced  # noqa: PLC0415
     from greenlight_gate.cli.session_reports import hold_against  # noqa: PLC0415
     from greenlight_gate.cli.suite_faults import SuiteFaults  # noqa: PLC0415
     from greenlight_gate.cli.views.judgement import conclude, ended, show_verdict  # noqa: PLC0415
     from greenlight_gate.session.validation_session import SessionPlan  # noqa: PLC0415
 
+    push = pushed(options, "run")
     plan = SessionPlan(
         environment=options.environment, wanted=wanted, tags=options.tags, output_dir=options.output_dir,
         defects=tuple(options.defect), performance_threshold_ms=options.performance_threshold,
@@ -139,9 +147,11 @@ def run(options: argparse.Namespace) -> int:
         with endings[-1].costing("baseline"):
             hold_against(folder, gate=options.baseline)
 
-    runner = SuiteRunner(configuration, plan, progress, before_end=before_end)
     # behave prints to stdout, which in CI mode must hold three lines only.
-    with contextlib.redirect_stdout(sys.stderr), contextlib.closing(progress):
+    with contextlib.redirect_stdout(sys.stderr), contextlib.closing(progress), traced(options) as traces:
+        measured = push.measured if push is not None else None
+        observers = tuple(each for each in (measured, traces) if each is not None)
+        runner = SuiteRunner(configuration, replace(plan, observers=observers), progress, before_end=before_end)
         try:
             runner.run()
         except KeyboardInterrupt:
@@ -160,6 +170,9 @@ def run(options: argparse.Namespace) -> int:
         allure_page(runner.results_dir, folder, console, options)
     if signer is not None:
         signer.sign(judgement, folder, console, faults)
+    if push is not None:
+        with faults.costing("metrics"):
+            push.write(judgement, folder, faults)
     code = ended(judgement, folder, options, faults)
     return INTERRUPTED if runner.interrupted in ("SIGINT", "SIGTERM") else code
 

@@ -40,9 +40,13 @@ class SuiteFaults:
             self._say("red", self.messages[-1])
             self._log(error)
 
-    def outcome(self, verdict: Verdict) -> Verdict:
+    def verdict(self, decided: Verdict) -> Verdict:
         """The verdict for the exit code: the decision, but INCONCLUSIVE for an approval by a faulty suite."""
-        if not self.messages or verdict is not Verdict.APPROVED:
+        return Verdict.INCONCLUSIVE if self.messages and decided is Verdict.APPROVED else decided
+
+    def outcome(self, verdict: Verdict) -> Verdict:
+        """The same as `verdict`, and says why it is not the decision."""
+        if self.verdict(verdict) is verdict:
             return verdict
         self._say(
             "yellow",

@@ -72,7 +72,7 @@ class ConnectionSetup:
     """Sets up one user's connection.
 
     `kept` holds what was captured for the tab of this connection, and `jar` the cookies of the user: both outlive the
-    connection.
+    connection. `traceparent`: the trace context to send in the upgrade, "" for none.
     """
 
     def __init__(
@@ -87,6 +87,7 @@ class ConnectionSetup:
         self.values.update(token.values)
         self.values.update(kept)
         self.jar = jar
+        self.traceparent = ""
 
     async def prepare(self) -> None:
         """Makes the requests that the profile has before the connection. Raises StepRefused."""
@@ -156,7 +157,8 @@ class ConnectionSetup:
     @property
     def headers(self) -> dict[str, str]:
         """The headers of the upgrade."""
-        headers = {**self._filled(self.spec.connection.headers), **self.token.headers}
+        traced = {"traceparent": self.traceparent} if self.traceparent else {}
+        headers = {**traced, **self._filled(self.spec.connection.headers), **self.token.headers}
         return {**headers, **self.jar.header(headers.get("Cookie", ""))}
 
     @property

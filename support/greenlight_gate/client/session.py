@@ -22,8 +22,10 @@ from greenlight_gate.client.endings import NotConnected, how, said
 from greenlight_gate.client.inbox import Inbox
 from greenlight_gate.client.recorder import Recorder
 from greenlight_gate.client.request import UserRequest
+from greenlight_gate.client.trace_context import new_traceparent
 from greenlight_gate.client.upgrade import kept_body, kept_headers, transport_of
 from greenlight_gate.events import Control
+from greenlight_gate.measure import record_feed
 from greenlight_gate.rules.engine.deadlines import MARGIN_S, Deadlines, TimeBudgets
 from greenlight_gate.targets.access import Token
 from greenlight_gate.targets.model import Target
@@ -84,6 +86,8 @@ class Session:
         self._transport: Transport | None = None
         self._asked_at = 0.0
         self._asked_as: dict[str, Any] = {}
+        # The trace context of the upgrade, in whose trace the first run belongs.
+        self._traceparent = ""
         self._ended = "has ended"
 
     # Opening and closing -------------------------------------------------------------------------------------
@@ -100,6 +104,8 @@ class Session:
         # Cookies of the user could admit a connection that has to be refused for its token.
         jar = self.jar = CookieJar() if unwelcome else self.jar
         setup = self.setup = ConnectionSetup(self.target, self.profile, self.played_by, token, self.kept, jar=jar)
+        if record_feed.is_traced():
+            setup.traceparent = self._traceparent = new_traceparent()
         try:
             await setup.prepare()
             transport = self._transport = transport_of(setup, self.target, self)
@@ -109,6 +115,7 @@ class Session:
                 "expires_at": None if token.expires_s is None else token.expires_s - self.recorder.checker.epoch_s,
                 "values": {name: self._clean_value(value) for name, value in setup.looked_up.items()},
                 "names": names_told(self.played_by, self.target, self.profile.spec) if not unwelcome else (),
+                "traceparent": setup.traceparent,
             }  # fmt: skip
             self._asked_at = time.monotonic()
             await self._within(transport.open(tls=tls, via=via), self.budgets.handshake_s + MARGIN_S)
@@ -182,6 +189,7 @@ class Session:
             Closed, self.connection, by="server" if status else "nobody", during="handshake", status=status,
             reason=reason, user=self.user, persona=self.persona, unanswered=isinstance(error, TimeoutError),
             headers=kept_headers(answer.headers, clean), body=kept_body(answer.body, clean), unwelcome=unwelcome,
+            traceparent=self._traceparent,
         )  # fmt: skip
         return NotConnected(f"{self.user} could not connect: {reason}")
 
@@ -297,8 +305,13 @@ class Session:
             "request": request, "thread": thread, "expect": expect, "foreign": foreign, "claims": claims,
             "refusable": refusable or bool(behind), "behind": behind,
         }  # fmt: skip
+        template = self.template("start")
+        if record_feed.is_traced():
+            values["traceparent"] = kept["traceparent"] = new_traceparent(self._traceparent)
+            self._traceparent = ""
+            template = self.profile.spec.traced_start or template
         if claims is None:
-            await self.send(self.template("start"), values, what="start", **kept)
+            await self.send(template, values, what="start", **kept)
         else:
             await self.send(self.template("claim"), {**values, "user": claims}, what="start", **kept)
         return question

@@ -18,7 +18,7 @@ class Meters:
         self.connections_tried = self.connections_made = 0
         self.asked = self.runs = self.messages = self.controls = self.unmapped = 0
         self.expected = self.arrived = self.dropped = 0
-        self.connections_lost = self.failed = 0
+        self.connections_lost = self.failed = self.failed_runs = self.refused_requests = 0
         self.five_expected = self.five_shown = 0
         self.raw, self.corrected, self.delivery = LatencyCounter(), LatencyCounter(), LatencyCounter()
         self.whole, self.silence, self.connect = LatencyCounter(), LatencyCounter(), LatencyCounter()

@@ -307,7 +307,7 @@ class Shard:
     def _fill(self, result: LoadResult) -> LoadResult:
         meters, health, context = self.meters, self.health, self.context
         for name in ("connections_tried", "connections_made", "asked", "runs", "events", "messages", "unmapped",
-                     "five_expected", "five_shown", "dropped"):  # fmt: skip
+                     "five_expected", "five_shown", "dropped", "failed_runs", "refused_requests"):  # fmt: skip
             setattr(result, name, getattr(meters, name))
         for name in HISTOGRAMS:
             setattr(result, name, encoded(getattr(meters, name)))

@@ -255,12 +255,13 @@ class VirtualUser:
                 self.thread = run.thread
         if outcome.error is not None:
             meters.failed += 1
+            meters.refused_requests += 1
             self.answered_at = outcome.at
         elif outcome.ended_by is not None:
             meters.runs += 1
-            expect = outcome.request.expect
-            if outcome.ended_by is EventKind.FAILED and expect is not None and not expect.failing_tool:
-                meters.failed += expect.end is not EventKind.FAILED
+            if outcome.ended_by is EventKind.FAILED:
+                meters.failed_runs += 1
+                meters.failed += not _may_fail(outcome.request)
             self.answered_at = self.last_at
             if timed:
                 meters.whole.record(self.last_at - self._sent_at)
@@ -391,6 +392,12 @@ class VirtualUser:
         records.sort(key=lambda record: record.n)
         lines = [encode_header(Header(f"load, {self.connection}", self._meters.epoch_s)), self._opened]
         return b"".join([*lines, *map(encode_record, records)])
+
+
+def _may_fail(request: Request) -> bool:
+    """Whether the run of this request may fail; of an unknown one nothing is expected."""
+    expect = request.expect
+    return expect is None or expect.failing_tool or expect.end is EventKind.FAILED
 
 
 def _received(n: int, at: float, connection: str, message: bytes) -> Received:

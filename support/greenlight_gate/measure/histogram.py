@@ -85,6 +85,11 @@ class Histogram:
         """How many there are."""
         return int(self._hdr.get_total_count())
 
+    def counts(self) -> list[tuple[float, int]]:
+        """The samples as (seconds, how many of them), the least first; each to three digits."""
+        steps = self._hdr.get_recorded_iterator()
+        return [(step.value_iterated_to / 1e6, int(step.count_at_value_iterated_to)) for step in steps]
+
     def summary(self) -> LatencySummary | None:
         """The figures, or None without a sample."""
         if not self.samples:

@@ -37,7 +37,8 @@ class LoadResult(msgspec.Struct, kw_only=True):
 
     `events` were checked by all rules. `expected_events` is what the questions asked for, `arrived_events` what of it
     came; `five_expected` answers had to show all five kinds, and `five_shown` did. `dropped` are questions of an open
-    load that could not be put. `raw` and `corrected` are the times to agent_started from when it was asked and from
+    load that could not be put. Of `asked`, `runs` ended, `failed_runs` of them as failed, and `refused_requests` were
+    answered by an error. `raw` and `corrected` are the times to agent_started from when it was asked and from
     when it was due (open loads only); `delivery` from the server's stamp to the receipt; `whole` from asking to the
     end; `silence` the longest pause of each answer; `connect` from the first byte until the backend is ready.
     `counts` says how often each rule was broken, `offences` holds the first findings of each. `seconds` and
@@ -59,6 +60,8 @@ class LoadResult(msgspec.Struct, kw_only=True):
     five_expected: int = 0
     five_shown: int = 0
     dropped: int = 0
+    failed_runs: int = 0
+    refused_requests: int = 0
     canaries_expected: int = 0
     canaries_seen: int = 0
     kinds: tuple[str, ...] = ()
@@ -175,7 +178,7 @@ def redacted(summary: LoadResult, redact: Callable[[bytes], bytes]) -> LoadResul
 _SUMS = (
     "users", "connections_tried", "connections_made", "asked", "runs", "events", "messages", "unmapped",
     "expected_events", "arrived_events", "five_expected", "five_shown", "dropped", "canaries_expected",
-    "canaries_seen",
+    "canaries_seen", "failed_runs", "refused_requests",
 )  # fmt: skip
 _PEAKS = ("seconds", "connecting_seconds", "busy", "lag_ms_p99", "drift_ms")
 HISTOGRAMS = ("raw", "corrected", "delivery", "whole", "silence", "connect")

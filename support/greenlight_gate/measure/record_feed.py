@@ -26,6 +26,9 @@ class FeedSource(Protocol):
     def findings(self) -> list[Finding]:
         """What the rules have objected to so far."""
 
+    def clean(self, text: str) -> str:
+        """The text without secrets."""
+
 
 class FeedListener(Protocol):
     """Receives every record of every trace, in order; it must not take long.
@@ -50,18 +53,30 @@ class FeedListener(Protocol):
 
 
 _listeners: tuple[FeedListener, ...] = ()
+_tracing: tuple[FeedListener, ...] = ()
 
 
-def listen(listener: FeedListener) -> None:
-    """Adds a listener for everything that is recorded in this process."""
-    global _listeners  # noqa: PLW0603 -- the one place where those meet who do not know each other
+def listen(listener: FeedListener, *, tracing: bool = False) -> None:
+    """Adds a listener for everything that is recorded in this process.
+
+    `tracing`: clients send a trace context (https://www.w3.org/TR/trace-context/) from now on, for its spans.
+    """
+    global _listeners, _tracing  # noqa: PLW0603 -- the one place where those meet who do not know each other
     _listeners = (*_listeners, listener)
+    if tracing:
+        _tracing = (*_tracing, listener)
 
 
 def leave(listener: FeedListener) -> None:
     """Removes a listener."""
-    global _listeners  # noqa: PLW0603 -- as above
+    global _listeners, _tracing  # noqa: PLW0603 -- as above
     _listeners = tuple(each for each in _listeners if each is not listener)
+    _tracing = tuple(each for each in _tracing if each is not listener)
+
+
+def is_traced() -> bool:
+    """Whether clients send a trace context."""
+    return bool(_tracing)
 
 
 def publish(source: FeedSource, record: AnyRecord, reading: Reading | None) -> None:

@@ -26,7 +26,7 @@ def on_completed(run: RunState, event: Event, n: int, report: Report) -> OpenToo
     root.tools_failed += event.tool_failed
     if not event.tool or event.tool.isspace():
         report("PAIRING-3", "a tool with a name", repr(event.tool), n, run=run)
-    tool = _closed_by(run, event)
+    tool = closed_by(run, event)
     if tool is None:
         still = ", ".join(repr(other.name) for other in run.tools) or "none"
         came = f"one of {event.tool!r} (call {event.call}), with {still} open"
@@ -46,7 +46,8 @@ def on_end(run: RunState, event: Event, n: int, report: Report) -> None:
         report("PAIRING-2", f"tool_completed of {names} before the run completes", "none", *begun, n, run=run)
 
 
-def _closed_by(run: RunState, event: Event) -> OpenTool | None:
+def closed_by(run: RunState, event: Event) -> OpenTool | None:
+    """The open tool that a tool_completed means; None if none is."""
     if event.call is not None:
         for tool in run.tools:
             if tool.call == event.call:

@@ -36,6 +36,7 @@ from greenlight_gate.session.compatibility import check_profile_and_target, hind
 from greenlight_gate.session.embedded_backend import BackendFailed, Running, StartedBackend
 from greenlight_gate.session.jobs import jobs_for
 from greenlight_gate.session.loop_thread import LoopThread
+from greenlight_gate.session.session_observer import SessionObserver
 from greenlight_gate.session.suite_cpu import SuiteLoad
 from greenlight_gate.targets.access import Access, TargetFault, check_trust, ssl_context, wait_healthy
 from greenlight_gate.targets.model import NEEDS, PROMPTS, Target
@@ -68,7 +69,7 @@ class SessionPlan:
 
     `scale`: users in stress scenarios; `soak_s`: how long the memory is watched; `jobs`: scenarios side by side;
     `available`: how many scenarios each wanted category has;
-    `rules`: those by which scenarios are judged.
+    `rules`: those by which scenarios are judged; `observers`: who else listens, of this session alone.
     """
 
     environment: str = "embedded"
@@ -85,6 +86,7 @@ class SessionPlan:
     jobs: int = 1
     available: Mapping[str, int] = field(default_factory=dict)
     rules: Mapping[str, Rule] = field(default_factory=lambda: RULES)
+    observers: tuple[SessionObserver, ...] = ()
 
 
 class MeasuredLoad(NamedTuple):

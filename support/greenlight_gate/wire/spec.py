@@ -35,6 +35,7 @@ from greenlight_gate.wire.matching import Answer, EventRule, Ignore, read_answer
 from greenlight_gate.wire.predicates import Condition, read_terms
 from greenlight_gate.wire.refusals import RefusalKinds, Refusals
 from greenlight_gate.wire.templates import EVERYWHERE, RESERVED, check_template
+from greenlight_gate.wire.trace_place import read_trace_place
 
 __all__ = ["ControlSpec", "EventSpec", "Frame", "ProfileError", "Promises", "Spec", "read_spec"]
 
@@ -88,8 +89,9 @@ class Spec(msgspec.Struct, frozen=True):
     """A whole profile, checked.
 
     `send` holds the template of each frame: a table, a list, or a list of tables for several frames that belong
-    together. `every` are the fields of all events. `rules` to `absent` are the parts of a profile that says more than
-    the names of its kinds, which is not `plain` then:
+    together; `traced_start` is that of a request with a place for its trace context, where the profile says one.
+    `every` are the fields of all events. `rules` to `absent` are the parts of a profile that says more than the names
+    of its kinds, which is not `plain` then:
     `scope` are the conditions that a frame of the user's own meets; `values` is filled in anew for each connection;
     `needs` are the values that a target has to give, each with what it is for; `absent` the kinds of event that the
     wire does not show, each with the reason; `deprecated` a warning for each former name in the profile.
@@ -115,6 +117,7 @@ class Spec(msgspec.Struct, frozen=True):
     needs: dict[str, str] = {}
     absent: dict[str, str] = {}
     plain: bool = True
+    traced_start: Any = None
     deprecated: tuple[str, ...] = ()
 
     @property
@@ -195,13 +198,14 @@ def read_spec(text: str) -> Spec:
         kind = EventKind(one_of(name, tuple(EventKind), f"events.{name}"))
         events[kind] = _event(kind, section, every, rich=rich)
     controls = {name: _control(name, section) for name, section in table(data, "controls").items()}
+    send, traced_start = read_trace_place(table(data, "send"))
     shared = {kind: event.fields for kind, event in events.items()}
     spec = Spec(
         name=convert(data.get("name"), str, "name"),
         frame=frame,
         events={kind: event for kind, event in events.items() if event.kinds},
         controls=controls,
-        send=table(data, "send"),
+        send=send,
         promises=convert(data.get("promises", {}), Promises, "promises"),
         every=every,
         refusals=_refusals(table(data, "refusals")),
@@ -217,6 +221,7 @@ def read_spec(text: str) -> Spec:
         needs=convert(table(data, "needs"), dict[str, str], "needs"),
         absent=_absent(data),
         plain=not rich and _is_plain(frame, controls, shared),
+        traced_start=traced_start,
         deprecated=deprecated,
     )
     for name in spec.send:

@@ -11,12 +11,15 @@ import jsonschema
 import pytest
 from greenlight_gate.evidence.history import History
 from greenlight_gate.evidence.judge import judge
+from greenlight_gate.extras import missing
+from greenlight_gate.measure.histogram import Histogram
 from greenlight_gate.report.schemas import schemas
 from greenlight_gate.verdict.decision import Verdict
 
 from support.tests.cli.process import Ran, greenlight, target
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import HostileServer
+from support.tests.needs import needs_extra
 
 REPORT = "comprehensive_validation_report.json"
 HEALTHY = ("--users", "4", "--runs-per-user", "4")
@@ -47,7 +50,8 @@ class Session:
 
 
 def of_a_load(folder: Path, *arguments: str) -> Session:
-    return Session(greenlight(folder, "load", "--json", "load.json", *arguments))
+    push = () if missing("metrics") else ("--metrics-push", "load.prom")
+    return Session(greenlight(folder, "load", "--json", "load.json", *push, *arguments))
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +78,29 @@ def test_it_is_judged_the_same_to_the_byte_elsewhere_and_in_any_process(
     assert (again.code, session.ran.code) == ((0, 0) if which == "healthy" else (1, 1)), again.out + session.ran.out
     for name in (REPORT, "junit.xml", "monitoring/monitoring_summary.json", "monitoring/failure_patterns.json"):
         assert (copy / name).read_bytes() == (session.folder / name).read_bytes(), name
+
+
+@needs_extra("metrics")
+@pytest.mark.parametrize("which", ["healthy", "defective"])
+def test_its_metrics_are_those_of_its_report(which: str, request: pytest.FixtureRequest) -> None:
+    session: Session = request.getfixturevalue(which)
+    (load,) = judge(session.folder).loads
+    came, text = load.summary, (session.ran.folder / "load.prom").read_text(encoding="utf-8")
+    found: dict[str, dict[str, float]] = {}
+    line = re.compile(r'^(\w+)\{command="load",environment="embedded"(.*)\} (\S+)$', re.MULTILINE)
+    for name, label, value in line.findall(text):
+        found.setdefault(name, {})[label.partition('="')[2].rstrip('"')] = float(value)
+
+    ended = {outcome: times for outcome, times in found["greenlight_runs_total"].items() if times}
+    assert came.asked == came.runs > 0
+    assert ended == {"agent_completed": came.asked}
+    for latency, measured in (("acknowledgement", came.raw), ("silence", came.silence), ("duration", came.whole)):
+        samples = Histogram.decode(measured).samples if measured is not None else 0
+        assert found[f"greenlight_run_{latency}_seconds_count"][""] == samples > 0
+    assert {rule: times for rule, times in found["greenlight_findings_total"].items() if times} == came.counts
+    assert found["greenlight_connections_total"]["made"] == came.connections_made > 0
+    verdict = {"healthy": "APPROVED", "defective": "BLOCKED"}[which]
+    assert [name for name, value in found["greenlight_verdict"].items() if value] == [verdict]
 
 
 def test_an_approved_load_approves_no_release(healthy: Session, tmp_path: Path) -> None:
