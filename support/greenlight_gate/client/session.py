@@ -303,7 +303,7 @@ class Session:
         values = {"request": request, "prompt": text, "thread": thread}
         kept = {
             "request": request, "thread": thread, "expect": expect, "foreign": foreign, "claims": claims,
-            "refusable": refusable or bool(behind), "behind": behind,
+            "refusable": refusable, "behind": behind,
         }  # fmt: skip
         template = self.template("start")
         if record_feed.is_traced():

@@ -22,16 +22,29 @@ class Attributed(msgspec.Struct, frozen=True):
 
 
 class BegunTrace(NamedTuple):
-    """A trace of a scenario, when it began (epoch seconds), and what a healthy user found afterwards, if it is that."""
+    """A trace of a scenario, when it began (epoch seconds), and what a healthy user found afterwards, if it is that.
+
+    `broken`: the rules that were broken in it.
+    """
 
     scenario: str
     at: float
     ill: tuple[Finding, ...] = ()
+    broken: frozenset[str] = frozenset()
 
 
 def first_ill(traces: Iterable[BegunTrace]) -> BegunTrace | None:
-    """Of the first scenario after which a healthy user was not served; None if each one was."""
-    return min((each for each in traces if each.ill), key=lambda each: each.at, default=None)
+    """Of the first scenario after which a healthy user was not served; None if each one was.
+
+    Rules that were broken before it began are no illness that it has left.
+    """
+    known: set[str] = set()
+    for trace in sorted(traces, key=lambda each: each.at):
+        ill = tuple(finding for finding in trace.ill if finding.rule not in known)
+        if ill:
+            return trace._replace(ill=ill)
+        known |= trace.broken
+    return None
 
 
 def followed(findings: Sequence[Attributed], ill: BegunTrace, traces: Iterable[BegunTrace]) -> list[Attributed]:

@@ -197,7 +197,7 @@ class _FinishedTraces:
         self.crowded = self.crowded or stalls.crowded
         self.gaps += [f"in '{name}' {stalls}"] if stalls.unjudged else []
         ill = tuple(checker.findings) if trace == entry.health_trace else ()
-        self.begun.append(BegunTrace(name, checker.epoch_s, ill))
+        self.begun.append(BegunTrace(name, checker.epoch_s, ill, frozenset(each.rule for each in checker.findings)))
         self.findings += [Attributed(finding, name, trace) for finding in checker.findings]
         self.cells += cut_cells(checker, can_resume="resume" not in self._session.absent)
         if trace == entry.trace and entry.private and entry.outcome is not ScenarioOutcome.NOT_EXERCISED:

@@ -164,7 +164,7 @@ def test_a_server_that_refuses_both_is_not_accused(tmp_path: Path) -> None:
 def test_without_a_place_for_the_victims_session_nothing_is_tried(tmp_path: Path) -> None:
     rooms = Rooms("stop", "ask")
     with world(tmp_path, rooms, ROOMS.replace('type = "stop"\nsession = "{session}"', 'type = "stop"')) as here:
-        here.ask("Ada", "long_running")
+        here.wait_for_first_event(here.ask("Ada", "long_running"))
         with pytest.raises(NotExercised, match="has no place for what is another user's where users stop a run"):
             ForeignAccess(here).send_stop_to("Ada", "Bashir")
         assert rooms.came == [("ask", True)]

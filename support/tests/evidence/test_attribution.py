@@ -22,6 +22,13 @@ def test_the_first_scenario_after_which_a_healthy_user_is_not_served_left_the_ta
     assert first_ill(TRACES[:2]) is None
 
 
+def test_what_was_broken_before_is_no_illness_that_a_scenario_left() -> None:
+    before = BegunTrace("before", 0.0, broken=frozenset({"CONNECTION-1"}))
+    assert first_ill([before, *TRACES]) is None
+    worse = (*ILL, found("LIFECYCLE-2", "").finding)
+    assert first_ill([before, BegunTrace("hostile", 2.0, worse)]) == BegunTrace("hostile", 2.0, worse[1:])
+
+
 def test_what_an_ill_target_breaks_later_follows_from_that_and_nothing_else_does() -> None:
     rules = ("CONNECTION-1", "TIMELINESS-1", "LIFECYCLE-2", "ISOLATION-1", "CONTENT-4", "PAIRING-1")
     findings = [found(rule, each) for each in dict.fromkeys(trace.scenario for trace in TRACES) for rule in rules]

@@ -228,10 +228,11 @@ def _sent(checker: ConnectionChecker, sent: Sent) -> None:
         at = sent.at if sent.intended_at is None else sent.intended_at
         # A request that names another user's thread is owed no run in it.
         thread = sent.thread if not sent.foreign or sent.claims is not None else None
+        refusable = sent.refusable or bool(sent.behind)
         # Of what may wait for a request that is not known, no time is judged.
-        excused = sent.refusable and not sent.behind
+        excused = refusable and not sent.behind
         checker.asked(Request(
-            sent.n, at, sent.request, thread, sent.expect, foreign=bool(sent.foreign), refusable=sent.refusable,
+            sent.n, at, sent.request, thread, sent.expect, foreign=bool(sent.foreign), refusable=refusable,
             behind=sent.behind, excused=excused, untimed=excused,
         ))  # fmt: skip
     elif sent.what == "stop":
