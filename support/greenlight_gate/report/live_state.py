@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from greenlight_gate.findings import Finding, Severity, printable, shortened
+from greenlight_gate.findings import Finding, printable, shortened
 from greenlight_gate.monitor.alerts import Alert
-from greenlight_gate.monitor.round import Round, RoundOutcome, Watched
+from greenlight_gate.monitor.round import Round, Watched
 from greenlight_gate.rules.engine.canary import named
 
 DAY_S = 86_400.0
@@ -132,13 +132,7 @@ class LiveState:
             "began": last.began_epoch_s, "took_s": last.took_s, "parts": [text_of(part) for part in last.parts],
             "runs": {text_of(end): count for end, count in list(last.runs.items())[:20]}, "reconnects": last.reconnects,
             "troubles": _first((*last.errors, *last.troubles)),
-            "critical": any(alert.level == Severity.CRITICAL for alert in self._open.values()),
         }  # fmt: skip
-
-
-def outcomes() -> tuple[str, ...]:
-    """The names of outcomes, which are the counters of a bucket."""
-    return tuple(str(outcome) for outcome in RoundOutcome)
 
 
 def text_of(text: str) -> str:
