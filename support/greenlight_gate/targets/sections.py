@@ -309,7 +309,7 @@ ALERT_FIELDS = (
     "what_to_do",
     "time",
 )
-_ALERT_FIELD = re.compile(r"\{(\w*)\}")
+_ALERT_FIELD = re.compile(r"\{(\w+)\}")
 
 
 class Webhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -3,16 +3,22 @@
 import hashlib
 import hmac
 import json
+import re
+import textwrap
 import threading
+import tomllib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from greenlight_gate.monitor import webhook
 from greenlight_gate.monitor.alerts import Alert
 from greenlight_gate.monitor.round import Watched
 from greenlight_gate.monitor.webhook import WebhookNotices, body_of
-from greenlight_gate.targets.sections import Invalid, Webhook
+from greenlight_gate.targets.sections import Invalid, MonitorSection, Webhook
 
 SECRET = "a-secret-of-the-receiver"
 WATCHED = Watched("mine", "wss://chat.example/ws?token=abc", "out", 60.0)
@@ -136,6 +142,18 @@ def test_a_body_of_ones_own_holds_the_values_and_nothing_that_a_chat_acts_on() -
     assert body["text"] == "*mine* \u2039!channel\u203a {url} \\x1b[31m"
     assert body["blocks"][0]["n"] == 1
     assert body["blocks"][0]["t"].endswith("{unknown}")
+
+
+def test_the_bodies_of_the_documentation_can_be_used() -> None:
+    page = (Path(webhook.__file__).parent / "page_and_notices.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"(?:^ {4}.*\n|^\n(?= {4}))+", page, re.MULTILINE)
+    tables = [tomllib.loads(textwrap.dedent(block)) for block in blocks if "[monitor.webhook]" in block]
+    sections = [msgspec.convert(table["monitor"], MonitorSection) for table in tables]
+    bodies = [body_of(alert(), WATCHED, each.webhook.body) for each in sections if each.webhook is not None]
+
+    assert len(bodies) == 3
+    assert bodies[1] == {"text": "*begin* LOST_EVENTS in mine (critical): 3 lost\nLook."}
+    assert bodies[2]["attachments"][0]["content"]["body"][1]["text"] == "critical: 3 lost"
 
 
 def test_a_body_with_a_value_that_no_alert_has_is_refused() -> None:

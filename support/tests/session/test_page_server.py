@@ -66,7 +66,7 @@ def failed(folder: Path, number: int = 1) -> Round:
         Opened(n=1, at=0.0, connection="c1", user="Ada"), Received(n=2, at=0.1, connection="c1", text=frame),
     ]  # fmt: skip
     trace = folder / "trace.jsonl"
-    trace.write_bytes(encode_header(Header("round", NOW)) + b"".join(map(encode_record, records)))
+    trace.write_bytes(encode_header(Header("round", NOW)) + b"".join(encode_record(record) for record in records))
     return one(
         number, RoundOutcome.FAILED, why=HOSTILE, findings=(finding(),), evidence="trace.jsonl", troubles=(HOSTILE,)
     )  # fmt: skip
@@ -111,7 +111,7 @@ def test_each_round_is_an_event_and_the_stream_ends_with_the_server(tmp_path: Pa
 
 
 def test_no_more_streams_than_a_monitor_has_readers(tmp_path: Path) -> None:
-    with serving(tmp_path) as (_, url), contextlib.ExitStack() as held, httpx.Client(timeout=60) as client:
+    with serving(tmp_path) as (_, url), contextlib.ExitStack() as held:
         client = held.enter_context(httpx.Client(timeout=60, limits=httpx.Limits(max_connections=100)))
         for _ in range(MOST_STREAMS):
             stream = held.enter_context(client.stream("GET", f"{url}/events"))
