@@ -15,7 +15,7 @@ from greenlight_gate.cli.views.terminal import Terminal
 from greenlight_gate.evidence.monitor_day import folders_of, rounds_in
 from greenlight_gate.monitor.round import RoundObserver, Watched
 from greenlight_gate.report.live_state import DAY_S, LiveState
-from greenlight_gate.session.watch import alerts_in
+from greenlight_gate.session.target_watch import alerts_in
 from greenlight_gate.targets.settings import Misconfigured, load_profile, load_target
 
 _SHORTEST_TOKEN = 16
