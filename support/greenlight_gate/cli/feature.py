@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
     actions = feature.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
     drafted = command_of(
         actions, "draft", "print a feature whose scenarios ask what was recorded, in the steps that exist",
-        "greenlight feature draft capture.jsonl > features/integration/recorded.feature",
+        "greenlight feature draft capture.jsonl > recorded.feature",
     )  # fmt: skip
     drafted.add_argument(
         "capture", type=Path, metavar="CAPTURE.jsonl",

@@ -59,7 +59,7 @@ class PageServer:
         self._token = token
         self._now = now
         self._lock = threading.Lock()
-        # Whoever has signed in: the token itself is in no cookie.
+        # What the cookie of a reader who has signed in holds: the token itself is in none.
         self._signed_in = secrets.token_urlsafe(32)
         self._changed: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

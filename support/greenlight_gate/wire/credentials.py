@@ -73,7 +73,7 @@ class Credentials:
             self._tokens(value, _printable(name.lower()))
 
     def cookies(self, cookies: Iterable[tuple[str, str]]) -> None:
-        """Learns each value: whose cookie it is cannot be told from its name."""
+        """Learns each value: a name does not say whether a cookie is a credential."""
         for name, value in cookies:
             if name.lower() not in _ATTRIBUTES:
                 self._learn(value.strip().strip('"'), f"cookie {_printable(name)}")

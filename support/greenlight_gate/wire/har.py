@@ -30,7 +30,7 @@ class _Pair(msgspec.Struct):
     value: Any = ""
 
 
-class _Head(msgspec.Struct):
+class _HttpHead(msgspec.Struct):
     url: str = ""
     method: str = ""
     status: int = 0
@@ -39,8 +39,8 @@ class _Head(msgspec.Struct):
 
 
 class _Entry(msgspec.Struct):
-    request: _Head = msgspec.field(default_factory=_Head)
-    response: _Head = msgspec.field(default_factory=_Head)
+    request: _HttpHead = msgspec.field(default_factory=_HttpHead)
+    response: _HttpHead = msgspec.field(default_factory=_HttpHead)
     kind: str | None = msgspec.field(default=None, name="_resourceType")
     messages: list[dict[str, Any]] | None = msgspec.field(default=None, name="_webSocketMessages")
 
