@@ -1,5 +1,6 @@
 """Alerts reach a webhook: signed, again after failures, at most one a minute of a pattern, and no round waits."""
 
+import argparse
 import hashlib
 import hmac
 import json
@@ -14,11 +15,15 @@ from typing import Any
 
 import msgspec
 import pytest
+from greenlight_gate.cli import monitor_notices
 from greenlight_gate.monitor import webhook
 from greenlight_gate.monitor.alerts import Alert
 from greenlight_gate.monitor.round import Watched
 from greenlight_gate.monitor.webhook import WebhookNotices, body_of
 from greenlight_gate.targets.sections import Invalid, MonitorSection, Webhook
+from greenlight_gate.targets.settings import Misconfigured
+
+from support.tests.cli.process import target
 
 SECRET = "a-secret-of-the-receiver"
 WATCHED = Watched("mine", "wss://chat.example/ws?token=abc", "out", 60.0)
@@ -160,3 +165,26 @@ def test_a_body_with_a_value_that_no_alert_has_is_refused() -> None:
     Webhook(url_env="A", secret_env="B", body={"text": "{text}"})
     with pytest.raises(Invalid, match="measurd"):
         Webhook(url_env="A", secret_env="B", body={"text": ["{measurd}"]})
+
+
+@pytest.mark.parametrize(
+    ("url", "secret", "said"),
+    [
+        ("", SECRET, "ALERT_URL (monitor.webhook.url_env): expected the https url of a webhook"),
+        ("hooks.example/abc", SECRET, "but it is none"),
+        ("http://hooks.example/private", SECRET, "expected an https url, for alerts leave this machine"),
+        ("https://hooks.example/private", "short", "ALERT_SECRET (monitor.webhook.secret_env): expected a secret of"),
+    ],
+)
+def test_a_webhook_that_cannot_be_used_is_refused_without_showing_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, secret: str, said: str
+) -> None:
+    hook = '\n[monitor.webhook]\nurl_env = "ALERT_URL"\nsecret_env = "ALERT_SECRET"\n'
+    monkeypatch.setenv("ALERT_URL", url)
+    monkeypatch.setenv("ALERT_SECRET", secret)
+    options = argparse.Namespace(environment=str(target(tmp_path, "ws://127.0.0.1:9/ws", more=hook)))
+
+    with pytest.raises(Misconfigured) as caught, monitor_notices.observing(options, WATCHED):
+        pass
+    assert said in str(caught.value)
+    assert "private" not in str(caught.value)
