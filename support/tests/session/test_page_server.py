@@ -19,7 +19,7 @@ from greenlight_gate.monitor.alerts import Alert
 from greenlight_gate.monitor.round import Round, RoundOutcome, Watched
 from greenlight_gate.report.live_state import LiveState
 from greenlight_gate.session.page_server import MOST_STREAMS, PageServer
-from greenlight_gate.trace import Header, Opened, Received, encode_header, encode_record
+from greenlight_gate.trace import AnyRecord, Header, Opened, Received, encode_header, encode_record
 
 from support.tests.cli.process import environ
 from support.tests.report.browser import CHROMIUM, needs_browser
@@ -62,7 +62,7 @@ def failed(folder: Path, number: int = 1) -> Round:
         "type": "agent_completed", "run_id": "r", "timestamp": "2026-11-29T00:00:00Z", "agent_name": "a",
         "payload": {"result": HOSTILE},
     })  # fmt: skip
-    records = [
+    records: list[AnyRecord] = [
         Opened(n=1, at=0.0, connection="c1", user="Ada"), Received(n=2, at=0.1, connection="c1", text=frame),
     ]  # fmt: skip
     trace = folder / "trace.jsonl"
