@@ -130,7 +130,7 @@ class WebhookNotices:
         delivery = str(uuid.uuid4())
         retrying = Retrying(
             retry=retry_if_result(lambda why: why != ""),
-            wait=wait_exponential_jitter(initial=self._first_pause_s, max=60, jitter=self._first_pause_s),
+            wait=wait_exponential_jitter(multiplier=self._first_pause_s, max=60, jitter=self._first_pause_s),
             stop=stop_after_delay(_RETRY_FOR_S) | stop_when_event_set(self._ending),
             sleep=sleep_using_event(self._ending),
         )
