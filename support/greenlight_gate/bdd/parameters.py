@@ -53,6 +53,11 @@ def question(text: str) -> str:
     return _PHRASES[text]
 
 
+def phrase(prompt: str) -> str:
+    """The phrase of a prompt's name, as steps have it. Raises StopIteration for an unknown name."""
+    return next(words for words, name in _PHRASES.items() if name == prompt)
+
+
 def event_kind(text: str) -> EventKind:
     """The kind of event of this name. Raises KeyError for an unknown name."""
     return PARSED_STAMPS[text]

@@ -4,7 +4,7 @@ import argparse
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from greenlight_gate.cli import metrics_option, otlp_option
+from greenlight_gate.cli import metrics_option, monitor_notices, monitor_page, otlp_option
 from greenlight_gate.monitor.round import RoundObserver, Watched
 
 
@@ -19,4 +19,4 @@ class ObserverOption(Protocol):
 
 
 # To add one: a module with these two functions, and its name here.
-OBSERVERS: tuple[ObserverOption, ...] = (metrics_option, otlp_option)
+OBSERVERS: tuple[ObserverOption, ...] = (monitor_page, monitor_notices, metrics_option, otlp_option)

@@ -1,4 +1,4 @@
-"""greenlight profile: checks a profile, alone or on recorded frames, and drafts one from recorded frames."""
+"""greenlight profile: checks a profile, drafts one from recorded frames, and takes frames from a browser's export."""
 
 import argparse
 import math
@@ -12,17 +12,18 @@ from rich.markup import escape
 
 from greenlight_gate.cli.commands import SUMMARIES
 from greenlight_gate.cli.options import Parser, command_of
+from greenlight_gate.cli.recordings import PATIENT, lines_of, recording, redaction
 from greenlight_gate.cli.views.frames import FrameSummary
 from greenlight_gate.cli.views.terminal import Terminal
 from greenlight_gate.events import EventKind
 from greenlight_gate.findings import broken_rules
-from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.targets.settings import Misconfigured, profile_text
 from greenlight_gate.trace import AnyRecord
 from greenlight_gate.wire.capture import CaptureError, read_capture
 from greenlight_gate.wire.compiled_rules import rules_of
 from greenlight_gate.wire.drafting import draft
+from greenlight_gate.wire.har import capture_of
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.spec import ProfileError
 
@@ -59,16 +60,27 @@ def add(commands: Any) -> None:
         metavar="CAPTURE.jsonl",
         help="recorded frames (example: greenlight profile draft capture.jsonl)",
     )
-
-
-# A recording may contain pauses of any length.
-_PATIENT = TimeBudgets(start_s=3600, silence_s=3600, tool_s=3600, run_s=86_400, grace_s=60, clock_skew_s=86_400)
+    taken = command_of(
+        actions, "capture", "print the WebSocket frames of a browser's export (HAR) as a capture, credentials replaced",
+        "greenlight profile capture chat.har > capture.jsonl",
+    )  # fmt: skip
+    taken.add_argument(
+        "har", type=Path, metavar="FILE.har",
+        help="what 'Export HAR' in the Network panel of Chromium or Edge writes, or Playwright, or mitmproxy "
+        "(example: greenlight profile capture chat.har)",
+    )  # fmt: skip
+    taken.add_argument(
+        "--url", default="", metavar="TEXT",
+        help="only connections whose url contains this (default: all; example: --url /ws/chat)",
+    )  # fmt: skip
 
 
 def profile(options: argparse.Namespace) -> int:
     """Returns 0 if the frames are read without problems, else 1. Raises Misconfigured for an unusable file."""
     if options.action == "draft":
         return _draft(options.capture)
+    if options.action == "capture":
+        return _capture(options.har, options.url)
     _, text = profile_text(options.file, Path())
     try:
         checked = Profile.from_toml(text)
@@ -101,7 +113,7 @@ def _describe(checked: Profile, console: Console) -> None:
 def _read(checked: Profile, capture: Path, console: Console) -> int:
     records, epoch_s = _records(checked, capture)
     # Without the time of its beginning, a recording cannot be compared with the wall clock.
-    budgets = _PATIENT if epoch_s else msgspec.structs.replace(_PATIENT, clock_skew_s=math.inf)
+    budgets = PATIENT if epoch_s else msgspec.structs.replace(PATIENT, clock_skew_s=math.inf)
     checker = TraceChecker(checked, budgets, epoch_s)
     summary = FrameSummary(checked, [(record, checker.feed(record)) for record in records])
     checker.finish()
@@ -129,21 +141,14 @@ def _read(checked: Profile, capture: Path, console: Console) -> int:
 
 def _records(checked: Profile, capture: Path) -> tuple[list[AnyRecord], float]:
     try:
-        return read_capture(_lines(capture), checked.spec)
+        return read_capture(lines_of(capture), checked.spec)
     except CaptureError as error:
         raise Misconfigured(f"{capture}: {error}") from error
 
 
-def _lines(capture: Path) -> list[bytes]:
-    try:
-        return capture.read_bytes().splitlines()
-    except OSError as error:
-        raise Misconfigured(f"{capture}: expected recorded frames, but {error.strerror or error}") from error
-
-
 def _draft(capture: Path) -> int:
     try:
-        text = draft(_lines(capture))
+        text = draft(lines_of(capture))
     except CaptureError as error:
         raise Misconfigured(f"{capture}: {error}") from error
     sys.stdout.write(text)
@@ -151,4 +156,17 @@ def _draft(capture: Path) -> int:
         Profile.from_toml(text)
     except ProfileError as error:
         sys.stderr.write(f"greenlight: the draft cannot be used as it is: {error}\n")
+    return 0
+
+
+def _capture(har: Path, url: str) -> int:
+    try:
+        taken = capture_of(recording(har, "a HAR file"), redaction, url)
+    except CaptureError as error:
+        raise Misconfigured(f"{har}: {error}") from error
+    sys.stdout.write("".join(f"{line.decode()}\n" for line in taken.lines))
+    sys.stderr.write(
+        f"greenlight: {taken.frames} frames on {taken.connections} connections, {taken.credentials} credentials "
+        "replaced. What users typed is kept: read it before sharing. Next: greenlight profile draft CAPTURE.jsonl\n"
+    )
     return 0

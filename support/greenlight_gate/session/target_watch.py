@@ -188,7 +188,7 @@ class TargetWatch:
                 for one in rounds_in(folder):
                     if since <= one.began_epoch_s <= now:
                         self._windows.take(one)
-                told += _alerts_in(folder)
+                told += alerts_in(folder)
         self._alerts.restore(told, self._windows.quiet_s)
         self._told = set(self._alerts.active)
 
@@ -249,7 +249,7 @@ class TargetWatch:
         return self._day.folder if self._day is not None else None
 
 
-def _alerts_in(folder: Path) -> list[Alert]:
+def alerts_in(folder: Path) -> list[Alert]:
     """The alerts of a day, those that can be read. Raises OSError."""
     path = folder / ALERTS
     if not path.exists():

@@ -1,5 +1,6 @@
 """The tables of a target file as frozen structs: what may stand in it. `targets.settings` reads the file."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -303,12 +304,49 @@ class Maintenance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return self.begins <= local < self.ends
 
 
+# What stands for a value of an alert in the texts of a webhook's body.
+ALERT_FIELDS = (
+    "text",
+    "environment",
+    "url",
+    "pattern",
+    "level",
+    "change",
+    "measured",
+    "threshold",
+    "what_to_do",
+    "time",
+)
+_ALERT_FIELD = re.compile(r"\{(\w+)\}")
+
+
+class Webhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[monitor.webhook]: where alerts are posted. `url_env` and `secret_env` name environment variables.
+
+    `body`: what is sent in place of the alert as JSON; `{text}` and the other `ALERT_FIELDS` stand for its values.
+    """
+
+    url_env: Variable
+    secret_env: Variable
+    body: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        """Refuse names of variables that are empty, and of values that an alert does not have."""
+        for key in ("url_env", "secret_env"):
+            if not getattr(self, key):
+                raise Invalid(key, "the name of an environment variable", "it is empty")
+        unknown = sorted(set(_ALERT_FIELD.findall(str(self.body))) - set(ALERT_FIELDS))
+        if unknown:
+            expected = f"only {', '.join(f'{{{name}}}' for name in ALERT_FIELDS)}"
+            raise Invalid("body", expected, f"there is {{{unknown[0]}}}")
+
+
 class MonitorSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[monitor]: how `greenlight monitor` watches this backend.
 
     `every_s` is the interval between the beginnings of rounds; `--every` replaces it. `timezone` is that of all times
     in this table, and of the days of the session folders. In `quiet_hours` rounds go on and alerts are kept, but
-    notices wait until these hours are over.
+    notices wait until these hours are over. `webhook`: where notices go.
     """
 
     every_s: Interval = 60.0
@@ -316,6 +354,7 @@ class MonitorSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     quiet_hours: tuple[Text, ...] = ()
     schedule: tuple[Schedule, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()
+    webhook: Webhook | None = None
 
     def __post_init__(self) -> None:
         """Refuse a time zone that is unknown here, and times that cannot be read."""

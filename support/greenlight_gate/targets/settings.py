@@ -53,6 +53,11 @@ def environments() -> list[str]:
     return _names(_TARGETS)
 
 
+def profiles() -> list[str]:
+    """The names of the profiles that ship with the suite, in alphabetical order."""
+    return _names(_PROFILES)
+
+
 def load_target(environment: str, environ: Mapping[str, str] = os.environ) -> Target:
     """The target that `environment` names: one of `environments()`, or the path of a .toml file.
 

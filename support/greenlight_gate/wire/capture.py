@@ -1,8 +1,8 @@
 """Recorded frames as a trace: what `greenlight doctor --record` keeps, and captures of other tools.
 
-A capture is JSON lines: { "conn", "dir": "in" | "out" | "http" | "ctl", "kind": "text" | "binary", "data", "t", "dt" }.
-`data` is the frame as JSON or text (binary: base64); of "http" it is { method, url, status, body, resp }, of "ctl" a
-close as { code, reason }. Only `dir` and `data` are needed.
+A capture is JSON lines: { "conn", "user", "dir": "in" | "out" | "http" | "ctl", "kind": "text" | "binary", "data", "t",
+"dt" }. `data` is the frame as JSON or text (binary: base64); of "http" it is { method, url, status, body, resp }, of
+"ctl" a close as { code, reason }. Only `dir` and `data` are needed; without `user`, each connection is a user's own.
 """
 
 import base64
@@ -55,6 +55,7 @@ class _Captured:
         self.epoch_s = 0.0
         self._values: dict[str, dict[str, Any]] = {}
         self._open: set[str] = set()
+        self._users: dict[str, str] = {}
         self._asked = 0
 
     def take(self, entry: Any, line: bytes) -> None:
@@ -67,6 +68,7 @@ class _Captured:
             self.epoch_s = float(entry.get("epoch_s", 0.0))
             return
         connection = str(entry.get("conn", "c1"))
+        self._users.setdefault(connection, str(entry.get("user", connection)))
         at = float(entry.get("dt", len(self.records) * 0.01))
         if "t" in entry and not self.epoch_s:
             self.epoch_s = float(entry["t"]) - at
@@ -96,7 +98,7 @@ class _Captured:
             self._open.add(connection)
             wanted = {**known, **(values or {})}
             kept = {name: value for name, value in wanted.items() if name in self.spec.looked_up}
-            self._add(Opened, connection, at, user=connection, values=kept)
+            self._add(Opened, connection, at, user=self._users[connection], values=kept)
 
     def _out(self, connection: str, data: Any, at: float) -> None:
         value = _as_json(data)

@@ -74,11 +74,19 @@ class _Frames:
             if direction == "in":
                 raw.append((connection, _bytes(data, binary=binary), binary))
             elif direction == "out":
-                self.sent.append(json.loads(data) if isinstance(data, str) else data)
+                self.sent.append(_json_or_text(data))
         except (ValueError, TypeError, AttributeError, KeyError, binascii.Error, RecursionError) as error:
             raise CaptureError(
                 f"line {number}: expected a recorded frame as JSON, got {line[:60]!r} ({error})"
             ) from error
+
+
+def _json_or_text(data: Any) -> Any:
+    """A sent frame; one that is no JSON (a packet of Socket.IO, a binary frame) asks nothing that can be drafted."""
+    try:
+        return json.loads(data) if isinstance(data, str) else data
+    except ValueError:
+        return data
 
 
 def _bytes(data: Any, *, binary: bool) -> bytes:

@@ -53,7 +53,7 @@ def _choices(command: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
         (["run", "--env", "x"], "unrecognized arguments: --env x; expected one of --"),
         (["verdict", "--outputdir", "x"], "expected one of --output-dir, "),
         (["vredict"], "unknown command 'vredict', expected one of verdict, "),
-        (["profile", "chek"], "unknown command 'chek', expected one of check, draft"),
+        (["profile", "chek"], "unknown command 'chek', expected one of check, capture, draft"),
         (["profile"], "the following arguments are required: ACTION"),
         (["it's"], 'unknown command "it\'s", expected one of '),
         ([], "the following arguments are required: COMMAND"),

@@ -1,0 +1,221 @@
+"""A browser's export of its network traffic (HAR) as a capture: the WebSocket frames of it, without credentials.
+
+HAR 1.2 knows no frames. Chromium, Edge, Playwright and mitmproxy add `_webSocketMessages` to the entry of a connection:
+[{ type: "send" | "receive" | "error", time (epoch seconds), opcode, data }], binary data (opcode 2) as base64.
+"""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+
+from greenlight_gate.wire.capture import CaptureError
+from greenlight_gate.wire.credentials import Credentials
+
+# All of the page's connections are of the one user who was signed in.
+USER = "browser"
+_EXPORT = "in Chromium or Edge: F12, Network, reload the page, ask a question, 'Export HAR'"
+# Below it, a time is in seconds; other exporters count milliseconds, microseconds or nanoseconds.
+_LATEST_S = 1e11
+_TEXT, _BINARY, _CLOSE = 1, 2, 8
+
+
+class _Pair(msgspec.Struct):
+    name: str = ""
+    value: Any = ""
+
+
+class _HttpHead(msgspec.Struct):
+    url: str = ""
+    method: str = ""
+    status: int = 0
+    headers: list[_Pair] = []
+    cookies: list[_Pair] = []
+
+
+class _Entry(msgspec.Struct):
+    request: _HttpHead = msgspec.field(default_factory=_HttpHead)
+    response: _HttpHead = msgspec.field(default_factory=_HttpHead)
+    kind: str | None = msgspec.field(default=None, name="_resourceType")
+    messages: list[dict[str, Any]] | None = msgspec.field(default=None, name="_webSocketMessages")
+
+
+class _Log(msgspec.Struct):
+    entries: list[_Entry]
+
+
+class _Har(msgspec.Struct):
+    log: _Log
+
+
+_decoder = msgspec.json.Decoder(_Har, strict=False)
+
+
+class HarCapture(NamedTuple):
+    """The lines of a capture, how many connections and frames they hold, and how many credentials were replaced."""
+
+    lines: list[bytes]
+    connections: int
+    frames: int
+    credentials: int
+
+
+class _Frame(NamedTuple):
+    connection: str
+    way: str
+    at: float
+    text: str | None
+    data: bytes
+
+
+Redact = Callable[[Mapping[str, str]], Callable[[bytes], bytes]]
+
+
+def capture_of(har: bytes, redact: Redact, url: str = "") -> HarCapture:
+    """The capture of the connections of a HAR file whose url contains `url`, credentials replaced.
+
+    `redact` gets the credentials that were found (value: name), and returns what replaces them in bytes, in each of
+    their forms. Raises CaptureError: one line that says what came, and the next step.
+    """
+    talked = _entries(har)
+    entries = [entry for entry in talked if url in entry.request.url]
+    if not entries:
+        hosts = ", ".join(sorted({_host(entry.request.url) for entry in talked})[:5])
+        raise CaptureError(f"expected a connection whose url contains {url!r}, got connections to {hosts}")
+    credentials = Credentials()
+    for entry in entries:
+        credentials.url(entry.request.url)
+        for head in (entry.request, entry.response):
+            credentials.headers((pair.name, pair.value) for pair in head.headers if isinstance(pair.value, str))
+            credentials.cookies((pair.name, pair.value) for pair in head.cookies if isinstance(pair.value, str))
+    frames = sorted(_frames(entries), key=lambda frame: frame.at)
+    for frame in frames:
+        credentials.frame(_readable(frame), sent=frame.way == "out")
+    if not frames:
+        raise CaptureError(f"expected text or binary frames, got only errors and pings; {_EXPORT}")
+    replace = redact(credentials.found)
+    # All lines at once: what is looked for are many forms of each credential.
+    lines = replace(b"\n".join(_line(frame, frames[0].at, credentials, replace) for frame in frames)).split(b"\n")
+    connections = len({frame.connection for frame in frames})
+    return HarCapture(lines, connections, len(frames), len(credentials.found))
+
+
+def _entries(har: bytes) -> list[_Entry]:
+    """The entries with frames. Raises CaptureError if there are none."""
+    try:
+        entries = _decoder.decode(har.removeprefix(b"\xef\xbb\xbf"))
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise CaptureError(_no_har(har, error)) from error
+    sockets = [entry for entry in entries.log.entries if _is_socket(entry)]
+    talked = [entry for entry in sockets if entry.messages]
+    if not sockets:
+        raise CaptureError(
+            f"expected a WebSocket connection, got {len(entries.log.entries)} entries without one; {_EXPORT}"
+        )
+    if not talked:
+        raise CaptureError(
+            f"expected frames (_webSocketMessages), got {len(sockets)} WebSocket entries without any: this browser "
+            f"exports none; {_EXPORT}"
+        )
+    return talked
+
+
+def _is_socket(entry: _Entry) -> bool:
+    return (
+        entry.messages is not None
+        or entry.kind == "websocket"
+        or entry.request.url.startswith(("ws:", "wss:"))
+    )  # fmt: skip
+
+
+def _no_har(data: bytes, error: Exception) -> str:
+    start = data.lstrip()[:200].lower()
+    if not start:
+        return f"expected a HAR file, got an empty file; {_EXPORT}"
+    if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<")):
+        return f"expected a HAR file, which is JSON, got a page (HTML or XML); {_EXPORT}"
+    if start[:1] not in (b"{", b"\xef"):
+        return f"expected a HAR file, which is JSON, got {data[:20]!r}; {_EXPORT}; unpack an archive first"
+    if b'"dir"' in start or b'"record"' in start:
+        return "expected a HAR file, got a capture, which needs no conversion: greenlight profile draft FILE"
+    if isinstance(error, msgspec.ValidationError):
+        return f"expected a HAR file (log.entries), got other JSON ({error}); {_EXPORT}"
+    return f"expected a whole HAR file, got broken JSON after {len(data)} bytes ({error}); export or copy it again"
+
+
+def _frames(entries: list[_Entry]) -> Iterator[_Frame]:
+    for number, entry in enumerate(entries, 1):
+        for place, message in enumerate(entry.messages or (), 1):
+            frame = _frame(f"c{number}", message, f"message {place} of {_host(entry.request.url)}")
+            if frame is not None:
+                yield frame
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or "a connection"
+    except ValueError:
+        return "a connection"
+
+
+def _frame(connection: str, message: dict[str, Any], where: str) -> _Frame | None:
+    """The frame of a message; None for what is none: a ping, a pong, an error of the browser."""
+    kind, data, opcode = message.get("type"), message.get("data"), message.get("opcode", _TEXT)
+    if kind == "error" or opcode not in (0, _TEXT, _BINARY, _CLOSE):
+        return None
+    way = {"send": "out", "receive": "in"}.get(str(kind))
+    at = message.get("time", 0)
+    if way is None or not isinstance(data, str) or not isinstance(at, int | float):
+        raise CaptureError(
+            f"{where}: expected type send or receive, a time and data as text, got {str(message)[:80]!r}; "
+            "export it again"
+        )
+    while at > _LATEST_S:
+        at /= 1_000
+    if opcode == _CLOSE:
+        return _Frame(connection, "ctl", at, None, b"")
+    if opcode != _BINARY:
+        return _Frame(connection, way, at, data, b"")
+    try:
+        return _Frame(connection, way, at, None, base64.b64decode(data, validate=True))
+    except (binascii.Error, ValueError) as error:
+        raise CaptureError(
+            f"{where}: expected a binary frame as base64, got {data[:30]!r} ({error}); export it again"
+        ) from error
+
+
+def _readable(frame: _Frame) -> str:
+    return frame.data.decode(errors="replace") if frame.text is None else frame.text
+
+
+_HALF_OF_A_PAIR = re.compile("[\ud800-\udfff]")
+
+
+def _line(
+    frame: _Frame, begun_at: float, credentials: Credentials, replace: Callable[[bytes], bytes]
+) -> bytes:  # fmt: skip
+    line: dict[str, Any] = {"conn": frame.connection, "user": USER, "dir": frame.way}
+    if frame.way == "ctl":
+        line["data"] = {"code": 1005, "reason": ""}
+    elif frame.text is None:
+        line |= {"kind": "binary", "data": base64.b64encode(replace(frame.data)).decode()}
+    else:
+        text = _HALF_OF_A_PAIR.sub("\ufffd", credentials.without_named(frame.text, sent=frame.way == "out"))
+        line |= {"kind": "text", "data": _value(text)}
+    line |= {"t": round(frame.at, 6), "dt": round(frame.at - begun_at, 6)}
+    return json.dumps(line, ensure_ascii=False).encode()
+
+
+def _value(text: str) -> Any:
+    """The JSON object or list of a text that is exactly one as browsers write it; else the text as it is."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    same = isinstance(value, dict | list) and json.dumps(value, ensure_ascii=False, separators=(",", ":")) == text
+    return value if same else text
