@@ -176,7 +176,7 @@ def _expected(turns: list[Turn], last: Turn, user: str) -> Iterator[str]:
     if last.end is EventKind.FAILED:
         yield f"Then {user} receives agent_failed once, with a text, and no agent_completed"
     elif last.end is EventKind.STOPPED:
-        yield f"Then agent_stopped is the last event that {user} receives"
+        yield f"Then agent_stopped is the last event of {user}'s stopped run"
     elif last.prompt == "helper":
         yield f"Then {user} sees the sub-agent complete before the answer"
         yield f"And {user} receives the right answer"
