@@ -112,6 +112,11 @@ def on_criterion(name: str, status: Status, session: str, environment: str, meas
     return _filled(_BY_CRITERION.get(name, _BY_CRITERION["SCENARIOS"]), session, environment)
 
 
+def run_again(environment: str) -> str:
+    """The command that judges the same target again."""
+    return _filled(_BUSY, "", environment).command.removesuffix(" --environment embedded")
+
+
 def _filled(advice: Advice, session: str, environment: str) -> Advice:
     # The session does not know the name of a target's file.
     target = environment if environment in {*_SHIPPED, UNKNOWN} else "FILE.toml"

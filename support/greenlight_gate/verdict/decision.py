@@ -542,5 +542,6 @@ def _first_findings(
 
 def in_one_line(reason: str) -> str:
     """The first line of the reason why a scenario did not pass, and what a matcher received instead."""
-    lines = [line.strip() for line in reason.splitlines() if line.strip()]
+    # behave puts the class before the message.
+    lines = [line.strip().removeprefix("SuiteFault: ") for line in reason.splitlines() if line.strip()]
     return " ".join(lines[:2] if lines[1:] and lines[1].startswith("but:") else lines[:1]) or "no reason given"

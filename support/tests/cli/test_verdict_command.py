@@ -72,7 +72,8 @@ def test_the_last_line_of_what_is_not_approved_says_what_to_do(tmp_path: Path) -
     assert steps(str(sound)) == []
     assert steps(str(bad)) == [f"Next: greenlight verdict --verbose {bad}"]
     assert steps(str(bad), "--verbose") == [
-        "Next: correct LIFECYCLE-2, which is listed above with what is required; then greenlight run"
+        "Next: correct LIFECYCLE-2, which is listed above with what is required; "
+        "then greenlight run --environment FILE.toml"
     ]
     assert steps(str(changed)) == ["Next: greenlight run --environment FILE.toml"]
 

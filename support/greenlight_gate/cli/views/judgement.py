@@ -16,9 +16,10 @@ from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.evidence.conversation import as_table
 from greenlight_gate.evidence.judge import Judgement, NoEvidence, judge, undecided
 from greenlight_gate.evidence.session_folder import Evidence
-from greenlight_gate.report.advice import Advice, on_criterion, on_rule
+from greenlight_gate.report.advice import Advice, on_criterion, on_rule, run_again
 from greenlight_gate.report.headline import causes, what_was_judged
 from greenlight_gate.report.run_report import REPORT
+from greenlight_gate.rules.engine.suite_stalls import AGAIN
 from greenlight_gate.session.time_limit import TimeIsUp, time_limit
 from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.verdict.decision import Status, Verdict
@@ -104,19 +105,21 @@ def _next_step(judgement: Judgement, folder: Path, *, verbose: bool) -> str:
     """What to do about what decided, "" for an approval: one command, or what to correct if that is shown already."""
     decision, environment = judgement.decision, judgement.session.environment
     decided = {Verdict.BLOCKED: Status.FAILED, Verdict.INCONCLUSIVE: Status.INCONCLUSIVE}.get(decision.verdict)
-    first = next((each for each in decision.criteria if each.status is decided), None)
+    open_ = [each for each in decision.criteria if each.status is decided]
+    # Where the machine was busy, nothing else can be said before it is idle.
+    first = next((each for each in open_ if AGAIN in each.measured), open_[0] if open_ else None)
     found = causes(judgement) if decision.verdict is Verdict.BLOCKED else []
     advice: Advice | None = None
     name = ""
     if found:
         name, advice = found[0].rule, on_rule(found[0].rule, str(folder), environment)
     elif first is not None:
-        name, advice = first.id, on_criterion(first.id, first.status, str(folder), environment)
+        name, advice = first.id, on_criterion(first.id, first.status, str(folder), environment, first.measured)
     if advice is None:
         return ""
     if not (verbose and "--verbose" in advice.command):
         return advice.command
-    return f"correct {name}, which is listed above with what is required; then greenlight run"
+    return f"correct {name}, which is listed above with what is required; then {run_again(environment)}"
 
 
 def _conversations(judgement: Judgement, folder: Path, console: Console) -> None:
