@@ -62,14 +62,11 @@ def test_an_attempt_to_stop_what_is_another_users_stops_no_run_of_ones_own() -> 
     assert "LIFECYCLE-6" in talk.rules()
 
 
-@pytest.mark.parametrize("cut", [True, False])
 @pytest.mark.parametrize(
     "end", [lambda t: t.stopped(connection="c2"), lambda t: t.completed(connection="c2", result="On lighthouses: ...")]
 )
-def test_the_time_without_a_connection_does_not_count_for_a_stop(end: Steps, *, cut: bool) -> None:
-    talk = asked(HISTORY).started().thinking().send("stop", run="r1")
-    if cut:
-        talk.cut("RST")
+def test_the_time_without_a_connection_does_not_count_for_a_stop(end: Steps) -> None:
+    talk = asked(HISTORY).started().thinking().send("stop", run="r1").cut("RST")
     talk.close("nobody", None).wait(6).open(connection="c2").restore("c2", 2, answered=False)
     assert end(talk).restored("c2").whole() == []
 
