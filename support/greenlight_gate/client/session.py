@@ -319,7 +319,9 @@ class Session:
     async def stop(self, question: UserRequest) -> None:
         """Tells the backend to stop a run."""
         values = {"run": question.run, "request": question.request, "thread": question.thread}
-        await self.send(self.template("stop"), values, what="stop", run=question.run)
+        # Where the backend names no run, the other ids say in the trace which one is meant.
+        kept = {"run": question.run} if question.run is not None else values
+        await self.send(self.template("stop"), values, what="stop", **kept)
 
     async def ping(self) -> bool:
         """Whether an application ping was answered within its budget."""

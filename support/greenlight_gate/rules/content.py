@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from greenlight_gate.events import Event, EventKind, Mistake, Problem
 from greenlight_gate.rules.engine import damaged_text
+from greenlight_gate.rules.engine.damaged_text import plain
 from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.forbidden_text import ForbiddenText
 from greenlight_gate.rules.engine.run_state import GivenAnswer, RunState, StoppedAnswer
@@ -175,13 +176,18 @@ def on_end(run: RunState, event: Event, n: int, answers: dict[str, GivenAnswer],
 
 
 def on_answer_after_stop(run: RunState, event: Event, n: int, stopped: StoppedAnswer, report: Report) -> None:
-    """CONTENT-4: the next answer in a thread holds what only the prompt of the stopped one before it calls for."""
+    """CONTENT-4: the next answer in a thread holds what only the answer to the stopped one before it would have held.
+
+    An agent may speak of what it was asked for: what stands in either prompt, or is expected now, proves nothing.
+    Where nothing is expected of the next answer, it may hold anything.
+    """
     expect, ask = run.expect, run.ask
-    if expect is None or ask is None:
+    if expect is None or ask is None or not expect.contains:
         return
-    answer, own = (event.text or "").casefold(), f"{expect.prompt} {expect.contains}".casefold()
-    for text in (text.casefold() for group in stopped.wanted for text in group):
-        if len(text) >= _LEAST_LEFT_OVER and text not in own and _has_word(answer, text):
+    answer, expected = plain(event.text or ""), (text for group in expect.contains for text in group)
+    known = plain("\n".join((stopped.prompt, expect.prompt, *expected)))
+    for text in (plain(text) for group in stopped.wanted for text in group):
+        if len(text) >= _LEAST_LEFT_OVER and text not in known and _has_word(answer, text):
             came = f"{text!r} of the stopped one: {shown(event.text)}"
             report("CONTENT-4", "nothing of the answer that was stopped", came, stopped.n, ask.n, n, run=run)
             return
@@ -228,7 +234,7 @@ def _holds(answer: str, alternatives: tuple[str, ...]) -> bool:
     for text in alternatives:
         if text.casefold() in answer:
             return True
-    return not alternatives
+    return not alternatives or damaged_text.holds_plain(answer, alternatives)
 
 
 def shown(text: str | None, most: int = 120) -> str:

@@ -47,9 +47,8 @@ def on_stopped(run: RunState, at: float, n: int, stop_s: float, report: Report) 
     """TIMELINESS-5: the wait from the stop to the end of the run."""
     took = at - run.stop_at if run.stop_at is not None else 0.0
     if took > stop_s:
-        report(
-            "TIMELINESS-5", f"agent_stopped within {stop_s:g} s of the stop", f"{took:.2f} s", run.first_n, n, run=run
-        )
+        expected = f"agent_stopped within {stop_s:g} s of the stop"
+        report("TIMELINESS-5", expected, f"{took:.2f} s", run.first_n, n, run=run, late=True)
 
 
 def on_late_tool_end(
@@ -57,14 +56,15 @@ def on_late_tool_end(
 ) -> None:
     """TIMELINESS-6: tool_completed comes later than the tool can have ended, which took `took_s` by its own account.
 
-    A tool may have waited for another one of the run, as in a queue; then it began when that one had completed.
+    A tool may have waited for another one of the run or of its sub-agents, as in a queue; then it began when that one
+    had completed.
     """
     latest = at - took_s + _JITTER_S
-    began = max([tool.at, *(ended for ended in run.tool_ends if tool.at <= ended <= latest)])
+    began = max([tool.at, *(ended for ended in run.root.tool_ends if tool.at <= ended <= latest)])
     late = at - took_s - began
     if late > tool_end_s:
         expected = f"{tool.name!r} shown as completed within {tool_end_s:g} s of its end"
-        report("TIMELINESS-6", expected, f"{late:.2f} s after it", tool.n, n, run=run)
+        report("TIMELINESS-6", expected, f"{late:.2f} s after it", tool.n, n, run=run, late=True)
 
 
 def on_length(run: RunState, at: float, n: int, run_s: float, report: Report) -> None:

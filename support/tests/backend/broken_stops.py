@@ -118,7 +118,10 @@ STOPS: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
     "stop_lost_before_the_first_tool": (stopping_at_once, shows("agent_completed")),
     "stop_waits_for_the_tool": (stopping, lacks("agent_stopped")),
     "stop_sticks_to_the_next_request": (stopping_too_late, shows("agent_stopped")),
-    "stopped_answer_inside_the_next": (going_on_after_a_stop, lambda seen: "tides" in str(seen.of("agent_completed"))),
+    "stopped_answer_inside_the_next": (
+        going_on_after_a_stop,
+        lambda seen: "none contradicts" in str(seen.of("agent_completed")),
+    ),
     "thread_fails_after_a_stop": (going_on_after_a_stop, shows("agent_failed")),
     "runs_of_one_thread_mix": (
         two_at_once_in_one_thread,

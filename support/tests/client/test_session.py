@@ -175,6 +175,16 @@ def test_what_was_said_before_anybody_listened_is_not_lost() -> None:
     assert str(error) == "Ada's connection was closed by the backend with 1011"
 
 
+def test_a_stop_of_a_run_whose_id_is_not_known_names_its_request_in_the_trace() -> None:
+    async def stop(session: Session) -> None:
+        await session.stop(await session.ask("Who are you?", ASKED))
+
+    records, _, _ = play(accept(), stop)
+    asked, stopped = (record for record in records if isinstance(record, Sent))
+
+    assert (stopped.what, stopped.run, stopped.request) == ("stop", None, asked.request)
+
+
 def test_a_secret_is_gone_before_anything_is_kept() -> None:
     async def ask(session: Session) -> None:
         await session.wait_end(await session.ask("is it hunter2-hunter2?", ASKED))

@@ -255,7 +255,9 @@ class Reference(Evidence):
             for r in self.records
             if isinstance(r, Sent) and r.what == "stop" and r.n < end.n and r.run == self.run_id(question)
         ]
-        if end.kind in (COMPLETED, STOPPED) and stops and end.at - stops[-1] > self.budgets.stop_s:
+        # Nothing shows a stop before the run begins, and while the user is away.
+        begins = [alive[0].at, *(at for at, holder in self.holders(question) if holder is not None)]
+        if end.kind in (COMPLETED, STOPPED) and stops and end.at - max(stops[0], *begins) > self.budgets.stop_s:
             self.object("LIFECYCLE-6" if end.kind == COMPLETED else "TIMELINESS-5", concerns)
         if expect.end is not EventKind.COMPLETED:
             return

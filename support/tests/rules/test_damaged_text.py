@@ -22,7 +22,7 @@ CUT = "characters were cut in two and decoded in parts"
         ("Grüße", "Gr\\u00fc\\u00dfe", "Gr\\u00fc\\u00dfe", "its JSON was not decoded"),
         ("Grüße", "Gr??e", "Gr??e", "all that is not ASCII was replaced"),
         ("Grüße", "Gr\ufffd\ufffde", "Gr\ufffd\ufffde", CUT),
-        ("Grüße", "1. Grüße 2. Gr\ufffd\ufffdße", "Gr\ufffd\ufffdße", CUT),
+        ("Grüße", "Grüße, " * 8 + "Gr\ufffd\ufffdße", "Gr\ufffd\ufffdße", CUT),
         ("你好", "\ufffd\ufffd\ufffd好", "\ufffd\ufffd\ufffd好", CUT),
         (FAMILY, FAMILY.replace("👧", "\ufffd" * 4), FAMILY.replace("👧", "\ufffd" * 4), CUT),
     ],
@@ -43,6 +43,9 @@ def test_what_was_asked_for_came_damaged(wanted: str, answer: str, came: str, ho
         ("Say hello", ("你好",), "??"),
         ("Say hello", ("Grüße", "hello"), "Hello! Gr??e"),
         ("Say hello", ("你好",), "你好 \ufffd"),
+        ("Say hello", ("Grüße",), "Grüße (may look like Gr\ufffd\ufffde in old browsers)"),
+        ("Say hello", ("Grüße",), "Gru\u0308ße (may look like Gr\ufffd\ufffde, or GrÃ¼Ã\x9fe)"),
+        ("Say hello", ("שלום",), "שלו\u200fם (may look like ש\ufffd\ufffdום)"),
     ],
 )
 def test_what_an_agent_may_write_is_not_damaged(prompt: str, wanted: tuple[str, ...], answer: str) -> None:

@@ -197,6 +197,21 @@ def test_answers_that_only_look_wrong() -> None:
     assert asked(errors).started().completed(result="500 is an Internal Server Error.").whole() == []
 
 
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ("Grüße", "Viele Gru\u0308ße aus Oslo"),
+        ("Gru\u0308ße", "Viele Grüße aus Oslo"),
+        ("שלום", "\u2067שלו\u200fם\u2069"),
+        ("391", "It is ３９１."),
+        ("co-operate", "co\u00ad-\u200bOPERATE"),
+    ],
+)
+def test_one_text_has_several_forms_in_unicode(wanted: str, said: str) -> None:
+    expect = Expect(prompt="Say it", contains=((wanted,),))
+    assert asked(expect).started().completed(result=said).whole() == []
+
+
 def test_a_long_answer_may_begin_with_the_question() -> None:
     expect = Expect(prompt="Hello?")
     assert asked(expect).started().completed(result="Hello? That is kind of you.").whole() == []
@@ -281,6 +296,7 @@ def test_what_happened_before_by_the_servers_own_stamps_was_held_back(*, tool: b
 
 SUM = Expect(prompt="What is 3 + 4?", contains=(("7", "seven"),))
 SECOND: Body = {"request": "q2"}
+HELPED: Body = {"run": "h1", "parent_run_id": "r1"}
 
 
 def two_in_one_thread() -> Talk:
@@ -324,6 +340,20 @@ def test_a_tool_may_wait_for_another_one_of_its_run() -> None:
     talk = asked(Expect(prompt="Both", tools=2)).started().thinking().executing().executing(call="k2")
     talk.wait(3).tool_done(took_ms=3_000).wait(3).tool_done(call="k2", took_ms=3_000)
     assert talk.completed(result="Both of them are done.").whole() == []
+
+
+def test_a_tool_may_wait_for_one_of_a_sub_agent_or_of_the_run_that_it_helps() -> None:
+    for first, second in (({}, HELPED), (HELPED, {})):
+        talk = asked(Expect(prompt="Both")).started().thinking().started("h1", parent_run_id="r1")
+        talk.executing(call="k1", **first).executing(call="k2", **second).wait(3)
+        talk.tool_done(call="k1", took_ms=3_000, **first).tool_done(call="k2", took_ms=100, **second)
+        talk.completed("h1", parent_run_id="r1").completed(result="Both of them are done.")
+        assert talk.whole() == []
+
+
+def test_a_tool_that_says_that_it_took_no_time_says_nothing() -> None:
+    talk = asked().started().thinking().executing().wait(3).tool_done(took_ms=0).completed()
+    assert talk.whole() == []
 
 
 def test_a_tool_that_took_as_long_as_it_was_shown_is_not_late() -> None:

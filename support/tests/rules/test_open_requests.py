@@ -63,7 +63,7 @@ def test_stops_of_unknown_runs_are_remembered_up_to_a_limit() -> None:
     for number in range(100):
         requests.stopping(f"r{number}", 1.0, 1)
 
-    assert list(requests._stopped) == [f"r{number}" for number in range(64)]
+    assert requests._stopped == {f"r{number}" for number in range(64)}
 
 
 @pytest.mark.parametrize(("restored", "replaying"), [(None, [False, False]), ("t1", [False, True])])

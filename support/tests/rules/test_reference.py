@@ -81,7 +81,7 @@ def changed(chance: random.Random) -> tuple[Talk, list[str]]:
     talk.budgets = TimeBudgets(
         start_s=chance.choice((0.4123, 5.0)), silence_s=chance.choice((0.7123, 5.0)),
         tool_s=chance.choice((1.123, 60.0)), run_s=chance.choice((2.123, 300.0)),
-        clock_skew_s=chance.choice((4.9871, 300.0)),
+        clock_skew_s=chance.choice((4.9871, 300.0)), stop_s=chance.choice((0.3123, 2.0)),
     )  # fmt: skip
     return talk, done
 

@@ -118,7 +118,9 @@ def stopped_answer_inside_the_next(run: AgentRun, answer: str) -> str:
 
 @also("stopped_answer_inside_the_next", "cancel")
 def _keep_the_answer(run: AgentRun) -> bool:
-    _of_threads(run, "answers left over")[run.thread_id] = f"Here is what I found so far. You asked: {run.question}"
+    _of_threads(run, "answers left over")[run.thread_id] = (
+        f"Here is what I found so far: three sources say the same, and none contradicts. You asked: {run.question}"
+    )
     return True
 
 

@@ -123,11 +123,13 @@ class ConnectionChecker:
         self.reader.asked(ask.request, ask.thread)
         self.requests.asked(ask)
 
-    def stop_sent(self, run_id: str | None, at: float, n: int) -> None:
-        """The user asked for a run to be stopped."""
+    def stop_sent(self, run_id: str | None, request: str | None, thread: str | None, at: float, n: int) -> None:
+        """The user asked for a run to be stopped, by these ids."""
         self.connection_rules.spoken = True
         if run_id is not None:
             self.requests.stopping(run_id, at, n)
+        else:
+            self.requests.stopping_unnamed(request, thread, at)
 
     def pinged(self, nonce: str | None, n: int) -> None:
         """An application ping was sent."""

@@ -6,12 +6,15 @@ agent may write "Ã¼" or U+FFFD itself, so that neither is searched for as such
 
 import json
 import re
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from greenlight_gate.trace import Expect
 
 REPLACEMENT = "\ufffd"
+# One damaged copy beside the text itself may be a quotation. An answer that repeats the text so often quotes nothing.
+_LEAST_REPEATED = 8
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
@@ -30,14 +33,34 @@ def search(text: str, expect: Expect) -> DamagedText | None:
         wanted = [each for each in group if not each.isascii()]
         if not wanted:
             continue
-        if REPLACEMENT in text and (cut := _cut_up(text, wanted, expect.prompt)) is not None:
-            return cut
-        if not any(each.casefold() in folded for each in group):
+        intact = max(folded.count(each.casefold()) for each in group) or int(holds_plain(text, group))
+        if REPLACEMENT in text and (not intact or intact >= _LEAST_REPEATED):
+            cut = _cut_up(text, wanted, expect.prompt)
+            if cut is not None:
+                return cut
+        if not intact:
             for each in wanted:
                 for how, form in _misread(each):
                     if form.casefold() in folded:
                         return DamagedText(each, form, how)
     return None
+
+
+def plain(text: str) -> str:
+    """A text in small letters, in one form where Unicode has several, and without marks that are not displayed.
+
+    Such marks are joiners, and signs for the direction of writing (category Cf): agents add and leave them out.
+    """
+    if text.isascii():
+        return text.casefold()
+    letters = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(letter for letter in letters if unicodedata.category(letter) != "Cf")
+
+
+def holds_plain(text: str, alternatives: Sequence[str]) -> bool:
+    """Whether a text holds one of the others, once all are in their plain form."""
+    said = plain(text)
+    return any(plain(each) in said for each in alternatives)
 
 
 def _cut_up(text: str, wanted: list[str], prompt: str) -> DamagedText | None:

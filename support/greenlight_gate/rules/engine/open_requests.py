@@ -33,7 +33,7 @@ class OpenRequests:
         self.runs: dict[str | None, RunState] = {}
         self.orders: dict[str | None, ThreadOrder] = {}
         self.replays: dict[str, set[str | int]] = {}
-        self._stopped: dict[str, float] = {}
+        self._stopped: set[str] = set()
         self._any_behind = False
         self._expect: Expect | None = None
         self._expected = NO_EVENTS
@@ -162,11 +162,20 @@ class OpenRequests:
         """The user asked for a run to be stopped, perhaps one of which nothing has been received yet."""
         run = self.registry.runs.get(run_id)
         if run is not None and run.user == self.user:
-            run.stop_at = at
+            _stop(run, at)
         elif run is not None:
             run.intruder = (self.user, n)
         elif len(self._stopped) < _MOST_STOPPED:
-            self._stopped[run_id] = at
+            self._stopped.add(run_id)
+
+    def stopping_unnamed(self, request: str | None, thread: str | None, at: float) -> None:
+        """The user asked for a stop that names no run: of this request, else of this thread, else of all on here."""
+        own = self.runs if request is thread is None else self.registry.runs
+        for run in own.values():
+            if run.user == self.user and run.ask is not None and _is_meant(run.ask, run, request, thread):
+                _stop(run, at)
+        for ask in self.asks:
+            ask.stopped = ask.stopped or (ask.run is None and _is_meant(ask, None, request, thread))
 
     def waited_for(self, request: str | None, run_id: str | None) -> Request | None:
         """The request that a wait was for: by its id or run, else the only one that is open."""
@@ -242,7 +251,10 @@ class OpenRequests:
             name, event, ask.n, self.user, self.connection, self.runs, self.order(event.thread),
             at if ask.refusable and not ask.behind else ask.at, at, ask, expect, self._expected,
         )  # fmt: skip
-        run.stop_at = self._stopped.pop(run.id, None) if self._stopped else None
+        if ask.stopped or run.id in self._stopped:
+            # It may have waited for others until now, and nothing can stop what has not begun.
+            self._stopped.discard(run.id)
+            run.stop_at = at
         if expect is not None and expect.paced:
             run.recent, run.detailed_timing = recent_times(), True
         ask.run = run
@@ -276,3 +288,18 @@ def _wait_from(ask: Request, at: float) -> None:
     else:
         ask.run.last_at = max(ask.run.last_at, at)
         ask.run.recent = None
+        if ask.run.stop_at is not None:
+            ask.run.stop_at = max(ask.run.stop_at, at)
+
+
+def _stop(run: RunState, at: float) -> None:
+    """The first of several stops is the one that counts."""
+    if run.stop_at is None:
+        run.stop_at = at
+
+
+def _is_meant(ask: Request, run: RunState | None, request: str | None, thread: str | None) -> bool:
+    """Whether a stop by the id of a request or of a thread is for this request; one without ids is for any."""
+    if request is not None:
+        return ask.request == request
+    return thread is None or thread in (ask.thread, run.thread if run is not None else None)

@@ -121,14 +121,15 @@ class RunChecker:
             run.hollow_n = n
         if tool is not None and at - tool.at > self._quick_tool_s:
             self._slow_tool(run, tool, event.duration_ms, at, n)
-        if run.tools:
-            run.tool_ends = (*run.tool_ends[-_MOST_TOOL_ENDS:], at)
+        root = run if run.parent is None else run.root
+        if root.tools_begun > root.tools_done:
+            root.tool_ends = (*root.tool_ends[-_MOST_TOOL_ENDS:], at)
 
     def _slow_tool(self, run: RunState, tool: OpenTool, duration_ms: float | None, at: float, n: int) -> None:
         if at - tool.at > self._tool_s:
             timeliness.on_tool(run, tool, at, n, tool_s=self._tool_s, report=self.report)
-        # Where a run is restored, its user was away for a part of that time.
-        if run.shown is None and duration_ms is not None and duration_ms >= 0:
+        # Where a run is restored, its user was away for a part of that time; and 0 ms says that nothing was measured.
+        if run.shown is None and duration_ms is not None and duration_ms > 0:
             tool_end_s = self.budgets.tool_end_s
             timeliness.on_late_tool_end(run, tool, duration_ms / 1e3, at, n, tool_end_s=tool_end_s, report=self.report)
 
@@ -172,8 +173,9 @@ class RunChecker:
         if event.kind is _STOPPED:
             lifecycle.on_stopped(run, n, self.report)
             timeliness.on_stopped(run, at, n, self.budgets.stop_s, self.report)
-            if run.expect is not None and run.parent is None:
-                run.order.stopped = StoppedAnswer(run.expect.contains, n)
+            # Without a thread, nothing shows which request continues the conversation of this one.
+            if run.expect is not None and run.parent is None and run.thread is not None:
+                run.order.stopped = StoppedAnswer(run.expect.prompt, run.expect.contains, n)
         elif event.kind is _COMPLETED and stopped is not None and run.ask is not None and run.ask.n > stopped.n:
             content.on_answer_after_stop(run, event, n, stopped, self.report)
             run.order.stopped = None

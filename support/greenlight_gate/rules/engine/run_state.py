@@ -34,7 +34,7 @@ class Request(msgspec.Struct, eq=False):
     suite stood still before its run began; `unwatched`: for so long that the backend may have given it up. `settled`:
     its outcome was reported to the observers. `invalid`: it is malformed or too large, and has to be refused.
     `refusable`: it may be refused, or wait until another one is answered; `behind`: that one, if it is known, which was
-    in progress in its thread.
+    in progress in its thread. `stopped`: its user asked for a stop before anything of its run had come.
     """
 
     n: int
@@ -56,6 +56,7 @@ class Request(msgspec.Struct, eq=False):
     invalid: bool = False
     refusable: bool = False
     behind: str = ""
+    stopped: bool = False
 
 
 class TimedEvent(NamedTuple):
@@ -76,8 +77,9 @@ class GivenAnswer(msgspec.Struct, frozen=True, gc=False):
 
 
 class StoppedAnswer(msgspec.Struct, frozen=True, gc=False):
-    """An answer that the user has stopped: what had to be in it, and the record of its end."""
+    """An answer that the user has stopped: to which prompt, what had to be in it, and the record of its end."""
 
+    prompt: str
     wanted: tuple[tuple[str, ...], ...]
     n: int
 
@@ -107,7 +109,7 @@ class RunState:
     events its sub-agents have sent. `has_thought`, `has_result`: a thought or a result was more than a placeholder;
     `hollow_n`: the record of a result that was one. `intruder`: another user who asked for this run to be stopped, and
     the record of that.
-    `tool_ends`: when tools have completed while others were open.
+    `tool_ends`: when its tools, or those of its sub-agents, have completed while others were open.
     `inferred`: how many events of each kind a profile only inferred, so that they were not received; None where there
     are none.
     """

@@ -235,8 +235,8 @@ def _sent(checker: ConnectionChecker, sent: Sent) -> None:
             sent.n, at, sent.request, thread, sent.expect, foreign=bool(sent.foreign), refusable=refusable,
             behind=sent.behind, excused=excused, untimed=excused,
         ))  # fmt: skip
-    elif sent.what == "stop":
-        checker.stop_sent(sent.run, sent.at, sent.n)
+    elif sent.what == "stop" and not (sent.foreign and sent.run is None):
+        checker.stop_sent(sent.run, sent.request, sent.thread, sent.at, sent.n)
     elif sent.what == "ping":
         checker.pinged(sent.nonce, sent.n)
     elif sent.what == "pings":
