@@ -79,7 +79,9 @@ def monitor(options: argparse.Namespace) -> int:
         suite.prepare()
         parts = _parts(options.scenarios, suite, console)
         schedule = MonitorSchedule(suite.target.monitor, options.every)
-        watched = Watched(suite.target.name, suite.target.url, str(plan.output_dir), schedule.longest_every_s)
+        watched = Watched(
+            suite.target.name, suite.target.url, str(plan.output_dir), schedule.longest_every_s, suite.lasting_url
+        )
         observers: list[RoundObserver] = [_Printed(console, verbose=options.verbose)]
         for each in OBSERVERS:
             observer = held.enter_context(each.observing(options, watched))

@@ -37,6 +37,12 @@ class Alert(msgspec.Struct, frozen=True):
 
 
 OnAlert = Callable[[Alert], None]
+# For how long a pattern has not occurred at a time: (its name, when it did last, that time).
+Unseen = Callable[[str, float, float], float]
+
+
+def _since_then(_: str, last_at: float, now: float) -> float:
+    return now - last_at
 
 
 class _Active(msgspec.Struct):
@@ -54,11 +60,13 @@ class _Active(msgspec.Struct):
 class Alerts:
     """The active patterns. A continuing one is not reported again; after `QUIET_S` without it, it has recovered.
 
-    `worse_after_s`: it is reported again each time when it has lasted for one of these, in seconds.
+    `worse_after_s`: it is reported again each time when it has lasted for one of these, in seconds. `unseen_s`: for how
+    long a pattern has not occurred, where not all the time counts in which nobody has seen it.
     """
 
-    def __init__(self, tell: OnAlert, worse_after_s: Sequence[float] = ()) -> None:
+    def __init__(self, tell: OnAlert, worse_after_s: Sequence[float] = (), unseen_s: Unseen = _since_then) -> None:
         self.tell = tell
+        self._unseen_s = unseen_s
         self.count = 0
         self._worse_after_s = worse_after_s
         self._showing: dict[str, _Active] = {}
@@ -102,10 +110,11 @@ class Alerts:
                 )  # fmt: skip
                 self._tell(Alert(_utc(now), level, name, occurrence.measured, occurrence.threshold, occurrence.hint))
         for name, active in list(self._showing.items()):
-            if now - active.last_at > active.quiet_s:
+            unseen_s = self._unseen_s(name, active.last_at, now)
+            if unseen_s > active.quiet_s:
                 del self._showing[name]
                 self._over[name] = active.last_at
-                said = f"not seen for {now - active.last_at:.0f} s; before: {active.measured}"
+                said = f"not seen for {unseen_s:.0f} s; before: {active.measured}"
                 self._tell(Alert(_utc(now), "recovered", name, said, active.threshold, "Nothing.", "over"))
 
     def _lasts(self, active: _Active, seen: Occurrence, now: float) -> None:

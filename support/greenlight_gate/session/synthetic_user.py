@@ -102,7 +102,8 @@ class _Game:
         self, suite: ValidationSession, parts: tuple[Part, ...], users: tuple[Persona, ...], scenario: str
     ) -> None:  # fmt: skip
         self.suite = suite
-        self.parts = {part.name for part in parts}
+        self.planned = tuple(part.name for part in parts)
+        self.parts = frozenset(self.planned)
         self.users = users
         self.recorder = Recorder(
             scenario, None, suite.profile, suite.target.budgets, suite.access.redact_bytes,
@@ -236,7 +237,7 @@ class _Game:
         undisturbed = [question for question in self.questions if question is not self.resumed]
         one = Round(
             number=number, began_epoch_s=began_epoch_s, took_s=round(took_s, 3), outcome=outcome, why=why,
-            parts=tuple(self.begun), findings=tuple(findings[:_MOST_FINDINGS]),
+            planned=self.planned, parts=tuple(self.begun), findings=tuple(findings[:_MOST_FINDINGS]),
             acknowledgement_ms=tuple(self.figures.acknowledgement.ms[:_MOST_SAMPLES]),
             delivery_ms=tuple(self.figures.delivery.ms[:_MOST_SAMPLES]),
             silence_ms=tuple(_silence_ms(question) for question in undisturbed if question.seen_at),

@@ -15,6 +15,7 @@ from greenlight_gate.evidence.monitor_day import (
     InUse,
     MonitorDay,
     folders_of,
+    is_of,
     rounds_in,
     seal_earlier_days,
 )
@@ -66,7 +67,7 @@ class TargetWatch:
         self._observers = list(observers)
         self._tell_fault = tell_fault
         self._windows = RoundWindows(suite.target.thresholds, schedule.longest_every_s)
-        self._alerts = Alerts(self._alerted, WORSE_AFTER_S)
+        self._alerts = Alerts(self._alerted, WORSE_AFTER_S, self._windows.unseen_s)
         # The latest alert of each pattern in quiet hours, and the patterns that observers know to be going on.
         self._held: dict[str, Alert] = {}
         self._told: set[str] = set()
@@ -78,6 +79,8 @@ class TargetWatch:
         self._number = 0
         self._renew_at = 0.0
         self._has_begun = False
+        # Folders of earlier days that cannot be sealed, of which the log has said so.
+        self._left: set[Path] = set()
 
     def run(self, interruption: Interruption, rounds: int | None = None) -> None:
         """Plays rounds, or only so many. Raises KeyboardInterrupt when it is interrupted.
@@ -184,6 +187,8 @@ class TargetWatch:
         since = now - self._windows.longest_s
         told: list[Alert] = []
         for folder in folders_of(output_dir, environment, today - timedelta(days=4)):
+            if not is_of(folder, self._suite.lasting_url):
+                continue
             with self._costing(str(folder)):
                 for one in rounds_in(folder):
                     if since <= one.began_epoch_s <= now:
@@ -205,8 +210,6 @@ class TargetWatch:
         keep_out_of_git(plan.output_dir)
         unhealthy = self._health()
         try:
-            for folder in seal_earlier_days(plan.output_dir, target.name, today, now):
-                log.info("sealed %s", folder)
             day = MonitorDay.of(plan.output_dir, today, self._suite.judged_target("", now, caveats=(CAVEAT,)))
             (day.folder / ALERTS).touch()
             self._log = log_to(day.folder / LOG)
@@ -225,6 +228,18 @@ class TargetWatch:
         if unhealthy:
             log.warning("%s", unhealthy)
         log.info("the day begins" if not self._number else f"goes on after round {self._number} of the day")
+        self._seal_earlier_days(today, now)
+
+    def _seal_earlier_days(self, today: date, now: float) -> None:
+        with self._costing("a day before"):
+            plan = self._suite.plan
+            sealed, left = seal_earlier_days(plan.output_dir, self._suite.target.name, today, now)
+            for folder in sealed:
+                log.info("sealed %s", folder)
+            for folder, why in left.items():
+                if folder not in self._left:
+                    log.warning("%s is no day of a monitor that can be sealed, and is left as it is: %s", folder, why)
+            self._left |= left.keys()
 
     def _health(self) -> str:
         """Asks for the version that the target reports. Returns why it cannot, which the rounds are to show."""
