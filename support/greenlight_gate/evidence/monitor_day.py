@@ -70,6 +70,8 @@ class MonitorDay:
         self.folder = folder
         self.evidence = Evidence(folder)
         self.last_number = 0
+        # The folders of the same day that nothing can be written to, and why.
+        self.left: dict[Path, str] = {}
         self.most_traces, self.most_alike = MOST_TRACES, MOST_ALIKE
         self._traces: Counter[frozenset[str]] = Counter()
         self._lock: TextIO | None = None
@@ -81,8 +83,10 @@ class MonitorDay:
         Another folder is begun where the target file, the profile or the environment is not the same any more, or the
         folder is sealed. Raises InUse.
         """
+        left: dict[Path, str] = {}
         for number in range(1, _MOST_FOLDERS):
             opened = cls(_folder(output_dir, day, session.environment, number))
+            opened.left = left
             if opened._take_up(session):
                 return opened
         raise OSError(errno.EEXIST, f"there are {_MOST_FOLDERS} folders of {day}", str(output_dir))
@@ -96,7 +100,8 @@ class MonitorDay:
         except FileNotFoundError:
             self.evidence.begin(msgspec.structs.replace(session, session_id=self.folder.name))
             return True
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, msgspec.MsgspecError) as error:
+            self.left[self.folder] = _said(error)
             self.close()
             return False
         try:
@@ -105,6 +110,7 @@ class MonitorDay:
         except OSError as error:
             if error.errno in _DISK:
                 raise
+            self.left[self.folder] = _said(error)
         self.close()
         return False
 
@@ -138,6 +144,10 @@ class MonitorDay:
 
         Returns whether the day had ended, which then is sealed. Raises OSError for what no monitor has left there.
         """
+        left = list(self.evidence.traces.iterdir())
+        for path in left:
+            with open_regular(path):
+                pass
         for lines in (self.evidence.ledger, self.rounds):
             _mend(lines)
         if any(isinstance(entry, Ended) for entry in self._entries()):
@@ -145,7 +155,7 @@ class MonitorDay:
             return True
         known = {entry.trace for entry in self._entries() if isinstance(entry, Finished)}
         numbers = [int(found[1]) for entry in self._entries() if (found := _KEY.fullmatch(_key(entry)))]
-        for path in self.evidence.traces.glob("*"):
+        for path in left:
             if f"traces/{path.name}" not in known:
                 path.unlink()
         for one in rounds_in(self.folder):
@@ -262,7 +272,7 @@ def seal_earlier_days(
         except InUse:
             pass
         except (OSError, ValueError) as error:
-            left[folder] = (error.strerror if isinstance(error, OSError) else "") or str(error)
+            left[folder] = _said(error)
         finally:
             day.close()
     return sealed, left
@@ -279,6 +289,10 @@ def _day_of(folder: Path) -> str:
 
 def _slug(environment: str) -> str:
     return _NOT_IN_NAMES.sub("-", environment)
+
+
+def _said(error: Exception) -> str:
+    return f"{error.strerror} ({error.filename})" if isinstance(error, OSError) and error.strerror else str(error)
 
 
 def _key(entry: Selected | Finished | Ended) -> str:
