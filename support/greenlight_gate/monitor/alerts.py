@@ -55,6 +55,7 @@ class _Active(msgspec.Struct):
     threshold: str
     quiet_s: float
     told_s: float = 0.0
+    is_restored: bool = False
 
 
 class Alerts:
@@ -86,7 +87,9 @@ class Alerts:
                 self._showing.pop(name, None)
                 self._over[name] = at
             elif known is None:
-                self._showing[name] = _Active(at, at, alert.level, alert.measured, alert.threshold, quiet_s)
+                self._showing[name] = _Active(
+                    at, at, alert.level, alert.measured, alert.threshold, quiet_s, is_restored=True
+                )  # fmt: skip
             else:
                 known.last_at, known.told_s = at, at - known.since
 
@@ -101,7 +104,10 @@ class Alerts:
             name, active = occurrence.pattern, self._showing.get(occurrence.pattern)
             quiet = quiet_s.get(name, QUIET_S)
             if active is not None:
-                active.last_at, active.measured, active.quiet_s = occurrence.last_at, occurrence.measured, quiet
+                # One that is only remembered, in a longer window by now, takes no longer to be over.
+                if active.is_restored or occurrence.last_at > active.last_at:
+                    active.last_at, active.measured, active.quiet_s = occurrence.last_at, occurrence.measured, quiet
+                    active.is_restored = False
                 self._lasts(active, occurrence, now)
             elif occurrence.last_at > self._over.get(name, -1.0):
                 level = "critical" if occurrence.severity is Severity.CRITICAL else "warning"
