@@ -14,6 +14,7 @@ from greenlight_gate.cli.options import command_of, how_shown, output, positive,
 from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.cli.views.judgement import conclude, ended, show_verdict
 from greenlight_gate.cli.views.terminal import Terminal
+from greenlight_gate.evidence.day_verdict import APPROVES_NOTHING
 from greenlight_gate.evidence.judge import Judgement, judge
 from greenlight_gate.evidence.monitor_day import MONITOR_FOLDER
 from greenlight_gate.evidence.safe_files import open_regular
@@ -142,13 +143,10 @@ def newest(output_dir: Path) -> Path:
     """
     sessions = [path for path in output_dir.glob(f"{VALIDATION_FOLDER}_*") if path.is_dir()]
     if not sessions:
-        days = sorted(output_dir.glob(f"{MONITOR_FOLDER}_*"))
-        if days:
-            raise Misconfigured(
-                f"{output_dir}: has no validation session, only days of the monitor, which approve no release; to see "
-                f"what the latest one shows: greenlight verdict {days[-1]}; to judge a release: greenlight run"
-            )
         loads = any(output_dir.glob(f"{LOAD_FOLDER}_*"))
         more = f"; to judge a load again, give its folder, {output_dir / LOAD_FOLDER}_..." if loads else ""
+        days = sorted(output_dir.glob(f"{MONITOR_FOLDER}_*"))
+        if days:
+            more += f"; {APPROVES_NOTHING}: to see what the latest one shows, greenlight verdict {days[-1]}"
         raise Misconfigured(f"{output_dir}: has no validation session; run `behave` or `greenlight run` first{more}")
     return max(sessions, key=order_of)

@@ -144,6 +144,7 @@ class MonitorDay:
 
         Returns whether the day had ended, which then is sealed. Raises OSError for what no monitor has left there.
         """
+        self.evidence.traces.mkdir(exist_ok=True)
         left = list(self.evidence.traces.iterdir())
         for path in left:
             with open_regular(path):
@@ -189,7 +190,7 @@ class MonitorDay:
         return msgspec.structs.replace(one, evidence=f"{self.folder.name}/evidence/{name}")
 
     def finish(self, epoch_s: float) -> None:
-        """Seals a day that nobody watched to its end. Raises InUse, and OSError or ValueError for no monitor's day."""
+        """Seals a day that nobody watched to its end. Raises InUse, and OSError or MsgspecError for no monitor's day."""
         self.evidence.session()
         self.lock()
         if not self._recover():
@@ -271,7 +272,7 @@ def seal_earlier_days(
                 sealed.append(folder)
         except InUse:
             pass
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, msgspec.MsgspecError) as error:
             left[folder] = _said(error)
         finally:
             day.close()
