@@ -190,7 +190,7 @@ class MonitorDay:
         return msgspec.structs.replace(one, evidence=f"{self.folder.name}/evidence/{name}")
 
     def finish(self, epoch_s: float) -> None:
-        """Seals a day that nobody watched to its end. Raises InUse, and OSError or MsgspecError for no monitor's day."""
+        """Seals a day that nobody watched to its end. Raises InUse; OSError or MsgspecError for no such day."""
         self.evidence.session()
         self.lock()
         if not self._recover():

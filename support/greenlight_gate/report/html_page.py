@@ -38,6 +38,7 @@ _STATUS = {Status.PASSED: "met", Status.FAILED: "not met", Status.INCONCLUSIVE: 
 # The pre-deployment checklist: each requirement, and the criteria that judge it.
 _CHECKLIST = (
     ("Every scenario of the selected categories ran and passed", ("SCENARIOS",)),
+    ("There are no findings in any round of the day", ("ROUNDS",)),
     ("There are no findings under load", ("RULES",)),
     ("Users receive all five events of an answer", ("COMPLETENESS",)),
     ("Connections are accepted, and answers arrive", ("SUCCESS",)),
