@@ -60,7 +60,7 @@ _BY_RULE: dict[str, Advice] = {
 }  # fmt: skip
 _BY_CRITERION: dict[str, Advice] = {
     "SCENARIOS": Advice(("see the first failed scenario, below",), _VERBOSE),
-    "ROUNDS": Advice(("see the first finding of each rule, below",), _VERBOSE),
+    "ROUNDS": Advice(("see the rounds with findings, below",), _VERBOSE),
     "RULES": Advice(("see the first finding of each rule, below",), _VERBOSE),
     "COMPLETENESS": Advice(("one kind of event is never sent", "the profile maps it to another kind"), _DOCTOR),
     "SUCCESS": Advice(("connections are refused or break", "runs end early"), _VERBOSE),
