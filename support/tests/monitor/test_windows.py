@@ -114,7 +114,10 @@ def test_an_hour_of_a_defect_is_one_alert_one_reminder_and_one_recovery() -> Non
 
 ALL = ("with_tool", "without_tool", "isolation", "reconnect")
 LOST = ("LIFECYCLE-2", "LIFECYCLE-2")
-AWAY = {"outcome": RoundOutcome.UNREACHABLE, "connections": 2, "refused": 2, "runs": {}}
+AWAY = {
+    "outcome": RoundOutcome.UNREACHABLE, "connections": 2, "refused": 2, "runs": {},
+    "troubles": ("'x', Ada: refused (Connection refused)",),
+}  # fmt: skip
 
 
 def rounds(first: int, *rules: str, count: int = 200, **more: Any) -> list[Round]:
