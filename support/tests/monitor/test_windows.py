@@ -114,7 +114,7 @@ def test_an_hour_of_a_defect_is_one_alert_one_reminder_and_one_recovery() -> Non
 
 ALL = ("with_tool", "without_tool", "isolation", "reconnect")
 LOST = ("LIFECYCLE-2", "LIFECYCLE-2")
-AWAY = {
+AWAY: dict[str, Any] = {
     "outcome": RoundOutcome.UNREACHABLE, "connections": 2, "refused": 2, "runs": {},
     "troubles": ("'x', Ada: refused (Connection refused)",),
 }  # fmt: skip
