@@ -126,21 +126,20 @@ def rounds(first: int, *rules: str, count: int = 200, **more: Any) -> list[Round
 
 
 @pytest.mark.parametrize(
-    ("between", "rules"),
+    ("shows", "between"),
     [
-        (rounds(2, **AWAY), LOST),
-        # A pause: nobody played for hours, then one round.
-        (rounds(600, count=1), LOST),
+        (rounds(-1, *LOST, count=3), rounds(2, **AWAY)),
+        (rounds(-1, count=3, delivery_ms=(250.0,) * 60), rounds(2, **AWAY)),
+        # A pause: no round for hours, then one.
+        (rounds(-1, *LOST, count=3), rounds(600, count=1)),
         # The part that showed it is left out, or no round comes as far as that.
-        (rounds(2, planned=("with_tool",)), ("ISOLATION-1",)),
-        (rounds(2, planned=("with_tool",)), ("CONTENT-1",)),
-        (rounds(2, "CONTENT-1", parts=("with_tool",)), ("ISOLATION-1",)),
-        (rounds(2, outcome=RoundOutcome.BROKEN), LOST),
+        (rounds(-1, "ISOLATION-1", count=3), rounds(2, planned=("with_tool",))),
+        (rounds(-1, "CONTENT-1", count=3), rounds(2, planned=("with_tool",))),
+        (rounds(-1, "ISOLATION-1", count=3), rounds(2, "CONTENT-1", parts=("with_tool",))),
+        (rounds(-1, *LOST, count=3), rounds(2, outcome=RoundOutcome.BROKEN)),
     ],
 )  # fmt: skip
-def test_a_pattern_is_over_only_after_rounds_that_could_have_shown_it(
-    between: list[Round], rules: tuple[str, ...]
-) -> None:
+def test_a_pattern_is_over_only_after_rounds_that_could_have_shown_it(shows: list[Round], between: list[Round]) -> None:
     windows, told = RoundWindows(Thresholds(), 60), list[Alert]()
     alerts = Alerts(told.append, unseen_s=windows.unseen_s)
 
@@ -154,7 +153,7 @@ def test_a_pattern_is_over_only_after_rounds_that_could_have_shown_it(
         return [alert.change for alert in told if alert.pattern == begun[0]] if begun else []
 
     begun: list[str] = []
-    play(rounds(-1, *rules, count=3))
+    play(shows)
     begun += [told[-1].pattern]
     assert "over" not in play(between)
     last = int((between[-1].began_epoch_s - BEGIN) // MINUTE)
