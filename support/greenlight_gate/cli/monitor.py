@@ -5,6 +5,7 @@
 import argparse
 import contextlib
 import os
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -14,6 +15,7 @@ from greenlight_gate.cli.commands import SUMMARIES
 from greenlight_gate.cli.monitor_observers import OBSERVERS
 from greenlight_gate.cli.options import INTERRUPTED, command_of, output, positive, target
 from greenlight_gate.cli.views.terminal import Terminal
+from greenlight_gate.findings import numbered
 from greenlight_gate.monitor.alerts import Alert
 from greenlight_gate.monitor.clock import WallClock
 from greenlight_gate.monitor.round import Round, RoundObserver, RoundOutcome, Watched
@@ -26,13 +28,17 @@ from greenlight_gate.targets.settings import Misconfigured
 from greenlight_gate.verdict.decision import Verdict
 
 _LEAST_EVERY_S = 1.0
+_EXIT_CODES = (
+    "exit codes: 0 ended by SIGTERM, 3 misconfigured, 130 interrupted; with --rounds: 0 all rounds passed, 1 a round "
+    "failed, 2 a round was unreachable, skipped or broken, 3 misconfigured, 130 interrupted"
+)
 
 
 def add(commands: Any) -> None:
     """Adds the command."""
     monitor = command_of(
         commands, "monitor", SUMMARIES["monitor"],
-        "greenlight monitor --environment mine.toml --every 60",
+        "greenlight monitor --environment mine.toml --every 60", _EXIT_CODES,
     )  # fmt: skip
     what = monitor.add_argument_group("target and rounds")
     target(what)
@@ -77,16 +83,20 @@ def monitor(options: argparse.Namespace) -> int:
     with interruptible(None) as interruption, contextlib.ExitStack() as held:
         held.callback(suite.stop)
         suite.prepare()
+        suite.watch_host()
         parts = _parts(options.scenarios, suite, console)
         schedule = MonitorSchedule(suite.target.monitor, options.every)
-        watched = Watched(suite.target.name, suite.target.url, str(plan.output_dir), schedule.longest_every_s)
-        observers: list[RoundObserver] = [_Printed(console, verbose=options.verbose)]
+        watched = Watched(
+            suite.target.name, suite.target.url, str(plan.output_dir), schedule.longest_every_s, suite.lasting_url
+        )
+        observers: list[RoundObserver] = [_Printed(console, plan.output_dir, verbose=options.verbose)]
         for each in OBSERVERS:
             observer = held.enter_context(each.observing(options, watched))
             observers += [observer] if observer is not None else []
         watch = TargetWatch(
             suite, SyntheticUser(suite, parts), WallClock(), schedule, observers=observers,
             tell_fault=lambda said: _say(console, f"[yellow]{escape(said)}[/]"),
+            tell_folder=lambda folder: _say(console, f"rounds are kept in {escape(str(folder))}"),
         )  # fmt: skip
         _say(
             console,
@@ -96,9 +106,9 @@ def monitor(options: argparse.Namespace) -> int:
         try:
             watch.run(interruption, options.rounds)
         except KeyboardInterrupt:
-            _say(console, f"ended by {interruption.reason or 'SIGINT'} after {_counted(watch)}")
+            _say(console, f"ended by {interruption.reason or 'SIGINT'} after {_counted(watch)}{_kept(watch)}")
             return 0 if interruption.reason == "SIGTERM" and options.rounds is None else INTERRUPTED
-        _say(console, _counted(watch))
+        _say(console, f"{_counted(watch)}{_kept(watch)}")
         return _code(watch)
 
 
@@ -138,7 +148,11 @@ def _code(watch: TargetWatch) -> int:
 
 def _counted(watch: TargetWatch) -> str:
     said = [f"{count} {outcome}" for outcome in RoundOutcome if (count := watch.outcomes[outcome])]
-    return f"{watch.outcomes.total()} rounds{': ' if said else ''}{', '.join(said)}"
+    return f"{numbered(watch.outcomes.total(), 'round')}{': ' if said else ''}{', '.join(said)}"
+
+
+def _kept(watch: TargetWatch) -> str:
+    return f"; kept in {escape(str(watch.folder))}" if watch.folder is not None else ""
 
 
 def _say(console: Console, text: str) -> None:
@@ -148,8 +162,9 @@ def _say(console: Console, text: str) -> None:
 class _Printed:
     """What the terminal shows of the rounds."""
 
-    def __init__(self, console: Console, *, verbose: bool) -> None:
+    def __init__(self, console: Console, output_dir: Path, *, verbose: bool) -> None:
         self._console = console
+        self._output_dir = output_dir
         self._verbose = verbose
         self._last: RoundOutcome | None = None
 
@@ -159,7 +174,7 @@ class _Printed:
         if self._verbose or not passed or self._last is not RoundOutcome.PASSED:
             colour = "green" if passed else "yellow" if one.outcome is RoundOutcome.SKIPPED else "red"
             said = one.why or f"{sum(one.runs.values())} answers in {one.took_s:.1f} s"
-            kept = f" ({one.evidence})" if one.evidence else ""
+            kept = f" ({self._output_dir / one.evidence})" if one.evidence else ""
             _say(self._console, f"[{colour}]round {one.number} {one.outcome}[/]  {escape(f'{said}{kept}')}")
         self._last = one.outcome
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from greenlight_gate.cli.views.terminal import Terminal
-from greenlight_gate.evidence.monitor_day import folders_of, rounds_in
+from greenlight_gate.evidence.monitor_day import folders_of, is_of, rounds_in
 from greenlight_gate.monitor.round import RoundObserver, Watched
 from greenlight_gate.report.live_state import DAY_S, LiveState
 from greenlight_gate.session.target_watch import alerts_in
@@ -104,6 +104,8 @@ def _restored(watched: Watched, folder: Path) -> LiveState:
     now = datetime.now(UTC)  # noqa: TID251 -- the shell: what happened before is read by the wall clock
     since = now - timedelta(seconds=DAY_S)
     for day in folders_of(folder, watched.environment, (since - timedelta(days=1)).date()):
+        if not is_of(day, watched.lasting_url):
+            continue
         with contextlib.suppress(OSError):  # the watch reports a folder that cannot be read
             for one in rounds_in(day):
                 if one.began_epoch_s >= since.timestamp():

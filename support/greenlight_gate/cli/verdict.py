@@ -14,7 +14,9 @@ from greenlight_gate.cli.options import command_of, how_shown, output, positive,
 from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.cli.views.judgement import conclude, ended, show_verdict
 from greenlight_gate.cli.views.terminal import Terminal
+from greenlight_gate.evidence.day_verdict import APPROVES_NOTHING
 from greenlight_gate.evidence.judge import Judgement, judge
+from greenlight_gate.evidence.monitor_day import MONITOR_FOLDER
 from greenlight_gate.evidence.safe_files import open_regular
 from greenlight_gate.evidence.session_folder import LOAD_FOLDER, UNBEGUN, VALIDATION_FOLDER, JudgedTarget, order_of
 from greenlight_gate.findings import numbered
@@ -143,5 +145,8 @@ def newest(output_dir: Path) -> Path:
     if not sessions:
         loads = any(output_dir.glob(f"{LOAD_FOLDER}_*"))
         more = f"; to judge a load again, give its folder, {output_dir / LOAD_FOLDER}_..." if loads else ""
+        days = sorted(output_dir.glob(f"{MONITOR_FOLDER}_*"))
+        if days:
+            more += f"; {APPROVES_NOTHING}: to see what the latest one shows, greenlight verdict {days[-1]}"
         raise Misconfigured(f"{output_dir}: has no validation session; run `behave` or `greenlight run` first{more}")
     return max(sessions, key=order_of)

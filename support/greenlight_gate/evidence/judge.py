@@ -10,6 +10,7 @@ import msgspec
 
 from greenlight_gate.evidence.attribution import Attributed, BegunTrace, first_ill, followed, only_for
 from greenlight_gate.evidence.cut_matrix import CutCell, cut_cells
+from greenlight_gate.evidence.day_verdict import decide_day, gaps_of_day, is_day
 from greenlight_gate.evidence.loads import as_observed, gather
 from greenlight_gate.evidence.manifest import MANIFEST
 from greenlight_gate.evidence.replay import BrokenTrace, Meter, replay
@@ -240,14 +241,16 @@ def _judge(
         Meter(session.clock),
         Timeline(None, {key: entry.name for key, entry in ledger.selected.items()}),
     )
-    gaps = [*session.caveats, *_gaps(ledger, session)]
+    of_day = is_day(session)
+    gaps = gaps_of_day(session, ledger.torn, ledger.ended) if of_day else [*session.caveats, *_gaps(ledger, session)]
     traces = _FinishedTraces(evidence, session, profile, meter, timeline)
     for entry in ledger.finished.values():
         if entry.trace:
             traces.take(entry, ledger.name_of(entry.key), rules)
     gaps += traces.gaps
-    gaps += _unfinished(evidence, ledger, profile, session, meter)
-    measurements = _measurements(evidence, gaps)
+    # Of a monitor that was killed, the round under way is lost; nor is a day measured that was not watched to its end.
+    gaps += _unfinished(evidence, ledger, profile, session, meter) if not of_day else []
+    measurements = _measurements(evidence, gaps, needed=not of_day)
     loads, watched = _believed(evidence, gaps)
     if session.workload is not None and not loads:
         gaps.append("the evidence holds no result of the load")
@@ -285,10 +288,16 @@ def _judge(
         crowded=next(filter(None, (traces.crowded, *(load.summary.crowded for load in loads))), ""),
     )  # fmt: skip
     return Judgement(
-        session, decide(facts), scenarios, tuple(findings), observed, measurements, ledger.ended, facts.relations,
-        tuple(traces.cells), loads, watched, patterns,
+        session, _decision(evidence, facts, of_day=of_day), scenarios, tuple(findings), observed, measurements,
+        ledger.ended, facts.relations, tuple(traces.cells), loads, watched, patterns,
         {entry.key: entry.duration_s for entry in ledger.finished.values()}, facts.compared, timeline,
     )  # fmt: skip
+
+
+def _decision(evidence: Evidence, facts: Facts, *, of_day: bool) -> Decision:
+    if not of_day:
+        return decide(facts)
+    return decide_day(evidence.folder.parent, is_convicted=bool(facts.findings), gaps=facts.gaps)
 
 
 def _require_session(evidence: Evidence, folder: Path) -> None:
@@ -382,13 +391,13 @@ def _memory(measurements: Measurements | None, watched: tuple[MemorySamples, ...
     return Memory(measurements.target_rss_mb_start, measurements.target_rss_mb_end, faults)
 
 
-def _measurements(evidence: Evidence, gaps: list[str]) -> Measurements | None:
+def _measurements(evidence: Evidence, gaps: list[str], *, needed: bool) -> Measurements | None:
     try:
         measurements = evidence.measurements()
     except (OSError, msgspec.MsgspecError) as error:
         gaps.append(f"measurements.json is not whole: {error}")
         return None
-    if measurements is None:
+    if measurements is None and needed:
         gaps.append("measurements.json is missing")
     return measurements
 

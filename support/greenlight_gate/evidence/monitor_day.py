@@ -40,7 +40,10 @@ CAVEAT = (
 # Of a backend that is broken all day, the first traces say as much as all would. What breaks the same rules is alike.
 MOST_TRACES = 400
 MOST_ALIKE = 40
+UNWATCHED = "the monitor was not running at the end of the day"
 _LOCK = "monitor.lock"
+# Of these, another folder on the same disk would be no better.
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 _KEY = re.compile(rf"{CATEGORY}/round-(\d+)")
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9.-]+")
 _MOST_FOLDERS = 100
@@ -67,6 +70,8 @@ class MonitorDay:
         self.folder = folder
         self.evidence = Evidence(folder)
         self.last_number = 0
+        # The folders of the same day that nothing can be written to, and why.
+        self.left: dict[Path, str] = {}
         self.most_traces, self.most_alike = MOST_TRACES, MOST_ALIKE
         self._traces: Counter[frozenset[str]] = Counter()
         self._lock: TextIO | None = None
@@ -78,8 +83,10 @@ class MonitorDay:
         Another folder is begun where the target file, the profile or the environment is not the same any more, or the
         folder is sealed. Raises InUse.
         """
+        left: dict[Path, str] = {}
         for number in range(1, _MOST_FOLDERS):
             opened = cls(_folder(output_dir, day, session.environment, number))
+            opened.left = left
             if opened._take_up(session):
                 return opened
         raise OSError(errno.EEXIST, f"there are {_MOST_FOLDERS} folders of {day}", str(output_dir))
@@ -93,14 +100,19 @@ class MonitorDay:
         except FileNotFoundError:
             self.evidence.begin(msgspec.structs.replace(session, session_id=self.folder.name))
             return True
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, msgspec.MsgspecError) as error:
+            self.left[self.folder] = _said(error)
             self.close()
             return False
-        if self.is_sealed or _without_time(kept) != _without_time(session):
-            self.close()
-            return False
-        self._recover()
-        return True
+        try:
+            if not self.is_sealed and _without_time(kept) == _without_time(session) and not self._recover():
+                return True
+        except OSError as error:
+            if error.errno in _DISK:
+                raise
+            self.left[self.folder] = _said(error)
+        self.close()
+        return False
 
     def lock(self) -> None:
         """Keeps other monitors from writing to it. Raises InUse."""
@@ -127,21 +139,31 @@ class MonitorDay:
         """Every round, a line each."""
         return self.evidence.folder / ROUNDS
 
-    def _recover(self) -> None:
-        """Goes on where a monitor ended or was killed: takes away what the round under way had left."""
+    def _recover(self) -> bool:
+        """Goes on where a monitor ended or was killed: takes away what the round under way had left.
+
+        Returns whether the day had ended, which then is sealed. Raises OSError for what no monitor has left there.
+        """
+        self.evidence.traces.mkdir(exist_ok=True)
+        left = list(self.evidence.traces.iterdir())
+        for path in left:
+            with open_regular(path):
+                pass
+        for lines in (self.evidence.ledger, self.rounds):
+            _mend(lines)
+        if any(isinstance(entry, Ended) for entry in self._entries()):
+            self.evidence.seal()
+            return True
         known = {entry.trace for entry in self._entries() if isinstance(entry, Finished)}
         numbers = [int(found[1]) for entry in self._entries() if (found := _KEY.fullmatch(_key(entry)))]
-        for path in self.evidence.traces.glob("*"):
+        for path in left:
             if f"traces/{path.name}" not in known:
                 path.unlink()
-        with contextlib.suppress(FileNotFoundError):
-            data = self.rounds.read_bytes()
-            if not data.endswith(b"\n"):
-                write_whole(self.rounds, data[: data.rfind(b"\n") + 1])
         for one in rounds_in(self.folder):
             numbers.append(one.number)
             self._traces[_kind(one)] += bool(one.evidence)
         self.last_number = max(numbers, default=0)
+        return False
 
     def _entries(self) -> Iterator[Selected | Finished | Ended]:
         return (line.entry for line in self.evidence.lines() if line.entry is not None)
@@ -166,6 +188,13 @@ class MonitorDay:
         self.evidence.append(finished)
         self._traces[_kind(one)] += 1
         return msgspec.structs.replace(one, evidence=f"{self.folder.name}/evidence/{name}")
+
+    def finish(self, epoch_s: float) -> None:
+        """Seals a day that nobody watched to its end. Raises InUse; OSError or MsgspecError for no such day."""
+        self.evidence.session()
+        self.lock()
+        if not self._recover():
+            self.seal(epoch_s, None, UNWATCHED)
 
     def seal(self, epoch_s: float, measurements: Measurements | None, interrupted: str = "") -> None:
         """The day is over: what is changed from now on is no evidence.
@@ -195,6 +224,22 @@ def rounds_in(folder: Path) -> Iterator[Round]:
                 yield _decoder.decode(line)
 
 
+def _mend(lines: Path) -> None:
+    """Takes away the last line, if it is torn."""
+    with contextlib.suppress(FileNotFoundError):
+        data = lines.read_bytes()
+        if not data.endswith(b"\n"):
+            write_whole(lines, data[: data.rfind(b"\n") + 1])
+
+
+def is_of(folder: Path, url: str) -> bool:
+    """Whether a day's folder is that of the target at this url ("": at any)."""
+    try:
+        return not url or Evidence(folder).session().url == url
+    except (OSError, msgspec.MsgspecError):
+        return False
+
+
 def folders_of(output_dir: Path, environment: str, since: date) -> list[Path]:
     """The folders of a target's days from `since` on, in the order of time."""
     named = f"{_slug(environment)}"
@@ -206,20 +251,32 @@ def folders_of(output_dir: Path, environment: str, since: date) -> list[Path]:
     return [path for _, _, path in sorted(found)]
 
 
-def seal_earlier_days(output_dir: Path, environment: str, today: date, epoch_s: float) -> list[Path]:
-    """Seals the days that nobody watched to their end, of the last month. Returns their folders.
+def seal_earlier_days(
+    output_dir: Path, environment: str, today: date, epoch_s: float
+) -> tuple[list[Path], dict[Path, str]]:  # fmt: skip
+    """Seals the days that nobody watched to their end, of the last month.
 
-    One that another monitor still writes to is left to it.
+    Returns their folders, and those that are left as they are, with the reason. One that another monitor still writes
+    to is left to it.
     """
-    sealed = []
+    sealed: list[Path] = []
+    left: dict[Path, str] = {}
     for folder in folders_of(output_dir, environment, today - timedelta(days=31)):
+        if _day_of(folder) >= today.isoformat():
+            continue
         day = MonitorDay(folder)
-        if _day_of(folder) < today.isoformat() and not day.is_sealed:
-            with contextlib.suppress(InUse):
-                day.lock()
-                day.seal(epoch_s, None, "the monitor was not running at the end of the day")
+        try:
+            date.fromisoformat(_day_of(folder))
+            if not day.is_sealed:
+                day.finish(epoch_s)
                 sealed.append(folder)
-    return sealed
+        except InUse:
+            pass
+        except (OSError, ValueError, msgspec.MsgspecError) as error:
+            left[folder] = _said(error)
+        finally:
+            day.close()
+    return sealed, left
 
 
 def _folder(output_dir: Path, day: date, environment: str, number: int) -> Path:
@@ -233,6 +290,10 @@ def _day_of(folder: Path) -> str:
 
 def _slug(environment: str) -> str:
     return _NOT_IN_NAMES.sub("-", environment)
+
+
+def _said(error: Exception) -> str:
+    return f"{error.strerror} ({error.filename})" if isinstance(error, OSError) and error.strerror else str(error)
 
 
 def _key(entry: Selected | Finished | Ended) -> str:

@@ -37,6 +37,12 @@ class Alert(msgspec.Struct, frozen=True):
 
 
 OnAlert = Callable[[Alert], None]
+# For how long a pattern has not occurred at a time: (its name, when it did last, that time).
+Unseen = Callable[[str, float, float], float]
+
+
+def _since_then(_: str, last_at: float, now: float) -> float:
+    return now - last_at
 
 
 class _Active(msgspec.Struct):
@@ -49,16 +55,19 @@ class _Active(msgspec.Struct):
     threshold: str
     quiet_s: float
     told_s: float = 0.0
+    is_restored: bool = False
 
 
 class Alerts:
     """The active patterns. A continuing one is not reported again; after `QUIET_S` without it, it has recovered.
 
-    `worse_after_s`: it is reported again each time when it has lasted for one of these, in seconds.
+    `worse_after_s`: it is reported again each time when it has lasted for one of these, in seconds. `unseen_s`: for how
+    long a pattern has not occurred, where not all the time counts in which nobody has seen it.
     """
 
-    def __init__(self, tell: OnAlert, worse_after_s: Sequence[float] = ()) -> None:
+    def __init__(self, tell: OnAlert, worse_after_s: Sequence[float] = (), unseen_s: Unseen = _since_then) -> None:
         self.tell = tell
+        self._unseen_s = unseen_s
         self.count = 0
         self._worse_after_s = worse_after_s
         self._showing: dict[str, _Active] = {}
@@ -78,7 +87,9 @@ class Alerts:
                 self._showing.pop(name, None)
                 self._over[name] = at
             elif known is None:
-                self._showing[name] = _Active(at, at, alert.level, alert.measured, alert.threshold, quiet_s)
+                self._showing[name] = _Active(
+                    at, at, alert.level, alert.measured, alert.threshold, quiet_s, is_restored=True
+                )  # fmt: skip
             else:
                 known.last_at, known.told_s = at, at - known.since
 
@@ -93,7 +104,10 @@ class Alerts:
             name, active = occurrence.pattern, self._showing.get(occurrence.pattern)
             quiet = quiet_s.get(name, QUIET_S)
             if active is not None:
-                active.last_at, active.measured, active.quiet_s = occurrence.last_at, occurrence.measured, quiet
+                # One that is only remembered, in a longer window by now, takes no longer to be over.
+                if active.is_restored or occurrence.last_at > active.last_at:
+                    active.last_at, active.measured, active.quiet_s = occurrence.last_at, occurrence.measured, quiet
+                    active.is_restored = False
                 self._lasts(active, occurrence, now)
             elif occurrence.last_at > self._over.get(name, -1.0):
                 level = "critical" if occurrence.severity is Severity.CRITICAL else "warning"
@@ -102,10 +116,11 @@ class Alerts:
                 )  # fmt: skip
                 self._tell(Alert(_utc(now), level, name, occurrence.measured, occurrence.threshold, occurrence.hint))
         for name, active in list(self._showing.items()):
-            if now - active.last_at > active.quiet_s:
+            unseen_s = self._unseen_s(name, active.last_at, now)
+            if unseen_s > active.quiet_s:
                 del self._showing[name]
                 self._over[name] = active.last_at
-                said = f"not seen for {now - active.last_at:.0f} s; before: {active.measured}"
+                said = f"not seen for {unseen_s:.0f} s; before: {active.measured}"
                 self._tell(Alert(_utc(now), "recovered", name, said, active.threshold, "Nothing.", "over"))
 
     def _lasts(self, active: _Active, seen: Occurrence, now: float) -> None:

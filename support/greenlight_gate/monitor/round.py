@@ -14,7 +14,7 @@ class RoundOutcome(StrEnum):
 
     `passed`: played whole, and nothing was objected to. `failed`: a rule objected, or a user did not receive what the
     round is to show. `unreachable`: no user could connect, or sign in. `skipped`: maintenance. `broken`: the suite
-    itself failed, so that nothing is known of the target.
+    itself failed or stood still, or its machine was busy with other work, so that nothing is known of the target.
     """
 
     PASSED = "passed"
@@ -27,16 +27,16 @@ class RoundOutcome(StrEnum):
 class Round(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One round, as it is kept in `rounds.jsonl` and reported to observers.
 
-    `number`: from 1, and on through restarts on the same day. `began_epoch_s`: by the monitor's clock. `why`: of every
-    outcome but `passed`, in words. `parts`: the names of what was played (with_tool, without_tool, reconnect,
-    isolation). Latencies are samples in milliseconds: `acknowledgement_ms` from the request to agent_started,
-    `delivery_ms` from the server's stamp to the receipt (none where the clocks are not known to agree), `silence_ms`
-    the longest pause within each run, `run_ms` from the request to the end. `runs` counts runs by how they ended:
-    agent_completed, agent_failed, agent_stopped, refused, unfinished. Of connections: `connections` were tried,
-    `refused` not opened although they should, `dropped` lost without a reason; `reconnects` were resumed. `errors` and
-    `troubles` say in words which failures no request had provoked, and which connections were refused or dropped.
-    `evidence`: the trace, as a path from the output folder ("" where none is kept: nothing was found, or enough was
-    kept on that day).
+    `number`: from 1, and on through restarts on the same day. `began_epoch_s`: by the monitor's clock. `why`: of
+    every outcome but `passed`, in words. `planned`: the names of the parts that it was to play (with_tool,
+    without_tool, reconnect, isolation), `parts` of those that it played to their end. Latencies are samples in
+    milliseconds: `acknowledgement_ms` from the request to agent_started, `delivery_ms` from the server's stamp to the
+    receipt (none where the clocks are not known to agree), `silence_ms` the longest pause within each run, `run_ms`
+    from the request to the end. `runs` counts runs by how they ended: agent_completed, agent_failed, agent_stopped,
+    refused, unfinished. Of connections: `connections` were tried, `refused` not opened although they should,
+    `dropped` lost without a reason; `reconnects` were resumed. `errors` and `troubles` say in words which failures no
+    request had provoked, and which connections were refused or dropped. `evidence`: the trace, as a path from the
+    output folder ("" where none is kept: nothing was found, or enough was kept on that day).
     """
 
     number: int
@@ -44,6 +44,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     took_s: float
     outcome: RoundOutcome
     why: str = ""
+    planned: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     acknowledgement_ms: tuple[float, ...] = ()
@@ -63,13 +64,15 @@ class Round(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Watched(msgspec.Struct, frozen=True):
     """What is watched, for observers, before the first round.
 
-    `folder` is `--output-dir`, `every_s` the interval in seconds.
+    `folder` is `--output-dir`, `every_s` the interval in seconds. `lasting_url`: that of the same backend also after a
+    restart; "" where the suite starts the backend at any port.
     """
 
     environment: str
     url: str
     folder: str
     every_s: float
+    lasting_url: str = ""
 
 
 class RoundObserver(Protocol):

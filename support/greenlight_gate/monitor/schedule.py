@@ -40,8 +40,11 @@ class MonitorSchedule:
         return max([self._section.every_s, *(every_s for _, every_s in self._intervals)])
 
     def next_due(self, due: float, now: float) -> float:
-        """When the round after the one that was due at `due` is due; what was missed meanwhile is left out."""
-        every_s = self.every_s(now)
+        """When the round after the one that was due at `due` is due; what was missed meanwhile is left out.
+
+        Where the clock was set back, it is one interval from now.
+        """
+        every_s, due = self.every_s(now), min(due, now)
         missed = max(0, int((now - due) // every_s))
         return due + (missed + 1) * every_s
 

@@ -4,6 +4,7 @@ A pattern is looked for in the last minutes first. What is too rare there, one l
 hours or in the days.
 """
 
+from collections import deque
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -21,6 +22,10 @@ _LEAST_ROUNDS = 5
 _MOST_MINUTES_S = 80 * _MINUTE_S
 FAILED_IN_A_ROW = 3
 FAILED_ROUNDS = "FAILED_ROUNDS"
+# A round that is later than this after the one before, in intervals, follows a pause.
+_PAUSE = 1.5
+# How many stretches of rounds are remembered: one more begins with a pause, and where other parts are played.
+_MOST_STRETCHES = 10_000
 
 
 class Recent(NamedTuple):
@@ -29,6 +34,14 @@ class Recent(NamedTuple):
     occurrence: Occurrence
     window: str
     quiet_s: float
+
+
+class _Stretch(NamedTuple):
+    """A time without a pause in which rounds were played that could show what these parts show."""
+
+    began_at: float
+    ended_at: float
+    parts: frozenset[str]
 
 
 class RoundWindows:
@@ -46,6 +59,11 @@ class RoundWindows:
             _Window("days", 72 * _HOUR_S, 12 * _HOUR_S),
         )
         self._failed: list[Round] = []
+        self._every_s = every_s
+        self._last_at: float | None = None
+        self._stretches: deque[_Stretch] = deque(maxlen=_MOST_STRETCHES)
+        # Of a pattern, the parts of the round that showed it last: without them, its absence says nothing.
+        self._needs: dict[str, frozenset[str]] = {}
 
     @property
     def longest_s(self) -> float:
@@ -62,8 +80,43 @@ class RoundWindows:
         if one.outcome in (RoundOutcome.SKIPPED, RoundOutcome.BROKEN):
             return
         self._failed = [*self._failed, one][-FAILED_IN_A_ROW:] if one.outcome is RoundOutcome.FAILED else []
+        self._remember(one)
         for window in self._windows:
             window.take(one)
+
+    def unseen_s(self, pattern: str, last_at: float, _: float = 0.0) -> float:
+        """For how long, since it occurred last, rounds were played that could have shown this pattern, in seconds.
+
+        It does not count while nothing was played, the target was unreachable, or the parts that showed it were left
+        out.
+        """
+        needs = self._needs.get(pattern, frozenset())
+        return sum(
+            max(0.0, each.ended_at - max(each.began_at, last_at)) for each in self._stretches if needs <= each.parts
+        )
+
+    def _remember(self, one: Round) -> None:
+        """What this round could show, and which parts have shown what was found."""
+        at, before = one.began_epoch_s, self._last_at
+        self._last_at = at
+        planned = frozenset(one.planned or one.parts)
+        rules = {finding.rule for finding in one.findings}
+        for name in (name for name, pattern in PATTERNS.items() if rules & pattern.rules):
+            self._needs[name] = planned
+        if one.outcome is RoundOutcome.UNREACHABLE:
+            return
+        if one.outcome is RoundOutcome.FAILED:
+            self._needs[FAILED_ROUNDS] = planned
+        since_s = 0.0 if before is None else max(0.0, at - before)
+        # After a pause, only the last interval of it counts.
+        began_at = at - (since_s if since_s <= _PAUSE * self._every_s else self._every_s)
+        # What passed has shown all that it was to show; of a failed one, only what was played to its end counts.
+        parts = planned if one.outcome is RoundOutcome.PASSED else frozenset(one.parts)
+        latest = self._stretches[-1] if self._stretches else None
+        if latest is not None and latest.parts == parts and latest.ended_at == before and began_at <= before:
+            self._stretches[-1] = latest._replace(ended_at=at)
+        else:
+            self._stretches.append(_Stretch(began_at, at, parts))
 
     def patterns(self) -> tuple[Recent, ...]:
         """Each pattern once, as the shortest window shows it in which it occurred."""

@@ -31,6 +31,9 @@ class HostWatch:
         self._ended = threading.Event()
         self._before: HostSample | None = None
         self._before_at = 0.0
+        self._awake = threading.Event()
+        self._awake.set()
+        self._looking = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="greenlight-host", daemon=True)
 
     def start(self, own: int, find_target: Callable[[], int | None] | None = None) -> None:
@@ -49,6 +52,7 @@ class HostWatch:
     def stop(self) -> None:
         """Ends the thread. Calling it again does nothing."""
         self._ended.set()
+        self._awake.set()
         if self._thread.ident is not None:
             self._thread.join()
 
@@ -56,8 +60,25 @@ class HostWatch:
         """Why the machine was crowded at any time since a moment (monotonic seconds), in words; "" if it was not."""
         return next((each.why for each in reversed(self.crowded) if each.ended_at > since), "")
 
+    def rest(self) -> None:
+        """Measures nothing until `wake`: nobody waits for anything meanwhile."""
+        self._awake.clear()
+
+    def wake(self) -> None:
+        """Measures again, from now on. What was measured before is forgotten, but for the last of it."""
+        with self._looking:
+            del self.crowded[:-1]
+            self._before = None
+        if self._thread.ident is not None:
+            self.look()
+        self._awake.set()
+
     def look(self) -> None:
         """Takes a sample, and compares it with the one before."""
+        with self._looking:
+            self._look()
+
+    def _look(self) -> None:
         if not self._is_known:
             return
         now, after = time.monotonic(), self._sample()
@@ -73,8 +94,10 @@ class HostWatch:
         self._own += [target] if target is not None else []
 
     def _run(self) -> None:
-        while not self._ended.wait(_WINDOW_S):
-            self.look()
+        while self._awake.wait() and not self._ended.wait(_WINDOW_S):
+            # After `wake`, the first window may be too short to tell anything by ticks.
+            if time.monotonic() - self._before_at >= _WINDOW_S / 2:
+                self.look()
 
     def _sample(self) -> HostSample:
         stat = (self._proc / "stat").read_text(encoding="ascii")

@@ -60,6 +60,7 @@ _BY_RULE: dict[str, Advice] = {
 }  # fmt: skip
 _BY_CRITERION: dict[str, Advice] = {
     "SCENARIOS": Advice(("see the first failed scenario, below",), _VERBOSE),
+    "ROUNDS": Advice(("see the rounds with findings, below",), _VERBOSE),
     "RULES": Advice(("see the first finding of each rule, below",), _VERBOSE),
     "COMPLETENESS": Advice(("one kind of event is never sent", "the profile maps it to another kind"), _DOCTOR),
     "SUCCESS": Advice(("connections are refused or break", "runs end early"), _VERBOSE),
@@ -80,6 +81,9 @@ _BUSY = Advice((f"this machine was busy with other work: {AGAIN}",), "greenlight
 _BY_UNKNOWN: dict[str, Advice] = {
     "SCENARIOS": Advice(("the session ended early", "the tags match no scenario", "see the first broken scenario",
          "the target file leaves out prompts or capabilities without a reason in accepted_gaps"), _VERBOSE),
+    "ROUNDS": Advice(
+        ("of rounds without findings no traces are kept, so that they prove nothing",),
+        "greenlight run --environment {target}"),
     "RULES": Advice(("no user was connected, or no event was received",), _DOCTOR),
     "COMPLETENESS": Advice(("no request that needs a tool was answered",), _DOCTOR),
     "SUCCESS": Advice(("no user sent a request",), _DOCTOR),

@@ -14,6 +14,7 @@ from greenlight_gate.client.session import Session
 from greenlight_gate.evidence.monitor_day import TraceOfRound
 from greenlight_gate.measure import record_feed
 from greenlight_gate.monitor.round import Round, RoundOutcome
+from greenlight_gate.rules.engine.suite_stalls import AGAIN, busy
 from greenlight_gate.session.loop_thread import SuiteFault, together
 from greenlight_gate.session.round_figures import RoundFigures, milliseconds
 from greenlight_gate.session.validation_session import ValidationSession
@@ -76,6 +77,7 @@ class SyntheticUser:
         """Plays one round; `scenario` is what it is called in its trace. Raises KeyboardInterrupt, and nothing else."""
         suite, began = self._suite, time.monotonic()
         budgets = suite.target.budgets
+        suite.host.wake()
         try:
             game = suite.loop.call(self._begin(scenario), _MARGIN_S)
             suite.loop.call(game.play(), 4 * (budgets.run_s + budgets.start_s) + _MARGIN_S)
@@ -86,6 +88,8 @@ class SyntheticUser:
                 why=str(error) if isinstance(error, SuiteFault) else f"Suite fault: {error!r}",
             )  # fmt: skip
             return Played(broken, None)
+        finally:
+            suite.host.rest()
         return game.played(number, began_epoch_s, time.monotonic() - began)
 
     async def _begin(self, scenario: str) -> "_Game":
@@ -102,11 +106,13 @@ class _Game:
         self, suite: ValidationSession, parts: tuple[Part, ...], users: tuple[Persona, ...], scenario: str
     ) -> None:  # fmt: skip
         self.suite = suite
-        self.parts = {part.name for part in parts}
+        self.planned = tuple(part.name for part in parts)
+        self.parts = frozenset(self.planned)
         self.users = users
         self.recorder = Recorder(
             scenario, None, suite.profile, suite.target.budgets, suite.access.redact_bytes,
             most_bytes=_MOST_BYTES, rules=suite.plan.rules, watch=suite.loop.watch,
+            crowded=suite.host.crowded,
         )  # fmt: skip
         self.figures = RoundFigures(self.recorder, suite.target.clock)
         self.sessions: dict[str, ResumableSession] = {}
@@ -236,7 +242,7 @@ class _Game:
         undisturbed = [question for question in self.questions if question is not self.resumed]
         one = Round(
             number=number, began_epoch_s=began_epoch_s, took_s=round(took_s, 3), outcome=outcome, why=why,
-            parts=tuple(self.begun), findings=tuple(findings[:_MOST_FINDINGS]),
+            planned=self.planned, parts=tuple(self.begun), findings=tuple(findings[:_MOST_FINDINGS]),
             acknowledgement_ms=tuple(self.figures.acknowledgement.ms[:_MOST_SAMPLES]),
             delivery_ms=tuple(self.figures.delivery.ms[:_MOST_SAMPLES]),
             silence_ms=tuple(_silence_ms(question) for question in undisturbed if question.seen_at),
@@ -255,19 +261,35 @@ class _Game:
 
     def _judged(self, *, made: int) -> tuple[RoundOutcome, str]:
         findings = self.recorder.findings
+        if not findings and (excuse := self._excuse()):
+            return RoundOutcome.BROKEN, excuse
         if not made and (self.ended_by or findings):
             return RoundOutcome.UNREACHABLE, self.ended_by or str(findings[0])
-        if findings:
-            more = f", and {len(findings) - 1} more" if findings[1:] else ""
-            return RoundOutcome.FAILED, f"{findings[0]}{more}"
-        if self.ended_by:
-            return RoundOutcome.FAILED, self.ended_by
-        unproven = self.recorder.checker.relation("", self._private).unproven
-        if unproven:
-            return RoundOutcome.FAILED, f"ISOLATION-3: {', '.join(unproven)} did not receive their own secret"
+        if why := self._objection():
+            return RoundOutcome.FAILED, why
         if not self.begun:
             return RoundOutcome.BROKEN, "Suite fault: the round passed without having observed anything"
         return RoundOutcome.PASSED, ""
+
+    def _objection(self) -> str:
+        """What a user did not receive as the round is to show, or a rule objects to; "" if there is nothing."""
+        findings = self.recorder.findings
+        if findings:
+            more = f", and {len(findings) - 1} more" if findings[1:] else ""
+            return f"{findings[0]}{more}"
+        if self.ended_by:
+            return self.ended_by
+        unproven = self.recorder.checker.relation("", self._private).unproven
+        return f"ISOLATION-3: {', '.join(unproven)} did not receive their own secret" if unproven else ""
+
+    def _excuse(self) -> str:
+        """Why the suite, or its machine, may have caused what this round lacks; "" if it lacks nothing, or neither."""
+        stalls = self.recorder.checker.registry.stalls
+        if stalls.unjudged or not self.ended_by or self.unsigned:
+            return str(stalls)
+        if stalls.is_long:
+            return f"the suite itself stood still for {stalls.longest_s:.1f} s in this round"
+        return f"{busy(stalls.crowded)}; {AGAIN}" if stalls.crowded else ""
 
     @property
     def _private(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +15,7 @@ from greenlight_gate.evidence.monitor_day import (
     InUse,
     MonitorDay,
     folders_of,
+    is_of,
     rounds_in,
     seal_earlier_days,
 )
@@ -51,12 +52,13 @@ class TargetWatch:
     """Plays rounds until it is interrupted. `outcomes` counts those of this process.
 
     `suite` is prepared. An observer that raises is logged, told by `tell_fault`, and left out from then on.
+    `tell_folder` gets the folder of each day before its first round.
     """
 
     def __init__(
         self, suite: ValidationSession, user: Player, clock: Clock, schedule: MonitorSchedule, *,
         observers: Sequence[RoundObserver] = (),
-        tell_fault: Callable[[str], None] = lambda _: None,
+        tell_fault: Callable[[str], None] = lambda _: None, tell_folder: Callable[[Path], None] = lambda _: None,
     ) -> None:  # fmt: skip
         self.outcomes: Counter[RoundOutcome] = Counter()
         self._suite = suite
@@ -65,8 +67,11 @@ class TargetWatch:
         self._schedule = schedule
         self._observers = list(observers)
         self._tell_fault = tell_fault
+        self._tell_folder = tell_folder
+        # That of the latest day, also when it is closed.
+        self.folder: Path | None = None
         self._windows = RoundWindows(suite.target.thresholds, schedule.longest_every_s)
-        self._alerts = Alerts(self._alerted, WORSE_AFTER_S)
+        self._alerts = Alerts(self._alerted, WORSE_AFTER_S, self._windows.unseen_s)
         # The latest alert of each pattern in quiet hours, and the patterns that observers know to be going on.
         self._held: dict[str, Alert] = {}
         self._told: set[str] = set()
@@ -78,6 +83,8 @@ class TargetWatch:
         self._number = 0
         self._renew_at = 0.0
         self._has_begun = False
+        # Folders of earlier days that cannot be sealed, of which the log has said so.
+        self._left: set[Path] = set()
 
     def run(self, interruption: Interruption, rounds: int | None = None) -> None:
         """Plays rounds, or only so many. Raises KeyboardInterrupt when it is interrupted.
@@ -184,6 +191,8 @@ class TargetWatch:
         since = now - self._windows.longest_s
         told: list[Alert] = []
         for folder in folders_of(output_dir, environment, today - timedelta(days=4)):
+            if not is_of(folder, self._suite.lasting_url):
+                continue
             with self._costing(str(folder)):
                 for one in rounds_in(folder):
                     if since <= one.began_epoch_s <= now:
@@ -197,7 +206,7 @@ class TargetWatch:
         today = self._schedule.day(now)
         if today == self._date:
             return
-        plan, target = self._suite.plan, self._suite.target
+        plan = self._suite.plan
         if self._day is not None:
             with self._costing("evidence"):
                 self._day.seal(now, self._load.so_far())
@@ -205,8 +214,6 @@ class TargetWatch:
         keep_out_of_git(plan.output_dir)
         unhealthy = self._health()
         try:
-            for folder in seal_earlier_days(plan.output_dir, target.name, today, now):
-                log.info("sealed %s", folder)
             day = MonitorDay.of(plan.output_dir, today, self._suite.judged_target("", now, caveats=(CAVEAT,)))
             (day.folder / ALERTS).touch()
             self._log = log_to(day.folder / LOG)
@@ -221,10 +228,29 @@ class TargetWatch:
             return
         self._day, self._date, self._has_begun = day, today, True
         self._number = day.last_number
+        self.folder = day.folder
+        self._tell_folder(day.folder)
         self._load = SuiteLoad(self._suite.backend_pids)
         if unhealthy:
             log.warning("%s", unhealthy)
         log.info("the day begins" if not self._number else f"goes on after round {self._number} of the day")
+        self._leave(day.left)
+        self._seal_earlier_days(today, now)
+
+    def _seal_earlier_days(self, today: date, now: float) -> None:
+        with self._costing("a day before"):
+            plan = self._suite.plan
+            sealed, left = seal_earlier_days(plan.output_dir, self._suite.target.name, today, now)
+            for folder in sealed:
+                log.info("sealed %s", folder)
+            self._leave(left)
+
+    def _leave(self, left: Mapping[Path, str]) -> None:
+        """Names once, in the log, each folder that is no day of a monitor."""
+        for folder, why in left.items():
+            if folder not in self._left:
+                log.warning("%s is no day of a monitor, and is left as it is: %s", folder, why)
+        self._left |= left.keys()
 
     def _health(self) -> str:
         """Asks for the version that the target reports. Returns why it cannot, which the rounds are to show."""
@@ -242,11 +268,6 @@ class TargetWatch:
             log.removeHandler(self._log)
             self._log.close()
             self._log = None
-
-    @property
-    def folder(self) -> Path | None:
-        """The folder of the day."""
-        return self._day.folder if self._day is not None else None
 
 
 def alerts_in(folder: Path) -> list[Alert]:

@@ -272,8 +272,7 @@ class ValidationSession:
         self._log = log_to(self.folder / LOG)
         self.evidence.begin(self.judged_target(self.folder.name, time.time(), workload=workload))
         self.own_load = SuiteLoad(self.backend_pids)
-        if plan.environ.get(HOST_LOAD_VARIABLE) != "ignore":
-            self._watch_host()
+        self.watch_host()
         self.begun = True
 
     def judged_target(
@@ -325,8 +324,15 @@ class ValidationSession:
         """The processes of the backend, if the suite has started it; those of other targets are unknown."""
         return self.own_backend.pids if self.own_backend is not None else ()
 
-    def _watch_host(self) -> None:
+    @property
+    def lasting_url(self) -> str:
+        """The url by which a later session knows the same backend again; "" where the suite has chosen the port."""
+        return "" if self.target.start in ("embedded", "stack") else _without_query(self.target.url)
+
+    def watch_host(self) -> None:
         """Watches whether others use this machine: all but the suite, what it starts, and a target on this machine."""
+        if self.plan.environ.get(HOST_LOAD_VARIABLE) == "ignore":
+            return
         target = self.target
         is_neighbour = target.start == "none" and target.is_loopback
         self.host.start(os.getpid(), (lambda: listener_of(target)) if is_neighbour else None)

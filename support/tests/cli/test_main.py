@@ -15,6 +15,8 @@ JUDGED = "0 approved, 1 blocked, 2 inconclusive, 3 misconfigured, 130 interrupte
 EXIT_CODES = {
     "doctor": "0 no problems, 1 a problem, 3 misconfigured, 130 interrupted",
     "history": "0 listed, 3 misconfigured",
+    "monitor": "0 ended by SIGTERM, 3 misconfigured, 130 interrupted; with --rounds: 0 all rounds passed, 1 a round "
+    "failed, 2 a round was unreachable, skipped or broken, 3 misconfigured, 130 interrupted",
     "profile check": "0 no problems, 1 a problem, 3 misconfigured",
     "profile draft": "0 drafted, 3 misconfigured",
     "schema": "0 printed, 3 misconfigured",

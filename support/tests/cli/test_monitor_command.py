@@ -1,5 +1,6 @@
 """`greenlight monitor` as a process: rounds, exit codes, SIGTERM, and what a kill leaves."""
 
+import re
 import signal
 from pathlib import Path
 
@@ -29,18 +30,30 @@ def test_a_few_rounds_of_a_healthy_backend_end_with_0(tmp_path: Path, backend: B
 
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.splitlines()[0] == "Greenlight watches watched every 1 s: with_tool, without_tool"
-    assert ran.out.splitlines()[1].startswith("round 1 passed  2 answers in ")
-    assert ran.out.splitlines()[2:] == ["2 rounds: 2 passed"]
+    (folder, *_) = sorted(Path(tmp_path).glob("reports/monitor_day_*"))
+    assert ran.out.splitlines()[1] == f"rounds are kept in {folder.relative_to(tmp_path)}"
+    assert ran.out.splitlines()[2].startswith("round 1 passed  2 answers in ")
+    # A day may have ended meanwhile.
+    assert ran.out.splitlines()[-1].startswith("2 rounds: 2 passed; kept in reports/monitor_day_")
     assert numbers(tmp_path)[-1] in (1, 2)
 
 
 def test_a_backend_that_cannot_be_reached_ends_with_2(tmp_path: Path) -> None:
     ran = greenlight(tmp_path, *target(tmp_path, NOBODY), "--rounds", "2")
+    one = greenlight(tmp_path, *target(tmp_path, NOBODY), "--rounds", "1")
 
     assert ran.code == 2, ran.err
     assert "round 1 unreachable  Ada could not connect: " in ran.out
     assert "CONNECTION_INSTABILITY (critical): 0 connections lost, 4 refused, of 4 attempts." in ran.out
-    assert ran.out.endswith("2 rounds: 2 unreachable\n")
+    assert "2 rounds: 2 unreachable; kept in reports/monitor_day_" in ran.out.splitlines()[-1]
+    assert one.out.splitlines()[-1].startswith("1 round: 1 unreachable; ")
+    # What a round's line names can be opened from here.
+    kept = re.search(r"^round 1 unreachable .* \((\S+\.jsonl)\)$", ran.out, re.MULTILINE)
+    assert kept is not None
+    assert (tmp_path / kept[1]).is_file()
+    # The days are no sessions, and `verdict` says so.
+    judged = greenlight(tmp_path, "verdict", "--output-dir", "reports")
+    assert (judged.code, "; a monitor's day approves no release: to see" in judged.err) == (3, True), judged.err
 
 
 @pytest.mark.parametrize(
@@ -81,4 +94,4 @@ def test_killed_and_started_again_it_loses_the_round_under_way_only(tmp_path: Pa
     if len(list((tmp_path / "reports").glob("monitor_day_*"))) == 1:
         assert after == list(range(1, len(after) + 1))
     judged = greenlight(tmp_path, "verdict", str(next((tmp_path / "reports").glob("monitor_day_*"))))
-    assert (judged.code, "a day of the monitor, which keeps the traces" in judged.out) == (2, True), judged.out
+    assert (judged.code, "; no findings; a monitor's day approves no release" in judged.out) == (2, True), judged.out

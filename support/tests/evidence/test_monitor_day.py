@@ -1,6 +1,7 @@
 """A day's folder: what is kept of rounds, what is left after a kill, and what `greenlight verdict` says of it."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
@@ -18,10 +19,11 @@ from greenlight_gate.evidence.monitor_day import (
     rounds_in,
     seal_earlier_days,
 )
-from greenlight_gate.evidence.session_folder import JudgedTarget, Measurements
+from greenlight_gate.evidence.session_folder import Ended, JudgedTarget, Measurements
 from greenlight_gate.findings import Finding, Severity
 from greenlight_gate.monitor.round import Round, RoundOutcome
 from greenlight_gate.trace import Header, encode_header, encode_record
+from greenlight_gate.verdict.criteria import Status
 
 from support.tests.evidence.folders import SESSION
 from support.tests.rules.talk import EPOCH_S, asked
@@ -31,9 +33,9 @@ TARGET = msgspec.convert({**SESSION, "wanted": [], "caveats": [CAVEAT]}, JudgedT
 MEASURED = Measurements(9.0, 1.0, 70.0)
 
 
-def played(number: int, *findings: Finding) -> Round:
+def played(number: int, *findings: Finding, **more: Any) -> Round:
     failed = {"outcome": RoundOutcome.FAILED, "why": str(findings[0])} if findings else {}
-    fields: dict[str, Any] = {"outcome": RoundOutcome.PASSED} | failed
+    fields: dict[str, Any] = {"outcome": RoundOutcome.PASSED} | failed | more
     return Round(number=number, began_epoch_s=EPOCH_S + 60 * number, took_s=0.5, findings=findings, **fields)
 
 
@@ -72,13 +74,20 @@ def test_a_day_with_findings_is_blocked_and_one_without_approves_nothing(tmp_pat
         today.seal(EPOCH_S + 99, MEASURED)
     judgement = judge(today.folder)
     assert (judgement.decision.verdict, judgement.findings) == ("INCONCLUSIVE", ())
-    assert CAVEAT in judgement.decision.reason
+    assert judgement.decision.reason == "1 round: 1 passed; no findings; a monitor's day approves no release."
 
     with day(tmp_path, date(2026, 1, 2)) as today:
         today.add(played(1, finding), trace)
+        today.add(played(2, outcome=RoundOutcome.UNREACHABLE, why="away"))
         today.seal(EPOCH_S + 99, MEASURED)
     judgement = judge(today.folder)
     assert judgement.decision.verdict == "BLOCKED"
+    assert judgement.decision.reason == (
+        "2 rounds: 1 failed, 1 unreachable; findings: LIFECYCLE-2 (1); a monitor's day approves no release."
+    )
+    assert [(each.id, each.status) for each in judgement.decision.criteria] == [
+        ("ROUNDS", Status.FAILED), ("EVIDENCE", Status.PASSED),
+    ]  # fmt: skip
     assert {(each.scenario, each.trace) for each in judgement.findings} == {
         ("round of 2026-01-01 00:01:00Z", "traces/round-000001.jsonl")
     }
@@ -150,12 +159,104 @@ def test_a_day_that_nobody_watched_to_its_end_is_sealed_by_the_next(tmp_path: Pa
     with day(tmp_path) as left:
         left.add(played(1))
     with day(tmp_path, session=msgspec.structs.replace(TARGET, url="ws://127.0.0.1:2/ws")) as used:
-        assert seal_earlier_days(tmp_path, "by-hand", TODAY, EPOCH_S) == []
-        assert seal_earlier_days(tmp_path, "by-hand", date(2026, 1, 2), EPOCH_S) == [left.folder]
+        assert seal_earlier_days(tmp_path, "by-hand", TODAY, EPOCH_S) == ([], {})
+        assert seal_earlier_days(tmp_path, "by-hand", date(2026, 1, 2), EPOCH_S) == ([left.folder], {})
         assert not used.is_sealed
 
     reason = judge(left.folder).decision.reason
-    assert "the run was interrupted (the monitor was not running at the end of the day)" in reason
+    assert reason.endswith("approves no release (the monitor was not running at the end of the day).")
+
+
+def no_session(folder: Path) -> Path:
+    (folder / "monitor_day_2025-12-31_by-hand").mkdir()
+    return folder / "monitor_day_2025-12-31_by-hand"
+
+
+def no_date(folder: Path) -> Path:
+    with day(folder) as made:
+        made.add(played(1))
+    return made.folder.rename(folder / "monitor_day_2025-12-40_by-hand")
+
+
+def manifest_is_a_folder(folder: Path) -> Path:
+    with day(folder, date(2025, 12, 31)) as made:
+        (made.evidence.folder / "manifest.json").mkdir()
+    return made.folder
+
+
+def folder_in_traces(folder: Path) -> Path:
+    with day(folder, date(2025, 12, 31)) as made:
+        (made.evidence.traces / "mine").mkdir()
+    return made.folder
+
+
+def pipe_as_session(folder: Path) -> Path:
+    made = no_session(folder)
+    (made / "evidence").mkdir()
+    os.mkfifo(made / "evidence/session.json")
+    return made
+
+
+ODD = (no_session, no_date, manifest_is_a_folder, folder_in_traces, pipe_as_session)
+
+
+@pytest.mark.parametrize("make", ODD)
+def test_a_folder_that_is_no_day_is_named_and_left_alone(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    odd = make(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in odd.rglob("*")}
+    with day(tmp_path, date(2026, 1, 1)) as whole:
+        whole.add(played(1))
+
+    sealed, left = seal_earlier_days(tmp_path, "by-hand", date(2026, 1, 2), EPOCH_S)
+
+    assert (sealed, list(left)) == ([whole.folder], [odd])
+    assert "" not in left.values()
+    assert {path: path.stat().st_mtime_ns for path in odd.rglob("*")} == before
+
+
+@pytest.mark.parametrize("make", [manifest_is_a_folder, folder_in_traces])
+def test_a_folder_of_today_that_nothing_can_be_written_to_has_another_beside_it(
+    tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
+    odd = make(tmp_path)
+
+    with day(tmp_path, date(2025, 12, 31)) as other:
+        other.add(played(1))
+
+    assert (other.folder.name, list(other.left)) == (f"{odd.name}_2", [odd])
+
+
+def test_a_torn_line_of_the_ledger_is_taken_away(tmp_path: Path) -> None:
+    finding, trace = broken()
+    with day(tmp_path) as today:
+        today.add(played(1, finding), trace)
+        whole = today.evidence.ledger.read_bytes()
+    today.evidence.ledger.write_bytes(whole + b'{"entry":"selected","key":"monitor/round-000')
+
+    with day(tmp_path) as again:
+        assert again.evidence.ledger.read_bytes() == whole
+        again.add(played(2, finding), trace)
+        again.seal(EPOCH_S + 99, MEASURED)
+    decision = judge(again.folder).decision
+    assert (decision.verdict, decision.reason) == (
+        "BLOCKED", "2 rounds: 2 failed; findings: LIFECYCLE-2 (2); a monitor's day approves no release.",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_a_kill_between_the_end_and_the_manifest_leaves_one_end(tmp_path: Path, *, goes_on: bool) -> None:
+    finding, trace = broken()
+    with day(tmp_path) as today:
+        today.add(played(1, finding), trace)
+        today.evidence.append(Ended(epoch_s=EPOCH_S + 99, interrupted="", fault="", allure=()))
+
+    if goes_on:
+        with day(tmp_path) as again:
+            assert again.folder.name == f"{today.folder.name}_2"
+    else:
+        assert seal_earlier_days(tmp_path, "by-hand", date(2026, 1, 2), EPOCH_S) == ([today.folder], {})
+    assert sum(isinstance(line.entry, Ended) for line in today.evidence.lines()) == 1
+    assert judge(today.folder).decision.reason.startswith("1 round: 1 failed; findings: LIFECYCLE-2 (1); a monitor's")
 
 
 def test_enough_traces_are_kept_of_a_day_and_no_defect_hides_another(tmp_path: Path) -> None:

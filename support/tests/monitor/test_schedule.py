@@ -5,6 +5,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+from greenlight_gate.monitor.clock import WallClock
 from greenlight_gate.monitor.schedule import MonitorSchedule
 from greenlight_gate.targets.errors import Misconfigured, convert
 from greenlight_gate.targets.sections import MonitorSection
@@ -87,7 +88,7 @@ def test_an_option_replaces_all_intervals() -> None:
 def test_rounds_keep_their_rhythm_and_missed_ones_are_left_out() -> None:
     schedule = MonitorSchedule(MonitorSection(), 60)
     assert [schedule.next_due(1_000, now) for now in (1_000.5, 1_059.9, 1_060, 1_150, 990)] == [
-        1_060, 1_060, 1_120, 1_180, 1_060,
+        1_060, 1_060, 1_120, 1_180, 1_050,
     ]  # fmt: skip
 
 
@@ -116,3 +117,24 @@ def test_rounds_keep_their_rhythm_and_missed_ones_are_left_out() -> None:
 def test_what_cannot_be_read_is_one_line(text: str, said: str) -> None:
     with pytest.raises(Misconfigured, match=said):
         read(text)
+
+
+def test_a_clock_that_is_set_back_delays_the_next_round_by_one_interval_at_most() -> None:
+    time, slept = 1_000_000.0, 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal time, slept
+        slept += seconds
+        time += seconds
+        if slept == 20.0:
+            time -= 7 * 86_400.0
+
+    clock, schedule = WallClock(lambda: time, sleep), MonitorSchedule(read("every_s = 60"))
+    due = schedule.next_due(clock.now(), clock.now())
+    clock.sleep_until(due)
+    assert slept == 60.0
+    # Nor is the round after that one late.
+    clock.sleep_until(schedule.next_due(due, clock.now()))
+    assert slept == 120.0
+    clock.sleep_until(clock.now() - 1.0)
+    assert slept == 120.0

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from greenlight_gate.findings import Finding, Severity
 from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.monitor.alerts import Alert, Alerts
@@ -109,6 +110,54 @@ def test_an_hour_of_a_defect_is_one_alert_one_reminder_and_one_recovery() -> Non
         ("10:01", "begin", "critical"), ("11:01", "worse", "critical"), ("11:05", "over", "recovered"),
     ]  # fmt: skip
     assert told[1].measured.startswith("for 1 h: ")
+
+
+ALL = ("with_tool", "without_tool", "isolation", "reconnect")
+LOST = ("LIFECYCLE-2", "LIFECYCLE-2")
+AWAY: dict[str, Any] = {
+    "outcome": RoundOutcome.UNREACHABLE, "connections": 2, "refused": 2, "runs": {},
+    "troubles": ("'x', Ada: refused (Connection refused)",),
+}  # fmt: skip
+
+
+def rounds(first: int, *rules: str, count: int = 200, **more: Any) -> list[Round]:
+    """So many rounds, a minute apart, from this minute on."""
+    return [played((first + each) * MINUTE, *rules, **{"planned": ALL} | more) for each in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("shows", "between"),
+    [
+        (rounds(-1, *LOST, count=3), rounds(2, **AWAY)),
+        (rounds(-1, count=3, delivery_ms=(250.0,) * 60), rounds(2, **AWAY)),
+        # A pause: no round for hours, then one.
+        (rounds(-1, *LOST, count=3), rounds(600, count=1)),
+        # The part that showed it is left out, or no round comes as far as that.
+        (rounds(-1, "ISOLATION-1", count=3), rounds(2, planned=("with_tool",))),
+        (rounds(-1, "CONTENT-1", count=3), rounds(2, planned=("with_tool",))),
+        (rounds(-1, "ISOLATION-1", count=3), rounds(2, "CONTENT-1", parts=("with_tool",))),
+        (rounds(-1, *LOST, count=3), rounds(2, outcome=RoundOutcome.BROKEN)),
+    ],
+)  # fmt: skip
+def test_a_pattern_is_over_only_after_rounds_that_could_have_shown_it(shows: list[Round], between: list[Round]) -> None:
+    windows, told = RoundWindows(Thresholds(), 60), list[Alert]()
+    alerts = Alerts(told.append, unseen_s=windows.unseen_s)
+
+    def play(rounds: list[Round]) -> list[str]:
+        told.clear()
+        for one in rounds:
+            windows.take(one)
+            recent = windows.patterns()
+            quiet = {each.occurrence.pattern: each.quiet_s for each in recent}
+            alerts.look([each.occurrence for each in recent], one.began_epoch_s, quiet)
+        return [alert.change for alert in told if alert.pattern == begun[0]] if begun else []
+
+    begun: list[str] = []
+    play(shows)
+    begun += [told[-1].pattern]
+    assert "over" not in play(between)
+    last = int((between[-1].began_epoch_s - BEGIN) // MINUTE)
+    assert play(rounds(last + 1, count=10)) == ["over"]
 
 
 def test_alerts_go_on_after_a_restart() -> None:

@@ -63,6 +63,25 @@ def test_a_target_on_the_same_machine_is_looked_for_once_the_machine_is_full(
     assert [each.why[:35] for each in watch.crowded] == foreign
 
 
+def test_what_happened_while_it_rested_is_not_measured(tmp_path: Path) -> None:
+    watch = HostWatch(written(tmp_path / "proc", 1000, 1000, p5=100))
+    watch.start(5)
+    watch.stop()
+    for user in (1200, 1400):
+        written(tmp_path / "proc", user, 1000, p5=100)
+        watch.look()
+    assert len(watch.crowded) == 2
+    watch.rest()
+    written(tmp_path / "proc", 1600, 1000, p5=100)
+    watch.wake()
+
+    # The last of before still counts: the machine is not idle because something begins.
+    assert len(watch.crowded) == 1
+    written(tmp_path / "proc", 1800, 1000, p5=100)
+    watch.look()
+    assert len(watch.crowded) == 2
+
+
 def test_a_machine_without_proc_is_not_watched(tmp_path: Path) -> None:
     watch = HostWatch(tmp_path)
     watch.start(os.getpid())

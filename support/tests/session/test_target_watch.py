@@ -1,6 +1,7 @@
 """Watching: literal rounds through a whole watch, and real rounds against the bundled backend."""
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from greenlight_gate.backend.launch import BackendProcess
 from greenlight_gate.evidence.judge import judge
 from greenlight_gate.evidence.monitor_day import folders_of, rounds_in
 from greenlight_gate.findings import Finding, Severity
+from greenlight_gate.measure.host_load import CrowdedTime
 from greenlight_gate.monitor.alerts import Alert
 from greenlight_gate.monitor.round import Round, RoundOutcome
 from greenlight_gate.monitor.schedule import MonitorSchedule
@@ -97,10 +99,12 @@ class Observer:
 
 
 @contextlib.contextmanager
-def prepared(folder: Path, url: str = NOBODY, monitor: str = "") -> Iterator[ValidationSession]:
+def prepared(
+    folder: Path, url: str = NOBODY, monitor: str = "", text: str = TARGET
+) -> Iterator[ValidationSession]:  # fmt: skip
     target = folder / "watched.toml"
-    health = "" if url == NOBODY else "/health"
-    target.write_text(TARGET.format(url=url, health=health) + monitor, encoding="utf-8")
+    health = "" if ":9/" in url else "/health"
+    target.write_text(text.format(url=url, health=health) + monitor, encoding="utf-8")
     plan = SessionPlan(environment=str(target), output_dir=folder / "reports", environ={"CHAT_JWT_SECRET": SECRET})
     suite = ValidationSession(plan)
     suite.prepare()
@@ -175,10 +179,35 @@ def test_each_day_has_a_folder_and_the_one_before_is_sealed(tmp_path: Path) -> N
     assert [[one.number for one in rounds_in(folder)] for folder in (first, second)] == [[1, 2], [1, 2]]
     assert [(folder / "evidence/manifest.json").exists() for folder in (first, second)] == [True, False]
     reasons = [judge(folder).decision.reason for folder in (first, second)]
-    assert ["did not come to its end" in reason for reason in reasons] == [False, True]
+    assert ["the day is not sealed" in reason for reason in reasons] == [False, True]
     # It was watched to its end, and how busy the suite was is known.
-    assert ["measurements.json is missing" in reason for reason in reasons] == [False, True]
+    assert [judge(folder).measurements is None for folder in (first, second)] == [False, True]
     assert "was not running" not in reasons[0]
+
+
+def test_a_folder_that_is_no_day_costs_nothing_but_a_line_of_the_log(tmp_path: Path) -> None:
+    (tmp_path / "reports/monitor_day_2026-01-04_watched").mkdir(parents=True)
+    with prepared(tmp_path) as suite:
+        watched(suite, Written(), 4, clock=SkippingClock(datetime(2026, 1, 5, 23, 58, tzinfo=UTC).timestamp()))
+
+    odd, first, second = folders_of(tmp_path / "reports", "watched", datetime(2026, 1, 1).date())
+    assert list(odd.iterdir()) == []
+    assert [[one.number for one in rounds_in(folder)] for folder in (first, second)] == [[1, 2], [1, 2]]
+    logs = [(folder / "validation_execution.log").read_text("utf-8") for folder in (first, second)]
+    assert [f"{odd} is no day of a monitor, and is left as it is: " in log for log in logs] == [True, False]
+
+
+def test_another_url_begins_with_no_pattern(tmp_path: Path) -> None:
+    again, other = Observer(), Observer()
+    with prepared(tmp_path) as suite:
+        watched(suite, Written(LOST, LOST), 2)
+    with prepared(tmp_path, NOBODY.replace("/ws", "/other")) as suite:
+        watched(suite, Written(LOST[:1], (), (), (), (), ()), 6, other, clock=SkippingClock(BEGIN + 120))
+    with prepared(tmp_path) as suite:
+        watched(suite, Written((), (), (), ()), 4, again, clock=SkippingClock(BEGIN + 600))
+
+    assert (other.told, again.told) == ([], [("MISSING_EVENT_SEQUENCES", "over")])
+    assert len(list((tmp_path / "reports").glob("monitor_day_*"))) == 2
 
 
 QUIET = '\n[monitor]\nquiet_hours = ["12:00-12:10"]\n'
@@ -286,6 +315,23 @@ def test_one_users_data_in_the_others_answer_fails_the_round(tmp_path: Path, cha
         (one,) = real(tmp_path, process.url)
 
     assert "ISOLATION-1" in {finding.rule for finding in one.findings}, one
+
+
+def test_what_was_only_late_on_a_busy_machine_is_not_judged(tmp_path: Path, backend: BackendProcess) -> None:
+    idle, busy = Observer(), Observer()
+    hasty = TARGET.replace("grace_s = 0.05", "grace_s = 0.05, start_s = 0.0001")
+    with prepared(tmp_path, backend.url, text=hasty) as suite:
+        watched(suite, SyntheticUser(suite, PARTS[:2]), 1, idle)
+        suite.host.crowded.append(CrowdedTime(time.monotonic() + 3_600, 1.0, "other programs used 90%"))
+        watched(suite, SyntheticUser(suite, PARTS[:2]), 3, busy)
+
+    assert [one.outcome for one in idle.rounds] == [RoundOutcome.FAILED]
+    assert {one.outcome for one in busy.rounds} == {RoundOutcome.BROKEN}
+    assert {one.why for one in busy.rounds} == {
+        "this machine was busy: other programs used 90%, so that TIMELINESS-1 (2) cannot be judged; run again when it "
+        "is idle"
+    }
+    assert busy.alerts == []
 
 
 def test_where_nobody_listens_the_round_is_unreachable(tmp_path: Path) -> None:

@@ -61,7 +61,9 @@ def ended(judgement: Judgement, folder: Path, options: argparse.Namespace, fault
     if options.ci_mode:
         messages = decision.reason if outcome is decision.verdict else "; ".join(faults.messages)
         reason = "" if outcome is Verdict.APPROVED else messages
-        parts = f": {' '.join(judgement.session.wanted)}" if judgement.scope == PARTIAL else ""
+        parts = (
+            f": {' '.join(judgement.session.wanted)}" if judgement.scope == PARTIAL and judgement.session.wanted else ""
+        )
         print_ci_lines(outcome, reason, folder / REPORT, f"{judgement.scope}{parts}")
     return outcome.exit_code
 
