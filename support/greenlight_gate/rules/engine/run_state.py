@@ -34,7 +34,8 @@ class Request(msgspec.Struct, eq=False):
     suite stood still before its run began; `unwatched`: for so long that the backend may have given it up. `settled`:
     its outcome was reported to the observers. `invalid`: it is malformed or too large, and has to be refused.
     `refusable`: it may be refused, or wait until another one is answered; `behind`: that one, if it is known, which was
-    in progress in its thread.
+    in progress in its thread. `maybe_refused`: something came that may have refused it, or may have been about
+    something else: no answer is owed, but one that comes is its answer.
     """
 
     n: int
@@ -56,6 +57,7 @@ class Request(msgspec.Struct, eq=False):
     invalid: bool = False
     refusable: bool = False
     behind: str = ""
+    maybe_refused: bool = False
 
 
 class TimedEvent(NamedTuple):
