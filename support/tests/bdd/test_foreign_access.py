@@ -1,5 +1,6 @@
 """Attacks on a server that names nothing but sessions: they carry the victim's, or they are not exercised."""
 
+import asyncio
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,8 +9,10 @@ from typing import Any
 
 import pytest
 from greenlight_gate.bdd.actions.foreign_access import ForeignAccess
+from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
+from greenlight_gate.events import EventKind
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 
 from support.tests.cli.process import environ, target
@@ -63,11 +66,16 @@ thinking = false
 
 
 class Rooms:
-    """A server of sessions. `open_to_all`: what anyone may do with a session: ask, stop. `deaf`: a stop completes."""
+    """A server of sessions. `open_to_all`: what anyone may do with a session: ask, stop. `deaf`: a stop completes.
 
-    def __init__(self, *open_to_all: str, deaf: bool = False) -> None:
+    `long_s`: how long a long question takes; None: until it is stopped.
+    """
+
+    def __init__(self, *open_to_all: str, deaf: bool = False, long_s: float | None = None) -> None:
         self.open_to_all = open_to_all
         self.deaf = deaf
+        self.long_s = long_s
+        self.at_work: set[asyncio.Task[None]] = set()
         self.wires: dict[str, Wire] = {}
         self.runs: dict[str, dict[str, Any]] = {}
         self.came: list[tuple[str, bool]] = []
@@ -93,7 +101,14 @@ class Rooms:
             self.runs[named] = run
             await self.wires[session].say({"type": "started", **run})
             if said["prompt"] != "Think for long.":
-                await self.wires[session].say({"type": "final", **self.runs.pop(named), "answer": "I am a room."})
+                await self._end(named, "final")
+            elif self.long_s is not None:
+                self.at_work.add(asyncio.create_task(self._think(named, run, self.long_s)))
+
+    async def _think(self, session: str, run: dict[str, Any], for_s: float) -> None:
+        await asyncio.sleep(for_s)
+        if self.runs.get(session) is run:
+            await self._end(session, "final")
 
     async def _end(self, session: str, kind: str) -> None:
         run = self.runs.pop(session, None)
@@ -102,12 +117,13 @@ class Rooms:
 
 
 @contextmanager
-def world(folder: Path, rooms: Rooms, profile: str = ROOMS) -> Iterator[World]:
+def world(folder: Path, rooms: Rooms, profile: str = ROOMS, grace_s: float = 0.05) -> Iterator[World]:
     """Ada and Bashir are connected to the rooms."""
     with HostileServer(rooms.door, does.health()) as server:
         path = target(folder, server.url)
         (folder / "rooms.toml").write_text(profile, encoding="utf-8")
         text = path.read_text("utf-8").replace("stop = false", "stop = true").partition("[prompts.")[0]
+        text = text.replace("grace_s = 0.05", f"grace_s = {grace_s}")
         path.write_text(f'profile = "rooms.toml"\n{text}{PROMPTS}', encoding="utf-8")
         suite = ValidationSession(
             SessionPlan(environment=str(path), output_dir=folder / "reports", environ=environ())
@@ -171,12 +187,21 @@ def test_without_a_place_for_the_victims_session_nothing_is_tried(tmp_path: Path
 
 
 def test_where_not_even_the_owner_can_stop_a_run_a_refusal_shows_nothing(tmp_path: Path) -> None:
-    rooms = Rooms("stop", deaf=True)
+    rooms = Rooms("stop", deaf=True, long_s=0.0)
     with world(tmp_path, rooms) as here:
         here.ask("Ada", "long_running")
         with pytest.raises(NotExercised, match="Ada cannot stop a run of their own"):
             ForeignAccess(here).send_stop_to("Ada", "Bashir")
-        assert rooms.came == [("ask", True), ("stop", True)]
+        assert ("stop", False) not in rooms.came
+
+
+def test_a_stop_that_makes_a_run_complete_at_once_is_refused_to_others_as_well(tmp_path: Path) -> None:
+    with world(tmp_path, Rooms("stop", deaf=True, long_s=1.4), grace_s=0.6) as here:
+        here.ask("Ada", "long_running")
+        access = ForeignAccess(here)
+        with pytest.raises(Unmet, match=r"REFUSAL-2: .* Ada's run completed at once after Bashir tried to stop it"):
+            access.send_stop_to("Ada", "Bashir")
+        assert access.stops.ended("Ada").has(EventKind.COMPLETED)
 
 
 def test_what_proves_who_a_user_is_stays_the_attackers_own(tmp_path: Path) -> None:

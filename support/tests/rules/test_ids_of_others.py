@@ -60,6 +60,49 @@ def test_an_id_that_is_a_word_counts_only_as_a_whole_value() -> None:
     ]
 
 
+RUN, THREAD = "run-0123456789abcdef", "thread-bashir-77777777"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("user-bashir: hi", "user user-bashir"),
+        ("It was user-bashir.", "user user-bashir"),
+        ("line\nuser-bashir", "user user-bashir"),
+        ("_user-bashir_", "user user-bashir"),
+        ("Ask user-bashir...", "user user-bashir"),
+        (f"{RUN}.", f"run {RUN}"),
+        (f"see {RUN}: ok", f"run {RUN}"),
+        (f"\n{RUN}", f"run {RUN}"),
+        (f"\t{RUN}.\n", f"run {RUN}"),
+        (json.dumps({"log": f"\n{RUN}"}), f"run {RUN}"),
+        (f"“{THREAD}”", f"thread {THREAD}"),
+        (f"C:\\runs\\{RUN}", f"run {RUN}"),
+    ],
+)
+@pytest.mark.parametrize("pure_ascii", [True, False])
+def test_an_id_in_a_sentence_or_behind_an_escape_is_found(text: str, found: str, *, pure_ascii: bool) -> None:
+    talk = Talk().open("Bashir", "c2").ask("q9", connection="c2")
+    talk.answer(RUN, connection="c2", user="user-bashir", request="q9", thread=THREAD)
+    talk.open().ask().started().thinking().executing()
+    done = talk.body("tool_completed", {"tool_name": "weather", "tool_call_id": "k1", "status": "ok", "result": text})
+    talk.frame(json.dumps(done, ensure_ascii=pure_ascii)).completed()
+    assert [(finding.rule, finding.actual.partition(" of ")[0]) for finding in talk.findings()] == [
+        ("ISOLATION-2", f"a frame that belongs to {found}")
+    ]
+
+
+@pytest.mark.parametrize("text", ["user-bashir.txt", "xuser-bashir", "\\nxuser-bashir"])
+def test_a_longer_word_in_a_sentence_is_none(text: str) -> None:
+    talk = together(("Bashir", "user-bashir", ()))
+    assert talk.started().thinking().executing().tool_done(result=f"rain. {text}.\n").completed().whole() == []
+
+
+def test_what_the_user_has_named_in_a_sentence_may_be_repeated() -> None:
+    talk = together(("Bashir", "user-bashir", ()), text='{"prompt": "Who?\\nuser-bashir."}')
+    assert talk.started().thinking().executing().tool_done(result="rain, user-bashir: hi").completed().whole() == []
+
+
 def ignored(*notes: dict[str, object]) -> list[str]:
     """What the rules find in frames that the profile ignores: Ada's run r-1 in thread 7 is Bashir's to see in part."""
     talk = Talk(profile=IGNORING)

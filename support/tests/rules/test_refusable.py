@@ -1,5 +1,7 @@
 """A second request where the wire has one at a time: refused, answered later, or answered beside the first."""
 
+from collections.abc import Callable
+
 import pytest
 from greenlight_gate.trace import Expect
 
@@ -19,6 +21,15 @@ def rest(talk: Talk) -> Talk:
     return talk.executing().tool_done().completed()
 
 
+def behind() -> Talk:
+    """The same in one thread, where the second one may wait for the first."""
+    return asked().started().thinking().ask("q2", SECOND, refusable=True, behind="q1")
+
+
+def second(talk: Talk) -> Talk:
+    return talk.started("r2", **OF_SECOND).completed("r2", result="hello", **OF_SECOND)
+
+
 @pytest.mark.parametrize(
     "talk",
     [
@@ -32,6 +43,37 @@ def rest(talk: Talk) -> Talk:
 )
 def test_refused_or_queued_or_answered_is_no_finding(talk: Talk) -> None:
     assert talk.whole() == []
+
+
+@pytest.mark.parametrize("asked_twice", [two_at_once, behind])
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"type": "typing"},
+        {"type": "queued", "position": 1},
+        {"type": "queued", "request_id": "q2"},
+        {"type": "error_message", "error_code": "SLOW_DOWN", "error_message": "queued"},
+    ],
+)
+def test_what_came_while_it_waited_is_no_refusal_once_it_is_answered(
+    asked_twice: Callable[[], Talk], frame: dict[str, object]
+) -> None:
+    assert second(rest(asked_twice().frame(frame))).whole() == []
+    assert rest(asked_twice().frame(frame)).timeout("start", 6.5, request="q2").whole() == []
+    # Its answer is judged as any other.
+    unfinished = rest(asked_twice().frame({"type": "typing"})).started("r2", **OF_SECOND)
+    assert unfinished.rules() == {"LIFECYCLE-2"}
+
+
+def test_an_answer_after_a_refusal_of_that_request_belongs_to_none() -> None:
+    assert second(rest(behind().frame({**BUSY, "request_id": "q2"}))).rules() == {"IDENTITY-1"}
+
+
+def test_a_notice_is_of_the_oldest_and_an_error_of_the_next() -> None:
+    three = two_at_once().ask("q3", SECOND, refusable=True)
+    assert "LIFECYCLE-2" in rest(three.frame({"type": "typing"})).rules()
+    three = two_at_once().ask("q3", SECOND, refusable=True)
+    assert rest(three.frame({"type": "typing"}).frame(BUSY)).whole() == []
 
 
 def test_the_first_is_never_lost_and_the_second_is_not_left_without_a_word() -> None:

@@ -4,6 +4,9 @@ Each attempt carries whatever this wire names the other user's request, run and 
 the other user has done the same with their own: a backend that refuses both has shown nothing.
 """
 
+import time
+
+from greenlight_gate.bdd.actions.stops import LONG, Stops, completed_at_once
 from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
@@ -12,7 +15,6 @@ from greenlight_gate.events import EventKind
 from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.trace import Sent
 
-_LONG = "long_running"
 _ACTS = {
     "start": "continue a conversation",
     "restore": "restore a conversation",
@@ -22,11 +24,15 @@ _ACTS = {
 
 
 class ForeignAccess:
-    """The attempts of one scenario. `proven`: (a user, what they have done with what is theirs)."""
+    """The attempts of one scenario. `proven`: (a user, what they have done with what is theirs).
+
+    `stops`: those by which owners of runs have proven that they can stop them.
+    """
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.proven: set[tuple[str, str]] = set()
+        self.stops = Stops(world)
 
     # What another user tries -------------------------------------------------------------------------------------
 
@@ -46,14 +52,23 @@ class ForeignAccess:
             self._reach(user, "restore", self.world.last(owner), last_seq=last_seq)
 
     def send_stop_to(self, owner: str, user: str) -> None:
-        """The user sends a stop for a run of another user, who has stopped one before, and has begun this one since."""
+        """The user sends a stop for a run of another user, who has stopped one before, and has begun this one since.
+
+        Where a stop makes a run complete at once, it shows in no event who has stopped it. Raises Unmet if this run
+        completes at once as well.
+        """
         world = self.world
         self._prove("stop", owner, user)
-        question = world.ask(owner, _LONG)
+        question = world.ask(owner, LONG)
         world.wait_for_first_event(question)
         if question.over:
             raise NotExercised(f"{owner}'s run ended before {user} could try to stop it")
+        tried_at = time.monotonic()
         self._reach(user, "stop", question)
+        if owner in self.stops.complete:
+            world.wait(question)
+            if completed_at_once(question, tried_at, world.budgets.grace_s):
+                raise Unmet("REFUSAL-2", f"{owner}'s run completed at once after {user} tried to stop it")
 
     def claim_to_be(self, owner: str, user: str, prompt: str) -> None:
         """The user sends a request that claims another user's id."""
@@ -137,9 +152,7 @@ class ForeignAccess:
         return restored
 
     def _stops(self, owner: str) -> bool:
-        world, question = self.world, self.world.asking(owner)
-        world.need("stop", _LONG)
-        world.wait_for_first_event(question)
-        world.stop(question)
-        world.wait(question)
-        return question.outcome is not None and question.outcome.ended_by is EventKind.STOPPED
+        self.world.need("stop", LONG)
+        self.stops.stop_once(self.world.asking(owner))
+        outcome = next(reversed(self.stops.stopped)).outcome
+        return owner in self.stops.complete or (outcome is not None and outcome.ended_by is EventKind.STOPPED)

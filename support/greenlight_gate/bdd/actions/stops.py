@@ -12,6 +12,10 @@ from greenlight_gate.wire.templates import names_in
 
 # By these a stop can say which of several runs it is for.
 _NAMES_A_RUN = frozenset({"run", "request", "thread"})
+LONG = "long_running"
+# Runs that complete at once after a stop: so many must, and so many that nobody stops must take much longer.
+_STOPS = 3
+_WHOLE_RUNS = 2
 
 
 def says_which_run(template: Any) -> bool:
@@ -19,12 +23,28 @@ def says_which_run(template: Any) -> bool:
     return any(name in _NAMES_A_RUN for _, name in names_in(template, "stop"))
 
 
+def completed_at_once(question: UserRequest, stopped_at: float, grace_s: float) -> bool:
+    """Whether the run completed before a stop that was sent then (monotonic seconds), or less than `grace_s` after."""
+    return question.has(EventKind.COMPLETED) and question.last_at - stopped_at < grace_s
+
+
+def goes_on(question: UserRequest, kind: EventKind | None, grace_s: float) -> bool:
+    """Whether a run that has completed took at least twice `grace_s` from its first event of the kind (None: any)."""
+    times = zip(question.events, question.seen_at, strict=True)
+    begun_at = next((at for event, at in times if kind in (None, event.kind)), None)
+    return begun_at is not None and question.answer is not None and question.last_at - begun_at >= 2 * grace_s
+
+
 class Stops:
-    """The stops of one scenario. `stopped`: the requests whose runs were stopped, and when (monotonic seconds)."""
+    """The stops of one scenario. `stopped`: the requests whose runs were stopped, and when (monotonic seconds).
+
+    `complete`: users whose stopped runs complete, and do so at once, while runs that they do not stop go on.
+    """
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.stopped: dict[UserRequest, float] = {}
+        self.complete: set[str] = set()
 
     def begin_several(self, user: str, prompt: str) -> None:
         """The user sends a request in each of two tabs, and another one in the first, if a connection answers several.
@@ -40,17 +60,47 @@ class Stops:
         if profile.spec.connection.runs == "many" and world.suite.target.lacks("parallel_runs") is None:
             world.ask(user, prompt)
 
-    def stop_once(self, question: UserRequest, kind: EventKind, *, times: int = 1) -> None:
-        """Sends so many stops once an event of the kind was received, and waits for the end.
+    def stop_once(self, question: UserRequest, kind: EventKind | None = None, *, times: int = 1) -> None:
+        """Sends so many stops once an event of the kind (None: any) was received, and waits for the end.
 
-        Raises as `must_have_shown` if none was received.
+        A run that completes at once may have ended by itself: then further long ones are stopped, and if all of them
+        complete at once, some are not stopped. Raises as `must_have_shown` if no such event was received.
         """
-        world = self.world
         self._need_stop()
-        world.wait_for(question, kind)
+        self._stop(question, kind, times)
+        user = question.user
+        for _ in range(_STOPS - 1):
+            if not self._completed_at_once(question):
+                return
+            question = self._ask_again(user)
+            self._stop(question, kind, times)
+        if self._completed_at_once(question) and all(self._goes_on(user, kind) for _ in range(_WHOLE_RUNS)):
+            self.complete.add(user)
+
+    def _stop(self, question: UserRequest, kind: EventKind | None, times: int) -> None:
+        world = self.world
+        if kind is None:
+            world.wait_for_first_event(question)
+        else:
+            world.wait_for(question, kind)
         self.stopped[question] = time.monotonic()
         world.stop(question, times=times)
         world.wait(question)
+
+    def _completed_at_once(self, question: UserRequest) -> bool:
+        return completed_at_once(question, self.stopped[question], self.world.budgets.grace_s)
+
+    def _ask_again(self, user: str) -> UserRequest:
+        """The long question once more, when nothing else of the user is in progress."""
+        self.world.wait(*[question for question in self.world.asked_by(user) if not question.over])
+        return self.world.ask(user, LONG)
+
+    def _goes_on(self, user: str, kind: EventKind | None) -> bool:
+        """Whether a long run that nobody stops takes much longer; not known if the suite stalled meanwhile."""
+        question = self._ask_again(user)
+        self.world.wait(question)
+        stalled = self.world.recorder.stood_still(question.asked_at)
+        return not stalled and goes_on(question, kind, self.world.budgets.grace_s)
 
     def stop_after_the_end(self, question: UserRequest) -> None:
         """Sends a stop of a run that has ended, which the backend may refuse, and waits until it was read."""
@@ -70,12 +120,15 @@ class Stops:
             raise NotExercised(f"the profile {profile.name} has no frame for stop")
 
     def ended(self, user: str) -> UserRequest:
-        """The user's request that was stopped. Raises NotExercised if it ended before the stop can have arrived."""
-        question = next((each for each in self.stopped if each.user == user), None)
+        """The user's last request that was stopped.
+
+        Raises NotExercised if it may have completed before the stop arrived.
+        """
+        question = next((each for each in reversed(self.stopped) if each.user == user), None)
         if question is None:
             raise SuiteFault(f"{user} has stopped no run in this scenario")
-        late_s = question.last_at - self.stopped[question]
-        if question.has(EventKind.COMPLETED) and late_s < self.world.budgets.grace_s:
+        if self._completed_at_once(question) and user not in self.complete:
+            late_s = question.last_at - self.stopped[question]
             raise NotExercised(f"the answer to {question.text!r} ended {late_s * 1e3:.0f} ms after the stop was sent")
         return question
 

@@ -273,7 +273,7 @@ class ConnectionChecker:
             self.invalid.unreadable(reading.reason)
             continuity.on_unread(self.requests.orders.values())
             if (ask := self.requests.refusable()) is not None:
-                self.requests.refused(ask, at)  # a frame that cannot be read may say so
+                ask.maybe_refused = True  # a frame that cannot be read may say so
 
     def event(self, event: Event, at: float, n: int) -> None:
         """Judges one event of a run. `at`: seconds on the monotonic clock."""
@@ -370,7 +370,7 @@ class ConnectionChecker:
             continuity.on_refused_restore(requests.orders, error, n, self.report)
             ask = requests.refusable()
         if ask is not None and ask.refusable:
-            requests.refused(ask, at, error)
+            requests.refused(ask, at, error, surely=request is not None)
         elif ask is not None:
             lifecycle.on_error(ask, error, n, self.report)
             requests.conclude(ask, at, error=error)
@@ -414,11 +414,11 @@ class ConnectionChecker:
             return
         ask.abandoned = True
         self.requests.conclude(ask, at, excused=bool(self.registry.stalls.crowded))
-        if ask.run is None:
+        if ask.run is not None:
+            self.run_judge.gave_up(ask, ask.run, at, n)
+        elif not ask.maybe_refused:
             timeliness.on_no_start(ask, at, n, self.budgets.start_s, self.report)
             self._nothing_came(ask, n, late=True)
-        else:
-            self.run_judge.gave_up(ask, ask.run, at, n)
 
     def _nothing_came(self, ask: Request, n: int, *, late: bool = False) -> None:
         lifecycle.on_nothing(ask, n, self.report, late=late)
@@ -473,7 +473,7 @@ class ConnectionChecker:
         self._search_open()
         for ask in self.requests.finish():
             run = ask.run
-            if ask.abandoned or (run is None and ask.foreign):
+            if ask.abandoned or (run is None and (ask.foreign or ask.maybe_refused)):
                 continue
             if run is None:
                 self._nothing_came(ask, n)

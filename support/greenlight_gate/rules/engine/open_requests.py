@@ -87,7 +87,7 @@ class OpenRequests:
         outcome = Outcome(
             ask, run, self.connection, at,
             run.expected if run is not None else expected_events(ask.expect), seen_events(run, ask.expect),
-            excused or ask.excused or (run is not None and run.stop_at is not None)
+            excused or ask.excused or (run.stop_at is not None if run is not None else ask.maybe_refused)
             or (ask.unwatched and (run is None or run.ended_by is None)),
             run.ended_by if run is not None else None, error,
         )  # fmt: skip
@@ -220,13 +220,17 @@ class OpenRequests:
         return next((ask for ask in fitting if not ask.abandoned), fitting[0] if fitting else None)
 
     def refusable(self) -> Request | None:
-        """The oldest request that may be refused, and that nothing has answered yet."""
-        return next((ask for ask in self.asks if ask.refusable and ask.run is None), None)
+        """The oldest request that may be refused and has no run; one that nothing may have refused, if there is."""
+        asks = [ask for ask in self.asks if ask.refusable and ask.run is None]
+        return min(asks, key=lambda ask: ask.maybe_refused, default=None)
 
-    def refused(self, ask: Request, at: float, error: Control | None = None) -> None:
-        """A request that may be refused was: nothing more is expected for it."""
+    def refused(self, ask: Request, at: float, error: Control, *, surely: bool) -> None:
+        """A request that may be refused was; unless `surely`, an answer that comes in spite of it is still its own."""
         self.conclude(ask, at, excused=True, error=error)
-        self.drop(ask)
+        if surely:
+            self.drop(ask)
+        else:
+            ask.maybe_refused = ask.abandoned = True
 
     def fitting(self, event: Event) -> list[Request]:
         """All requests without a run that the event may belong to."""

@@ -35,6 +35,8 @@ class Request(msgspec.Struct, eq=False):
     its outcome was reported to the observers. `invalid`: it is malformed or too large, and has to be refused.
     `refusable`: it may be refused, or wait until another one is answered; `behind`: that one, if it is known, which was
     in progress in its thread. `stopped`: its user asked for a stop before anything of its run had come.
+    `maybe_refused`: something came that may have refused it, or may have been about something else: no answer is owed,
+    but one that comes is its answer.
     """
 
     n: int
@@ -57,6 +59,7 @@ class Request(msgspec.Struct, eq=False):
     refusable: bool = False
     behind: str = ""
     stopped: bool = False
+    maybe_refused: bool = False
 
 
 class TimedEvent(NamedTuple):
