@@ -52,8 +52,8 @@ def going_on_after_a_stop(url: str) -> Seen:
 def two_at_once_in_one_thread(url: str) -> Seen:
     with tab(url) as ada:
         thread_id = ada.run(SUM)[0]["thread_id"]
-        ada.ask(HELLO, thread_id=thread_id, request_id="a")
-        ada.ask(SUM, thread_id=thread_id, request_id="b")
+        ada.ask(LONG, thread_id=thread_id, request_id="a")
+        ada.ask(HELLO, thread_id=thread_id, request_id="b")
         return frames_of(ada)
 
 
@@ -125,7 +125,7 @@ STOPS: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
     "thread_fails_after_a_stop": (going_on_after_a_stop, shows("agent_failed")),
     "runs_of_one_thread_mix": (
         two_at_once_in_one_thread,
-        lambda seen: "reference assistant" in str([e for e in seen.of("agent_completed") if e["request_id"] == "b"]),
+        lambda seen: "reference assistant" in str([e for e in seen.of("agent_completed") if e["request_id"] == "a"]),
     ),
     "tool_result_now_and_then_not_recorded": (going_on_often, shows("agent_failed")),
     "parallel_tools_now_and_then_hidden": (parallel_tools_twice, lambda seen: seen.kinds()["tool_executing"] == 3),

@@ -269,7 +269,8 @@ def relabel_kind(talk: Talk, chance: random.Random) -> str | None:  # noqa: PLR0
     if event.kind == "agent_thinking":
         return "PAIRING-3"
     if event.kind == "tool_executing":
-        return "PAIRING-1"
+        # A run that was stopped may never have come to the end of the tool.
+        return "PAIRING-1" if end_of(talk, event.run) == "agent_completed" else None
     return "PAIRING-2" if end_of(talk, event.run) == "agent_completed" else None
 
 
