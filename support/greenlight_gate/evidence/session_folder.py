@@ -178,7 +178,7 @@ class Evidence:
     def append(self, entry: Entry) -> None:
         """One more line of the ledger, on the disk before this returns."""
         line = _encoder.encode(msgspec.structs.replace(entry, previous=self._previous or self._last_digest()))
-        # Whoever is interrupted from here on may have written the line or not: the next one looks.
+        # If it is interrupted from here on, the line may have been written or not: the next one looks.
         self._previous = ""
         with self.ledger.open("ab") as file:
             file.write(line + b"\n")

@@ -95,7 +95,8 @@ def test_two_signals_end_it_as_one_does(
         process.send_signal(second)
         ran = ended(process, tmp_path)
 
-    assert ran.code == 130, ran.out + ran.err
+    # As above, where the first of the two was SIGINT.
+    assert ran.code in (130, -signal.SIGINT), ran.out + ran.err
     assert "Traceback" not in ran.out + ran.err
     assert ran.err == "greenlight: interrupted\n" or ran.verdict == "INCONCLUSIVE"
 
