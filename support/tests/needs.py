@@ -19,9 +19,9 @@ def needs_extra(extra: str) -> pytest.MarkDecorator:
 
 
 def skip_without_extra(extra: str) -> None:
-    """The same for a fixture."""
+    """The same for a fixture, or for a whole file before it imports what needs the extra."""
     if missing(extra):
-        pytest.skip(_no_extra(extra))
+        pytest.skip(_no_extra(extra), allow_module_level=True)
 
 
 def skip_without_services() -> None:
