@@ -95,7 +95,7 @@ def pytest_collection_finish() -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Prints the detection matrix, where it was made: what tests record as its lines, wherever they ran."""
     reports = [report for status in ("passed", "failed", "skipped") for report in terminalreporter.getreports(status)]
-    lines = [text for report in reports for name, text in report.user_properties if name == "matrix"]
+    lines = [text for report in reports for name, text in getattr(report, "user_properties", ()) if name == "matrix"]
     if lines:
         terminalreporter.section("what the suite catches")
         for line in sorted(lines, key=lambda text: "defects activated" in text):
