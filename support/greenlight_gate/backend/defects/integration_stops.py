@@ -21,7 +21,7 @@ from greenlight_gate.backend.tools.tool import Call
 
 Events = list[Outgoing]
 _SLOW_TOOL_S = 4.0
-_INVALID_HISTORY = {
+INVALID_HISTORY = {
     "error_code": "INVALID_HISTORY",
     "error_message": "no tool output was found for a function call",
     "recovery_suggestion": "Begin a new conversation.",
@@ -128,7 +128,7 @@ def _keep_the_answer(run: AgentRun) -> bool:
 def thread_fails_after_a_stop(run: AgentRun, event: Outgoing) -> Events:
     """After a stop, every further request in that conversation fails."""
     spoilt = run.parent is None and run.thread_id in _of_threads(run, "threads with a stop")
-    return [event.changed(type=FAILED, payload=_INVALID_HISTORY)] if spoilt and event.kind == COMPLETED else [event]
+    return [event.changed(type=FAILED, payload=INVALID_HISTORY)] if spoilt and event.kind == COMPLETED else [event]
 
 
 @also("thread_fails_after_a_stop", "cancel")

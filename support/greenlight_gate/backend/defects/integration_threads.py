@@ -3,22 +3,17 @@
 import asyncio
 
 from greenlight_gate.backend.clock import iso, now_us
+from greenlight_gate.backend.defects.integration_stops import INVALID_HISTORY, Events
 from greenlight_gate.backend.defects.registry import also, defect
 from greenlight_gate.backend.event_log import Journal
 from greenlight_gate.backend.frames import COMPLETED, EXECUTING, FAILED, STARTED, TOOL_COMPLETED, Outgoing
 from greenlight_gate.backend.runs import AgentRun
 from greenlight_gate.backend.tools.tool import Call, ToolResult
 
-Events = list[Outgoing]
 _ONE_IN = 15
 _LATE_S = 3.0
 _QUICK_S = 0.2
 _POLL_S = 0.02
-_NO_OUTPUT = {
-    "error_code": "INVALID_HISTORY",
-    "error_message": "no tool output was found for a function call",
-    "recovery_suggestion": "Begin a new conversation.",
-}
 
 
 @defect("draft", "CONTENT-4")
@@ -49,7 +44,7 @@ def tool_result_now_and_then_not_recorded(run: AgentRun, event: Outgoing) -> Eve
     lost_by: dict[str, str] = run.connection.hub.notes.setdefault("threads without a result", {})
     if event.kind != COMPLETED or lost_by.get(run.thread_id, run.run_id) == run.run_id:
         return [event]
-    return [event.changed(type=FAILED, payload=_NO_OUTPUT)]
+    return [event.changed(type=FAILED, payload=INVALID_HISTORY)]
 
 
 @also("tool_result_now_and_then_not_recorded", "outcome")

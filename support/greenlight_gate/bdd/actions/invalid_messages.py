@@ -114,8 +114,7 @@ class InvalidMessages:
 
     def _too_large(self, name: str, most_bytes: int | None) -> InvalidMessage:
         """A request that is larger than what is declared as accepted."""
-        self._need_limit(most_bytes)
-        most_bytes = most_bytes or 0
+        most_bytes = self._limit(most_bytes)
         letters = most_bytes + 1 - self._request("").size if name == ONE_BYTE_TOO_MANY else _TEN_MEGABYTES
         if not 0 < letters <= _TEN_MEGABYTES:
             raise NotExercised(f"messages of {most_bytes} bytes are accepted, by declaration")
@@ -126,10 +125,10 @@ class InvalidMessages:
 
     def filled_up(self, prompt: str, most_bytes: int | None) -> str:
         """The prompt with letters behind it, so that the request has exactly as many bytes as are accepted."""
-        self._need_limit(most_bytes)
+        most_bytes = self._limit(most_bytes)
         if "{counter}" in str(self._template()):
             raise self._not_exercised("a size that is known beforehand")
-        letters = (most_bytes or 0) - self._request(f"{prompt} ").size
+        letters = most_bytes - self._request(f"{prompt} ").size
         if not 0 <= letters <= _LONGEST_PROMPT:
             raise NotExercised(f"messages of {most_bytes} bytes are accepted: no request is made so large")
         filled = f"{prompt} {'x' * letters}"
@@ -138,12 +137,13 @@ class InvalidMessages:
         return filled
 
     @staticmethod
-    def _need_limit(most_bytes: int | None) -> None:
+    def _limit(most_bytes: int | None) -> int:
         if most_bytes is None:
             raise NotExercised(
                 "neither the target file (limits.accepts_message_bytes) nor the backend's greeting says how large a "
                 "message may be"
             )
+        return most_bytes
 
     # How a request is made ---------------------------------------------------------------------------------------
 
