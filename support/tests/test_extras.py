@@ -46,7 +46,6 @@ IMPORTED_AS = {
     "attrs": ("attr",),
     "hdrhistogram": ("hdrh",),
     "opentelemetry-exporter-otlp-proto-http": ("opentelemetry",),
-    "opentelemetry-proto": ("opentelemetry",),
     "opentelemetry-sdk": ("opentelemetry",),
     "protobuf": ("google",),
     "pyhamcrest": ("hamcrest",),
