@@ -209,7 +209,8 @@ class ClockMoved(Record, frozen=True):
 class Crowded(Record, frozen=True):
     """Other programs left too little CPU time on the suite's machine for so many seconds until `at`; `why`: in words.
 
-    What was late, or did not come in time, on this or any later record says nothing about the backend.
+    What was late, or did not come in time, in that time, just before it or on any later record says nothing about the
+    backend.
     """
 
     for_s: float

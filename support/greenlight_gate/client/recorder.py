@@ -55,15 +55,16 @@ class Recorder:
     `redact` replaces secrets before anything is kept. Raises OSError if the trace cannot be written. `fault` is an
     error of the suite itself while a message was recorded. `most_bytes` limits what one scenario may receive, since its
     records stay in memory. `watch` notices when the loop stood still and when the wall clock was moved; without one,
-    nobody knows. `crowded` grows with each time in which others left the machine too little CPU time. `in_parallel`:
-    other scenarios run at the same time. `answers`: the requests of the scenario. `rules`: those by which it is judged.
+    nobody knows. `crowded` grows with each time in which others left the machine too little CPU time; `look_at_host`
+    brings it up to now. `in_parallel`: other scenarios run at the same time. `answers`: the requests of the scenario.
+    `rules`: those by which it is judged.
     """
 
     def __init__(
         self, scenario: str, path: Path | None, profile: Profile, budgets: TimeBudgets,
         redact: Callable[[bytes], bytes], *,
         most_bytes: int = 67_108_864, rules: Mapping[str, Rule] = RULES, watch: LoopWatch | None = None,
-        crowded: Sequence[CrowdedTime] = (),
+        crowded: Sequence[CrowdedTime] = (), look_at_host: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self.began = time.monotonic()
         self.watch = watch or LoopWatch()
@@ -83,6 +84,7 @@ class Recorder:
         self._stalls = len(self.watch.stalls)
         self._steps = len(self.watch.steps)
         self._crowded_times = crowded
+        self._look_at_host = look_at_host
         # What has just been measured still counts: the machine is not idle because a scenario begins.
         self._crowded = sum(each.ended_at + each.for_s < self.began for each in crowded)
         self._size = 0
@@ -156,7 +158,8 @@ class Recorder:
         while self._crowded < len(self._crowded_times):
             crowded = self._crowded_times[self._crowded]
             self._crowded += 1
-            self._append(Crowded, "", at, for_s=round(crowded.for_s, 3), why=crowded.why)
+            ended_at = max(crowded.ended_at, self.began)
+            self._append(Crowded, "", ended_at, for_s=round(crowded.for_s, 3), why=crowded.why)
         if not self._watched:
             return
         watch = self.watch
@@ -225,6 +228,8 @@ class Recorder:
     def finish(self) -> None:
         """Nothing more will come: judges what is still open, and closes the file. Calling it again does nothing."""
         if not self._finished:
+            if any(finding.late for finding in self.findings):
+                self._look_at_host()
             self._notice(time.monotonic())
             self._finished = True
             self.checker.finish()

@@ -11,6 +11,8 @@ from greenlight_gate.measure.host_load import CrowdedTime, HostSample, between, 
 
 # Long against a tick of the kernel's clock (10 ms), short against the time that anything is waited for.
 _WINDOW_S = 1.0
+# Below this, the ticks of a window are too few to tell anything.
+_LEAST_S = 0.3
 
 
 class HostWatch:
@@ -73,6 +75,12 @@ class HostWatch:
             self.look()
         self._awake.set()
 
+    def catch_up(self) -> None:
+        """Measures up to now, without waiting for the end of the second; nothing where it is not measured at all."""
+        with self._looking:
+            if self._before is not None and time.monotonic() - self._before_at >= _LEAST_S:
+                self._look()
+
     def look(self) -> None:
         """Takes a sample, and compares it with the one before."""
         with self._looking:
@@ -95,9 +103,7 @@ class HostWatch:
 
     def _run(self) -> None:
         while self._awake.wait() and not self._ended.wait(_WINDOW_S):
-            # After `wake`, the first window may be too short to tell anything by ticks.
-            if time.monotonic() - self._before_at >= _WINDOW_S / 2:
-                self.look()
+            self.catch_up()
 
     def _sample(self) -> HostSample:
         stat = (self._proc / "stat").read_text(encoding="ascii")

@@ -112,7 +112,7 @@ class _Game:
         self.recorder = Recorder(
             scenario, None, suite.profile, suite.target.budgets, suite.access.redact_bytes,
             most_bytes=_MOST_BYTES, rules=suite.plan.rules, watch=suite.loop.watch,
-            crowded=suite.host.crowded,
+            crowded=suite.host.crowded, look_at_host=suite.host.catch_up,
         )  # fmt: skip
         self.figures = RoundFigures(self.recorder, suite.target.clock)
         self.sessions: dict[str, ResumableSession] = {}

@@ -15,12 +15,11 @@ def questions(seed: int, folder: Path) -> dict[str, dict[str, object]]:
     return tomllib.loads((folder / f"questions-{seed}.toml").read_text(encoding="utf-8"))
 
 
-def test_a_target_is_the_embedded_one_with_other_questions_and_more_time(tmp_path: Path) -> None:
+def test_a_target_is_the_embedded_one_with_other_questions(tmp_path: Path) -> None:
     write_target(7, tmp_path)
     usual = (suite_root() / "support/greenlight_gate/targets/embedded.toml").read_text(encoding="utf-8")
     varied = (tmp_path / "varied-7.toml").read_text(encoding="utf-8")
-    expected = usual.replace('prompts = "reference"', 'prompts = "questions-7.toml"')
-    assert varied == expected.replace("[budgets]\n", "[budgets]\ntool_end_s = 5\nstop_s = 5\n")
+    assert varied == usual.replace('prompts = "reference"', 'prompts = "questions-7.toml"')
     assert varied != usual
 
 

@@ -8,7 +8,7 @@ from greenlight_gate.events import Unmapped
 from greenlight_gate.evidence.replay import Meter, replay
 from greenlight_gate.measure.host_load import CrowdedTime
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
-from greenlight_gate.trace import ClockMoved, Closed, Crowded, Opened, Received, Stalled
+from greenlight_gate.trace import ClockMoved, Closed, Crowded, Opened, Received, Sent, Stalled, TimedOut
 from greenlight_gate.transport.loop_watch import Clocks, LoopStall, LoopWatch
 
 from support.tests.rules.talk import PROFILE
@@ -102,3 +102,21 @@ def test_a_crowded_machine_is_noted_before_what_came_then_also_if_it_was_so_just
     assert [type(record) for record in records] == [Crowded, Received, Crowded, Received]
     assert [record.why for record in records if isinstance(record, Crowded)] == ["just before", "now"]
     assert recorder.checker.registry.stalls.crowded == "just before"
+
+
+def test_what_was_late_is_no_finding_once_the_machine_is_known_to_have_been_busy_then(tmp_path: Path) -> None:
+    path, crowded = tmp_path / "trace.jsonl", list[CrowdedTime]()
+    recorder = Recorder(
+        "a scenario", path, PROFILE, TimeBudgets(), bytes, crowded=crowded,
+        look_at_host=lambda: crowded.append(CrowdedTime(recorder.began + 6.4, 1.0, "just now")),
+    )  # fmt: skip
+    recorder.add(Opened, "c1", recorder.began, user="Ada", user_id="u-ada", handshake_ms=1.0)
+    recorder.add(Sent, "c1", recorder.began, what="start", text="?", request="q1")
+    recorder.add(TimedOut, "c1", recorder.began + 6.0, waiting_for="start", after_s=6.0, request="q1")
+    before = {finding.rule for finding in recorder.findings}
+    recorder.finish()
+
+    again = replay(path, PROFILE, TimeBudgets(), Meter("unknown"))
+    assert before == {"TIMELINESS-1", "LIFECYCLE-2"}
+    assert (recorder.findings, again.findings) == ([], [])
+    assert set(again.registry.stalls.unjudged) == before

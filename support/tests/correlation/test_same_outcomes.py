@@ -137,7 +137,7 @@ class LoadTrace:
         """All messages of one read."""
         first, frames = read[0], [record.raw() for record in read]
         self._checker(first).received_together(b"".join(frames), frames, first.at, first.n)
-        self.trace._last_n = read[-1].n
+        self.trace._last = read[-1]
 
     def _checker(self, record: AnyRecord) -> ConnectionChecker:
         known = self.trace.connections

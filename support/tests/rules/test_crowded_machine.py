@@ -113,9 +113,16 @@ def test_what_is_wrong_in_itself_is_a_finding_on_any_machine(steps: Steps, rules
 
 
 def test_what_was_late_before_the_machine_was_crowded_is_a_finding() -> None:
-    talk = crowded(asked().wait(6.0).started()).thinking().wait(6.0).executing().tool_done().completed()
+    talk = crowded(asked().wait(6.0).started().wait(2.1)).thinking().wait(6.0).executing().tool_done().completed()
 
     assert talk.rules() == {"TIMELINESS-1"}
+
+
+@pytest.mark.parametrize(("later_s", "rules"), [(0.0, set()), (1.9, set()), (2.1, {"TIMELINESS-1"})])
+def test_a_busy_time_excuses_what_was_late_in_it_and_in_the_second_before(later_s: float, rules: set[str]) -> None:
+    talk = crowded(asked().wait(6.0).started().wait(later_s)).thinking().executing().tool_done().completed()
+
+    assert talk.rules() == rules
 
 
 class Settled:

@@ -494,7 +494,7 @@ def _recorder(suite: ValidationSession, name: str, trace: str) -> Recorder:
     path: Path = suite.evidence.folder / trace
     return Recorder(
         name, path, suite.profile, suite.target.budgets, suite.access.redact_bytes, rules=suite.plan.rules,
-        watch=suite.loop.watch, crowded=suite.host.crowded,
+        watch=suite.loop.watch, crowded=suite.host.crowded, look_at_host=suite.host.catch_up,
     )  # fmt: skip
 
 

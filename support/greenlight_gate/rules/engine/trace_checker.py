@@ -55,7 +55,8 @@ class TraceChecker:
         self._observers: list[Observer] = []
         self._event_observers: list[EventObserver] = []
         self._rules = rules
-        self._last_n = 0
+        self._last: AnyRecord | None = None
+        self._late: list[tuple[float, Finding]] = []
         self._moved_s = 0.0
         self._user_of_persona: dict[str, str] = {}
 
@@ -63,6 +64,8 @@ class TraceChecker:
         """Of all connections together as many findings are kept as of one."""
         if len(self.findings) < MOST_FINDINGS:
             self.findings.append(finding)
+            if finding.late and self._last is not None:
+                self._late.append((self._last.at, finding))
 
     def observe(self, observer: Observer) -> None:
         """It gets the outcome of each request, on all connections that are still to be opened."""
@@ -91,21 +94,21 @@ class TraceChecker:
         ]
         for record, data, reading in zip(records, came, readings, strict=True):
             if type(record) is Received:
-                self._last_n = n = record.n
+                self._last = record
                 checker = known.get(record.connection) or self._checker(record)
-                yield checker.received(data, record.at, n, binary=record.binary, clean=clean, reading=reading)
+                yield checker.received(data, record.at, record.n, binary=record.binary, clean=clean, reading=reading)
             else:
                 self._feed(record)
                 yield None
 
     def _feed(self, record: AnyRecord) -> None:
         """Judges a record that is no message."""
-        self._last_n = record.n
+        self._last = record
         if isinstance(record, Stalled | ClockMoved):
             self._missed(record)
             return
         if isinstance(record, Crowded):
-            self.registry.stalls.crowded = self.registry.stalls.crowded or record.why
+            self._crowded(record)
             return
         checker = self._checker(record)
         if isinstance(record, Sent):
@@ -153,6 +156,20 @@ class TraceChecker:
         for checker in self.connections.values():
             checker.stalled(stalled.at, stalled.for_s)
 
+    def _crowded(self, crowded: Crowded) -> None:
+        """The machine was busy, which is known at the end of such a time only: what was late meanwhile is no finding.
+
+        It was not idle just before that either, since the times are measured second by second.
+        """
+        stalls = self.registry.stalls
+        stalls.crowded = stalls.crowded or crowded.why
+        since = crowded.at - 2 * crowded.for_s
+        for at, finding in self._late:
+            if at >= since:
+                self.findings.remove(finding)
+                stalls.unjudged[finding.rule] += 1
+        self._late = [(at, finding) for at, finding in self._late if at < since]
+
     @property
     def own_canary_seen(self) -> set[str]:
         """The users whose own canary was seen on their own connection."""
@@ -183,7 +200,7 @@ class TraceChecker:
     def finish(self) -> None:
         """The trace is complete: what has not ended yet never will."""
         for checker in self.connections.values():
-            checker.finish(self._last_n)
+            checker.finish(self._last.n if self._last is not None else 0)
         last = {checker.user: checker for checker in self.connections.values()}
         for thread in self.registry.threads.values():
             if thread.missing and not self.registry.tabs(thread.user).closed_in_run:
