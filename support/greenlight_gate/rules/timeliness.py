@@ -56,11 +56,11 @@ def on_late_tool_end(
 ) -> None:
     """TIMELINESS-6: tool_completed comes later than the tool can have ended, which took `took_s` by its own account.
 
-    A tool may have waited for another one of the run or of its sub-agents, as in a queue; then it began when that one
-    had completed.
+    A tool may have waited for another one of the run or of its sub-agents: in a queue until that one had completed, or
+    until it was announced as well, where an agent names all its tools before it begins the first.
     """
     latest = at - took_s + _JITTER_S
-    began = max([tool.at, *(ended for ended in run.root.tool_ends if tool.at <= ended <= latest)])
+    began = max([tool.at, *(turn for turn in run.root.tool_turns if tool.at <= turn <= latest)])
     late = at - took_s - began
     if late > tool_end_s:
         expected = f"{tool.name!r} shown as completed within {tool_end_s:g} s of its end"

@@ -351,6 +351,12 @@ def test_a_tool_may_wait_for_one_of_a_sub_agent_or_of_the_run_that_it_helps() ->
         assert talk.whole() == []
 
 
+def test_a_tool_may_begin_once_all_tools_are_announced() -> None:
+    both, took = asked(Expect(prompt="Both", tools=2)).started().thinking(), 100
+    both.executing().wait(3).executing(call="k2").tool_done(took_ms=took).tool_done(call="k2", took_ms=took)
+    assert both.completed(result="Both of them are done.").whole() == []
+
+
 def test_a_tool_that_says_that_it_took_no_time_says_nothing() -> None:
     talk = asked().started().thinking().executing().wait(3).tool_done(took_ms=0).completed()
     assert talk.whole() == []

@@ -18,7 +18,7 @@ _COMPLETED: Final = EventKind.COMPLETED
 _STOPPED: Final = EventKind.STOPPED
 _OPEN: Final = Stage.OPEN
 _ENDED: Final = Stage.ENDED
-_MOST_TOOL_ENDS: Final = 64
+_MOST_TOOL_TURNS: Final = 64
 
 
 class RunChecker:
@@ -100,6 +100,7 @@ class RunChecker:
             return
         if kind is _TOOL_EXECUTING:
             pairing.on_executing(run, event, at, n, self.report)
+            _note_turn(run, at, announced=1)
         elif kind is _TOOL_COMPLETED:
             self._tool_completed(run, event, at, n)
         elif kind is _STARTED:
@@ -121,9 +122,7 @@ class RunChecker:
             run.hollow_n = n
         if tool is not None and at - tool.at > self._quick_tool_s:
             self._slow_tool(run, tool, event.duration_ms, at, n)
-        root = run if run.parent is None else run.root
-        if root.tools_begun > root.tools_done:
-            root.tool_ends = (*root.tool_ends[-_MOST_TOOL_ENDS:], at)
+        _note_turn(run, at)
 
     def _slow_tool(self, run: RunState, tool: OpenTool, duration_ms: float | None, at: float, n: int) -> None:
         if at - tool.at > self._tool_s:
@@ -222,3 +221,10 @@ class RunChecker:
         if ask.resumed:
             continuity.on_no_rest(run, n, self.report, late=False)
         lifecycle.on_unfinished(run, n, self.report)
+
+
+def _note_turn(run: RunState, at: float, *, announced: int = 0) -> None:
+    """A tool of a run was announced, or has completed: others that are open may begin now."""
+    root = run if run.parent is None else run.root
+    if root.tools_begun - root.tools_done > announced:
+        root.tool_turns = (*root.tool_turns[-_MOST_TOOL_TURNS:], at)

@@ -112,7 +112,7 @@ class RunState:
     events its sub-agents have sent. `has_thought`, `has_result`: a thought or a result was more than a placeholder;
     `hollow_n`: the record of a result that was one. `intruder`: another user who asked for this run to be stopped, and
     the record of that.
-    `tool_ends`: when its tools, or those of its sub-agents, have completed while others were open.
+    `tool_turns`: when its tools, or those of its sub-agents, were announced or have completed while others were open.
     `inferred`: how many events of each kind a profile only inferred, so that they were not received; None where there
     are none.
     """
@@ -157,7 +157,7 @@ class RunState:
         "thought_n",
         "thoughts",
         "thread",
-        "tool_ends",
+        "tool_turns",
         "tools",
         "tools_begun",
         "tools_done",
@@ -203,7 +203,7 @@ class RunState:
         self.tools_failed = 0
         self.most_open = 0
         self.tools: list[OpenTool] = []
-        self.tool_ends: tuple[float, ...] = ()
+        self.tool_turns: tuple[float, ...] = ()
         self.event_ids: set[str | int] = set()
         self.shown: set[str | int] | None = None
         self.recent: deque[TimedEvent] | None = None
