@@ -125,6 +125,12 @@ def test_a_busy_time_excuses_what_was_late_in_it_and_in_the_second_before(later_
     assert talk.rules() == rules
 
 
+def test_what_is_wrong_is_a_finding_also_where_the_same_rule_was_broken_by_lateness_before() -> None:
+    talk = crowded(Talk().open().ask().timeout("start", 5.0, request="q1")).ask("q2").wait(1).close("server", 1011)
+
+    assert talk.rules() == {"LIFECYCLE-2", "CONNECTION-1"}
+
+
 class Settled:
     """Keeps the outcomes of requests."""
 

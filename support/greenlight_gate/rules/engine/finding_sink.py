@@ -47,7 +47,8 @@ class FindingSink:
         self._stalls = stalls
         self.counts: dict[str, int] = {}
         self._rules = rules
-        self._reported: set[tuple[str, str, str]] = set()
+        # By rule, run and `about`: whether the finding says only that something was late.
+        self._reported: dict[tuple[str, str, str], bool] = {}
 
     def report(
         self, rule: str, expected: str, actual: str, *evidence: int, run: RunState | None = None, about: str = "",
@@ -59,9 +60,11 @@ class FindingSink:
             return
         self.counts[rule] = self.counts.get(rule, 0) + 1
         key = (rule, run.id if run is not None else "", about)
-        if key in self._reported or len(self._reported) >= MOST_FINDINGS:
+        # What was late is withdrawn where the machine proves to have been busy; it must not hide what is wrong then.
+        was_late = self._reported.get(key)
+        if was_late is False or (was_late and not self._stalls.crowded) or len(self._reported) >= MOST_FINDINGS:
             return
-        self._reported.add(key)
+        self._reported[key] = late
         if self.tabs.cut:
             actual = f"{actual}; cut by the suite: {self.tabs.cut}"
         self.found(
