@@ -27,6 +27,7 @@ from greenlight_gate.trace import (
     Other,
     Received,
     Stalled,
+    TimedOut,
     encode_header,
     encode_record,
 )
@@ -126,11 +127,14 @@ class Recorder:
         """Appends a record. `at`: when it happened, on the monotonic clock; now, if it is not given.
 
         If the loop has stood still before, or the wall clock was moved, the trace says so first. Once the trace is
-        complete, nothing is judged any longer, so that a replay of it says the same.
+        complete, nothing is judged any longer, so that a replay of it says the same. Whether the machine is busy is
+        looked at before what was waited for in vain is judged.
         """
         at = time.monotonic() if at is None else at
         if self._finished:
             return kind(n=len(self.entries) + 1, at=round(at - self.began, 6), connection=connection, **values)
+        if kind is TimedOut or values.get("unanswered"):
+            self._look_at_host()
         self._notice(at)
         return self._append(kind, connection, at, **values)
 

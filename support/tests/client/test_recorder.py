@@ -8,7 +8,7 @@ from greenlight_gate.events import Unmapped
 from greenlight_gate.evidence.replay import Meter, replay
 from greenlight_gate.measure.host_load import CrowdedTime
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
-from greenlight_gate.trace import ClockMoved, Closed, Crowded, Opened, Received, Sent, Stalled, TimedOut
+from greenlight_gate.trace import ClockMoved, Closed, Crowded, Expect, Opened, Received, Sent, Stalled, TimedOut
 from greenlight_gate.transport.loop_watch import Clocks, LoopStall, LoopWatch
 
 from support.tests.rules.talk import PROFILE
@@ -106,9 +106,11 @@ def test_a_crowded_machine_is_noted_before_what_came_then_also_if_it_was_so_just
 
 def test_what_was_late_is_no_finding_once_the_machine_is_known_to_have_been_busy_then(tmp_path: Path) -> None:
     path, crowded = tmp_path / "trace.jsonl", list[CrowdedTime]()
+    # The first look is too early to tell.
+    seen = iter([[], [CrowdedTime(time.monotonic() + 6.4, 1.0, "just now")]])
     recorder = Recorder(
         "a scenario", path, PROFILE, TimeBudgets(), bytes, crowded=crowded,
-        look_at_host=lambda: crowded.append(CrowdedTime(recorder.began + 6.4, 1.0, "just now")),
+        look_at_host=lambda: crowded.extend(next(seen)),
     )  # fmt: skip
     recorder.add(Opened, "c1", recorder.began, user="Ada", user_id="u-ada", handshake_ms=1.0)
     recorder.add(Sent, "c1", recorder.began, what="start", text="?", request="q1")
@@ -120,3 +122,24 @@ def test_what_was_late_is_no_finding_once_the_machine_is_known_to_have_been_busy
     assert before == {"TIMELINESS-1", "LIFECYCLE-2"}
     assert (recorder.findings, again.findings) == ([], [])
     assert set(again.registry.stalls.unjudged) == before
+
+
+def test_the_machine_is_looked_at_before_a_wait_in_vain_is_judged(tmp_path: Path) -> None:
+    path, crowded = tmp_path / "trace.jsonl", list[CrowdedTime]()
+    recorder = Recorder(
+        "a scenario", path, PROFILE, TimeBudgets(), bytes, crowded=crowded,
+        look_at_host=lambda: crowded.append(CrowdedTime(recorder.began + 6.0, 1.0, "just now")),
+    )  # fmt: skip
+    recorder.add(Opened, "c1", recorder.began, user="Ada", user_id="u-ada", handshake_ms=1.0)
+    recorder.add(
+        Sent, "c1", recorder.began, what="start", text="?", request="q1", expect=Expect(prompt="?", thinking=True)
+    )
+    recorder.add(TimedOut, "c1", recorder.began + 6.0, waiting_for="start", after_s=6.0, request="q1")
+    recorder.finish()
+
+    meter = Meter("unknown")
+    again = replay(path, PROFILE, TimeBudgets(), meter)
+    assert (recorder.findings, again.findings) == ([], [])
+    assert set(again.registry.stalls.unjudged) == {"TIMELINESS-1", "LIFECYCLE-2"}
+    # What was owed does not count as missing either.
+    assert (meter.expected, meter.arrived, meter.five_expected) == (0, 0, 0)

@@ -85,6 +85,7 @@ def test_what_happened_while_it_rested_is_not_measured(tmp_path: Path) -> None:
 def test_a_machine_without_proc_is_not_watched(tmp_path: Path) -> None:
     watch = HostWatch(tmp_path)
     watch.start(os.getpid())
+    watch.catch_up()
     watch.stop()
 
     assert watch.crowded == []
