@@ -108,23 +108,16 @@ def test_what_was_read_together_has_the_stamp_of_the_read() -> None:
 
 
 def test_a_large_frame_that_drips_is_not_copied_for_each_drop() -> None:
-    async def drip(wire: Wire) -> None:
-        data = frame(TEXT, b"x" * 1_000_000) + frame(TEXT, b"next")
+    data = frame(TEXT, b"x" * 1_000_000) + frame(TEXT, b"next")
+
+    async def drip(connection: WebSocket, _: Kept) -> int:
+        most_held = 0
         for start in range(0, len(data), 500):
-            wire.writer.write(data[start : start + 500])
-            await asyncio.sleep(0)
-
-    most_held = 0
-
-    async def both(connection: WebSocket, kept: Kept) -> None:
-        def came() -> bool:
-            nonlocal most_held
+            connection.data_received(data[start : start + 500])
             most_held = max(most_held, len(connection._rest))
-            return len(kept.of("text")) == 2
+        return most_held
 
-        await kept.until(came)
-
-    kept, _ = play(after_upgrade(drip), both)
+    kept, most_held = play(after_upgrade(), drip)
 
     assert [len(text) for text in kept.of("text")] == [1_000_000, 4]
     assert 0 < most_held < 100_000
