@@ -9,11 +9,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from greenlight_gate.cli.commands import SUMMARIES
-from greenlight_gate.cli.options import command_of, output, positive
+from greenlight_gate.cli.options import Parser, command_of, folder, output, positive
 from greenlight_gate.cli.views.terminal import Terminal
 from greenlight_gate.evidence.history import HISTORY, Changed, History, HistoryEntry
+from greenlight_gate.findings import numbered
 from greenlight_gate.report.trend import CAPACITY, HEADS, figures_of, sparkline
 from greenlight_gate.targets.settings import Misconfigured
+from greenlight_gate.verdict.repeats import Repeated, differences
 
 
 def add(commands: Any) -> None:
@@ -34,30 +36,98 @@ def add(commands: Any) -> None:
         help="number of sessions to show (default: 20; example: --last 5)",
     )
     output(history)
+    actions = history.add_subparsers(
+        dest="action", metavar="ACTION", parser_class=Parser,
+        help="compare two sessions (example: greenlight history compare EARLIER LATER)",
+    )  # fmt: skip
+    compare = command_of(
+        actions, "compare", "tell what passed less often in a later session than in an earlier one, and how probably",
+        "greenlight history compare EARLIER_SESSION LATER_SESSION",
+        "exit codes: 0 nothing passed less often, 1 a regression, 2 a difference that may be noise, 3 misconfigured",
+    )  # fmt: skip
+    for name, which in (("before", "earlier"), ("after", "later")):
+        compare.add_argument(
+            name, metavar="AB"[name == "after"],
+            help=f"the {which} session: its id or its folder (example: validation_session_1767225600)",
+        )  # fmt: skip
+    # What was given before `compare` stays.
+    compare.add_argument("--output-dir", type=folder, default=argparse.SUPPRESS, metavar="DIR", help=_OF_COMPARE)
 
 
+_OF_COMPARE = (
+    "output folder with the history of both (default: websocket_validation_reports; example: --output-dir reports)"
+)
 _COLOURS = {"APPROVED": "green", "BLOCKED": "red", "INCONCLUSIVE": "yellow"}
 _MOST_CHANGES = 12
 
 
 def history(options: argparse.Namespace) -> int:
     """Shows each target, or the named one. Raises Misconfigured if there is nothing to show."""
-    folder: Path = options.output_dir
-    if not (folder / HISTORY).is_file():
-        raise Misconfigured(f"{folder}: has no history; `greenlight run` and `greenlight load` write one")
+    where: Path = options.output_dir
+    if not (where / HISTORY).is_file():
+        raise Misconfigured(f"{where}: has no history; `greenlight run` and `greenlight load` write one")
     console = Terminal()
-    kept = History(folder)
+    kept = History(where)
+    if options.action == "compare":
+        return _compare(kept, options, console)
     try:
         sessions = kept.sessions(options.environment, most=options.last)
         if kept.warning:
             console.print(f"[yellow]{escape(kept.warning)}[/]", highlight=False)
         if not sessions:
-            raise Misconfigured(f"{folder}: the history has no session of {options.environment or 'any target'}")
+            raise Misconfigured(f"{where}: the history has no session of {options.environment or 'any target'}")
         for series in dict.fromkeys(past.series for past in sessions):
             _series([past for past in sessions if past.series == series], kept, console)
     except OSError as error:
         raise Misconfigured(f"{kept.path} cannot be read: {error}") from error
     return 0
+
+
+def _compare(kept: History, options: argparse.Namespace, console: Console) -> int:
+    """Shows what passed less often, and which rules are new. Returns 0, 1 for a regression, 2 for what may be noise."""
+    try:
+        before, after = (_passed(kept, name) for name in (options.before, options.after))
+        changed = kept.changed(Path(options.before).name, Path(options.after).name)
+    except OSError as error:
+        raise Misconfigured(f"{kept.path} cannot be read: {error}") from error
+    names = {(each.category, each.name) for each in before} & {(each.category, each.name) for each in after}
+    if not names:
+        raise Misconfigured(f"{options.before} and {options.after}: no scenario ran in both")
+    times = " and ".join(str(max(each.times for each in some)) for some in (before, after))
+    console.print(
+        f"{numbered(len(names), 'scenario')} in both sessions, run up to {times} times", highlight=False
+    )  # fmt: skip
+    found = differences(before, after)
+    for each in found:
+        word, colour = ("regression", "red") if each.is_likely else ("maybe noise", "yellow")
+        said = f"{escape(str(each))}; worse with a probability of {100 * each.probability:.1f} %"
+        console.print(f"  [{colour}]{word:<12}[/] {said}", highlight=False, soft_wrap=True)
+    _changes(changed, console)
+    if any(each.is_likely for each in found):
+        return 1
+    if not found:
+        console.print("nothing passed less often", highlight=False)
+        return 0
+    console.print(
+        "Next: greenlight run --repeat 5, as often for both: then noise and regression differ", soft_wrap=True
+    )
+    return 2
+
+
+def _passed(kept: History, name: str) -> list[Repeated]:
+    """What a session's scenarios passed. Raises Misconfigured, OSError."""
+    # A folder is named as its session.
+    session = kept.session(Path(name).name)
+    if session is None:
+        known = ", ".join(past.id for past in reversed(kept.sessions(most=5)))
+        raise Misconfigured(f"{name}: the history has no such session; the latest are {known or 'none'}")
+    passed = kept.repeats(session.id)
+    if not passed:
+        what = (
+            "is a load" if session.is_load else "has no scenario that passed or failed, or an earlier version kept it"
+        )
+        raise Misconfigured(f"{name}: {what}; `greenlight verdict FOLDER` keeps a session anew")
+    return passed
 
 
 def _series(sessions: list[HistoryEntry], kept: History, console: Console) -> None:

@@ -33,6 +33,7 @@ from greenlight_gate.targets.settings import Misconfigured, suite_root
 
 _MOST_JOBS = 4
 _LEAST_JUDGING_S = 60.0
+_USUAL_TIMEOUT_S = 900
 
 
 def usual_jobs() -> int:
@@ -65,9 +66,9 @@ def add(commands: Any) -> None:
         "example: --performance-threshold 50)",
     )  # fmt: skip
     how.add_argument(
-        "--timeout", type=positive(float), default=900, metavar="SECONDS",
+        "--timeout", type=positive(float), metavar="SECONDS",
         help="time limit of scenarios and judging; beyond it the verdict is INCONCLUSIVE; judging has a minute in any "
-        "case (default: 900; example: --timeout 300)",
+        f"case (default: {_USUAL_TIMEOUT_S}, as many times as --repeat says; example: --timeout 300)",
     )  # fmt: skip
     how.add_argument(
         "--scale", type=positive(int), default=25, metavar="N",
@@ -92,6 +93,11 @@ def add(commands: Any) -> None:
         "--jobs", type=positive(int), default=usual_jobs(), metavar="N",
         help="scenarios that run in parallel; those that measure time or memory run alone, at the end (default: the "
         "number of cores, at most 4; example: --jobs 1)",
+    )  # fmt: skip
+    how.add_argument(
+        "--repeat", type=positive(int), default=1, metavar="N",
+        help="run each scenario N times, and tell what passes always, sometimes and never; what fails once blocks "
+        "(default: 1; example: --repeat 5)",
     )  # fmt: skip
     how.add_argument(
         "--fail-fast", action="store_true",
@@ -130,10 +136,11 @@ def run(options: argparse.Namespace) -> int:
     from greenlight_gate.session.validation_session import SessionPlan  # noqa: PLC0415
 
     push = pushed(options, "run")
+    timeout_s = options.timeout or float(_USUAL_TIMEOUT_S * options.repeat)
     plan = SessionPlan(
         environment=options.environment, wanted=wanted, tags=options.tags, output_dir=options.output_dir,
         defects=tuple(options.defect), performance_threshold_ms=options.performance_threshold,
-        timeout_s=options.timeout, scale=options.scale, soak_s=options.soak, environ=dict(os.environ),
+        timeout_s=timeout_s, repeat=options.repeat, scale=options.scale, soak_s=options.soak, environ=dict(os.environ),
         services_check=not options.skip_services_check,
         # A comparison with the baseline needs scenarios that run one at a time.
         jobs=1 if options.baseline else options.jobs,
@@ -149,8 +156,7 @@ def run(options: argparse.Namespace) -> int:
 
     # behave prints to stdout, which in CI mode must hold three lines only.
     with contextlib.redirect_stdout(sys.stderr), contextlib.closing(progress), traced(options) as traces:
-        measured = push.measured if push is not None else None
-        observers = tuple(each for each in (measured, traces) if each is not None)
+        observers = tuple(each for each in (push and push.measured, traces) if each is not None)
         runner = SuiteRunner(configuration, replace(plan, observers=observers), progress, before_end=before_end)
         try:
             runner.run()
@@ -164,7 +170,7 @@ def run(options: argparse.Namespace) -> int:
     faults = endings[-1] if endings else SuiteFaults(folder, console)
     show = partial(show_verdict, folder=folder, console=console, verbose=options.verbose)
     # What the scenarios have left of the time limit, and some where they have left nothing: they are to be judged.
-    left_s = began + options.timeout - time.monotonic()
+    left_s = began + timeout_s - time.monotonic()
     judgement = conclude(folder, console, faults, show, within_s=max(left_s, _LEAST_JUDGING_S))
     with faults.costing("HTML report of Allure"):
         allure_page(runner.results_dir, folder, console, options)

@@ -15,6 +15,7 @@ from greenlight_gate.evidence.session_folder import JudgedTarget
 from greenlight_gate.measure.thresholds import success
 from greenlight_gate.verdict.criteria import LOAD
 from greenlight_gate.verdict.decision import ScenarioOutcome
+from greenlight_gate.verdict.repeats import Repeated
 
 HISTORY = "history.sqlite"
 _BUSY_S = 20.0
@@ -32,6 +33,10 @@ CREATE TABLE IF NOT EXISTS criterion (
 CREATE TABLE IF NOT EXISTS finding (
     session TEXT NOT NULL, rule TEXT NOT NULL, scenario TEXT NOT NULL, times INTEGER NOT NULL,
     PRIMARY KEY (session, rule, scenario)
+);
+CREATE TABLE IF NOT EXISTS passed (
+    session TEXT NOT NULL, key TEXT NOT NULL, scenario TEXT NOT NULL, category TEXT NOT NULL, passes INTEGER NOT NULL,
+    times INTEGER NOT NULL, PRIMARY KEY (session, key)
 );
 CREATE TABLE IF NOT EXISTS exercised (
     session TEXT NOT NULL, scenario TEXT NOT NULL, PRIMARY KEY (session, scenario)
@@ -144,7 +149,7 @@ class History:
         # What a step demanded in vain, and no finding says.
         times |= {(scenario.rule, scenario.name): 1 for scenario in judgement.scenarios if scenario.rule}
         with self._open() as database:
-            for table in ("criterion", "finding", "exercised"):
+            for table in ("criterion", "finding", "exercised", "passed"):
                 database.execute(f"DELETE FROM {table} WHERE session = ?", (session,))
             marks = ", ".join("?" * len(_COLUMNS))
             database.execute(f"INSERT OR REPLACE INTO session ({', '.join(_COLUMNS)}) VALUES ({marks})", row)
@@ -156,8 +161,20 @@ class History:
                 "INSERT INTO finding VALUES (?, ?, ?, ?)", [(session, *key, count) for key, count in times.items()]
             )
             database.executemany(
+                "INSERT INTO passed VALUES (?, ?, ?, ?, ?, ?)",
+                [(session, each.key, *each.repeated) for each in judgement.scenarios if each.repeated is not None],
+            )
+            database.executemany(
                 "INSERT INTO exercised VALUES (?, ?)", [(session, scenario) for scenario in _exercised(judgement)]
             )
+
+    def session(self, name: str) -> HistoryEntry | None:
+        """The session of this id, None where there is none."""
+        with self._open() as database:
+            row = database.execute(
+                f"SELECT {', '.join(_COLUMNS)}, {_MET} FROM session WHERE id = ?", (name,)
+            ).fetchone()
+        return None if row is None else HistoryEntry(*row)
 
     def sessions(
         self, target: str | None = None, most: int = 50, *, series: Series | None = None
@@ -186,6 +203,14 @@ class History:
             tuple(sorted(new - old)), tuple(each for each in gone if each[1] in ran), tuple(sorted(new & old)),
             tuple(each for each in gone if each[1] not in ran),
         )  # fmt: skip
+
+    def repeats(self, session: str) -> list[Repeated]:
+        """How often which scenario of a session passed; empty for a session that an earlier version kept."""
+        with self._open() as database:
+            rows = database.execute(
+                "SELECT scenario, category, passes, times FROM passed WHERE session = ? ORDER BY key", (session,)
+            ).fetchall()
+        return [Repeated(*row) for row in rows]
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

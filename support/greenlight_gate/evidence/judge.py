@@ -14,6 +14,7 @@ from greenlight_gate.evidence.day_verdict import decide_day, gaps_of_day, is_day
 from greenlight_gate.evidence.loads import as_observed, gather
 from greenlight_gate.evidence.manifest import MANIFEST
 from greenlight_gate.evidence.replay import BrokenTrace, Meter, replay
+from greenlight_gate.evidence.scenario_results import durations, results
 from greenlight_gate.evidence.session_folder import (
     LOAD_FOLDER,
     UNKNOWN,
@@ -79,7 +80,7 @@ class Judgement(msgspec.Struct, frozen=True):
     """All that a report says: what was judged, what was found and what follows.
 
     `timeline` is what pictures are drawn of; nothing is decided by it but the failure patterns (`patterns`).
-    `durations` are seconds by the key of the scenario.
+    `durations` are seconds by the key of the scenario, of all times that it ran.
     """
 
     session: JudgedTarget
@@ -274,7 +275,7 @@ def _judge(
         # Many users at once need memory while they are there: how it grows is asked in a session that watches it.
         _memory(measurements if session.workload is None else None, watched, session.thresholds.memory_mb_growth),
     )  # fmt: skip
-    scenarios = tuple(_result(selected, ledger.finished.get(key)) for key, selected in ledger.selected.items())
+    scenarios = results(ledger.selected, ledger.finished)
     facts = Facts(
         wanted=session.wanted, tags=session.tags, scenarios=scenarios,
         findings=tuple(attributed.finding for attributed in findings if not attributed.follows), observed=observed,
@@ -284,13 +285,13 @@ def _judge(
         thresholds=session.thresholds, loads=loads, watched=watched, recover_s=session.budgets.recover_s,
         relations=tuple(traces.relations), patterns=patterns, compared=compared[0], gated=compared[1],
         workload=session.workload, available=session.available, weak=session.weak,
-        ended_early=ledger.ended is None or bool(ledger.ended.interrupted),
+        repeat=session.repeat, ended_early=ledger.ended is None or bool(ledger.ended.interrupted),
         crowded=next(filter(None, (traces.crowded, *(load.summary.crowded for load in loads))), ""),
     )  # fmt: skip
     return Judgement(
         session, _decision(evidence, facts, of_day=of_day), scenarios, tuple(findings), observed, measurements,
         ledger.ended, facts.relations, tuple(traces.cells), loads, watched, patterns,
-        {entry.key: entry.duration_s for entry in ledger.finished.values()}, facts.compared, timeline,
+        durations(ledger.selected, ledger.finished), facts.compared, timeline,
     )  # fmt: skip
 
 
@@ -462,10 +463,3 @@ def _inside(evidence: Evidence, trace: str) -> Path:
         return evidence.inside(trace)
     except OSError as error:
         raise BrokenTrace(f"{Path(trace).name} cannot be read ({error.strerror})") from error
-
-
-def _result(selected: Selected, finished: Finished | None) -> ScenarioResult:
-    outcome = ScenarioOutcome(finished.outcome) if finished is not None else ScenarioOutcome.NOT_RUN
-    reason = finished.reason if finished is not None else "the run ended before it"
-    need, rule = (finished.need, finished.rule) if finished is not None else ("", "")
-    return ScenarioResult(selected.key, selected.name, selected.category, outcome, reason, need, rule)

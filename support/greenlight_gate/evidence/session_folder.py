@@ -50,7 +50,7 @@ class JudgedTarget(msgspec.Struct, frozen=True):
     `jobs`: how many scenarios ran side by side. `workload` is what a load session was asked for; None: the session is
     one of scenarios. `caveats` say why nothing that this session finds out can approve. `available`: how many scenarios
     each wanted category has; `weak`: in what the target file asks for less than usual.
-    `target_version`: what the target says of itself, "" where it says nothing.
+    `target_version`: what the target says of itself, "" where it says nothing. `repeat`: how often each scenario ran.
     """
 
     session_id: str
@@ -72,6 +72,7 @@ class JudgedTarget(msgspec.Struct, frozen=True):
     weak: tuple[str, ...] = ()
     workload: Workload | None = None
     target_version: str = ""
+    repeat: int = 1
 
 
 class Measurements(msgspec.Struct, frozen=True):
@@ -95,13 +96,19 @@ class _Line(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Selected(_Line, frozen=True, tag_field="entry", tag="selected"):
-    """A scenario that is going to run."""
+    """A scenario that is going to run. `repeat`: which of the times this is that it runs, from 1; `key` has it too."""
 
     key: str
     name: str
     category: str
     feature: str
     rule: str = ""
+    repeat: int = 1
+
+    @property
+    def scenario(self) -> str:
+        """The key of the scenario, whichever time this is."""
+        return self.key.removesuffix(key_of_repeat("", self.repeat))
 
 
 class Finished(_Line, frozen=True, tag_field="entry", tag="finished"):
@@ -289,6 +296,11 @@ class Evidence:
 
     def _if_there(self, name: str, struct: type[T]) -> T | None:
         return msgspec.json.decode(self._bytes(name), type=struct) if (self.folder / name).exists() else None
+
+
+def key_of_repeat(scenario: str, repeat: int) -> str:
+    """The key in the ledger of one of the times that a scenario runs, from its own key."""
+    return scenario if repeat == 1 else f"{scenario}#{repeat}"
 
 
 def _digest(data: bytes) -> str:

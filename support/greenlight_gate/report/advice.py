@@ -62,6 +62,9 @@ _BY_CRITERION: dict[str, Advice] = {
     "SCENARIOS": Advice(("see the first failed scenario, below",), _VERBOSE),
     "ROUNDS": Advice(("see the rounds with findings, below",), _VERBOSE),
     "RULES": Advice(("see the first finding of each rule, below",), _VERBOSE),
+    "REPEATS": Advice(
+        ("two tasks race", "state that is left of an earlier request", "a limit that only some runs reach"), _VERBOSE
+    ),
     "COMPLETENESS": Advice(("one kind of event is never sent", "the profile maps it to another kind"), _DOCTOR),
     "SUCCESS": Advice(("connections are refused or break", "runs end early"), _VERBOSE),
     "LATENCY": Advice(("the event loop is blocked", "too little CPU time", "a slow network"), _VERBOSE),

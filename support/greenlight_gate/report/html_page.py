@@ -38,6 +38,7 @@ _STATUS = {Status.PASSED: "met", Status.FAILED: "not met", Status.INCONCLUSIVE: 
 # The pre-deployment checklist: each requirement, and the criteria that judge it.
 _CHECKLIST = (
     ("Every scenario of the selected categories ran and passed", ("SCENARIOS",)),
+    ("Each scenario passed each time that it ran", ("REPEATS",)),
     ("There are no findings in any round of the day", ("ROUNDS",)),
     ("There are no findings under load", ("RULES",)),
     ("Users receive all five events of an answer", ("COMPLETENESS",)),
@@ -149,8 +150,8 @@ def _checklist(criteria: Sequence[Criterion]) -> list[tuple[str, str, str]]:
         judged = [known[name] for name in ids if name in known]
         if judged:
             rows.append((text, _STATUS[judged[0].status], judged[0].measured))
-        elif ids[0] not in ("RULES", "ROUNDS") and "ROUNDS" not in known:
-            # In a session of scenarios, SCENARIOS covers these two; a day of the monitor is judged by its rounds alone.
+        elif ids[0] not in ("REPEATS", "RULES", "ROUNDS") and "ROUNDS" not in known:
+            # SCENARIOS covers these, where each ran once; a day of the monitor is judged by its rounds alone.
             rows.append((text, "not examined", f"no criterion {ids[0]} in this session"))
     return rows
 

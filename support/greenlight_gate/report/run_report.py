@@ -16,6 +16,7 @@ from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.verdict.criteria import LoadOfScenario
 from greenlight_gate.verdict.decision import ScenarioOutcome, Status, Verdict
 from greenlight_gate.verdict.memory_trend import judge_watch
+from greenlight_gate.verdict.repeats import Passed, pass_hat, wilson
 
 REPORT = "comprehensive_validation_report.json"
 
@@ -74,6 +75,7 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
                 for each in judgement.watched
             ],
             "categories": _by_category(judgement),
+            "repeats": _repeats(judgement),
             "scenarios": plain(judgement.scenarios),
             "cut_matrix": plain(judgement.cells),
         },
@@ -122,6 +124,22 @@ def _load(load: LoadOfScenario) -> dict[str, Any]:
         "people": summary.users, **{name: getattr(summary, name) for name in names}, "lag_ms_p99": summary.lag_ms_p99,
         "success_percent": round(summary.success_percent, 3),
         "latency": {name: plain(figures(getattr(summary, name))) for name in latencies},
+    }  # fmt: skip
+
+
+def _repeats(judgement: Judgement) -> dict[str, Any]:
+    """How often which scenarios passed, where each ran several times; of one run, `times` is 1."""
+    known = [scenario.repeated for scenario in judgement.scenarios if scenario.repeated is not None]
+    shares = pass_hat(known, judgement.session.repeat)
+    return {
+        "times": judgement.session.repeat,
+        "pass_hat": {str(k): round(share, 4) for k, share in shares.items()},
+        **{str(kind): sum(each.passed is kind for each in known) for kind in Passed},
+        "unstable": [
+            {"scenario": each.name, "category": each.category, "passes": each.passes, "times": each.times,
+             "interval": [round(end, 4) for end in wilson(each.passes, each.times)], "passed": str(each.passed)}
+            for each in known if each.passed is not Passed.ALWAYS
+        ],
     }  # fmt: skip
 
 

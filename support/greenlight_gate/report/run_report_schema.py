@@ -13,6 +13,7 @@ from greenlight_gate.verdict.criteria import Criterion
 from greenlight_gate.verdict.decision import ScenarioResult, Verdict
 from greenlight_gate.verdict.load_verdict import Workload
 from greenlight_gate.verdict.memory_trend import MemoryVerdict
+from greenlight_gate.verdict.repeats import Passed
 from greenlight_gate.verdict.scope import FULL, LOAD, PARTIAL
 
 Schema = dict[str, Any]
@@ -32,6 +33,7 @@ TEXT: Schema = {"type": "string"}
 _BOOL: Schema = {"type": "boolean"}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 _NUMBER: Schema = {"type": "number"}
+_SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 _PERCENT: Schema = {"type": "number", "minimum": 0, "maximum": 100}
 
 
@@ -64,6 +66,13 @@ def report_schema() -> Schema:
             loads=_list(_load(figures)),
             memory=_list(_and(definitions["MemoryVerdict"], kind=TEXT, by=TEXT)),
             categories={"type": "object", "propertyNames": one_of(CATEGORIES), "additionalProperties": counts},
+            repeats=object_of(
+                times=_COUNT, pass_hat={"type": "object", "additionalProperties": _SHARE}, always=_COUNT,
+                sometimes=_COUNT, never=_COUNT, unstable=_list(object_of(
+                    scenario=TEXT, category=one_of(CATEGORIES), passes=_COUNT, times=_COUNT, interval=_list(_SHARE),
+                    passed=one_of(Passed),
+                )),
+            ),
             scenarios=_list(of["ScenarioResult"]),
             cut_matrix=_list(of["CutCell"]),
         ),

@@ -68,7 +68,7 @@ class SessionPlan:
     """The options of a session. `wanted` are categories; `tags` a behave tag expression within them, or "".
 
     `scale`: users in stress scenarios; `soak_s`: how long the memory is watched; `jobs`: scenarios side by side;
-    `available`: how many scenarios each wanted category has;
+    `available`: how many scenarios each wanted category has; `repeat`: how often each scenario runs;
     `rules`: those by which scenarios are judged; `observers`: who else listens, of this session alone.
     """
 
@@ -84,6 +84,7 @@ class SessionPlan:
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     services_check: bool = True
     jobs: int = 1
+    repeat: int = 1
     available: Mapping[str, int] = field(default_factory=dict)
     rules: Mapping[str, Rule] = field(default_factory=lambda: RULES)
     observers: tuple[SessionObserver, ...] = ()
@@ -293,7 +294,7 @@ class ValidationSession:
             clock=target.clock, wanted=plan.wanted, tags=plan.tags, absent=absent,
             accepted=dict(target.accepted_gaps), thresholds=target.thresholds, versions=versions(),
             caveats=(*self.caveats, *caveats), jobs=self.jobs, workload=workload, available=dict(plan.available),
-            weak=target.weak, target_version=self.target_version,
+            weak=target.weak, target_version=self.target_version, repeat=plan.repeat,
         )  # fmt: skip
 
     def _start_backend(self, target: Target, environ: Mapping[str, str]) -> Target:

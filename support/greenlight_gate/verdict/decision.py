@@ -23,6 +23,7 @@ from greenlight_gate.verdict.criteria import Criterion, LoadOfScenario, Status, 
 from greenlight_gate.verdict.failure_patterns import SLOW, Occurrence
 from greenlight_gate.verdict.load_verdict import Workload, excused, isolation, rules
 from greenlight_gate.verdict.memory_trend import MemorySamples
+from greenlight_gate.verdict.repeats import Repeated, repeats
 from greenlight_gate.verdict.scope import PARTIAL, headline, narrowed, scope_of, too_few, unexercised
 
 __all__ = [
@@ -64,7 +65,8 @@ class ScenarioOutcome(StrEnum):
 class ScenarioResult(msgspec.Struct, frozen=True):
     """One scenario of the ledger. `category` is the folder below features/; `need`: see `evidence.Finished`.
 
-    `rule`: the rule or criterion that a step of a failed scenario named, where no finding said why.
+    `rule`: the rule or criterion that a step of a failed scenario named, where no finding said why. A scenario that ran
+    several times has the worst outcome of all; `passes` of the `times` that it passed or failed it passed.
     """
 
     key: str
@@ -74,6 +76,13 @@ class ScenarioResult(msgspec.Struct, frozen=True):
     reason: str = ""
     need: str = ""
     rule: str = ""
+    passes: int = 0
+    times: int = 0
+
+    @property
+    def repeated(self) -> Repeated | None:
+        """How often it passed; None if it neither passed nor failed at any time."""
+        return Repeated(self.name, self.category, self.passes, self.times) if self.times else None
 
 
 class Observed(msgspec.Struct, frozen=True):
@@ -119,7 +128,7 @@ class Facts(msgspec.Struct, frozen=True):
     what the target file asks for less than usual. `ended_early`: the run was interrupted or killed. `crowded`: why
     other programs left the suite's machine too little CPU time in some of it; "" if they did not. `only`: how many
     scenarios have findings of no other rule; `ill`: which one left the target ill. What may have followed from that is
-    counted there, and is not among the `findings`.
+    counted there, and is not among the `findings`. `repeat`: how often each scenario ran.
     """
 
     wanted: tuple[str, ...]
@@ -145,6 +154,7 @@ class Facts(msgspec.Struct, frozen=True):
     crowded: str = ""
     only: dict[str, int] = {}
     ill: Ill | None = None
+    repeat: int = 1
 
     @property
     def selected(self) -> Counter[str]:
@@ -200,6 +210,8 @@ def _unless(criterion: Criterion, why: str) -> Criterion:
 def _of_scenarios(facts: Facts) -> list[Criterion]:
     """The criteria of the selected categories."""
     criteria = [_scenarios(facts), _completeness(facts), _success(facts)]
+    if facts.repeat > 1:
+        criteria.append(repeats([each.repeated for each in facts.scenarios if each.repeated], facts.repeat))
     if "performance" in facts.wanted:
         criteria.append(_latency(facts))
     if facts.relations or (not facts.tags and not _WATCHFUL.isdisjoint(facts.wanted)):

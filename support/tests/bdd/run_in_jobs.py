@@ -11,11 +11,11 @@ from greenlight_gate.session.validation_session import SessionPlan
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Returns behave's exit code. `arguments`: N, then options of behave."""
+    """Returns behave's exit code. `arguments`: N, then options of behave; `-D repeat=N` as `--repeat`."""
     jobs, *options = arguments
+    config = Configuration(["-f", "null", "--no-summary", *options, "features"], load_config=False)
     plan = SessionPlan(
         environment="hostile.toml", wanted=("functional",), output_dir=Path("reports"), environ=dict(os.environ),
-        jobs=int(jobs),
+        jobs=int(jobs), repeat=int(config.userdata.get("repeat", 1)),
     )  # fmt: skip
-    config = Configuration(["-f", "null", "--no-summary", *options, "features"], load_config=False)
     return int(SuiteRunner(config, plan).run())

@@ -11,10 +11,12 @@ import pytest
 from behave.parser import parse_feature, parse_file
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.runner.parallel import Work, in_turn
+from greenlight_gate.evidence.judge import judge
 from greenlight_gate.session.jobs import MOST_CONNECTIONS, jobs_for, runs_alone, users_of
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.sections import Persona
 from greenlight_gate.targets.settings import load_profile, load_target, suite_root
+from greenlight_gate.verdict.decision import ScenarioOutcome, Verdict
 
 from support.tests.bdd.feature_sets import Outcomes, run
 from support.tests.bdd.test_runner import FRAGILE, MIXED, ROWS
@@ -279,3 +281,28 @@ def test_whatever_measures_time_or_memory_or_takes_the_backend_away_runs_alone(p
     for scenario in parse_file(str(path)).walk_scenarios():
         if always or any(words in step.name for words in TELLING for step in scenario.all_steps):
             assert runs_alone(scenario.effective_tags), f"{scenario.name} needs @alone"
+
+
+WEARS_OUT = """
+Feature: What the second of two times finds ill
+  Scenario: Answers until the backend is ill
+    Given Ada is here
+    When Ada asks helper
+    Then Ada sees an answer
+"""
+
+
+def test_each_scenario_runs_so_often_and_what_passed_once_only_blocks(tmp_path: Path) -> None:
+    run(tmp_path, {"wears_out.feature": WEARS_OUT}, "-D", "repeat=2", jobs=1)
+    (folder,) = (tmp_path / "reports").glob("validation_session_*")
+    judgement = judge(folder)
+
+    key = "functional/wears_out.feature:3"
+    assert [(each.key, each.passes, each.times) for each in judgement.scenarios] == [(key, 1, 2)]
+    assert judgement.scenarios[0].outcome is ScenarioOutcome.FAILED
+    assert judgement.decision.verdict is Verdict.BLOCKED
+    assert "passed 1 of 2 times" in judgement.decision.reason
+    results = [json.loads(path.read_bytes()) for path in (tmp_path / "allure-results").glob("*-result.json")]
+    assert {each["fullName"] for each in results} == {key, f"{key}#2"}
+    assert len({each["historyId"] for each in results}) == 2
+    assert judgement.selection == ""

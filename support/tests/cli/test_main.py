@@ -15,6 +15,7 @@ JUDGED = "0 approved, 1 blocked, 2 inconclusive, 3 misconfigured, 130 interrupte
 EXIT_CODES = {
     "doctor": "0 no problems, 1 a problem, 3 misconfigured, 130 interrupted",
     "history": "0 listed, 3 misconfigured",
+    "history compare": "0 nothing passed less often, 1 a regression, 2 a difference that may be noise, 3 misconfigured",
     "monitor": "0 ended by SIGTERM, 3 misconfigured, 130 interrupted; with --rounds: 0 all rounds passed, 1 a round "
     "failed, 2 a round was unreachable, skipped or broken, 3 misconfigured, 130 interrupted",
     "profile check": "0 no problems, 1 a problem, 3 misconfigured",
@@ -38,7 +39,9 @@ def commands() -> dict[str, argparse.ArgumentParser]:
     found: dict[str, argparse.ArgumentParser] = {}
     for name, command in _choices(parser()).items():
         actions = _choices(command)
-        found |= {f"{name} {action}": inner for action, inner in actions.items()} if actions else {name: command}
+        found |= {f"{name} {action}": inner for action, inner in actions.items()}
+        # `history` does something without an action as well.
+        found |= {name: command} if not actions or name == "history" else {}
     return found
 
 

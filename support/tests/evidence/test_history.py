@@ -9,15 +9,16 @@ import msgspec
 import pytest
 from greenlight_gate.evidence.history import HISTORY, Changed, History
 from greenlight_gate.evidence.judge import Judgement, judge
-from greenlight_gate.evidence.session_folder import Evidence
+from greenlight_gate.evidence.session_folder import Evidence, key_of_repeat
 from greenlight_gate.measure.latency_summary import LatencySummary
 from greenlight_gate.report.ci_summary import as_markdown
+from greenlight_gate.report.run_report import as_document
 from greenlight_gate.report.trend import as_html, baseline_of, sparkline
 from greenlight_gate.verdict.baseline import Baseline, compare
 from greenlight_gate.verdict.decision import Verdict
 
 from support.tests.cli.process import greenlight
-from support.tests.evidence.folders import ENDED, FINISHED, NAME, SELECTED, sealed, write
+from support.tests.evidence.folders import ENDED, FINISHED, KEY, NAME, SELECTED, sealed, write
 from support.tests.rules.talk import EPOCH_S, Talk, asked
 
 
@@ -274,3 +275,81 @@ def test_the_command_shows_the_trend(tmp_path: Path) -> None:
         3,
         True,
     )
+
+
+def repeated(folder: Path, number: int, passes: int, times: int) -> Judgement:
+    """A session in which one scenario passed so often."""
+    lines: list[dict[str, Any]] = [{**SELECTED, "key": key_of_repeat(KEY, n), "repeat": n} for n in range(1, times + 1)]
+    lines += [
+        {**FINISHED, "key": key_of_repeat(KEY, n), "trace": "", "outcome": "passed" if n <= passes else "failed"}
+        for n in range(1, times + 1)
+    ]
+    lines.append({**ENDED, "allure": [key_of_repeat(KEY, n) for n in range(1, times + 1)]})
+    changes = {"session_id": f"validation_session_{number}", "repeat": times}
+    return judge(write(folder / f"validation_session_{number}", *lines, session=changes))
+
+
+def test_a_scenario_that_ran_several_times_is_one_result_and_its_worst(tmp_path: Path) -> None:
+    judgement = repeated(tmp_path, 1, passes=4, times=5)
+
+    (scenario,) = judgement.scenarios
+    assert (scenario.key, str(scenario.outcome), scenario.passes, scenario.times) == (KEY, "failed", 4, 5)
+    assert judgement.durations == {KEY: 2.5}
+    assert judgement.decision.verdict is Verdict.BLOCKED
+    assert "REPEATS" in judgement.decision.reason
+    assert as_document(judgement)["execution_results"]["repeats"] == {
+        "times": 5, "pass_hat": {"1": 0.8, "2": 0.6, "3": 0.4, "4": 0.2, "5": 0.0}, "always": 0, "sometimes": 1,
+        "never": 0, "unstable": [
+            {"scenario": NAME, "category": "functional", "passes": 4, "times": 5, "interval": [0.3755, 0.9638],
+             "passed": "sometimes"}
+        ],
+    }  # fmt: skip
+    steady = repeated(tmp_path, 2, passes=5, times=5)
+    assert {c.id: str(c.status) for c in steady.decision.criteria}["REPEATS"] == "passed"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "code", "said"),
+    [
+        (
+            (5, 5),
+            (0, 5),
+            1,
+            "regression   'An answer, from question to end' of functional: 5 of 5 before, 0 of 5 after",
+        ),
+        ((5, 5), (4, 5), 2, "maybe noise"),
+        ((4, 5), (5, 5), 0, "nothing passed less often"),
+    ],
+)
+def test_two_sessions_are_compared(
+    tmp_path: Path, before: tuple[int, int], after: tuple[int, int], code: int, said: str
+) -> None:
+    reports = tmp_path / "reports"
+    for number, (passes, times) in enumerate((before, after), 1):
+        History(reports).add(repeated(reports, number, passes, times))
+    names = ("reports/validation_session_1", "validation_session_2")
+
+    ran = greenlight(tmp_path, "history", "--output-dir", "reports", "compare", *names)
+    other_order = greenlight(tmp_path, "history", "compare", "--output-dir", "reports", *names)
+
+    assert (ran.code, ran.err) == (code, ""), ran.out
+    assert said in ran.out
+    assert (other_order.code, other_order.out) == (ran.code, ran.out)
+
+
+def test_what_cannot_be_compared_is_named(tmp_path: Path) -> None:
+    reports = tmp_path / "reports"
+    History(reports).add(repeated(reports, 1, 1, 1))
+    with sqlite3.connect(reports / HISTORY) as database:
+        database.execute("DROP TABLE passed")
+    database.close()
+
+    unknown = greenlight(tmp_path, "history", "--output-dir", "reports", "compare", "nothing", "validation_session_1")
+    earlier = greenlight(
+        tmp_path, "history", "--output-dir", "reports", "compare", "validation_session_1", "validation_session_1"
+    )
+
+    assert unknown.code == 3
+    assert "nothing: the history has no such session; the latest are validation_session_1" in unknown.err
+    assert earlier.code == 3
+    assert "`greenlight verdict FOLDER` keeps a session anew" in earlier.err

@@ -33,6 +33,7 @@ from greenlight_gate.bdd.runner.allure_outcome import (
     scenario_key,
     step_outcome,
 )
+from greenlight_gate.bdd.runner.repeats import repeat_of
 from greenlight_gate.report.allure_results import AllureResults
 
 # When a scenario or step ran in a thread, from and to (epoch seconds); None if behave's own thread ran it.
@@ -97,7 +98,7 @@ class _Listener(AllureListener):
         result = TestResult(
             uuid=self.current_scenario_uuid,
             start=now(),
-            name=scenario.name.strip() or scenario.keyword,
+            name=_name_of(scenario),
             fullName=scenario_key(scenario),
             # Allure 3 computes the history from testCaseId and the parameters, and ignores historyId.
             historyId=identity,
@@ -244,6 +245,11 @@ class AllureFormatter(StockFormatter):
                 else:
                     self.listener.logger.global_error(message=fault.message, trace=fault.trace)
         super().eof()
+
+
+def _name_of(scenario: Scenario) -> str:
+    name, repeat = scenario.name.strip() or scenario.keyword, repeat_of(scenario)
+    return str(name) if repeat == 1 else f"{name} (repeat {repeat})"
 
 
 def _ms(epoch_s: float) -> int:

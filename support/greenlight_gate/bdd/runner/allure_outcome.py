@@ -14,6 +14,8 @@ from allure_commons.types import LabelType, Severity
 from allure_commons.utils import format_traceback, md5, platform_label
 from behave.model import Feature, Rule, Scenario, Step
 
+from greenlight_gate.bdd.runner.repeats import repeat_of
+from greenlight_gate.evidence.session_folder import key_of_repeat
 from greenlight_gate.report.allure_results import scrub
 
 _QUIET = {"passed": Status.PASSED, "pending_warn": Status.PASSED, "undefined": Status.BROKEN}
@@ -23,9 +25,10 @@ def scenario_key(scenario: Scenario) -> str:
     """Name a scenario the same way on every machine: `"functional/answers.feature:12"`.
 
     The path is relative to the innermost folder `features` and has forward slashes; a file outside such a folder keeps
-    the path that behave uses. The line is the Example's, or the row's of a Scenario Outline.
+    the path that behave uses. The line is the Example's, or the row's of a Scenario Outline. Of a scenario that runs
+    several times, the second time is `"functional/answers.feature:12#2"`.
     """
-    return scrub(f"{'/'.join(place_of(scenario))}:{scenario.line}")
+    return key_of_repeat(scrub(f"{'/'.join(place_of(scenario))}:{scenario.line}"), repeat_of(scenario))
 
 
 def place_of(scenario: Scenario) -> tuple[str, ...]:
@@ -69,7 +72,8 @@ def labels_of(scenario: Scenario) -> list[Label]:
 def identities_of(feature: Feature) -> dict[int, str]:
     """One identity for each scenario by `id()`: path, Rule and name, and a number where these repeat.
 
-    A number instead of the line, so that history survives an edit further up in the file.
+    Each repeat has one of its own: of several results of one identity, Allure shows only the last. A number instead of
+    the line, so that history survives an edit further up in the file.
     """
     seen: Counter[tuple[str, ...]] = Counter()
     identities = {}
@@ -77,7 +81,8 @@ def identities_of(feature: Feature) -> dict[int, str]:
         rule = rule_of(scenario)
         name = (*place_of(scenario), rule.name if rule else "", scenario.name)
         seen[name] += 1
-        identities[id(scenario)] = md5(scrub("\0".join((*name, str(seen[name])))))
+        repeat = [f"repeat {repeat_of(scenario)}"] if repeat_of(scenario) > 1 else []
+        identities[id(scenario)] = md5(scrub("\0".join((*name, str(seen[name]), *repeat))))
     return identities
 
 

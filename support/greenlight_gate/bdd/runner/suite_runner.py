@@ -25,6 +25,7 @@ from greenlight_gate.bdd.runner.allure_outcome import scenario_key
 from greenlight_gate.bdd.runner.hooks import Hooks
 from greenlight_gate.bdd.runner.parallel import in_turn
 from greenlight_gate.bdd.runner.progress import RunProgress
+from greenlight_gate.bdd.runner.repeats import repeat_of, repeated
 from greenlight_gate.bdd.runner.results_folder import claimed
 from greenlight_gate.bdd.runner.step_registry import CheckedStepRegistry
 from greenlight_gate.evidence.session_folder import UNBEGUN, Ended, Selected
@@ -100,7 +101,7 @@ class SuiteRunner(Runner):
             print(f"greenlight: {wrong}", file=sys.stderr)
             return True
         collected: list[Any] = [*self.features]  # type: ignore[has-type]
-        selected = [s for f in collected for s in f.walk_scenarios() if s.should_run(self.config)]
+        selected = self._to_run(collected)
         judging = [scenario for scenario in selected if not _judges_the_suite(scenario)]
         if selected and not judging:
             self.misconfigured = (
@@ -112,9 +113,6 @@ class SuiteRunner(Runner):
         selected = judging
         keys = [scenario_key(scenario) for scenario in selected]
         available = _available(collected, selected_categories(keys))
-        if self.plan is not None:
-            # behave alone runs features in the order of its arguments.
-            self.features = in_turn(self.features)
         try:
             plan = self.plan or _plan_of(self.config, keys)
         except Misconfigured as error:
@@ -124,6 +122,11 @@ class SuiteRunner(Runner):
         suite = ValidationSession(replace(plan, available=available))
         try:
             _assert_unique(selected)
+            if self.plan is not None:
+                # behave alone runs features in the order of its arguments.
+                all_times = repeated(self.features, plan.repeat)
+                selected = self._to_run(all_times)
+                self.features = in_turn(all_times)
             with interruptible(plan.timeout_s) as interruption:
                 try:
                     return self._until_its_end(plan, suite, selected, interruption)
@@ -200,9 +203,7 @@ class SuiteRunner(Runner):
             progress.failed("no scenario was selected: nothing can be judged")
             return True
         progress.running(suite.target.name, suite.target.url, len(selected), suite.jobs)
-        ordered = [
-            each for feature in self.features for each in feature.walk_scenarios() if each.should_run(self.config)
-        ]
+        ordered = self._to_run(self.features)
         self._held.enter_context(alerting(suite, progress.alert))
         self._allure = AllureFormatter(StreamOpener(filename=str(self.results_dir)), self.config)
         self._allure.results.hold()
@@ -224,6 +225,9 @@ class SuiteRunner(Runner):
             hooks.parallel.close()
             hooks.settle(wait=True)
         return failed or hooks.failed
+
+    def _to_run(self, features: Sequence[Any]) -> list[Scenario]:
+        return [each for feature in features for each in feature.walk_scenarios() if each.should_run(self.config)]
 
     def _claim_results(self, suite: ValidationSession) -> None:
         """Prepares the Allure results of this session, also if no scenario will run."""
@@ -282,7 +286,8 @@ def _selected(scenario: Scenario) -> Selected:
     key = scenario_key(scenario)
     feature: Any = scenario.feature
     rule = scenario.parent if scenario.parent is not feature else None
-    return Selected(key, scenario.name, key.partition("/")[0], feature.name, rule.name if rule is not None else "")
+    category, said = key.partition("/")[0], rule.name if rule is not None else ""
+    return Selected(key, scenario.name, category, feature.name, said, repeat_of(scenario))
 
 
 def _assert_unique(scenarios: list[Scenario]) -> None:

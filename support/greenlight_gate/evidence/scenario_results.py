@@ -1,0 +1,49 @@
+"""From the ledger to one result for each scenario, however often it ran."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+import msgspec
+
+from greenlight_gate.evidence.session_folder import Finished, Selected
+from greenlight_gate.verdict.decision import ScenarioOutcome, ScenarioResult
+
+# What a scenario that ran several times is said to be.
+_WORST_FIRST = (
+    ScenarioOutcome.FAILED,
+    ScenarioOutcome.BROKEN,
+    ScenarioOutcome.NOT_RUN,
+    ScenarioOutcome.PASSED,
+    ScenarioOutcome.NOT_EXERCISED,
+)
+
+
+def results(selected: Mapping[str, Selected], finished: Mapping[str, Finished]) -> tuple[ScenarioResult, ...]:
+    """One result for each scenario, in order; of one that ran several times, the worst with how often it passed."""
+    of: dict[str, list[ScenarioResult]] = {}
+    for key, entry in selected.items():
+        of.setdefault(entry.scenario, []).append(_result(entry, finished.get(key)))
+    return tuple(_together(each) for each in of.values())
+
+
+def durations(selected: Mapping[str, Selected], finished: Mapping[str, Finished]) -> dict[str, float]:
+    """Seconds by the key of the scenario, of all times that it ran."""
+    took: dict[str, float] = {}
+    for key, entry in finished.items():
+        scenario = selected[key].scenario if key in selected else key
+        took[scenario] = took.get(scenario, 0.0) + entry.duration_s
+    return took
+
+
+def _together(times: list[ScenarioResult]) -> ScenarioResult:
+    worst = min(times, key=lambda each: _WORST_FIRST.index(each.outcome))
+    count = Counter(each.outcome for each in times)
+    passes, failures = count[ScenarioOutcome.PASSED], count[ScenarioOutcome.FAILED]
+    return msgspec.structs.replace(worst, passes=passes, times=passes + failures)
+
+
+def _result(selected: Selected, finished: Finished | None) -> ScenarioResult:
+    outcome = ScenarioOutcome(finished.outcome) if finished is not None else ScenarioOutcome.NOT_RUN
+    reason = finished.reason if finished is not None else "the run ended before it"
+    need, rule = (finished.need, finished.rule) if finished is not None else ("", "")
+    return ScenarioResult(selected.scenario, selected.name, selected.category, outcome, reason, need, rule)
