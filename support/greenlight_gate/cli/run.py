@@ -156,7 +156,7 @@ def run(options: argparse.Namespace) -> int:
 
     # behave prints to stdout, which in CI mode must hold three lines only.
     with contextlib.redirect_stdout(sys.stderr), contextlib.closing(progress), traced(options) as traces:
-        observers = tuple(each for each in (push and push.measured, traces) if each is not None)
+        observers = tuple(each for each in (push.measured if push is not None else None, traces) if each is not None)
         runner = SuiteRunner(configuration, replace(plan, observers=observers), progress, before_end=before_end)
         try:
             runner.run()

@@ -47,13 +47,13 @@ class Repeated(NamedTuple):
 
 
 def figures(passes: int, times: int) -> str:
-    """How often, with the interval in which the pass rate lies: "4 of 5 times (95 % interval 38-96 %)"."""
+    """How often, with the interval in which the share of passes lies: "4 of 5 times (95 % interval 38-96 %)"."""
     low, high = wilson(passes, times)
     return f"{passes} of {times} times (95 % interval {100 * low:.0f}-{100 * high:.0f} %)"
 
 
 def wilson(passes: int, times: int) -> tuple[float, float]:
-    """The 95 % score interval of a pass rate, from 0 to 1 (Wilson 1927, Brown, Cai and DasGupta 2001)."""
+    """The 95 % score interval of a share of passes, from 0 to 1 (Wilson 1927, Brown, Cai and DasGupta 2001)."""
     share, spread = passes / times, _Z * _Z / times
     middle = (share + spread / 2) / (1 + spread)
     half = _Z / (1 + spread) * sqrt(share * (1 - share) / times + spread / (4 * times))
@@ -76,7 +76,7 @@ def pass_hat(scenarios: Sequence[Repeated], most: int) -> dict[int, float]:
 
 
 def worse(before: tuple[int, int], after: tuple[int, int]) -> float:
-    """The probability that the pass rate is lower after than before, from (passes, times) of each.
+    """The probability that the share of passes is lower after than before, from (passes, times) of each.
 
     Each rate has a Beta distribution, from a uniform prior: nothing is known of a scenario but how often it passed.
     The sum is the closed form of P(after < before) for whole parameters.

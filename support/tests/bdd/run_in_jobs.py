@@ -16,6 +16,6 @@ def main(arguments: Sequence[str]) -> int:
     config = Configuration(["-f", "null", "--no-summary", *options, "features"], load_config=False)
     plan = SessionPlan(
         environment="hostile.toml", wanted=("functional",), output_dir=Path("reports"), environ=dict(os.environ),
-        jobs=int(jobs), repeat=int(config.userdata.get("repeat", 1)),
+        jobs=int(jobs), repeat=int(dict(config.userdata or {}).get("repeat", 1)),
     )  # fmt: skip
     return int(SuiteRunner(config, plan).run())
