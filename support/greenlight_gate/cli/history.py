@@ -98,10 +98,12 @@ def _compare(kept: History, options: argparse.Namespace, console: Console) -> in
         f"{numbered(len(names), 'scenario')} in both sessions, run up to {times} times", highlight=False
     )  # fmt: skip
     found = differences(before, after)
-    for each in found:
+    for each in found[:_MOST_CHANGES]:
         word, colour = ("regression", "red") if each.is_likely else ("maybe noise", "yellow")
         said = f"{escape(str(each))}; worse with a probability of {100 * each.probability:.1f} %"
         console.print(f"  [{colour}]{word:<12}[/] {said}", highlight=False, soft_wrap=True)
+    if len(found) > _MOST_CHANGES:
+        console.print(f"  and {len(found) - _MOST_CHANGES} more that passed less often", highlight=False)
     _changes(changed, console)
     if any(each.is_likely for each in found):
         return 1

@@ -7,6 +7,7 @@ import msgspec
 from greenlight_gate.evidence.judge import Judgement
 from greenlight_gate.evidence.session_folder import write_whole
 from greenlight_gate.monitor.monitoring_summary import explain, summarise
+from greenlight_gate.report.ctrf import write_ctrf
 from greenlight_gate.report.junit import write_junit
 
 PAGE = "verdict.html"
@@ -18,8 +19,9 @@ ALERTS = "alerts.log"
 
 
 def write_files(judgement: Judgement, folder: Path) -> None:
-    """Writes junit.xml and the monitoring files, each atomically. Raises OSError."""
+    """Writes junit.xml, ctrf-report.json and the monitoring files, each atomically. Raises OSError."""
     write_junit(judgement, folder)
+    write_ctrf(judgement, folder)
     (folder / MONITORING).mkdir(exist_ok=True)
     name = judgement.session.session_id
     summary = summarise(judgement.timeline, name, judgement.patterns)

@@ -6,13 +6,16 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import jsonschema
+import msgspec
 import pytest
 from greenlight_gate.evidence.judge import judge
 from greenlight_gate.report.ci_summary import as_markdown
+from greenlight_gate.report.ctrf import as_ctrf
 from greenlight_gate.report.junit import as_junit
 from greenlight_gate.report.monitoring_files import write_files
 from greenlight_gate.report.run_report import write_report
 from greenlight_gate.report.schemas import schemas
+from greenlight_gate.verdict.decision import ScenarioOutcome
 
 from support.tests.cli.process import greenlight
 from support.tests.evidence.folders import ENDED, FINISHED, KEY, NAME, SELECTED, write
@@ -95,6 +98,59 @@ def test_junit_of_an_approval_has_no_failure(tmp_path: Path) -> None:
     assert (root.attrib["failures"], root.attrib["errors"]) == ("0", "0")
 
 
+CTRF_SCHEMA = json.loads((Path(__file__).parent / "ctrf.schema.json").read_bytes())
+
+
+def ctrf(instance: Any) -> None:
+    jsonschema.Draft7Validator(CTRF_SCHEMA, format_checker=jsonschema.FormatChecker()).validate(instance)
+
+
+@pytest.mark.parametrize("talk", [asked().answer().close(), BAD], ids=["healthy", "broken"])
+def test_ctrf_is_as_its_published_schema_says_and_counts(tmp_path: Path, talk: Talk) -> None:
+    report = json.loads((left(tmp_path, talk) / "ctrf-report.json").read_bytes())
+
+    ctrf(report)
+    results = report["results"]
+    by_name = {test["name"]: test for test in results["tests"]}
+    found = "failed" if talk is BAD else "passed"
+    assert (by_name[NAME]["status"], by_name[NAME]["filePath"], by_name[NAME]["line"], by_name[NAME]["duration"]) == (
+        found, "features/functional/answers.feature", 7, 500
+    )  # fmt: skip
+    assert (by_name[OTHER["name"]]["status"], by_name[OTHER["name"]]["message"]) == ("skipped", "no tools")
+    counts = {name: results["summary"][name] for name in ("passed", "failed", "skipped", "pending", "other")}
+    assert sum(counts.values()) == results["summary"]["tests"] == len(results["tests"])
+    assert (counts["skipped"], counts["failed"] > 0) == (1, talk is BAD)
+    assert results["extra"]["verdict"] == ("BLOCKED" if talk is BAD else "APPROVED")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda report: report["results"]["tests"][0].update(status="broken"),
+        lambda report: report["results"]["summary"].pop("start"),
+        lambda report: report["results"]["tests"][0].update(verdict="BLOCKED"),
+    ],
+)
+def test_the_schema_of_ctrf_says_no_as_well(tmp_path: Path, spoil: Any) -> None:
+    report = json.loads((left(tmp_path) / "ctrf-report.json").read_bytes())
+    spoil(report)
+
+    with pytest.raises(jsonschema.ValidationError):
+        ctrf(report)
+
+
+def test_ctrf_says_how_often_a_scenario_passed(tmp_path: Path) -> None:
+    judgement = judge(left(tmp_path))
+    (first, *others) = judgement.scenarios
+    unstable = msgspec.structs.replace(first, outcome=ScenarioOutcome.FAILED, reason="It broke.", passes=4, times=5)
+    report = as_ctrf(msgspec.structs.replace(judgement, scenarios=(unstable, *others)))
+
+    ctrf(report)
+    test = report["results"]["tests"][0]
+    assert (test["status"], test["extra"]) == ("failed", {"passes": 4, "times": 5})
+    assert test["message"] == "passed 4 of 5 times (95 % interval 38-96 %); It broke."
+
+
 def test_monitoring_says_what_was_measured(tmp_path: Path) -> None:
     folder = left(tmp_path)
 
@@ -125,7 +181,7 @@ def test_the_command_writes_all_of_it(tmp_path: Path) -> None:
     assert (ran.code, len(ran.out.splitlines())) == (0, 4)
     names = {str(path.relative_to(tmp_path / "session")) for path in (tmp_path / "session").rglob("*.*")}
     assert names >= {
-        "comprehensive_validation_report.json", "verdict.html", "junit.xml", "alerts.log",
+        "comprehensive_validation_report.json", "verdict.html", "junit.xml", "ctrf-report.json", "alerts.log",
         "monitoring/monitoring_summary.json", "monitoring/failure_patterns.json",
         "monitoring/visualizations/session_event_timeline.png",
         "monitoring/visualizations/session_performance_dashboard.png",
