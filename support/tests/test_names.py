@@ -23,7 +23,7 @@ WRONG = {
     "a module of an import package `support`": re.compile(rf"(?<![\w./-])support\.{_OURS}[a-z_]+\b(?!/)"),
     "an import of `support`": re.compile(r"^\s*(?:import support|from support import)\b(?!\.)", re.MULTILINE),
     "a path from before the package moved": re.compile(
-        r"(?<![\w./-])support/(?!greenlight_gate|tests|benchmarks|README|requirements)\w+"
+        r"(?<![\w./-])support/(?!greenlight_gate|tests|benchmarks|README|requirements|action|gitlab|container/|kubernetes|skill)\w+"
     ),
 }
 
