@@ -1,6 +1,7 @@
 """What the suite asks of the Python process in which it runs. Imports nothing but Python's own modules."""
 
 import contextlib
+import io
 import os
 import sys
 
@@ -27,12 +28,45 @@ def prepare_streams() -> None:
         os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     if closed:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 -- this very command
-    for stream in (sys.stdout, sys.stderr):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
         # A process that runs a command within itself may have a stream without an encoding.
-        if hasattr(stream, "reconfigure"):
-            # A closed pipe does not matter here: writing to it raises an error later.
-            with contextlib.suppress(OSError):
-                stream.reconfigure(errors="backslashreplace")
+        if type(stream) is io.TextIOWrapper:
+            setattr(sys, name, _ToAnyReader(stream))
+
+
+class _ToAnyReader(io.TextIOWrapper):
+    """A standard stream whose reader may leave early, as `| head` does: what follows is dropped.
+
+    The command goes on to its own exit code: an error would be one of the suite's own, and no word of the verdict.
+    """
+
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        with contextlib.suppress(OSError):
+            stream.flush()
+        buffering = {"line_buffering": stream.line_buffering, "write_through": stream.write_through}
+        encoding = stream.encoding
+        super().__init__(stream.detach(), encoding=encoding, errors="backslashreplace", **buffering)
+
+    def write(self, text: str, /) -> int:
+        try:
+            return super().write(text)
+        except BrokenPipeError:
+            self._drop()
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except BrokenPipeError:
+            self._drop()
+            super().flush()
+
+    def _drop(self) -> None:
+        """From now on all goes to /dev/null, also what is buffered."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.fileno())
+        os.close(nowhere)
 
 
 def _is_open(number: int) -> bool:

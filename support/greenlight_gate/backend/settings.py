@@ -9,6 +9,8 @@ from greenlight_gate.backend.variation import Variation
 API_VERSION = "2.1.0"
 SERVICE_NAME = "reference-chat"
 AUDIENCE = "chat"
+# The length of a SHA-256 digest (RFC 7518 section 3.2).
+LEAST_SECRET_CHARACTERS = 32
 
 
 class SettingsError(Exception):
@@ -47,10 +49,15 @@ class Settings:
 def settings_from(environment: Mapping[str, str]) -> Settings:
     """Read the `CHAT_*` variables.
 
-    Raises SettingsError when a number is not one, a word is none of those that are allowed, or `CHAT_USERS` is not
-    `name:password,name:password`.
+    Raises SettingsError when the secret is too short, a number is not one, a word is none of those that are allowed, or
+    `CHAT_USERS` is not `name:password,name:password`.
     """
     secret = environment.get("CHAT_JWT_SECRET", "")
+    if secret and len(secret) < LEAST_SECRET_CHARACTERS:
+        raise SettingsError(
+            f"CHAT_JWT_SECRET must have {LEAST_SECRET_CHARACTERS} characters or more, not {len(secret)}: a shorter one "
+            "can be guessed from a token"
+        )
     defaults = Settings(jwt_secret=secret) if secret else Settings()
     settings = Settings(
         jwt_secret=defaults.jwt_secret,

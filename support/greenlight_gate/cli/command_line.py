@@ -11,7 +11,14 @@ from types import ModuleType
 from greenlight_gate import __version__
 from greenlight_gate.cli.ci_lines import print_ci_lines
 from greenlight_gate.cli.commands import SUMMARIES
-from greenlight_gate.cli.options import EPILOG, MISCONFIGURED, Parser, WrongArguments
+from greenlight_gate.cli.options import EPILOG, MISCONFIGURED, Parser, WrongArguments, take_target_here
+
+# No command judges nothing: its exit code is not that of an approval.
+_FIRST_STEPS = """
+next:
+  greenlight run              judge the bundled backend, in about a minute
+  greenlight init URL         set up a backend of your own, and see how it answers
+  greenlight COMMAND --help   what a command does, with an example"""
 
 
 def parser(*names: str) -> argparse.ArgumentParser:
@@ -37,6 +44,10 @@ def _module(name: str) -> ModuleType:
 
 def run_command(arguments: list[str]) -> int:
     """Runs a command; returns its exit code. The user's mistakes are one line on stderr and exit code 3."""
+    if not arguments:
+        parser("none").print_help()
+        print(_FIRST_STEPS)
+        return MISCONFIGURED
     # Only what is asked for is imported: the others' imports take longer than most commands.
     top = parser(next((word for word in arguments if not word.startswith("-")), "none"))
     try:
@@ -55,9 +66,10 @@ def _run(options: argparse.Namespace) -> int:
     from greenlight_gate.targets.settings import Misconfigured  # noqa: PLC0415
 
     try:
+        take_target_here(options)
         return int(getattr(_module(options.command), options.command)(options))
     except Misconfigured as error:
-        sys.stderr.write(f"greenlight: {error}\n")
+        sys.stderr.write("greenlight: " + "\n".join(error.lines) + "\n")
         if getattr(options, "ci_mode", False):
             print_ci_lines("MISCONFIGURED", str(error))
         return MISCONFIGURED

@@ -1,6 +1,7 @@
 """The commands of `greenlight`, in the order in which its help shows them, each with one line."""
 
 SUMMARIES = {
+    "init": "set up a target: try a backend, and write the files with which it is judged",
     "run": "judge a backend: run the scenarios, store the evidence, print the verdict",
     "verdict": "judge the evidence of a session folder again, offline",
     "serve": "run the embedded reference backend in the foreground, as an external target",

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from greenlight_gate.cli.commands import SUMMARIES
-from greenlight_gate.cli.options import command_of, target
+from greenlight_gate.cli.options import command_of, new_file, target
 from greenlight_gate.cli.reachability import reach, resolve, secure
 from greenlight_gate.cli.views.frames import FrameSummary
 from greenlight_gate.cli.views.terminal import Terminal
@@ -35,7 +35,7 @@ def add(commands: Any) -> None:
     target(doctor)
     doctor.add_argument(
         "--record",
-        type=Path,
+        type=new_file,
         metavar="FILE.jsonl",
         help="write the frames to this file (example: --record capture.jsonl)",
     )
@@ -44,7 +44,7 @@ def add(commands: Any) -> None:
 _RUN_S = 330.0
 
 
-class _Examination:
+class Examination:
     """The checks from DNS to the end of an answer; each prints its own line."""
 
     def __init__(self, suite: ValidationSession, console: Console) -> None:
@@ -55,7 +55,16 @@ class _Examination:
         self.session: Session | None = None
 
     async def walk(self) -> None:
-        """Raises TargetFault, NotConnected or Misconfigured at the step that fails."""
+        """All of it. Raises TargetFault, NotConnected or Misconfigured at the step that fails."""
+        await self.reach()
+        session = await self.connect()
+        await self.ask(session)
+        await session.close()
+        if self.recorder is not None:
+            self.recorder.finish()
+
+    async def reach(self) -> None:
+        """Looks for the server and for its health."""
         suite = self.suite
         target, url_is = suite.target, where_the_url_is(suite.plan.environ)
         self._ok("DNS", await resolve(target, url_is))
@@ -66,6 +75,10 @@ class _Examination:
             self._ok("health", f"{report.service} {report.version} reports {report.status}")
         for warning in (*suite.caveats, *suite.notices):
             self.console.print(f"[bold yellow]WARNING[/] {escape(warning)}", highlight=False, soft_wrap=True)
+
+    async def connect(self) -> Session:
+        """Signs the first user in and connects."""
+        suite, target = self.suite, self.suite.target
         persona = target.personas[0]
         token = await suite.access.token_for(persona)
         self._ok("auth", f"a token for {persona.name} ({target.auth.obtain}, sent as {target.auth.send})")
@@ -77,13 +90,16 @@ class _Examination:
         await session.connect(token, suite.tls)
         steps = len(suite.profile.spec.handshake)
         self._ok("handshake", f"connected and ready{', ' + numbered(steps, 'step') if steps else ''}")
+        return session
+
+    async def ask(self, session: Session) -> None:
+        """Asks the first prompt and waits for the end of the answer."""
+        suite, target = self.suite, self.suite.target
         prompt = suite.first_prompt
-        canary = suite.canary(persona)
+        canary = suite.canary(target.personas[0])
         text = target.question(prompt, canary)
         self.question = await session.ask(text, target.expectation(prompt, canary))
         await session.wait_end(self.question)
-        await session.close()
-        self.recorder.finish()
         self._ok("one run", f"{numbered(len(self.question.events), 'event')} in answer to {named(text)!r}")
 
     def _ok(self, step: str, text: str) -> None:
@@ -94,11 +110,11 @@ def doctor(options: argparse.Namespace) -> int:
     """Returns 0 if one run is complete and without findings, else 1. Raises Misconfigured."""
     console = Terminal()
     suite = ValidationSession(SessionPlan(environment=options.environment, environ=dict(os.environ)))
-    examination: _Examination | None = None
+    examination: Examination | None = None
     try:
         try:
             suite.prepare()
-            examination = _Examination(suite, console)
+            examination = Examination(suite, console)
             suite.loop.call(examination.walk(), _RUN_S)
         except (TargetFault, NotConnected) as error:
             console.print(f"[red]no[/]  {escape(str(error))}", highlight=False)
@@ -110,7 +126,7 @@ def doctor(options: argparse.Namespace) -> int:
         suite.stop()
 
 
-def _show_frames(examination: _Examination, console: Console, record: Path | None) -> FrameSummary:
+def _show_frames(examination: Examination, console: Console, record: Path | None) -> FrameSummary:
     recorder = examination.recorder
     assert recorder is not None
     recorder.finish()
@@ -127,7 +143,7 @@ def _show_frames(examination: _Examination, console: Console, record: Path | Non
     return summary
 
 
-def _diagnosis(examination: _Examination, console: Console, record: Path | None) -> int:
+def _diagnosis(examination: Examination, console: Console, record: Path | None) -> int:
     recorder, question = examination.recorder, examination.question
     assert recorder is not None
     assert question is not None
@@ -137,7 +153,7 @@ def _diagnosis(examination: _Examination, console: Console, record: Path | None)
     return 0 if well else 1
 
 
-def _next_step(examination: _Examination, summary: FrameSummary) -> str:
+def _next_step(examination: Examination, summary: FrameSummary) -> str:
     suite, question = examination.suite, examination.question
     environment = suite.plan.environment
     name = suite.profile.name

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 MISCONFIGURED = 3
 INTERRUPTED = 130
+# The target that commands take where none is named.
+HERE = "greenlight.toml"
 EPILOG = "exit codes: 0 approved, 1 blocked, 2 inconclusive, 3 misconfigured, 130 interrupted"
 
 _NO_SUCH_COMMAND = re.compile(r"argument (?:COMMAND|ACTION): invalid choice: ['\"](.*)['\"] \(choose from ")
@@ -104,10 +106,21 @@ def folder(text: str) -> Path:
 
 
 def new_file(text: str) -> Path:
-    """A file to be written at the end, in a folder that is there. Raises ArgumentTypeError."""
-    if not folder(text).parent.is_dir() or Path(text).is_dir():
+    """A file to be written at the end, which can be written now. Raises ArgumentTypeError."""
+    path = folder(text)
+    if not path.parent.is_dir() or path.is_dir():
         raise argparse.ArgumentTypeError(f"expected a file in a folder that exists, got {text!r}")
-    return Path(text)
+    was_there = path.exists()
+    try:
+        with path.open("ab"):
+            pass  # nothing is written: it can be opened, or not
+        if not was_there:
+            path.unlink()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(
+            f"expected a file that can be written, got {text!r}: {error.strerror}"
+        ) from None
+    return path
 
 
 def prom_file(text: str) -> Path:
@@ -130,10 +143,20 @@ def command_of(commands: Any, name: str, help_: str, example: str, exit_codes: s
 def target(group: Any) -> None:
     """Adds the option for the target."""
     group.add_argument(
-        "--environment", default="embedded", metavar="NAME|FILE.toml",
+        "--environment", metavar="NAME|FILE.toml",
         help="the target: embedded (the suite starts and stops its own backend), local, staging, or a target file "
-        "(default: embedded; example: --environment staging)",
+        f"(default: {HERE} of the working folder if there is one, else embedded; example: --environment staging)",
     )  # fmt: skip
+
+
+def take_target_here(options: argparse.Namespace) -> None:
+    """Where no target is named: the one of the working folder, which stderr says, or the bundled backend."""
+    if getattr(options, "environment", "") is not None:
+        return
+    options.environment = "embedded"
+    if Path(HERE).is_file():
+        options.environment = HERE
+        sys.stderr.write(f"greenlight: the target is {HERE} of this folder; --environment names another\n")
 
 
 def output(group: Any) -> None:

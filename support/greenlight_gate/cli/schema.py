@@ -1,7 +1,6 @@
 """greenlight schema: the JSON schemas of the files of a session."""
 
 import argparse
-import contextlib
 import json
 from typing import Any
 
@@ -31,6 +30,5 @@ def schema(options: argparse.Namespace) -> int:
     if options.file and options.file not in known:
         names = ", ".join(nearest_first(options.file, list(known)))
         raise Misconfigured(f"there is no schema of {options.file!r}: expected one of {names}")
-    with contextlib.suppress(BrokenPipeError):  # the reader has closed the pipe
-        print(json.dumps(known[options.file] if options.file else known, indent=2), flush=True)
+    print(json.dumps(known[options.file] if options.file else known, indent=2))
     return 0

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import secrets
 import sys
 from typing import Any
 
@@ -45,6 +46,7 @@ def add(commands: Any) -> None:
 
 # Where one of these is set, the backend is a replica, and needs the packages of the stack.
 _SHARED = ("CHAT_DATABASE_URL", "CHAT_REDIS_URL")
+_SECRET = "CHAT_JWT_SECRET"  # noqa: S105 -- a name
 
 
 def serve(options: argparse.Namespace) -> int:
@@ -53,6 +55,12 @@ def serve(options: argparse.Namespace) -> int:
     if shared and (why := missing("stack")):
         sys.stderr.write(f"greenlight: {shared[0]}: a replica {why}\n")
         return MISCONFIGURED
+    if not options.list_defects and not os.environ.get(_SECRET):
+        os.environ[_SECRET] = secrets.token_hex(32)
+        sys.stderr.write(
+            f"greenlight serve: {_SECRET} is not set, so this secret was made for now. Who signs tokens, as a target "
+            f"with it as secret_env does, needs it too:\n  export {_SECRET}={os.environ[_SECRET]}\n"
+        )
     arguments = ["--host", options.host, "--port", str(options.port)]
     for defect in options.defect:
         arguments += ["--defect", defect]

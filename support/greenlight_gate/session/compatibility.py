@@ -28,14 +28,15 @@ def check_profile_and_target(profile: Profile, target: Target) -> None:
                 f"{target.name}: accepted_gaps.{need}: expected an event that this profile cannot show, "
                 f"but the profile {profile.name} reads {need}"
             )
-    if target.auth.obtain not in ("none", "hook") and target.auth.send == "profile" and not _shows_token(profile):
+    if target.auth.obtain not in ("none", "hook") and target.auth.send == "profile" and not shows_token(profile):
         raise Misconfigured(
             f"{target.name}: auth.send: expected a way to send the token, but it is 'profile' and the profile "
             f"{profile.name} has no {{token}} in it"
         )
 
 
-def _shows_token(profile: Profile) -> bool:
+def shows_token(profile: Profile) -> bool:
+    """Whether the profile says itself where a token is placed."""
     spec = profile.spec
     parts = [spec.connection, spec.before, [step.send for step in spec.handshake], spec.send, spec.values]
     return any("{token}" in repr(part) for part in parts)

@@ -37,6 +37,9 @@ _EVERYBODY = "everybody"
 _SHARE_LEFT_TO_RENEW = 0.1
 # Files of keys end with a line break, as they should.
 _PEM = "-----BEGIN"
+# Shorter keys of these algorithms can be guessed from a token (RFC 7518 section 3.2). A backend of somebody else may
+# have a shorter one than the 48 and 64 bytes that the RFC asks of HS384 and HS512; 32 are asked of all.
+_LEAST_KEY_BYTES = {"HS256": 32, "HS384": 32, "HS512": 32}
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -181,6 +184,12 @@ class Access:
             secret = secrets.token_urlsafe(48)
         else:
             secret = self._secret_of(environ, variable, "auth.secret_env", "the secret that signs all tokens")
+        least = _LEAST_KEY_BYTES.get(self.target.auth.algorithm, 0)
+        if len(secret.encode()) < least:
+            raise Misconfigured(
+                f"{self.target.name}: {variable} (auth.secret_env): expected a secret of at least {least} bytes, as "
+                f"{self.target.auth.algorithm} needs (RFC 7518 section 3.2), but it has {len(secret.encode())}"
+            )
         self._redactor.learn(secret, _EVERYBODY)
         return secret
 

@@ -1,7 +1,9 @@
 """Converts plain data to structs; an error is one line: where, what was expected, what came instead."""
 
+import copy
 import difflib
 import re
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,14 +20,22 @@ _AT = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 _SEGMENT = re.compile(r"\.(\w+)|\[(\d+)\]|\[(\.\.\.)\]")
 _UNKNOWN = re.compile(r"unknown field `(.*)`", re.DOTALL)
 _MISSING = re.compile(r"missing required field `(.*)`", re.DOTALL)
+_WORD = re.compile(r"\w+")
 _SHOWN = 60
+_MOST_MISTAKES = 50
 
 
 class Misconfigured(Exception):
-    """The user's mistake, or an environment that is not there (exit code 3). Its text is one printable line."""
+    """The user's mistake, or an environment that is not there (exit code 3). Its text is one printable line.
 
-    def __init__(self, text: str) -> None:
-        super().__init__(printable(" ".join(text.split())))
+    `lines`: the same for a terminal; several mistakes have a line each, below one that counts them.
+    """
+
+    def __init__(self, text: str, mistakes: Sequence[str] = ()) -> None:
+        several = f"{text}: {'; '.join(mistakes)}" if mistakes else text
+        super().__init__(printable(" ".join(several.split())))
+        parts = (f"{text}:", *(f"  {mistake}" for mistake in mistakes)) if mistakes else (str(self),)
+        self.lines = tuple(printable(part) for part in parts)
 
 
 class TargetFault(Exception):
@@ -35,16 +45,93 @@ class TargetFault(Exception):
         super().__init__(printable(" ".join(text.split())))
 
 
-def convert(data: object, kind: type[T], file: str) -> T:
-    """`data` (of a TOML file) as `kind`. Raises Misconfigured with the file, the key path and what was expected."""
+def convert(data: object, kind: type[T], file: str, stand_ins: Mapping[str, Any] | None = None) -> T:
+    """`data` (of a TOML file) as `kind`. Raises Misconfigured with the file, and of all mistakes the key path and more.
+
+    `stand_ins`: right values for keys without a default, so that what is wrong beside a missing one is found as well.
+    """
     try:
         return msgspec.convert(data, kind, strict=True)
     except msgspec.ValidationError as error:
-        raise Misconfigured(f"{file}: {_explain(error, data, kind)}") from None
+        mistakes = _all_mistakes(error, data, kind, stand_ins or {})
     except RecursionError:
         raise Misconfigured(
             f"{file}: expected a few levels of tables, but it is nested too deeply to be read"
         ) from None
+    if len(mistakes) == 1:
+        raise Misconfigured(f"{file}: {mistakes[0]}")
+    raise Misconfigured(f"{file}: {len(mistakes)} mistakes", mistakes)
+
+
+def _all_mistakes(
+    error: msgspec.ValidationError, data: Any, kind: type[Any], stand_ins: Mapping[str, Any]
+) -> list[str]:  # fmt: skip
+    """The mistakes in the order in which they are found: each wrong key is taken out, until the rest is right.
+
+    What only contradicts itself because of a key that was taken out is not reported.
+    """
+    mistakes, removed = [_explain(error, data, kind)], set[str]()
+    for _ in range(_MOST_MISTAKES):
+        path = _guilty(error, data)
+        removed.add(_path(path))
+        data = _without(data, path, stand_ins)
+        if data is None:
+            break
+        try:
+            msgspec.convert(data, kind, strict=True)
+            break
+        except msgspec.ValidationError as next_error:
+            error = next_error
+            if not _follows(error, data, removed):
+                mistakes.append(_explain(error, data, kind))
+        except RecursionError:
+            break
+    return list(dict.fromkeys(mistakes))
+
+
+def _follows(error: msgspec.ValidationError, data: Any, removed: Collection[str]) -> bool:
+    """Whether an error only follows from a key that was taken out."""
+    if _path(_guilty(error, data)) in removed:
+        return True
+    cause = error.__cause__
+    names = {path.rpartition(".")[2] for path in removed}
+    return isinstance(cause, Invalid) and not names.isdisjoint(_WORD.findall(f"{cause.expected} {cause.came}"))
+
+
+def _at(error: msgspec.ValidationError, data: Any) -> Segments:
+    found = _AT.search(str(error))
+    return _segments(found["path"] if found else "", data)
+
+
+def _guilty(error: msgspec.ValidationError, data: Any) -> Segments:
+    """The path of the key that is to be taken out for an error; of a missing one, the path that it would have."""
+    segments = _at(error, data)
+    if isinstance(error.__cause__, Invalid):
+        return [*segments, *_segments(f".{error.__cause__.key}" if error.__cause__.key else "", data)]
+    said = _AT.sub("", str(error))
+    name = _UNKNOWN.search(said) or _MISSING.search(said)
+    return [*segments, name[1]] if name else segments
+
+
+def _without(data: Any, path: Segments, stand_ins: Mapping[str, Any]) -> Any:
+    """A copy without what stands at a path, or with what stands in for it; None where nothing is left to convert.
+
+    What lacks a key goes as a whole.
+    """
+    if len(path) == 1 and path[0] in stand_ins:
+        return {**data, str(path[0]): stand_ins[str(path[0])]}
+    copied = copy.deepcopy(data)
+    parent = copied
+    for index, segment in enumerate(path):
+        if not (isinstance(parent, dict) and segment in parent) and not (
+            isinstance(parent, list) and isinstance(segment, int) and segment < len(parent)
+        ):
+            return _without(data, path[:index], stand_ins)
+        if index == len(path) - 1:
+            del parent[segment]
+            return copied
+        parent = parent[segment]
+    return None
 
 
 def _explain(error: msgspec.ValidationError, data: object, kind: type[Any]) -> str:

@@ -38,6 +38,8 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 _TARGETS = _PACKAGE / "targets"
 _PROMPTS = _TARGETS / "prompts"
 _PROFILES = _PACKAGE / "wire" / "profiles"
+# Keys of a target file that have no default.
+_STAND_INS = {"name": "x", "url": "ws://localhost/", "prompts": {"without_tool": {"ask": "?"}}}
 _LARGEST_FILE_BYTES = 1_048_576
 _TOML_PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
 
@@ -74,7 +76,7 @@ def target_and_notice(environment: str, environ: Mapping[str, str]) -> tuple[Tar
     if isinstance(data.get("prompts"), str):
         file = _find(f"{_shown(path)}: prompts: set of prompts", data["prompts"], _PROMPTS, path.parent)
         data["prompts"] = convert(_read_toml(file), Prompts, _shown(file))
-    target = convert(data, Target, _shown(path))
+    target = convert(data, Target, _shown(path), _STAND_INS)
     if _is_path(target.profile):
         target = msgspec.structs.replace(target, profile=str((path.parent / target.profile).resolve()))
     if any(isinstance(value, str) and value.startswith("file:") for value in target.values.values()):

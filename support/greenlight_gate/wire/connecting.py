@@ -45,6 +45,17 @@ class HttpRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     each: Literal["connection", "tab"] = "connection"
 
 
+class Recognise(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[recognise]: how `greenlight init` knows such a server: GET `path` answers with JSON that has a value at `has`.
+
+    `path` is at the target's origin. `gives` names one of [needs], if the value that stands there is what it needs.
+    """
+
+    path: str
+    has: str
+    gives: str = ""
+
+
 class Step(msgspec.Struct, frozen=True):
     """[[handshake]]: one step. Either the client sends, or it waits for the `nth` frame that meets `expect`."""
 
@@ -86,6 +97,19 @@ def read_requests(data: dict[str, Any], name: str) -> tuple[HttpRequest, ...]:
         _capture(request.capture, where)
         found.append(request)
     return tuple(found)
+
+
+def read_recognise(data: dict[str, Any]) -> Recognise | None:
+    """The [recognise] table, if there is one."""
+    if "recognise" not in data:
+        return None
+    found: Recognise = convert(table(data, "recognise"), Recognise, "recognise")
+    if not found.path.startswith("/"):
+        raise ProfileError(f"recognise.path: expected a path that begins with /, got {found.path!r}")
+    check_paths((found.has,), "recognise.has")
+    if found.gives:
+        one_of(found.gives, tuple(table(data, "needs")) or ("nothing, without [needs]",), "recognise.gives")
+    return found
 
 
 def read_steps(data: dict[str, Any]) -> tuple[Step, ...]:

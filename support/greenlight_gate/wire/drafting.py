@@ -122,10 +122,11 @@ def _reads(names: list[str], data: bytes) -> bool:
     return any(isinstance(part, dict) for part in parts)
 
 
-def draft(lines: Iterable[bytes]) -> str:
+def draft(lines: Iterable[bytes], start: str = "") -> str:
     """The text of a profile that reads as much of the recorded frames as can be guessed, with notes of what to check.
 
-    Raises CaptureError for what is no capture, and for one without a frame that came.
+    `start`: the frame that asks, with {prompt}, as inline TOML, if it is known. Raises CaptureError for what is no
+    capture, and for one without a frame that came.
     """
     frames = _Frames(lines)
     came = [frame for connection in frames.came.values() for frame in connection]
@@ -149,7 +150,7 @@ def draft(lines: Iterable[bytes]) -> str:
     for name, examples in list(by_kind.items())[:_MOST_KINDS]:
         out += list(_rule(kind, name, examples, guessed, is_last=name in last))
     out += list(_missing(guessed))
-    out += list(_start(frames.sent))
+    out += list(_start(frames.sent)) if not start else ["", "[send]", f"start = {start}"]
     return "\n".join(out) + "\n"
 
 

@@ -14,8 +14,10 @@ from greenlight_gate.wire.codecs import codec_named
 from greenlight_gate.wire.connecting import (
     ConnectionSpec,
     HttpRequest,
+    Recognise,
     Step,
     read_connection,
+    read_recognise,
     read_requests,
     read_steps,
 )
@@ -94,7 +96,8 @@ class Spec(msgspec.Struct, frozen=True):
     of its kinds, which is not `plain` then:
     `scope` are the conditions that a frame of the user's own meets; `values` is filled in anew for each connection;
     `needs` are the values that a target has to give, each with what it is for; `absent` the kinds of event that the
-    wire does not show, each with the reason; `deprecated` a warning for each former name in the profile.
+    wire does not show, each with the reason; `deprecated` a warning for each former name in the profile; `recognise`
+    how `greenlight init` knows such a server.
     """
 
     name: str
@@ -119,6 +122,7 @@ class Spec(msgspec.Struct, frozen=True):
     plain: bool = True
     traced_start: Any = None
     deprecated: tuple[str, ...] = ()
+    recognise: Recognise | None = None
 
     @property
     def scope_names(self) -> tuple[str, ...]:
@@ -161,7 +165,7 @@ _RICH = (
     "needs",
     "absent",
 )
-_TOP = ("name", "about", "frame", "every", "events", "controls", "send", "promises", "refusals", *_RICH)
+_TOP = ("name", "about", "frame", "every", "events", "controls", "send", "promises", "refusals", "recognise", *_RICH)
 _CONTROLS = ("ready", "error", "pong", "restored", "heartbeat")
 # What each frame to send may be filled with, beside what is there everywhere.
 _SENDS = {
@@ -223,6 +227,7 @@ def read_spec(text: str) -> Spec:
         plain=not rich and _is_plain(frame, controls, shared),
         traced_start=traced_start,
         deprecated=deprecated,
+        recognise=read_recognise(data),
     )
     for name in spec.send:
         one_of(name, tuple(_SENDS), f"send.{name}")

@@ -1,0 +1,423 @@
+"""greenlight init: from the url of a backend to the files that judge it."""
+
+import argparse
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from rich.console import Console
+from rich.markup import escape
+
+from greenlight_gate.cli.commands import SUMMARIES
+from greenlight_gate.cli.doctor import doctor
+from greenlight_gate.cli.init_files import GITHUB, GITLAB, github_workflow, gitlab_pipeline, refuse_existing, write_all
+from greenlight_gate.cli.init_questions import (
+    ANSWER,
+    PROMPT,
+    SECRET_VARIABLE,
+    SENDS,
+    WAYS,
+    Questions,
+    message_of,
+    sign_in_of,
+)
+from greenlight_gate.cli.init_recognition import included, recognise, without_path_of
+from greenlight_gate.cli.init_target import EMBEDDED, SignIn, TargetDraft, as_toml, name_of, target_text
+from greenlight_gate.cli.init_trial import (
+    PATIENT,
+    PROFILE,
+    SHORT,
+    UNKNOWN,
+    Trial,
+    concluded,
+    recordings,
+    tried,
+    unknown_profile,
+)
+from greenlight_gate.cli.options import HERE, command_of, folder
+from greenlight_gate.cli.recordings import lines_of, recording, redaction
+from greenlight_gate.cli.views.terminal import Terminal
+from greenlight_gate.events import FIVE
+from greenlight_gate.session.compatibility import shows_token
+from greenlight_gate.targets.settings import Misconfigured, profile_text
+from greenlight_gate.wire.capture import CaptureError
+from greenlight_gate.wire.drafting import draft as drafted
+from greenlight_gate.wire.har import capture_of
+from greenlight_gate.wire.profile import Profile
+from greenlight_gate.wire.spec import ProfileError, Spec
+
+CAPTURE = "greenlight-capture.jsonl"
+_MARK = "My reference: {canary}."
+_HTTP = {"http": "ws", "https": "wss"}
+
+
+def add(commands: Any) -> None:
+    """Adds the command."""
+    init = command_of(
+        commands, "init", SUMMARIES["init"],
+        "greenlight init wss://chat.example/ws",
+        "exit codes: 0 written, and doctor reports no problems; 1 written, and there is a problem; 3 misconfigured, "
+        "nothing written; 130 interrupted, nothing written",
+    )  # fmt: skip
+    init.add_argument(
+        "url", nargs="?", default="", metavar="URL",
+        help="where the WebSocket is opened, or `embedded` for the bundled backend (example: wss://chat.example/ws)",
+    )  # fmt: skip
+    init.add_argument(
+        "--folder", type=folder, default=Path(), metavar="DIR",
+        help="where the files are written (default: the working folder; example: --folder acceptance)",
+    )  # fmt: skip
+    init.add_argument(
+        "--yes", action="store_true",
+        help="ask nothing: take options and defaults (example: greenlight init ws://127.0.0.1:8000/ws --yes)",
+    )  # fmt: skip
+    init.add_argument(
+        "--force", action="store_true", help="replace files that are there (example: greenlight init URL --force)"
+    )
+    init.add_argument(
+        "--name", metavar="NAME", help="name of the target in reports (default: its host; example: --name staging)"
+    )
+    init.add_argument(
+        "--workflow", choices=("github", "gitlab", "none"),
+        help=f"write a pipeline as well: {GITHUB} or {GITLAB} (default: none; example: --workflow github)",
+    )  # fmt: skip
+    _wire(init.add_argument_group("messages"))
+    _access(init.add_argument_group("signing in"))
+
+
+def _wire(wire: Any) -> None:
+    wire.add_argument(
+        "--profile", metavar="NAME|FILE.toml",
+        help="the wire profile (default: those that are included are tried; example: --profile agno)",
+    )  # fmt: skip
+    wire.add_argument(
+        "--value", action="append", default=[], metavar="NAME=VALUE",
+        help="a value that the profile needs: text, env:VARIABLE or file:PATH; may be repeated "
+        "(example: --value workflow_id=support)",
+    )  # fmt: skip
+    wire.add_argument(
+        "--prompt", metavar="TEXT",
+        help=f"a prompt that needs a tool (default: {PROMPT}; example: --prompt 'How many orders are open?')",
+    )  # fmt: skip
+    wire.add_argument(
+        "--contains", action="append", default=[], metavar="TEXT",
+        help="what its answer contains; may be repeated (example: --contains 7)",
+    )  # fmt: skip
+    wire.add_argument(
+        "--tool", metavar="NAME",
+        help="the tool that it needs, if the backend does not show it (example: --tool order_search)",
+    )  # fmt: skip
+    wire.add_argument(
+        "--message", metavar="JSON",
+        help="where no profile fits: the message that asks, with {prompt} in it; what comes is recorded, and a profile "
+        """drafted of it (example: --message '{"type": "ask", "text": "{prompt}"}')""",
+    )  # fmt: skip
+    wire.add_argument(
+        "--capture", type=Path, metavar="FILE",
+        help="where no profile fits: recorded frames (.jsonl) or a browser's export (.har), to draft a profile of "
+        "(example: --capture chat.har)",
+    )  # fmt: skip
+
+
+def _access(access: Any) -> None:
+    access.add_argument(
+        "--sign-in", choices=WAYS, metavar="WAY",
+        help="none; secret: the suite signs tokens with the backend's secret; token: ready tokens; login: names and "
+        "passwords (default: none, where that is accepted; example: --sign-in secret)",
+    )  # fmt: skip
+    access.add_argument(
+        "--send", choices=SENDS, metavar="WAY",
+        help=f"how the token is sent: {', '.join(SENDS)} (default: as the profile says, or bearer; "
+        "example: --send query)",
+    )  # fmt: skip
+    access.add_argument(
+        "--secret-env", metavar="VARIABLE",
+        help="secret: the variable that holds it (example: --secret-env CHAT_JWT_SECRET)",
+    )  # fmt: skip
+    access.add_argument("--audience", metavar="TEXT", help="secret: the audience of a token (example: --audience chat)")
+    access.add_argument(
+        "--claims", default="", metavar="JSON",
+        help="""secret: what else a token says (example: --claims '{"scopes": ["chat"]}')""",
+    )  # fmt: skip
+    access.add_argument(
+        "--user", action="append", default=[], metavar="USER=VARIABLE",
+        help="token, login: a user, and the variable with the token or password; may be repeated "
+        "(example: --user ada@my.org=ADA_TOKEN)",
+    )  # fmt: skip
+    access.add_argument(
+        "--login-url", default="", metavar="PATH", help="login: where it is posted (example: --login-url /auth/token)"
+    )
+    access.add_argument(
+        "--ca-file", default="", metavar="FILE",
+        help="certificate of a private authority, as PEM, from --folder (example: --ca-file ca.pem)",
+    )  # fmt: skip
+    access.add_argument(
+        "--insecure", action="store_true",
+        help="verify no certificate; nothing is APPROVED then (example: greenlight init wss://test.lan/ws --insecure)",
+    )  # fmt: skip
+
+
+def init(options: argparse.Namespace) -> int:
+    """Writes the files and runs doctor on them. Returns doctor's exit code. Raises Misconfigured, with no file."""
+    began = time.monotonic()
+    console = Terminal()
+    questions = Questions(console, interactive=sys.stdin.isatty() and not options.yes)
+    workflow = {"github": GITHUB, "gitlab": GITLAB}
+    refuse_existing(
+        options.folder, (HERE, PROFILE, *([workflow[options.workflow]] if options.workflow in workflow else [])),
+        force=options.force,
+    )  # fmt: skip
+    known = _Dialogue(options, questions, console)
+    texts = known.texts()
+    chosen = options.workflow or questions.choose(
+        "Shall a pipeline be written?", "--workflow", ("none", "github", "gitlab"), "none"
+    )
+    if chosen in workflow:
+        refuse_existing(options.folder, (workflow[chosen],), force=options.force)
+        make = github_workflow if chosen == "github" else gitlab_pipeline
+        texts[workflow[chosen]] = make(known.secrets)
+    write_all(options.folder, texts)
+    for name in texts:
+        console.print(f"written: {escape(str(options.folder / name))}", highlight=False, soft_wrap=True)
+    took = f"{questions.asked} answers, {time.monotonic() - began:.0f} s"
+    if known.unfinished:
+        console.print(
+            f"\n{took}. Next: complete {PROFILE} ({escape(known.unfinished)}), then greenlight profile check {PROFILE} "
+            f"{CAPTURE}", highlight=False, soft_wrap=True,
+        )  # fmt: skip
+        return 1
+    console.print(f"{took}. greenlight doctor looks at it:\n", highlight=False)
+    os.chdir(options.folder)
+    return doctor(argparse.Namespace(environment=HERE, record=None))
+
+
+class _Dialogue:
+    """From the options and answers to the texts of the files. `unfinished`: why the drafted profile cannot be used."""
+
+    def __init__(self, options: argparse.Namespace, questions: Questions, console: Console) -> None:
+        self.options = options
+        self.questions = questions
+        self.console = console
+        self.unfinished = ""
+        self.sign_in: SignIn | None = None
+        self.values = dict(_value(text) for text in options.value)
+        self.secrets: tuple[str, ...] = ()
+        self.draft: TargetDraft
+
+    def texts(self) -> dict[str, str]:
+        """The files by name. Raises Misconfigured."""
+        options = self.options
+        url = options.url or self.questions.ask(
+            "Url of the backend's WebSocket, or `embedded` for the bundled backend?", "URL"
+        )
+        if url == EMBEDDED:
+            sign_in = SignIn("mint", "bearer", secret_env=SECRET_VARIABLE, audience="chat")
+            self.draft = TargetDraft(
+                url, options.name or EMBEDDED, reference=True, health="/health", api_version="2", clock="same-host",
+                sign_in=sign_in, mark=_MARK, budgets={"half_open_s": 10, "token_leeway_s": 0},
+            )  # fmt: skip
+            return {HERE: target_text(self.draft)}
+        return self._of_server(self._url(url))
+
+    def _url(self, url: str) -> str:
+        scheme, mark, rest = url.partition("://")
+        if not mark or scheme not in (*_HTTP, *_HTTP.values()) or not urlsplit(url).hostname:
+            raise Misconfigured(f"URL: expected one such as wss://chat.example/ws, or `{EMBEDDED}`, got {url!r}")
+        if scheme in _HTTP:
+            url = f"{_HTTP[scheme]}://{rest}"
+            self._say("ok", f"{scheme}:// is opened as {_HTTP[scheme]}://")
+        return url
+
+    def _of_server(self, url: str) -> dict[str, str]:
+        options, questions = self.options, self.questions
+        draft = TargetDraft(
+            url, options.name or name_of(url), ca_file=options.ca_file, insecure=options.insecure, mark=_MARK,
+            values=self.values, tools=(options.tool,) if options.tool else (),
+        )  # fmt: skip
+        found = asyncio.run(recognise(draft, options.folder))
+        self._say("ok", f"a server listens at {url.partition('?')[0]}")
+        draft = replace(draft, health=found.health, api_version=found.api_version, reference=found.is_reference)
+        if options.sign_in is not None:
+            self._sign_in(in_profile=False, guess=None)
+        if not found.is_reference:
+            ask = options.prompt or questions.ask("A prompt for which the backend uses a tool?", "--prompt", PROMPT)
+            usual = ANSWER if ask == PROMPT else None
+            contains = tuple(options.contains) or (
+                questions.ask("What does the right answer contain?", "--contains", usual),
+            )
+            draft = replace(draft, ask=ask, contains=contains, mark="" if "{canary}" in ask else _MARK)
+        trial = self._best(draft, found.profiles)
+        if trial is not None and trial.fits:
+            return {HERE: self._finished(trial)}
+        return self._drafted(replace(draft, reference=False), trial)
+
+    # Trying profiles -----------------------------------------------------------------------------------------
+
+    def _best(self, draft: TargetDraft, recognised: Mapping[str, Mapping[str, str]]) -> Trial | None:
+        """The trial of the profile that reads most; None where no connection was made with any."""
+        best: Trial | None = None
+        failures = []
+        for name, spec, url in self._candidates(draft, recognised):
+            candidate = replace(draft, profile=name, url=url, values=self._values(spec, recognised.get(name, {})))
+            trial = self._tried(candidate, spec, PATIENT if name in recognised or self.options.profile else SHORT)
+            if trial.fits:
+                said = ", ".join(dict.fromkeys(str(kind) for kind in trial.kinds if kind in FIVE))
+                self._say("ok", f"the profile {name} reads it: {said or trial.answer}")
+                return trial
+            failures.append(f"{name}: {trial.why or f'{trial.unmapped} of {trial.messages} messages are not read'}")
+            self._say("--", f"the profile {failures[-1]}")
+            if trial.connected and (best is None or trial.rank > best.rank):
+                best = trial
+        if best is None and not self.options.capture:
+            where = draft.url.partition("?")[0]
+            raise Misconfigured(
+                f"{where}: expected a chat over a WebSocket, but no connection was made ({failures[-1]})"
+            )
+        return best
+
+    def _candidates(
+        self, draft: TargetDraft, recognised: Mapping[str, Mapping[str, str]]
+    ) -> Iterator[tuple[str, Spec, str]]:
+        """Profiles with the url for each: the one that is wanted, or those that are likely, the likeliest first."""
+        if self.options.profile:
+            wanted, text = profile_text(self.options.profile, self.options.folder)
+            try:
+                spec = Profile.from_toml(text).spec
+            except ProfileError as error:
+                raise Misconfigured(f"profile {wanted}: {error}") from error
+            yield self.options.profile, spec, without_path_of(draft.url, spec)
+            return
+        specs = included()
+        given = {*self.values}
+        likely = [name for name in specs if name in recognised]
+        likely += [name for name, spec in specs.items() if name not in likely and {*spec.needs} <= given]
+        likely.sort(
+            key=lambda name: (name not in recognised, not ({*specs[name].needs} & given), name != "agent-events")
+        )
+        for name in likely:
+            spec = specs[name]
+            yield name, spec, without_path_of(draft.url, spec)
+            if not spec.connection.path and urlsplit(draft.url).path in ("", "/"):
+                yield name, spec, f"{draft.url.rstrip('/')}/ws"
+
+    def _values(self, spec: Spec, given: Mapping[str, str]) -> dict[str, str]:
+        """What the profile needs: from options, from the server, or asked for."""
+        for name, what in spec.needs.items():
+            if name not in self.values:
+                self.values[name] = given.get(name) or self.questions.ask(f"{name}: {what}?", f"--value {name}=VALUE")
+        return {name: value for name, value in self.values.items() if name in spec.captured}
+
+    def _tried(self, draft: TargetDraft, spec: Spec, budgets: Mapping[str, float]) -> Trial:
+        in_profile = shows_token(Profile(spec))
+        if self.sign_in is not None:
+            return self._with_sign_in(draft, budgets, in_profile=in_profile)
+        trial = tried(draft, self.options.folder, os.environ, budgets)
+        if not trial.refused or trial.fits:
+            return trial
+        self._say("ok", f"the server wants users to sign in ({trial.why})")
+        guess = "secret" if draft.reference and os.environ.get(SECRET_VARIABLE) else None
+        self._sign_in(in_profile=in_profile, guess=guess)
+        return self._with_sign_in(draft, budgets, in_profile=in_profile)
+
+    def _sign_in(self, *, in_profile: bool, guess: str | None) -> None:
+        if guess == "secret" and self.options.audience is None:
+            self.options.audience = "chat"
+        self.sign_in = sign_in_of(self.options, self.questions, in_profile=in_profile, guess=guess)
+
+    def _with_sign_in(self, draft: TargetDraft, budgets: Mapping[str, float], *, in_profile: bool) -> Trial:
+        assert self.sign_in is not None
+        sign_in = self.sign_in
+        if sign_in.obtain != "none" and not self.options.send:
+            sign_in = replace(sign_in, send="profile" if in_profile else "bearer")
+        return tried(replace(draft, sign_in=sign_in), self.options.folder, os.environ, budgets)
+
+    # Concluding ----------------------------------------------------------------------------------------------
+
+    def _finished(self, trial: Trial) -> str:
+        """The target file of a profile that fits."""
+        draft, questions = trial.draft, self.questions
+        if draft.reference:
+            self.draft = replace(draft, clock="same-host" if trial.capabilities.get("memory_probe") else "ping")
+            self._remember_secrets()
+            return target_text(self.draft)
+        missing = [
+            text for text in draft.contains if text.replace("{canary}", "").lower() not in (trial.answer or "").lower()
+        ]
+        if missing:
+            self._say("!!", f"the answer does not contain {missing[0]!r}: {(trial.answer or '')[:200]!r}")
+        if not trial.tools and not draft.tools:
+            tool = questions.ask("No tool was shown. Which one does this prompt need (empty for none)?", "--tool", "")
+            draft = replace(draft, tools=(tool,) if tool else ())
+            if not tool:
+                self._say(
+                    "!!", "no tool was shown: the prompt is written as without_tool; --tool NAME says which it needs"
+                )
+        self.draft = concluded(replace(trial, draft=draft))
+        off = [name for name, able in self.draft.capabilities.items() if not able]
+        if off:
+            self._say("ok", f"not seen, and therefore declared as missing: {', '.join(off)}")
+        self._remember_secrets()
+        return target_text(self.draft)
+
+    def _remember_secrets(self) -> None:
+        sign_in = self.draft.sign_in
+        named = [sign_in.secret_env, *(user.variable for user in sign_in.users)]
+        named += [value.removeprefix("env:") for value in self.draft.values.values() if value.startswith("env:")]
+        self.secrets = tuple(name for name in dict.fromkeys(named) if name)
+
+    def _drafted(self, draft: TargetDraft, best: Trial | None) -> dict[str, str]:
+        """The files where no profile fits: a profile drafted of what is recorded."""
+        options = self.options
+        draft = replace(draft, values={}, sign_in=best.draft.sign_in if best is not None else draft.sign_in)
+        start = ""
+        if options.capture is not None:
+            lines = self._captured(options.capture)
+        else:
+            text = options.message or self.questions.ask(
+                "No profile fits. Which JSON message asks, with {prompt} in place of the question?", "--message"
+            )
+            start = as_toml(message_of(text))
+            asks = [
+                tried(draft, options.folder, os.environ, PATIENT, unknown_profile(message_of(text))) for _ in range(2)
+            ]
+            lines = recordings(asks)
+            self._say("ok", f"{sum(each.messages for each in asks)} messages recorded on 2 connections ({UNKNOWN})")
+        try:
+            profile = drafted(lines, start)
+        except CaptureError as error:
+            raise Misconfigured(f"--message: no profile can be drafted: {error}") from error
+        texts = {PROFILE: profile, CAPTURE: b"".join(line.rstrip() + b"\n" for line in lines).decode()}
+        try:
+            Profile.from_toml(profile)
+            trial = tried(draft, options.folder, os.environ, PATIENT, profile)
+        except ProfileError as error:
+            self.unfinished, trial = str(error), Trial(draft)
+        if trial.why and not self.unfinished:
+            self._say("!!", f"the drafted profile: {trial.why}")
+        texts[HERE] = self._finished(replace(trial, draft=replace(draft, profile=PROFILE)))
+        return texts
+
+    def _captured(self, path: Path) -> list[bytes]:
+        if path.suffix == ".har":
+            try:
+                return list(capture_of(recording(path, "a HAR file"), redaction, "").lines)
+            except CaptureError as error:
+                raise Misconfigured(f"{path}: {error}") from error
+        return lines_of(path)
+
+    def _say(self, mark: str, text: str) -> None:
+        colour = {"ok": "green", "!!": "bold yellow"}.get(mark, "dim")
+        self.console.print(f"[{colour}]{mark}[/]  {escape(text)}", highlight=False, soft_wrap=True)
+
+
+def _value(text: str) -> tuple[str, str]:
+    name, mark, value = text.partition("=")
+    if not mark or not name or not value:
+        raise Misconfigured(f"--value: expected NAME=VALUE, got {name!r} without a value")
+    return name, value
