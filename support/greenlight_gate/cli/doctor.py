@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from greenlight_gate.cli.commands import SUMMARIES
-from greenlight_gate.cli.options import command_of, new_file, target
+from greenlight_gate.cli.options import HERE, command_of, new_file, target
 from greenlight_gate.cli.reachability import reach, resolve, secure
 from greenlight_gate.cli.views.frames import FrameSummary
 from greenlight_gate.cli.views.terminal import Terminal
@@ -156,6 +156,7 @@ def _diagnosis(examination: Examination, console: Console, record: Path | None) 
 def _next_step(examination: Examination, summary: FrameSummary) -> str:
     suite, question = examination.suite, examination.question
     environment = suite.plan.environment
+    where = "" if environment == HERE else f" --environment {environment}"
     name = suite.profile.name
     if summary.unmapped:
         return f"add rules to the profile {name} for the unmapped frames: [[event]] or [[ignore]] with a reason"
@@ -165,9 +166,9 @@ def _next_step(examination: Examination, summary: FrameSummary) -> str:
         broken = broken_rules(examination.recorder.findings)
         return (
             f"correct {broken} (expected and got are listed above) in the backend, or in the profile {name} if it "
-            f"reads a frame wrongly; then greenlight doctor --environment {environment}"
+            f"reads a frame wrongly; then greenlight doctor{where}"
         )
     if summary.missing:
         missing = " and ".join(summary.missing)
         return f"map {missing} in the profile {name}, or give the reason under [absent]; then greenlight run"
-    return f"greenlight run --environment {environment}"
+    return f"greenlight run{where}"

@@ -35,6 +35,8 @@ _RUN_S = 400.0
 _NO_CREDENTIALS = frozenset({401, 403, 1008, 4001, 4003, 4401, 4403})
 # The name of the profile that reads nothing.
 UNKNOWN = "unknown-wire"
+# A backend may complain about text that is no JSON, and only log a message that it does not know.
+_BAD_INPUT = ("{", '{"type": "no_such_message"}')
 _QUIET_S, _LOOK_S = 4.0, 0.1
 _ANY_CANARY = "{canary}"
 
@@ -106,7 +108,7 @@ def tried(
 
 
 async def _trial(draft: TargetDraft, examination: Examination) -> Trial:
-    why, capabilities = "", {}
+    why, capabilities = "", dict[str, bool]()
     await examination.reach()
     try:
         session = await examination.connect()
@@ -192,7 +194,7 @@ def _seen(draft: TargetDraft, examination: Examination, why: str, capabilities: 
     )  # fmt: skip
 
 
-def _refused(records: list[object], profile: Profile, opened: Opened | None, events: list[Event]) -> bool:
+def _refused(records: Sequence[object], profile: Profile, opened: Opened | None, events: list[Event]) -> bool:
     """Whether the server wants to know who connects: by a status, by a code, or in the handshake that has a token."""
     closed = next((record for record in records if isinstance(record, Closed)), None)
     if closed is not None and {closed.status, closed.code} & _NO_CREDENTIALS:
@@ -211,7 +213,7 @@ def _is_fine(events: list[Event]) -> bool:
 async def _capabilities(examination: Examination, session: Session) -> dict[str, bool]:
     """What the backend can do, as far as one connection shows it."""
     suite, profile = examination.suite, examination.suite.profile
-    spec, known = profile.spec, {}
+    spec, known = profile.spec, dict[str, bool]()
     known["resume"] = profile.can_send("restore") and "restored" in spec.controls
     known["stop"] = profile.can_send("stop")
     known["ping"] = False
@@ -219,8 +221,10 @@ async def _capabilities(examination: Examination, session: Session) -> dict[str,
     try:
         if profile.can_send("ping") and "pong" in spec.controls and session.open:
             known["ping"] = await session.ping()
-        if "error" in spec.controls and session.open:
-            known["errors"] = await session.send_invalid("{") is not None
+        if "error" in spec.controls:
+            known["errors"] = True
+            for bad in _BAD_INPUT:
+                known["errors"] = known["errors"] and session.open and await session.send_invalid(bad) is not None
     except NotConnected:
         await asyncio.sleep(0)  # it hung up on one of them, and so cannot do it
     known["parallel_runs"] = spec.connection.runs == "many"

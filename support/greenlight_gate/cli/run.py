@@ -163,7 +163,7 @@ def run(options: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             runner.interrupted = runner.interrupted or "SIGINT"
     if runner.misconfigured:
-        raise Misconfigured(runner.misconfigured)
+        raise runner.mistake or Misconfigured(runner.misconfigured)
     if runner.suite is None:
         raise KeyboardInterrupt
     folder = runner.suite.folder

@@ -16,6 +16,8 @@ EXIT_CODES = {
     "doctor": "0 no problems, 1 a problem, 3 misconfigured, 130 interrupted",
     "history": "0 listed, 3 misconfigured",
     "history compare": "0 nothing passed less often, 1 a regression, 2 a difference that may be noise, 3 misconfigured",
+    "init": "0 written, and doctor reports no problems; 1 written, and there is a problem; 3 misconfigured, nothing "
+    "written; 130 interrupted, nothing written",
     "monitor": "0 ended by SIGTERM, 3 misconfigured, 130 interrupted; with --rounds: 0 all rounds passed, 1 a round "
     "failed, 2 a round was unreachable, skipped or broken, 3 misconfigured, 130 interrupted",
     "profile check": "0 no problems, 1 a problem, 3 misconfigured",
@@ -61,7 +63,6 @@ def _choices(command: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
         (["profile", "chek"], "unknown command 'chek', expected one of check, capture, draft"),
         (["profile"], "the following arguments are required: ACTION"),
         (["it's"], 'unknown command "it\'s", expected one of '),
-        ([], "the following arguments are required: COMMAND"),
         (["run", "--categories", "functinal"], "unknown category 'functinal', expected one of functional, "),
         (["run", "--categories"], "argument --categories: expected at least one argument"),
         (["run", "--timeout", "0"], "expected a number greater than 0, got '0'"),
@@ -93,6 +94,13 @@ def test_a_mistake_in_ci_mode_is_four_lines_as_well(tmp_path: Path, argv: list[s
     assert reason.startswith("FAILURE_REASON=")
     assert said in reason
     assert ran.err.splitlines()[-1] == f"greenlight: {reason.partition('=')[2]}"
+
+
+def test_no_command_shows_the_help_and_what_to_do_next_and_approves_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 3
+    out, err = capsys.readouterr()
+    assert (out.startswith("usage: greenlight"), err) == (True, "")
+    assert "next:\n  greenlight run  " in out
 
 
 def test_categories_are_repeated_or_listed() -> None:

@@ -1,12 +1,24 @@
 """The user's mistakes and a disk that says no: one line and exit code 3, before anything is judged."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from support.tests.cli.process import REASONS, environ, greenlight, judged, mistaken, target
+from support.tests.cli.process import (
+    REASONS,
+    SECRET,
+    environ,
+    greenlight,
+    judged,
+    mistaken,
+    said,
+    started,
+    target,
+    wait_for,
+)
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import HostileServer
 
@@ -49,9 +61,7 @@ def test_a_wrong_target_file(tmp_path: Path, text: str, said: str) -> None:
     ],
 )
 def test_a_wrong_option(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
-    ran = mistaken(
-        tmp_path, "run", *arguments, env={"CHAT_JWT_SECRET": "" if "staging" in arguments else "long-enough-secret"}
-    )
+    ran = mistaken(tmp_path, "run", *arguments, env={"CHAT_JWT_SECRET": "" if "staging" in arguments else SECRET})
 
     assert (ran.code, ran.err.count("\n"), said in ran.err) == (3, 1, True), ran.err
 
@@ -72,6 +82,46 @@ def test_a_mistake_of_serve_is_said_by_serve(tmp_path: Path, arguments: tuple[st
     assert ran.err.startswith(f"greenlight serve: {said}")
 
 
+def test_serve_says_which_secret_it_has_made(tmp_path: Path) -> None:
+    with started(tmp_path, "serve", "--port", "0", env={"CHAT_JWT_SECRET": ""}) as process:
+        wait_for(lambda: "ready" in said(tmp_path)[0], "the backend")
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+    assert "CHAT_JWT_SECRET is not set" in said(tmp_path)[1]
+    assert "\n  export CHAT_JWT_SECRET=" in said(tmp_path)[1]
+
+
+def test_a_short_secret_is_refused_by_both_sides(tmp_path: Path) -> None:
+    env = {"CHAT_JWT_SECRET": "x" * 31}
+    serves, runs = mistaken(tmp_path, "serve", "--port", "0", env=env), mistaken(tmp_path, "run", env=env)
+
+    assert (serves.code, "must have 32 characters or more, not 31" in serves.err) == (3, True), serves.err
+    assert (runs.code, "a secret of at least 32 bytes" in runs.err) == (3, True), runs.err
+
+
+def test_all_mistakes_of_a_target_file_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(
+        'nmae = "x"\nurl = "http://h/"\n[auth]\nobtain = "mnit"\n[budgets]\nstart_s = -1\n' + _PROMPT, encoding="utf-8"
+    )
+
+    ran = mistaken(tmp_path, "run", "--environment", "mine.toml")
+
+    first, *mistakes = ran.err.splitlines()
+    assert (ran.code, first) == (3, "greenlight: mine.toml: 5 mistakes:")
+    assert {line.split()[0] for line in mistakes} == {"nmae:", "url:", "auth.obtain:", "budgets.start_s:", "name:"}
+
+
+@pytest.mark.parametrize("command", ["schema", "serve --list-defects", "run --help", "profile check agno"])
+def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path, command: str) -> None:
+    ran = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m greenlight_gate.cli.main {command} | head -1; exit ${{PIPESTATUS[0]}}"],
+        cwd=tmp_path, env=environ(), capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+    assert (ran.returncode, ran.stdout.count("\n"), ran.stderr) == (0, 1, "")
+
+
 @pytest.mark.parametrize("output", ["a-file", "a-file/below", "/proc/nowhere"])
 def test_an_output_folder_that_cannot_be_written(tmp_path: Path, output: str) -> None:
     (tmp_path / "a-file").touch()
@@ -89,6 +139,8 @@ def test_an_output_folder_that_cannot_be_written(tmp_path: Path, output: str) ->
         (("run", "--output-dir", "x" * 300), "argument --output-dir: expected a folder, or a name for a new one: "),
         (("load", "--users", "1", "--output-dir", "x" * 300), "argument --output-dir: expected a folder"),
         (("load", "--users", "1", "--json", "nowhere/load.json"), "argument --json: expected a file in a folder that"),
+        (("load", "--users", "1", "--json", "/proc/load.json"), "argument --json: expected a file that can be written"),
+        (("doctor", "--record", "/proc/c.jsonl"), "argument --record: expected a file that can be written"),
         (("load", "--users", "1", "--json", "."), "argument --json: expected a file in a folder that exists, got '.'"),
     ],
 )

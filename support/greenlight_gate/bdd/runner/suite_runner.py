@@ -61,6 +61,7 @@ class SuiteRunner(Runner):
         self.progress = progress
         self.suite: ValidationSession | None = None
         self.misconfigured = ""
+        self.mistake: Misconfigured | None = None
         self.interrupted = ""
         self.results_dir = ALLURE_RESULTS
         self._held = contextlib.ExitStack()
@@ -136,7 +137,7 @@ class SuiteRunner(Runner):
                         self._held.close()
                         suite.stop()
         except Misconfigured as error:
-            self.misconfigured = str(error)
+            self.misconfigured, self.mistake = str(error), error
             if self.plan is None:
                 print(f"greenlight: {error}", file=sys.stderr)
             return True
