@@ -44,9 +44,10 @@ class _ToAnyReader(io.TextIOWrapper):
     def __init__(self, stream: io.TextIOWrapper) -> None:
         with contextlib.suppress(OSError):
             stream.flush()
-        buffering = {"line_buffering": stream.line_buffering, "write_through": stream.write_through}
-        encoding = stream.encoding
-        super().__init__(stream.detach(), encoding=encoding, errors="backslashreplace", **buffering)
+        encoding, by_line, through = stream.encoding, stream.line_buffering, stream.write_through
+        super().__init__(
+            stream.detach(), encoding=encoding, errors="backslashreplace", line_buffering=by_line, write_through=through
+        )
 
     def write(self, text: str, /) -> int:
         try:

@@ -122,6 +122,7 @@ def _without(data: Any, path: Segments, stand_ins: Mapping[str, Any]) -> Any:
         return {**data, str(path[0]): stand_ins[str(path[0])]}
     copied = copy.deepcopy(data)
     parent = copied
+    segment: Any
     for index, segment in enumerate(path):
         if not (isinstance(parent, dict) and segment in parent) and not (
             isinstance(parent, list) and isinstance(segment, int) and segment < len(parent)
