@@ -18,6 +18,8 @@ MISCONFIGURED = 3
 INTERRUPTED = 130
 # The target that commands take where none is named.
 HERE = "greenlight.toml"
+# Not None, which is no target at all to commands that may look at all of them.
+_UNNAMED = object()
 EPILOG = "exit codes: 0 approved, 1 blocked, 2 inconclusive, 3 misconfigured, 130 interrupted"
 
 _NO_SUCH_COMMAND = re.compile(r"argument (?:COMMAND|ACTION): invalid choice: ['\"](.*)['\"] \(choose from ")
@@ -143,7 +145,7 @@ def command_of(commands: Any, name: str, help_: str, example: str, exit_codes: s
 def target(group: Any) -> None:
     """Adds the option for the target."""
     group.add_argument(
-        "--environment", metavar="NAME|FILE.toml",
+        "--environment", default=_UNNAMED, metavar="NAME|FILE.toml",
         help="the target: embedded (the suite starts and stops its own backend), local, staging, or a target file "
         f"(default: {HERE} of the working folder if there is one, else embedded; example: --environment staging)",
     )  # fmt: skip
@@ -151,7 +153,7 @@ def target(group: Any) -> None:
 
 def take_target_here(options: argparse.Namespace) -> None:
     """Where no target is named: the one of the working folder, which stderr says, or the bundled backend."""
-    if getattr(options, "environment", "") is not None:
+    if getattr(options, "environment", None) is not _UNNAMED:
         return
     options.environment = "embedded"
     if Path(HERE).is_file():

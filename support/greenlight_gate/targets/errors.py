@@ -91,7 +91,9 @@ def _all_mistakes(
 
 def _follows(error: msgspec.ValidationError, data: Any, removed: Collection[str]) -> bool:
     """Whether an error only follows from a key that was taken out."""
-    if _path(_guilty(error, data)) in removed:
+    guilty = _path(_guilty(error, data))
+    # A list or a table that lacks what was taken out of it may be empty now.
+    if guilty in removed or any(path.startswith((f"{guilty}.", f"{guilty}[")) or not guilty for path in removed):
         return True
     cause = error.__cause__
     names = {path.rpartition(".")[2] for path in removed}

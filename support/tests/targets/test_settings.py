@@ -364,8 +364,8 @@ def test_a_mistake_is_told_with_file_key_expectation_and_next_step(
 
 
 ROOT_MISTAKES = [
-    ('url = "ws://h/ws"', "name", "1 to 40 letters", "missing"),
-    ('name = "x"', "url", "a text", "missing"),
+    ('url = "ws://h/ws"\nprompts = "reference"', "name", "1 to 40 letters", "missing"),
+    ('name = "x"\nprompts = "reference"', "url", "a text", "missing"),
     ('name = "x"\nurl = "ws://h/ws"', "prompts", "a table", "missing"),
     ('name = "x"\nurl = "http://h/ws"\n[prompts.helper]\nask="?"', "url", "a WebSocket URL", "write ws://"),
     ('name = "x"\nurl = "ws://h:0/ws"\n[prompts.helper]\nask="?"', "url", "a real port", "it is 0"),
@@ -429,7 +429,7 @@ def test_files_that_are_no_text_or_too_large_or_too_deep(tmp_path: Path) -> None
 def test_a_mistake_in_a_shared_set_of_prompts_names_that_file(tmp_path: Path) -> None:
     write(tmp_path, "[helper]\naks = '?'\n", "asks.toml")
     said = complaint(tmp_path, 'name = "x"\nurl = "ws://h/ws"\nprompts = "asks.toml"')
-    assert "asks.toml: helper" in said
+    assert "asks.toml: 2 mistakes: helper.aks: expected " in said
     said = complaint(tmp_path, 'name = "x"\nurl = "ws://h/ws"\nprompts = "referense"')
     assert "mine.toml: prompts: set of prompts 'referense' is unknown: expected one of reference" in said
 
