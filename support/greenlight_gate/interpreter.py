@@ -28,11 +28,11 @@ def prepare_streams() -> None:
         os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     if closed:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 -- this very command
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        # A process that runs a command within itself may have a stream without an encoding.
-        if type(stream) is io.TextIOWrapper:
-            setattr(sys, name, _ToAnyReader(stream))
+    # A process that runs a command within itself may have a stream without an encoding.
+    if type(sys.stdout) is io.TextIOWrapper:
+        sys.stdout = _ToAnyReader(sys.stdout)
+    if type(sys.stderr) is io.TextIOWrapper:
+        sys.stderr = _ToAnyReader(sys.stderr)
 
 
 class _ToAnyReader(io.TextIOWrapper):

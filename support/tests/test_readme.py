@@ -11,6 +11,7 @@ import pytest
 from greenlight_gate.backend.defects import REGISTRY
 from greenlight_gate.backend.launch import BackendProcess
 from greenlight_gate.cli.command_line import parser
+from greenlight_gate.cli.options import take_target_here
 from greenlight_gate.events import FIVE
 from greenlight_gate.rules.lifecycle import diagram
 from greenlight_gate.rules.registry import as_markdown
@@ -95,6 +96,7 @@ def test_there_are_commands_to_try() -> None:
 @pytest.mark.parametrize("command", commands())
 def test_every_command_is_one_that_greenlight_knows(command: str) -> None:
     options = parser().parse_args(shlex.split(command)[1:])
+    take_target_here(options)
 
     environment = getattr(options, "environment", None) or "embedded"
     assert environment in environments() or environment == "mine.toml"

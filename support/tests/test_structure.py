@@ -11,8 +11,8 @@ import pytest
 PACKAGE = Path(greenlight_gate.__file__).parent
 # behave takes this option from the class alone, where it reads no configuration file.
 _OPTION = "ScenarioOutline.annotation_schema = '{name}'"
-# A hook of Python, which is there to be set.
-_HOOK = "sys.unraisablehook = "
+# What Python has there to be set.
+_HOOK = ("sys.unraisablehook = ", "sys.stdout = ", "sys.stderr = ")
 
 
 def _imports() -> grimp.ImportGraph:

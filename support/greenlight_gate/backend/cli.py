@@ -8,8 +8,9 @@ import io
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, NoReturn
 
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 -- the name of it, not where this backend listens by default
@@ -24,8 +25,12 @@ class _Parser(argparse.ArgumentParser):
         self.exit(EXIT_MISCONFIGURED, f"{self.prog}: {message}\n")
 
 
-def main(argv: Sequence[str], prog: str = "greenlight_gate.backend") -> int:
-    """Run the backend until it is stopped, and return the exit code. `prog`: the command that errors name.
+def main(
+    argv: Sequence[str], prog: str = "greenlight_gate.backend", more: Mapping[str, str] = MappingProxyType({})
+) -> int:
+    """Run the backend until it is stopped, and return the exit code.
+
+    `prog`: the command that errors name; `more`: variables beside those of the environment.
 
     Standard output gets exactly one line, the JSON with the addresses, once the backend is ready. A port in use, an
     unknown defect or an unusable variable give one line on standard error and exit code 3.
@@ -40,7 +45,7 @@ def main(argv: Sequence[str], prog: str = "greenlight_gate.backend") -> int:
         return EXIT_OK
     try:
         chain = activate(arguments.defect)
-        settings = settings_from({**os.environ, **({"CHAT_VARY": arguments.vary} if arguments.vary else {})})
+        settings = settings_from({**os.environ, **more, **({"CHAT_VARY": arguments.vary} if arguments.vary else {})})
         admin_token = _admin_token(arguments.admin_token_env)
     except (UnknownDefectError, SettingsError) as error:
         return _misconfigured(prog, str(error))

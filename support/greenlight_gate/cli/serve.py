@@ -55,11 +55,12 @@ def serve(options: argparse.Namespace) -> int:
     if shared and (why := missing("stack")):
         sys.stderr.write(f"greenlight: {shared[0]}: a replica {why}\n")
         return MISCONFIGURED
+    made = {}
     if not options.list_defects and not os.environ.get(_SECRET):
-        os.environ[_SECRET] = secrets.token_hex(32)
+        made[_SECRET] = secrets.token_hex(32)
         sys.stderr.write(
             f"greenlight serve: {_SECRET} is not set, so this secret was made for now. Who signs tokens, as a target "
-            f"with it as secret_env does, needs it too:\n  export {_SECRET}={os.environ[_SECRET]}\n"
+            f"with it as secret_env does, needs it too:\n  export {_SECRET}={made[_SECRET]}\n"
         )
     arguments = ["--host", options.host, "--port", str(options.port)]
     for defect in options.defect:
@@ -69,4 +70,4 @@ def serve(options: argparse.Namespace) -> int:
     arguments += ["--vary", options.vary] if options.vary else []
     if options.list_defects:
         arguments.append("--list-defects")
-    return main(arguments, prog="greenlight serve")
+    return main(arguments, prog="greenlight serve", more=made)

@@ -37,7 +37,7 @@ _EVERYBODY = "everybody"
 _SHARE_LEFT_TO_RENEW = 0.1
 # Files of keys end with a line break, as they should.
 _PEM = "-----BEGIN"
-# Shorter keys of these algorithms can be guessed from a token (RFC 7518 section 3.2). A backend of somebody else may
+# Shorter keys of these algorithms can be guessed from a token (RFC 7518 section 3.2). Backends of others may
 # have a shorter one than the 48 and 64 bytes that the RFC asks of HS384 and HS512; 32 are asked of all.
 _LEAST_KEY_BYTES = {"HS256": 32, "HS384": 32, "HS512": 32}
 
