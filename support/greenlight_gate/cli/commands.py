@@ -5,6 +5,7 @@ SUMMARIES = {
     "run": "judge a backend: run the scenarios, store the evidence, print the verdict",
     "verdict": "judge the evidence of a session folder again, offline",
     "serve": "run the embedded reference backend in the foreground, as an external target",
+    "model": "serve a scripted model, which answers your backend by a file and fails on request",
     "doctor": "check a target step by step: DNS, TCP, TLS, health, sign-in, handshake, one run with each frame as read",
     "profile": "check a wire profile against recorded frames, draft one from them, or take frames from a browser's HAR",
     "feature": "draft a Gherkin feature from a recorded conversation",

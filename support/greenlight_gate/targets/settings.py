@@ -23,9 +23,11 @@ __all__ = [
     "Misconfigured",
     "Target",
     "environments",
+    "find_toml",
     "load_profile",
     "load_target",
     "profile_text",
+    "read_toml",
     "suite_root",
     "target_and_notice",
 ]
@@ -71,11 +73,11 @@ def load_target(environment: str, environ: Mapping[str, str] = os.environ) -> Ta
 
 def target_and_notice(environment: str, environ: Mapping[str, str]) -> tuple[Target, str]:
     """The same, and a sentence for users where WEBSOCKET_TEST_URL replaces the url: which, and what goes with it."""
-    path = _find("environment", environment, _TARGETS, Path())
-    data = _read_toml(path)
+    path = find_toml("environment", environment, _TARGETS, Path())
+    data = read_toml(path)
     if isinstance(data.get("prompts"), str):
-        file = _find(f"{_shown(path)}: prompts: set of prompts", data["prompts"], _PROMPTS, path.parent)
-        data["prompts"] = convert(_read_toml(file), Prompts, _shown(file))
+        file = find_toml(f"{_shown(path)}: prompts: set of prompts", data["prompts"], _PROMPTS, path.parent)
+        data["prompts"] = convert(read_toml(file), Prompts, _shown(file))
     target = convert(data, Target, _shown(path), _STAND_INS)
     if _is_path(target.profile):
         target = msgspec.structs.replace(target, profile=str((path.parent / target.profile).resolve()))
@@ -123,7 +125,7 @@ def profile_text(name_or_path: str, relative_to: Path) -> tuple[str, str]:
     `relative_to` is the folder that a relative path starts from. Raises Misconfigured; what the text means is for
     `greenlight_gate.wire` to say.
     """
-    path = _find("profile", name_or_path, _PROFILES, relative_to)
+    path = find_toml("profile", name_or_path, _PROFILES, relative_to)
     return path.stem, _read_text(path)
 
 
@@ -171,7 +173,7 @@ def _names(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.toml"))
 
 
-def _find(what: str, name_or_path: str, folder: Path, relative_to: Path) -> Path:
+def find_toml(what: str, name_or_path: str, folder: Path, relative_to: Path) -> Path:
     """The file of a shipped name in `folder`, or of a path. Raises Misconfigured with all names, the nearest first."""
     if not _is_path(name_or_path):
         names = _names(folder)
@@ -214,7 +216,8 @@ def _read_text(path: Path) -> str:
         raise Misconfigured(f"{_shown(path)}: line {line}: expected UTF-8, but a byte that is none came") from None
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file. Raises Misconfigured with the place of what cannot be read."""
     text = _read_text(path)
     try:
         return tomllib.loads(text)

@@ -18,6 +18,7 @@ EXIT_CODES = {
     "history compare": "0 nothing passed less often, 1 a regression, 2 a difference that may be noise, 3 misconfigured",
     "init": "0 written, and doctor reports no problems; 1 written, and there is a problem; 3 misconfigured, nothing "
     "written; 130 interrupted, nothing written",
+    "model": "0 stopped, 3 misconfigured",
     "monitor": "0 ended by SIGTERM, 3 misconfigured, 130 interrupted; with --rounds: 0 all rounds passed, 1 a round "
     "failed, 2 a round was unreachable, skipped or broken, 3 misconfigured, 130 interrupted",
     "profile check": "0 no problems, 1 a problem, 3 misconfigured",

@@ -1,0 +1,78 @@
+"""Scripts: which turns they have, and what their authors are told who got one wrong."""
+
+from pathlib import Path
+
+import pytest
+from greenlight_gate.model.faults import FAULTS, as_markdown
+from greenlight_gate.model.script import Script, ScriptStep, load_script
+from greenlight_gate.targets.errors import Misconfigured
+
+README = Path(__file__).parents[2] / "greenlight_gate" / "model" / "README.md"
+
+
+def script(folder: Path, text: str) -> Script:
+    (folder / "model.toml").write_text(text, encoding="utf-8")
+    return load_script("model.toml", folder)
+
+
+def test_a_turn_ends_with_its_tool_calls_or_with_a_finish(tmp_path: Path) -> None:
+    read = script(
+        tmp_path,
+        """
+        [[answers]]
+        when = 'x'
+        steps = [
+          { think = "a" }, { call = "b" }, { call = "c" },
+          { wait_s = 0.5 }, { say = "d" }, { finish = "length" },
+          { call = "e" }, { finish = "tool_calls" },
+          { say = "f" },
+        ]
+        [[answers]]
+        ask = "nothing"
+        """,
+    )
+
+    assert read.answers[0].turns == (
+        (ScriptStep(think="a"), ScriptStep(call="b"), ScriptStep(call="c")),
+        (ScriptStep(wait_s=0.5), ScriptStep(say="d"), ScriptStep(finish="length")),
+        (ScriptStep(call="e"), ScriptStep(finish="tool_calls")),
+        (ScriptStep(say="f"),),
+    )
+    assert read.answers[1].turns == ((),)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("answers = []", "answers: expected a list that is not empty of a table, but a list of 0 came"),
+        ("[[answers]]", "answers[0].when: expected either `when` (a pattern) or `ask` (a text), but"),
+        ("[[answers]]\nwhen = '('", "answers[0].when: expected a regular expression, but it cannot be read"),
+        ("[[answers]]\nask = 'x'\nfault = 'cutt'", "but 'cutt' is none; the nearest is 'cut'"),
+        ("[[answers]]\nwhen = 'x'\nfault = 'cut'", "answers[0].ask: expected the prompt with which"),
+        ("[[answers]]\nask = 'x'\nsteps = [{}]", "one of think, say, call, wait_s and finish, but there is none"),
+        ("[[answers]]\nask = 'x'\nsteps = [{ say = 'a', wait_s = 1 }]", "but there are say and wait_s"),
+        ("[[answers]]\nask = 'x'\nsteps = [{ say = '{b}' }]", "answers[0].steps[0]: expected only asked, n"),
+        ("[[answers]]\nask = 'x'\nstep = []", "but there is no 'step'; the nearest is 'steps'"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_line_that_says_where(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(Misconfigured) as wrong:
+        script(tmp_path, text)
+
+    assert says in str(wrong.value)
+
+
+def test_a_script_that_does_not_exist_is_named_with_those_that_ship(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match=r"script of a model 'refrence' is unknown: expected one of reference"):
+        load_script("refrence", tmp_path)
+
+
+def test_the_one_that_ships_has_every_fault_once() -> None:
+    faults = [answer.fault for answer in load_script("reference").answers if answer.fault]
+
+    # The prompt failing_agent and the one for the fault itself.
+    assert sorted(faults) == sorted([*FAULTS, "server_error"])
+
+
+def test_the_table_of_faults_is_current() -> None:
+    assert f"faults) -->\n{as_markdown()}\n<!-- faults: end" in README.read_text(encoding="utf-8"), "put it in"

@@ -1,0 +1,214 @@
+"""The server on a real socket: each fault as a client sees it, and what is recorded of each call."""
+
+import contextlib
+import http.client
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from greenlight_gate.model.script import load_script
+from greenlight_gate.model.server import ModelServer, listen
+
+SCRIPT = """
+pace_ms = 0
+late_s = 0.01
+retry_after_s = 7
+[[answers]]
+when = "add"
+steps = [{ call = "add", arguments = { a = 1 } }, { say = "It is {result}." }]
+"""
+FAULTY = """
+[[answers]]
+ask = "show NAME"
+fault = "NAME"
+steps = [{ say = "one two three four" }]
+"""
+ONCE = 'fault_times = 1\n[[answers]]\nask = "ping"\nsteps = [{ say = "pong" }]'
+PATHS = ("/v1/chat/completions", "/v1/responses", "/v1/messages")
+_DEADLINE_S = 30.0
+
+
+class Answered(NamedTuple):
+    """A whole response; `broken`: it ended before it was whole."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    broken: bool = False
+
+    @property
+    def json(self) -> dict[str, Any]:
+        read: dict[str, Any] = json.loads(self.body)
+        return read
+
+
+class Model(NamedTuple):
+    """A running model, and its port."""
+
+    port: int
+    server: ModelServer
+
+    @contextlib.contextmanager
+    def asked(
+        self, path: str, prompt: str, *, stream: bool = True, **more: object
+    ) -> Iterator[http.client.HTTPResponse]:
+        """The response as soon as its head has come; the connection is closed at the end."""
+        user = {"messages": [{"role": "user", "content": prompt}], "input": prompt}
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_DEADLINE_S)
+        with contextlib.closing(connection):
+            connection.request("POST", path, json.dumps({"model": "m", "stream": stream, **user, **more}))
+            yield connection.getresponse()
+
+    def ask(self, path: str, prompt: str, *, stream: bool = True, **more: object) -> Answered:
+        """The whole response."""
+        with self.asked(path, prompt, stream=stream, **more) as response:
+            try:
+                body, broken = response.read(), False
+            except http.client.IncompleteRead as error:
+                body, broken = error.partial, True
+            return Answered(
+                response.status, {name.lower(): value for name, value in response.getheaders()}, body, broken
+            )
+
+    def get(self, path: str) -> Answered:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_DEADLINE_S)
+        with contextlib.closing(connection):
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return Answered(response.status, {}, response.read())
+
+    def calls(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.get("/calls").json["calls"]
+        return found
+
+    def wait_for_state(self, state: str) -> dict[str, Any]:
+        """The latest call, once it is in this state."""
+        end = time.monotonic() + _DEADLINE_S
+        while (call := self.calls()[-1])["state"] != state:
+            assert time.monotonic() < end, f"waited in vain for {state!r}; it is {call['state']!r}"
+        return call
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Iterator[Model]:
+    faults = ("cut", "stall", "malformed_chunk", "length", "content_filter", "empty", "rate_limit", "slow_start")
+    text = SCRIPT + "".join(FAULTY.replace("NAME", name) for name in faults)
+    (tmp_path / "model.toml").write_text(text + FAULTY.replace("NAME", "server_error") + ONCE, encoding="utf-8")
+    with listen("127.0.0.1", 0) as listener:
+        server = ModelServer(load_script("model.toml", tmp_path))
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            yield Model(listener.getsockname()[1], server)
+        finally:
+            server.stop_soon()
+            thread.join(_DEADLINE_S)
+            assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_stream_is_whole_and_recorded(model: Model, path: str) -> None:
+    answered = model.ask(path, "add", tools=[{"name": "add"}])
+
+    assert (answered.status, answered.headers["content-type"]) == (200, "text/event-stream")
+    assert b'"add"' in answered.body
+    (call,) = model.calls()
+    assert call["took_s"] >= 0
+    assert json.loads(call.pop("body"))["tools"] == [{"name": "add"}]
+    assert call | {
+        "number": 1, "wire": path.removeprefix("/v1"), "model": "m", "stream": True, "asked": "add", "tools": ["add"],
+        "scripted": True, "state": "finished",
+    } == call  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("show cut", (200, True, "unfinished", b"two")), ("show malformed_chunk", (200, False, "unfinished", b"two")),
+        ("show length", (200, False, "unfinished", b"two")),
+        ("show content_filter", (200, False, "unfinished", b"two")),
+        ("show empty", (200, False, "unfinished", b"")), ("show slow_start", (200, False, "finished", b"four")),
+        ("show server_error", (500, False, "unfinished", b"the model has failed (scripted)")),
+        ("show rate_limit", (429, False, "unfinished", b"too many requests (scripted)")),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("path", PATHS)
+def test_a_fault_as_a_client_sees_it(
+    model: Model, path: str, prompt: str, expected: tuple[int, bool, str, bytes]
+) -> None:
+    status, broken, state, holds = expected
+    answered = model.ask(path, prompt)
+
+    assert (answered.status, answered.broken) == (status, broken)
+    assert holds in answered.body
+    assert b"three" not in answered.body or state == "finished"
+    assert answered.headers.get("retry-after") == ("7" if status == 429 else None)
+    (call,) = model.calls()
+    assert (call["fault"], call["state"]) == (prompt.removeprefix("show "), state)
+    assert call["said"] == {b"two": "one two ", b"four": "one two three four"}.get(holds, "")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_body_that_is_not_streamed_is_broken_off_as_well(model: Model, path: str) -> None:
+    assert model.ask(path, "show cut", stream=False).broken
+    assert model.ask(path, "show malformed_chunk", stream=False).broken
+    assert model.ask(path, "show slow_start", stream=False).json["model"] == "m"
+    assert [call["state"] for call in model.calls()] == ["unfinished", "unfinished", "finished"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_call_is_under_way_until_the_backend_leaves(model: Model, path: str) -> None:
+    with model.asked(path, "show stall") as response:
+        assert response.readline()
+        call = model.wait_for_state("under way")
+        assert call["took_s"] is None
+
+    assert model.wait_for_state("left")["said"] == "one two "
+
+
+def test_a_fault_that_comes_once_is_over_when_the_call_is_repeated(model: Model) -> None:
+    answered = [model.ask(PATHS[0], "show server_error", stream=False).status for _ in range(2)]
+
+    assert answered == [500, 200]
+    assert [call["fault"] for call in model.calls()] == ["server_error", ""]
+    assert [call["number"] for call in model.get("/calls?after=1").json["calls"]] == [2]
+
+
+def test_results_of_tools_are_found_through_the_previous_response(model: Model) -> None:
+    first = model.ask("/v1/responses", "add", stream=False).json
+    (call,) = first["output"]
+    results = [{"type": "function_call_output", "call_id": call["call_id"], "output": "9"}]
+    second = model.ask("/v1/responses", "", stream=False, input=results, previous_response_id=first["id"]).json
+
+    assert second["output"][0]["content"][0]["text"] == "It is 9."
+
+
+def test_other_paths_and_bodies_are_refused_with_a_reason(model: Model) -> None:
+    assert model.get("/v1/models").json["data"][0]["id"] == "scripted"
+    assert model.get("/health").json == {"status": "healthy"}
+    wrong = model.get("/v1/completions")
+    assert wrong.status == 404
+    assert "GET /v1/completions: expected POST /v1/chat/completions" in wrong.json["error"]["message"]
+    for body in (b"", b"[]", b"{", b"\xff"):
+        connection = http.client.HTTPConnection("127.0.0.1", model.port, timeout=_DEADLINE_S)
+        with contextlib.closing(connection):
+            connection.request("POST", "/v1/messages", body)
+            assert connection.getresponse().status == 400
+    assert model.calls() == []
+
+
+def test_the_server_ends_although_a_call_is_under_way(model: Model) -> None:
+    with socket.create_connection(("127.0.0.1", model.port), timeout=_DEADLINE_S) as client:
+        body = json.dumps({"messages": [{"role": "user", "content": "show stall"}], "stream": True}).encode()
+        client.sendall(
+            b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+        )
+        model.wait_for_state("under way")
+        model.server.stop_soon()
+        while client.recv(65_536):
+            continue
