@@ -6,8 +6,6 @@ from urllib.parse import urlsplit
 import msgspec
 
 from greenlight_gate.probes.base import Probe, ProbeFailed
-from greenlight_gate.probes.container import ContainerProbe
-from greenlight_gate.probes.metrics import MetricsProbe
 from greenlight_gate.probes.pid import PidProbe, pid_of_listener
 from greenlight_gate.targets.model import Target
 from greenlight_gate.verdict.memory_trend import Sample
@@ -57,6 +55,8 @@ def probes_for(target: Target, own_pids: Sequence[int]) -> Probes:
     probe = target.probe
     ways: list[Probe] = []
     if probe.container:
+        from greenlight_gate.probes.container import ContainerProbe  # noqa: PLC0415 -- it takes long
+
         ways.append(ContainerProbe(probe.container, probe.docker_socket))
     elif own_pids:
         ways.append(PidProbe(*own_pids))
@@ -64,6 +64,8 @@ def probes_for(target: Target, own_pids: Sequence[int]) -> Probes:
     elif target.start != "stack" and target.is_loopback and (pid := listener_of(target)) is not None:
         ways.append(PidProbe(pid))
     if probe.metrics:
+        from greenlight_gate.probes.metrics import MetricsProbe  # noqa: PLC0415 -- it takes long
+
         ways.append(MetricsProbe(target.resolve(probe.metrics), probe.connections_gauge, probe.runs_gauge))
     return Probes(ways)
 
