@@ -13,6 +13,7 @@ from greenlight_gate.events import Event, Reading, Unmapped
 from greenlight_gate.findings import Finding
 from greenlight_gate.measure import record_feed
 from greenlight_gate.measure.host_load import CrowdedTime
+from greenlight_gate.rules.connection import blames_silence
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.rules.engine.run_state import RunState
@@ -133,7 +134,11 @@ class Recorder:
         at = time.monotonic() if at is None else at
         if self._finished:
             return kind(n=len(self.entries) + 1, at=round(at - self.began, 6), connection=connection, **values)
-        if kind is TimedOut or values.get("unanswered"):
+        if (
+            kind is TimedOut
+            or values.get("unanswered")
+            or blames_silence(values.get("by", ""), values.get("reason", ""))
+        ):
             self._look_at_host()
         self._notice(at)
         return self._append(kind, connection, at, **values)

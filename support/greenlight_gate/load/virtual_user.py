@@ -351,7 +351,7 @@ class VirtualUser:
         if by == "client" and not self.left:
             self.checker.gave_up(ending.code, ending.reason, self._n)
         else:
-            self.checker.closed(by, ending.code, at, self._n)
+            self.checker.closed(by, ending.code, at, self._n, ending.reason)
         self._is_gone()
 
     def on_gone(self) -> None:

@@ -1,11 +1,16 @@
 """CONNECTION: a connection opens in time, pings on it are answered, and it is closed with a legal code."""
 
+import re
+
 from greenlight_gate.rules.engine.finding_sink import Report
+from greenlight_gate.rules.engine.suite_stalls import Stalls
 
 _LEGAL = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
 _NEVER_SENT = {1004: "reserved", 1005: "a close without a code", 1006: "no close frame", 1015: "a TLS failure"}
 _GIVING_UP = frozenset({1000, 1011})
 _MOST_PINGS = 64
+# How servers say that they gave up a client which did not answer in time ("keepalive ping timeout", ...).
+_TOO_LATE = re.compile(r"ping|pong|keep-?alive|heartbeat|time[ds]?[ -]?out|inactiv|\bidle", re.IGNORECASE)
 
 
 class ConnectionRules:
@@ -90,9 +95,21 @@ class ConnectionRules:
         meaning = _NEVER_SENT.get(code, "not assigned")
         self.report("CONNECTION-3", "a legal close code", f"{code} ({meaning})", n)
 
+    def given_up(self, by: str, reason: str, stalls: Stalls) -> bool:
+        """Whether the backend ended the connection for a silence (CONNECTION-3) that the suite's machine may cause.
+
+        On a busy one, it may be the suite that answers a ping too late.
+        """
+        return blames_silence(by, reason) and stalls.may_have_caused("CONNECTION-3", late=True)
+
     def unusable(self, code: int | None, came: str, n: int) -> None:
         """CONNECTION-1: the connection has ended before the backend was ready, or before anything was sent on it."""
         if self.promised and not self.ready:
             self.report("CONNECTION-1", "the backend reports that it is ready", came, n)
         elif not self.spoken and code in _GIVING_UP:
             self.report("CONNECTION-1", "a usable connection", f"{came} before anything was sent", n)
+
+
+def blames_silence(by: str, reason: str) -> bool:
+    """Whether a server closed the connection because, as it says, the client did not answer in time."""
+    return by == "server" and _TOO_LATE.search(reason) is not None

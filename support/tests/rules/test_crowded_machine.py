@@ -131,6 +131,35 @@ def test_what_is_wrong_is_a_finding_also_where_the_same_rule_was_broken_by_laten
     assert talk.rules() == {"LIFECYCLE-2", "CONNECTION-1"}
 
 
+def given_up(reason: str, *, busy: bool) -> TraceChecker:
+    def steps(talk: Talk) -> Talk:
+        return talk.open().ask().started().thinking().close("server", 1011, reason=reason)
+
+    return checked(steps, busy=busy)
+
+
+@pytest.mark.parametrize("reason", ["keepalive ping timeout", "no pong", "Heartbeat timed out", "idle for too long"])
+def test_a_user_who_was_given_up_for_silence_is_a_finding_on_an_idle_machine_only(reason: str) -> None:
+    idle, busy = given_up(reason, busy=False), given_up(reason, busy=True)
+
+    assert {finding.rule for finding in idle.findings} == {"LIFECYCLE-2"}
+    assert (busy.findings, dict(busy.registry.stalls.unjudged)) == ([], {"CONNECTION-3": 1})
+
+
+def test_a_user_who_was_given_up_for_silence_before_they_asked_was_connected() -> None:
+    def steps(talk: Talk) -> Talk:
+        return talk.open().close("server", 1011, reason="keepalive ping timeout")
+
+    assert {finding.rule for finding in checked(steps, busy=False).findings} == {"CONNECTION-1"}
+    assert checked(steps, busy=True).findings == []
+
+
+def test_a_user_who_was_given_up_for_another_reason_is_a_finding_on_any_machine() -> None:
+    busy = given_up("internal error", busy=True)
+
+    assert ({finding.rule for finding in busy.findings}, busy.registry.stalls.unjudged) == ({"LIFECYCLE-2"}, {})
+
+
 class Settled:
     """Keeps the outcomes of requests."""
 

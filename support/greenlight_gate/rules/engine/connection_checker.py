@@ -186,8 +186,12 @@ class ConnectionChecker:
         binary: bool = False,
         clean: bool = False,
         reading: Reading | None = None,
+        has_foreign: bool | None = None,
     ) -> Reading:
-        """Reads and judges one message; returns how it was read. `clean`: no filter found anything in it."""
+        """Reads and judges one message; returns how it was read. `clean`: no filter found anything in it.
+
+        `has_foreign`: whether it may hold ids of other users; None: that was not looked at.
+        """
         search = self.search
         if not clean and forbidden_text.suspicious(data):
             content.on_forbidden(forbidden_text.search(data), n, self.report)
@@ -204,8 +208,9 @@ class ConnectionChecker:
             if type(reading) is Ignored and sign_in is None and len(self.registry.users) > 1:
                 self.correlation.ignored(self.reader.ids_in(data), n)
             self.take(reading, at, n)
-        sole = self.registry.sole
-        if sole is not None and sole != self.user and sign_in is None and self.correlation.foreign_leaks:
+        if has_foreign is None:
+            has_foreign = self.correlation.may_hold_foreign((data,))
+        if has_foreign and sign_in is None:
             self.correlation.text(data, reading, n)
         return reading
 
@@ -434,31 +439,37 @@ class ConnectionChecker:
         elif not self.cut_by_us:
             self.connection_rules.not_opened(status, reason, n, unanswered=unanswered)
 
-    def closed(self, by: str, code: int | None, at: float, n: int) -> None:
-        """The connection ended. `by`: client, server (with a close frame) or nobody (without one)."""
+    def closed(self, by: str, code: int | None, at: float, n: int, reason: str = "") -> None:
+        """The connection ended. `by`: client, server (with a close frame, and a reason) or nobody (without one)."""
         self._search_open()
-        came = f"a close with {code}" if by == "server" else "an end without a close frame"
         if self.sign_in is not None:
             if by != "client":
-                self.sign_in.closed(code, came, n)
+                self.sign_in.closed(code, _end(by, code), n)
             return
         if self.cut_by_us:
             self.requests.closed("client")
             if by == "server":
                 self.connection_rules.judge_code(code, n)
             return
-        if by != "client" and self.expiry is not None and self.expiry.closed(code, came, at, n):
+        if by == "client":
+            self.requests.closed(by)
+        else:
+            self._closed_by_backend(by, code, at, n, reason=reason)
+
+    def _closed_by_backend(self, by: str, code: int | None, at: float, n: int, *, reason: str) -> None:
+        came = _end(by, code)
+        given_up = self.connection_rules.given_up(by, reason, self.registry.stalls)
+        expired = self.expiry is not None and self.expiry.closed(code, came, at, n)
+        if given_up or expired or self.connection_rules.flooded:
             self.requests.owe_nothing()
-        if by != "client" and self.connection_rules.flooded:
-            self.requests.owe_nothing()
-        if by != "client" and self.registry.stalls.is_long:
+        if self.registry.stalls.is_long:
             for ask in self.requests.asks:
                 ask.excused = True
         self.requests.closed(by)
-        if by != "client":
-            self.foreign_attempts.closed(code, came, n)
-            self.connection_rules.closed(by, code, n)
-            self.invalid.closed(code, came, n)
+        self.foreign_attempts.closed(code, came, n)
+        self.connection_rules.closed(by, code, n)
+        self.invalid.closed(code, came, n)
+        if not given_up:
             self.connection_rules.unusable(code, came, n)
 
     def gave_up(self, code: int | None, reason: str, n: int) -> None:
@@ -484,3 +495,7 @@ class ConnectionChecker:
         for run in self._runs.values():
             isolation.on_canaries(self.search.said_all(run), self.report)
         isolation.on_canaries(self.search.finish(), self.report)
+
+
+def _end(by: str, code: int | None) -> str:
+    return f"a close with {code}" if by == "server" else "an end without a close frame"

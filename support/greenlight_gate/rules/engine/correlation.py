@@ -4,7 +4,8 @@ Decided once, for all. What an event says wrongly of itself is reported by `rule
 another user by `rules/isolation.py`.
 """
 
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Sequence
 
 from greenlight_gate.events import Control, Event, EventKind, Foreign, Ignored, Reading
 from greenlight_gate.rules import continuity, identity, isolation
@@ -14,6 +15,9 @@ from greenlight_gate.rules.engine.run_state import Request, RunState, Stage
 from greenlight_gate.rules.identity import PLACEHOLDERS
 
 _MOST_NAMED = 4096
+# So many texts that the user has sent are kept as they are: the ids in them are hardly ever asked for.
+_MOST_TEXTS = 512
+_LONGEST_TEXT = 4096
 
 
 class Correlation:
@@ -21,8 +25,8 @@ class Correlation:
 
     `foreign_leaks`: events of other users' runs must not come here; where the profile declares that all users receive
     them, they are only counted. `foreign_frames`: frames of each other user that came here; "" where the owner is not
-    known. `named`: ids that this user has sent, which may be repeated to them. `last_foreign`: the last frame of
-    another user that came since the user tried to reach something of theirs, in words.
+    known. `last_foreign`: the last frame of another user that came since the user tried to reach something of theirs,
+    in words.
     """
 
     def __init__(self, requests: OpenRequests, *, foreign_leaks: bool = True) -> None:
@@ -33,7 +37,8 @@ class Correlation:
         self.foreign_leaks = foreign_leaks
         self.user_id: str | None = None
         self.foreign_frames: Counter[str] = Counter()
-        self.named: set[str] = set()
+        self._sent: deque[str] = deque(maxlen=_MOST_TEXTS)
+        self._sent_words: set[str] = set()
         self.last_foreign = ""
         self._last_foreign_n = 0
 
@@ -45,9 +50,17 @@ class Correlation:
 
     def names(self, text: str) -> None:
         """What the user has sent: ids in it may be repeated to them, whatever user they belong to."""
-        if len(self.named) >= _MOST_NAMED:
-            self.named.clear()
-        self.named.update(words_of(text.encode(errors="surrogatepass")))
+        if len(text) <= _LONGEST_TEXT:
+            self._sent.append(text)
+            return
+        if len(self._sent_words) >= _MOST_NAMED:
+            self._sent_words.clear()
+        self._sent_words.update(_words_of(text))
+
+    def has_named(self, other: OwnedId) -> bool:
+        """Whether the user has sent this id, which may be repeated to them."""
+        sent = (text for text in self._sent if other.id in text)
+        return other.id in self._sent_words or any(other.id in _words_of(text) for text in sent)
 
     def greeted(self, user_id: object, n: int) -> None:
         """The backend greets the user by a user id, which must be the user's own."""
@@ -63,7 +76,7 @@ class Correlation:
     def control(self, control: Control, n: int) -> None:
         """A frame of the protocol came, which may name another user's request or connection."""
         other = self.registry.foreign_in_control(control, self.user, self.requests.connection)
-        if other is not None and other.id not in self.named:
+        if other is not None and not self.has_named(other):
             self._is_foreign(control.name, other, n)
 
     def foreign(self, foreign: Foreign, n: int) -> None:
@@ -77,6 +90,16 @@ class Correlation:
         elif (owner := self.registry.owner_of(foreign.owner)) != self.user:
             self._is_foreign(what, OwnedId(owner, foreign.what, foreign.owner), n)
 
+    def may_hold_foreign(self, frames: Sequence[bytes]) -> bool:
+        """Whether any of these frames may hold an id of another user, and that is a leak.
+
+        What the frames themselves bring about changes nothing: new ids in them are this user's own.
+        """
+        sole = self.registry.sole
+        if sole is None or sole == self.user or not self.foreign_leaks:
+            return False
+        return bool(self.registry.foreign_words(b"\n".join(frames), self.user))
+
     def text(self, data: bytes, reading: Reading, n: int) -> None:
         """A frame that came, and was taken for the user's own, may hold ids of others, or of what is theirs, anywhere.
 
@@ -87,13 +110,13 @@ class Correlation:
             return
         is_ignored = type(reading) is Ignored
         for other in self.registry.foreign_in_text(data, self.user, users=not is_ignored):
-            if other.id not in self.named:
+            if not self.has_named(other):
                 self._is_foreign("an ignored frame" if is_ignored else "a frame", other, n)
 
     def ignored(self, ids: Event, n: int) -> None:
         """A frame came that the profile ignores. `ids`: the ids that [every] finds in it."""
         other = self.registry.foreign_in_event(ids, self.user)
-        if other is not None and other.id not in self.named:
+        if other is not None and not self.has_named(other):
             self._is_foreign("an ignored frame", other, n)
 
     def attribute(self, event: Event, at: float, n: int) -> RunState | None:
@@ -291,6 +314,10 @@ class Correlation:
             return True
         continuity.remember(shown, key)
         return False
+
+
+def _words_of(text: str) -> list[str]:
+    return words_of(text.encode(errors="surrogatepass"))
 
 
 def _name(reading: Reading) -> str:

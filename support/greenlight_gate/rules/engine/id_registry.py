@@ -227,13 +227,14 @@ class IdRegistry:
 
         Only long ids of runs and threads: short ones occur by chance.
         """
+        found = (self._foreign_word(word, data, user, users=users) for word in sorted(self.foreign_words(data, user)))
+        return [each for each in found if each is not None]
+
+    def foreign_words(self, data: bytes, user: str) -> list[bytes]:
+        """The words of a text that may be ids of other users."""
         owners = self.owners
         # Without a loop here: nearly all words of a text are no ids, and of the others nearly all are the user's own.
-        others = [word for word in owners.keys() & _words(data, colons=self._colons) if owners[word] != user]
-        if not others:
-            return []
-        found = (self._foreign_word(word, data, user, users=users) for word in sorted(others))
-        return [each for each in found if each is not None]
+        return [word for word in owners.keys() & _words(data, colons=self._colons) if owners[word] != user]
 
     def _foreign_word(self, word: bytes, data: bytes, user: str, *, users: bool) -> OwnedId | None:
         name = word.decode()

@@ -92,11 +92,18 @@ class TraceChecker:
             read(data, binary=record.binary) if type(record) is Received and profile.plain else None
             for record, data in zip(records, came, strict=True)
         ]
-        for record, data, reading in zip(records, came, readings, strict=True):
+        searched, has_foreign = 0, False
+        for index, (record, data, reading) in enumerate(zip(records, came, readings, strict=True)):
             if type(record) is Received:
                 self._last = record
                 checker = known.get(record.connection) or self._checker(record)
-                yield checker.received(data, record.at, record.n, binary=record.binary, clean=clean, reading=reading)
+                if index >= searched:
+                    searched = _end_of_messages(records, index)
+                    has_foreign = checker.correlation.may_hold_foreign(came[index:searched])
+                yield checker.received(
+                    data, record.at, record.n, binary=record.binary, clean=clean, reading=reading,
+                    has_foreign=has_foreign,
+                )  # fmt: skip
             else:
                 self._feed(record)
                 yield None
@@ -222,6 +229,16 @@ class TraceChecker:
         return checker
 
 
+def _end_of_messages(records: Sequence[AnyRecord], first: int) -> int:
+    """The index behind the messages that came on one connection from the first one on, with nothing in between."""
+    connection = records[first].connection
+    for index in range(first + 1, len(records)):
+        record = records[index]
+        if type(record) is not Received or record.connection != connection:
+            return index
+    return len(records)
+
+
 def _note_persona(checker: ConnectionChecker, record: Opened | Closed) -> None:
     if record.persona:
         checker.search.own.add(owner_code(record.persona))
@@ -283,4 +300,4 @@ def _closed(checker: ConnectionChecker, closed: Closed) -> None:
     elif closed.abandoned:
         checker.gave_up(closed.code, closed.reason, closed.n)
     else:
-        checker.closed(closed.by, closed.code, closed.at, closed.n)
+        checker.closed(closed.by, closed.code, closed.at, closed.n, closed.reason)
