@@ -9,7 +9,7 @@ import sys
 from types import ModuleType
 
 from greenlight_gate import __version__
-from greenlight_gate.cli.ci_lines import print_ci_lines
+from greenlight_gate.cli.ci_lines import print_unjudged
 from greenlight_gate.cli.commands import SUMMARIES
 from greenlight_gate.cli.options import EPILOG, MISCONFIGURED, Parser, WrongArguments, take_target_here
 
@@ -56,10 +56,17 @@ def run_command(arguments: list[str]) -> int:
             # Said by the command's own parser, which knows what is nearest.
             options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     except WrongArguments as wrong:
-        if "--ci-mode" in arguments:
-            print_ci_lines("MISCONFIGURED", wrong.said)
+        print_unjudged(_asked_for(arguments), "MISCONFIGURED", wrong.said)
         raise
     return _run(options)
+
+
+def _asked_for(arguments: list[str]) -> argparse.Namespace:
+    """What of arguments that make no sense says for whom stdout is."""
+    reader = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    reader.add_argument("--ci-mode", action="store_true")
+    reader.add_argument("--format", nargs="?")
+    return reader.parse_known_args(arguments)[0]
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -70,6 +77,5 @@ def _run(options: argparse.Namespace) -> int:
         return int(getattr(_module(options.command), options.command)(options))
     except Misconfigured as error:
         sys.stderr.write("greenlight: " + "\n".join(error.lines) + "\n")
-        if getattr(options, "ci_mode", False):
-            print_ci_lines("MISCONFIGURED", str(error))
+        print_unjudged(options, "MISCONFIGURED", str(error))
         return MISCONFIGURED

@@ -20,6 +20,8 @@ INTERRUPTED = 130
 HERE = "greenlight.toml"
 # Not None, which is no target at all to commands that may look at all of them.
 _UNNAMED = object()
+# The other value of --format.
+JSON_LINES = "json-lines"
 EPILOG = "exit codes: 0 approved, 1 blocked, 2 inconclusive, 3 misconfigured, 130 interrupted"
 
 _NO_SUCH_COMMAND = re.compile(r"argument (?:COMMAND|ACTION): invalid choice: ['\"](.*)['\"] \(choose from ")
@@ -170,15 +172,26 @@ def output(group: Any) -> None:
 
 
 def how_shown(group: Any, command: str) -> None:
-    """Adds the options for how much is printed."""
-    group.add_argument(
+    """Adds the options for what is printed."""
+    on_stdout = group.add_mutually_exclusive_group()
+    on_stdout.add_argument(
         "--ci-mode", action="store_true",
         help=f"print only four machine-readable lines on stdout (example: greenlight {command} --ci-mode)",
+    )  # fmt: skip
+    on_stdout.add_argument(
+        "--format", choices=("text", JSON_LINES), default="text",
+        help=f"{JSON_LINES}: print on stdout an object for each finding, with its conversation and the next command, "
+        f"and last the verdict (default: text; example: greenlight {command} --format {JSON_LINES})",
     )  # fmt: skip
     group.add_argument(
         "--verbose", action="store_true",
         help=f"print each finding with the messages around it (example: greenlight {command} --verbose)",
     )  # fmt: skip
+
+
+def for_programs(options: argparse.Namespace) -> bool:
+    """Whether stdout is for a program, so that what users read goes to stderr."""
+    return bool(options.ci_mode) or options.format == JSON_LINES
 
 
 def signing(group: Any, command: str) -> None:

@@ -19,6 +19,7 @@ from greenlight_gate.cli.options import (
     category,
     command_of,
     defect_option,
+    for_programs,
     how_shown,
     metrics_push,
     otlp,
@@ -120,7 +121,7 @@ def run(options: argparse.Namespace) -> int:
     began = time.monotonic()
     signer = signer_of(options)
     # The stream is named, since behave replaces sys.stdout while a step runs.
-    console = Terminal(file=sys.stderr if options.ci_mode else sys.stdout)
+    console = Terminal(file=sys.stderr if for_programs(options) else sys.stdout)
     console.print(f"Greenlight judges [bold]{options.environment}[/] ...", highlight=False)
     features = suite_root() / "features"
     wanted = _wanted(options.categories, features)
@@ -154,7 +155,7 @@ def run(options: argparse.Namespace) -> int:
         with endings[-1].costing("baseline"):
             hold_against(folder, gate=options.baseline)
 
-    # behave prints to stdout, which in CI mode must hold three lines only.
+    # behave prints to stdout, which must hold nothing but what a program reads, where one does.
     with contextlib.redirect_stdout(sys.stderr), contextlib.closing(progress), traced(options) as traces:
         observers = tuple(each for each in (push.measured if push is not None else None, traces) if each is not None)
         runner = SuiteRunner(configuration, replace(plan, observers=observers), progress, before_end=before_end)

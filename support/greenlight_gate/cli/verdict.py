@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.markup import escape
 
-from greenlight_gate.cli.ci_lines import print_ci_lines
+from greenlight_gate.cli.ci_lines import print_unjudged
 from greenlight_gate.cli.commands import SUMMARIES
-from greenlight_gate.cli.options import command_of, how_shown, output, positive, signer_of, signing
+from greenlight_gate.cli.options import command_of, for_programs, how_shown, output, positive, signer_of, signing
 from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.cli.views.judgement import conclude, ended, show_verdict
 from greenlight_gate.cli.views.terminal import Terminal
@@ -57,7 +57,7 @@ def add(commands: Any) -> None:
 def verdict(options: argparse.Namespace) -> int:
     """Judges the given session, or the newest one. Raises Misconfigured if there is none."""
     signer, demand = signer_of(options), _demand_of(options)
-    folder, console = options.session or newest(options.output_dir), Terminal(stderr=options.ci_mode)
+    folder, console = options.session or newest(options.output_dir), Terminal(stderr=for_programs(options))
     why = unbegun(options.output_dir) if options.session is None else ""
     if why:
         return _without_session(why, folder, console, options)
@@ -131,8 +131,7 @@ def _without_session(why: str, folder: Path, console: Console, options: argparse
 
 def _unjudged(reason: str, console: Console, options: argparse.Namespace) -> int:
     console.print(f"[yellow]INCONCLUSIVE[/]  {escape(reason)}", highlight=False, soft_wrap=not console.is_terminal)
-    if options.ci_mode:
-        print_ci_lines(Verdict.INCONCLUSIVE, reason)
+    print_unjudged(options, Verdict.INCONCLUSIVE, reason)
     return Verdict.INCONCLUSIVE.exit_code
 
 

@@ -1,5 +1,6 @@
 """Likely causes of a finding or of a criterion that is not met, and the command that shows more."""
 
+import shlex
 from typing import NamedTuple
 
 from greenlight_gate.evidence.session_folder import UNKNOWN
@@ -102,21 +103,23 @@ _BY_UNKNOWN: dict[str, Advice] = {
 }  # fmt: skip
 
 
-def on_rule(rule: str, session: str, environment: str) -> Advice:
-    """Advice on a finding; `session` and `environment` go into the command."""
+def on_rule(rule: str, session: str, environment: str, *, target: str = "") -> Advice:
+    """Advice on a finding. `session`, `environment` and `target` go into the command: see `target_name`."""
     family = _BY_FAMILY.get(rule.partition("-")[0], _BY_CRITERION["SCENARIOS"])
-    return _filled(_BY_RULE.get(rule, family), session, environment)
+    return _filled(_BY_RULE.get(rule, family), session, environment, target)
 
 
-def on_criterion(name: str, status: Status, session: str, environment: str, measured: str = "") -> Advice | None:
+def on_criterion(
+    name: str, status: Status, session: str, environment: str, measured: str = "", *, target: str = ""
+) -> Advice | None:
     """Advice on a criterion that is not met; None for one that is. `measured`: what it says of itself."""
     if status is Status.PASSED:
         return None
     if status is Status.INCONCLUSIVE and AGAIN in measured:
-        return _filled(_BUSY, session, environment)
+        return _filled(_BUSY, session, environment, target)
     if status is Status.INCONCLUSIVE and name in _BY_UNKNOWN:
-        return _filled(_BY_UNKNOWN[name], session, environment)
-    return _filled(_BY_CRITERION.get(name, _BY_CRITERION["SCENARIOS"]), session, environment)
+        return _filled(_BY_UNKNOWN[name], session, environment, target)
+    return _filled(_BY_CRITERION.get(name, _BY_CRITERION["SCENARIOS"]), session, environment, target)
 
 
 def run_again(environment: str) -> str:
@@ -124,8 +127,12 @@ def run_again(environment: str) -> str:
     return _filled(_BUSY, "", environment).command.removesuffix(" --environment embedded")
 
 
-def _filled(advice: Advice, session: str, environment: str) -> Advice:
-    # The session does not know the name of a target's file.
-    target = environment if environment in {*_SHIPPED, UNKNOWN} else "FILE.toml"
+def target_name(environment: str, given: str = "") -> str:
+    """What `--environment` takes: `given`, or what is known from a session, which does not know a target's file."""
+    return given or (environment if environment in {*_SHIPPED, UNKNOWN} else "FILE.toml")
+
+
+def _filled(advice: Advice, session: str, environment: str, given: str = "") -> Advice:
+    target = shlex.quote(target_name(environment, given))
     command = advice.command.format(session=session, environment=environment, target=target)
     return Advice(advice.causes, command.replace(f" --environment {UNKNOWN}", ""))

@@ -7,6 +7,7 @@ from greenlight_gate.evidence.manifest import Manifest
 from greenlight_gate.evidence.session_folder import Entry, JudgedTarget, Measurements
 from greenlight_gate.monitor.monitoring_summary import FailurePatterns, MonitoringSummary
 from greenlight_gate.monitor.round import Round
+from greenlight_gate.report.json_lines import line_schema
 from greenlight_gate.report.run_report_schema import TEXT, Schema, object_of, one_of, report_schema
 from greenlight_gate.trace import AnyRecord, Header
 from greenlight_gate.verdict.baseline import Baseline
@@ -17,7 +18,10 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schemas() -> dict[str, Schema]:
-    """The schemas by the path of their file in the session folder; for JSON lines, the schema of one line."""
+    """The schemas by the path of their file in the session folder; for JSON lines, the schema of one line.
+
+    `json-lines` is what `greenlight run --format json-lines` prints.
+    """
     by_file: dict[str, Schema] = {
         "comprehensive_validation_report.json": report_schema(),
         "monitoring/monitoring_summary.json": msgspec.json.schema(MonitoringSummary),
@@ -34,6 +38,7 @@ def schemas() -> dict[str, Schema]:
         "evidence/load/*.jsonl": _trace(),
         "evidence/watched/*.json": msgspec.json.schema(MemorySamples),
         "evidence/rounds.jsonl": msgspec.json.schema(Round),
+        "json-lines": line_schema(),
     }
     return {name: {"$schema": _DIALECT, "title": name, **schema} for name, schema in by_file.items()}
 

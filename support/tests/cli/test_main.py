@@ -1,6 +1,7 @@
 """The command line itself: what it accepts, what it says of mistakes, and that its help shows how."""
 
 import argparse
+import json
 from importlib.metadata import version
 from pathlib import Path
 
@@ -102,6 +103,28 @@ def test_no_command_shows_the_help_and_what_to_do_next_and_approves_nothing(caps
     out, err = capsys.readouterr()
     assert (out.startswith("usage: greenlight"), err) == (True, "")
     assert "next:\n  greenlight run  " in out
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["run", "--format", "json-lines", "--environment", "no.toml"],
+        ["run", "--tmeout", "9", "--format=json-lines"],
+        ["verdict", "--format", "json-lines", "--output-dir", "no-reports"],
+    ],
+)
+def test_a_mistake_is_an_object_where_json_lines_are_asked_for(tmp_path: Path, argv: list[str]) -> None:
+    ran = mistaken(tmp_path, *argv)
+    said = json.loads(ran.out)
+
+    assert (ran.code, said["kind"], said["verdict"]) == (3, "verdict", "MISCONFIGURED")
+    assert said["reason"] in ran.err
+
+
+def test_four_lines_and_json_lines_at_once_are_a_mistake(tmp_path: Path) -> None:
+    ran = mistaken(tmp_path, "run", "--ci-mode", "--format", "json-lines")
+
+    assert (ran.code, "not allowed with argument" in ran.err) == (3, True)
 
 
 def test_categories_are_repeated_or_listed() -> None:

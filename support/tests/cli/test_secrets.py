@@ -50,7 +50,9 @@ def watched(folder: Path, *arguments: str, fresh: bool = False) -> tuple[Ran, se
         for each in [process, *process.children(recursive=True)]:
             seen.add(" ".join([each.name(), *each.cmdline()]))
 
-    with started(folder, "run", "--output-dir", "reports", "--verbose", *arguments, fresh=fresh) as process:
+    with started(
+        folder, "run", "--output-dir", "reports", "--verbose", "--format", "json-lines", *arguments, fresh=fresh
+    ) as process:
         return ended(process, folder, watch=look), seen
 
 
@@ -71,6 +73,8 @@ def test_a_whole_session_keeps_no_credential(tmp_path: Path, defects: tuple[str,
     assert ({"CONTENT-5"} if defects else set()) <= ran.rules
     marked = [name for name, data in left_behind(ran, processes) if re.search(rb"\[token of \w+\]", data)]
     assert bool(marked) == bool(defects)
+    assert ("out.txt" in marked) == bool(defects)
+    assert [json.loads(line)["kind"] for line in ran.out.splitlines()][-1] == "verdict"
 
 
 async def echo(wire: Wire) -> None:

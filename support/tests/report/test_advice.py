@@ -12,7 +12,7 @@ from greenlight_gate.verdict.decision import Status
 
 CRITERIA = (
     "SCENARIOS", "RULES", "COMPLETENESS", "SUCCESS", "LATENCY", "ISOLATION", "RECOVERY", "MEMORY", "PATTERNS",
-    "BASELINE", "EVIDENCE", "ROUNDS",
+    "BASELINE", "EVIDENCE", "ROUNDS", "REPEATS",
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 TREE = {
     "comprehensive_validation_report.json", "validation_execution.log", "verdict.html", "junit.xml", "alerts.log",
+    "ctrf-report.json",
     "monitoring/monitoring_summary.json", "monitoring/failure_patterns.json",
     "monitoring/visualizations/session_event_timeline.png",
     "monitoring/visualizations/session_performance_dashboard.png",
@@ -24,6 +25,8 @@ TREE = {
 }  # fmt: skip
 # What is added to it: the page of Allure where Node is, a picture of who could see whom, and what was judged.
 ADDED = {"allure-report.html", "monitoring/visualizations/isolation_matrix.png", "evidence/session.json"}
+# As published: see test_monitoring_files.py.
+CTRF = Path(__file__).parent / "ctrf.schema.json"
 # The elements and attributes of JUnit that Jenkins' schema (junit-10.xsd), GitHub's reporters and GitLab know.
 JUNIT: dict[str, tuple[set[str], set[str]]] = {
     "testsuites": ({"name", "tests", "failures", "errors", "skipped", "time"}, {"testsuite"}),
@@ -58,7 +61,9 @@ def test_each_file_is_as_its_schema_says_and_the_schema_leaves_nothing_out(ran: 
     checked: dict[str, int] = {}
     for path in sorted(ran.session.rglob("*")):
         name = str(path.relative_to(ran.session))
-        if path.suffix in (".json", ".jsonl") or path.name == "alerts.log":
+        if name == "ctrf-report.json":
+            jsonschema.Draft7Validator(json.loads(CTRF.read_bytes())).validate(json.loads(path.read_bytes()))
+        elif path.suffix in (".json", ".jsonl") or path.name == "alerts.log":
             (schema,) = [schema for pattern, schema in known.items() if Path(name).match(pattern)]
             validator = jsonschema.Draft202012Validator(
                 _closed(schema), format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER

@@ -1,4 +1,4 @@
-"""Shows a judgement on the terminal, or as four lines for CI."""
+"""Shows a judgement on the terminal, or as lines for programs."""
 
 import argparse
 import os
@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from greenlight_gate.cli.ci_lines import print_ci_lines
+from greenlight_gate.cli.ci_lines import print_ci_lines, print_json_lines
+from greenlight_gate.cli.options import for_programs
 from greenlight_gate.cli.session_reports import write_reports
 from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.evidence.conversation import as_table
@@ -55,16 +56,24 @@ def conclude(
 
 
 def ended(judgement: Judgement, folder: Path, options: argparse.Namespace, faults: SuiteFaults) -> int:
-    """Returns the exit code, and prints the four lines for CI, last, since a faulty suite approves nothing."""
+    """Returns the exit code, and prints what programs read, last, since a faulty suite approves nothing."""
     decision = judgement.decision
     outcome = faults.outcome(decision.verdict)
+    if not for_programs(options):
+        return outcome.exit_code
+    said = decision.reason if outcome is decision.verdict else "; ".join(faults.messages)
     if options.ci_mode:
-        messages = decision.reason if outcome is decision.verdict else "; ".join(faults.messages)
-        reason = "" if outcome is Verdict.APPROVED else messages
+        reason = "" if outcome is Verdict.APPROVED else said
         parts = (
             f": {' '.join(judgement.session.wanted)}" if judgement.scope == PARTIAL and judgement.session.wanted else ""
         )
         print_ci_lines(outcome, reason, folder / REPORT, f"{judgement.scope}{parts}")
+    else:
+        from greenlight_gate.report.json_lines import TargetOptions, as_lines  # noqa: PLC0415 -- most need not import it
+
+        # `greenlight verdict` has no option that names the target.
+        target = TargetOptions(getattr(options, "environment", ""), tuple(getattr(options, "defect", ())))
+        print_json_lines(as_lines(judgement, folder, target, outcome, said))
     return outcome.exit_code
 
 
