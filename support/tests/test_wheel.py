@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 from greenlight_gate.categories import CATEGORIES
+from greenlight_gate.evidence.session_folder import order_of
 from greenlight_gate.extras import MODULES, install_command
 
 from support.tests.cli.process import ROOT, SECRET
+from support.tests.team import repository
 from support.tests.test_extras import PROFILE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -143,6 +145,28 @@ def test_an_extra_that_is_not_there_is_one_line_and_exit_code_3(installed: Insta
     assert ran.returncode == 3
     assert line.startswith("greenlight: ")
     assert line.endswith(f" of the extra [{extra}]: {install_command(extra)}")
+
+
+def test_a_team_s_own_feature_and_rule_approve_and_block(installed: Installed) -> None:
+    packages = str(repository(installed.folder))
+    run = ("greenlight", "run", "--environment", "greenlight.toml", "--categories", "own", "--ci-mode")
+    ran = installed(*run, "--tags", "not @wrong", PYTHONPATH=packages)
+    assert (ran.returncode, ran.stdout.splitlines()[0]) == (0, "VALIDATION_RESULT=APPROVED"), ran.stdout + ran.stderr
+
+    failing = installed(*run, "--tags", "not @wrong", PYTHONPATH=packages, ACME_FAILS="1")
+    named = "the rule ACME-1 (acme-rules 1.0, acme_rules:ShortAnswers) failed: KeyError: 'length'"
+    assert (failing.returncode, named in failing.stdout) == (2, True), failing.stdout + failing.stderr
+
+    blocked = installed(*run, PYTHONPATH=packages)
+    assert blocked.returncode == 1, blocked.stdout + blocked.stderr
+    assert "ACME-1 (1 finding): expected at most 400 characters" in blocked.stdout
+    sessions = sorted((installed.folder / "websocket_validation_reports").glob("validation_session_*"), key=order_of)
+
+    again = installed("greenlight", "verdict", str(sessions[-1]), PYTHONPATH=packages)
+    assert (again.returncode, "ACME-1 (1 finding)" in again.stdout) == (1, True), again.stdout + again.stderr
+    elsewhere = installed("greenlight", "verdict", str(sessions[0]))
+    missing = "the rule ACME-1 of the team's own is of acme-rules 1.0, acme_rules:ShortAnswers; it is not installed"
+    assert (elsewhere.returncode, missing in elsewhere.stdout) == (2, True), elsewhere.stdout + elsewhere.stderr
 
 
 @contextmanager

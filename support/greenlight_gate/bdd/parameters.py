@@ -63,6 +63,13 @@ def event_kind(text: str) -> EventKind:
     return PARSED_STAMPS[text]
 
 
+# A text that each parameter type accepts.
+SAMPLES = {
+    "Question": next(iter(_PHRASES)), "InvalidToken": next(iter(FORGERIES)), "Message": next(iter(MESSAGE_NAMES)),
+    "User": "Ada", "Number": "7",
+}  # fmt: skip
+
+
 def register() -> None:
     """Registers the parameter types with behave; to be called before steps are loaded."""
     matchers.register_type(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
-from greenlight_gate.categories import CATEGORIES
+from greenlight_gate.categories import CATEGORIES, OWN
 
 if TYPE_CHECKING:
     from greenlight_gate.cli.signing import Signer
@@ -71,9 +71,10 @@ def _nearest_first(word: str, known: Sequence[str]) -> list[str]:
 
 def category(text: str) -> str:
     """The name of a category. Raises ArgumentTypeError."""
-    if text in CATEGORIES:
+    names = (*CATEGORIES, OWN)
+    if text in names:
         return text
-    known = ", ".join(_nearest_first(text, CATEGORIES))
+    known = ", ".join(_nearest_first(text, names))
     raise argparse.ArgumentTypeError(f"unknown category {text!r}, expected one of {known}")
 
 

@@ -7,12 +7,13 @@ import contextlib
 import os
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from greenlight_gate.categories import CATEGORIES
+from greenlight_gate.categories import CATEGORIES, OWN
 from greenlight_gate.cli.commands import SUMMARIES
 from greenlight_gate.cli.options import (
     INTERRUPTED,
@@ -30,7 +31,10 @@ from greenlight_gate.cli.options import (
     target,
 )
 from greenlight_gate.cli.views.terminal import Terminal
-from greenlight_gate.targets.settings import Misconfigured, suite_root
+from greenlight_gate.own_rules import UnusableRule, all_rules
+from greenlight_gate.rules.registry import Rule
+from greenlight_gate.targets.sections import SuiteSection
+from greenlight_gate.targets.settings import Misconfigured, load_target, suite_root
 
 _MOST_JOBS = 4
 _LEAST_JUDGING_S = 60.0
@@ -53,7 +57,8 @@ def add(commands: Any) -> None:
     target(what)
     what.add_argument(
         "--categories", nargs="+", action="extend", type=category, metavar="CATEGORY",
-        help=f"any of {', '.join(CATEGORIES)} (default: all; example: --categories functional)",
+        help=f"any of {', '.join(CATEGORIES)}, and {OWN} for those of [suite] in the target file (default: all; "
+        "example: --categories functional)",
     )  # fmt: skip
     what.add_argument(
         "--tags", default="", metavar="EXPR",
@@ -123,8 +128,8 @@ def run(options: argparse.Namespace) -> int:
     # The stream is named, since behave replaces sys.stdout while a step runs.
     console = Terminal(file=sys.stderr if for_programs(options) else sys.stdout)
     console.print(f"Greenlight judges [bold]{options.environment}[/] ...", highlight=False)
-    features = suite_root() / "features"
-    wanted = _wanted(options.categories, features)
+    suite, rules = _of_the_team(options)
+    wanted = _wanted(options.categories, suite)
     # Imported after the first line is printed: behave takes long to import.
     from greenlight_gate.bdd.runner.progress import RunProgress  # noqa: PLC0415
     from greenlight_gate.bdd.runner.suite_runner import SuiteRunner  # noqa: PLC0415
@@ -142,12 +147,12 @@ def run(options: argparse.Namespace) -> int:
         environment=options.environment, wanted=wanted, tags=options.tags, output_dir=options.output_dir,
         defects=tuple(options.defect), performance_threshold_ms=options.performance_threshold,
         timeout_s=timeout_s, repeat=options.repeat, scale=options.scale, soak_s=options.soak, environ=dict(os.environ),
-        services_check=not options.skip_services_check,
+        services_check=not options.skip_services_check, suite=suite, rules=rules,
         # A comparison with the baseline needs scenarios that run one at a time.
         jobs=1 if options.baseline else options.jobs,
     )  # fmt: skip
     progress = RunProgress(console)
-    configuration = _configuration(options, [features / category for category in wanted])
+    configuration = _configuration(options, [_folder_of(category, suite) for category in wanted])
     endings: list[SuiteFaults] = []
 
     def before_end(folder: Path) -> None:
@@ -184,13 +189,32 @@ def run(options: argparse.Namespace) -> int:
     return INTERRUPTED if runner.interrupted in ("SIGINT", "SIGTERM") else code
 
 
-def _wanted(categories: list[str] | None, features: Path) -> tuple[str, ...]:
-    available = [category for category in CATEGORIES if any((features / category).glob("*.feature"))]
+def _of_the_team(options: argparse.Namespace) -> tuple[SuiteSection, Mapping[str, Rule]]:
+    """The folders of the target's own scenarios, and all rules. Raises Misconfigured for what cannot be used."""
+    try:
+        return load_target(options.environment).suite, all_rules()
+    except (Misconfigured, UnusableRule) as error:
+        from greenlight_gate.evidence.session_folder import without_session  # noqa: PLC0415 -- as in `run`
+
+        without_session(options.output_dir, str(error))
+        raise error if isinstance(error, Misconfigured) else Misconfigured(str(error)) from error
+
+
+def _wanted(categories: list[str] | None, suite: SuiteSection) -> tuple[str, ...]:
+    available = [category for category in CATEGORIES if any(_folder_of(category, suite).glob("*.feature"))]
+    available += [OWN] if suite.features else []
     wanted = tuple(dict.fromkeys(categories or available))
+    if OWN in wanted and OWN not in available:
+        raise Misconfigured(f"--categories {OWN}: the target file has no [suite] with features of its own")
     missing = [category for category in wanted if category not in available]
     if missing:
         raise Misconfigured(f"--categories {missing[0]}: has no features yet; those that have: {', '.join(available)}")
     return wanted
+
+
+def _folder_of(category: str, suite: SuiteSection) -> Path:
+    """Where the features of a category are."""
+    return Path(suite.features) if category == OWN else suite_root() / "features" / category
 
 
 def _configuration(options: argparse.Namespace, paths: list[Path]) -> Any:

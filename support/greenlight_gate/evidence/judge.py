@@ -30,6 +30,7 @@ from greenlight_gate.evidence.session_folder import (
 from greenlight_gate.findings import numbered
 from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.measure.timeline import Timeline
+from greenlight_gate.own_rules import UnusableRule, installed_rules
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.trace_checker import TraceChecker
 from greenlight_gate.rules.isolation import IsolationPair
@@ -196,6 +197,7 @@ class _FinishedTraces:
 
     def _take(self, checker: TraceChecker, entry: Finished, name: str, trace: str) -> None:
         stalls = checker.registry.stalls
+        self.gaps += [f"the suite's own fault: {failed}" for failed in checker.own_checks.failed]
         self.crowded = self.crowded or stalls.crowded
         self.gaps += [f"in '{name}' {stalls}"] if stalls.unjudged else []
         ill = tuple(checker.findings) if trace == entry.health_trace else ()
@@ -242,13 +244,14 @@ def _judge(
         Meter(session.clock),
         Timeline(None, {key: entry.name for key, entry in ledger.selected.items()}),
     )
+    rules, unknown = _with_own(rules, session)
     of_day = is_day(session)
     gaps = gaps_of_day(session, ledger.torn, ledger.ended) if of_day else [*session.caveats, *_gaps(ledger, session)]
     traces = _FinishedTraces(evidence, session, profile, meter, timeline)
     for entry in ledger.finished.values():
         if entry.trace:
             traces.take(entry, ledger.name_of(entry.key), rules)
-    gaps += traces.gaps
+    gaps += [*unknown, *traces.gaps]
     # Of a monitor that was killed, the round under way is lost; nor is a day measured that was not watched to its end.
     gaps += _unfinished(evidence, ledger, profile, session, meter) if not of_day else []
     measurements = _measurements(evidence, gaps, needed=not of_day)
@@ -299,6 +302,28 @@ def _decision(evidence: Evidence, facts: Facts, *, of_day: bool) -> Decision:
     if not of_day:
         return decide(facts)
     return decide_day(evidence.folder.parent, is_convicted=bool(facts.findings), gaps=facts.gaps)
+
+
+def _with_own(rules: Mapping[str, Rule], session: JudgedTarget) -> tuple[Mapping[str, Rule], list[str]]:
+    """The rules with those of the team's own by which the session was judged, and why some of them cannot judge here.
+
+    Any other rule that is installed does not count: a verdict depends on the evidence alone.
+    """
+    if not session.own_rules:
+        return rules, []
+    try:
+        installed = installed_rules()
+    except UnusableRule as error:
+        return rules, [f"the rules of the team's own cannot be judged: {error}"]
+    own, gaps = dict(rules), []
+    for judged in session.own_rules:
+        here = installed.get(judged.id)
+        if here is not None and here.source == judged.source:
+            own[judged.id] = here
+        else:
+            what = f"here it is of {here.source}" if here is not None else "it is not installed here"
+            gaps.append(f"the rule {judged.id} of the team's own is of {judged.source}; {what}")
+    return own, gaps
 
 
 def _require_session(evidence: Evidence, folder: Path) -> None:

@@ -13,6 +13,7 @@
 - evidence/manifest.json: the digest and the size of each of these files, once the run has come to its end
 """
 
+import contextlib
 import os
 from collections.abc import Iterator
 from hashlib import sha256
@@ -24,6 +25,7 @@ import msgspec
 
 from greenlight_gate.evidence.manifest import MANIFEST, decoded, differences, manifest_of
 from greenlight_gate.evidence.safe_files import bounded_lines, inside, open_regular, read_whole
+from greenlight_gate.findings import Severity
 from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
@@ -44,13 +46,23 @@ UNKNOWN = "unknown"
 T = TypeVar("T")
 
 
+class JudgedRule(msgspec.Struct, frozen=True):
+    """A rule of a team's own by which a session was judged; `source`: the package, its version and the class."""
+
+    id: str
+    severity: Severity
+    requirement: str
+    source: str
+
+
 class JudgedTarget(msgspec.Struct, frozen=True):
     """What was judged: the target without its secrets, and what was wanted of it.
 
     `jobs`: how many scenarios ran side by side. `workload` is what a load session was asked for; None: the session is
     one of scenarios. `caveats` say why nothing that this session finds out can approve. `available`: how many scenarios
-    each wanted category has; `weak`: in what the target file asks for less than usual.
-    `target_version`: what the target says of itself, "" where it says nothing. `repeat`: how often each scenario ran.
+    each wanted category has, and that of a team's own; `weak`: in what the target file asks for less than usual.
+    `target_version`: what the target says of itself, "" where it says nothing. `repeat`: how often each scenario ran;
+    `own_rules`: those of a team's own.
     """
 
     session_id: str
@@ -73,6 +85,7 @@ class JudgedTarget(msgspec.Struct, frozen=True):
     workload: Workload | None = None
     target_version: str = ""
     repeat: int = 1
+    own_rules: tuple[JudgedRule, ...] = ()
 
 
 class Measurements(msgspec.Struct, frozen=True):
@@ -314,6 +327,16 @@ def _renamed(summary: LoadResult, name: str) -> LoadResult:
         for offence in summary.offences
     ]
     return msgspec.structs.replace(summary, offences=offences, traces={})
+
+
+def without_session(output_dir: Path, why: str) -> None:
+    """Leaves word that the last run made no session, until one is made: an older one says nothing of this run.
+
+    Where no session is, none can be taken for that of this run.
+    """
+    if output_dir.is_dir():
+        with contextlib.suppress(OSError):  # the session reports a folder that cannot be written
+            (output_dir / UNBEGUN).write_text(f"{why}\n", encoding="utf-8", errors="replace")
 
 
 def order_of(path: Path, kind: str = VALIDATION_FOLDER) -> tuple[int, ...]:

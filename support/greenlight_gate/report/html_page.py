@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from greenlight_gate.categories import CATEGORIES
+from greenlight_gate.categories import categories_with
 from greenlight_gate.evidence.attribution import Attributed
 from greenlight_gate.evidence.judge import Judgement
 from greenlight_gate.evidence.session_folder import Evidence, write_whole
@@ -93,7 +93,8 @@ def render(judgement: Judgement, folder: Path, pictures: Sequence[Picture], tren
             _concerned(judgement, ScenarioOutcome.FAILED, ScenarioOutcome.BROKEN, ScenarioOutcome.NOT_RUN)
         ),
         unexercised=_by_reason(_concerned(judgement, ScenarioOutcome.NOT_EXERCISED)), outcomes=_outcomes(judgement),
-        unexamined=[each for each in CATEGORIES if each not in session.wanted], observed=judgement.measured,
+        unexamined=[each for each in categories_with(session.available) if each not in session.wanted],
+        observed=judgement.measured,
         measurements=judgement.measurements, trend=trend, loads=judgement.loads,
         begin=judgement.timeline.windows.start, name=name,
     )  # fmt: skip

@@ -44,6 +44,7 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
             "tags": session.tags,
             "scope": judgement.scope,
             "weak": list(session.weak),
+            "own_rules": plain(session.own_rules),
             "interrupted": ended.interrupted if ended is not None else "the run did not finish",
             "versions": session.versions,
         },

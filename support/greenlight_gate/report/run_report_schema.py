@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 
-from greenlight_gate.categories import CATEGORIES
+from greenlight_gate.categories import CATEGORIES, OWN
 from greenlight_gate.evidence.cut_matrix import CutCell
-from greenlight_gate.evidence.session_folder import Measurements
+from greenlight_gate.evidence.session_folder import JudgedRule, Measurements
 from greenlight_gate.measure.latency_summary import LatencySummary
 from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.verdict.criteria import Criterion
@@ -39,7 +39,10 @@ _PERCENT: Schema = {"type": "number", "minimum": 0, "maximum": 100}
 
 def report_schema() -> Schema:
     """The schema of the whole file."""
-    structs = (LatencySummary, Measurements, ScenarioResult, Criterion, CutCell, IsolationPair, MemoryVerdict, Workload)
+    structs = (
+        LatencySummary, Measurements, ScenarioResult, Criterion, CutCell, IsolationPair, JudgedRule, MemoryVerdict,
+        Workload,
+    )  # fmt: skip
     parts, definitions = msgspec.json.schema_components(structs, ref_template="#/$defs/{name}")
     of = dict(zip((struct.__name__ for struct in structs), parts, strict=True))
     counts = object_of(passed=_COUNT, failed=_COUNT, not_exercised=_COUNT)
@@ -50,6 +53,7 @@ def report_schema() -> Schema:
             timestamp={"type": "string", "format": "date-time"}, duration_seconds=_or_null(_NUMBER),
             target_environment=TEXT, target_version=TEXT, url=TEXT, categories=_list(TEXT), tags=TEXT, interrupted=TEXT,
             scope=one_of((FULL, PARTIAL, LOAD)), weak=_list(TEXT),
+            own_rules=_list(of["JudgedRule"]),
             versions={"type": "object", "additionalProperties": TEXT},
         ),
         execution_results=object_of(
@@ -65,11 +69,11 @@ def report_schema() -> Schema:
             ),
             loads=_list(_load(figures)),
             memory=_list(_and(definitions["MemoryVerdict"], kind=TEXT, by=TEXT)),
-            categories={"type": "object", "propertyNames": one_of(CATEGORIES), "additionalProperties": counts},
+            categories={"type": "object", "propertyNames": one_of((*CATEGORIES, OWN)), "additionalProperties": counts},
             repeats=object_of(
                 times=_COUNT, pass_hat={"type": "object", "additionalProperties": _SHARE}, always=_COUNT,
                 sometimes=_COUNT, never=_COUNT, unstable=_list(object_of(
-                    scenario=TEXT, category=one_of(CATEGORIES), passes=_COUNT, times=_COUNT, interval=_list(_SHARE),
+                    scenario=TEXT, category=one_of((*CATEGORIES, OWN)), passes=_COUNT, times=_COUNT, interval=_list(_SHARE),
                     passed=one_of(Passed),
                 )),
             ),

@@ -10,14 +10,20 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from greenlight_gate.findings import Severity
+from greenlight_gate.rules.own import OwnRule
 
 
 class Rule(NamedTuple):
-    """A rule of the event contract: its id, the severity of a breach, and the requirement in one sentence."""
+    """A rule of the event contract: its id, the severity of a breach, and the requirement in one sentence.
+
+    `check`: the class that judges a rule of a team's own, and `source` the package that it comes from.
+    """
 
     id: str
     severity: Severity
     requirement: str
+    check: type[OwnRule] | None = None
+    source: str = ""
 
     @property
     def family(self) -> str:

@@ -23,6 +23,7 @@ from greenlight_gate.evidence.session_folder import (
     UNBEGUN,
     VALIDATION_FOLDER,
     Evidence,
+    JudgedRule,
     JudgedTarget,
     order_of,
 )
@@ -40,7 +41,7 @@ from greenlight_gate.session.session_observer import SessionObserver
 from greenlight_gate.session.suite_cpu import SuiteLoad
 from greenlight_gate.targets.access import Access, TargetFault, check_trust, ssl_context, wait_healthy
 from greenlight_gate.targets.model import NEEDS, PROMPTS, Target
-from greenlight_gate.targets.sections import Persona
+from greenlight_gate.targets.sections import Persona, SuiteSection
 from greenlight_gate.targets.settings import HOST_LOAD_VARIABLE, Misconfigured, profile_text, target_and_notice
 from greenlight_gate.verdict.load_verdict import Workload
 from greenlight_gate.wire.profile import Profile
@@ -69,6 +70,7 @@ class SessionPlan:
 
     `scale`: users in stress scenarios; `soak_s`: how long the memory is watched; `jobs`: scenarios side by side;
     `available`: how many scenarios each wanted category has; `repeat`: how often each scenario runs;
+    `suite`: the folders of the target's own scenarios;
     `rules`: those by which scenarios are judged; `observers`: who else listens, of this session alone.
     """
 
@@ -86,6 +88,7 @@ class SessionPlan:
     jobs: int = 1
     repeat: int = 1
     available: Mapping[str, int] = field(default_factory=dict)
+    suite: SuiteSection = field(default_factory=SuiteSection)
     rules: Mapping[str, Rule] = field(default_factory=lambda: RULES)
     observers: tuple[SessionObserver, ...] = ()
 
@@ -295,6 +298,10 @@ class ValidationSession:
             accepted=dict(target.accepted_gaps), thresholds=target.thresholds, versions=versions(),
             caveats=(*self.caveats, *caveats), jobs=self.jobs, workload=workload, available=dict(plan.available),
             weak=target.weak, target_version=self.target_version, repeat=plan.repeat,
+            own_rules=tuple(
+                JudgedRule(rule.id, rule.severity, rule.requirement, rule.source)
+                for rule in plan.rules.values() if rule.check is not None
+            ),
         )  # fmt: skip
 
     def _start_backend(self, target: Target, environ: Mapping[str, str]) -> Target:

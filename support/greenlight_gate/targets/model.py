@@ -23,6 +23,7 @@ from greenlight_gate.targets.sections import (
     ProbeSection,
     Prompt,
     Prompts,
+    SuiteSection,
     Text,
     Tls,
 )
@@ -88,6 +89,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tls: Tls = Tls()
     values: dict[str, Any] = {}
     probe: ProbeSection = ProbeSection()
+    suite: SuiteSection = SuiteSection()
     monitor: MonitorSection = MonitorSection()
     replicas: tuple[str, ...] = ()
     compose: str = ""

@@ -237,6 +237,21 @@ class ProbeSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     docker_socket: Text = "/var/run/docker.sock"
 
 
+class SuiteSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[suite]: folders with features and steps of the team's own, which run beside those that ship; "" for none.
+
+    They are relative to the target file; `load_target` returns absolute paths.
+    """
+
+    features: str = ""
+    steps: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse steps that no feature could use."""
+        if self.steps and not self.features:
+            raise Invalid("features", "the folder of the features that use these steps", "it is missing")
+
+
 class Tls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[tls]: a private authority, trusted instead of the system's.
 

@@ -13,7 +13,7 @@ import msgspec
 from greenlight_gate.targets.errors import Misconfigured, convert
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.prompt_numbers import drawn
-from greenlight_gate.targets.sections import Invalid, Limits, Prompts
+from greenlight_gate.targets.sections import Invalid, Limits, Prompts, SuiteSection
 from greenlight_gate.targets.suggestions import nearest_first
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.spec import ProfileError
@@ -65,7 +65,7 @@ def profiles() -> list[str]:
 def load_target(environment: str, environ: Mapping[str, str] = os.environ) -> Target:
     """The target that `environment` names: one of `environments()`, or the path of a .toml file.
 
-    A profile, prompts and ca_file that the file gives as paths are returned as absolute paths. WEBSOCKET_TEST_URL
+    A profile, a ca_file and the folders of [suite] are returned as absolute paths. WEBSOCKET_TEST_URL
     replaces the url, and then nothing is started. Operands of prompts are drawn. Raises Misconfigured.
     """
     return target_and_notice(environment, environ)[0]
@@ -83,6 +83,8 @@ def target_and_notice(environment: str, environ: Mapping[str, str]) -> tuple[Tar
         target = msgspec.structs.replace(target, profile=str((path.parent / target.profile).resolve()))
     if any(isinstance(value, str) and value.startswith("file:") for value in target.values.values()):
         target = msgspec.structs.replace(target, values=_with_files(target.values, path))
+    if target.suite.features:
+        target = msgspec.structs.replace(target, suite=_with_folders(target.suite, path))
     if target.tls.ca_file:
         ca_file = str((path.parent / target.tls.ca_file).resolve())
         target = msgspec.structs.replace(target, tls=msgspec.structs.replace(target.tls, ca_file=ca_file))
@@ -100,6 +102,26 @@ def target_and_notice(environment: str, environ: Mapping[str, str]) -> tuple[Tar
 def where_the_url_is(environ: Mapping[str, str]) -> str:
     """What is to be corrected if the url is wrong."""
     return URL_VARIABLE if environ.get(URL_VARIABLE, "").strip() else "url in the target file"
+
+
+def _with_folders(suite: SuiteSection, target_file: Path) -> SuiteSection:
+    """The folders of [suite] as absolute paths. Raises Misconfigured for one that is not there, or has no feature."""
+    folders = {}
+    for name in suite.__struct_fields__:
+        if value := getattr(suite, name):
+            folder = (target_file.parent / value).resolve()
+            if not folder.is_dir():
+                wrong = "is a file" if folder.exists() else "does not exist"
+                raise Misconfigured(
+                    f"{_shown(target_file)}: suite.{name}: expected a folder, but {_shown(folder)} {wrong}"
+                )
+            folders[name] = str(folder)
+    if not any(Path(folders["features"]).rglob("*.feature")):
+        where = f"{_shown(target_file)}: suite.features"
+        raise Misconfigured(
+            f"{where}: expected a folder with features, but {_shown(Path(folders['features']))} has none"
+        )
+    return SuiteSection(**folders)
 
 
 def _with_files(values: dict[str, Any], target_file: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-from greenlight_gate.categories import CATEGORIES
+from greenlight_gate.categories import categories_with
 from greenlight_gate.events import FIVE
 from greenlight_gate.findings import Finding, Severity, numbered
 from greenlight_gate.measure.latency_summary import LatencySummary
@@ -439,9 +439,10 @@ def _reason(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
     seen = _seen(facts)
     scope = scope_of(facts.wanted, facts.tags, facts.selected, facts.available, is_load=False)
     leads = scope == PARTIAL and verdict is Verdict.APPROVED
+    every = categories_with(facts.available)
     # What was not wanted or not selected stands in the headline of a partial approval.
     unexamined = [
-        each for each in CATEGORIES
+        each for each in every
         if (not leads if each not in facts.wanted else each in facts.absent and each not in seen)
     ]  # fmt: skip
     beyond = f" Not examined: {', '.join(unexamined)}." if unexamined else ""
@@ -458,7 +459,7 @@ def _reason(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
         spared, were = len(missing), "was" if len(missing) == 1 else "were"
         why = unexercised([(scenario.category, in_one_line(scenario.reason)) for scenario in missing])
         beyond = (f" {numbered(spared, 'scenario')} {were} not exercised: {why}." if spared else "") + beyond
-        accepted += headline(facts.wanted, parts_of) if leads else ""
+        accepted += headline(facts.wanted, parts_of, every) if leads else ""
         hidden = [kind for kind in FIVE if kind in facts.absent]
         five = f"all but {' and '.join(hidden)} of the five events were" if hidden else "all five events were"
         due = facts.observed.five_expected + sum(load.summary.five_expected for load in facts.loads)

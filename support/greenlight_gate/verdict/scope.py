@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 
-from greenlight_gate.categories import CATEGORIES
+from greenlight_gate.categories import CATEGORIES, OWN, categories_with
 from greenlight_gate.findings import numbered
 
 FULL, PARTIAL, LOAD = "full", "partial", "load"
@@ -11,11 +11,15 @@ _MOST_REASONS = 8
 
 
 def narrowed(selected: Mapping[str, int], available: Mapping[str, int]) -> list[str]:
-    """The categories of which not all scenarios were selected: "1 of 25 functional scenarios"."""
+    """The categories of which not all scenarios were selected: "1 of 25 functional scenarios".
+
+    A target's own scenarios are counted also where none was wanted; then they are a category that was left out.
+    """
     return [
         f"{selected.get(category, 0)} of {numbered(count, f'{category} scenario')}"
-        for category, count in available.items() if selected.get(category, 0) < count
-    ]  # fmt: skip
+        for category, count in available.items()
+        if selected.get(category, 0) < count and (category != OWN or OWN in selected)
+    ]
 
 
 def selection_of(tags: str, selected: Mapping[str, int], available: Mapping[str, int]) -> str:
@@ -30,15 +34,16 @@ def scope_of(
     """`load`, `partial` where a category or a scenario of one was left out, or `full`."""
     if is_load:
         return LOAD
-    left_out = tags or narrowed(selected, available) or any(category not in wanted for category in CATEGORIES)
+    every = categories_with(available)
+    left_out = tags or narrowed(selected, available) or any(category not in wanted for category in every)
     return PARTIAL if left_out else FULL
 
 
-def headline(wanted: Sequence[str], parts: Sequence[str]) -> str:
-    """What an approval of a part begins with."""
+def headline(wanted: Sequence[str], parts: Sequence[str], every: Sequence[str] = CATEGORIES) -> str:
+    """What an approval of a part begins with. `every`: all categories of the session."""
     passed = f"The {' and '.join(wanted)} {'category' if len(wanted) == 1 else 'categories'} passed"
     passed = f"{'; '.join(parts)} passed" if parts else passed
-    others = [category for category in CATEGORIES if category not in wanted]
+    others = [category for category in every if category not in wanted]
     were = "was" if len(others) == 1 else "were"
     rest = f": {', '.join(others)} {were} not run" if others else ""
     return f"{passed}. This is not a release decision{rest}. "

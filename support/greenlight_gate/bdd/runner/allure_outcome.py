@@ -14,6 +14,7 @@ from allure_commons.types import LabelType, Severity
 from allure_commons.utils import format_traceback, md5, platform_label
 from behave.model import Feature, Rule, Scenario, Step
 
+from greenlight_gate.bdd.runner.own_suite import own_place
 from greenlight_gate.bdd.runner.repeats import repeat_of
 from greenlight_gate.evidence.session_folder import key_of_repeat
 from greenlight_gate.report.allure_results import scrub
@@ -25,14 +26,18 @@ def scenario_key(scenario: Scenario) -> str:
     """Name a scenario the same way on every machine: `"functional/answers.feature:12"`.
 
     The path is relative to the innermost folder `features` and has forward slashes; a file outside such a folder keeps
-    the path that behave uses. The line is the Example's, or the row's of a Scenario Outline. Of a scenario that runs
-    several times, the second time is `"functional/answers.feature:12#2"`.
+    the path that behave uses. That of a team's own feature begins with `own/` (`own_suite`). The line is the Example's,
+    or the row's of a Scenario Outline. Of a scenario that runs several times, the second time is
+    `"functional/answers.feature:12#2"`.
     """
     return key_of_repeat(scrub(f"{'/'.join(place_of(scenario))}:{scenario.line}"), repeat_of(scenario))
 
 
 def place_of(scenario: Scenario) -> tuple[str, ...]:
-    """The parts of a scenario's path below the innermost folder `features`."""
+    """The parts of a scenario's path below the innermost folder `features`; of a team's own, what `own_suite` says."""
+    own = own_place(scenario.feature)
+    if own is not None:
+        return own
     parts = PurePath(scenario.filename).parts
     behind = [n for n, part in enumerate(parts[:-1], start=1) if part == "features"]
     return parts[behind[-1] :] if behind else parts

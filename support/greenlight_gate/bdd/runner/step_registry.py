@@ -7,8 +7,9 @@ from typing import Any
 from behave.model import Step
 from behave.step_registry import StepRegistry
 
-from greenlight_gate.bdd.matchers.demand import Unmet
+from greenlight_gate.bdd.matchers.demand import OWN_STEP, Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised
+from greenlight_gate.bdd.runner.own_suite import is_own_step
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.session.loop_thread import SuiteFault
 
@@ -47,12 +48,11 @@ class CheckedStepRegistry(WrappedStepRegistry):
 
     def run_step(self, context: Any, step: Step, function: Callable[..., None], plain_run: Run) -> None:
         """Runs a step in the main thread."""
-        del function
         try:
             if context.work is not None:
                 context.work.show(step)
             else:
-                _run(context, step, plain_run)
+                _run(context, step, function, plain_run)
         except NotExercised as reason:
             context.world.lacking = reason.need
             context.scenario.skip(str(reason))
@@ -63,10 +63,10 @@ class CheckedStepRegistry(WrappedStepRegistry):
         It raises what the step raises, and NotExercised for what the target lacks.
         """
         match: Any = self._registry.find_match(step)
-        return None if match is None else lambda context: _run(context, step, match.run)
+        return None if match is None else lambda context: _run(context, step, match.func, match.run)
 
 
-def _run(context: Any, step: Step, plain_run: Run) -> None:
+def _run(context: Any, step: Step, function: Callable[..., None], plain_run: Run) -> None:
     world: World = context.world
     try:
         plain_run(context)
@@ -80,6 +80,8 @@ def _run(context: Any, step: Step, plain_run: Run) -> None:
         if complaint and complaint not in str(error):
             raise AssertionError(f"{complaint}\n\n{error}") from error
         if not complaint and not isinstance(error, Unmet):
+            if is_own_step(function, world.suite.plan.suite):
+                raise Unmet(OWN_STEP, f"the step '{step.name}' failed: {error}") from error
             # What no rule stands behind cannot be demanded of a target.
             raise SuiteFault(f"the step '{step.name}' failed, and names no rule: {error}") from error
         raise

@@ -23,19 +23,22 @@ from greenlight_gate.bdd import parameters
 from greenlight_gate.bdd.runner.allure_formatter import AllureFormatter
 from greenlight_gate.bdd.runner.allure_outcome import scenario_key
 from greenlight_gate.bdd.runner.hooks import Hooks
+from greenlight_gate.bdd.runner.own_suite import load_own_steps, mark_own, own_place, scenarios_of
 from greenlight_gate.bdd.runner.parallel import in_turn
 from greenlight_gate.bdd.runner.progress import RunProgress
 from greenlight_gate.bdd.runner.repeats import repeat_of, repeated
 from greenlight_gate.bdd.runner.results_folder import claimed
 from greenlight_gate.bdd.runner.step_registry import CheckedStepRegistry
-from greenlight_gate.evidence.session_folder import UNBEGUN, Ended, Selected
+from greenlight_gate.evidence.session_folder import Ended, Selected, without_session
 from greenlight_gate.interpreter import optimised, prepare_streams
+from greenlight_gate.own_rules import UnusableRule, all_rules
 from greenlight_gate.report.allure_results import clear_results, write_categories, write_environment, write_executor
 from greenlight_gate.session.interruption import Interruption, interruptible
 from greenlight_gate.session.live_alerts import alerting
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession, selected_categories
 from greenlight_gate.targets.access import TargetFault
-from greenlight_gate.targets.settings import Misconfigured
+from greenlight_gate.targets.sections import SuiteSection
+from greenlight_gate.targets.settings import Misconfigured, suite_root
 
 ALLURE_RESULTS = Path("allure-results")
 log = logging.getLogger("greenlight")
@@ -67,29 +70,48 @@ class SuiteRunner(Runner):
         self._held = contextlib.ExitStack()
         self.step_registry: Any = steps
         self._before_end = before_end
+        self._own = plan.suite if plan is not None else SuiteSection()
         self._output_dir = plan.output_dir if plan is not None else _output_dir_of(config)
         if not (config.dry_run or config.steps_catalog):
             self._without_session("it was ended, or failed, before its session began")
 
     def _without_session(self, why: str) -> None:
-        """Leaves word that the last run made no session, until one is made: an older one says nothing of this run.
-
-        Where no session is, none can be taken for that of this run.
-        """
-        if self._output_dir.is_dir() and self.suite is None:
-            with contextlib.suppress(OSError):  # the session reports a folder that cannot be written
-                (self._output_dir / UNBEGUN).write_text(f"{why}\n", encoding="utf-8", errors="replace")
+        if self.suite is None:
+            without_session(self._output_dir, why)
 
     def run(self) -> bool:
         """Runs all; what ends it before a session was made is left in words for `greenlight verdict`."""
         try:
             failed = bool(super().run())
+        except Misconfigured as error:
+            self._mistaken(error)
+            failed = True
         except Exception as error:
             self._without_session(f"{type(error).__name__}: {error}")
             raise
         if self.misconfigured:
             self._without_session(self.misconfigured)
         return failed
+
+    def _mistaken(self, error: Misconfigured | UnusableRule) -> None:
+        self.misconfigured = str(error)
+        self.mistake = error if isinstance(error, Misconfigured) else Misconfigured(str(error))
+        if self.plan is None:
+            print(f"greenlight: {error}", file=sys.stderr)
+
+    def setup_paths(self) -> None:
+        """Finds the folder of steps: that of the suite where features of the team's own may be the first ones."""
+        if self._own.features and self.plan is not None:
+            self.base_dir = self.config.base_dir = str(suite_root())
+            self.path_manager.add(self.base_dir)
+        else:
+            super().setup_paths()
+
+    def load_step_definitions(self, extra_step_paths: Any = None) -> None:
+        """Loads the steps of the suite, then those of the team's own. Raises Misconfigured for mistakes in them."""
+        super().load_step_definitions(extra_step_paths)
+        if self._own.steps:
+            load_own_steps(the_step_registry, Path(self._own.steps))
 
     def load_hooks(self, filename: str | None = None) -> None:
         """Registers the parameter types; the hooks belong to a session, and are set when it begins."""
@@ -102,6 +124,7 @@ class SuiteRunner(Runner):
             print(f"greenlight: {wrong}", file=sys.stderr)
             return True
         collected: list[Any] = [*self.features]  # type: ignore[has-type]
+        mark_own(collected, self._own)
         selected = self._to_run(collected)
         judging = [scenario for scenario in selected if not _judges_the_suite(scenario)]
         if selected and not judging:
@@ -113,12 +136,11 @@ class SuiteRunner(Runner):
         self.features = [feature for feature in collected if not _judges_the_suite(feature)]
         selected = judging
         keys = [scenario_key(scenario) for scenario in selected]
-        available = _available(collected, selected_categories(keys))
+        available = _available(collected, selected_categories(keys)) | scenarios_of(self._own)
         try:
             plan = self.plan or _plan_of(self.config, keys)
-        except Misconfigured as error:
-            self.misconfigured = str(error)
-            print(f"greenlight: {error}", file=sys.stderr)
+        except (Misconfigured, UnusableRule) as error:
+            self._mistaken(error)
             return True
         suite = ValidationSession(replace(plan, available=available))
         try:
@@ -137,9 +159,7 @@ class SuiteRunner(Runner):
                         self._held.close()
                         suite.stop()
         except Misconfigured as error:
-            self.misconfigured, self.mistake = str(error), error
-            if self.plan is None:
-                print(f"greenlight: {error}", file=sys.stderr)
+            self._mistaken(error)
             return True
 
     _fault = ""
@@ -269,7 +289,7 @@ def _output_dir_of(config: Configuration) -> Path:
 
 def _available(features: list[Any], categories: Sequence[str]) -> dict[str, int]:
     """How many scenarios these categories have in their folders, whatever was selected of them."""
-    folders = {Path(feature.filename).parent for feature in features}
+    folders = {Path(feature.filename).parent for feature in features if own_place(feature) is None}
     return {
         folder.name: sum(
             len(feature.walk_scenarios()) for path in sorted(folder.glob("*.feature"))
@@ -280,7 +300,9 @@ def _available(features: list[Any], categories: Sequence[str]) -> dict[str, int]
 
 
 def _judges_the_suite(part: Any) -> bool:
-    return Path(part.filename).parent.name == "assurance"
+    if isinstance(part, Scenario):
+        part = part.feature
+    return own_place(part) is None and Path(part.filename).parent.name == "assurance"
 
 
 def _selected(scenario: Scenario) -> Selected:
@@ -310,6 +332,7 @@ def _plan_of(config: Configuration, keys: list[str]) -> SessionPlan:
         defects=defects,
         scale=int(_number(data, "scale", 25)),
         soak_s=_number(data, "soak", 20),
+        rules=all_rules(),
     )
 
 

@@ -444,6 +444,10 @@ class World(Users):
                 recorder.finish()
             self.suite.worlds.discard(self)
         self._admit_fault()
+        for recorder in (self.recorder, *self.further):
+            for failed in recorder.checker.own_checks.failed:
+                log.error("%s: %s", self.key, failed, exc_info=failed.error)
+                raise SuiteFault(str(failed))
 
     async def _ask_as_a_healthy_user(self) -> None:
         """Connects and asks once more: whatever is wrong with that is a finding of this scenario."""

@@ -12,6 +12,7 @@ from greenlight_gate.rules.engine.deadlines import TimeBudgets
 from greenlight_gate.rules.engine.finding_sink import MOST_FINDINGS
 from greenlight_gate.rules.engine.id_registry import IdRegistry
 from greenlight_gate.rules.engine.outcome import EventObserver, Observer
+from greenlight_gate.rules.engine.own_checks import OwnChecks
 from greenlight_gate.rules.engine.run_state import Request
 from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.rules.refusal import ForeignAttempt
@@ -37,7 +38,7 @@ class TraceChecker:
     """Feeds the records of one scenario's trace to the checkers of its connections.
 
     `findings` grows as records come; `finish` judges what is left open. `cuts`: the connections that the suite cut.
-    `rules`: those that are judged; `records`: how many records came.
+    `rules`: those that are judged; `records`: how many records came; `own_checks`: the rules of a team's own.
     """
 
     def __init__(
@@ -57,6 +58,9 @@ class TraceChecker:
         self._rules = rules
         self._last: AnyRecord | None = None
         self._late: list[tuple[float, Finding]] = []
+        self.own_checks = OwnChecks(rules.values(), self.connections, lambda: self._last.n if self._last else 0)
+        if self.own_checks:
+            self._event_observers.append(self.own_checks)
         self._moved_s = 0.0
         self._user_of_persona: dict[str, str] = {}
 

@@ -1,0 +1,101 @@
+"""Features, steps and rules of a team's own, beside those that ship."""
+
+from pathlib import Path
+
+import pytest
+from behave.runner import the_step_registry
+from behave.runner_util import load_step_modules
+from behave.step_registry import StepRegistry
+from greenlight_gate.bdd import parameters
+from greenlight_gate.bdd.runner.own_suite import load_own_steps
+from greenlight_gate.targets.settings import Misconfigured, suite_root
+
+from support.tests.cli.process import ROOT, judged, mistaken
+from support.tests.team import repository
+
+
+def test_they_run_with_the_shipped_steps_and_each_is_seen_to_fail(tmp_path: Path) -> None:
+    packages = repository(tmp_path)
+    env = {"PYTHONPATH": f"{ROOT}:{packages}"}
+    ran = judged(tmp_path, "--environment", "greenlight.toml", "--categories", "own", env=env, fresh=True)
+    report = ran.report
+
+    assert ran.code == 1, ran.out + ran.err
+    assert {each["name"]: (each["category"], each["outcome"], each["rule"]) for each in report["execution_results"][
+        "scenarios"
+    ]} == {
+        "The number is right": ("own", "passed", ""),
+        "Another number is expected": ("own", "failed", "OWN-STEP"),
+        "The answer is longer than the team allows": ("own", "failed", ""),
+    }  # fmt: skip
+    (finding,) = report["findings"]
+    assert (finding["rule"], finding["expected"]) == ("ACME-1", "at most 400 characters")
+    (rule,) = report["validation_session"]["own_rules"]
+    assert rule["source"] == "acme-rules 1.0, acme_rules:ShortAnswers"
+    assert report["validation_session"]["scope"] == "partial"
+    (key,) = {each["key"].rpartition(":")[0] for each in report["execution_results"]["scenarios"]}
+    assert key == "own/orders.feature"
+
+
+MISTAKES = [
+    ('features = "featurs/"', "suite.features: expected a folder, but featurs does not exist"),
+    ('features = "steps/"', "suite.features: expected a folder with features, but steps has none"),
+    ('features = "features/"\nsteps = "greenlight.toml"', "suite.steps: expected a folder, but greenlight.toml is a"),
+    ('steps = "steps/"', "suite.features: expected the folder of the features that use these steps, but it is missing"),
+    ('feature = "features/"', "suite.feature: expected one of the known keys, but there is no 'feature'; the nearest"),
+]
+
+
+@pytest.mark.parametrize(("section", "says"), MISTAKES)
+def test_a_mistake_in_the_section_is_one_line(tmp_path: Path, section: str, says: str) -> None:
+    repository(tmp_path)
+    path = tmp_path / "greenlight.toml"
+    path.write_text(path.read_text("utf-8").partition("[suite]")[0] + f"[suite]\n{section}\n", encoding="utf-8")
+    ran = mistaken(tmp_path, "run", "--environment", "greenlight.toml")
+
+    assert (ran.code, ran.err.count("\n")) == (3, 1), ran.err
+    assert f"greenlight: greenlight.toml: {says}" in ran.err
+
+
+def test_the_category_needs_a_folder(tmp_path: Path) -> None:
+    ran = mistaken(tmp_path, "run", "--categories", "own")
+
+    assert (ran.code, ran.err) == (
+        3, "greenlight: --categories own: the target file has no [suite] with features of its own\n"
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def shipped() -> StepRegistry:
+    """behave's registry with all steps that ship; what a test adds is taken out again."""
+    if not the_step_registry.steps["given"]:
+        parameters.register()
+        load_step_modules([str(suite_root() / "steps")])  # type: ignore[no-untyped-call]
+    return the_step_registry
+
+
+@pytest.mark.parametrize(
+    ("step", "says"),
+    [
+        (
+            '@given("{user:User} is in a conversation")',
+            "has already been defined in existing step @given('{user:User} is",
+        ),
+        ('@then("{anything}")', "which ships (access_steps.py); give yours a wording of its own"),
+        ('@step("{who:User} has two tabs open")', "collides with '{user:User} has two tabs open', which ships"),
+        ("nonsense", "a file of steps cannot be loaded: NameError: name 'nonsense' is not defined"),
+    ],
+)
+def test_steps_that_collide_or_fail_are_refused(shipped: StepRegistry, tmp_path: Path, step: str, says: str) -> None:
+    function = "def one(context, **_): pass\n" if step.startswith("@") else ""
+    (tmp_path / "own_steps.py").write_text(
+        f"from behave import given, step, then\n{step}\n{function}", encoding="utf-8"
+    )
+    before = {kind: list(steps) for kind, steps in shipped.steps.items()}
+    try:
+        with pytest.raises(Misconfigured) as wrong:
+            load_own_steps(shipped, tmp_path)
+    finally:
+        for kind, steps in before.items():
+            shipped.steps[kind][:] = steps
+    assert says in str(wrong.value)
