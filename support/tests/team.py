@@ -58,6 +58,22 @@ class ShortAnswers(OwnRule):
             yield Breach("at most 400 characters", f"{len(run.answer)} of them")
 """
 
+# Of what the two wrong scenarios show.
+WAIVERS = """
+[[waiver]]
+rule = "OWN-STEP"
+scenario = "Another number is expected"
+because = "the number is wrong in the feature"
+owner = "Ada"
+until = 2099-12-31
+
+[[waiver]]
+rule = "ACME-1"
+because = "shorter answers come with the next release"
+owner = "Bashir"
+until = 2099-12-31
+"""
+
 
 def repository(folder: Path, feature: str = FEATURE) -> Path:
     """Writes it; returns the folder that has to be on PYTHONPATH where the package is not installed."""

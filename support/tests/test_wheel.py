@@ -16,7 +16,7 @@ from greenlight_gate.evidence.session_folder import order_of
 from greenlight_gate.extras import MODULES, install_command
 
 from support.tests.cli.process import ROOT, SECRET
-from support.tests.team import repository
+from support.tests.team import WAIVERS, repository
 from support.tests.test_extras import PROFILE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -165,6 +165,13 @@ def test_a_team_s_own_feature_and_rule_approve_and_block(installed: Installed) -
     again = installed("greenlight", "verdict", str(sessions[-1]), PYTHONPATH=packages)
     assert (again.returncode, "ACME-1 (1 finding)" in again.stdout) == (1, True), again.stdout + again.stderr
     elsewhere = installed("greenlight", "verdict", str(sessions[0]))
+    with (installed.folder / "greenlight.toml").open("a", encoding="utf-8") as target:
+        target.write(WAIVERS)
+    waived = installed(*run, "--strict-waivers", PYTHONPATH=packages)
+    assert waived.returncode == 0, waived.stdout + waived.stderr
+    shown = installed("greenlight", "verdict", PYTHONPATH=packages)
+    assert "APPROVED  2 findings waived: OWN-STEP in 'Another number is expected' until 2099-12-31 (Ada" in shown.stdout
+
     missing = "the rule ACME-1 of the team's own is of acme-rules 1.0, acme_rules:ShortAnswers; it is not installed"
     assert (elsewhere.returncode, missing in elsewhere.stdout) == (2, True), elsewhere.stdout + elsewhere.stderr
 

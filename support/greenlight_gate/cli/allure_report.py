@@ -15,7 +15,7 @@ from greenlight_gate.report.run_report import REPORT
 from greenlight_gate.verdict.decision import Status
 
 RESULTS = Path("allure-results")
-_STATUS = {Status.PASSED: "passed", Status.FAILED: "failed", Status.INCONCLUSIVE: "broken"}
+_STATUS = {Status.PASSED: "passed", Status.FAILED: "failed", Status.INCONCLUSIVE: "broken", Status.WAIVED: "skipped"}
 _ATTACHED = (
     ("Events over time", VISUALIZATIONS / TIMELINE, "image/png"),
     ("Performance", VISUALIZATIONS / DASHBOARD, "image/png"),

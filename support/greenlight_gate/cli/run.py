@@ -106,6 +106,11 @@ def add(commands: Any) -> None:
         "(default: 1; example: --repeat 5)",
     )  # fmt: skip
     how.add_argument(
+        "--strict-waivers", action="store_true",
+        help="block if a [[waiver]] of the target file covers nothing any longer (example: greenlight run "
+        "--strict-waivers)",
+    )  # fmt: skip
+    how.add_argument(
         "--fail-fast", action="store_true",
         help="stop at the first scenario that fails (example: greenlight run --fail-fast)",
     )  # fmt: skip
@@ -147,7 +152,7 @@ def run(options: argparse.Namespace) -> int:
         environment=options.environment, wanted=wanted, tags=options.tags, output_dir=options.output_dir,
         defects=tuple(options.defect), performance_threshold_ms=options.performance_threshold,
         timeout_s=timeout_s, repeat=options.repeat, scale=options.scale, soak_s=options.soak, environ=dict(os.environ),
-        services_check=not options.skip_services_check, suite=suite, rules=rules,
+        services_check=not options.skip_services_check, suite=suite, rules=rules, strict_waivers=options.strict_waivers,
         # A comparison with the baseline needs scenarios that run one at a time.
         jobs=1 if options.baseline else options.jobs,
     )  # fmt: skip

@@ -12,13 +12,15 @@ from greenlight_gate.rules.registry import may_follow_from_illness
 class Attributed(msgspec.Struct, frozen=True):
     """A finding, and the scenario and trace file that it comes from.
 
-    `follows`: the scenario that had left the target ill before, if this may be a consequence of it; else "".
+    `follows`: the scenario that had left the target ill before, if this may be a consequence of it; else "". `waived`:
+    the waiver by which it does not block, in words; else "".
     """
 
     finding: Finding
     scenario: str
     trace: str
     follows: str = ""
+    waived: str = ""
 
 
 class BegunTrace(NamedTuple):

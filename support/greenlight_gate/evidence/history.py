@@ -51,7 +51,7 @@ _COLUMNS = (
 _ADDED = {"jobs": "INTEGER NOT NULL DEFAULT 1", "selection": "TEXT NOT NULL DEFAULT ''"}
 # Whether all criteria but the comparison with earlier sessions were met.
 _MET = """EXISTS (SELECT 1 FROM criterion WHERE session = session.id) AND NOT EXISTS (
-    SELECT 1 FROM criterion WHERE session = session.id AND status <> 'passed'
+    SELECT 1 FROM criterion WHERE session = session.id AND status NOT IN ('passed', 'waived')
     AND NOT (criterion.id = 'BASELINE' AND status = 'inconclusive')
 )"""
 
@@ -146,8 +146,12 @@ class History:
         for item in judgement.findings:
             key = (item.finding.rule, item.scenario)
             times[key] = times.get(key, 0) + 1
-        # What a step demanded in vain, and no finding says.
-        times |= {(scenario.rule, scenario.name): 1 for scenario in judgement.scenarios if scenario.rule}
+        # What a step demanded in vain, where no finding says why.
+        found = {scenario for _, scenario in times}
+        times |= {
+            (scenario.rule, scenario.name): 1 for scenario in judgement.scenarios
+            if scenario.rule and scenario.name not in found
+        }  # fmt: skip
         with self._open() as database:
             for table in ("criterion", "finding", "exercised", "passed"):
                 database.execute(f"DELETE FROM {table} WHERE session = ?", (session,))

@@ -14,7 +14,7 @@ from greenlight_gate.evidence.day_verdict import decide_day, gaps_of_day, is_day
 from greenlight_gate.evidence.loads import as_observed, gather
 from greenlight_gate.evidence.manifest import MANIFEST
 from greenlight_gate.evidence.replay import BrokenTrace, Meter, replay
-from greenlight_gate.evidence.scenario_results import durations, results
+from greenlight_gate.evidence.scenario_results import durations, each_time
 from greenlight_gate.evidence.session_folder import (
     LOAD_FOLDER,
     UNKNOWN,
@@ -27,6 +27,7 @@ from greenlight_gate.evidence.session_folder import (
     Measurements,
     Selected,
 )
+from greenlight_gate.evidence.waived import waived_in
 from greenlight_gate.findings import numbered
 from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.measure.timeline import Timeline
@@ -51,6 +52,7 @@ from greenlight_gate.verdict.failure_patterns import Occurrence
 from greenlight_gate.verdict.memory_trend import MemorySamples, judge_watch
 from greenlight_gate.verdict.pattern_detection import Memory, detect
 from greenlight_gate.verdict.scope import scope_of, selection_of
+from greenlight_gate.verdict.waivers import JudgedWaiver
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.spec import ProfileError
 
@@ -99,6 +101,7 @@ class Judgement(msgspec.Struct, frozen=True):
     durations: dict[str, float] = {}
     compared: Compared | None = None
     timeline: Timeline = msgspec.field(default_factory=lambda: Timeline(None))
+    waivers: tuple[JudgedWaiver, ...] = ()
 
     @property
     def scope(self) -> str:
@@ -278,12 +281,15 @@ def _judge(
         # Many users at once need memory while they are there: how it grows is asked in a session that watches it.
         _memory(measurements if session.workload is None else None, watched, session.thresholds.memory_mb_growth),
     )  # fmt: skip
-    scenarios = results(ledger.selected, ledger.finished)
+    findings, scenarios, waivers = waived_in(session, findings, each_time(ledger.selected, ledger.finished))
+    blocking = [attributed for attributed in findings if not attributed.waived]
     facts = Facts(
         wanted=session.wanted, tags=session.tags, scenarios=scenarios,
-        findings=tuple(attributed.finding for attributed in findings if not attributed.follows), observed=observed,
-        only={rule: len(names) for rule, names in only_for(findings).items()},
-        ill=None if ill is None else Ill(ill.scenario, ill.ill[0], sum(bool(each.follows) for each in findings)),
+        findings=tuple(attributed.finding for attributed in blocking if not attributed.follows), observed=observed,
+        waived=tuple(attributed.finding for attributed in findings if attributed.waived), waivers=waivers,
+        strict_waivers=session.strict_waivers,
+        only={rule: len(names) for rule, names in only_for(blocking).items()},
+        ill=None if ill is None else Ill(ill.scenario, ill.ill[0], sum(bool(each.follows) for each in blocking)),
         gaps=tuple(dict.fromkeys(gaps)), absent=session.absent, accepted=session.accepted,
         thresholds=session.thresholds, loads=loads, watched=watched, recover_s=session.budgets.recover_s,
         relations=tuple(traces.relations), patterns=patterns, compared=compared[0], gated=compared[1],
@@ -294,7 +300,7 @@ def _judge(
     return Judgement(
         session, _decision(evidence, facts, of_day=of_day), scenarios, tuple(findings), observed, measurements,
         ledger.ended, facts.relations, tuple(traces.cells), loads, watched, patterns,
-        durations(ledger.selected, ledger.finished), facts.compared, timeline,
+        durations(ledger.selected, ledger.finished), facts.compared, timeline, waivers,
     )  # fmt: skip
 
 

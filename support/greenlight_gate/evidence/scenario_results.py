@@ -1,7 +1,7 @@
 """From the ledger to one result for each scenario, however often it ran."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -18,11 +18,19 @@ _WORST_FIRST = (
 )
 
 
-def results(selected: Mapping[str, Selected], finished: Mapping[str, Finished]) -> tuple[ScenarioResult, ...]:
-    """One result for each scenario, in order; of one that ran several times, the worst with how often it passed."""
+def each_time(selected: Mapping[str, Selected], finished: Mapping[str, Finished]) -> list[ScenarioResult]:
+    """One result for each time that a scenario was to run, in order."""
+    return [_result(entry, finished.get(key)) for key, entry in selected.items()]
+
+
+def together(times: Iterable[ScenarioResult]) -> tuple[ScenarioResult, ...]:
+    """One result for each scenario, in order; of one that ran several times, the worst with how often it passed.
+
+    A failure that is waived is less bad than one that is not.
+    """
     of: dict[str, list[ScenarioResult]] = {}
-    for key, entry in selected.items():
-        of.setdefault(entry.scenario, []).append(_result(entry, finished.get(key)))
+    for each in times:
+        of.setdefault(each.key, []).append(each)
     return tuple(_together(each) for each in of.values())
 
 
@@ -36,7 +44,7 @@ def durations(selected: Mapping[str, Selected], finished: Mapping[str, Finished]
 
 
 def _together(times: list[ScenarioResult]) -> ScenarioResult:
-    worst = min(times, key=lambda each: _WORST_FIRST.index(each.outcome))
+    worst = min(times, key=lambda each: (_WORST_FIRST.index(each.outcome), bool(each.waived)))
     count = Counter(each.outcome for each in times)
     passes, failures = count[ScenarioOutcome.PASSED], count[ScenarioOutcome.FAILED]
     return msgspec.structs.replace(worst, passes=passes, times=passes + failures)

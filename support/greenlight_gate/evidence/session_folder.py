@@ -34,6 +34,7 @@ from greenlight_gate.verdict.criteria import LoadOfScenario
 from greenlight_gate.verdict.decision import ScenarioOutcome
 from greenlight_gate.verdict.load_verdict import Workload
 from greenlight_gate.verdict.memory_trend import MemorySamples
+from greenlight_gate.verdict.waivers import Waiver
 
 # The log of a run, beside its report.
 LOG = "validation_execution.log"
@@ -63,6 +64,7 @@ class JudgedTarget(msgspec.Struct, frozen=True):
     each wanted category has, and that of a team's own; `weak`: in what the target file asks for less than usual.
     `target_version`: what the target says of itself, "" where it says nothing. `repeat`: how often each scenario ran;
     `own_rules`: those of a team's own.
+    `waivers` are judged by the day on which the session began; `strict_waivers`: a stale one blocks.
     """
 
     session_id: str
@@ -86,6 +88,8 @@ class JudgedTarget(msgspec.Struct, frozen=True):
     target_version: str = ""
     repeat: int = 1
     own_rules: tuple[JudgedRule, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    strict_waivers: bool = False
 
 
 class Measurements(msgspec.Struct, frozen=True):
@@ -130,7 +134,7 @@ class Finished(_Line, frozen=True, tag_field="entry", tag="finished"):
     `private` are the users whose privacy the scenario watched; `further` further traces, each of a conversation of its
     own, whose findings count as the scenario's. `records` is how many records all its traces have; None: not known.
     `need` is what the target lacks for the scenario, by the name under which a gap is accepted; "" if it has none.
-    `rule`: the one that a step of a failed scenario named, where no finding said why. `health_trace`: the one of
+    `rule`: the one that a step of a failed scenario named, where no finding is of it. `health_trace`: the one of
     `further` in which a healthy user asked after a scenario that may leave the target ill.
     """
 

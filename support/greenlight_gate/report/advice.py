@@ -113,7 +113,7 @@ def on_criterion(
     name: str, status: Status, session: str, environment: str, measured: str = "", *, target: str = ""
 ) -> Advice | None:
     """Advice on a criterion that is not met; None for one that is. `measured`: what it says of itself."""
-    if status is Status.PASSED:
+    if status in (Status.PASSED, Status.WAIVED):
         return None
     if status is Status.INCONCLUSIVE and AGAIN in measured:
         return _filled(_BUSY, session, environment, target)

@@ -7,7 +7,12 @@ from greenlight_gate.report.headline import causes, what_was_judged
 from greenlight_gate.verdict.decision import Status, Verdict
 
 _MOST_FINDINGS = 20
-_SIGNS = {Status.PASSED: "✅ met", Status.FAILED: "❌ not met", Status.INCONCLUSIVE: "⚠️ unknown"}
+_SIGNS = {
+    Status.PASSED: "✅ met",
+    Status.FAILED: "❌ not met",
+    Status.INCONCLUSIVE: "⚠️ unknown",
+    Status.WAIVED: "☑️ waived",
+}
 _HEADS = {Verdict.APPROVED: "✅", Verdict.BLOCKED: "❌", Verdict.INCONCLUSIVE: "⚠️"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!~&@])")
 

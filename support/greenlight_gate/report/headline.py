@@ -17,8 +17,8 @@ _CANARY = re.compile(r"canary of (?P<owner>.+?), (?P<how>.*)", re.DOTALL)
 class Cause(NamedTuple):
     """A rule with findings: what happened, how often, in which scenarios, and the finding that shows it first.
 
-    `only`: the scenarios that have findings of no other rule; `follow`: how often this may follow from a scenario
-    that had left the target ill, which is named `ill`.
+    `only`: the scenarios that have findings of no other rule; `waived`: how many findings are waived; `follow`: how
+    often this may follow from a scenario that had left the target ill, which is named `ill`.
     """
 
     rule: str
@@ -30,6 +30,7 @@ class Cause(NamedTuple):
     first: Attributed
     follow: int = 0
     ill: str = ""
+    waived: int = 0
 
     def __str__(self) -> str:
         """One sentence: who received what, how often."""
@@ -51,7 +52,8 @@ class Cause(NamedTuple):
         scenarios = f" in {len(self.scenarios)} scenarios" if len(self.scenarios) > 1 else ""
         alone = f", {len(self.only)} of them with no other findings" if scenarios and self.only else ""
         after = f", {self.follow} of them after '{self.ill}' had left the target ill" if self.follow else ""
-        return f"{'once' if self.times == 1 else f'{self.times:,} times'}{users}{scenarios}{alone}{after}"
+        waived = f", {'' if self.waived == self.times else f'{self.waived} of them '}waived" if self.waived else ""
+        return f"{'once' if self.times == 1 else f'{self.times:,} times'}{users}{scenarios}{alone}{after}{waived}"
 
 
 def causes(judgement: Judgement) -> list[Cause]:
@@ -69,8 +71,9 @@ def causes(judgement: Judgement) -> list[Cause]:
         following = [item for item in items if item.follows]
         users = tuple(dict.fromkeys(item.finding.user for item in items))
         # What came of itself shows more than what followed.
-        first = next((item for item in items if not item.follows), items[0])
+        first = min(items, key=lambda item: (bool(item.waived), bool(item.follows)))
         cause = Cause(rule, first.finding.severity, times, users, scenarios, alone.get(rule, ()), first)
+        cause = cause._replace(waived=sum(bool(item.waived) for item in items))
         if following:
             cause = cause._replace(follow=len(following), ill=following[0].follows)
         found.append(cause)

@@ -34,7 +34,7 @@ _IN_WORDS = {
 }
 _LOAD_APPROVED = "The load found no violation. A load approves no release."
 _PART_APPROVED = "A part of the suite passed. This is not a release decision."
-_STATUS = {Status.PASSED: "met", Status.FAILED: "not met", Status.INCONCLUSIVE: "unknown"}
+_STATUS = {Status.PASSED: "met", Status.FAILED: "not met", Status.INCONCLUSIVE: "unknown", Status.WAIVED: "waived"}
 # The pre-deployment checklist: each requirement, and the criteria that judge it.
 _CHECKLIST = (
     ("Every scenario of the selected categories ran and passed", ("SCENARIOS",)),

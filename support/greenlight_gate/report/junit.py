@@ -53,7 +53,9 @@ def _scenario(suite: ET.Element, scenario: ScenarioResult, took_s: float) -> Non
         file=_clean(f"features/{place}"), line=line or "1", time=f"{took_s:.3f}",
     )  # fmt: skip
     reason, short = _clean(brief(scenario.reason, _MOST_LINES)), _clean(in_one_line(scenario.reason))
-    if scenario.outcome is ScenarioOutcome.FAILED:
+    if scenario.waived:
+        ET.SubElement(case, "skipped", message=_clean(f"waived: {scenario.waived}")).text = reason
+    elif scenario.outcome is ScenarioOutcome.FAILED:
         ET.SubElement(case, "failure", message=short, type="failed").text = reason
     elif scenario.outcome in (ScenarioOutcome.BROKEN, ScenarioOutcome.NOT_RUN):
         ET.SubElement(case, "error", message=short, type=scenario.outcome.value).text = reason

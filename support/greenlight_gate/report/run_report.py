@@ -26,7 +26,9 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
     session, decision, observed = judgement.session, judgement.decision, judgement.measured
     passed = [scenario for scenario in judgement.scenarios if scenario.outcome is ScenarioOutcome.PASSED]
     unexercised = [scenario for scenario in judgement.scenarios if scenario.outcome is ScenarioOutcome.NOT_EXERCISED]
-    failed = [scenario for scenario in judgement.scenarios if scenario not in passed and scenario not in unexercised]
+    waived = [scenario for scenario in judgement.scenarios if scenario.waived]
+    others = (*passed, *unexercised, *waived)
+    failed = [scenario for scenario in judgement.scenarios if scenario not in others]
     ended, workload = judgement.ended, session.workload
     met = decision.verdict is Verdict.APPROVED
     counted = success(judgement.observed, *(load.summary for load in judgement.loads))
@@ -53,6 +55,7 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
             "pytest_metrics": {
                 "tests_passed": len(passed),
                 "tests_failed": len(failed),
+                "tests_waived": len(waived),
                 "tests_not_exercised": len(unexercised),
                 "total_tests": len(judgement.scenarios),
             },
@@ -82,7 +85,10 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
         },
         "compliance_check": {
             "overall_passed": met,
-            "violations": [f"{c.id}: {c.measured}" for c in decision.criteria if c.status is not Status.PASSED],
+            "violations": [
+                f"{c.id}: {c.measured}" for c in decision.criteria
+                if c.status not in (Status.PASSED, Status.WAIVED)
+            ],
             "criteria": plain(decision.criteria),
         },
         "findings": [
@@ -95,6 +101,7 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
                 "run": None if item.finding.run is None else printable(named(item.finding.run)),
                 "evidence": {"trace": item.trace, "records": list(item.finding.evidence)},
                 "follows": item.follows,
+                "waived": item.waived,
             }
             for item in judgement.findings
         ],
@@ -106,6 +113,7 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
             for cause in causes(judgement)
         ],
         "isolation": [{**plain(relation), "unproven": list(relation.unproven)} for relation in judgement.relations],
+        "waivers": plain(judgement.waivers),
         "not_exercised": [{"scenario": s.name, "reason": s.reason} for s in unexercised],
         "deployment_decision": {
             # A load examines too little of a backend to approve a release.
@@ -152,11 +160,14 @@ def write_report(judgement: Judgement, folder: Path) -> Path:
 
 
 def _by_category(judgement: Judgement) -> dict[str, dict[str, int]]:
-    rows = {category: {"passed": 0, "failed": 0, "not_exercised": 0} for category in judgement.session.wanted}
+    none = {"passed": 0, "failed": 0, "waived": 0, "not_exercised": 0}
+    rows = {category: dict(none) for category in judgement.session.wanted}
     for scenario in judgement.scenarios:
-        row = rows.setdefault(scenario.category, {"passed": 0, "failed": 0, "not_exercised": 0})
+        row = rows.setdefault(scenario.category, dict(none))
         if scenario.outcome in (ScenarioOutcome.PASSED, ScenarioOutcome.NOT_EXERCISED):
             row[scenario.outcome.value] += 1
+        elif scenario.waived:
+            row["waived"] += 1
         else:
             row["failed"] += 1
     return rows

@@ -15,6 +15,7 @@ from greenlight_gate.verdict.load_verdict import Workload
 from greenlight_gate.verdict.memory_trend import MemoryVerdict
 from greenlight_gate.verdict.repeats import Passed
 from greenlight_gate.verdict.scope import FULL, LOAD, PARTIAL
+from greenlight_gate.verdict.waivers import JudgedWaiver
 
 Schema = dict[str, Any]
 
@@ -40,12 +41,12 @@ _PERCENT: Schema = {"type": "number", "minimum": 0, "maximum": 100}
 def report_schema() -> Schema:
     """The schema of the whole file."""
     structs = (
-        LatencySummary, Measurements, ScenarioResult, Criterion, CutCell, IsolationPair, JudgedRule, MemoryVerdict,
-        Workload,
+        LatencySummary, Measurements, ScenarioResult, Criterion, CutCell, IsolationPair, JudgedRule, JudgedWaiver,
+        MemoryVerdict, Workload,
     )  # fmt: skip
     parts, definitions = msgspec.json.schema_components(structs, ref_template="#/$defs/{name}")
     of = dict(zip((struct.__name__ for struct in structs), parts, strict=True))
-    counts = object_of(passed=_COUNT, failed=_COUNT, not_exercised=_COUNT)
+    counts = object_of(passed=_COUNT, failed=_COUNT, waived=_COUNT, not_exercised=_COUNT)
     figures = _or_null(of["LatencySummary"])
     return object_of(
         validation_session=object_of(
@@ -59,7 +60,8 @@ def report_schema() -> Schema:
         execution_results=object_of(
             passed=_BOOL,
             pytest_metrics=object_of(
-                tests_passed=_COUNT, tests_failed=_COUNT, tests_not_exercised=_COUNT, total_tests=_COUNT
+                tests_passed=_COUNT, tests_failed=_COUNT, tests_waived=_COUNT, tests_not_exercised=_COUNT,
+                total_tests=_COUNT,
             ),
             monitoring_metrics=object_of(
                 total_events=_COUNT, success_rate_percent=_PERCENT, avg_latency_ms=_or_null(_NUMBER), latency=figures,
@@ -73,8 +75,8 @@ def report_schema() -> Schema:
             repeats=object_of(
                 times=_COUNT, pass_hat={"type": "object", "additionalProperties": _SHARE}, always=_COUNT,
                 sometimes=_COUNT, never=_COUNT, unstable=_list(object_of(
-                    scenario=TEXT, category=one_of((*CATEGORIES, OWN)), passes=_COUNT, times=_COUNT, interval=_list(_SHARE),
-                    passed=one_of(Passed),
+                    scenario=TEXT, category=one_of((*CATEGORIES, OWN)), passes=_COUNT, times=_COUNT,
+                    interval=_list(_SHARE), passed=one_of(Passed),
                 )),
             ),
             scenarios=_list(of["ScenarioResult"]),
@@ -84,12 +86,13 @@ def report_schema() -> Schema:
         findings=_list(object_of(
             rule=TEXT, severity=one_of(("critical", "normal")), requirement=TEXT, expected=TEXT, actual=TEXT,
             scenario=TEXT, person=TEXT, connection=TEXT, run=_or_null(TEXT),
-            evidence=object_of(trace=TEXT, records=_list(_COUNT)), follows=TEXT,
+            evidence=object_of(trace=TEXT, records=_list(_COUNT)), follows=TEXT, waived=TEXT,
         )),
         causes=_list(object_of(
             rule=TEXT, times=_COUNT, what=TEXT, scenarios=_list(TEXT), only=_list(TEXT), trace=TEXT
         )),
         isolation=_list(_and(definitions["IsolationPair"], unproven=_list(TEXT))),
+        waivers=_list(of["JudgedWaiver"]),
         not_exercised=_list(object_of(scenario=TEXT, reason=TEXT)),
         deployment_decision=object_of(approved=_BOOL, verdict=one_of(Verdict), reason=TEXT),
     ) | {"$defs": definitions}  # fmt: skip

@@ -6,13 +6,16 @@ judged in every session. The same class judges the replay of the evidence, so th
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 import msgspec
 
 from greenlight_gate.events import Control, Event, EventKind
 from greenlight_gate.findings import Severity
 from greenlight_gate.trace import Expect
+
+OWN_STEP: Final = "OWN-STEP"
+"""What a step of a team's own asserts and names no rule for: the scenario itself is what is required."""
 
 
 class RunEvent(NamedTuple):

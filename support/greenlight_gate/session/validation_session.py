@@ -27,6 +27,7 @@ from greenlight_gate.evidence.session_folder import (
     JudgedTarget,
     order_of,
 )
+from greenlight_gate.evidence.waived import day_of
 from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.probes.factory import listener_of
 from greenlight_gate.probes.host_watch import HostWatch
@@ -69,9 +70,9 @@ class SessionPlan:
     """The options of a session. `wanted` are categories; `tags` a behave tag expression within them, or "".
 
     `scale`: users in stress scenarios; `soak_s`: how long the memory is watched; `jobs`: scenarios side by side;
-    `available`: how many scenarios each wanted category has; `repeat`: how often each scenario runs;
-    `suite`: the folders of the target's own scenarios;
-    `rules`: those by which scenarios are judged; `observers`: who else listens, of this session alone.
+    `available`: how many scenarios each wanted category has; `repeat`: how often each scenario runs; `suite`: the
+    folders of the target's own scenarios; `rules`: those by which scenarios are judged; `strict_waivers`: a stale waiver
+    blocks; `observers`: who else listens, of this session alone.
     """
 
     environment: str = "embedded"
@@ -90,6 +91,7 @@ class SessionPlan:
     available: Mapping[str, int] = field(default_factory=dict)
     suite: SuiteSection = field(default_factory=SuiteSection)
     rules: Mapping[str, Rule] = field(default_factory=lambda: RULES)
+    strict_waivers: bool = False
     observers: tuple[SessionObserver, ...] = ()
 
 
@@ -167,8 +169,9 @@ class ValidationSession:
         self.notices = (replaced, *self.notices) if replaced else self.notices
         if plan.performance_threshold_ms is not None and plan.wanted and "performance" not in plan.wanted:
             self.notices += ("--performance-threshold: nothing is compared with it without the category performance",)
+        target, expired = target.without_expired_gaps(day_of(time.time()))
         check_profile_and_target(self.profile, target)
-        self.tls, self.caveats = ssl_context(target), target.caveats
+        self.tls, self.caveats = ssl_context(target), (*target.caveats, *expired)
         self.patience = Deadlines(target.budgets)
         if target.start == "stack":
             from greenlight_gate.services.local import LocalStack  # noqa: PLC0415
@@ -295,9 +298,11 @@ class ValidationSession:
             session_id=session_id, started_epoch_s=now, environment=target.name,
             url=_without_query(target.url), profile_toml=self.profile_toml, budgets=target.budgets,
             clock=target.clock, wanted=plan.wanted, tags=plan.tags, absent=absent,
-            accepted=dict(target.accepted_gaps), thresholds=target.thresholds, versions=versions(),
+            accepted={need: str(reason) for need, reason in target.accepted_gaps.items()},
+            thresholds=target.thresholds, versions=versions(),
             caveats=(*self.caveats, *caveats), jobs=self.jobs, workload=workload, available=dict(plan.available),
             weak=target.weak, target_version=self.target_version, repeat=plan.repeat,
+            waivers=target.waiver, strict_waivers=plan.strict_waivers,
             own_rules=tuple(
                 JudgedRule(rule.id, rule.severity, rule.requirement, rule.source)
                 for rule in plan.rules.values() if rule.check is not None

@@ -1,6 +1,7 @@
 """A target: one backend in one environment, as its file describes it. Pure data and what follows from it."""
 
 import ipaddress
+from datetime import date
 from typing import Annotated, Any, Literal
 from urllib.parse import urljoin, urlsplit
 
@@ -29,6 +30,7 @@ from greenlight_gate.targets.sections import (
 )
 from greenlight_gate.targets.suggestions import nearest
 from greenlight_gate.trace import Expect
+from greenlight_gate.verdict.waivers import AcceptedGap, Waiver
 
 PROMPTS = Prompts.__struct_fields__
 CAPABILITIES = Capabilities.__struct_fields__
@@ -82,7 +84,8 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     auth: Auth = Auth()
     personas: Annotated[tuple[Persona, ...], Meta(min_length=1, max_length=10_000)] = EIGHT_USERS
     capabilities: Capabilities = Capabilities()
-    accepted_gaps: dict[str, str] = {}
+    accepted_gaps: dict[str, str | AcceptedGap] = {}
+    waiver: tuple[Waiver, ...] = ()
     thresholds: Thresholds = Thresholds()
     budgets: Budgets = Budgets()
     limits: Limits = Limits()
@@ -131,7 +134,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def _check_gaps(self) -> None:
         for need, reason in self.accepted_gaps.items():
             key = f"accepted_gaps.{need}"
-            if not reason.strip():
+            if isinstance(reason, str) and not reason.strip():
                 raise Invalid(key, "the reason why this gap is accepted", "it is empty")
             if need in (*EventKind, "broadcast"):
                 continue  # the profile decides whether it can be observed
@@ -194,6 +197,17 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         parts += [f"prompts.{name} without contains" for name in unsaid]
         parts += ["a single user"] if len(self.personas) < 2 else []
         return tuple(parts)
+
+    def without_expired_gaps(self, today: date) -> tuple["Target", tuple[str, ...]]:
+        """The target with the gaps that are still accepted on a day, and what is wrong with the others."""
+        kept: dict[str, str | AcceptedGap] = {}
+        expired = []
+        for need, reason in self.accepted_gaps.items():
+            if isinstance(reason, str) or today <= reason.until:
+                kept[need] = reason
+            else:
+                expired.append(f"accepted_gaps.{need} has expired ({reason}): mend it, or decide anew")
+        return msgspec.structs.replace(self, accepted_gaps=kept), tuple(expired)
 
     def resolve(self, path_or_url: str) -> str:
         """A path at the target's origin as a full URL; a full URL stays as it is."""

@@ -10,11 +10,14 @@ from typing import Any
 
 import msgspec
 
+from greenlight_gate.own_rules import UnusableRule, all_rules
+from greenlight_gate.rules.own import OWN_STEP
+from greenlight_gate.rules.registry import RULES
 from greenlight_gate.targets.errors import Misconfigured, convert
 from greenlight_gate.targets.model import Target
 from greenlight_gate.targets.prompt_numbers import drawn
 from greenlight_gate.targets.sections import Invalid, Limits, Prompts, SuiteSection
-from greenlight_gate.targets.suggestions import nearest_first
+from greenlight_gate.targets.suggestions import nearest, nearest_first
 from greenlight_gate.wire.profile import Profile
 from greenlight_gate.wire.spec import ProfileError
 
@@ -85,6 +88,8 @@ def target_and_notice(environment: str, environ: Mapping[str, str]) -> tuple[Tar
         target = msgspec.structs.replace(target, values=_with_files(target.values, path))
     if target.suite.features:
         target = msgspec.structs.replace(target, suite=_with_folders(target.suite, path))
+    for index, waiver in enumerate(target.waiver):
+        _check_waived_rule(waiver.rule, f"{_shown(path)}: waiver[{index}].rule")
     if target.tls.ca_file:
         ca_file = str((path.parent / target.tls.ca_file).resolve())
         target = msgspec.structs.replace(target, tls=msgspec.structs.replace(target.tls, ca_file=ca_file))
@@ -102,6 +107,18 @@ def target_and_notice(environment: str, environ: Mapping[str, str]) -> tuple[Tar
 def where_the_url_is(environ: Mapping[str, str]) -> str:
     """What is to be corrected if the url is wrong."""
     return URL_VARIABLE if environ.get(URL_VARIABLE, "").strip() else "url in the target file"
+
+
+def _check_waived_rule(rule: str, where: str) -> None:
+    """Raises Misconfigured for what is no rule, neither one that ships nor one of the team's own."""
+    if rule in RULES or rule == OWN_STEP:
+        return
+    try:
+        known = [*all_rules(), OWN_STEP]
+    except UnusableRule as error:
+        raise Misconfigured(str(error)) from error
+    if rule not in known:
+        raise Misconfigured(f"{where}: expected the id of a rule, but there is no {rule!r}{nearest(rule, known)}")
 
 
 def _with_folders(suite: SuiteSection, target_file: Path) -> SuiteSection:

@@ -17,11 +17,12 @@ _TIMED = frozenset({"performance", LOAD})
 
 
 class Status(StrEnum):
-    """The state of a criterion: met, not met, or unknown."""
+    """The state of a criterion: met, not met, unknown, or not met for nothing but what is waived."""
 
     PASSED = "passed"
     FAILED = "failed"
     INCONCLUSIVE = "inconclusive"
+    WAIVED = "waived"
 
 
 class Criterion(msgspec.Struct, frozen=True):

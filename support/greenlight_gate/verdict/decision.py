@@ -23,6 +23,7 @@ from greenlight_gate.verdict.session_criteria import (
     success_rate,
     user_isolation,
 )
+from greenlight_gate.verdict.waivers import in_words, waive, waivers_criterion
 
 __all__ = [
     "Criterion",
@@ -47,6 +48,8 @@ _OVER_A_RUN = frozenset({"LATENCY", "RECOVERY", "BASELINE"})
 def decide(facts: Facts) -> Decision:
     """Judges the criteria that apply; the worst of them decides the verdict."""
     criteria = _of_scenarios(facts) if facts.workload is None else _of_a_load(facts, facts.workload)
+    criteria = [waive(criterion, facts.waived, facts.findings) for criterion in criteria]
+    criteria += [waivers_criterion(facts.waivers, strict=facts.strict_waivers)] if facts.waivers else []
     if facts.ended_early:
         criteria = [_unless(criterion, "the run ended early, so that this does not count") for criterion in criteria]
     elif facts.crowded:
@@ -62,7 +65,7 @@ def decide(facts: Facts) -> Decision:
         reason = reason_of(verdict, criteria, facts)
     else:
         reason = reason_of_a_load(verdict, criteria, facts, facts.workload)
-    return Decision(verdict, reason, tuple(criteria))
+    return Decision(verdict, f"{in_words(facts.waivers)}{reason}", tuple(criteria))
 
 
 def _unless(criterion: Criterion, why: str) -> Criterion:
@@ -76,7 +79,8 @@ def _of_scenarios(facts: Facts) -> list[Criterion]:
     """The criteria of the selected categories."""
     criteria = [scenarios(facts), completeness(facts), success_rate(facts)]
     if facts.repeat > 1:
-        criteria.append(repeats([each.repeated for each in facts.scenarios if each.repeated], facts.repeat))
+        known = [each.repeated for each in facts.scenarios if each.repeated and not each.waived]
+        criteria.append(repeats(known, facts.repeat))
     if "performance" in facts.wanted:
         criteria.append(event_latency(facts))
     if facts.relations or (not facts.tags and not _WATCHFUL.isdisjoint(facts.wanted)):

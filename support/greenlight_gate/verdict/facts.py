@@ -11,10 +11,11 @@ from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.rules.isolation import IsolationPair
 from greenlight_gate.verdict.baseline import Compared
 from greenlight_gate.verdict.criteria import Criterion, LoadOfScenario
-from greenlight_gate.verdict.failure_patterns import SLOW, Occurrence
+from greenlight_gate.verdict.failure_patterns import PATTERNS, SLOW, Occurrence
 from greenlight_gate.verdict.load_verdict import Workload
 from greenlight_gate.verdict.memory_trend import MemorySamples
 from greenlight_gate.verdict.repeats import Repeated
+from greenlight_gate.verdict.waivers import JudgedWaiver
 
 # Failure patterns of what was late or did not come in time, which a busy machine may cause as well.
 LATE_PATTERNS = frozenset({SLOW, "SILENT_STALLS", "CONNECTION_INSTABILITY"})
@@ -46,8 +47,9 @@ class ScenarioOutcome(StrEnum):
 class ScenarioResult(msgspec.Struct, frozen=True):
     """One scenario of the ledger. `category` is the folder below features/; `need`: see `evidence.Finished`.
 
-    `rule`: the rule or criterion that a step of a failed scenario named, where no finding said why. A scenario that ran
-    several times has the worst outcome of all; `passes` of the `times` that it passed or failed it passed.
+    `rule`: the rule or criterion that a step of a failed scenario named, where no finding is of it. `waived`: by which
+    waivers a failed scenario does not block; "" for one that does. A scenario that ran several times has the worst
+    outcome of all; `passes` of the `times` that it passed or failed it passed.
     """
 
     key: str
@@ -59,6 +61,7 @@ class ScenarioResult(msgspec.Struct, frozen=True):
     rule: str = ""
     passes: int = 0
     times: int = 0
+    waived: str = ""
 
     @property
     def repeated(self) -> Repeated | None:
@@ -115,6 +118,8 @@ class Facts(msgspec.Struct, frozen=True):
     other programs left the suite's machine too little CPU time in some of it; "" if they did not. `only`: how many
     scenarios have findings of no other rule; `ill`: which one left the target ill. What may have followed from that is
     counted there, and is not among the `findings`. `repeat`: how often each scenario ran.
+    What is `waived` is not among them either; `waivers` says what became of each, and `strict_waivers` that a stale one
+    blocks.
     """
 
     wanted: tuple[str, ...]
@@ -141,6 +146,9 @@ class Facts(msgspec.Struct, frozen=True):
     only: dict[str, int] = {}
     ill: Ill | None = None
     repeat: int = 1
+    waived: tuple[Finding, ...] = ()
+    waivers: tuple[JudgedWaiver, ...] = ()
+    strict_waivers: bool = False
 
     @property
     def selected(self) -> Counter[str]:
@@ -159,9 +167,14 @@ class Facts(msgspec.Struct, frozen=True):
         untimed = self.workload is not None and not self.workload.judges_latency
         # Where a load shows that this machine was busy, its work may have delayed all that came.
         untimed = untimed or any(load.summary.saturated for load in self.loads)
-        critical = [seen for seen in self.patterns if seen.severity is Severity.CRITICAL]
+        critical = [seen for seen in self.patterns if seen.severity is Severity.CRITICAL and not self._waives(seen)]
         excused |= {SLOW} if untimed else set()
         return [seen for seen in critical if seen.pattern not in excused]
+
+    def _waives(self, seen: Occurrence) -> bool:
+        """Whether all findings that make a pattern are waived."""
+        rules = PATTERNS[seen.pattern].rules
+        return any(each.rule in rules for each in self.waived) and not any(each.rule in rules for each in self.findings)
 
 
 class Decision(msgspec.Struct, frozen=True):

@@ -33,18 +33,20 @@ def reason_of(verdict: Verdict, criteria: list[Criterion], facts: Facts) -> str:
         beyond += f" Only {', '.join(parts_of)} were selected."
     if facts.weak:
         beyond += f" The target file asks for less than usual: {', '.join(facts.weak)}."
+    missing = [scenario for scenario in facts.scenarios if scenario.is_missing]
+    if missing:
+        were = "was" if len(missing) == 1 else "were"
+        why = unexercised([(scenario.category, in_one_line(scenario.reason)) for scenario in missing])
+        beyond = f" {numbered(len(missing), 'scenario')} {were} not exercised: {why}.{beyond}"
     if verdict is Verdict.APPROVED:
         passed = sum(scenario.outcome is ScenarioOutcome.PASSED for scenario in facts.scenarios)
-        missing = [scenario for scenario in facts.scenarios if scenario.is_missing]
-        spared, were = len(missing), "was" if len(missing) == 1 else "were"
-        why = unexercised([(scenario.category, in_one_line(scenario.reason)) for scenario in missing])
-        beyond = (f" {numbered(spared, 'scenario')} {were} not exercised: {why}." if spared else "") + beyond
         accepted += headline(facts.wanted, parts_of, every) if leads else ""
         hidden = [kind for kind in FIVE if kind in facts.absent]
         five = f"all but {' and '.join(hidden)} of the five events were" if hidden else "all five events were"
         due = facts.observed.five_expected + sum(load.summary.five_expected for load in facts.loads)
         shown = f"{five} observed" if due else "no request needed a tool"
-        return f"{accepted}{numbered(passed, 'scenario')} passed, {shown}, no findings.{beyond}"
+        no = "no other findings" if facts.waived else "no findings"
+        return f"{accepted}{numbered(passed, 'scenario')} passed, {shown}, {no}.{beyond}"
     parts = _open(verdict, criteria)
     if verdict is Verdict.BLOCKED and facts.findings:
         parts.insert(0, _first_findings(facts.findings, only=facts.only))
@@ -101,7 +103,7 @@ def _counts(loads: tuple[LoadOfScenario, ...]) -> Counter[str]:
 
 
 def _first_of(outcome: ScenarioOutcome, facts: Facts) -> list[str]:
-    concerned = [scenario for scenario in facts.scenarios if scenario.outcome is outcome]
+    concerned = [scenario for scenario in facts.scenarios if scenario.outcome is outcome and not scenario.waived]
     return [f"'{scenario.name}' {outcome}: {in_one_line(scenario.reason)}" for scenario in concerned[:1]]
 
 

@@ -50,9 +50,13 @@ def headline(wanted: Sequence[str], parts: Sequence[str], every: Sequence[str] =
 
 
 def unexercised(reasons: Sequence[tuple[str, str]]) -> str:
-    """How many scenarios of which category were not exercised, and why: pairs of category and reason."""
+    """How many scenarios of which category were not exercised, and why: pairs of category and reason.
+
+    Security stands first: what is not tried there is missed by nobody until it is too late.
+    """
     counted = Counter(reasons)
-    shown = [f"{count} of {category} ({reason})" for (category, reason), count in counted.most_common(_MOST_REASONS)]
+    ordered = sorted(counted.most_common(), key=lambda each: each[0][0] != "security")[:_MOST_REASONS]
+    shown = [f"{count} of {category} ({reason})" for (category, reason), count in ordered]
     more = len(counted) - len(shown)
     return ", ".join([*shown, *([f"and others for {more} more reasons"] if more > 0 else [])])
 

@@ -20,7 +20,11 @@ def scenarios(facts: Facts) -> Criterion:
     """SCENARIOS: those of the selected categories ran and passed, without findings."""
     count = Counter(scenario.outcome for scenario in facts.scenarios)
     ran = count[ScenarioOutcome.PASSED] + count[ScenarioOutcome.FAILED] + count[ScenarioOutcome.BROKEN]
+    waived = sum(bool(scenario.waived) for scenario in facts.scenarios)
+    count[ScenarioOutcome.FAILED] -= waived
     parts = [f"{count[outcome]} {outcome.replace('_', ' ')}" for outcome in ScenarioOutcome if count[outcome]]
+    parts += [f"{waived} failed and waived"] if waived else []
+    parts += ["none passed"] if waived and not count[ScenarioOutcome.PASSED] else []
     measured = ", ".join(parts) or "no scenario ran"
     seen = facts.seen
     unseen = [category for category in facts.wanted if category not in seen and category not in facts.absent]
@@ -44,7 +48,7 @@ def scenarios(facts: Facts) -> Criterion:
     ):  # fmt: skip
         status = Status.INCONCLUSIVE
     else:
-        status = Status.PASSED
+        status = Status.WAIVED if waived or facts.waived else Status.PASSED
     requirement = "Every scenario of the selected categories ran and passed, without findings."
     return Criterion("SCENARIOS", requirement, "100 %", measured, ran, status)
 

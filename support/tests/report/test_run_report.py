@@ -42,9 +42,9 @@ def test_the_figures_of_an_approval(tmp_path: Path) -> None:
     assert (session["timestamp"], session["duration_seconds"]) == ("2026-01-01T00:00:00+00:00", 9.0)
     assert results["passed"] is True
     assert results["pytest_metrics"] == {
-        "tests_passed": 1, "tests_failed": 0, "tests_not_exercised": 0, "total_tests": 1
+        "tests_passed": 1, "tests_failed": 0, "tests_waived": 0, "tests_not_exercised": 0, "total_tests": 1
     }  # fmt: skip
-    assert results["categories"] == {"functional": {"passed": 1, "failed": 0, "not_exercised": 0}}
+    assert results["categories"] == {"functional": {"passed": 1, "failed": 0, "waived": 0, "not_exercised": 0}}
     assert (results["monitoring_metrics"]["total_events"], results["monitoring_metrics"]["success_rate_percent"]) == (
         5, 100.0
     )  # fmt: skip
@@ -66,6 +66,7 @@ def test_a_finding_names_its_scenario_and_its_evidence(tmp_path: Path) -> None:
         "holds nothing of a stopped answer.",
         "expected": "an answer with 'rain'", "actual": "'It is dry.'", "scenario": NAME, "person": "Ada",
         "connection": "c1", "run": "r1", "evidence": {"trace": "traces/1.jsonl", "records": [3, 6]}, "follows": "",
+            "waived": "",
     }  # fmt: skip
     assert document["execution_results"]["passed"] is False
     assert document["deployment_decision"]["verdict"] == "BLOCKED"
@@ -78,7 +79,9 @@ def test_what_was_not_exercised_and_what_did_not_run(tmp_path: Path) -> None:
     document = as_document(judge(write(tmp_path, *ledger)))
 
     assert document["not_exercised"] == [{"scenario": NAME, "reason": "it has no tools"}]
-    assert document["execution_results"]["categories"] == {"functional": {"passed": 0, "failed": 1, "not_exercised": 1}}
+    assert document["execution_results"]["categories"] == {
+        "functional": {"passed": 0, "failed": 1, "waived": 0, "not_exercised": 1}
+    }
     assert [(s["key"], s["outcome"]) for s in document["execution_results"]["scenarios"]] == [
         (KEY, "not_exercised"), ("functional/b.feature:1", "not_run")
     ]  # fmt: skip

@@ -6,14 +6,13 @@ from hamcrest import assert_that
 from hamcrest.core.matcher import Matcher
 
 from greenlight_gate.own_rules import all_rules
+from greenlight_gate.rules.own import OWN_STEP
 from greenlight_gate.rules.registry import RULES
 
 T = TypeVar("T")
 
 # What the verdict judges by figures, and no rule by frames.
 CRITERIA: Final = frozenset({"ISOLATION", "LATENCY", "MEMORY", "RECOVERY", "SUCCESS"})
-# What a step of a team's own asserts and names no rule for: the scenario itself is what is required.
-OWN_STEP: Final = "OWN-STEP"
 # What a target that is too slow does not meet, and a machine that is busy with other work neither.
 _OF_TIME: Final = ("LATENCY", "RECOVERY", "SUCCESS", "TIMELINESS-", "CONNECTION-2")
 

@@ -237,8 +237,8 @@ class Hooks:
         further = tuple(map(world.further_trace, world.further)) if world is not None else ()
         records = None if world is None else sum(len(each.entries) for each in (world.recorder, *world.further))
         need = world.lacking if world is not None and outcome is ScenarioOutcome.NOT_EXERCISED else ""
-        unmet = _unmet(scenario) if outcome is ScenarioOutcome.FAILED and not findings else None
-        rule = unmet.rule if unmet is not None else ""
+        unmet = _unmet(scenario) if outcome is ScenarioOutcome.FAILED else None
+        rule = unmet.rule if unmet is not None and unmet.rule not in {each.rule for each in findings} else ""
         finished = Finished(
             key, outcome, reason, len(findings), trace, round(waiting.took_s, 3), private, further, records, need, rule,
             world.health_trace if world is not None else "",
@@ -294,7 +294,9 @@ def _reason(scenario: Scenario, outcome: ScenarioOutcome, interrupted: str) -> s
 
 def _unmet(scenario: Scenario) -> Unmet | None:
     """The demand that a failed step made in the name of a rule."""
-    return next((step.exception for step in scenario.all_steps if isinstance(step.exception, Unmet)), None)
+    errors = [step.exception for step in scenario.all_steps if step.exception is not None]
+    # Where there are findings, they are said first, and the demand is the cause.
+    return next((each for error in errors for each in (error, error.__cause__) if isinstance(each, Unmet)), None)
 
 
 def _events(world: World | None) -> int:

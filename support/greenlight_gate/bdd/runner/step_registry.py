@@ -7,10 +7,11 @@ from typing import Any
 from behave.model import Step
 from behave.step_registry import StepRegistry
 
-from greenlight_gate.bdd.matchers.demand import OWN_STEP, Unmet
+from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.runner.own_suite import is_own_step
 from greenlight_gate.bdd.world.world import World
+from greenlight_gate.rules.own import OWN_STEP
 from greenlight_gate.session.loop_thread import SuiteFault
 
 Run = Callable[[Any], None]
@@ -77,11 +78,16 @@ def _run(context: Any, step: Step, function: Callable[..., None], plain_run: Run
         raise
     except AssertionError as error:
         complaint = world.complaint()
-        if complaint and complaint not in str(error):
-            raise AssertionError(f"{complaint}\n\n{error}") from error
-        if not complaint and not isinstance(error, Unmet):
-            if is_own_step(function, world.suite.plan.suite):
-                raise Unmet(OWN_STEP, f"the step '{step.name}' failed: {error}") from error
+        if complaint and complaint in str(error):
+            raise
+        demanded = error
+        if not isinstance(error, Unmet) and is_own_step(function, world.suite.plan.suite):
+            demanded = Unmet(OWN_STEP, f"the step '{step.name}' failed: {error}")
+        if complaint:
+            raise AssertionError(f"{complaint}\n\n{demanded}") from demanded
+        if not isinstance(demanded, Unmet):
             # What no rule stands behind cannot be demanded of a target.
             raise SuiteFault(f"the step '{step.name}' failed, and names no rule: {error}") from error
+        if demanded is not error:
+            raise demanded from error
         raise

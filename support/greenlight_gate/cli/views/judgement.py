@@ -27,7 +27,12 @@ from greenlight_gate.verdict.decision import Status, Verdict
 from greenlight_gate.verdict.scope import PARTIAL
 
 COLOURS = {Verdict.APPROVED: "green", Verdict.BLOCKED: "red", Verdict.INCONCLUSIVE: "yellow"}
-_MARKS = {Status.PASSED: "[green]met[/]", Status.FAILED: "[red]not met[/]", Status.INCONCLUSIVE: "[yellow]unknown[/]"}
+_MARKS = {
+    Status.PASSED: "[green]met[/]",
+    Status.FAILED: "[red]not met[/]",
+    Status.INCONCLUSIVE: "[yellow]unknown[/]",
+    Status.WAIVED: "[yellow]waived[/]",
+}
 _MOST_FINDINGS = 12
 _LOG_WIDTH = 160
 
@@ -100,6 +105,7 @@ def show_verdict(judgement: Judgement, folder: Path, console: Console, *, verbos
         came = f"  expected {escape(finding.expected)}\n  got      {escape(finding.actual)}"
         console.print(came, highlight=False, soft_wrap=in_log)
         often = f"; {cause.often}" if cause.times > 1 else ""
+        often += f"; waived: {item.waived}" if item.waived else ""
         where = f"{finding.user}, '{item.scenario}', records {records} of {item.trace}{often}"
         console.print(f"  [dim]{escape(where)}[/]", highlight=False, soft_wrap=in_log)
     colour = COLOURS[decision.verdict]
