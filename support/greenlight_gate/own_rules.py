@@ -40,7 +40,7 @@ def _loaded(entry: EntryPoint) -> Rule:
     source = f"{package.name} {package.version}, {entry.value}" if package is not None else entry.value
     try:
         check = entry.load()
-    except Exception as error:  # code of a team's own: whatever it raises, it cannot be used
+    except (Exception, SystemExit) as error:  # code of a team's own: whatever it raises, it cannot be used
         raise UnusableRule(f"{source}: the rule cannot be loaded: {type(error).__name__}: {error}") from error
     if not (isinstance(check, type) and issubclass(check, OwnRule)):
         raise UnusableRule(f"{source}: expected a subclass of greenlight_gate.rules.own.OwnRule, but {check!r} came")

@@ -151,14 +151,17 @@ def test_the_action_is_of_the_form_that_github_reads() -> None:
 
 def test_annotations_are_one_line_each_whatever_a_target_has_sent() -> None:
     lines = judge_step().annotations(
-        "BLOCKED", "50 %\n::error::no", [{"rule": "ISOLATION-1: a, b", "what": "Ada received\r\n::set-env"}] * 20
-    )
+        "BLOCKED", "50 %\n::error::no",
+        [{"rule": "ISOLATION-1: a, b", "what": "Ada received\r\n::set-env", "times": 2, "waived": 1}] * 20,
+    )  # fmt: skip
 
     assert lines[0] == "::error title=Greenlight%3A BLOCKED::50 %25%0A::error::no"
     assert lines[1] == "::error title=ISOLATION-1%3A a%2C b::Ada received%0D%0A::set-env"
     assert len(lines) == 10
     assert judge_step().annotations("INCONCLUSIVE", "x", [])[0].startswith("::warning ")
     assert judge_step().annotations("APPROVED", "", [])[0].startswith("::notice ")
+    waived = {"rule": "REFUSAL-3", "what": "no error", "times": 1, "waived": 1}
+    assert judge_step().annotations("APPROVED", "1 finding waived", [waived])[1] == "::notice title=REFUSAL-3::no error"
 
 
 @pytest.mark.slow

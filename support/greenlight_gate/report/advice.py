@@ -74,6 +74,13 @@ _BY_CRITERION: dict[str, Advice] = {
     "BASELINE": Advice(("a change since the earlier sessions", "the machine is busier than before"), _HISTORY),
     "MEMORY": Advice(("something is kept for each run and never released",), "greenlight run --categories stress"),
     "PATTERNS": Advice(("see the patterns below: each says where to look",), _VERBOSE),
+    "WAIVERS": Advice(
+        (
+            "what was waived is not mended in time",
+            "what was waived is mended: remove its [[waiver]] of the target file",
+        ),
+        _VERBOSE,
+    ),
     "EVIDENCE": Advice(
         ("the session ended early", "a file was changed after the run", "the disk is full"),
         "greenlight run --environment {target}",

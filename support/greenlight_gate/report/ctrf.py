@@ -1,7 +1,8 @@
 """ctrf-report.json, the Common Test Report Format (github.com/ctrf-io/ctrf): the same tests as in junit.xml, as JSON.
 
 It has fewer words for outcomes: what broke in the suite, and a criterion that is unknown, is `other`, with our own word
-as `rawStatus`. A scenario that passed now and then is `failed`, and not `flaky`, which there means passed in the end.
+as `rawStatus`. A scenario that passed now and then is `failed`, and not `flaky`, which there means passed in the end;
+what failed and is waived is `skipped`.
 """
 
 from datetime import UTC, datetime
@@ -25,7 +26,9 @@ _STATUS = {
     ScenarioOutcome.PASSED: "passed", ScenarioOutcome.FAILED: "failed", ScenarioOutcome.BROKEN: "other",
     ScenarioOutcome.NOT_EXERCISED: "skipped", ScenarioOutcome.NOT_RUN: "pending",
 }  # fmt: skip
-_STATUS_OF_CRITERION = {Status.PASSED: "passed", Status.FAILED: "failed", Status.INCONCLUSIVE: "other"}
+_STATUS_OF_CRITERION = {
+    Status.PASSED: "passed", Status.FAILED: "failed", Status.INCONCLUSIVE: "other", Status.WAIVED: "skipped",
+}  # fmt: skip
 
 
 def as_ctrf(judgement: Judgement) -> dict[str, Any]:
@@ -67,12 +70,16 @@ def write_ctrf(judgement: Judgement, folder: Path) -> None:
 
 def _scenario(scenario: ScenarioResult, took_s: float) -> dict[str, Any]:
     place, _, line = scenario.key.partition(":")
-    test = _test(scenario.key, scenario.name, _STATUS[scenario.outcome], [scenario.category])
+    test = _test(
+        scenario.key, scenario.name, "skipped" if scenario.waived else _STATUS[scenario.outcome], [scenario.category]
+    )
     test |= {"duration": round(took_s * 1e3), "rawStatus": str(scenario.outcome), "filePath": f"features/{place}"}
     if line.isdecimal():
         test["line"] = int(line)
     if scenario.outcome is not ScenarioOutcome.PASSED:
         test |= {"message": in_one_line(scenario.reason), "trace": brief(scenario.reason, _MOST_LINES)}
+    if scenario.waived:
+        test |= {"rawStatus": "waived", "message": f"waived: {scenario.waived}"}
     if scenario.rule:
         test["labels"] = {"rule": scenario.rule}
     if scenario.times > 1:

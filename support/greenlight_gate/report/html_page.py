@@ -48,6 +48,7 @@ _CHECKLIST = (
     ("Users who lose their connection recover in time", ("RECOVERY",)),
     ("The backend does not leak memory", ("MEMORY",)),
     ("No critical failure pattern occurred", ("PATTERNS",)),
+    ("Every waiver is in date, and still covers something", ("WAIVERS",)),
     ("It is not slower than in earlier approved sessions", ("BASELINE",)),
     ("The evidence is complete", ("EVIDENCE",)),
 )
@@ -151,8 +152,9 @@ def _checklist(criteria: Sequence[Criterion]) -> list[tuple[str, str, str]]:
         judged = [known[name] for name in ids if name in known]
         if judged:
             rows.append((text, _STATUS[judged[0].status], judged[0].measured))
-        elif ids[0] not in ("REPEATS", "RULES", "ROUNDS") and "ROUNDS" not in known:
-            # SCENARIOS covers these, where each ran once; a day of the monitor is judged by its rounds alone.
+        elif ids[0] not in ("REPEATS", "RULES", "ROUNDS", "WAIVERS") and "ROUNDS" not in known:
+            # SCENARIOS covers these, where each ran once and nothing is waived; a day of the monitor is judged by its
+            # rounds alone.
             rows.append((text, "not examined", f"no criterion {ids[0]} in this session"))
     return rows
 

@@ -108,7 +108,7 @@ def as_document(judgement: Judgement) -> dict[str, Any]:
         "causes": [
             {
                 "rule": cause.rule, "times": cause.times, "what": str(cause), "scenarios": list(cause.scenarios),
-                "only": list(cause.only), "trace": cause.first.trace,
+                "only": list(cause.only), "trace": cause.first.trace, "waived": cause.waived,
             }
             for cause in causes(judgement)
         ],

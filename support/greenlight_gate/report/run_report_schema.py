@@ -89,7 +89,7 @@ def report_schema() -> Schema:
             evidence=object_of(trace=TEXT, records=_list(_COUNT)), follows=TEXT, waived=TEXT,
         )),
         causes=_list(object_of(
-            rule=TEXT, times=_COUNT, what=TEXT, scenarios=_list(TEXT), only=_list(TEXT), trace=TEXT
+            rule=TEXT, times=_COUNT, what=TEXT, scenarios=_list(TEXT), only=_list(TEXT), trace=TEXT, waived=_COUNT,
         )),
         isolation=_list(_and(definitions["IsolationPair"], unproven=_list(TEXT))),
         waivers=_list(of["JudgedWaiver"]),

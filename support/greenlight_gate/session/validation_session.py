@@ -71,8 +71,8 @@ class SessionPlan:
 
     `scale`: users in stress scenarios; `soak_s`: how long the memory is watched; `jobs`: scenarios side by side;
     `available`: how many scenarios each wanted category has; `repeat`: how often each scenario runs; `suite`: the
-    folders of the target's own scenarios; `rules`: those by which scenarios are judged; `strict_waivers`: a stale waiver
-    blocks; `observers`: who else listens, of this session alone.
+    folders of the target's own scenarios; `rules`: those by which scenarios are judged; `strict_waivers`: a stale
+    waiver blocks; `observers`: who else listens, of this session alone.
     """
 
     environment: str = "embedded"

@@ -1,13 +1,19 @@
 """Features, steps and rules of a team's own, beside those that ship."""
 
+import sys
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from behave.model import Step
 from behave.runner import the_step_registry
 from behave.runner_util import load_step_modules
 from behave.step_registry import StepRegistry
 from greenlight_gate.bdd import parameters
 from greenlight_gate.bdd.runner.own_suite import load_own_steps
+from greenlight_gate.bdd.runner.step_registry import CheckedStepRegistry
+from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.targets.settings import Misconfigured, suite_root
 
 from support.tests.cli.process import ROOT, judged, mistaken
@@ -83,6 +89,7 @@ def shipped() -> StepRegistry:
         ),
         ('@then("{anything}")', "which ships (access_steps.py); give yours a wording of its own"),
         ('@step("{who:User} has two tabs open")', "collides with '{user:User} has two tabs open', which ships"),
+        ("raise SystemExit(0)", "a file of steps cannot be loaded: SystemExit: 0"),
         ("nonsense", "a file of steps cannot be loaded: NameError: name 'nonsense' is not defined"),
     ],
 )
@@ -99,3 +106,14 @@ def test_steps_that_collide_or_fail_are_refused(shipped: StepRegistry, tmp_path:
         for kind, steps in before.items():
             shipped.steps[kind][:] = steps
     assert says in str(wrong.value)
+
+
+def test_a_step_that_ends_the_process_is_a_fault_of_the_suite() -> None:
+    registry = StepRegistry()
+    registry.add_step_definition("given", "the end", lambda context: sys.exit(0))
+    step = Step("x.feature", 1, "Given", "given", "the end")  # type: ignore[no-untyped-call]
+    run = CheckedStepRegistry(registry).run_of(step)
+
+    assert run is not None
+    with pytest.raises(SuiteFault, match="the step 'the end' ended the process: SystemExit: 0"):
+        run(SimpleNamespace(world=None, use_with_user_mode=nullcontext))

@@ -1,5 +1,6 @@
 """Waivers in the evidence of a session, judged by the day on which it began."""
 
+import html
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -8,7 +9,8 @@ import pytest
 from greenlight_gate.cli import allure_report
 from greenlight_gate.cli.views import judgement as judgement_view
 from greenlight_gate.evidence.judge import Judgement, judge
-from greenlight_gate.report import ci_summary, html_page
+from greenlight_gate.report import ci_summary, ctrf, html_page
+from greenlight_gate.report.ctrf import as_ctrf
 from greenlight_gate.report.headline import causes
 from greenlight_gate.report.junit import as_junit
 from greenlight_gate.report.run_report import as_document
@@ -18,7 +20,7 @@ from support.tests.evidence.folders import ENDED, FINISHED, KEY, NAME, SELECTED,
 from support.tests.rules.talk import Talk, asked
 
 # How each place shows the state of a criterion.
-STATES = (allure_report._STATUS, judgement_view._MARKS, ci_summary._SIGNS, html_page._STATUS)
+STATES = (allure_report._STATUS, judgement_view._MARKS, ci_summary._SIGNS, html_page._STATUS, ctrf._STATUS_OF_CRITERION)
 OTHER = "functional/answers.feature:20"
 # The session began on 2026-01-01.
 LAST, PAST = "2026-01-01", "2025-12-31"
@@ -60,6 +62,13 @@ def test_what_is_waived_is_shown_everywhere_and_does_not_block(tmp_path: Path) -
     junit = ET.fromstring(as_junit(judgement))
     assert junit.get("failures") == "0"
     assert [each.get("message") for each in junit.iter("skipped")] == [f"waived: {said}"]
+    results = as_ctrf(judgement)["results"]
+    assert (results["summary"]["failed"], results["summary"]["skipped"]) == (0, 2)
+    assert next(each["message"] for each in results["tests"] if each["rawStatus"] == "waived") == f"waived: {said}"
+    page = html_page.render(judgement, tmp_path, ())
+    assert f"Waived: {said}. " in html.unescape(page)
+    assert "and waived</span>" in page
+    assert "Every waiver is in date" in page
 
 
 ROWS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
@@ -99,7 +108,7 @@ def test_every_state_of_a_criterion_is_shown(states: dict[Status, str]) -> None:
 )
 def test_each_time_that_a_scenario_ran_has_to_be_covered(tmp_path: Path, rules: list[str], verdict: str) -> None:
     again, other = f"{KEY}#2", {**SELECTED, "key": OTHER, "name": "Another"}
-    lines = [
+    lines: list[dict[str, Any]] = [
         SELECTED, {**SELECTED, "key": again}, other,
         {**FINISHED, "outcome": "failed", "findings": 1},
         {**FINISHED, "key": again, "outcome": "failed", "trace": "", "rule": "CONTENT-4"},

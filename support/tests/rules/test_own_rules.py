@@ -106,17 +106,18 @@ def test_the_rule_in_the_guide_is_one() -> None:
 
 BAD: list[tuple[Any, str]] = [
     (ZeroDivisionError("by zero"), "ZeroDivisionError: by zero"),
+    (SystemExit(0), "SystemExit: 0"),
     ("too long", "TypeError: on_settled has to return breaches with two texts, and 'too long' is none"),
     (Breach("x", "y", (99,)), "ValueError: the trace has 8 records, and a breach names (99,)"),
     (Breach("x", None), "TypeError: on_settled has to return breaches with two texts, and"),  # type: ignore[arg-type]
 ]
 
 
-@pytest.mark.parametrize(("said", "why"), BAD, ids=["raises", "no breach", "no record", "no text"])
+@pytest.mark.parametrize(("said", "why"), BAD, ids=["raises", "ends the process", "no breach", "no record", "no text"])
 def test_a_rule_that_fails_is_named_and_the_others_go_on(said: Any, why: str) -> None:
     class Broken(_Noted):
         def on_settled(self, run: SettledRun) -> Iterable[Breach]:
-            if isinstance(said, Exception):
+            if isinstance(said, BaseException):
                 raise said
             return [said]
 

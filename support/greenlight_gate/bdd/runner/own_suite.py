@@ -60,7 +60,7 @@ def load_own_steps(registry: Any, folder: Path) -> None:
         load_step_modules([str(folder)])
     except AmbiguousStep as error:
         raise Misconfigured(f"{folder}: {' '.join(str(error).split())}; give yours a wording of its own") from error
-    except Exception as error:  # code of the team's own: whatever it raises, it cannot be used
+    except (Exception, SystemExit) as error:  # code of the team's own: whatever it raises, it cannot be used
         raise Misconfigured(f"{folder}: a file of steps cannot be loaded: {type(error).__name__}: {error}") from error
     for kind, steps in registry.steps.items():
         shipped = [

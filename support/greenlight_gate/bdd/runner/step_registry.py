@@ -76,6 +76,9 @@ def _run(context: Any, step: Step, function: Callable[..., None], plain_run: Run
     except NotExercised:
         world.leave_all()  # what becomes of an idle connection later says nothing about what was not exercised
         raise
+    except SystemExit as error:
+        # It would end the command with a code that says what no verdict has said.
+        raise SuiteFault(f"the step '{step.name}' ended the process: SystemExit: {error}") from error
     except AssertionError as error:
         complaint = world.complaint()
         if complaint and complaint in str(error):

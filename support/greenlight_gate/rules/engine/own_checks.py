@@ -15,7 +15,7 @@ class OwnRuleFailed(NamedTuple):
     """A rule of a team's own that raised, so that it knows nothing of a trace."""
 
     rule: Rule
-    error: Exception
+    error: BaseException
 
     def __str__(self) -> str:
         """Which rule of which package failed, and how."""
@@ -61,7 +61,7 @@ class OwnChecks:
                 continue
             try:
                 breaches = _checked(self._check_of(rule).on_settled(run), self._last_n())
-            except Exception as error:  # noqa: BLE001 -- code of a team's own; it is reported as a fault of the suite
+            except (Exception, SystemExit) as error:  # noqa: BLE001 -- code of a team's own; it is reported as a fault of the suite
                 self.failed.append(OwnRuleFailed(rule, error))
                 continue
             report = self._connections[outcome.connection].report
