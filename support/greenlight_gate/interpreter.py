@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import sys
+from typing import Any
 
 
 def optimised() -> str:
@@ -44,10 +45,13 @@ class _ToAnyReader(io.TextIOWrapper):
     def __init__(self, stream: io.TextIOWrapper) -> None:
         with contextlib.suppress(OSError):
             stream.flush()
-        encoding, by_line, through = stream.encoding, stream.line_buffering, stream.write_through
+        # The stream itself is left as it is: `behave` has given it to its formatters before the suite begins.
+        raw: Any = io.FileIO(stream.fileno(), "w", closefd=False)
+        # With PYTHONUNBUFFERED there is nothing between the text and the file.
         super().__init__(
-            stream.detach(), encoding=encoding, errors="backslashreplace", line_buffering=by_line, write_through=through
-        )
+            io.BufferedWriter(raw) if isinstance(stream.buffer, io.BufferedWriter) else raw, encoding=stream.encoding,
+            errors="backslashreplace", line_buffering=stream.line_buffering, write_through=stream.write_through,
+        )  # fmt: skip
 
     def write(self, text: str, /) -> int:
         try:
