@@ -3,12 +3,14 @@
 import asyncio
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from greenlight_gate.backend import phrases
 from greenlight_gate.backend.event_log import Journal
 from greenlight_gate.backend.frames import COMPLETED, EXECUTING, FAILED, STARTED, THINKING, TOOL_COMPLETED
 from greenlight_gate.backend.hooks import Chain
+from greenlight_gate.backend.model_turn import LanguageModel, ModelFailed, ModelTurn, messages_of, user_message
 from greenlight_gate.backend.planner import AgentPlan, make_plan
 from greenlight_gate.backend.runs import AgentRun
 from greenlight_gate.backend.settings import Settings
@@ -19,6 +21,10 @@ from greenlight_gate.backend.tools.tool import Call, ToolResult, ToolTask
 # A thorough search thinks several times before and after its slow tool, this far apart, so that its events are spread
 # over the whole run.
 _THINKING_PAUSE_S = 0.08
+# A model that calls tools for longer has lost its way.
+_MOST_TURNS = 30
+_HELPER = "helper"
+_ASK_AGAIN = {"recovery_suggestion": "Please ask again."}
 
 
 @dataclass(frozen=True)
@@ -30,15 +36,21 @@ class _Open:
 
 
 class Agent:
-    """Answers questions. The same question gives the same events and the same answer."""
+    """Answers questions: by a plan of its own, or as the `model` says, where there is one.
 
-    def __init__(self, settings: Settings, store: Store, journal: Journal, chain: Chain) -> None:
+    The same question gives the same events and the same answer.
+    """
+
+    def __init__(
+        self, settings: Settings, store: Store, journal: Journal, chain: Chain, model: LanguageModel | None
+    ) -> None:
         self._pace_s = settings.pace_s
         self._variation = settings.variation
         self._store = store
         self._journal = journal
         self._chain = chain
         self._tools = toolbox(store, settings)
+        self._model = model
 
     async def work(self, run: AgentRun) -> None:
         """Take a run from agent_started to agent_completed or agent_failed."""
@@ -46,6 +58,9 @@ class Agent:
         if self._variation.chance is not None:
             await self._pause()
         await self._journal.emit(run, STARTED, {"message": phrases.GREETINGS[run.agent_name]})
+        if self._model is not None:
+            await self._work_by_model(run, self._model)
+            return
         plan = make_plan(run.question)
         needed = bool(plan.stages or plan.task or run.parent is not None)
         await self._think(run, *self._variation.thoughts(plan.thoughts, needed=needed))
@@ -53,11 +68,50 @@ class Agent:
             await self._pause()
             await self._journal.emit(run, FAILED, phrases.ABANDONED)
             return
-        answer = await self._answer(run, plan)
+        await self._complete(run, await self._answer(run, plan))
+
+    async def _complete(self, run: AgentRun, answer: str) -> None:
         run.answer = self._chain.answer(run, self._variation.answer(answer) if run.parent is None else answer)
         await self._pause()
         payload = {"result": run.answer, "execution_time_ms": run.elapsed_ms}
         await self._journal.emit(run, COMPLETED, payload)
+
+    async def _work_by_model(self, run: AgentRun, model: LanguageModel) -> None:
+        try:
+            answer = await self._ask_model(run, model)
+        except ModelFailed as failed:
+            payload = {"error_code": "MODEL_FAILED", "error_message": str(failed), **_ASK_AGAIN}
+            await self._journal.emit(run, FAILED, payload)
+            if run.parent is not None:
+                raise
+            return
+        await self._complete(run, answer)
+
+    async def _ask_model(self, run: AgentRun, model: LanguageModel) -> str:
+        before = await self._store.previous_question(run.thread_id, run.root.run_id) if run.parent is None else None
+        messages = [user_message(text) for text in (before, run.question) if text]
+        for _ in range(_MOST_TURNS):
+            turn = await model.ask(messages, lambda thought: self._think(run, thought))
+            if not turn.calls:
+                return turn.text
+            messages += messages_of(turn, await self._use_as_called(run, turn))
+        raise ModelFailed(f"the model called tools {_MOST_TURNS} times without an answer")
+
+    async def _use_as_called(self, run: AgentRun, turn: ModelTurn) -> list[str]:
+        """The results of the tools that the model has called, at the same time."""
+        called = [Call(call.tool, call.parameters()) for call in turn.calls]
+        tools = [call for call in called if call.tool != _HELPER]
+        outcomes = iter(await self._carry_out_all(run, tools))
+        return [
+            await self._help(run, call.parameters["task"]) if call.tool == _HELPER else next(outcomes).text
+            for call in called
+        ]
+
+    async def _help(self, run: AgentRun, task: str) -> str:
+        helper = run.helper(task)
+        await self._pause()
+        await self.work(helper)
+        return helper.answer
 
     async def _answer(self, run: AgentRun, plan: AgentPlan) -> str:
         if plan.task and run.parent is None:
@@ -73,26 +127,27 @@ class Agent:
         return " ".join(sentences)
 
     async def _delegate(self, run: AgentRun, task: str) -> str:
-        helper = run.helper(task)
-        await self._pause()
-        await self.work(helper)
+        found = await self._help(run, task)
         await self._think(run, "The helper is done; I pass on what it found.")
-        return f"My helper reports: {helper.answer}"
+        return f"My helper reports: {found}"
 
     async def _use(self, run: AgentRun, stage: tuple[Call, ...], *, thorough: bool) -> list[ToolResult]:
-        announced = []
-        for call in stage:
-            await self._pause()
-            opened = _Open(call, f"call-{uuid.uuid4().hex}")
-            announced.append(opened)
-            payload = {"tool_name": call.tool, "tool_call_id": opened.call_id, "parameters": dict(call.parameters)}
-            await self._journal.emit(run, EXECUTING, payload)
-        outcomes = await asyncio.gather(*(self._carry_out(run, opened) for opened in announced))
+        outcomes = await self._carry_out_all(run, stage)
         afterthoughts = phrases.AFTERTHOUGHTS if thorough else phrases.AFTERTHOUGHTS[-1:]
         await self._think(run, *afterthoughts)
         if thorough:
             await asyncio.sleep(_THINKING_PAUSE_S)
         return outcomes
+
+    async def _carry_out_all(self, run: AgentRun, calls: Sequence[Call]) -> list[ToolResult]:
+        announced = []
+        for call in calls:
+            await self._pause()
+            opened = _Open(call, f"call-{uuid.uuid4().hex}")
+            announced.append(opened)
+            payload = {"tool_name": call.tool, "tool_call_id": opened.call_id, "parameters": dict(call.parameters)}
+            await self._journal.emit(run, EXECUTING, payload)
+        return await asyncio.gather(*(self._carry_out(run, opened) for opened in announced))
 
     async def _carry_out(self, run: AgentRun, opened: _Open) -> ToolResult:
         started_s = time.perf_counter()

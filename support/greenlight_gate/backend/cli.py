@@ -45,7 +45,7 @@ def main(
         return EXIT_OK
     try:
         chain = activate(arguments.defect)
-        settings = settings_from({**os.environ, **more, **({"CHAT_VARY": arguments.vary} if arguments.vary else {})})
+        settings = settings_from({**os.environ, **more, **_given(arguments)})
         admin_token = _admin_token(arguments.admin_token_env)
     except (UnknownDefectError, SettingsError) as error:
         return _misconfigured(prog, str(error))
@@ -74,6 +74,12 @@ def main(
     return EXIT_OK
 
 
+def _given(arguments: argparse.Namespace) -> dict[str, str]:
+    """What options say in place of variables."""
+    given = {"CHAT_VARY": arguments.vary, "CHAT_MODEL_URL": arguments.model}
+    return {name: text for name, text in given.items() if text}
+
+
 def _parser(prog: str) -> argparse.ArgumentParser:
     parser = _Parser(prog=prog, description="Serve the reference chat backend.", allow_abbrev=False)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
@@ -90,6 +96,9 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--vary", default="", metavar="SEED", help="vary the healthy behaviour at random from this integer seed"
+    )
+    parser.add_argument(
+        "--model", default="", metavar="URL", help="ask the model at this URL (Chat Completions; default: no model)"
     )
     parser.add_argument("--die-with-parent", action="store_true", help="stop when standard input ends")
     parser.add_argument("--list-defects", action="store_true", help="print all defects and exit")

@@ -10,6 +10,7 @@ from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.event_log import Journal
 from greenlight_gate.backend.frames import Outgoing
 from greenlight_gate.backend.hooks import Chain
+from greenlight_gate.backend.model_turn import LanguageModel
 from greenlight_gate.backend.run_supervisor import RunSupervisor
 from greenlight_gate.backend.settings import Settings
 from greenlight_gate.backend.sqlite_store import SqliteStore, later
@@ -57,7 +58,13 @@ class Hub:
             self.bus = LocalBus(self.route)
             self.tokens = Tokens(settings, self.store)
         self.journal = Journal(self.store, self.bus, chain)
-        self.agent = Agent(settings, self.store, self.journal, chain)
+        self._model: LanguageModel | None = None
+        if settings.model_url:
+            # Imported here: what it needs takes time to load.
+            from greenlight_gate.backend.model import HttpModel  # noqa: PLC0415
+
+            self._model = HttpModel(settings.model_url)
+        self.agent = Agent(settings, self.store, self.journal, chain, self._model)
         self.runs = RunSupervisor(self.store, self.bus, chain, self.journal, self.agent, replica=settings.replica)
 
     async def start(self) -> None:
@@ -80,6 +87,8 @@ class Hub:
         """Close files and connections."""
         if self.watch is not None:
             self.watch.stop()
+        if self._model is not None:
+            await self._model.close()
         await self.bus.close()
         await self.store.close()
 

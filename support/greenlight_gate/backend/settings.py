@@ -26,7 +26,8 @@ class Settings:
     restored: missed events are lost, and the backend reports it. `variation`: the variant of healthy behaviour.
     `replica` names this process among those that share `database_url` (SQLAlchemy's) and `redis_url`; `auth_url` is the
     origin of the service that signs the tokens. If these are empty, one process does everything.
-    `websockets` names the package that reads and writes the frames.
+    `websockets` names the package that reads and writes the frames. `model_url`: the base URL of the model that answers
+    (Chat Completions); "" for answers without one.
     """
 
     jwt_secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
@@ -43,6 +44,7 @@ class Settings:
     redis_url: str = field(default="", repr=False)
     auth_url: str = ""
     websockets: str = "wsproto"
+    model_url: str = ""
     variation: Variation = field(default_factory=Variation)
 
 
@@ -72,6 +74,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         redis_url=environment.get("CHAT_REDIS_URL", ""),
         auth_url=environment.get("CHAT_AUTH_URL", "").rstrip("/"),
         websockets=_one_of(environment, "CHAT_WEBSOCKETS", ("wsproto", "websockets")),
+        model_url=_http_url(environment, "CHAT_MODEL_URL"),
     )
     return _varied(settings, environment.get("CHAT_VARY", ""))
 
@@ -94,6 +97,13 @@ def _users(text: str) -> dict[str, str]:
             raise SettingsError(f"CHAT_USERS must be name:password,name:password; entry {position} is not")
         users[name] = password
     return users
+
+
+def _http_url(environment: Mapping[str, str], name: str) -> str:
+    text = environment.get(name, "")
+    if text and not text.startswith(("http://", "https://")):
+        raise SettingsError(f"{name} must be a URL that begins with http:// or https://, not {text!r}")
+    return text
 
 
 def _one_of(environment: Mapping[str, str], name: str, choices: tuple[str, str]) -> str:

@@ -39,6 +39,11 @@ def add(commands: Any) -> None:
         "(example: --vary 7)",
     )  # fmt: skip
     serve.add_argument(
+        "--model", default="", metavar="URL",
+        help="let the model at this URL answer (Chat Completions), for instance that of `greenlight model` "
+        "(example: --model http://127.0.0.1:8790/v1)",
+    )  # fmt: skip
+    serve.add_argument(
         "--list-defects", action="store_true",
         help="print all defects and exit (example: greenlight serve --list-defects)",
     )  # fmt: skip
@@ -68,6 +73,7 @@ def serve(options: argparse.Namespace) -> int:
     if options.admin_token_env:
         arguments += ["--admin-token-env", options.admin_token_env]
     arguments += ["--vary", options.vary] if options.vary else []
+    arguments += ["--model", options.model] if options.model else []
     if options.list_defects:
         arguments.append("--list-defects")
     return main(arguments, prog="greenlight serve", more=made)

@@ -4,15 +4,13 @@ import contextlib
 import http.client
 import json
 import socket
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 from greenlight_gate.model.script import load_script
-from greenlight_gate.model.server import ModelServer, listen
+
+from support.tests.model.serving import DEADLINE_S, RunningModel, served
 
 SCRIPT = """
 pace_ms = 0
@@ -30,89 +28,19 @@ steps = [{ say = "one two three four" }]
 """
 ONCE = 'fault_times = 1\n[[answers]]\nask = "ping"\nsteps = [{ say = "pong" }]'
 PATHS = ("/v1/chat/completions", "/v1/responses", "/v1/messages")
-_DEADLINE_S = 30.0
-
-
-class Answered(NamedTuple):
-    """A whole response; `broken`: it ended before it was whole."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-    broken: bool = False
-
-    @property
-    def json(self) -> dict[str, Any]:
-        read: dict[str, Any] = json.loads(self.body)
-        return read
-
-
-class Model(NamedTuple):
-    """A running model, and its port."""
-
-    port: int
-    server: ModelServer
-
-    @contextlib.contextmanager
-    def asked(
-        self, path: str, prompt: str, *, stream: bool = True, **more: object
-    ) -> Iterator[http.client.HTTPResponse]:
-        """The response as soon as its head has come; the connection is closed at the end."""
-        user = {"messages": [{"role": "user", "content": prompt}], "input": prompt}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_DEADLINE_S)
-        with contextlib.closing(connection):
-            connection.request("POST", path, json.dumps({"model": "m", "stream": stream, **user, **more}))
-            yield connection.getresponse()
-
-    def ask(self, path: str, prompt: str, *, stream: bool = True, **more: object) -> Answered:
-        """The whole response."""
-        with self.asked(path, prompt, stream=stream, **more) as response:
-            try:
-                body, broken = response.read(), False
-            except http.client.IncompleteRead as error:
-                body, broken = error.partial, True
-            return Answered(
-                response.status, {name.lower(): value for name, value in response.getheaders()}, body, broken
-            )
-
-    def get(self, path: str) -> Answered:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_DEADLINE_S)
-        with contextlib.closing(connection):
-            connection.request("GET", path)
-            response = connection.getresponse()
-            return Answered(response.status, {}, response.read())
-
-    def calls(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.get("/calls").json["calls"]
-        return found
-
-    def wait_for_state(self, state: str) -> dict[str, Any]:
-        """The latest call, once it is in this state."""
-        end = time.monotonic() + _DEADLINE_S
-        while (call := self.calls()[-1])["state"] != state:
-            assert time.monotonic() < end, f"waited in vain for {state!r}; it is {call['state']!r}"
-        return call
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> Iterator[Model]:
+def model(tmp_path: Path) -> Iterator[RunningModel]:
     faults = ("cut", "stall", "malformed_chunk", "length", "content_filter", "empty", "rate_limit", "slow_start")
     text = SCRIPT + "".join(FAULTY.replace("NAME", name) for name in faults)
     (tmp_path / "model.toml").write_text(text + FAULTY.replace("NAME", "server_error") + ONCE, encoding="utf-8")
-    with listen("127.0.0.1", 0) as listener:
-        server = ModelServer(load_script("model.toml", tmp_path))
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        try:
-            yield Model(listener.getsockname()[1], server)
-        finally:
-            server.stop_soon()
-            thread.join(_DEADLINE_S)
-            assert not thread.is_alive()
+    with served(load_script("model.toml", tmp_path)) as running:
+        yield running
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_stream_is_whole_and_recorded(model: Model, path: str) -> None:
+def test_a_stream_is_whole_and_recorded(model: RunningModel, path: str) -> None:
     answered = model.ask(path, "add", tools=[{"name": "add"}])
 
     assert (answered.status, answered.headers["content-type"]) == (200, "text/event-stream")
@@ -139,7 +67,7 @@ def test_a_stream_is_whole_and_recorded(model: Model, path: str) -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("path", PATHS)
 def test_a_fault_as_a_client_sees_it(
-    model: Model, path: str, prompt: str, expected: tuple[int, bool, str, bytes]
+    model: RunningModel, path: str, prompt: str, expected: tuple[int, bool, str, bytes]
 ) -> None:
     status, broken, state, holds = expected
     answered = model.ask(path, prompt)
@@ -154,7 +82,7 @@ def test_a_fault_as_a_client_sees_it(
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_body_that_is_not_streamed_is_broken_off_as_well(model: Model, path: str) -> None:
+def test_a_body_that_is_not_streamed_is_broken_off_as_well(model: RunningModel, path: str) -> None:
     assert model.ask(path, "show cut", stream=False).broken
     assert model.ask(path, "show malformed_chunk", stream=False).broken
     assert model.ask(path, "show slow_start", stream=False).json["model"] == "m"
@@ -162,7 +90,7 @@ def test_a_body_that_is_not_streamed_is_broken_off_as_well(model: Model, path: s
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_call_is_under_way_until_the_backend_leaves(model: Model, path: str) -> None:
+def test_a_call_is_under_way_until_the_backend_leaves(model: RunningModel, path: str) -> None:
     with model.asked(path, "show stall") as response:
         assert response.readline()
         call = model.wait_for_state("under way")
@@ -171,7 +99,7 @@ def test_a_call_is_under_way_until_the_backend_leaves(model: Model, path: str) -
     assert model.wait_for_state("left")["said"] == "one two "
 
 
-def test_a_fault_that_comes_once_is_over_when_the_call_is_repeated(model: Model) -> None:
+def test_a_fault_that_comes_once_is_over_when_the_call_is_repeated(model: RunningModel) -> None:
     answered = [model.ask(PATHS[0], "show server_error", stream=False).status for _ in range(2)]
 
     assert answered == [500, 200]
@@ -179,7 +107,7 @@ def test_a_fault_that_comes_once_is_over_when_the_call_is_repeated(model: Model)
     assert [call["number"] for call in model.get("/calls?after=1").json["calls"]] == [2]
 
 
-def test_results_of_tools_are_found_through_the_previous_response(model: Model) -> None:
+def test_results_of_tools_are_found_through_the_previous_response(model: RunningModel) -> None:
     first = model.ask("/v1/responses", "add", stream=False).json
     (call,) = first["output"]
     results = [{"type": "function_call_output", "call_id": call["call_id"], "output": "9"}]
@@ -188,22 +116,22 @@ def test_results_of_tools_are_found_through_the_previous_response(model: Model) 
     assert second["output"][0]["content"][0]["text"] == "It is 9."
 
 
-def test_other_paths_and_bodies_are_refused_with_a_reason(model: Model) -> None:
+def test_other_paths_and_bodies_are_refused_with_a_reason(model: RunningModel) -> None:
     assert model.get("/v1/models").json["data"][0]["id"] == "scripted"
     assert model.get("/health").json == {"status": "healthy"}
     wrong = model.get("/v1/completions")
     assert wrong.status == 404
     assert "GET /v1/completions: expected POST /v1/chat/completions" in wrong.json["error"]["message"]
     for body in (b"", b"[]", b"{", b"\xff"):
-        connection = http.client.HTTPConnection("127.0.0.1", model.port, timeout=_DEADLINE_S)
+        connection = http.client.HTTPConnection("127.0.0.1", model.port, timeout=DEADLINE_S)
         with contextlib.closing(connection):
             connection.request("POST", "/v1/messages", body)
             assert connection.getresponse().status == 400
     assert model.calls() == []
 
 
-def test_the_server_ends_although_a_call_is_under_way(model: Model) -> None:
-    with socket.create_connection(("127.0.0.1", model.port), timeout=_DEADLINE_S) as client:
+def test_the_server_ends_although_a_call_is_under_way(model: RunningModel) -> None:
+    with socket.create_connection(("127.0.0.1", model.port), timeout=DEADLINE_S) as client:
         body = json.dumps({"messages": [{"role": "user", "content": "show stall"}], "stream": True}).encode()
         client.sendall(
             b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body) + body
