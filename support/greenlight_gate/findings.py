@@ -57,6 +57,14 @@ def numbered(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def duration(seconds: float) -> str:
+    """A length of time in two units at most: "8 s", "2 min 5 s", "1 h 3 min"."""
+    whole = round(seconds)
+    hours, minutes = whole // 3600, whole % 3600 // 60
+    parts = ((hours, "h"), (minutes, "min")) if hours else ((minutes, "min"), (whole % 60, "s"))
+    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"
+
+
 def shortened(text: str, most: int) -> str:
     """The text with at most so many characters: cut after a whole word, if one fits, and marked with an ellipsis."""
     if len(text) <= most:

@@ -13,5 +13,6 @@ SUMMARIES = {
     "monitor": "watch a backend all day: a short round at each interval, failure patterns, alerts, a folder a day",
     "history": "list past sessions, their trend, and which findings are new, fixed or still present",
     "schema": "print the JSON schemas of the report and the monitoring files",
+    "completion": "print a script with which bash, fish or zsh completes commands, options and values",
     "services": "start, stop and inspect the services of a target (default: those of `local`)",
 }

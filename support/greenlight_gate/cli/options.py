@@ -93,11 +93,42 @@ def positive(kind: Callable[[str], float]) -> Callable[[str], Any]:
     return convert
 
 
+def shard(text: str) -> tuple[int, int]:
+    """One part of several: its number from 1, and of how many. Raises ArgumentTypeError."""
+    number, _, of = text.partition("/")
+    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of) <= 1_000):
+        raise argparse.ArgumentTypeError(f"expected a part of several, such as 1/3, got {text!r}")
+    return int(number), int(of)
+
+
 def zero_or_more(text: str) -> float:
     """A number that is 0 or greater. Raises ArgumentTypeError."""
     if text.strip() in ("0", "0.0"):
         return 0.0
     return float(positive(float)(text))
+
+
+def percent(text: str) -> float:
+    """A share from 0 up to less than 100. Raises ArgumentTypeError."""
+    value = zero_or_more(text)
+    if value >= 100:
+        raise argparse.ArgumentTypeError(f"expected a share in percent below 100, got {text!r}")
+    return value
+
+
+def stages(text: str) -> tuple[tuple[float, float], ...]:
+    """Stages of a load, such as 10:50,60:50,10:0: seconds, and the level at their end. Raises ArgumentTypeError."""
+    expected = f"expected SECONDS:LEVEL for each stage, such as 10:50,60:50,10:0, got {text!r}"
+    found = []
+    for stage in text.split(","):
+        seconds, _, level = stage.partition(":")
+        try:
+            found.append((zero_or_more(seconds), zero_or_more(level)))
+        except argparse.ArgumentTypeError:
+            raise argparse.ArgumentTypeError(expected) from None
+    if not any(seconds for seconds, _ in found) or not any(level for _, level in found):
+        raise argparse.ArgumentTypeError(f"{expected}; some stage must last, and rise above 0")
+    return tuple(found)
 
 
 def folder(text: str) -> Path:

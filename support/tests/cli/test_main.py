@@ -14,6 +14,7 @@ from support.tests.cli.process import mistaken
 
 JUDGED = "0 approved, 1 blocked, 2 inconclusive, 3 misconfigured, 130 interrupted"
 EXIT_CODES = {
+    "completion": "0 printed, 3 misconfigured",
     "doctor": "0 no problems, 1 a problem, 3 misconfigured, 130 interrupted",
     "history": "0 listed, 3 misconfigured",
     "history compare": "0 nothing passed less often, 1 a regression, 2 a difference that may be noise, 3 misconfigured",
