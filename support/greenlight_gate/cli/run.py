@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from greenlight_gate.categories import CATEGORIES, OWN
 from greenlight_gate.cli.commands import SUMMARIES
@@ -26,15 +26,21 @@ from greenlight_gate.cli.options import (
     otlp,
     output,
     positive,
+    shard,
     signer_of,
     signing,
     target,
 )
 from greenlight_gate.cli.views.terminal import Terminal
+from greenlight_gate.findings import duration, numbered
 from greenlight_gate.own_rules import UnusableRule, all_rules
 from greenlight_gate.rules.registry import Rule
 from greenlight_gate.targets.sections import SuiteSection
 from greenlight_gate.targets.settings import Misconfigured, load_target, suite_root
+
+if TYPE_CHECKING:
+    from greenlight_gate.bdd.runner.selection import Selection
+    from greenlight_gate.session.validation_session import SessionPlan
 
 _MOST_JOBS = 4
 _LEAST_JUDGING_S = 60.0
@@ -63,6 +69,20 @@ def add(commands: Any) -> None:
     what.add_argument(
         "--tags", default="", metavar="EXPR",
         help="only scenarios with these tags, as a behave tag expression (example: --tags '@functional and not @slow')",
+    )  # fmt: skip
+    what.add_argument(
+        "--last-failed", action="store_true",
+        help="only scenarios that failed, broke or did not end in the newest session of this target in --output-dir "
+        "(example: greenlight run --last-failed)",
+    )  # fmt: skip
+    what.add_argument(
+        "--shard", type=shard, metavar="K/N",
+        help="only part K of N of the scenarios, for N jobs of a pipeline; all N together are the whole, and each has "
+        "to be APPROVED (example: --shard 1/3)",
+    )  # fmt: skip
+    what.add_argument(
+        "--list", action="store_true",
+        help="print the scenarios that would run, and run none (example: greenlight run --list --categories security)",
     )  # fmt: skip
     defect_option(what.add_argument, "start the embedded backend with this defect", "thinking_missing")
     how = run.add_argument_group("thresholds and limits")
@@ -128,6 +148,10 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Runs the scenarios, writes the session folder and prints the verdict. Raises Misconfigured."""
+    return _listed(options) if options.list else _judged(options)
+
+
+def _judged(options: argparse.Namespace) -> int:
     began = time.monotonic()
     signer = signer_of(options)
     # The stream is named, since behave replaces sys.stdout while a step runs.
@@ -144,19 +168,10 @@ def run(options: argparse.Namespace) -> int:
     from greenlight_gate.cli.session_reports import hold_against  # noqa: PLC0415
     from greenlight_gate.cli.suite_faults import SuiteFaults  # noqa: PLC0415
     from greenlight_gate.cli.views.judgement import conclude, ended, show_verdict  # noqa: PLC0415
-    from greenlight_gate.session.validation_session import SessionPlan  # noqa: PLC0415
 
     push = pushed(options, "run")
-    timeout_s = options.timeout or float(_USUAL_TIMEOUT_S * options.repeat)
-    plan = SessionPlan(
-        environment=options.environment, wanted=wanted, tags=options.tags, output_dir=options.output_dir,
-        defects=tuple(options.defect), performance_threshold_ms=options.performance_threshold,
-        timeout_s=timeout_s, repeat=options.repeat, scale=options.scale, soak_s=options.soak, environ=dict(os.environ),
-        services_check=not options.skip_services_check, suite=suite, rules=rules, strict_waivers=options.strict_waivers,
-        # A comparison with the baseline needs scenarios that run one at a time.
-        jobs=1 if options.baseline else options.jobs,
-    )  # fmt: skip
-    progress = RunProgress(console)
+    progress, selection = RunProgress(console), _selection(options)
+    plan = replace(_plan(options, wanted), suite=suite, rules=rules)
     configuration = _configuration(options, [_folder_of(category, suite) for category in wanted])
     endings: list[SuiteFaults] = []
 
@@ -168,7 +183,8 @@ def run(options: argparse.Namespace) -> int:
     # behave prints to stdout, which must hold nothing but what a program reads, where one does.
     with contextlib.redirect_stdout(sys.stderr), contextlib.closing(progress), traced(options) as traces:
         observers = tuple(each for each in (push.measured if push is not None else None, traces) if each is not None)
-        runner = SuiteRunner(configuration, replace(plan, observers=observers), progress, before_end=before_end)
+        plan = replace(plan, observers=observers)
+        runner = SuiteRunner(configuration, plan, progress, selection=selection, before_end=before_end)
         try:
             runner.run()
         except KeyboardInterrupt:
@@ -177,11 +193,11 @@ def run(options: argparse.Namespace) -> int:
         raise runner.mistake or Misconfigured(runner.misconfigured)
     if runner.suite is None:
         raise KeyboardInterrupt
-    folder = runner.suite.folder
+    folder, ran_s = runner.suite.folder, time.monotonic() - began
     faults = endings[-1] if endings else SuiteFaults(folder, console)
     show = partial(show_verdict, folder=folder, console=console, verbose=options.verbose)
     # What the scenarios have left of the time limit, and some where they have left nothing: they are to be judged.
-    left_s = began + timeout_s - time.monotonic()
+    left_s = began + (plan.timeout_s or 0.0) - time.monotonic()
     judgement = conclude(folder, console, faults, show, within_s=max(left_s, _LEAST_JUDGING_S))
     with faults.costing("HTML report of Allure"):
         allure_page(runner.results_dir, folder, console, options)
@@ -190,8 +206,61 @@ def run(options: argparse.Namespace) -> int:
     if push is not None:
         with faults.costing("metrics"):
             push.write(judgement, folder, faults)
+    total_s = time.monotonic() - began
+    took = f"Took {duration(total_s)}: {duration(ran_s)} to run, {duration(total_s - ran_s)} to judge and report."
+    console.print(f"[dim]{took}[/]", highlight=False)
     code = ended(judgement, folder, options, faults)
     return INTERRUPTED if runner.interrupted in ("SIGINT", "SIGTERM") else code
+
+
+def _plan(options: argparse.Namespace, wanted: tuple[str, ...]) -> "SessionPlan":
+    from greenlight_gate.session.validation_session import SessionPlan  # noqa: PLC0415 -- after the first line as well
+
+    return SessionPlan(
+        environment=options.environment, wanted=wanted, tags=options.tags, output_dir=options.output_dir,
+        defects=tuple(options.defect), performance_threshold_ms=options.performance_threshold,
+        timeout_s=options.timeout or float(_USUAL_TIMEOUT_S * options.repeat), repeat=options.repeat,
+        scale=options.scale, soak_s=options.soak, environ=dict(os.environ),
+        services_check=not options.skip_services_check, strict_waivers=options.strict_waivers,
+        # A comparison with the baseline needs scenarios that run one at a time.
+        jobs=1 if options.baseline else options.jobs,
+    )  # fmt: skip
+
+
+def _listed(options: argparse.Namespace) -> int:
+    """Prints what would run. Raises Misconfigured."""
+    if for_programs(options):
+        raise Misconfigured(
+            "--list: runs and judges nothing, so that a program has nothing to read; leave out --ci-mode"
+        )
+    from greenlight_gate.bdd.runner.selection import listed  # noqa: PLC0415 -- behave takes long to import
+
+    suite = load_target(options.environment).suite
+    paths = [_folder_of(category, suite) for category in _wanted(options.categories, suite)]
+    found = listed(_configuration(options, paths), _selection(options))
+    for key, name in found:
+        print(f"{key}  {name}")
+    print(f"{numbered(len(found), 'scenario')} would run.")
+    return 0
+
+
+def _selection(options: argparse.Namespace) -> "Selection":
+    """What narrows the scenarios further. Raises Misconfigured where nothing has failed."""
+    from greenlight_gate.bdd.runner.selection import Selection, failed_in, newest_of  # noqa: PLC0415 -- as above
+
+    if not options.last_failed:
+        return Selection(options.shard)
+    name = load_target(options.environment).name
+    folder = newest_of(options.output_dir, name)
+    if folder is None:
+        raise Misconfigured(f"--last-failed: {options.output_dir} has no session of {name}; run without it first")
+    try:
+        failed = failed_in(folder)
+    except OSError as error:
+        raise Misconfigured(f"--last-failed: {folder}: {error}") from error
+    if not failed:
+        raise Misconfigured(f"--last-failed: no scenario of {folder} failed; run without it")
+    return Selection(options.shard, failed)
 
 
 def _of_the_team(options: argparse.Namespace) -> tuple[SuiteSection, Mapping[str, Rule]]:

@@ -13,6 +13,8 @@ LEAST_SUCCESS = 99.0
 class Thresholds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[thresholds]: what the verdict compares with. Milliseconds, percent and megabytes (10^6 bytes).
 
+    `failed_runs_percent`: of the requests of a load, those that no completed answer ended.
+
     Read once from the target file, and carried whole: through the evidence to the verdict.
     """
 
@@ -21,6 +23,7 @@ class Thresholds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     latency_ms_p99: Milliseconds | None = None
     success_percent: Annotated[float, Meta(gt=0, le=100)] = 95.0
     memory_mb_growth: Annotated[float, Meta(gt=0, le=1_000_000)] = 500.0
+    failed_runs_percent: Annotated[float, Meta(ge=0, lt=100)] | None = None
 
     @property
     def latency_allowed(self) -> str:

@@ -9,7 +9,7 @@ import msgspec
 from greenlight_gate.rules.engine.suite_stalls import AGAIN, busy
 from greenlight_gate.verdict.criteria import Criterion, Status, latency, memory
 from greenlight_gate.verdict.facts import Decision, Facts, Ill, Observed, ScenarioOutcome, ScenarioResult, Verdict
-from greenlight_gate.verdict.load_verdict import Workload, isolation, rules
+from greenlight_gate.verdict.load_verdict import Workload, failed_runs, isolation, rules
 from greenlight_gate.verdict.reason import in_one_line, reason_of, reason_of_a_load
 from greenlight_gate.verdict.repeats import repeats
 from greenlight_gate.verdict.session_criteria import (
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 # The categories whose scenarios check isolation.
-_WATCHFUL = frozenset({"integration", "security"})
+_WATCHFUL = ("integration", "security")
 # The criteria of figures over a whole run, which the beginning of one does not show.
 _OVER_A_RUN = frozenset({"LATENCY", "RECOVERY", "BASELINE"})
 
@@ -83,11 +83,13 @@ def _of_scenarios(facts: Facts) -> list[Criterion]:
         criteria.append(repeats(known, facts.repeat))
     if "performance" in facts.wanted:
         criteria.append(event_latency(facts))
-    if facts.relations or (not facts.tags and not _WATCHFUL.isdisjoint(facts.wanted)):
+    if facts.relations or facts.is_due(*_WATCHFUL):
         criteria.append(user_isolation(facts))
-    if facts.observed.recovery is not None or (not facts.tags and "resilience" in facts.wanted):
+    if facts.observed.recovery is not None or facts.is_due("resilience"):
         criteria.append(recovery(facts))
-    if "stress" in facts.wanted and not {"stress", "memory_probe"} & facts.absent.keys():
+    # A part of the category need not have the scenarios that watch the memory.
+    watches = "stress" in facts.wanted and (bool(facts.watched) or not facts.is_part("stress"))
+    if watches and not {"stress", "memory_probe"} & facts.absent.keys():
         criteria.append(memory(facts.watched, facts.thresholds.memory_mb_growth))
     criteria.append(patterns(facts))
     if facts.gated and facts.compared is not None:
@@ -104,6 +106,8 @@ def _of_a_load(facts: Facts, workload: Workload) -> list[Criterion]:
     criteria.append(success_rate(facts))
     if workload.judges_latency:
         criteria.append(latency(facts.loads, {}, facts.thresholds))
+    if facts.thresholds.failed_runs_percent is not None:
+        criteria.append(failed_runs(facts.loads, facts.thresholds.failed_runs_percent))
     isolated = isolation(facts.loads)
     if isolated is not None:
         criteria.append(isolated)

@@ -155,6 +155,14 @@ class Facts(msgspec.Struct, frozen=True):
         """How many scenarios of each category were selected."""
         return Counter(scenario.category for scenario in self.scenarios)
 
+    def is_part(self, category: str) -> bool:
+        """Whether scenarios were selected, but not all that this category has."""
+        return bool(self.scenarios) and self.selected[category] < self.available.get(category, 0)
+
+    def is_due(self, *categories: str) -> bool:
+        """Whether one of these categories was to be judged as a whole: then what shows it must be there."""
+        return not self.tags and any(each in self.wanted and not self.is_part(each) for each in categories)
+
     @property
     def seen(self) -> set[str]:
         """The categories of which a scenario was exercised."""

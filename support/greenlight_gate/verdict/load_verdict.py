@@ -13,8 +13,10 @@ from greenlight_gate.verdict.criteria import Criterion, LoadOfScenario, Status
 class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The load that `greenlight load` was asked for. Times in seconds, `rate` in requests per second.
 
-    It ends after `duration_s`, or when each user has made `runs_per_user` requests; None: not limited by this.
-    `judges_latency`: a latency threshold was given; otherwise latency is shown and decides nothing.
+    It ends after `duration_s`, or when each user has made `runs_per_user` requests; None: not limited by this. `stages`
+    are (seconds, level at their end), where the level is users who ask, or the rate of an open load. `weights`: how
+    often each of the `prompts` is asked for; () where they are asked in their order. `judges_latency`: a latency
+    threshold was given; otherwise latency is shown and decides nothing.
     """
 
     users: int
@@ -29,10 +31,16 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ramp_down_s: float
     prompts: tuple[str, ...]
     judges_latency: bool
+    stages: tuple[tuple[float, float], ...] = ()
+    weights: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         users = numbered(self.users, "user")
         parts = [f"{users} at {self.rate:g} requests a second" if self.arrival == "open" else users]
+        if self.stages:
+            what = "requests a second" if self.arrival == "open" else "users who ask"
+            levels = ", ".join(f"{seconds:g} s to {level:g}" for seconds, level in self.stages)
+            parts = [f"{users} in stages of {what} ({levels})"]
         if self.runs_per_user is not None:
             parts.append(f"{numbered(self.runs_per_user, 'request')} each")
         if self.duration_s is not None:
@@ -86,6 +94,34 @@ def isolation(loads: tuple[LoadOfScenario, ...]) -> Criterion | None:
     requirement = "No user receives data of another user, and each received their own."
     measured = f"{found}; {seen:,} of {users:,} users received their own canary"
     return Criterion("ISOLATION", requirement, "0", measured, users, Status.FAILED if leaks else status)
+
+
+def failed_runs(loads: tuple[LoadOfScenario, ...], most: float) -> Criterion:
+    """FAILURES: requests that no completed answer ended, at most so many percent of all.
+
+    Inconclusive where there are more, but the generator or its machine was too busy to read in time.
+    """
+    asked, failed, refused, unanswered = 0, 0, 0, 0
+    for load in loads:
+        summary = load.summary
+        asked += summary.asked
+        failed += summary.failed_runs
+        refused += summary.refused_requests
+        unanswered += max(summary.asked - summary.runs - summary.refused_requests, 0)
+    lost = failed + refused + unanswered
+    percent = 100.0 * lost / asked if asked else 0.0
+    measured = f"{percent:.2f} % of {numbered(asked, 'request')}"
+    if lost:
+        measured += f": {failed:,} failed, {refused:,} refused, {unanswered:,} without an end"
+    hindered = next((load.summary.hindered for load in loads if load.summary.hindered), "")
+    if not asked:
+        status = Status.INCONCLUSIVE
+    elif percent <= most:
+        status = Status.PASSED
+    else:
+        status = Status.INCONCLUSIVE if hindered else Status.FAILED
+        measured += f"; {hindered}" if hindered else ""
+    return Criterion("FAILURES", "Requests are answered to the end.", f"<= {most:g} %", measured, asked, status)
 
 
 def _is_leak(rule: str) -> bool:

@@ -278,6 +278,18 @@ def test_an_approval_of_all_categories_is_a_release_decision() -> None:
     assert " Not examined: performance, stress." in decision.reason
 
 
+def test_a_part_of_a_category_need_not_have_the_evidence_of_the_whole() -> None:
+    """As one shard of several, or what failed before: another part has it."""
+    whole, part = (dict.fromkeys(("security", "resilience", "stress"), count) for count in (1, 2))
+    chosen = tuple(scenario(category=category) for category in whole)
+    given = {"wanted": tuple(whole), "scenarios": chosen, "relations": (), "watched": ()}
+
+    assert {"ISOLATION", "RECOVERY", "MEMORY"} <= statuses(decide(facts(**given, available=whole))).keys()
+    assert {"ISOLATION", "RECOVERY", "MEMORY"}.isdisjoint(statuses(decide(facts(**given, available=part))))
+    # Where nothing was selected, nothing is known of the whole.
+    assert "MEMORY" in statuses(decide(facts(**{**given, "scenarios": ()}, available=part)))
+
+
 def test_what_narrowed_the_selection_is_in_the_headline() -> None:
     decision = decide(facts(available={"functional": 25}))
     blocked = decide(facts(available={"functional": 25}, scenarios=(scenario(ScenarioOutcome.FAILED),)))

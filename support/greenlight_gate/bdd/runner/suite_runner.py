@@ -28,6 +28,7 @@ from greenlight_gate.bdd.runner.parallel import in_turn
 from greenlight_gate.bdd.runner.progress import RunProgress
 from greenlight_gate.bdd.runner.repeats import repeat_of, repeated
 from greenlight_gate.bdd.runner.results_folder import claimed
+from greenlight_gate.bdd.runner.selection import EVERYTHING, Selection
 from greenlight_gate.bdd.runner.step_registry import CheckedStepRegistry
 from greenlight_gate.evidence.session_folder import Ended, Selected, without_session
 from greenlight_gate.interpreter import optimised, prepare_streams
@@ -49,6 +50,7 @@ class SuiteRunner(Runner):
 
     `plan` and `progress` come from `greenlight run`; behave alone takes them from its own options: `-D
     environment=...`, `-D output_dir=...`, `-D defect=...`. `steps` is the registry of steps, if not behave's own;
+    `selection` narrows what runs further than options of behave do;
     `before_end` is called with the session folder before its evidence is closed. After `run`, `suite` is the session
     (None if it never began), `misconfigured` the user's mistake if there was one, and `interrupted` why the run ended
     early, if it did.
@@ -56,7 +58,7 @@ class SuiteRunner(Runner):
 
     def __init__(
         self, config: Configuration, plan: SessionPlan | None = None, progress: RunProgress | None = None, *,
-        steps: Any = None, before_end: Callable[[Path], None] = lambda _: None,
+        steps: Any = None, selection: Selection = EVERYTHING, before_end: Callable[[Path], None] = lambda _: None,
     ) -> None:  # fmt: skip
         prepare_streams()
         super().__init__(config)
@@ -69,6 +71,7 @@ class SuiteRunner(Runner):
         self.results_dir = ALLURE_RESULTS
         self._held = contextlib.ExitStack()
         self.step_registry: Any = steps
+        self._selection = selection
         self._before_end = before_end
         self._own = plan.suite if plan is not None else SuiteSection()
         self._output_dir = plan.output_dir if plan is not None else _output_dir_of(config)
@@ -134,7 +137,7 @@ class SuiteRunner(Runner):
             print(f"greenlight: {self.misconfigured}", file=sys.stderr)
             return True
         self.features = [feature for feature in collected if not _judges_the_suite(feature)]
-        selected = judging
+        selected = self._selection.leave_out(judging)
         keys = [scenario_key(scenario) for scenario in selected]
         available = _available(collected, selected_categories(keys)) | scenarios_of(self._own)
         try:
@@ -203,7 +206,7 @@ class SuiteRunner(Runner):
             return True
 
     def _session(self, suite: ValidationSession, selected: list[Scenario], interruption: Interruption) -> bool:
-        if suite.plan.tags and selected:
+        if (suite.plan.tags or self._selection.is_narrow) and selected:
             suite.narrow_to(selected_categories([scenario_key(scenario) for scenario in selected]))
         progress = self.progress or RunProgress.silent()
         progress.starting(suite.plan.environment)
