@@ -112,7 +112,7 @@ def test_the_files_that_it_names_exist() -> None:
 
 
 def test_the_script_works_as_it_stands(tmp_path: Path) -> None:
-    (script,) = re.findall(r"^ {4}import asyncio, os\n(?: {4}.*\n)+", README, re.MULTILINE)
+    (script,) = re.findall(r"^ {4}python - <<'END'\n((?: {4}.*\n)+?) {4}END$", README, re.MULTILINE)
     (tmp_path / "script.py").write_text(textwrap.dedent(script), encoding="utf-8")
 
     with BackendProcess.start(env={"CHAT_JWT_SECRET": SECRET}) as backend:

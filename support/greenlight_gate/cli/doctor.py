@@ -1,7 +1,9 @@
 """greenlight doctor: checks a target step by step, and says which step fails and what to do."""
 
 import argparse
+import asyncio
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from greenlight_gate.cli.commands import SUMMARIES
-from greenlight_gate.cli.options import HERE, command_of, new_file, target
+from greenlight_gate.cli.options import HERE, command_of, new_file, target, zero_or_more
 from greenlight_gate.cli.reachability import reach, resolve, secure
 from greenlight_gate.cli.views.frames import FrameSummary
 from greenlight_gate.cli.views.terminal import Terminal
@@ -21,7 +23,7 @@ from greenlight_gate.findings import broken_rules, numbered
 from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.session.validation_session import SessionPlan, ValidationSession
 from greenlight_gate.targets.access import TargetFault, check_health
-from greenlight_gate.targets.settings import where_the_url_is
+from greenlight_gate.targets.settings import Misconfigured, where_the_url_is
 from greenlight_gate.trace import Header, encode_header, encode_record
 
 
@@ -34,6 +36,10 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     target(doctor)
     doctor.add_argument(
+        "--wait", type=zero_or_more, default=0.0, metavar="SECONDS",
+        help="how long to wait for a backend that is still starting (default: 0; example: --wait 30)",
+    )  # fmt: skip
+    doctor.add_argument(
         "--record",
         type=new_file,
         metavar="FILE.jsonl",
@@ -42,6 +48,7 @@ def add(commands: Any) -> None:
 
 
 _RUN_S = 330.0
+_AGAIN_S = 0.2
 
 
 class Examination:
@@ -54,14 +61,28 @@ class Examination:
         self.question: UserRequest | None = None
         self.session: Session | None = None
 
-    async def walk(self) -> None:
-        """All of it. Raises TargetFault, NotConnected or Misconfigured at the step that fails."""
+    async def walk(self, wait_s: float = 0.0) -> None:
+        """All of it. Raises TargetFault, NotConnected or Misconfigured at the step that fails.
+
+        `wait_s`: how long a server may take until it listens.
+        """
+        await self._listens(wait_s)
         await self.reach()
         session = await self.connect()
         await self.ask(session)
         await session.close()
         if self.recorder is not None:
             self.recorder.finish()
+
+    async def _listens(self, wait_s: float) -> None:
+        target, until = self.suite.target, time.monotonic() + wait_s
+        while time.monotonic() < until:
+            try:
+                await reach(target, "the url")
+            except Misconfigured:
+                await asyncio.sleep(_AGAIN_S)  # `reach` says it, once the time is over
+            else:
+                return
 
     async def reach(self) -> None:
         """Looks for the server and for its health."""
@@ -115,7 +136,7 @@ def doctor(options: argparse.Namespace) -> int:
         try:
             suite.prepare()
             examination = Examination(suite, console)
-            suite.loop.call(examination.walk(), _RUN_S)
+            suite.loop.call(examination.walk(options.wait), _RUN_S + options.wait)
         except (TargetFault, NotConnected) as error:
             console.print(f"[red]no[/]  {escape(str(error))}", highlight=False)
             if examination is not None and examination.recorder is not None:

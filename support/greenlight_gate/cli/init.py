@@ -194,7 +194,7 @@ def init(options: argparse.Namespace) -> int:
         return 1
     console.print(f"{took}. greenlight doctor looks at it:\n", highlight=False)
     os.chdir(options.folder)
-    return doctor(argparse.Namespace(environment=HERE, record=None))
+    return doctor(argparse.Namespace(environment=HERE, record=None, wait=0.0))
 
 
 class _Dialogue:

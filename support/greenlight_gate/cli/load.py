@@ -20,9 +20,11 @@ from greenlight_gate.cli.options import (
     metrics_push,
     new_file,
     output,
+    percent,
     positive,
     signer_of,
     signing,
+    stages,
     target,
     zero_or_more,
 )
@@ -38,6 +40,7 @@ from greenlight_gate.load.director import Director
 from greenlight_gate.load.executors import Executors, NoCluster, cluster, here, processes
 from greenlight_gate.load.machine_limits import MachineLimit, raise_descriptor_limit, sources_for
 from greenlight_gate.load.plan import LoadPlan
+from greenlight_gate.load.stages import Stages
 from greenlight_gate.measure.load_result import LoadResult, redacted
 from greenlight_gate.session.interruption import Interruption, interruptible
 from greenlight_gate.session.live_alerts import alerting
@@ -86,6 +89,12 @@ def add(commands: Any) -> None:
         "(default: closed; example: --arrival open --rate 50)",
     )  # fmt: skip
     how_many.add_argument(
+        "--stages", type=stages, default=(), metavar="S:N,...",
+        help="instead of --duration: in S seconds to N users who ask or, if open, N requests a second, in a straight "
+        "line from the stage before, the first from 0; all --users are connected throughout (example: --stages "
+        "10:50,60:50,10:0)",
+    )  # fmt: skip
+    how_many.add_argument(
         "--poisson", action="store_true",
         help="open: random intervals with this mean rate (Poisson) (example: --arrival open --rate 50 --poisson)",
     )  # fmt: skip
@@ -104,8 +113,9 @@ def add(commands: Any) -> None:
         how_many.add_argument(option, type=zero_or_more, default=0.0, metavar="S", help=help_)
     what = load.add_argument_group("prompts and executors")
     what.add_argument(
-        "--prompt", action="append", default=[], metavar="NAME",
-        help="a prompt, by its name in the target file; may be repeated (example: --prompt with_tool)",
+        "--prompt", action="append", default=[], metavar="NAME[=WEIGHT]",
+        help="a prompt, by its name in the target file; may be repeated: asked in this order or, with =WEIGHT at each, "
+        "as often as its weight says (example: --prompt with_tool=3 --prompt without_tool=1)",
     )  # fmt: skip
     what.add_argument(
         "--processes", type=whole, metavar="P",
@@ -129,6 +139,24 @@ def add(commands: Any) -> None:
         help="highest accepted average latency in milliseconds; without it latency is only reported "
         "(example: --performance-threshold 100)",
     )  # fmt: skip
+    for option, metavar, help_ in (
+        (
+            "--latency-p95",
+            "MS",
+            "highest accepted p95 of latency in milliseconds; the target's other thresholds of latency "
+            "count as well then (example: --latency-p95 250)",
+        ),
+        ("--latency-p99", "MS", "the same for p99 (example: --latency-p99 500)"),
+    ):
+        out.add_argument(option, type=number, metavar=metavar, help=help_)
+    out.add_argument(
+        "--failed-runs", type=percent, metavar="PERCENT",
+        help="most requests in percent that may fail, be refused or have no end; it does not excuse what breaks a rule "
+        "(example: --failed-runs 1)",
+    )  # fmt: skip
+    out.add_argument(
+        "--page", action="store_true", help="write verdict.html as well (example: greenlight load ... --page)"
+    )
     out.add_argument(
         "--json", type=new_file, metavar="FILE", help="write the result as JSON (example: --json load.json)"
     )
@@ -139,6 +167,7 @@ def add(commands: Any) -> None:
 
 _PLANNING_S = 600.0
 _USUAL_S = 10.0
+_MOST_WEIGHT = 100
 log = logging.getLogger("greenlight")
 
 
@@ -153,7 +182,8 @@ def load(options: argparse.Namespace) -> int:
     suite = ValidationSession(
         SessionPlan(
             environment=options.environment, output_dir=options.output_dir, defects=tuple(options.defect),
-            performance_threshold_ms=options.performance_threshold, environ=dict(os.environ),
+            performance_threshold_ms=options.performance_threshold, thresholds=_thresholds(options),
+            environ=dict(os.environ),
         )
     )  # fmt: skip
     try:
@@ -183,21 +213,68 @@ def _workload(options: argparse.Namespace, suite: ValidationSession) -> Workload
         raise Misconfigured(
             f"--users {users}: {target.name} allows {most} connections at a time (limits.max_connections in its file)"
         )
-    if (options.arrival == "open") != (options.rate is not None):
-        raise Misconfigured("--arrival open needs --rate, the requests a second, and --rate needs --arrival open")
-    for name in options.prompt:
+    _check_model(options)
+    prompts, weights = _prompts(options.prompt)
+    for name in prompts:
         if name not in PROMPTS:
             known = ", ".join(nearest_first(name, PROMPTS))
             raise Misconfigured(f"--prompt {name}: there is no such prompt; expected one of {known}")
         if (reason := target.lacks(name)) is not None:
             raise Misconfigured(f"--prompt {name}: {reason}")
     duration_s = options.duration if options.duration or options.runs_per_user else _USUAL_S
+    if options.stages:
+        duration_s = Stages(options.stages).seconds
     return Workload(
         users=users, arrival=options.arrival, rate=options.rate or 0.0, poisson=options.poisson, duration_s=duration_s,
         runs_per_user=options.runs_per_user, think_s=options.think, ramp_s=options.ramp, hold_s=options.hold,
-        ramp_down_s=options.ramp_down, prompts=tuple(options.prompt) or usual_prompts(suite)[0],
-        judges_latency=options.performance_threshold is not None,
+        ramp_down_s=options.ramp_down, prompts=prompts or usual_prompts(suite)[0], stages=options.stages,
+        weights=weights, judges_latency=any(
+            each is not None for each in (options.performance_threshold, options.latency_p95, options.latency_p99)
+        ),
     )  # fmt: skip
+
+
+def _check_model(options: argparse.Namespace) -> None:
+    """Raises Misconfigured for options that contradict each other."""
+    rises = "--stages" if options.stages else "--rate"
+    if (options.arrival == "open") != (options.rate is not None) and not options.stages:
+        raise Misconfigured("--arrival open needs --rate, the requests a second, and --rate needs --arrival open")
+    if not options.stages:
+        return
+    others = {"--rate": options.rate, "--duration": options.duration, "--runs-per-user": options.runs_per_user}
+    for option, value in others.items():
+        if value is not None:
+            raise Misconfigured(f"{option}: {rises} says it already; leave one of them out")
+    most = max(level for _, level in options.stages)
+    if options.arrival == "closed" and most > options.users:
+        raise Misconfigured(f"--stages: {most:g} users are to ask, but --users connects {options.users}")
+
+
+def _prompts(given: list[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Names and weights of the prompts; no weights where they are asked in their order. Raises Misconfigured."""
+    names, weights = [], []
+    for each in given:
+        name, weighted, weight = each.partition("=")
+        names.append(name)
+        if weighted and not (weight.isdecimal() and 1 <= int(weight) <= _MOST_WEIGHT):
+            raise Misconfigured(f"--prompt {each}: expected a weight from 1 to {_MOST_WEIGHT}, got {weight!r}")
+        weights += [int(weight)] if weighted else []
+    if weights and len(weights) < len(names):
+        raise Misconfigured("--prompt: either every prompt has a weight, as in with_tool=3, or none has")
+    if weights and "recall" in names:
+        raise Misconfigured(
+            "--prompt recall: it asks for what `remember` said before; ask both in order, without weights"
+        )
+    return tuple(names), tuple(weights)
+
+
+def _thresholds(options: argparse.Namespace) -> dict[str, float]:
+    """The keys of [thresholds] that options replace."""
+    given = {
+        "latency_ms_p95": options.latency_p95, "latency_ms_p99": options.latency_p99,
+        "failed_runs_percent": options.failed_runs,
+    }  # fmt: skip
+    return {name: value for name, value in given.items() if value is not None}
 
 
 @contextlib.contextmanager
@@ -247,11 +324,12 @@ def _plan(options: argparse.Namespace, suite: ValidationSession, workload: Workl
     sources = sources_for(workload.users, suite.target.url, tuple(options.source))
     suite.await_health()
     again_from = 0 if options.prompt else usual_prompts(suite)[1]
+    weights = workload.weights
     seconds = workload.duration_s or 0.0
-    planned = planned_users(suite, workload.users, workload.prompts, again_from, seconds=seconds)
+    planned = planned_users(suite, workload.users, workload.prompts, again_from, seconds=seconds, weights=weights)
     return plan_of(
         suite, suite.loop.call(planned, _PLANNING_S), arrival=workload.arrival, rate=workload.rate,
-        poisson=workload.poisson, seed=int(time.time()), duration_s=workload.duration_s,
+        poisson=workload.poisson, seed=int(time.time()), duration_s=workload.duration_s, stages=workload.stages,
         runs_each=workload.runs_per_user, think_s=workload.think_s, ramp_s=workload.ramp_s, hold_s=workload.hold_s,
         ramp_down_s=workload.ramp_down_s, compress=options.compress, sources=sources, own_process=True,
     )  # fmt: skip
@@ -261,7 +339,7 @@ def _run(plan: LoadPlan, suite: ValidationSession, executors_and_channels: Execu
     """Runs the load. Failure patterns are reported when they begin and when they end."""
     executors, channels = executors_and_channels
     with (
-        LoadView(console) as view,
+        LoadView(console, plan.duration_s) as view,
         alerting(suite, lambda alert: console.print(f"[yellow]{escape(str(alert))}[/]", highlight=False)),
     ):
         began = time.monotonic()
@@ -291,11 +369,13 @@ def _concluded(
     judgement = judge(folder)
     if options.json is not None and judgement.loads:
         try:
-            write_json(judgement.loads[0].summary, judgement.patterns, options.json)
+            write_json(judgement, options.json)
         except OSError as error:
             raise Misconfigured(f"{error.filename}: cannot be written ({error.strerror})") from error
     show_load(judgement, folder, console)
-    write_reports(judgement, folder, console, faults, page=False)
+    for path in write_reports(judgement, folder, console, faults, page=options.page):
+        if options.page:
+            console.print(f"[dim]{escape(str(path))}[/]", highlight=False, soft_wrap=True)
     if signer is not None:
         signer.sign(judgement, folder, console, faults)
     if push is not None:

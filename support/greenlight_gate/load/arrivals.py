@@ -3,6 +3,8 @@
 import random
 from collections.abc import Iterator
 
+from greenlight_gate.load.stages import Stages
+
 
 def arrivals(rate: float, *, poisson: bool, seed: int, first: float = 0.0) -> Iterator[float]:
     """Seconds from the beginning at which a request is due, without end. `rate`: requests a second.
@@ -18,3 +20,12 @@ def arrivals(rate: float, *, poisson: bool, seed: int, first: float = 0.0) -> It
         else:
             yield at
             at += 1.0 / rate
+
+
+def staged_arrivals(stages: Stages, of: int, *, poisson: bool, seed: int, first: int) -> Iterator[float]:
+    """The same for stages of a rate, until their end: each `of`-th request of all, beginning with number `first`."""
+    for count in arrivals(1.0 / of, poisson=poisson, seed=seed, first=float(first)):
+        at = stages.moment(count)
+        if at is None:
+            return
+        yield at

@@ -11,6 +11,7 @@ import os
 import queue
 import signal
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 Executors = tuple[list[Executor], DirectorChannel]
 _CONNECT_S = 10.0
 _ORDER_S = 5.0
+_WORKERS_S, _WORKERS_LOOK_S = 30.0, 0.1
 
 
 class NoCluster(Exception):
@@ -117,7 +119,10 @@ class _ManagerChannels:
 
 @contextlib.contextmanager
 def cluster(address: str, count: int | None) -> Iterator[Executors]:
-    """`count` shards on the workers of a Dask scheduler, one for each worker if not given. Raises NoCluster."""
+    """`count` shards on the workers of a Dask scheduler, one for each worker if not given.
+
+    Waits until workers have so many threads, or there is one. Raises NoCluster.
+    """
     from distributed import Client  # noqa: PLC0415 -- an extra
 
     try:
@@ -125,9 +130,7 @@ def cluster(address: str, count: int | None) -> Iterator[Executors]:
     except (OSError, TimeoutError, ValueError) as error:
         raise NoCluster(f"--cluster {address}: no Dask scheduler answers there: {error}") from error
     with client:
-        workers = len(client.scheduler_info(n_workers=-1)["workers"])
-        if not workers:
-            raise NoCluster(f"--cluster {address}: the scheduler has no workers; start some: dask worker {address}")
+        workers = _workers(client, address, count or 1)
         # A shard whose worker dies is not run again: its users would ask twice.
         executor: Executor = client.get_executor(pure=False, retries=0)
         channels = _DaskChannels(client)
@@ -135,6 +138,22 @@ def cluster(address: str, count: int | None) -> Iterator[Executors]:
             yield [executor] * (count or workers), channels
         finally:
             channels.close()
+
+
+def _workers(client: Any, address: str, needed: int) -> int:
+    """How many workers there are, once they have the threads that are needed. Raises NoCluster."""
+    until = time.monotonic() + _WORKERS_S
+    while True:
+        workers = client.scheduler_info(n_workers=-1)["workers"]
+        threads = sum(worker["nthreads"] for worker in workers.values())
+        if threads >= needed:
+            return len(workers)
+        if time.monotonic() >= until:
+            raise NoCluster(
+                f"--cluster {address}: expected workers with {needed} threads within {_WORKERS_S:g} s, but they have "
+                f"{threads}; start some: dask worker {address}"
+            )
+        time.sleep(_WORKERS_LOOK_S)
 
 
 class _DaskChannel(msgspec.Struct):

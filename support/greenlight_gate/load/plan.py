@@ -40,11 +40,12 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
     """A whole load. Times in seconds, `rate` in requests a second of all users together.
 
     closed: each user asks again `think_s` after an answer has ended. open: requests are due at a constant `rate`, or,
-    with `poisson`, at random moments of this rate, whatever the backend does. It ends after `duration_s`, or when
-    each user has asked `runs_each` times. First all connect (over `ramp_s`) and wait (`hold_s`); in the end they
-    leave over `ramp_down_s`. `break_off`: every connection is cut at the end, whatever is under way. `slow`: this many
-    users, the first ones, read nothing. `own_process`: the process runs nothing else. `hung_tools`: tools that are
-    known to hang; the silence budget applies to them in place of the tool budget.
+    with `poisson`, at random moments of this rate, whatever the backend does. It ends after `duration_s`, when each
+    user has asked `runs_each` times, or with the last of the `stages` (see `Stages`), which say how many users ask, or
+    the rate of an open load. First all connect (over `ramp_s`) and wait (`hold_s`); in the end they leave over
+    `ramp_down_s`. `break_off`: every connection is cut at the end, whatever is under way. `slow`: this many users, the
+    first ones, read nothing. `own_process`: the process runs nothing else. `hung_tools`: tools that are known to hang;
+    the silence budget applies to them in place of the tool budget.
     """
 
     id: str
@@ -60,6 +61,7 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
     duration_s: float | None = None
     runs_each: int | None = None
+    stages: tuple[tuple[float, float], ...] = ()
     think_s: float = 0.0
     ramp_s: float = 0.0
     hold_s: float = 0.0

@@ -6,13 +6,15 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
-from greenlight_gate.load.arrivals import arrivals
+from greenlight_gate.load.arrivals import arrivals, staged_arrivals
 from greenlight_gate.load.meters import Meters
 from greenlight_gate.load.plan import Share
+from greenlight_gate.load.stages import Stages
 from greenlight_gate.load.virtual_user import VirtualUser
 
 _LOOK_S = 0.25
 _LOOK_CLOSED_S = 0.02
+_LOOK_STAGES_S = 0.05
 _DRAIN_S = 0.01
 
 
@@ -32,6 +34,11 @@ class RequestSchedule:
         self._idle: deque[VirtualUser] = deque()
         self._overdue: deque[float] = deque()
         self._answered: list[VirtualUser] = []
+        # Stages of a closed load: who of the whole load each user is, and who waits for the level to rise.
+        self._stages = Stages(self._plan.stages) if self._plan.stages else None
+        self._began = 0.0
+        self._number: dict[str, int] = {}
+        self._resting: list[VirtualUser] = []
 
     async def run(self, begin: float) -> None:
         """Lets users ask from `begin` until the plan's end or until stopped."""
@@ -40,12 +47,16 @@ class RequestSchedule:
         if plan.duration_s is not None:
             # A loop that is busy with thousands of users may come late to the end of `_until_over`.
             self._end_at = begin + plan.duration_s
+        if self._stages is not None:
+            self._end_at = begin + self._stages.seconds
+            self._began = begin
+            self._number = {name: self._share.shard + at * self._share.of for at, name in enumerate(self._users)}
         if plan.arrival == "open":
             await self._open_load(begin)
         else:
             for user in list(self._users.values()):
                 if user.is_free and not user.is_slow and self._may_ask(user):
-                    user.put(None)
+                    self._ask(user)
             await self._until_over()
         self._asking = False
         self._meters.dropped += len(self._overdue)
@@ -82,13 +93,17 @@ class RequestSchedule:
     async def _until_over(self) -> None:
         """Until the time is over, no user is connected, or all have asked as often as planned."""
         is_counted = self._plan.runs_each is not None
-        look_s = _LOOK_CLOSED_S if is_counted else _LOOK_S
+        look_s = _LOOK_CLOSED_S if is_counted else _LOOK_STAGES_S if self._stages is not None else _LOOK_S
         while (left_s := self._end_at - time.monotonic()) > 0:
             users = self._users.values()
             if not any(map(self._has_more, users) if is_counted else (user.open for user in users)):
                 return
             if await self.stopped_within(min(left_s, look_s)):
                 return
+            if self._resting:
+                rested, self._resting = self._resting, []
+                for user in rested:
+                    self._ask(user)
 
     def _has_more(self, user: VirtualUser) -> bool:
         return user.open and not user.is_slow and (user.ask is not None or self._may_ask(user))
@@ -119,8 +134,14 @@ class RequestSchedule:
             self._ask(user)
 
     def _ask(self, user: VirtualUser) -> None:
-        if self._asking and user.is_free:
-            user.put(None)
+        if not self._asking or not user.is_free:
+            return
+        if self._stages is not None and self._stages.level(time.monotonic() - self._began) <= self._number.get(
+            user.connection, 0
+        ):
+            self._resting.append(user)
+            return
+        user.put(None)
 
     # Open: requests are due at the times of the arrival rate --------------------------------------------------
 
@@ -128,9 +149,13 @@ class RequestSchedule:
         plan, share = self._plan, self._share
         self._idle.extend(user for user in self._users.values() if user.is_free and not user.is_slow)
         most = None if plan.runs_each is None else plan.runs_each * len(plan.users)
-        due_times: Iterator[float] = arrivals(
-            share.rate, poisson=plan.poisson, seed=plan.seed + share.shard, first=share.shard / max(plan.rate, 1e-9)
-        )
+        seed = plan.seed + share.shard
+        due_times: Iterator[float]
+        if self._stages is not None:
+            due_times = staged_arrivals(self._stages, share.of, poisson=plan.poisson, seed=seed, first=share.shard)
+        else:
+            first = share.shard / max(plan.rate, 1e-9)
+            due_times = arrivals(share.rate, poisson=plan.poisson, seed=seed, first=first)
         for count, offset in enumerate(due_times):
             if begin + offset >= self._end_at or (most is not None and count >= most):
                 return

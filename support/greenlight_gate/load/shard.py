@@ -318,7 +318,7 @@ class Shard:
         for user in self.users.values():
             for rule, times in user.checker.counts.items():
                 counts[rule] = counts.get(rule, 0) + times
-            if user.asks_for_canary and user.asked > 1:
+            if user.awaits_canary:
                 result.canaries_expected += 1
                 result.canaries_seen += user.checker.search.seen_own
         result.counts = counts

@@ -204,9 +204,11 @@ class VirtualUser:
         return self._transport is not None and self._transport.is_full
 
     @property
-    def asks_for_canary(self) -> bool:
-        """Whether its own canary has to be in one of the answers: the control that the search for it works."""
-        return any(canary.MARKER.decode() in str(q.expect.contains) for q in self.planned.questions)
+    def awaits_canary(self) -> bool:
+        """Whether its own canary had to be in an answer by now: the control that the search for it works."""
+        marker = canary.MARKER.decode()
+        first = next((n for n, q in enumerate(self.planned.questions) if marker in str(q.expect.contains)), None)
+        return first is not None and self.asked > max(first, 1)
 
     def put(self, intended: float | None) -> None:
         """Sends the next request. `intended`: when it was due (monotonic seconds) in an open load."""

@@ -69,6 +69,7 @@ _BY_CRITERION: dict[str, Advice] = {
     "COMPLETENESS": Advice(("one kind of event is never sent", "the profile maps it to another kind"), _DOCTOR),
     "SUCCESS": Advice(("connections are refused or break", "runs end early"), _VERBOSE),
     "LATENCY": Advice(("the event loop is blocked", "too little CPU time", "a slow network"), _VERBOSE),
+    "FAILURES": Advice(("a limit of the model or of a pool is reached", "requests wait for too long"), _VERBOSE),
     "ISOLATION": _BY_FAMILY["ISOLATION"],
     "RECOVERY": Advice(("a reconnect waits for a timeout", "missed events are read slowly"), _VERBOSE),
     "BASELINE": Advice(("a change since the earlier sessions", "the machine is busier than before"), _HISTORY),
@@ -98,6 +99,7 @@ _BY_UNKNOWN: dict[str, Advice] = {
     "RULES": Advice(("no user was connected, or no event was received",), _DOCTOR),
     "COMPLETENESS": Advice(("no request that needs a tool was answered",), _DOCTOR),
     "SUCCESS": Advice(("no user sent a request",), _DOCTOR),
+    "FAILURES": Advice(("no user sent a request",), _DOCTOR),
     "LATENCY": Advice(
         ("no answer was received", "the server's clock is not known"), "greenlight run --environment {target}"),
     "ISOLATION": Advice(

@@ -42,7 +42,7 @@ _CHECKLIST = (
     ("There are no findings in any round of the day", ("ROUNDS",)),
     ("There are no findings under load", ("RULES",)),
     ("Users receive all five events of an answer", ("COMPLETENESS",)),
-    ("Connections are accepted, and answers arrive", ("SUCCESS",)),
+    ("Connections are accepted, and answers arrive", ("SUCCESS", "FAILURES")),
     ("Events arrive without delay", ("LATENCY",)),
     ("No user receives data of another user", ("ISOLATION",)),
     ("Users who lose their connection recover in time", ("RECOVERY",)),

@@ -1,5 +1,6 @@
 """The users of a load: personas of the target, with their tokens and their prompts."""
 
+import math
 import time
 import uuid
 from collections.abc import Sequence
@@ -31,10 +32,12 @@ def usual_prompts(suite: ValidationSession) -> tuple[tuple[str, ...], int]:
 
 
 async def planned_users(
-    suite: ValidationSession, count: int, prompts: Sequence[str], again_from: int = 0, *, seconds: float = 0.0
-) -> tuple[PlannedUser, ...]:
+    suite: ValidationSession, count: int, prompts: Sequence[str], again_from: int = 0, *, seconds: float = 0.0,
+    weights: Sequence[int] = (),
+) -> tuple[PlannedUser, ...]:  # fmt: skip
     """`count` users, whose tokens are valid for at least `seconds`.
 
+    With `weights` each prompt is asked for so often, and each user begins at another place of the `mix`.
     Raises Misconfigured if the target has fewer users, or if the load engine cannot speak its profile.
     """
     hindrance = hindrance_of(suite.profile)
@@ -45,7 +48,28 @@ async def planned_users(
         raise Misconfigured(
             f"{suite.target.name}: {count} users are needed, but only {len(users)} have an account ([[personas]])"
         )
-    return tuple([await _planned(suite, persona, prompts, again_from, seconds) for persona in users])
+    asked = mix(prompts, weights) if weights else tuple(prompts)
+    planned = []
+    for number, persona in enumerate(users):
+        begin = number % len(asked) if weights else 0
+        planned.append(await _planned(suite, persona, asked[begin:] + asked[:begin], again_from, seconds))
+    return tuple(planned)
+
+
+def mix(prompts: Sequence[str], weights: Sequence[int]) -> tuple[str, ...]:
+    """The shortest sequence in which each prompt occurs in proportion to its weight, spread evenly.
+
+    By the smooth weighted round robin of nginx: the one that is most behind its share comes next.
+    """
+    least = math.gcd(*weights)
+    shares = [weight // least for weight in weights]
+    behind, whole, found = [0] * len(shares), sum(shares), []
+    for _ in range(whole):
+        behind = [each + share for each, share in zip(behind, shares, strict=True)]
+        chosen = max(range(len(shares)), key=behind.__getitem__)
+        behind[chosen] -= whole
+        found.append(prompts[chosen])
+    return tuple(found)
 
 
 async def _planned(
@@ -57,9 +81,10 @@ async def _planned(
         token = access.mint(persona, exp=int(time.time()) + int(seconds) + _SPARE_S)
     else:
         token = await access.token_for(persona)
-    questions = tuple(
-        PlannedPrompt(target.question(name, canary), target.expectation(name, canary)) for name in prompts
-    )
+    by_name = {
+        name: PlannedPrompt(target.question(name, canary), target.expectation(name, canary)) for name in {*prompts}
+    }
+    questions = tuple(by_name[name] for name in prompts)
     user = user_shown(persona, target, suite.profile.spec)
     setup = ConnectionSetup(target, suite.profile, persona, token, {}, jar=CookieJar())
     return PlannedUser(

@@ -69,6 +69,7 @@ log = logging.getLogger("greenlight")
 class SessionPlan:
     """The options of a session. `wanted` are categories; `tags` a behave tag expression within them, or "".
 
+    `thresholds` replace keys of the target's `[thresholds]`;
     `scale`: users in stress scenarios; `soak_s`: how long the memory is watched; `jobs`: scenarios side by side;
     `available`: how many scenarios each wanted category has; `repeat`: how often each scenario runs; `suite`: the
     folders of the target's own scenarios; `rules`: those by which scenarios are judged; `strict_waivers`: a stale
@@ -81,6 +82,7 @@ class SessionPlan:
     output_dir: Path = Path("websocket_validation_reports")
     defects: tuple[str, ...] = ()
     performance_threshold_ms: float | None = None
+    thresholds: Mapping[str, float] = field(default_factory=dict)
     timeout_s: float | None = None
     scale: int = _USUAL_SCALE
     soak_s: float = 20.0
@@ -148,6 +150,9 @@ class ValidationSession:
         target, replaced = target_and_notice(plan.environment, environ)
         if plan.performance_threshold_ms is not None:
             thresholds = msgspec.structs.replace(target.thresholds, latency_ms_avg=plan.performance_threshold_ms)
+            target = msgspec.structs.replace(target, thresholds=thresholds)
+        if plan.thresholds:
+            thresholds = msgspec.structs.replace(target.thresholds, **plan.thresholds)
             target = msgspec.structs.replace(target, thresholds=thresholds)
         most = target.limits.max_connections
         if plan.scale > max(most, _USUAL_SCALE):

@@ -1,5 +1,6 @@
 """greenlight load, as a process: its exit codes, its JSON, its limits, and what is left when it is interrupted."""
 
+import io
 import json
 import signal
 import time
@@ -8,9 +9,12 @@ from typing import Any
 
 import psutil
 import pytest
+from greenlight_gate.cli.views.load_view import LoadView
 from greenlight_gate.evidence.judge import judge
 from greenlight_gate.load import executors
+from greenlight_gate.load.director import State
 from greenlight_gate.verdict.decision import Verdict
+from rich.console import Console
 
 from support.tests.cli.process import Ran, ended, greenlight, mistaken, said, started, wait_for
 from support.tests.needs import needs_extra
@@ -88,6 +92,13 @@ def test_a_critical_pattern_is_told_at_once_and_blocks(tmp_path: Path) -> None:
         (("--users", "5", "--arrival", "open"), "--arrival open needs --rate"),
         (("--users", "5", "--prompt", "nothing"), "--prompt nothing: there is no such prompt"),
         (("--users", "0"), "greater than 0"),
+        (("--users", "5", "--stages", "10"), "argument --stages: expected SECONDS:LEVEL for each stage"),
+        (("--users", "5", "--stages", "10:6"), "--stages: 6 users are to ask, but --users connects 5"),
+        (("--users", "5", "--stages", "10:5", "--duration", "3"), "--duration: --stages says it already"),
+        (("--users", "5", "--prompt", "with_tool=0"), "--prompt with_tool=0: expected a weight from 1 to 100, got '0'"),
+        (("--users", "5", "--prompt", "with_tool=1", "--prompt", "helper"), "either every prompt has a weight"),
+        (("--users", "5", "--prompt", "recall=1"), "--prompt recall: it asks for what `remember` said before"),
+        (("--users", "5", "--failed-runs", "100"), "argument --failed-runs: expected a share in percent below 100"),
         pytest.param(
             ("--users", "2", "--cluster", "tcp://127.0.0.1:9"),
             "no Dask scheduler answers",
@@ -150,3 +161,52 @@ def test_an_interruption_loses_nothing(tmp_path: Path) -> None:
     judgement = judge(session)
     assert judgement.decision.verdict is Verdict.INCONCLUSIVE
     assert "the run was interrupted (SIGINT)" in judgement.decision.reason
+
+
+def test_json_and_page_say_what_was_judged_and_how_it_went(tmp_path: Path) -> None:
+    arguments = (
+        "--users", "4", "--stages", "0:2,1.2:4", "--prompt", "with_tool=2", "--prompt", "without_tool=1", "--page",
+        "--failed-runs", "0", "--latency-p95", "60000", "--latency-p99", "60000", "--performance-threshold", "60000",
+    )  # fmt: skip
+    ran, result = load(tmp_path, *arguments)
+
+    assert ran.code == 0, ran.out + ran.err
+    assert (result["url"].startswith("ws://127.0.0.1:"), result["target"], result["verdict"]) == (
+        True, "embedded", "APPROVED",
+    )  # fmt: skip
+    assert result["target_version"]
+    assert (result["workload"]["stages"], result["workload"]["weights"]) == ([[0.0, 2.0], [1.2, 4.0]], [2, 1])
+    criteria = {each["id"]: each for each in result["criteria"]}
+    assert criteria["FAILURES"]["threshold"] == "<= 0 %"
+    assert criteria["LATENCY"]["threshold"] == "<= 60000 ms, p95 <= 60000 ms, p99 <= 60000 ms"
+    assert sum(each["asked"] for each in result["time_series"]) == result["asked"]
+    assert sum(each["events"] for each in result["time_series"]) == result["checked_events"]
+    (page,) = (tmp_path / "websocket_validation_reports").glob("load_session_*/verdict.html")
+    assert "stages of users who ask" in page.read_text(encoding="utf-8")
+    assert str(page.relative_to(tmp_path)) in ran.out
+
+
+def test_too_many_failed_runs_block(tmp_path: Path) -> None:
+    ran, result = load(
+        tmp_path, "--users", "3", "--runs-per-user", "4", "--failed-runs", "1", "--prompt", "failing_agent"
+    )
+
+    failed = next(each for each in result["criteria"] if each["id"] == "FAILURES")
+    assert (ran.code, failed["status"]) == (1, "failed"), ran.out + ran.err
+    assert failed["measured"] == "100.00 % of 12 requests: 12 failed, 0 refused, 0 without an end"
+    # What the prompt may do is no finding: the threshold alone has blocked it.
+    assert result["findings"] == 0
+
+
+def test_the_live_line_has_the_time_that_passed_and_is_left() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=80)
+    state = State({}, 5)
+    with LoadView(console, 30.0) as view:
+        view.show(state)
+        before = view._time(state, 100.0)
+        state.began_at = 100.0
+        said = [view._time(state, at) for at in (99.0, 112.0, 131.0)]
+
+    assert (before, said) == ("connecting", ["connecting", "12 s, 18 s left", "31 s, ending"])
+    with LoadView(console) as view:
+        assert view._time(state, 225.0) == "2 min 5 s"

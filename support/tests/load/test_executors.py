@@ -96,15 +96,7 @@ def dask(folder: Path, workers: int) -> Iterator[str]:
         import json
 
         address: str = json.loads(file.read_text())["address"]
-        _wait_for_workers(address, workers)
         yield address
-
-
-def _wait_for_workers(address: str, workers: int) -> None:
-    from distributed import Client
-
-    with Client(address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
-        client.wait_for_workers(workers, timeout=DEADLINE_S)
 
 
 class Keeping(Executor):
@@ -131,7 +123,8 @@ def recorded(encoded: Encoded | None) -> Counter[int]:
 def test_a_cluster_is_one_load_and_a_killed_worker_is_named(backend: BackendProcess, tmp_path: Path) -> None:
     with dask(tmp_path, 2) as address:
         parts: list[Future[Any]] = []
-        with cluster(address, None) as (executors, channels):
+        # The workers are still starting: they are waited for.
+        with cluster(address, 2) as (executors, channels):
             assert len(executors) == 2
             keeping = [Keeping(executor, parts) for executor in executors]
             came = Director(plan(backend.url, 6, own_process=True), keeping, channels).run()
@@ -150,6 +143,15 @@ def test_a_cluster_is_one_load_and_a_killed_worker_is_named(backend: BackendProc
         (lost,) = came.lost
         assert f"process {killer.pid}) died, and was started again elsewhere" in lost
         assert came.runs > 10
+
+
+@pytest.mark.slow
+@needs_extra("cluster")
+def test_a_cluster_without_workers_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executors, "_WORKERS_S", 0.5)
+    said = "expected workers with 2 threads within 0.5 s, but they have 0; start some: dask worker"
+    with dask(tmp_path, 0) as address, pytest.raises(NoCluster, match=said), cluster(address, 2):
+        pass
 
 
 @needs_extra("cluster")

@@ -7,6 +7,7 @@ import pytest
 from greenlight_gate.events import FIVE
 from greenlight_gate.findings import Finding, Severity
 from greenlight_gate.measure.load_result import LoadResult, Offence
+from greenlight_gate.measure.thresholds import Thresholds
 from greenlight_gate.verdict.criteria import LOAD, LoadOfScenario
 from greenlight_gate.verdict.decision import Facts, Observed, Verdict, decide
 from greenlight_gate.verdict.failure_patterns import occurrence
@@ -70,6 +71,36 @@ def test_an_approval_as_a_whole_says_that_it_approves_no_release() -> None:
         ("PATTERNS", "0 critical", "0 critical, 0 others", 1000, "passed"),
         ("EVIDENCE", "all", "nothing is missing", 1, "passed"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("most", "values", "status", "measured"),
+    [
+        (0.0, {}, "passed", "0.00 % of 200 requests"),
+        (1.0, {"runs": 199, "refused_requests": 1, "failed_runs": 1}, "passed",
+         "1.00 % of 200 requests: 1 failed, 1 refused, 0 without an end"),
+        (1.0, {"runs": 197}, "failed", "1.50 % of 200 requests: 0 failed, 0 refused, 3 without an end"),
+        (1.0, {"runs": 197, "busy": 0.99}, "inconclusive",
+         "1.50 % of 200 requests: 0 failed, 0 refused, 3 without an end; the load generator was 99% busy (85% are "
+         "allowed)"),
+        (1.0, {"runs": 0, "asked": 0}, "inconclusive", "0.00 % of 0 requests"),
+    ],
+)  # fmt: skip
+def test_failed_runs_are_judged_where_there_is_a_threshold(
+    most: float, values: dict[str, Any], status: str, measured: str
+) -> None:
+    decision = decide(msgspec.structs.replace(of_a_load(**values), thresholds=Thresholds(failed_runs_percent=most)))
+
+    (criterion,) = [each for each in decision.criteria if each.id == "FAILURES"]
+    assert (criterion.threshold, criterion.measured, criterion.status.value) == (f"<= {most:g} %", measured, status)
+    assert "FAILURES" not in statuses(decide(of_a_load(**values)))
+
+
+def test_a_load_says_its_stages() -> None:
+    rising = msgspec.structs.replace(WORKLOAD, runs_per_user=None, duration_s=70.0, stages=((10.0, 5.0), (60.0, 5.0)))
+    assert str(rising) == "10 users in stages of users who ask (10 s to 5, 60 s to 5), 70 s"
+    rate = msgspec.structs.replace(rising, arrival="open")
+    assert str(rate) == "10 users in stages of requests a second (10 s to 5, 60 s to 5), 70 s"
 
 
 LOSSES = {"arrived_events": 900, **found("TIMELINESS-1", 40)}

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
@@ -13,20 +13,24 @@ from rich.table import Table
 from greenlight_gate.cli.views.judgement import COLOURS
 from greenlight_gate.evidence.judge import Judgement
 from greenlight_gate.evidence.session_folder import write_whole
-from greenlight_gate.findings import numbered
+from greenlight_gate.findings import duration, numbered
 from greenlight_gate.load.director import State
 from greenlight_gate.measure.latency_summary import LatencySummary
 from greenlight_gate.measure.load_result import LoadResult, figures
-from greenlight_gate.verdict.failure_patterns import Occurrence
+from greenlight_gate.measure.load_series import over_time
 
 _EVERY_S = 0.5
 _MB = 1e6
 
 
 class LoadView:
-    """A few lines that are updated on a terminal; without one, only the result is shown."""
+    """A few lines that are updated on a terminal; without one, only the result is shown.
 
-    def __init__(self, console: Console) -> None:
+    `duration_s`: how long the users will ask; None: as long as it takes them.
+    """
+
+    def __init__(self, console: Console, duration_s: float | None = None) -> None:
+        self._duration_s = duration_s
         self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
         self._drawn_at = 0.0
         self._before: tuple[float, int, int] | None = None
@@ -47,7 +51,7 @@ class LoadView:
         if self._live is None or now - self._drawn_at < _EVERY_S:
             return
         self._drawn_at = now
-        self._live.update(self._table(state, now), refresh=True)
+        self._live.update(Group(self._time(state, now), self._table(state, now)), refresh=True)
 
     def _table(self, state: State, now: float) -> Table:
         runs, events = state.total("runs"), state.total("events")
@@ -66,18 +70,40 @@ class LoadView:
         found = state.total("findings")
         busiest = max((progress.busy for progress in state.shards.values()), default=0.0)
         table.add_row(
-            f"{state.total('users')}/{state.users}", f"{self._rates[0]:,.0f}", f"{self._rates[1]:,.0f}",
+            f"{state.total('users')}/{state.users}", f"{self._rates[0]:,.0f}",
+            f"{self._rates[1]:,.0f}",
             *([f"{ms:.1f} ms" for ms in shown] if shown is not None else ["-"] * 3),
             f"[red]{found}[/]" if found else "0", f"{busiest:.0%} busy",
         )  # fmt: skip
         return table
 
+    def _time(self, state: State, now: float) -> str:
+        """How long the users have asked, and for how long they will."""
+        if state.began_at is None or now < state.began_at:
+            return "connecting"
+        passed = now - state.began_at
+        if self._duration_s is None:
+            return duration(passed)
+        left = self._duration_s - passed
+        return f"{duration(passed)}, {duration(left)} left" if left > 0 else f"{duration(passed)}, ending"
 
-def document(summary: LoadResult, patterns: tuple[Occurrence, ...] = ()) -> dict[str, Any]:
+
+def document(judgement: Judgement) -> dict[str, Any]:
     """The result as plain JSON values. Latencies in milliseconds, to agent_started unless said otherwise."""
+    session, decision, patterns = judgement.session, judgement.decision, judgement.patterns
+    summary = judgement.loads[0].summary
     per_cpu_s = summary.events / summary.cpu_seconds if summary.cpu_seconds else 0.0
     per_s = summary.connections_made / summary.connecting_seconds if summary.connecting_seconds else 0.0
     values: dict[str, Any] = {
+        "greenlight_version": session.versions.get("greenlight", ""),
+        "target": session.environment,
+        "url": session.url,
+        "target_version": session.target_version,
+        "started_epoch_s": session.started_epoch_s,
+        "workload": session.workload,
+        "verdict": decision.verdict,
+        "reason": decision.reason,
+        "criteria": decision.criteria,
         "checked_events": summary.events,
         "runs": summary.runs,
         "findings": summary.findings,
@@ -104,6 +130,7 @@ def document(summary: LoadResult, patterns: tuple[Occurrence, ...] = ()) -> dict
             "saturated_because": summary.saturated, "busy": summary.busy, "lag_ms_p99": summary.lag_ms_p99,
             "idle_rss_mb": summary.idle_rss_mb, "connected_rss_mb": summary.connected_rss_mb,
         },
+        "time_series": over_time(summary.timeline),
         "lost_shards": summary.lost,
         "short_of": summary.short,
         "interrupted": summary.interrupted,
@@ -116,9 +143,9 @@ def document(summary: LoadResult, patterns: tuple[Occurrence, ...] = ()) -> dict
     return plain
 
 
-def write_json(summary: LoadResult, patterns: tuple[Occurrence, ...], path: Path) -> None:
-    """Writes the result, atomically. Raises OSError."""
-    write_whole(path, msgspec.json.format(msgspec.json.encode(document(summary, patterns)), indent=2) + b"\n")
+def write_json(judgement: Judgement, path: Path) -> None:
+    """Writes the result of a load session, atomically. Raises OSError."""
+    write_whole(path, msgspec.json.format(msgspec.json.encode(document(judgement)), indent=2) + b"\n")
 
 
 def show_load(judgement: Judgement, folder: Path, console: Console) -> None:
