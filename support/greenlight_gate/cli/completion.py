@@ -33,20 +33,20 @@ def completion(options: argparse.Namespace) -> int:
     return 0
 
 
-class _Value(NamedTuple):
+class _OptionValue(NamedTuple):
     """How the value of an option is completed: by these words, by names of files, or by both."""
 
     words: tuple[str, ...]
     files: bool
 
 
-class _Words(NamedTuple):
+class _CommandWords(NamedTuple):
     """What may follow a command, by its words ("" before any): commands or choices, options, and their values."""
 
     path: str
     follow: tuple[str, ...]
     options: tuple[str, ...]
-    values: dict[str, _Value]
+    values: dict[str, _OptionValue]
 
     @property
     def all(self) -> tuple[str, ...]:
@@ -54,9 +54,9 @@ class _Words(NamedTuple):
         return (*self.follow, *self.options)
 
 
-def _words(path: str, parser: argparse.ArgumentParser) -> Iterator[_Words]:
+def _words(path: str, parser: argparse.ArgumentParser) -> Iterator[_CommandWords]:
     follow: list[str] = []
-    values: dict[str, _Value] = {}
+    values: dict[str, _OptionValue] = {}
     inner: dict[str, argparse.ArgumentParser] = {}
     # argparse has no public list of the options that were added.
     actions = parser._actions  # noqa: SLF001
@@ -68,20 +68,19 @@ def _words(path: str, parser: argparse.ArgumentParser) -> Iterator[_Words]:
             follow += choices
         elif action.nargs != 0:
             known = choices or (_known(action.dest) if "NAME" in str(action.metavar) or action.type is category else ())
-            values |= dict.fromkeys(action.option_strings, _Value(known, not known or "FILE" in str(action.metavar)))
+            values |= dict.fromkeys(
+                action.option_strings, _OptionValue(known, not known or "FILE" in str(action.metavar))
+            )
     options = tuple(name for action in actions for name in action.option_strings)
-    yield _Words(path, tuple(follow), options, values)
+    yield _CommandWords(path, tuple(follow), options, values)
     for name, command in inner.items():
         yield from _words(f"{path} {name}".strip(), command)
 
 
 def _known(name: str) -> tuple[str, ...]:
     """The values that options of this name usually have; () if there are none."""
-    from greenlight_gate.backend.defects import REGISTRY  # noqa: PLC0415 -- takes long to import
-
     known = {
-        "environment": environments(), "categories": CATEGORIES, "defect": REGISTRY, "profile": profiles(),
-        "prompt": PROMPTS,
+        "environment": environments(), "categories": CATEGORIES, "profile": profiles(), "prompt": PROMPTS,
     }  # fmt: skip
     return tuple(known.get(name, ()))
 
@@ -90,7 +89,7 @@ def _quoted(words: Iterable[str]) -> str:
     return " ".join(map(shlex.quote, words))
 
 
-def _bash(found: list[_Words]) -> str:
+def _bash(found: list[_CommandWords]) -> str:
     values = [
         f"        {shlex.quote(f'{each.path} {option}')}) words={shlex.quote(' '.join(value.words))}; "
         f"files={int(value.files)} ;;"
@@ -119,7 +118,7 @@ def _bash(found: list[_Words]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _zsh(found: list[_Words]) -> str:
+def _zsh(found: list[_CommandWords]) -> str:
     values = [
         f"        ({shlex.quote(f'{each.path} {option}')}) "
         + "; ".join([*([f"compadd -- {_quoted(value.words)}"] if value.words else []), *["_files"] * value.files])
@@ -149,7 +148,7 @@ def _zsh(found: list[_Words]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _fish(found: list[_Words]) -> str:
+def _fish(found: list[_CommandWords]) -> str:
     lines = ["# fish: greenlight completion fish | source", "complete -c greenlight -e"]
     for each in found:
         seen = [f"__fish_seen_subcommand_from {word}" for word in each.path.split()]
@@ -164,7 +163,7 @@ def _fish(found: list[_Words]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _fish_value(value: _Value | None) -> str:
+def _fish_value(value: _OptionValue | None) -> str:
     if value is None:
         return ""
     words = f" -a {shlex.quote(' '.join(value.words))}" if value.words else ""

@@ -13,7 +13,7 @@ ASKED: list[tuple[str, set[str]]] = [
     ("ru", {"run"}),
     ("run --last", {"--last-failed"}),
     ("run --categories func", {"functional"}),
-    ("run --defect thinking_mis", {"thinking_missing"}),
+    ("load --prompt two", {"two_tools"}),
     ("services sto", {"stop"}),
     ("profile check --pro", set()),
     ("init --workflow git", {"github", "gitlab"}),
