@@ -206,11 +206,13 @@ def _judged(options: argparse.Namespace) -> int:
     if push is not None:
         with faults.costing("metrics"):
             push.write(judgement, folder, faults)
-    total_s = time.monotonic() - began
-    took = f"Took {duration(total_s)}: {duration(ran_s)} to run, {duration(total_s - ran_s)} to judge and report."
-    console.print(f"[dim]{took}[/]", highlight=False)
+    console.print(f"[dim]{_took(time.monotonic() - began, ran_s)}[/]", highlight=False)
     code = ended(judgement, folder, options, faults)
     return INTERRUPTED if runner.interrupted in ("SIGINT", "SIGTERM") else code
+
+
+def _took(total_s: float, ran_s: float) -> str:
+    return f"Took {duration(total_s)}: {duration(ran_s)} to run, {duration(total_s - ran_s)} to judge and report."
 
 
 def _plan(options: argparse.Namespace, wanted: tuple[str, ...]) -> "SessionPlan":
