@@ -71,7 +71,7 @@ def test_the_one_that_ships_has_every_fault_once() -> None:
     faults = [answer.fault for answer in load_script("reference").answers if answer.fault]
 
     # The prompt failing_agent and the one for the fault itself.
-    assert sorted(faults) == sorted([*FAULTS, "server_error"])
+    assert sorted(faults) == sorted([*FAULTS, "cut"])
 
 
 def test_the_table_of_faults_is_current() -> None:
