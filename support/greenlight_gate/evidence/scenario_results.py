@@ -7,6 +7,7 @@ import msgspec
 
 from greenlight_gate.evidence.session_folder import Finished, Selected
 from greenlight_gate.verdict.decision import ScenarioOutcome, ScenarioResult
+from greenlight_gate.verdict.repeats import figures
 
 # What a scenario that ran several times is said to be.
 _WORST_FIRST = (
@@ -47,7 +48,10 @@ def _together(times: list[ScenarioResult]) -> ScenarioResult:
     worst = min(times, key=lambda each: (_WORST_FIRST.index(each.outcome), bool(each.waived)))
     count = Counter(each.outcome for each in times)
     passes, failures = count[ScenarioOutcome.PASSED], count[ScenarioOutcome.FAILED]
-    return msgspec.structs.replace(worst, passes=passes, times=passes + failures)
+    reason = worst.reason
+    if worst.outcome is ScenarioOutcome.FAILED and len(times) > 1:
+        reason = "; ".join(filter(None, [f"passed {figures(passes, passes + failures)}", reason]))
+    return msgspec.structs.replace(worst, passes=passes, times=passes + failures, reason=reason)
 
 
 def _result(selected: Selected, finished: Finished | None) -> ScenarioResult:

@@ -294,6 +294,7 @@ def test_a_scenario_that_ran_several_times_is_one_result_and_its_worst(tmp_path:
 
     (scenario,) = judgement.scenarios
     assert (scenario.key, str(scenario.outcome), scenario.passes, scenario.times) == (KEY, "failed", 4, 5)
+    assert scenario.reason == "passed 4 of 5 times (95 % interval 38-96 %)"
     assert judgement.durations == {KEY: 2.5}
     assert judgement.decision.verdict is Verdict.BLOCKED
     assert "REPEATS" in judgement.decision.reason
