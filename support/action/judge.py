@@ -20,7 +20,8 @@ _KINDS = {"APPROVED": "notice", "INCONCLUSIVE": "warning"}
 
 def main() -> int:
     """Returns 0; where there is no verdict, what `greenlight` ended with, or 2."""
-    command = ["greenlight", "run", "--ci-mode", "--environment", os.environ["TARGET"]]
+    command = ["greenlight", "run", "--ci-mode"]
+    command += ["--environment", os.environ["TARGET"]] if os.environ["TARGET"] else []
     command += ["--output-dir", os.environ["OUTPUT_DIR"], *shlex.split(os.environ["ARGUMENTS"])]
     # What a target has sent is in the output: none of it is a command of the pipeline.
     token = secrets.token_hex(16)
