@@ -25,7 +25,7 @@ from greenlight_gate.backend.launch import BackendProcess
 from greenlight_gate.evidence.judge import judge
 from greenlight_gate.evidence.monitor_day import folders_of, rounds_in
 from greenlight_gate.monitor.alerts import Alert
-from greenlight_gate.monitor.round import Round, RoundOutcome
+from greenlight_gate.monitor.round import Round, RoundObserver, RoundOutcome
 from greenlight_gate.monitor.schedule import MonitorSchedule
 from greenlight_gate.session.interruption import Interruption
 from greenlight_gate.session.synthetic_user import PARTS, SyntheticUser
@@ -65,8 +65,8 @@ class SkippingClock:
         self._ahead_s += max(0.0, at - self.now())
 
 
-class Day:
-    """Observes the rounds, switches the defect, and measures (`RoundObserver`)."""
+class Day(RoundObserver):
+    """Observes the rounds, switches the defect, and measures."""
 
     def __init__(self, backend: BackendProcess, admin_token: str, hours: int) -> None:
         self.alerts: list[Alert] = []

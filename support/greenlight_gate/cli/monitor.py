@@ -5,6 +5,7 @@
 import argparse
 import contextlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +160,7 @@ def _say(console: Console, text: str) -> None:
     console.print(text, highlight=False, soft_wrap=not console.is_terminal)
 
 
-class _Printed:
+class _Printed(RoundObserver):
     """What the terminal shows of the rounds."""
 
     def __init__(self, console: Console, output_dir: Path, *, verbose: bool) -> None:
@@ -167,6 +168,11 @@ class _Printed:
         self._output_dir = output_dir
         self._verbose = verbose
         self._last: RoundOutcome | None = None
+
+    def on_restart(self, going_on: Sequence[Alert]) -> None:
+        """Prints what has begun before, and was not over."""
+        for alert in going_on:
+            _say(self._console, f"[bold]{escape(f'{alert.time}  {alert}')}[/] [dim](before the restart)[/]")
 
     def on_round(self, one: Round) -> None:
         """Prints a round that did not pass, and the first one that passes again."""

@@ -1,7 +1,7 @@
 """What a round of the monitor is, and who observes rounds: the page, the metrics, the notices."""
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Protocol
 
 import msgspec
 
@@ -75,17 +75,21 @@ class Watched(msgspec.Struct, frozen=True):
     lasting_url: str = ""
 
 
-class RoundObserver(Protocol):
+class RoundObserver:
     """Gets each round and each alert, on the main thread and in order, the alerts of a round after it.
-
-    Alerts of quiet hours come when these are over, but for those that are over as well; alerts.log has them at once.
 
     It must not take long: what waits for a network does so on a thread of its own. What it raises is logged, and it is
     not called again. After a restart it is not called for the rounds before: `rounds.jsonl` of the day has them.
     """
+
+    def on_restart(self, going_on: Sequence[Alert]) -> None:
+        """The monitor was started again: the latest alert of each failure pattern that was going on before."""
 
     def on_round(self, one: Round) -> None:
         """A round is over and kept."""
 
     def on_alert(self, alert: Alert) -> None:
         """A failure pattern has begun, become worse or is over (`alert.change`)."""
+
+    def on_notice(self, alert: Alert) -> None:
+        """The same for whom quiet hours spare: once these are over, unless the pattern is over as well."""

@@ -1,12 +1,14 @@
 """The metrics of `greenlight monitor`: each round, each alert, and the connections that are open now."""
 
+from collections.abc import Sequence
+
 from greenlight_gate.events import Event, Reading
 from greenlight_gate.measure import record_feed
 from greenlight_gate.measure.load_counts import Counts
 from greenlight_gate.monitor.alerts import Alert
 from greenlight_gate.monitor.metric_families import Counters
 from greenlight_gate.monitor.metrics import Metrics
-from greenlight_gate.monitor.round import Round, RoundOutcome
+from greenlight_gate.monitor.round import Round, RoundObserver, RoundOutcome
 from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.rules.engine.run_state import RunState
 from greenlight_gate.trace import AnyRecord, Closed, Opened
@@ -18,8 +20,8 @@ _VERDICTS = {
 }  # fmt: skip
 
 
-class RoundMetrics:
-    """Turns rounds into metrics (`round.RoundObserver`). A skipped round leaves the verdict as it is."""
+class RoundMetrics(RoundObserver):
+    """Turns rounds into metrics. A skipped round leaves the verdict as it is."""
 
     def __init__(self, environment: str) -> None:
         self.metrics = metrics = Metrics(environment, "monitor")
@@ -29,6 +31,11 @@ class RoundMetrics:
             self._rounds.add(outcome, by=0.0)
         metrics.registry.register(self._rounds)
         metrics.connections_open.set(to=0.0)
+
+    def on_restart(self, going_on: Sequence[Alert]) -> None:
+        """These patterns occur; their alerts were counted before, by another process."""
+        for alert in going_on:
+            self.metrics.pattern_active.set(alert.pattern, to=1.0)
 
     def on_round(self, one: Round) -> None:
         """A round is over."""

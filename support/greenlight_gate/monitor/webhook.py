@@ -28,7 +28,7 @@ from tenacity.nap import sleep_using_event
 
 from greenlight_gate.findings import printable, shortened
 from greenlight_gate.monitor.alerts import Alert
-from greenlight_gate.monitor.round import Round, Watched
+from greenlight_gate.monitor.round import RoundObserver, Watched
 from greenlight_gate.rules.engine.canary import named
 from greenlight_gate.targets.sections import ALERT_FIELDS
 
@@ -46,7 +46,7 @@ _HARMLESS = str.maketrans({"<": "\u2039", ">": "\u203a", "&": "+"})
 log = logging.getLogger("greenlight")
 
 
-class WebhookNotices:
+class WebhookNotices(RoundObserver):
     """Observes alerts and posts them from `with` to its end. Of each pattern at most one in `least_between_s` is sent.
 
     What comes earlier waits; of several that wait, the oldest are left out. A response of 408, 429 or 5xx, and none,
@@ -70,10 +70,7 @@ class WebhookNotices:
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._work, name="webhook", daemon=True)
 
-    def on_round(self, one: Round) -> None:
-        """Of rounds nothing is posted."""
-
-    def on_alert(self, alert: Alert) -> None:
+    def on_notice(self, alert: Alert) -> None:
         """Will be posted."""
         with self._changed:
             waiting = self._waiting.setdefault(alert.pattern, deque())
@@ -104,6 +101,9 @@ class WebhookNotices:
                     self._post(client, alert)
                 except Exception:  # one alert that cannot be posted must not end all notices
                     log.exception("webhook: a notice about %s was not sent", alert.pattern)
+                with self._changed:
+                    # From the last attempt on, which may have been the one that the receiver has accepted.
+                    self._next_at[alert.pattern] = time.monotonic() + self._least_between_s
 
     def _next(self) -> Alert | None:
         """The next alert that may be sent, waited for; None at the end."""
@@ -117,7 +117,6 @@ class WebhookNotices:
                     if not self._waiting[name]:
                         del self._waiting[name]
                     self._next_at = {kept: at for kept, at in self._next_at.items() if at > now}
-                    self._next_at[name] = now + self._least_between_s
                     return alert
                 if self._ending.is_set():
                     if self._waiting:
@@ -149,7 +148,9 @@ class WebhookNotices:
         # The url may be the credential: it is in no message.
         host = urlsplit(self._url).hostname
         try:
-            status = client.post(self._url, content=body, headers=headers).status_code
+            # What the receiver says beyond its status is not read: it may never end.
+            with client.stream("POST", self._url, content=body, headers=headers) as answer:
+                status = answer.status_code
         except httpx.HTTPError as error:
             return f"{host}: {type(error).__name__}"
         if status in (408, 429) or status >= 500:

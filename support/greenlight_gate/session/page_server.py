@@ -24,7 +24,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from greenlight_gate.monitor.alerts import Alert
-from greenlight_gate.monitor.round import Round
+from greenlight_gate.monitor.round import Round, RoundObserver
 from greenlight_gate.report.finding_excerpt import excerpt
 from greenlight_gate.report.live_state import LiveState, ShownFinding
 from greenlight_gate.wire.profile import Profile
@@ -42,7 +42,7 @@ _SIGN_IN = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="v
 <button>Sign in</button></p></form></html>"""
 
 
-class PageServer:
+class PageServer(RoundObserver):
     """The page of one monitor, on a thread of its own from `start` to `stop`. It observes rounds and alerts.
 
     `listener` is bound, `token` what a reader must know ("": none, only where the listener is on loopback), `folder`

@@ -23,6 +23,7 @@ from greenlight_gate.evidence.safe_files import bounded_lines, open_regular
 from greenlight_gate.evidence.session_folder import LOG
 from greenlight_gate.monitor.alerts import Alert, AlertLog, Alerts
 from greenlight_gate.monitor.clock import Clock
+from greenlight_gate.monitor.quiet_hours import QuietHours
 from greenlight_gate.monitor.round import Round, RoundObserver, RoundOutcome
 from greenlight_gate.monitor.schedule import MonitorSchedule
 from greenlight_gate.monitor.windows import RoundWindows, scenario_of
@@ -72,9 +73,7 @@ class TargetWatch:
         self.folder: Path | None = None
         self._windows = RoundWindows(suite.target.thresholds, schedule.longest_every_s)
         self._alerts = Alerts(self._alerted, WORSE_AFTER_S, self._windows.unseen_s)
-        # The latest alert of each pattern in quiet hours, and the patterns that observers know to be going on.
-        self._held: dict[str, Alert] = {}
-        self._told: set[str] = set()
+        self._quiet_hours = QuietHours(schedule.is_quiet)
         self._new: list[Alert] = []
         self._day: MonitorDay | None = None
         self._date: date | None = None
@@ -136,26 +135,16 @@ class TargetWatch:
             [each.occurrence for each in recent], now, {each.occurrence.pattern: each.quiet_s for each in recent}
         )
         new, self._new = self._new, []
-        if self._schedule.is_quiet(now):
-            for alert in new:
-                held = self._held.get(alert.pattern)
-                if held is None or alert.change != "worse":
-                    self._held[alert.pattern] = alert
-            return
-        # What has changed in quiet hours comes first.
-        new, self._held = [*self._held.values(), *new], {}
         for alert in new:
             self._tell(alert)
+        for alert in self._quiet_hours.due(new, now):
+            self._notify(alert)
 
     def _tell(self, alert: Alert) -> None:
-        """Tells observers of an alert, unless quiet hours have hidden what it changes."""
-        is_known = alert.pattern in self._told
-        if alert.change == "over":
-            self._told.discard(alert.pattern)
-        else:
-            self._told.add(alert.pattern)
-        if is_known == (alert.change != "begin"):
-            self._observe(lambda observer: observer.on_alert(alert))
+        self._observe(lambda observer: observer.on_alert(alert))
+
+    def _notify(self, alert: Alert) -> None:
+        self._observe(lambda observer: observer.on_notice(alert))
 
     def _alerted(self, alert: Alert) -> None:
         log.warning("%s", alert)
@@ -190,16 +179,23 @@ class TargetWatch:
         today = self._schedule.day(now)
         since = now - self._windows.longest_s
         told: list[Alert] = []
+        told_at = 0.0
         for folder in folders_of(output_dir, environment, today - timedelta(days=4)):
             if not is_of(folder, self._suite.lasting_url):
                 continue
             with self._costing(str(folder)):
                 for one in rounds_in(folder):
-                    if since <= one.began_epoch_s <= now:
+                    at = one.began_epoch_s
+                    if since <= at <= now:
                         self._windows.take(one)
+                    if one.outcome is not RoundOutcome.SKIPPED and not self._schedule.is_quiet(at):
+                        told_at = max(told_at, at)
                 told += alerts_in(folder)
         self._alerts.restore(told, self._windows.quiet_s)
-        self._told = set(self._alerts.active)
+        self._quiet_hours.restore(told, told_at)
+        active = self._alerts.active
+        if going_on := tuple({alert.pattern: alert for alert in told if alert.pattern in active}.values()):
+            self._observe(lambda observer: observer.on_restart(going_on))
 
     def _change_day(self, now: float) -> None:
         """Seals the folder of the day before, and opens that of today. Raises Misconfigured for one in use."""

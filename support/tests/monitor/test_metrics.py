@@ -119,6 +119,15 @@ def test_an_alert_that_is_over_leaves_no_active_pattern() -> None:
     assert found["greenlight_alerts_total level=recovered"] == 1.0
 
 
+def test_a_pattern_that_goes_on_after_a_restart_is_active_and_no_new_alert() -> None:
+    made = RoundMetrics("staging")
+    made.on_restart([ALERT])
+
+    found = values(made.metrics.registry)
+    assert found[f"greenlight_failure_pattern_active pattern={ALERT.pattern}"] == 1.0
+    assert [name for name in found if "alerts_total" in name] == []
+
+
 def test_no_label_says_who_it_was() -> None:
     text = text_of(rounds().metrics.registry).decode()
 

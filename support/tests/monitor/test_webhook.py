@@ -1,12 +1,15 @@
 """Alerts reach a webhook: signed, again after failures, at most one a minute of a pattern, and no round waits."""
 
 import argparse
+import contextlib
 import hashlib
 import hmac
 import json
 import re
+import socket
 import textwrap
 import threading
+import time
 import tomllib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -38,6 +41,7 @@ class Receiver:
 
     def __init__(self, *statuses: int) -> None:
         self.came: list[tuple[dict[str, str], bytes]] = []
+        self.came_at: list[float] = []
         self._statuses = list(statuses)
         self._arrived = threading.Condition()
         receiver = self
@@ -60,6 +64,7 @@ class Receiver:
     def arrived(self, headers: dict[str, str], body: bytes) -> int:
         with self._arrived:
             self.came.append((headers, body))
+            self.came_at.append(time.monotonic())
             self._arrived.notify_all()
             return self._statuses.pop(0) if self._statuses else 200
 
@@ -84,7 +89,7 @@ def receiver(request: pytest.FixtureRequest) -> Iterator[Receiver]:
 @pytest.mark.parametrize("receiver", [(503, 429, 500)], indirect=True)
 def test_a_receiver_that_fails_first_gets_the_same_notice_again_signed_each_time(receiver: Receiver) -> None:
     with WebhookNotices(receiver.url, SECRET, WATCHED, first_pause_s=0.01) as notices:
-        notices.on_alert(alert())
+        notices.on_notice(alert())
         bodies = receiver.wait(4)
 
     assert notices.sent == 1
@@ -102,8 +107,8 @@ def test_a_receiver_that_fails_first_gets_the_same_notice_again_signed_each_time
 @pytest.mark.parametrize("receiver", [(404,)], indirect=True)
 def test_a_refusal_is_not_tried_again_and_the_next_pattern_is_told(receiver: Receiver) -> None:
     with WebhookNotices(receiver.url, SECRET, WATCHED) as notices:
-        notices.on_alert(alert("A"))
-        notices.on_alert(alert("B"))
+        notices.on_notice(alert("A"))
+        notices.on_notice(alert("B"))
         bodies = receiver.wait(2)
 
     assert [body["pattern"] for body in bodies] == ["A", "B"]
@@ -113,8 +118,8 @@ def test_a_refusal_is_not_tried_again_and_the_next_pattern_is_told(receiver: Rec
 def test_of_one_pattern_only_one_is_sent_in_a_minute_and_others_do_not_wait(receiver: Receiver) -> None:
     with WebhookNotices(receiver.url, SECRET, WATCHED) as notices:
         for change in ("begin", "worse", "over"):
-            notices.on_alert(alert("A", change))
-        notices.on_alert(alert("B"))
+            notices.on_notice(alert("A", change))
+        notices.on_notice(alert("B"))
         receiver.wait(2)
 
     # What still waits at the end is not sent before its time.
@@ -124,17 +129,60 @@ def test_of_one_pattern_only_one_is_sent_in_a_minute_and_others_do_not_wait(rece
 def test_what_waited_is_sent_in_its_order_once_the_time_is_over(receiver: Receiver) -> None:
     with WebhookNotices(receiver.url, SECRET, WATCHED, least_between_s=0.02) as notices:
         for change in ("begin", "worse", "over"):
-            notices.on_alert(alert("A", change))
+            notices.on_notice(alert("A", change))
         bodies = receiver.wait(3)
 
     assert [body["change"] for body in bodies] == ["begin", "worse", "over"]
+
+
+@pytest.mark.parametrize("receiver", [(503, 503)], indirect=True)
+def test_the_minute_of_a_pattern_begins_with_the_last_attempt(receiver: Receiver) -> None:
+    with WebhookNotices(receiver.url, SECRET, WATCHED, least_between_s=0.2, first_pause_s=0.15) as notices:
+        notices.on_notice(alert("A"))
+        notices.on_notice(alert("A", "over"))
+        bodies = receiver.wait(4)
+
+    assert [body["change"] for body in bodies] == ["begin", "begin", "begin", "over"]
+    assert receiver.came_at[3] - receiver.came_at[2] >= 0.2
+
+
+def test_a_receiver_whose_answer_never_ends_keeps_nobody() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    ended, patterns = threading.Event(), list[str]()
+
+    def talk(connection: socket.socket) -> None:
+        came = b""
+        while b"}" not in came:
+            came += connection.recv(65_536)
+        patterns.append(json.loads(came.partition(b"\r\n\r\n")[2])["pattern"])
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        with contextlib.suppress(OSError):
+            while not ended.wait(0.01):
+                connection.sendall(b"3\r\nand\r\n")
+        connection.close()
+
+    with listener, WebhookNotices(f"http://127.0.0.1:{listener.getsockname()[1]}/", SECRET, WATCHED) as notices:
+        listener.settimeout(60)
+        notices.on_notice(alert("A"))
+        notices.on_notice(alert("B"))
+        talkers = []
+        try:
+            for _ in range(2):
+                talkers.append(threading.Thread(target=talk, args=(listener.accept()[0],)))
+                talkers[-1].start()
+        finally:
+            ended.set()
+            for each in talkers:
+                each.join()
+
+    assert patterns == ["A", "B"]
 
 
 def test_nobody_waits_for_a_receiver_that_is_not_there(receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
     receiver.stop()
     with WebhookNotices(receiver.url.replace("/hook", "/secret-path"), SECRET, WATCHED) as notices:
         for number in range(1_000):
-            notices.on_alert(alert(f"P{number}"))
+            notices.on_notice(alert(f"P{number}"))
 
     assert notices.sent == 0
     assert "secret-path" not in caplog.text

@@ -15,7 +15,7 @@ from greenlight_gate.evidence.monitor_day import folders_of, rounds_in
 from greenlight_gate.findings import Finding, Severity
 from greenlight_gate.measure.host_load import CrowdedTime
 from greenlight_gate.monitor.alerts import Alert
-from greenlight_gate.monitor.round import Round, RoundOutcome
+from greenlight_gate.monitor.round import Round, RoundObserver, RoundOutcome
 from greenlight_gate.monitor.schedule import MonitorSchedule
 from greenlight_gate.session.interruption import Interruption
 from greenlight_gate.session.synthetic_user import PARTS, Played, SyntheticUser
@@ -79,10 +79,12 @@ class Written:
         )  # fmt: skip
 
 
-class Observer:
+class Observer(RoundObserver):
     def __init__(self, fails_at: int | None = None) -> None:
         self.rounds: list[Round] = []
         self.alerts: list[Alert] = []
+        self.notices: list[Alert] = []
+        self.going_on: list[str] = []
         self.fails_at = fails_at
 
     def on_round(self, one: Round) -> None:
@@ -93,9 +95,15 @@ class Observer:
     def on_alert(self, alert: Alert) -> None:
         self.alerts.append(alert)
 
+    def on_notice(self, alert: Alert) -> None:
+        self.notices.append(alert)
+
+    def on_restart(self, going_on: Sequence[Alert]) -> None:
+        self.going_on += [alert.pattern for alert in going_on]
+
     @property
     def told(self) -> list[tuple[str, str]]:
-        return [(alert.pattern, alert.change) for alert in self.alerts]
+        return [(alert.pattern, alert.change) for alert in self.notices]
 
 
 @contextlib.contextmanager
@@ -160,6 +168,7 @@ def test_an_interrupted_round_leaves_nothing_and_a_restart_goes_on(tmp_path: Pat
     assert (before.told, after.told) == (
         [("MISSING_EVENT_SEQUENCES", "begin")], [("MISSING_EVENT_SEQUENCES", "over")],
     )  # fmt: skip
+    assert (before.going_on, after.going_on) == ([], ["MISSING_EVENT_SEQUENCES"])
 
 
 def test_patterns_of_before_a_restart_are_remembered(tmp_path: Path) -> None:
@@ -219,21 +228,36 @@ def test_alerts_of_quiet_hours_wait_until_these_are_over(tmp_path: Path) -> None
         watched(suite, Written(*(LOST for _ in range(30))), 12, seen)
         assert seen.told == [("MISSING_EVENT_SEQUENCES", "begin")]
         assert len(seen.rounds) == 12
-        # At once on the disk; told with the first round after the quiet hours.
+        # At once on the disk, the page and the metrics; a notice comes with the first round after the quiet hours.
         assert seen.alerts[0].time.startswith("2026-01-05T12:01:00")
+        assert [(alert.pattern, alert.change) for alert in seen.alerts] == seen.told
         (folder,) = folders_of(tmp_path / "reports", "watched", datetime(2026, 1, 5).date())
         assert len((folder / "alerts.log").read_bytes().splitlines()) == 1
     (tmp_path / "other").mkdir()
     with prepared(tmp_path / "other", monitor=QUIET) as suite:
         watched(suite, Written(LOST, LOST), 12, spared)
     assert spared.told == []
+    assert [alert.change for alert in spared.alerts] == ["begin", "over"]
     # What was told before is told to be over, whatever came and went meanwhile.
     (tmp_path / "third").mkdir()
     third, gap = Observer(), [() for _ in range(5)]
     with prepared(tmp_path / "third", monitor=QUIET.replace("12:00-12:10", "12:02-12:25")) as suite:
         watched(suite, Written(LOST, LOST, *gap, LOST, LOST, *gap), 28, third)
     assert third.told == [("MISSING_EVENT_SEQUENCES", "begin"), ("MISSING_EVENT_SEQUENCES", "over")]
-    assert third.alerts[1].time[11:16] == "12:12"
+    assert third.notices[1].time[11:16] == "12:12"
+
+
+def test_a_notice_that_waits_in_quiet_hours_outlives_a_restart(tmp_path: Path) -> None:
+    quiet, again, after, later = Observer(), Observer(), Observer(), Observer()
+    with prepared(tmp_path, monitor=QUIET) as suite:
+        watched(suite, Written(LOST, LOST), 2, quiet)
+        watched(suite, Written(LOST), 1, again, clock=SkippingClock(BEGIN + 120))
+        watched(suite, Written(LOST), 1, after, clock=SkippingClock(BEGIN + 600))
+        watched(suite, Written(LOST), 1, later, clock=SkippingClock(BEGIN + 660))
+
+    assert ([alert.change for alert in quiet.alerts], quiet.told, again.told) == (["begin"], [], [])
+    # Told once, however often the monitor is started.
+    assert (after.told, later.told) == ([("MISSING_EVENT_SEQUENCES", "begin")], [])
 
 
 MAINTENANCE = '\n[[monitor.maintenance]]\nwhen = "mon 12:02-12:05"\nwhy = "backup"\n'
