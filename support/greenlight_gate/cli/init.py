@@ -16,7 +16,17 @@ from rich.markup import escape
 
 from greenlight_gate.cli.commands import SUMMARIES
 from greenlight_gate.cli.doctor import doctor
-from greenlight_gate.cli.init_files import GITHUB, GITLAB, github_workflow, gitlab_pipeline, refuse_existing, write_all
+from greenlight_gate.cli.init_files import (
+    FEATURES,
+    GITHUB,
+    GITLAB,
+    OWN_FEATURE,
+    github_workflow,
+    gitlab_pipeline,
+    own_feature,
+    refuse_existing,
+    write_all,
+)
 from greenlight_gate.cli.init_questions import (
     ANSWER,
     PROMPT,
@@ -169,12 +179,14 @@ def init(options: argparse.Namespace) -> int:
     console = Terminal()
     questions = Questions(console, interactive=sys.stdin.isatty() and not options.yes)
     workflow = {"github": GITHUB, "gitlab": GITLAB}
-    refuse_existing(
-        options.folder, (HERE, PROFILE, *([workflow[options.workflow]] if options.workflow in workflow else [])),
-        force=options.force,
-    )  # fmt: skip
+    pipelines = [workflow[options.workflow]] if options.workflow in workflow else []
+    refuse_existing(options.folder, (HERE, PROFILE, OWN_FEATURE, *pipelines), force=options.force)
     known = _Dialogue(options, questions, console)
     texts = known.texts()
+    if known.draft.features:
+        texts[OWN_FEATURE] = own_feature(tool=known.draft.reference or bool(known.draft.tools))
+    else:
+        console.print(f"--  {FEATURES}/ has other features and is left as it is: no [suite] is written", markup=False)
     chosen = options.workflow or questions.choose(
         "Shall a pipeline be written?", "--workflow", ("none", "github", "gitlab"), "none"
     )
@@ -208,6 +220,9 @@ class _Dialogue:
         self.sign_in: SignIn | None = None
         self.values = dict(_value(text) for text in options.value)
         self.secrets: tuple[str, ...] = ()
+        # What another suite has there is not to run here.
+        others = {*(options.folder / FEATURES).rglob("*.feature")} - {options.folder / OWN_FEATURE}
+        self.features = "" if others else f"{FEATURES}/"
         self.draft: TargetDraft
 
     def texts(self) -> dict[str, str]:
@@ -221,6 +236,7 @@ class _Dialogue:
             self.draft = TargetDraft(
                 url, options.name or EMBEDDED, reference=True, health="/health", api_version="2", clock="same-host",
                 sign_in=sign_in, mark=_MARK, budgets={"half_open_s": 10, "token_leeway_s": 0},
+                features=self.features,
             )  # fmt: skip
             return {HERE: target_text(self.draft)}
         return self._of_server(self._url(url))
@@ -343,7 +359,8 @@ class _Dialogue:
         """The target file of a profile that fits."""
         draft, questions = trial.draft, self.questions
         if draft.reference:
-            self.draft = replace(draft, clock="same-host" if trial.capabilities.get("memory_probe") else "ping")
+            clock = "same-host" if trial.capabilities.get("memory_probe") else "ping"
+            self.draft = replace(draft, clock=clock, features=self.features)
             self._remember_secrets()
             return target_text(self.draft)
         missing = [
@@ -358,7 +375,7 @@ class _Dialogue:
                 self._say(
                     "!!", "no tool was shown: the prompt is written as without_tool; --tool NAME says which it needs"
                 )
-        self.draft = concluded(replace(trial, draft=draft))
+        self.draft = replace(concluded(replace(trial, draft=draft)), features=self.features)
         off = [name for name, able in self.draft.capabilities.items() if not able]
         if off:
             self._say("ok", f"not seen, and therefore declared as missing: {', '.join(off)}")

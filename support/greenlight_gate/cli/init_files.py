@@ -8,6 +8,9 @@ from pathlib import Path
 from greenlight_gate import __version__
 from greenlight_gate.targets.settings import Misconfigured
 
+# The folder of scenarios of the team's own, and the first one.
+FEATURES = "features"
+OWN_FEATURE = f"{FEATURES}/own.feature"
 GITHUB, GITLAB = ".github/workflows/greenlight.yml", ".gitlab-ci.yml"
 
 
@@ -40,6 +43,25 @@ def write_all(folder: Path, texts: Mapping[str, str]) -> None:
         for path in beside.values():
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
+
+
+def own_feature(*, tool: bool) -> str:
+    """A first scenario of the team's own; `tool`: its question is one that needs a tool."""
+    question = "a question that needs a tool" if tool else "a question that needs no tool"
+    promise = "And Ada receives tool_executing with the tool's name before tool_completed\n      " if tool else ""
+    return f"""\
+# A scenario of your own. `greenlight run` runs it beside those that ship, `greenlight run --categories own` alone. What
+# Ada asks is a prompt of greenlight.toml.
+Feature: What we promise to our users
+
+  Rule: A question is answered rightly, and everything about it comes before its end
+
+    Example: Ada gets the right answer
+      Given Ada is in a conversation
+      When Ada asks {question}
+      Then Ada receives the right answer
+      {promise}And agent_completed is the last event that Ada receives
+"""
 
 
 def github_workflow(secrets: tuple[str, ...]) -> str:

@@ -42,6 +42,7 @@ class TargetDraft:
 
     `reference`: it is the bundled backend, with the included set of prompts. `ask` and `contains` are the prompt of
     the team, `tools` what it was seen to use; `mark` ends each prompt with the user's canary.
+    `features`: the folder of scenarios of the team's own, "" for none.
     """
 
     url: str
@@ -62,6 +63,7 @@ class TargetDraft:
     capabilities: Mapping[str, bool] = field(default_factory=dict)
     budgets: Mapping[str, float] = field(default_factory=dict)
     lacking: Mapping[str, str] = field(default_factory=dict)
+    features: str = ""
 
     @property
     def embedded(self) -> bool:
@@ -90,7 +92,7 @@ def target_text(draft: TargetDraft) -> str:
     parts = [_head(draft), _auth(draft.sign_in), _personas(draft.sign_in)]
     if not draft.reference:
         parts += [_table("capabilities", draft.capabilities, _CAPABILITIES)]
-    parts += [_budgets(draft), _limits(draft), _tls(draft), _values(draft), _gaps(draft)]
+    parts += [_budgets(draft), _limits(draft), _tls(draft), _values(draft), _gaps(draft), _suite(draft)]
     parts += [] if draft.reference else [_prompts(draft)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -201,6 +203,13 @@ def _gaps(draft: TargetDraft) -> str:
             *(f"#     {name} = {as_toml('because ... (' + why + ')')}" for name, why in draft.lacking.items()),
         ]
     )
+
+
+def _suite(draft: TargetDraft) -> str:
+    if not draft.features:
+        return ""
+    why = "# Scenarios of your own, which run beside those that ship; `steps` may name a folder of steps of your own."
+    return f"{why}\n[suite]\n{_line('features', draft.features, 'every .feature file below it')}"
 
 
 def _prompts(draft: TargetDraft) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import signal
 import socket
 import threading
@@ -13,13 +14,13 @@ from typing import Any
 import pytest
 import yaml
 from greenlight_gate.backend.launch import BackendProcess
-from greenlight_gate.cli.init_files import GITHUB, github_workflow, gitlab_pipeline, write_all
+from greenlight_gate.cli.init_files import GITHUB, OWN_FEATURE, github_workflow, gitlab_pipeline, own_feature, write_all
 from greenlight_gate.cli.init_recognition import included, without_path_of
 from greenlight_gate.cli.init_target import SignIn, TargetDraft, User, target_text
 from greenlight_gate.targets.settings import Misconfigured, load_target
 from websockets.asyncio.server import ServerConnection, serve
 
-from support.tests.cli.process import SECRET, greenlight, mistaken, said, started, wait_for
+from support.tests.cli.process import SECRET, greenlight, judged, mistaken, said, started, wait_for
 from support.tests.hostile import conduct as does
 from support.tests.hostile.certificate import Authority
 from support.tests.hostile.server import HostileServer
@@ -78,7 +79,7 @@ def test_the_bundled_backend_needs_no_answer(tmp_path: Path) -> None:
     ran = greenlight(tmp_path, "init", "embedded", "--workflow", "github")
 
     assert (ran.code, ran.err) == (0, "")
-    assert files(tmp_path) == {"greenlight.toml", GITHUB}
+    assert files(tmp_path) == {"greenlight.toml", GITHUB, OWN_FEATURE}
     assert "0 answers, " in ran.out
     assert ran.out.splitlines()[-1] == "Next: greenlight run"
     # Without --environment the file is taken, and that is said.
@@ -86,6 +87,11 @@ def test_the_bundled_backend_needs_no_answer(tmp_path: Path) -> None:
     assert (again.code, again.err) == (
         0, "greenlight: the target is greenlight.toml of this folder; --environment names another\n",
     )  # fmt: skip
+    # The scenario of one's own can be run as it stands, and fails where the backend is wrong.
+    for defect, code, outcome in (((), 0, "1 passed"), (("--defect", "tool_name_missing"), 1, "1 failed")):
+        own = judged(tmp_path, "--categories", "own", *defect)
+        shutil.rmtree(tmp_path / "reports")
+        assert (own.code, outcome in own.out) == (code, True), own.out + own.err
 
 
 def test_a_server_with_a_defect_is_set_up_and_the_defect_is_told(tmp_path: Path) -> None:
@@ -105,7 +111,7 @@ def test_a_profile_is_drafted_where_none_fits(tmp_path: Path) -> None:
         ran = greenlight(tmp_path, "init", url, "--message", message)
 
         assert ran.code == 0, ran.out + ran.err
-    assert files(tmp_path) == {"greenlight.toml", "greenlight-profile.toml", "greenlight-capture.jsonl"}
+    assert files(tmp_path) == {"greenlight.toml", "greenlight-profile.toml", "greenlight-capture.jsonl", OWN_FEATURE}
     target = load_target(str(tmp_path / "greenlight.toml"), {})
     assert target.prompts.with_tool is not None
     assert target.prompts.with_tool.tools == ("calculator",)
@@ -171,6 +177,23 @@ def test_a_file_that_is_there_is_kept(tmp_path: Path) -> None:
 
     assert (ran.code, "greenlight.toml: expected no such file yet; --force replaces it" in ran.err) == (3, True)
     assert (tmp_path / "greenlight.toml").read_text(encoding="utf-8") == "mine"
+
+
+def test_features_that_are_there_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "features").mkdir()
+    (tmp_path / "features" / "shop.feature").write_text("Feature: A shop", encoding="utf-8")
+
+    ran = greenlight(tmp_path, "init", "embedded", "--yes")
+
+    assert (ran.code, files(tmp_path)) == (0, {"greenlight.toml", "features/shop.feature"}), ran.out + ran.err
+    assert "features/ has other features and is left as it is" in ran.out
+    assert load_target(str(tmp_path / "greenlight.toml"), {}).suite.features == ""
+
+
+def test_the_scenario_of_ones_own_asks_what_the_target_has() -> None:
+    assert "When Ada asks a question that needs a tool\n" in own_feature(tool=True)
+    without = own_feature(tool=False)
+    assert ("When Ada asks a question that needs no tool\n" in without, "tool_executing" in without) == (True, False)
 
 
 def test_all_files_are_written_or_none(tmp_path: Path) -> None:
