@@ -125,6 +125,7 @@ def test_the_backend_is_served_and_examined(installed: Installed) -> None:
         (["load", "--users", "5", "--duration", "1"], "APPROVED"),
         (["profile", "check", "ag-ui"], "the profile can be used"),
         (["schema"], '"$schema"'),
+        (["steps", "tool", "thinking"], "receives these events in this order"),
         (["doctor"], "one run"),
         (["--help"], "services"),
     ],

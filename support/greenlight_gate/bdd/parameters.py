@@ -2,7 +2,8 @@
 # mypy: allow-untyped-calls
 # behave ships no types for its parameter types.
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from behave import matchers
 
@@ -33,8 +34,6 @@ OTHER_QUESTIONS = {
 PARSED_STAMPS = {str(kind): kind for kind in FIVE}
 
 _PHRASES = {f"a question that {words}": prompt for words, prompt in QUESTIONS.items()} | OTHER_QUESTIONS
-# The longest first, since a phrase may begin with another one.
-_QUESTION_PATTERN = "|".join(sorted(_PHRASES, key=len, reverse=True))
 
 
 class _Words:
@@ -63,19 +62,40 @@ def event_kind(text: str) -> EventKind:
     return PARSED_STAMPS[text]
 
 
-# A text that each parameter type accepts.
-SAMPLES = {
-    "Question": next(iter(_PHRASES)), "InvalidToken": next(iter(FORGERIES)), "Message": next(iter(MESSAGE_NAMES)),
-    "User": "Ada", "Number": "7",
+class ParameterType(NamedTuple):
+    """What a parameter of a step accepts, and how its text becomes a value.
+
+    `texts`: all that it accepts, each with what it leads to or ""; where there is a `pattern`, examples of what it
+    accepts.
+    """
+
+    about: str
+    texts: Mapping[str, str]
+    convert: Callable[[str], object]
+    pattern: str = ""
+
+
+TYPES = {
+    "User": ParameterType("A user, by a name with a capital letter.", {"Ada": "", "Bashir": ""}, str, r"[A-Z][a-z]+"),
+    "Question": ParameterType(
+        "What the target file has a prompt for.", {text: f"[prompts.{name}]" for text, name in _PHRASES.items()},
+        question,
+    ),
+    "Number": ParameterType("A whole number.", {"7": ""}, int, r"\d+"),
+    "InvalidToken": ParameterType(
+        "A token that has to be refused.", dict.fromkeys((*FORGERIES, SIGNED_OUT), ""), str
+    ),
+    "Message": ParameterType("A message that has to be refused.", dict.fromkeys(MESSAGE_NAMES, ""), str),
 }  # fmt: skip
+# A text that each parameter type accepts.
+SAMPLES = {name: next(iter(kind.texts)) for name, kind in TYPES.items()}
 
 
 def register() -> None:
     """Registers the parameter types with behave; to be called before steps are loaded."""
-    matchers.register_type(
-        Question=_Words(_QUESTION_PATTERN, question),
-        InvalidToken=_Words("|".join(sorted((*FORGERIES, SIGNED_OUT), key=len, reverse=True)), str),
-        Message=_Words("|".join(sorted(MESSAGE_NAMES, key=len, reverse=True)), str),
-        User=_Words(r"[A-Z][a-z]+", str),
-        Number=_Words(r"\d+", int),
-    )
+    matchers.register_type(**{name: _Words(_pattern(kind), kind.convert) for name, kind in TYPES.items()})
+
+
+def _pattern(kind: ParameterType) -> str:
+    # The longest text first, since another one may begin with a shorter one.
+    return kind.pattern or "|".join(sorted(kind.texts, key=len, reverse=True))

@@ -9,6 +9,7 @@ SUMMARIES = {
     "doctor": "check a target step by step: DNS, TCP, TLS, health, sign-in, handshake, one run with each frame as read",
     "profile": "check a wire profile against recorded frames, draft one from them, or take frames from a browser's HAR",
     "feature": "draft a Gherkin feature from a recorded conversation",
+    "steps": "list the steps that scenarios can use, or write a page of them that can be searched",
     "load": "connect many virtual users at once and check every event of each of them",
     "monitor": "watch a backend all day: a short round at each interval, failure patterns, alerts, a folder a day",
     "history": "list past sessions, their trend, and which findings are new, fixed or still present",

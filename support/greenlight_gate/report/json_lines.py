@@ -42,13 +42,13 @@ _TEXTS: Schema = {"type": "array", "items": TEXT}
 KINDS: dict[str, dict[str, Schema]] = {
     "finding": {
         **dict.fromkeys(("rule", "requirement", "expected", "actual", "user", "connection"), TEXT),
-        **dict.fromkeys(("scenario", "feature", "follows", "excerpt_missing"), TEXT),
+        **dict.fromkeys(("scenario", "feature", "follows", "waived", "excerpt_missing"), TEXT),
         "severity": one_of(Severity), "times": _COUNT, "run": {"anyOf": [TEXT, {"type": "null"}]},
         "likely_causes": _TEXTS, "excerpt": {"anyOf": [{"type": "array", "items": _ROW}, {"type": "null"}]},
         "evidence": object_of(trace=TEXT, records={"type": "array", "items": _COUNT}),
     },
     "scenario": {
-        **dict.fromkeys(("scenario", "feature", "reason", "rule"), TEXT), "outcome": one_of(_WITHOUT_FINDING),
+        **dict.fromkeys(("scenario", "feature", "reason", "rule", "waived"), TEXT), "outcome": one_of(_WITHOUT_FINDING),
     },
     "criterion": {
         **dict.fromkeys(("criterion", "requirement", "required", "measured"), TEXT),
@@ -112,7 +112,7 @@ def _documents(
     for document in _findings(judgement, folder):
         scenario = known.get(document["scenario"])
         advice = on_rule(document["rule"], path, session.environment, target=target.name)
-        first = first or advice.command
+        first = first or ("" if document["waived"] else advice.command)
         of = (scenario.category,) if scenario is not None else session.wanted
         yield {
             **document, "feature": _feature(scenario), "likely_causes": advice.causes, "next": advice.command,
@@ -123,11 +123,12 @@ def _documents(
     assert more is not None
     for scenario in judgement.scenarios:
         if scenario.outcome in _WITHOUT_FINDING and scenario.name not in found:
-            first = first or more.command
+            first = first or ("" if scenario.waived else more.command)
             yield {
                 "kind": "scenario", "scenario": scenario.name, "feature": _feature(scenario),
                 "outcome": str(scenario.outcome), "reason": brief(scenario.reason, _MOST_LINES), "rule": scenario.rule,
-                "next": more.command, "again": target.again((scenario.category,), session.environment),
+                "waived": scenario.waived, "next": more.command,
+                "again": target.again((scenario.category,), session.environment),
             }  # fmt: skip
     again = target.again(session.wanted, session.environment)
     for criterion in judgement.decision.criteria:
@@ -174,7 +175,8 @@ def _findings(judgement: Judgement, folder: Path) -> Iterator[dict[str, Any]]:
             "kind": "finding", "rule": finding.rule, "severity": str(finding.severity), "times": times[finding.rule],
             "requirement": finding.requirement, "expected": finding.expected, "actual": finding.actual,
             "user": finding.user, "connection": finding.connection, "run": finding.run, "scenario": item.scenario,
-            "follows": item.follows, "excerpt": None if rows is None else [row._asdict() for row in rows],
+            "follows": item.follows, "waived": item.waived,
+            "excerpt": None if rows is None else [row._asdict() for row in rows],
             "excerpt_missing": missing, "evidence": {"trace": item.trace, "records": finding.evidence},
         }  # fmt: skip
 

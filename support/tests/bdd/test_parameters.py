@@ -4,10 +4,11 @@ import re
 
 import pytest
 from greenlight_gate.bdd.parameters import (
-    _QUESTION_PATTERN,
     OTHER_QUESTIONS,
     PARSED_STAMPS,
     QUESTIONS,
+    TYPES,
+    _pattern,
     event_kind,
     question,
 )
@@ -17,7 +18,7 @@ from greenlight_gate.targets.model import PROMPTS
 
 @pytest.mark.parametrize("phrase", [*(f"a question that {words}" for words in QUESTIONS), *OTHER_QUESTIONS])
 def test_every_phrase_is_read_whole_and_names_a_prompt(phrase: str) -> None:
-    found = re.match(f"({_QUESTION_PATTERN})", phrase)
+    found = re.match(f"({_pattern(TYPES['Question'])})", phrase)
 
     assert found is not None
     assert found[1] == phrase

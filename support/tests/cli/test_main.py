@@ -26,6 +26,7 @@ EXIT_CODES = {
     "profile check": "0 no problems, 1 a problem, 3 misconfigured",
     "profile draft": "0 drafted, 3 misconfigured",
     "schema": "0 printed, 3 misconfigured",
+    "steps": "0 listed, 3 misconfigured",
     "serve": "0 stopped, 3 misconfigured",
     "services": "0 done, 1 a service is not up, 3 misconfigured, 130 interrupted",
 }

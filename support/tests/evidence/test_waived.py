@@ -1,6 +1,7 @@
 """Waivers in the evidence of a session, judged by the day on which it began."""
 
 import html
+import json
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -12,6 +13,7 @@ from greenlight_gate.evidence.judge import Judgement, judge
 from greenlight_gate.report import ci_summary, ctrf, html_page
 from greenlight_gate.report.ctrf import as_ctrf
 from greenlight_gate.report.headline import causes
+from greenlight_gate.report.json_lines import TargetOptions, as_lines
 from greenlight_gate.report.junit import as_junit
 from greenlight_gate.report.run_report import as_document
 from greenlight_gate.verdict.decision import Status, Verdict
@@ -65,6 +67,9 @@ def test_what_is_waived_is_shown_everywhere_and_does_not_block(tmp_path: Path) -
     results = as_ctrf(judgement)["results"]
     assert (results["summary"]["failed"], results["summary"]["skipped"]) == (0, 2)
     assert next(each["message"] for each in results["tests"] if each["rawStatus"] == "waived") == f"waived: {said}"
+    lines = [json.loads(line) for line in as_lines(judgement, tmp_path, TargetOptions(), "APPROVED", "")]
+    assert [(each["kind"], each.get("waived")) for each in lines] == [("finding", said), ("verdict", None)]
+    assert lines[-1]["next"] == ""
     page = html_page.render(judgement, tmp_path, ())
     assert f"Waived: {said}. " in html.unescape(page)
     assert "and waived</span>" in page

@@ -63,7 +63,7 @@ def test_a_finding_has_all_that_is_needed_to_mend_it(tmp_path: Path) -> None:
         "requirement": "The answer contains what the prompt expects. It is no echo and no fallback text, and "
         "holds nothing of a stopped answer.",
         "expected": "an answer with 'rain'", "actual": "'It is dry.'", "user": "Ada", "connection": "c1", "run": "r1",
-        "scenario": NAME, "feature": f"features/{KEY}", "follows": "", "excerpt_missing": "",
+        "scenario": NAME, "feature": f"features/{KEY}", "follows": "", "waived": "", "excerpt_missing": "",
         "evidence": {"trace": "traces/1.jsonl", "records": [3, 6]},
         "next": f"greenlight verdict --verbose {shlex.quote(str(session))}",
         "again": "greenlight run --environment 'my targets/a.toml' --defect late=1 --categories functional "

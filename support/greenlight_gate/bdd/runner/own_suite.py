@@ -73,13 +73,13 @@ def load_own_steps(registry: Any, folder: Path) -> None:
 def _refuse_collision(own: Any, shipped: Sequence[Any]) -> None:
     """Raises Misconfigured for a step where one text is both: behave does not notice it where parameters have types."""
     for other in shipped:
-        if own.pattern == other.pattern or own.matches(_sample(other)) or other.matches(_sample(own)):
+        if own.pattern == other.pattern or own.matches(sample_of(other)) or other.matches(sample_of(own)):
             raise Misconfigured(
                 f"{own.location}: the step {own.pattern!r} collides with {other.pattern!r}, which ships "
                 f"({Path(other.location.filename).name}); give yours a wording of its own"
             )
 
 
-def _sample(step: Any) -> str:
+def sample_of(step: Any) -> str:
     """A text that the step matches, as far as its parameters are plain or of the suite's types."""
     return _PARAMETER.sub(lambda found: SAMPLES.get(found[1] or "", "something"), step.pattern)
