@@ -10,7 +10,7 @@ from greenlight_gate.bdd.step_catalogue import CatalogueStep, catalogue
 from greenlight_gate.bdd.steps_page import render_steps
 from greenlight_gate.targets.sections import SuiteSection
 
-from support.tests.cli.process import greenlight, mistaken
+from support.tests.cli.process import greenlight
 from support.tests.team import repository
 
 
@@ -82,6 +82,6 @@ def test_the_command_lists_and_writes(tmp_path: Path) -> None:
 
 
 def test_words_that_no_step_has_are_told_with_the_nearest(tmp_path: Path) -> None:
-    ran = mistaken(tmp_path, "steps", "recieves")
+    ran = greenlight(tmp_path, "steps", "recieves")
 
     assert (ran.code, ran.err) == (3, "greenlight: no step has recieves; the nearest is 'receives'\n")
