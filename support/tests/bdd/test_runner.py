@@ -130,9 +130,9 @@ ROWS = [
     ("Nothing can begin", "broken", "broken", "no World today"),
 ]
 AFTER_ILLNESS = [
-    # The connection ends, or the wait for an answer does, whichever comes first.
+    # The connection ends, or the wait for an answer does, whichever comes first: a rule objects, or the step does.
     ("The backend answers and falls ill", "failed", "failed", ": expected a "),
-    ("The next one finds it ill", "failed", "failed", ": expected "),
+    ("The next one finds it ill", "failed", "failed", "xpected"),
 ]
 
 

