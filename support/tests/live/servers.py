@@ -21,18 +21,25 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
+from xml.etree import ElementTree
 
 import msgspec
 
+HERE = Path(__file__).parent
 EXAMPLES = Path(__file__).parents[2] / "greenlight_gate" / "targets" / "examples"
 _START_S = 90.0
 _STOP_S = 10.0
 _SECRET = "local-test-secret-0123456789abcdef-0123"
 _JUPYTER_TOKEN = "local-test-token"
+_FAILS = "An agent that fails sends agent_failed with a text and no answer"
 
 
 class Server(NamedTuple):
-    """One server: its folder, where it listens, what it is started with, and how it is judged."""
+    """One server: its folder, where it listens, what it is started with, and how it is judged.
+
+    `model`: it needs the test model of the servers; `script`: it is run on the scripted model of this file instead, and
+    the scenario of a run that fails has to fail, whatever else there is.
+    """
 
     folder: str
     port: int
@@ -41,6 +48,7 @@ class Server(NamedTuple):
     judged_with: Mapping[str, str] = MappingProxyType({})
     make: str = ""
     model: bool = False
+    script: str = ""
 
 
 SERVERS = {
@@ -51,6 +59,15 @@ SERVERS = {
     ),
     # It does not look at the audience of a token, and goes on serving when the token has expired: REFUSAL-1 and -3.
     "agno": Server("agno", 18721, "BLOCKED", {"AUTH": "1"}, {"AGNO_JWT_SECRET": _SECRET}, model=True),
+    # The model breaks off in the middle of an answer: it shows WorkflowCompleted in place of a failed run, LIFECYCLE-2.
+    "agno-model": Server(
+        "agno", 18721, "BLOCKED", {"AUTH": "1"}, {"AGNO_JWT_SECRET": _SECRET}, script="agno-script.toml"
+    ),
+    # The model ends its answer at a limit of tokens: it shows that half as the whole answer, LIFECYCLE-2.
+    "autogenstudio-model": Server(
+        "autogenstudio", 18702, "BLOCKED", {"AUTH": "1", "PORT": "18702"}, {"AUTOGENSTUDIO_JWT_SECRET": _SECRET},
+        make="make_team.py", script="autogenstudio-script.toml",
+    ),
     "google-adk": Server("google-adk", 18771, "APPROVED"),
     "jupyter": Server("jupyter", 18741, "APPROVED", {}, {"JUPYTER_TOKEN": _JUPYTER_TOKEN}),
     # All users on one kernel, which shows everybody everything: ISOLATION-1 and -2.
@@ -127,17 +144,30 @@ def judge(name: str, servers: Path, work: Path, extra: list[str]) -> bool:
         if server.model:
             stub = [sys.executable, "stub.py", "18790"]
             stack.enter_context(running(stub, work / "_stub_llm", 18790, {}))
+        if server.script:
+            served = [sys.executable, "-m", "greenlight_gate.cli.main", "model", "--port", "18790", "--script"]
+            stack.enter_context(running([*served, str(HERE / server.script)], work, 18790, {}))
         stack.enter_context(running(["bash", "start.sh"], folder, server.port, server.environ))
         environ = {**os.environ, **server.judged_with}
         if name == "jupyter-shared":
             environ["JUPYTER_KERNEL_ID"] = _kernel(server.port)
-        target = str(EXAMPLES / f"{name}.toml")
+        target = str((HERE if server.script else EXAMPLES) / f"{name}.toml")
         command = ["greenlight", "run", "--environment", target, "--output-dir", str(reports), *extra]
+        command += ["--categories", "functional"] if server.script else []
         _say(" ".join(command))
         code = subprocess.run(command, env=environ, check=False).returncode
     verdict = {0: "APPROVED", 1: "BLOCKED", 2: "INCONCLUSIVE"}.get(code, f"exit code {code}")
     _say(f"{name}: {verdict}, expected {server.verdict}; report in {reports}")
-    return verdict == server.verdict
+    return verdict == server.verdict and (not server.script or _has_failed(reports, _FAILS))
+
+
+def _has_failed(reports: Path, scenario: str) -> bool:
+    """Whether a scenario has failed in the latest session."""
+    latest = max(reports.glob("validation_session_*"), key=lambda path: path.stat().st_mtime)
+    cases = ElementTree.parse(latest / "junit.xml").iter("testcase")
+    failed = any(case.get("name") == scenario and case.find("failure") is not None for case in cases)
+    _say(f"{scenario}: {'failed, as it must' if failed else 'it has not failed'}")
+    return failed
 
 
 def _say(text: str) -> None:
