@@ -57,6 +57,11 @@ def asks_at_once(context: Context, user: str) -> None:
     world_of(context).ask_together([(user, question_in(row["question"])) for row in rows_of(context)])
 
 
+@when("{user:User}'s client sends {prompt:Question} twice, with the same request id")
+def sends_twice(context: Context, user: str, prompt: str) -> None:
+    world_of(context).ask_twice(user, prompt)
+
+
 @when("{user:User} also sends {prompt:Question} on the same connection before it is answered")
 def asks_meanwhile(context: Context, user: str, prompt: str) -> None:
     world_of(context).ask_meanwhile(user, prompt)
@@ -146,6 +151,12 @@ def second_may_be_refused(context: Context, user: str) -> None:
         demand("CONTENT-1", second, has_text_at_its_end())
     else:
         demand("CONTENT-4", second, answers())
+
+
+@then("{user:User}'s question started one run")
+def one_run(context: Context, user: str) -> None:
+    world = world_of(context)
+    demand("IDENTITY-1", world.runs_of(world.last(user)), has_length(1), "the request was sent twice")
 
 
 @then("every one of their questions has the right answer")

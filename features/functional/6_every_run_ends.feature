@@ -34,6 +34,15 @@ Feature: Every run ends visibly
         | once a tool has started        |
         | twice, once a tool has started |
 
+    Example: The tool of a stopped run does not work on
+      Given Ada has two tabs open
+      When Ada begins a question that takes long
+      And Ada stops the run once a tool has started
+      And Ada continues with a question that takes long
+      And Ada's second tab restores the conversation
+      Then agent_stopped is the last event of Ada's stopped run
+      And Ada receives the right answer
+
     Example: A stop that comes after the answer does not stop the next run
       Given Ada is in a conversation
       When Ada asks a question that needs a tool

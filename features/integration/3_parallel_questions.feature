@@ -30,6 +30,14 @@ Feature: Several questions at once on one connection
       And Ada also sends a question that needs no tool on the same connection before it is answered
       Then Ada's first question has a right answer, and the second an answer or a refusal
 
+  Rule: A double click asks once
+
+    Example: A question that is sent twice within milliseconds starts one run
+      Given Ada is in a conversation
+      When Ada's client sends a question that takes long twice, with the same request id
+      Then Ada receives the right answer
+      And Ada's question started one run
+
   Rule: Two questions at once in one conversation do not mix
 
     Example: Of two questions sent at once in one conversation, the second is answered or refused

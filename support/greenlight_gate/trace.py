@@ -88,11 +88,12 @@ class Opened(Record, frozen=True):
 class Sent(Record, frozen=True):
     """A frame that the user's client sent.
 
-    `what` is one of start, stop, ping (of the application), restore, hello (a step of the handshake), keepalive,
-    invalid (sent to be refused), "websocket ping", or pings (a flood of those). `last_seq` is the last number that a
-    restore says was received; `intended_at` is when it was due, from which latency counts; `foreign` is the owner of
-    the conversation, run or user id (`claims`) that the frame names: the backend has to refuse it. `refusable`: the
-    backend may refuse the request, or let it wait for another one; `behind`: that one, in progress in the same thread.
+    `what` is one of start, again (the same request once more), stop, ping (of the application), restore, hello (a step
+    of the handshake), keepalive, invalid (sent to be refused), "websocket ping", or pings (a flood of those).
+    `last_seq` is the last number that a restore says was received; `intended_at` is when it was due, from which latency
+    counts; `foreign` is the owner of the conversation, run or user id (`claims`) that the frame names: the backend has
+    to refuse it. `refusable`: the backend may refuse the request, or let it wait for another one; `behind`: that one,
+    in progress in the same thread.
     `traceparent`: the trace context of its run, whether or not the profile has a place for it in the message.
     """
 

@@ -54,6 +54,7 @@ _BY_SCENARIO = {
         stop_lost_before_the_first_tool""",
     "functional/6: The conversation continues after a run that was stopped once a tool has started": """
         stop_waits_for_the_tool stopped_answer_inside_the_next thread_fails_after_a_stop""",
+    "functional/6: The tool of a stopped run does not work on": "tool_works_on_after_a_stop",
     "functional/6: A stop that comes after the answer does not stop the next run": "stop_sticks_to_the_next_request",
     "functional/7: A message one byte over the size limit is refused": "oversize_dropped_silently",
     "functional/7: Sending a message of unknown type is refused with a clear error": "unknown_type_acknowledged_as_ok",
@@ -67,6 +68,7 @@ _BY_SCENARIO = {
     "integration/3: Two questions at once each receive their own answer": "parallel_runs_cross_write",
     "integration/3: A question sent during a long answer leaves that answer complete": """
         second_request_drops_the_first""",
+    "integration/3: A question that is sent twice within milliseconds starts one run": "double_send_starts_two_runs",
     "integration/4: Five users ask the same question at once and each receives the right answer": """
         question_of_another_user_shown connected_users_listed""",
     "integration/3: Of two questions sent at once in one conversation, the second is answered or refused": """

@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 HOOKS = frozenset(
     {"accepted", "access", "acting", "answer", "begin", "cancel", "closing", "credentials", "delivery", "draft"}
     | {"ended", "expiry", "frame", "greeting", "handshake", "incoming", "metrics", "outcome", "ping", "refusal"}
-    | {"replay", "route", "subprotocol", "tool", "wait"}
+    | {"repeated", "replay", "route", "subprotocol", "tool", "wait"}
 )
 
 
@@ -76,6 +76,10 @@ class Chain:
                 return None
             kept = hook(connection, kept)
         return kept
+
+    def repeated(self, connection: object, message: Body) -> bool:
+        """When a request comes whose id has an open run. `(connection, message) -> bool`: whether it is ignored."""
+        return all(hook(connection, message) for hook in self._at["repeated"])
 
     def refusal(self, connection: object, refusal: Refusal) -> Refusal | None:
         """Before an error is sent. `(connection, refusal) -> refusal`, None keeps silent and open."""

@@ -67,6 +67,8 @@ class MessageHandler:
             raise _BadRequestError("payload.user_request must be a text that is not empty")
         if thread_id is not None and not isinstance(thread_id, str):
             raise _BadRequestError("payload.thread_id must be a text or null")
+        if self._is_repeated(message, request_id):
+            return  # its run is in progress here, and sends what is to be received
         user_id = self._acting(message)
         if thread_id is not None and not self._may(
             "start", user_id, owner := await self._hub.store.owner_of(thread_id)
@@ -78,6 +80,11 @@ class MessageHandler:
         else:
             thread_id = thread_id or await self._hub.store.create_thread(user_id)
             await self._hub.runs.start(self._connection, user_id, question, request_id, thread_id)
+
+    def _is_repeated(self, message: Body, request_id: Any) -> bool:
+        """Whether a request of this connection with the same id is in progress: a double click, or a resend."""
+        known = request_id is not None and self._hub.runs.is_asked(self._connection, request_id)
+        return known and self._hub.chain.repeated(self._connection, message)
 
     async def _stop(self, message: Body, request_id: Any) -> None:
         run_id = _text(message, "run_id")

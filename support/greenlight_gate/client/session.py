@@ -286,12 +286,13 @@ class Session:
 
     async def ask(
         self, text: str, expect: Expect, thread: str | None = None, *, foreign: str = "", claims: str | None = None,
-        refusable: bool = False, behind: str = "",
+        refusable: bool = False, behind: str = "", twice: bool = False,
     ) -> UserRequest:  # fmt: skip
         """Sends a request; `thread` continues a conversation. Raises NotConnected if the connection has ended.
 
         `claims`: a user id to send with it; `foreign`: the name of that user, if it is another one. `refusable`: the
         backend may refuse the request; `behind`: the request that is in progress in the thread, so that it may as well.
+        `twice`: it is sent once more at the same moment, with the same id.
         """
         request = uuid.uuid4().hex
         expect = msgspec.structs.replace(expect, prompt=text)
@@ -312,6 +313,8 @@ class Session:
             template = self.profile.spec.traced_start or template
         if claims is None:
             await self.send(template, values, what="start", **kept)
+            if twice:
+                await self.send(template, values, what="again", request=request, thread=thread)
         else:
             await self.send(self.template("claim"), {**values, "user": claims}, what="start", **kept)
         return question

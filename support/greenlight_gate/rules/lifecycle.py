@@ -50,6 +50,11 @@ def on_wrong_step(rule: str, before: Stage, run: RunState, event: Event, n: int,
     report(rule, _EXPECTED[rule], came, run.last_n, n, run=run)
 
 
+def on_work_after_stop(run: RunState, event: Event, n: int, report: Report) -> None:
+    """LIFECYCLE-3: what was stopped has worked on, as the restored thread shows."""
+    on_wrong_step("LIFECYCLE-3", Stage.ENDED, run, event, n, report=report)
+
+
 def on_late_sub_agent(parent: RunState, event: Event, n: int, report: Report) -> None:
     """LIFECYCLE-3: a sub-agent begins after the end of the run that it works for."""
     on_wrong_step("LIFECYCLE-3", Stage.ENDED, parent, event, n, report=report)

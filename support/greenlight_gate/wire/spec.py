@@ -70,12 +70,14 @@ class ControlSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Promises(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the wire promises beyond the events: a ready frame first, and gap-free sequence numbers per thread.
 
+    `one_run_per_request`: a request that is sent again while it is in progress, with the same id, starts no second run.
     `foreign` is what an event of another user's run on a user's connection means: a leak, something that every user
     is meant to see, or noise. Whatever it means, it is searched for canaries.
     """
 
     ready: bool = False
     gap_free_seq: bool = False
+    one_run_per_request: bool = False
     foreign: Literal["leak", "broadcast-by-design", "noise"] = "leak"
 
 

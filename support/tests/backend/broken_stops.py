@@ -49,6 +49,26 @@ def going_on_after_a_stop(url: str) -> Seen:
         return frames_of(ada)
 
 
+def restoring_what_was_stopped(url: str) -> Seen:
+    """The user goes on for longer than the stopped tool would have taken, and restores the conversation."""
+    with tab(url) as ada:
+        ada.ask(LONG)
+        seen = ada.read_until(lambda event: event["type"] == "tool_executing")
+        ada.send({"type": "stop_agent", "run_id": seen[0]["run_id"]})
+        end = ada.read_until(is_end)[-1]
+        ada.ask(LONG, thread_id=end["thread_id"], request_id="r-2")
+        ada.read_until(is_end)
+        ada.send({"type": "session_restore", "thread_id": end["thread_id"], "last_seq": end["seq"]})
+        return frames_of(ada)
+
+
+def asking_twice(url: str) -> Seen:
+    with tab(url) as ada:
+        ada.ask(LONG)
+        ada.ask(LONG)
+        return Seen(ada.raw_frames(quiet_s=_TOOL_S))
+
+
 def two_at_once_in_one_thread(url: str) -> Seen:
     with tab(url) as ada:
         thread_id = ada.run(SUM)[0]["thread_id"]
@@ -117,6 +137,11 @@ STOPS: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
     ),
     "stop_lost_before_the_first_tool": (stopping_at_once, shows("agent_completed")),
     "stop_waits_for_the_tool": (stopping, lacks("agent_stopped")),
+    "tool_works_on_after_a_stop": (
+        restoring_what_was_stopped,
+        lambda seen: any(event["request_id"] == "r-1" for event in seen.events if "request_id" in event),
+    ),
+    "double_send_starts_two_runs": (asking_twice, lambda seen: seen.kinds()["agent_started"] == 2),
     "stop_sticks_to_the_next_request": (stopping_too_late, shows("agent_stopped")),
     "stopped_answer_inside_the_next": (
         going_on_after_a_stop,

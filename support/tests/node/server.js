@@ -201,6 +201,8 @@ function take(connection, user, text) {
     if (typeof question !== "string" || !question.trim()) {
       return refuse("BAD_REQUEST", "payload.user_request is a text that is not empty", request);
     }
+    const isAsked = (run) => run.connection === connection && run.request === request;
+    if (request !== null && [...runs.values()].some(isAsked)) return undefined; // a double click
     const thread = threadFor(user, wanted);
     if (!thread) return forbidden();
     const previous = thread.asked;

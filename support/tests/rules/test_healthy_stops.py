@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from greenlight_gate.trace import Expect
+from greenlight_gate.trace import Expect, Received
 
 from support.tests.rules.talk import Body, Talk, asked
 
@@ -85,3 +85,23 @@ def test_a_stop_of_what_waits_counts_from_its_start() -> None:
 def test_of_several_stops_the_first_one_counts() -> None:
     talk = asked(HISTORY).started().send("stop", run="r1").wait(4).thinking().send("stop", run="r1").wait(1)
     assert talk.completed(result="On lighthouses: ...").rules() == {"LIFECYCLE-6"}
+
+
+def restored_after_a_stop() -> Talk:
+    """A run was stopped, another one in its thread was answered, and a second tab restores the thread from there."""
+    talk = asked(HISTORY).started().executing().send("stop", run="r1").stopped()
+    talk.ask("q2", SUM, thread="t1").started("r2", **SECOND)
+    talk.completed("r2", "391", **SECOND)
+    return talk.open("Ada", "c2").restore("c2", 3, answered=False)
+
+
+def test_what_was_stopped_has_not_worked_on_when_its_thread_is_restored() -> None:
+    again = [record.text or "" for record in restored_after_a_stop().records[-5:-1] if isinstance(record, Received)]
+    talk = restored_after_a_stop()
+    for text in again:
+        if "r2" in text:
+            talk.frame(text, "c2")
+    assert talk.restored("c2").whole() == []
+
+    talk = restored_after_a_stop().tool_done(connection="c2").restored("c2")
+    assert talk.rules() == {"LIFECYCLE-3"}

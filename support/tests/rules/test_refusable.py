@@ -1,4 +1,4 @@
-"""A second request where the wire has one at a time: refused, answered later, or answered beside the first."""
+"""Second requests: refused, answered later or beside the first, or the first once more, which starts no second run."""
 
 from collections.abc import Callable
 
@@ -86,3 +86,32 @@ def test_the_first_is_never_lost_and_the_second_is_not_left_without_a_word() -> 
 def test_a_request_that_must_be_answered_may_not_be_refused() -> None:
     talk = rest(two_at_once(refusable=False).frame({**BUSY, "request_id": "q2"}))
     assert talk.rules() == {"LIFECYCLE-1"}
+
+
+def sent_twice() -> Talk:
+    return asked().send("again", request="q1")
+
+
+COPY = {**BUSY, "error_code": "DUPLICATE", "request_id": "q1"}
+
+
+@pytest.mark.parametrize(
+    "talk",
+    [
+        sent_twice().answer(),
+        sent_twice().frame(COPY).answer(),
+        sent_twice().started().frame(COPY).thinking().executing().tool_done().completed(),
+        sent_twice().answer().frame(COPY),
+    ],
+)
+def test_the_copy_of_a_request_is_ignored_or_refused(talk: Talk) -> None:
+    assert talk.whole() == []
+
+
+def test_the_copy_of_a_request_starts_no_run_and_the_request_is_owed_its_own() -> None:
+    mixed = sent_twice().started().started("r2").thinking().thinking("r2").executing().tool_done().completed()
+    assert mixed.rules() == {"IDENTITY-1", "LIFECYCLE-1"}
+    after = sent_twice().answer().started("r2").completed("r2")
+    assert "IDENTITY-1" in after.rules()
+    assert sent_twice().frame(COPY).frame(COPY).rules() == {"LIFECYCLE-1"}
+    assert "LIFECYCLE-2" in sent_twice().frame(COPY).timeout("start", 6.5, request="q1").rules()

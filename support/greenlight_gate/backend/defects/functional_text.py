@@ -2,7 +2,7 @@
 
 from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.registry import defect
-from greenlight_gate.backend.frames import COMPLETED, Body, Outgoing, encode
+from greenlight_gate.backend.frames import COMPLETED, Body, Frame, Outgoing, encode
 from greenlight_gate.backend.runs import AgentRun
 
 Events = list[Outgoing]
@@ -40,10 +40,10 @@ def long_answers_cut_short(run: AgentRun, answer: str) -> str:
     return answer[:_LONG_ANSWER]
 
 
-@defect("draft", "LIFECYCLE-2")
-def long_answers_dropped(run: AgentRun, event: Outgoing) -> Events:
-    """Answers of more than 8,192 characters never arrive."""
-    return [] if event.kind == COMPLETED and len(run.answer) > _LONG_ANSWER else [event]
+@defect("frame", "LIFECYCLE-2")
+def long_answers_dropped(connection: ServedConnection, event: Outgoing, frame: Frame) -> list[Frame]:
+    """Answers of more than 8,192 characters are stored, and never delivered."""
+    return [] if event.kind == COMPLETED and len(event.body["payload"].get("result", "")) > _LONG_ANSWER else [frame]
 
 
 @defect("incoming", "LIFECYCLE-2")

@@ -21,6 +21,7 @@ from greenlight_gate.backend.tools.tool import Call
 
 Events = list[Outgoing]
 _SLOW_TOOL_S = 4.0
+_WORKS_ON_S = 0.3
 INVALID_HISTORY = {
     "error_code": "INVALID_HISTORY",
     "error_message": "no tool output was found for a function call",
@@ -84,6 +85,38 @@ async def stop_waits_for_the_tool(run: AgentRun, event: Outgoing) -> None:
     """A run that is stopped ends only when its tool is done, seconds later."""
     if event.kind == STOPPED and run.counts[EXECUTING] > run.counts[TOOL_COMPLETED]:
         await asyncio.sleep(_SLOW_TOOL_S)
+
+
+@defect("ended", "LIFECYCLE-3")
+async def tool_works_on_after_a_stop(run: AgentRun, journal: Journal) -> None:
+    """The tool of a stopped run works on, and its result is written into the conversation later."""
+    if run.stop_reason and run.connection is not None and _open_calls(run):
+        works_on = asyncio.create_task(_work_on(run, journal))
+        run.connection.hub.notes.setdefault("tools that work on", set()).add(works_on)
+
+
+async def _work_on(run: AgentRun, journal: Journal) -> None:
+    await asyncio.sleep(_WORKS_ON_S)
+    for call_id, tool in _open_calls(run).items():
+        done = {"tool_name": tool, "tool_call_id": call_id, "status": "ok", "result": "much is known"}
+        await journal.emit(run, TOOL_COMPLETED, {**done, "execution_time_ms": run.elapsed_ms})
+
+
+@also("tool_works_on_after_a_stop", "draft")
+def _note_open_calls(run: AgentRun, event: Outgoing) -> Events:
+    payload = event.body["payload"]
+    if event.kind == EXECUTING:
+        _open_calls(run)[payload["tool_call_id"]] = payload["tool_name"]
+    elif event.kind == TOOL_COMPLETED:
+        _open_calls(run).pop(payload["tool_call_id"], None)
+    return [event]
+
+
+def _open_calls(run: AgentRun) -> dict[str, str]:
+    calls: dict[str, str] = {}
+    if run.connection is not None:
+        calls = run.connection.notes.setdefault(f"open calls of {run.run_id}", calls)
+    return calls
 
 
 @defect("incoming", "LIFECYCLE-6")

@@ -3,10 +3,11 @@
 import asyncio
 
 from greenlight_gate.backend.clock import iso, now_us
+from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.integration_stops import INVALID_HISTORY, Events
 from greenlight_gate.backend.defects.registry import also, defect
 from greenlight_gate.backend.event_log import Journal
-from greenlight_gate.backend.frames import COMPLETED, EXECUTING, FAILED, STARTED, TOOL_COMPLETED, Outgoing
+from greenlight_gate.backend.frames import COMPLETED, EXECUTING, FAILED, STARTED, TOOL_COMPLETED, Body, Outgoing
 from greenlight_gate.backend.runs import AgentRun
 from greenlight_gate.backend.tools.tool import Call, ToolResult
 
@@ -34,6 +35,12 @@ async def _leave_the_thread(run: AgentRun, journal: Journal) -> None:
     del journal
     if run.connection is not None:
         run.connection.hub.notes.get(f"runs in {run.thread_id}", {}).pop(run.run_id, None)
+
+
+@defect("repeated", "IDENTITY-1")
+def double_send_starts_two_runs(connection: ServedConnection, message: Body) -> bool:
+    """A request that is sent twice starts two runs, whose events mix."""
+    return False
 
 
 @defect("draft", "CONTENT-4")

@@ -123,6 +123,24 @@ class World(Users):
         self._one_at_a_time([(user, tab)])
         return self.call(self._ask(user, prompt, tab, follow, text=text))
 
+    def ask_twice(self, user: str, prompt: str) -> UserRequest:
+        """Sends a request twice at the same moment, with the same id; does not wait.
+
+        Raises NotExercised where the profile does not promise that this starts a single run.
+        """
+        self.need(prompt)
+        profile = self.suite.profile
+        if not profile.promises.one_run_per_request:
+            raise NotExercised(f"{profile.name} does not promise one run for a request that is sent twice")
+        self._one_at_a_time([(user, 1)])
+        return self.call(self._ask(user, prompt, twice=True))
+
+    def runs_of(self, question: UserRequest) -> list[str]:
+        """The ids of all runs, without those of sub-agents, that name a request."""
+        readings = (part for entry in self.recorder.entries for part in each(entry.reading))
+        named = (e for e in readings if isinstance(e, Event) and e.request == question.request and e.parent is None)
+        return list(dict.fromkeys(event.run for event in named if event.run is not None))
+
     def claim(self, user: str, prompt: str, owner: str) -> UserRequest:
         """Sends a request with the user id of `owner`; waits for the result. With their own, it may be refused."""
         self.need(prompt)
@@ -132,7 +150,7 @@ class World(Users):
 
     async def _ask(
         self, user: str, prompt: str, tab: int = 1, follow: UserRequest | None = None, claims: str = "", *,
-        text: str = "", refusable: bool = False, behind: UserRequest | None = None,
+        text: str = "", refusable: bool = False, behind: UserRequest | None = None, twice: bool = False,
     ) -> UserRequest:  # fmt: skip
         target, canary = self.suite.target, self.canary(user)
         expect = target.expectation(prompt, canary)
@@ -144,7 +162,7 @@ class World(Users):
             self.need("resume")  # without it, nobody has promised that a conversation outlives its connection
         question = await session.ask(
             text, expect, thread, foreign=claims if claims != user else "", claims=user_id, refusable=refusable,
-            behind=behind.request if behind is not None else "",
+            behind=behind.request if behind is not None else "", twice=twice,
         )  # fmt: skip
         question.absent = self.suite.profile.spec.absent
         self.questions.append(question)

@@ -361,6 +361,9 @@ class ConnectionChecker:
         if ask is not None and ask.invalid:
             requests.drop(ask)
             ask = None
+        if ask is not None and ask.run is None and ask.repeats:
+            ask.repeats -= 1  # the copy is refused, and the request itself is still owed its run
+            return
         if ask is not None and ask.run is not None:
             ask = None
         expired = self.expiry is not None and self.expiry.over

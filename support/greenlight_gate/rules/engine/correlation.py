@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 
 from greenlight_gate.events import Control, Event, EventKind, Foreign, Ignored, Reading
-from greenlight_gate.rules import continuity, identity, isolation
+from greenlight_gate.rules import continuity, identity, isolation, lifecycle
 from greenlight_gate.rules.engine.id_registry import OwnedId, words_of
 from greenlight_gate.rules.engine.open_requests import OpenRequests
 from greenlight_gate.rules.engine.run_state import Request, RunState, Stage
@@ -276,7 +276,11 @@ class Correlation:
         key = event.event_id if event.event_id is not None else event.seq
         if self._repeats(self.requests.replays.get(event.thread or run.thread or "", run.shown), key, event, n, run):
             return None
-        if run.stage is Stage.ENDED or key in run.event_ids:
+        if run.stage is Stage.ENDED:
+            if run.end_seq is not None and event.seq is not None and event.seq > run.end_seq:
+                lifecycle.on_work_after_stop(run, event, n, self.report)
+            return None
+        if key in run.event_ids:
             return None
         return run if key is not None or run.siblings is self.requests.runs else None
 

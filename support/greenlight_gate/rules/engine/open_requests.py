@@ -46,6 +46,12 @@ class OpenRequests:
             self.registry.request(ask.request, self.user)
         self._any_behind = self._any_behind or bool(ask.behind)
 
+    def repeated(self, request: str | None) -> None:
+        """A request was sent once more, with the same id: it is still one request."""
+        ask = self.by_request.get(request or "")
+        if ask is not None:
+            ask.repeats += 1
+
     def _may_begin(self, ended: Request, at: float) -> None:
         """A request has ended: what was sent behind it is due from now on."""
         for ask in self.asks:

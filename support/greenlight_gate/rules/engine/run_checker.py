@@ -170,6 +170,7 @@ class RunChecker:
         """A run was stopped, or one has ended in a thread in which the last answer was stopped."""
         stopped = run.order.stopped
         if event.kind is _STOPPED:
+            run.end_seq = event.seq
             lifecycle.on_stopped(run, n, self.report)
             timeliness.on_stopped(run, at, n, self.budgets.stop_s, self.report)
             # Without a thread, nothing shows which request continues the conversation of this one.

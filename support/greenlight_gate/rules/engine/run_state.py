@@ -35,6 +35,7 @@ class Request(msgspec.Struct, eq=False):
     its outcome was reported to the observers. `invalid`: it is malformed or too large, and has to be refused.
     `refusable`: it may be refused, or wait until another one is answered; `behind`: that one, if it is known, which was
     in progress in its thread. `stopped`: its user asked for a stop before anything of its run had come.
+    `repeats`: how often it was sent again and may still be refused for that.
     `maybe_refused`: something came that may have refused it, or may have been about something else: no answer is owed,
     but one that comes is its answer.
     """
@@ -59,6 +60,7 @@ class Request(msgspec.Struct, eq=False):
     refusable: bool = False
     behind: str = ""
     stopped: bool = False
+    repeats: int = 0
     maybe_refused: bool = False
 
 
@@ -112,6 +114,7 @@ class RunState:
     events its sub-agents have sent. `has_thought`, `has_result`: a thought or a result was more than a placeholder;
     `hollow_n`: the record of a result that was one. `intruder`: another user who asked for this run to be stopped, and
     the record of that.
+    `end_seq`: the number of agent_stopped in its thread: what has a greater one was made after it.
     `tool_turns`: when its tools, or those of its sub-agents, were announced or have completed while others were open.
     `inferred`: how many events of each kind a profile only inferred, so that they were not received; None where there
     are none.
@@ -122,6 +125,7 @@ class RunState:
         "asked_at",
         "connection",
         "detailed_timing",
+        "end_seq",
         "ended_by",
         "event_ids",
         "events",
@@ -193,6 +197,7 @@ class RunState:
         self.started_at: float | None = None
         self.stop_at: float | None = None
         self.ended_by: EventKind | None = None
+        self.end_seq: int | None = None
         self.last_stamp_s = 0.0
         self.first_stamp_s: float | None = None
         self.events = 0

@@ -273,6 +273,9 @@ def _sent(checker: ConnectionChecker, sent: Sent) -> None:
             sent.n, at, sent.request, thread, sent.expect, foreign=bool(sent.foreign), refusable=refusable,
             behind=sent.behind, excused=excused, untimed=excused,
         ))  # fmt: skip
+    elif sent.what == "again":
+        checker.correlation.names(sent.text)
+        checker.requests.repeated(sent.request)
     elif sent.what == "stop" and not (sent.foreign and sent.run is None):
         checker.stop_sent(sent.run, sent.request, sent.thread, sent.at, sent.n)
     elif sent.what == "ping":
