@@ -27,6 +27,11 @@ def tries_to_stop(context: Context, user: str, owner: str) -> None:
     foreign_access_of(context).send_stop_to(owner, user)
 
 
+@when("{user:User} tries to approve what {owner:User} is asked")
+def tries_to_approve(context: Context, user: str, owner: str) -> None:
+    foreign_access_of(context).answer_for(owner, user)
+
+
 @when("{user:User} claims {owner:User}'s user id and asks {prompt:Question}")
 def claims_user_id(context: Context, user: str, owner: str, prompt: str) -> None:
     foreign_access_of(context).claim_to_be(owner, user, prompt)

@@ -30,6 +30,13 @@ Feature: Users reconnect
       And Emeka reconnects after 1000 ms
       Then each of Emeka's questions has a complete and right answer
 
+    Example: What the assistant asks is shown again after the page was reloaded
+      Given Bashir is in a conversation over an unstable connection
+      When Bashir begins a question that needs approval
+      And Bashir reloads the page when the assistant asks
+      And Bashir approves what the assistant asks
+      Then Bashir receives the right answer
+
     Example: A user who reconnects from another address receives the rest of the answer
       Given Farah is in a conversation over an unstable connection
       When Farah begins a question that takes long

@@ -25,6 +25,14 @@ Feature: A user has no access to another user's conversation
       Then Bashir is refused, or served without Ada's data
       And Ada receives the right answer
 
+    Example: Approving what another user is asked is refused
+      Given Ada and Bashir are each in a conversation of their own
+      When Ada begins a question that needs no tool
+      And Bashir tries to approve what Ada is asked
+      And Ada denies what the assistant asks
+      Then Bashir is refused, or served without Ada's data
+      And Ada's question ends without its tool
+
   Rule: A conversation stays its owner's after the owner has disconnected
 
     Example: A question in another user's conversation is refused once its owner has disconnected

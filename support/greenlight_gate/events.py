@@ -8,7 +8,7 @@ import msgspec
 
 
 class EventKind(StrEnum):
-    """The five promised kinds, and the two other ways in which a run may end."""
+    """The five promised kinds, the two other ways in which a run may end, and what is asked of the user during it."""
 
     STARTED = "agent_started"
     THINKING = "agent_thinking"
@@ -17,6 +17,8 @@ class EventKind(StrEnum):
     COMPLETED = "agent_completed"
     FAILED = "agent_failed"
     STOPPED = "agent_stopped"
+    INPUT_REQUESTED = "input_requested"
+    INPUT_RECEIVED = "input_received"
 
     # Enum's own hash is slow, and kinds are looked up several times for each event.
     __hash__ = str.__hash__
@@ -29,6 +31,7 @@ FIVE = (
     EventKind.TOOL_COMPLETED,
     EventKind.COMPLETED,
 )
+INPUTS = frozenset({EventKind.INPUT_REQUESTED, EventKind.INPUT_RECEIVED})
 ENDS = frozenset({EventKind.COMPLETED, EventKind.FAILED, EventKind.STOPPED})
 
 
@@ -55,6 +58,8 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     `text` is what a user reads: the message, the reasoning, the tool's result or error, the answer or the error's
     text. `duration_ms`: how long a tool or a run took, as the server says in milliseconds. `synthesised`: the wire does
     not show it; the profile infers it from something else, and it never counts as observed.
+    `input` is the id of what is asked of the user (an approval, for instance), `choices` what may be answered, as the
+    wire has it, `choice` what was answered, or took the place of an answer.
     """
 
     kind: EventKind
@@ -77,6 +82,9 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     duration_ms: float | None = None
     problems: tuple[Problem, ...] = ()
     synthesised: bool = False
+    input: str | None = None
+    choice: str | None = None
+    choices: Any = None
 
 
 class Control(msgspec.Struct, frozen=True, gc=False):

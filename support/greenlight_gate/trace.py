@@ -24,7 +24,8 @@ class Expect(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     `contains` is a conjunction of alternatives: the answer must hold, whatever the case, one text of each group.
     `tools` is the least number of tools; `parallel` asks that two of them are open at once; `failing_tool` that one
     fails; `paced` that events arrive as they happen (TIMELINESS-3). `hidden` are the kinds of event that this wire does
-    not show.
+    not show. `approval`: the user has to approve its tool; `input_s`: how long the backend waits for that, if it is
+    known.
     """
 
     prompt: str = ""
@@ -36,6 +37,8 @@ class Expect(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     contains: tuple[tuple[str, ...], ...] = ()
     end: EventKind = EventKind.COMPLETED
     hidden: tuple[str, ...] = ()
+    approval: bool = False
+    input_s: float | None = None
 
 
 class Record(
@@ -89,11 +92,12 @@ class Sent(Record, frozen=True):
     """A frame that the user's client sent.
 
     `what` is one of start, again (the same request once more), stop, ping (of the application), restore, hello (a step
-    of the handshake), keepalive, invalid (sent to be refused), "websocket ping", or pings (a flood of those).
+    of the handshake), keepalive, respond (an answer to what is asked of the user), invalid (sent to be refused),
+    "websocket ping", or pings (a flood of those).
     `last_seq` is the last number that a restore says was received; `intended_at` is when it was due, from which latency
     counts; `foreign` is the owner of the conversation, run or user id (`claims`) that the frame names: the backend has
     to refuse it. `refusable`: the backend may refuse the request, or let it wait for another one; `behind`: that one,
-    in progress in the same thread.
+    in progress in the same thread. `input`: what a response answers, and `approves`, whether it does.
     `traceparent`: the trace context of its run, whether or not the profile has a place for it in the message.
     """
 
@@ -111,6 +115,8 @@ class Sent(Record, frozen=True):
     refusable: bool = False
     behind: str = ""
     traceparent: str = ""
+    input: str | None = None
+    approves: bool = False
 
 
 class _Payload(Record, frozen=True):
@@ -230,7 +236,8 @@ class Throttled(Record, frozen=True):
 class TimedOut(Record, frozen=True):
     """A wait that ended without its event.
 
-    One of ready, start, end, pong, websocket pong, heartbeat, refusal, expiry, restored or close.
+    One of ready, start, end, input (what becomes of a request for input that nobody answers), pong, websocket pong,
+    heartbeat, refusal, expiry, restored or close.
     """
 
     waiting_for: str

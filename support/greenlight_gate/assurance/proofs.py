@@ -59,6 +59,14 @@ _BY_SCENARIO = {
     "functional/7: A message one byte over the size limit is refused": "oversize_dropped_silently",
     "functional/7: Sending a message of unknown type is refused with a clear error": "unknown_type_acknowledged_as_ok",
     "functional/7: Sending a truncated message is refused with a clear error": "bad_json_silence",
+    "functional/8: A tool that is approved runs after the approval": """
+        tool_runs_without_approval tool_runs_before_the_approval other_arguments_than_approved""",
+    "functional/8: A second approval changes nothing": "second_approval_runs_the_tool_again",
+    "functional/8: A tool that is denied does not run": "denied_tool_runs",
+    "functional/8: An approval that nobody gives ends visibly": "unanswered_approval_waits_for_ever",
+    "resilience/2: What the assistant asks is shown again after the page was reloaded": """
+        pending_approval_lost_on_reload""",
+    "security/3: Approving what another user is asked is refused": "foreign_approval_accepted",
     "integration/1: A ping after a question that takes long is answered": "ping_unanswered_during_run",
     "integration/1: A WebSocket ping after a question is answered": "websocket_pings_unanswered",
     "integration/2: Three questions in one conversation each receive a complete answer": """

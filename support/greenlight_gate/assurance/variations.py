@@ -65,6 +65,11 @@ def _questions(seed: int) -> str:
             "long_question", f"What is {left}*{right}? " + "It is for the shelves of our suppliers. " * 60,
             [str(left * right)], ["calculator"],
         ),
+        _table(
+            "approval", f"Ask me before you work out {left}*{right}.", [str(left * right)], ["calculator"],
+        ),
+        _table("unanswered_approval", f"Ask me within 1 second before you work out {left}*{right}.", [])
+        + "input_s = 1\n",
         _table("remember", "Please remember that my secret word is {canary}.", ["{canary}"], ["notes"]),
         _table("recall", "What is my secret word?", ["{canary}"], ["notes"]),
     ]  # fmt: skip

@@ -8,11 +8,20 @@ from dataclasses import dataclass
 
 from greenlight_gate.backend import phrases
 from greenlight_gate.backend.event_log import Journal
-from greenlight_gate.backend.frames import COMPLETED, EXECUTING, FAILED, STARTED, THINKING, TOOL_COMPLETED
+from greenlight_gate.backend.frames import (
+    COMPLETED,
+    EXECUTING,
+    FAILED,
+    INPUT_RECEIVED,
+    INPUT_REQUESTED,
+    STARTED,
+    THINKING,
+    TOOL_COMPLETED,
+)
 from greenlight_gate.backend.hooks import Chain
 from greenlight_gate.backend.model_turn import LanguageModel, ModelFailed, ModelTurn, messages_of, user_message
 from greenlight_gate.backend.planner import AgentPlan, make_plan
-from greenlight_gate.backend.runs import AgentRun
+from greenlight_gate.backend.runs import APPROVE, DENY, EXPIRED, AgentRun
 from greenlight_gate.backend.settings import Settings
 from greenlight_gate.backend.store import Store
 from greenlight_gate.backend.tools import toolbox
@@ -122,6 +131,8 @@ class Agent:
             return plan.reply
         sentences = [plan.reply] if plan.reply else []
         for stage in plan.stages:
+            if plan.asks_first_s and (refused := await self._refused(run, stage, plan.asks_first_s)):
+                return refused
             for call, outcome in zip(stage, await self._use(run, stage, thorough=plan.thorough), strict=True):
                 sentences.append(phrases.result_in_words(call, outcome))
         return " ".join(sentences)
@@ -130,6 +141,31 @@ class Agent:
         found = await self._help(run, task)
         await self._think(run, "The helper is done; I pass on what it found.")
         return f"My helper reports: {found}"
+
+    async def _refused(self, run: AgentRun, stage: tuple[Call, ...], patience_s: float) -> str:
+        """Ask the user whether the tools of a stage may run; return what is answered if not, else an empty text."""
+        for call in stage:
+            wait_s = self._chain.approval(run, patience_s)
+            if not wait_s:
+                continue
+            input_id, call_id = f"input-{uuid.uuid4().hex}", f"call-{uuid.uuid4().hex}"
+            run.call_ids.append(call_id)
+            run.asked[input_id] = answer = asyncio.get_running_loop().create_future()
+            await self._pause()
+            payload = {
+                "input_id": input_id, "question": f"May I use the {call.tool}?", "choices": [APPROVE, DENY],
+                "tool_name": call.tool, "tool_call_id": call_id, "parameters": dict(call.parameters),
+                "expires_in_s": patience_s,
+            }  # fmt: skip
+            await self._journal.emit(run, INPUT_REQUESTED, payload)
+            await asyncio.wait({answer}, timeout=wait_s)
+            if not answer.done():
+                answer.set_result(EXPIRED)
+            choice = answer.result()
+            await self._journal.emit(run, INPUT_RECEIVED, {"input_id": input_id, "choice": choice})
+            if self._chain.choice(run, choice) != APPROVE:
+                return phrases.without(call, denied=choice == DENY)
+        return ""
 
     async def _use(self, run: AgentRun, stage: tuple[Call, ...], *, thorough: bool) -> list[ToolResult]:
         outcomes = await self._carry_out_all(run, stage)
@@ -143,7 +179,7 @@ class Agent:
         announced = []
         for call in calls:
             await self._pause()
-            opened = _Open(call, f"call-{uuid.uuid4().hex}")
+            opened = _Open(call, run.call_ids.pop(0) if run.call_ids else f"call-{uuid.uuid4().hex}")
             announced.append(opened)
             payload = {"tool_name": call.tool, "tool_call_id": opened.call_id, "parameters": dict(call.parameters)}
             await self._journal.emit(run, EXECUTING, payload)

@@ -39,7 +39,7 @@ class Bus(Protocol):
         """Return cached events that follow this number without a gap; if empty, the store may have some."""
 
     def announce(self, what: str, about: str) -> None:
-        """Announce to all other replicas: "stop" of a run, "signed out" of a token."""
+        """Announce to all other replicas: "stop" of a run, "signed out" of a token, an answer ("input") in a run."""
 
     async def close(self) -> None:
         """Release all resources."""

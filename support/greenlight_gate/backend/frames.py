@@ -12,6 +12,8 @@ TOOL_COMPLETED = "tool_completed"
 COMPLETED = "agent_completed"
 FAILED = "agent_failed"
 STOPPED = "agent_stopped"
+INPUT_REQUESTED = "input_requested"
+INPUT_RECEIVED = "input_received"
 ENDS = frozenset({COMPLETED, FAILED, STOPPED})
 
 Body = dict[str, Any]

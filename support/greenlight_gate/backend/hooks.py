@@ -17,7 +17,20 @@ from greenlight_gate.backend.tools.tool import Call, ToolResult
 
 _T = TypeVar("_T")
 HOOKS = frozenset(
-    {"accepted", "access", "acting", "answer", "begin", "cancel", "closing", "credentials", "delivery", "draft"}
+    {
+        "accepted",
+        "access",
+        "acting",
+        "answer",
+        "approval",
+        "begin",
+        "cancel",
+        "choice",
+        "closing",
+        "credentials",
+        "delivery",
+        "draft",
+    }
     | {"ended", "expiry", "frame", "greeting", "handshake", "incoming", "metrics", "outcome", "ping", "refusal"}
     | {"repeated", "replay", "route", "subprotocol", "tool", "wait"}
 )
@@ -134,6 +147,14 @@ class Chain:
         for hook in self._at["replay"]:
             events = hook(connection, events)
         return events
+
+    def approval(self, run: object, seconds: float) -> float:
+        """Before the user is asked. `(run, seconds) -> seconds`: how long to wait for the answer, 0 not to ask."""
+        return _through(self._at["approval"], seconds, run)
+
+    def choice(self, run: object, choice: str) -> str:
+        """When the user has answered, or the time for it is over. `(run, choice) -> choice`."""
+        return _through(self._at["choice"], choice, run)
 
     async def tool(self, run: object, call: Call) -> None:
         """After tool_executing and before the tool runs; may wait. `async (run, call) -> None`."""

@@ -1,6 +1,7 @@
 """The hub: the parts of a backend that all connections share."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -102,6 +103,10 @@ class Hub:
         """Handle an announcement of another replica."""
         if what == "signed out":
             self.expire_token(about)
+        elif what == "input":
+            run_id, input_id, choice = json.loads(about)
+            if (asking := self.runs.find(run_id)) is not None:
+                self.runs.respond(asking, input_id, choice)
         elif what == "stop" and (run := self.runs.find(about)) is not None:
             stopping = asyncio.create_task(self.runs.stop(run, "stopped by the user"))
             self._stopping.add(stopping)

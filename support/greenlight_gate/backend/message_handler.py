@@ -10,6 +10,7 @@ from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.follower import Follower
 from greenlight_gate.backend.frames import Body
 from greenlight_gate.backend.hub import Hub
+from greenlight_gate.backend.runs import APPROVE, DENY
 
 _MAX_ID_CHARACTERS = 256
 _NOT_YOURS = "there is no such conversation or run of yours"
@@ -28,6 +29,7 @@ class MessageHandler:
         self._handlers = {
             "start_agent": self._start,
             "stop_agent": self._stop,
+            "input_response": self._respond,
             "ping": self._ping,
         }
         if self._hub.settings.resume:
@@ -100,6 +102,19 @@ class MessageHandler:
         else:
             # The run is on another replica.
             self._hub.bus.announce("stop", run_id)
+
+    async def _respond(self, message: Body, request_id: Any) -> None:
+        run_id, input_id, choice = (_text(message, name) for name in ("run_id", "input_id", "choice"))
+        if choice not in (APPROVE, DENY):
+            raise _BadRequestError(f"choice must be {APPROVE} or {DENY}")
+        run = self._hub.runs.find(run_id)
+        owner = run.user_id if run is not None else await self._hub.store.owner_of_run(run_id)
+        if owner is None or not self._may("respond", self._acting(message), owner):
+            self._not_theirs(owner, request_id)
+        elif run is None:
+            self._hub.bus.announce("input", json.dumps([run_id, input_id, choice]))
+        elif not self._hub.runs.respond(run, input_id, choice):
+            self._connection.refuse("INPUT_CLOSED", "nothing is asked under this id any more", request_id)
 
     async def _ping(self, message: Body, request_id: Any) -> None:
         del request_id

@@ -43,6 +43,12 @@ def result_in_words(call: Call, outcome: ToolResult) -> str:
     return outcome.text
 
 
+def without(call: Call, *, denied: bool) -> str:
+    """Return the answer if a tool may not be used: the user has `denied` it, or has not answered in time."""
+    why = "you have not allowed it" if denied else "you have not answered in time"
+    return f"I have not used the {call.tool}: {why}."
+
+
 def recalled(question: str | None) -> str:
     """Return the text about the previous request."""
     if question is None:

@@ -9,6 +9,8 @@ from greenlight_gate.backend.tools.tool import Call
 
 # Requests may be long; only their beginning is searched, so that no pattern takes long.
 _READ_CHARACTERS = 1_000
+# How long the user's answer is waited for, if the request does not say.
+_ANSWER_S = 60
 
 # A sum is no part of a word: digits in a word, a date or a code such as AB-12-34 are none.
 _ARITHMETIC = re.compile(
@@ -24,6 +26,7 @@ _WORDED_OPERATORS = (
 )
 _AT_ONCE = re.compile(r"at the same time|at once|in parallel|simultaneously|side by side|concurrently", re.IGNORECASE)
 _GIVE_UP = re.compile(r"\bgive up\b", re.IGNORECASE)
+_ASK_FIRST = re.compile(r"\bask me(?: within (?P<seconds>\d{1,3}) seconds?)? before\b", re.IGNORECASE)
 _HELPER = re.compile(
     r"\b(?:helper|sub-?agent|assistant of yours)\b(?:\s+to)?\s*(?P<errand>.*)", re.IGNORECASE | re.DOTALL
 )
@@ -57,7 +60,8 @@ _HELLO = re.compile(r"\s*(?:good (?:morning|afternoon|evening|day)|hello|hi|hey)
 class AgentPlan:
     """A plan. The calls of one stage run at the same time, the stages one after the other.
 
-    `reply` is the answer without a tool, and what is said before the results of tools.
+    `reply` is the answer without a tool, and what is said before the results of tools. `asks_first_s`: how long the
+    user's approval of each tool is waited for; 0: none is needed.
     """
 
     thoughts: tuple[str, ...]
@@ -67,6 +71,7 @@ class AgentPlan:
     recalls: bool = False
     gives_up: bool = False
     thorough: bool = False
+    asks_first_s: float = 0.0
 
 
 def make_plan(question: str) -> AgentPlan:
@@ -81,6 +86,9 @@ def make_plan(question: str) -> AgentPlan:
         return AgentPlan(("I see no way to go on.",), gives_up=True)
     if _PREVIOUS.search(text):
         return AgentPlan(("I look at what was asked here before.",), recalls=True)
+    if asks := _ASK_FIRST.search(text):
+        plan = _with_tools(text.replace(asks[0], " ")) or _without_tools(text)
+        return replace(plan, asks_first_s=float(asks["seconds"] or _ANSWER_S))
     return _repeat(text) or _research(text) or _with_tools(text) or _without_tools(text)
 
 

@@ -63,6 +63,15 @@ class RunSupervisor:
         self._supervisors.add(supervisor)
         supervisor.add_done_callback(self._supervisors.discard)
 
+    @staticmethod
+    def respond(run: AgentRun, input_id: str, choice: str) -> bool:
+        """Take the user's answer; False if nothing is asked under this id, or if it was answered before."""
+        answer = run.asked.get(input_id)
+        if answer is None or answer.done():
+            return False
+        answer.set_result(choice)
+        return True
+
     async def stop(self, run: AgentRun, reason: str) -> None:
         """End a run with agent_stopped; one that has just ended stays as it is."""
         if run.ended or run.stop_reason:

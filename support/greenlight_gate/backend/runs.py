@@ -5,6 +5,7 @@ import time
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from greenlight_gate.backend.connection import ServedConnection
 
@@ -12,9 +13,16 @@ ASSISTANT = "assistant"
 HELPER = "helper"
 
 
+APPROVE, DENY, EXPIRED = "approve", "deny", "expired"
+
+
 @dataclass(eq=False)
 class AgentRun:
-    """One run. `request_id` is the client's own, a string, a number or None; `parent` is set for a sub-agent's run."""
+    """One run. `request_id` is the client's own, a string, a number or None; `parent` is set for a sub-agent's run.
+
+    `asked`: what is asked of the user, by its id, and the answer once it has come; `call_ids`: of the tool calls that
+    are still to be made, in their order. `notes` is for defects.
+    """
 
     request_id: str | int | None
     thread_id: str
@@ -32,6 +40,9 @@ class AgentRun:
     stop_reason: str = ""
     answer: str = ""
     work: asyncio.Task[None] | None = None
+    asked: dict[str, asyncio.Future[str]] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
+    call_ids: list[str] = field(default_factory=list)
 
     @property
     def root(self) -> "AgentRun":

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from greenlight_gate.backend.frames import Body, encode
-from greenlight_gate.backend.wire_variants import KINDS, escaped, reshaped
+from greenlight_gate.backend.wire_variants import KINDS, LIKE, escaped, reshaped
 
 _LONGEST_PAUSE_S = 3.0
 _WORDS = (
@@ -131,7 +131,7 @@ class Variation:
         if self.chance is None:
             return text
         body: Body = json.loads(text)
-        kind = body["type"]
+        kind = LIKE.get(body["type"], body["type"])
         body = reshaped(body, self.shapes[kind], renamed=self.names[kind])
         holder = body["data"] if body["type"] == "system_message" else body
         holder["timestamp"] = _stamp(holder["timestamp"], self.stamps[kind])

@@ -7,6 +7,8 @@ from greenlight_gate.backend.frames import (
     COMPLETED,
     EXECUTING,
     FAILED,
+    INPUT_RECEIVED,
+    INPUT_REQUESTED,
     STARTED,
     STOPPED,
     THINKING,
@@ -15,6 +17,8 @@ from greenlight_gate.backend.frames import (
 )
 
 KINDS = (STARTED, THINKING, EXECUTING, TOOL_COMPLETED, COMPLETED, FAILED, STOPPED)
+# What is asked of the user looks like the tools that it is about.
+LIKE = {INPUT_REQUESTED: EXECUTING, INPUT_RECEIVED: TOOL_COMPLETED}
 _OTHER_NAMES = {"tool_name": "tool", "reasoning": "thought", "result": "results"}
 # The content of a JSON string: an escape, or a character that may be escaped.
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from behave.runner import Context
 
 from greenlight_gate.bdd.actions.access import AccessAttempts
+from greenlight_gate.bdd.actions.approvals import Approvals
 from greenlight_gate.bdd.actions.backend_restarts import BackendRestarts
 from greenlight_gate.bdd.actions.bad_input import BadInput
 from greenlight_gate.bdd.actions.cut_matrix import CutMatrix
@@ -21,6 +22,7 @@ from greenlight_gate.bdd.world.world import World
 
 __all__ = [
     "access_attempts_of",
+    "approvals_of",
     "cut_matrix_of",
     "event_kind_of",
     "foreign_access_of",
@@ -83,6 +85,11 @@ def trouble_of(context: Context) -> BackendRestarts:
 def replicas_of(context: Context) -> Replicas:
     """The replicas and services of the running scenario."""
     return _kept(context, "replicas", lambda: Replicas(world_of(context), network_of(context), privacy_of(context)))
+
+
+def approvals_of(context: Context) -> Approvals:
+    """The approvals of the running scenario."""
+    return Approvals(world_of(context))
 
 
 def stops_of(context: Context) -> Stops:

@@ -24,6 +24,8 @@ QUESTIONS = {
     "has more than 2,000 characters": "long_question",
     "asks for a long answer": "long_answer",
     "takes several seconds": "long_lasting",
+    "needs approval": "approval",
+    "asks for an approval that nobody gives": "unanswered_approval",
 }
 OTHER_QUESTIONS = {
     "a question whose tool fails": "failing_tool",

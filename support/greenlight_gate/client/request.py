@@ -83,6 +83,11 @@ class UserRequest:
         """Whether an event of this kind came for the run itself, not for a sub-run."""
         return any(event.kind is kind and event.parent is None for event in self.events)
 
+    @property
+    def asked_input(self) -> Event | None:
+        """The latest event that asks something of the user, if any."""
+        return next((event for event in reversed(self.events) if event.kind is EventKind.INPUT_REQUESTED), None)
+
     def has_begun(self) -> bool:
         """Whether any event came."""
         return bool(self.events)

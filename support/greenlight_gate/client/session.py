@@ -35,7 +35,7 @@ from greenlight_gate.transport.interface import Accepted, ConnectionEnded, Endin
 from greenlight_gate.wire.codecs import UndecodableError
 from greenlight_gate.wire.connecting import Step
 from greenlight_gate.wire.profile import Profile
-from greenlight_gate.wire.templates import names_in
+from greenlight_gate.wire.templates import fill, names_in
 
 _FLUSH_S = 0.25
 _CLOSE_S = 2.0
@@ -326,6 +326,33 @@ class Session:
         kept = {"run": question.run} if question.run is not None else values
         await self.send(self.template("stop"), values, what="stop", **kept)
 
+    async def respond(self, question: UserRequest, *, approves: bool) -> None:
+        """Answers what is asked of the user in the run of a request. Raises NotConnected if nothing is asked."""
+        values = self.answer_to(question, approves=approves)
+        kept = {"run": question.run, "request": question.request, "thread": question.thread, "input": values["input"]}
+        await self.send(self.template("respond"), values, what="respond", approves=approves, **kept)
+
+    def answer_to(self, question: UserRequest, *, approves: bool) -> dict[str, Any]:
+        """What a response to the latest input_requested of a run is filled with."""
+        asked, choices = question.asked_input, self.profile.spec.choices
+        if asked is None or choices is None:
+            raise NotConnected(f"nothing was asked of {self.user}, so that nothing can be answered", "")
+        named = {"input": asked.input, "call": asked.call, "run": question.run}
+        named |= {"request": question.request, "thread": question.thread}
+        choice = fill(choices.approve if approves else choices.deny, self.values.over(named))
+        return {**named, "choice": choice}
+
+    async def wait_input_over(self, question: UserRequest, input_s: float) -> bool:
+        """Whether something shows what becomes of a request for input that nobody answers for so many seconds."""
+        began, events = time.monotonic(), len(question.events)
+        came = await self.inbox.until(
+            lambda: len(question.events) > events or question.over, input_s + self.budgets.start_s
+        )
+        if not came:
+            self._timed_out("input", time.monotonic() - began, request=question.request, run=question.run)
+            question.give_up()
+        return came
+
     async def ping(self) -> bool:
         """Whether an application ping was answered within its budget."""
         ponged, budget = await self._ping(), self.budgets.ping_s
@@ -473,7 +500,8 @@ class Session:
         own = self.values
         captured = {name for name in theirs.keys() - _IDS if theirs[name] != own.get(name)}
         # The id of a request that begins is the sender's to choose.
-        return used & (captured | (_IDS - {"request"} if what == "start" else _IDS))
+        ids = _IDS | {"input", "call"} if what == "respond" else _IDS
+        return used & (captured | (ids - {"request"} if what == "start" else ids))
 
     async def send_foreign(self, what: str, owner: str, values: Mapping[str, Any]) -> None:
         """Sends a message with ids and captured values of another user (`owner`), and waits for the refusal."""
@@ -484,7 +512,9 @@ class Session:
         request = uuid.uuid4().hex if what == "start" else values["request"] if "request" in named else None
         kept = {
             "thread": values["thread"] if what != "stop" or "thread" in named else None,
-            "run": values["run"] if what == "stop" or "run" in named else None, "last_seq": values.get("last_seq"),
+            "run": values["run"] if what in ("stop", "respond") or "run" in named else None,
+            "last_seq": values.get("last_seq"), "input": values.get("input"),
+            "approves": what == "respond",
         }  # fmt: skip
         filled = {**own, **values, "request": request}
         await self.send(template, filled, what=what, request=request, foreign=owner, **kept)

@@ -170,8 +170,9 @@ def on_end(run: RunState, event: Event, n: int, answers: dict[str, GivenAnswer],
                 report("CONTENT-4", "the failing tool reported as failed", came, ask.n, n, run=run)
         elif expect.contains and len(text) >= _LEAST_REPEATED:
             _on_answer(run, expect, answer, n, answers=answers, report=report)
-    # Where the prompt makes a tool fail, the run may fail with it; and what was asked too soon may be refused.
-    elif kind is EventKind.FAILED and not (expect.failing_tool or ask.behind):
+    # Where the prompt makes a tool fail, or a tool was not approved, the run may fail with it; and what was asked too
+    # soon may be refused.
+    elif kind is EventKind.FAILED and not (expect.failing_tool or ask.behind or run.lacks_approval):
         report("CONTENT-4", "an answer", f"agent_failed: {shown(event.text)}", ask.n, n, run=run)
 
 

@@ -12,23 +12,24 @@ from greenlight_gate.rules.engine.run_state import Request, RunState, Stage
 _K = EventKind
 _COMPLETED = EventKind.COMPLETED
 _MIDDLE = (_K.THINKING, _K.TOOL_EXECUTING, _K.TOOL_COMPLETED)
+_INPUTS = (_K.INPUT_REQUESTED, _K.INPUT_RECEIVED)
 _ENDS = (_K.COMPLETED, _K.FAILED, _K.STOPPED)
 
 # stage -> kind -> (next stage, the rule that reports this transition)
 TRANSITIONS: dict[Stage, dict[EventKind, tuple[Stage, str | None]]] = {
     Stage.ASKED: {
         _K.STARTED: (Stage.OPEN, None),
-        **dict.fromkeys(_MIDDLE, (Stage.OPEN, "LIFECYCLE-1")),
+        **dict.fromkeys((*_MIDDLE, *_INPUTS), (Stage.OPEN, "LIFECYCLE-1")),
         **dict.fromkeys(_ENDS, (Stage.ENDED, "LIFECYCLE-1")),
     },
     Stage.OPEN: {
         _K.STARTED: (Stage.OPEN, "LIFECYCLE-1"),
-        **dict.fromkeys(_MIDDLE, (Stage.OPEN, None)),
+        **dict.fromkeys((*_MIDDLE, *_INPUTS), (Stage.OPEN, None)),
         **dict.fromkeys(_ENDS, (Stage.ENDED, None)),
     },
     Stage.ENDED: {
         _K.STARTED: (Stage.ENDED, "LIFECYCLE-3"),
-        **dict.fromkeys(_MIDDLE, (Stage.ENDED, "LIFECYCLE-3")),
+        **dict.fromkeys((*_MIDDLE, *_INPUTS), (Stage.ENDED, "LIFECYCLE-3")),
         **dict.fromkeys(_ENDS, (Stage.ENDED, "LIFECYCLE-2")),
     },
 }

@@ -184,6 +184,13 @@ def on_foreign_stop(run: RunState, n: int, report: Report) -> None:
     report("REFUSAL-2", expected, came, asked_n, n, run=run, about=who, late=late)
 
 
+def on_foreign_answer(run: RunState, intruder: tuple[str, int], came: str, n: int, report: Report) -> None:
+    """REFUSAL-2: a run goes on because another user has answered what was asked of its own."""
+    who, answered_n = intruder
+    expected = f"only {run.user} to be able to answer what this run asks"
+    report("REFUSAL-2", expected, f"{came} after an answer of {who}", answered_n, n, run=run, about=who)
+
+
 class TokenExpiry:
     """REFUSAL-3: a connection whose token expires at a known time.
 

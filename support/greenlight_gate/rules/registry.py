@@ -73,6 +73,13 @@ _ALL = (
     Rule("CONTINUITY-1", _CRITICAL, "No event is lost when a connection is lost and resumed."),
     Rule("CONTINUITY-2", _NORMAL, "No event is delivered twice, and events keep their order."),
     Rule("CONTINUITY-3", _NORMAL, "Sequence numbers have no gap and no repeat."),
+    Rule("INPUT-1", _CRITICAL, "The user is asked about a tool that needs their approval."),
+    Rule("INPUT-2", _CRITICAL, "Nothing happens until the user has answered."),
+    Rule("INPUT-3", _CRITICAL, "A tool that the user has denied, or that nobody has approved in time, does not run."),
+    Rule("INPUT-4", _CRITICAL, "What the user has approved is what runs: the same tool, with the same arguments."),
+    Rule("INPUT-5", _CRITICAL, "What is still asked of the user is shown again when the thread is restored."),
+    Rule("INPUT-6", _CRITICAL, "A request for input is answered once: a second answer changes nothing."),
+    Rule("INPUT-7", _NORMAL, "A request for input that nobody answers in time ends visibly."),
     Rule(
         "CONNECTION-1",
         _CRITICAL,
@@ -99,7 +106,7 @@ FAMILIES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
 
 # What says that something was late, did not come, or ended. While nobody read, the suite may have caused it itself:
 # backends give up users who answer no ping.
-CAUSED_BY_ABSENCE = ("CONNECTION-", "CONTINUITY-", "LIFECYCLE-2", "LIFECYCLE-6", "REFUSAL-", "TIMELINESS-")
+CAUSED_BY_ABSENCE = ("CONNECTION-", "CONTINUITY-", "LIFECYCLE-2", "INPUT-7", "LIFECYCLE-6", "REFUSAL-", "TIMELINESS-")
 
 
 # By these, users receive or reach what is not theirs: no other breach is graver.

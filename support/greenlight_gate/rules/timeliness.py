@@ -30,6 +30,8 @@ def on_no_start(ask: Request, at: float, n: int, start_s: float, report: Report)
 
 def on_silence(run: RunState, at: float, n: int, silence_s: float, report: Report) -> None:
     """TIMELINESS-2: the time since the latest event of the run or of one of its sub-agents."""
+    if run.inputs is not None and any(asked.is_open for asked in run.inputs):
+        return  # it is the user who is waited for
     silent = at - run.last_at
     if silent > silence_s:
         came, expected = f"{silent:.2f} s", f"at most {silence_s:g} s of silence"

@@ -193,7 +193,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             and (value < usual if name == "success_percent" else value > usual)
         ]  # fmt: skip
         asked = [name for name in PROMPTS if (prompt := getattr(self.prompts, name)) and not prompt.contains]
-        unsaid = [name for name in asked if name not in ("failing_agent", "remember")]
+        unsaid = [name for name in asked if name not in ("failing_agent", "remember", "unanswered_approval")]
         parts += [f"prompts.{name} without contains" for name in unsaid]
         parts += ["a single user"] if len(self.personas) < 2 else []
         return tuple(parts)
@@ -270,6 +270,8 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             failing_tool=prompt_name == "failing_tool",
             paced=prompt_name == "long_running",
             contains=tuple(tuple(text.replace(CANARY, canary) for text in group) for group in groups),
+            approval=prompt_name in ("approval", "unanswered_approval"),
+            input_s=prompt.input_s,
             end=EventKind(prompt.ends or ("agent_failed" if prompt_name == "failing_agent" else "agent_completed")),
         )
 

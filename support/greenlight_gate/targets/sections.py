@@ -105,7 +105,8 @@ class Prompt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Every entry of `contains` must be in the answer, whatever the case; a list stands for alternatives. {canary} is
     filled in, in `ask` and in `contains`. `tools` names each tool as often as it is used. `ends`: the last event; "":
-    agent_failed of `failing_agent`, agent_completed of all others.
+    agent_failed of `failing_agent`, agent_completed of all others. `input_s`: how long the backend waits, in
+    seconds, for an answer to what it asks of the user in this run.
     """
 
     ask: Text
@@ -113,9 +114,10 @@ class Prompt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tools: tuple[Text, ...] = ()
     thinking: bool = True
     ends: Literal["agent_completed", "agent_failed", ""] = ""
+    input_s: Annotated[float, Meta(gt=0, le=60)] | None = None
 
 
-_LEAST_TOOLS = {"with_tool": 1, "two_tools": 2, "parallel_tools": 2, "failing_tool": 1}
+_LEAST_TOOLS = {"with_tool": 1, "two_tools": 2, "parallel_tools": 2, "failing_tool": 1, "approval": 1}
 
 
 class Prompts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -136,6 +138,8 @@ class Prompts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     long_question: Prompt | None = None
     long_answer: Prompt | None = None
     long_lasting: Prompt | None = None
+    approval: Prompt | None = None
+    unanswered_approval: Prompt | None = None
 
     def __post_init__(self) -> None:
         """Refuse prompts that could not show what their name promises."""
@@ -147,6 +151,8 @@ class Prompts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 raise Invalid(f"{name}.tools", f"at least {least} tool name(s)", f"{len(prompt.tools)} came")
         if self.without_tool and self.without_tool.tools:
             raise Invalid("without_tool.tools", "no tools", f"{len(self.without_tool.tools)} came")
+        if self.unanswered_approval and self.unanswered_approval.input_s is None:
+            raise Invalid("unanswered_approval.input_s", "how long the backend waits for an answer", "there is none")
         if self.remember and CANARY not in self.remember.ask:
             raise Invalid("remember.ask", "a question that holds {canary}", "it does not")
         if self.recall and not any(CANARY in str(entry) for entry in self.recall.contains):

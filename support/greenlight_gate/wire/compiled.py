@@ -45,7 +45,9 @@ _CHECKED: dict[str, tuple[type, ...]] = {
     "any": (str, int, float, bool, list, dict),
     "object": (dict,),
 }
-_EVENT_ARGUMENTS = tuple(name for name in Event.__struct_fields__ if name != "synthesised")
+# What few kinds have comes behind the others, by name.
+_OF_INPUTS = ("input", "choice", "choices")
+_EVENT_ARGUMENTS = tuple(name for name in Event.__struct_fields__ if name not in ("synthesised", *_OF_INPUTS))
 
 
 class _Node:
@@ -230,6 +232,7 @@ def _event_reader(event: EventSpec, root: _Node, kind_index: int) -> Any:
     if "duration" in event.fields and event.fields["duration"][0].is_in_milliseconds:
         variables["duration_ms"] = variables["duration"]
     arguments = [variables.get(name, "None") for name in _EVENT_ARGUMENTS]
+    arguments += [f"{name}={variables[name]}" for name in _OF_INPUTS if name in variables]
     source.emit(1, f"return Event({', '.join(arguments)})")
     values = {"Event": Event, "KIND": event.kind, "read_stamp": read_stamp, "encode": msgspec.json.encode,
               "moments": PARSED_STAMPS, "rests": RESTS, "formats": STAMP_FORMATS,
@@ -275,6 +278,10 @@ def _lookup(source: _Source, variable: str, field: Field, paths: tuple[str, ...]
 def _check(source: _Source, variable: str, name: str, field: Field, kind: EventKind) -> None:
     if field.failed:
         source.emit(1, f"if {variable} in {tuple(field.failed)!r}: failed = True")
+    if name == "choice" and field.type == "any":
+        source.emit(
+            1, f"if {variable} is not None and type({variable}) is not str: {variable} = encode({variable}).decode()"
+        )
     if name == "text":
         nullable = f"{variable} is not None and " if field.optional else ""
         if field.type != "text":

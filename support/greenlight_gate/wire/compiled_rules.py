@@ -295,6 +295,8 @@ def _checked(source: PathSource, variable: str, name: str, field: Field) -> None
     wrong = f"type({variable}) is not {_TYPES[field.type]}" if field.type in _TYPES else "True"
     if name == "text":
         wrong = f"type({variable}) is not str or not {variable} or {variable}.isspace()"
+    elif name == "choice":
+        wrong = f"type({variable}) is not str"
     elif field.type == "any":
         wrong = f"{variable} is UNSET or {variable} is None"
     source.emit(1, f"if {wrong}:")

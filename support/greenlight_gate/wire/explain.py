@@ -94,6 +94,9 @@ def _event(event: EventSpec, value: dict[str, Any], shape: int, problems: tuple[
         text=found.get("text"),
         duration_ms=found.get("duration") if _is_timed(event) else None,
         problems=tuple(wrong),
+        input=found.get("input"),
+        choice=found.get("choice"),
+        choices=found.get("choices"),
     )
 
 
@@ -153,6 +156,8 @@ def check_field(kind: EventKind, name: str, field: Field, item: Any) -> tuple[An
         return (shown if name in ("text", "tool") else None), Problem(mistake, expected, preview(repr(item)))
     if field.type == "id":
         return str(item), None
+    if name == "choice":
+        item = text_of(item)
     if name == "text":
         item = text_of(item)
         # Whether an answer is empty is judged with its request; any other empty text is a field that is not filled.

@@ -12,13 +12,13 @@ from greenlight_gate.wire.predicates import read_regex
 FieldType = Literal["id", "text", "int", "number", "stamp", "any", "object"]
 
 EVERY_FIELDS = ("run", "thread", "user", "request", "parent", "seq", "event_id", "stamp", "agent")
-OWN_FIELDS = ("text", "tool", "call", "status", "arguments", "duration")
+OWN_FIELDS = ("text", "tool", "call", "status", "arguments", "duration", "input", "choice", "choices")
 _TYPES = get_args(FieldType)
 # What a field is where the profile gives no more than its path.
 _USUAL: dict[str, FieldType] = {
     "run": "id", "thread": "id", "user": "id", "request": "id", "parent": "id", "seq": "int", "event_id": "id",
     "stamp": "stamp", "agent": "text", "text": "any", "tool": "text", "call": "id", "status": "any",
-    "arguments": "any", "duration": "number",
+    "arguments": "any", "duration": "number", "input": "id", "choice": "any", "choices": "any",
 }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from greenlight_gate.wire.json_text import UnreadableError, lenient_value
 from greenlight_gate.wire.reader import CompiledProfile, Reader
 from greenlight_gate.wire.spec import Promises, Spec, read_spec
 from greenlight_gate.wire.templates import fill
+from greenlight_gate.wire.values import first_value
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -108,11 +109,23 @@ class PlainReader:
 
     def __init__(self, profile: Profile) -> None:
         self.read = profile.read
+        self._profile = profile
         self.values: dict[str, Any] = {}
 
     def ids_in(self, data: bytes) -> Event:
         """None: a plain profile ignores no frame."""
         return Event(EventKind.THINKING)
+
+    def arguments_in(self, data: bytes, kind: EventKind) -> Any:
+        """The arguments of the tool that a frame is about; None if it names none."""
+        event = self._profile.spec.events.get(kind)
+        if event is None or "arguments" not in event.fields:
+            return None
+        try:
+            value, _ = lenient_value(data)
+        except UnreadableError:
+            return None
+        return first_value([value], event.fields["arguments"][1])
 
     def opened(self, user: str | None, values: Mapping[str, Any]) -> None:
         """Nothing changes."""

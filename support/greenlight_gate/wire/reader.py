@@ -31,7 +31,7 @@ from greenlight_gate.wire.json_text import UnreadableError, lenient_value, previ
 from greenlight_gate.wire.matching import EventRule, Ignore
 from greenlight_gate.wire.paths import Tree
 from greenlight_gate.wire.spec import Spec
-from greenlight_gate.wire.values import text_of, walk
+from greenlight_gate.wire.values import first_value, text_of, walk
 
 _MOST_RUNS = 256
 _MOST_FACTS = 4096
@@ -86,6 +86,18 @@ class CompiledProfile:
             EventKind.THINKING, run=found.get("run"), thread=found.get("thread"), user=found.get("user"),
             request=found.get("request"),
         )  # fmt: skip
+
+    def arguments_in(self, data: bytes, kind: EventKind) -> Any:
+        """The tool's arguments in a frame with an event of this kind, as far as it has one; None if there are none."""
+        try:
+            parts: list[Any] = [data]
+            for codec, optional in self.chain:
+                parts = [inner for part in parts for inner in _undone(codec, optional, part)]
+        except (UnreadableError, UndecodableError):
+            return None
+        fields = [rule.fields for rule in self.rules if rule.kind is kind]
+        paths = [path for each in fields if "arguments" in each for path in each["arguments"][1]]
+        return first_value(parts, [path for path in paths if not path.startswith("$")])
 
     def encode(self, value: Any) -> str | bytes:
         """A value as the chain sends it. Raises UndecodableError for what cannot be sent so."""
@@ -225,6 +237,10 @@ class Reader:
     def ids_in(self, data: bytes) -> Event:
         """The ids that [every] finds in a frame."""
         return self.machine.ids_in(data)
+
+    def arguments_in(self, data: bytes, kind: EventKind) -> Any:
+        """The arguments of the tool that a frame is about; None if it names none, or the tools of several calls."""
+        return self.machine.arguments_in(data, kind)
 
     # What the rules hand over -------------------------------------------------------------------------------------
 

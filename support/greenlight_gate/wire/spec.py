@@ -81,6 +81,13 @@ class Promises(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     foreign: Literal["leak", "broadcast-by-design", "noise"] = "leak"
 
 
+class Choices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What [send.respond] answers with: each is the value of `{choice}`, which may itself hold captured values."""
+
+    approve: Any
+    deny: Any
+
+
 class EventSpec(msgspec.Struct, frozen=True):
     """One kind of event: the wire's names for it, and all its fields with their candidate paths, in order."""
 
@@ -96,6 +103,7 @@ class Spec(msgspec.Struct, frozen=True):
     together; `traced_start` is that of a request with a place for its trace context, where the profile says one.
     `every` are the fields of all events. `rules` to `absent` are the parts of a profile that says more than the names
     of its kinds, which is not `plain` then:
+    `choices`: the two answers to a request for approval, where users can send them;
     `scope` are the conditions that a frame of the user's own meets; `values` is filled in anew for each connection;
     `needs` are the values that a target has to give, each with what it is for; `absent` the kinds of event that the
     wire does not show, each with the reason; `deprecated` a warning for each former name in the profile; `recognise`
@@ -125,6 +133,7 @@ class Spec(msgspec.Struct, frozen=True):
     traced_start: Any = None
     deprecated: tuple[str, ...] = ()
     recognise: Recognise | None = None
+    choices: Choices | None = None
 
     @property
     def scope_names(self) -> tuple[str, ...]:
@@ -167,7 +176,9 @@ _RICH = (
     "needs",
     "absent",
 )
-_TOP = ("name", "about", "frame", "every", "events", "controls", "send", "promises", "refusals", "recognise", *_RICH)
+_TOP = (
+    "name", "about", "frame", "every", "events", "controls", "send", "choices", "promises", "refusals", "recognise", *_RICH,
+)  # fmt: skip
 _CONTROLS = ("ready", "error", "pong", "restored", "heartbeat")
 # What each frame to send may be filled with, beside what is there everywhere.
 _SENDS = {
@@ -176,10 +187,12 @@ _SENDS = {
     "stop": ("run", "request", "thread"),
     "ping": ("nonce",),
     "restore": ("thread", "last_seq", "run"),
+    "respond": ("input", "choice", "call", "run", "request", "thread"),
 }
 _NEEDED = {
     "start": {"prompt": "the question"},
     "claim": {"prompt": "the question", "user": "the claimed user id"},
+    "respond": {"choice": "what is answered"},
 }
 
 
@@ -230,6 +243,7 @@ def read_spec(text: str) -> Spec:
         traced_start=traced_start,
         deprecated=deprecated,
         recognise=read_recognise(data),
+        choices=convert(data["choices"], Choices, "choices") if "choices" in data else None,
     )
     for name in spec.send:
         one_of(name, tuple(_SENDS), f"send.{name}")
@@ -288,8 +302,16 @@ def _complete(spec: Spec) -> None:
         where = f"absent.{name}"
         if EventKind(name) in shown and not _only_synthesised(spec, EventKind(name)):
             raise ProfileError(f"{where}: expected a kind that this wire does not show, but events are read as {name}")
+    _complete_inputs(spec, shown)
     if "start" not in spec.send:
         raise ProfileError("send.start: expected the frame that asks a question, got nothing")
+
+
+def _complete_inputs(spec: Spec, shown: set[EventKind]) -> None:
+    if ("respond" in spec.send) != (spec.choices is not None):
+        raise ProfileError("choices: expected both send.respond and the choices that it sends, or neither, got one")
+    if "respond" in spec.send and EventKind.INPUT_REQUESTED not in shown:
+        raise ProfileError("send.respond: expected an event that is input_requested, since nothing else is answered")
 
 
 def _only_synthesised(spec: Spec, kind: EventKind) -> bool:
@@ -374,6 +396,8 @@ def _filled(spec: Spec) -> None:
         for needed, what in _NEEDED.get(name, {}).items():
             if needed not in used:
                 raise ProfileError(f'{where}: expected "{{{needed}}}" where {what} belongs, got none')
+    if spec.choices is not None:
+        check_template(msgspec.structs.asdict(spec.choices), "choices", everywhere)
     for where, part in _templates(spec):
         check_template(part, where, everywhere)
     for where, name in _names(spec):

@@ -1,7 +1,7 @@
 """Values of frames: walking a path, and reading ids, texts and timestamps."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,6 +44,12 @@ def walk_names(value: Any, names: Sequence[str]) -> Any:
         else:
             return MISSING
     return value
+
+
+def first_value(parts: Iterable[Any], paths: Sequence[str]) -> Any:
+    """The first value that stands at one of the paths and is not null; None if there is none."""
+    values = (walk(part, path) for part in parts for path in paths)
+    return next((value for value in values if value is not MISSING and value is not None), None)
 
 
 def replaced(value: Any, path: str, inner: Any) -> Any:

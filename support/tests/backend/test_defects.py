@@ -16,11 +16,12 @@ from support.tests.backend.broken_access import ACCESS
 from support.tests.backend.broken_connections import LINES
 from support.tests.backend.broken_conversations import QUIET_S, SUM, Scenario, Seen
 from support.tests.backend.broken_conversations import SHOWN as CONVERSATIONS
+from support.tests.backend.broken_inputs import INPUTS
 from support.tests.backend.broken_stops import STOPS
 from support.tests.backend.changing import Changing
 from support.tests.backend.users import ENVIRONMENT, kinds, tab
 
-SHOWN = {**CONVERSATIONS, **ACCESS, **LINES, **STOPS}
+SHOWN = {**CONVERSATIONS, **ACCESS, **LINES, **STOPS, **INPUTS}
 AT_ONCE = 5
 # With these nobody can say or hear anything.
 SHUT_DOORS = {"closes_1011_at_start", "accepted_then_closed_1000"}

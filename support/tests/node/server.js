@@ -104,8 +104,29 @@ async function askHelper(run, [, product]) {
   emit(run, "agent_completed", { result: `It is ${product}.`, execution_time_ms: 5 }, parent);
 }
 
+// Resolves to why the tool may not run, "" if it may.
+async function refusal(run, question, [expression]) {
+  const asks = /Ask me(?: within (\d+) seconds?)? before/.exec(question);
+  if (!asks) return "";
+  const input = id();
+  const choice = await new Promise((resolve) => {
+    run.asked.set(input, resolve);
+    emit(run, "input_requested", {
+      input_id: input, question: "May I use the calculator?", choices: ["approve", "deny"], tool_name: "calculator",
+      parameters: { expression },
+    });
+    setTimeout(() => resolve("expired"), 1000 * Number(asks[1] || 60)).unref();
+  });
+  run.asked.delete(input);
+  if (run.stopped) return "stopped";
+  emit(run, "input_received", { input_id: input, choice });
+  return choice === "approve" ? "" : `I have not used the calculator: ${choice}.`;
+}
+
 async function answer(run, question, previous) {
   const products = productsIn(question);
+  const why = products.length ? await refusal(run, question, products[0]) : "";
+  if (why) return why;
   const secret = /secret word is (.+)\./.exec(question);
   if (question.includes("previous question")) return `You asked: ${previous}`;
   if (secret) {
@@ -207,16 +228,26 @@ function take(connection, user, text) {
     if (!thread) return forbidden();
     const previous = thread.asked;
     thread.asked = question;
-    return play({ id: id(), request, user, thread, connection, stopped: false }, question, previous);
+    const asked = new Map(); // what is asked of the user -> who waits for the answer
+    return play({ id: id(), request, user, thread, connection, stopped: false, asked }, question, previous);
   }
   if (message.type === "stop_agent") {
     const run = runs.get(message.run_id);
     if (!run || run.user !== user) return forbidden();
     if (!run.stopped) {
       run.stopped = true;
+      for (const resolve of run.asked.values()) resolve("stopped");
       emit(run, "agent_stopped", { reason: "stopped by the user" });
     }
     return undefined;
+  }
+  if (message.type === "input_response") {
+    const run = runs.get(message.run_id);
+    if (!run || run.user !== user) return forbidden();
+    const resolve = run.asked.get(message.input_id);
+    if (!resolve) return refuse("INPUT_CLOSED", "nothing is asked under this id any more", request);
+    run.asked.delete(message.input_id);
+    return resolve(message.choice);
   }
   if (message.type === "session_restore") {
     const thread = threads.get(message.thread_id);

@@ -6,6 +6,7 @@ the other user has done the same with their own: a backend that refuses both has
 
 import time
 
+from greenlight_gate.bdd.actions.approvals import Approvals
 from greenlight_gate.bdd.actions.stops import LONG, Stops, completed_at_once
 from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised
@@ -15,11 +16,13 @@ from greenlight_gate.events import EventKind
 from greenlight_gate.session.loop_thread import SuiteFault
 from greenlight_gate.trace import Sent
 
+APPROVAL = "approval"
 _ACTS = {
     "start": "continue a conversation",
     "restore": "restore a conversation",
     "stop": "stop a run",
     "claim": "send a request with a user id",
+    "respond": "answer what they are asked",
 }
 
 
@@ -33,6 +36,7 @@ class ForeignAccess:
         self.world = world
         self.proven: set[tuple[str, str]] = set()
         self.stops = Stops(world)
+        self.approvals = Approvals(world)
 
     # What another user tries -------------------------------------------------------------------------------------
 
@@ -69,6 +73,20 @@ class ForeignAccess:
             world.wait(question)
             if completed_at_once(question, tried_at, world.budgets.grace_s):
                 raise Unmet("REFUSAL-2", f"{owner}'s run completed at once after {user} tried to stop it")
+
+    def answer_for(self, owner: str, user: str) -> None:
+        """The user approves what another user is asked, who has approved such a request before."""
+        self._prove("respond", owner)
+        self.world.ask(owner, APPROVAL)
+        question = self.approvals.asked(owner)
+        answer = self.world.session_of(question).answer_to(question, approves=True)
+        if not self.world.tab(user).places_for(
+            "respond", {**self.world.session_of(question).names_of(question), **answer}
+        ):
+            name = self.world.suite.profile.name
+            raise NotExercised(f"{name} has no place for what is another user's where users {_ACTS['respond']}")
+        theirs = self.world.session_of(question).names_of(question)
+        self.world.call(self.world.tab(user).send_foreign("respond", owner, {**theirs, **answer}))
 
     def claim_to_be(self, owner: str, user: str, prompt: str) -> None:
         """The user sends a request that claims another user's id."""
@@ -128,7 +146,9 @@ class ForeignAccess:
             self._places(what, user, self.world.asking(owner))
         if (owner, what) in self.proven:
             return
-        ways = {"start": self._continues, "restore": self._restores, "stop": self._stops}
+        ways = {
+            "start": self._continues, "restore": self._restores, "stop": self._stops, "respond": self._approves,
+        }  # fmt: skip
         if not ways[what](owner):
             raise NotExercised(f"{owner} cannot {_ACTS[what]} of their own, so that a refusal of others shows nothing")
         self.proven.add((owner, what))
@@ -156,3 +176,10 @@ class ForeignAccess:
         self.stops.stop_once(self.world.asking(owner))
         outcome = next(reversed(self.stops.stopped)).outcome
         return owner in self.stops.complete or (outcome is not None and outcome.ended_by is EventKind.STOPPED)
+
+    def _approves(self, owner: str) -> bool:
+        self.world.need(APPROVAL)
+        question = self.world.ask(owner, APPROVAL)
+        self.approvals.answer(owner, approves=True)
+        self.world.wait(question)
+        return question.answer is not None

@@ -152,6 +152,18 @@ class Network:
         await self.catch_up(connection)
         self.returns_s.append(time.monotonic() - began)
 
+    def reload(self, user: str) -> None:
+        """The user reconnects, and requests all of the conversation: nothing is left of what the page has shown."""
+        self.world.call(self._reload(self.connection(user)))
+
+    async def _reload(self, connection: ProxiedUser) -> None:
+        before = connection.session
+        await connection.reconnect()
+        self.world.replace(before, connection.session)
+        for question in connection.session.inbox.questions:
+            if not question.over and question.thread is not None:
+                await connection.session.restore(question.thread, 0)
+
     async def catch_up(self, connection: ProxiedUser) -> None:
         """Requests the missed events of each conversation of the tab. Raises NotExercised if there is no resume."""
         questions = connection.session.inbox.questions

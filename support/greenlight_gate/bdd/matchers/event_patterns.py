@@ -53,6 +53,11 @@ def tool_completed(named: str | None = None, *, failed: bool | None = None, hold
     return EventPattern(EventKind.TOOL_COMPLETED, named, holding, failed)
 
 
+def input_requested() -> EventPattern:
+    """Matches what is asked of the user."""
+    return EventPattern(EventKind.INPUT_REQUESTED)
+
+
 def completed(holding: str | None = None, *, helper: bool = False) -> EventPattern:
     """Matches agent_completed (of a sub-agent, if `helper`)."""
     return EventPattern(EventKind.COMPLETED, holding=holding, helper=helper)

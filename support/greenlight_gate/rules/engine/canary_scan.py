@@ -184,6 +184,11 @@ class CanaryScan:
         last = list(islice(self._frames_before(n), _MOST_BEFORE))
         return last if not self.expecting or any(m == self._begun[0] for m, _ in last) else [*last, self._begun]
 
+    def frame_of(self, n: int) -> bytes:
+        """The frame of a record that came just now; empty if it is no longer known whole."""
+        number, data = next(self._frames_before(n + 1), (0, b""))
+        return data if number == n and len(data) < LONGEST_KEPT else b""
+
     def _frames_before(self, n: int) -> Iterator[tuple[int, bytes]]:
         for first, frames in reversed(self.last):
             for i in reversed(range(len(frames))):

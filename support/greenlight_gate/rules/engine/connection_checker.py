@@ -6,9 +6,10 @@ the rule families, which report.
 
 from collections.abc import Callable, Mapping, Sequence
 
-from greenlight_gate.events import Control, Event, Foreign, Ignored, More, Part, Reading, Unmapped, each
+from greenlight_gate.events import Control, Event, EventKind, Foreign, Ignored, More, Part, Reading, Unmapped, each
 from greenlight_gate.findings import Finding
 from greenlight_gate.rules import content, continuity, isolation, lifecycle, timeliness
+from greenlight_gate.rules import input as inputs
 from greenlight_gate.rules.connection import ConnectionRules
 from greenlight_gate.rules.continuity import MOST_KEYS
 from greenlight_gate.rules.engine import canary_search, forbidden_text
@@ -70,7 +71,9 @@ class ConnectionChecker:
         self._gap_free = profile.promises.gap_free_seq
         self._runs = self.requests.runs
         self.search = CanaryScan(user, self.tabs.canaries, self._what, registry.users.__contains__)
-        self.run_judge = RunChecker(self.requests, budgets, epoch_s, self.report, self.search)
+        self.run_judge = RunChecker(
+            self.requests, budgets, epoch_s, self.report, self.search, arguments_in=self.reader.arguments_in
+        )
 
     @property
     def ready(self) -> bool:
@@ -310,6 +313,8 @@ class ConnectionChecker:
         self.run_judge.event(run, event, at, n)
 
     def _attribute(self, event: Event, at: float, n: int) -> RunState | None:
+        if event.kind is EventKind.INPUT_REQUESTED:
+            self.requests.shown_again(event)
         run = self.correlation.attribute(event, at, n)
         if run is None:
             self.foreign_attempts.shown(event, n)
@@ -346,7 +351,7 @@ class ConnectionChecker:
             self.connection_rules.ponged(values.get("nonce"))
         elif control.name == "restored":
             self.foreign_attempts.restored(control, n)
-            self.requests.restored(values.get("thread"))
+            self.requests.restored(values.get("thread"), n)
         elif control.name == "error":
             self.last_error = control
             self._error(control, at, n)
@@ -409,12 +414,22 @@ class ConnectionChecker:
             self.expiry.waited(after_s, n)
         elif waiting_for == "restored":
             continuity.on_no_restore(n, after_s, self.report)
+        elif waiting_for == "input":
+            self._no_input(self.requests.waited_for(request, run), after_s, at, n)
         elif waiting_for in ("start", "end"):
             self._no_answer(self.requests.waited_for(request, run), at, n)
         elif waiting_for != "refusal":
             self.connection_rules.timed_out(waiting_for, after_s, n)
         elif not self.foreign_attempts.waited(after_s, self.correlation.last_foreign, n):
             self.invalid.waited(after_s, n)
+
+    def _no_input(self, ask: Request | None, after_s: float, at: float, n: int) -> None:
+        """The user has not answered, for longer than the backend says that it waits, and nothing has come of it."""
+        asked = next((each for each in (ask.run.inputs or ()) if each.is_open), None) if ask and ask.run else None
+        if ask is not None and ask.run is not None and asked is not None:
+            ask.abandoned = True
+            self.requests.conclude(ask, at)
+            inputs.on_unanswered(ask.run, asked, after_s, n, self.report)
 
     def _no_answer(self, ask: Request | None, at: float, n: int) -> None:
         """The user gave up. What comes later still belongs to the request, but is no longer owed."""

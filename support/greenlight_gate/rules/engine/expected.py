@@ -58,6 +58,11 @@ def observable(expect: Expect, absent: Collection[str]) -> Expect:
     )
 
 
+def unapproved(expect: Expect) -> Expect:
+    """What may be expected of a run whose tool its user has not approved: no tool, and no answer that needs it."""
+    return msgspec.structs.replace(expect, tools=0, parallel=False, failing_tool=False, contains=())
+
+
 def expected_events(expect: Expect | None) -> Events:
     """The events that a request is owed. The prompt says what, the target what it can do, the profile what is shown.
 

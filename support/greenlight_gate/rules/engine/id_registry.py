@@ -64,7 +64,8 @@ class IdRegistry:
 
     `owners`: whose the long ids are that runs and threads have, and the user ids that can be nothing else, or the last
     words of names (`_OF_A_NAME`); `sole`: whose all of them are, "" if several users'. `captured`: each connection's
-    user with the values of its reader, of which `scope_names` say whose a frame is.
+    user with the values of its reader, of which `scope_names` say whose a frame is. `asking`: by thread, the open runs
+    in which something was asked of the user.
     """
 
     def __init__(self) -> None:
@@ -87,6 +88,7 @@ class IdRegistry:
         self._by_last_word: dict[bytes, list[str]] = {}
         self.sole: str | None = None
         self._abandoned: deque[str] = deque()
+        self.asking: dict[str | None, list[RunState]] = {}
 
     def stalled(self, at: float, for_s: float) -> None:
         """The suite stood still for so long until `at`: that time counts for no run, and for no request left open."""
@@ -273,6 +275,12 @@ class IdRegistry:
         if len(self.ended) > _MOST_ENDED:
             for oldest in _forget_oldest(self.ended, _MOST_ENDED):
                 self._disown(oldest)
+
+    def no_longer_asks(self, run: RunState) -> None:
+        """A run has ended in which something was asked of the user."""
+        runs = [other for other in self.asking.pop(run.thread, ()) if other is not run]
+        if runs:
+            self.asking[run.thread] = runs
 
     def abandon(self, run: RunState) -> None:
         """The end of this run is no longer waited for; the oldest such runs are forgotten."""

@@ -1,6 +1,7 @@
 """The open requests of one connection, and the runs that answer them."""
 
 from greenlight_gate.events import Control, Event
+from greenlight_gate.rules import input as inputs
 from greenlight_gate.rules import lifecycle
 from greenlight_gate.rules.engine.expected import NO_EVENTS, expected_events
 from greenlight_gate.rules.engine.finding_sink import Report
@@ -137,6 +138,10 @@ class OpenRequests:
             del self.runs[run.id]
             self.registry.abandon(run)
             run.shown = set()
+        for run in self.registry.asking.get(thread_id, ()):
+            for asked in run.inputs or ():
+                if run.user == self.user and (asked.seq is None or last_seq is None or asked.seq > last_seq):
+                    asked.due_on = self.connection
         tabs = self.registry.tabs(self.user)
         tabs.several_or_restored = True
         unfinished = [
@@ -158,11 +163,46 @@ class OpenRequests:
             for tool in run.tools:
                 tool.at = max(tool.at, until)
 
-    def restored(self, thread_id: object) -> None:
+    def restored(self, thread_id: object, n: int) -> None:
         """The backend reports that it has sent all that was missed; None: of every thread."""
+        self._not_shown_again(thread_id, n)
         for name, order in self.orders.items():
             if thread_id in (None, name):
                 order.replaying = False
+
+    def responding(self, run_id: str | None, input_id: str | None, at: float, n: int, *, approves: bool) -> None:
+        """The user answers what is asked of them in a run; of another user's run, it is an attempt of theirs."""
+        run = self.registry.find(run_id) if run_id is not None else None
+        inputs_of_run = reversed(run.inputs or ()) if run is not None else ()
+        asked = next((each for each in inputs_of_run if input_id in (None, each.id)), None)
+        if run is None or asked is None:
+            return
+        if run.user != self.user:
+            asked.intruder = (self.user, n)
+            return
+        asked.answers += 1
+        if asked.approves is not None or asked.over:
+            return
+        asked.approves = approves
+        run.last_at = max(run.last_at, at)
+        if all(each.approves for each in run.inputs or ()):
+            run.expect = (run.inputs or [asked])[0].owed
+            run.expected = expected_events(run.expect)
+
+    def shown_again(self, event: Event) -> None:
+        """What is asked of the user is shown on this connection, which has restored its thread."""
+        for run in self.registry.asking.get(event.thread, ()):
+            for asked in run.inputs or ():
+                if asked.id == event.input:
+                    asked.due_on = ""
+
+    def _not_shown_again(self, thread_id: object, n: int) -> None:
+        for name, runs in self.registry.asking.items() if self.registry.asking else ():
+            for run in runs if thread_id in (None, name) else ():
+                for asked in run.inputs or ():
+                    if asked.due_on == self.connection and asked.is_open:
+                        asked.due_on = ""
+                        inputs.on_not_shown_again(run, asked, n, self.report)
 
     def stopping(self, run_id: str, at: float, n: int) -> None:
         """The user asked for a run to be stopped, perhaps one of which nothing has been received yet."""

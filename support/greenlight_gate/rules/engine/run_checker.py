@@ -1,14 +1,25 @@
 """Calls the rules for the events of a run, once it is known which run each belongs to."""
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
-from greenlight_gate.events import Event, EventKind
+from greenlight_gate.events import INPUTS, Event, EventKind
 from greenlight_gate.rules import content, continuity, isolation, lifecycle, pairing, refusal, timeliness
+from greenlight_gate.rules import input as inputs
 from greenlight_gate.rules.engine.canary_scan import CanaryScan
 from greenlight_gate.rules.engine.deadlines import TimeBudgets
+from greenlight_gate.rules.engine.expected import expected_events, unapproved
 from greenlight_gate.rules.engine.finding_sink import Report
 from greenlight_gate.rules.engine.open_requests import OpenRequests
-from greenlight_gate.rules.engine.run_state import OpenTool, Request, RunState, Stage, StoppedAnswer, TimedEvent
+from greenlight_gate.rules.engine.run_state import (
+    AskedInput,
+    OpenTool,
+    Request,
+    RunState,
+    Stage,
+    StoppedAnswer,
+    TimedEvent,
+)
 
 _STARTED: Final = EventKind.STARTED
 _THINKING: Final = EventKind.THINKING
@@ -16,6 +27,7 @@ _TOOL_EXECUTING: Final = EventKind.TOOL_EXECUTING
 _TOOL_COMPLETED: Final = EventKind.TOOL_COMPLETED
 _COMPLETED: Final = EventKind.COMPLETED
 _STOPPED: Final = EventKind.STOPPED
+_INPUT_RECEIVED: Final = EventKind.INPUT_RECEIVED
 _OPEN: Final = Stage.OPEN
 _ENDED: Final = Stage.ENDED
 _MOST_TOOL_TURNS: Final = 64
@@ -29,14 +41,16 @@ class RunChecker:
     """
 
     def __init__(
-        self, requests: OpenRequests, budgets: TimeBudgets, epoch_s: float, report: Report, search: CanaryScan
-    ) -> None:
+        self, requests: OpenRequests, budgets: TimeBudgets, epoch_s: float, report: Report, search: CanaryScan,
+        *, arguments_in: Callable[[bytes, EventKind], Any] = lambda data, kind: None,
+    ) -> None:  # fmt: skip
         self.requests = requests
         self.epoch_s = epoch_s
         self.report = report
         self._shapes: dict[EventKind, int] = {}
         self._formats: dict[EventKind, str | None] = {}
         self.search = search
+        self.arguments_in = arguments_in
         self.stamps: list[float] | None = None
         self._moved_s = 0.0
         self.keep_to(budgets)
@@ -99,23 +113,60 @@ class RunChecker:
         if before is _ENDED:
             return
         if kind is _TOOL_EXECUTING:
+            if run.inputs is not None:
+                self._approved_tool(run, event, n)
             pairing.on_executing(run, event, at, n, self.report)
             _note_turn(run, at, announced=1)
         elif kind is _TOOL_COMPLETED:
             self._tool_completed(run, event, at, n)
         elif kind is _STARTED:
             if run.started_at is None:
-                run.started_at = at
-                run.first_stamp_s = event.server_s
-                if at - run.asked_at > self._start_s:
-                    timeliness.on_start(run, at, n, self._start_s, self.report)
+                self._started(run, event, at, n)
         elif kind is _THINKING:
             run.thoughts += 1
         else:
             self._end(run, event, at, n)
 
+    def _started(self, run: RunState, event: Event, at: float, n: int) -> None:
+        run.started_at = at
+        run.first_stamp_s = event.server_s
+        if at - run.asked_at > self._start_s:
+            timeliness.on_start(run, at, n, self._start_s, self.report)
+
+    def _input(self, run: RunState, event: Event, n: int) -> None:
+        """Something is asked of the user, or was answered. Until the user approves, no tool is owed."""
+        known = next((asked for asked in reversed(run.inputs or ()) if _is_same(asked, event)), None)
+        if event.kind is _INPUT_RECEIVED:
+            if known is not None:
+                inputs.on_received(run, known, n, self.report)
+                known.over = True
+        elif known is None:
+            asked = AskedInput(
+                event.input, event.tool, event.call, self.arguments(n, event.kind), n, event.seq, run.expect, False
+            )
+            asked.announced = any(asked.is_about(tool.name, tool.call) for tool in run.tools)
+            run.inputs = [*(run.inputs or ()), asked]
+            self.requests.registry.asking.setdefault(run.thread, []).append(run)
+            if run.expect is not None:
+                run.expect = unapproved(run.expect)
+                run.expected = expected_events(run.expect)
+
+    def _approved_tool(self, run: RunState, event: Event, n: int) -> None:
+        asked = _asked_about(run, event)
+        if asked is not None:
+            inputs.on_executing(
+                run, event, asked, n, arguments=lambda n: self.arguments(n, _TOOL_EXECUTING), report=self.report
+            )
+
+    def arguments(self, n: int, kind: EventKind) -> Any:
+        """The arguments of the tool in the frame that has just come, if that is still known."""
+        data = self.search.frame_of(n)
+        return self.arguments_in(data, kind) if data else None
+
     def _tool_completed(self, run: RunState, event: Event, at: float, n: int) -> None:
         tool, text = pairing.on_completed(run, event, n, self.report), event.text
+        if run.inputs is not None and (asked := _asked_about(run, event)) is not None:
+            inputs.on_completed(run, event, asked, n, self.report)
         if text is None or not content.is_placeholder(text):
             run.has_result = True
         elif text:
@@ -148,6 +199,9 @@ class RunChecker:
                 root.recent.append(TimedEvent(at, event.server_s, event.kind))
 
     def _end(self, run: RunState, event: Event, at: float, n: int) -> None:
+        if event.kind in INPUTS:
+            self._input(run, event, n)
+            return
         run.ended_by = event.kind
         lifecycle.on_end(run, event, n, self.report)
         if run.tools:
@@ -162,8 +216,12 @@ class RunChecker:
             lifecycle.on_ignored_stop(run, at, n, self.budgets.stop_s, self.report)
         if run.intruder is not None and event.kind is not _COMPLETED and run.stop_at is None:
             refusal.on_foreign_stop(run, n, self.report)
+        if run.expect is not None and run.expect.approval:
+            inputs.on_end(run, event, n, self.report)
         if run.said is not None:
             isolation.on_canaries(self.search.said_all(run), self.report)
+        if run.inputs is not None:
+            self.requests.registry.no_longer_asks(run)
         self.requests.settle(run, event.event_id if event.event_id is not None else event.seq)
 
     def _around_a_stop(self, run: RunState, event: Event, at: float, n: int) -> None:
@@ -229,3 +287,15 @@ def _note_turn(run: RunState, at: float, *, announced: int = 0) -> None:
     root = run if run.parent is None else run.root
     if root.tools_begun - root.tools_done > announced:
         root.tool_turns = (*root.tool_turns[-_MOST_TOOL_TURNS:], at)
+
+
+def _is_same(asked: AskedInput, event: Event) -> bool:
+    """Whether an event is about what was asked: by its id, else by its tool call, until that was answered."""
+    if event.input is not None or asked.id is not None:
+        return asked.id == event.input
+    return not asked.over and asked.answers == 0 and asked.is_about(event.tool, event.call)
+
+
+def _asked_about(run: RunState, event: Event) -> AskedInput | None:
+    """What the user was asked about the tool call of an event, if anything."""
+    return next((asked for asked in run.inputs or () if asked.is_about(event.tool, event.call)), None)

@@ -2,7 +2,7 @@
 
 from collections import deque
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -98,6 +98,40 @@ class OpenTool(msgspec.Struct, eq=False, gc=False):
     at: float
 
 
+class AskedInput(msgspec.Struct, eq=False):
+    """What is asked of the user during a run, by its id or its tool call, and what has become of it.
+
+    `n`: the record of input_requested, `seq` its number in its thread. `approves`: the user's own first answer, None
+    until then; `answers`: how many they have sent. `over`: input_received came. `runs`: how often the tool has run.
+    `intruder`: another user who has answered, and the record of that. `due_on`: the connection on which it has to be
+    shown again. `announced`: the tool call was shown before; `owed`: what the request was owed before it was asked.
+    """
+
+    id: str | None
+    tool: str | None
+    call: str | None
+    arguments: Any
+    n: int
+    seq: int | None
+    owed: Expect | None
+    announced: bool
+    approves: bool | None = None
+    answers: int = 0
+    over: bool = False
+    runs: int = 0
+    intruder: tuple[str, int] | None = None
+    due_on: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody has answered yet."""
+        return self.approves is None and not self.over
+
+    def is_about(self, tool: str | None, call: str | None) -> bool:
+        """Whether it is about this tool call; without call ids, about this tool."""
+        return self.call == call if self.call is not None and call is not None else self.tool == tool
+
+
 # No struct of msgspec: several of its fields are written with each event, and a slot takes a third of the time.
 class RunState:
     """One run. Its memory does not grow with the number of events, but for bounded windows.
@@ -116,6 +150,7 @@ class RunState:
     the record of that.
     `end_seq`: the number of agent_stopped in its thread: what has a greater one was made after it.
     `tool_turns`: when its tools, or those of its sub-agents, were announced or have completed while others were open.
+    `inputs`: what was asked of the user in it, None where nothing was.
     `inferred`: how many events of each kind a profile only inferred, so that they were not received; None where there
     are none.
     """
@@ -138,6 +173,7 @@ class RunState:
         "hollow_n",
         "id",
         "inferred",
+        "inputs",
         "intruder",
         "last_at",
         "last_n",
@@ -223,6 +259,7 @@ class RunState:
         self.hollow_n = 0
         self.inferred: dict[EventKind, int] | None = None
         self.intruder: tuple[str, int] | None = None
+        self.inputs: list[AskedInput] | None = None
 
     @property
     def root(self) -> "RunState":
@@ -231,6 +268,11 @@ class RunState:
         while run.parent is not None:
             run = run.parent
         return run
+
+    @property
+    def lacks_approval(self) -> bool:
+        """Whether something was asked of the user that they have not approved."""
+        return any(not asked.approves for asked in self.inputs or ())
 
     def infer(self, kind: EventKind) -> None:
         """The profile inferred an event of this kind. Of a sub-agent it counts for the run that the user asked for."""

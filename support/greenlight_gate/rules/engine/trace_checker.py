@@ -273,11 +273,8 @@ def _sent(checker: ConnectionChecker, sent: Sent) -> None:
             sent.n, at, sent.request, thread, sent.expect, foreign=bool(sent.foreign), refusable=refusable,
             behind=sent.behind, excused=excused, untimed=excused,
         ))  # fmt: skip
-    elif sent.what == "again":
-        checker.correlation.names(sent.text)
-        checker.requests.repeated(sent.request)
-    elif sent.what == "stop" and not (sent.foreign and sent.run is None):
-        checker.stop_sent(sent.run, sent.request, sent.thread, sent.at, sent.n)
+    elif sent.what in ("again", "stop", "respond"):
+        _sent_in_run(checker, sent)
     elif sent.what == "ping":
         checker.pinged(sent.nonce, sent.n)
     elif sent.what == "pings":
@@ -288,8 +285,20 @@ def _sent(checker: ConnectionChecker, sent: Sent) -> None:
         checker.restoring(sent.thread, sent.last_seq, sent.at)
 
 
+def _sent_in_run(checker: ConnectionChecker, sent: Sent) -> None:
+    """Something was sent about a request that was sent before: its copy, a stop, or an answer to what is asked."""
+    if sent.what == "again":
+        checker.correlation.names(sent.text)
+        checker.requests.repeated(sent.request)
+    elif sent.what == "respond":
+        checker.connection_rules.spoken = True
+        checker.requests.responding(sent.run, sent.input, sent.at, sent.n, approves=sent.approves)
+    elif not (sent.foreign and sent.run is None):
+        checker.stop_sent(sent.run, sent.request, sent.thread, sent.at, sent.n)
+
+
 def _attempt(sent: Sent) -> ForeignAttempt:
-    named = f"run {sent.run}" if sent.what == "stop" else f"thread {sent.thread}"
+    named = f"run {sent.run}" if sent.what in ("stop", "respond") else f"thread {sent.thread}"
     thread = sent.thread if sent.claims is None else None
     return ForeignAttempt(sent.n, sent.foreign, named, thread, sent.request, sent.claims)
 

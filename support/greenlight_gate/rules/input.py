@@ -1,0 +1,80 @@
+"""INPUT: what is asked of the user during a run: asked before it happens, and done as the user has answered.
+
+The usual case is the approval of a tool. What is asked without an id is known by its tool call, else by its tool. On
+many wires a tool call is announced, and then asked about: there its tool has run when it is completed.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from greenlight_gate.events import Event, EventKind
+from greenlight_gate.rules import refusal
+from greenlight_gate.rules.content import shown
+from greenlight_gate.rules.engine.finding_sink import Report
+from greenlight_gate.rules.engine.run_state import AskedInput, RunState
+
+_MOST_SHOWN = 120
+
+
+def on_executing(
+    run: RunState, event: Event, asked: AskedInput, n: int, *, arguments: Callable[[int], Any], report: Report
+) -> None:
+    """INPUT-2 to -4 and -6: a tool runs that the user was asked about. `arguments`: those of its record."""
+    if asked.approves is None and (asked.intruder is not None or not asked.over):
+        _unanswered(run, f"{event.tool!r} runs", asked, n, report)
+    elif not asked.approves:
+        said = "the user has denied it" if asked.approves is False else "nobody has approved it"
+        report("INPUT-3", f"{asked.tool!r} not to run", f"tool_executing, though {said}", asked.n, n, run=run)
+    elif asked.runs and asked.answers > 1:
+        came = f"{event.tool!r} runs {asked.runs + 1} times, after {asked.answers} answers"
+        report("INPUT-6", "one run of the tool, whatever is answered again", came, asked.n, n, run=run)
+    else:
+        _as_approved(run, event, asked, n, arguments=arguments(n), report=report)
+    asked.runs += 1
+
+
+def _as_approved(run: RunState, event: Event, asked: AskedInput, n: int, *, arguments: Any, report: Report) -> None:
+    if asked.tool and event.tool and asked.tool != event.tool:
+        report("INPUT-4", f"{asked.tool!r}, as approved", f"{event.tool!r}", asked.n, n, run=run)
+    elif asked.arguments is not None and arguments is not None and asked.arguments != arguments:
+        wanted, came = (shown(str(each))[:_MOST_SHOWN] for each in (asked.arguments, arguments))
+        report("INPUT-4", f"{asked.tool!r} with {wanted}, as approved", came, asked.n, n, run=run)
+
+
+def _unanswered(run: RunState, came: str, asked: AskedInput, n: int, report: Report) -> None:
+    if asked.intruder is not None:
+        refusal.on_foreign_answer(run, asked.intruder, came, n, report)
+    else:
+        report("INPUT-2", "nothing before the user has answered", came, asked.n, n, run=run)
+
+
+def on_completed(run: RunState, event: Event, asked: AskedInput, n: int, report: Report) -> None:
+    """INPUT-2: a tool whose call was announced before the user was asked about it completes before the answer."""
+    if asked.announced and asked.is_open:
+        _unanswered(run, f"{event.tool or asked.tool!r} has completed", asked, n, report)
+
+
+def on_received(run: RunState, asked: AskedInput, n: int, report: Report) -> None:
+    """INPUT-6: an answer is received twice; and where only another user has answered, REFUSAL-2."""
+    if asked.over:
+        report("INPUT-6", "one input_received for each input_requested", "another one", asked.n, n, run=run)
+    elif asked.approves is None and asked.intruder is not None:
+        _unanswered(run, "input_received", asked, n, report)
+
+
+def on_end(run: RunState, event: Event, n: int, report: Report) -> None:
+    """INPUT-1: a run has used a tool that needs approval, and has not asked."""
+    if event.kind is EventKind.COMPLETED and not run.inputs and run.tools_begun:
+        report("INPUT-1", "input_requested before the tool runs", "none", run.first_n, n, run=run)
+
+
+def on_not_shown_again(run: RunState, asked: AskedInput, n: int, report: Report) -> None:
+    """INPUT-5: the thread is restored, and what is still asked of the user is not shown."""
+    expected = "the open input_requested, once more"
+    report("INPUT-5", expected, "the thread restored without it", asked.n, n, run=run)
+
+
+def on_unanswered(run: RunState, asked: AskedInput, after_s: float, n: int, report: Report) -> None:
+    """INPUT-7: nobody has answered for longer than the backend waits, and nothing shows what has become of it."""
+    expected = "an event when the time for an answer is over"
+    report("INPUT-7", expected, f"nothing for {after_s:.1f} s", asked.n, n, run=run, late=True)
