@@ -72,7 +72,7 @@ def test_one_thread_is_restored_or_all_are(restored: str | None, replaying: list
     for thread in ("t1", "t2"):
         requests.restoring(thread, 0, 1.0)
 
-    requests.restored(restored)
+    requests.restored(restored, 9)
 
     assert [requests.order(thread).replaying for thread in ("t1", "t2")] == replaying
 
