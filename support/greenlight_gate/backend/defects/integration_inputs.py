@@ -60,7 +60,10 @@ def _run_again(run: AgentRun, event: Outgoing) -> Events:
     if event.kind in (EXECUTING, TOOL_COMPLETED):
         run.notes[event.kind] = event
     again = run.connection is not None and any(run.connection.counts[each] > 1 for each in run.asked)
-    return [run.notes[EXECUTING], run.notes[TOOL_COMPLETED], event] if event.kind == COMPLETED and again else [event]
+    if event.kind != COMPLETED or not again:
+        return [event]
+    stamp = event.body["timestamp"]
+    return [*(run.notes[kind].changed(timestamp=stamp) for kind in (EXECUTING, TOOL_COMPLETED)), event]
 
 
 @defect("approval", "INPUT-7")
