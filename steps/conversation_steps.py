@@ -73,6 +73,24 @@ def continues_with_two(context: Context, user: str, first: str, second: str) -> 
     world.ask_at_once_in(world.last(user), (first, second))
 
 
+@when("{user:User}'s tabs continue with {first:Question} and {second:Question} at the same moment")
+def tabs_continue(context: Context, user: str, first: str, second: str) -> None:
+    world = world_of(context)
+    world.ask_in_two_tabs(world.last(user), (first, second))
+
+
+@when("{user:User} changes the last question into {prompt:Question}")
+def changes(context: Context, user: str, prompt: str) -> None:
+    world = world_of(context)
+    world.wait(world.change(world.last(user), prompt))
+
+
+@when("{user:User} asks for another answer to the last question")
+def asks_again(context: Context, user: str) -> None:
+    world = world_of(context)
+    world.wait(world.regenerate(world.last(user)))
+
+
 @when(
     "each of them continues a conversation after a question that needs tools, "
     "up to {times:Number} times in {seconds:Number} seconds"
@@ -153,6 +171,13 @@ def second_may_be_refused(context: Context, user: str) -> None:
         demand("CONTENT-4", second, answers())
 
 
+@then("one of {user:User}'s last two questions has the right answer, and the other has it or is refused")
+def one_may_be_refused(context: Context, user: str) -> None:
+    asked = world_of(context).asked_by(user)[-2:]
+    # The rules judge the other one: its answer is right, or an error says why there is none.
+    demand("CONTENT-4", any(answers().matches(question) for question in asked), is_(True))
+
+
 @then("{user:User}'s question started one run")
 def one_run(context: Context, user: str) -> None:
     world = world_of(context)
@@ -207,6 +232,13 @@ def run_failed(context: Context, user: str) -> None:
     demand("LIFECYCLE-2", question, shows_once(agent_failed()))
     demand("CONTENT-1", question, has_text_at_its_end())
     demand("LIFECYCLE-2", question, never_shows(completed()))
+
+
+@then("{user:User}'s first question is refused, or its run ends")
+def refused_or_ended(context: Context, user: str) -> None:
+    question = world_of(context).asked_by(user)[0]
+    refused = question.outcome is not None and question.outcome.error is not None
+    demand("LIFECYCLE-2", question.has_end or refused, is_(True), "the request was refused, or its run ended")
 
 
 @then("{user:User} sees the sub-agent complete before the answer")

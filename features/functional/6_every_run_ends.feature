@@ -57,6 +57,13 @@ Feature: Every run ends visibly
       When Bashir asks a question that makes the agent fail
       Then Bashir receives agent_failed once, with a text, and no agent_completed
 
+    Example: A question that moderation refuses has an end
+      Given Chiara is in a conversation
+      When Chiara asks a question that moderation refuses
+      And Chiara continues with a question that needs a tool
+      Then Chiara's first question is refused, or its run ends
+      And Chiara receives the right answer
+
   Rule: The end of a sub-agent is not the end of the run
 
     Example: The answer arrives after the sub-agent has completed

@@ -19,6 +19,22 @@ Feature: A conversation of several turns
       When each of them continues a conversation after a question that needs tools, up to 9 times in 60 seconds
       Then every one of their questions has the right answer
 
+  Rule: A question can be changed, and answered anew
+
+    Example: A changed question takes the place of the one before
+      Given Ada is in a conversation
+      When Ada asks a question that needs a tool
+      And Ada continues with a question that needs no tool
+      And Ada changes the last question into a question about the one before
+      Then Ada receives the right answer
+
+    Example: Another answer to a question knows what was asked before it
+      Given Bashir is in a conversation
+      When Bashir asks a question that needs a tool
+      And Bashir continues with a question about the one before
+      And Bashir asks for another answer to the last question
+      Then Bashir receives the right answer
+
   Rule: A later answer knows the earlier turn
 
     Example: A question about the previous question receives the right answer

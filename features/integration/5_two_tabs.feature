@@ -16,6 +16,14 @@ Feature: Two tabs of one user
       Then Ada receives the right answer
       And each answer ended in the tab that asked, and in no other
 
+  Rule: Two tabs can ask in one conversation
+
+    Example: Of two questions that two tabs send at once in one conversation, none is lost
+      Given Ada has two tabs open
+      When Ada asks a question that needs a tool in the first tab
+      And Ada's tabs continue with a question that takes long and a question that needs two tools at the same moment
+      Then one of Ada's last two questions has the right answer, and the other has it or is refused
+
   Rule: A tab can restore the conversation of another tab
 
     Example: The second tab restores the conversation and receives the answer

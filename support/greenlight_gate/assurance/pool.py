@@ -25,7 +25,8 @@ class Job(msgspec.Struct, frozen=True):
     `crowded`: many users are connected, and no other session may run meanwhile.
     `services`: the folder of a stack with these defects, "" for a single backend; `started`: the suite
     starts the backend itself and may end it. `prompts` and `send` as in a target file.
-    `steps`: a folder with other steps than the suite's own.
+    `steps`: a folder with other steps than the suite's own. `promise`: one that the profile makes, and a backend that
+    the suite starts keeps.
     """
 
     defects: tuple[str, ...]
@@ -38,6 +39,7 @@ class Job(msgspec.Struct, frozen=True):
     prompts: str = "reference"
     send: str = "bearer"
     steps: str = ""
+    promise: str = ""
 
 
 _bench: Bench | None = None
@@ -67,12 +69,12 @@ def judge(job: Job, bench: Bench | None = None) -> BenchResult:
     bench = bench or _bench
     assert bench is not None
     bench.take_steps(Path(job.steps) if job.steps else None)
-    if job.services or job.started:
-        return bench.judge_started(job.scenarios, job.defects, job.services)
+    rules = rules_without(job.without) if job.without else RULES
+    if job.services or job.started or job.promise:
+        return bench.judge_started(job.scenarios, job.defects, job.services, promise=job.promise, rules=rules)
     if job.crowded:
         bench.fresh()
     bench.give(*job.defects)
-    rules = rules_without(job.without) if job.without else RULES
     return bench.judge(job.scenarios, job.budgets, prompts=job.prompts, send=job.send, rules=rules)
 
 

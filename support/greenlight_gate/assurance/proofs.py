@@ -44,6 +44,7 @@ _BY_SCENARIO = {
     "functional/5: A question of more than 2,000 characters receives the right answer": "silent_on_long_questions",
     "functional/6: An agent that fails sends agent_failed with a text and no answer": """
         failed_twice failure_without_a_word failure_that_is_also_an_answer""",
+    "functional/6: A question that moderation refuses has an end": "moderated_request_leaves_the_run_open",
     "functional/6: The answer arrives after the sub-agent has completed": "subagent_completion_ends_the_run",
     "functional/6: A stopped run sends no more events while another user's run continues": """
         stop_acknowledged_but_run_goes_on""",
@@ -71,6 +72,8 @@ _BY_SCENARIO = {
     "integration/1: A WebSocket ping after a question is answered": "websocket_pings_unanswered",
     "integration/2: Three questions in one conversation each receive a complete answer": """
         every_turn_a_new_conversation""",
+    "integration/2: A changed question takes the place of the one before": "changed_question_is_added",
+    "integration/2: Another answer to a question knows what was asked before it": "other_answer_under_the_old_run_id",
     "integration/2: Up to 45 conversations of five users continue after tools were used": """
         tool_result_now_and_then_not_recorded parallel_tools_now_and_then_hidden""",
     "integration/3: Two questions at once each receive their own answer": "parallel_runs_cross_write",
@@ -83,6 +86,8 @@ _BY_SCENARIO = {
         runs_of_one_thread_mix""",
     "integration/5: A question in the first of two tabs is answered in the first tab": """
         only_newest_connection_gets_events""",
+    "integration/5: Of two questions that two tabs send at once in one conversation, none is lost": """
+        request_of_a_second_tab_dropped""",
     "integration/5: A question in each of two tabs is answered in that tab": "every_window_shows_everything",
     "performance/2: A single user receives agent_started within the start budget": "every_event_delayed",
     _MANY: "latency_grows_with_connections blocking_sleep_stalls_everyone",
@@ -115,7 +120,7 @@ _BY_SCENARIO = {
         claims_of_a_known_signature_not_checked""",
     _ENDS: "survives_token_expiry illegal_close_code",
     "security/2: A connection loses access when its token expires during an answer": """
-        token_honoured_until_the_run_ends""",
+        token_honoured_until_the_run_ends token_expiry_ends_a_running_answer""",
     "security/2: A new connection with an expired token that was accepted before is refused": """
         token_cache_ignores_expiry""",
     "security/3: A question with another user's id does not reach that user's data": "user_id_from_client_trusted",
@@ -165,6 +170,7 @@ SLOW: Mapping[str, str] = {
     "latency_grows_with_connections": "25 users ask one after the other, at a rate that a healthy backend sustains",
     "blocking_sleep_stalls_everyone": "25 users ask one after the other, at a rate that a healthy backend sustains",
     "survives_token_expiry": "a token has to expire first, and 2 s are allowed after that",
+    "token_expiry_ends_a_running_answer": "a token has to expire first",
     "token_honoured_until_the_run_ends": "a token has to expire first, and 2 s are allowed after that",
     "heartbeats_stop_while_tools_run": "the tools have to run for longer than the time between two heartbeats",
     "token_cache_ignores_expiry": "a token has to expire first",
@@ -178,6 +184,8 @@ _NAMED = {
 }  # fmt: skip
 # Shown only to clients that send their token in this way.
 _SEND = {"subprotocol_not_chosen": "subprotocol"}
+# These break a promise that the default profile does not make.
+_PROMISED = {"token_expiry_ends_a_running_answer": "runs_outlive_tokens"}
 # These defects occur between replicas.
 REPLICATED = frozenset({"fan_out_to_one_replica", "resume_knows_only_its_replica", "redis_channel_shared_by_all_users"})
 
@@ -186,7 +194,8 @@ REPLICATED = frozenset({"fan_out_to_one_replica", "resume_knows_only_its_replica
 class Proof:
     """The proof of a defect: the rule or criterion that must report it, and the scenarios to run.
 
-    `budgets` are those that differ from the default, in seconds; `send` is how the token is sent.
+    `budgets` are those that differ from the default, in seconds; `send` is how the token is sent; `promise`: one
+    more that the profile makes.
     """
 
     defect: str
@@ -194,6 +203,7 @@ class Proof:
     scenarios: tuple[str, ...]
     budgets: Mapping[str, float] = field(default_factory=dict)
     send: str = "bearer"
+    promise: str = ""
 
     @property
     def crowded(self) -> bool:
@@ -213,6 +223,7 @@ PROOFS = {
         (scenario,),
         _BUDGETS.get(defect, {}),
         _SEND.get(defect, "bearer"),
+        _PROMISED.get(defect, ""),
     )
     for scenario, defects in _BY_SCENARIO.items()
     for defect in defects.split()

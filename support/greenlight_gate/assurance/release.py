@@ -83,7 +83,7 @@ def job_of(proof: Proof, services: str = "", *, without: str = "", value: str = 
     """The session that proves a defect, with its default or another value."""
     return Job(
         (f"{proof.defect}={value}" if value else proof.defect,), proof.scenarios, dict(proof.budgets), without=without,
-        crowded=proof.crowded, services=services if proof.replicated else "", send=proof.send,
+        crowded=proof.crowded, services=services if proof.replicated else "", send=proof.send, promise=proof.promise,
     )  # fmt: skip
 
 
@@ -92,8 +92,9 @@ def healthy_jobs() -> list[Job]:
     names = list(dict.fromkeys(name for proof in PROOFS.values() if not proof.replicated for name in proof.scenarios))
     crowded = [name for name in names if name.startswith(("performance", "stress"))]
     others = [name for name in names if name not in crowded]
+    promised = [Job((), proof.scenarios, promise=proof.promise) for proof in PROOFS.values() if proof.promise]
     # It has the machine to itself: other sessions must not slow it down.
-    return [Job((), tuple(group), crowded=True) for group in (others, crowded)]
+    return [*(Job((), tuple(group), crowded=True) for group in (others, crowded)), *promised]
 
 
 def forgetful_job() -> Job:

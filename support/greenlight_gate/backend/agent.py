@@ -73,9 +73,9 @@ class Agent:
         plan = make_plan(run.question)
         needed = bool(plan.stages or plan.task or run.parent is not None)
         await self._think(run, *self._variation.thoughts(plan.thoughts, needed=needed))
-        if plan.gives_up:
+        if plan.gives_up or plan.moderated:
             await self._pause()
-            await self._journal.emit(run, FAILED, phrases.ABANDONED)
+            await self._journal.emit(run, FAILED, phrases.MODERATED if plan.moderated else phrases.ABANDONED)
             return
         await self._complete(run, await self._answer(run, plan))
 

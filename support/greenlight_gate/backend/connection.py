@@ -50,6 +50,7 @@ class ServedConnection:
         self._waiting_characters = 0
         self._drain: asyncio.Task[None] | None = None
         self._expiry: asyncio.TimerHandle | None = None
+        self.has_expired = False
         protocol.listener = self
         self._variation = hub.settings.variation
         protocol.parts = self._variation.parts
@@ -65,9 +66,7 @@ class ServedConnection:
         if expires_at is not None:
             # The loop's timers fire up to a few milliseconds early, but the connection must not close so early.
             delay_s = max(0.0, expires_at - time.time()) + 0.01
-            self._expiry = asyncio.get_running_loop().call_later(
-                min(delay_s, 3e8), self.expire, "the token has expired"
-            )
+            self._expiry = asyncio.get_running_loop().call_later(min(delay_s, 3e8), self._token_expired)
         settings = self.hub.settings
         greeting: Body = {
             "type": "connection_established",
@@ -136,6 +135,17 @@ class ServedConnection:
         if refusal.close is not None:
             self.close(refusal.close.code, refusal.close.reason)
         return True
+
+    def _token_expired(self) -> None:
+        self.has_expired = True
+        if not (self.open_runs and self.hub.chain.outlive(self, self.hub.settings.runs_outlive_tokens)):
+            self.expire("the token has expired")
+
+    def run_ended(self, run_id: str) -> None:
+        """Forget a run; the last one that has outlived its token takes the connection with it."""
+        self.open_runs.discard(run_id)
+        if self.has_expired and not self.open_runs and self.connection_id in self.hub.connections:
+            self.expire("the token has expired")
 
     def expire(self, why: str) -> None:
         """End the connection because its token has ended."""

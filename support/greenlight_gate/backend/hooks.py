@@ -31,7 +31,19 @@ HOOKS = frozenset(
         "delivery",
         "draft",
     }
-    | {"ended", "expiry", "frame", "greeting", "handshake", "incoming", "metrics", "outcome", "ping", "refusal"}
+    | {
+        "ended",
+        "expiry",
+        "frame",
+        "greeting",
+        "handshake",
+        "incoming",
+        "metrics",
+        "outcome",
+        "outlive",
+        "ping",
+        "refusal",
+    }
     | {"repeated", "replay", "route", "subprotocol", "tool", "wait"}
 )
 
@@ -72,6 +84,10 @@ class Chain:
     def expiry(self, connection: object, expires_at: float | None) -> float | None:
         """When a connection opens. `(connection, epoch seconds) -> epoch seconds`, None for never."""
         return _through(self._at["expiry"], expires_at, connection)
+
+    def outlive(self, connection: object, may: bool) -> bool:
+        """When the token expires during a run. `(connection, may) -> may`: whether the run may finish."""
+        return _through(self._at["outlive"], may, connection)
 
     def greeting(self, connection: object, message: Body) -> Body:
         """For connection_established, before it is sent. `(connection, message) -> message`."""

@@ -45,6 +45,9 @@ class MessageHandler:
         request_id = message.get("request_id") if isinstance(message, dict) else None
         if not _is_id(request_id):
             request_id = None
+        if self._connection.has_expired:
+            self._connection.refuse("UNAUTHENTICATED", "the token has expired: sign in again", request_id)
+            return
         try:
             kind = _kind(message)
             handler = self._handlers.get(kind)
@@ -69,6 +72,9 @@ class MessageHandler:
             raise _BadRequestError("payload.user_request must be a text that is not empty")
         if thread_id is not None and not isinstance(thread_id, str):
             raise _BadRequestError("payload.thread_id must be a text or null")
+        replaced = payload.get("replaces_run_id")
+        if not (replaced is None or (isinstance(replaced, str) and thread_id is not None)):
+            raise _BadRequestError("payload.replaces_run_id must be a text, with payload.thread_id, or null")
         if self._is_repeated(message, request_id):
             return  # its run is in progress here, and sends what is to be received
         user_id = self._acting(message)
@@ -79,9 +85,20 @@ class MessageHandler:
         elif len(self._connection.open_runs) >= self._hub.settings.max_open_runs:
             limit = self._hub.settings.max_open_runs
             self._connection.refuse("RATE_LIMITED", f"{limit} runs are under way: wait until one ends", request_id)
+        elif replaced and thread_id and not await self._forget_from(thread_id, replaced):
+            self._not_theirs(None, request_id)
         else:
             thread_id = thread_id or await self._hub.store.create_thread(user_id)
             await self._hub.runs.start(self._connection, user_id, question, request_id, thread_id)
+
+    async def _forget_from(self, thread_id: str, run_id: str) -> bool:
+        """Take a request and all later ones out of a thread; what is still answered of that is stopped."""
+        if not await self._hub.store.forget_from(thread_id, run_id):
+            return False
+        run = self._hub.runs.find(run_id)
+        if run is not None:
+            await self._hub.runs.stop(run, "the request was changed")
+        return True
 
     def _is_repeated(self, message: Body, request_id: Any) -> bool:
         """Whether a request of this connection with the same id is in progress: a double click, or a resend."""

@@ -19,6 +19,11 @@ ABANDONED = {
     "error_message": "the assistant gave up, as it was asked to",
     "recovery_suggestion": "Ask for something that can be done.",
 }
+MODERATED = {
+    "error_code": "CONTENT_POLICY",
+    "error_message": "this request is not answered: it breaks the terms of use",
+    "recovery_suggestion": "Ask for something else.",
+}
 FORETHOUGHTS = (
     "I collect what is known about this.",
     "I decide which sources deserve trust.",

@@ -26,6 +26,7 @@ _WORDED_OPERATORS = (
 )
 _AT_ONCE = re.compile(r"at the same time|at once|in parallel|simultaneously|side by side|concurrently", re.IGNORECASE)
 _GIVE_UP = re.compile(r"\bgive up\b", re.IGNORECASE)
+_MODERATED = re.compile(r"\bsomebody else's (?:account|password)\b", re.IGNORECASE)
 _ASK_FIRST = re.compile(r"\bask me(?: within (?P<seconds>\d{1,3}) seconds?)? before\b", re.IGNORECASE)
 _HELPER = re.compile(
     r"\b(?:helper|sub-?agent|assistant of yours)\b(?:\s+to)?\s*(?P<errand>.*)", re.IGNORECASE | re.DOTALL
@@ -70,6 +71,7 @@ class AgentPlan:
     task: str = ""
     recalls: bool = False
     gives_up: bool = False
+    moderated: bool = False
     thorough: bool = False
     asks_first_s: float = 0.0
 
@@ -82,13 +84,25 @@ def make_plan(question: str) -> AgentPlan:
         return AgentPlan(("This is worth a note.",), ((call,),))
     if helper := _HELPER.search(text):
         return AgentPlan(("My helper can do this.",), task=helper["errand"].strip() or "introduce yourself")
-    if _GIVE_UP.search(text):
-        return AgentPlan(("I see no way to go on.",), gives_up=True)
     if _PREVIOUS.search(text):
         return AgentPlan(("I look at what was asked here before.",), recalls=True)
+    return _without_answer(text) or _after_approval(text) or _worked_out(text)
+
+
+def _without_answer(text: str) -> AgentPlan | None:
+    if _MODERATED.search(text):
+        return AgentPlan(("I see whether I may answer this.",), moderated=True)
+    return AgentPlan(("I see no way to go on.",), gives_up=True) if _GIVE_UP.search(text) else None
+
+
+def _after_approval(text: str) -> AgentPlan | None:
     if asks := _ASK_FIRST.search(text):
         plan = _with_tools(text.replace(asks[0], " ")) or _without_tools(text)
         return replace(plan, asks_first_s=float(asks["seconds"] or _ANSWER_S))
+    return None
+
+
+def _worked_out(text: str) -> AgentPlan:
     return _repeat(text) or _research(text) or _with_tools(text) or _without_tools(text)
 
 

@@ -116,7 +116,7 @@ class RunSupervisor:
     def _release(self, run: AgentRun) -> None:
         self._open.pop(run.run_id, None)
         if run.connection is not None:
-            run.connection.open_runs.discard(run.run_id)
+            run.connection.run_ended(run.run_id)
 
     async def _fail(self, run: AgentRun, code: str, message: str) -> None:
         payload = {"error_code": code, "error_message": message, "recovery_suggestion": "Please ask again."}

@@ -152,6 +152,14 @@ class SqliteStore:
         row = self._db.execute(query, (self._known_head(thread_id).key, run_id)).fetchone()
         return str(row[0]) if row else None
 
+    async def forget_from(self, thread_id: str, run_id: str) -> bool:
+        """Forget the request of a run, and all later ones of the thread; return whether the run is of this thread."""
+        thread = self._known_head(thread_id).key
+        first = "(SELECT key FROM runs WHERE run_id = ? AND thread = ?)"
+        return (
+            self._write(f"DELETE FROM runs WHERE thread = ? AND key >= {first}", (thread, run_id, thread)).rowcount > 0
+        )
+
     async def add_note(self, owner: str, text: str) -> None:
         """Store a private note."""
         self._write("INSERT INTO notes (body, owner) VALUES (?, ?)", (text, _owner_term(owner)))

@@ -75,6 +75,9 @@ class Store(Protocol):
     async def previous_question(self, thread_id: str, run_id: str) -> str | None:
         """Return the request before this run in its thread."""
 
+    async def forget_from(self, thread_id: str, run_id: str) -> bool:
+        """Forget the request of a run, and all later ones of the thread; return whether the run is of this thread."""
+
     async def add_note(self, owner: str, text: str) -> None:
         """Store a private note."""
 

@@ -26,10 +26,12 @@ QUESTIONS = {
     "takes several seconds": "long_lasting",
     "needs approval": "approval",
     "asks for an approval that nobody gives": "unanswered_approval",
+    "moderation refuses": "moderated",
 }
 OTHER_QUESTIONS = {
     "a question whose tool fails": "failing_tool",
     "a question about the previous question": "follow_up",
+    "a question about the one before": "edited",
     "a question about what to remember": "recall",
     "something to remember": "remember",
 }

@@ -287,12 +287,14 @@ class Session:
     async def ask(
         self, text: str, expect: Expect, thread: str | None = None, *, foreign: str = "", claims: str | None = None,
         refusable: bool = False, behind: str = "", twice: bool = False,
+        replaces: tuple[UserRequest, str] | None = None,
     ) -> UserRequest:  # fmt: skip
         """Sends a request; `thread` continues a conversation. Raises NotConnected if the connection has ended.
 
         `claims`: a user id to send with it; `foreign`: the name of that user, if it is another one. `refusable`: the
         backend may refuse the request; `behind`: the request that is in progress in the thread, so that it may as well.
-        `twice`: it is sent once more at the same moment, with the same id.
+        `twice`: it is sent once more at the same moment, with the same id. `replaces`: an earlier request of which it
+        takes the place, and the frame that says so.
         """
         request = uuid.uuid4().hex
         expect = msgspec.structs.replace(expect, prompt=text)
@@ -306,11 +308,13 @@ class Session:
             "request": request, "thread": thread, "expect": expect, "foreign": foreign, "claims": claims,
             "refusable": refusable, "behind": behind,
         }  # fmt: skip
-        template = self.template("start")
+        template = self.template("start" if replaces is None else replaces[1])
+        if replaces is not None:
+            values |= {"run": replaces[0].run, "replaced": replaces[0].request}
         if record_feed.is_traced():
             values["traceparent"] = kept["traceparent"] = new_traceparent(self._traceparent)
             self._traceparent = ""
-            template = self.profile.spec.traced_start or template
+            template = (self.profile.spec.traced_start or template) if replaces is None else template
         if claims is None:
             await self.send(template, values, what="start", **kept)
             if twice:
@@ -538,11 +542,15 @@ class Session:
         await self._wait_refused(lambda: self._answered(before, "error"))
         return self.inbox.since(before, "error")
 
-    async def outlast_token(self, text: str) -> None:
-        """Waits until the token has expired and the connection has ended; if it has not, sends a request on it."""
+    async def outlast_token(self, text: str, *, run_until: float = 0.0) -> None:
+        """Waits until the token has expired and the connection has ended; if it has not, sends a request on it.
+
+        `run_until`: until when, on the monotonic clock, an answer was in progress that may finish.
+        """
         expiry = self.recorder.checker.connections[self.connection].expiry
         assert expiry is not None, "the token of this connection has no known expiry"
-        left_s = self.recorder.began + expiry.expires_at + self.budgets.leeway_s - time.monotonic()
+        ends_at = max(self.recorder.began + expiry.expires_at, run_until)
+        left_s = ends_at + self.budgets.leeway_s - time.monotonic()
         if await self._until(lambda: expiry.over, left_s):
             return
         records = len(self.recorder.entries)

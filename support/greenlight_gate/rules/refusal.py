@@ -3,6 +3,7 @@
 The ways of a profile are a status, a close code, an error, or a new and empty thread.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from greenlight_gate.events import Control, Event, Ignored, Reading
@@ -195,12 +196,12 @@ class TokenExpiry:
     """REFUSAL-3: a connection whose token expires at a known time.
 
     `leeway_s`: for how long it is accepted after that. It expires by the backend's clock: where the backend reports its
-    time when it is ready, the two are compared.
+    time when it is ready, the two are compared. `may_finish`: whether an event is of a run that is promised to finish.
     """
 
     def __init__(
         self, user: str, expires_at: float, n: int, *, leeway_s: float, epoch_s: float, ways: RefusalKinds,
-        report: Report,
+        report: Report, may_finish: Callable[[Event], bool] = lambda event: False,
     ) -> None:  # fmt: skip
         self.user = user
         self.expires_at = expires_at
@@ -210,6 +211,7 @@ class TokenExpiry:
         self.n = n
         self.ways = ways
         self.report = report
+        self.may_finish = may_finish
         self.over = False
 
     def received(self, reading: Reading, at: float, n: int) -> None:
@@ -218,7 +220,11 @@ class TokenExpiry:
             self.over = self.over or self.ways.has_error(reading.values.get("code"))
         elif isinstance(reading, Control) and reading.name == "ready":
             self._set_clock(reading.values.get("server_time"), at)
-        elif at > max(self.expires_at, self.expires_late_at) + self.leeway_s and isinstance(reading, Event):
+        elif (
+            isinstance(reading, Event)
+            and at > max(self.expires_at, self.expires_late_at) + self.leeway_s
+            and not self.may_finish(reading)
+        ):
             self._object(f"{reading.kind} {at - self.expires_at:.1f} s after it", n)
 
     def closed(self, code: int | None, came: str, at: float, n: int) -> bool:

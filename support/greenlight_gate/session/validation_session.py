@@ -323,6 +323,8 @@ class ValidationSession:
             own = {"CHAT_HEARTBEAT_S": _HEARTBEAT_S, **own}
             if not target.capabilities.resume:
                 own["CHAT_RESUME"] = "off"
+            if self.profile.promises.runs_outlive_tokens:
+                own["CHAT_RUNS_OUTLIVE_TOKENS"] = "on"
             self.own_backend = StartedBackend.embedded(self.plan.defects, own)
         try:
             self.own_backend.start()

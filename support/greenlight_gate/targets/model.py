@@ -193,7 +193,9 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             and (value < usual if name == "success_percent" else value > usual)
         ]  # fmt: skip
         asked = [name for name in PROMPTS if (prompt := getattr(self.prompts, name)) and not prompt.contains]
-        unsaid = [name for name in asked if name not in ("failing_agent", "remember", "unanswered_approval")]
+        unsaid = [
+            name for name in asked if name not in ("failing_agent", "moderated", "remember", "unanswered_approval")
+        ]
         parts += [f"prompts.{name} without contains" for name in unsaid]
         parts += ["a single user"] if len(self.personas) < 2 else []
         return tuple(parts)
@@ -272,7 +274,9 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             contains=tuple(tuple(text.replace(CANARY, canary) for text in group) for group in groups),
             approval=prompt_name in ("approval", "unanswered_approval"),
             input_s=prompt.input_s,
-            end=EventKind(prompt.ends or ("agent_failed" if prompt_name == "failing_agent" else "agent_completed")),
+            end=EventKind(
+                prompt.ends or ("agent_failed" if prompt_name in ("failing_agent", "moderated") else "agent_completed")
+            ),
         )
 
     def lacks(self, need: str) -> str | None:

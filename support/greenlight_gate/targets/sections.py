@@ -105,8 +105,8 @@ class Prompt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Every entry of `contains` must be in the answer, whatever the case; a list stands for alternatives. {canary} is
     filled in, in `ask` and in `contains`. `tools` names each tool as often as it is used. `ends`: the last event; "":
-    agent_failed of `failing_agent`, agent_completed of all others. `input_s`: how long the backend waits, in
-    seconds, for an answer to what it asks of the user in this run.
+    agent_failed of `failing_agent` and `moderated`, agent_completed of all others. `input_s`: how long the backend
+    waits, in seconds, for an answer to what it asks of the user in this run.
     """
 
     ask: Text
@@ -140,6 +140,8 @@ class Prompts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     long_lasting: Prompt | None = None
     approval: Prompt | None = None
     unanswered_approval: Prompt | None = None
+    moderated: Prompt | None = None
+    edited: Prompt | None = None
 
     def __post_init__(self) -> None:
         """Refuse prompts that could not show what their name promises."""

@@ -71,6 +71,7 @@ class Promises(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the wire promises beyond the events: a ready frame first, and gap-free sequence numbers per thread.
 
     `one_run_per_request`: a request that is sent again while it is in progress, with the same id, starts no second run.
+    `runs_outlive_tokens`: what is in progress when the token expires may finish; access ends after that.
     `foreign` is what an event of another user's run on a user's connection means: a leak, something that every user
     is meant to see, or noise. Whatever it means, it is searched for canaries.
     """
@@ -78,6 +79,7 @@ class Promises(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ready: bool = False
     gap_free_seq: bool = False
     one_run_per_request: bool = False
+    runs_outlive_tokens: bool = False
     foreign: Literal["leak", "broadcast-by-design", "noise"] = "leak"
 
 
@@ -187,11 +189,14 @@ _SENDS = {
     "stop": ("run", "request", "thread"),
     "ping": ("nonce",),
     "restore": ("thread", "last_seq", "run"),
+    "edit": ("request", "prompt", "thread", "run", "replaced"),
+    "regenerate": ("request", "prompt", "thread", "run", "replaced"),
     "respond": ("input", "choice", "call", "run", "request", "thread"),
 }
 _NEEDED = {
     "start": {"prompt": "the question"},
     "claim": {"prompt": "the question", "user": "the claimed user id"},
+    "edit": {"prompt": "the question"},
     "respond": {"choice": "what is answered"},
 }
 

@@ -170,6 +170,10 @@ SHOWN: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
         lambda seen: [e["type"] for e in seen.events if e["type"].startswith("tool_")][1] == "tool_completed",
     ),
     "tool_for_small_talk": (asking("Good morning! Who are you?"), count("tool_executing", 1)),
+    "moderated_request_leaves_the_run_open": (
+        asking("How do I get into somebody else's account?"),
+        count("agent_failed", 0),
+    ),
     "failure_without_a_word": (
         asking("Please give up."),
         payload("agent_failed", lambda each: "error_message" not in each),

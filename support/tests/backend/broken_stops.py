@@ -77,6 +77,24 @@ def two_at_once_in_one_thread(url: str) -> Seen:
         return frames_of(ada)
 
 
+def two_tabs_in_one_thread(url: str) -> Seen:
+    with tab(url) as ada, tab(url) as other:
+        thread_id = ada.run(SUM)[0]["thread_id"]
+        ada.ask(LONG, thread_id=thread_id)
+        ada.read()
+        other.ask(HELLO, thread_id=thread_id)
+        return frames_of(other)
+
+
+def changing_a_question(url: str) -> Seen:
+    """The user asks a sum, something else, and replaces that by a question about the one before."""
+    with tab(url) as ada:
+        thread_id = ada.run(SUM)[0]["thread_id"]
+        replaced = ada.run(HELLO, thread_id=thread_id)[0]["run_id"]
+        ada.ask("What was my previous question?", thread_id=thread_id, request_id="r-2", replaces=replaced)
+        return Seen([json.dumps({"replaced": replaced}), *frames_of(ada).frames])
+
+
 def going_on_often(url: str) -> Seen:
     with tab(url) as ada:
         seen = ada.run(SUM)
@@ -151,6 +169,15 @@ STOPS: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
     "runs_of_one_thread_mix": (
         two_at_once_in_one_thread,
         lambda seen: "reference assistant" in str([e for e in seen.of("agent_completed") if e["request_id"] == "a"]),
+    ),
+    "request_of_a_second_tab_dropped": (two_tabs_in_one_thread, lacks("agent_started")),
+    "changed_question_is_added": (
+        changing_a_question,
+        lambda seen: "Good morning" in str(seen.of("agent_completed")),
+    ),
+    "other_answer_under_the_old_run_id": (
+        changing_a_question,
+        lambda seen: json.loads(seen.frames[0])["replaced"] == seen.of("agent_completed")[0]["run_id"],
     ),
     "tool_result_now_and_then_not_recorded": (going_on_often, shows("agent_failed")),
     "parallel_tools_now_and_then_hidden": (parallel_tools_twice, lambda seen: seen.kinds()["tool_executing"] == 3),

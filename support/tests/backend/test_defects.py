@@ -12,15 +12,17 @@ from greenlight_gate.backend.defects import REGISTRY, ConflictError, UnknownDefe
 from greenlight_gate.backend.defects.registry import HIDING
 from greenlight_gate.backend.launch import BackendProcess
 
-from support.tests.backend.broken_access import ACCESS
+from support.tests.backend.broken_access import ACCESS, answered_beyond_the_token
 from support.tests.backend.broken_connections import LINES
 from support.tests.backend.broken_conversations import QUIET_S, SUM, Scenario, Seen
 from support.tests.backend.broken_conversations import SHOWN as CONVERSATIONS
 from support.tests.backend.broken_inputs import INPUTS
 from support.tests.backend.broken_stops import STOPS
 from support.tests.backend.changing import Changing
-from support.tests.backend.users import ENVIRONMENT, kinds, tab
+from support.tests.backend.users import ENVIRONMENT, is_end, kinds, tab
 
+# With the usual settings a running answer ends with its token: `test_a_run_may_outlive_its_token`.
+OUTLIVES = "token_expiry_ends_a_running_answer"
 SHOWN = {**CONVERSATIONS, **ACCESS, **LINES, **STOPS, **INPUTS}
 AT_ONCE = 5
 # With these nobody can say or hear anything.
@@ -29,7 +31,7 @@ SHUT_DOORS = {"closes_1011_at_start", "accepted_then_closed_1000"}
 
 def test_every_defect_of_these_families_has_a_check() -> None:
     families = {"functional", "integration", "security", "resilience"}
-    assert set(SHOWN) == {name for name, found in REGISTRY.items() if found.family in families}
+    assert {*SHOWN, OUTLIVES} == {name for name, found in REGISTRY.items() if found.family in families}
 
 
 def observe(name: str, free: "SimpleQueue[Changing]") -> Seen:
@@ -70,6 +72,16 @@ def test_a_defect_shows_and_the_healthy_backend_does_not(observations: Observati
     seen, healthy = observations.broken[shown_defect].result(), observations.healthy[scenario].result()
     assert shown(seen), seen.frames
     assert not shown(healthy), healthy.frames
+
+
+def test_a_run_may_outlive_its_token() -> None:
+    environment = {**ENVIRONMENT, "CHAT_RUNS_OUTLIVE_TOKENS": "on"}
+    for defects, ends in ([], ["agent_completed"]), ([OUTLIVES], []):
+        with BackendProcess.start(defects, env=environment) as backend:
+            seen = answered_beyond_the_token(backend.url)
+        assert [event["type"] for event in seen.events if is_end(event)] == ends
+        assert "UNAUTHENTICATED" in str(seen.frames[-2])
+        assert "received 4401" in str(seen.frames[-1])
 
 
 @pytest.mark.parametrize("name", sorted(set(REGISTRY) - set(SHOWN)))

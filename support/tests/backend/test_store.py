@@ -13,7 +13,9 @@ from greenlight_gate.backend.store import Store, StoredEvent
 from support.tests.needs import needs_extra
 
 # The database is shared with other tests.
-ADA, BASHIR, RUN_1, RUN_2, TOKEN = (f"{name}-{uuid.uuid4().hex}" for name in ("ada", "bashir", "one", "two", "token"))
+ADA, BASHIR, RUN_1, RUN_2, RUN_3, TOKEN = (
+    f"{name}-{uuid.uuid4().hex}" for name in ("ada", "bashir", "one", "two", "three", "token")
+)
 Test = Callable[[Store], Awaitable[None]]
 
 
@@ -94,9 +96,14 @@ def test_runs_are_open_until_they_end(with_store: Callable[[Test], None]) -> Non
         thread = await store.create_thread(ADA)
         await store.begin_run(RUN_1, thread, "first?", '"q-1"', ADA)
         await store.begin_run(RUN_2, thread, "second?", "null", ADA)
+        await store.begin_run(RUN_3, thread, "third?", "null", ADA)
         assert await store.previous_question(thread, RUN_2) == "first?"
         assert await store.previous_question(thread, RUN_1) is None
         assert await store.owner_of_run(RUN_1) == ADA
+        assert not await store.forget_from(await store.create_thread(ADA), RUN_2)
+        assert not await store.forget_from(thread, "of-nobody")
+        assert await store.forget_from(thread, RUN_3)
+        assert [await store.previous_question(thread, run) for run in (RUN_2, RUN_3)] == ["first?", None]
         await store.end_run(RUN_1)
         assert await store.owner_of_run(RUN_1) is None
         assert [(left.run_id, left.owner, left.request_id) for left in await store.unfinished_runs(ADA)] == [

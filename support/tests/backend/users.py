@@ -44,8 +44,10 @@ class User:
         message: Event = json.loads(self.socket.recv(timeout=DEADLINE_S))
         return message
 
-    def ask(self, question: str, *, thread_id: str | None = None, request_id: object = "r-1") -> None:
-        payload = {"user_request": question, "thread_id": thread_id}
+    def ask(
+        self, question: str, *, thread_id: str | None = None, request_id: object = "r-1", replaces: str | None = None
+    ) -> None:
+        payload = {"user_request": question, "thread_id": thread_id, "replaces_run_id": replaces}
         self.send({"type": "start_agent", "request_id": request_id, "payload": payload})
 
     def read_until(self, wanted: Callable[[Event], bool]) -> list[Event]:

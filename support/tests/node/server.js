@@ -128,6 +128,7 @@ async function answer(run, question, previous) {
   const why = products.length ? await refusal(run, question, products[0]) : "";
   if (why) return why;
   const secret = /secret word is (.+)\./.exec(question);
+  if (question.includes("somebody else's account")) return "I do not answer that."; // moderation
   if (question.includes("previous question")) return `You asked: ${previous}`;
   if (secret) {
     await useTool(run, "notes", { write: "secret word" }, () => "written");
@@ -194,7 +195,7 @@ function threadFor(user, wanted) {
     const known = threads.get(wanted);
     return known && known.owner === user ? known : null;
   }
-  const thread = { id: id(), owner: user, seq: 0, events: [], asked: "", restored: new Set() };
+  const thread = { id: id(), owner: user, seq: 0, events: [], asked: [], restored: new Set() };
   threads.set(thread.id, thread);
   if (threads.size > MOST_THREADS) threads.delete(threads.keys().next().value);
   return thread;
@@ -226,10 +227,17 @@ function take(connection, user, text) {
     if (request !== null && [...runs.values()].some(isAsked)) return undefined; // a double click
     const thread = threadFor(user, wanted);
     if (!thread) return forbidden();
-    const previous = thread.asked;
-    thread.asked = question;
+    const { replaces_run_id: replaced } = message.payload;
+    if (replaced) {
+      const first = thread.asked.findIndex((each) => each.run === replaced);
+      if (first < 0) return forbidden();
+      thread.asked.splice(first);
+    }
+    const previous = thread.asked.at(-1)?.question;
     const asked = new Map(); // what is asked of the user -> who waits for the answer
-    return play({ id: id(), request, user, thread, connection, stopped: false, asked }, question, previous);
+    const run = { id: id(), request, user, thread, connection, stopped: false, asked };
+    thread.asked.push({ run: run.id, question });
+    return play(run, question, previous);
   }
   if (message.type === "stop_agent") {
     const run = runs.get(message.run_id);

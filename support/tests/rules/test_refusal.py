@@ -168,6 +168,26 @@ def test_nothing_is_owed_to_a_user_whose_pass_has_ended() -> None:
     assert talk.whole() == []
 
 
+def test_a_run_that_may_outlive_its_token_is_owed_its_end_and_no_other_is() -> None:
+    promising = Profile(
+        msgspec.structs.replace(
+            PROFILE.spec, promises=Promises(ready=True, gap_free_seq=True, runs_outlive_tokens=True)
+        )
+    )
+
+    def begun() -> Talk:
+        return expiring(at=0.5).ask().started().wait(4.0).thinking().executing().tool_done()
+
+    finished = begun().completed().frame(UNAUTHENTICATED).close("server", 4401)
+    assert judged_by(promising, finished) == []
+    assert begun().completed().rules() == {"REFUSAL-3"}
+    thrown_out = begun().frame(UNAUTHENTICATED).close("server", 4401)
+    assert judged_by(promising, thrown_out) == ["LIFECYCLE-2 4 events and no end"]
+    assert judged_by(promising, begun().completed().wait(3.0).ask("q2").answer("r2", request="q2"))[0] == (
+        "REFUSAL-3 agent_started 7.5 s after it"
+    )
+
+
 def test_a_pass_that_has_ended_may_be_refused_when_it_is_used() -> None:
     talk = expiring(at=0.5).wait(3.0).ask().frame({**UNAUTHENTICATED, "request_id": "q1"})
     assert judged_by(refusing(expiry=RefusalKinds(error=("UNAUTHENTICATED",))), talk) == []

@@ -477,7 +477,8 @@ def test_expectations_of_the_reference_prompts() -> None:
     assert target.expectation("parallel_tools").parallel
     assert target.expectation("parallel_tools").tools == 2
     assert target.expectation("long_running").paced
-    assert [name for name in PROMPTS if target.expectation(name, CANARY).end is EventKind.FAILED] == ["failing_agent"]
+    failing = [name for name in PROMPTS if target.expectation(name, CANARY).end is EventKind.FAILED]
+    assert failing == ["failing_agent", "moderated"]
     for name in ("parallel", "paced", "failing_tool"):
         assert sum(getattr(target.expectation(prompt, CANARY), name) for prompt in PROMPTS) == 1
 

@@ -4,6 +4,7 @@ from greenlight_gate.backend.clock import iso
 from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.registry import defect
 from greenlight_gate.backend.frames import COMPLETED, EXECUTING, FAILED, STARTED, TOOL_COMPLETED, Body, Outgoing
+from greenlight_gate.backend.phrases import MODERATED
 from greenlight_gate.backend.runs import AgentRun
 
 Events = list[Outgoing]
@@ -50,6 +51,13 @@ def tool_for_small_talk(run: AgentRun, event: Outgoing) -> Events:
 def failure_without_a_word(run: AgentRun, event: Outgoing) -> Events:
     """agent_failed arrives without a text."""
     return [event.payload_without("error_message")] if event.kind == FAILED else [event]
+
+
+@defect("draft", "LIFECYCLE-2")
+def moderated_request_leaves_the_run_open(run: AgentRun, event: Outgoing) -> Events:
+    """A request that moderation refuses leaves its run open: nothing says that it is over."""
+    refused = event.kind == FAILED and event.body["payload"]["error_code"] == MODERATED["error_code"]
+    return [] if refused else [event]
 
 
 @defect("draft", "LIFECYCLE-2")

@@ -159,14 +159,15 @@ def _keep_the_answer(run: AgentRun) -> bool:
 
 @defect("draft", "CONTENT-4")
 def thread_fails_after_a_stop(run: AgentRun, event: Outgoing) -> Events:
-    """After a stop, every further request in that conversation fails."""
+    """Stopping a run while its tool runs ruins the conversation: every further request in it fails."""
     spoilt = run.parent is None and run.thread_id in _of_threads(run, "threads with a stop")
     return [event.changed(type=FAILED, payload=INVALID_HISTORY)] if spoilt and event.kind == COMPLETED else [event]
 
 
 @also("thread_fails_after_a_stop", "cancel")
 def _spoil_the_thread(run: AgentRun) -> bool:
-    _of_threads(run, "threads with a stop")[run.thread_id] = run.run_id
+    if run.counts[EXECUTING] > run.counts[TOOL_COMPLETED]:
+        _of_threads(run, "threads with a stop")[run.thread_id] = run.run_id
     return True
 
 

@@ -37,6 +37,48 @@ async def _leave_the_thread(run: AgentRun, journal: Journal) -> None:
         run.connection.hub.notes.get(f"runs in {run.thread_id}", {}).pop(run.run_id, None)
 
 
+@defect("incoming", "LIFECYCLE-2")
+def request_of_a_second_tab_dropped(connection: ServedConnection, message: Body) -> Body | None:
+    """While a conversation is answered in one tab, what another tab sends in it is dropped without a word."""
+    payload = message.get("payload")
+    thread_id = payload.get("thread_id") if isinstance(payload, dict) else None
+    tabs: dict[str, ServedConnection] = connection.hub.notes.setdefault("tabs of threads", {})
+    if isinstance(thread_id, str) and tabs.setdefault(thread_id, connection) is not connection:
+        return None
+    return message
+
+
+@also("request_of_a_second_tab_dropped", "ended")
+async def _no_longer_answered(run: AgentRun, journal: Journal) -> None:
+    del journal
+    if run.connection is not None:
+        run.connection.hub.notes.get("tabs of threads", {}).pop(run.thread_id, None)
+
+
+@defect("incoming", "CONTENT-4")
+def changed_question_is_added(connection: ServedConnection, message: Body) -> Body:
+    """A question that is changed is added to the conversation, and the one that it replaces stays in it."""
+    payload = message.get("payload")
+    if not isinstance(payload, dict) or "replaces_run_id" not in payload:
+        return message
+    return {**message, "payload": {name: value for name, value in payload.items() if name != "replaces_run_id"}}
+
+
+@defect("incoming", "IDENTITY-1")
+def other_answer_under_the_old_run_id(connection: ServedConnection, message: Body) -> Body:
+    """When another answer is asked for, its events have the run id of the first one."""
+    payload = message.get("payload")
+    if isinstance(payload, dict) and (replaced := payload.get("replaces_run_id")):
+        connection.notes.setdefault("replaced runs", {})[message.get("request_id")] = replaced
+    return message
+
+
+@also("other_answer_under_the_old_run_id", "draft")
+def _with_old_run_id(run: AgentRun, event: Outgoing) -> Events:
+    replaced = run.connection.notes.get("replaced runs", {}) if run.connection is not None else {}
+    return [event.changed(run_id=replaced[run.request_id])] if run.request_id in replaced else [event]
+
+
 @defect("repeated", "IDENTITY-1")
 def double_send_starts_two_runs(connection: ServedConnection, message: Body) -> bool:
     """A request that is sent twice starts two runs, whose events mix."""

@@ -160,6 +160,12 @@ def _expire_without_runs(connection: ServedConnection) -> None:
         connection.expire("the token has expired")
 
 
+@defect("outlive", "LIFECYCLE-2")
+def token_expiry_ends_a_running_answer(connection: ServedConnection, may: bool) -> bool:
+    """A token that expires throws its user out of a running answer, which is promised to finish."""
+    return False
+
+
 @defect("greeting", "CONTENT-5")
 def token_echoed_in_frame(connection: ServedConnection, message: Body) -> Body:
     """The first message of a connection holds the user's token."""

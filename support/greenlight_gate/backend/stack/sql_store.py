@@ -135,6 +135,14 @@ class SqlStore:
         before = sa.select(RUNS.c.question).where((RUNS.c.thread_id == thread_id) & (RUNS.c.key < this))
         return await self._text(before.order_by(RUNS.c.key.desc()).limit(1))
 
+    async def forget_from(self, thread_id: str, run_id: str) -> bool:
+        """Forget the request of a run, and all later ones of the thread; return whether the run is of this thread."""
+        if "\0" in run_id:
+            return False
+        here = RUNS.c.thread_id == thread_id
+        first = sa.select(RUNS.c.key).where(here & (RUNS.c.run_id == run_id)).scalar_subquery()
+        return await self._value(sa.delete(RUNS).where(here & (RUNS.c.key >= first)).returning(RUNS.c.key)) is not None
+
     async def add_note(self, owner: str, text: str) -> None:
         """Store a private note."""
         await self._execute(sa.insert(NOTES).values(owner=owner, body=text.replace("\0", " ")))

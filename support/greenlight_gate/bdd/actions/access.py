@@ -131,9 +131,13 @@ class AccessAttempts:
             early = self._ends_at(user) - _IN_THE_MIDDLE_S - time.monotonic()
             self.world.call(asyncio.sleep(max(0.0, early)))
             question = self.world.ask(user, while_asking)
+        run_until = 0.0
+        if question is not None and self.world.suite.profile.promises.runs_outlive_tokens:
+            self.world.wait(question)
+            run_until = question.last_at
         target = self.world.suite.target
         text = target.question(self.world.suite.first_prompt, self.world.canary(user))
-        self.world.call(self.world.tab(user).outlast_token(text))
+        self.world.call(self.world.tab(user).outlast_token(text, run_until=run_until))
         if question is None or self.world.findings or not question.has_end:
             return
         if question.seen_at[-1] < self._ends_at(user):

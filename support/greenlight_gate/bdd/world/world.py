@@ -35,6 +35,8 @@ log = logging.getLogger("greenlight")
 _MOST_SHOWN = 50
 # The requests that need tools, the most demanding first.
 _WITH_TOOLS = ("parallel_tools", "two_tools", "with_tool")
+# What moderation refuses may be refused by an error in place of a run.
+_MODERATED = "moderated"
 NOTHING_OBSERVED = "the scenario passed without having observed anything"
 
 
@@ -61,6 +63,7 @@ class World(Users):
         self.trace = f"traces/{number:04d}-{_slug(key)}.jsonl"
         super().__init__(suite, _recorder(suite, key, self.trace), slot)
         self.questions: list[UserRequest] = []
+        self._prompt_of: dict[str, str] = {}
         self.answered_to: list[Answered] = []
         self.pinged: list[bool] = []
         self.private: tuple[str, ...] = ()
@@ -135,6 +138,26 @@ class World(Users):
         self._one_at_a_time([(user, 1)])
         return self.call(self._ask(user, prompt, twice=True))
 
+    def change(self, question: UserRequest, prompt: str) -> UserRequest:
+        """Replaces an earlier request and its answer by another request; does not wait.
+
+        Raises NotExercised where the profile has no frame for it.
+        """
+        self.need(prompt)
+        self._need_frame("edit")
+        return self.call(self._ask(question.user, prompt, follow=question, replaces=(question, "edit")))
+
+    def regenerate(self, question: UserRequest) -> UserRequest:
+        """Asks for another answer to an earlier request; does not wait. Raises as `change`."""
+        what = "regenerate" if self.suite.profile.can_send("regenerate") else "edit"
+        self._need_frame(what)
+        prompt = self._prompt_of[question.request]
+        return self.call(self._ask(question.user, prompt, follow=question, replaces=(question, what)))
+
+    def _need_frame(self, what: str) -> None:
+        if not self.suite.profile.can_send(what):
+            raise NotExercised(f"the profile {self.suite.profile.name} has no [send.{what}]")
+
     def runs_of(self, question: UserRequest) -> list[str]:
         """The ids of all runs, without those of sub-agents, that name a request."""
         readings = (part for entry in self.recorder.entries for part in each(entry.reading))
@@ -151,19 +174,23 @@ class World(Users):
     async def _ask(
         self, user: str, prompt: str, tab: int = 1, follow: UserRequest | None = None, claims: str = "", *,
         text: str = "", refusable: bool = False, behind: UserRequest | None = None, twice: bool = False,
+        replaces: tuple[UserRequest, str] | None = None,
     ) -> UserRequest:  # fmt: skip
         target, canary = self.suite.target, self.canary(user)
         expect = target.expectation(prompt, canary)
         text = text or target.question(prompt, canary)
         thread = follow.thread if follow is not None else None
         user_id = self.persona(claims).user if claims else None
+        refusable = refusable or prompt == _MODERATED
         session = await self._ready_to_ask(user, tab)
         if follow is not None and self.recorder.checker.connections[follow.connection].cut_by_us:
             self.need("resume")  # without it, nobody has promised that a conversation outlives its connection
         question = await session.ask(
             text, expect, thread, foreign=claims if claims != user else "", claims=user_id, refusable=refusable,
             behind=behind.request if behind is not None else "", twice=twice,
+            replaces=replaces,
         )  # fmt: skip
+        self._prompt_of[question.request] = prompt
         question.absent = self.suite.profile.spec.absent
         self.questions.append(question)
         return question
@@ -246,6 +273,31 @@ class World(Users):
         second.last_at = max(second.last_at, first.last_at)
         await self.session_of(second).wait_end(second)
         return first, second
+
+    def ask_in_two_tabs(self, thread_of: UserRequest, prompts: tuple[str, str]) -> None:
+        """The first two tabs send at the same moment in the thread of an earlier request; waits for both.
+
+        The backend may take either first, and refuse the other or let it wait. Raises NotExercised without threads.
+        """
+        self.need(*prompts, "parallel_runs")
+        if thread_of.thread is None:
+            raise NotExercised(f"the answer to {thread_of.text!r} names no conversation in which two could be asked")
+        self.call(self._ask_in_two_tabs(thread_of, prompts))
+
+    async def _ask_in_two_tabs(self, thread_of: UserRequest, prompts: tuple[str, str]) -> None:
+        asked = await asyncio.gather(*(
+            self._ask(thread_of.user, prompt, tab, thread_of, refusable=True) for tab, prompt in enumerate(prompts, 1)
+        ))  # fmt: skip
+        begun = [asyncio.ensure_future(self._begun(question)) for question in asked]
+        await asyncio.wait(begun, return_when=asyncio.FIRST_COMPLETED)
+        for waiting in begun:
+            waiting.cancel()
+        for question in sorted(asked, key=UserRequest.has_begun, reverse=True):
+            question.wait_from_now()
+            await self.session_of(question).wait_end(question)
+
+    async def _begun(self, question: UserRequest) -> None:
+        await self.session_of(question).wait_until(question, question.has_begun)
 
     def converse(self, users: Sequence[str], *, times: int, most_s: float) -> None:
         """Each user holds so many conversations, one after the other: a request that needs tools, then one more.

@@ -108,8 +108,18 @@ class ConnectionChecker:
         ways = self.profile.spec.refusals.expiry
         self.expiry = TokenExpiry(
             self.user, expires_at, n, leeway_s=self._promised.leeway_s, epoch_s=self.epoch_s, ways=ways,
-            report=self.report,
+            report=self.report, may_finish=self._may_finish,
         )  # fmt: skip
+
+    def _may_finish(self, event: Event) -> bool:
+        """Whether an event is of a run that was asked for before the token expired, and is promised to finish."""
+        run, by_request = self.registry.find(event.run or ""), self.requests.by_request
+        ask = run.root.ask if run is not None else by_request.get(event.request or "")
+        return self._outlives_token(ask)
+
+    def _outlives_token(self, ask: Request | None) -> bool:
+        promised, expiry = self.profile.promises.runs_outlive_tokens, self.expiry
+        return promised and ask is not None and expiry is not None and ask.at < expiry.expires_at
 
     def attempted(self, attempt: ForeignAttempt) -> None:
         """A request was sent that has to be refused, since it names what belongs to another user."""
@@ -478,8 +488,10 @@ class ConnectionChecker:
         came = _end(by, code)
         given_up = self.connection_rules.given_up(by, reason, self.registry.stalls)
         expired = self.expiry is not None and self.expiry.closed(code, came, at, n)
-        if given_up or expired or self.connection_rules.flooded:
+        if given_up or self.connection_rules.flooded:
             self.requests.owe_nothing()
+        elif expired:
+            self.requests.owe_nothing(but=self._outlives_token)
         if self.registry.stalls.is_long:
             for ask in self.requests.asks:
                 ask.excused = True
