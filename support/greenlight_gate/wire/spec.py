@@ -179,7 +179,8 @@ _RICH = (
     "absent",
 )
 _TOP = (
-    "name", "about", "frame", "every", "events", "controls", "send", "choices", "promises", "refusals", "recognise", *_RICH,
+    "name", "about", "frame", "every", "events", "controls", "send", "choices", "promises", "refusals", "recognise",
+    *_RICH,
 )  # fmt: skip
 _CONTROLS = ("ready", "error", "pong", "restored", "heartbeat")
 # What each frame to send may be filled with, beside what is there everywhere.
