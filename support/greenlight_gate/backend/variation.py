@@ -131,7 +131,7 @@ class Variation:
         if self.chance is None:
             return text
         body: Body = json.loads(text)
-        kind = LIKE.get(body["type"], body["type"])
+        kind: str = LIKE.get(body["type"], body["type"])
         body = reshaped(body, self.shapes[kind], renamed=self.names[kind])
         holder = body["data"] if body["type"] == "system_message" else body
         holder["timestamp"] = _stamp(holder["timestamp"], self.stamps[kind])

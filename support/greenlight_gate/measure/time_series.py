@@ -6,6 +6,8 @@ When there would be too many, neighbours are joined and each window becomes twic
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from greenlight_gate.events import EventKind
+
 MOST_WINDOWS = 600
 _NARROWEST_S = 0.25
 # A bucket is an eighth of an octave: a latency is known to 12.5 %, which no picture shows.
@@ -50,7 +52,7 @@ class TimeWindow:
         self.messages = self.events = self.samples = self.delay_us = 0
         self.asked = self.tried = self.made = self.dropped = self.refused = self.errors = self.findings = 0
         self.open_most = self.busy_most = 0
-        self.kinds = [0] * 7
+        self.kinds = [0] * len(EventKind)
         self.delays: dict[int, int] = {}
 
     def delay(self, us: int) -> None:

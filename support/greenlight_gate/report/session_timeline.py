@@ -50,6 +50,8 @@ MARKS: dict[EventKind, tuple[str, str, str]] = {
     EventKind.COMPLETED: (GREEN, "s", "completed"),
     EventKind.FAILED: (PINK, "X", "failed"),
     EventKind.STOPPED: (FAINT, "D", "stopped"),
+    EventKind.INPUT_REQUESTED: (BLUE, "^", "user asked"),
+    EventKind.INPUT_RECEIVED: (BLUE, "v", "user answered"),
 }
 _BRACKET = ((0.4, 1.0), (-0.4, 1.0), (-0.4, -1.0), (0.4, -1.0), (0.4, -0.75), (-0.1, -0.75), (-0.1, 0.75), (0.4, 0.75))
 _SHAPES: dict[str, Any] = {"[": _BRACKET, "]": [(-x, y) for x, y in _BRACKET]}

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from greenlight_gate.events import EventKind
+from greenlight_gate.events import FIVE, EventKind
 from greenlight_gate.findings import numbered
 from greenlight_gate.wire.capture import CaptureError
 from greenlight_gate.wire.codecs import UndecodableError, codec_named
@@ -276,7 +276,7 @@ def _text_path(examples: list[Any]) -> str:
 
 
 def _missing(guessed: Counter[str]) -> Iterator[str]:
-    missing = [kind for kind in EventKind if not guessed[kind] and kind not in (EventKind.FAILED, EventKind.STOPPED)]
+    missing = [kind for kind in FIVE if not guessed[kind]]
     if EventKind.COMPLETED in missing:
         yield from ("", "# TODO: no end was found. A profile needs one:", "# [[event]]", "# when = { PATH = VALUE }")
         yield from ('# is = "agent_completed"', '# text = "PATH"')
