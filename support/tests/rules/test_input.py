@@ -1,48 +1,22 @@
 """What is asked of a user during a run: what may follow, and the rule that reports what may not."""
 
-from collections.abc import Callable
-
 import pytest
-from greenlight_gate.trace import Expect
 from greenlight_gate.wire.profile import Profile
 
-from support.tests.rules.talk import Body, Talk, asked
+from support.tests.rules.broken.inputs import (
+    APPROVAL,
+    DENIED,
+    answers,
+    approved,
+    asks,
+    begun,
+    denied,
+    received,
+    reloaded,
+    rest,
+)
+from support.tests.rules.talk import Body, Talk
 from support.tests.wire.recorded import shipped
-
-APPROVAL = Expect(prompt="Ask me before", thinking=True, tools=1, contains=(("rain",),), approval=True)
-DENIED = "The weather was not looked up."
-Change = Callable[[Talk], Talk]
-
-
-def begun() -> Talk:
-    return asked(APPROVAL).started().thinking()
-
-
-def asks(talk: Talk, input_id: str = "i1", city: str = "Oslo", **values: str) -> Talk:
-    payload: Body = {"input_id": input_id, "question": "May I?", "choices": ["approve", "deny"]}
-    call: Body = {"tool_name": "weather", "tool_call_id": "k1", "parameters": {"city": city}}
-    return talk.event("input_requested", {**payload, **call}, **values)
-
-
-def answers(talk: Talk, *, approves: bool = True, connection: str = "c1", foreign: str = "") -> Talk:
-    ids = {"run": "r1", "request": "q1", "input": "i1", "foreign": foreign}
-    return talk.send("respond", connection, approves=approves, **ids)
-
-
-def received(talk: Talk, choice: str = "approve", **values: str) -> Talk:
-    return talk.event("input_received", {"input_id": "i1", "choice": choice}, **values)
-
-
-def approved(talk: Talk) -> Talk:
-    return received(answers(talk))
-
-
-def denied(talk: Talk) -> Talk:
-    return received(answers(talk, approves=False), "deny")
-
-
-def rest(talk: Talk) -> Talk:
-    return talk.executing().tool_done().completed()
 
 
 @pytest.mark.parametrize(
@@ -88,18 +62,6 @@ def test_what_may_follow_a_request_for_approval(talk: Talk) -> None:
 )
 def test_what_may_not_is_reported_by_one_rule(talk: Talk, rule: str) -> None:
     assert talk.rules() == {rule}
-
-
-def reloaded(*, shows: bool) -> Talk:
-    """The connection ends while something is asked, and all of the thread is asked for on another one."""
-    talk = asks(begun())
-    texts = [text for text in talk.texts() if "run_id" in text]
-    talk.cut("FIN").close().open("Ada", "c2").restore("c2", 0, answered=False)
-    for text in texts if shows else texts[:-1]:
-        talk.frame(text, "c2")
-    talk.restored("c2")
-    received(answers(talk, connection="c2"), connection="c2")
-    return talk.executing(connection="c2").tool_done(connection="c2").completed(connection="c2")
 
 
 def test_what_is_asked_is_shown_again_when_the_thread_is_restored() -> None:
