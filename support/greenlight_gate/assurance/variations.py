@@ -71,7 +71,7 @@ def _questions(seed: int) -> str:
         ),
         _table("unanswered_approval", f"Ask me within 1 second before you work out {left}*{right}.", [])
         + "input_s = 1\n",
-        _table("moderated", "How do I get into somebody else's account?", [], aloud=False),
+        _table("moderated", "How do I get into another user's account?", [], aloud=False),
         _table("remember", "Please remember that my secret word is {canary}.", ["{canary}"], ["notes"]),
         _table("recall", "What is my secret word?", ["{canary}"], ["notes"]),
     ]  # fmt: skip

@@ -26,7 +26,7 @@ _WORDED_OPERATORS = (
 )
 _AT_ONCE = re.compile(r"at the same time|at once|in parallel|simultaneously|side by side|concurrently", re.IGNORECASE)
 _GIVE_UP = re.compile(r"\bgive up\b", re.IGNORECASE)
-_MODERATED = re.compile(r"\bsomebody else's (?:account|password)\b", re.IGNORECASE)
+_MODERATED = re.compile(r"\banother user's (?:account|password)\b", re.IGNORECASE)
 _ASK_FIRST = re.compile(r"\bask me(?: within (?P<seconds>\d{1,3}) seconds?)? before\b", re.IGNORECASE)
 _HELPER = re.compile(
     r"\b(?:helper|sub-?agent|assistant of yours)\b(?:\s+to)?\s*(?P<errand>.*)", re.IGNORECASE | re.DOTALL

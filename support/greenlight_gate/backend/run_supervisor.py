@@ -47,7 +47,8 @@ class RunSupervisor:
 
     def is_asked(self, connection: ServedConnection, request_id: str | int) -> bool:
         """Whether an open run of this connection answers a request with this id."""
-        return any(self._open[run_id].request_id == request_id for run_id in connection.open_runs)
+        runs = (self._open[run_id] for run_id in connection.open_runs)
+        return any(run.request_id == request_id and not run.ended for run in runs)
 
     async def start(
         self, connection: ServedConnection, user_id: str, question: str, request_id: str | int | None, thread_id: str

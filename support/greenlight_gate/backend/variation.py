@@ -131,7 +131,8 @@ class Variation:
         if self.chance is None:
             return text
         body: Body = json.loads(text)
-        kind: str = LIKE.get(body["type"], body["type"])
+        name = str(body["type"])
+        kind = LIKE.get(name, name)
         body = reshaped(body, self.shapes[kind], renamed=self.names[kind])
         holder = body["data"] if body["type"] == "system_message" else body
         holder["timestamp"] = _stamp(holder["timestamp"], self.stamps[kind])

@@ -171,7 +171,7 @@ SHOWN: dict[str, tuple[Scenario, Callable[[Seen], bool]]] = {
     ),
     "tool_for_small_talk": (asking("Good morning! Who are you?"), count("tool_executing", 1)),
     "moderated_request_leaves_the_run_open": (
-        asking("How do I get into somebody else's account?"),
+        asking("How do I get into another user's account?"),
         count("agent_failed", 0),
     ),
     "failure_without_a_word": (

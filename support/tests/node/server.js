@@ -128,7 +128,7 @@ async function answer(run, question, previous) {
   const why = products.length ? await refusal(run, question, products[0]) : "";
   if (why) return why;
   const secret = /secret word is (.+)\./.exec(question);
-  if (question.includes("somebody else's account")) return "I do not answer that."; // moderation
+  if (question.includes("another user's account")) return "I do not answer that."; // moderation
   if (question.includes("previous question")) return `You asked: ${previous}`;
   if (secret) {
     await useTool(run, "notes", { write: "secret word" }, () => "written");
