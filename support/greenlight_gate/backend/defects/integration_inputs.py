@@ -1,4 +1,4 @@
-"""Defects in what is asked of the user: not asked, not waited for, not kept to, asked in vain, answered by another user."""
+"""Defects in what is asked of the user: not asked, not waited for, not kept to, asked in vain, answered for another."""
 
 from greenlight_gate.backend.connection import ServedConnection
 from greenlight_gate.backend.defects.registry import also, defect
