@@ -118,8 +118,8 @@ def test_a_long_thread_is_restored_while_it_goes_on(backend: BackendProcess) -> 
         thread_id = ada.run("Hello!")[0]["thread_id"]
         for _ in range(60):
             ada.run("What is 1+1?", thread_id=thread_id)
-        for _ in range(20):
-            ada.ask("What is 2+2?", thread_id=thread_id)
+        for number in range(20):
+            ada.ask("What is 2+2?", thread_id=thread_id, request_id=f"r-{number}")
         seen = restore(second, thread_id, 0)
         whole = [event for event in seen if event["type"] != "session_restored"]
         while sum(map(is_end, whole)) < 81:

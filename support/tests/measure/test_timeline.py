@@ -34,7 +34,7 @@ def test_a_whole_answer_is_counted_and_leaves_nothing_open() -> None:
     whole = timeline.windows.total()
 
     assert (whole.messages, whole.events, whole.asked, whole.tried, whole.made) == (6, 5, 1, 1, 1)
-    assert whole.kinds == [1, 1, 1, 1, 1, 0, 0]
+    assert whole.kinds == [1, 1, 1, 1, 1, 0, 0, 0, 0]
     assert (whole.dropped, whole.refused, whole.errors, whole.findings) == (0, 0, 0, 0)
     assert (whole.open_most, whole.busy_most, timeline.open, timeline.busy) == (1, 1, 0, 0)
     assert (whole.samples, whole.delay_ms < 0.01) == (5, True)

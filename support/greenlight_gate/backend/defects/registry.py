@@ -56,7 +56,7 @@ class Defect:
     def severity(self) -> str:
         """`critical` if the first rule that must report the defect is critical, else `normal`."""
         first = self.rules[0]
-        critical = first in _CRITICAL or first.partition("-")[0] in _CRITICAL_FAMILIES
+        critical = first in _CRITICAL or (first.partition("-")[0] in _CRITICAL_FAMILIES and first != "INPUT-7")
         return "critical" if critical or first in {"REFUSAL-1", "REFUSAL-2", "REFUSAL-3", "SUCCESS"} else "normal"
 
 
@@ -85,7 +85,7 @@ HIDING = tuple(
     )
 )
 _CRITICAL = {"LIFECYCLE-2", "LIFECYCLE-5", "LIFECYCLE-6", "CONTENT-4", "CONTENT-5", "CONTINUITY-1", "CONNECTION-1"}
-_CRITICAL_FAMILIES = {"IDENTITY", "ISOLATION"}
+_CRITICAL_FAMILIES = {"IDENTITY", "INPUT", "ISOLATION"}
 _defects: dict[str, Defect] = {}
 REGISTRY: Mapping[str, Defect] = MappingProxyType(_defects)
 
