@@ -99,10 +99,14 @@ class Agent:
     async def _ask_model(self, run: AgentRun, model: LanguageModel) -> str:
         before = await self._store.previous_question(run.thread_id, run.root.run_id) if run.parent is None else None
         messages = [user_message(text) for text in (before, run.question) if text]
+        asks_first_s = make_plan(run.question).asks_first_s
         for _ in range(_MOST_TURNS):
             turn = await model.ask(messages, lambda thought: self._think(run, thought))
             if not turn.calls:
                 return turn.text
+            called = tuple(Call(call.tool, call.parameters()) for call in turn.calls if call.tool != _HELPER)
+            if asks_first_s and (refused := await self._refused(run, called, asks_first_s)):
+                return refused
             messages += messages_of(turn, await self._use_as_called(run, turn))
         raise ModelFailed(f"the model called tools {_MOST_TURNS} times without an answer")
 
