@@ -58,7 +58,7 @@ class Changing:
         assert (code, did.get("defects"), did.get("connections_left")) == (200, list(defects), 0), did
         yield process
         assert process.alive, process.stderr_tail()
-        assert process.stderr_tail() == ""
+        assert process.stderr_tail() == "", process.stderr_tail()
 
 
 @pytest.fixture(scope="session")
