@@ -47,7 +47,9 @@ def main() -> int:
 
 def annotations(verdict: str, reason: str, causes: list[dict[str, Any]]) -> list[str]:
     """The annotations of the job: the verdict, then what happened by each rule."""
-    lines = [_annotation(_KINDS.get(verdict, "error"), f"Greenlight: {verdict}", reason or "no findings")]
+    # An approval has no reason; what has happened all the same is waived.
+    said = reason or ("only waived findings" if causes else "no findings")
+    lines = [_annotation(_KINDS.get(verdict, "error"), f"Greenlight: {verdict}", said)]
     for cause in causes[:_MOST_CAUSES]:
         kind = "notice" if cause["waived"] == cause["times"] else "error"
         lines.append(_annotation(kind, cause["rule"], cause["what"]))

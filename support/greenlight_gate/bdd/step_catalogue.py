@@ -13,7 +13,7 @@ from behave.runner import the_step_registry
 from behave.runner_util import load_step_modules
 
 from greenlight_gate.bdd import parameters
-from greenlight_gate.bdd.runner.own_suite import is_own_step, load_own_steps, sample_of
+from greenlight_gate.bdd.runner.own_suite import is_own_step, load_own_steps, own_features, sample_of
 from greenlight_gate.targets.sections import SuiteSection
 from greenlight_gate.targets.settings import suite_root
 
@@ -47,7 +47,7 @@ class CatalogueStep(NamedTuple):
 def catalogue(suite: SuiteSection) -> list[CatalogueStep]:
     """All steps that may judge a target: the team's own first, by topic and then Given, When, Then.
 
-    Raises Misconfigured for own steps that cannot be used.
+    Raises Misconfigured for own steps and features that cannot be used.
     """
     parameters.register()
     load_step_modules([str(suite_root() / "steps")])
@@ -85,10 +85,9 @@ def _steps_of_features(suite: SuiteSection) -> Iterator[Step]:
     """The steps of all scenarios that judge a target, those of backgrounds once for each scenario."""
     shipped = suite_root() / "features"
     paths = [path for path in sorted(shipped.rglob("*.feature")) if path.parent.name != "assurance"]
-    paths += sorted(Path(suite.features).rglob("*.feature")) if suite.features else []
-    for path in paths:
-        feature: Any = parse_file(str(path))
-        for scenario in feature.walk_scenarios() if feature is not None else ():
+    features: list[Any] = [parse_file(str(path)) for path in paths]
+    for feature in (*features, *own_features(suite)):
+        for scenario in feature.walk_scenarios():
             yield from scenario.all_steps
 
 

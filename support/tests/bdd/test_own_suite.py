@@ -11,12 +11,13 @@ from behave.runner import the_step_registry
 from behave.runner_util import load_step_modules
 from behave.step_registry import StepRegistry
 from greenlight_gate.bdd import parameters
-from greenlight_gate.bdd.runner.own_suite import load_own_steps
+from greenlight_gate.bdd.runner.own_suite import load_own_steps, scenarios_of
 from greenlight_gate.bdd.runner.step_registry import CheckedStepRegistry
 from greenlight_gate.session.loop_thread import SuiteFault
+from greenlight_gate.targets.sections import SuiteSection
 from greenlight_gate.targets.settings import Misconfigured, suite_root
 
-from support.tests.cli.process import ROOT, judged, mistaken
+from support.tests.cli.process import ROOT, greenlight, judged, mistaken
 from support.tests.team import repository
 
 
@@ -69,6 +70,33 @@ def test_the_category_needs_a_folder(tmp_path: Path) -> None:
     assert (ran.code, ran.err) == (
         3, "greenlight: --categories own: the target file has no [suite] with features of its own\n"
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("feature", "says"),
+    [
+        (
+            "Feature: E\n  Exmple: Ends\n    Given the end\n",
+            "expected a scenario (`Example:` or `Scenario:`), but there",
+        ),
+        ("", "expected a scenario (`Example:` or `Scenario:`), but there is none"),
+        ("Feature: E\n  Example: E\n    Given a:\n      | a |\n      | a | b |\n", "a feature cannot be read: Failed"),
+    ],
+)
+def test_a_feature_that_would_run_nothing_is_refused(tmp_path: Path, feature: str, says: str) -> None:
+    repository(tmp_path)
+    (tmp_path / "features/more.feature").write_text(feature, encoding="utf-8")
+    with pytest.raises(Misconfigured) as wrong:
+        scenarios_of(SuiteSection(features=str(tmp_path / "features")))
+    assert says in str(wrong.value)
+    assert "more.feature" in str(wrong.value)
+
+
+def test_the_command_says_so_in_one_line(tmp_path: Path) -> None:
+    repository(tmp_path, "Feature: Orders\n  Exmple: The number is right\n")
+    ran = greenlight(tmp_path, "run", "--environment", "greenlight.toml", "--categories", "own")
+
+    assert (ran.code, ran.err.count("orders.feature: expected a scenario")) == (3, 1), ran.err
 
 
 @pytest.fixture(scope="module")

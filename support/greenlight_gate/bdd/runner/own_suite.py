@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from behave.parser import parse_file
+from behave.parser import ParserError, parse_file
 from behave.runner_util import load_step_modules
 from behave.step_registry import AmbiguousStep
 
@@ -39,12 +39,28 @@ def own_place(feature: Any) -> tuple[str, ...] | None:
 
 
 def scenarios_of(suite: SuiteSection) -> dict[str, int]:
-    """How many scenarios of the team's own there are, by their category; nothing without a folder."""
+    """How many scenarios of the team's own there are, by their category; nothing without a folder.
+
+    Raises Misconfigured for a feature that cannot be read, or has no scenarios.
+    """
     if not suite.features:
         return {}
-    paths = sorted(Path(suite.features).rglob("*.feature"))
-    features: list[Any] = [parse_file(str(path)) for path in paths]
-    return {OWN: sum(len(feature.walk_scenarios()) for feature in features if feature is not None)}
+    return {OWN: sum(len(feature.walk_scenarios()) for feature in own_features(suite))}
+
+
+def own_features(suite: SuiteSection) -> list[Any]:
+    """The features of the team's own. Raises Misconfigured for one that cannot be read, or has no scenarios."""
+    found: list[Any] = []
+    for path in sorted(Path(suite.features).rglob("*.feature")) if suite.features else []:
+        try:
+            feature: Any = parse_file(str(path))
+        except ParserError as error:
+            raise Misconfigured(f"a feature cannot be read: {error}") from error
+        # A keyword that is misspelt begins no scenario: it is taken for a part of the description.
+        if feature is None or not feature.walk_scenarios():
+            raise Misconfigured(f"{path}: expected a scenario (`Example:` or `Scenario:`), but there is none")
+        found.append(feature)
+    return found
 
 
 def is_own_step(function: Callable[..., None], suite: SuiteSection) -> bool:

@@ -111,7 +111,8 @@ class SuiteRunner(Runner):
             super().setup_paths()
 
     def load_step_definitions(self, extra_step_paths: Any = None) -> None:
-        """Loads the steps of the suite, then those of the team's own. Raises Misconfigured for mistakes in them."""
+        """Loads all steps. Raises Misconfigured for mistakes in the steps and features of the team's own."""
+        scenarios_of(self._own)  # behave itself would take what cannot be read for a fault of its own
         super().load_step_definitions(extra_step_paths)
         if self._own.steps:
             load_own_steps(the_step_registry, Path(self._own.steps))
