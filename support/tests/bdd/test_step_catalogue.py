@@ -71,8 +71,8 @@ def test_every_parameter_type_has_a_text_that_it_accepts() -> None:
 
 def test_the_command_lists_and_writes(tmp_path: Path) -> None:
     repository(tmp_path)
-    listed = greenlight(tmp_path, "steps", "names", "number", "--environment", "greenlight.toml")
-    written = greenlight(tmp_path, "steps", "--page", "steps.html")
+    listed = greenlight(tmp_path, "steps", "names", "number", "--environment", "greenlight.toml", fresh=True)
+    written = greenlight(tmp_path, "steps", "--page", "steps.html", fresh=True)
 
     assert listed.code == 0, listed.err
     assert "  Then  the answer to {user:User} names a number\n          the answer to Ada names" in listed.out
@@ -82,6 +82,6 @@ def test_the_command_lists_and_writes(tmp_path: Path) -> None:
 
 
 def test_words_that_no_step_has_are_told_with_the_nearest(tmp_path: Path) -> None:
-    ran = greenlight(tmp_path, "steps", "recieves")
+    ran = greenlight(tmp_path, "steps", "recieves", fresh=True)
 
     assert (ran.code, ran.err) == (3, "greenlight: no step has recieves; the nearest is 'receives'\n")
