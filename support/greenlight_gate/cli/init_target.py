@@ -164,12 +164,13 @@ def _budgets(draft: TargetDraft) -> str:
 
 
 def _limits(draft: TargetDraft) -> str:
-    most, stress = (20_000, True) if draft.embedded else (50, False)
+    # A backend that starts a process for each user is slow with many at once, and would be blamed for that.
+    most, stress = (20_000, True) if draft.embedded else (50 if draft.reference else 10, False)
     return "\n".join(
         [
             "# How much load the backend may get. Stress scenarios and `greenlight load` need allow_stress = true.",
             "[limits]",
-            _line("max_connections", most, ""),
+            _line("max_connections", most, "users at a time; raise it to what the backend is made for"),
             _line("allow_stress", stress, ""),
         ]
     )
