@@ -16,7 +16,7 @@ from typing import TextIO
 
 import msgspec
 
-from greenlight_gate.evidence.safe_files import bounded_lines, open_regular
+from greenlight_gate.evidence.safe_files import append_line, bounded_lines, open_regular
 from greenlight_gate.evidence.session_folder import (
     Ended,
     Evidence,
@@ -172,8 +172,7 @@ class MonitorDay:
         """Keeps a round, on the disk when this returns. Returns it with the path of its evidence, if any was kept."""
         if trace is not None and self._traces[_kind(one)] < self.most_alike and self._traces.total() < self.most_traces:
             one = self._with_trace(one, trace)
-        with self.rounds.open("ab") as file:
-            file.write(_encoder.encode(one) + b"\n")
+        append_line(self.rounds, _encoder.encode(one))
         self.last_number = one.number
         return one
 

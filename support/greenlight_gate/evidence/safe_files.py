@@ -50,3 +50,16 @@ def read_whole(root: Path, name: str) -> bytes:
     if len(data) > LONGEST_LINE_BYTES:
         raise OSError(errno.EFBIG, f"it has more than {LONGEST_LINE_BYTES} bytes", name)
     return data
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Appends a line whole or not at all, also where the disk is full in between. Raises OSError."""
+    with path.open("ab", buffering=0) as file:
+        begins, left = file.tell(), memoryview(line + b"\n")
+        try:
+            while left:
+                left = left[file.write(left) :]
+        except OSError:
+            # The next line would go on where this one broke off, and neither could be read.
+            file.truncate(begins)
+            raise

@@ -24,7 +24,7 @@ from uuid import uuid4
 import msgspec
 
 from greenlight_gate.evidence.manifest import MANIFEST, decoded, differences, manifest_of
-from greenlight_gate.evidence.safe_files import bounded_lines, inside, open_regular, read_whole
+from greenlight_gate.evidence.safe_files import append_line, bounded_lines, inside, open_regular, read_whole
 from greenlight_gate.findings import Severity
 from greenlight_gate.measure.load_result import LoadResult
 from greenlight_gate.measure.thresholds import Thresholds
@@ -204,8 +204,7 @@ class Evidence:
         line = _encoder.encode(msgspec.structs.replace(entry, previous=self._previous or self._last_digest()))
         # If it is interrupted from here on, the line may have been written or not: the next one looks.
         self._previous = ""
-        with self.ledger.open("ab") as file:
-            file.write(line + b"\n")
+        append_line(self.ledger, line)
         self._previous = _digest(line)
 
     def end(self, ended: Ended) -> None:

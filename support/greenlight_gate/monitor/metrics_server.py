@@ -2,10 +2,11 @@
 
 import contextlib
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -32,6 +33,11 @@ class _MetricsServer(ThreadingHTTPServer):
         self.registry = registry
         self.address_family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         super().__init__((address.host, address.port), _Scrape)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A reader who has left before the end is not worth a traceback."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
 
 class _Scrape(BaseHTTPRequestHandler):

@@ -19,9 +19,9 @@ from greenlight_gate.evidence.monitor_day import (
     rounds_in,
     seal_earlier_days,
 )
-from greenlight_gate.evidence.safe_files import bounded_lines, open_regular
+from greenlight_gate.evidence.safe_files import append_line, bounded_lines, open_regular
 from greenlight_gate.evidence.session_folder import LOG
-from greenlight_gate.monitor.alerts import Alert, AlertLog, Alerts
+from greenlight_gate.monitor.alerts import Alert, Alerts
 from greenlight_gate.monitor.clock import Clock
 from greenlight_gate.monitor.quiet_hours import QuietHours
 from greenlight_gate.monitor.round import Round, RoundObserver, RoundOutcome
@@ -151,7 +151,7 @@ class TargetWatch:
         self._new.append(alert)
         if self._day is not None:
             with self._costing(ALERTS):
-                AlertLog(self._day.folder / ALERTS)(alert)
+                append_line(self._day.folder / ALERTS, msgspec.json.encode(alert))
 
     def _observe(self, call: Callable[[RoundObserver], None]) -> None:
         for observer in list(self._observers):

@@ -1,6 +1,7 @@
 """Evidence that came from anywhere: only regular files inside the session folder are read, in bounded lines."""
 
 import os
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from greenlight_gate.cli.main import main
 from greenlight_gate.evidence.judge import NoEvidence, judge
-from greenlight_gate.evidence.safe_files import LONGEST_LINE_BYTES
+from greenlight_gate.evidence.safe_files import LONGEST_LINE_BYTES, append_line
 from greenlight_gate.verdict.decision import Verdict
 
 from support.tests.cli.process import mistaken
@@ -140,3 +141,18 @@ def test_no_report_is_written_through_a_link(tmp_path: Path, name: str) -> None:
         f"greenlight: session/{name}: it is a symbolic link; reports are written into the session folder only\n",
     )
     assert list(outside.iterdir()) == []
+
+
+def test_a_line_for_which_there_is_no_room_leaves_nothing_behind(tmp_path: Path) -> None:
+    file = tmp_path / "lines"
+    append_line(file, b"first")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (9, before[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            append_line(file, b"too long for nine")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    append_line(file, b"second")
+
+    assert file.read_bytes() == b"first\nsecond\n"

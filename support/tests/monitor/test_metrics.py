@@ -5,7 +5,9 @@ import json
 import re
 import shutil
 import socket
+import struct
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -223,6 +225,25 @@ def test_the_address_serves_metrics_and_nothing_else() -> None:
             urllib.request.urlopen(f"http://{address}/").close()
         with pytest.raises(OSError, match="in use"), serving(registry, address):
             pass
+
+
+def test_a_reader_who_leaves_before_the_end_is_not_worth_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    registry, many = CollectorRegistry(), Counters("many_total", "Too many for a socket.", (), ("n",))
+    for number in range(10_000):
+        many.add(f"{number:0>1000}")
+    registry.register(many)
+    before = threading.active_count()
+    with serving(registry, Address("127.0.0.1", 0)) as address:
+        reader = socket.create_connection(address)
+        reader.sendall(b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n")
+        assert reader.recv(8) == b"HTTP/1.1"
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reader.close()
+        deadline = time.monotonic() + DEADLINE_S
+        while threading.active_count() > before + 1 and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    assert (threading.active_count(), capsys.readouterr().err) == (before, "")
 
 
 # With Prometheus itself -------------------------------------------------------------------------------------------

@@ -143,7 +143,7 @@ def test_starting_twice_counts_once_and_unsubscribing_ends_it(backend: BackendPr
 
 def test_the_script_of_the_readme_works_as_it_stands(backend: BackendProcess, tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (found,) = re.findall(r"^    import asyncio, os\n(?:    .*\n)+", readme, re.MULTILINE)
+    (found,) = re.findall(r"^    import asyncio, os\n(?:    (?!END).*\n)+", readme, re.MULTILINE)
     script = tmp_path / "script.py"
     script.write_text(re.sub(r"^    ", "", found, flags=re.MULTILINE), encoding="utf-8")
     done = subprocess.run(

@@ -220,6 +220,28 @@ def test_chromium_shows_hostile_text_as_text_and_asks_nobody_else(tmp_path: Path
 
 
 @pytest.mark.slow
+@needs_browser
+def test_a_page_that_was_refused_tries_again(tmp_path: Path) -> None:
+    from playwright.sync_api import sync_playwright
+
+    with serving(tmp_path) as (server, url), sync_playwright() as playwright, contextlib.ExitStack() as readers:
+        lines = [
+            readers.enter_context(httpx.stream("GET", f"{url}/events", timeout=60)).iter_lines()
+            for _ in range(MOST_STREAMS)
+        ]
+        assert all(next(each).startswith("data: ") for each in lines)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        page.goto(url)
+        page.wait_for_selector("#lost:not([hidden])")
+        readers.close()
+        server.on_round(failed(tmp_path))
+        page.wait_for_selector("#findings summary", timeout=60_000)
+        assert page.is_hidden("#lost")
+        browser.close()
+
+
+@pytest.mark.slow
 def test_the_command_serves_the_page_of_its_rounds_and_again_after_a_restart(tmp_path: Path) -> None:
     rounds = []
     for _ in range(2):
