@@ -67,7 +67,7 @@ def test_no_text_uses_a_word_that_the_vocabulary_replaces() -> None:
 
 
 def test_no_feature_or_page_uses_a_word_that_the_vocabulary_replaces() -> None:
-    paths = [*(ROOT / "features").rglob("*.feature"), *PACKAGE.rglob("*.j2")]
+    paths = [*(ROOT / "features").rglob("*.feature"), *PACKAGE.rglob("*.j2"), *PACKAGE.rglob("*.js")]
     assert len(paths) > 30, "the features were not found"
     assert {str(path.relative_to(ROOT)): hits for path in paths if (hits := _wrong(path.read_text("utf-8")))} == {}
 

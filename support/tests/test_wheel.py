@@ -104,6 +104,8 @@ def test_a_session_is_run_judged_again_and_remembered(installed: Installed) -> N
 
     judged = installed("greenlight", "verdict", str(session))
     assert (judged.returncode, "APPROVED" in judged.stdout) == (0, True), judged.stdout + judged.stderr
+    page = (installed.folder / session / "verdict.html").read_text(encoding="utf-8")
+    assert [part in page for part in ("class Timeline", "class Viewer", ".timeline {", 'class="packed"')] == [True] * 4
 
     remembered = installed("greenlight", "history")
     assert (remembered.returncode, "APPROVED" in remembered.stdout) == (0, True), remembered.stdout + remembered.stderr

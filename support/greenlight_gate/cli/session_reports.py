@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.evidence.history import History, series_of
-from greenlight_gate.evidence.judge import Judgement
+from greenlight_gate.evidence.judge import JudgedSession, Judgement
 from greenlight_gate.evidence.session_folder import LOG, Evidence, Selected
 from greenlight_gate.report.ci_summary import as_markdown
 from greenlight_gate.report.monitoring_files import ALERTS, MONITORING, VISUALIZATIONS, write_files
@@ -30,12 +30,14 @@ def write_reports(
     *,
     page: bool = True,
     begins_history: bool = True,
+    other: JudgedSession | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> list[Path]:
     """Writes every report of a judged session. Returns the files to open in a browser or editor.
 
     Without `page`, only the files that programs read are written, which takes a tenth of the time. Without
-    `begins_history`, a session is added only to a history that is there. Raises Misconfigured if
+    `begins_history`, a session is added only to a history that is there. `other`: a session whose conversations the
+    page shows beside those of this one. Raises Misconfigured if
     `comprehensive_validation_report.json` cannot be written. Any other file that cannot be written is left out: the
     verdict stands, and a page without pictures is written. Nothing is written through a link that leads elsewhere.
     """
@@ -66,7 +68,7 @@ def write_reports(
     with faults.costing("page"):
         from greenlight_gate.report.html_page import write_page  # noqa: PLC0415
 
-        written.append(write_page(judgement, folder, pictures, trend))
+        written.append(write_page(judgement, folder, pictures, trend, other))
     with faults.costing("verdict in Allure's results"):
         from greenlight_gate.cli.allure_report import into_results  # noqa: PLC0415
 

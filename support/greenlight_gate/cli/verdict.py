@@ -12,10 +12,10 @@ from greenlight_gate.cli.ci_lines import print_unjudged
 from greenlight_gate.cli.commands import SUMMARIES
 from greenlight_gate.cli.options import command_of, for_programs, how_shown, output, positive, signer_of, signing
 from greenlight_gate.cli.suite_faults import SuiteFaults
-from greenlight_gate.cli.views.judgement import conclude, ended, show_verdict
+from greenlight_gate.cli.views.judgement import conclude, ended, judged_within, show_verdict
 from greenlight_gate.cli.views.terminal import Terminal
 from greenlight_gate.evidence.day_verdict import APPROVES_NOTHING
-from greenlight_gate.evidence.judge import Judgement, judge
+from greenlight_gate.evidence.judge import JudgedSession, Judgement, judge
 from greenlight_gate.evidence.monitor_day import MONITOR_FOLDER
 from greenlight_gate.evidence.safe_files import open_regular
 from greenlight_gate.evidence.session_folder import LOAD_FOLDER, UNBEGUN, VALIDATION_FOLDER, JudgedTarget, order_of
@@ -41,6 +41,11 @@ def add(commands: Any) -> None:
         help="a session folder (default: the newest one in --output-dir)",
     )  # fmt: skip
     verdict.add_argument(
+        "--compare", type=Path, metavar="SESSION",
+        help="show in verdict.html each conversation beside the same scenario's of this session, for instance of one "
+        "before a change (example: greenlight verdict AFTER --compare BEFORE)",
+    )  # fmt: skip
+    verdict.add_argument(
         "--timeout", type=positive(float), default=900, metavar="SECONDS",
         help="time limit of judging; beyond it the verdict is INCONCLUSIVE (default: 900; example: --timeout 3600)",
     )  # fmt: skip
@@ -63,6 +68,7 @@ def verdict(options: argparse.Namespace) -> int:
         return _without_session(why, folder, console, options)
     if demand is not None and (why := _not_as_demanded(demand, folder)):
         return _unjudged(f"{why}. Nothing was judged, and nothing of the session was changed.", console, options)
+    other = _other(options, folder, console)
     faults = SuiteFaults(folder, console)
 
     def show(judgement: Judgement) -> None:
@@ -75,11 +81,28 @@ def verdict(options: argparse.Namespace) -> int:
     # Beside a copy of a session no history is begun.
     at_home = folder.absolute().parent == options.output_dir.absolute()
     judgement = conclude(
-        folder, console, faults, show, within_s=options.timeout, judged=judged, begins_history=at_home
+        folder, console, faults, show, within_s=options.timeout, judged=judged, begins_history=at_home, other=other
     )  # fmt: skip
     if signer is not None:
         signer.sign(judgement, folder, console, faults)
     return ended(judgement, folder, options, faults)
+
+
+def _other(options: argparse.Namespace, folder: Path, console: Console) -> JudgedSession | None:
+    """The session to compare with, if one is asked for and its evidence can be judged. Raises Misconfigured."""
+    before: Path | None = options.compare
+    if before is None:
+        return None
+    if before.resolve() == folder.resolve():
+        raise Misconfigured(f"--compare {before}: this is the session itself; give another one")
+    judgement = judged_within(options.timeout, before)
+    if not judgement.scenarios and not judgement.findings:
+        console.print(
+            f"[yellow]not compared:[/] {escape(f'{before}: {judgement.decision.reason}')}",
+            highlight=False, soft_wrap=not console.is_terminal,
+        )  # fmt: skip
+        return None
+    return JudgedSession(judgement, before)
 
 
 def _demand_of(options: argparse.Namespace) -> "Demand | None":

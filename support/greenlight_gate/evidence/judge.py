@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -123,6 +124,13 @@ class Judgement(msgspec.Struct, frozen=True):
     def measured(self) -> Observed:
         """What is shown in figures: what the traces show, or of a load session what its load shows."""
         return self.observed if self.session.workload is None else as_observed(self.loads)
+
+
+class JudgedSession(NamedTuple):
+    """A session folder and what came of judging it."""
+
+    judgement: Judgement
+    folder: Path
 
 
 class _Ledger:

@@ -1,8 +1,12 @@
 """verdict.html: one page for product owners and engineers. It loads nothing from the network."""
 
+import base64
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache, partial
+from hashlib import sha256
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,11 +15,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from greenlight_gate.categories import categories_with
 from greenlight_gate.evidence.attribution import Attributed
-from greenlight_gate.evidence.judge import Judgement
+from greenlight_gate.evidence.judge import JudgedSession, Judgement
 from greenlight_gate.evidence.session_folder import Evidence, write_whole
 from greenlight_gate.evidence.shorten import brief
 from greenlight_gate.findings import printable, printable_lines
 from greenlight_gate.report.advice import Advice, on_criterion, on_rule
+from greenlight_gate.report.conversation_data import Conversations, pack
 from greenlight_gate.report.finding_excerpt import ExcerptRow, excerpt
 from greenlight_gate.report.headline import causes, what_was_judged
 from greenlight_gate.report.monitoring_files import PAGE
@@ -35,6 +40,10 @@ _IN_WORDS = {
 _LOAD_APPROVED = "The load found no violation. A load approves no release."
 _PART_APPROVED = "A part of the suite passed. This is not a release decision."
 _STATUS = {Status.PASSED: "met", Status.FAILED: "not met", Status.INCONCLUSIVE: "unknown", Status.WAIVED: "waived"}
+# An id as a UUID or a digest; the findings below and the frames have it whole.
+_LONG_ID = re.compile(r"(?<![0-9a-f])([0-9a-f]{8})[0-9a-f]{16,}")
+# In this order they are one script.
+SCRIPTS = ("timeline.js", "records.js", "conversations.js")
 # The pre-deployment checklist: each requirement, and the criteria that judge it.
 _CHECKLIST = (
     ("Every scenario of the selected categories ran and passed", ("SCENARIOS",)),
@@ -74,12 +83,15 @@ class Shown(NamedTuple):
     advice: Advice
 
 
-def render(judgement: Judgement, folder: Path, pictures: Sequence[Picture], trend: str = "") -> str:
-    """The page as HTML. `trend`: the HTML part about earlier sessions."""
+def render(
+    judgement: Judgement, folder: Path, pictures: Sequence[Picture], trend: str = "", other: JudgedSession | None = None
+) -> str:
+    """The page as HTML. `trend`: the HTML part about earlier sessions; `other`: a session to show side by side."""
     session, decision = judgement.session, judgement.decision
     checklist = _checklist(decision.criteria)
     worst = "not met" if decision.verdict is Verdict.BLOCKED else "unknown"
     name = _as_named(folder)
+    packed = _packed(JudgedSession(judgement, folder), other)
     begun = datetime.fromtimestamp(session.started_epoch_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
     return template().render(
         decision=decision, in_words=_in_words(judgement), session=session, judged=what_was_judged(judgement),
@@ -97,7 +109,8 @@ def render(judgement: Judgement, folder: Path, pictures: Sequence[Picture], tren
         unexamined=[each for each in categories_with(session.available) if each not in session.wanted],
         observed=judgement.measured,
         measurements=judgement.measurements, trend=trend, loads=judgement.loads,
-        begin=judgement.timeline.windows.start, name=name,
+        begin=judgement.timeline.windows.start, name=name, conversations=packed, script=_script(),
+        script_digest=_digest(_script()),
     )  # fmt: skip
 
 
@@ -108,14 +121,36 @@ def template() -> Template:
         loader=PackageLoader("greenlight_gate.report"), autoescape=True, undefined=StrictUndefined, finalize=_visible
     )
     environment.filters["printable"] = printable
+    environment.filters["short_ids"] = partial(_LONG_ID.sub, r"\1…")
     environment.filters["brief"] = partial(brief, most=_MOST_LINES)
     return environment.get_template("verdict.html.j2")
 
 
-def write_page(judgement: Judgement, folder: Path, pictures: Sequence[Picture], trend: str = "") -> Path:
+@cache
+def _script() -> str:
+    """The script of the page."""
+    templates = files("greenlight_gate.report") / "templates"
+    return "".join((templates / name).read_text(encoding="utf-8") for name in SCRIPTS)
+
+
+def _digest(script: str) -> str:
+    """By which the page's content security policy allows this script and no other."""
+    return f"sha256-{base64.b64encode(sha256(script.encode()).digest()).decode()}"
+
+
+def _packed(session: JudgedSession, other: JudgedSession | None) -> list[Conversations]:
+    """The conversations of the session, and of the other one; none if the session has none."""
+    sessions = [session] if other is None else [session, other]
+    packed = [pack(each.judgement, each.folder) for each in sessions]
+    return [each for each in packed if each is not None] if packed[0] is not None else []
+
+
+def write_page(
+    judgement: Judgement, folder: Path, pictures: Sequence[Picture], trend: str = "", other: JudgedSession | None = None
+) -> Path:
     """Writes the page into the session folder, atomically. Raises OSError."""
     path = folder / PAGE
-    write_whole(path, render(judgement, folder, pictures, trend).encode("utf-8", "replace"))
+    write_whole(path, render(judgement, folder, pictures, trend, other).encode("utf-8", "replace"))
     return path
 
 

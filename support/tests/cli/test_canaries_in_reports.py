@@ -7,6 +7,7 @@ import pytest
 from greenlight_gate.rules.engine.canary import HALF
 
 from support.tests.cli.process import Ran, judged
+from support.tests.report.packed import unpacked
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,8 @@ def shown(ran: Ran) -> dict[str, str]:
     results = [path for path in (ran.folder / "allure-results").iterdir() if path not in frames(ran)]
     results = [path for path in results if path.suffix != ".png"]
     texts = {str(path): path.read_text("utf-8") for path in [*files, *results]}
-    return {**texts, "stdout": ran.out, "stderr": ran.err}
+    (conversations,) = unpacked((ran.session / "verdict.html").read_text("utf-8"))
+    return {**texts, "conversations": conversations.decode(), "stdout": ran.out, "stderr": ran.err}
 
 
 def frames(ran: Ran) -> list[Path]:
@@ -45,5 +47,6 @@ def test_reports_name_their_owners(ran: Ran) -> None:
     assert [name for name, text in texts.items() if HALF.decode() in text.lower()] == []
     assert re.search(r"canary of (Ada|Bashir|Chiara|Dayo|Emeka), plain, in ", ran.out)
     assert any("canary of " in table for table in tables)
+    assert "canary of " in texts["conversations"]
     assert any("canary of " in text for name, text in texts.items() if name.endswith("-result.json"))
     assert any("canary of " in finding["actual"] for finding in ran.report["findings"])

@@ -14,6 +14,7 @@ import pytest
 from support.tests.cli.process import SECRET, Ran, ended, started, target
 from support.tests.hostile import conduct as does
 from support.tests.hostile.server import PING, Act, HostileServer, Wire
+from support.tests.report.packed import unpacked
 
 # How every token of HS256 begins.
 _JWT = base64.urlsafe_b64encode(b'{"alg":"HS256"').decode()[:12]
@@ -34,6 +35,8 @@ def left_behind(ran: Ran, processes: set[str]) -> Iterator[tuple[str, bytes]]:
     for path in ran.folder.rglob("*"):
         if path.is_file():
             yield str(path.relative_to(ran.folder)), path.read_bytes()
+    for n, data in enumerate(unpacked((ran.session / "verdict.html").read_text("utf-8"))):
+        yield f"conversations {n} of verdict.html", data
     yield "the processes", "\n".join(processes).encode()
 
 
@@ -72,6 +75,7 @@ def test_a_whole_session_keeps_no_credential(tmp_path: Path, defects: tuple[str,
     assert any("greenlight_gate.backend" in line for line in processes)
     assert ({"CONTENT-5"} if defects else set()) <= ran.rules
     marked = [name for name, data in left_behind(ran, processes) if re.search(rb"\[token of \w+\]", data)]
+    assert ("conversations 0 of verdict.html" in marked) == bool(defects)
     assert bool(marked) == bool(defects)
     assert ("out.txt" in marked) == bool(defects)
     assert [json.loads(line)["kind"] for line in ran.out.splitlines()][-1] == "verdict"

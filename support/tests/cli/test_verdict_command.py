@@ -12,6 +12,7 @@ from greenlight_gate.targets.settings import Misconfigured
 
 from support.tests.cli.process import ROOT, behave, greenlight, suite_in
 from support.tests.evidence.folders import write
+from support.tests.report.packed import sessions
 from support.tests.rules.talk import asked
 
 
@@ -41,6 +42,28 @@ def test_a_session_by_its_path_and_verbosely(tmp_path: Path) -> None:
     assert (ran.code, ran.err) == (1, "")
     assert "LIFECYCLE-2: expected one end, got 1 event and no end [Ada, records 3, 4, 5]" in ran.out
     assert ">>  4   0.4000  Ada  agent_started  on it" in ran.out
+
+
+def test_a_page_that_compares_two_sessions(tmp_path: Path) -> None:
+    after = write(tmp_path / "after", talk=asked().started().close("server", 1011), session={"session_id": "after"})
+    before = write(tmp_path / "before", session={"session_id": "before"})
+    page, unreadable = after / "verdict.html", tmp_path / "unreadable"
+
+    compared = greenlight(tmp_path, "verdict", "after", "--compare", "before")
+
+    assert (compared.code, compared.err) == (1, "")
+    assert [each["name"] for each in sessions(page.read_text("utf-8"))] == ["after", "before"]
+    assert not (before / "verdict.html").exists()
+    assert greenlight(tmp_path, "verdict", "after").code == 1
+    assert [each["name"] for each in sessions(page.read_text("utf-8"))] == ["after"]
+    for wrong, said in (("after/", "this is the session itself"), ("absent", "expected a session folder")):
+        refused = greenlight(tmp_path, "verdict", "after", "--compare", wrong)
+        assert (refused.code, said in refused.err) == (3, True)
+    before.rename(unreadable)
+    (unreadable / "evidence/traces/1.jsonl").unlink()
+    compared = greenlight(tmp_path, "verdict", "after", "--compare", "unreadable")
+    assert "not compared: unreadable: EVIDENCE: evidence/traces/1.jsonl is missing" in compared.out
+    assert [each["name"] for each in sessions(page.read_text("utf-8"))] == ["after"]
 
 
 def test_beside_a_copy_no_history_is_begun_and_one_that_is_there_goes_on(tmp_path: Path) -> None:

@@ -36,14 +36,15 @@ def test_an_approval_in_a_browser(browser: Any, tmp_path: Path, width: int, sche
 
     assert (seen.requests, seen.complaints, seen.overflow) == ([], [], 0)
     assert seen.title == "APPROVED: by-hand, validation_session_1767225600"
-    assert "The target may be released." in seen.text
+    assert "A part of the suite passed. This is not a release decision." in seen.text
     assert judgement.decision.reason in seen.text
     for criterion in judgement.decision.criteria:
         assert criterion.id in seen.text
         assert criterion.measured in seen.text
     assert "There are no findings." in seen.text
     assert "It is not slower than in earlier approved sessions (not examined)" in seen.text
-    assert seen.html.evaluate("[...document.querySelectorAll('svg')].map(svg => svg.clientWidth > 300)") == [True, True]
+    widths = "[...document.querySelectorAll('.sheet svg')].map(svg => svg.clientWidth > 300)"
+    assert seen.html.evaluate(widths) == [True, True]
 
 
 @needs_browser
@@ -55,7 +56,9 @@ def test_hostile_text_is_text(browser: Any, tmp_path: Path) -> None:
 
     assert (seen.requests, seen.complaints) == ([], [])
     assert seen.title.startswith("BLOCKED: <img src=x")
-    assert seen.html.evaluate("document.querySelectorAll('script, img[src=x]').length") == 0
+    assert seen.html.evaluate("document.querySelectorAll('img[src=x]').length") == 0
+    # The conversations and the viewer of them.
+    assert seen.html.evaluate("[...document.scripts].map(script => script.className)") == ["packed", ""]
     assert "\u202e" not in seen.html.content()
 
 
@@ -65,7 +68,7 @@ def test_from_the_page_to_the_frame_in_two_clicks(browser: Any, tmp_path: Path) 
     _, path = paged(tmp_path, talk)
     page = look(browser, path).html
 
-    page.get_by_text("expected an answer with 'rain', got 'It is dry.'").click()
+    page.locator("summary", has_text="expected an answer with 'rain', got 'It is dry.'").click()
     page.locator("tr.proof summary").last.click()
 
     assert '"result": "It is dry."' in page.locator("tr.proof pre").last.inner_text()
@@ -91,7 +94,7 @@ def test_without_a_browser_it_still_names_nothing_outside(tmp_path: Path) -> Non
 
     without_namespaces = re.sub(r'xmlns(:\w+)?="[^"]*"', "", html)
     assert re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?(?:https?:)?//""", without_namespaces) == []
-    assert "<script" not in html
+    assert re.findall(r"<script[^>]*>", html) == ['<script class="packed" type="text/plain">', "<script>"]
     ids = re.findall(r'\bid="([^"]+)"', html)
     assert len(ids) == len(set(ids))
 
@@ -119,7 +122,9 @@ def test_it_begins_with_what_was_judged_and_what_happened_to_whom(tmp_path: Path
     report = as_document(judgement)
 
     assert "by-hand at ws://127.0.0.1:1/ws, version 2.1.0, 2026-01-01 00:00 UTC, took 9 s" in top
-    (first, *others) = re.findall(r"<li>(.*?) <a href=\"#([A-Z]+-\d)\">conversation</a></li>", top)
+    (first, *others) = re.findall(
+        r"<li>(.*?) <a href=\"#([A-Z]+-\d)\" data-frame=\"[^\"]+\">conversation</a></li>", top
+    )
     assert first == ("Ada received Emeka&#39;s secret (plain, in agent_thinking), once (ISOLATION-1)", "ISOLATION-1")
     assert len({rule for _, rule in others}) == len(others) == len(report["causes"]) - 1
     assert all(f'<h3 id="{rule}">' in html for _, rule in (first, *others))

@@ -22,7 +22,7 @@ class Backend(NamedTuple):
 
 
 BACKENDS = {
-    "healthy": Backend(("--categories", "functional"), "The target may be released."),
+    "healthy": Backend(("--categories", "functional"), "A part of the suite passed."),
     "leaking": Backend(
         ("--categories", "integration", "--defect", "broadcast_to_all"),
         "No user receives data of another user", "USER_ISOLATION_VIOLATION",

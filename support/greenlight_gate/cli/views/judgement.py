@@ -15,7 +15,7 @@ from greenlight_gate.cli.options import for_programs
 from greenlight_gate.cli.session_reports import write_reports
 from greenlight_gate.cli.suite_faults import SuiteFaults
 from greenlight_gate.evidence.conversation import as_table
-from greenlight_gate.evidence.judge import Judgement, NoEvidence, judge, undecided
+from greenlight_gate.evidence.judge import JudgedSession, Judgement, NoEvidence, judge, undecided
 from greenlight_gate.evidence.session_folder import Evidence
 from greenlight_gate.report.advice import Advice, on_criterion, on_rule, run_again
 from greenlight_gate.report.headline import causes, what_was_judged
@@ -39,25 +39,30 @@ _LOG_WIDTH = 160
 
 def conclude(
     folder: Path, console: Console, faults: SuiteFaults, show: Callable[[Judgement], None], *, within_s: float,
-    judged: Callable[[Path], Judgement] = judge, begins_history: bool = True,
+    judged: Callable[[Path], Judgement] = judge, begins_history: bool = True, other: JudgedSession | None = None,
 ) -> Judgement:  # fmt: skip
     """Judges a session folder, shows the verdict and writes the reports.
 
-    A session that takes longer than `within_s` to judge is inconclusive. `judged`: how it is judged; `begins_history`:
-    as in `write_reports`. Raises Misconfigured if there is nothing to judge, or the report cannot be written.
+    A session that takes longer than `within_s` to judge is inconclusive. `judged`: how it is judged; `begins_history`,
+    `other`: as in `write_reports`. Raises Misconfigured if there is nothing to judge, or the report cannot be written.
     """
+    judgement = judged_within(within_s, folder, judged)
+    show(judgement)
+    for path in write_reports(judgement, folder, console, faults, begins_history=begins_history, other=other):
+        console.print(f"[dim]{escape(str(path))}[/]", highlight=False, soft_wrap=True)
+    return judgement
+
+
+def judged_within(within_s: float, folder: Path, judged: Callable[[Path], Judgement] = judge) -> Judgement:
+    """Judges a session folder, inconclusive if that takes too long. Raises Misconfigured if there is none."""
     try:
         with time_limit(within_s):
-            judgement = judged(folder)
+            return judged(folder)
     except NoEvidence as error:
         raise Misconfigured(str(error)) from error
     except TimeIsUp:
         why = f"judging the evidence took longer than {within_s:.0f} s, for instance in a regular expression"
-        judgement = undecided(folder, f"{why} of the profile; `greenlight verdict --timeout SECONDS` has more time")
-    show(judgement)
-    for path in write_reports(judgement, folder, console, faults, begins_history=begins_history):
-        console.print(f"[dim]{escape(str(path))}[/]", highlight=False, soft_wrap=True)
-    return judgement
+        return undecided(folder, f"{why} of the profile; `greenlight verdict --timeout SECONDS` has more time")
 
 
 def ended(judgement: Judgement, folder: Path, options: argparse.Namespace, faults: SuiteFaults) -> int:
