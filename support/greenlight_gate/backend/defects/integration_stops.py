@@ -97,7 +97,7 @@ async def tool_works_on_after_a_stop(run: AgentRun, journal: Journal) -> None:
 
 async def _work_on(run: AgentRun, journal: Journal) -> None:
     await asyncio.sleep(_WORKS_ON_S)
-    for call_id, tool in _open_calls(run).items():
+    for call_id, tool in list(_open_calls(run).items()):
         done = {"tool_name": tool, "tool_call_id": call_id, "status": "ok", "result": "much is known"}
         await journal.emit(run, TOOL_COMPLETED, {**done, "execution_time_ms": run.elapsed_ms})
 
