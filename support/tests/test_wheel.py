@@ -177,7 +177,8 @@ def test_a_team_s_own_feature_and_rule_approve_and_block(installed: Installed) -
     assert said in " ".join(shown.stdout.split()), shown.stdout
 
     missing = "the rule ACME-1 of the team's own is of acme-rules 1.0, acme_rules:ShortAnswers; it is not installed"
-    assert (elsewhere.returncode, missing in elsewhere.stdout) == (2, True), elsewhere.stdout + elsewhere.stderr
+    told = " ".join(elsewhere.stdout.split())
+    assert (elsewhere.returncode, missing in told) == (2, True), elsewhere.stdout + elsewhere.stderr
 
 
 @contextmanager
