@@ -142,7 +142,8 @@ def test_the_thresholds_are_those_that_were_given_and_travel_whole(healthy: Sess
     assert latency["threshold"] == "<= 60000 ms"
     assert given["thresholds"] == {**usual["thresholds"], "latency_ms_avg": 60000.0}
     assert set(usual["thresholds"]) == {
-        "latency_ms_avg", "latency_ms_p95", "latency_ms_p99", "success_percent", "memory_mb_growth"
+        "latency_ms_avg", "latency_ms_p95", "latency_ms_p99", "success_percent", "memory_mb_growth",
+        "failed_runs_percent",
     }  # fmt: skip
     assert (given["workload"]["judges_latency"], usual["workload"]["judges_latency"]) == (True, False)
 
