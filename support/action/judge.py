@@ -40,25 +40,22 @@ def main() -> int:
     }  # fmt: skip
     with Path(os.environ["GITHUB_OUTPUT"]).open("a", encoding="utf-8") as file:
         file.writelines(f"{name}={value}\n" for name, value in outputs.items())
-    for line in annotations(outputs["verdict"], outputs["reason"], _causes(report)):
+    found: dict[str, Any] = json.loads(Path(report).read_bytes()) if report else {"causes": [], "waivers": []}
+    waived = any(each["state"] == "applied" for each in found["waivers"])
+    for line in annotations(outputs["verdict"], outputs["reason"], found["causes"], waived=waived):
         print(line)
     return 0
 
 
-def annotations(verdict: str, reason: str, causes: list[dict[str, Any]]) -> list[str]:
-    """The annotations of the job: the verdict, then what happened by each rule."""
-    # An approval has no reason; what has happened all the same is waived.
-    said = reason or ("only waived findings" if causes else "no findings")
+def annotations(verdict: str, reason: str, causes: list[dict[str, Any]], *, waived: bool = False) -> list[str]:
+    """The annotations of the job: the verdict, then what happened by each rule. `waived`: a waiver covers something."""
+    # An approval has no reason; what has happened all the same is waived. A step that failed need have no finding.
+    said = reason or ("only waived findings" if causes else "only what is waived" if waived else "no findings")
     lines = [_annotation(_KINDS.get(verdict, "error"), f"Greenlight: {verdict}", said)]
     for cause in causes[:_MOST_CAUSES]:
         kind = "notice" if cause["waived"] == cause["times"] else "error"
         lines.append(_annotation(kind, cause["rule"], cause["what"]))
     return lines
-
-
-def _causes(report: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(Path(report).read_bytes())["causes"] if report else []
-    return found
 
 
 def _annotation(kind: str, title: str, text: str) -> str:

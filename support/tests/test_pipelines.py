@@ -164,6 +164,9 @@ def test_annotations_are_one_line_each_whatever_a_target_has_sent() -> None:
     assert judge_step().annotations("APPROVED", "", [waived]) == [
         "::notice title=Greenlight%3A APPROVED::only waived findings", "::notice title=REFUSAL-3::no error"
     ]  # fmt: skip
+    assert judge_step().annotations("APPROVED", "", [], waived=True) == [
+        "::notice title=Greenlight%3A APPROVED::only what is waived"
+    ]
 
 
 @pytest.mark.slow

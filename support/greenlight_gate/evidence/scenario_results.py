@@ -11,11 +11,13 @@ from greenlight_gate.verdict.repeats import figures
 
 # What a scenario that ran several times is said to be.
 _WORST_FIRST = (
-    ScenarioOutcome.FAILED,
-    ScenarioOutcome.BROKEN,
-    ScenarioOutcome.NOT_RUN,
-    ScenarioOutcome.PASSED,
-    ScenarioOutcome.NOT_EXERCISED,
+    (ScenarioOutcome.FAILED, False),
+    (ScenarioOutcome.BROKEN, False),
+    (ScenarioOutcome.NOT_RUN, False),
+    # A failure that is waived: it must not hide a time of which nobody knows anything.
+    (ScenarioOutcome.FAILED, True),
+    (ScenarioOutcome.PASSED, False),
+    (ScenarioOutcome.NOT_EXERCISED, False),
 )
 
 
@@ -27,7 +29,7 @@ def each_time(selected: Mapping[str, Selected], finished: Mapping[str, Finished]
 def together(times: Iterable[ScenarioResult]) -> tuple[ScenarioResult, ...]:
     """One result for each scenario, in order; of one that ran several times, the worst with how often it passed.
 
-    A failure that is waived is less bad than one that is not.
+    A failure that is waived is less bad than one that is not, and than a time that broke or did not run.
     """
     of: dict[str, list[ScenarioResult]] = {}
     for each in times:
@@ -45,9 +47,11 @@ def durations(selected: Mapping[str, Selected], finished: Mapping[str, Finished]
 
 
 def _together(times: list[ScenarioResult]) -> ScenarioResult:
-    worst = min(times, key=lambda each: (_WORST_FIRST.index(each.outcome), bool(each.waived)))
+    worst = min(times, key=lambda each: _WORST_FIRST.index((each.outcome, bool(each.waived))))
     count = Counter(each.outcome for each in times)
-    passes, failures = count[ScenarioOutcome.PASSED], count[ScenarioOutcome.FAILED]
+    passes = count[ScenarioOutcome.PASSED]
+    # Where something else is worse, all failures are waived, and none of them says that it never passes.
+    failures = count[ScenarioOutcome.FAILED] if worst.outcome is ScenarioOutcome.FAILED else 0
     reason = worst.reason
     if worst.outcome is ScenarioOutcome.FAILED and len(times) > 1:
         reason = "; ".join(filter(None, [f"passed {figures(passes, passes + failures)}", reason]))

@@ -14,6 +14,8 @@ _SIGNS = {
     Status.WAIVED: "☑️ waived",
 }
 _HEADS = {Verdict.APPROVED: "✅", Verdict.BLOCKED: "❌", Verdict.INCONCLUSIVE: "⚠️"}
+# Waivers and accepted gaps stand first in a reason, and what an approval does not cover behind them.
+_MOST_OF_A_TEXT, _MOST_OF_A_REASON = 600, 8_000
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!~&@])")
 
 
@@ -24,7 +26,7 @@ def as_markdown(judgement: Judgement) -> str:
     found = causes(judgement)
     lines = [
         f"## {_HEADS[decision.verdict]} {decision.verdict}: {of}{_text(session.environment)}", "",
-        _text(what_was_judged(judgement)), "", _text(decision.reason), "",
+        _text(what_was_judged(judgement)), "", _text(decision.reason, _MOST_OF_A_REASON), "",
         "| criterion | state | required | measured |", "|---|---|---|---|",
     ]  # fmt: skip
     lines += [
@@ -42,6 +44,6 @@ def as_markdown(judgement: Judgement) -> str:
     return "\n".join([*lines, "", ""])
 
 
-def _text(text: str) -> str:
+def _text(text: str, most: int = _MOST_OF_A_TEXT) -> str:
     """The text in one line, with Markdown and HTML escaped."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))[:600]
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split())[:most])

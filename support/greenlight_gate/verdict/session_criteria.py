@@ -115,6 +115,7 @@ def event_latency(facts: Facts) -> Criterion:
 def user_isolation(facts: Facts) -> Criterion:
     """ISOLATION: no user received what is another one's, and the check itself worked."""
     broken = [finding for finding in facts.findings if finding.rule.startswith("ISOLATION")]
+    waived = sum(finding.rule.startswith("ISOLATION") for finding in facts.waived)
     unproven = [f"{user} in '{relation.name}'" for relation in facts.relations for user in relation.unproven]
     users = max((len(relation.users) for relation in facts.relations), default=0)
     pairs = sum(relation.pairs for relation in facts.relations)
@@ -127,6 +128,9 @@ def user_isolation(facts: Facts) -> Criterion:
         measured += f"; {RULES['ISOLATION-3'].requirement} This is not shown for {unproven[0]}{more}"
     elif not facts.relations:
         measured = _unwatched(facts)
+    if waived:
+        measured += f"; {numbered(waived, 'finding')} waived"
+        status = Status.WAIVED if status is Status.PASSED else status
     if by_design:
         measured += f"; {numbered(by_design, 'message')} of other users, which the profile allows"
     if by_design and "broadcast" not in facts.accepted and not broken:

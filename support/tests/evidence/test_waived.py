@@ -76,6 +76,13 @@ def test_what_is_waived_is_shown_everywhere_and_does_not_block(tmp_path: Path) -
     assert "Every waiver is in date" in page
 
 
+def test_however_much_is_waived_a_summary_says_that_a_part_is_no_release_decision(tmp_path: Path) -> None:
+    judgement = session(tmp_path, {**waiver(), "because": "it is known " * 100})
+
+    assert judgement.decision.verdict is Verdict.APPROVED
+    assert "This is not a release decision" in ci_summary.as_markdown(judgement)
+
+
 ROWS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("expired", waiver(until=PAST), {}, "1 waiver expired: LIFECYCLE-3 until 2025-12-31"),
     ("another scenario", waiver(scenario="Another"), {}, "1 waiver stale: LIFECYCLE-3 in 'Another'"),
@@ -114,12 +121,30 @@ def test_every_state_of_a_criterion_is_shown(states: dict[Status, str]) -> None:
 def test_each_time_that_a_scenario_ran_has_to_be_covered(tmp_path: Path, rules: list[str], verdict: str) -> None:
     again, other = f"{KEY}#2", {**SELECTED, "key": OTHER, "name": "Another"}
     lines: list[dict[str, Any]] = [
-        SELECTED, {**SELECTED, "key": again}, other,
+        SELECTED, {**SELECTED, "key": again, "repeat": 2}, other,
         {**FINISHED, "outcome": "failed", "findings": 1},
         {**FINISHED, "key": again, "outcome": "failed", "trace": "", "rule": "CONTENT-4"},
         {**FINISHED, "key": OTHER, "trace": ""}, {**ENDED, "allure": [KEY, again, OTHER]},
     ]  # fmt: skip
     target = {"waivers": [waiver(rule) for rule in rules], "repeat": 2}
     judgement = judge(write(tmp_path, *lines, talk=late_event(), session=target))
+
+    assert str(judgement.decision.verdict) == verdict, judgement.decision.reason
+
+
+@pytest.mark.parametrize(
+    ("second", "verdict"), [("broken", "INCONCLUSIVE"), ("not_exercised", "APPROVED"), ("passed", "APPROVED")]
+)
+def test_a_failure_that_is_waived_hides_no_time_of_which_nothing_is_known(
+    tmp_path: Path, second: str, verdict: str
+) -> None:
+    again, other = f"{KEY}#2", {**SELECTED, "key": OTHER, "name": "Another"}
+    lines: list[dict[str, Any]] = [
+        SELECTED, {**SELECTED, "key": again, "repeat": 2}, other,
+        {**FINISHED, "outcome": "failed", "findings": 1},
+        {**FINISHED, "key": again, "outcome": second, "trace": "", "reason": "a step raised"},
+        {**FINISHED, "key": OTHER, "trace": ""}, {**ENDED, "allure": [KEY, again, OTHER]},
+    ]  # fmt: skip
+    judgement = judge(write(tmp_path, *lines, talk=late_event(), session={"waivers": [waiver()], "repeat": 2}))
 
     assert str(judgement.decision.verdict) == verdict, judgement.decision.reason

@@ -4,7 +4,8 @@ from datetime import date
 
 import pytest
 from greenlight_gate.findings import Finding, Severity
-from greenlight_gate.verdict.decision import Decision, Facts, ScenarioOutcome, ScenarioResult, Verdict, decide
+from greenlight_gate.rules.isolation import IsolationPair
+from greenlight_gate.verdict.decision import Decision, Facts, ScenarioOutcome, ScenarioResult, Status, Verdict, decide
 from greenlight_gate.verdict.failure_patterns import occurrence
 from greenlight_gate.verdict.waivers import JudgedWaiver, Waiver, WaiverState, in_force, judged
 
@@ -116,6 +117,16 @@ def test_what_is_counted_of_a_waived_finding_does_not_block_either() -> None:
     assert [statuses(alone)[name] for name in names] == ["waived", "waived", "passed"]
     assert alone.verdict is Verdict.APPROVED
     assert [statuses(more)[name] for name in names] == ["failed", "failed", "failed"]
+
+
+def test_users_who_received_what_is_another_ones_are_not_said_to_be_isolated() -> None:
+    leak = Finding("ISOLATION-1", Severity.CRITICAL, "No user receives it.", "Ada's own", "Bashir's secret")
+    relation = IsolationPair("two users", ("Ada", "Bashir"), own_seen=("Ada", "Bashir"))
+    decision = decide(waived_facts(wanted=("functional", "security"), waived=(leak,), relations=(relation,)))
+
+    (isolation,) = [criterion for criterion in decision.criteria if criterion.id == "ISOLATION"]
+    assert isolation.status is Status.WAIVED
+    assert isolation.measured == "0 findings in 1 scenario with up to 2 users; 1 finding waived"
 
 
 def test_nothing_passes_where_all_is_waived() -> None:
