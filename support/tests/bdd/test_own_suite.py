@@ -7,10 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 from behave.model import Step
+from behave.parser import parse_file
 from behave.runner import the_step_registry
 from behave.runner_util import load_step_modules
 from behave.step_registry import StepRegistry
 from greenlight_gate.bdd import parameters
+from greenlight_gate.bdd.runner import suite_runner
 from greenlight_gate.bdd.runner.own_suite import load_own_steps, scenarios_of
 from greenlight_gate.bdd.runner.step_registry import CheckedStepRegistry
 from greenlight_gate.session.loop_thread import SuiteFault
@@ -97,6 +99,17 @@ def test_the_command_says_so_in_one_line(tmp_path: Path) -> None:
     ran = greenlight(tmp_path, "run", "--environment", "greenlight.toml", "--categories", "own")
 
     assert (ran.code, ran.err.count("orders.feature: expected a scenario")) == (3, 1), ran.err
+
+
+def test_no_two_scenarios_have_one_name(tmp_path: Path) -> None:
+    """Not in two files either: a waiver names a scenario by its name alone, and would hide findings of both."""
+    for file in ("one.feature", "two.feature"):
+        (tmp_path / file).write_text("Feature: F\n  Example: Right\n    Given the end\n", encoding="utf-8")
+    scenarios = [each for path in ("one", "two") for each in parse_file(f"{tmp_path}/{path}.feature").walk_scenarios()]  # type: ignore[no-untyped-call]
+
+    suite_runner._assert_unique(scenarios[:1])
+    with pytest.raises(Misconfigured, match=r"two\.feature: 2 scenarios are named 'Right'; give"):
+        suite_runner._assert_unique(scenarios)
 
 
 @pytest.fixture(scope="module")

@@ -318,11 +318,14 @@ def _selected(scenario: Scenario) -> Selected:
 
 
 def _assert_unique(scenarios: list[Scenario]) -> None:
-    """Raises Misconfigured for scenarios of the same name, which a report could not tell apart."""
-    names = Counter((scenario.filename, scenario.name) for scenario in scenarios)
-    for (filename, name), count in names.items():
+    """Raises Misconfigured for scenarios of the same name, which neither a report nor a waiver could tell apart."""
+    names = Counter(scenario.name for scenario in scenarios)
+    for name, count in names.items():
         if count > 1:
-            raise Misconfigured(f"{filename}: {count} scenarios are named {name!r}; give each a name of its own")
+            files = dict.fromkeys(scenario.filename for scenario in scenarios if scenario.name == name)
+            raise Misconfigured(
+                f"{' and '.join(files)}: {count} scenarios are named {name!r}; give each a name of its own"
+            )
 
 
 def _plan_of(config: Configuration, keys: list[str]) -> SessionPlan:
