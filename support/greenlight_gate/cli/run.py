@@ -239,7 +239,7 @@ def _listed(options: argparse.Namespace) -> int:
 
     suite = load_target(options.environment).suite
     paths = [_folder_of(category, suite) for category in _wanted(options.categories, suite)]
-    found = listed(_configuration(options, paths), _selection(options))
+    found = listed(_configuration(options, paths), _selection(options), suite)
     for key, name in found:
         print(f"{key}  {name}")
     print(f"{numbered(len(found), 'scenario')} would run.")

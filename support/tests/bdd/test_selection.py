@@ -6,22 +6,42 @@ from pathlib import Path
 import pytest
 from behave.configuration import Configuration
 from greenlight_gate.bdd.runner.selection import EVERYTHING, Selection, failed_in, listed, newest_of
+from greenlight_gate.targets.sections import SuiteSection
 from greenlight_gate.targets.settings import suite_root
 
 from support.tests.cli.process import judged, mistaken
 from support.tests.evidence.folders import ENDED, FINISHED, SELECTED, write
+from support.tests.team import repository
 
 FEW = ("--categories", "functional", "--tags", "not @alone", "--shard", "2/9")
 
 
 def test_shards_together_are_the_whole_and_share_no_scenario() -> None:
     configuration = Configuration([str(suite_root() / "features" / "security")], load_config=False)
-    whole = listed(configuration, EVERYTHING)
+    whole = listed(configuration, EVERYTHING, SuiteSection())
 
-    parts = [listed(configuration, Selection((number, 3))) for number in (1, 2, 3)]
+    parts = [listed(configuration, Selection((number, 3)), SuiteSection()) for number in (1, 2, 3)]
 
     assert sorted(each for part in parts for each in part) == sorted(whole)
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_scenarios_of_the_team_are_listed_by_the_key_that_a_session_gives_them(tmp_path: Path) -> None:
+    """Otherwise --last-failed and --shard would list others than they run. A link in the folder belongs to it."""
+    repository(tmp_path)
+    elsewhere = tmp_path / "elsewhere" / "security" / "more.feature"
+    elsewhere.parent.mkdir(parents=True)
+    elsewhere.write_text("Feature: More\n  Example: Linked\n    Given Ada is in a conversation\n", encoding="utf-8")
+    (tmp_path / "features" / "linked.feature").symlink_to(elsewhere)
+    folder = (tmp_path / "features").resolve()
+    configuration = Configuration([str(folder)], load_config=False)
+    failed = Selection(
+        failed=frozenset({("own/orders.feature", "The number is right"), ("own/linked.feature", "Linked")})
+    )
+
+    assert listed(configuration, failed, SuiteSection(features=str(folder))) == [
+        ("own/linked.feature:2", "Linked"), ("own/orders.feature:5", "The number is right")
+    ]  # fmt: skip
 
 
 def test_what_failed_is_what_did_not_pass_or_has_findings_or_has_no_end(tmp_path: Path) -> None:

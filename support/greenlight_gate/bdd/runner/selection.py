@@ -12,7 +12,9 @@ from behave.model import Scenario
 from behave.runner_util import collect_feature_locations, parse_features
 
 from greenlight_gate.bdd.runner.allure_outcome import scenario_key
+from greenlight_gate.bdd.runner.own_suite import mark_own
 from greenlight_gate.evidence.session_folder import VALIDATION_FOLDER, Evidence, Finished, Selected, order_of
+from greenlight_gate.targets.sections import SuiteSection
 from greenlight_gate.verdict.decision import ScenarioOutcome
 
 _NOT_FAILED = frozenset({ScenarioOutcome.PASSED, ScenarioOutcome.NOT_EXERCISED})
@@ -58,9 +60,10 @@ def _identity(scenario: Scenario) -> tuple[str, str]:
     return scenario_key(scenario).rpartition(":")[0], str(scenario.name)
 
 
-def listed(configuration: Configuration, selection: Selection) -> list[tuple[str, str]]:
+def listed(configuration: Configuration, selection: Selection, suite: SuiteSection) -> list[tuple[str, str]]:
     """Key and name of each scenario that would run, in the order of the files."""
     features = parse_features(collect_feature_locations(configuration.paths))
+    mark_own(features, suite)
     scenarios = [
         each for feature in features for each in feature.walk_scenarios() if each.should_run(configuration)
     ]  # fmt: skip
