@@ -55,6 +55,8 @@ from greenlight_gate.cli.recordings import lines_of, recording, redaction
 from greenlight_gate.cli.views.terminal import Terminal
 from greenlight_gate.events import FIVE
 from greenlight_gate.session.compatibility import shows_token
+from greenlight_gate.targets.model import check_url
+from greenlight_gate.targets.sections import Invalid
 from greenlight_gate.targets.settings import Misconfigured, profile_text
 from greenlight_gate.wire.capture import CaptureError
 from greenlight_gate.wire.drafting import draft as drafted
@@ -243,11 +245,24 @@ class _Dialogue:
 
     def _url(self, url: str) -> str:
         scheme, mark, rest = url.partition("://")
-        if not mark or scheme not in (*_HTTP, *_HTTP.values()) or not urlsplit(url).hostname:
-            raise Misconfigured(f"URL: expected one such as wss://chat.example/ws, or `{EMBEDDED}`, got {url!r}")
-        if scheme in _HTTP:
-            url = f"{_HTTP[scheme]}://{rest}"
-            self._say("ok", f"{scheme}:// is opened as {_HTTP[scheme]}://")
+        wanted = scheme.lower()
+        if not mark or wanted not in (*_HTTP, *_HTTP.values()):
+            raise Misconfigured(
+                f"URL: expected one such as wss://chat.example/ws, or `{EMBEDDED}`, but it does not begin with wss://"
+            )
+        opened = _HTTP.get(wanted, wanted)
+        url = f"{opened}://{rest}"
+        try:
+            check_url(url)
+        except Invalid as error:
+            raise Misconfigured(f"URL: expected {error.expected}, or `{EMBEDDED}`, but {error.came}") from None
+        if wanted in _HTTP:
+            self._say("ok", f"{wanted}:// is opened as {opened}://")
+        if urlsplit(url).query:
+            self._say(
+                "!!", "what stands behind ? in the url is written to the file as it is: a token there is better left "
+                "out, and sent by --send query"
+            )  # fmt: skip
         return url
 
     def _of_server(self, url: str) -> dict[str, str]:

@@ -18,6 +18,7 @@ PROMPT, ANSWER = "What is 17*23?", "391"
 WAYS = ("none", "secret", "token", "login")
 SENDS = ("bearer", "subprotocol", "query", "first_message", "profile")
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
+_NO_VARIABLE = "expected the name of an environment variable, in capitals (what came is not shown)"
 # That of the bundled backend.
 SECRET_VARIABLE = "CHAT_JWT_SECRET"  # noqa: S105 -- a name
 _NAMES = ("Ada", "Bashir")
@@ -66,10 +67,9 @@ class Questions:
             name = self.ask(f"{question} (the name of an environment variable)", option, default)
             if _VARIABLE.fullmatch(name):
                 return name
-            wrong = "expected the name of an environment variable, in capitals (what came is not shown)"
             if not self.interactive:
-                raise Misconfigured(f"{option}: {wrong}")
-            self.console.print(f"  {wrong}", highlight=False)
+                raise Misconfigured(f"{option}: {_NO_VARIABLE}")
+            self.console.print(f"  {_NO_VARIABLE}", highlight=False)
 
 
 def sign_in_of(options: argparse.Namespace, questions: Questions, *, in_profile: bool, guess: str | None) -> SignIn:
@@ -83,6 +83,8 @@ def sign_in_of(options: argparse.Namespace, questions: Questions, *, in_profile:
     send = options.send or ("profile" if in_profile else "bearer")
     if way == "secret":
         default = options.secret_env or (SECRET_VARIABLE if guess == "secret" else None)
+        if options.secret_env and not _VARIABLE.fullmatch(options.secret_env):
+            raise Misconfigured(f"--secret-env: {_NO_VARIABLE}")
         name = options.secret_env or questions.variable(
             "Which variable holds the secret that signs the tokens?", "--secret-env", default
         )

@@ -37,7 +37,7 @@ CAPABILITIES = Capabilities.__struct_fields__
 NEEDS = (*CAPABILITIES, *PROMPTS, "authentication", "isolation", "replicas", "services")
 
 
-def _check_url(url: str) -> None:
+def check_url(url: str) -> None:
     """Raise Invalid unless `url` is ws:// or wss://, with a host, and without a user, password or fragment."""
     expected = "a WebSocket URL such as wss://chat.example/ws"
     try:
@@ -100,9 +100,9 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
-        _check_url(self.url)
+        check_url(self.url)
         for replica in self.replicas:
-            _check_url(replica)
+            check_url(replica)
         if urlsplit(self.url).port == 0 and self.start == "none":
             expected = 'a real port (0 means any free one, and needs start = "embedded" or "stack")'
             raise Invalid("url", expected, "it is 0")

@@ -126,9 +126,12 @@ def test_without_a_server_nothing_is_written(tmp_path: Path) -> None:
         dead = greenlight(tmp_path, "init", f"ws://127.0.0.1:{silent.getsockname()[1]}/ws")
     with HostileServer(does.page("404 Not Found"), does.health()) as server:
         no_chat = greenlight(tmp_path, "init", server.url.replace("ws://", "http://"))
+        secret = greenlight(tmp_path, "init", f"{server.url}?t=x", "--sign-in", "secret", "--secret-env", "s3cr3t")
 
     assert (dead.code, "but connection refused" in dead.err) == (3, True), dead.err
     assert (no_chat.code, "expected a chat over a WebSocket" in no_chat.err) == (3, True), no_chat.err
+    assert (secret.code, "--secret-env: expected the name of an environment" in secret.err) == (3, True), secret.err
+    assert ("s3cr3t" in secret.out + secret.err, "what stands behind ? in the url" in secret.out) == (False, True)
     assert files(tmp_path) == set()
 
 
@@ -158,6 +161,13 @@ def test_interrupted_it_leaves_nothing(tmp_path: Path) -> None:
     [
         ((), "URL: expected it, since nobody can be asked here"),
         (("chat.example",), "URL: expected one such as wss://chat.example/ws"),
+        (
+            ("ws://127.0.0.1:99999/ws",),
+            "URL: expected a WebSocket URL such as wss://chat.example/ws, or `embedded`, but",
+        ),
+        (("wss://[::1",), "but it cannot be read"),
+        (("https://ada:hidden@chat.example/ws",), "but it holds a user or a password"),
+        (("WS://127.0.0.1:9/w s",), "but it holds white space"),
         (("embedded", "--folder", "nowhere"), "--folder nowhere: expected a folder that exists"),
         (("ws://127.0.0.1:9/", "--value", "x"), "--value: expected NAME=VALUE"),
         (("ws://127.0.0.1:9/", "--sign-in", "secrt"), "argument --sign-in: invalid choice"),
