@@ -1,6 +1,7 @@
 """greenlight history: the sessions of an output folder, their trend, and what changed."""
 
 import argparse
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,18 +86,22 @@ def history(options: argparse.Namespace) -> int:
 
 def _compare(kept: History, options: argparse.Namespace, console: Console) -> int:
     """Shows what passed less often, and which rules are new. Returns 0, 1 for a regression, 2 for what may be noise."""
+    names = (options.before, options.after)
     try:
-        before, after = (_passed(kept, name) for name in (options.before, options.after))
+        sessions = [_session(kept, name) for name in names]
+        before, after = (_passed(kept, session) for session in sessions)
         changed = kept.changed(Path(options.before).name, Path(options.after).name)
     except OSError as error:
         raise Misconfigured(f"{kept.path} cannot be read: {error}") from error
-    names = {(each.category, each.name) for each in before} & {(each.category, each.name) for each in after}
-    if not names:
+    ran, again = ({(each.category, each.name) for each in some} for some in (before, after))
+    if not ran & again:
         raise Misconfigured(f"{options.before} and {options.after}: no scenario ran in both")
     times = " and ".join(str(max(each.times for each in some)) for some in (before, after))
     console.print(
-        f"{numbered(len(names), 'scenario')} in both sessions, run up to {times} times", highlight=False
+        f"{numbered(len(ran & again), 'scenario')} in both sessions, run up to {times} times", highlight=False
     )  # fmt: skip
+    for said in _not_alike(sessions, len(ran - again)):
+        console.print(f"[yellow]{escape(said)}[/]", highlight=False, soft_wrap=True)
     found = differences(before, after)
     for each in found[:_MOST_CHANGES]:
         word, colour = ("regression", "red") if each.is_likely else ("maybe noise", "yellow")
@@ -116,19 +121,33 @@ def _compare(kept: History, options: argparse.Namespace, console: Console) -> in
     return 2
 
 
-def _passed(kept: History, name: str) -> list[Repeated]:
-    """What a session's scenarios passed. Raises Misconfigured, OSError."""
+def _not_alike(sessions: Sequence[HistoryEntry], missing: int) -> Iterator[str]:
+    """Why what two sessions show need not be the doing of the target. `missing`: scenarios that the later one lacks."""
+    before, after = sessions
+    if before.target != after.target:
+        yield f"They judged different targets: {before.target} and {after.target}"
+    if missing:
+        yield f"{numbered(missing, 'scenario')} of {before.id} neither passed nor failed in {after.id}"
+
+
+def _session(kept: History, name: str) -> HistoryEntry:
+    """The session of an id or a folder. Raises Misconfigured, OSError."""
     # A folder is named as its session.
     session = kept.session(Path(name).name)
     if session is None:
         known = ", ".join(past.id for past in reversed(kept.sessions(most=5)))
         raise Misconfigured(f"{name}: the history has no such session; the latest are {known or 'none'}")
+    return session
+
+
+def _passed(kept: History, session: HistoryEntry) -> list[Repeated]:
+    """What a session's scenarios passed. Raises Misconfigured, OSError."""
     passed = kept.repeats(session.id)
     if not passed:
         what = (
             "is a load" if session.is_load else "has no scenario that passed or failed, or an earlier version kept it"
         )
-        raise Misconfigured(f"{name}: {what}; `greenlight verdict FOLDER` keeps a session anew")
+        raise Misconfigured(f"{session.id}: {what}; `greenlight verdict FOLDER` keeps a session anew")
     return passed
 
 

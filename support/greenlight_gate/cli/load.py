@@ -236,7 +236,10 @@ def _workload(options: argparse.Namespace, suite: ValidationSession) -> Workload
 
 def _check_model(options: argparse.Namespace) -> None:
     """Raises Misconfigured for options that contradict each other."""
-    rises = "--stages" if options.stages else "--rate"
+    if options.poisson and options.arrival != "open":
+        raise Misconfigured("--poisson needs --arrival open: users of a closed load wait for their answers")
+    if options.processes is not None and options.processes > options.users:
+        raise Misconfigured(f"--processes {options.processes}: {numbered(options.users, 'user')} cannot be more parts")
     if (options.arrival == "open") != (options.rate is not None) and not options.stages:
         raise Misconfigured("--arrival open needs --rate, the requests a second, and --rate needs --arrival open")
     if not options.stages:
@@ -244,7 +247,7 @@ def _check_model(options: argparse.Namespace) -> None:
     others = {"--rate": options.rate, "--duration": options.duration, "--runs-per-user": options.runs_per_user}
     for option, value in others.items():
         if value is not None:
-            raise Misconfigured(f"{option}: {rises} says it already; leave one of them out")
+            raise Misconfigured(f"{option}: --stages says it already; leave one of them out")
     most = max(level for _, level in options.stages)
     if options.arrival == "closed" and most > options.users:
         raise Misconfigured(f"--stages: {most:g} users are to ask, but --users connects {options.users}")

@@ -7,8 +7,8 @@ target can be taken for HTML.
 import base64
 import re
 import zlib
-from collections import deque
-from collections.abc import Collection, Iterator
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +31,8 @@ MOST_PACKED_BYTES = 1_000_000
 _FIRST, _LAST = 500, 300
 _BEFORE, _AFTER = 6, 3
 _MOST_MARKED = 50
+# Of one rule in one conversation: those after them say the same again.
+_MOST_OF_A_RULE = 50
 _MOST_TEXT = 240
 _MOST_OF_A_FRAME = 4_000
 # With the longest text cut, a record is longer than this only if it has many texts.
@@ -87,12 +89,13 @@ def pack(judgement: Judgement, folder: Path) -> Conversations | None:
         except (OSError, msgspec.MsgspecError) as error:
             # The verdict says it as well; what it has found in this trace is not shown without the reason.
             header, shown = None, _Shown([], 0, {}, str(error))
+        told = _first_of_each_rule(items)
         scenario = scenarios.get(header.scenario) if header is not None else None
         conversation = {
             "trace": name, "scenario": scenario.name if scenario is not None else items[0].scenario if items else name,
             "category": scenario.category if scenario is not None else "",
             "outcome": scenario.outcome.value if scenario is not None else "",
-            "findings": [_finding(item) for item in items], **shown._asdict(),
+            "findings": [_finding(item) for item in told], "untold": len(items) - len(told), **shown._asdict(),
         }  # fmt: skip
         if not packer.add(conversation):
             break
@@ -143,6 +146,15 @@ def _by_trace(judgement: Judgement) -> dict[str, list[Attributed]]:
 
 def _gravity(item: Attributed) -> tuple[bool, int]:
     return bool(item.waived), gravity(item.finding.rule, item.finding.severity)
+
+
+def _first_of_each_rule(items: Iterable[Attributed]) -> list[Attributed]:
+    count: Counter[str] = Counter()
+    told = []
+    for item in items:
+        count[item.finding.rule] += 1
+        told += [item] if count[item.finding.rule] <= _MOST_OF_A_RULE else []
+    return told
 
 
 def _traces(evidence: Evidence) -> list[str]:
@@ -221,6 +233,6 @@ def _finding(item: Attributed) -> dict[str, Any]:
     finding = item.finding
     return {
         "rule": finding.rule, "severity": finding.severity.value, "requirement": finding.requirement,
-        "expected": named(finding.expected), "actual": named(finding.actual), "user": finding.user,
+        "expected": _readable(finding.expected), "actual": _readable(finding.actual), "user": finding.user,
         "records": finding.evidence, "follows": item.follows, "waived": item.waived,
     }  # fmt: skip

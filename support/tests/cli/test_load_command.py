@@ -93,6 +93,8 @@ def test_a_critical_pattern_is_told_at_once_and_blocks(tmp_path: Path) -> None:
         (("--users", "5", "--prompt", "nothing"), "--prompt nothing: there is no such prompt"),
         (("--users", "0"), "greater than 0"),
         (("--users", "5", "--stages", "10"), "argument --stages: expected SECONDS:LEVEL for each stage"),
+        (("--users", "5", "--poisson"), "--poisson needs --arrival open"),
+        (("--users", "5", "--processes", "500"), "--processes 500: 5 users cannot be more parts"),
         (("--users", "5", "--stages", "10:6"), "--stages: 6 users are to ask, but --users connects 5"),
         (("--users", "5", "--stages", "10:5", "--duration", "3"), "--duration: --stages says it already"),
         (("--users", "5", "--prompt", "with_tool=0"), "--prompt with_tool=0: expected a weight from 1 to 100, got '0'"),

@@ -338,6 +338,24 @@ def test_two_sessions_are_compared(
     assert (other_order.code, other_order.out) == (ran.code, ran.out)
 
 
+def test_sessions_that_are_not_alike_are_named(tmp_path: Path) -> None:
+    """That nothing passed less often says nothing of another target, and nothing of what did not run."""
+    reports = tmp_path / "reports"
+    before, after = (repeated(reports, number, 1, 1) for number in (1, 2))
+    more = msgspec.structs.replace(before.scenarios[0], key="functional/other.feature:3", name="Another")
+    elsewhere = msgspec.structs.replace(after.session, environment="elsewhere")
+    History(reports).add(msgspec.structs.replace(before, scenarios=(*before.scenarios, more)))
+    History(reports).add(msgspec.structs.replace(after, session=elsewhere))
+
+    ran = greenlight(
+        tmp_path, "history", "--output-dir", "reports", "compare", "validation_session_1", "validation_session_2"
+    )
+
+    assert (ran.code, ran.err) == (0, ""), ran.out
+    assert "They judged different targets: by-hand and elsewhere\n" in ran.out
+    assert "1 scenario of validation_session_1 neither passed nor failed in validation_session_2\n" in ran.out
+
+
 def test_what_cannot_be_compared_is_named(tmp_path: Path) -> None:
     reports = tmp_path / "reports"
     History(reports).add(repeated(reports, 1, 1, 1))

@@ -4,10 +4,14 @@ import base64
 import json
 import os
 import zlib
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import msgspec
+from greenlight_gate.evidence.attribution import Attributed
 from greenlight_gate.evidence.judge import judge
+from greenlight_gate.findings import Finding, Severity
 from greenlight_gate.report.conversation_data import MOST_PACKED_BYTES, Conversations, pack
 from greenlight_gate.rules.engine.canary import HALF, canary_word
 from greenlight_gate.trace import Header, Received, Stalled, encode_header, encode_record
@@ -67,7 +71,7 @@ def test_a_conversation_is_there_with_each_record_as_the_trace_has_it(tmp_path: 
     }  # fmt: skip
     assert conversation == {
         "trace": "traces/1.jsonl", "scenario": NAME, "category": "functional", "outcome": "failed",
-        "connections": {"c1": "Ada"}, "left_out": 0, "torn": "",
+        "connections": {"c1": "Ada"}, "left_out": 0, "torn": "", "untold": 0,
     }  # fmt: skip
     assert [frame[:2] for frame in frames] == [
         ["opened", "connected"], ["control", "ready"], ["sent", "-> start"], ["agent_started", "agent_started"],
@@ -154,6 +158,27 @@ def test_what_has_no_room_is_counted(tmp_path: Path) -> None:
     assert held.traces == {f"traces/{n}.jsonl" for n in range(1, 6 - held.left_out)}
     assert len(held.packed) < 2 * MOST_PACKED_BYTES
     assert read(folder)["left_out"] == held.left_out
+
+
+def test_of_thousands_of_findings_the_first_of_each_rule_are_there(tmp_path: Path) -> None:
+    """They have no room of their own: a page of one conversation would grow with them without end."""
+    folder = write(tmp_path)
+    judgement = judge(folder)
+
+    def broken(rule: str, times: int) -> list[Attributed]:
+        return [
+            Attributed(Finding(rule, Severity.NORMAL, "It is so.", "so", os.urandom(500).hex()), NAME, "traces/1.jsonl")
+            for _ in range(times)
+        ]
+
+    many = (*broken("PAIRING-1", 5_000), *broken("CONTENT-3", 3))
+    held = pack(msgspec.structs.replace(judgement, findings=many), folder)
+
+    assert held is not None
+    (conversation,) = json.loads(zlib.decompress(base64.b64decode(held.packed)))["conversations"]
+    assert Counter(each["rule"] for each in conversation["findings"]) == {"PAIRING-1": 50, "CONTENT-3": 3}
+    assert conversation["untold"] == 4_950
+    assert len(held.packed) < MOST_PACKED_BYTES
 
 
 def test_a_trace_that_is_not_whole_is_shown_as_far_as_it_goes(tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ class Pane {
     this.list.box.id = `talk-frames-${side}`;
     this.detail = make("div", undefined, "detail");
     this.note = make("p", undefined, "faint");
-    const gone = [conversation.left_out && `${numbered(conversation.left_out, "record")} in the middle had no room here`, conversation.torn && `The trace is not whole: ${conversation.torn}`];
+    const gone = [conversation.left_out && `${numbered(conversation.left_out, "record")} in the middle had no room here`, conversation.untold && `${numbered(conversation.untold, "more finding")} had no room here`, conversation.torn && `The trace is not whole: ${conversation.torn}`];
     this.note.textContent = visible(gone.filter(Boolean).join(". "));
     this.element.append(this.timeline.svg, this.list.box, this.note, this.detail);
     /** @type {any[]} */

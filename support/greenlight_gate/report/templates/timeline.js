@@ -11,7 +11,7 @@
  * @typedef {{rule: string, severity: string, requirement: string, expected: string, actual: string, user: string,
  *   records: number[], follows: string, waived: string}} Finding
  * @typedef {{trace: string, scenario: string, category: string, outcome: string, connections: Object<string, string>,
- *   findings: Finding[], frames: Frame[], left_out: number, torn: string}} Conversation
+ *   findings: Finding[], untold: number, frames: Frame[], left_out: number, torn: string}} Conversation
  */
 
 const SVG = "http://www.w3.org/2000/svg";
