@@ -423,7 +423,8 @@ class _Dialogue:
         try:
             profile = drafted(lines, start)
         except CaptureError as error:
-            raise Misconfigured(f"--message: no profile can be drafted: {error}") from error
+            option = "--message" if options.capture is None else f"--capture {options.capture}"
+            raise Misconfigured(f"{option}: no profile can be drafted: {error}") from error
         texts = {PROFILE: profile, CAPTURE: b"".join(line.rstrip() + b"\n" for line in lines).decode()}
         try:
             Profile.from_toml(profile)

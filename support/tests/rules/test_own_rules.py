@@ -1,5 +1,6 @@
 """Rules of a team's own on literal traces: what they see of a run, and what becomes of what they say."""
 
+import itertools
 import textwrap
 from collections.abc import Iterable
 from pathlib import Path
@@ -91,6 +92,22 @@ def test_what_a_rule_says_becomes_findings_of_its_own_id() -> None:
     assert (first.requirement, first.severity) == ("Every run is as the team wants it.", Severity.NORMAL)
     assert (first.expected, first.actual) == ("another answer", f"{ANSWER} by weather")
     assert (first.user, first.run, first.evidence, second.evidence) == ("Ada", "r1", (3, 8), (8,))
+
+
+def test_what_a_rule_says_is_bounded() -> None:
+    class Endless(_Noted):
+        def on_settled(self, run: SettledRun) -> Iterable[Breach]:
+            return itertools.repeat(Breach("x", "y"))
+
+    class Lengthy(_Noted):
+        def on_settled(self, run: SettledRun) -> Iterable[Breach]:
+            yield Breach("x", "y" * 10_000)
+
+    (failed,) = judged(asked().answer().close(), Endless).own_checks.failed
+    (finding,) = judged(asked().answer().close(), Lengthy).findings
+
+    assert str(failed).endswith("failed: ValueError: one run has more than 1,000 breaches")
+    assert len(finding.actual) == 4_000
 
 
 def test_the_rule_in_the_guide_is_one() -> None:

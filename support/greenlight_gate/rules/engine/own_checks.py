@@ -1,14 +1,20 @@
 """Lets the rules of a team's own judge each run of a trace once it is settled, and reports what they say."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from itertools import islice
+from typing import Final, NamedTuple
 
 from greenlight_gate.events import Event
+from greenlight_gate.findings import shortened
 from greenlight_gate.rules.engine.connection_checker import ConnectionChecker
 from greenlight_gate.rules.engine.outcome import Outcome
 from greenlight_gate.rules.engine.run_state import RunState, Stage
 from greenlight_gate.rules.own import Breach, OwnRule, RunEvent, SettledRun
 from greenlight_gate.rules.registry import Rule
+
+# A rule that never ends to object would fill the memory, and what is this long is read in no report.
+_MOST_OF_A_RUN: Final = 1_000
+_MOST_TEXT: Final = 4_000
 
 
 class OwnRuleFailed(NamedTuple):
@@ -66,8 +72,9 @@ class OwnChecks:
                 continue
             report = self._connections[outcome.connection].report
             for number, breach in enumerate(breaches):
+                expected, actual = (shortened(text, _MOST_TEXT) for text in (breach.expected, breach.actual))
                 report(
-                    rule.id, breach.expected, breach.actual, *(breach.records or run.records), run=outcome.run,
+                    rule.id, expected, actual, *(breach.records or run.records), run=outcome.run,
                     about=f"{outcome.request.n}.{number}", late=breach.late,
                 )  # fmt: skip
 
@@ -92,8 +99,10 @@ class OwnChecks:
 
 
 def _checked(breaches: Iterable[Breach], last_n: int) -> list[Breach]:
-    """What a rule returned. Raises TypeError for what are no breaches, ValueError for records that are not there."""
-    found = list(breaches)
+    """What a rule returned. Raises TypeError for what are no breaches, ValueError for too many, or for no records."""
+    found = list(islice(breaches, _MOST_OF_A_RUN + 1))
+    if len(found) > _MOST_OF_A_RUN:
+        raise ValueError(f"one run has more than {_MOST_OF_A_RUN:,} breaches")
     for each in found:
         if not (isinstance(each, Breach) and isinstance(each.expected, str) and isinstance(each.actual, str)):
             raise TypeError(f"on_settled has to return breaches with two texts, and {each!r} is none")
