@@ -40,7 +40,7 @@ class Waiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def __str__(self) -> str:
         """What is waived, until when, and who answers for it."""
         where = f" in '{self.scenario}'" if self.scenario else ""
-        return f"{self.rule}{where} until {self.until} ({self.owner}: {self.because})"
+        return _in_one_line(f"{self.rule}{where} until {self.until} ({self.owner}: {self.because})")
 
 
 class AcceptedGap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -52,7 +52,12 @@ class AcceptedGap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def __str__(self) -> str:
         """The reason, with who answers for it until when."""
-        return f"{self.because}; {self.owner}, until {self.until}"
+        return _in_one_line(f"{self.because}; {self.owner}, until {self.until}")
+
+
+def _in_one_line(text: str) -> str:
+    """Reasons of several lines would tear the first line of a decision."""
+    return " ".join(text.split())
 
 
 class WaiverState(StrEnum):

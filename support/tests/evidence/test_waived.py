@@ -77,9 +77,10 @@ def test_what_is_waived_is_shown_everywhere_and_does_not_block(tmp_path: Path) -
 
 
 def test_however_much_is_waived_a_summary_says_that_a_part_is_no_release_decision(tmp_path: Path) -> None:
-    judgement = session(tmp_path, {**waiver(), "because": "it is known " * 100})
+    judgement = session(tmp_path, {**waiver(), "because": "it is\nknown " * 100})
 
     assert judgement.decision.verdict is Verdict.APPROVED
+    assert "This is not a release decision" in judgement.decision.reason.splitlines()[0]
     assert "This is not a release decision" in ci_summary.as_markdown(judgement)
 
 
