@@ -260,6 +260,17 @@ def test_a_scenario_that_is_not_exercised_has_not_failed() -> None:
     assert work.has_failed
 
 
+def test_a_scenario_that_never_ends_keeps_no_interrupted_run_from_its_end() -> None:
+    """A step of a team's own may loop without end: nothing but the end of the process ends its thread."""
+    feature = parse_feature(SEVERAL)
+    assert feature is not None
+    work = Work(feature.scenarios[0])
+
+    work.end(within_s=0.01)
+
+    assert work.is_over
+
+
 def test_what_is_hostile_comes_after_the_others_and_what_runs_alone_last_wherever_it_stands() -> None:
     features = [parse_feature(text, filename="x.feature") for text in (f"@alone\n{SEVERAL.strip()}", PARTS.strip())]
 

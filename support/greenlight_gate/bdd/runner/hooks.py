@@ -3,6 +3,7 @@
 import concurrent.futures
 import gc
 import logging
+import math
 import sys
 import threading
 import time
@@ -15,7 +16,7 @@ from behave.model import Scenario
 from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.runner.allure_outcome import scenario_key
 from greenlight_gate.bdd.runner.attachments import attach
-from greenlight_gate.bdd.runner.parallel import Parallel, Work
+from greenlight_gate.bdd.runner.parallel import END_S, Parallel, Work
 from greenlight_gate.bdd.world.world import NOTHING_OBSERVED, World
 from greenlight_gate.evidence.session_folder import Finished
 from greenlight_gate.findings import printable_lines
@@ -142,10 +143,10 @@ class Hooks:
         try:
             if aborted:
                 self.parallel.interrupt()
-            work.end()
+            work.end(END_S if aborted else math.inf)
         except KeyboardInterrupt:
             self.parallel.interrupt()
-            work.end()
+            work.end(END_S)
             self._runner.abort(reason="KeyboardInterrupt")
 
     def _collect(self) -> None:

@@ -12,6 +12,7 @@ import concurrent.futures
 import copy
 import functools
 import heapq
+import math
 import threading
 import time
 from collections import deque
@@ -29,7 +30,7 @@ from greenlight_gate.session.loop_thread import INTERRUPTED, SuiteFault
 from greenlight_gate.session.validation_session import ValidationSession
 
 _SLICE_S = 0.1
-_END_S = 10.0
+END_S = 10.0
 
 # Makes the World of a scenario; its users are those of a slot.
 NewWorld = Callable[[Scenario, int], World]
@@ -73,9 +74,15 @@ class Work:
         if error is not None:
             raise error
 
-    def end(self) -> None:
-        """Waits until the scenario has ended; it may still wait for late messages."""
-        self._wait(lambda: self._over)
+    def end(self, within_s: float = math.inf) -> None:
+        """Waits until the scenario has ended; it may still wait for late messages.
+
+        After `within_s` it counts as ended: nothing can end a step of a team's own that never waits for the suite.
+        """
+        deadline = time.monotonic() + within_s
+        self._wait(lambda: self._over or time.monotonic() > deadline)
+        if not self._over:
+            self.finish()
 
     def _wait(self, condition: Callable[[], bool]) -> None:
         with self._changed:
@@ -197,7 +204,7 @@ class Parallel:
         """Interrupts scenarios that behave did not reach, and waits until their connections are closed."""
         if any(not work.is_over for work in self._works.values()):
             self.interrupt()
-        deadline = time.monotonic() + _END_S
+        deadline = time.monotonic() + END_S
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(max(0.0, deadline - time.monotonic()))

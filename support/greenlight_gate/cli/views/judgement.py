@@ -61,8 +61,9 @@ def judged_within(within_s: float, folder: Path, judged: Callable[[Path], Judgem
     except NoEvidence as error:
         raise Misconfigured(str(error)) from error
     except TimeIsUp:
-        why = f"judging the evidence took longer than {within_s:.0f} s, for instance in a regular expression"
-        return undecided(folder, f"{why} of the profile; `greenlight verdict --timeout SECONDS` has more time")
+        why = f"judging the evidence took longer than {within_s:.0f} s, for instance in a regular expression of the"
+        more = "`greenlight verdict --timeout SECONDS` has more time"
+        return undecided(folder, f"{why} profile or in a rule of a team's own; {more}")
 
 
 def ended(judgement: Judgement, folder: Path, options: argparse.Namespace, faults: SuiteFaults) -> int:
