@@ -264,7 +264,8 @@ def test_what_the_suite_itself_did_not_survive_is_in_the_ledger(tmp_path: Path) 
              "    def eof(self): raise RuntimeError('it fell over')"]  # fmt: skip
     (tmp_path / "falls_over.py").write_text("\n".join(lines), encoding="utf-8")
 
-    outcomes = run(tmp_path, {"right.feature": RIGHT, "fragile.feature": RIGHT}, "-f", "falls_over:Falls")
+    features = {"right.feature": RIGHT, "fragile.feature": RIGHT.replace("Scenario: Right", "Scenario: As well")}
+    outcomes = run(tmp_path, features, "-f", "falls_over:Falls")
     decision = judge(outcomes.ran.session).decision
 
     assert outcomes.ran.code == 1
