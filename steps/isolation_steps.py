@@ -62,11 +62,7 @@ def during_long_answers(context: Context) -> None:
 
 @when("each of them asks to restore the next one's conversation, and then for the secret")
 def restore_the_next_ones(context: Context) -> None:
-    attempts = foreign_access_of(context)
-    users = world_of(context).private
-    for user, owner in zip(users, users[1:] + users[:1], strict=True):
-        attempts.ask_to_see_conversation_of(owner, user)
-    privacy_of(context).ask_all()
+    privacy_of(context).restore_each_others(foreign_access_of(context))
 
 
 @then("each of them receives their own secret, and nothing of the others")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from greenlight_gate.bdd.actions.foreign_access import ForeignAccess
+from greenlight_gate.bdd.actions.isolation import Privacy
 from greenlight_gate.bdd.matchers.demand import Unmet
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
@@ -53,6 +54,20 @@ session = "{session}"
 [refusals.foreign]
 error = ["*"]
 """
+# There is no memory: the only secret is the one that a request itself holds.
+SECRET = """
+[prompts.follow_up]
+ask = "I am {canary}."
+contains = ["{canary}"]
+thinking = false
+"""
+RESTORE = """
+[send.restore]
+type = "restore"
+session = "{thread}"
+[controls.restored]
+when = { type = "restored" }
+"""
 PROMPTS = """
 [prompts.without_tool]
 ask = "Who are you?"
@@ -94,6 +109,8 @@ class Rooms:
         if named != session and said["type"] not in self.open_to_all:
             await self.wires[session].say({"type": "error", "code": "NOT_YOURS", "text": "not yours"})
             await self._end(named, "final")
+        elif said["type"] == "restore":
+            await self.wires[session].say({"type": "restored"})
         elif said["type"] == "stop":
             await self._end(named, "final" if self.deaf else "stopped")
         else:
@@ -124,7 +141,10 @@ def world(folder: Path, rooms: Rooms, profile: str = ROOMS, grace_s: float = 0.0
         (folder / "rooms.toml").write_text(profile, encoding="utf-8")
         text = path.read_text("utf-8").replace("stop = false", "stop = true").partition("[prompts.")[0]
         text = text.replace("grace_s = 0.05", f"grace_s = {grace_s}")
-        path.write_text(f'profile = "rooms.toml"\n{text}{PROMPTS}', encoding="utf-8")
+        prompts = PROMPTS
+        if "[send.restore]" in profile:
+            text, prompts = text.replace("resume = false", "resume = true"), PROMPTS + SECRET
+        path.write_text(f'profile = "rooms.toml"\n{text}{prompts}', encoding="utf-8")
         suite = ValidationSession(
             SessionPlan(environment=str(path), output_dir=folder / "reports", environ=environ())
         )  # fmt: skip
@@ -212,3 +232,25 @@ def test_what_proves_who_a_user_is_stays_the_attackers_own(tmp_path: Path) -> No
         here.ask("Ada", "long_running")
         with pytest.raises(NotExercised, match="has no place"):
             ForeignAccess(here).send_stop_to("Ada", "Bashir")
+
+
+def test_users_who_have_told_nothing_yet_ask_before_others_try_to_restore_their_conversation(tmp_path: Path) -> None:
+    rooms = Rooms("restore")
+    with world(tmp_path, rooms, ROOMS + RESTORE) as here:
+        privacy = Privacy(here)
+        privacy.watch(["Ada", "Bashir"])
+        privacy.restore_each_others(ForeignAccess(here))
+
+        came = [what for what, _ in rooms.came]
+        assert came[:2] == came[-2:] == ["ask", "ask"]
+        assert set(came[2:-2]) == {"restore"}
+
+
+def test_without_resume_nobody_is_asked_for_a_conversation_to_restore(tmp_path: Path) -> None:
+    rooms = Rooms("restore")
+    with world(tmp_path, rooms) as here:
+        privacy = Privacy(here)
+        privacy.watch(["Ada", "Bashir"])
+        with pytest.raises(NotExercised, match="resume"):
+            privacy.restore_each_others(ForeignAccess(here))
+        assert rooms.came == []

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from greenlight_gate.bdd.actions.bad_input import BadInput
+from greenlight_gate.bdd.actions.foreign_access import ForeignAccess
 from greenlight_gate.bdd.matchers.observable import NotExercised
 from greenlight_gate.bdd.world.world import World
 from greenlight_gate.client.request import UserRequest
@@ -99,6 +100,18 @@ class Privacy:
     def ask_after_an_error(self) -> None:
         """Each user sends an invalid message, and then asks for their secret."""
         BadInput(self.world).send(*((user, "a truncated message") for user in self.world.private))
+        self.ask_all()
+
+    def restore_each_others(self, attempts: ForeignAccess) -> None:
+        """Each user asks to restore the next one's conversation, and then for their own secret."""
+        world = self.world
+        world.need("resume")
+        # Without a memory nobody has told anything yet, and a conversation begins with the first request.
+        silent = [user for user in world.private if not world.asked_by(user)]
+        if silent:
+            world.ask_together([(user, self.question) for user in silent])
+        for user, owner in zip(world.private, world.private[1:] + world.private[:1], strict=True):
+            attempts.ask_to_see_conversation_of(owner, user)
         self.ask_all()
 
     def ask_during_long_work(self) -> None:
