@@ -26,11 +26,15 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(
-    argv: Sequence[str], prog: str = "greenlight_gate.backend", more: Mapping[str, str] = MappingProxyType({})
+    argv: Sequence[str],
+    prog: str = "greenlight_gate.backend",
+    more: Mapping[str, str] = MappingProxyType({}),
+    notice: str = "",
 ) -> int:
     """Run the backend until it is stopped, and return the exit code.
 
-    `prog`: the command that errors name; `more`: variables beside those of the environment.
+    `prog`: the command that errors name; `more`: variables beside those of the environment; `notice`: what standard
+    error says before the backend is ready.
 
     Standard output gets exactly one line, the JSON with the addresses, once the backend is ready. A port in use, an
     unknown defect or an unusable variable give one line on standard error and exit code 3.
@@ -60,6 +64,7 @@ def main(
     except OSError as error:
         claim.close()
         return _misconfigured(prog, f"cannot serve on {arguments.host}:{arguments.port}: {error.strerror or error}")
+    sys.stderr.write(notice)
     port = listener.getsockname()[1]
     with claim, listener:
         serve(

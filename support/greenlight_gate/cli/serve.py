@@ -60,10 +60,10 @@ def serve(options: argparse.Namespace) -> int:
     if shared and (why := missing("stack")):
         sys.stderr.write(f"greenlight: {shared[0]}: a replica {why}\n")
         return MISCONFIGURED
-    made = {}
+    made, notice = {}, ""
     if not options.list_defects and not os.environ.get(_SECRET):
         made[_SECRET] = secrets.token_hex(32)
-        sys.stderr.write(
+        notice = (
             f"greenlight serve: {_SECRET} is not set, so this secret was made for now. Who signs tokens, as a target "
             f"with it as secret_env does, needs it too:\n  export {_SECRET}={made[_SECRET]}\n"
         )
@@ -76,4 +76,4 @@ def serve(options: argparse.Namespace) -> int:
     arguments += ["--model", options.model] if options.model else []
     if options.list_defects:
         arguments.append("--list-defects")
-    return main(arguments, prog="greenlight serve", more=made)
+    return main(arguments, prog="greenlight serve", more=made, notice=notice)
